@@ -1,0 +1,367 @@
+"""Configuration: one TOML file, or the same keys as a dict. Unknown fields are refused.
+
+Everything is checked here, at start, with one error that names the field, the value and the remedy.
+No section knows how it is carried out: the steps read their own section.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from .errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover
+    import tomli as tomllib
+
+__all__ = [
+    "PRESETS",
+    "Config",
+    "GateConfig",
+    "LaneConfig",
+    "LimitsConfig",
+    "RoutesConfig",
+    "SamplingConfig",
+    "SanitizeConfig",
+    "ScoreConfig",
+    "ShadowConfig",
+    "StoreConfig",
+    "load_config",
+]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}\Z")
+
+PRESETS: dict[str, tuple[str, ...]] = {
+    # Inference endpoints answer and, unless asked to, keep nothing. Files, batches, assistants, threads,
+    # fine-tuning and vector-store management are writes and are deliberately not here.
+    "openai": (
+        "POST */chat/completions",
+        "POST */completions",
+        "POST */responses",
+        "POST */embeddings",
+        "POST */moderations",
+    ),
+    "anthropic": ("POST */messages", "POST */messages/count_tokens"),
+}
+"""Which POST routes are reads, by preset. What a preset does not list is a write."""
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class LaneConfig(_Section):
+    """``[lane]``: the lane's name, its runtime directory, its worker and its sizes."""
+
+    name: str = "default"
+    directory: str = ""
+    worker: Literal["auto", "external"] = "auto"
+    ring_bytes: int = 16 * 1024 * 1024
+    max_body_bytes: int = 1024 * 1024
+    idle_exit_s: float = 5.0
+    """A worker that was started by a gateway leaves when no gateway lives and all rings have been empty this long."""
+
+
+class SamplingConfig(_Section):
+    """``[sampling]``: which share of the eligible requests is mirrored."""
+
+    mode: Literal["ratio", "sticky"] = "ratio"
+    ratio: float = 0.05
+    seed: int | None = None
+    """``None``: random for each lane. Give one to repeat a run."""
+    key: str = ""
+
+
+class LimitsConfig(_Section):
+    """``[limits]``: the hard cap over all processes of the lane."""
+
+    qps: float = 50.0
+    burst: int = 50
+
+
+class RoutesConfig(_Section):
+    """``[routes]``: what is a read, and what of it is mirrored. Patterns are ``METHOD /path`` with ``*`` for any text."""
+
+    presets: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    """Further routes that only read, for example ``"POST /search"``."""
+    include: tuple[str, ...] = ()
+    """Path patterns; when given, only these are mirrored."""
+    exclude: tuple[str, ...] = ()
+    """Path patterns that are never mirrored."""
+
+    def read_patterns(self) -> tuple[str, ...]:
+        """Every ``METHOD /path`` pattern that is declared a read, presets first."""
+        return tuple(pattern for preset in self.presets for pattern in PRESETS[preset]) + self.read
+
+
+class SanitizeConfig(_Section):
+    """``[sanitize]``: what may pass beyond the built-in allow-list of headers."""
+
+    allow_headers: tuple[str, ...] = ()
+    """Further request and response headers that may pass. Credentials, cookies and idempotency keys never do."""
+
+
+class ScoreConfig(_Section):
+    """``[score]``: how answers are compared."""
+
+    embedder: str = "wordllama"
+    text_pointer: str = ""
+    """JSON pointer (RFC 6901) to the answer's text, for plain JSON APIs; empty: recognise the shape."""
+    citations_pointer: str = ""
+    """JSON pointer to the array of citations; empty: look for ``citations``."""
+
+
+class StoreConfig(_Section):
+    """``[store]``: where pairs are kept, and for how long."""
+
+    url: str = "sqlite:///shadowlane.db"
+    max_age_days: float = 30.0
+    max_bytes: int = 4 * 1024**3
+
+
+class GateConfig(_Section):
+    """``[gate]``: the targets of the verdict."""
+
+    mean_delta_s: float = 0.45
+    p95_increase: float = 0.03
+    shadow_error_rate: float = 0.01
+    sampling_tolerance: float = 0.02
+    overhead_p99: float = 0.05
+    window_hours: float = 24.0
+    min_pairs: int = 100
+
+
+class ShadowConfig(_Section):
+    """``[shadows.NAME]``: one shadow service."""
+
+    url: str
+    credential_env: str = ""
+    """Name of the environment variable that holds the shadow's own credential."""
+    credential_header: str = "authorization"
+    credential_prefix: str = "Bearer "
+    ratio: float = 1.0
+    """Share of the mirrored traffic that this shadow gets."""
+    timeout_s: float = 30.0
+    concurrency: int = 16
+    model: str = ""
+    """Rewrite of the request's ``model`` field; empty: left as it is."""
+    model_rev: str = ""
+    index_hash: str = ""
+    max_response_bytes: int = 4 * 1024 * 1024
+    ca_file: str = ""
+    """A PEM bundle for a private certificate authority. Verification cannot be switched off."""
+    trust_env: bool = False
+    """Use ``HTTP_PROXY`` and friends from the environment."""
+
+    def credential(self, environ: Mapping[str, str] | None = None) -> tuple[bytes, bytes] | None:
+        """The header that authenticates at the shadow, or ``None``. Raises ConfigError when the variable is unset."""
+        if not self.credential_env:
+            return None
+        value = (os.environ if environ is None else environ).get(self.credential_env, "")
+        if not value:
+            raise ConfigError(
+                f"credential_env = {self.credential_env!r}: the environment variable is not set; "
+                "export it for the worker, or remove the field"
+            )
+        return self.credential_header.lower().encode("latin-1"), (self.credential_prefix + value).encode("latin-1")
+
+
+class ControlConfig(ShadowConfig):
+    """``[control]``: an optional second copy of prod, for the noise floor. An empty ``url`` means none."""
+
+    url: str = ""
+
+
+class Config(_Section):
+    """A whole configuration. Build it with :func:`load_config` or :meth:`from_dict`, which check it."""
+
+    shadows: dict[str, ShadowConfig]
+    lane: LaneConfig = LaneConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    limits: LimitsConfig = LimitsConfig()
+    routes: RoutesConfig = RoutesConfig()
+    sanitize: SanitizeConfig = SanitizeConfig()
+    score: ScoreConfig = ScoreConfig()
+    store: StoreConfig = StoreConfig()
+    gate: GateConfig = GateConfig()
+    control: ControlConfig = ControlConfig()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Config:
+        """A checked configuration from the TOML file's keys. Raises :class:`~shadowlane.errors.ConfigError`."""
+        return _checked(dict(data), origin="configuration")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same keys, as plain values that TOML and JSON can hold (unset ``sampling.seed`` left out)."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        if plain["sampling"]["seed"] is None:
+            del plain["sampling"]["seed"]
+        return plain
+
+    def arms(self) -> dict[str, ShadowConfig]:
+        """Every service that gets copies, by name: the shadows, and ``control`` when one is configured."""
+        arms: dict[str, ShadowConfig] = dict(self.shadows)
+        if self.control.url:
+            arms["control"] = self.control
+        return arms
+
+
+def load_config(path: str | os.PathLike[str]) -> Config:
+    """Read and check a TOML file (https://toml.io/en/v1.0.0).
+
+    Raises :class:`~shadowlane.errors.ConfigError` with the field, its value and the remedy.
+    """
+    file = Path(path)
+    try:
+        with file.open("rb") as handle:
+            data = tomllib.load(handle)
+    except FileNotFoundError:
+        raise ConfigError(f"{file}: no such file; write one (see the README), or pass --config PATH") from None
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: not TOML: {error}") from None
+    return _checked(data, origin=str(file), base=file.resolve().parent)
+
+
+def _checked(data: dict[str, Any], *, origin: str, base: Path | None = None) -> Config:
+    try:
+        config = msgspec.convert(data, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{origin}: {_readable(str(error), data)}") from None
+    problem = _problem(config)
+    if problem:
+        raise ConfigError(f"{origin}: {problem}")
+    if base is not None:
+        config = _anchored(config, base)
+    return config
+
+
+def _anchored(config: Config, base: Path) -> Config:
+    """Relative store paths are relative to the configuration file, so that every command finds the same database."""
+    prefix = "sqlite:///"
+    url = config.store.url
+    if url.startswith(prefix) and not url.startswith(prefix + "/"):
+        absolute = prefix + str(base / url[len(prefix) :])
+        config = msgspec.structs.replace(config, store=msgspec.structs.replace(config.store, url=absolute))
+    return config
+
+
+def _readable(message: str, data: Any) -> str:
+    """msgspec's message with the field first, the value, and what to do."""
+    text, _, where = message.partition(" - at `")
+    path = where.rstrip("`").lstrip("$").lstrip(".")
+    unknown = re.search(r"unknown field `([^`]*)`", text)
+    if unknown:
+        field = f"{path}.{unknown[1]}" if path else unknown[1]
+        return f"{field}: unknown field; remove it or correct its spelling (the README lists every field)"
+    missing = re.search(r"missing required field `([^`]*)`", text)
+    if missing:
+        field = f"{path}.{missing[1]}" if path else missing[1]
+        example = ', for example [shadows.candidate] with url = "http://127.0.0.1:9001"' if "shadows" in field else ""
+        return f"{field}: missing; add it{example}"
+    value = data
+    for part in path.replace("[...]", "").split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    shown = f" = {value!r}" if value is not None and not isinstance(value, Mapping) else ""
+    return f"{path}{shown}: {text[:1].lower()}{text[1:]}; correct the value"
+
+
+def _problem(config: Config) -> str | None:
+    """The first thing that is wrong beyond types, as ``field = value: why; remedy``, or ``None``."""
+
+    def bad(field: str, value: object, why: str) -> str:
+        return f"{field} = {value!r}: {why}"
+
+    lane, sampling, limits = config.lane, config.sampling, config.limits
+    if not _NAME.match(lane.name):
+        return bad("lane.name", lane.name, "use 1 to 64 of a-z, 0-9, '_', '.', '-', starting with a letter or digit")
+    if lane.directory and not Path(lane.directory).is_absolute():
+        return bad("lane.directory", lane.directory, "give an absolute path, or leave it empty")
+    if not 65536 <= lane.ring_bytes <= 1 << 32 or lane.ring_bytes & (lane.ring_bytes - 1):
+        return bad("lane.ring_bytes", lane.ring_bytes, "use a power of two from 65536 to 4294967296")
+    if not 1024 <= lane.max_body_bytes <= lane.ring_bytes // 4:
+        return bad(
+            "lane.max_body_bytes",
+            lane.max_body_bytes,
+            f"use 1024 to a quarter of lane.ring_bytes ({lane.ring_bytes // 4}), so that whole exchanges fit",
+        )
+    if not (math.isfinite(lane.idle_exit_s) and lane.idle_exit_s >= 0):
+        return bad("lane.idle_exit_s", lane.idle_exit_s, "use seconds, 0 or more")
+    if not 0 < sampling.ratio <= 1:
+        return bad("sampling.ratio", sampling.ratio, "use more than 0 and at most 1; to stop mirroring: shadowlane off")
+    if sampling.seed is not None and not 0 <= sampling.seed < 1 << 64:
+        return bad("sampling.seed", sampling.seed, "use a whole number from 0 to 2^64-1")
+    if sampling.mode == "sticky" and not re.match(r"header:[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z", sampling.key):
+        return bad("sampling.key", sampling.key, 'sticky sampling needs a key, for example "header:x-user-id"')
+    if sampling.mode == "ratio" and sampling.key:
+        return bad("sampling.key", sampling.key, 'only sampling.mode = "sticky" uses a key; remove it')
+    if not 0 < limits.qps <= 1e6:
+        return bad("limits.qps", limits.qps, "use more than 0 and at most 1000000 copies a second")
+    if not 1 <= limits.burst <= 1_000_000:
+        return bad("limits.burst", limits.burst, "use 1 to 1000000")
+    for preset in config.routes.presets:
+        if preset not in PRESETS:
+            return bad("routes.presets", preset, f"unknown preset; known: {', '.join(PRESETS)}")
+    for pattern in config.routes.read:
+        if not re.match(r"[A-Z]+ [/*]\S*\Z", pattern):
+            return bad("routes.read", pattern, 'write METHOD and a path pattern, for example "POST /search"')
+    for field in ("include", "exclude"):
+        for pattern in getattr(config.routes, field):
+            if not re.match(r"[/*]\S*\Z", pattern):
+                return bad(f"routes.{field}", pattern, 'write a path pattern, for example "/v1/*"')
+    store = config.store
+    if not store.url.startswith("sqlite:///") or len(store.url) <= len("sqlite:///"):
+        return bad("store.url", store.url, "use sqlite:///relative.db or sqlite:////absolute.db")
+    if store.max_age_days <= 0:
+        return bad("store.max_age_days", store.max_age_days, "use more than 0")
+    if store.max_bytes < 1 << 20:
+        return bad("store.max_bytes", store.max_bytes, "use 1048576 or more")
+    if not config.shadows:
+        return 'shadows: empty; add a table [shadows.candidate] with url = "http://127.0.0.1:9001"'
+    if "control" in config.shadows:
+        return "shadows.control: the name is taken by the noise-floor arm; use the table [control]"
+    for name, shadow in config.arms().items():
+        where = "control" if name == "control" else f"shadows.{name}"
+        if not _NAME.match(name):
+            return bad(where, name, "name a shadow with 1 to 64 of a-z, 0-9, '_', '.', '-'")
+        problem = _shadow_problem(shadow)
+        if problem:
+            return f"{where}.{problem}"
+    return None
+
+
+def _shadow_problem(shadow: ShadowConfig) -> str | None:
+    try:
+        url = urlsplit(shadow.url)
+        host, _ = url.hostname, url.port
+    except ValueError as error:
+        return f"url = {shadow.url!r}: {error}"
+    if url.scheme not in ("http", "https") or not host:
+        return f"url = {shadow.url!r}: use http://HOST[:PORT][/PREFIX] or https://..."
+    if url.username is not None or url.password is not None:
+        return "url: holds a user name or password; put the credential into an environment variable (credential_env)"
+    if url.query or url.fragment:
+        return f"url = {shadow.url!r}: a query or fragment has no meaning here; remove it"
+    if not 0 < shadow.ratio <= 1:
+        return f"ratio = {shadow.ratio!r}: use more than 0 and at most 1, or remove the shadow"
+    if not 0 < shadow.timeout_s <= 3600:
+        return f"timeout_s = {shadow.timeout_s!r}: use more than 0 and at most 3600 seconds"
+    if not 1 <= shadow.concurrency <= 4096:
+        return f"concurrency = {shadow.concurrency!r}: use 1 to 4096"
+    if not 1024 <= shadow.max_response_bytes <= 1 << 30:
+        return f"max_response_bytes = {shadow.max_response_bytes!r}: use 1024 to 1073741824"
+    if shadow.ca_file and not Path(shadow.ca_file).is_file():
+        return f"ca_file = {shadow.ca_file!r}: no such file"
+    return None

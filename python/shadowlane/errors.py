@@ -1,0 +1,57 @@
+"""The one exception tree. Every message names the field or thing, the value, and the remedy.
+
+Nothing here is ever raised on a user's path: capture swallows and counts its own failures.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "LaneError",
+    "MissingExtraError",
+    "ScoreError",
+    "ShadowlaneError",
+    "StoreError",
+]
+
+
+class ShadowlaneError(Exception):
+    """Base of all errors of shadowlane. ``exit_code`` is what the command line ends with."""
+
+    exit_code = 3
+
+
+class ConfigError(ShadowlaneError, ValueError):
+    """The configuration is wrong: names the field, the value and the remedy."""
+
+    exit_code = 2
+
+
+class MissingExtraError(ShadowlaneError, ImportError):
+    """A part needs packages of an extra that is not installed."""
+
+    exit_code = 2
+
+    def __init__(self, what: str, extra: str, package: str) -> None:
+        super().__init__(
+            f"{what} needs the package {package!r}, which is not installed: pip install 'shadowlane[{extra}]'"
+        )
+
+
+class LaneError(ShadowlaneError):
+    """The lane's runtime directory, control file or ring cannot be used."""
+
+
+class StoreError(ShadowlaneError):
+    """The store cannot be opened, read or written."""
+
+
+class ScoreError(ShadowlaneError):
+    """An embedder or a comparison cannot do its work."""
+
+
+class DataError(ShadowlaneError, ValueError):
+    """Input data (a gold file, an import) is not what its schema says."""
+
+    exit_code = 2

@@ -1,0 +1,200 @@
+"""The records that travel between the steps. Every arrow of the way carries one of these.
+
+Steps know these types, ``errors``, ``config`` and the core; they do not know each other.
+Times ending in ``_ns`` are integers in nanoseconds; ``started_ns`` counts from the Unix epoch.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+__all__ = [
+    "FLAG_CLIENT_DISCONNECTED",
+    "FLAG_RESPONSE_CUT",
+    "FLAG_STREAMED",
+    "REASONS",
+    "Answer",
+    "Citation",
+    "Copy",
+    "Headers",
+    "LaneCounts",
+    "Outcome",
+    "Pair",
+    "Scores",
+    "ShadowCounts",
+    "ToolCall",
+]
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+REASONS: tuple[str, ...] = (
+    "disabled",
+    "loop",
+    "method",
+    "route",
+    "write_intent",
+    "sampled_out",
+    "cap",
+    "request_too_large",
+    "prod_failed",
+    "client_disconnected",
+    "ring_full",
+    "producer_died",
+    "reservoir",
+    "breaker_open",
+    "provider_limit",
+    "budget",
+    "deadline",
+    "connect_error",
+    "transport_error",
+    "response_too_large",
+    "store_error",
+)
+"""Why a request was not mirrored or a copy not answered: fixed, in the order of the shared-memory layout."""
+
+FLAG_RESPONSE_CUT = 1
+"""Prod's response body was longer than ``max_body_bytes`` and is kept cut."""
+FLAG_CLIENT_DISCONNECTED = 2
+"""The client left before prod's answer was complete."""
+FLAG_STREAMED = 4
+"""Prod answered in more than one chunk."""
+
+
+class Copy(msgspec.Struct, frozen=True, kw_only=True):
+    """One sanitized exchange, as drained from a ring: what the shadow may see, and what prod answered."""
+
+    shadow_id: str
+    """UUIDv7 (RFC 9562 §5.7), unique for each exchange."""
+    req_hash: str
+    """32 hex digits, see :func:`shadowlane.core.request_hash`."""
+    started_ns: int
+    method: str
+    target: str
+    """Path and query, sanitized, in origin form (RFC 9112 §3.2.1)."""
+    headers: Headers
+    body: bytes
+    status: int
+    """Prod's status code."""
+    response_headers: Headers
+    response_body: bytes
+    ttfb_ns: int
+    """Time from the request's arrival to prod's response head."""
+    duration_ns: int
+    """Time from the request's arrival to the end of prod's response body."""
+    flags: int = 0
+    blocked: str = ""
+    """A reason when sanitizing found that this must not be sent; empty otherwise."""
+    findings: dict[str, int] = {}
+    """How many values of each kind were redacted, over request and response."""
+    ring: int = 0
+    """The ring it came from, and its place there: what is acknowledged."""
+    seq: int = 0
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one copy at one shadow."""
+
+    shadow: str
+    reason: str = ""
+    """Empty when the shadow answered (with whatever status); else one of :data:`REASONS`."""
+    detail: str = ""
+    """One line for a person: the exception's class and text, sanitized. Empty when answered."""
+    status: int = 0
+    headers: Headers = ()
+    body: bytes = b""
+    started_ns: int = 0
+    ttfb_ns: int = 0
+    duration_ns: int = 0
+
+
+class Citation(msgspec.Struct, frozen=True, kw_only=True):
+    """One citation of an answer, in the snippet contract."""
+
+    snippet_id: str = ""
+    section_id: str = ""
+    source_url: str = ""
+    offsets: tuple[int, int] | None = None
+    tokens: int | None = None
+    score: float | None = None
+    index_hash: str = ""
+    analyzer: str = ""
+    text: str = ""
+
+
+class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool call that an answer asks for. ``arguments`` is the JSON text as sent."""
+
+    name: str
+    arguments: str = ""
+    id: str = ""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a response says, whatever its provider's shape."""
+
+    text: str = ""
+    citations: tuple[Citation, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish_reason: str = ""
+    usage: dict[str, int] = {}
+    refusal: bool = False
+    model: str = ""
+    model_rev: str = ""
+    """The provider's system fingerprint, or the model's revision."""
+    index_hash: str = ""
+    kind: str = ""
+    """Which shape was recognised: ``openai.chat``, ``anthropic.messages``, ``json``, ``text``, ..."""
+    note: str = ""
+    """Why the text is empty or not whole (cut stream, error in mid-stream, unknown type); empty when all is well."""
+
+
+class Scores(msgspec.Struct, frozen=True, kw_only=True):
+    """How prod's and the shadow's answers compare. ``None`` where a score does not apply."""
+
+    delta_s: float | None = None
+    anchored: float | None = None
+    fact_flip: bool = False
+    embedder: str = ""
+    """Name and revision: scores of different embedders are never averaged."""
+    citation_match: float | None = None
+    """Share of prod's citations that the shadow has too, in [0, 1]; ``None`` when neither cites."""
+    index_agrees: bool | None = None
+    state: Literal["", "convergent", "divergent", "recursive", "chaotic"] = ""
+    """The pair's λ reading; empty when not scored."""
+    note: str = ""
+    """Why there is no score."""
+
+
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """An exchange with one shadow's outcome and the scores: one row of the store."""
+
+    copy: Copy
+    outcome: Outcome
+    scores: Scores = Scores()
+    prod_text: str = ""
+    shadow_text: str = ""
+    model_rev: str = ""
+    index_hash: str = ""
+    prod_index_hash: str = ""
+    rate_limit: dict[str, str] = {}
+    """The shadow's rate-limit headers, by lower-case name."""
+
+
+class ShadowCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts of one shadow, kept in the same transaction as the rows that they count."""
+
+    answered: int = 0
+    failed: dict[str, int] = {}
+
+
+class LaneCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """``seen = mirrored + Σ dropped + open`` over all gateway processes, dead ones included."""
+
+    seen: int = 0
+    mirrored: int = 0
+    dropped: dict[str, int] = {}
+    open: int = 0
+    """Requests that were admitted and that prod is still answering."""
+    extra: dict[str, Any] = {}

@@ -1,0 +1,7 @@
+//! The extension module `shadowlane._core`: conversions only; the logic is in `shadowlane-core`.
+
+use pyo3::prelude::*;
+
+/// The compiled core of shadowlane.
+#[pymodule(gil_used = false)]
+mod _core {}
