@@ -1,0 +1,1 @@
+"""Capture: how an exchange is seen from each kind of gateway. Wraps the request, never changes it."""
