@@ -1,0 +1,171 @@
+"""The command line. Exit codes: 0 good, 1 the answer is no, 2 wrong use or configuration, 3 failed to run.
+
+Every command that prints a result takes ``--json``. Heavy parts are imported by the command that needs them, so that
+``status``, ``on`` and ``off`` work in a gateway that has only the base package.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import __version__, _core
+from .config import Config, load_config
+from .errors import ConfigError, LaneError, ShadowlaneError
+from .lane import config_from_json, lane_directory
+
+__all__ = ["main"]
+
+_DEFAULT_CONFIG = "shadowlane.toml"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return command(options)
+    except ShadowlaneError as error:
+        print(f"shadowlane: {error}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    except BrokenPipeError:  # the reader of our output left: not an error of ours
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 3
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="shadowlane", description="Mirror a sample of a gateway's traffic to a shadow service, and judge the answers."
+    )
+    parser.add_argument("--version", action="version", version=f"shadowlane {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], text: str, *, configured: bool = True) -> Any:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        if configured:
+            sub.add_argument(
+                "--config",
+                default=os.environ.get("SHADOWLANE_CONFIG", _DEFAULT_CONFIG),
+                help="configuration file (default: $SHADOWLANE_CONFIG, else shadowlane.toml)",
+            )
+            sub.add_argument("--json", action="store_true", help="print JSON")
+        return sub
+
+    demo = command("demo", _demo, "Run the demonstration: prod, shadow, gateway, load, report.", configured=False)
+    demo.add_argument("--seconds", type=float, default=45.0, help="how long the load lasts (default: 45)")
+    demo.add_argument("--qps", type=float, default=12.0, help="requests a second (default: 12)")
+    demo.add_argument("--out", default="demo-out", help="folder for the database, the page and the logs")
+
+    worker = command("worker", _worker, "Run the lane's worker: send copies to the shadows, score, store.")
+    worker.add_argument("--auto", action="store_true", help=argparse.SUPPRESS)
+    worker.add_argument("--leave-when-idle", action="store_true", help="leave when no gateway lives and all is empty")
+    worker.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
+
+    command("status", _status, "Show counters, ring fill, cap and the worker's health.")
+    command("on", _on, "Switch mirroring on for all processes of the lane.")
+    command("off", _off, "Switch mirroring off for all processes of the lane, at once.")
+
+    report = command("report", _report, "Compare prod and the shadows from what is stored.")
+    report.add_argument("--html", metavar="FILE", help="write the report as one HTML page")
+    report.add_argument("--hours", type=float, default=None, help="only the last so many hours")
+
+    gate = command("gate", _gate, "Say GRADUATE, HOLD or REJECT, with the evidence; exit 0 only for GRADUATE.")
+    gate.add_argument("--shadow", default=None, help="the shadow's name (default: all of them)")
+
+    command("doctor", _doctor, "Check configuration, directories, shared memory, extras and shadows.")
+    return parser
+
+
+def _load(options: argparse.Namespace) -> Config:
+    path = Path(options.config)
+    return config_from_json(path) if path.suffix == ".json" else load_config(path)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, sort_keys=True))  # noqa: T201
+
+
+def _say(text: str) -> None:
+    print(text)  # noqa: T201
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from .demo.run import DemoOptions, run_demo
+
+    return run_demo(DemoOptions(seconds=options.seconds, qps=options.qps, out=Path(options.out)))
+
+
+def _worker(options: argparse.Namespace) -> int:
+    logging.basicConfig(
+        level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
+    )
+    config = _load(options)
+    from .worker import run_worker
+
+    try:
+        run_worker(config, leave_when_idle=options.auto or options.leave_when_idle)
+    except LaneError as error:
+        if options.auto and "another worker" in str(error):
+            return 0  # lost the election: the lane has its worker
+        raise
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    from .observe.status import collect_status, render_status
+
+    status = collect_status(_load(options))
+    if options.json:
+        _print_json(status)
+    else:
+        _say(render_status(status))
+    return 0
+
+
+def _switch(options: argparse.Namespace, enabled: bool) -> int:
+    config = _load(options)
+    _core.set_enabled(str(lane_directory(config)), enabled)
+    if options.json:
+        _print_json({"lane": config.lane.name, "enabled": enabled})
+    else:
+        _say(f"lane {config.lane.name}: mirroring is {'on' if enabled else 'off'} for all its processes")
+    return 0
+
+
+def _on(options: argparse.Namespace) -> int:
+    return _switch(options, True)
+
+
+def _off(options: argparse.Namespace) -> int:
+    return _switch(options, False)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from .observe.command import run_report
+
+    return run_report(_load(options), html=options.html, as_json=options.json, hours=options.hours)
+
+
+def _gate(options: argparse.Namespace) -> int:
+    config = _load(options)
+    if options.shadow is not None and options.shadow not in config.shadows:
+        known = ", ".join(config.shadows)
+        raise ConfigError(f"--shadow = {options.shadow!r}: no such shadow in the configuration; known: {known}")
+    from .observe.command import run_gate
+
+    return run_gate(config, shadow=options.shadow, as_json=options.json)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from .observe.doctor import run_doctor
+
+    return run_doctor(options.config, as_json=options.json)
