@@ -1,0 +1,82 @@
+//! The producer's side: claim, copy, commit. Wait-free but for the claim's compare-and-swap; no system call.
+
+use std::sync::atomic::compiler_fence;
+
+use super::{CLAIMED, COMMITTED, LENGTH, Memory, PADDING, WORD, record_size};
+use crate::sync::Ordering;
+
+/// A claimed record: write into it, then commit it. A claim that is dropped stays as padding, so that the consumer
+/// passes over it.
+#[must_use = "a claim blocks the ring until it is committed or dropped"]
+pub struct Claim<'a, M: Memory> {
+    memory: &'a M,
+    at: u64,
+    payload: u64,
+    size: u64,
+    open: bool,
+}
+
+/// Claim room for `payload` bytes; `None` when the ring is full, or when the record could not fit into half of it
+/// (a larger one might never find a place between the wrap and the head).
+pub fn claim<M: Memory>(memory: &M, payload: u64) -> Option<Claim<'_, M>> {
+    let capacity = memory.capacity();
+    let size = record_size(payload);
+    if size > capacity / 2 || payload + WORD > LENGTH {
+        return None;
+    }
+    let cursors = memory.cursors();
+    // Acquire pairs with the release below and, through `head_cache`, with the consumer's release of `head`: what the
+    // consumer zeroed is zero before we write to it.
+    let mut head = cursors.head_cache.0.load(Ordering::Acquire);
+    let mut tail = cursors.tail.0.load(Ordering::Relaxed);
+    loop {
+        let place = tail & (capacity - 1);
+        let to_end = capacity - place;
+        let padding = if size > to_end { to_end } else { 0 };
+        let next = tail + padding + size;
+        if next - head > capacity {
+            head = cursors.head.0.load(Ordering::Acquire);
+            if next - head > capacity {
+                return None;
+            }
+            cursors.head_cache.0.store(head, Ordering::Release);
+        }
+        match cursors.tail.0.compare_exchange_weak(tail, next, Ordering::AcqRel, Ordering::Relaxed) {
+            Err(now) => tail = now,
+            Ok(_) => {
+                if padding > 0 {
+                    memory.word(place).store(PADDING | padding, Ordering::Release);
+                }
+                let at = if padding > 0 { 0 } else { place };
+                memory.word(at).store(CLAIMED | (payload + WORD), Ordering::Relaxed);
+                // A producer killed from here on leaves a word that says how long the torn record is; killed before,
+                // it leaves zeros up to the next record. Program order is enough: a kill falls between instructions.
+                compiler_fence(std::sync::atomic::Ordering::SeqCst);
+                return Some(Claim { memory, at, payload, size, open: true });
+            }
+        }
+    }
+}
+
+impl<M: Memory> Claim<'_, M> {
+    /// Write the record's payload. May be called more than once.
+    pub fn write<R>(&mut self, write: impl FnOnce(&mut [u8]) -> R) -> R {
+        // SAFETY: the compare-and-swap gave `[at, at + size)` to this claim alone; the consumer does not read past
+        // the record's word before it says COMMITTED. `at + size <= capacity` was checked when claiming.
+        unsafe { self.memory.bytes_mut(self.at + WORD, self.payload, write) }
+    }
+
+    /// Publish the record to the consumer.
+    pub fn commit(mut self) {
+        self.open = false;
+        self.memory.word(self.at).store(COMMITTED | (self.payload + WORD), Ordering::Release);
+    }
+}
+
+impl<M: Memory> Drop for Claim<'_, M> {
+    fn drop(&mut self) {
+        if self.open {
+            self.memory.word(self.at).store(PADDING | self.size, Ordering::Release);
+        }
+    }
+}

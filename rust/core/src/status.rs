@@ -1,0 +1,172 @@
+//! What a lane's files say about it: counts over all processes, rings, cap, sampler, worker. Reads, never writes.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use crate::error::Result;
+use crate::files::{ControlFile, RingFile};
+use crate::gcra::monotonic_ns;
+use crate::lanedir;
+use crate::layout::{ControlHeader, Totals};
+use crate::process::Identity;
+use crate::ring::Memory;
+
+/// One gateway process's ring.
+#[derive(Clone, Debug)]
+pub struct RingStatus {
+    /// Number.
+    pub id: u64,
+    /// Process id of its producer.
+    pub pid: u64,
+    /// Whether that process lives and has not closed the ring.
+    pub alive: bool,
+    /// Size of the data region.
+    pub bytes: u64,
+    /// Bytes claimed and not acknowledged.
+    pub used: u64,
+    /// What the process counted.
+    pub totals: Totals,
+}
+
+/// A snapshot of a lane.
+#[derive(Clone, Debug)]
+pub struct LaneStatus {
+    /// Identity of the lane's life.
+    pub lane_id: String,
+    /// The kill switch.
+    pub enabled: bool,
+    /// Counts of all processes, those that are gone included.
+    pub totals: Totals,
+    /// The rings.
+    pub rings: Vec<RingStatus>,
+    /// Files that are not rings of this version, and why.
+    pub refused: Vec<String>,
+    /// Processes without a ring.
+    pub ringless: u64,
+    /// Why, for the last of them.
+    pub ring_error: String,
+    /// Hard cap: rate, burst, and what is available now.
+    pub cap: (f64, u32, f64),
+    /// Sampler: ratio, eligible requests, taken requests.
+    pub sampler: (f64, u64, u64),
+    /// Process id of the worker, 0 when there is none.
+    pub worker_pid: u64,
+    /// Whether it lives.
+    pub worker_alive: bool,
+    /// Seconds since it last reported itself.
+    pub worker_age_s: Option<f64>,
+}
+
+impl LaneStatus {
+    /// Read a lane's files. Counts are exact when no request is being counted meanwhile, and never lose a ring that is
+    /// being retired: when one is, the reading is repeated.
+    pub fn read(directory: &Path) -> Result<Self> {
+        lanedir::check(directory)?;
+        let control = ControlFile::open(directory)?;
+        let header = control.get();
+        let mut tries = 0;
+        let (totals, rings, refused) = loop {
+            let before = header.retire_generation.load(Ordering::Acquire);
+            let read = read_rings(directory, header);
+            tries += 1;
+            // A worker that was killed while retiring leaves the generation odd; the journal is whole then.
+            if header.retire_generation.load(Ordering::Acquire) == before || tries == 100 {
+                break read;
+            }
+        };
+        let worker = worker_identity(header);
+        Ok(Self {
+            lane_id: control.lane_id(),
+            enabled: header.enabled.load(Ordering::Relaxed) != 0,
+            totals,
+            rings,
+            refused,
+            ringless: header.ringless.load(Ordering::Relaxed),
+            ring_error: control.ring_error(),
+            cap: (header.cap.rate(), header.cap.burst(), header.cap.available_at(monotonic_ns())),
+            sampler: (header.sampler.ratio(), header.sampler.eligible(), header.sampler.taken()),
+            worker_pid: worker.pid,
+            worker_alive: worker.pid != 0 && !worker.is_dead(),
+            worker_age_s: worker_age_s(header),
+        })
+    }
+}
+
+fn read_rings(directory: &Path, header: &ControlHeader) -> (Totals, Vec<RingStatus>, Vec<String>) {
+    let retiring = header.retire_ring.load(Ordering::Acquire);
+    let mut totals = if retiring == 0 { header.retired.read() } else { header.retiring.read() };
+    totals.add(&header.fallback.read());
+    let mut rings = Vec::new();
+    let mut refused = Vec::new();
+    for id in ring_ids(directory) {
+        if id == retiring {
+            continue;
+        }
+        let path = RingFile::path_of(directory, id);
+        match RingFile::open(&path) {
+            Ok(ring) => {
+                let status = ring_status(id, &ring);
+                totals.add(&status.totals);
+                rings.push(status);
+            }
+            // Retired between the listing and the opening: the caller sees another generation and reads again.
+            Err(_) if !path.exists() => {}
+            Err(error) => refused.push(error.to_string()),
+        }
+    }
+    (totals, rings, refused)
+}
+
+/// Numbers of the rings in a lane's directory, in order.
+pub fn ring_ids(directory: &Path) -> Vec<u64> {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return Vec::new();
+    };
+    let mut ids: Vec<u64> =
+        entries.flatten().filter_map(|entry| RingFile::id_of(entry.file_name().to_str()?)).collect();
+    ids.sort_unstable();
+    ids
+}
+
+fn ring_status(id: u64, ring: &RingFile) -> RingStatus {
+    let header = ring.header();
+    let cursors = ring.cursors();
+    let mut totals = header.counters.read();
+    totals.acked = cursors.journal.acked.load(Ordering::Relaxed);
+    totals.corrupt = cursors.journal.corrupt.load(Ordering::Relaxed);
+    let head = cursors.head.0.load(Ordering::Acquire);
+    RingStatus {
+        id,
+        pid: ring.producer().pid,
+        alive: header.closed.load(Ordering::Relaxed) == 0 && !ring.producer().is_dead(),
+        bytes: ring.capacity(),
+        used: cursors.tail.0.load(Ordering::Acquire).saturating_sub(head),
+        totals: totals.without_corrupt(),
+    }
+}
+
+fn worker_identity(header: &ControlHeader) -> Identity {
+    Identity {
+        pid: header.worker.pid.load(Ordering::Acquire),
+        start: header.worker.start.load(Ordering::Relaxed),
+        namespace: header.worker.namespace.load(Ordering::Relaxed),
+    }
+}
+
+/// Seconds since the lane's worker last reported itself; `None` when there is none, or it is dead.
+pub fn worker_age_s(header: &ControlHeader) -> Option<f64> {
+    let worker = worker_identity(header);
+    if worker.pid == 0 || worker.is_dead() {
+        return None;
+    }
+    let age = monotonic_ns().saturating_sub(header.worker.heartbeat.load(Ordering::Relaxed));
+    Some(age as f64 / 1e9)
+}
+
+/// Switch mirroring on or off for all processes of a lane, at once.
+pub fn set_enabled(directory: &Path, enabled: bool) -> Result<()> {
+    lanedir::check(directory)?;
+    ControlFile::open(directory)?.get().enabled.store(u64::from(enabled), Ordering::Relaxed);
+    Ok(())
+}

@@ -1,0 +1,300 @@
+//! The ring against a queue, under threads, and after deaths at every point of a producer and of the consumer.
+#![cfg(not(loom))]
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use proptest::prelude::*;
+use shadowlane_core::ring::{Consumer, HeapMemory, Memory, Step, claim, record_size};
+
+struct Shared(Arc<HeapMemory>);
+
+// SAFETY: hands every call on to the memory that the Arc keeps alive.
+unsafe impl Memory for Shared {
+    fn capacity(&self) -> u64 {
+        self.0.capacity()
+    }
+    fn cursors(&self) -> &shadowlane_core::ring::Cursors {
+        self.0.cursors()
+    }
+    fn word(&self, at: u64) -> &std::sync::atomic::AtomicU64 {
+        self.0.word(at)
+    }
+    unsafe fn bytes<R>(&self, at: u64, len: u64, read: impl FnOnce(&[u8]) -> R) -> R {
+        // SAFETY: the caller's promise is handed on.
+        unsafe { self.0.bytes(at, len, read) }
+    }
+    unsafe fn bytes_mut<R>(&self, at: u64, len: u64, write: impl FnOnce(&mut [u8]) -> R) -> R {
+        // SAFETY: the caller's promise is handed on.
+        unsafe { self.0.bytes_mut(at, len, write) }
+    }
+    unsafe fn zero(&self, at: u64, len: u64) {
+        // SAFETY: the caller's promise is handed on.
+        unsafe { self.0.zero(at, len) }
+    }
+}
+
+fn pair(capacity: u64) -> (Arc<HeapMemory>, Consumer<Shared>) {
+    let memory = Arc::new(HeapMemory::new(capacity));
+    (Arc::clone(&memory), Consumer::new(Shared(memory)))
+}
+
+fn push(memory: &HeapMemory, value: &[u8]) -> bool {
+    claim(memory, value.len() as u64).is_some_and(|mut claim| {
+        claim.write(|out| out.copy_from_slice(value));
+        claim.commit();
+        true
+    })
+}
+
+fn pop(consumer: &mut Consumer<Shared>) -> Option<(u64, Vec<u8>)> {
+    match consumer.next(false, |bytes| Some(bytes.to_vec())) {
+        Step::Record(drained) => Some((drained.seq, drained.value)),
+        Step::Empty | Step::Blocked => None,
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Action {
+    Push(Vec<u8>),
+    Abandon(u64),
+    Pop,
+    Ack(prop::sample::Index),
+    Release,
+    Restart,
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        4 => prop::collection::vec(any::<u8>(), 0..70).prop_map(Action::Push),
+        1 => (0_u64..60).prop_map(Action::Abandon),
+        3 => Just(Action::Pop),
+        3 => any::<prop::sample::Index>().prop_map(Action::Ack),
+        2 => Just(Action::Release),
+        1 => Just(Action::Restart),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 400 }, ..ProptestConfig::default() })]
+
+    /// A queue of values, each waiting, drained or acknowledged, tells what the ring must do.
+    #[test]
+    fn behaves_like_a_queue(actions in prop::collection::vec(action(), 1..200)) {
+        let (memory, mut consumer) = pair(256);
+        let mut waiting: VecDeque<Vec<u8>> = VecDeque::new();
+        let mut drained: Vec<(u64, Vec<u8>, bool)> = Vec::new();
+        for action in actions {
+            match action {
+                Action::Push(value) => {
+                    if push(&memory, &value) {
+                        waiting.push_back(value);
+                    } else {
+                        // Full says so only when the bytes, with the padding of a wrap, could not fit.
+                        let held: u64 = waiting.iter().chain(drained.iter().map(|(_, value, _)| value))
+                            .map(|value| record_size(value.len() as u64)).sum();
+                        let used = memory.cursors().tail.0.load(Ordering::Relaxed)
+                            - memory.cursors().head.0.load(Ordering::Relaxed);
+                        prop_assert!(used >= held);
+                        prop_assert!(used + 2 * record_size(value.len() as u64) > 256);
+                    }
+                }
+                Action::Abandon(size) => drop(claim(&*memory, size)),
+                Action::Pop => match (pop(&mut consumer), waiting.pop_front()) {
+                    (Some((seq, got)), Some(value)) => {
+                        prop_assert_eq!(&got, &value);
+                        drained.push((seq, value, false));
+                    }
+                    (None, None) => {}
+                    (got, wanted) => prop_assert!(false, "got {:?}, wanted {:?}", got, wanted),
+                },
+                Action::Ack(index) => if !drained.is_empty() {
+                    let index = index.index(drained.len());
+                    let (seq, _, acked) = &mut drained[index];
+                    prop_assert_eq!(consumer.ack(*seq), !*acked);
+                    *acked = true;
+                },
+                Action::Release => {
+                    consumer.release();
+                    let keep = drained.iter().position(|(_, _, acked)| !acked).unwrap_or(drained.len());
+                    drained.drain(..keep);
+                }
+                Action::Restart => {
+                    // A new consumer sees again what was drained and whose acknowledgement had not taken effect.
+                    consumer = Consumer::new(Shared(Arc::clone(&memory)));
+                    for (_, value, _) in drained.drain(..).rev() {
+                        waiting.push_front(value);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn full_is_an_answer_and_space_comes_back() {
+    let (memory, mut consumer) = pair(64);
+    assert!(push(&memory, &[1; 24]));
+    assert!(push(&memory, &[2; 24]));
+    assert!(!push(&memory, &[3; 1]));
+    let (seq, value) = pop(&mut consumer).unwrap();
+    assert_eq!(value, [1; 24]);
+    assert!(!push(&memory, &[3; 1]), "drained is not acknowledged");
+    assert!(consumer.ack(seq));
+    assert!(consumer.release());
+    assert!(push(&memory, &[3; 24]));
+}
+
+#[test]
+fn a_record_larger_than_half_the_ring_is_refused() {
+    let (memory, _) = pair(256);
+    assert!(push(&memory, &[0; 120]));
+    assert!(!push(&memory, &[0; 121]));
+}
+
+#[test]
+fn a_claim_that_is_not_committed_blocks_until_its_producer_is_dead() {
+    let (memory, mut consumer) = pair(256);
+    assert!(push(&memory, b"before"));
+    let torn = claim(&*memory, 40).unwrap();
+    assert!(push(&memory, b"after"));
+    assert_eq!(pop(&mut consumer).unwrap().1, b"before");
+    assert_eq!(consumer.next(false, |bytes| Some(bytes.to_vec())), Step::Blocked);
+    std::mem::forget(torn);
+    let Step::Record(next) = consumer.next(true, |bytes| Some(bytes.to_vec())) else {
+        panic!("the record after the torn one was not found");
+    };
+    assert_eq!(next.value, b"after");
+}
+
+#[test]
+fn a_producer_killed_before_marking_its_claim_leaves_zeros_that_are_passed_over() {
+    for padding_written in [false, true] {
+        let (memory, mut consumer) = pair(128);
+        assert!(push(&memory, &[7; 56]));
+        let (seq, _) = pop(&mut consumer).unwrap();
+        assert!(push(&memory, &[8; 24]));
+        let second = pop(&mut consumer).unwrap().0;
+        assert!(consumer.ack(seq) && consumer.ack(second) && consumer.release());
+        // The tail moves over 32 bytes of padding and a record of 48 that begins at 0, and the process is killed.
+        memory.cursors().tail.0.fetch_add(32 + 48, Ordering::SeqCst);
+        if padding_written {
+            memory.word(96).store((3 << 32) | 32, Ordering::SeqCst);
+        }
+        assert!(push(&memory, b"next"));
+        let Step::Record(next) = consumer.next(true, |bytes| Some(bytes.to_vec())) else {
+            panic!("the record after the zeros was not found");
+        };
+        assert_eq!(next.value, b"next");
+        assert!(consumer.ack(next.seq) && consumer.release());
+        assert!(consumer.is_empty());
+    }
+}
+
+#[test]
+fn a_consumer_killed_while_it_releases_is_completed_by_its_successor() {
+    // After each store of the release: nothing, the journal, half of the zeroing, all of it, the counts.
+    for stage in 0..5 {
+        let (memory, mut consumer) = pair(256);
+        for value in 0..3_u8 {
+            assert!(push(&memory, &[value; 20]));
+        }
+        let first = pop(&mut consumer).unwrap().0;
+        let second = pop(&mut consumer).unwrap().0;
+        assert_eq!((first, second), (0, 32));
+        let cursors = memory.cursors();
+        cursors.journal.acked_to.store(2, Ordering::SeqCst);
+        if stage >= 1 {
+            cursors.journal.clear_to.store(64, Ordering::SeqCst);
+        }
+        // SAFETY: no other thread touches the memory.
+        unsafe {
+            if stage >= 2 {
+                memory.zero(0, 16);
+            }
+            if stage >= 3 {
+                memory.zero(0, 64);
+            }
+        }
+        if stage >= 4 {
+            cursors.journal.acked.store(2, Ordering::SeqCst);
+        }
+        let mut successor = Consumer::new(Shared(Arc::clone(&memory)));
+        let mut values = Vec::new();
+        while let Some((seq, value)) = pop(&mut successor) {
+            values.push(value[0]);
+            assert!(successor.ack(seq));
+        }
+        assert_eq!(values, if stage == 0 { vec![0, 1, 2] } else { vec![2] });
+        successor.release();
+        assert_eq!(cursors.journal.acked.load(Ordering::SeqCst), 3);
+        assert!(successor.is_empty());
+    }
+}
+
+#[test]
+fn damage_is_counted_and_the_reader_finds_the_next_record() {
+    let check = |bytes: &[u8]| (bytes.first() == Some(&0xaa)).then(|| bytes.to_vec());
+    // A damaged payload, then a damaged word, each followed by a good record.
+    for damaged_word in [None, Some(u64::MAX), Some((2 << 32) | 3), Some((2 << 32) | 4096), Some((3 << 32) | 5)] {
+        let (memory, mut consumer) = pair(256);
+        assert!(push(&memory, &[0xbb; 20]));
+        assert!(push(&memory, &[0xaa; 20]));
+        if let Some(word) = damaged_word {
+            memory.word(0).store(word, Ordering::SeqCst);
+        }
+        let Step::Record(found) = consumer.next(false, check) else {
+            panic!("no record found after {damaged_word:?}");
+        };
+        assert_eq!((found.seq, found.value), (32, vec![0xaa; 20]));
+        assert!(consumer.ack(32) && consumer.release());
+        let journal = &memory.cursors().journal;
+        assert_eq!(journal.corrupt.load(Ordering::SeqCst), 1);
+        assert_eq!(journal.acked.load(Ordering::SeqCst), 1);
+        assert!(consumer.is_empty());
+    }
+}
+
+#[test]
+fn threads_lose_nothing_and_keep_each_producers_order() {
+    const PRODUCERS: u64 = 4;
+    let each: u64 = if cfg!(miri) { 30 } else { 20_000 };
+    let (memory, mut consumer) = pair(4096);
+    let mut next: HashMap<u64, u64> = HashMap::new();
+    std::thread::scope(|scope| {
+        for producer in 0..PRODUCERS {
+            let memory = Arc::clone(&memory);
+            scope.spawn(move || {
+                for number in 0..each {
+                    let mut value = vec![producer as u8; 16 + (number % 90) as usize];
+                    value[..8].copy_from_slice(&producer.to_le_bytes());
+                    value[8..16].copy_from_slice(&number.to_le_bytes());
+                    while !push(&memory, &value) {
+                        std::thread::yield_now();
+                    }
+                }
+            });
+        }
+        let mut left = PRODUCERS * each;
+        while left > 0 {
+            let Some((seq, value)) = pop(&mut consumer) else {
+                consumer.release();
+                std::thread::yield_now();
+                continue;
+            };
+            let producer = u64::from_le_bytes(value[..8].try_into().unwrap());
+            let number = u64::from_le_bytes(value[8..16].try_into().unwrap());
+            assert_eq!(value.len() as u64, 16 + number % 90);
+            assert!(value[16..].iter().all(|byte| u64::from(*byte) == producer));
+            let expected = next.entry(producer).or_default();
+            assert_eq!(number, *expected);
+            *expected += 1;
+            assert!(consumer.ack(seq));
+            left -= 1;
+        }
+    });
+    consumer.release();
+    assert!(consumer.is_empty());
+    assert_eq!(memory.cursors().journal.acked.load(Ordering::SeqCst), PRODUCERS * each);
+}
