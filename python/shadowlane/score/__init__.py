@@ -1,0 +1,23 @@
+"""Comparing answers: extraction, ΔS, anchored ΔS, λ, citations.
+
+Importing this loads no model and no optional package: those come with :func:`load_embedder`.
+"""
+
+from __future__ import annotations
+
+from .answers import extract_answer
+from .citations import compare_citations
+from .delta import delta_s
+from .embed import load_embedder
+from .lambda_ import lambda_group, lambda_trend
+from .scorer import Scorer
+
+__all__ = [
+    "Scorer",
+    "compare_citations",
+    "delta_s",
+    "extract_answer",
+    "lambda_group",
+    "lambda_trend",
+    "load_embedder",
+]

@@ -1,0 +1,87 @@
+"""ΔS: how far apart two answers mean, as one number for each pair of embedding rows.
+
+Invariants: one pass over the two arrays, no copy of either; the result is float32 in [0, 2]; wrong shapes and types are
+refused, never broadcast or converted. What the numbers mean is set here once, in :data:`STABLE`, :data:`CRITICAL` and
+:data:`ACCEPTED`; every other module reads the bands from here.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ScoreError
+
+__all__ = ["ACCEPTED", "CRITICAL", "STABLE", "Band", "band", "bands", "delta_s"]
+
+Band = Literal["stable", "transitional", "critical"]
+
+STABLE = 0.40
+"""Below this the answers mean the same for most purposes."""
+CRITICAL = 0.60
+"""From here on they do not."""
+ACCEPTED = 0.45
+"""The largest mean ΔS with which a shadow may graduate."""
+
+_NAMES: NDArray[np.str_] = np.array(["stable", "transitional", "critical"])
+
+
+def delta_s(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    """ΔS = 1 − cos(a, b), row by row, of unit-norm embeddings.
+
+    ``a`` and ``b`` are (n, d) float32 with unit rows, as :meth:`Embedder.embed <shadowlane.score.embed.Embedder.embed>`
+    gives them; rows are not normalised again, since that would be a second pass. Two 1-D vectors (d,) are taken as one
+    row each. Returns (n,) float32, clipped to [0, 2], so that rounding cannot make a distance negative. A row that
+    holds NaN gives NaN.
+
+    Raises :class:`~shadowlane.errors.ScoreError` when the shapes differ, are not (n, d), or the type is not float32.
+
+    Source: ΔS (semantic stress) of the WFGY Problem Map (PSBigBig, MIT), with its bands at 0.40 and 0.60.
+    """
+    a, b = _rows("a", a), _rows("b", b)
+    if a.shape != b.shape:
+        raise ScoreError(
+            f"delta_s: a has shape {a.shape} and b has {b.shape}; give the same number of rows and dimensions"
+        )
+    out: NDArray[np.float32] = np.empty(len(a), dtype=np.float32)
+    # A stack of (1, d) @ (d, 1) is one BLAS dot for each row, straight from the two arrays; (a * b).sum(1) would write
+    # an (n, d) intermediate and read it back, at a third of the speed.
+    np.matmul(a[:, None, :], b[:, :, None], out=out[:, None, None])
+    np.subtract(np.float32(1), out, out=out)
+    return np.clip(out, np.float32(0), np.float32(2), out=out)
+
+
+def band(value: float) -> Band:
+    """The band of one ΔS: ``stable`` below 0.40, ``transitional`` below 0.60, else ``critical``.
+
+    Raises :class:`~shadowlane.errors.ScoreError` when ``value`` is NaN.
+    """
+    if value != value:
+        raise ScoreError("band: ΔS is NaN; an answer without a score has no band")
+    if value < STABLE:
+        return "stable"
+    return "transitional" if value < CRITICAL else "critical"
+
+
+def bands(values: NDArray[np.floating]) -> NDArray[np.str_]:
+    """The bands of many ΔS, in the shape of ``values``. Raises :class:`~shadowlane.errors.ScoreError` on NaN."""
+    # Compared in the type of the values, so that float32(0.4) is the edge itself and not a hair above it.
+    values = np.asarray(values)
+    if np.isnan(values).any():
+        raise ScoreError("bands: ΔS holds NaN; an answer without a score has no band")
+    edges = np.array([STABLE, CRITICAL], dtype=values.dtype if values.dtype.kind == "f" else np.float64)
+    return np.asarray(_NAMES[np.searchsorted(edges, values, side="right")])
+
+
+def _rows(name: str, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    if not isinstance(rows, np.ndarray):
+        raise ScoreError(f"delta_s: {name} is a {type(rows).__name__}; give a numpy array of float32")
+    if rows.dtype != np.float32:
+        raise ScoreError(f"delta_s: {name} has type {rows.dtype}; give float32 ({name}.astype(numpy.float32))")
+    if rows.ndim == 1:
+        rows = rows[None, :]
+    if rows.ndim != 2 or rows.shape[1] == 0:
+        raise ScoreError(f"delta_s: {name} has shape {rows.shape}; give (n, d) with d > 0")
+    return rows
