@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
 from shadowlane.errors import ScoreError
 from shadowlane.score.delta import band, bands, delta_s
 

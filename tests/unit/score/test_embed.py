@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
 from shadowlane.errors import ConfigError, MissingExtraError, ScoreError
 from shadowlane.score.embed import Embedder, load_embedder, text_delta_s
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
+
 from shadowlane.errors import ScoreError
 from shadowlane.score.lambda_ import (
     STATES,
