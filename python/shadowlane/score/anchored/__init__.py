@@ -1,0 +1,111 @@
+"""Anchored ΔS: ΔS that sees contradictions which the cosine of two embeddings does not.
+
+anchored ΔS = 1 − (0.5·entities + 0.3·relations + 0.2·constraints). Each component is how much the two texts agree in it,
+on the scale of a cosine: the embedding's own cosine where nothing was found that speaks for or against, and −1 where
+the two texts contradict each other. So a pair without evidence keeps its plain ΔS, and every difference from it has a
+reason that :func:`explain_pair` prints. A contradiction raises ``fact_flip`` and puts the pair at 0.60 or above.
+
+Invariant: no weight is fitted to data; only the general vocabulary in :mod:`.lexicon` and the rules in :mod:`.compare`.
+English only: for other languages the result is plain ΔS, and the note says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import ScoreError
+from ..delta import CRITICAL
+from ..embed import Embedder, load_embedder, text_delta_s
+from .compare import Evidence, contradictions, disorder, entity_agreement
+from .extract import Facts, extract
+
+__all__ = ["Comparison", "Evidence", "anchor", "anchored_delta_s", "explain_pair"]
+
+_ENTITIES, _RELATIONS, _CONSTRAINTS = 0.5, 0.3, 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How two texts compare, and why."""
+
+    delta_s: float
+    anchored: float
+    fact_flip: bool
+    evidence: tuple[Evidence, ...]
+    embedder: str = ""
+    note: str = ""
+    """Why there is no evidence to look for; empty when there is."""
+
+
+def anchored_delta_s(
+    texts_a: Sequence[str],
+    texts_b: Sequence[str],
+    *,
+    delta: NDArray[np.floating] | None = None,
+    embedder: Embedder | None = None,
+) -> NDArray[np.float32]:
+    """Anchored ΔS of n texts against n others: (n,) float32.
+
+    ``delta`` is their plain ΔS where that is known already; else ``embedder`` computes it, ``wordllama`` by default
+    (:class:`~shadowlane.errors.MissingExtraError` without the extra ``semantic``).
+    Raises :class:`~shadowlane.errors.ScoreError` when the lengths differ.
+    """
+    plain = _plain(texts_a, texts_b, delta, embedder)
+    out = [anchor(a, b, float(value)).anchored for a, b, value in zip(texts_a, texts_b, plain, strict=True)]
+    return np.array(out, dtype=np.float32)
+
+
+def explain_pair(text_a: str, text_b: str, embedder: Embedder | None = None) -> Comparison:
+    """ΔS, anchored ΔS and every contradiction found between two texts, with its two spans.
+
+    Without ``embedder``, ``wordllama`` is used. Raises :class:`~shadowlane.errors.MissingExtraError` when that is not installed.
+    """
+    chosen = embedder or _default()
+    plain = float(text_delta_s(chosen, [text_a], [text_b])[0])
+    return anchor(text_a, text_b, plain, embedder=chosen.name)
+
+
+def anchor(text_a: str, text_b: str, plain: float, *, embedder: str = "") -> Comparison:
+    """The comparison of two texts whose plain ΔS is known. Needs no model."""
+    a, b = extract(text_a), extract(text_b)
+    if not a.english or not b.english:
+        return Comparison(plain, plain, False, (), embedder, "not English: anchored ΔS is plain ΔS")
+    evidence = contradictions(a, b, text_a, text_b)
+    against = {item.component for item in evidence}
+    base = 1 - plain
+    agreement = entity_agreement(a, b)
+    entities = base if agreement is None else base * (1 + agreement) / 2
+    relations = base - 2 * max(base, 0.0) * disorder(a, b)
+    score = 1 - (
+        _ENTITIES * (-1 if "entities" in against else entities)
+        + _RELATIONS * (-1 if "relations" in against else relations)
+        + _CONSTRAINTS * (-1 if against & {"constraints", "relations"} else base)
+    )
+    if evidence:
+        score = max(score, CRITICAL)
+    return Comparison(plain, min(max(score, 0.0), 2.0), bool(evidence), tuple(evidence), embedder)
+
+
+@lru_cache(maxsize=1)
+def _default() -> Embedder:
+    return load_embedder("wordllama")
+
+
+def _plain(
+    texts_a: Sequence[str],
+    texts_b: Sequence[str],
+    delta: NDArray[np.floating] | None,
+    embedder: Embedder | None,
+) -> NDArray[np.floating]:
+    if len(texts_a) != len(texts_b):
+        raise ScoreError(f"anchored_delta_s: {len(texts_a)} texts against {len(texts_b)}; give as many on both sides")
+    if delta is None:
+        return text_delta_s(embedder or _default(), texts_a, texts_b)
+    if delta.shape != (len(texts_a),):
+        raise ScoreError(f"anchored_delta_s: delta has shape {delta.shape}; give ({len(texts_a)},)")
+    return delta
