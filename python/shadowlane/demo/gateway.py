@@ -57,9 +57,7 @@ def build_proxy(upstream: str, *, transport: httpx.AsyncBaseTransport | None = N
             yield
 
     async def forward(request: Request) -> Response:
-        headers = [
-            (name, value) for name, value in request.headers.raw if name not in _HOP_BY_HOP and name != b"host"
-        ]
+        headers = [(name, value) for name, value in request.headers.raw if name not in _HOP_BY_HOP and name != b"host"]
         body = await request.body()
         target = httpx.URL(path=request.url.path, query=request.url.query.encode("ascii"))
         outgoing = client.build_request(request.method, target, headers=headers, content=body)

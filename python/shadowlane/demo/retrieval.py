@@ -86,9 +86,9 @@ class HandbookIndex:
         self._first = np.cumsum([0, *(len(sentences) for sentences in self._sentences)])
         self.model_rev = f"extractive-1/{embedder.name}/{recipe.width}d"
         state = xxhash.xxh3_128(msgspec.json.encode(recipe))
-        state.update(embedder.name)
+        state.update(embedder.name.encode())
         for snippet in self.snippets:
-            state.update(f"\x1e{snippet.snippet_id}\x1f{snippet.text}")
+            state.update(f"\x1e{snippet.snippet_id}\x1f{snippet.text}".encode())
         self.index_hash = state.hexdigest()
 
     def answer(self, question: str) -> Composed:

@@ -1,0 +1,328 @@
+"""``shadowlane demo``: prod, shadow and gateway as processes, load from a real client, then the report.
+
+Invariants: whatever happens, no process of the run outlives it; the folder keeps what a user wants to look at
+afterwards (configuration, database, page, logs, the lane's counters); a promise that the run itself can check (no user
+saw an error, no write and no planted secret reached the shadow) is a failure of the run when it is broken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import json
+import math
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..config import Config, load_config
+from ..errors import ConfigError, MissingExtraError
+from .corpus import load_questions, load_sections
+from .processes import Child, DemoError, end_by_force, start, wait_for_exit
+
+__all__ = ["DemoOptions", "run_demo"]
+
+_MARKER = ".shadowlane-demo"
+_OWN = ("shadowlane.toml", "shadowlane.db", "shadowlane.db-wal", "shadowlane.db-shm", "report.html", "lane", "logs")
+_NEEDS = ("starlette", "uvicorn", "httpx", "rich", "aiohttp", "wordllama")
+_UP_S = 90.0
+_LEAVE_S = 30.0
+_RATIO = 0.5
+_MAX_QPS = 200.0
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """``seconds`` of load at ``qps`` requests a second; results go into the folder ``out``."""
+
+    seconds: float
+    qps: float
+    out: Path
+
+
+def run_demo(options: DemoOptions) -> int:
+    """Run the demonstration; returns the exit code: 0 when it worked, whatever the verdict, 3 when a part failed.
+
+    Raises :class:`~shadowlane.errors.ConfigError` for options that make no sense and
+    :class:`~shadowlane.errors.MissingExtraError` when a package of the extra ``demo`` is not installed.
+    """
+    _check_options(options)
+    for package in _NEEDS:
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError("shadowlane demo", "demo", package)
+    from rich.console import Console
+
+    out = _prepare(options.out)
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    run = _Run(options, out, console)
+    try:
+        with _terminable():
+            run.go()
+    except DemoError as error:
+        console.print(f"\nThe demonstration failed. {error}")
+        return error.exit_code
+    return 0
+
+
+class _Run:
+    """One run, from the first process to the last line."""
+
+    def __init__(self, options: DemoOptions, out: Path, console: Any) -> None:
+        self._options = options
+        self._out = out
+        self._logs = out / "logs"
+        self._say = console.print
+        self._console = console
+        self._children: list[Child] = []
+        self._config_file = out / "shadowlane.toml"
+        self._lane = _lane_folder(out)
+
+    def go(self) -> None:
+        questions = load_questions()
+        wordings = sum(len(question.forms) for question in questions)
+        self._say(
+            f"shadowlane demo: a handbook of {len(load_sections())} sections, {len(questions)} questions in "
+            f"{wordings} wordings"
+        )
+        try:
+            prod, shadow, gateway = self._start()
+            samples = self._send(gateway)
+            status = self._drain()
+            stats = {child.name: _stats(child) for child in (prod, shadow)}
+            self._leave(gateway)
+        except BaseException:
+            self._abandon()
+            raise
+        finally:
+            self._stop_all()
+        config = self._settle()
+        self._report(config, samples, status, stats)
+
+    def _start(self) -> tuple[Child, Child, Child]:
+        service = "shadowlane.demo.service"
+        for name in ("prod", "shadow"):
+            self._children.append(start(name, service, ["--role", name], self._logs / f"{name}.log"))
+        prod, shadow = self._children
+        for child in (prod, shadow):
+            child.wait_until_up(_UP_S)
+        self._write_config(shadow.url, self._lane)
+        load_config(self._config_file)
+        arguments = ["--config", str(self._config_file), "--upstream", prod.url]
+        gateway = start("gateway", "shadowlane.demo.gateway", arguments, self._logs / "gateway.log")
+        self._children.append(gateway)
+        gateway.wait_until_up(_UP_S)
+        self._say(
+            f"  prod     {prod.url}   whole sections, 256 dimensions, k = 3\n"
+            f"  shadow   {shadow.url}   windows of 48 words, 64 dimensions, k = 4\n"
+            f"  gateway  {gateway.url}   mirrors {_RATIO:.0%} of the reads; configuration: {self._config_file}"
+        )
+        return prod, shadow, gateway
+
+    def _send(self, gateway: Child) -> list[Any]:
+        from .client import Meter, send_all
+        from .load import shots, steady_offsets
+
+        offsets = steady_offsets(self._options.seconds, self._options.qps)
+        plan = shots(load_questions(), len(offsets))
+        self._say(f"\nSending {len(plan)} requests, {self._options.qps:g} a second, answered or not:")
+        with Meter(self._console, len(plan)) as meter:
+            samples = asyncio.run(send_all(gateway.url, plan, offsets, meter))
+        self._check()
+        return samples
+
+    def _drain(self) -> dict[str, Any]:
+        from .lanewatch import wait_until_drained
+
+        self._say("Waiting until every copy is answered, scored and stored ...")
+        return wait_until_drained(self._lane, self._check)
+
+    def _leave(self, gateway: Child) -> None:
+        """End the gateway; the worker then leaves by itself, and that is waited for."""
+        from .lanewatch import worker_pid
+
+        worker = worker_pid(self._lane)
+        gateway.stop()
+        if worker and not wait_for_exit(worker, _LEAVE_S):
+            end_by_force(worker)
+            raise DemoError(
+                f"worker: process {worker} did not leave within {_LEAVE_S:.0f} s after the last gateway; "
+                f"it was ended; its log is {self._lane / 'worker.log'}"
+            )
+
+    def _check(self) -> None:
+        for child in self._children:
+            child.check()
+
+    def _abandon(self) -> None:
+        """After a failure or Ctrl-C: end gateway and worker at once, and keep the worker's log."""
+        worker = 0
+        with contextlib.suppress(Exception):  # a lane that never came up has no worker
+            from .lanewatch import worker_pid
+
+            worker = worker_pid(self._lane)
+        self._stop_all()
+        if worker:
+            end_by_force(worker)
+        with contextlib.suppress(OSError):
+            shutil.copy(self._lane / "worker.log", self._logs / "worker.log")
+        shutil.rmtree(self._lane, ignore_errors=True)
+
+    def _stop_all(self) -> None:
+        for child in reversed(self._children):
+            child.stop()
+
+    def _write_config(self, shadow_url: str, lane: Path) -> None:
+        self._config_file.write_text(_CONFIG.format(lane=_quoted(str(lane)), shadow=_quoted(shadow_url), ratio=_RATIO))
+
+    def _settle(self) -> Config:
+        """Move the lane's files from shared memory into the folder, so that ``shadowlane status`` still finds them."""
+        shadow = self._children[1]
+        kept = self._out / "lane"
+        shutil.copytree(self._lane, kept)
+        kept.chmod(0o700)
+        shutil.rmtree(self._lane, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            shutil.copy(kept / "worker.log", self._logs / "worker.log")
+        self._write_config(shadow.url, kept)
+        return load_config(self._config_file)
+
+    def _report(
+        self, config: Config, samples: Sequence[Any], status: dict[str, Any], stats: dict[str, dict[str, int]]
+    ) -> None:
+        from ..observe.command import run_report
+        from .load import summarize
+
+        page = self._out / "report.html"
+        self._say("")
+        run_report(config, html=str(page), as_json=False, hours=None)
+        users = summarize([sample.latency_s for sample in samples])
+        errors = [sample for sample in samples if sample.error or sample.status >= 400 or not sample.status]
+        planted = sum(sample.kind == "planted" for sample in samples)
+        self._say(
+            f"\nUsers      {users.count} requests, {len(errors)} errors; "
+            f"P50 {users.p50_ms:.1f} ms, P95 {users.p95_ms:.1f} ms, P99 {users.p99_ms:.1f} ms\n"
+            f"Writes     {stats['prod']['writes']} reached prod, {stats['shadow']['writes']} reached the shadow\n"
+            f"Secrets    planted in {planted} requests: {stats['prod']['planted']} reached prod, "
+            f"{stats['shadow']['planted']} reached the shadow\n"
+        )
+        self._say(
+            f"Page       {page}\nDatabase   {self._out / 'shadowlane.db'}\nLogs       {self._logs}\n"
+            f"Try also   shadowlane report --config {self._config_file}\n"
+            f"           shadowlane gate --config {self._config_file}"
+        )
+        if errors:
+            first = errors[0]
+            raise DemoError(
+                f"gateway: {len(errors)} of {users.count} requests failed, the first ({first.kind}) with "
+                f"{first.error or f'HTTP {first.status}'}; the logs are in {self._logs}"
+            )
+        if not status["mirrored"]:
+            raise DemoError(f"lane: nothing was mirrored: {status['dropped']}")
+        if stats["shadow"]["writes"] or stats["shadow"]["planted"]:
+            raise DemoError(f"shadow: it received writes or planted secrets: {stats['shadow']}; please report this")
+
+
+def _check_options(options: DemoOptions) -> None:
+    if not (math.isfinite(options.seconds) and 1 <= options.seconds <= 86400):
+        raise ConfigError(f"--seconds = {options.seconds}: use 1 to 86400")
+    if not 0.1 <= options.qps <= _MAX_QPS:
+        raise ConfigError(f"--qps = {options.qps}: use 0.1 to {_MAX_QPS:g}; one client process cannot time more")
+    if options.seconds * options.qps < 1:
+        raise ConfigError(f"--seconds = {options.seconds}: not one request at --qps = {options.qps}; run longer")
+
+
+def _prepare(out: Path) -> Path:
+    """An empty folder for this run. What an earlier run left is removed; a folder of somebody else's is refused."""
+    out = out.resolve()
+    try:
+        if out.exists() and any(out.iterdir()) and not (out / _MARKER).is_file():
+            raise ConfigError(f"--out = {str(out)!r}: holds files that are not of a demonstration; name another folder")
+        out.mkdir(parents=True, exist_ok=True)
+        (out / _MARKER).touch()
+        for name in _OWN:
+            item = out / name
+            if item.is_dir() and not item.is_symlink():
+                shutil.rmtree(item)
+            else:
+                item.unlink(missing_ok=True)
+        (out / "logs").mkdir(mode=0o700)
+    except OSError as error:
+        raise ConfigError(f"--out = {str(out)!r}: {error.strerror}; name a folder that can be written") from None
+    return out
+
+
+def _lane_folder(out: Path) -> Path:
+    """A fresh 0700 folder for rings and counters: in shared memory, or beside the results where there is none."""
+    shared = Path("/dev/shm")  # noqa: S108 - mkdtemp makes the folder: 0700, a name of its own
+    parent = shared if shared.is_dir() and os.access(shared, os.W_OK) else out
+    return Path(tempfile.mkdtemp(prefix=f"shadowlane-demo-{os.getpid()}-", dir=parent))
+
+
+def _stats(child: Child) -> dict[str, int]:
+    import httpx
+
+    try:
+        answer = httpx.get(f"{child.url}/stats", timeout=10, trust_env=False)
+        counts: dict[str, int] = answer.raise_for_status().json()
+    except httpx.HTTPError as error:
+        raise DemoError(f"{child.name}: {child.url}/stats: {error}; its log is {child.log}") from None
+    return counts
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the run as Ctrl-C does: through the code that ends the processes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _quoted(text: str) -> str:
+    """A TOML basic string; JSON's escapes are TOML's."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+_CONFIG = """\
+# Written by `shadowlane demo`. Everything that is not here has its default.
+[lane]
+name = "demo"
+directory = {lane}
+worker = "auto"
+ring_bytes = 4194304
+max_body_bytes = 1048576
+idle_exit_s = 1.0
+
+[sampling]
+ratio = {ratio}
+
+[limits]
+qps = 100
+burst = 100
+
+[routes]
+presets = ["openai"]
+read = ["POST /ask"]
+
+[score]
+embedder = "wordllama"
+
+[store]
+url = "sqlite:///shadowlane.db"
+
+[shadows.candidate]
+url = {shadow}
+timeout_s = 10
+"""
