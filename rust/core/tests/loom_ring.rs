@@ -80,7 +80,9 @@ fn producers_against_each_other() {
 /// third record reuses memory that the consumer has just zeroed, over the wrap.
 #[test]
 fn producer_against_consumer_over_the_wrap() {
-    loom::model(|| {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(4);
+    model.check(|| {
         let memory = Arc::new(HeapMemory::new(64));
         let producer = {
             let memory = Arc::clone(&memory);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{CLAIMED, COMMITTED, LENGTH, Memory, PADDING, WORD, record_size};
-use crate::sync::Ordering;
+use crate::sync::{Ordering, load_to_store};
 
 /// What [`Consumer::next`] found.
 #[derive(Debug, PartialEq, Eq)]
@@ -197,7 +197,7 @@ impl<M: Memory> Consumer<M> {
     }
 
     fn head(&self) -> u64 {
-        self.memory.cursors().head.0.load(Ordering::Acquire)
+        load_to_store(&self.memory.cursors().head.0, Ordering::Acquire)
     }
 
     fn tail(&self) -> u64 {

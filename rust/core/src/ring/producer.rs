@@ -3,7 +3,7 @@
 use std::sync::atomic::compiler_fence;
 
 use super::{CLAIMED, COMMITTED, LENGTH, Memory, PADDING, WORD, record_size};
-use crate::sync::Ordering;
+use crate::sync::{Ordering, load_to_store};
 
 /// A claimed record: write into it, then commit it. A claim that is dropped stays as padding, so that the consumer
 /// passes over it.
@@ -27,8 +27,8 @@ pub fn claim<M: Memory>(memory: &M, payload: u64) -> Option<Claim<'_, M>> {
     let cursors = memory.cursors();
     // Acquire pairs with the release below and, through `head_cache`, with the consumer's release of `head`: what the
     // consumer zeroed is zero before we write to it.
-    let mut head = cursors.head_cache.0.load(Ordering::Acquire);
-    let mut tail = cursors.tail.0.load(Ordering::Relaxed);
+    let mut head = load_to_store(&cursors.head_cache.0, Ordering::Acquire);
+    let mut tail = load_to_store(&cursors.tail.0, Ordering::Relaxed);
     loop {
         let place = tail & (capacity - 1);
         let to_end = capacity - place;
