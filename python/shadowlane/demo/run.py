@@ -82,16 +82,15 @@ class _Run:
         self._console = console
         self._children: list[Child] = []
         self._config_file = out / "shadowlane.toml"
-        self._lane = _lane_folder(out)
+        self._lane = _lane_folder(out)  # the last of what can fail here: go() removes it
 
     def go(self) -> None:
-        questions = load_questions()
-        wordings = sum(len(question.forms) for question in questions)
-        self._say(
-            f"shadowlane demo: a handbook of {len(load_sections())} sections, {len(questions)} questions in "
-            f"{wordings} wordings"
-        )
         try:
+            questions = load_questions()
+            self._say(
+                f"shadowlane demo: a handbook of {len(load_sections())} sections, {len(questions)} questions in "
+                f"{sum(len(question.forms) for question in questions)} wordings"
+            )
             prod, shadow, gateway = self._start()
             samples = self._send(gateway)
             status = self._drain()
@@ -100,9 +99,8 @@ class _Run:
         except BaseException:
             self._abandon()
             raise
-        finally:
-            self._stop_all()
-        config = self._settle()
+        self._stop_all()
+        config = self._settle(shadow)
         self._report(config, samples, status, stats)
 
     def _start(self) -> tuple[Child, Child, Child]:
@@ -181,9 +179,8 @@ class _Run:
     def _write_config(self, shadow_url: str, lane: Path) -> None:
         self._config_file.write_text(_CONFIG.format(lane=_quoted(str(lane)), shadow=_quoted(shadow_url), ratio=_RATIO))
 
-    def _settle(self) -> Config:
+    def _settle(self, shadow: Child) -> Config:
         """Move the lane's files from shared memory into the folder, so that ``shadowlane status`` still finds them."""
-        shadow = self._children[1]
         kept = self._out / "lane"
         shutil.copytree(self._lane, kept)
         kept.chmod(0o700)
