@@ -1,9 +1,15 @@
 """Anchored ΔS: ΔS that sees contradictions which the cosine of two embeddings does not.
 
-anchored ΔS = 1 − (0.5·entities + 0.3·relations + 0.2·constraints). Each component is how much the two texts agree in it,
-on the scale of a cosine: the embedding's own cosine where nothing was found that speaks for or against, and −1 where
-the two texts contradict each other. So a pair without evidence keeps its plain ΔS, and every difference from it has a
-reason that :func:`explain_pair` prints. A contradiction raises ``fact_flip`` and puts the pair at 0.60 or above.
+anchored ΔS = 1 − (0.5·entities + 0.3·relations + 0.2·constraints). Each component says how much the two texts agree in it,
+on the scale of a cosine, and starts from the cosine of their embeddings:
+
+* entities: less a quarter of the share of numbers, dates, names, quotes, URLs and code that only one text has;
+* relations: times Kendall's τ of the words' order, as far as both texts are made of the same words;
+* constraints: the cosine;
+* a component that is contradicted keeps half of its cosine.
+
+A contradiction raises ``fact_flip`` and puts the pair at 0.60 or above, whatever its wording shares. A pair without any evidence
+keeps its plain ΔS, so every difference from it has a reason that :func:`explain_pair` prints.
 
 Invariant: no weight is fitted to data; only the general vocabulary in :mod:`.lexicon` and the rules in :mod:`.compare`.
 English only: for other languages the result is plain ΔS, and the note says so.
@@ -78,13 +84,14 @@ def anchor(text_a: str, text_b: str, plain: float, *, embedder: str = "") -> Com
     evidence = contradictions(a, b, text_a, text_b)
     against = {item.component for item in evidence}
     base = 1 - plain
+    doubted = min(base, base / 2)
     agreement = entity_agreement(a, b)
-    entities = base if agreement is None else base * (1 + agreement) / 2
+    entities = base if agreement is None or base < 0 else base * (0.75 + 0.25 * agreement)
     relations = base - 2 * max(base, 0.0) * disorder(a, b)
     score = 1 - (
-        _ENTITIES * (-1 if "entities" in against else entities)
-        + _RELATIONS * (-1 if "relations" in against else relations)
-        + _CONSTRAINTS * (-1 if against & {"constraints", "relations"} else base)
+        _ENTITIES * (doubted if "entities" in against else entities)
+        + _RELATIONS * (doubted if "relations" in against else relations)
+        + _CONSTRAINTS * (doubted if against & {"constraints", "relations"} else base)
     )
     if evidence:
         score = max(score, CRITICAL)

@@ -6,17 +6,16 @@ a fact that stands in the same slot; what one text merely leaves out is never a 
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
+from .edits import Component, Finding, Side, judged, replaced
 from .extract import Entity, Facts, Sentence
 from .lexicon import FUNCTION_WORDS, OPPOSITES, WEAK_NEGATORS, negated_form, stem
-from .quantities import agrees
+from .same import kind_of, same
 
 __all__ = ["Evidence", "contradictions", "disorder", "entity_agreement"]
-
-Component = Literal["entities", "relations", "constraints"]
 
 _ALIKE = 0.5
 """Two sentences speak of the same when this share of the shorter one's content words is in both."""
@@ -50,21 +49,35 @@ def contradictions(a: Facts, b: Facts, text_a: str, text_b: str) -> list[Evidenc
         add("number" if one.kind in ("number", "time") else one.kind, "entities", _span(one), _span(other))
     for i, j in pairs:
         left, right = a.sentences[i], b.sentences[j]
-        negation = _negation(left, right)
-        antonym = _antonym(left, right)
-        if negation and antonym:
-            continue  # "not open" and "closed" say the same
-        if negation:
-            add("negation", "relations", *negation)
-        elif antonym:
-            add("antonym", "relations", *antonym)
+        edits = replaced(left, right)
+        if edits is not None:
+            findings = judged(edits, Side(a, text_a, i), Side(b, text_b, j))
         else:
-            swapped = _swapped(left, right)
-            if swapped:
-                add("direction", "relations", *swapped)
-        modality = _modality(left, right)
-        if modality and not negation:
-            add("modality", "constraints", *modality)
+            findings = _reworded(left, right)
+        for kind, component, one_span, other_span in findings:
+            if not any(item.a == one_span or item.b == other_span for item in found):
+                add(kind, component, one_span, other_span)
+    return found
+
+
+def _reworded(left: Sentence, right: Sentence) -> list[Finding]:
+    """What contradicts between two sentences that say it in different words."""
+    negation = _negation(left, right)
+    antonym = _antonym(left, right)
+    if negation and antonym:
+        return []  # "not open" and "closed" say the same
+    if negation:
+        return [("negation", "relations", *negation)]
+    found: list[Finding] = []
+    if antonym:
+        found.append(("antonym", "relations", *antonym))
+    else:
+        swapped = _swapped(left, right)
+        if swapped:
+            found.append(("direction", "relations", *swapped))
+    modality = _modality(left, right)
+    if modality:
+        found.append(("modality", "constraints", *modality))
     return found
 
 
@@ -225,12 +238,12 @@ def _differing_entities(a: Facts, b: Facts, pairs: list[tuple[int, int]]) -> Ite
     if not a.entities or not b.entities:
         return
     partner = dict(pairs)
-    alone_a = [entity for entity in a.entities if not any(_same(entity, other) for other in b.entities)]
-    alone_b = [entity for entity in b.entities if not any(_same(entity, other) for other in a.entities)]
+    alone_a = [entity for entity in a.entities if not any(same(entity, other) for other in b.entities)]
+    alone_b = [entity for entity in b.entities if not any(same(entity, other) for other in a.entities)]
     taken: set[int] = set()
     for one in alone_a:
         for index, other in enumerate(alone_b):
-            if index in taken or _kind(one) != _kind(other) or partner.get(one.sentence) != other.sentence:
+            if index in taken or kind_of(one) != kind_of(other) or partner.get(one.sentence) != other.sentence:
                 continue
             if _same_slot(one, other):
                 taken.add(index)
@@ -246,57 +259,17 @@ def _exchanged(a: Facts, b: Facts, partner: dict[int, int]) -> Iterator[tuple[En
         for other in b.entities:
             if (
                 partner.get(one.sentence) == other.sentence
-                and _kind(one) == _kind(other)
+                and kind_of(one) == kind_of(other)
                 and one.left == other.left
                 and one.right == other.right
                 and one.kind in ("number", "date", "time")
-                and not _same(one, other)
+                and not same(one, other)
                 and not any(
-                    _same(one, third) and third.left == one.left and third.right == one.right for third in b.entities
+                    same(one, third) and third.left == one.left and third.right == one.right for third in b.entities
                 )
             ):
                 yield one, other
                 return
-
-
-def _kind(entity: Entity) -> str:
-    if entity.quantity is None:
-        return "date" if entity.kind == "date" else entity.kind
-    return entity.quantity.kind.partition(":")[0]
-
-
-def _same(one: Entity, other: Entity) -> bool:
-    if one.quantity is not None and other.quantity is not None:
-        if one.quantity.kind != other.quantity.kind:
-            bare = "count" in (one.quantity.kind, other.quantity.kind)
-            return bare and one.quantity.value == other.quantity.value
-        return agrees(one.quantity, other.quantity, hedged=one.hedged or other.hedged)
-    if one.quantity is not None or other.quantity is not None:
-        return False
-    if one.key == other.key:
-        return True
-    if one.kind == "date" or other.kind == "date":
-        return False
-    return {one.kind, other.kind} <= {"name", "quote"} and _alias(one.key, other.key)
-
-
-def _alias(one: str, other: str) -> bool:
-    """``Smith`` and ``John Smith``, ``WHO`` and ``World Health Organization``, ``France`` and ``French``."""
-    mine, theirs = one.split(), other.split()
-    if not set(mine).isdisjoint(theirs):
-        return True
-    for short, long in ((mine, theirs), (theirs, mine)):
-        if len(short) == 1 and len(long) > 1 and short[0].replace(".", "") == "".join(word[0] for word in long):
-            return True
-    if stem(one) == stem(other):
-        return True
-    return (
-        len(mine) == len(theirs) == 1
-        and len(one) > 4
-        and len(other) > 4
-        and one[:4] == other[:4]
-        and not one[-1].isdigit()
-    )
 
 
 def _same_slot(one: Entity, other: Entity) -> bool:
@@ -310,15 +283,16 @@ def entity_agreement(a: Facts, b: Facts) -> float | None:
     total = len(a.entities) + len(b.entities)
     if not total:
         return None
-    shared = sum(any(_same(entity, other) for other in b.entities) for entity in a.entities)
-    shared += sum(any(_same(entity, other) for other in a.entities) for entity in b.entities)
+    shared = sum(any(same(entity, other) for other in b.entities) for entity in a.entities)
+    shared += sum(any(same(entity, other) for other in a.entities) for entity in b.entities)
     return shared / total
 
 
 def disorder(a: Facts, b: Facts) -> float:
-    """Share of pairs of shared words whose order is inverted, times the share of words that are shared; in [0, 1].
+    """Share of pairs of shared words whose order is inverted, as far as the texts are made of the same words; in [0, 1].
 
-    Counts the words that stand once in each text: (1 − Kendall's τ) / 2 over their places, as a merge sort counts it.
+    (1 − Kendall's τ) / 2 over the words that stand once in each text, times the fourth power of the share of them that
+    both have: where most words differ, another order is only another way to say it.
     """
     first, second = _once(a), _once(b)
     order = [second[word] for word in first if word in second]
@@ -326,7 +300,7 @@ def disorder(a: Facts, b: Facts) -> float:
     if count < 2:
         return 0.0
     coverage = 2 * count / (len(first) + len(second))
-    return coverage * _inversions(order) / (count * (count - 1) / 2)
+    return coverage**4 * _inversions(order) / (count * (count - 1) / 2)
 
 
 def _once(facts: Facts) -> dict[str, int]:
@@ -345,8 +319,6 @@ def _once(facts: Facts) -> dict[str, int]:
 
 
 def _inversions(order: list[int]) -> int:
-    from bisect import bisect_right, insort
-
     count = 0
     sorted_: list[int] = []
     for place in order:

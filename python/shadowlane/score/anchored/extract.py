@@ -17,6 +17,7 @@ from .lexicon import (
     HEDGES,
     MODALITY,
     NEGATORS,
+    OPPOSITES,
     PRONOUNS,
     stem,
 )
@@ -57,7 +58,7 @@ _TOKEN = re.compile(
 _YES = frozenset("yes yeah yep correct indeed true absolutely certainly affirmative".split())
 _NO = frozenset("no nope incorrect false negative".split())
 _MIN_WORDS = 6
-_VERBS_AFTER_A_NAME = frozenset("is was has had said says will would can could does did were are and of".split())
+_VERBS_AFTER_A_NAME = frozenset("is was has had said says will would can could does did".split())
 _AFTER_NO = frozenset("doubt wonder matter problem longer".split())
 _AFTER_NOT = frozenset("only just merely simply".split())
 _TITLES = frozenset(
@@ -286,7 +287,7 @@ class _Reader:
             self.take(match)
 
     def entity(self, kind: str, key: str, start: int, end: int, quantity: Quantity | None = None) -> Entity:
-        place = self.push(key or "#", start, end)
+        place = self.push(self.text[start:end].lower(), start, end)
         return self.entity_here(kind, key, place, quantity)
 
     def entity_here(
@@ -415,4 +416,5 @@ def _is_name(entity: Entity, words: list[str], named: set[str]) -> bool:
     if entity.stop - entity.place > 1 or entity.key in named or len(words) == 1:
         return True
     following = words[entity.stop] if entity.stop < len(words) else ""
-    return following in _VERBS_AFTER_A_NAME and not entity.key.endswith(("ing", "ly", "s", "ness", "tion"))
+    plain = entity.key.endswith(("ing", "ly", "s", "ness", "tion")) or stem(entity.key) in OPPOSITES
+    return following in _VERBS_AFTER_A_NAME and not plain

@@ -136,7 +136,7 @@ black | white red yellow green blue
 up upward | down downward
 in | out
 on onto | off
-before | after
+before until within | after
 above over | below under beneath underneath
 into | out
 inside | outside
