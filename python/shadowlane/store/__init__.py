@@ -1,0 +1,33 @@
+"""Where pairs are kept: one row for each (exchange, shadow), with the counts that account for them.
+
+Invariant: rows and the counters of their reasons change in the same transaction, so ``answered + Σ failed`` of a
+shadow is always the number of rows that were ever stored for it, whatever process died in between.
+"""
+
+from __future__ import annotations
+
+from ..config import StoreConfig
+from ..errors import ConfigError
+from .rows import ScoreColumns, StoredPair
+from .sqlite import Order, SqliteStore
+
+__all__ = ["Order", "ScoreColumns", "SqliteStore", "StoredPair", "open_store"]
+
+_SQLITE = "sqlite:///"
+
+
+def open_store(config: StoreConfig, *, read_only: bool = False) -> SqliteStore:
+    """Open the store that ``config.url`` names: ``sqlite:///relative.db`` or ``sqlite:////absolute.db``.
+
+    For writing, a missing database is made (mode 0600). With ``read_only`` it must exist; reading works while a worker
+    writes. Raises :class:`~shadowlane.errors.StoreError`, which names the file and the remedy, and
+    :class:`~shadowlane.errors.ConfigError` for a URL of another kind.
+    """
+    if not config.url.startswith(_SQLITE) or len(config.url) == len(_SQLITE):
+        raise ConfigError(f"store.url = {config.url!r}: use sqlite:///relative.db or sqlite:////absolute.db")
+    return SqliteStore(
+        config.url[len(_SQLITE) :],
+        max_age_ns=int(config.max_age_days * 86_400e9),
+        max_bytes=config.max_bytes,
+        read_only=read_only,
+    )

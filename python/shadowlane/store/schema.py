@@ -1,0 +1,231 @@
+"""The database file: how it is made, opened and checked, and what its errors mean to a person.
+
+Invariants: the file is a regular file of mode 0600, never reached through a symbolic link; its ``application_id`` and
+``user_version`` say whose and which version it is, and another version is refused, never guessed at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from ..errors import StoreError
+
+__all__ = ["SCHEMA_VERSION", "connect", "explained"]
+
+SCHEMA_VERSION = 1
+_APPLICATION_ID = 0x53484C4E  # "SHLN", so that file(1) and a person with a hex dump can tell
+_BUSY_TIMEOUT_S = 5.0
+_WAL_BYTES = 64 * 1024 * 1024
+
+# Thin rows and thick bodies are apart: a report scans hundreds of thousands of scores without touching a body's pages,
+# and retention can drop the bodies of rows whose keys must stay.
+_TABLES = (
+    """
+    CREATE TABLE pairs (
+        id INTEGER PRIMARY KEY,
+        shadow_id TEXT NOT NULL,
+        shadow TEXT NOT NULL,
+        req_hash TEXT NOT NULL,
+        started_ns INTEGER NOT NULL,
+        stored_ns INTEGER NOT NULL,
+        method TEXT NOT NULL,
+        target TEXT NOT NULL,
+        prod_status INTEGER NOT NULL,
+        prod_ttfb_ns INTEGER NOT NULL,
+        prod_ns INTEGER NOT NULL,
+        flags INTEGER NOT NULL,
+        blocked TEXT NOT NULL,
+        findings TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        detail TEXT NOT NULL,
+        status INTEGER NOT NULL,
+        shadow_started_ns INTEGER NOT NULL,
+        shadow_ttfb_ns INTEGER NOT NULL,
+        shadow_ns INTEGER NOT NULL,
+        delta_s REAL,
+        anchored REAL,
+        fact_flip INTEGER NOT NULL,
+        embedder TEXT NOT NULL,
+        citation_match REAL,
+        index_agrees INTEGER,
+        state TEXT NOT NULL,
+        note TEXT NOT NULL,
+        model_rev TEXT NOT NULL,
+        index_hash TEXT NOT NULL,
+        prod_index_hash TEXT NOT NULL,
+        rate_limit TEXT NOT NULL,
+        UNIQUE (shadow_id, shadow)
+    )
+    """,
+    """
+    CREATE TABLE bodies (
+        pair INTEGER PRIMARY KEY REFERENCES pairs (id) ON DELETE CASCADE,
+        request_headers BLOB NOT NULL,
+        request_body BLOB NOT NULL,
+        prod_headers BLOB NOT NULL,
+        prod_body BLOB NOT NULL,
+        shadow_headers BLOB NOT NULL,
+        shadow_body BLOB NOT NULL,
+        prod_text BLOB NOT NULL,
+        shadow_text BLOB NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE counts (
+        lane_epoch TEXT NOT NULL,
+        shadow TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        n INTEGER NOT NULL,
+        PRIMARY KEY (lane_epoch, shadow, reason)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE arms (
+        lane_epoch TEXT NOT NULL,
+        shadow TEXT NOT NULL,
+        base INTEGER NOT NULL,
+        PRIMARY KEY (lane_epoch, shadow)
+    ) WITHOUT ROWID
+    """,
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX pairs_by_time ON pairs (started_ns)",
+    "CREATE INDEX pairs_by_shadow ON pairs (shadow, started_ns)",
+)
+
+
+def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    """A checked connection in autocommit mode. Raises :class:`~shadowlane.errors.StoreError`."""
+    with explained(path, "open"):
+        return _connect_to_read(path) if read_only else _connect_to_write(path)
+
+
+def _connect_to_write(path: Path) -> sqlite3.Connection:
+    _secure(path)
+    db = _raw(path, "rw")
+    try:
+        if db.execute("PRAGMA user_version").fetchone()[0] == 0:
+            db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only effective before the first table
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA foreign_keys = ON")
+        db.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+        db.execute("BEGIN IMMEDIATE")
+        if _is_empty(db):
+            for statement in _TABLES:
+                db.execute(statement)
+            db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        db.execute("COMMIT")
+        _check(db, path)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    if not path.exists():
+        raise StoreError(
+            f"{path}: no such database: nothing stored yet; let the gateway take traffic while the worker runs, "
+            "or correct store.url"
+        )
+    db = _raw(path, "ro")
+    try:
+        try:
+            empty = _is_empty(db)
+        except sqlite3.OperationalError:
+            # Readers of a WAL database need its -shm file. In a directory that cannot be written, and with no writer's
+            # -wal file left, the file itself is complete and cannot change under us.
+            if os.access(path.parent, os.W_OK) or path.with_name(path.name + "-wal").exists():
+                raise
+            db.close()
+            db = _raw(path, "ro&immutable=1")
+            empty = _is_empty(db)
+        if empty:
+            raise StoreError(
+                f"{path}: the database is empty: nothing stored yet; start the worker, or correct store.url"
+            )
+        _check(db, path)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _raw(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"file:{quote(str(path.absolute()))}?mode={mode}",
+        uri=True,
+        timeout=_BUSY_TIMEOUT_S,
+        isolation_level=None,  # transactions are written out, so that one glance shows where they begin and end
+        check_same_thread=False,
+    )
+
+
+def _is_empty(db: sqlite3.Connection) -> bool:
+    return bool(db.execute("SELECT count(*) = 0 FROM sqlite_master").fetchone()[0])
+
+
+def _check(db: sqlite3.Connection, path: Path) -> None:
+    if db.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
+        raise StoreError(f"{path}: a database, but not one of shadowlane; give store.url a file of its own")
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version != SCHEMA_VERSION:
+        age = "a newer" if version > SCHEMA_VERSION else "an older"
+        raise StoreError(
+            f"{path}: schema version {version}, written by {age} release; this one reads version {SCHEMA_VERSION}; "
+            "use the matching release, or give store.url a new file"
+        )
+
+
+def _secure(path: Path) -> None:
+    """Make the file with mode 0600 whatever the umask, or tighten the one that is there. SQLite's own -wal and -shm
+    files take the mode of the database (https://sqlite.org/tempfiles.html, §2.2)."""
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        handle = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        if path.is_symlink():
+            raise StoreError(
+                f"{path}: is a symbolic link, which could lead anywhere; give store.url the file itself"
+            ) from None
+        handle = os.open(path, flags)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise StoreError(f"{path}: not a regular file; give store.url a file")
+        if stat.S_IMODE(os.fstat(handle).st_mode) != 0o600:
+            os.fchmod(handle, 0o600)
+    finally:
+        os.close(handle)
+
+
+_REMEDIES = (
+    ("disk is full", "the disk is full; free space, or lower store.max_bytes"),
+    ("readonly database", "the file or its directory cannot be written; check owner and mode"),
+    ("unable to open", "the file cannot be opened; check that its directory exists and may be entered"),
+    ("database is locked", "another process holds it; find it with `fuser`, or give each lane a store of its own"),
+    ("not a database", "the file is not a SQLite database; move it away, or correct store.url"),
+    ("malformed", "the file is damaged; keep a copy for `sqlite3 FILE .recover`, and move it away"),
+    ("disk I/O error", "the disk failed or a limit was hit; check the kernel's log, quotas and free space"),
+)
+
+
+@contextlib.contextmanager
+def explained(path: Path, doing: str) -> Iterator[None]:
+    """Turn SQLite's and the system's errors into a StoreError with the file, the cause and the remedy."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        text = str(error)
+        remedy = next((remedy for part, remedy in _REMEDIES if part in text), "see https://sqlite.org/rescode.html")
+        raise StoreError(f"{path}: cannot {doing}: {text}: {remedy}") from error
+    except FileNotFoundError:
+        raise StoreError(f"{path}: cannot {doing}: the directory {path.parent} does not exist; create it") from None
+    except OSError as error:
+        raise StoreError(f"{path}: cannot {doing}: {error.strerror}; check owner, mode and free space") from error

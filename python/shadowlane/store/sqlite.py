@@ -1,0 +1,276 @@
+"""The embedded store: one SQLite file (https://sqlite.org/wal.html), written by the worker, read by anybody.
+
+Invariants: a batch is stored whole or not at all; no (shadow_id, shadow) is stored or counted twice; counters outlive
+the rows that retention deletes; no row younger than :data:`KEEP_NS` is deleted, because a redelivered copy must still
+meet its key (redelivery follows a crash of the worker within seconds).
+
+The object belongs to one thread at a time. A process that is killed loses nothing that :meth:`SqliteStore.save`
+returned for; a power cut may cost the last commits (``synchronous=NORMAL``), never the file's consistency.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from ..types import Pair, ShadowCounts
+from .rows import BODY_COLUMNS, PAIR_COLUMNS, SCORE_COLUMNS, ScoreColumns, StoredPair, from_row, score_columns, to_rows
+from .schema import connect, explained
+
+__all__ = ["KEEP_NS", "Order", "SqliteStore"]
+
+Order = Literal["time", "newest", "worst"]
+
+KEEP_NS = 3_600 * 10**9
+"""Rows stored less than this ago are never deleted (their bodies may be, when the file is too large)."""
+
+_ANSWERED = "answered"
+_KEYS_A_QUERY = 500
+_DELETE_ROWS = 100
+_VACUUM_PAGES = 1000
+_FETCH_ROWS = 256
+
+_INSERT_PAIR = (
+    f"INSERT INTO pairs ({PAIR_COLUMNS}) VALUES ({', '.join('?' * len(PAIR_COLUMNS.split(', ')))}) "  # noqa: S608
+    "ON CONFLICT (shadow_id, shadow) DO NOTHING"
+)
+_INSERT_BODIES = (
+    f"INSERT INTO bodies (pair, {BODY_COLUMNS}) VALUES (?, {', '.join('?' * len(BODY_COLUMNS.split(', ')))})"  # noqa: S608
+)
+_ADD_COUNT = (
+    "INSERT INTO counts (lane_epoch, shadow, reason, n) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (lane_epoch, shadow, reason) DO UPDATE SET n = n + excluded.n"
+)
+_ORDERS: dict[Order, str] = {
+    "time": "started_ns, id",
+    "newest": "started_ns DESC, id DESC",
+    # A contradicted fact is worse than any distance: cosine calls "Paris" and "Lyon" near.
+    "worst": "fact_flip DESC, delta_s IS NULL, delta_s DESC, id",
+}
+
+
+class SqliteStore:
+    """Pairs and counters in one file. Open it with :func:`shadowlane.store.open_store`."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        max_age_ns: int,
+        max_bytes: int,
+        read_only: bool = False,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.path = Path(path)
+        self._max_age_ns = max_age_ns
+        self._max_bytes = max_bytes
+        self._clock_ns = clock_ns
+        self._db = connect(self.path, read_only=read_only)
+        with explained(self.path, "read"):
+            row = self._db.execute("SELECT value FROM meta WHERE key = 'lane_epoch'").fetchone()
+        self._epoch: str = row[0] if row else ""
+
+    def close(self) -> None:
+        """Close the file. Further calls raise :class:`~shadowlane.errors.StoreError`."""
+        self._db.close()
+
+    def __enter__(self) -> SqliteStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ---- writing
+
+    def save(self, pairs: Sequence[Pair]) -> int:
+        """Store ``pairs`` in one transaction and return how many were new; a key that is there already is left alone.
+
+        The counters of the current epoch rise with the rows that were really inserted. Raises
+        :class:`~shadowlane.errors.StoreError` (disk full, read-only, ...); then nothing of the batch is stored.
+        """
+        now = self._clock_ns()
+        rows = [to_rows(pair, now) for pair in pairs]
+        added: Counter[tuple[str, str]] = Counter()
+        with self._transaction("write"):
+            for pair, (thin, thick) in zip(pairs, rows, strict=True):
+                cursor = self._db.execute(_INSERT_PAIR, thin)
+                if cursor.rowcount == 1:
+                    self._db.execute(_INSERT_BODIES, (cursor.lastrowid, *thick))
+                    added[pair.outcome.shadow, pair.outcome.reason or _ANSWERED] += 1
+            self._db.executemany(_ADD_COUNT, [(self._epoch, *key, n) for key, n in added.items()])
+        return sum(added.values())
+
+    def set_epoch(self, lane_id: str, shadows: Mapping[str, int]) -> None:
+        """Count for this life of the lane from now on, and register its shadows.
+
+        ``shadows`` gives for each how many mirrored frames had been acknowledged before it joined the lane, its base:
+        ``mirrored = base + answered + Σ failed + in_flight``. The base given first for an epoch stays.
+        """
+        with self._transaction("write"):
+            self._db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('lane_epoch', ?)", (lane_id,))
+            self._db.executemany(
+                "INSERT INTO arms (lane_epoch, shadow, base) VALUES (?, ?, ?) "
+                "ON CONFLICT (lane_epoch, shadow) DO NOTHING",
+                [(lane_id, shadow, base) for shadow, base in shadows.items()],
+            )
+        self._epoch = lane_id
+
+    def prune(self, now_ns: int) -> int:
+        """Delete rows older than the configured age, then the oldest ones while the file is too large.
+
+        When the rows that may be deleted are not enough, the oldest remaining bodies go, and their rows stay. Works in
+        small transactions; space goes back to the file system. Returns how many rows were deleted.
+        """
+        stored_before = now_ns - KEEP_NS
+        deleted = 0
+        while n := self._delete("started_ns < ? AND stored_ns < ?", (now_ns - self._max_age_ns, stored_before)):
+            deleted += n
+        while self.bytes_used() > self._max_bytes:
+            n = self._delete("stored_ns < ?", (stored_before,))
+            if not n and not self._drop_bodies():
+                break
+            deleted += n
+        self._shrink()
+        return deleted
+
+    def _delete(self, where: str, values: tuple[Any, ...]) -> int:
+        oldest = f"SELECT id FROM pairs WHERE {where} ORDER BY started_ns LIMIT {_DELETE_ROWS}"  # noqa: S608
+        with self._transaction("delete old rows"):
+            return self._db.execute(f"DELETE FROM pairs WHERE id IN ({oldest})", values).rowcount  # noqa: S608
+
+    def _drop_bodies(self) -> int:
+        with self._transaction("delete old bodies"):
+            return self._db.execute(
+                f"DELETE FROM bodies WHERE pair IN (SELECT pair FROM bodies ORDER BY pair LIMIT {_DELETE_ROWS})"  # noqa: S608
+            ).rowcount
+
+    def _shrink(self) -> None:
+        with explained(self.path, "shrink"):
+            while self._pragma("freelist_count") > 0:
+                before = self._pragma("page_count")
+                # The pragma frees pages as it is stepped: unread, it would free one.
+                self._db.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+                if self._pragma("page_count") >= before:
+                    break
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    # ---- reading
+
+    def known(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Those of the ``(shadow_id, shadow)`` keys that are stored already.
+
+        Keys of rows that retention deleted are not known; retention deletes no row that was stored within the last
+        hour, and copies are redelivered within seconds of a crash.
+        """
+        by_shadow: dict[str, list[str]] = {}
+        for shadow_id, shadow in keys:
+            by_shadow.setdefault(shadow, []).append(shadow_id)
+        found: set[tuple[str, str]] = set()
+        with explained(self.path, "read"):
+            for shadow, ids in by_shadow.items():
+                for start in range(0, len(ids), _KEYS_A_QUERY):
+                    some = ids[start : start + _KEYS_A_QUERY]
+                    marks = ", ".join("?" * len(some))
+                    query = f"SELECT shadow_id FROM pairs WHERE shadow_id IN ({marks}) AND shadow = ?"  # noqa: S608
+                    found.update((row[0], shadow) for row in self._db.execute(query, (*some, shadow)))
+        return found
+
+    def counts(self, lane_id: str | None = None) -> dict[str, ShadowCounts]:
+        """The counters of each shadow in an epoch (default: the current one), registered ones without rows included."""
+        epoch = self._epoch if lane_id is None else lane_id
+        by_shadow: dict[str, dict[str, int]] = {shadow: {} for shadow in self.bases(epoch)}
+        with explained(self.path, "read"):
+            query = "SELECT shadow, reason, n FROM counts WHERE lane_epoch = ?"
+            for shadow, reason, n in self._db.execute(query, (epoch,)):
+                by_shadow.setdefault(shadow, {})[reason] = n
+        return {
+            shadow: ShadowCounts(answered=reasons.pop(_ANSWERED, 0), failed=reasons)
+            for shadow, reasons in by_shadow.items()
+        }
+
+    def bases(self, lane_id: str | None = None) -> dict[str, int]:
+        """For each shadow registered in an epoch (default: the current one), its base (see :meth:`set_epoch`)."""
+        epoch = self._epoch if lane_id is None else lane_id
+        with explained(self.path, "read"):
+            return dict(self._db.execute("SELECT shadow, base FROM arms WHERE lane_epoch = ?", (epoch,)).fetchall())
+
+    def shadows(self) -> list[str]:
+        """The names of all shadows that have rows, in alphabetical order."""
+        with explained(self.path, "read"):
+            return [row[0] for row in self._db.execute("SELECT DISTINCT shadow FROM pairs ORDER BY shadow")]
+
+    def iter_pairs(
+        self,
+        since_ns: int | None = None,
+        shadow: str | None = None,
+        limit: int | None = None,
+        with_bodies: bool = False,
+        order: Order = "time",
+    ) -> Iterator[StoredPair]:
+        """Rows one by one: ``time`` (oldest first), ``newest``, or ``worst`` (contradicted facts, then by falling ΔS;
+        pairs without ΔS last). ``since_ns`` is compared with ``started_ns``.
+
+        The whole iteration sees one state of the database. Close the iterator, or read it to its end, before long
+        waits: an open one keeps the write-ahead log from shrinking.
+        """
+        if order not in _ORDERS:
+            raise ValueError(f"order = {order!r}: use one of {', '.join(_ORDERS)}")
+        where, values = _where(since_ns, shadow)
+        columns = ", ".join(f"pairs.{name}" for name in PAIR_COLUMNS.split(", "))
+        if with_bodies:
+            columns += ", " + ", ".join(f"bodies.{name}" for name in BODY_COLUMNS.split(", "))
+        join = "LEFT JOIN bodies ON bodies.pair = pairs.id" if with_bodies else ""
+        query = f"SELECT pairs.id, {columns} FROM pairs {join} {where} ORDER BY {_ORDERS[order]} LIMIT ?"  # noqa: S608
+        with (
+            explained(self.path, "read"),
+            contextlib.closing(self._db.execute(query, (*values, -1 if limit is None else limit))) as cursor,
+        ):
+            while rows := cursor.fetchmany(_FETCH_ROWS):
+                yield from map(from_row, rows)
+
+    def scores(self, shadow: str | None = None, since_ns: int | None = None) -> ScoreColumns:
+        """Scores, times and statuses as numpy columns, by rising ``started_ns``; bodies are not touched."""
+        where, values = _where(since_ns, shadow)
+        with explained(self.path, "read"):
+            query = f"SELECT {SCORE_COLUMNS} FROM pairs {where} ORDER BY started_ns, id"  # noqa: S608
+            return score_columns(self._db.execute(query, values).fetchall())
+
+    def bytes_used(self) -> int:
+        """Bytes of the pages that hold something (the file may be larger until :meth:`prune` shrinks it)."""
+        with explained(self.path, "read"):
+            return (self._pragma("page_count") - self._pragma("freelist_count")) * self._pragma("page_size")
+
+    # ---- inside
+
+    def _pragma(self, name: str) -> int:
+        return int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
+
+    @contextlib.contextmanager
+    def _transaction(self, doing: str) -> Iterator[None]:
+        with explained(self.path, doing):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                # A full disk makes SQLite roll back by itself; a second rollback would hide the cause.
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+
+def _where(since_ns: int | None, shadow: str | None) -> tuple[str, tuple[Any, ...]]:
+    parts: list[str] = []
+    values: list[Any] = []
+    if since_ns is not None:
+        parts.append("started_ns >= ?")
+        values.append(since_ns)
+    if shadow is not None:
+        parts.append("shadow = ?")
+        values.append(shadow)
+    return ("WHERE " + " AND ".join(parts) if parts else ""), tuple(values)

@@ -1,0 +1,96 @@
+"""Pairs to store, from plain fields or from Hypothesis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from shadowlane.types import REASONS, Copy, Outcome, Pair, Scores
+
+HOUR_NS = 3_600 * 10**9
+DAY_NS = 24 * HOUR_NS
+
+
+def make_pair(number: int = 0, *, shadow: str = "candidate", reason: str = "", **fields: Any) -> Pair:
+    """Pair ``number``; ``fields`` go to the Copy, except ``scores`` and ``outcome_body``."""
+    scores = fields.pop("scores", Scores())
+    outcome_body = fields.pop("outcome_body", b'{"text": "shadow"}')
+    values: dict[str, Any] = {
+        "shadow_id": f"0190a8f0-0000-7000-8000-{number:012x}",
+        "req_hash": f"{number:032x}",
+        "started_ns": 1_000 + number,
+        "method": "POST",
+        "target": "/v1/chat/completions",
+        "headers": ((b"content-type", b"application/json"),),
+        "body": b"{}",
+        "status": 200,
+        "response_headers": (),
+        "response_body": b'{"text": "prod"}',
+        "ttfb_ns": 10,
+        "duration_ns": 20,
+    }
+    return Pair(
+        copy=Copy(**{**values, **fields}),
+        outcome=Outcome(shadow=shadow, reason=reason, status=0 if reason else 200, body=outcome_body, duration_ns=30),
+        scores=scores,
+    )
+
+
+_ns = st.integers(0, (1 << 63) - 1)
+_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+_name = st.binary(min_size=1, max_size=12)
+_headers = st.lists(st.tuples(_name, st.binary(max_size=20)), max_size=4).map(tuple)
+_body = st.binary(max_size=300)
+_share = st.none() | st.floats(0, 2, allow_nan=False)
+
+
+@st.composite
+def pairs(draw: st.DrawFn) -> Pair:
+    """Any pair that the types allow, with ``ring`` and ``seq`` at 0."""
+    return Pair(
+        copy=Copy(
+            shadow_id=draw(_text),
+            req_hash=draw(_text),
+            started_ns=draw(_ns),
+            method=draw(_text),
+            target=draw(_text),
+            headers=draw(_headers),
+            body=draw(_body),
+            status=draw(st.integers(0, 999)),
+            response_headers=draw(_headers),
+            response_body=draw(_body),
+            ttfb_ns=draw(_ns),
+            duration_ns=draw(_ns),
+            flags=draw(st.integers(0, 7)),
+            blocked=draw(st.sampled_from(("", *REASONS))),
+            findings=draw(st.dictionaries(_text, st.integers(0, 1 << 40), max_size=3)),
+        ),
+        outcome=Outcome(
+            shadow=draw(_text),
+            reason=draw(st.sampled_from(("", *REASONS))),
+            detail=draw(_text),
+            status=draw(st.integers(0, 999)),
+            headers=draw(_headers),
+            body=draw(_body),
+            started_ns=draw(_ns),
+            ttfb_ns=draw(_ns),
+            duration_ns=draw(_ns),
+        ),
+        scores=Scores(
+            delta_s=draw(_share),
+            anchored=draw(_share),
+            fact_flip=draw(st.booleans()),
+            embedder=draw(_text),
+            citation_match=draw(_share),
+            index_agrees=draw(st.none() | st.booleans()),
+            state=draw(st.sampled_from(("", "convergent", "divergent", "recursive", "chaotic"))),
+            note=draw(_text),
+        ),
+        prod_text=draw(_text),
+        shadow_text=draw(_text),
+        model_rev=draw(_text),
+        index_hash=draw(_text),
+        prod_index_hash=draw(_text),
+        rate_limit=draw(st.dictionaries(_text, _text, max_size=3)),
+    )
