@@ -73,7 +73,7 @@ async def run_open_loop(
             due = started + offset
             while (wait := due - clock()) > 0:
                 await sleep(wait)
-            group.start(fire(place, due))
+            group.start(fire, place, due)
     return started
 
 
@@ -84,10 +84,10 @@ class _TaskGroup:
         self._tasks: set[asyncio.Task[None]] = set()
         self._error: BaseException | None = None
 
-    def start(self, work: Awaitable[None]) -> None:
+    def start(self, fire: Callable[[int, float], Awaitable[None]], place: int, due: float) -> None:
         if self._error is not None:
             raise self._error
-        task = asyncio.ensure_future(work)
+        task = asyncio.ensure_future(fire(place, due))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 

@@ -145,10 +145,10 @@ def wait_for_exit(pid: int, timeout_s: float) -> bool:
         os.close(handle)
 
 
-def end_by_force(pid: int) -> None:
+def end_by_force(pid: int, *, grace_s: float = _TERM_GRACE_S) -> None:
     """SIGTERM, then SIGKILL, for a process that is not a child of ours and should have left by itself."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
-        if wait_for_exit(pid, _TERM_GRACE_S):
+        if wait_for_exit(pid, grace_s):
             return

@@ -42,13 +42,13 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """Chunks that are retrieved."""
     sentences: int = 2
     """Sentences in an answer."""
-    floor: float = 0.2
-    """Cosine below which the handbook is said not to answer."""
+    floor: float
+    """Cosine below which the handbook is said not to answer. Narrow embeddings have higher ones by chance."""
 
 
 ROLES: dict[str, Recipe] = {
-    "prod": Recipe(width=256, window_words=0, stride_words=0, k=3),
-    "shadow": Recipe(width=64, window_words=48, stride_words=32, k=4),
+    "prod": Recipe(width=256, window_words=0, stride_words=0, k=3, floor=0.18),
+    "shadow": Recipe(width=64, window_words=48, stride_words=32, k=4, floor=0.28),
 }
 
 
