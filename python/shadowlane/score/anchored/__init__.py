@@ -1,15 +1,15 @@
 """Anchored ΔS: ΔS that sees contradictions which the cosine of two embeddings does not.
 
-anchored ΔS = 1 − (0.5·entities + 0.3·relations + 0.2·constraints). Each component says how much the two texts agree in it,
-on the scale of a cosine, and starts from the cosine of their embeddings:
+anchored ΔS = 1 − (0.5·entities + 0.3·relations + 0.2·constraints). Each component says how much the two texts agree
+in it, on the scale of a cosine, and starts from the cosine of their embeddings:
 
 * entities: less a quarter of the share of numbers, dates, names, quotes, URLs and code that only one text has;
 * relations: times Kendall's τ of the words' order, as far as both texts are made of the same words;
 * constraints: the cosine;
 * a component that is contradicted keeps half of its cosine.
 
-A contradiction raises ``fact_flip`` and puts the pair at 0.60 or above, whatever its wording shares. A pair without any evidence
-keeps its plain ΔS, so every difference from it has a reason that :func:`explain_pair` prints.
+A contradiction raises ``fact_flip`` and puts the pair at 0.60 or above, whatever its wording shares. A pair without
+any evidence keeps its plain ΔS, so every difference from it has a reason that :func:`explain_pair` prints.
 
 Invariant: no weight is fitted to data; only the general vocabulary in :mod:`.lexicon` and the rules in :mod:`.compare`.
 English only: for other languages the result is plain ΔS, and the note says so.
@@ -28,7 +28,7 @@ from ...errors import ScoreError
 from ..delta import CRITICAL
 from ..embed import Embedder, load_embedder, text_delta_s
 from .compare import Evidence, contradictions, disorder, entity_agreement
-from .extract import Facts, extract
+from .extract import extract
 
 __all__ = ["Comparison", "Evidence", "anchor", "anchored_delta_s", "explain_pair"]
 
@@ -69,7 +69,8 @@ def anchored_delta_s(
 def explain_pair(text_a: str, text_b: str, embedder: Embedder | None = None) -> Comparison:
     """ΔS, anchored ΔS and every contradiction found between two texts, with its two spans.
 
-    Without ``embedder``, ``wordllama`` is used. Raises :class:`~shadowlane.errors.MissingExtraError` when that is not installed.
+    Without ``embedder``, ``wordllama`` is used. Raises :class:`~shadowlane.errors.MissingExtraError` when that is not
+    installed.
     """
     chosen = embedder or _default()
     plain = float(text_delta_s(chosen, [text_a], [text_b])[0])

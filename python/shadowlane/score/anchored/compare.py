@@ -1,7 +1,7 @@
 """Where two texts contradict each other, with the two spans for each finding.
 
-Invariant: a finding needs both texts to speak of the same thing, that is, of sentences that share their content words, and
-a fact that stands in the same slot; what one text merely leaves out is never a contradiction.
+Invariant: a finding needs both texts to speak of the same thing, that is, of sentences that share their content
+words, and a fact that stands in the same slot; what one text merely leaves out is never a contradiction.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from .edits import Component, Finding, Side, judged, replaced
 from .extract import Entity, Facts, Sentence
-from .lexicon import FUNCTION_WORDS, OPPOSITES, WEAK_NEGATORS, negated_form, stem
+from .lexicon import FUNCTION_WORDS, OPPOSITES, WEAK_NEGATORS, negated_form, words
 from .same import kind_of, same
 
 __all__ = ["Evidence", "contradictions", "disorder", "entity_agreement"]
@@ -26,8 +26,8 @@ class Evidence:
     """One contradiction: its kind, and the (start, end) character span of each side."""
 
     kind: str
-    """``number``, ``date``, ``name``, ``quote``, ``url``, ``code``, ``negation``, ``antonym``, ``modality``, ``direction`` or
-    ``answer`` (yes against no)."""
+    """``number``, ``date``, ``name``, ``quote``, ``url``, ``code``, ``negation``, ``antonym``, ``modality``,
+    ``direction`` or ``answer`` (yes against no)."""
     component: Component
     a: tuple[int, int]
     b: tuple[int, int]
@@ -36,7 +36,9 @@ class Evidence:
 
 
 def contradictions(a: Facts, b: Facts, text_a: str, text_b: str) -> list[Evidence]:
-    """Every contradiction found between two texts that were read by :func:`~shadowlane.score.anchored.extract.extract`."""
+    """Every contradiction found between two texts that were read by
+    :func:`~shadowlane.score.anchored.extract.extract`.
+    """
     found: list[Evidence] = []
 
     def add(kind: str, component: Component, one: tuple[int, int], other: tuple[int, int]) -> None:
@@ -86,7 +88,9 @@ def _span(entity: Entity) -> tuple[int, int]:
 
 
 def _aligned(a: Facts, b: Facts) -> list[tuple[int, int]]:
-    """Sentences that speak of the same: each of ``a`` with the sentence of ``b`` that shares most of its content words."""
+    """Sentences that speak of the same: each of ``a`` with the sentence of ``b`` that shares most of its content
+    words.
+    """
     where: dict[str, list[int]] = {}
     for index, sentence in enumerate(b.sentences):
         for root in sentence.stems:
@@ -120,7 +124,7 @@ def _negation(left: Sentence, right: Sentence) -> tuple[tuple[int, int], tuple[i
         hit = sum(root in scope for root in against)
         if scope and hit >= _ALIKE * len(scope):
             # The other side may say the same with a verb of its own: "did not pass" and "failed to pass".
-            if any(root in WEAK_NEGATORS for root in theirs.stems.keys() - mine.stems.keys()):
+            if any(root in WEAK_NEGATORS or root.endswith("less") for root in theirs.stems.keys() - mine.stems.keys()):
                 return None
             spot = next(root for root in theirs.stems if root in against)
             span, back = mine.negators[0], theirs.spans[spot]
@@ -155,7 +159,7 @@ def _beside(left: Sentence, one: str, right: Sentence, other: str) -> bool:
     return before or after or len(left.stems.keys() ^ right.stems.keys()) <= 2
 
 
-_PARTICLES = frozenset("up down out on onto off before after above below into".split())
+_PARTICLES = words("up down out on onto off before after above below into")
 
 
 def _particle(left: Sentence, right: Sentence) -> tuple[tuple[int, int], tuple[int, int]] | None:
@@ -189,7 +193,7 @@ def _modality(left: Sentence, right: Sentence) -> tuple[tuple[int, int], tuple[i
 def _swapped(left: Sentence, right: Sentence) -> tuple[tuple[int, int], tuple[int, int]] | None:
     """Two words that have changed places while nearly all others stand as they did: who did what to whom."""
     mine, theirs = left.words, right.words
-    if "by" in mine and "by" not in theirs or "by" in theirs and "by" not in mine:
+    if ("by" in mine and "by" not in theirs) or ("by" in theirs and "by" not in mine):
         return None  # active against passive
     once_a = {word: place for place, word in enumerate(mine) if mine.count(word) == 1}
     once_b = {word: place for place, word in enumerate(theirs) if theirs.count(word) == 1}
@@ -217,7 +221,7 @@ def _swapped(left: Sentence, right: Sentence) -> tuple[tuple[int, int], tuple[in
 
 
 _ARTICLES = frozenset(("a", "an", "the"))
-_SYMMETRIC = frozenset("talk meet marry fight dance same different equal differ between shake speak".split())
+_SYMMETRIC = words("talk meet marry fight dance same different equal differ between shake speak")
 
 
 def _near(words: list[str], place: int, step: int) -> str:
@@ -238,8 +242,8 @@ def _differing_entities(a: Facts, b: Facts, pairs: list[tuple[int, int]]) -> Ite
     if not a.entities or not b.entities:
         return
     partner = dict(pairs)
-    alone_a = [entity for entity in a.entities if not any(same(entity, other) for other in b.entities)]
-    alone_b = [entity for entity in b.entities if not any(same(entity, other) for other in a.entities)]
+    alone_a = [entity for entity in a.entities if not _known(entity, b)]
+    alone_b = [entity for entity in b.entities if not _known(entity, a)]
     taken: set[int] = set()
     for one in alone_a:
         for index, other in enumerate(alone_b):
@@ -251,6 +255,16 @@ def _differing_entities(a: Facts, b: Facts, pairs: list[tuple[int, int]]) -> Ite
                 break
     if not alone_a and not alone_b:
         yield from _exchanged(a, b, partner)
+
+
+def _known(entity: Entity, facts: Facts) -> bool:
+    """Whether the other text has the entity, be it as a word that it does not recognise as a name."""
+    if any(same(entity, other) for other in facts.entities):
+        return True
+    if entity.kind != "name":
+        return False
+    words = entity.key.split()
+    return any(all(word in sentence.words for word in words) for sentence in facts.sentences)
 
 
 def _exchanged(a: Facts, b: Facts, partner: dict[int, int]) -> Iterator[tuple[Entity, Entity]]:
@@ -289,7 +303,8 @@ def entity_agreement(a: Facts, b: Facts) -> float | None:
 
 
 def disorder(a: Facts, b: Facts) -> float:
-    """Share of pairs of shared words whose order is inverted, as far as the texts are made of the same words; in [0, 1].
+    """Share of pairs of shared words whose order is inverted, as far as the texts are made of the same words; in [0,
+    1].
 
     (1 − Kendall's τ) / 2 over the words that stand once in each text, times the fourth power of the share of them that
     both have: where most words differ, another order is only another way to say it.

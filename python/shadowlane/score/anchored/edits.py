@@ -1,7 +1,7 @@
 """Two sentences that are equal but for a few words: what was replaced, and whether that contradicts.
 
-Invariant: judged strictly, since the same words on either side of a replaced one leave no doubt that both sentences speak of
-the same; a replacement whose meaning is not known (a synonym, perhaps) is no finding.
+Invariant: judged strictly, since the same words on either side of a replaced one leave no doubt that both sentences
+speak of the same; a replacement whose meaning is not known (a synonym, perhaps) is no finding.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from .extract import Entity, Facts, Sentence
-from .lexicon import FUNCTION_WORDS, MODALITY, NEGATORS, OPPOSITES, WEAK_NEGATORS, negated_form, stem
-from .same import same
+from .lexicon import FUNCTION_WORDS, MODALITY, NEGATORS, OPPOSITES, WEAK_NEGATORS, negated_form, stem, words
+from .same import inflected, same
 
 __all__ = ["Component", "Finding", "Side", "judged", "replaced"]
 
@@ -25,9 +25,9 @@ Edit: TypeAlias = tuple[int, int, int, int]
 
 _COMMON = 0.6
 _LONGEST = 4
-_LIST = frozenset("and or nor , the a an".split())
-_SYMMETRIC = frozenset("talk meet marry fight dance same different equal differ between shake speak and".split())
-_MUST, _MAY = frozenset("must shall required".split()), frozenset("may can could might optional".split())
+_LIST = words("and or nor , the a an")
+_SYMMETRIC = words("talk meet marry fight dance same different equal differ between shake speak and")
+_MUST, _MAY = words("must shall required"), words("may can could might optional")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,9 @@ class Side:
 
 
 def replaced(left: Sentence, right: Sentence) -> list[Edit] | None:
-    """The replaced words of two sentences that are equal in at least 60 % of their words; ``None`` when they are not."""
+    """The replaced words of two sentences that are equal in at least 60 % of their words; ``None`` when they are
+    not.
+    """
     mine, theirs = left.words, right.words
     if mine == theirs:
         return []
@@ -115,7 +117,8 @@ def _edit(edit: Edit, a: Side, b: Side) -> Iterator[Finding]:
     negators = [sum(word in NEGATORS for word in side) for side in (mine, theirs)]
     known = _opposite(mine, theirs)
     if (negators[0] + negators[1]) % 2:
-        hedged = any(stem(word) in WEAK_NEGATORS for word in mine + theirs) or "only" in mine + theirs
+        both = mine + theirs
+        hedged = any(stem(word) in WEAK_NEGATORS or word.endswith("less") for word in both) or "only" in both
         if not known and not hedged:
             yield "negation", "relations", *spans
         return
@@ -137,8 +140,10 @@ def _edit(edit: Edit, a: Side, b: Side) -> Iterator[Finding]:
 
 def _opposite(mine: list[str], theirs: list[str]) -> bool:
     for word in mine:
+        if word in NEGATORS:
+            continue
         one = stem(word)
-        for other in map(stem, theirs):
+        for other in [stem(word) for word in theirs if word not in NEGATORS]:
             if other in OPPOSITES.get(one, ()) or (one != other and negated_form(one, other)):
                 return True
     return False
@@ -161,14 +166,14 @@ def _other_thing(one: Entity, other: Entity, mine: list[str], theirs: list[str])
     if one.kind != other.kind:
         return ""
     if one.kind == "name":
-        # "Virginia Medical Center" against "Virginia Medical Institute": a shared part makes no alias when just the rest
-        # was replaced, word for word; "J." for "John" is the same name cut short.
+        # "Virginia Medical Center" against "Virginia Medical Institute": a shared part makes no alias when just the
+        # rest was replaced, word for word; "J." for "John" is the same name cut short.
         if len(mine) != len(theirs):
             return ""
         cut_short = any(
             short.startswith(long[: max(len(short), 1)]) and len(short) <= 2 for short, long in _both(mine, theirs)
         )
-        return "" if cut_short or stem(mine[-1]) == stem(theirs[-1]) else "name"
+        return "" if cut_short or inflected(mine[-1], theirs[-1]) else "name"
     return one.kind
 
 

@@ -1,7 +1,7 @@
 """What can be read out of a text without a model: entities, negation and its scope, modals, the order of words.
 
-Invariants: one pass over the text; every fact keeps the span that it was read from, so that evidence can be shown; nothing
-depends on the text that it will be compared with.
+Invariants: one pass over the text; every fact keeps the span that it was read from, so that evidence can be shown;
+nothing depends on the text that it will be compared with.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from .lexicon import (
     MODALITY,
     NEGATORS,
     OPPOSITES,
+    OTHER_LANGUAGES,
     PRONOUNS,
     stem,
+    words,
 )
 from .quantities import (
     MONTHS,
@@ -42,11 +44,11 @@ _TOKEN = re.compile(
     | (?P<quote>"[^"\n]{{1,60}}"|“[^”\n]{{1,60}}”)
     | (?P<date>\b\d{{4}}[-/]\d{{1,2}}[-/]\d{{1,2}}\b|\b\d{{1,2}}[/.]\d{{1,2}}[/.](?:\d{{4}}|\d\d)\b
         |\b(?:{_MONTH})\.?\s+\d{{1,2}}(?!\d|[:.]\d)(?:st|nd|rd|th)?(?:,?\s+\d{{4}}\b)?
-        |\b\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?(?:{_MONTH})\b\.?(?:,?\s+\d{{4}}\b)?
+        |\b\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?(?:{_MONTH})\b(?:\.?,?\s+\d{{4}}\b)?
         |\b(?:{_MONTH})\.?,?\s+\d{{4}}\b
-        |\b\d{{1,2}}:\d\d(?::\d\d)?(?:\s*[ap]\.?m\b\.?)?|\b\d{{1,2}}\s*[ap]\.?m\b\.?)
+        |\b\d{{1,2}}:\d\d(?::\d\d)?(?:\s*(?:[ap]m\b|[ap]\.m\.))?|\b\d{{1,2}}\s*(?:[ap]m\b|[ap]\.m\.))
     | (?P<ident>\b[A-Za-z]+[-_]?\d[\w-]*\b|\b\w+_\w+\b|\b\d+(?:\.\d+){{2,}}\b)
-    | (?P<num>[-+−]?(?<!\w)\d+(?:[,_\u202f]\d{{3}})*(?:\.\d+)?)
+    | (?P<num>(?<!\w)[-+−]?\d+(?:[,_\u202f]\d{{3}})*(?:\.\d+)?)
     | (?P<unit>[%$€£¥]|°[CcFf]?)
     | (?P<word>[^\W\d_]+(?:['’][^\W\d_]+)*)
     | (?P<end>[.!?]+(?=[\s"'”)*_]|$)|\n+)
@@ -55,15 +57,13 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
 
-_YES = frozenset("yes yeah yep correct indeed true absolutely certainly affirmative".split())
-_NO = frozenset("no nope incorrect false negative".split())
-_MIN_WORDS = 6
-_VERBS_AFTER_A_NAME = frozenset("is was has had said says will would can could does did".split())
-_AFTER_NO = frozenset("doubt wonder matter problem longer".split())
-_AFTER_NOT = frozenset("only just merely simply".split())
-_TITLES = frozenset(
-    "mr mrs ms dr prof sir adm gen col capt lt sgt rep sen gov rev hon jr sr inc corp ltd co plc".split()
-)
+_YES = words("yes yeah yep correct indeed true absolutely certainly affirmative")
+_NO = words("no nope incorrect false negative")
+_VERBS_AFTER_A_NAME = words("is was has had said says will would can could does did")
+_SINGULAR = words("is was has says does")
+_AFTER_NO = words("doubt wonder matter problem longer")
+_AFTER_NOT = words("only just merely simply")
+_TITLES = words("mr mrs ms dr prof sir adm gen col capt lt sgt rep sen gov rev hon jr sr inc corp ltd co plc")
 
 
 @dataclass(slots=True)
@@ -133,11 +133,11 @@ class _Reader:
         self.sentences = [self.sentence]
         self.entities: list[Entity] = []
         self.negated = False
-        self.total = self.functional = self.foreign = 0
+        self.total = self.functional = self.foreign = self.accented = 0
         self.answer, self.answer_span = "", (0, 0)
         self.last = ""
         self.hedge_at = -9
-        self.currency = ""
+        self.currency, self.currency_at = "", 0
 
     def take(self, match: re.Match[str]) -> None:
         group = match.lastgroup or ""
@@ -240,15 +240,15 @@ class _Reader:
             return
         if low in FUNCTION_WORDS:
             self.functional += 1
-            if low in CONJUNCTIONS:
-                self.negated = False
-            elif low in AUXILIARIES and previous in ("and", "or", ","):
-                self.negated = False
-            elif self.negated and previous == "and" and (low in PRONOUNS or low in DETERMINERS):
+            if (
+                low in CONJUNCTIONS
+                or (low in AUXILIARIES and previous in ("and", "or", ","))
+                or (self.negated and previous == "and" and (low in PRONOUNS or low in DETERMINERS))
+            ):
                 self.negated = False
             return
-        if not low.isascii():
-            self.foreign += 1
+        self.accented += not low.isascii()
+        self.foreign += low in OTHER_LANGUAGES
         root = stem(low)
         if self.negated or root not in sentence.stems:
             sentence.stems[root] = self.negated
@@ -269,7 +269,9 @@ class _Reader:
             self.sentence.modals.setdefault("must", (start, end))
 
     def name(self, raw: str, low: str, start: int, end: int, place: int) -> None:
-        """A capitalised word: joined to the name before it, or a new one, when it is not merely first in its sentence."""
+        """A capitalised word: joined to the name before it, or a new one, when it is not merely first in its
+        sentence.
+        """
         if self.entities:
             before = self.entities[-1]
             if before.kind == "name" and before.sentence == len(self.sentences) - 1 and before.stop == place:
@@ -312,8 +314,9 @@ class _Reader:
             return
         kind = self.currency or ("year" if len(raw) == 4 and raw[0] in "12" and raw.isdigit() else "count")
         quantity = Quantity(kind, value, self.currency, precision)
-        self.currency = ""
-        self.entity("number", "", start, end, quantity)
+        found = self.entity("number", "", start, end, quantity)
+        if self.currency:
+            found.start, self.currency = self.currency_at, ""
 
     def spelled(self, low: str, start: int, end: int) -> None:
         value = float(NUMBER_WORDS[low])
@@ -340,8 +343,10 @@ class _Reader:
         before = self.open_number()
         if before is None or before.quantity is None or before.quantity.kind == "ordinal":
             return False
-        if low in ("k", "m") and before.end + 1 < end - 1 and not before.quantity.kind.startswith("money"):
+        if low in ("k", "m") and before.end + 1 != end:
             return False
+        if low == "m" and not before.quantity.kind.startswith("money"):
+            return False  # 5m are metres, $5m are millions
         old = before.quantity
         factor = SCALES[low]
         # "114 million" is rounded to the million, though its digits are whole.
@@ -366,7 +371,7 @@ class _Reader:
         low = raw.lower()
         if low in "$€£¥":
             before = self.open_number_at_end()
-            self.currency = UNITS[low][0]
+            self.currency, self.currency_at = UNITS[low][0], start
             if before is not None and before.end == start and self.text[end : end + 1] in ("", " ", ".", ","):
                 old = before.quantity or Quantity("count", 0.0)
                 before.quantity = Quantity(self.currency, old.value, self.currency, old.precision)
@@ -396,9 +401,7 @@ class _Reader:
                     continue
                 entity.kind = "name"
             kept.append(entity)
-        share = self.functional / self.total if self.total else 0.0
-        english = self.total < _MIN_WORDS and not self.foreign or share >= 0.15
-        english = english and self.foreign <= 0.3 * max(self.total, 1)
+        english = self.foreign <= self.functional and self.accented <= 0.3 * self.total
         return Facts(self.sentences, kept, self.answer, self.answer_span, english)
 
 
@@ -411,10 +414,13 @@ def _beside(words: list[str], place: int, step: int) -> str:
 def _is_name(entity: Entity, words: list[str], named: set[str]) -> bool:
     """Whether a capitalised first word is a name and not just first.
 
-    English puts an article before a single countable noun; one that stands bare before a verb in the singular is a name.
+    English puts an article before a single countable noun; one that stands bare before a verb in the singular is a
+    name.
     """
     if entity.stop - entity.place > 1 or entity.key in named or len(words) == 1:
         return True
     following = words[entity.stop] if entity.stop < len(words) else ""
-    plain = entity.key.endswith(("ing", "ly", "s", "ness", "tion")) or stem(entity.key) in OPPOSITES
+    plain = entity.key.endswith(("ing", "ly", "ness", "tion")) or stem(entity.key) in OPPOSITES
+    if entity.key.endswith("s") and following not in _SINGULAR:
+        return False
     return following in _VERBS_AFTER_A_NAME and not plain

@@ -15,33 +15,39 @@ __all__ = [
     "MODALITY",
     "NEGATORS",
     "OPPOSITES",
+    "OTHER_LANGUAGES",
     "PRONOUNS",
     "WEAK_NEGATORS",
     "negated_form",
     "stem",
+    "words",
 ]
 
-DETERMINERS = frozenset(
-    "a an the this that these those some any each every another either such its his her their".split()
+
+def words(text: str) -> frozenset[str]:
+    """A set of words, written as a line of text."""
+    return frozenset(text.split())
+
+
+DETERMINERS = words("a an the this that these those some any each every another either such its his her their")
+
+PRONOUNS = words(
+    "i you he she it we they me him us them my your our mine yours hers ours theirs who whom whose which what "
+    "one someone somebody something anyone anybody anything everyone everybody everything itself himself "
+    "herself themselves myself yourself there here"
 )
 
-PRONOUNS = frozenset(
-    "i you he she it we they me him us them my your our mine yours hers ours theirs who whom whose which what one "
-    "someone somebody something anyone anybody anything everyone everybody everything itself himself herself "
-    "themselves myself yourself there here".split()
+AUXILIARIES = words(
+    "is are was were be been being am do does did done has have had having 's 're 've 'm 'll 'd will would "
+    "could can may might shall should must"
 )
 
-AUXILIARIES = frozenset(
-    "is are was were be been being am do does did done has have had having 's 're 've 'm 'll 'd will would could can "
-    "may might shall should must".split()
-)
+CONJUNCTIONS = words("but although though while whereas because however unless if since so yet")
 
-CONJUNCTIONS = frozenset("but although though while whereas because however unless if since so yet".split())
-
-_PREPOSITIONS = frozenset(
-    "of in on at by for with from to into onto over under above below up down off out through across about between "
-    "among against during before after around behind beside along within without upon toward "
-    "towards as than like via per until till".split()
+_PREPOSITIONS = words(
+    "of in on at by for with from to into onto over under above below up down off out through across about "
+    "between among against during before after around behind beside along within without upon toward towards as "
+    "than like via per until till"
 )
 
 FUNCTION_WORDS = (
@@ -50,35 +56,33 @@ FUNCTION_WORDS = (
     | AUXILIARIES
     | CONJUNCTIONS
     | _PREPOSITIONS
-    | frozenset(
+    | words(
         "and or nor also too very just only more most less least much many few other same then when where how why "
-        "again even still already quite rather really please let lot bit kind sort all both".split()
+        "again even still already quite rather really please let lot bit kind sort all both"
     )
 )
 
-NEGATORS = frozenset(
-    (
-        "no not n't never none nobody nothing nowhere neither nor without cannot noone hardly scarcely dont doesnt didnt "
-        "isnt wasnt arent werent wont cant couldnt wouldnt shouldnt hasnt havent hadnt"
-    ).split()
+NEGATORS = words(
+    "no non not n't never none nobody nothing nowhere neither nor without cannot noone hardly scarcely dont "
+    "doesnt didnt isnt wasnt arent werent wont cant couldnt wouldnt shouldnt hasnt havent hadnt"
 )
 """Words that turn what follows them, up to the end of the clause, into its opposite."""
 
-WEAK_NEGATORS = frozenset(
-    "fail refuse deny lack avoid prevent stop cease decline reject unable absent miss free exclude forbid prohibit ban "
-    "disallow empty few little rule unlike".split()
-)
-"""Stems that may say a negation in another way: beside one of them a difference in negation is no contradiction."""
+OTHER_LANGUAGES = words(
+    "der die das und ist nicht ein eine mit auf den dem von zu sich auch wird sind im für le la les des est et "
+    "une un dans pour que qui sur pas avec ne du au el los las del es en por para con una como su al il lo gli "
+    "di che per non sono della nel è o os da em não uma um mais het een van en niet op te dat zijn och att det "
+    "som på är ikke og jest nie się na"
+) - words("die van den non in on an no me do to at as is so he we be us by or of a i en es as des")
+"""Function words of other languages written in Latin letters that are no English words."""
 
-HEDGES = frozenset(
-    "about around roughly approximately nearly almost some circa approx over under least most than".split()
-)
+HEDGES = words("about around roughly approximately nearly almost some circa approx over under least most than")
 
 MODALITY: dict[str, str] = {
-    **dict.fromkeys("must shall required mandatory obligatory obliged compulsory".split(), "must"),
-    **dict.fromkeys("may optional optionally permitted allowed".split(), "may"),
-    **dict.fromkeys("never forbidden prohibited disallowed banned".split(), "never"),
-    **dict.fromkeys("always invariably".split(), "always"),
+    **dict.fromkeys(words("must shall required mandatory obligatory obliged compulsory"), "must"),
+    **dict.fromkeys(words("may optional optionally permitted allowed"), "may"),
+    **dict.fromkeys(words("never forbidden prohibited disallowed banned"), "never"),
+    **dict.fromkeys(words("always invariably"), "always"),
 }
 
 # One group a line: every word excludes, said of the same thing at the same time, each word beyond the bar.
@@ -376,4 +380,16 @@ def negated_form(one: str, other: str) -> bool:
     """Whether one stem is the other with a negating prefix: ``able`` and ``unable``, ``correct`` and ``incorrect``."""
     if len(one) < len(other):
         one, other = other, one
-    return len(other) > 3 and one.endswith(other) and one[: len(one) - len(other)] in _PREFIXES
+    other = other.removesuffix("e")
+    one = one.removesuffix("e")
+    return len(other) > 2 and one.endswith(other) and one[: len(one) - len(other)] in _PREFIXES
+
+
+WEAK_NEGATORS = frozenset(
+    stem(word)
+    for word in words(
+        "fail refuse deny lack avoid prevent stop cease decline reject unable absent miss free exclude forbid "
+        "prohibit ban disallow empty few little rule unlike"
+    )
+)
+"""Stems that may say a negation in another way: beside one of them a difference in negation is no contradiction."""

@@ -1,7 +1,8 @@
 """Numbers, dates and times, each normalised to one comparable value.
 
 Invariant: two ways to write the same quantity compare as equal (``30 days`` and ``thirty days``, ``1.5 km`` and
-``1500 m``, ``3 pm`` and ``15:00``, ``March 5, 2024`` and ``2024-03-05``); a number never compares with one of another kind.
+``1500 m``, ``3 pm`` and ``15:00``, ``March 5, 2024`` and ``2024-03-05``); a number never compares with one of another
+kind.
 """
 
 from __future__ import annotations
@@ -23,22 +24,21 @@ class Quantity:
     precision: float = 0.0
     """Half of the last digit's place, in the value's unit: 4.5 stands for 4.45 to 4.55."""
     date: tuple[int, int, int] = (0, 0, 0)
-    """Year, month, day for ``date``; 0 where not said. A month and a day of which either may be first: see ``swapped``."""
+    """Year, month, day for ``date``; 0 where not said. A month and a day of which either may be first: see
+    ``swapped``.
+    """
     swapped: bool = False
 
 
+_UNITS_AND_TEENS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen"
+)
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+
 NUMBER_WORDS: dict[str, int] = (
-    {
-        word: value
-        for value, word in enumerate(
-            "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-            "eighteen nineteen".split()
-        )
-    }
-    | {
-        word: 10 * value
-        for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)
-    }
+    {word: value for value, word in enumerate(_UNITS_AND_TEENS.split())}
+    | {word: 10 * value for value, word in enumerate(_TENS.split(), start=2)}
     | {"dozen": 12}
 )
 
@@ -64,7 +64,8 @@ UNITS: dict[str, tuple[str, float]] = {
         "mass": {"mg milligram": 1e-3, "g gram": 1.0, "kg kilogram kilo": 1e3, "t ton tonne": 1e6, "oz ounce": 28.3495,
                  "lb lbs pound": 453.592},
         "duration": {"ms millisecond": 1e-3, "µs us microsecond": 1e-6, "s sec second": 1.0, "min minute": 60.0,
-                     "h hr hrs hour": 3600.0, "day": 86400.0, "week": 604800.0, "month": 2629800.0, "year yr": 31557600.0},
+                     "h hr hrs hour": 3600.0, "day": 86400.0, "week": 604800.0, "month": 2629800.0,
+                     "year yr": 31557600.0},
         "bytes": {"byte": 1.0, "kb kilobyte": 1e3, "mb megabyte": 1e6, "gb gigabyte": 1e9, "tb terabyte": 1e12,
                   "kib": 1024.0, "mib": 1048576.0, "gib": 1073741824.0},
         "volume": {"ml milliliter millilitre": 1e-3, "l liter litre": 1.0, "gal gallon": 3.78541},
@@ -151,8 +152,8 @@ def agrees(one: Quantity, other: Quantity, *, hedged: bool = False) -> bool:
     """Whether two quantities of one kind can be the same.
 
     Numbers agree when one is the other rounded to the places that it is written with; ``hedged`` (about, nearly) allows
-    10 %. Calendar units are uneven, so durations of a day or more agree within 3 % when their units differ (a month is 30 or 31 days).
-    Dates agree when no part that both say differs.
+    10 %. Calendar units are uneven, so durations of a day or more agree within 3 % when their units differ (a month
+    is 30 or 31 days). Dates agree when no part that both say differs.
     """
     if one.kind == "date":
         return any(
