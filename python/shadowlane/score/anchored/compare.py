@@ -122,7 +122,7 @@ def _negation(left: Sentence, right: Sentence) -> tuple[tuple[int, int], tuple[i
     for mine, theirs in ((left, right), (right, left)):
         scope = [root for root, negated in mine.stems.items() if negated]
         hit = sum(root in scope for root in against)
-        if scope and hit >= _ALIKE * len(scope):
+        if scope and hit >= _ALIKE * len(scope) and scope[0] in against:
             # The other side may say the same with a verb of its own: "did not pass" and "failed to pass".
             if any(root in WEAK_NEGATORS or root.endswith("less") for root in theirs.stems.keys() - mine.stems.keys()):
                 return None
@@ -247,6 +247,8 @@ def _differing_entities(a: Facts, b: Facts, pairs: list[tuple[int, int]]) -> Ite
     taken: set[int] = set()
     for one in alone_a:
         for index, other in enumerate(alone_b):
+            if one.kind == "name" and (_headline(a, one) or _headline(b, other)):
+                continue
             if index in taken or kind_of(one) != kind_of(other) or partner.get(one.sentence) != other.sentence:
                 continue
             if _same_slot(one, other):
@@ -255,6 +257,11 @@ def _differing_entities(a: Facts, b: Facts, pairs: list[tuple[int, int]]) -> Ite
                 break
     if not alone_a and not alone_b:
         yield from _exchanged(a, b, partner)
+
+
+def _headline(facts: Facts, entity: Entity) -> bool:
+    sentence = facts.sentences[entity.sentence]
+    return sentence.capitals > 4 and sentence.capitals > 0.6 * len(sentence.words)
 
 
 def _known(entity: Entity, facts: Facts) -> bool:

@@ -99,6 +99,8 @@ class Sentence:
     negators: list[tuple[int, int]] = field(default_factory=list)
     modals: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Modality (``must``, ``may``, ``never``, ``always``) to where it is said."""
+    capitals: int = 0
+    """Words that begin with a capital: in a headline they say nothing about names."""
     words: list[str] = field(default_factory=list)
     """Every token in order, lower case."""
     places: list[tuple[int, int]] = field(default_factory=list)
@@ -194,6 +196,7 @@ class _Reader:
         low = raw.lower().replace("’", "'")
         self.total += 1
         sentence = self.sentence
+        sentence.capitals += raw[0].isupper()
         if low.endswith("n't"):
             low, cut = (low[:-3] or "do"), end - 3
             low = {"ca": "can", "wo": "will", "sha": "shall"}.get(low, low)

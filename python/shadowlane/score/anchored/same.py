@@ -11,14 +11,14 @@ from .quantities import agrees
 
 __all__ = ["alias", "inflected", "kind_of", "same"]
 
-_COUNTRY = words(" a e o y ia land key")
+_COUNTRY = words("a e o y ia land key") | {""}
 _PEOPLE = words("n an ian ese ish i s es ns ans ians ic k ks")
 
 
 def kind_of(entity: Entity) -> str:
     """What an entity may be compared with."""
     if entity.quantity is None:
-        return "date" if entity.kind == "date" else entity.kind
+        return entity.key.partition(" ")[0] if entity.kind == "date" else entity.kind
     return entity.quantity.kind.partition(":")[0]
 
 
