@@ -23,7 +23,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import numpy as np
 
 from shadowlane import __version__, _core, load_config
@@ -32,6 +31,7 @@ from shadowlane.demo.processes import Child, DemoError, end_by_force, start, wai
 
 from .blocks import Block, draw_blocks, paired_latencies
 from .bootstrap import percentile_ratio
+from .client import Client
 
 ROOT = Path(__file__).resolve().parents[2]
 QUESTION = json.dumps({"question": "How do I know that my ride has ended? " * 26}).encode()
@@ -144,33 +144,26 @@ async def load(url: str, lane: Path, blocks: list[Block], offsets: list[float], 
     """Seconds from due to answered for each request, and how many failed."""
     latencies = [0.0] * len(offsets)
     failures = 0
-    headers = {"content-type": "application/json"}
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
-    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=30)) as session:
+    client = Client(url, "/ask", QUESTION)
 
-        async def send() -> bool:
-            try:
-                async with session.post(f"{url}/ask", data=QUESTION, headers=headers) as response:
-                    await response.read()
-                    return response.status == 200
-            except (aiohttp.ClientError, asyncio.TimeoutError):
-                return False
+    async def warm(_: int, __: float) -> None:
+        await client.post()
 
-        async def warm(_: int, __: float) -> None:
-            await send()
+    async def fire(place: int, due: float) -> None:
+        nonlocal failures
+        status = await client.post()
+        latencies[place] = time.perf_counter() - due
+        failures += status != 200
 
-        async def fire(place: int, due: float) -> None:
-            nonlocal failures
-            good = await send()
-            latencies[place] = time.perf_counter() - due
-            failures += not good
+    async def turn(place: int, _: float) -> None:
+        _core.set_enabled(str(lane), blocks[place].on)
 
-        async def turn(place: int, _: float) -> None:
-            _core.set_enabled(str(lane), blocks[place].on)
-
+    try:
         await run_open_loop([place / rate for place in range(int(WARM_UP_S * rate))], warm)
         await asyncio.gather(run_open_loop([block.start for block in blocks], turn), run_open_loop(offsets, fire))
         _core.set_enabled(str(lane), True)
+    finally:
+        client.close()
     return latencies, failures
 
 
