@@ -58,9 +58,12 @@ def build_proxy(upstream: str, *, transport: httpx.AsyncBaseTransport | None = N
 
     async def forward(request: Request) -> Response:
         headers = [(name, value) for name, value in request.headers.raw if name not in _HOP_BY_HOP and name != b"host"]
-        body = await request.body()
+        # RFC 9112 §6.3: without either of these there is no body.
+        has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
         target = httpx.URL(path=request.url.path, query=request.url.query.encode("ascii"))
-        outgoing = client.build_request(request.method, target, headers=headers, content=body)
+        outgoing = client.build_request(
+            request.method, target, headers=headers, content=request.stream() if has_body else None
+        )
         try:
             incoming = await client.send(outgoing, stream=True)
         except httpx.HTTPError as error:

@@ -194,6 +194,7 @@ class _Run:
         self, config: Config, samples: Sequence[Any], status: dict[str, Any], stats: dict[str, dict[str, int]]
     ) -> None:
         from ..observe.command import run_report
+        from ..observe.status import collect_status
         from .load import summarize
 
         page = self._out / "report.html"
@@ -214,6 +215,9 @@ class _Run:
             f"Try also   shadowlane report --config {self._config_file}\n"
             f"           shadowlane gate --config {self._config_file}"
         )
+        accounting = collect_status(config)["accounting"]
+        if not (accounting["holds"] and accounting["known"]):
+            raise DemoError(f"lane: the accounting does not hold: {'; '.join(accounting['lines'])}; please report this")
         if errors:
             first = errors[0]
             raise DemoError(
