@@ -1,0 +1,53 @@
+"""The verdict over all rules: GRADUATE, HOLD or REJECT.
+
+Invariant: GRADUATE only when every rule is met; one rule that is not known holds. REJECT only when a rule is missed for
+sure by the shadow's own fault. A false GRADUATE needs a false "met" of the very rule that is broken, so its chance is
+that of one rule; the chance of a false REJECT is shared out among the rules that can reject.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ..config import GateConfig
+from .rules import RULES, Evidence, Rule
+
+__all__ = ["NOT_JUDGED", "Decision", "Verdict", "evaluate"]
+
+Decision = Literal["GRADUATE", "HOLD", "REJECT"]
+
+NOT_JUDGED: tuple[str, ...] = ("λ flips between paraphrases of one question", "mirroring's own P99 cost in the gateway")
+"""Targets of the design that no rule judges: nothing stored or counted is evidence for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The decision about one shadow, with one line of evidence a rule."""
+
+    shadow: str
+    decision: Decision
+    rules: tuple[Rule, ...]
+
+    @property
+    def summary(self) -> str:
+        """The decision and its reason in one line."""
+        if self.decision == "REJECT":
+            return "beyond the target for sure: " + ", ".join(rule.name for rule in self.rules if rule.beyond)
+        missed = [rule.name for rule in self.rules if rule.ok is False]
+        unknown = [rule.name for rule in self.rules if rule.ok is None]
+        parts = (["not met: " + ", ".join(missed)] if missed else []) + (
+            ["not known yet: " + ", ".join(unknown)] if unknown else []
+        )
+        return "; ".join(parts) or "every rule is met"
+
+
+def evaluate(gate: GateConfig, evidence: Evidence) -> Verdict:
+    """Judge one shadow's evidence by the targets of ``[gate]``."""
+    rules = tuple(rule(evidence, gate) for rule in RULES)
+    decision: Decision = "HOLD"
+    if any(rule.beyond for rule in rules):
+        decision = "REJECT"
+    elif all(rule.ok is True for rule in rules):
+        decision = "GRADUATE"
+    return Verdict(evidence.shadow, decision, rules)
