@@ -1,0 +1,37 @@
+"""How a copy reaches a shadow. The worker knows only :class:`Transport`; HTTP is the first one.
+
+Invariant: ``send`` never raises, whatever the shadow does; a copy always comes back as one
+:class:`~shadowlane.types.Outcome`, with a reason when the shadow did not answer.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ..config import ShadowConfig
+from ..types import Copy, Outcome
+from .http import HttpTransport
+
+__all__ = ["HttpTransport", "Transport", "open_transport"]
+
+
+class Transport(Protocol):
+    """A way to one shadow."""
+
+    async def send(self, copy: Copy) -> Outcome:
+        """Send the copy and wait for the answer, no longer than the shadow's deadline.
+
+        Raises nothing but :class:`asyncio.CancelledError`.
+        """
+
+    async def close(self) -> None:
+        """Give back connections. Nothing is sent afterwards."""
+
+
+def open_transport(name: str, shadow: ShadowConfig, credential: tuple[bytes, bytes] | None) -> HttpTransport:
+    """The transport to ``shadow``; ``credential`` is the header that authenticates there (name, value).
+
+    Connects nowhere yet. Raises :class:`~shadowlane.errors.MissingExtraError` without aiohttp, and
+    :class:`~shadowlane.errors.ConfigError` when ``ca_file`` cannot be used.
+    """
+    return HttpTransport(name, shadow, credential)

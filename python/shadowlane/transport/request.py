@@ -1,0 +1,139 @@
+"""What is sent to a shadow: the copy's request, turned towards the shadow's address.
+
+Invariants: the authority is always the configured one, whatever the copy's target says; no header can smuggle a
+second line; the copy's own credentials, tags and connection headers never pass; everything else is passed as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from .. import __version__
+from ..types import Copy
+
+__all__ = ["ACCEPTED_ENCODINGS", "request_headers", "request_target", "with_model"]
+
+ACCEPTED_ENCODINGS = ("gzip", "x-gzip", "deflate", "identity")
+"""The content codings that :mod:`.body` can undo within a bound."""
+
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+# Hop-by-hop (RFC 9110 §7.6.1), framing and routing: these belong to a connection, and the shadow's is another one.
+_OWN = {
+    b"connection",
+    b"content-length",
+    b"expect",
+    b"host",
+    b"keep-alive",
+    b"proxy-authenticate",
+    b"proxy-authorization",
+    b"proxy-connection",
+    b"te",
+    b"trailer",
+    b"transfer-encoding",
+    b"upgrade",
+}
+_TAG_PREFIX = b"x-shadow"
+_UNSAFE = re.compile(r"[^!-~]|#")  # not visible ASCII (RFC 5234 VCHAR), or the start of a fragment
+
+
+def request_headers(copy: Copy, credential: tuple[bytes, bytes] | None) -> list[tuple[str, str]]:
+    """Headers as text pairs: the copy's, the shadow's own credential, and the tags that break mirroring loops."""
+    own = credential[0].lower() if credential else b""
+    headers: list[tuple[str, str]] = []
+    names: set[bytes] = set()
+    for raw, value in copy.headers:
+        name = raw.lower()
+        if name in _OWN or name == own or name.startswith(_TAG_PREFIX) or not _TOKEN.match(name):
+            continue
+        if any(bad in value for bad in (b"\r", b"\n", b"\0")):
+            continue
+        if name == b"accept-encoding":
+            value = _accepted(value)
+        names.add(name)
+        headers.append((name.decode("ascii"), _value(value)))
+    if b"user-agent" not in names:
+        headers.append(("user-agent", f"shadowlane/{__version__}"))
+    if credential:
+        headers.append((own.decode("ascii"), _value(credential[1])))
+    headers += [("x-shadow", "1"), ("x-shadow-id", copy.shadow_id), ("x-shadow-req-hash", copy.req_hash)]
+    return headers
+
+
+def request_target(base: str, target: str) -> str:
+    """The URL to ask: the shadow's base with its path prefix, then the copy's path and query as they are.
+
+    Characters that cannot stand in a request line (RFC 9112 §3.2) are percent-encoded, so that a target can neither
+    end the line nor change the authority.
+    """
+    path = target if target.startswith("/") else "/" + target
+    return base.rstrip("/") + _UNSAFE.sub(lambda m: "".join(f"%{b:02X}" for b in m[0].encode("utf-8", "replace")), path)
+
+
+def with_model(body: bytes, model: str) -> bytes:
+    """``body`` with the value of its top-level ``model`` replaced, every other byte as it was.
+
+    A key given twice is replaced twice, since parsers differ in which one counts. What is not a UTF-8 JSON object
+    (RFC 8259) with such a key comes back unchanged.
+    """
+    try:
+        text = body.decode("utf-8")
+        spans = _model_spans(text)
+    except (ValueError, IndexError, RecursionError):
+        return body
+    value = json.dumps(model, ensure_ascii=False)
+    for start, end in reversed(spans):
+        text = text[:start] + value + text[end:]
+    return text.encode("utf-8") if spans else body
+
+
+# Numbers are not converted: Python refuses integers of more than 4300 digits, and their values do not matter here.
+_decoder = json.JSONDecoder(parse_int=str, parse_float=str, strict=False)
+_SPACE = re.compile(r"[ \t\n\r]*")
+
+
+def _model_spans(text: str) -> list[tuple[int, int]]:
+    """Where the values of top-level ``model`` keys lie. ValueError or IndexError when ``text`` is not an object."""
+
+    def skip(place: int) -> int:
+        found = _SPACE.match(text, place)
+        return found.end() if found else place
+
+    def expect(place: int, signs: str) -> int:
+        if text[place] not in signs:
+            raise ValueError(signs)
+        return place + 1
+
+    spans: list[tuple[int, int]] = []
+    place = skip(expect(skip(1 if text.startswith("\ufeff") else 0), "{"))
+    while text[place] != "}":
+        expect(place, '"')
+        key, place = _decoder.raw_decode(text, place)
+        start = skip(expect(skip(place), ":"))
+        _, end = _decoder.raw_decode(text, start)
+        if key == "model":
+            spans.append((start, end))
+        place = skip(end)
+        if text[place] == ",":
+            place = skip(place + 1)
+            expect(place, '"')
+        else:
+            expect(place, "}")
+    if skip(place + 1) != len(text):
+        raise ValueError("text after the object")
+    return spans
+
+
+def _accepted(value: bytes) -> bytes:
+    """The part of an Accept-Encoding (RFC 9110 §12.5.3) that can be decoded here; ``identity`` when none is left."""
+    parts = [part.strip() for part in value.decode("latin-1").split(",")]
+    kept = [part for part in parts if part.partition(";")[0].strip().lower() in ACCEPTED_ENCODINGS]
+    return ", ".join(kept or ["identity"]).encode("latin-1")
+
+
+def _value(value: bytes) -> str:
+    """aiohttp sends header text as UTF-8: UTF-8 bytes pass unchanged, ISO 8859-1 bytes as the same characters."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")

@@ -1,0 +1,259 @@
+"""A shadow that misbehaves: a real server on the loopback, one mode of failure each.
+
+``python -m tests.support.faulty --mode hang`` prints its port and serves until SIGTERM; in a test,
+``async with FaultyServer("hang") as server`` gives ``server.url`` and ``server.requests``. With ``--log FILE`` every
+request is written as a JSON line (method, target, headers, body), to look for what must not have been sent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import signal
+import ssl
+import zlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+ANSWER = json.dumps(
+    {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "model": "faulty-1",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "All is well."}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7},
+    }
+).encode()
+BOMB_BYTES = 256 * 1024 * 1024
+
+
+@dataclass
+class Request:
+    """A request as received."""
+
+    method: str
+    target: str
+    headers: list[tuple[str, str]]
+    body: bytes = b""
+
+    def header(self, name: str) -> str | None:
+        values = self.all(name)
+        return ", ".join(values) if values else None
+
+    def all(self, name: str) -> list[str]:
+        return [value for key, value in self.headers if key.lower() == name.lower()]
+
+    def line(self) -> str:
+        """One JSON line. Bodies are text with everything that is not ASCII escaped, so that ``grep`` finds a secret."""
+        body = self.body.decode("utf-8", "backslashreplace")
+        return json.dumps({"method": self.method, "target": self.target, "headers": self.headers, "body": body})
+
+
+def _response(status: str, body: bytes = b"", *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", "content-type: application/json", f"content-length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+async def _gone(reader: asyncio.StreamReader) -> None:
+    """Wait until the client leaves."""
+    with contextlib.suppress(ConnectionError):
+        while await reader.read(65536):
+            pass
+
+
+@dataclass
+class FaultyServer:
+    """A server in one mode of :data:`MODES`."""
+
+    mode: str = "ok"
+    answer: bytes = ANSWER
+    headers: tuple[str, ...] = ()
+    """Further header lines of the answer, in mode ``ok``."""
+    tls: ssl.SSLContext | None = None
+    log: TextIO | None = None
+    port: int = 0
+    requests: list[Request] = field(default_factory=list)
+    connections: int = 0
+    open_connections: int = 0
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _server: asyncio.Server | None = None
+    _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    @property
+    def url(self) -> str:
+        scheme = "https" if self.tls or self.mode == "refuse_tls" else "http"
+        return f"{scheme}://127.0.0.1:{self.port}"
+
+    async def __aenter__(self) -> FaultyServer:
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port, ssl=self.tls)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._server.wait_closed()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until ``condition`` of this server's requests and connections holds."""
+        async with self._changed:
+            await self._changed.wait_for(condition)
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        self.connections += 1
+        self.open_connections += 1
+        try:
+            again = True
+            while again and (request := await self._read(reader)) is not None:
+                again = await MODES[self.mode](self, request, reader, writer)
+                await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+            pass  # the client's right
+        except asyncio.CancelledError:
+            pass  # the server ends; asyncio.start_server would report it as an error
+        finally:
+            self.open_connections -= 1
+            writer.close()
+            with contextlib.suppress(ConnectionError, ssl.SSLError, asyncio.CancelledError):
+                await writer.wait_closed()
+            await self._tell()
+
+    async def _read(self, reader: asyncio.StreamReader) -> Request | None:
+        line = await reader.readline()
+        try:
+            method, target, version = line.decode("ascii").split()
+        except ValueError:
+            return None
+        if not version.startswith("HTTP/1."):
+            return None
+        headers: list[tuple[str, str]] = []
+        while (line := await reader.readline()).strip():
+            name, _, value = line.decode("utf-8", "backslashreplace").partition(":")
+            headers.append((name, value.strip()))
+        request = Request(method, target, headers)
+        if "chunked" in (request.header("transfer-encoding") or ""):
+            while size := int((await reader.readline()).split(b";")[0], 16):
+                request.body += await reader.readexactly(size)
+                await reader.readline()
+            await reader.readline()
+        else:
+            request.body = await reader.readexactly(int(request.header("content-length") or 0))
+        self.requests.append(request)
+        if self.log is not None:
+            self.log.write(request.line() + "\n")
+            self.log.flush()
+        await self._tell()
+        return request
+
+    async def _ok(self, request: Request, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        response = _response("200 OK", self.answer, *self.headers)
+        writer.write(response[: -len(self.answer)] if request.method == "HEAD" and self.answer else response)
+        return True
+
+    async def _hang(self, _: Request, reader: asyncio.StreamReader, __: asyncio.StreamWriter) -> bool:
+        await _gone(reader)
+        return False
+
+    async def _status_500(self, _: Request, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        writer.write(_response("500 Internal Server Error", b'{"error": {"message": "out of order"}}'))
+        return True
+
+    async def _status_429(self, _: Request, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        writer.write(_response("429 Too Many Requests", b'{"error": {"message": "slow down"}}', "retry-after: 7"))
+        return True
+
+    async def _garbage(self, _: Request, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        writer.write(b"\x00\xffgarbage-that-is-not-http \x01\x02\r\n\r\n" + bytes(range(256)))
+        return False
+
+    async def _close_mid_body(self, _: Request, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        writer.write(_response("200 OK", b"x" * 1000)[:-900])
+        return False
+
+    async def _close_at_once(self, _: Request, __: asyncio.StreamReader, ___: asyncio.StreamWriter) -> bool:
+        return False
+
+    async def _endless(self, _: Request, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+        event = b'data: {"choices":[{"index":0,"delta":{"content":"and on "}}]}\n\n'
+        while True:
+            writer.write(f"{len(event):x}\r\n".encode() + event + b"\r\n")
+            await writer.drain()
+
+    async def _slow(self, _: Request, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        for byte in _response("200 OK", self.answer):
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0.02)  # this is the failure that is served, not a wait of a test
+        return True
+
+    async def _redirect(self, _: Request, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        writer.write(_response("307 Temporary Redirect", b"", f"location: {self.url}/elsewhere"))
+        return True
+
+    async def _gzip_bomb(self, _: Request, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        packer = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+        zeros = bytes(1024 * 1024)
+        bomb = b"".join(packer.compress(zeros) for _ in range(BOMB_BYTES // len(zeros))) + packer.flush()
+        writer.write(_response("200 OK", bomb, "content-encoding: gzip"))
+        return True
+
+    async def _set_cookie(self, _: Request, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        writer.write(_response("200 OK", self.answer, "set-cookie: session=planted; Path=/; Max-Age=3600"))
+        return True
+
+
+MODES: dict[str, Callable[..., Awaitable[bool]]] = {
+    "ok": FaultyServer._ok,
+    "hang": FaultyServer._hang,
+    "status_500": FaultyServer._status_500,
+    "status_429": FaultyServer._status_429,
+    "garbage": FaultyServer._garbage,
+    "close_mid_body": FaultyServer._close_mid_body,
+    "close_at_once": FaultyServer._close_at_once,
+    "endless": FaultyServer._endless,
+    "refuse_tls": FaultyServer._ok,  # its URL says https, and it speaks plain HTTP
+    "slow": FaultyServer._slow,
+    "redirect": FaultyServer._redirect,
+    "gzip_bomb": FaultyServer._gzip_bomb,
+    "set_cookie": FaultyServer._set_cookie,
+}
+
+
+async def _serve(mode: str, port: int, log: TextIO | None) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with FaultyServer(mode, port=port, log=log) as server:
+        print(server.port, flush=True)
+        await stop.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mode", choices=sorted(MODES), default="ok")
+    parser.add_argument("--port", type=int, default=0, help="default: any free one; it is printed")
+    parser.add_argument("--log", type=Path, help="append every request to this file, as JSON lines")
+    options = parser.parse_args()
+    with contextlib.ExitStack() as stack:
+        log = stack.enter_context(options.log.open("a", encoding="utf-8")) if options.log else None
+        asyncio.run(_serve(options.mode, options.port, log))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""What is sent: targets stay within the shadow's authority; a model override changes the model and nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from yarl import URL
+
+from shadowlane.transport.request import request_target, with_model
+
+BASE = "http://shadow.example:9001/api"
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8) | st.just("model"), inner),
+    max_leaves=12,
+)
+_space = st.text(" \t\r\n", max_size=3)
+
+
+@given(
+    st.lists(st.tuples(st.text(max_size=8), _json), max_size=4),
+    st.lists(st.tuples(st.text(max_size=8), _json), max_size=4),
+    _json,
+    st.text(min_size=1, max_size=20),
+    st.lists(_space, min_size=6, max_size=6),
+    st.booleans(),
+    st.sampled_from(['"model"', '"mod\\u0065l"', '"\\u006dodel"']),
+)
+def test_only_the_model_value_changes(
+    before: list[tuple[str, Any]],
+    after: list[tuple[str, Any]],
+    value: Any,
+    model: str,
+    space: list[str],
+    escaped: bool,
+    key: str,
+) -> None:
+    def members(items: list[tuple[str, Any]]) -> list[str]:
+        return [
+            f"{json.dumps(name, ensure_ascii=escaped)}{space[0]}:{space[1]}{json.dumps(item, ensure_ascii=escaped)}"
+            for name, item in items
+            if name != "model"
+        ]
+
+    def body(shown: str) -> bytes:
+        parts = [*members(before), f"{key}{space[2]}:{space[3]}{shown}", *members(after)]
+        return f"{space[4]}{{{space[5]}{f'{space[0]},{space[1]}'.join(parts)}{space[2]}}}{space[3]}".encode()
+
+    rewritten = with_model(body(json.dumps(value)), model)
+    assert rewritten == body(json.dumps(model, ensure_ascii=False))
+    assert json.loads(rewritten)["model"] == model
+
+
+@given(st.binary(max_size=60) | _json.map(lambda value: json.dumps(value).encode()))
+def test_what_has_no_top_level_model_is_left_alone(body: bytes) -> None:
+    try:
+        value = json.loads(body.decode("utf-8"))
+    except ValueError:
+        value = None
+    if not (isinstance(value, dict) and "model" in value):
+        assert with_model(body, "other") == body
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"model":"a","model":"b"}', b'{"model":"new","model":"new"}'),
+        (b'{"x":{"model":"a"},"model":{"deep":[1]}}', b'{"x":{"model":"a"},"model":"new"}'),
+        (b'{"n":' + b"9" * 5000 + b',"model":null}', b'{"n":' + b"9" * 5000 + b',"model":"new"}'),
+        (b'\xef\xbb\xbf{"model":1}', b'\xef\xbb\xbf{"model":"new"}'),
+        (b'{"model":"a"} trailing', b'{"model":"a"} trailing'),
+        (b'{"model":"a",}', b'{"model":"a",}'),
+        (b'{"model":"a"', b'{"model":"a"'),
+        (b'[{"model":"a"}]', b'[{"model":"a"}]'),
+        (b"{}", b"{}"),
+        (b"", b""),
+        (b'{"model":"\xff"}', b'{"model":"\xff"}'),
+        (b'{"a":' + b"[" * 100_000, b'{"a":' + b"[" * 100_000),
+    ],
+)
+def test_model_cases(body: bytes, expected: bytes) -> None:
+    assert with_model(body, "new") == expected
+
+
+@given(st.text())
+def test_no_target_changes_the_authority(target: str) -> None:
+    url = request_target(BASE, target)
+    parts = urlsplit(url)
+    assert (parts.scheme, parts.netloc, parts.fragment) == ("http", "shadow.example:9001", "")
+    assert url.startswith(BASE + "/")
+    assert url.isascii()
+    assert url.isprintable()
+    assert " " not in url
+
+
+_visible = st.text([chr(c) for c in range(0x21, 0x7F) if chr(c) != "#"], max_size=30)
+
+
+@given(_visible, _visible)
+def test_targets_pass_as_they_are(path: str, query: str) -> None:
+    target = "/" + path.replace("?", "") + ("?" + query if query else "")
+    url = request_target(BASE, target)
+    assert url == BASE + target
+    # What aiohttp writes into the request line:
+    assert URL(url, encoded=True).raw_path_qs == "/api" + target
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("@evil.example/", "/@evil.example/"),
+        ("//evil.example/", "//evil.example/"),
+        ("http://evil.example/", "/http://evil.example/"),
+        ("/a b\r\nx: y", "/a%20b%0D%0Ax:%20y"),
+        ("/ä#f", "/%C3%A4%23f"),
+        ("/a/../b/./%2e", "/a/../b/./%2e"),
+        ("", "/"),
+    ],
+)
+def test_target_cases(target: str, expected: str) -> None:
+    assert request_target(BASE, target) == BASE + expected
+    assert request_target(BASE + "/", target) == BASE + expected
