@@ -1,0 +1,335 @@
+"""Live paraphrase groups: requests that ask the same, found by their embeddings, and how each arm answers them.
+
+Invariants: memory is bounded: at most ``capacity`` groups, the one not seen for longest goes first, and at most
+``window`` answers are kept for each group and arm; a group's number is never given to another group; what was saved
+and loaded again goes on with the same groups, numbers and histories.
+
+A group is led by its first request: a request joins the group of the nearest leader when their cosine reaches the
+threshold, else it leads a new one. So a group cannot drift by chains of near neighbours.
+Index: HNSW (Malkov & Yashunin 2018, "Efficient and robust approximate nearest neighbor search"), by hnswlib.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict, deque
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ConfigError, MissingExtraError, ScoreError
+from .lambda_ import State, lambda_group
+
+__all__ = ["Observation", "ParaphraseGroups", "Purity", "purity"]
+
+_ROOM = 1024
+_M, _EF_CONSTRUCTION, _EF = 16, 100, 64
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one more answer of an arm says of its group."""
+
+    group: int
+    state: State
+    """The new answer's state against the medoid of the arm's answers to this group."""
+    flipped: bool
+    """Whether the state differs from the one before it."""
+    flips: int
+    """How often this arm has flipped in this group so far."""
+
+
+@dataclass(slots=True)
+class _Arm:
+    rows: deque[NDArray[np.float32]]
+    citations: deque[frozenset[Hashable]]
+    collapsed: deque[bool]
+    state: State | None = None
+    flips: int = 0
+
+
+@dataclass(slots=True)
+class _Group:
+    slot: int
+    size: int = 0
+    arms: dict[str, _Arm] = field(default_factory=dict)
+
+
+class _SavedArm(msgspec.Struct, array_like=True):
+    rows: list[bytes]
+    citations: list[list[str]]
+    collapsed: list[bool]
+    state: State | None
+    flips: int
+
+
+class _SavedGroup(msgspec.Struct, array_like=True):
+    number: int
+    slot: int
+    size: int
+    arms: dict[str, _SavedArm]
+
+
+class _Saved(msgspec.Struct):
+    format: int
+    embedder: str
+    dim: int
+    threshold: float
+    capacity: int
+    window: int
+    next_number: int
+    groups: list[_SavedGroup]
+
+
+class ParaphraseGroups:
+    """Groups of requests that ask the same. Not safe for several threads at once.
+
+    ``threshold`` is the least cosine to a group's leader, in (0, 1]: high enough that a group rarely mixes questions, at
+    the price of several groups for one question (``make judge-bench`` measures both);
+    ``capacity`` the most groups held at a time;
+    ``window`` the answers kept for each group and arm. ``embedder`` names the embedder of the requests: groups that
+    were saved with another one are refused on load.
+
+    Raises :class:`~shadowlane.errors.ConfigError` for a value out of range and
+    :class:`~shadowlane.errors.MissingExtraError` when hnswlib is not installed.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        embedder: str = "",
+        threshold: float = 0.70,
+        capacity: int = 20_000,
+        window: int = 12,
+        seed: int = 0,
+    ) -> None:
+        if not 0 < threshold <= 1:
+            raise ConfigError(f"threshold = {threshold}: must be a cosine in (0, 1]")
+        for name, value in (("dim", dim), ("capacity", capacity), ("window", window)):
+            if value < 1:
+                raise ConfigError(f"{name} = {value}: must be at least 1")
+        self.dim, self.embedder, self.threshold = dim, embedder, threshold
+        self.capacity, self.window = capacity, window
+        self._index: Any = _hnswlib().Index(space="cosine", dim=dim)
+        self._index.init_index(
+            max_elements=min(capacity, _ROOM), M=_M, ef_construction=_EF_CONSTRUCTION, random_seed=seed
+        )
+        self._index.set_ef(_EF)
+        self._groups: OrderedDict[int, _Group] = OrderedDict()
+        self._at_slot: dict[int, int] = {}
+        self._next = 0
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def assign(self, rows: NDArray[np.float32]) -> NDArray[np.int64]:
+        """The groups of n requests, in order: (n, dim) float32 unit rows to (n,) group numbers, new groups included.
+
+        Raises :class:`~shadowlane.errors.ScoreError` when the shape or type is wrong or a row is not finite.
+        """
+        if rows.ndim != 2 or rows.shape[1] != self.dim or rows.dtype != np.float32:
+            raise ScoreError(f"assign: rows are {rows.dtype} {rows.shape}; give float32 (n, {self.dim})")
+        if not np.isfinite(rows).all():
+            raise ScoreError("assign: a row is not finite; check the embedder")
+        return np.array([self._assign(row) for row in rows], dtype=np.int64)
+
+    def size(self, group: int) -> int:
+        """How many requests a group has taken; 0 for one that was dropped or never was."""
+        found = self._groups.get(group)
+        return found.size if found else 0
+
+    def observe(
+        self,
+        group: int,
+        arm: str,
+        answer: NDArray[np.float32],
+        citations: Iterable[Hashable] = (),
+        *,
+        collapsed: bool = False,
+    ) -> Observation | None:
+        """Record an arm's answer to a request of a group, and read its λ; ``None`` when the group was dropped.
+
+        ``answer`` is its (d,) float32 unit row. The state is that of
+        :func:`~shadowlane.score.lambda_.lambda_group` over the arm's last ``window`` answers to this group.
+        """
+        found = self._groups.get(group)
+        if found is None:
+            return None
+        kept = found.arms.get(arm)
+        if kept is None:
+            kept = found.arms[arm] = _Arm(
+                deque(maxlen=self.window), deque(maxlen=self.window), deque(maxlen=self.window)
+            )
+        kept.rows.append(np.array(answer, dtype=np.float32))
+        kept.citations.append(frozenset(citations))
+        kept.collapsed.append(collapsed)
+        state = lambda_group(np.stack(list(kept.rows)), list(kept.citations), list(kept.collapsed))[-1]
+        flipped = kept.state is not None and state != kept.state
+        kept.flips += flipped
+        kept.state = state
+        return Observation(group, state, flipped, kept.flips)
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the groups into a folder (made 0700, files 0600), whole or not at all. Citations are kept as texts.
+
+        Raises :class:`~shadowlane.errors.ScoreError` when the folder cannot be written.
+        """
+        place = Path(folder)
+        groups = [
+            _SavedGroup(
+                number,
+                group.slot,
+                group.size,
+                {
+                    name: _SavedArm(
+                        [row.tobytes() for row in arm.rows],
+                        [sorted(map(str, cited)) for cited in arm.citations],
+                        list(arm.collapsed),
+                        arm.state,
+                        arm.flips,
+                    )
+                    for name, arm in group.arms.items()
+                },
+            )
+            for number, group in self._groups.items()
+        ]
+        state = _Saved(_FORMAT, self.embedder, self.dim, self.threshold, self.capacity, self.window, self._next, groups)
+        leaders = np.empty((len(groups), self.dim), dtype=np.float32)
+        if groups:
+            leaders[:] = self._index.get_items([group.slot for group in groups])
+        try:
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # One file, so that a crash between two of them cannot pair old groups with new leaders.
+            draft = place / "groups.new"
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                head = msgspec.msgpack.encode(state)
+                file.write(len(head).to_bytes(8, "little") + head + leaders.tobytes())
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(place / "groups.bin")
+        except OSError as error:
+            raise ScoreError(f"{place}: the paraphrase groups cannot be saved: {error.strerror}") from None
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], *, embedder: str = "", seed: int = 0) -> ParaphraseGroups:
+        """Groups as :meth:`save` wrote them.
+
+        Raises :class:`~shadowlane.errors.ScoreError` when there are none, when the file is damaged, or when they were
+        built with another embedder.
+        """
+        file = Path(folder) / "groups.bin"
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise ScoreError(f"{file}: the paraphrase groups cannot be read: {error.strerror}") from None
+        size = int.from_bytes(data[:8], "little")
+        try:
+            state = msgspec.msgpack.decode(data[8 : 8 + size], type=_Saved)
+            leaders = np.frombuffer(data[8 + size :], dtype=np.float32).reshape(len(state.groups), state.dim)
+        except (msgspec.DecodeError, ValueError) as error:
+            raise ScoreError(f"{file}: the paraphrase groups are damaged ({error}); delete the file") from None
+        if state.format != _FORMAT:
+            raise ScoreError(f"{file}: has format {state.format}, this release reads {_FORMAT}; delete the file")
+        if state.embedder != embedder:
+            raise ScoreError(
+                f"{file}: was built with the embedder {state.embedder!r}, and this one is {embedder!r}; "
+                "delete the file, or go back to that embedder"
+            )
+        groups = cls(
+            state.dim,
+            embedder=embedder,
+            threshold=state.threshold,
+            capacity=state.capacity,
+            window=state.window,
+            seed=seed,
+        )
+        for saved, leader in zip(state.groups, leaders, strict=True):
+            group = _Group(saved.slot, saved.size)
+            for name, arm in saved.arms.items():
+                group.arms[name] = _Arm(
+                    deque((np.frombuffer(row, dtype=np.float32) for row in arm.rows), state.window),
+                    deque((frozenset(cited) for cited in arm.citations), state.window),
+                    deque(arm.collapsed, state.window),
+                    arm.state,
+                    arm.flips,
+                )
+            groups._place(saved.number, group, leader)
+        groups._next = state.next_number
+        return groups
+
+    def _assign(self, row: NDArray[np.float32]) -> int:
+        if self._groups:
+            slots, distances = self._index.knn_query(row, k=1, num_threads=1)
+            if 1 - float(distances[0, 0]) >= self.threshold:
+                number = self._at_slot[int(slots[0, 0])]
+                self._groups.move_to_end(number)
+                self._groups[number].size += 1
+                return number
+        if len(self._groups) >= self.capacity:
+            _, oldest = self._groups.popitem(last=False)
+            del self._at_slot[oldest.slot]
+            slot = oldest.slot
+        else:
+            slot = len(self._groups)
+        number = self._next
+        self._next += 1
+        self._place(number, _Group(slot, 1), row)
+        return number
+
+    def _place(self, number: int, group: _Group, leader: NDArray[np.float32]) -> None:
+        room = self._index.get_max_elements()
+        if group.slot >= room:
+            self._index.resize_index(min(max(2 * room, group.slot + 1), self.capacity))
+        # A slot that is taken already gets the new leader in the place of the dropped group's.
+        self._index.add_items(leader[None], [group.slot], num_threads=1)
+        self._groups[number] = group
+        self._at_slot[group.slot] = number
+
+
+@dataclass(frozen=True, slots=True)
+class Purity:
+    """How found groups match known ones."""
+
+    purity: float
+    """Share of requests that lie in a group whose majority has their label, in [0, 1]."""
+    recall: float
+    """Share of pairs of one label that lie in one group, in [0, 1]."""
+    groups: int
+
+
+def purity(groups: NDArray[np.int64], labels: NDArray[np.int64]) -> Purity:
+    """Purity and pairwise recall of found groups against known labels, both (n,).
+
+    Raises :class:`~shadowlane.errors.ScoreError` when the lengths differ or there is nothing to compare.
+    """
+    if groups.shape != labels.shape or groups.ndim != 1 or not groups.size:
+        raise ScoreError(
+            f"purity: groups {groups.shape} against labels {labels.shape}; give as many of each, at least one"
+        )
+    _, found = np.unique(groups, return_inverse=True)
+    _, known = np.unique(labels, return_inverse=True)
+    table = np.zeros((found.max() + 1, known.max() + 1), dtype=np.int64)
+    np.add.at(table, (found, known), 1)
+    same_label = table.sum(axis=0)
+    pairs = int((same_label * (same_label - 1)).sum())
+    joined = int((table * (table - 1)).sum())
+    return Purity(
+        purity=float(table.max(axis=1).sum() / groups.size),
+        recall=joined / pairs if pairs else 1.0,
+        groups=len(table),
+    )
+
+
+def _hnswlib() -> Any:
+    try:
+        import hnswlib
+    except ImportError:
+        raise MissingExtraError("paraphrase groups", "semantic", "hnswlib") from None
+    return hnswlib

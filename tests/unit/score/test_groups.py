@@ -1,0 +1,202 @@
+"""Paraphrase groups: joining, bounds, eviction, λ of the arms, saving and loading, purity on real intents."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import stat
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from shadowlane.errors import ConfigError, MissingExtraError, ScoreError
+from shadowlane.score.embed import load_embedder
+from shadowlane.score.groups import ParaphraseGroups, purity
+
+DATA = Path(os.environ.get("SHADOWLANE_DATA") or Path(__file__).parents[4] / "shared" / "data")
+
+
+def fan(*degrees: float) -> NDArray[np.float32]:
+    angles = np.radians(degrees)
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+
+
+def basis(*axes: int, dim: int = 64) -> NDArray[np.float32]:
+    return np.eye(dim, dtype=np.float32)[list(axes)]
+
+
+def test_near_requests_join_and_far_ones_do_not() -> None:
+    groups = ParaphraseGroups(2, threshold=0.9)
+    assert groups.assign(fan(0, 5, 90, 92, 3, 180)).tolist() == [0, 0, 1, 1, 0, 2]
+    assert len(groups) == 3
+    assert [groups.size(group) for group in range(4)] == [3, 2, 1, 0]
+
+
+def test_a_group_does_not_drift_by_chains() -> None:
+    groups = ParaphraseGroups(2, threshold=0.9)  # 25.8 degrees
+    assert groups.assign(fan(0, 20, 40, 60)).tolist() == [0, 0, 1, 1]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(0, 40), max_size=80), st.integers(1, 10))
+def test_is_a_bounded_least_recently_seen_table(axes: list[int], capacity: int) -> None:
+    groups = ParaphraseGroups(64, threshold=0.9, capacity=capacity)
+    table: dict[int, int] = {}
+    count = 0
+    for axis, number in zip(axes, groups.assign(basis(*axes)).tolist(), strict=True):
+        if axis in table:
+            table[axis] = table.pop(axis)
+        else:
+            if len(table) == capacity:
+                table.pop(next(iter(table)))
+            table[axis] = count
+            count += 1
+        assert number == table[axis]
+    assert len(groups) == len(table) <= capacity
+
+
+def test_grows_beyond_its_first_room() -> None:
+    random = np.random.default_rng(3)
+    rows = random.standard_normal((1500, 32)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    groups = ParaphraseGroups(32, threshold=0.999, capacity=1400)
+    assert groups.assign(rows).tolist() == list(range(1500))
+    assert len(groups) == 1400
+    again = groups.assign(rows[200:])
+    assert (again == np.arange(200, 1500)).mean() > 0.99  # the index is approximate
+
+
+def test_states_and_flips_of_an_arm() -> None:
+    groups = ParaphraseGroups(2)
+    [group] = groups.assign(fan(0)).tolist()
+    seen = [groups.observe(group, "prod", row) for row in fan(0, 2, 4, 92, 3)]
+    assert [one.state for one in seen if one] == ["convergent", "convergent", "convergent", "chaotic", "convergent"]
+    assert [one.flipped for one in seen if one] == [False, False, False, True, True]
+    shadow = groups.observe(group, "shadow", fan(92)[0])
+    assert shadow is not None
+    assert (shadow.state, shadow.flips) == ("convergent", 0)
+    down = groups.observe(group, "shadow", fan(92)[0], collapsed=True)
+    assert down is not None
+    assert (down.state, down.flips) == ("divergent", 1)
+
+
+def test_citations_count_too() -> None:
+    groups = ParaphraseGroups(2)
+    [group] = groups.assign(fan(0)).tolist()
+    groups.observe(group, "prod", fan(0)[0], ["a", "b"])
+    second = groups.observe(group, "prod", fan(0)[0], ["a"])
+    assert second is not None
+    assert second.state == "recursive"
+
+
+def test_a_window_forgets() -> None:
+    groups = ParaphraseGroups(2, window=3)
+    [group] = groups.assign(fan(0)).tolist()
+    states = [one.state for row in fan(0, 0, 90, 90, 90) if (one := groups.observe(group, "prod", row))]
+    assert states == ["convergent", "convergent", "chaotic", "convergent", "convergent"]
+
+
+def test_a_dropped_group_is_not_observed() -> None:
+    groups = ParaphraseGroups(2, capacity=1)
+    first, second = groups.assign(fan(0, 90)).tolist()
+    assert groups.observe(first, "prod", fan(0)[0]) is None
+    assert groups.observe(second, "prod", fan(0)[0]) is not None
+
+
+def test_saved_groups_go_on(tmp_path: Path) -> None:
+    groups = ParaphraseGroups(64, embedder="one@1", threshold=0.9, capacity=4, window=3)
+    groups.assign(basis(0, 1, 2, 3, 4, 1))
+    groups.observe(4, "prod", basis(0)[0], ["a"])
+    groups.observe(4, "prod", basis(0)[0], ["b"])
+    groups.save(tmp_path / "groups")
+    back = ParaphraseGroups.load(tmp_path / "groups", embedder="one@1")
+    assert (back.capacity, back.window, back.threshold, len(back)) == (4, 3, 0.9, 4)
+    following = basis(1, 2, 0, 5, 4)
+    np.testing.assert_array_equal(back.assign(following), groups.assign(following))
+    one, two = (each.observe(4, "prod", basis(9)[0], ["c"]) for each in (groups, back))
+    assert one == two
+    assert stat.S_IMODE((tmp_path / "groups").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "groups" / "groups.bin").stat().st_mode) == 0o600
+
+
+def test_saves_nothing_too(tmp_path: Path) -> None:
+    ParaphraseGroups(8).save(tmp_path)
+    assert len(ParaphraseGroups.load(tmp_path)) == 0
+
+
+def test_load_refuses(tmp_path: Path) -> None:
+    with pytest.raises(ScoreError, match="cannot be read"):
+        ParaphraseGroups.load(tmp_path)
+    groups = ParaphraseGroups(8, embedder="one@1")
+    groups.assign(basis(0, 1, dim=8))
+    groups.save(tmp_path)
+    with pytest.raises(ScoreError, match="built with the embedder 'one@1'"):
+        ParaphraseGroups.load(tmp_path, embedder="two@1")
+    file = tmp_path / "groups.bin"
+    whole = file.read_bytes()
+    for damaged in (whole[:-3], whole[:20], b""):
+        file.write_bytes(damaged)
+        with pytest.raises(ScoreError, match="damaged"):
+            ParaphraseGroups.load(tmp_path, embedder="one@1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"dim": 0}, "dim = 0"),
+        ({"dim": 2, "threshold": 0.0}, "threshold"),
+        ({"dim": 2, "threshold": 1.5}, "threshold"),
+        ({"dim": 2, "capacity": 0}, "capacity"),
+        ({"dim": 2, "window": 0}, "window"),
+    ],
+)
+def test_refuses_values_out_of_range(arguments: dict[str, float], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        ParaphraseGroups(**arguments)  # type: ignore[arg-type]
+
+
+def test_refuses_rows_that_do_not_fit() -> None:
+    groups = ParaphraseGroups(2)
+    with pytest.raises(ScoreError, match=r"float32 \(n, 2\)"):
+        groups.assign(np.zeros((1, 3), np.float32))
+    with pytest.raises(ScoreError, match="float64"):
+        groups.assign(np.zeros((1, 2)))  # type: ignore[arg-type]
+    with pytest.raises(ScoreError, match="not finite"):
+        groups.assign(np.full((1, 2), np.nan, np.float32))
+
+
+def test_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "hnswlib", None)
+    with pytest.raises(MissingExtraError, match="hnswlib"):
+        ParaphraseGroups(2)
+
+
+def test_purity() -> None:
+    labels = np.array([0, 0, 0, 1, 1])
+    assert purity(labels, labels).purity == purity(labels, labels).recall == 1
+    mixed = purity(np.zeros(5, np.int64), labels)
+    assert (mixed.purity, mixed.recall, mixed.groups) == (0.6, 1.0, 1)
+    split = purity(np.arange(5), labels)
+    assert (split.purity, split.recall, split.groups) == (1.0, 0.0, 5)
+    with pytest.raises(ScoreError, match="at least one"):
+        purity(np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+
+@pytest.mark.skipif(not (DATA / "intent_groups.jsonl.gz").exists(), reason="no intent groups: set SHADOWLANE_DATA")
+def test_groups_of_real_intents_are_pure() -> None:
+    with gzip.open(DATA / "intent_groups.jsonl.gz", "rt", encoding="utf-8") as lines:
+        intents = [json.loads(line)["queries"] for line in lines]
+    labels = np.repeat(np.arange(len(intents)), [len(queries) for queries in intents])
+    embedder = load_embedder("wordllama")
+    rows = embedder.embed([query for queries in intents for query in queries])
+    order = np.random.default_rng(0).permutation(len(rows))
+    found = purity(ParaphraseGroups(embedder.dim).assign(rows[order]), labels[order])
+    # A flip alarm must not mix questions: purity comes first. Intents are wider than paraphrases, so recall is low.
+    assert found.purity > 0.95
+    assert found.groups < len(rows)
