@@ -5,6 +5,7 @@ Importing this loads no model and no optional package: those come with :func:`lo
 
 from __future__ import annotations
 
+from .anchored import anchored_delta_s, explain_pair
 from .answers import extract_answer
 from .citations import compare_citations
 from .delta import delta_s
@@ -14,8 +15,10 @@ from .scorer import Scorer
 
 __all__ = [
     "Scorer",
+    "anchored_delta_s",
     "compare_citations",
     "delta_s",
+    "explain_pair",
     "extract_answer",
     "lambda_group",
     "lambda_trend",

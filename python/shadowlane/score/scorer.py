@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..config import ScoreConfig
 from ..types import FLAG_CLIENT_DISCONNECTED, FLAG_RESPONSE_CUT, Answer, Headers, Pair, Scores
+from .anchored import anchor
 from .answers import extract_answer
 from .citations import compare_citations
 from .embed import Embedder, load_embedder, text_delta_s
@@ -83,13 +84,16 @@ class Scorer:
         shadow = [read.pair.shadow_text for read in ready]
         delta = text_delta_s(self._embedder, prod, shadow)
         for read, value, state in zip(ready, delta, _states(ready, delta), strict=True):
+            compared = anchor(read.pair.prod_text, read.pair.shadow_text, float(value))
             scores = Scores(
                 delta_s=float(value),
+                anchored=compared.anchored,
+                fact_flip=compared.fact_flip,
                 embedder=self._embedder.name,
                 citation_match=read.citation_match,
                 index_agrees=read.index_agrees,
                 state=state,
-                note=read.note,
+                note="; ".join(filter(None, (read.note, compared.note))),
             )
             out[read.index] = msgspec.structs.replace(read.pair, scores=scores)
         return out
