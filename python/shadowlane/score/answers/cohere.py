@@ -1,0 +1,170 @@
+"""Cohere: chat v2 (messages, tool plan, typed events), chat v1 (text, documents, NDJSON or SSE events), generate.
+
+The tool plan is reasoning and left out.
+"""
+
+from __future__ import annotations
+
+from .citing import cohere_citations
+from .draft import Draft
+from .jsonlike import JsonMap, as_count, as_list, as_map, as_str, first_str
+from .openai import read_content, read_tool_calls
+
+__all__ = ["matches", "read"]
+
+_V2_EVENTS = frozenset(
+    {
+        "message-start",
+        "content-start",
+        "content-delta",
+        "content-end",
+        "tool-plan-delta",
+        "tool-call-start",
+        "tool-call-delta",
+        "tool-call-end",
+        "citation-start",
+        "citation-end",
+        "message-end",
+    }
+)
+_V1_EVENTS = frozenset(
+    {
+        "stream-start",
+        "text-generation",
+        "search-queries-generation",
+        "search-results",
+        "citation-generation",
+        "tool-calls-chunk",
+        "tool-calls-generation",
+        "stream-end",
+    }
+)
+_REFUSALS = frozenset({"ERROR_TOXIC"})
+
+
+def matches(value: JsonMap) -> bool:
+    """Answers and events of v1 and v2, and ``generations``."""
+    if value.get("type") in _V2_EVENTS or value.get("event_type") in _V1_EVENTS:
+        return True
+    if isinstance(value.get("text"), str) and ("generation_id" in value or "is_finished" in value):
+        return True
+    if isinstance(value.get("generations"), list):
+        return any(isinstance(as_map(item).get("text"), str) for item in value["generations"])
+    message = value.get("message")
+    return (
+        isinstance(message, dict)
+        and "finish_reason" in value
+        and ("content" in message or "tool_calls" in message or "tool_plan" in message)
+    )
+
+
+def read(value: JsonMap, draft: Draft) -> None:
+    """A whole response, or one event of a stream."""
+    if value.get("type") in _V2_EVENTS:
+        _read_v2_event(value, draft)
+    elif value.get("event_type") in _V1_EVENTS:
+        _read_v1_event(value, draft)
+    elif isinstance(value.get("message"), dict):
+        draft.kind = "cohere.v2"
+        _read_v2_message(value["message"], draft)
+        _read_v2_end(value, draft)
+    elif isinstance(value.get("generations"), list):
+        draft.kind = "cohere.generate"
+        for place, item in enumerate(map(as_map, value["generations"])):
+            draft.say(as_str(item.get("text")), place)
+            _finish(item, draft, place)
+        _read_v1_meta(value, draft)
+        draft.ended = draft.all_finished()
+    else:
+        _read_v1(value, draft)
+
+
+def _finish(value: JsonMap, draft: Draft, choice: int = 0) -> None:
+    reason = as_str(value.get("finish_reason"))
+    draft.finish(reason, choice)
+    if reason in _REFUSALS:
+        draft.refusal = True
+
+
+def _read_v2_message(message: JsonMap, draft: Draft) -> None:
+    read_content(message.get("content"), draft)
+    read_tool_calls(message.get("tool_calls"), draft)
+    for citation in map(as_map, as_list(message.get("citations"))):
+        draft.cite(*cohere_citations(citation, {}))
+
+
+def _read_v2_end(value: JsonMap, draft: Draft) -> None:
+    _finish(value, draft)
+    usage = as_map(value.get("usage"))
+    draft.use(as_map(usage.get("tokens")) or as_map(usage.get("billed_units")))
+    error = as_str(value.get("error"))
+    if error:
+        draft.note(f"error in mid-stream: {error}")
+
+
+def _read_v2_event(value: JsonMap, draft: Draft) -> None:
+    draft.kind = "cohere.v2"
+    kind = value.get("type")
+    delta = as_map(value.get("delta"))
+    message = as_map(delta.get("message"))
+    index = as_count(value.get("index")) or 0
+    content = as_map(message.get("content"))
+    if kind == "content-start" and content.get("type", "text") != "text":
+        draft.skip(0, index)
+    elif kind in ("content-start", "content-delta"):
+        if isinstance(content.get("text"), str):
+            draft.say(content["text"], 0, index)
+    elif kind in ("tool-call-start", "tool-call-delta"):
+        call = as_map(message.get("tool_calls"))
+        function = as_map(call.get("function"))
+        draft.call(
+            (index,),
+            id=as_str(call.get("id")),
+            name=as_str(function.get("name")),
+            arguments=as_str(function.get("arguments")),
+        )
+    elif kind == "citation-start":
+        draft.cite(*cohere_citations(as_map(message.get("citations")), {}))
+    elif kind == "message-end":
+        _read_v2_end(delta, draft)
+        draft.ended = True
+
+
+def _read_v1(value: JsonMap, draft: Draft) -> None:
+    """A whole answer; also a piece of a stream on Bedrock (``{text, is_finished}``)."""
+    draft.kind = "cohere.v1"
+    draft.say(as_str(value.get("text")))
+    documents = {as_str(item.get("id")): item for item in map(as_map, as_list(value.get("documents")))}
+    for citation in map(as_map, as_list(value.get("citations"))):
+        draft.cite(*cohere_citations(citation, documents))
+    for call in map(as_map, as_list(value.get("tool_calls"))):
+        draft.call((draft.calls(),), name=as_str(call.get("name")), arguments=call.get("parameters", {}))
+    _finish(value, draft)
+    _read_v1_meta(value, draft)
+    draft.ended = draft.ended or value.get("is_finished") is True or draft.all_finished()
+
+
+def _read_v1_meta(value: JsonMap, draft: Draft) -> None:
+    meta = as_map(value.get("meta"))
+    draft.use(as_map(meta.get("tokens")) or as_map(meta.get("billed_units")))
+    draft.model = first_str(value, "model") or draft.model
+
+
+def _read_v1_event(value: JsonMap, draft: Draft) -> None:
+    draft.kind = "cohere.v1"
+    kind = value.get("event_type")
+    if kind == "text-generation":
+        draft.say(as_str(value.get("text")))
+    elif kind == "citation-generation":
+        for citation in map(as_map, as_list(value.get("citations"))):
+            draft.cite(*cohere_citations(citation, {}))
+    elif kind == "stream-end":
+        response = as_map(value.get("response"))
+        if response:
+            draft.restart()
+            _read_v1(response, draft)
+        _finish(value, draft)
+        draft.ended = True
+    elif kind == "tool-calls-generation":
+        for call in map(as_map, as_list(value.get("tool_calls"))):
+            draft.call((draft.calls(),), name=as_str(call.get("name")), arguments=call.get("parameters", {}))

@@ -1,0 +1,144 @@
+"""Reading JSON that nobody promised: the lenient parser, and accessors that never raise.
+
+Invariant: whatever the bytes, :func:`parse_json` returns a value or says why not, and no string it returns holds a lone
+surrogate (those cannot be encoded as UTF-8, so the store and the embedders would fail on them later).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+__all__ = [
+    "JsonMap",
+    "as_count",
+    "as_float",
+    "as_list",
+    "as_map",
+    "as_str",
+    "canonical",
+    "first_count",
+    "first_str",
+    "parse_json",
+    "resolve_pointer",
+]
+
+JsonMap = Mapping[str, Any]
+
+_EMPTY: JsonMap = {}
+_LONE_SURROGATE = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+_BIG_COUNT = 1 << 53
+
+
+def parse_json(data: bytes | str) -> tuple[Any, str]:
+    """``(value, "")``, or ``(None, why)``.
+
+    Strict JSON (RFC 8259) first; then what servers send in spite of it: NaN and infinities (read as strings), lone
+    surrogates (as U+FFFD), control characters in strings, a byte order mark. Of duplicate names the last one counts.
+    """
+    try:
+        return msgspec.json.decode(data), ""
+    except RecursionError:
+        return None, "JSON nested too deep"
+    except (msgspec.DecodeError, UnicodeError):
+        pass
+    text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+    text = _LONE_SURROGATE.sub(r"\\ufffd", text.removeprefix("\ufeff"))
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    try:
+        return json.loads(text, strict=False, parse_constant=str), ""
+    except RecursionError:
+        return None, "JSON nested too deep"
+    except json.JSONDecodeError as error:
+        return None, f"not JSON: {error.msg} at character {error.pos} of {len(text)}"
+    except ValueError as error:
+        return None, f"not JSON: {error}"
+
+
+def canonical(value: Any) -> str:
+    """One text for equal values: names sorted, no spaces."""
+    try:
+        return msgspec.json.encode(value, order="sorted").decode()
+    except (OverflowError, TypeError, ValueError):
+        # Integers beyond 64 bits, which msgspec does not write.
+        return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def as_map(value: Any) -> JsonMap:
+    """``value`` if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else _EMPTY
+
+
+def as_list(value: Any) -> list[Any]:
+    """``value`` if it is an array, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def as_str(value: Any) -> str:
+    """``value`` if it is a string, else an empty one."""
+    return value if isinstance(value, str) else ""
+
+
+def as_count(value: Any) -> int | None:
+    """A count that JSON may spell 28 or 28.0; ``None`` when it is neither."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if not 0 <= value <= _BIG_COUNT:  # also false for NaN
+        return None
+    return int(value)
+
+
+def as_float(value: Any) -> float | None:
+    """A finite number as a float; ``None`` when it is not one."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if abs(number) <= 1.7976931348623157e308 else None
+
+
+def first_str(value: JsonMap, *names: str) -> str:
+    """The first of ``names`` that holds a non-empty string; empty when none does."""
+    for name in names:
+        found = value.get(name)
+        if isinstance(found, str) and found:
+            return found
+    return ""
+
+
+def first_count(value: JsonMap, *names: str) -> int | None:
+    """The first of ``names`` that holds a count."""
+    for name in names:
+        found = as_count(value.get(name))
+        if found is not None:
+            return found
+    return None
+
+
+def resolve_pointer(value: Any, pointer: str) -> tuple[bool, Any]:
+    """``(True, what stands there)`` for a JSON pointer (RFC 6901 §4), or ``(False, None)``."""
+    if pointer == "":
+        return True, value
+    if not pointer.startswith("/"):
+        return False, None
+    for raw in pointer[1:].split("/"):
+        token = raw.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, dict) and token in value:
+            value = value[token]
+        elif isinstance(value, list) and token.isascii() and token.isdigit() and len(token) < 10:
+            index = int(token)
+            if index >= len(value):
+                return False, None
+            value = value[index]
+        else:
+            return False, None
+    return True, value

@@ -1,0 +1,246 @@
+"""Citations compared: which of prod's sources the shadow cites too, whether at the same places, in the same order.
+
+Invariant: the comparison treats both sides alike. Swapping them swaps the codes, keeps span overlap, order and the
+agreements, and the number of shared citations (``match`` counts it against the first side's).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from ..types import Citation
+from .answers.citing import parse_citations
+
+__all__ = [
+    "REQUIRED_FIELDS",
+    "CitationReport",
+    "compare_citations",
+    "inline_markers",
+    "parse_citations",
+    "validate_citations",
+]
+
+REQUIRED_FIELDS = ("snippet_id", "section_id", "source_url", "offsets", "tokens")
+"""Fields of the snippet contract that a citation must fill; score and index have codes of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class CitationReport:
+    """How two answers' citations compare."""
+
+    match: float | None
+    """Share of ``a``'s distinct citations that ``b`` has too, in [0, 1]. ``None`` when neither cites; 0.0 when only
+    ``b`` does."""
+    span_iou: float | None
+    """Mean over shared citations of the overlap of their offsets, intersection over union, in [0, 1]. ``None`` when no
+    shared citation has offsets on both sides."""
+    order: float | None
+    """Kendall's τ (1938) of the order in which shared citations are first cited, in [-1, 1]. ``None`` below two."""
+    codes_a: tuple[str, ...]
+    codes_b: tuple[str, ...]
+    index_agrees: bool | None
+    """Whether both answers come from one index (and from the expected one, when given). ``None`` when a side does not
+    say."""
+    analyzer_agrees: bool | None
+
+
+def compare_citations(
+    a: Sequence[Citation],
+    b: Sequence[Citation],
+    *,
+    expected_index_hash: str = "",
+    expected_analyzer: str = "",
+) -> CitationReport:
+    """Compares ``a`` (prod's citations) with ``b`` (the shadow's), each in the order in which they were cited.
+
+    Citations are the same when the strongest identity that all of them have is: snippet, else source and section, else
+    source, else section, else cited text; where no identity is common to all, each goes by its own strongest. A source
+    cited several times counts once. URLs are compared without fragment, trailing slash and ``utm_*`` parameters.
+    Raises nothing.
+    """
+    identity = _identity([*a, *b])
+    spans_a, spans_b = _spans(a, identity), _spans(b, identity)
+    shared = [key for key in spans_a if key in spans_b]
+    match: float | None = None
+    if a or b:
+        match = len(shared) / len(spans_a) if spans_a else 0.0
+    overlaps = [_overlap(spans_a[key], spans_b[key]) for key in shared if spans_a[key] and spans_b[key]]
+    places = {key: place for place, key in enumerate(key for key in spans_b if key in spans_a)}
+    return CitationReport(
+        match=match,
+        span_iou=sum(overlaps) / len(overlaps) if overlaps else None,
+        order=_kendall_tau([places[key] for key in shared]),
+        codes_a=validate_citations(a, expected_index_hash=expected_index_hash, expected_analyzer=expected_analyzer),
+        codes_b=validate_citations(b, expected_index_hash=expected_index_hash, expected_analyzer=expected_analyzer),
+        index_agrees=_agrees(a, b, lambda citation: citation.index_hash, expected_index_hash),
+        analyzer_agrees=_agrees(a, b, lambda citation: citation.analyzer, expected_analyzer),
+    )
+
+
+def validate_citations(
+    citations: Sequence[Citation],
+    *,
+    expected_index_hash: str = "",
+    expected_analyzer: str = "",
+    required: Sequence[str] = REQUIRED_FIELDS,
+) -> tuple[str, ...]:
+    """What is wrong with an answer's citations, each code once; empty when nothing is.
+
+    ``empty_citations``: there are none. ``missing_<field>``: a required field is empty in one of them. ``bad_offsets``:
+    negative, reversed or unreadable. ``cross_section_reuse``: one snippet is cited under two sections.
+    ``missing_score``: one has no score. ``mismatch_index_hash``, ``analyzer_mismatch``: one names another index or
+    analyzer than expected, or, when nothing is expected, than the others.
+    """
+    if not citations:
+        return ("empty_citations",)
+    codes = [
+        f"missing_{name}"
+        for name in required
+        if any(getattr(citation, name) is None or getattr(citation, name) == "" for citation in citations)
+    ]
+    if any(citation.offsets is not None and not _sound(citation.offsets) for citation in citations):
+        codes.append("bad_offsets")
+    sections: dict[str, str] = {}
+    for citation in citations:
+        if citation.snippet_id and citation.section_id:
+            first = sections.setdefault(citation.snippet_id, citation.section_id)
+            if first != citation.section_id and "cross_section_reuse" not in codes:
+                codes.append("cross_section_reuse")
+    if any(citation.score is None for citation in citations):
+        codes.append("missing_score")
+    if _mixed({citation.index_hash for citation in citations}, expected_index_hash):
+        codes.append("mismatch_index_hash")
+    if _mixed({citation.analyzer for citation in citations}, expected_analyzer):
+        codes.append("analyzer_mismatch")
+    return tuple(codes)
+
+
+def _sound(offsets: tuple[int, int]) -> bool:
+    return 0 <= offsets[0] < offsets[1]
+
+
+def _mixed(found: set[str], expected: str) -> bool:
+    named = found - {""}
+    return bool(named - {expected}) if expected else len(named) > 1
+
+
+_Key = tuple[str, ...]
+
+
+def _identity(citations: Sequence[Citation]) -> Callable[[Citation], _Key]:
+    """The strongest identity that every citation has."""
+    levels: tuple[tuple[str, ...], ...] = (
+        ("snippet_id",),
+        ("source_url", "section_id"),
+        ("source_url",),
+        ("section_id",),
+        ("text",),
+    )
+
+    def key(citation: Citation, names: tuple[str, ...]) -> _Key:
+        values = (getattr(citation, name) for name in names)
+        return (*names, *(_url(value) if "://" in value else " ".join(value.split()) for value in values))
+
+    def has(citation: Citation, names: tuple[str, ...]) -> bool:
+        return all(getattr(citation, name) for name in names)
+
+    for names in levels:
+        if citations and all(has(citation, names) for citation in citations):
+            return lambda citation, names=names: key(citation, names)  # type: ignore[misc]
+
+    def own(citation: Citation) -> _Key:
+        return next((key(citation, names) for names in levels if has(citation, names)), ("",))
+
+    return own
+
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value.strip())
+        query = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if not pair[0].startswith("utm_")]
+    except ValueError:
+        return value
+    return urlunsplit((parts.scheme.lower(), parts.netloc.lower(), parts.path.rstrip("/"), urlencode(query), ""))
+
+
+def _spans(citations: Sequence[Citation], identity: Callable[[Citation], _Key]) -> dict[_Key, list[tuple[int, int]]]:
+    """Each distinct citation, in the order of first mention, with its sound offsets."""
+    spans: dict[_Key, list[tuple[int, int]]] = {}
+    for citation in citations:
+        places = spans.setdefault(identity(citation), [])
+        if citation.offsets is not None and _sound(citation.offsets):
+            places.append(citation.offsets)
+    return spans
+
+
+def _overlap(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> float:
+    """Intersection over union of two sets of half-open spans."""
+    size_a, size_b, size_both = _covered(a), _covered(b), _covered([*a, *b])
+    return (size_a + size_b - size_both) / size_both
+
+
+def _covered(spans: list[tuple[int, int]]) -> int:
+    total, reached = 0, -1
+    for start, end in sorted(spans):
+        total += max(0, end - max(start, reached))
+        reached = max(reached, end)
+    return total
+
+
+def _kendall_tau(places: list[int]) -> float | None:
+    """τ of a permutation, by counting its inversions while merging (O(n log n))."""
+    count = len(places)
+    if count < 2:
+        return None
+    return 1.0 - 4.0 * _inversions(places)[0] / (count * (count - 1))
+
+
+def _inversions(places: list[int]) -> tuple[int, list[int]]:
+    if len(places) < 2:
+        return 0, places
+    middle = len(places) // 2
+    left_count, left = _inversions(places[:middle])
+    right_count, right = _inversions(places[middle:])
+    merged: list[int] = []
+    count = left_count + right_count
+    at = 0
+    for value in left:
+        while at < len(right) and right[at] < value:
+            merged.append(right[at])
+            at += 1
+        count += at
+        merged.append(value)
+    return count, merged + right[at:]
+
+
+def _agrees(
+    a: Sequence[Citation], b: Sequence[Citation], field: Callable[[Citation], str], expected: str
+) -> bool | None:
+    named_a, named_b = {field(citation) for citation in a} - {""}, {field(citation) for citation in b} - {""}
+    if expected and (named_a | named_b) - {expected}:
+        return False
+    if not named_a or not named_b:
+        return None
+    return named_a == named_b
+
+
+_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
+_MARKER = re.compile(r"\[\^?(\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*)\]|【(\d{1,3})(?::\d+)?†[^】]*】")
+_PART = re.compile(r"(\d+)(?:\s*[–-]\s*(\d+))?")
+_MAX_RANGE = 50
+
+
+def inline_markers(text: str) -> list[int]:
+    """The numbers of inline citations, in their order, repeats included: ``[1]``, ``[2, 3]``, ``[4-6]``, ``[^7]``,
+    ``【8†source】``. Code is skipped; numbers of four digits are years, and 0 is no marker.
+    """
+    found: list[int] = []
+    for match in _MARKER.finditer(_CODE.sub(" ", text)):
+        for first, last in _PART.findall(match.group(1) or match.group(2)):
+            start, end = int(first), int(last or first)
+            if 0 < start <= end <= start + _MAX_RANGE:
+                found.extend(range(start, end + 1))
+    return found
