@@ -90,11 +90,10 @@ class _Saved(msgspec.Struct):
 class ParaphraseGroups:
     """Groups of requests that ask the same. Not safe for several threads at once.
 
-    ``threshold`` is the least cosine to a group's leader, in (0, 1]: high enough that a group rarely mixes questions, at
-    the price of several groups for one question (``make judge-bench`` measures both);
-    ``capacity`` the most groups held at a time;
-    ``window`` the answers kept for each group and arm. ``embedder`` names the embedder of the requests: groups that
-    were saved with another one are refused on load.
+    ``threshold`` is the least cosine to a group's leader, in (0, 1]: high enough that a group rarely mixes questions,
+    at the price of several groups for one question (``make judge-bench`` measures both). ``capacity`` is the most
+    groups held at a time, ``window`` the answers kept for each group and arm. ``embedder`` names the embedder of the
+    requests: groups that were saved with another one are refused on load.
 
     Raises :class:`~shadowlane.errors.ConfigError` for a value out of range and
     :class:`~shadowlane.errors.MissingExtraError` when hnswlib is not installed.

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from ..config import ScoreConfig
 from ..types import FLAG_CLIENT_DISCONNECTED, FLAG_RESPONSE_CUT, Answer, Headers, Pair, Scores
 from .anchored import anchor
-from .answers import extract_answer
+from .answers import extract_answer, extract_vectors
 from .citations import compare_citations
+from .delta import delta_s
 from .embed import Embedder, load_embedder, text_delta_s
 from .lambda_ import State, pair_states
 
@@ -118,6 +119,8 @@ class Scorer:
             return _noted(pair, f"prod answered with HTTP {copy.status}")
         if outcome.status >= 400:
             return _noted(pair, f"the shadow answered with HTTP {outcome.status}", "divergent")
+        if prod.kind.endswith(".embeddings") and shadow.kind.endswith(".embeddings"):
+            return _vectors(pair)
         if not pair.prod_text and prod.note:
             return _noted(pair, f"prod's answer: {prod.note}")
         notes = [f"prod's answer: {prod.note}"] if prod.note else []
@@ -135,7 +138,7 @@ class Scorer:
             index=index,
             pair=pair,
             collapsed=_fell(prod, pair.prod_text) < _fell(shadow, pair.shadow_text),
-            citation_match=report.match if prod.citations or shadow.citations else None,
+            citation_match=report.match,
             index_agrees=agrees,
             note="; ".join(notes),
         )
@@ -152,6 +155,23 @@ class Scorer:
             model_rev=_header(headers, b"x-model-rev") or answer.model_rev,
             index_hash=_header(headers, b"x-index-hash") or answer.index_hash,
         )
+
+
+def _vectors(pair: Pair) -> Pair:
+    """Two embeddings responses: the mean ΔS of their rows, under a name of its own, so that no text's ΔS is mixed
+    in.
+    """
+    prod, shadow = extract_vectors(pair.copy.response_body), extract_vectors(pair.outcome.body)
+    if prod is None or shadow is None:
+        return _noted(pair, "an embeddings response holds no vectors of one length")
+    if prod.shape != shadow.shape:
+        return _noted(pair, f"embeddings of shape {prod.shape} against {shadow.shape} cannot be compared")
+    norms = [np.linalg.norm(rows, axis=1, keepdims=True) for rows in (prod, shadow)]
+    if not all(np.isfinite(norm).all() and norm.all() for norm in norms):
+        return _noted(pair, "an embeddings response holds a vector without direction")
+    value = float(delta_s(prod / norms[0], shadow / norms[1]).mean())
+    state = pair_states(np.array([value]), np.array([np.nan]), np.array([False])).tolist()[0]
+    return msgspec.structs.replace(pair, scores=Scores(delta_s=value, embedder="response-vectors@1", state=state))
 
 
 def _states(ready: list[_Read], delta: NDArray[np.float32]) -> list[State]:

@@ -360,7 +360,10 @@ class _Reader:
 
     def measured(self, low: str, end: int) -> bool:
         before = self.open_number()
-        if before is None or before.quantity is None or before.quantity.kind not in ("count", "year"):
+        if before is None or before.quantity is None:
+            return False
+        exact = before.quantity.kind == "temperature" and low in ("celsius", "fahrenheit")
+        if not exact and before.quantity.kind not in ("count", "year"):
             return False
         if low == "in":  # "5 in" is five inches, "5 in the box" is not
             return False

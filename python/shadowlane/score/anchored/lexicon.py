@@ -113,7 +113,18 @@ safe | dangerous unsafe
 happy glad cheerful | sad unhappy upset
 alive living | dead
 early earlier | late later
-first | last
+first | last second third fourth fifth
+second | third fourth fifth
+third | fourth fifth
+minute | hour day week month year second
+hour | day week month year second
+day | week month year
+week | month year
+month | year
+daily | weekly monthly yearly annually
+weekly | monthly yearly annually
+monthly | yearly annually
+kilometer km kilometre | mile
 left | right
 public | private
 internal | external

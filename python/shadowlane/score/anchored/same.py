@@ -26,7 +26,7 @@ def same(one: Entity, other: Entity, *, strict: bool = False) -> bool:
     """Whether two entities can be the same; ``strict`` takes hedges (about 150) and parts of names at their word."""
     if one.quantity is not None and other.quantity is not None:
         if one.quantity.kind != other.quantity.kind:
-            bare = "count" in (one.quantity.kind, other.quantity.kind)
+            bare = not {"count", "year", "temperature"}.isdisjoint((one.quantity.kind, other.quantity.kind))
             return bare and one.quantity.value == other.quantity.value
         return agrees(one.quantity, other.quantity, hedged=not strict and (one.hedged or other.hedged))
     if one.quantity is not None or other.quantity is not None:

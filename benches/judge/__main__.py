@@ -1,0 +1,207 @@
+"""How good the judge is: ``python -m benches.judge [DATA] [--embedder NAME] [--examples N] [--json FILE]``.
+
+Runs on the swapped and reworded answers made here, and on SICK, PAWS, STS-B, MRPC and the intent groups when the data
+folder holds them; what is not there is named as not measured. Prints every figure beside its aim, and the misses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shadowlane.score.anchored import Comparison, anchor
+from shadowlane.score.embed import Embedder, load_embedder, text_delta_s
+from shadowlane.score.groups import ParaphraseGroups, purity
+
+from .data import Labelled, load
+from .swaps import Swap, paraphrases, swaps
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Figure:
+    what: str
+    value: float
+    aim: str = ""
+    met: bool | None = None
+
+
+class Bench:
+    def __init__(self, embedder: Embedder, examples: int) -> None:
+        self.embedder = embedder
+        self.examples = examples
+        self.figures: list[Figure] = []
+
+    def figure(self, what: str, value: float, *, least: float | None = None, most: float | None = None) -> None:
+        aim, met = "", None
+        if least is not None:
+            aim, met = f">= {least:g}", bool(value >= least)
+        elif most is not None:
+            aim, met = f"<= {most:g}", bool(value <= most)
+        self.figures.append(Figure(what, float(value), aim, met))
+        mark = {None: "", True: "met", False: "MISSED"}[met]
+        print(f"  {what:<66} {value:8.4f}   {aim:<9} {mark}")
+
+    def show(self, what: str, rows: Sequence[tuple[str, str, Comparison]]) -> None:
+        for a, b, found in rows[: self.examples]:
+            evidence = "; ".join(f"{item.kind}: {item.text_a!r} / {item.text_b!r}" for item in found.evidence)
+            print(f"    {what}: {a}\n      {' ' * len(what)}{b}" + (f"\n      {evidence}" if evidence else ""))
+
+    def compare(self, a: list[str], b: list[str]) -> tuple[Values, Values, NDArray[np.bool_], list[Comparison]]:
+        plain = text_delta_s(self.embedder, a, b).astype(np.float64)
+        found = [anchor(one, other, float(value)) for one, other, value in zip(a, b, plain, strict=True)]
+        anchored = np.array([one.anchored for one in found])
+        return plain, anchored, np.array([one.fact_flip for one in found]), found
+
+    def sick(self, data: Labelled) -> None:
+        plain, anchored, flips, found = self.compare(data.a, data.b)
+        labels = np.array(data.labels)
+        against, entailed = labels == "CONTRADICTION", labels == "ENTAILMENT"
+        self.figure("AUC contradiction against entailment, plain", auc(plain[against], plain[entailed]))
+        area = auc(anchored[against], anchored[entailed])
+        self.figure("AUC contradiction against entailment, anchored", area, least=0.95)
+        self.figure("contradictions called stable, plain", (plain[against] < 0.40).mean())
+        self.figure("contradictions called stable, anchored", (anchored[against] < 0.40).mean(), most=0.10)
+        self.figure("fact flips among entailments", flips[entailed].mean(), most=0.03)
+        self.show("false flip", pick(data, found, entailed & flips))
+        self.show("missed", pick(data, found, against & ~flips))
+
+    def two_way(self, data: Labelled) -> None:
+        plain, anchored, flips, found = self.compare(data.a, data.b)
+        same = np.array(data.labels) == "1"
+        paws = data.kind == "PAWS"
+        self.figure("AUC, plain", auc(plain[~same], plain[same]))
+        self.figure("AUC, anchored", auc(anchored[~same], anchored[same]), least=0.82 if paws else None)
+        self.figure("fact flips among those called paraphrases", flips[same].mean(), most=0.03 if paws else None)
+        self.show("false flip", pick(data, found, same & flips))
+
+    def sts(self, data: Labelled) -> None:
+        plain, anchored, flips, found = self.compare(data.a, data.b)
+        grades = np.array([float(label) for label in data.labels])
+        base = spearman(-plain, grades)
+        self.figure("Spearman, plain", base)
+        self.figure("Spearman, anchored (aim: plain's)", spearman(-anchored, grades), least=round(base, 4))
+        equal = grades >= 4.5
+        self.figure("fact flips among grades of 4.5 and above", flips[equal].mean(), most=0.03)
+        self.show("false flip", pick(data, found, equal & flips))
+
+    def swapped(self) -> None:
+        pairs = swaps()
+        print(f"\nanswers with one fact swapped ({len(pairs)})")
+        _, anchored, flips, found = self.compare([pair.a for pair in pairs], [pair.b for pair in pairs])
+        kinds = np.array([pair.kind for pair in pairs])
+        facts = np.isin(kinds, ["number", "unit", "date", "time", "money", "name"])
+        self.figure("numbers, dates, units, names swapped: flagged", flips[facts].mean(), least=0.98)
+        for kind in sorted(set(kinds.tolist())):
+            self.figure(f"  of these {kind} ({(kinds == kind).sum()})", flips[kinds == kind].mean())
+        self.figure("all swaps flagged", flips.mean())
+        self.figure("all swaps called stable", (anchored < 0.40).mean())
+        self.show("missed", [(p.a, p.b, f) for p, f, hit in zip(pairs, found, flips, strict=True) if not hit])
+
+    def reworded(self) -> None:
+        pairs = paraphrases()
+        print(f"\nthe same answers in other words ({len(pairs)})")
+        _, anchored, flips, found = self.compare([pair.a for pair in pairs], [pair.b for pair in pairs])
+        self.figure("fact flips", flips.mean(), most=0.03)
+        self.figure("called stable", (anchored < 0.40).mean())
+        self.show("false flip", [(p.a, p.b, f) for p, f, hit in zip(pairs, found, flips, strict=True) if hit])
+
+    def speed(self) -> None:
+        print("\nspeed, one core, plain ΔS known")
+        texts = [pair for pair in [*swaps(), *paraphrases()] if pair.kind != "equal"]
+        hundred = [(_hundred(pair, "a"), _hundred(pair, "b")) for pair in texts]
+        best = min(_timed(hundred) for _ in range(5))
+        self.figure("microseconds a pair of 100-word answers", best * 1e6, most=100)
+
+    def intents(self, file: Path) -> None:
+        with gzip.open(file, "rt", encoding="utf-8") as lines:
+            intents = [json.loads(line)["queries"] for line in lines]
+        labels = np.repeat(np.arange(len(intents)), [len(queries) for queries in intents])
+        rows = self.embedder.embed([query for queries in intents for query in queries])
+        order = np.random.default_rng(0).permutation(len(rows))
+        print(f"\n{file.name}: {len(rows)} requests of {len(intents)} intents (an intent is wider than a paraphrase)")
+        for threshold in (0.5, 0.6, 0.7, 0.8, 0.9):
+            groups = ParaphraseGroups(self.embedder.dim, threshold=threshold)
+            found = purity(groups.assign(rows[order]), labels[order])
+            self.figure(f"threshold {threshold}: purity ({found.groups} groups)", found.purity)
+            self.figure(f"threshold {threshold}: pairwise recall", found.recall)
+
+
+def auc(far: Values, near: Values) -> float:
+    """Probability that a value of ``far`` exceeds one of ``near``, ties counting half (Mann & Whitney 1947)."""
+    ranks = _ranks(np.concatenate([far, near]))[: len(far)]
+    return float((ranks.sum() - len(far) * (len(far) + 1) / 2) / (len(far) * len(near)))
+
+
+def spearman(x: Values, y: Values) -> float:
+    return float(np.corrcoef(_ranks(x), _ranks(y))[0, 1])
+
+
+def _ranks(values: Values) -> Values:
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: Values = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    return ranks
+
+
+def pick(data: Labelled, found: list[Comparison], where: NDArray[np.bool_]) -> list[tuple[str, str, Comparison]]:
+    return [(data.a[place], data.b[place], found[place]) for place in np.flatnonzero(where)]
+
+
+def _hundred(pair: Swap, side: str) -> str:
+    words: list[str] = getattr(pair, side).split()
+    return " ".join((words * (100 // len(words) + 1))[:100])
+
+
+def _timed(pairs: list[tuple[str, str]]) -> float:
+    start = time.perf_counter()
+    for a, b in pairs:
+        anchor(a, b, 0.1)
+    return (time.perf_counter() - start) / len(pairs)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benches.judge", description=__doc__)
+    parser.add_argument("data", nargs="?", type=Path, help="folder with SICK, PAWS, STS-B, MRPC, intent groups")
+    parser.add_argument("--embedder", default="wordllama")
+    parser.add_argument("--examples", type=int, default=3, help="misses shown of each kind")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    given = parser.parse_args()
+    if given.data is not None and not given.data.is_dir():
+        parser.error(f"{given.data}: no such folder")
+    bench = Bench(load_embedder(given.embedder), given.examples)
+    print(f"embedder {bench.embedder.name}")
+    bench.swapped()
+    bench.reworded()
+    bench.speed()
+    kinds = set()
+    for data in load(given.data) if given.data else ():
+        kinds.add(data.kind)
+        print(f"\n{data.kind}: {data.name} ({len(data.a)} pairs)")
+        {"SICK": bench.sick, "STS": bench.sts}.get(data.kind, bench.two_way)(data)
+    for file in sorted(given.data.glob("intent_groups.jsonl.gz")) if given.data else ():
+        bench.intents(file)
+    for kind in ("SICK", "PAWS", "STS", "MRPC"):
+        if kind not in kinds:
+            print(f"\n{kind}: not in the data folder, not measured")
+    if given.json:
+        record = {
+            "embedder": bench.embedder.name,
+            "machine": platform.processor() or platform.machine(),
+            "figures": [asdict(figure) for figure in bench.figures],
+        }
+        given.json.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return 0 if all(figure.met is not False for figure in bench.figures) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
