@@ -41,7 +41,6 @@ class Evidence:
     """What is known about one shadow in the window. Arrays are in the order of time; ``None`` is "not known"."""
 
     shadow: str
-    now_ns: int
     started_ns: NDArray[np.int64]
     """When each copy that was sent began (n,)."""
     errors: NDArray[np.bool_]

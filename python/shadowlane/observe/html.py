@@ -1,0 +1,235 @@
+"""The report as one HTML page: no script, no request, no font or picture from elsewhere.
+
+Invariants: every value is escaped where it enters the markup; the content security policy allows this page's own style
+sheet, by its hash, and nothing else; answers from outside can neither run, fetch, nor change the page's layout.
+"""
+
+from __future__ import annotations
+
+import base64
+import difflib
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from ..score.delta import band
+from ..score.lambda_ import ARROWS, STATES
+from .style import CSS
+from .svg import histogram, latency_curves
+from .terminal import DECISIONS, MARKS, clock, count_line, milliseconds, percent, printable
+
+__all__ = ["render_page"]
+
+_TONE: dict[bool | None, str] = {True: "good", False: "bad", None: "open"}
+_DECISION_TONE = {"GRADUATE": "good", "HOLD": "open", "REJECT": "bad"}
+_BAND_TONE = {"stable": "good", "transitional": "open", "critical": "bad"}
+_OPEN_PAIRS = 2
+_WORD = re.compile(r"\s+|\w+|[^\w\s]")
+
+
+def render_page(report: Mapping[str, Any]) -> str:
+    """The page for the data of :func:`shadowlane.observe.report.build_report`."""
+    digest = base64.b64encode(hashlib.sha256(CSS.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    title = f"shadowlane: {report['lane']}"
+    body = "".join(_shadow(shadow, report) for shadow in report["shadows"])
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_e(policy)}">\n'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
+        '<meta name="referrer" content="no-referrer">\n<meta name="robots" content="noindex">\n'
+        f"<title>{_e(title)}</title>\n<style>{CSS}</style>\n</head>\n<body>\n<main>\n"
+        f"{_head(report)}{body}{_foot(report)}</main>\n</body>\n</html>\n"
+    )
+
+
+def _e(value: object) -> str:
+    return escape(printable(str(value)), quote=True)
+
+
+def _head(report: Mapping[str, Any]) -> str:
+    span = ""
+    if report["first_ns"] is not None:
+        span = f"{clock(report['first_ns'])} to {clock(report['last_ns'])} UTC"
+    switched = "" if report["enabled"] else '<span class="pill open">mirroring is off</span>'
+    return (
+        f'<header><h1>shadow<b>lane</b> · {_e(report["lane"])}</h1><span class="soft num">{report["pairs"]} pairs'
+        f"{', ' if span else ''}{_e(span)}</span>{switched}</header>\n{_accounting(report)}"
+    )
+
+
+def _accounting(report: Mapping[str, Any]) -> str:
+    accounting, sampling = report["accounting"], report["sampling"]
+    if not accounting["known"]:
+        text = "the lane's counters are not here: it is not running, or its store cannot be read"
+        return f'<section class="card"><span class="pill open">accounting not known</span> {text}</section>\n'
+    holds = accounting["holds"]
+    achieved = "" if sampling["achieved"] is None else f", {percent(sampling['achieved'])} achieved"
+    lines = [*accounting["lines"], f"sampling: {percent(sampling['configured'])} configured{achieved}"]
+    says = "every request accounted for" if holds else "accounting does not hold"
+    pill = f'<span class="pill {_TONE[holds]}">{says}</span>'
+    text = "<br>".join(_e(line) for line in lines)
+    return f'<section class="card account">{pill}<span class="mono">{text}</span></section>\n'
+
+
+def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    name = "control (prod against itself)" if shadow["control"] else f"shadow {shadow['name']}"
+    head = f'<h2>{_e(name)} <span class="soft mono">{_e(shadow["url"])}</span></h2>\n'
+    verdict = _verdict(shadow["verdict"]) if shadow["verdict"] else ""
+    if not shadow["pairs"]:
+        return f'{head}{verdict}<section class="card soft">No pairs stored yet.</section>\n'
+    return "".join(
+        (head, verdict, _tiles(shadow, report), _charts(shadow, report["targets"]), _tables(shadow), _pairs(shadow))
+    )
+
+
+def _verdict(verdict: Mapping[str, Any]) -> str:
+    decision = verdict["decision"]
+    rows = "".join(
+        f'<tr><td><span class="pill {_TONE[rule["ok"]]}">{MARKS[rule["ok"]].lower()}</span></td>'
+        f"<td>{_e(rule['name'])}</td><td>{_e(rule['evidence'])}</td></tr>"
+        for rule in verdict["rules"]
+    )
+    return (
+        f'<section class="card verdict v-{_DECISION_TONE[decision]}"><p><span class="decision">{decision}</span>'
+        f'{_e(DECISIONS[decision])} <span class="soft">({_e(verdict["summary"])})</span></p>'
+        f'<table class="rules num">{rows}</table>'
+        f'<p class="soft">Not judged: {_e("; ".join(verdict["not_judged"]))}.</p></section>\n'
+    )
+
+
+def _tiles(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    tiles = []
+    for block in shadow["delta_s"][:1]:
+        low, high = block["interval"]
+        tiles.append(("mean ΔS", f"{block['mean']:.3f}", f"95 %: {low:.3f} to {high:.3f}, target ≤ {_target(report)}"))
+    if shadow["latency"] and shadow["latency"]["p95_increase"] is not None:
+        interval = shadow["latency"]["p95_interval"]
+        more = f"95 %: {interval[0]:+.0%} to {interval[1]:+.0%}, " if interval else ""
+        limit = report["targets"]["p95_increase"]
+        tiles.append(("P95 latency", f"{shadow['latency']['p95_increase']:+.1%}", f"{more}target ≤ {limit:+.0%}"))
+    failed = sum(shadow["failed"].values())
+    tiles.append(("answered", f"{shadow['answered']}", f"of {shadow['pairs']} copies, {failed} failed"))
+    if shadow["states"]:
+        rest = ", ".join(
+            f"{ARROWS[state]} {percent(shadow['states'][state])}" for state in STATES[1:] if state in shadow["states"]
+        )
+        tiles.append(("λ convergent →", percent(shadow["states"].get("convergent", 0.0)), rest or "nothing else"))
+    if shadow["match"] is not None:
+        index = shadow["index_agreement"]
+        more = f"{shadow['match_n']} pairs cite" + ("" if index is None else f", same index {percent(index)}")
+        tiles.append(("citations found again", percent(shadow["match"]), more))
+    tiles.append(("fact flips", str(shadow["fact_flips"]), "answers whose facts contradict prod's"))
+    cards = "".join(
+        f'<div class="card"><div class="tile-name">{_e(name)}</div><div class="tile-value num">{_e(value)}</div>'
+        f'<div class="tile-more num">{_e(more)}</div></div>'
+        for name, value, more in tiles
+    )
+    return f'<div class="tiles">{cards}</div>\n'
+
+
+def _target(report: Mapping[str, Any]) -> str:
+    return f"{report['targets']['mean_delta_s']:g}"
+
+
+def _charts(shadow: Mapping[str, Any], targets: Mapping[str, Any]) -> str:
+    cards = []
+    for block in shadow["delta_s"]:
+        bands = "".join(
+            f'<span><i class="{name}"></i>{name} {percent(block["bands"][name])}</span>'
+            for name in ("stable", "transitional", "critical")
+        )
+        floor = ""
+        if block["floor"] is not None:
+            floor = f"<span>noise floor {block['floor']:.3f}, drift above it {block['above_floor']:+.3f}</span>"
+        cards.append(
+            f"<h3>How far apart the answers are</h3>{histogram(block, targets)}"
+            f'<div class="key num">{bands}<span>median {block["median"]:.3f}, P95 {block["p95"]:.3f}</span>{floor}'
+            f"<span>{_e(block['embedder'])}</span></div>"
+        )
+    if shadow["latency"]:
+        latency = shadow["latency"]
+        key = "".join(
+            f'<span><i class="{who}"></i>{who} P50 {milliseconds(latency[who]["p50"])}, '
+            f"P95 {milliseconds(latency[who]['p95'])}, P99 {milliseconds(latency[who]['p99'])}</span>"
+            for who in ("prod", "shadow")
+        )
+        late = f"<span>{latency['deadlines']} ran into the deadline</span>" if latency["deadlines"] else ""
+        cards.append(f'<h3>How long they take</h3>{latency_curves(latency)}<div class="key num">{key}{late}</div>')
+    return f'<div class="two">{"".join(f"""<section class="card">{card}</section>""" for card in cards)}</div>\n'
+
+
+def _tables(shadow: Mapping[str, Any]) -> str:
+    rows = [
+        ("Failed copies", count_line(shadow["failed"])),
+        ("HTTP status", f"shadow {count_line(shadow['http'])}; prod {count_line(shadow['prod_http'])}"),
+    ]
+    if shadow["rate_limit"]:
+        headers = ", ".join(f"{name}: {value}" for name, value in shadow["rate_limit"]["headers"].items())
+        rows.append(("Rate limit", f"last seen {clock(shadow['rate_limit']['seen_ns'])} UTC: {headers}"))
+    body = "".join(f"<tr><th>{_e(name)}</th><td>{_e(text)}</td></tr>" for name, text in rows)
+    return f'<section class="card"><table class="num">{body}</table></section>\n'
+
+
+def _pairs(shadow: Mapping[str, Any]) -> str:
+    if not shadow["worst"]:
+        return ""
+    cards = "".join(_pair(pair, place < _OPEN_PAIRS) for place, pair in enumerate(shadow["worst"]))
+    return f"<h3>The pairs furthest apart</h3>\n{cards}"
+
+
+def _pair(pair: Mapping[str, Any], opened: bool) -> str:
+    delta = pair["delta_s"]
+    tone = "open" if delta is None else _BAND_TONE[band(delta)]
+    pills = f'<span class="pill num {tone}">{"no ΔS" if delta is None else f"ΔS {delta:.3f}"}</span>'
+    if pair["state"]:
+        pills += f' <span class="soft">{ARROWS[pair["state"]]} {_e(pair["state"])}</span>'
+    if pair["fact_flip"]:
+        pills += ' <span class="pill bad">facts contradict</span>'
+    prod, shadow = _marked(pair["prod"]["text"], pair["shadow"]["text"])
+    where = f"{pair['method']} {pair['target']}"
+    asked = _e(pair["asked"]) or _e(where)
+    note = f'<p class="soft">{_e(pair["note"])}</p>' if pair["note"] else ""
+    revision = " · ".join(_e(pair["shadow"][key]) for key in ("model_rev", "index_hash") if pair["shadow"][key])
+    return (
+        f'<details class="card pair"{" open" if opened else ""}><summary>{pills}<span class="asked" dir="auto">{asked}'
+        f'</span><code class="hash">{_e(where)} {_e(pair["req_hash"][:12])}</code></summary><div class="sides">'
+        f"{_side('prod', pair['prod'], prod, '')}{_side('shadow', pair['shadow'], shadow, revision + note)}"
+        "</div></details>\n"
+    )
+
+
+def _side(who: str, answer: Mapping[str, Any], text: str, more: str) -> str:
+    facts = f"HTTP {answer['status']}, {milliseconds(answer['seconds'])}"
+    shown = text or '<span class="soft">(empty)</span>'
+    below = f'<div class="hash">{more}</div>' if more else ""
+    return (
+        f'<div class="side {who}"><h4><b>{who}</b> <span class="soft num">{facts}</span></h4>'
+        f'<div class="answer" dir="auto">{shown}</div>{below}</div>'
+    )
+
+
+def _marked(prod: str, shadow: str) -> tuple[str, str]:
+    """Both texts escaped, with the words that only one of them has marked."""
+    a, b = _WORD.findall(printable(prod)), _WORD.findall(printable(shadow))
+    left, right = [], []
+    for tag, a0, a1, b0, b1 in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+        left.append(_span(a[a0:a1], tag != "equal"))
+        right.append(_span(b[b0:b1], tag != "equal"))
+    return "".join(left), "".join(right)
+
+
+def _span(words: Sequence[str], mark: bool) -> str:
+    text = escape("".join(words), quote=True)
+    return f"<mark>{text}</mark>" if mark and text.strip() else text
+
+
+def _foot(report: Mapping[str, Any]) -> str:
+    return (
+        f"<footer>Made {clock(report['generated_ns'])} UTC from sanitized copies. ΔS = 1 − cosine of the two answers' "
+        "embeddings: below 0.40 stable, below 0.60 transitional, else critical. The verdict's intervals hold however "
+        "often one looks; the intervals of latency in the tile hold for one look. Marked words are only on that side."
+        "</footer>\n"
+    )

@@ -1,0 +1,263 @@
+"""The report as data: what is stored, compared, judged and accounted for. Terminal, page and ``--json`` show this.
+
+Invariant: everything in it comes from the sanitized store and the lane's counters; nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+
+from ..config import Config
+from ..gate import NOT_JUDGED, Evidence, Sampling, Verdict, evaluate
+from ..score.delta import CRITICAL, STABLE
+from ..store import Order, ScoreColumns, StoredPair
+from ..types import Copy
+from . import stats
+
+__all__ = ["PairSource", "build_report", "judge", "verdict_data"]
+
+_HOUR_NS = 3600 * 10**9
+_WORST = 8
+_TEXT_CHARS = 1500
+_RECENT = 200
+_QUESTION_FIELDS = ("question", "query", "q", "prompt", "input", "text", "message", "search")
+
+
+class PairSource(Protocol):
+    """What a report needs of the store."""
+
+    def scores(self, shadow: str | None = None, since_ns: int | None = None) -> ScoreColumns: ...
+    def iter_pairs(
+        self,
+        since_ns: int | None = None,
+        shadow: str | None = None,
+        limit: int | None = None,
+        with_bodies: bool = False,
+        order: Order = "time",
+    ) -> Iterator[StoredPair]: ...
+
+
+def build_report(
+    config: Config,
+    status: Mapping[str, Any],
+    store: PairSource,
+    *,
+    hours: float | None = None,
+    now_ns: int | None = None,
+) -> dict[str, Any]:
+    """Everything that the report shows, JSON-ready. Times in seconds, shares in [0, 1], ``None`` for "no data".
+
+    ``hours`` keeps only pairs that began in the last so many hours; the verdicts always judge ``gate.window_hours``.
+    """
+    now = time.time_ns() if now_ns is None else now_ns
+    since = None if hours is None else now - int(hours * _HOUR_NS)
+    columns = {name: store.scores(name, since) for name in config.arms()}
+    floors = _floors(columns.get("control"))
+    verdicts = {verdict.shadow: verdict for verdict in judge(config, status, store, now_ns=now)}
+    sampler = status["sampler"]
+    return {
+        "lane": status["lane"],
+        "generated_ns": now,
+        "hours": hours,
+        "pairs": sum(len(some) for some in columns.values()),
+        "first_ns": min((int(some.started_ns[0]) for some in columns.values() if len(some)), default=None),
+        "last_ns": max((int(some.started_ns[-1]) for some in columns.values() if len(some)), default=None),
+        "enabled": status["enabled"],
+        "accounting": dict(status["accounting"]),
+        "sampling": {
+            "configured": sampler["ratio"],
+            "achieved": sampler["taken"] / sampler["eligible"] if sampler["eligible"] else None,
+            "eligible": sampler["eligible"],
+            "taken": sampler["taken"],
+        },
+        "targets": {**msgspec.to_builtins(config.gate), "stable": STABLE, "critical": CRITICAL},
+        "noise_floor": floors,
+        "shadows": [
+            _shadow(
+                config, name, columns[name], store, since, floors if name != "control" else None, verdicts.get(name)
+            )
+            for name in config.arms()
+        ],
+    }
+
+
+def _shadow(
+    config: Config,
+    name: str,
+    columns: ScoreColumns,
+    store: PairSource,
+    since: int | None,
+    floors: dict[str, float] | None,
+    verdict: Verdict | None,
+) -> dict[str, Any]:
+    answered = columns.reason == ""
+    return {
+        "name": name,
+        "url": config.arms()[name].url,
+        "control": name == "control",
+        "pairs": len(columns),
+        "answered": int(answered.sum()),
+        "failed": _count(columns.reason[~answered].tolist()),
+        "http": _count(columns.status[answered].tolist()),
+        "prod_http": _count(columns.prod_status.tolist()),
+        "delta_s": stats.delta_blocks(columns, floors),
+        "states": stats.states(columns),
+        **stats.citations(columns),
+        "latency": stats.latency(columns),
+        "rate_limit": _rate_limit(store, name, since),
+        "worst": _worst(store, name, since),
+        "verdict": None if verdict is None else verdict_data(verdict),
+    }
+
+
+def _floors(control: ScoreColumns | None) -> dict[str, float] | None:
+    """Mean ΔS of prod against control, by embedder; ``None`` without a control that has scores."""
+    if control is None:
+        return None
+    return {block["embedder"]: block["mean"] for block in stats.delta_blocks(control)} or None
+
+
+def _count(values: list[Any]) -> dict[str, int]:
+    return {str(value): n for value, n in Counter(values).most_common()}
+
+
+def _rate_limit(store: PairSource, name: str, since: int | None) -> dict[str, Any] | None:
+    """The rate-limit headers of the newest answer that had some, among the last ones."""
+    with closing(store.iter_pairs(since, name, _RECENT, order="newest")) as rows:  # type: ignore[type-var]
+        for row in rows:
+            if row.pair.rate_limit:
+                return {"seen_ns": row.pair.outcome.started_ns, "headers": dict(row.pair.rate_limit)}
+    return None
+
+
+def _worst(store: PairSource, name: str, since: int | None) -> list[dict[str, Any]]:
+    rows = store.iter_pairs(since, name, _WORST, with_bodies=True, order="worst")
+    return [_side_by_side(row) for row in rows if row.pair.scores.delta_s is not None or row.pair.scores.fact_flip]
+
+
+def _side_by_side(row: StoredPair) -> dict[str, Any]:
+    pair = row.pair
+    return {
+        "shadow_id": pair.copy.shadow_id,
+        "req_hash": pair.copy.req_hash,
+        "method": pair.copy.method,
+        "target": pair.copy.target,
+        "started_ns": pair.copy.started_ns,
+        "asked": _cut(asked(pair.copy), 300),
+        "delta_s": pair.scores.delta_s,
+        "embedder": pair.scores.embedder,
+        "anchored": pair.scores.anchored,
+        "fact_flip": pair.scores.fact_flip,
+        "state": pair.scores.state,
+        "citation_match": pair.scores.citation_match,
+        "note": pair.scores.note,
+        "prod": {"status": pair.copy.status, "seconds": pair.copy.duration_ns / 1e9, "text": _cut(pair.prod_text)},
+        "shadow": {
+            "status": pair.outcome.status,
+            "seconds": pair.outcome.duration_ns / 1e9,
+            "text": _cut(pair.shadow_text),
+            "model_rev": pair.model_rev,
+            "index_hash": pair.index_hash,
+        },
+        "bodies": row.bodies,
+    }
+
+
+def _cut(text: str, chars: int = _TEXT_CHARS) -> str:
+    return text if len(text) <= chars else text[: chars - 1].rstrip() + "…"
+
+
+def asked(copy: Copy) -> str:
+    """What the request asks, for a reader: its last message, or its question field; empty when it has none we know."""
+    try:
+        body = msgspec.json.decode(copy.body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+    if not isinstance(body, dict):
+        return ""
+    messages = body.get("messages")
+    if isinstance(messages, list) and messages and isinstance(messages[-1], dict):
+        return _content(messages[-1].get("content"))
+    for field in _QUESTION_FIELDS:
+        if isinstance(body.get(field), str):
+            return str(body[field])
+    return ""
+
+
+def _content(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return "\n".join(
+        str(part["text"]) for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)
+    )
+
+
+def judge(
+    config: Config,
+    status: Mapping[str, Any],
+    store: PairSource,
+    *,
+    shadow: str | None = None,
+    now_ns: int | None = None,
+) -> list[Verdict]:
+    """The verdict on each shadow (or on one) over the last ``gate.window_hours``.
+
+    The window's start moves once an hour, not with every look: between two moves, looking again is free, since the
+    intervals hold at any time from their start on.
+    """
+    now = time.time_ns() if now_ns is None else now_ns
+    since = (now - int(config.gate.window_hours * _HOUR_NS)) // _HOUR_NS * _HOUR_NS
+    control = store.scores("control", since) if "control" in config.arms() else None
+    names = list(config.shadows) if shadow is None else [shadow]
+    return [evaluate(config.gate, _evidence(name, status, store.scores(name, since), control)) for name in names]
+
+
+def _evidence(name: str, status: Mapping[str, Any], columns: ScoreColumns, control: ScoreColumns | None) -> Evidence:
+    scored = ~np.isnan(columns.delta_s)
+    embedder = str(columns.embedder[scored][-1]) if scored.any() else ""
+    went, timed = stats.sent(columns), stats.comparable(columns)
+    accounting, sampler = status["accounting"], status["sampler"]
+    prod_failed = status["dropped"].get("prod_failed", 0)
+    return Evidence(
+        shadow=name,
+        started_ns=columns.started_ns[went],
+        errors=stats.failed_copies(columns)[went],
+        delta_s=_delta_s(columns, embedder),
+        chaotic=columns.state[columns.state != ""] == "chaotic",
+        prod_ns=columns.prod_ns[timed].astype(np.float64),
+        shadow_ns=columns.shadow_ns[timed].astype(np.float64),
+        floor_delta_s=None if control is None else _delta_s(control, embedder),
+        floor_chaotic=None if control is None else control.state[control.state != ""] == "chaotic",
+        sampling=Sampling(sampler["ratio"], sampler["eligible"], sampler["taken"]) if status["started"] else None,
+        prod_failed=prod_failed if status["started"] else None,
+        admitted=prod_failed + status["mirrored"] if status["started"] else None,
+        accounting_holds=accounting["holds"] if accounting["known"] else None,
+        accounting="; ".join(accounting["lines"]) if accounting["known"] else "",
+    )
+
+
+def _delta_s(columns: ScoreColumns, embedder: str) -> Any:
+    mine = ~np.isnan(columns.delta_s) & (columns.embedder == embedder)
+    return np.clip(columns.delta_s[mine], 0.0, stats.DELTA_S_MAX)
+
+
+def verdict_data(verdict: Verdict) -> dict[str, Any]:
+    """A verdict, JSON-ready."""
+    return {
+        "shadow": verdict.shadow,
+        "decision": verdict.decision,
+        "summary": verdict.summary,
+        "rules": [
+            {"name": rule.name, "ok": rule.ok, "beyond": rule.beyond, "evidence": rule.evidence}
+            for rule in verdict.rules
+        ],
+        "not_judged": list(NOT_JUDGED),
+    }

@@ -1,0 +1,165 @@
+"""The numbers of a report, out of the store's columns. numpy in, plain JSON-ready values out.
+
+Invariants: scores of different embedders are never averaged, so everything about ΔS is one block an embedder; a time
+that ran into the deadline counts with the time that it took, so that a shadow which hangs cannot look fast.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..gate.sequences import mean_interval
+from ..score.delta import CRITICAL, STABLE
+from ..store import ScoreColumns
+
+__all__ = ["DELTA_S_MAX", "HISTOGRAM_EDGES", "citations", "delta_blocks", "failed_copies", "latency", "sent", "states"]
+
+DELTA_S_MAX = 2.0
+HISTOGRAM_EDGES: NDArray[np.float64] = np.linspace(0.0, 1.0, 41)
+"""Bins of 0.025; what is above 1 counts in the last one."""
+
+NOT_SENT = ("sampled_out", "write_intent", "provider_limit", "budget", "reservoir", "store_error", "producer_died")
+"""Reasons that say nothing about the shadow: the copy never went out, for a cause of ours."""
+
+_RESAMPLES = 400
+_RESAMPLED_PAIRS = 20_000
+_ECDF_POINTS = 120
+_SEED = 20240607
+
+
+def sent(columns: ScoreColumns) -> NDArray[np.bool_]:
+    """Which rows are copies that were sent, or that the shadow's own state kept from being sent (its breaker)."""
+    return ~np.isin(columns.reason, NOT_SENT)
+
+
+def failed_copies(columns: ScoreColumns) -> NDArray[np.bool_]:
+    """Which rows the shadow failed: no whole answer, HTTP 500 or above, or HTTP 400 or above where prod had none."""
+    bad = (columns.status >= 500) | ((columns.status >= 400) & (columns.prod_status < 400))
+    answer: NDArray[np.bool_] = sent(columns) & ((columns.reason != "") | bad)
+    return answer
+
+
+def delta_blocks(columns: ScoreColumns, floors: dict[str, float] | None = None) -> list[dict[str, Any]]:
+    """One block an embedder: n, mean with its any-time 95 % interval, median, P95, bands, histogram.
+
+    ``floors`` gives the mean ΔS of prod against control by embedder; then ``above_floor`` is the mean's excess over it.
+    """
+    scored = ~np.isnan(columns.delta_s)
+    blocks = []
+    for name in np.unique(columns.embedder[scored]).tolist():
+        values = np.clip(columns.delta_s[scored & (columns.embedder == name)], 0.0, DELTA_S_MAX)
+        interval = mean_interval(values, low=0.0, high=DELTA_S_MAX)
+        floor = None if floors is None else floors.get(name)
+        blocks.append(
+            {
+                "embedder": name,
+                "n": len(values),
+                "mean": interval.estimate,
+                "interval": [interval.lower, interval.upper],
+                "median": float(np.median(values)),
+                "p95": float(np.quantile(values, 0.95)),
+                "bands": {
+                    "stable": float(np.mean(values < STABLE)),
+                    "transitional": float(np.mean((values >= STABLE) & (values < CRITICAL))),
+                    "critical": float(np.mean(values >= CRITICAL)),
+                },
+                "histogram": {
+                    "edges": [round(edge, 6) for edge in HISTOGRAM_EDGES.tolist()],
+                    "counts": np.histogram(np.minimum(values, 1.0), HISTOGRAM_EDGES)[0].tolist(),
+                },
+                "floor": floor,
+                "above_floor": None if floor is None else interval.estimate - floor,
+            }
+        )
+    return sorted(blocks, key=lambda block: -block["n"])
+
+
+def states(columns: ScoreColumns) -> dict[str, float]:
+    """The share of each λ state among the pairs that have one; empty when none has."""
+    known = columns.state[columns.state != ""]
+    if len(known) == 0:
+        return {}
+    names, counts = np.unique(known, return_counts=True)
+    return {name: n / len(known) for name, n in zip(names.tolist(), counts.tolist(), strict=True)}
+
+
+def citations(columns: ScoreColumns) -> dict[str, Any]:
+    """Mean citation match and share of agreeing indexes, each ``None`` without data."""
+    match = columns.citation_match[~np.isnan(columns.citation_match)]
+    index = columns.index_agrees[~np.isnan(columns.index_agrees)]
+    return {
+        "match": float(match.mean()) if len(match) else None,
+        "match_n": len(match),
+        "index_agreement": float(index.mean()) if len(index) else None,
+        "index_n": len(index),
+        "fact_flips": int(columns.fact_flip.sum()),
+    }
+
+
+def comparable(columns: ScoreColumns) -> NDArray[np.bool_]:
+    """Rows whose two times can be compared: both answered below HTTP 400, or the shadow ran into its deadline."""
+    good = (columns.reason == "") & (columns.status < 400)
+    late = columns.reason == "deadline"
+    answer: NDArray[np.bool_] = (columns.prod_status < 400) & (good | late) & (columns.shadow_ns > 0)
+    return answer
+
+
+def latency(columns: ScoreColumns) -> dict[str, Any] | None:
+    """P50, P95, P99 of both in seconds, the P95's increase with a bootstrap interval, both ECDFs. ``None``: no pairs.
+
+    The interval resamples pairs (percentile bootstrap, fixed seed), so it holds for one look; the gate uses an interval
+    that holds at any time and is wider.
+    """
+    use = comparable(columns)
+    if not use.any():
+        return None
+    prod, shadow = columns.prod_ns[use] / 1e9, columns.shadow_ns[use] / 1e9
+    increase = _p95_increase(prod, shadow)
+    return {
+        "n": int(use.sum()),
+        "deadlines": int((columns.reason == "deadline").sum()),
+        "prod": _quantiles(prod),
+        "shadow": _quantiles(shadow),
+        "ttfb": {
+            "prod": _quantiles(columns.prod_ttfb_ns[use] / 1e9),
+            "shadow": _quantiles(columns.shadow_ttfb_ns[use] / 1e9),
+        },
+        "p95_increase": increase if math.isfinite(increase) else None,
+        "p95_interval": _bootstrap(prod, shadow, _p95_increase) if math.isfinite(increase) else None,
+        "ecdf": {"prod": _ecdf(prod), "shadow": _ecdf(shadow)},
+    }
+
+
+def _p95_increase(prod: NDArray[np.float64], shadow: NDArray[np.float64]) -> float:
+    bottom = float(np.quantile(prod, 0.95))
+    return float(np.quantile(shadow, 0.95)) / bottom - 1 if bottom > 0 else math.inf
+
+
+def _bootstrap(
+    prod: NDArray[np.float64],
+    shadow: NDArray[np.float64],
+    statistic: Callable[[NDArray[np.float64], NDArray[np.float64]], float],
+) -> list[float]:
+    prod, shadow = prod[-_RESAMPLED_PAIRS:], shadow[-_RESAMPLED_PAIRS:]
+    random = np.random.default_rng(_SEED)
+    values = np.empty(_RESAMPLES)
+    for place in range(_RESAMPLES):
+        drawn = random.integers(0, len(prod), len(prod))
+        values[place] = statistic(prod[drawn], shadow[drawn])
+    return [float(value) for value in np.quantile(values, [0.025, 0.975])]
+
+
+def _quantiles(seconds: NDArray[np.float64]) -> dict[str, float]:
+    p50, p95, p99 = np.quantile(seconds, [0.5, 0.95, 0.99]).tolist()
+    return {"p50": p50, "p95": p95, "p99": p99}
+
+
+def _ecdf(seconds: NDArray[np.float64]) -> dict[str, Sequence[float]]:
+    """Seconds at evenly spread shares: enough points to draw."""
+    shares = np.linspace(0.0, 1.0, min(_ECDF_POINTS, max(2, len(seconds))))
+    return {"shares": shares.tolist(), "seconds": np.quantile(seconds, shares).tolist()}

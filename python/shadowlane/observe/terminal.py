@@ -1,0 +1,223 @@
+"""The report and the verdict as text. Styled by rich when it is installed and a person looks, plain otherwise.
+
+Invariant: no style carries meaning of its own; the plain text says everything.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import textwrap
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..score.lambda_ import ARROWS, STATES
+
+__all__ = [
+    "DECISIONS",
+    "MARKS",
+    "clock",
+    "count_line",
+    "milliseconds",
+    "percent",
+    "render_report",
+    "render_verdict",
+    "say",
+]
+
+Line = tuple[str, str]
+"""Text and the name of its style."""
+
+MARKS: dict[bool | None, str] = {True: "met", False: "NOT MET", None: "not known"}
+DECISIONS: dict[str, str] = {
+    "GRADUATE": "the shadow may become a canary",
+    "HOLD": "not yet: the evidence is not complete",
+    "REJECT": "no: a target is missed for sure",
+}
+_STYLES = {
+    "title": "bold",
+    "good": "green",
+    "bad": "red",
+    "open": "yellow",
+    "dim": "dim",
+    "": "",
+}
+_TONE: dict[bool | None, str] = {True: "good", False: "bad", None: "open"}
+_DECISION_TONE = {"GRADUATE": "good", "HOLD": "open", "REJECT": "bad"}
+_WORST = 3
+_WIDTH = 116
+
+
+def say(lines: Iterable[Line]) -> None:
+    """Print to standard output."""
+    if sys.stdout.isatty() and importlib.util.find_spec("rich") is not None:
+        from rich.console import Console
+        from rich.text import Text
+
+        console = Console(highlight=False, soft_wrap=True)
+        for text, style in lines:
+            console.print(Text(text, style=_STYLES[style]))
+    else:
+        sys.stdout.write("".join(text + "\n" for text, _ in lines))
+
+
+def render_report(report: Mapping[str, Any]) -> list[Line]:
+    """The whole report."""
+    span = "" if report["first_ns"] is None else f", {clock(report['first_ns'])} to {clock(report['last_ns'])} UTC"
+    lines: list[Line] = [(f"shadowlane report: lane {report['lane']}, {report['pairs']} pairs{span}", "title")]
+    lines += _accounting(report)
+    for shadow in report["shadows"]:
+        lines += [("", ""), *_shadow(shadow, report)]
+    return lines
+
+
+def _accounting(report: Mapping[str, Any]) -> list[Line]:
+    accounting, sampling = report["accounting"], report["sampling"]
+    if not accounting["known"]:
+        return [
+            ("accounting: the lane's counters are not here (it is not running, or its store cannot be read)", "open")
+        ]
+    holds = accounting["holds"]
+    lines = [(f"accounting {'holds' if holds else 'DOES NOT HOLD'}", "good" if holds else "bad")]
+    lines += [(f"  {line}", "") for line in accounting["lines"]]
+    achieved = "nothing eligible yet" if sampling["achieved"] is None else f"{percent(sampling['achieved'])} achieved"
+    counts = f"{sampling['taken']} of {sampling['eligible']} eligible"
+    return [*lines, (f"sampling: {percent(sampling['configured'])} configured, {achieved} ({counts})", "")]
+
+
+def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> list[Line]:
+    role = "control (prod against itself: the noise floor)" if shadow["control"] else f"shadow {shadow['name']}"
+    lines: list[Line] = [(f"{role}, {shadow['url']}", "title")]
+    if not shadow["pairs"]:
+        return [*lines, ("  no pairs stored yet", "open")]
+    rows = [
+        ("copies", f"{shadow['pairs']} stored, {shadow['answered']} answered, failed: {count_line(shadow['failed'])}"),
+        ("HTTP", f"shadow {count_line(shadow['http'])}; prod {count_line(shadow['prod_http'])}"),
+        *_delta_rows(shadow),
+        *_answer_rows(shadow),
+        *_latency_rows(shadow["latency"]),
+    ]
+    if shadow["rate_limit"]:
+        headers = ", ".join(f"{name}: {value}" for name, value in shadow["rate_limit"]["headers"].items())
+        rows.append(("rate limit", f"last seen {clock(shadow['rate_limit']['seen_ns'])} UTC: {headers}"))
+    width = max(len(name) for name, _ in rows)
+    lines += [(f"  {name:<{width}}  {text}", "") for name, text in rows]
+    if shadow["verdict"]:
+        lines += render_verdict(shadow["verdict"], indent="  ")
+    if shadow["worst"]:
+        lines += [("  furthest apart", "title")]
+        for pair in shadow["worst"][:_WORST]:
+            lines += _pair(pair)
+    return lines
+
+
+def _delta_rows(shadow: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows = []
+    for block in shadow["delta_s"]:
+        low, high = block["interval"]
+        text = (
+            f"mean {block['mean']:.3f} (95 % at any time: {low:.3f} to {high:.3f}), median {block['median']:.3f}, "
+            f"P95 {block['p95']:.3f}; {block['n']} pairs, {block['embedder']}"
+        )
+        rows.append(("ΔS", text))
+        if block["floor"] is not None:
+            rows.append(("", f"noise floor {block['floor']:.3f}, drift above it {block['above_floor']:+.3f}"))
+        bands = block["bands"]
+        rows.append(
+            ("", ", ".join(f"{name} {percent(bands[name])}" for name in ("stable", "transitional", "critical")))
+        )
+    return rows or [("ΔS", "no pair is scored")]
+
+
+def _answer_rows(shadow: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows = []
+    if shadow["states"]:
+        shares = [f"{ARROWS[s]} {s} {percent(shadow['states'].get(s, 0.0))}" for s in STATES]
+        rows.append(("λ", ", ".join(shares)))
+    parts = []
+    if shadow["match"] is not None:
+        parts.append(f"{percent(shadow['match'])} of prod's found again ({shadow['match_n']} pairs cite)")
+    if shadow["index_agreement"] is not None:
+        parts.append(f"same index in {percent(shadow['index_agreement'])} of {shadow['index_n']}")
+    rows.append(("citations", ", ".join(parts) or "none"))
+    rows.append(("fact flips", str(shadow["fact_flips"])))
+    return rows
+
+
+def _latency_rows(latency: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    if latency is None:
+        return [("latency", "no pair to compare")]
+    rows = [
+        (
+            "latency" if who == "prod" else "",
+            f"{who:<6} P50 {milliseconds(latency[who]['p50'])}, P95 {milliseconds(latency[who]['p95'])}, "
+            f"P99 {milliseconds(latency[who]['p99'])}",
+        )
+        for who in ("prod", "shadow")
+    ]
+    low, high = latency["p95_interval"] or (None, None)
+    bounds = "" if low is None else f" (95 % bootstrap: {low:+.1%} to {high:+.1%})"
+    late = f"; {latency['deadlines']} ran into the deadline" if latency["deadlines"] else ""
+    increase = "not comparable" if latency["p95_increase"] is None else f"{latency['p95_increase']:+.1%}"
+    return [*rows, ("", f"P95 {increase}{bounds}, {latency['n']} pairs{late}")]
+
+
+def render_verdict(verdict: Mapping[str, Any], indent: str = "") -> list[Line]:
+    """The decision, and one line of evidence a rule."""
+    decision = verdict["decision"]
+    lines: list[Line] = [
+        (
+            f"{indent}{verdict['shadow']}: {decision}: {DECISIONS[decision]} ({verdict['summary']})",
+            _DECISION_TONE[decision],
+        )
+    ]
+    width = max(len(rule["name"]) for rule in verdict["rules"])
+    for rule in verdict["rules"]:
+        text = f"{indent}  {MARKS[rule['ok']]:<9}  {rule['name']:<{width}}  {rule['evidence']}"
+        lines.append((text, _TONE[rule["ok"]]))
+    return [*lines, (f"{indent}  not judged: {'; '.join(verdict['not_judged'])}", "dim")]
+
+
+def _pair(pair: Mapping[str, Any]) -> list[Line]:
+    score = "no ΔS" if pair["delta_s"] is None else f"ΔS {pair['delta_s']:.3f}"
+    flip = ", facts contradict" if pair["fact_flip"] else ""
+    lines: list[Line] = [(f"    {score}{flip}  {pair['method']} {pair['target']}  {pair['req_hash']}", "")]
+    if pair["asked"]:
+        lines += _wrapped("asked", pair["asked"])
+    return [*lines, *_wrapped("prod", pair["prod"]["text"]), *_wrapped("shadow", pair["shadow"]["text"])]
+
+
+def _wrapped(name: str, text: str) -> list[Line]:
+    short = textwrap.shorten(printable(text), 300, placeholder=" …") or "(empty)"
+    indent = " " * 15
+    wrapped = textwrap.wrap(short, _WIDTH, initial_indent=f"      {name:<9}", subsequent_indent=indent)
+    return [(line, "dim") for line in wrapped]
+
+
+def printable(text: str) -> str:
+    """Text from outside, without control characters: it must not drive the terminal that shows it."""
+    return "".join(character if character.isprintable() or character.isspace() else "�" for character in text)
+
+
+def percent(share: float) -> str:
+    """``12.3 %``."""
+    return f"{100 * share:.1f} %"
+
+
+def milliseconds(seconds: float) -> str:
+    """``3.21 ms``, ``45 ms``, ``1.20 s``."""
+    if seconds >= 1:
+        return f"{seconds:.2f} s"
+    value = 1000 * seconds
+    return f"{value:.0f} ms" if value >= 10 else f"{value:.2f} ms"
+
+
+def clock(time_ns: int) -> str:
+    """``2025-01-31 12:00:00`` in UTC."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time_ns / 1e9))
+
+
+def count_line(counts: Mapping[str, int]) -> str:
+    """``cap 3, deadline 1``, or ``none``."""
+    return ", ".join(f"{name} {n}" for name, n in counts.items()) or "none"
