@@ -147,44 +147,10 @@ _HTML_START = re.compile(r"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|bo
 _SPACES = re.compile(r"[^\S\n]+")
 _NEWLINES = re.compile(r"\s*\n\s*")
 _HIDDEN = frozenset({"script", "style", "template", "noscript", "svg", "head"})
-_BLOCKS = frozenset(
-    [
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "br",
-        "dd",
-        "div",
-        "dl",
-        "dt",
-        "figcaption",
-        "figure",
-        "footer",
-        "form",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hr",
-        "li",
-        "main",
-        "nav",
-        "ol",
-        "option",
-        "p",
-        "pre",
-        "section",
-        "table",
-        "td",
-        "th",
-        "tr",
-        "ul",
-    ]
-)
+_SECTIONS = {"address", "article", "aside", "blockquote", "div", "footer", "form", "header", "main", "nav", "section"}
+_LINES = {"br", "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "option", "p", "pre"}
+_LISTS = {"dd", "dl", "dt", "li", "ol", "table", "td", "th", "tr", "ul"}
+_BLOCKS = frozenset(_SECTIONS | _LINES | _LISTS)
 
 
 def looks_like_html(text: str) -> bool:
