@@ -50,6 +50,16 @@ class Side:
             if entity.sentence == self.index and entity.place < stop and start < entity.stop
         ]
 
+    def loose(self, start: int, stop: int) -> list[str]:
+        """These words, less those that belong to a quantity: two years and 24 months are no opposites."""
+        bound = {
+            place
+            for entity in self.entities(start, stop)
+            if entity.quantity is not None
+            for place in range(entity.place, entity.stop)
+        }
+        return [self.sentence.words[place] for place in range(start, stop) if place not in bound]
+
     def span(self, start: int, stop: int) -> Span:
         """Characters of these words; of the word before the gap when there are none."""
         places = self.sentence.places
@@ -115,7 +125,7 @@ def _edit(edit: Edit, a: Side, b: Side) -> Iterator[Finding]:
     mine, theirs = a.sentence.words[i0:i1], b.sentence.words[j0:j1]
     spans = a.span(i0, i1), b.span(j0, j1)
     negators = [sum(word in NEGATORS for word in side) for side in (mine, theirs)]
-    known = _opposite(mine, theirs)
+    known = _opposite(a.loose(i0, i1), b.loose(j0, j1))
     if (negators[0] + negators[1]) % 2:
         both = mine + theirs
         hedged = any(stem(word) in WEAK_NEGATORS or word.endswith("less") for word in both) or "only" in both

@@ -1,0 +1,236 @@
+"""Anchored ΔS: what must be flagged and what must not, the evidence, and the laws that hold for any text."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shadowlane.errors import ScoreError
+from shadowlane.score.anchored import anchor, anchored_delta_s, explain_pair
+from shadowlane.score.anchored.lexicon import OPPOSITES, stem
+from shadowlane.score.anchored.quantities import agrees, parse_date, parse_number
+from shadowlane.score.embed import load_embedder
+
+FLIPPED = [
+    ("answer", "Yes, that is covered.", "No, that is covered."),
+    ("number", "The limit is 5 km.", "The limit is 5 miles."),
+    ("number", "The fee is 4.2% of the total.", "The fee is 2.4% of the total."),
+    ("number", "It costs $20.", "It costs €20."),
+    ("number", "30 days", "60 days"),
+    ("number", "Employees get 20 days. Managers get 25 days.", "Employees get 25 days. Managers get 20 days."),
+    ("number", "The meeting is at 3 pm.", "The meeting is at 4 pm."),
+    ("number", "Dr. John Smith wrote it in 1998.", "Dr. John Smith wrote it in 1999."),
+    ("number", "Order 123-456 shipped.", "Order 123-457 shipped."),
+    ("date", "You must file by March 5, 2024.", "You must file by March 15, 2024."),
+    ("date", "The shop opens on Monday.", "The shop opens on Friday."),
+    ("name", "The capital is Paris.", "The capital is Lyon."),
+    ("name", "Paris is the capital.", "Lyon is the capital."),
+    ("name", "Paris", "Lyon"),
+    ("name", "Send it to Austria by train.", "Send it to Australia by train."),
+    ("name", "Version 1.2.3 is out.", "Version 1.2.4 is out."),
+    ("code", "Use `pip install foo`.", "Use `pip install bar`."),
+    ("url", "See https://a.example/x for more.", "See https://a.example/y for more."),
+    ("quote", 'The key is called "alpha" here.', 'The key is called "omega" here.'),
+    ("negation", "The man is playing a guitar.", "The man isn't playing a guitar."),
+    ("negation", "A man is playing a guitar.", "There is no man playing a guitar."),
+    ("negation", "The song is sung by a boy.", "The song is sung by nobody."),
+    ("negation", "I think so.", "I don't think so."),
+    ("antonym", "The store is open.", "The store is closed."),
+    ("antonym", "Prices increased by 5%.", "Prices decreased by 5%."),
+    ("antonym", "He is able to swim.", "He is unable to swim."),
+    ("antonym", "Turn on the heater first.", "Turn off the heater first."),
+    ("antonym", "At least 3 people are needed.", "At most 3 people are needed."),
+    ("modality", "You must file a report.", "You may file a report."),
+    ("direction", "The dog chased the cat.", "The cat chased the dog."),
+    ("direction", "He flew from Oslo to Rome.", "He flew from Rome to Oslo."),
+]
+
+SAME = [
+    ("You must file by March 5, 2024.", "You must file by 2024-03-05."),
+    ("The limit is 5 km.", "The limit is 5000 m."),
+    ("30 days", "thirty days"),
+    ("The warranty lasts two years.", "The warranty lasts 24 months."),
+    ("The meeting is at 3 pm.", "The meeting is at 15:00."),
+    ("It costs twenty dollars.", "It costs $20."),
+    ("It costs $1.5 million.", "It costs $1,500,000."),
+    ("It weighs about 150 kg.", "It weighs roughly 148 kg in all."),
+    ("The rate is 4.5%.", "The rate is 4.49 percent."),
+    ("The exchange rate is 0.92.", "The current exchange rate is **0.92**."),
+    ("The dog chased the cat.", "The cat was chased by the dog."),
+    ("Alice and Bob won.", "Bob and Alice won."),
+    ("The store is open.", "The store is not closed."),
+    ("The test did not pass.", "The test failed to pass."),
+    ("A man with no shirt is jumping.", "A shirtless man is jumping."),
+    ("Kids are playing.", "Children are playing."),
+    ("It is not only fast but cheap.", "It is fast and cheap."),
+    ("Two blasts hit the Syria border.", "Two blasts hit the Syrian border."),
+    ("John Smith wrote it.", "It was written by Smith."),
+    ("The World Health Organization agreed.", "WHO agreed."),
+    ("", ""),
+    ("", "Some text."),
+]
+
+
+@pytest.mark.parametrize(("kind", "a", "b"), FLIPPED, ids=[f"{kind}: {a}" for kind, a, _ in FLIPPED])
+def test_contradictions_are_flagged_with_their_spans(kind: str, a: str, b: str) -> None:
+    for left, right in ((a, b), (b, a)):
+        found = anchor(left, right, 0.05)
+        assert found.fact_flip
+        assert found.anchored >= 0.60
+        assert np.float32(found.anchored) >= np.float32(0.60)
+        assert kind in [item.kind for item in found.evidence]
+        for item in found.evidence:
+            assert left[slice(*item.a)] == item.text_a != ""
+            assert right[slice(*item.b)] == item.text_b != ""
+
+
+@pytest.mark.parametrize(("a", "b"), SAME, ids=[f"{a} | {b}" for a, b in SAME])
+def test_other_words_for_the_same_are_not_flagged(a: str, b: str) -> None:
+    for left, right in ((a, b), (b, a)):
+        found = anchor(left, right, 0.05)
+        assert found.evidence == ()
+        assert not found.fact_flip
+
+
+text = st.text(max_size=300) | st.lists(
+    st.sampled_from(re.findall(r"\S+", " ".join(f"{a} {b}" for _, a, b in FLIPPED))), max_size=40
+).map(" ".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(text, text, st.floats(0, 2))
+def test_laws_for_any_two_texts(a: str, b: str, plain: float) -> None:
+    there = anchor(a, b, plain)
+    assert 0 <= there.anchored <= 2
+    assert there.fact_flip == bool(there.evidence)
+    if there.fact_flip:
+        assert there.anchored >= 0.60
+    for item in there.evidence:
+        assert a[slice(*item.a)] == item.text_a
+        assert b[slice(*item.b)] == item.text_b
+    assert anchor(a, a, plain).evidence == ()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from(["red", "house", "sees", "tall", "tree", "slowly"]), max_size=8), st.floats(0, 2))
+def test_without_evidence_it_is_plain(words: list[str], plain: float) -> None:
+    said = " ".join(words)
+    assert anchor(said, said, plain).anchored == pytest.approx(plain, abs=1e-9)
+
+
+def test_order_counts_as_far_as_the_words_are_the_same() -> None:
+    a = "the red house stands behind a tall old tree near our river"
+    moved = "a tall old tree near our river stands behind the red house"
+    assert anchor(a, moved, 0.02).anchored > 0.2
+    assert anchor(a, "something else entirely is said about this", 0.5).anchored == pytest.approx(0.5)
+
+
+def test_an_entity_that_one_side_lacks_is_no_contradiction() -> None:
+    found = anchor("The fee is $20 until May 5, 2024.", "The fee is $20.", 0.2)
+    assert not found.fact_flip
+    assert found.anchored > 0.2
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        "Il fatturato non è cresciuto del 5% rispetto al precedente.",
+        "Der Umsatz ist nicht gestiegen, und die Kosten sind gefallen.",
+        "売上高は前年比で5%増加しました。",
+        "Выручка выросла на 5% по сравнению с прошлым годом.",
+    ],
+)
+def test_other_languages_keep_plain_and_say_so(foreign: str) -> None:
+    found = anchor(foreign, foreign.replace("5", "9").replace("nicht ", ""), 0.3)
+    assert (found.anchored, found.fact_flip) == (0.3, False)
+    assert "not English" in found.note
+
+
+def test_anchored_delta_s() -> None:
+    a = ["The limit is 5 km.", "The limit is 5 km.", ""]
+    b = ["The limit is 5 miles.", "The limit is 5 km.", ""]
+    result = anchored_delta_s(a, b)
+    assert result.dtype == np.float32
+    assert result.tolist() == [pytest.approx(0.6, abs=0.2), pytest.approx(0, abs=1e-6), 0]
+    assert result[0] >= np.float32(0.6)
+    known = anchored_delta_s(a, b, delta=np.array([0.1, 0.3, 0.0]))
+    assert known.tolist() == [pytest.approx(0.6), pytest.approx(0.3), 0]
+    assert anchored_delta_s([], []).shape == (0,)
+
+
+def test_anchored_delta_s_refuses() -> None:
+    with pytest.raises(ScoreError, match="2 texts against 1"):
+        anchored_delta_s(["a", "b"], ["c"])
+    with pytest.raises(ScoreError, match="delta has shape"):
+        anchored_delta_s(["a"], ["b"], delta=np.zeros(2))
+
+
+def test_explain_pair() -> None:
+    found = explain_pair("The capital is Paris.", "The capital is Lyon.")
+    assert found.delta_s < 0.60
+    assert found.fact_flip
+    assert [(item.kind, item.text_a, item.text_b) for item in found.evidence] == [("name", "Paris", "Lyon")]
+    assert found.embedder.startswith("wordllama")
+    assert explain_pair("a b", "a b", load_embedder("lexical")).embedder.startswith("lexical")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2024-03-05", "March 5, 2024", True),
+        ("5 March 2024", "March 5th", True),
+        ("03/05/2024", "5 March 2024", True),
+        ("03/05/2024", "March 5, 2024", True),
+        ("13/05/2024", "May 13, 2024", True),
+        ("2024-03-05", "2024-03-06", False),
+        ("March 2024", "March 5, 2024", True),
+        ("March 2024", "April 2024", False),
+        ("3 pm", "15:00", True),
+        ("12 am", "0:00", True),
+        ("3:30 p.m.", "15:31", False),
+    ],
+)
+def test_dates_and_times(one: str, other: str, same: bool) -> None:
+    left, right = parse_date(one), parse_date(other)
+    assert left is not None
+    assert right is not None
+    assert agrees(left, right) is agrees(right, left) is same
+
+
+@pytest.mark.parametrize("text", ["13/13/2024", "2024-13-05", "99:99", "hello", "5"])
+def test_what_is_no_date(text: str) -> None:
+    assert parse_date(text) is None
+
+
+def test_numbers() -> None:
+    assert parse_number("1,200.50") == (1200.5, 0.005)
+    assert parse_number("-3") == (-3.0, 0.0)
+    assert parse_number("three") is None
+
+
+def test_the_lexicon_is_symmetric_and_excludes_no_word_from_itself() -> None:
+    for word, others in OPPOSITES.items():
+        assert word not in others
+        assert all(word in OPPOSITES[other] for other in others)
+
+
+@pytest.mark.parametrize(
+    ("forms", "base"),
+    [
+        ("running runs ran", "run"),
+        ("declined declining declines decline", "decline"),
+        ("cities city", "city"),
+        ("hoping hoped hopes hope", "hope"),
+        ("hopping hopped hops hop", "hop"),
+        ("carried carries carry", "carry"),
+        ("slices slicing sliced slice", "slice"),
+        ("women woman", "woman"),
+        ("quickly quick", "quick"),
+    ],
+)
+def test_stems(forms: str, base: str) -> None:
+    assert {stem(form) for form in forms.split()} == {stem(base)}
