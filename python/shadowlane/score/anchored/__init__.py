@@ -79,6 +79,8 @@ def explain_pair(text_a: str, text_b: str, embedder: Embedder | None = None) -> 
 
 def anchor(text_a: str, text_b: str, plain: float, *, embedder: str = "") -> Comparison:
     """The comparison of two texts whose plain ΔS is known. Needs no model."""
+    if text_a == text_b:
+        return Comparison(plain, plain, False, (), embedder)
     a, b = extract(text_a), extract(text_b)
     if not a.english or not b.english:
         return Comparison(plain, plain, False, (), embedder, "not English: anchored ΔS is plain ΔS")
