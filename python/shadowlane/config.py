@@ -110,6 +110,12 @@ class SanitizeConfig(_Section):
 
     allow_headers: tuple[str, ...] = ()
     """Further request and response headers that may pass. Credentials, cookies and idempotency keys never do."""
+    secret_names: tuple[str, ...] = ()
+    """Further names of JSON and form fields whose text is a secret whatever it looks like."""
+    allow_values: tuple[str, ...] = ()
+    """Values that are never redacted, such as the public support address."""
+    hash_ignore: tuple[str, ...] = ()
+    """JSON fields that ``req_hash`` leaves out: JSON pointers (RFC 6901), or names at the top of the body."""
 
 
 class ScoreConfig(_Section):

@@ -109,7 +109,7 @@ class Lane:
             seed=config.sampling.seed,
             qps=config.limits.qps,
             burst=config.limits.burst,
-            sticky_header=config.sampling.key.removeprefix("header:") or None,
+            sticky_key=config.sampling.key or None,
             read_routes=config.routes.read_patterns(),
             include=config.routes.include,
             exclude=config.routes.exclude,

@@ -154,6 +154,11 @@ impl Drainer {
         acks.push((ring, seq));
     }
 
+    /// Acknowledge many.
+    pub fn ack_all(&self, acks: Vec<(u64, u64)>) {
+        self.acks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(acks);
+    }
+
     /// Take up to `max_frames` frames, or until `max_bytes` of them are taken, in turn from all rings.
     pub fn drain(&mut self, max_frames: usize, max_bytes: usize) -> Vec<DrainedCopy> {
         self.apply_acks();
@@ -425,11 +430,7 @@ pub fn sanitize_response(
             Body::Unreadable(why) => (Vec::new(), Some((format!("unreadable:{why}"), 1))),
         }
     };
-    CleanResponse {
-        headers: kept,
-        body,
-        unreadable,
-    }
+    CleanResponse { headers: kept, body, unreadable }
 }
 
 fn find<'a>(headers: &[(&'a [u8], &'a [u8])], wanted: &[u8]) -> Option<&'a [u8]> {

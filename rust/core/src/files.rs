@@ -148,15 +148,8 @@ impl RingFile {
             header.magic.store(RING_MAGIC, Ordering::Release);
         })?;
         match made {
-            Some(map) => Ok(Self {
-                map,
-                path,
-                capacity: ring_bytes,
-            }),
-            None => Err(Error::Refused {
-                path,
-                why: "exists already".to_owned(),
-            }),
+            Some(map) => Ok(Self { map, path, capacity: ring_bytes }),
+            None => Err(Error::Refused { path, why: "exists already".to_owned() }),
         }
     }
 
@@ -175,11 +168,7 @@ impl RingFile {
                 why: "is not a ring of this version of shadowlane; remove it".to_owned(),
             });
         }
-        Ok(Self {
-            map,
-            path: path.to_path_buf(),
-            capacity,
-        })
+        Ok(Self { map, path: path.to_path_buf(), capacity })
     }
 
     /// The typed header.
@@ -228,7 +217,7 @@ unsafe impl Memory for RingFile {
     }
 
     fn word(&self, at: u64) -> &AtomicU64 {
-        debug_assert!(at % 8 == 0 && at + 8 <= self.capacity);
+        debug_assert!(at.is_multiple_of(8) && at + 8 <= self.capacity);
         // SAFETY: in bounds and aligned by the trait's contract.
         unsafe { AtomicU64::from_ptr(self.data().add(at as usize).cast()) }
     }

@@ -85,7 +85,27 @@ pub struct Ticket {
     started_ns: u64,
     started_mono: u64,
     id: [u8; 16],
+    method: Method,
     open: bool,
+}
+
+/// A method, inline: a request that is not a read is never admitted, and no read's name is longer.
+#[derive(Clone, Copy)]
+struct Method {
+    bytes: [u8; 15],
+    length: u8,
+}
+
+impl Method {
+    fn new(method: &[u8]) -> Option<Self> {
+        let mut bytes = [0; 15];
+        bytes.get_mut(..method.len())?.copy_from_slice(method);
+        Some(Self { bytes, length: method.len() as u8 })
+    }
+
+    fn get(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.length)).unwrap_or_default()
+    }
 }
 
 impl Lane {
@@ -108,10 +128,7 @@ impl Lane {
         if options.sticky.is_none() {
             configure_sampler(&control, options)?;
         } else if !(0.0..=1.0).contains(&options.ratio) {
-            return Err(Error::Invalid {
-                field: "ratio",
-                why: format!("{} is not between 0 and 1", options.ratio),
-            });
+            return Err(Error::Invalid { field: "ratio", why: format!("{} is not between 0 and 1", options.ratio) });
         }
         header.cap.configure(options.qps, options.burst)?;
         let id = header.rings.fetch_add(1, Ordering::AcqRel) + 1;
@@ -158,12 +175,12 @@ impl Lane {
         self.ring.as_ref().map_or(&self.control.get().fallback, |ring| &ring.header().counters)
     }
 
-    /// Decide about a request at its start. `None`: it is not mirrored, and counted. `path` is the path as sent,
-    /// without the query.
+    /// Decide about a request at its start. `None`: it is not mirrored, and counted. `target` is the path as sent; a
+    /// query may follow.
     pub fn admit<'a>(
         self: &Arc<Self>,
         method: &[u8],
-        path: &[u8],
+        target: &[u8],
         headers: impl Iterator<Item = Header<'a>>,
     ) -> Option<Ticket> {
         if !self.is_ours() {
@@ -171,8 +188,10 @@ impl Lane {
         }
         let counters = self.counters();
         counters.started.fetch_add(1, Ordering::Relaxed);
-        match self.decide(method, path, headers) {
-            Ok(()) => Some(self.ticket()),
+        let path = memchr::memchr(b'?', target).map_or(target, |at| &target[..at]);
+        let decided = self.decide(method, path, headers);
+        match decided.and_then(|()| Method::new(method).ok_or(Reason::Method)) {
+            Ok(method) => Some(self.ticket(method)),
             Err(reason) => {
                 counters.drop_for(reason);
                 None
@@ -252,13 +271,14 @@ impl Lane {
         facts
     }
 
-    fn ticket(self: &Arc<Self>) -> Ticket {
+    fn ticket(self: &Arc<Self>, method: Method) -> Ticket {
         let started_ns = unix_ns();
         Ticket {
             lane: Arc::clone(self),
             started_ns,
             started_mono: monotonic_ns(),
             id: self.next_id(started_ns),
+            method,
             open: true,
         }
     }
@@ -279,7 +299,7 @@ impl Lane {
 
     /// Copy an exchange into the ring; `false` when it was dropped (and counted). Consumes the ticket either way.
     ///
-    /// `exchange.shadow_id`, `started_ns` and `duration_ns` are filled here. A response body over the bound is cut and
+    /// `exchange.shadow_id`, `method`, `started_ns` and `duration_ns` are filled here. A response body over the bound is cut and
     /// flagged; a request body over it is not mirrored.
     pub fn offer(&self, mut ticket: Ticket, exchange: Exchange<'_>) -> bool {
         if !ticket.open || !self.is_ours() {
@@ -296,7 +316,7 @@ impl Lane {
         }
     }
 
-    fn write(&self, ticket: &Ticket, mut exchange: Exchange<'_>) -> std::result::Result<(), Reason> {
+    fn write(&self, ticket: &Ticket, exchange: Exchange<'_>) -> std::result::Result<(), Reason> {
         let Some(ring) = &self.ring else {
             return Err(Reason::Disabled);
         };
@@ -309,15 +329,20 @@ impl Lane {
             let mut kept = Vec::with_capacity(whole.len() + 1);
             kept.extend_from_slice(whole);
             kept.push(piece);
-            exchange.response_body = &kept;
-            exchange.flags |= frame::FLAG_RESPONSE_CUT;
-            return self.put(ring, ticket, exchange);
+            let flags = exchange.flags | frame::FLAG_RESPONSE_CUT;
+            return self.put(ring, ticket, Exchange { response_body: &kept, flags, ..exchange });
         }
         self.put(ring, ticket, exchange)
     }
 
-    fn put(&self, ring: &RingFile, ticket: &Ticket, mut exchange: Exchange<'_>) -> std::result::Result<(), Reason> {
+    fn put<'a>(
+        &self,
+        ring: &RingFile,
+        ticket: &'a Ticket,
+        mut exchange: Exchange<'a>,
+    ) -> std::result::Result<(), Reason> {
         exchange.shadow_id = ticket.id;
+        exchange.method = ticket.method.get();
         exchange.started_ns = ticket.started_ns;
         exchange.duration_ns = monotonic_ns().saturating_sub(ticket.started_mono);
         let size = exchange.size().ok_or(Reason::RingFull)?;
@@ -397,8 +422,7 @@ impl StickyKey {
             }
             Self::Cookie(cookie) if name.eq_ignore_ascii_case(b"cookie") => value
                 .split(|byte| *byte == b';')
-                .filter_map(|pair| pair.trim_ascii().strip_prefix(cookie.as_slice())?.strip_prefix(b"="))
-                .next(),
+                .find_map(|pair| pair.trim_ascii().strip_prefix(cookie.as_slice())?.strip_prefix(b"=")),
             Self::Cookie(_) => None,
         }
     }

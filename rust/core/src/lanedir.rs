@@ -21,10 +21,7 @@ fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error +
 }
 
 fn refused(path: &Path, why: &str) -> Error {
-    Error::Refused {
-        path: path.to_path_buf(),
-        why: why.to_owned(),
-    }
+    Error::Refused { path: path.to_path_buf(), why: why.to_owned() }
 }
 
 /// Make the directory if it is not there (0700), and check it.
@@ -124,10 +121,8 @@ fn create_temporary(path: &Path, size: u64) -> Result<Mapped> {
         .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
         .open(path)
         .map_err(io("cannot make", path))?;
-    let length = libc::off_t::try_from(size).map_err(|_| Error::Invalid {
-        field: "ring_bytes",
-        why: format!("{size} is too large"),
-    })?;
+    let length = libc::off_t::try_from(size)
+        .map_err(|_| Error::Invalid { field: "ring_bytes", why: format!("{size} is too large") })?;
     // SAFETY: the descriptor is open for writing; posix_fallocate touches no memory of ours.
     let code = unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, length) };
     if code != 0 {
@@ -185,11 +180,7 @@ impl FileLock {
             return Ok(Some(Self { _file: file }));
         }
         let error = std::io::Error::last_os_error();
-        if error.kind() == std::io::ErrorKind::WouldBlock {
-            Ok(None)
-        } else {
-            Err(io("cannot lock", path)(error))
-        }
+        if error.kind() == std::io::ErrorKind::WouldBlock { Ok(None) } else { Err(io("cannot lock", path)(error)) }
     }
 }
 

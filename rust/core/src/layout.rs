@@ -131,6 +131,7 @@ impl Totals {
     }
 
     /// Damaged frames were mirrored and are lost: they count as dropped, under `producer_died`.
+    #[must_use]
     pub fn without_corrupt(mut self) -> Self {
         let lost = self.corrupt.min(self.mirrored);
         self.mirrored -= lost;

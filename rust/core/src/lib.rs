@@ -5,10 +5,30 @@
 //! The way of a request: [`lane`] admits it and offers the exchange as one [`frame`] into this process's [`ring`];
 //! in the worker [`drain`] reads it, [`sanitize`]s it and hands it on.
 
+#[cfg(not(loom))]
+pub mod drain;
 pub mod error;
+#[cfg(not(loom))]
+pub mod files;
 pub mod frame;
+pub mod gcra;
+pub mod hash;
+pub mod jcs;
+#[cfg(not(loom))]
+pub mod lane;
+pub mod lanedir;
+#[cfg(not(loom))]
+pub mod layout;
+pub mod process;
 pub mod reason;
+pub mod reservoir;
 pub mod ring;
+pub mod routes;
+pub mod sampler;
+#[cfg(not(loom))]
+pub mod sanitize;
+#[cfg(not(loom))]
+pub mod status;
 mod sync;
 
 pub use error::{Error, Result};

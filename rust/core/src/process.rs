@@ -19,11 +19,7 @@ impl Identity {
     /// This process.
     pub fn current() -> Self {
         let pid = u64::from(std::process::id());
-        Self {
-            pid,
-            start: start_time(pid).unwrap_or(0),
-            namespace: namespace(),
-        }
+        Self { pid, start: start_time(pid).unwrap_or(0), namespace: namespace() }
     }
 
     /// Proven dead: seen from its own namespace, no process has its id, or the one that has it started at another
@@ -34,7 +30,7 @@ impl Identity {
         }
         match fs::read_to_string(format!("/proc/{}/stat", self.pid)) {
             Ok(stat) => match fields(&stat) {
-                Some((state, start)) => (self.start != 0 && start != self.start) || matches!(state, 'Z' | 'X'),
+                Some((state, began)) => (self.start != 0 && began != self.start) || matches!(state, 'Z' | 'X'),
                 None => false,
             },
             Err(error) => error.kind() == std::io::ErrorKind::NotFound && fs::metadata("/proc/self/stat").is_ok(),
@@ -85,9 +81,7 @@ pub fn watch_forks() {
 
 /// CLOCK_REALTIME in ns since the Unix epoch. Read through the vDSO: no system call.
 pub fn unix_ns() -> u64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| since.as_nanos() as u64)
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
 }
 
 /// Random bytes for seeds, from the kernel; when it has none to give, from the clock and the process id.

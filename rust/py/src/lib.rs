@@ -1,14 +1,34 @@
 //! The extension module `shadowlane._core`: conversions only; the logic is in `shadowlane-core`.
 
+#![allow(clippy::needless_pass_by_value, reason = "arguments are extracted from Python by value")]
+
 use pyo3::prelude::*;
 
-/// The compiled core of shadowlane.
+mod convert;
+mod drain;
+mod lane;
+mod samplers;
+mod sanitize;
+
+/// The compiled core of shadowlane. What is public of it is re-exported by `shadowlane.core`.
 #[pymodule(gil_used = false)]
 mod _core {
     use pyo3::prelude::*;
+    use pyo3::types::PyTuple;
+
+    #[pymodule_export]
+    use crate::drain::{Drainer, check_directory, lane_status, set_enabled};
+    #[pymodule_export]
+    use crate::lane::{Lane, Ticket};
+    #[pymodule_export]
+    use crate::samplers::{RateLimiter, RatioSampler, Reservoir, StickySampler, WeightedReservoir, request_hash};
+    #[pymodule_export]
+    use crate::sanitize::{Finding, Redactor, Sanitizer};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        module.add("__version__", env!("CARGO_PKG_VERSION"))
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        let names = shadowlane_core::Reason::ALL.iter().map(|reason| reason.name());
+        module.add("REASONS", PyTuple::new(module.py(), names.collect::<Vec<_>>())?)
     }
 }

@@ -89,7 +89,9 @@ impl<M: Memory> Consumer<M> {
                         return Step::Record(Drained { seq, value });
                     }
                 }
-                PADDING if length >= WORD && length % WORD == 0 && length <= room => self.pass(length, Kind::Skipped),
+                PADDING if length >= WORD && length.is_multiple_of(WORD) && length <= room => {
+                    self.pass(length, Kind::Skipped);
+                }
                 0 | CLAIMED if !producer_is_dead => return Step::Blocked,
                 CLAIMED if length >= WORD && record_size(length - WORD) <= room => {
                     self.pass(record_size(length - WORD), Kind::Skipped);

@@ -41,20 +41,19 @@ pub fn claim<M: Memory>(memory: &M, payload: u64) -> Option<Claim<'_, M>> {
             }
             cursors.head_cache.0.store(head, Ordering::Release);
         }
-        match cursors.tail.0.compare_exchange_weak(tail, next, Ordering::AcqRel, Ordering::Relaxed) {
-            Err(now) => tail = now,
-            Ok(_) => {
-                if padding > 0 {
-                    memory.word(place).store(PADDING | padding, Ordering::Release);
-                }
-                let at = if padding > 0 { 0 } else { place };
-                memory.word(at).store(CLAIMED | (payload + WORD), Ordering::Relaxed);
-                // A producer killed from here on leaves a word that says how long the torn record is; killed before,
-                // it leaves zeros up to the next record. Program order is enough: a kill falls between instructions.
-                compiler_fence(std::sync::atomic::Ordering::SeqCst);
-                return Some(Claim { memory, at, payload, size, open: true });
-            }
+        if let Err(now) = cursors.tail.0.compare_exchange_weak(tail, next, Ordering::AcqRel, Ordering::Relaxed) {
+            tail = now;
+            continue;
         }
+        if padding > 0 {
+            memory.word(place).store(PADDING | padding, Ordering::Release);
+        }
+        let at = if padding > 0 { 0 } else { place };
+        memory.word(at).store(CLAIMED | (payload + WORD), Ordering::Relaxed);
+        // A producer killed from here on leaves a word that says how long the torn record is; killed before, it leaves
+        // zeros up to the next record. Program order is enough: a kill falls between instructions.
+        compiler_fence(std::sync::atomic::Ordering::SeqCst);
+        return Some(Claim { memory, at, payload, size, open: true });
     }
 }
 

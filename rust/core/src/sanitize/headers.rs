@@ -1,0 +1,104 @@
+//! Headers: default-deny. What identifies a user or a client, or lets somebody in, never passes, whatever is allowed.
+
+use super::{Findings, Redaction};
+use crate::drain::OwnedHeader;
+
+/// Request headers that may pass: what selects the representation, and nothing about who asks.
+const REQUEST: &[&str] = &["accept", "accept-language", "content-type", "anthropic-version", "openai-beta"];
+
+/// Response headers that may be kept: what the comparison and the limits read.
+const RESPONSE: &[&str] = &[
+    "content-type",
+    "content-language",
+    "retry-after",
+    "openai-model",
+    "openai-version",
+    "openai-processing-ms",
+    "x-model-rev",
+    "x-index-hash",
+    "ratelimit",
+    "ratelimit-policy",
+    "ratelimit-limit",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+];
+const RESPONSE_PREFIXES: &[&str] = &["x-ratelimit-", "anthropic-ratelimit-", "x-rate-limit-"];
+
+/// Never pass: credentials, cookies, repeat protection, the client's address, and the framing of another connection
+/// (RFC 9110 §7.6.1).
+const NEVER: &[&str] = &[
+    "authorization",
+    "proxy-authorization",
+    "authentication-info",
+    "www-authenticate",
+    "proxy-authenticate",
+    "cookie",
+    "set-cookie",
+    "set-cookie2",
+    "x-api-key",
+    "api-key",
+    "apikey",
+    "x-goog-api-key",
+    "ocp-apim-subscription-key",
+    "idempotency-key",
+    "x-idempotency-key",
+    "x-forwarded-for",
+    "x-real-ip",
+    "x-client-ip",
+    "forwarded",
+    "via",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "x-forwarded-user",
+    "x-forwarded-email",
+    "from",
+    "host",
+    "connection",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "content-length",
+    "content-encoding",
+    "accept-encoding",
+    "expect",
+];
+const NEVER_PARTS: &[&str] =
+    &["token", "secret", "password", "passwd", "credential", "session", "signature", "auth-", "-auth", "cookie"];
+
+/// Whether a header is one that can never pass.
+pub(super) fn is_never(name: &str) -> bool {
+    // Rate-limit headers speak of tokens, and mean units.
+    let limit = RESPONSE_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    NEVER.contains(&name) || (!limit && NEVER_PARTS.iter().any(|part| name.contains(part)))
+}
+
+pub(super) fn clean(
+    redaction: &Redaction,
+    allowed: &[String],
+    headers: &[(&[u8], &[u8])],
+    response: bool,
+    findings: &mut Findings,
+) -> Vec<OwnedHeader> {
+    let mut kept = Vec::new();
+    for (name, value) in headers {
+        let Ok(name) = std::str::from_utf8(name) else {
+            continue;
+        };
+        let name = name.to_ascii_lowercase();
+        if is_never(&name) || value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+            continue;
+        }
+        let listed = if response {
+            RESPONSE.contains(&name.as_str()) || RESPONSE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        } else {
+            REQUEST.contains(&name.as_str())
+        };
+        if listed || allowed.contains(&name) {
+            let value = redaction.text(&String::from_utf8_lossy(value), findings).into_bytes();
+            kept.push((name.into_bytes(), value));
+        }
+    }
+    kept
+}

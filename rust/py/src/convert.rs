@@ -1,0 +1,146 @@
+//! Conversions between Python's objects and the core's slices. Borrowed: nothing here copies a body.
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+
+/// `shadowlane.errors` class for a core error.
+pub fn raise(py: Python<'_>, error: &shadowlane_core::Error) -> PyErr {
+    let class = match error {
+        shadowlane_core::Error::Invalid { .. } => "ConfigError",
+        _ => "LaneError",
+    };
+    let made = py
+        .import("shadowlane.errors")
+        .and_then(|errors| errors.getattr(class))
+        .and_then(|class| class.call1((error.to_string(),)));
+    match made {
+        Ok(instance) => PyErr::from_value(instance),
+        Err(error) => error,
+    }
+}
+
+/// Headers as borrowed Python objects, kept alive by the value.
+pub struct Headers<'py> {
+    pairs: Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>,
+}
+
+impl<'py> Headers<'py> {
+    /// From any sequence of `(bytes, bytes)` pairs.
+    pub fn new(headers: &Bound<'py, PyAny>) -> PyResult<Self> {
+        let mut pairs = Vec::new();
+        if let Ok(list) = headers.cast::<PyList>() {
+            pairs.reserve(list.len());
+            for item in list {
+                pairs.push(pair(&item)?);
+            }
+        } else {
+            for item in headers.try_iter()? {
+                pairs.push(pair(&item?)?);
+            }
+        }
+        Ok(Self { pairs })
+    }
+
+    /// Borrowed names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+    }
+
+    /// Borrowed names and values, collected.
+    pub fn slices(&self) -> Vec<(&[u8], &[u8])> {
+        self.iter().collect()
+    }
+}
+
+/// One pair: ASGI asks for two-item iterables of bytes; tuples are the common case.
+pub fn pair<'py>(item: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+    if let Ok(tuple) = item.cast::<PyTuple>()
+        && tuple.len() == 2
+    {
+        return Ok((
+            tuple.get_item(0)?.cast_into::<PyBytes>().map_err(PyErr::from)?,
+            tuple.get_item(1)?.cast_into::<PyBytes>().map_err(PyErr::from)?,
+        ));
+    }
+    let (name, value): (Bound<'py, PyAny>, Bound<'py, PyAny>) = (item.get_item(0)?, item.get_item(1)?);
+    Ok((name.cast_into::<PyBytes>().map_err(PyErr::from)?, value.cast_into::<PyBytes>().map_err(PyErr::from)?))
+}
+
+/// A body: one `bytes`, or a list of them.
+pub enum Body<'py> {
+    /// In one piece.
+    Whole(Bound<'py, PyBytes>),
+    /// In the pieces in which it passed.
+    Pieces(Vec<Bound<'py, PyBytes>>),
+}
+
+impl<'py> Body<'py> {
+    /// From `bytes` or a list of `bytes`.
+    pub fn new(body: &Bound<'py, PyAny>) -> PyResult<Self> {
+        if let Ok(whole) = body.cast::<PyBytes>() {
+            return Ok(Self::Whole(whole.clone()));
+        }
+        let list =
+            body.cast::<PyList>().map_err(|_| PyTypeError::new_err("a body must be bytes or a list of bytes"))?;
+        let mut pieces = Vec::with_capacity(list.len());
+        for piece in list {
+            pieces.push(match piece.cast_into::<PyBytes>() {
+                Ok(bytes) => bytes,
+                // A bytearray or memoryview that a framework passes on.
+                Err(error) => {
+                    let other = error.into_inner();
+                    PyBytes::new(other.py(), &other.extract::<Vec<u8>>()?)
+                }
+            });
+        }
+        Ok(Self::Pieces(pieces))
+    }
+
+    /// Lend the pieces.
+    pub fn with<R>(&self, use_it: impl FnOnce(&[&[u8]]) -> R) -> R {
+        match self {
+            Self::Whole(bytes) => use_it(&[bytes.as_bytes()]),
+            Self::Pieces(pieces) => match pieces.as_slice() {
+                [] => use_it(&[]),
+                [one] => use_it(&[one.as_bytes()]),
+                many => use_it(&many.iter().map(PyBytesMethods::as_bytes).collect::<Vec<_>>()),
+            },
+        }
+    }
+}
+
+/// Text given as `str` or as ASCII `bytes`.
+pub enum Text<'py> {
+    /// `bytes`.
+    Bytes(Bound<'py, PyBytes>),
+    /// `str`.
+    Str(Bound<'py, PyString>),
+}
+
+impl<'py> FromPyObject<'_, 'py> for Text<'py> {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(bytes) = value.cast::<PyBytes>() {
+            return Ok(Self::Bytes(bytes.to_owned()));
+        }
+        let text = value.cast::<PyString>().map_err(|_| PyTypeError::new_err("expected str or bytes"))?;
+        Ok(Self::Str(text.to_owned()))
+    }
+}
+
+impl Text<'_> {
+    /// The bytes; text as UTF-8.
+    pub fn with<R>(&self, use_it: impl FnOnce(&[u8]) -> R) -> PyResult<R> {
+        match self {
+            Self::Bytes(bytes) => Ok(use_it(bytes.as_bytes())),
+            Self::Str(text) => Ok(use_it(text.to_cow()?.as_bytes())),
+        }
+    }
+}
+
+/// A `ValueError` that names the argument.
+pub fn invalid(field: &str, why: &str) -> PyErr {
+    PyValueError::new_err(format!("{field}: {why}"))
+}

@@ -1,0 +1,226 @@
+//! `Drainer`: the worker's side, and what the command line asks of a lane.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
+use shadowlane_core::drain::{DrainedCopy, Drainer as Core};
+use shadowlane_core::lanedir;
+use shadowlane_core::reason::Reason;
+use shadowlane_core::sanitize::{Options, Sanitizer};
+use shadowlane_core::status::{LaneStatus, set_enabled as core_set_enabled};
+
+use crate::convert::raise;
+use crate::sanitize::headers_out;
+
+/// Empties the lane's rings: the worker's side. Only one process has it; it is released by `close`, or by the kernel
+/// when the process ends.
+///
+/// `allow_headers`, `secret_names`, `allow_values`: see `[sanitize]`. `ignore`: JSON fields that `req_hash` leaves out.
+/// Raises shadowlane.LaneError when another worker has the lane, or its directory cannot be used.
+#[pyclass(frozen, module = "shadowlane._core")]
+pub struct Drainer {
+    core: Mutex<Option<Core>>,
+    acks: Mutex<Vec<(u64, u64)>>,
+}
+
+impl Drainer {
+    fn with<R>(&self, py: Python<'_>, none: R, use_it: impl FnOnce(&mut Core) -> R + Send) -> R
+    where
+        R: Send,
+    {
+        py.detach(|| match self.core.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            Some(core) => use_it(core),
+            None => none,
+        })
+    }
+
+    fn take_acks(&self) -> Vec<(u64, u64)> {
+        std::mem::take(&mut *self.acks.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[pymethods]
+impl Drainer {
+    #[new]
+    #[pyo3(signature = (directory, *, allow_headers, ignore=Vec::new(), secret_names=Vec::new(), allow_values=Vec::new()))]
+    fn new(
+        py: Python<'_>,
+        directory: PathBuf,
+        allow_headers: Vec<String>,
+        ignore: Vec<String>,
+        secret_names: Vec<String>,
+        allow_values: Vec<String>,
+    ) -> PyResult<Self> {
+        let core = py
+            .detach(|| {
+                let sanitizer = Sanitizer::new(&Options { allow_headers, secret_names, allow_values })?;
+                Core::open(&directory, sanitizer, ignore)
+            })
+            .map_err(|error| raise(py, &error))?;
+        Ok(Self { core: Mutex::new(Some(core)), acks: Mutex::new(Vec::new()) })
+    }
+
+    /// Up to `max_frames` sanitized copies, or `max_bytes` of bodies, as tuples in the order of shadowlane.types.Copy.
+    /// Runs without the GIL; never waits for a producer. Empty when there is nothing to read now.
+    fn drain<'py>(&self, py: Python<'py>, max_frames: usize, max_bytes: usize) -> PyResult<Bound<'py, PyList>> {
+        let acks = self.take_acks();
+        let copies = self.with(py, Vec::new(), |core| {
+            core.ack_all(acks);
+            core.drain(max_frames, max_bytes)
+        });
+        let list = PyList::empty(py);
+        for copy in &copies {
+            list.append(row(py, copy)?)?;
+        }
+        Ok(list)
+    }
+
+    /// Acknowledge a copy: its frame is given back to the gateway with the next drain.
+    fn ack(&self, ring: u64, seq: u64) {
+        self.acks.lock().unwrap_or_else(PoisonError::into_inner).push((ring, seq));
+    }
+
+    /// Report that the worker lives.
+    fn beat(&self, py: Python<'_>) {
+        self.with(py, (), |core| core.beat());
+    }
+
+    /// How many gateway processes have an open ring.
+    fn live_producers(&self, py: Python<'_>) -> usize {
+        self.with(py, 0, |core| core.live_producers())
+    }
+
+    /// How many rings hold something that is not acknowledged.
+    fn pending(&self, py: Python<'_>) -> usize {
+        let acks = self.take_acks();
+        self.with(py, 0, |core| {
+            core.ack_all(acks);
+            core.acked();
+            core.pending()
+        })
+    }
+
+    /// How many frames were acknowledged in the lane's life, by all its workers.
+    fn acked(&self, py: Python<'_>) -> u64 {
+        self.with(py, 0, Core::acked)
+    }
+
+    /// The lane's identity, 32 hex digits: another one after the lane's directory was made anew.
+    fn lane_id(&self, py: Python<'_>) -> String {
+        self.with(py, String::new(), |core| core.lane_id())
+    }
+
+    /// Apply what is acknowledged and release the lane. Frames that were drained and not acknowledged stay.
+    fn close(&self, py: Python<'_>) {
+        let acks = self.take_acks();
+        py.detach(|| {
+            if let Some(mut core) = self.core.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                core.ack_all(acks);
+                core.close();
+            }
+        });
+    }
+}
+
+fn row<'py>(py: Python<'py>, copy: &DrainedCopy) -> PyResult<Bound<'py, PyTuple>> {
+    let findings = PyDict::new(py);
+    for (kind, count) in &copy.findings {
+        findings.set_item(kind, count)?;
+    }
+    let headers = PyTuple::new(py, headers_out(py, &copy.headers))?;
+    let response_headers = PyTuple::new(py, headers_out(py, &copy.response_headers))?;
+    let items: [Bound<'py, PyAny>; 17] = [
+        copy.shadow_id.as_str().into_pyobject(py)?.into_any(),
+        copy.req_hash.as_str().into_pyobject(py)?.into_any(),
+        copy.started_ns.into_pyobject(py)?.into_any(),
+        copy.method.as_str().into_pyobject(py)?.into_any(),
+        copy.target.as_str().into_pyobject(py)?.into_any(),
+        headers.into_any(),
+        PyBytes::new(py, &copy.body).into_any(),
+        copy.status.into_pyobject(py)?.into_any(),
+        response_headers.into_any(),
+        PyBytes::new(py, &copy.response_body).into_any(),
+        copy.ttfb_ns.into_pyobject(py)?.into_any(),
+        copy.duration_ns.into_pyobject(py)?.into_any(),
+        copy.flags.into_pyobject(py)?.into_any(),
+        copy.blocked.map_or("", Reason::name).into_pyobject(py)?.into_any(),
+        findings.into_any(),
+        copy.ring.into_pyobject(py)?.into_any(),
+        copy.seq.into_pyobject(py)?.into_any(),
+    ];
+    PyTuple::new(py, items)
+}
+
+/// lane_status(directory): what a lane's files say about it, as a dict. Raises shadowlane.LaneError when there is no
+/// such lane, or its directory is not safe to use.
+#[pyfunction]
+pub fn lane_status(py: Python<'_>, directory: PathBuf) -> PyResult<Bound<'_, PyDict>> {
+    let status = py.detach(|| LaneStatus::read(&directory)).map_err(|error| raise(py, &error))?;
+    let out = PyDict::new(py);
+    out.set_item("directory", directory.to_string_lossy())?;
+    out.set_item("lane_id", &status.lane_id)?;
+    out.set_item("enabled", status.enabled)?;
+    let settled = status.totals.settled();
+    out.set_item("seen", settled)?;
+    out.set_item("open", status.totals.started.saturating_sub(settled))?;
+    out.set_item("mirrored", status.totals.mirrored)?;
+    let dropped = PyDict::new(py);
+    for reason in Reason::ALL {
+        let count = status.totals.dropped.get(*reason as usize).copied().unwrap_or_default();
+        if count > 0 {
+            dropped.set_item(reason.name(), count)?;
+        }
+    }
+    out.set_item("dropped", dropped)?;
+    out.set_item("acked", status.totals.acked)?;
+    out.set_item("corrupt", status.totals.corrupt)?;
+    let rings = PyList::empty(py);
+    for ring in &status.rings {
+        let item = PyDict::new(py);
+        item.set_item("ring", ring.id)?;
+        item.set_item("pid", ring.pid)?;
+        item.set_item("alive", ring.alive)?;
+        item.set_item("bytes", ring.bytes)?;
+        item.set_item("used", ring.used)?;
+        item.set_item("started", ring.totals.started)?;
+        item.set_item("mirrored", ring.totals.mirrored)?;
+        item.set_item("open", ring.totals.started.saturating_sub(ring.totals.settled()))?;
+        item.set_item("acked", ring.totals.acked)?;
+        rings.append(item)?;
+    }
+    out.set_item("rings", rings)?;
+    out.set_item("refused", &status.refused)?;
+    out.set_item("ringless", status.ringless)?;
+    out.set_item("ring_error", &status.ring_error)?;
+    let cap = PyDict::new(py);
+    cap.set_item("qps", status.cap.0)?;
+    cap.set_item("burst", status.cap.1)?;
+    cap.set_item("available", status.cap.2)?;
+    out.set_item("cap", cap)?;
+    let sampler = PyDict::new(py);
+    sampler.set_item("ratio", status.sampler.0)?;
+    sampler.set_item("eligible", status.sampler.1)?;
+    sampler.set_item("taken", status.sampler.2)?;
+    out.set_item("sampler", sampler)?;
+    let worker = PyDict::new(py);
+    worker.set_item("pid", status.worker_pid)?;
+    worker.set_item("alive", status.worker_alive)?;
+    worker.set_item("heartbeat_age_s", status.worker_age_s)?;
+    out.set_item("worker", worker)?;
+    Ok(out)
+}
+
+/// set_enabled(directory, enabled): the kill switch, for all processes of a lane at once. Raises shadowlane.LaneError
+/// when there is no such lane.
+#[pyfunction]
+pub fn set_enabled(py: Python<'_>, directory: PathBuf, enabled: bool) -> PyResult<()> {
+    core_set_enabled(&directory, enabled).map_err(|error| raise(py, &error))
+}
+
+/// check_directory(directory): raises shadowlane.LaneError when a lane must not use the directory, and says why.
+#[pyfunction]
+pub fn check_directory(py: Python<'_>, directory: PathBuf) -> PyResult<()> {
+    lanedir::check(&directory).map_err(|error| raise(py, &error))
+}

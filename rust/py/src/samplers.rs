@@ -1,0 +1,231 @@
+//! Samplers, the rate limiter and the request hash.
+
+use std::sync::{Mutex, PoisonError};
+
+use pyo3::prelude::*;
+use shadowlane_core::gcra::{GcraCell, monotonic_ns};
+use shadowlane_core::hash::{hex32, request_hash as core_hash};
+use shadowlane_core::process::random_u64;
+use shadowlane_core::reservoir::{Reservoir as CoreReservoir, WeightedReservoir as CoreWeighted};
+use shadowlane_core::sampler::{RatioCell, sticky_take};
+
+use crate::convert::{Headers, Text, invalid};
+
+fn value_error(error: &shadowlane_core::Error) -> PyErr {
+    pyo3::exceptions::PyValueError::new_err(error.to_string())
+}
+
+/// RatioSampler(ratio, seed=None): takes exactly a share of what it is asked about, at unpredictable places.
+///
+/// For every prefix of n calls the number taken and ratio * n differ by less than 2; one call of each 1/ratio consecutive
+/// ones is taken, each with the same probability (selection sampling, Knuth, TAOCP vol. 2, 3.4.2, algorithm S).
+/// `ratio`: a float in [0, 1]. `seed`: 64 bits; None is random. Safe to share between threads.
+///
+/// Raises ValueError for another ratio.
+#[pyclass(frozen, module = "shadowlane.core")]
+pub struct RatioSampler {
+    cell: RatioCell,
+}
+
+#[pymethods]
+impl RatioSampler {
+    #[new]
+    #[pyo3(signature = (ratio, seed=None))]
+    fn new(ratio: f64, seed: Option<u64>) -> PyResult<Self> {
+        let cell = RatioCell::new();
+        cell.configure(ratio, seed.unwrap_or_else(random_u64)).map_err(|error| value_error(&error))?;
+        Ok(Self { cell })
+    }
+
+    /// Whether to take the next one.
+    fn take(&self) -> bool {
+        self.cell.take()
+    }
+
+    /// Change the ratio from the next call on; what was taken stays counted. Raises ValueError outside [0, 1].
+    fn set_ratio(&self, ratio: f64) -> PyResult<()> {
+        self.cell.set_ratio(ratio).map_err(|error| value_error(&error))
+    }
+
+    /// The ratio, exact to 2**-33.
+    #[getter]
+    fn ratio(&self) -> f64 {
+        self.cell.ratio()
+    }
+
+    /// How many calls there were.
+    #[getter]
+    fn eligible(&self) -> u64 {
+        self.cell.eligible()
+    }
+
+    /// How many were taken.
+    #[getter]
+    fn taken(&self) -> u64 {
+        self.cell.taken()
+    }
+}
+
+/// StickySampler(ratio, salt=b""): one key stays in or out, and raising the ratio keeps those already in.
+///
+/// A key is in when XXH3-64 of salt and key is below ratio * 2**64. `ratio`: a float in [0, 1]. `salt`: bytes or str;
+/// equal salts give identical samples, different salts independent ones. Raises ValueError for another ratio.
+#[pyclass(frozen, module = "shadowlane.core")]
+pub struct StickySampler {
+    ratio: f64,
+    salt: Vec<u8>,
+}
+
+#[pymethods]
+impl StickySampler {
+    #[new]
+    #[pyo3(signature = (ratio, salt=None))]
+    fn new(ratio: f64, salt: Option<Text<'_>>) -> PyResult<Self> {
+        if !(0.0..=1.0).contains(&ratio) {
+            return Err(invalid("ratio", &format!("{ratio} is not between 0 and 1")));
+        }
+        let salt = salt.map(|salt| salt.with(<[u8]>::to_vec)).transpose()?.unwrap_or_default();
+        Ok(Self { ratio, salt })
+    }
+
+    /// Whether the key (bytes) is in the sample.
+    fn take(&self, key: &[u8]) -> bool {
+        sticky_take(self.ratio, &self.salt, key)
+    }
+
+    /// The ratio.
+    #[getter]
+    fn ratio(&self) -> f64 {
+        self.ratio
+    }
+}
+
+/// Reservoir(k, seed=None): a uniform sample of k items from a stream of unknown length.
+///
+/// Algorithm L (Li, ACM TOMS 20(4), 1994): after n items each is kept with probability k/n. Raises ValueError for k = 0.
+#[pyclass(frozen, module = "shadowlane.core")]
+pub struct Reservoir {
+    inner: Mutex<CoreReservoir<Py<PyAny>>>,
+}
+
+#[pymethods]
+impl Reservoir {
+    #[new]
+    #[pyo3(signature = (k, seed=None))]
+    fn new(k: usize, seed: Option<u64>) -> PyResult<Self> {
+        let inner = CoreReservoir::new(k, seed.unwrap_or_else(random_u64)).map_err(|error| value_error(&error))?;
+        Ok(Self { inner: Mutex::new(inner) })
+    }
+
+    /// Show the next item. Returns what does not stay: this item, the one whose place it took, or None.
+    fn offer(&self, item: Py<PyAny>) -> Option<Py<PyAny>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).offer(item)
+    }
+
+    /// What is kept, as a list in no particular order.
+    fn items(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.items().iter().map(|item| item.clone_ref(py)).collect()
+    }
+
+    /// How many items were shown.
+    #[getter]
+    fn seen(&self) -> u64 {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).seen()
+    }
+}
+
+/// WeightedReservoir(k, seed=None): a weighted sample of k items without replacement.
+///
+/// A-ExpJ (Efraimidis and Spirakis, Information Processing Letters 97(5), 2006). Raises ValueError for k = 0 and for a
+/// weight that is not finite and above 0.
+#[pyclass(frozen, module = "shadowlane.core")]
+pub struct WeightedReservoir {
+    inner: Mutex<CoreWeighted<Py<PyAny>>>,
+}
+
+#[pymethods]
+impl WeightedReservoir {
+    #[new]
+    #[pyo3(signature = (k, seed=None))]
+    fn new(k: usize, seed: Option<u64>) -> PyResult<Self> {
+        let inner = CoreWeighted::new(k, seed.unwrap_or_else(random_u64)).map_err(|error| value_error(&error))?;
+        Ok(Self { inner: Mutex::new(inner) })
+    }
+
+    /// Show the next item with its weight. Returns what does not stay, or None.
+    #[pyo3(signature = (item, weight=1.0))]
+    fn offer(&self, item: Py<PyAny>, weight: f64) -> PyResult<Option<Py<PyAny>>> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.offer(item, weight).map_err(|error| value_error(&error))
+    }
+
+    /// What is kept, as a list in no particular order.
+    fn items(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.items().map(|item| item.clone_ref(py)).collect()
+    }
+
+    /// How many items were shown.
+    #[getter]
+    fn seen(&self) -> u64 {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).seen()
+    }
+}
+
+/// RateLimiter(rate, burst): at most rate * t + burst units in any window of t seconds.
+///
+/// GCRA (ITU-T I.371, annex A) on CLOCK_MONOTONIC, one atomic word, no lock. `rate`: units a second, above 0. `burst`:
+/// units that may come at once, at least 1. Safe to share between threads. Raises ValueError for other values.
+#[pyclass(frozen, module = "shadowlane.core")]
+pub struct RateLimiter {
+    cell: GcraCell,
+}
+
+#[pymethods]
+impl RateLimiter {
+    #[new]
+    fn new(rate: f64, burst: u32) -> PyResult<Self> {
+        let cell = GcraCell::new();
+        cell.configure(rate, burst).map_err(|error| value_error(&error))?;
+        Ok(Self { cell })
+    }
+
+    /// Take n units now, or none; never waits.
+    #[pyo3(signature = (n=1))]
+    fn try_acquire(&self, n: u32) -> bool {
+        self.cell.try_acquire_n_at(n, monotonic_ns())
+    }
+
+    /// Change the rate; what was given out stays given out. Raises ValueError unless above 0.
+    fn set_rate(&self, rate: f64) -> PyResult<()> {
+        self.cell.set_rate(rate).map_err(|error| value_error(&error))
+    }
+
+    /// Units that could be taken at once now.
+    #[getter]
+    fn available(&self) -> f64 {
+        self.cell.available_at(monotonic_ns())
+    }
+}
+
+/// request_hash(method, target, headers, body, ignore=()): 32 hex digits, the same for the same request in every
+/// process and release.
+///
+/// XXH3-128 over a canonical form: upper-case method, path normalised as in RFC 3986 section 6.2.2, sorted query, content
+/// type without parameters, accept, accept-language, and the body: JSON in its RFC 8785 form, anything else as it is.
+/// `headers`: (name, value) pairs of bytes. `ignore`: JSON pointers (RFC 6901), or names of fields at the top, to leave
+/// out.
+#[pyfunction]
+#[pyo3(signature = (method, target, headers, body, ignore=Vec::new()))]
+pub fn request_hash(
+    method: &str,
+    target: Text<'_>,
+    headers: &Bound<'_, PyAny>,
+    body: &[u8],
+    ignore: Vec<String>,
+) -> PyResult<String> {
+    let headers = Headers::new(headers)?;
+    let ignore: Vec<&str> = ignore.iter().map(String::as_str).collect();
+    target.with(|target| hex32(core_hash(method.as_bytes(), target, &headers.slices(), body, &ignore)))
+}
