@@ -2,6 +2,7 @@
 
 In the templates ``[kind:said|swapped]`` marks a fact and what takes its place. Each swap changes one fact, nothing
 else.
+The judge was corrected after misses on this very set: its figures here show that nothing got worse, and no more.
 """
 
 from __future__ import annotations
