@@ -43,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="shadowlane", description="Mirror a sample of a gateway's traffic to a shadow service, and judge the answers."
+        prog="shadowlane",
+        description="Mirror a sample of a gateway's traffic to a shadow service, and judge the answers.",
     )
     parser.add_argument("--version", action="version", version=f"shadowlane {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -160,9 +160,7 @@ class Pipeline:
         while not stop.is_set() and not writer.done():
             rows: list[tuple[Any, ...]] = []
             if len(self._tracked) < _MAX_TRACKED and self._tracked_bytes < _MAX_TRACKED_BYTES:
-                rows = await loop.run_in_executor(
-                    self._drain_thread, self._drainer.drain, _DRAIN_FRAMES, _DRAIN_BYTES
-                )
+                rows = await loop.run_in_executor(self._drain_thread, self._drainer.drain, _DRAIN_FRAMES, _DRAIN_BYTES)
             if rows:
                 idle_since, pause = None, _POLL_MIN_S
                 await self._dispatch([Copy(**dict(zip(_COPY_FIELDS, row, strict=True))) for row in rows])

@@ -128,13 +128,13 @@ fn create_temporary(path: &Path, size: u64) -> Result<Mapped> {
     if code != 0 {
         return Err(io("cannot allocate the memory of", path)(std::io::Error::from_raw_os_error(code)));
     }
-    map(&file, path)
+    // Populated here, so that no page fault waits on the user path.
+    map(&file, path, MmapOptions::new().populate())
 }
 
-fn map(file: &File, path: &Path) -> Result<Mapped> {
-    let map = MmapOptions::new().map_raw(file).map_err(io("cannot map", path))?;
-    // A forked child must find the parent's counters mapped (it never writes to them), but a core dump must not hold
-    // bodies that nobody has sanitized.
+fn map(file: &File, path: &Path, options: &MmapOptions) -> Result<Mapped> {
+    let map = options.map_raw(file).map_err(io("cannot map", path))?;
+    // A core dump must not hold bodies that nobody has sanitized.
     let _ = map.advise(memmap2::Advice::DontDump);
     Ok(Mapped { map })
 }
@@ -155,7 +155,7 @@ pub fn open(path: &Path, least: u64) -> Result<Mapped> {
     if meta.len() < least {
         return Err(refused(path, "is shorter than its layout; it is not of this version, remove it"));
     }
-    map(&file, path)
+    map(&file, path, &MmapOptions::new())
 }
 
 /// An exclusive lock that the kernel releases when the process ends, however it ends.
