@@ -1,0 +1,166 @@
+"""Budgets: how many tokens and how much money a shadow may cost in any hour and any day.
+
+Invariants: what was recorded within the last hour or day is never undercounted (a slot of time leaves only as a whole);
+a budget that is reached stays so until enough of it is old. Copies that are out when it is reached still cost: the
+overshoot is at most what was in flight.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+__all__ = ["Budget", "BudgetLimits", "Price"]
+
+_SLOTS = 60
+_HOUR_S, _DAY_S = 3600.0, 86400.0
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a model costs, in any one currency for a million tokens."""
+
+    input: float
+    output: float
+    cached_input: float | None = None
+    """Input that the provider had cached; ``None``: as ``input``."""
+    cache_write: float | None = None
+    """Input that the provider puts into its cache (Anthropic); ``None``: as ``input``."""
+
+
+class BudgetLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The limits; infinity is none. Money is in the prices' currency."""
+
+    tokens_per_hour: float = math.inf
+    tokens_per_day: float = math.inf
+    money_per_hour: float = math.inf
+    money_per_day: float = math.inf
+
+
+class Spent(msgspec.Struct, frozen=True):
+    """What was recorded within a window."""
+
+    tokens: float
+    money: float
+
+
+class Budget:
+    """Counts a shadow's usage against limits.
+
+    ``prices`` by model: the exact name first, else the longest name that the model starts with (``gpt-4o`` for
+    ``gpt-4o-2024-08-06``), else ``*``. A model without a price counts as the dearest one and is named in
+    :attr:`unpriced`. ``now`` is in seconds; give the Unix time when a snapshot is to outlive the process.
+    Raises ValueError for a limit that is not positive, and for money limits without prices.
+    """
+
+    def __init__(self, limits: BudgetLimits, prices: Mapping[str, Price] | None = None) -> None:
+        for name in limits.__struct_fields__:
+            if not getattr(limits, name) > 0:
+                raise ValueError(f"{name} = {getattr(limits, name)!r}: use more than 0, or leave it out")
+        self._prices = dict(prices or {})
+        if not self._prices and min(limits.money_per_hour, limits.money_per_day) < math.inf:
+            raise ValueError("money_per_hour and money_per_day need prices: give a price for each model, or for '*'")
+        self._limits = limits
+        self._windows = {"hour": _Window(_HOUR_S), "day": _Window(_DAY_S)}
+        self.unpriced: set[str] = set()
+
+    def allow(self, now: float) -> bool:
+        """Whether another copy may be sent."""
+        return not self.reached(now)
+
+    def reached(self, now: float) -> str:
+        """The limit that is reached, by its name, or empty."""
+        for window in ("hour", "day"):
+            spent = self.spent(window, now)
+            for what, value in (("tokens", spent.tokens), ("money", spent.money)):
+                name = f"{what}_per_{window}"
+                if value >= getattr(self._limits, name):
+                    return name
+        return ""
+
+    def spent(self, window: str, now: float) -> Spent:
+        """What was recorded within the last ``hour`` or ``day``."""
+        return self._windows[window].total(now)
+
+    def record(self, model: str, usage: Mapping[str, int], now: float) -> Spent:
+        """Count an answer's ``usage`` (the names of OpenAI or Anthropic) and return what it cost."""
+        cost = self._cost(model, usage)
+        if cost.tokens or cost.money:
+            for window in self._windows.values():
+                window.add(cost, now)
+        return cost
+
+    def snapshot(self) -> dict[str, Any]:
+        """The counts as plain values, for JSON."""
+        return {name: window.rows() for name, window in self._windows.items()}
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Take over the counts of a :meth:`snapshot`; ``now`` must then come from the same clock."""
+        for name, window in self._windows.items():
+            window.load(snapshot.get(name, ()))
+
+    def _cost(self, model: str, usage: Mapping[str, int]) -> Spent:
+        def count(*names: str) -> int:
+            return next((max(usage[name], 0) for name in names if name in usage), 0)
+
+        plain, output = count("prompt_tokens", "input_tokens"), count("completion_tokens", "output_tokens")
+        write, read = count("cache_creation_input_tokens"), count("cache_read_input_tokens")
+        cached = min(count("cached_tokens", "prompt_tokens_details.cached_tokens"), plain)  # OpenAI's lie within
+        total = max(count("total_tokens"), plain + output + write + read)
+        if not self._prices or not total:
+            return Spent(total, 0.0)
+        price = self._price(model)
+        cached_price = price.input if price.cached_input is None else price.cached_input
+        write_price = price.input if price.cache_write is None else price.cache_write
+        # Tokens that a total names and no part does are counted as the dearer kind: some services give only totals.
+        rest = total - (plain + output + write + read)
+        money = (
+            (plain - cached) * price.input
+            + (cached + read) * cached_price
+            + write * write_price
+            + output * price.output
+            + rest * max(price.input, price.output)
+        )
+        return Spent(total, money / 1e6)
+
+    def _price(self, model: str) -> Price:
+        if model in self._prices:
+            return self._prices[model]
+        prefixes = [name for name in self._prices if name != "*" and model.startswith(name)]
+        if prefixes:
+            return self._prices[max(prefixes, key=len)]
+        if "*" in self._prices:
+            return self._prices["*"]
+        self.unpriced.add(model)
+        return max(self._prices.values(), key=lambda price: max(price.input, price.output))
+
+
+class _Window:
+    """Sums over the last ``length_s`` seconds, in slots of a sixtieth of it."""
+
+    def __init__(self, length_s: float) -> None:
+        self._slot_s = length_s / _SLOTS
+        self._slots: deque[tuple[int, float, float]] = deque()
+
+    def add(self, spent: Spent, now: float) -> None:
+        slot = math.floor(now / self._slot_s)
+        if self._slots and self._slots[-1][0] >= slot:  # a clock that stepped back adds to the newest slot
+            slot, tokens, money = self._slots.pop()
+            spent = Spent(spent.tokens + tokens, spent.money + money)
+        self._slots.append((slot, spent.tokens, spent.money))
+
+    def total(self, now: float) -> Spent:
+        # The slot that straddles the window's far edge still counts: never less than the truth.
+        oldest = math.floor(now / self._slot_s) - _SLOTS
+        while self._slots and self._slots[0][0] < oldest:
+            self._slots.popleft()
+        return Spent(sum(slot[1] for slot in self._slots), sum(slot[2] for slot in self._slots))
+
+    def rows(self) -> list[list[float]]:
+        return [list(slot) for slot in self._slots]
+
+    def load(self, rows: Any) -> None:
+        self._slots = deque((int(slot), float(tokens), float(money)) for slot, tokens, money in rows)

@@ -1,0 +1,152 @@
+"""Rate-limit headers of the providers, read into one record: the budget that will run out first.
+
+Families, all at once and in any case:
+
+- ``x-ratelimit-{limit,remaining,reset}[-BUDGET]``, also without ``x-`` or with ``rate-limit`` (OpenAI, Groq, Azure,
+  Mistral, Together, Cerebras, GitHub, ...; Mistral names the window in BUDGET: ``req-10-second``);
+- ``anthropic-ratelimit-BUDGET-{limit,remaining,reset}`` (resets in RFC 3339);
+- ``RateLimit`` and ``RateLimit-Policy`` as structured fields (draft-ietf-httpapi-ratelimit-headers, since -08), as a
+  dictionary (-07), and ``RateLimit-{Limit,Remaining,Reset}`` before that.
+
+Invariant: anything may stand in a header; what cannot be read is left out, and nothing is raised.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from .structured import list_members
+from .times import parse_reset, parse_retry_after
+
+__all__ = ["HeaderInput", "RateLimit", "parse_rate_limit", "retry_after_s"]
+
+_Text = str | bytes
+HeaderInput = Mapping[str, _Text | Sequence[_Text]] | Mapping[bytes, bytes] | Iterable[tuple[_Text, _Text]]
+"""A mapping (values may be lists) or pairs, of text or bytes, with names in any case."""
+
+
+class RateLimit(msgspec.Struct, frozen=True):
+    """One budget: requests, tokens or whatever the provider counts."""
+
+    limit: int | None
+    """The whole budget; ``None`` when the headers do not say."""
+    remaining: int
+    reset_s: float | None
+    """Seconds until the budget is whole again; ``None`` when the headers do not say."""
+
+    @property
+    def share(self) -> float | None:
+        """``remaining / limit``; 0.0 when nothing remains; ``None`` when the limit is not known."""
+        if self.remaining == 0:
+            return 0.0
+        return None if self.limit is None else self.remaining / self.limit
+
+
+def parse_rate_limit(headers: HeaderInput, now: float) -> RateLimit | None:
+    """The tightest budget of a response, or ``None`` when its headers name none. ``now`` is the Unix time.
+
+    Tightest is the least share left; where no limit is named, the least that remains. Among equals it is the one that
+    resets last. Budgets without a count of what remains, with a limit of 0 or with negative numbers (which mean "does
+    not apply") are not budgets.
+    """
+    fields = _fields(headers)
+    budgets = [*_counted(fields, now), *_structured(fields)]
+    return min(budgets, key=_tightness, default=None)
+
+
+def retry_after_s(headers: HeaderInput, now: float) -> float | None:
+    """Seconds to wait by ``retry-after-ms`` (OpenAI and Azure, finer) or ``Retry-After``, or ``None``."""
+    fields = _fields(headers)
+    millis = _number(fields.get("retry-after-ms", ""))
+    if millis is not None:
+        return millis / 1000
+    return parse_retry_after(fields["retry-after"], now) if "retry-after" in fields else None
+
+
+def _tightness(budget: RateLimit) -> tuple[int, float, float]:
+    share = budget.share
+    later_first = -(budget.reset_s or 0.0)
+    return (0, share, later_first) if share is not None else (1, budget.remaining, later_first)
+
+
+def _fields(headers: HeaderInput) -> dict[str, str]:
+    """Values by lower-case name; several of one name are one list (RFC 9110 §5.3)."""
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    fields: dict[str, str] = {}
+    for name, value in pairs:
+        key = _decoded(name).lower()
+        values = [value] if isinstance(value, (str, bytes)) else value
+        text = ", ".join(_decoded(one) for one in values)
+        fields[key] = f"{fields[key]}, {text}" if key in fields else text
+    return fields
+
+
+def _decoded(value: _Text) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
+
+
+# A gateway in between may put its own name first: "llm_provider-x-ratelimit-remaining-requests".
+_FAMILY = r"(?P<family>(?:[a-z0-9_]+-)*?(?:rate-?limit|token-?limit)(?:bysize)?)"
+_KIND = r"(?P<kind>limit|remaining|reset)"
+_KIND_FIRST = re.compile(rf"{_FAMILY}-{_KIND}(?:-(?P<budget>.+))?\Z")
+_BUDGET_FIRST = re.compile(rf"(?P<family>{_FAMILY[len('(?P<family>') : -1]}|anthropic-[a-z]+)-(?P<budget>.+)-{_KIND}\Z")
+_LEADING_NUMBER = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:[,;]|\Z)", re.ASCII)
+
+
+def _counted(fields: Mapping[str, str], now: float) -> Iterator[RateLimit]:
+    """Budgets given as one header for each of limit, remaining and reset."""
+    budgets: dict[tuple[str, str], dict[str, str]] = {}
+    for name, value in fields.items():
+        match = _KIND_FIRST.match(name) or _BUDGET_FIRST.match(name)
+        if match:
+            budget, kind = match["budget"] or "", match["kind"]
+            if kind == "reset" and budget == "after":  # Discord: seconds beside a Unix time, and more exact
+                budget, kind = "", "reset-after"
+            budgets.setdefault((match["family"], budget), {})[kind] = value
+    for (family, name), found in budgets.items():
+        limit, remaining = _number(found.get("limit", "")), _number(found.get("remaining", ""))
+        if remaining is None or limit == 0 or found.get("limit", "").lstrip().startswith("-"):
+            continue
+        # Azure OpenAI names a renewal period, and then counts resets in milliseconds: 500 for 1 of 120 requests a
+        # minute, 7 for 14 of 120,000 tokens a minute.
+        unit_s = 0.001 if f"{family}-renewalperiod-{name}" in fields else 1.0
+        reset = found.get("reset-after", found.get("reset", ""))
+        reset_s = parse_reset(reset, now, unit_s=unit_s)
+        if reset_s is None and "," in reset and not reset.lstrip()[:1].isalpha():
+            reset_s = parse_reset(reset.partition(",")[0], now, unit_s=unit_s)  # the header was sent twice
+        yield RateLimit(limit=None if limit is None else int(limit), remaining=int(remaining), reset_s=reset_s)
+
+
+def _number(value: str) -> float | None:
+    """The number that a value starts with: ``100``, or ``100, 100;w=60`` of the early IETF drafts."""
+    match = _LEADING_NUMBER.match(value)
+    return min(float(match[1]), 2.0**63) if match else None
+
+
+def _structured(fields: Mapping[str, str]) -> Iterator[RateLimit]:
+    """Budgets of ``RateLimit``, with their quotas from ``RateLimit-Policy``."""
+    quotas: dict[str, int] = {}
+    for item, parameters in list_members(fields.get("ratelimit-policy", "")):
+        quota = parameters.get("q", item)  # before -08 the quota itself was the item
+        if quota.isdigit():
+            quotas[item if "q" in parameters else ""] = int(quota)
+    dictionary: dict[str, str] = {}
+    for item, parameters in list_members(fields.get("ratelimit", "")):
+        name, sign, value = item.partition("=")
+        if sign and name in ("limit", "remaining", "reset"):
+            dictionary[name] = value
+            continue
+        remaining, reset = parameters.get("r", ""), parameters.get("t", "")
+        limit = quotas.get(item)
+        if remaining.isdigit() and limit != 0:
+            yield RateLimit(limit=limit, remaining=int(remaining), reset_s=float(reset) if reset.isdigit() else None)
+    if dictionary.get("remaining", "").isdigit() and dictionary.get("limit") != "0":
+        limit_text, reset = dictionary.get("limit", ""), dictionary.get("reset", "")
+        yield RateLimit(
+            limit=int(limit_text) if limit_text.isdigit() else quotas.get(""),
+            remaining=int(dictionary["remaining"]),
+            reset_s=float(reset) if reset.isdigit() else None,
+        )
