@@ -88,24 +88,20 @@ def test_a_probe_that_is_given_up_or_lost_makes_room() -> None:
     assert breaker.allow(10.0)  # lost for a whole rest
 
 
-@given(st.lists(st.tuples(st.floats(0, 4), st.booleans(), st.booleans()), max_size=80))
-def test_no_more_than_one_copy_is_out_unless_closed(steps: list[tuple[float, bool, bool]]) -> None:
-    breaker, now, out = Breaker(window=4, minimum=2, open_s=3.0, max_open_s=1e9), 0.0, 0
-    for step_s, answer, ok in steps:
+@given(st.lists(st.tuples(st.floats(0, 4), st.sampled_from(["good", "bad", "cancel"])), max_size=80))
+def test_one_copy_at_a_time_unless_closed_and_none_while_open(steps: list[tuple[float, str]]) -> None:
+    breaker, now = Breaker(window=4, minimum=2, open_s=3.0, max_open_s=12.0), 0.0
+    for step_s, end in steps:
         now += step_s
         state = breaker.state(now)
-        if state == "open":
-            assert not breaker.allow(now)
-        elif breaker.allow(now):
-            out = out + 1 if state == "half_open" else 0
-            if answer:
-                breaker.record(ok, now)
-            else:
-                breaker.cancel()
-            out = 0 if state == "half_open" else out
-            assert out == 0
-            if state == "half_open" and answer:
-                assert breaker.state(now) == ("closed" if ok else "open")
+        allowed = [breaker.allow(now) for _ in range(3)]
+        assert allowed == {"closed": [True] * 3, "open": [False] * 3, "half_open": [True, False, False]}[state]
+        if end == "cancel":
+            breaker.cancel()
+        elif state != "open":
+            breaker.record(end == "good", now)
+            if state == "half_open":
+                assert breaker.state(now) == ("closed" if end == "good" else "open")
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,14 @@ import ssl
 import sys
 import tracemalloc
 import zlib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 import trustme
-from hypothesis import given, settings
+import uvloop
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shadowlane.config import ShadowConfig
@@ -47,8 +48,18 @@ def make_copy(method: str = "POST", target: str = "/v1/chat/completions?a=1", **
     return Copy(**{**values, **fields})
 
 
+@pytest.fixture(params=["asyncio", "uvloop"], autouse=True)
+def loop_factory(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker runs on uvloop, whose errors differ in places; a user's own program may not."""
+    monkeypatch.setattr(sys.modules[__name__], "_run", uvloop.run if request.param == "uvloop" else asyncio.run)
+
+
+_run: Callable[..., Any] = asyncio.run
+
+
 def run(work: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(work)
+    result: T = _run(work)
+    return result
 
 
 async def ask(server: FaultyServer, copy: Copy | None = None, **fields: Any) -> Outcome:
@@ -384,7 +395,7 @@ _odd_headers: st.SearchStrategy[Headers] = st.lists(
 ).map(tuple)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.text(max_size=30), _odd_headers), min_size=1, max_size=5))
 def test_no_target_or_header_reaches_another_host_or_adds_a_request(odd: list[tuple[str, Headers]]) -> None:
     async def go() -> None:
