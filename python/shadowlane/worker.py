@@ -105,6 +105,7 @@ async def _run(config: Config, drainer: _core.Drainer, idle_exit_s: float | None
     ]
     store = open_store(config.store)
     try:
+        store.set_epoch(drainer.lane_id(), dict.fromkeys(config.arms(), drainer.acked()))
         pipeline = Pipeline(
             drainer=drainer,
             arms=arms,

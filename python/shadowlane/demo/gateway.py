@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import sys
 from collections.abc import AsyncIterator
 
@@ -90,6 +91,8 @@ def main() -> int:
     except ShadowlaneError as error:
         print(f"gateway: {error}", file=sys.stderr)  # noqa: T201
         return error.exit_code
+    # httpx logs every URL, and a URL may hold what its user would not want to see in a log.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         return serve(app, options)
     finally:

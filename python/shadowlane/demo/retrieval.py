@@ -1,12 +1,12 @@
 """Retrieval over the handbook: chunk, embed, search, and compose an answer from the sentences that fit best.
 
-Invariants: answers are extractive, so every sentence of an answer stands in the handbook; a citation's offsets lie
-within its section and name exactly the cited snippet; ``index_hash`` changes whenever chunks, width or embedder do.
+Invariants: an answer is put together from quotations, each cited with the offsets where it stands in the handbook; ``index_hash`` changes whenever chunks, width or embedder do.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .corpus import Section
 
-__all__ = ["ROLES", "Composed", "HandbookIndex", "Recipe", "Snippet"]
+__all__ = ["ROLES", "Chunk", "Composed", "HandbookIndex", "Quote", "Recipe"]
 
 _WORD = re.compile(r"\S+")
 _SENTENCE = re.compile(r"\S.*?(?:[.!?](?=\s|$)|$)", re.DOTALL)
@@ -52,23 +52,37 @@ ROLES: dict[str, Recipe] = {
 }
 
 
-class Snippet(msgspec.Struct, frozen=True, kw_only=True):
-    """A chunk of a section. Offsets count characters in the chapter's file."""
+class Quote(msgspec.Struct, frozen=True, kw_only=True):
+    """A sentence of the handbook, or the part of one that a window holds. Offsets count characters in the chapter."""
 
     snippet_id: str
+    """The section and the number of the sentence in it: the same in every index, however it is cut."""
     section: Section
     text: str
     start: int
     end: int
-    tokens: int
-    """White-space separated words."""
+
+    @property
+    def tokens(self) -> int:
+        """White-space separated words."""
+        return len(self.text.split())
 
 
 class Composed(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer and the snippets that its sentences were taken from, best first, with their cosine."""
+    """An answer, and the sentences that it is put together from, in order, with their cosine to the question."""
 
     text: str
-    snippets: tuple[tuple[Snippet, float], ...]
+    quotes: tuple[tuple[Quote, float], ...]
+
+
+class Chunk(msgspec.Struct, frozen=True, kw_only=True):
+    """What is embedded and searched: a section, or a window of one. Offsets count characters in the chapter's file."""
+
+    section: Section
+    text: str
+    start: int
+    end: int
+    quotes: tuple[Quote, ...]
 
 
 class HandbookIndex:
@@ -77,49 +91,39 @@ class HandbookIndex:
     def __init__(self, sections: Sequence[Section], recipe: Recipe, embedder: _Embedder) -> None:
         self.recipe = recipe
         self._embedder = embedder
-        self.snippets = tuple(snippet for section in sections for snippet in _chunks(section, recipe))
+        self.chunks = tuple(chunk for section in sections for chunk in _chunks(section, recipe))
         # The heading belongs to what is searched, not to what is quoted.
-        self._rows = self._embed([f"{snippet.section.title}. {snippet.text}" for snippet in self.snippets])
-        self._sentences = [_SENTENCE.findall(snippet.text) for snippet in self.snippets]
-        flat = [sentence for sentences in self._sentences for sentence in sentences]
-        self._sentence_rows = self._embed(flat)
-        self._first = np.cumsum([0, *(len(sentences) for sentences in self._sentences)])
+        self._rows = self._embed([f"{chunk.section.title}. {chunk.text}" for chunk in self.chunks])
+        self._quote_rows = self._embed([quote.text for chunk in self.chunks for quote in chunk.quotes])
+        self._first = np.cumsum([0, *(len(chunk.quotes) for chunk in self.chunks)]).tolist()
         self.model_rev = f"extractive-1/{embedder.name}/{recipe.width}d"
         state = xxhash.xxh3_128(msgspec.json.encode(recipe))
         state.update(embedder.name.encode())
-        for snippet in self.snippets:
-            state.update(f"\x1e{snippet.snippet_id}\x1f{snippet.text}".encode())
+        for chunk in self.chunks:
+            state.update(f"\x1e{chunk.section.section_id}\x1f{chunk.start}\x1f{chunk.text}".encode())
         self.index_hash = state.hexdigest()
 
     def answer(self, question: str) -> Composed:
         """The best sentences of the best chunks, in the order of their relevance."""
         row = self._embed([question])[0]
         scores = self._rows @ row
-        best = np.argsort(-scores, kind="stable")[: self.recipe.k]
+        best = np.argsort(-scores, kind="stable")[: self.recipe.k].tolist()
         if not question.strip() or scores[best[0]] < self.recipe.floor:
-            return Composed(text=_UNKNOWN, snippets=())
-        ranked = []
-        for chunk in best.tolist():
-            first, last = int(self._first[chunk]), int(self._first[chunk + 1])
-            for place in range(first, last):
+            return Composed(text=_UNKNOWN, quotes=())
+        found = []
+        for chunk in best:
+            for place, quote in enumerate(self.chunks[chunk].quotes, self._first[chunk]):
+                cosine = float(self._quote_rows[place] @ row)
                 # A sentence counts by itself and by the company it keeps.
-                value = float(self._sentence_rows[place] @ row) + float(scores[chunk])
-                ranked.append((-value, place, chunk))
-        ranked.sort()
-        chosen: list[str] = []
-        used: list[int] = []
-        for _, place, chunk in ranked:
-            sentence = self._sentences[chunk][place - int(self._first[chunk])]
-            if any(sentence in other or other in sentence for other in chosen):
-                continue  # overlapping windows hold the same sentence, whole or cut
-            chosen.append(sentence)
-            if chunk not in used:
-                used.append(chunk)
+                found.append((-cosine - float(scores[chunk]), -len(quote.text), place, cosine, quote))
+        found.sort(key=lambda item: item[:3])
+        chosen: dict[str, tuple[Quote, float]] = {}
+        for *_, cosine, quote in found:
+            # Overlapping windows hold the same sentence, whole or cut: it is quoted once.
+            chosen.setdefault(quote.snippet_id, (quote, cosine))
             if len(chosen) == self.recipe.sentences:
                 break
-        return Composed(
-            text=" ".join(chosen), snippets=tuple((self.snippets[chunk], float(scores[chunk])) for chunk in used)
-        )
+        return Composed(text=" ".join(quote.text for quote, _ in chosen.values()), quotes=tuple(chosen.values()))
 
     def _embed(self, texts: list[str]) -> NDArray[np.float32]:
         rows = np.ascontiguousarray(self._embedder.embed(texts)[:, : self.recipe.width])
@@ -128,7 +132,7 @@ class HandbookIndex:
         return unit
 
 
-def _chunks(section: Section, recipe: Recipe) -> list[Snippet]:
+def _chunks(section: Section, recipe: Recipe) -> list[Chunk]:
     words = list(_WORD.finditer(section.text))
     if not recipe.window_words:
         spans = [(0, len(words))]
@@ -136,17 +140,27 @@ def _chunks(section: Section, recipe: Recipe) -> list[Snippet]:
         last = max(len(words) - recipe.window_words, 0)
         starts = [*range(0, last, recipe.stride_words), last]
         spans = [(first, min(first + recipe.window_words, len(words))) for first in starts]
-    snippets = []
+    sentence_starts = [sentence.start() for sentence in _SENTENCE.finditer(section.text)]
+    chunks = []
     for first, stop in spans:
         start, end = words[first].start(), words[stop - 1].end()
-        snippets.append(
-            Snippet(
-                snippet_id=f"{section.section_id}@{start}-{end}",
+        quotes = tuple(
+            Quote(
+                snippet_id=f"{section.section_id}#{bisect_right(sentence_starts, part.start())}",
+                section=section,
+                text=part[0],
+                start=section.start + part.start(),
+                end=section.start + part.end(),
+            )
+            for part in _SENTENCE.finditer(section.text, start, end)
+        )
+        chunks.append(
+            Chunk(
                 section=section,
                 text=section.text[start:end],
                 start=section.start + start,
                 end=section.start + end,
-                tokens=stop - first,
+                quotes=quotes,
             )
         )
-    return snippets
+    return chunks

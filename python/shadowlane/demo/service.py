@@ -143,15 +143,15 @@ class Service:
     def _citations(self, composed: Composed) -> list[dict[str, Any]]:
         return [
             {
-                "snippet_id": snippet.snippet_id,
-                "section_id": snippet.section.section_id,
-                "source_url": snippet.section.source_url,
-                "offsets": [snippet.start, snippet.end],
-                "tokens": snippet.tokens,
+                "snippet_id": quote.snippet_id,
+                "section_id": quote.section.section_id,
+                "source_url": quote.section.source_url,
+                "offsets": [quote.start, quote.end],
+                "tokens": quote.tokens,
                 "score": round(score, 4),
                 "index_hash": self._index.index_hash,
             }
-            for snippet, score in composed.snippets
+            for quote, score in composed.quotes
         ]
 
     def _json(self, value: Any, *, status: int = 200) -> Response:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import difflib
 import hashlib
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -18,7 +19,7 @@ from ..score.delta import band
 from ..score.lambda_ import ARROWS, STATES
 from .style import CSS
 from .svg import histogram, latency_curves
-from .terminal import DECISIONS, MARKS, clock, count_line, milliseconds, percent, printable
+from .terminal import DECISIONS, MARKS, clock, count_line, milliseconds, percent, printable, signed
 
 __all__ = ["render_page"]
 
@@ -107,9 +108,9 @@ def _tiles(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> str:
         tiles.append(("mean ΔS", f"{block['mean']:.3f}", f"95 %: {low:.3f} to {high:.3f}, target ≤ {_target(report)}"))
     if shadow["latency"] and shadow["latency"]["p95_increase"] is not None:
         interval = shadow["latency"]["p95_interval"]
-        more = f"95 %: {interval[0]:+.0%} to {interval[1]:+.0%}, " if interval else ""
+        more = f"95 %: {signed(interval[0])} to {signed(interval[1])}, " if interval else ""
         limit = report["targets"]["p95_increase"]
-        tiles.append(("P95 latency", f"{shadow['latency']['p95_increase']:+.1%}", f"{more}target ≤ {limit:+.0%}"))
+        tiles.append(("P95 latency", signed(shadow["latency"]["p95_increase"]), f"{more}target ≤ {signed(limit)}"))
     failed = sum(shadow["failed"].values())
     tiles.append(("answered", f"{shadow['answered']}", f"of {shadow['pairs']} copies, {failed} failed"))
     if shadow["states"]:
@@ -214,16 +215,21 @@ def _side(who: str, answer: Mapping[str, Any], text: str, more: str) -> str:
 def _marked(prod: str, shadow: str) -> tuple[str, str]:
     """Both texts escaped, with the words that only one of them has marked."""
     a, b = _WORD.findall(printable(prod)), _WORD.findall(printable(shadow))
-    left, right = [], []
-    for tag, a0, a1, b0, b1 in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
-        left.append(_span(a[a0:a1], tag != "equal"))
-        right.append(_span(b[b0:b1], tag != "equal"))
-    return "".join(left), "".join(right)
+    in_a, in_b = [False] * len(a), [False] * len(b)
+    for start_a, start_b, length in difflib.SequenceMatcher(None, a, b, autojunk=False).get_matching_blocks():
+        in_a[start_a : start_a + length] = [True] * length
+        in_b[start_b : start_b + length] = [True] * length
+    return _spans(a, in_a), _spans(b, in_b)
 
 
-def _span(words: Sequence[str], mark: bool) -> str:
-    text = escape("".join(words), quote=True)
-    return f"<mark>{text}</mark>" if mark and text.strip() else text
+def _spans(words: Sequence[str], shared: list[bool]) -> str:
+    """Escaped words, runs of those that are not shared marked; a space between two of them belongs to the run."""
+    for place in range(1, len(words) - 1):
+        if words[place].isspace():
+            shared[place] = shared[place - 1] or shared[place + 1]
+    runs = itertools.groupby(zip(shared, words, strict=True), key=lambda item: item[0])
+    texts = [(both, escape("".join(word for _, word in run), quote=True)) for both, run in runs]
+    return "".join(text if both or not text.strip() else f"<mark>{text}</mark>" for both, text in texts)
 
 
 def _foot(report: Mapping[str, Any]) -> str:

@@ -240,8 +240,13 @@ def _evidence(name: str, status: Mapping[str, Any], columns: ScoreColumns, contr
         prod_failed=prod_failed if status["started"] else None,
         admitted=prod_failed + status["mirrored"] if status["started"] else None,
         accounting_holds=accounting["holds"] if accounting["known"] else None,
-        accounting="; ".join(accounting["lines"]) if accounting["known"] else "",
+        accounting="; ".join(_own_lines(accounting["lines"], name)) if accounting["known"] else "",
     )
+
+
+def _own_lines(lines: list[str], name: str) -> list[str]:
+    """The lane's line and this shadow's."""
+    return [line for place, line in enumerate(lines) if place == 0 or line.startswith(f"{name}:")]
 
 
 def _delta_s(columns: ScoreColumns, embedder: str) -> Any:

@@ -71,7 +71,7 @@ def _settled(directory: Path) -> tuple[dict[str, Any], bool]:
     """The lane's counters, read again while requests are being counted in between, and whether they add up."""
     for _ in range(_TRIES):
         status = _core.lane_status(str(directory))
-        if status["seen"] == status["mirrored"] + sum(status["dropped"].values()) + status["open"]:
+        if status["seen"] == status["mirrored"] + sum(status["dropped"].values()):
             return status, True
     return status, False
 
@@ -115,7 +115,7 @@ def _empty(config: Config, directory: Path) -> dict[str, Any]:
 def _lines(status: Mapping[str, Any], shadows: Mapping[str, Any]) -> list[str]:
     """The equations in words: first the lane's, then each shadow's."""
     dropped = _sum(status["dropped"])
-    lines = [f"seen {status['seen']} = mirrored {status['mirrored']} + dropped {dropped} + open {status['open']}"]
+    lines = [f"seen {status['seen']} = mirrored {status['mirrored']} + dropped {dropped}; open {status['open']}"]
     for name, shadow in shadows.items():
         lines.append(
             f"{name}: mirrored {shadow['mirrored']} = answered {shadow['answered']} + failed {_sum(shadow['failed'])} "

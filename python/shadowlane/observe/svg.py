@@ -15,7 +15,9 @@ __all__ = ["histogram", "latency_curves"]
 
 _WIDTH, _HEIGHT = 560, 270
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 26, 40
-_SHARES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
+_SHARES = (0.0, 0.25, 0.5, 0.75, 0.95)
+_LABEL_ROOM = 0.72
+"""The slower P95 lies at most here on the axis, so that its label has room on its right."""
 
 
 def histogram(block: Mapping[str, Any], targets: Mapping[str, float]) -> str:
@@ -52,7 +54,8 @@ def latency_curves(latency: Mapping[str, Any]) -> str:
     every = [value for who in ("prod", "shadow") for value in curves[who]["seconds"] if value > 0]
     last = max(latency[who]["p99"] for who in ("prod", "shadow"))
     low, high = math.log10(max(min(every, default=1e-3), 1e-5)), math.log10(max(last, 1e-5)) + 0.04
-    high = max(high, low + 0.15)
+    slower = max(latency[who]["p95"] for who in ("prod", "shadow"))
+    high = max(high, low + 0.15, low + (math.log10(max(slower, 1e-5)) - low) / _LABEL_ROOM)
     parts = [_axes("Share of answers complete within a time: prod against shadow")]
     for share in _SHARES:
         y = _y(share)
@@ -75,14 +78,15 @@ def latency_curves(latency: Mapping[str, Any]) -> str:
             if seconds <= 10**high
         )
         parts.append(f'<polyline class="curve {who}" points="{points}"/>')
-    for who, dy in (("prod", -8), ("shadow", 16)):
+    # The faster one's label goes above its curve, the slower one's below: neither crosses a curve.
+    ranked = sorted(("prod", "shadow"), key=lambda who: latency[who]["p95"])
+    for who, side, dy in ((ranked[0], "end", -9), (ranked[1], "start", 18)):
         p95 = latency[who]["p95"]
         parts.append(
             f'<circle class="dot {who}" cx="{x(p95):.1f}" cy="{_y(0.95):.1f}" r="4.5"><title>{who} P95 '
             f"{milliseconds(p95)}</title></circle>"
         )
-        side = "end" if x(p95) > _WIDTH * 0.55 else "start"
-        shift = -9 if side == "end" else 9
+        shift = -6 if side == "end" else 8
         parts.append(_text(x(p95) + shift, _y(0.95) + dy, f"{who} P95 {milliseconds(p95)}", f"label {who} {side}"))
     return _figure(parts)
 

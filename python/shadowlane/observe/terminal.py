@@ -21,9 +21,11 @@ __all__ = [
     "count_line",
     "milliseconds",
     "percent",
+    "printable",
     "render_report",
     "render_verdict",
     "say",
+    "signed",
 ]
 
 Line = tuple[str, str]
@@ -32,7 +34,7 @@ Line = tuple[str, str]
 MARKS: dict[bool | None, str] = {True: "met", False: "NOT MET", None: "not known"}
 DECISIONS: dict[str, str] = {
     "GRADUATE": "the shadow may become a canary",
-    "HOLD": "not yet: the evidence is not complete",
+    "HOLD": "not yet: a target is not met, or not known to be",
     "REJECT": "no: a target is missed for sure",
 }
 _STYLES = {
@@ -156,10 +158,10 @@ def _latency_rows(latency: Mapping[str, Any] | None) -> list[tuple[str, str]]:
         )
         for who in ("prod", "shadow")
     ]
-    low, high = latency["p95_interval"] or (None, None)
-    bounds = "" if low is None else f" (95 % bootstrap: {low:+.1%} to {high:+.1%})"
+    interval = latency["p95_interval"]
+    bounds = f" (95 % bootstrap: {signed(interval[0])} to {signed(interval[1])})" if interval else ""
     late = f"; {latency['deadlines']} ran into the deadline" if latency["deadlines"] else ""
-    increase = "not comparable" if latency["p95_increase"] is None else f"{latency['p95_increase']:+.1%}"
+    increase = "not comparable" if latency["p95_increase"] is None else signed(latency["p95_increase"])
     return [*rows, ("", f"P95 {increase}{bounds}, {latency['n']} pairs{late}")]
 
 
@@ -203,6 +205,11 @@ def printable(text: str) -> str:
 def percent(share: float) -> str:
     """``12.3 %``."""
     return f"{100 * share:.1f} %"
+
+
+def signed(share: float) -> str:
+    """``+12.3 %``."""
+    return f"{100 * share:+.1f} %"
 
 
 def milliseconds(seconds: float) -> str:

@@ -62,7 +62,7 @@ def read_value(value: Any, draft: Draft) -> None:
     if shape is not None:
         shape.read(value, draft)
         read_surroundings(value, draft)
-        if error and not draft.text().strip() and not draft.calls():
+        if error and not (draft.text().strip() or draft.calls() or draft.notes):
             draft.note(error)
     elif error:
         _read_error(value, error, draft)
