@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import functools
 import json
 import signal
 import ssl
@@ -56,6 +57,14 @@ class Request:
 def _response(status: str, body: bytes = b"", *headers: str) -> bytes:
     lines = [f"HTTP/1.1 {status}", "content-type: application/json", f"content-length: {len(body)}", *headers, "", ""]
     return "\r\n".join(lines).encode() + body
+
+
+@functools.cache
+def _bomb() -> bytes:
+    """``BOMB_BYTES`` of zeros in a quarter of a megabyte."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    zeros = bytes(1024 * 1024)
+    return b"".join(packer.compress(zeros) for _ in range(BOMB_BYTES // len(zeros))) + packer.flush()
 
 
 async def _gone(reader: asyncio.StreamReader) -> None:
@@ -119,10 +128,18 @@ class FaultyServer:
         self.open_connections += 1
         try:
             again = True
-            while again and (request := await self._read(reader)) is not None:
+            while again and not reader.at_eof():
+                first = await reader.read(1)
+                if not first:
+                    break
+                if not first.isalpha():  # 0x16 begins a TLS handshake
+                    writer.write(_response("400 Bad Request"))
+                    await writer.drain()
+                    break
+                request = await self._read(first, reader)
                 again = await MODES[self.mode](self, request, reader, writer)
                 await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, ValueError):
             pass  # the client's right
         except asyncio.CancelledError:
             pass  # the server ends; asyncio.start_server would report it as an error
@@ -133,14 +150,11 @@ class FaultyServer:
                 await writer.wait_closed()
             await self._tell()
 
-    async def _read(self, reader: asyncio.StreamReader) -> Request | None:
-        line = await reader.readline()
-        try:
-            method, target, version = line.decode("ascii").split()
-        except ValueError:
-            return None
+    async def _read(self, first: bytes, reader: asyncio.StreamReader) -> Request:
+        """The rest of a request. Raises ValueError when it is not one."""
+        method, target, version = (first + await reader.readline()).decode("ascii").split()
         if not version.startswith("HTTP/1."):
-            return None
+            raise ValueError(version)
         headers: list[tuple[str, str]] = []
         while (line := await reader.readline()).strip():
             name, _, value = line.decode("utf-8", "backslashreplace").partition(":")
@@ -207,10 +221,7 @@ class FaultyServer:
         return True
 
     async def _gzip_bomb(self, _: Request, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        packer = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
-        zeros = bytes(1024 * 1024)
-        bomb = b"".join(packer.compress(zeros) for _ in range(BOMB_BYTES // len(zeros))) + packer.flush()
-        writer.write(_response("200 OK", bomb, "content-encoding: gzip"))
+        writer.write(_response("200 OK", _bomb(), "content-encoding: gzip"))
         return True
 
     async def _set_cookie(self, _: Request, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:

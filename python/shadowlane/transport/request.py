@@ -64,7 +64,7 @@ def request_target(base: str, target: str) -> str:
     """The URL to ask: the shadow's base with its path prefix, then the copy's path and query as they are.
 
     Characters that cannot stand in a request line (RFC 9112 §3.2) are percent-encoded, so that a target can neither
-    end the line nor change the authority.
+    end the line nor change the authority. (yarl, below aiohttp, drops a ``?`` with nothing behind it.)
     """
     path = target if target.startswith("/") else "/" + target
     return base.rstrip("/") + _UNSAFE.sub(lambda m: "".join(f"%{b:02X}" for b in m[0].encode("utf-8", "replace")), path)
