@@ -1,6 +1,7 @@
 """Retrieval over the handbook: chunk, embed, search, and compose an answer from the sentences that fit best.
 
-Invariants: an answer is put together from quotations, each cited with the offsets where it stands in the handbook; ``index_hash`` changes whenever chunks, width or embedder do.
+Invariants: an answer is put together from quotations, each cited with the offsets where it stands in the handbook;
+``index_hash`` changes whenever chunks, width or embedder do.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ class _Run:
             )
             prod, shadow, gateway = self._start()
             samples = self._send(gateway)
-            status = self._drain()
+            self._drain()
             stats = {child.name: _stats(child) for child in (prod, shadow)}
             self._leave(gateway)
         except BaseException:
@@ -101,7 +101,7 @@ class _Run:
             raise
         self._stop_all()
         config = self._settle(shadow)
-        self._report(config, samples, status, stats)
+        self._report(config, samples, stats)
 
     def _start(self) -> tuple[Child, Child, Child]:
         service = "shadowlane.demo.service"
@@ -135,11 +135,11 @@ class _Run:
         self._check()
         return samples
 
-    def _drain(self) -> dict[str, Any]:
+    def _drain(self) -> None:
         from .lanewatch import wait_until_drained
 
         self._say("Waiting until every copy is answered, scored and stored ...")
-        return wait_until_drained(self._lane, self._check)
+        wait_until_drained(self._lane, self._check)
 
     def _leave(self, gateway: Child) -> None:
         """End the gateway; the worker then leaves by itself, and that is waited for."""
@@ -190,44 +190,30 @@ class _Run:
         self._write_config(shadow.url, kept)
         return load_config(self._config_file)
 
-    def _report(
-        self, config: Config, samples: Sequence[Any], status: dict[str, Any], stats: dict[str, dict[str, int]]
-    ) -> None:
+    def _report(self, config: Config, samples: Sequence[Any], stats: dict[str, dict[str, int]]) -> None:
         from ..observe.command import run_report
-        from ..observe.status import collect_status
         from .load import summarize
+        from .promises import broken_promises, redactions, user_errors
 
         page = self._out / "report.html"
         self._say("")
         run_report(config, html=str(page), as_json=False, hours=None)
         users = summarize([sample.latency_s for sample in samples])
-        errors = [sample for sample in samples if sample.error or sample.status >= 400 or not sample.status]
         planted = sum(sample.kind == "planted" for sample in samples)
+        redacted = ", ".join(f"{kind} {count}" for kind, count in redactions(config).items()) or "nothing"
         self._say(
-            f"\nUsers      {users.count} requests, {len(errors)} errors; "
+            f"\nUsers      {users.count} requests, {len(user_errors(samples))} errors; "
             f"P50 {users.p50_ms:.1f} ms, P95 {users.p95_ms:.1f} ms, P99 {users.p99_ms:.1f} ms\n"
             f"Writes     {stats['prod']['writes']} reached prod, {stats['shadow']['writes']} reached the shadow\n"
             f"Secrets    planted in {planted} requests: {stats['prod']['planted']} reached prod, "
-            f"{stats['shadow']['planted']} reached the shadow\n"
-        )
-        self._say(
-            f"Page       {page}\nDatabase   {self._out / 'shadowlane.db'}\nLogs       {self._logs}\n"
+            f"{stats['shadow']['planted']} reached the shadow; redacted in the copies: {redacted}\n"
+            f"\nPage       {page}\nDatabase   {self._out / 'shadowlane.db'}\nLogs       {self._logs}\n"
             f"Try also   shadowlane report --config {self._config_file}\n"
             f"           shadowlane gate --config {self._config_file}"
         )
-        accounting = collect_status(config)["accounting"]
-        if not (accounting["holds"] and accounting["known"]):
-            raise DemoError(f"lane: the accounting does not hold: {'; '.join(accounting['lines'])}; please report this")
-        if errors:
-            first = errors[0]
-            raise DemoError(
-                f"gateway: {len(errors)} of {users.count} requests failed, the first ({first.kind}) with "
-                f"{first.error or f'HTTP {first.status}'}; the logs are in {self._logs}"
-            )
-        if not status["mirrored"]:
-            raise DemoError(f"lane: nothing was mirrored: {status['dropped']}")
-        if stats["shadow"]["writes"] or stats["shadow"]["planted"]:
-            raise DemoError(f"shadow: it received writes or planted secrets: {stats['shadow']}; please report this")
+        broken = broken_promises(config, self._out, samples, stats)
+        if broken:
+            raise DemoError("A promise of shadowlane was broken:" + "".join(f"\n  - {line}" for line in broken))
 
 
 def _check_options(options: DemoOptions) -> None:

@@ -23,41 +23,42 @@ def index(request: pytest.FixtureRequest, embedder: Embedder) -> HandbookIndex:
     return HandbookIndex(load_sections(), ROLES[request.param], embedder)
 
 
-def test_snippets_cover_every_word_of_every_section(index: HandbookIndex) -> None:
+def test_chunks_and_their_quotes_cover_every_word_of_every_section(index: HandbookIndex) -> None:
     chapters = load_chapters()
     covered = {section.section_id: np.zeros(len(section.text), dtype=bool) for section in load_sections()}
-    for snippet in index.snippets:
-        section = snippet.section
-        assert section.start <= snippet.start < snippet.end <= section.end
-        assert chapters[section.chapter][snippet.start : snippet.end] == snippet.text
-        assert snippet.tokens == len(snippet.text.split())
-        covered[section.section_id][snippet.start - section.start : snippet.end - section.start] = True
+    for chunk in index.chunks:
+        section = chunk.section
+        assert section.start <= chunk.start < chunk.end <= section.end
+        assert chapters[section.chapter][chunk.start : chunk.end] == chunk.text
+        for quote in chunk.quotes:
+            assert chunk.start <= quote.start < quote.end <= chunk.end
+            assert chapters[section.chapter][quote.start : quote.end] == quote.text
+            covered[section.section_id][quote.start - section.start : quote.end - section.start] = True
     for section in load_sections():
         missed = [letter for letter, seen in zip(section.text, covered[section.section_id], strict=True) if not seen]
         assert "".join(missed).strip() == "", section.section_id
-    assert len({snippet.snippet_id for snippet in index.snippets}) == len(index.snippets)
 
 
-def test_every_answer_is_quoted_from_what_it_cites(index: HandbookIndex) -> None:
+def test_a_sentence_has_the_same_id_in_both_indexes(embedder: Embedder) -> None:
+    prod, shadow = (HandbookIndex(load_sections(), ROLES[role], embedder) for role in ("prod", "shadow"))
+    sentences = {quote.snippet_id: quote for chunk in prod.chunks for quote in chunk.quotes}
+    assert len(sentences) == sum(len(chunk.quotes) for chunk in prod.chunks)
+    cut = 0
+    for chunk in shadow.chunks:
+        for quote in chunk.quotes:
+            whole = sentences[quote.snippet_id]
+            assert whole.start <= quote.start < quote.end <= whole.end
+            cut += quote.text != whole.text
+    assert cut > 0, "windows are meant to cut sentences"
+
+
+def test_every_answer_is_its_quotes(index: HandbookIndex) -> None:
     for question in load_questions():
         composed = index.answer(question.forms[0])
-        assert composed.snippets
-        rest = composed.text
-        for _ in range(index.recipe.sentences):
-            for snippet, _score in composed.snippets:
-                parts = sorted(
-                    (sentence for sentence in _sentences(snippet.text) if rest.startswith(sentence)), key=len
-                )
-                if parts:
-                    rest = rest[len(parts[-1]) :].lstrip()
-        assert rest == "", f"not in the cited snippets: {rest!r}"
-        assert all(-1.0001 <= score <= 1.0001 for _, score in composed.snippets)
-
-
-def _sentences(text: str) -> list[str]:
-    import re
-
-    return re.findall(r"\S.*?(?:[.!?](?=\s|$)|$)", text, re.DOTALL)
+        assert 1 <= len(composed.quotes) <= index.recipe.sentences
+        assert composed.text == " ".join(quote.text for quote, _ in composed.quotes)
+        assert len({quote.snippet_id for quote, _ in composed.quotes}) == len(composed.quotes)
+        assert all(-1.0001 <= score <= 1.0001 for _, score in composed.quotes)
 
 
 def test_prod_finds_the_section_that_answers(embedder: Embedder) -> None:
@@ -65,7 +66,7 @@ def test_prod_finds_the_section_that_answers(embedder: Embedder) -> None:
     for role, recipe in ROLES.items():
         index = HandbookIndex(load_sections(), recipe, embedder)
         cited = [
-            question.section in {snippet.section.section_id for snippet, _ in index.answer(form).snippets}
+            question.section in {quote.section.section_id for quote, _ in index.answer(form).quotes}
             for question in load_questions()
             for form in question.forms
         ]
@@ -78,7 +79,7 @@ def test_prod_finds_the_section_that_answers(embedder: Embedder) -> None:
 def test_what_the_handbook_does_not_say_is_not_made_up(index: HandbookIndex) -> None:
     for text in ("", "   ", "zxqv wvut"):
         composed = index.answer(text)
-        assert composed.snippets == ()
+        assert composed.quotes == ()
         assert "does not answer" in composed.text
 
 

@@ -58,6 +58,7 @@ def test_answers_with_valid_citations(service: Child, client: httpx.Client) -> N
             assert citation["index_hash"] == answer["index_hash"]
             assert citation["snippet_id"].startswith(section.section_id)
             assert 0 < citation["score"] <= 1.0001
+            assert load_chapters()[section.chapter][start:end] in answer["answer"]
 
 
 def test_get_and_chat_give_the_same_answer_as_post(client: httpx.Client) -> None:
