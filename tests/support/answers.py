@@ -5,7 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from shadowlane.types import Citation, ToolCall
-from tests.support.bodies import *
+from tests.support.bodies import (
+    OPENAI_CALL,
+    OPENAI_USAGE,
+    USAGE,
+    WEATHER,
+    anthropic,
+    chunk,
+    event,
+    eventstream,
+    message_item,
+    ndjson,
+    openai_chat,
+    openai_chunk,
+    output_text,
+    responses,
+    sse,
+)
 
 WHOLE: list[tuple[str, Any, dict[str, Any]]] = [
     (

@@ -44,7 +44,7 @@ _REFUSALS = frozenset({"ERROR_TOXIC"})
 
 def matches(value: JsonMap) -> bool:
     """Answers and events of v1 and v2, and ``generations``."""
-    if value.get("type") in _V2_EVENTS or value.get("event_type") in _V1_EVENTS:
+    if as_str(value.get("type")) in _V2_EVENTS or as_str(value.get("event_type")) in _V1_EVENTS:
         return True
     if isinstance(value.get("text"), str) and ("generation_id" in value or "is_finished" in value):
         return True
@@ -60,9 +60,9 @@ def matches(value: JsonMap) -> bool:
 
 def read(value: JsonMap, draft: Draft) -> None:
     """A whole response, or one event of a stream."""
-    if value.get("type") in _V2_EVENTS:
+    if as_str(value.get("type")) in _V2_EVENTS:
         _read_v2_event(value, draft)
-    elif value.get("event_type") in _V1_EVENTS:
+    elif as_str(value.get("event_type")) in _V1_EVENTS:
         _read_v1_event(value, draft)
     elif isinstance(value.get("message"), dict):
         draft.kind = "cohere.v2"
@@ -104,7 +104,7 @@ def _read_v2_end(value: JsonMap, draft: Draft) -> None:
 
 def _read_v2_event(value: JsonMap, draft: Draft) -> None:
     draft.kind = "cohere.v2"
-    kind = value.get("type")
+    kind = as_str(value.get("type"))
     delta = as_map(value.get("delta"))
     message = as_map(delta.get("message"))
     index = as_count(value.get("index")) or 0
@@ -152,7 +152,7 @@ def _read_v1_meta(value: JsonMap, draft: Draft) -> None:
 
 def _read_v1_event(value: JsonMap, draft: Draft) -> None:
     draft.kind = "cohere.v1"
-    kind = value.get("event_type")
+    kind = as_str(value.get("event_type"))
     if kind == "text-generation":
         draft.say(as_str(value.get("text")))
     elif kind == "citation-generation":
