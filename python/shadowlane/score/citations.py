@@ -89,16 +89,17 @@ def validate_citations(
 ) -> tuple[str, ...]:
     """What is wrong with an answer's citations, each code once; empty when nothing is.
 
-    ``empty_citations``: there are none. ``missing_<field>``: a required field is empty in one of them. ``bad_offsets``:
-    negative, reversed or unreadable. ``cross_section_reuse``: one snippet is cited under two sections.
+    ``empty_citations``: there are none. ``missing_<field>``: a required field is empty in one of them; index and
+    analyzer are required when they are expected to be a certain one. ``bad_offsets``: negative, reversed or unreadable. ``cross_section_reuse``: one snippet is cited under two sections.
     ``missing_score``: one has no score. ``mismatch_index_hash``, ``analyzer_mismatch``: one names another index or
     analyzer than expected, or, when nothing is expected, than the others.
     """
     if not citations:
         return ("empty_citations",)
+    expected = [("index_hash", expected_index_hash), ("analyzer", expected_analyzer)]
     codes = [
         f"missing_{name}"
-        for name in required
+        for name in (*required, *(name for name, value in expected if value and name not in required))
         if any(getattr(citation, name) is None or getattr(citation, name) == "" for citation in citations)
     ]
     if any(citation.offsets is not None and not _sound(citation.offsets) for citation in citations):
