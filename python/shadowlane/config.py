@@ -60,7 +60,7 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     pass
 
 
-class LaneConfig(_Section):
+class LaneConfig(_Section, frozen=True):
     """``[lane]``: the lane's name, its runtime directory, its worker and its sizes."""
 
     name: str = "default"
@@ -72,7 +72,7 @@ class LaneConfig(_Section):
     """A worker that was started by a gateway leaves when no gateway lives and all rings have been empty this long."""
 
 
-class SamplingConfig(_Section):
+class SamplingConfig(_Section, frozen=True):
     """``[sampling]``: which share of the eligible requests is mirrored."""
 
     mode: Literal["ratio", "sticky"] = "ratio"
@@ -82,14 +82,14 @@ class SamplingConfig(_Section):
     key: str = ""
 
 
-class LimitsConfig(_Section):
+class LimitsConfig(_Section, frozen=True):
     """``[limits]``: the hard cap over all processes of the lane."""
 
     qps: float = 50.0
     burst: int = 50
 
 
-class RoutesConfig(_Section):
+class RoutesConfig(_Section, frozen=True):
     """``[routes]``: what is a read, and what of it is mirrored. Patterns are ``METHOD /path`` with ``*`` for any text."""
 
     presets: tuple[str, ...] = ()
@@ -105,7 +105,7 @@ class RoutesConfig(_Section):
         return tuple(pattern for preset in self.presets for pattern in PRESETS[preset]) + self.read
 
 
-class SanitizeConfig(_Section):
+class SanitizeConfig(_Section, frozen=True):
     """``[sanitize]``: what may pass beyond the built-in allow-list of headers."""
 
     allow_headers: tuple[str, ...] = ()
@@ -118,7 +118,7 @@ class SanitizeConfig(_Section):
     """JSON fields that ``req_hash`` leaves out: JSON pointers (RFC 6901), or names at the top of the body."""
 
 
-class ScoreConfig(_Section):
+class ScoreConfig(_Section, frozen=True):
     """``[score]``: how answers are compared."""
 
     embedder: str = "wordllama"
@@ -128,7 +128,7 @@ class ScoreConfig(_Section):
     """JSON pointer to the array of citations; empty: look for ``citations``."""
 
 
-class StoreConfig(_Section):
+class StoreConfig(_Section, frozen=True):
     """``[store]``: where pairs are kept, and for how long."""
 
     url: str = "sqlite:///shadowlane.db"
@@ -136,7 +136,7 @@ class StoreConfig(_Section):
     max_bytes: int = 4 * 1024**3
 
 
-class GateConfig(_Section):
+class GateConfig(_Section, frozen=True):
     """``[gate]``: the targets of the verdict."""
 
     mean_delta_s: float = 0.45
@@ -148,7 +148,7 @@ class GateConfig(_Section):
     min_pairs: int = 100
 
 
-class ShadowConfig(_Section):
+class ShadowConfig(_Section, frozen=True):
     """``[shadows.NAME]``: one shadow service."""
 
     url: str
@@ -183,13 +183,13 @@ class ShadowConfig(_Section):
         return self.credential_header.lower().encode("latin-1"), (self.credential_prefix + value).encode("latin-1")
 
 
-class ControlConfig(ShadowConfig):
+class ControlConfig(ShadowConfig, frozen=True):
     """``[control]``: an optional second copy of prod, for the noise floor. An empty ``url`` means none."""
 
     url: str = ""
 
 
-class Config(_Section):
+class Config(_Section, frozen=True):
     """A whole configuration. Build it with :func:`load_config` or :meth:`from_dict`, which check it."""
 
     shadows: dict[str, ShadowConfig]

@@ -63,7 +63,9 @@ class _Drainer(Protocol):
 
 
 class _Sanitizer(Protocol):
-    def response(self, headers: Headers, body: bytes, cut: bool) -> tuple[Headers, bytes, dict[str, int], str]: ...
+    def response(
+        self, headers: Headers, body: bytes, cut: bool
+    ) -> tuple[list[tuple[bytes, bytes]], bytes, dict[str, int], str]: ...
 
 
 class Arm:
@@ -212,7 +214,7 @@ class Pipeline:
         headers, body, findings, note = self._sanitizer.response(
             outcome.headers, outcome.body, outcome.reason == "response_too_large"
         )
-        outcome = msgspec.structs.replace(outcome, headers=headers, body=body, detail=outcome.detail or note)
+        outcome = msgspec.structs.replace(outcome, headers=tuple(headers), body=body, detail=outcome.detail or note)
         copy = tracked.copy
         if findings:
             merged = dict(copy.findings)

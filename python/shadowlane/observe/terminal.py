@@ -48,6 +48,8 @@ _STYLES = {
 _TONE: dict[bool | None, str] = {True: "good", False: "bad", None: "open"}
 _DECISION_TONE = {"GRADUATE": "good", "HOLD": "open", "REJECT": "bad"}
 _WORST = 3
+_HARMLESS = "\n\t\u00a0\u202f\u2009\u3000\u200c\u200d\u00ad"
+"""Not printable by Unicode's word, and part of honest text: spaces, and what joins letters and emoji."""
 _WIDTH = 116
 
 
@@ -199,7 +201,7 @@ def _wrapped(name: str, text: str) -> list[Line]:
 
 def printable(text: str) -> str:
     """Text from outside, without control characters: it must not drive the terminal that shows it."""
-    return "".join(character if character.isprintable() or character.isspace() else "�" for character in text)
+    return "".join(c if c.isprintable() or c in _HARMLESS else "�" for c in text)
 
 
 def percent(share: float) -> str:

@@ -90,9 +90,10 @@ def validate_citations(
     """What is wrong with an answer's citations, each code once; empty when nothing is.
 
     ``empty_citations``: there are none. ``missing_<field>``: a required field is empty in one of them; index and
-    analyzer are required when they are expected to be a certain one. ``bad_offsets``: negative, reversed or unreadable. ``cross_section_reuse``: one snippet is cited under two sections.
-    ``missing_score``: one has no score. ``mismatch_index_hash``, ``analyzer_mismatch``: one names another index or
-    analyzer than expected, or, when nothing is expected, than the others.
+    analyzer are required when a certain one is expected. ``bad_offsets``: negative, reversed or unreadable.
+    ``cross_section_reuse``: one snippet is cited under two sections. ``missing_score``: one has no score.
+    ``mismatch_index_hash``, ``analyzer_mismatch``: one names another index or analyzer than expected, or, when nothing
+    is expected, than the others.
     """
     if not citations:
         return ("empty_citations",)

@@ -143,7 +143,9 @@ def read_surroundings(value: JsonMap, draft: Draft) -> None:
         draft.refusal = draft.refusal or refusal is True or bool(as_str(refusal))
 
 
-_HTML_START = re.compile(r"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
+_HTML_START = re.compile(
+    r"\s*(?:<!--(?:(?!-->).)*-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
+)
 _SPACES = re.compile(r"[^\S\n]+")
 _NEWLINES = re.compile(r"\s*\n\s*")
 _HIDDEN = frozenset({"script", "style", "template", "noscript", "svg", "head"})

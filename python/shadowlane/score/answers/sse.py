@@ -15,7 +15,7 @@ __all__ = ["Event", "SseDecoder", "looks_like_sse", "parse_sse"]
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _FIELD_LINE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:(?:data|event|id|retry):|:)")
 _DATA_LINE = re.compile(rb"^data:", re.MULTILINE)
-_OTHER_LINE = re.compile(rb"^(?!(?:data|event|id|retry)(?::|\s*$)|:|\s*$)", re.MULTILINE)
+_OTHER_LINE = re.compile(rb"^(?!(?:data|event|id|retry)(?::|[ \t\r]*$)|:|[ \t\r]*$)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

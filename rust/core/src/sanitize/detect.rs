@@ -16,9 +16,59 @@ pub struct Finding {
     pub end: usize,
 }
 
-/// Find all values in a text, in order, without overlap.
+/// Find all values in a text, in order, without overlap. Percent-encoding (RFC 3986 §2.1) is looked through, since
+/// queries and forms are quoted in other texts.
 pub fn detect(text: &str) -> Vec<Finding> {
     let bytes = text.as_bytes();
+    let found = scan(bytes);
+    match decoded(bytes) {
+        Some((plain, places)) => merge(found, &scan(&plain), &places),
+        None => found,
+    }
+}
+
+/// The text with its percent-encoding undone, and for each byte of it (and the end) the place it came from; `None`
+/// when there is none.
+fn decoded(bytes: &[u8]) -> Option<(Vec<u8>, Vec<usize>)> {
+    let hex = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let at_sign = |at: usize| Some((hex(bytes.get(at + 1))?, hex(bytes.get(at + 2))?));
+    let first = memchr::memchr_iter(b'%', bytes).find(|at| at_sign(*at).is_some())?;
+    let mut plain = bytes.get(..first)?.to_vec();
+    let mut places: Vec<usize> = (0..first).collect();
+    let mut at = first;
+    while let Some(byte) = bytes.get(at) {
+        places.push(at);
+        if let (b'%', Some((high, low))) = (byte, at_sign(at)) {
+            plain.push((high * 16 + low) as u8);
+            at += 3;
+        } else {
+            plain.push(*byte);
+            at += 1;
+        }
+    }
+    places.push(bytes.len());
+    Some((plain, places))
+}
+
+fn merge(mut found: Vec<Finding>, more: &[Finding], places: &[usize]) -> Vec<Finding> {
+    for finding in more {
+        if let (Some(start), Some(end)) = (places.get(finding.start), places.get(finding.end)) {
+            found.push(Finding { kind: finding.kind, start: *start, end: *end });
+        }
+    }
+    // The widest first where several begin alike; one that reaches into an earlier one makes that longer.
+    found.sort_by_key(|finding| (finding.start, std::cmp::Reverse(finding.end)));
+    let mut merged: Vec<Finding> = Vec::with_capacity(found.len());
+    for finding in found {
+        match merged.last_mut() {
+            Some(last) if finding.start < last.end => last.end = last.end.max(finding.end),
+            _ => merged.push(finding),
+        }
+    }
+    merged
+}
+
+fn scan(bytes: &[u8]) -> Vec<Finding> {
     let mut found: Vec<Finding> = Vec::new();
     let mut at = 0;
     // First byte that no finding covers yet: a look back never goes before it.

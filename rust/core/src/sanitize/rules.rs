@@ -44,7 +44,7 @@ pub fn digits(bytes: &[u8], at: usize) -> Hit {
     card(bytes, at).or_else(|| national_phone(bytes, at))
 }
 
-/// 13 to 19 digits (ISO/IEC 7812-1), spaces or dashes between groups, a known first digit, and the Luhn check.
+/// 13 to 19 digits (ISO/IEC 7812-1), spaces or dashes (or a form's plus signs) between groups, a known first digit, and the Luhn check.
 fn card(bytes: &[u8], at: usize) -> Hit {
     let mut digits = [0_u8; 19];
     let mut count = 0;
@@ -59,7 +59,7 @@ fn card(bytes: &[u8], at: usize) -> Hit {
             count += 1;
             next += 1;
             end = next;
-        } else if matches!(byte, b' ' | b'-')
+        } else if matches!(byte, b' ' | b'-' | b'+')
             && (separator == 0 || separator == *byte)
             && bytes.get(next + 1).is_some_and(u8::is_ascii_digit)
         {
@@ -200,6 +200,36 @@ pub fn word(bytes: &[u8], at: usize) -> Hit {
         _ => None,
     }
     .or_else(|| api_key(bytes, at))
+    .or_else(|| assignment(bytes, at))
+}
+
+/// Names whose assigned value is a secret whatever it looks like, and names whose value is one when it looks random.
+const PASSWORDS: &[&str] = &["password", "passwd", "passphrase", "pwd"];
+const TOKENS: &[&str] =
+    &["secret", "token", "api_key", "apikey", "api-key", "access_key", "secret_key", "client_secret", "access_token"];
+
+/// `password=value`, `"token": "value"`, `api_key: value`.
+fn assignment(bytes: &[u8], at: usize) -> Hit {
+    let rest = bytes.get(at..)?;
+    let begins = |name: &&&str| rest.get(..name.len()).is_some_and(|word| word.eq_ignore_ascii_case(name.as_bytes()));
+    let (name, always) = match PASSWORDS.iter().find(begins) {
+        Some(name) => (name, true),
+        None => (TOKENS.iter().filter(begins).max_by_key(|name| name.len())?, false),
+    };
+    let mut next = at + name.len();
+    next += run(bytes, next, 1, |byte| matches!(byte, b'"' | b'\''));
+    next += run(bytes, next, 2, |byte| byte == b' ');
+    if !matches!(bytes.get(next), Some(b'=' | b':')) {
+        return None;
+    }
+    next += 1;
+    next += run(bytes, next, 3, |byte| matches!(byte, b' ' | b'"' | b'\''));
+    let ends = |byte: u8| byte.is_ascii_whitespace() || b"\"'&;,<>)}]".contains(&byte);
+    let length = run(bytes, next, 512, |byte| !ends(byte));
+    let value = bytes.get(next..next + length)?;
+    let random = length >= 12 && value.iter().any(u8::is_ascii_digit) && value.iter().any(u8::is_ascii_alphabetic);
+    let masked = value.starts_with(b"[") || value.starts_with(b"%5B");
+    (!masked && length >= 4 && (always || random)).then_some(("secret", next, next + length))
 }
 
 /// A JWS or JWE in compact form (RFC 7515 §7.1, RFC 7516 §7.1): its header is a JSON object.
@@ -241,7 +271,7 @@ fn iban(bytes: &[u8], at: usize) -> Hit {
             if count >= 15 && ends_token(bytes, end) && mod_97(&chars[..count]) {
                 best = Some(end);
             }
-        } else if *byte == b' ' && count % 4 == 0 && next == end {
+        } else if matches!(byte, b' ' | b'+') && count % 4 == 0 && next == end {
             next += 1;
         } else {
             break;

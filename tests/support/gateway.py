@@ -1,0 +1,64 @@
+"""The application that the end-to-end tests put behind the middleware: answers that depend only on the request.
+
+``app`` is bare; ``mirrored`` is the same behind the middleware, with the configuration that ``SHADOWLANE_CONFIG`` names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+from typing import Any
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "lifespan":
+        while True:
+            message = await receive()
+            await send({"type": message["type"] + ".complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+    body = b""
+    more = True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    path = scope["path"]
+    if path == "/raise":
+        raise RuntimeError("prod is broken on purpose")
+    if path == "/hang":
+        await asyncio.Event().wait()
+    if path == "/sse":
+        await _stream(send, body)
+        return
+    digest = hashlib.sha256(scope["method"].encode() + scope["query_string"] + body).hexdigest()
+    text = f"The answer to {path} is {digest[:16]}."
+    answer = json.dumps({"answer": text, "echo": body.decode("utf-8", "replace")}).encode()
+    if path == "/large":
+        answer = json.dumps({"answer": "word " * 500_000}).encode()
+    await send(
+        {
+            "type": "http.response.start",
+            "status": 404 if path == "/missing" else 200,
+            "headers": [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())],
+        }
+    )
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer})
+
+
+async def _stream(send: Any, body: bytes) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
+    text = json.loads(body)["say"] if body else "one two three"
+    for start in range(0, len(text), 4):
+        event = {"choices": [{"index": 0, "delta": {"content": text[start : start + 4]}}]}
+        chunk = f"data: {json.dumps(event)}\n\n".encode()
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b"data: [DONE]\n\n", "more_body": False})
+
+
+if "SHADOWLANE_CONFIG" in os.environ:
+    from shadowlane.asgi import ShadowMiddleware
+
+    mirrored = ShadowMiddleware(app, config=os.environ["SHADOWLANE_CONFIG"])
