@@ -3,6 +3,7 @@
 //! What runs per request, per byte or across processes is in this crate; `rust/py` only converts.
 
 pub mod error;
+pub mod policy;
 pub mod reason;
 
 pub use error::{Error, Result};

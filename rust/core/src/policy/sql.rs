@@ -1,0 +1,371 @@
+//! SQL: whether one statement only reads, by a real parser (`sqlparser`) in the statement's dialect.
+//!
+//! Invariant: a read is one statement whose tokens were certain (no construct that two servers cut differently), that
+//! contains no writing word, and whose every function is a known pure built-in. Three layers, each of which can only
+//! turn a read into a write:
+//! 1. the tokens (`guard`): executable comments, ambiguous comments and strings, writing words, a second statement;
+//! 2. the syntax tree (`sql_walk`): statement kinds, locks, `INTO`, functions;
+//! 3. where the parser lacks a dialect's syntax, the tokens alone (`sql_lexical`), under stricter rules.
+//!
+//! Session statements (`SET`, `USE`, `BEGIN`) count as writes: a shadow's pooled connection would keep them.
+
+use sqlparser::dialect::{
+    AnsiDialect, BigQueryDialect, ClickHouseDialect, DatabricksDialect, Dialect, DuckDbDialect,
+    GenericDialect, HiveDialect, MsSqlDialect, MySqlDialect, OracleDialect, PostgreSqlDialect,
+    RedshiftSqlDialect, SQLiteDialect, SnowflakeDialect,
+};
+use sqlparser::parser::Parser;
+use sqlparser::tokenizer::{Token, Tokenizer, Whitespace, Word};
+
+use super::{Effect, shown, sql_lexical, sql_walk};
+
+/// The dialects that [`classify_sql`] knows, by name. Any other name is a write.
+pub const SQL_DIALECTS: &[&str] = &[
+    "ansi",
+    "generic",
+    "postgres",
+    "postgresql",
+    "redshift",
+    "mysql",
+    "mariadb",
+    "sqlite",
+    "tsql",
+    "mssql",
+    "snowflake",
+    "bigquery",
+    "duckdb",
+    "oracle",
+    "clickhouse",
+    "databricks",
+    "sparksql",
+    "hive",
+];
+
+const MAX_BYTES: usize = 1 << 20;
+const MAX_TOKENS: usize = 50_000;
+// A chain such as `a OR b OR …` nests one level for each operator, and the tree is dropped recursively. Measured: under
+// 1 KiB of stack a level with debug assertions; a token is at most one level.
+const STACK_BYTES_PER_TOKEN: usize = 2048;
+const SMALL_TOKENS: usize = 256;
+
+/// Dialects that share lexical rules and built-in functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// No product in particular.
+    Ansi,
+    /// PostgreSQL.
+    Postgres,
+    /// Amazon Redshift.
+    Redshift,
+    /// MySQL and MariaDB.
+    MySql,
+    /// SQLite.
+    Sqlite,
+    /// Microsoft SQL Server.
+    TSql,
+    /// Snowflake.
+    Snowflake,
+    /// Google BigQuery.
+    BigQuery,
+    /// DuckDB.
+    DuckDb,
+    /// Oracle Database.
+    Oracle,
+    /// ClickHouse.
+    ClickHouse,
+}
+
+fn dialect(name: &str) -> Option<(Family, Box<dyn Dialect>)> {
+    Some(match name {
+        "ansi" => (Family::Ansi, Box::new(AnsiDialect {})),
+        "generic" => (Family::Ansi, Box::new(GenericDialect {})),
+        "postgres" | "postgresql" => (Family::Postgres, Box::new(PostgreSqlDialect {})),
+        "redshift" => (Family::Redshift, Box::new(RedshiftSqlDialect {})),
+        "mysql" | "mariadb" => (Family::MySql, Box::new(MySqlDialect {})),
+        "sqlite" => (Family::Sqlite, Box::new(SQLiteDialect {})),
+        "tsql" | "mssql" => (Family::TSql, Box::new(MsSqlDialect {})),
+        "snowflake" => (Family::Snowflake, Box::new(SnowflakeDialect {})),
+        "bigquery" => (Family::BigQuery, Box::new(BigQueryDialect {})),
+        "duckdb" => (Family::DuckDb, Box::new(DuckDbDialect {})),
+        "oracle" => (Family::Oracle, Box::new(OracleDialect {})),
+        "clickhouse" => (Family::ClickHouse, Box::new(ClickHouseDialect {})),
+        "databricks" | "sparksql" => (Family::Ansi, Box::new(DatabricksDialect {})),
+        "hive" => (Family::Ansi, Box::new(HiveDialect {})),
+        _ => return None,
+    })
+}
+
+/// What `text`, one SQL statement of `dialect` (see [`SQL_DIALECTS`], case ignored), does when it runs.
+///
+/// Several statements, an unknown dialect, more than 1 MiB or 50,000 tokens, and whatever is not understood: write.
+pub fn classify_sql(text: &str, dialect_name: &str) -> Effect {
+    let Some((family, dialect)) = dialect(&dialect_name.to_ascii_lowercase()) else {
+        return Effect::write("unknown SQL dialect");
+    };
+    if text.len() > MAX_BYTES {
+        return Effect::write("the statement is over 1 MiB");
+    }
+    if text.contains('\0') {
+        return Effect::write("the statement holds a NUL");
+    }
+    let Ok(raw) = Tokenizer::new(dialect.as_ref(), text)
+        .with_unescape(false)
+        .tokenize()
+    else {
+        return Effect::write("the statement cannot be cut into tokens");
+    };
+    if raw.len() > MAX_TOKENS {
+        return Effect::write("the statement has over 50,000 tokens");
+    }
+    if let Some(reason) = ambiguous(&raw, family) {
+        return Effect::write(reason);
+    }
+    let mut tokens: Vec<Token> = raw
+        .into_iter()
+        .filter(|token| !matches!(token, Token::Whitespace(_) | Token::EOF))
+        .collect();
+    while matches!(tokens.last(), Some(Token::SemiColon)) {
+        tokens.pop();
+    }
+    if tokens.contains(&Token::SemiColon) {
+        return Effect::write("several statements");
+    }
+    if let Some(reason) = writing_word(&tokens, family) {
+        return Effect::write(reason);
+    }
+    if tokens.len() <= SMALL_TOKENS {
+        return judge(tokens, family, dialect.as_ref());
+    }
+    stacker::grow((1 << 20) + tokens.len() * STACK_BYTES_PER_TOKEN, || {
+        judge(tokens, family, dialect.as_ref())
+    })
+}
+
+/// The verdict on certain tokens: the tree where there is one, the tokens where the parser lacks the syntax.
+fn judge(tokens: Vec<Token>, family: Family, dialect: &dyn Dialect) -> Effect {
+    match sql_lexical::opening(&tokens, family) {
+        sql_lexical::Opening::Query => {}
+        sql_lexical::Opening::Decided(effect) => return effect,
+    }
+    match Parser::new(dialect)
+        .with_tokens(tokens.clone())
+        .parse_statements()
+    {
+        Ok(statements) => match statements.as_slice() {
+            [statement] => sql_walk::classify(statement, family),
+            _ => Effect::write("not exactly one statement"),
+        },
+        Err(_) => sql_lexical::classify(&tokens, family),
+    }
+}
+
+/// Why the tokens may not be the ones that a server sees; none if they are certain.
+fn ambiguous(tokens: &[Token], family: Family) -> Option<String> {
+    tokens.iter().find_map(|token| match token {
+        Token::Whitespace(Whitespace::MultiLineComment(text)) => {
+            if text.starts_with('!') || text.starts_with("M!") {
+                Some("an executable comment".to_owned())
+            } else if text.contains("/*") {
+                // PostgreSQL nests comments, MySQL and Oracle do not.
+                Some("a comment within a comment".to_owned())
+            } else {
+                None
+            }
+        }
+        Token::Whitespace(Whitespace::SingleLineComment { comment, prefix }) => {
+            line_comment(comment, prefix, family).map(str::to_owned)
+        }
+        Token::SingleQuotedString(text) | Token::DoubleQuotedString(text) => {
+            backslash(text, family).map(str::to_owned)
+        }
+        Token::DollarQuotedString(_)
+            if !matches!(
+                family,
+                Family::Postgres | Family::Redshift | Family::Snowflake | Family::DuckDb
+            ) =>
+        {
+            Some("a dollar-quoted string in a dialect without them".to_owned())
+        }
+        Token::Backslash => Some("a backslash outside a string".to_owned()),
+        _ => None,
+    })
+}
+
+fn line_comment(comment: &str, prefix: &str, family: Family) -> Option<&'static str> {
+    let known = match prefix {
+        // MySQL takes `--` for a comment only before white space: `1--1` is 2 there.
+        "--" => {
+            family != Family::MySql
+                || comment.is_empty()
+                || comment.starts_with([' ', '\t', '\n', '\r'])
+        }
+        "#" => matches!(family, Family::MySql | Family::BigQuery),
+        "//" => family == Family::Snowflake,
+        _ => false,
+    };
+    if !known {
+        return Some("a comment that not every server takes for one");
+    }
+    // Servers differ in what ends a line.
+    let body = comment.strip_suffix('\n').unwrap_or(comment);
+    let body = body.strip_suffix('\r').unwrap_or(body);
+    let ends = |c: char| {
+        matches!(
+            c,
+            '\n' | '\r' | '\x0b' | '\x0c' | '\u{85}' | '\u{2028}' | '\u{2029}'
+        )
+    };
+    body.contains(ends)
+        .then_some("a comment with an odd line end")
+}
+
+/// A backslash before a quote ends the string on some servers, and not on others.
+fn backslash(text: &str, family: Family) -> Option<&'static str> {
+    let bytes = text.as_bytes();
+    let risky = bytes.ends_with(b"\\")
+        || bytes
+            .windows(2)
+            .any(|pair| pair[0] == b'\\' && matches!(pair[1], b'\'' | b'"'));
+    if !risky {
+        return None;
+    }
+    let certain = match family {
+        // Never an escape here, or always one.
+        Family::TSql | Family::Sqlite | Family::Oracle | Family::DuckDb => true,
+        Family::Snowflake | Family::BigQuery | Family::ClickHouse => true,
+        // By default one, and not under NO_BACKSLASH_ESCAPES: both readings agree unless a second statement hides.
+        Family::MySql => !text.contains(';'),
+        // standard_conforming_strings can be off.
+        Family::Postgres | Family::Redshift | Family::Ansi => false,
+    };
+    (!certain).then_some("a string that ends elsewhere on some servers")
+}
+
+/// Words that never stand in a read, unless quoted, after a dot, or called as a function (`REPLACE(…)`).
+const WRITING: &[&str] = &[
+    "INSERT", "UPDATE", "DELETE", "MERGE", "INTO", "NEXTVAL", "OUTFILE", "DUMPFILE",
+];
+
+/// T-SQL needs no semicolon between statements, so any of these words starts one.
+const WRITING_TSQL: &[&str] = &[
+    "ADD",
+    "ALTER",
+    "BACKUP",
+    "BEGIN",
+    "BULK",
+    "CALL",
+    "CHECKPOINT",
+    "CLOSE",
+    "COMMIT",
+    "CREATE",
+    "DBCC",
+    "DEALLOCATE",
+    "DECLARE",
+    "DENY",
+    "DISABLE",
+    "DROP",
+    "ENABLE",
+    "EXEC",
+    "EXECUTE",
+    "GO",
+    "GOTO",
+    "GRANT",
+    "HOLDLOCK",
+    "IF",
+    "KILL",
+    "MOVE",
+    "OPEN",
+    "OPENDATASOURCE",
+    "OPENQUERY",
+    "OPENROWSET",
+    "PAGLOCK",
+    "PRINT",
+    "RAISERROR",
+    "READTEXT",
+    "RECEIVE",
+    "RECONFIGURE",
+    "REPEATABLEREAD",
+    "RESTORE",
+    "RETURN",
+    "REVERT",
+    "REVOKE",
+    "ROLLBACK",
+    "ROWLOCK",
+    "SAVE",
+    "SEND",
+    "SERIALIZABLE",
+    "SET",
+    "SETUSER",
+    "SHUTDOWN",
+    "TABLOCK",
+    "TABLOCKX",
+    "THROW",
+    "TRUNCATE",
+    "UPDATETEXT",
+    "UPDLOCK",
+    "USE",
+    "WAITFOR",
+    "WHILE",
+    "WRITETEXT",
+    "XLOCK",
+];
+
+/// The word, if it is not quoted.
+pub fn bare(token: &Token) -> Option<&Word> {
+    match token {
+        Token::Word(word) if word.quote_style.is_none() => Some(word),
+        _ => None,
+    }
+}
+
+/// Whether the token is that bare word (upper case given).
+pub fn is_word(token: Option<&Token>, word: &str) -> bool {
+    token
+        .and_then(bare)
+        .is_some_and(|found| found.value.eq_ignore_ascii_case(word))
+}
+
+fn writing_word(tokens: &[Token], family: Family) -> Option<String> {
+    for (at, token) in tokens.iter().enumerate() {
+        if family == Family::MySql && *token == Token::Assignment {
+            return Some("assigns a user variable".to_owned());
+        }
+        let Some(word) = bare(token) else { continue };
+        let upper = word.value.to_ascii_uppercase();
+        let after_dot = at > 0 && tokens[at - 1] == Token::Period;
+        // Oracle and Snowflake draw from a sequence by `name.NEXTVAL`.
+        if after_dot && upper != "NEXTVAL" {
+            continue;
+        }
+        let called = tokens.get(at + 1) == Some(&Token::LParen);
+        if called && matches!(upper.as_str(), "INSERT" | "REPLACE" | "TRUNCATE") && at > 0 {
+            continue;
+        }
+        // DuckDB: UNPIVOT … INTO NAME a VALUE b names columns.
+        if upper == "INTO" && family == Family::DuckDb && is_word(tokens.get(at + 1), "NAME") {
+            continue;
+        }
+        if upper == "NEXT"
+            && is_word(tokens.get(at + 1), "VALUE")
+            && is_word(tokens.get(at + 2), "FOR")
+        {
+            return Some("draws from a sequence".to_owned());
+        }
+        if WRITING.contains(&upper.as_str())
+            || (family == Family::TSql && WRITING_TSQL.binary_search(&upper.as_str()).is_ok())
+        {
+            return Some(format!("the word {} writes", shown(&upper)));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::WRITING_TSQL;
+
+    #[test]
+    fn the_searched_list_is_sorted() {
+        assert!(WRITING_TSQL.is_sorted());
+    }
+}
