@@ -1,7 +1,6 @@
 //! GraphQL: the operation that would run decides (spec September 2025, §6.1 GetOperation), and only a query is a read.
 //!
-//! Invariant: a read was parsed without a single error and selects exactly one `query`; no other definition than
-//! operations and fragments stands in the document.
+//! Invariant: a read was parsed without a single error and selects exactly one operation, a `query`.
 //! The parser is bounded in depth and tokens, so nesting cannot exhaust the stack.
 
 use apollo_parser::Parser;
@@ -27,8 +26,8 @@ const FIELDS: &[&str] = &[
 
 /// What `document` does when the operation named `operation_name` is run.
 ///
-/// Without a name the document must hold exactly one operation. Mutations, subscriptions, documents with schema
-/// definitions, unparsable ones, and names that select nothing or two operations are writes.
+/// Without a name the document must hold exactly one operation. Mutations, subscriptions, unparsable
+/// documents, and names that select nothing or two operations are writes.
 pub fn classify_graphql(document: &str, operation_name: Option<&str>) -> Effect {
     if document.len() > MAX_BYTES {
         return Effect::write("the document is over 1 MiB");
@@ -42,10 +41,9 @@ pub fn classify_graphql(document: &str, operation_name: Option<&str>) -> Effect 
     }
     let mut operations: Vec<OperationDefinition> = Vec::new();
     for definition in tree.document().definitions() {
-        match definition {
-            Definition::OperationDefinition(operation) => operations.push(operation),
-            Definition::FragmentDefinition(_) => {}
-            _ => return Effect::write("the document defines schema"),
+        // Fragments run only as part of an operation, and schema definitions not at all (§5.1.1).
+        if let Definition::OperationDefinition(operation) = definition {
+            operations.push(operation);
         }
     }
     // Some servers take "" for "no name"; the spec does not. Both readings have to agree, so it stands for no name

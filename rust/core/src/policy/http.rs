@@ -120,9 +120,10 @@ fn malformed(headers: &[(&[u8], &[u8])]) -> Option<&'static str> {
             chunked = true;
         } else if name.eq_ignore_ascii_case(b"host") {
             hosts += 1;
-        } else if name.eq_ignore_ascii_case(b"upgrade") || name.eq_ignore_ascii_case(b":protocol") {
-            return Some("an upgrade to another protocol");
-        } else if name.eq_ignore_ascii_case(b"connection") && contains_token(value, "upgrade") {
+        } else if name.eq_ignore_ascii_case(b"upgrade")
+            || name.eq_ignore_ascii_case(b":protocol")
+            || (name.eq_ignore_ascii_case(b"connection") && contains_token(value, "upgrade"))
+        {
             return Some("an upgrade to another protocol");
         }
     }
@@ -153,10 +154,10 @@ fn overridden(method: &str, headers: &[(&[u8], &[u8])], target: &Target<'_>) -> 
         });
         let value = value.trim_ascii();
         let same = value.eq_ignore_ascii_case(method.as_bytes());
-        let safe = [&b"GET"[..], b"HEAD", b"OPTIONS"]
+        let harmless = [&b"GET"[..], b"HEAD", b"OPTIONS"]
             .iter()
-            .any(|safe| value.eq_ignore_ascii_case(safe));
-        if known && !same && !safe {
+            .any(|method| value.eq_ignore_ascii_case(method));
+        if known && !same && !harmless {
             return Some(format!(
                 "header {} overrides the method",
                 shown(&String::from_utf8_lossy(name))
@@ -194,9 +195,7 @@ fn safe_method(
             found.next().is_some(),
         )
     };
-    if preset == "mcp"
-        && header(headers, "accept").is_some_and(|accept| contains_event_stream(accept))
-    {
+    if preset == "mcp" && header(headers, "accept").is_some_and(contains_event_stream) {
         return Effect::write("opens the server's event stream");
     }
     // GraphQL over HTTP: a GET carries the document, or the hash of one.
@@ -282,13 +281,12 @@ fn media_type(headers: &[(&[u8], &[u8])]) -> Result<Option<String>, Effect> {
     let mut parts = text.split(';').map(str::trim);
     let media = parts.next().unwrap_or_default().to_owned();
     for parameter in parts {
-        if let Some(charset) = parameter.strip_prefix("charset=") {
-            if !matches!(
-                charset.trim_matches('"'),
-                "utf-8" | "utf8" | "us-ascii" | "ascii"
-            ) {
-                return Err(Effect::write("a charset other than UTF-8"));
-            }
+        let charset = parameter.strip_prefix("charset=").unwrap_or("utf-8");
+        if !matches!(
+            charset.trim_matches('"'),
+            "utf-8" | "utf8" | "us-ascii" | "ascii"
+        ) {
+            return Err(Effect::write("a charset other than UTF-8"));
         }
     }
     Ok(Some(media))

@@ -251,10 +251,9 @@ impl Api {
             _ => Self::Other,
         };
         match (preset, last) {
-            ("openai", _) => openai,
             ("anthropic", "messages") => Self::Anthropic,
             ("ollama", "chat" | "generate") => Self::Ollama,
-            ("ollama", _) => openai,
+            ("openai" | "ollama", _) => openai,
             ("cohere", "chat" | "generate") => Self::Cohere,
             ("mistral", "completions") => Self::Mistral,
             (
@@ -411,21 +410,17 @@ impl Copy {
     }
 
     fn align(&mut self, options: &Options) -> Result<(), String> {
-        if let Some(model) = &options.model {
-            // Bedrock's model stands in the path.
-            if self.api != Api::Bedrock {
-                self.set("model", model, "rewritten")?;
-            }
+        // Bedrock's model stands in the path.
+        if let Some(model) = options.model.as_ref().filter(|_| self.api != Api::Bedrock) {
+            self.set("model", model, "rewritten")?;
         }
         if self.api == Api::Other {
             return Ok(());
         }
-        if let Some(stream) = options.stream {
-            if self.api != Api::Bedrock {
-                self.set("stream", &stream, if stream { "true" } else { "false" })?;
-                if !stream {
-                    self.remove("stream_options", "dropped with the stream");
-                }
+        if let Some(stream) = options.stream.filter(|_| self.api != Api::Bedrock) {
+            self.set("stream", &stream, if stream { "true" } else { "false" })?;
+            if !stream {
+                self.remove("stream_options", "dropped with the stream");
             }
         }
         self.sampling(options)

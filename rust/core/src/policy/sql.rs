@@ -9,10 +9,11 @@
 //!
 //! Session statements (`SET`, `USE`, `BEGIN`) count as writes: a shadow's pooled connection would keep them.
 
+use sqlparser::ast::Statement;
 use sqlparser::dialect::{
-    AnsiDialect, BigQueryDialect, ClickHouseDialect, DatabricksDialect, Dialect, DuckDbDialect,
-    GenericDialect, HiveDialect, MsSqlDialect, MySqlDialect, OracleDialect, PostgreSqlDialect,
-    RedshiftSqlDialect, SQLiteDialect, SnowflakeDialect,
+    BigQueryDialect, ClickHouseDialect, DatabricksDialect, Dialect, DuckDbDialect, GenericDialect,
+    HiveDialect, MsSqlDialect, MySqlDialect, OracleDialect, PostgreSqlDialect, RedshiftSqlDialect,
+    SQLiteDialect, SnowflakeDialect,
 };
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, Tokenizer, Whitespace, Word};
@@ -77,8 +78,8 @@ pub enum Family {
 
 fn dialect(name: &str) -> Option<(Family, Box<dyn Dialect>)> {
     Some(match name {
-        "ansi" => (Family::Ansi, Box::new(AnsiDialect {})),
-        "generic" => (Family::Ansi, Box::new(GenericDialect {})),
+        // The ANSI grammar of the parser lacks what nearly every product has (`~`, `::` on casts).
+        "ansi" | "generic" => (Family::Ansi, Box::new(GenericDialect {})),
         "postgres" | "postgresql" => (Family::Postgres, Box::new(PostgreSqlDialect {})),
         "redshift" => (Family::Redshift, Box::new(RedshiftSqlDialect {})),
         "mysql" | "mariadb" => (Family::MySql, Box::new(MySqlDialect {})),
@@ -134,61 +135,102 @@ pub fn classify_sql(text: &str, dialect_name: &str) -> Effect {
         return Effect::write(reason);
     }
     if tokens.len() <= SMALL_TOKENS {
-        return judge(tokens, family, dialect.as_ref());
+        return judge(&tokens, family, dialect.as_ref());
     }
     stacker::grow((1 << 20) + tokens.len() * STACK_BYTES_PER_TOKEN, || {
-        judge(tokens, family, dialect.as_ref())
+        judge(&tokens, family, dialect.as_ref())
     })
 }
 
 /// The verdict on certain tokens: the tree where there is one, the tokens where the parser lacks the syntax.
-fn judge(tokens: Vec<Token>, family: Family, dialect: &dyn Dialect) -> Effect {
-    match sql_lexical::opening(&tokens, family) {
+fn judge(tokens: &[Token], family: Family, dialect: &dyn Dialect) -> Effect {
+    match sql_lexical::opening(tokens, family) {
         sql_lexical::Opening::Query => {}
         sql_lexical::Opening::Decided(effect) => return effect,
     }
     match Parser::new(dialect)
-        .with_tokens(tokens.clone())
+        .with_tokens(tokens.to_vec())
         .parse_statements()
     {
         Ok(statements) => match statements.as_slice() {
+            [Statement::Query(_)] if !sql_lexical::well_formed(tokens) => {
+                Effect::write("the statement does not parse")
+            }
             [statement] => sql_walk::classify(statement, family),
             _ => Effect::write("not exactly one statement"),
         },
-        Err(_) => sql_lexical::classify(&tokens, family),
+        Err(_) => sql_lexical::classify(tokens, family),
     }
 }
 
 /// Why the tokens may not be the ones that a server sees; none if they are certain.
-fn ambiguous(tokens: &[Token], family: Family) -> Option<String> {
-    tokens.iter().find_map(|token| match token {
-        Token::Whitespace(Whitespace::MultiLineComment(text)) => {
-            if text.starts_with('!') || text.starts_with("M!") {
-                Some("an executable comment".to_owned())
-            } else if text.contains("/*") {
-                // PostgreSQL nests comments, MySQL and Oracle do not.
-                Some("a comment within a comment".to_owned())
-            } else {
-                None
+fn ambiguous(tokens: &[Token], family: Family) -> Option<&'static str> {
+    let mut before = None;
+    for token in tokens {
+        let reason = match token {
+            Token::Whitespace(Whitespace::MultiLineComment(text)) => block_comment(text),
+            Token::Whitespace(Whitespace::SingleLineComment { comment, prefix }) => {
+                line_comment(comment, prefix, family)
             }
+            Token::SingleQuotedString(text) | Token::DoubleQuotedString(text) => {
+                backslash(text, family)
+            }
+            Token::SingleQuotedRawStringLiteral(text)
+            | Token::DoubleQuotedRawStringLiteral(text)
+            | Token::SingleQuotedByteStringLiteral(text)
+            | Token::DoubleQuotedByteStringLiteral(text)
+            | Token::NationalStringLiteral(text) => backslash(text, Family::Ansi),
+            Token::DollarQuotedString(_) => dollar_quotes(before, family),
+            // T-SQL reads `1eDELETE` and `$1DELETE` as a number and a word.
+            Token::Word(_)
+                if family == Family::TSql && matches!(before, Some(Token::Number(..))) =>
+            {
+                Some("a word that touches a number")
+            }
+            Token::Placeholder(name) if family == Family::TSql && money_and_word(name) => {
+                Some("a word that touches a number")
+            }
+            Token::Backslash => Some("a backslash outside a string"),
+            Token::Char(_) => Some("a character that is not SQL"),
+            _ => None,
+        };
+        if reason.is_some() {
+            return reason;
         }
-        Token::Whitespace(Whitespace::SingleLineComment { comment, prefix }) => {
-            line_comment(comment, prefix, family).map(str::to_owned)
-        }
-        Token::SingleQuotedString(text) | Token::DoubleQuotedString(text) => {
-            backslash(text, family).map(str::to_owned)
-        }
-        Token::DollarQuotedString(_)
-            if !matches!(
-                family,
-                Family::Postgres | Family::Redshift | Family::Snowflake | Family::DuckDb
-            ) =>
-        {
-            Some("a dollar-quoted string in a dialect without them".to_owned())
-        }
-        Token::Backslash => Some("a backslash outside a string".to_owned()),
-        _ => None,
+        before = Some(token);
+    }
+    None
+}
+
+fn money_and_word(placeholder: &str) -> bool {
+    placeholder.strip_prefix('$').is_some_and(|rest| {
+        rest.starts_with(|c: char| c.is_ascii_digit())
+            && rest.contains(|c: char| !c.is_ascii_digit())
     })
+}
+
+fn block_comment(text: &str) -> Option<&'static str> {
+    if text.starts_with('!') || text.starts_with("M!") {
+        Some("an executable comment")
+    } else if text.contains("/*") {
+        // PostgreSQL nests comments, MySQL and Oracle do not.
+        Some("a comment within a comment")
+    } else {
+        None
+    }
+}
+
+fn dollar_quotes(before: Option<&Token>, family: Family) -> Option<&'static str> {
+    let known = matches!(
+        family,
+        Family::Postgres | Family::Redshift | Family::Snowflake | Family::DuckDb
+    );
+    // `a$$` is one name in PostgreSQL.
+    let touches = matches!(
+        before,
+        Some(Token::Word(_) | Token::Number(..) | Token::Placeholder(_))
+    );
+    (!known || touches).then_some("a dollar-quoted string that not every server takes for one")
 }
 
 fn line_comment(comment: &str, prefix: &str, family: Family) -> Option<&'static str> {
@@ -231,8 +273,13 @@ fn backslash(text: &str, family: Family) -> Option<&'static str> {
     }
     let certain = match family {
         // Never an escape here, or always one.
-        Family::TSql | Family::Sqlite | Family::Oracle | Family::DuckDb => true,
-        Family::Snowflake | Family::BigQuery | Family::ClickHouse => true,
+        Family::TSql
+        | Family::Sqlite
+        | Family::Oracle
+        | Family::DuckDb
+        | Family::Snowflake
+        | Family::BigQuery
+        | Family::ClickHouse => true,
         // By default one, and not under NO_BACKSLASH_ESCAPES: both readings agree unless a second statement hides.
         Family::MySql => !text.contains(';'),
         // standard_conforming_strings can be off.
@@ -257,6 +304,7 @@ const WRITING_TSQL: &[&str] = &[
     "CHECKPOINT",
     "CLOSE",
     "COMMIT",
+    "CONVERSATION",
     "CREATE",
     "DBCC",
     "DEALLOCATE",
@@ -329,6 +377,15 @@ fn writing_word(tokens: &[Token], family: Family) -> Option<String> {
     for (at, token) in tokens.iter().enumerate() {
         if family == Family::MySql && *token == Token::Assignment {
             return Some("assigns a user variable".to_owned());
+        }
+        // Hive runs a script: SELECT TRANSFORM (…) USING 'script'.
+        if matches!(
+            token,
+            Token::SingleQuotedString(_) | Token::DoubleQuotedString(_)
+        ) && at > 0
+            && is_word(tokens.get(at - 1), "USING")
+        {
+            return Some("runs a script".to_owned());
         }
         let Some(word) = bare(token) else { continue };
         let upper = word.value.to_ascii_uppercase();

@@ -46,7 +46,7 @@ array_positions array_prepend array_remove array_replace array_reverse array_siz
 array_transform array_union array_unique_agg arrays_overlap arrays_to_object array_construct array_compact array_flatten
 cardinality element_at explode explode_outer filter flatten generate_array generate_date_array generate_series
 generate_subscripts get get_path map map_keys map_values object_agg object_construct object_keys posexplode range
-reduce sequence size sort_array struct row transform tuple unnest values zip
+reduce sequence size sort_array struct row tuple unnest values zip
 json_agg json_array json_array_length json_arrayagg json_build_array json_build_object json_contains
 json_contains_path json_depth json_each json_each_text json_exists json_extract json_extract_array
 json_extract_array_element_text json_extract_path json_extract_path_text json_extract_scalar json_extract_string
@@ -330,7 +330,7 @@ union_extract union_tag union_value unicode unpivot_list url_decode url_encode w
 xor yearweek approx_quantile duckdb_tables duckdb_columns duckdb_views duckdb_schemas duckdb_databases
 duckdb_functions duckdb_types duckdb_settings duckdb_extensions duckdb_indexes duckdb_constraints duckdb_keywords
 duckdb_memory duckdb_secrets duckdb_sequences duckdb_dependencies duckdb_optimizers duckdb_variables glob
-icu_sort_key which_secret entropy bool sum_if exclude rename columns array_to_json json generate_series range
+icu_sort_key which_secret entropy bool sum_if rename columns transform array_to_json json generate_series range
 bernoulli reservoir percent rowid date_part
 ";
 

@@ -31,15 +31,14 @@ pub fn opening(tokens: &[Token], family: Family) -> Opening {
         return Opening::Decided(Effect::write("no statement"));
     };
     match first.as_str() {
-        "SELECT" | "WITH" | "VALUES" | "TABLE" => Opening::Query,
+        "EXPLAIN" if family == Family::Oracle => {
+            Opening::Decided(Effect::write("EXPLAIN PLAN writes into PLAN_TABLE"))
+        }
+        "SELECT" | "WITH" | "VALUES" | "TABLE" | "EXPLAIN" => Opening::Query,
         "FROM" if matches!(family, Family::DuckDb | Family::BigQuery) => Opening::Query,
         "PIVOT" | "UNPIVOT" | "SUMMARIZE" if family == Family::DuckDb => {
             Opening::Decided(classify(tokens, family))
         }
-        "EXPLAIN" if family == Family::Oracle => {
-            Opening::Decided(Effect::write("EXPLAIN PLAN writes into PLAN_TABLE"))
-        }
-        "EXPLAIN" => Opening::Query,
         "DESC" | "DESCRIBE" if holds_query(tokens) => Opening::Query,
         "SHOW" | "DESC" | "DESCRIBE" => Opening::Decided(metadata(tokens, family)),
         "LIST" | "LS" if family == Family::Snowflake => {
@@ -190,11 +189,13 @@ const SUSPECT: &[&str] = &[
     "REFRESH",
     "REINDEX",
     "RENAME",
+    "REPLACE",
     "RESTORE",
     "REVOKE",
     "ROLLBACK",
     "SAVEPOINT",
     "SECURITY",
+    "SETTINGS",
     "SHARE",
     "SHUTDOWN",
     "TRUNCATE",
@@ -209,7 +210,7 @@ const SUSPECT: &[&str] = &[
 
 /// The verdict on a query by its tokens alone.
 pub fn classify(tokens: &[Token], family: Family) -> Effect {
-    if !balanced(tokens) {
+    if !well_formed(tokens) {
         return Effect::write("the statement does not parse");
     }
     for (at, token) in tokens.iter().enumerate() {
@@ -222,15 +223,14 @@ pub fn classify(tokens: &[Token], family: Family) -> Effect {
         let upper = word.value.to_ascii_uppercase();
         let named = at > 0 && tokens[at - 1] == Token::Period;
         let called = tokens.get(at + 1) == Some(&Token::LParen);
-        // BigQuery, Snowflake and DuckDB: `* RENAME (…)`.
-        if !named
-            && !(called && upper == "RENAME")
-            && SUSPECT.binary_search(&upper.as_str()).is_ok()
-        {
+        // `* RENAME (…)` and `* REPLACE (…)` of BigQuery, Snowflake and DuckDB; LISTAGG(… ON OVERFLOW TRUNCATE).
+        let clause = (called && matches!(upper.as_str(), "RENAME" | "REPLACE" | "TRUNCATE"))
+            || (at > 0 && is_word(tokens.get(at - 1), "OVERFLOW"));
+        if !named && !clause && SUSPECT.binary_search(&upper.as_str()).is_ok() {
             return Effect::write(format!("the word {} may write", shown(&upper)));
         }
-        // PostgreSQL's OPERATOR(schema.+) names a function.
-        if called && upper == "OPERATOR" && !is_word(tokens.get(at + 2), "PG_CATALOG") {
+        // PostgreSQL's OPERATOR(schema.+) names a function; the tree judges it, and here is none.
+        if called && upper == "OPERATOR" {
             return Effect::write("an operator that is not known to be read-only");
         }
     }
@@ -241,6 +241,68 @@ pub fn classify(tokens: &[Token], family: Family) -> Effect {
         ));
     }
     Effect::read("a query without a writing word or an unknown function")
+}
+
+/// Words that open a clause: one that follows another, or ends the statement, is no SQL in any dialect.
+const CLAUSES: &[&str] = &[
+    "AND",
+    "BETWEEN",
+    "BY",
+    "CASE",
+    "EXCEPT",
+    "FROM",
+    "GROUP",
+    "HAVING",
+    "INTERSECT",
+    "JOIN",
+    "LIKE",
+    "MINUS",
+    "NOT",
+    "ON",
+    "OR",
+    "ORDER",
+    "SELECT",
+    "UNION",
+    "WHERE",
+    "WITH",
+];
+const ENDS_CLAUSE: &[&str] = &["BY", "GROUP", "HAVING", "JOIN", "ORDER", "WHERE"];
+
+/// Whether the statement has a query in it, is not cut short, and has no empty clause.
+pub fn well_formed(tokens: &[Token]) -> bool {
+    let any = |word: &str| tokens.iter().any(|token| is_word(Some(token), word));
+    let query = [
+        "SELECT",
+        "FROM",
+        "VALUES",
+        "TABLE",
+        "PIVOT",
+        "UNPIVOT",
+        "SUMMARIZE",
+    ];
+    let explained = !is_word(tokens.first(), "EXPLAIN") || any("SELECT");
+    let clause =
+        |token: &Token, words: &[&str]| words.iter().any(|word| is_word(Some(token), word));
+    let cut = tokens.last().is_none_or(|last| {
+        clause(last, CLAUSES)
+            || matches!(
+                last,
+                Token::Comma | Token::Period | Token::Eq | Token::LParen
+            )
+    });
+    let empty = tokens.windows(2).any(|pair| match pair {
+        [Token::Comma, Token::Comma] => true,
+        [first, second] => {
+            let opens = clause(
+                first,
+                &["FROM", "WHERE", "HAVING", "BY", "JOIN", "ON", "AND", "OR"],
+            );
+            // `GROUP BY` and `ORDER BY` follow; a name after a dot is no clause.
+            opens && clause(second, ENDS_CLAUSE)
+        }
+        _ => false,
+    });
+    query.iter().any(|word| any(word)) && explained && !cut && !empty && balanced(tokens)
 }
 
 fn balanced(tokens: &[Token]) -> bool {
@@ -264,8 +326,15 @@ fn unknown_call(tokens: &[Token], family: Family) -> Option<String> {
         if *token != Token::LParen || at == 0 {
             continue;
         }
-        let Token::Word(word) = &tokens[at - 1] else {
-            continue;
+        let word = match &tokens[at - 1] {
+            Token::Word(word) => word,
+            // Snowflake's IDENTIFIER('f')(x) and the like: a call of a computed name. ClickHouse: quantile(0.9)(x).
+            Token::RParen | Token::RBracket | Token::Placeholder(_)
+                if family != Family::ClickHouse =>
+            {
+                return Some("a computed name".to_owned());
+            }
+            _ => continue,
         };
         let mut name = word.value.to_lowercase();
         let mut start = at - 1;
@@ -285,7 +354,8 @@ fn unknown_call(tokens: &[Token], family: Family) -> Option<String> {
             .iter()
             .any(|word| is_word(before, word));
         let grammar = word.quote_style.is_none() && is_grammar(&name);
-        if !declared && !grammar && !(name == "operator") && !pure(family, &name) {
+        let stage = family == Family::Snowflake && name.starts_with('@');
+        if !declared && !grammar && !stage && !pure(family, &name) {
             return Some(name);
         }
     }

@@ -6,8 +6,8 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, Expr, Function, ObjectName, ObjectNamePart, Query, Select, Statement,
-    TableFactor, Visit, Visitor,
+    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName,
+    ObjectNamePart, Query, Select, Statement, TableFactor, Visit, Visitor,
 };
 
 use super::sql::Family;
@@ -16,7 +16,10 @@ use super::{Effect, shown};
 
 /// The verdict on a parsed statement.
 pub fn classify(statement: &Statement, family: Family) -> Effect {
-    let mut walk = Walk { family };
+    let mut walk = Walk {
+        family,
+        indexes: Vec::new(),
+    };
     match statement.visit(&mut walk) {
         ControlFlow::Continue(()) => Effect::read("a statement that only reads"),
         ControlFlow::Break(reason) => Effect::write(reason),
@@ -25,6 +28,8 @@ pub fn classify(statement: &Statement, family: Family) -> Effect {
 
 struct Walk {
     family: Family,
+    /// T-SQL: what looks like calls within `FORCESEEK (index (column))`.
+    indexes: Vec<String>,
 }
 
 type Step = ControlFlow<String>;
@@ -36,7 +41,13 @@ fn stop(reason: &str) -> Step {
 impl Walk {
     fn call(&self, name: &ObjectName) -> Step {
         match dotted(name) {
-            Some(name) if pure(self.family, &name) => ControlFlow::Continue(()),
+            // Snowflake reads a stage: FROM @stage (file_format => …).
+            Some(name) if name.starts_with('@') && self.family == Family::Snowflake => {
+                ControlFlow::Continue(())
+            }
+            Some(name) if pure(self.family, &name) || self.indexes.contains(&name) => {
+                ControlFlow::Continue(())
+            }
             Some(name) => ControlFlow::Break(format!(
                 "calls {}(), which is not known to be read-only",
                 shown(&name)
@@ -88,6 +99,10 @@ impl Visitor for Walk {
                 self.call(name)
             }
             TableFactor::Function { name, .. } => self.call(name),
+            TableFactor::Table { with_hints, .. } if self.family == Family::TSql => {
+                self.indexes = with_hints.iter().flat_map(hinted_indexes).collect();
+                ControlFlow::Continue(())
+            }
             _ => ControlFlow::Continue(()),
         }
     }
@@ -101,18 +116,35 @@ impl Visitor for Walk {
     }
 }
 
+/// The names of the indexes in `FORCESEEK (index (column))`.
+fn hinted_indexes(hint: &Expr) -> Vec<String> {
+    let Expr::Function(Function {
+        args: FunctionArguments::List(list),
+        ..
+    }) = hint
+    else {
+        return Vec::new();
+    };
+    list.args
+        .iter()
+        .filter_map(|arg| match arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Function(index))) => {
+                dotted(&index.name)
+            }
+            _ => None,
+        })
+        .collect()
+}
+
 /// An operator that a user may have defined runs a function that nobody has looked at.
 fn operator(op: &BinaryOperator) -> Step {
     let known = match op {
         // pgvector, pg_trgm and PostGIS distances; full text and range operators.
         BinaryOperator::Custom(sign) => KNOWN_OPERATORS.contains(&sign.as_str()),
-        BinaryOperator::PGCustomBinaryOperator(parts) => match parts.as_slice() {
-            [schema, sign] => {
-                schema.eq_ignore_ascii_case("pg_catalog")
-                    && sign.chars().all(|c| c.is_ascii_punctuation())
-            }
-            _ => false,
-        },
+        // OPERATOR(schema.sign): the schema is no more telling than the search path.
+        BinaryOperator::PGCustomBinaryOperator(parts) => parts.last().is_some_and(|sign| {
+            STANDARD_OPERATORS.contains(&sign.as_str()) || KNOWN_OPERATORS.contains(&sign.as_str())
+        }),
         _ => true,
     };
     if known {
@@ -121,6 +153,11 @@ fn operator(op: &BinaryOperator) -> Step {
         stop("an operator that is not known to be read-only")
     }
 }
+
+const STANDARD_OPERATORS: &[&str] = &[
+    "=", "<>", "!=", "<", ">", "<=", ">=", "+", "-", "*", "/", "%", "^", "||", "~", "~*", "!~",
+    "!~*", "&", "|", "#", "<<", ">>", "&&", "->", "->>", "#>", "#>>",
+];
 
 const KNOWN_OPERATORS: &[&str] = &[
     "<->", "<#>", "<=>", "<+>", "<~>", "<%>", "<<->", "<->>", "<<<->", "<->>>", "<%", "%>", "<<%",

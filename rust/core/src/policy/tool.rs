@@ -202,10 +202,10 @@ fn classify(definition: &Json) -> Effect {
         .into_iter()
         .find_map(|place| place.get("annotations"));
     let hint = |name: &str| annotations.and_then(|hints| hints.get(name));
-    if let Some(hints) = annotations {
-        if let Some(name) = hints.misspelt(&["readOnlyHint", "destructiveHint"]) {
-            return Effect::write(format!("ambiguous annotation {}", shown(name)));
-        }
+    if let Some(name) =
+        annotations.and_then(|hints| hints.misspelt(&["readOnlyHint", "destructiveHint"]))
+    {
+        return Effect::write(format!("ambiguous annotation {}", shown(name)));
     }
     match hint("destructiveHint") {
         None | Some(Json::Bool(false) | Json::Null) => {}
@@ -222,10 +222,8 @@ fn classify(definition: &Json) -> Effect {
     if let Some(verb) = leading_write(description) {
         return Effect::write(format!("the description says {}", shown(&verb)));
     }
-    if let Some(title) = hint("title").and_then(Json::as_str) {
-        if let Some(verb) = leading_write(title) {
-            return Effect::write(format!("the title says {}", shown(&verb)));
-        }
+    if let Some(verb) = hint("title").and_then(Json::as_str).and_then(leading_write) {
+        return Effect::write(format!("the title says {}", shown(&verb)));
     }
     if let Some(choice) = writing_choice(inner) {
         return Effect::write(format!("a parameter offers {}", shown(&choice)));
