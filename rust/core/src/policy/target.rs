@@ -41,7 +41,7 @@ pub fn parse(raw: &[u8]) -> Result<Target<'_>, &'static str> {
         return Err("the target is not a path");
     };
     let segments: Vec<&str> = path.split('/').collect();
-    let plain = segments.iter().all(|segment| one_reading(segment));
+    let plain = path.is_empty() || segments.iter().all(|segment| one_reading(segment));
     // Some servers still take `;` for `&`. A name is compared after both cuts.
     let query = query
         .split(['&', ';'])
