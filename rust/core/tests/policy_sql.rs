@@ -259,13 +259,13 @@ fn nesting_and_chains_of_any_depth_end_without_overflow() {
         let chain = format!("SELECT 1{}", " OR 1".repeat(depth));
         let casts = format!("SELECT 1{}", "::int".repeat(depth));
         let unions = format!("SELECT 1{}", " UNION SELECT 1".repeat(depth));
-        let cases = format!(
+        let choices = format!(
             "SELECT {}1{}",
             "CASE WHEN 1 THEN ".repeat(depth),
             " END".repeat(depth)
         );
         let not = format!("SELECT {}1", "NOT ".repeat(depth));
-        for text in [nested, queries, chain, casts, unions, cases, not] {
+        for text in [nested, queries, chain, casts, unions, choices, not] {
             for dialect in ["postgres", "mysql", "snowflake"] {
                 classify_sql(&text, dialect);
             }

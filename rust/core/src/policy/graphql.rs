@@ -3,8 +3,8 @@
 //! Invariant: a read was parsed without a single error and selects exactly one operation, a `query`.
 //! The parser is bounded in depth and tokens, so nesting cannot exhaust the stack.
 
-use apollo_parser::Parser;
 use apollo_parser::cst::{Definition, OperationDefinition};
+use apollo_parser::{Lexer, Parser, TokenKind};
 
 use super::json::Json;
 use super::{Effect, shown};
@@ -31,6 +31,9 @@ const FIELDS: &[&str] = &[
 pub fn classify_graphql(document: &str, operation_name: Option<&str>) -> Effect {
     if document.len() > MAX_BYTES {
         return Effect::write("the document is over 1 MiB");
+    }
+    if broken_string(document) {
+        return Effect::write("a string with a line break in it");
     }
     let tree = Parser::new(document)
         .recursion_limit(MAX_DEPTH)
@@ -74,6 +77,19 @@ pub fn classify_graphql(document: &str, operation_name: Option<&str>) -> Effect 
     }
 }
 
+/// Whether a quoted string runs over a line's end: no string by the spec (§2.9.4), though the parser takes it for one.
+fn broken_string(document: &str) -> bool {
+    Lexer::new(document)
+        .with_limit(MAX_TOKENS)
+        .filter_map(Result::ok)
+        .any(|token| {
+            let text = token.data();
+            token.kind() == TokenKind::StringValue
+                && !text.starts_with("\"\"\"")
+                && text.contains(['\n', '\r'])
+        })
+}
+
 /// What a GraphQL-over-HTTP JSON body does: one request, or a batch, which reads only if every member does.
 pub fn classify_graphql_request(body: &[u8]) -> Effect {
     match Json::parse(body) {
@@ -104,6 +120,13 @@ fn request(request: &Json) -> Effect {
         .any(|id| request.get(id).is_some_and(Json::is_set))
     {
         return Effect::write("a persisted document by id");
+    }
+    // With its hash beside it, the document is registered under it.
+    let extensions = request.get("extensions");
+    if extensions
+        .is_some_and(|extensions| extensions.get("persistedQuery").is_some_and(Json::is_set))
+    {
+        return Effect::write("a persisted query, or the registration of one");
     }
     match request.get("query") {
         Some(Json::String(document)) => classify_graphql(document, name),
