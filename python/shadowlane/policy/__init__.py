@@ -49,9 +49,9 @@ def classify_request(
     """What an HTTP request does when it is sent once more (RFC 9110 §9.2.1, and what deployments add to it).
 
     ``target`` is the request target: path and query, or an absolute URL. ``body`` is decoded from
-    ``content-encoding``. ``preset`` says which POST routes may be reads: ``openai``, ``anthropic``, ``ollama``, ``cohere``,
-    ``mistral``, ``bedrock``, ``search``, ``graphql``, ``jsonrpc``, ``mcp``, or ``sql`` with a dialect (``sql:postgres``);
-    with any other name every request is a write.
+    ``content-encoding``. ``preset`` says which POST routes may be reads: ``openai``, ``anthropic``, ``ollama``,
+    ``cohere``, ``mistral``, ``bedrock``, ``search``, ``graphql``, ``jsonrpc``, ``mcp``, or ``sql`` with a dialect
+    (``sql:postgres``); with any other name every request is a write.
 
     For inference routes it is the copy after :func:`normalise_llm_body` that is judged: ``store: true`` is a read,
     because it is turned off; ``previous_response_id``, ``background`` and conversations cannot be, and are writes.
@@ -127,7 +127,14 @@ def normalise_llm_body(
     off, or ``tool_mode`` is unknown.
     """
     return _core.normalise_llm_body(
-        preset, _bytes(target), body, tool_mode=tool_mode, stream=stream, model=model, temperature=temperature, seed=seed
+        preset,
+        _bytes(target),
+        body,
+        tool_mode=tool_mode,
+        stream=stream,
+        model=model,
+        temperature=temperature,
+        seed=seed,
     )
 
 

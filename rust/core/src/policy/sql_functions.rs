@@ -180,6 +180,7 @@ vec_distance_cosine vec_f32 vec_length vec_to_json dayname concat
 ";
 
 const TSQL: &str = "
+option
 abs acos app_name applock_mode applock_test approx_percentile_cont approx_percentile_disc ascii asymkey_id asymkeyproperty
 assemblyproperty atn2 binary_checksum cert_id certencoded certproperty changetable changes charindex checksum
 checksum_agg choose col_length col_name collationproperty columnproperty columns_updated compress concat_ws
@@ -213,6 +214,7 @@ dm_exec_sql_text dm_exec_query_plan dm_db_index_physical_stats dm_exec_describe_
 ";
 
 const SNOWFLAKE: &str = "
+at before changes match_number match_sequence_number classifier prev next
 all_user_names array_cat array_generate_range array_remove_at array_to_string arrays_zip as_array as_binary as_boolean
 as_char as_date as_decimal as_double as_integer as_number as_object as_real as_time as_timestamp_ltz as_timestamp_ntz
 as_timestamp_tz as_varchar approx_percentile_accumulate approx_percentile_combine approx_percentile_estimate
@@ -335,6 +337,7 @@ bernoulli reservoir percent rowid date_part
 ";
 
 const ORACLE: &str = "
+classifier match_number prev next rules
 appendchildxml approx_rank approx_sum asciistr bfilename bin_to_num cast chartorowid
 cluster_details cluster_distance cluster_id cluster_probability cluster_set collect compose con_dbid_to_id
 con_guid_to_id con_name_to_id con_uid_to_id convert cube_table cv data dbtimezone decode decompose deletexml depth
@@ -381,7 +384,7 @@ const GRAMMAR: &str = "
 all and any array as asc at before between bernoulli block by case changes columns cube default define desc describe
 distinct else end except exclude exists explain extract fetch filter following for format from full group grouping
 having ignore in inner intersect interval is join keep key lateral left like limit match_recognize
-materialized measures minus natural not nulls of offset on only options or order ordinality outer over overlaps
+materialized measures minus natural not nulls of offset on only option options or order ordinality outer over overlaps
 partition partitioned pattern pivot preceding qualify range recursive references rename repeatable respect returning
 right rollup row rows sample seed select semi sets similar some system table tablesample then to top uescape unbounded
 union unique unpivot using value values when where window with within without xmlnamespaces percent reservoir
