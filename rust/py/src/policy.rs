@@ -1,5 +1,10 @@
 //! The read-only policy for Python: conversions only. Verdicts are `(kind, reason)`; `shadowlane.policy` names them.
 
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "pyo3 converts Python's values into owned ones"
+)]
+
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;

@@ -11,12 +11,15 @@ use std::borrow::Cow;
 
 mod graphql;
 mod http;
+mod http_body;
 mod json;
 mod jsonrpc;
+mod members;
 mod normalise;
 mod routes;
 mod sql;
 mod sql_functions;
+mod sql_guard;
 mod sql_lexical;
 mod sql_walk;
 mod target;

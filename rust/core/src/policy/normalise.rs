@@ -3,9 +3,10 @@
 //! Invariant: every member that is not listed as a change keeps its bytes (raw JSON is copied, never printed anew), in its
 //! place; and what is left asks the provider to keep nothing and to act on nothing.
 
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 use super::json::Json;
+use super::members::{Members, raw};
 use super::shown;
 use super::target;
 use super::tool::tool_acts_at_provider;
@@ -159,67 +160,6 @@ pub fn normalise_llm_body(
     })
 }
 
-/// The members of an object in their order, values as the bytes that came.
-struct Members(Vec<(String, Box<RawValue>)>);
-
-impl Members {
-    fn parse(body: &[u8]) -> Result<Self, String> {
-        struct Reader;
-        impl<'de> serde::de::Visitor<'de> for Reader {
-            type Value = Members;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a JSON object")
-            }
-            fn visit_map<A: serde::de::MapAccess<'de>>(
-                self,
-                mut map: A,
-            ) -> Result<Members, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        let mut reader = serde_json::Deserializer::from_slice(body);
-        serde::Deserializer::deserialize_map(&mut reader, Reader)
-            .map_err(|error| format!("body: {error}"))
-    }
-
-    fn print(&self) -> Result<Vec<u8>, String> {
-        let mut out = vec![b'{'];
-        for (at, (name, value)) in self.0.iter().enumerate() {
-            if at > 0 {
-                out.push(b',');
-            }
-            serde_json::to_writer(&mut out, name).map_err(|error| format!("{name}: {error}"))?;
-            out.push(b':');
-            out.extend_from_slice(value.get().as_bytes());
-        }
-        out.push(b'}');
-        Ok(out)
-    }
-
-    fn get(&self, name: &str) -> Option<&RawValue> {
-        self.0
-            .iter()
-            .find_map(|(key, value)| (key == name).then_some(value.as_ref()))
-    }
-
-    fn set(&mut self, name: &str, value: Box<RawValue>) {
-        match self.0.iter_mut().find(|(key, _)| key == name) {
-            Some(member) => member.1 = value,
-            None => self.0.push((name.to_owned(), value)),
-        }
-    }
-
-    fn remove(&mut self, name: &str) -> bool {
-        let before = self.0.len();
-        self.0.retain(|(key, _)| key != name);
-        self.0.len() != before
-    }
-}
-
 /// The API that a route speaks, as far as normalising differs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Api {
@@ -270,10 +210,6 @@ struct Copy {
     tree: Json,
     changes: Vec<String>,
     api: Api,
-}
-
-fn raw<T: serde::Serialize>(name: &str, value: &T) -> Result<Box<RawValue>, String> {
-    to_raw_value(value).map_err(|error| format!("{name}: {error}"))
 }
 
 impl Copy {
@@ -467,7 +403,7 @@ impl Copy {
         let Some(value) = value else { return Ok(()) };
         let mut members = match self.members.get(outer) {
             Some(object) => Members::parse(object.get().as_bytes())?,
-            None => Members(Vec::new()),
+            None => Members::default(),
         };
         let value = raw(inner, &value)?;
         if members.get(inner).map(RawValue::get) == Some(value.get()) {

@@ -7,8 +7,9 @@
 
 use sqlparser::tokenizer::Token;
 
-use super::sql::{Family, bare, is_word};
+use super::sql::Family;
 use super::sql_functions::is_grammar;
+use super::sql_guard::{bare, is_word};
 use super::sql_walk::pure;
 use super::{Effect, shown};
 
