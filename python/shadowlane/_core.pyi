@@ -1,6 +1,6 @@
 # The compiled core. What is public of it is re-exported, with the same objects, by shadowlane.core.
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, Literal, final
 
 __version__: str
 REASONS: tuple[str, ...]
@@ -138,3 +138,26 @@ class Drainer:
 def lane_status(directory: str) -> dict[str, Any]: ...
 def set_enabled(directory: str, enabled: bool) -> None: ...
 def check_directory(directory: str) -> None: ...
+
+def classify_request(
+    method: bytes,
+    target: bytes,
+    headers: Sequence[tuple[bytes, bytes]],
+    body: bytes,
+    preset: str = "openai",
+) -> tuple[Literal["read", "write"], str]: ...
+def classify_sql(text: str, dialect: str = "ansi") -> tuple[Literal["read", "write"], str]: ...
+def classify_graphql(document: str, operation_name: str | None = None) -> tuple[Literal["read", "write"], str]: ...
+def classify_jsonrpc(body: bytes, allow_tools: Sequence[str] = ...) -> tuple[Literal["read", "write"], str]: ...
+def classify_tool_json(definition: bytes) -> tuple[Literal["read", "write"], str]: ...
+def normalise_llm_body(
+    preset: str,
+    target: bytes,
+    body: bytes,
+    *,
+    tool_mode: str = "stub",
+    stream: bool | None = None,
+    model: str | None = None,
+    temperature: float | None = None,
+    seed: int | None = None,
+) -> tuple[bytes, list[str]]: ...

@@ -20,6 +20,8 @@ pub mod lanedir;
 #[cfg(not(loom))]
 pub mod layout;
 pub mod process;
+#[cfg(not(loom))]
+pub mod policy;
 pub mod reason;
 pub mod reservoir;
 pub mod ring;

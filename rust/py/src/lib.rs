@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 mod convert;
 mod drain;
 mod lane;
+mod policy;
 mod samplers;
 mod sanitize;
 
@@ -27,6 +28,7 @@ mod _core {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::policy::register(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         let names = shadowlane_core::Reason::ALL.iter().map(|reason| reason.name());
         module.add("REASONS", PyTuple::new(module.py(), names.collect::<Vec<_>>())?)

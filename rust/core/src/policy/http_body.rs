@@ -1,0 +1,216 @@
+//! The bodies of POST requests on routes that a preset lists.
+//!
+//! Invariant: a body is judged only as what its media type says it is, in UTF-8, and whole; a request that carries its
+//! operation both in the URL and in the body is a write, because servers differ in which they take.
+
+use super::json::Json;
+use super::normalise::stateful;
+use super::target::Target;
+use super::{Effect, classify_graphql, classify_graphql_request, classify_sql, shown};
+
+/// The media type in lower case without parameters; none if absent. An error if it occurs twice or in another charset.
+fn media_type(headers: &[(&[u8], &[u8])]) -> Result<Option<String>, Effect> {
+    let mut found = headers
+        .iter()
+        .filter(|(name, _)| name.eq_ignore_ascii_case(b"content-type"));
+    let (Some((_, value)), None) = (found.next(), found.next()) else {
+        return if headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case(b"content-type"))
+        {
+            Err(Effect::write("two content-types"))
+        } else {
+            Ok(None)
+        };
+    };
+    let text = String::from_utf8_lossy(value).to_lowercase();
+    let mut parts = text.split(';').map(str::trim);
+    let media = parts.next().unwrap_or_default().to_owned();
+    for parameter in parts {
+        let charset = parameter.strip_prefix("charset=").unwrap_or("utf-8");
+        if !matches!(
+            charset.trim_matches('"'),
+            "utf-8" | "utf8" | "us-ascii" | "ascii"
+        ) {
+            return Err(Effect::write("a charset other than UTF-8"));
+        }
+    }
+    Ok(Some(media))
+}
+
+fn is_json(media: Option<&str>) -> bool {
+    media.is_none_or(|media| {
+        matches!(
+            media,
+            "application/json" | "text/json" | "application/x-ndjson" | "text/plain"
+        ) || (media.starts_with("application/") && media.ends_with("+json"))
+    })
+}
+
+fn json_body(headers: &[(&[u8], &[u8])], body: &[u8]) -> Result<Json, Effect> {
+    let media = media_type(headers)?;
+    if !is_json(media.as_deref()) {
+        return Err(Effect::write("the body is not JSON"));
+    }
+    Json::parse(body).map_err(|_| Effect::write("the body is not one unambiguous JSON text"))
+}
+
+/// An inference request: a read if what it asks to keep can be turned off.
+pub fn llm(headers: &[(&[u8], &[u8])], body: &[u8]) -> Effect {
+    match json_body(headers, body) {
+        Err(effect) => effect,
+        Ok(body @ Json::Object(_)) => match stateful(&body) {
+            Some(reason) => Effect::write(reason),
+            None => Effect::read("inference"),
+        },
+        Ok(_) => Effect::write("the body is not a JSON object"),
+    }
+}
+
+/// Searches that open something on the server: a scroll, a point in time, an asynchronous search.
+const SEARCH_STATE: &[&str] = &[
+    "scroll",
+    "keep_alive",
+    "keep_on_completion",
+    "wait_for_completion_timeout",
+];
+
+/// A search: a read unless it opens something that outlives it.
+pub fn search(target: &Target<'_>, headers: &[(&[u8], &[u8])], body: &[u8]) -> Effect {
+    if let Some((name, _)) = target
+        .query
+        .iter()
+        .find(|(name, _)| SEARCH_STATE.contains(&name.as_str()))
+    {
+        return Effect::write(format!(
+            "parameter {} keeps state on the server",
+            shown(name)
+        ));
+    }
+    // The `source` parameter stands for the body in Elasticsearch; it holds a query as well.
+    let lines = target
+        .segments
+        .last()
+        .is_some_and(|last| *last == "_msearch" || target.segments.contains(&"_msearch"));
+    if body.is_empty() || lines {
+        return Effect::read("a search");
+    }
+    match json_body(headers, body) {
+        Err(effect) => effect,
+        Ok(body) if SEARCH_STATE.iter().any(|name| body.get(name).is_some()) => {
+            Effect::write("the body keeps state on the server")
+        }
+        Ok(_) => Effect::read("a search"),
+    }
+}
+
+/// A GraphQL POST: JSON or `application/graphql`.
+pub fn graphql(target: &Target<'_>, headers: &[(&[u8], &[u8])], body: &[u8]) -> Effect {
+    let media = match media_type(headers) {
+        Ok(media) => media,
+        Err(effect) => return effect,
+    };
+    // Some servers read the URL's document before the body's.
+    let in_url = [
+        "query",
+        "operationname",
+        "extensions",
+        "id",
+        "documentid",
+        "doc_id",
+        "queryid",
+        "hash",
+    ];
+    if target
+        .query
+        .iter()
+        .any(|(name, _)| in_url.contains(&name.as_str()))
+    {
+        return Effect::write("a GraphQL request both in the URL and in the body");
+    }
+    if media.as_deref() == Some("application/graphql") {
+        return match std::str::from_utf8(body) {
+            Ok(document) => classify_graphql(document, None),
+            Err(_) => Effect::write("the document is not UTF-8"),
+        };
+    }
+    if !is_json(media.as_deref()) || media.as_deref() == Some("text/plain") {
+        return Effect::write("a GraphQL body that is neither JSON nor application/graphql");
+    }
+    classify_graphql_request(body)
+}
+
+/// The members and parameters that carry a statement.
+pub const SQL_MEMBERS: &[&str] = &["query", "sql", "statement", "stmt", "q"];
+const SQL_OTHERS: &[&str] = &[
+    "args",
+    "bindings",
+    "catalog",
+    "database",
+    "disposition",
+    "format",
+    "limit",
+    "location",
+    "maxresults",
+    "parameters",
+    "params",
+    "role",
+    "row_limit",
+    "schema",
+    "timeout",
+    "uselegacysql",
+    "wait_timeout",
+    "warehouse",
+    "warehouse_id",
+];
+
+/// The dialect in `sql:dialect`, else `ansi`.
+pub fn sql_dialect(preset: &str) -> &str {
+    preset
+        .split_once(':')
+        .map_or("ansi", |(_, dialect)| dialect)
+}
+
+/// SQL over HTTP: the text itself, or one statement in a JSON object.
+pub fn sql(target: &Target<'_>, headers: &[(&[u8], &[u8])], body: &[u8], preset: &str) -> Effect {
+    if target
+        .query
+        .iter()
+        .any(|(name, _)| SQL_MEMBERS.contains(&name.as_str()))
+    {
+        return Effect::write("a statement both in the URL and in the body");
+    }
+    let media = match media_type(headers) {
+        Ok(media) => media,
+        Err(effect) => return effect,
+    };
+    let media = media.as_deref();
+    if matches!(
+        media,
+        Some("application/sql" | "text/plain" | "application/x-sql" | "text/sql")
+    ) {
+        return match std::str::from_utf8(body) {
+            Ok(text) => classify_sql(text, sql_dialect(preset)),
+            Err(_) => Effect::write("the statement is not UTF-8"),
+        };
+    }
+    let Ok(Json::Object(members)) = Json::parse(body) else {
+        return Effect::write("the body is neither SQL text nor a JSON object");
+    };
+    let mut statement = None;
+    for (name, value) in &members {
+        let folded = name.to_ascii_lowercase();
+        if SQL_MEMBERS.contains(&folded.as_str()) {
+            let (None, Json::String(text)) = (statement, value) else {
+                return Effect::write("not exactly one statement");
+            };
+            statement = Some(text);
+        } else if !SQL_OTHERS.contains(&folded.as_str()) {
+            return Effect::write(format!("unknown member {}", shown(name)));
+        }
+    }
+    match statement {
+        Some(text) => classify_sql(text, sql_dialect(preset)),
+        None => Effect::write("no statement"),
+    }
+}

@@ -1,0 +1,152 @@
+//! A request target (RFC 9112 §3.2) cut into path segments and query parameters, or refused.
+//!
+//! Invariant: what comes out is read the same way by every server. A target that servers normalise differently (dot
+//! segments, encoded slashes, empty segments, backslashes, path parameters) keeps `plain == false`, and matches no route.
+
+/// A target's path and query.
+#[derive(Debug)]
+pub struct Target<'a> {
+    /// The path's segments, still percent-encoded.
+    pub segments: Vec<&'a str>,
+    /// Whether the path has only one reading.
+    pub plain: bool,
+    /// The query's parameters, decoded once, names in lower case.
+    pub query: Vec<(String, String)>,
+}
+
+/// The target, or what is wrong with it.
+pub fn parse(raw: &[u8]) -> Result<Target<'_>, &'static str> {
+    // A server may cut the request line at any of these (RFC 9112 §11.1, request smuggling and splitting).
+    if raw.iter().any(|byte| *byte <= b' ' || *byte == 0x7f) {
+        return Err("white space or a control character in the target");
+    }
+    let Ok(text) = std::str::from_utf8(raw) else {
+        return Err("the target is not UTF-8");
+    };
+    if text.contains('#') {
+        return Err("a fragment in the target");
+    }
+    let origin = match text.find("://") {
+        Some(at) if matches!(text[..at].to_ascii_lowercase().as_str(), "http" | "https") => {
+            let rest = &text[at + 3..];
+            rest.find(['/', '?']).map_or("/", |slash| &rest[slash..])
+        }
+        _ => text,
+    };
+    let (path, query) = origin.split_once('?').unwrap_or((origin, ""));
+    let Some(path) = path
+        .strip_prefix('/')
+        .or((path.is_empty() && !query.is_empty()).then_some(""))
+    else {
+        return Err("the target is not a path");
+    };
+    let segments: Vec<&str> = path.split('/').collect();
+    let plain = path.is_empty() || segments.iter().all(|segment| one_reading(segment));
+    // Some servers still take `;` for `&`. A name is compared after both cuts.
+    let query = query
+        .split(['&', ';'])
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(name).to_lowercase(), decode(value))
+        })
+        .collect();
+    Ok(Target {
+        segments,
+        plain,
+        query,
+    })
+}
+
+/// Whether a segment stays one segment, and the same one, after any server's normalisation.
+fn one_reading(segment: &str) -> bool {
+    let decoded = decode_path(segment);
+    !segment.is_empty()
+        && !segment.contains(['\\', ';'])
+        && !decoded.contains(['\\', '\0', ';', '%', '?', '#'])
+        && !decoded.chars().any(char::is_control)
+        // An encoded slash inside an identifier (a Bedrock ARN) is harmless as long as no piece can climb.
+        && decoded.split('/').all(|piece| !matches!(piece, "" | "." | ".."))
+}
+
+fn decode(text: &str) -> String {
+    decode_path(&text.replace('+', " "))
+}
+
+/// Percent-decoding, once. What is not a valid escape stays as it is.
+fn decode_path(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let escape = (bytes[at] == b'%')
+            .then(|| bytes.get(at + 1..at + 3))
+            .flatten()
+            .and_then(|pair| Some((hex(pair[0])? << 4) | hex(pair[1])?));
+        if let Some(byte) = escape {
+            out.push(byte);
+            at += 3;
+        } else {
+            out.push(bytes[at]);
+            at += 1;
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn paths_with_two_readings_are_not_plain() {
+        for target in [
+            "/v1//chat/completions",
+            "/v1/./chat/completions",
+            "/v1/x/../chat/completions",
+            "/v1/%2e%2e/chat/completions",
+            "/v1/chat/completions;x",
+            "/v1/chat%5ccompletions",
+            "/v1/a%2f..%2fchat/completions",
+            "/v1/%252e/chat/completions",
+            "/v1/chat/completions/",
+        ] {
+            assert!(
+                !parse(target.as_bytes()).expect("a target").plain,
+                "{target}"
+            );
+        }
+        assert!(
+            parse(b"/model/arn%3Aaws%2Fx/invoke")
+                .expect("a target")
+                .plain
+        );
+    }
+
+    #[test]
+    fn the_query_is_decoded_and_its_names_fold() {
+        let target = parse(b"http://h/p?X%5FA=1+2&_METHOD=delete;q=%44").expect("a target");
+        assert_eq!(target.segments, ["p"]);
+        let expected = [("x_a", "1 2"), ("_method", "delete"), ("q", "D")];
+        let found: Vec<(&str, &str)> = target
+            .query
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.as_str()))
+            .collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn control_characters_are_refused() {
+        assert!(parse(b"/a\r\nHost: x").is_err());
+        assert!(parse(b"/a b").is_err());
+        assert!(parse(b"*").is_err());
+        assert!(parse(b"").is_err());
+    }
+}
