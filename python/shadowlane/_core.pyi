@@ -59,8 +59,8 @@ class Sanitizer:
     def __new__(
         cls,
         allow_headers: Sequence[str],
-        secret_names: Sequence[str] = (),
-        allow_values: Sequence[str] = (),
+        secret_names: Sequence[str] = ...,
+        allow_values: Sequence[str] = ...,
     ) -> Sanitizer: ...
     def response(
         self, headers: Sequence[tuple[bytes, bytes]], body: bytes, cut: bool
@@ -71,7 +71,7 @@ def request_hash(
     target: str | bytes,
     headers: Sequence[tuple[bytes, bytes]],
     body: bytes,
-    ignore: Sequence[str] = (),
+    ignore: Sequence[str] = ...,
 ) -> str: ...
 
 @final
@@ -122,9 +122,9 @@ class Drainer:
         directory: str,
         *,
         allow_headers: Sequence[str],
-        ignore: Sequence[str] = (),
-        secret_names: Sequence[str] = (),
-        allow_values: Sequence[str] = (),
+        ignore: Sequence[str] = ...,
+        secret_names: Sequence[str] = ...,
+        allow_values: Sequence[str] = ...,
     ) -> Drainer: ...
     def drain(self, max_frames: int, max_bytes: int) -> list[tuple[Any, ...]]: ...
     def ack(self, ring: int, seq: int) -> None: ...
@@ -138,7 +138,6 @@ class Drainer:
 def lane_status(directory: str) -> dict[str, Any]: ...
 def set_enabled(directory: str, enabled: bool) -> None: ...
 def check_directory(directory: str) -> None: ...
-
 def classify_request(
     method: bytes,
     target: bytes,

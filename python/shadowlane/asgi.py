@@ -1,4 +1,4 @@
-"""``from shadowlane.asgi import ShadowMiddleware``: the middleware for Starlette, FastAPI, Litestar and any ASGI app."""
+"""``from shadowlane.asgi import ShadowMiddleware``: the middleware for Starlette, FastAPI, Litestar, any ASGI app."""
 
 from .capture.asgi import ShadowMiddleware
 

@@ -90,7 +90,7 @@ class LimitsConfig(_Section, frozen=True):
 
 
 class RoutesConfig(_Section, frozen=True):
-    """``[routes]``: what is a read, and what of it is mirrored. Patterns are ``METHOD /path`` with ``*`` for any text."""
+    """``[routes]``: what is a read, and what of it is mirrored. Patterns are ``METHOD /path``, ``*`` is any text."""
 
     presets: tuple[str, ...] = ()
     read: tuple[str, ...] = ()

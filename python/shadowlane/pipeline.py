@@ -1,4 +1,4 @@
-"""Wires the steps together in the worker: drain, dispatch, score, store, acknowledge. The only file that knows them all.
+"""Wires the steps together in the worker: drain, dispatch, score, store, acknowledge. Only this file knows them all.
 
 Invariants: a frame is acknowledged only after the rows of all its shadows are committed; what is not acknowledged
 when the worker ends is drained again by its successor, and rows that are stored already are not sent again. At most
@@ -128,7 +128,7 @@ class Pipeline:
         return len(self._tracked)
 
     async def run(self, stop: asyncio.Event, *, idle_exit_s: float | None = None, grace_s: float = 10.0) -> None:
-        """Empty the rings until ``stop`` is set, or until no gateway lives and all has been empty for ``idle_exit_s``."""
+        """Empty the rings until ``stop`` is set, or until no gateway lives and all was empty for ``idle_exit_s``."""
         writer = asyncio.create_task(self._write())
         halted = asyncio.create_task(stop.wait())
         try:
@@ -140,15 +140,15 @@ class Pipeline:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self._flush(grace_s, writer)
         finally:
-            for task in (writer, halted):
-                task.cancel()
-            results = await asyncio.gather(writer, halted, return_exceptions=True)
+            writer.cancel()
+            halted.cancel()
+            written, _ = await asyncio.gather(writer, halted, return_exceptions=True)
             for arm in self._arms:
                 await arm.transport.close()
             self._drain_thread.shutdown()
             self._store_thread.shutdown()
-        if isinstance(results[0], Exception):
-            raise results[0]
+        if isinstance(written, Exception):
+            raise written
 
     async def _flush(self, grace_s: float, writer: asyncio.Task[None]) -> None:
         joined = asyncio.ensure_future(self._done.join())

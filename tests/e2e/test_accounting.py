@@ -46,7 +46,7 @@ def test_each_reason_is_counted_once(world: World, client: httpx.Client) -> None
     mirrored = sent.pop("mirrored")
     assert status["mirrored"] == mirrored
     # httpx resolves the dot segments before it sends, so the path that arrives is a plain one that no pattern names.
-    assert status["dropped"] == {**{"method": 0}, **sent}
+    assert status["dropped"] == {"method": 0, **sent}
     assert status["shadows"]["candidate"]["answered"] == mirrored
     stored = rows(world)
     assert len(stored) == mirrored

@@ -1,6 +1,6 @@
 """The application that the end-to-end tests put behind the middleware: answers that depend only on the request.
 
-``app`` is bare; ``mirrored`` is the same behind the middleware, with the configuration that ``SHADOWLANE_CONFIG`` names.
+``app`` is bare; ``mirrored`` is the same behind the middleware, set up by ``SHADOWLANE_CONFIG``'s file.
 """
 
 from __future__ import annotations

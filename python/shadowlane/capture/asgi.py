@@ -72,7 +72,7 @@ class ShadowMiddleware:
             exchange.end()
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass lifespan through; after a fork make this process's ring before the first request, and close at the end."""
+        """Pass lifespan through; after a fork make this process's ring before the first request; close at the end."""
         try:
             self.lane.ensure()
         except Exception:

@@ -73,7 +73,7 @@ def render_report(report: Mapping[str, Any]) -> list[Line]:
     lines += _accounting(report)
     for shadow in report["shadows"]:
         lines += [("", ""), *_shadow(shadow, report)]
-    return lines
+    return [(printable(text), style) for text, style in lines]
 
 
 def _accounting(report: Mapping[str, Any]) -> list[Line]:

@@ -19,9 +19,9 @@ pub mod lane;
 pub mod lanedir;
 #[cfg(not(loom))]
 pub mod layout;
-pub mod process;
 #[cfg(not(loom))]
 pub mod policy;
+pub mod process;
 pub mod reason;
 pub mod reservoir;
 pub mod ring;

@@ -2,39 +2,16 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use shadowlane_core::policy::{
-    Options, PRESET_NAMES, ToolMode, classify_request, normalise_llm_body,
-};
+use shadowlane_core::policy::{Options, PRESET_NAMES, ToolMode, classify_request, normalise_llm_body};
 
-fn read_with(
-    method: &str,
-    target: &str,
-    headers: &[(&str, &str)],
-    body: &str,
-    preset: &str,
-) -> bool {
-    let headers: Vec<(&[u8], &[u8])> = headers
-        .iter()
-        .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
-        .collect();
-    classify_request(
-        method.as_bytes(),
-        target.as_bytes(),
-        &headers,
-        body.as_bytes(),
-        preset,
-    )
-    .is_read()
+fn read_with(method: &str, target: &str, headers: &[(&str, &str)], body: &str, preset: &str) -> bool {
+    let headers: Vec<(&[u8], &[u8])> =
+        headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    classify_request(method.as_bytes(), target.as_bytes(), &headers, body.as_bytes(), preset).is_read()
 }
 
 fn post(target: &str, body: &str, preset: &str) -> bool {
-    read_with(
-        "POST",
-        target,
-        &[("content-type", "application/json")],
-        body,
-        preset,
-    )
+    read_with("POST", target, &[("content-type", "application/json")], body, preset)
 }
 
 const CHAT: &str = r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
@@ -42,23 +19,9 @@ const CHAT: &str = r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"
 #[test]
 fn safe_methods_are_reads_and_others_are_not() {
     for method in ["GET", "HEAD", "OPTIONS", "TRACE"] {
-        assert!(
-            read_with(method, "/x?y=1", &[("host", "h")], "", "openai"),
-            "{method}"
-        );
+        assert!(read_with(method, "/x?y=1", &[("host", "h")], "", "openai"), "{method}");
     }
-    for method in [
-        "PUT",
-        "PATCH",
-        "DELETE",
-        "CONNECT",
-        "PROPPATCH",
-        "get",
-        "Get",
-        "",
-        "G ET",
-        "POST",
-    ] {
+    for method in ["PUT", "PATCH", "DELETE", "CONNECT", "PROPPATCH", "get", "Get", "", "G ET", "POST"] {
         assert!(!read_with(method, "/x", &[], "", "openai"), "{method}");
     }
     assert!(!read_with("GET", "/x", &[], "", "nosuchpreset"));
@@ -71,10 +34,7 @@ fn a_get_that_says_otherwise_is_a_write() {
         &[("x_http_method_override", "put")],
         &[("x-method-override", " PATCH ")],
         &[("x-http-method", "MERGE")],
-        &[
-            ("x-http-method-override", "GET"),
-            ("x-http-method-override", "DELETE"),
-        ],
+        &[("x-http-method-override", "GET"), ("x-http-method-override", "DELETE")],
         &[("upgrade", "websocket"), ("connection", "upgrade")],
         &[("connection", "keep-alive, Upgrade")],
         &[("content-length", "1"), ("content-length", "2")],
@@ -88,10 +48,7 @@ fn a_get_that_says_otherwise_is_a_write() {
         &[("host", "a"), ("host", "b")],
     ];
     for headers in headers {
-        assert!(
-            !read_with("GET", "/x", headers, "", "openai"),
-            "{headers:?}"
-        );
+        assert!(!read_with("GET", "/x", headers, "", "openai"), "{headers:?}");
     }
     for target in [
         "/x?_method=DELETE",
@@ -114,24 +71,10 @@ fn a_get_that_says_otherwise_is_a_write() {
         assert!(!read_with("GET", target, &[], "", "openai"), "{target:?}");
     }
     assert!(!read_with("GET", "/x", &[], "body", "openai"));
-    for target in [
-        "/x?method=GET",
-        "/x?do=view",
-        "/x?action=list",
-        "/graphql?query=%7Ba%7D",
-        "http://h/x",
-        "/a%2Fb/../c",
-    ] {
-        assert!(
-            read_with(
-                "GET",
-                target,
-                &[("x-http-method-override", "GET")],
-                "",
-                "openai"
-            ),
-            "{target}"
-        );
+    for target in
+        ["/x?method=GET", "/x?do=view", "/x?action=list", "/graphql?query=%7Ba%7D", "http://h/x", "/a%2Fb/../c"]
+    {
+        assert!(read_with("GET", target, &[("x-http-method-override", "GET")], "", "openai"), "{target}");
     }
 }
 
@@ -141,10 +84,7 @@ fn inference_routes_are_reads_under_their_preset_only() {
         ("openai", "/v1/chat/completions"),
         ("openai", "/chat/completions"),
         ("openai", "/team-a/v1/responses?x=1"),
-        (
-            "openai",
-            "/openai/deployments/gpt-4o/chat/completions?api-version=2024-02-01",
-        ),
+        ("openai", "/openai/deployments/gpt-4o/chat/completions?api-version=2024-02-01"),
         ("openai", "/openai/v1/embeddings"),
         ("openai", "https://api.openai.com/v1/moderations"),
         ("anthropic", "/v1/messages?beta=true"),
@@ -153,10 +93,7 @@ fn inference_routes_are_reads_under_their_preset_only() {
         ("cohere", "/v2/rerank"),
         ("mistral", "/v1/fim/completions"),
         ("bedrock", "/model/anthropic.claude-v2%3A1/invoke"),
-        (
-            "bedrock",
-            "/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Ainference-profile%2Fus.x/converse-stream",
-        ),
+        ("bedrock", "/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Ainference-profile%2Fus.x/converse-stream"),
         ("search", "/logs-*/_search"),
         ("search", "/collections/c/points/query"),
         ("search", "/v2/vectordb/entities/search"),
@@ -235,151 +172,51 @@ fn bodies_that_keep_state_are_writes() {
     ] {
         assert!(post("/v1/responses", body, "openai"), "{body}");
     }
-    assert!(!post(
-        "/v1/chat",
-        r#"{"message":"x","conversation_id":"c"}"#,
-        "cohere"
-    ));
+    assert!(!post("/v1/chat", r#"{"message":"x","conversation_id":"c"}"#, "cohere"));
     let form = [("content-type", "application/x-www-form-urlencoded")];
-    assert!(!read_with(
-        "POST",
-        "/v1/chat/completions",
-        &form,
-        CHAT,
-        "openai"
-    ));
+    assert!(!read_with("POST", "/v1/chat/completions", &form, CHAT, "openai"));
     let charset = [("content-type", "application/json; charset=utf-7")];
-    assert!(!read_with(
-        "POST",
-        "/v1/chat/completions",
-        &charset,
-        CHAT,
-        "openai"
-    ));
+    assert!(!read_with("POST", "/v1/chat/completions", &charset, CHAT, "openai"));
     let over = [("x-http-method-override", "DELETE")];
-    assert!(!read_with(
-        "POST",
-        "/v1/chat/completions",
-        &over,
-        CHAT,
-        "openai"
-    ));
+    assert!(!read_with("POST", "/v1/chat/completions", &over, CHAT, "openai"));
 }
 
 #[test]
 fn searches_that_open_something_are_writes() {
-    assert!(post(
-        "/i/_search?size=3",
-        r#"{"query":{"match_all":{}}}"#,
-        "search"
-    ));
+    assert!(post("/i/_search?size=3", r#"{"query":{"match_all":{}}}"#, "search"));
     assert!(post("/_msearch", "{}\n{\"query\":{}}\n", "search"));
-    assert!(read_with(
-        "GET",
-        "/i/_search",
-        &[],
-        r#"{"query":{}}"#,
-        "search"
-    ));
+    assert!(read_with("GET", "/i/_search", &[], r#"{"query":{}}"#, "search"));
     assert!(!post("/i/_search?scroll=1m", "{}", "search"));
-    assert!(!read_with(
-        "GET",
-        "/i/_search?scroll=1m",
-        &[],
-        "{}",
-        "search"
-    ));
-    assert!(!read_with(
-        "GET",
-        "/i/_delete_by_query",
-        &[],
-        "{}",
-        "search"
-    ));
+    assert!(!read_with("GET", "/i/_search?scroll=1m", &[], "{}", "search"));
+    assert!(!read_with("GET", "/i/_delete_by_query", &[], "{}", "search"));
 }
 
 #[test]
 fn documents_messages_and_statements_decide_on_their_routes() {
     assert!(post("/api/graphql", r#"{"query":"{ a }"}"#, "graphql"));
-    assert!(!post(
-        "/api/graphql",
-        r#"{"query":"mutation { a }"}"#,
-        "graphql"
-    ));
-    assert!(!post(
-        "/graphql?query=%7Ba%7D",
-        r#"{"query":"{ a }"}"#,
-        "graphql"
-    ));
+    assert!(!post("/api/graphql", r#"{"query":"mutation { a }"}"#, "graphql"));
+    assert!(!post("/graphql?query=%7Ba%7D", r#"{"query":"{ a }"}"#, "graphql"));
     let graphql = [("content-type", "application/graphql")];
     assert!(read_with("POST", "/graphql", &graphql, "{ a }", "graphql"));
-    assert!(!read_with(
-        "POST",
-        "/graphql",
-        &graphql,
-        "mutation { a }",
-        "graphql"
-    ));
+    assert!(!read_with("POST", "/graphql", &graphql, "mutation { a }", "graphql"));
     let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
     assert!(post("/mcp", list, "mcp"));
     assert!(post("/rpc", list, "jsonrpc"));
     assert!(!post("/mcp", &list.replace("list", "call"), "mcp"));
-    assert!(!read_with(
-        "GET",
-        "/mcp",
-        &[("accept", "text/event-stream")],
-        "",
-        "mcp"
-    ));
-    assert!(post(
-        "/sql",
-        r#"{"query":"SELECT 1","params":[1]}"#,
-        "sql:postgres"
-    ));
-    assert!(!post(
-        "/sql",
-        r#"{"query":"SELECT 1","after":"DELETE FROM t"}"#,
-        "sql:postgres"
-    ));
-    assert!(!post(
-        "/sql",
-        r#"{"query":"SELECT 1","sql":"DELETE FROM t"}"#,
-        "sql"
-    ));
+    assert!(!read_with("GET", "/mcp", &[("accept", "text/event-stream")], "", "mcp"));
+    assert!(post("/sql", r#"{"query":"SELECT 1","params":[1]}"#, "sql:postgres"));
+    assert!(!post("/sql", r#"{"query":"SELECT 1","after":"DELETE FROM t"}"#, "sql:postgres"));
+    assert!(!post("/sql", r#"{"query":"SELECT 1","sql":"DELETE FROM t"}"#, "sql"));
     assert!(!post("/sql?query=DELETE", r#"{"query":"SELECT 1"}"#, "sql"));
-    assert!(!post(
-        "/sql",
-        r#"{"query":"SELECT 1"}"#,
-        "sql:nosuchdialect"
-    ));
-    assert!(read_with(
-        "POST",
-        "/",
-        &[("content-type", "text/plain")],
-        "SELECT 1",
-        "sql:clickhouse"
-    ));
-    assert!(!read_with(
-        "GET",
-        "/?query=DROP%20TABLE%20t",
-        &[],
-        "",
-        "sql:clickhouse"
-    ));
+    assert!(!post("/sql", r#"{"query":"SELECT 1"}"#, "sql:nosuchdialect"));
+    assert!(read_with("POST", "/", &[("content-type", "text/plain")], "SELECT 1", "sql:clickhouse"));
+    assert!(!read_with("GET", "/?query=DROP%20TABLE%20t", &[], "", "sql:clickhouse"));
 }
 
 fn normalised(preset: &str, target: &str, body: &Value, options: &Options) -> (Value, Vec<String>) {
-    let copy = normalise_llm_body(
-        preset,
-        target.as_bytes(),
-        body.to_string().as_bytes(),
-        options,
-    )
-    .expect("the body can be normalised");
-    (
-        serde_json::from_slice(&copy.body).expect("the copy is JSON"),
-        copy.changes,
-    )
+    let copy = normalise_llm_body(preset, target.as_bytes(), body.to_string().as_bytes(), options)
+        .expect("the body can be normalised");
+    (serde_json::from_slice(&copy.body).expect("the copy is JSON"), copy.changes)
 }
 
 #[test]
@@ -391,10 +228,7 @@ fn state_labels_and_acting_tools_are_taken_away() {
         "tool_choice": {"type": "web_search"},
     });
     let (copy, changes) = normalised("openai", "/v1/responses", &body, &Options::default());
-    assert_eq!(
-        copy,
-        json!({"model": "m", "input": "x", "store": false, "tools": [{"type": "function", "name": "f"}]})
-    );
+    assert_eq!(copy, json!({"model": "m", "input": "x", "store": false, "tools": [{"type": "function", "name": "f"}]}));
     assert_eq!(
         changes,
         [
@@ -409,27 +243,16 @@ fn state_labels_and_acting_tools_are_taken_away() {
         ]
     );
     // Stored by default, so it is said even where the request was silent; embeddings know no `store`.
-    let (copy, _) = normalised(
-        "openai",
-        "/v1/responses",
-        &json!({"input": "x"}),
-        &Options::default(),
-    );
+    let (copy, _) = normalised("openai", "/v1/responses", &json!({"input": "x"}), &Options::default());
     assert_eq!(copy, json!({"input": "x", "store": false}));
-    let (copy, changes) = normalised(
-        "openai",
-        "/v1/embeddings",
-        &json!({"input": "x"}),
-        &Options::default(),
-    );
+    let (copy, changes) = normalised("openai", "/v1/embeddings", &json!({"input": "x"}), &Options::default());
     assert_eq!((copy, changes.len()), (json!({"input": "x"}), 0));
 }
 
 #[test]
 fn untouched_members_keep_their_bytes() {
     let body = br#"{ "seed" : 1.50e1, "big":12345678901234567890123, "user":"u", "messages":[ {"content":"\u00e9\ud83d\ude00"} ] }"#;
-    let copy = normalise_llm_body("openai", b"/v1/chat/completions", body, &Options::default())
-        .expect("a copy");
+    let copy = normalise_llm_body("openai", b"/v1/chat/completions", body, &Options::default()).expect("a copy");
     let expected = r#"{"seed":1.50e1,"big":12345678901234567890123,"messages":[ {"content":"\u00e9\ud83d\ude00"} ]}"#;
     assert_eq!(String::from_utf8_lossy(&copy.body), expected);
     assert_eq!(copy.changes, ["user: dropped"]);
@@ -439,34 +262,13 @@ fn untouched_members_keep_their_bytes() {
 fn tools_follow_the_mode() {
     let function = json!([{"type": "function", "function": {"name": "f"}}]);
     let body = json!({"messages": [], "tools": function, "tool_choice": "auto", "parallel_tool_calls": true});
-    let mode = |tool_mode| Options {
-        tool_mode,
-        ..Options::default()
-    };
-    let (copy, _) = normalised(
-        "openai",
-        "/v1/chat/completions",
-        &body,
-        &mode(ToolMode::Strip),
-    );
+    let mode = |tool_mode| Options { tool_mode, ..Options::default() };
+    let (copy, _) = normalised("openai", "/v1/chat/completions", &body, &mode(ToolMode::Strip));
     assert_eq!(copy, json!({"messages": []}));
-    let (copy, changes) = normalised(
-        "openai",
-        "/v1/chat/completions",
-        &body,
-        &mode(ToolMode::None),
-    );
-    assert_eq!(
-        (&copy["tool_choice"], &copy["tools"]),
-        (&json!("none"), &function)
-    );
+    let (copy, changes) = normalised("openai", "/v1/chat/completions", &body, &mode(ToolMode::None));
+    assert_eq!((&copy["tool_choice"], &copy["tools"]), (&json!("none"), &function));
     assert_eq!(changes, ["tool_choice: none"]);
-    let (copy, changes) = normalised(
-        "openai",
-        "/v1/chat/completions",
-        &body,
-        &mode(ToolMode::Stub),
-    );
+    let (copy, changes) = normalised("openai", "/v1/chat/completions", &body, &mode(ToolMode::Stub));
     assert_eq!((copy, changes.len()), (body, 0));
     let used = json!({
         "messages": [{"role": "assistant", "content": [{"type": "tool_use", "id": "1", "name": "f", "input": {}}]}],
@@ -495,42 +297,18 @@ fn options_align_the_copy() {
     assert_eq!((&copy["random_seed"], copy.get("seed")), (&json!(7), None));
     let (copy, _) = normalised("anthropic", "/v1/messages", &body, &options);
     assert_eq!(copy.get("seed"), None);
-    let (copy, _) = normalised(
-        "ollama",
-        "/api/chat",
-        &json!({"options": {"top_k": 1}}),
-        &options,
-    );
-    assert_eq!(
-        copy["options"],
-        json!({"top_k": 1, "temperature": 0.0, "seed": 7})
-    );
+    let (copy, _) = normalised("ollama", "/api/chat", &json!({"options": {"top_k": 1}}), &options);
+    assert_eq!(copy["options"], json!({"top_k": 1, "temperature": 0.0, "seed": 7}));
     let (copy, _) = normalised("openai", "/v1/embeddings", &json!({"input": "x"}), &options);
     assert_eq!(copy, json!({"input": "x", "model": "candidate"}));
-    let (copy, changes) = normalised(
-        "bedrock",
-        "/model/m/invoke",
-        &json!({"prompt": "x"}),
-        &options,
-    );
+    let (copy, changes) = normalised("bedrock", "/model/m/invoke", &json!({"prompt": "x"}), &options);
     assert_eq!((copy, changes.len()), (json!({"prompt": "x"}), 0));
 }
 
 #[test]
 fn a_body_that_cannot_be_made_stateless_has_no_copy() {
-    for body in [
-        r#"{"previous_response_id":"r"}"#,
-        r#"{"background":true}"#,
-        "[]",
-        "{",
-        r#"{"a":1,"a":2}"#,
-    ] {
-        let copy = normalise_llm_body(
-            "openai",
-            b"/v1/responses",
-            body.as_bytes(),
-            &Options::default(),
-        );
+    for body in [r#"{"previous_response_id":"r"}"#, r#"{"background":true}"#, "[]", "{", r#"{"a":1,"a":2}"#] {
+        let copy = normalise_llm_body("openai", b"/v1/responses", body.as_bytes(), &Options::default());
         assert!(copy.is_err(), "{body}");
     }
 }

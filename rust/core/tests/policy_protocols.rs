@@ -63,12 +63,8 @@ fn graphql_writes_in_disguise_are_writes() {
 fn graphql_bodies_are_judged_as_a_server_reads_them() {
     let read = |body: &str| classify_graphql_request(body.as_bytes()).is_read();
     assert!(read(r#"{"query":"{ a }"}"#));
-    assert!(read(
-        r#"{"query":"query A {a} mutation B {b}","operationName":"A","variables":{"x":1}}"#
-    ));
-    assert!(read(
-        r#"[{"query":"{ a }"},{"query":"{ b }","operationName":null}]"#
-    ));
+    assert!(read(r#"{"query":"query A {a} mutation B {b}","operationName":"A","variables":{"x":1}}"#));
+    assert!(read(r#"[{"query":"{ a }"},{"query":"{ b }","operationName":null}]"#));
     assert!(read(r#"{"query":"\u007b a }"}"#));
     for body in [
         r#"{"query":"mutation { a }"}"#,
@@ -97,20 +93,8 @@ fn graphql_bodies_are_judged_as_a_server_reads_them() {
 #[test]
 fn json_rpc_reads_are_the_listed_methods() {
     let read = |body: &str| classify_jsonrpc(body.as_bytes(), NO_TOOLS).is_read();
-    for method in [
-        "tools/list",
-        "resources/read",
-        "prompts/get",
-        "ping",
-        "completion/complete",
-        "rpc.discover",
-    ] {
-        assert!(
-            read(&format!(
-                r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{}}}}"#
-            )),
-            "{method}"
-        );
+    for method in ["tools/list", "resources/read", "prompts/get", "ping", "completion/complete", "rpc.discover"] {
+        assert!(read(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{}}}}"#)), "{method}");
     }
     for method in [
         "initialize",
@@ -126,12 +110,7 @@ fn json_rpc_reads_are_the_listed_methods() {
         "tools/list ",
         "",
     ] {
-        assert!(
-            !read(&format!(
-                r#"{{"jsonrpc":"2.0","id":1,"method":"{method}"}}"#
-            )),
-            "{method}"
-        );
+        assert!(!read(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}"}}"#)), "{method}");
     }
 }
 
@@ -164,13 +143,7 @@ fn json_rpc_writes_in_disguise_are_writes() {
     ] {
         assert!(!read(body), "{body}");
     }
-    assert!(
-        !classify_mcp(
-            br#"{"jsonrpc":"2.0","id":1,"method":"rpc.discover"}"#,
-            NO_TOOLS
-        )
-        .is_read()
-    );
+    assert!(!classify_mcp(br#"{"jsonrpc":"2.0","id":1,"method":"rpc.discover"}"#, NO_TOOLS).is_read());
 }
 
 #[test]
@@ -227,11 +200,7 @@ fn depth_ends_in_a_verdict() {
         assert!(!classify_graphql(&selection, None).is_read() || depth < 200);
         let list = format!("{{ a(b: {}1{}) }}", "[".repeat(depth), "]".repeat(depth));
         assert!(!classify_graphql(&list, None).is_read() || depth < 200);
-        let kind = format!(
-            "query($a: {}Int{}) {{ a }}",
-            "[".repeat(depth),
-            "]".repeat(depth)
-        );
+        let kind = format!("query($a: {}Int{}) {{ a }}", "[".repeat(depth), "]".repeat(depth));
         assert!(!classify_graphql(&kind, None).is_read() || depth < 200);
         let body = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(!classify_jsonrpc(body.as_bytes(), NO_TOOLS).is_read());

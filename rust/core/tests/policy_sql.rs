@@ -5,18 +5,9 @@ use shadowlane_core::policy::{SQL_DIALECTS, classify_sql};
 
 /// (dialect, statement): each of these writes, locks, changes the session or runs something unknown.
 const WRITES: &[(&str, &str)] = &[
-    (
-        "postgres",
-        "WITH d AS (DELETE FROM t RETURNING *) SELECT * FROM d",
-    ),
-    (
-        "postgres",
-        "WITH a AS (SELECT 1), b AS (UPDATE t SET x = 1 RETURNING x) SELECT * FROM a, b",
-    ),
-    (
-        "postgres",
-        "WITH d AS MATERIALIZED (INSERT INTO t VALUES (1) RETURNING *) TABLE d",
-    ),
+    ("postgres", "WITH d AS (DELETE FROM t RETURNING *) SELECT * FROM d"),
+    ("postgres", "WITH a AS (SELECT 1), b AS (UPDATE t SET x = 1 RETURNING x) SELECT * FROM a, b"),
+    ("postgres", "WITH d AS MATERIALIZED (INSERT INTO t VALUES (1) RETURNING *) TABLE d"),
     ("postgres", "SELECT * INTO u FROM t"),
     ("postgres", "SELECT * FROM t FOR UPDATE"),
     ("postgres", "SELECT * FROM t FOR NO KEY UPDATE SKIP LOCKED"),
@@ -30,34 +21,19 @@ const WRITES: &[(&str, &str)] = &[
     ("postgres", "SELECT pg_notify('c', 'x')"),
     ("postgres", "SELECT set_config('a.b', 'c', false)"),
     ("postgres", "SELECT lo_create(1)"),
-    (
-        "postgres",
-        "SELECT * FROM dblink('host=x', 'DROP TABLE t') AS d(a int)",
-    ),
-    (
-        "postgres",
-        "SELECT query_to_xml('DELETE FROM t', true, true, '')",
-    ),
+    ("postgres", "SELECT * FROM dblink('host=x', 'DROP TABLE t') AS d(a int)"),
+    ("postgres", "SELECT query_to_xml('DELETE FROM t', true, true, '')"),
     ("postgres", "SELECT my_function(1)"),
     ("postgres", "SELECT myschema.count(1)"),
-    (
-        "postgres",
-        "SELECT count(*) FILTER (WHERE my_function(x)) FROM t",
-    ),
+    ("postgres", "SELECT count(*) FILTER (WHERE my_function(x)) FROM t"),
     ("postgres", "SELECT 1 ORDER BY my_function(1)"),
     ("postgres", "SELECT 1 LIMIT my_function(1)"),
     ("postgres", "SELECT 1 WHERE EXISTS (SELECT nextval('s'))"),
-    (
-        "postgres",
-        "SELECT sum(x) OVER (PARTITION BY my_function(y)) FROM t",
-    ),
+    ("postgres", "SELECT sum(x) OVER (PARTITION BY my_function(y)) FROM t"),
     ("postgres", "SELECT a OPERATOR(public.@!@) b FROM t"),
     ("postgres", "VALUES (nextval('s'))"),
     ("postgres", "EXPLAIN ANALYZE DELETE FROM t"),
-    (
-        "postgres",
-        "EXPLAIN (ANALYZE, VERBOSE) INSERT INTO t VALUES (1)",
-    ),
+    ("postgres", "EXPLAIN (ANALYZE, VERBOSE) INSERT INTO t VALUES (1)"),
     ("postgres", "EXPLAIN ANALYZE EXECUTE p"),
     ("postgres", "EXPLAIN ANALYZE CREATE TABLE u AS SELECT 1"),
     ("postgres", "COPY t TO PROGRAM 'sh'"),
@@ -99,10 +75,7 @@ const WRITES: &[(&str, &str)] = &[
     ("tsql", "SELECT 0xINSERT t VALUES (1)"),
     ("tsql", "SELECT * INTO #u FROM t"),
     ("tsql", "SELECT * FROM t WITH (UPDLOCK)"),
-    (
-        "tsql",
-        "SELECT * FROM OPENROWSET('SQLNCLI', 'x', 'DELETE FROM t')",
-    ),
+    ("tsql", "SELECT * FROM OPENROWSET('SQLNCLI', 'x', 'DELETE FROM t')"),
     ("tsql", "SELECT NEXT VALUE FOR s"),
     ("tsql", "xp_cmdshell 'dir'"),
     ("tsql", "SELECT dbo.f(1)"),
@@ -117,14 +90,8 @@ const WRITES: &[(&str, &str)] = &[
     ("oracle", "EXPLAIN PLAN FOR SELECT 1 FROM dual"),
     ("oracle", "SELECT pkg.proc(1) FROM dual"),
     ("oracle", "SELECT * FROM t FOR UPDATE NOWAIT"),
-    (
-        "oracle",
-        "WITH FUNCTION f RETURN NUMBER IS BEGIN p; RETURN 1; END; SELECT f FROM dual",
-    ),
-    (
-        "bigquery",
-        "SELECT * FROM EXTERNAL_QUERY('c', 'DELETE FROM t')",
-    ),
+    ("oracle", "WITH FUNCTION f RETURN NUMBER IS BEGIN p; RETURN 1; END; SELECT f FROM dual"),
+    ("bigquery", "SELECT * FROM EXTERNAL_QUERY('c', 'DELETE FROM t')"),
     ("bigquery", "EXPORT DATA OPTIONS(uri='gs://x') AS SELECT 1"),
     ("bigquery", "SELECT `p.d.f`(1)"),
     ("duckdb", "SELECT * FROM query('DROP TABLE t')"),
@@ -161,83 +128,41 @@ const WRITES: &[(&str, &str)] = &[
 const READS: &[(&str, &str)] = &[
     ("ansi", "SELECT 1"),
     ("ansi", "((SELECT a FROM t)) ;"),
-    (
-        "ansi",
-        "select delete_flag, \"update\", t.insert from t where note = 'DELETE FROM x; --'",
-    ),
-    (
-        "postgres",
-        "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 9) SELECT * FROM r",
-    ),
-    (
-        "postgres",
-        "SELECT count(*), now(), pg_catalog.lower(x) FROM t GROUP BY 3",
-    ),
-    (
-        "postgres",
-        "SELECT id FROM docs ORDER BY embedding <=> '[1,2]' LIMIT 5",
-    ),
-    (
-        "postgres",
-        "SELECT id FROM docs ORDER BY embedding OPERATOR(extensions.<->) '[1,2]'",
-    ),
+    ("ansi", "select delete_flag, \"update\", t.insert from t where note = 'DELETE FROM x; --'"),
+    ("postgres", "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 9) SELECT * FROM r"),
+    ("postgres", "SELECT count(*), now(), pg_catalog.lower(x) FROM t GROUP BY 3"),
+    ("postgres", "SELECT id FROM docs ORDER BY embedding <=> '[1,2]' LIMIT 5"),
+    ("postgres", "SELECT id FROM docs ORDER BY embedding OPERATOR(extensions.<->) '[1,2]'"),
     ("postgres", "SELECT $$DELETE FROM t; --$$"),
     ("postgres", "EXPLAIN SELECT * FROM t"),
     ("postgres", "EXPLAIN (ANALYZE) SELECT * FROM t"),
     ("postgres", "SHOW search_path"),
     ("postgres", "VALUES (1), (2)"),
     ("postgres", "TABLE t"),
-    (
-        "postgres",
-        "SELECT * FROM jsonb_array_elements('[1]') AS e(x) -- DELETE\n",
-    ),
+    ("postgres", "SELECT * FROM jsonb_array_elements('[1]') AS e(x) -- DELETE\n"),
     ("mysql", "SELECT * FROM `t` WHERE a = 'it\\'s' # comment\n"),
     ("mysql", "SHOW CREATE TABLE t"),
     ("mysql", "DESCRIBE t"),
-    (
-        "mysql",
-        "SELECT REPLACE(a, 'b', 'c'), INSERT('abc', 1, 1, 'd') FROM t",
-    ),
+    ("mysql", "SELECT REPLACE(a, 'b', 'c'), INSERT('abc', 1, 1, 'd') FROM t"),
     ("sqlite", "PRAGMA table_info(t)"),
-    (
-        "tsql",
-        "SELECT TOP (5) [delete], GETDATE() FROM dbo.t WITH (NOLOCK) WHERE a = @a",
-    ),
-    (
-        "tsql",
-        "SELECT x.value('(/a)[1]', 'int') FROM t CROSS APPLY t.c.nodes('/b') AS n(x)",
-    ),
+    ("tsql", "SELECT TOP (5) [delete], GETDATE() FROM dbo.t WITH (NOLOCK) WHERE a = @a"),
+    ("tsql", "SELECT x.value('(/a)[1]', 'int') FROM t CROSS APPLY t.c.nodes('/b') AS n(x)"),
     ("snowflake", "SELECT $1 FROM @stage (FILE_FORMAT => f)"),
     ("snowflake", "DESCRIBE PROCEDURE p(NUMBER)"),
     ("snowflake", "SHOW WAREHOUSES LIKE 'x%'"),
     ("snowflake", "SELECT s.currval"),
-    (
-        "bigquery",
-        "SELECT * EXCEPT (a) REPLACE (1 AS b) FROM `p.d.t`",
-    ),
-    (
-        "bigquery",
-        "SELECT SAFE.PARSE_DATE('%F', x), NET.HOST(u) FROM t",
-    ),
+    ("bigquery", "SELECT * EXCEPT (a) REPLACE (1 AS b) FROM `p.d.t`"),
+    ("bigquery", "SELECT SAFE.PARSE_DATE('%F', x), NET.HOST(u) FROM t"),
     ("duckdb", "FROM 'file.parquet' SELECT a"),
     ("duckdb", "PIVOT c ON y USING sum(p)"),
     ("oracle", "SELECT a.x FROM a, b WHERE a.id = b.id (+)"),
-    (
-        "redshift",
-        "SELECT LISTAGG(a, ',') WITHIN GROUP (ORDER BY a) FROM t",
-    ),
-    (
-        "clickhouse",
-        "SELECT quantile(0.9)(x), toStartOfDay(t) FROM s GROUP BY 2",
-    ),
+    ("redshift", "SELECT LISTAGG(a, ',') WITHIN GROUP (ORDER BY a) FROM t"),
+    ("clickhouse", "SELECT quantile(0.9)(x), toStartOfDay(t) FROM s GROUP BY 2"),
 ];
 
 #[test]
 fn no_write_is_called_a_read() {
-    let missed: Vec<_> = WRITES
-        .iter()
-        .filter(|(dialect, text)| classify_sql(text, dialect).is_read())
-        .collect();
+    let missed: Vec<_> = WRITES.iter().filter(|(dialect, text)| classify_sql(text, dialect).is_read()).collect();
     assert!(missed.is_empty(), "{missed:#?}");
 }
 
@@ -259,11 +184,7 @@ fn nesting_and_chains_of_any_depth_end_without_overflow() {
         let chain = format!("SELECT 1{}", " OR 1".repeat(depth));
         let casts = format!("SELECT 1{}", "::int".repeat(depth));
         let unions = format!("SELECT 1{}", " UNION SELECT 1".repeat(depth));
-        let choices = format!(
-            "SELECT {}1{}",
-            "CASE WHEN 1 THEN ".repeat(depth),
-            " END".repeat(depth)
-        );
+        let choices = format!("SELECT {}1{}", "CASE WHEN 1 THEN ".repeat(depth), " END".repeat(depth));
         let not = format!("SELECT {}1", "NOT ".repeat(depth));
         for text in [nested, queries, chain, casts, unions, choices, not] {
             for dialect in ["postgres", "mysql", "snowflake"] {

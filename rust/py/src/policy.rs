@@ -1,9 +1,6 @@
 //! The read-only policy for Python: conversions only. Verdicts are `(kind, reason)`; `shadowlane.policy` names them.
 
-#![allow(
-    clippy::needless_pass_by_value,
-    reason = "pyo3 converts Python's values into owned ones"
-)]
+#![allow(clippy::needless_pass_by_value, reason = "pyo3 converts Python's values into owned ones")]
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -27,10 +24,8 @@ fn classify_request(
     body: &[u8],
     preset: &str,
 ) -> Verdict {
-    let headers: Vec<(&[u8], &[u8])> = headers
-        .iter()
-        .map(|(name, value)| (name.as_slice(), value.as_slice()))
-        .collect();
+    let headers: Vec<(&[u8], &[u8])> =
+        headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
     verdict(py.detach(|| policy::classify_request(method, target, &headers, body, preset)))
 }
 
@@ -64,10 +59,7 @@ fn classify_tool_json(py: Python<'_>, definition: &[u8]) -> Verdict {
 /// The body that a shadow may get, and the list of what was changed. Raises ValueError if there is none.
 #[pyfunction]
 #[pyo3(signature = (preset, target, body, *, tool_mode = "stub", stream = None, model = None, temperature = None, seed = None))]
-#[allow(
-    clippy::too_many_arguments,
-    reason = "keyword arguments of a Python function"
-)]
+#[allow(clippy::too_many_arguments, reason = "keyword arguments of a Python function")]
 fn normalise_llm_body<'py>(
     py: Python<'py>,
     preset: &str,
@@ -79,21 +71,11 @@ fn normalise_llm_body<'py>(
     temperature: Option<f64>,
     seed: Option<i64>,
 ) -> PyResult<(Bound<'py, PyBytes>, Vec<String>)> {
-    let tool_mode = ToolMode::from_name(tool_mode).ok_or_else(|| {
-        PyValueError::new_err(format!(
-            "tool_mode: {tool_mode:?} is not strip, none or stub"
-        ))
-    })?;
-    let options = Options {
-        tool_mode,
-        stream,
-        model,
-        temperature,
-        seed,
-    };
-    let copy = py
-        .detach(|| policy::normalise_llm_body(preset, target, body, &options))
-        .map_err(PyValueError::new_err)?;
+    let tool_mode = ToolMode::from_name(tool_mode)
+        .ok_or_else(|| PyValueError::new_err(format!("tool_mode: {tool_mode:?} is not strip, none or stub")))?;
+    let options = Options { tool_mode, stream, model, temperature, seed };
+    let copy =
+        py.detach(|| policy::normalise_llm_body(preset, target, body, &options)).map_err(PyValueError::new_err)?;
     Ok((PyBytes::new(py, &copy.body), copy.changes))
 }
 

@@ -13,16 +13,7 @@ const MAX_BYTES: usize = 1 << 20;
 const MAX_TOKENS: usize = 100_000;
 // Each level costs a few stack frames of the parser; servers refuse far less (graphql-java: 50 by default).
 const MAX_DEPTH: usize = 200;
-const FIELDS: &[&str] = &[
-    "query",
-    "operationName",
-    "variables",
-    "extensions",
-    "id",
-    "documentId",
-    "doc_id",
-    "queryId",
-];
+const FIELDS: &[&str] = &["query", "operationName", "variables", "extensions", "id", "documentId", "doc_id", "queryId"];
 
 /// What `document` does when the operation named `operation_name` is run.
 ///
@@ -35,10 +26,7 @@ pub fn classify_graphql(document: &str, operation_name: Option<&str>) -> Effect 
     if broken_string(document) {
         return Effect::write("a string with a line break in it");
     }
-    let tree = Parser::new(document)
-        .recursion_limit(MAX_DEPTH)
-        .token_limit(MAX_TOKENS)
-        .parse();
+    let tree = Parser::new(document).recursion_limit(MAX_DEPTH).token_limit(MAX_TOKENS).parse();
     if tree.errors().next().is_some() {
         return Effect::write("the document does not parse");
     }
@@ -59,9 +47,7 @@ pub fn classify_graphql(document: &str, operation_name: Option<&str>) -> Effect 
             _ => return Effect::write("several operations and no operationName"),
         },
         Some(name) => {
-            let mut named = operations
-                .iter()
-                .filter(|operation| operation.name().is_some_and(|n| n.text() == name));
+            let mut named = operations.iter().filter(|operation| operation.name().is_some_and(|n| n.text() == name));
             match (named.next(), named.next()) {
                 (Some(only), None) => only,
                 (None, _) => return Effect::write("operationName selects no operation"),
@@ -79,15 +65,10 @@ pub fn classify_graphql(document: &str, operation_name: Option<&str>) -> Effect 
 
 /// Whether a quoted string runs over a line's end: no string by the spec (§2.9.4), though the parser takes it for one.
 fn broken_string(document: &str) -> bool {
-    Lexer::new(document)
-        .with_limit(MAX_TOKENS)
-        .filter_map(Result::ok)
-        .any(|token| {
-            let text = token.data();
-            token.kind() == TokenKind::StringValue
-                && !text.starts_with("\"\"\"")
-                && text.contains(['\n', '\r'])
-        })
+    Lexer::new(document).with_limit(MAX_TOKENS).filter_map(Result::ok).any(|token| {
+        let text = token.data();
+        token.kind() == TokenKind::StringValue && !text.starts_with("\"\"\"") && text.contains(['\n', '\r'])
+    })
 }
 
 /// What a GraphQL-over-HTTP JSON body does: one request, or a batch, which reads only if every member does.
@@ -115,17 +96,12 @@ fn request(request: &Json) -> Effect {
         Some(_) => return Effect::write("operationName is not a string"),
     };
     // A server with a registry may run what the id stands for, and not the text beside it.
-    if FIELDS[4..]
-        .iter()
-        .any(|id| request.get(id).is_some_and(Json::is_set))
-    {
+    if FIELDS[4..].iter().any(|id| request.get(id).is_some_and(Json::is_set)) {
         return Effect::write("a persisted document by id");
     }
     // With its hash beside it, the document is registered under it.
     let extensions = request.get("extensions");
-    if extensions
-        .is_some_and(|extensions| extensions.get("persistedQuery").is_some_and(Json::is_set))
-    {
+    if extensions.is_some_and(|extensions| extensions.get("persistedQuery").is_some_and(Json::is_set)) {
         return Effect::write("a persisted query, or the registration of one");
     }
     match request.get("query") {

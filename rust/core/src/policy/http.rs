@@ -13,12 +13,7 @@ use super::routes::{self, Body, PRESET_NAMES};
 use super::target::{self, Target};
 use super::{Effect, classify_graphql, classify_jsonrpc, classify_mcp, classify_sql, shown};
 
-const OVERRIDES: &[&str] = &[
-    "x-http-method-override",
-    "x-http-method",
-    "x-method-override",
-    "x-original-method",
-];
+const OVERRIDES: &[&str] = &["x-http-method-override", "x-http-method", "x-method-override", "x-original-method"];
 const OVERRIDE_PARAMETERS: &[&str] = &[
     "_method",
     "method",
@@ -31,21 +26,14 @@ const OVERRIDE_PARAMETERS: &[&str] = &[
     "x-method-override",
 ];
 const OPERATION_PARAMETERS: &[&str] = &["action", "cmd", "command", "do", "op", "operation"];
-const UNSAFE_METHODS: &[&str] = &[
-    "POST", "PUT", "PATCH", "DELETE", "CONNECT", "MERGE", "MOVE", "COPY", "LINK", "UNLINK",
-];
+const UNSAFE_METHODS: &[&str] =
+    &["POST", "PUT", "PATCH", "DELETE", "CONNECT", "MERGE", "MOVE", "COPY", "LINK", "UNLINK"];
 
 /// What the request does when it is sent once more.
 ///
 /// `method` is compared with case (RFC 9110 §9.1); `headers` are (name, value) pairs; `body` is decoded from
 /// `content-encoding`; `preset` is one of [`PRESET_NAMES`], `sql` optionally with a dialect (`sql:postgres`).
-pub fn classify_request(
-    method: &[u8],
-    target: &[u8],
-    headers: &[(&[u8], &[u8])],
-    body: &[u8],
-    preset: &str,
-) -> Effect {
+pub fn classify_request(method: &[u8], target: &[u8], headers: &[(&[u8], &[u8])], body: &[u8], preset: &str) -> Effect {
     let preset_name = preset.split(':').next().unwrap_or(preset);
     if !PRESET_NAMES.contains(&preset_name) {
         return Effect::write("unknown preset");
@@ -133,9 +121,7 @@ fn malformed(headers: &[(&[u8], &[u8])]) -> Option<&'static str> {
 }
 
 fn contains_token(value: &[u8], token: &str) -> bool {
-    value
-        .split(|byte| *byte == b',')
-        .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+    value.split(|byte| *byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
 }
 
 /// Whether a header or parameter makes frameworks dispatch another method than the request line's.
@@ -144,28 +130,24 @@ fn overridden(method: &str, headers: &[(&[u8], &[u8])], target: &Target<'_>) -> 
         let known = OVERRIDES.iter().any(|known| {
             // Gateways and WSGI fold `_` into `-`.
             name.len() == known.len()
-                && name.iter().zip(known.bytes()).all(|(have, want)| {
-                    have.eq_ignore_ascii_case(&want) || (*have == b'_' && want == b'-')
-                })
+                && name
+                    .iter()
+                    .zip(known.bytes())
+                    .all(|(have, want)| have.eq_ignore_ascii_case(&want) || (*have == b'_' && want == b'-'))
         });
         let value = value.trim_ascii();
         let same = value.eq_ignore_ascii_case(method.as_bytes());
-        let harmless = [&b"GET"[..], b"HEAD", b"OPTIONS"]
-            .iter()
-            .any(|method| value.eq_ignore_ascii_case(method));
+        let harmless = [&b"GET"[..], b"HEAD", b"OPTIONS"].iter().any(|method| value.eq_ignore_ascii_case(method));
         if known && !same && !harmless {
-            return Some(format!(
-                "header {} overrides the method",
-                shown(&String::from_utf8_lossy(name))
-            ));
+            return Some(format!("header {} overrides the method", shown(&String::from_utf8_lossy(name))));
         }
     }
     for (name, value) in &target.query {
         let value = value.trim();
         if OVERRIDE_PARAMETERS.contains(&name.as_str())
-            && UNSAFE_METHODS.iter().any(|unsafe_method| {
-                value.eq_ignore_ascii_case(unsafe_method) && !value.eq_ignore_ascii_case(method)
-            })
+            && UNSAFE_METHODS
+                .iter()
+                .any(|unsafe_method| value.eq_ignore_ascii_case(unsafe_method) && !value.eq_ignore_ascii_case(method))
         {
             return Some(format!("parameter {} overrides the method", shown(name)));
         }
@@ -177,19 +159,10 @@ fn overridden(method: &str, headers: &[(&[u8], &[u8])], target: &Target<'_>) -> 
     None
 }
 
-fn safe_method(
-    method: &str,
-    headers: &[(&[u8], &[u8])],
-    target: &Target<'_>,
-    body: &[u8],
-    preset: &str,
-) -> Effect {
+fn safe_method(method: &str, headers: &[(&[u8], &[u8])], target: &Target<'_>, body: &[u8], preset: &str) -> Effect {
     let parameter = |wanted: &str| {
         let mut found = target.query.iter().filter(|(name, _)| name == wanted);
-        (
-            found.next().map(|(_, value)| value.as_str()),
-            found.next().is_some(),
-        )
+        (found.next().map(|(_, value)| value.as_str()), found.next().is_some())
     };
     if preset == "mcp" && header(headers, "accept").is_some_and(contains_event_stream) {
         return Effect::write("opens the server's event stream");
@@ -207,18 +180,8 @@ fn safe_method(
                 return effect;
             }
         }
-        let persisted = [
-            "extensions",
-            "id",
-            "documentid",
-            "doc_id",
-            "queryid",
-            "hash",
-        ];
-        if persisted
-            .iter()
-            .any(|id| parameter(id).0.is_some_and(|value| !value.is_empty()))
-        {
+        let persisted = ["extensions", "id", "documentid", "doc_id", "queryid", "hash"];
+        if persisted.iter().any(|id| parameter(id).0.is_some_and(|value| !value.is_empty())) {
             return Effect::write("a persisted query whose document is unknown");
         }
     }
@@ -233,9 +196,7 @@ fn safe_method(
     }
     if !body.is_empty() {
         // Elasticsearch's clients send searches so; nobody else gives a GET's body a meaning (RFC 9110 §9.3.1).
-        let listed = preset == "search"
-            && target.plain
-            && routes::find(preset, &target.segments) == Some(Body::Search);
+        let listed = preset == "search" && target.plain && routes::find(preset, &target.segments) == Some(Body::Search);
         if !listed {
             return Effect::write(format!("{method} with a body"));
         }
@@ -245,15 +206,9 @@ fn safe_method(
 }
 
 fn contains_event_stream(accept: &[u8]) -> bool {
-    accept
-        .to_ascii_lowercase()
-        .windows(17)
-        .any(|window| window == b"text/event-stream")
+    accept.to_ascii_lowercase().windows(17).any(|window| window == b"text/event-stream")
 }
 
 fn header<'a>(headers: &[(&[u8], &'a [u8])], wanted: &str) -> Option<&'a [u8]> {
-    headers.iter().find_map(|(name, value)| {
-        name.eq_ignore_ascii_case(wanted.as_bytes())
-            .then_some(*value)
-    })
+    headers.iter().find_map(|(name, value)| name.eq_ignore_ascii_case(wanted.as_bytes()).then_some(*value))
 }

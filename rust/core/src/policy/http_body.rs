@@ -10,14 +10,9 @@ use super::{Effect, classify_graphql, classify_graphql_request, classify_sql, sh
 
 /// The media type in lower case without parameters; none if absent. An error if it occurs twice or in another charset.
 fn media_type(headers: &[(&[u8], &[u8])]) -> Result<Option<String>, Effect> {
-    let mut found = headers
-        .iter()
-        .filter(|(name, _)| name.eq_ignore_ascii_case(b"content-type"));
+    let mut found = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"content-type"));
     let (Some((_, value)), None) = (found.next(), found.next()) else {
-        return if headers
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case(b"content-type"))
-        {
+        return if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"content-type")) {
             Err(Effect::write("two content-types"))
         } else {
             Ok(None)
@@ -28,10 +23,7 @@ fn media_type(headers: &[(&[u8], &[u8])]) -> Result<Option<String>, Effect> {
     let media = parts.next().unwrap_or_default().to_owned();
     for parameter in parts {
         let charset = parameter.strip_prefix("charset=").unwrap_or("utf-8");
-        if !matches!(
-            charset.trim_matches('"'),
-            "utf-8" | "utf8" | "us-ascii" | "ascii"
-        ) {
+        if !matches!(charset.trim_matches('"'), "utf-8" | "utf8" | "us-ascii" | "ascii") {
             return Err(Effect::write("a charset other than UTF-8"));
         }
     }
@@ -40,10 +32,8 @@ fn media_type(headers: &[(&[u8], &[u8])]) -> Result<Option<String>, Effect> {
 
 fn is_json(media: Option<&str>) -> bool {
     media.is_none_or(|media| {
-        matches!(
-            media,
-            "application/json" | "text/json" | "application/x-ndjson" | "text/plain"
-        ) || (media.starts_with("application/") && media.ends_with("+json"))
+        matches!(media, "application/json" | "text/json" | "application/x-ndjson" | "text/plain")
+            || (media.starts_with("application/") && media.ends_with("+json"))
     })
 }
 
@@ -68,30 +58,15 @@ pub fn llm(headers: &[(&[u8], &[u8])], body: &[u8]) -> Effect {
 }
 
 /// Searches that open something on the server: a scroll, a point in time, an asynchronous search.
-const SEARCH_STATE: &[&str] = &[
-    "scroll",
-    "keep_alive",
-    "keep_on_completion",
-    "wait_for_completion_timeout",
-];
+const SEARCH_STATE: &[&str] = &["scroll", "keep_alive", "keep_on_completion", "wait_for_completion_timeout"];
 
 /// A search: a read unless it opens something that outlives it.
 pub fn search(target: &Target<'_>, headers: &[(&[u8], &[u8])], body: &[u8]) -> Effect {
-    if let Some((name, _)) = target
-        .query
-        .iter()
-        .find(|(name, _)| SEARCH_STATE.contains(&name.as_str()))
-    {
-        return Effect::write(format!(
-            "parameter {} keeps state on the server",
-            shown(name)
-        ));
+    if let Some((name, _)) = target.query.iter().find(|(name, _)| SEARCH_STATE.contains(&name.as_str())) {
+        return Effect::write(format!("parameter {} keeps state on the server", shown(name)));
     }
     // The `source` parameter stands for the body in Elasticsearch; it holds a query as well.
-    let lines = target
-        .segments
-        .last()
-        .is_some_and(|last| *last == "_msearch" || target.segments.contains(&"_msearch"));
+    let lines = target.segments.last().is_some_and(|last| *last == "_msearch" || target.segments.contains(&"_msearch"));
     if body.is_empty() || lines {
         return Effect::read("a search");
     }
@@ -111,21 +86,8 @@ pub fn graphql(target: &Target<'_>, headers: &[(&[u8], &[u8])], body: &[u8]) -> 
         Err(effect) => return effect,
     };
     // Some servers read the URL's document before the body's.
-    let in_url = [
-        "query",
-        "operationname",
-        "extensions",
-        "id",
-        "documentid",
-        "doc_id",
-        "queryid",
-        "hash",
-    ];
-    if target
-        .query
-        .iter()
-        .any(|(name, _)| in_url.contains(&name.as_str()))
-    {
+    let in_url = ["query", "operationname", "extensions", "id", "documentid", "doc_id", "queryid", "hash"];
+    if target.query.iter().any(|(name, _)| in_url.contains(&name.as_str())) {
         return Effect::write("a GraphQL request both in the URL and in the body");
     }
     if media.as_deref() == Some("application/graphql") {
@@ -166,18 +128,12 @@ const SQL_OTHERS: &[&str] = &[
 
 /// The dialect in `sql:dialect`, else `ansi`.
 pub fn sql_dialect(preset: &str) -> &str {
-    preset
-        .split_once(':')
-        .map_or("ansi", |(_, dialect)| dialect)
+    preset.split_once(':').map_or("ansi", |(_, dialect)| dialect)
 }
 
 /// SQL over HTTP: the text itself, or one statement in a JSON object.
 pub fn sql(target: &Target<'_>, headers: &[(&[u8], &[u8])], body: &[u8], preset: &str) -> Effect {
-    if target
-        .query
-        .iter()
-        .any(|(name, _)| SQL_MEMBERS.contains(&name.as_str()))
-    {
+    if target.query.iter().any(|(name, _)| SQL_MEMBERS.contains(&name.as_str())) {
         return Effect::write("a statement both in the URL and in the body");
     }
     let media = match media_type(headers) {
@@ -185,10 +141,7 @@ pub fn sql(target: &Target<'_>, headers: &[(&[u8], &[u8])], body: &[u8], preset:
         Err(effect) => return effect,
     };
     let media = media.as_deref();
-    if matches!(
-        media,
-        Some("application/sql" | "text/plain" | "application/x-sql" | "text/sql")
-    ) {
+    if matches!(media, Some("application/sql" | "text/plain" | "application/x-sql" | "text/sql")) {
         return match std::str::from_utf8(body) {
             Ok(text) => classify_sql(text, sql_dialect(preset)),
             Err(_) => Effect::write("the statement is not UTF-8"),

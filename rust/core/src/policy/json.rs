@@ -34,9 +34,7 @@ impl Json {
     /// The member of that exact name.
     pub fn get(&self, name: &str) -> Option<&Self> {
         match self {
-            Self::Object(members) => members
-                .iter()
-                .find_map(|(key, value)| (key == name).then_some(value)),
+            Self::Object(members) => members.iter().find_map(|(key, value)| (key == name).then_some(value)),
             _ => None,
         }
     }
@@ -71,11 +69,10 @@ impl Json {
     /// A member whose name equals one of `names` only when case is ignored: a server may read it, we would not.
     pub fn misspelt(&self, names: &[&str]) -> Option<&str> {
         match self {
-            Self::Object(members) => members.iter().map(|(key, _)| key.as_str()).find(|key| {
-                names
-                    .iter()
-                    .any(|name| key.eq_ignore_ascii_case(name) && key != name)
-            }),
+            Self::Object(members) => members
+                .iter()
+                .map(|(key, _)| key.as_str())
+                .find(|key| names.iter().any(|name| key.eq_ignore_ascii_case(name) && key != name)),
             _ => None,
         }
     }
@@ -148,10 +145,7 @@ impl<'de> Visitor<'de> for Reader {
 /// Whether two members have one name. Small objects, nearly all, are compared pairwise without an allocation.
 fn has_duplicate(members: &[(String, Json)]) -> bool {
     if members.len() <= 16 {
-        return members
-            .iter()
-            .enumerate()
-            .any(|(at, (key, _))| members[..at].iter().any(|(before, _)| before == key));
+        return members.iter().enumerate().any(|(at, (key, _))| members[..at].iter().any(|(before, _)| before == key));
     }
     let mut keys: Vec<&str> = members.iter().map(|(key, _)| key.as_str()).collect();
     keys.sort_unstable();

@@ -64,25 +64,15 @@ fn message<S: AsRef<str>>(message: &Json, allow_tools: &[S], any_rpc: bool) -> E
         return Effect::write("no method: a response, or not a JSON-RPC message");
     };
     // Without an id it is a notification. One of a reading method does nothing; MCP's own are not on the list.
-    if !matches!(
-        message.get("id"),
-        None | Some(Json::Null | Json::String(_) | Json::Number)
-    ) {
+    if !matches!(message.get("id"), None | Some(Json::Null | Json::String(_) | Json::Number)) {
         return Effect::write("the id is neither a string nor a number");
     }
-    if !matches!(
-        message.get("params"),
-        None | Some(Json::Object(_) | Json::Array(_))
-    ) {
+    if !matches!(message.get("params"), None | Some(Json::Object(_) | Json::Array(_))) {
         return Effect::write("params is neither an object nor an array");
     }
     if MCP_READS.contains(&method) || (any_rpc && RPC_READS.contains(&method)) {
         // MCP's task-augmented requests create a task on the server.
-        if message
-            .get("params")
-            .and_then(|params| params.get("task"))
-            .is_some()
-        {
+        if message.get("params").and_then(|params| params.get("task")).is_some() {
             return Effect::write("the request creates a task");
         }
         return Effect::read(format!("{method} is a read"));
@@ -90,10 +80,7 @@ fn message<S: AsRef<str>>(message: &Json, allow_tools: &[S], any_rpc: bool) -> E
     if method == "tools/call" {
         return tool_call(message, allow_tools);
     }
-    Effect::write(format!(
-        "method {} is not known to be a read",
-        shown(method)
-    ))
+    Effect::write(format!("method {} is not known to be a read", shown(method)))
 }
 
 fn tool_call<S: AsRef<str>>(message: &Json, allow_tools: &[S]) -> Effect {

@@ -15,10 +15,7 @@ impl Members {
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("a JSON object")
             }
-            fn visit_map<A: serde::de::MapAccess<'de>>(
-                self,
-                mut map: A,
-            ) -> Result<Members, A::Error> {
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
                 let mut members = Vec::new();
                 while let Some(member) = map.next_entry()? {
                     members.push(member);
@@ -27,8 +24,7 @@ impl Members {
             }
         }
         let mut reader = serde_json::Deserializer::from_slice(body);
-        serde::Deserializer::deserialize_map(&mut reader, Reader)
-            .map_err(|error| format!("body: {error}"))
+        serde::Deserializer::deserialize_map(&mut reader, Reader).map_err(|error| format!("body: {error}"))
     }
 
     /// The object, without white space between its members.
@@ -48,9 +44,7 @@ impl Members {
 
     /// The member's value.
     pub fn get(&self, name: &str) -> Option<&RawValue> {
-        self.0
-            .iter()
-            .find_map(|(key, value)| (key == name).then_some(value.as_ref()))
+        self.0.iter().find_map(|(key, value)| (key == name).then_some(value.as_ref()))
     }
 
     /// Sets the member in its place, or at the end.

@@ -66,18 +66,12 @@ pub struct Effect {
 impl Effect {
     /// A read, because of `reason`.
     pub fn read(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            kind: EffectKind::Read,
-            reason: reason.into(),
-        }
+        Self { kind: EffectKind::Read, reason: reason.into() }
     }
 
     /// A write, because of `reason`.
     pub fn write(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            kind: EffectKind::Write,
-            reason: reason.into(),
-        }
+        Self { kind: EffectKind::Write, reason: reason.into() }
     }
 
     /// Whether it is a read.
@@ -88,8 +82,5 @@ impl Effect {
 
 /// A name of the input as it may stand in a reason: at most 64 characters, control characters replaced.
 fn shown(name: &str) -> String {
-    name.chars()
-        .take(64)
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+    name.chars().take(64).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

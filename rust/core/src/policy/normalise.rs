@@ -60,35 +60,15 @@ pub struct Normalised {
 }
 
 /// State that cannot be turned off without asking another question.
-const STATE: &[&str] = &[
-    "previous_response_id",
-    "conversation",
-    "conversation_id",
-    "thread_id",
-    "assistant_id",
-    "background",
-];
+const STATE: &[&str] =
+    &["previous_response_id", "conversation", "conversation_id", "thread_id", "assistant_id", "background"];
 
 /// Members that say who asked, or label what is stored.
-const LABELS: &[&str] = &[
-    "user",
-    "metadata",
-    "safety_identifier",
-    "prompt_cache_key",
-    "requestMetadata",
-    "user_id",
-];
+const LABELS: &[&str] = &["user", "metadata", "safety_identifier", "prompt_cache_key", "requestMetadata", "user_id"];
 
 /// Members that make the provider act: search the web, call connectors, keep a container.
-const ACTING: &[&str] = &[
-    "web_search_options",
-    "search_parameters",
-    "enable_search",
-    "connectors",
-    "plugins",
-    "mcp_servers",
-    "container",
-];
+const ACTING: &[&str] =
+    &["web_search_options", "search_parameters", "enable_search", "connectors", "plugins", "mcp_servers", "container"];
 
 const GUARDED: &[&str] = &[
     "previous_response_id",
@@ -123,12 +103,7 @@ pub fn stateful(body: &Json) -> Option<String> {
 ///
 /// An error if the body is not one unambiguous JSON object, or asks for state that cannot be turned off: then there is
 /// no copy to send.
-pub fn normalise_llm_body(
-    preset: &str,
-    target: &[u8],
-    body: &[u8],
-    options: &Options,
-) -> Result<Normalised, String> {
+pub fn normalise_llm_body(preset: &str, target: &[u8], body: &[u8], options: &Options) -> Result<Normalised, String> {
     let tree = Json::parse(body).map_err(|error| format!("body: {error}"))?;
     if !matches!(tree, Json::Object(_)) {
         return Err("body: not a JSON object".to_owned());
@@ -137,12 +112,8 @@ pub fn normalise_llm_body(
         return Err(reason);
     }
     let target = target::parse(target).map_err(|error| format!("target: {error}"))?;
-    let mut copy = Copy {
-        members: Members::parse(body)?,
-        tree,
-        changes: Vec::new(),
-        api: Api::of(preset, &target.segments),
-    };
+    let mut copy =
+        Copy { members: Members::parse(body)?, tree, changes: Vec::new(), api: Api::of(preset, &target.segments) };
     copy.state()?;
     for name in LABELS.iter().chain(ACTING) {
         copy.remove(name, "dropped");
@@ -154,10 +125,7 @@ pub fn normalise_llm_body(
         ToolMode::Stub => {}
     }
     copy.align(options)?;
-    Ok(Normalised {
-        body: copy.members.print()?,
-        changes: copy.changes,
-    })
+    Ok(Normalised { body: copy.members.print()?, changes: copy.changes })
 }
 
 /// The API that a route speaks, as far as normalising differs.
@@ -178,13 +146,7 @@ enum Api {
 impl Api {
     fn of(preset: &str, segments: &[&str]) -> Self {
         let last = segments.last().copied().unwrap_or_default();
-        let openai = match (
-            segments
-                .len()
-                .checked_sub(2)
-                .and_then(|at| segments.get(at)),
-            last,
-        ) {
+        let openai = match (segments.len().checked_sub(2).and_then(|at| segments.get(at)), last) {
             (Some(&"chat"), "completions") => Self::Chat,
             (_, "completions") => Self::Completions,
             (_, "responses") => Self::Responses,
@@ -196,10 +158,7 @@ impl Api {
             ("openai" | "ollama", _) => openai,
             ("cohere", "chat" | "generate") => Self::Cohere,
             ("mistral", "completions") => Self::Mistral,
-            (
-                "bedrock",
-                "invoke" | "invoke-with-response-stream" | "converse" | "converse-stream",
-            ) => Self::Bedrock,
+            ("bedrock", "invoke" | "invoke-with-response-stream" | "converse" | "converse-stream") => Self::Bedrock,
             _ => Self::Other,
         }
     }
@@ -224,12 +183,7 @@ impl Copy {
     }
 
     /// Sets the member, and notes it, unless it has that value already.
-    fn set<T: serde::Serialize>(
-        &mut self,
-        name: &str,
-        value: &T,
-        what: &str,
-    ) -> Result<(), String> {
+    fn set<T: serde::Serialize>(&mut self, name: &str, value: &T, what: &str) -> Result<(), String> {
         let value = raw(name, value)?;
         if self.members.get(name).map(RawValue::get) != Some(value.get()) {
             self.members.set(name, value);
@@ -271,20 +225,14 @@ impl Copy {
             .iter()
             .zip(&acting)
             .filter(|(_, acts)| **acts)
-            .flat_map(|(tool, _)| {
-                ["name", "type"].map(|member| tool.get(member).and_then(Json::as_str))
-            })
+            .flat_map(|(tool, _)| ["name", "type"].map(|member| tool.get(member).and_then(Json::as_str)))
             .flatten()
             .map(str::to_owned)
             .collect();
         let text = self.members.get("tools").map_or("[]", RawValue::get);
-        let definitions: Vec<Box<RawValue>> =
-            serde_json::from_str(text).map_err(|error| format!("tools: {error}"))?;
-        let kept: Vec<Box<RawValue>> = definitions
-            .into_iter()
-            .zip(&acting)
-            .filter_map(|(tool, acts)| (!acts).then_some(tool))
-            .collect();
+        let definitions: Vec<Box<RawValue>> = serde_json::from_str(text).map_err(|error| format!("tools: {error}"))?;
+        let kept: Vec<Box<RawValue>> =
+            definitions.into_iter().zip(&acting).filter_map(|(tool, acts)| (!acts).then_some(tool)).collect();
         let removed = acting.iter().filter(|acts| **acts).count();
         self.note("tools", &format!("{removed} of the provider removed"));
         if kept.is_empty() {
@@ -309,20 +257,11 @@ impl Copy {
 
     fn strip_tools(&mut self) {
         // These two refuse a conversation with tool results when the definitions are gone.
-        if matches!(self.api, Api::Anthropic | Api::Bedrock)
-            && mentions_tools(self.tree.get("messages"))
-        {
+        if matches!(self.api, Api::Anthropic | Api::Bedrock) && mentions_tools(self.tree.get("messages")) {
             self.note("tools", "kept, because the conversation uses them");
             return;
         }
-        for name in [
-            "tools",
-            "tool_choice",
-            "parallel_tool_calls",
-            "functions",
-            "function_call",
-            "toolConfig",
-        ] {
+        for name in ["tools", "tool_choice", "parallel_tool_calls", "functions", "function_call", "toolConfig"] {
             self.remove(name, "stripped");
         }
     }
@@ -373,8 +312,7 @@ impl Copy {
                 self.nested("options", "seed", options.seed)
             }
             Api::Bedrock
-                if self.members.get("messages").is_some()
-                    && self.members.get("anthropic_version").is_none() =>
+                if self.members.get("messages").is_some() && self.members.get("anthropic_version").is_none() =>
             {
                 self.nested("inferenceConfig", "temperature", options.temperature)
             }
@@ -394,12 +332,7 @@ impl Copy {
         }
     }
 
-    fn nested<T: serde::Serialize>(
-        &mut self,
-        outer: &str,
-        inner: &str,
-        value: Option<T>,
-    ) -> Result<(), String> {
+    fn nested<T: serde::Serialize>(&mut self, outer: &str, inner: &str, value: Option<T>) -> Result<(), String> {
         let Some(value) = value else { return Ok(()) };
         let mut members = match self.members.get(outer) {
             Some(object) => Members::parse(object.get().as_bytes())?,
@@ -410,8 +343,7 @@ impl Copy {
             return Ok(());
         }
         members.set(inner, value);
-        let text =
-            String::from_utf8(members.print()?).map_err(|error| format!("{outer}: {error}"))?;
+        let text = String::from_utf8(members.print()?).map_err(|error| format!("{outer}: {error}"))?;
         let object = RawValue::from_string(text).map_err(|error| format!("{outer}: {error}"))?;
         self.members.set(outer, object);
         self.note(&format!("{outer}.{inner}"), "aligned");
@@ -422,10 +354,8 @@ impl Copy {
 /// Whether a conversation holds tool calls or their results.
 fn mentions_tools(messages: Option<&Json>) -> bool {
     let block = |block: &Json| {
-        matches!(
-            block.get("type").and_then(Json::as_str),
-            Some("tool_use" | "tool_result")
-        ) || block.get("toolUse").is_some()
+        matches!(block.get("type").and_then(Json::as_str), Some("tool_use" | "tool_result"))
+            || block.get("toolUse").is_some()
             || block.get("toolResult").is_some()
     };
     messages

@@ -5,19 +5,8 @@
 //! (`v1`, `v1beta`) or `openai` directly before the route, because the route's own words are too common.
 
 /// The presets that `classify_request` knows.
-pub const PRESET_NAMES: &[&str] = &[
-    "openai",
-    "anthropic",
-    "ollama",
-    "cohere",
-    "mistral",
-    "bedrock",
-    "search",
-    "graphql",
-    "jsonrpc",
-    "mcp",
-    "sql",
-];
+pub const PRESET_NAMES: &[&str] =
+    &["openai", "anthropic", "ollama", "cohere", "mistral", "bedrock", "search", "graphql", "jsonrpc", "mcp", "sql"];
 
 /// How the body of a matched route is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,12 +197,7 @@ const MAX_PREFIX: usize = 6;
 
 /// How the body of a POST to `segments` is judged under `preset`; none if the route is not one of its reads.
 pub fn find(preset: &str, segments: &[&str]) -> Option<Body> {
-    let listed = |patterns: &[&str], body| {
-        patterns
-            .iter()
-            .any(|pattern| matches(pattern, segments))
-            .then_some(body)
-    };
+    let listed = |patterns: &[&str], body| patterns.iter().any(|pattern| matches(pattern, segments)).then_some(body);
     match preset {
         "openai" => listed(OPENAI, Body::Llm),
         "anthropic" => listed(ANTHROPIC, Body::Llm),
@@ -229,9 +213,7 @@ pub fn find(preset: &str, segments: &[&str]) -> Option<Body> {
 
 /// Whether a path is that of a GraphQL endpoint, whatever the preset: its GET requests carry documents.
 pub fn is_graphql(segments: &[&str]) -> bool {
-    segments.iter().any(|segment| {
-        segment.eq_ignore_ascii_case("graphql") || segment.eq_ignore_ascii_case("gql")
-    })
+    segments.iter().any(|segment| segment.eq_ignore_ascii_case("graphql") || segment.eq_ignore_ascii_case("gql"))
 }
 
 fn matches(pattern: &str, segments: &[&str]) -> bool {
@@ -258,14 +240,10 @@ fn matches(pattern: &str, segments: &[&str]) -> bool {
         return prefix.is_empty();
     }
     let stateless = prefix.len() <= MAX_PREFIX
-        && prefix.iter().all(|segment| {
-            !segment.contains('%') && !STATEFUL.contains(&segment.to_ascii_lowercase().as_str())
-        });
-    stateless
-        && (!versioned
-            || prefix
-                .last()
-                .is_some_and(|last| is_version(last) || *last == "openai"))
+        && prefix
+            .iter()
+            .all(|segment| !segment.contains('%') && !STATEFUL.contains(&segment.to_ascii_lowercase().as_str()));
+    stateless && (!versioned || prefix.last().is_some_and(|last| is_version(last) || *last == "openai"))
 }
 
 /// `v1`, `v2beta`, `v1-beta`, `v1beta1`.
@@ -278,9 +256,6 @@ fn is_version(segment: &str) -> bool {
         return false;
     }
     let tail = tail.trim_start_matches('-');
-    let tail = tail
-        .strip_prefix("alpha")
-        .or_else(|| tail.strip_prefix("beta"))
-        .unwrap_or(tail);
+    let tail = tail.strip_prefix("alpha").or_else(|| tail.strip_prefix("beta")).unwrap_or(tail);
     tail.chars().all(|c| c.is_ascii_digit())
 }

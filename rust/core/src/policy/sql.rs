@@ -11,9 +11,8 @@
 
 use sqlparser::ast::Statement;
 use sqlparser::dialect::{
-    BigQueryDialect, ClickHouseDialect, DatabricksDialect, Dialect, DuckDbDialect, GenericDialect,
-    HiveDialect, MsSqlDialect, MySqlDialect, OracleDialect, PostgreSqlDialect, RedshiftSqlDialect,
-    SQLiteDialect, SnowflakeDialect,
+    BigQueryDialect, ClickHouseDialect, DatabricksDialect, Dialect, DuckDbDialect, GenericDialect, HiveDialect,
+    MsSqlDialect, MySqlDialect, OracleDialect, PostgreSqlDialect, RedshiftSqlDialect, SQLiteDialect, SnowflakeDialect,
 };
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, Tokenizer};
@@ -110,10 +109,7 @@ pub fn classify_sql(text: &str, dialect_name: &str) -> Effect {
     if text.contains('\0') {
         return Effect::write("the statement holds a NUL");
     }
-    let Ok(raw) = Tokenizer::new(dialect.as_ref(), text)
-        .with_unescape(false)
-        .tokenize()
-    else {
+    let Ok(raw) = Tokenizer::new(dialect.as_ref(), text).with_unescape(false).tokenize() else {
         return Effect::write("the statement cannot be cut into tokens");
     };
     if raw.len() > MAX_TOKENS {
@@ -122,10 +118,8 @@ pub fn classify_sql(text: &str, dialect_name: &str) -> Effect {
     if let Some(reason) = ambiguous(&raw, family) {
         return Effect::write(reason);
     }
-    let mut tokens: Vec<Token> = raw
-        .into_iter()
-        .filter(|token| !matches!(token, Token::Whitespace(_) | Token::EOF))
-        .collect();
+    let mut tokens: Vec<Token> =
+        raw.into_iter().filter(|token| !matches!(token, Token::Whitespace(_) | Token::EOF)).collect();
     while matches!(tokens.last(), Some(Token::SemiColon)) {
         tokens.pop();
     }
@@ -138,9 +132,7 @@ pub fn classify_sql(text: &str, dialect_name: &str) -> Effect {
     if tokens.len() <= SMALL_TOKENS {
         return judge(&tokens, family, dialect.as_ref());
     }
-    stacker::grow((1 << 20) + tokens.len() * STACK_BYTES_PER_TOKEN, || {
-        judge(&tokens, family, dialect.as_ref())
-    })
+    stacker::grow((1 << 20) + tokens.len() * STACK_BYTES_PER_TOKEN, || judge(&tokens, family, dialect.as_ref()))
 }
 
 /// The verdict on certain tokens: the tree where there is one, the tokens where the parser lacks the syntax.
@@ -149,14 +141,9 @@ fn judge(tokens: &[Token], family: Family, dialect: &dyn Dialect) -> Effect {
         sql_lexical::Opening::Query => {}
         sql_lexical::Opening::Decided(effect) => return effect,
     }
-    match Parser::new(dialect)
-        .with_tokens(tokens.to_vec())
-        .parse_statements()
-    {
+    match Parser::new(dialect).with_tokens(tokens.to_vec()).parse_statements() {
         Ok(statements) => match statements.as_slice() {
-            [Statement::Query(_)] if !sql_lexical::well_formed(tokens) => {
-                Effect::write("the statement does not parse")
-            }
+            [Statement::Query(_)] if !sql_lexical::well_formed(tokens) => Effect::write("the statement does not parse"),
             [statement] => sql_walk::classify(statement, family),
             _ => Effect::write("not exactly one statement"),
         },

@@ -412,10 +412,7 @@ static SETS: LazyLock<[HashSet<&'static str>; 12]> = LazyLock::new(|| {
 });
 
 fn set(lists: &[&'static str]) -> HashSet<&'static str> {
-    lists
-        .iter()
-        .flat_map(|list| list.split_ascii_whitespace())
-        .collect()
+    lists.iter().flat_map(|list| list.split_ascii_whitespace()).collect()
 }
 
 /// Whether a function of that name (lower case, parts joined by `.`) is a built-in that only reads.

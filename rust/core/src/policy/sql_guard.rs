@@ -17,9 +17,7 @@ pub fn ambiguous(tokens: &[Token], family: Family) -> Option<&'static str> {
             Token::Whitespace(Whitespace::SingleLineComment { comment, prefix }) => {
                 line_comment(comment, prefix, family)
             }
-            Token::SingleQuotedString(text) | Token::DoubleQuotedString(text) => {
-                backslash(text, family)
-            }
+            Token::SingleQuotedString(text) | Token::DoubleQuotedString(text) => backslash(text, family),
             Token::SingleQuotedRawStringLiteral(text)
             | Token::DoubleQuotedRawStringLiteral(text)
             | Token::SingleQuotedByteStringLiteral(text)
@@ -27,9 +25,7 @@ pub fn ambiguous(tokens: &[Token], family: Family) -> Option<&'static str> {
             | Token::NationalStringLiteral(text) => backslash(text, Family::Ansi),
             Token::DollarQuotedString(_) => dollar_quotes(before, family),
             // T-SQL reads `1eDELETE` and `$1DELETE` as a number and a word.
-            Token::Word(_)
-                if family == Family::TSql && matches!(before, Some(Token::Number(..))) =>
-            {
+            Token::Word(_) if family == Family::TSql && matches!(before, Some(Token::Number(..))) => {
                 Some("a word that touches a number")
             }
             Token::Placeholder(name) if family == Family::TSql && money_and_word(name) => {
@@ -49,8 +45,7 @@ pub fn ambiguous(tokens: &[Token], family: Family) -> Option<&'static str> {
 
 fn money_and_word(placeholder: &str) -> bool {
     placeholder.strip_prefix('$').is_some_and(|rest| {
-        rest.starts_with(|c: char| c.is_ascii_digit())
-            && rest.contains(|c: char| !c.is_ascii_digit())
+        rest.starts_with(|c: char| c.is_ascii_digit()) && rest.contains(|c: char| !c.is_ascii_digit())
     })
 }
 
@@ -66,26 +61,16 @@ fn block_comment(text: &str) -> Option<&'static str> {
 }
 
 fn dollar_quotes(before: Option<&Token>, family: Family) -> Option<&'static str> {
-    let known = matches!(
-        family,
-        Family::Postgres | Family::Redshift | Family::Snowflake | Family::DuckDb
-    );
+    let known = matches!(family, Family::Postgres | Family::Redshift | Family::Snowflake | Family::DuckDb);
     // `a$$` is one name in PostgreSQL.
-    let touches = matches!(
-        before,
-        Some(Token::Word(_) | Token::Number(..) | Token::Placeholder(_))
-    );
+    let touches = matches!(before, Some(Token::Word(_) | Token::Number(..) | Token::Placeholder(_)));
     (!known || touches).then_some("a dollar-quoted string that not every server takes for one")
 }
 
 fn line_comment(comment: &str, prefix: &str, family: Family) -> Option<&'static str> {
     let known = match prefix {
         // MySQL takes `--` for a comment only before white space: `1--1` is 2 there.
-        "--" => {
-            family != Family::MySql
-                || comment.is_empty()
-                || comment.starts_with([' ', '\t', '\n', '\r'])
-        }
+        "--" => family != Family::MySql || comment.is_empty() || comment.starts_with([' ', '\t', '\n', '\r']),
         "#" => matches!(family, Family::MySql | Family::BigQuery),
         "//" => family == Family::Snowflake,
         _ => false,
@@ -96,23 +81,15 @@ fn line_comment(comment: &str, prefix: &str, family: Family) -> Option<&'static 
     // Servers differ in what ends a line.
     let body = comment.strip_suffix('\n').unwrap_or(comment);
     let body = body.strip_suffix('\r').unwrap_or(body);
-    let ends = |c: char| {
-        matches!(
-            c,
-            '\n' | '\r' | '\x0b' | '\x0c' | '\u{85}' | '\u{2028}' | '\u{2029}'
-        )
-    };
-    body.contains(ends)
-        .then_some("a comment with an odd line end")
+    let ends = |c: char| matches!(c, '\n' | '\r' | '\x0b' | '\x0c' | '\u{85}' | '\u{2028}' | '\u{2029}');
+    body.contains(ends).then_some("a comment with an odd line end")
 }
 
 /// A backslash before a quote ends the string on some servers, and not on others.
 fn backslash(text: &str, family: Family) -> Option<&'static str> {
     let bytes = text.as_bytes();
-    let risky = bytes.ends_with(b"\\")
-        || bytes
-            .windows(2)
-            .any(|pair| pair[0] == b'\\' && matches!(pair[1], b'\'' | b'"'));
+    let risky =
+        bytes.ends_with(b"\\") || bytes.windows(2).any(|pair| pair[0] == b'\\' && matches!(pair[1], b'\'' | b'"'));
     if !risky {
         return None;
     }
@@ -134,9 +111,7 @@ fn backslash(text: &str, family: Family) -> Option<&'static str> {
 }
 
 /// Words that never stand in a read, unless quoted, after a dot, or called as a function (`REPLACE(…)`).
-const WRITING: &[&str] = &[
-    "INSERT", "UPDATE", "DELETE", "MERGE", "INTO", "NEXTVAL", "OUTFILE", "DUMPFILE",
-];
+const WRITING: &[&str] = &["INSERT", "UPDATE", "DELETE", "MERGE", "INTO", "NEXTVAL", "OUTFILE", "DUMPFILE"];
 
 /// T-SQL needs no semicolon between statements, so any of these words starts one.
 const WRITING_TSQL: &[&str] = &[
@@ -213,9 +188,7 @@ pub fn bare(token: &Token) -> Option<&Word> {
 
 /// Whether the token is that bare word (upper case given).
 pub fn is_word(token: Option<&Token>, word: &str) -> bool {
-    token
-        .and_then(bare)
-        .is_some_and(|found| found.value.eq_ignore_ascii_case(word))
+    token.and_then(bare).is_some_and(|found| found.value.eq_ignore_ascii_case(word))
 }
 
 /// Why a word among the tokens writes; none if no word does.
@@ -225,10 +198,8 @@ pub fn writing_word(tokens: &[Token], family: Family) -> Option<String> {
             return Some("assigns a user variable".to_owned());
         }
         // Hive runs a script: SELECT TRANSFORM (…) USING 'script'.
-        if matches!(
-            token,
-            Token::SingleQuotedString(_) | Token::DoubleQuotedString(_)
-        ) && at > 0
+        if matches!(token, Token::SingleQuotedString(_) | Token::DoubleQuotedString(_))
+            && at > 0
             && is_word(tokens.get(at - 1), "USING")
         {
             return Some("runs a script".to_owned());
@@ -248,10 +219,7 @@ pub fn writing_word(tokens: &[Token], family: Family) -> Option<String> {
         if upper == "INTO" && family == Family::DuckDb && is_word(tokens.get(at + 1), "NAME") {
             continue;
         }
-        if upper == "NEXT"
-            && is_word(tokens.get(at + 1), "VALUE")
-            && is_word(tokens.get(at + 2), "FOR")
-        {
+        if upper == "NEXT" && is_word(tokens.get(at + 1), "VALUE") && is_word(tokens.get(at + 2), "FOR") {
             return Some("draws from a sequence".to_owned());
         }
         if WRITING.contains(&upper.as_str())

@@ -23,28 +23,19 @@ pub enum Opening {
 
 /// The verdict of the first words, or that it is a query.
 pub fn opening(tokens: &[Token], family: Family) -> Opening {
-    let first = tokens
-        .iter()
-        .find(|token| **token != Token::LParen)
-        .and_then(bare)
-        .map(|word| word.value.to_ascii_uppercase());
+    let first =
+        tokens.iter().find(|token| **token != Token::LParen).and_then(bare).map(|word| word.value.to_ascii_uppercase());
     let Some(first) = first else {
         return Opening::Decided(Effect::write("no statement"));
     };
     match first.as_str() {
-        "EXPLAIN" if family == Family::Oracle => {
-            Opening::Decided(Effect::write("EXPLAIN PLAN writes into PLAN_TABLE"))
-        }
+        "EXPLAIN" if family == Family::Oracle => Opening::Decided(Effect::write("EXPLAIN PLAN writes into PLAN_TABLE")),
         "SELECT" | "WITH" | "VALUES" | "TABLE" | "EXPLAIN" => Opening::Query,
         "FROM" if matches!(family, Family::DuckDb | Family::BigQuery) => Opening::Query,
-        "PIVOT" | "UNPIVOT" | "SUMMARIZE" if family == Family::DuckDb => {
-            Opening::Decided(classify(tokens, family))
-        }
+        "PIVOT" | "UNPIVOT" | "SUMMARIZE" if family == Family::DuckDb => Opening::Decided(classify(tokens, family)),
         "DESC" | "DESCRIBE" if holds_query(tokens) => Opening::Query,
         "SHOW" | "DESC" | "DESCRIBE" => Opening::Decided(metadata(tokens, family)),
-        "LIST" | "LS" if family == Family::Snowflake => {
-            Opening::Decided(plain(tokens, "lists a stage"))
-        }
+        "LIST" | "LS" if family == Family::Snowflake => Opening::Decided(plain(tokens, "lists a stage")),
         "PRAGMA" if family == Family::Sqlite => Opening::Decided(pragma(tokens)),
         _ => Opening::Decided(Effect::write(format!(
             "a statement that starts with {} is not known to be a read",
@@ -54,20 +45,16 @@ pub fn opening(tokens: &[Token], family: Family) -> Opening {
 }
 
 fn holds_query(tokens: &[Token]) -> bool {
-    tokens.iter().skip(1).any(|token| {
-        ["SELECT", "WITH", "VALUES", "FROM"]
-            .iter()
-            .any(|word| is_word(Some(token), word))
-    }) && !is_word(tokens.first(), "SHOW")
+    tokens
+        .iter()
+        .skip(1)
+        .any(|token| ["SELECT", "WITH", "VALUES", "FROM"].iter().any(|word| is_word(Some(token), word)))
+        && !is_word(tokens.first(), "SHOW")
 }
 
 /// SHOW and DESCRIBE name objects; they run nothing unless they hold an expression.
 fn metadata(tokens: &[Token], family: Family) -> Effect {
-    if tokens.iter().any(|token| {
-        ["SELECT", "CALL", "EXEC", "EXECUTE"]
-            .iter()
-            .any(|word| is_word(Some(token), word))
-    }) {
+    if tokens.iter().any(|token| ["SELECT", "CALL", "EXEC", "EXECUTE"].iter().any(|word| is_word(Some(token), word))) {
         return Effect::write("a SHOW or DESCRIBE with a statement in it");
     }
     // `DESCRIBE FUNCTION f(NUMBER)` gives a signature; everything else in parentheses is an expression.
@@ -78,10 +65,7 @@ fn metadata(tokens: &[Token], family: Family) -> Effect {
         return plain(tokens, "describes a function");
     }
     if let Some(name) = unknown_call(tokens, family) {
-        return Effect::write(format!(
-            "calls {}(), which is not known to be read-only",
-            shown(&name)
-        ));
+        return Effect::write(format!("calls {}(), which is not known to be read-only", shown(&name)));
     }
     if tokens.contains(&Token::VerticalBarRightAngleBracket) || tokens.contains(&Token::LongArrow) {
         return Effect::write("a chain of statements");
@@ -110,11 +94,7 @@ fn plain(tokens: &[Token], what: &'static str) -> Effect {
                 | Token::Placeholder(_)
         )
     };
-    if tokens.iter().all(known) {
-        Effect::read(what)
-    } else {
-        Effect::write("unexpected punctuation")
-    }
+    if tokens.iter().all(known) { Effect::read(what) } else { Effect::write("unexpected punctuation") }
 }
 
 const PRAGMA_READS: &[&str] = &[
@@ -236,10 +216,7 @@ pub fn classify(tokens: &[Token], family: Family) -> Effect {
         }
     }
     if let Some(name) = unknown_call(tokens, family) {
-        return Effect::write(format!(
-            "calls {}(), which is not known to be read-only",
-            shown(&name)
-        ));
+        return Effect::write(format!("calls {}(), which is not known to be read-only", shown(&name)));
     }
     Effect::read("a query without a writing word or an unknown function")
 }
@@ -272,32 +249,16 @@ const ENDS_CLAUSE: &[&str] = &["BY", "GROUP", "HAVING", "JOIN", "ORDER", "WHERE"
 /// Whether the statement has a query in it, is not cut short, and has no empty clause.
 pub fn well_formed(tokens: &[Token]) -> bool {
     let any = |word: &str| tokens.iter().any(|token| is_word(Some(token), word));
-    let query = [
-        "SELECT",
-        "FROM",
-        "VALUES",
-        "TABLE",
-        "PIVOT",
-        "UNPIVOT",
-        "SUMMARIZE",
-    ];
+    let query = ["SELECT", "FROM", "VALUES", "TABLE", "PIVOT", "UNPIVOT", "SUMMARIZE"];
     let explained = !is_word(tokens.first(), "EXPLAIN") || any("SELECT");
-    let clause =
-        |token: &Token, words: &[&str]| words.iter().any(|word| is_word(Some(token), word));
+    let clause = |token: &Token, words: &[&str]| words.iter().any(|word| is_word(Some(token), word));
     let cut = tokens.last().is_none_or(|last| {
-        clause(last, CLAUSES)
-            || matches!(
-                last,
-                Token::Comma | Token::Period | Token::Eq | Token::LParen
-            )
+        clause(last, CLAUSES) || matches!(last, Token::Comma | Token::Period | Token::Eq | Token::LParen)
     });
     let empty = tokens.windows(2).any(|pair| match pair {
         [Token::Comma, Token::Comma] => true,
         [first, second] => {
-            let opens = clause(
-                first,
-                &["FROM", "WHERE", "HAVING", "BY", "JOIN", "ON", "AND", "OR"],
-            );
+            let opens = clause(first, &["FROM", "WHERE", "HAVING", "BY", "JOIN", "ON", "AND", "OR"]);
             // `GROUP BY` and `ORDER BY` follow; a name after a dot is no clause.
             opens && clause(second, ENDS_CLAUSE)
         }
@@ -330,9 +291,7 @@ fn unknown_call(tokens: &[Token], family: Family) -> Option<String> {
         let word = match &tokens[at - 1] {
             Token::Word(word) => word,
             // Snowflake's IDENTIFIER('f')(x) and the like: a call of a computed name. ClickHouse: quantile(0.9)(x).
-            Token::RParen | Token::RBracket | Token::Placeholder(_)
-                if family != Family::ClickHouse =>
-            {
+            Token::RParen | Token::RBracket | Token::Placeholder(_) if family != Family::ClickHouse => {
                 return Some("a computed name".to_owned());
             }
             _ => continue,
@@ -351,9 +310,7 @@ fn unknown_call(tokens: &[Token], family: Family) -> Option<String> {
         if tokens.get(at + 1) == Some(&Token::Plus) && tokens.get(at + 2) == Some(&Token::RParen) {
             continue;
         }
-        let declared = ["AS", "WITH", "RECURSIVE"]
-            .iter()
-            .any(|word| is_word(before, word));
+        let declared = ["AS", "WITH", "RECURSIVE"].iter().any(|word| is_word(before, word));
         let grammar = word.quote_style.is_none() && is_grammar(&name);
         let stage = family == Family::Snowflake && name.starts_with('@');
         if !declared && !grammar && !stage && !pure(family, &name) {

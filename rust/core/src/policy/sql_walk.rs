@@ -6,8 +6,8 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName,
-    ObjectNamePart, Query, Select, Statement, TableFactor, Visit, Visitor,
+    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, ObjectName, ObjectNamePart, Query,
+    Select, Statement, TableFactor, Visit, Visitor,
 };
 
 use super::sql::Family;
@@ -16,10 +16,7 @@ use super::{Effect, shown};
 
 /// The verdict on a parsed statement.
 pub fn classify(statement: &Statement, family: Family) -> Effect {
-    let mut walk = Walk {
-        family,
-        indexes: Vec::new(),
-    };
+    let mut walk = Walk { family, indexes: Vec::new() };
     match statement.visit(&mut walk) {
         ControlFlow::Continue(()) => Effect::read("a statement that only reads"),
         ControlFlow::Break(reason) => Effect::write(reason),
@@ -42,16 +39,9 @@ impl Walk {
     fn call(&self, name: &ObjectName) -> Step {
         match dotted(name) {
             // Snowflake reads a stage: FROM @stage (file_format => …).
-            Some(name) if name.starts_with('@') && self.family == Family::Snowflake => {
-                ControlFlow::Continue(())
-            }
-            Some(name) if pure(self.family, &name) || self.indexes.contains(&name) => {
-                ControlFlow::Continue(())
-            }
-            Some(name) => ControlFlow::Break(format!(
-                "calls {}(), which is not known to be read-only",
-                shown(&name)
-            )),
+            Some(name) if name.starts_with('@') && self.family == Family::Snowflake => ControlFlow::Continue(()),
+            Some(name) if pure(self.family, &name) || self.indexes.contains(&name) => ControlFlow::Continue(()),
+            Some(name) => ControlFlow::Break(format!("calls {}(), which is not known to be read-only", shown(&name))),
             None => stop("calls a function whose name is computed"),
         }
     }
@@ -88,11 +78,7 @@ impl Visitor for Walk {
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> Step {
         match factor {
-            TableFactor::Table {
-                name,
-                args: Some(args),
-                ..
-            } => {
+            TableFactor::Table { name, args: Some(args), .. } => {
                 if args.settings.is_some() {
                     return stop("changes settings");
                 }
@@ -118,19 +104,13 @@ impl Visitor for Walk {
 
 /// The names of the indexes in `FORCESEEK (index (column))`.
 fn hinted_indexes(hint: &Expr) -> Vec<String> {
-    let Expr::Function(Function {
-        args: FunctionArguments::List(list),
-        ..
-    }) = hint
-    else {
+    let Expr::Function(Function { args: FunctionArguments::List(list), .. }) = hint else {
         return Vec::new();
     };
     list.args
         .iter()
         .filter_map(|arg| match arg {
-            FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Function(index))) => {
-                dotted(&index.name)
-            }
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Function(index))) => dotted(&index.name),
             _ => None,
         })
         .collect()
@@ -147,23 +127,18 @@ fn operator(op: &BinaryOperator) -> Step {
         }),
         _ => true,
     };
-    if known {
-        ControlFlow::Continue(())
-    } else {
-        stop("an operator that is not known to be read-only")
-    }
+    if known { ControlFlow::Continue(()) } else { stop("an operator that is not known to be read-only") }
 }
 
 const STANDARD_OPERATORS: &[&str] = &[
-    "=", "<>", "!=", "<", ">", "<=", ">=", "+", "-", "*", "/", "%", "^", "||", "~", "~*", "!~",
-    "!~*", "&", "|", "#", "<<", ">>", "&&", "->", "->>", "#>", "#>>",
+    "=", "<>", "!=", "<", ">", "<=", ">=", "+", "-", "*", "/", "%", "^", "||", "~", "~*", "!~", "!~*", "&", "|", "#",
+    "<<", ">>", "&&", "->", "->>", "#>", "#>>",
 ];
 
 const KNOWN_OPERATORS: &[&str] = &[
-    "<->", "<#>", "<=>", "<+>", "<~>", "<%>", "<<->", "<->>", "<<<->", "<->>>", "<%", "%>", "<<%",
-    "%>>", "&&&", "@@@", "@@", "?", "?|", "?&", "-|-", "&<", "&>", "<<|", "|>>", "&<|", "|&>",
-    "~=", "~~", "!~~", "~~*", "!~~*", "<@", "@>", "^@", "||/", "|/", "@-@", "##", "#-", "#=", "%%",
-    "%#", "!!", "<<=", ">>=", "~<~", "~>~", "~<=~", "~>=~",
+    "<->", "<#>", "<=>", "<+>", "<~>", "<%>", "<<->", "<->>", "<<<->", "<->>>", "<%", "%>", "<<%", "%>>", "&&&", "@@@",
+    "@@", "?", "?|", "?&", "-|-", "&<", "&>", "<<|", "|>>", "&<|", "|&>", "~=", "~~", "!~~", "~~*", "!~~*", "<@", "@>",
+    "^@", "||/", "|/", "@-@", "##", "#-", "#=", "%%", "%#", "!!", "<<=", ">>=", "~<~", "~>~", "~<=~", "~>=~",
 ];
 
 /// The name in lower case, its parts joined by dots; none if a part is computed.
@@ -190,22 +165,15 @@ pub fn pure(family: Family, name: &str) -> bool {
         return false;
     };
     match family {
-        Family::Postgres | Family::Redshift | Family::DuckDb => {
-            schema == "pg_catalog" && is_pure(family, last)
-        }
-        Family::BigQuery => match schema
-            .strip_prefix("safe.")
-            .or((schema == "safe").then_some(""))
-        {
+        Family::Postgres | Family::Redshift | Family::DuckDb => schema == "pg_catalog" && is_pure(family, last),
+        Family::BigQuery => match schema.strip_prefix("safe.").or((schema == "safe").then_some("")) {
             Some("") => is_pure(family, last),
             Some(rest) => is_pure(family, &format!("{rest}.{last}")),
             None => false,
         },
         // A method of the xml or geometry type: `column.value('…')`. T-SQL functions of users cannot write rows.
         Family::TSql => TSQL_METHODS.contains(&last) || (schema == "sys" && is_pure(family, last)),
-        Family::Snowflake => name
-            .find("information_schema.")
-            .is_some_and(|at| is_pure(family, &name[at..])),
+        Family::Snowflake => name.find("information_schema.").is_some_and(|at| is_pure(family, &name[at..])),
         Family::Oracle => (schema == "sys" || schema == "sys.standard") && is_pure(family, last),
         _ => false,
     }

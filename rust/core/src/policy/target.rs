@@ -34,10 +34,7 @@ pub fn parse(raw: &[u8]) -> Result<Target<'_>, &'static str> {
         _ => text,
     };
     let (path, query) = origin.split_once('?').unwrap_or((origin, ""));
-    let Some(path) = path
-        .strip_prefix('/')
-        .or((path.is_empty() && !query.is_empty()).then_some(""))
-    else {
+    let Some(path) = path.strip_prefix('/').or((path.is_empty() && !query.is_empty()).then_some("")) else {
         return Err("the target is not a path");
     };
     let segments: Vec<&str> = path.split('/').collect();
@@ -51,11 +48,7 @@ pub fn parse(raw: &[u8]) -> Result<Target<'_>, &'static str> {
             (decode(name).to_lowercase(), decode(value))
         })
         .collect();
-    Ok(Target {
-        segments,
-        plain,
-        query,
-    })
+    Ok(Target { segments, plain, query })
 }
 
 /// Whether a segment stays one segment, and the same one, after any server's normalisation.
@@ -95,9 +88,7 @@ fn decode_path(text: &str) -> String {
 }
 
 fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]
@@ -117,16 +108,9 @@ mod tests {
             "/v1/%252e/chat/completions",
             "/v1/chat/completions/",
         ] {
-            assert!(
-                !parse(target.as_bytes()).expect("a target").plain,
-                "{target}"
-            );
+            assert!(!parse(target.as_bytes()).expect("a target").plain, "{target}");
         }
-        assert!(
-            parse(b"/model/arn%3Aaws%2Fx/invoke")
-                .expect("a target")
-                .plain
-        );
+        assert!(parse(b"/model/arn%3Aaws%2Fx/invoke").expect("a target").plain);
     }
 
     #[test]
@@ -134,11 +118,7 @@ mod tests {
         let target = parse(b"http://h/p?X%5FA=1+2&_METHOD=delete;q=%44").expect("a target");
         assert_eq!(target.segments, ["p"]);
         let expected = [("x_a", "1 2"), ("_method", "delete"), ("q", "D")];
-        let found: Vec<(&str, &str)> = target
-            .query
-            .iter()
-            .map(|(n, v)| (n.as_str(), v.as_str()))
-            .collect();
+        let found: Vec<(&str, &str)> = target.query.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         assert_eq!(found, expected);
     }
 

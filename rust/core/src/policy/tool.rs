@@ -8,8 +8,8 @@ use super::json::Json;
 use super::{Effect, shown};
 
 const READING: &[&str] = &[
-    "browse", "count", "describe", "fetch", "find", "get", "inspect", "list", "lookup", "preview",
-    "query", "read", "retrieve", "search", "show", "view",
+    "browse", "count", "describe", "fetch", "find", "get", "inspect", "list", "lookup", "preview", "query", "read",
+    "retrieve", "search", "show", "view",
 ];
 
 /// Verbs that write wherever they stand in a name.
@@ -148,20 +148,18 @@ const WRITING: &[&str] = &[
 
 /// Words that are nouns in `get_release_by_tag`, and verbs where a name or a sentence begins with them.
 const WRITING_FIRST: &[&str] = &[
-    "ask", "block", "branch", "build", "call", "charge", "checkout", "click", "comment", "control",
-    "download", "draft", "export", "fork", "generate", "hide", "label", "like", "link", "log",
-    "make", "operate", "patch", "perform", "pin", "post", "process", "pull", "rebase", "release",
-    "request", "rerun", "retry", "review", "run", "schedule", "star", "stage", "store", "tag",
-    "tool", "trigger", "tweet", "type", "unfollow", "unstar", "use", "watch",
+    "ask", "block", "branch", "build", "call", "charge", "checkout", "click", "comment", "control", "download",
+    "draft", "export", "fork", "generate", "hide", "label", "like", "link", "log", "make", "operate", "patch",
+    "perform", "pin", "post", "process", "pull", "rebase", "release", "request", "rerun", "retry", "review", "run",
+    "schedule", "star", "stage", "store", "tag", "tool", "trigger", "tweet", "type", "unfollow", "unstar", "use",
+    "watch",
 ];
 
 /// Whether a word or compound (`delete`, `delete_all`, `bulkDelete`) asks for a write.
 pub fn writes(text: &str) -> bool {
     let words = words(text);
     words.iter().any(|word| WRITING.contains(&word.as_str()))
-        || words
-            .first()
-            .is_some_and(|word| WRITING_FIRST.contains(&word.as_str()))
+        || words.first().is_some_and(|word| WRITING_FIRST.contains(&word.as_str()))
 }
 
 /// What calling the tool does. `definition` is a JSON object of one of the four shapes.
@@ -182,29 +180,16 @@ pub fn tool_acts_at_provider(kind: Option<&str>) -> bool {
 fn classify(definition: &Json) -> Effect {
     let kind = definition.get("type").and_then(Json::as_str);
     if definition.get("type").is_some() && !matches!(kind, Some("function" | "custom" | "tool")) {
-        return Effect::write(format!(
-            "a tool of the provider: {}",
-            shown(kind.unwrap_or("?"))
-        ));
+        return Effect::write(format!("a tool of the provider: {}", shown(kind.unwrap_or("?"))));
     }
-    let inner = definition
-        .get("function")
-        .or_else(|| definition.get("toolSpec"))
-        .unwrap_or(definition);
+    let inner = definition.get("function").or_else(|| definition.get("toolSpec")).unwrap_or(definition);
     let Some(name) = inner.get("name").and_then(Json::as_str) else {
         return Effect::write("a tool without a name");
     };
-    let description = inner
-        .get("description")
-        .and_then(Json::as_str)
-        .unwrap_or_default();
-    let annotations = [definition, inner]
-        .into_iter()
-        .find_map(|place| place.get("annotations"));
+    let description = inner.get("description").and_then(Json::as_str).unwrap_or_default();
+    let annotations = [definition, inner].into_iter().find_map(|place| place.get("annotations"));
     let hint = |name: &str| annotations.and_then(|hints| hints.get(name));
-    if let Some(name) =
-        annotations.and_then(|hints| hints.misspelt(&["readOnlyHint", "destructiveHint"]))
-    {
+    if let Some(name) = annotations.and_then(|hints| hints.misspelt(&["readOnlyHint", "destructiveHint"])) {
         return Effect::write(format!("ambiguous annotation {}", shown(name)));
     }
     match hint("destructiveHint") {
@@ -272,8 +257,7 @@ fn writing_verb(name: &str) -> Option<String> {
     let words = words(name);
     words.iter().enumerate().find_map(|(at, word)| {
         let verb_place = at == 0 || matches!(words[at - 1].as_str(), "and" | "or" | "then");
-        let writes = WRITING.contains(&word.as_str())
-            || (verb_place && WRITING_FIRST.contains(&word.as_str()));
+        let writes = WRITING.contains(&word.as_str()) || (verb_place && WRITING_FIRST.contains(&word.as_str()));
         writes.then(|| word.clone())
     })
 }
@@ -281,16 +265,12 @@ fn writing_verb(name: &str) -> Option<String> {
 /// The first word of a sentence, if it writes; third person (`Creates a …`, `Applies …`) included.
 fn leading_write(sentence: &str) -> Option<String> {
     let first = words(sentence).into_iter().next()?;
-    let known = |word: &str| {
-        WRITING.contains(&word)
-            || (WRITING_FIRST.contains(&word) && !matches!(word, "use" | "tool"))
-    };
+    let known =
+        |word: &str| WRITING.contains(&word) || (WRITING_FIRST.contains(&word) && !matches!(word, "use" | "tool"));
     let writes = known(&first)
         || first.strip_suffix('s').is_some_and(known)
         || first.strip_suffix("es").is_some_and(known)
-        || first
-            .strip_suffix("ies")
-            .is_some_and(|stem| known(&format!("{stem}y")));
+        || first.strip_suffix("ies").is_some_and(|stem| known(&format!("{stem}y")));
     writes.then_some(first)
 }
 
@@ -344,39 +324,28 @@ fn description_says_read_free(description: &str) -> bool {
         .replace("without ", "without_");
     !SPEAKING.iter().any(|phrase| {
         text.match_indices(phrase).any(|(at, _)| {
-            !text[..at].ends_with('_')
-                && !text[..at]
-                    .chars()
-                    .next_back()
-                    .is_some_and(char::is_alphanumeric)
+            !text[..at].ends_with('_') && !text[..at].chars().next_back().is_some_and(char::is_alphanumeric)
         })
     })
 }
 
 /// A choice that writes, in a parameter that selects what the tool does.
 fn writing_choice(tool: &Json) -> Option<String> {
-    let schema = ["inputSchema", "input_schema", "parameters"]
-        .iter()
-        .find_map(|name| tool.get(name))?;
+    let schema = ["inputSchema", "input_schema", "parameters"].iter().find_map(|name| tool.get(name))?;
     let schema = schema.get("json").unwrap_or(schema);
     let Some(Json::Object(properties)) = schema.get("properties") else {
         return None;
     };
     properties
         .iter()
-        .filter(|(name, _)| {
-            matches!(
-                name.as_str(),
-                "method" | "action" | "operation" | "command" | "mode" | "op"
-            )
-        })
+        .filter(|(name, _)| matches!(name.as_str(), "method" | "action" | "operation" | "command" | "mode" | "op"))
         .filter_map(|(_, property)| property.get("enum").and_then(Json::as_array))
         .flatten()
         .filter_map(Json::as_str)
         .find(|choice| {
-            words(choice).first().is_some_and(|word| {
-                WRITING.contains(&word.as_str()) || WRITING_FIRST.contains(&word.as_str())
-            })
+            words(choice)
+                .first()
+                .is_some_and(|word| WRITING.contains(&word.as_str()) || WRITING_FIRST.contains(&word.as_str()))
         })
         .map(str::to_owned)
 }
