@@ -2,6 +2,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal, final
 
+__all__: list[str]
 __version__: str
 REASONS: tuple[str, ...]
 
