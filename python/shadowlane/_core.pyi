@@ -2,7 +2,31 @@
 from collections.abc import Sequence
 from typing import Any, Literal, final
 
-__all__: list[str]
+__all__ = [
+    "REASONS",
+    "Drainer",
+    "Finding",
+    "Lane",
+    "RateLimiter",
+    "RatioSampler",
+    "Redactor",
+    "Reservoir",
+    "Sanitizer",
+    "StickySampler",
+    "Ticket",
+    "WeightedReservoir",
+    "__version__",
+    "check_directory",
+    "classify_graphql",
+    "classify_jsonrpc",
+    "classify_request",
+    "classify_sql",
+    "classify_tool_json",
+    "lane_status",
+    "normalise_llm_body",
+    "request_hash",
+    "set_enabled",
+]
 __version__: str
 REASONS: tuple[str, ...]
 
