@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUST_SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-rust test-python lint format bench wheel clean
+.PHONY: help setup build demo test test-rust test-loom test-python lint format bench judge-bench wheel clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -32,7 +32,7 @@ setup: build
 demo: build ## Two retrieval services, a gateway, real load, a report: about a minute
 	$(BIN)/shadowlane demo
 
-test: test-rust test-python ## All tests
+test: test-rust test-loom test-python ## All tests
 
 test-rust:
 	cargo test --workspace --exclude shadowlane-py --quiet
@@ -54,8 +54,15 @@ format: $(VENV)/.dependencies ## Format everything
 	$(BIN)/ruff check --fix --quiet .
 
 bench: build ## Benchmarks, as ratios against their rivals
-	$(BIN)/python -m pytest benches --benchmark-only
+	$(BIN)/python -m pytest benches --benchmark-only --benchmark-columns=min,median,stddev,rounds
+	$(BIN)/python -m benches.ratios
 	$(BIN)/python -m benches.overhead.run
+
+judge-bench: build ## How well ΔS judges, on labelled data: make judge-bench DATA=folder
+	$(BIN)/python -m benches.judge $(DATA)
+
+test-loom: ## The ring under loom: every interleaving of its small models
+	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test -p shadowlane-core --release --test loom_ring --quiet
 
 wheel: $(VENV)/.dependencies ## A wheel for Python 3.10 and later, into dist/
 	$(BIN)/maturin build --release --out dist

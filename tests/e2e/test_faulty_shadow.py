@@ -7,7 +7,7 @@ import socket
 import httpx
 import pytest
 
-from .conftest import World
+from .conftest import World, until
 
 REASONS = {
     "ok": "",
