@@ -134,7 +134,13 @@ def _status(options: argparse.Namespace) -> int:
 
 def _switch(options: argparse.Namespace, enabled: bool) -> int:
     config = _load(options)
-    _core.set_enabled(str(lane_directory(config)), enabled)
+    directory = lane_directory(config)
+    if not directory.exists():
+        raise LaneError(
+            f"lane {config.lane.name}: never started, there is no {directory}; start its gateway first, or check "
+            "lane.name and lane.directory: the gateway and this command must see the same ones"
+        )
+    _core.set_enabled(str(directory), enabled)
     if options.json:
         _print_json({"lane": config.lane.name, "enabled": enabled})
     else:

@@ -60,6 +60,10 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     pass
 
 
+EMBEDDERS = ("wordllama", "lexical", "sentence-transformers")
+"""What ``score.embedder`` may start with; some take a model after a colon (see ``shadowlane.score.load_embedder``)."""
+
+
 class LaneConfig(_Section, frozen=True):
     """``[lane]``: the lane's name, its runtime directory, its worker and its sizes."""
 
@@ -327,6 +331,8 @@ def _problem(config: Config) -> str | None:
         for pattern in getattr(config.routes, field):
             if not re.match(r"[/*]\S*\Z", pattern):
                 return bad(f"routes.{field}", pattern, 'write a path pattern, for example "/v1/*"')
+    if config.score.embedder.partition(":")[0] not in EMBEDDERS:
+        return bad("score.embedder", config.score.embedder, f"unknown embedder; known: {', '.join(EMBEDDERS)}")
     store = config.store
     if not store.url.startswith("sqlite:///") or len(store.url) <= len("sqlite:///"):
         return bad("store.url", store.url, "use sqlite:///relative.db or sqlite:////absolute.db")

@@ -40,7 +40,7 @@ class _NoPairs:
         with_bodies: bool = False,
         order: Order = "time",
     ) -> Iterator[StoredPair]:
-        return iter(())
+        yield from ()
 
 
 @contextlib.contextmanager
