@@ -1,0 +1,100 @@
+"""``python tools/wheel_check.py WHEEL PYTHON...``: install the wheel in a clean environment of each Python, and use it.
+
+One exchange goes the whole way: middleware, ring, worker, an HTTP server as shadow, store, report. No compiler is
+needed: the environment's PATH holds the interpreter only.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+USE = '''
+import asyncio, json, select, subprocess, sys, threading, time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+class Shadow(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("content-length", "12")
+        self.end_headers()
+        self.wfile.write(b"shadow says.")
+    def log_message(self, *_):
+        pass
+
+server = HTTPServer(("127.0.0.1", 0), Shadow)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+work = Path(sys.argv[1])
+config = work / "shadowlane.toml"
+config.write_text(f"""
+[lane]
+directory = "{work}/lane"
+idle_exit_s = 0.2
+[sampling]
+ratio = 1.0
+[score]
+embedder = "lexical"
+[shadows.candidate]
+url = "http://127.0.0.1:{server.server_port}"
+""")
+
+from shadowlane.asgi import ShadowMiddleware
+
+async def prod(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": b"prod says."})
+
+async def request(app):
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+    async def send(message):
+        pass
+    scope = {"type": "http", "method": "GET", "path": "/hello", "raw_path": b"/hello", "query_string": b"",
+             "headers": [(b"host", b"gateway")]}
+    await app(scope, receive, send)
+
+app = ShadowMiddleware(prod, config=str(config))
+asyncio.run(request(app))
+deadline = time.monotonic() + 60
+while True:
+    done = subprocess.run([sys.executable, "-m", "shadowlane", "status", "--json", "--config", str(config)],
+                          capture_output=True, text=True, check=True)
+    status = json.loads(done.stdout)
+    if status["shadows"]["candidate"]["answered"] == 1:
+        break
+    assert time.monotonic() < deadline, done.stdout
+    select.select([], [], [], 0.1)
+app.lane.close()
+subprocess.run([sys.executable, "-m", "shadowlane", "report", "--config", str(config)], check=True,
+               stdout=subprocess.DEVNULL)
+pid = status["worker"]["pid"]
+print(f"Python {sys.version.split()[0]}: one exchange mirrored, scored, stored")
+'''
+
+
+def check(wheel: Path, python: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([python, "-m", "venv", folder + "/env"], check=True)
+        binary = Path(folder) / "env" / "bin" / "python"
+        environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+        environment["PATH"] = f"{binary.parent}:/usr/bin:/bin"
+        install = [str(binary), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"{wheel}[worker]"]
+        subprocess.run(install, check=True, env=environment)
+        subprocess.run([str(binary), "-c", USE, folder], check=True, env=environment, cwd=folder)
+
+
+def main() -> int:
+    if len(sys.argv) < 3:
+        print(__doc__, file=sys.stderr)
+        return 2
+    for python in sys.argv[2:]:
+        check(Path(sys.argv[1]).resolve(), python)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
