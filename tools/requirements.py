@@ -30,4 +30,4 @@ def requirements(extras: list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(requirements(sys.argv[1:])))  # noqa: T201
+    print("\n".join(requirements(sys.argv[1:])))
