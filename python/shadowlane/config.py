@@ -17,6 +17,19 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from .config_limits import (
+    BreakerConfig,
+    BudgetConfig,
+    LimitsConfig,
+    PriceConfig,
+    RetryConfig,
+    Section,
+    breaker_problem,
+    budget_problem,
+    limits_problem,
+    price_problem,
+    retry_problem,
+)
 from .errors import ConfigError
 
 if sys.version_info >= (3, 11):
@@ -26,10 +39,14 @@ else:  # pragma: no cover
 
 __all__ = [
     "PRESETS",
+    "BreakerConfig",
+    "BudgetConfig",
     "Config",
     "GateConfig",
     "LaneConfig",
     "LimitsConfig",
+    "PriceConfig",
+    "RetryConfig",
     "RoutesConfig",
     "SamplingConfig",
     "SanitizeConfig",
@@ -56,9 +73,7 @@ PRESETS: dict[str, tuple[str, ...]] = {
 """Which POST routes are reads, by preset. What a preset does not list is a write."""
 
 
-class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    pass
-
+_Section = Section
 
 EMBEDDERS = ("wordllama", "lexical", "sentence-transformers")
 """What ``score.embedder`` may start with; some take a model after a colon (see ``shadowlane.score.load_embedder``)."""
@@ -84,13 +99,6 @@ class SamplingConfig(_Section, frozen=True):
     seed: int | None = None
     """``None``: random for each lane. Give one to repeat a run."""
     key: str = ""
-
-
-class LimitsConfig(_Section, frozen=True):
-    """``[limits]``: the hard cap over all processes of the lane."""
-
-    qps: float = 50.0
-    burst: int = 50
 
 
 class RoutesConfig(_Section, frozen=True):
@@ -138,6 +146,10 @@ class StoreConfig(_Section, frozen=True):
     url: str = "sqlite:///shadowlane.db"
     max_age_days: float = 30.0
     max_bytes: int = 4 * 1024**3
+    keep_bodies: Literal["all", "reservoir", "none"] = "all"
+    """Which rows keep bodies, headers and texts: ``all``; ``reservoir``, a uniform choice of ``exemplars`` for each
+    shadow, route and ΔS band; or ``none``. Every row keeps its scores, hashes, times and statuses."""
+    exemplars: int = 20
 
 
 class GateConfig(_Section, frozen=True):
@@ -163,7 +175,16 @@ class ShadowConfig(_Section, frozen=True):
     ratio: float = 1.0
     """Share of the mirrored traffic that this shadow gets."""
     timeout_s: float = 30.0
+    """How long a call may take, from the moment it has one of ``concurrency`` places to the answer's last byte."""
+    deadline_s: float | None = None
+    """How long a copy may take in all, waiting for a place and retries included; unset: 300, or a longer
+    ``timeout_s``."""
     concurrency: int = 16
+    min_qps: float = 0.1
+    """As far down the rate adapts to a provider's refusals, in copies a second."""
+    breaker: BreakerConfig = BreakerConfig()
+    retry: RetryConfig = RetryConfig()
+    budget: BudgetConfig = BudgetConfig()
     model: str = ""
     """Rewrite of the request's ``model`` field; empty: left as it is."""
     model_rev: str = ""
@@ -173,6 +194,10 @@ class ShadowConfig(_Section, frozen=True):
     """A PEM bundle for a private certificate authority. Verification cannot be switched off."""
     trust_env: bool = False
     """Use ``HTTP_PROXY`` and friends from the environment."""
+
+    def deadline(self) -> float:
+        """Seconds from a copy's arrival at this shadow to the end of its answer."""
+        return max(300.0, self.timeout_s) if self.deadline_s is None else self.deadline_s
 
     def credential(self, environ: Mapping[str, str] | None = None) -> tuple[bytes, bytes] | None:
         """The header that authenticates at the shadow, or ``None``. Raises ConfigError when the variable is unset."""
@@ -206,6 +231,8 @@ class Config(_Section, frozen=True):
     store: StoreConfig = StoreConfig()
     gate: GateConfig = GateConfig()
     control: ControlConfig = ControlConfig()
+    prices: dict[str, PriceConfig] = msgspec.field(default_factory=dict)
+    """By model: the exact name, else the longest beginning of it, else ``*``."""
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Config:
@@ -213,10 +240,8 @@ class Config(_Section, frozen=True):
         return _checked(dict(data), origin="configuration")
 
     def to_dict(self) -> dict[str, Any]:
-        """The same keys, as plain values that TOML and JSON can hold (unset ``sampling.seed`` left out)."""
-        plain: dict[str, Any] = msgspec.to_builtins(self)
-        if plain["sampling"]["seed"] is None:
-            del plain["sampling"]["seed"]
+        """The same keys, as plain values that TOML and JSON can hold: what is unset is left out."""
+        plain: dict[str, Any] = _without_unset(msgspec.to_builtins(self))
         return plain
 
     def arms(self) -> dict[str, ShadowConfig]:
@@ -225,6 +250,12 @@ class Config(_Section, frozen=True):
         if self.control.url:
             arms["control"] = self.control
         return arms
+
+
+def _without_unset(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: _without_unset(item) for key, item in value.items() if item is not None}
 
 
 def load_config(path: str | os.PathLike[str]) -> Config:
@@ -317,10 +348,11 @@ def _problem(config: Config) -> str | None:
         return bad("sampling.key", sampling.key, 'sticky sampling needs a key, for example "header:x-user-id"')
     if sampling.mode == "ratio" and sampling.key:
         return bad("sampling.key", sampling.key, 'only sampling.mode = "sticky" uses a key; remove it')
-    if not 0 < limits.qps <= 1e6:
-        return bad("limits.qps", limits.qps, "use more than 0 and at most 1000000 copies a second")
-    if not 1 <= limits.burst <= 1_000_000:
-        return bad("limits.burst", limits.burst, "use 1 to 1000000")
+    if problem := limits_problem(limits):
+        return f"limits.{problem}"
+    for model, price in config.prices.items():
+        if problem := price_problem(model, price):
+            return f"prices.{model}.{problem}" if model else f"prices.{problem}"
     for preset in config.routes.presets:
         if preset not in PRESETS:
             return bad("routes.presets", preset, f"unknown preset; known: {', '.join(PRESETS)}")
@@ -340,6 +372,8 @@ def _problem(config: Config) -> str | None:
         return bad("store.max_age_days", store.max_age_days, "use more than 0")
     if store.max_bytes < 1 << 20:
         return bad("store.max_bytes", store.max_bytes, "use 1048576 or more")
+    if not 1 <= store.exemplars <= 10_000:
+        return bad("store.exemplars", store.exemplars, "use 1 to 10000")
     if not config.shadows:
         return 'shadows: empty; add a table [shadows.candidate] with url = "http://127.0.0.1:9001"'
     if "control" in config.shadows:
@@ -348,13 +382,12 @@ def _problem(config: Config) -> str | None:
         where = "control" if name == "control" else f"shadows.{name}"
         if not _NAME.match(name):
             return bad(where, name, "name a shadow with 1 to 64 of a-z, 0-9, '_', '.', '-'")
-        problem = _shadow_problem(shadow)
-        if problem:
+        if problem := _shadow_problem(shadow, config.prices):
             return f"{where}.{problem}"
     return None
 
 
-def _shadow_problem(shadow: ShadowConfig) -> str | None:
+def _shadow_problem(shadow: ShadowConfig, prices: dict[str, PriceConfig]) -> str | None:
     try:
         url = urlsplit(shadow.url)
         host, _ = url.hostname, url.port
@@ -370,6 +403,16 @@ def _shadow_problem(shadow: ShadowConfig) -> str | None:
         return f"ratio = {shadow.ratio!r}: use more than 0 and at most 1, or remove the shadow"
     if not 0 < shadow.timeout_s <= 3600:
         return f"timeout_s = {shadow.timeout_s!r}: use more than 0 and at most 3600 seconds"
+    if shadow.deadline_s is not None and not shadow.timeout_s <= shadow.deadline_s <= 86_400:
+        return f"deadline_s = {shadow.deadline_s!r}: use timeout_s = {shadow.timeout_s!r} to 86400 seconds"
+    if not 0 < shadow.min_qps < math.inf:
+        return f"min_qps = {shadow.min_qps!r}: use more than 0"
+    if problem := breaker_problem(shadow.breaker):
+        return f"breaker.{problem}"
+    if problem := retry_problem(shadow.retry):
+        return f"retry.{problem}"
+    if problem := budget_problem(shadow.budget, prices):
+        return f"budget.{problem}"
     if not 1 <= shadow.concurrency <= 4096:
         return f"concurrency = {shadow.concurrency!r}: use 1 to 4096"
     if not 1024 <= shadow.max_response_bytes <= 1 << 30:

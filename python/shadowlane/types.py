@@ -91,6 +91,9 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     ring: int = 0
     """The ring it came from, and its place there: what is acknowledged."""
     seq: int = 0
+    tenant: str = ""
+    """Whose request it is: a hash that means nothing outside this lane's life; empty without ``limits.tenant_key``.
+    Not stored."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +110,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     started_ns: int = 0
     ttfb_ns: int = 0
     duration_ns: int = 0
+    tokens: int = 0
+    """What the answer cost, when the shadow has a budget: by its usage fields and ``[prices]``."""
+    money: float = 0.0
 
 
 class Citation(msgspec.Struct, frozen=True, kw_only=True):

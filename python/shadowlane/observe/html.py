@@ -27,6 +27,7 @@ _TONE: dict[bool | None, str] = {True: "good", False: "bad", None: "open"}
 _DECISION_TONE = {"GRADUATE": "good", "HOLD": "open", "REJECT": "bad"}
 _BAND_TONE = {"stable": "good", "transitional": "open", "critical": "bad"}
 _OPEN_PAIRS = 2
+_NOT_KEPT = '<span class="soft">(not kept, see store.keep_bodies)</span>'
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
 
 
@@ -189,7 +190,7 @@ def _pair(pair: Mapping[str, Any], opened: bool) -> str:
         pills += f' <span class="soft">{ARROWS[pair["state"]]} {_e(pair["state"])}</span>'
     if pair["fact_flip"]:
         pills += ' <span class="pill bad">facts contradict</span>'
-    prod, shadow = _marked(pair["prod"]["text"], pair["shadow"]["text"])
+    prod, shadow = _marked(pair["prod"]["text"], pair["shadow"]["text"]) if pair["bodies"] else (_NOT_KEPT, _NOT_KEPT)
     where = f"{pair['method']} {pair['target']}"
     asked = _e(pair["asked"]) or _e(where)
     note = f'<p class="soft">{_e(pair["note"])}</p>' if pair["note"] else ""

@@ -18,7 +18,7 @@ from ..errors import StoreError
 
 __all__ = ["SCHEMA_VERSION", "connect", "explained"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _APPLICATION_ID = 0x53484C4E  # "SHLN", so that file(1) and a person with a hex dump can tell
 _BUSY_TIMEOUT_S = 5.0
 _WAL_BYTES = 64 * 1024 * 1024
@@ -93,6 +93,34 @@ _TABLES = (
         PRIMARY KEY (lane_epoch, shadow)
     ) WITHOUT ROWID
     """,
+    # What a shadow's answers used, by the minute: a budget outlives the worker that counts it.
+    """
+    CREATE TABLE spend (
+        shadow TEXT NOT NULL,
+        minute INTEGER NOT NULL,
+        tokens INTEGER NOT NULL,
+        money REAL NOT NULL,
+        PRIMARY KEY (shadow, minute)
+    ) WITHOUT ROWID
+    """,
+    # keep_bodies = "reservoir": how many rows each stratum has had, and which of them keep their bodies.
+    """
+    CREATE TABLE strata (
+        id INTEGER PRIMARY KEY,
+        shadow TEXT NOT NULL,
+        route TEXT NOT NULL,
+        band TEXT NOT NULL,
+        seen INTEGER NOT NULL,
+        UNIQUE (shadow, route, band)
+    )
+    """,
+    """
+    CREATE TABLE exemplars (
+        pair INTEGER PRIMARY KEY REFERENCES pairs (id) ON DELETE CASCADE,
+        stratum INTEGER NOT NULL REFERENCES strata (id)
+    )
+    """,
+    "CREATE INDEX exemplars_by_stratum ON exemplars (stratum)",
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     "CREATE INDEX pairs_by_time ON pairs (started_ns)",
     "CREATE INDEX pairs_by_shadow ON pairs (shadow, started_ns)",

@@ -7,14 +7,17 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::{Error, Result};
 use crate::files::{ControlFile, RingFile};
 use crate::frame::Frame;
 use crate::gcra::monotonic_ns;
 use crate::hash::{hex32, request_hash};
+use crate::lane::StickyKey;
 use crate::lanedir::{self, FileLock};
 use crate::layout::Totals;
 use crate::process::Identity;
@@ -66,6 +69,9 @@ pub struct DrainedCopy {
     pub ring: u64,
     /// What to acknowledge.
     pub seq: u64,
+    /// Whose request it is: 16 hex digits, a hash of the tenant key's value that means nothing outside this lane's
+    /// life; empty without a key.
+    pub tenant: String,
 }
 
 struct Reader {
@@ -91,12 +97,19 @@ impl Reader {
     }
 }
 
+/// What is done to every frame.
+struct Cleaning {
+    sanitizer: Sanitizer,
+    ignore: Vec<String>,
+    tenant: Option<StickyKey>,
+    salt: u64,
+}
+
 /// Empties a lane's rings.
 pub struct Drainer {
     directory: PathBuf,
-    control: ControlFile,
-    sanitizer: Sanitizer,
-    ignore: Vec<String>,
+    control: Arc<ControlFile>,
+    clean: Cleaning,
     readers: Vec<Reader>,
     refused: HashSet<u64>,
     rings_seen: u64,
@@ -107,8 +120,14 @@ pub struct Drainer {
 }
 
 impl Drainer {
-    /// Become the lane's worker. [`Error::Refused`] when another process is.
-    pub fn open(directory: &Path, sanitizer: Sanitizer, ignore: Vec<String>) -> Result<Self> {
+    /// Become the lane's worker. [`Error::Refused`] when another process is. `tenant`: whose request is whose, if that
+    /// matters.
+    pub fn open(
+        directory: &Path,
+        sanitizer: Sanitizer,
+        ignore: Vec<String>,
+        tenant: Option<StickyKey>,
+    ) -> Result<Self> {
         lanedir::ensure(directory)?;
         let lock_path = directory.join("worker.lock");
         let Some(lock) = FileLock::try_lock(&lock_path)? else {
@@ -117,7 +136,8 @@ impl Drainer {
                 why: "another worker has this lane; stop it first, or let it do its work".to_owned(),
             });
         };
-        let control = ControlFile::open_or_create(directory)?;
+        let control = Arc::new(ControlFile::open_or_create(directory)?);
+        let salt = control.get().lane_id[1].load(Ordering::Relaxed);
         let me = Identity::current();
         let line = &control.get().worker;
         line.start.store(me.start, Ordering::Relaxed);
@@ -128,8 +148,7 @@ impl Drainer {
         let mut drainer = Self {
             directory: directory.to_path_buf(),
             control,
-            sanitizer,
-            ignore,
+            clean: Cleaning { sanitizer, ignore, tenant, salt },
             readers: Vec::new(),
             refused: HashSet::new(),
             rings_seen: u64::MAX,
@@ -143,9 +162,9 @@ impl Drainer {
         Ok(drainer)
     }
 
-    /// Report that the worker lives.
-    pub fn beat(&self) {
-        self.control.get().worker.heartbeat.store(monotonic_ns(), Ordering::Relaxed);
+    /// The lane's control file: the cap and what the worker says to admission.
+    pub fn control(&self) -> Arc<ControlFile> {
+        Arc::clone(&self.control)
     }
 
     /// Acknowledge a copy: its frame may be forgotten. Takes effect with the next drain. Any thread may call it.
@@ -186,8 +205,8 @@ impl Drainer {
     fn drain_one(&mut self, index: usize, now: u64) -> Option<DrainedCopy> {
         let reader = self.readers.get_mut(index)?;
         let gone = reader.is_gone(now);
-        let (id, sanitizer, ignore) = (reader.id, &self.sanitizer, &self.ignore);
-        let read = |bytes: &[u8]| Frame::decode(bytes).ok().map(|frame| sanitize(sanitizer, ignore, &frame));
+        let (id, clean) = (reader.id, &self.clean);
+        let read = |bytes: &[u8]| Frame::decode(bytes).ok().map(|frame| sanitize(clean, &frame));
         match reader.consumer.next(gone, read) {
             Step::Record(drained) => {
                 let mut copy = drained.value;
@@ -353,7 +372,8 @@ fn remove_leftovers(directory: &Path) {
     }
 }
 
-fn sanitize(sanitizer: &Sanitizer, ignore: &[String], frame: &Frame<'_>) -> DrainedCopy {
+fn sanitize(clean: &Cleaning, frame: &Frame<'_>) -> DrainedCopy {
+    let Cleaning { sanitizer, ignore, tenant, salt } = clean;
     let mut findings = Findings::default();
     let mut unreadable = Vec::new();
     let headers = sanitizer.headers(&frame.headers, false, &mut findings);
@@ -399,7 +419,14 @@ fn sanitize(sanitizer: &Sanitizer, ignore: &[String], frame: &Frame<'_>) -> Drai
         findings: findings.iter().map(|(kind, count)| (kind.to_owned(), count)).chain(unreadable).collect(),
         ring: 0,
         seq: 0,
+        tenant: tenant.as_ref().map_or_else(String::new, |key| tenant_of(key, *salt, &frame.headers)),
     }
+}
+
+/// The key is a credential or names a person: only its hash leaves here, salted, so that no list of names undoes it.
+fn tenant_of(key: &StickyKey, salt: u64, headers: &[(&[u8], &[u8])]) -> String {
+    let value = headers.iter().find_map(|(name, value)| key.find(name, value));
+    value.map_or_else(String::new, |value| format!("{:016x}", xxh3_64_with_seed(value, salt)))
 }
 
 /// A sanitized response.

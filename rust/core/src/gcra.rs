@@ -64,14 +64,22 @@ impl GcraCell {
 
     /// Take `n` units at once, or none.
     pub fn try_acquire_n_at(&self, n: u32, now_ns: u64) -> bool {
-        let rate = self.rate();
-        if rate <= 0.0 {
+        self.try_acquire_slowed_at(n, now_ns, self.rate())
+    }
+
+    /// Take `n` units at once, or none, at a rate that is lower than the configured one for now (a higher one counts
+    /// as the configured one).
+    ///
+    /// The burst shrinks with the rate: what may be taken ahead stays the same in time, so that lowering the rate gives
+    /// nothing out at once that the configured rate would not have given. What the whole burst allows at once passes
+    /// all the same, alone, when its turn has come.
+    pub fn try_acquire_slowed_at(&self, n: u32, now_ns: u64, rate: f64) -> bool {
+        let Some(pace) = self.pace(rate) else {
             return false;
-        }
-        // Rounded up, so that rounding can only lower the rate.
-        let interval = (1e9 / rate).ceil() as u64;
-        let cost = interval.saturating_mul(u64::from(n));
-        let tolerance = interval.saturating_mul(self.burst.load(Ordering::Relaxed));
+        };
+        let cost = pace.interval.saturating_mul(u64::from(n));
+        let alone = pace.interval.saturating_mul(u64::from(n.min(self.burst())));
+        let tolerance = pace.depth.max(alone);
         let mut tat = self.tat.load(Ordering::Relaxed);
         loop {
             let next = tat.max(now_ns).saturating_add(cost);
@@ -87,13 +95,35 @@ impl GcraCell {
 
     /// Units that could be taken at once now.
     pub fn available_at(&self, now_ns: u64) -> f64 {
-        let rate = self.rate();
-        if rate <= 0.0 {
-            return 0.0;
-        }
-        let ahead = self.tat.load(Ordering::Relaxed).saturating_sub(now_ns) as f64 * rate / 1e9;
-        (f64::from(self.burst()) - ahead).max(0.0)
+        self.available_slowed_at(now_ns, self.rate())
     }
+
+    /// Units that could be taken at once at a moment, at a lower rate than the configured one.
+    pub fn available_slowed_at(&self, at_ns: u64, rate: f64) -> f64 {
+        let Some(pace) = self.pace(rate) else {
+            return 0.0;
+        };
+        let ahead = self.tat.load(Ordering::Relaxed).saturating_sub(at_ns);
+        pace.depth.max(pace.interval).saturating_sub(ahead) as f64 / pace.interval as f64
+    }
+
+    /// `None` when nothing may pass.
+    fn pace(&self, rate: f64) -> Option<Pace> {
+        let ceiling = self.rate();
+        if ceiling <= 0.0 || rate.is_nan() || rate <= 0.0 {
+            return None;
+        }
+        // Rounded up, so that rounding can only lower the rate.
+        let interval = |rate: f64| (1e9 / rate).ceil() as u64;
+        let depth = interval(ceiling).saturating_mul(self.burst.load(Ordering::Relaxed));
+        Some(Pace { interval: interval(rate.min(ceiling)), depth })
+    }
+}
+
+/// Time that a unit costs, and how far ahead of now units may be taken, in ns.
+struct Pace {
+    interval: u64,
+    depth: u64,
 }
 
 /// CLOCK_MONOTONIC in ns: the same in all processes of a host, never set back, still during suspend. No system call.

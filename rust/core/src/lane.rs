@@ -52,6 +52,9 @@ pub struct Options {
     pub qps: f64,
     /// Requests that may come at once under the cap.
     pub burst: u32,
+    /// Whether admission takes the cap's units: first come, first served. Otherwise the worker takes them, for those
+    /// that its reservoirs keep.
+    pub cap_at_admission: bool,
     /// Sample by key instead of by count.
     pub sticky: Option<StickyKey>,
     /// `METHOD /path` patterns that are reads beyond GET and HEAD.
@@ -74,6 +77,7 @@ pub struct Lane {
     salt: u64,
     max_body_bytes: u64,
     shed_bytes: u64,
+    cap_at_admission: bool,
     forks: u64,
     id_seed: u64,
     ids: AtomicU64,
@@ -155,6 +159,7 @@ impl Lane {
             sticky: options.sticky.clone().map(|key| (key, options.ratio)),
             salt,
             max_body_bytes: options.max_body_bytes,
+            cap_at_admission: options.cap_at_admission,
             forks: fork_generation(),
             id_seed: random_u64(),
             ids: AtomicU64::new(0),
@@ -242,7 +247,11 @@ impl Lane {
                 return Err(Reason::RingFull);
             }
         }
-        if !control.cap.try_acquire_at(monotonic_ns()) {
+        let now = monotonic_ns();
+        if let Some((reason, _)) = control.throttle.paused_at(now) {
+            return Err(reason);
+        }
+        if self.cap_at_admission && !control.take(1, now) {
             return Err(Reason::Cap);
         }
         Ok(())
@@ -413,7 +422,8 @@ fn parse_length(value: &[u8]) -> u64 {
 }
 
 impl StickyKey {
-    fn find<'a>(&self, name: &[u8], value: &'a [u8]) -> Option<&'a [u8]> {
+    /// The key's value, when this header holds it.
+    pub(crate) fn find<'a>(&self, name: &[u8], value: &'a [u8]) -> Option<&'a [u8]> {
         match self {
             Self::Header(header) => name.eq_ignore_ascii_case(header).then_some(value),
             Self::ApiKey => {

@@ -9,6 +9,7 @@ use crate::gcra::GcraCell;
 use crate::reason::Reason;
 use crate::ring::Cursors;
 use crate::sampler::RatioCell;
+use crate::throttle::ThrottleLine;
 
 /// `slrg` + layout version, little-endian.
 pub const RING_MAGIC: u64 = u64::from_le_bytes(*b"slring\0\x01");
@@ -161,6 +162,8 @@ pub struct ControlHeader {
     pub sampler: RatioCell,
     /// The hard cap.
     pub cap: GcraCell,
+    /// What the worker says to admission.
+    pub throttle: ThrottleLine,
     /// Who empties the rings.
     pub worker: WorkerLine,
     /// Odd while a ring is being retired.

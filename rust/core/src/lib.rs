@@ -32,6 +32,8 @@ pub mod sanitize;
 #[cfg(not(loom))]
 pub mod status;
 mod sync;
+#[cfg(not(loom))]
+pub mod throttle;
 
 pub use error::{Error, Result};
 pub use reason::Reason;

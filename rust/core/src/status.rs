@@ -10,6 +10,7 @@ use crate::gcra::monotonic_ns;
 use crate::lanedir;
 use crate::layout::{ControlHeader, Totals};
 use crate::process::Identity;
+use crate::reason::Reason;
 use crate::ring::Memory;
 
 /// One gateway process's ring.
@@ -48,6 +49,10 @@ pub struct LaneStatus {
     pub ring_error: String,
     /// Hard cap: rate, burst, and what is available now.
     pub cap: (f64, u32, f64),
+    /// The rate in force: the cap's, or a lower one that the worker says.
+    pub rate: f64,
+    /// Why nothing is admitted now, and for how many seconds yet.
+    pub paused: Option<(Reason, f64)>,
     /// Sampler: ratio, eligible requests, taken requests.
     pub sampler: (f64, u64, u64),
     /// Process id of the worker, 0 when there is none.
@@ -76,6 +81,7 @@ impl LaneStatus {
             }
         };
         let worker = worker_identity(header);
+        let now = monotonic_ns();
         Ok(Self {
             lane_id: control.lane_id(),
             enabled: header.enabled.load(Ordering::Relaxed) != 0,
@@ -84,7 +90,9 @@ impl LaneStatus {
             refused,
             ringless: header.ringless.load(Ordering::Relaxed),
             ring_error: control.ring_error(),
-            cap: (header.cap.rate(), header.cap.burst(), header.cap.available_at(monotonic_ns())),
+            cap: (header.cap.rate(), header.cap.burst(), header.available_at(now, now)),
+            rate: header.rate_at(now),
+            paused: header.throttle.paused_at(now).map(|(reason, left)| (reason, left as f64 / 1e9)),
             sampler: (header.sampler.ratio(), header.sampler.eligible(), header.sampler.taken()),
             worker_pid: worker.pid,
             worker_alive: worker.pid != 0 && !worker.is_dead(),

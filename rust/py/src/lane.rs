@@ -60,7 +60,7 @@ impl Lane {
 #[pymethods]
 impl Lane {
     #[new]
-    #[pyo3(signature = (directory, *, ring_bytes, max_body_bytes, ratio, seed, qps, burst, sticky_key, read_routes, include, exclude, shed_above=1.0))]
+    #[pyo3(signature = (directory, *, ring_bytes, max_body_bytes, ratio, seed, qps, burst, sticky_key, read_routes, include, exclude, shed_above=1.0, cap_at_admission=true))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python constructor")]
     fn new(
         py: Python<'_>,
@@ -76,6 +76,7 @@ impl Lane {
         include: Vec<String>,
         exclude: Vec<String>,
         shed_above: f64,
+        cap_at_admission: bool,
     ) -> PyResult<Self> {
         let sticky = sticky_key.map(parse_sticky).transpose()?;
         let options = Options {
@@ -90,6 +91,7 @@ impl Lane {
             include,
             exclude,
             shed_above,
+            cap_at_admission,
         };
         let core = py.detach(|| Core::open(&directory, &options)).map_err(|error| raise(py, &error))?;
         let mut made = Box::new(Arc::new(core));
@@ -207,8 +209,9 @@ impl Lane {
     }
 }
 
-fn parse_sticky(key: &str) -> PyResult<StickyKey> {
-    let bad = || invalid("sticky_key", &format!("{key:?} is none of header:NAME, cookie:NAME, api_key"));
+/// "header:NAME", "cookie:NAME" or "api_key". `ValueError` for anything else.
+pub fn parse_sticky(key: &str) -> PyResult<StickyKey> {
+    let bad = || invalid("key", &format!("{key:?} is none of header:NAME, cookie:NAME, api_key"));
     if key == "api_key" {
         return Ok(StickyKey::ApiKey);
     }

@@ -122,6 +122,22 @@ impl Reservoir {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).offer(item)
     }
 
+    /// Go on with a sample that was kept elsewhere: `items` must be a uniform sample of `seen` items, all of them when
+    /// there were fewer than `k`. Raises ValueError when their number cannot be right.
+    #[staticmethod]
+    #[pyo3(signature = (k, items, seen, seed=None))]
+    fn resume(k: usize, items: Vec<Py<PyAny>>, seen: u64, seed: Option<u64>) -> PyResult<Self> {
+        let inner = CoreReservoir::resume(k, seed.unwrap_or_else(random_u64), items, seen)
+            .map_err(|error| value_error(&error))?;
+        Ok(Self { inner: Mutex::new(inner) })
+    }
+
+    /// Keep at most `k` items from now on, at least 1. Returns those that have to go, chosen uniformly; a larger `k`
+    /// than before changes nothing.
+    fn shrink(&self, k: usize) -> Vec<Py<PyAny>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).shrink(k)
+    }
+
     /// What is kept, as a list in no particular order.
     fn items(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);

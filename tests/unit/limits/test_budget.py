@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,14 +86,13 @@ def test_a_window_is_never_undercounted(steps: list[tuple[float, int]], window: 
         assert counted <= sum(n for t, n in log if t >= now - length_s - length_s / 60)
 
 
-def test_a_snapshot_goes_on_where_it_was() -> None:
-    budget = Budget(BudgetLimits(tokens_per_day=100))
-    budget.record("m", {"total_tokens": 60}, 1_700_000_000.0)
-    later = Budget(BudgetLimits(tokens_per_day=100))
-    later.restore(json.loads(json.dumps(budget.snapshot())))
-    assert later.allow(1_700_000_100.0)
-    later.record("m", {"total_tokens": 40}, 1_700_000_100.0)
-    assert later.reached(1_700_000_100.0) == "tokens_per_day"
+def test_what_was_spent_before_counts_on() -> None:
+    budget = Budget(BudgetLimits(tokens_per_hour=100, tokens_per_day=150))
+    budget.load([(1000.0, 90, 0.5), (5000.0, 40, 0.25)])
+    assert (budget.spent("hour", 5000.0).tokens, budget.spent("day", 5000.0).money) == (40, 0.75)
+    budget.record("m", {"total_tokens": 20}, 5000.0)
+    assert budget.reached(5000.0) == "tokens_per_day"
+    assert budget.reached(1000.0 + 86_400 + 1_500) == ""
 
 
 def test_a_clock_that_steps_back_loses_nothing() -> None:
