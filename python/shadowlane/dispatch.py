@@ -149,6 +149,8 @@ class Arm:
         except Exception as error:
             log.exception("the transport to %s failed", self.name)
             outcome = self.refused("transport_error", type(error).__name__)
+        if outcome.shadow != self.name:
+            outcome = msgspec.structs.replace(outcome, shadow=self.name)  # rows are counted by this name
         return self._learned(outcome, permit)
 
     def _learned(self, outcome: Outcome, permit: Permit) -> Outcome:

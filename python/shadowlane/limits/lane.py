@@ -66,14 +66,15 @@ class LaneLimits:
 
     def throttle(self) -> Throttle:
         """What admission should do now."""
-        if self._prod is not None and (pause_s := self._prod.paused_s(self._wall())) > 0:
-            return Throttle(self._qps, pause_s, "provider_limit")
         pauses = [limits.paused_s() for limits, _ in self._shadows.values()]
-        if pauses and all(pauses):
-            return Throttle(self._qps, min(pauses), "provider_limit")
-        free = [pair for pair, pause in zip(self._shadows.values(), pauses, strict=True) if not pause]
-        wanted = max((limits.aimd.unpaused / share for limits, share in free), default=self._qps)
-        return Throttle(min(wanted, self._qps))
+        paused = bool(pauses) and all(pauses)
+        # While all of them pause, what holds afterwards is said already.
+        heard = [pair for pair, pause in zip(self._shadows.values(), pauses, strict=True) if paused or not pause]
+        wanted = max((limits.aimd.unpaused / share for limits, share in heard), default=self._qps)
+        rate = min(wanted, self._qps)
+        if self._prod is not None and (pause_s := self._prod.paused_s(self._wall())) > 0:
+            return Throttle(rate, pause_s, "provider_limit")
+        return Throttle(rate, min(pauses), "provider_limit") if paused else Throttle(rate)
 
     def state(self) -> dict[str, Any]:
         """Everything as plain values, for ``shadowlane status`` and for :meth:`restore`. Moments are Unix times."""
