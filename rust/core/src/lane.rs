@@ -7,7 +7,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -22,6 +22,9 @@ use crate::reason::Reason;
 use crate::ring::{Memory, claim};
 use crate::routes::Routes;
 use crate::sampler::sticky_take;
+
+/// Bound of the search for a ring number that is free.
+const MOST_RINGS: u32 = 10_000;
 
 /// The tag that every copy carries.
 pub const SHADOW_HEADER: &[u8] = b"x-shadow";
@@ -74,6 +77,7 @@ pub struct Lane {
     salt: u64,
     max_body_bytes: u64,
     shed_bytes: u64,
+    closed: AtomicBool,
     forks: u64,
     id_seed: u64,
     ids: AtomicU64,
@@ -131,8 +135,7 @@ impl Lane {
             return Err(Error::Invalid { field: "ratio", why: format!("{} is not between 0 and 1", options.ratio) });
         }
         header.cap.configure(options.qps, options.burst)?;
-        let id = header.rings.fetch_add(1, Ordering::AcqRel) + 1;
-        let (ring, ring_error) = match RingFile::create(directory, id, options.ring_bytes) {
+        let (ring, ring_error) = match make_ring(directory, &control, options.ring_bytes) {
             Ok(ring) => {
                 // Tells the worker to look again, now that the file has its name.
                 header.rings.fetch_add(1, Ordering::AcqRel);
@@ -155,6 +158,7 @@ impl Lane {
             sticky: options.sticky.clone().map(|key| (key, options.ratio)),
             salt,
             max_body_bytes: options.max_body_bytes,
+            closed: AtomicBool::new(false),
             forks: fork_generation(),
             id_seed: random_u64(),
             ids: AtomicU64::new(0),
@@ -186,8 +190,14 @@ impl Lane {
         if !self.is_ours() {
             return None;
         }
-        let counters = self.counters();
+        // A ring that is closed may be gone at any moment, and with it what is counted there.
+        let closed = self.closed.load(Ordering::Acquire);
+        let counters = if closed { &self.control.get().fallback } else { self.counters() };
         counters.started.fetch_add(1, Ordering::Relaxed);
+        if closed {
+            counters.drop_for(Reason::Disabled);
+            return None;
+        }
         let path = memchr::memchr(b'?', target).map_or(target, |at| &target[..at]);
         let decided = self.decide(method, path, headers);
         match decided.and_then(|()| Method::new(method).ok_or(Reason::Method)) {
@@ -237,7 +247,9 @@ impl Lane {
         }
         let cursors = ring.cursors();
         if self.shed_bytes < ring.capacity() {
-            let used = cursors.tail.0.load(Ordering::Relaxed) - cursors.head.0.load(Ordering::Relaxed);
+            // The head first: it may pass a tail that was read before it, and the difference would wrap.
+            let head = cursors.head.0.load(Ordering::Acquire);
+            let used = cursors.tail.0.load(Ordering::Relaxed).wrapping_sub(head);
             if used > self.shed_bytes {
                 return Err(Reason::RingFull);
             }
@@ -306,18 +318,17 @@ impl Lane {
             ticket.open = false;
             return false;
         }
+        // Open until it is settled, so that a panic in between is counted by the ticket's end.
+        let written = self.write(&ticket, exchange);
         ticket.open = false;
-        match self.write(&ticket, exchange) {
-            Ok(()) => true,
-            Err(reason) => {
-                self.counters().drop_for(reason);
-                false
-            }
+        if let Err(reason) = written {
+            self.counters().drop_for(reason);
         }
+        written.is_ok()
     }
 
     fn write(&self, ticket: &Ticket, exchange: Exchange<'_>) -> std::result::Result<(), Reason> {
-        let Some(ring) = &self.ring else {
+        let Some(ring) = self.ring.as_ref().filter(|_| !self.closed.load(Ordering::Acquire)) else {
             return Err(Reason::Disabled);
         };
         let length = |pieces: &[&[u8]]| pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
@@ -350,8 +361,9 @@ impl Lane {
         if !claim.write(|out| exchange.encode(out)) {
             return Err(Reason::RingFull);
         }
-        // Before the commit: a worker must never read a frame that is not counted yet.
-        self.counters().mirrored.fetch_add(1, Ordering::Relaxed);
+        // Before the commit: a worker must never read a frame that is not counted yet. Release: who reads this count
+        // sees the claims of all that it counts, which `Consumer::settle` needs.
+        self.counters().mirrored.fetch_add(1, Ordering::Release);
         claim.commit();
         Ok(())
     }
@@ -368,14 +380,32 @@ impl Lane {
         crate::status::worker_age_s(self.control.get())
     }
 
-    /// Say that this process will not write to its ring any more.
+    /// Say that this process will not write to its ring any more. Requests that come after this are counted under
+    /// `disabled`; those that are open are too, or under `producer_died` when the worker has removed the ring by then.
     pub fn close(&self) {
-        if let Some(ring) = &self.ring
-            && self.is_ours()
-        {
-            ring.header().closed.store(1, Ordering::Release);
+        if self.is_ours() {
+            self.closed.store(true, Ordering::Release);
+            if let Some(ring) = &self.ring {
+                ring.header().closed.store(1, Ordering::Release);
+            }
         }
     }
+}
+
+/// Make a ring under the lane's next number. Numbers start again when the control file was removed under living
+/// processes: one that is taken is passed over.
+fn make_ring(directory: &Path, control: &ControlFile, ring_bytes: u64) -> Result<RingFile> {
+    let rings = &control.get().rings;
+    for _ in 0..MOST_RINGS {
+        let id = rings.fetch_add(1, Ordering::AcqRel) + 1;
+        if let Some(ring) = RingFile::create(directory, id, ring_bytes)? {
+            return Ok(ring);
+        }
+    }
+    Err(Error::Refused {
+        path: directory.to_path_buf(),
+        why: format!("holds {MOST_RINGS} rings of an older control file; stop the lane's processes and remove it"),
+    })
 }
 
 fn configure_sampler(control: &ControlFile, options: &Options) -> Result<()> {
