@@ -22,6 +22,7 @@ use crate::reason::Reason;
 use crate::ring::{Consumer, Memory, Step};
 use crate::sanitize::{Body, Findings, Sanitizer};
 use crate::status::ring_ids;
+use crate::times::TimesSums;
 
 /// How often a ring's process is looked up, in ns: a look costs a few system calls.
 const LIVENESS_EVERY_NS: u64 = 200_000_000;
@@ -277,8 +278,12 @@ impl Drainer {
         totals.dropped[Reason::ProducerDied as usize] += lost;
         let mut sum = header.retired.read();
         sum.add(&totals);
+        let mut times = TimesSums::default();
+        header.retired_times.add_to(&mut times);
+        reader.consumer.memory().header().times.add_to(&mut times);
         header.retire_generation.fetch_or(1, Ordering::AcqRel);
         header.retiring.write(&sum);
+        header.retiring_times.write(&times);
         header.retire_ring.store(reader.id, Ordering::Release);
         self.finish_retirement();
     }
@@ -289,6 +294,9 @@ impl Drainer {
         if ring != 0 {
             let sum: Totals = header.retiring.read();
             header.retired.write(&sum);
+            let mut times = TimesSums::default();
+            header.retiring_times.add_to(&mut times);
+            header.retired_times.write(&times);
             // Gone already when a predecessor was killed after this.
             let _ = fs::remove_file(RingFile::path_of(&self.directory, ring));
             header.retire_ring.store(0, Ordering::Release);
