@@ -6,6 +6,8 @@
 //! in the worker [`drain`] reads it, [`sanitize`]s it and hands it on.
 
 #[cfg(not(loom))]
+pub mod anchored;
+#[cfg(not(loom))]
 pub mod drain;
 pub mod error;
 #[cfg(not(loom))]
@@ -13,6 +15,8 @@ pub mod files;
 pub mod frame;
 pub mod gcra;
 pub mod hash;
+#[cfg(not(loom))]
+pub mod inflate;
 pub mod jcs;
 #[cfg(not(loom))]
 pub mod lane;
