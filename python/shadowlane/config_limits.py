@@ -6,7 +6,6 @@ Invariant: every value that passes here can be given to the classes of ``shadowl
 from __future__ import annotations
 
 import math
-import re
 from typing import Literal
 
 import msgspec
@@ -28,8 +27,6 @@ __all__ = [
 WINDOW_COPIES = 512
 """The most copies that a window of ``cap_mode = "reservoir"`` may choose: they are held until it closes."""
 
-_KEY = re.compile(r"(header|cookie):[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z|api_key\Z")
-
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Base of all sections: a field that is not known is refused."""
@@ -46,8 +43,16 @@ class LimitsConfig(Section, frozen=True):
     share the cap evenly; every sampled request goes through the ring for it."""
     window_s: float = 1.0
     """How long a window of ``cap_mode = "reservoir"`` is."""
+    routes: dict[str, float] = msgspec.field(default_factory=dict)
+    """``METHOD /path`` patterns and the most of each a second; the first that matches holds. The burst of a route, as of
+    a tenant, is what comes in one second, and at least one request."""
+    weights: dict[str, int] = msgspec.field(default_factory=dict)
+    """``METHOD /path`` patterns and how many units of every cap one request costs; others cost 1."""
     tenant_key: str = ""
-    """What tells tenants apart: ``header:NAME``, ``cookie:NAME`` or ``api_key``. Only a salted hash is kept."""
+    """Whose request it is: ``header:NAME``, ``cookie:NAME`` or ``api_key``. Requests without it are one tenant
+    together. Only a salted hash of it is kept."""
+    tenant_qps: float = 0.0
+    """The most of each tenant a second; 0: no such cap."""
     prod_quota_floor: float = 0.2
     """When prod's own rate-limit headers say that less than this share is left, mirroring pauses until the reset.
     0 does not read them."""
@@ -126,8 +131,8 @@ def limits_problem(limits: LimitsConfig) -> str | None:
             f"a window would choose more than {WINDOW_COPIES} copies; use at most {WINDOW_COPIES / limits.qps:.3g} "
             "for this qps",
         )
-    if limits.tenant_key and not _KEY.match(limits.tenant_key):
-        return _bad("tenant_key", limits.tenant_key, 'use "header:NAME", "cookie:NAME" or "api_key"')
+    if limits.cap_mode == "reservoir" and limits.weights:
+        return _bad("weights", limits.weights, 'cap_mode = "reservoir" counts copies; remove them, or use "first"')
     if not 0 <= limits.prod_quota_floor < 1:
         return _bad("prod_quota_floor", limits.prod_quota_floor, "use a share from 0 (off) to below 1")
     return None

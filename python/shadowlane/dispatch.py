@@ -36,9 +36,10 @@ class _Transport(Protocol):
 class Arm:
     """One service that gets copies: its transport, its share of the mirrored traffic, its limits.
 
-    ``ratio`` is its share, in (0, 1]; ``concurrency`` how many calls are out at a time; ``deadline_s`` how long a copy
-    may take in all, ``timeout_s`` a call of it; ``cap`` takes a unit of the lane's cap for another try; ``meter`` reads
-    what an answer used, and is asked only when there is a budget.
+    ``ratio`` is its share, in (0, 1], drawn with ``salt`` (default: its name, so that arms draw for themselves);
+    ``concurrency`` how many calls are out at a time; ``deadline_s`` how long a copy may take in all, ``timeout_s`` a
+    call of it; ``cap`` takes a unit of the lane's cap for another try; ``meter`` reads what an answer used, and is asked
+    only when there is a budget.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Arm:
         transport: _Transport,
         *,
         ratio: float = 1.0,
+        salt: str | None = None,
         concurrency: int = 16,
         deadline_s: float = 300.0,
         timeout_s: float = 30.0,
@@ -72,7 +74,7 @@ class Arm:
         self._meter = meter
         self._clock_ns = clock_ns
         # By shadow_id, so that a redelivered copy meets the same decision.
-        self._sampler = StickySampler(ratio, salt=name) if ratio < 1 else None
+        self._sampler = StickySampler(ratio, salt=name if salt is None else salt) if ratio < 1 else None
 
     def takes(self, copy: Copy) -> bool:
         """Whether the copy is in this arm's share."""

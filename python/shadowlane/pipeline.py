@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -40,6 +40,14 @@ _POLL_MIN_S, _POLL_MAX_S = 0.002, 0.05
 _RATE_LIMIT_PREFIXES = (b"x-ratelimit-", b"ratelimit", b"anthropic-ratelimit-", b"x-rate-limit-")
 
 _COPY_FIELDS = tuple(field.name for field in msgspec.structs.fields(Copy))
+
+
+class _Judge(Protocol):
+    @property
+    def busy(self) -> bool: ...
+    def start(self, save: Callable[..., Awaitable[int]]) -> None: ...
+    def offer(self, pairs: Sequence[Pair]) -> None: ...
+    async def close(self, save: Callable[..., Awaitable[int]], grace_s: float) -> None: ...
 
 
 class _Drainer(Protocol):
@@ -84,6 +92,7 @@ class Pipeline:
         arms: Sequence[Arm],
         storing: Storing,
         sanitizer: _Sanitizer,
+        judge: _Judge | None = None,
         limits: LaneLimits | None = None,
         steer: Callable[[], None] = lambda: None,
         window_s: float = 0.0,
@@ -93,6 +102,7 @@ class Pipeline:
         self._arms = arms
         self._storing = storing
         self._sanitizer = sanitizer
+        self._judge = judge
         self._limits = limits
         self._steer = steer
         self._window_s = window_s
@@ -114,6 +124,8 @@ class Pipeline:
         """Empty the rings until ``stop`` is set, or until no gateway lives and all was empty for ``idle_exit_s``."""
         writer = asyncio.create_task(self._write())
         halted = asyncio.create_task(stop.wait())
+        if self._judge is not None:
+            self._judge.start(self._storing.save_verdicts)
         try:
             await self._drain(stop, idle_exit_s, writer)
             self._close_window()
@@ -127,6 +139,10 @@ class Pipeline:
             writer.cancel()
             halted.cancel()
             written, _ = await asyncio.gather(writer, halted, return_exceptions=True)
+            if self._judge is not None:
+                grace_s = grace_s if not isinstance(written, Exception) else 0.0
+                await self._judge.close(self._storing.save_verdicts, grace_s)
+            await self._storing.keep()
             for arm in self._arms:
                 try:
                     await arm.transport.close()
@@ -157,7 +173,8 @@ class Pipeline:
                 await self._dispatch([Copy(**dict(zip(_COPY_FIELDS, row, strict=True))) for row in rows])
                 continue
             if idle_exit_s is not None:
-                if self._tracked or self._drainer.live_producers() or self._drainer.pending():
+                judging = self._judge is not None and self._judge.busy
+                if judging or self._tracked or self._drainer.live_producers() or self._drainer.pending():
                     idle_since = None
                 elif idle_since is None:
                     idle_since = loop.time()
@@ -272,7 +289,9 @@ class Pipeline:
                     batch.append(await asyncio.wait_for(self._done.get(), max(deadline - loop.time(), 0.0)))
                 except asyncio.TimeoutError:
                     break
-            await self._storing.write([pair for _, pair in batch])
+            pairs = await self._storing.write([pair for _, pair in batch])
+            if self._judge is not None:
+                self._judge.offer(pairs)
             for tracked, _ in batch:
                 tracked.open -= 1
                 if tracked.open == 0:

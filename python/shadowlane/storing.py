@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 import msgspec
 
-from .errors import StoreError
-from .types import Copy, Outcome, Pair, Scores
+from .errors import ScoreError, StoreError
+from .types import Copy, JudgeVerdict, Outcome, Pair, Scores
 
 __all__ = ["Storing"]
 
@@ -30,10 +30,12 @@ class _Store(Protocol):
     def save(self, pairs: Sequence[Pair]) -> int: ...
     def known(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]: ...
     def prune(self, now_ns: int) -> int: ...
+    def save_verdicts(self, verdicts: Mapping[tuple[str, str], JudgeVerdict], state: str) -> int: ...
 
 
 class _Scorer(Protocol):
     def score(self, pairs: list[Pair]) -> list[Pair]: ...
+    def save(self) -> None: ...
 
 
 class Storing:
@@ -64,8 +66,8 @@ class Storing:
             log.warning("cannot look up stored pairs: %s", error)
             return set()
 
-    async def write(self, pairs: list[Pair]) -> None:
-        """Score and store a batch, however long the store needs."""
+    async def write(self, pairs: list[Pair]) -> list[Pair]:
+        """Score and store a batch, however long the store needs, and give it back with its scores."""
         scored = await asyncio.get_running_loop().run_in_executor(self._thread, self._score, pairs)
         wait_s, tries = _RETRY_MIN_S, 0
         while True:
@@ -90,6 +92,7 @@ class Storing:
         if self.error:
             log.warning("storing works again")
         self.error = ""
+        return scored
 
     async def _save(self, pairs: list[Pair]) -> None:
         self.stored += await asyncio.get_running_loop().run_in_executor(self._thread, self._store.save, pairs)
@@ -119,12 +122,25 @@ class Storing:
                 msgspec.structs.replace(pair, scores=msgspec.structs.replace(pair.scores, note=note)) for pair in pairs
             ]
 
+    async def save_verdicts(self, verdicts: Mapping[tuple[str, str], JudgeVerdict], state: str) -> int:
+        """The judge's verdicts beside their scores, see :meth:`shadowlane.store.SqliteStore.save_verdicts`."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._store.save_verdicts, verdicts, state)
+
     async def prune(self, now_ns: int) -> None:
         """Retention: delete what is older or larger than the configuration allows."""
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._store.prune, now_ns)
         except StoreError as error:
             log.warning("retention: %s", error)
+        await self.keep()
+
+    async def keep(self) -> None:
+        """What the scorer's successor goes on with. Losing it costs readings of repeated questions, never a pair."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._scorer.save)
+        except ScoreError as error:
+            log.warning("%s", error)
 
 
 def _bare(pair: Pair, error: Exception) -> Pair:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import signal
 import time
@@ -19,13 +20,15 @@ import msgspec
 import uvloop
 
 from . import _core
-from .config import Config, ShadowConfig
+from .config import Config, JudgeConfig, ShadowConfig
+from .core import RateLimiter
 from .dispatch import Arm
 from .errors import ShadowlaneError
 from .lane import lane_directory
-from .limits import Breaker, Budget, BudgetLimits, LaneLimits, ProdQuota, Retry, ShadowLimits
+from .limits import Breaker, Budget, BudgetLimits, LaneLimits, Price, ProdQuota, Retry, ShadowLimits
 from .pipeline import Pipeline
 from .score import Scorer, extract_answer
+from .score.judge import Judge
 from .steering import Steering
 from .store import SqliteStore, open_store
 from .storing import Storing
@@ -62,7 +65,7 @@ def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
     )
     error_file = directory / _ERROR_FILE
     try:
-        uvloop.run(_run(config, drainer, config.lane.idle_exit_s if leave_when_idle else None))
+        uvloop.run(_run(config, directory, drainer, config.lane.idle_exit_s if leave_when_idle else None))
     except ShadowlaneError as error:
         _note(error_file, str(error))
         raise
@@ -101,7 +104,37 @@ def _note(file: Path, text: str) -> None:
         log.warning("%s: %s", file, error)
 
 
-async def _run(config: Config, drainer: _core.Drainer, idle_exit_s: float | None) -> None:
+def _groups_folder(config: Config, directory: Path) -> Path:
+    """Beside the database when it is a file, which outlives a restart of the machine; else in the lane's directory."""
+    prefix = "sqlite:///"
+    if config.store.url.startswith(prefix):
+        return Path(config.store.url[len(prefix) :] + f".{config.lane.name}.groups")
+    return directory / "groups"
+
+
+def _open_judge(config: JudgeConfig, sanitizer: _core.Sanitizer, saved: str) -> Judge:
+    place = ShadowConfig(
+        url=config.url,
+        credential_env=config.credential_env,
+        credential_header=config.credential_header,
+        credential_prefix=config.credential_prefix,
+        timeout_s=config.timeout_s,
+        concurrency=config.concurrency,
+        ca_file=config.ca_file,
+    )
+    limits = BudgetLimits(tokens_per_day=config.tokens_per_day, money_per_day=config.money_per_day or math.inf)
+    price = Price(input=config.price_input, output=config.price_output)
+    return Judge(
+        config,
+        transport=open_transport("judge", place, place.credential()),
+        budget=Budget(limits, {"*": price}),
+        breaker=Breaker(),
+        sanitizer=sanitizer,
+        saved=saved,
+    )
+
+
+async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exit_s: float | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -117,16 +150,18 @@ async def _run(config: Config, drainer: _core.Drainer, idle_exit_s: float | None
             qps=config.limits.qps,
             prod=ProdQuota(config.limits.prod_quota_floor) if config.limits.prod_quota_floor else None,
         )
-        steering = Steering(limits, drainer, lane_directory(config), qps=config.limits.qps, arms=arms)
+        steering = Steering(limits, drainer, directory, qps=config.limits.qps, arms=arms)
         steering.resume()
-        storing = Storing(store, Scorer(config.score))
+        storing = Storing(store, Scorer(config.score, groups_folder=_groups_folder(config, directory)))
+        sanitizer = _core.Sanitizer(
+            config.sanitize.allow_headers, config.sanitize.secret_names, config.sanitize.allow_values
+        )
         pipeline = Pipeline(
             drainer=drainer,
             arms=list(arms.values()),
             storing=storing,
-            sanitizer=_core.Sanitizer(
-                config.sanitize.allow_headers, config.sanitize.secret_names, config.sanitize.allow_values
-            ),
+            sanitizer=sanitizer,
+            judge=_open_judge(config.judge, sanitizer, store.judge_state()) if config.judge.url else None,
             limits=limits,
             steer=steering.steer,
             window_s=config.limits.window_s if config.limits.cap_mode == "reservoir" else 0.0,
@@ -151,6 +186,7 @@ def _arm(name: str, shadow: ShadowConfig, limits: ShadowLimits, drainer: _core.D
         name,
         open_transport(name, shadow, shadow.credential()),
         ratio=shadow.ratio,
+        salt=shadow.salt(name),
         concurrency=shadow.concurrency,
         deadline_s=shadow.deadline(),
         timeout_s=shadow.timeout_s,
@@ -167,9 +203,11 @@ def _shadow_limits(config: Config, name: str, shadow: ShadowConfig, store: Sqlit
         limited = {field: value for field, value in msgspec.structs.asdict(shadow.budget).items() if value}
         budget = Budget(BudgetLimits(**limited), config.prices)
         budget.load(store.spent(name))
+    share = config.limits.qps * shadow.ratio
     return ShadowLimits(
-        qps=config.limits.qps * shadow.ratio,
+        qps=min(share, shadow.qps) if shadow.qps else share,
         min_qps=shadow.min_qps,
+        cap=RateLimiter(shadow.qps, shadow.burst or max(1, math.ceil(shadow.qps))) if shadow.qps else None,
         breaker=Breaker(
             window=breaker.window,
             minimum=breaker.minimum,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -94,6 +95,15 @@ class Budget:
             for window in self._windows.values():
                 window.add(Spent(tokens, money), when)
 
+    def snapshot(self) -> dict[str, Any]:
+        """The counts as plain values, for JSON."""
+        return {name: window.rows() for name, window in self._windows.items()}
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Take over the counts of a :meth:`snapshot`; ``now`` must then come from the same clock."""
+        for name, window in self._windows.items():
+            window.fill(snapshot.get(name, ()))
+
     def _cost(self, model: str, usage: Mapping[str, int]) -> Spent:
         def count(*names: str) -> int:
             return next((max(usage[name], 0) for name in names if name in usage), 0)
@@ -150,3 +160,9 @@ class _Window:
         while self._slots and self._slots[0][0] < oldest:
             self._slots.popleft()
         return Spent(sum(slot[1] for slot in self._slots), sum(slot[2] for slot in self._slots))
+
+    def rows(self) -> list[list[float]]:
+        return [list(slot) for slot in self._slots]
+
+    def fill(self, rows: Any) -> None:
+        self._slots = deque((int(slot), float(tokens), float(money)) for slot, tokens, money in rows)

@@ -31,7 +31,7 @@ class Permit(NamedTuple):
 
 
 class ShadowLimits:
-    """The limits of one shadow. ``qps`` is the most copies a second that it gets, the configured cap.
+    """The limits of one shadow. ``qps`` is the most copies a second that it can get, ``cap`` its own cap, if any.
 
     ``clock`` is monotonic, ``wall`` the Unix time, both in seconds. Raises ValueError for numbers that make no sense.
     """
@@ -43,6 +43,7 @@ class ShadowLimits:
         min_qps: float = 0.1,
         breaker: Breaker | None = None,
         budget: Budget | None = None,
+        cap: RateLimiter | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -50,6 +51,7 @@ class ShadowLimits:
         self.aimd = Aimd(qps, minimum=min(min_qps, qps), wall=wall)
         self.breaker = breaker
         self.budget = budget
+        self._cap = cap
         self.unmetered = 0
         """Answers that did not say what they used, while there was a budget."""
         # A lowered rate lets less pass at once, too: the provider has just said that it was too much.
@@ -76,9 +78,16 @@ class ShadowLimits:
             if not self._pace.try_acquire():
                 return Permit("provider_limit")
         if self.breaker is None:
-            return Permit("")
+            return self._capped(Permit(""))
         probe = self.breaker.state(now) == "half_open"
-        return Permit("", probe) if self.breaker.allow(now) else Permit("breaker_open")
+        return self._capped(Permit("", probe)) if self.breaker.allow(now) else Permit("breaker_open")
+
+    def _capped(self, permit: Permit) -> Permit:
+        """Last, so that only what really goes out takes a unit of the shadow's own cap."""
+        if self._cap is None or self._cap.try_acquire():
+            return permit
+        self.cancel(permit)
+        return Permit("cap")
 
     def learn(self, permit: Permit, outcome: Outcome) -> None:
         """The end of a permitted call. ``outcome`` has its headers as received."""

@@ -7,11 +7,13 @@ use std::sync::atomic::Ordering;
 use crate::error::Result;
 use crate::files::{ControlFile, RingFile};
 use crate::gcra::monotonic_ns;
+use crate::lane::Choice;
 use crate::lanedir;
 use crate::layout::{ControlHeader, Totals};
 use crate::process::Identity;
 use crate::reason::Reason;
 use crate::ring::Memory;
+use crate::times::TimesSums;
 
 /// One gateway process's ring.
 #[derive(Clone, Debug)]
@@ -53,6 +55,8 @@ pub struct LaneStatus {
     pub rate: f64,
     /// Why nothing is admitted now, and for how many seconds yet.
     pub paused: Option<(Reason, f64)>,
+    /// How requests are chosen.
+    pub choice: Choice,
     /// Sampler: ratio, eligible requests, taken requests.
     pub sampler: (f64, u64, u64),
     /// Process id of the worker, 0 when there is none.
@@ -70,16 +74,7 @@ impl LaneStatus {
         lanedir::check(directory)?;
         let control = ControlFile::open(directory)?;
         let header = control.get();
-        let mut tries = 0;
-        let (totals, rings, refused) = loop {
-            let before = header.retire_generation.load(Ordering::Acquire);
-            let read = read_rings(directory, header);
-            tries += 1;
-            // A worker that was killed while retiring leaves the generation odd; the journal is whole then.
-            if header.retire_generation.load(Ordering::Acquire) == before || tries == 100 {
-                break read;
-            }
-        };
+        let (totals, rings, refused) = steadily(header, || read_rings(directory, header));
         let worker = worker_identity(header);
         let now = monotonic_ns();
         Ok(Self {
@@ -93,12 +88,46 @@ impl LaneStatus {
             cap: (header.cap.rate(), header.cap.burst(), header.available_at(now, now)),
             rate: header.rate_at(now),
             paused: header.throttle.paused_at(now).map(|(reason, left)| (reason, left as f64 / 1e9)),
+            choice: Choice::of(header.choice.load(Ordering::Relaxed)),
             sampler: (header.sampler.ratio(), header.sampler.eligible(), header.sampler.taken()),
             worker_pid: worker.pid,
             worker_alive: worker.pid != 0 && !worker.is_dead(),
             worker_age_s: worker_age_s(header),
         })
     }
+}
+
+/// Read again while a ring is being retired.
+fn steadily<R>(header: &ControlHeader, read: impl Fn() -> R) -> R {
+    let mut tries = 0;
+    loop {
+        let before = header.retire_generation.load(Ordering::Acquire);
+        let got = read();
+        tries += 1;
+        // A worker that was killed while retiring leaves the generation odd; the journal is whole then.
+        if header.retire_generation.load(Ordering::Acquire) == before || tries == 100 {
+            return got;
+        }
+    }
+}
+
+/// How long the requests of a lane took, over all processes, those that are gone included.
+pub fn read_times(directory: &Path) -> Result<TimesSums> {
+    lanedir::check(directory)?;
+    let control = ControlFile::open(directory)?;
+    let header = control.get();
+    Ok(steadily(header, || {
+        let retiring = header.retire_ring.load(Ordering::Acquire);
+        let mut sums = TimesSums::default();
+        if retiring == 0 { &header.retired_times } else { &header.retiring_times }.add_to(&mut sums);
+        for id in ring_ids(directory).into_iter().filter(|id| *id != retiring) {
+            // What is not a ring of this version is named by [`LaneStatus::read`].
+            if let Ok(ring) = RingFile::open(&RingFile::path_of(directory, id)) {
+                ring.header().times.add_to(&mut sums);
+            }
+        }
+        sums
+    }))
 }
 
 fn read_rings(directory: &Path, header: &ControlHeader) -> (Totals, Vec<RingStatus>, Vec<String>) {
@@ -115,6 +144,9 @@ fn read_rings(directory: &Path, header: &ControlHeader) -> (Totals, Vec<RingStat
         match RingFile::open(&path) {
             Ok(ring) => {
                 let status = ring_status(id, &ring);
+                if !ring.cursors().make_sense(ring.capacity()) {
+                    refused.push(format!("{}: something wrote over its cursors; it is read no more", path.display()));
+                }
                 totals.add(&status.totals);
                 rings.push(status);
             }

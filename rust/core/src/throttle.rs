@@ -77,6 +77,11 @@ impl ControlHeader {
         self.cap.try_acquire_slowed_at(n, now_ns, self.rate_at(now_ns))
     }
 
+    /// Whether `n` units of the lane's cap could be taken now, at the rate in force.
+    pub fn has_room(&self, n: u32, now_ns: u64) -> bool {
+        self.cap.wait_ns_slowed_at(n, now_ns, self.rate_at(now_ns)) == Some(0)
+    }
+
     /// Units of the lane's cap that could be taken at once at a moment, at the rate in force now.
     pub fn available_at(&self, at_ns: u64, now_ns: u64) -> f64 {
         self.cap.available_slowed_at(at_ns, self.rate_at(now_ns))

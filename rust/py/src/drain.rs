@@ -8,13 +8,15 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use shadowlane_core::drain::{DrainedCopy, Drainer as Core};
 use shadowlane_core::files::ControlFile;
 use shadowlane_core::gcra::monotonic_ns;
+use shadowlane_core::histogram::{BUCKETS, lower_edge};
+use shadowlane_core::keys::StickyKey;
+use shadowlane_core::lane::Choice;
 use shadowlane_core::lanedir;
 use shadowlane_core::reason::Reason;
 use shadowlane_core::sanitize::{Options, Sanitizer};
-use shadowlane_core::status::{LaneStatus, set_enabled as core_set_enabled};
+use shadowlane_core::status::{LaneStatus, read_times, set_enabled as core_set_enabled};
 
 use crate::convert::{invalid, raise};
-use crate::lane::parse_sticky;
 use crate::sanitize::headers_out;
 
 /// Empties the lane's rings: the worker's side. Only one process has it; it is released by `close`, or by the kernel
@@ -22,7 +24,7 @@ use crate::sanitize::headers_out;
 ///
 /// `allow_headers`, `secret_names`, `allow_values`: see `[sanitize]`. `ignore`: JSON fields that `req_hash` leaves out.
 /// `tenant_key`: "header:NAME", "cookie:NAME" or "api_key", where the hash comes from that tells tenants apart.
-/// Raises ValueError for another tenant_key, shadowlane.LaneError when another worker has the lane, or its directory cannot be used.
+/// Raises shadowlane.ConfigError for another tenant_key, shadowlane.LaneError when another worker has the lane, or its directory cannot be used.
 #[pyclass(frozen, module = "shadowlane._core")]
 pub struct Drainer {
     core: Mutex<Option<Core>>,
@@ -60,7 +62,10 @@ impl Drainer {
         allow_values: Vec<String>,
         tenant_key: Option<&str>,
     ) -> PyResult<Self> {
-        let tenant = tenant_key.map(parse_sticky).transpose()?;
+        let tenant = tenant_key
+            .map(|text| StickyKey::parse("limits.tenant_key", text))
+            .transpose()
+            .map_err(|error| raise(py, &error))?;
         let core = py
             .detach(|| {
                 let sanitizer = Sanitizer::new(&Options { allow_headers, secret_names, allow_values })?;
@@ -247,6 +252,14 @@ pub fn lane_status(py: Python<'_>, directory: PathBuf) -> PyResult<Bound<'_, PyD
     cap.set_item("paused_reason", status.paused.map_or("", |(reason, _)| reason.name()))?;
     out.set_item("cap", cap)?;
     let sampler = PyDict::new(py);
+    sampler.set_item(
+        "choice",
+        match status.choice {
+            Choice::Ratio => "ratio",
+            Choice::Sticky => "sticky",
+            Choice::StickyBody => "sticky by body",
+        },
+    )?;
     sampler.set_item("ratio", status.sampler.0)?;
     sampler.set_item("eligible", status.sampler.1)?;
     sampler.set_item("taken", status.sampler.2)?;
@@ -258,6 +271,27 @@ pub fn lane_status(py: Python<'_>, directory: PathBuf) -> PyResult<Bound<'_, PyD
     out.set_item("worker", worker)?;
     Ok(out)
 }
+
+/// lane_times(directory): how long the requests of a lane took, over all its processes: `(edges, routes)`.
+///
+/// `edges`: the buckets' lower edges in ns and the end of the last one, 1857 native-endian 64-bit unsigned integers in
+/// bytes. `routes`: for each route that was seen its pattern (empty for all others) and two times 1856 counts in the
+/// same form: of the requests that were taken, and of those that were not and that were timed. Raises
+/// shadowlane.LaneError when there is no such lane, or its directory is not safe to use.
+#[pyfunction]
+pub fn lane_times(py: Python<'_>, directory: PathBuf) -> PyResult<TimesOut<'_>> {
+    let sums = py.detach(|| read_times(&directory)).map_err(|error| raise(py, &error))?;
+    let words =
+        |words: &[u64]| PyBytes::new(py, &words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<u8>>());
+    let edges: Vec<u64> = (0..=BUCKETS).map(lower_edge).collect();
+    let routes = sums.routes.iter().map(|route| {
+        let [taken, not_taken] = &route.counts;
+        (route.label.clone(), words(taken), words(not_taken))
+    });
+    Ok((words(&edges), routes.collect()))
+}
+
+type TimesOut<'py> = (Bound<'py, PyBytes>, Vec<(String, Bound<'py, PyBytes>, Bound<'py, PyBytes>)>);
 
 /// set_enabled(directory, enabled): the kill switch, for all processes of a lane at once. Raises shadowlane.LaneError
 /// when there is no such lane.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,6 +86,16 @@ def test_a_window_is_never_undercounted(steps: list[tuple[float, int]], window: 
         counted = budget.spent(name, now).tokens
         assert counted >= sum(n for t, n in log if t > now - length_s)
         assert counted <= sum(n for t, n in log if t >= now - length_s - length_s / 60)
+
+
+def test_a_snapshot_goes_on_where_it_was() -> None:
+    budget = Budget(BudgetLimits(tokens_per_day=100))
+    budget.record("m", {"total_tokens": 60}, 1_700_000_000.0)
+    later = Budget(BudgetLimits(tokens_per_day=100))
+    later.restore(json.loads(json.dumps(budget.snapshot())))
+    assert later.allow(1_700_000_100.0)
+    later.record("m", {"total_tokens": 40}, 1_700_000_100.0)
+    assert later.reached(1_700_000_100.0) == "tokens_per_day"
 
 
 def test_what_was_spent_before_counts_on() -> None:

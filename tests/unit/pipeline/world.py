@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from shadowlane.dispatch import Arm
 from shadowlane.pipeline import Pipeline
 from shadowlane.store import SqliteStore, open_store
 from shadowlane.storing import Storing
-from shadowlane.types import Copy, Headers, Outcome, Pair, ShadowCounts
+from shadowlane.types import Copy, Headers, JudgeVerdict, Outcome, Pair, ShadowCounts
 
 ANSWER = Outcome(shadow="s", status=200, headers=((b"content-type", b"text/plain"),), body=b"yes", duration_ns=5)
 FIELDS = [field.name for field in msgspec.structs.fields(Copy)]
@@ -128,12 +128,18 @@ class Store:
     def prune(self, now_ns: int) -> int:
         return self.real.prune(now_ns)
 
+    def save_verdicts(self, verdicts: Mapping[tuple[str, str], JudgeVerdict], state: str) -> int:
+        return self.real.save_verdicts(verdicts, state)
+
 
 class Plain:
     """A scorer that compares nothing."""
 
     def score(self, pairs: list[Pair]) -> list[Pair]:
         return pairs
+
+    def save(self) -> None:
+        """Nothing to keep."""
 
 
 class Run:
