@@ -124,9 +124,7 @@ fn the_timed_group_is_as_large_as_the_taken_one_while_there_are_enough() {
 fn sticky_is_uniform_over_keys_and_salts_draw_for_themselves() {
     // Plain numbers, names with one changing letter, long common prefixes: what keys look like.
     let keys: Vec<Vec<u8>> = (0..20_000_u32)
-        .flat_map(|n| {
-            [n.to_string().into_bytes(), format!("user-{n:08}").into_bytes(), n.to_le_bytes().to_vec()]
-        })
+        .flat_map(|n| [n.to_string().into_bytes(), format!("user-{n:08}").into_bytes(), n.to_le_bytes().to_vec()])
         .collect();
     let n = keys.len() as u64;
     let taken = |ratio, salt: &[u8]| -> Vec<bool> { keys.iter().map(|key| sticky_take(ratio, salt, key)).collect() };
