@@ -17,12 +17,15 @@ __all__ = [
     "Timer",
     "WeightedReservoir",
     "__version__",
+    "anchor_pair",
+    "anchor_pairs",
     "check_directory",
     "classify_graphql",
     "classify_jsonrpc",
     "classify_request",
     "classify_sql",
     "classify_tool_json",
+    "inflate",
     "lane_status",
     "lane_times",
     "normalise_llm_body",
@@ -204,3 +207,13 @@ def normalise_llm_body(
     temperature: float | None = None,
     seed: int | None = None,
 ) -> tuple[bytes, list[str]]: ...
+def anchor_pair(
+    text_a: str, text_b: str, delta: float
+) -> tuple[
+    float,
+    bool,
+    bool,
+    list[tuple[str, Literal["entities", "relations", "constraints"], tuple[int, int], tuple[int, int]]],
+]: ...
+def anchor_pairs(texts_a: Sequence[str], texts_b: Sequence[str], delta: Sequence[float]) -> list[float]: ...
+def inflate(body: bytes, most: int) -> tuple[bytes, str, str] | None: ...

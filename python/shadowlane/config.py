@@ -28,6 +28,7 @@ __all__ = [
     "PRESETS",
     "Config",
     "GateConfig",
+    "JudgeConfig",
     "LaneConfig",
     "LimitsConfig",
     "RoutesConfig",
@@ -36,6 +37,7 @@ __all__ = [
     "ScoreConfig",
     "ShadowConfig",
     "StoreConfig",
+    "StructureConfig",
     "load_config",
 ]
 
@@ -143,6 +145,17 @@ class SanitizeConfig(_Section, frozen=True):
     """JSON fields that ``req_hash`` leaves out: JSON pointers (RFC 6901), or names at the top of the body."""
 
 
+class StructureConfig(_Section, frozen=True):
+    """``[score.structure]``: how JSON answers are compared, place by place (``shadowlane.score.structure``)."""
+
+    ignore: tuple[str, ...] = ()
+    """Patterns of paths that are left out with all below: ``"/id"``, ``"/items/*/created"``, ``"/**/trace_id"``."""
+    float_tolerance: float = 1e-6
+    time_tolerance_s: float = 0.0
+    unordered: dict[str, str] = {}
+    """Pattern of an array → the field that identifies its items, or ``""`` to match equal items wherever they stand."""
+
+
 class ScoreConfig(_Section, frozen=True):
     """``[score]``: how answers are compared."""
 
@@ -151,6 +164,15 @@ class ScoreConfig(_Section, frozen=True):
     """JSON pointer (RFC 6901) to the answer's text, for plain JSON APIs; empty: recognise the shape."""
     citations_pointer: str = ""
     """JSON pointer to the array of citations; empty: look for ``citations``."""
+    groups: bool = True
+    """Group live requests into paraphrases, and read λ within each group. Needs hnswlib (the ``semantic`` extra)."""
+    group_threshold: float = 0.7
+    """The least cosine of a request to its group's first one."""
+    group_capacity: int = 4096
+    """The most groups held at a time; the one not seen for longest goes first."""
+    group_window: int = 6
+    """The answers of each arm that a group keeps: three paraphrases, two runs each."""
+    structure: StructureConfig = StructureConfig()
 
 
 class StoreConfig(_Section, frozen=True):
@@ -171,6 +193,36 @@ class GateConfig(_Section, frozen=True):
     overhead_p99: float = 0.05
     window_hours: float = 24.0
     min_pairs: int = 100
+    flip_rate: float = 0.0
+    """Share of the answers to repeated questions at which the shadow's λ may flip where prod's does not; where a
+    control runs, above the share at which the control's does. 0: not one."""
+
+
+class JudgeConfig(_Section, frozen=True):
+    """``[judge]``: an optional language model that judges pairs which the scores leave in doubt. Empty url: none."""
+
+    url: str = ""
+    """Base of an OpenAI-compatible service, for example ``https://api.openai.com/v1``."""
+    model: str = ""
+    credential_env: str = ""
+    credential_header: str = "authorization"
+    credential_prefix: str = "Bearer "
+    ratio: float = 0.1
+    """Share of the pairs in doubt that is judged."""
+    orders: Literal["both", "random"] = "both"
+    """``both``: each pair is asked twice, with the answers exchanged, and both must agree. ``random``: once, by the
+    seed."""
+    seed: int = 0
+    timeout_s: float = 60.0
+    concurrency: int = 2
+    price_input: float = 0.0
+    """Money for a million tokens that go in."""
+    price_output: float = 0.0
+    """Money for a million tokens that come out."""
+    money_per_day: float = 0.0
+    """What the judge may cost in any 24 hours, in the prices' currency. 0: not limited by money."""
+    tokens_per_day: float = 1_000_000.0
+    ca_file: str = ""
 
 
 class ShadowConfig(_Section, frozen=True):
@@ -238,6 +290,7 @@ class Config(_Section, frozen=True):
     store: StoreConfig = StoreConfig()
     gate: GateConfig = GateConfig()
     control: ControlConfig = ControlConfig()
+    judge: JudgeConfig = JudgeConfig()
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Config:
@@ -369,6 +422,9 @@ def _problem(config: Config) -> str | None:
                 return bad(f"routes.{field}", pattern, 'write a path pattern, for example "/v1/*"')
     if config.score.embedder.partition(":")[0] not in EMBEDDERS:
         return bad("score.embedder", config.score.embedder, f"unknown embedder; known: {', '.join(EMBEDDERS)}")
+    problem = _score_problem(config.score)
+    if problem:
+        return problem
     store = config.store
     if not store.url.startswith("sqlite:///") or len(store.url) <= len("sqlite:///"):
         return bad("store.url", store.url, "use sqlite:///relative.db or sqlite:////absolute.db")
@@ -387,6 +443,29 @@ def _problem(config: Config) -> str | None:
         problem = _shadow_problem(shadow)
         if problem:
             return f"{where}.{problem}"
+    if not 0 <= config.gate.flip_rate < 1:
+        return bad("gate.flip_rate", config.gate.flip_rate, "use a share from 0 to less than 1")
+    return _judge_problem(config.judge, config.arms()) if config.judge.url else None
+
+
+def _score_problem(score: ScoreConfig) -> str | None:
+    if not 0 < score.group_threshold <= 1:
+        return f"score.group_threshold = {score.group_threshold!r}: use a cosine of more than 0 and at most 1"
+    if not 1 <= score.group_capacity <= 1_000_000:
+        return f"score.group_capacity = {score.group_capacity!r}: use 1 to 1000000"
+    if not 2 <= score.group_window <= 100:
+        return f"score.group_window = {score.group_window!r}: use 2 to 100"
+    structure = score.structure
+    for field in ("float_tolerance", "time_tolerance_s"):
+        value = getattr(structure, field)
+        if not (math.isfinite(value) and value >= 0):
+            return f"score.structure.{field} = {value!r}: use 0 or more"
+    for field, patterns in (("ignore", structure.ignore), ("unordered", tuple(structure.unordered))):
+        for pattern in patterns:
+            if pattern and not pattern.startswith("/"):
+                return (
+                    f"score.structure.{field}: {pattern!r} is no path pattern; begin it with '/', like \"/items/*/id\""
+                )
     return None
 
 
@@ -409,6 +488,39 @@ def _caps_problem(limits: LimitsConfig) -> str | None:
     if (key or limits.tenant_qps) and (not _KEY.match(key) or key.startswith("json:")):
         return f"limits.tenant_key = {key!r}: use {_KEYS}"
     return None
+
+
+def _judge_problem(judge: JudgeConfig, arms: Mapping[str, ShadowConfig]) -> str | None:
+    shape = ShadowConfig(url=judge.url, timeout_s=judge.timeout_s, concurrency=judge.concurrency, ca_file=judge.ca_file)
+    problem = _shadow_problem(shape)
+    if problem:
+        return f"judge.{problem}"
+    if not judge.model:
+        return "judge.model: missing; name the model that judges"
+    if not 0 < judge.ratio <= 1:
+        return f"judge.ratio = {judge.ratio!r}: use more than 0 and at most 1, or remove [judge]"
+    for field in ("price_input", "price_output", "money_per_day"):
+        value = getattr(judge, field)
+        if not (math.isfinite(value) and value >= 0):
+            return f"judge.{field} = {value!r}: use 0 or more"
+    if not (math.isfinite(judge.tokens_per_day) and judge.tokens_per_day > 0):
+        return f"judge.tokens_per_day = {judge.tokens_per_day!r}: use a number of more than 0"
+    if judge.money_per_day and not (judge.price_input and judge.price_output):
+        return "judge.money_per_day: a money limit needs judge.price_input and judge.price_output (a million tokens)"
+    for name, arm in arms.items():
+        if _origin(arm.url) == _origin(judge.url) and arm.model in ("", judge.model):
+            known = f"model {arm.model!r}" if arm.model else "whatever model the requests name"
+            return (
+                f"judge.url = {judge.url!r}: the judge must not be one of the arms, and {name!r} is at the same place "
+                f"with {known}; use another service, or a judge.model other than that arm's (and name the arm's model)"
+            )
+    return None
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port (RFC 6454 §4)."""
+    parts = urlsplit(url)
+    return parts.scheme, (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _shadow_problem(shadow: ShadowConfig) -> str | None:

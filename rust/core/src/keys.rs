@@ -10,6 +10,9 @@ use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 
+/// Where clients put their credential.
+const CREDENTIALS: [&[u8]; 3] = [b"authorization", b"x-api-key", b"api-key"];
+
 /// Where a key comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StickyKey {
@@ -48,18 +51,25 @@ impl StickyKey {
         matches!(self, Self::Json(_))
     }
 
+    /// Whether the key may be in a header of this name.
+    pub fn reads(&self, name: &[u8]) -> bool {
+        match self {
+            Self::Header(header) => name.eq_ignore_ascii_case(header),
+            Self::Cookie(_) => name.eq_ignore_ascii_case(b"cookie"),
+            Self::ApiKey => CREDENTIALS.iter().any(|known| name.eq_ignore_ascii_case(known)),
+            Self::Json(_) => false,
+        }
+    }
+
     /// The key, when this header holds it.
     pub fn find<'a>(&self, name: &[u8], value: &'a [u8]) -> Option<&'a [u8]> {
         match self {
-            Self::Header(header) => name.eq_ignore_ascii_case(header).then_some(value),
-            Self::ApiKey => {
-                let known: [&[u8]; 3] = [b"authorization", b"x-api-key", b"api-key"];
-                known.iter().any(|known| name.eq_ignore_ascii_case(known)).then_some(value)
-            }
-            Self::Cookie(cookie) if name.eq_ignore_ascii_case(b"cookie") => value
+            _ if !self.reads(name) => None,
+            Self::Cookie(cookie) => value
                 .split(|byte| *byte == b';')
                 .find_map(|pair| pair.trim_ascii().strip_prefix(cookie.as_slice())?.strip_prefix(b"=")),
-            Self::Cookie(_) | Self::Json(_) => None,
+            Self::Header(_) | Self::ApiKey => Some(value),
+            Self::Json(_) => None,
         }
     }
 

@@ -7,7 +7,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -25,6 +25,9 @@ use crate::ring::{Memory, claim};
 use crate::routes::{NamedRoutes, Routes};
 use crate::sampler::{Draw, sticky_take};
 use crate::times::{Group, ROUTES};
+
+/// Bound of the search for a ring number that is free.
+const MOST_RINGS: u32 = 10_000;
 
 /// The tag that every copy carries.
 pub const SHADOW_HEADER: &[u8] = b"x-shadow";
@@ -117,6 +120,7 @@ pub struct Lane {
     salt: u64,
     max_body_bytes: u64,
     shed_bytes: u64,
+    closed: AtomicBool,
     forks: u64,
     id_seed: u64,
     ids: AtomicU64,
@@ -201,8 +205,7 @@ impl Lane {
         header.cap.change(options.qps, options.burst, monotonic_ns)?;
         let salt = options.seed.unwrap_or_else(|| header.lane_id[0].load(Ordering::Relaxed));
         let caps = Caps::new(&options.caps, &header.caps, options.burst, header.lane_id[1].load(Ordering::Relaxed))?;
-        let id = header.rings.fetch_add(1, Ordering::AcqRel) + 1;
-        let (ring, ring_error) = match RingFile::create(directory, id, options.ring_bytes) {
+        let (ring, ring_error) = match make_ring(directory, &control, options.ring_bytes) {
             Ok(ring) => {
                 ring.header().times.name(&labels);
                 // Tells the worker to look again, now that the file has its name.
@@ -227,6 +230,7 @@ impl Lane {
             sticky: options.sticky.clone().map(|key| (key, options.ratio)),
             salt,
             max_body_bytes: options.max_body_bytes,
+            closed: AtomicBool::new(false),
             forks: fork_generation(),
             id_seed: random_u64(),
             ids: AtomicU64::new(0),
@@ -282,8 +286,14 @@ impl Lane {
         if !self.is_ours() {
             return Entry::Out;
         }
-        let counters = self.counters();
+        // A ring that is closed may be gone at any moment, and with it what is counted there.
+        let closed = self.closed.load(Ordering::Acquire);
+        let counters = if closed { &self.control.get().fallback } else { self.counters() };
         counters.started.fetch_add(1, Ordering::Relaxed);
+        if closed {
+            counters.drop_for(Reason::Disabled);
+            return Entry::Out;
+        }
         let path = path_of(target);
         let decided = self.decide(method, path, headers);
         match decided.and_then(|draw| Method::new(method).map(|method| (draw, method)).ok_or(Reason::Method)) {
@@ -339,7 +349,7 @@ impl Lane {
             None => control.sampler.draw(),
             // Decided when the body is known; whether there is room, too.
             Some((key, _)) if key.needs_body() => {
-                return self.closed(ring).map_or(Ok(Draw::Taken), Err);
+                return self.refuses(ring).map_or(Ok(Draw::Taken), Err);
             }
             // Without a key there is nothing to be sticky about: one group for all who have none would be in or out
             // as a whole. Such a request is not one of those that the sample is taken from.
@@ -355,7 +365,7 @@ impl Lane {
         asked.weight = self.caps.weight(method, path);
         match draw {
             Draw::Taken => {
-                if let Some(reason) = self.closed(ring) {
+                if let Some(reason) = self.refuses(ring) {
                     return Err(reason);
                 }
                 if !self.charge(&asked) {
@@ -363,16 +373,18 @@ impl Lane {
                 }
                 Ok(Draw::Taken)
             }
-            _ if self.closed(ring).is_none() && self.has_room(&asked) => Ok(Draw::Timed),
+            _ if self.refuses(ring).is_none() && self.has_room(&asked) => Ok(Draw::Timed),
             _ => Ok(Draw::Out),
         }
     }
 
     /// Why nothing is taken at this moment, whatever the request.
-    fn closed(&self, ring: &RingFile) -> Option<Reason> {
+    fn refuses(&self, ring: &RingFile) -> Option<Reason> {
         if self.shed_bytes < ring.capacity() {
             let cursors = ring.cursors();
-            let used = cursors.tail.0.load(Ordering::Relaxed).wrapping_sub(cursors.head.0.load(Ordering::Relaxed));
+            // The head first: it may pass a tail that was read before it, and the difference would wrap.
+            let head = cursors.head.0.load(Ordering::Acquire);
+            let used = cursors.tail.0.load(Ordering::Relaxed).wrapping_sub(head);
             if used > self.shed_bytes {
                 return Some(Reason::RingFull);
             }
@@ -404,19 +416,20 @@ impl Lane {
         }
     }
 
+    /// Whether [`Self::admit`] looks at headers of this name; the caller may leave out the others.
+    pub fn reads_header(&self, name: &[u8]) -> bool {
+        let key = self.sticky.as_ref().map(|(key, _)| key);
+        Known::of(name).is_some() || key.into_iter().chain(self.caps.tenant_key()).any(|key| key.reads(name))
+    }
+
     fn facts<'a>(&self, headers: impl Iterator<Item = Header<'a>>) -> Facts<'a> {
         let mut facts = Facts::default();
         for (name, value) in headers {
-            match name.len() {
-                8 if name.eq_ignore_ascii_case(SHADOW_HEADER) => facts.is_copy = true,
-                14 if name.eq_ignore_ascii_case(b"content-length") => {
-                    facts.content_length = parse_length(value);
-                }
-                13 if name.eq_ignore_ascii_case(b"x-http-method") => facts.overrides_method = true,
-                17 if name.eq_ignore_ascii_case(b"x-method-override") => facts.overrides_method = true,
-                22 if name.eq_ignore_ascii_case(b"x-http-method-override") => facts.overrides_method = true,
-                7 if name.eq_ignore_ascii_case(b"upgrade") => facts.overrides_method = true,
-                _ => {}
+            match Known::of(name) {
+                Some(Known::Tag) => facts.is_copy = true,
+                Some(Known::Length) => facts.content_length = parse_length(value),
+                Some(Known::Override) => facts.overrides_method = true,
+                None => {}
             }
             if let Some((key, _)) = &self.sticky
                 && facts.key.is_none()
@@ -468,20 +481,18 @@ impl Lane {
             ticket.open = false;
             return false;
         }
-        ticket.open = false;
+        // Open until it is settled, so that a panic in between is counted by the ticket's end.
         let written = self.choose(&ticket, &exchange).and_then(|()| self.write(&ticket, exchange));
+        ticket.open = false;
+        // A copy that fails now was no less a burden: the trial counts it as taken.
         if let Some(route) = ticket.timed {
-            // A copy that fails now was no less a burden: the trial counts it as taken.
             let group = if written == Err(Reason::SampledOut) { Group::NotTaken } else { Group::Taken };
             self.record(route, group, ticket.started_mono);
         }
-        match written {
-            Ok(()) => true,
-            Err(reason) => {
-                self.counters().drop_for(reason);
-                false
-            }
+        if let Err(reason) = written {
+            self.counters().drop_for(reason);
         }
+        written.is_ok()
     }
 
     /// The choice by a key of the body, before anything is copied.
@@ -509,7 +520,7 @@ impl Lane {
     }
 
     fn write(&self, ticket: &Ticket, exchange: Exchange<'_>) -> std::result::Result<(), Reason> {
-        let Some(ring) = &self.ring else {
+        let Some(ring) = self.ring.as_ref().filter(|_| !self.closed.load(Ordering::Acquire)) else {
             return Err(Reason::Disabled);
         };
         if total(exchange.body) > self.max_body_bytes {
@@ -541,8 +552,9 @@ impl Lane {
         if !claim.write(|out| exchange.encode(out)) {
             return Err(Reason::RingFull);
         }
-        // Before the commit: a worker must never read a frame that is not counted yet.
-        self.counters().mirrored.fetch_add(1, Ordering::Relaxed);
+        // Before the commit: a worker must never read a frame that is not counted yet. Release: who reads this count
+        // sees the claims of all that it counts, which `Consumer::settle` needs.
+        self.counters().mirrored.fetch_add(1, Ordering::Release);
         claim.commit();
         Ok(())
     }
@@ -563,14 +575,32 @@ impl Lane {
         crate::status::worker_age_s(self.control.get())
     }
 
-    /// Say that this process will not write to its ring any more.
+    /// Say that this process will not write to its ring any more. Requests that come after this are counted under
+    /// `disabled`; those that are open are too, or under `producer_died` when the worker has removed the ring by then.
     pub fn close(&self) {
-        if let Some(ring) = &self.ring
-            && self.is_ours()
-        {
-            ring.header().closed.store(1, Ordering::Release);
+        if self.is_ours() {
+            self.closed.store(true, Ordering::Release);
+            if let Some(ring) = &self.ring {
+                ring.header().closed.store(1, Ordering::Release);
+            }
         }
     }
+}
+
+/// Make a ring under the lane's next number. Numbers start again when the control file was removed under living
+/// processes: one that is taken is passed over.
+fn make_ring(directory: &Path, control: &ControlFile, ring_bytes: u64) -> Result<RingFile> {
+    let rings = &control.get().rings;
+    for _ in 0..MOST_RINGS {
+        let id = rings.fetch_add(1, Ordering::AcqRel) + 1;
+        if let Some(ring) = RingFile::create(directory, id, ring_bytes)? {
+            return Ok(ring);
+        }
+    }
+    Err(Error::Refused {
+        path: directory.to_path_buf(),
+        why: format!("holds {MOST_RINGS} rings of an older control file; stop the lane's processes and remove it"),
+    })
 }
 
 fn configure_sampler(control: &ControlFile, options: &Options) -> Result<()> {
@@ -603,6 +633,30 @@ fn cut<'a>(pieces: &'a [&'a [u8]], limit: u64) -> (&'a [&'a [u8]], &'a [u8]) {
         room -= piece.len();
     }
     (pieces, &[])
+}
+
+/// A header that admission acts on.
+enum Known {
+    /// The request is a copy.
+    Tag,
+    Length,
+    /// The request may be something else than its method says.
+    Override,
+}
+
+impl Known {
+    fn of(name: &[u8]) -> Option<Self> {
+        let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+        match name.len() {
+            7 if is(b"upgrade") => Some(Self::Override),
+            8 if is(SHADOW_HEADER) => Some(Self::Tag),
+            13 if is(b"x-http-method") => Some(Self::Override),
+            14 if is(b"content-length") => Some(Self::Length),
+            17 if is(b"x-method-override") => Some(Self::Override),
+            22 if is(b"x-http-method-override") => Some(Self::Override),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Default)]

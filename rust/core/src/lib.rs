@@ -6,6 +6,8 @@
 //! in the worker [`drain`] reads it, [`sanitize`]s it and hands it on.
 
 #[cfg(not(loom))]
+pub mod anchored;
+#[cfg(not(loom))]
 pub mod caps;
 #[cfg(not(loom))]
 pub mod drain;
@@ -17,6 +19,8 @@ pub mod gcra;
 pub mod hash;
 #[cfg(not(loom))]
 pub mod histogram;
+#[cfg(not(loom))]
+pub mod inflate;
 pub mod jcs;
 #[cfg(not(loom))]
 pub mod keys;

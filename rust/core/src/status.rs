@@ -136,6 +136,9 @@ fn read_rings(directory: &Path, header: &ControlHeader) -> (Totals, Vec<RingStat
         match RingFile::open(&path) {
             Ok(ring) => {
                 let status = ring_status(id, &ring);
+                if !ring.cursors().make_sense(ring.capacity()) {
+                    refused.push(format!("{}: something wrote over its cursors; it is read no more", path.display()));
+                }
                 totals.add(&status.totals);
                 rings.push(status);
             }

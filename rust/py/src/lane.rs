@@ -7,13 +7,12 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
-use pyo3::types::PyList;
 use shadowlane_core::caps::CapOptions;
 use shadowlane_core::frame::Exchange;
 use shadowlane_core::lane::{Entry, Lane as Core, Options, StickyKey, Ticket as CoreTicket, Timer as CoreTimer};
 use shadowlane_core::reason::Reason;
 
-use crate::convert::{Body, Headers, Text, invalid, pair, raise};
+use crate::convert::{Body, Headers, Text, WantedHeaders, invalid, raise};
 
 /// A request that is mirrored. Give it to `Lane.offer` or `Lane.drop`; one that is forgotten counts as `prod_failed`.
 #[pyclass(frozen, module = "shadowlane._core")]
@@ -113,21 +112,8 @@ impl Lane {
     fn enter(&self, method: &str, target: &str, headers: &Bound<'_, PyAny>, timed: bool) -> PyResult<Entry> {
         let core = self.current();
         let (method, target) = (method.as_bytes(), target.as_bytes());
-        let entry = if let Ok(list) = headers.cast::<PyList>() {
-            // One pass over the list without a copy of it: this runs for every request.
-            let mut held = Vec::new();
-            let mut failed = None;
-            for item in list.iter() {
-                match pair(&item) {
-                    Ok(found) => held.push(found),
-                    Err(error) => failed = Some(error),
-                }
-            }
-            if let Some(error) = failed {
-                return Err(error);
-            }
-            let pairs = held.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-            catch_unwind(AssertUnwindSafe(|| enter(core, method, target, pairs, timed)))
+        let entry = if let Some(read) = WantedHeaders::new(headers, |name| core.reads_header(name)) {
+            catch_unwind(AssertUnwindSafe(|| enter(core, method, target, read.iter(), timed)))
         } else {
             let headers = Headers::new(headers)?;
             catch_unwind(AssertUnwindSafe(|| enter(core, method, target, headers.iter(), timed)))

@@ -4,8 +4,10 @@
 
 use pyo3::prelude::*;
 
+mod anchored;
 mod convert;
 mod drain;
+mod inflate;
 mod lane;
 mod policy;
 mod samplers;
@@ -28,6 +30,8 @@ mod _core {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::anchored::register(module)?;
+        crate::inflate::register(module)?;
         crate::policy::register(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         let names = shadowlane_core::Reason::ALL.iter().map(|reason| reason.name());
