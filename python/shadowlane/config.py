@@ -91,10 +91,10 @@ class SamplingConfig(_Section, frozen=True):
     seed: int | None = None
     """``None``: random for each lane. Give one to repeat a run."""
     key: str = ""
-    """What makes a request somebody's: ``header:NAME``, ``cookie:NAME``, ``api_key`` (``authorization``, ``x-api-key`` or
-    ``api-key``), or ``json:/POINTER`` into the JSON request body (RFC 6901). A request without it is not mirrored. The
-    body is not there at admission: with ``json:`` every eligible request is captured, its body read when prod has
-    answered, and those that are not in the sample are left there, as ``sampled_out``; a header costs less."""
+    """What makes a request somebody's: ``header:NAME``, ``cookie:NAME``, ``api_key`` (``authorization``, ``x-api-key``
+    or ``api-key``), or ``json:/POINTER`` into the JSON request body (RFC 6901). A request without it is not mirrored.
+    The body is not there at admission: with ``json:`` every eligible request is captured, its body read when prod has
+    answered, and what is not in the sample goes no further (``sampled_out``); a header costs less."""
 
 
 class LimitsConfig(_Section, frozen=True):
@@ -103,12 +103,12 @@ class LimitsConfig(_Section, frozen=True):
     qps: float = 50.0
     burst: int = 50
     routes: dict[str, float] = {}
-    """``METHOD /path`` patterns and the most of each a second; the first that matches holds. The burst of a route, as of a
-    tenant, is what comes in one second, and at least one request."""
+    """``METHOD /path`` patterns and the most of each a second; the first that matches holds. The burst of a route, as
+    of a tenant, is what comes in one second, and at least one request."""
     weights: dict[str, int] = {}
     """``METHOD /path`` patterns and how many units of every cap one request costs; others cost 1."""
     tenant_key: str = ""
-    """Whose request it is: ``header:NAME``, ``cookie:NAME`` or ``api_key``. Requests without it are one tenant together."""
+    """Whose request it is: ``header:NAME``, ``cookie:NAME`` or ``api_key``. Requests without it are one tenant."""
     tenant_qps: float = 0.0
     """The most of each tenant a second; 0: no such cap."""
 
@@ -236,8 +236,8 @@ class ShadowConfig(_Section, frozen=True):
     ratio: float = 1.0
     """Share of the mirrored traffic that this shadow gets."""
     sample: Literal["independent", "identical"] = "independent"
-    """With a ``ratio`` below 1: drawn for itself, or the same copies as every other shadow that says ``identical`` (those
-    of a smaller ratio are among those of a larger one)."""
+    """With a ``ratio`` below 1: drawn for itself, or the same copies as every other shadow that says ``identical``
+    (those of a smaller ratio are among those of a larger one)."""
     qps: float = 0.0
     """The most copies a second that this shadow gets, under the lane's cap; 0: no cap of its own."""
     burst: int = 0

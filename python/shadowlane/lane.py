@@ -74,9 +74,9 @@ class Lane:
     admit: Callable[[str, str, Sequence[tuple[bytes, bytes]]], _core.Ticket | None]
     """``admit(method, path, headers)``: a ticket when this request is mirrored, else ``None``. Never raises."""
     begin: Callable[[str, str, Sequence[tuple[bytes, bytes]]], _core.Ticket | _core.Timer | None]
-    """``begin(method, path, headers)``: :attr:`admit` for a caller that sees the end of every answer. Some of the requests
-    that are not mirrored get a ``Timer``, to be stopped when the answer has ended: their times are what those of the
-    mirrored ones are compared with. Never raises."""
+    """``begin(method, path, headers)``: :attr:`admit` for a caller that sees the end of every answer. Some of the
+    requests that are not mirrored get a ``Timer``, to be stopped when the answer has ended: their times are what those
+    of the mirrored ones are compared with. Never raises."""
     offer: Callable[..., bool]
     """``offer(ticket, target, headers, body, status, response_headers, response_body, ttfb_ns, flags)``:
     copies the exchange into the ring; ``False`` when it was dropped (and counted). Never waits, never raises."""

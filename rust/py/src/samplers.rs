@@ -130,7 +130,7 @@ impl Reservoir {
         let py = slf.py();
         let [mine, theirs] = both(slf, other)?.map(|one| {
             let inner = one.get().inner.lock().unwrap_or_else(PoisonError::into_inner);
-            inner.map(|item| item.clone_ref(py), random_u64())
+            inner.map(|item| item.clone_ref(py))
         });
         Ok(Self { inner: Mutex::new(mine.merge(theirs)) })
     }
@@ -180,7 +180,7 @@ impl WeightedReservoir {
         let py = slf.py();
         let [mine, theirs] = both(slf, other)?.map(|one| {
             let inner = one.get().inner.lock().unwrap_or_else(PoisonError::into_inner);
-            inner.map(|item| item.clone_ref(py), random_u64())
+            inner.map(|item| item.clone_ref(py))
         });
         Ok(Self { inner: Mutex::new(mine.merge(theirs)) })
     }
