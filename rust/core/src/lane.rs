@@ -260,19 +260,19 @@ impl Lane {
         Ok(())
     }
 
+    /// Whether [`Self::admit`] looks at headers of this name; the caller may leave out the others.
+    pub fn reads_header(&self, name: &[u8]) -> bool {
+        Known::of(name).is_some() || self.sticky.as_ref().is_some_and(|(key, _)| key.reads(name))
+    }
+
     fn facts<'a>(&self, headers: impl Iterator<Item = Header<'a>>) -> Facts<'a> {
         let mut facts = Facts::default();
         for (name, value) in headers {
-            match name.len() {
-                8 if name.eq_ignore_ascii_case(SHADOW_HEADER) => facts.is_copy = true,
-                14 if name.eq_ignore_ascii_case(b"content-length") => {
-                    facts.content_length = parse_length(value);
-                }
-                13 if name.eq_ignore_ascii_case(b"x-http-method") => facts.overrides_method = true,
-                17 if name.eq_ignore_ascii_case(b"x-method-override") => facts.overrides_method = true,
-                22 if name.eq_ignore_ascii_case(b"x-http-method-override") => facts.overrides_method = true,
-                7 if name.eq_ignore_ascii_case(b"upgrade") => facts.overrides_method = true,
-                _ => {}
+            match Known::of(name) {
+                Some(Known::Tag) => facts.is_copy = true,
+                Some(Known::Length) => facts.content_length = parse_length(value),
+                Some(Known::Override) => facts.overrides_method = true,
+                None => {}
             }
             if let Some((key, _)) = &self.sticky
                 && facts.key.is_none()
@@ -429,6 +429,30 @@ fn cut<'a>(pieces: &'a [&'a [u8]], limit: u64) -> (&'a [&'a [u8]], &'a [u8]) {
     (pieces, &[])
 }
 
+/// A header that admission acts on.
+enum Known {
+    /// The request is a copy.
+    Tag,
+    Length,
+    /// The request may be something else than its method says.
+    Override,
+}
+
+impl Known {
+    fn of(name: &[u8]) -> Option<Self> {
+        let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+        match name.len() {
+            7 if is(b"upgrade") => Some(Self::Override),
+            8 if is(SHADOW_HEADER) => Some(Self::Tag),
+            13 if is(b"x-http-method") => Some(Self::Override),
+            14 if is(b"content-length") => Some(Self::Length),
+            17 if is(b"x-method-override") => Some(Self::Override),
+            22 if is(b"x-http-method-override") => Some(Self::Override),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Default)]
 struct Facts<'a> {
     is_copy: bool,
@@ -442,18 +466,25 @@ fn parse_length(value: &[u8]) -> u64 {
     std::str::from_utf8(value).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
+/// Where clients put their credential.
+const CREDENTIALS: [&[u8]; 3] = [b"authorization", b"x-api-key", b"api-key"];
+
 impl StickyKey {
+    fn reads(&self, name: &[u8]) -> bool {
+        match self {
+            Self::Header(header) => name.eq_ignore_ascii_case(header),
+            Self::Cookie(_) => name.eq_ignore_ascii_case(b"cookie"),
+            Self::ApiKey => CREDENTIALS.iter().any(|known| name.eq_ignore_ascii_case(known)),
+        }
+    }
+
     fn find<'a>(&self, name: &[u8], value: &'a [u8]) -> Option<&'a [u8]> {
         match self {
-            Self::Header(header) => name.eq_ignore_ascii_case(header).then_some(value),
-            Self::ApiKey => {
-                let known: [&[u8]; 3] = [b"authorization", b"x-api-key", b"api-key"];
-                known.iter().any(|known| name.eq_ignore_ascii_case(known)).then_some(value)
-            }
-            Self::Cookie(cookie) if name.eq_ignore_ascii_case(b"cookie") => value
+            _ if !self.reads(name) => None,
+            Self::Cookie(cookie) => value
                 .split(|byte| *byte == b';')
                 .find_map(|pair| pair.trim_ascii().strip_prefix(cookie.as_slice())?.strip_prefix(b"=")),
-            Self::Cookie(_) => None,
+            Self::Header(_) | Self::ApiKey => Some(value),
         }
     }
 }

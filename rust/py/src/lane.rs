@@ -7,12 +7,11 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
-use pyo3::types::PyList;
 use shadowlane_core::frame::Exchange;
 use shadowlane_core::lane::{Lane as Core, Options, StickyKey, Ticket as CoreTicket};
 use shadowlane_core::reason::Reason;
 
-use crate::convert::{Body, Headers, Text, invalid, pair, raise};
+use crate::convert::{Body, Headers, Text, WantedHeaders, invalid, raise};
 
 /// An admitted request. Give it to `Lane.offer` or `Lane.drop`; one that is forgotten counts as `prod_failed`.
 #[pyclass(frozen, module = "shadowlane._core")]
@@ -108,21 +107,8 @@ impl Lane {
     /// `method`: upper case. `target`: the path as sent; a query may follow. `headers`: `(name, value)` pairs of bytes.
     fn admit(&self, method: &str, target: &str, headers: &Bound<'_, PyAny>) -> PyResult<Option<Ticket>> {
         let core = self.current();
-        let admitted = if let Ok(list) = headers.cast::<PyList>() {
-            // One pass over the list without a copy of it: this runs for every request.
-            let mut held = Vec::new();
-            let mut failed = None;
-            for item in list.iter() {
-                match pair(&item) {
-                    Ok(found) => held.push(found),
-                    Err(error) => failed = Some(error),
-                }
-            }
-            if let Some(error) = failed {
-                return Err(error);
-            }
-            let pairs = held.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-            catch_unwind(AssertUnwindSafe(|| core.admit(method.as_bytes(), target.as_bytes(), pairs)))
+        let admitted = if let Some(read) = WantedHeaders::new(headers, |name| core.reads_header(name)) {
+            catch_unwind(AssertUnwindSafe(|| core.admit(method.as_bytes(), target.as_bytes(), read.iter())))
         } else {
             let headers = Headers::new(headers)?;
             catch_unwind(AssertUnwindSafe(|| core.admit(method.as_bytes(), target.as_bytes(), headers.iter())))
