@@ -98,7 +98,8 @@ class SamplingConfig(_Section, frozen=True):
 
 
 class LimitsConfig(_Section, frozen=True):
-    """``[limits]``: the hard cap over all processes of the lane, and the caps of routes and tenants under it."""
+    """``[limits]``: the hard cap over all processes, the caps of routes and tenants under it, and what happens when
+    the worker falls behind."""
 
     qps: float = 50.0
     burst: int = 50
@@ -111,6 +112,14 @@ class LimitsConfig(_Section, frozen=True):
     """Whose request it is: ``header:NAME``, ``cookie:NAME`` or ``api_key``. Requests without it are one tenant."""
     tenant_qps: float = 0.0
     """The most of each tenant a second; 0: no such cap."""
+    backpressure: Literal["drop_newest", "shed"] = "drop_newest"
+    """``"drop_newest"``: a copy that finds the ring full is dropped. ``"shed"``: no copy is started above the mark."""
+    shed_above: float = 0.8
+    """With ``"shed"``: the fill of the process's ring, as a share, above which admission refuses."""
+
+    def shed_mark(self) -> float:
+        """The fill above which admission refuses; 1 never does."""
+        return self.shed_above if self.backpressure == "shed" else 1.0
 
 
 class RoutesConfig(_Section, frozen=True):
@@ -384,8 +393,8 @@ def _problem(config: Config) -> str | None:
         return bad("lane.name", lane.name, "use 1 to 64 of a-z, 0-9, '_', '.', '-', starting with a letter or digit")
     if lane.directory and not Path(lane.directory).is_absolute():
         return bad("lane.directory", lane.directory, "give an absolute path, or leave it empty")
-    if not 65536 <= lane.ring_bytes <= 1 << 32 or lane.ring_bytes & (lane.ring_bytes - 1):
-        return bad("lane.ring_bytes", lane.ring_bytes, "use a power of two from 65536 to 4294967296")
+    if not 65536 <= lane.ring_bytes <= 1 << 30 or lane.ring_bytes & (lane.ring_bytes - 1):
+        return bad("lane.ring_bytes", lane.ring_bytes, "use a power of two from 65536 to 1073741824")
     if not 1024 <= lane.max_body_bytes <= lane.ring_bytes // 4:
         return bad(
             "lane.max_body_bytes",
@@ -409,6 +418,8 @@ def _problem(config: Config) -> str | None:
     problem = _caps_problem(limits)
     if problem:
         return problem
+    if not 0 < limits.shed_above < 1:
+        return bad("limits.shed_above", limits.shed_above, "use more than 0 and less than 1, a share of the ring")
     for preset in config.routes.presets:
         if preset not in PRESETS:
             return bad("routes.presets", preset, f"unknown preset; known: {', '.join(PRESETS)}")
