@@ -42,6 +42,12 @@ class _NoPairs:
     ) -> Iterator[StoredPair]:
         yield from ()
 
+    def differing_places(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]:
+        return []
+
+    def judge_state(self) -> str:
+        return ""
+
 
 @contextlib.contextmanager
 def _reading(config: Config, status: dict[str, Any]) -> Iterator[PairSource]:

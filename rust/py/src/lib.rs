@@ -20,9 +20,9 @@ mod _core {
     use pyo3::types::PyTuple;
 
     #[pymodule_export]
-    use crate::drain::{Drainer, check_directory, lane_status, set_enabled};
+    use crate::drain::{Drainer, check_directory, lane_status, lane_times, set_enabled};
     #[pymodule_export]
-    use crate::lane::{Lane, Ticket};
+    use crate::lane::{Lane, Ticket, Timer};
     #[pymodule_export]
     use crate::samplers::{RateLimiter, RatioSampler, Reservoir, StickySampler, WeightedReservoir, request_hash};
     #[pymodule_export]

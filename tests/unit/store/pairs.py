@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from shadowlane.types import REASONS, Copy, Outcome, Pair, Scores
+from shadowlane.types import REASONS, Copy, GroupReading, JudgeVerdict, Outcome, Pair, PlaceDiffers, Scores
 
 HOUR_NS = 3_600 * 10**9
 DAY_NS = 24 * HOUR_NS
@@ -43,6 +43,24 @@ _name = st.binary(min_size=1, max_size=12)
 _headers = st.lists(st.tuples(_name, st.binary(max_size=20)), max_size=4).map(tuple)
 _body = st.binary(max_size=300)
 _share = st.none() | st.floats(0, 2, allow_nan=False)
+_state = st.sampled_from(("convergent", "divergent", "recursive", "chaotic"))
+_group = st.builds(
+    GroupReading,
+    number=st.integers(0, 1 << 40),
+    seen=st.integers(1, 1 << 40),
+    prod=_state,
+    shadow=_state,
+    prod_flip=st.booleans(),
+    flip=st.booleans(),
+    trend=_state | st.just(""),
+)
+_places = st.lists(
+    st.builds(PlaceDiffers, _text, _text, st.sampled_from(("type", "value", "missing", "extra")), _text, _text),
+    max_size=3,
+).map(tuple)
+_verdict = st.builds(
+    JudgeVerdict, verdict=st.sampled_from(("same", "prod_better", "inconsistent")), why=_text, model=_text
+)
 
 
 @st.composite
@@ -86,6 +104,9 @@ def pairs(draw: st.DrawFn) -> Pair:
             index_agrees=draw(st.none() | st.booleans()),
             state=draw(st.sampled_from(("", "convergent", "divergent", "recursive", "chaotic"))),
             note=draw(_text),
+            group=draw(st.none() | _group),
+            differences=draw(st.none() | _places),
+            judge=draw(st.none() | _verdict),
         ),
         prod_text=draw(_text),
         shadow_text=draw(_text),
