@@ -42,6 +42,11 @@ __all__ = [
 ]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}\Z")
+_ROUTE = re.compile(r"[A-Z]+ [/*]\S*\Z")
+_ROUTE_HELP = 'write METHOD and a path pattern, for example "POST /search"'
+# A field name, or a cookie's name, is a token (RFC 9110 §5.6.2, RFC 6265 §4.1.1).
+_KEY = re.compile(r"(?:(?:header|cookie):[!#$%&'*+.^_`|~0-9A-Za-z-]+|api_key|json:/(?:[^~]|~[01])*)\Z")
+_KEYS = '"header:x-user-id", "cookie:session" or "api_key"'
 
 PRESETS: dict[str, tuple[str, ...]] = {
     # Inference endpoints answer and, unless asked to, keep nothing. Files, batches, assistants, threads,
@@ -86,13 +91,26 @@ class SamplingConfig(_Section, frozen=True):
     seed: int | None = None
     """``None``: random for each lane. Give one to repeat a run."""
     key: str = ""
+    """What makes a request somebody's: ``header:NAME``, ``cookie:NAME``, ``api_key`` (``authorization``, ``x-api-key`` or
+    ``api-key``), or ``json:/POINTER`` into the JSON request body (RFC 6901). A request without it is not mirrored. The
+    body is not there at admission: with ``json:`` every eligible request is captured, its body read when prod has
+    answered, and those that are not in the sample are left there, as ``sampled_out``; a header costs less."""
 
 
 class LimitsConfig(_Section, frozen=True):
-    """``[limits]``: the hard cap over all processes of the lane."""
+    """``[limits]``: the hard cap over all processes of the lane, and the caps of routes and tenants under it."""
 
     qps: float = 50.0
     burst: int = 50
+    routes: dict[str, float] = {}
+    """``METHOD /path`` patterns and the most of each a second; the first that matches holds. The burst of a route, as of a
+    tenant, is what comes in one second, and at least one request."""
+    weights: dict[str, int] = {}
+    """``METHOD /path`` patterns and how many units of every cap one request costs; others cost 1."""
+    tenant_key: str = ""
+    """Whose request it is: ``header:NAME``, ``cookie:NAME`` or ``api_key``. Requests without it are one tenant together."""
+    tenant_qps: float = 0.0
+    """The most of each tenant a second; 0: no such cap."""
 
 
 class RoutesConfig(_Section, frozen=True):
@@ -105,6 +123,9 @@ class RoutesConfig(_Section, frozen=True):
     """Path patterns; when given, only these are mirrored."""
     exclude: tuple[str, ...] = ()
     """Path patterns that are never mirrored."""
+    timed: tuple[str, ...] = ()
+    """``METHOD /path`` patterns whose own overhead ``status`` shows, before those of ``limits.routes``, ``read`` and
+    ``include``: 15 in all, everything else is one more."""
 
     def read_patterns(self) -> tuple[str, ...]:
         """Every ``METHOD /path`` pattern that is declared a read, presets first."""
@@ -214,6 +235,13 @@ class ShadowConfig(_Section, frozen=True):
     credential_prefix: str = "Bearer "
     ratio: float = 1.0
     """Share of the mirrored traffic that this shadow gets."""
+    sample: Literal["independent", "identical"] = "independent"
+    """With a ``ratio`` below 1: drawn for itself, or the same copies as every other shadow that says ``identical`` (those
+    of a smaller ratio are among those of a larger one)."""
+    qps: float = 0.0
+    """The most copies a second that this shadow gets, under the lane's cap; 0: no cap of its own."""
+    burst: int = 0
+    """Copies that may come at once under ``qps``; 0: what comes in one second."""
     timeout_s: float = 30.0
     concurrency: int = 16
     model: str = ""
@@ -225,6 +253,10 @@ class ShadowConfig(_Section, frozen=True):
     """A PEM bundle for a private certificate authority. Verification cannot be switched off."""
     trust_env: bool = False
     """Use ``HTTP_PROXY`` and friends from the environment."""
+
+    def salt(self, name: str) -> str:
+        """The salt of its sample: equal salts take the same copies."""
+        return "" if self.sample == "identical" else name
 
     def credential(self, environ: Mapping[str, str] | None = None) -> tuple[bytes, bytes] | None:
         """The header that authenticates at the shadow, or ``None``. Raises ConfigError when the variable is unset."""
@@ -366,20 +398,24 @@ def _problem(config: Config) -> str | None:
         return bad("sampling.ratio", sampling.ratio, "use more than 0 and at most 1; to stop mirroring: shadowlane off")
     if sampling.seed is not None and not 0 <= sampling.seed < 1 << 64:
         return bad("sampling.seed", sampling.seed, "use a whole number from 0 to 2^64-1")
-    if sampling.mode == "sticky" and not re.match(r"header:[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z", sampling.key):
-        return bad("sampling.key", sampling.key, 'sticky sampling needs a key, for example "header:x-user-id"')
+    if sampling.mode == "sticky" and not _KEY.match(sampling.key):
+        return bad("sampling.key", sampling.key, f'sticky sampling needs a key: {_KEYS}, or "json:/user"')
     if sampling.mode == "ratio" and sampling.key:
         return bad("sampling.key", sampling.key, 'only sampling.mode = "sticky" uses a key; remove it')
     if not 0 < limits.qps <= 1e6:
         return bad("limits.qps", limits.qps, "use more than 0 and at most 1000000 copies a second")
     if not 1 <= limits.burst <= 1_000_000:
         return bad("limits.burst", limits.burst, "use 1 to 1000000")
+    problem = _caps_problem(limits)
+    if problem:
+        return problem
     for preset in config.routes.presets:
         if preset not in PRESETS:
             return bad("routes.presets", preset, f"unknown preset; known: {', '.join(PRESETS)}")
-    for pattern in config.routes.read:
-        if not re.match(r"[A-Z]+ [/*]\S*\Z", pattern):
-            return bad("routes.read", pattern, 'write METHOD and a path pattern, for example "POST /search"')
+    for field in ("read", "timed"):
+        for pattern in getattr(config.routes, field):
+            if not _ROUTE.match(pattern):
+                return bad(f"routes.{field}", pattern, _ROUTE_HELP)
     for field in ("include", "exclude"):
         for pattern in getattr(config.routes, field):
             if not re.match(r"[/*]\S*\Z", pattern):
@@ -433,6 +469,27 @@ def _score_problem(score: ScoreConfig) -> str | None:
     return None
 
 
+def _caps_problem(limits: LimitsConfig) -> str | None:
+    for field, values in (("routes", limits.routes), ("weights", limits.weights)):
+        for pattern in values:
+            if not _ROUTE.match(pattern):
+                return f"limits.{field} = {pattern!r}: {_ROUTE_HELP}"
+    for pattern, qps in limits.routes.items():
+        if not 0 < qps <= 1e6:
+            return f"limits.routes.{pattern!r} = {qps!r}: use more than 0 and at most 1000000 requests a second"
+    for pattern, weight in limits.weights.items():
+        if not 1 <= weight <= limits.burst:
+            return (
+                f"limits.weights.{pattern!r} = {weight!r}: use 1 to limits.burst ({limits.burst}), or it never passes"
+            )
+    if not 0 <= limits.tenant_qps <= 1e6:
+        return f"limits.tenant_qps = {limits.tenant_qps!r}: use 0 (no cap) to 1000000 requests a second"
+    key = limits.tenant_key
+    if (key or limits.tenant_qps) and (not _KEY.match(key) or key.startswith("json:")):
+        return f"limits.tenant_key = {key!r}: use {_KEYS}"
+    return None
+
+
 def _judge_problem(judge: JudgeConfig, arms: Mapping[str, ShadowConfig]) -> str | None:
     shape = ShadowConfig(url=judge.url, timeout_s=judge.timeout_s, concurrency=judge.concurrency, ca_file=judge.ca_file)
     problem = _shadow_problem(shape)
@@ -480,6 +537,10 @@ def _shadow_problem(shadow: ShadowConfig) -> str | None:
         return f"url = {shadow.url!r}: a query or fragment has no meaning here; remove it"
     if not 0 < shadow.ratio <= 1:
         return f"ratio = {shadow.ratio!r}: use more than 0 and at most 1, or remove the shadow"
+    if not 0 <= shadow.qps <= 1e6:
+        return f"qps = {shadow.qps!r}: use 0 (no cap of its own) to 1000000 copies a second"
+    if not 0 <= shadow.burst <= 1_000_000:
+        return f"burst = {shadow.burst!r}: use 0 (what comes in one second) to 1000000"
     if not 0 < shadow.timeout_s <= 3600:
         return f"timeout_s = {shadow.timeout_s!r}: use more than 0 and at most 3600 seconds"
     if not 1 <= shadow.concurrency <= 4096:

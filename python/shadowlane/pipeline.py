@@ -81,12 +81,14 @@ class _Sanitizer(Protocol):
 class Arm:
     """One service that gets copies: its transport, its share of the mirrored traffic, its bound on concurrency."""
 
-    def __init__(self, name: str, transport: _Transport, *, ratio: float, concurrency: int) -> None:
+    def __init__(
+        self, name: str, transport: _Transport, *, ratio: float, concurrency: int, salt: str | None = None
+    ) -> None:
         self.name = name
         self.transport = transport
         self.slots = asyncio.Semaphore(concurrency)
         # By shadow_id, so that a redelivered copy meets the same decision.
-        self._sampler = StickySampler(ratio, salt=name) if ratio < 1 else None
+        self._sampler = StickySampler(ratio, salt=name if salt is None else salt) if ratio < 1 else None
 
     def takes(self, copy: Copy) -> bool:
         return self._sampler is None or self._sampler.take(copy.shadow_id.encode())

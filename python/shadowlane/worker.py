@@ -133,7 +133,13 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
         loop.add_signal_handler(number, stop.set)
     drainer.beat()
     arms = [
-        Arm(name, open_transport(name, arm, arm.credential()), ratio=arm.ratio, concurrency=arm.concurrency)
+        Arm(
+            name,
+            open_transport(name, arm, arm.credential()),
+            ratio=arm.ratio,
+            concurrency=arm.concurrency,
+            salt=arm.salt(name),
+        )
         for name, arm in config.arms().items()
     ]
     store = open_store(config.store)

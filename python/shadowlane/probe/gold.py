@@ -22,7 +22,7 @@ _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=20_000)]
 
 
 class GoldItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One line: ``{"question": ..., "id": ..., "paraphrases": [...], "sections": [...]}``. Only the question must be."""
+    """One line: ``{"question": ..., "id": ..., "paraphrases": [...], "sections": [...]}``; the question must be."""
 
     question: _Text
     id: Annotated[str, msgspec.Meta(max_length=200)] = ""

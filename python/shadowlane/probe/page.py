@@ -32,8 +32,8 @@ def render_page(verdict: ProbeVerdict, *, title: str, prod: str, shadow: str) ->
     items = "".join(_item(item) for item in order)
     foot = (
         f"<footer>ΔS by {_e(verdict.embedder)}: below 0.40 stable, below 0.60 transitional, else critical. λ of "
-        "each service's runs against the group's medoid: → convergent, ← collapsed, &lt;&gt; recursive, × chaotic; the seeds "
-        "of a wording stand side by side. Marked words are only on that side.</footer>\n"
+        "each service's runs against the group's medoid: → convergent, ← collapsed, &lt;&gt; recursive, × chaotic; "
+        "the seeds of a wording stand side by side. Marked words are only on that side.</footer>\n"
     )
     return page(f"shadowlane probe: {title}", f"{head}{_tiles(verdict)}{items}{foot}")
 
@@ -73,7 +73,7 @@ def _item(item: ItemVerdict) -> str:
         f'{_ITEM[item.ok]}</span><span class="asked" dir="auto">{_e(item.question)}</span>'
         f'<span class="soft num">λ {_e(_states(item, "shadow"))} <span class="soft">(prod {_e(_states(item, "prod"))})'
         f'</span></span><code class="hash">{_e(item.id)}</code></summary>'
-        f'<div class="side"><table class="rules num">{_criteria(item.criteria)}</table></div>{pairs}</details>\n'
+        f'<div class="case"><table class="rules num">{_criteria(item.criteria)}</table></div>{pairs}</details>\n'
     )
 
 
@@ -97,7 +97,7 @@ def _pair(item: ItemVerdict, pair: PairScore) -> str:
     empty = '<span class="soft">(empty)</span>'
     fell = f'<div class="hash">{_e(pair.shadow_why)}</div>' if pair.shadow_why else ""
     return (
-        f'<div class="side"><span class="pill num {tone}">{delta}</span> <span dir="auto">'
+        f'<div class="case"><span class="pill num {tone}">{delta}</span> <span dir="auto">'
         f"{_e(item.wordings[pair.wording])}</span>{facts}</div>"
         f'<div class="sides"><div class="side prod"><h4><b>prod</b></h4><div class="answer" dir="auto">{prod or empty}'
         f'</div></div><div class="side shadow"><h4><b>shadow</b></h4><div class="answer" dir="auto">{shadow or empty}'

@@ -22,6 +22,7 @@ use crate::reason::Reason;
 use crate::ring::{Consumer, Memory, Step};
 use crate::sanitize::{Body, Findings, Sanitizer};
 use crate::status::ring_ids;
+use crate::times::TimesSums;
 
 /// How often a ring's process is looked up, in ns: a look costs a few system calls.
 const LIVENESS_EVERY_NS: u64 = 200_000_000;
@@ -72,18 +73,24 @@ struct Reader {
     id: u64,
     consumer: Consumer<RingFile>,
     producer: Identity,
-    gone: bool,
+    dead: bool,
     looked_ns: u64,
 }
 
 impl Reader {
-    /// Whether the ring's process will never write again. Looked up now and then; once gone, gone for ever.
-    fn is_gone(&mut self, now_ns: u64) -> bool {
-        if !self.gone && now_ns.saturating_sub(self.looked_ns) >= LIVENESS_EVERY_NS {
+    /// Whether the ring's process is proven dead. Looked up now and then; once dead, dead for ever.
+    fn is_dead(&mut self, now_ns: u64) -> bool {
+        if !self.dead && now_ns.saturating_sub(self.looked_ns) >= LIVENESS_EVERY_NS {
             self.looked_ns = now_ns;
-            self.gone = self.closed() || self.producer.is_dead();
+            self.dead = self.producer.is_dead();
         }
-        self.gone
+        self.dead
+    }
+
+    /// Whether no new record will come. A process that has closed its ring and lives may still be finishing a record
+    /// that another of its threads had claimed: such a ring is gone when it is empty, and its claims are waited for.
+    fn is_gone(&mut self, now_ns: u64) -> bool {
+        self.closed() || self.is_dead(now_ns)
     }
 
     fn closed(&self) -> bool {
@@ -185,17 +192,17 @@ impl Drainer {
 
     fn drain_one(&mut self, index: usize, now: u64) -> Option<DrainedCopy> {
         let reader = self.readers.get_mut(index)?;
-        let gone = reader.is_gone(now);
+        let dead = reader.is_dead(now);
         let (id, sanitizer, ignore) = (reader.id, &self.sanitizer, &self.ignore);
         let read = |bytes: &[u8]| Frame::decode(bytes).ok().map(|frame| sanitize(sanitizer, ignore, &frame));
-        match reader.consumer.next(gone, read) {
+        match reader.consumer.next(dead, read) {
             Step::Record(drained) => {
                 let mut copy = drained.value;
                 copy.ring = id;
                 copy.seq = drained.seq;
                 Some(copy)
             }
-            Step::Empty | Step::Blocked => None,
+            Step::Empty | Step::Blocked | Step::Broken => None,
         }
     }
 
@@ -208,6 +215,8 @@ impl Drainer {
         }
         for reader in &mut self.readers {
             reader.consumer.release();
+            let mirrored = reader.consumer.memory().header().counters.mirrored.load(Ordering::Acquire);
+            reader.consumer.settle(mirrored);
         }
     }
 
@@ -230,7 +239,7 @@ impl Drainer {
                     id,
                     producer: ring.producer(),
                     consumer: Consumer::new(ring),
-                    gone: false,
+                    dead: false,
                     looked_ns: 0,
                 }),
                 Err(_) => {
@@ -260,17 +269,21 @@ impl Drainer {
         let journal = &reader.consumer.memory().cursors().journal;
         let mut totals = reader.consumer.memory().header().counters.read();
         let acked = journal.acked.load(Ordering::Acquire);
-        let corrupt = journal.corrupt.load(Ordering::Acquire);
         // What was really committed is what was really read. The rest of what was started and not dropped was in the
         // hands of a process that died.
-        totals.mirrored = acked + corrupt;
+        totals.mirrored = acked;
+        let lost = totals.started.saturating_sub(totals.settled());
         totals.acked = acked;
-        totals.corrupt = corrupt;
-        totals.dropped[Reason::ProducerDied as usize] += totals.started.saturating_sub(totals.settled());
+        totals.corrupt = journal.corrupt.load(Ordering::Acquire).min(lost);
+        totals.dropped[Reason::ProducerDied as usize] += lost;
         let mut sum = header.retired.read();
-        sum.add(&totals.without_corrupt());
+        sum.add(&totals);
+        let mut times = TimesSums::default();
+        header.retired_times.add_to(&mut times);
+        reader.consumer.memory().header().times.add_to(&mut times);
         header.retire_generation.fetch_or(1, Ordering::AcqRel);
         header.retiring.write(&sum);
+        header.retiring_times.write(&times);
         header.retire_ring.store(reader.id, Ordering::Release);
         self.finish_retirement();
     }
@@ -281,6 +294,9 @@ impl Drainer {
         if ring != 0 {
             let sum: Totals = header.retiring.read();
             header.retired.write(&sum);
+            let mut times = TimesSums::default();
+            header.retiring_times.add_to(&mut times);
+            header.retired_times.write(&times);
             // Gone already when a predecessor was killed after this.
             let _ = fs::remove_file(RingFile::path_of(&self.directory, ring));
             header.retire_ring.store(0, Ordering::Release);

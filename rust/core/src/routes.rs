@@ -38,10 +38,68 @@ impl Glob {
     }
 }
 
+/// A `METHOD /path` pattern.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    method: Vec<u8>,
+    path: Glob,
+}
+
+impl Pattern {
+    /// [`Error::Invalid`], naming `field`, for a text that is none.
+    pub fn parse(field: &'static str, text: &str) -> Result<Self> {
+        match text.split_once(' ') {
+            Some((method, path))
+                if !method.is_empty()
+                    && method.bytes().all(|byte| byte.is_ascii_uppercase())
+                    && path.starts_with(['/', '*']) =>
+            {
+                Ok(Self { method: method.as_bytes().to_vec(), path: Glob(path.as_bytes().to_vec()) })
+            }
+            _ => Err(Error::Invalid {
+                field,
+                why: format!("{text:?} is not \"METHOD /path\", for example \"POST /search\""),
+            }),
+        }
+    }
+
+    /// Whether a request is meant. `path` is as sent, without the query.
+    pub fn matches(&self, method: &[u8], path: &[u8]) -> bool {
+        self.method == method && self.path.matches(path)
+    }
+}
+
+/// Routes that are told apart in what is measured, by `METHOD /path` or by `/path` alone.
+#[derive(Clone, Debug, Default)]
+pub struct NamedRoutes {
+    routes: Vec<(Option<Vec<u8>>, Glob)>,
+}
+
+impl NamedRoutes {
+    /// From patterns; the first that matches a request is its route.
+    pub fn new(patterns: &[String]) -> Result<Self> {
+        let routes = patterns
+            .iter()
+            .map(|text| match text.split_once(' ') {
+                Some(_) => Pattern::parse("routes.timed", text).map(|pattern| (Some(pattern.method), pattern.path)),
+                None => Ok((None, Glob(text.as_bytes().to_vec()))),
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { routes })
+    }
+
+    /// 1 for the first pattern, and so on; 0 when none matches.
+    pub fn place(&self, method: &[u8], path: &[u8]) -> usize {
+        let matches =
+            |(of, glob): &(Option<Vec<u8>>, Glob)| of.as_ref().is_none_or(|of| of == method) && glob.matches(path);
+        self.routes.iter().position(matches).map_or(0, |place| place + 1)
+    }
+}
+
 /// The routes of a configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
-    read: Vec<(Vec<u8>, Glob)>,
+    read: Vec<Pattern>,
     include: Vec<Glob>,
     exclude: Vec<Glob>,
 }
@@ -50,22 +108,7 @@ impl Routes {
     /// `read`: `METHOD /path` patterns; `include`, `exclude`: path patterns. [`Error::Invalid`] for a pattern that is not
     /// one.
     pub fn new(read: &[String], include: &[String], exclude: &[String]) -> Result<Self> {
-        let read = read
-            .iter()
-            .map(|pattern| match pattern.split_once(' ') {
-                Some((method, path))
-                    if !method.is_empty()
-                        && method.bytes().all(|byte| byte.is_ascii_uppercase())
-                        && path.starts_with(['/', '*']) =>
-                {
-                    Ok((method.as_bytes().to_vec(), Glob(path.as_bytes().to_vec())))
-                }
-                _ => Err(Error::Invalid {
-                    field: "routes.read",
-                    why: format!("{pattern:?} is not \"METHOD /path\", for example \"POST /search\""),
-                }),
-            })
-            .collect::<Result<_>>()?;
+        let read = read.iter().map(|text| Pattern::parse("routes.read", text)).collect::<Result<_>>()?;
         let paths = |field: &'static str, patterns: &[String]| {
             patterns
                 .iter()
@@ -89,10 +132,10 @@ impl Routes {
         if method != b"GET" && method != b"HEAD" {
             let mut named = false;
             let mut read = false;
-            for (of, glob) in &self.read {
-                if of == method {
+            for pattern in &self.read {
+                if pattern.method == method {
                     named = true;
-                    read = read || glob.matches(path);
+                    read = read || pattern.path.matches(path);
                 }
             }
             if !named {
