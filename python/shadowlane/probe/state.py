@@ -85,9 +85,7 @@ class RunState:
             ) from None
         try:
             self._lock()
-            if fresh:
-                os.ftruncate(self._file, 0)
-            self._read(fingerprint)
+            self._read(fingerprint, fresh)
         except BaseException:
             os.close(self._file)
             raise
@@ -112,9 +110,11 @@ class RunState:
                 f"--state = {str(self.path)!r}: another probe is using it; wait for it, or name another file"
             ) from None
 
-    def _read(self, fingerprint: str) -> None:
+    def _read(self, fingerprint: str, fresh: bool) -> None:
         with os.fdopen(os.dup(self._file), "rb") as file:
             lines = file.read().splitlines(keepends=True)
+        if fresh and lines and self._head(lines[0]):
+            lines = []  # only a probe's own file is ever emptied
         whole = 0
         head: _Head | None = None
         for line in lines:
@@ -143,6 +143,13 @@ class RunState:
         os.lseek(self._file, 0, os.SEEK_END)
         if head is None:
             self._write(_Head(_FORMAT, fingerprint))
+
+    @staticmethod
+    def _head(line: bytes) -> bool:
+        try:
+            return isinstance(_DECODER.decode(line), _Head)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return False
 
     def _remember(self, record: Run | Wordings) -> None:
         if isinstance(record, Wordings):
