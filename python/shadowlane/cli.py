@@ -82,6 +82,11 @@ def _parser() -> argparse.ArgumentParser:
     gate = command("gate", _gate, "Say GRADUATE, HOLD or REJECT, with the evidence; exit 0 only for GRADUATE.")
     gate.add_argument("--shadow", default=None, help="the shadow's name (default: all of them)")
 
+    from .guard.proxy.command import add_arguments
+
+    text = "Run the shadow's forward proxy: reads to listed hosts pass, writes are refused."
+    add_arguments(command("guard", _guard, text, configured=False))
+
     command("doctor", _doctor, "Check configuration, directories, shared memory, extras and shadows.")
     return parser
 
@@ -170,6 +175,12 @@ def _gate(options: argparse.Namespace) -> int:
     from .observe.command import run_gate
 
     return run_gate(config, shadow=options.shadow, as_json=options.json)
+
+
+def _guard(options: argparse.Namespace) -> int:
+    from .guard.proxy.command import run_guard
+
+    return run_guard(options)
 
 
 def _doctor(options: argparse.Namespace) -> int:
