@@ -2,8 +2,8 @@
 
 The tag is ``x-shadow: 1`` with ``x-shadow-id`` and ``x-shadow-req-hash``. Anybody can write a header; where that
 matters the lane signs it with a key that it shares with the shadow: an HTTP Message Signature (RFC 9421) with the
-algorithm ``hmac-sha256`` (§3.3.3) over method, path, query and the three headers, with ``created`` and ``nonce``. So a signature
-cannot be moved to another request, and cannot be used twice while its verifier remembers nonces.
+algorithm ``hmac-sha256`` (§3.3.3) over method, path, query and the three headers, with ``created`` and ``nonce``. So
+a signature cannot be moved to another request, and cannot be used twice while its verifier remembers nonces.
 
 Invariants: comparing takes the same time whatever differs; a replay is never accepted, because when the memory of
 nonces is full the verifier forgets the oldest and refuses everything as old as that. The body is not signed (TLS keeps

@@ -37,8 +37,11 @@ Key = TypeVar("Key", str, bytes)
 _PREFIX = "shadow=true:"
 
 
-class ShadowWriteError(ShadowlaneError, PermissionError):
-    """A write was tried while a shadow copy was answered. ``what`` names it; values are never quoted."""
+class ShadowWriteError(ShadowlaneError):
+    """A write was tried while a shadow copy was answered. ``what`` names it; values are never quoted.
+
+    It is no ``PermissionError``: clients take OSErrors for broken connections, hide them in their own or try again.
+    """
 
     def __init__(self, what: str) -> None:
         super().__init__(f"refused while a shadow copy is answered: {what}")

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from ..errors import ConfigError, MissingExtraError
-from .context import ShadowWriteError, cache_key, is_shadow
+from .context import ShadowWriteError, cache_key, is_shadow, shadow_context
 from .redis_commands import CommandTable
 
 try:
@@ -45,7 +45,7 @@ def fence(client: redis.Redis, *, confine: bool = False) -> None:
     finally:
         pool.release(connection)
     pool.disconnect()
-    _install(pool, CommandTable(reply), confine)
+    _install(pool, _SyncFence, CommandTable(reply), confine)
 
 
 async def fence_async(client: redis.asyncio.Redis, *, confine: bool = False) -> None:
@@ -58,7 +58,7 @@ async def fence_async(client: redis.asyncio.Redis, *, confine: bool = False) -> 
     finally:
         await pool.release(connection)
     await pool.disconnect()
-    _install(pool, CommandTable(reply), confine)
+    _install(pool, _AsyncFence, CommandTable(reply), confine)
 
 
 def _pool(client: Any) -> Any:
@@ -72,9 +72,9 @@ def _pool(client: Any) -> Any:
     return pool
 
 
-def _install(pool: Any, table: CommandTable, confine: bool) -> None:
+def _install(pool: Any, fenced: type[_Fence], table: CommandTable, confine: bool) -> None:
     base = pool.connection_class
-    pool.connection_class = type(f"Shadow{base.__name__}", (_Fence, base), {"table": table, "confine": confine})
+    pool.connection_class = type(f"Shadow{base.__name__}", (fenced, base), {"table": table, "confine": confine})
     pool.reset()  # connections of the class before, idle and closed, are forgotten
 
 
@@ -122,3 +122,27 @@ class _Fence:
         for place in places:
             confined[place] = cache_key(encoded[place])
         return tuple(confined)
+
+
+class _SyncFence(_Fence):
+    """The handshake (HELLO, AUTH, CLIENT ...) is the client's own and belongs to no request: it is not judged."""
+
+    def connect(self, *args: Any, **kwargs: Any) -> Any:
+        with shadow_context(None):
+            return super().connect(*args, **kwargs)  # type: ignore[misc]
+
+    def connect_check_health(self, *args: Any, **kwargs: Any) -> Any:
+        with shadow_context(None):
+            return super().connect_check_health(*args, **kwargs)  # type: ignore[misc]
+
+
+class _AsyncFence(_Fence):
+    """:class:`_SyncFence` for asyncio."""
+
+    async def connect(self, *args: Any, **kwargs: Any) -> Any:
+        with shadow_context(None):
+            return await super().connect(*args, **kwargs)  # type: ignore[misc]
+
+    async def connect_check_health(self, *args: Any, **kwargs: Any) -> Any:
+        with shadow_context(None):
+            return await super().connect_check_health(*args, **kwargs)  # type: ignore[misc]

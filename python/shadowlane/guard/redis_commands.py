@@ -18,7 +18,7 @@ import msgspec
 __all__ = ["Command", "CommandTable"]
 
 # They change the connection or ask the server for its state, and are in no category that says so alone.
-_HARMLESS = frozenset({"time", "info", "role", "lastsave", "wait", "client|setinfo"})
+_HARMLESS = frozenset({"time", "info", "role", "lastsave", "wait"})
 _SUBSCRIBE = frozenset({"subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ssubscribe", "sunsubscribe"})
 _WRITING_SPECS = frozenset({"RW", "OW", "RM"})
 _HARD_CATEGORIES = frozenset({"@dangerous", "@admin", "@scripting"})
@@ -61,10 +61,7 @@ class CommandTable:
         """The command that ``arguments`` is, ``None`` when the server did not name it."""
         name = arguments[0].decode("latin-1").lower()
         if name in self._containers and len(arguments) > 1:
-            full = f"{name}|{arguments[1].decode('latin-1').lower()}"
-            if full in _HARMLESS:
-                return Command(full, True, False)
-            return self._commands.get(full)
+            return self._commands.get(f"{name}|{arguments[1].decode('latin-1').lower()}")
         return self._commands.get(name)
 
     def _add(self, entry: Sequence[Any]) -> None:
@@ -78,8 +75,7 @@ class CommandTable:
         writes_keys = any(_WRITING_SPECS & set(spec["flags"]) for spec in specs)
         hard = bool(categories & _HARD_CATEGORIES)
         complete = bool(specs) and not any(
-            {"incomplete", "variable_flags"} & set(spec["flags"])
-            or "unknown" in (spec["begin_search"]["type"], spec["find_keys"]["type"])
+            "incomplete" in spec["flags"] or "unknown" in (spec["begin_search"]["type"], spec["find_keys"]["type"])
             for spec in specs
         )
         own = (

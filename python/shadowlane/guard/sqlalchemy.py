@@ -64,7 +64,8 @@ def fence(engine: Engine | AsyncEngine, *, vouched: Vouched | None = None) -> No
             check_statement(statement, dialect, parameters=formats, vouched=vouched)
 
     def begin(connection: Connection, *_: Any) -> None:
-        # In autocommit nothing begins; the session's setting, made at checkout, holds there.
+        # In autocommit nothing begins, and a two-phase transaction must begin with its own command: there the session's
+        # setting holds, made at checkout.
         if is_shadow() and name == "postgresql" and not _autocommit(connection.connection.dbapi_connection):
             cursor = connection.connection.cursor()
             try:
@@ -86,7 +87,6 @@ def fence(engine: Engine | AsyncEngine, *, vouched: Vouched | None = None) -> No
 
     event.listen(sync, "before_cursor_execute", judge)
     event.listen(sync, "begin", begin)
-    event.listen(sync, "begin_twophase", begin)
     event.listen(sync, "checkout", checkout)
     event.listen(sync, "checkin", checkin)
     if not event.contains(Session, "before_flush", _before_flush):

@@ -2,7 +2,8 @@
 
 Invariant: the policy's verdict is the first fence and the server's READ ONLY transaction the second; neither trusts the
 other. Alone, READ ONLY lets through what is no change of a table: large objects before PostgreSQL 16, ``NOTIFY``,
-advisory locks, rows of temporary tables, ``COPY TO PROGRAM``, and ``SET TRANSACTION READ WRITE`` before the first query.
+advisory locks, rows of temporary tables, ``COPY TO PROGRAM``, and ``SET TRANSACTION READ WRITE`` before the first
+query.
 """
 
 from __future__ import annotations
