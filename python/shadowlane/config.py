@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from .errors import ConfigError
+from .tag import checked_key
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -242,6 +243,8 @@ class ShadowConfig(_Section, frozen=True):
     """Name of the environment variable that holds the shadow's own credential."""
     credential_header: str = "authorization"
     credential_prefix: str = "Bearer "
+    sign_key_env: str = ""
+    """Name of the environment variable that holds the key with which the tag is signed (RFC 9421, hmac-sha256)."""
     ratio: float = 1.0
     """Share of the mirrored traffic that this shadow gets."""
     sample: Literal["independent", "identical"] = "independent"
@@ -278,6 +281,18 @@ class ShadowConfig(_Section, frozen=True):
                 "export it for the worker, or remove the field"
             )
         return self.credential_header.lower().encode("latin-1"), (self.credential_prefix + value).encode("latin-1")
+
+    def sign_key(self, environ: Mapping[str, str] | None = None) -> bytes | None:
+        """The key that signs the tag, or ``None``. Raises ConfigError when the variable is unset or too short."""
+        if not self.sign_key_env:
+            return None
+        value = (os.environ if environ is None else environ).get(self.sign_key_env, "")
+        if not value:
+            raise ConfigError(
+                f"sign_key_env = {self.sign_key_env!r}: the environment variable is not set; "
+                "export it for the worker, or remove the field"
+            )
+        return checked_key(value, f"sign_key_env = {self.sign_key_env!r}")
 
 
 class ControlConfig(ShadowConfig, frozen=True):

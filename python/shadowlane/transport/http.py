@@ -16,7 +16,7 @@ from ..config import ShadowConfig
 from ..errors import ConfigError, MissingExtraError
 from ..types import Copy, Headers, Outcome
 from .body import BodyError, BoundedBody
-from .request import request_headers, request_target, with_model
+from .request import request_headers, request_target, signature_headers, with_model
 
 if TYPE_CHECKING:
     import aiohttp
@@ -47,6 +47,7 @@ class HttpTransport:
         self._name = name
         self._shadow = shadow
         self._credential = credential
+        self._sign_key = shadow.sign_key()
         self._clock_ns = clock_ns
         self._tls = _tls(name, shadow)
         self._session: aiohttp.ClientSession | None = None
@@ -99,6 +100,8 @@ class HttpTransport:
         body = with_model(copy.body, self._shadow.model) if self._shadow.model else copy.body
         url = URL(request_target(self._shadow.url, copy.target), encoded=True)
         headers = request_headers(copy, self._credential)
+        if self._sign_key is not None:
+            headers += signature_headers(self._sign_key, copy, url.raw_path_qs)
         async with self._opened().request(
             copy.method, url, headers=headers, data=body or None, allow_redirects=False
         ) as response:
