@@ -3,10 +3,12 @@ from collections.abc import Sequence
 from typing import Any, Literal, final
 
 __all__ = [
+    "PRESET_NAMES",
     "REASONS",
     "Drainer",
     "Finding",
     "Lane",
+    "Policy",
     "RateLimiter",
     "RatioSampler",
     "Redactor",
@@ -16,6 +18,7 @@ __all__ = [
     "Ticket",
     "WeightedReservoir",
     "__version__",
+    "canonical_json",
     "check_directory",
     "classify_graphql",
     "classify_jsonrpc",
@@ -25,9 +28,11 @@ __all__ = [
     "lane_status",
     "normalise_llm_body",
     "request_hash",
+    "rewrite_model",
     "set_enabled",
 ]
 __version__: str
+PRESET_NAMES: tuple[str, ...]
 REASONS: tuple[str, ...]
 
 @final
@@ -87,6 +92,7 @@ class Sanitizer:
         secret_names: Sequence[str] = ...,
         allow_values: Sequence[str] = ...,
     ) -> Sanitizer: ...
+    def text(self, text: str) -> str: ...
     def response(
         self, headers: Sequence[tuple[bytes, bytes]], body: bytes, cut: bool
     ) -> tuple[list[tuple[bytes, bytes]], bytes, dict[str, int], str]: ...
@@ -119,6 +125,7 @@ class Lane:
         read_routes: Sequence[str],
         include: Sequence[str],
         exclude: Sequence[str],
+        presets: Sequence[str] = ...,
         shed_above: float = 1.0,
     ) -> Lane: ...
     def admit(self, method: str, target: str, headers: Sequence[tuple[bytes, bytes]]) -> Ticket | None: ...
@@ -150,6 +157,7 @@ class Drainer:
         ignore: Sequence[str] = ...,
         secret_names: Sequence[str] = ...,
         allow_values: Sequence[str] = ...,
+        policy: Policy | None = None,
     ) -> Drainer: ...
     def drain(self, max_frames: int, max_bytes: int) -> list[tuple[Any, ...]]: ...
     def ack(self, ring: int, seq: int) -> None: ...
@@ -159,6 +167,24 @@ class Drainer:
     def acked(self) -> int: ...
     def lane_id(self) -> str: ...
     def close(self) -> None: ...
+
+@final
+class Policy:
+    def __new__(
+        cls,
+        *,
+        presets: Sequence[str] = ...,
+        read: Sequence[str] = ...,
+        allow_tools: Sequence[str] = ...,
+        read_only_hint: bool = False,
+        tool_mode: str = "stub",
+        stream: bool | None = None,
+        temperature: float | None = None,
+        seed: int | None = None,
+    ) -> Policy: ...
+    def judge(
+        self, method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes
+    ) -> tuple[Literal["read", "write"], str, str]: ...
 
 def lane_status(directory: str) -> dict[str, Any]: ...
 def set_enabled(directory: str, enabled: bool) -> None: ...
@@ -185,3 +211,5 @@ def normalise_llm_body(
     temperature: float | None = None,
     seed: int | None = None,
 ) -> tuple[bytes, list[str]]: ...
+def rewrite_model(preset: str, target: str, body: bytes, model: str) -> tuple[str, bytes, list[str]]: ...
+def canonical_json(text: bytes) -> bytes | None: ...

@@ -110,7 +110,8 @@ class Lane:
             qps=config.limits.qps,
             burst=config.limits.burst,
             sticky_key=config.sampling.key or None,
-            read_routes=config.routes.read_patterns(),
+            presets=config.routes.presets,
+            read_routes=config.routes.read,
             include=config.routes.include,
             exclude=config.routes.exclude,
         )

@@ -17,13 +17,14 @@ from pathlib import Path
 import uvloop
 
 from . import _core
-from .config import Config
+from .config import Config, ShadowConfig
 from .errors import ShadowlaneError
 from .lane import lane_directory
 from .pipeline import Arm, Pipeline
-from .score import Scorer
+from .policy import lane_policy, stub_rounds
+from .score import Scorer, extract_answer
 from .store import open_store
-from .transport import open_transport
+from .transport import HttpTransport, open_transport
 
 __all__ = ["run_worker"]
 
@@ -51,6 +52,7 @@ def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
         ignore=sanitize.hash_ignore,
         secret_names=sanitize.secret_names,
         allow_values=sanitize.allow_values,
+        policy=lane_policy(config),
     )
     error_file = directory / _ERROR_FILE
     try:
@@ -100,7 +102,7 @@ async def _run(config: Config, drainer: _core.Drainer, idle_exit_s: float | None
         loop.add_signal_handler(number, stop.set)
     drainer.beat()
     arms = [
-        Arm(name, open_transport(name, arm, arm.credential()), ratio=arm.ratio, concurrency=arm.concurrency)
+        Arm(name, _transport(config, name, arm), ratio=arm.ratio, concurrency=arm.concurrency)
         for name, arm in config.arms().items()
     ]
     store = open_store(config.store)
@@ -126,6 +128,10 @@ async def _run(config: Config, drainer: _core.Drainer, idle_exit_s: float | None
         log.info("worker %d: done, %d pairs stored", os.getpid(), pipeline.stored)
     finally:
         store.close()
+
+
+def _transport(config: Config, name: str, shadow: ShadowConfig) -> HttpTransport:
+    return open_transport(name, shadow, shadow.credential(), read=extract_answer, stub_rounds=stub_rounds(config))
 
 
 async def _beat(drainer: _core.Drainer) -> None:

@@ -15,14 +15,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import Copy, Headers, Outcome, Pair, Scores
+from ..types import STRANGE_CALLS, Copy, Headers, Outcome, Pair, Scores, StubbedCall
 
 __all__ = ["BODY_COLUMNS", "PAIR_COLUMNS", "ScoreColumns", "StoredPair", "from_row", "score_columns", "to_rows"]
 
 PAIR_COLUMNS = (
     "shadow_id, shadow, req_hash, started_ns, stored_ns, method, target, prod_status, prod_ttfb_ns, prod_ns, flags, "
     "blocked, findings, reason, detail, status, shadow_started_ns, shadow_ttfb_ns, shadow_ns, delta_s, anchored, "
-    "fact_flip, embedder, citation_match, index_agrees, state, note, model_rev, index_hash, prod_index_hash, rate_limit"
+    "fact_flip, embedder, citation_match, index_agrees, state, note, model_rev, index_hash, prod_index_hash, "
+    "rate_limit, why, preset, normalised, stubs, strange_calls"
 )
 BODY_COLUMNS = (
     "request_headers, request_body, prod_headers, prod_body, shadow_headers, shadow_body, prod_text, shadow_text"
@@ -33,6 +34,16 @@ SCORE_COLUMNS = (
 )
 _MAX_INT = (1 << 63) - 1
 _LEVEL = 1  # most of the gain for a fraction of the time: the worker shares the machine with the gateway
+
+
+class _Stubs(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The fields of an outcome that stubbed tool calls fill; empty for nearly all, so they share a column."""
+
+    rounds: int = 1
+    round_ns: tuple[int, ...] = ()
+    usage: dict[str, int] = {}
+    calls: tuple[StubbedCall, ...] = ()
+    findings: dict[str, int] = {}
 
 
 class StoredPair(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +121,11 @@ def to_rows(pair: Pair, stored_ns: int) -> tuple[tuple[Any, ...], tuple[bytes, .
         _text(pair.index_hash),
         _text(pair.prod_index_hash),
         _json(pair.rate_limit),
+        _text(copy.why),
+        _text(copy.preset),
+        _record({"copy": copy.normalised, "shadow": outcome.normalised}),
+        _record(_stubs(outcome)),
+        outcome.findings.get(STRANGE_CALLS, 0),
     )
     thick = (
         _pack_headers(copy.headers),
@@ -131,9 +147,11 @@ def from_row(row: Sequence[Any]) -> StoredPair:
         shadow_id, shadow, req_hash, started_ns, stored_ns, method, target, prod_status, prod_ttfb_ns, prod_ns, flags,
         blocked, findings, reason, detail, status, shadow_started_ns, shadow_ttfb_ns, shadow_ns, delta_s, anchored,
         fact_flip, embedder, citation_match, index_agrees, state, note, model_rev, index_hash, prod_index_hash,
-        rate_limit, *thick,
+        rate_limit, why, preset, normalised, stubs, _strange_calls, *thick,
     ) = rest  # fmt: skip
     bodies = bool(thick) and thick[0] is not None
+    changes = msgspec.json.decode(normalised, type=dict[str, tuple[str, ...]])
+    stubbed = msgspec.json.decode(stubs, type=_Stubs)
     blobs = [zlib.decompress(blob) for blob in thick] if bodies else [b""] * 8
     return StoredPair(
         id=row_id,
@@ -156,6 +174,9 @@ def from_row(row: Sequence[Any]) -> StoredPair:
                 flags=flags,
                 blocked=blocked,
                 findings=msgspec.json.decode(findings, type=dict[str, int]),
+                why=why,
+                preset=preset,
+                normalised=changes.get("copy", ()),
             ),
             outcome=Outcome(
                 shadow=shadow,
@@ -167,6 +188,12 @@ def from_row(row: Sequence[Any]) -> StoredPair:
                 started_ns=shadow_started_ns,
                 ttfb_ns=shadow_ttfb_ns,
                 duration_ns=shadow_ns,
+                rounds=stubbed.rounds,
+                round_ns=stubbed.round_ns,
+                usage=stubbed.usage,
+                calls=stubbed.calls,
+                findings=stubbed.findings,
+                normalised=changes.get("shadow", ()),
             ),
             scores=Scores(
                 delta_s=delta_s,
@@ -231,6 +258,17 @@ def _int(value: int) -> int:
 
 def _real(value: float | None) -> float | None:
     return None if value is None or math.isnan(value) else float(value)
+
+
+def _stubs(outcome: Outcome) -> _Stubs:
+    calls = tuple(
+        msgspec.structs.replace(call, name=_text(call.name), arguments=_text(call.arguments)) for call in outcome.calls
+    )
+    return _Stubs(outcome.rounds, outcome.round_ns, outcome.usage, calls, outcome.findings)
+
+
+def _record(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _json(value: dict[str, Any]) -> str:

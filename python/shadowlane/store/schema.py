@@ -18,7 +18,7 @@ from ..errors import StoreError
 
 __all__ = ["SCHEMA_VERSION", "connect", "explained"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _APPLICATION_ID = 0x53484C4E  # "SHLN", so that file(1) and a person with a hex dump can tell
 _BUSY_TIMEOUT_S = 5.0
 _WAL_BYTES = 64 * 1024 * 1024
@@ -60,6 +60,11 @@ _TABLES = (
         index_hash TEXT NOT NULL,
         prod_index_hash TEXT NOT NULL,
         rate_limit TEXT NOT NULL,
+        why TEXT NOT NULL,
+        preset TEXT NOT NULL,
+        normalised TEXT NOT NULL,
+        stubs TEXT NOT NULL,
+        strange_calls INTEGER NOT NULL,
         UNIQUE (shadow_id, shadow)
     )
     """,

@@ -54,7 +54,9 @@ pub struct Options {
     pub burst: u32,
     /// Sample by key instead of by count.
     pub sticky: Option<StickyKey>,
-    /// `METHOD /path` patterns that are reads beyond GET and HEAD.
+    /// Presets of POST routes that only read: `openai`, `sql:postgres`, ...
+    pub presets: Vec<String>,
+    /// `METHOD /path [PRESET]` patterns that are reads beyond GET, HEAD and the presets.
     pub read_routes: Vec<String>,
     /// Path patterns; when given, only these are mirrored.
     pub include: Vec<String>,
@@ -121,7 +123,8 @@ impl Lane {
                 why: format!("{} is not between 0 and 1", options.shed_above),
             });
         }
-        let routes = Routes::new(&options.read_routes, &options.include, &options.exclude)?;
+        let routes =
+            Routes::new(&options.read_routes, &options.include, &options.exclude)?.with_presets(&options.presets)?;
         lanedir::ensure(directory)?;
         let control = ControlFile::open_or_create(directory)?;
         let header = control.get();
@@ -256,10 +259,8 @@ impl Lane {
                 14 if name.eq_ignore_ascii_case(b"content-length") => {
                     facts.content_length = parse_length(value);
                 }
-                13 if name.eq_ignore_ascii_case(b"x-http-method") => facts.overrides_method = true,
-                17 if name.eq_ignore_ascii_case(b"x-method-override") => facts.overrides_method = true,
-                22 if name.eq_ignore_ascii_case(b"x-http-method-override") => facts.overrides_method = true,
                 7 if name.eq_ignore_ascii_case(b"upgrade") => facts.overrides_method = true,
+                13 | 17 | 22 => facts.overrides_method |= overrides_method(name),
                 _ => {}
             }
             if let Some((key, _)) = &self.sticky
@@ -405,6 +406,17 @@ struct Facts<'a> {
     overrides_method: bool,
     content_length: u64,
     key: Option<&'a [u8]>,
+}
+
+/// Whether frameworks take the method from this header. WSGI folds `_` into `-`, so both are the same there.
+fn overrides_method(name: &[u8]) -> bool {
+    [&b"x-http-method"[..], b"x-method-override", b"x-original-method", b"x-http-method-override"].iter().any(|known| {
+        name.len() == known.len()
+            && name
+                .iter()
+                .zip(*known)
+                .all(|(have, want)| have.eq_ignore_ascii_case(want) || (*have == b'_' && *want == b'-'))
+    })
 }
 
 /// What is not a number is judged by what really comes.

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use crate::error::{Error, Result};
+use crate::policy::{Kind, anywhere, find_path, keeping_word, preset_problem};
 use crate::reason::Reason;
 
 /// A path pattern: `*` stands for any text.
@@ -38,33 +39,77 @@ impl Glob {
     }
 }
 
+/// A `METHOD /path` that the user declared a read, perhaps with the preset that its body is judged by.
+#[derive(Clone, Debug)]
+struct Declared {
+    method: Vec<u8>,
+    path: Glob,
+    starred: bool,
+    preset: Option<String>,
+}
+
+impl Declared {
+    fn parse(pattern: &str) -> std::result::Result<Self, String> {
+        let mut words = pattern.split_ascii_whitespace();
+        let (method, path, preset) = (words.next().unwrap_or_default(), words.next(), words.next());
+        let path = path.filter(|path| path.starts_with(['/', '*']) && words.next().is_none());
+        let Some(path) = path.filter(|_| method.bytes().all(|byte| byte.is_ascii_uppercase())) else {
+            return Err(format!("= {pattern:?}: not \"METHOD /path\", for example \"POST /search\""));
+        };
+        if !DECLARABLE.contains(&method) {
+            return Err(format!("= {pattern:?}: {method} is never a read; known: {}", DECLARABLE.join(", ")));
+        }
+        if let Some(problem) = preset.and_then(preset_problem) {
+            return Err(format!("= {pattern:?}: {problem}"));
+        }
+        Ok(Self {
+            method: method.as_bytes().to_vec(),
+            path: Glob(path.as_bytes().to_vec()),
+            starred: path.contains('*'),
+            preset: preset.map(str::to_owned),
+        })
+    }
+
+    /// Whether it names the path. A star does not stand for what a provider keeps.
+    fn names(&self, path: &[u8]) -> bool {
+        self.path.matches(path)
+            && (!self.starred
+                || keeping_word(path).is_none_or(|word| memchr::memmem::find(&self.path.0, word.as_bytes()).is_some()))
+    }
+}
+
+/// Methods that may read: the safe ones (RFC 9110 §9.2.1, RFC 4918, RFC 3253, RFC 5323, QUERY), and POST.
+const DECLARABLE: &[&str] = &["GET", "HEAD", "OPTIONS", "POST", "PROPFIND", "QUERY", "REPORT", "SEARCH"];
+
+/// How a request to a route is judged, before its body is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judged<'a> {
+    /// GET or HEAD.
+    Safe,
+    /// By a preset: its name, and what its body is.
+    Preset(&'a str, Kind),
+    /// Declared a read by the user, without a preset.
+    Declared,
+    /// Not a read: the method, or the route.
+    Not(Reason),
+}
+
 /// The routes of a configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
-    read: Vec<(Vec<u8>, Glob)>,
+    read: Vec<Declared>,
+    presets: Vec<String>,
     include: Vec<Glob>,
     exclude: Vec<Glob>,
 }
 
 impl Routes {
-    /// `read`: `METHOD /path` patterns; `include`, `exclude`: path patterns. [`Error::Invalid`] for a pattern that is not
-    /// one.
+    /// `read`: `METHOD /path [PRESET]` patterns; `include`, `exclude`: path patterns. [`Error::Invalid`] for a pattern
+    /// that is not one.
     pub fn new(read: &[String], include: &[String], exclude: &[String]) -> Result<Self> {
         let read = read
             .iter()
-            .map(|pattern| match pattern.split_once(' ') {
-                Some((method, path))
-                    if !method.is_empty()
-                        && method.bytes().all(|byte| byte.is_ascii_uppercase())
-                        && path.starts_with(['/', '*']) =>
-                {
-                    Ok((method.as_bytes().to_vec(), Glob(path.as_bytes().to_vec())))
-                }
-                _ => Err(Error::Invalid {
-                    field: "routes.read",
-                    why: format!("{pattern:?} is not \"METHOD /path\", for example \"POST /search\""),
-                }),
-            })
+            .map(|pattern| Declared::parse(pattern).map_err(|why| Error::Invalid { field: "routes.read", why }))
             .collect::<Result<_>>()?;
         let paths = |field: &'static str, patterns: &[String]| {
             patterns
@@ -81,26 +126,69 @@ impl Routes {
                 })
                 .collect::<Result<Vec<_>>>()
         };
-        Ok(Self { read, include: paths("routes.include", include)?, exclude: paths("routes.exclude", exclude)? })
+        let (include, exclude) = (paths("routes.include", include)?, paths("routes.exclude", exclude)?);
+        Ok(Self { read, presets: Vec::new(), include, exclude })
+    }
+
+    /// The same, with the POST routes of presets (`openai`, `sql:postgres`). [`Error::Invalid`] for one that is none.
+    pub fn with_presets(mut self, presets: &[String]) -> Result<Self> {
+        if let Some(why) = presets.iter().find_map(|preset| preset_problem(preset)) {
+            return Err(Error::Invalid { field: "routes.presets", why });
+        }
+        self.presets = presets.to_vec();
+        Ok(self)
+    }
+
+    /// How the request is judged, by method and path alone. What the user names with a preset comes first, then the
+    /// presets in their order, then what the user only declares.
+    pub fn judged(&self, method: &[u8], path: &[u8]) -> Judged<'_> {
+        let safe = method == b"GET" || method == b"HEAD";
+        let mut named = safe;
+        let mut declared = false;
+        for read in self.read.iter().filter(|read| read.method == method) {
+            named = true;
+            if (read.preset.is_none() && declared) || !read.names(path) || !(safe || is_plain(path)) {
+                continue;
+            }
+            match &read.preset {
+                Some(preset) => match anywhere(preset) {
+                    Some(kind) => return Judged::Preset(preset, kind),
+                    None => declared = true,
+                },
+                None => declared = true,
+            }
+        }
+        if safe {
+            return Judged::Safe;
+        }
+        if method == b"POST" {
+            for preset in &self.presets {
+                if let Some(kind) = find_path(preset, path) {
+                    return Judged::Preset(preset, kind);
+                }
+            }
+            named = named || !self.presets.is_empty();
+        }
+        match (declared, named) {
+            (true, _) => Judged::Declared,
+            (false, true) => Judged::Not(Reason::Route),
+            (false, false) => Judged::Not(Reason::Method),
+        }
+    }
+
+    /// The configured presets of which `path` is a route, whatever the method.
+    pub fn presets_at<'a>(&'a self, path: &'a [u8]) -> impl Iterator<Item = &'a str> {
+        self.presets.iter().map(String::as_str).filter(|preset| find_path(preset, path).is_some())
     }
 
     /// `None` when the request may be mirrored; else why not. `path` is as sent, without the query.
     pub fn check(&self, method: &[u8], path: &[u8]) -> Option<Reason> {
-        if method != b"GET" && method != b"HEAD" {
-            let mut named = false;
-            let mut read = false;
-            for (of, glob) in &self.read {
-                if of == method {
-                    named = true;
-                    read = read || glob.matches(path);
-                }
-            }
-            if !named {
-                return Some(Reason::Method);
-            }
-            if !read || !is_plain(path) {
-                return Some(Reason::Route);
-            }
+        if path.first() != Some(&b'/') {
+            // Absolute form asks a proxy, `*` and an authority ask about a server (RFC 9112 §3.2): no copy is like them.
+            return Some(Reason::Route);
+        }
+        if let Judged::Not(reason) = self.judged(method, path) {
+            return Some(reason);
         }
         if self.exclude.is_empty() && self.include.is_empty() {
             return None;

@@ -60,7 +60,7 @@ impl Lane {
 #[pymethods]
 impl Lane {
     #[new]
-    #[pyo3(signature = (directory, *, ring_bytes, max_body_bytes, ratio, seed, qps, burst, sticky_key, read_routes, include, exclude, shed_above=1.0))]
+    #[pyo3(signature = (directory, *, ring_bytes, max_body_bytes, ratio, seed, qps, burst, sticky_key, read_routes, include, exclude, presets=Vec::new(), shed_above=1.0))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python constructor")]
     fn new(
         py: Python<'_>,
@@ -75,6 +75,7 @@ impl Lane {
         read_routes: Vec<String>,
         include: Vec<String>,
         exclude: Vec<String>,
+        presets: Vec<String>,
         shed_above: f64,
     ) -> PyResult<Self> {
         let sticky = sticky_key.map(parse_sticky).transpose()?;
@@ -86,6 +87,7 @@ impl Lane {
             qps,
             burst,
             sticky,
+            presets,
             read_routes,
             include,
             exclude,
