@@ -16,8 +16,11 @@ __all__ = [
     "Sanitizer",
     "StickySampler",
     "Ticket",
+    "Timer",
     "WeightedReservoir",
     "__version__",
+    "anchor_pair",
+    "anchor_pairs",
     "canonical_json",
     "check_directory",
     "classify_graphql",
@@ -25,7 +28,9 @@ __all__ = [
     "classify_request",
     "classify_sql",
     "classify_tool_json",
+    "inflate",
     "lane_status",
+    "lane_times",
     "normalise_llm_body",
     "request_hash",
     "rewrite_model",
@@ -61,6 +66,7 @@ class Reservoir:
     seen: int
     def __new__(cls, k: int, seed: int | None = None) -> Reservoir: ...
     def offer(self, item: Any) -> Any: ...
+    def merge(self, other: Reservoir) -> Reservoir: ...
     def items(self) -> list[Any]: ...
 
 @final
@@ -68,14 +74,19 @@ class WeightedReservoir:
     seen: int
     def __new__(cls, k: int, seed: int | None = None) -> WeightedReservoir: ...
     def offer(self, item: Any, weight: float = 1.0) -> Any: ...
+    def merge(self, other: WeightedReservoir) -> WeightedReservoir: ...
     def items(self) -> list[Any]: ...
 
 @final
 class RateLimiter:
+    rate: float
+    burst: int
     available: float
     def __new__(cls, rate: float, burst: int) -> RateLimiter: ...
-    def try_acquire(self, n: int = 1) -> bool: ...
-    def set_rate(self, rate: float) -> None: ...
+    def try_acquire(self, weight: int = 1, now: float | None = None) -> bool: ...
+    def wait_s(self, weight: int = 1, now: float | None = None) -> float: ...
+    def set_rate(self, rate: float, now: float | None = None) -> None: ...
+    def available_at(self, now: float | None = None) -> float: ...
 
 @final
 class Redactor:
@@ -106,7 +117,12 @@ def request_hash(
 ) -> str: ...
 
 @final
-class Ticket: ...
+class Ticket:
+    def stop(self) -> None: ...
+
+@final
+class Timer:
+    def stop(self) -> None: ...
 
 @final
 class Lane:
@@ -125,10 +141,14 @@ class Lane:
         read_routes: Sequence[str],
         include: Sequence[str],
         exclude: Sequence[str],
-        presets: Sequence[str] = ...,
         shed_above: float = 1.0,
+        route_caps: Sequence[tuple[str, float]] = ...,
+        weights: Sequence[tuple[str, int]] = ...,
+        tenant: tuple[str, float] | None = None,
+        timed_routes: Sequence[str] = ...,
     ) -> Lane: ...
     def admit(self, method: str, target: str, headers: Sequence[tuple[bytes, bytes]]) -> Ticket | None: ...
+    def begin(self, method: str, target: str, headers: Sequence[tuple[bytes, bytes]]) -> Ticket | Timer | None: ...
     def offer(
         self,
         ticket: Ticket,
@@ -173,7 +193,6 @@ class Policy:
     def __new__(
         cls,
         *,
-        presets: Sequence[str] = ...,
         read: Sequence[str] = ...,
         allow_tools: Sequence[str] = ...,
         read_only_hint: bool = False,
@@ -187,6 +206,7 @@ class Policy:
     ) -> tuple[Literal["read", "write"], str, str]: ...
 
 def lane_status(directory: str) -> dict[str, Any]: ...
+def lane_times(directory: str) -> tuple[bytes, list[tuple[str, bytes, bytes]]]: ...
 def set_enabled(directory: str, enabled: bool) -> None: ...
 def check_directory(directory: str) -> None: ...
 def classify_request(
@@ -213,3 +233,13 @@ def normalise_llm_body(
 ) -> tuple[bytes, list[str]]: ...
 def rewrite_model(preset: str, target: str, body: bytes, model: str) -> tuple[str, bytes, list[str]]: ...
 def canonical_json(text: bytes) -> bytes | None: ...
+def anchor_pair(
+    text_a: str, text_b: str, delta: float
+) -> tuple[
+    float,
+    bool,
+    bool,
+    list[tuple[str, Literal["entities", "relations", "constraints"], tuple[int, int], tuple[int, int]]],
+]: ...
+def anchor_pairs(texts_a: Sequence[str], texts_b: Sequence[str], delta: Sequence[float]) -> list[float]: ...
+def inflate(body: bytes, most: int) -> tuple[bytes, str, str] | None: ...

@@ -19,17 +19,24 @@ __all__ = [
     "Answer",
     "Citation",
     "Copy",
+    "GroupReading",
     "Headers",
+    "JudgeVerdict",
     "LaneCounts",
     "Outcome",
     "Pair",
+    "PlaceDiffers",
     "Scores",
     "ShadowCounts",
+    "StateName",
     "StubbedCall",
     "ToolCall",
 ]
 
 Headers = tuple[tuple[bytes, bytes], ...]
+
+StateName = Literal["", "convergent", "divergent", "recursive", "chaotic"]
+"""A λ reading; empty when there is none."""
 
 REASONS: tuple[str, ...] = (
     "disabled",
@@ -189,6 +196,49 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Why the text is empty or not whole (cut stream, error in mid-stream, unknown type); empty when all is well."""
 
 
+class GroupReading(msgspec.Struct, frozen=True, kw_only=True):
+    """What an exchange says of its paraphrase group: the requests before it that asked the same."""
+
+    number: int
+    """The group. Numbers are never given twice within the life of a groups' file."""
+    seen: int
+    """How many requests the group has taken, this one included: from 2 on an answer can flip."""
+    prod: StateName
+    """λ of prod's answer among prod's answers to this group."""
+    shadow: StateName
+    """λ of the shadow's answer among the shadow's answers to this group."""
+    prod_flip: bool = False
+    """Whether prod's state differs from its state at the group's request before."""
+    flip: bool = False
+    """Whether the shadow's does."""
+    trend: StateName = ""
+    """λ of the group's series of ΔS, prod against the shadow, at this exchange; empty for the first."""
+
+
+class PlaceDiffers(msgspec.Struct, frozen=True, array_like=True):
+    """One kind of place where two JSON answers differ, with its first example."""
+
+    path: str
+    """JSON pointer (RFC 6901)."""
+    shape: str
+    """The path with ``*`` for every place in an array: what noise is learnt by."""
+    kind: Literal["type", "value", "missing", "extra"]
+    a: str
+    """Prod's value as JSON, cut; empty when it is not there."""
+    b: str
+    """The shadow's."""
+
+
+class JudgeVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What a language model said of a pair, blind to which answer is whose."""
+
+    verdict: Literal["same", "prod_better", "shadow_better", "different", "inconsistent"]
+    """``different``: not the same, and neither is better. ``inconsistent``: the other order gave another verdict."""
+    why: str = ""
+    model: str = ""
+    """As configured, with the revision that answered."""
+
+
 class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """How prod's and the shadow's answers compare. ``None`` where a score does not apply."""
 
@@ -200,8 +250,14 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     citation_match: float | None = None
     """Share of prod's citations that the shadow has too, in [0, 1]; ``None`` when neither cites."""
     index_agrees: bool | None = None
-    state: Literal["", "convergent", "divergent", "recursive", "chaotic"] = ""
+    state: StateName = ""
     """The pair's λ reading; empty when not scored."""
+    group: GroupReading | None = None
+    """``None`` when the request has no text to group by, or groups are switched off."""
+    differences: tuple[PlaceDiffers, ...] | None = None
+    """Where two JSON answers differ, once for each shape of path; ``None`` when they are not JSON."""
+    judge: JudgeVerdict | None = None
+    """Given later than the other scores, and to few pairs."""
     note: str = ""
     """Why there is no score."""
 

@@ -45,6 +45,12 @@ class _NoPairs:
     def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]:
         return {}, 0, 0
 
+    def differing_places(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]:
+        return []
+
+    def judge_state(self) -> str:
+        return ""
+
 
 @contextlib.contextmanager
 def _reading(config: Config, status: dict[str, Any]) -> Iterator[PairSource]:

@@ -7,6 +7,7 @@ Needs the base installation only.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,7 @@ def collect_status(config: Config) -> dict[str, Any]:
         },
         "worker_error": last_error(directory) if started else "",
         "store": store,
+        "alerts": _alerts(store["flips"]),
     }
 
 
@@ -78,18 +80,35 @@ def _settled(directory: Path) -> tuple[dict[str, Any], bool]:
 
 def _read_store(config: Config, lane_id: str) -> tuple[dict[str, Any], dict[str, ShadowCounts], dict[str, int]]:
     path = Path(config.store.url.removeprefix(_STORE_PREFIX))
-    info: dict[str, Any] = {"path": str(path), "exists": path.exists(), "rows": 0, "bytes": 0, "error": ""}
+    info: dict[str, Any] = {"path": str(path), "exists": path.exists(), "rows": 0, "bytes": 0, "error": "", "flips": {}}
     if not info["exists"]:
         return info, {}, {}
     try:
         with open_store(config.store, read_only=True) as store:
             counts, bases = store.counts(lane_id), store.bases(lane_id)
             info["bytes"] = store.bytes_used()
+            since = time.time_ns() - int(config.gate.window_hours * 3600e9)
+            info["flips"] = {name: _flips(store.flips(name, since)) for name in config.shadows}
             info["rows"] = sum(count.answered + sum(count.failed.values()) for count in counts.values())
     except StoreError as error:
         info["error"] = str(error)
         return info, {}, {}
     return info, counts, bases
+
+
+def _flips(counted: tuple[int, int, int]) -> dict[str, int]:
+    """The shadow's λ flips on repeated questions within the gate's window, those that prod shared, and the last one."""
+    return {"flips": counted[0], "shared": counted[1], "last_ns": counted[2]}
+
+
+def _alerts(flips: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """What somebody should look at, one line each."""
+    return [
+        f"λ of {name} flipped {found['flips'] - found['shared']} times on repeated questions where prod's did not; "
+        "see shadowlane report"
+        for name, found in flips.items()
+        if found["flips"] > found["shared"]
+    ]
 
 
 def _empty(config: Config, directory: Path) -> dict[str, Any]:
@@ -150,6 +169,7 @@ def render_status(status: Mapping[str, Any]) -> str:
     if status["corrupt"]:
         rows.append(("damaged", f"{status['corrupt']} frames, counted as dropped (producer_died)"))
     rows.append(("store", _store(status["store"])))
+    rows += [("ALERT", text) for text in status["alerts"]]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {text}".rstrip() for name, text in rows)
 

@@ -145,8 +145,7 @@ def lane_policy(config: Config) -> _core.Policy:
     """The policy of a lane, from ``[routes]`` and ``[policy]``: what the worker judges every copy with."""
     routes, policy = config.routes, config.policy
     return _core.Policy(
-        presets=routes.presets,
-        read=routes.read,
+        read=routes.read_patterns(),
         allow_tools=policy.allow_tools,
         read_only_hint=policy.read_only_hint,
         tool_mode=policy.tool_mode,

@@ -23,6 +23,7 @@ use crate::reason::Reason;
 use crate::ring::{Consumer, Memory, Step};
 use crate::sanitize::{Body, Findings, Sanitizer};
 use crate::status::ring_ids;
+use crate::times::TimesSums;
 
 /// How often a ring's process is looked up, in ns: a look costs a few system calls.
 const LIVENESS_EVERY_NS: u64 = 200_000_000;
@@ -79,18 +80,24 @@ struct Reader {
     id: u64,
     consumer: Consumer<RingFile>,
     producer: Identity,
-    gone: bool,
+    dead: bool,
     looked_ns: u64,
 }
 
 impl Reader {
-    /// Whether the ring's process will never write again. Looked up now and then; once gone, gone for ever.
-    fn is_gone(&mut self, now_ns: u64) -> bool {
-        if !self.gone && now_ns.saturating_sub(self.looked_ns) >= LIVENESS_EVERY_NS {
+    /// Whether the ring's process is proven dead. Looked up now and then; once dead, dead for ever.
+    fn is_dead(&mut self, now_ns: u64) -> bool {
+        if !self.dead && now_ns.saturating_sub(self.looked_ns) >= LIVENESS_EVERY_NS {
             self.looked_ns = now_ns;
-            self.gone = self.closed() || self.producer.is_dead();
+            self.dead = self.producer.is_dead();
         }
-        self.gone
+        self.dead
+    }
+
+    /// Whether no new record will come. A process that has closed its ring and lives may still be finishing a record
+    /// that another of its threads had claimed: such a ring is gone when it is empty, and its claims are waited for.
+    fn is_gone(&mut self, now_ns: u64) -> bool {
+        self.closed() || self.is_dead(now_ns)
     }
 
     fn closed(&self) -> bool {
@@ -118,8 +125,8 @@ pub struct Drainer {
 impl Drainer {
     /// Become the lane's worker. [`Error::Refused`] when another process is.
     ///
-    /// `policy` judges every copy before it is handed on; the default one lets only GET and HEAD pass.
-    pub fn open(directory: &Path, sanitizer: Sanitizer, policy: Policy, ignore: Vec<String>) -> Result<Self> {
+    /// Only GET and HEAD pass, until [`Self::with_policy`] says what else is a read.
+    pub fn open(directory: &Path, sanitizer: Sanitizer, ignore: Vec<String>) -> Result<Self> {
         lanedir::ensure(directory)?;
         let lock_path = directory.join("worker.lock");
         let Some(lock) = FileLock::try_lock(&lock_path)? else {
@@ -140,7 +147,7 @@ impl Drainer {
             directory: directory.to_path_buf(),
             control,
             sanitizer,
-            policy,
+            policy: Policy::default(),
             hints: Hints::default(),
             ignore,
             readers: Vec::new(),
@@ -154,6 +161,13 @@ impl Drainer {
         drainer.finish_retirement();
         drainer.find_rings();
         Ok(drainer)
+    }
+
+    /// The same, with the policy that judges every copy before it is handed on.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
     }
 
     /// Report that the worker lives.
@@ -198,11 +212,11 @@ impl Drainer {
 
     fn drain_one(&mut self, index: usize, now: u64) -> Option<DrainedCopy> {
         let reader = self.readers.get_mut(index)?;
-        let gone = reader.is_gone(now);
+        let dead = reader.is_dead(now);
         let id = reader.id;
         let desk = Desk { sanitizer: &self.sanitizer, policy: &self.policy, hints: &self.hints, ignore: &self.ignore };
         let read = |bytes: &[u8]| Frame::decode(bytes).ok().map(|frame| desk.copy(&frame));
-        match reader.consumer.next(gone, read) {
+        match reader.consumer.next(dead, read) {
             Step::Record(drained) => {
                 let mut copy = drained.value;
                 copy.ring = id;
@@ -216,7 +230,7 @@ impl Drainer {
                 }
                 Some(copy)
             }
-            Step::Empty | Step::Blocked => None,
+            Step::Empty | Step::Blocked | Step::Broken => None,
         }
     }
 
@@ -229,6 +243,8 @@ impl Drainer {
         }
         for reader in &mut self.readers {
             reader.consumer.release();
+            let mirrored = reader.consumer.memory().header().counters.mirrored.load(Ordering::Acquire);
+            reader.consumer.settle(mirrored);
         }
     }
 
@@ -251,7 +267,7 @@ impl Drainer {
                     id,
                     producer: ring.producer(),
                     consumer: Consumer::new(ring),
-                    gone: false,
+                    dead: false,
                     looked_ns: 0,
                 }),
                 Err(_) => {
@@ -281,17 +297,21 @@ impl Drainer {
         let journal = &reader.consumer.memory().cursors().journal;
         let mut totals = reader.consumer.memory().header().counters.read();
         let acked = journal.acked.load(Ordering::Acquire);
-        let corrupt = journal.corrupt.load(Ordering::Acquire);
         // What was really committed is what was really read. The rest of what was started and not dropped was in the
         // hands of a process that died.
-        totals.mirrored = acked + corrupt;
+        totals.mirrored = acked;
+        let lost = totals.started.saturating_sub(totals.settled());
         totals.acked = acked;
-        totals.corrupt = corrupt;
-        totals.dropped[Reason::ProducerDied as usize] += totals.started.saturating_sub(totals.settled());
+        totals.corrupt = journal.corrupt.load(Ordering::Acquire).min(lost);
+        totals.dropped[Reason::ProducerDied as usize] += lost;
         let mut sum = header.retired.read();
-        sum.add(&totals.without_corrupt());
+        sum.add(&totals);
+        let mut times = TimesSums::default();
+        header.retired_times.add_to(&mut times);
+        reader.consumer.memory().header().times.add_to(&mut times);
         header.retire_generation.fetch_or(1, Ordering::AcqRel);
         header.retiring.write(&sum);
+        header.retiring_times.write(&times);
         header.retire_ring.store(reader.id, Ordering::Release);
         self.finish_retirement();
     }
@@ -302,6 +322,9 @@ impl Drainer {
         if ring != 0 {
             let sum: Totals = header.retiring.read();
             header.retired.write(&sum);
+            let mut times = TimesSums::default();
+            header.retiring_times.add_to(&mut times);
+            header.retired_times.write(&times);
             // Gone already when a predecessor was killed after this.
             let _ = fs::remove_file(RingFile::path_of(&self.directory, ring));
             header.retire_ring.store(0, Ordering::Release);

@@ -82,6 +82,18 @@ impl<T> Reservoir<T> {
         self.next = self.seen.saturating_add(skipped as u64).saturating_add(1);
     }
 
+    /// The same sample of other items, going on with another seed.
+    pub fn map<U>(&self, item: impl Fn(&T) -> U, seed: u64) -> Reservoir<U> {
+        Reservoir {
+            k: self.k,
+            items: self.items.iter().map(item).collect(),
+            seen: self.seen,
+            w: self.w,
+            next: self.next,
+            uniform: Uniform { seed, drawn: 0 },
+        }
+    }
+
     /// What is kept, in no particular order.
     pub fn items(&self) -> &[T] {
         &self.items
@@ -168,8 +180,9 @@ impl<T> WeightedReservoir<T> {
             return Ok(Some(item));
         }
         // The key is drawn from what is above the threshold: u in (T^weight, 1).
-        let low = (self.threshold() * weight).exp();
-        let key = (low + (1.0 - low) * self.uniform.next()).ln() / weight;
+        // Written so that nothing is lost when T^weight is near 1, as it is for small weights.
+        let room = -(self.threshold() * weight).exp_m1();
+        let key = (-room * self.uniform.next()).ln_1p() / weight;
         let out = self.items.remove(0).1;
         self.put(key, item);
         self.draw_jump();
@@ -187,6 +200,17 @@ impl<T> WeightedReservoir<T> {
     fn put(&mut self, key: f64, item: T) {
         let place = self.items.partition_point(|(other, _)| *other < key);
         self.items.insert(place, (key, item));
+    }
+
+    /// The same sample of other items, going on with another seed.
+    pub fn map<U>(&self, item: impl Fn(&T) -> U, seed: u64) -> WeightedReservoir<U> {
+        WeightedReservoir {
+            k: self.k,
+            items: self.items.iter().map(|(key, kept)| (*key, item(kept))).collect(),
+            seen: self.seen,
+            jump: self.jump,
+            uniform: Uniform { seed, drawn: 0 },
+        }
     }
 
     /// What is kept.

@@ -39,42 +39,96 @@ impl Glob {
     }
 }
 
+/// A `METHOD /path` pattern.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    method: Vec<u8>,
+    path: Glob,
+}
+
+impl Pattern {
+    /// [`Error::Invalid`], naming `field`, for a text that is none.
+    pub fn parse(field: &'static str, text: &str) -> Result<Self> {
+        match text.split_once(' ') {
+            Some((method, path))
+                if !method.is_empty()
+                    && method.bytes().all(|byte| byte.is_ascii_uppercase())
+                    && path.starts_with(['/', '*']) =>
+            {
+                Ok(Self { method: method.as_bytes().to_vec(), path: Glob(path.as_bytes().to_vec()) })
+            }
+            _ => Err(Error::Invalid {
+                field,
+                why: format!("{text:?} is not \"METHOD /path\", for example \"POST /search\""),
+            }),
+        }
+    }
+
+    /// Whether a request is meant. `path` is as sent, without the query.
+    pub fn matches(&self, method: &[u8], path: &[u8]) -> bool {
+        self.method == method && self.path.matches(path)
+    }
+}
+
+/// Routes that are told apart in what is measured, by `METHOD /path` or by `/path` alone.
+#[derive(Clone, Debug, Default)]
+pub struct NamedRoutes {
+    routes: Vec<(Option<Vec<u8>>, Glob)>,
+}
+
+impl NamedRoutes {
+    /// From patterns; the first that matches a request is its route.
+    pub fn new(patterns: &[String]) -> Result<Self> {
+        let routes = patterns
+            .iter()
+            .map(|text| match text.split_once(' ') {
+                Some(_) => Pattern::parse("routes.timed", text).map(|pattern| (Some(pattern.method), pattern.path)),
+                None => Ok((None, Glob(text.as_bytes().to_vec()))),
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { routes })
+    }
+
+    /// 1 for the first pattern, and so on; 0 when none matches.
+    pub fn place(&self, method: &[u8], path: &[u8]) -> usize {
+        let matches =
+            |(of, glob): &(Option<Vec<u8>>, Glob)| of.as_ref().is_none_or(|of| of == method) && glob.matches(path);
+        self.routes.iter().position(matches).map_or(0, |place| place + 1)
+    }
+}
+
 /// A `METHOD /path` that the user declared a read, perhaps with the preset that its body is judged by.
 #[derive(Clone, Debug)]
 struct Declared {
-    method: Vec<u8>,
-    path: Glob,
+    pattern: Pattern,
     starred: bool,
     preset: Option<String>,
 }
 
 impl Declared {
-    fn parse(pattern: &str) -> std::result::Result<Self, String> {
-        let mut words = pattern.split_ascii_whitespace();
+    fn parse(text: &str) -> Result<Self> {
+        const FIELD: &str = "routes.read";
+        let invalid = |why: String| Error::Invalid { field: FIELD, why: format!("= {text:?}: {why}") };
+        let mut words = text.splitn(3, ' ');
         let (method, path, preset) = (words.next().unwrap_or_default(), words.next(), words.next());
-        let path = path.filter(|path| path.starts_with(['/', '*']) && words.next().is_none());
-        let Some(path) = path.filter(|_| method.bytes().all(|byte| byte.is_ascii_uppercase())) else {
-            return Err(format!("= {pattern:?}: not \"METHOD /path\", for example \"POST /search\""));
-        };
+        let pattern = Pattern::parse(FIELD, &format!("{method} {}", path.unwrap_or_default()))
+            .map_err(|_| invalid("not METHOD /path, for example \"POST /search\"".to_owned()))?;
         if !DECLARABLE.contains(&method) {
-            return Err(format!("= {pattern:?}: {method} is never a read; known: {}", DECLARABLE.join(", ")));
+            return Err(invalid(format!("{method} is never a read; known: {}", DECLARABLE.join(", "))));
         }
         if let Some(problem) = preset.and_then(preset_problem) {
-            return Err(format!("= {pattern:?}: {problem}"));
+            return Err(invalid(problem));
         }
-        Ok(Self {
-            method: method.as_bytes().to_vec(),
-            path: Glob(path.as_bytes().to_vec()),
-            starred: path.contains('*'),
-            preset: preset.map(str::to_owned),
-        })
+        let starred = pattern.path.0.contains(&b'*');
+        Ok(Self { pattern, starred, preset: preset.map(str::to_owned) })
     }
 
     /// Whether it names the path. A star does not stand for what a provider keeps.
     fn names(&self, path: &[u8]) -> bool {
-        self.path.matches(path)
+        let glob = &self.pattern.path;
+        glob.matches(path)
             && (!self.starred
-                || keeping_word(path).is_none_or(|word| memchr::memmem::find(&self.path.0, word.as_bytes()).is_some()))
+                || keeping_word(path).is_none_or(|word| memchr::memmem::find(&glob.0, word.as_bytes()).is_some()))
     }
 }
 
@@ -104,13 +158,15 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// `read`: `METHOD /path [PRESET]` patterns; `include`, `exclude`: path patterns. [`Error::Invalid`] for a pattern
-    /// that is not one.
+    /// `read`: presets of POST routes (`openai`, `sql:postgres`) and `METHOD /path [PRESET]` patterns; `include`,
+    /// `exclude`: path patterns. [`Error::Invalid`] for a text that is none.
     pub fn new(read: &[String], include: &[String], exclude: &[String]) -> Result<Self> {
-        let read = read
-            .iter()
-            .map(|pattern| Declared::parse(pattern).map_err(|why| Error::Invalid { field: "routes.read", why }))
-            .collect::<Result<_>>()?;
+        let (patterns, presets): (Vec<&String>, Vec<&String>) = read.iter().partition(|text| text.contains(' '));
+        if let Some(why) = presets.iter().find_map(|preset| preset_problem(preset)) {
+            return Err(Error::Invalid { field: "routes.presets", why: format!("= {why}") });
+        }
+        let presets = presets.into_iter().cloned().collect();
+        let read = patterns.into_iter().map(|text| Declared::parse(text)).collect::<Result<_>>()?;
         let paths = |field: &'static str, patterns: &[String]| {
             patterns
                 .iter()
@@ -127,16 +183,7 @@ impl Routes {
                 .collect::<Result<Vec<_>>>()
         };
         let (include, exclude) = (paths("routes.include", include)?, paths("routes.exclude", exclude)?);
-        Ok(Self { read, presets: Vec::new(), include, exclude })
-    }
-
-    /// The same, with the POST routes of presets (`openai`, `sql:postgres`). [`Error::Invalid`] for one that is none.
-    pub fn with_presets(mut self, presets: &[String]) -> Result<Self> {
-        if let Some(why) = presets.iter().find_map(|preset| preset_problem(preset)) {
-            return Err(Error::Invalid { field: "routes.presets", why });
-        }
-        self.presets = presets.to_vec();
-        Ok(self)
+        Ok(Self { read, presets, include, exclude })
     }
 
     /// How the request is judged, by method and path alone. What the user names with a preset comes first, then the
@@ -145,7 +192,7 @@ impl Routes {
         let safe = method == b"GET" || method == b"HEAD";
         let mut named = safe;
         let mut declared = false;
-        for read in self.read.iter().filter(|read| read.method == method) {
+        for read in self.read.iter().filter(|read| read.pattern.method == method) {
             named = true;
             if (read.preset.is_none() && declared) || !read.names(path) || !(safe || is_plain(path)) {
                 continue;

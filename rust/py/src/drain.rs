@@ -6,10 +6,12 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use shadowlane_core::drain::{DrainedCopy, Drainer as Core};
+use shadowlane_core::histogram::{BUCKETS, lower_edge};
+use shadowlane_core::lane::Choice;
 use shadowlane_core::lanedir;
 use shadowlane_core::reason::Reason;
 use shadowlane_core::sanitize::{Options, Sanitizer};
-use shadowlane_core::status::{LaneStatus, set_enabled as core_set_enabled};
+use shadowlane_core::status::{LaneStatus, read_times, set_enabled as core_set_enabled};
 
 use crate::convert::raise;
 use crate::policy::Policy;
@@ -61,7 +63,7 @@ impl Drainer {
         let core = py
             .detach(|| {
                 let sanitizer = Sanitizer::new(&Options { allow_headers, secret_names, allow_values })?;
-                Core::open(&directory, sanitizer, policy, ignore)
+                Core::open(&directory, sanitizer, ignore).map(|core| core.with_policy(policy))
             })
             .map_err(|error| raise(py, &error))?;
         Ok(Self { core: Mutex::new(Some(core)), acks: Mutex::new(Vec::new()) })
@@ -209,6 +211,14 @@ pub fn lane_status(py: Python<'_>, directory: PathBuf) -> PyResult<Bound<'_, PyD
     cap.set_item("available", status.cap.2)?;
     out.set_item("cap", cap)?;
     let sampler = PyDict::new(py);
+    sampler.set_item(
+        "choice",
+        match status.choice {
+            Choice::Ratio => "ratio",
+            Choice::Sticky => "sticky",
+            Choice::StickyBody => "sticky by body",
+        },
+    )?;
     sampler.set_item("ratio", status.sampler.0)?;
     sampler.set_item("eligible", status.sampler.1)?;
     sampler.set_item("taken", status.sampler.2)?;
@@ -220,6 +230,27 @@ pub fn lane_status(py: Python<'_>, directory: PathBuf) -> PyResult<Bound<'_, PyD
     out.set_item("worker", worker)?;
     Ok(out)
 }
+
+/// lane_times(directory): how long the requests of a lane took, over all its processes: `(edges, routes)`.
+///
+/// `edges`: the buckets' lower edges in ns and the end of the last one, 1857 native-endian 64-bit unsigned integers in
+/// bytes. `routes`: for each route that was seen its pattern (empty for all others) and two times 1856 counts in the
+/// same form: of the requests that were taken, and of those that were not and that were timed. Raises
+/// shadowlane.LaneError when there is no such lane, or its directory is not safe to use.
+#[pyfunction]
+pub fn lane_times(py: Python<'_>, directory: PathBuf) -> PyResult<TimesOut<'_>> {
+    let sums = py.detach(|| read_times(&directory)).map_err(|error| raise(py, &error))?;
+    let words =
+        |words: &[u64]| PyBytes::new(py, &words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<u8>>());
+    let edges: Vec<u64> = (0..=BUCKETS).map(lower_edge).collect();
+    let routes = sums.routes.iter().map(|route| {
+        let [taken, not_taken] = &route.counts;
+        (route.label.clone(), words(taken), words(not_taken))
+    });
+    Ok((words(&edges), routes.collect()))
+}
+
+type TimesOut<'py> = (Bound<'py, PyBytes>, Vec<(String, Bound<'py, PyBytes>, Bound<'py, PyBytes>)>);
 
 /// set_enabled(directory, enabled): the kill switch, for all processes of a lane at once. Raises shadowlane.LaneError
 /// when there is no such lane.

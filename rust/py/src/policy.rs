@@ -59,10 +59,10 @@ fn classify_tool_json(py: Python<'_>, definition: &[u8]) -> Verdict {
     verdict(py.detach(|| policy::classify_tool_json(definition)))
 }
 
-/// Policy(*, presets=(), read=(), allow_tools=(), read_only_hint=False, tool_mode="stub", stream=None, temperature=None,
+/// Policy(*, read=(), allow_tools=(), read_only_hint=False, tool_mode="stub", stream=None, temperature=None,
 /// seed=None): what a lane takes for a read, and how it changes the copies of inference requests.
 ///
-/// `presets` and `read` as in `[routes]`; the rest as in `[policy]`. Raises shadowlane.ConfigError for a preset or pattern
+/// `read`: presets and patterns, both as in `[routes]`; the rest as in `[policy]`. Raises shadowlane.ConfigError for a preset or pattern
 /// that is none, ValueError for an unknown `tool_mode`.
 #[pyclass(frozen, module = "shadowlane._core")]
 pub struct Policy {
@@ -72,11 +72,10 @@ pub struct Policy {
 #[pymethods]
 impl Policy {
     #[new]
-    #[pyo3(signature = (*, presets = Vec::new(), read = Vec::new(), allow_tools = Vec::new(), read_only_hint = false, tool_mode = "stub", stream = None, temperature = None, seed = None))]
+    #[pyo3(signature = (*, read = Vec::new(), allow_tools = Vec::new(), read_only_hint = false, tool_mode = "stub", stream = None, temperature = None, seed = None))]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments of the Python constructor")]
     fn new(
         py: Python<'_>,
-        presets: Vec<String>,
         read: Vec<String>,
         allow_tools: Vec<String>,
         read_only_hint: bool,
@@ -86,7 +85,7 @@ impl Policy {
         seed: Option<i64>,
     ) -> PyResult<Self> {
         let copy = Options { tool_mode: mode(tool_mode)?, stream, model: None, temperature, seed };
-        let options = PolicyOptions { presets, read, allow_tools, read_only_hint, copy };
+        let options = PolicyOptions { read, allow_tools, read_only_hint, copy };
         Ok(Self { core: Core::new(options).map_err(|error| raise(py, &error))? })
     }
 

@@ -6,7 +6,18 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from shadowlane.types import REASONS, STRANGE_CALLS, Copy, Outcome, Pair, Scores, StubbedCall
+from shadowlane.types import (
+    REASONS,
+    STRANGE_CALLS,
+    Copy,
+    GroupReading,
+    JudgeVerdict,
+    Outcome,
+    Pair,
+    PlaceDiffers,
+    Scores,
+    StubbedCall,
+)
 
 HOUR_NS = 3_600 * 10**9
 DAY_NS = 24 * HOUR_NS
@@ -53,6 +64,24 @@ _call = st.builds(
     by_prod=st.booleans(),
 )
 _share = st.none() | st.floats(0, 2, allow_nan=False)
+_state = st.sampled_from(("convergent", "divergent", "recursive", "chaotic"))
+_group = st.builds(
+    GroupReading,
+    number=st.integers(0, 1 << 40),
+    seen=st.integers(1, 1 << 40),
+    prod=_state,
+    shadow=_state,
+    prod_flip=st.booleans(),
+    flip=st.booleans(),
+    trend=_state | st.just(""),
+)
+_places = st.lists(
+    st.builds(PlaceDiffers, _text, _text, st.sampled_from(("type", "value", "missing", "extra")), _text, _text),
+    max_size=3,
+).map(tuple)
+_verdict = st.builds(
+    JudgeVerdict, verdict=st.sampled_from(("same", "prod_better", "inconsistent")), why=_text, model=_text
+)
 
 
 @st.composite
@@ -105,6 +134,9 @@ def pairs(draw: st.DrawFn) -> Pair:
             index_agrees=draw(st.none() | st.booleans()),
             state=draw(st.sampled_from(("", "convergent", "divergent", "recursive", "chaotic"))),
             note=draw(_text),
+            group=draw(st.none() | _group),
+            differences=draw(st.none() | _places),
+            judge=draw(st.none() | _verdict),
         ),
         prod_text=draw(_text),
         shadow_text=draw(_text),

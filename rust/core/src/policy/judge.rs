@@ -16,9 +16,7 @@ use crate::routes::{Judged, Routes};
 /// What a lane takes for a read, and how it changes copies.
 #[derive(Clone, Debug, Default)]
 pub struct PolicyOptions {
-    /// `openai`, `sql:postgres`, ...: see [`super::PRESET_NAMES`].
-    pub presets: Vec<String>,
-    /// `METHOD /path [PRESET]` patterns that the user declared reads.
+    /// Presets and `METHOD /path [PRESET]` patterns, see [`Routes::new`].
     pub read: Vec<String>,
     /// MCP tools whose calls are reads, by exact name.
     pub allow_tools: Vec<String>,
@@ -58,7 +56,7 @@ impl Policy {
     /// [`crate::Error::Invalid`] for a pattern or preset that is none.
     pub fn new(options: PolicyOptions) -> Result<Self> {
         Ok(Self {
-            routes: Routes::new(&options.read, &[], &[])?.with_presets(&options.presets)?,
+            routes: Routes::new(&options.read, &[], &[])?,
             allow_tools: options.allow_tools.into_iter().collect(),
             read_only_hint: options.read_only_hint,
             copy: options.copy,
@@ -153,8 +151,16 @@ mod tests {
     fn policy() -> Policy {
         let text = |items: &[&str]| items.iter().map(|item| (*item).to_owned()).collect();
         Policy::new(PolicyOptions {
-            presets: text(&["openai", "graphql", "mcp", "sql:postgres"]),
-            read: text(&["POST /search", "POST /v2/*", "POST /db sql:sqlite", "GET /db sql:sqlite"]),
+            read: text(&[
+                "openai",
+                "graphql",
+                "mcp",
+                "sql:postgres",
+                "POST /search",
+                "POST /v2/*",
+                "POST /db sql:sqlite",
+                "GET /db sql:sqlite",
+            ]),
             ..PolicyOptions::default()
         })
         .expect("a policy")
@@ -246,7 +252,7 @@ mod tests {
         hints.learn("/mcp", br#"{"method":"tools/list"}"#, answer);
         let made = |allow_tools: &[&str], read_only_hint| {
             Policy::new(PolicyOptions {
-                presets: vec!["mcp".to_owned()],
+                read: vec!["mcp".to_owned()],
                 allow_tools: allow_tools.iter().map(|tool| (*tool).to_owned()).collect(),
                 read_only_hint,
                 ..PolicyOptions::default()

@@ -35,7 +35,7 @@ pub use http::{Request, classify_request};
 pub use jsonrpc::{classify_jsonrpc, classify_mcp};
 pub use judge::{Policy, PolicyOptions, Verdict};
 pub use normalise::{Normalised, Options, ToolMode, normalise_llm_body, rewrite_model};
-pub use routes::{Kind, PRESET_NAMES, anywhere, find_path, keeping_word, preset_problem};
+pub use routes::{Kind, PRESET_NAMES, anywhere, find_path, keeping_word, preset_problem, route_globs};
 pub use sql::{SQL_DIALECTS, classify_sql};
 pub use tool::{classify_tool_json, tool_acts_at_provider};
 

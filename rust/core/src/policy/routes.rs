@@ -138,6 +138,27 @@ pub fn find_path(preset: &str, path: &[u8]) -> Option<Kind> {
     with_segments(path, |segments| find(preset, segments)).flatten()
 }
 
+/// The commonest routes of a preset as `POST /path` globs, to tell them apart in what is measured.
+pub fn route_globs(preset: &str) -> Vec<String> {
+    const COMMONEST: usize = 5;
+    let patterns = match split(preset).0 {
+        "openai" => tables::OPENAI,
+        "anthropic" => tables::ANTHROPIC,
+        "ollama" => tables::OLLAMA,
+        "cohere" => tables::COHERE,
+        "mistral" => tables::MISTRAL,
+        "bedrock" => tables::BEDROCK,
+        "search" => tables::SEARCH,
+        "graphql" => tables::GRAPHQL,
+        "jsonrpc" => tables::JSONRPC,
+        "mcp" => tables::MCP,
+        "sql" => tables::SQL,
+        _ => &[],
+    };
+    let glob = |pattern: &&str| format!("POST {}", pattern.replace("{}", "*").replace('~', "*").replace("**", "*"));
+    patterns.iter().take(COMMONEST).map(glob).collect()
+}
+
 /// The first inference preset whose route a path is.
 pub fn llm_preset(segments: &[&str]) -> Option<&'static str> {
     LLM_PRESETS.iter().copied().find(|preset| find(preset, segments).is_some())
