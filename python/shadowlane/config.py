@@ -49,6 +49,7 @@ _ROUTE_HELP = 'write METHOD and a path pattern, for example "POST /search"'
 _KEY = re.compile(r"(?:(?:header|cookie):[!#$%&'*+.^_`|~0-9A-Za-z-]+|api_key|json:/(?:[^~]|~[01])*)\Z")
 _KEYS = '"header:x-user-id", "cookie:session" or "api_key"'
 
+
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     pass
 

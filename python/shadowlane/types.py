@@ -127,7 +127,7 @@ class StubbedCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one copy at one shadow. With stubbed tool calls it is the last answer; times are over all rounds."""
+    """What became of one copy at one shadow. With stubbed tool calls: the last answer, and the times of all rounds."""
 
     shadow: str
     reason: str = ""

@@ -298,9 +298,7 @@ class SqliteStore:
         asked for that prod never made, and in how many pairs."""
         where, values = _where(since_ns, shadow)
         with explained(self.path, "read"):
-            query = (
-                f"SELECT why, count(*) AS n FROM pairs {where} AND blocked <> '' GROUP BY why ORDER BY n DESC, why"  # noqa: S608
-            )
+            query = f"SELECT why, count(*) AS n FROM pairs {where} AND blocked <> '' GROUP BY why ORDER BY n DESC, why"  # noqa: S608
             why = dict(self._db.execute(query, values).fetchall())
             query = f"SELECT coalesce(sum(strange_calls), 0), count(*) FROM pairs {where} AND strange_calls > 0"  # noqa: S608
             calls, pairs = self._db.execute(query, values).fetchone()

@@ -1,8 +1,8 @@
 """Tool calls of a shadow, answered by nobody's tools: with what prod got for the same call, or "unavailable in shadow".
 
-Two calls are the same when their names are equal and their arguments have one canonical form (RFC 8785). What prod got
-stands in the request's own conversation; the call of prod's own answer has no result yet. When a shadow asks for nothing
-but what prod's answer asks for too, its turn ends there, as prod's did: the two answers are compared as they are.
+Two calls are the same when their names are equal and their arguments have one canonical form (RFC 8785). What prod
+got stands in the request's own conversation; the call of prod's own answer has no result yet. When a shadow asks for
+nothing but what prod's answer asks for too, its turn ends there, as prod's did: both answers are compared as they are.
 
 Invariants: nothing is carried out; every call is recorded; the rounds are bounded; a call that prod made neither in the
 conversation nor in its answer is a finding.
@@ -62,7 +62,7 @@ class Conversation:
             return None
         answer = self._read(content_type, body)
         self.usage.update(answer.usage)
-        asked = answer.tool_calls
+        asked = [call for call in answer.tool_calls if call.name]
         if not asked:
             return None
         results, prods = self._prods()

@@ -1,7 +1,7 @@
 """The conversations of the chat APIs: which tool calls they hold with which results, and how to go on after an answer.
 
-Invariants: only APIs whose next turn is well defined by what is sent and answered are known here; for any other there is
-no next turn. What was in the request stays in it, in its order; a turn only adds.
+Invariants: only APIs whose next turn is well defined by what is sent and answered are known here; for any other there
+is no next turn. What was in the request stays in it, in its order; a turn only adds.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ def find_api(copy: Copy, request: Json) -> Api | None:
     last = path.rsplit("/", 1)[-1]
     if copy.preset == "bedrock" and last.startswith("converse"):
         return _CONVERSE
-    if copy.preset == "anthropic" and last == "messages" or copy.preset == "bedrock" and "anthropic_version" in request:
+    if (copy.preset == "anthropic" and last == "messages") or (
+        copy.preset == "bedrock" and "anthropic_version" in request
+    ):
         return _ANTHROPIC
     if copy.preset == "ollama" and path.endswith("/api/chat"):
         return _OLLAMA
