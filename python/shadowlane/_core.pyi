@@ -3,10 +3,12 @@ from collections.abc import Sequence
 from typing import Any, Literal, final
 
 __all__ = [
+    "PRESET_NAMES",
     "REASONS",
     "Drainer",
     "Finding",
     "Lane",
+    "Policy",
     "RateLimiter",
     "RatioSampler",
     "Redactor",
@@ -19,6 +21,7 @@ __all__ = [
     "__version__",
     "anchor_pair",
     "anchor_pairs",
+    "canonical_json",
     "check_directory",
     "classify_graphql",
     "classify_jsonrpc",
@@ -30,9 +33,11 @@ __all__ = [
     "lane_times",
     "normalise_llm_body",
     "request_hash",
+    "rewrite_model",
     "set_enabled",
 ]
 __version__: str
+PRESET_NAMES: tuple[str, ...]
 REASONS: tuple[str, ...]
 
 @final
@@ -110,6 +115,7 @@ class Sanitizer:
         secret_names: Sequence[str] = ...,
         allow_values: Sequence[str] = ...,
     ) -> Sanitizer: ...
+    def text(self, text: str) -> str: ...
     def response(
         self, headers: Sequence[tuple[bytes, bytes]], body: bytes, cut: bool
     ) -> tuple[list[tuple[bytes, bytes]], bytes, dict[str, int], str]: ...
@@ -184,6 +190,7 @@ class Drainer:
         ignore: Sequence[str] = ...,
         secret_names: Sequence[str] = ...,
         allow_values: Sequence[str] = ...,
+        policy: Policy | None = None,
     ) -> Drainer: ...
     def drain(self, max_frames: int, max_bytes: int) -> list[tuple[Any, ...]]: ...
     def ack(self, ring: int, seq: int) -> None: ...
@@ -193,6 +200,23 @@ class Drainer:
     def acked(self) -> int: ...
     def lane_id(self) -> str: ...
     def close(self) -> None: ...
+
+@final
+class Policy:
+    def __new__(
+        cls,
+        *,
+        read: Sequence[str] = ...,
+        allow_tools: Sequence[str] = ...,
+        read_only_hint: bool = False,
+        tool_mode: str = "stub",
+        stream: bool | None = None,
+        temperature: float | None = None,
+        seed: int | None = None,
+    ) -> Policy: ...
+    def judge(
+        self, method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes
+    ) -> tuple[Literal["read", "write"], str, str]: ...
 
 def lane_status(directory: str) -> dict[str, Any]: ...
 def lane_times(directory: str) -> tuple[bytes, list[tuple[str, bytes, bytes]]]: ...
@@ -220,6 +244,8 @@ def normalise_llm_body(
     temperature: float | None = None,
     seed: int | None = None,
 ) -> tuple[bytes, list[str]]: ...
+def rewrite_model(preset: str, target: str, body: bytes, model: str) -> tuple[str, bytes, list[str]]: ...
+def canonical_json(text: bytes) -> bytes | None: ...
 def anchor_pair(
     text_a: str, text_b: str, delta: float
 ) -> tuple[
