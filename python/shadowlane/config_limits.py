@@ -33,7 +33,8 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class LimitsConfig(Section, frozen=True):
-    """``[limits]``: the hard cap over all processes of the lane, and what stops mirroring before it costs a user."""
+    """``[limits]``: the hard cap over all processes, the caps of routes and tenants under it, what stops mirroring
+    before it costs a user, and what happens when the worker falls behind."""
 
     qps: float = 50.0
     burst: int = 50
@@ -44,8 +45,8 @@ class LimitsConfig(Section, frozen=True):
     window_s: float = 1.0
     """How long a window of ``cap_mode = "reservoir"`` is."""
     routes: dict[str, float] = msgspec.field(default_factory=dict)
-    """``METHOD /path`` patterns and the most of each a second; the first that matches holds. The burst of a route, as of
-    a tenant, is what comes in one second, and at least one request."""
+    """``METHOD /path`` patterns and the most of each a second; the first that matches holds. The burst of a route, as
+    of a tenant, is what comes in one second, and at least one request."""
     weights: dict[str, int] = msgspec.field(default_factory=dict)
     """``METHOD /path`` patterns and how many units of every cap one request costs; others cost 1."""
     tenant_key: str = ""
@@ -53,9 +54,17 @@ class LimitsConfig(Section, frozen=True):
     together. Only a salted hash of it is kept."""
     tenant_qps: float = 0.0
     """The most of each tenant a second; 0: no such cap."""
+    backpressure: Literal["drop_newest", "shed"] = "drop_newest"
+    """``"drop_newest"``: a copy that finds the ring full is dropped. ``"shed"``: no copy is started above the mark."""
+    shed_above: float = 0.8
+    """With ``"shed"``: the fill of the process's ring, as a share, above which admission refuses."""
     prod_quota_floor: float = 0.2
     """When prod's own rate-limit headers say that less than this share is left, mirroring pauses until the reset.
     0 does not read them."""
+
+    def shed_mark(self) -> float:
+        """The fill above which admission refuses; 1 never does."""
+        return self.shed_above if self.backpressure == "shed" else 1.0
 
 
 class BreakerConfig(Section, frozen=True):
@@ -133,6 +142,8 @@ def limits_problem(limits: LimitsConfig) -> str | None:
         )
     if limits.cap_mode == "reservoir" and limits.weights:
         return _bad("weights", limits.weights, 'cap_mode = "reservoir" counts copies; remove them, or use "first"')
+    if not 0 < limits.shed_above < 1:
+        return _bad("shed_above", limits.shed_above, "use more than 0 and less than 1, a share of the ring")
     if not 0 <= limits.prod_quota_floor < 1:
         return _bad("prod_quota_floor", limits.prod_quota_floor, "use a share from 0 (off) to below 1")
     return None

@@ -18,14 +18,14 @@ import msgspec
 
 from .core import StickySampler
 from .limits import Permit, Retry, ShadowLimits
-from .types import Copy, Headers, Outcome
+from .types import Copy, Outcome
 
 __all__ = ["Arm", "Meter"]
 
 log = logging.getLogger("shadowlane.worker")
 
-Meter = Callable[[Headers, bytes], tuple[str, Mapping[str, int]]]
-"""The model and the usage that an answer names: ``meter(headers, body)``."""
+Meter = Callable[[Outcome], tuple[str, Mapping[str, int]]]
+"""The model and the usage that an answer names."""
 
 
 class _Transport(Protocol):
@@ -38,8 +38,8 @@ class Arm:
 
     ``ratio`` is its share, in (0, 1], drawn with ``salt`` (default: its name, so that arms draw for themselves);
     ``concurrency`` how many calls are out at a time; ``deadline_s`` how long a copy may take in all, ``timeout_s`` a
-    call of it; ``cap`` takes a unit of the lane's cap for another try; ``meter`` reads what an answer used, and is asked
-    only when there is a budget.
+    call of it; ``cap`` takes a unit of the lane's cap for another try; ``meter`` reads what an answer used, and is
+    asked only when there is a budget.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class Arm:
         try:
             self.limits.learn(permit, outcome)
             if self._meter is not None and self.limits.budget is not None and outcome.status and not outcome.reason:
-                spent = self.limits.spend(*self._meter(outcome.headers, outcome.body))
+                spent = self.limits.spend(*self._meter(outcome))
                 return msgspec.structs.replace(outcome, tokens=int(spent.tokens), money=spent.money)
         except Exception:
             log.exception("an answer of %s could not be accounted for", self.name)

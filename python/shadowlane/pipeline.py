@@ -24,7 +24,7 @@ from .dispatch import Arm
 from .limits import LaneLimits, Window
 from .routes import route_of
 from .storing import Storing
-from .types import Copy, Headers, Outcome, Pair
+from .types import Copy, Headers, Outcome, Pair, StubbedCall
 
 __all__ = ["Pipeline"]
 
@@ -60,6 +60,7 @@ class _Drainer(Protocol):
 
 
 class _Sanitizer(Protocol):
+    def text(self, text: str) -> str: ...
     def response(
         self, headers: Headers, body: bytes, cut: bool
     ) -> tuple[list[tuple[bytes, bytes]], bytes, dict[str, int], str]: ...
@@ -267,7 +268,13 @@ class Pipeline:
         headers, body, findings, note = self._sanitizer.response(
             outcome.headers, outcome.body, outcome.reason == "response_too_large"
         )
-        outcome = msgspec.structs.replace(outcome, headers=tuple(headers), body=body, detail=outcome.detail or note)
+        outcome = msgspec.structs.replace(
+            outcome,
+            headers=tuple(headers),
+            body=body,
+            detail=outcome.detail or note,
+            calls=tuple(_clean_call(self._sanitizer, call) for call in outcome.calls),
+        )
         if findings:
             merged = dict(copy.findings)
             for kind, count in findings.items():
@@ -300,6 +307,11 @@ class Pipeline:
                     del self._tracked[key]
                     self._tracked_bytes -= tracked.size
                 self._done.task_done()
+
+
+def _clean_call(sanitizer: _Sanitizer, call: StubbedCall) -> StubbedCall:
+    """A shadow's tool call as it may be stored: its words are the shadow's."""
+    return msgspec.structs.replace(call, name=sanitizer.text(call.name), arguments=sanitizer.text(call.arguments))
 
 
 def _rate_limit(headers: Headers | Mapping[bytes, bytes]) -> dict[str, str]:

@@ -27,13 +27,14 @@ from .errors import ShadowlaneError
 from .lane import lane_directory
 from .limits import Breaker, Budget, BudgetLimits, LaneLimits, Price, ProdQuota, Retry, ShadowLimits
 from .pipeline import Pipeline
+from .policy import lane_policy, stub_rounds
 from .score import Scorer, extract_answer
 from .score.judge import Judge
 from .steering import Steering
 from .store import SqliteStore, open_store
 from .storing import Storing
-from .transport import open_transport
-from .types import Headers
+from .transport import HttpTransport, open_transport
+from .types import Outcome
 
 __all__ = ["run_worker"]
 
@@ -61,6 +62,7 @@ def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
         ignore=sanitize.hash_ignore,
         secret_names=sanitize.secret_names,
         allow_values=sanitize.allow_values,
+        policy=lane_policy(config),
         tenant_key=config.limits.tenant_key or None,
     )
     error_file = directory / _ERROR_FILE
@@ -144,7 +146,7 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
     try:
         store.set_epoch(drainer.lane_id(), dict.fromkeys(config.arms(), drainer.acked()))
         shadows = {name: _shadow_limits(config, name, arm, store) for name, arm in config.arms().items()}
-        arms = {name: _arm(name, arm, shadows[name], drainer) for name, arm in config.arms().items()}
+        arms = {name: _arm(config, name, arm, shadows[name], drainer) for name, arm in config.arms().items()}
         limits = LaneLimits(
             {name: (shadows[name], arm.ratio) for name, arm in config.arms().items()},
             qps=config.limits.qps,
@@ -180,11 +182,15 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
         store.close()
 
 
-def _arm(name: str, shadow: ShadowConfig, limits: ShadowLimits, drainer: _core.Drainer) -> Arm:
+def _transport(config: Config, name: str, shadow: ShadowConfig) -> HttpTransport:
+    return open_transport(name, shadow, shadow.credential(), read=extract_answer, stub_rounds=stub_rounds(config))
+
+
+def _arm(config: Config, name: str, shadow: ShadowConfig, limits: ShadowLimits, drainer: _core.Drainer) -> Arm:
     retry = shadow.retry
     return Arm(
         name,
-        open_transport(name, shadow, shadow.credential()),
+        _transport(config, name, shadow),
         ratio=shadow.ratio,
         salt=shadow.salt(name),
         concurrency=shadow.concurrency,
@@ -222,11 +228,12 @@ def _shadow_limits(config: Config, name: str, shadow: ShadowConfig, store: Sqlit
     )
 
 
-def _usage(headers: Headers, body: bytes) -> tuple[str, dict[str, int]]:
-    """The model and the usage that an answer names."""
+def _usage(outcome: Outcome) -> tuple[str, dict[str, int]]:
+    """The model and the usage that an answer names; over all rounds when tool calls were stubbed."""
+    headers = outcome.headers
     content_type = next((value.decode("latin-1") for name, value in headers if name.lower() == b"content-type"), "")
-    answer = extract_answer(content_type, body)
-    return answer.model, answer.usage
+    answer = extract_answer(content_type, outcome.body)
+    return answer.model, outcome.usage or answer.usage
 
 
 async def _beat(drainer: _core.Drainer, steering: Steering) -> None:

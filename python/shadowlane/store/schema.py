@@ -144,7 +144,14 @@ _SPENDING_EXEMPLARS = (
     """,
     "CREATE INDEX exemplars_by_stratum ON exemplars (stratum)",
 )
-_STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _GROUPS_STRUCTURE_JUDGE, _SPENDING_EXEMPLARS)
+_POLICY = (
+    "ALTER TABLE pairs ADD COLUMN why TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE pairs ADD COLUMN preset TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE pairs ADD COLUMN normalised TEXT NOT NULL DEFAULT '{}'",
+    "ALTER TABLE pairs ADD COLUMN stubs TEXT NOT NULL DEFAULT '{}'",
+    "ALTER TABLE pairs ADD COLUMN strange_calls INTEGER NOT NULL DEFAULT 0",
+)
+_STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _GROUPS_STRUCTURE_JUDGE, _POLICY, _SPENDING_EXEMPLARS)
 SCHEMA_VERSION = len(_STEPS)
 
 

@@ -129,7 +129,7 @@ def test_a_retry_needs_the_cap_the_deadline_and_the_limits() -> None:
 def test_usage_is_counted_once_and_stops_the_next_copy() -> None:
     async def main() -> None:
         limits = limits_of(budget=Budget(BudgetLimits(tokens_per_hour=10)))
-        arm = Arm("s", Shadow(), limits=limits, meter=lambda headers, body: ("m", {"total_tokens": 10}))
+        arm = Arm("s", Shadow(), limits=limits, meter=lambda outcome: ("m", {"total_tokens": 10}))
         assert (await arm.deliver(COPY)).tokens == 10
         refused = await arm.deliver(COPY)
         assert (refused.reason, refused.tokens) == ("budget", 0)
@@ -138,7 +138,7 @@ def test_usage_is_counted_once_and_stops_the_next_copy() -> None:
 
 
 def test_a_meter_that_raises_is_counted_and_the_answer_stays(caplog: pytest.LogCaptureFixture) -> None:
-    def meter(headers: object, body: bytes) -> tuple[str, dict[str, int]]:
+    def meter(outcome: Outcome) -> tuple[str, dict[str, int]]:
         raise ValueError("odd")
 
     async def main() -> None:
