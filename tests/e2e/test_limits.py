@@ -8,12 +8,16 @@ import os
 import signal
 import socket
 import sqlite3
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
+from shadowlane.config import load_config
+from shadowlane.observe.status import collect_status
 
 from .conftest import World, until
 
@@ -257,3 +261,47 @@ def test_reports_work_without_bodies(world: World, client: httpx.Client, tmp_pat
     assert done.returncode == 0, done.stderr
     assert ("not kept" in page.read_text()) is (keep == "none")
     assert ("not kept" in done.stdout) is (keep == "none")
+
+
+def test_the_equations_hold_at_every_look_whatever_fails(world: World, client: httpx.Client, tmp_path: Path) -> None:
+    """A shadow that breaks, one that costs, one that hangs; a worker that is killed; and somebody who always looks."""
+    world.configure(
+        world.shadow("flaky"),
+        shadows__candidate__retry={"attempts": 2, "base_s": 0.01, "max_s": 0.05},
+        shadows__costly={"url": world.shadow("ok"), "ratio": 0.8},
+        shadows__costly__budget={"tokens_per_hour": 200.0},
+        shadows__hanging={"url": world.shadow("hang"), "timeout_s": 0.5, "deadline_s": 1.0, "concurrency": 2},
+        shadows__hanging__breaker={"minimum": 3, "window": 6, "open_s": 1.0},
+    )
+    url = world.gateway()
+    config = load_config(world.config)
+    looks, broken = 0, []
+    done = threading.Event()
+
+    def look() -> None:
+        nonlocal looks
+        while not done.is_set():
+            status = collect_status(config)
+            looks += 1
+            if not status["accounting"]["holds"]:
+                broken.append(status["accounting"]["lines"])
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    try:
+        for start in range(0, 150, 50):
+            send(client, url, 50, start=start)
+            os.kill(until(world.worker_pid, "a worker"), signal.SIGKILL)
+        status = world.settle(150)
+    finally:
+        done.set()
+        looker.join()
+    assert looks > 5
+    assert broken == []
+    shadows = status["shadows"]
+    assert set(shadows["hanging"]["failed"]) <= {"deadline", "breaker_open"}
+    assert sum(shadows["hanging"]["failed"].values()) == 150
+    assert {"sampled_out", "budget"} <= set(shadows["costly"]["failed"])
+    with contextlib.closing(sqlite3.connect(world.database)) as db:
+        (rows, keys) = db.execute("SELECT count(*), count(DISTINCT shadow_id || shadow) FROM pairs").fetchone()
+    assert rows == keys == 450
