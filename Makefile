@@ -2,10 +2,10 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-RUST_SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
+RUST_SOURCES := $(shell find rust/core rust/py -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-rust test-loom test-python lint format bench judge-bench wheel wheel-check crash fuzz miri asan valgrind free-threaded clean
+.PHONY: help setup build demo probe-demo test test-rust test-loom test-python lint format bench judge-bench wheel wheel-check crash fuzz miri asan valgrind free-threaded clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ setup: build
 
 demo: build ## Two retrieval services, a gateway, real load, a report: about a minute
 	$(BIN)/shadowlane demo
+
+probe-demo: build ## A probe that passes, and one of a shadow broken on purpose
+	$(BIN)/python -m shadowlane.demo.probe --out probe-demo-out
 
 test: test-rust test-loom test-python ## All tests
 
@@ -100,6 +103,18 @@ valgrind: ## Ring and frame under valgrind's memcheck, the ring's threads under 
 	CARGO_TARGET_$(subst -,_,$(shell echo $(HOST) | tr a-z A-Z))_RUNNER="valgrind -q --tool=drd --error-exitcode=9" \
 		cargo test -p shadowlane-core --test ring --quiet -- threads_lose_nothing
 
+FREE_PYTHON ?= python3.14t
+FREE := target/free-threaded
+free-threaded: $(VENV)/.dependencies ## Wheel and threads tests for a Python without a GIL: make free-threaded FREE_PYTHON=python3.14t
+	@$(FREE_PYTHON) -c 'import sys, sysconfig; sys.exit(not sysconfig.get_config_var("Py_GIL_DISABLED"))' || \
+		{ echo "make free-threaded needs a free-threaded Python: FREE_PYTHON=$(FREE_PYTHON) is none"; exit 1; }
+	$(FREE_PYTHON) -m venv $(FREE)
+	$(BIN)/maturin build --release --out $(FREE)/dist -i $(FREE)/bin/python
+	$(FREE)/bin/python -m pip install --quiet msgspec pytest pytest-timeout
+	$(FREE)/bin/python -m pip install --quiet --no-deps --force-reinstall $(FREE)/dist/*.whl
+	cd $(FREE) && bin/python -m pytest -p no:cacheprovider -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) \
+		$(CURDIR)/tests/unit/test_threads.py
+
 wheel: $(VENV)/.dependencies ## A wheel for Python 3.10 and later, into dist/
 	$(BIN)/maturin build --release --out dist
 
@@ -107,4 +122,4 @@ wheel-check: wheel ## The wheel in a clean environment of each Python: make whee
 	$(BIN)/python tools/wheel_check.py $$(ls -t dist/*.whl | head -n 1) $(PYTHONS)
 
 clean: ## Remove what was built
-	rm -rf $(VENV) target dist demo-out python/shadowlane/_core*.so
+	rm -rf $(VENV) target dist demo-out probe-demo-out python/shadowlane/_core*.so

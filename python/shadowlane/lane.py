@@ -73,6 +73,10 @@ class Lane:
 
     admit: Callable[[str, str, Sequence[tuple[bytes, bytes]]], _core.Ticket | None]
     """``admit(method, path, headers)``: a ticket when this request is mirrored, else ``None``. Never raises."""
+    begin: Callable[[str, str, Sequence[tuple[bytes, bytes]]], _core.Ticket | _core.Timer | None]
+    """``begin(method, path, headers)``: :attr:`admit` for a caller that sees the end of every answer. Some of the
+    requests that are not mirrored get a ``Timer``, to be stopped when the answer has ended: their times are what those
+    of the mirrored ones are compared with. Never raises."""
     offer: Callable[..., bool]
     """``offer(ticket, target, headers, body, status, response_headers, response_body, ttfb_ns, flags)``:
     copies the exchange into the ring; ``False`` when it was dropped (and counted). Never waits, never raises."""
@@ -115,6 +119,10 @@ class Lane:
             read_routes=config.routes.read_patterns(),
             include=config.routes.include,
             exclude=config.routes.exclude,
+            route_caps=list(config.limits.routes.items()),
+            weights=list(config.limits.weights.items()),
+            tenant=(config.limits.tenant_key, config.limits.tenant_qps) if config.limits.tenant_qps else None,
+            timed_routes=config.routes.timed,
             shed_above=config.limits.shed_mark(),
         )
         lane = cls(config, directory, core)
@@ -175,6 +183,7 @@ class Lane:
     def _bind(self) -> None:
         # The core's methods are called directly: a Python frame in between would double their cost.
         self.admit = self._core.admit
+        self.begin = self._core.begin
         self.offer = self._core.offer
         self.drop = self._core.drop
 
@@ -189,13 +198,23 @@ class Lane:
         self._supervisor = None
         self._fork_lock = threading.Lock()
         self.admit = self._admit_after_fork
+        self.begin = self._begin_after_fork
 
     def _admit_after_fork(self, method: str, path: str, headers: Sequence[tuple[bytes, bytes]]) -> _core.Ticket | None:
+        self._revive()
+        return self._core.admit(method, path, headers)
+
+    def _begin_after_fork(
+        self, method: str, path: str, headers: Sequence[tuple[bytes, bytes]]
+    ) -> _core.Ticket | _core.Timer | None:
+        self._revive()
+        return self._core.begin(method, path, headers)
+
+    def _revive(self) -> None:
         try:
             self.ensure()
         except Exception:
             self.fault()
-        return self._core.admit(method, path, headers)
 
 
 def _after_fork_in_child() -> None:

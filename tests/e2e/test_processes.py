@@ -313,7 +313,9 @@ def test_uvicorn_reload(world: World, client: httpx.Client) -> None:
             break
         app.write_text(f"from tests.support.gateway import mirrored\n# changed {change}\n")
         os.utime(app, (time.time() + 10 * change + 5,) * 2)
-        until(lambda: serving[0] not in {ring["pid"] for ring in world.lane_status()["rings"]}, "the old process is gone")
+        until(
+            lambda: serving[0] not in {ring["pid"] for ring in world.lane_status()["rings"]}, "the old process is gone"
+        )
         until(lambda: any(ring["alive"] for ring in world.lane_status()["rings"]), "the new process has a ring")
         listening(port, process)
     assert len(pids) == 3

@@ -14,7 +14,12 @@ def opened(folder: Path, **limits: Any) -> Lane:
     return Lane.open(
         Config.from_dict(
             {
-                "lane": {"directory": str(folder / "lane"), "worker": "external", "ring_bytes": 65536, "max_body_bytes": 16384},
+                "lane": {
+                    "directory": str(folder / "lane"),
+                    "worker": "external",
+                    "ring_bytes": 65536,
+                    "max_body_bytes": 16384,
+                },
                 "sampling": {"ratio": 1.0},
                 "limits": {"qps": 1e6, "burst": 1000, **limits},
                 "shadows": {"candidate": {"url": "http://127.0.0.1:9"}},

@@ -76,27 +76,12 @@ impl ControlFile {
     pub fn note_ring_error(&self, text: &str) {
         let control = self.get();
         control.ringless.fetch_add(1, Ordering::Relaxed);
-        let mut bytes = text.as_bytes().iter().copied();
-        for (index, word) in control.ring_error.iter().enumerate() {
-            let last = index + 1 == control.ring_error.len();
-            let mut chunk = [0_u8; 8];
-            for byte in chunk.iter_mut().take(if last { 7 } else { 8 }) {
-                *byte = bytes.next().unwrap_or(0);
-            }
-            word.store(u64::from_le_bytes(chunk), Ordering::Relaxed);
-        }
+        control.ring_error.write(text);
     }
 
     /// Why the last process without a ring has none; empty when all have one.
     pub fn ring_error(&self) -> String {
-        let bytes: Vec<u8> = self
-            .get()
-            .ring_error
-            .iter()
-            .flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes())
-            .take_while(|byte| *byte != 0)
-            .collect();
-        String::from_utf8_lossy(&bytes).into_owned()
+        self.get().ring_error.read()
     }
 
     /// The lane's identity as 32 hex digits.

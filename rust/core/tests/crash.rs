@@ -90,6 +90,8 @@ fn options() -> Options {
         include: Vec::new(),
         exclude: Vec::new(),
         shed_above: 1.0,
+        caps: shadowlane_core::caps::CapOptions::default(),
+        timed_routes: Vec::new(),
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use shadowlane_core::caps::CapOptions;
 use shadowlane_core::drain::Drainer;
 use shadowlane_core::files::{ControlFile, RingFile};
 use shadowlane_core::frame::Exchange;
@@ -45,6 +46,8 @@ fn options() -> Options {
         include: Vec::new(),
         exclude: Vec::new(),
         shed_above: 1.0,
+        caps: CapOptions::default(),
+        timed_routes: Vec::new(),
     }
 }
 

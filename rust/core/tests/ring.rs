@@ -356,7 +356,7 @@ fn cursors_that_make_no_sense_end_the_reading_and_make_the_ring_full() {
                 cursors.tail.0.store(*tail, Ordering::SeqCst);
                 cursors.journal.clear_to.store(*clear_to, Ordering::SeqCst);
                 let possible =
-                    |head: u64, tail: u64| head <= tail && tail - head <= 256 && head % 8 == 0 && tail % 8 == 0;
+                    |head: u64, tail: u64| head <= tail && tail - head <= 256 && (head | tail).is_multiple_of(8);
                 let sound = possible(*head, *tail) && (clear_to <= head || possible(*clear_to, *tail));
                 let mut consumer = Consumer::new(Shared(Arc::clone(&memory)));
                 assert_eq!(consumer.is_broken(), !sound, "{head} {tail} {clear_to}");

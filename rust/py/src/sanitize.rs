@@ -143,6 +143,14 @@ impl Sanitizer {
         Ok(Self { core: Core::new(&options).map_err(|error| raise(py, &error))? })
     }
 
+    /// A text with every value masked; inside its strings when it is JSON (RFC 8259), so that it stays JSON.
+    fn text(&self, py: Python<'_>, text: &str) -> String {
+        py.detach(|| match self.core.json(text.as_bytes()) {
+            Ok(clean) => String::from_utf8_lossy(&clean).into_owned(),
+            Err(_) => self.core.text(text).0,
+        })
+    }
+
     /// A response's headers and body, sanitized: (headers, body, findings by kind, why the body could not be read or "").
     ///
     /// `body` is decoded already; `cut`: it may end anywhere.
