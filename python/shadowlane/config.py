@@ -19,6 +19,7 @@ import msgspec
 
 from . import _core
 from .errors import ConfigError
+from .tag import checked_key
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -78,26 +79,35 @@ class SamplingConfig(_Section, frozen=True):
     seed: int | None = None
     """``None``: random for each lane. Give one to repeat a run."""
     key: str = ""
-    """What makes a request somebody's: ``header:NAME``, ``cookie:NAME``, ``api_key`` (``authorization``, ``x-api-key`` or
-    ``api-key``), or ``json:/POINTER`` into the JSON request body (RFC 6901). A request without it is not mirrored. The
-    body is not there at admission: with ``json:`` every eligible request is captured, its body read when prod has
-    answered, and those that are not in the sample are left there, as ``sampled_out``; a header costs less."""
+    """What makes a request somebody's: ``header:NAME``, ``cookie:NAME``, ``api_key`` (``authorization``, ``x-api-key``
+    or ``api-key``), or ``json:/POINTER`` into the JSON request body (RFC 6901). A request without it is not mirrored.
+    The body is not there at admission: with ``json:`` every eligible request is captured, its body read when prod has
+    answered, and what is not in the sample goes no further (``sampled_out``); a header costs less."""
 
 
 class LimitsConfig(_Section, frozen=True):
-    """``[limits]``: the hard cap over all processes of the lane, and the caps of routes and tenants under it."""
+    """``[limits]``: the hard cap over all processes, the caps of routes and tenants under it, and what happens when
+    the worker falls behind."""
 
     qps: float = 50.0
     burst: int = 50
     routes: dict[str, float] = {}
-    """``METHOD /path`` patterns and the most of each a second; the first that matches holds. The burst of a route, as of a
-    tenant, is what comes in one second, and at least one request."""
+    """``METHOD /path`` patterns and the most of each a second; the first that matches holds. The burst of a route, as
+    of a tenant, is what comes in one second, and at least one request."""
     weights: dict[str, int] = {}
     """``METHOD /path`` patterns and how many units of every cap one request costs; others cost 1."""
     tenant_key: str = ""
-    """Whose request it is: ``header:NAME``, ``cookie:NAME`` or ``api_key``. Requests without it are one tenant together."""
+    """Whose request it is: ``header:NAME``, ``cookie:NAME`` or ``api_key``. Requests without it are one tenant."""
     tenant_qps: float = 0.0
     """The most of each tenant a second; 0: no such cap."""
+    backpressure: Literal["drop_newest", "shed"] = "drop_newest"
+    """``"drop_newest"``: a copy that finds the ring full is dropped. ``"shed"``: no copy is started above the mark."""
+    shed_above: float = 0.8
+    """With ``"shed"``: the fill of the process's ring, as a share, above which admission refuses."""
+
+    def shed_mark(self) -> float:
+        """The fill above which admission refuses; 1 never does."""
+        return self.shed_above if self.backpressure == "shed" else 1.0
 
 
 class RoutesConfig(_Section, frozen=True):
@@ -243,11 +253,13 @@ class ShadowConfig(_Section, frozen=True):
     """Name of the environment variable that holds the shadow's own credential."""
     credential_header: str = "authorization"
     credential_prefix: str = "Bearer "
+    sign_key_env: str = ""
+    """Name of the environment variable that holds the key with which the tag is signed (RFC 9421, hmac-sha256)."""
     ratio: float = 1.0
     """Share of the mirrored traffic that this shadow gets."""
     sample: Literal["independent", "identical"] = "independent"
-    """With a ``ratio`` below 1: drawn for itself, or the same copies as every other shadow that says ``identical`` (those
-    of a smaller ratio are among those of a larger one)."""
+    """With a ``ratio`` below 1: drawn for itself, or the same copies as every other shadow that says ``identical``
+    (those of a smaller ratio are among those of a larger one)."""
     qps: float = 0.0
     """The most copies a second that this shadow gets, under the lane's cap; 0: no cap of its own."""
     burst: int = 0
@@ -279,6 +291,18 @@ class ShadowConfig(_Section, frozen=True):
                 "export it for the worker, or remove the field"
             )
         return self.credential_header.lower().encode("latin-1"), (self.credential_prefix + value).encode("latin-1")
+
+    def sign_key(self, environ: Mapping[str, str] | None = None) -> bytes | None:
+        """The key that signs the tag, or ``None``. Raises ConfigError when the variable is unset or too short."""
+        if not self.sign_key_env:
+            return None
+        value = (os.environ if environ is None else environ).get(self.sign_key_env, "")
+        if not value:
+            raise ConfigError(
+                f"sign_key_env = {self.sign_key_env!r}: the environment variable is not set; "
+                "export it for the worker, or remove the field"
+            )
+        return checked_key(value, f"sign_key_env = {self.sign_key_env!r}")
 
 
 class ControlConfig(ShadowConfig, frozen=True):
@@ -396,8 +420,8 @@ def _problem(config: Config) -> str | None:
         return bad("lane.name", lane.name, "use 1 to 64 of a-z, 0-9, '_', '.', '-', starting with a letter or digit")
     if lane.directory and not Path(lane.directory).is_absolute():
         return bad("lane.directory", lane.directory, "give an absolute path, or leave it empty")
-    if not 65536 <= lane.ring_bytes <= 1 << 32 or lane.ring_bytes & (lane.ring_bytes - 1):
-        return bad("lane.ring_bytes", lane.ring_bytes, "use a power of two from 65536 to 4294967296")
+    if not 65536 <= lane.ring_bytes <= 1 << 30 or lane.ring_bytes & (lane.ring_bytes - 1):
+        return bad("lane.ring_bytes", lane.ring_bytes, "use a power of two from 65536 to 1073741824")
     if not 1024 <= lane.max_body_bytes <= lane.ring_bytes // 4:
         return bad(
             "lane.max_body_bytes",
@@ -421,6 +445,8 @@ def _problem(config: Config) -> str | None:
     problem = _caps_problem(limits)
     if problem:
         return problem
+    if not 0 < limits.shed_above < 1:
+        return bad("limits.shed_above", limits.shed_above, "use more than 0 and less than 1, a share of the ring")
     try:
         _core.Policy(read=config.routes.read_patterns())
     except ConfigError as error:

@@ -18,7 +18,7 @@ from ..config import ShadowConfig
 from ..errors import ConfigError, MissingExtraError
 from ..types import Answer, Copy, Headers, Outcome
 from .body import BodyError, BoundedBody
-from .request import request_headers, request_target
+from .request import request_headers, request_target, signature_headers
 from .stub import Conversation, Reader
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class HttpTransport:
         self._name = name
         self._shadow = shadow
         self._credential = credential
+        self._sign_key = shadow.sign_key()
         self._read = read or _reads_nothing
         self._stub_rounds = stub_rounds
         self._clock_ns = clock_ns
@@ -115,7 +116,9 @@ class HttpTransport:
         following: bytes | None = body
         while following is not None and not call.failed:
             call.begin()
-            await self._round(copy.method, url, headers, following, call)
+            # Anew for each round: a signature is good once.
+            signed = signature_headers(self._sign_key, copy, url.raw_path_qs) if self._sign_key else []
+            await self._round(copy.method, url, headers + signed, following, call)
             following = None if call.failed else talk.next(call.content_type, call.body)
 
     async def _round(self, method: str, url: Any, headers: list[tuple[str, str]], body: bytes, call: _Call) -> None:

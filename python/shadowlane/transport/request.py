@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 
 from .. import __version__
+from ..tag import sign
 from ..types import Copy
 
-__all__ = ["ACCEPTED_ENCODINGS", "request_headers", "request_target"]
+__all__ = ["ACCEPTED_ENCODINGS", "request_headers", "request_target", "signature_headers"]
 
 ACCEPTED_ENCODINGS = ("gzip", "x-gzip", "deflate", "identity")
 """The content codings that :mod:`.body` can undo within a bound."""
@@ -27,6 +28,8 @@ _OWN = {
     b"proxy-authenticate",
     b"proxy-authorization",
     b"proxy-connection",
+    b"signature",  # RFC 9421: prod's signatures do not fit the copy, and the lane's own stand here
+    b"signature-input",
     b"te",
     b"trailer",
     b"transfer-encoding",
@@ -57,6 +60,12 @@ def request_headers(copy: Copy, credential: tuple[bytes, bytes] | None) -> list[
         headers.append((own.decode("ascii"), _value(credential[1])))
     headers += [("x-shadow", "1"), ("x-shadow-id", copy.shadow_id), ("x-shadow-req-hash", copy.req_hash)]
     return headers
+
+
+def signature_headers(key: bytes, copy: Copy, sent: str) -> list[tuple[str, str]]:
+    """The lane's signature over the copy's tag, method and path and query as ``sent``; see :mod:`shadowlane.tag`."""
+    path, _, query = sent.partition("?")
+    return sign(key, copy.method, path.encode(), query.encode(), copy.shadow_id, copy.req_hash)
 
 
 def request_target(base: str, target: str) -> str:

@@ -13,11 +13,11 @@ use crate::convert::{Headers, raise};
 #[pyclass(frozen, module = "shadowlane.core", get_all, eq)]
 #[derive(PartialEq, Eq)]
 pub struct Finding {
-    /// "email", "payment_card", "phone", "iban", "jwt", "bearer", "private_key", "api_key", ...
+    /// What was found: "email", "payment_card", "phone", "iban", "jwt", "bearer", "private_key", "api_key", ...
     kind: String,
-    /// First character.
+    /// Place of the first character, counted in characters of the text.
     start: usize,
-    /// Character after the last.
+    /// Place after the last character.
     end: usize,
 }
 
