@@ -140,8 +140,8 @@ class PolicyConfig(_Section, frozen=True):
     read_only_hint: bool = False
     """Believe a tool's own ``readOnlyHint``, as seen in prod's answer to ``tools/list`` at the same endpoint."""
     tool_mode: str = "stub"
-    """Tool definitions on the copy. ``"strip"``: removed; ``"none"``: kept, their use forbidden; ``"stub"``: kept, and the
-    shadow's calls answered with the results that prod got."""
+    """Tool definitions on the copy. ``"strip"``: removed; ``"none"``: kept, their use forbidden; ``"stub"``: kept, and
+    the shadow's calls answered with the results that prod got."""
     stub_rounds: int = 3
     """How often a shadow's calls are answered before its answer stands as it is."""
     stream: str = "keep"
