@@ -129,13 +129,13 @@ class PolicyConfig(_Section, frozen=True):
     """MCP tools whose ``tools/call`` is a read, by exact name."""
     read_only_hint: bool = False
     """Believe a tool's own ``readOnlyHint``, as seen in prod's answer to ``tools/list`` at the same endpoint."""
-    tool_mode: Literal["strip", "none", "stub"] = "stub"
-    """Tool definitions on the copy: removed; kept with their use forbidden; or kept, and the shadow's calls answered with
-    the results that prod got."""
+    tool_mode: str = "stub"
+    """Tool definitions on the copy. ``"strip"``: removed; ``"none"``: kept, their use forbidden; ``"stub"``: kept, and
+    the shadow's calls answered with the results that prod got."""
     stub_rounds: int = 3
     """How often a shadow's calls are answered before its answer stands as it is."""
-    stream: Literal["keep", "on", "off"] = "keep"
-    """Whether the shadow streams: as the request asked, always, never."""
+    stream: str = "keep"
+    """Whether the shadow streams: as the request asked (``"keep"``), always (``"on"``), never (``"off"``)."""
     temperature: float | None = None
     """Sampling temperature of every copy; unset: the request's own."""
     seed: int | None = None
@@ -469,6 +469,10 @@ def _problem(config: Config) -> str | None:
             if not re.match(r"[/*]\S*\Z", pattern):
                 return bad(f"routes.{field}", pattern, 'write a path pattern, for example "/v1/*"')
     policy = config.policy
+    if policy.tool_mode not in ("strip", "none", "stub"):
+        return bad("policy.tool_mode", policy.tool_mode, 'use "strip", "none" or "stub"')
+    if policy.stream not in ("keep", "on", "off"):
+        return bad("policy.stream", policy.stream, 'use "keep", "on" or "off"')
     if not 0 <= policy.stub_rounds <= 16:
         return bad("policy.stub_rounds", policy.stub_rounds, "use 0 to 16")
     if policy.temperature is not None and not 0 <= policy.temperature <= 2:
