@@ -32,7 +32,7 @@ from .delta import delta_s
 
 __all__ = ["KNOWN", "Embedder", "load_embedder", "text_delta_s"]
 
-KNOWN = ("wordllama", "lexical", "sentence-transformers:<model>")
+KNOWN = ("wordllama", "lexical", "sentence-transformers:<model>", "openai:<model>")
 
 _CHUNK_CHARS = 2000
 _BATCH = 32
@@ -202,6 +202,9 @@ def load_embedder(name: str = "wordllama") -> Embedder:
     * ``lexical``: hashed n-grams, 512 dimensions, no model: knows spelling, not meaning;
     * ``sentence-transformers:<model>``: any model of that package, by name or folder.
 
+    ``openai:<model>`` needs an address and a transport: :func:`shadowlane.worker.open_embedder` opens it from a
+    configuration.
+
     Raises :class:`~shadowlane.errors.ConfigError` for any other name,
     :class:`~shadowlane.errors.MissingExtraError` when its package is not installed,
     :class:`~shadowlane.errors.ScoreError` when its model cannot be read.
@@ -213,6 +216,10 @@ def load_embedder(name: str = "wordllama") -> Embedder:
         return _Lexical()
     if kind == "sentence-transformers" and colon:
         return _SentenceTransformers(model)
+    if kind == "openai" and colon:
+        raise ConfigError(
+            f"score.embedder = {name!r}: a service needs its address: set score.embedder_url; the worker opens it"
+        )
     raise ConfigError(f"score.embedder = {name!r}: unknown embedder; one of {', '.join(KNOWN)}")
 
 
