@@ -38,6 +38,14 @@ _CHUNK_CHARS = 2000
 _BATCH = 32
 _CACHE_ROWS = 16_384
 _WORD = re.compile(r"\w+")
+_WORDS = 100_000
+"""Words whose tokens are kept."""
+_GAP = re.compile(r"(?<=[^ ]) ")
+_SPACE = "▁"
+"""How SentencePiece's vocabularies write the space before a word."""
+_MARKS = ("<s>", "</s>", "<unk>", _SPACE)
+"""Tokens of their own, which cut a text where they stand."""
+_PROBE = "The  quick, brown foxes' café;\n\n1. costs $12.50 (naïve)  now — 日本語 too. "
 
 
 class Embedder(ABC):
@@ -133,11 +141,46 @@ class _WordLlama(Embedder):
                 f"score.embedder = 'wordllama': the installed wheel lacks its model ({error}); "
                 "reinstall wordllama>=0.4.0"
             ) from None
+        self._ids: dict[str, list[int]] = {}
+        self._splits = self._may_split()
         self.dim = int(self._model.embedding.shape[1])
         self.name = f"wordllama:l2_supercat_{self.dim}@{importlib.metadata.version('wordllama')}"
 
     def _encode(self, texts: list[str]) -> NDArray[np.float32]:
-        return np.asarray(self._model.embed(texts), dtype=np.float32)
+        out: NDArray[np.float32] = np.empty((len(texts), self.dim), dtype=np.float32)
+        for row, text in zip(out, texts, strict=True):
+            tokens = self._model.embedding.take(self._tokens(text), axis=0, mode="clip")
+            # A product with ones sums the rows in BLAS, at several times the speed of sum(axis=0).
+            np.matmul(np.full(len(tokens), 1 / len(tokens), dtype=np.float32), tokens, out=row)
+        return out
+
+    def _tokens(self, text: str) -> list[int]:
+        """The tokens of a text, word by word: most words were seen before, and the tokenizer costs most of the time."""
+        if not self._splits or any(mark in text for mark in _MARKS):
+            return self._tokenize([text])[0]
+        words = _GAP.split(text)
+        unknown = list({word for word in words if word not in self._ids})
+        if unknown:
+            if len(self._ids) + len(unknown) > _WORDS:
+                self._ids.clear()
+                unknown = list(set(words))
+            self._ids.update(zip(unknown, self._tokenize(unknown), strict=True))
+        return [token for word in words for token in self._ids[word]]
+
+    def _tokenize(self, texts: list[str]) -> list[list[int]]:
+        found = self._model.tokenizer.encode_batch(texts, add_special_tokens=False)
+        space = self._model.tokenizer.token_to_id(_SPACE) or 0
+        # A word that is empty is the space at the end of a text. Padding is no token.
+        rows = [list(itertools.compress(one.ids, one.attention_mask)) for one in found]
+        return [row or [space] for row in rows]
+
+    def _may_split(self) -> bool:
+        """Whether the tokenizer's tokens never reach over the space before a word, so that words can go one by one."""
+        vocabulary = self._model.tokenizer.get_vocab()
+        if any(_SPACE in token.lstrip(_SPACE) for token in vocabulary):
+            return False
+        words = self._tokenize(_GAP.split(_PROBE))
+        return list(itertools.chain.from_iterable(words)) == self._tokenize([_PROBE])[0]
 
 
 class _Lexical(Embedder):
