@@ -38,8 +38,8 @@ _CHUNK_CHARS = 2000
 _BATCH = 32
 _CACHE_ROWS = 16_384
 _WORD = re.compile(r"\w+")
-_WORDS = 100_000
-"""Words whose tokens are kept."""
+_WORDS, _LONG_WORD = 100_000, 64
+"""Words whose tokens are kept, and the most characters of one."""
 _GAP = re.compile(r"(?<=[^ ]) ")
 _SPACE = "▁"
 """How SentencePiece's vocabularies write the space before a word."""
@@ -148,24 +148,32 @@ class _WordLlama(Embedder):
 
     def _encode(self, texts: list[str]) -> NDArray[np.float32]:
         out: NDArray[np.float32] = np.empty((len(texts), self.dim), dtype=np.float32)
-        for row, text in zip(out, texts, strict=True):
-            tokens = self._model.embedding.take(self._tokens(text), axis=0, mode="clip")
+        for row, ids in zip(out, self._tokens(texts), strict=True):
+            tokens = self._model.embedding.take(ids, axis=0, mode="clip")
             # A product with ones sums the rows in BLAS, at several times the speed of sum(axis=0).
             np.matmul(np.full(len(tokens), 1 / len(tokens), dtype=np.float32), tokens, out=row)
         return out
 
-    def _tokens(self, text: str) -> list[int]:
-        """The tokens of a text, word by word: most words were seen before, and the tokenizer costs most of the time."""
-        if not self._splits or any(mark in text for mark in _MARKS):
-            return self._tokenize([text])[0]
-        words = _GAP.split(text)
-        unknown = list({word for word in words if word not in self._ids})
+    def _tokens(self, texts: list[str]) -> list[list[int]]:
+        """The tokens of each text, word by word: most words were seen before, and the tokenizer costs the most time."""
+        words = [self._words(text) for text in texts]
+        unknown = {word for row in words for word in row if word not in self._ids}
+        if len(self._ids) + len(unknown) > _WORDS:
+            self._ids.clear()
+            unknown = {word for row in words for word in row}
         if unknown:
-            if len(self._ids) + len(unknown) > _WORDS:
-                self._ids.clear()
-                unknown = list(set(words))
-            self._ids.update(zip(unknown, self._tokenize(unknown), strict=True))
-        return [token for word in words for token in self._ids[word]]
+            self._ids.update(zip(unknown, self._tokenize(list(unknown)), strict=True))
+        chain = itertools.chain.from_iterable
+        rows = [list(chain([self._ids[word] for word in row])) for row in words]
+        for word in unknown:
+            if len(word) > _LONG_WORD:  # hashes, base64, whole texts: not seen again, and large
+                del self._ids[word]
+        return rows
+
+    def _words(self, text: str) -> list[str]:
+        if not self._splits or any(mark in text for mark in _MARKS):
+            return [text]
+        return _GAP.split(text) if "  " in text or text[0] == " " else text.split(" ")
 
     def _tokenize(self, texts: list[str]) -> list[list[int]]:
         found = self._model.tokenizer.encode_batch(texts, add_special_tokens=False)
