@@ -23,6 +23,7 @@ from shadowlane.score.embed import Embedder, load_embedder, text_delta_s
 from shadowlane.score.groups import ParaphraseGroups, purity
 
 from .data import Labelled, load
+from .generated import paws_like, sick_like, sts_like
 from .swaps import Swap, paraphrases, swaps
 
 Values = NDArray[np.float64]
@@ -84,6 +85,7 @@ class Bench:
         self.figure("AUC, anchored", auc(anchored[~same], anchored[same]), least=0.82 if paws else None)
         self.figure("fact flips among those called paraphrases", flips[same].mean(), most=0.03 if paws else None)
         self.show("false flip", pick(data, found, same & flips))
+        self.show("missed", pick(data, found, ~same & ~flips & (anchored < np.median(anchored[same]))))
 
     def sts(self, data: Labelled) -> None:
         plain, anchored, flips, found = self.compare(data.a, data.b)
@@ -182,6 +184,9 @@ def main() -> int:
     print(f"embedder {bench.embedder.name}")
     bench.swapped()
     bench.reworded()
+    for made, measure in ((sick_like(), bench.sick), (paws_like(), bench.two_way), (sts_like(), bench.sts)):
+        print(f"\n{made.kind}-like: {made.name} ({len(made.a)} pairs)")
+        measure(made)
     bench.speed()
     kinds = set()
     for data in load(given.data) if given.data else ():

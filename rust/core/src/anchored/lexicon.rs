@@ -141,7 +141,7 @@ const MODALITIES: &[(Modality, &str)] = &[
 
 /// Stems that may say a negation in another way: beside one of them a difference in negation is no contradiction.
 const WEAK_NEGATORS: &str = "fail refuse deny lack avoid prevent stop cease decline reject unable absent miss free \
-    exclude forbid prohibit ban disallow empty few little rule unlike";
+    exclude forbid prohibit ban disallow empty few rule unlike";
 
 /// Stems of predicates that hold both ways round.
 const SYMMETRIC: &str = "talk meet marry fight same different equal differ between shake speak";

@@ -192,9 +192,12 @@ fn once<'t>(words: &[&'t str]) -> WordMap<&'t str, Option<usize>> {
 /// Twice the square root of (1 − Kendall's τ) / 2, the share of pairs of words that are inverted, over the words that
 /// stand once in each text; at most 1. The root, since two words that change places invert few of all the pairs, and the
 /// bound, since a clause that moves as a whole inverts many. Times the fourth power of the share of words that both
-/// have: where most words differ, another order is only another way to say it.
+/// have: where most words differ, another order is only another way to say it. 0 between active and passive.
 pub(crate) fn disorder(a: &Facts<'_>, b: &Facts<'_>) -> f64 {
     let (first, second) = (&a.places, &b.places);
+    if first.contains_key("by") != second.contains_key("by") {
+        return 0.0; // active against passive
+    }
     let mut order: Vec<(usize, usize)> = first
         .iter()
         .filter_map(|(word, place)| Some(((*place)?, second.get(word).copied().flatten()?)))
