@@ -40,23 +40,21 @@ def load(folder: Path) -> Iterator[Labelled]:
     """Every known set in the folder. Raises ValueError with the file and line when one is not in its format."""
     taken: set[Path] = set()
     for kind, patterns in _PATTERNS.items():
-        for file in sorted(
-            {file for pattern in patterns for end in ("", ".gz") for file in folder.glob(pattern + end)}
-        ):
-            if file not in taken and (kind != "PAWS" or _names(file) >= {"sentence1", "sentence2", "label"}):
+        found = {file for pattern in patterns for end in ("", ".gz") for file in folder.glob(pattern + end)}
+        for file in sorted(found - taken):
+            if kind != "PAWS" or _names(file) >= {"sentence1", "sentence2", "label"}:
                 taken.add(file)
                 yield _read(kind, file)
 
 
 def _rows(file: Path) -> Iterator[list[str]]:
-    opened = gzip.open(file, "rt", encoding="utf-8-sig", newline="") if file.suffix == ".gz" else None
-    with opened or file.open(encoding="utf-8-sig", newline="") as lines:
+    opened = gzip.open if file.suffix == ".gz" else open
+    with opened(file, "rt", encoding="utf-8-sig", newline="") as lines:
         first = lines.readline()
-        # STS-B comes as its authors' tab-separated file without a head, and as GLUE's or a comma-separated one with one.
+        # STS-B comes as its authors' tab-separated file without a head; with one from GLUE, or separated by commas.
         comma = "\t" not in first and "," in first
         quoting = csv.QUOTE_MINIMAL if comma else csv.QUOTE_NONE
-        chained = itertools.chain([first], lines)
-        yield from csv.reader(chained, delimiter="," if comma else "\t", quoting=quoting)
+        yield from csv.reader(itertools.chain([first], lines), delimiter="," if comma else "\t", quoting=quoting)
 
 
 def _names(file: Path) -> set[str]:

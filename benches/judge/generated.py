@@ -73,14 +73,8 @@ def sick_like() -> Labelled:
 
 
 _PEOPLE = [
-    "Ann Keller",
-    "Tom Brandt",
-    "Mary Osei",
-    "Paul Novak",
-    "Lena Fischer",
-    "Omar Haddad",
-    "Ruth Lindqvist",
-    "Ivan Petrov",
+    *("Ann Keller", "Tom Brandt", "Mary Osei", "Paul Novak"),
+    *("Lena Fischer", "Omar Haddad", "Ruth Lindqvist", "Ivan Petrov"),
 ]
 _CITIES = ["Oslo", "Lisbon", "Vienna", "Cairo", "Lima", "Quebec", "Turin", "Osaka"]
 _FIELDS = ["chemistry", "music", "history", "physics", "medicine", "poetry"]
@@ -134,7 +128,7 @@ def paws_like(seed: int = 7) -> Labelled:
 
 
 def sts_like() -> Labelled:
-    """Captions graded 0 to 5: the same in other words, a detail less, another thing, another deed, nothing in common."""
+    """Captions graded 0 to 5: the same in other words, a detail less, another thing, another deed, nothing shared."""
     rows: list[tuple[str, str, str]] = []
     pairs = list(itertools.product(_AGENTS, _DEEDS))
     for number, ((who, kind, detail), (doing, done, thing, family, _, where)) in enumerate(pairs):
