@@ -1,7 +1,8 @@
 """How good the judge is: ``python -m benches.judge [DATA] [--embedder NAME] [--examples N] [--json FILE]``.
 
-Runs on the swapped and reworded answers and the sentence pairs made here, and on SICK, PAWS, STS-B, MRPC and the intent groups when the data
-folder holds them; what is not there is named as not measured. Prints every figure beside its aim, and the misses.
+Runs on the swapped and reworded answers and the sentence pairs made here, and on SICK, PAWS, STS-B, MRPC, recorded
+answers and the intent groups when the data folder holds them; what is not there is named as not measured. Prints every
+figure beside its aim, and the misses.
 """
 
 from __future__ import annotations

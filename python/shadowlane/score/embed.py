@@ -11,6 +11,7 @@ exactly 1.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import itertools
@@ -157,18 +158,22 @@ class _WordLlama(Embedder):
     def _tokens(self, texts: list[str]) -> list[list[int]]:
         """The tokens of each text, word by word: most words were seen before, and the tokenizer costs the most time."""
         words = [self._words(text) for text in texts]
+        with contextlib.suppress(KeyError):
+            return self._joined(words)
         unknown = {word for row in words for word in row if word not in self._ids}
         if len(self._ids) + len(unknown) > _WORDS:
             self._ids.clear()
             unknown = {word for row in words for word in row}
-        if unknown:
-            self._ids.update(zip(unknown, self._tokenize(list(unknown)), strict=True))
-        chain = itertools.chain.from_iterable
-        rows = [list(chain([self._ids[word] for word in row])) for row in words]
+        self._ids.update(zip(unknown, self._tokenize(list(unknown)), strict=True))
+        rows = self._joined(words)
         for word in unknown:
             if len(word) > _LONG_WORD:  # hashes, base64, whole texts: not seen again, and large
                 del self._ids[word]
         return rows
+
+    def _joined(self, words: list[list[str]]) -> list[list[int]]:
+        known, chain = self._ids, itertools.chain.from_iterable
+        return [list(chain([known[word] for word in row])) for row in words]
 
     def _words(self, text: str) -> list[str]:
         if not self._splits or any(mark in text for mark in _MARKS):
