@@ -34,7 +34,7 @@ from ..types import (
 from .anchored import anchor
 from .answers import extract_answer, extract_vectors
 from .answers.jsonlike import canonical, parse_json
-from .citations import compare_citations
+from .citations import cited, compare_citations
 from .delta import delta_s
 from .embed import Embedder, load_embedder, text_delta_s
 from .lambda_ import State, pair_states
@@ -219,7 +219,7 @@ class Scorer:
             notes.append("the client left before prod's answer was complete")
         if shadow.note:
             notes.append(f"the shadow's answer: {shadow.note}")
-        report = compare_citations(prod.citations, shadow.citations)
+        report = compare_citations(cited(prod), cited(shadow))
         agrees = report.index_agrees
         if agrees is None and prod_index_hash and index_hash:
             agrees = prod_index_hash == index_hash
