@@ -89,6 +89,11 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
 
         add_options(probe)
 
+    from .guard.proxy.command import add_arguments
+
+    text = "Run the shadow's forward proxy: reads to listed hosts pass, writes are refused."
+    add_arguments(command("guard", _guard, text, configured=False))
+
     command("doctor", _doctor, "Check configuration, directories, shared memory, extras and shadows.")
     return parser
 
@@ -183,6 +188,12 @@ def _probe(options: argparse.Namespace) -> int:
     from .probe.command import run_command
 
     return run_command(options)
+
+
+def _guard(options: argparse.Namespace) -> int:
+    from .guard.proxy.command import run_guard
+
+    return run_guard(options)
 
 
 def _doctor(options: argparse.Namespace) -> int:

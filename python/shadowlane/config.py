@@ -17,7 +17,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from . import _core
 from .errors import ConfigError
+from .tag import checked_key
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,12 +27,12 @@ else:  # pragma: no cover
     import tomli as tomllib
 
 __all__ = [
-    "PRESETS",
     "Config",
     "GateConfig",
     "JudgeConfig",
     "LaneConfig",
     "LimitsConfig",
+    "PolicyConfig",
     "RoutesConfig",
     "SamplingConfig",
     "SanitizeConfig",
@@ -47,20 +49,6 @@ _ROUTE_HELP = 'write METHOD and a path pattern, for example "POST /search"'
 # A field name, or a cookie's name, is a token (RFC 9110 §5.6.2, RFC 6265 §4.1.1).
 _KEY = re.compile(r"(?:(?:header|cookie):[!#$%&'*+.^_`|~0-9A-Za-z-]+|api_key|json:/(?:[^~]|~[01])*)\Z")
 _KEYS = '"header:x-user-id", "cookie:session" or "api_key"'
-
-PRESETS: dict[str, tuple[str, ...]] = {
-    # Inference endpoints answer and, unless asked to, keep nothing. Files, batches, assistants, threads,
-    # fine-tuning and vector-store management are writes and are deliberately not here.
-    "openai": (
-        "POST */chat/completions",
-        "POST */completions",
-        "POST */responses",
-        "POST */embeddings",
-        "POST */moderations",
-    ),
-    "anthropic": ("POST */messages", "POST */messages/count_tokens"),
-}
-"""Which POST routes are reads, by preset. What a preset does not list is a write."""
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -91,34 +79,46 @@ class SamplingConfig(_Section, frozen=True):
     seed: int | None = None
     """``None``: random for each lane. Give one to repeat a run."""
     key: str = ""
-    """What makes a request somebody's: ``header:NAME``, ``cookie:NAME``, ``api_key`` (``authorization``, ``x-api-key`` or
-    ``api-key``), or ``json:/POINTER`` into the JSON request body (RFC 6901). A request without it is not mirrored. The
-    body is not there at admission: with ``json:`` every eligible request is captured, its body read when prod has
-    answered, and those that are not in the sample are left there, as ``sampled_out``; a header costs less."""
+    """What makes a request somebody's: ``header:NAME``, ``cookie:NAME``, ``api_key`` (``authorization``, ``x-api-key``
+    or ``api-key``), or ``json:/POINTER`` into the JSON request body (RFC 6901). A request without it is not mirrored.
+    The body is not there at admission: with ``json:`` every eligible request is captured, its body read when prod has
+    answered, and what is not in the sample goes no further (``sampled_out``); a header costs less."""
 
 
 class LimitsConfig(_Section, frozen=True):
-    """``[limits]``: the hard cap over all processes of the lane, and the caps of routes and tenants under it."""
+    """``[limits]``: the hard cap over all processes, the caps of routes and tenants under it, and what happens when
+    the worker falls behind."""
 
     qps: float = 50.0
     burst: int = 50
     routes: dict[str, float] = {}
-    """``METHOD /path`` patterns and the most of each a second; the first that matches holds. The burst of a route, as of a
-    tenant, is what comes in one second, and at least one request."""
+    """``METHOD /path`` patterns and the most of each a second; the first that matches holds. The burst of a route, as
+    of a tenant, is what comes in one second, and at least one request."""
     weights: dict[str, int] = {}
     """``METHOD /path`` patterns and how many units of every cap one request costs; others cost 1."""
     tenant_key: str = ""
-    """Whose request it is: ``header:NAME``, ``cookie:NAME`` or ``api_key``. Requests without it are one tenant together."""
+    """Whose request it is: ``header:NAME``, ``cookie:NAME`` or ``api_key``. Requests without it are one tenant."""
     tenant_qps: float = 0.0
     """The most of each tenant a second; 0: no such cap."""
+    backpressure: Literal["drop_newest", "shed"] = "drop_newest"
+    """``"drop_newest"``: a copy that finds the ring full is dropped. ``"shed"``: no copy is started above the mark."""
+    shed_above: float = 0.8
+    """With ``"shed"``: the fill of the process's ring, as a share, above which admission refuses."""
+
+    def shed_mark(self) -> float:
+        """The fill above which admission refuses; 1 never does."""
+        return self.shed_above if self.backpressure == "shed" else 1.0
 
 
 class RoutesConfig(_Section, frozen=True):
-    """``[routes]``: what is a read, and what of it is mirrored. Patterns are ``METHOD /path``, ``*`` is any text."""
+    """``[routes]``: what is a read, and what of it is mirrored. In patterns ``*`` is any text."""
 
     presets: tuple[str, ...] = ()
+    """Sets of POST routes that only read, each with the judge of its bodies: ``openai``, ``sql:postgres``, ... (see
+    ``rust/core/src/policy/preset_routes.rs``). What a preset does not list is a write."""
     read: tuple[str, ...] = ()
-    """Further routes that only read, for example ``"POST /search"``."""
+    """Further routes that only read: ``"POST /search"``, or with the preset that judges the body, ``"POST /db
+    sql:sqlite"``. Without one the body is still refused when it calls, mutates or stands for another method."""
     include: tuple[str, ...] = ()
     """Path patterns; when given, only these are mirrored."""
     exclude: tuple[str, ...] = ()
@@ -128,8 +128,28 @@ class RoutesConfig(_Section, frozen=True):
     ``include``: 15 in all, everything else is one more."""
 
     def read_patterns(self) -> tuple[str, ...]:
-        """Every ``METHOD /path`` pattern that is declared a read, presets first."""
-        return tuple(pattern for preset in self.presets for pattern in PRESETS[preset]) + self.read
+        """Everything that is declared a read, presets first."""
+        return self.presets + self.read
+
+
+class PolicyConfig(_Section, frozen=True):
+    """``[policy]``: which calls are reads, and how the copies of inference requests are aligned."""
+
+    allow_tools: tuple[str, ...] = ()
+    """MCP tools whose ``tools/call`` is a read, by exact name."""
+    read_only_hint: bool = False
+    """Believe a tool's own ``readOnlyHint``, as seen in prod's answer to ``tools/list`` at the same endpoint."""
+    tool_mode: Literal["strip", "none", "stub"] = "stub"
+    """Tool definitions on the copy: removed; kept with their use forbidden; or kept, and the shadow's calls answered with
+    the results that prod got."""
+    stub_rounds: int = 3
+    """How often a shadow's calls are answered before its answer stands as it is."""
+    stream: Literal["keep", "on", "off"] = "keep"
+    """Whether the shadow streams: as the request asked, always, never."""
+    temperature: float | None = None
+    """Sampling temperature of every copy; unset: the request's own."""
+    seed: int | None = None
+    """Sampling seed of every copy, where the API has one; unset: the request's own."""
 
 
 class SanitizeConfig(_Section, frozen=True):
@@ -233,11 +253,13 @@ class ShadowConfig(_Section, frozen=True):
     """Name of the environment variable that holds the shadow's own credential."""
     credential_header: str = "authorization"
     credential_prefix: str = "Bearer "
+    sign_key_env: str = ""
+    """Name of the environment variable that holds the key with which the tag is signed (RFC 9421, hmac-sha256)."""
     ratio: float = 1.0
     """Share of the mirrored traffic that this shadow gets."""
     sample: Literal["independent", "identical"] = "independent"
-    """With a ``ratio`` below 1: drawn for itself, or the same copies as every other shadow that says ``identical`` (those
-    of a smaller ratio are among those of a larger one)."""
+    """With a ``ratio`` below 1: drawn for itself, or the same copies as every other shadow that says ``identical``
+    (those of a smaller ratio are among those of a larger one)."""
     qps: float = 0.0
     """The most copies a second that this shadow gets, under the lane's cap; 0: no cap of its own."""
     burst: int = 0
@@ -270,6 +292,18 @@ class ShadowConfig(_Section, frozen=True):
             )
         return self.credential_header.lower().encode("latin-1"), (self.credential_prefix + value).encode("latin-1")
 
+    def sign_key(self, environ: Mapping[str, str] | None = None) -> bytes | None:
+        """The key that signs the tag, or ``None``. Raises ConfigError when the variable is unset or too short."""
+        if not self.sign_key_env:
+            return None
+        value = (os.environ if environ is None else environ).get(self.sign_key_env, "")
+        if not value:
+            raise ConfigError(
+                f"sign_key_env = {self.sign_key_env!r}: the environment variable is not set; "
+                "export it for the worker, or remove the field"
+            )
+        return checked_key(value, f"sign_key_env = {self.sign_key_env!r}")
+
 
 class ControlConfig(ShadowConfig, frozen=True):
     """``[control]``: an optional second copy of prod, for the noise floor. An empty ``url`` means none."""
@@ -285,6 +319,7 @@ class Config(_Section, frozen=True):
     sampling: SamplingConfig = SamplingConfig()
     limits: LimitsConfig = LimitsConfig()
     routes: RoutesConfig = RoutesConfig()
+    policy: PolicyConfig = PolicyConfig()
     sanitize: SanitizeConfig = SanitizeConfig()
     score: ScoreConfig = ScoreConfig()
     store: StoreConfig = StoreConfig()
@@ -298,10 +333,11 @@ class Config(_Section, frozen=True):
         return _checked(dict(data), origin="configuration")
 
     def to_dict(self) -> dict[str, Any]:
-        """The same keys, as plain values that TOML and JSON can hold (unset ``sampling.seed`` left out)."""
+        """The same keys, as plain values that TOML and JSON can hold (what is unset is left out)."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
-        if plain["sampling"]["seed"] is None:
-            del plain["sampling"]["seed"]
+        for section, field in (("sampling", "seed"), ("policy", "temperature"), ("policy", "seed")):
+            if plain[section][field] is None:
+                del plain[section][field]
         return plain
 
     def arms(self) -> dict[str, ShadowConfig]:
@@ -384,8 +420,8 @@ def _problem(config: Config) -> str | None:
         return bad("lane.name", lane.name, "use 1 to 64 of a-z, 0-9, '_', '.', '-', starting with a letter or digit")
     if lane.directory and not Path(lane.directory).is_absolute():
         return bad("lane.directory", lane.directory, "give an absolute path, or leave it empty")
-    if not 65536 <= lane.ring_bytes <= 1 << 32 or lane.ring_bytes & (lane.ring_bytes - 1):
-        return bad("lane.ring_bytes", lane.ring_bytes, "use a power of two from 65536 to 4294967296")
+    if not 65536 <= lane.ring_bytes <= 1 << 30 or lane.ring_bytes & (lane.ring_bytes - 1):
+        return bad("lane.ring_bytes", lane.ring_bytes, "use a power of two from 65536 to 1073741824")
     if not 1024 <= lane.max_body_bytes <= lane.ring_bytes // 4:
         return bad(
             "lane.max_body_bytes",
@@ -409,17 +445,26 @@ def _problem(config: Config) -> str | None:
     problem = _caps_problem(limits)
     if problem:
         return problem
-    for preset in config.routes.presets:
-        if preset not in PRESETS:
-            return bad("routes.presets", preset, f"unknown preset; known: {', '.join(PRESETS)}")
-    for field in ("read", "timed"):
-        for pattern in getattr(config.routes, field):
-            if not _ROUTE.match(pattern):
-                return bad(f"routes.{field}", pattern, _ROUTE_HELP)
+    if not 0 < limits.shed_above < 1:
+        return bad("limits.shed_above", limits.shed_above, "use more than 0 and less than 1, a share of the ring")
+    try:
+        _core.Policy(read=config.routes.read_patterns())
+    except ConfigError as error:
+        return str(error)
+    for pattern in config.routes.timed:
+        if not _ROUTE.match(pattern):
+            return bad("routes.timed", pattern, _ROUTE_HELP)
     for field in ("include", "exclude"):
         for pattern in getattr(config.routes, field):
             if not re.match(r"[/*]\S*\Z", pattern):
                 return bad(f"routes.{field}", pattern, 'write a path pattern, for example "/v1/*"')
+    policy = config.policy
+    if not 0 <= policy.stub_rounds <= 16:
+        return bad("policy.stub_rounds", policy.stub_rounds, "use 0 to 16")
+    if policy.temperature is not None and not 0 <= policy.temperature <= 2:
+        return bad("policy.temperature", policy.temperature, "use 0 to 2, or remove it to keep the request's own")
+    if policy.seed is not None and not -(1 << 63) <= policy.seed < 1 << 63:
+        return bad("policy.seed", policy.seed, "use a whole number of 64 bits")
     if config.score.embedder.partition(":")[0] not in EMBEDDERS:
         return bad("score.embedder", config.score.embedder, f"unknown embedder; known: {', '.join(EMBEDDERS)}")
     problem = _score_problem(config.score)

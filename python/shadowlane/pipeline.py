@@ -20,7 +20,7 @@ import msgspec
 
 from .core import StickySampler
 from .errors import ScoreError, StoreError
-from .types import Copy, Headers, JudgeVerdict, Outcome, Pair, ShadowCounts
+from .types import Copy, Headers, JudgeVerdict, Outcome, Pair, ShadowCounts, StubbedCall
 
 __all__ = ["Arm", "Pipeline"]
 
@@ -73,6 +73,7 @@ class _Drainer(Protocol):
 
 
 class _Sanitizer(Protocol):
+    def text(self, text: str) -> str: ...
     def response(
         self, headers: Headers, body: bytes, cut: bool
     ) -> tuple[list[tuple[bytes, bytes]], bytes, dict[str, int], str]: ...
@@ -234,7 +235,13 @@ class Pipeline:
         headers, body, findings, note = self._sanitizer.response(
             outcome.headers, outcome.body, outcome.reason == "response_too_large"
         )
-        outcome = msgspec.structs.replace(outcome, headers=tuple(headers), body=body, detail=outcome.detail or note)
+        outcome = msgspec.structs.replace(
+            outcome,
+            headers=tuple(headers),
+            body=body,
+            detail=outcome.detail or note,
+            calls=tuple(_clean_call(self._sanitizer, call) for call in outcome.calls),
+        )
         copy = tracked.copy
         if findings:
             merged = dict(copy.findings)
@@ -314,6 +321,11 @@ class Pipeline:
             await asyncio.get_running_loop().run_in_executor(self._store_thread, self._scorer.save)
         except ScoreError as error:
             log.warning("%s", error)
+
+
+def _clean_call(sanitizer: _Sanitizer, call: StubbedCall) -> StubbedCall:
+    """A shadow's tool call as it may be stored: its words are the shadow's."""
+    return msgspec.structs.replace(call, name=sanitizer.text(call.name), arguments=sanitizer.text(call.arguments))
 
 
 def _rate_limit(headers: Headers | Mapping[bytes, bytes]) -> dict[str, str]:

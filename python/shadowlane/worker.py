@@ -23,10 +23,11 @@ from .errors import ShadowlaneError
 from .lane import lane_directory
 from .limits import Breaker, Budget, BudgetLimits, Price
 from .pipeline import Arm, Pipeline
-from .score import Scorer
+from .policy import lane_policy, stub_rounds
+from .score import Scorer, extract_answer
 from .score.judge import Judge
 from .store import open_store
-from .transport import open_transport
+from .transport import HttpTransport, open_transport
 
 __all__ = ["run_worker"]
 
@@ -54,6 +55,7 @@ def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
         ignore=sanitize.hash_ignore,
         secret_names=sanitize.secret_names,
         allow_values=sanitize.allow_values,
+        policy=lane_policy(config),
     )
     error_file = directory / _ERROR_FILE
     try:
@@ -135,7 +137,7 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
     arms = [
         Arm(
             name,
-            open_transport(name, arm, arm.credential()),
+            _transport(config, name, arm),
             ratio=arm.ratio,
             concurrency=arm.concurrency,
             salt=arm.salt(name),
@@ -167,6 +169,10 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
         log.info("worker %d: done, %d pairs stored", os.getpid(), pipeline.stored)
     finally:
         store.close()
+
+
+def _transport(config: Config, name: str, shadow: ShadowConfig) -> HttpTransport:
+    return open_transport(name, shadow, shadow.credential(), read=extract_answer, stub_rounds=stub_rounds(config))
 
 
 async def _beat(drainer: _core.Drainer) -> None:

@@ -94,7 +94,7 @@ class ShadowMiddleware:
 
 
 def _timed(send: Send, timer: Timer, lane: Lane) -> Send:
-    """``send`` for a request that is not mirrored and whose time counts: the clock stops where a mirrored one's does."""
+    """``send`` for a request that is not mirrored and is timed: the clock stops where a mirrored one's does."""
 
     async def timed(message: Message) -> None:
         await send(message)
@@ -108,7 +108,7 @@ def _timed(send: Send, timer: Timer, lane: Lane) -> Send:
 
 
 def _ends(message: Message) -> bool:
-    """Whether the answer is complete with this message (ASGI HTTP 2.5, with the pathsend and zerocopysend extensions)."""
+    """Whether the answer is complete with this message (ASGI HTTP 2.5, pathsend and zerocopysend extensions)."""
     kind = message["type"]
     if kind in ("http.response.body", "http.response.zerocopysend"):
         return not message.get("more_body", False)

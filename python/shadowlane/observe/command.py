@@ -42,6 +42,9 @@ class _NoPairs:
     ) -> Iterator[StoredPair]:
         yield from ()
 
+    def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]:
+        return {}, 0, 0
+
     def differing_places(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]:
         return []
 

@@ -158,14 +158,18 @@ def _extras(config: Config) -> Iterator[Check]:
 
 def _credentials(config: Config) -> Iterator[Check]:
     for name, arm in config.arms().items():
-        if not arm.credential_env:
-            continue
-        try:
-            arm.credential()
-        except ConfigError as error:
-            yield Check(f"credential {name}", "fail", str(error), f"export {arm.credential_env}=... for the worker")
-        else:
-            yield Check(f"credential {name}", "ok", f"{arm.credential_env} is set")
+        for what, variable, read in (
+            ("credential", arm.credential_env, arm.credential),
+            ("signing key", arm.sign_key_env, arm.sign_key),
+        ):
+            if not variable:
+                continue
+            try:
+                read()
+            except ConfigError as error:
+                yield Check(f"{what} {name}", "fail", str(error), f"export {variable}=... for the worker")
+            else:
+                yield Check(f"{what} {name}", "ok", f"{variable} is set")
 
 
 def _shadows(config: Config) -> Iterator[Check]:

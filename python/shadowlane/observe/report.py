@@ -42,6 +42,7 @@ class PairSource(Protocol):
         with_bodies: bool = False,
         order: Order = "time",
     ) -> Iterator[StoredPair]: ...
+    def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]: ...
     def differing_places(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]: ...
     def judge_state(self) -> str: ...
 
@@ -98,6 +99,7 @@ def _shadow(
     verdict: Verdict | None,
 ) -> dict[str, Any]:
     answered = columns.reason == ""
+    why, strange_calls, strange_pairs = store.policy_counts(name, since)
     return {
         "name": name,
         "url": config.arms()[name].url,
@@ -105,6 +107,8 @@ def _shadow(
         "pairs": len(columns),
         "answered": int(answered.sum()),
         "failed": _count(columns.reason[~answered].tolist()),
+        "blocked": why,
+        "strange_calls": {"calls": strange_calls, "pairs": strange_pairs},
         "http": _count(columns.status[answered].tolist()),
         "prod_http": _count(columns.prod_status.tolist()),
         "delta_s": stats.delta_blocks(columns, None if name == "control" else control),
@@ -162,6 +166,12 @@ def _side_by_side(row: StoredPair) -> dict[str, Any]:
         "citation_match": pair.scores.citation_match,
         "judge": None if pair.scores.judge is None else msgspec.to_builtins(pair.scores.judge),
         "note": pair.scores.note,
+        "policy": {"why": pair.copy.why, "preset": pair.copy.preset},
+        "normalised": [*pair.copy.normalised, *pair.outcome.normalised],
+        "tool_calls": [msgspec.to_builtins(call) for call in pair.outcome.calls],
+        "rounds": pair.outcome.rounds,
+        "round_seconds": [ns / 1e9 for ns in pair.outcome.round_ns],
+        "usage": dict(pair.outcome.usage),
         "prod": {"status": pair.copy.status, "seconds": pair.copy.duration_ns / 1e9, "text": _cut(pair.prod_text)},
         "shadow": {
             "status": pair.outcome.status,

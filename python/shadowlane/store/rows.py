@@ -15,7 +15,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import Copy, GroupReading, Headers, JudgeVerdict, Outcome, Pair, PlaceDiffers, Scores
+from ..types import (
+    STRANGE_CALLS,
+    Copy,
+    GroupReading,
+    Headers,
+    JudgeVerdict,
+    Outcome,
+    Pair,
+    PlaceDiffers,
+    Scores,
+    StubbedCall,
+)
 
 __all__ = [
     "BODY_COLUMNS",
@@ -33,7 +44,7 @@ PAIR_COLUMNS = (
     "blocked, findings, reason, detail, status, shadow_started_ns, shadow_ttfb_ns, shadow_ns, delta_s, anchored, "
     "fact_flip, embedder, citation_match, index_agrees, state, note, model_rev, index_hash, prod_index_hash, "
     "rate_limit, group_id, group_seen, prod_lambda, shadow_lambda, prod_flip, lambda_flip, trend, differences, "
-    "judge, judge_why, judge_model"
+    "judge, judge_why, judge_model, why, preset, normalised, stubs, strange_calls"
 )
 BODY_COLUMNS = (
     "request_headers, request_body, prod_headers, prod_body, shadow_headers, shadow_body, prod_text, shadow_text"
@@ -45,6 +56,16 @@ SCORE_COLUMNS = (
 )
 _MAX_INT = (1 << 63) - 1
 _LEVEL = 1  # most of the gain for a fraction of the time: the worker shares the machine with the gateway
+
+
+class _Stubs(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The fields of an outcome that stubbed tool calls fill; empty for nearly all, so they share a column."""
+
+    rounds: int = 1
+    round_ns: tuple[int, ...] = ()
+    usage: dict[str, int] = {}
+    calls: tuple[StubbedCall, ...] = ()
+    findings: dict[str, int] = {}
 
 
 class StoredPair(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,6 +158,11 @@ def to_rows(pair: Pair, stored_ns: int) -> tuple[tuple[Any, ...], tuple[bytes, .
         *_group_values(scores.group),
         _differences(scores.differences),
         *judge_values(scores.judge),
+        _text(copy.why),
+        _text(copy.preset),
+        _record({"copy": copy.normalised, "shadow": outcome.normalised}),
+        _record(_stubs(outcome)),
+        outcome.findings.get(STRANGE_CALLS, 0),
     )
     thick = (
         _pack_headers(copy.headers),
@@ -159,9 +185,11 @@ def from_row(row: Sequence[Any]) -> StoredPair:
         blocked, findings, reason, detail, status, shadow_started_ns, shadow_ttfb_ns, shadow_ns, delta_s, anchored,
         fact_flip, embedder, citation_match, index_agrees, state, note, model_rev, index_hash, prod_index_hash,
         rate_limit, group_id, group_seen, prod_lambda, shadow_lambda, prod_flip, lambda_flip, trend, differences, judge,
-        judge_why, judge_model, *thick,
+        judge_why, judge_model, why, preset, normalised, stubs, _strange_calls, *thick,
     ) = rest  # fmt: skip
     bodies = bool(thick) and thick[0] is not None
+    changes = msgspec.json.decode(normalised, type=dict[str, tuple[str, ...]])
+    stubbed = msgspec.json.decode(stubs, type=_Stubs)
     blobs = [zlib.decompress(blob) for blob in thick] if bodies else [b""] * 8
     return StoredPair(
         id=row_id,
@@ -184,6 +212,9 @@ def from_row(row: Sequence[Any]) -> StoredPair:
                 flags=flags,
                 blocked=blocked,
                 findings=msgspec.json.decode(findings, type=dict[str, int]),
+                why=why,
+                preset=preset,
+                normalised=changes.get("copy", ()),
             ),
             outcome=Outcome(
                 shadow=shadow,
@@ -195,6 +226,12 @@ def from_row(row: Sequence[Any]) -> StoredPair:
                 started_ns=shadow_started_ns,
                 ttfb_ns=shadow_ttfb_ns,
                 duration_ns=shadow_ns,
+                rounds=stubbed.rounds,
+                round_ns=stubbed.round_ns,
+                usage=stubbed.usage,
+                calls=stubbed.calls,
+                findings=stubbed.findings,
+                normalised=changes.get("shadow", ()),
             ),
             scores=Scores(
                 delta_s=delta_s,
@@ -311,6 +348,17 @@ def _int(value: int) -> int:
 
 def _real(value: float | None) -> float | None:
     return None if value is None or math.isnan(value) else float(value)
+
+
+def _stubs(outcome: Outcome) -> _Stubs:
+    calls = tuple(
+        msgspec.structs.replace(call, name=_text(call.name), arguments=_text(call.arguments)) for call in outcome.calls
+    )
+    return _Stubs(outcome.rounds, outcome.round_ns, outcome.usage, calls, outcome.findings)
+
+
+def _record(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _json(value: dict[str, Any]) -> str:

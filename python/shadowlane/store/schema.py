@@ -114,7 +114,14 @@ _GROUPS_STRUCTURE_JUDGE = (
     # status asks for flips often, and there are few.
     "CREATE INDEX pairs_flipped ON pairs (shadow, started_ns) WHERE lambda_flip = 1",
 )
-_STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _GROUPS_STRUCTURE_JUDGE)
+_POLICY = (
+    "ALTER TABLE pairs ADD COLUMN why TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE pairs ADD COLUMN preset TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE pairs ADD COLUMN normalised TEXT NOT NULL DEFAULT '{}'",
+    "ALTER TABLE pairs ADD COLUMN stubs TEXT NOT NULL DEFAULT '{}'",
+    "ALTER TABLE pairs ADD COLUMN strange_calls INTEGER NOT NULL DEFAULT 0",
+)
+_STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _GROUPS_STRUCTURE_JUDGE, _POLICY)
 SCHEMA_VERSION = len(_STEPS)
 
 

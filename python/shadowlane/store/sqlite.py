@@ -293,6 +293,17 @@ class SqliteStore:
             row = self._db.execute(query, values).fetchone()
         return int(row[0]), int(row[1]), int(row[2])
 
+    def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]:
+        """Why copies were blocked as writes (reason in words to count, most frequent first), how many tool calls were
+        asked for that prod never made, and in how many pairs."""
+        where, values = _where(since_ns, shadow)
+        with explained(self.path, "read"):
+            query = f"SELECT why, count(*) AS n FROM pairs {where} AND blocked <> '' GROUP BY why ORDER BY n DESC, why"  # noqa: S608
+            why = dict(self._db.execute(query, values).fetchall())
+            query = f"SELECT coalesce(sum(strange_calls), 0), count(*) FROM pairs {where} AND strange_calls > 0"  # noqa: S608
+            calls, pairs = self._db.execute(query, values).fetchone()
+        return why, int(calls), int(pairs)
+
     def bytes_used(self) -> int:
         """Bytes of the pages that hold something (the file may be larger until :meth:`prune` shrinks it)."""
         with explained(self.path, "read"):

@@ -19,6 +19,7 @@ use crate::gcra::monotonic_ns;
 pub use crate::keys::StickyKey;
 use crate::lanedir;
 use crate::layout::Counters;
+use crate::policy::route_globs;
 use crate::process::{fork_generation, random_u64, unix_ns, watch_forks};
 use crate::reason::Reason;
 use crate::ring::{Memory, claim};
@@ -80,7 +81,7 @@ pub struct Options {
     pub burst: u32,
     /// Sample by key instead of by count.
     pub sticky: Option<StickyKey>,
-    /// `METHOD /path` patterns that are reads beyond GET and HEAD.
+    /// What is a read beyond GET and HEAD: presets and `METHOD /path [PRESET]` patterns, see [`Routes::new`].
     pub read_routes: Vec<String>,
     /// Path patterns; when given, only these are mirrored.
     pub include: Vec<String>,
@@ -99,9 +100,15 @@ impl Options {
     fn named_routes(&self) -> Vec<String> {
         let capped = self.caps.routes.iter().map(|(pattern, _)| pattern);
         let mut named: Vec<String> = Vec::new();
-        for pattern in self.timed_routes.iter().chain(capped).chain(&self.read_routes).chain(&self.include) {
-            if named.len() < ROUTES - 1 && !named.contains(pattern) {
-                named.push(pattern.clone());
+        // A preset's commonest routes; a pattern without the preset that its third word names.
+        let read = self.read_routes.iter().flat_map(|text| match text.splitn(3, ' ').collect::<Vec<_>>().as_slice() {
+            [method, path, ..] => vec![format!("{method} {path}")],
+            _ => route_globs(text),
+        });
+        let chosen = self.timed_routes.iter().chain(capped).cloned();
+        for pattern in chosen.chain(read).chain(self.include.iter().cloned()) {
+            if named.len() < ROUTES - 1 && !named.contains(&pattern) {
+                named.push(pattern);
             }
         }
         named
@@ -650,10 +657,8 @@ impl Known {
         match name.len() {
             7 if is(b"upgrade") => Some(Self::Override),
             8 if is(SHADOW_HEADER) => Some(Self::Tag),
-            13 if is(b"x-http-method") => Some(Self::Override),
             14 if is(b"content-length") => Some(Self::Length),
-            17 if is(b"x-method-override") => Some(Self::Override),
-            22 if is(b"x-http-method-override") => Some(Self::Override),
+            13 | 17 | 22 if overrides_method(name) => Some(Self::Override),
             _ => None,
         }
     }
@@ -666,6 +671,17 @@ struct Facts<'a> {
     content_length: u64,
     key: Option<&'a [u8]>,
     tenant: Option<&'a [u8]>,
+}
+
+/// Whether frameworks take the method from this header. WSGI folds `_` into `-`, so both are the same there.
+fn overrides_method(name: &[u8]) -> bool {
+    [&b"x-http-method"[..], b"x-method-override", b"x-original-method", b"x-http-method-override"].iter().any(|known| {
+        name.len() == known.len()
+            && name
+                .iter()
+                .zip(*known)
+                .all(|(have, want)| have.eq_ignore_ascii_case(want) || (*have == b'_' && *want == b'-'))
+    })
 }
 
 /// What is not a number is judged by what really comes.

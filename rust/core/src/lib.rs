@@ -35,6 +35,7 @@ pub mod process;
 pub mod reason;
 pub mod reservoir;
 pub mod ring;
+#[cfg(not(loom))]
 pub mod routes;
 pub mod sampler;
 #[cfg(not(loom))]

@@ -18,6 +18,11 @@ impl Uniform {
         (bits as f64 + 0.5) / (1_u64 << 53) as f64
     }
 
+    /// Numbers that this stream and its further draws do not give.
+    fn fork(&self) -> Self {
+        Self { seed: xxh3_64_with_seed(&self.drawn.to_le_bytes(), !self.seed), drawn: 0 }
+    }
+
     fn below(&mut self, bound: u64) -> u64 {
         ((self.next() * bound as f64) as u64).min(bound.saturating_sub(1))
     }
@@ -82,15 +87,15 @@ impl<T> Reservoir<T> {
         self.next = self.seen.saturating_add(skipped as u64).saturating_add(1);
     }
 
-    /// The same sample of other items, going on with another seed.
-    pub fn map<U>(&self, item: impl Fn(&T) -> U, seed: u64) -> Reservoir<U> {
+    /// The same sample of other items, going on with random numbers of its own.
+    pub fn map<U>(&self, item: impl Fn(&T) -> U) -> Reservoir<U> {
         Reservoir {
             k: self.k,
             items: self.items.iter().map(item).collect(),
             seen: self.seen,
             w: self.w,
             next: self.next,
-            uniform: Uniform { seed, drawn: 0 },
+            uniform: self.uniform.fork(),
         }
     }
 
@@ -202,14 +207,14 @@ impl<T> WeightedReservoir<T> {
         self.items.insert(place, (key, item));
     }
 
-    /// The same sample of other items, going on with another seed.
-    pub fn map<U>(&self, item: impl Fn(&T) -> U, seed: u64) -> WeightedReservoir<U> {
+    /// The same sample of other items, going on with random numbers of its own.
+    pub fn map<U>(&self, item: impl Fn(&T) -> U) -> WeightedReservoir<U> {
         WeightedReservoir {
             k: self.k,
             items: self.items.iter().map(|(key, kept)| (*key, item(kept))).collect(),
             seen: self.seen,
             jump: self.jump,
-            uniform: Uniform { seed, drawn: 0 },
+            uniform: self.uniform.fork(),
         }
     }
 

@@ -14,12 +14,14 @@ use shadowlane_core::sanitize::{Options, Sanitizer};
 use shadowlane_core::status::{LaneStatus, read_times, set_enabled as core_set_enabled};
 
 use crate::convert::raise;
+use crate::policy::Policy;
 use crate::sanitize::headers_out;
 
 /// Empties the lane's rings: the worker's side. Only one process has it; it is released by `close`, or by the kernel
 /// when the process ends.
 ///
 /// `allow_headers`, `secret_names`, `allow_values`: see `[sanitize]`. `ignore`: JSON fields that `req_hash` leaves out.
+/// `policy` judges every copy; without one only GET and HEAD pass.
 /// Raises shadowlane.LaneError when another worker has the lane, or its directory cannot be used.
 #[pyclass(frozen, module = "shadowlane._core")]
 pub struct Drainer {
@@ -46,7 +48,8 @@ impl Drainer {
 #[pymethods]
 impl Drainer {
     #[new]
-    #[pyo3(signature = (directory, *, allow_headers, ignore=Vec::new(), secret_names=Vec::new(), allow_values=Vec::new()))]
+    #[pyo3(signature = (directory, *, allow_headers, ignore=Vec::new(), secret_names=Vec::new(), allow_values=Vec::new(), policy=None))]
+    #[allow(clippy::too_many_arguments, reason = "keyword arguments of the Python constructor")]
     fn new(
         py: Python<'_>,
         directory: PathBuf,
@@ -54,11 +57,13 @@ impl Drainer {
         ignore: Vec<String>,
         secret_names: Vec<String>,
         allow_values: Vec<String>,
+        policy: Option<&Policy>,
     ) -> PyResult<Self> {
+        let policy = policy.map(|policy| policy.core.clone()).unwrap_or_default();
         let core = py
             .detach(|| {
                 let sanitizer = Sanitizer::new(&Options { allow_headers, secret_names, allow_values })?;
-                Core::open(&directory, sanitizer, ignore)
+                Core::open(&directory, sanitizer, ignore).map(|core| core.with_policy(policy))
             })
             .map_err(|error| raise(py, &error))?;
         Ok(Self { core: Mutex::new(Some(core)), acks: Mutex::new(Vec::new()) })
@@ -133,7 +138,8 @@ fn row<'py>(py: Python<'py>, copy: &DrainedCopy) -> PyResult<Bound<'py, PyTuple>
     }
     let headers = PyTuple::new(py, headers_out(py, &copy.headers))?;
     let response_headers = PyTuple::new(py, headers_out(py, &copy.response_headers))?;
-    let items: [Bound<'py, PyAny>; 17] = [
+    let normalised = PyTuple::new(py, &copy.normalised)?;
+    let items: [Bound<'py, PyAny>; 20] = [
         copy.shadow_id.as_str().into_pyobject(py)?.into_any(),
         copy.req_hash.as_str().into_pyobject(py)?.into_any(),
         copy.started_ns.into_pyobject(py)?.into_any(),
@@ -149,6 +155,9 @@ fn row<'py>(py: Python<'py>, copy: &DrainedCopy) -> PyResult<Bound<'py, PyTuple>
         copy.flags.into_pyobject(py)?.into_any(),
         copy.blocked.map_or("", Reason::name).into_pyobject(py)?.into_any(),
         findings.into_any(),
+        copy.why.as_str().into_pyobject(py)?.into_any(),
+        copy.preset.as_str().into_pyobject(py)?.into_any(),
+        normalised.into_any(),
         copy.ring.into_pyobject(py)?.into_any(),
         copy.seq.into_pyobject(py)?.into_any(),
     ];

@@ -6,7 +6,8 @@
 use super::Component;
 use super::edits::{Finding, Side, judged, name_of, replaced};
 use super::extract::{Entity, Facts, Kind, Sentence, Span};
-use super::lexicon::{self, Modality, WordMap, excludes, look_up, negated_form, opposites, symmetric, weakly_negates};
+use super::lexicon::{self, Modality, WordMap, excludes, look_up, negated_form, opposites, weakly_negates};
+use super::order::exchanged as exchanged_words;
 use super::same::{group, same};
 
 /// Two sentences speak of the same when this share of the shorter one's content words is in both.
@@ -54,7 +55,7 @@ fn reworded(left: &Sentence<'_>, right: &Sentence<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     match antonym {
         Some(spans) => found.push(Finding::relation("antonym", spans)),
-        None => found.extend(swapped(left, right).map(|spans| Finding::relation("direction", spans))),
+        None => found.extend(exchanged_words(left, right).map(|spans| Finding::relation("direction", spans))),
     }
     if let Some((one, other)) = modality(left, right) {
         found.push(Finding { kind: "modality", component: Component::Constraints, a: one, b: other });
@@ -229,69 +230,6 @@ fn modality(left: &Sentence<'_>, right: &Sentence<'_>) -> Option<(Span, Span)> {
     None
 }
 
-/// Two words that have changed places while nearly all others stand as they did: who did what to whom.
-fn swapped(left: &Sentence<'_>, right: &Sentence<'_>) -> Option<(Span, Span)> {
-    let (mine, theirs) = (once(&left.words), once(&right.words));
-    if mine.contains_key("by") != theirs.contains_key("by") {
-        return None; // active against passive
-    }
-    let other_words = |mine: &WordMap<&str, Option<usize>>, theirs: &WordMap<&str, Option<usize>>| {
-        mine.keys().any(|word| !look_up(word).is(lexicon::ARTICLE) && !theirs.contains_key(word))
-    };
-    if other_words(&mine, &theirs) || other_words(&theirs, &mine) || left.stems.iter().any(|stem| symmetric(&stem.root))
-    {
-        return None;
-    }
-    let mut moved: Vec<(usize, usize, [&str; 2], [&str; 2])> = Vec::new();
-    for (place, word) in left.words.iter().enumerate() {
-        if look_up(word).is(lexicon::FUNCTION) || mine.get(word) != Some(&Some(place)) {
-            continue;
-        }
-        let Some(Some(there)) = theirs.get(word) else { continue };
-        let slot = [near_before(&left.words, place), near_after(&left.words, place)];
-        let other = [near_before(&right.words, *there), near_after(&right.words, *there)];
-        if other[0] != slot[0] && other[1] != slot[1] {
-            moved.push((place, *there, slot, other));
-        }
-    }
-    for (index, (one, one_there, slot, other)) in moved.iter().enumerate() {
-        for (two, two_there, slot_two, other_two) in moved.iter().skip(index + 1) {
-            let exchanged = (other[0] == slot_two[0] || other[1] == slot_two[1])
-                && (other_two[0] == slot[0] || other_two[1] == slot[1]);
-            let inverted = (one < two) != (one_there < two_there);
-            if exchanged && inverted && !listed(&left.words, *one, *two) {
-                return Some((*left.places.get(*one)?, *right.places.get(*two_there)?));
-            }
-        }
-    }
-    None
-}
-
-/// Each word and where it stands; `None` when it stands there more than once.
-fn once<'t>(words: &[&'t str]) -> WordMap<&'t str, Option<usize>> {
-    let mut found: WordMap<&str, Option<usize>> = WordMap::default();
-    for (place, word) in words.iter().enumerate() {
-        found.entry(word).and_modify(|known| *known = None).or_insert(Some(place));
-    }
-    found
-}
-
-fn near_before<'t>(words: &[&'t str], place: usize) -> &'t str {
-    let head = words.get(..place).unwrap_or(&[]);
-    head.iter().rev().find(|word| !look_up(word).is(lexicon::ARTICLE)).copied().unwrap_or("^")
-}
-
-fn near_after<'t>(words: &[&'t str], place: usize) -> &'t str {
-    let tail = words.get(place + 1..).unwrap_or(&[]);
-    tail.iter().find(|word| !look_up(word).is(lexicon::ARTICLE)).copied().unwrap_or("$")
-}
-
-/// Whether only `and`, `or` and articles stand between two words, so that their order says nothing.
-fn listed(words: &[&str], one: usize, two: usize) -> bool {
-    let between = words.get(one.min(two) + 1..one.max(two)).unwrap_or(&[]);
-    !between.is_empty() && between.iter().all(|word| look_up(word).is(lexicon::LISTING))
-}
-
 /// Entities of one kind in the same slot of aligned sentences, of which neither is anywhere in the other text.
 fn differing_entities(a: &Facts<'_>, b: &Facts<'_>, pairs: &[(usize, usize)], found: &mut Vec<Finding>) {
     if a.entities.is_empty() || b.entities.is_empty() {
@@ -383,74 +321,4 @@ pub(crate) fn entity_agreement(a: &Facts<'_>, b: &Facts<'_>) -> Option<f64> {
         mine.entities.iter().filter(|one| theirs.entities.iter().any(|other| same(one, other, false))).count()
     };
     (total > 0).then(|| (shared(a, b) + shared(b, a)) as f64 / total as f64)
-}
-
-/// Share of pairs of shared words whose order is inverted, as far as the texts are made of the same words; in [0, 1].
-///
-/// (1 − Kendall's τ) / 2 over the words that stand once in each text, times the fourth power of the share of them that
-/// both have: where most words differ, another order is only another way to say it.
-pub(crate) fn disorder(a: &Facts<'_>, b: &Facts<'_>) -> f64 {
-    let (mine, theirs) = (all_words(a), all_words(b));
-    let (first, second) = (once(&mine), once(&theirs));
-    let order: Vec<usize> = mine
-        .iter()
-        .filter(|word| matches!(first.get(*word), Some(Some(_))))
-        .filter_map(|word| second.get(word).copied().flatten())
-        .collect();
-    let count = order.len();
-    if count < 2 {
-        return 0.0;
-    }
-    let single = |words: &WordMap<&str, Option<usize>>| words.values().filter(|place| place.is_some()).count();
-    let coverage = 2.0 * count as f64 / (single(&first) + single(&second)) as f64;
-    coverage.powi(4) * inversions(order) as f64 / (count * (count - 1) / 2) as f64
-}
-
-fn all_words<'t>(facts: &Facts<'t>) -> Vec<&'t str> {
-    facts.sentences.iter().flat_map(|sentence| &sentence.words).copied().collect()
-}
-
-/// Pairs that stand in descending order, counted while merging: O(n log n).
-fn inversions(mut order: Vec<usize>) -> usize {
-    let mut count = 0;
-    let mut width = 1;
-    let mut merged = Vec::with_capacity(order.len());
-    while width < order.len() {
-        merged.clear();
-        for pair in order.chunks(2 * width) {
-            let (mut left, mut right) = pair.split_at(width.min(pair.len()));
-            while let ([one, rest @ ..], [other, others @ ..]) = (left, right) {
-                if other < one {
-                    count += left.len();
-                    merged.push(*other);
-                    right = others;
-                } else {
-                    merged.push(*one);
-                    left = rest;
-                }
-            }
-            merged.extend_from_slice(left);
-            merged.extend_from_slice(right);
-        }
-        std::mem::swap(&mut order, &mut merged);
-        width *= 2;
-    }
-    count
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn inversions_are_the_pairs_out_of_order(order in proptest::collection::vec(0_usize..50, 0..40)) {
-            let mut naive = 0;
-            for (place, one) in order.iter().enumerate() {
-                naive += order[place..].iter().filter(|other| *other < one).count();
-            }
-            prop_assert_eq!(inversions(order), naive);
-        }
-    }
 }

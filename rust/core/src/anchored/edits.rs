@@ -5,7 +5,8 @@
 
 use super::Component;
 use super::extract::{Entity, Facts, Kind, Sentence, Span};
-use super::lexicon::{self, Modality, excludes, look_up, negated_form, stem, symmetric, weakly_negates};
+use super::lexicon::{self, Modality, excludes, look_up, negated_form, stem, weakly_negates};
+use super::order::exchanged;
 use super::same::{inflected, same};
 
 /// A contradiction: its kind, the component that it speaks against, and the span on each side.
@@ -127,22 +128,11 @@ pub(crate) fn judged(edits: &[Edit], a: Side<'_, '_>, b: Side<'_, '_>) -> Vec<Fi
         mine.sort_unstable();
         theirs.sort_unstable();
         if mine == theirs {
-            return exchange(edits, a, b).into_iter().collect();
+            let found = exchanged(a.sentence, b.sentence);
+            return found.map(|spans| Finding::relation("direction", spans)).into_iter().collect();
         }
     }
     edits.iter().filter_map(|edit| judge(*edit, a, b)).collect()
-}
-
-/// The same words in each other's places: who did what to whom, unless it is a list or works both ways.
-fn exchange(edits: &[Edit], a: Side<'_, '_>, b: Side<'_, '_>) -> Option<Finding> {
-    let [first, second] = edits else { return None };
-    if a.sentence.stems.iter().any(|stem| symmetric(&stem.root)) {
-        return None;
-    }
-    let content = |span: Span| a.words(span).iter().any(|word| !look_up(word).is(lexicon::FUNCTION));
-    let listed = a.words((first.a.1, second.a.0)).iter().all(|word| *word == "," || look_up(word).is(lexicon::LISTING));
-    ((content(first.a) || content(second.a)) && !listed)
-        .then(|| Finding::relation("direction", (a.span(first.a), b.span(first.b))))
 }
 
 fn judge(edit: Edit, a: Side<'_, '_>, b: Side<'_, '_>) -> Option<Finding> {
@@ -221,6 +211,12 @@ fn other_thing(one: &Entity<'_>, other: &Entity<'_>, mine: &[&str], theirs: &[&s
             let (short, long) = if one.len() < other.len() { (one, other) } else { (other, one) };
             short.chars().nth(2).is_none() && short.starts_with(long.get(..short.len().max(1)).unwrap_or(long))
         };
+        let within = |short: &str, long: &str| {
+            short.split_whitespace().all(|word| long.split_whitespace().any(|known| known == word))
+        };
+        if within(&one.key, &other.key) || within(&other.key, &one.key) {
+            return None;
+        }
         if mine.len() != theirs.len() || mine.iter().zip(theirs).any(cut_short) {
             return None;
         }

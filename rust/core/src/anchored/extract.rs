@@ -67,6 +67,8 @@ pub(crate) struct Sentence<'t> {
     /// Every token in order, lower case, and where it stands.
     pub words: Vec<&'t str>,
     pub places: Vec<Span>,
+    /// Whether a comma, a bracket, a colon or a dash stands right before the token.
+    pub parted: Vec<bool>,
 }
 
 impl<'t> Sentence<'t> {
@@ -146,6 +148,7 @@ struct Reader<'t> {
     closed: Vec<Sentence<'t>>,
     entities: Vec<Entity<'t>>,
     negated: bool,
+    parted: bool,
     total: usize,
     functional: usize,
     foreign: usize,
@@ -165,6 +168,7 @@ impl<'t> Reader<'t> {
             closed: Vec::new(),
             entities: Vec::new(),
             negated: false,
+            parted: false,
             total: 0,
             functional: 0,
             foreign: 0,
@@ -187,9 +191,14 @@ impl<'t> Reader<'t> {
     fn take(&mut self, token: Token, span: Span, nested: bool) {
         match token {
             Token::Word => self.word(span),
-            Token::End => self.close(),
+            Token::End => {
+                if !self.abbreviated(span) {
+                    self.close();
+                }
+            }
             Token::Separator => {
                 self.negated = false;
+                self.parted = true;
                 self.last = self.cut(span);
             }
             Token::Number => self.number(span),
@@ -214,9 +223,29 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// Whether a full stop belongs to the word before it: `John S. Wolf`, `U.S. trade`, `Dr. Keller`, `No. 5`.
+    fn abbreviated(&self, (start, end): Span) -> bool {
+        let rest = self.after(end);
+        if self.cut((start, end)) != "." || !rest.starts_with(' ') {
+            return false;
+        }
+        let (Some(word), Some(place)) = (self.sentence.words.last(), self.sentence.places.last()) else { return false };
+        if place.1 != start {
+            return false;
+        }
+        let initial = self.text.get(place.0..place.1).is_some_and(|word| {
+            let mut letters = word.chars();
+            letters.next().is_some_and(char::is_uppercase) && letters.next().is_none() && word != "I"
+        });
+        initial
+            || look_up(word).is(lexicon::TITLE)
+            || (*word == "no" && rest.trim_start().starts_with(|next: char| next.is_ascii_digit()))
+    }
+
     fn push(&mut self, norm: &'t str, span: Span) -> usize {
         self.sentence.words.push(norm);
         self.sentence.places.push(span);
+        self.sentence.parted.push(std::mem::take(&mut self.parted));
         self.last = norm;
         self.sentence.words.len() - 1
     }
@@ -230,6 +259,7 @@ impl<'t> Reader<'t> {
             }
         }
         self.negated = false;
+        self.parted = false;
         self.currency = None;
         self.last = "";
         self.hedge = None;
@@ -363,6 +393,8 @@ impl<'t> Reader<'t> {
             && before.kind == Kind::Name
             && before.sentence == sentence
             && before.stop == place
+            && !self.sentence.parted.last().copied().unwrap_or(false)
+            && self.low.get(before.span.1..start).is_some_and(|gap| !gap.contains(['"', '“', '”', '|', '/', '*']))
         {
             let key = before.key.to_mut();
             key.push(' ');

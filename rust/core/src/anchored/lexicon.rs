@@ -68,6 +68,10 @@ pub(crate) const LISTING: Flags = 1 << 16;
 pub(crate) const PARTICLE: Flags = 1 << 17;
 pub(crate) const OBLIGING: Flags = 1 << 18;
 pub(crate) const PERMITTING: Flags = 1 << 19;
+/// Alone between two phrases, it holds both ways: `Paris is the capital`, `Ann with Bob`.
+pub(crate) const BOTH_WAYS: Flags = 1 << 20;
+/// Names who said a thing, which may stand before, behind or inside it.
+pub(crate) const SAYING: Flags = 1 << 21;
 
 const PREPOSITIONS: &str = "of in on at by for with from to into onto over under above below up down off out through \
     across about between among against during before after around behind beside along within without upon toward \
@@ -115,6 +119,8 @@ const LISTS: &[(Flags, &str)] = &[
     (PARTICLE, "up down out on onto off before after above below into"),
     (OBLIGING, "must shall required"),
     (PERMITTING, "may can could might optional"),
+    (BOTH_WAYS, "is are was were be been being with near beside versus alongside together"),
+    (SAYING, "said says say saying added adds noted notes wrote writes according"),
 ];
 
 /// Words that say one of the four modalities.
@@ -316,7 +322,7 @@ static EXCLUDED: LazyLock<WordMap<String, Vec<String>>> = LazyLock::new(|| {
 });
 
 static WEAK: LazyLock<WordMap<String, ()>> = LazyLock::new(|| stems_of(WEAK_NEGATORS));
-static BOTH_WAYS: LazyLock<WordMap<String, ()>> = LazyLock::new(|| stems_of(SYMMETRIC));
+static MUTUAL: LazyLock<WordMap<String, ()>> = LazyLock::new(|| stems_of(SYMMETRIC));
 
 fn stems_of(list: &str) -> WordMap<String, ()> {
     list.split_whitespace().map(|word| (stem(word).into_owned(), ())).collect()
@@ -342,7 +348,7 @@ pub(crate) fn weakly_negates(root: &str) -> bool {
 
 /// Whether the predicate holds both ways round: who meets whom does not matter.
 pub(crate) fn symmetric(root: &str) -> bool {
-    BOTH_WAYS.contains_key(root)
+    MUTUAL.contains_key(root)
 }
 
 const NEGATING: [&str; 7] = ["un", "in", "im", "ir", "il", "dis", "non"];

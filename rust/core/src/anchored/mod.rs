@@ -4,7 +4,7 @@
 //! in it, on the scale of a cosine, and starts from the cosine of their embeddings:
 //!
 //! * entities: less a quarter of the share of numbers, dates, names, quotes, URLs and code that only one text has;
-//! * relations: times Kendall's τ of the words' order, as far as both texts are made of the same words;
+//! * relations: less the disorder of the words that both have, as far as both texts are made of the same words;
 //! * constraints: the cosine;
 //! * a component that is contradicted keeps half of its cosine.
 //!
@@ -18,6 +18,7 @@ mod compare;
 mod edits;
 mod extract;
 mod lexicon;
+mod order;
 mod quantities;
 mod same;
 mod scan;
@@ -104,7 +105,7 @@ pub fn anchor(text_a: &str, text_b: &str, plain: f64) -> Comparison {
         _ => base,
     };
     let relations =
-        if against(Component::Relations) { doubted } else { base - 2.0 * base.max(0.0) * compare::disorder(&a, &b) };
+        if against(Component::Relations) { doubted } else { base - base.max(0.0) * order::disorder(&a, &b) };
     let constraints = if against(Component::Constraints) || against(Component::Relations) { doubted } else { base };
     let mut score = 1.0 - (ENTITIES * entities + RELATIONS * relations + CONSTRAINTS * constraints);
     if !findings.is_empty() {
