@@ -89,6 +89,40 @@ def test_a_probe_that_is_killed_goes_on_where_it_stopped(tmp_path: Path) -> None
     assert not state.exists()
 
 
+def test_an_interrupted_probe_says_how_it_goes_on(tmp_path: Path) -> None:
+    asked, gate = threading.Event(), threading.Event()
+
+    def answer(got: Got) -> Reply:
+        if len(prod.requests) > 3:
+            asked.set()
+            gate.wait(60)
+        return chat("Forty-five minutes.")
+
+    with serving(answer) as prod, serving(lambda got: chat("Forty-five minutes.")) as shadow:
+        arguments = [
+            "probe",
+            gold(tmp_path),
+            "--prod",
+            prod.url,
+            "--shadow",
+            shadow.url,
+            "--qps",
+            "0",
+            "--concurrency",
+            "1",
+        ]
+        process = Process([sys.executable, "-m", "shadowlane", *arguments], tmp_path / "log")
+        assert asked.wait(60)
+        code = process.stop(signal.SIGINT)
+        gate.set()
+    assert code == 3
+    told = (tmp_path / "log").read_text()
+    assert "interrupted; " in told
+    assert "run the same command again" in told
+    assert "Traceback" not in told
+    assert (tmp_path / "gold.jsonl.probe-state").exists()
+
+
 def test_every_output_tells_the_same(tmp_path: Path) -> None:
     path = gold(tmp_path, ITEM, {**ITEM, "id": "other", "sections": ["a/b"]})
 

@@ -294,3 +294,13 @@ def test_a_shape_is_kept_once_and_long_values_cut(scorer: Scorer) -> None:
     wide = one(scorer, pair(plain({f"k{n}": n for n in range(200)}), plain({f"k{n}": n + 1 for n in range(200)})))
     assert wide.scores.differences is not None
     assert len(wide.scores.differences) == 64
+
+
+def test_a_structure_that_cannot_be_compared_costs_no_score(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr("shadowlane.score.scorer.structural_difference", fails)
+    scored = one(scorer, pair(plain({"answer": "t"}), plain({"answer": "t"})))
+    assert scored.scores.delta_s == pytest.approx(0, abs=1e-6)
+    assert (scored.scores.differences, scored.scores.note) == (None, "the structure cannot be compared: RecursionError")
