@@ -390,6 +390,25 @@ def _vouch(text: str) -> bool:
     return True
 
 
+def test_what_a_view_hides(database: Database) -> None:
+    """Text does not show what a view calls. READ ONLY stops its writes; what READ ONLY lets through, passes (SECURITY.md)."""
+    database.admin.execute("CREATE VIEW writing AS SELECT write_item('view') AS id")
+    database.admin.execute("CREATE VIEW counting AS SELECT nextval('counter') AS id")
+    database.admin.execute("CREATE VIEW telling AS SELECT pg_notify('channel', 'x')")
+    before = database.marks()
+    with ShadowConnection.connect(database.dsn) as connection, shadow_context(SHADOW):
+        for view in ("writing", "counting"):
+            with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+                connection.execute(f"SELECT * FROM {view}")
+            connection.rollback()
+        assert database.marks() == before
+        connection.execute("SELECT * FROM telling")
+        connection.commit()
+        database.admin.execute("SELECT 1")
+    assert database.heard == 1
+    database.admin.execute("DROP VIEW writing, counting, telling")
+
+
 @pytest.mark.parametrize("autocommit", [False, True])
 def test_the_server_is_the_second_fence(database: Database, autocommit: bool) -> None:
     """Vouched statements reach the server: its READ ONLY holds, and cannot be undone, whatever the user said."""

@@ -27,7 +27,7 @@ class ShadowGuard:
         request with a tag that is not signed by one of them is answered 403 (``require_signature=False``: it is
         taken for a copy).
     :param expect: ``"shadow-only"``: a request without the tag is answered 403, so that a tag that was stripped on the
-        way cannot turn a copy into a request of prod's.
+        way cannot turn a copy into a request of prod's. Health checks too: let them ask another port.
     :param max_age_s: how far a signature's time may lie from this host's, in seconds.
 
     HTTP and websocket scopes are marked; others pass through. Raises :class:`~shadowlane.errors.ConfigError` at start.
