@@ -1,6 +1,7 @@
-"""A service behind ``ShadowGuard`` that tries to write for every request, in four ways: what the lane's test asks.
+"""A service behind ``ShadowGuard`` that tries to write for every request, in every way: what the lane's test asks.
 
-``GUARDED_DSN`` names its database, ``GUARDED_KEY`` the lane's key; each answer is also a line in ``GUARDED_LOG``.
+``GUARDED_DSN`` names its database, ``GUARDED_REDIS`` its Redis' port, ``GUARDED_UPSTREAM`` a service that it calls,
+``GUARDED_KEY`` the lane's key; each answer to a copy is also a line in ``GUARDED_LOG``.
 """
 
 from __future__ import annotations
@@ -11,11 +12,15 @@ import os
 from pathlib import Path
 from typing import Any
 
+import httpx
+import redis
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from shadowlane.guard import ShadowGuard, ShadowWriteError, current
+from shadowlane.guard.httpx import fence as fence_http
 from shadowlane.guard.psycopg import ShadowConnection
+from shadowlane.guard.redis import fence as fence_redis
 from shadowlane.guard.sqlalchemy import fence
 
 DSN = os.environ["GUARDED_DSN"]
@@ -28,6 +33,8 @@ def _url() -> str:
 
 engine = create_async_engine(_url())
 fence(engine)
+cache = redis.Redis(port=int(os.environ["GUARDED_REDIS"]))
+fence_redis(cache)
 
 
 async def _sqlalchemy() -> None:
@@ -38,6 +45,19 @@ async def _sqlalchemy() -> None:
 def _psycopg(way: str) -> None:
     with ShadowConnection.connect(DSN) as connection:
         connection.execute("INSERT INTO visit VALUES ('x', %s)", [way])
+
+
+async def _upstream() -> None:
+    async with fence_http(httpx.AsyncClient(trust_env=False)) as client:
+        await client.get(os.environ["GUARDED_UPSTREAM"] + "/read")
+        await client.post(os.environ["GUARDED_UPSTREAM"] + "/write")
+
+
+def _redis() -> None:
+    with cache.pipeline() as pipe:
+        pipe.get("visits")
+        pipe.incr("visits")
+        pipe.execute()
 
 
 async def _tried(work: Any) -> str:
@@ -72,6 +92,8 @@ async def _app(scope: Any, receive: Any, send: Any) -> None:
         "sqlalchemy": await _tried(_sqlalchemy()),
         "thread": await _tried(asyncio.to_thread(_psycopg, "thread")),
         "task": await _tried(asyncio.create_task(task())),
+        "upstream": await _tried(_upstream()),
+        "redis": await _tried(asyncio.to_thread(_redis)),
     }
     try:
         _psycopg("psycopg")
@@ -80,6 +102,7 @@ async def _app(scope: Any, receive: Any, send: Any) -> None:
         tried["psycopg"] = "refused"
     shadow = current()
     said = {
+        "request": f"{scope['method']} {scope['path']}",
         "visits": visits,
         "tried": tried,
         "signed": bool(shadow and shadow.signed),
