@@ -113,6 +113,8 @@ def signed(method: str = "GET", path: str = "/p%20ath", query: str = "", key: st
         ([("baggage", "shadow=false")], False),
         ([("baggage", "Shadow=true,notshadow=true,x=shadow=true")], False),
         ([("x-shadowy", "1")], False),
+        ([("x-shadow-id", "an-id")], True),
+        ([("x-shadow-req-hash", "h"), ("x-shadow", "0")], False),
     ],
 )
 def test_the_tag_without_keys(made: Callable[..., Ask], headers: Pairs, shadow: bool) -> None:
@@ -134,6 +136,7 @@ def test_with_keys_only_the_lane_is_believed(made: Callable[..., Ask]) -> None:
         signed(created=int(time.time()) - 3600),
         [*signed(), ("x-shadow", "1")],
         [pair for pair in signed() if pair[0] != "signature"],
+        [pair for pair in signed() if pair[0] != "x-shadow"],
     ):
         status, said = ask(forged)
         assert status == 403
