@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -203,6 +204,21 @@ def test_nothing_is_smuggled(start: Callable[..., Guard], upstream: Recorder) ->
     assert counts["requests"] == sum(counts[name] for name in ("forwarded", "refused_write", "bad_request"))
 
 
+def test_many_clients_at_once_are_counted_exactly(start: Callable[..., Guard], upstream: Recorder) -> None:
+    guard = start("--allow", f"127.0.0.1:{upstream.port}")
+
+    async def work() -> list[int]:
+        async with httpx.AsyncClient(proxy=guard.url, trust_env=False, timeout=60) as client:
+            asked = [client.request("POST" if n % 3 else "GET", f"{upstream.url}/{n}") for n in range(90)]
+            return [answer.status_code for answer in await asyncio.gather(*asked)]
+
+    statuses = asyncio.run(work())
+    assert statuses == [403 if n % 3 else 200 for n in range(90)]
+    assert sorted(int(seen.target[1:]) for seen in upstream.seen) == list(range(0, 90, 3))
+    counts = guard.stop()
+    assert (counts["requests"], counts["forwarded"], counts["refused_write"]) == (90, 30, 60)
+
+
 def test_a_chunked_body_is_judged_whole_and_sent_anew(start: Callable[..., Guard], upstream: Recorder) -> None:
     guard = start("--allow", f"127.0.0.1:{upstream.port}=graphql")
     body = b'{"query": "{ a }"}'
@@ -273,8 +289,6 @@ def test_a_redirect_to_a_write_comes_back_to_the_guard(start: Callable[..., Guar
 def test_the_environment_variables_of_real_clients(
     start: Callable[..., Guard], upstream: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import asyncio
-
     guard = start("--allow", f"127.0.0.1:{upstream.port}")
     for name in ("NO_PROXY", "no_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import h11
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,6 +120,55 @@ def test_any_bytes_are_a_request_or_refused(raw: bytes) -> None:
             continue
         assert request.host
         assert all("\r" not in value and "\n" not in value and "\0" not in value for _, value in request.headers)
+
+
+_PIECES = [
+    b"GET ",
+    b"POST ",
+    b"CONNECT ",
+    b"http://a",
+    b"http://a:80",
+    b"a:443",
+    b"/",
+    b"/x?y",
+    b" HTTP/1.1",
+    b" HTTP/1.0",
+]
+_PIECES += [b"\r\n", b"\n", b"\r", b" ", b"\t", b":", b"Host: a", b"Host: a:443", b"X: y", b"Content-Length: 3"]
+_PIECES += [
+    b"Transfer-Encoding: chunked",
+    b"Connection: close",
+    b"Expect: 100-continue",
+    b"\x00",
+    b"\xff",
+    b"@",
+    b"#",
+    b",",
+]
+_START = [
+    b"GET http://a/ HTTP/1.1\r\nHost: a\r\n",
+    b"POST http://a/x HTTP/1.1\r\nhost:a\r\n",
+    b"CONNECT a:443 HTTP/1.1\r\n",
+    b"",
+]
+
+
+@given(st.sampled_from(_START), st.lists(st.sampled_from(_PIECES) | st.binary(max_size=3), max_size=12))
+def test_what_is_accepted_h11_reads_in_the_same_way(start: bytes, pieces: list[bytes]) -> None:
+    """An oracle: nobody behind this check may see another method, target or header than it did."""
+    raw = start + b"".join(pieces).replace(b"\r\n\r\n", b"\r\n") + b"\r\n\r\n"
+    raw = raw[: raw.index(b"\r\n\r\n") + 4]
+    try:
+        request = parse_head(raw)
+    except BadRequest:
+        return
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(raw)
+    event = connection.next_event()
+    assert isinstance(event, h11.Request)
+    assert event.method.decode() == request.method
+    assert event.target.decode().lower().startswith(("http://" + request.host, request.host + ":"))
+    assert [(name.decode(), value.decode("latin-1")) for name, value in event.headers] == request.headers
 
 
 def _plain(method: str, url: str, *headers: str) -> Request:
