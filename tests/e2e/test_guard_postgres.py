@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import psycopg
+import psycopg_pool
 import pytest
 import sqlalchemy as sa
 from psycopg import sql
@@ -629,6 +630,39 @@ def test_async_cursors_of_every_kind(database: Database) -> None:
     before = database.marks()
     asyncio.run(work())
     assert database.marks() == before
+
+
+def test_cursor_factories_without_a_fence_are_refused(database: Database) -> None:
+    with ShadowConnection.connect(database.dsn, cursor_factory=psycopg.ClientCursor) as connection:
+        with pytest.raises(ConfigError, match="cursor_factory = ClientCursor"):
+            connection.execute("SELECT 1")
+        connection.cursor_factory = ShadowClientCursor
+        assert connection.execute("SELECT %s", [1]).fetchone() == (1,)
+        connection.server_cursor_factory = psycopg.ServerCursor
+        with pytest.raises(ConfigError, match="cursor_factory = ServerCursor"):
+            connection.cursor("named")
+
+    async def work() -> None:
+        async with await AsyncShadowConnection.connect(database.dsn) as connection:
+            connection.cursor_factory = psycopg.AsyncClientCursor
+            with pytest.raises(ConfigError, match="cursor_factory = AsyncClientCursor"):
+                await connection.execute("SELECT 1")
+
+    asyncio.run(work())
+
+
+def test_a_pool_of_fenced_connections(database: Database) -> None:
+    before = database.marks()
+    with psycopg_pool.ConnectionPool(database.dsn, connection_class=ShadowConnection, min_size=1, max_size=1) as pool:
+        for _ in range(3):
+            with shadow_context(SHADOW), pool.connection() as connection:
+                assert connection.execute("SELECT count(*) FROM item").fetchone() == (20,)
+                with pytest.raises(ShadowWriteError):
+                    connection.execute("DELETE FROM item")
+        assert database.marks() == before
+        with pool.connection() as connection:
+            connection.execute("INSERT INTO item (name) VALUES ('prod')")
+    assert database.marks() != before
 
 
 def test_two_phase_transactions_are_refused(database: Database) -> None:
