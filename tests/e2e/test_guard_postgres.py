@@ -196,12 +196,14 @@ Run = Callable[[str], None]
 
 
 @contextlib.contextmanager
-def _psycopg(database: Database, autocommit: bool) -> Iterator[Run]:
+def _psycopg(
+    database: Database, work: Callable[[ShadowConnection, str], object], autocommit: bool = False
+) -> Iterator[Run]:
     with ShadowConnection.connect(database.dsn, autocommit=autocommit) as connection:
 
         def run(text: str) -> None:
             try:
-                connection.execute(text)
+                work(connection, text)
                 connection.commit()
             except BaseException:
                 connection.rollback()
@@ -210,50 +212,13 @@ def _psycopg(database: Database, autocommit: bool) -> Iterator[Run]:
         yield run
 
 
-@contextlib.contextmanager
-def _psycopg_client_cursor(database: Database) -> Iterator[Run]:
-    with ShadowConnection.connect(database.dsn) as connection:
-
-        def run(text: str) -> None:
-            try:
-                ShadowClientCursor(connection).execute(text, [])
-                connection.commit()
-            except BaseException:
-                connection.rollback()
-                raise
-
-        yield run
+def _execute(connection: ShadowConnection, text: str) -> None:
+    connection.execute(text)
 
 
-@contextlib.contextmanager
-def _psycopg_many(database: Database) -> Iterator[Run]:
-    with ShadowConnection.connect(database.dsn) as connection:
-
-        def run(text: str) -> None:
-            try:
-                connection.cursor().executemany(text, [()])
-                connection.commit()
-            except BaseException:
-                connection.rollback()
-                raise
-
-        yield run
-
-
-@contextlib.contextmanager
-def _psycopg_pipeline(database: Database) -> Iterator[Run]:
-    with ShadowConnection.connect(database.dsn) as connection:
-
-        def run(text: str) -> None:
-            try:
-                with connection.pipeline():
-                    connection.execute(text)
-                connection.commit()
-            except BaseException:
-                connection.rollback()
-                raise
-
-        yield run
+def _in_pipeline(connection: ShadowConnection, text: str) -> None:
+    with connection.pipeline():
+        connection.execute(text)
 
 
 @contextlib.contextmanager
@@ -312,11 +277,15 @@ def _sqlalchemy_async(database: Database, driver: str) -> Iterator[Run]:
 
 
 FENCED: dict[str, Callable[[Database], contextlib.AbstractContextManager[Run]]] = {
-    "psycopg": lambda database: _psycopg(database, False),
-    "psycopg autocommit": lambda database: _psycopg(database, True),
-    "psycopg client cursor": _psycopg_client_cursor,
-    "psycopg executemany": _psycopg_many,
-    "psycopg pipeline": _psycopg_pipeline,
+    "psycopg": lambda database: _psycopg(database, _execute),
+    "psycopg autocommit": lambda database: _psycopg(database, _execute, True),
+    "psycopg client cursor": lambda database: _psycopg(
+        database, lambda connection, text: ShadowClientCursor(connection).execute(text, [])
+    ),
+    "psycopg executemany": lambda database: _psycopg(
+        database, lambda connection, text: connection.cursor().executemany(text, [()])
+    ),
+    "psycopg pipeline": lambda database: _psycopg(database, _in_pipeline),
     "psycopg async": lambda database: _psycopg_async(database, False),
     "psycopg async autocommit": lambda database: _psycopg_async(database, True),
     "sqlalchemy psycopg": lambda database: _sqlalchemy(database, "psycopg"),
@@ -341,7 +310,7 @@ def test_nothing_gets_through_in_a_shadow(database: Database, way: str) -> None:
 
 
 def test_every_write_of_the_corpus_is_one(database: Database) -> None:
-    with _psycopg(database, True) as run:
+    with _psycopg(database, _execute, True) as run:
         before = database.marks()
         for text in WRITES:
             run(database.statement(text))
