@@ -420,6 +420,11 @@ def test_the_session_is_read_only_too_under_sqlalchemy(database: Database) -> No
         with engine.connect() as connection, pytest.raises(sa.exc.InternalError, match="before any query"):
             connection.execute(sa.text("SET TRANSACTION READ WRITE"))
     assert database.marks() == before
+    with engine.connect() as connection:  # taken outside: its transactions inside are READ ONLY all the same
+        with shadow_context(SHADOW), pytest.raises(sa.exc.InternalError, match="read-only"):
+            connection.execute(sa.text("INSERT INTO item (name) VALUES ('taken outside')"))
+        connection.rollback()
+    assert database.marks() == before
     raw = engine.raw_connection()  # the same connection, as it came
     raw.cursor().execute("INSERT INTO item (name) VALUES ('raw, prod')")
     raw.commit()
