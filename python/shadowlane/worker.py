@@ -44,14 +44,8 @@ def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
     """
     directory = lane_directory(config)
     give_way()
-    sanitize = config.sanitize
-    drainer = _core.Drainer(
-        str(directory),
-        allow_headers=sanitize.allow_headers,
-        ignore=sanitize.hash_ignore,
-        secret_names=sanitize.secret_names,
-        allow_values=sanitize.allow_values,
-    )
+    rules = config.sanitize.rules_dict()
+    drainer = _core.Drainer(str(directory), rules=rules, ignore=config.sanitize.hash_ignore)
     error_file = directory / _ERROR_FILE
     try:
         uvloop.run(_run(config, drainer, config.lane.idle_exit_s if leave_when_idle else None))
@@ -111,9 +105,7 @@ async def _run(config: Config, drainer: _core.Drainer, idle_exit_s: float | None
             arms=arms,
             scorer=Scorer(config.score),
             store=store,
-            sanitizer=_core.Sanitizer(
-                config.sanitize.allow_headers, config.sanitize.secret_names, config.sanitize.allow_values
-            ),
+            sanitizer=_core.Sanitizer(config.sanitize.rules_dict(), str(lane_directory(config))),
         )
         log.info("worker %d: lane %s, shadows %s", os.getpid(), config.lane.name, ", ".join(config.arms()))
         keepers = [asyncio.create_task(_beat(drainer)), asyncio.create_task(_prune(pipeline))]

@@ -8,16 +8,15 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use shadowlane_core::drain::{DrainedCopy, Drainer as Core};
 use shadowlane_core::lanedir;
 use shadowlane_core::reason::Reason;
-use shadowlane_core::sanitize::{Options, Sanitizer};
 use shadowlane_core::status::{LaneStatus, set_enabled as core_set_enabled};
 
 use crate::convert::raise;
-use crate::sanitize::headers_out;
+use crate::sanitize::{headers_out, lane_sanitizer};
 
 /// Empties the lane's rings: the worker's side. Only one process has it; it is released by `close`, or by the kernel
 /// when the process ends.
 ///
-/// `allow_headers`, `secret_names`, `allow_values`: see `[sanitize]`. `ignore`: JSON fields that `req_hash` leaves out.
+/// `rules`: as for Redactor; `allow_headers`: more of them. `ignore`: JSON fields that `req_hash` leaves out.
 /// Raises shadowlane.LaneError when another worker has the lane, or its directory cannot be used.
 #[pyclass(frozen, module = "shadowlane._core")]
 pub struct Drainer {
@@ -44,21 +43,16 @@ impl Drainer {
 #[pymethods]
 impl Drainer {
     #[new]
-    #[pyo3(signature = (directory, *, allow_headers, ignore=Vec::new(), secret_names=Vec::new(), allow_values=Vec::new()))]
+    #[pyo3(signature = (directory, *, rules=None, allow_headers=Vec::new(), ignore=Vec::new()))]
     fn new(
         py: Python<'_>,
         directory: PathBuf,
+        rules: Option<&Bound<'_, PyDict>>,
         allow_headers: Vec<String>,
         ignore: Vec<String>,
-        secret_names: Vec<String>,
-        allow_values: Vec<String>,
     ) -> PyResult<Self> {
-        let core = py
-            .detach(|| {
-                let sanitizer = Sanitizer::new(&Options { allow_headers, secret_names, allow_values })?;
-                Core::open(&directory, sanitizer, ignore)
-            })
-            .map_err(|error| raise(py, &error))?;
+        let sanitizer = lane_sanitizer(rules, Some(&directory), allow_headers)?;
+        let core = py.detach(|| Core::open(&directory, sanitizer, ignore)).map_err(|error| raise(py, &error))?;
         Ok(Self { core: Mutex::new(Some(core)), acks: Mutex::new(Vec::new()) })
     }
 

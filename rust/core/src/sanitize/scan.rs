@@ -1,0 +1,231 @@
+//! The pass over a text: at each trigger the rules of that byte look a bounded way around it.
+//!
+//! Invariants: no rule looks further than a constant number of bytes to either side, except along a value that it then
+//! takes, so the time is linear; a rule never looks back over the end of the finding before; a mask is never found.
+
+use std::cell::Cell;
+
+use super::context::{self, Contexts};
+use super::kinds::{Kind, Kinds};
+use super::triggers::Triggers;
+use super::{assign, ids, label, mail, net, number, secrets};
+
+/// One value found: its kind, and its place in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is.
+    pub kind: Kind,
+    /// First byte.
+    pub start: usize,
+    /// Byte after the last.
+    pub end: usize,
+}
+
+/// A finding, and how sure its rule is of it, in per cent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hit {
+    pub kind: Kind,
+    pub start: usize,
+    pub end: usize,
+    pub confidence: u8,
+}
+
+/// What is asked of a scan.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub kinds: &'a Kinds,
+    /// Least confidence, in per cent.
+    pub least: u8,
+    /// Name of the field that holds the text.
+    pub name: &'a [u8],
+    /// Whether a value that stands alone in the text speaks for itself.
+    pub alone: bool,
+}
+
+/// A text under scan.
+pub(super) struct Text<'a> {
+    pub bytes: &'a [u8],
+    /// First byte that no finding covers yet.
+    pub free: usize,
+    pub wanted: Wanted<'a>,
+    alone: Option<(usize, usize)>,
+    /// Contexts at the place that was last asked for: one number may fit many rules.
+    near: Cell<(usize, usize, Contexts)>,
+    /// End of a long run that cannot be a key.
+    pub dull: Cell<usize>,
+}
+
+/// How much a context word, and standing alone, add to a confidence.
+const NEAR: u8 = 40;
+const ALONE: u8 = 35;
+/// How far a context word may stand before its value, in bytes.
+const WINDOW: usize = 80;
+/// How far after its value's start: "4155550132 is my phone".
+const AFTER: usize = 48;
+
+impl<'a> Text<'a> {
+    pub(super) fn get(&self, at: usize) -> u8 {
+        self.bytes.get(at).copied().unwrap_or(0)
+    }
+
+    pub(super) fn before(&self, at: usize) -> u8 {
+        if at > self.free { self.get(at - 1) } else { 0 }
+    }
+
+    pub(super) fn slice(&self, start: usize, end: usize) -> &'a [u8] {
+        self.bytes.get(start..end).unwrap_or_default()
+    }
+
+    pub(super) fn from(&self, at: usize) -> &'a [u8] {
+        self.bytes.get(at..).unwrap_or_default()
+    }
+
+    /// Length of the run of `is` from `from` on, at most `most`.
+    pub(super) fn run(&self, from: usize, most: usize, is: impl Fn(u8) -> bool) -> usize {
+        self.from(from).iter().take(most).take_while(|byte| is(**byte)).count()
+    }
+
+    /// Start of the run of `is` that ends before `at`, at most `most` back.
+    pub(super) fn back(&self, at: usize, most: usize, is: impl Fn(u8) -> bool) -> usize {
+        let border = at.saturating_sub(most).max(self.free).min(at);
+        let run = self.slice(border, at).iter().rev().take_while(|byte| is(**byte)).count();
+        at - run
+    }
+
+    /// A value may begin here: the byte before is no part of a word.
+    pub(super) fn begins(&self, at: usize) -> bool {
+        !is_word(self.before(at))
+    }
+
+    /// A value may end here.
+    pub(super) fn ends(&self, at: usize) -> bool {
+        !is_word(self.get(at))
+    }
+
+    /// Contexts that the words before a place name, and that the field's name does.
+    pub(super) fn contexts(&self, start: usize) -> Contexts {
+        let (place, free, contexts) = self.near.get();
+        if (place, free) == (start, self.free) {
+            return contexts;
+        }
+        let border = start.saturating_sub(WINDOW).max(self.free).min(start);
+        let window = self.slice(border, start);
+        // A mask stands for a value: nothing before it belongs to this one.
+        let border = label::last_mask_end(window).map_or(border, |end| border + end);
+        let after = self.slice(start, self.bytes.len().min(start + AFTER));
+        let after = after.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let contexts =
+            context::named(self.slice(border, start)) | context::named(after) | context::named(self.wanted.name);
+        self.near.set((start, self.free, contexts));
+        contexts
+    }
+
+    /// Whether the value is all that the text says.
+    pub(super) fn is_alone(&self, start: usize, end: usize) -> bool {
+        self.alone == Some((start, end))
+    }
+
+    /// A hit of a rule that is `base` per cent sure, raised by context or by standing alone, when that is enough.
+    pub(super) fn hit(&self, kind: Kind, start: usize, end: usize, base: u8, near: Contexts) -> Option<Hit> {
+        if !self.wanted.kinds.has(kind) {
+            return None;
+        }
+        let mut confidence = base;
+        if near != 0 && base < 100 - NEAR && (base < self.wanted.least || base < 60) && self.contexts(start) & near != 0
+        {
+            confidence += NEAR;
+        } else if base < 60 && self.is_alone(start, end) {
+            confidence += ALONE;
+        }
+        (confidence >= self.wanted.least).then_some(Hit { kind, start, end, confidence })
+    }
+
+    /// A hit that needs no context.
+    pub(super) fn sure(&self, kind: Kind, start: usize, end: usize) -> Option<Hit> {
+        self.hit(kind, start, end, 90, 0)
+    }
+}
+
+pub(super) fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// Of two hits the surer; of equally sure ones the longer; of those the first.
+pub(super) fn better(first: Option<Hit>, second: Option<Hit>) -> Option<Hit> {
+    match (first, second) {
+        (Some(a), Some(b)) if (b.confidence, b.end - b.start) > (a.confidence, a.end - a.start) => Some(b),
+        (Some(a), _) => Some(a),
+        (None, b) => b,
+    }
+}
+
+/// Find all values, in order, without overlap.
+pub(super) fn scan(bytes: &[u8], wanted: Wanted<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let near = Cell::new((usize::MAX, 0, 0));
+    let mut text = Text { bytes, free: 0, wanted, alone: None, near, dull: Cell::new(0) };
+    let mut triggers = Triggers::new(bytes);
+    let Some(first) = triggers.next() else {
+        return found;
+    };
+    text.alone = wanted.alone.then(|| alone(bytes)).flatten();
+    for at in std::iter::once(first).chain(triggers) {
+        if at < text.free {
+            continue;
+        }
+        let hit = match text.get(at) {
+            b'@' => mail::address(&text, at),
+            b':' => assign::colon(&text, at),
+            b'=' => assign::value(&text, at),
+            b'-' => secrets::dash(&text, at),
+            b'_' => secrets::prefixed(&text, at),
+            b'.' => secrets::dot(&text, at),
+            b'+' => number::international(&text, at),
+            b'(' => number::bracketed(&text, at),
+            b'A' | b'B' | b'J' => secrets::capital(&text, at),
+            _ => digits(&text, at),
+        };
+        if let Some(hit) = hit
+            && hit.start >= text.free
+            && hit.end > hit.start
+            && !label::inside_mask(bytes, hit.start, hit.end)
+        {
+            found.push(Finding { kind: hit.kind, start: hit.start, end: hit.end });
+            text.free = hit.end;
+        }
+    }
+    found
+}
+
+fn digits(text: &Text<'_>, at: usize) -> Option<Hit> {
+    // Where the word begins that the digits belong to: more letters than any identifier has make it another word.
+    let start = text.back(at, 12, |byte| byte.is_ascii_alphanumeric());
+    if start == at {
+        if is_word(text.before(at)) {
+            return None;
+        }
+        // `DE-136-695-976`: the first word has no digit.
+        if at >= 3
+            && text.before(at) == b'-'
+            && text.slice(at - 3, at - 1).eq_ignore_ascii_case(b"de")
+            && text.begins(at - 3)
+        {
+            return ids::token(text, at - 3);
+        }
+        let hit = better(net::numeric(text, at), number::digits(text, at));
+        return better(hit, ids::token(text, at)).or_else(|| secrets::numeric(text, at));
+    }
+    if text.slice(start, at).iter().any(u8::is_ascii_digit) || is_word(text.before(start)) {
+        // Not the first digits of the word; only keys have a mark within.
+        return secrets::inner(text, at);
+    }
+    better(ids::token(text, start), secrets::word(text, start))
+}
+
+/// The text without white space, quotes and closing punctuation around it, when that is short enough to be one value.
+fn alone(bytes: &[u8]) -> Option<(usize, usize)> {
+    let skip = |byte: &u8| byte.is_ascii_whitespace() || b"\"'`.,;:!?()<>".contains(byte);
+    let start = bytes.iter().take(64).position(|byte| !skip(byte))?;
+    let end = bytes.len() - bytes.iter().rev().take(64).position(|byte| !skip(byte))?;
+    (end > start && end - start <= 64).then_some((start, end))
+}
