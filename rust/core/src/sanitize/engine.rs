@@ -33,14 +33,14 @@ const ROUNDS: usize = 6;
 impl Compiled {
     /// All values, in order, without overlap.
     pub(super) fn find(&self, text: &[u8], place: Place<'_>) -> Vec<Finding> {
-        let mut found = self.once(text, place);
+        let mut found = self.once(text, place, None);
         if found.is_empty() {
             return found;
         }
         for _ in 0..ROUNDS {
             let edits = self.edits(text, &found, &mut Findings::default());
             let masked = apply(text, &edits);
-            let more = self.once(&masked, place);
+            let more = self.once(&masked, place, Some(&beside(&edits, masked.len())));
             if more.is_empty() {
                 break;
             }
@@ -54,15 +54,17 @@ impl Compiled {
         found
     }
 
-    fn once(&self, text: &[u8], place: Place<'_>) -> Vec<Finding> {
+    /// One look at all views of a text. `near`: only there, since the rest has been looked at.
+    fn once(&self, text: &[u8], place: Place<'_>, near: Option<&[Range<usize>]>) -> Vec<Finding> {
         let wanted = Wanted { kinds: &self.kinds, least: self.least, name: place.name, alone: place.alone };
         let folded = view::fold(text);
         let plain = folded.as_ref().map_or(text, |view| view.bytes.as_slice());
         let outer = |start: usize, end: usize| folded.as_ref().map_or((start, end), |view| view.range(start, end));
-        let mut found = scan(plain, wanted);
+        // A view's places are not the text's: there, everything is looked at again.
+        let mut found = scan(plain, wanted, near.filter(|_| folded.is_none()));
         let first = found.len();
         if let Some(decoded) = view::decode(plain) {
-            found.extend(scan(&decoded.bytes, wanted).into_iter().map(|finding| {
+            found.extend(scan(&decoded.bytes, wanted, None).into_iter().map(|finding| {
                 let (start, end) = decoded.range(finding.start, finding.end);
                 Finding { start, end, ..finding }
             }));
@@ -167,6 +169,26 @@ fn merged(mut found: Vec<Finding>) -> Vec<Finding> {
         }
     }
     merged
+}
+
+/// How far a replacement can change what the rules see of a text.
+const REACH: usize = 160;
+
+/// The places around replacements, in the text that they made.
+fn beside(edits: &[Edit], length: usize) -> Vec<Range<usize>> {
+    let mut ranges: Vec<Range<usize>> = Vec::with_capacity(edits.len());
+    let mut shift = 0_isize;
+    for edit in edits {
+        let start = edit.range.start.saturating_add_signed(shift);
+        let end = (start + edit.with.len() + REACH).min(length);
+        shift += edit.with.len() as isize - edit.range.len() as isize;
+        let start = start.saturating_sub(REACH);
+        match ranges.last_mut() {
+            Some(last) if start <= last.end => last.end = end,
+            _ => ranges.push(start..end),
+        }
+    }
+    ranges
 }
 
 /// The text with ranges replaced; ranges are in order and do not overlap.

@@ -25,36 +25,56 @@ pub(super) fn token(text: &Text<'_>, start: usize) -> Option<Hit> {
         return better(iban(text, start), crypto(text, start, end));
     }
     let mut best = iban(text, start).or_else(|| nino(text, start));
-    let (plain, whole) = joined(text, start, end);
-    if plain.len() <= 20 && plain.len() >= 6 {
-        best = better(best, identifier(text, start, whole, &plain));
+    let whole = joined(text, start, end);
+    if let Some(whole) = whole.as_ref().filter(|whole| whole.length >= 6) {
+        best = better(best, identifier(text, start, whole.end, whole.bytes()));
     }
     // A sign joins a word to what has nothing to do with it, too: the word by itself.
-    if whole != end && length >= 6 && text.ends(end) && text.get(end) != b'-' {
-        best = better(best, identifier(text, start, end, &text.slice(start, end).to_ascii_uppercase()));
+    if (6..=IDENTIFIER).contains(&length)
+        && whole.is_some_and(|whole| whole.end != end)
+        && text.ends(end)
+        && text.get(end) != b'-'
+        && let Some(word) = capitals(text, start, end)
+    {
+        best = better(best, identifier(text, start, end, word.bytes()));
     }
     best
 }
 
-/// The word with the words that dashes (or the Finnish century's plus sign) join to it, in capitals, without the signs;
-/// and its end.
-fn joined(text: &Text<'_>, start: usize, end: usize) -> (Vec<u8>, usize) {
-    let mut plain = text.slice(start, end).to_ascii_uppercase();
-    let mut end = end;
-    while matches!(text.get(end), b'-' | b'+') && plain.len() <= 20 {
-        let length = text.run(end + 1, 21, |byte| byte.is_ascii_alphanumeric());
-        if length == 0 {
-            break;
-        }
-        plain.push(text.get(end));
-        plain.extend(text.slice(end + 1, end + 1 + length).to_ascii_uppercase());
-        end += 1 + length;
-    }
-    (plain, end)
+/// Longest identifier, signs included.
+const IDENTIFIER: usize = 20;
+
+/// A word in capitals, with the words that dashes (or the Finnish century's plus sign) join to it.
+struct Joined {
+    bytes: [u8; IDENTIFIER],
+    length: usize,
+    end: usize,
 }
 
-fn values(text: &[u8]) -> Vec<u8> {
-    text.iter().filter(|byte| byte.is_ascii_digit()).map(|byte| byte - b'0').collect()
+impl Joined {
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+/// `None` when it is longer than any identifier: the groups of a UUID, a name in kebab case.
+fn joined(text: &Text<'_>, start: usize, end: usize) -> Option<Joined> {
+    let mut end = end;
+    while matches!(text.get(end), b'-' | b'+') && text.get(end + 1).is_ascii_alphanumeric() {
+        end += 1 + text.run(end + 1, IDENTIFIER, |byte| byte.is_ascii_alphanumeric());
+        if end - start > IDENTIFIER {
+            return None;
+        }
+    }
+    capitals(text, start, end)
+}
+
+fn capitals(text: &Text<'_>, start: usize, end: usize) -> Option<Joined> {
+    let mut joined = Joined { bytes: [0; IDENTIFIER], length: end - start, end };
+    let written = text.slice(start, end);
+    joined.bytes.get_mut(..written.len())?.copy_from_slice(written);
+    joined.bytes.make_ascii_uppercase();
+    Some(joined)
 }
 
 fn identifier(text: &Text<'_>, start: usize, end: usize, word: &[u8]) -> Option<Hit> {
@@ -63,28 +83,39 @@ fn identifier(text: &Text<'_>, start: usize, end: usize, word: &[u8]) -> Option<
     }
     let mut best = None;
     let mut offer = |kind: Kind, base: u8, near: Contexts| best = better(best, text.hit(kind, start, end, base, near));
-    let pattern: Vec<u8> = word
-        .iter()
-        .map(|byte| match byte {
+    let mut pattern = [0_u8; IDENTIFIER];
+    for (place, byte) in pattern.iter_mut().zip(word) {
+        *place = match byte {
             b'0'..=b'9' => b'0',
             b'A'..=b'Z' => b'A',
             other => *other,
-        })
-        .collect();
-    let digits = values(word);
+        };
+    }
+    let pattern = pattern.get(..word.len())?;
+    // Dates and bare numbers are not identifiers with letters; most words with digits are those.
+    if matches!(pattern, b"0000-00-00" | b"00-00-0000") {
+        return None;
+    }
+    let mut digits = [0_u8; IDENTIFIER];
+    let mut count = 0;
+    for byte in word.iter().filter(|byte| byte.is_ascii_digit()) {
+        *digits.get_mut(count)? = byte - b'0';
+        count += 1;
+    }
+    let digits = digits.get(..count)?;
     let (first, last) = (*word.first()?, *word.last()?);
-    match pattern.as_slice() {
+    match pattern {
         b"A0000000A" => {
-            if matches!(first, b'X' | b'Y' | b'Z') && checks::spanish(nie(first, &digits), last) {
+            if matches!(first, b'X' | b'Y' | b'Z') && checks::spanish(nie(first, digits), last) {
                 offer(Kind::ES_NIE, 65, context::DOCUMENT);
             }
             if matches!(first, b'S' | b'T' | b'F' | b'G' | b'M') {
-                let checked = checks::singaporean(first, &digits, last);
+                let checked = checks::singaporean(first, digits, last);
                 offer(Kind::SG_NRIC_FIN, if checked { 65 } else { 20 }, context::SINGAPORE);
             }
         }
         b"0000000A" | b"00000000A" | b"0000000-A" | b"00000000-A" => {
-            if checks::spanish(checks::number(&digits), last) {
+            if checks::spanish(checks::number(digits), last) {
                 offer(Kind::ES_NIF, if word.len() > 8 { 50 } else { 20 }, context::DOCUMENT);
             }
             if pattern.len() == 9 && pattern.last() == Some(&b'A') && !word.contains(&b'-') {
@@ -104,7 +135,7 @@ fn identifier(text: &Text<'_>, start: usize, end: usize, word: &[u8]) -> Option<
             if day && century && (2..=999).contains(&(body % 1000)) && checks::finnish(body, last) {
                 offer(Kind::FI_PIC, 75, context::NORDIC);
             }
-            if matches!(sign, b'+') && checks::swedish(&digits) {
+            if matches!(sign, b'+') && checks::swedish(digits) {
                 offer(Kind::SE_PERSONNUMMER, 65, context::SWEDISH);
             }
         }
@@ -126,7 +157,7 @@ fn identifier(text: &Text<'_>, start: usize, end: usize, word: &[u8]) -> Option<
                 offer(Kind::CN_ID, 65, context::CHINESE | context::DOCUMENT);
             }
         }
-        b"AA0000000" if checks::dea(&digits) => offer(Kind::MEDICAL_LICENSE, 25, context::DEA),
+        b"AA0000000" if checks::dea(digits) => offer(Kind::MEDICAL_LICENSE, 25, context::DEA),
         b"AAAAA000000AA0AA" | b"AAAAA000000A90AA" | b"AAAAA000000AAAAA" | b"AAAAA000000A00AA" | b"AAAAA000000AA0A0"
             if matches!(checks::number(&digits[1..3]) % 50, 1..=12) =>
         {

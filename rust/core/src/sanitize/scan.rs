@@ -4,6 +4,7 @@
 //! takes, so the time is linear; a rule never looks back over the end of the finding before; a mask is never found.
 
 use std::cell::Cell;
+use std::ops::Range;
 
 use super::context::{self, Contexts};
 use super::kinds::{Kind, Kinds};
@@ -53,6 +54,8 @@ pub(super) struct Text<'a> {
     near: Cell<(usize, usize, Contexts)>,
     /// End of a long run that cannot be a key.
     pub dull: Cell<usize>,
+    /// Contexts that any words of the text, or the field's name, speak of; `None` until asked for.
+    spoken: Cell<Option<Contexts>>,
 }
 
 /// How much a context word, and standing alone, add to a confidence.
@@ -120,6 +123,15 @@ impl<'a> Text<'a> {
         contexts
     }
 
+    /// A context must be spoken of somewhere before it is worth looking where: one pass over the text, at most.
+    fn spoken(&self) -> Contexts {
+        self.spoken.get().unwrap_or_else(|| {
+            let spoken = context::named(self.bytes) | context::named(self.wanted.name);
+            self.spoken.set(Some(spoken));
+            spoken
+        })
+    }
+
     /// Whether the value is all that the text says.
     pub(super) fn is_alone(&self, start: usize, end: usize) -> bool {
         self.alone == Some((start, end))
@@ -131,11 +143,10 @@ impl<'a> Text<'a> {
             return None;
         }
         let mut confidence = base;
-        if near != 0 && base < 100 - NEAR && (base < self.wanted.least || base < 60) && self.contexts(start) & near != 0
-        {
-            confidence += NEAR;
+        if base < self.wanted.least && near != 0 && self.spoken() & near != 0 && self.contexts(start) & near != 0 {
+            confidence = confidence.saturating_add(NEAR);
         } else if base < 60 && self.is_alone(start, end) {
-            confidence += ALONE;
+            confidence = confidence.saturating_add(ALONE);
         }
         (confidence >= self.wanted.least).then_some(Hit { kind, start, end, confidence })
     }
@@ -159,11 +170,13 @@ pub(super) fn better(first: Option<Hit>, second: Option<Hit>) -> Option<Hit> {
     }
 }
 
-/// Find all values, in order, without overlap.
-pub(super) fn scan(bytes: &[u8], wanted: Wanted<'_>) -> Vec<Finding> {
+/// Find all values, in order, without overlap. `near`: only from triggers in these ranges, which are in order.
+pub(super) fn scan(bytes: &[u8], wanted: Wanted<'_>, near: Option<&[Range<usize>]>) -> Vec<Finding> {
+    let mut near = near;
     let mut found = Vec::new();
-    let near = Cell::new((usize::MAX, 0, 0));
-    let mut text = Text { bytes, free: 0, wanted, alone: None, near, dull: Cell::new(0) };
+    let last = Cell::new((usize::MAX, 0, 0));
+    let mut text =
+        Text { bytes, free: 0, wanted, alone: None, near: last, dull: Cell::new(0), spoken: Cell::new(None) };
     let mut triggers = Triggers::new(bytes);
     let Some(first) = triggers.next() else {
         return found;
@@ -172,6 +185,16 @@ pub(super) fn scan(bytes: &[u8], wanted: Wanted<'_>) -> Vec<Finding> {
     for at in std::iter::once(first).chain(triggers) {
         if at < text.free {
             continue;
+        }
+        if let Some(ranges) = &mut near {
+            while ranges.first().is_some_and(|range| range.end <= at) {
+                *ranges = ranges.get(1..).unwrap_or_default();
+            }
+            match ranges.first() {
+                None => break,
+                Some(range) if at < range.start => continue,
+                Some(_) => {}
+            }
         }
         let hit = match text.get(at) {
             b'@' => mail::address(&text, at),

@@ -413,7 +413,10 @@ pub(super) fn numeric(text: &Text<'_>, at: usize) -> Option<Hit> {
             return text.sure(Kind::GCP_KEY, at, at + 4 + length);
         }
     }
-    inner(text, at).or_else(|| word(text, at))
+    if text.get(at + digits) == b'Q' {
+        return inner(text, at);
+    }
+    if text.get(at + 32) == b'-' { word(text, at) } else { None }
 }
 
 /// Keys of letters and digits without a sign; `start` is where the word begins.
