@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUST_SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-rust test-loom test-python lint format bench judge-bench wheel clean
+.PHONY: help setup build demo probe-demo test test-rust test-loom test-python lint format bench judge-bench wheel wheel-check clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ setup: build
 
 demo: build ## Two retrieval services, a gateway, real load, a report: about a minute
 	$(BIN)/shadowlane demo
+
+probe-demo: build ## A probe that passes, and one of a shadow broken on purpose
+	$(BIN)/python -m shadowlane.demo.probe --out probe-demo-out
 
 test: test-rust test-loom test-python ## All tests
 
@@ -67,5 +70,8 @@ test-loom: ## The ring under loom: every interleaving of its small models
 wheel: $(VENV)/.dependencies ## A wheel for Python 3.10 and later, into dist/
 	$(BIN)/maturin build --release --out dist
 
+wheel-check: wheel ## The wheel in a clean environment of each Python: make wheel-check PYTHONS="python3.10 ..."
+	$(BIN)/python tools/wheel_check.py $$(ls -t dist/*.whl | head -n 1) $(PYTHONS)
+
 clean: ## Remove what was built
-	rm -rf $(VENV) target dist demo-out python/shadowlane/_core*.so
+	rm -rf $(VENV) target dist demo-out probe-demo-out python/shadowlane/_core*.so

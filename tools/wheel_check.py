@@ -1,7 +1,8 @@
-"""``python tools/wheel_check.py WHEEL PYTHON...``: install the wheel in a clean environment of each Python, and use it.
+"""``python tools/wheel_check.py WHEEL [PYTHON...]``: install the wheel in a clean environment of each Python, use it.
 
-One exchange goes the whole way: middleware, ring, worker, an HTTP server as shadow, store, report. No compiler is
-needed: the environment's PATH holds the interpreter only.
+One exchange goes the whole way: middleware, ring, worker, an HTTP server as shadow, store, report. No Rust is needed:
+the environment's PATH holds the interpreter and the system's programs only. Without PYTHON it is every ``python3.10``
+to ``python3.14`` that runs here; one that does not is said.
 """
 
 from __future__ import annotations
@@ -76,6 +77,17 @@ print(f"Python {sys.version.split()[0]}: one exchange mirrored, scored, stored")
 '''
 
 
+VERSIONS = ("python3.10", "python3.11", "python3.12", "python3.13", "python3.14")
+
+
+def runs(python: str) -> bool:
+    """Whether there is such an interpreter. (A version manager's shim is found and then fails.)"""
+    try:
+        return subprocess.run([python, "-c", ""], capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
 def check(wheel: Path, python: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([python, "-m", "venv", folder + "/env"], check=True)
@@ -88,10 +100,17 @@ def check(wheel: Path, python: str) -> None:
 
 
 def main() -> int:
-    if len(sys.argv) < 3:
+    if len(sys.argv) < 2:
         print(__doc__, file=sys.stderr)
         return 2
-    for python in sys.argv[2:]:
+    wanted = sys.argv[2:] or VERSIONS
+    found = [python for python in wanted if runs(python)]
+    for python in wanted:
+        if python not in found:
+            print(f"{python}: not on this machine, not checked")
+    if not found or (sys.argv[2:] and len(found) < len(wanted)):
+        return 1
+    for python in found:
         check(Path(sys.argv[1]).resolve(), python)
     return 0
 

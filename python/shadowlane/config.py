@@ -17,7 +17,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from . import _core
 from .errors import ConfigError
+from .tag import checked_key
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,12 +27,13 @@ else:  # pragma: no cover
     import tomli as tomllib
 
 __all__ = [
-    "PRESETS",
     "Config",
     "FieldConfig",
     "GateConfig",
+    "JudgeConfig",
     "LaneConfig",
     "LimitsConfig",
+    "PolicyConfig",
     "RoutesConfig",
     "RuleConfig",
     "SamplingConfig",
@@ -38,24 +41,16 @@ __all__ = [
     "ScoreConfig",
     "ShadowConfig",
     "StoreConfig",
+    "StructureConfig",
     "load_config",
 ]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}\Z")
-
-PRESETS: dict[str, tuple[str, ...]] = {
-    # Inference endpoints answer and, unless asked to, keep nothing. Files, batches, assistants, threads,
-    # fine-tuning and vector-store management are writes and are deliberately not here.
-    "openai": (
-        "POST */chat/completions",
-        "POST */completions",
-        "POST */responses",
-        "POST */embeddings",
-        "POST */moderations",
-    ),
-    "anthropic": ("POST */messages", "POST */messages/count_tokens"),
-}
-"""Which POST routes are reads, by preset. What a preset does not list is a write."""
+_ROUTE = re.compile(r"[A-Z]+ [/*]\S*\Z")
+_ROUTE_HELP = 'write METHOD and a path pattern, for example "POST /search"'
+# A field name, or a cookie's name, is a token (RFC 9110 §5.6.2, RFC 6265 §4.1.1).
+_KEY = re.compile(r"(?:(?:header|cookie):[!#$%&'*+.^_`|~0-9A-Za-z-]+|api_key|json:/(?:[^~]|~[01])*)\Z")
+_KEYS = '"header:x-user-id", "cookie:session" or "api_key"'
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -86,29 +81,77 @@ class SamplingConfig(_Section, frozen=True):
     seed: int | None = None
     """``None``: random for each lane. Give one to repeat a run."""
     key: str = ""
+    """What makes a request somebody's: ``header:NAME``, ``cookie:NAME``, ``api_key`` (``authorization``, ``x-api-key``
+    or ``api-key``), or ``json:/POINTER`` into the JSON request body (RFC 6901). A request without it is not mirrored.
+    The body is not there at admission: with ``json:`` every eligible request is captured, its body read when prod has
+    answered, and what is not in the sample goes no further (``sampled_out``); a header costs less."""
 
 
 class LimitsConfig(_Section, frozen=True):
-    """``[limits]``: the hard cap over all processes of the lane."""
+    """``[limits]``: the hard cap over all processes, the caps of routes and tenants under it, and what happens when
+    the worker falls behind."""
 
     qps: float = 50.0
     burst: int = 50
+    routes: dict[str, float] = {}
+    """``METHOD /path`` patterns and the most of each a second; the first that matches holds. The burst of a route, as
+    of a tenant, is what comes in one second, and at least one request."""
+    weights: dict[str, int] = {}
+    """``METHOD /path`` patterns and how many units of every cap one request costs; others cost 1."""
+    tenant_key: str = ""
+    """Whose request it is: ``header:NAME``, ``cookie:NAME`` or ``api_key``. Requests without it are one tenant."""
+    tenant_qps: float = 0.0
+    """The most of each tenant a second; 0: no such cap."""
+    backpressure: Literal["drop_newest", "shed"] = "drop_newest"
+    """``"drop_newest"``: a copy that finds the ring full is dropped. ``"shed"``: no copy is started above the mark."""
+    shed_above: float = 0.8
+    """With ``"shed"``: the fill of the process's ring, as a share, above which admission refuses."""
+
+    def shed_mark(self) -> float:
+        """The fill above which admission refuses; 1 never does."""
+        return self.shed_above if self.backpressure == "shed" else 1.0
 
 
 class RoutesConfig(_Section, frozen=True):
-    """``[routes]``: what is a read, and what of it is mirrored. Patterns are ``METHOD /path``, ``*`` is any text."""
+    """``[routes]``: what is a read, and what of it is mirrored. In patterns ``*`` is any text."""
 
     presets: tuple[str, ...] = ()
+    """Sets of POST routes that only read, each with the judge of its bodies: ``openai``, ``sql:postgres``, ... (see
+    ``rust/core/src/policy/preset_routes.rs``). What a preset does not list is a write."""
     read: tuple[str, ...] = ()
-    """Further routes that only read, for example ``"POST /search"``."""
+    """Further routes that only read: ``"POST /search"``, or with the preset that judges the body, ``"POST /db
+    sql:sqlite"``. Without one the body is still refused when it calls, mutates or stands for another method."""
     include: tuple[str, ...] = ()
     """Path patterns; when given, only these are mirrored."""
     exclude: tuple[str, ...] = ()
     """Path patterns that are never mirrored."""
+    timed: tuple[str, ...] = ()
+    """``METHOD /path`` patterns whose own overhead ``status`` shows, before those of ``limits.routes``, ``read`` and
+    ``include``: 15 in all, everything else is one more."""
 
     def read_patterns(self) -> tuple[str, ...]:
-        """Every ``METHOD /path`` pattern that is declared a read, presets first."""
-        return tuple(pattern for preset in self.presets for pattern in PRESETS[preset]) + self.read
+        """Everything that is declared a read, presets first."""
+        return self.presets + self.read
+
+
+class PolicyConfig(_Section, frozen=True):
+    """``[policy]``: which calls are reads, and how the copies of inference requests are aligned."""
+
+    allow_tools: tuple[str, ...] = ()
+    """MCP tools whose ``tools/call`` is a read, by exact name."""
+    read_only_hint: bool = False
+    """Believe a tool's own ``readOnlyHint``, as seen in prod's answer to ``tools/list`` at the same endpoint."""
+    tool_mode: Literal["strip", "none", "stub"] = "stub"
+    """Tool definitions on the copy: removed; kept with their use forbidden; or kept, and the shadow's calls answered with
+    the results that prod got."""
+    stub_rounds: int = 3
+    """How often a shadow's calls are answered before its answer stands as it is."""
+    stream: Literal["keep", "on", "off"] = "keep"
+    """Whether the shadow streams: as the request asked, always, never."""
+    temperature: float | None = None
+    """Sampling temperature of every copy; unset: the request's own."""
+    seed: int | None = None
+    """Sampling seed of every copy, where the API has one; unset: the request's own."""
 
 
 Action = Literal["mask", "hash", "drop", "keep_last4"]
@@ -182,6 +225,17 @@ class SanitizeConfig(_Section, frozen=True):
         return rules
 
 
+class StructureConfig(_Section, frozen=True):
+    """``[score.structure]``: how JSON answers are compared, place by place (``shadowlane.score.structure``)."""
+
+    ignore: tuple[str, ...] = ()
+    """Patterns of paths that are left out with all below: ``"/id"``, ``"/items/*/created"``, ``"/**/trace_id"``."""
+    float_tolerance: float = 1e-6
+    time_tolerance_s: float = 0.0
+    unordered: dict[str, str] = {}
+    """Pattern of an array → the field that identifies its items, or ``""`` to match equal items wherever they stand."""
+
+
 class ScoreConfig(_Section, frozen=True):
     """``[score]``: how answers are compared."""
 
@@ -190,6 +244,15 @@ class ScoreConfig(_Section, frozen=True):
     """JSON pointer (RFC 6901) to the answer's text, for plain JSON APIs; empty: recognise the shape."""
     citations_pointer: str = ""
     """JSON pointer to the array of citations; empty: look for ``citations``."""
+    groups: bool = True
+    """Group live requests into paraphrases, and read λ within each group. Needs hnswlib (the ``semantic`` extra)."""
+    group_threshold: float = 0.7
+    """The least cosine of a request to its group's first one."""
+    group_capacity: int = 4096
+    """The most groups held at a time; the one not seen for longest goes first."""
+    group_window: int = 6
+    """The answers of each arm that a group keeps: three paraphrases, two runs each."""
+    structure: StructureConfig = StructureConfig()
 
 
 class StoreConfig(_Section, frozen=True):
@@ -210,6 +273,36 @@ class GateConfig(_Section, frozen=True):
     overhead_p99: float = 0.05
     window_hours: float = 24.0
     min_pairs: int = 100
+    flip_rate: float = 0.0
+    """Share of the answers to repeated questions at which the shadow's λ may flip where prod's does not; where a
+    control runs, above the share at which the control's does. 0: not one."""
+
+
+class JudgeConfig(_Section, frozen=True):
+    """``[judge]``: an optional language model that judges pairs which the scores leave in doubt. Empty url: none."""
+
+    url: str = ""
+    """Base of an OpenAI-compatible service, for example ``https://api.openai.com/v1``."""
+    model: str = ""
+    credential_env: str = ""
+    credential_header: str = "authorization"
+    credential_prefix: str = "Bearer "
+    ratio: float = 0.1
+    """Share of the pairs in doubt that is judged."""
+    orders: Literal["both", "random"] = "both"
+    """``both``: each pair is asked twice, with the answers exchanged, and both must agree. ``random``: once, by the
+    seed."""
+    seed: int = 0
+    timeout_s: float = 60.0
+    concurrency: int = 2
+    price_input: float = 0.0
+    """Money for a million tokens that go in."""
+    price_output: float = 0.0
+    """Money for a million tokens that come out."""
+    money_per_day: float = 0.0
+    """What the judge may cost in any 24 hours, in the prices' currency. 0: not limited by money."""
+    tokens_per_day: float = 1_000_000.0
+    ca_file: str = ""
 
 
 class ShadowConfig(_Section, frozen=True):
@@ -220,8 +313,17 @@ class ShadowConfig(_Section, frozen=True):
     """Name of the environment variable that holds the shadow's own credential."""
     credential_header: str = "authorization"
     credential_prefix: str = "Bearer "
+    sign_key_env: str = ""
+    """Name of the environment variable that holds the key with which the tag is signed (RFC 9421, hmac-sha256)."""
     ratio: float = 1.0
     """Share of the mirrored traffic that this shadow gets."""
+    sample: Literal["independent", "identical"] = "independent"
+    """With a ``ratio`` below 1: drawn for itself, or the same copies as every other shadow that says ``identical``
+    (those of a smaller ratio are among those of a larger one)."""
+    qps: float = 0.0
+    """The most copies a second that this shadow gets, under the lane's cap; 0: no cap of its own."""
+    burst: int = 0
+    """Copies that may come at once under ``qps``; 0: what comes in one second."""
     timeout_s: float = 30.0
     concurrency: int = 16
     model: str = ""
@@ -234,6 +336,10 @@ class ShadowConfig(_Section, frozen=True):
     trust_env: bool = False
     """Use ``HTTP_PROXY`` and friends from the environment."""
 
+    def salt(self, name: str) -> str:
+        """The salt of its sample: equal salts take the same copies."""
+        return "" if self.sample == "identical" else name
+
     def credential(self, environ: Mapping[str, str] | None = None) -> tuple[bytes, bytes] | None:
         """The header that authenticates at the shadow, or ``None``. Raises ConfigError when the variable is unset."""
         if not self.credential_env:
@@ -245,6 +351,18 @@ class ShadowConfig(_Section, frozen=True):
                 "export it for the worker, or remove the field"
             )
         return self.credential_header.lower().encode("latin-1"), (self.credential_prefix + value).encode("latin-1")
+
+    def sign_key(self, environ: Mapping[str, str] | None = None) -> bytes | None:
+        """The key that signs the tag, or ``None``. Raises ConfigError when the variable is unset or too short."""
+        if not self.sign_key_env:
+            return None
+        value = (os.environ if environ is None else environ).get(self.sign_key_env, "")
+        if not value:
+            raise ConfigError(
+                f"sign_key_env = {self.sign_key_env!r}: the environment variable is not set; "
+                "export it for the worker, or remove the field"
+            )
+        return checked_key(value, f"sign_key_env = {self.sign_key_env!r}")
 
 
 class ControlConfig(ShadowConfig, frozen=True):
@@ -261,11 +379,13 @@ class Config(_Section, frozen=True):
     sampling: SamplingConfig = SamplingConfig()
     limits: LimitsConfig = LimitsConfig()
     routes: RoutesConfig = RoutesConfig()
+    policy: PolicyConfig = PolicyConfig()
     sanitize: SanitizeConfig = SanitizeConfig()
     score: ScoreConfig = ScoreConfig()
     store: StoreConfig = StoreConfig()
     gate: GateConfig = GateConfig()
     control: ControlConfig = ControlConfig()
+    judge: JudgeConfig = JudgeConfig()
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Config:
@@ -273,10 +393,11 @@ class Config(_Section, frozen=True):
         return _checked(dict(data), origin="configuration")
 
     def to_dict(self) -> dict[str, Any]:
-        """The same keys, as plain values that TOML and JSON can hold (unset ``sampling.seed`` left out)."""
+        """The same keys, as plain values that TOML and JSON can hold (what is unset is left out)."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
-        if plain["sampling"]["seed"] is None:
-            del plain["sampling"]["seed"]
+        for section, field in (("sampling", "seed"), ("policy", "temperature"), ("policy", "seed")):
+            if plain[section][field] is None:
+                del plain[section][field]
         return plain
 
     def arms(self) -> dict[str, ShadowConfig]:
@@ -359,8 +480,8 @@ def _problem(config: Config) -> str | None:
         return bad("lane.name", lane.name, "use 1 to 64 of a-z, 0-9, '_', '.', '-', starting with a letter or digit")
     if lane.directory and not Path(lane.directory).is_absolute():
         return bad("lane.directory", lane.directory, "give an absolute path, or leave it empty")
-    if not 65536 <= lane.ring_bytes <= 1 << 32 or lane.ring_bytes & (lane.ring_bytes - 1):
-        return bad("lane.ring_bytes", lane.ring_bytes, "use a power of two from 65536 to 4294967296")
+    if not 65536 <= lane.ring_bytes <= 1 << 30 or lane.ring_bytes & (lane.ring_bytes - 1):
+        return bad("lane.ring_bytes", lane.ring_bytes, "use a power of two from 65536 to 1073741824")
     if not 1024 <= lane.max_body_bytes <= lane.ring_bytes // 4:
         return bad(
             "lane.max_body_bytes",
@@ -373,29 +494,45 @@ def _problem(config: Config) -> str | None:
         return bad("sampling.ratio", sampling.ratio, "use more than 0 and at most 1; to stop mirroring: shadowlane off")
     if sampling.seed is not None and not 0 <= sampling.seed < 1 << 64:
         return bad("sampling.seed", sampling.seed, "use a whole number from 0 to 2^64-1")
-    if sampling.mode == "sticky" and not re.match(r"header:[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z", sampling.key):
-        return bad("sampling.key", sampling.key, 'sticky sampling needs a key, for example "header:x-user-id"')
+    if sampling.mode == "sticky" and not _KEY.match(sampling.key):
+        return bad("sampling.key", sampling.key, f'sticky sampling needs a key: {_KEYS}, or "json:/user"')
     if sampling.mode == "ratio" and sampling.key:
         return bad("sampling.key", sampling.key, 'only sampling.mode = "sticky" uses a key; remove it')
     if not 0 < limits.qps <= 1e6:
         return bad("limits.qps", limits.qps, "use more than 0 and at most 1000000 copies a second")
     if not 1 <= limits.burst <= 1_000_000:
         return bad("limits.burst", limits.burst, "use 1 to 1000000")
-    for preset in config.routes.presets:
-        if preset not in PRESETS:
-            return bad("routes.presets", preset, f"unknown preset; known: {', '.join(PRESETS)}")
-    for pattern in config.routes.read:
-        if not re.match(r"[A-Z]+ [/*]\S*\Z", pattern):
-            return bad("routes.read", pattern, 'write METHOD and a path pattern, for example "POST /search"')
+    problem = _caps_problem(limits)
+    if problem:
+        return problem
+    if not 0 < limits.shed_above < 1:
+        return bad("limits.shed_above", limits.shed_above, "use more than 0 and less than 1, a share of the ring")
+    try:
+        _core.Policy(read=config.routes.read_patterns())
+    except ConfigError as error:
+        return str(error)
+    for pattern in config.routes.timed:
+        if not _ROUTE.match(pattern):
+            return bad("routes.timed", pattern, _ROUTE_HELP)
     for field in ("include", "exclude"):
         for pattern in getattr(config.routes, field):
             if not re.match(r"[/*]\S*\Z", pattern):
                 return bad(f"routes.{field}", pattern, 'write a path pattern, for example "/v1/*"')
+    policy = config.policy
+    if not 0 <= policy.stub_rounds <= 16:
+        return bad("policy.stub_rounds", policy.stub_rounds, "use 0 to 16")
+    if policy.temperature is not None and not 0 <= policy.temperature <= 2:
+        return bad("policy.temperature", policy.temperature, "use 0 to 2, or remove it to keep the request's own")
+    if policy.seed is not None and not -(1 << 63) <= policy.seed < 1 << 63:
+        return bad("policy.seed", policy.seed, "use a whole number of 64 bits")
     problem = _sanitize_problem(config.sanitize)
     if problem:
         return problem
     if config.score.embedder.partition(":")[0] not in EMBEDDERS:
         return bad("score.embedder", config.score.embedder, f"unknown embedder; known: {', '.join(EMBEDDERS)}")
+    problem = _score_problem(config.score)
+    if problem:
+        return problem
     store = config.store
     if not store.url.startswith("sqlite:///") or len(store.url) <= len("sqlite:///"):
         return bad("store.url", store.url, "use sqlite:///relative.db or sqlite:////absolute.db")
@@ -414,6 +551,29 @@ def _problem(config: Config) -> str | None:
         problem = _shadow_problem(shadow)
         if problem:
             return f"{where}.{problem}"
+    if not 0 <= config.gate.flip_rate < 1:
+        return bad("gate.flip_rate", config.gate.flip_rate, "use a share from 0 to less than 1")
+    return _judge_problem(config.judge, config.arms()) if config.judge.url else None
+
+
+def _score_problem(score: ScoreConfig) -> str | None:
+    if not 0 < score.group_threshold <= 1:
+        return f"score.group_threshold = {score.group_threshold!r}: use a cosine of more than 0 and at most 1"
+    if not 1 <= score.group_capacity <= 1_000_000:
+        return f"score.group_capacity = {score.group_capacity!r}: use 1 to 1000000"
+    if not 2 <= score.group_window <= 100:
+        return f"score.group_window = {score.group_window!r}: use 2 to 100"
+    structure = score.structure
+    for field in ("float_tolerance", "time_tolerance_s"):
+        value = getattr(structure, field)
+        if not (math.isfinite(value) and value >= 0):
+            return f"score.structure.{field} = {value!r}: use 0 or more"
+    for field, patterns in (("ignore", structure.ignore), ("unordered", tuple(structure.unordered))):
+        for pattern in patterns:
+            if pattern and not pattern.startswith("/"):
+                return (
+                    f"score.structure.{field}: {pattern!r} is no path pattern; begin it with '/', like \"/items/*/id\""
+                )
     return None
 
 
@@ -434,6 +594,60 @@ def _sanitize_problem(sanitize: SanitizeConfig) -> str | None:
     return None
 
 
+def _caps_problem(limits: LimitsConfig) -> str | None:
+    for field, values in (("routes", limits.routes), ("weights", limits.weights)):
+        for pattern in values:
+            if not _ROUTE.match(pattern):
+                return f"limits.{field} = {pattern!r}: {_ROUTE_HELP}"
+    for pattern, qps in limits.routes.items():
+        if not 0 < qps <= 1e6:
+            return f"limits.routes.{pattern!r} = {qps!r}: use more than 0 and at most 1000000 requests a second"
+    for pattern, weight in limits.weights.items():
+        if not 1 <= weight <= limits.burst:
+            return (
+                f"limits.weights.{pattern!r} = {weight!r}: use 1 to limits.burst ({limits.burst}), or it never passes"
+            )
+    if not 0 <= limits.tenant_qps <= 1e6:
+        return f"limits.tenant_qps = {limits.tenant_qps!r}: use 0 (no cap) to 1000000 requests a second"
+    key = limits.tenant_key
+    if (key or limits.tenant_qps) and (not _KEY.match(key) or key.startswith("json:")):
+        return f"limits.tenant_key = {key!r}: use {_KEYS}"
+    return None
+
+
+def _judge_problem(judge: JudgeConfig, arms: Mapping[str, ShadowConfig]) -> str | None:
+    shape = ShadowConfig(url=judge.url, timeout_s=judge.timeout_s, concurrency=judge.concurrency, ca_file=judge.ca_file)
+    problem = _shadow_problem(shape)
+    if problem:
+        return f"judge.{problem}"
+    if not judge.model:
+        return "judge.model: missing; name the model that judges"
+    if not 0 < judge.ratio <= 1:
+        return f"judge.ratio = {judge.ratio!r}: use more than 0 and at most 1, or remove [judge]"
+    for field in ("price_input", "price_output", "money_per_day"):
+        value = getattr(judge, field)
+        if not (math.isfinite(value) and value >= 0):
+            return f"judge.{field} = {value!r}: use 0 or more"
+    if not (math.isfinite(judge.tokens_per_day) and judge.tokens_per_day > 0):
+        return f"judge.tokens_per_day = {judge.tokens_per_day!r}: use a number of more than 0"
+    if judge.money_per_day and not (judge.price_input and judge.price_output):
+        return "judge.money_per_day: a money limit needs judge.price_input and judge.price_output (a million tokens)"
+    for name, arm in arms.items():
+        if _origin(arm.url) == _origin(judge.url) and arm.model in ("", judge.model):
+            known = f"model {arm.model!r}" if arm.model else "whatever model the requests name"
+            return (
+                f"judge.url = {judge.url!r}: the judge must not be one of the arms, and {name!r} is at the same place "
+                f"with {known}; use another service, or a judge.model other than that arm's (and name the arm's model)"
+            )
+    return None
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port (RFC 6454 §4)."""
+    parts = urlsplit(url)
+    return parts.scheme, (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)
+
+
 def _shadow_problem(shadow: ShadowConfig) -> str | None:
     try:
         url = urlsplit(shadow.url)
@@ -448,6 +662,10 @@ def _shadow_problem(shadow: ShadowConfig) -> str | None:
         return f"url = {shadow.url!r}: a query or fragment has no meaning here; remove it"
     if not 0 < shadow.ratio <= 1:
         return f"ratio = {shadow.ratio!r}: use more than 0 and at most 1, or remove the shadow"
+    if not 0 <= shadow.qps <= 1e6:
+        return f"qps = {shadow.qps!r}: use 0 (no cap of its own) to 1000000 copies a second"
+    if not 0 <= shadow.burst <= 1_000_000:
+        return f"burst = {shadow.burst!r}: use 0 (what comes in one second) to 1000000"
     if not 0 < shadow.timeout_s <= 3600:
         return f"timeout_s = {shadow.timeout_s!r}: use more than 0 and at most 3600 seconds"
     if not 1 <= shadow.concurrency <= 4096:

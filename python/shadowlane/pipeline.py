@@ -12,15 +12,15 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import msgspec
 
 from .core import StickySampler
-from .errors import StoreError
-from .types import Copy, Headers, Outcome, Pair, ShadowCounts
+from .errors import ScoreError, StoreError
+from .types import Copy, Headers, JudgeVerdict, Outcome, Pair, ShadowCounts, StubbedCall
 
 __all__ = ["Arm", "Pipeline"]
 
@@ -49,10 +49,20 @@ class _Store(Protocol):
     def known(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]: ...
     def counts(self) -> dict[str, ShadowCounts]: ...
     def prune(self, now_ns: int) -> int: ...
+    def save_verdicts(self, verdicts: Mapping[tuple[str, str], JudgeVerdict], state: str) -> int: ...
 
 
 class _Scorer(Protocol):
     def score(self, pairs: list[Pair]) -> list[Pair]: ...
+    def save(self) -> None: ...
+
+
+class _Judge(Protocol):
+    @property
+    def busy(self) -> bool: ...
+    def start(self, save: Callable[..., Awaitable[int]]) -> None: ...
+    def offer(self, pairs: Sequence[Pair]) -> None: ...
+    async def close(self, save: Callable[..., Awaitable[int]], grace_s: float) -> None: ...
 
 
 class _Drainer(Protocol):
@@ -63,6 +73,7 @@ class _Drainer(Protocol):
 
 
 class _Sanitizer(Protocol):
+    def text(self, text: str) -> str: ...
     def response(
         self, headers: Headers, body: bytes, cut: bool
     ) -> tuple[list[tuple[bytes, bytes]], bytes, dict[str, int], str]: ...
@@ -71,12 +82,14 @@ class _Sanitizer(Protocol):
 class Arm:
     """One service that gets copies: its transport, its share of the mirrored traffic, its bound on concurrency."""
 
-    def __init__(self, name: str, transport: _Transport, *, ratio: float, concurrency: int) -> None:
+    def __init__(
+        self, name: str, transport: _Transport, *, ratio: float, concurrency: int, salt: str | None = None
+    ) -> None:
         self.name = name
         self.transport = transport
         self.slots = asyncio.Semaphore(concurrency)
         # By shadow_id, so that a redelivered copy meets the same decision.
-        self._sampler = StickySampler(ratio, salt=name) if ratio < 1 else None
+        self._sampler = StickySampler(ratio, salt=name if salt is None else salt) if ratio < 1 else None
 
     def takes(self, copy: Copy) -> bool:
         return self._sampler is None or self._sampler.take(copy.shadow_id.encode())
@@ -104,6 +117,7 @@ class Pipeline:
         scorer: _Scorer,
         store: _Store,
         sanitizer: _Sanitizer,
+        judge: _Judge | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._drainer = drainer
@@ -111,6 +125,7 @@ class Pipeline:
         self._scorer = scorer
         self._store = store
         self._sanitizer = sanitizer
+        self._judge = judge
         self._clock_ns = clock_ns
         self._tracked: dict[tuple[int, int], _Tracked] = {}
         self._tracked_bytes = 0
@@ -131,6 +146,8 @@ class Pipeline:
         """Empty the rings until ``stop`` is set, or until no gateway lives and all was empty for ``idle_exit_s``."""
         writer = asyncio.create_task(self._write())
         halted = asyncio.create_task(stop.wait())
+        if self._judge is not None:
+            self._judge.start(self._save_verdicts)
         try:
             await self._drain(stop, idle_exit_s, writer)
             if self._tasks:
@@ -143,6 +160,9 @@ class Pipeline:
             writer.cancel()
             halted.cancel()
             written, _ = await asyncio.gather(writer, halted, return_exceptions=True)
+            if self._judge is not None:
+                await self._judge.close(self._save_verdicts, grace_s if not isinstance(written, Exception) else 0.0)
+            await self._keep()
             for arm in self._arms:
                 await arm.transport.close()
             self._drain_thread.shutdown()
@@ -168,7 +188,8 @@ class Pipeline:
                 await self._dispatch([Copy(**dict(zip(_COPY_FIELDS, row, strict=True))) for row in rows])
                 continue
             if idle_exit_s is not None:
-                if self._tracked or self._drainer.live_producers() or self._drainer.pending():
+                judging = self._judge is not None and self._judge.busy
+                if judging or self._tracked or self._drainer.live_producers() or self._drainer.pending():
                     idle_since = None
                 elif idle_since is None:
                     idle_since = loop.time()
@@ -211,10 +232,16 @@ class Pipeline:
     async def _send(self, tracked: _Tracked, arm: Arm) -> None:
         async with arm.slots:
             outcome = await arm.transport.send(tracked.copy)
-        headers, body, findings, note = self._sanitizer.response(
-            outcome.headers, outcome.body, outcome.reason == "response_too_large"
+        headers, body, findings, note = await asyncio.to_thread(
+            self._sanitizer.response, outcome.headers, outcome.body, outcome.reason == "response_too_large"
         )
-        outcome = msgspec.structs.replace(outcome, headers=tuple(headers), body=body, detail=outcome.detail or note)
+        outcome = msgspec.structs.replace(
+            outcome,
+            headers=tuple(headers),
+            body=body,
+            detail=outcome.detail or note,
+            calls=tuple(_clean_call(self._sanitizer, call) for call in outcome.calls),
+        )
         copy = tracked.copy
         if findings:
             merged = dict(copy.findings)
@@ -236,6 +263,8 @@ class Pipeline:
                     break
             pairs = await loop.run_in_executor(self._store_thread, self._score, [pair for _, pair in batch])
             await self._save(pairs)
+            if self._judge is not None:
+                self._judge.offer(pairs)
             for tracked, _ in batch:
                 tracked.open -= 1
                 if tracked.open == 0:
@@ -273,6 +302,10 @@ class Pipeline:
                 self.store_error = ""
                 return
 
+    async def _save_verdicts(self, verdicts: Mapping[tuple[str, str], JudgeVerdict], state: str) -> int:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._store_thread, self._store.save_verdicts, verdicts, state)
+
     async def prune(self) -> None:
         """Retention: delete what is older or larger than the configuration allows."""
         loop = asyncio.get_running_loop()
@@ -280,6 +313,19 @@ class Pipeline:
             await loop.run_in_executor(self._store_thread, self._store.prune, self._clock_ns())
         except StoreError as error:
             log.warning("retention: %s", error)
+        await self._keep()
+
+    async def _keep(self) -> None:
+        """What the scorer's successor goes on with. Losing it costs readings of repeated questions, never a pair."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._store_thread, self._scorer.save)
+        except ScoreError as error:
+            log.warning("%s", error)
+
+
+def _clean_call(sanitizer: _Sanitizer, call: StubbedCall) -> StubbedCall:
+    """A shadow's tool call as it may be stored: its words are the shadow's."""
+    return msgspec.structs.replace(call, name=sanitizer.text(call.name), arguments=sanitizer.text(call.arguments))
 
 
 def _rate_limit(headers: Headers | Mapping[bytes, bytes]) -> dict[str, str]:

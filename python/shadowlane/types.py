@@ -15,19 +15,28 @@ __all__ = [
     "FLAG_RESPONSE_CUT",
     "FLAG_STREAMED",
     "REASONS",
+    "STRANGE_CALLS",
     "Answer",
     "Citation",
     "Copy",
+    "GroupReading",
     "Headers",
+    "JudgeVerdict",
     "LaneCounts",
     "Outcome",
     "Pair",
+    "PlaceDiffers",
     "Scores",
     "ShadowCounts",
+    "StateName",
+    "StubbedCall",
     "ToolCall",
 ]
 
 Headers = tuple[tuple[bytes, bytes], ...]
+
+StateName = Literal["", "convergent", "divergent", "recursive", "chaotic"]
+"""A λ reading; empty when there is none."""
 
 REASONS: tuple[str, ...] = (
     "disabled",
@@ -62,6 +71,10 @@ FLAG_STREAMED = 4
 """Prod answered in more than one chunk."""
 
 
+STRANGE_CALLS = "tool_call_prod_never_made"
+"""The finding of an outcome whose shadow asked for tool calls that prod made neither before nor in its answer."""
+
+
 class Copy(msgspec.Struct, frozen=True, kw_only=True):
     """One sanitized exchange, as drained from a ring: what the shadow may see, and what prod answered."""
 
@@ -88,13 +101,33 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     """A reason when sanitizing found that this must not be sent; empty otherwise."""
     findings: dict[str, int] = {}
     """How many values of each kind were redacted, over request and response."""
+    why: str = ""
+    """What the read-only policy says of it, read or write, in words."""
+    preset: str = ""
+    """The preset that judged it; empty for GET, HEAD and what the user only declared a read."""
+    normalised: tuple[str, ...] = ()
+    """What was changed in an inference request for the shadow, one line each; never a value."""
     ring: int = 0
     """The ring it came from, and its place there: what is acknowledged."""
     seq: int = 0
 
 
+class StubbedCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool call that a shadow asked for and that nobody carried out."""
+
+    name: str
+    arguments: str = ""
+    """Canonical JSON (RFC 8785) where it has such a form, else the text as sent; sanitized."""
+    round: int = 1
+    """In which of the shadow's answers it was asked for, from 1."""
+    answered: Literal["recorded", "unavailable", "left"] = "left"
+    """With what prod got for the same call, with "unavailable in shadow", or not at all: the turn ended there."""
+    by_prod: bool = False
+    """Whether prod made the same call, in the conversation or in its own answer."""
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one copy at one shadow."""
+    """What became of one copy at one shadow. With stubbed tool calls: the last answer, and the times of all rounds."""
 
     shadow: str
     reason: str = ""
@@ -106,7 +139,20 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""
     started_ns: int = 0
     ttfb_ns: int = 0
+    """Time from the first round's start to the head of the last answer."""
     duration_ns: int = 0
+    """Time from the first round's start to the end of the last answer: what the shadow took for the answer scored."""
+    rounds: int = 1
+    """How many requests were sent for it: more than one when tool calls were stubbed."""
+    round_ns: tuple[int, ...] = ()
+    """The time of each round, when there was more than one."""
+    usage: dict[str, int] = {}
+    """Tokens over all rounds by their name in the answers, when there was more than one."""
+    calls: tuple[StubbedCall, ...] = ()
+    findings: dict[str, int] = {}
+    """What is remarkable about it, counted: :data:`STRANGE_CALLS`."""
+    normalised: tuple[str, ...] = ()
+    """What was changed for this shadow alone, such as the model's name."""
 
 
 class Citation(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,6 +196,49 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Why the text is empty or not whole (cut stream, error in mid-stream, unknown type); empty when all is well."""
 
 
+class GroupReading(msgspec.Struct, frozen=True, kw_only=True):
+    """What an exchange says of its paraphrase group: the requests before it that asked the same."""
+
+    number: int
+    """The group. Numbers are never given twice within the life of a groups' file."""
+    seen: int
+    """How many requests the group has taken, this one included: from 2 on an answer can flip."""
+    prod: StateName
+    """λ of prod's answer among prod's answers to this group."""
+    shadow: StateName
+    """λ of the shadow's answer among the shadow's answers to this group."""
+    prod_flip: bool = False
+    """Whether prod's state differs from its state at the group's request before."""
+    flip: bool = False
+    """Whether the shadow's does."""
+    trend: StateName = ""
+    """λ of the group's series of ΔS, prod against the shadow, at this exchange; empty for the first."""
+
+
+class PlaceDiffers(msgspec.Struct, frozen=True, array_like=True):
+    """One kind of place where two JSON answers differ, with its first example."""
+
+    path: str
+    """JSON pointer (RFC 6901)."""
+    shape: str
+    """The path with ``*`` for every place in an array: what noise is learnt by."""
+    kind: Literal["type", "value", "missing", "extra"]
+    a: str
+    """Prod's value as JSON, cut; empty when it is not there."""
+    b: str
+    """The shadow's."""
+
+
+class JudgeVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What a language model said of a pair, blind to which answer is whose."""
+
+    verdict: Literal["same", "prod_better", "shadow_better", "different", "inconsistent"]
+    """``different``: not the same, and neither is better. ``inconsistent``: the other order gave another verdict."""
+    why: str = ""
+    model: str = ""
+    """As configured, with the revision that answered."""
+
+
 class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """How prod's and the shadow's answers compare. ``None`` where a score does not apply."""
 
@@ -161,8 +250,14 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     citation_match: float | None = None
     """Share of prod's citations that the shadow has too, in [0, 1]; ``None`` when neither cites."""
     index_agrees: bool | None = None
-    state: Literal["", "convergent", "divergent", "recursive", "chaotic"] = ""
+    state: StateName = ""
     """The pair's λ reading; empty when not scored."""
+    group: GroupReading | None = None
+    """``None`` when the request has no text to group by, or groups are switched off."""
+    differences: tuple[PlaceDiffers, ...] | None = None
+    """Where two JSON answers differ, once for each shape of path; ``None`` when they are not JSON."""
+    judge: JudgeVerdict | None = None
+    """Given later than the other scores, and to few pairs."""
     note: str = ""
     """Why there is no score."""
 

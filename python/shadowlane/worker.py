@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import signal
 from pathlib import Path
@@ -17,13 +18,17 @@ from pathlib import Path
 import uvloop
 
 from . import _core
-from .config import Config
+from .config import Config, JudgeConfig, ShadowConfig
+from .detect import DetectingDrainer, DetectingSanitizer, Hook, load_detector
 from .errors import ShadowlaneError
 from .lane import lane_directory
+from .limits import Breaker, Budget, BudgetLimits, Price
 from .pipeline import Arm, Pipeline
-from .score import Scorer
+from .policy import lane_policy, stub_rounds
+from .score import Scorer, extract_answer
+from .score.judge import Judge
 from .store import open_store
-from .transport import open_transport
+from .transport import HttpTransport, open_transport
 
 __all__ = ["run_worker"]
 
@@ -44,11 +49,15 @@ def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
     """
     directory = lane_directory(config)
     give_way()
-    rules = config.sanitize.rules_dict()
-    drainer = _core.Drainer(str(directory), rules=rules, ignore=config.sanitize.hash_ignore)
+    drainer = _core.Drainer(
+        str(directory),
+        rules=config.sanitize.rules_dict(),
+        ignore=config.sanitize.hash_ignore,
+        policy=lane_policy(config),
+    )
     error_file = directory / _ERROR_FILE
     try:
-        uvloop.run(_run(config, drainer, config.lane.idle_exit_s if leave_when_idle else None))
+        uvloop.run(_run(config, directory, drainer, config.lane.idle_exit_s if leave_when_idle else None))
     except ShadowlaneError as error:
         _note(error_file, str(error))
         raise
@@ -87,25 +96,64 @@ def _note(file: Path, text: str) -> None:
         log.warning("%s: %s", file, error)
 
 
-async def _run(config: Config, drainer: _core.Drainer, idle_exit_s: float | None) -> None:
+def _groups_folder(config: Config, directory: Path) -> Path:
+    """Beside the database when it is a file, which outlives a restart of the machine; else in the lane's directory."""
+    prefix = "sqlite:///"
+    if config.store.url.startswith(prefix):
+        return Path(config.store.url[len(prefix) :] + f".{config.lane.name}.groups")
+    return directory / "groups"
+
+
+def _open_judge(config: JudgeConfig, sanitizer: _core.Sanitizer, saved: str) -> Judge:
+    place = ShadowConfig(
+        url=config.url,
+        credential_env=config.credential_env,
+        credential_header=config.credential_header,
+        credential_prefix=config.credential_prefix,
+        timeout_s=config.timeout_s,
+        concurrency=config.concurrency,
+        ca_file=config.ca_file,
+    )
+    limits = BudgetLimits(tokens_per_day=config.tokens_per_day, money_per_day=config.money_per_day or math.inf)
+    price = Price(input=config.price_input, output=config.price_output)
+    return Judge(
+        config,
+        transport=open_transport("judge", place, place.credential()),
+        budget=Budget(limits, {"*": price}),
+        breaker=Breaker(),
+        sanitizer=sanitizer,
+        saved=saved,
+    )
+
+
+async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exit_s: float | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     drainer.beat()
     arms = [
-        Arm(name, open_transport(name, arm, arm.credential()), ratio=arm.ratio, concurrency=arm.concurrency)
+        Arm(
+            name,
+            _transport(config, name, arm),
+            ratio=arm.ratio,
+            concurrency=arm.concurrency,
+            salt=arm.salt(name),
+        )
         for name, arm in config.arms().items()
     ]
     store = open_store(config.store)
     try:
         store.set_epoch(drainer.lane_id(), dict.fromkeys(config.arms(), drainer.acked()))
+        sanitizer = _core.Sanitizer(config.sanitize.rules_dict(), str(directory))
+        hook = Hook(load_detector(config.sanitize.detector), sanitizer) if config.sanitize.detector else None
         pipeline = Pipeline(
-            drainer=drainer,
+            drainer=DetectingDrainer(drainer, hook) if hook else drainer,
             arms=arms,
-            scorer=Scorer(config.score),
+            scorer=Scorer(config.score, groups_folder=_groups_folder(config, directory)),
             store=store,
-            sanitizer=_core.Sanitizer(config.sanitize.rules_dict(), str(lane_directory(config))),
+            sanitizer=DetectingSanitizer(sanitizer, hook) if hook else sanitizer,
+            judge=_open_judge(config.judge, sanitizer, store.judge_state()) if config.judge.url else None,
         )
         log.info("worker %d: lane %s, shadows %s", os.getpid(), config.lane.name, ", ".join(config.arms()))
         keepers = [asyncio.create_task(_beat(drainer)), asyncio.create_task(_prune(pipeline))]
@@ -118,6 +166,10 @@ async def _run(config: Config, drainer: _core.Drainer, idle_exit_s: float | None
         log.info("worker %d: done, %d pairs stored", os.getpid(), pipeline.stored)
     finally:
         store.close()
+
+
+def _transport(config: Config, name: str, shadow: ShadowConfig) -> HttpTransport:
+    return open_transport(name, shadow, shadow.credential(), read=extract_answer, stub_rounds=stub_rounds(config))
 
 
 async def _beat(drainer: _core.Drainer) -> None:

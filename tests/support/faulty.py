@@ -82,6 +82,8 @@ class FaultyServer:
     answer: bytes = ANSWER
     headers: tuple[str, ...] = ()
     """Further header lines of the answer, in mode ``ok``."""
+    script: list[bytes] = field(default_factory=list)
+    """Answers in their order, in mode ``script``; the last one stays. An empty one hangs."""
     tls: ssl.SSLContext | None = None
     log: TextIO | None = None
     port: int = 0
@@ -179,6 +181,14 @@ class FaultyServer:
         writer.write(response[: -len(self.answer)] if request.method == "HEAD" and self.answer else response)
         return True
 
+    async def _scripted(self, _: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        answer = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if answer == b"":
+            await _gone(reader)
+            return False
+        writer.write(_response("200 OK", answer))
+        return True
+
     async def _hang(self, _: Request, reader: asyncio.StreamReader, __: asyncio.StreamWriter) -> bool:
         await _gone(reader)
         return False
@@ -231,6 +241,7 @@ class FaultyServer:
 
 MODES: dict[str, Callable[..., Awaitable[bool]]] = {
     "ok": FaultyServer._ok,
+    "script": FaultyServer._scripted,
     "hang": FaultyServer._hang,
     "status_500": FaultyServer._status_500,
     "status_429": FaultyServer._status_429,

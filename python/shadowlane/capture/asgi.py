@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
+from .._core import Timer
 from ..lane import Lane
 from ..types import FLAG_CLIENT_DISCONNECTED, FLAG_RESPONSE_CUT, FLAG_STREAMED
 
@@ -58,12 +59,15 @@ class ShadowMiddleware:
         try:
             # What is not a GET is judged by the path as it was sent, which is what the shadow would see.
             path = scope["path"] if scope["method"] == "GET" else _sent_path(scope)
-            ticket = lane.admit(scope["method"], path, scope["headers"])
+            ticket = lane.begin(scope["method"], path, scope["headers"])
         except Exception:
             lane.fault()
             ticket = None
         if ticket is None:
             await self.app(scope, receive, send)
+            return
+        if type(ticket) is Timer:
+            await self.app(scope, receive, _timed(send, ticket, lane))
             return
         exchange = _Exchange(lane, ticket, scope, receive, send, self._limit)
         try:
@@ -87,6 +91,28 @@ class ShadowMiddleware:
                     self.lane.fault()
 
         await self.app(scope, receive, watched)
+
+
+def _timed(send: Send, timer: Timer, lane: Lane) -> Send:
+    """``send`` for a request that is not mirrored and is timed: the clock stops where a mirrored one's does."""
+
+    async def timed(message: Message) -> None:
+        await send(message)
+        try:
+            if _ends(message):
+                timer.stop()
+        except Exception:
+            lane.fault()
+
+    return timed
+
+
+def _ends(message: Message) -> bool:
+    """Whether the answer is complete with this message (ASGI HTTP 2.5, pathsend and zerocopysend extensions)."""
+    kind = message["type"]
+    if kind in ("http.response.body", "http.response.zerocopysend"):
+        return not message.get("more_body", False)
+    return bool(kind == "http.response.pathsend")
 
 
 def _sent_path(scope: Scope) -> str:
@@ -115,12 +141,14 @@ class _Exchange:
         "_started",
         "_status",
         "_ticket",
+        "_timer",
         "_ttfb",
     )
 
     def __init__(self, lane: Lane, ticket: Ticket, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
         self._lane = lane
         self._ticket: Ticket | None = ticket
+        self._timer: Ticket | None = None
         self._scope = scope
         self._receive = receive
         self._send = send
@@ -200,18 +228,15 @@ class _Exchange:
             self._status = message["status"]
             self._headers = message.get("headers", ())
             return False
-        if kind == "http.response.pathsend":
+        if kind in ("http.response.pathsend", "http.response.zerocopysend"):
             self._flags |= FLAG_RESPONSE_CUT  # the server sends the file: its bytes never pass here
-            return True
-        if kind == "http.response.zerocopysend":
-            self._flags |= FLAG_RESPONSE_CUT
-            return not message.get("more_body", False)
-        return False
+        return _ends(message)
 
     def end(self) -> None:
         """Settle the ticket, once: offer the exchange, or give it back with the reason. Never raises."""
         ticket = self._ticket
         if ticket is None:
+            self._stop()
             return
         try:
             if not self._answered:
@@ -220,6 +245,7 @@ class _Exchange:
             if not self._body_whole and not self._has_no_body():
                 # The application answered without reading the request: what we hold is not the request.
                 self._give_back("prod_failed")
+                self._stop()
                 return
             self._ticket = None
             scope = self._scope
@@ -245,6 +271,12 @@ class _Exchange:
             self._body = []
             self._answer = []
 
+    def _stop(self) -> None:
+        """The clock of a request that was given back before its answer ended: the trial counts it as taken still."""
+        timer, self._timer = self._timer, None
+        if timer is not None and self._answered:
+            timer.stop()
+
     def _has_no_body(self) -> bool:
         """No content by RFC 9112 §6.3: neither ``transfer-encoding`` nor a ``content-length`` above zero."""
         for name, value in self._scope["headers"]:
@@ -256,6 +288,7 @@ class _Exchange:
         ticket, self._ticket = self._ticket, None
         if ticket is not None:
             self._lane.drop(ticket, reason)
+            self._timer = ticket
 
 
 def _quoted(path: str) -> bytes:

@@ -30,8 +30,17 @@ from .processes import Child, DemoError, end_by_force, start, wait_for_exit
 __all__ = ["DemoOptions", "run_demo"]
 
 _MARKER = ".shadowlane-demo"
-_OWN = ("shadowlane.toml", "shadowlane.db", "shadowlane.db-wal", "shadowlane.db-shm", "report.html", "lane", "logs")
-_NEEDS = ("starlette", "uvicorn", "httpx", "rich", "aiohttp", "wordllama")
+_OWN = (
+    "shadowlane.toml",
+    "shadowlane.db",
+    "shadowlane.db-wal",
+    "shadowlane.db-shm",
+    "shadowlane.db.demo.groups",
+    "report.html",
+    "lane",
+    "logs",
+)
+_NEEDS = ("starlette", "uvicorn", "httpx", "rich", "aiohttp", "wordllama", "hnswlib")
 _UP_S = 90.0
 _LEAVE_S = 30.0
 _RATIO = 0.5

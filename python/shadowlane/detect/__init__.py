@@ -11,14 +11,31 @@ from being sent: what could not be looked at is not passed on.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
 
 from .. import _core
 from ..errors import ConfigError
-from ..types import Headers
+from ..types import Copy, Headers
 
-__all__ = ["Detector", "DetectorError", "Found", "Hook", "load_detector"]
+__all__ = [
+    "DetectingDrainer",
+    "DetectingSanitizer",
+    "Detector",
+    "DetectorError",
+    "Found",
+    "Hook",
+    "load_detector",
+]
+
+log = logging.getLogger("shadowlane.worker")
+
+_FIELDS = {field.name: place for place, field in enumerate(msgspec.structs.fields(Copy))}
+_UNREADABLE = "unreadable:detector"
 
 
 class Found(NamedTuple):
@@ -63,6 +80,7 @@ class Hook:
     def __init__(self, detector: Detector, sanitizer: _core.Sanitizer) -> None:
         self._detector = detector
         self._sanitizer = sanitizer
+        self._lock = threading.Lock()
 
     def clean(self, headers: Headers, body: bytes) -> tuple[bytes, dict[str, int]]:
         """A sanitized body without what the detector finds in its texts, and the counts by kind.
@@ -76,10 +94,11 @@ class Hook:
         if not texts:
             return body, {}
         try:
-            found = [
-                _in_order((int(start), int(end), str(kind)) for kind, start, end in of_text)
-                for of_text in self._detector.detect(texts)
-            ]
+            with self._lock:
+                found = [
+                    _in_order((int(start), int(end), str(kind)) for kind, start, end in of_text)
+                    for of_text in self._detector.detect(texts)
+                ]
         except Exception as error:
             raise DetectorError(f"{type(error).__name__}: the detector failed") from error
         if len(found) != len(texts):
@@ -89,10 +108,74 @@ class Hook:
         return self._sanitizer.replace(kind, body, found)
 
 
-def _in_order(found: object) -> list[tuple[int, int, str]]:
+def _in_order(found: Iterable[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
     """Sorted, and without what overlaps: of those the first, and of two that begin alike the longer."""
     kept: list[tuple[int, int, str]] = []
-    for start, end, kind in sorted(found, key=lambda item: (item[0], -item[1])):  # type: ignore[call-overload]
+    for start, end, kind in sorted(found, key=lambda item: (item[0], -item[1])):
         if 0 <= start < end and (not kept or start >= kept[-1][1]):
             kept.append((start, end, kind))
     return kept
+
+
+class DetectingDrainer:
+    """A drainer whose copies went through the hook. A copy that could not is blocked, and its bodies are left out."""
+
+    def __init__(self, drainer: _core.Drainer, hook: Hook) -> None:
+        self._drainer = drainer
+        self._hook = hook
+        self.ack = drainer.ack
+        self.pending = drainer.pending
+        self.live_producers = drainer.live_producers
+
+    def drain(self, max_frames: int, max_bytes: int) -> list[tuple[Any, ...]]:
+        """As ``Drainer.drain``; takes as long as the detector does."""
+        return [self._clean(row) for row in self._drainer.drain(max_frames, max_bytes)]
+
+    def _clean(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        fields = list(row)
+        counts = dict(fields[_FIELDS["findings"]])
+        for headers, body in (("headers", "body"), ("response_headers", "response_body")):
+            place = _FIELDS[body]
+            try:
+                fields[place], found = self._hook.clean(fields[_FIELDS[headers]], fields[place])
+            except DetectorError as error:
+                log.warning("a copy is not sent: %s", error)
+                fields[place], found = b"", {_UNREADABLE: 1}
+                fields[_FIELDS["blocked"]] = fields[_FIELDS["blocked"]] or "write_intent"
+            _add(counts, found)
+        fields[_FIELDS["findings"]] = counts
+        return tuple(fields)
+
+
+class DetectingSanitizer:
+    """A sanitizer whose answers went through the hook. An answer that could not is left out, and says so."""
+
+    def __init__(self, sanitizer: _core.Sanitizer, hook: Hook) -> None:
+        self._sanitizer = sanitizer
+        self._hook = hook
+
+    def text(self, text: str) -> str:
+        """A short text of a shadow's, as a tool call's arguments; what the detector cannot look at is left out."""
+        clean = self._sanitizer.text(text)
+        try:
+            return self._hook.clean(((b"content-type", b"text/plain"),), clean.encode())[0].decode()
+        except DetectorError:
+            return ""
+
+    def response(
+        self, headers: Headers, body: bytes, cut: bool
+    ) -> tuple[list[tuple[bytes, bytes]], bytes, dict[str, int], str]:
+        """As ``Sanitizer.response``; takes as long as the detector does."""
+        kept, clean, counts, note = self._sanitizer.response(headers, body, cut)
+        try:
+            clean, found = self._hook.clean(tuple(kept), clean)
+        except DetectorError as error:
+            log.warning("an answer is left out: %s", error)
+            clean, found, note = b"", {_UNREADABLE: 1}, note or "detector"
+        _add(counts, found)
+        return kept, clean, counts, note
+
+
+def _add(counts: dict[str, int], more: dict[str, int]) -> None:
+    for kind, count in more.items():
+        counts[kind] = counts.get(kind, 0) + count

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from ..config import GateConfig
 from .sequences import Interval, mean_interval, rate_interval, ratio_interval
 
-__all__ = ["ALPHA", "RULES", "Evidence", "Rule", "Sampling"]
+__all__ = ["ALPHA", "RULES", "Evidence", "Rule", "Sampling", "minus"]
 
 ALPHA = 0.05
 """What may go wrong: a verdict GRADUATE or REJECT is false with at most this probability, however often one looks."""
-_REJECTING_RULES = 4
+_REJECTING_RULES = 5
 _HOUR_NS = 3600 * 10**9
 _DELTA_S_MAX = 2.0
 _SAMPLER_SLACK = 2
@@ -55,6 +55,12 @@ class Evidence:
     floor_delta_s: NDArray[np.float64] | None = None
     """ΔS of prod against control, same embedder; ``None`` when no control runs."""
     floor_chaotic: NDArray[np.bool_] | None = None
+    flips: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    """For each answer to a question that was asked before: whether the shadow's λ flipped."""
+    prod_flips: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    """Whether prod's did, at the same exchange."""
+    floor_flips: NDArray[np.bool_] | None = None
+    """Whether the control's flipped where prod's did not."""
     sampling: Sampling | None = None
     prod_failed: int | None = None
     """Of the ``admitted`` requests, how many prod itself failed."""
@@ -89,7 +95,7 @@ def mean_delta_s(evidence: Evidence, gate: GateConfig) -> Rule:
         return _bounded("mean ΔS", lambda a: _delta(evidence.delta_s, a), gate.mean_delta_s, _plain, what="mean ΔS")
     return _bounded(
         "mean ΔS",
-        lambda a: _minus(_delta(evidence.delta_s, a / 2), _delta(floor, a / 2)),
+        lambda a: minus(_delta(evidence.delta_s, a / 2), _delta(floor, a / 2)),
         gate.mean_delta_s,
         _plain,
         what=f"mean ΔS above the noise floor of {float(np.mean(floor)):.3f}",
@@ -111,6 +117,39 @@ def no_chaos(evidence: Evidence, gate: GateConfig) -> Rule:
         lower = mean_interval(evidence.chaotic.astype(float), alpha=level / 2).lower - floor.upper
         against = f"; prod against itself: {int(evidence.floor_chaotic.sum())} of {len(evidence.floor_chaotic)}"
     return Rule("λ", False, f"{chaotic} of {n} answers are chaotic ({_percent(chaotic / n)}){against}", lower > 0)
+
+
+def no_flip(evidence: Evidence, gate: GateConfig) -> Rule:
+    """λ does not flip between paraphrases: at most ``gate.flip_rate`` of the answers to a repeated question flip where
+    prod's does not; above the control's share where one runs.
+
+    A question on which prod flips too is unstable by itself, and no fault of the shadow. With the target 0 one flip is
+    one too many, and it is surely the shadow's when it flips more often than prod in pairs (or than the control).
+    """
+    name, n = "λ flips", len(evidence.flips)
+    if n == 0:
+        return Rule(name, None, "no question was asked twice yet")
+    own = evidence.flips & ~evidence.prod_flips
+    flips, both = int(own.sum()), int((evidence.flips & evidence.prod_flips).sum())
+    what = f"{flips} of {n} answers to repeated questions flip where prod's do not"
+    if both:
+        what += f" ({both} more where prod's do)"
+    floor = evidence.floor_flips
+    if floor is not None and len(floor) == 0:
+        return Rule(name, None, f"{what}; the control has answered no question twice yet: no noise floor")
+    if floor is not None:
+        what += f"; the control: {int(floor.sum())} of {len(floor)}"
+
+    def excess(alpha: float) -> Interval:
+        if floor is not None:
+            return minus(_share(own, alpha / 2), _share(floor, alpha / 2))
+        return mean_interval(evidence.flips.astype(float) - evidence.prod_flips, low=-1.0, high=1.0, alpha=alpha)
+
+    if gate.flip_rate > 0:
+        return _bounded(name, excess, gate.flip_rate, _percent, what=f"{what}; above the floor")
+    if flips == 0:
+        return Rule(name, True, what)
+    return Rule(name, False, what, excess(ALPHA / _REJECTING_RULES).lower > 0)
 
 
 def p95_latency(evidence: Evidence, gate: GateConfig) -> Rule:
@@ -190,6 +229,7 @@ def accounting(evidence: Evidence, gate: GateConfig) -> Rule:
 RULES: tuple[Callable[[Evidence, GateConfig], Rule], ...] = (
     mean_delta_s,
     no_chaos,
+    no_flip,
     p95_latency,
     shadow_errors,
     prod_errors,
@@ -223,7 +263,12 @@ def _delta(values: NDArray[np.float64], alpha: float) -> Interval:
     return mean_interval(values, low=0.0, high=_DELTA_S_MAX, alpha=alpha)
 
 
-def _minus(a: Interval, b: Interval) -> Interval:
+def _share(hits: NDArray[np.bool_], alpha: float) -> Interval:
+    return mean_interval(hits.astype(float), alpha=alpha)
+
+
+def minus(a: Interval, b: Interval) -> Interval:
+    """The difference of two quantities, at the sum of their risks."""
     return Interval(a.estimate - b.estimate, a.lower - b.upper, a.upper - b.lower, min(a.n, b.n))
 
 

@@ -42,6 +42,15 @@ class _NoPairs:
     ) -> Iterator[StoredPair]:
         yield from ()
 
+    def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]:
+        return {}, 0, 0
+
+    def differing_places(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]:
+        return []
+
+    def judge_state(self) -> str:
+        return ""
+
 
 @contextlib.contextmanager
 def _reading(config: Config, status: dict[str, Any]) -> Iterator[PairSource]:
@@ -101,7 +110,7 @@ def run_gate(config: Config, shadow: str | None = None, as_json: bool = False) -
     return 0 if worst == "GRADUATE" else 1
 
 
-def write_page(path: Path, page: str) -> None:
+def write_page(path: Path, page: str, *, option: str = "--html") -> None:
     """Write a page at once, mode 0600. Raises :class:`~shadowlane.errors.ShadowlaneError` when it cannot be written."""
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
@@ -116,6 +125,6 @@ def write_page(path: Path, page: str) -> None:
             raise
     except OSError as error:
         raise ShadowlaneError(
-            f"--html = {str(path)!r}: cannot be written: {error.strerror}; choose a folder that exists, has room and "
+            f"{option} = {str(path)!r}: cannot be written: {error.strerror}; choose a folder that exists, has room and "
             "is yours"
         ) from None

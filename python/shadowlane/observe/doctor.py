@@ -142,6 +142,8 @@ def _extras(config: Config) -> Iterator[Check]:
     needed = {"aiohttp": "worker"}
     if config.score.embedder == "wordllama":
         needed["wordllama"] = "semantic"
+    if config.score.groups:
+        needed["hnswlib"] = "semantic"
     for package, extra in needed.items():
         if importlib.util.find_spec(package) is not None:
             yield Check("extras", "ok", f"{package} is installed")
@@ -156,14 +158,18 @@ def _extras(config: Config) -> Iterator[Check]:
 
 def _credentials(config: Config) -> Iterator[Check]:
     for name, arm in config.arms().items():
-        if not arm.credential_env:
-            continue
-        try:
-            arm.credential()
-        except ConfigError as error:
-            yield Check(f"credential {name}", "fail", str(error), f"export {arm.credential_env}=... for the worker")
-        else:
-            yield Check(f"credential {name}", "ok", f"{arm.credential_env} is set")
+        for what, variable, read in (
+            ("credential", arm.credential_env, arm.credential),
+            ("signing key", arm.sign_key_env, arm.sign_key),
+        ):
+            if not variable:
+                continue
+            try:
+                read()
+            except ConfigError as error:
+                yield Check(f"{what} {name}", "fail", str(error), f"export {variable}=... for the worker")
+            else:
+                yield Check(f"{what} {name}", "ok", f"{variable} is set")
 
 
 def _shadows(config: Config) -> Iterator[Check]:

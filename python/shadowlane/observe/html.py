@@ -1,25 +1,20 @@
-"""The report as one HTML page: no script, no request, no font or picture from elsewhere.
+"""The report as one HTML page (see :mod:`.page` for what no page of ours can do).
 
-Invariants: every value is escaped where it enters the markup; the content security policy allows this page's own style
-sheet, by its hash, and nothing else; answers from outside can neither run, fetch, nor change the page's layout.
+Invariant: every value is escaped where it enters the markup.
 """
 
 from __future__ import annotations
 
-import base64
-import difflib
-import hashlib
-import itertools
-import re
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections.abc import Mapping
 from typing import Any
 
 from ..score.delta import band
 from ..score.lambda_ import ARROWS, STATES
-from .style import CSS
+from .page import escaped as _e
+from .page import marked, page
+from .sections import group_card, judge_card, structure_card
 from .svg import histogram, latency_curves
-from .terminal import DECISIONS, MARKS, clock, count_line, milliseconds, percent, printable, signed
+from .terminal import DECISIONS, MARKS, above_floor, clock, count_line, milliseconds, percent, signed
 
 __all__ = ["render_page"]
 
@@ -27,27 +22,12 @@ _TONE: dict[bool | None, str] = {True: "good", False: "bad", None: "open"}
 _DECISION_TONE = {"GRADUATE": "good", "HOLD": "open", "REJECT": "bad"}
 _BAND_TONE = {"stable": "good", "transitional": "open", "critical": "bad"}
 _OPEN_PAIRS = 2
-_WORD = re.compile(r"\s+|\w+|[^\w\s]")
 
 
 def render_page(report: Mapping[str, Any]) -> str:
     """The page for the data of :func:`shadowlane.observe.report.build_report`."""
-    digest = base64.b64encode(hashlib.sha256(CSS.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    title = f"shadowlane: {report['lane']}"
     body = "".join(_shadow(shadow, report) for shadow in report["shadows"])
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_e(policy)}">\n'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
-        '<meta name="referrer" content="no-referrer">\n<meta name="robots" content="noindex">\n'
-        f"<title>{_e(title)}</title>\n<style>{CSS}</style>\n</head>\n<body>\n<main>\n"
-        f"{_head(report)}{body}{_foot(report)}</main>\n</body>\n</html>\n"
-    )
-
-
-def _e(value: object) -> str:
-    return escape(printable(str(value)), quote=True)
+    return page(f"shadowlane: {report['lane']}", f"{_head(report)}{body}{_foot(report)}")
 
 
 def _head(report: Mapping[str, Any]) -> str:
@@ -82,7 +62,15 @@ def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     if not shadow["pairs"]:
         return f'{head}{verdict}<section class="card soft">No pairs stored yet.</section>\n'
     return "".join(
-        (head, verdict, _tiles(shadow, report), _charts(shadow, report["targets"]), _tables(shadow), _pairs(shadow))
+        (
+            head,
+            verdict,
+            _tiles(shadow, report),
+            _charts(shadow, report["targets"]),
+            _readings(shadow, report),
+            _tables(shadow),
+            _pairs(shadow),
+        )
     )
 
 
@@ -142,9 +130,7 @@ def _charts(shadow: Mapping[str, Any], targets: Mapping[str, Any]) -> str:
             f'<span><i class="{name}"></i>{name} {percent(block["bands"][name])}</span>'
             for name in ("stable", "transitional", "critical")
         )
-        floor = ""
-        if block["floor"] is not None:
-            floor = f"<span>noise floor {block['floor']:.3f}, drift above it {block['above_floor']:+.3f}</span>"
+        floor = "" if shadow["control"] else f"<span>{_e(above_floor(block))}</span>"
         cards.append(
             f"<h3>How far apart the answers are</h3>{histogram(block, targets)}"
             f'<div class="key num">{bands}<span>median {block["median"]:.3f}, P95 {block["p95"]:.3f}</span>{floor}'
@@ -162,11 +148,25 @@ def _charts(shadow: Mapping[str, Any], targets: Mapping[str, Any]) -> str:
     return f'<div class="two">{"".join(f"""<section class="card">{card}</section>""" for card in cards)}</div>\n'
 
 
+def _readings(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    cards = (
+        group_card(shadow["groups"]),
+        structure_card(shadow["structure"]),
+        judge_card(shadow["judged"], report["judge"]),
+    )
+    return "".join(f'<section class="card">{card}</section>\n' for card in cards if card)
+
+
 def _tables(shadow: Mapping[str, Any]) -> str:
     rows = [
         ("Failed copies", count_line(shadow["failed"])),
         ("HTTP status", f"shadow {count_line(shadow['http'])}; prod {count_line(shadow['prod_http'])}"),
     ]
+    if shadow["blocked"]:
+        rows.append(("Blocked as writes", count_line(shadow["blocked"])))
+    if shadow["strange_calls"]["calls"]:
+        strange = shadow["strange_calls"]
+        rows.append(("Tool calls", f"{strange['calls']} that prod never made, in {strange['pairs']} pairs"))
     if shadow["rate_limit"]:
         headers = ", ".join(f"{name}: {value}" for name, value in shadow["rate_limit"]["headers"].items())
         rows.append(("Rate limit", f"last seen {clock(shadow['rate_limit']['seen_ns'])} UTC: {headers}"))
@@ -189,17 +189,36 @@ def _pair(pair: Mapping[str, Any], opened: bool) -> str:
         pills += f' <span class="soft">{ARROWS[pair["state"]]} {_e(pair["state"])}</span>'
     if pair["fact_flip"]:
         pills += ' <span class="pill bad">facts contradict</span>'
-    prod, shadow = _marked(pair["prod"]["text"], pair["shadow"]["text"])
+    if pair["judge"]:
+        pills += f' <span class="pill open">judge: {_e(pair["judge"]["verdict"].replace("_", " "))}</span>'
+    prod, shadow = marked(pair["prod"]["text"], pair["shadow"]["text"])
     where = f"{pair['method']} {pair['target']}"
     asked = _e(pair["asked"]) or _e(where)
-    note = f'<p class="soft">{_e(pair["note"])}</p>' if pair["note"] else ""
+    notes = [pair["note"], f"judge: {pair['judge']['why']}" if pair["judge"] else ""]
+    note = "".join(f'<p class="soft">{_e(text)}</p>' for text in notes if text)
     revision = " · ".join(_e(pair["shadow"][key]) for key in ("model_rev", "index_hash") if pair["shadow"][key])
     return (
         f'<details class="card pair"{" open" if opened else ""}><summary>{pills}<span class="asked" dir="auto">{asked}'
         f'</span><code class="hash">{_e(where)} {_e(pair["req_hash"][:12])}</code></summary><div class="sides">'
         f"{_side('prod', pair['prod'], prod, '')}{_side('shadow', pair['shadow'], shadow, revision + note)}"
-        "</div></details>\n"
+        f"</div>{_record(pair)}</details>\n"
     )
+
+
+def _record(pair: Mapping[str, Any]) -> str:
+    """Below the two answers: why it is a read, what the copy's request had changed, and which tool calls were stubbed."""
+    rows = [("Policy", " · ".join(filter(None, (pair["policy"]["why"], pair["policy"]["preset"]))))]
+    rows.append(("Changed on the copy", "; ".join(pair["normalised"])))
+    for call in pair["tool_calls"]:
+        said = {"recorded": "answered with prod's result", "unavailable": "answered: unavailable in shadow"}
+        how = said.get(call["answered"], "left, the turn ends there")
+        made = "" if call["by_prod"] else "; prod never made it"
+        rows.append((f"Tool call, round {call['round']}", f"{call['name']} {call['arguments'][:300]}: {how}{made}"))
+    if pair["rounds"] > 1:
+        times = ", ".join(milliseconds(seconds) for seconds in pair["round_seconds"])
+        rows.append(("Rounds", f"{pair['rounds']} ({times}); {count_line(pair['usage'])}"))
+    body = "".join(f"<tr><th>{_e(name)}</th><td>{_e(text)}</td></tr>" for name, text in rows if text)
+    return f'<table class="num">{body}</table>' if body else ""
 
 
 def _side(who: str, answer: Mapping[str, Any], text: str, more: str) -> str:
@@ -210,26 +229,6 @@ def _side(who: str, answer: Mapping[str, Any], text: str, more: str) -> str:
         f'<div class="side {who}"><h4><b>{who}</b> <span class="soft num">{facts}</span></h4>'
         f'<div class="answer" dir="auto">{shown}</div>{below}</div>'
     )
-
-
-def _marked(prod: str, shadow: str) -> tuple[str, str]:
-    """Both texts escaped, with the words that only one of them has marked."""
-    a, b = _WORD.findall(printable(prod)), _WORD.findall(printable(shadow))
-    in_a, in_b = [False] * len(a), [False] * len(b)
-    for start_a, start_b, length in difflib.SequenceMatcher(None, a, b, autojunk=False).get_matching_blocks():
-        in_a[start_a : start_a + length] = [True] * length
-        in_b[start_b : start_b + length] = [True] * length
-    return _spans(a, in_a), _spans(b, in_b)
-
-
-def _spans(words: Sequence[str], shared: list[bool]) -> str:
-    """Escaped words, runs of those that are not shared marked; a space between two of them belongs to the run."""
-    for place in range(1, len(words) - 1):
-        if words[place].isspace():
-            shared[place] = shared[place - 1] or shared[place + 1]
-    runs = itertools.groupby(zip(shared, words, strict=True), key=lambda item: item[0])
-    texts = [(both, escape("".join(word for _, word in run), quote=True)) for both, run in runs]
-    return "".join(text if both or not text.strip() else f"<mark>{text}</mark>" for both, text in texts)
 
 
 def _foot(report: Mapping[str, Any]) -> str:

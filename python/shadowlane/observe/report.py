@@ -13,13 +13,14 @@ from typing import Any, Protocol
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from ..config import Config
 from ..gate import NOT_JUDGED, Evidence, Sampling, Verdict, evaluate
+from ..score.asked import asked
 from ..score.delta import CRITICAL, STABLE
 from ..store import Order, ScoreColumns, StoredPair
-from ..types import Copy
-from . import stats
+from . import readings, stats
 
 __all__ = ["PairSource", "build_report", "judge", "verdict_data"]
 
@@ -27,7 +28,6 @@ _HOUR_NS = 3600 * 10**9
 _WORST = 8
 _TEXT_CHARS = 1500
 _RECENT = 200
-_QUESTION_FIELDS = ("question", "query", "q", "prompt", "input", "text", "message", "search")
 
 
 class PairSource(Protocol):
@@ -42,6 +42,9 @@ class PairSource(Protocol):
         with_bodies: bool = False,
         order: Order = "time",
     ) -> Iterator[StoredPair]: ...
+    def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]: ...
+    def differing_places(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]: ...
+    def judge_state(self) -> str: ...
 
 
 def build_report(
@@ -59,7 +62,6 @@ def build_report(
     now = time.time_ns() if now_ns is None else now_ns
     since = None if hours is None else now - int(hours * _HOUR_NS)
     columns = {name: store.scores(name, since) for name in config.arms()}
-    floors = _floors(columns.get("control"))
     verdicts = {verdict.shadow: verdict for verdict in judge(config, status, store, now_ns=now)}
     sampler = status["sampler"]
     return {
@@ -78,11 +80,10 @@ def build_report(
             "taken": sampler["taken"],
         },
         "targets": {**msgspec.to_builtins(config.gate), "stable": STABLE, "critical": CRITICAL},
-        "noise_floor": floors,
+        "noise_floor": _floors(columns.get("control")),
+        "judge": readings.judge_counts(store.judge_state()),
         "shadows": [
-            _shadow(
-                config, name, columns[name], store, since, floors if name != "control" else None, verdicts.get(name)
-            )
+            _shadow(config, name, columns[name], store, since, columns.get("control"), verdicts.get(name))
             for name in config.arms()
         ],
     }
@@ -94,10 +95,11 @@ def _shadow(
     columns: ScoreColumns,
     store: PairSource,
     since: int | None,
-    floors: dict[str, float] | None,
+    control: ScoreColumns | None,
     verdict: Verdict | None,
 ) -> dict[str, Any]:
     answered = columns.reason == ""
+    why, strange_calls, strange_pairs = store.policy_counts(name, since)
     return {
         "name": name,
         "url": config.arms()[name].url,
@@ -105,10 +107,15 @@ def _shadow(
         "pairs": len(columns),
         "answered": int(answered.sum()),
         "failed": _count(columns.reason[~answered].tolist()),
+        "blocked": why,
+        "strange_calls": {"calls": strange_calls, "pairs": strange_pairs},
         "http": _count(columns.status[answered].tolist()),
         "prod_http": _count(columns.prod_status.tolist()),
-        "delta_s": stats.delta_blocks(columns, floors),
+        "delta_s": stats.delta_blocks(columns, None if name == "control" else control),
         "states": stats.states(columns),
+        "groups": readings.groups(columns, store, name, since),
+        "structure": readings.structure(columns, control, store, name, since),
+        "judged": readings.judged(columns),
         **stats.citations(columns),
         "latency": stats.latency(columns),
         "rate_limit": _rate_limit(store, name, since),
@@ -157,7 +164,14 @@ def _side_by_side(row: StoredPair) -> dict[str, Any]:
         "fact_flip": pair.scores.fact_flip,
         "state": pair.scores.state,
         "citation_match": pair.scores.citation_match,
+        "judge": None if pair.scores.judge is None else msgspec.to_builtins(pair.scores.judge),
         "note": pair.scores.note,
+        "policy": {"why": pair.copy.why, "preset": pair.copy.preset},
+        "normalised": [*pair.copy.normalised, *pair.outcome.normalised],
+        "tool_calls": [msgspec.to_builtins(call) for call in pair.outcome.calls],
+        "rounds": pair.outcome.rounds,
+        "round_seconds": [ns / 1e9 for ns in pair.outcome.round_ns],
+        "usage": dict(pair.outcome.usage),
         "prod": {"status": pair.copy.status, "seconds": pair.copy.duration_ns / 1e9, "text": _cut(pair.prod_text)},
         "shadow": {
             "status": pair.outcome.status,
@@ -172,32 +186,6 @@ def _side_by_side(row: StoredPair) -> dict[str, Any]:
 
 def _cut(text: str, chars: int = _TEXT_CHARS) -> str:
     return text if len(text) <= chars else text[: chars - 1].rstrip() + "…"
-
-
-def asked(copy: Copy) -> str:
-    """What the request asks, for a reader: its last message, or its question field; empty when it has none we know."""
-    try:
-        body = msgspec.json.decode(copy.body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
-    if not isinstance(body, dict):
-        return ""
-    messages = body.get("messages")
-    if isinstance(messages, list) and messages and isinstance(messages[-1], dict):
-        return _content(messages[-1].get("content"))
-    for field in _QUESTION_FIELDS:
-        if isinstance(body.get(field), str):
-            return str(body[field])
-    return ""
-
-
-def _content(content: Any) -> str:
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, list) else []
-    return "\n".join(
-        str(part["text"]) for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)
-    )
 
 
 def judge(
@@ -223,6 +211,7 @@ def judge(
 def _evidence(name: str, status: Mapping[str, Any], columns: ScoreColumns, control: ScoreColumns | None) -> Evidence:
     scored = ~np.isnan(columns.delta_s)
     embedder = str(columns.embedder[scored][-1]) if scored.any() else ""
+    again = readings.repeated(columns)
     went, timed = stats.sent(columns), stats.comparable(columns)
     accounting, sampler = status["accounting"], status["sampler"]
     prod_failed = status["dropped"].get("prod_failed", 0)
@@ -230,12 +219,15 @@ def _evidence(name: str, status: Mapping[str, Any], columns: ScoreColumns, contr
         shadow=name,
         started_ns=columns.started_ns[went],
         errors=stats.failed_copies(columns)[went],
-        delta_s=_delta_s(columns, embedder),
+        delta_s=stats.delta_values(columns, embedder),
         chaotic=columns.state[columns.state != ""] == "chaotic",
         prod_ns=columns.prod_ns[timed].astype(np.float64),
         shadow_ns=columns.shadow_ns[timed].astype(np.float64),
-        floor_delta_s=None if control is None else _delta_s(control, embedder),
+        floor_delta_s=None if control is None else stats.delta_values(control, embedder),
         floor_chaotic=None if control is None else control.state[control.state != ""] == "chaotic",
+        flips=columns.flip[again],
+        prod_flips=columns.prod_flip[again],
+        floor_flips=None if control is None else _own_flips(control),
         sampling=Sampling(sampler["ratio"], sampler["eligible"], sampler["taken"]) if status["started"] else None,
         prod_failed=prod_failed if status["started"] else None,
         admitted=prod_failed + status["mirrored"] if status["started"] else None,
@@ -244,14 +236,15 @@ def _evidence(name: str, status: Mapping[str, Any], columns: ScoreColumns, contr
     )
 
 
+def _own_flips(control: ScoreColumns) -> NDArray[np.bool_]:
+    again = readings.repeated(control)
+    own: NDArray[np.bool_] = control.flip[again] & ~control.prod_flip[again]
+    return own
+
+
 def _own_lines(lines: list[str], name: str) -> list[str]:
     """The lane's line and this shadow's."""
     return [line for place, line in enumerate(lines) if place == 0 or line.startswith(f"{name}:")]
-
-
-def _delta_s(columns: ScoreColumns, embedder: str) -> Any:
-    mine = ~np.isnan(columns.delta_s) & (columns.embedder == embedder)
-    return np.clip(columns.delta_s[mine], 0.0, stats.DELTA_S_MAX)
 
 
 def verdict_data(verdict: Verdict) -> dict[str, Any]:

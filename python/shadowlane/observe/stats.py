@@ -13,11 +13,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..gate.rules import minus
 from ..gate.sequences import mean_interval
 from ..score.delta import CRITICAL, STABLE
 from ..store import ScoreColumns
 
-__all__ = ["DELTA_S_MAX", "HISTOGRAM_EDGES", "citations", "delta_blocks", "failed_copies", "latency", "sent", "states"]
+__all__ = [
+    "DELTA_S_MAX",
+    "HISTOGRAM_EDGES",
+    "citations",
+    "delta_blocks",
+    "delta_values",
+    "failed_copies",
+    "latency",
+    "sent",
+    "states",
+]
 
 DELTA_S_MAX = 2.0
 HISTOGRAM_EDGES: NDArray[np.float64] = np.linspace(0.0, 1.0, 41)
@@ -44,17 +55,21 @@ def failed_copies(columns: ScoreColumns) -> NDArray[np.bool_]:
     return answer
 
 
-def delta_blocks(columns: ScoreColumns, floors: dict[str, float] | None = None) -> list[dict[str, Any]]:
+def delta_blocks(columns: ScoreColumns, control: ScoreColumns | None = None) -> list[dict[str, Any]]:
     """One block an embedder: n, mean with its any-time 95 % interval, median, P95, bands, histogram.
 
-    ``floors`` gives the mean ΔS of prod against control by embedder; then ``above_floor`` is the mean's excess over it.
+    ``control`` is prod against a second prod. Where it has scores of the same embedder, ``floor`` is their mean, and
+    ``above_floor`` the excess of the mean over it, with an any-time 95 % interval of its own.
     """
     scored = ~np.isnan(columns.delta_s)
     blocks = []
     for name in np.unique(columns.embedder[scored]).tolist():
-        values = np.clip(columns.delta_s[scored & (columns.embedder == name)], 0.0, DELTA_S_MAX)
+        values = delta_values(columns, name)
         interval = mean_interval(values, low=0.0, high=DELTA_S_MAX)
-        floor = None if floors is None else floors.get(name)
+        noise = np.zeros(0) if control is None else delta_values(control, name)
+        excess = None
+        if len(noise):
+            excess = minus(*(mean_interval(some, low=0.0, high=DELTA_S_MAX, alpha=0.025) for some in (values, noise)))
         blocks.append(
             {
                 "embedder": name,
@@ -72,11 +87,20 @@ def delta_blocks(columns: ScoreColumns, floors: dict[str, float] | None = None) 
                     "edges": [round(edge, 6) for edge in HISTOGRAM_EDGES.tolist()],
                     "counts": np.histogram(np.minimum(values, 1.0), HISTOGRAM_EDGES)[0].tolist(),
                 },
-                "floor": floor,
-                "above_floor": None if floor is None else interval.estimate - floor,
+                "floor": float(noise.mean()) if len(noise) else None,
+                "floor_n": len(noise),
+                "above_floor": None if excess is None else excess.estimate,
+                "above_floor_interval": None if excess is None else [excess.lower, excess.upper],
             }
         )
     return sorted(blocks, key=lambda block: -block["n"])
+
+
+def delta_values(columns: ScoreColumns, embedder: str) -> NDArray[np.float64]:
+    """The ΔS of one embedder, in time order, within their range."""
+    mine = ~np.isnan(columns.delta_s) & (columns.embedder == embedder)
+    values: NDArray[np.float64] = np.clip(columns.delta_s[mine], 0.0, DELTA_S_MAX)
+    return values
 
 
 def states(columns: ScoreColumns) -> dict[str, float]:

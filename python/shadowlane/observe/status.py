@@ -7,6 +7,7 @@ Needs the base installation only.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ..errors import StoreError
 from ..lane import lane_directory
 from ..store import open_store
 from ..types import ShadowCounts
+from .overhead import overhead, render_overhead
 
 __all__ = ["collect_status", "render_status"]
 
@@ -27,8 +29,8 @@ _TRIES = 20
 def collect_status(config: Config) -> dict[str, Any]:
     """What ``shadowlane status --json`` prints.
 
-    The core's ``lane_status`` plus ``lane`` (the name), ``started``, ``shadows``, ``accounting``, ``store`` and
-    ``worker_error``. A lane that never started has zeros and ``started: false``. Raises
+    The core's ``lane_status`` plus ``lane`` (the name), ``started``, ``shadows``, ``accounting``, ``overhead``,
+    ``store`` and ``worker_error``. A lane that never started has zeros and ``started: false``. Raises
     :class:`~shadowlane.errors.LaneError` when its directory exists and is not safe to read.
     """
     from ..worker import last_error  # with it come the scorer and the transport, which a plain import need not load
@@ -51,8 +53,16 @@ def collect_status(config: Config) -> dict[str, Any]:
             "in_flight": status["mirrored"] - base - stored,
             "holds": None if store["error"] else before["acked"] <= base + stored <= status["mirrored"],
         }
+    limits = config.limits
     return {
         **status,
+        "cap": {
+            **status["cap"],
+            "routes": dict(limits.routes),
+            "weights": dict(limits.weights),
+            "tenant_qps": limits.tenant_qps,
+        },
+        "overhead": overhead(_core.lane_times(str(directory)) if started else None, status),
         "lane": config.lane.name,
         "started": started,
         "shadows": shadows,
@@ -64,6 +74,7 @@ def collect_status(config: Config) -> dict[str, Any]:
         },
         "worker_error": last_error(directory) if started else "",
         "store": store,
+        "alerts": _alerts(store["flips"]),
     }
 
 
@@ -78,18 +89,35 @@ def _settled(directory: Path) -> tuple[dict[str, Any], bool]:
 
 def _read_store(config: Config, lane_id: str) -> tuple[dict[str, Any], dict[str, ShadowCounts], dict[str, int]]:
     path = Path(config.store.url.removeprefix(_STORE_PREFIX))
-    info: dict[str, Any] = {"path": str(path), "exists": path.exists(), "rows": 0, "bytes": 0, "error": ""}
+    info: dict[str, Any] = {"path": str(path), "exists": path.exists(), "rows": 0, "bytes": 0, "error": "", "flips": {}}
     if not info["exists"]:
         return info, {}, {}
     try:
         with open_store(config.store, read_only=True) as store:
             counts, bases = store.counts(lane_id), store.bases(lane_id)
             info["bytes"] = store.bytes_used()
+            since = time.time_ns() - int(config.gate.window_hours * 3600e9)
+            info["flips"] = {name: _flips(store.flips(name, since)) for name in config.shadows}
             info["rows"] = sum(count.answered + sum(count.failed.values()) for count in counts.values())
     except StoreError as error:
         info["error"] = str(error)
         return info, {}, {}
     return info, counts, bases
+
+
+def _flips(counted: tuple[int, int, int]) -> dict[str, int]:
+    """The shadow's λ flips on repeated questions within the gate's window, those that prod shared, and the last one."""
+    return {"flips": counted[0], "shared": counted[1], "last_ns": counted[2]}
+
+
+def _alerts(flips: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """What somebody should look at, one line each."""
+    return [
+        f"λ of {name} flipped {found['flips'] - found['shared']} times on repeated questions where prod's did not; "
+        "see shadowlane report"
+        for name, found in flips.items()
+        if found["flips"] > found["shared"]
+    ]
 
 
 def _empty(config: Config, directory: Path) -> dict[str, Any]:
@@ -107,9 +135,16 @@ def _empty(config: Config, directory: Path) -> dict[str, Any]:
         "ringless": 0,
         "ring_error": "",
         "cap": {"qps": config.limits.qps, "burst": config.limits.burst, "available": float(config.limits.burst)},
-        "sampler": {"ratio": config.sampling.ratio, "eligible": 0, "taken": 0},
+        "sampler": {"choice": _choice(config), "ratio": config.sampling.ratio, "eligible": 0, "taken": 0},
         "worker": {"pid": 0, "alive": False, "heartbeat_age_s": None},
     }
+
+
+def _choice(config: Config) -> str:
+    """How a gateway of this configuration would choose, in the core's words."""
+    if config.sampling.mode == "ratio":
+        return "ratio"
+    return "sticky by body" if config.sampling.key.startswith("json:") else "sticky"
 
 
 def _lines(status: Mapping[str, Any], shadows: Mapping[str, Any]) -> list[str]:
@@ -141,6 +176,8 @@ def render_status(status: Mapping[str, Any]) -> str:
         *[("", line) for line in accounting["lines"]],
         ("sampler", _sampler(status["sampler"])),
         ("cap", "{qps:g} copies a second, burst {burst}, {available:.1f} left now".format(**status["cap"])),
+        *[("", line) for line in _caps(status["cap"])],
+        *_titled("overhead", render_overhead(status["overhead"])),
         ("worker", _worker(status)),
         *[("ring", _ring(ring)) for ring in status["rings"]],
     ]
@@ -150,8 +187,20 @@ def render_status(status: Mapping[str, Any]) -> str:
     if status["corrupt"]:
         rows.append(("damaged", f"{status['corrupt']} frames, counted as dropped (producer_died)"))
     rows.append(("store", _store(status["store"])))
+    rows += [("ALERT", text) for text in status["alerts"]]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {text}".rstrip() for name, text in rows)
+
+
+def _titled(title: str, lines: list[str]) -> list[tuple[str, str]]:
+    return [(title if place == 0 else "", line) for place, line in enumerate(lines)]
+
+
+def _caps(cap: Mapping[str, Any]) -> list[str]:
+    """The configured caps under the lane's."""
+    lines = [f"{pattern}: {qps:g} a second" for pattern, qps in cap["routes"].items()]
+    lines += [f"{pattern}: a request costs {weight}" for pattern, weight in cap["weights"].items()]
+    return lines + ([f"each tenant: {cap['tenant_qps']:g} a second"] if cap["tenant_qps"] else [])
 
 
 def _mirroring(status: Mapping[str, Any]) -> str:
@@ -169,7 +218,8 @@ def _holds(accounting: Mapping[str, Any]) -> str:
 def _sampler(sampler: Mapping[str, Any]) -> str:
     eligible, taken = sampler["eligible"], sampler["taken"]
     achieved = f", {100 * taken / eligible:.2f} % achieved" if eligible else ""
-    return f"{taken} of {eligible} eligible requests taken; {100 * sampler['ratio']:.2f} % asked for{achieved}"
+    what = "eligible requests" if sampler["choice"] == "ratio" else "eligible requests with a key"
+    return f"{taken} of {eligible} {what} taken; {100 * sampler['ratio']:.2f} % asked for{achieved}"
 
 
 def _worker(status: Mapping[str, Any]) -> str:

@@ -33,6 +33,7 @@ code,.mono{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans M
 table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:5px 12px 5px 0;vertical-align:top;
 border-top:1px solid var(--grid)}tr:first-child>td,tr:first-child>th{border-top:0}th{font-weight:600;white-space:nowrap}
 .rules td:first-child{width:1%;white-space:nowrap}.rules td:nth-child(2){width:1%;white-space:nowrap;font-weight:600}
+.places td{overflow-wrap:anywhere;max-width:320px}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(160px,1fr));gap:14px;margin-bottom:14px}
 .tiles .card{margin:0;padding:12px 16px}.tile-name{color:var(--soft);font-size:13px}
 .tile-value{font-size:25px;font-weight:650;letter-spacing:-.02em;line-height:1.25}.tile-more{color:var(--soft);font-size:12.5px}
@@ -59,7 +60,7 @@ details.pair>summary::before{content:"\\25B8";color:var(--soft)}details.pair[ope
 .hash{overflow-wrap:anywhere;color:var(--soft);font-size:12px}
 .sides{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(360px,100%),1fr));gap:0;
 border-top:1px solid var(--grid)}
-.side{padding:12px 18px 14px;min-width:0}.side+.side{border-left:1px solid var(--grid)}
+.side{padding:12px 18px 14px;min-width:0}.case{padding:12px 18px}.side+.side{border-left:1px solid var(--grid)}
 .side h4{margin:0 0 6px;font-size:13px}.side.prod h4 b{color:var(--prod)}.side.shadow h4 b{color:var(--shadow)}
 .answer{white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:isolate;margin:0}
 .prod mark{background:var(--only)}.shadow mark{background:var(--new)}mark{color:inherit;border-radius:3px;padding:0 1px}

@@ -17,15 +17,18 @@ from ..score.lambda_ import ARROWS, STATES
 __all__ = [
     "DECISIONS",
     "MARKS",
+    "above_floor",
     "clock",
     "count_line",
     "milliseconds",
     "percent",
+    "place_line",
     "printable",
     "render_report",
     "render_verdict",
     "say",
     "signed",
+    "state_line",
 ]
 
 Line = tuple[str, str]
@@ -51,6 +54,7 @@ _WORST = 3
 _HARMLESS = "\n\t\u00a0\u202f\u2009\u3000\u200c\u200d\u00ad"
 """Not printable by Unicode's word, and part of honest text: spaces, and what joins letters and emoji."""
 _WIDTH = 116
+_FLIPS, _PLACES = 3, 6
 
 
 def say(lines: Iterable[Line]) -> None:
@@ -100,8 +104,16 @@ def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> list[Line]:
         ("HTTP", f"shadow {count_line(shadow['http'])}; prod {count_line(shadow['prod_http'])}"),
         *_delta_rows(shadow),
         *_answer_rows(shadow),
+        *_group_rows(shadow["groups"]),
+        *_structure_rows(shadow["structure"]),
+        *_judge_rows(shadow["judged"], report["judge"]),
         *_latency_rows(shadow["latency"]),
     ]
+    if shadow["blocked"]:
+        rows.append(("blocked", f"as writes: {count_line(shadow['blocked'])}"))
+    if shadow["strange_calls"]["calls"]:
+        strange = shadow["strange_calls"]
+        rows.append(("tool calls", f"{strange['calls']} that prod never made, in {strange['pairs']} pairs"))
     if shadow["rate_limit"]:
         headers = ", ".join(f"{name}: {value}" for name, value in shadow["rate_limit"]["headers"].items())
         rows.append(("rate limit", f"last seen {clock(shadow['rate_limit']['seen_ns'])} UTC: {headers}"))
@@ -125,13 +137,86 @@ def _delta_rows(shadow: Mapping[str, Any]) -> list[tuple[str, str]]:
             f"P95 {block['p95']:.3f}; {block['n']} pairs, {block['embedder']}"
         )
         rows.append(("ΔS", text))
-        if block["floor"] is not None:
-            rows.append(("", f"noise floor {block['floor']:.3f}, drift above it {block['above_floor']:+.3f}"))
+        if not shadow["control"]:
+            rows.append(("", above_floor(block)))
         bands = block["bands"]
         rows.append(
             ("", ", ".join(f"{name} {percent(bands[name])}" for name in ("stable", "transitional", "critical")))
         )
     return rows or [("ΔS", "no pair is scored")]
+
+
+def above_floor(block: Mapping[str, Any]) -> str:
+    """The drift above the noise floor, with its interval, or why it is not known."""
+    if block["floor"] is None:
+        return "drift above the noise floor: not known; no [control] with scores of this embedder"
+    low, high = block["above_floor_interval"]
+    return (
+        f"noise floor {block['floor']:.3f} ({block['floor_n']} pairs of prod against itself), drift above it "
+        f"{block['above_floor']:+.3f} (95 % at any time: {low:+.3f} to {high:+.3f})"
+    )
+
+
+def _group_rows(groups: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    if groups is None:
+        return [("paraphrases", "no question was asked twice yet")]
+    alert = "ALERT: " if groups["own_flips"] else ""
+    rows = [
+        (
+            "paraphrases",
+            f"{alert}λ flips {groups['own_flips']} times where prod's does not ({groups['flips']} in all, prod "
+            f"{groups['prod_flips']}), in {groups['answers']} answers to {groups['groups']} repeated questions",
+        )
+    ]
+    for who in ("prod", "shadow"):
+        rows.append(("", f"{who:<6} {state_line(groups['states'][who])}; flips {percent(groups['flip_rate'][who])}"))
+    if groups["trend"]:
+        rows.append(("", f"trend  {state_line(groups['trend'])} (of ΔS from one repetition to the next)"))
+    for flip in groups["shown"][:_FLIPS]:
+        also = ", prod's too" if flip["prod_flip"] else ""
+        short = textwrap.shorten(flip["asked"], 80, placeholder=" …")
+        rows.append(("", f"flip to {ARROWS[flip['shadow']]}{also}: {short}"))
+    return rows
+
+
+def state_line(shares: Mapping[str, float]) -> str:
+    """``→ 80.0 %, <> 20.0 %``."""
+    return ", ".join(f"{ARROWS[state]} {percent(shares[state])}" for state in STATES if state in shares)
+
+
+def _structure_rows(structure: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    if structure is None:
+        return []
+    learnt = (
+        f"; {structure['noise']} more are noise (prod against control differs there as often, "
+        f"{structure['control_pairs']} pairs)"
+        if structure["control_pairs"]
+        else "; no noise is known: no [control] with JSON answers"
+    )
+    rows = [("structure", f"{structure['pairs']} pairs of JSON, {structure['real']} places differ{learnt}")]
+    for place in structure["places"][:_PLACES]:
+        rows.append(("", place_line(place)))
+    return rows
+
+
+def place_line(place: Mapping[str, Any]) -> str:
+    """One differing place in words."""
+    control = "" if place["control_share"] is None else f", control {percent(place['control_share'])}"
+    noise = ", noise" if place["noise"] else ""
+    values = {
+        "missing": f"prod {place['prod']}, not in the shadow",
+        "extra": f"shadow {place['shadow']}, not in prod",
+    }.get(place["kind"], f"prod {place['prod']}, shadow {place['shadow']}")
+    short = textwrap.shorten(values, 110, placeholder=" …")
+    return f"{place['path']} ({place['kind']}) in {percent(place['share'])}{control}{noise}: {short}"
+
+
+def _judge_rows(judged: Mapping[str, int] | None, counts: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    if counts is None:
+        return []
+    rows = [("judge", f"{count_line(judged or {})} ({counts['model']})")]
+    rows.append(("", f"failed: {count_line(counts['failed'])}; left out: {count_line(counts['skipped'])}"))
+    return rows
 
 
 def _answer_rows(shadow: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -186,6 +271,8 @@ def render_verdict(verdict: Mapping[str, Any], indent: str = "") -> list[Line]:
 def _pair(pair: Mapping[str, Any]) -> list[Line]:
     score = "no ΔS" if pair["delta_s"] is None else f"ΔS {pair['delta_s']:.3f}"
     flip = ", facts contradict" if pair["fact_flip"] else ""
+    if pair["judge"]:
+        flip += f", judge: {pair['judge']['verdict']}"
     lines: list[Line] = [(f"    {score}{flip}  {pair['method']} {pair['target']}  {pair['req_hash']}", "")]
     if pair["asked"]:
         lines += _wrapped("asked", pair["asked"])

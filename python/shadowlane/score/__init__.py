@@ -10,17 +10,21 @@ from .answers import extract_answer
 from .citations import compare_citations
 from .delta import delta_s
 from .embed import load_embedder
-from .lambda_ import lambda_group, lambda_trend
+from .lambda_ import convergence_rate, flip_rate, lambda_group, lambda_groups, lambda_trend, lambda_trends
 from .scorer import Scorer
 
 __all__ = [
     "Scorer",
     "anchored_delta_s",
     "compare_citations",
+    "convergence_rate",
     "delta_s",
     "explain_pair",
     "extract_answer",
+    "flip_rate",
     "lambda_group",
+    "lambda_groups",
     "lambda_trend",
+    "lambda_trends",
     "load_embedder",
 ]

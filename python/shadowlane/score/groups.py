@@ -4,8 +4,10 @@ Invariants: memory is bounded: at most ``capacity`` groups, the one not seen for
 ``window`` answers are kept for each group and arm; a group's number is never given to another group; what was saved
 and loaded again goes on with the same groups, numbers and histories.
 
-A group is led by its first request: a request joins the group of the nearest leader when their cosine reaches the
-threshold, else it leads a new one. So a group cannot drift by chains of near neighbours.
+A group is led by its first request: a request joins the group of the nearest leader of its own scope when their cosine
+reaches the threshold, else it leads a new one. So a group cannot drift by chains of near neighbours. The scope is a
+number that the caller gives: requests of different scopes (another route, model, system prompt, other figures in the
+question) never share a group, however alike they read. No text is kept: embeddings of sanitized text only.
 Index: HNSW (Malkov & Yashunin 2018, "Efficient and robust approximate nearest neighbor search"), by hnswlib.
 """
 
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict, deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, MissingExtraError, ScoreError
-from .lambda_ import State, lambda_group
+from .lambda_ import State, lambda_group, lambda_trend
 
 __all__ = ["Observation", "ParaphraseGroups", "Purity", "purity"]
 
 _ROOM = 1024
 _M, _EF_CONSTRUCTION, _EF = 16, 100, 64
-_FORMAT = 1
+_NEIGHBOURS = 16
+"""Leaders looked at for one of the request's scope: beyond these, a group may be missed, never mixed."""
+_SERIES = 6
+"""Values of ΔS that the last step of a trend depends on: its rolling mean over 5, and that of the step before."""
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,8 @@ class Observation:
     """Whether the state differs from the one before it."""
     flips: int
     """How often this arm has flipped in this group so far."""
+    trend: State | None
+    """λ of the arm's series of ΔS in this group; ``None`` below two values."""
 
 
 @dataclass(slots=True)
@@ -50,6 +58,7 @@ class _Arm:
     rows: deque[NDArray[np.float32]]
     citations: deque[frozenset[Hashable]]
     collapsed: deque[bool]
+    deltas: deque[float]
     state: State | None = None
     flips: int = 0
 
@@ -57,6 +66,7 @@ class _Arm:
 @dataclass(slots=True)
 class _Group:
     slot: int
+    scope: int = 0
     size: int = 0
     arms: dict[str, _Arm] = field(default_factory=dict)
 
@@ -65,6 +75,7 @@ class _SavedArm(msgspec.Struct, array_like=True):
     rows: list[bytes]
     citations: list[list[str]]
     collapsed: list[bool]
+    deltas: list[float]
     state: State | None
     flips: int
 
@@ -72,6 +83,7 @@ class _SavedArm(msgspec.Struct, array_like=True):
 class _SavedGroup(msgspec.Struct, array_like=True):
     number: int
     slot: int
+    scope: int
     size: int
     arms: dict[str, _SavedArm]
 
@@ -105,8 +117,8 @@ class ParaphraseGroups:
         *,
         embedder: str = "",
         threshold: float = 0.70,
-        capacity: int = 20_000,
-        window: int = 12,
+        capacity: int = 4096,
+        window: int = 6,
         seed: int = 0,
     ) -> None:
         if not 0 < threshold <= 1:
@@ -128,16 +140,22 @@ class ParaphraseGroups:
     def __len__(self) -> int:
         return len(self._groups)
 
-    def assign(self, rows: NDArray[np.float32]) -> NDArray[np.int64]:
+    def assign(self, rows: NDArray[np.float32], scopes: Sequence[int] | None = None) -> NDArray[np.int64]:
         """The groups of n requests, in order: (n, dim) float32 unit rows to (n,) group numbers, new groups included.
 
-        Raises :class:`~shadowlane.errors.ScoreError` when the shape or type is wrong or a row is not finite.
+        ``scopes`` holds a number for each request, below 2^64; without it all are of one scope. Raises
+        :class:`~shadowlane.errors.ScoreError` when a shape or type is wrong or a row is not finite.
         """
         if rows.ndim != 2 or rows.shape[1] != self.dim or rows.dtype != np.float32:
             raise ScoreError(f"assign: rows are {rows.dtype} {rows.shape}; give float32 (n, {self.dim})")
         if not np.isfinite(rows).all():
             raise ScoreError("assign: a row is not finite; check the embedder")
-        return np.array([self._assign(row) for row in rows], dtype=np.int64)
+        if scopes is not None and len(scopes) != len(rows):
+            raise ScoreError(f"assign: {len(rows)} rows and {len(scopes)} scopes; give one for each row")
+        return np.array(
+            [self._assign(row, scope) for row, scope in zip(rows, scopes or [0] * len(rows), strict=True)],
+            dtype=np.int64,
+        )
 
     def size(self, group: int) -> int:
         """How many requests a group has taken; 0 for one that was dropped or never was."""
@@ -152,11 +170,12 @@ class ParaphraseGroups:
         citations: Iterable[Hashable] = (),
         *,
         collapsed: bool = False,
+        delta: float | None = None,
     ) -> Observation | None:
         """Record an arm's answer to a request of a group, and read its λ; ``None`` when the group was dropped.
 
-        ``answer`` is its (d,) float32 unit row. The state is that of
-        :func:`~shadowlane.score.lambda_.lambda_group` over the arm's last ``window`` answers to this group.
+        ``answer`` is its (d,) float32 unit row, ``delta`` its ΔS to prod's answer where it has one. The state is that
+        of :func:`~shadowlane.score.lambda_.lambda_group` over the arm's last ``window`` answers to this group.
         """
         found = self._groups.get(group)
         if found is None:
@@ -164,16 +183,19 @@ class ParaphraseGroups:
         kept = found.arms.get(arm)
         if kept is None:
             kept = found.arms[arm] = _Arm(
-                deque(maxlen=self.window), deque(maxlen=self.window), deque(maxlen=self.window)
+                deque(maxlen=self.window), deque(maxlen=self.window), deque(maxlen=self.window), deque(maxlen=_SERIES)
             )
         kept.rows.append(np.array(answer, dtype=np.float32))
         kept.citations.append(frozenset(citations))
         kept.collapsed.append(collapsed)
+        if delta is not None:
+            kept.deltas.append(delta)
+        trend = lambda_trend(list(kept.deltas))[-1] if delta is not None and len(kept.deltas) > 1 else None
         state = lambda_group(np.stack(list(kept.rows)), list(kept.citations), list(kept.collapsed))[-1]
         flipped = kept.state is not None and state != kept.state
         kept.flips += flipped
         kept.state = state
-        return Observation(group, state, flipped, kept.flips)
+        return Observation(group, state, flipped, kept.flips, trend)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the groups into a folder (made 0700, files 0600), whole or not at all. Citations are kept as texts.
@@ -185,12 +207,14 @@ class ParaphraseGroups:
             _SavedGroup(
                 number,
                 group.slot,
+                group.scope,
                 group.size,
                 {
                     name: _SavedArm(
                         [row.tobytes() for row in arm.rows],
                         [sorted(map(str, cited)) for cited in arm.citations],
                         list(arm.collapsed),
+                        list(arm.deltas),
                         arm.state,
                         arm.flips,
                     )
@@ -250,12 +274,13 @@ class ParaphraseGroups:
             seed=seed,
         )
         for saved, leader in zip(state.groups, leaders, strict=True):
-            group = _Group(saved.slot, saved.size)
+            group = _Group(saved.slot, saved.scope, saved.size)
             for name, arm in saved.arms.items():
                 group.arms[name] = _Arm(
                     deque((np.frombuffer(row, dtype=np.float32) for row in arm.rows), state.window),
                     deque((frozenset(cited) for cited in arm.citations), state.window),
                     deque(arm.collapsed, state.window),
+                    deque(arm.deltas, _SERIES),
                     arm.state,
                     arm.flips,
                 )
@@ -263,14 +288,17 @@ class ParaphraseGroups:
         groups._next = state.next_number
         return groups
 
-    def _assign(self, row: NDArray[np.float32]) -> int:
+    def _assign(self, row: NDArray[np.float32], scope: int) -> int:
         if self._groups:
-            slots, distances = self._index.knn_query(row, k=1, num_threads=1)
-            if 1 - float(distances[0, 0]) >= self.threshold:
-                number = self._at_slot[int(slots[0, 0])]
-                self._groups.move_to_end(number)
-                self._groups[number].size += 1
-                return number
+            slots, distances = self._index.knn_query(row, k=min(_NEIGHBOURS, len(self._groups)), num_threads=1)
+            for slot, distance in zip(slots[0].tolist(), distances[0].tolist(), strict=True):
+                if 1 - distance < self.threshold:
+                    break
+                number = self._at_slot[slot]
+                if self._groups[number].scope == scope:
+                    self._groups.move_to_end(number)
+                    self._groups[number].size += 1
+                    return number
         if len(self._groups) >= self.capacity:
             _, oldest = self._groups.popitem(last=False)
             del self._at_slot[oldest.slot]
@@ -279,7 +307,7 @@ class ParaphraseGroups:
             slot = len(self._groups)
         number = self._next
         self._next += 1
-        self._place(number, _Group(slot, 1), row)
+        self._place(number, _Group(slot, scope, 1), row)
         return number
 
     def _place(self, number: int, group: _Group, leader: NDArray[np.float32]) -> None:
@@ -330,5 +358,5 @@ def _hnswlib() -> Any:
     try:
         import hnswlib
     except ImportError:
-        raise MissingExtraError("paraphrase groups", "semantic", "hnswlib") from None
+        raise MissingExtraError("paraphrase groups (or set score.groups = false)", "semantic", "hnswlib") from None
     return hnswlib

@@ -102,7 +102,9 @@ def lambda_group(
     * ``recursive`` (<>): 0.40 ≤ ΔS < 0.60, or the citations agree in part, or one of the two agrees and the other not;
     * ``chaotic`` (×): ΔS ≥ 0.60 and no citation agrees.
 
-    Raises :class:`~shadowlane.errors.ScoreError` when the lengths do not fit. Source: the module's docstring.
+    Raises :class:`~shadowlane.errors.ScoreError` when the lengths do not fit. Many groups: :func:`lambda_groups`.
+    Source: λ_observe of the WFGY Problem Map (PSBigBig, MIT): its four states over paraphrases and seeds, with the
+    ΔS bands 0.40 and 0.60.
     """
     if (embeddings is None) == (delta is None):
         raise ScoreError("lambda_group: give either embeddings (r, d) or delta (r, r)")
@@ -182,8 +184,9 @@ def lambda_trend(series: Sequence[float] | NDArray[np.floating]) -> list[State]:
     value which entered is within 0.02 of the one that left. It is rising above that. What the definition leaves open
     is ← when Δ ≥ 0.02, or when E rises and Δ > −0.02; else <>.
 
-    Raises :class:`~shadowlane.errors.ScoreError` when the series is not one-dimensional or holds NaN.
-    Source: the module's docstring.
+    Raises :class:`~shadowlane.errors.ScoreError` when the series is not one-dimensional or holds NaN. Many series at
+    once: :func:`lambda_trends`. Source: λ_observe of the WFGY Problem Map (PSBigBig, MIT): Δ and the resonance E over
+    five steps, with the thresholds 0.02 and 0.04.
     """
     values = np.asarray(series, dtype=np.float64)
     if values.ndim != 1:
@@ -238,15 +241,18 @@ def _turned(step: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def convergence_rate(states: Sequence[str] | NDArray[np.str_]) -> float:
-    """The share of ``convergent`` among the states, in [0, 1]; NaN without states."""
+    """⟨λ⟩ of convergence: the share of ``convergent`` among all states, (t,) or (g, t), in [0, 1]; NaN without any."""
     found = np.asarray(states)
     return float((found == "convergent").mean()) if found.size else float("nan")
 
 
 def flip_rate(states: Sequence[str] | NDArray[np.str_]) -> float:
-    """The share of steps, in time order, at which the state changed, in [0, 1]; NaN with fewer than two states."""
+    """⟨λ⟩ of flips: the share of steps, in time order along the last axis of (t,) or (g, t) states, at which the state
+    changed, in [0, 1]; NaN without a step.
+    """
     found = np.asarray(states)
-    return float((found[1:] != found[:-1]).mean()) if found.size > 1 else float("nan")
+    changed = found[..., 1:] != found[..., :-1]
+    return float(changed.mean()) if changed.size else float("nan")
 
 
 def accepted(states: Sequence[str] | NDArray[np.str_]) -> bool:

@@ -1,15 +1,17 @@
 """Telling a real difference from noise: places that differ between prod and a second prod as often as with the shadow.
 
 The idea is Diffy's (Twitter, 2015): run a second copy of prod beside the candidate, and ignore what differs there too.
-Diffy compares the two rates by fixed thresholds; here they are compared by an exact test, so that few observations
-cannot pass for many. Invariant: a place that never differed against the control is never called noise.
+Diffy calls a field different when it differs more often than between the two prods, and the rates are apart by fixed
+thresholds, one relative and one absolute (its ``DifferencesFilterFactory``). Here the rates are compared by an exact
+test, so that few observations cannot pass for many. Invariant: a place that never differed against the control is never
+called noise.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -67,6 +69,17 @@ class NoiseModel:
         """Counts one pair of answers; one without any difference counts too. A place counts once a pair."""
         self._pairs[arm] += 1
         self._differs[arm].update({_shape(difference) for difference in differences})
+
+    def add(self, pairs: int, differs: Mapping[str, int], *, arm: Arm = "control") -> None:
+        """Counts ``pairs`` pairs at once, of which ``differs`` says how many differed at each place.
+
+        Raises :class:`~shadowlane.errors.DataError` when a place differed more often than there are pairs.
+        """
+        for path, count in differs.items():
+            if not 0 <= count <= pairs:
+                raise DataError(f"{path!r} differed in {count} of {pairs} pairs: use a count from 0 to {pairs}")
+        self._pairs[arm] += pairs
+        self._differs[arm].update(differs)
 
     def is_noise(self, path: str) -> bool:
         """Whether a place is noise, by what was observed so far. ``path`` as in ``Difference.shape``."""

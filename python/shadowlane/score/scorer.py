@@ -1,5 +1,8 @@
 """Scores batches of pairs: both answers read, embedded in one call, compared; what cannot be scored says why.
 
+Two JSON answers are compared by structure too, and each exchange is read within its paraphrase group (:mod:`.live`).
+Which differing places are noise is not decided here: that needs many pairs, and the report has them (:mod:`.noise`).
+
 Invariants: every pair comes back, in order, with a score or a note; one pair that cannot be read never costs another
 its score; an error page is never compared as if it were an answer. The scorer reads sanitized bodies only, since that
 is all that a :class:`~shadowlane.types.Pair` holds.
@@ -9,26 +12,43 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from ..config import ScoreConfig
-from ..types import FLAG_CLIENT_DISCONNECTED, FLAG_RESPONSE_CUT, Answer, Headers, Pair, Scores
+from ..errors import ScoreError
+from ..types import (
+    FLAG_CLIENT_DISCONNECTED,
+    FLAG_RESPONSE_CUT,
+    Answer,
+    GroupReading,
+    Headers,
+    Pair,
+    PlaceDiffers,
+    Scores,
+)
 from .anchored import anchor
 from .answers import extract_answer, extract_vectors
+from .answers.jsonlike import canonical, parse_json
 from .citations import compare_citations
 from .delta import delta_s
 from .embed import Embedder, load_embedder, text_delta_s
 from .lambda_ import State, pair_states
+from .live import Answered, LiveGroups, citation_keys
+from .structure import Difference, structural_difference
 
-__all__ = ["Scorer"]
+__all__ = ["Scorer", "collapsed", "said"]
 
 log = logging.getLogger("shadowlane.score")
 
 _CUT = frozenset({"length", "max_tokens", "MAX_TOKENS", "model_length", "max_output_tokens"})
+_MAX_SHAPES = 64
+"""Shapes of differing places kept of a pair. An answer that differs in more is another answer; ΔS says so."""
+_VALUE_CHARS = 120
 
 
 @dataclass(slots=True)
@@ -37,27 +57,39 @@ class _Read:
 
     index: int
     pair: Pair
-    collapsed: bool
+    prod: Answer
+    shadow: Answer
     citation_match: float | None
     index_agrees: bool | None
     note: str
+    failed: bool = False
+    """The shadow answered with an error: a run that collapsed, and no answer to compare."""
 
 
 class Scorer:
     """Compares prod's and the shadow's answers. Loads the embedder at once, so that a wrong name fails at start.
 
+    ``groups_folder`` is where paraphrase groups are kept between workers; without it they live in memory only.
     Raises :class:`~shadowlane.errors.ConfigError` for an unknown embedder and
     :class:`~shadowlane.errors.MissingExtraError` when its package is not installed.
     """
 
-    def __init__(self, config: ScoreConfig, *, embedder: Embedder | None = None) -> None:
+    def __init__(
+        self, config: ScoreConfig, *, embedder: Embedder | None = None, groups_folder: Path | None = None
+    ) -> None:
         self._config = config
         self._embedder = load_embedder(config.embedder) if embedder is None else embedder
+        self._groups = LiveGroups(self._embedder, config, groups_folder) if config.groups else None
 
     @property
     def embedder(self) -> str:
         """Name and revision of the embedder, as in every score."""
         return self._embedder.name
+
+    def save(self) -> None:
+        """Keep what the next worker goes on with. Raises :class:`~shadowlane.errors.ScoreError`."""
+        if self._groups is not None:
+            self._groups.save()
 
     def score(self, pairs: list[Pair]) -> list[Pair]:
         """The pairs, in order, with texts, revisions and scores filled in.
@@ -68,7 +100,7 @@ class Scorer:
         :class:`~shadowlane.errors.ScoreError` when the embedder fails.
         """
         out = list(pairs)
-        ready: list[_Read] = []
+        reads: list[_Read] = []
         for index, pair in enumerate(pairs):
             try:
                 read = self._read(index, pair)
@@ -78,26 +110,82 @@ class Scorer:
             if isinstance(read, Pair):
                 out[index] = read
             else:
-                ready.append(read)
-        if not ready:
-            return out
-        prod = [read.pair.prod_text for read in ready]
-        shadow = [read.pair.shadow_text for read in ready]
-        delta = text_delta_s(self._embedder, prod, shadow)
-        for read, value, state in zip(ready, delta, _states(ready, delta), strict=True):
-            compared = anchor(read.pair.prod_text, read.pair.shadow_text, float(value))
-            scores = Scores(
-                delta_s=float(value),
-                anchored=compared.anchored,
-                fact_flip=compared.fact_flip,
-                embedder=self._embedder.name,
-                citation_match=read.citation_match,
-                index_agrees=read.index_agrees,
-                state=state,
-                note="; ".join(filter(None, (read.note, compared.note))),
-            )
-            out[read.index] = msgspec.structs.replace(read.pair, scores=scores)
+                reads.append(read)
+                out[index] = read.pair
+        ready = [read for read in reads if not read.failed]
+        if ready:
+            prod = [read.pair.prod_text for read in ready]
+            shadow = [read.pair.shadow_text for read in ready]
+            delta = text_delta_s(self._embedder, prod, shadow)
+            for read, value, state in zip(ready, delta, _states(ready, delta), strict=True):
+                out[read.index] = msgspec.structs.replace(read.pair, scores=self._scores(read, float(value), state))
+        for read, group in zip(reads, self._readings(reads, out), strict=True):
+            if group is not None:
+                pair = out[read.index]
+                scores = msgspec.structs.replace(pair.scores, group=group)
+                out[read.index] = msgspec.structs.replace(pair, scores=scores)
         return out
+
+    def _scores(self, read: _Read, delta: float, state: State) -> Scores:
+        compared = anchor(read.pair.prod_text, read.pair.shadow_text, delta)
+        return Scores(
+            delta_s=delta,
+            anchored=compared.anchored,
+            fact_flip=compared.fact_flip,
+            embedder=self._embedder.name,
+            citation_match=read.citation_match,
+            index_agrees=read.index_agrees,
+            state=state,
+            differences=self._differences(read),
+            note="; ".join(filter(None, (read.note, compared.note))),
+        )
+
+    def _differences(self, read: _Read) -> tuple[PlaceDiffers, ...] | None:
+        """Where two JSON answers differ, once a shape; ``None`` when one side is no JSON."""
+        sides = _documents(read)
+        if sides is None:
+            return None
+        how = self._config.structure
+        found = structural_difference(
+            *sides,
+            ignore=how.ignore,
+            float_tolerance=how.float_tolerance,
+            time_tolerance_s=how.time_tolerance_s,
+            unordered=how.unordered,
+        )
+        shapes: dict[tuple[str, str], PlaceDiffers] = {}
+        for place in found:
+            if len(shapes) == _MAX_SHAPES:
+                break
+            shapes.setdefault((place.shape, place.kind), _shown(place))
+        return tuple(shapes.values())
+
+    def _readings(self, reads: list[_Read], scored: list[Pair]) -> list[GroupReading | None]:
+        if self._groups is None or not reads:
+            return [None] * len(reads)
+        prod = self._embedder.embed([read.pair.prod_text for read in reads])
+        shadow = self._embedder.embed([read.pair.shadow_text for read in reads])
+        try:
+            return self._groups.read(
+                [
+                    Answered(
+                        copy=read.pair.copy,
+                        shadow=read.pair.outcome.shadow,
+                        prod_row=prod[place],
+                        shadow_row=shadow[place],
+                        prod_cites=citation_keys(read.prod.citations),
+                        shadow_cites=citation_keys(read.shadow.citations),
+                        prod_down=collapsed(read.prod, read.pair.prod_text),
+                        shadow_down=read.failed or collapsed(read.shadow, read.pair.shadow_text),
+                        delta=scored[read.index].scores.delta_s,
+                    )
+                    for place, read in enumerate(reads)
+                ]
+            )
+        except ScoreError:
+            # A reading is worth less than the scores that are there already.
+            log.exception("paraphrase groups failed; the pairs are stored without a reading")
+            return [None] * len(reads)
 
     def _read(self, index: int, pair: Pair) -> _Read | Pair:
         copy, outcome = pair.copy, pair.outcome
@@ -109,8 +197,8 @@ class Scorer:
         prod_index_hash = prod.index_hash or pair.prod_index_hash
         pair = msgspec.structs.replace(
             pair,
-            prod_text=_text(prod),
-            shadow_text=_text(shadow),
+            prod_text=said(prod),
+            shadow_text=said(shadow),
             model_rev=shadow.model_rev or pair.model_rev,
             index_hash=index_hash,
             prod_index_hash=prod_index_hash,
@@ -118,7 +206,8 @@ class Scorer:
         if copy.status >= 400:
             return _noted(pair, f"prod answered with HTTP {copy.status}")
         if outcome.status >= 400:
-            return _noted(pair, f"the shadow answered with HTTP {outcome.status}", "divergent")
+            pair = _noted(pair, f"the shadow answered with HTTP {outcome.status}", "divergent")
+            return _Read(index, pair, prod, shadow, None, None, "", failed=True)
         if prod.kind.endswith(".embeddings") and shadow.kind.endswith(".embeddings"):
             return _vectors(pair)
         if not pair.prod_text and prod.note:
@@ -137,7 +226,8 @@ class Scorer:
         return _Read(
             index=index,
             pair=pair,
-            collapsed=_fell(prod, pair.prod_text) < _fell(shadow, pair.shadow_text),
+            prod=prod,
+            shadow=shadow,
             citation_match=report.match,
             index_agrees=agrees,
             note="; ".join(notes),
@@ -176,16 +266,46 @@ def _vectors(pair: Pair) -> Pair:
 
 def _states(ready: list[_Read], delta: NDArray[np.float32]) -> list[State]:
     agreement = np.array([np.nan if read.citation_match is None else read.citation_match for read in ready])
-    collapsed = np.array([read.collapsed for read in ready], dtype=bool)
-    return cast("list[State]", pair_states(delta, agreement, collapsed).tolist())
+    # A collapse counts only where prod's answer is none: two refusals agree.
+    down = [collapsed(read.prod, read.pair.prod_text) < collapsed(read.shadow, read.pair.shadow_text) for read in ready]
+    return cast("list[State]", pair_states(delta, agreement, np.array(down, dtype=bool)).tolist())
 
 
-def _fell(answer: Answer, text: str) -> bool:
-    """Whether an answer by itself is a collapse. It counts only where prod's is none: two refusals agree."""
+def _documents(read: _Read) -> tuple[Any, Any] | None:
+    """What of both answers is compared by structure: bodies of plain JSON APIs; of language models' answers what they
+    say, when that is JSON (ids, times and token counts around it differ always and mean nothing).
+    """
+    prod, shadow = read.prod, read.shadow
+    if prod.kind == "json" or shadow.kind == "json":
+        texts = (read.pair.copy.response_body, read.pair.outcome.body)
+    elif prod.text.lstrip()[:1] in ("{", "[") and shadow.text.lstrip()[:1] in ("{", "["):
+        texts = (prod.text.encode(), shadow.text.encode())
+    else:
+        return None
+    (a, wrong_a), (b, wrong_b) = parse_json(texts[0]), parse_json(texts[1])
+    return None if wrong_a or wrong_b else (a, b)
+
+
+def _shown(place: Difference) -> PlaceDiffers:
+    def text(value: Any, there: bool) -> str:
+        shown = canonical(value) if there else ""
+        return shown if len(shown) <= _VALUE_CHARS else shown[: _VALUE_CHARS - 1] + "…"
+
+    return PlaceDiffers(
+        place.path,
+        place.shape,
+        place.kind,
+        text(place.a, place.kind != "extra"),
+        text(place.b, place.kind != "missing"),
+    )
+
+
+def collapsed(answer: Answer, text: str) -> bool:
+    """Whether an answer by itself is a collapse: empty, refused, cut off, or an error."""
     return not text or answer.refusal or answer.finish_reason in _CUT or bool(answer.note)
 
 
-def _text(answer: Answer) -> str:
+def said(answer: Answer) -> str:
     """What is compared: the text, and what the answer asks tools to do, since that is an answer too."""
     calls = [f"{call.name}({call.arguments})" for call in answer.tool_calls]
     return "\n".join([answer.text, *calls]).strip() if calls else answer.text.strip()

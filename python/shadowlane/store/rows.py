@@ -15,24 +15,57 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import Copy, Headers, Outcome, Pair, Scores
+from ..types import (
+    STRANGE_CALLS,
+    Copy,
+    GroupReading,
+    Headers,
+    JudgeVerdict,
+    Outcome,
+    Pair,
+    PlaceDiffers,
+    Scores,
+    StubbedCall,
+)
 
-__all__ = ["BODY_COLUMNS", "PAIR_COLUMNS", "ScoreColumns", "StoredPair", "from_row", "score_columns", "to_rows"]
+__all__ = [
+    "BODY_COLUMNS",
+    "PAIR_COLUMNS",
+    "ScoreColumns",
+    "StoredPair",
+    "from_row",
+    "judge_values",
+    "score_columns",
+    "to_rows",
+]
 
 PAIR_COLUMNS = (
     "shadow_id, shadow, req_hash, started_ns, stored_ns, method, target, prod_status, prod_ttfb_ns, prod_ns, flags, "
     "blocked, findings, reason, detail, status, shadow_started_ns, shadow_ttfb_ns, shadow_ns, delta_s, anchored, "
-    "fact_flip, embedder, citation_match, index_agrees, state, note, model_rev, index_hash, prod_index_hash, rate_limit"
+    "fact_flip, embedder, citation_match, index_agrees, state, note, model_rev, index_hash, prod_index_hash, "
+    "rate_limit, group_id, group_seen, prod_lambda, shadow_lambda, prod_flip, lambda_flip, trend, differences, "
+    "judge, judge_why, judge_model, why, preset, normalised, stubs, strange_calls"
 )
 BODY_COLUMNS = (
     "request_headers, request_body, prod_headers, prod_body, shadow_headers, shadow_body, prod_text, shadow_text"
 )
 SCORE_COLUMNS = (
     "started_ns, delta_s, anchored, fact_flip, citation_match, index_agrees, state, reason, prod_status, status, "
-    "prod_ttfb_ns, prod_ns, shadow_ttfb_ns, shadow_ns, embedder"
+    "prod_ttfb_ns, prod_ns, shadow_ttfb_ns, shadow_ns, embedder, group_id, group_seen, prod_lambda, shadow_lambda, "
+    "prod_flip, lambda_flip, trend, differences IS NOT NULL, judge"
 )
 _MAX_INT = (1 << 63) - 1
 _LEVEL = 1  # most of the gain for a fraction of the time: the worker shares the machine with the gateway
+
+
+class _Stubs(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The fields of an outcome that stubbed tool calls fill; empty for nearly all, so they share a column."""
+
+    rounds: int = 1
+    round_ns: tuple[int, ...] = ()
+    usage: dict[str, int] = {}
+    calls: tuple[StubbedCall, ...] = ()
+    findings: dict[str, int] = {}
 
 
 class StoredPair(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +103,18 @@ class ScoreColumns(msgspec.Struct, frozen=True, kw_only=True):
     shadow_ttfb_ns: NDArray[np.int64]
     shadow_ns: NDArray[np.int64]
     embedder: NDArray[np.str_]
+    group: NDArray[np.int64]
+    """The paraphrase group; -1 where there is none."""
+    group_seen: NDArray[np.int64]
+    prod_lambda: NDArray[np.str_]
+    shadow_lambda: NDArray[np.str_]
+    prod_flip: NDArray[np.bool_]
+    flip: NDArray[np.bool_]
+    trend: NDArray[np.str_]
+    structured: NDArray[np.bool_]
+    """Whether both answers are JSON and were compared by structure."""
+    judge: NDArray[np.str_]
+    """The judge's verdict; empty where it gave none."""
 
     def __len__(self) -> int:
         return len(self.started_ns)
@@ -110,6 +155,14 @@ def to_rows(pair: Pair, stored_ns: int) -> tuple[tuple[Any, ...], tuple[bytes, .
         _text(pair.index_hash),
         _text(pair.prod_index_hash),
         _json(pair.rate_limit),
+        *_group_values(scores.group),
+        _differences(scores.differences),
+        *judge_values(scores.judge),
+        _text(copy.why),
+        _text(copy.preset),
+        _record({"copy": copy.normalised, "shadow": outcome.normalised}),
+        _record(_stubs(outcome)),
+        outcome.findings.get(STRANGE_CALLS, 0),
     )
     thick = (
         _pack_headers(copy.headers),
@@ -131,9 +184,12 @@ def from_row(row: Sequence[Any]) -> StoredPair:
         shadow_id, shadow, req_hash, started_ns, stored_ns, method, target, prod_status, prod_ttfb_ns, prod_ns, flags,
         blocked, findings, reason, detail, status, shadow_started_ns, shadow_ttfb_ns, shadow_ns, delta_s, anchored,
         fact_flip, embedder, citation_match, index_agrees, state, note, model_rev, index_hash, prod_index_hash,
-        rate_limit, *thick,
+        rate_limit, group_id, group_seen, prod_lambda, shadow_lambda, prod_flip, lambda_flip, trend, differences, judge,
+        judge_why, judge_model, why, preset, normalised, stubs, _strange_calls, *thick,
     ) = rest  # fmt: skip
     bodies = bool(thick) and thick[0] is not None
+    changes = msgspec.json.decode(normalised, type=dict[str, tuple[str, ...]])
+    stubbed = msgspec.json.decode(stubs, type=_Stubs)
     blobs = [zlib.decompress(blob) for blob in thick] if bodies else [b""] * 8
     return StoredPair(
         id=row_id,
@@ -156,6 +212,9 @@ def from_row(row: Sequence[Any]) -> StoredPair:
                 flags=flags,
                 blocked=blocked,
                 findings=msgspec.json.decode(findings, type=dict[str, int]),
+                why=why,
+                preset=preset,
+                normalised=changes.get("copy", ()),
             ),
             outcome=Outcome(
                 shadow=shadow,
@@ -167,6 +226,12 @@ def from_row(row: Sequence[Any]) -> StoredPair:
                 started_ns=shadow_started_ns,
                 ttfb_ns=shadow_ttfb_ns,
                 duration_ns=shadow_ns,
+                rounds=stubbed.rounds,
+                round_ns=stubbed.round_ns,
+                usage=stubbed.usage,
+                calls=stubbed.calls,
+                findings=stubbed.findings,
+                normalised=changes.get("shadow", ()),
             ),
             scores=Scores(
                 delta_s=delta_s,
@@ -177,6 +242,21 @@ def from_row(row: Sequence[Any]) -> StoredPair:
                 index_agrees=None if index_agrees is None else bool(index_agrees),
                 state=state,
                 note=note,
+                group=None
+                if group_id is None
+                else GroupReading(
+                    number=group_id,
+                    seen=group_seen,
+                    prod=prod_lambda,
+                    shadow=shadow_lambda,
+                    prod_flip=bool(prod_flip),
+                    flip=bool(lambda_flip),
+                    trend=trend,
+                ),
+                differences=None
+                if differences is None
+                else msgspec.json.decode(differences, type=tuple[PlaceDiffers, ...]),
+                judge=JudgeVerdict(verdict=judge, why=judge_why, model=judge_model) if judge else None,
             ),
             prod_text=blobs[6].decode(),
             shadow_text=blobs[7].decode(),
@@ -190,7 +270,8 @@ def from_row(row: Sequence[Any]) -> StoredPair:
 
 def score_columns(rows: Sequence[Sequence[Any]]) -> ScoreColumns:
     """Rows of ``SCORE_COLUMNS`` as arrays."""
-    columns: list[tuple[Any, ...]] = list(zip(*rows, strict=True)) if rows else [() for _ in range(15)]
+    width = len(SCORE_COLUMNS.split(", "))
+    columns: list[tuple[Any, ...]] = list(zip(*rows, strict=True)) if rows else [() for _ in range(width)]
 
     def ints(place: int) -> NDArray[np.int64]:
         return np.array(columns[place], dtype=np.int64)
@@ -217,7 +298,43 @@ def score_columns(rows: Sequence[Sequence[Any]]) -> ScoreColumns:
         shadow_ttfb_ns=ints(12),
         shadow_ns=ints(13),
         embedder=texts(14),
+        group=np.array([-1 if number is None else number for number in columns[15]], dtype=np.int64),
+        group_seen=np.array([seen or 0 for seen in columns[16]], dtype=np.int64),
+        prod_lambda=texts(17),
+        shadow_lambda=texts(18),
+        prod_flip=np.array(columns[19], dtype=np.bool_),
+        flip=np.array(columns[20], dtype=np.bool_),
+        trend=texts(21),
+        structured=np.array(columns[22], dtype=np.bool_),
+        judge=texts(23),
     )
+
+
+def _group_values(group: GroupReading | None) -> tuple[Any, ...]:
+    if group is None:
+        return (None, None, "", "", 0, 0, "")
+    return (
+        _int(group.number),
+        _int(group.seen),
+        group.prod,
+        group.shadow,
+        int(group.prod_flip),
+        int(group.flip),
+        group.trend,
+    )
+
+
+def _differences(places: tuple[PlaceDiffers, ...] | None) -> str | None:
+    if places is None:
+        return None
+    return msgspec.json.encode(
+        [[_text(value) for value in msgspec.structs.astuple(place)] for place in places]
+    ).decode()
+
+
+def judge_values(judge: JudgeVerdict | None) -> tuple[str, str, str]:
+    """The values of ``judge``, ``judge_why`` and ``judge_model``."""
+    return ("", "", "") if judge is None else (judge.verdict, _text(judge.why), _text(judge.model))
 
 
 def _text(value: str) -> str:
@@ -231,6 +348,17 @@ def _int(value: int) -> int:
 
 def _real(value: float | None) -> float | None:
     return None if value is None or math.isnan(value) else float(value)
+
+
+def _stubs(outcome: Outcome) -> _Stubs:
+    calls = tuple(
+        msgspec.structs.replace(call, name=_text(call.name), arguments=_text(call.arguments)) for call in outcome.calls
+    )
+    return _Stubs(outcome.rounds, outcome.round_ns, outcome.usage, calls, outcome.findings)
+
+
+def _record(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _json(value: dict[str, Any]) -> str:

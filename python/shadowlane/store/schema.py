@@ -1,7 +1,8 @@
 """The database file: how it is made, opened and checked, and what its errors mean to a person.
 
 Invariants: the file is a regular file of mode 0600, never reached through a symbolic link; its ``application_id`` and
-``user_version`` say whose and which version it is, and another version is refused, never guessed at.
+``user_version`` say whose and which version it is. A writer brings an older version up to date, in one transaction;
+a newer one is refused, never guessed at.
 """
 
 from __future__ import annotations
@@ -18,14 +19,15 @@ from ..errors import StoreError
 
 __all__ = ["SCHEMA_VERSION", "connect", "explained"]
 
-SCHEMA_VERSION = 1
 _APPLICATION_ID = 0x53484C4E  # "SHLN", so that file(1) and a person with a hex dump can tell
 _BUSY_TIMEOUT_S = 5.0
 _WAL_BYTES = 64 * 1024 * 1024
 
+# Step n leads from schema version n to n + 1. A new file takes all of them, an older one those that it lacks: one way
+# to every version. Steps that were released are never changed.
 # Thin rows and thick bodies are apart: a report scans hundreds of thousands of scores without touching a body's pages,
 # and retention can drop the bodies of rows whose keys must stay.
-_TABLES = (
+_FIRST = (
     """
     CREATE TABLE pairs (
         id INTEGER PRIMARY KEY,
@@ -97,6 +99,30 @@ _TABLES = (
     "CREATE INDEX pairs_by_time ON pairs (started_ns)",
     "CREATE INDEX pairs_by_shadow ON pairs (shadow, started_ns)",
 )
+_GROUPS_STRUCTURE_JUDGE = (
+    "ALTER TABLE pairs ADD COLUMN group_id INTEGER",
+    "ALTER TABLE pairs ADD COLUMN group_seen INTEGER",
+    "ALTER TABLE pairs ADD COLUMN prod_lambda TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE pairs ADD COLUMN shadow_lambda TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE pairs ADD COLUMN prod_flip INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE pairs ADD COLUMN lambda_flip INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE pairs ADD COLUMN trend TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE pairs ADD COLUMN differences TEXT",
+    "ALTER TABLE pairs ADD COLUMN judge TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE pairs ADD COLUMN judge_why TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE pairs ADD COLUMN judge_model TEXT NOT NULL DEFAULT ''",
+    # status asks for flips often, and there are few.
+    "CREATE INDEX pairs_flipped ON pairs (shadow, started_ns) WHERE lambda_flip = 1",
+)
+_POLICY = (
+    "ALTER TABLE pairs ADD COLUMN why TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE pairs ADD COLUMN preset TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE pairs ADD COLUMN normalised TEXT NOT NULL DEFAULT '{}'",
+    "ALTER TABLE pairs ADD COLUMN stubs TEXT NOT NULL DEFAULT '{}'",
+    "ALTER TABLE pairs ADD COLUMN strange_calls INTEGER NOT NULL DEFAULT 0",
+)
+_STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _GROUPS_STRUCTURE_JUDGE, _POLICY)
+SCHEMA_VERSION = len(_STEPS)
 
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
@@ -117,10 +143,12 @@ def _connect_to_write(path: Path) -> sqlite3.Connection:
         db.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
         db.execute("BEGIN IMMEDIATE")
         if _is_empty(db):
-            for statement in _TABLES:
-                db.execute(statement)
             db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            _upgrade(db, 0)
+        elif _is_ours(db):
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if 1 <= version < SCHEMA_VERSION:
+                _upgrade(db, version)
         db.execute("COMMIT")
         _check(db, path)
     except BaseException:
@@ -172,10 +200,27 @@ def _is_empty(db: sqlite3.Connection) -> bool:
     return bool(db.execute("SELECT count(*) = 0 FROM sqlite_master").fetchone()[0])
 
 
+def _is_ours(db: sqlite3.Connection) -> bool:
+    return bool(db.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION_ID)
+
+
+def _upgrade(db: sqlite3.Connection, version: int) -> None:
+    """Inside the caller's transaction: a process that is killed here leaves the version as it was."""
+    for step in _STEPS[version:]:
+        for statement in step:
+            db.execute(statement)
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
 def _check(db: sqlite3.Connection, path: Path) -> None:
-    if db.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
+    if not _is_ours(db):
         raise StoreError(f"{path}: a database, but not one of shadowlane; give store.url a file of its own")
     version = db.execute("PRAGMA user_version").fetchone()[0]
+    if 1 <= version < SCHEMA_VERSION:
+        raise StoreError(
+            f"{path}: schema version {version}, and this release reads version {SCHEMA_VERSION}; start its worker "
+            "once, which brings the file up to date and keeps what is in it"
+        )
     if version != SCHEMA_VERSION:
         age = "a newer" if version > SCHEMA_VERSION else "an older"
         raise StoreError(

@@ -18,13 +18,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from ..types import Pair, ShadowCounts
-from .rows import BODY_COLUMNS, PAIR_COLUMNS, SCORE_COLUMNS, ScoreColumns, StoredPair, from_row, score_columns, to_rows
+from ..types import JudgeVerdict, Pair, ShadowCounts
+from .rows import (
+    BODY_COLUMNS,
+    PAIR_COLUMNS,
+    SCORE_COLUMNS,
+    ScoreColumns,
+    StoredPair,
+    from_row,
+    judge_values,
+    score_columns,
+    to_rows,
+)
 from .schema import connect, explained
 
 __all__ = ["KEEP_NS", "Order", "SqliteStore"]
 
-Order = Literal["time", "newest", "worst"]
+Order = Literal["time", "newest", "worst", "flipped"]
 
 KEEP_NS = 3_600 * 10**9
 """Rows stored less than this ago are never deleted (their bodies may be, when the file is too large)."""
@@ -51,7 +61,9 @@ _ORDERS: dict[Order, str] = {
     "newest": "started_ns DESC, id DESC",
     # A contradicted fact is worse than any distance: cosine calls "Paris" and "Lyon" near.
     "worst": "fact_flip DESC, delta_s IS NULL, delta_s DESC, id",
+    "flipped": "lambda_flip DESC, prod_flip, started_ns DESC, id DESC",
 }
+_JUDGE_STATE = "judge"
 
 
 class SqliteStore:
@@ -104,6 +116,24 @@ class SqliteStore:
                     added[pair.outcome.shadow, pair.outcome.reason or _ANSWERED] += 1
             self._db.executemany(_ADD_COUNT, [(self._epoch, *key, n) for key, n in added.items()])
         return sum(added.values())
+
+    def save_verdicts(self, verdicts: Mapping[tuple[str, str], JudgeVerdict], state: str) -> int:
+        """Put the judge's verdicts beside the scores of their ``(shadow_id, shadow)``, and keep the judge's own state
+        (see :meth:`judge_state`), in one transaction. Returns how many rows were still there.
+        """
+        with self._transaction("write"):
+            found = 0
+            for key, verdict in verdicts.items():
+                query = "UPDATE pairs SET judge = ?, judge_why = ?, judge_model = ? WHERE shadow_id = ? AND shadow = ?"
+                found += self._db.execute(query, (*judge_values(verdict), *key)).rowcount
+            self._db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_JUDGE_STATE, state))
+        return found
+
+    def judge_state(self) -> str:
+        """What the judge gave with its last verdicts; empty when there never was one."""
+        with explained(self.path, "read"):
+            row = self._db.execute("SELECT value FROM meta WHERE key = ?", (_JUDGE_STATE,)).fetchone()
+        return str(row[0]) if row else ""
 
     def set_epoch(self, lane_id: str, shadows: Mapping[str, int]) -> None:
         """Count for this life of the lane from now on, and register its shadows.
@@ -239,6 +269,40 @@ class SqliteStore:
         with explained(self.path, "read"):
             query = f"SELECT {SCORE_COLUMNS} FROM pairs {where} ORDER BY started_ns, id"  # noqa: S608
             return score_columns(self._db.execute(query, values).fetchall())
+
+    def differing_places(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]:
+        """Where a shadow's JSON answers differ from prod's: ``(shape, kind, pairs, example)``, most frequent first.
+
+        ``example`` is one row of :class:`~shadowlane.types.PlaceDiffers` as JSON.
+        """
+        where, values = _where(since_ns, shadow)
+        with explained(self.path, "read"):
+            shape, kind = "json_extract(place.value, '$[1]')", "json_extract(place.value, '$[2]')"
+            query = (
+                f"SELECT {shape}, {kind}, count(DISTINCT pairs.id), max(place.value) "  # noqa: S608
+                f"FROM pairs, json_each(pairs.differences) AS place {where} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
+            )
+            return [tuple(row) for row in self._db.execute(query, values)]
+
+    def flips(self, shadow: str, since_ns: int | None = None) -> tuple[int, int, int]:
+        """How often a shadow's λ flipped on a repeated question, how often of these prod's did too, and when last."""
+        where, values = _where(since_ns, shadow)
+        with explained(self.path, "read"):
+            counted = "count(*), coalesce(sum(prod_flip), 0), coalesce(max(started_ns), 0)"
+            query = f"SELECT {counted} FROM pairs {where} AND lambda_flip = 1"  # noqa: S608
+            row = self._db.execute(query, values).fetchone()
+        return int(row[0]), int(row[1]), int(row[2])
+
+    def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]:
+        """Why copies were blocked as writes (reason in words to count, most frequent first), how many tool calls were
+        asked for that prod never made, and in how many pairs."""
+        where, values = _where(since_ns, shadow)
+        with explained(self.path, "read"):
+            query = f"SELECT why, count(*) AS n FROM pairs {where} AND blocked <> '' GROUP BY why ORDER BY n DESC, why"  # noqa: S608
+            why = dict(self._db.execute(query, values).fetchall())
+            query = f"SELECT coalesce(sum(strange_calls), 0), count(*) FROM pairs {where} AND strange_calls > 0"  # noqa: S608
+            calls, pairs = self._db.execute(query, values).fetchone()
+        return why, int(calls), int(pairs)
 
     def bytes_used(self) -> int:
         """Bytes of the pages that hold something (the file may be larger until :meth:`prune` shrinks it)."""

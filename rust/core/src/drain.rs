@@ -17,11 +17,13 @@ use crate::gcra::monotonic_ns;
 use crate::hash::{hex32, request_hash};
 use crate::lanedir::{self, FileLock};
 use crate::layout::Totals;
+use crate::policy::{Hints, Policy, Request};
 use crate::process::Identity;
 use crate::reason::Reason;
 use crate::ring::{Consumer, Memory, Step};
 use crate::sanitize::{Body, Findings, Sanitizer};
 use crate::status::ring_ids;
+use crate::times::TimesSums;
 
 /// How often a ring's process is looked up, in ns: a look costs a few system calls.
 const LIVENESS_EVERY_NS: u64 = 200_000_000;
@@ -62,6 +64,12 @@ pub struct DrainedCopy {
     pub blocked: Option<Reason>,
     /// Redacted values by kind, and `unreadable:<why>` for a body that is left out.
     pub findings: Vec<(String, u64)>,
+    /// What the policy says of it, read or write, in words.
+    pub why: String,
+    /// The preset that its route was found in; empty for GET, HEAD and what the user only declared.
+    pub preset: String,
+    /// What was changed in the body for the shadow, one line each.
+    pub normalised: Vec<String>,
     /// What to acknowledge.
     pub ring: u64,
     /// What to acknowledge.
@@ -72,18 +80,24 @@ struct Reader {
     id: u64,
     consumer: Consumer<RingFile>,
     producer: Identity,
-    gone: bool,
+    dead: bool,
     looked_ns: u64,
 }
 
 impl Reader {
-    /// Whether the ring's process will never write again. Looked up now and then; once gone, gone for ever.
-    fn is_gone(&mut self, now_ns: u64) -> bool {
-        if !self.gone && now_ns.saturating_sub(self.looked_ns) >= LIVENESS_EVERY_NS {
+    /// Whether the ring's process is proven dead. Looked up now and then; once dead, dead for ever.
+    fn is_dead(&mut self, now_ns: u64) -> bool {
+        if !self.dead && now_ns.saturating_sub(self.looked_ns) >= LIVENESS_EVERY_NS {
             self.looked_ns = now_ns;
-            self.gone = self.closed() || self.producer.is_dead();
+            self.dead = self.producer.is_dead();
         }
-        self.gone
+        self.dead
+    }
+
+    /// Whether no new record will come. A process that has closed its ring and lives may still be finishing a record
+    /// that another of its threads had claimed: such a ring is gone when it is empty, and its claims are waited for.
+    fn is_gone(&mut self, now_ns: u64) -> bool {
+        self.closed() || self.is_dead(now_ns)
     }
 
     fn closed(&self) -> bool {
@@ -96,6 +110,8 @@ pub struct Drainer {
     directory: PathBuf,
     control: ControlFile,
     sanitizer: Sanitizer,
+    policy: Policy,
+    hints: Hints,
     ignore: Vec<String>,
     readers: Vec<Reader>,
     refused: HashSet<u64>,
@@ -108,6 +124,8 @@ pub struct Drainer {
 
 impl Drainer {
     /// Become the lane's worker. [`Error::Refused`] when another process is.
+    ///
+    /// Only GET and HEAD pass, until [`Self::with_policy`] says what else is a read.
     pub fn open(directory: &Path, sanitizer: Sanitizer, ignore: Vec<String>) -> Result<Self> {
         lanedir::ensure(directory)?;
         let lock_path = directory.join("worker.lock");
@@ -129,6 +147,8 @@ impl Drainer {
             directory: directory.to_path_buf(),
             control,
             sanitizer,
+            policy: Policy::default(),
+            hints: Hints::default(),
             ignore,
             readers: Vec::new(),
             refused: HashSet::new(),
@@ -141,6 +161,13 @@ impl Drainer {
         drainer.finish_retirement();
         drainer.find_rings();
         Ok(drainer)
+    }
+
+    /// The same, with the policy that judges every copy before it is handed on.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
     }
 
     /// Report that the worker lives.
@@ -185,17 +212,25 @@ impl Drainer {
 
     fn drain_one(&mut self, index: usize, now: u64) -> Option<DrainedCopy> {
         let reader = self.readers.get_mut(index)?;
-        let gone = reader.is_gone(now);
-        let (id, sanitizer, ignore) = (reader.id, &self.sanitizer, &self.ignore);
-        let read = |bytes: &[u8]| Frame::decode(bytes).ok().map(|frame| sanitize(sanitizer, ignore, &frame));
-        match reader.consumer.next(gone, read) {
+        let dead = reader.is_dead(now);
+        let id = reader.id;
+        let desk = Desk { sanitizer: &self.sanitizer, policy: &self.policy, hints: &self.hints, ignore: &self.ignore };
+        let read = |bytes: &[u8]| Frame::decode(bytes).ok().map(|frame| desk.copy(&frame));
+        match reader.consumer.next(dead, read) {
             Step::Record(drained) => {
                 let mut copy = drained.value;
                 copy.ring = id;
                 copy.seq = drained.seq;
+                if self.policy.uses_hints()
+                    && copy.blocked.is_none()
+                    && copy.flags & crate::frame::FLAG_RESPONSE_CUT == 0
+                {
+                    let path = copy.target.split('?').next().unwrap_or_default();
+                    self.hints.learn(path, &copy.body, &copy.response_body);
+                }
                 Some(copy)
             }
-            Step::Empty | Step::Blocked => None,
+            Step::Empty | Step::Blocked | Step::Broken => None,
         }
     }
 
@@ -208,6 +243,8 @@ impl Drainer {
         }
         for reader in &mut self.readers {
             reader.consumer.release();
+            let mirrored = reader.consumer.memory().header().counters.mirrored.load(Ordering::Acquire);
+            reader.consumer.settle(mirrored);
         }
     }
 
@@ -230,7 +267,7 @@ impl Drainer {
                     id,
                     producer: ring.producer(),
                     consumer: Consumer::new(ring),
-                    gone: false,
+                    dead: false,
                     looked_ns: 0,
                 }),
                 Err(_) => {
@@ -260,17 +297,21 @@ impl Drainer {
         let journal = &reader.consumer.memory().cursors().journal;
         let mut totals = reader.consumer.memory().header().counters.read();
         let acked = journal.acked.load(Ordering::Acquire);
-        let corrupt = journal.corrupt.load(Ordering::Acquire);
         // What was really committed is what was really read. The rest of what was started and not dropped was in the
         // hands of a process that died.
-        totals.mirrored = acked + corrupt;
+        totals.mirrored = acked;
+        let lost = totals.started.saturating_sub(totals.settled());
         totals.acked = acked;
-        totals.corrupt = corrupt;
-        totals.dropped[Reason::ProducerDied as usize] += totals.started.saturating_sub(totals.settled());
+        totals.corrupt = journal.corrupt.load(Ordering::Acquire).min(lost);
+        totals.dropped[Reason::ProducerDied as usize] += lost;
         let mut sum = header.retired.read();
-        sum.add(&totals.without_corrupt());
+        sum.add(&totals);
+        let mut times = TimesSums::default();
+        header.retired_times.add_to(&mut times);
+        reader.consumer.memory().header().times.add_to(&mut times);
         header.retire_generation.fetch_or(1, Ordering::AcqRel);
         header.retiring.write(&sum);
+        header.retiring_times.write(&times);
         header.retire_ring.store(reader.id, Ordering::Release);
         self.finish_retirement();
     }
@@ -281,6 +322,9 @@ impl Drainer {
         if ring != 0 {
             let sum: Totals = header.retiring.read();
             header.retired.write(&sum);
+            let mut times = TimesSums::default();
+            header.retiring_times.add_to(&mut times);
+            header.retired_times.write(&times);
             // Gone already when a predecessor was killed after this.
             let _ = fs::remove_file(RingFile::path_of(&self.directory, ring));
             header.retire_ring.store(0, Ordering::Release);
@@ -353,52 +397,123 @@ fn remove_leftovers(directory: &Path) {
     }
 }
 
-fn sanitize(sanitizer: &Sanitizer, ignore: &[String], frame: &Frame<'_>) -> DrainedCopy {
-    let mut findings = Findings::default();
-    let mut unreadable = Vec::new();
-    let headers = sanitizer.headers(&frame.headers, false, &mut findings);
-    let target = sanitizer.target(frame.target, &mut findings);
-    let (content_type, encoding) = (find(&frame.headers, b"content-type"), find(&frame.headers, b"content-encoding"));
-    let mut blocked = None;
-    let body = if frame.body.is_empty() {
-        Vec::new()
-    } else {
-        match sanitizer.body(content_type, encoding, frame.body, false, &mut findings) {
-            Body::Clean { body, .. } => body,
-            Body::Unreadable(why) => {
+/// What a frame needs to become a copy.
+struct Desk<'a> {
+    sanitizer: &'a Sanitizer,
+    policy: &'a Policy,
+    hints: &'a Hints,
+    ignore: &'a [String],
+}
+
+impl Desk<'_> {
+    fn copy(&self, frame: &Frame<'_>) -> DrainedCopy {
+        let mut findings = Findings::default();
+        let mut unreadable = Vec::new();
+        let headers = self.sanitizer.headers(&frame.headers, false, &mut findings);
+        let target = self.sanitizer.target(frame.target, &mut findings);
+        let body = self.body(frame, &mut findings);
+        let mut judged = match &body {
+            Ok(body) => self.judge(frame, &target, body),
+            Err(why) => {
                 // What cannot be read cannot be known to be a read, nor to be free of secrets.
-                blocked = Some(Reason::WriteIntent);
                 unreadable.push((format!("unreadable:{why}"), 1));
-                Vec::new()
+                Judgement::blocked(format!("the body cannot be read: {why}"))
+            }
+        };
+        judged.why = self.sanitizer.text(&judged.why).0;
+        let body = body.unwrap_or_default();
+        let cut = frame.flags & crate::frame::FLAG_RESPONSE_CUT != 0;
+        let response =
+            sanitize_response(self.sanitizer, &frame.response_headers, frame.response_body, cut, &mut findings);
+        unreadable.extend(response.unreadable);
+        let method = String::from_utf8_lossy(frame.method).into_owned();
+        let borrowed: Vec<(&[u8], &[u8])> =
+            headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
+        let ignored: Vec<&str> = self.ignore.iter().map(String::as_str).collect();
+        // Of the request as it came: two configurations of the policy give one request the same hash.
+        let hash = request_hash(method.as_bytes(), target.as_bytes(), &borrowed, &body, &ignored);
+        DrainedCopy {
+            shadow_id: uuid_text(frame.shadow_id),
+            req_hash: hex32(hash),
+            started_ns: frame.started_ns,
+            method,
+            target,
+            headers,
+            body: judged.body.unwrap_or(body),
+            status: frame.status,
+            response_headers: response.headers,
+            response_body: response.body,
+            ttfb_ns: frame.ttfb_ns,
+            duration_ns: frame.duration_ns,
+            flags: frame.flags,
+            blocked: judged.blocked.then_some(Reason::WriteIntent),
+            findings: findings.iter().map(|(kind, count)| (kind.to_owned(), count)).chain(unreadable).collect(),
+            why: judged.why,
+            preset: judged.preset,
+            normalised: judged.changes,
+            ring: 0,
+            seq: 0,
+        }
+    }
+
+    fn body(&self, frame: &Frame<'_>, findings: &mut Findings) -> std::result::Result<Vec<u8>, &'static str> {
+        if frame.body.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (content_type, encoding) =
+            (find(&frame.headers, b"content-type"), find(&frame.headers, b"content-encoding"));
+        match self.sanitizer.body(content_type, encoding, frame.body, false, findings) {
+            Body::Clean { body, .. } => Ok(body),
+            Body::Unreadable(why) => Err(why),
+        }
+    }
+
+    /// Both the request as it came and the one that would leave must be reads: redaction changes bytes, and what it
+    /// changed must not have been what made it a read, nor make it a write.
+    fn judge(&self, frame: &Frame<'_>, target: &str, body: &[u8]) -> Judgement {
+        let length = find(&frame.headers, b"content-length");
+        if length.is_some_and(|length| length.trim_ascii() != frame.body.len().to_string().as_bytes()) {
+            return Judgement::blocked("the body is not as long as its content-length".to_owned());
+        }
+        let encoded = find(&frame.headers, b"content-encoding").is_some_and(|coding| coding != b"identity");
+        let came = if encoded { body } else { frame.body };
+        let ask = |target: &[u8], body: &[u8]| {
+            let request = Request { method: frame.method, target, headers: &frame.headers, body };
+            self.policy.judge(&request, self.hints)
+        };
+        let mut verdict = ask(frame.target, came);
+        if verdict.effect.is_read() && (came != body || frame.target != target.as_bytes()) {
+            verdict = ask(target.as_bytes(), body);
+        }
+        let mut judged = Judgement {
+            blocked: !verdict.effect.is_read(),
+            why: verdict.effect.reason.into_owned(),
+            preset: verdict.preset,
+            ..Judgement::default()
+        };
+        if !judged.blocked && verdict.inference {
+            match self.policy.normalise(&judged.preset, target.as_bytes(), body) {
+                Ok(copy) => (judged.body, judged.changes) = (Some(copy.body), copy.changes),
+                Err(why) => (judged.blocked, judged.why) = (true, why),
             }
         }
-    };
-    let cut = frame.flags & crate::frame::FLAG_RESPONSE_CUT != 0;
-    let response = sanitize_response(sanitizer, &frame.response_headers, frame.response_body, cut, &mut findings);
-    unreadable.extend(response.unreadable);
-    let method = String::from_utf8_lossy(frame.method).into_owned();
-    let borrowed: Vec<(&[u8], &[u8])> =
-        headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
-    let ignored: Vec<&str> = ignore.iter().map(String::as_str).collect();
-    let hash = request_hash(method.as_bytes(), target.as_bytes(), &borrowed, &body, &ignored);
-    DrainedCopy {
-        shadow_id: uuid_text(frame.shadow_id),
-        req_hash: hex32(hash),
-        started_ns: frame.started_ns,
-        method,
-        target,
-        headers,
-        body,
-        status: frame.status,
-        response_headers: response.headers,
-        response_body: response.body,
-        ttfb_ns: frame.ttfb_ns,
-        duration_ns: frame.duration_ns,
-        flags: frame.flags,
-        blocked,
-        findings: findings.iter().map(|(kind, count)| (kind.to_owned(), count)).chain(unreadable).collect(),
-        ring: 0,
-        seq: 0,
+        judged
+    }
+}
+
+/// What the policy makes of a frame.
+#[derive(Default)]
+struct Judgement {
+    blocked: bool,
+    why: String,
+    preset: String,
+    body: Option<Vec<u8>>,
+    changes: Vec<String>,
+}
+
+impl Judgement {
+    fn blocked(why: String) -> Self {
+        Self { blocked: true, why, ..Self::default() }
     }
 }
 

@@ -35,7 +35,7 @@ impl ControlFile {
         let path = Self::path(directory);
         if !path.exists() {
             let size = size_of::<ControlHeader>() as u64;
-            let made = lanedir::create(&path, size, false, |map| {
+            let made = lanedir::create(&path, size, |map| {
                 let control = header::<ControlHeader>(map);
                 control.size.store(size, Ordering::Relaxed);
                 control.lane_id[0].store(random_u64(), Ordering::Relaxed);
@@ -56,7 +56,8 @@ impl ControlFile {
         let size = size_of::<ControlHeader>() as u64;
         let map = lanedir::open(&path, size)?;
         let control = header::<ControlHeader>(&map);
-        if control.magic.load(Ordering::Acquire) != CONTROL_MAGIC || control.size.load(Ordering::Relaxed) != size {
+        let right = map.len() as u64 == size && control.size.load(Ordering::Relaxed) == size;
+        if control.magic.load(Ordering::Acquire) != CONTROL_MAGIC || !right {
             return Err(Error::Refused {
                 path,
                 why: "was made by another version of shadowlane; stop the lane's processes and remove its directory"
@@ -75,27 +76,12 @@ impl ControlFile {
     pub fn note_ring_error(&self, text: &str) {
         let control = self.get();
         control.ringless.fetch_add(1, Ordering::Relaxed);
-        let mut bytes = text.as_bytes().iter().copied();
-        for (index, word) in control.ring_error.iter().enumerate() {
-            let last = index + 1 == control.ring_error.len();
-            let mut chunk = [0_u8; 8];
-            for byte in chunk.iter_mut().take(if last { 7 } else { 8 }) {
-                *byte = bytes.next().unwrap_or(0);
-            }
-            word.store(u64::from_le_bytes(chunk), Ordering::Relaxed);
-        }
+        control.ring_error.write(text);
     }
 
     /// Why the last process without a ring has none; empty when all have one.
     pub fn ring_error(&self) -> String {
-        let bytes: Vec<u8> = self
-            .get()
-            .ring_error
-            .iter()
-            .flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes())
-            .take_while(|byte| *byte != 0)
-            .collect();
-        String::from_utf8_lossy(&bytes).into_owned()
+        self.get().ring_error.read()
     }
 
     /// The lane's identity as 32 hex digits.
@@ -128,8 +114,8 @@ impl RingFile {
         name.strip_prefix("ring-")?.strip_suffix(".shm")?.parse().ok()
     }
 
-    /// Make a ring for this process.
-    pub fn create(directory: &Path, id: u64, ring_bytes: u64) -> Result<Self> {
+    /// Make a ring for this process; `None` when there is one of that number already.
+    pub fn create(directory: &Path, id: u64, ring_bytes: u64) -> Result<Option<Self>> {
         if !RING_BYTES.contains(&ring_bytes) || !ring_bytes.is_power_of_two() {
             return Err(Error::Invalid {
                 field: "ring_bytes",
@@ -137,7 +123,7 @@ impl RingFile {
             });
         }
         let path = Self::path_of(directory, id);
-        let made = lanedir::create(&path, RING_DATA + ring_bytes, true, |map| {
+        let made = lanedir::create(&path, RING_DATA + ring_bytes, |map| {
             let header = header::<RingHeader>(map);
             let me = Identity::current();
             header.capacity.store(ring_bytes, Ordering::Relaxed);
@@ -147,10 +133,7 @@ impl RingFile {
             header.namespace.store(me.namespace, Ordering::Relaxed);
             header.magic.store(RING_MAGIC, Ordering::Release);
         })?;
-        match made {
-            Some(map) => Ok(Self { map, path, capacity: ring_bytes }),
-            None => Err(Error::Refused { path, why: "exists already".to_owned() }),
-        }
+        Ok(made.map(|map| Self { map, path, capacity: ring_bytes }))
     }
 
     /// Map an existing ring.
@@ -161,11 +144,12 @@ impl RingFile {
         let right = header.magic.load(Ordering::Acquire) == RING_MAGIC
             && capacity.is_power_of_two()
             && RING_BYTES.contains(&capacity)
-            && map.len() as u64 >= RING_DATA + capacity;
+            && map.len() as u64 == RING_DATA + capacity;
         if !right {
             return Err(Error::Refused {
                 path: path.to_path_buf(),
-                why: "is not a ring of this version of shadowlane; remove it".to_owned(),
+                why: "is not a ring of this version of shadowlane, or not of the size that it says; remove it"
+                    .to_owned(),
             });
         }
         Ok(Self { map, path: path.to_path_buf(), capacity })
@@ -220,12 +204,6 @@ unsafe impl Memory for RingFile {
         debug_assert!(at.is_multiple_of(8) && at + 8 <= self.capacity);
         // SAFETY: in bounds and aligned by the trait's contract.
         unsafe { AtomicU64::from_ptr(self.data().add(at as usize).cast()) }
-    }
-
-    unsafe fn bytes<R>(&self, at: u64, len: u64, read: impl FnOnce(&[u8]) -> R) -> R {
-        debug_assert!(at + len <= self.capacity);
-        // SAFETY: in bounds and not written meanwhile, by this function's contract.
-        read(unsafe { std::slice::from_raw_parts(self.data().add(at as usize), len as usize) })
     }
 
     unsafe fn bytes_mut<R>(&self, at: u64, len: u64, write: impl FnOnce(&mut [u8]) -> R) -> R {

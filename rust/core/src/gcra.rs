@@ -25,26 +25,53 @@ impl GcraCell {
         Self::default()
     }
 
-    /// Set rate (units a second, above 0) and burst (at least 1). [`Error::Invalid`] otherwise.
+    /// Set rate (units a second, above 0) and burst (at least 1) where nothing was given out yet. [`Error::Invalid`]
+    /// otherwise.
     pub fn configure(&self, rate_per_s: f64, burst: u32) -> Result<()> {
-        if burst == 0 {
-            return Err(Error::Invalid { field: "burst", why: "0 lets nothing through; give at least 1".to_owned() });
-        }
-        self.set_rate(rate_per_s)?;
+        Quota::new(rate_per_s, burst)?;
+        self.rate.store(rate_per_s.to_bits(), Ordering::Relaxed);
         self.burst.store(u64::from(burst), Ordering::Relaxed);
         Ok(())
     }
 
-    /// Change the rate; what was given out stays given out.
-    pub fn set_rate(&self, rate_per_s: f64) -> Result<()> {
-        if !(rate_per_s > 0.0 && rate_per_s <= 1e9) {
-            return Err(Error::Invalid {
-                field: "rate",
-                why: format!("{rate_per_s} is not above 0 and at most 1e9 units a second"),
+    /// Change rate and burst; what was given out stays given out, unit by unit. `now_ns` reads the clock.
+    ///
+    /// The cell keeps its debt as a time, and the same units are another time at another rate: without this, lowering
+    /// the rate would give out a new burst. A thread that takes units at this very moment may still pay the old price.
+    /// A debt that no burst explains is of another boot's clock, and becomes that of a whole burst.
+    pub fn change(&self, rate_per_s: f64, burst: u32, now_ns: impl Fn() -> u64) -> Result<()> {
+        let new = Quota::new(rate_per_s, burst)?;
+        if let Some(old) = self.quota().filter(|old| old.interval_ns < new.interval_ns) {
+            self.settle(&now_ns, |debt| {
+                let scaled = u128::from(debt) * u128::from(new.interval_ns) / u128::from(old.interval_ns.max(1));
+                u64::try_from(scaled).unwrap_or(u64::MAX)
             });
         }
-        self.rate.store(rate_per_s.to_bits(), Ordering::Relaxed);
+        self.configure(rate_per_s, burst)?;
+        self.settle(&now_ns, |debt| debt.min(new.tolerance_ns));
         Ok(())
+    }
+
+    /// Change the debt. The clock is read after the word, and the word written only if nothing was taken since.
+    fn settle(&self, now_ns: impl Fn() -> u64, becomes: impl Fn(u64) -> u64) {
+        let mut tat = self.tat.load(Ordering::Acquire);
+        loop {
+            let now = now_ns();
+            let debt = tat.saturating_sub(now);
+            let settled = becomes(debt);
+            if debt == settled {
+                return;
+            }
+            match self.tat.compare_exchange_weak(tat, now.saturating_add(settled), Ordering::AcqRel, Ordering::Acquire)
+            {
+                Ok(_) => return,
+                Err(newer) => tat = newer,
+            }
+        }
+    }
+
+    fn quota(&self) -> Option<Quota> {
+        Quota::new(self.rate(), self.burst()).ok()
     }
 
     /// Units a second; 0 when not configured.
@@ -64,25 +91,12 @@ impl GcraCell {
 
     /// Take `n` units at once, or none.
     pub fn try_acquire_n_at(&self, n: u32, now_ns: u64) -> bool {
-        let rate = self.rate();
-        if rate <= 0.0 {
-            return false;
-        }
-        // Rounded up, so that rounding can only lower the rate.
-        let interval = (1e9 / rate).ceil() as u64;
-        let cost = interval.saturating_mul(u64::from(n));
-        let tolerance = interval.saturating_mul(self.burst.load(Ordering::Relaxed));
-        let mut tat = self.tat.load(Ordering::Relaxed);
-        loop {
-            let next = tat.max(now_ns).saturating_add(cost);
-            if next > now_ns.saturating_add(tolerance) {
-                return false;
-            }
-            match self.tat.compare_exchange_weak(tat, next, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return true,
-                Err(now) => tat = now,
-            }
-        }
+        self.quota().is_some_and(|quota| quota.try_take(&self.tat, n, now_ns))
+    }
+
+    /// How long until `n` units could be taken, in ns; `None` when they never can, being more than the burst.
+    pub fn wait_ns_at(&self, n: u32, now_ns: u64) -> Option<u64> {
+        self.quota()?.wait_ns(&self.tat, n, now_ns)
     }
 
     /// Units that could be taken at once now.
@@ -93,6 +107,55 @@ impl GcraCell {
         }
         let ahead = self.tat.load(Ordering::Relaxed).saturating_sub(now_ns) as f64 * rate / 1e9;
         (f64::from(self.burst()) - ahead).max(0.0)
+    }
+}
+
+/// A rate and a burst, as the times that GCRA adds up.
+#[derive(Clone, Copy, Debug)]
+pub struct Quota {
+    interval_ns: u64,
+    tolerance_ns: u64,
+}
+
+impl Quota {
+    /// From a rate (units a second, above 0, at most 1e9) and a burst (at least 1). [`Error::Invalid`] otherwise.
+    pub fn new(rate_per_s: f64, burst: u32) -> Result<Self> {
+        if burst == 0 {
+            return Err(Error::Invalid { field: "burst", why: "0 lets nothing through; give at least 1".to_owned() });
+        }
+        if !(rate_per_s > 0.0 && rate_per_s <= 1e9) {
+            return Err(Error::Invalid {
+                field: "rate",
+                why: format!("{rate_per_s} is not above 0 and at most 1e9 units a second"),
+            });
+        }
+        // Rounded up, so that rounding can only lower the rate.
+        let interval_ns = (1e9 / rate_per_s).ceil() as u64;
+        Ok(Self { interval_ns, tolerance_ns: interval_ns.saturating_mul(u64::from(burst)) })
+    }
+
+    /// Take `n` units at once, or none, from a theoretical arrival time (ns).
+    pub fn try_take(self, tat: &AtomicU64, n: u32, now_ns: u64) -> bool {
+        let cost = self.interval_ns.saturating_mul(u64::from(n));
+        let latest = now_ns.saturating_add(self.tolerance_ns);
+        let mut seen = tat.load(Ordering::Relaxed);
+        loop {
+            let next = seen.max(now_ns).saturating_add(cost);
+            if next > latest {
+                return false;
+            }
+            match tat.compare_exchange_weak(seen, next, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(newer) => seen = newer,
+            }
+        }
+    }
+
+    /// How long until `n` units could be taken, in ns; `None` when they are more than the burst.
+    pub fn wait_ns(self, tat: &AtomicU64, n: u32, now_ns: u64) -> Option<u64> {
+        let cost = self.interval_ns.saturating_mul(u64::from(n));
+        let ahead = tat.load(Ordering::Relaxed).saturating_sub(now_ns);
+        (cost <= self.tolerance_ns).then(|| ahead.saturating_add(cost).saturating_sub(self.tolerance_ns))
     }
 }
 

@@ -83,23 +83,19 @@ impl Mapped {
 
 /// Make a file of `size` zero bytes under a temporary name, let `fill` write its header, and give it its name.
 ///
-/// `replace = false`: when the name is taken already, the file there wins and `None` is returned.
-pub fn create(path: &Path, size: u64, replace: bool, fill: impl FnOnce(&Mapped)) -> Result<Option<Mapped>> {
+/// When the name is taken already, the file there wins and `None` is returned.
+pub fn create(path: &Path, size: u64, fill: impl FnOnce(&Mapped)) -> Result<Option<Mapped>> {
     let temporary = temporary_name(path);
     let made = create_temporary(&temporary, size).and_then(|mapped| {
         fill(&mapped);
-        let named = if replace {
-            fs::rename(&temporary, path).map(|()| true)
-        } else {
-            match fs::hard_link(&temporary, path) {
-                Ok(()) => Ok(true),
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
-                Err(error) => Err(error),
-            }
-        };
-        named.map(|won| won.then_some(mapped)).map_err(io("cannot name the file", path))
+        // A link and not a rename, which would replace the file of somebody who lives.
+        match fs::hard_link(&temporary, path) {
+            Ok(()) => Ok(Some(mapped)),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(None),
+            Err(error) => Err(io("cannot name the file", path)(error)),
+        }
     });
-    // Gone already when it was renamed.
+    // Not there when it could not be made.
     let _ = fs::remove_file(&temporary);
     made
 }

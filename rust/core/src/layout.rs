@@ -5,24 +5,56 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::caps::CapTable;
 use crate::gcra::GcraCell;
 use crate::reason::Reason;
 use crate::ring::Cursors;
 use crate::sampler::RatioCell;
+use crate::times::Times;
 
 /// `slrg` + layout version, little-endian.
-pub const RING_MAGIC: u64 = u64::from_le_bytes(*b"slring\0\x01");
+pub const RING_MAGIC: u64 = u64::from_le_bytes(*b"slring\0\x02");
 /// `slct` + layout version, little-endian.
-pub const CONTROL_MAGIC: u64 = u64::from_le_bytes(*b"slctrl\0\x01");
-/// Where a ring file's data region starts: the header, and room for it to grow.
-pub const RING_DATA: u64 = 64 * 1024;
+pub const CONTROL_MAGIC: u64 = u64::from_le_bytes(*b"slctrl\0\x02");
+/// Where a ring file's data region starts: after the header, on a page.
+pub const RING_DATA: u64 = (size_of::<RingHeader>() as u64).next_multiple_of(64 * 1024);
 /// Room for reasons that later releases add.
 pub const REASON_SLOTS: usize = 32;
-/// Bytes of the text that says why a process has no ring.
+/// Words of eight bytes in a text.
 pub const TEXT_WORDS: usize = 32;
 
 const _: () = assert!(Reason::COUNT <= REASON_SLOTS);
-const _: () = assert!(size_of::<RingHeader>() as u64 <= RING_DATA);
+
+/// A short text: UTF-8, zero-padded, cut at the last whole byte that fits.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct Text([AtomicU64; TEXT_WORDS]);
+
+impl Text {
+    /// Overwrite it.
+    pub fn write(&self, text: &str) {
+        let mut bytes = text.as_bytes().iter().copied();
+        for (index, word) in self.0.iter().enumerate() {
+            let last = index + 1 == self.0.len();
+            let mut chunk = [0_u8; 8];
+            for byte in chunk.iter_mut().take(if last { 7 } else { 8 }) {
+                *byte = bytes.next().unwrap_or(0);
+            }
+            word.store(u64::from_le_bytes(chunk), Ordering::Relaxed);
+        }
+    }
+
+    /// What was written; empty when nothing was.
+    pub fn read(&self) -> String {
+        let bytes: Vec<u8> = self
+            .0
+            .iter()
+            .flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes())
+            .take_while(|byte| *byte != 0)
+            .collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
 
 /// Head of a ring file `ring-<id>.shm`; the data region follows at [`RING_DATA`].
 #[repr(C, align(128))]
@@ -45,6 +77,8 @@ pub struct RingHeader {
     pub cursors: Cursors,
     /// What the process counted.
     pub counters: Counters,
+    /// What the process timed.
+    pub times: Times,
 }
 
 /// Counts of requests. `started` counts at admission; each request is then counted once under `mirrored` or `dropped`.
@@ -155,12 +189,16 @@ pub struct ControlHeader {
     pub rings: AtomicU64,
     /// Processes that could not make a ring.
     pub ringless: AtomicU64,
-    /// Why, for the last of them: UTF-8, zero-padded.
-    pub ring_error: [AtomicU64; TEXT_WORDS],
+    /// Why, for the last of them.
+    pub ring_error: Text,
+    /// How requests are chosen, as the number of a [`crate::lane::Choice`].
+    pub choice: AtomicU64,
     /// Which requests are taken.
     pub sampler: RatioCell,
     /// The hard cap.
     pub cap: GcraCell,
+    /// The caps of routes and tenants.
+    pub caps: CapTable,
     /// Who empties the rings.
     pub worker: WorkerLine,
     /// Odd while a ring is being retired.
@@ -173,6 +211,10 @@ pub struct ControlHeader {
     pub retiring: Counters,
     /// Counts of processes without a ring.
     pub fallback: Counters,
+    /// What the rings that are gone timed.
+    pub retired_times: Times,
+    /// What `retired_times` will be.
+    pub retiring_times: Times,
 }
 
 /// The worker, as it last reported itself.

@@ -6,6 +6,10 @@
 //! in the worker [`drain`] reads it, [`sanitize`]s it and hands it on.
 
 #[cfg(not(loom))]
+pub mod anchored;
+#[cfg(not(loom))]
+pub mod caps;
+#[cfg(not(loom))]
 pub mod drain;
 pub mod error;
 #[cfg(not(loom))]
@@ -13,7 +17,13 @@ pub mod files;
 pub mod frame;
 pub mod gcra;
 pub mod hash;
+#[cfg(not(loom))]
+pub mod histogram;
+#[cfg(not(loom))]
+pub mod inflate;
 pub mod jcs;
+#[cfg(not(loom))]
+pub mod keys;
 #[cfg(not(loom))]
 pub mod lane;
 pub mod lanedir;
@@ -25,6 +35,7 @@ pub mod process;
 pub mod reason;
 pub mod reservoir;
 pub mod ring;
+#[cfg(not(loom))]
 pub mod routes;
 pub mod sampler;
 #[cfg(not(loom))]
@@ -32,6 +43,8 @@ pub mod sanitize;
 #[cfg(not(loom))]
 pub mod status;
 mod sync;
+#[cfg(not(loom))]
+pub mod times;
 
 pub use error::{Error, Result};
 pub use reason::Reason;

@@ -23,14 +23,17 @@ impl Identity {
     }
 
     /// Proven dead: seen from its own namespace, no process has its id, or the one that has it started at another
-    /// time, or it is a zombie. Anything else counts as alive, because a ring must not be taken from a live process.
+    /// time, or it is a zombie without threads (one whose main thread alone has ended looks like a zombie and lives).
+    /// Anything else counts as alive, because a ring must not be taken from a live process.
     pub fn is_dead(&self) -> bool {
         if self.pid == 0 || self.namespace != namespace() {
             return false;
         }
         match fs::read_to_string(format!("/proc/{}/stat", self.pid)) {
             Ok(stat) => match fields(&stat) {
-                Some((state, began)) => (self.start != 0 && began != self.start) || matches!(state, 'Z' | 'X'),
+                Some((state, threads, began)) => {
+                    (self.start != 0 && began != self.start) || (matches!(state, 'Z' | 'X') && threads <= 1)
+                }
                 None => false,
             },
             Err(error) => error.kind() == std::io::ErrorKind::NotFound && fs::metadata("/proc/self/stat").is_ok(),
@@ -39,14 +42,15 @@ impl Identity {
 }
 
 fn start_time(pid: u64) -> Option<u64> {
-    fields(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?).map(|(_, start)| start)
+    fields(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?).map(|(_, _, start)| start)
 }
 
-/// State and start time. The command name may hold anything, parentheses too: what counts is the last one.
-fn fields(stat: &str) -> Option<(char, u64)> {
+/// State, number of threads and start time (proc(5), fields 3, 20 and 22). The command name may hold anything,
+/// parentheses too: what counts is the last one.
+fn fields(stat: &str) -> Option<(char, u64, u64)> {
     let mut after = stat.get(stat.rfind(')')? + 1..)?.split_ascii_whitespace();
     let state = after.next()?.chars().next()?;
-    Some((state, after.nth(18)?.parse().ok()?))
+    Some((state, after.nth(16)?.parse().ok()?, after.nth(1)?.parse().ok()?))
 }
 
 fn namespace() -> u64 {

@@ -18,6 +18,11 @@ impl Uniform {
         (bits as f64 + 0.5) / (1_u64 << 53) as f64
     }
 
+    /// Numbers that this stream and its further draws do not give.
+    fn fork(&self) -> Self {
+        Self { seed: xxh3_64_with_seed(&self.drawn.to_le_bytes(), !self.seed), drawn: 0 }
+    }
+
     fn below(&mut self, bound: u64) -> u64 {
         ((self.next() * bound as f64) as u64).min(bound.saturating_sub(1))
     }
@@ -80,6 +85,18 @@ impl<T> Reservoir<T> {
         let skipped = (self.uniform.next().ln() / (-self.w).ln_1p()).floor();
         // Infinite when w has become 0: nothing is taken any more, as its probability is below 2^-53.
         self.next = self.seen.saturating_add(skipped as u64).saturating_add(1);
+    }
+
+    /// The same sample of other items, going on with random numbers of its own.
+    pub fn map<U>(&self, item: impl Fn(&T) -> U) -> Reservoir<U> {
+        Reservoir {
+            k: self.k,
+            items: self.items.iter().map(item).collect(),
+            seen: self.seen,
+            w: self.w,
+            next: self.next,
+            uniform: self.uniform.fork(),
+        }
     }
 
     /// What is kept, in no particular order.
@@ -168,8 +185,9 @@ impl<T> WeightedReservoir<T> {
             return Ok(Some(item));
         }
         // The key is drawn from what is above the threshold: u in (T^weight, 1).
-        let low = (self.threshold() * weight).exp();
-        let key = (low + (1.0 - low) * self.uniform.next()).ln() / weight;
+        // Written so that nothing is lost when T^weight is near 1, as it is for small weights.
+        let room = -(self.threshold() * weight).exp_m1();
+        let key = (-room * self.uniform.next()).ln_1p() / weight;
         let out = self.items.remove(0).1;
         self.put(key, item);
         self.draw_jump();
@@ -187,6 +205,17 @@ impl<T> WeightedReservoir<T> {
     fn put(&mut self, key: f64, item: T) {
         let place = self.items.partition_point(|(other, _)| *other < key);
         self.items.insert(place, (key, item));
+    }
+
+    /// The same sample of other items, going on with random numbers of its own.
+    pub fn map<U>(&self, item: impl Fn(&T) -> U) -> WeightedReservoir<U> {
+        WeightedReservoir {
+            k: self.k,
+            items: self.items.iter().map(|(key, kept)| (*key, item(kept))).collect(),
+            seen: self.seen,
+            jump: self.jump,
+            uniform: self.uniform.fork(),
+        }
     }
 
     /// What is kept.

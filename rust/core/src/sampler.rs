@@ -1,11 +1,16 @@
 //! Which requests are taken: exactly a share of them, at places nobody can predict.
 //!
-//! Each request adds the ratio, in fixed point, to a shared phase; the requests that start while the phase has one
-//! integer part are a stratum, and exactly one of them is taken. Which one is Knuth's selection sampling (TAOCP 2,
-//! 3.4.2, algorithm S): with m requests of the stratum still to come and none taken yet, this one is taken with
-//! probability 1/m, by a hash of (seed, phase) as the coin; the last one always is. So for every prefix of n requests
-//! taken and the sum of their ratios differ by 1 at most, through changes of the ratio too and in all processes
-//! together; each place of a stratum is equally likely, and periodic traffic does not alias.
+//! Each request adds the ratio, in fixed point, to a shared phase; a stratum is a stretch of length 1 of that phase, and
+//! exactly one request is taken for it. This is Deville's systematic sampling, which is ordered pivotal sampling
+//! (Chauvet, "On a characterization of ordered pivotal sampling", Bernoulli 18(4), 2012), one request at a time:
+//! - a request inside a stratum that has none taken yet is taken with probability ratio / (what is left of the stratum);
+//! - one that reaches over the border is taken for sure when the old stratum has none, else for the new one with
+//!   probability (its part in the new stratum) / (1 - its part in the old one).
+//!
+//! Invariants: for every prefix of n requests, taken and the sum of their ratios differ by 1 at most, through changes of
+//! the ratio too and in all processes together; each request is taken with exactly its ratio as probability, whatever
+//! its place, so that no period of the traffic can meet a pattern of the sampler. (To give every request of a stratum
+//! the same chance would not do: with a ratio of 3/4 strata hold 2, 1 and 1 requests in turn.)
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -67,34 +72,78 @@ impl RatioCell {
 
     /// Decide about the next request.
     pub fn take(&self) -> bool {
+        self.draw() == Draw::Taken
+    }
+
+    /// Decide about the next request, and draw the trial's other group from those that are not taken.
+    pub fn draw(&self) -> Draw {
         self.eligible.fetch_add(1, Ordering::Relaxed);
         let step = self.step.load(Ordering::Relaxed);
         if step == 0 {
-            return false;
+            return Draw::Out;
         }
         let seed = self.seed.load(Ordering::Relaxed);
         let mut state = self.state.load(Ordering::Relaxed);
-        let taken = loop {
+        let (taken, coin) = loop {
+            let coin = coin(seed, state >> 1);
             let offset = (state >> 1) & (ONE - 1);
-            let taken = state & 1 == 0 && {
-                let to_come = (ONE - offset).div_ceil(step);
-                to_come == 1 || coin(seed, state >> 1) < u64::MAX / to_come
+            let satisfied = state & 1 != 0;
+            let end = offset + step;
+            let (taken, satisfied) = if end <= ONE {
+                let taken = !satisfied && chance(coin, step, ONE - offset);
+                // At the border itself a new stratum begins.
+                (taken, (satisfied || taken) && end < ONE)
+            } else {
+                let taken = satisfied && chance(coin, end - ONE, offset);
+                (taken || !satisfied, taken)
             };
-            // Carries into the stratum's number; a new stratum has none taken.
-            let mut next = (state & !1).wrapping_add(step << 1);
-            if offset + step < ONE {
-                next |= (state & 1) | u64::from(taken);
-            }
+            // Carries into the stratum's number.
+            let next = (state & !1).wrapping_add(step << 1) | u64::from(satisfied);
             match self.state.compare_exchange_weak(state, next, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => break taken,
+                Ok(_) => break (taken, coin),
                 Err(now) => state = now,
             }
         };
         if taken {
             self.taken.fetch_add(1, Ordering::Relaxed);
+            return Draw::Taken;
         }
-        taken
+        not_taken(coin, step)
     }
+
+    /// Count a request that was decided by its key, and draw the other group from those that are not taken.
+    pub fn note(&self, taken: bool) -> Draw {
+        let number = self.eligible.fetch_add(1, Ordering::Relaxed);
+        if taken {
+            self.taken.fetch_add(1, Ordering::Relaxed);
+            return Draw::Taken;
+        }
+        not_taken(coin(self.seed.load(Ordering::Relaxed), number), self.step.load(Ordering::Relaxed))
+    }
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Draw {
+    /// It is mirrored.
+    Taken,
+    /// It is not, and its time is compared with the taken ones'.
+    Timed,
+    /// Neither.
+    Out,
+}
+
+/// Time as many of those that are not taken as are taken: each with probability ratio / (1 - ratio), or all.
+///
+/// Uses the low half of a coin whose high half decided: the two are independent but for 2^-32.
+fn not_taken(coin: u64, step: u64) -> Draw {
+    let low = coin & u64::from(u32::MAX);
+    if (low * (ONE - step.min(ONE))) >> FRACTION < step { Draw::Timed } else { Draw::Out }
+}
+
+/// True with probability part / whole.
+fn chance(coin: u64, part: u64, whole: u64) -> bool {
+    ((u128::from(coin) * u128::from(whole)) >> u64::BITS) < u128::from(part)
 }
 
 fn coin(seed: u64, phase: u64) -> u64 {

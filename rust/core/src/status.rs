@@ -7,10 +7,12 @@ use std::sync::atomic::Ordering;
 use crate::error::Result;
 use crate::files::{ControlFile, RingFile};
 use crate::gcra::monotonic_ns;
+use crate::lane::Choice;
 use crate::lanedir;
 use crate::layout::{ControlHeader, Totals};
 use crate::process::Identity;
 use crate::ring::Memory;
+use crate::times::TimesSums;
 
 /// One gateway process's ring.
 #[derive(Clone, Debug)]
@@ -48,6 +50,8 @@ pub struct LaneStatus {
     pub ring_error: String,
     /// Hard cap: rate, burst, and what is available now.
     pub cap: (f64, u32, f64),
+    /// How requests are chosen.
+    pub choice: Choice,
     /// Sampler: ratio, eligible requests, taken requests.
     pub sampler: (f64, u64, u64),
     /// Process id of the worker, 0 when there is none.
@@ -65,16 +69,7 @@ impl LaneStatus {
         lanedir::check(directory)?;
         let control = ControlFile::open(directory)?;
         let header = control.get();
-        let mut tries = 0;
-        let (totals, rings, refused) = loop {
-            let before = header.retire_generation.load(Ordering::Acquire);
-            let read = read_rings(directory, header);
-            tries += 1;
-            // A worker that was killed while retiring leaves the generation odd; the journal is whole then.
-            if header.retire_generation.load(Ordering::Acquire) == before || tries == 100 {
-                break read;
-            }
-        };
+        let (totals, rings, refused) = steadily(header, || read_rings(directory, header));
         let worker = worker_identity(header);
         Ok(Self {
             lane_id: control.lane_id(),
@@ -85,12 +80,46 @@ impl LaneStatus {
             ringless: header.ringless.load(Ordering::Relaxed),
             ring_error: control.ring_error(),
             cap: (header.cap.rate(), header.cap.burst(), header.cap.available_at(monotonic_ns())),
+            choice: Choice::of(header.choice.load(Ordering::Relaxed)),
             sampler: (header.sampler.ratio(), header.sampler.eligible(), header.sampler.taken()),
             worker_pid: worker.pid,
             worker_alive: worker.pid != 0 && !worker.is_dead(),
             worker_age_s: worker_age_s(header),
         })
     }
+}
+
+/// Read again while a ring is being retired.
+fn steadily<R>(header: &ControlHeader, read: impl Fn() -> R) -> R {
+    let mut tries = 0;
+    loop {
+        let before = header.retire_generation.load(Ordering::Acquire);
+        let got = read();
+        tries += 1;
+        // A worker that was killed while retiring leaves the generation odd; the journal is whole then.
+        if header.retire_generation.load(Ordering::Acquire) == before || tries == 100 {
+            return got;
+        }
+    }
+}
+
+/// How long the requests of a lane took, over all processes, those that are gone included.
+pub fn read_times(directory: &Path) -> Result<TimesSums> {
+    lanedir::check(directory)?;
+    let control = ControlFile::open(directory)?;
+    let header = control.get();
+    Ok(steadily(header, || {
+        let retiring = header.retire_ring.load(Ordering::Acquire);
+        let mut sums = TimesSums::default();
+        if retiring == 0 { &header.retired_times } else { &header.retiring_times }.add_to(&mut sums);
+        for id in ring_ids(directory).into_iter().filter(|id| *id != retiring) {
+            // What is not a ring of this version is named by [`LaneStatus::read`].
+            if let Ok(ring) = RingFile::open(&RingFile::path_of(directory, id)) {
+                ring.header().times.add_to(&mut sums);
+            }
+        }
+        sums
+    }))
 }
 
 fn read_rings(directory: &Path, header: &ControlHeader) -> (Totals, Vec<RingStatus>, Vec<String>) {
@@ -107,6 +136,9 @@ fn read_rings(directory: &Path, header: &ControlHeader) -> (Totals, Vec<RingStat
         match RingFile::open(&path) {
             Ok(ring) => {
                 let status = ring_status(id, &ring);
+                if !ring.cursors().make_sense(ring.capacity()) {
+                    refused.push(format!("{}: something wrote over its cursors; it is read no more", path.display()));
+                }
                 totals.add(&status.totals);
                 rings.push(status);
             }

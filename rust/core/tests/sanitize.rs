@@ -46,10 +46,54 @@ const VALUES: &[(&str, &str)] = &[
 fn mess() -> impl Strategy<Value = String> {
     let value = (0..VALUES.len()).prop_map(|index| VALUES[index].1.to_owned());
     let sign = prop::sample::select(vec![
-        "@", ":", "=", "-", "_", ".", "+", "(", ")", "[", "]", " ", "\n", "\"", "\\", "%40", "%", "&#64;", "\\u0040", "://",
-        "password=", "token: ", "phone ", "Bearer ", "ssn ", "[EMAIL]", "[PHONE:0123456789ab]", "[SECRET]", "{", "}", ",",
-        "card", "version ", "-----BEGIN RSA PRIVATE KEY-----", "-----END RSA PRIVATE KEY-----", "eyJ", "sk-", "１２３",
-        "\u{200b}", "é", "😀", "0", "12", "4012", "AKIA", "::", "1.1.1.1", "user",
+        "@",
+        ":",
+        "=",
+        "-",
+        "_",
+        ".",
+        "+",
+        "(",
+        ")",
+        "[",
+        "]",
+        " ",
+        "\n",
+        "\"",
+        "\\",
+        "%40",
+        "%",
+        "&#64;",
+        "\\u0040",
+        "://",
+        "password=",
+        "token: ",
+        "phone ",
+        "Bearer ",
+        "ssn ",
+        "[EMAIL]",
+        "[PHONE:0123456789ab]",
+        "[SECRET]",
+        "{",
+        "}",
+        ",",
+        "card",
+        "version ",
+        "-----BEGIN RSA PRIVATE KEY-----",
+        "-----END RSA PRIVATE KEY-----",
+        "eyJ",
+        "sk-",
+        "１２３",
+        "\u{200b}",
+        "é",
+        "😀",
+        "0",
+        "12",
+        "4012",
+        "AKIA",
+        "::",
+        "1.1.1.1",
+        "user",
     ])
     .prop_map(str::to_owned);
     let part = prop_oneof![3 => value, 5 => sign, 1 => "[ -~]{0,12}", 1 => "\\PC{0,4}", 1 => "[0-9]{1,19}"];
@@ -182,7 +226,13 @@ fn every_value_is_found_in_every_place() {
         assert_eq!(String::from_utf8_lossy(&clean), wanted);
         let wide: String = value
             .chars()
-            .map(|sign| if sign.is_ascii_digit() { char::from_u32(u32::from(sign) - 0x30 + 0xff10).unwrap_or(sign) } else { sign })
+            .map(|sign| {
+                if sign.is_ascii_digit() {
+                    char::from_u32(u32::from(sign) - 0x30 + 0xff10).unwrap_or(sign)
+                } else {
+                    sign
+                }
+            })
             .collect();
         let (clean, _) = sanitizer.text(&format!("Here: {wide} end"));
         assert_eq!(clean, format!("Here: [{}] end", kind.to_ascii_uppercase()), "full-width digits");
@@ -228,7 +278,8 @@ fn field_rules_mask_hash_drop_and_keep() {
     assert_eq!(clean(r#"{"drop":1,"drop":2}"#), "{}");
     assert_eq!(clean("[1, 2, 3]"), "[1, 3]");
     assert_eq!(clean(r#"{"Id": "customer-12345678"}"#), r#"{"Id": "[FIELD:*5678]"}"#);
-    let masked = clean(r#"{"messages": [{"a": "Jane"}, {"a": "Jane"}, {"a": "John"}], "mail": "A@b.example a@B.example"}"#);
+    let masked =
+        clean(r#"{"messages": [{"a": "Jane"}, {"a": "Jane"}, {"a": "John"}], "mail": "A@b.example a@B.example"}"#);
     let value: serde_json::Value = serde_json::from_str(&masked).expect("JSON");
     let of = |index: usize| value["messages"][index]["a"].as_str().expect("a token").to_owned();
     assert_eq!(of(0), of(1));
@@ -284,7 +335,10 @@ fn rules_and_allow_lists_of_the_user() {
     );
     assert_eq!(sanitizer.text("employee E-123456, not E-123456789").0, "employee E-[EMPLOYEE], not E-123456789");
     assert_eq!(sanitizer.text("the part E-123456").0, "the part E-123456");
-    assert_eq!(sanitizer.text("support@example.org me@test.example x@y.example").0, "support@example.org me@test.example [EMAIL]");
+    assert_eq!(
+        sanitizer.text("support@example.org me@test.example x@y.example").0,
+        "support@example.org me@test.example [EMAIL]"
+    );
     let (clean, _) = sanitizer.text("4012888888881881 and 4012888888881882");
     assert!(clean.starts_with("[PART:") && clean.ends_with("] and 4012888888881882"), "{clean}");
     // A rule's window moves over the text without losing a value at its border.
@@ -303,12 +357,22 @@ fn codings_are_undone_or_refused() {
     let zstd = ruzstd::encoding::compress_to_vec(&plain[..], ruzstd::encoding::CompressionLevel::Fastest);
     for (coding, bytes) in [("gzip", gzip.finish().expect("memory")), ("zstd", zstd)] {
         let clean = sanitizer().body(
-            Some(b"application/json"), Some(coding.as_bytes()), &bytes, false, &mut Findings::default(),
+            Some(b"application/json"),
+            Some(coding.as_bytes()),
+            &bytes,
+            false,
+            &mut Findings::default(),
         );
         let wanted = Body::Clean { body: br#"{"mail": "[EMAIL]"}"#.to_vec(), decoded: true };
         assert_eq!(clean, wanted, "{coding}");
         let broken = &bytes[..bytes.len() / 2];
-        let clean = sanitizer().body(Some(b"application/json"), Some(coding.as_bytes()), broken, false, &mut Findings::default());
+        let clean = sanitizer().body(
+            Some(b"application/json"),
+            Some(coding.as_bytes()),
+            broken,
+            false,
+            &mut Findings::default(),
+        );
         assert_eq!(clean, Body::Unreadable("encoding"), "{coding}");
     }
     let clean = sanitizer().body(None, Some(b"compress"), plain, false, &mut Findings::default());
@@ -336,9 +400,40 @@ fn adversarial_inputs_take_linear_time_and_leak_nothing() {
     let sanitizer = sanitizer();
     let size = 10 * 1024 * 1024;
     for unit in [
-        "a@", "eyJ", "eyJaaaaaaaaaa.", "eyJaaaaaaaaaa-", "AKIA", "7", "1234567890 ", "-----BEGIN RSA ", "-----BEGIN ", "sk-",
-        "sk-a1", "://", "a://b:c/", "::", "a:", "password=", "%40", "PuTTY-User-Key-File-", "[EMAIL", "[", "Bearer ", "+1", "(0",
-        "0a:", "1.1.1.", "a1b2c3d4-", "\\u0040", "&#", "１", "[EMAIL]", "phone ", "x=", "A", "\u{200b}",
+        "a@",
+        "eyJ",
+        "eyJaaaaaaaaaa.",
+        "eyJaaaaaaaaaa-",
+        "AKIA",
+        "7",
+        "1234567890 ",
+        "-----BEGIN RSA ",
+        "-----BEGIN ",
+        "sk-",
+        "sk-a1",
+        "://",
+        "a://b:c/",
+        "::",
+        "a:",
+        "password=",
+        "%40",
+        "PuTTY-User-Key-File-",
+        "[EMAIL",
+        "[",
+        "Bearer ",
+        "+1",
+        "(0",
+        "0a:",
+        "1.1.1.",
+        "a1b2c3d4-",
+        "\\u0040",
+        "&#",
+        "１",
+        "[EMAIL]",
+        "phone ",
+        "x=",
+        "A",
+        "\u{200b}",
     ] {
         let text = unit.repeat(size / unit.len());
         sanitizer.text(&text);
@@ -353,11 +448,14 @@ fn adversarial_inputs_take_linear_time_and_leak_nothing() {
 #[test]
 fn invalid_utf8_and_duplicate_names_are_looked_through() {
     let sanitizer = sanitizer();
-    let clean = sanitizer.json(b"{\"a\": \"\xff jane@example.org \xfe\", \"a\": \"john@example.org\", \"a\": \"\\ud83d x@y.example\"}");
+    let clean = sanitizer
+        .json(b"{\"a\": \"\xff jane@example.org \xfe\", \"a\": \"john@example.org\", \"a\": \"\\ud83d x@y.example\"}");
     let wanted = b"{\"a\": \"\xff [EMAIL] \xfe\", \"a\": \"[EMAIL]\", \"a\": \"\\ud83d [EMAIL]\"}".to_vec();
     assert_eq!(clean.expect("JSON in all but its bytes"), wanted);
     assert_eq!(
-        sanitizer.json(br#"{"n": 4012888888881881, "phone": 4155550132, "id": 4155550132, "t": 1732480000}"#).expect("JSON"),
+        sanitizer
+            .json(br#"{"n": 4012888888881881, "phone": 4155550132, "id": 4155550132, "t": 1732480000}"#)
+            .expect("JSON"),
         br#"{"n": "[PAYMENT_CARD]", "phone": "[PHONE]", "id": 4155550132, "t": 1732480000}"#,
     );
     for text in ["{", "[1,]", "{\"a\" 1}", "{\"a\":1,}", "1 2", "01", "\"", "tru", "{]", ""] {

@@ -53,6 +53,60 @@ impl<'py> Headers<'py> {
     }
 }
 
+/// The few headers that a decision needs, out of a list of `(bytes, bytes)` tuples. Read in place: no reference is
+/// counted and nothing is allocated, since this runs for every request of a gateway.
+pub struct WantedHeaders<'a> {
+    pairs: [(&'a [u8], &'a [u8]); 8],
+    used: usize,
+}
+
+impl<'a> WantedHeaders<'a> {
+    /// The pairs whose name is `wanted`. `None` when `headers` is anything else, when too many are wanted (then use
+    /// [`Headers`]), or when threads run without the GIL and could change the list meanwhile.
+    pub fn new(headers: &'a Bound<'_, PyAny>, wanted: impl Fn(&[u8]) -> bool) -> Option<Self> {
+        let list = headers.cast::<PyList>().ok()?;
+        if cfg!(Py_GIL_DISABLED) {
+            return None;
+        }
+        let mut found = Self { pairs: [(&[], &[]); 8], used: 0 };
+        for index in 0..list.len() {
+            let (name, value) = lend_pair(list, index.cast_signed())?;
+            let name = bytes_of(name);
+            if wanted(name) {
+                *found.pairs.get_mut(found.used)? = (name, bytes_of(value));
+                found.used += 1;
+            }
+        }
+        Some(found)
+    }
+
+    /// Names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        self.pairs.iter().take(self.used).copied()
+    }
+}
+
+type LentPair<'a, 'py> = (Borrowed<'a, 'py, PyBytes>, Borrowed<'a, 'py, PyBytes>);
+
+fn lend_pair<'a, 'py>(list: &'a Bound<'py, PyList>, index: isize) -> Option<LentPair<'a, 'py>> {
+    let py = list.py();
+    // SAFETY: `PyList_GetItem` checks the index and lends the list's own reference. It stays good for `'a`: the list
+    // cannot change, since the GIL is held and nothing between here and the last use runs Python code.
+    let item = unsafe { Borrowed::from_ptr_or_opt(py, pyo3::ffi::PyList_GetItem(list.as_ptr(), index)) }?;
+    let tuple = item.cast::<PyTuple>().ok().filter(|tuple| tuple.len() == 2)?;
+    let lend = |place| {
+        // SAFETY: as above; a tuple never changes, and the list holds it.
+        unsafe { Borrowed::from_ptr_or_opt(py, pyo3::ffi::PyTuple_GetItem(tuple.as_ptr(), place)) }
+    };
+    Some((lend(0)?.cast().ok()?, lend(1)?.cast().ok()?))
+}
+
+fn bytes_of<'a>(bytes: Borrowed<'a, '_, PyBytes>) -> &'a [u8] {
+    let start = std::ptr::from_ref(bytes.as_bytes());
+    // SAFETY: the memory is the object's, which lives for `'a` by the type of `bytes` and never changes.
+    unsafe { &*start }
+}
+
 /// One pair: ASGI asks for two-item iterables of bytes; tuples are the common case.
 pub fn pair<'py>(item: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
     if let Ok(tuple) = item.cast::<PyTuple>()

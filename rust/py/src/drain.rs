@@ -6,17 +6,21 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use shadowlane_core::drain::{DrainedCopy, Drainer as Core};
+use shadowlane_core::histogram::{BUCKETS, lower_edge};
+use shadowlane_core::lane::Choice;
 use shadowlane_core::lanedir;
 use shadowlane_core::reason::Reason;
-use shadowlane_core::status::{LaneStatus, set_enabled as core_set_enabled};
+use shadowlane_core::status::{LaneStatus, read_times, set_enabled as core_set_enabled};
 
 use crate::convert::raise;
+use crate::policy::Policy;
 use crate::sanitize::{headers_out, lane_sanitizer};
 
 /// Empties the lane's rings: the worker's side. Only one process has it; it is released by `close`, or by the kernel
 /// when the process ends.
 ///
 /// `rules`: as for Redactor; `allow_headers`: more of them. `ignore`: JSON fields that `req_hash` leaves out.
+/// `policy` judges every copy; without one only GET and HEAD pass.
 /// Raises shadowlane.LaneError when another worker has the lane, or its directory cannot be used.
 #[pyclass(frozen, module = "shadowlane._core")]
 pub struct Drainer {
@@ -43,16 +47,20 @@ impl Drainer {
 #[pymethods]
 impl Drainer {
     #[new]
-    #[pyo3(signature = (directory, *, rules=None, allow_headers=Vec::new(), ignore=Vec::new()))]
+    #[pyo3(signature = (directory, *, rules=None, allow_headers=Vec::new(), ignore=Vec::new(), policy=None))]
     fn new(
         py: Python<'_>,
         directory: PathBuf,
         rules: Option<&Bound<'_, PyDict>>,
         allow_headers: Vec<String>,
         ignore: Vec<String>,
+        policy: Option<&Policy>,
     ) -> PyResult<Self> {
+        let policy = policy.map(|policy| policy.core.clone()).unwrap_or_default();
         let sanitizer = lane_sanitizer(rules, Some(&directory), allow_headers)?;
-        let core = py.detach(|| Core::open(&directory, sanitizer, ignore)).map_err(|error| raise(py, &error))?;
+        let core = py
+            .detach(|| Core::open(&directory, sanitizer, ignore).map(|core| core.with_policy(policy)))
+            .map_err(|error| raise(py, &error))?;
         Ok(Self { core: Mutex::new(Some(core)), acks: Mutex::new(Vec::new()) })
     }
 
@@ -125,7 +133,8 @@ fn row<'py>(py: Python<'py>, copy: &DrainedCopy) -> PyResult<Bound<'py, PyTuple>
     }
     let headers = PyTuple::new(py, headers_out(py, &copy.headers))?;
     let response_headers = PyTuple::new(py, headers_out(py, &copy.response_headers))?;
-    let items: [Bound<'py, PyAny>; 17] = [
+    let normalised = PyTuple::new(py, &copy.normalised)?;
+    let items: [Bound<'py, PyAny>; 20] = [
         copy.shadow_id.as_str().into_pyobject(py)?.into_any(),
         copy.req_hash.as_str().into_pyobject(py)?.into_any(),
         copy.started_ns.into_pyobject(py)?.into_any(),
@@ -141,6 +150,9 @@ fn row<'py>(py: Python<'py>, copy: &DrainedCopy) -> PyResult<Bound<'py, PyTuple>
         copy.flags.into_pyobject(py)?.into_any(),
         copy.blocked.map_or("", Reason::name).into_pyobject(py)?.into_any(),
         findings.into_any(),
+        copy.why.as_str().into_pyobject(py)?.into_any(),
+        copy.preset.as_str().into_pyobject(py)?.into_any(),
+        normalised.into_any(),
         copy.ring.into_pyobject(py)?.into_any(),
         copy.seq.into_pyobject(py)?.into_any(),
     ];
@@ -194,6 +206,14 @@ pub fn lane_status(py: Python<'_>, directory: PathBuf) -> PyResult<Bound<'_, PyD
     cap.set_item("available", status.cap.2)?;
     out.set_item("cap", cap)?;
     let sampler = PyDict::new(py);
+    sampler.set_item(
+        "choice",
+        match status.choice {
+            Choice::Ratio => "ratio",
+            Choice::Sticky => "sticky",
+            Choice::StickyBody => "sticky by body",
+        },
+    )?;
     sampler.set_item("ratio", status.sampler.0)?;
     sampler.set_item("eligible", status.sampler.1)?;
     sampler.set_item("taken", status.sampler.2)?;
@@ -205,6 +225,27 @@ pub fn lane_status(py: Python<'_>, directory: PathBuf) -> PyResult<Bound<'_, PyD
     out.set_item("worker", worker)?;
     Ok(out)
 }
+
+/// lane_times(directory): how long the requests of a lane took, over all its processes: `(edges, routes)`.
+///
+/// `edges`: the buckets' lower edges in ns and the end of the last one, 1857 native-endian 64-bit unsigned integers in
+/// bytes. `routes`: for each route that was seen its pattern (empty for all others) and two times 1856 counts in the
+/// same form: of the requests that were taken, and of those that were not and that were timed. Raises
+/// shadowlane.LaneError when there is no such lane, or its directory is not safe to use.
+#[pyfunction]
+pub fn lane_times(py: Python<'_>, directory: PathBuf) -> PyResult<TimesOut<'_>> {
+    let sums = py.detach(|| read_times(&directory)).map_err(|error| raise(py, &error))?;
+    let words =
+        |words: &[u64]| PyBytes::new(py, &words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<u8>>());
+    let edges: Vec<u64> = (0..=BUCKETS).map(lower_edge).collect();
+    let routes = sums.routes.iter().map(|route| {
+        let [taken, not_taken] = &route.counts;
+        (route.label.clone(), words(taken), words(not_taken))
+    });
+    Ok((words(&edges), routes.collect()))
+}
+
+type TimesOut<'py> = (Bound<'py, PyBytes>, Vec<(String, Bound<'py, PyBytes>, Bound<'py, PyBytes>)>);
 
 /// set_enabled(directory, enabled): the kill switch, for all processes of a lane at once. Raises shadowlane.LaneError
 /// when there is no such lane.

@@ -7,22 +7,74 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use shadowlane_core::caps::CapOptions;
 use shadowlane_core::frame::Exchange;
-use shadowlane_core::lane::{Lane as Core, Options, StickyKey, Ticket as CoreTicket};
+use shadowlane_core::lane::{Entry, Lane as Core, Options, StickyKey, Ticket as CoreTicket, Timer as CoreTimer};
 use shadowlane_core::reason::Reason;
 
-use crate::convert::{Body, Headers, Text, invalid, pair, raise};
+use crate::convert::{Body, Headers, Text, WantedHeaders, invalid, raise};
 
-/// An admitted request. Give it to `Lane.offer` or `Lane.drop`; one that is forgotten counts as `prod_failed`.
+/// A request that is mirrored. Give it to `Lane.offer` or `Lane.drop`; one that is forgotten counts as `prod_failed`.
 #[pyclass(frozen, module = "shadowlane._core")]
 pub struct Ticket {
-    inner: Mutex<Option<CoreTicket>>,
+    state: Mutex<State>,
+}
+
+enum State {
+    Open(CoreTicket),
+    Dropped(CoreTimer),
+    Done,
 }
 
 impl Ticket {
+    fn new(ticket: CoreTicket) -> Self {
+        Self { state: Mutex::new(State::Open(ticket)) }
+    }
+
+    fn replace(&self, state: State) -> State {
+        std::mem::replace(&mut *self.state.lock().unwrap_or_else(PoisonError::into_inner), state)
+    }
+
     fn take(&self) -> Option<CoreTicket> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).take()
+        match self.replace(State::Done) {
+            State::Open(ticket) => Some(ticket),
+            other => {
+                self.replace(other);
+                None
+            }
+        }
+    }
+}
+
+#[pymethods]
+impl Ticket {
+    /// Say that the answer has ended, when the ticket was given back before that: the request's time still counts.
+    /// `Lane.offer` says so itself.
+    fn stop(&self) {
+        match self.replace(State::Done) {
+            State::Dropped(timer) => timer.stop(),
+            other => {
+                self.replace(other);
+            }
+        }
+    }
+}
+
+/// A request that is not mirrored and whose time is compared with those that are. Stop it when the answer has ended;
+/// one that is forgotten counts nothing.
+#[pyclass(frozen, module = "shadowlane._core")]
+pub struct Timer {
+    inner: Mutex<Option<CoreTimer>>,
+}
+
+#[pymethods]
+impl Timer {
+    /// Count the time since the request began. The first call does; others do nothing.
+    fn stop(&self) {
+        let timer = self.inner.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(timer) = timer {
+            timer.stop();
+        }
     }
 }
 
@@ -55,12 +107,38 @@ impl Lane {
         self.current.store(&raw mut *made, Ordering::Release);
         all.push(made);
     }
+
+    /// Ask the core about a request. A panic of ours is "not mirrored".
+    fn enter(&self, method: &str, target: &str, headers: &Bound<'_, PyAny>, timed: bool) -> PyResult<Entry> {
+        let core = self.current();
+        let (method, target) = (method.as_bytes(), target.as_bytes());
+        let entry = if let Some(read) = WantedHeaders::new(headers, |name| core.reads_header(name)) {
+            catch_unwind(AssertUnwindSafe(|| enter(core, method, target, read.iter(), timed)))
+        } else {
+            let headers = Headers::new(headers)?;
+            catch_unwind(AssertUnwindSafe(|| enter(core, method, target, headers.iter(), timed)))
+        };
+        Ok(entry.unwrap_or(Entry::Out))
+    }
+}
+
+fn enter<'a>(
+    core: &Arc<Core>,
+    method: &[u8],
+    target: &[u8],
+    headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    timed: bool,
+) -> Entry {
+    if timed {
+        return core.begin(method, target, headers);
+    }
+    core.admit(method, target, headers).map_or(Entry::Out, Entry::Taken)
 }
 
 #[pymethods]
 impl Lane {
     #[new]
-    #[pyo3(signature = (directory, *, ring_bytes, max_body_bytes, ratio, seed, qps, burst, sticky_key, read_routes, include, exclude, shed_above=1.0))]
+    #[pyo3(signature = (directory, *, ring_bytes, max_body_bytes, ratio, seed, qps, burst, sticky_key, read_routes, include, exclude, shed_above=1.0, route_caps=Vec::new(), weights=Vec::new(), tenant=None, timed_routes=Vec::new()))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python constructor")]
     fn new(
         py: Python<'_>,
@@ -76,8 +154,14 @@ impl Lane {
         include: Vec<String>,
         exclude: Vec<String>,
         shed_above: f64,
+        route_caps: Vec<(String, f64)>,
+        weights: Vec<(String, u32)>,
+        tenant: Option<(String, f64)>,
+        timed_routes: Vec<String>,
     ) -> PyResult<Self> {
-        let sticky = sticky_key.map(parse_sticky).transpose()?;
+        let key = |field, text: &str| StickyKey::parse(field, text).map_err(|error| raise(py, &error));
+        let sticky = sticky_key.map(|text| key("sampling.key", text)).transpose()?;
+        let tenant = tenant.map(|(text, rate)| key("limits.tenant_key", &text).map(|key| (key, rate))).transpose()?;
         let options = Options {
             ring_bytes,
             max_body_bytes,
@@ -90,6 +174,8 @@ impl Lane {
             include,
             exclude,
             shed_above,
+            caps: CapOptions { routes: route_caps, weights, tenant },
+            timed_routes,
         };
         let core = py.detach(|| Core::open(&directory, &options)).map_err(|error| raise(py, &error))?;
         let mut made = Box::new(Arc::new(core));
@@ -107,27 +193,26 @@ impl Lane {
     ///
     /// `method`: upper case. `target`: the path as sent; a query may follow. `headers`: `(name, value)` pairs of bytes.
     fn admit(&self, method: &str, target: &str, headers: &Bound<'_, PyAny>) -> PyResult<Option<Ticket>> {
-        let core = self.current();
-        let admitted = if let Ok(list) = headers.cast::<PyList>() {
-            // One pass over the list without a copy of it: this runs for every request.
-            let mut held = Vec::new();
-            let mut failed = None;
-            for item in list.iter() {
-                match pair(&item) {
-                    Ok(found) => held.push(found),
-                    Err(error) => failed = Some(error),
-                }
-            }
-            if let Some(error) = failed {
-                return Err(error);
-            }
-            let pairs = held.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-            catch_unwind(AssertUnwindSafe(|| core.admit(method.as_bytes(), target.as_bytes(), pairs)))
-        } else {
-            let headers = Headers::new(headers)?;
-            catch_unwind(AssertUnwindSafe(|| core.admit(method.as_bytes(), target.as_bytes(), headers.iter())))
-        };
-        Ok(admitted.ok().flatten().map(|ticket| Ticket { inner: Mutex::new(Some(ticket)) }))
+        match self.enter(method, target, headers, false)? {
+            Entry::Taken(ticket) => Ok(Some(Ticket::new(ticket))),
+            Entry::Timed(_) | Entry::Out => Ok(None),
+        }
+    }
+
+    /// `admit` for a caller that sees the end of every answer: a `Ticket`, or for some of the requests that are not
+    /// mirrored a `Timer`, to be stopped when the answer has ended, or `None`.
+    fn begin<'py>(
+        &self,
+        py: Python<'py>,
+        method: &str,
+        target: &str,
+        headers: &Bound<'_, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match self.enter(method, target, headers, true)? {
+            Entry::Taken(ticket) => Ok(Some(Bound::new(py, Ticket::new(ticket))?.into_any())),
+            Entry::Timed(timer) => Ok(Some(Bound::new(py, Timer { inner: Mutex::new(Some(timer)) })?.into_any())),
+            Entry::Out => Ok(None),
+        }
     }
 
     /// Copy a finished exchange into the ring; `False` when it was dropped (and counted). Never waits.
@@ -178,8 +263,10 @@ impl Lane {
     fn drop_ticket(&self, ticket: &Ticket, reason: &str) -> PyResult<()> {
         let reason = Reason::from_name(reason)
             .ok_or_else(|| invalid("reason", &format!("{reason:?} is not one of shadowlane.types.REASONS")))?;
-        if let Some(ticket) = ticket.take() {
-            self.current().drop_ticket(ticket, reason);
+        if let Some(open) = ticket.take()
+            && let Some(timer) = self.current().drop_ticket(open, reason)
+        {
+            ticket.replace(State::Dropped(timer));
         }
         Ok(())
     }
@@ -204,18 +291,5 @@ impl Lane {
     /// Say that this process will not write to its ring any more, so that the worker may remove it.
     fn close(&self) {
         self.current().close();
-    }
-}
-
-fn parse_sticky(key: &str) -> PyResult<StickyKey> {
-    let bad = || invalid("sticky_key", &format!("{key:?} is none of header:NAME, cookie:NAME, api_key"));
-    if key == "api_key" {
-        return Ok(StickyKey::ApiKey);
-    }
-    let (kind, name) = key.split_once(':').filter(|(_, name)| !name.is_empty()).ok_or_else(bad)?;
-    match kind {
-        "header" => Ok(StickyKey::Header(name.as_bytes().to_vec())),
-        "cookie" => Ok(StickyKey::Cookie(name.as_bytes().to_vec())),
-        _ => Err(bad()),
     }
 }

@@ -4,8 +4,10 @@
 
 use pyo3::prelude::*;
 
+mod anchored;
 mod convert;
 mod drain;
+mod inflate;
 mod lane;
 mod policy;
 mod samplers;
@@ -18,9 +20,9 @@ mod _core {
     use pyo3::types::PyTuple;
 
     #[pymodule_export]
-    use crate::drain::{Drainer, check_directory, lane_status, set_enabled};
+    use crate::drain::{Drainer, check_directory, lane_status, lane_times, set_enabled};
     #[pymodule_export]
-    use crate::lane::{Lane, Ticket};
+    use crate::lane::{Lane, Ticket, Timer};
     #[pymodule_export]
     use crate::samplers::{RateLimiter, RatioSampler, Reservoir, StickySampler, WeightedReservoir, request_hash};
     #[pymodule_export]
@@ -28,6 +30,8 @@ mod _core {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::anchored::register(module)?;
+        crate::inflate::register(module)?;
         crate::policy::register(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         let names = shadowlane_core::Reason::ALL.iter().map(|reason| reason.name());

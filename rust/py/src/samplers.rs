@@ -17,11 +17,12 @@ fn value_error(error: &shadowlane_core::Error) -> PyErr {
 
 /// RatioSampler(ratio, seed=None): takes exactly a share of what it is asked about, at unpredictable places.
 ///
-/// For every prefix of n calls the number taken and ratio * n differ by less than 2; one call of each 1/ratio consecutive
-/// ones is taken, each with the same probability (selection sampling, Knuth, TAOCP vol. 2, 3.4.2, algorithm S).
-/// `ratio`: a float in [0, 1]. `seed`: 64 bits; None is random. Safe to share between threads.
+/// For every prefix of n calls the number taken and ratio * n differ by less than 2, and each call is taken with
+/// probability ratio, whatever its place (Deville's systematic sampling; see Chauvet, "On a characterization of ordered
+/// pivotal sampling", Bernoulli 18(4), 2012). `ratio`: a float in [0, 1]. `seed`: 64 bits; None is random. Safe to share
+/// between threads.
 ///
-/// Raises ValueError for another ratio.
+/// Raises ValueError for another ratio, and for one between 0 and 2**-33.
 #[pyclass(frozen, module = "shadowlane.core")]
 pub struct RatioSampler {
     cell: RatioCell,
@@ -37,7 +38,7 @@ impl RatioSampler {
         Ok(Self { cell })
     }
 
-    /// Whether to take the next one.
+    /// Decide about the next one: True when it is taken. Never waits; O(1), one compare-and-swap.
     fn take(&self) -> bool {
         self.cell.take()
     }
@@ -47,19 +48,19 @@ impl RatioSampler {
         self.cell.set_ratio(ratio).map_err(|error| value_error(&error))
     }
 
-    /// The ratio, exact to 2**-33.
+    /// The ratio in force, a float in [0, 1], exact to 2**-33.
     #[getter]
     fn ratio(&self) -> f64 {
         self.cell.ratio()
     }
 
-    /// How many calls there were.
+    /// How many calls of take() there were.
     #[getter]
     fn eligible(&self) -> u64 {
         self.cell.eligible()
     }
 
-    /// How many were taken.
+    /// How many of them said True.
     #[getter]
     fn taken(&self) -> u64 {
         self.cell.taken()
@@ -69,7 +70,9 @@ impl RatioSampler {
 /// StickySampler(ratio, salt=b""): one key stays in or out, and raising the ratio keeps those already in.
 ///
 /// A key is in when XXH3-64 of salt and key is below ratio * 2**64. `ratio`: a float in [0, 1]. `salt`: bytes or str;
-/// equal salts give identical samples, different salts independent ones. Raises ValueError for another ratio.
+/// equal salts give identical samples, different salts independent ones. Stateless, so the same in every process.
+///
+/// Raises ValueError for another ratio.
 #[pyclass(frozen, module = "shadowlane.core")]
 pub struct StickySampler {
     ratio: f64,
@@ -88,7 +91,7 @@ impl StickySampler {
         Ok(Self { ratio, salt })
     }
 
-    /// Whether the key (bytes) is in the sample.
+    /// Whether the key (bytes, any length) is in the sample. The same key always gets the same answer.
     fn take(&self, key: &[u8]) -> bool {
         sticky_take(self.ratio, &self.salt, key)
     }
@@ -102,7 +105,11 @@ impl StickySampler {
 
 /// Reservoir(k, seed=None): a uniform sample of k items from a stream of unknown length.
 ///
-/// Algorithm L (Li, ACM TOMS 20(4), 1994): after n items each is kept with probability k/n. Raises ValueError for k = 0.
+/// After n items each is kept with probability min(1, k/n), whatever its place. `k`: how many to keep, at least 1.
+/// `seed`: 64 bits; None is random. Items are any objects; the reservoir holds references to those it keeps. Safe to
+/// share between threads. Algorithm L (Li, ACM Transactions on Mathematical Software 20(4), 1994).
+///
+/// Raises ValueError for k = 0.
 #[pyclass(frozen, module = "shadowlane.core")]
 pub struct Reservoir {
     inner: Mutex<CoreReservoir<Py<PyAny>>>,
@@ -122,13 +129,25 @@ impl Reservoir {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).offer(item)
     }
 
+    /// A new reservoir of both: a uniform sample of what the two were shown, of the smaller k. Both stay as they are.
+    ///
+    /// They must have been shown different items. Raises ValueError for a reservoir that is merged with itself.
+    fn merge(slf: &Bound<'_, Self>, other: &Bound<'_, Self>) -> PyResult<Self> {
+        let py = slf.py();
+        let [mine, theirs] = both(slf, other)?.map(|one| {
+            let inner = one.get().inner.lock().unwrap_or_else(PoisonError::into_inner);
+            inner.map(|item| item.clone_ref(py))
+        });
+        Ok(Self { inner: Mutex::new(mine.merge(theirs)) })
+    }
+
     /// What is kept, as a list in no particular order.
     fn items(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.items().iter().map(|item| item.clone_ref(py)).collect()
     }
 
-    /// How many items were shown.
+    /// How many items offer() was shown.
     #[getter]
     fn seen(&self) -> u64 {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).seen()
@@ -137,8 +156,11 @@ impl Reservoir {
 
 /// WeightedReservoir(k, seed=None): a weighted sample of k items without replacement.
 ///
-/// A-ExpJ (Efraimidis and Spirakis, Information Processing Letters 97(5), 2006). Raises ValueError for k = 0 and for a
-/// weight that is not finite and above 0.
+/// The sample is what k draws without replacement would give, each in proportion to the weights of those left. `k`: how
+/// many to keep, at least 1. `seed`: 64 bits; None is random. Safe to share between threads. Algorithm A-ExpJ
+/// (Efraimidis and Spirakis, Information Processing Letters 97(5), 2006).
+///
+/// Raises ValueError for k = 0; offer() does for a weight that is not finite and above 0.
 #[pyclass(frozen, module = "shadowlane.core")]
 pub struct WeightedReservoir {
     inner: Mutex<CoreWeighted<Py<PyAny>>>,
@@ -153,11 +175,24 @@ impl WeightedReservoir {
         Ok(Self { inner: Mutex::new(inner) })
     }
 
-    /// Show the next item with its weight. Returns what does not stay, or None.
+    /// Show the next item with its weight, a float. Returns what does not stay: this item, another one, or None.
+    /// Raises ValueError for a weight that is not finite and above 0.
     #[pyo3(signature = (item, weight=1.0))]
     fn offer(&self, item: Py<PyAny>, weight: f64) -> PyResult<Option<Py<PyAny>>> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.offer(item, weight).map_err(|error| value_error(&error))
+    }
+
+    /// A new reservoir of both: a weighted sample of what the two were shown, of the smaller k. Both stay as they are.
+    ///
+    /// They must have been shown different items. Raises ValueError for a reservoir that is merged with itself.
+    fn merge(slf: &Bound<'_, Self>, other: &Bound<'_, Self>) -> PyResult<Self> {
+        let py = slf.py();
+        let [mine, theirs] = both(slf, other)?.map(|one| {
+            let inner = one.get().inner.lock().unwrap_or_else(PoisonError::into_inner);
+            inner.map(|item| item.clone_ref(py))
+        });
+        Ok(Self { inner: Mutex::new(mine.merge(theirs)) })
     }
 
     /// What is kept, as a list in no particular order.
@@ -173,13 +208,32 @@ impl WeightedReservoir {
     }
 }
 
+fn both<'a, 'py, T>(one: &'a Bound<'py, T>, other: &'a Bound<'py, T>) -> PyResult<[&'a Bound<'py, T>; 2]> {
+    if one.as_any().is(other) {
+        return Err(invalid("other", "is the same reservoir: its items would count twice"));
+    }
+    Ok([one, other])
+}
+
 /// RateLimiter(rate, burst): at most rate * t + burst units in any window of t seconds.
 ///
-/// GCRA (ITU-T I.371, annex A) on CLOCK_MONOTONIC, one atomic word, no lock. `rate`: units a second, above 0. `burst`:
-/// units that may come at once, at least 1. Safe to share between threads. Raises ValueError for other values.
+/// GCRA (ITU-T I.371, annex A), one atomic word, no lock. `rate`: units a second, above 0 and at most 1e9. `burst`: units
+/// that may come at once, at least 1. Every method takes `now`: seconds, 0 or more, of any clock that does not go back;
+/// None is CLOCK_MONOTONIC, which stands still during suspend. One limiter must be asked by one clock. Safe to share
+/// between threads. Raises ValueError for other values.
 #[pyclass(frozen, module = "shadowlane.core")]
 pub struct RateLimiter {
     cell: GcraCell,
+}
+
+/// Seconds to ns; the monotonic clock when there are none.
+fn clock(now: Option<f64>) -> PyResult<u64> {
+    match now {
+        None => Ok(monotonic_ns()),
+        // Below 2^63 ns, so that sums stay far from overflow.
+        Some(seconds) if (0.0..9.2e9).contains(&seconds) => Ok((seconds * 1e9) as u64),
+        Some(seconds) => Err(invalid("now", &format!("{seconds} is not from 0 to 9.2e9 seconds"))),
+    }
 }
 
 #[pymethods]
@@ -191,21 +245,61 @@ impl RateLimiter {
         Ok(Self { cell })
     }
 
-    /// Take n units now, or none; never waits.
-    #[pyo3(signature = (n=1))]
-    fn try_acquire(&self, n: u32) -> bool {
-        self.cell.try_acquire_n_at(n, monotonic_ns())
+    /// Take `weight` units now, or none; never waits. Raises ValueError for a weight of 0 or above the burst, which
+    /// could never pass.
+    #[pyo3(signature = (weight=1, now=None))]
+    fn try_acquire(&self, weight: u32, now: Option<f64>) -> PyResult<bool> {
+        self.checked(weight)?;
+        Ok(self.cell.try_acquire_n_at(weight, clock(now)?))
     }
 
-    /// Change the rate; what was given out stays given out. Raises ValueError unless above 0.
-    fn set_rate(&self, rate: f64) -> PyResult<()> {
-        self.cell.set_rate(rate).map_err(|error| value_error(&error))
+    /// Seconds until `weight` units could be taken, 0.0 when they could be now. Raises ValueError as `try_acquire`.
+    #[pyo3(signature = (weight=1, now=None))]
+    fn wait_s(&self, weight: u32, now: Option<f64>) -> PyResult<f64> {
+        self.checked(weight)?;
+        Ok(self.cell.wait_ns_at(weight, clock(now)?).map_or(f64::INFINITY, |wait| wait as f64 / 1e9))
     }
 
-    /// Units that could be taken at once now.
+    /// Change the rate; what was given out stays given out, unit by unit. Raises ValueError unless above 0.
+    #[pyo3(signature = (rate, now=None))]
+    fn set_rate(&self, rate: f64, now: Option<f64>) -> PyResult<()> {
+        let fixed = now.map(|now| clock(Some(now))).transpose()?;
+        let read = || fixed.unwrap_or_else(monotonic_ns);
+        self.cell.change(rate, self.cell.burst(), read).map_err(|error| value_error(&error))
+    }
+
+    /// Units that could be taken at once.
+    #[pyo3(signature = (now=None))]
+    fn available_at(&self, now: Option<f64>) -> PyResult<f64> {
+        Ok(self.cell.available_at(clock(now)?))
+    }
+
+    /// Units that could be taken at once now, a float between 0 and burst.
     #[getter]
     fn available(&self) -> f64 {
         self.cell.available_at(monotonic_ns())
+    }
+
+    /// Units a second.
+    #[getter]
+    fn rate(&self) -> f64 {
+        self.cell.rate()
+    }
+
+    /// Units that may come at once.
+    #[getter]
+    fn burst(&self) -> u32 {
+        self.cell.burst()
+    }
+}
+
+impl RateLimiter {
+    fn checked(&self, weight: u32) -> PyResult<()> {
+        if weight == 0 || weight > self.cell.burst() {
+            let why = format!("{weight} is not from 1 to the burst, {}", self.cell.burst());
+            return Err(invalid("weight", &why));
+        }
+        Ok(())
     }
 }
 
@@ -214,8 +308,10 @@ impl RateLimiter {
 ///
 /// XXH3-128 over a canonical form: upper-case method, path normalised as in RFC 3986 section 6.2.2, sorted query, content
 /// type without parameters, accept, accept-language, and the body: JSON in its RFC 8785 form, anything else as it is.
-/// `headers`: (name, value) pairs of bytes. `ignore`: JSON pointers (RFC 6901), or names of fields at the top, to leave
-/// out.
+/// `method`: str. `target`: path and query, str or bytes. `headers`: (name, value) pairs of bytes. `body`: bytes.
+/// `ignore`: JSON pointers (RFC 6901), or names of fields at the top, to leave out.
+///
+/// Raises TypeError for arguments of other types; every value of these types has a hash.
 #[pyfunction]
 #[pyo3(signature = (method, target, headers, body, ignore=Vec::new()))]
 pub fn request_hash(

@@ -33,13 +33,15 @@ def good() -> Evidence:
         admitted=N + 10,
         accounting_holds=True,
         accounting="seen = mirrored",
+        flips=np.zeros(N, dtype=bool),
+        prod_flips=np.zeros(N, dtype=bool),
     )
 
 
 def first(n: int) -> dict[str, Any]:
     """Only the first ``n`` of everything."""
     some = good()
-    names = ("errors", "delta_s", "chaotic", "prod_ns", "shadow_ns")
+    names = ("errors", "delta_s", "chaotic", "prod_ns", "shadow_ns", "flips", "prod_flips")
     return {name: getattr(some, name)[:n] for name in names}
 
 
@@ -54,7 +56,7 @@ def rule(evidence: Evidence, name: str) -> Rule:
 def test_good_evidence_graduates() -> None:
     verdict = evaluate(GATE, good())
     assert verdict.decision == "GRADUATE"
-    assert [some.ok for some in verdict.rules] == [True] * 9
+    assert [some.ok for some in verdict.rules] == [True] * 10
     assert verdict.summary == "every rule is met"
     assert all(some.evidence for some in verdict.rules)
 
@@ -66,6 +68,8 @@ def test_good_evidence_graduates() -> None:
         ("mean ΔS", {"floor_delta_s": np.array([])}),
         ("mean ΔS", {"delta_s": np.full(40, 0.40)}),
         ("λ", {"chaotic": np.zeros(0, dtype=bool)}),
+        ("λ flips", {"flips": np.zeros(0, dtype=bool), "prod_flips": np.zeros(0, dtype=bool)}),
+        ("λ flips", {"floor_flips": np.zeros(0, dtype=bool)}),
         ("P95 latency", {"prod_ns": np.array([]), "shadow_ns": np.array([])}),
         ("P95 latency", {"prod_ns": good().prod_ns[:300], "shadow_ns": good().shadow_ns[:300]}),
         ("shadow errors", {"errors": np.zeros(0, dtype=bool)}),
@@ -96,6 +100,8 @@ def test_what_is_not_known_holds(name: str, change: dict[str, Any]) -> None:
     [
         ("mean ΔS", {"delta_s": np.clip(np.random.default_rng(1).normal(0.6, 0.1, N), 0, 2)}),
         ("λ", {"chaotic": share(0.02)}),
+        ("λ flips", {"flips": share(0.02)}),
+        ("λ flips", {"flips": share(0.2), "floor_flips": share(0.02)}),
         ("P95 latency", {"shadow_ns": 1.2 * good().prod_ns}),
         ("shadow errors", {"errors": share(0.05)}),
     ],
@@ -114,6 +120,8 @@ def test_what_the_shadow_surely_fails_is_rejected(name: str, change: dict[str, A
     [
         ("mean ΔS", {"delta_s": np.full(30, 0.5)}),
         ("λ", {"chaotic": np.arange(N) == 7}),
+        ("λ flips", {"flips": np.arange(N) == 7}),
+        ("λ flips", {"flips": share(0.02), "floor_flips": share(0.02)}),
         ("P95 latency", {"prod_ns": good().prod_ns[:200], "shadow_ns": 1.05 * good().prod_ns[:200]}),
         ("shadow errors", {"errors": np.arange(120) % 60 == 7}),
         ("prod errors", {"prod_failed": N // 10}),
@@ -144,6 +152,22 @@ def test_chaos_that_prod_has_too_does_not_reject() -> None:
     assert rule(worse, "λ").beyond
 
 
+def test_a_question_on_which_prod_flips_too_is_no_fault_of_the_shadow() -> None:
+    both = replace(good(), flips=share(0.1), prod_flips=share(0.1))
+    assert rule(both, "λ flips").ok is True
+    assert "more where prod's do" in rule(both, "λ flips").evidence
+
+
+def test_a_tolerance_of_flips_is_met_by_a_bound_not_by_an_estimate() -> None:
+    lenient = GateConfig(flip_rate=0.05)
+    some = replace(good(), flips=share(0.02))
+    assert next(one for one in evaluate(lenient, some).rules if one.name == "λ flips").ok is True
+    few = replace(some, flips=share(0.02)[:200], prod_flips=np.zeros(200, dtype=bool))
+    assert next(one for one in evaluate(lenient, few).rules if one.name == "λ flips").ok is None
+    control = replace(good(), flips=share(0.3), floor_flips=share(0.28))
+    assert next(one for one in evaluate(lenient, control).rules if one.name == "λ flips").ok is True
+
+
 def test_one_fault_is_enough_to_reject_whatever_else_is_unknown() -> None:
     evidence = replace(good(), errors=share(0.2), accounting_holds=None, sampling=None)
     assert evaluate(GATE, evidence).decision == "REJECT"
@@ -162,7 +186,7 @@ def test_no_evidence_at_all_holds() -> None:
     )
     verdict = evaluate(GATE, nothing)
     assert verdict.decision == "HOLD"
-    assert [some.ok for some in verdict.rules] == [None] * 9
+    assert [some.ok for some in verdict.rules] == [None] * 10
 
 
 @pytest.mark.parametrize("hours", [0.5, 1, 6, 24, 48])

@@ -10,11 +10,13 @@ import numpy as np
 
 from shadowlane.config import Config
 from shadowlane.store import open_store
-from shadowlane.types import Copy, Outcome, Pair, Scores
+from shadowlane.types import Copy, GroupReading, Outcome, Pair, Scores
 
 NOW_NS = 1_760_000_000 * 10**9
 HOUR_NS = 3600 * 10**9
 EMBEDDER = "wordllama/l2_256"
+UNGROUPED = (None, None, "", "", 0, 0, "", 0, "")
+"""The end of a row of score columns: no group, no structure, no judge."""
 
 QUESTIONS = (
     (
@@ -104,6 +106,9 @@ def _pair(
             citation_match=1.0 if delta < 0.4 else 0.5,
             index_agrees=True,
             state="convergent" if delta < 0.4 else "recursive",
+            group=GroupReading(
+                number=i % len(QUESTIONS), seen=1 + i // len(QUESTIONS), prod="convergent", shadow="convergent"
+            ),
         ),
         prod_text=prod_text,
         shadow_text=shadow_text,

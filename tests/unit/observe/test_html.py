@@ -16,14 +16,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowlane.observe.html import _marked, render_page
+from shadowlane.observe.html import render_page
+from shadowlane.observe.page import marked
 from shadowlane.observe.report import build_report
 from shadowlane.observe.stats import delta_blocks, latency
 from shadowlane.observe.svg import histogram, latency_curves
 from shadowlane.store import open_store
 from shadowlane.store.rows import score_columns
 
-from .lanes import NOW_NS, config_at, make_pairs, make_status, save
+from .lanes import NOW_NS, UNGROUPED, config_at, make_pairs, make_status, save
 
 EVIL = "</div><script>alert(1)</script><img src=x onerror='alert(2)'>\"&amp;\x1b[31m\x00\u202e"
 TARGETS = {"stable": 0.4, "critical": 0.6, "mean_delta_s": 0.45}
@@ -137,20 +138,20 @@ _texts = st.lists(st.sampled_from(["a", "b", " ", "\n", "<", "&", ".", "word", "
 
 @given(_texts, _texts)
 def test_marking_changes_no_text(prod: str, shadow: str) -> None:
-    for text, marked in zip((prod, shadow), _marked(prod, shadow), strict=True):
-        assert "".join(read(f"<p>{marked}</p>").text) == text
-        assert (prod == shadow) <= ("<mark>" not in marked)
+    for text, shown in zip((prod, shadow), marked(prod, shadow), strict=True):
+        assert "".join(read(f"<p>{shown}</p>").text) == text
+        assert (prod == shadow) <= ("<mark>" not in shown)
 
 
-def test_only_the_words_of_one_side_are_marked() -> None:
-    prod, shadow = _marked("It costs 0.50 € an hour.", "It costs two coins an hour.")
+def test_only_the_words_of_one_side_aremarked() -> None:
+    prod, shadow = marked("It costs 0.50 € an hour.", "It costs two coins an hour.")
     assert prod == "It costs <mark>0.50 €</mark> an hour."
     assert shadow == "It costs <mark>two coins</mark> an hour."
 
 
 @pytest.mark.parametrize("values", [[0.0], [0.45], [2.0], [0.0, 2.0], [0.3] * 100_000])
 def test_any_histogram_is_well_formed(values: list[float]) -> None:
-    row = (0, 0.0, None, 0, None, None, "", "", 200, 200, 1, 1, 1, 1, "one")
+    row = (0, 0.0, None, 0, None, None, "", "", 200, 200, 1, 1, 1, 1, "one", *UNGROUPED)
     columns = msgspec.structs.replace(score_columns([row] * len(values)), delta_s=np.array(values))
     (block,) = delta_blocks(columns)
     drawing = ElementTree.fromstring(histogram(block, TARGETS))
@@ -163,7 +164,7 @@ def test_any_histogram_is_well_formed(values: list[float]) -> None:
     st.lists(st.tuples(st.integers(1, 10**13), st.integers(1, 10**13)), min_size=1, max_size=20),
 )
 def test_any_latencies_are_drawn_inside_the_figure(times: list[tuple[int, int]]) -> None:
-    rows = [(0, None, None, 0, None, None, "", "", 200, 200, 1, a, 1, b, "") for a, b in times]
+    rows = [(0, None, None, 0, None, None, "", "", 200, 200, 1, a, 1, b, "", *UNGROUPED) for a, b in times]
     data = latency(score_columns(rows))
     assert data is not None
     drawing = ElementTree.fromstring(latency_curves(data))

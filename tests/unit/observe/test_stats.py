@@ -14,12 +14,14 @@ from shadowlane.observe import stats
 from shadowlane.store import ScoreColumns
 from shadowlane.store.rows import score_columns
 
+from .lanes import UNGROUPED
+
 MS = 10**6
 
 
 def columns(n: int, **given_columns: Any) -> ScoreColumns:
     """``n`` answered, scored rows; columns given by name replace the defaults."""
-    row = (0, 0.2, None, 0, 1.0, 1, "convergent", "", 200, 200, 5 * MS, 10 * MS, 5 * MS, 10 * MS, "one")
+    row = (0, 0.2, None, 0, 1.0, 1, "convergent", "", 200, 200, 5 * MS, 10 * MS, 5 * MS, 10 * MS, "one", *UNGROUPED)
     base = score_columns([row] * n)
     return msgspec.structs.replace(base, **{name: np.array(values) for name, values in given_columns.items()})
 
@@ -45,9 +47,11 @@ def test_pairs_without_a_score_are_left_out() -> None:
 
 def test_drift_is_shown_above_the_floor_of_the_same_embedder() -> None:
     two = columns(2, delta_s=[0.5, 0.5], embedder=["one", "two"])
-    by_name = {block["embedder"]: block for block in stats.delta_blocks(two, {"one": 0.2})}
-    assert by_name["one"]["above_floor"] == pytest.approx(0.3)
-    assert by_name["two"]["above_floor"] is None
+    by_name = {block["embedder"]: block for block in stats.delta_blocks(two, columns(3, delta_s=[0.1, 0.2, 0.3]))}
+    one = by_name["one"]
+    assert (one["floor"], one["floor_n"], one["above_floor"]) == (pytest.approx(0.2), 3, pytest.approx(0.3))
+    assert one["above_floor_interval"][0] < 0.3 < one["above_floor_interval"][1]
+    assert (by_name["two"]["above_floor"], by_name["two"]["above_floor_interval"]) == (None, None)
 
 
 @given(st.lists(st.floats(0, 2) | st.just(float("nan")), max_size=60))

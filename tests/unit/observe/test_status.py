@@ -90,7 +90,7 @@ def test_before_any_worker_all_is_in_flight(config: Config, lane: Lane) -> None:
     assert status["shadows"]["candidate"]["in_flight"] == 20
     assert status["accounting"]["holds"]
     assert status["accounting"]["known"]
-    assert status["sampler"] == {"ratio": 0.5, "eligible": 40, "taken": 20}
+    assert status["sampler"] == {"choice": "ratio", "ratio": 0.5, "eligible": 40, "taken": 20}
 
 
 def test_stored_rows_are_answered_or_failed(config: Config, lane: Lane) -> None:

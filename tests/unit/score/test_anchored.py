@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 
 from shadowlane.errors import ScoreError
 from shadowlane.score.anchored import anchor, anchored_delta_s, explain_pair
-from shadowlane.score.anchored.lexicon import OPPOSITES, stem
-from shadowlane.score.anchored.quantities import agrees, parse_date, parse_number
 from shadowlane.score.embed import load_embedder
 
 FLIPPED = [
@@ -178,59 +176,45 @@ def test_explain_pair() -> None:
     assert explain_pair("a b", "a b", load_embedder("lexical")).embedder.startswith("lexical")
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ("2024-03-05", "March 5, 2024", True),
-        ("5 March 2024", "March 5th", True),
-        ("03/05/2024", "5 March 2024", True),
-        ("03/05/2024", "March 5, 2024", True),
-        ("13/05/2024", "May 13, 2024", True),
-        ("2024-03-05", "2024-03-06", False),
-        ("March 2024", "March 5, 2024", True),
-        ("March 2024", "April 2024", False),
-        ("3 pm", "15:00", True),
-        ("12 am", "0:00", True),
-        ("3:30 p.m.", "15:31", False),
-    ],
-)
+DATES = [
+    ("2024-03-05", "March 5, 2024", True),
+    ("5 March 2024", "March 5th", True),
+    ("03/05/2024", "5 March 2024", True),
+    ("03/05/2024", "March 5, 2024", True),
+    ("13/05/2024", "May 13, 2024", True),
+    ("2024-03-05", "2024-03-06", False),
+    ("March 2024", "March 5, 2024", True),
+    ("March 2024", "April 2024", False),
+    ("3 pm", "15:00", True),
+    ("12 am", "0:00", True),
+    ("3:30 p.m.", "15:31", False),
+    ("13/13/2024", "14/14/2024", False),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "same"), DATES, ids=[f"{one} | {other}" for one, other, _ in DATES])
 def test_dates_and_times(one: str, other: str, same: bool) -> None:
-    left, right = parse_date(one), parse_date(other)
-    assert left is not None
-    assert right is not None
-    assert agrees(left, right) is agrees(right, left) is same
+    for left, right in ((one, other), (other, one)):
+        assert (
+            anchor(f"The office opens on {left} again.", f"The office opens on {right} again.", 0.1).fact_flip
+            is not same
+        )
 
 
-@pytest.mark.parametrize("text", ["13/13/2024", "2024-13-05", "99:99", "hello", "5"])
-def test_what_is_no_date(text: str) -> None:
-    assert parse_date(text) is None
+def test_half_a_surrogate_pair_is_one_character() -> None:
+    found = anchor("\ud83d The fee is $20.", "\ud83d The fee is $30.", 0.1)
+    assert [(item.text_a, item.text_b) for item in found.evidence] == [("$20", "$30")]
 
 
-def test_numbers() -> None:
-    assert parse_number("1,200.50") == (1200.5, 0.005)
-    assert parse_number("-3") == (-3.0, 0.0)
-    assert parse_number("three") is None
+def test_spans_count_characters() -> None:
+    found = anchor(
+        "Ärger: die Gebühr — the fee — is $20 as we said.", "Ärger: die Gebühr — the fee — is $30 as we said.", 0.1
+    )
+    assert [(item.text_a, item.text_b) for item in found.evidence] == [("$20", "$30")]
 
 
-def test_the_lexicon_is_symmetric_and_excludes_no_word_from_itself() -> None:
-    for word, others in OPPOSITES.items():
-        assert word not in others
-        assert all(word in OPPOSITES[other] for other in others)
-
-
-@pytest.mark.parametrize(
-    ("forms", "base"),
-    [
-        ("running runs ran", "run"),
-        ("declined declining declines decline", "decline"),
-        ("cities city", "city"),
-        ("hoping hoped hopes hope", "hope"),
-        ("hopping hopped hops hop", "hop"),
-        ("carried carries carry", "carry"),
-        ("slices slicing sliced slice", "slice"),
-        ("women woman", "woman"),
-        ("quickly quick", "quick"),
-    ],
-)
-def test_stems(forms: str, base: str) -> None:
-    assert {stem(form) for form in forms.split()} == {stem(base)}
+def test_what_lies_beyond_the_bound_is_not_read_and_that_is_said() -> None:
+    head = "The shop is open today. " * 3000
+    found = anchor(head + "The fee is $20.", head + "The fee is $30.", 0.1)
+    assert not found.fact_flip
+    assert "64 KiB" in found.note

@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -95,17 +96,31 @@ def test_text_by_its_charset() -> None:
 def test_what_holds_no_text_says_so() -> None:
     assert extract_answer("", b"").note == "the body is empty"
     assert extract_answer("image/png", b"\x89PNG\r\n\x1a\n" + bytes(40)).note == "48 bytes of image/png hold no text"
-    assert "zstd" in extract_answer(JSON, b"\x28\xb5\x2f\xfd" + bytes(9)).note
 
 
-def test_gzip_is_undone_within_bounds() -> None:
+SQUEEZED = {  # as the brotli package and the zstd command write them
+    "br": "0b18807b2263686f69636573223a205b7b226d657373616765223a207b22636f6e74656e74223a202268c3a96c6c6f227d7d5d7d03",
+    "zstd": "28b52ffd24318901007b2263686f69636573223a205b7b226d657373616765223a207b22636f6e74656e74223a202268c3a96c6c6f22"
+    "7d7d5d7d54dbc574",
+}
+
+
+def test_compressed_bodies_are_undone() -> None:
     body = js(openai_chat({"content": "Cold."}))
     assert extract_answer(JSON, gzip.compress(body)).text == "Cold."
-    assert "damaged" in extract_answer(JSON, b"\x1f\x8b" + bytes(20)).note
+    assert extract_answer(JSON, zlib.compress(body)).text == "Cold."
+    for coding, data in SQUEEZED.items():
+        answer = extract_answer(JSON, bytes.fromhex(data))
+        assert (answer.text, answer.note) == ("héllo", ""), coding
+
+
+def test_what_is_inflated_stays_within_bounds() -> None:
+    assert "gzip body is damaged" in extract_answer(JSON, b"\x1f\x8b" + bytes(20)).note
+    assert "zstd body is damaged" in extract_answer(JSON, b"\x28\xb5\x2f\xfd" + bytes(9)).note
     bomb = gzip.compress(b" " * (MAX_INFLATED + 1_000))
     assert f"longer than {MAX_INFLATED} bytes" in extract_answer("text/plain", bomb).note
     cut = gzip.compress(bytes(range(97, 123)) * 40)[:-9]
-    assert "cut" in extract_answer("text/plain", cut).note
+    assert "gzip body is cut" in extract_answer("text/plain", cut).note
 
 
 ROWS = [[1.0, -2.5], [0.0, 3.0]]

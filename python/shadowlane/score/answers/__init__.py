@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import codecs
 import re
-import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ... import _core
 from ...types import Answer
 from . import vectors
 from .bedrock import named_event
@@ -28,9 +28,8 @@ from .sse import looks_like_sse, parse_sse
 __all__ = ["MAX_INFLATED", "extract_answer", "extract_vectors"]
 
 MAX_INFLATED = 16 * 1024 * 1024
-"""A gzip body is inflated to this many bytes at most; what is longer is cut, and noted."""
+"""A compressed body is inflated to this many bytes at most; what is longer is cut, and noted."""
 
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
 _WIDE_MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -81,10 +80,6 @@ def _read(content_type: str, body: bytes, text_pointer: str, citations_pointer: 
     if not body.strip():
         draft.kind = "empty"
         draft.note("the body is empty")
-        return draft
-    if body.startswith(_ZSTD):
-        draft.kind = "compressed"
-        draft.note("the body is still compressed with zstd: undo the content encoding before extraction")
         return draft
     pointers = _Pointers(text_pointer, citations_pointer)
     if looks_like_eventstream(body):
@@ -137,16 +132,17 @@ def _pointed_text(target: Any) -> str:
 
 
 def _inflate(body: bytes) -> tuple[bytes, str]:
-    if not body.startswith(_GZIP):
+    """The body without its compression (gzip, deflate, br, zstd: its bytes tell), and what is missing of it."""
+    found = _core.inflate(body, MAX_INFLATED)
+    if found is None:
         return body, ""
-    inflater = zlib.decompressobj(wbits=31)
-    try:
-        data = inflater.decompress(body, MAX_INFLATED)
-    except zlib.error as error:
-        return b"", f"the gzip body is damaged: {error}"
-    if inflater.unconsumed_tail:
-        return data, f"the gzip body is longer than {MAX_INFLATED} bytes: the rest is left out"
-    return data, "" if inflater.eof else "the gzip body is cut"
+    data, coding, state = found
+    return data, {
+        "whole": "",
+        "cut": f"the {coding} body is cut",
+        "longer": f"the {coding} body is longer than {MAX_INFLATED} bytes: the rest is left out",
+        "damaged": f"the {coding} body is damaged",
+    }[state]
 
 
 def _read_eventstream(body: bytes, draft: Draft, pointers: _Pointers) -> None:

@@ -1,9 +1,21 @@
 //! The consumer's side: drain in order, acknowledge in any order, move the head over the acknowledged prefix.
+//!
+//! Invariant: no word of the shared memory is trusted. Places and lengths are computed from cursors that make sense
+//! and from words that fit; what does not is counted as damage and passed over, or ends the reading of this ring.
 
 use std::collections::VecDeque;
+use std::sync::atomic::compiler_fence;
 
+use super::memory::possible;
 use super::{CLAIMED, COMMITTED, LENGTH, Memory, PADDING, WORD, record_size};
 use crate::sync::{Ordering, load_to_store};
+
+/// How often [`Consumer::next`] looks at a word that makes no sense, in the ring of a live process, before it goes on
+/// behind it: claims that are being written behind the damage are whole by then, unless their process was stopped.
+pub const PATIENCE: u32 = 32;
+
+/// A copy of a record larger than this is not kept to be used again.
+const KEEP_BYTES: usize = 4 * 1024 * 1024;
 
 /// What [`Consumer::next`] found.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,6 +26,8 @@ pub enum Step<R> {
     Empty,
     /// A record is claimed and not committed: its producer is still writing, or dead.
     Blocked,
+    /// Something wrote over the cursors: nothing can be read from this ring any more.
+    Broken,
 }
 
 /// A record that was drained.
@@ -43,20 +57,32 @@ struct Entry {
 /// The one consumer of a ring. Whoever makes it guarantees that there is no other (the lane's worker lock does).
 pub struct Consumer<M: Memory> {
     memory: M,
+    /// What this consumer last stored to the shared `head`, which is not read again.
+    head: u64,
     drained: u64,
     open: VecDeque<Entry>,
+    scratch: Vec<u8>,
+    /// Where a word made no sense, and how often it was looked at since.
+    damage: (u64, u32),
+    broken: bool,
 }
 
 impl<M: Memory> Consumer<M> {
     /// Take over a ring: complete what a killed predecessor had begun, and start at the first record that is not
     /// acknowledged.
     pub fn new(memory: M) -> Self {
-        let mut consumer = Self { memory, drained: 0, open: VecDeque::new() };
-        let clear_to = consumer.memory.cursors().journal.clear_to.load(Ordering::Acquire);
-        if clear_to > consumer.head() {
-            consumer.clear();
+        let cursors = memory.cursors();
+        let head = load_to_store(&cursors.head.0, Ordering::Acquire);
+        let clear_to = cursors.journal.clear_to.load(Ordering::Acquire);
+        let tail = cursors.tail.0.load(Ordering::Acquire);
+        let capacity = memory.capacity();
+        let broken = !possible(head, tail, capacity) || (clear_to > head && !possible(clear_to, tail, capacity));
+        let mut consumer =
+            Self { memory, head, drained: head, open: VecDeque::new(), scratch: Vec::new(), damage: (0, 0), broken };
+        if !broken && clear_to > head {
+            consumer.clear(clear_to);
+            consumer.drained = clear_to;
         }
-        consumer.drained = consumer.head();
         consumer
     }
 
@@ -65,23 +91,27 @@ impl<M: Memory> Consumer<M> {
         &self.memory
     }
 
-    /// Read the next record. `read` sees the payload and says what it is worth; `None` means that it is damaged: it
-    /// is counted, passed over, and the search goes on.
+    /// Read the next record. `read` sees a copy of the payload and says what it is worth; `None` means that it is
+    /// damaged: it is counted, passed over, and the search goes on.
     ///
     /// `producer_is_dead`: then a claimed record will never be committed, and is passed over.
     pub fn next<R>(&mut self, producer_is_dead: bool, mut read: impl FnMut(&[u8]) -> Option<R>) -> Step<R> {
         let tail = self.tail();
         let capacity = self.memory.capacity();
+        if self.broken || tail < self.drained || !possible(self.head, tail, capacity) {
+            self.broken = true;
+            return Step::Broken;
+        }
         while self.drained < tail {
             let at = self.drained & (capacity - 1);
             // Acquire pairs with the producer's commit: the payload is complete when the word says so.
             let word = self.memory.word(at).load(Ordering::Acquire);
             let length = word & LENGTH;
             let room = (capacity - at).min(tail - self.drained);
+            let fits = length >= WORD && record_size(length - WORD) <= room;
             match word & !LENGTH {
-                COMMITTED if length >= WORD && record_size(length - WORD) <= room => {
-                    // SAFETY: in bounds by the check above; the producer is done with it and we have not cleared it.
-                    let value = unsafe { self.memory.bytes(at + WORD, length - WORD, &mut read) };
+                COMMITTED if fits => {
+                    let value = self.look_at(at, length, &mut read);
                     let seq = self.drained;
                     let kind = if value.is_some() { Kind::Record } else { Kind::Corrupt };
                     self.pass(record_size(length - WORD), kind);
@@ -92,16 +122,46 @@ impl<M: Memory> Consumer<M> {
                 PADDING if length >= WORD && length.is_multiple_of(WORD) && length <= room => {
                     self.pass(length, Kind::Skipped);
                 }
-                0 | CLAIMED if !producer_is_dead => return Step::Blocked,
-                CLAIMED if length >= WORD && record_size(length - WORD) <= room => {
+                CLAIMED if fits => {
+                    if !producer_is_dead {
+                        return Step::Blocked;
+                    }
                     self.pass(record_size(length - WORD), Kind::Skipped);
                 }
-                // Killed between claiming and marking: zeros up to the next record's word.
-                0 if length == 0 => self.pass(WORD, Kind::Skipped),
-                _ => self.resynchronise(tail, &mut read),
+                0 if length == 0 => {
+                    if !producer_is_dead {
+                        return Step::Blocked;
+                    }
+                    // Killed between claiming and marking: zeros up to the next record's word.
+                    self.pass(WORD, Kind::Skipped);
+                }
+                _ => {
+                    if !producer_is_dead && self.is_patient() {
+                        return Step::Blocked;
+                    }
+                    self.resynchronise(tail, &mut read);
+                }
             }
         }
         Step::Empty
+    }
+
+    /// The payload of a record of that word length, as `read` takes it.
+    fn look_at<R>(&mut self, at: u64, length: u64, read: &mut impl FnMut(&[u8]) -> Option<R>) -> Option<R> {
+        self.memory.copy_out(at + WORD, length - WORD, &mut self.scratch);
+        let value = read(&self.scratch);
+        if self.scratch.capacity() > KEEP_BYTES {
+            self.scratch = Vec::new();
+        }
+        value
+    }
+
+    fn is_patient(&mut self) -> bool {
+        if self.damage.0 != self.drained {
+            self.damage = (self.drained, 0);
+        }
+        self.damage.1 += 1;
+        self.damage.1 <= PATIENCE
     }
 
     /// The word makes no sense: something wrote over it. Go on at the next place where a whole record can be read.
@@ -113,13 +173,10 @@ impl<M: Memory> Consumer<M> {
             let word = self.memory.word(at).load(Ordering::Acquire);
             let length = word & LENGTH;
             let room = (capacity - at).min(tail - next);
-            if word & !LENGTH == COMMITTED && length >= WORD && record_size(length - WORD) <= room {
-                // SAFETY: in bounds; a word that is not a record's only makes `read` refuse what it is shown. A
-                // producer that still writes into its own claim there makes `read` see changing bytes, which it
-                // must bear: it checks a checksum over what it copied.
-                if unsafe { self.memory.bytes(at + WORD, length - WORD, &mut *read) }.is_some() {
-                    break;
-                }
+            // A word that is not a record's only makes `read` refuse the copy that it is shown.
+            let fits = length >= WORD && record_size(length - WORD) <= room;
+            if word & !LENGTH == COMMITTED && fits && self.look_at(at, length, read).is_some() {
+                break;
             }
             next += WORD;
         }
@@ -157,58 +214,73 @@ impl<M: Memory> Consumer<M> {
     /// Give the acknowledged prefix back to the producers. Returns whether the head moved.
     pub fn release(&mut self) -> bool {
         let journal = &self.memory.cursors().journal;
-        let mut clear_to = self.head();
+        let mut clear_to = self.head;
         let mut acked = journal.acked.load(Ordering::Relaxed);
         let mut corrupt = journal.corrupt.load(Ordering::Relaxed);
         while let Some(entry) = self.open.front().filter(|entry| entry.acked) {
             clear_to = entry.end;
             match entry.kind {
-                Kind::Record => acked += 1,
-                Kind::Corrupt => corrupt += 1,
+                Kind::Record => acked = acked.wrapping_add(1),
+                Kind::Corrupt => corrupt = corrupt.wrapping_add(1),
                 Kind::Skipped => {}
             }
             self.open.pop_front();
         }
-        if clear_to == self.head() {
+        if clear_to == self.head {
             return false;
         }
         journal.acked_to.store(acked, Ordering::Relaxed);
         journal.corrupt_to.store(corrupt, Ordering::Relaxed);
         // From this store on, a successor completes the release; before it, a successor drains these records again.
         journal.clear_to.store(clear_to, Ordering::Release);
-        self.clear();
+        // Nothing is zeroed before the journal says so. A release store keeps only what is before it in its place.
+        compiler_fence(std::sync::atomic::Ordering::SeqCst);
+        self.clear(clear_to);
         true
     }
 
     /// Carry out the journal. Every step may be repeated.
-    fn clear(&mut self) {
+    fn clear(&mut self, to: u64) {
         let capacity = self.memory.capacity();
         let cursors = self.memory.cursors();
-        let (from, to) = (self.head(), cursors.journal.clear_to.load(Ordering::Acquire));
-        let at = from & (capacity - 1);
-        let first = (to - from).min(capacity - at);
-        // SAFETY: `[head, clear_to)` belongs to the consumer until `head` is stored below; both parts are in bounds.
+        let at = self.head & (capacity - 1);
+        let size = to - self.head;
+        let first = size.min(capacity - at);
+        // SAFETY: `[head, to)` belongs to the consumer until `head` is stored below. It is no larger than the region:
+        // `to` is at most `drained`, or was checked against the cursors when this consumer was made.
         unsafe {
             self.memory.zero(at, first);
-            self.memory.zero(0, to - from - first);
+            self.memory.zero(0, size - first);
         }
         let journal = &cursors.journal;
         journal.acked.store(journal.acked_to.load(Ordering::Relaxed), Ordering::Relaxed);
         journal.corrupt.store(journal.corrupt_to.load(Ordering::Relaxed), Ordering::Relaxed);
         cursors.head.0.store(to, Ordering::Release);
-    }
-
-    fn head(&self) -> u64 {
-        load_to_store(&self.memory.cursors().head.0, Ordering::Acquire)
+        self.head = to;
     }
 
     fn tail(&self) -> u64 {
         self.memory.cursors().tail.0.load(Ordering::Acquire)
     }
 
-    /// Everything that was claimed is drained and acknowledged.
+    /// Everything that was claimed is drained and acknowledged. Of a broken ring: everything that could be drained.
     pub fn is_empty(&self) -> bool {
-        self.head() == self.tail()
+        if self.broken { self.unacknowledged() == 0 } else { self.head == self.tail() }
+    }
+
+    /// Something wrote over the cursors, and nothing more is read from this ring.
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Set how many frames are lost to damage, when the ring is empty: `mirrored` is how many were committed, read
+    /// before this call. What was passed over as one piece of damage may have been several frames, or none.
+    pub fn settle(&mut self, mirrored: u64) {
+        let journal = &self.memory.cursors().journal;
+        let lost = mirrored.saturating_sub(journal.acked.load(Ordering::Relaxed));
+        if !self.broken && self.is_empty() && lost != journal.corrupt.load(Ordering::Relaxed) {
+            journal.corrupt.store(lost, Ordering::Relaxed);
+        }
     }
 
     /// Records drained and not acknowledged.

@@ -1,6 +1,6 @@
 //! Storage for a ring: its cursors, and a data region whose record words are atomics.
 
-use crate::sync::AtomicU64;
+use crate::sync::{AtomicU64, Ordering};
 #[cfg(loom)]
 use loom::cell::UnsafeCell;
 
@@ -41,12 +41,28 @@ pub struct Journal {
     pub corrupt: AtomicU64,
 }
 
+impl Cursors {
+    /// Whether the cursors can be those of a ring of that capacity. They lie in memory that a broken process may have
+    /// written over, and nobody may compute a place from them before this holds.
+    pub fn make_sense(&self, capacity: u64) -> bool {
+        // `head` first: it never passes a `tail` that is read after it.
+        let head = self.head.0.load(Ordering::Acquire);
+        let tail = self.tail.0.load(Ordering::Acquire);
+        possible(head, tail, capacity)
+    }
+}
+
+/// `head <= tail <= head + capacity`, both multiples of 8.
+pub(super) fn possible(head: u64, tail: u64, capacity: u64) -> bool {
+    head <= tail && tail - head <= capacity && (head | tail).is_multiple_of(super::WORD)
+}
+
 /// Storage of a ring.
 ///
 /// # Safety
 /// `capacity` never changes, is a power of two and at least 64. `word(at)` is the eight bytes at `at` for every
-/// multiple of 8 below `capacity`. `bytes` and `bytes_mut` give exactly `[at, at + len)` of the same memory; the
-/// memory outlives the value and is zero when the ring is made.
+/// multiple of 8 below `capacity`. `bytes_mut` gives exactly `[at, at + len)` of the same memory, and `copy_out` copies
+/// from it; the memory outlives the value and is zero when the ring is made.
 pub unsafe trait Memory {
     /// Size of the data region in bytes.
     fn capacity(&self) -> u64;
@@ -54,11 +70,17 @@ pub unsafe trait Memory {
     fn cursors(&self) -> &Cursors;
     /// The record word at the offset.
     fn word(&self, at: u64) -> &AtomicU64;
-    /// Lend a part of the region for reading.
+    /// Copy `[at, at + len)` out; `at` is a multiple of 8 and `at + len <= capacity`.
     ///
-    /// # Safety
-    /// `at + len <= capacity`, and nobody writes to the part meanwhile.
-    unsafe fn bytes<R>(&self, at: u64, len: u64, read: impl FnOnce(&[u8]) -> R) -> R;
+    /// The reader gets a copy and never the ring's own memory: a process that writes there against the protocol
+    /// changes neither what was checked nor what is then used. It is read by atomic words for the same reason.
+    fn copy_out(&self, at: u64, len: u64, out: &mut Vec<u8>) {
+        out.resize(len.next_multiple_of(super::WORD) as usize, 0);
+        for (chunk, index) in out.chunks_exact_mut(super::WORD as usize).zip(0_u64..) {
+            chunk.copy_from_slice(&self.word(at + index * super::WORD).load(Ordering::Relaxed).to_ne_bytes());
+        }
+        out.truncate(len as usize);
+    }
     /// Lend a part of the region for writing.
     ///
     /// # Safety
@@ -109,11 +131,6 @@ unsafe impl Memory for HeapMemory {
     fn word(&self, at: u64) -> &AtomicU64 {
         // SAFETY: in bounds and aligned by the trait's contract; the cell may be changed through a shared reference.
         unsafe { AtomicU64::from_ptr(self.base().add(at as usize).cast()) }
-    }
-
-    unsafe fn bytes<R>(&self, at: u64, len: u64, read: impl FnOnce(&[u8]) -> R) -> R {
-        // SAFETY: in bounds and not written meanwhile, by this function's contract.
-        read(unsafe { std::slice::from_raw_parts(self.base().add(at as usize), len as usize) })
     }
 
     unsafe fn bytes_mut<R>(&self, at: u64, len: u64, write: impl FnOnce(&mut [u8]) -> R) -> R {
@@ -172,14 +189,13 @@ unsafe impl Memory for HeapMemory {
         &self.words[(at / super::WORD) as usize]
     }
 
-    unsafe fn bytes<R>(&self, at: u64, len: u64, read: impl FnOnce(&[u8]) -> R) -> R {
-        let mut bytes = Vec::new();
+    fn copy_out(&self, at: u64, len: u64, out: &mut Vec<u8>) {
+        out.clear();
         for cell in &self.cells[Self::range(at, len)] {
             // SAFETY: loom reports a conflicting access.
-            cell.with(|cell| bytes.extend_from_slice(unsafe { &*cell }));
+            cell.with(|cell| out.extend_from_slice(unsafe { &*cell }));
         }
-        let skip = (at % super::WORD) as usize;
-        read(&bytes[skip..skip + len as usize])
+        out.truncate(len as usize);
     }
 
     unsafe fn bytes_mut<R>(&self, at: u64, len: u64, write: impl FnOnce(&mut [u8]) -> R) -> R {
@@ -196,7 +212,7 @@ unsafe impl Memory for HeapMemory {
 
     unsafe fn zero(&self, at: u64, len: u64) {
         for index in Self::range(at, len) {
-            self.words[index].store(0, crate::sync::Ordering::Relaxed);
+            self.words[index].store(0, Ordering::Relaxed);
             // SAFETY: loom reports a conflicting access.
             self.cells[index].with_mut(|cell| unsafe { *cell = [0; 8] });
         }

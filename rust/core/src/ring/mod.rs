@@ -21,7 +21,7 @@ mod consumer;
 mod memory;
 mod producer;
 
-pub use consumer::{Consumer, Drained, Step};
+pub use consumer::{Consumer, Drained, PATIENCE, Step};
 pub use memory::{Cursors, HeapMemory, Memory};
 pub use producer::{Claim, claim};
 

@@ -1,4 +1,5 @@
-//! The producer's side: claim, copy, commit. Wait-free but for the claim's compare-and-swap; no system call.
+//! The producer's side: claim, copy, commit. Lock-free: a claim is repeated only when another one succeeded; no system
+//! call, and no place outside the region whatever the shared words hold.
 
 use std::sync::atomic::compiler_fence;
 
@@ -19,9 +20,12 @@ pub struct Claim<'a, M: Memory> {
 /// Claim room for `payload` bytes; `None` when the ring is full, or when the record could not fit into half of it
 /// (a larger one might never find a place between the wrap and the head).
 pub fn claim<M: Memory>(memory: &M, payload: u64) -> Option<Claim<'_, M>> {
+    if payload > LENGTH - WORD {
+        return None;
+    }
     let capacity = memory.capacity();
     let size = record_size(payload);
-    if size > capacity / 2 || payload + WORD > LENGTH {
+    if size > capacity / 2 {
         return None;
     }
     let cursors = memory.cursors();
@@ -30,17 +34,27 @@ pub fn claim<M: Memory>(memory: &M, payload: u64) -> Option<Claim<'_, M>> {
     let mut head = load_to_store(&cursors.head_cache.0, Ordering::Acquire);
     let mut tail = load_to_store(&cursors.tail.0, Ordering::Relaxed);
     loop {
-        let place = tail & (capacity - 1);
+        // The masks keep the place inside the region and on a word whatever the cursors hold, and the differences
+        // wrap: a broken process that wrote over them makes the ring full at worst.
+        let place = tail & (capacity - 1) & !(WORD - 1);
         let to_end = capacity - place;
         let padding = if size > to_end { to_end } else { 0 };
-        let next = tail + padding + size;
-        if next - head > capacity {
+        let room = capacity - (padding + size);
+        if tail.wrapping_sub(head) > room {
             head = cursors.head.0.load(Ordering::Acquire);
-            if next - head > capacity {
+            cursors.head_cache.0.store(head, Ordering::Release);
+            // Only a tail that was read after the head can be compared with it: others may have claimed, and the
+            // consumer have released, since the old one was read.
+            let now = load_to_store(&cursors.tail.0, Ordering::Acquire);
+            if now != tail {
+                tail = now;
+                continue;
+            }
+            if tail.wrapping_sub(head) > room {
                 return None;
             }
-            cursors.head_cache.0.store(head, Ordering::Release);
         }
+        let next = tail.wrapping_add(padding + size);
         if let Err(now) = cursors.tail.0.compare_exchange_weak(tail, next, Ordering::AcqRel, Ordering::Relaxed) {
             tail = now;
             continue;

@@ -1,0 +1,115 @@
+"""Anchored ΔS: ΔS that sees contradictions which the cosine of two embeddings does not.
+
+The rules and the formula are in Rust (``rust/core/src/anchored``); here they meet the embedder and become
+:class:`Comparison`.
+
+Invariants: a pair without any evidence keeps its plain ΔS, a contradicted one is at 0.60 or above, and every difference
+from plain ΔS has a reason that :func:`explain_pair` prints. Rules and vocabulary only, nothing learnt: the weights 0.5,
+0.3 and 0.2 are the definition's; how much evidence takes off a component was chosen among round values on the training
+part of SICK and the development part of STS-B. English only: for other languages the result is plain ΔS, and the note
+says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from ..errors import ScoreError
+from .embed import Embedder, load_embedder, text_delta_s
+
+__all__ = ["Comparison", "Component", "Evidence", "anchor", "anchored_delta_s", "explain_pair"]
+
+Component: TypeAlias = Literal["entities", "relations", "constraints"]
+_NOT_ENGLISH = "not English: anchored ΔS is plain ΔS"
+_CUT = "only the first 64 KiB were read for facts"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One contradiction: its kind, and the (start, end) character span of each side."""
+
+    kind: str
+    """``number``, ``date``, ``name``, ``quote``, ``url``, ``code``, ``negation``, ``antonym``, ``modality``,
+    ``direction`` or ``answer`` (yes against no)."""
+    component: Component
+    a: tuple[int, int]
+    b: tuple[int, int]
+    text_a: str
+    text_b: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How two texts compare, and why."""
+
+    delta_s: float
+    anchored: float
+    fact_flip: bool
+    evidence: tuple[Evidence, ...]
+    embedder: str = ""
+    note: str = ""
+    """Why there is no evidence to look for, or only in part of the texts; empty when there is."""
+
+
+def anchored_delta_s(
+    texts_a: Sequence[str],
+    texts_b: Sequence[str],
+    *,
+    delta: NDArray[np.floating] | None = None,
+    embedder: Embedder | None = None,
+) -> NDArray[np.float32]:
+    """Anchored ΔS of n texts against n others: (n,) float32, computed without the GIL.
+
+    ``delta`` is their plain ΔS where that is known already; else ``embedder`` computes it, ``wordllama`` by default
+    (:class:`~shadowlane.errors.MissingExtraError` without the extra ``semantic``).
+    Raises :class:`~shadowlane.errors.ScoreError` when the lengths differ.
+    """
+    if len(texts_a) != len(texts_b):
+        raise ScoreError(f"anchored_delta_s: {len(texts_a)} texts against {len(texts_b)}; give as many on both sides")
+    if delta is None:
+        delta = text_delta_s(embedder or _default(), texts_a, texts_b)
+    elif delta.shape != (len(texts_a),):
+        raise ScoreError(f"anchored_delta_s: delta has shape {delta.shape}; give ({len(texts_a)},)")
+    return np.array(_core.anchor_pairs(_whole(texts_a), _whole(texts_b), delta.tolist()), dtype=np.float32)
+
+
+def explain_pair(text_a: str, text_b: str, embedder: Embedder | None = None) -> Comparison:
+    """ΔS, anchored ΔS and every contradiction found between two texts, with its two spans.
+
+    Without ``embedder``, ``wordllama`` is used. Raises :class:`~shadowlane.errors.MissingExtraError` when that is not
+    installed.
+    """
+    chosen = embedder or _default()
+    plain = float(text_delta_s(chosen, [text_a], [text_b])[0])
+    return anchor(text_a, text_b, plain, embedder=chosen.name)
+
+
+def anchor(text_a: str, text_b: str, plain: float, *, embedder: str = "") -> Comparison:
+    """The comparison of two texts whose plain ΔS is known. Needs no model."""
+    (a,), (b,) = _whole((text_a,)), _whole((text_b,))
+    anchored, english, cut, found = _core.anchor_pair(a, b, plain)
+    evidence = tuple(
+        Evidence(kind, component, span_a, span_b, text_a[slice(*span_a)], text_b[slice(*span_b)])
+        for kind, component, span_a, span_b in found
+    )
+    notes = [] if english else [_NOT_ENGLISH]
+    if cut:
+        notes.append(_CUT)
+    return Comparison(plain, anchored, bool(evidence), evidence, embedder, "; ".join(notes))
+
+
+def _whole(texts: Sequence[str]) -> list[str]:
+    """The texts with half surrogate pairs, which JSON may escape and UTF-8 cannot hold, as one ``?`` each."""
+    return [text if text.isascii() else text.encode("utf-8", "replace").decode() for text in texts]
+
+
+@lru_cache(maxsize=1)
+def _default() -> Embedder:
+    return load_embedder("wordllama")

@@ -1,0 +1,115 @@
+//! How long requests take, those that are mirrored and those that are not: the lane's own overhead, measured in
+//! production.
+//!
+//! The sampler is a coin, so the requests that it takes and those that it does not are the two groups of a randomized
+//! trial. A process keeps one histogram for each group and route in its ring file; those of processes that are gone
+//! are added up in the control file. Invariants: at most [`ROUTES`] routes are told apart, place 0 holds all others;
+//! labels are written before the first duration and never change while the file lives.
+
+use crate::histogram::{BUCKETS, Histogram};
+use crate::layout::Text;
+
+/// Routes that are told apart, with the place for all others.
+pub const ROUTES: usize = 16;
+
+/// Which group of the trial a request is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// The coin took it.
+    Taken = 0,
+    /// The coin did not, and a second coin had it timed.
+    NotTaken = 1,
+}
+
+/// The histograms of a process, or of all that are gone. All zero is empty.
+#[repr(C, align(128))]
+#[derive(Default)]
+pub struct Times {
+    labels: [Text; ROUTES],
+    groups: [[Histogram; 2]; ROUTES],
+}
+
+impl Times {
+    /// Give the routes their names: the first is place 1. More than there are places for count under place 0.
+    pub fn name(&self, labels: &[String]) {
+        for (text, label) in self.labels.iter().skip(1).zip(labels) {
+            text.write(label);
+        }
+    }
+
+    /// Count a duration in ns. A place that does not exist is place 0.
+    pub fn record(&self, route: usize, group: Group, ns: u64) {
+        let [others, ..] = &self.groups;
+        let [taken, not_taken] = self.groups.get(route).unwrap_or(others);
+        match group {
+            Group::Taken => taken.record(ns),
+            Group::NotTaken => not_taken.record(ns),
+        }
+    }
+
+    /// Add all counts to `sums`, route by route under its name.
+    pub fn add_to(&self, sums: &mut TimesSums) {
+        for (text, groups) in self.labels.iter().zip(&self.groups) {
+            let place = sums.place(&text.read());
+            if let Some(route) = sums.routes.get_mut(place) {
+                for (histogram, counts) in groups.iter().zip(&mut route.counts) {
+                    histogram.add_to(counts);
+                }
+            }
+        }
+    }
+
+    /// Overwrite everything.
+    pub fn write(&self, sums: &TimesSums) {
+        let nothing = vec![0; BUCKETS];
+        for (place, (text, groups)) in self.labels.iter().zip(&self.groups).enumerate() {
+            let route = sums.routes.get(place);
+            text.write(route.map_or("", |route| &route.label));
+            for (group, histogram) in groups.iter().enumerate() {
+                histogram.write(route.and_then(|route| route.counts.get(group)).unwrap_or(&nothing));
+            }
+        }
+    }
+}
+
+/// One route's counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteTimes {
+    /// The pattern; empty for all other routes.
+    pub label: String,
+    /// Counts by bucket: taken, not taken.
+    pub counts: [Vec<u64>; 2],
+}
+
+impl RouteTimes {
+    fn new(label: &str) -> Self {
+        Self { label: label.to_owned(), counts: [vec![0; BUCKETS], vec![0; BUCKETS]] }
+    }
+}
+
+/// Plain counts of many processes. The first route is "all others".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimesSums {
+    /// At most [`ROUTES`].
+    pub routes: Vec<RouteTimes>,
+}
+
+impl Default for TimesSums {
+    fn default() -> Self {
+        Self { routes: vec![RouteTimes::new("")] }
+    }
+}
+
+impl TimesSums {
+    /// Where a route's counts are; a new one gets a place while there is one, else it is one of the others.
+    fn place(&mut self, label: &str) -> usize {
+        if let Some(place) = self.routes.iter().position(|route| route.label == label) {
+            return place;
+        }
+        if self.routes.len() >= ROUTES {
+            return 0;
+        }
+        self.routes.push(RouteTimes::new(label));
+        self.routes.len() - 1
+    }
+}

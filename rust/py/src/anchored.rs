@@ -1,0 +1,47 @@
+//! Anchored ΔS for Python: conversions only.
+
+#![allow(clippy::needless_pass_by_value, reason = "pyo3 converts Python's values into owned ones")]
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
+use shadowlane_core::anchored;
+
+type Span = (usize, usize);
+
+/// Two texts whose plain ΔS is known: anchored ΔS, whether both are English, whether one was read in part only, and
+/// each contradiction as `(kind, component, span of a, span of b)` in characters.
+#[pyfunction]
+fn anchor_pair(
+    py: Python<'_>,
+    text_a: PyBackedStr,
+    text_b: PyBackedStr,
+    delta: f64,
+) -> (f64, bool, bool, Vec<(&'static str, &'static str, Span, Span)>) {
+    let found = py.detach(|| anchored::anchor(&text_a, &text_b, delta));
+    let evidence = found.evidence.iter().map(|item| (item.kind, item.component.name(), item.a, item.b)).collect();
+    (found.anchored, found.english, found.cut, evidence)
+}
+
+/// Anchored ΔS of many pairs, without the GIL. Raises ValueError when the lengths differ.
+#[pyfunction]
+fn anchor_pairs(
+    py: Python<'_>,
+    texts_a: Vec<PyBackedStr>,
+    texts_b: Vec<PyBackedStr>,
+    delta: Vec<f64>,
+) -> PyResult<Vec<f64>> {
+    if texts_a.len() != texts_b.len() || texts_a.len() != delta.len() {
+        return Err(PyValueError::new_err("texts_a, texts_b and delta differ in length"));
+    }
+    Ok(py.detach(|| {
+        let pairs = texts_a.iter().zip(&texts_b).zip(&delta);
+        pairs.map(|((one, other), plain)| anchored::anchor(one, other, *plain).anchored).collect()
+    }))
+}
+
+/// Adds the functions of this file to the extension module.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(anchor_pair, module)?)?;
+    module.add_function(wrap_pyfunction!(anchor_pairs, module)?)
+}
