@@ -191,7 +191,7 @@ pub fn key(directory: &Path) -> Result<[u8; 32]> {
         getrandom::fill(&mut fresh)
             .map_err(|error| io("cannot get random bytes for", &path)(std::io::Error::other(error.to_string())))?;
         // Somebody else's may have won: then that one holds.
-        create(&path, SIZE as u64, false, |mapped| {
+        create(&path, SIZE as u64, |mapped| {
             // SAFETY: the mapping is `SIZE` bytes long, nobody else sees it yet, and the two do not overlap.
             unsafe { std::ptr::copy_nonoverlapping(fresh.as_ptr(), mapped.base(), SIZE) };
         })?;

@@ -39,7 +39,7 @@ const VALUES: &[(&str, &str)] = &[
     ("anthropic_key", "sk-ant-api03-a1B2c3D4e5F6g7H8i9J0k1L2m3N4"),
     ("slack_token", "xoxb-123456789012-abcdefGHIJKL"),
     ("it_fiscal_code", "RSSMRA85T10A562S"),
-    ("kr_rrn", "960121-1234564"),
+    ("kr_rrn", "960121-1234561"),
 ];
 
 /// Text with values, masks and the signs that rules look at, in any order.
@@ -127,7 +127,7 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
 
 const RULES: &str = r#"{"action": "hash", "hash_key": "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
     "fields": [{"path": "$..drop", "action": "drop"}, {"path": "$.messages[*].a", "action": "hash", "kind": "email"},
-               {"key": "id", "action": "keep_last4"}, {"path": "$[1]", "action": "drop"}]}"#;
+               {"key": "id", "action": "keep_last4"}]}"#;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 400 }, ..ProptestConfig::default() })]
@@ -276,7 +276,8 @@ fn field_rules_mask_hash_drop_and_keep() {
     assert_eq!(clean(r#"{"drop": 1, "x": {"drop": "a@b.example"}, "drop": 2}"#), r#"{ "x": {}}"#);
     assert_eq!(clean(r#"{"a":1,"drop":1,"drop":2,"c":3}"#), r#"{"a":1,"c":3}"#);
     assert_eq!(clean(r#"{"drop":1,"drop":2}"#), "{}");
-    assert_eq!(clean("[1, 2, 3]"), "[1, 3]");
+    let second = with(r#"{"fields": [{"path": "$[1]", "action": "drop"}]}"#);
+    assert_eq!(second.json(b"[1, 2, 3]").expect("JSON"), b"[1, 3]");
     assert_eq!(clean(r#"{"Id": "customer-12345678"}"#), r#"{"Id": "[FIELD:*5678]"}"#);
     let masked =
         clean(r#"{"messages": [{"a": "Jane"}, {"a": "Jane"}, {"a": "John"}], "mail": "A@b.example a@B.example"}"#);
@@ -393,12 +394,12 @@ fn multipart_keeps_text_and_drops_files() {
 }
 
 /// Not a time: what is counted is that all of it comes back, for inputs that make a careless look-back quadratic. At
-/// the sizes here such a one would take hours.
+/// these sizes such a one would take hours (10 MiB optimised, 1 MiB not).
 #[test]
 #[cfg_attr(miri, ignore = "megabytes")]
 fn adversarial_inputs_take_linear_time_and_leak_nothing() {
     let sanitizer = sanitizer();
-    let size = 10 * 1024 * 1024;
+    let size = if cfg!(debug_assertions) { 1 } else { 10 } * 1024 * 1024;
     for unit in [
         "a@",
         "eyJ",

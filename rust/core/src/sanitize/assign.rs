@@ -159,7 +159,7 @@ pub(super) fn value(text: &Text<'_>, at: usize) -> Option<Hit> {
         name if name.is_empty() || name.len() > 40 => Name::Plain,
         written => name(written),
     };
-    if name_says == Name::Plain {
+    if name_says == Name::Plain || label::inside_mask(text.bytes, start) {
         return None;
     }
     let mut from = at + 1;

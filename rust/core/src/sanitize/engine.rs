@@ -27,6 +27,9 @@ pub(super) struct Place<'a> {
     pub alone: bool,
 }
 
+/// How often encodings are undone: percent-encoding in percent-encoding in a `\u` escape.
+const DECODED_MOST: usize = 3;
+
 /// How often a text with findings is looked at again. A mask can only part what it stood beside, so twice is rare.
 const ROUNDS: usize = 6;
 
@@ -59,27 +62,33 @@ impl Compiled {
         let wanted = Wanted { kinds: &self.kinds, least: self.least, name: place.name, alone: place.alone };
         let folded = view::fold(text);
         let plain = folded.as_ref().map_or(text, |view| view.bytes.as_slice());
-        let outer = |start: usize, end: usize| folded.as_ref().map_or((start, end), |view| view.range(start, end));
         // A view's places are not the text's: there, everything is looked at again.
         let mut found = scan(plain, wanted, near.filter(|_| folded.is_none()));
-        let first = found.len();
-        if let Some(decoded) = view::decode(plain) {
-            found.extend(scan(&decoded.bytes, wanted, None).into_iter().map(|finding| {
-                let (start, end) = decoded.range(finding.start, finding.end);
-                Finding { start, end, ..finding }
-            }));
-        }
+        let scanned = found.len();
         self.rules(plain, &mut found);
-        if folded.is_some() {
-            for finding in &mut found {
-                (finding.start, finding.end) = outer(finding.start, finding.end);
-            }
+        let mut sources = usize::from(scanned > 0) + usize::from(found.len() > scanned) + self.rules.len();
+        if let Some(view) = &folded {
+            view.outward(&mut found, 0);
         }
-        let one_source = found.len() == first;
+        // Encodings, and what was encoded twice.
+        let mut encoded = view::decode(plain).map(|view| view.within(folded.as_ref()));
+        for _ in 0..DECODED_MOST {
+            let Some(view) = encoded else { break };
+            let view = match view::fold(&view.bytes) {
+                Some(folded) => folded.within(Some(&view)),
+                None => view,
+            };
+            let first = found.len();
+            found.extend(scan(&view.bytes, wanted, None));
+            self.rules(&view.bytes, &mut found);
+            view.outward(&mut found, first);
+            sources += 2;
+            encoded = view::decode(&view.bytes).map(|inner| inner.within(Some(&view)));
+        }
         if !self.allow_values.is_empty() || !self.allow_patterns.is_empty() {
             found.retain(|finding| !self.allowed(text.get(finding.start..finding.end).unwrap_or_default()));
         }
-        if one_source { found } else { merged(found) }
+        if sources > 1 { merged(found) } else { found }
     }
 
     fn allowed(&self, value: &[u8]) -> bool {
@@ -112,7 +121,7 @@ impl Compiled {
                 let right = !value.is_empty()
                     && rule.check.is_none_or(|check| check(value.as_bytes()))
                     && (rule.context.is_empty() || near(&rule.context, before))
-                    && !label::inside_mask(text, value.start(), value.end());
+                    && !label::inside_mask(text, value.start());
                 if right {
                     found.push(Finding { kind: rule.kind, start: value.start(), end: value.end() });
                 }

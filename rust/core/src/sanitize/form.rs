@@ -33,7 +33,8 @@ fn pair_of(redaction: &Compiled, pair: &[u8], findings: &mut Findings) -> Option
     };
     let (written, value) = (pair.get(..sign)?, pair.get(sign + 1..)?);
     let decoded = percent_decode(written);
-    let name = String::from_utf8_lossy(&decoded);
+    // A name that holds a label does not say what the label says.
+    let name = if label::first_mask(&decoded).is_some() { "".into() } else { String::from_utf8_lossy(&decoded) };
     let (_, field) = redaction.paths.step(redaction.paths.root(), Child::Name(&name));
     let secret = redaction.paths.is_secret(&name) || (SECRET_NAMES.contains(&name.as_ref()) && value.len() >= 8);
     let rule = field.map(|field| (field.kind, Some(field.action))).or(secret.then_some((Kind::SECRET, None)));
@@ -62,12 +63,21 @@ fn pair_of(redaction: &Compiled, pair: &[u8], findings: &mut Findings) -> Option
 /// One percent-encoded component: what is found in what it stands for is masked, the rest keeps its bytes. `plus`:
 /// spaces are written as plus signs.
 fn component(redaction: &Compiled, written: &[u8], plus: bool, place: Place<'_>, findings: &mut Findings) -> Vec<u8> {
+    // Bytes that are not allowed in a target are encoded, so that it stays one.
+    let written = written.iter().fold(Vec::with_capacity(written.len()), |mut out, byte| {
+        if byte.is_ascii_graphic() {
+            out.push(*byte)
+        } else {
+            push_encoded(*byte, &mut out)
+        }
+        out
+    });
     let spaced: Vec<u8>;
     let text = if plus && written.contains(&b'+') {
         spaced = written.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
         spaced.as_slice()
     } else {
-        written
+        written.as_slice()
     };
     let found = redaction.find(text, place);
     let edits: Vec<Edit> = redaction
@@ -79,19 +89,7 @@ fn component(redaction: &Compiled, written: &[u8], plus: bool, place: Place<'_>,
             Edit { with, ..edit }
         })
         .collect();
-    let clean = apply(written, &edits);
-    // Bytes that are not allowed in a target are encoded, so that it stays one.
-    if clean.iter().all(u8::is_ascii_graphic) {
-        return clean;
-    }
-    clean.iter().fold(Vec::with_capacity(clean.len()), |mut out, byte| {
-        if byte.is_ascii_graphic() {
-            out.push(*byte)
-        } else {
-            push_encoded(*byte, &mut out)
-        }
-        out
-    })
+    apply(&written, &edits)
 }
 
 fn encode(text: &[u8], out: &mut Vec<u8>) {

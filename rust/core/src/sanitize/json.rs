@@ -175,7 +175,8 @@ impl Walk<'_> {
         let inner = self.text.get(at + 1..end)?;
         let value = if escaped { escapes::unescape(inner, self.reading.cut)? } else { inner.into() };
         self.scan(at + 1, inner, &value, Place::default());
-        let name = std::str::from_utf8(&value).unwrap_or_default();
+        // A name that holds a label does not say what the label says.
+        let name = std::str::from_utf8(&value).ok().filter(|_| label::first_mask(&value).is_none()).unwrap_or_default();
         let paths = &self.redaction.paths;
         let (state, field) = if paths.is_empty() { (0, None) } else { paths.step(level.state, Child::Name(name)) };
         self.member =

@@ -11,7 +11,7 @@ const TOKEN: usize = 12;
 const KEPT: usize = 4;
 const KEPT_LEAST: usize = 8;
 /// Longest label, brackets included.
-const LONGEST: usize = 72;
+pub(super) const LONGEST: usize = 72;
 
 /// What is done with a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -117,16 +117,19 @@ pub(super) fn is_mask(bytes: &[u8]) -> bool {
     mask_end(bytes, 0) == Some(bytes.len())
 }
 
-/// Whether a place lies within a label, or begins with one.
-pub(super) fn inside_mask(bytes: &[u8], start: usize, end: usize) -> bool {
+/// Whether a value that begins at `start` begins within a label.
+pub(super) fn inside_mask(bytes: &[u8], start: usize) -> bool {
     let from = start.saturating_sub(LONGEST);
     let opens = |at: &usize| matches!(bytes.get(*at), Some(b'[' | b'%'));
-    (from..=start).rev().filter(opens).any(|at| {
-        mask_end(bytes, at).is_some_and(|close| close > start && end <= close || close > start && at == start)
-    })
+    (from..=start).rev().filter(opens).any(|at| mask_end(bytes, at).is_some_and(|close| close > start))
 }
 
 /// Where the last label of a window ends.
 pub(super) fn last_mask_end(window: &[u8]) -> Option<usize> {
-    memchr::memrchr_iter(b'[', window).find_map(|at| mask_end(window, at))
+    memchr::memrchr2_iter(b'[', b'%', window).find_map(|at| mask_end(window, at))
+}
+
+/// Where the first label of a window begins.
+pub(super) fn first_mask(window: &[u8]) -> Option<usize> {
+    memchr::memchr2_iter(b'[', b'%', window).find(|at| mask_end(window, *at).is_some())
 }

@@ -111,22 +111,31 @@ impl<'a> Text<'a> {
         if (place, free) == (start, self.free) {
             return contexts;
         }
+        // A mask stands for a value: nothing before it belongs to this one, and what it says is no word of the text.
+        // Masks are looked for a little further, so that none is cut.
         let border = start.saturating_sub(WINDOW).max(self.free).min(start);
-        let window = self.slice(border, start);
-        // A mask stands for a value: nothing before it belongs to this one.
-        let border = label::last_mask_end(window).map_or(border, |end| border + end);
-        let after = self.slice(start, self.bytes.len().min(start + AFTER));
+        let wide = start.saturating_sub(WINDOW + label::LONGEST).max(self.free).min(start);
+        let border = label::last_mask_end(self.slice(wide, start)).map_or(border, |end| border.max(wide + end));
+        let after = self.slice(start, self.bytes.len().min(start + AFTER + label::LONGEST));
         let after = after.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let contexts =
-            context::named(self.slice(border, start)) | context::named(after) | context::named(self.wanted.name);
+        let after = after.get(..label::first_mask(after).unwrap_or(after.len()).min(AFTER)).unwrap_or_default();
+        let contexts = context::named(self.slice(border, start)) | context::named(after) | self.field();
         self.near.set((start, self.free, contexts));
         contexts
+    }
+
+    /// What the field's name speaks of; a name that holds a label does not speak of what the label says.
+    fn field(&self) -> Contexts {
+        match label::first_mask(self.wanted.name) {
+            None => context::named(self.wanted.name),
+            Some(_) => 0,
+        }
     }
 
     /// A context must be spoken of somewhere before it is worth looking where: one pass over the text, at most.
     fn spoken(&self) -> Contexts {
         self.spoken.get().unwrap_or_else(|| {
-            let spoken = context::named(self.bytes) | context::named(self.wanted.name);
+            let spoken = context::named(self.bytes) | self.field();
             self.spoken.set(Some(spoken));
             spoken
         })
@@ -211,7 +220,7 @@ pub(super) fn scan(bytes: &[u8], wanted: Wanted<'_>, near: Option<&[Range<usize>
         if let Some(hit) = hit
             && hit.start >= text.free
             && hit.end > hit.start
-            && !label::inside_mask(bytes, hit.start, hit.end)
+            && !label::inside_mask(bytes, hit.start)
         {
             found.push(Finding { kind: hit.kind, start: hit.start, end: hit.end });
             text.free = hit.end;

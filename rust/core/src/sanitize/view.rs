@@ -4,6 +4,8 @@
 //! Invariant: each byte of a view knows the byte of the text that it came from, so that what is found in a view is
 //! replaced in the text.
 
+use super::scan::Finding;
+
 /// A view, and for each byte of it, and for its end, the place it came from.
 pub(super) struct View {
     pub bytes: Vec<u8>,
@@ -11,10 +13,26 @@ pub(super) struct View {
 }
 
 impl View {
-    /// The text's range behind a range of the view.
-    pub(super) fn range(&self, start: usize, end: usize) -> (usize, usize) {
-        let place = |at: usize| self.places.get(at).map_or(0, |place| *place as usize);
-        (place(start), place(end))
+    /// The text's place behind a place of the view.
+    fn place(&self, at: usize) -> usize {
+        self.places.get(at).map_or(0, |place| *place as usize)
+    }
+
+    /// Findings of the view, from the given one on, as places of the text.
+    pub(super) fn outward(&self, found: &mut [Finding], first: usize) {
+        for finding in found.iter_mut().skip(first) {
+            (finding.start, finding.end) = (self.place(finding.start), self.place(finding.end));
+        }
+    }
+
+    /// A view of a view as a view of the text.
+    pub(super) fn within(mut self, outer: Option<&Self>) -> Self {
+        if let Some(outer) = outer {
+            for place in &mut self.places {
+                *place = outer.place(*place as usize) as u32;
+            }
+        }
+        self
     }
 }
 
