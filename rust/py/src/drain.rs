@@ -203,9 +203,9 @@ fn row<'py>(py: Python<'py>, copy: &DrainedCopy) -> PyResult<Bound<'py, PyTuple>
         copy.why.as_str().into_pyobject(py)?.into_any(),
         copy.preset.as_str().into_pyobject(py)?.into_any(),
         normalised.into_any(),
+        copy.tenant.as_str().into_pyobject(py)?.into_any(),
         copy.ring.into_pyobject(py)?.into_any(),
         copy.seq.into_pyobject(py)?.into_any(),
-        copy.tenant.as_str().into_pyobject(py)?.into_any(),
     ];
     PyTuple::new(py, items)
 }
