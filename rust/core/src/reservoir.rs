@@ -274,11 +274,11 @@ impl<T> WeightedReservoir<T> {
 
     /// Go on with a sample that was kept elsewhere, by its keys. [`Error::Invalid`] when their number or one of them
     /// cannot be right.
-    pub fn resume(k: usize, seed: u64, mut keyed: Vec<(f64, T)>, seen: u64) -> Result<Self> {
+    pub fn resume(k: usize, seed: u64, mut keyed: Vec<(f64, T)>, shown: u64) -> Result<Self> {
         let mut made = Self::new(k, seed)?;
-        let whole = usize::try_from(seen).map_or(k, |seen| seen.min(k));
+        let whole = usize::try_from(shown).map_or(k, |shown| shown.min(k));
         if keyed.len() != whole {
-            let why = format!("{} items are no sample of {k} from {seen}", keyed.len());
+            let why = format!("{} items are no sample of {k} from {shown}", keyed.len());
             return Err(Error::Invalid { field: "keyed", why });
         }
         if let Some((key, _)) = keyed.iter().find(|(key, _)| key.is_nan() || *key > 0.0) {
@@ -287,7 +287,7 @@ impl<T> WeightedReservoir<T> {
         }
         keyed.sort_by(|(one, _), (other, _)| one.total_cmp(other));
         made.items = keyed;
-        made.seen = seen;
+        made.seen = shown;
         if made.items.len() == k {
             made.draw_jump();
         }
