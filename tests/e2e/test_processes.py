@@ -18,6 +18,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.rows import acknowledge
+
 from .conftest import ROOT, Process, World, until
 
 
@@ -67,9 +69,8 @@ def drain(world: World) -> list[bytes]:
     try:
         while True:
             rows = drainer.drain(1000, 1 << 30)
-            for row in rows:
-                bodies.append(row[9])
-                drainer.ack(row[15], row[16])
+            bodies += [row[9] for row in rows]
+            acknowledge(drainer, rows)
             if not rows and not drainer.pending():
                 drainer.drain(1, 1)
                 return bodies
