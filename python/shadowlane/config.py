@@ -70,7 +70,7 @@ _KEYS = '"header:x-user-id", "cookie:session" or "api_key"'
 
 _Section = Section
 
-EMBEDDERS = ("wordllama", "lexical", "sentence-transformers")
+EMBEDDERS = ("wordllama", "lexical", "sentence-transformers", "openai")
 """What ``score.embedder`` may start with; some take a model after a colon (see ``shadowlane.score.load_embedder``)."""
 
 
@@ -129,13 +129,13 @@ class PolicyConfig(_Section, frozen=True):
     """MCP tools whose ``tools/call`` is a read, by exact name."""
     read_only_hint: bool = False
     """Believe a tool's own ``readOnlyHint``, as seen in prod's answer to ``tools/list`` at the same endpoint."""
-    tool_mode: Literal["strip", "none", "stub"] = "stub"
-    """Tool definitions on the copy: removed; kept with their use forbidden; or kept, and the shadow's calls answered with
-    the results that prod got."""
+    tool_mode: str = "stub"
+    """Tool definitions on the copy. ``"strip"``: removed; ``"none"``: kept, their use forbidden; ``"stub"``: kept, and
+    the shadow's calls answered with the results that prod got."""
     stub_rounds: int = 3
     """How often a shadow's calls are answered before its answer stands as it is."""
-    stream: Literal["keep", "on", "off"] = "keep"
-    """Whether the shadow streams: as the request asked, always, never."""
+    stream: str = "keep"
+    """Whether the shadow streams: as the request asked (``"keep"``), always (``"on"``), never (``"off"``)."""
     temperature: float | None = None
     """Sampling temperature of every copy; unset: the request's own."""
     seed: int | None = None
@@ -170,6 +170,15 @@ class ScoreConfig(_Section, frozen=True):
     """``[score]``: how answers are compared."""
 
     embedder: str = "wordllama"
+    """``wordllama``, ``lexical``, ``sentence-transformers:MODEL``, or ``openai:MODEL`` (any OpenAI-compatible service)."""
+    embedder_url: str = ""
+    """For ``openai:MODEL``: the base of the service, for example ``https://api.openai.com/v1``."""
+    embedder_credential_env: str = ""
+    """Name of the environment variable that holds the service's key."""
+    embedder_timeout_s: float = 30.0
+    embedder_tokens_per_day: float = 10_000_000.0
+    """What the service may embed in any 24 hours; pairs beyond it are stored without ΔS."""
+    embedder_ca_file: str = ""
     text_pointer: str = ""
     """JSON pointer (RFC 6901) to the answer's text, for plain JSON APIs; empty: recognise the shape."""
     citations_pointer: str = ""
@@ -469,6 +478,10 @@ def _problem(config: Config) -> str | None:
             if not re.match(r"[/*]\S*\Z", pattern):
                 return bad(f"routes.{field}", pattern, 'write a path pattern, for example "/v1/*"')
     policy = config.policy
+    if policy.tool_mode not in ("strip", "none", "stub"):
+        return bad("policy.tool_mode", policy.tool_mode, 'use "strip", "none" or "stub"')
+    if policy.stream not in ("keep", "on", "off"):
+        return bad("policy.stream", policy.stream, 'use "keep", "on" or "off"')
     if not 0 <= policy.stub_rounds <= 16:
         return bad("policy.stub_rounds", policy.stub_rounds, "use 0 to 16")
     if policy.temperature is not None and not 0 <= policy.temperature <= 2:
@@ -505,6 +518,19 @@ def _problem(config: Config) -> str | None:
 
 
 def _score_problem(score: ScoreConfig) -> str | None:
+    kind, _, model = score.embedder.partition(":")
+    if kind == "openai":
+        shape = ShadowConfig(url=score.embedder_url, timeout_s=score.embedder_timeout_s, ca_file=score.embedder_ca_file)
+        problem = _shadow_problem(shape)
+        if problem:
+            return f"score.embedder_{problem}"
+        if not model:
+            return "score.embedder = 'openai:': the model is missing; write for example 'openai:text-embedding-3-small'"
+        if not (math.isfinite(score.embedder_tokens_per_day) and score.embedder_tokens_per_day > 0):
+            return f"score.embedder_tokens_per_day = {score.embedder_tokens_per_day!r}: use a number of more than 0"
+    elif score.embedder_url or score.embedder_credential_env:
+        field = "embedder_url" if score.embedder_url else "embedder_credential_env"
+        return f"score.{field}: only score.embedder = 'openai:MODEL' uses it; remove it, or set the embedder"
     if not 0 < score.group_threshold <= 1:
         return f"score.group_threshold = {score.group_threshold!r}: use a cosine of more than 0 and at most 1"
     if not 1 <= score.group_capacity <= 1_000_000:

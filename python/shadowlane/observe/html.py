@@ -207,7 +207,7 @@ def _pair(pair: Mapping[str, Any], opened: bool) -> str:
 
 
 def _record(pair: Mapping[str, Any]) -> str:
-    """Below the two answers: why it is a read, what the copy's request had changed, and which tool calls were stubbed."""
+    """Below the two answers: why it is a read, what was changed on the copy, and which tool calls were stubbed."""
     rows = [("Policy", " · ".join(filter(None, (pair["policy"]["why"], pair["policy"]["preset"]))))]
     rows.append(("Changed on the copy", "; ".join(pair["normalised"])))
     for call in pair["tool_calls"]:

@@ -129,10 +129,12 @@ def citations(columns: ScoreColumns) -> dict[str, Any]:
 
 
 def comparable(columns: ScoreColumns) -> NDArray[np.bool_]:
-    """Rows whose two times can be compared: both answered below HTTP 400, or the shadow ran into its deadline."""
+    """Rows whose two times can be compared: both answered below HTTP 400, or the shadow ran into its deadline; in one
+    round, because the time of prod's own tools is not known."""
     good = (columns.reason == "") & (columns.status < 400)
     late = columns.reason == "deadline"
     answer: NDArray[np.bool_] = (columns.prod_status < 400) & (good | late) & (columns.shadow_ns > 0)
+    answer &= columns.rounds == 1
     return answer
 
 

@@ -68,7 +68,7 @@ _ORDERS: dict[Order, str] = {
     "newest": "started_ns DESC, id DESC",
     # A contradicted fact is worse than any distance: cosine calls "Paris" and "Lyon" near.
     "worst": "fact_flip DESC, delta_s IS NULL, delta_s DESC, id",
-    "flipped": "lambda_flip DESC, prod_flip, started_ns DESC, id DESC",
+    "flipped": "prod_flip, started_ns DESC, id DESC",
 }
 _JUDGE_STATE = "judge"
 
@@ -281,8 +281,9 @@ class SqliteStore:
         order: Order = "time",
         only_kept: bool = False,
     ) -> Iterator[StoredPair]:
-        """Rows one by one: ``time`` (oldest first), ``newest``, or ``worst`` (contradicted facts, then by falling ΔS;
-        pairs without ΔS last). ``since_ns`` is compared with ``started_ns``. ``only_kept``: rows whose bodies are kept.
+        """Rows one by one: ``time`` (oldest first), ``newest``, ``worst`` (contradicted facts, then by falling ΔS;
+        pairs without ΔS last), or ``flipped`` (only those whose λ flipped, the shadow's alone first, newest first).
+        ``since_ns`` is compared with ``started_ns``. ``only_kept``: rows whose bodies are kept.
 
         The whole iteration sees one state of the database. Close the iterator, or read it to its end, before long
         waits: an open one keeps the write-ahead log from shrinking.
@@ -290,6 +291,8 @@ class SqliteStore:
         if order not in _ORDERS:
             raise ValueError(f"order = {order!r}: use one of {', '.join(_ORDERS)}")
         where, values = _where(since_ns, shadow)
+        if order == "flipped":  # few rows, with an index of their own
+            where = f"{where} AND lambda_flip = 1" if where else "WHERE lambda_flip = 1"
         columns = ", ".join(f"pairs.{name}" for name in PAIR_COLUMNS.split(", "))
         if with_bodies:
             columns += ", " + ", ".join(f"bodies.{name}" for name in BODY_COLUMNS.split(", "))

@@ -1,7 +1,8 @@
 //! The gateway's side of a lane: admit a request, offer the exchange, count everything. This is the user path.
 //!
 //! Invariants: no call here makes a system call (the clock is read through the vDSO), takes a lock, waits or allocates
-//! memory that grows with a body; none panics. Every admitted request is counted once: mirrored, or dropped with its
+//! memory that grows with a body (but for the cut of a response that is too large, and a sticky key in a body that came
+//! in pieces); none panics. Every admitted request is counted once: mirrored, or dropped with its
 //! reason. A process that was forked from this one counts nothing and writes nothing here until it has a lane of its
 //! own.
 
