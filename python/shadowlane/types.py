@@ -191,6 +191,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     tool_calls: tuple[ToolCall, ...] = ()
     finish_reason: str = ""
     usage: dict[str, int] = {}
+    cached: dict[str, int] = {}
+    """How many of the input tokens the provider had cached (``cached_tokens``) and cached now (``cache_write_tokens``):
+    they have prices of their own."""
     refusal: bool = False
     model: str = ""
     model_rev: str = ""
