@@ -96,7 +96,7 @@ fn options() -> Options {
 }
 
 fn sanitizer() -> Sanitizer {
-    let options = SanitizeOptions { allow_headers: Vec::new(), secret_names: Vec::new(), allow_values: Vec::new() };
+    let options = SanitizeOptions::default();
     Sanitizer::new(&options).unwrap()
 }
 

@@ -56,7 +56,7 @@ fn open(directory: &Path, shed_above: f64) -> Arc<Lane> {
 }
 
 fn drainer(directory: &Path) -> Drainer {
-    let nothing = SanitizeOptions { allow_headers: Vec::new(), secret_names: Vec::new(), allow_values: Vec::new() };
+    let nothing = SanitizeOptions::default();
     Drainer::open(directory, Sanitizer::new(&nothing).unwrap(), Vec::new()).unwrap()
 }
 

@@ -57,6 +57,7 @@ fn options(ratio: f64) -> Options {
         shed_above: 1.0,
         caps: CapOptions::default(),
         timed_routes: Vec::new(),
+        cap_at_admission: true,
     }
 }
 
