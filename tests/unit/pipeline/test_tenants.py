@@ -17,7 +17,12 @@ FIELDS = [field.name for field in msgspec.structs.fields(Copy)]
 
 def drained(folder: Path, senders: list[str | None], tenant_key: str | None) -> list[Copy]:
     config = {
-        "lane": {"directory": str(folder / "lane"), "worker": "external", "ring_bytes": 1 << 18, "max_body_bytes": 4096},
+        "lane": {
+            "directory": str(folder / "lane"),
+            "worker": "external",
+            "ring_bytes": 1 << 18,
+            "max_body_bytes": 4096,
+        },
         "sampling": {"ratio": 1.0},
         "store": {"url": f"sqlite:///{folder / 'pairs.db'}"},
         "shadows": {"candidate": {"url": "http://127.0.0.1:9"}},
