@@ -87,17 +87,17 @@ impl<T> Reservoir<T> {
         self.next = self.seen.saturating_add(skipped as u64).saturating_add(1);
     }
 
-    /// Go on with a sample that was kept elsewhere: `items` are a uniform sample of `seen` items, all of them when there
-    /// are fewer than `k`. [`Error::Invalid`] when that cannot be.
-    pub fn resume(k: usize, seed: u64, items: Vec<T>, seen: u64) -> Result<Self> {
+    /// Go on with a sample that was kept elsewhere: `items` are a uniform sample of the `shown` items, all of them when
+    /// there were fewer than `k`. [`Error::Invalid`] when that cannot be.
+    pub fn resume(k: usize, seed: u64, items: Vec<T>, shown: u64) -> Result<Self> {
         let mut made = Self::new(k, seed)?;
-        let whole = usize::try_from(seen).map_or(k, |seen| seen.min(k));
+        let whole = usize::try_from(shown).map_or(k, |shown| shown.min(k));
         if items.len() != whole {
-            let why = format!("{} items are no sample of {k} from {seen}", items.len());
+            let why = format!("{} items are no sample of {k} from {shown}", items.len());
             return Err(Error::Invalid { field: "items", why });
         }
         made.items = items;
-        made.seen = seen;
+        made.seen = shown;
         made.redraw();
         Ok(made)
     }

@@ -130,18 +130,18 @@ impl Reservoir {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).offer(item)
     }
 
-    /// Go on with a sample that was kept elsewhere: `items` must be a uniform sample of `seen` items, all of them when
+    /// Go on with a sample that was kept elsewhere: `items` must be a uniform sample of the `shown` items, all of them when
     /// there were fewer than `k`. Raises ValueError when their number cannot be right.
     #[classmethod]
-    #[pyo3(signature = (k, items, seen, seed=None))]
+    #[pyo3(signature = (k, items, shown, seed=None))]
     fn resume(
         _class: &Bound<'_, PyType>,
         k: usize,
         items: Vec<Py<PyAny>>,
-        seen: u64,
+        shown: u64,
         seed: Option<u64>,
     ) -> PyResult<Self> {
-        let inner = CoreReservoir::resume(k, seed.unwrap_or_else(random_u64), items, seen)
+        let inner = CoreReservoir::resume(k, seed.unwrap_or_else(random_u64), items, shown)
             .map_err(|error| value_error(&error))?;
         Ok(Self { inner: Mutex::new(inner) })
     }
