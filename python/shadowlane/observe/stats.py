@@ -45,7 +45,10 @@ _SEED = 20240607
 
 def sent(columns: ScoreColumns) -> NDArray[np.bool_]:
     """Which rows are copies that were sent, or that the shadow's own state kept from being sent (its breaker)."""
-    return ~np.isin(columns.reason, NOT_SENT)
+    # A deadline without a time: it waited for a place until it was too late, and never went out.
+    waited = (columns.reason == "deadline") & (columns.shadow_ns == 0)
+    answer: NDArray[np.bool_] = ~np.isin(columns.reason, NOT_SENT) & ~waited
+    return answer
 
 
 def failed_copies(columns: ScoreColumns) -> NDArray[np.bool_]:
@@ -148,7 +151,7 @@ def latency(columns: ScoreColumns) -> dict[str, Any] | None:
     increase = _p95_increase(prod, shadow)
     return {
         "n": int(use.sum()),
-        "deadlines": int((columns.reason == "deadline").sum()),
+        "deadlines": int((use & (columns.reason == "deadline")).sum()),
         "prod": _quantiles(prod),
         "shadow": _quantiles(shadow),
         "ttfb": {
