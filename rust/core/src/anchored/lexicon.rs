@@ -33,7 +33,9 @@ impl Hasher for WordHasher {
             bytes = rest;
         }
         let tail = match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-            (Some(first), Some(last)) => u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)),
+            (Some(first), Some(last)) => {
+                u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+            }
             _ => bytes.iter().fold(1, |word, byte| word << 8 | u64::from(*byte)),
         };
         self.mix(tail ^ (bytes.len() as u64) << 60);
