@@ -101,9 +101,6 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     """A reason when sanitizing found that this must not be sent; empty otherwise."""
     findings: dict[str, int] = {}
     """How many values of each kind were redacted, over request and response."""
-    ring: int = 0
-    """The ring it came from, and its place there: what is acknowledged."""
-    seq: int = 0
     why: str = ""
     """What the read-only policy says of it, read or write, in words."""
     preset: str = ""
@@ -113,6 +110,9 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str = ""
     """Whose request it is: a hash that means nothing outside this lane's life; empty without ``limits.tenant_key``.
     Not stored."""
+    ring: int = 0
+    """The ring it came from, and its place there: what is acknowledged."""
+    seq: int = 0
 
 
 class StubbedCall(msgspec.Struct, frozen=True, kw_only=True):

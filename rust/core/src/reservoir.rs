@@ -146,6 +146,11 @@ impl<T> Reservoir<T> {
         &self.items
     }
 
+    /// How many are kept at most.
+    pub fn k(&self) -> usize {
+        self.k
+    }
+
     /// How many items were shown.
     pub fn seen(&self) -> u64 {
         self.seen
@@ -259,6 +264,39 @@ impl<T> WeightedReservoir<T> {
     /// What is kept.
     pub fn items(&self) -> impl Iterator<Item = &T> {
         self.items.iter().map(|(_, item)| item)
+    }
+
+    /// What is kept, with its keys: logarithms, the smallest first. With [`Self::resume`] they carry a reservoir to
+    /// another process.
+    pub fn keyed(&self) -> impl Iterator<Item = (f64, &T)> {
+        self.items.iter().map(|(key, item)| (*key, item))
+    }
+
+    /// Go on with a sample that was kept elsewhere, by its keys. [`Error::Invalid`] when their number or one of them
+    /// cannot be right.
+    pub fn resume(k: usize, seed: u64, mut keyed: Vec<(f64, T)>, shown: u64) -> Result<Self> {
+        let mut made = Self::new(k, seed)?;
+        let whole = usize::try_from(shown).map_or(k, |shown| shown.min(k));
+        if keyed.len() != whole {
+            let why = format!("{} items are no sample of {k} from {shown}", keyed.len());
+            return Err(Error::Invalid { field: "keyed", why });
+        }
+        if let Some((key, _)) = keyed.iter().find(|(key, _)| key.is_nan() || *key > 0.0) {
+            let why = format!("{key} is not the logarithm of a number from 0 to 1");
+            return Err(Error::Invalid { field: "keyed", why });
+        }
+        keyed.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        made.items = keyed;
+        made.seen = shown;
+        if made.items.len() == k {
+            made.draw_jump();
+        }
+        Ok(made)
+    }
+
+    /// How many are kept at most.
+    pub fn k(&self) -> usize {
+        self.k
     }
 
     /// How many items were shown.
