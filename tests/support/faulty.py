@@ -243,7 +243,8 @@ class FaultyServer:
 
     async def _endless(self, _: Request, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
-        event = b'data: {"choices":[{"index":0,"delta":{"content":"and on "}}]}\n\n'
+        # Many to a chunk: this loop is also the client's, and one by one they would fill the socket's buffer for long.
+        event = b'data: {"choices":[{"index":0,"delta":{"content":"and on "}}]}\n\n' * 64
         while True:
             writer.write(f"{len(event):x}\r\n".encode() + event + b"\r\n")
             await writer.drain()
