@@ -12,6 +12,7 @@ from .conftest import World
 PRELUDE = """\
 import gc, json, os, sys, threading
 from shadowlane import Lane, _core
+from shadowlane.types import Copy
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -25,8 +26,8 @@ def held():
 
 def empty(drainer):
     while rows := drainer.drain(1000, 1 << 30):
-        for row in rows:
-            drainer.ack(row[15], row[16])
+        for copy in (Copy(**dict(zip(Copy.__struct_fields__, row))) for row in rows):
+            drainer.ack(copy.ring, copy.seq)
 
 """
 

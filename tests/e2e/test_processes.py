@@ -61,6 +61,7 @@ def serve(lane, count, tag=b"x"):
 def drain(world: World) -> list[bytes]:
     """Be the worker for a moment: the response bodies of all copies, acknowledged, and the dead rings removed."""
     from shadowlane import _core
+    from shadowlane.types import Copy
 
     drainer = _core.Drainer(str(world.lane), allow_headers=())
     bodies: list[bytes] = []
@@ -68,8 +69,9 @@ def drain(world: World) -> list[bytes]:
         while True:
             rows = drainer.drain(1000, 1 << 30)
             for row in rows:
-                bodies.append(row[9])
-                drainer.ack(row[15], row[16])
+                copy = Copy(**dict(zip(Copy.__struct_fields__, row, strict=True)))
+                bodies.append(copy.response_body)
+                drainer.ack(copy.ring, copy.seq)
             if not rows and not drainer.pending():
                 drainer.drain(1, 1)
                 return bodies
