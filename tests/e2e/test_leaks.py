@@ -49,7 +49,11 @@ def measure(world: World, text: str) -> list[dict[str, int]]:
 
 def test_memory_is_flat_over_a_million_offers(world: World) -> None:
     """Taken and stored, dropped for a full ring, given back: all ways that a ticket can go."""
-    world.configure("http://127.0.0.1:9", lane={"worker": "external", "ring_bytes": 1 << 18, "max_body_bytes": 16384})
+    world.configure(
+        "http://127.0.0.1:9",
+        lane={"worker": "external", "ring_bytes": 1 << 18, "max_body_bytes": 16384},
+        limits={"qps": 1e6, "burst": 1_000_000},
+    )
     first, last = measure(
         world,
         """
