@@ -10,7 +10,7 @@ import textwrap
 from .conftest import World
 
 PRELUDE = """\
-import gc, json, os, sys, threading
+import gc, json, os, sys, threading, time
 from shadowlane import Lane, _core
 from shadowlane.types import Copy
 
@@ -18,6 +18,10 @@ def resident():
     return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 def held():
+    # A thread that was joined may still be on its way out of the kernel's list.
+    deadline = time.monotonic() + 10
+    while len(os.listdir("/proc/self/task")) > threading.active_count() and time.monotonic() < deadline:
+        os.sched_yield()
     return {
         "descriptors": len(os.listdir("/proc/self/fd")),
         "threads": len(os.listdir("/proc/self/task")),
