@@ -39,6 +39,8 @@ pub(crate) struct Entity<'t> {
     pub stop: usize,
     pub quantity: Option<Quantity>,
     pub hedged: bool,
+    /// A colon follows: the word names what comes, as headings do.
+    pub heading: bool,
     /// The nearest words beside it that are no determiners; `^` and `$` at the ends of the sentence.
     pub left: &'t str,
     pub right: &'t str,
@@ -447,6 +449,7 @@ impl<'t> Reader<'t> {
             stop: place + 1,
             quantity,
             hedged,
+            heading: false,
             left: "",
             right: "",
         });
@@ -591,6 +594,8 @@ impl<'t> Reader<'t> {
             let words = self.closed.get(entity.sentence).map_or(&[][..], |sentence| &sentence.words);
             entity.left = before(words, entity.place);
             entity.right = behind(words, entity.stop);
+            let next = self.low.get(entity.span.1..).unwrap_or("");
+            entity.heading = next.trim_start_matches(['*', '_', ')', '"']).starts_with(':');
             if entity.kind == Kind::Opening {
                 entity.kind = Kind::Name;
             }
