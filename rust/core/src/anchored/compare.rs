@@ -21,12 +21,13 @@ pub(crate) fn contradictions(a: &Facts<'_>, b: &Facts<'_>) -> Vec<Finding> {
     {
         found.push(Finding::relation("answer", (one, other)));
     }
-    let pairs = aligned(a, b);
+    let parallel = parallel(a, b);
+    let pairs = if parallel { (0..a.sentences.len()).map(|place| (place, place)).collect() } else { aligned(a, b) };
     let alone = a.sentences.len() == 1 && b.sentences.len() == 1;
     differing_entities(a, b, &pairs, &mut found);
     for &(i, j) in &pairs {
         let (Some(left), Some(right)) = (a.sentences.get(i), b.sentences.get(j)) else { continue };
-        let findings = match replaced(left, right) {
+        let findings = match replaced(left, right, parallel) {
             Some(edits) => judged(
                 &edits,
                 Side { facts: a, sentence: left, index: i },
@@ -71,6 +72,14 @@ fn reworded(left: &Sentence<'_>, right: &Sentence<'_>, close: bool) -> Vec<Findi
         found.push(Finding { kind: "modality", component: Component::Constraints, a: one, b: other });
     }
     found
+}
+
+/// Whether two texts are one text but for some words: as many sentences, and at least half of them equal, each in its
+/// place. Then what stands in one place speaks of the same, be it a bare number.
+fn parallel(a: &Facts<'_>, b: &Facts<'_>) -> bool {
+    let (mine, theirs) = (&a.sentences, &b.sentences);
+    let equal = mine.iter().zip(theirs).filter(|(one, other)| one.words == other.words).count();
+    mine.len() > 1 && mine.len() == theirs.len() && 2 * equal >= mine.len()
 }
 
 /// Sentences that speak of the same: each of `a` with the sentence of `b` that shares most of its content words.
