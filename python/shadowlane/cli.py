@@ -27,7 +27,7 @@ _DEFAULT_CONFIG = "shadowlane.toml"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    options = _parser(arguments).parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.run
     try:
         return command(options)
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 3
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="shadowlane",
         description="Mirror a sample of a gateway's traffic to a shadow service, and judge the answers.",
@@ -81,6 +81,18 @@ def _parser() -> argparse.ArgumentParser:
 
     gate = command("gate", _gate, "Say GRADUATE, HOLD or REJECT, with the evidence; exit 0 only for GRADUATE.")
     gate.add_argument("--shadow", default=None, help="the shadow's name (default: all of them)")
+
+    probe = command("probe", _probe, "Ask prod and shadow a gold file of questions, and compare.", configured=False)
+    if "probe" in (sys.argv[1:] if arguments is None else arguments):
+        # Only then: its options need the package's heavier half.
+        from .probe.command import add_options
+
+        add_options(probe)
+
+    from .guard.proxy.command import add_arguments
+
+    text = "Run the shadow's forward proxy: reads to listed hosts pass, writes are refused."
+    add_arguments(command("guard", _guard, text, configured=False))
 
     command("doctor", _doctor, "Check configuration, directories, shared memory, extras and shadows.")
     return parser
@@ -170,6 +182,18 @@ def _gate(options: argparse.Namespace) -> int:
     from .observe.command import run_gate
 
     return run_gate(config, shadow=options.shadow, as_json=options.json)
+
+
+def _probe(options: argparse.Namespace) -> int:
+    from .probe.command import run_command
+
+    return run_command(options)
+
+
+def _guard(options: argparse.Namespace) -> int:
+    from .guard.proxy.command import run_guard
+
+    return run_guard(options)
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -17,7 +17,22 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from . import _core
+from .config_limits import (
+    BreakerConfig,
+    BudgetConfig,
+    LimitsConfig,
+    PriceConfig,
+    RetryConfig,
+    Section,
+    breaker_problem,
+    budget_problem,
+    limits_problem,
+    price_problem,
+    retry_problem,
+)
 from .errors import ConfigError
+from .tag import checked_key
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,12 +40,16 @@ else:  # pragma: no cover
     import tomli as tomllib
 
 __all__ = [
-    "PRESETS",
+    "BreakerConfig",
+    "BudgetConfig",
     "Config",
     "GateConfig",
     "JudgeConfig",
     "LaneConfig",
     "LimitsConfig",
+    "PolicyConfig",
+    "PriceConfig",
+    "RetryConfig",
     "RoutesConfig",
     "SamplingConfig",
     "SanitizeConfig",
@@ -48,24 +67,8 @@ _ROUTE_HELP = 'write METHOD and a path pattern, for example "POST /search"'
 _KEY = re.compile(r"(?:(?:header|cookie):[!#$%&'*+.^_`|~0-9A-Za-z-]+|api_key|json:/(?:[^~]|~[01])*)\Z")
 _KEYS = '"header:x-user-id", "cookie:session" or "api_key"'
 
-PRESETS: dict[str, tuple[str, ...]] = {
-    # Inference endpoints answer and, unless asked to, keep nothing. Files, batches, assistants, threads,
-    # fine-tuning and vector-store management are writes and are deliberately not here.
-    "openai": (
-        "POST */chat/completions",
-        "POST */completions",
-        "POST */responses",
-        "POST */embeddings",
-        "POST */moderations",
-    ),
-    "anthropic": ("POST */messages", "POST */messages/count_tokens"),
-}
-"""Which POST routes are reads, by preset. What a preset does not list is a write."""
 
-
-class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    pass
-
+_Section = Section
 
 EMBEDDERS = ("wordllama", "lexical", "sentence-transformers", "openai")
 """What ``score.embedder`` may start with; some take a model after a colon (see ``shadowlane.score.load_embedder``)."""
@@ -91,34 +94,21 @@ class SamplingConfig(_Section, frozen=True):
     seed: int | None = None
     """``None``: random for each lane. Give one to repeat a run."""
     key: str = ""
-    """What makes a request somebody's: ``header:NAME``, ``cookie:NAME``, ``api_key`` (``authorization``, ``x-api-key`` or
-    ``api-key``), or ``json:/POINTER`` into the JSON request body (RFC 6901). A request without it is not mirrored. The
-    body is not there at admission: with ``json:`` every eligible request is captured, its body read when prod has
-    answered, and those that are not in the sample are left there, as ``sampled_out``; a header costs less."""
-
-
-class LimitsConfig(_Section, frozen=True):
-    """``[limits]``: the hard cap over all processes of the lane, and the caps of routes and tenants under it."""
-
-    qps: float = 50.0
-    burst: int = 50
-    routes: dict[str, float] = {}
-    """``METHOD /path`` patterns and the most of each a second; the first that matches holds. The burst of a route, as of a
-    tenant, is what comes in one second, and at least one request."""
-    weights: dict[str, int] = {}
-    """``METHOD /path`` patterns and how many units of every cap one request costs; others cost 1."""
-    tenant_key: str = ""
-    """Whose request it is: ``header:NAME``, ``cookie:NAME`` or ``api_key``. Requests without it are one tenant together."""
-    tenant_qps: float = 0.0
-    """The most of each tenant a second; 0: no such cap."""
+    """What makes a request somebody's: ``header:NAME``, ``cookie:NAME``, ``api_key`` (``authorization``, ``x-api-key``
+    or ``api-key``), or ``json:/POINTER`` into the JSON request body (RFC 6901). A request without it is not mirrored.
+    The body is not there at admission: with ``json:`` every eligible request is captured, its body read when prod has
+    answered, and what is not in the sample goes no further (``sampled_out``); a header costs less."""
 
 
 class RoutesConfig(_Section, frozen=True):
-    """``[routes]``: what is a read, and what of it is mirrored. Patterns are ``METHOD /path``, ``*`` is any text."""
+    """``[routes]``: what is a read, and what of it is mirrored. In patterns ``*`` is any text."""
 
     presets: tuple[str, ...] = ()
+    """Sets of POST routes that only read, each with the judge of its bodies: ``openai``, ``sql:postgres``, ... (see
+    ``rust/core/src/policy/preset_routes.rs``). What a preset does not list is a write."""
     read: tuple[str, ...] = ()
-    """Further routes that only read, for example ``"POST /search"``."""
+    """Further routes that only read: ``"POST /search"``, or with the preset that judges the body, ``"POST /db
+    sql:sqlite"``. Without one the body is still refused when it calls, mutates or stands for another method."""
     include: tuple[str, ...] = ()
     """Path patterns; when given, only these are mirrored."""
     exclude: tuple[str, ...] = ()
@@ -128,8 +118,28 @@ class RoutesConfig(_Section, frozen=True):
     ``include``: 15 in all, everything else is one more."""
 
     def read_patterns(self) -> tuple[str, ...]:
-        """Every ``METHOD /path`` pattern that is declared a read, presets first."""
-        return tuple(pattern for preset in self.presets for pattern in PRESETS[preset]) + self.read
+        """Everything that is declared a read, presets first."""
+        return self.presets + self.read
+
+
+class PolicyConfig(_Section, frozen=True):
+    """``[policy]``: which calls are reads, and how the copies of inference requests are aligned."""
+
+    allow_tools: tuple[str, ...] = ()
+    """MCP tools whose ``tools/call`` is a read, by exact name."""
+    read_only_hint: bool = False
+    """Believe a tool's own ``readOnlyHint``, as seen in prod's answer to ``tools/list`` at the same endpoint."""
+    tool_mode: str = "stub"
+    """Tool definitions on the copy. ``"strip"``: removed; ``"none"``: kept, their use forbidden; ``"stub"``: kept, and
+    the shadow's calls answered with the results that prod got."""
+    stub_rounds: int = 3
+    """How often a shadow's calls are answered before its answer stands as it is."""
+    stream: str = "keep"
+    """Whether the shadow streams: as the request asked (``"keep"``), always (``"on"``), never (``"off"``)."""
+    temperature: float | None = None
+    """Sampling temperature of every copy; unset: the request's own."""
+    seed: int | None = None
+    """Sampling seed of every copy, where the API has one; unset: the request's own."""
 
 
 class SanitizeConfig(_Section, frozen=True):
@@ -190,6 +200,10 @@ class StoreConfig(_Section, frozen=True):
     url: str = "sqlite:///shadowlane.db"
     max_age_days: float = 30.0
     max_bytes: int = 4 * 1024**3
+    keep_bodies: Literal["all", "reservoir", "none"] = "all"
+    """Which rows keep bodies, headers and texts: ``all``; ``reservoir``, a uniform choice of ``exemplars`` for each
+    shadow, route and ΔS band; or ``none``. Every row keeps its scores, hashes, times and statuses."""
+    exemplars: int = 20
 
 
 class GateConfig(_Section, frozen=True):
@@ -242,17 +256,28 @@ class ShadowConfig(_Section, frozen=True):
     """Name of the environment variable that holds the shadow's own credential."""
     credential_header: str = "authorization"
     credential_prefix: str = "Bearer "
+    sign_key_env: str = ""
+    """Name of the environment variable that holds the key with which the tag is signed (RFC 9421, hmac-sha256)."""
     ratio: float = 1.0
     """Share of the mirrored traffic that this shadow gets."""
     sample: Literal["independent", "identical"] = "independent"
-    """With a ``ratio`` below 1: drawn for itself, or the same copies as every other shadow that says ``identical`` (those
-    of a smaller ratio are among those of a larger one)."""
+    """With a ``ratio`` below 1: drawn for itself, or the same copies as every other shadow that says ``identical``
+    (those of a smaller ratio are among those of a larger one)."""
     qps: float = 0.0
     """The most copies a second that this shadow gets, under the lane's cap; 0: no cap of its own."""
     burst: int = 0
     """Copies that may come at once under ``qps``; 0: what comes in one second."""
     timeout_s: float = 30.0
+    """How long a call may take, from the moment it has one of ``concurrency`` places to the answer's last byte."""
+    deadline_s: float | None = None
+    """How long a copy may take in all, waiting for a place and retries included; unset: 300, or a longer
+    ``timeout_s``."""
     concurrency: int = 16
+    min_qps: float = 0.1
+    """As far down the rate adapts to a provider's refusals, in copies a second."""
+    breaker: BreakerConfig = BreakerConfig()
+    retry: RetryConfig = RetryConfig()
+    budget: BudgetConfig = BudgetConfig()
     model: str = ""
     """Rewrite of the request's ``model`` field; empty: left as it is."""
     model_rev: str = ""
@@ -262,6 +287,10 @@ class ShadowConfig(_Section, frozen=True):
     """A PEM bundle for a private certificate authority. Verification cannot be switched off."""
     trust_env: bool = False
     """Use ``HTTP_PROXY`` and friends from the environment."""
+
+    def deadline(self) -> float:
+        """Seconds from a copy's arrival at this shadow to the end of its answer."""
+        return max(300.0, self.timeout_s) if self.deadline_s is None else self.deadline_s
 
     def salt(self, name: str) -> str:
         """The salt of its sample: equal salts take the same copies."""
@@ -279,6 +308,18 @@ class ShadowConfig(_Section, frozen=True):
             )
         return self.credential_header.lower().encode("latin-1"), (self.credential_prefix + value).encode("latin-1")
 
+    def sign_key(self, environ: Mapping[str, str] | None = None) -> bytes | None:
+        """The key that signs the tag, or ``None``. Raises ConfigError when the variable is unset or too short."""
+        if not self.sign_key_env:
+            return None
+        value = (os.environ if environ is None else environ).get(self.sign_key_env, "")
+        if not value:
+            raise ConfigError(
+                f"sign_key_env = {self.sign_key_env!r}: the environment variable is not set; "
+                "export it for the worker, or remove the field"
+            )
+        return checked_key(value, f"sign_key_env = {self.sign_key_env!r}")
+
 
 class ControlConfig(ShadowConfig, frozen=True):
     """``[control]``: an optional second copy of prod, for the noise floor. An empty ``url`` means none."""
@@ -294,11 +335,14 @@ class Config(_Section, frozen=True):
     sampling: SamplingConfig = SamplingConfig()
     limits: LimitsConfig = LimitsConfig()
     routes: RoutesConfig = RoutesConfig()
+    policy: PolicyConfig = PolicyConfig()
     sanitize: SanitizeConfig = SanitizeConfig()
     score: ScoreConfig = ScoreConfig()
     store: StoreConfig = StoreConfig()
     gate: GateConfig = GateConfig()
     control: ControlConfig = ControlConfig()
+    prices: dict[str, PriceConfig] = msgspec.field(default_factory=dict)
+    """By model: the exact name, else the longest beginning of it, else ``*``."""
     judge: JudgeConfig = JudgeConfig()
 
     @classmethod
@@ -307,10 +351,8 @@ class Config(_Section, frozen=True):
         return _checked(dict(data), origin="configuration")
 
     def to_dict(self) -> dict[str, Any]:
-        """The same keys, as plain values that TOML and JSON can hold (unset ``sampling.seed`` left out)."""
-        plain: dict[str, Any] = msgspec.to_builtins(self)
-        if plain["sampling"]["seed"] is None:
-            del plain["sampling"]["seed"]
+        """The same keys, as plain values that TOML and JSON can hold: what is unset is left out."""
+        plain: dict[str, Any] = _without_unset(msgspec.to_builtins(self))
         return plain
 
     def arms(self) -> dict[str, ShadowConfig]:
@@ -319,6 +361,12 @@ class Config(_Section, frozen=True):
         if self.control.url:
             arms["control"] = self.control
         return arms
+
+
+def _without_unset(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: _without_unset(item) for key, item in value.items() if item is not None}
 
 
 def load_config(path: str | os.PathLike[str]) -> Config:
@@ -393,8 +441,8 @@ def _problem(config: Config) -> str | None:
         return bad("lane.name", lane.name, "use 1 to 64 of a-z, 0-9, '_', '.', '-', starting with a letter or digit")
     if lane.directory and not Path(lane.directory).is_absolute():
         return bad("lane.directory", lane.directory, "give an absolute path, or leave it empty")
-    if not 65536 <= lane.ring_bytes <= 1 << 32 or lane.ring_bytes & (lane.ring_bytes - 1):
-        return bad("lane.ring_bytes", lane.ring_bytes, "use a power of two from 65536 to 4294967296")
+    if not 65536 <= lane.ring_bytes <= 1 << 30 or lane.ring_bytes & (lane.ring_bytes - 1):
+        return bad("lane.ring_bytes", lane.ring_bytes, "use a power of two from 65536 to 1073741824")
     if not 1024 <= lane.max_body_bytes <= lane.ring_bytes // 4:
         return bad(
             "lane.max_body_bytes",
@@ -411,24 +459,35 @@ def _problem(config: Config) -> str | None:
         return bad("sampling.key", sampling.key, f'sticky sampling needs a key: {_KEYS}, or "json:/user"')
     if sampling.mode == "ratio" and sampling.key:
         return bad("sampling.key", sampling.key, 'only sampling.mode = "sticky" uses a key; remove it')
-    if not 0 < limits.qps <= 1e6:
-        return bad("limits.qps", limits.qps, "use more than 0 and at most 1000000 copies a second")
-    if not 1 <= limits.burst <= 1_000_000:
-        return bad("limits.burst", limits.burst, "use 1 to 1000000")
-    problem = _caps_problem(limits)
-    if problem:
+    if problem := limits_problem(limits):
+        return f"limits.{problem}"
+    if problem := _caps_problem(limits):
         return problem
-    for preset in config.routes.presets:
-        if preset not in PRESETS:
-            return bad("routes.presets", preset, f"unknown preset; known: {', '.join(PRESETS)}")
-    for field in ("read", "timed"):
-        for pattern in getattr(config.routes, field):
-            if not _ROUTE.match(pattern):
-                return bad(f"routes.{field}", pattern, _ROUTE_HELP)
+    for model, price in config.prices.items():
+        if problem := price_problem(model, price):
+            return f"prices.{model}.{problem}" if model else f"prices.{problem}"
+    try:
+        _core.Policy(read=config.routes.read_patterns())
+    except ConfigError as error:
+        return str(error)
+    for pattern in config.routes.timed:
+        if not _ROUTE.match(pattern):
+            return bad("routes.timed", pattern, _ROUTE_HELP)
     for field in ("include", "exclude"):
         for pattern in getattr(config.routes, field):
             if not re.match(r"[/*]\S*\Z", pattern):
                 return bad(f"routes.{field}", pattern, 'write a path pattern, for example "/v1/*"')
+    policy = config.policy
+    if policy.tool_mode not in ("strip", "none", "stub"):
+        return bad("policy.tool_mode", policy.tool_mode, 'use "strip", "none" or "stub"')
+    if policy.stream not in ("keep", "on", "off"):
+        return bad("policy.stream", policy.stream, 'use "keep", "on" or "off"')
+    if not 0 <= policy.stub_rounds <= 16:
+        return bad("policy.stub_rounds", policy.stub_rounds, "use 0 to 16")
+    if policy.temperature is not None and not 0 <= policy.temperature <= 2:
+        return bad("policy.temperature", policy.temperature, "use 0 to 2, or remove it to keep the request's own")
+    if policy.seed is not None and not -(1 << 63) <= policy.seed < 1 << 63:
+        return bad("policy.seed", policy.seed, "use a whole number of 64 bits")
     if config.score.embedder.partition(":")[0] not in EMBEDDERS:
         return bad("score.embedder", config.score.embedder, f"unknown embedder; known: {', '.join(EMBEDDERS)}")
     problem = _score_problem(config.score)
@@ -441,6 +500,8 @@ def _problem(config: Config) -> str | None:
         return bad("store.max_age_days", store.max_age_days, "use more than 0")
     if store.max_bytes < 1 << 20:
         return bad("store.max_bytes", store.max_bytes, "use 1048576 or more")
+    if not 1 <= store.exemplars <= 10_000:
+        return bad("store.exemplars", store.exemplars, "use 1 to 10000")
     if not config.shadows:
         return 'shadows: empty; add a table [shadows.candidate] with url = "http://127.0.0.1:9001"'
     if "control" in config.shadows:
@@ -449,8 +510,7 @@ def _problem(config: Config) -> str | None:
         where = "control" if name == "control" else f"shadows.{name}"
         if not _NAME.match(name):
             return bad(where, name, "name a shadow with 1 to 64 of a-z, 0-9, '_', '.', '-'")
-        problem = _shadow_problem(shadow)
-        if problem:
+        if problem := _shadow_problem(shadow, config.prices):
             return f"{where}.{problem}"
     if not 0 <= config.gate.flip_rate < 1:
         return bad("gate.flip_rate", config.gate.flip_rate, "use a share from 0 to less than 1")
@@ -514,7 +574,7 @@ def _caps_problem(limits: LimitsConfig) -> str | None:
 
 def _judge_problem(judge: JudgeConfig, arms: Mapping[str, ShadowConfig]) -> str | None:
     shape = ShadowConfig(url=judge.url, timeout_s=judge.timeout_s, concurrency=judge.concurrency, ca_file=judge.ca_file)
-    problem = _shadow_problem(shape)
+    problem = _shadow_problem(shape, {})
     if problem:
         return f"judge.{problem}"
     if not judge.model:
@@ -545,7 +605,7 @@ def _origin(url: str) -> tuple[str, str, int]:
     return parts.scheme, (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _shadow_problem(shadow: ShadowConfig) -> str | None:
+def _shadow_problem(shadow: ShadowConfig, prices: dict[str, PriceConfig]) -> str | None:
     try:
         url = urlsplit(shadow.url)
         host, _ = url.hostname, url.port
@@ -565,6 +625,16 @@ def _shadow_problem(shadow: ShadowConfig) -> str | None:
         return f"burst = {shadow.burst!r}: use 0 (what comes in one second) to 1000000"
     if not 0 < shadow.timeout_s <= 3600:
         return f"timeout_s = {shadow.timeout_s!r}: use more than 0 and at most 3600 seconds"
+    if shadow.deadline_s is not None and not shadow.timeout_s <= shadow.deadline_s <= 86_400:
+        return f"deadline_s = {shadow.deadline_s!r}: use timeout_s = {shadow.timeout_s!r} to 86400 seconds"
+    if not 0 < shadow.min_qps < math.inf:
+        return f"min_qps = {shadow.min_qps!r}: use more than 0"
+    if problem := breaker_problem(shadow.breaker):
+        return f"breaker.{problem}"
+    if problem := retry_problem(shadow.retry):
+        return f"retry.{problem}"
+    if problem := budget_problem(shadow.budget, prices):
+        return f"budget.{problem}"
     if not 1 <= shadow.concurrency <= 4096:
         return f"concurrency = {shadow.concurrency!r}: use 1 to 4096"
     if not 1024 <= shadow.max_response_bytes <= 1 << 30:

@@ -74,9 +74,9 @@ class Lane:
     admit: Callable[[str, str, Sequence[tuple[bytes, bytes]]], _core.Ticket | None]
     """``admit(method, path, headers)``: a ticket when this request is mirrored, else ``None``. Never raises."""
     begin: Callable[[str, str, Sequence[tuple[bytes, bytes]]], _core.Ticket | _core.Timer | None]
-    """``begin(method, path, headers)``: :attr:`admit` for a caller that sees the end of every answer. Some of the requests
-    that are not mirrored get a ``Timer``, to be stopped when the answer has ended: their times are what those of the
-    mirrored ones are compared with. Never raises."""
+    """``begin(method, path, headers)``: :attr:`admit` for a caller that sees the end of every answer. Some of the
+    requests that are not mirrored get a ``Timer``, to be stopped when the answer has ended: their times are what those
+    of the mirrored ones are compared with. Never raises."""
     offer: Callable[..., bool]
     """``offer(ticket, target, headers, body, status, response_headers, response_body, ttfb_ns, flags)``:
     copies the exchange into the ring; ``False`` when it was dropped (and counted). Never waits, never raises."""
@@ -90,6 +90,8 @@ class Lane:
         """How often our own code failed on the user path and was swallowed."""
         self._core = core
         self._closed = False
+        self._fork_lock: threading.Lock | None = None
+        """In a forked child, until it has a ring of its own."""
         self._supervisor: _Supervisor | None = None
         self._bind()
         _LANES.add(self)
@@ -113,6 +115,7 @@ class Lane:
             seed=config.sampling.seed,
             qps=config.limits.qps,
             burst=config.limits.burst,
+            cap_at_admission=config.limits.cap_mode == "first",
             sticky_key=config.sampling.key or None,
             read_routes=config.routes.read_patterns(),
             include=config.routes.include,
@@ -121,6 +124,7 @@ class Lane:
             weights=list(config.limits.weights.items()),
             tenant=(config.limits.tenant_key, config.limits.tenant_qps) if config.limits.tenant_qps else None,
             timed_routes=config.routes.timed,
+            shed_above=config.limits.shed_mark(),
         )
         lane = cls(config, directory, core)
         if core.ring_error:
@@ -144,13 +148,21 @@ class Lane:
 
     def ensure(self) -> None:
         """After a fork: give this process its own ring and supervisor now, not at its first request."""
-        if self.__dict__.pop("_forked", False):
-            self._bind()
-            if self._closed:
+        lock = self._fork_lock
+        if lock is None:
+            return
+        # Requests that other threads have at the same time wait here once, instead of being seen by no ring.
+        with lock:
+            if self._fork_lock is None:
                 return
-            self._core.reopen()
-            if self.config.lane.worker == "auto":
-                self._supervise()
+            try:
+                if not self._closed:
+                    self._core.reopen()
+                    if self.config.lane.worker == "auto":
+                        self._supervise()
+            finally:
+                self._fork_lock = None
+                self._bind()
 
     def close(self) -> None:
         """Close this process's ring and end the supervisor. What is in the ring is still sent by the worker."""
@@ -185,26 +197,25 @@ class Lane:
         # The supervisor's thread did not survive the fork, and the ring is the parent's. Most children never serve a
         # request, so nothing is made until the first one asks.
         self._supervisor = None
-        self._forked = True
+        self._fork_lock = threading.Lock()
         self.admit = self._admit_after_fork
         self.begin = self._begin_after_fork
 
     def _admit_after_fork(self, method: str, path: str, headers: Sequence[tuple[bytes, bytes]]) -> _core.Ticket | None:
         self._revive()
-        return self.admit(method, path, headers)
+        return self._core.admit(method, path, headers)
 
     def _begin_after_fork(
         self, method: str, path: str, headers: Sequence[tuple[bytes, bytes]]
     ) -> _core.Ticket | _core.Timer | None:
         self._revive()
-        return self.begin(method, path, headers)
+        return self._core.begin(method, path, headers)
 
     def _revive(self) -> None:
         try:
             self.ensure()
         except Exception:
             self.fault()
-        self._bind()
 
 
 def _after_fork_in_child() -> None:

@@ -15,6 +15,7 @@ __all__ = [
     "FLAG_RESPONSE_CUT",
     "FLAG_STREAMED",
     "REASONS",
+    "STRANGE_CALLS",
     "Answer",
     "Citation",
     "Copy",
@@ -28,6 +29,7 @@ __all__ = [
     "Scores",
     "ShadowCounts",
     "StateName",
+    "StubbedCall",
     "ToolCall",
 ]
 
@@ -69,6 +71,10 @@ FLAG_STREAMED = 4
 """Prod answered in more than one chunk."""
 
 
+STRANGE_CALLS = "tool_call_prod_never_made"
+"""The finding of an outcome whose shadow asked for tool calls that prod made neither before nor in its answer."""
+
+
 class Copy(msgspec.Struct, frozen=True, kw_only=True):
     """One sanitized exchange, as drained from a ring: what the shadow may see, and what prod answered."""
 
@@ -95,13 +101,36 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     """A reason when sanitizing found that this must not be sent; empty otherwise."""
     findings: dict[str, int] = {}
     """How many values of each kind were redacted, over request and response."""
+    why: str = ""
+    """What the read-only policy says of it, read or write, in words."""
+    preset: str = ""
+    """The preset that judged it; empty for GET, HEAD and what the user only declared a read."""
+    normalised: tuple[str, ...] = ()
+    """What was changed in an inference request for the shadow, one line each; never a value."""
     ring: int = 0
     """The ring it came from, and its place there: what is acknowledged."""
     seq: int = 0
+    tenant: str = ""
+    """Whose request it is: a hash that means nothing outside this lane's life; empty without ``limits.tenant_key``.
+    Not stored."""
+
+
+class StubbedCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool call that a shadow asked for and that nobody carried out."""
+
+    name: str
+    arguments: str = ""
+    """Canonical JSON (RFC 8785) where it has such a form, else the text as sent; sanitized."""
+    round: int = 1
+    """In which of the shadow's answers it was asked for, from 1."""
+    answered: Literal["recorded", "unavailable", "left"] = "left"
+    """With what prod got for the same call, with "unavailable in shadow", or not at all: the turn ended there."""
+    by_prod: bool = False
+    """Whether prod made the same call, in the conversation or in its own answer."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one copy at one shadow."""
+    """What became of one copy at one shadow. With stubbed tool calls: the last answer, and the times of all rounds."""
 
     shadow: str
     reason: str = ""
@@ -113,7 +142,23 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""
     started_ns: int = 0
     ttfb_ns: int = 0
+    """Time from the first round's start to the head of the last answer."""
     duration_ns: int = 0
+    tokens: int = 0
+    """What the answer cost, when the shadow has a budget: by its usage fields and ``[prices]``."""
+    money: float = 0.0
+    """Time from the first round's start to the end of the last answer: what the shadow took for the answer scored."""
+    rounds: int = 1
+    """How many requests were sent for it: more than one when tool calls were stubbed."""
+    round_ns: tuple[int, ...] = ()
+    """The time of each round, when there was more than one."""
+    usage: dict[str, int] = {}
+    """Tokens over all rounds by their name in the answers, when there was more than one."""
+    calls: tuple[StubbedCall, ...] = ()
+    findings: dict[str, int] = {}
+    """What is remarkable about it, counted: :data:`STRANGE_CALLS`."""
+    normalised: tuple[str, ...] = ()
+    """What was changed for this shadow alone, such as the model's name."""
 
 
 class Citation(msgspec.Struct, frozen=True, kw_only=True):

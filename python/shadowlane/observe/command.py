@@ -39,8 +39,12 @@ class _NoPairs:
         limit: int | None = None,
         with_bodies: bool = False,
         order: Order = "time",
+        only_kept: bool = False,
     ) -> Iterator[StoredPair]:
         yield from ()
+
+    def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]:
+        return {}, 0, 0
 
     def differing_places(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]:
         return []
@@ -107,7 +111,7 @@ def run_gate(config: Config, shadow: str | None = None, as_json: bool = False) -
     return 0 if worst == "GRADUATE" else 1
 
 
-def write_page(path: Path, page: str) -> None:
+def write_page(path: Path, page: str, *, option: str = "--html") -> None:
     """Write a page at once, mode 0600. Raises :class:`~shadowlane.errors.ShadowlaneError` when it cannot be written."""
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
@@ -122,6 +126,6 @@ def write_page(path: Path, page: str) -> None:
             raise
     except OSError as error:
         raise ShadowlaneError(
-            f"--html = {str(path)!r}: cannot be written: {error.strerror}; choose a folder that exists, has room and "
+            f"{option} = {str(path)!r}: cannot be written: {error.strerror}; choose a folder that exists, has room and "
             "is yours"
         ) from None

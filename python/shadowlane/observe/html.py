@@ -22,6 +22,7 @@ _TONE: dict[bool | None, str] = {True: "good", False: "bad", None: "open"}
 _DECISION_TONE = {"GRADUATE": "good", "HOLD": "open", "REJECT": "bad"}
 _BAND_TONE = {"stable": "good", "transitional": "open", "critical": "bad"}
 _OPEN_PAIRS = 2
+_NOT_KEPT = '<span class="soft">(not kept, see store.keep_bodies)</span>'
 
 
 def render_page(report: Mapping[str, Any]) -> str:
@@ -162,6 +163,11 @@ def _tables(shadow: Mapping[str, Any]) -> str:
         ("Failed copies", count_line(shadow["failed"])),
         ("HTTP status", f"shadow {count_line(shadow['http'])}; prod {count_line(shadow['prod_http'])}"),
     ]
+    if shadow["blocked"]:
+        rows.append(("Blocked as writes", count_line(shadow["blocked"])))
+    if shadow["strange_calls"]["calls"]:
+        strange = shadow["strange_calls"]
+        rows.append(("Tool calls", f"{strange['calls']} that prod never made, in {strange['pairs']} pairs"))
     if shadow["rate_limit"]:
         headers = ", ".join(f"{name}: {value}" for name, value in shadow["rate_limit"]["headers"].items())
         rows.append(("Rate limit", f"last seen {clock(shadow['rate_limit']['seen_ns'])} UTC: {headers}"))
@@ -186,7 +192,7 @@ def _pair(pair: Mapping[str, Any], opened: bool) -> str:
         pills += ' <span class="pill bad">facts contradict</span>'
     if pair["judge"]:
         pills += f' <span class="pill open">judge: {_e(pair["judge"]["verdict"].replace("_", " "))}</span>'
-    prod, shadow = marked(pair["prod"]["text"], pair["shadow"]["text"])
+    prod, shadow = marked(pair["prod"]["text"], pair["shadow"]["text"]) if pair["bodies"] else (_NOT_KEPT, _NOT_KEPT)
     where = f"{pair['method']} {pair['target']}"
     asked = _e(pair["asked"]) or _e(where)
     notes = [pair["note"], f"judge: {pair['judge']['why']}" if pair["judge"] else ""]
@@ -196,8 +202,24 @@ def _pair(pair: Mapping[str, Any], opened: bool) -> str:
         f'<details class="card pair"{" open" if opened else ""}><summary>{pills}<span class="asked" dir="auto">{asked}'
         f'</span><code class="hash">{_e(where)} {_e(pair["req_hash"][:12])}</code></summary><div class="sides">'
         f"{_side('prod', pair['prod'], prod, '')}{_side('shadow', pair['shadow'], shadow, revision + note)}"
-        "</div></details>\n"
+        f"</div>{_record(pair)}</details>\n"
     )
+
+
+def _record(pair: Mapping[str, Any]) -> str:
+    """Below the two answers: why it is a read, what was changed on the copy, and which tool calls were stubbed."""
+    rows = [("Policy", " · ".join(filter(None, (pair["policy"]["why"], pair["policy"]["preset"]))))]
+    rows.append(("Changed on the copy", "; ".join(pair["normalised"])))
+    for call in pair["tool_calls"]:
+        said = {"recorded": "answered with prod's result", "unavailable": "answered: unavailable in shadow"}
+        how = said.get(call["answered"], "left, the turn ends there")
+        made = "" if call["by_prod"] else "; prod never made it"
+        rows.append((f"Tool call, round {call['round']}", f"{call['name']} {call['arguments'][:300]}: {how}{made}"))
+    if pair["rounds"] > 1:
+        times = ", ".join(milliseconds(seconds) for seconds in pair["round_seconds"])
+        rows.append(("Rounds", f"{pair['rounds']} ({times}); {count_line(pair['usage'])}"))
+    body = "".join(f"<tr><th>{_e(name)}</th><td>{_e(text)}</td></tr>" for name, text in rows if text)
+    return f'<table class="num">{body}</table>' if body else ""
 
 
 def _side(who: str, answer: Mapping[str, Any], text: str, more: str) -> str:

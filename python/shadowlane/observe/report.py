@@ -41,7 +41,9 @@ class PairSource(Protocol):
         limit: int | None = None,
         with_bodies: bool = False,
         order: Order = "time",
+        only_kept: bool = False,
     ) -> Iterator[StoredPair]: ...
+    def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]: ...
     def differing_places(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]: ...
     def judge_state(self) -> str: ...
 
@@ -98,6 +100,7 @@ def _shadow(
     verdict: Verdict | None,
 ) -> dict[str, Any]:
     answered = columns.reason == ""
+    why, strange_calls, strange_pairs = store.policy_counts(name, since)
     return {
         "name": name,
         "url": config.arms()[name].url,
@@ -105,6 +108,8 @@ def _shadow(
         "pairs": len(columns),
         "answered": int(answered.sum()),
         "failed": _count(columns.reason[~answered].tolist()),
+        "blocked": why,
+        "strange_calls": {"calls": strange_calls, "pairs": strange_pairs},
         "http": _count(columns.status[answered].tolist()),
         "prod_http": _count(columns.prod_status.tolist()),
         "delta_s": stats.delta_blocks(columns, None if name == "control" else control),
@@ -141,8 +146,13 @@ def _rate_limit(store: PairSource, name: str, since: int | None) -> dict[str, An
 
 
 def _worst(store: PairSource, name: str, since: int | None) -> list[dict[str, Any]]:
-    rows = store.iter_pairs(since, name, _WORST, with_bodies=True, order="worst")
-    return [_side_by_side(row) for row in rows if row.pair.scores.delta_s is not None or row.pair.scores.fact_flip]
+    """The pairs furthest apart among those whose answers are kept; when none are, those furthest apart."""
+    for only_kept in (True, False):
+        rows = store.iter_pairs(since, name, _WORST, with_bodies=True, order="worst", only_kept=only_kept)
+        pairs = [_side_by_side(row) for row in rows if row.pair.scores.delta_s is not None or row.pair.scores.fact_flip]
+        if pairs:
+            return pairs
+    return []
 
 
 def _side_by_side(row: StoredPair) -> dict[str, Any]:
@@ -162,6 +172,12 @@ def _side_by_side(row: StoredPair) -> dict[str, Any]:
         "citation_match": pair.scores.citation_match,
         "judge": None if pair.scores.judge is None else msgspec.to_builtins(pair.scores.judge),
         "note": pair.scores.note,
+        "policy": {"why": pair.copy.why, "preset": pair.copy.preset},
+        "normalised": [*pair.copy.normalised, *pair.outcome.normalised],
+        "tool_calls": [msgspec.to_builtins(call) for call in pair.outcome.calls],
+        "rounds": pair.outcome.rounds,
+        "round_seconds": [ns / 1e9 for ns in pair.outcome.round_ns],
+        "usage": dict(pair.outcome.usage),
         "prod": {"status": pair.copy.status, "seconds": pair.copy.duration_ns / 1e9, "text": _cut(pair.prod_text)},
         "shadow": {
             "status": pair.outcome.status,

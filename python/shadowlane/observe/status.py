@@ -18,6 +18,7 @@ from ..errors import StoreError
 from ..lane import lane_directory
 from ..store import open_store
 from ..types import ShadowCounts
+from .overhead import overhead, render_overhead
 
 __all__ = ["collect_status", "render_status"]
 
@@ -28,11 +29,14 @@ _TRIES = 20
 def collect_status(config: Config) -> dict[str, Any]:
     """What ``shadowlane status --json`` prints.
 
-    The core's ``lane_status`` plus ``lane`` (the name), ``started``, ``shadows``, ``accounting``, ``store`` and
-    ``worker_error``. A lane that never started has zeros and ``started: false``. Raises
+    The core's ``lane_status`` plus ``lane`` (the name), ``started``, ``shadows``, ``accounting``, ``overhead``,
+    ``store``, ``worker_error`` and ``limits`` (the state of each shadow's rate, breaker and budget, as its worker last
+    said it; ``None`` before one did). A lane that never started has zeros and ``started: false``. Raises
     :class:`~shadowlane.errors.LaneError` when its directory exists and is not safe to read.
     """
-    from ..worker import last_error  # with it come the scorer and the transport, which a plain import need not load
+    # With these come the scorer and the transport, which a plain import need not load.
+    from ..steering import read_state
+    from ..worker import last_error
 
     directory = lane_directory(config)
     started = (directory / "control.shm").exists() or directory.is_symlink()
@@ -52,8 +56,16 @@ def collect_status(config: Config) -> dict[str, Any]:
             "in_flight": status["mirrored"] - base - stored,
             "holds": None if store["error"] else before["acked"] <= base + stored <= status["mirrored"],
         }
+    limits = config.limits
     return {
         **status,
+        "cap": {
+            **status["cap"],
+            "routes": dict(limits.routes),
+            "weights": dict(limits.weights),
+            "tenant_qps": limits.tenant_qps,
+        },
+        "overhead": overhead(_core.lane_times(str(directory)) if started else None, status),
         "lane": config.lane.name,
         "started": started,
         "shadows": shadows,
@@ -64,6 +76,7 @@ def collect_status(config: Config) -> dict[str, Any]:
             "lines": _lines(status, shadows),
         },
         "worker_error": last_error(directory) if started else "",
+        "limits": _limits(read_state(directory), status["lane_id"]) if started else None,
         "store": store,
         "alerts": _alerts(store["flips"]),
     }
@@ -96,6 +109,18 @@ def _read_store(config: Config, lane_id: str) -> tuple[dict[str, Any], dict[str,
     return info, counts, bases
 
 
+def _limits(state: Mapping[str, Any] | None, lane_id: str) -> dict[str, Any] | None:
+    """The worker's state, when it is of this life of the lane."""
+    if state is None or state.get("lane_id") != lane_id:
+        return None
+    arms = state.get("arms", {})
+    limits = state.get("limits", {})
+    return {
+        **limits,
+        "shadows": {name: {**shadow, **arms.get(name, {})} for name, shadow in limits.get("shadows", {}).items()},
+    }
+
+
 def _flips(counted: tuple[int, int, int]) -> dict[str, int]:
     """The shadow's λ flips on repeated questions within the gate's window, those that prod shared, and the last one."""
     return {"flips": counted[0], "shared": counted[1], "last_ns": counted[2]}
@@ -125,10 +150,24 @@ def _empty(config: Config, directory: Path) -> dict[str, Any]:
         "rings": [],
         "ringless": 0,
         "ring_error": "",
-        "cap": {"qps": config.limits.qps, "burst": config.limits.burst, "available": float(config.limits.burst)},
-        "sampler": {"ratio": config.sampling.ratio, "eligible": 0, "taken": 0},
+        "cap": {
+            "qps": config.limits.qps,
+            "burst": config.limits.burst,
+            "available": float(config.limits.burst),
+            "rate": config.limits.qps,
+            "paused_s": 0.0,
+            "paused_reason": "",
+        },
+        "sampler": {"choice": _choice(config), "ratio": config.sampling.ratio, "eligible": 0, "taken": 0},
         "worker": {"pid": 0, "alive": False, "heartbeat_age_s": None},
     }
+
+
+def _choice(config: Config) -> str:
+    """How a gateway of this configuration would choose, in the core's words."""
+    if config.sampling.mode == "ratio":
+        return "ratio"
+    return "sticky by body" if config.sampling.key.startswith("json:") else "sticky"
 
 
 def _lines(status: Mapping[str, Any], shadows: Mapping[str, Any]) -> list[str]:
@@ -159,7 +198,10 @@ def render_status(status: Mapping[str, Any]) -> str:
         ("accounting", _holds(accounting)),
         *[("", line) for line in accounting["lines"]],
         ("sampler", _sampler(status["sampler"])),
-        ("cap", "{qps:g} copies a second, burst {burst}, {available:.1f} left now".format(**status["cap"])),
+        ("cap", _cap(status["cap"])),
+        *[("", line) for line in _caps(status["cap"])],
+        *[("limits", f"{name}: {text}") for name, text in _shadow_limits(status["limits"])],
+        *_titled("overhead", render_overhead(status["overhead"])),
         ("worker", _worker(status)),
         *[("ring", _ring(ring)) for ring in status["rings"]],
     ]
@@ -172,6 +214,17 @@ def render_status(status: Mapping[str, Any]) -> str:
     rows += [("ALERT", text) for text in status["alerts"]]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {text}".rstrip() for name, text in rows)
+
+
+def _titled(title: str, lines: list[str]) -> list[tuple[str, str]]:
+    return [(title if place == 0 else "", line) for place, line in enumerate(lines)]
+
+
+def _caps(cap: Mapping[str, Any]) -> list[str]:
+    """The configured caps under the lane's."""
+    lines = [f"{pattern}: {qps:g} a second" for pattern, qps in cap["routes"].items()]
+    lines += [f"{pattern}: a request costs {weight}" for pattern, weight in cap["weights"].items()]
+    return lines + ([f"each tenant: {cap['tenant_qps']:g} a second"] if cap["tenant_qps"] else [])
 
 
 def _mirroring(status: Mapping[str, Any]) -> str:
@@ -189,7 +242,58 @@ def _holds(accounting: Mapping[str, Any]) -> str:
 def _sampler(sampler: Mapping[str, Any]) -> str:
     eligible, taken = sampler["eligible"], sampler["taken"]
     achieved = f", {100 * taken / eligible:.2f} % achieved" if eligible else ""
-    return f"{taken} of {eligible} eligible requests taken; {100 * sampler['ratio']:.2f} % asked for{achieved}"
+    what = "eligible requests" if sampler["choice"] == "ratio" else "eligible requests with a key"
+    return f"{taken} of {eligible} {what} taken; {100 * sampler['ratio']:.2f} % asked for{achieved}"
+
+
+def _cap(cap: Mapping[str, Any]) -> str:
+    text = "{qps:g} copies a second, burst {burst}, {available:.1f} left now".format(**cap)
+    if cap["rate"] < cap["qps"]:
+        text += f"; slowed to {cap['rate']:.3g} a second, as the shadows' providers ask"
+    if cap["paused_s"]:
+        text += f"; PAUSED for {cap['paused_s']:.0f} s ({cap['paused_reason']})"
+    return text
+
+
+def _shadow_limits(limits: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """One line for each shadow with something to say."""
+    lines = []
+    for name, shadow in (limits or {}).get("shadows", {}).items():
+        parts = []
+        if (shadow["paused_until"] or 0) > time.time():
+            parts.append(f"paused by its provider until {_clock(shadow['paused_until'])}")
+        if shadow["slowed"]:
+            parts.append(f"at most {shadow['rate']:.3g} copies a second, as its provider asks")
+        breaker, budget = shadow["breaker"], shadow["budget"]
+        if breaker and breaker["state"] != "closed":
+            probe = f", next probe at {_clock(breaker['probe_at'])}" if breaker["probe_at"] else ""
+            parts.append(f"circuit breaker {breaker['state'].replace('_', '-')}{probe}")
+        if budget:
+            parts += [_budget(budget)]
+        if shadow.get("waiting") or shadow.get("out"):
+            parts.append(f"{shadow['out']} calls out, {shadow['waiting']} waiting")
+        if shadow.get("retries"):
+            parts.append(f"{shadow['retries']} retries")
+        if parts:
+            lines.append((name, "; ".join(parts)))
+    return lines
+
+
+def _budget(budget: Mapping[str, Any]) -> str:
+    spent = ", ".join(
+        f"{count['spent']:.6g} of {count['limit']:.6g} {name.replace('_', ' ')}"
+        for name, count in budget["limits"].items()
+    )
+    text = f"BUDGET REACHED ({budget['reached']}), no more copies: {spent}" if budget["reached"] else f"budget {spent}"
+    if budget["unmetered"]:
+        text += f"; {budget['unmetered']} answers did not say what they used"
+    if budget["unpriced"]:
+        text += f"; no price for {', '.join(budget['unpriced'])}: counted as the dearest"
+    return text
+
+
+def _clock(moment: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(moment))
 
 
 def _worker(status: Mapping[str, Any]) -> str:

@@ -60,7 +60,7 @@ details.pair>summary::before{content:"\\25B8";color:var(--soft)}details.pair[ope
 .hash{overflow-wrap:anywhere;color:var(--soft);font-size:12px}
 .sides{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(360px,100%),1fr));gap:0;
 border-top:1px solid var(--grid)}
-.side{padding:12px 18px 14px;min-width:0}.side+.side{border-left:1px solid var(--grid)}
+.side{padding:12px 18px 14px;min-width:0}.case{padding:12px 18px}.side+.side{border-left:1px solid var(--grid)}
 .side h4{margin:0 0 6px;font-size:13px}.side.prod h4 b{color:var(--prod)}.side.shadow h4 b{color:var(--shadow)}
 .answer{white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:isolate;margin:0}
 .prod mark{background:var(--only)}.shadow mark{background:var(--new)}mark{color:inherit;border-radius:3px;padding:0 1px}

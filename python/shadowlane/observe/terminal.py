@@ -109,6 +109,11 @@ def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> list[Line]:
         *_judge_rows(shadow["judged"], report["judge"]),
         *_latency_rows(shadow["latency"]),
     ]
+    if shadow["blocked"]:
+        rows.append(("blocked", f"as writes: {count_line(shadow['blocked'])}"))
+    if shadow["strange_calls"]["calls"]:
+        strange = shadow["strange_calls"]
+        rows.append(("tool calls", f"{strange['calls']} that prod never made, in {strange['pairs']} pairs"))
     if shadow["rate_limit"]:
         headers = ", ".join(f"{name}: {value}" for name, value in shadow["rate_limit"]["headers"].items())
         rows.append(("rate limit", f"last seen {clock(shadow['rate_limit']['seen_ns'])} UTC: {headers}"))
@@ -271,6 +276,8 @@ def _pair(pair: Mapping[str, Any]) -> list[Line]:
     lines: list[Line] = [(f"    {score}{flip}  {pair['method']} {pair['target']}  {pair['req_hash']}", "")]
     if pair["asked"]:
         lines += _wrapped("asked", pair["asked"])
+    if not pair["bodies"]:
+        return [*lines, ("      the answers are not kept (store.keep_bodies)", "dim")]
     return [*lines, *_wrapped("prod", pair["prod"]["text"]), *_wrapped("shadow", pair["shadow"]["text"])]
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from .. import _core
+from ..config import Config
 
 __all__ = [
     "Effect",
@@ -21,7 +22,9 @@ __all__ = [
     "classify_request",
     "classify_sql",
     "classify_tool",
+    "lane_policy",
     "normalise_llm_body",
+    "stub_rounds",
 ]
 
 Text = str | bytes
@@ -136,6 +139,25 @@ def normalise_llm_body(
         temperature=temperature,
         seed=seed,
     )
+
+
+def lane_policy(config: Config) -> _core.Policy:
+    """The policy of a lane, from ``[routes]`` and ``[policy]``: what the worker judges every copy with."""
+    routes, policy = config.routes, config.policy
+    return _core.Policy(
+        read=routes.read_patterns(),
+        allow_tools=policy.allow_tools,
+        read_only_hint=policy.read_only_hint,
+        tool_mode=policy.tool_mode,
+        stream={"keep": None, "on": True, "off": False}[policy.stream],
+        temperature=policy.temperature,
+        seed=policy.seed,
+    )
+
+
+def stub_rounds(config: Config) -> int:
+    """How often a shadow's tool calls are answered; 0 unless ``policy.tool_mode`` is ``"stub"``."""
+    return config.policy.stub_rounds if config.policy.tool_mode == "stub" else 0
 
 
 def _bytes(text: Text) -> bytes:

@@ -1,9 +1,10 @@
 """Telling a real difference from noise: places that differ between prod and a second prod as often as with the shadow.
 
 The idea is Diffy's (Twitter, 2015): run a second copy of prod beside the candidate, and ignore what differs there too.
-Diffy calls a field different when it differs more often than between the two prods and the rates are apart by fixed
+Diffy calls a field different when it differs more often than between the two prods, and the rates are apart by fixed
 thresholds, one relative and one absolute (its ``DifferencesFilterFactory``). Here the rates are compared by an exact
-test, so that few observations cannot pass for many. Invariant: a place that never differed against the control is never called noise.
+test, so that few observations cannot pass for many. Invariant: a place that never differed against the control is never
+called noise.
 """
 
 from __future__ import annotations

@@ -127,6 +127,14 @@ class Scorer:
         return out
 
     def _scores(self, read: _Read, delta: float, state: State) -> Scores:
+        note = read.note
+        try:
+            differences = self._differences(read)
+        except Exception as error:
+            # A place that cannot be compared must cost neither this pair its ΔS nor the batch its scores.
+            log.exception("cannot compare the structure of %s", read.pair.copy.shadow_id)
+            differences, failed = None, f"the structure cannot be compared: {type(error).__name__}"
+            note = "; ".join(filter(None, (note, failed)))
         compared = anchor(read.pair.prod_text, read.pair.shadow_text, delta)
         return Scores(
             delta_s=delta,
@@ -136,8 +144,8 @@ class Scorer:
             citation_match=read.citation_match,
             index_agrees=read.index_agrees,
             state=state,
-            differences=self._differences(read),
-            note="; ".join(filter(None, (read.note, compared.note))),
+            differences=differences,
+            note="; ".join(filter(None, (note, compared.note))),
         )
 
     def _differences(self, read: _Read) -> tuple[PlaceDiffers, ...] | None:

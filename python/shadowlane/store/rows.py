@@ -15,7 +15,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import Copy, GroupReading, Headers, JudgeVerdict, Outcome, Pair, PlaceDiffers, Scores
+from ..types import (
+    STRANGE_CALLS,
+    Copy,
+    GroupReading,
+    Headers,
+    JudgeVerdict,
+    Outcome,
+    Pair,
+    PlaceDiffers,
+    Scores,
+    StubbedCall,
+)
 
 __all__ = [
     "BODY_COLUMNS",
@@ -32,8 +43,8 @@ PAIR_COLUMNS = (
     "shadow_id, shadow, req_hash, started_ns, stored_ns, method, target, prod_status, prod_ttfb_ns, prod_ns, flags, "
     "blocked, findings, reason, detail, status, shadow_started_ns, shadow_ttfb_ns, shadow_ns, delta_s, anchored, "
     "fact_flip, embedder, citation_match, index_agrees, state, note, model_rev, index_hash, prod_index_hash, "
-    "rate_limit, group_id, group_seen, prod_lambda, shadow_lambda, prod_flip, lambda_flip, trend, differences, judge, judge_why, "
-    "judge_model"
+    "rate_limit, group_id, group_seen, prod_lambda, shadow_lambda, prod_flip, lambda_flip, trend, differences, "
+    "judge, judge_why, judge_model, why, preset, normalised, stubs, strange_calls, rounds"
 )
 BODY_COLUMNS = (
     "request_headers, request_body, prod_headers, prod_body, shadow_headers, shadow_body, prod_text, shadow_text"
@@ -41,10 +52,19 @@ BODY_COLUMNS = (
 SCORE_COLUMNS = (
     "started_ns, delta_s, anchored, fact_flip, citation_match, index_agrees, state, reason, prod_status, status, "
     "prod_ttfb_ns, prod_ns, shadow_ttfb_ns, shadow_ns, embedder, group_id, group_seen, prod_lambda, shadow_lambda, "
-    "prod_flip, lambda_flip, trend, differences IS NOT NULL, judge"
+    "prod_flip, lambda_flip, trend, differences IS NOT NULL, judge, rounds"
 )
 _MAX_INT = (1 << 63) - 1
 _LEVEL = 1  # most of the gain for a fraction of the time: the worker shares the machine with the gateway
+
+
+class _Stubs(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The fields of an outcome that stubbed tool calls fill; empty for nearly all, so they share a column."""
+
+    round_ns: tuple[int, ...] = ()
+    usage: dict[str, int] = {}
+    calls: tuple[StubbedCall, ...] = ()
+    findings: dict[str, int] = {}
 
 
 class StoredPair(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +114,8 @@ class ScoreColumns(msgspec.Struct, frozen=True, kw_only=True):
     """Whether both answers are JSON and were compared by structure."""
     judge: NDArray[np.str_]
     """The judge's verdict; empty where it gave none."""
+    rounds: NDArray[np.int64]
+    """Requests sent for the answer: more than one where tool calls were stubbed."""
 
     def __len__(self) -> int:
         return len(self.started_ns)
@@ -137,6 +159,12 @@ def to_rows(pair: Pair, stored_ns: int) -> tuple[tuple[Any, ...], tuple[bytes, .
         *_group_values(scores.group),
         _differences(scores.differences),
         *judge_values(scores.judge),
+        _text(copy.why),
+        _text(copy.preset),
+        _record({"copy": copy.normalised, "shadow": outcome.normalised}),
+        _record(_stubs(outcome)),
+        outcome.findings.get(STRANGE_CALLS, 0),
+        outcome.rounds,
     )
     thick = (
         _pack_headers(copy.headers),
@@ -159,9 +187,11 @@ def from_row(row: Sequence[Any]) -> StoredPair:
         blocked, findings, reason, detail, status, shadow_started_ns, shadow_ttfb_ns, shadow_ns, delta_s, anchored,
         fact_flip, embedder, citation_match, index_agrees, state, note, model_rev, index_hash, prod_index_hash,
         rate_limit, group_id, group_seen, prod_lambda, shadow_lambda, prod_flip, lambda_flip, trend, differences, judge,
-        judge_why, judge_model, *thick,
+        judge_why, judge_model, why, preset, normalised, stubs, _strange_calls, rounds, *thick,
     ) = rest  # fmt: skip
     bodies = bool(thick) and thick[0] is not None
+    changes = msgspec.json.decode(normalised, type=dict[str, tuple[str, ...]])
+    stubbed = msgspec.json.decode(stubs, type=_Stubs)
     blobs = [zlib.decompress(blob) for blob in thick] if bodies else [b""] * 8
     return StoredPair(
         id=row_id,
@@ -184,6 +214,9 @@ def from_row(row: Sequence[Any]) -> StoredPair:
                 flags=flags,
                 blocked=blocked,
                 findings=msgspec.json.decode(findings, type=dict[str, int]),
+                why=why,
+                preset=preset,
+                normalised=changes.get("copy", ()),
             ),
             outcome=Outcome(
                 shadow=shadow,
@@ -195,6 +228,12 @@ def from_row(row: Sequence[Any]) -> StoredPair:
                 started_ns=shadow_started_ns,
                 ttfb_ns=shadow_ttfb_ns,
                 duration_ns=shadow_ns,
+                rounds=rounds,
+                round_ns=stubbed.round_ns,
+                usage=stubbed.usage,
+                calls=stubbed.calls,
+                findings=stubbed.findings,
+                normalised=changes.get("shadow", ()),
             ),
             scores=Scores(
                 delta_s=delta_s,
@@ -270,6 +309,7 @@ def score_columns(rows: Sequence[Sequence[Any]]) -> ScoreColumns:
         trend=texts(21),
         structured=np.array(columns[22], dtype=np.bool_),
         judge=texts(23),
+        rounds=ints(24),
     )
 
 
@@ -311,6 +351,17 @@ def _int(value: int) -> int:
 
 def _real(value: float | None) -> float | None:
     return None if value is None or math.isnan(value) else float(value)
+
+
+def _stubs(outcome: Outcome) -> _Stubs:
+    calls = tuple(
+        msgspec.structs.replace(call, name=_text(call.name), arguments=_text(call.arguments)) for call in outcome.calls
+    )
+    return _Stubs(outcome.round_ns, outcome.usage, calls, outcome.findings)
+
+
+def _record(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _json(value: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from typing import Protocol
 from ..config import ShadowConfig
 from ..types import Copy, Outcome
 from .http import HttpTransport
+from .stub import Reader
 
 __all__ = ["HttpTransport", "Transport", "open_transport"]
 
@@ -28,10 +29,20 @@ class Transport(Protocol):
         """Give back connections. Nothing is sent afterwards."""
 
 
-def open_transport(name: str, shadow: ShadowConfig, credential: tuple[bytes, bytes] | None) -> HttpTransport:
+def open_transport(
+    name: str,
+    shadow: ShadowConfig,
+    credential: tuple[bytes, bytes] | None,
+    *,
+    read: Reader | None = None,
+    stub_rounds: int = 0,
+) -> HttpTransport:
     """The transport to ``shadow``; ``credential`` is the header that authenticates there (name, value).
+
+    ``read`` tells what an answer says (content type, body), so that tool calls in it are seen and recorded; they are
+    answered up to ``stub_rounds`` times.
 
     Connects nowhere yet. Raises :class:`~shadowlane.errors.MissingExtraError` without aiohttp, and
     :class:`~shadowlane.errors.ConfigError` when ``ca_file`` cannot be used.
     """
-    return HttpTransport(name, shadow, credential)
+    return HttpTransport(name, shadow, credential, read=read, stub_rounds=stub_rounds)

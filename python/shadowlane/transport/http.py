@@ -1,7 +1,8 @@
 """The HTTP transport: one aiohttp session and connection pool for each shadow.
 
 Invariants: certificates are always verified; redirects are not followed and cookies not kept, so a shadow cannot send
-copies elsewhere or mark them; every way to fail has its reason; ``detail`` quotes nothing that the shadow sent.
+copies elsewhere or mark them; every way to fail has its reason; ``detail`` quotes nothing that the shadow sent; one
+deadline bounds all the rounds that stubbed tool calls take.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .. import _core
 from ..config import ShadowConfig
 from ..errors import ConfigError, MissingExtraError
-from ..types import Copy, Headers, Outcome
+from ..types import Answer, Copy, Headers, Outcome
 from .body import BodyError, BoundedBody
-from .request import request_headers, request_target, with_model
+from .request import request_headers, request_target, signature_headers
+from .stub import Conversation, Reader
 
 if TYPE_CHECKING:
     import aiohttp
@@ -37,6 +40,8 @@ class HttpTransport:
         shadow: ShadowConfig,
         credential: tuple[bytes, bytes] | None,
         *,
+        read: Reader | None = None,
+        stub_rounds: int = 0,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         try:
@@ -47,6 +52,9 @@ class HttpTransport:
         self._name = name
         self._shadow = shadow
         self._credential = credential
+        self._sign_key = shadow.sign_key()
+        self._read = read or _reads_nothing
+        self._stub_rounds = stub_rounds
         self._clock_ns = clock_ns
         self._tls = _tls(name, shadow)
         self._session: aiohttp.ClientSession | None = None
@@ -58,6 +66,9 @@ class HttpTransport:
         ``timeout_s``), ``connect_error`` (name, connection or TLS), ``response_too_large`` (more than
         ``max_response_bytes`` after decompression; the body is kept cut) or ``transport_error`` (the rest).
         ``headers`` describe ``body`` as it is given here, decompressed.
+
+        Tool calls that the answer to an inference request asks for are answered up to ``stub_rounds`` times (see
+        :mod:`.stub`), all within the same deadline; the outcome is then the last answer, with the calls recorded.
         """
         call = _Call(self._name, self._clock_ns())
         aiohttp = self._aiohttp
@@ -96,11 +107,31 @@ class HttpTransport:
     async def _exchange(self, copy: Copy, call: _Call) -> None:
         from yarl import URL
 
-        body = with_model(copy.body, self._shadow.model) if self._shadow.model else copy.body
-        url = URL(request_target(self._shadow.url, copy.target), encoded=True)
+        target, body = copy.target, copy.body
+        if self._shadow.model:
+            target, body, call.normalised = _core.rewrite_model(copy.preset, target, body, self._shadow.model)
+        url = URL(request_target(self._shadow.url, target), encoded=True)
         headers = request_headers(copy, self._credential)
+        talk = call.talk = Conversation(copy, body, self._read, self._stub_rounds)
+        following: bytes | None = body
+        while following is not None and not call.failed:
+            call.begin()
+            # Anew for each round: a signature is good once.
+            signed = signature_headers(self._sign_key, copy, url.raw_path_qs) if self._sign_key else []
+            await self._round(copy.method, url, headers + signed, following, call)
+            following = None if call.failed else talk.next(call.content_type, call.body)
+
+    async def _round(self, method: str, url: Any, headers: list[tuple[str, str]], body: bytes, call: _Call) -> None:
+        left_s = self._shadow.timeout_s - call.elapsed_s
+        if left_s <= 0:  # to aiohttp it would mean "for ever"
+            raise asyncio.TimeoutError
         async with self._opened().request(
-            copy.method, url, headers=headers, data=body or None, allow_redirects=False
+            method,
+            url,
+            headers=headers,
+            data=body or None,
+            allow_redirects=False,
+            timeout=self._aiohttp.ClientTimeout(total=left_s),
         ) as response:
             encoding = ", ".join(response.headers.getall("content-encoding", ()))
             call.head(response.status, response.raw_headers)
@@ -124,12 +155,16 @@ class HttpTransport:
                     limit=self._shadow.concurrency, keepalive_timeout=_KEEP_ALIVE_S, **options
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=self._shadow.timeout_s),
                 trust_env=self._shadow.trust_env,
                 skip_auto_headers=_AUTOMATIC,
                 auto_decompress=False,  # BoundedBody does it, within the bound
             )
         return self._session
+
+
+def _reads_nothing(content_type: str, body: bytes) -> Answer:
+    """Without a reader no answer asks for a tool."""
+    return Answer()
 
 
 class _Call:
@@ -143,7 +178,27 @@ class _Call:
         self._status = 0
         self._headers: Headers = ()
         self._reason = self._detail = ""
+        self._rounds: list[int] = []
         self.body = b""
+        self.normalised: list[str] = []
+        self.talk: Conversation | None = None
+
+    @property
+    def failed(self) -> bool:
+        return bool(self._reason)
+
+    @property
+    def elapsed_s(self) -> float:
+        return (time.perf_counter_ns() - self._start) / 1e9
+
+    @property
+    def content_type(self) -> str:
+        return next((v.decode("latin-1") for name, v in self._headers if name.lower() == b"content-type"), "")
+
+    def begin(self) -> None:
+        """A round: what is known of an earlier one's answer is past."""
+        self._rounds.append(time.perf_counter_ns())
+        self._status, self._ttfb_ns, self._headers, self.body = 0, 0, (), b""
 
     def head(self, status: int, headers: Headers) -> None:
         self._ttfb_ns = time.perf_counter_ns() - self._start
@@ -159,6 +214,10 @@ class _Call:
         self._reason, self._detail = reason, " ".join(detail.split())
 
     def outcome(self) -> Outcome:
+        end = time.perf_counter_ns()
+        several = len(self._rounds) > 1
+        ends = [*self._rounds[1:], end]
+        talk = self.talk
         return Outcome(
             shadow=self._shadow,
             reason=self._reason,
@@ -168,7 +227,13 @@ class _Call:
             body=self.body,
             started_ns=self._started_ns,
             ttfb_ns=self._ttfb_ns,
-            duration_ns=time.perf_counter_ns() - self._start,
+            duration_ns=end - self._start,
+            rounds=max(1, len(self._rounds)),
+            round_ns=tuple(b - a for a, b in zip(self._rounds, ends, strict=True)) if several else (),
+            usage=dict(talk.usage) if talk is not None and several else {},
+            calls=tuple(talk.calls) if talk is not None else (),
+            findings=talk.findings if talk is not None else {},
+            normalised=tuple(self.normalised),
         )
 
 

@@ -6,13 +6,13 @@ second line; the copy's own credentials, tags and connection headers never pass;
 
 from __future__ import annotations
 
-import json
 import re
 
 from .. import __version__
+from ..tag import sign
 from ..types import Copy
 
-__all__ = ["ACCEPTED_ENCODINGS", "request_headers", "request_target", "with_model"]
+__all__ = ["ACCEPTED_ENCODINGS", "request_headers", "request_target", "signature_headers"]
 
 ACCEPTED_ENCODINGS = ("gzip", "x-gzip", "deflate", "identity")
 """The content codings that :mod:`.body` can undo within a bound."""
@@ -28,6 +28,8 @@ _OWN = {
     b"proxy-authenticate",
     b"proxy-authorization",
     b"proxy-connection",
+    b"signature",  # RFC 9421: prod's signatures do not fit the copy, and the lane's own stand here
+    b"signature-input",
     b"te",
     b"trailer",
     b"transfer-encoding",
@@ -60,6 +62,12 @@ def request_headers(copy: Copy, credential: tuple[bytes, bytes] | None) -> list[
     return headers
 
 
+def signature_headers(key: bytes, copy: Copy, sent: str) -> list[tuple[str, str]]:
+    """The lane's signature over the copy's tag, method and path and query as ``sent``; see :mod:`shadowlane.tag`."""
+    path, _, query = sent.partition("?")
+    return sign(key, copy.method, path.encode(), query.encode(), copy.shadow_id, copy.req_hash)
+
+
 def request_target(base: str, target: str) -> str:
     """The URL to ask: the shadow's base with its path prefix, then the copy's path and query as they are.
 
@@ -68,60 +76,6 @@ def request_target(base: str, target: str) -> str:
     """
     path = target if target.startswith("/") else "/" + target
     return base.rstrip("/") + _UNSAFE.sub(lambda m: "".join(f"%{b:02X}" for b in m[0].encode("utf-8", "replace")), path)
-
-
-def with_model(body: bytes, model: str) -> bytes:
-    """``body`` with the value of its top-level ``model`` replaced, every other byte as it was.
-
-    A key given twice is replaced twice, since parsers differ in which one counts. What is not a UTF-8 JSON object
-    (RFC 8259) with such a key comes back unchanged.
-    """
-    try:
-        text = body.decode("utf-8")
-        spans = _model_spans(text)
-    except (ValueError, IndexError, RecursionError):
-        return body
-    value = json.dumps(model, ensure_ascii=False)
-    for start, end in reversed(spans):
-        text = text[:start] + value + text[end:]
-    return text.encode("utf-8") if spans else body
-
-
-# Numbers are not converted: Python refuses integers of more than 4300 digits, and their values do not matter here.
-_decoder = json.JSONDecoder(parse_int=str, parse_float=str, strict=False)
-_SPACE = re.compile(r"[ \t\n\r]*")
-
-
-def _model_spans(text: str) -> list[tuple[int, int]]:
-    """Where the values of top-level ``model`` keys lie. ValueError or IndexError when ``text`` is not an object."""
-
-    def skip(place: int) -> int:
-        found = _SPACE.match(text, place)
-        return found.end() if found else place
-
-    def expect(place: int, signs: str) -> int:
-        if text[place] not in signs:
-            raise ValueError(signs)
-        return place + 1
-
-    spans: list[tuple[int, int]] = []
-    place = skip(expect(skip(1 if text.startswith("\ufeff") else 0), "{"))
-    while text[place] != "}":
-        expect(place, '"')
-        key, place = _decoder.raw_decode(text, place)
-        start = skip(expect(skip(place), ":"))
-        _, end = _decoder.raw_decode(text, start)
-        if key == "model":
-            spans.append((start, end))
-        place = skip(end)
-        if text[place] == ",":
-            place = skip(place + 1)
-            expect(place, '"')
-        else:
-            expect(place, "}")
-    if skip(place + 1) != len(text):
-        raise ValueError("text after the object")
-    return spans
 
 
 def _accepted(value: bytes) -> bytes:

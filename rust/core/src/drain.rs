@@ -7,16 +7,20 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::{Error, Result};
 use crate::files::{ControlFile, RingFile};
 use crate::frame::Frame;
 use crate::gcra::monotonic_ns;
 use crate::hash::{hex32, request_hash};
+use crate::keys::StickyKey;
 use crate::lanedir::{self, FileLock};
 use crate::layout::Totals;
+use crate::policy::{Hints, Policy, Request};
 use crate::process::Identity;
 use crate::reason::Reason;
 use crate::ring::{Consumer, Memory, Step};
@@ -63,10 +67,19 @@ pub struct DrainedCopy {
     pub blocked: Option<Reason>,
     /// Redacted values by kind, and `unreadable:<why>` for a body that is left out.
     pub findings: Vec<(String, u64)>,
+    /// What the policy says of it, read or write, in words.
+    pub why: String,
+    /// The preset that its route was found in; empty for GET, HEAD and what the user only declared.
+    pub preset: String,
+    /// What was changed in the body for the shadow, one line each.
+    pub normalised: Vec<String>,
     /// What to acknowledge.
     pub ring: u64,
     /// What to acknowledge.
     pub seq: u64,
+    /// Whose request it is: 16 hex digits, a hash of the tenant key's value that means nothing outside this lane's
+    /// life; empty without a key.
+    pub tenant: String,
 }
 
 struct Reader {
@@ -98,12 +111,29 @@ impl Reader {
     }
 }
 
+/// How tenants are told apart.
+struct Tenants {
+    key: Option<StickyKey>,
+    salt: u64,
+}
+
+impl Tenants {
+    /// The key is a credential or names a person: only its hash leaves here, salted, so that no list of names undoes it.
+    fn of(&self, headers: &[(&[u8], &[u8])]) -> String {
+        let value = self.key.as_ref().and_then(|key| headers.iter().find_map(|(name, value)| key.find(name, value)));
+        value.map_or_else(String::new, |value| format!("{:016x}", xxh3_64_with_seed(value, self.salt)))
+    }
+}
+
 /// Empties a lane's rings.
 pub struct Drainer {
     directory: PathBuf,
-    control: ControlFile,
+    control: Arc<ControlFile>,
     sanitizer: Sanitizer,
+    policy: Policy,
+    hints: Hints,
     ignore: Vec<String>,
+    tenants: Tenants,
     readers: Vec<Reader>,
     refused: HashSet<u64>,
     rings_seen: u64,
@@ -115,6 +145,8 @@ pub struct Drainer {
 
 impl Drainer {
     /// Become the lane's worker. [`Error::Refused`] when another process is.
+    ///
+    /// Only GET and HEAD pass, until [`Self::with_policy`] says what else is a read.
     pub fn open(directory: &Path, sanitizer: Sanitizer, ignore: Vec<String>) -> Result<Self> {
         lanedir::ensure(directory)?;
         let lock_path = directory.join("worker.lock");
@@ -124,7 +156,8 @@ impl Drainer {
                 why: "another worker has this lane; stop it first, or let it do its work".to_owned(),
             });
         };
-        let control = ControlFile::open_or_create(directory)?;
+        let control = Arc::new(ControlFile::open_or_create(directory)?);
+        let salt = control.get().lane_id[1].load(Ordering::Relaxed);
         let me = Identity::current();
         let line = &control.get().worker;
         line.start.store(me.start, Ordering::Relaxed);
@@ -136,7 +169,10 @@ impl Drainer {
             directory: directory.to_path_buf(),
             control,
             sanitizer,
+            policy: Policy::default(),
+            hints: Hints::default(),
             ignore,
+            tenants: Tenants { key: None, salt },
             readers: Vec::new(),
             refused: HashSet::new(),
             rings_seen: u64::MAX,
@@ -150,9 +186,23 @@ impl Drainer {
         Ok(drainer)
     }
 
-    /// Report that the worker lives.
-    pub fn beat(&self) {
-        self.control.get().worker.heartbeat.store(monotonic_ns(), Ordering::Relaxed);
+    /// The same, with the policy that judges every copy before it is handed on.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// The same, telling the tenants of requests apart by a key.
+    #[must_use]
+    pub fn with_tenants(mut self, key: Option<StickyKey>) -> Self {
+        self.tenants.key = key;
+        self
+    }
+
+    /// The lane's control file: the cap and what the worker says to admission.
+    pub fn control(&self) -> Arc<ControlFile> {
+        Arc::clone(&self.control)
     }
 
     /// Acknowledge a copy: its frame may be forgotten. Takes effect with the next drain. Any thread may call it.
@@ -193,13 +243,27 @@ impl Drainer {
     fn drain_one(&mut self, index: usize, now: u64) -> Option<DrainedCopy> {
         let reader = self.readers.get_mut(index)?;
         let dead = reader.is_dead(now);
-        let (id, sanitizer, ignore) = (reader.id, &self.sanitizer, &self.ignore);
-        let read = |bytes: &[u8]| Frame::decode(bytes).ok().map(|frame| sanitize(sanitizer, ignore, &frame));
+        let id = reader.id;
+        let desk = Desk {
+            sanitizer: &self.sanitizer,
+            policy: &self.policy,
+            hints: &self.hints,
+            ignore: &self.ignore,
+            tenants: &self.tenants,
+        };
+        let read = |bytes: &[u8]| Frame::decode(bytes).ok().map(|frame| desk.copy(&frame));
         match reader.consumer.next(dead, read) {
             Step::Record(drained) => {
                 let mut copy = drained.value;
                 copy.ring = id;
                 copy.seq = drained.seq;
+                if self.policy.uses_hints()
+                    && copy.blocked.is_none()
+                    && copy.flags & crate::frame::FLAG_RESPONSE_CUT == 0
+                {
+                    let path = copy.target.split('?').next().unwrap_or_default();
+                    self.hints.learn(path, &copy.body, &copy.response_body);
+                }
                 Some(copy)
             }
             Step::Empty | Step::Blocked | Step::Broken => None,
@@ -369,52 +433,125 @@ fn remove_leftovers(directory: &Path) {
     }
 }
 
-fn sanitize(sanitizer: &Sanitizer, ignore: &[String], frame: &Frame<'_>) -> DrainedCopy {
-    let mut findings = Findings::default();
-    let mut unreadable = Vec::new();
-    let headers = sanitizer.headers(&frame.headers, false, &mut findings);
-    let target = sanitizer.target(frame.target, &mut findings);
-    let (content_type, encoding) = (find(&frame.headers, b"content-type"), find(&frame.headers, b"content-encoding"));
-    let mut blocked = None;
-    let body = if frame.body.is_empty() {
-        Vec::new()
-    } else {
-        match sanitizer.body(content_type, encoding, frame.body, false, &mut findings) {
-            Body::Clean { body, .. } => body,
-            Body::Unreadable(why) => {
+/// What a frame needs to become a copy.
+struct Desk<'a> {
+    sanitizer: &'a Sanitizer,
+    policy: &'a Policy,
+    hints: &'a Hints,
+    ignore: &'a [String],
+    tenants: &'a Tenants,
+}
+
+impl Desk<'_> {
+    fn copy(&self, frame: &Frame<'_>) -> DrainedCopy {
+        let mut findings = Findings::default();
+        let mut unreadable = Vec::new();
+        let headers = self.sanitizer.headers(&frame.headers, false, &mut findings);
+        let target = self.sanitizer.target(frame.target, &mut findings);
+        let body = self.body(frame, &mut findings);
+        let mut judged = match &body {
+            Ok(body) => self.judge(frame, &target, body),
+            Err(why) => {
                 // What cannot be read cannot be known to be a read, nor to be free of secrets.
-                blocked = Some(Reason::WriteIntent);
                 unreadable.push((format!("unreadable:{why}"), 1));
-                Vec::new()
+                Judgement::blocked(format!("the body cannot be read: {why}"))
+            }
+        };
+        judged.why = self.sanitizer.text(&judged.why).0;
+        let body = body.unwrap_or_default();
+        let cut = frame.flags & crate::frame::FLAG_RESPONSE_CUT != 0;
+        let response =
+            sanitize_response(self.sanitizer, &frame.response_headers, frame.response_body, cut, &mut findings);
+        unreadable.extend(response.unreadable);
+        let method = String::from_utf8_lossy(frame.method).into_owned();
+        let borrowed: Vec<(&[u8], &[u8])> =
+            headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
+        let ignored: Vec<&str> = self.ignore.iter().map(String::as_str).collect();
+        // Of the request as it came: two configurations of the policy give one request the same hash.
+        let hash = request_hash(method.as_bytes(), target.as_bytes(), &borrowed, &body, &ignored);
+        DrainedCopy {
+            shadow_id: uuid_text(frame.shadow_id),
+            req_hash: hex32(hash),
+            started_ns: frame.started_ns,
+            method,
+            target,
+            headers,
+            body: judged.body.unwrap_or(body),
+            status: frame.status,
+            response_headers: response.headers,
+            response_body: response.body,
+            ttfb_ns: frame.ttfb_ns,
+            duration_ns: frame.duration_ns,
+            flags: frame.flags,
+            blocked: judged.blocked.then_some(Reason::WriteIntent),
+            findings: findings.iter().map(|(kind, count)| (kind.to_owned(), count)).chain(unreadable).collect(),
+            why: judged.why,
+            preset: judged.preset,
+            normalised: judged.changes,
+            ring: 0,
+            seq: 0,
+            tenant: self.tenants.of(&frame.headers),
+        }
+    }
+
+    fn body(&self, frame: &Frame<'_>, findings: &mut Findings) -> std::result::Result<Vec<u8>, &'static str> {
+        if frame.body.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (content_type, encoding) =
+            (find(&frame.headers, b"content-type"), find(&frame.headers, b"content-encoding"));
+        match self.sanitizer.body(content_type, encoding, frame.body, false, findings) {
+            Body::Clean { body, .. } => Ok(body),
+            Body::Unreadable(why) => Err(why),
+        }
+    }
+
+    /// Both the request as it came and the one that would leave must be reads: redaction changes bytes, and what it
+    /// changed must not have been what made it a read, nor make it a write.
+    fn judge(&self, frame: &Frame<'_>, target: &str, body: &[u8]) -> Judgement {
+        let length = find(&frame.headers, b"content-length");
+        if length.is_some_and(|length| length.trim_ascii() != frame.body.len().to_string().as_bytes()) {
+            return Judgement::blocked("the body is not as long as its content-length".to_owned());
+        }
+        let encoded = find(&frame.headers, b"content-encoding").is_some_and(|coding| coding != b"identity");
+        let came = if encoded { body } else { frame.body };
+        let ask = |target: &[u8], body: &[u8]| {
+            let request = Request { method: frame.method, target, headers: &frame.headers, body };
+            self.policy.judge(&request, self.hints)
+        };
+        let mut verdict = ask(frame.target, came);
+        if verdict.effect.is_read() && (came != body || frame.target != target.as_bytes()) {
+            verdict = ask(target.as_bytes(), body);
+        }
+        let mut judged = Judgement {
+            blocked: !verdict.effect.is_read(),
+            why: verdict.effect.reason.into_owned(),
+            preset: verdict.preset,
+            ..Judgement::default()
+        };
+        if !judged.blocked && verdict.inference {
+            match self.policy.normalise(&judged.preset, target.as_bytes(), body) {
+                Ok(copy) => (judged.body, judged.changes) = (Some(copy.body), copy.changes),
+                Err(why) => (judged.blocked, judged.why) = (true, why),
             }
         }
-    };
-    let cut = frame.flags & crate::frame::FLAG_RESPONSE_CUT != 0;
-    let response = sanitize_response(sanitizer, &frame.response_headers, frame.response_body, cut, &mut findings);
-    unreadable.extend(response.unreadable);
-    let method = String::from_utf8_lossy(frame.method).into_owned();
-    let borrowed: Vec<(&[u8], &[u8])> =
-        headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
-    let ignored: Vec<&str> = ignore.iter().map(String::as_str).collect();
-    let hash = request_hash(method.as_bytes(), target.as_bytes(), &borrowed, &body, &ignored);
-    DrainedCopy {
-        shadow_id: uuid_text(frame.shadow_id),
-        req_hash: hex32(hash),
-        started_ns: frame.started_ns,
-        method,
-        target,
-        headers,
-        body,
-        status: frame.status,
-        response_headers: response.headers,
-        response_body: response.body,
-        ttfb_ns: frame.ttfb_ns,
-        duration_ns: frame.duration_ns,
-        flags: frame.flags,
-        blocked,
-        findings: findings.iter().map(|(kind, count)| (kind.to_owned(), count)).chain(unreadable).collect(),
-        ring: 0,
-        seq: 0,
+        judged
+    }
+}
+
+/// What the policy makes of a frame.
+#[derive(Default)]
+struct Judgement {
+    blocked: bool,
+    why: String,
+    preset: String,
+    body: Option<Vec<u8>>,
+    changes: Vec<String>,
+}
+
+impl Judgement {
+    fn blocked(why: String) -> Self {
+        Self { blocked: true, why, ..Self::default() }
     }
 }
 

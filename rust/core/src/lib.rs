@@ -35,6 +35,7 @@ pub mod process;
 pub mod reason;
 pub mod reservoir;
 pub mod ring;
+#[cfg(not(loom))]
 pub mod routes;
 pub mod sampler;
 #[cfg(not(loom))]
@@ -42,6 +43,8 @@ pub mod sanitize;
 #[cfg(not(loom))]
 pub mod status;
 mod sync;
+#[cfg(not(loom))]
+pub mod throttle;
 #[cfg(not(loom))]
 pub mod times;
 

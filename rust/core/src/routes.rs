@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use crate::error::{Error, Result};
+use crate::policy::{Kind, anywhere, find_path, keeping_word, preset_problem};
 use crate::reason::Reason;
 
 /// A path pattern: `*` stands for any text.
@@ -96,19 +97,76 @@ impl NamedRoutes {
     }
 }
 
+/// A `METHOD /path` that the user declared a read, perhaps with the preset that its body is judged by.
+#[derive(Clone, Debug)]
+struct Declared {
+    pattern: Pattern,
+    starred: bool,
+    preset: Option<String>,
+}
+
+impl Declared {
+    fn parse(text: &str) -> Result<Self> {
+        const FIELD: &str = "routes.read";
+        let invalid = |why: String| Error::Invalid { field: FIELD, why: format!("= {text:?}: {why}") };
+        let mut words = text.splitn(3, ' ');
+        let (method, path, preset) = (words.next().unwrap_or_default(), words.next(), words.next());
+        let pattern = Pattern::parse(FIELD, &format!("{method} {}", path.unwrap_or_default()))
+            .map_err(|_| invalid("not METHOD /path, for example \"POST /search\"".to_owned()))?;
+        if !DECLARABLE.contains(&method) {
+            return Err(invalid(format!("{method} is never a read; known: {}", DECLARABLE.join(", "))));
+        }
+        if let Some(problem) = preset.and_then(preset_problem) {
+            return Err(invalid(problem));
+        }
+        let starred = pattern.path.0.contains(&b'*');
+        Ok(Self { pattern, starred, preset: preset.map(str::to_owned) })
+    }
+
+    /// Whether it names the path. A star does not stand for what a provider keeps.
+    fn names(&self, path: &[u8]) -> bool {
+        let glob = &self.pattern.path;
+        glob.matches(path)
+            && (!self.starred
+                || keeping_word(path).is_none_or(|word| memchr::memmem::find(&glob.0, word.as_bytes()).is_some()))
+    }
+}
+
+/// Methods that may read: the safe ones (RFC 9110 §9.2.1, RFC 4918, RFC 3253, RFC 5323, QUERY), and POST.
+const DECLARABLE: &[&str] = &["GET", "HEAD", "OPTIONS", "POST", "PROPFIND", "QUERY", "REPORT", "SEARCH"];
+
+/// How a request to a route is judged, before its body is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judged<'a> {
+    /// GET or HEAD.
+    Safe,
+    /// By a preset: its name, and what its body is.
+    Preset(&'a str, Kind),
+    /// Declared a read by the user, without a preset.
+    Declared,
+    /// Not a read: the method, or the route.
+    Not(Reason),
+}
+
 /// The routes of a configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
-    read: Vec<Pattern>,
+    read: Vec<Declared>,
+    presets: Vec<String>,
     include: Vec<Glob>,
     exclude: Vec<Glob>,
 }
 
 impl Routes {
-    /// `read`: `METHOD /path` patterns; `include`, `exclude`: path patterns. [`Error::Invalid`] for a pattern that is not
-    /// one.
+    /// `read`: presets of POST routes (`openai`, `sql:postgres`) and `METHOD /path [PRESET]` patterns; `include`,
+    /// `exclude`: path patterns. [`Error::Invalid`] for a text that is none.
     pub fn new(read: &[String], include: &[String], exclude: &[String]) -> Result<Self> {
-        let read = read.iter().map(|text| Pattern::parse("routes.read", text)).collect::<Result<_>>()?;
+        let (patterns, presets): (Vec<&String>, Vec<&String>) = read.iter().partition(|text| text.contains(' '));
+        if let Some(why) = presets.iter().find_map(|preset| preset_problem(preset)) {
+            return Err(Error::Invalid { field: "routes.presets", why: format!("= {why}") });
+        }
+        let presets = presets.into_iter().cloned().collect();
+        let read = patterns.into_iter().map(|text| Declared::parse(text)).collect::<Result<_>>()?;
         let paths = |field: &'static str, patterns: &[String]| {
             patterns
                 .iter()
@@ -124,26 +182,60 @@ impl Routes {
                 })
                 .collect::<Result<Vec<_>>>()
         };
-        Ok(Self { read, include: paths("routes.include", include)?, exclude: paths("routes.exclude", exclude)? })
+        let (include, exclude) = (paths("routes.include", include)?, paths("routes.exclude", exclude)?);
+        Ok(Self { read, presets, include, exclude })
+    }
+
+    /// How the request is judged, by method and path alone. What the user names with a preset comes first, then the
+    /// presets in their order, then what the user only declares.
+    pub fn judged(&self, method: &[u8], path: &[u8]) -> Judged<'_> {
+        let safe = method == b"GET" || method == b"HEAD";
+        let mut named = safe;
+        let mut declared = false;
+        for read in self.read.iter().filter(|read| read.pattern.method == method) {
+            named = true;
+            if (read.preset.is_none() && declared) || !read.names(path) || !(safe || is_plain(path)) {
+                continue;
+            }
+            match &read.preset {
+                Some(preset) => match anywhere(preset) {
+                    Some(kind) => return Judged::Preset(preset, kind),
+                    None => declared = true,
+                },
+                None => declared = true,
+            }
+        }
+        if safe {
+            return Judged::Safe;
+        }
+        if method == b"POST" {
+            for preset in &self.presets {
+                if let Some(kind) = find_path(preset, path) {
+                    return Judged::Preset(preset, kind);
+                }
+            }
+            named = named || !self.presets.is_empty();
+        }
+        match (declared, named) {
+            (true, _) => Judged::Declared,
+            (false, true) => Judged::Not(Reason::Route),
+            (false, false) => Judged::Not(Reason::Method),
+        }
+    }
+
+    /// The configured presets of which `path` is a route, whatever the method.
+    pub fn presets_at<'a>(&'a self, path: &'a [u8]) -> impl Iterator<Item = &'a str> {
+        self.presets.iter().map(String::as_str).filter(|preset| find_path(preset, path).is_some())
     }
 
     /// `None` when the request may be mirrored; else why not. `path` is as sent, without the query.
     pub fn check(&self, method: &[u8], path: &[u8]) -> Option<Reason> {
-        if method != b"GET" && method != b"HEAD" {
-            let mut named = false;
-            let mut read = false;
-            for pattern in &self.read {
-                if pattern.method == method {
-                    named = true;
-                    read = read || pattern.path.matches(path);
-                }
-            }
-            if !named {
-                return Some(Reason::Method);
-            }
-            if !read || !is_plain(path) {
-                return Some(Reason::Route);
-            }
+        if path.first() != Some(&b'/') {
+            // Absolute form asks a proxy, `*` and an authority ask about a server (RFC 9112 §3.2): no copy is like them.
+            return Some(Reason::Route);
+        }
+        if let Judged::Not(reason) = self.judged(method, path) {
+            return Some(reason);
         }
         if self.exclude.is_empty() && self.include.is_empty() {
             return None;

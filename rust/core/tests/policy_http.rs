@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use shadowlane_core::policy::{Options, PRESET_NAMES, ToolMode, classify_request, normalise_llm_body};
+use shadowlane_core::policy::{Options, PRESET_NAMES, ToolMode, classify_request, normalise_llm_body, rewrite_model};
 
 fn read_with(method: &str, target: &str, headers: &[(&str, &str)], body: &str, preset: &str) -> bool {
     let headers: Vec<(&[u8], &[u8])> =
@@ -301,8 +301,53 @@ fn options_align_the_copy() {
     assert_eq!(copy["options"], json!({"top_k": 1, "temperature": 0.0, "seed": 7}));
     let (copy, _) = normalised("openai", "/v1/embeddings", &json!({"input": "x"}), &options);
     assert_eq!(copy, json!({"input": "x", "model": "candidate"}));
-    let (copy, changes) = normalised("bedrock", "/model/m/invoke", &json!({"prompt": "x"}), &options);
-    assert_eq!((copy, changes.len()), (json!({"prompt": "x"}), 0));
+    let copy =
+        normalise_llm_body("bedrock", b"/model/m/invoke?a=b", br#"{ "prompt": "x" }"#, &options).expect("a copy");
+    assert_eq!(String::from_utf8_lossy(&copy.body), r#"{ "prompt": "x" }"#, "nothing in it changes, so no byte does");
+    assert_eq!(copy.target.as_deref(), Some("/model/candidate/invoke?a=b"));
+    assert_eq!(copy.changes, ["path: model rewritten"]);
+}
+
+#[test]
+fn the_model_is_rewritten_where_the_api_has_it() {
+    let rewritten = |preset, target: &str, body: &str| {
+        let copy = rewrite_model(preset, target.as_bytes(), body.as_bytes(), "eu.new:1/x").expect("a copy");
+        (String::from_utf8(copy.body).expect("text"), copy.target, copy.changes.len())
+    };
+    let azure = "/openai/deployments/gpt-4o/chat/completions?api-version=1";
+    let (body, target, _) = rewritten("openai", azure, r#"{"messages":[]}"#);
+    assert_eq!(body, r#"{"messages":[],"model":"eu.new:1/x"}"#);
+    assert_eq!(target.as_deref(), Some("/openai/deployments/eu.new%3A1%2Fx/chat/completions?api-version=1"));
+    let (body, target, _) = rewritten("bedrock", "/model/a/converse-stream", r#"{"messages":[],"system":[]}"#);
+    assert_eq!(
+        (body.as_str(), target.as_deref()),
+        (r#"{"messages":[],"system":[]}"#, Some("/model/eu.new%3A1%2Fx/converse-stream"))
+    );
+    // Not inference: only a model that is there is another one, and a path is only a path.
+    assert_eq!(rewritten("", "/model/a/b", r#"{"q": 1}"#), (r#"{"q": 1}"#.to_owned(), None, 0));
+    assert_eq!(rewritten("", "/ask", r#"{"model": "a", "q": 1}"#).0, r#"{"model":"eu.new:1/x","q":1}"#);
+    assert_eq!(
+        rewritten("", "/ask", r#"{"model":"a","model":"b"}"#).0,
+        r#"{"model":"eu.new:1/x","model":"eu.new:1/x"}"#
+    );
+    for body in ["", "[1]", "not json", r#"{"model":"a"} more"#] {
+        assert_eq!(rewritten("", "/ask", body), (body.to_owned(), None, 0));
+    }
+}
+
+#[test]
+fn bedrocks_own_tools_are_taken_away() {
+    let body = json!({
+        "messages": [], "toolConfig": {"tools": [{"systemTool": {"name": "nova_grounding"}}]},
+        "additionalModelRequestFields": {"tools": [{"type": "computer_20241022"}]}, "requestMetadata": {"a": "b"},
+    });
+    let (copy, changes) = normalised("bedrock", "/model/m/converse", &body, &Options::default());
+    assert_eq!(copy, json!({"messages": []}));
+    assert_eq!(changes.len(), 3);
+    let kept = json!({"messages": [], "toolConfig": {"tools": [{"toolSpec": {"name": "f"}}]}});
+    assert_eq!(normalised("bedrock", "/model/m/converse", &kept, &Options::default()).0, kept);
+    let (copy, _) = normalised("ollama", "/api/generate", &json!({"model": "m", "keep_alive": 0}), &Options::default());
+    assert_eq!(copy, json!({"model": "m"}));
 }
 
 #[test]

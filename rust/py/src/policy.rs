@@ -4,8 +4,11 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
-use shadowlane_core::policy::{self, Effect, Options, ToolMode};
+use pyo3::types::{PyBytes, PyTuple};
+use shadowlane_core::jcs;
+use shadowlane_core::policy::{self, Effect, Hints, Options, Policy as Core, PolicyOptions, Request, ToolMode};
+
+use crate::convert::{Headers, raise};
 
 type Verdict = (&'static str, String);
 
@@ -56,6 +59,82 @@ fn classify_tool_json(py: Python<'_>, definition: &[u8]) -> Verdict {
     verdict(py.detach(|| policy::classify_tool_json(definition)))
 }
 
+/// Policy(*, read=(), allow_tools=(), read_only_hint=False, tool_mode="stub", stream=None, temperature=None,
+/// seed=None): what a lane takes for a read, and how it changes the copies of inference requests.
+///
+/// `read`: presets and patterns, both as in `[routes]`; the rest as in `[policy]`. Raises shadowlane.ConfigError for a preset or pattern
+/// that is none, ValueError for an unknown `tool_mode`.
+#[pyclass(frozen, module = "shadowlane._core")]
+pub struct Policy {
+    pub core: Core,
+}
+
+#[pymethods]
+impl Policy {
+    #[new]
+    #[pyo3(signature = (*, read = Vec::new(), allow_tools = Vec::new(), read_only_hint = false, tool_mode = "stub", stream = None, temperature = None, seed = None))]
+    #[allow(clippy::too_many_arguments, reason = "keyword arguments of the Python constructor")]
+    fn new(
+        py: Python<'_>,
+        read: Vec<String>,
+        allow_tools: Vec<String>,
+        read_only_hint: bool,
+        tool_mode: &str,
+        stream: Option<bool>,
+        temperature: Option<f64>,
+        seed: Option<i64>,
+    ) -> PyResult<Self> {
+        let copy = Options { tool_mode: mode(tool_mode)?, stream, model: None, temperature, seed };
+        let options = PolicyOptions { read, allow_tools, read_only_hint, copy };
+        Ok(Self { core: Core::new(options).map_err(|error| raise(py, &error))? })
+    }
+
+    /// What sending the request once more would do: `("read" | "write", reason, preset)`.
+    ///
+    /// `target` in origin form (RFC 9112 §3.2.1); `body` decoded from `content-encoding`. No tool's hint is known here.
+    fn judge(
+        &self,
+        py: Python<'_>,
+        method: &[u8],
+        target: &[u8],
+        headers: &Bound<'_, PyAny>,
+        body: &[u8],
+    ) -> PyResult<(&'static str, String, String)> {
+        let held = Headers::new(headers)?;
+        let request = Request { method, target, headers: &held.slices(), body };
+        let verdict = py.detach(|| self.core.judge(&request, &Hints::default()));
+        Ok((verdict.effect.kind.name(), verdict.effect.reason.into_owned(), verdict.preset))
+    }
+}
+
+fn mode(name: &str) -> PyResult<ToolMode> {
+    ToolMode::from_name(name)
+        .ok_or_else(|| PyValueError::new_err(format!("tool_mode: {name:?} is not strip, none or stub")))
+}
+
+/// The request with the shadow's model in body and path: `(target, body, changes)`. `preset` is empty where the request is
+/// not known to be inference: then only a `model` at the top of a JSON object is rewritten.
+#[pyfunction]
+fn rewrite_model<'py>(
+    py: Python<'py>,
+    preset: &str,
+    target: &str,
+    body: &[u8],
+    model: &str,
+) -> PyResult<(String, Bound<'py, PyBytes>, Vec<String>)> {
+    let copy =
+        py.detach(|| policy::rewrite_model(preset, target.as_bytes(), body, model)).map_err(PyValueError::new_err)?;
+    let target = copy.target.unwrap_or_else(|| target.to_owned());
+    Ok((target, PyBytes::new(py, &copy.body), copy.changes))
+}
+
+/// The canonical form of a JSON text (RFC 8785), or `None` when it has none (not JSON, a name twice, a number out of
+/// range).
+#[pyfunction]
+fn canonical_json<'py>(py: Python<'py>, text: &[u8]) -> Option<Bound<'py, PyBytes>> {
+    py.detach(|| jcs::canonicalize(text)).map(|canonical| PyBytes::new(py, &canonical))
+}
+
 /// The body that a shadow may get, and the list of what was changed. Raises ValueError if there is none.
 #[pyfunction]
 #[pyo3(signature = (preset, target, body, *, tool_mode = "stub", stream = None, model = None, temperature = None, seed = None))]
@@ -71,9 +150,7 @@ fn normalise_llm_body<'py>(
     temperature: Option<f64>,
     seed: Option<i64>,
 ) -> PyResult<(Bound<'py, PyBytes>, Vec<String>)> {
-    let tool_mode = ToolMode::from_name(tool_mode)
-        .ok_or_else(|| PyValueError::new_err(format!("tool_mode: {tool_mode:?} is not strip, none or stub")))?;
-    let options = Options { tool_mode, stream, model, temperature, seed };
+    let options = Options { tool_mode: mode(tool_mode)?, stream, model, temperature, seed };
     let copy =
         py.detach(|| policy::normalise_llm_body(preset, target, body, &options)).map_err(PyValueError::new_err)?;
     Ok((PyBytes::new(py, &copy.body), copy.changes))
@@ -86,5 +163,9 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(classify_graphql, module)?)?;
     module.add_function(wrap_pyfunction!(classify_jsonrpc, module)?)?;
     module.add_function(wrap_pyfunction!(classify_tool_json, module)?)?;
-    module.add_function(wrap_pyfunction!(normalise_llm_body, module)?)
+    module.add_function(wrap_pyfunction!(normalise_llm_body, module)?)?;
+    module.add_function(wrap_pyfunction!(rewrite_model, module)?)?;
+    module.add_function(wrap_pyfunction!(canonical_json, module)?)?;
+    module.add("PRESET_NAMES", PyTuple::new(module.py(), policy::PRESET_NAMES)?)?;
+    module.add_class::<Policy>()
 }

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
+use pyo3::types::PyType;
 use shadowlane_core::gcra::{GcraCell, monotonic_ns};
 use shadowlane_core::hash::{hex32, request_hash as core_hash};
 use shadowlane_core::process::random_u64;
@@ -38,7 +39,7 @@ impl RatioSampler {
         Ok(Self { cell })
     }
 
-    /// Whether to take the next one.
+    /// Decide about the next one: True when it is taken. Never waits; O(1), one compare-and-swap.
     fn take(&self) -> bool {
         self.cell.take()
     }
@@ -48,19 +49,19 @@ impl RatioSampler {
         self.cell.set_ratio(ratio).map_err(|error| value_error(&error))
     }
 
-    /// The ratio, exact to 2**-33.
+    /// The ratio in force, a float in [0, 1], exact to 2**-33.
     #[getter]
     fn ratio(&self) -> f64 {
         self.cell.ratio()
     }
 
-    /// How many calls there were.
+    /// How many calls of take() there were.
     #[getter]
     fn eligible(&self) -> u64 {
         self.cell.eligible()
     }
 
-    /// How many were taken.
+    /// How many of them said True.
     #[getter]
     fn taken(&self) -> u64 {
         self.cell.taken()
@@ -70,7 +71,9 @@ impl RatioSampler {
 /// StickySampler(ratio, salt=b""): one key stays in or out, and raising the ratio keeps those already in.
 ///
 /// A key is in when XXH3-64 of salt and key is below ratio * 2**64. `ratio`: a float in [0, 1]. `salt`: bytes or str;
-/// equal salts give identical samples, different salts independent ones. Raises ValueError for another ratio.
+/// equal salts give identical samples, different salts independent ones. Stateless, so the same in every process.
+///
+/// Raises ValueError for another ratio.
 #[pyclass(frozen, module = "shadowlane.core")]
 pub struct StickySampler {
     ratio: f64,
@@ -89,7 +92,7 @@ impl StickySampler {
         Ok(Self { ratio, salt })
     }
 
-    /// Whether the key (bytes) is in the sample.
+    /// Whether the key (bytes, any length) is in the sample. The same key always gets the same answer.
     fn take(&self, key: &[u8]) -> bool {
         sticky_take(self.ratio, &self.salt, key)
     }
@@ -103,7 +106,11 @@ impl StickySampler {
 
 /// Reservoir(k, seed=None): a uniform sample of k items from a stream of unknown length.
 ///
-/// Algorithm L (Li, ACM TOMS 20(4), 1994): after n items each is kept with probability k/n. Raises ValueError for k = 0.
+/// After n items each is kept with probability min(1, k/n), whatever its place. `k`: how many to keep, at least 1.
+/// `seed`: 64 bits; None is random. Items are any objects; the reservoir holds references to those it keeps. Safe to
+/// share between threads. Algorithm L (Li, ACM Transactions on Mathematical Software 20(4), 1994).
+///
+/// Raises ValueError for k = 0.
 #[pyclass(frozen, module = "shadowlane.core")]
 pub struct Reservoir {
     inner: Mutex<CoreReservoir<Py<PyAny>>>,
@@ -123,6 +130,28 @@ impl Reservoir {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).offer(item)
     }
 
+    /// Go on with a sample that was kept elsewhere: `items` must be a uniform sample of `seen` items, all of them when
+    /// there were fewer than `k`. Raises ValueError when their number cannot be right.
+    #[classmethod]
+    #[pyo3(signature = (k, items, seen, seed=None))]
+    fn resume(
+        _class: &Bound<'_, PyType>,
+        k: usize,
+        items: Vec<Py<PyAny>>,
+        seen: u64,
+        seed: Option<u64>,
+    ) -> PyResult<Self> {
+        let inner = CoreReservoir::resume(k, seed.unwrap_or_else(random_u64), items, seen)
+            .map_err(|error| value_error(&error))?;
+        Ok(Self { inner: Mutex::new(inner) })
+    }
+
+    /// Keep at most `k` items from now on, at least 1. Returns those that have to go, chosen uniformly; a larger `k`
+    /// than before changes nothing.
+    fn shrink(&self, k: usize) -> Vec<Py<PyAny>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).shrink(k)
+    }
+
     /// A new reservoir of both: a uniform sample of what the two were shown, of the smaller k. Both stay as they are.
     ///
     /// They must have been shown different items. Raises ValueError for a reservoir that is merged with itself.
@@ -130,7 +159,7 @@ impl Reservoir {
         let py = slf.py();
         let [mine, theirs] = both(slf, other)?.map(|one| {
             let inner = one.get().inner.lock().unwrap_or_else(PoisonError::into_inner);
-            inner.map(|item| item.clone_ref(py), random_u64())
+            inner.map(|item| item.clone_ref(py))
         });
         Ok(Self { inner: Mutex::new(mine.merge(theirs)) })
     }
@@ -141,7 +170,7 @@ impl Reservoir {
         inner.items().iter().map(|item| item.clone_ref(py)).collect()
     }
 
-    /// How many items were shown.
+    /// How many items offer() was shown.
     #[getter]
     fn seen(&self) -> u64 {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).seen()
@@ -150,8 +179,11 @@ impl Reservoir {
 
 /// WeightedReservoir(k, seed=None): a weighted sample of k items without replacement.
 ///
-/// A-ExpJ (Efraimidis and Spirakis, Information Processing Letters 97(5), 2006). Raises ValueError for k = 0 and for a
-/// weight that is not finite and above 0.
+/// The sample is what k draws without replacement would give, each in proportion to the weights of those left. `k`: how
+/// many to keep, at least 1. `seed`: 64 bits; None is random. Safe to share between threads. Algorithm A-ExpJ
+/// (Efraimidis and Spirakis, Information Processing Letters 97(5), 2006).
+///
+/// Raises ValueError for k = 0; offer() does for a weight that is not finite and above 0.
 #[pyclass(frozen, module = "shadowlane.core")]
 pub struct WeightedReservoir {
     inner: Mutex<CoreWeighted<Py<PyAny>>>,
@@ -166,7 +198,8 @@ impl WeightedReservoir {
         Ok(Self { inner: Mutex::new(inner) })
     }
 
-    /// Show the next item with its weight. Returns what does not stay, or None.
+    /// Show the next item with its weight, a float. Returns what does not stay: this item, another one, or None.
+    /// Raises ValueError for a weight that is not finite and above 0.
     #[pyo3(signature = (item, weight=1.0))]
     fn offer(&self, item: Py<PyAny>, weight: f64) -> PyResult<Option<Py<PyAny>>> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
@@ -180,7 +213,7 @@ impl WeightedReservoir {
         let py = slf.py();
         let [mine, theirs] = both(slf, other)?.map(|one| {
             let inner = one.get().inner.lock().unwrap_or_else(PoisonError::into_inner);
-            inner.map(|item| item.clone_ref(py), random_u64())
+            inner.map(|item| item.clone_ref(py))
         });
         Ok(Self { inner: Mutex::new(mine.merge(theirs)) })
     }
@@ -264,7 +297,7 @@ impl RateLimiter {
         Ok(self.cell.available_at(clock(now)?))
     }
 
-    /// Units that could be taken at once now.
+    /// Units that could be taken at once now, a float between 0 and burst.
     #[getter]
     fn available(&self) -> f64 {
         self.cell.available_at(monotonic_ns())
@@ -298,8 +331,10 @@ impl RateLimiter {
 ///
 /// XXH3-128 over a canonical form: upper-case method, path normalised as in RFC 3986 section 6.2.2, sorted query, content
 /// type without parameters, accept, accept-language, and the body: JSON in its RFC 8785 form, anything else as it is.
-/// `headers`: (name, value) pairs of bytes. `ignore`: JSON pointers (RFC 6901), or names of fields at the top, to leave
-/// out.
+/// `method`: str. `target`: path and query, str or bytes. `headers`: (name, value) pairs of bytes. `body`: bytes.
+/// `ignore`: JSON pointers (RFC 6901), or names of fields at the top, to leave out.
+///
+/// Raises TypeError for arguments of other types; every value of these types has a hash.
 #[pyfunction]
 #[pyo3(signature = (method, target, headers, body, ignore=Vec::new()))]
 pub fn request_hash(

@@ -13,11 +13,11 @@ use crate::convert::{Headers, raise};
 #[pyclass(frozen, module = "shadowlane.core", get_all, eq)]
 #[derive(PartialEq, Eq)]
 pub struct Finding {
-    /// "email", "payment_card", "phone", "iban", "jwt", "bearer", "private_key", "api_key", ...
+    /// What was found: "email", "payment_card", "phone", "iban", "jwt", "bearer", "private_key", "api_key", ...
     kind: String,
-    /// First character.
+    /// Place of the first character, counted in characters of the text.
     start: usize,
-    /// Character after the last.
+    /// Place after the last character.
     end: usize,
 }
 
@@ -141,6 +141,14 @@ impl Sanitizer {
     ) -> PyResult<Self> {
         let options = Options { allow_headers, secret_names, allow_values };
         Ok(Self { core: Core::new(&options).map_err(|error| raise(py, &error))? })
+    }
+
+    /// A text with every value masked; inside its strings when it is JSON (RFC 8259), so that it stays JSON.
+    fn text(&self, py: Python<'_>, text: &str) -> String {
+        py.detach(|| match self.core.json(text.as_bytes()) {
+            Ok(clean) => String::from_utf8_lossy(&clean).into_owned(),
+            Err(_) => self.core.text(text).0,
+        })
     }
 
     /// A response's headers and body, sanitized: (headers, body, findings by kind, why the body could not be read or "").

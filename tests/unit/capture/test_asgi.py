@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -424,3 +425,126 @@ def test_a_bad_configuration_is_an_error_at_start() -> None:
 
     with pytest.raises(ConfigError, match=r"shadows: empty"):
         ShadowMiddleware(answering(b""), {"shadows": {}})
+
+
+class Trial:
+    """A lane of which half is taken, so that every other request is timed."""
+
+    def __init__(self, **sections: Any) -> None:
+        self.directory = Path("/dev/shm") / f"shadowlane-test-{secrets.token_hex(6)}"
+        config: dict[str, Any] = {
+            "lane": {
+                "directory": str(self.directory),
+                "worker": "external",
+                "ring_bytes": 1 << 20,
+                "max_body_bytes": LIMIT,
+            },
+            "sampling": {"ratio": 0.5, "seed": 1},
+            "routes": {"read": ["POST /ask"], "timed": ["GET /find*"]},
+            "limits": {"qps": 1e6, "burst": 1_000_000},
+            "shadows": {"candidate": {"url": "http://127.0.0.1:9"}},
+        }
+        self.lane = Lane.open({**config, **sections})
+
+    def times(self) -> dict[str, tuple[int, int]]:
+        """How many of each route are timed: taken, not taken."""
+        _, routes = _core.lane_times(str(self.directory))
+        counts = {name: (int(np.frombuffer(a, np.uint64).sum()), int(np.frombuffer(b, np.uint64).sum()))
+                  for name, a, b in routes}  # fmt: skip
+        return {name: both for name, both in counts.items() if any(both)}
+
+
+@pytest.fixture
+def trial() -> Iterator[Trial]:
+    made = Trial()
+    yield made
+    made.lane.close()
+    shutil.rmtree(made.directory, ignore_errors=True)
+
+
+def test_both_groups_are_timed_by_route(trial: Trial) -> None:
+    app = ShadowMiddleware(answering(b"a", b"b"), trial.lane)
+    for number in range(100):
+        call(app, Client(b"{}"), scope_of())
+        call(app, Client(b""), scope_of("GET", f"/find/{number}"))
+        call(app, Client(b""), scope_of("GET", "/else"))
+    times = trial.times()
+    assert set(times) == {"POST /ask", "GET /find*", ""}
+    assert sum(taken for taken, _ in times.values()) == sum(other for _, other in times.values()) == 150
+    assert all(sum(both) == 100 for both in times.values())
+    status = _core.lane_status(str(trial.directory))
+    assert (status["seen"], status["mirrored"], status["dropped"]) == (300, 150, {"sampled_out": 150})
+
+
+def test_a_request_that_is_timed_passes_unchanged(trial: Trial) -> None:
+    app, seen = ShadowMiddleware(answering(b"one", b"two", status=418), trial.lane), []
+    for _ in range(2):
+        client = Client(b"{}")
+        call(app, client, scope_of())
+        seen.append(client.sent)
+    assert trial.times() == {"POST /ask": (1, 1)}
+    assert seen[0] == seen[1]
+    assert [message.get("body") for message in seen[0]] == [None, b"one", b"two"]
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"type": "http.response.pathsend", "path": "/file"},
+        {"type": "http.response.zerocopysend", "file": 3},
+        {"type": "http.response.body"},
+    ],
+)
+def test_every_kind_of_end_stops_both_clocks(trial: Trial, last: Message) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await read(receive)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send(last)
+
+    for _ in range(4):
+        call(ShadowMiddleware(app, trial.lane), Client(b"{}"))
+    assert trial.times() == {"POST /ask": (2, 2)}
+
+
+def test_answers_that_never_end_are_timed_in_neither_group(trial: Trial) -> None:
+    async def failing(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError("prod failed")
+
+    for _ in range(6):
+        with pytest.raises(RuntimeError, match="prod failed"):
+            call(ShadowMiddleware(failing, trial.lane), Client(b"{}"))
+        with pytest.raises(OSError, match="the client is gone"):
+            call(ShadowMiddleware(answering(b"x"), trial.lane), Client(b"{}", gone_after=1))
+    assert trial.times() == {}
+    assert trial.lane.faults == 0
+
+
+def test_a_copy_that_is_given_up_stays_in_the_group_that_the_coin_gave_it(trial: Trial) -> None:
+    large = b"x" * (LIMIT + 1)
+    for _ in range(4):
+        call(ShadowMiddleware(answering(b"so"), trial.lane), Client(large))
+    for _ in range(4):
+        call(ShadowMiddleware(answering(b"so", read_first=False), trial.lane), Client(b"{}"))
+    assert trial.times() == {"POST /ask": (4, 4)}
+    dropped = _core.lane_status(str(trial.directory))["dropped"]
+    assert dropped == {"sampled_out": 4, "request_too_large": 2, "prod_failed": 2}
+
+
+def test_a_sticky_key_of_the_body_is_read_when_the_body_is_known() -> None:
+    trial = Trial(sampling={"mode": "sticky", "key": "json:/user", "ratio": 0.5, "seed": 2})
+    try:
+        app = ShadowMiddleware(answering(b"so"), trial.lane)
+        for user in range(40):
+            for _ in range(2):
+                call(app, Client(b'{"us', f'er": "u{user}"}}'.encode()))
+        call(app, Client(b"{}"))
+        status = _core.lane_status(str(trial.directory))
+        assert status["sampler"]["choice"] == "sticky by body"
+        assert (status["seen"], status["sampler"]["eligible"]) == (81, 80)
+        assert status["mirrored"] % 2 == 0
+        assert 20 <= status["mirrored"] <= 60
+        assert status["dropped"] == {"sampled_out": 81 - status["mirrored"]}
+    finally:
+        trial.lane.close()
+        shutil.rmtree(trial.directory, ignore_errors=True)

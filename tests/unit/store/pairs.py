@@ -6,7 +6,18 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from shadowlane.types import REASONS, Copy, GroupReading, JudgeVerdict, Outcome, Pair, PlaceDiffers, Scores
+from shadowlane.types import (
+    REASONS,
+    STRANGE_CALLS,
+    Copy,
+    GroupReading,
+    JudgeVerdict,
+    Outcome,
+    Pair,
+    PlaceDiffers,
+    Scores,
+    StubbedCall,
+)
 
 HOUR_NS = 3_600 * 10**9
 DAY_NS = 24 * HOUR_NS
@@ -42,6 +53,16 @@ _text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 _name = st.binary(min_size=1, max_size=12)
 _headers = st.lists(st.tuples(_name, st.binary(max_size=20)), max_size=4).map(tuple)
 _body = st.binary(max_size=300)
+_texts = st.lists(_text, max_size=2).map(tuple)
+_counts = st.dictionaries(_text, st.integers(0, 1 << 40), max_size=3)
+_call = st.builds(
+    StubbedCall,
+    name=_text,
+    arguments=_text,
+    round=st.integers(1, 17),
+    answered=st.sampled_from(("recorded", "unavailable", "left")),
+    by_prod=st.booleans(),
+)
 _share = st.none() | st.floats(0, 2, allow_nan=False)
 _state = st.sampled_from(("convergent", "divergent", "recursive", "chaotic"))
 _group = st.builds(
@@ -82,7 +103,10 @@ def pairs(draw: st.DrawFn) -> Pair:
             duration_ns=draw(_ns),
             flags=draw(st.integers(0, 7)),
             blocked=draw(st.sampled_from(("", *REASONS))),
-            findings=draw(st.dictionaries(_text, st.integers(0, 1 << 40), max_size=3)),
+            findings=draw(_counts),
+            why=draw(_text),
+            preset=draw(_text),
+            normalised=draw(_texts),
         ),
         outcome=Outcome(
             shadow=draw(_text),
@@ -94,6 +118,12 @@ def pairs(draw: st.DrawFn) -> Pair:
             started_ns=draw(_ns),
             ttfb_ns=draw(_ns),
             duration_ns=draw(_ns),
+            rounds=draw(st.integers(1, 17)),
+            round_ns=draw(st.lists(_ns, max_size=3).map(tuple)),
+            usage=draw(_counts),
+            calls=draw(st.lists(_call, max_size=2).map(tuple)),
+            findings=draw(st.just({}) | st.just({STRANGE_CALLS: 2})),
+            normalised=draw(_texts),
         ),
         scores=Scores(
             delta_s=draw(_share),

@@ -80,13 +80,14 @@ pub(crate) fn exchanged(left: &Sentence<'_>, right: &Sentence<'_>) -> Option<(Sp
         .filter(|block| {
             a.before(block.a.0) != b.before(block.b.0)
                 && a.at(block.a.1) != b.at(block.b.1)
-                && a.between(block.a.0, block.a.1).iter().any(|word| !look_up(word).is(lexicon::FUNCTION | lexicon::SAYING))
+                && a.between(block.a.0, block.a.1)
+                    .iter()
+                    .any(|word| !look_up(word).is(lexicon::FUNCTION | lexicon::SAYING))
         })
         .collect();
     // Whether `one` stands in `right` where `other` stands in `left`.
-    let takes = |one: &Block, other: &Block| {
-        a.before(other.a.0) == b.before(one.b.0) || a.at(other.a.1) == b.at(one.b.1)
-    };
+    let takes =
+        |one: &Block, other: &Block| a.before(other.a.0) == b.before(one.b.0) || a.at(other.a.1) == b.at(one.b.1);
     for (index, one) in moved.iter().enumerate() {
         for other in moved.iter().skip(index + 1) {
             let apart = one.a.1 < other.a.0 && other.b.1 < one.b.0;
@@ -164,7 +165,12 @@ fn blocks(a: &Line<'_, '_>, b: &Line<'_, '_>) -> Vec<Block> {
 fn free(a: &Line<'_, '_>, b: &Line<'_, '_>, one: &Block, other: &Block) -> bool {
     let between = a.between(one.a.1, other.a.0);
     let there = b.between(other.b.1, one.b.0);
-    let light = lexicon::LISTING | lexicon::BOTH_WAYS | lexicon::AUXILIARY | lexicon::PRONOUN | lexicon::DETERMINER | lexicon::SAYING;
+    let light = lexicon::LISTING
+        | lexicon::BOTH_WAYS
+        | lexicon::AUXILIARY
+        | lexicon::PRONOUN
+        | lexicon::DETERMINER
+        | lexicon::SAYING;
     let stays = between.iter().any(|word| !look_up(word).is(light) && there.contains(word));
     if !stays || between.iter().any(|word| symmetric(&stem(word))) {
         return true;

@@ -41,7 +41,9 @@ pub(crate) fn same(one: &Entity<'_>, other: &Entity<'_>, strict: bool) -> bool {
                 return false;
             }
             if strict {
-                return inflected(&one.key, &other.key) || initials(&one.key, &other.key) || initials(&other.key, &one.key);
+                return inflected(&one.key, &other.key)
+                    || initials(&one.key, &other.key)
+                    || initials(&other.key, &one.key);
             }
             let named = |kind: Kind| matches!(kind, Kind::Name | Kind::Quote);
             named(one.kind) && named(other.kind) && alias(&one.key, &other.key)
@@ -62,7 +64,8 @@ fn alias(one: &str, other: &str) -> bool {
 /// Whether `short` is made of the first letters of `long`: `who`, `n y`.
 fn initials(short: &str, long: &str) -> bool {
     let letters = short.chars().filter(|letter| !matches!(letter, '.' | ' '));
-    long.split_whitespace().nth(1).is_some() && long.split_whitespace().filter_map(|word| word.chars().next()).eq(letters)
+    long.split_whitespace().nth(1).is_some()
+        && long.split_whitespace().filter_map(|word| word.chars().next()).eq(letters)
 }
 
 /// Names that the same thing goes by, though no rule makes one of the other.

@@ -71,17 +71,50 @@ fn broken_string(document: &str) -> bool {
     })
 }
 
+/// Whether a text is a GraphQL document with an operation in braces; a bare word is not.
+pub fn is_document(text: &str) -> bool {
+    if !text.contains('{') || text.len() > MAX_BYTES {
+        return false;
+    }
+    let tree = Parser::new(text).recursion_limit(MAX_DEPTH).token_limit(MAX_TOKENS).parse();
+    tree.errors().next().is_none()
+        && tree.document().definitions().any(|definition| matches!(definition, Definition::OperationDefinition(_)))
+}
+
+/// Whether a text holds a mutation or subscription, parsed as far as it can be.
+pub fn holds_mutation(text: &str) -> bool {
+    if !text.contains('{') || !(text.contains("mutation") || text.contains("subscription")) {
+        return false;
+    }
+    if text.len() > MAX_BYTES {
+        return true;
+    }
+    let tree = Parser::new(text).recursion_limit(MAX_DEPTH).token_limit(MAX_TOKENS).parse();
+    tree.document().definitions().any(|definition| match definition {
+        Definition::OperationDefinition(operation) => {
+            operation.selection_set().is_some()
+                && operation.operation_type().is_some_and(|kind| kind.query_token().is_none())
+        }
+        _ => false,
+    })
+}
+
 /// What a GraphQL-over-HTTP JSON body does: one request, or a batch, which reads only if every member does.
 pub fn classify_graphql_request(body: &[u8]) -> Effect {
-    match Json::parse(body) {
-        Err(_) => Effect::write("the body is not one unambiguous JSON text"),
-        Ok(Json::Array(members)) if members.is_empty() => Effect::write("an empty batch"),
-        Ok(Json::Array(members)) => members
+    Json::parse(body)
+        .map_or_else(|_| Effect::write("the body is not one unambiguous JSON text"), |parsed| classify_parsed(&parsed))
+}
+
+/// As [`classify_graphql_request`], for a body that is parsed.
+pub fn classify_parsed(body: &Json) -> Effect {
+    match body {
+        Json::Array(members) if members.is_empty() => Effect::write("an empty batch"),
+        Json::Array(members) => members
             .iter()
             .map(request)
             .find(|effect| !effect.is_read())
             .unwrap_or_else(|| Effect::read("a batch of GraphQL queries")),
-        Ok(single) => request(&single),
+        single => request(single),
     }
 }
 

@@ -8,13 +8,15 @@
 //! write, because [`super::normalise_llm_body`] turns them off; what it cannot turn off without changing the question
 //! (`previous_response_id`, `background`, conversations, threads) does.
 
+use super::disguise;
 use super::http_body::{self, SQL_MEMBERS, sql_dialect};
-use super::routes::{self, Body, PRESET_NAMES};
+use super::jsonrpc::{Allowed, classify_messages};
+use super::routes::{self, Kind, preset_problem};
 use super::target::{self, Target};
-use super::{Effect, classify_graphql, classify_jsonrpc, classify_mcp, classify_sql, shown};
+use super::{Effect, classify_graphql, classify_sql, shown};
 
 const OVERRIDES: &[&str] = &["x-http-method-override", "x-http-method", "x-method-override", "x-original-method"];
-const OVERRIDE_PARAMETERS: &[&str] = &[
+pub(super) const OVERRIDE_PARAMETERS: &[&str] = &[
     "_method",
     "method",
     "$httpmethod",
@@ -25,55 +27,89 @@ const OVERRIDE_PARAMETERS: &[&str] = &[
     "x-http-method",
     "x-method-override",
 ];
-const OPERATION_PARAMETERS: &[&str] = &["action", "cmd", "command", "do", "op", "operation"];
+pub(super) const OPERATION_PARAMETERS: &[&str] = &["action", "cmd", "command", "do", "op", "operation"];
 const UNSAFE_METHODS: &[&str] =
     &["POST", "PUT", "PATCH", "DELETE", "CONNECT", "MERGE", "MOVE", "COPY", "LINK", "UNLINK"];
+
+/// A request as it arrived.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The method, compared with case (RFC 9110 §9.1).
+    pub method: &'a [u8],
+    /// Path and query, or an absolute URL.
+    pub target: &'a [u8],
+    /// Name and value of each header.
+    pub headers: &'a [(&'a [u8], &'a [u8])],
+    /// The body, decoded from `content-encoding`.
+    pub body: &'a [u8],
+}
 
 /// What the request does when it is sent once more.
 ///
 /// `method` is compared with case (RFC 9110 §9.1); `headers` are (name, value) pairs; `body` is decoded from
-/// `content-encoding`; `preset` is one of [`PRESET_NAMES`], `sql` optionally with a dialect (`sql:postgres`).
+/// `content-encoding`; `preset` is one of [`super::PRESET_NAMES`], `sql` optionally with a dialect (`sql:postgres`).
 pub fn classify_request(method: &[u8], target: &[u8], headers: &[(&[u8], &[u8])], body: &[u8], preset: &str) -> Effect {
-    let preset_name = preset.split(':').next().unwrap_or(preset);
-    if !PRESET_NAMES.contains(&preset_name) {
+    // An unknown dialect is told by the classifier of statements.
+    if preset_problem(routes::split(preset).0).is_some() {
         return Effect::write("unknown preset");
     }
-    let Ok(method) = std::str::from_utf8(method) else {
-        return Effect::write("the method is not a token");
-    };
-    let safe = matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE");
-    if !safe && method != "POST" {
-        return Effect::write(format!("method {}", shown(method)));
+    let request = Request { method, target, headers, body };
+    if method == b"OPTIONS" && target == b"*" {
+        return malformed(headers).map_or_else(|| Effect::read("OPTIONS * asks about the server"), Effect::write);
     }
-    if let Some(reason) = malformed(headers) {
-        return Effect::write(reason);
-    }
-    if method == "OPTIONS" && target == b"*" {
-        return Effect::read("OPTIONS * asks about the server");
-    }
-    let target = match target::parse(target) {
+    let target = match checked(&request, false) {
         Ok(target) => target,
-        Err(reason) => return Effect::write(reason),
+        Err(effect) => return effect,
     };
-    if let Some(reason) = overridden(method, headers, &target) {
-        return Effect::write(reason);
+    if is_safe(method) {
+        return safe_method(&request, &target, preset);
     }
-    if safe {
-        return safe_method(method, headers, &target, body, preset);
+    // These presets say what the endpoint speaks, not where it is.
+    let kind = match routes::anywhere(preset) {
+        Some(kind @ (Kind::JsonRpc | Kind::Mcp | Kind::Sql)) if target.plain => Some(kind),
+        _ if target.plain => routes::find(preset, &target.segments),
+        _ => return Effect::write("the path has more than one reading"),
+    };
+    kind.map_or_else(
+        || Effect::write("POST to a route that the preset does not list"),
+        |kind| by_kind(kind, &request, &target, preset, Allowed::none()),
+    )
+}
+
+/// Whether RFC 9110 §9.2.1 calls the method safe.
+pub fn is_safe(method: &[u8]) -> bool {
+    matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE")
+}
+
+/// The request's target, if nothing in its line and headers makes it a write whatever its body.
+///
+/// `declared`: the method is one that the user declared a read, with the route.
+pub fn checked<'a>(request: &Request<'a>, declared: bool) -> Result<Target<'a>, Effect> {
+    let Ok(method) = std::str::from_utf8(request.method) else {
+        return Err(Effect::write("the method is not a token"));
+    };
+    if !declared && !is_safe(request.method) && method != "POST" {
+        return Err(Effect::write(format!("method {}", shown(method))));
     }
-    if !target.plain {
-        return Effect::write("the path has more than one reading");
+    if let Some(reason) = malformed(request.headers) {
+        return Err(Effect::write(reason));
     }
-    match preset_name {
-        "jsonrpc" => classify_jsonrpc::<&str>(body, &[]),
-        "mcp" => classify_mcp::<&str>(body, &[]),
-        "sql" => http_body::sql(&target, headers, body, preset),
-        _ => match routes::find(preset_name, &target.segments) {
-            None => Effect::write("POST to a route that the preset does not list"),
-            Some(Body::Llm) => http_body::llm(headers, body),
-            Some(Body::Search) => http_body::search(&target, headers, body),
-            Some(Body::GraphQl) => http_body::graphql(&target, headers, body),
-        },
+    let target = target::parse(request.target).map_err(Effect::write)?;
+    match overridden(method, request.headers, &target) {
+        Some(reason) => Err(Effect::write(reason)),
+        None => Ok(target),
+    }
+}
+
+/// The verdict on a POST whose route says what its body is.
+pub fn by_kind(kind: Kind, request: &Request<'_>, target: &Target<'_>, preset: &str, tools: Allowed<'_>) -> Effect {
+    match kind {
+        Kind::JsonRpc => classify_messages(request.body, tools, true),
+        Kind::Mcp => classify_messages(request.body, tools, false),
+        Kind::Sql => http_body::sql(target, request.headers, request.body, preset),
+        Kind::Llm => http_body::llm(request.headers, request.body),
+        Kind::Search => http_body::search(target, request.headers, request.body),
+        Kind::GraphQl => http_body::graphql(target, request.headers, request.body),
     }
 }
 
@@ -142,12 +178,16 @@ fn overridden(method: &str, headers: &[(&[u8], &[u8])], target: &Target<'_>) -> 
             return Some(format!("header {} overrides the method", shown(&String::from_utf8_lossy(name))));
         }
     }
-    for (name, value) in &target.query {
+    parameter_overrides(method, &target.query)
+}
+
+/// Whether a parameter, of a query or of a form, asks for another method or a writing operation.
+pub fn parameter_overrides(method: &str, parameters: &[(String, String)]) -> Option<String> {
+    for (name, value) in parameters {
         let value = value.trim();
         if OVERRIDE_PARAMETERS.contains(&name.as_str())
-            && UNSAFE_METHODS
-                .iter()
-                .any(|unsafe_method| value.eq_ignore_ascii_case(unsafe_method) && !value.eq_ignore_ascii_case(method))
+            && is_unsafe_method(value)
+            && !value.eq_ignore_ascii_case(method)
         {
             return Some(format!("parameter {} overrides the method", shown(name)));
         }
@@ -159,7 +199,15 @@ fn overridden(method: &str, headers: &[(&[u8], &[u8])], target: &Target<'_>) -> 
     None
 }
 
-fn safe_method(method: &str, headers: &[(&[u8], &[u8])], target: &Target<'_>, body: &[u8], preset: &str) -> Effect {
+/// Whether a text names a method that writes, whatever its case.
+pub fn is_unsafe_method(text: &str) -> bool {
+    UNSAFE_METHODS.iter().any(|method| text.eq_ignore_ascii_case(method))
+}
+
+/// The verdict on a safe method at an endpoint that speaks `preset` (empty: nothing that is known).
+pub fn safe_method(request: &Request<'_>, target: &Target<'_>, preset: &str) -> Effect {
+    let Request { headers, body, .. } = *request;
+    let method = String::from_utf8_lossy(request.method);
     let parameter = |wanted: &str| {
         let mut found = target.query.iter().filter(|(name, _)| name == wanted);
         (found.next().map(|(_, value)| value.as_str()), found.next().is_some())
@@ -193,10 +241,12 @@ fn safe_method(method: &str, headers: &[(&[u8], &[u8])], target: &Target<'_>, bo
                 return effect.unwrap_or_else(|| Effect::write("two statements"));
             }
         }
+    } else if let Some(reason) = disguise::in_parameters(&target.query) {
+        return Effect::write(reason);
     }
     if !body.is_empty() {
         // Elasticsearch's clients send searches so; nobody else gives a GET's body a meaning (RFC 9110 §9.3.1).
-        let listed = preset == "search" && target.plain && routes::find(preset, &target.segments) == Some(Body::Search);
+        let listed = preset == "search" && target.plain && routes::find(preset, &target.segments) == Some(Kind::Search);
         if !listed {
             return Effect::write(format!("{method} with a body"));
         }

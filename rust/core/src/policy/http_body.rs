@@ -3,10 +3,12 @@
 //! Invariant: a body is judged only as what its media type says it is, in UTF-8, and whole; a request that carries its
 //! operation both in the URL and in the body is a write, because servers differ in which they take.
 
+use super::http::parameter_overrides;
 use super::json::Json;
+use super::jsonrpc::Allowed;
 use super::normalise::stateful;
-use super::target::Target;
-use super::{Effect, classify_graphql, classify_graphql_request, classify_sql, shown};
+use super::target::{self, Target};
+use super::{Effect, classify_graphql, classify_graphql_request, classify_sql, disguise, routes, shown};
 
 /// The media type in lower case without parameters; none if absent. An error if it occurs twice or in another charset.
 fn media_type(headers: &[(&[u8], &[u8])]) -> Result<Option<String>, Effect> {
@@ -75,8 +77,92 @@ pub fn search(target: &Target<'_>, headers: &[(&[u8], &[u8])], body: &[u8]) -> E
         Ok(body) if SEARCH_STATE.iter().any(|name| body.get(name).is_some()) => {
             Effect::write("the body keeps state on the server")
         }
-        Ok(_) => Effect::read("a search"),
+        Ok(body) if body.get("pit").is_some_and(|pit| pit.get("keep_alive").is_some()) => {
+            Effect::write("the body keeps a point in time open")
+        }
+        Ok(body) => {
+            disguise::in_json(&body, false, Allowed::none()).map_or_else(|| Effect::read("a search"), Effect::write)
+        }
     }
+}
+
+/// A body on a route that the user declared a read without saying what it speaks: a read, unless it says that it calls,
+/// mutates, or stands for another method.
+///
+/// A body that says it is JSON and is not one unambiguous JSON text is a write. Free text and files are the user's word.
+pub fn declared(target: &Target<'_>, headers: &[(&[u8], &[u8])], body: &[u8], tools: Allowed<'_>) -> Effect {
+    let read = || Effect::read("declared a read");
+    let media = match media_type(headers) {
+        Ok(media) => media,
+        Err(effect) => return effect,
+    };
+    if let Some(reason) = disguise::in_parameters(&target.query) {
+        return Effect::write(reason);
+    }
+    let endpoint = routes::is_graphql(&target.segments);
+    let text = String::from_utf8_lossy(body);
+    match media.as_deref().unwrap_or_default() {
+        _ if body.is_empty() => read(),
+        "application/x-www-form-urlencoded" => {
+            let fields = target::parameters(&text);
+            let reason = parameter_overrides("POST", &fields).or_else(|| disguise::in_parameters(&fields));
+            reason.map_or_else(read, Effect::write)
+        }
+        "multipart/form-data" => {
+            let fields = multipart_fields(&text);
+            if endpoint || fields.iter().any(|(name, _)| name == "operations") {
+                return Effect::write("a GraphQL request in parts");
+            }
+            let reason = parameter_overrides("POST", &fields).or_else(|| disguise::in_parameters(&fields));
+            reason.map_or_else(read, Effect::write)
+        }
+        "application/graphql" => classify_graphql(&text, None),
+        "application/sql" | "application/x-sql" | "text/sql" => {
+            Effect::write("a statement of an unknown dialect; name it: \"POST /path sql:postgres\"")
+        }
+        media if is_json(Some(media)) && media != "text/plain" && media != "application/x-ndjson" => Json::parse(body)
+            .map_or_else(
+                |_| Effect::write("the body is not one unambiguous JSON text"),
+                |parsed| disguise::json_effect(&parsed, endpoint, tools),
+            ),
+        // Said to be something else, or nothing: judged as what it looks like, since servers sniff too.
+        _ => match Json::parse(body) {
+            Ok(parsed) => disguise::json_effect(&parsed, endpoint, tools),
+            Err(_) if endpoint => Effect::write("a GraphQL body that is neither JSON nor application/graphql"),
+            Err(_) => match disguise::statement(&text) {
+                Some(why) => Effect::write(format!("the body holds SQL: {why}")),
+                None => read(),
+            },
+        },
+    }
+}
+
+/// The start of a text: a part's header is no longer, and looking further for each field would take quadratic time.
+fn window(text: &str) -> &str {
+    let mut end = text.len().min(1024);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// Names (in lower case) and first lines of the parts of a `multipart/form-data` body (RFC 7578).
+fn multipart_fields(text: &str) -> Vec<(String, String)> {
+    let mut fields = Vec::new();
+    for (at, _) in text.match_indices("name=") {
+        // `filename=` is not the field's.
+        if text[..at].ends_with(|c: char| c.is_alphanumeric()) {
+            continue;
+        }
+        let rest = window(&text[at + 5..]);
+        let name = match rest.strip_prefix('"') {
+            Some(quoted) => quoted.split('"').next(),
+            None => rest.split([';', '\r', '\n', ' ']).next(),
+        };
+        let value = rest.split_once("\r\n\r\n").and_then(|(_, after)| after.split(['\r', '\n']).next());
+        fields.push((name.unwrap_or_default().to_lowercase(), value.unwrap_or_default().to_owned()));
+    }
+    fields
 }
 
 /// A GraphQL POST: JSON or `application/graphql`.

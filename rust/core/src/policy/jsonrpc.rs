@@ -30,30 +30,59 @@ const RPC_READS: &[&str] = &["rpc.discover"];
 
 const MEMBERS: &[&str] = &["jsonrpc", "method", "params", "id"];
 
+/// The tools whose calls are reads.
+#[derive(Clone, Copy)]
+pub struct Allowed<'a>(&'a dyn Fn(&str) -> Option<&'static str>);
+
+impl<'a> Allowed<'a> {
+    /// Those for which `why` gives a reason.
+    pub fn by(why: &'a dyn Fn(&str) -> Option<&'static str>) -> Self {
+        Self(why)
+    }
+
+    /// None.
+    pub fn none() -> Self {
+        Self(&|_| None)
+    }
+}
+
 /// What a JSON-RPC body does: MCP's reads, `rpc.discover`, and `tools/call` of the tools in `allow_tools`.
 pub fn classify_jsonrpc<S: AsRef<str>>(body: &[u8], allow_tools: &[S]) -> Effect {
-    classify(body, allow_tools, true)
+    let listed = |tool: &str| allow_tools.iter().any(|allowed| allowed.as_ref() == tool).then_some(ALLOW_LIST);
+    classify_messages(body, Allowed::by(&listed), true)
 }
 
 /// As [`classify_jsonrpc`], without the methods that are not MCP's.
 pub fn classify_mcp<S: AsRef<str>>(body: &[u8], allow_tools: &[S]) -> Effect {
-    classify(body, allow_tools, false)
+    let listed = |tool: &str| allow_tools.iter().any(|allowed| allowed.as_ref() == tool).then_some(ALLOW_LIST);
+    classify_messages(body, Allowed::by(&listed), false)
 }
 
-fn classify<S: AsRef<str>>(body: &[u8], allow_tools: &[S], any_rpc: bool) -> Effect {
-    match Json::parse(body) {
-        Err(_) => Effect::write("the body is not one unambiguous JSON text"),
-        Ok(Json::Array(members)) if members.is_empty() => Effect::write("an empty batch"),
-        Ok(Json::Array(members)) => members
+/// The reason of a tool that the user named.
+pub const ALLOW_LIST: &str = "on the allow-list";
+
+/// What a body of one message or a batch does; `any_rpc`: methods that are not MCP's count too.
+pub fn classify_messages(body: &[u8], tools: Allowed<'_>, any_rpc: bool) -> Effect {
+    Json::parse(body).map_or_else(
+        |_| Effect::write("the body is not one unambiguous JSON text"),
+        |parsed| classify_parsed(&parsed, tools, any_rpc),
+    )
+}
+
+/// As [`classify_messages`], for a body that is parsed.
+pub fn classify_parsed(body: &Json, tools: Allowed<'_>, any_rpc: bool) -> Effect {
+    match body {
+        Json::Array(members) if members.is_empty() => Effect::write("an empty batch"),
+        Json::Array(members) => members
             .iter()
-            .map(|member| message(member, allow_tools, any_rpc))
+            .map(|member| message(member, tools, any_rpc))
             .find(|effect| !effect.is_read())
             .unwrap_or_else(|| Effect::read("a batch of reads")),
-        Ok(single) => message(&single, allow_tools, any_rpc),
+        single => message(single, tools, any_rpc),
     }
 }
 
-fn message<S: AsRef<str>>(message: &Json, allow_tools: &[S], any_rpc: bool) -> Effect {
+fn message(message: &Json, tools: Allowed<'_>, any_rpc: bool) -> Effect {
     if let Some(name) = message.misspelt(MEMBERS) {
         return Effect::write(format!("ambiguous member {}", shown(name)));
     }
@@ -78,12 +107,12 @@ fn message<S: AsRef<str>>(message: &Json, allow_tools: &[S], any_rpc: bool) -> E
         return Effect::read(format!("{method} is a read"));
     }
     if method == "tools/call" {
-        return tool_call(message, allow_tools);
+        return tool_call(message, tools);
     }
     Effect::write(format!("method {} is not known to be a read", shown(method)))
 }
 
-fn tool_call<S: AsRef<str>>(message: &Json, allow_tools: &[S]) -> Effect {
+fn tool_call(message: &Json, tools: Allowed<'_>) -> Effect {
     let Some(params) = message.get("params") else {
         return Effect::write("tools/call without params");
     };
@@ -94,10 +123,10 @@ fn tool_call<S: AsRef<str>>(message: &Json, allow_tools: &[S]) -> Effect {
         return Effect::write("the request creates a task");
     }
     match params.get("name").and_then(Json::as_str) {
-        Some(name) if allow_tools.iter().any(|allowed| allowed.as_ref() == name) => {
-            Effect::read(format!("tool {} is on the allow-list", shown(name)))
-        }
-        Some(name) => Effect::write(format!("tool {} is not on the allow-list", shown(name))),
+        Some(name) => match (tools.0)(name) {
+            Some(why) => Effect::read(format!("tool {} is {why}", shown(name))),
+            None => Effect::write(format!("tool {} is not on the allow-list", shown(name))),
+        },
         None => Effect::write("tools/call without a tool's name"),
     }
 }

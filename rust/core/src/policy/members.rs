@@ -24,7 +24,9 @@ impl Members {
             }
         }
         let mut reader = serde_json::Deserializer::from_slice(body);
-        serde::Deserializer::deserialize_map(&mut reader, Reader).map_err(|error| format!("body: {error}"))
+        serde::Deserializer::deserialize_map(&mut reader, Reader)
+            .and_then(|members| reader.end().map(|()| members))
+            .map_err(|error| format!("body: {error}"))
     }
 
     /// The object, without white space between its members.
@@ -47,11 +49,15 @@ impl Members {
         self.0.iter().find_map(|(key, value)| (key == name).then_some(value.as_ref()))
     }
 
-    /// Sets the member in its place, or at the end.
+    /// Sets the member in its place, or at the end. One that occurs twice is set twice: parsers differ in which counts.
     pub fn set(&mut self, name: &str, value: Box<RawValue>) {
-        match self.0.iter_mut().find(|(key, _)| key == name) {
-            Some(member) => member.1 = value,
-            None => self.0.push((name.to_owned(), value)),
+        let mut found = false;
+        for (_, place) in self.0.iter_mut().filter(|(key, _)| key == name) {
+            place.clone_from(&value);
+            found = true;
+        }
+        if !found {
+            self.0.push((name.to_owned(), value));
         }
     }
 

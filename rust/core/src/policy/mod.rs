@@ -9,13 +9,17 @@
 
 use std::borrow::Cow;
 
+mod disguise;
 mod graphql;
+mod hints;
 mod http;
 mod http_body;
 mod json;
 mod jsonrpc;
+mod judge;
 mod members;
 mod normalise;
+mod preset_routes;
 mod routes;
 mod sql;
 mod sql_functions;
@@ -26,10 +30,12 @@ mod target;
 mod tool;
 
 pub use graphql::{classify_graphql, classify_graphql_request};
-pub use http::classify_request;
+pub use hints::Hints;
+pub use http::{Request, classify_request};
 pub use jsonrpc::{classify_jsonrpc, classify_mcp};
-pub use normalise::{Normalised, Options, ToolMode, normalise_llm_body};
-pub use routes::PRESET_NAMES;
+pub use judge::{Policy, PolicyOptions, Verdict};
+pub use normalise::{Normalised, Options, ToolMode, normalise_llm_body, rewrite_model};
+pub use routes::{Kind, PRESET_NAMES, anywhere, find_path, keeping_word, preset_problem, route_globs};
 pub use sql::{SQL_DIALECTS, classify_sql};
 pub use tool::{classify_tool_json, tool_acts_at_provider};
 

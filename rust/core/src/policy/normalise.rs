@@ -55,6 +55,8 @@ pub struct Options {
 pub struct Normalised {
     /// The new body, JSON.
     pub body: Vec<u8>,
+    /// The new target, where the model stands in the path.
+    pub target: Option<String>,
     /// One short line for each change, `member: what`; never a value of the request.
     pub changes: Vec<String>,
 }
@@ -67,8 +69,16 @@ const STATE: &[&str] =
 const LABELS: &[&str] = &["user", "metadata", "safety_identifier", "prompt_cache_key", "requestMetadata", "user_id"];
 
 /// Members that make the provider act: search the web, call connectors, keep a container.
-const ACTING: &[&str] =
-    &["web_search_options", "search_parameters", "enable_search", "connectors", "plugins", "mcp_servers", "container"];
+const ACTING: &[&str] = &[
+    "web_search_options",
+    "search_parameters",
+    "search_settings",
+    "enable_search",
+    "connectors",
+    "plugins",
+    "mcp_servers",
+    "container",
+];
 
 const GUARDED: &[&str] = &[
     "previous_response_id",
@@ -111,6 +121,7 @@ pub fn normalise_llm_body(preset: &str, target: &[u8], body: &[u8], options: &Op
     if let Some(reason) = stateful(&tree) {
         return Err(reason);
     }
+    let raw_target = target;
     let target = target::parse(target).map_err(|error| format!("target: {error}"))?;
     let mut copy =
         Copy { members: Members::parse(body)?, tree, changes: Vec::new(), api: Api::of(preset, &target.segments) };
@@ -118,14 +129,64 @@ pub fn normalise_llm_body(preset: &str, target: &[u8], body: &[u8], options: &Op
     for name in LABELS.iter().chain(ACTING) {
         copy.remove(name, "dropped");
     }
+    if copy.api == Api::Ollama {
+        // It loads and unloads the model for everybody.
+        copy.remove("keep_alive", "dropped");
+    }
     copy.provider_tools()?;
+    copy.bedrock_tools();
     match options.tool_mode {
         ToolMode::Strip => copy.strip_tools(),
         ToolMode::None => copy.forbid_tools()?,
         ToolMode::Stub => {}
     }
     copy.align(options)?;
-    Ok(Normalised { body: copy.members.print()?, changes: copy.changes })
+    copy.finish(body, options.model.as_deref(), raw_target)
+}
+
+/// The request with the shadow's model in it: in the body, and in the path where the API has it there.
+///
+/// `preset` is empty for a request that is not known to be inference: then only a `model` at the top of a JSON object is
+/// rewritten. What is not a JSON object comes back as it is.
+pub fn rewrite_model(preset: &str, target: &[u8], body: &[u8], model: &str) -> Result<Normalised, String> {
+    let (Ok(members), Ok(parsed)) = (Members::parse(body), target::parse(target)) else {
+        return Ok(Normalised { body: body.to_vec(), target: None, changes: Vec::new() });
+    };
+    let api = Api::of(preset, &parsed.segments);
+    let known = members.get("model").is_some() || !(preset.is_empty() || api == Api::Bedrock);
+    let mut copy = Copy { members, tree: Json::Null, changes: Vec::new(), api };
+    if known && api != Api::Bedrock {
+        copy.set("model", &model, "rewritten")?;
+    }
+    let in_path = if preset.is_empty() { None } else { Some(model) };
+    copy.finish(body, in_path, target)
+}
+
+/// The path with the model's segment replaced, where the API has one: Bedrock, Azure's deployments, OpenAI's engines.
+fn with_model_in_path(target: &[u8], model: &str) -> Option<String> {
+    let text = std::str::from_utf8(target).ok()?;
+    let (path, query) = text.split_once('?').map_or((text, None), |(path, query)| (path, Some(query)));
+    let mut segments: Vec<&str> = path.split('/').collect();
+    let at = segments.iter().position(|segment| matches!(*segment, "model" | "deployments" | "engines"))? + 1;
+    let escaped: String = model.bytes().map(escape).collect();
+    // Something follows it: `/model/{}/invoke`.
+    segments.get(at + 1)?;
+    let place = segments.get_mut(at)?;
+    if *place == escaped {
+        return None;
+    }
+    *place = &escaped;
+    let path = segments.join("/");
+    Some(query.map_or_else(|| path.clone(), |query| format!("{path}?{query}")))
+}
+
+/// RFC 3986 §2.1: everything but the unreserved characters.
+fn escape(byte: u8) -> String {
+    if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+        char::from(byte).to_string()
+    } else {
+        format!("%{byte:02X}")
+    }
 }
 
 /// The API that a route speaks, as far as normalising differs.
@@ -172,6 +233,16 @@ struct Copy {
 }
 
 impl Copy {
+    /// What is left. A body without a change keeps every byte.
+    fn finish(mut self, body: &[u8], model: Option<&str>, target: &[u8]) -> Result<Normalised, String> {
+        let body = if self.changes.is_empty() { body.to_vec() } else { self.members.print()? };
+        let target = model.and_then(|model| with_model_in_path(target, model));
+        if target.is_some() {
+            self.note("path", "model rewritten");
+        }
+        Ok(Normalised { body, target, changes: self.changes })
+    }
+
     fn note(&mut self, name: &str, what: &str) {
         self.changes.push(format!("{name}: {what}"));
     }
@@ -255,6 +326,23 @@ impl Copy {
         Ok(())
     }
 
+    /// Bedrock: tools of the system (grounding by web search), and those of the model's own request format.
+    fn bedrock_tools(&mut self) {
+        if self.api != Api::Bedrock {
+            return;
+        }
+        let acts = |tool: &Json| tool.get("toolSpec").is_none() && tool.get("cachePoint").is_none();
+        let listed = self.tree.get("toolConfig").and_then(|config| config.get("tools")).and_then(Json::as_array);
+        if listed.is_some_and(|tools| tools.iter().any(acts)) {
+            // The list cannot be empty, and a choice may name what is removed: all of it goes.
+            self.remove("toolConfig", "dropped with the provider's tools");
+        }
+        let fields = self.tree.get("additionalModelRequestFields");
+        if fields.is_some_and(|fields| fields.get("tools").is_some_and(Json::is_set)) {
+            self.remove("additionalModelRequestFields", "dropped with the provider's tools");
+        }
+    }
+
     fn strip_tools(&mut self) {
         // These two refuse a conversation with tool results when the definitions are gone.
         if matches!(self.api, Api::Anthropic | Api::Bedrock) && mentions_tools(self.tree.get("messages")) {
@@ -289,6 +377,7 @@ impl Copy {
         if let Some(model) = options.model.as_ref().filter(|_| self.api != Api::Bedrock) {
             self.set("model", model, "rewritten")?;
         }
+        // Nothing is generated, or the invoke body has no place for these.
         if self.api == Api::Other {
             return Ok(());
         }

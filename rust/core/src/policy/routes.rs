@@ -1,214 +1,203 @@
-//! The POST routes that only read, by preset.
+//! Finds the preset route that a path is, and says how a body there is judged.
 //!
-//! Invariant: a route matches segment by segment, to the end. `{}` is exactly one segment. A leading `~` lets a gateway's
-//! or provider's prefix stand before it: segments without a word of `STATEFUL`; `~~` also asks for a version
-//! (`v1`, `v1beta`) or `openai` directly before the route, because the route's own words are too common.
+//! Invariant: a route matches segment by segment, to the end, and only a path that every server reads in the same way.
+//! Looking one up allocates nothing unless the path has percent-escapes: gateways do it for each request.
 
-/// The presets that `classify_request` knows.
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::SQL_DIALECTS;
+use super::preset_routes as tables;
+use super::target;
+
+/// The presets that `classify_request` knows. `sql` may carry a dialect: `sql:postgres`.
 pub const PRESET_NAMES: &[&str] =
     &["openai", "anthropic", "ollama", "cohere", "mistral", "bedrock", "search", "graphql", "jsonrpc", "mcp", "sql"];
 
+/// The presets whose routes are inference.
+const LLM_PRESETS: &[&str] = &["openai", "anthropic", "ollama", "cohere", "mistral", "bedrock"];
+
+/// More segments than any route has with its longest prefix.
+pub const MAX_SEGMENTS: usize = 16;
+const MAX_PREFIX: usize = 6;
+
 /// How the body of a matched route is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Body {
+pub enum Kind {
     /// An inference request: no state may be asked for that `normalise_llm_body` cannot turn off.
     Llm,
     /// A search: any JSON body is a read.
     Search,
     /// A GraphQL request.
     GraphQl,
+    /// JSON-RPC 2.0, MCP's methods included.
+    JsonRpc,
+    /// MCP only.
+    Mcp,
+    /// A statement.
+    Sql,
 }
 
-// Chat, completions, responses, embeddings and moderations answer and, with `store: false`, keep nothing.
-const OPENAI: &[&str] = &[
-    "~/chat/completions",
-    "~~/completions",
-    "~~/responses",
-    "~~/responses/input_tokens",
-    "~~/embeddings",
-    "~~/moderations",
-    "~~/rerank",
-    "~~/engines/{}/completions",
-    "~~/engines/{}/embeddings",
-    "~/openai/deployments/{}/chat/completions",
-    "~/openai/deployments/{}/completions",
-    "~/openai/deployments/{}/embeddings",
-    "~/deployments/{}/chat/completions",
-];
-const ANTHROPIC: &[&str] = &["~~/messages", "~~/messages/count_tokens", "~~/complete"];
-const OLLAMA: &[&str] = &[
-    "~/api/chat",
-    "~/api/generate",
-    "~/api/embed",
-    "~/api/embeddings",
-    "~/api/show",
-    "~~/chat/completions",
-    "~~/completions",
-    "~~/embeddings",
-];
-const COHERE: &[&str] = &[
-    "~~/chat",
-    "~~/generate",
-    "~~/embed",
-    "~~/rerank",
-    "~~/classify",
-    "~~/summarize",
-    "~~/tokenize",
-    "~~/detokenize",
-    "~~/check-api-key",
-];
-const MISTRAL: &[&str] = &[
-    "~~/chat/completions",
-    "~~/fim/completions",
-    "~~/agents/completions",
-    "~~/embeddings",
-    "~~/moderations",
-    "~~/chat/moderations",
-    "~~/classifications",
-    "~~/chat/classifications",
-];
-const BEDROCK: &[&str] = &[
-    "~/model/{}/invoke",
-    "~/model/{}/invoke-with-response-stream",
-    "~/model/{}/converse",
-    "~/model/{}/converse-stream",
-    "~/model/{}/count-tokens",
-    "~/guardrail/{}/version/{}/apply",
-    "~/knowledgebases/{}/retrieve",
-];
-// Elasticsearch and OpenSearch; Qdrant; Pinecone; Chroma; Milvus; Weaviate; Meilisearch, Marqo and Algolia.
-const SEARCH: &[&str] = &[
-    "/_search",
-    "/{}/_search",
-    "/_count",
-    "/{}/_count",
-    "/_msearch",
-    "/{}/_msearch",
-    "/_mget",
-    "/{}/_mget",
-    "/_field_caps",
-    "/{}/_field_caps",
-    "/_validate/query",
-    "/{}/_validate/query",
-    "/{}/_explain/{}",
-    "/{}/_termvectors",
-    "/{}/_termvectors/{}",
-    "/_mtermvectors",
-    "/{}/_mtermvectors",
-    "/_search/template",
-    "/{}/_search/template",
-    "/_msearch/template",
-    "/{}/_msearch/template",
-    "/_render/template",
-    "/_rank_eval",
-    "/{}/_rank_eval",
-    "/{}/_terms_enum",
-    "/{}/_knn_search",
-    "/_analyze",
-    "/{}/_analyze",
-    "/_search_shards",
-    "/{}/_search_shards",
-    "/collections/{}/points",
-    "/collections/{}/points/search",
-    "/collections/{}/points/search/batch",
-    "/collections/{}/points/search/groups",
-    "/collections/{}/points/search/matrix/pairs",
-    "/collections/{}/points/search/matrix/offsets",
-    "/collections/{}/points/query",
-    "/collections/{}/points/query/batch",
-    "/collections/{}/points/query/groups",
-    "/collections/{}/points/recommend",
-    "/collections/{}/points/recommend/batch",
-    "/collections/{}/points/recommend/groups",
-    "/collections/{}/points/discover",
-    "/collections/{}/points/discover/batch",
-    "/collections/{}/points/scroll",
-    "/collections/{}/points/count",
-    "/collections/{}/facet",
-    "/query",
-    "/describe_index_stats",
-    "/records/namespaces/{}/search",
-    "/api/v1/collections/{}/query",
-    "/api/v1/collections/{}/get",
-    "/api/v2/tenants/{}/databases/{}/collections/{}/query",
-    "/api/v2/tenants/{}/databases/{}/collections/{}/get",
-    "/api/v2/tenants/{}/databases/{}/collections/{}/search",
-    "/v2/vectordb/entities/query",
-    "/v2/vectordb/entities/search",
-    "/v2/vectordb/entities/get",
-    "/v2/vectordb/entities/hybrid_search",
-    "/v2/vectordb/entities/advanced_search",
-    "/v2/vectordb/collections/describe",
-    "/v2/vectordb/collections/list",
-    "/v2/vectordb/collections/has",
-    "/v2/vectordb/collections/get_stats",
-    "/v2/vectordb/collections/get_load_state",
-    "/v2/vectordb/partitions/list",
-    "/v2/vectordb/partitions/has",
-    "/v2/vectordb/partitions/get_stats",
-    "/v2/vectordb/indexes/list",
-    "/v2/vectordb/indexes/describe",
-    "/v2/vectordb/aliases/list",
-    "/v2/vectordb/aliases/describe",
-    "/v1/vector/query",
-    "/v1/vector/search",
-    "/v1/vector/get",
-    "/indexes/{}/search",
-    "/indexes/{}/facet-search",
-    "/indexes/{}/similar",
-    "/multi-search",
-    "/multi_search",
-    "/1/indexes/{}/query",
-    "/1/indexes/{}/queries",
-    "/indexes/{}/docs/search",
-    "/indexes/{}/docs/suggest",
-    "/indexes/{}/docs/autocomplete",
-];
-const SEARCH_GRAPHQL: &[&str] = &["/v1/graphql", "/v1/graphql/batch"];
-const GRAPHQL: &[&str] = &["~/graphql", "~/gql"];
-
-/// Words that name stored things; a path through one of them is never inference.
-const STATEFUL: &[&str] = &[
-    "admin",
-    "agents",
-    "assistants",
-    "batch",
-    "batches",
-    "chat",
-    "containers",
-    "conversations",
-    "evals",
-    "files",
-    "fine-tunes",
-    "fine-tuning",
-    "fine_tuning",
-    "messages",
-    "model",
-    "models",
-    "organization",
-    "projects",
-    "responses",
-    "threads",
-    "uploads",
-    "users",
-    "vector_stores",
-];
-const MAX_PREFIX: usize = 6;
-
-/// How the body of a POST to `segments` is judged under `preset`; none if the route is not one of its reads.
-pub fn find(preset: &str, segments: &[&str]) -> Option<Body> {
-    let listed = |patterns: &[&str], body| patterns.iter().any(|pattern| matches(pattern, segments)).then_some(body);
-    match preset {
-        "openai" => listed(OPENAI, Body::Llm),
-        "anthropic" => listed(ANTHROPIC, Body::Llm),
-        "ollama" => listed(OLLAMA, Body::Llm),
-        "cohere" => listed(COHERE, Body::Llm),
-        "mistral" => listed(MISTRAL, Body::Llm),
-        "bedrock" => listed(BEDROCK, Body::Llm),
-        "search" => listed(SEARCH, Body::Search).or_else(|| listed(SEARCH_GRAPHQL, Body::GraphQl)),
-        "graphql" => listed(GRAPHQL, Body::GraphQl),
+/// Why a preset's name is none; `None` when it is one.
+pub fn preset_problem(preset: &str) -> Option<String> {
+    let (name, dialect) = split(preset);
+    let known = || format!("known: {}, or sql:DIALECT", PRESET_NAMES.join(", "));
+    match dialect {
+        _ if !PRESET_NAMES.contains(&name) => Some(format!("{preset:?} is no known preset; {}", known())),
+        Some(_) if name != "sql" => Some(format!("{preset:?}: only sql takes a dialect; {}", known())),
+        Some(dialect) if !SQL_DIALECTS.contains(&dialect) => {
+            Some(format!("{preset:?}: unknown dialect; known: {}", SQL_DIALECTS.join(", ")))
+        }
         _ => None,
     }
+}
+
+/// Name and dialect.
+pub fn split(preset: &str) -> (&str, Option<&str>) {
+    preset.split_once(':').map_or((preset, None), |(name, dialect)| (name, Some(dialect)))
+}
+
+/// How a body is judged where the caller says that the endpoint speaks `preset`, whatever its path; none where the path
+/// decides.
+pub fn anywhere(preset: &str) -> Option<Kind> {
+    match split(preset).0 {
+        "graphql" => Some(Kind::GraphQl),
+        "jsonrpc" => Some(Kind::JsonRpc),
+        "mcp" => Some(Kind::Mcp),
+        "sql" => Some(Kind::Sql),
+        "search" => Some(Kind::Search),
+        name if LLM_PRESETS.contains(&name) => Some(Kind::Llm),
+        _ => None,
+    }
+}
+
+struct Pattern {
+    prefixed: bool,
+    versioned: bool,
+    words: Vec<&'static str>,
+    kind: Kind,
+}
+
+/// The routes of a preset, those that end in a word by that word.
+#[derive(Default)]
+struct Table {
+    by_last: HashMap<&'static str, Vec<Pattern>>,
+    others: Vec<Pattern>,
+}
+
+impl Table {
+    fn add(&mut self, patterns: &[&'static str], kind: Kind) {
+        for pattern in patterns {
+            let (prefixed, versioned, route) = match (pattern.strip_prefix("~~/"), pattern.strip_prefix("~/")) {
+                (Some(route), _) => (true, true, route),
+                (None, Some(route)) => (true, false, route),
+                (None, None) => (false, false, pattern.trim_start_matches('/')),
+            };
+            let words: Vec<&'static str> = route.split('/').collect();
+            let last = words.last().copied().unwrap_or_default();
+            let list = if last == "{}" { &mut self.others } else { self.by_last.entry(last).or_default() };
+            list.push(Pattern { prefixed, versioned, words, kind });
+        }
+    }
+
+    fn find(&self, segments: &[&str]) -> Option<Kind> {
+        let last = segments.last()?;
+        let ending = self.by_last.get(last).map_or(&[][..], Vec::as_slice);
+        ending.iter().chain(&self.others).find(|pattern| pattern.matches(segments)).map(|pattern| pattern.kind)
+    }
+}
+
+static TABLES: LazyLock<HashMap<&'static str, Table>> = LazyLock::new(|| {
+    let mut all: HashMap<&'static str, Table> = HashMap::new();
+    for (preset, patterns, kind) in [
+        ("openai", tables::OPENAI, Kind::Llm),
+        ("anthropic", tables::ANTHROPIC, Kind::Llm),
+        ("ollama", tables::OLLAMA, Kind::Llm),
+        ("cohere", tables::COHERE, Kind::Llm),
+        ("mistral", tables::MISTRAL, Kind::Llm),
+        ("bedrock", tables::BEDROCK, Kind::Llm),
+        ("search", tables::SEARCH, Kind::Search),
+        ("search", tables::SEARCH_GRAPHQL, Kind::GraphQl),
+        ("graphql", tables::GRAPHQL, Kind::GraphQl),
+        ("jsonrpc", tables::JSONRPC, Kind::JsonRpc),
+        ("mcp", tables::MCP, Kind::Mcp),
+        ("sql", tables::SQL, Kind::Sql),
+    ] {
+        all.entry(preset).or_default().add(patterns, kind);
+    }
+    all
+});
+
+/// How the body of a POST to `segments` is judged under `preset`; none if the route is not one of its reads.
+pub fn find(preset: &str, segments: &[&str]) -> Option<Kind> {
+    TABLES.get(split(preset).0)?.find(segments)
+}
+
+/// As [`find`], for a path as sent (no query); none also for a path that has more than one reading.
+pub fn find_path(preset: &str, path: &[u8]) -> Option<Kind> {
+    with_segments(path, |segments| find(preset, segments)).flatten()
+}
+
+/// The commonest routes of a preset as `POST /path` globs, to tell them apart in what is measured.
+pub fn route_globs(preset: &str) -> Vec<String> {
+    const COMMONEST: usize = 5;
+    let patterns = match split(preset).0 {
+        "openai" => tables::OPENAI,
+        "anthropic" => tables::ANTHROPIC,
+        "ollama" => tables::OLLAMA,
+        "cohere" => tables::COHERE,
+        "mistral" => tables::MISTRAL,
+        "bedrock" => tables::BEDROCK,
+        "search" => tables::SEARCH,
+        "graphql" => tables::GRAPHQL,
+        "jsonrpc" => tables::JSONRPC,
+        "mcp" => tables::MCP,
+        "sql" => tables::SQL,
+        _ => &[],
+    };
+    let glob = |pattern: &&str| format!("POST {}", pattern.replace("{}", "*").replace('~', "*").replace("**", "*"));
+    patterns.iter().take(COMMONEST).map(glob).collect()
+}
+
+/// The first inference preset whose route a path is.
+pub fn llm_preset(segments: &[&str]) -> Option<&'static str> {
+    LLM_PRESETS.iter().copied().find(|preset| find(preset, segments).is_some())
+}
+
+/// The path's segments on the stack; none if it has more than one reading, or more segments than any route.
+fn with_segments<R>(path: &[u8], use_them: impl FnOnce(&[&str]) -> R) -> Option<R> {
+    let path = std::str::from_utf8(path.strip_prefix(b"/")?).ok()?;
+    if path.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
+        return None;
+    }
+    let mut segments = [""; MAX_SEGMENTS];
+    let mut count = 0;
+    for segment in path.split('/') {
+        if !path.is_empty() && !target::one_reading(segment) {
+            return None;
+        }
+        *segments.get_mut(count)? = segment;
+        count += 1;
+    }
+    segments.get(..count).map(use_them)
+}
+
+/// The word in a path that names what a provider keeps: `v1/files`, `v1/threads/t/runs`, `v1/responses/r/cancel`.
+pub fn keeping_word(path: &[u8]) -> Option<&'static str> {
+    let text = String::from_utf8_lossy(path).to_ascii_lowercase();
+    let words: Vec<&str> = text.split(['/', '\\']).collect();
+    words.windows(2).enumerate().find_map(|(at, pair)| {
+        let (before, word) = (pair.first()?, pair.get(1)?);
+        if !is_version(before) && *before != "openai" {
+            return None;
+        }
+        let below = words.get(at + 2).copied().unwrap_or_default();
+        match *word {
+            "responses" if !matches!(below, "" | "input_tokens") => Some("responses"),
+            "messages" if !matches!(below, "" | "count_tokens") => Some("messages"),
+            _ => tables::KEEPING.iter().find(|keeping| *keeping == word).copied(),
+        }
+    })
 }
 
 /// Whether a path is that of a GraphQL endpoint, whatever the preset: its GET requests carry documents.
@@ -216,34 +205,23 @@ pub fn is_graphql(segments: &[&str]) -> bool {
     segments.iter().any(|segment| segment.eq_ignore_ascii_case("graphql") || segment.eq_ignore_ascii_case("gql"))
 }
 
-fn matches(pattern: &str, segments: &[&str]) -> bool {
-    let (prefixed, versioned, route) = if let Some(route) = pattern.strip_prefix("~~/") {
-        (true, true, route)
-    } else if let Some(route) = pattern.strip_prefix("~/") {
-        (true, false, route)
-    } else {
-        (false, false, pattern.trim_start_matches('/'))
-    };
-    let wanted = route.split('/').count();
-    let Some(prefix) = segments.len().checked_sub(wanted) else {
-        return false;
-    };
-    let fits = route
-        .split('/')
-        .zip(&segments[prefix..])
-        .all(|(want, have)| want == "{}" && !have.starts_with('_') || want == *have);
-    if !fits {
-        return false;
+impl Pattern {
+    fn matches(&self, segments: &[&str]) -> bool {
+        let Some(prefix) = segments.len().checked_sub(self.words.len()) else {
+            return false;
+        };
+        let (prefix, rest) = segments.split_at(prefix);
+        let fits =
+            self.words.iter().zip(rest).all(|(want, have)| *want == "{}" && !have.starts_with('_') || want == have);
+        if !fits || !self.prefixed {
+            return fits && prefix.is_empty();
+        }
+        let stateless = prefix.len() <= MAX_PREFIX
+            && prefix.iter().all(|segment| {
+                !segment.contains('%') && !tables::STATEFUL.iter().any(|word| segment.eq_ignore_ascii_case(word))
+            });
+        stateless && (!self.versioned || prefix.last().is_some_and(|last| is_version(last) || *last == "openai"))
     }
-    let prefix = &segments[..prefix];
-    if !prefixed {
-        return prefix.is_empty();
-    }
-    let stateless = prefix.len() <= MAX_PREFIX
-        && prefix
-            .iter()
-            .all(|segment| !segment.contains('%') && !STATEFUL.contains(&segment.to_ascii_lowercase().as_str()));
-    stateless && (!versioned || prefix.last().is_some_and(|last| is_version(last) || *last == "openai"))
 }
 
 /// `v1`, `v2beta`, `v1-beta`, `v1beta1`.

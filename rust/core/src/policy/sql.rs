@@ -129,10 +129,12 @@ pub fn classify_sql(text: &str, dialect_name: &str) -> Effect {
     if let Some(reason) = writing_word(&tokens, family) {
         return Effect::write(reason);
     }
-    if tokens.len() <= SMALL_TOKENS {
-        return judge(&tokens, family, dialect.as_ref());
-    }
-    stacker::grow((1 << 20) + tokens.len() * STACK_BYTES_PER_TOKEN, || judge(&tokens, family, dialect.as_ref()))
+    with_stack(tokens.len(), || judge(&tokens, family, dialect.as_ref()))
+}
+
+/// Runs a parse of so many tokens on a stack that is large enough for its deepest tree.
+pub fn with_stack<R>(tokens: usize, parse: impl FnOnce() -> R) -> R {
+    if tokens <= SMALL_TOKENS { parse() } else { stacker::grow((1 << 20) + tokens * STACK_BYTES_PER_TOKEN, parse) }
 }
 
 /// The verdict on certain tokens: the tree where there is one, the tokens where the parser lacks the syntax.

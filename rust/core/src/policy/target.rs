@@ -39,20 +39,53 @@ pub fn parse(raw: &[u8]) -> Result<Target<'_>, &'static str> {
     };
     let segments: Vec<&str> = path.split('/').collect();
     let plain = path.is_empty() || segments.iter().all(|segment| one_reading(segment));
+    let query = parameters(query);
+    Ok(Target { segments, plain, query })
+}
+
+/// Whether a path may lead elsewhere after some server's normalisation: dot segments, empty segments, backslashes and
+/// control characters, as they are or behind up to three layers of percent-encoding.
+///
+/// Looser than `plain`: an encoded slash or percent sign inside a name is common in the paths of GET requests.
+pub fn climbs(path: &str) -> bool {
+    let mut text = path.strip_prefix('/').unwrap_or(path).to_owned();
+    // `/docs/` and `/` end in an empty segment that every server keeps.
+    if let Some(shorter) = text.strip_suffix('/') {
+        text.truncate(shorter.len());
+    }
+    for _ in 0..4 {
+        let odd = text.contains('\\') || text.chars().any(char::is_control);
+        // `..;x` is `..` to servers that cut path parameters off.
+        let dots = |piece: &str| matches!(piece.split(';').next().unwrap_or_default(), "." | "..");
+        if odd || text.split('/').any(|piece| dots(piece) || (piece.is_empty() && !text.is_empty())) {
+            return true;
+        }
+        let decoded = decode_path(&text);
+        if decoded == text {
+            return false;
+        }
+        text = decoded;
+    }
+    true
+}
+
+/// Parameters as in a query or a form (WHATWG URL §5.1), decoded once, names in lower case.
+pub fn parameters(text: &str) -> Vec<(String, String)> {
     // Some servers still take `;` for `&`. A name is compared after both cuts.
-    let query = query
-        .split(['&', ';'])
+    text.split(['&', ';'])
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             (decode(name).to_lowercase(), decode(value))
         })
-        .collect();
-    Ok(Target { segments, plain, query })
+        .collect()
 }
 
 /// Whether a segment stays one segment, and the same one, after any server's normalisation.
-fn one_reading(segment: &str) -> bool {
+pub fn one_reading(segment: &str) -> bool {
+    if !segment.contains(['%', '\\', ';']) && !segment.bytes().any(|byte| byte.is_ascii_control()) {
+        return !matches!(segment, "" | "." | "..") && !segment.chars().any(char::is_control);
+    }
     let decoded = decode_path(segment);
     !segment.is_empty()
         && !segment.contains(['\\', ';'])
@@ -93,7 +126,7 @@ fn hex(digit: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{climbs, parse};
 
     #[test]
     fn paths_with_two_readings_are_not_plain() {
@@ -120,6 +153,18 @@ mod tests {
         let expected = [("x_a", "1 2"), ("_method", "delete"), ("q", "D")];
         let found: Vec<(&str, &str)> = target.query.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_path_that_climbs_is_told_from_one_that_holds_escapes() {
+        for path in
+            ["/a/../b", "/a/%2e%2E/b", "/a/%252e%252e%252fb", "/a//b", "/a/..;x/b", "/a%5c..%5cb", "/a%00", "/./a"]
+        {
+            assert!(climbs(path), "{path}");
+        }
+        for path in ["/", "/docs/", "/a%2Fb", "/100%25", "/a;v=1/b", "/caf%C3%A9", "/a.b/..c"] {
+            assert!(!climbs(path), "{path}");
+        }
     }
 
     #[test]

@@ -162,6 +162,11 @@ pub fn writes(text: &str) -> bool {
         || words.first().is_some_and(|word| WRITING_FIRST.contains(&word.as_str()))
 }
 
+/// Whether its first word asks for a write wherever it stands; stricter than [`writes`], for words out of their place.
+pub fn plainly_writes(text: &str) -> bool {
+    words(text).first().is_some_and(|word| WRITING.contains(&word.as_str()))
+}
+
 /// What calling the tool does. `definition` is a JSON object of one of the four shapes.
 pub fn classify_tool_json(definition: &[u8]) -> Effect {
     match Json::parse(definition) {
@@ -169,6 +174,15 @@ pub fn classify_tool_json(definition: &[u8]) -> Effect {
         _ => Effect::write("not one unambiguous JSON object"),
     }
 }
+
+/// The name of a tool of a listing, and whether its own hint says that it only reads and nothing contradicts that.
+pub fn hinted(definition: &Json) -> Option<(&str, bool)> {
+    let name = definition.get("name").and_then(Json::as_str)?;
+    let effect = classify(definition);
+    Some((name, effect.is_read() && effect.reason == HINT))
+}
+
+const HINT: &str = "readOnlyHint";
 
 /// Whether a tool of a request is carried out by the provider, or by a client for it, and is more than a function.
 ///
@@ -214,7 +228,7 @@ fn classify(definition: &Json) -> Effect {
         return Effect::write(format!("a parameter offers {}", shown(&choice)));
     }
     if hinted {
-        return Effect::read("readOnlyHint");
+        return Effect::read(HINT);
     }
     let words = words(name);
     let reads = |word: Option<&String>| word.is_some_and(|word| READING.contains(&word.as_str()));

@@ -1,0 +1,145 @@
+"""SQLAlchemy 2, sync and async: statements judged, transactions READ ONLY, flushes refused (``guard-sqlalchemy``).
+
+Four fences, each for what the others cannot see: every statement is judged before its cursor runs; every transaction
+of a shadow is made READ ONLY as its first act; a connection that a shadow takes from the pool is read-only as a
+session, which holds in autocommit and for ``raw_connection()``; a unit of work with changes is refused before it makes
+statements. Invariant: a connection goes back to the pool as it came, or not at all.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import ConfigError, MissingExtraError
+from .context import ShadowWriteError, is_shadow, refuse
+from .statements import READ_ONLY, Vouched, check_statement
+
+try:
+    from sqlalchemy import Connection, Engine, event
+    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.orm import ORMExecuteState, Session, object_mapper
+except ImportError:
+    raise MissingExtraError("shadowlane.guard.sqlalchemy", "guard-sqlalchemy", "sqlalchemy") from None
+
+__all__ = ["fence"]
+
+_MARK = "shadowlane_read_only"
+_POLICY = {"postgresql": "postgres", "sqlite": "sqlite"}
+_SESSION = {
+    "postgresql": (
+        "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+        "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
+    ),
+    "sqlite": ("PRAGMA query_only = ON", "PRAGMA query_only = OFF"),
+}
+_fenced: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+def fence(engine: Engine | AsyncEngine, *, vouched: Vouched | None = None) -> None:
+    """Fence ``engine`` (PostgreSQL or SQLite), before it is used. Outside a shadow nothing changes.
+
+    :param vouched: a function of a statement's text; true lets a statement pass that the policy does not know to be a
+        read, such as one that calls a function of your own. READ ONLY still holds.
+
+    In a shadow a statement, flush or bulk operation that may write raises :class:`~shadowlane.guard.ShadowWriteError`;
+    what the server itself refuses raises the driver's error. Raises :class:`~shadowlane.errors.ConfigError` for another
+    database. Engines made from this one with ``execution_options()`` afterwards are fenced with it.
+    """
+    sync = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
+    name = sync.dialect.name
+    if name not in _POLICY:
+        raise ConfigError(f"engine: no fence for {name!r}; fenced are postgresql and sqlite")
+    if sync in _fenced:
+        raise ConfigError("engine: it is fenced already; call fence() once")
+    _fenced.add(sync)
+    dialect = _POLICY[name]
+    formats = sync.dialect.paramstyle in ("format", "pyformat")
+
+    def judge(
+        connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
+    ) -> None:
+        if is_shadow():
+            # SQLAlchemy passes empty parameters where there are none, and psycopg then replaces %% all the same.
+            check_statement(statement, dialect, parameters=formats, vouched=vouched)
+
+    def begin(connection: Connection, *_: Any) -> None:
+        # In autocommit nothing begins; the session's setting, made at checkout, holds there.
+        if is_shadow() and name == "postgresql" and not _autocommit(connection.connection.dbapi_connection):
+            cursor = connection.connection.cursor()
+            try:
+                cursor.execute(READ_ONLY)
+            finally:
+                cursor.close()
+
+    def checkout(dbapi_connection: Any, record: Any, proxy: Any) -> None:
+        if is_shadow():
+            _session(dbapi_connection, _SESSION[name][0])
+            record.info[_MARK] = True
+
+    def checkin(dbapi_connection: Any, record: Any) -> None:
+        if record.info.pop(_MARK, False) and dbapi_connection is not None:
+            try:
+                _session(dbapi_connection, _SESSION[name][1])
+            except Exception as error:
+                record.invalidate(error)
+
+    event.listen(sync, "before_cursor_execute", judge)
+    event.listen(sync, "begin", begin)
+    # Not the events of the same names: commit_prepared() and rollback_prepared() raise none.
+    for step in ("do_begin_twophase", "do_prepare_twophase", "do_commit_twophase", "do_rollback_twophase"):
+        setattr(sync.dialect, step, _one_phase_only(step, getattr(sync.dialect, step)))
+    event.listen(sync, "checkout", checkout)
+    event.listen(sync, "checkin", checkin)
+    if not event.contains(Session, "before_flush", _before_flush):
+        event.listen(Session, "before_flush", _before_flush)
+        event.listen(Session, "do_orm_execute", _do_orm_execute)
+
+
+def _one_phase_only(step: str, do: Callable[..., Any]) -> Callable[..., Any]:
+    """The dialect's ``do``, refused in a shadow: what is prepared stays on the server, and its commands pass by the
+    cursors. Undoing a transaction that is not prepared passes, so that one that was begun outside can end."""
+
+    def guarded(connection: Connection, xid: Any, is_prepared: bool = True, recover: bool = False) -> Any:
+        if is_prepared or recover or step != "do_rollback_twophase":
+            refuse("a two-phase transaction")
+        if step in ("do_begin_twophase", "do_prepare_twophase"):
+            return do(connection, xid)
+        return do(connection, xid, is_prepared=is_prepared, recover=recover)
+
+    return guarded
+
+
+def _autocommit(dbapi_connection: Any) -> bool:
+    return bool(getattr(dbapi_connection, "autocommit", False))
+
+
+def _session(dbapi_connection: Any, statement: str) -> None:
+    """Run a statement of the session on a connection that has no transaction open, and leave none open."""
+    cursor = dbapi_connection.cursor()
+    try:
+        cursor.execute(statement)
+    finally:
+        cursor.close()
+    if not _autocommit(dbapi_connection):
+        dbapi_connection.commit()
+
+
+def _before_flush(session: Session, flush_context: Any, instances: Any) -> None:
+    if not is_shadow():
+        return
+    changed = [*session.new, *session.deleted, *(one for one in session.dirty if session.is_modified(one))]
+    for one in changed:
+        if _guards(session.get_bind(object_mapper(one))):
+            raise ShadowWriteError(f"a flush with a changed {type(one).__name__}")
+
+
+def _do_orm_execute(state: ORMExecuteState) -> None:
+    writes = state.is_insert or state.is_update or state.is_delete
+    if writes and is_shadow() and _guards(state.session.get_bind(**state.bind_arguments)):
+        raise ShadowWriteError("a bulk operation of the ORM")
+
+
+def _guards(bind: Engine | Connection) -> bool:
+    return bind.engine in _fenced

@@ -1,0 +1,133 @@
+"""Tool calls of a shadow, answered by nobody's tools: with what prod got for the same call, or "unavailable in shadow".
+
+Two calls are the same when their names are equal and their arguments have one canonical form (RFC 8785). What prod
+got stands in the request's own conversation; the call of prod's own answer has no result yet. When a shadow asks for
+nothing but what prod's answer asks for too, its turn ends there, as prod's did: both answers are compared as they are.
+
+Invariants: nothing is carried out; every call is recorded; the rounds are bounded; a call that prod made neither in the
+conversation nor in its answer is a finding.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from .. import _core
+from ..types import STRANGE_CALLS, Answer, Copy, StubbedCall, ToolCall
+from .turns import Api, Json, find_api
+
+__all__ = ["UNAVAILABLE", "Conversation"]
+
+UNAVAILABLE = "unavailable in shadow"
+"""The result of every call whose real one is not recorded."""
+
+Reader = Callable[[str, bytes], Answer]
+"""``read(content_type, body)``: what an answer says, see :func:`shadowlane.score.extract_answer`."""
+
+_Key = tuple[str, str]
+# No answer of any API asks for a call without one of these; most answers need not be read at all.
+_MENTIONS = (b"tool", b"function_call")
+
+
+class Conversation:
+    """One copy's talk with one shadow."""
+
+    def __init__(self, copy: Copy, body: bytes, read: Reader, rounds: int) -> None:
+        """``body`` is what is sent first; ``rounds``: how often calls are answered at most."""
+        self.calls: list[StubbedCall] = []
+        self.usage: Counter[str] = Counter()
+        self._copy = copy
+        self._read = read
+        self._rounds = rounds
+        self._round = 0
+        self._request = _parse(body) if copy.preset else None
+        self._api: Api | None = find_api(copy, self._request) if self._request is not None else None
+        self._known: tuple[dict[_Key, Any], set[_Key]] | None = None
+
+    @property
+    def findings(self) -> dict[str, int]:
+        """Calls that prod never made, counted."""
+        strange = sum(not call.by_prod for call in self.calls)
+        return {STRANGE_CALLS: strange} if strange else {}
+
+    def next(self, content_type: str, body: bytes) -> bytes | None:
+        """The next request's body after an answer; ``None`` when the answer stands as it is."""
+        if self._request is None:
+            return None
+        self._round += 1
+        if self._round == 1 and not any(word in body for word in _MENTIONS):
+            return None
+        answer = self._read(content_type, body)
+        self.usage.update(answer.usage)
+        asked = [call for call in answer.tool_calls if call.name]
+        if not asked:
+            return None
+        results, prods = self._prods()
+        keys = [_key(call.name, call.arguments) for call in asked]
+        go_on = self._api is not None and self._round <= self._rounds and not prods.issuperset(keys)
+        answered = []
+        for call, key in zip(asked, keys, strict=True):
+            recorded = results.get(key)
+            how = "left" if not go_on else "unavailable" if recorded is None else "recorded"
+            by_prod = key in results or key in prods
+            self.calls.append(
+                StubbedCall(name=call.name, arguments=key[1], round=self._round, answered=how, by_prod=by_prod)  # type: ignore[arg-type]
+            )
+            answered.append((call, UNAVAILABLE if recorded is None else recorded))
+        if not go_on or self._api is None:
+            return None
+        try:
+            self._request = self._api.follow(self._request, answer, _pieces(body), answered)
+        except (LookupError, TypeError, AttributeError):
+            # An answer in a shape of its own has no next turn.
+            last = len(self.calls) - len(asked)
+            self.calls[last:] = [_left(call) for call in self.calls[last:]]
+            return None
+        return json.dumps(self._request, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+    def _prods(self) -> tuple[dict[_Key, Any], set[_Key]]:
+        """Results by call (``None``: made, and no result recorded), and the calls of prod's own answer."""
+        if self._known is None:
+            results: dict[_Key, Any] = {}
+            if self._api is not None and self._request is not None:
+                for made in self._api.made(self._request):
+                    key = _key(made.name, made.arguments)
+                    # Of a call made twice, the later result is nearer to what the world is now.
+                    results[key] = made.result if made.result is not None else results.get(key)
+            copy = self._copy
+            kind = next((value for name, value in copy.response_headers if name.lower() == b"content-type"), b"")
+            answer: tuple[ToolCall, ...] = ()
+            if any(word in copy.response_body for word in _MENTIONS):
+                answer = self._read(kind.decode("latin-1"), copy.response_body).tool_calls
+            self._known = results, {_key(call.name, call.arguments) for call in answer}
+        return self._known
+
+
+def _left(call: StubbedCall) -> StubbedCall:
+    return StubbedCall(name=call.name, arguments=call.arguments, round=call.round, by_prod=call.by_prod)
+
+
+def _key(name: str, arguments: str) -> _Key:
+    text = arguments.strip() or "{}"
+    canonical = _core.canonical_json(text.encode("utf-8", "replace"))
+    return name, text if canonical is None else canonical.decode()
+
+
+def _parse(body: bytes) -> Json | None:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _pieces(body: bytes) -> list[Json]:
+    """The JSON objects of an answer: itself, its server-sent events, or its lines."""
+    whole = _parse(body)
+    if whole is not None:
+        return [whole]
+    lines = (line.removeprefix(b"data:").strip() for line in body.splitlines())
+    return [piece for piece in map(_parse, lines) if piece is not None]

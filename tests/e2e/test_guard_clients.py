@@ -1,0 +1,236 @@
+"""Outgoing HTTP of a shadow with the real client libraries against a real server: no unsafe method arrives that was not
+allowed, redirects and disguises included; and every call carries the tag, signed where a key is given."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import aiohttp
+import httpx
+import pytest
+import requests
+
+from shadowlane.errors import ConfigError
+from shadowlane.guard import Shadow, ShadowWriteError, shadow_context
+from shadowlane.guard.aiohttp import fence as aiohttp_fence
+from shadowlane.guard.httpx import fence as httpx_fence
+from shadowlane.guard.outgoing import Outgoing
+from shadowlane.guard.requests import GuardedSession
+from shadowlane.tag import TagError, Verifier
+from tests.support.recorder import Recorder, recorder
+
+SHADOW = Shadow(id="0193-id", req_hash="abcd")
+KEY = "k" * 32
+Ask = Callable[..., int]
+
+
+@pytest.fixture
+def upstream() -> Iterator[Recorder]:
+    with recorder() as made:
+        yield made
+
+
+@contextmanager
+def _httpx(**options: Any) -> Iterator[Ask]:
+    with httpx_fence(httpx.Client(follow_redirects=True, trust_env=False), **options) as client:
+        yield (
+            lambda method, url, headers=None: client.request(method, url, headers=headers, content=b"body").status_code
+        )
+
+
+@contextmanager
+def _httpx_async(**options: Any) -> Iterator[Ask]:
+    client = httpx_fence(httpx.AsyncClient(follow_redirects=True, trust_env=False), **options)
+
+    async def ask(method: str, url: str, headers: Any = None) -> int:
+        return (await client.request(method, url, headers=headers, content=b"body")).status_code
+
+    with _runner() as run:
+        yield lambda *args, **kwargs: run(ask(*args, **kwargs))
+        run(client.aclose())
+
+
+@contextmanager
+def _requests(**options: Any) -> Iterator[Ask]:
+    with GuardedSession(**options) as session:
+        session.trust_env = False
+        yield lambda method, url, headers=None: session.request(method, url, headers=headers, data=b"body").status_code
+
+
+@contextmanager
+def _aiohttp(**options: Any) -> Iterator[Ask]:
+    with _runner() as run:
+
+        async def opened() -> aiohttp.ClientSession:
+            return aiohttp.ClientSession(middlewares=(aiohttp_fence(**options),))
+
+        session = run(opened())
+
+        async def ask(method: str, url: str, headers: Any = None) -> int:
+            async with session.request(method, url, headers=headers, data=b"body") as response:
+                return response.status
+
+        yield lambda *args, **kwargs: run(ask(*args, **kwargs))
+        run(session.close())
+
+
+@contextmanager
+def _runner() -> Iterator[Callable[[Any], Any]]:
+    with asyncio.Runner() as runner:
+        yield lambda work: runner.run(work, context=contextvars.copy_context())
+
+
+CLIENTS: dict[str, Callable[..., AbstractContextManager[Ask]]] = {
+    "httpx": _httpx,
+    "httpx async": _httpx_async,
+    "requests": _requests,
+    "aiohttp": _aiohttp,
+}
+ATTEMPTS: list[tuple[str, str, dict[str, str]]] = [
+    ("POST", "/", {}),
+    ("PUT", "/x", {}),
+    ("PATCH", "/x", {}),
+    ("DELETE", "/x", {}),
+    ("post", "/x", {}),
+    ("PROPFIND", "/x", {}),
+    ("TRACE", "/x", {}),
+    ("GET", "/x", {"X-HTTP-Method-Override": "DELETE"}),
+    ("GET", "/x", {"x-http-method": "PUT"}),
+    ("GET", "/x?_method=DELETE", {}),
+    ("GET", "/x", {"connection": "upgrade", "upgrade": "websocket"}),
+    ("POST", "/allowed/../x", {}),
+    ("POST", "/allowed/%2e%2e/x", {}),
+    ("POST", "/allowed%2f..%2fx", {}),
+    ("DELETE", "/allowed/x", {}),
+]
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_no_write_arrives_in_a_shadow(upstream: Recorder, name: str) -> None:
+    allow = [f"POST {upstream.url}/allowed/*"]
+    with CLIENTS[name](allow=allow) as ask, shadow_context(SHADOW):
+        for method, path, headers in ATTEMPTS:
+            with pytest.raises(ShadowWriteError):
+                ask(method, upstream.url + path, headers)
+        assert upstream.seen == []
+        # A redirect that keeps the method leads from an allowed call to one that is not.
+        for code in (307, 308):
+            with CLIENTS[name](allow=[f"POST {upstream.url}/redirect/*"]) as wide, pytest.raises(ShadowWriteError):
+                wide("POST", f"{upstream.url}/redirect/{code}/x")
+        assert [(seen.method, seen.target) for seen in upstream.seen] == [
+            ("POST", "/redirect/307/x"),
+            ("POST", "/redirect/308/x"),
+        ]
+        upstream.seen.clear()
+        assert ask("GET", upstream.url + "/read?q=1") == 200
+        assert ask("HEAD", upstream.url + "/read") == 200
+        assert ask("OPTIONS", upstream.url + "/read") == 200
+        assert ask("POST", upstream.url + "/allowed/search") == 200
+        assert ask("GET", upstream.url + "/redirect/302/read") == 200
+    assert [seen.method for seen in upstream.seen] == ["GET", "HEAD", "OPTIONS", "POST", "GET", "GET"]
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_everything_passes_outside_a_shadow_untagged(upstream: Recorder, name: str) -> None:
+    with CLIENTS[name]() as ask:
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+            assert ask(method, upstream.url + "/x?_method=DELETE", {"baggage": "a=b"}) == 200
+    assert [seen.method for seen in upstream.seen] == ["GET", "POST", "PUT", "PATCH", "DELETE"]
+    for seen in upstream.seen:
+        assert seen.all("x-shadow") == []
+        assert seen.all("baggage") == ["a=b"]
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_calls_carry_the_tag(upstream: Recorder, name: str) -> None:
+    with CLIENTS[name]() as ask, shadow_context(SHADOW):
+        ask("GET", upstream.url + "/redirect/302/x", {"baggage": "userId=alice", "x-shadow": "0"})
+    assert len(upstream.seen) == 2
+    for seen in upstream.seen:
+        assert seen.all("x-shadow") == ["1"]
+        assert seen.all("x-shadow-id") == [SHADOW.id]
+        assert seen.all("x-shadow-req-hash") == [SHADOW.req_hash]
+        assert seen.all("baggage") == ["shadow=true,userId=alice"]
+        assert seen.all("signature") == []
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_the_next_service_can_check_the_tag(upstream: Recorder, name: str) -> None:
+    with CLIENTS[name](key=KEY) as ask, shadow_context(Shadow()):
+        ask("GET", upstream.url + "/a%20path/~x?q=1&q=%20")
+    (seen,) = upstream.seen
+    path, _, query = seen.target.partition("?")
+    headers = [(key.encode(), value.encode()) for key, value in seen.headers]
+    verifier = Verifier([KEY], clock=time.time)
+    shadow_id, req_hash = verifier.verify(seen.method, path.encode(), query.encode(), headers)
+    assert shadow_id
+    assert req_hash == "-"
+    with pytest.raises(TagError, match="used before"):
+        verifier.verify(seen.method, path.encode(), query.encode(), headers)
+    with pytest.raises(TagError, match="does not fit"):
+        Verifier([KEY]).verify("DELETE", path.encode(), query.encode(), headers)
+
+
+def test_adapters_mounted_later_are_fenced(upstream: Recorder) -> None:
+    with GuardedSession() as session:
+        session.mount(upstream.url, requests.adapters.HTTPAdapter())
+        with shadow_context(SHADOW), pytest.raises(ShadowWriteError):
+            session.post(upstream.url)
+    assert upstream.seen == []
+
+
+def test_websockets_of_aiohttp_are_refused(upstream: Recorder) -> None:
+    async def work() -> None:
+        async with aiohttp.ClientSession(middlewares=(aiohttp_fence(),)) as session:
+            with shadow_context(SHADOW), pytest.raises(ShadowWriteError):
+                await session.ws_connect(upstream.url)
+
+    asyncio.run(work())
+    assert upstream.seen == []
+
+
+def test_httpx_keeps_the_hooks_that_were_there(upstream: Recorder) -> None:
+    called: list[str] = []
+    with httpx.Client(event_hooks={"request": [lambda request: called.append(request.method)]}) as client:
+        httpx_fence(client)
+        client.get(upstream.url)
+    assert called == ["GET"]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "POST",
+        "POST /path",
+        "post http://a/",
+        "POST ftp://a/",
+        "POST http://a",
+        "POST http://a/?q",
+        "POST http://u@a/",
+        "",
+    ],
+)
+def test_rules_that_cannot_be_read_are_refused(rule: str) -> None:
+    with pytest.raises(ConfigError, match="write METHOD and a URL"):
+        Outgoing(allow=[rule])
+
+
+def test_hosts_and_ports_are_compared_exactly() -> None:
+    outgoing = Outgoing(allow=["POST http://a.internal/x*"])
+    kept: dict[str, str] = {}
+    with shadow_context(SHADOW):
+        for url in ("http://a.internal/x1", "http://A.INTERNAL:80/x1"):
+            outgoing.prepare("POST", url, [], kept.__setitem__)
+        for url in (
+            "http://a.internal:81/x1",
+            "https://a.internal/x1",
+            "http://b.a.internal/x1",
+            "http://a.internal/y",
+        ):
+            with pytest.raises(ShadowWriteError):
+                outgoing.prepare("POST", url, [], kept.__setitem__)
