@@ -161,7 +161,8 @@ fn judge(edit: Edit, a: Side<'_, '_>, b: Side<'_, '_>) -> Option<Finding> {
             }
         }
     }
-    let unit = other_unit(a, edit.a, b, edit.b).or_else(|| other_unit(b, edit.b, a, edit.a).map(|(one, other)| (other, one)));
+    let unit =
+        other_unit(a, edit.a, b, edit.b).or_else(|| other_unit(b, edit.b, a, edit.a).map(|(one, other)| (other, one)));
     unit.map(|(one, other)| Finding { kind: "number", component: Component::Entities, a: one, b: other })
 }
 

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::lexicon::{self, Modality, Word, WordMap, look_up, mark, stem};
+use super::lexicon::{self, Modality, Word, WordMap, WordSet, look_up, mark, stem};
 use super::quantities::{Quantity, parse_number};
 use super::scan::{Scanner, Token};
 
@@ -90,16 +90,13 @@ impl<'t> Sentence<'t> {
     }
 
     fn add(&mut self, root: Cow<'t, str>, negated: bool, span: Span) {
-        match self.place_of(&root) {
-            Some(place) => {
-                if let Some(known) = self.stems.get_mut(place) {
-                    known.negated |= negated;
-                }
+        if let Some(place) = self.place_of(&root) {
+            if let Some(known) = self.stems.get_mut(place) {
+                known.negated |= negated;
             }
-            None => {
-                self.marks.push(mark(&root));
-                self.stems.push(Stem { root, negated, span });
-            }
+        } else {
+            self.marks.push(mark(&root));
+            self.stems.push(Stem { root, negated, span });
         }
     }
 
@@ -577,16 +574,16 @@ impl<'t> Reader<'t> {
         if self.closed.is_empty() {
             self.closed.push(Sentence::default());
         }
-        let mut named: WordMap<&str, ()> = WordMap::default();
+        let mut named: WordSet<&str> = WordSet::default();
         for entity in &self.entities {
             if entity.kind == Kind::Name {
-                named.insert(entity.key.as_ref(), ());
+                named.insert(entity.key.as_ref());
             }
         }
         let mut sure = Vec::with_capacity(self.entities.len());
         for entity in &self.entities {
             let words = self.closed.get(entity.sentence).map_or(&[][..], |sentence| &sentence.words);
-            sure.push(entity.kind != Kind::Opening || is_name(entity, words, named.contains_key(entity.key.as_ref())));
+            sure.push(entity.kind != Kind::Opening || is_name(entity, words, named.contains(entity.key.as_ref())));
         }
         let mut sure = sure.into_iter();
         self.entities.retain(|_| sure.next().unwrap_or(false));

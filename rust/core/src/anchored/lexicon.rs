@@ -5,7 +5,7 @@
 //! the swapped facts of `benches/judge` at hand, so a figure measured on those two flatters it.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
@@ -33,7 +33,9 @@ impl Hasher for WordHasher {
             bytes = rest;
         }
         let tail = match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-            (Some(first), Some(last)) => u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)),
+            (Some(first), Some(last)) => {
+                u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+            }
             _ => bytes.iter().fold(1, |word, byte| word << 8 | u64::from(*byte)),
         };
         self.mix(tail ^ (bytes.len() as u64) << 60);
@@ -50,6 +52,8 @@ impl Hasher for WordHasher {
 
 /// A map with text keys.
 pub(crate) type WordMap<K, V> = HashMap<K, V, BuildHasherDefault<WordHasher>>;
+/// A set of texts.
+pub(crate) type WordSet<K> = HashSet<K, BuildHasherDefault<WordHasher>>;
 
 /// What a word is, one bit for each of the lists below.
 pub(crate) type Flags = u32;
@@ -338,11 +342,11 @@ static EXCLUDED: LazyLock<WordMap<String, Vec<String>>> = LazyLock::new(|| {
     table
 });
 
-static WEAK: LazyLock<WordMap<String, ()>> = LazyLock::new(|| stems_of(WEAK_NEGATORS));
-static MUTUAL: LazyLock<WordMap<String, ()>> = LazyLock::new(|| stems_of(SYMMETRIC));
+static WEAK: LazyLock<WordSet<String>> = LazyLock::new(|| stems_of(WEAK_NEGATORS));
+static MUTUAL: LazyLock<WordSet<String>> = LazyLock::new(|| stems_of(SYMMETRIC));
 
-fn stems_of(list: &str) -> WordMap<String, ()> {
-    list.split_whitespace().map(|word| (stem(word).into_owned(), ())).collect()
+fn stems_of(list: &str) -> WordSet<String> {
+    list.split_whitespace().map(|word| stem(word).into_owned()).collect()
 }
 
 /// A number that two words share only when they are one (but for chance in 2^64).
@@ -368,12 +372,12 @@ pub(crate) fn excludes(one: &str, other: &str) -> bool {
 }
 
 pub(crate) fn weakly_negates(root: &str) -> bool {
-    WEAK.contains_key(root)
+    WEAK.contains(root)
 }
 
 /// Whether the predicate holds both ways round: who meets whom does not matter.
 pub(crate) fn symmetric(root: &str) -> bool {
-    MUTUAL.contains_key(root)
+    MUTUAL.contains(root)
 }
 
 const NEGATING: [&str; 7] = ["un", "in", "im", "ir", "il", "dis", "non"];

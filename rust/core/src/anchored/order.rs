@@ -204,10 +204,8 @@ pub(crate) fn disorder(a: &Facts<'_>, b: &Facts<'_>) -> f64 {
     if first.contains_key("by") != second.contains_key("by") {
         return 0.0; // active against passive
     }
-    let mut order: Vec<(usize, usize)> = first
-        .iter()
-        .filter_map(|(word, place)| Some(((*place)?, second.get(word).copied().flatten()?)))
-        .collect();
+    let mut order: Vec<(usize, usize)> =
+        first.iter().filter_map(|(word, place)| Some(((*place)?, second.get(word).copied().flatten()?))).collect();
     order.sort_unstable();
     let order: Vec<usize> = order.into_iter().map(|(_, there)| there).collect();
     let count = order.len();
