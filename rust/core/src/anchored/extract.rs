@@ -12,6 +12,9 @@ use super::scan::{Scanner, Token};
 /// Bytes of a text, from its first to the one after its last.
 pub(crate) type Span = (usize, usize);
 
+/// So many entities of a text are compared: each is held against each of the other text.
+const MOST_ENTITIES: usize = 512;
+
 /// What kind of thing two answers must agree on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -115,6 +118,8 @@ pub(crate) struct Facts<'t> {
     /// Yes or no when the text opens with it, and where.
     pub answer: Option<(bool, Span)>,
     pub english: bool,
+    /// There were more than [`MOST_ENTITIES`].
+    pub cut: bool,
     /// Each word and where it stands among all; `None` when it stands there more than once.
     pub places: WordMap<&'t str, Option<usize>>,
 }
@@ -152,6 +157,7 @@ struct Reader<'t> {
     closed: Vec<Sentence<'t>>,
     entities: Vec<Entity<'t>>,
     negated: bool,
+    full: bool,
     parted: bool,
     total: usize,
     functional: usize,
@@ -172,6 +178,7 @@ impl<'t> Reader<'t> {
             closed: Vec::new(),
             entities: Vec::new(),
             negated: false,
+            full: false,
             parted: false,
             total: 0,
             functional: 0,
@@ -435,6 +442,10 @@ impl<'t> Reader<'t> {
     }
 
     fn entity(&mut self, kind: Kind, key: Cow<'t, str>, place: usize, quantity: Option<Quantity>) {
+        if self.entities.len() >= MOST_ENTITIES {
+            self.full = true;
+            return;
+        }
         let span = self.sentence.places.get(place).copied().unwrap_or_default();
         let hedged = self.hedge.is_some_and(|hedge| hedge <= place && place - hedge <= 2);
         self.entities.push(Entity {
@@ -470,7 +481,10 @@ impl<'t> Reader<'t> {
         let unit = currency.map_or(0, |(kind, _)| mark(kind));
         let quantity = Quantity { unit, precision, ..Quantity::new(kind, value) };
         self.entity(Kind::Number, Cow::Borrowed(""), place, Some(quantity));
-        if let (Some((_, sign)), Some(made)) = (currency, self.entities.last_mut()) {
+        let sentence = self.closed.len();
+        if let (Some((_, sign)), Some(made)) = (currency, self.entities.last_mut())
+            && (made.sentence, made.place) == (sentence, place)
+        {
             made.span = (sign.min(start), end);
         }
     }
@@ -604,7 +618,7 @@ impl<'t> Reader<'t> {
         for (place, word) in words.enumerate() {
             places.entry(word).and_modify(|known| *known = None).or_insert(Some(place));
         }
-        Facts { places, sentences: self.closed, entities: self.entities, answer: self.answer, english }
+        Facts { cut: self.full, places, sentences: self.closed, entities: self.entities, answer: self.answer, english }
     }
 }
 
