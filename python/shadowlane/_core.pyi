@@ -105,19 +105,21 @@ class RateLimiter:
 
 @final
 class Redactor:
-    def __new__(cls, rules: dict[str, list[str]] | None = None) -> Redactor: ...
+    def __new__(cls, rules: dict[str, Any] | None = None) -> Redactor: ...
+    @staticmethod
+    def kinds() -> dict[str, str]: ...
     def redact_text(self, text: str) -> tuple[str, list[Finding]]: ...
     def redact_json(self, body: bytes) -> bytes: ...
     def redact_headers(self, headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]: ...
 
 @final
 class Sanitizer:
-    def __new__(
-        cls,
-        allow_headers: Sequence[str],
-        secret_names: Sequence[str] = ...,
-        allow_values: Sequence[str] = ...,
-    ) -> Sanitizer: ...
+    def __new__(cls, rules: dict[str, Any] | None = None, directory: str | None = None) -> Sanitizer: ...
+    @staticmethod
+    def texts(content_type: bytes, body: bytes) -> list[str]: ...
+    def replace(
+        self, content_type: bytes, body: bytes, found: Sequence[Sequence[tuple[int, int, str]]]
+    ) -> tuple[bytes, dict[str, int]]: ...
     def text(self, text: str) -> str: ...
     def response(
         self, headers: Sequence[tuple[bytes, bytes]], body: bytes, cut: bool
@@ -190,10 +192,9 @@ class Drainer:
         cls,
         directory: str,
         *,
-        allow_headers: Sequence[str],
+        rules: dict[str, Any] | None = None,
+        allow_headers: Sequence[str] = ...,
         ignore: Sequence[str] = ...,
-        secret_names: Sequence[str] = ...,
-        allow_values: Sequence[str] = ...,
         policy: Policy | None = None,
         tenant_key: str | None = None,
     ) -> Drainer: ...

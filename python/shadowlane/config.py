@@ -43,6 +43,7 @@ __all__ = [
     "BreakerConfig",
     "BudgetConfig",
     "Config",
+    "FieldConfig",
     "GateConfig",
     "JudgeConfig",
     "LaneConfig",
@@ -51,6 +52,7 @@ __all__ = [
     "PriceConfig",
     "RetryConfig",
     "RoutesConfig",
+    "RuleConfig",
     "SamplingConfig",
     "SanitizeConfig",
     "ScoreConfig",
@@ -142,8 +144,38 @@ class PolicyConfig(_Section, frozen=True):
     """Sampling seed of every copy, where the API has one; unset: the request's own."""
 
 
+Action = Literal["mask", "hash", "drop", "keep_last4"]
+"""What is done with a redacted value: ``[EMAIL]``, ``[EMAIL:7f3a09c1d2e4]``, nothing, ``[PAYMENT_CARD:*1881]``."""
+
+
+class RuleConfig(_Section, frozen=True):
+    """``[[sanitize.rules]]``: a further form that is redacted."""
+
+    kind: str
+    """Name of the kind, a new one or a built-in one: ``a-z``, ``0-9``, ``_``."""
+    pattern: str
+    """A regular expression in the syntax of Rust's ``regex``; a group named ``value`` is the value, else the match."""
+    validator: str = ""
+    """A check that the value must pass, such as ``"luhn"`` or ``"entropy"``."""
+    context: tuple[str, ...] = ()
+    """Words of which one must stand within 80 bytes before the value."""
+    confidence: float = 0.9
+    action: Action | None = None
+
+
+class FieldConfig(_Section, frozen=True):
+    """``[[sanitize.fields]]``: what is done with fields of JSON bodies and forms, by path or by name."""
+
+    action: Action
+    path: str = ""
+    """``$.messages[*].content``, ``$..email``: names, indices, ``*``, and ``..`` for any depth (RFC 9535)."""
+    key: str = ""
+    """Instead of a path: a name, wherever it stands."""
+    kind: str = "field"
+
+
 class SanitizeConfig(_Section, frozen=True):
-    """``[sanitize]``: what may pass beyond the built-in allow-list of headers."""
+    """``[sanitize]``: what is redacted, how, and what may pass. The compiled core checks it, at start."""
 
     allow_headers: tuple[str, ...] = ()
     """Further request and response headers that may pass. Credentials, cookies and idempotency keys never do."""
@@ -151,8 +183,36 @@ class SanitizeConfig(_Section, frozen=True):
     """Further names of JSON and form fields whose text is a secret whatever it looks like."""
     allow_values: tuple[str, ...] = ()
     """Values that are never redacted, such as the public support address."""
+    allow_patterns: tuple[str, ...] = ()
+    """Patterns of values that are never redacted; a pattern must match the whole value."""
+    action: Action = "mask"
+    actions: dict[str, Action] = {}
+    """What is done with the values of a kind, where it is not ``action``."""
+    disable: tuple[str, ...] = ()
+    """Kinds that are not looked for."""
+    min_confidence: float = 0.5
+    rules: tuple[RuleConfig, ...] = ()
+    fields: tuple[FieldConfig, ...] = ()
+    hash_key_env: str = ""
+    """Name of the environment variable with the key of ``hash``, 64 hexadecimal digits; empty: random for the lane."""
+    detector: str = ""
+    """``"module:factory"`` of a detector of names and the like, run in the worker; empty: none."""
     hash_ignore: tuple[str, ...] = ()
     """JSON fields that ``req_hash`` leaves out: JSON pointers (RFC 6901), or names at the top of the body."""
+
+    def rules_dict(self, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """What :class:`shadowlane.core.Redactor` takes. Raises ConfigError when ``hash_key_env`` names no variable."""
+        rules: dict[str, Any] = msgspec.to_builtins(self)
+        for other in ("hash_ignore", "hash_key_env", "detector"):
+            del rules[other]
+        if self.hash_key_env:
+            rules["hash_key"] = (os.environ if environ is None else environ).get(self.hash_key_env, "")
+            if not rules["hash_key"]:
+                raise ConfigError(
+                    f"sanitize.hash_key_env = {self.hash_key_env!r}: the environment variable is not set; "
+                    "export 64 hexadecimal digits (openssl rand -hex 32) for the worker, or remove the field"
+                )
+        return rules
 
 
 class StructureConfig(_Section, frozen=True):
@@ -488,6 +548,9 @@ def _problem(config: Config) -> str | None:
         return bad("policy.temperature", policy.temperature, "use 0 to 2, or remove it to keep the request's own")
     if policy.seed is not None and not -(1 << 63) <= policy.seed < 1 << 63:
         return bad("policy.seed", policy.seed, "use a whole number of 64 bits")
+    problem = _sanitize_problem(config.sanitize)
+    if problem:
+        return problem
     if config.score.embedder.partition(":")[0] not in EMBEDDERS:
         return bad("score.embedder", config.score.embedder, f"unknown embedder; known: {', '.join(EMBEDDERS)}")
     problem = _score_problem(config.score)
@@ -547,6 +610,23 @@ def _score_problem(score: ScoreConfig) -> str | None:
                 return (
                     f"score.structure.{field}: {pattern!r} is no path pattern; begin it with '/', like \"/items/*/id\""
                 )
+    return None
+
+
+def _sanitize_problem(sanitize: SanitizeConfig) -> str | None:
+    """What the core says of the rules: a bad pattern, path, kind or header is refused here, not at the first body."""
+    from .core import Redactor  # the extension; configuration alone does not need it before this
+
+    rules = msgspec.structs.replace(sanitize, hash_key_env="").rules_dict()
+    try:
+        Redactor(rules)
+    except ConfigError as error:
+        return str(error)
+    if sanitize.detector and not re.match(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z", sanitize.detector):
+        return (
+            f"sanitize.detector = {sanitize.detector!r}: write MODULE:FACTORY, "
+            'for example "shadowlane.detect.presidio:detector"'
+        )
     return None
 
 

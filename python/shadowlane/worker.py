@@ -22,6 +22,7 @@ import uvloop
 from . import _core
 from .config import Config, JudgeConfig, ScoreConfig, ShadowConfig
 from .core import RateLimiter
+from .detect import DetectingDrainer, DetectingSanitizer, Hook, load_detector
 from .dispatch import Arm
 from .errors import ShadowlaneError
 from .lane import lane_directory
@@ -58,13 +59,10 @@ def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
     """
     directory = lane_directory(config)
     give_way()
-    sanitize = config.sanitize
     drainer = _core.Drainer(
         str(directory),
-        allow_headers=sanitize.allow_headers,
-        ignore=sanitize.hash_ignore,
-        secret_names=sanitize.secret_names,
-        allow_values=sanitize.allow_values,
+        rules=config.sanitize.rules_dict(),
+        ignore=config.sanitize.hash_ignore,
         policy=lane_policy(config),
         tenant_key=config.limits.tenant_key or None,
     )
@@ -185,14 +183,13 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
         steering.resume()
         scorer = Scorer(config.score, embedder=embedder, groups_folder=_groups_folder(config, directory))
         storing = Storing(store, scorer)
-        sanitizer = _core.Sanitizer(
-            config.sanitize.allow_headers, config.sanitize.secret_names, config.sanitize.allow_values
-        )
+        sanitizer = _core.Sanitizer(config.sanitize.rules_dict(), str(directory))
+        hook = Hook(load_detector(config.sanitize.detector), sanitizer) if config.sanitize.detector else None
         pipeline = Pipeline(
-            drainer=drainer,
+            drainer=DetectingDrainer(drainer, hook) if hook else drainer,
             arms=list(arms.values()),
             storing=storing,
-            sanitizer=sanitizer,
+            sanitizer=DetectingSanitizer(sanitizer, hook) if hook else sanitizer,
             judge=_open_judge(config.judge, sanitizer, store.judge_state()) if config.judge.url else None,
             limits=limits,
             steer=steering.steer,

@@ -180,6 +180,27 @@ impl FileLock {
     }
 }
 
+/// The lane's key for the tokens that stand for redacted values: random, made once, and the same for every process of
+/// the lane until its directory goes.
+pub fn key(directory: &Path) -> Result<[u8; 32]> {
+    const SIZE: usize = 32;
+    ensure(directory)?;
+    let path = directory.join("redact.key");
+    if fs::symlink_metadata(&path).is_err() {
+        let mut fresh = [0; SIZE];
+        getrandom::fill(&mut fresh)
+            .map_err(|error| io("cannot get random bytes for", &path)(std::io::Error::other(error.to_string())))?;
+        // Somebody else's may have won: then that one holds.
+        create(&path, SIZE as u64, |mapped| {
+            // SAFETY: the mapping is `SIZE` bytes long, nobody else sees it yet, and the two do not overlap.
+            unsafe { std::ptr::copy_nonoverlapping(fresh.as_ptr(), mapped.base(), SIZE) };
+        })?;
+    }
+    open(&path, SIZE as u64)?;
+    let bytes = fs::read(&path).map_err(io("cannot read", &path))?;
+    bytes.try_into().map_err(|_| refused(&path, "is not a key of 32 bytes; remove it while no worker runs"))
+}
+
 /// Free and total bytes of the file system that holds `path`.
 pub fn space(path: &Path) -> Result<(u64, u64)> {
     let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| refused(path, "has a NUL in its name"))?;

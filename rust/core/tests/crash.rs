@@ -85,18 +85,12 @@ fn options() -> Options {
         seed: Some(1),
         qps: 1e6,
         burst: 1_000_000,
-        sticky: None,
-        read_routes: Vec::new(),
-        include: Vec::new(),
-        exclude: Vec::new(),
-        shed_above: 1.0,
-        caps: shadowlane_core::caps::CapOptions::default(),
-        timed_routes: Vec::new(),
+        ..Options::default()
     }
 }
 
 fn sanitizer() -> Sanitizer {
-    let options = SanitizeOptions { allow_headers: Vec::new(), secret_names: Vec::new(), allow_values: Vec::new() };
+    let options = SanitizeOptions::default();
     Sanitizer::new(&options).unwrap()
 }
 

@@ -13,17 +13,16 @@ use shadowlane_core::keys::StickyKey;
 use shadowlane_core::lane::Choice;
 use shadowlane_core::lanedir;
 use shadowlane_core::reason::Reason;
-use shadowlane_core::sanitize::{Options, Sanitizer};
 use shadowlane_core::status::{LaneStatus, read_times, set_enabled as core_set_enabled};
 
 use crate::convert::{invalid, raise};
 use crate::policy::Policy;
-use crate::sanitize::headers_out;
+use crate::sanitize::{headers_out, lane_sanitizer};
 
 /// Empties the lane's rings: the worker's side. Only one process has it; it is released by `close`, or by the kernel
 /// when the process ends.
 ///
-/// `allow_headers`, `secret_names`, `allow_values`: see `[sanitize]`. `ignore`: JSON fields that `req_hash` leaves out.
+/// `rules`: as for Redactor; `allow_headers`: more of them. `ignore`: JSON fields that `req_hash` leaves out.
 /// `policy` judges every copy; without one only GET and HEAD pass. `tenant_key`: "header:NAME", "cookie:NAME" or
 /// "api_key", where the hash comes from that tells tenants apart.
 /// Raises shadowlane.ConfigError for another tenant_key, shadowlane.LaneError when another worker has the lane, or its
@@ -55,15 +54,14 @@ impl Drainer {
 #[pymethods]
 impl Drainer {
     #[new]
-    #[pyo3(signature = (directory, *, allow_headers, ignore=Vec::new(), secret_names=Vec::new(), allow_values=Vec::new(), policy=None, tenant_key=None))]
+    #[pyo3(signature = (directory, *, rules=None, allow_headers=Vec::new(), ignore=Vec::new(), policy=None, tenant_key=None))]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments of the Python constructor")]
     fn new(
         py: Python<'_>,
         directory: PathBuf,
+        rules: Option<&Bound<'_, PyDict>>,
         allow_headers: Vec<String>,
         ignore: Vec<String>,
-        secret_names: Vec<String>,
-        allow_values: Vec<String>,
         policy: Option<&Policy>,
         tenant_key: Option<&str>,
     ) -> PyResult<Self> {
@@ -72,9 +70,9 @@ impl Drainer {
             .map(|text| StickyKey::parse("limits.tenant_key", text))
             .transpose()
             .map_err(|error| raise(py, &error))?;
+        let sanitizer = lane_sanitizer(rules, Some(&directory), allow_headers)?;
         let core = py
             .detach(|| {
-                let sanitizer = Sanitizer::new(&Options { allow_headers, secret_names, allow_values })?;
                 Core::open(&directory, sanitizer, ignore).map(|core| core.with_policy(policy).with_tenants(tenants))
             })
             .map_err(|error| raise(py, &error))?;

@@ -1,11 +1,13 @@
 //! `Redactor`, `Finding` and the worker's `Sanitizer`.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use shadowlane_core::drain::sanitize_response;
-use shadowlane_core::sanitize::{Findings, Options, Sanitizer as Core};
+use shadowlane_core::lanedir;
+use shadowlane_core::sanitize::{BUILT_IN, Findings, Options, Sanitizer as Core};
 
 use crate::convert::{Headers, raise};
 
@@ -13,7 +15,7 @@ use crate::convert::{Headers, raise};
 #[pyclass(frozen, module = "shadowlane.core", get_all, eq)]
 #[derive(PartialEq, Eq)]
 pub struct Finding {
-    /// What was found: "email", "payment_card", "phone", "iban", "jwt", "bearer", "private_key", "api_key", ...
+    /// What was found: "email", "payment_card", "phone", ...: `Redactor.kinds()` lists all.
     kind: String,
     /// Place of the first character, counted in characters of the text.
     start: usize,
@@ -39,33 +41,29 @@ pub fn headers_out<'py>(py: Python<'py>, headers: &[(Vec<u8>, Vec<u8>)]) -> PyHe
 
 /// Redactor(rules=None): replaces secrets and personal data by their kind in brackets, as in "[EMAIL]".
 ///
-/// `rules`: None, or a dict with any of `secret_names` (further JSON and form fields whose text is a secret),
-/// `allow_values` (values that are never redacted) and `allow_headers` (further headers that may pass), each a list of
-/// str. Raises shadowlane.ConfigError for other keys and for a header that never passes.
+/// `rules`: None, or a dict with any of the keys of `[sanitize]` that concern redaction: `secret_names`,
+/// `allow_values`, `allow_patterns`, `allow_headers` (lists of str), `action` ("mask", "hash", "drop", "keep_last4"),
+/// `actions` (kind to action), `disable` (kinds), `min_confidence` (0 to 1), `rules` and `fields` (lists of dicts),
+/// `hash_key` (64 hexadecimal digits; random when not given). Raises shadowlane.ConfigError, with the field, the value
+/// and the remedy, for anything else: an unknown key or kind, a pattern that does not compile, a header that never
+/// passes.
 #[pyclass(frozen, module = "shadowlane.core")]
 pub struct Redactor {
     core: Core,
 }
 
+/// Options from a dict, by way of JSON: what JSON cannot hold is no option.
 fn options_from(rules: Option<&Bound<'_, PyDict>>) -> PyResult<Options> {
-    let mut options = Options::default();
     let Some(rules) = rules else {
-        return Ok(options);
+        return Ok(Options::default());
     };
-    for (key, value) in rules {
-        let key: String = key.extract()?;
-        let values: Vec<String> = value.extract()?;
-        match key.as_str() {
-            "secret_names" => options.secret_names = values,
-            "allow_values" => options.allow_values = values,
-            "allow_headers" => options.allow_headers = values,
-            _ => {
-                let why = format!("{key:?} is none of secret_names, allow_values, allow_headers");
-                return Err(raise(rules.py(), &shadowlane_core::Error::Invalid { field: "rules", why }));
-            }
-        }
-    }
-    Ok(options)
+    let py = rules.py();
+    let invalid = |why: String| raise(py, &shadowlane_core::Error::Invalid { field: "sanitize", why });
+    let text: String = match py.import("json")?.call_method1("dumps", (rules,)) {
+        Ok(text) => text.extract()?,
+        Err(error) => return Err(invalid(format!("{}; give str, float, bool, lists and dicts", error.value(py)))),
+    };
+    Options::from_json(&text).map_err(|error| raise(py, &error))
 }
 
 #[pymethods]
@@ -77,6 +75,12 @@ impl Redactor {
         Ok(Self { core })
     }
 
+    /// The built-in kinds, and what each stands for.
+    #[staticmethod]
+    fn kinds() -> BTreeMap<&'static str, &'static str> {
+        BUILT_IN.iter().copied().collect()
+    }
+
     /// The text with every value masked, and the list of findings (places are characters of the input).
     fn redact_text(&self, py: Python<'_>, text: &str) -> (String, Vec<Finding>) {
         let (clean, found) = py.detach(|| self.core.text(text));
@@ -84,7 +88,7 @@ impl Redactor {
         let findings = found
             .into_iter()
             .map(|finding| Finding {
-                kind: finding.kind.to_owned(),
+                kind: self.core.name(finding.kind).to_owned(),
                 start: places.of(finding.start),
                 end: places.of(finding.end),
             })
@@ -122,25 +126,97 @@ impl CharPlaces<'_> {
     }
 }
 
-/// Sanitizer(allow_headers, secret_names=(), allow_values=()): what the worker applies to a shadow's answer before
-/// anything is stored.
+/// Turns character places, asked for in order, into byte places.
+struct BytePlaces<'a> {
+    text: &'a str,
+    byte: usize,
+    char: usize,
+}
+
+impl BytePlaces<'_> {
+    fn of(&mut self, char: usize) -> usize {
+        if char < self.char {
+            (self.byte, self.char) = (0, 0);
+        }
+        let rest = self.text.get(self.byte..).unwrap_or_default();
+        let wanted = char - self.char;
+        self.byte += rest.char_indices().nth(wanted).map_or(rest.len(), |(byte, _)| byte);
+        self.char = char;
+        self.byte
+    }
+}
+
+/// Sanitizer(rules, directory=None): what the worker applies to a shadow's answer before anything is stored.
+///
+/// `rules` as for Redactor. `directory`: the lane's, whose key for the `hash` action is used when `rules` gives none,
+/// so that a value has one token in request, prod's answer and the shadow's. Raises shadowlane.ConfigError, and
+/// shadowlane.LaneError when the key's file cannot be made or is not private.
 #[pyclass(frozen, module = "shadowlane._core")]
 pub struct Sanitizer {
     pub core: Core,
 }
 
+/// A sanitizer as the worker uses it, for the ring and for the shadow's answers alike.
+pub fn lane_sanitizer(
+    rules: Option<&Bound<'_, PyDict>>,
+    directory: Option<&Path>,
+    allow_headers: Vec<String>,
+) -> PyResult<Core> {
+    let mut options = options_from(rules)?;
+    options.allow_headers.extend(allow_headers);
+    let build = || {
+        let mut core = Core::new(&options)?;
+        if let Some(directory) = directory.filter(|_| options.hash_key.is_empty()) {
+            core.set_key(lanedir::key(directory)?);
+        }
+        Ok(core)
+    };
+    build().map_err(|error| match rules {
+        Some(rules) => raise(rules.py(), &error),
+        None => Python::attach(|py| raise(py, &error)),
+    })
+}
+
+/// For each text the ranges (start, end, kind) of a detector's findings, in characters and in order.
+type Detected = Vec<Vec<(usize, usize, String)>>;
+
 #[pymethods]
 impl Sanitizer {
     #[new]
-    #[pyo3(signature = (allow_headers, secret_names=Vec::new(), allow_values=Vec::new()))]
-    fn new(
-        py: Python<'_>,
-        allow_headers: Vec<String>,
-        secret_names: Vec<String>,
-        allow_values: Vec<String>,
-    ) -> PyResult<Self> {
-        let options = Options { allow_headers, secret_names, allow_values };
-        Ok(Self { core: Core::new(&options).map_err(|error| raise(py, &error))? })
+    #[pyo3(signature = (rules=None, directory=None))]
+    #[allow(clippy::needless_pass_by_value)] // extracted from Python
+    fn new(rules: Option<&Bound<'_, PyDict>>, directory: Option<PathBuf>) -> PyResult<Self> {
+        Ok(Self { core: lane_sanitizer(rules, directory.as_deref(), Vec::new())? })
+    }
+
+    /// The texts of a sanitized body that a detector may look at: the string values of JSON, events or lines; or the
+    /// whole text.
+    #[staticmethod]
+    fn texts(content_type: &[u8], body: &[u8]) -> Vec<String> {
+        Core::texts(Some(content_type), body)
+    }
+
+    /// The body with what a detector found replaced, and the counts by kind. `found`: for each of `texts(...)` its
+    /// findings (start, end, kind) in order, in characters.
+    fn replace<'py>(
+        &self,
+        py: Python<'py>,
+        content_type: &[u8],
+        body: &[u8],
+        found: Detected,
+    ) -> (Bound<'py, PyBytes>, BTreeMap<String, u64>) {
+        let texts = Core::texts(Some(content_type), body);
+        let found: Detected = texts
+            .iter()
+            .zip(found)
+            .map(|(text, found)| {
+                let mut places = BytePlaces { text, byte: 0, char: 0 };
+                found.into_iter().map(|(start, end, kind)| (places.of(start), places.of(end), kind)).collect()
+            })
+            .collect();
+        let mut findings = Findings::default();
+        let clean = self.core.replace(Some(content_type), body, &found, &mut findings);
+        (PyBytes::new(py, &clean), findings.iter().map(|(kind, count)| (kind.to_owned(), count)).collect())
     }
 
     /// A text with every value masked; inside its strings when it is JSON (RFC 8259), so that it stays JSON.

@@ -58,7 +58,7 @@ class Bench:
             transport=open_transport("judge", place, (b"authorization", b"Bearer key")),
             budget=Budget(BudgetLimits(money_per_day=money), {"*": Price(input=1.0, output=2.0)}),
             breaker=Breaker(minimum=2, window=2),
-            sanitizer=_core.Sanitizer((), (), ()),
+            sanitizer=_core.Sanitizer(),
             saved=saved,
         )
 

@@ -1,6 +1,8 @@
 //! Headers: default-deny. What identifies a user or a client, or lets somebody in, never passes, whatever is allowed.
 
-use super::{Findings, Redaction};
+use super::Findings;
+use super::engine::Place;
+use super::options::Compiled;
 use crate::drain::OwnedHeader;
 
 /// Request headers that may pass: what selects the representation, and nothing about who asks.
@@ -75,8 +77,7 @@ pub(super) fn is_never(name: &str) -> bool {
 }
 
 pub(super) fn clean(
-    redaction: &Redaction,
-    allowed: &[String],
+    redaction: &Compiled,
     headers: &[(&[u8], &[u8])],
     response: bool,
     findings: &mut Findings,
@@ -95,8 +96,8 @@ pub(super) fn clean(
         } else {
             REQUEST.contains(&name.as_str())
         };
-        if listed || allowed.contains(&name) {
-            let value = redaction.text(&String::from_utf8_lossy(value), findings).into_bytes();
+        if listed || redaction.allow_headers.contains(&name) {
+            let value = redaction.text(value, Place { name: name.as_bytes(), alone: false }, findings);
             kept.push((name.into_bytes(), value));
         }
     }

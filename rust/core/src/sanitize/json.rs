@@ -1,189 +1,438 @@
-//! Sanitizing JSON without parsing it into a tree: strings and numbers are looked at where they stand, every other
-//! byte is kept, so the result is JSON when the input was.
+//! Sanitizing JSON (RFC 8259) without parsing it into a tree: strings and numbers are looked at where they stand.
+//!
+//! Invariants: every byte outside a replacement is kept, so the result is JSON when the input was; depth costs memory
+//! and not stack; a name that comes twice counts twice. `NaN` and `Infinity` are let through, since servers write them.
 
-use super::{Findings, Redaction};
+use super::Findings;
+use super::engine::{Edit, Place};
+use super::escapes::{self, Places};
+use super::kinds::Kind;
+use super::label::{self, Action};
+use super::options::Compiled;
+use super::paths::{Child, Field, State};
 
-/// How a string in JSON is to be read.
+/// How a body is to be read.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Reading {
+    /// It may end anywhere.
+    pub cut: bool,
+    /// Several values may follow each other.
+    pub many: bool,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Next {
+enum Expect {
     Value,
+    ValueOrEnd,
     Key,
+    KeyOrEnd,
+    Colon,
+    CommaOrEnd,
+    Done,
 }
 
-/// Rewrite a JSON text. `cut`: it may end anywhere. `None` when it is not JSON.
-pub(super) fn rewrite(redaction: &Redaction, text: &[u8], cut: bool, findings: &mut Findings) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut at = 0;
-    // One byte a level: '{' or '['. No recursion, so depth costs memory and not stack.
-    let mut levels: Vec<u8> = Vec::new();
-    let mut next = Next::Value;
-    let mut secret = false;
-    let mut begun = false;
-    while let Some(byte) = text.get(at) {
-        match byte {
-            b'"' => {
-                let end = string_end(text, at + 1);
-                if end.is_none() && !cut {
-                    return None;
-                }
-                let inner = &text[at + 1..end.unwrap_or(text.len())];
-                out.push(b'"');
-                let value = unescape(inner, cut && end.is_none())?;
-                match next {
-                    Next::Key => {
-                        redaction.string(&value, inner, false, findings, &mut out);
-                        secret = redaction.is_secret_name(&value);
-                    }
-                    Next::Value => {
-                        redaction.string(&value, inner, secret, findings, &mut out);
-                        secret = false;
-                    }
-                }
-                match end {
-                    Some(end) => {
-                        out.push(b'"');
-                        at = end + 1;
-                    }
-                    None => at = text.len(),
-                }
-            }
-            b'{' | b'[' => {
-                levels.push(*byte);
-                next = if *byte == b'{' { Next::Key } else { Next::Value };
-                out.push(*byte);
-                at += 1;
-            }
-            b'}' | b']' => {
-                let open = if *byte == b'}' { b'{' } else { b'[' };
-                if levels.pop() != Some(open) {
-                    return None;
-                }
-                secret = false;
-                next = Next::Value;
-                out.push(*byte);
-                at += 1;
-            }
-            b',' => {
-                secret = false;
-                next = if levels.last() == Some(&b'{') { Next::Key } else { Next::Value };
-                out.push(*byte);
-                at += 1;
-            }
-            b':' => {
-                next = Next::Value;
-                out.push(*byte);
-                at += 1;
-            }
-            b'-' | b'0'..=b'9' => {
-                let length = text[at..]
-                    .iter()
-                    .take_while(|byte| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9'))
-                    .count();
-                redaction.number(&text[at..at + length], findings, &mut out);
-                at += length;
-            }
-            b' ' | b'\t' | b'\n' | b'\r' => {
-                out.push(*byte);
-                at += 1;
-            }
-            b't' | b'f' | b'n' => {
-                let word: &[u8] = match byte {
-                    b't' => b"true",
-                    b'f' => b"false",
-                    _ => b"null",
-                };
-                let rest = &text[at..];
-                let length = if rest.starts_with(word) {
-                    word.len()
-                } else if cut && word.starts_with(rest) {
-                    rest.len()
-                } else {
-                    return None;
-                };
-                out.extend_from_slice(&rest[..length]);
-                at += length;
-            }
-            _ => return None,
-        }
-        begun = begun || !byte.is_ascii_whitespace();
-    }
-    (begun && (cut || levels.is_empty())).then_some(out)
+/// An object or array that is open.
+#[derive(Clone, Copy)]
+struct Level {
+    object: bool,
+    /// Steps of field rules that may come next below it.
+    state: State,
+    index: u32,
+    /// The rule that it falls under itself: it holds for all that is in it.
+    field: Option<Field>,
+    /// An array under a secret name.
+    secret: bool,
+    /// Name of the field that it stands in.
+    name: (usize, usize),
+    /// End of the last member that stays, or of the opening bracket; and whether there is such a member.
+    after: usize,
+    kept: bool,
+    /// The comma after a first member that was dropped goes too: which edit takes it.
+    eat: Option<usize>,
 }
 
-fn string_end(text: &[u8], from: usize) -> Option<usize> {
-    let mut at = from;
-    loop {
-        let found = at + memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
-        if text[found] == b'"' {
-            return Some(found);
-        }
-        at = found + 2;
-    }
+/// What a member is under.
+#[derive(Clone, Copy, Default)]
+struct Member {
+    state: State,
+    field: Option<Field>,
+    secret: bool,
+    name: (usize, usize),
+    /// Edits before it.
+    mark: usize,
 }
 
-/// A string's value. Lone surrogates become U+FFFD: they are no characters, and cannot be part of a value that counts.
-pub(super) fn unescape(inner: &[u8], cut: bool) -> Option<std::borrow::Cow<'_, str>> {
-    if memchr::memchr(b'\\', inner).is_none() {
-        return Some(String::from_utf8_lossy(inner));
-    }
-    let mut value = Vec::with_capacity(inner.len());
-    let mut at = 0;
-    while let Some(byte) = inner.get(at) {
-        if *byte != b'\\' {
-            value.push(*byte);
-            at += 1;
-            continue;
-        }
-        let Some(escape) = inner.get(at + 1) else {
-            return cut.then(|| String::from_utf8_lossy(&value).into_owned().into());
-        };
-        at += 2;
-        let simple = match escape {
-            b'b' => 8,
-            b'f' => 12,
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
-            b'"' | b'\\' | b'/' => *escape,
-            b'u' => {
-                let Some(unit) = unit(inner, at) else {
-                    return cut.then(|| String::from_utf8_lossy(&value).into_owned().into());
-                };
-                at += 4;
-                let mut code = unit;
-                if (0xd800..0xdc00).contains(&unit)
-                    && inner.get(at..at + 2) == Some(b"\\u")
-                    && let Some(low @ 0xdc00..0xe000) = self::unit(inner, at + 2)
-                {
-                    code = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
-                    at += 6;
-                }
-                let character = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
-                value.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+struct Walk<'a> {
+    redaction: &'a Compiled,
+    text: &'a [u8],
+    reading: Reading,
+    nesting: u8,
+    levels: Vec<Level>,
+    member: Member,
+    /// What the members of the levels above are under, for when a level closes.
+    members: Vec<Member>,
+    edits: Vec<Edit>,
+    findings: Findings,
+}
+
+/// JSON in a string in JSON, so many times. Each level doubles the backslashes, so honest bodies have two or three.
+const NESTED_MOST: u8 = 8;
+
+/// Fields that hold what a person wrote, where a value that stands alone speaks for itself.
+const PROSE: &[&[u8]] = &[
+    b"content",
+    b"text",
+    b"input",
+    b"prompt",
+    b"query",
+    b"q",
+    b"message",
+    b"value",
+    b"answer",
+    b"question",
+    b"output",
+    b"body",
+    b"msg",
+    b"system",
+    b"delta",
+    b"note",
+    b"comment",
+    b"description",
+    b"response",
+];
+
+/// The replacements that a JSON text needs, in order; `None` when it is not JSON, and then nothing is counted.
+pub(super) fn edits(redaction: &Compiled, text: &[u8], reading: Reading, findings: &mut Findings) -> Option<Vec<Edit>> {
+    nested(redaction, text, reading, 0, findings)
+}
+
+fn nested(
+    redaction: &Compiled,
+    text: &[u8],
+    reading: Reading,
+    nesting: u8,
+    findings: &mut Findings,
+) -> Option<Vec<Edit>> {
+    let mut walk = Walk {
+        redaction,
+        text,
+        reading,
+        nesting,
+        levels: Vec::new(),
+        member: Member { state: redaction.paths.root(), ..Member::default() },
+        members: Vec::new(),
+        edits: Vec::new(),
+        findings: Findings::default(),
+    };
+    walk.run()?;
+    findings.merge(&walk.findings);
+    Some(walk.edits)
+}
+
+impl Walk<'_> {
+    fn run(&mut self) -> Option<()> {
+        let mut expect = Expect::Value;
+        // A byte order mark is allowed before (RFC 8259 §8.1).
+        let mut at = if self.text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        let mut begun = false;
+        while let Some(byte) = self.text.get(at) {
+            if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                at += 1;
                 continue;
             }
-            _ => return None,
-        };
-        value.push(simple);
+            if expect == Expect::Done {
+                if !self.reading.many {
+                    return None;
+                }
+                expect = Expect::Value;
+            }
+            begun = true;
+            (at, expect) = match (byte, expect) {
+                (b'"', Expect::Key | Expect::KeyOrEnd) => (self.key(at)?, Expect::Colon),
+                (b':', Expect::Colon) => (at + 1, Expect::Value),
+                (b',', Expect::CommaOrEnd) => (at + 1, self.comma(at)?),
+                (b'}' | b']', Expect::CommaOrEnd | Expect::KeyOrEnd | Expect::ValueOrEnd) => {
+                    self.close(*byte, at, expect)?;
+                    (at + 1, self.after_value())
+                }
+                (_, Expect::Value | Expect::ValueOrEnd) => self.value(*byte, at)?,
+                _ => return None,
+            };
+        }
+        let whole = expect == Expect::Done && self.levels.is_empty();
+        (begun && (whole || self.reading.cut)).then_some(())
     }
-    Some(String::from_utf8_lossy(&value).into_owned().into())
-}
 
-fn unit(inner: &[u8], at: usize) -> Option<u32> {
-    inner.get(at..at + 4)?.iter().try_fold(0, |unit, digit| Some(unit * 16 + char::from(*digit).to_digit(16)?))
-}
+    fn after_value(&self) -> Expect {
+        if self.levels.is_empty() { Expect::Done } else { Expect::CommaOrEnd }
+    }
 
-/// Write a string's value with JSON's escapes, without quotes.
-pub(super) fn escape(value: &str, out: &mut Vec<u8>) {
-    for byte in value.bytes() {
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            0..=0x1f => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
-            other => out.push(other),
+    /// A name: scanned like a text, and what it says of its value.
+    fn key(&mut self, at: usize) -> Option<usize> {
+        let level = *self.levels.last()?;
+        let (end, next, escaped) = self.string_end(at)?;
+        let mark = self.edits.len();
+        let inner = self.text.get(at + 1..end)?;
+        let value = if escaped { escapes::unescape(inner, self.reading.cut)? } else { inner.into() };
+        self.scan(at + 1, inner, &value, Place::default());
+        // A name that holds a label does not say what the label says.
+        let name = std::str::from_utf8(&value).ok().filter(|_| label::first_mask(&value).is_none()).unwrap_or_default();
+        let paths = &self.redaction.paths;
+        let (state, field) = if paths.is_empty() { (0, None) } else { paths.step(level.state, Child::Name(name)) };
+        self.member =
+            Member { state, field: level.field.or(field), secret: paths.is_secret(name), name: (at + 1, end), mark };
+        Some(next)
+    }
+
+    fn comma(&mut self, at: usize) -> Option<Expect> {
+        let level = self.levels.last_mut()?;
+        if let Some(edit) = level.eat.take().and_then(|edit| self.edits.get_mut(edit)) {
+            edit.range.end = at + 1;
+            level.after = at + 1;
+        }
+        if level.object {
+            return Some(Expect::Key);
+        }
+        level.index = level.index.saturating_add(1);
+        self.element();
+        Some(Expect::Value)
+    }
+
+    /// What the next element of the array is under.
+    fn element(&mut self) {
+        let Some(level) = self.levels.last() else { return };
+        let paths = &self.redaction.paths;
+        let (state, field) =
+            if paths.is_empty() { (0, None) } else { paths.step(level.state, Child::Index(level.index)) };
+        self.member = Member {
+            state,
+            field: level.field.or(field),
+            secret: level.secret,
+            name: level.name,
+            mark: self.edits.len(),
+        };
+    }
+
+    fn value(&mut self, byte: u8, at: usize) -> Option<(usize, Expect)> {
+        if matches!(byte, b'{' | b'[') {
+            let member = self.member;
+            let object = byte == b'{';
+            self.members.push(member);
+            self.levels.push(Level {
+                object,
+                state: member.state,
+                index: 0,
+                field: member.field,
+                secret: member.secret && !object,
+                name: member.name,
+                after: at + 1,
+                kept: false,
+                eat: None,
+            });
+            if object {
+                return Some((at + 1, Expect::KeyOrEnd));
+            }
+            self.element();
+            return Some((at + 1, Expect::ValueOrEnd));
+        }
+        let next = match byte {
+            b'"' => {
+                let (end, next, escaped) = self.string_end(at)?;
+                self.string(at + 1, end, escaped)?;
+                next
+            }
+            b'-' | b'0'..=b'9' => self.number(at)?,
+            _ => self.word(at)?,
+        };
+        self.leave(next);
+        Some((next, self.after_value()))
+    }
+
+    fn close(&mut self, byte: u8, at: usize, expect: Expect) -> Option<()> {
+        let level = self.levels.pop()?;
+        let right = match expect {
+            Expect::KeyOrEnd => level.object,
+            Expect::ValueOrEnd => !level.object,
+            _ => true,
+        };
+        if level.object != (byte == b'}') || !right {
+            return None;
+        }
+        self.member = self.members.pop()?;
+        self.leave(at + 1);
+        Some(())
+    }
+
+    /// A member ends: it stays, or its rule drops it with its name and one comma.
+    fn leave(&mut self, end: usize) {
+        let member = self.member;
+        let Some(level) = self.levels.last_mut() else { return };
+        let Some(field) = member.field.filter(|field| field.action == Action::Drop && level.field.is_none()) else {
+            level.kept = true;
+            level.after = end;
+            return;
+        };
+        self.edits.truncate(member.mark);
+        let edit = Edit { range: level.after..end, with: Vec::new() };
+        // Two that follow each other are one range.
+        match self.edits.last_mut() {
+            Some(last) if !level.kept && last.range.end == level.after && last.with.is_empty() => last.range.end = end,
+            Some(last) if level.kept && last.range.start == level.after => last.range.end = end,
+            _ => self.edits.push(edit),
+        }
+        if !level.kept {
+            level.eat = Some(self.edits.len() - 1);
+        }
+        self.findings.add(self.redaction.name(field.kind));
+    }
+
+    /// End of the text within the quotes, where to go on, and whether there are escapes.
+    fn string_end(&self, open: usize) -> Option<(usize, usize, bool)> {
+        let (mut at, mut escaped) = (open + 1, false);
+        while let Some(found) = self.text.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+            let place = at + found;
+            if self.text.get(place) == Some(&b'"') {
+                return Some((place, place + 1, escaped));
+            }
+            escaped = true;
+            at = place + 2;
+        }
+        self.reading.cut.then_some((self.text.len(), self.text.len(), escaped))
+    }
+
+    /// The rule of a value, unless it drops the value or there is none.
+    fn field(&self) -> Option<Field> {
+        self.member.field.filter(|field| field.action != Action::Drop)
+    }
+
+    fn string(&mut self, start: usize, end: usize, escaped: bool) -> Option<()> {
+        let inner = self.text.get(start..end)?;
+        let value = if escaped { escapes::unescape(inner, self.reading.cut)? } else { inner.into() };
+        let name = self.text.get(self.member.name.0..self.member.name.1).unwrap_or_default();
+        let secret = Field { action: Action::Mask, kind: Kind::SECRET };
+        if let Some(field) = self.field().or(self.member.secret.then_some(secret)) {
+            if !value.is_empty() && !label::is_mask(&value) {
+                // A secret's action is its kind's.
+                let action = (field.kind != Kind::SECRET).then_some(field.action);
+                let mut with = Vec::new();
+                self.redaction.label(field.kind, action, &value, &mut with);
+                self.findings.add(self.redaction.name(field.kind));
+                self.edits.push(Edit { range: start..end, with });
+            }
+            return Some(());
+        }
+        // JSON in a string, as tool arguments are.
+        let first = value.iter().find(|byte| !byte.is_ascii_whitespace());
+        if matches!(first, Some(b'{' | b'[')) && value.len() > 2 && self.nesting < NESTED_MOST {
+            let reading = Reading::default();
+            if let Some(edits) = nested(self.redaction, &value, reading, self.nesting + 1, &mut self.findings) {
+                let mut places = Places::new(inner);
+                for edit in edits {
+                    let range = start + places.of(edit.range.start)..start + places.of(edit.range.end);
+                    let mut with = Vec::new();
+                    escapes::escape(&edit.with, &mut with);
+                    self.edits.push(Edit { range, with });
+                }
+                return Some(());
+            }
+        }
+        let alone = name.is_empty() || PROSE.iter().any(|prose| prose.eq_ignore_ascii_case(name));
+        self.scan(start, inner, &value, Place { name, alone });
+        Some(())
+    }
+
+    /// Find in a string's value, and replace where it is written.
+    fn scan(&mut self, start: usize, inner: &[u8], value: &[u8], place: Place<'_>) {
+        let found = self.redaction.find(value, place);
+        if found.is_empty() {
+            return;
+        }
+        let mut places = Places::new(inner);
+        for mut edit in self.redaction.edits(value, &found, &mut self.findings) {
+            edit.range = start + places.of(edit.range.start)..start + places.of(edit.range.end);
+            self.edits.push(edit);
         }
     }
+
+    /// A number: a card or telephone number becomes a string.
+    fn number(&mut self, at: usize) -> Option<usize> {
+        let rest = self.text.get(at..)?;
+        let is_number = |byte: &&u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
+        let length = rest.iter().take_while(is_number).count();
+        if rest.starts_with(b"-Infinity") {
+            return Some(at + 9);
+        }
+        let number = rest.get(..length)?;
+        if !is_json_number(number) && !(self.reading.cut && at + length == self.text.len()) {
+            return None;
+        }
+        self.scalar(at, number);
+        if self.member.field.is_none() && !self.member.secret && number.len() >= 9 {
+            let name = self.text.get(self.member.name.0..self.member.name.1).unwrap_or_default();
+            if let [finding] = self.redaction.find(number, Place { name, alone: false }).as_slice()
+                && (finding.start, finding.end) == (0, number.len())
+            {
+                let mut with = vec![b'"'];
+                self.redaction.label(finding.kind, None, number, &mut with);
+                with.push(b'"');
+                self.findings.add(self.redaction.name(finding.kind));
+                self.edits.push(Edit { range: at..at + length, with });
+            }
+        }
+        Some(at + length)
+    }
+
+    /// A number or a truth value under a rule becomes a string.
+    fn scalar(&mut self, at: usize, written: &[u8]) {
+        let secret = self.member.secret && written.len() >= 3 && written.first().is_some_and(u8::is_ascii_digit);
+        let secret = secret.then_some(Field { action: Action::Mask, kind: Kind::SECRET });
+        if let Some(field) = self.field().or(secret.filter(|_| self.member.field.is_none())) {
+            let action = (field.kind != Kind::SECRET).then_some(field.action);
+            let mut with = vec![b'"'];
+            self.redaction.label(field.kind, action, written, &mut with);
+            with.push(b'"');
+            self.findings.add(self.redaction.name(field.kind));
+            self.edits.push(Edit { range: at..at + written.len(), with });
+        }
+    }
+
+    fn word(&mut self, at: usize) -> Option<usize> {
+        let rest = self.text.get(at..)?;
+        let words: [&[u8]; 5] = [b"true", b"false", b"null", b"NaN", b"Infinity"];
+        if let Some(word) = words.iter().find(|word| rest.starts_with(word)) {
+            if !matches!(*word, b"null") {
+                self.scalar(at, word);
+            }
+            return Some(at + word.len());
+        }
+        (self.reading.cut && words.iter().any(|word| word.starts_with(rest))).then_some(self.text.len())
+    }
+}
+
+/// RFC 8259 §6.
+fn is_json_number(number: &[u8]) -> bool {
+    let digits =
+        |from: usize| number.get(from..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let mut at = usize::from(number.first() == Some(&b'-'));
+    let whole = digits(at);
+    if whole == 0 || (whole > 1 && number.get(at) == Some(&b'0')) {
+        return false;
+    }
+    at += whole;
+    if number.get(at) == Some(&b'.') {
+        let fraction = digits(at + 1);
+        if fraction == 0 {
+            return false;
+        }
+        at += 1 + fraction;
+    }
+    if matches!(number.get(at), Some(b'e' | b'E')) {
+        at += 1 + usize::from(matches!(number.get(at + 1), Some(b'+' | b'-')));
+        let exponent = digits(at);
+        if exponent == 0 {
+            return false;
+        }
+        at += exponent;
+    }
+    at == number.len()
 }

@@ -6,15 +6,34 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::{Findings, Redaction, json, label};
+use super::Findings;
+use super::engine::{Edit, Place, apply};
+use super::escapes::{self, Places};
+use super::json::{self, Reading};
+use super::options::Compiled;
 
 /// Fields that carry pieces of a longer text in the streams of the known providers.
-const PIECES: &[&[u8]] =
-    &[b"content", b"text", b"delta", b"arguments", b"partial_json", b"response", b"output_text", b"refusal"];
+const PIECES: &[&[u8]] = &[
+    b"content",
+    b"text",
+    b"delta",
+    b"arguments",
+    b"partial_json",
+    b"response",
+    b"output_text",
+    b"refusal",
+    b"thinking",
+    b"reasoning",
+    b"reasoning_content",
+    b"token",
+    b"generated_text",
+    b"completion",
+    b"transcript",
+];
 
 /// A server-sent event stream.
 pub(super) fn events(
-    redaction: &Redaction,
+    redaction: &Compiled,
     body: &[u8],
     cut: bool,
     findings: &mut Findings,
@@ -28,7 +47,7 @@ pub(super) fn events(
 
 /// Newline-delimited JSON.
 pub(super) fn lines(
-    redaction: &Redaction,
+    redaction: &Compiled,
     body: &[u8],
     cut: bool,
     findings: &mut Findings,
@@ -36,15 +55,16 @@ pub(super) fn lines(
     lines_with(redaction, body, cut, findings, |_| Some(0))
 }
 
-struct Line {
-    prefix: Vec<u8>,
+/// A line: what stands before its data, the data, and its end.
+struct Line<'a> {
+    prefix: &'a [u8],
     data: Vec<u8>,
-    end: Vec<u8>,
+    end: &'a [u8],
     is_data: bool,
 }
 
 fn lines_with(
-    redaction: &Redaction,
+    redaction: &Compiled,
     body: &[u8],
     cut: bool,
     findings: &mut Findings,
@@ -53,121 +73,140 @@ fn lines_with(
     if body.contains(&0) {
         return Err("binary");
     }
-    let mut lines: Vec<Line> = body
-        .split_inclusive(|byte| *byte == b'\n')
-        .map(|line| {
-            let text = line.trim_ascii_end();
-            let at = prefix(text).unwrap_or(0);
-            Line {
-                prefix: text[..at].to_vec(),
-                data: text[at..].to_vec(),
-                end: line[text.len()..].to_vec(),
-                is_data: prefix(text).is_some(),
-            }
+    let mut lines: Vec<Line<'_>> = split(body)
+        .map(|(text, end)| {
+            let at = prefix(text);
+            let (before, data) = text.split_at_checked(at.unwrap_or(0)).unwrap_or((text, b""));
+            Line { prefix: before, data: data.to_vec(), end, is_data: at.is_some() }
         })
         .collect();
     mask_across(redaction, &mut lines, findings);
     let mut out = Vec::with_capacity(body.len());
     let last = lines.len().saturating_sub(1);
     for (index, line) in lines.iter().enumerate() {
-        out.extend_from_slice(&line.prefix);
-        let mut counted = Findings::default();
-        let rewritten = (line.is_data && line.data.first().is_some_and(|byte| matches!(byte, b'{' | b'[' | b'"')))
-            .then(|| json::rewrite(redaction, &line.data, cut && index == last, &mut counted))
+        out.extend_from_slice(line.prefix);
+        let reading = Reading { cut: cut && index == last, many: true };
+        let edits = (line.is_data && line.data.first().is_some_and(|byte| matches!(byte, b'{' | b'[' | b'"')))
+            .then(|| json::edits(redaction, &line.data, reading, findings))
             .flatten();
-        match rewritten {
-            Some(clean) => {
-                counted.iter().for_each(|(kind, count)| (0..count).for_each(|_| findings.add(kind)));
-                out.extend_from_slice(&clean);
-            }
-            None => {
-                out.extend_from_slice(redaction.text(&String::from_utf8_lossy(&line.data), findings).as_bytes());
-            }
+        match edits {
+            Some(edits) => out.extend(apply(&line.data, &edits)),
+            None => out.extend(redaction.text(&line.data, Place::default(), findings)),
         }
-        out.extend_from_slice(&line.end);
+        out.extend_from_slice(line.end);
     }
     Ok(out)
 }
 
-/// A piece of text in a line: where its string stands, and what it says.
+/// Lines and their ends: `\n`, `\r\n`, or a lone `\r`, which the event-stream grammar allows too.
+fn split(body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut rest = body;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let text = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+        let (line, after) = rest.split_at(text);
+        let end = if after.starts_with(b"\r\n") { 2 } else { after.len().min(1) };
+        let (end, left) = after.split_at(end);
+        rest = left;
+        Some((line, end))
+    })
+}
+
+/// A piece of text in a line: where it is written, and what it says.
 struct Piece {
     line: usize,
     inner: Range<usize>,
-    text: String,
+    text: Vec<u8>,
+    /// It is a JSON string, and no bare data.
+    string: bool,
 }
 
-fn mask_across(redaction: &Redaction, lines: &mut [Line], findings: &mut Findings) {
+fn mask_across(redaction: &Compiled, lines: &mut [Line<'_>], findings: &mut Findings) {
     let mut streams: BTreeMap<(Vec<u8>, Vec<u8>), Vec<Piece>> = BTreeMap::new();
-    for (number, line) in lines.iter().enumerate() {
-        if line.is_data {
+    for (number, line) in lines.iter().enumerate().filter(|(_, line)| line.is_data) {
+        if matches!(line.data.first(), Some(b'{' | b'[' | b'"')) {
             pieces(&line.data, |key, index, inner, text| {
-                let piece = Piece { line: number, inner, text };
+                let piece = Piece { line: number, inner, text, string: true };
                 streams.entry((key.to_vec(), index.to_vec())).or_default().push(piece);
             });
+        } else if !line.prefix.is_empty() && line.data != b"[DONE]" {
+            let piece = Piece { line: number, inner: 0..line.data.len(), text: line.data.clone(), string: false };
+            streams.entry((Vec::new(), Vec::new())).or_default().push(piece);
         }
     }
-    // Edits by line, from the back, so that places stay right.
-    let mut edits: Vec<(usize, Range<usize>, String)> = Vec::new();
-    for pieces in streams.into_values() {
-        let whole: String = pieces.iter().map(|piece| piece.text.as_str()).collect();
-        let mut starts = Vec::with_capacity(pieces.len());
-        let mut at = 0;
-        for piece in &pieces {
-            starts.push(at);
-            at += piece.text.len();
-        }
-        let owner = |place: usize| starts.partition_point(|start| *start <= place).saturating_sub(1);
-        let mut changed: BTreeMap<usize, Vec<(Range<usize>, String)>> = BTreeMap::new();
-        for finding in redaction.detect(&whole) {
-            let (first, last) = (owner(finding.start), owner(finding.end - 1));
-            if first == last {
-                continue; // the line by itself shows it
-            }
-            findings.add(finding.kind);
-            for index in first..=last {
-                let start = starts[index];
-                let length = pieces[index].text.len();
-                let range = finding.start.saturating_sub(start)..(finding.end - start).min(length);
-                let text = if index == first { label(finding.kind) } else { String::new() };
-                changed.entry(index).or_default().push((range, text));
-            }
-        }
-        for (index, changes) in changed {
-            let piece = &pieces[index];
-            let mut text = piece.text.clone();
-            for (range, with) in changes.into_iter().rev() {
-                if text.is_char_boundary(range.start) && text.is_char_boundary(range.end) {
-                    text.replace_range(range, &with);
-                } else {
-                    text.clear();
-                }
-            }
-            let mut escaped = Vec::new();
-            json::escape(&text, &mut escaped);
-            edits.push((piece.line, piece.inner.clone(), String::from_utf8_lossy(&escaped).into_owned()));
+    let mut edits: Vec<(usize, Edit)> = Vec::new();
+    for pieces in streams.into_values().filter(|pieces| pieces.len() > 1) {
+        across(redaction, lines, &pieces, findings, &mut edits);
+    }
+    // From the back, so that places stay right.
+    edits.sort_by_key(|(line, edit)| std::cmp::Reverse((*line, edit.range.start)));
+    for (line, edit) in edits {
+        if let Some(line) = lines.get_mut(line).filter(|line| edit.range.end <= line.data.len()) {
+            line.data.splice(edit.range, edit.with);
         }
     }
-    edits.sort_by_key(|(line, inner, _)| std::cmp::Reverse((*line, inner.start)));
-    for (line, inner, text) in edits {
-        if let Some(line) = lines.get_mut(line) {
-            line.data.splice(inner, text.into_bytes());
+}
+
+/// What is found in the joined text of some pieces and reaches over more than one.
+fn across(
+    redaction: &Compiled,
+    lines: &[Line<'_>],
+    pieces: &[Piece],
+    findings: &mut Findings,
+    edits: &mut Vec<(usize, Edit)>,
+) {
+    let mut whole = Vec::new();
+    let mut starts = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        starts.push(whole.len());
+        whole.extend_from_slice(&piece.text);
+    }
+    // The last piece that begins at or before a place; empty pieces hold nothing.
+    let owner = |place: usize| starts.partition_point(|start| *start <= place).saturating_sub(1);
+    let found = redaction.find(&whole, Place { name: b"content", alone: true });
+    for finding in found {
+        let (first, last) = (owner(finding.start), owner(finding.end.saturating_sub(1)));
+        if first == last {
+            continue; // the line by itself shows it, or the joined text is all that does
+        }
+        findings.add(redaction.name(finding.kind));
+        let mut with = Vec::new();
+        redaction.label(finding.kind, None, whole.get(finding.start..finding.end).unwrap_or_default(), &mut with);
+        for (piece, start) in pieces.iter().zip(&starts).take(last + 1).skip(first) {
+            let from = finding.start.saturating_sub(*start).min(piece.text.len());
+            let to = (finding.end - start).min(piece.text.len());
+            let Some(written) = lines.get(piece.line).and_then(|line| line.data.get(piece.inner.clone())) else {
+                continue;
+            };
+            let range = if piece.string {
+                let mut places = Places::new(written);
+                places.of(from)..places.of(to)
+            } else {
+                from..to
+            };
+            let range = piece.inner.start + range.start..piece.inner.start + range.end;
+            if !range.is_empty() || !with.is_empty() {
+                edits.push((piece.line, Edit { range, with: std::mem::take(&mut with) }));
+            }
         }
     }
 }
 
 /// The string values of the fields that carry pieces, with the last number of a field `index` before them.
-fn pieces(data: &[u8], mut found: impl FnMut(&[u8], &[u8], Range<usize>, String)) {
+fn pieces(data: &[u8], mut found: impl FnMut(&[u8], &[u8], Range<usize>, Vec<u8>)) {
     let mut at = 0;
     let mut key: &[u8] = b"";
     let mut index: &[u8] = b"";
     while let Some(open) = data.get(at..).and_then(|rest| memchr::memchr(b'"', rest)).map(|place| at + place) {
         let mut end = open + 1;
-        while let Some(byte) = data.get(end) {
-            match byte {
-                b'"' => break,
-                b'\\' => end += 2,
-                _ => end += 1,
+        while let Some(sign) = data.get(end..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+            end += sign;
+            if data.get(end) == Some(&b'"') {
+                break;
             }
+            end += 2;
         }
         let Some(inner) = data.get(open + 1..end) else {
             return;
@@ -176,14 +215,14 @@ fn pieces(data: &[u8], mut found: impl FnMut(&[u8], &[u8], Range<usize>, String)
         let gap = after.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
         if after.get(gap) == Some(&b':') {
             key = inner;
-            let value = after[gap + 1..].trim_ascii_start();
+            let value = after.get(gap + 1..).unwrap_or_default().trim_ascii_start();
             if key == b"index" {
                 let digits = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
-                index = &value[..digits];
+                index = value.get(..digits).unwrap_or_default();
             }
         } else {
             if PIECES.contains(&key)
-                && let Some(text) = json::unescape(inner, false)
+                && let Some(text) = escapes::unescape(inner, false)
             {
                 found(key, index, open + 1..end, text.into_owned());
             }

@@ -1,0 +1,183 @@
+"""The hook for what has no form: names, addresses, and whatever else needs a model. Off by default.
+
+``[sanitize] detector = "module:factory"`` names a function without arguments that gives a :class:`Detector`. The worker
+calls it on a thread of its own, on bodies that the core has redacted already, before a copy is sent or stored; what it
+finds is replaced like every other finding (``mask``, or the action of its kind). A detector that fails keeps the copy
+from being sent: what could not be looked at is not passed on.
+
+:mod:`shadowlane.detect.presidio` is an example that works.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from .. import _core
+from ..errors import ConfigError
+from ..types import Copy, Headers
+
+__all__ = [
+    "DetectingDrainer",
+    "DetectingSanitizer",
+    "Detector",
+    "DetectorError",
+    "Found",
+    "Hook",
+    "load_detector",
+]
+
+log = logging.getLogger("shadowlane.worker")
+
+_FIELDS = {field.name: place for place, field in enumerate(msgspec.structs.fields(Copy))}
+_UNREADABLE = "unreadable:detector"
+
+
+class Found(NamedTuple):
+    """A value in a text: its kind (``"person"``), and its place in characters, end excluded."""
+
+    kind: str
+    start: int
+    end: int
+
+
+class Detector(Protocol):
+    """Finds values in texts."""
+
+    def detect(self, texts: Sequence[str]) -> Sequence[Sequence[Found]]:
+        """For each text its findings. Called from one thread at a time; may take milliseconds a text, and may raise."""
+
+
+class DetectorError(Exception):
+    """A detector raised, or gave something else than one list of findings a text."""
+
+
+def load_detector(where: str) -> Detector:
+    """The detector that ``module:factory`` makes. Raises :class:`~shadowlane.errors.ConfigError` when it cannot."""
+    module, _, factory = where.partition(":")
+    try:
+        made: Detector = getattr(importlib.import_module(module), factory)()
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"sanitize.detector = {where!r}: {type(error).__name__}: {error}; "
+            "install what it needs into the worker's environment, or remove the field"
+        ) from error
+    if not callable(getattr(made, "detect", None)):
+        raise ConfigError(f"sanitize.detector = {where!r}: what it gives has no method detect(texts); correct it")
+    return made
+
+
+class Hook:
+    """A detector with the replacing: bodies in, bodies out."""
+
+    def __init__(self, detector: Detector, sanitizer: _core.Sanitizer) -> None:
+        self._detector = detector
+        self._sanitizer = sanitizer
+        self._lock = threading.Lock()
+
+    def clean(self, headers: Headers, body: bytes) -> tuple[bytes, dict[str, int]]:
+        """A sanitized body without what the detector finds in its texts, and the counts by kind.
+
+        Raises :class:`DetectorError`; then the body must not be passed on.
+        """
+        if not body:
+            return body, {}
+        kind = next((value for name, value in headers if name.lower() == b"content-type"), b"")
+        texts = _core.Sanitizer.texts(kind, body)
+        if not texts:
+            return body, {}
+        try:
+            with self._lock:
+                found = [
+                    _in_order((int(start), int(end), str(kind)) for kind, start, end in of_text)
+                    for of_text in self._detector.detect(texts)
+                ]
+        except Exception as error:
+            raise DetectorError(f"{type(error).__name__}: the detector failed") from error
+        if len(found) != len(texts):
+            raise DetectorError(f"the detector gave {len(found)} lists of findings for {len(texts)} texts")
+        if not any(found):
+            return body, {}
+        return self._sanitizer.replace(kind, body, found)
+
+
+def _in_order(found: Iterable[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """Sorted, and without what overlaps: of those the first, and of two that begin alike the longer."""
+    kept: list[tuple[int, int, str]] = []
+    for start, end, kind in sorted(found, key=lambda item: (item[0], -item[1])):
+        if 0 <= start < end and (not kept or start >= kept[-1][1]):
+            kept.append((start, end, kind))
+    return kept
+
+
+class DetectingDrainer:
+    """A drainer whose copies went through the hook. A copy that could not is blocked, and its bodies are left out."""
+
+    def __init__(self, drainer: _core.Drainer, hook: Hook) -> None:
+        self._drainer = drainer
+        self._hook = hook
+        self.ack = drainer.ack
+        self.pending = drainer.pending
+        self.live_producers = drainer.live_producers
+        self.try_acquire = drainer.try_acquire
+        self.available = drainer.available
+
+    def drain(self, max_frames: int, max_bytes: int) -> list[tuple[Any, ...]]:
+        """As ``Drainer.drain``; takes as long as the detector does."""
+        return [self._clean(row) for row in self._drainer.drain(max_frames, max_bytes)]
+
+    def _clean(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        fields = list(row)
+        counts = dict(fields[_FIELDS["findings"]])
+        for headers, body in (("headers", "body"), ("response_headers", "response_body")):
+            place = _FIELDS[body]
+            try:
+                fields[place], found = self._hook.clean(fields[_FIELDS[headers]], fields[place])
+            except DetectorError as error:
+                log.warning("a copy is not sent: %s", error)
+                fields[place], found = b"", {_UNREADABLE: 1}
+                fields[_FIELDS["blocked"]] = fields[_FIELDS["blocked"]] or "write_intent"
+            _add(counts, found)
+        fields[_FIELDS["findings"]] = counts
+        return tuple(fields)
+
+
+class DetectingSanitizer:
+    """A sanitizer whose answers went through the hook. An answer that could not is left out, and says so."""
+
+    def __init__(self, sanitizer: _core.Sanitizer, hook: Hook) -> None:
+        self._sanitizer = sanitizer
+        self._hook = hook
+
+    def text(self, text: str) -> str:
+        """A short text of a shadow's, as a tool call's arguments; what the detector cannot look at is left out."""
+        clean = self._sanitizer.text(text)
+        try:
+            return self._hook.clean(((b"content-type", b"text/plain"),), clean.encode())[0].decode()
+        except DetectorError:
+            return ""
+
+    def response(
+        self, headers: Headers, body: bytes, cut: bool
+    ) -> tuple[list[tuple[bytes, bytes]], bytes, dict[str, int], str]:
+        """As ``Sanitizer.response``; takes as long as the detector does."""
+        kept, clean, counts, note = self._sanitizer.response(headers, body, cut)
+        try:
+            clean, found = self._hook.clean(tuple(kept), clean)
+        except DetectorError as error:
+            log.warning("an answer is left out: %s", error)
+            clean, found, note = b"", {_UNREADABLE: 1}, note or "detector"
+        _add(counts, found)
+        return kept, clean, counts, note
+
+
+def _add(counts: dict[str, int], more: dict[str, int]) -> None:
+    for kind, count in more.items():
+        counts[kind] = counts.get(kind, 0) + count

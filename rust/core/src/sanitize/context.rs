@@ -1,0 +1,114 @@
+//! Words near a value that say what it is: "phone", "SSN", "Steuernummer". One automaton holds all of them.
+
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
+
+/// A set of contexts, one bit each.
+pub(super) type Contexts = u64;
+
+macro_rules! contexts {
+    ($($name:ident: [$($word:literal),* $(,)?];)*) => {
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+        #[repr(u8)]
+        enum Number { $($name,)* }
+        $(pub(super) const $name: Contexts = 1 << Number::$name as u8;)*
+        const WORDS: &[(&str, Contexts)] = &[$($(($word, $name),)*)*];
+    };
+}
+
+contexts! {
+    PHONE: [
+        "phone", "mobile", "cell", "tel", "telephone", "telefon", "telefono", "teléfono", "téléphone", "telefone",
+        "telefonnummer", "handy", "portable", "celular", "móvil", "movil", "call", "fax", "whatsapp", "sms", "dial",
+        "puhelin", "numara", "numaram", "numero", "número", "numéro", "contact", "hotline", "電話", "电话", "手机",
+        "携帯", "전화", "телефон", "ring me", "reach me", "text me", "msisdn",
+    ];
+    CARD: ["card", "credit", "debit", "visa", "mastercard", "amex", "pan", "kreditkarte", "carte", "tarjeta", "cc"];
+    SSN: ["ssn", "social security", "socialsecurity", "social_security", "ssns", "ss#", "ssid", "soc sec"];
+    ITIN: ["itin", "taxpayer", "tax id", "tax_id", "taxid", "tin"];
+    SIN: ["sin", "social insurance", "socialinsurance", "social_insurance", "assurance sociale", "nas"];
+    NHS: ["nhs", "national health"];
+    NPI: ["npi", "provider"];
+    ROUTING: ["routing", "aba", "rtn", "transit"];
+    DEA: ["dea", "medical license", "certificate", "prescriber"];
+    MEDICARE: ["medicare", "mbi", "beneficiary"];
+    ABN: ["abn", "australian business", "business number"];
+    ACN: ["acn", "australian company", "company number"];
+    TFN: ["tfn", "tax file"];
+    GERMAN_TAX: [
+        "steuer", "steuernummer", "steuer-id", "idnr", "tax", "steueridentifikationsnummer", "finanzamt", "steuerid",
+    ];
+    GERMAN_SOCIAL: ["sozialversicherung", "rentenversicherung", "sv-nummer", "svnr", "rvnr", "versicherungsnummer"];
+    HEALTH: ["krankenkasse", "kvnr", "krankenversicherung", "versichertennummer", "health insurance"];
+    DOCUMENT: [
+        "personalausweis", "ausweis", "identity card", "id card", "idcard", "identity", "national id", "nationalid",
+        "carta d'identità", "dni", "nric", "fin", "cédula", "cedula", "identity document", "carte d'identité",
+    ];
+    DOCTOR: ["lanr", "arztnummer", "arzt", "bsnr", "betriebsstättennummer"];
+    VAT: ["vat", "ust", "umsatzsteuer", "ust-id", "ustid", "partita iva", "p.iva", "piva", "iva", "tva", "btw"];
+    DUTCH: ["bsn", "burgerservicenummer", "sofinummer"];
+    SWEDISH: ["personnummer", "samordningsnummer", "pnr", "organisationsnummer", "orgnr", "org.nr", "orgnummer"];
+    NORDIC: ["fødselsnummer", "fodselsnummer", "henkilötunnus", "hetu", "cpr", "personal identity code"];
+    POLISH: ["pesel"];
+    BRAZIL: ["cpf", "cnpj"];
+    FRENCH: ["sécurité sociale", "securite sociale", "nir", "numéro de sécu", "insee"];
+    AADHAAR: ["aadhaar", "aadhar", "uidai", "uid"];
+    INDIA: ["pan", "permanent account", "gstin", "gst", "voter", "epic"];
+    KOREA: ["rrn", "주민등록번호", "주민번호", "resident registration", "frn", "외국인등록번호", "brn", "사업자등록번호"];
+    NIGERIA: ["nin", "national identification", "nimc"];
+    PHILIPPINES: ["tin", "tax id", "taxpayer"];
+    SINGAPORE: ["nric", "fin", "uen"];
+    THAI: ["tnin", "thai id", "เลขประจำตัวประชาชน", "บัตรประชาชน"];
+    TURKISH: ["tckn", "t.c.", "tc kimlik", "kimlik", "turkish id", "vatandaşlık"];
+    AFRICA: ["rsa id", "sa id", "south african", "permanent resident", "identity number", "id number", "idnumber"];
+    CHINESE: ["身份证", "居民身份证"];
+    PASSPORT: ["passport", "passaporto", "pasaporte", "passeport", "reisepass", "pass-nr", "여권", "パスポート", "护照"];
+    LICENSE: [
+        "license", "licence", "driver", "driving", "führerschein", "fuhrerschein", "permis", "patente", "운전면허",
+        "licencia",
+    ];
+    ADDRESS: ["ip", "ipv4", "ipv6", "address", "addr", "host", "src", "dst", "server", "client", "listen", "bind", "gateway"];
+    VERSION: ["version", "versions", "release", "v", "ver", "build", "firmware", "section", "chapter", "§", "oid"];
+    WALLET: ["wallet", "bitcoin", "btc", "crypto", "ethereum", "eth", "address"];
+}
+
+static AUTOMATON: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    AhoCorasickBuilder::new()
+        .ascii_case_insensitive(true)
+        .match_kind(MatchKind::Standard)
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(WORDS.iter().map(|(word, _)| word))
+        .ok()
+});
+
+/// The contexts that a text's words name. A word counts when no letter stands before or after it; a change of case, as
+/// in `phoneNumber`, is a border too, and so is a plural's `s`.
+pub(super) fn named(text: &[u8]) -> Contexts {
+    let Some(automaton) = AUTOMATON.as_ref() else {
+        return 0;
+    };
+    let mut found = 0;
+    for hit in automaton.find_overlapping_iter(text) {
+        let Some((word, context)) = WORDS.get(hit.pattern().as_usize()) else {
+            continue;
+        };
+        let letter = |at: Option<usize>| at.and_then(|at| text.get(at)).filter(|byte| byte.is_ascii_alphabetic());
+        let first = text.get(hit.start());
+        let begins = match letter(hit.start().checked_sub(1)) {
+            None => true,
+            Some(before) => before.is_ascii_lowercase() && first.is_some_and(u8::is_ascii_uppercase),
+        };
+        let after = letter(Some(hit.end()));
+        let ends = match after {
+            None => true,
+            Some(b's') => letter(Some(hit.end() + 1)).is_none(),
+            Some(after) => after.is_ascii_uppercase() && text.get(hit.end() - 1).is_some_and(u8::is_ascii_lowercase),
+        };
+        // Scripts without spaces, and compounds of long words, have no borders.
+        if (begins && ends) || !word.is_ascii() || (word.len() >= 8 && begins) {
+            found |= context;
+        }
+    }
+    found
+}

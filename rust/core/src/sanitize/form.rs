@@ -1,0 +1,148 @@
+//! `application/x-www-form-urlencoded` (WHATWG URL §5) and request targets: pairs of percent-encoded names and values.
+
+use super::Findings;
+use super::engine::{Edit, Place, apply};
+use super::kinds::Kind;
+use super::label::{self, Action};
+use super::options::Compiled;
+use super::paths::Child;
+
+/// Names that are secrets in a form or query, where short names are common.
+const SECRET_NAMES: &[&str] = &["token", "key", "sig", "signature", "code", "auth", "access_token", "state"];
+
+/// A form or the query of a target.
+pub(super) fn pairs(redaction: &Compiled, body: &[u8], findings: &mut Findings) -> Vec<u8> {
+    let mut out = Vec::with_capacity(body.len());
+    let mut first = true;
+    for pair in body.split(|byte| *byte == b'&') {
+        if let Some(clean) = pair_of(redaction, pair, findings) {
+            if !first {
+                out.push(b'&');
+            }
+            first = false;
+            out.extend(clean);
+        }
+    }
+    out
+}
+
+/// One pair; `None` when a rule drops it.
+fn pair_of(redaction: &Compiled, pair: &[u8], findings: &mut Findings) -> Option<Vec<u8>> {
+    let Some(sign) = memchr::memchr(b'=', pair) else {
+        return Some(component(redaction, pair, true, Place { name: b"", alone: true }, findings));
+    };
+    let (written, value) = (pair.get(..sign)?, pair.get(sign + 1..)?);
+    let decoded = percent_decode(written);
+    // A name that holds a label does not say what the label says.
+    let name = if label::first_mask(&decoded).is_some() { "".into() } else { String::from_utf8_lossy(&decoded) };
+    let (_, field) = redaction.paths.step(redaction.paths.root(), Child::Name(&name));
+    let secret = redaction.paths.is_secret(&name) || (SECRET_NAMES.contains(&name.as_ref()) && value.len() >= 8);
+    let rule = field.map(|field| (field.kind, Some(field.action))).or(secret.then_some((Kind::SECRET, None)));
+    if let Some((kind, Some(Action::Drop))) = rule {
+        findings.add(redaction.name(kind));
+        return None;
+    }
+    let mut out = component(redaction, written, true, Place::default(), findings);
+    out.push(b'=');
+    match rule {
+        Some((kind, action)) if !value.is_empty() => {
+            if label::mask_end(value, 0) == Some(value.len()) {
+                out.extend_from_slice(value);
+            } else {
+                findings.add(redaction.name(kind));
+                let mut with = Vec::new();
+                redaction.label(kind, action, &percent_decode(value), &mut with);
+                encode(&with, &mut out);
+            }
+        }
+        _ => out.extend(component(redaction, value, true, Place { name: &decoded, alone: true }, findings)),
+    }
+    Some(out)
+}
+
+/// One percent-encoded component: what is found in what it stands for is masked, the rest keeps its bytes. `plus`:
+/// spaces are written as plus signs.
+fn component(redaction: &Compiled, written: &[u8], plus: bool, place: Place<'_>, findings: &mut Findings) -> Vec<u8> {
+    // Bytes that are not allowed in a target are encoded, so that it stays one.
+    let written = written.iter().fold(Vec::with_capacity(written.len()), |mut out, byte| {
+        if byte.is_ascii_graphic() {
+            out.push(*byte)
+        } else {
+            push_encoded(*byte, &mut out)
+        }
+        out
+    });
+    let spaced: Vec<u8>;
+    let text = if plus && written.contains(&b'+') {
+        spaced = written.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+        spaced.as_slice()
+    } else {
+        written.as_slice()
+    };
+    let found = redaction.find(text, place);
+    let edits: Vec<Edit> = redaction
+        .edits(text, &found, findings)
+        .into_iter()
+        .map(|edit| {
+            let mut with = Vec::new();
+            encode(&edit.with, &mut with);
+            Edit { with, ..edit }
+        })
+        .collect();
+    apply(&written, &edits)
+}
+
+fn encode(text: &[u8], out: &mut Vec<u8>) {
+    for byte in text {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(*byte);
+        } else {
+            push_encoded(*byte, out);
+        }
+    }
+}
+
+fn push_encoded(byte: u8, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("%{byte:02X}").as_bytes());
+}
+
+fn percent_decode(text: &[u8]) -> Vec<u8> {
+    let hex = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let mut out = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        if *byte == b'%'
+            && let (Some(high), Some(low)) = (hex(text.get(at + 1)), hex(text.get(at + 2)))
+        {
+            out.push((high * 16 + low) as u8);
+            at += 3;
+        } else {
+            out.push(if *byte == b'+' { b' ' } else { *byte });
+            at += 1;
+        }
+    }
+    out
+}
+
+/// Path and query.
+pub(super) fn target(redaction: &Compiled, target: &[u8], findings: &mut Findings) -> String {
+    let (path, query) = match memchr::memchr(b'?', target) {
+        Some(sign) => (target.get(..sign).unwrap_or_default(), target.get(sign + 1..)),
+        None => (target, None),
+    };
+    let mut before: &[u8] = b"";
+    let mut out = Vec::with_capacity(target.len());
+    for (index, segment) in path.split(|byte| *byte == b'/').enumerate() {
+        if index > 0 {
+            out.push(b'/');
+        }
+        // `/users/jane@example.org`: the segment before names the value.
+        out.extend(component(redaction, segment, false, Place { name: before, alone: false }, findings));
+        before = segment;
+    }
+    if let Some(query) = query {
+        out.push(b'?');
+        out.extend(pairs(redaction, query, findings));
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}

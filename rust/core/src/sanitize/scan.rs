@@ -1,0 +1,263 @@
+//! The pass over a text: at each trigger the rules of that byte look a bounded way around it.
+//!
+//! Invariants: no rule looks further than a constant number of bytes to either side, except along a value that it then
+//! takes, so the time is linear; a rule never looks back over the end of the finding before; a mask is never found.
+
+use std::cell::Cell;
+use std::ops::Range;
+
+use super::context::{self, Contexts};
+use super::kinds::{Kind, Kinds};
+use super::triggers::Triggers;
+use super::{assign, ids, label, mail, net, number, secrets};
+
+/// One value found: its kind, and its place in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is.
+    pub kind: Kind,
+    /// First byte.
+    pub start: usize,
+    /// Byte after the last.
+    pub end: usize,
+}
+
+/// A finding, and how sure its rule is of it, in per cent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hit {
+    pub kind: Kind,
+    pub start: usize,
+    pub end: usize,
+    pub confidence: u8,
+}
+
+/// What is asked of a scan.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub kinds: &'a Kinds,
+    /// Least confidence, in per cent.
+    pub least: u8,
+    /// Name of the field that holds the text.
+    pub name: &'a [u8],
+    /// Whether a value that stands alone in the text speaks for itself.
+    pub alone: bool,
+}
+
+/// A text under scan.
+pub(super) struct Text<'a> {
+    pub bytes: &'a [u8],
+    /// First byte that no finding covers yet.
+    pub free: usize,
+    pub wanted: Wanted<'a>,
+    alone: Option<(usize, usize)>,
+    /// Contexts at the place that was last asked for: one number may fit many rules.
+    near: Cell<(usize, usize, Contexts)>,
+    /// End of a long run that cannot be a key.
+    pub dull: Cell<usize>,
+    /// Contexts that any words of the text, or the field's name, speak of; `None` until asked for.
+    spoken: Cell<Option<Contexts>>,
+}
+
+/// How much a context word, and standing alone, add to a confidence.
+const NEAR: u8 = 40;
+const ALONE: u8 = 35;
+/// How far a context word may stand before its value, in bytes.
+const WINDOW: usize = 80;
+/// How far after its value's start: "4155550132 is my phone".
+const AFTER: usize = 48;
+
+impl<'a> Text<'a> {
+    pub(super) fn get(&self, at: usize) -> u8 {
+        self.bytes.get(at).copied().unwrap_or(0)
+    }
+
+    pub(super) fn before(&self, at: usize) -> u8 {
+        if at > self.free { self.get(at - 1) } else { 0 }
+    }
+
+    pub(super) fn slice(&self, start: usize, end: usize) -> &'a [u8] {
+        self.bytes.get(start..end).unwrap_or_default()
+    }
+
+    pub(super) fn from(&self, at: usize) -> &'a [u8] {
+        self.bytes.get(at..).unwrap_or_default()
+    }
+
+    /// Length of the run of `is` from `from` on, at most `most`.
+    pub(super) fn run(&self, from: usize, most: usize, is: impl Fn(u8) -> bool) -> usize {
+        self.from(from).iter().take(most).take_while(|byte| is(**byte)).count()
+    }
+
+    /// Start of the run of `is` that ends before `at`, at most `most` back.
+    pub(super) fn back(&self, at: usize, most: usize, is: impl Fn(u8) -> bool) -> usize {
+        let border = at.saturating_sub(most).max(self.free).min(at);
+        let run = self.slice(border, at).iter().rev().take_while(|byte| is(**byte)).count();
+        at - run
+    }
+
+    /// A value may begin here: the byte before is no part of a word.
+    pub(super) fn begins(&self, at: usize) -> bool {
+        !is_word(self.before(at))
+    }
+
+    /// A value may end here.
+    pub(super) fn ends(&self, at: usize) -> bool {
+        !is_word(self.get(at))
+    }
+
+    /// Contexts that the words before a place name, and that the field's name does.
+    pub(super) fn contexts(&self, start: usize) -> Contexts {
+        let (place, free, contexts) = self.near.get();
+        if (place, free) == (start, self.free) {
+            return contexts;
+        }
+        // A mask stands for a value: nothing before it belongs to this one, and what it says is no word of the text.
+        // Masks are looked for a little further, so that none is cut.
+        let border = start.saturating_sub(WINDOW).max(self.free).min(start);
+        let wide = start.saturating_sub(WINDOW + label::LONGEST).max(self.free).min(start);
+        let border = label::last_mask_end(self.slice(wide, start)).map_or(border, |end| border.max(wide + end));
+        let after = self.slice(start, self.bytes.len().min(start + AFTER + label::LONGEST));
+        let after = after.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let after = after.get(..label::first_mask(after).unwrap_or(after.len()).min(AFTER)).unwrap_or_default();
+        let contexts = context::named(self.slice(border, start)) | context::named(after) | self.field();
+        self.near.set((start, self.free, contexts));
+        contexts
+    }
+
+    /// What the field's name speaks of; a name that holds a label does not speak of what the label says.
+    fn field(&self) -> Contexts {
+        match label::first_mask(self.wanted.name) {
+            None => context::named(self.wanted.name),
+            Some(_) => 0,
+        }
+    }
+
+    /// A context must be spoken of somewhere before it is worth looking where: one pass over the text, at most.
+    fn spoken(&self) -> Contexts {
+        self.spoken.get().unwrap_or_else(|| {
+            let spoken = context::named(self.bytes) | self.field();
+            self.spoken.set(Some(spoken));
+            spoken
+        })
+    }
+
+    /// Whether the value is all that the text says.
+    pub(super) fn is_alone(&self, start: usize, end: usize) -> bool {
+        self.alone == Some((start, end))
+    }
+
+    /// A hit of a rule that is `base` per cent sure, raised by context or by standing alone, when that is enough.
+    pub(super) fn hit(&self, kind: Kind, start: usize, end: usize, base: u8, near: Contexts) -> Option<Hit> {
+        if !self.wanted.kinds.has(kind) {
+            return None;
+        }
+        let mut confidence = base;
+        if base < self.wanted.least && near != 0 && self.spoken() & near != 0 && self.contexts(start) & near != 0 {
+            confidence = confidence.saturating_add(NEAR);
+        } else if base < 60 && self.is_alone(start, end) {
+            confidence = confidence.saturating_add(ALONE);
+        }
+        (confidence >= self.wanted.least).then_some(Hit { kind, start, end, confidence })
+    }
+
+    /// A hit that needs no context.
+    pub(super) fn sure(&self, kind: Kind, start: usize, end: usize) -> Option<Hit> {
+        self.hit(kind, start, end, 90, 0)
+    }
+}
+
+pub(super) fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// Of two hits the surer; of equally sure ones the longer; of those the first.
+pub(super) fn better(first: Option<Hit>, second: Option<Hit>) -> Option<Hit> {
+    match (first, second) {
+        (Some(a), Some(b)) if (b.confidence, b.end - b.start) > (a.confidence, a.end - a.start) => Some(b),
+        (Some(a), _) => Some(a),
+        (None, b) => b,
+    }
+}
+
+/// Find all values, in order, without overlap. `near`: only from triggers in these ranges, which are in order.
+pub(super) fn scan(bytes: &[u8], wanted: Wanted<'_>, near: Option<&[Range<usize>]>) -> Vec<Finding> {
+    let mut near = near;
+    let mut found = Vec::new();
+    let last = Cell::new((usize::MAX, 0, 0));
+    let mut text =
+        Text { bytes, free: 0, wanted, alone: None, near: last, dull: Cell::new(0), spoken: Cell::new(None) };
+    let mut triggers = Triggers::new(bytes);
+    let Some(first) = triggers.next() else {
+        return found;
+    };
+    text.alone = wanted.alone.then(|| alone(bytes)).flatten();
+    for at in std::iter::once(first).chain(triggers) {
+        if at < text.free {
+            continue;
+        }
+        if let Some(ranges) = &mut near {
+            while ranges.first().is_some_and(|range| range.end <= at) {
+                *ranges = ranges.get(1..).unwrap_or_default();
+            }
+            match ranges.first() {
+                None => break,
+                Some(range) if at < range.start => continue,
+                Some(_) => {}
+            }
+        }
+        let hit = match text.get(at) {
+            b'@' => mail::address(&text, at),
+            b':' => assign::colon(&text, at),
+            b'=' => assign::value(&text, at),
+            b'-' => secrets::dash(&text, at),
+            b'_' => secrets::prefixed(&text, at),
+            b'.' => secrets::dot(&text, at),
+            b'+' => number::international(&text, at),
+            b'(' => number::bracketed(&text, at),
+            b'A' | b'B' | b'J' => secrets::capital(&text, at),
+            _ => digits(&text, at),
+        };
+        if let Some(hit) = hit
+            && hit.start >= text.free
+            && hit.end > hit.start
+            && !label::inside_mask(bytes, hit.start)
+        {
+            found.push(Finding { kind: hit.kind, start: hit.start, end: hit.end });
+            text.free = hit.end;
+        }
+    }
+    found
+}
+
+fn digits(text: &Text<'_>, at: usize) -> Option<Hit> {
+    // Where the word begins that the digits belong to: more letters than any identifier has make it another word.
+    let start = text.back(at, 12, |byte| byte.is_ascii_alphanumeric());
+    if start == at {
+        if is_word(text.before(at)) {
+            return None;
+        }
+        // `DE-136-695-976`: the first word has no digit.
+        if at >= 3
+            && text.before(at) == b'-'
+            && text.slice(at - 3, at - 1).eq_ignore_ascii_case(b"de")
+            && text.begins(at - 3)
+        {
+            return ids::token(text, at - 3);
+        }
+        let hit = better(net::numeric(text, at), number::digits(text, at));
+        return better(hit, ids::token(text, at)).or_else(|| secrets::numeric(text, at));
+    }
+    if text.slice(start, at).iter().any(u8::is_ascii_digit) || is_word(text.before(start)) {
+        // Not the first digits of the word; only keys have a mark within.
+        return secrets::inner(text, at);
+    }
+    better(ids::token(text, start), secrets::word(text, start))
+}
+
+/// The text without white space, quotes and closing punctuation around it, when that is short enough to be one value.
+fn alone(bytes: &[u8]) -> Option<(usize, usize)> {
+    let skip = |byte: &u8| byte.is_ascii_whitespace() || b"\"'`.,;:!?()<>".contains(byte);
+    let start = bytes.iter().take(64).position(|byte| !skip(byte))?;
+    let end = bytes.len() - bytes.iter().rev().take(64).position(|byte| !skip(byte))?;
+    (end > start && end - start <= 64).then_some((start, end))
+}

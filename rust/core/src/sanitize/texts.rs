@@ -1,0 +1,96 @@
+//! The texts of a body that a detector outside this crate looks at (names and addresses need a model), and putting its
+//! findings back. Keys, numbers and short strings hold no names.
+
+use super::Findings;
+use super::body::{Form, form_of};
+use super::engine::{Edit, apply};
+use super::escapes::{self, Places};
+use super::options::Compiled;
+
+/// A text and where it is written; `string`: as a JSON string.
+struct Held {
+    start: usize,
+    end: usize,
+    string: bool,
+}
+
+/// Shortest text that may hold a name.
+const LEAST: usize = 4;
+
+fn held(content_type: &[u8], body: &[u8]) -> Vec<Held> {
+    match form_of(content_type) {
+        Form::Json | Form::Lines | Form::Events => strings(body),
+        Form::Unknown if matches!(body.trim_ascii_start().first(), Some(b'{' | b'[' | b'"')) => strings(body),
+        Form::Text | Form::Unknown => vec![Held { start: 0, end: body.len(), string: false }],
+        Form::Pairs | Form::Multipart | Form::Binary => Vec::new(),
+    }
+}
+
+/// String values; what comes before a colon is a name.
+fn strings(body: &[u8]) -> Vec<Held> {
+    let mut all = Vec::new();
+    let mut at = 0;
+    while let Some(open) = body.get(at..).and_then(|rest| memchr::memchr(b'"', rest)).map(|place| at + place) {
+        let mut end = open + 1;
+        while let Some(sign) = body.get(end..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+            end += sign;
+            if body.get(end) == Some(&b'"') {
+                break;
+            }
+            end += 2;
+        }
+        if end >= body.len() {
+            break;
+        }
+        let after = body.get(end + 1..).unwrap_or_default();
+        let is_name = after.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':');
+        if !is_name && end - open > LEAST {
+            all.push(Held { start: open + 1, end, string: true });
+        }
+        at = end + 1;
+    }
+    all
+}
+
+fn value(held: &Held, body: &[u8]) -> String {
+    let written = body.get(held.start..held.end).unwrap_or_default();
+    let value = if held.string { escapes::unescape(written, true).unwrap_or_default() } else { written.into() };
+    String::from_utf8_lossy(&value).into_owned()
+}
+
+pub(super) fn of(content_type: &[u8], body: &[u8]) -> Vec<String> {
+    held(content_type, body).iter().map(|held| value(held, body)).collect()
+}
+
+pub(super) fn replace(
+    redaction: &Compiled,
+    content_type: &[u8],
+    body: &[u8],
+    found: &[Vec<(usize, usize, String)>],
+    findings: &mut Findings,
+) -> Vec<u8> {
+    let mut edits = Vec::new();
+    for (held, found) in held(content_type, body).iter().zip(found) {
+        let written = body.get(held.start..held.end).unwrap_or_default();
+        let text = value(held, body);
+        let mut places = Places::new(written);
+        let mut free = 0;
+        for (start, end, kind) in found {
+            let Some(said) = text.get(*start..*end).filter(|_| *start >= free && end > start) else {
+                continue;
+            };
+            free = *end;
+            let range = if held.string { places.of(*start)..places.of(*end) } else { *start..*end };
+            let name: String = kind
+                .chars()
+                .map(|sign| if sign.is_ascii_alphanumeric() { sign.to_ascii_lowercase() } else { '_' })
+                .take(40)
+                .collect();
+            let mut with = Vec::new();
+            redaction.named_label(&name, said.as_bytes(), &mut with);
+            findings.add(&name);
+            edits.push(Edit { range: held.start + range.start..held.start + range.end, with });
+        }
+    }
+    apply(body, &edits)
+}

@@ -1,0 +1,194 @@
+//! A text as a reader sees it: digits and signs of other scripts as ASCII, invisible characters left out, and, in a
+//! second view, percent-encoding, character references and `\u` escapes undone.
+//!
+//! Invariant: each byte of a view knows the byte of the text that it came from, so that what is found in a view is
+//! replaced in the text.
+
+use super::scan::Finding;
+
+/// A view, and for each byte of it, and for its end, the place it came from.
+pub(super) struct View {
+    pub bytes: Vec<u8>,
+    places: Vec<u32>,
+}
+
+impl View {
+    /// The text's place behind a place of the view.
+    fn place(&self, at: usize) -> usize {
+        self.places.get(at).map_or(0, |place| *place as usize)
+    }
+
+    /// Findings of the view, from the given one on, as places of the text.
+    pub(super) fn outward(&self, found: &mut [Finding], first: usize) {
+        for finding in found.iter_mut().skip(first) {
+            (finding.start, finding.end) = (self.place(finding.start), self.place(finding.end));
+        }
+    }
+
+    /// A view of a view as a view of the text.
+    pub(super) fn within(mut self, outer: Option<&Self>) -> Self {
+        if let Some(outer) = outer {
+            for place in &mut self.places {
+                *place = outer.place(*place as usize) as u32;
+            }
+        }
+        self
+    }
+}
+
+/// The ASCII that a character reads as; `Some(0)` for characters that are not seen at all.
+fn folded(character: char) -> Option<u8> {
+    let code = character as u32;
+    // Decimal digits of the scripts that the web uses, each a run of ten from zero on.
+    const ZEROS: &[u32] = &[
+        0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xe50, 0xed0, 0xf20,
+        0x1040, 0x17e0, 0x1810, 0x1d7ce, 0x1d7d8, 0x1d7e2, 0x1d7ec, 0x1d7f6, 0x1fbf0, 0xff10,
+    ];
+    match code {
+        0xa0 | 0x2000..=0x200a | 0x202f | 0x205f | 0x3000 => Some(b' '),
+        0xad | 0x200b..=0x200f | 0x2060..=0x2064 | 0xfeff | 0x202a..=0x202e | 0x2066..=0x2069 | 0xfe0f => Some(0),
+        0x2010..=0x2013 | 0x2212 | 0xfe63 => Some(b'-'),
+        0x2024 | 0x3002 => Some(b'.'),
+        0xff01..=0xff5e => Some((code - 0xff01) as u8 + b'!'),
+        0xfe6b => Some(b'@'),
+        0x2070 | 0x2074..=0x2079 => Some((code - 0x2070) as u8 + b'0'),
+        0x2080..=0x2089 => Some((code - 0x2080) as u8 + b'0'),
+        0x2460..=0x2468 => Some((code - 0x2460) as u8 + b'1'),
+        _ => ZEROS.iter().find(|zero| (**zero..**zero + 10).contains(&code)).map(|zero| (code - zero) as u8 + b'0'),
+    }
+}
+
+/// The folded view, when it differs from the text.
+pub(super) fn fold(text: &[u8]) -> Option<View> {
+    if text.is_ascii() {
+        return None;
+    }
+    let mut view: Option<View> = None;
+    let mut at = 0;
+    for chunk in text.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            let length = character.len_utf8();
+            match (if character.is_ascii() { None } else { folded(character) }, &mut view) {
+                (None, None) => {}
+                (None, Some(view)) => copy(view, text, at, length),
+                (Some(byte), made) => {
+                    let view = made.get_or_insert_with(|| start(text, at));
+                    if byte != 0 {
+                        view.bytes.push(byte);
+                        view.places.push(at as u32);
+                    }
+                }
+            }
+            at += length;
+        }
+        let invalid = chunk.invalid().len();
+        if let Some(view) = &mut view {
+            copy(view, text, at, invalid);
+        }
+        at += invalid;
+    }
+    view.map(|view| end(view, text))
+}
+
+fn start(text: &[u8], at: usize) -> View {
+    let mut bytes = Vec::with_capacity(text.len());
+    bytes.extend_from_slice(text.get(..at).unwrap_or_default());
+    let mut places = Vec::with_capacity(text.len() + 1);
+    places.extend(0..at as u32);
+    View { bytes, places }
+}
+
+fn copy(view: &mut View, text: &[u8], at: usize, length: usize) {
+    view.bytes.extend_from_slice(text.get(at..at + length).unwrap_or_default());
+    view.places.extend(at as u32..(at + length) as u32);
+}
+
+fn end(mut view: View, text: &[u8]) -> View {
+    view.places.push(text.len() as u32);
+    view
+}
+
+/// The view with encodings undone, when there are any.
+pub(super) fn decode(text: &[u8]) -> Option<View> {
+    let mut view: Option<View> = None;
+    let mut at = 0;
+    let mut copied = 0;
+    while let Some(next) =
+        text.get(at..).and_then(|rest| memchr::memchr3(b'%', b'&', b'\\', rest)).map(|found| at + found)
+    {
+        let rest = text.get(next..).unwrap_or_default();
+        let Some((character, length)) = percent(rest).or_else(|| reference(rest)).or_else(|| escape(rest)) else {
+            at = next + 1;
+            continue;
+        };
+        let view = view.get_or_insert_with(|| start(text, 0));
+        copy(view, text, copied, next - copied);
+        let mut utf8 = [0; 4];
+        let bytes: &[u8] = match character {
+            Decoded::Byte(byte) => {
+                utf8[0] = byte;
+                &utf8[..1]
+            }
+            Decoded::Char(character) => character.encode_utf8(&mut utf8).as_bytes(),
+        };
+        view.bytes.extend_from_slice(bytes);
+        view.places.extend(std::iter::repeat_n(next as u32, bytes.len()));
+        at = next + length;
+        copied = at;
+    }
+    let mut view = view?;
+    copy(&mut view, text, copied, text.len() - copied);
+    Some(end(view, text))
+}
+
+enum Decoded {
+    Byte(u8),
+    Char(char),
+}
+
+fn hex(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0, |value, digit| Some(value * 16 + char::from(*digit).to_digit(16)?))
+}
+
+/// RFC 3986 §2.1.
+fn percent(rest: &[u8]) -> Option<(Decoded, usize)> {
+    if rest.first() != Some(&b'%') {
+        return None;
+    }
+    Some((Decoded::Byte(hex(rest.get(1..3)?)? as u8), 3))
+}
+
+/// HTML §13.5, numeric, and the names of the signs that values hold.
+fn reference(rest: &[u8]) -> Option<(Decoded, usize)> {
+    const NAMES: &[(&[u8], u8)] = &[
+        (b"&commat;", b'@'),
+        (b"&period;", b'.'),
+        (b"&colon;", b':'),
+        (b"&hyphen;", b'-'),
+        (b"&lowbar;", b'_'),
+        (b"&nbsp;", b' '),
+        (b"&equals;", b'='),
+    ];
+    if let Some((name, byte)) = NAMES.iter().find(|(name, _)| rest.starts_with(name)) {
+        return Some((Decoded::Byte(*byte), name.len()));
+    }
+    let digits = rest.strip_prefix(b"&#")?;
+    let close = digits.iter().take(9).position(|byte| *byte == b';')?;
+    let digits = digits.get(..close)?;
+    let code = match digits {
+        [b'x' | b'X', digits @ ..] if !digits.is_empty() => hex(digits)?,
+        [_, ..] => std::str::from_utf8(digits).ok()?.parse().ok()?,
+        [] => return None,
+    };
+    Some((Decoded::Char(char::from_u32(code)?), close + 3))
+}
+
+/// `\u0040`, `\x40`, as in code and in JSON within text.
+fn escape(rest: &[u8]) -> Option<(Decoded, usize)> {
+    let (digits, length) = match rest {
+        [b'\\', b'u', ..] => (rest.get(2..6)?, 6),
+        [b'\\', b'x', ..] => (rest.get(2..4)?, 4),
+        _ => return None,
+    };
+    Some((Decoded::Char(char::from_u32(hex(digits)?)?), length))
+}
