@@ -123,7 +123,7 @@ fn identifier(text: &Text<'_>, start: usize, end: usize, word: &[u8]) -> Option<
             }
         }
         b"000000000A" if matches!(checks::number(&digits[..4]), 1800..=2099) => {
-            offer(Kind::SG_UEN, 20, context::SINGAPORE)
+            offer(Kind::SG_UEN, 20, context::SINGAPORE);
         }
         b"A00AA0000A" if matches!(first, b'T' | b'S' | b'R') => offer(Kind::SG_UEN, 50, context::SINGAPORE),
         b"AA000000A" if nino_prefix(word) && matches!(last, b'A'..=b'D') => offer(Kind::UK_NINO, 75, 0),
@@ -152,10 +152,8 @@ fn identifier(text: &Text<'_>, start: usize, end: usize, word: &[u8]) -> Option<
         b"AAAA000000AAAAAA00" | b"AAAA000000AAAAAAA0" if matches!(word.get(10), Some(b'H' | b'M' | b'X')) => {
             offer(Kind::MX_CURP, 75, 0);
         }
-        b"000000000000000000" | b"00000000000000000A" => {
-            if checks::chinese(digits.get(..17)?, last) {
-                offer(Kind::CN_ID, 65, context::CHINESE | context::DOCUMENT);
-            }
+        b"000000000000000000" | b"00000000000000000A" if checks::chinese(digits.get(..17)?, last) => {
+            offer(Kind::CN_ID, 65, context::CHINESE | context::DOCUMENT);
         }
         b"AA0000000" if checks::dea(digits) => offer(Kind::MEDICAL_LICENSE, 25, context::DEA),
         b"AAAAA000000AA0AA" | b"AAAAA000000A90AA" | b"AAAAA000000AAAAA" | b"AAAAA000000A00AA" | b"AAAAA000000AA0A0"

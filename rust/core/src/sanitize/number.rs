@@ -123,17 +123,16 @@ fn card(text: &Text<'_>, start: usize, end: usize, digits: &[u8], shape: &[u8]) 
     if !(13..=19).contains(&digits.len()) || !checks::luhn(digits) {
         return None;
     }
-    let grouped = match shape.len() {
-        1 => true,
-        _ => {
-            let sign = shape.get(1).copied()?;
-            let groups = || shape.iter().step_by(2);
-            matches!(sign, b' ' | b'-')
-                && shape.iter().skip(1).step_by(2).all(|other| *other == sign)
-                && shape.first() == Some(&b'4')
-                && (3..=5).contains(&groups().count())
-                && groups().all(|length| (b'1'..=b'7').contains(length))
-        }
+    let grouped = if shape.len() == 1 {
+        true
+    } else {
+        let sign = shape.get(1).copied()?;
+        let groups = || shape.iter().step_by(2);
+        matches!(sign, b' ' | b'-')
+            && shape.iter().skip(1).step_by(2).all(|other| *other == sign)
+            && shape.first() == Some(&b'4')
+            && (3..=5).contains(&groups().count())
+            && groups().all(|length| (b'1'..=b'7').contains(length))
     };
     // UATP: fifteen digits from 1 on; too much else looks so.
     let travel = digits.len() == 15 && digits.first() == Some(&1);

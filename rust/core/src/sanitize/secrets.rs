@@ -362,10 +362,11 @@ pub(super) fn known(text: &Text<'_>, start: usize) -> Option<Hit> {
         return jwt(text, start + 2);
     }
     let head = text.run(start, 11, |byte| byte.is_ascii_alphanumeric());
-    if matches!(text.get(start + head), b'-' | b'_' | b'.') && head > 0 {
-        if let Some(hit) = key(text, start, start + head + 1) {
-            return Some(hit);
-        }
+    if matches!(text.get(start + head), b'-' | b'_' | b'.')
+        && head > 0
+        && let Some(hit) = key(text, start, start + head + 1)
+    {
+        return Some(hit);
     }
     amazon(text, start).or_else(|| google(text, start))
 }
