@@ -2,10 +2,10 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-RUST_SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
+RUST_SOURCES := $(shell find rust/core rust/py -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo probe-demo test test-rust test-loom test-python lint format bench judge-bench wheel wheel-check clean
+.PHONY: help setup build demo probe-demo test test-rust test-loom test-python lint format bench judge-bench wheel wheel-check crash fuzz miri asan valgrind free-threaded clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -65,7 +65,55 @@ judge-bench: build ## How well ΔS judges, on labelled data: make judge-bench DA
 	$(BIN)/python -m benches.judge $(DATA)
 
 test-loom: ## The ring under loom: every interleaving of its small models
-	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=target/loom cargo test -p shadowlane-core --release --test loom_ring --quiet
+	RUSTFLAGS="--cfg loom -C overflow-checks=on" CARGO_TARGET_DIR=target/loom \
+		cargo test -p shadowlane-core --release --test loom_ring --quiet
+
+KILLS ?= 5000
+crash: ## Kill producers and the worker at random: make crash KILLS=5000
+	SHADOWLANE_KILLS=$(KILLS) cargo test -p shadowlane-core --test crash --test every_instruction -- --nocapture
+
+FUZZ_SECONDS ?= 30
+FUZZ_TARGETS ?= frame_decode ring_consume redact canonical_hash
+fuzz: ## The fuzz targets for FUZZ_SECONDS each, with AddressSanitizer
+	@cargo fuzz --version >/dev/null 2>&1 || { echo "make fuzz needs cargo-fuzz: cargo install cargo-fuzz --locked"; exit 1; }
+	@for target in $(FUZZ_TARGETS); do \
+		echo "== $$target"; \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir rust/fuzz --target $(HOST) $$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -print_final_stats=1 || exit 1; \
+	done
+
+MEMORY_TESTS := -p shadowlane-core --test ring --test frame
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+
+miri: ## The heap-backed ring under Miri, with both borrow models
+	@cargo +nightly miri --version >/dev/null 2>&1 || \
+		{ echo "make miri needs Miri: rustup toolchain install nightly --component miri"; exit 1; }
+	MIRIFLAGS="-Zmiri-disable-isolation" cargo +nightly miri test $(MEMORY_TESTS)
+	MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-tree-borrows" cargo +nightly miri test $(MEMORY_TESTS)
+
+asan: ## Ring, frame and files under AddressSanitizer
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address" CARGO_TARGET_DIR=target/asan \
+		cargo test --target $(HOST) $(MEMORY_TESTS) --test files --quiet
+
+# DRD knows no atomics of C11's kind: the ring tells it where one thread's commit is another one's to read.
+valgrind: ## Ring and frame under valgrind's memcheck, the ring's threads under DRD
+	PROPTEST_CASES=8 CARGO_TARGET_$(subst -,_,$(shell echo $(HOST) | tr a-z A-Z))_RUNNER="valgrind -q --error-exitcode=9" \
+		cargo test $(MEMORY_TESTS) --quiet
+	RUSTFLAGS="--cfg drd" CARGO_TARGET_DIR=target/drd \
+	CARGO_TARGET_$(subst -,_,$(shell echo $(HOST) | tr a-z A-Z))_RUNNER="valgrind -q --tool=drd --error-exitcode=9" \
+		cargo test -p shadowlane-core --test ring --quiet -- threads_lose_nothing
+
+FREE_PYTHON ?= python3.14t
+FREE := target/free-threaded
+free-threaded: $(VENV)/.dependencies ## Wheel and threads tests for a Python without a GIL: make free-threaded FREE_PYTHON=python3.14t
+	@$(FREE_PYTHON) -c 'import sys, sysconfig; sys.exit(not sysconfig.get_config_var("Py_GIL_DISABLED"))' || \
+		{ echo "make free-threaded needs a free-threaded Python: FREE_PYTHON=$(FREE_PYTHON) is none"; exit 1; }
+	$(FREE_PYTHON) -m venv $(FREE)
+	$(BIN)/maturin build --release --out $(FREE)/dist -i $(FREE)/bin/python
+	$(FREE)/bin/python -m pip install --quiet msgspec pytest pytest-timeout
+	$(FREE)/bin/python -m pip install --quiet --no-deps --force-reinstall $(FREE)/dist/*.whl
+	cd $(FREE) && bin/python -m pytest -p no:cacheprovider -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) \
+		$(CURDIR)/tests/unit/test_threads.py
 
 wheel: $(VENV)/.dependencies ## A wheel for Python 3.10 and later, into dist/
 	$(BIN)/maturin build --release --out dist

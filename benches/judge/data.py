@@ -1,12 +1,15 @@
 """Readers of the public sets, in the formats that their authors publish. A folder may hold any of them.
 
-SICK (Marelli et al. 2014): ``SICK*.txt``. PAWS (Zhang, Baldridge & He 2019): ``final/test.tsv`` or ``paws*.tsv``.
-STS benchmark (Cer et al. 2017): ``sts-test.csv``, ``sts-dev.csv``. MRPC (Dolan & Brockett 2005): ``msr*para*.tsv``.
+SICK (Marelli et al. 2014): ``SICK*.txt``. PAWS (Zhang, Baldridge & He 2019): ``final/test.tsv``, ``paws*.tsv``, or any
+``*.tsv`` whose first line names ``sentence1``, ``sentence2`` and ``label``. STS benchmark (Cer et al. 2017):
+``sts-test.csv``, ``stsb-test.csv`` or ``.tsv``. MRPC (Dolan & Brockett 2005): ``msr*para*.tsv``. Files may be gzipped.
 """
 
 from __future__ import annotations
 
 import csv
+import gzip
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,36 +29,60 @@ class Labelled:
 
 
 _PATTERNS = {
-    "SICK": ("SICK*.txt",),
-    "PAWS": ("final/*.tsv", "paws*.tsv", "PAWS*.tsv", "paws/**/*.tsv"),
-    "STS": ("sts-*.csv", "stsbenchmark/sts-*.csv"),
+    "SICK": ("SICK*.txt", "SICK*/SICK*.txt"),
     "MRPC": ("msr*para*.tsv", "msr*para*.txt"),
+    "STS": ("sts*.csv", "sts*.tsv", "stsbenchmark/sts-*.csv"),
+    "PAWS": ("*.tsv", "final/*.tsv", "paws/**/*.tsv", "PAWS/**/*.tsv"),
 }
 
 
 def load(folder: Path) -> Iterator[Labelled]:
     """Every known set in the folder. Raises ValueError with the file and line when one is not in its format."""
+    taken: set[Path] = set()
     for kind, patterns in _PATTERNS.items():
-        for file in sorted({file for pattern in patterns for file in folder.glob(pattern)}):
-            yield _read(kind, file)
+        found = {file for pattern in patterns for end in ("", ".gz") for file in folder.glob(pattern + end)}
+        for file in sorted(found - taken):
+            if kind != "PAWS" or _names(file) >= {"sentence1", "sentence2", "label"}:
+                taken.add(file)
+                yield _read(kind, file)
+
+
+def _rows(file: Path) -> Iterator[list[str]]:
+    opened = gzip.open if file.suffix == ".gz" else open
+    with opened(file, "rt", encoding="utf-8-sig", newline="") as lines:
+        first = lines.readline()
+        # STS-B comes as its authors' tab-separated file without a head; with one from GLUE, or separated by commas.
+        comma = "\t" not in first and "," in first
+        quoting = csv.QUOTE_MINIMAL if comma else csv.QUOTE_NONE
+        yield from csv.reader(itertools.chain([first], lines), delimiter="," if comma else "\t", quoting=quoting)
+
+
+def _names(file: Path) -> set[str]:
+    return set(next(_rows(file), []))
 
 
 def _read(kind: str, file: Path) -> Labelled:
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        rows = list(csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
-    if kind == "STS":
+    rows = list(_rows(file))
+    if not rows:
+        raise ValueError(f"{file}: is empty")
+    names, body = rows[0], rows[1:]
+
+    def column(*known: str) -> int:
+        for name in known:
+            if name in names:
+                return names.index(name)
+        raise ValueError(f"{file}:1: none of the columns {', '.join(known)} in its first line")
+
+    if kind == "SICK":
+        columns = column("sentence_A"), column("sentence_B"), column("entailment_label", "entailment_judgment")
+    elif kind == "PAWS" or (kind == "STS" and "sentence1" in names):
+        columns = column("sentence1"), column("sentence2"), column("label", "score", "similarity_score")
+    elif kind == "STS":
         body, columns = rows, (5, 6, 4)
-    elif kind == "SICK":
-        names = rows[0]
-        label = "entailment_label" if "entailment_label" in names else "entailment_judgment"
-        body, columns = rows[1:], (names.index("sentence_A"), names.index("sentence_B"), names.index(label))
-    elif kind == "PAWS":
-        names = rows[0]
-        body, columns = rows[1:], (names.index("sentence1"), names.index("sentence2"), names.index("label"))
     else:
-        body, columns = rows[1:], (3, 4, 0)
+        columns = 3, 4, 0
     for number, row in enumerate(body, start=len(rows) - len(body) + 1):
         if row and len(row) <= max(columns):
             raise ValueError(f"{file}:{number}: {len(row)} columns, and column {max(columns) + 1} is needed")
-    a, b, labels = ([row[column] for row in body if row] for column in columns)
+    a, b, labels = ([row[place] for row in body if row] for place in columns)
     return Labelled(kind, file.name, a, b, labels)

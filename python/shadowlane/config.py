@@ -18,6 +18,19 @@ from urllib.parse import urlsplit
 import msgspec
 
 from . import _core
+from .config_limits import (
+    BreakerConfig,
+    BudgetConfig,
+    LimitsConfig,
+    PriceConfig,
+    RetryConfig,
+    Section,
+    breaker_problem,
+    budget_problem,
+    limits_problem,
+    price_problem,
+    retry_problem,
+)
 from .errors import ConfigError
 from .tag import checked_key
 
@@ -27,6 +40,8 @@ else:  # pragma: no cover
     import tomli as tomllib
 
 __all__ = [
+    "BreakerConfig",
+    "BudgetConfig",
     "Config",
     "FieldConfig",
     "GateConfig",
@@ -34,6 +49,8 @@ __all__ = [
     "LaneConfig",
     "LimitsConfig",
     "PolicyConfig",
+    "PriceConfig",
+    "RetryConfig",
     "RoutesConfig",
     "RuleConfig",
     "SamplingConfig",
@@ -53,11 +70,9 @@ _KEY = re.compile(r"(?:(?:header|cookie):[!#$%&'*+.^_`|~0-9A-Za-z-]+|api_key|jso
 _KEYS = '"header:x-user-id", "cookie:session" or "api_key"'
 
 
-class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    pass
+_Section = Section
 
-
-EMBEDDERS = ("wordllama", "lexical", "sentence-transformers")
+EMBEDDERS = ("wordllama", "lexical", "sentence-transformers", "openai")
 """What ``score.embedder`` may start with; some take a model after a colon (see ``shadowlane.score.load_embedder``)."""
 
 
@@ -85,31 +100,6 @@ class SamplingConfig(_Section, frozen=True):
     or ``api-key``), or ``json:/POINTER`` into the JSON request body (RFC 6901). A request without it is not mirrored.
     The body is not there at admission: with ``json:`` every eligible request is captured, its body read when prod has
     answered, and what is not in the sample goes no further (``sampled_out``); a header costs less."""
-
-
-class LimitsConfig(_Section, frozen=True):
-    """``[limits]``: the hard cap over all processes, the caps of routes and tenants under it, and what happens when
-    the worker falls behind."""
-
-    qps: float = 50.0
-    burst: int = 50
-    routes: dict[str, float] = {}
-    """``METHOD /path`` patterns and the most of each a second; the first that matches holds. The burst of a route, as
-    of a tenant, is what comes in one second, and at least one request."""
-    weights: dict[str, int] = {}
-    """``METHOD /path`` patterns and how many units of every cap one request costs; others cost 1."""
-    tenant_key: str = ""
-    """Whose request it is: ``header:NAME``, ``cookie:NAME`` or ``api_key``. Requests without it are one tenant."""
-    tenant_qps: float = 0.0
-    """The most of each tenant a second; 0: no such cap."""
-    backpressure: Literal["drop_newest", "shed"] = "drop_newest"
-    """``"drop_newest"``: a copy that finds the ring full is dropped. ``"shed"``: no copy is started above the mark."""
-    shed_above: float = 0.8
-    """With ``"shed"``: the fill of the process's ring, as a share, above which admission refuses."""
-
-    def shed_mark(self) -> float:
-        """The fill above which admission refuses; 1 never does."""
-        return self.shed_above if self.backpressure == "shed" else 1.0
 
 
 class RoutesConfig(_Section, frozen=True):
@@ -141,13 +131,13 @@ class PolicyConfig(_Section, frozen=True):
     """MCP tools whose ``tools/call`` is a read, by exact name."""
     read_only_hint: bool = False
     """Believe a tool's own ``readOnlyHint``, as seen in prod's answer to ``tools/list`` at the same endpoint."""
-    tool_mode: Literal["strip", "none", "stub"] = "stub"
-    """Tool definitions on the copy: removed; kept with their use forbidden; or kept, and the shadow's calls answered with
-    the results that prod got."""
+    tool_mode: str = "stub"
+    """Tool definitions on the copy. ``"strip"``: removed; ``"none"``: kept, their use forbidden; ``"stub"``: kept, and
+    the shadow's calls answered with the results that prod got."""
     stub_rounds: int = 3
     """How often a shadow's calls are answered before its answer stands as it is."""
-    stream: Literal["keep", "on", "off"] = "keep"
-    """Whether the shadow streams: as the request asked, always, never."""
+    stream: str = "keep"
+    """Whether the shadow streams: as the request asked (``"keep"``), always (``"on"``), never (``"off"``)."""
     temperature: float | None = None
     """Sampling temperature of every copy; unset: the request's own."""
     seed: int | None = None
@@ -240,6 +230,15 @@ class ScoreConfig(_Section, frozen=True):
     """``[score]``: how answers are compared."""
 
     embedder: str = "wordllama"
+    """``wordllama``, ``lexical``, ``sentence-transformers:MODEL``, or ``openai:MODEL`` (any OpenAI-compatible service)."""
+    embedder_url: str = ""
+    """For ``openai:MODEL``: the base of the service, for example ``https://api.openai.com/v1``."""
+    embedder_credential_env: str = ""
+    """Name of the environment variable that holds the service's key."""
+    embedder_timeout_s: float = 30.0
+    embedder_tokens_per_day: float = 10_000_000.0
+    """What the service may embed in any 24 hours; pairs beyond it are stored without ΔS."""
+    embedder_ca_file: str = ""
     text_pointer: str = ""
     """JSON pointer (RFC 6901) to the answer's text, for plain JSON APIs; empty: recognise the shape."""
     citations_pointer: str = ""
@@ -261,6 +260,10 @@ class StoreConfig(_Section, frozen=True):
     url: str = "sqlite:///shadowlane.db"
     max_age_days: float = 30.0
     max_bytes: int = 4 * 1024**3
+    keep_bodies: Literal["all", "reservoir", "none"] = "all"
+    """Which rows keep bodies, headers and texts: ``all``; ``reservoir``, a uniform choice of ``exemplars`` for each
+    shadow, route and ΔS band; or ``none``. Every row keeps its scores, hashes, times and statuses."""
+    exemplars: int = 20
 
 
 class GateConfig(_Section, frozen=True):
@@ -325,7 +328,16 @@ class ShadowConfig(_Section, frozen=True):
     burst: int = 0
     """Copies that may come at once under ``qps``; 0: what comes in one second."""
     timeout_s: float = 30.0
+    """How long a call may take, from the moment it has one of ``concurrency`` places to the answer's last byte."""
+    deadline_s: float | None = None
+    """How long a copy may take in all, waiting for a place and retries included; unset: 300, or a longer
+    ``timeout_s``."""
     concurrency: int = 16
+    min_qps: float = 0.1
+    """As far down the rate adapts to a provider's refusals, in copies a second."""
+    breaker: BreakerConfig = BreakerConfig()
+    retry: RetryConfig = RetryConfig()
+    budget: BudgetConfig = BudgetConfig()
     model: str = ""
     """Rewrite of the request's ``model`` field; empty: left as it is."""
     model_rev: str = ""
@@ -335,6 +347,10 @@ class ShadowConfig(_Section, frozen=True):
     """A PEM bundle for a private certificate authority. Verification cannot be switched off."""
     trust_env: bool = False
     """Use ``HTTP_PROXY`` and friends from the environment."""
+
+    def deadline(self) -> float:
+        """Seconds from a copy's arrival at this shadow to the end of its answer."""
+        return max(300.0, self.timeout_s) if self.deadline_s is None else self.deadline_s
 
     def salt(self, name: str) -> str:
         """The salt of its sample: equal salts take the same copies."""
@@ -385,6 +401,8 @@ class Config(_Section, frozen=True):
     store: StoreConfig = StoreConfig()
     gate: GateConfig = GateConfig()
     control: ControlConfig = ControlConfig()
+    prices: dict[str, PriceConfig] = msgspec.field(default_factory=dict)
+    """By model: the exact name, else the longest beginning of it, else ``*``."""
     judge: JudgeConfig = JudgeConfig()
 
     @classmethod
@@ -393,11 +411,8 @@ class Config(_Section, frozen=True):
         return _checked(dict(data), origin="configuration")
 
     def to_dict(self) -> dict[str, Any]:
-        """The same keys, as plain values that TOML and JSON can hold (what is unset is left out)."""
-        plain: dict[str, Any] = msgspec.to_builtins(self)
-        for section, field in (("sampling", "seed"), ("policy", "temperature"), ("policy", "seed")):
-            if plain[section][field] is None:
-                del plain[section][field]
+        """The same keys, as plain values that TOML and JSON can hold: what is unset is left out."""
+        plain: dict[str, Any] = _without_unset(msgspec.to_builtins(self))
         return plain
 
     def arms(self) -> dict[str, ShadowConfig]:
@@ -406,6 +421,12 @@ class Config(_Section, frozen=True):
         if self.control.url:
             arms["control"] = self.control
         return arms
+
+
+def _without_unset(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: _without_unset(item) for key, item in value.items() if item is not None}
 
 
 def load_config(path: str | os.PathLike[str]) -> Config:
@@ -498,15 +519,13 @@ def _problem(config: Config) -> str | None:
         return bad("sampling.key", sampling.key, f'sticky sampling needs a key: {_KEYS}, or "json:/user"')
     if sampling.mode == "ratio" and sampling.key:
         return bad("sampling.key", sampling.key, 'only sampling.mode = "sticky" uses a key; remove it')
-    if not 0 < limits.qps <= 1e6:
-        return bad("limits.qps", limits.qps, "use more than 0 and at most 1000000 copies a second")
-    if not 1 <= limits.burst <= 1_000_000:
-        return bad("limits.burst", limits.burst, "use 1 to 1000000")
-    problem = _caps_problem(limits)
-    if problem:
+    if problem := limits_problem(limits):
+        return f"limits.{problem}"
+    if problem := _caps_problem(limits):
         return problem
-    if not 0 < limits.shed_above < 1:
-        return bad("limits.shed_above", limits.shed_above, "use more than 0 and less than 1, a share of the ring")
+    for model, price in config.prices.items():
+        if problem := price_problem(model, price):
+            return f"prices.{model}.{problem}" if model else f"prices.{problem}"
     try:
         _core.Policy(read=config.routes.read_patterns())
     except ConfigError as error:
@@ -519,6 +538,10 @@ def _problem(config: Config) -> str | None:
             if not re.match(r"[/*]\S*\Z", pattern):
                 return bad(f"routes.{field}", pattern, 'write a path pattern, for example "/v1/*"')
     policy = config.policy
+    if policy.tool_mode not in ("strip", "none", "stub"):
+        return bad("policy.tool_mode", policy.tool_mode, 'use "strip", "none" or "stub"')
+    if policy.stream not in ("keep", "on", "off"):
+        return bad("policy.stream", policy.stream, 'use "keep", "on" or "off"')
     if not 0 <= policy.stub_rounds <= 16:
         return bad("policy.stub_rounds", policy.stub_rounds, "use 0 to 16")
     if policy.temperature is not None and not 0 <= policy.temperature <= 2:
@@ -540,6 +563,8 @@ def _problem(config: Config) -> str | None:
         return bad("store.max_age_days", store.max_age_days, "use more than 0")
     if store.max_bytes < 1 << 20:
         return bad("store.max_bytes", store.max_bytes, "use 1048576 or more")
+    if not 1 <= store.exemplars <= 10_000:
+        return bad("store.exemplars", store.exemplars, "use 1 to 10000")
     if not config.shadows:
         return 'shadows: empty; add a table [shadows.candidate] with url = "http://127.0.0.1:9001"'
     if "control" in config.shadows:
@@ -548,8 +573,7 @@ def _problem(config: Config) -> str | None:
         where = "control" if name == "control" else f"shadows.{name}"
         if not _NAME.match(name):
             return bad(where, name, "name a shadow with 1 to 64 of a-z, 0-9, '_', '.', '-'")
-        problem = _shadow_problem(shadow)
-        if problem:
+        if problem := _shadow_problem(shadow, config.prices):
             return f"{where}.{problem}"
     if not 0 <= config.gate.flip_rate < 1:
         return bad("gate.flip_rate", config.gate.flip_rate, "use a share from 0 to less than 1")
@@ -557,6 +581,19 @@ def _problem(config: Config) -> str | None:
 
 
 def _score_problem(score: ScoreConfig) -> str | None:
+    kind, _, model = score.embedder.partition(":")
+    if kind == "openai":
+        shape = ShadowConfig(url=score.embedder_url, timeout_s=score.embedder_timeout_s, ca_file=score.embedder_ca_file)
+        problem = _shadow_problem(shape)
+        if problem:
+            return f"score.embedder_{problem}"
+        if not model:
+            return "score.embedder = 'openai:': the model is missing; write for example 'openai:text-embedding-3-small'"
+        if not (math.isfinite(score.embedder_tokens_per_day) and score.embedder_tokens_per_day > 0):
+            return f"score.embedder_tokens_per_day = {score.embedder_tokens_per_day!r}: use a number of more than 0"
+    elif score.embedder_url or score.embedder_credential_env:
+        field = "embedder_url" if score.embedder_url else "embedder_credential_env"
+        return f"score.{field}: only score.embedder = 'openai:MODEL' uses it; remove it, or set the embedder"
     if not 0 < score.group_threshold <= 1:
         return f"score.group_threshold = {score.group_threshold!r}: use a cosine of more than 0 and at most 1"
     if not 1 <= score.group_capacity <= 1_000_000:
@@ -617,7 +654,7 @@ def _caps_problem(limits: LimitsConfig) -> str | None:
 
 def _judge_problem(judge: JudgeConfig, arms: Mapping[str, ShadowConfig]) -> str | None:
     shape = ShadowConfig(url=judge.url, timeout_s=judge.timeout_s, concurrency=judge.concurrency, ca_file=judge.ca_file)
-    problem = _shadow_problem(shape)
+    problem = _shadow_problem(shape, {})
     if problem:
         return f"judge.{problem}"
     if not judge.model:
@@ -648,7 +685,7 @@ def _origin(url: str) -> tuple[str, str, int]:
     return parts.scheme, (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _shadow_problem(shadow: ShadowConfig) -> str | None:
+def _shadow_problem(shadow: ShadowConfig, prices: dict[str, PriceConfig]) -> str | None:
     try:
         url = urlsplit(shadow.url)
         host, _ = url.hostname, url.port
@@ -668,6 +705,16 @@ def _shadow_problem(shadow: ShadowConfig) -> str | None:
         return f"burst = {shadow.burst!r}: use 0 (what comes in one second) to 1000000"
     if not 0 < shadow.timeout_s <= 3600:
         return f"timeout_s = {shadow.timeout_s!r}: use more than 0 and at most 3600 seconds"
+    if shadow.deadline_s is not None and not shadow.timeout_s <= shadow.deadline_s <= 86_400:
+        return f"deadline_s = {shadow.deadline_s!r}: use timeout_s = {shadow.timeout_s!r} to 86400 seconds"
+    if not 0 < shadow.min_qps < math.inf:
+        return f"min_qps = {shadow.min_qps!r}: use more than 0"
+    if problem := breaker_problem(shadow.breaker):
+        return f"breaker.{problem}"
+    if problem := retry_problem(shadow.retry):
+        return f"retry.{problem}"
+    if problem := budget_problem(shadow.budget, prices):
+        return f"budget.{problem}"
     if not 1 <= shadow.concurrency <= 4096:
         return f"concurrency = {shadow.concurrency!r}: use 1 to 4096"
     if not 1024 <= shadow.max_response_bytes <= 1 << 30:

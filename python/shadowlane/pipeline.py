@@ -1,9 +1,10 @@
 """Wires the steps together in the worker: drain, dispatch, score, store, acknowledge. Only this file knows them all.
 
 Invariants: a frame is acknowledged only after the rows of all its shadows are committed; what is not acknowledged
-when the worker ends is drained again by its successor, and rows that are stored already are not sent again. At most
-``_MAX_TRACKED`` exchanges and ``_MAX_TRACKED_BYTES`` of bodies are held at a time: when shadows are slow, the rings
-fill and the gateway drops with a count, instead of this process growing.
+when the worker ends is drained again by its successor, and rows that are stored already are not sent again. Every copy
+becomes one row a shadow, whatever raises on its way. At most ``_MAX_TRACKED`` exchanges and ``_MAX_TRACKED_BYTES`` of
+bodies are held at a time: when shadows are slow, the rings fill and the gateway drops with a count, instead of this
+process growing.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from typing import Any, Protocol
 
 import msgspec
 
-from .core import StickySampler
-from .errors import ScoreError, StoreError
-from .types import Copy, Headers, JudgeVerdict, Outcome, Pair, ShadowCounts, StubbedCall
+from .config_limits import WINDOW_COPIES
+from .dispatch import Arm
+from .limits import LaneLimits, Window
+from .routes import route_of
+from .storing import Storing
+from .types import Copy, Headers, Outcome, Pair, StubbedCall
 
-__all__ = ["Arm", "Pipeline"]
+__all__ = ["Pipeline"]
 
 log = logging.getLogger("shadowlane.worker")
 
@@ -33,28 +37,9 @@ _DRAIN_BYTES = 8 * 1024 * 1024
 _BATCH_PAIRS = 256
 _BATCH_WAIT_S = 0.1
 _POLL_MIN_S, _POLL_MAX_S = 0.002, 0.05
-_STORE_RETRY_MAX_S = 5.0
 _RATE_LIMIT_PREFIXES = (b"x-ratelimit-", b"ratelimit", b"anthropic-ratelimit-", b"x-rate-limit-")
 
 _COPY_FIELDS = tuple(field.name for field in msgspec.structs.fields(Copy))
-
-
-class _Transport(Protocol):
-    async def send(self, copy: Copy) -> Outcome: ...
-    async def close(self) -> None: ...
-
-
-class _Store(Protocol):
-    def save(self, pairs: Sequence[Pair]) -> int: ...
-    def known(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]: ...
-    def counts(self) -> dict[str, ShadowCounts]: ...
-    def prune(self, now_ns: int) -> int: ...
-    def save_verdicts(self, verdicts: Mapping[tuple[str, str], JudgeVerdict], state: str) -> int: ...
-
-
-class _Scorer(Protocol):
-    def score(self, pairs: list[Pair]) -> list[Pair]: ...
-    def save(self) -> None: ...
 
 
 class _Judge(Protocol):
@@ -70,6 +55,8 @@ class _Drainer(Protocol):
     def ack(self, ring: int, seq: int) -> None: ...
     def pending(self) -> int: ...
     def live_producers(self) -> int: ...
+    def try_acquire(self, n: int = 1) -> bool: ...
+    def available(self, after_s: float = 0.0) -> float: ...
 
 
 class _Sanitizer(Protocol):
@@ -79,63 +66,55 @@ class _Sanitizer(Protocol):
     ) -> tuple[list[tuple[bytes, bytes]], bytes, dict[str, int], str]: ...
 
 
-class Arm:
-    """One service that gets copies: its transport, its share of the mirrored traffic, its bound on concurrency."""
-
-    def __init__(
-        self, name: str, transport: _Transport, *, ratio: float, concurrency: int, salt: str | None = None
-    ) -> None:
-        self.name = name
-        self.transport = transport
-        self.slots = asyncio.Semaphore(concurrency)
-        # By shadow_id, so that a redelivered copy meets the same decision.
-        self._sampler = StickySampler(ratio, salt=name if salt is None else salt) if ratio < 1 else None
-
-    def takes(self, copy: Copy) -> bool:
-        return self._sampler is None or self._sampler.take(copy.shadow_id.encode())
-
-
 class _Tracked:
-    """A drained exchange and how many of its rows are still to be stored."""
+    """A drained exchange, the arms that may get it, and how many of its rows are still to be stored."""
 
-    __slots__ = ("copy", "open", "size")
+    __slots__ = ("arms", "copy", "open", "size")
 
-    def __init__(self, copy: Copy, arms: int) -> None:
+    def __init__(self, copy: Copy, arms: list[Arm]) -> None:
         self.copy = copy
-        self.open = arms
+        self.arms = arms
+        self.open = len(arms)
         self.size = len(copy.body) + len(copy.response_body)
 
 
 class Pipeline:
-    """Runs until ``stop`` is set; then finishes what is in flight within ``grace_s`` and gives the rest back."""
+    """Runs until ``stop`` is set; then finishes what is in flight within ``grace_s`` and gives the rest back.
+
+    ``limits`` are those of the lane, ``steer`` is called when they may have changed. ``window_s`` above 0: copies are
+    held for so long, and the cap's units go to a uniform choice of each (route, tenant), see
+    :class:`shadowlane.limits.Window`.
+    """
 
     def __init__(
         self,
         *,
         drainer: _Drainer,
         arms: Sequence[Arm],
-        scorer: _Scorer,
-        store: _Store,
+        storing: Storing,
         sanitizer: _Sanitizer,
         judge: _Judge | None = None,
+        limits: LaneLimits | None = None,
+        steer: Callable[[], None] = lambda: None,
+        window_s: float = 0.0,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._drainer = drainer
         self._arms = arms
-        self._scorer = scorer
-        self._store = store
+        self._storing = storing
         self._sanitizer = sanitizer
         self._judge = judge
+        self._limits = limits
+        self._steer = steer
+        self._window_s = window_s
+        self._window: Window[_Tracked] | None = None
+        self._window_ends = 0.0
         self._clock_ns = clock_ns
         self._tracked: dict[tuple[int, int], _Tracked] = {}
         self._tracked_bytes = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._done: asyncio.Queue[tuple[_Tracked, Pair]] = asyncio.Queue()
-        # One thread each: draining must not wait for scoring, and SQLite has one writer.
         self._drain_thread = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-drain")
-        self._store_thread = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-store")
-        self.stored = 0
-        self.store_error = ""
 
     @property
     def in_flight(self) -> int:
@@ -147,9 +126,10 @@ class Pipeline:
         writer = asyncio.create_task(self._write())
         halted = asyncio.create_task(stop.wait())
         if self._judge is not None:
-            self._judge.start(self._save_verdicts)
+            self._judge.start(self._storing.save_verdicts)
         try:
             await self._drain(stop, idle_exit_s, writer)
+            self._close_window()
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=grace_s)
             for task in list(self._tasks):
@@ -161,12 +141,16 @@ class Pipeline:
             halted.cancel()
             written, _ = await asyncio.gather(writer, halted, return_exceptions=True)
             if self._judge is not None:
-                await self._judge.close(self._save_verdicts, grace_s if not isinstance(written, Exception) else 0.0)
-            await self._keep()
+                grace_s = grace_s if not isinstance(written, Exception) else 0.0
+                await self._judge.close(self._storing.save_verdicts, grace_s)
+            await self._storing.keep()
             for arm in self._arms:
-                await arm.transport.close()
+                try:
+                    await arm.transport.close()
+                except Exception:
+                    log.exception("the transport to %s did not close", arm.name)
             self._drain_thread.shutdown()
-            self._store_thread.shutdown()
+            self._storing.close()
         if isinstance(written, Exception):
             raise written
 
@@ -181,6 +165,8 @@ class Pipeline:
         idle_since: float | None = None
         while not stop.is_set() and not writer.done():
             rows: list[tuple[Any, ...]] = []
+            if self._window is not None and loop.time() >= self._window_ends:
+                self._close_window()
             if len(self._tracked) < _MAX_TRACKED and self._tracked_bytes < _MAX_TRACKED_BYTES:
                 rows = await loop.run_in_executor(self._drain_thread, self._drainer.drain, _DRAIN_FRAMES, _DRAIN_BYTES)
             if rows:
@@ -200,40 +186,87 @@ class Pipeline:
             pause = min(2 * pause, _POLL_MAX_S)
 
     async def _dispatch(self, copies: list[Copy]) -> None:
-        loop = asyncio.get_running_loop()
+        if self._limits is not None:
+            for copy in copies:
+                at = (copy.started_ns + copy.ttfb_ns) / 1e9
+                self._limits.observe_prod(copy.response_headers, at, route_of(copy.method, copy.target))
+            self._steer()
         keys = [(copy.shadow_id, arm.name) for copy in copies for arm in self._arms]
-        known = await loop.run_in_executor(self._store_thread, self._known, keys)
+        known = await self._storing.known(keys)
         for copy in copies:
             arms = [arm for arm in self._arms if (copy.shadow_id, arm.name) not in known]
             if not arms:
                 self._drainer.ack(copy.ring, copy.seq)
                 continue
-            tracked = _Tracked(copy, len(arms))
+            tracked = _Tracked(copy, arms)
             self._tracked[copy.ring, copy.seq] = tracked
             self._tracked_bytes += tracked.size
+            if copy.blocked:
+                self._refuse(tracked, copy.blocked)
+                continue
+            tracked.arms = [arm for arm in arms if arm.takes(copy)]
             for arm in arms:
-                if copy.blocked or not arm.takes(copy):
-                    reason = copy.blocked or "sampled_out"
-                    pair = Pair(copy=copy, outcome=Outcome(shadow=arm.name, reason=reason, started_ns=self._clock_ns()))
-                    self._done.put_nowait((tracked, pair))
-                    continue
-                task = asyncio.create_task(self._send(tracked, arm))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                if arm not in tracked.arms:
+                    self._done.put_nowait((tracked, Pair(copy=copy, outcome=arm.refused("sampled_out"))))
+            if not tracked.arms:
+                continue
+            if self._window_s:
+                self._hold(tracked)
+            else:
+                self._start(tracked)
 
-    def _known(self, keys: list[tuple[str, str]]) -> set[tuple[str, str]]:
-        try:
-            return self._store.known(keys)
-        except StoreError as error:
-            # A second send is harmless, since copies are reads; a second row cannot be, since the key is unique.
-            log.warning("cannot look up stored pairs: %s", error)
-            return set()
+    def _refuse(self, tracked: _Tracked, reason: str) -> None:
+        for arm in tracked.arms:
+            self._done.put_nowait((tracked, Pair(copy=tracked.copy, outcome=arm.refused(reason))))
+
+    def _hold(self, tracked: _Tracked) -> None:
+        """Put a copy into the window; those that it cannot choose any more are refused at once."""
+        if self._window is None:
+            self._window = Window(min(int(self._drainer.available(self._window_s)), WINDOW_COPIES))
+            self._window_ends = asyncio.get_running_loop().time() + self._window_s
+        copy = tracked.copy
+        for refused in self._window.offer((route_of(copy.method, copy.target), copy.tenant), tracked):
+            self._refuse(refused, "reservoir")
+
+    def _close_window(self) -> None:
+        """Take as many units of the cap as there are for what is held, and send that many."""
+        if self._window is None:
+            return
+        units, held = 0, self._window.held
+        while units < held and self._drainer.try_acquire():
+            units += 1
+        chosen, refused = self._window.close(units)
+        self._window = None
+        for tracked in refused:
+            self._refuse(tracked, "reservoir")
+        for tracked in chosen:
+            self._start(tracked)
+
+    def _start(self, tracked: _Tracked) -> None:
+        if self._limits is not None and (reason := self._limits.refusal()):
+            self._refuse(tracked, reason)
+            return
+        for arm in tracked.arms:
+            task = asyncio.create_task(self._send(tracked, arm))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _send(self, tracked: _Tracked, arm: Arm) -> None:
-        async with arm.slots:
-            outcome = await arm.transport.send(tracked.copy)
-        headers, body, findings, note = await asyncio.to_thread(
-            self._sanitizer.response, outcome.headers, outcome.body, outcome.reason == "response_too_large"
+        outcome = await arm.deliver(tracked.copy)
+        self._steer()
+        try:
+            pair = await asyncio.to_thread(self._pair, tracked.copy, outcome)
+        except Exception as error:
+            # What could not be sanitized is not kept, in the log neither.
+            log.error("an answer of %s could not be sanitized: %s", arm.name, type(error).__name__)
+            detail = f"the answer could not be sanitized and is left out: {type(error).__name__}"
+            bare = msgspec.structs.replace(outcome, reason="transport_error", detail=detail, headers=(), body=b"")
+            pair = Pair(copy=tracked.copy, outcome=bare)
+        self._done.put_nowait((tracked, pair))
+
+    def _pair(self, copy: Copy, outcome: Outcome) -> Pair:
+        headers, body, findings, note = self._sanitizer.response(
+            outcome.headers, outcome.body, outcome.reason == "response_too_large"
         )
         outcome = msgspec.structs.replace(
             outcome,
@@ -242,27 +275,28 @@ class Pipeline:
             detail=outcome.detail or note,
             calls=tuple(_clean_call(self._sanitizer, call) for call in outcome.calls),
         )
-        copy = tracked.copy
         if findings:
             merged = dict(copy.findings)
             for kind, count in findings.items():
                 merged[kind] = merged.get(kind, 0) + count
             copy = msgspec.structs.replace(copy, findings=merged)
-        self._done.put_nowait((tracked, Pair(copy=copy, outcome=outcome, rate_limit=_rate_limit(outcome.headers))))
+        return Pair(copy=copy, outcome=outcome, rate_limit=_rate_limit(outcome.headers))
 
     async def _write(self) -> None:
-        """Score and store in batches, then acknowledge. A store that fails is tried again; nothing is given up."""
+        """Score and store in batches, then acknowledge."""
         loop = asyncio.get_running_loop()
         while True:
             batch = [await self._done.get()]
             deadline = loop.time() + _BATCH_WAIT_S
             while len(batch) < _BATCH_PAIRS:
+                if not self._done.empty():
+                    batch.append(self._done.get_nowait())
+                    continue
                 try:
-                    batch.append(await asyncio.wait_for(self._done.get(), deadline - loop.time()))
+                    batch.append(await asyncio.wait_for(self._done.get(), max(deadline - loop.time(), 0.0)))
                 except asyncio.TimeoutError:
                     break
-            pairs = await loop.run_in_executor(self._store_thread, self._score, [pair for _, pair in batch])
-            await self._save(pairs)
+            pairs = await self._storing.write([pair for _, pair in batch])
             if self._judge is not None:
                 self._judge.offer(pairs)
             for tracked, _ in batch:
@@ -273,54 +307,6 @@ class Pipeline:
                     del self._tracked[key]
                     self._tracked_bytes -= tracked.size
                 self._done.task_done()
-
-    def _score(self, pairs: list[Pair]) -> list[Pair]:
-        try:
-            return self._scorer.score(pairs)
-        except Exception as error:
-            log.exception("scoring failed; the pairs are stored without scores")
-            note = f"scoring failed: {type(error).__name__}"
-            return [
-                msgspec.structs.replace(pair, scores=msgspec.structs.replace(pair.scores, note=note)) for pair in pairs
-            ]
-
-    async def _save(self, pairs: list[Pair]) -> None:
-        loop = asyncio.get_running_loop()
-        wait_s = 0.1
-        while True:
-            try:
-                self.stored += await loop.run_in_executor(self._store_thread, self._store.save, pairs)
-            except StoreError as error:
-                if str(error) != self.store_error:
-                    log.error("cannot store, will try again: %s", error)
-                self.store_error = str(error)
-                await asyncio.sleep(wait_s)
-                wait_s = min(2 * wait_s, _STORE_RETRY_MAX_S)
-            else:
-                if self.store_error:
-                    log.warning("storing works again")
-                self.store_error = ""
-                return
-
-    async def _save_verdicts(self, verdicts: Mapping[tuple[str, str], JudgeVerdict], state: str) -> int:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._store_thread, self._store.save_verdicts, verdicts, state)
-
-    async def prune(self) -> None:
-        """Retention: delete what is older or larger than the configuration allows."""
-        loop = asyncio.get_running_loop()
-        try:
-            await loop.run_in_executor(self._store_thread, self._store.prune, self._clock_ns())
-        except StoreError as error:
-            log.warning("retention: %s", error)
-        await self._keep()
-
-    async def _keep(self) -> None:
-        """What the scorer's successor goes on with. Losing it costs readings of repeated questions, never a pair."""
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._store_thread, self._scorer.save)
-        except ScoreError as error:
-            log.warning("%s", error)
 
 
 def _clean_call(sanitizer: _Sanitizer, call: StubbedCall) -> StubbedCall:

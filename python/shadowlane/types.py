@@ -110,6 +110,9 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     ring: int = 0
     """The ring it came from, and its place there: what is acknowledged."""
     seq: int = 0
+    tenant: str = ""
+    """Whose request it is: a hash that means nothing outside this lane's life; empty without ``limits.tenant_key``.
+    Not stored."""
 
 
 class StubbedCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,6 +144,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     ttfb_ns: int = 0
     """Time from the first round's start to the head of the last answer."""
     duration_ns: int = 0
+    tokens: int = 0
+    """What the answer cost, when the shadow has a budget: by its usage fields and ``[prices]``."""
+    money: float = 0.0
     """Time from the first round's start to the end of the last answer: what the shadow took for the answer scored."""
     rounds: int = 1
     """How many requests were sent for it: more than one when tool calls were stubbed."""

@@ -13,30 +13,40 @@ import logging
 import math
 import os
 import signal
+import time
 from pathlib import Path
 
+import msgspec
 import uvloop
 
 from . import _core
-from .config import Config, JudgeConfig, ShadowConfig
+from .config import Config, JudgeConfig, ScoreConfig, ShadowConfig
+from .core import RateLimiter
 from .detect import DetectingDrainer, DetectingSanitizer, Hook, load_detector
+from .dispatch import Arm
 from .errors import ShadowlaneError
 from .lane import lane_directory
-from .limits import Breaker, Budget, BudgetLimits, Price
-from .pipeline import Arm, Pipeline
+from .limits import Breaker, Budget, BudgetLimits, LaneLimits, Price, ProdQuota, Retry, ShadowLimits
+from .pipeline import Pipeline
 from .policy import lane_policy, stub_rounds
-from .score import Scorer, extract_answer
+from .score import Scorer, extract_answer, load_embedder
+from .score.embed import Embedder
 from .score.judge import Judge
-from .store import open_store
+from .score.remote import RemoteEmbedder
+from .steering import Steering
+from .store import SqliteStore, open_store
+from .storing import Storing
 from .transport import HttpTransport, open_transport
+from .types import Outcome
 
-__all__ = ["run_worker"]
+__all__ = ["open_embedder", "run_worker"]
 
 log = logging.getLogger("shadowlane.worker")
 
 _BEAT_EVERY_S = 0.5
 _PRUNE_EVERY_S = 60.0
 _ERROR_FILE = "worker.error"
+_EMBEDDER_RESPONSE_BYTES = 16 * 1024 * 1024
 
 
 def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
@@ -54,6 +64,7 @@ def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
         rules=config.sanitize.rules_dict(),
         ignore=config.sanitize.hash_ignore,
         policy=lane_policy(config),
+        tenant_key=config.limits.tenant_key or None,
     )
     error_file = directory / _ERROR_FILE
     try:
@@ -104,6 +115,31 @@ def _groups_folder(config: Config, directory: Path) -> Path:
     return directory / "groups"
 
 
+def open_embedder(config: ScoreConfig) -> Embedder:
+    """The embedder that ``[score]`` names, with its transport and bounds where it is a service.
+
+    Raises what :func:`shadowlane.score.load_embedder` raises, and :class:`~shadowlane.errors.ScoreError` when the
+    service does not answer.
+    """
+    kind, _, model = config.embedder.partition(":")
+    if kind != "openai":
+        return load_embedder(config.embedder)
+    place = ShadowConfig(
+        url=config.embedder_url,
+        credential_env=config.embedder_credential_env,
+        timeout_s=config.embedder_timeout_s,
+        concurrency=1,
+        max_response_bytes=_EMBEDDER_RESPONSE_BYTES,
+        ca_file=config.embedder_ca_file,
+    )
+    return RemoteEmbedder(
+        model,
+        transport=open_transport("embedder", place, place.credential()),
+        budget=Budget(BudgetLimits(tokens_per_day=config.embedder_tokens_per_day)),
+        breaker=Breaker(),
+    )
+
+
 def _open_judge(config: JudgeConfig, sanitizer: _core.Sanitizer, saved: str) -> Judge:
     place = ShadowConfig(
         url=config.url,
@@ -132,53 +168,111 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     drainer.beat()
-    arms = [
-        Arm(
-            name,
-            _transport(config, name, arm),
-            ratio=arm.ratio,
-            concurrency=arm.concurrency,
-            salt=arm.salt(name),
-        )
-        for name, arm in config.arms().items()
-    ]
+    embedder = await asyncio.to_thread(open_embedder, config.score)
     store = open_store(config.store)
     try:
         store.set_epoch(drainer.lane_id(), dict.fromkeys(config.arms(), drainer.acked()))
+        shadows = {name: _shadow_limits(config, name, arm, store) for name, arm in config.arms().items()}
+        arms = {name: _arm(config, name, arm, shadows[name], drainer) for name, arm in config.arms().items()}
+        limits = LaneLimits(
+            {name: (shadows[name], arm.ratio) for name, arm in config.arms().items()},
+            qps=config.limits.qps,
+            prod=ProdQuota(config.limits.prod_quota_floor) if config.limits.prod_quota_floor else None,
+        )
+        steering = Steering(limits, drainer, directory, qps=config.limits.qps, arms=arms)
+        steering.resume()
+        scorer = Scorer(config.score, embedder=embedder, groups_folder=_groups_folder(config, directory))
+        storing = Storing(store, scorer)
         sanitizer = _core.Sanitizer(config.sanitize.rules_dict(), str(directory))
         hook = Hook(load_detector(config.sanitize.detector), sanitizer) if config.sanitize.detector else None
         pipeline = Pipeline(
             drainer=DetectingDrainer(drainer, hook) if hook else drainer,
-            arms=arms,
-            scorer=Scorer(config.score, groups_folder=_groups_folder(config, directory)),
-            store=store,
+            arms=list(arms.values()),
+            storing=storing,
             sanitizer=DetectingSanitizer(sanitizer, hook) if hook else sanitizer,
             judge=_open_judge(config.judge, sanitizer, store.judge_state()) if config.judge.url else None,
+            limits=limits,
+            steer=steering.steer,
+            window_s=config.limits.window_s if config.limits.cap_mode == "reservoir" else 0.0,
         )
         log.info("worker %d: lane %s, shadows %s", os.getpid(), config.lane.name, ", ".join(config.arms()))
-        keepers = [asyncio.create_task(_beat(drainer)), asyncio.create_task(_prune(pipeline))]
+        keepers = [asyncio.create_task(_beat(drainer, steering)), asyncio.create_task(_prune(storing))]
         try:
             await pipeline.run(stop, idle_exit_s=idle_exit_s)
         finally:
             for task in keepers:
                 task.cancel()
             await asyncio.gather(*keepers, return_exceptions=True)
-        log.info("worker %d: done, %d pairs stored", os.getpid(), pipeline.stored)
+            steering.tick()
+        log.info("worker %d: done, %d pairs stored", os.getpid(), storing.stored)
     finally:
         store.close()
+        if isinstance(embedder, RemoteEmbedder):
+            await asyncio.to_thread(embedder.close)
 
 
 def _transport(config: Config, name: str, shadow: ShadowConfig) -> HttpTransport:
     return open_transport(name, shadow, shadow.credential(), read=extract_answer, stub_rounds=stub_rounds(config))
 
 
-async def _beat(drainer: _core.Drainer) -> None:
+def _arm(config: Config, name: str, shadow: ShadowConfig, limits: ShadowLimits, drainer: _core.Drainer) -> Arm:
+    retry = shadow.retry
+    return Arm(
+        name,
+        _transport(config, name, shadow),
+        ratio=shadow.ratio,
+        salt=shadow.salt(name),
+        concurrency=shadow.concurrency,
+        deadline_s=shadow.deadline(),
+        timeout_s=shadow.timeout_s,
+        limits=limits,
+        retry=Retry(retry.attempts, base_s=retry.base_s, max_s=retry.max_s),
+        cap=drainer.try_acquire,
+        meter=_usage,
+    )
+
+
+def _shadow_limits(config: Config, name: str, shadow: ShadowConfig, store: SqliteStore) -> ShadowLimits:
+    breaker, budget = shadow.breaker, None
+    if shadow.budget.limited:
+        limited = {field: value for field, value in msgspec.structs.asdict(shadow.budget).items() if value}
+        budget = Budget(BudgetLimits(**limited), config.prices)
+        budget.load(store.spent(name))
+    share = config.limits.qps * shadow.ratio
+    return ShadowLimits(
+        qps=min(share, shadow.qps) if shadow.qps else share,
+        min_qps=shadow.min_qps,
+        cap=RateLimiter(shadow.qps, shadow.burst or max(1, math.ceil(shadow.qps))) if shadow.qps else None,
+        breaker=Breaker(
+            window=breaker.window,
+            minimum=breaker.minimum,
+            ratio=breaker.ratio,
+            open_s=breaker.open_s,
+            max_open_s=breaker.max_open_s,
+            closes_after=breaker.closes_after,
+        )
+        if breaker.enabled
+        else None,
+        budget=budget,
+    )
+
+
+def _usage(outcome: Outcome) -> tuple[str, dict[str, int]]:
+    """The model and the usage that an answer names; over all rounds when tool calls were stubbed."""
+    headers = outcome.headers
+    content_type = next((value.decode("latin-1") for name, value in headers if name.lower() == b"content-type"), "")
+    answer = extract_answer(content_type, outcome.body)
+    return answer.model, outcome.usage or answer.usage
+
+
+async def _beat(drainer: _core.Drainer, steering: Steering) -> None:
     while True:
         drainer.beat()
+        steering.tick()
         await asyncio.sleep(_BEAT_EVERY_S)
 
 
-async def _prune(pipeline: Pipeline) -> None:
+async def _prune(storing: Storing) -> None:
     while True:
         await asyncio.sleep(_PRUNE_EVERY_S)
-        await pipeline.prune()
+        await storing.prune(time.time_ns())

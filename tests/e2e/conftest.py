@@ -88,10 +88,12 @@ class World:
         self.processes: list[Process] = []
 
     def shadow(self, mode: str = "ok", log: Path | None = None, **options: str) -> str:
-        """Start a shadow; its URL."""
+        """Start a shadow; its URL. ``options`` go to its command line."""
         arguments = [sys.executable, "-m", "tests.support.faulty", "--mode", mode]
         if log is not None:
             arguments += ["--log", str(log)]
+        for name, value in options.items():
+            arguments += [f"--{name}", value]
         process = Process(arguments, self.folder / f"shadow-{mode}.log")
         self.processes.append(process)
         port = process.first_line().split()[-1]

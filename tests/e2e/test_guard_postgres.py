@@ -132,9 +132,11 @@ class Database:
 
     def reset(self) -> None:
         run = self.admin.execute
+        for (prepared,) in run("SELECT gid FROM pg_prepared_xacts").fetchall():
+            run(sql.SQL("ROLLBACK PREPARED {}").format(prepared))  # else it holds its locks for ever
         for table in ("made_by_into", "made", "item"):
             run(sql.SQL("DROP TABLE IF EXISTS {} CASCADE").format(sql.Identifier(table)))
-        run("DROP VIEW IF EXISTS seen")
+        run("DROP VIEW IF EXISTS seen, writing, counting, telling")
         run("DROP ROLE IF EXISTS made_role")
         run("ALTER SYSTEM RESET ALL")
         run("SELECT lo_unlink(oid) FROM pg_largeobject_metadata")
@@ -390,6 +392,24 @@ def _vouch(text: str) -> bool:
     return True
 
 
+def test_what_a_view_hides(database: Database) -> None:
+    """Text does not show what a view calls. READ ONLY stops its writes; what READ ONLY lets through, passes."""
+    database.admin.execute("CREATE VIEW writing AS SELECT write_item('view') AS id")
+    database.admin.execute("CREATE VIEW counting AS SELECT nextval('counter') AS id")
+    database.admin.execute("CREATE VIEW telling AS SELECT pg_notify('channel', 'x')::text")
+    before = database.marks()
+    with ShadowConnection.connect(database.dsn) as connection, shadow_context(SHADOW):
+        for view in ("writing", "counting"):
+            with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+                connection.execute(f"SELECT * FROM {view}")
+            connection.rollback()
+        assert database.marks() == before
+        connection.execute("SELECT * FROM telling")
+        connection.commit()
+        database.admin.execute("SELECT 1")
+    assert database.heard == 1
+
+
 @pytest.mark.parametrize("autocommit", [False, True])
 def test_the_server_is_the_second_fence(database: Database, autocommit: bool) -> None:
     """Vouched statements reach the server: its READ ONLY holds, and cannot be undone, whatever the user said."""
@@ -477,6 +497,8 @@ def test_a_unit_of_work_with_changes_is_refused(database: Database) -> None:
                 session.execute(statement)
         with Session(engine) as session, pytest.raises(ShadowWriteError):
             session.bulk_save_objects([Item(name="bulk")])
+        with Session(engine.execution_options(logging_token="x")) as session, pytest.raises(ShadowWriteError):
+            session.execute(sa.text("DELETE FROM item"))
         with Session(engine) as session, session.begin_nested():
             assert len(session.scalars(sa.select(Item).where(Item.name.like("item 1%"))).all()) == 11
             session.scalars(sa.select(Item)).first().name = session.scalars(sa.select(Item)).first().name  # type: ignore[union-attr]
@@ -609,14 +631,82 @@ def test_async_cursors_of_every_kind(database: Database) -> None:
     assert database.marks() == before
 
 
-def test_two_phase_transactions_are_read_only(database: Database) -> None:
+def test_two_phase_transactions_are_refused(database: Database) -> None:
+    """A prepared transaction stays on the server; and a shadow could commit one that somebody else prepared."""
+    with contextlib.closing(psycopg.connect(database.dsn)) as other:
+        other.tpc_begin("theirs")
+        other.execute("INSERT INTO item (name) VALUES ('theirs')")
+        other.tpc_prepare()
+    before = database.marks()
     engine = sa.create_engine(f"postgresql+psycopg2://postgres@127.0.0.1:{database.port}/postgres")
     fence(engine, vouched=_vouch)
-    before = database.marks()
     with shadow_context(SHADOW), engine.connect() as connection:
-        connection.begin_twophase()
-        with pytest.raises(sa.exc.InternalError, match="read-only"):
+        for attempt in (
+            lambda: connection.begin_twophase(),
+            lambda: connection.commit_prepared("theirs", recover=True),
+            lambda: connection.rollback_prepared("theirs", recover=True),
+        ):
+            with pytest.raises(ShadowWriteError, match="two-phase"):
+                attempt()
+            connection.rollback()
+    with ShadowConnection.connect(database.dsn) as direct, shadow_context(SHADOW):
+        for attempt in (
+            lambda: direct.tpc_begin("mine"),
+            lambda: direct.tpc_commit("theirs"),
+            lambda: direct.tpc_rollback("theirs"),
+        ):
+            with pytest.raises(ShadowWriteError, match="two-phase"):
+                attempt()
+
+    async def work() -> None:
+        async with await AsyncShadowConnection.connect(database.dsn) as connection:
+            with shadow_context(SHADOW):
+                for call in (connection.tpc_begin, connection.tpc_commit, connection.tpc_rollback):
+                    with pytest.raises(ShadowWriteError, match="two-phase"):
+                        await call("theirs")
+                with pytest.raises(ShadowWriteError, match="two-phase"):
+                    await connection.tpc_prepare()
+
+    asyncio.run(work())
+    assert database.marks() == before
+    with contextlib.closing(ShadowConnection.connect(database.dsn)) as direct:
+        direct.tpc_rollback("theirs")
+        direct.tpc_begin("mine")
+        direct.execute("INSERT INTO item (name) VALUES ('mine')")
+        direct.tpc_prepare()
+        direct.tpc_commit()
+    after = database.marks()
+    assert after != before
+    with engine.connect() as connection:
+        for end in ("commit", "rollback"):
+            transaction = connection.begin_twophase()
             connection.execute(sa.text("INSERT INTO item (name) VALUES ('two phases')"))
+            transaction.prepare()
+            getattr(transaction, end)()
+    assert database.admin.execute("SELECT count(*) FROM item WHERE name = 'two phases'").fetchone() == (1,)
+    engine.dispose()
+
+
+def test_sequences_and_ddl_of_sqlalchemy_are_refused(database: Database) -> None:
+    engine = sa.create_engine(f"postgresql+psycopg://postgres@127.0.0.1:{database.port}/postgres")
+    fence(engine)
+    before = database.marks()
+    sequence = sa.Sequence("counter")
+    table = sa.Table("made", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True))
+    numbered = sa.Table("item", sa.MetaData(), sa.Column("id", sa.Integer, sequence, primary_key=True))
+    with shadow_context(SHADOW), engine.connect() as connection:
+        for attempt in (
+            lambda: connection.scalar(sequence),
+            lambda: connection.execute(sa.select(sequence.next_value())),
+            lambda: connection.execute(sa.insert(numbered)),
+            lambda: connection.execute(sa.insert(numbered), [{"id": 100}, {"id": 101}]),
+            lambda: table.create(connection),
+            lambda: connection.execute(sa.schema.CreateSequence(sa.Sequence("other"))),
+        ):
+            with pytest.raises(ShadowWriteError):
+                attempt()
+        assert "item" in sa.inspect(connection).get_table_names()
+        assert {column["name"] for column in sa.inspect(connection).get_columns("item")} == {"id", "name"}
     assert database.marks() == before
     engine.dispose()
 

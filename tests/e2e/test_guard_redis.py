@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import redis
 import redis.asyncio
+from redis.cache import CacheConfig
 
 from shadowlane.errors import ConfigError
 from shadowlane.guard import Shadow, ShadowWriteError, shadow_context
@@ -428,6 +429,20 @@ def _name(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
+def test_a_client_side_cache_is_fenced_too(store: Store) -> None:
+    version = tuple(int(part) for part in store.admin.info("server")["redis_version"].split(".")[:2])
+    if version < (7, 4):
+        pytest.skip(f"redis-py caches on the client's side from Redis 7.4 on; this is {version[0]}.{version[1]}")
+    client = store.client(cache_config=CacheConfig())
+    with shadow_context(SHADOW):
+        assert client.get("text") == client.get("text") == b"hello"
+        with pytest.raises(ShadowWriteError):
+            client.set("text", "x")
+    assert client.set("text", "prod")
+    assert client.get("text") == b"prod"
+    client.close()
+
+
 def test_clients_that_cannot_be_fenced_are_named(store: Store) -> None:
     client = store.client()
     with pytest.raises(ConfigError, match="fenced already"):
@@ -438,5 +453,10 @@ def test_clients_that_cannot_be_fenced_are_named(store: Store) -> None:
         pytest.raises(ConfigError, match="single_connection_client"),
     ):
         fence(single)
+    with (
+        redis.Redis(port=store.port, protocol=3, cache_config=CacheConfig()) as caching,
+        pytest.raises(ConfigError, match="client-side cache"),
+    ):
+        fence(caching, confine=True)
     with pytest.raises(ConfigError, match="no fence for"):
         fence(object())  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import email.utils
 import functools
 import json
 import signal
@@ -17,6 +18,7 @@ import ssl
 import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -87,12 +89,15 @@ class FaultyServer:
     tls: ssl.SSLContext | None = None
     log: TextIO | None = None
     port: int = 0
+    switch: Path | None = None
+    """A file that turns mode ``crowded`` on while it exists."""
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     open_connections: int = 0
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _server: asyncio.Server | None = None
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    _tried: set[str] = field(default_factory=set)
 
     @property
     def url(self) -> str:
@@ -201,6 +206,26 @@ class FaultyServer:
         writer.write(_response("429 Too Many Requests", b'{"error": {"message": "slow down"}}', "retry-after: 7"))
         return True
 
+    async def _status_503(self, _: Request, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        date = email.utils.format_datetime(datetime.now(timezone.utc) + timedelta(seconds=60), usegmt=True)
+        writer.write(_response("503 Service Unavailable", b"{}", f"retry-after: {date}"))
+        return True
+
+    async def _crowded(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Refuses without saying for how long, as long as its file ``crowded`` is there."""
+        if self.switch is None or self.switch.exists():
+            writer.write(_response("429 Too Many Requests", b"{}"))
+            return True
+        return await self._ok(request, reader, writer)
+
+    async def _flaky(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Breaks every copy's first try."""
+        tag = request.header("x-shadow-id") or ""
+        if tag not in self._tried:
+            self._tried.add(tag)
+            return False
+        return await self._ok(request, reader, writer)
+
     async def _garbage(self, _: Request, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         writer.write(b"\x00\xffgarbage-that-is-not-http \x01\x02\r\n\r\n" + bytes(range(256)))
         return False
@@ -245,6 +270,9 @@ MODES: dict[str, Callable[..., Awaitable[bool]]] = {
     "hang": FaultyServer._hang,
     "status_500": FaultyServer._status_500,
     "status_429": FaultyServer._status_429,
+    "status_503": FaultyServer._status_503,
+    "crowded": FaultyServer._crowded,
+    "flaky": FaultyServer._flaky,
     "garbage": FaultyServer._garbage,
     "close_mid_body": FaultyServer._close_mid_body,
     "close_at_once": FaultyServer._close_at_once,
@@ -257,11 +285,11 @@ MODES: dict[str, Callable[..., Awaitable[bool]]] = {
 }
 
 
-async def _serve(mode: str, port: int, log: TextIO | None) -> None:
+async def _serve(server: FaultyServer) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with FaultyServer(mode, port=port, log=log) as server:
+    async with server:
         print(server.port, flush=True)
         await stop.wait()
 
@@ -271,10 +299,15 @@ def main() -> None:
     parser.add_argument("--mode", choices=sorted(MODES), default="ok")
     parser.add_argument("--port", type=int, default=0, help="default: any free one; it is printed")
     parser.add_argument("--log", type=Path, help="append every request to this file, as JSON lines")
+    parser.add_argument("--header", action="append", default=[], help="a further header line of good answers")
+    parser.add_argument("--switch", type=Path, help="the file that turns mode crowded on")
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(options.log.open("a", encoding="utf-8")) if options.log else None
-        asyncio.run(_serve(options.mode, options.port, log))
+        server = FaultyServer(
+            options.mode, port=options.port, log=log, headers=tuple(options.header), switch=options.switch
+        )
+        asyncio.run(_serve(server))
 
 
 if __name__ == "__main__":

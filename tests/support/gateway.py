@@ -11,6 +11,13 @@ import json
 import os
 from typing import Any
 
+LOW = (
+    (b"anthropic-ratelimit-requests-limit", b"100"),
+    (b"anthropic-ratelimit-requests-remaining", b"19"),
+    (b"anthropic-ratelimit-requests-reset", b"2099-01-01T00:00:00Z"),
+)
+"""What a provider says that has less than a fifth of its quota left."""
+
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
@@ -42,7 +49,11 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         {
             "type": "http.response.start",
             "status": 404 if path == "/missing" else 200,
-            "headers": [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())],
+            "headers": [
+                (b"content-type", b"application/json"),
+                (b"content-length", str(len(answer)).encode()),
+                *(LOW if path == "/low" else ()),
+            ],
         }
     )
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer})

@@ -24,10 +24,12 @@ class Seen(NamedTuple):
 
 
 class Recorder:
-    """``/redirect/CODE/TARGET`` answers with a redirect; everything else with its method and target."""
+    """``/redirect/CODE/TARGET`` answers with a redirect, so do the targets in ``redirects``, with 307; everything else
+    answers with its method and target."""
 
     def __init__(self) -> None:
         self.seen: list[Seen] = []
+        self.redirects: dict[str, str] = {}
         recorder = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -37,7 +39,10 @@ class Recorder:
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 recorder.seen.append(Seen(self.command, self.path, self.headers.items(), body))
                 answer = f"{self.command} {self.path}".encode()
-                if self.path.startswith("/redirect/"):
+                if self.path in recorder.redirects:
+                    self.send_response(307)
+                    self.send_header("location", recorder.redirects[self.path])
+                elif self.path.startswith("/redirect/"):
                     _, _, code, target = self.path.split("/", 3)
                     self.send_response(int(code))
                     self.send_header("location", "/" + target)

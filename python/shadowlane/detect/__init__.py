@@ -126,6 +126,8 @@ class DetectingDrainer:
         self.ack = drainer.ack
         self.pending = drainer.pending
         self.live_producers = drainer.live_producers
+        self.try_acquire = drainer.try_acquire
+        self.available = drainer.available
 
     def drain(self, max_frames: int, max_bytes: int) -> list[tuple[Any, ...]]:
         """As ``Drainer.drain``; takes as long as the detector does."""

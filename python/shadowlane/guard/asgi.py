@@ -25,9 +25,9 @@ class ShadowGuard:
 
     :param keys: signing keys shared with the lane (``shadows.NAME.sign_key_env``), 16 bytes or more each. With keys, a
         request with a tag that is not signed by one of them is answered 403 (``require_signature=False``: it is
-        taken for a copy).
+        taken for a copy). A proxy on the way that rewrites path or query breaks the signature.
     :param expect: ``"shadow-only"``: a request without the tag is answered 403, so that a tag that was stripped on the
-        way cannot turn a copy into a request of prod's.
+        way cannot turn a copy into a request of prod's. Health checks too: let them ask another port.
     :param max_age_s: how far a signature's time may lie from this host's, in seconds.
 
     HTTP and websocket scopes are marked; others pass through. Raises :class:`~shadowlane.errors.ConfigError` at start.

@@ -56,13 +56,17 @@ class TagReader:
         """The copy that the request is, ``None`` for a request of prod's. Raises :class:`Refused`."""
         tags: list[str] = []
         carried: list[str] = []
+        parts = False
         for name, value in headers:
             lower = name.lower()
             if lower == b"x-shadow":
                 tags.append(value.decode("latin-1").strip(" \t").lower())
+            elif lower in (b"x-shadow-id", b"x-shadow-req-hash"):
+                parts = True
             elif lower == b"baggage":
                 carried.append(value.decode("latin-1"))
-        tagged = any(tag not in _OFF for tag in tags)
+        # A copy whose x-shadow was lost on the way is a copy all the same.
+        tagged = any(tag not in _OFF for tag in tags) or (parts and not tags)
         if not tagged and not has_tag(carried):
             if self._expect == "shadow-only":
                 raise Refused("this service answers shadow copies only, and the request has no shadow tag")

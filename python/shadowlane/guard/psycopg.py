@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from ..errors import MissingExtraError
-from .context import ShadowWriteError, is_shadow
+from .context import ShadowWriteError, is_shadow, refuse
 from .statements import READ_ONLY, Vouched, check_statement
 
 try:
@@ -35,6 +35,9 @@ __all__ = [
     "ShadowCursor",
     "ShadowServerCursor",
 ]
+
+
+_TWO_PHASE = "a two-phase transaction"
 
 
 def _judge(cursor: Any, query: Any, parameters: bool) -> None:
@@ -183,6 +186,29 @@ class ShadowConnection(psycopg.Connection[Any]):
         self.cursor_factory = ShadowCursor
         self.server_cursor_factory = ShadowServerCursor
 
+    # Two-phase transactions stay on the server, and their commands pass by the cursors.
+
+    def tpc_begin(self, xid: Any) -> None:
+        """As in psycopg; refused in a shadow."""
+        refuse(_TWO_PHASE)
+        super().tpc_begin(xid)
+
+    def tpc_prepare(self) -> None:
+        """As in psycopg; refused in a shadow."""
+        refuse(_TWO_PHASE)
+        super().tpc_prepare()
+
+    def tpc_commit(self, xid: Any = None) -> None:
+        """As in psycopg; refused in a shadow."""
+        refuse(_TWO_PHASE)
+        super().tpc_commit(xid)
+
+    def tpc_rollback(self, xid: Any = None) -> None:
+        """As in psycopg; in a shadow refused for a transaction that somebody else prepared."""
+        if xid is not None:
+            refuse(_TWO_PHASE)
+        super().tpc_rollback(xid)
+
 
 class AsyncShadowConnection(psycopg.AsyncConnection[Any]):
     """A ``psycopg.AsyncConnection`` whose cursors are fenced in a shadow."""
@@ -194,3 +220,24 @@ class AsyncShadowConnection(psycopg.AsyncConnection[Any]):
         super().__init__(*args, **kwargs)
         self.cursor_factory = AsyncShadowCursor
         self.server_cursor_factory = AsyncShadowServerCursor
+
+    async def tpc_begin(self, xid: Any) -> None:
+        """As in psycopg; refused in a shadow."""
+        refuse(_TWO_PHASE)
+        await super().tpc_begin(xid)
+
+    async def tpc_prepare(self) -> None:
+        """As in psycopg; refused in a shadow."""
+        refuse(_TWO_PHASE)
+        await super().tpc_prepare()
+
+    async def tpc_commit(self, xid: Any = None) -> None:
+        """As in psycopg; refused in a shadow."""
+        refuse(_TWO_PHASE)
+        await super().tpc_commit(xid)
+
+    async def tpc_rollback(self, xid: Any = None) -> None:
+        """As in psycopg; in a shadow refused for a transaction that somebody else prepared."""
+        if xid is not None:
+            refuse(_TWO_PHASE)
+        await super().tpc_rollback(xid)

@@ -34,10 +34,11 @@ def fence(client: redis.Redis, *, confine: bool = False) -> None:
         whose keys cannot be found (SORT), and what the server calls dangerous. The shadow's keys stay until they
         expire or are deleted.
 
-    Clients that share the pool are fenced with it. Raises :class:`~shadowlane.errors.ConfigError` for cluster clients
-    and for ``single_connection_client=True``, and redis-py's errors when the server cannot be asked.
+    Clients that share the pool are fenced with it. Raises :class:`~shadowlane.errors.ConfigError` for cluster clients,
+    ``single_connection_client=True``, and ``confine`` with a client-side cache; redis-py's errors when the server
+    cannot be asked.
     """
-    pool = _pool(client)
+    pool = _pool(client, confine)
     connection = pool.get_connection()
     try:
         connection.send_command("COMMAND")
@@ -50,7 +51,7 @@ def fence(client: redis.Redis, *, confine: bool = False) -> None:
 
 async def fence_async(client: redis.asyncio.Redis, *, confine: bool = False) -> None:
     """:func:`fence` for ``redis.asyncio.Redis``."""
-    pool = _pool(client)
+    pool = _pool(client, confine)
     connection = await pool.get_connection()
     try:
         await connection.send_command("COMMAND")
@@ -61,7 +62,7 @@ async def fence_async(client: redis.asyncio.Redis, *, confine: bool = False) -> 
     _install(pool, _AsyncFence, CommandTable(reply), confine)
 
 
-def _pool(client: Any) -> Any:
+def _pool(client: Any, confine: bool) -> Any:
     pool = getattr(client, "connection_pool", None)
     if pool is None or not hasattr(pool, "connection_class"):
         raise ConfigError(f"client: no fence for {type(client).__name__}; fence redis.Redis or redis.asyncio.Redis")
@@ -69,6 +70,11 @@ def _pool(client: Any) -> Any:
         raise ConfigError("client: has a connection of its own; make it without single_connection_client=True")
     if issubclass(pool.connection_class, _Fence):
         raise ConfigError("client: its pool is fenced already; call fence() once")
+    if confine and getattr(pool, "cache", None) is not None:
+        # It remembers answers by the keys as they were asked for, so prod would read what a shadow wrote.
+        raise ConfigError(
+            "confine = True: not with a client-side cache; make the client without cache and cache_config"
+        )
     return pool
 
 

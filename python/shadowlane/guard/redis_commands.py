@@ -85,7 +85,9 @@ class CommandTable:
             or text in _SUBSCRIBE
             or text.startswith("pubsub|")
         )
-        reads = ("readonly" in marks and not writes_keys) or ("write" not in marks and own)
+        reads = ("readonly" in marks and not writes_keys and "may_replicate" not in marks) or (
+            "write" not in marks and own
+        )
         confinable = not reads and "write" in marks and complete and not hard
         self._commands[text] = Command(text, reads, confinable, specs)
         if len(entry) > 9 and entry[9]:

@@ -9,10 +9,11 @@ statements. Invariant: a connection goes back to the pool as it came, or not at 
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from ..errors import ConfigError, MissingExtraError
-from .context import ShadowWriteError, is_shadow
+from .context import ShadowWriteError, is_shadow, refuse
 from .statements import READ_ONLY, Vouched, check_statement
 
 try:
@@ -44,7 +45,7 @@ def fence(engine: Engine | AsyncEngine, *, vouched: Vouched | None = None) -> No
 
     In a shadow a statement, flush or bulk operation that may write raises :class:`~shadowlane.guard.ShadowWriteError`;
     what the server itself refuses raises the driver's error. Raises :class:`~shadowlane.errors.ConfigError` for another
-    database. Engines made with ``engine.execution_options()`` share the events of the one that is fenced.
+    database. Engines made from this one with ``execution_options()`` afterwards are fenced with it.
     """
     sync = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
     name = sync.dialect.name
@@ -64,8 +65,7 @@ def fence(engine: Engine | AsyncEngine, *, vouched: Vouched | None = None) -> No
             check_statement(statement, dialect, parameters=formats, vouched=vouched)
 
     def begin(connection: Connection, *_: Any) -> None:
-        # In autocommit nothing begins, and a two-phase transaction must begin with its own command: there the session's
-        # setting holds, made at checkout.
+        # In autocommit nothing begins; the session's setting, made at checkout, holds there.
         if is_shadow() and name == "postgresql" and not _autocommit(connection.connection.dbapi_connection):
             cursor = connection.connection.cursor()
             try:
@@ -87,11 +87,28 @@ def fence(engine: Engine | AsyncEngine, *, vouched: Vouched | None = None) -> No
 
     event.listen(sync, "before_cursor_execute", judge)
     event.listen(sync, "begin", begin)
+    # Not the events of the same names: commit_prepared() and rollback_prepared() raise none.
+    for step in ("do_begin_twophase", "do_prepare_twophase", "do_commit_twophase", "do_rollback_twophase"):
+        setattr(sync.dialect, step, _one_phase_only(step, getattr(sync.dialect, step)))
     event.listen(sync, "checkout", checkout)
     event.listen(sync, "checkin", checkin)
     if not event.contains(Session, "before_flush", _before_flush):
         event.listen(Session, "before_flush", _before_flush)
         event.listen(Session, "do_orm_execute", _do_orm_execute)
+
+
+def _one_phase_only(step: str, do: Callable[..., Any]) -> Callable[..., Any]:
+    """The dialect's ``do``, refused in a shadow: what is prepared stays on the server, and its commands pass by the
+    cursors. Undoing a transaction that is not prepared passes, so that one that was begun outside can end."""
+
+    def guarded(connection: Connection, xid: Any, is_prepared: bool = True, recover: bool = False) -> Any:
+        if is_prepared or recover or step != "do_rollback_twophase":
+            refuse("a two-phase transaction")
+        if step in ("do_begin_twophase", "do_prepare_twophase"):
+            return do(connection, xid)
+        return do(connection, xid, is_prepared=is_prepared, recover=recover)
+
+    return guarded
 
 
 def _autocommit(dbapi_connection: Any) -> bool:

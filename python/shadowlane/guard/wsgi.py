@@ -17,7 +17,7 @@ from .incoming import Expect, Refused, TagReader
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["WSGIShadowGuard"]
+__all__ = ["ShadowGuard", "WSGIShadowGuard"]
 
 
 class WSGIShadowGuard:
@@ -90,3 +90,7 @@ class _Answer:
     def _closing(self, close: Callable[[], object]) -> None:
         with shadow_context(self._shadow):
             close()
+
+
+ShadowGuard = WSGIShadowGuard
+"""The name that it has beside ``shadowlane.guard.asgi.ShadowGuard``."""

@@ -10,17 +10,27 @@ from .aimd import Aimd
 from .breaker import Breaker
 from .budget import Budget, BudgetLimits, Price
 from .headers import RateLimit, parse_rate_limit, retry_after_s
+from .lane import LaneLimits, Throttle
 from .quota import ProdQuota
+from .retry import Retry
+from .shadow import Permit, ShadowLimits
 from .times import parse_retry_after
+from .window import Window
 
 __all__ = [
     "Aimd",
     "Breaker",
     "Budget",
     "BudgetLimits",
+    "LaneLimits",
+    "Permit",
     "Price",
     "ProdQuota",
     "RateLimit",
+    "Retry",
+    "ShadowLimits",
+    "Throttle",
+    "Window",
     "parse_rate_limit",
     "parse_retry_after",
     "retry_after_s",

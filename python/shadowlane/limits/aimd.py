@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 from .headers import HeaderInput, parse_rate_limit, retry_after_s
 
-__all__ = ["Aimd"]
+__all__ = ["REFUSALS", "Aimd"]
 
-_REFUSALS = (429, 503, 529)  # Too Many Requests, Service Unavailable, and Anthropic's "overloaded"
+REFUSALS = (429, 503, 529)  # Too Many Requests, Service Unavailable, and Anthropic's "overloaded"
 
 
 class Aimd:
@@ -60,6 +60,21 @@ class Aimd:
         """Seconds until the pause ends; 0.0 when there is none."""
         return max(self._paused_until - now, 0.0)
 
+    def restore(self, rate: float, paused_s: float, now: float) -> None:
+        """Go on where another one was, from its :meth:`rate` before a pause and :meth:`paused_s`."""
+        self._rate = min(max(rate, self._minimum), self._maximum)
+        self._paused_until = now + min(paused_s, self._max_pause_s) if paused_s > 0 else -math.inf
+
+    @property
+    def unpaused(self) -> float:
+        """The rate that holds when no pause does."""
+        return self._rate
+
+    @property
+    def slowed(self) -> bool:
+        """Whether the rate is below the maximum."""
+        return self._rate < self._maximum
+
     def observe(self, status: int, headers: HeaderInput, now: float) -> float:
         """Learn from an answer and return the rate.
 
@@ -73,7 +88,7 @@ class Aimd:
         used_up = budget is not None and budget.remaining == 0
         if budget is not None and used_up:
             wait_s = max(wait_s or 0.0, budget.reset_s or 0.0)
-        if status in _REFUSALS or (used_up and not wait_s):
+        if status in REFUSALS or (used_up and not wait_s):
             self._lower(now)
         elif 100 <= status < 400 and not used_up:
             self._raise(now)

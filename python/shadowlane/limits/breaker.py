@@ -56,6 +56,20 @@ class Breaker:
             return "closed"
         return "half_open" if now - self._opened_at >= self._open_s else "open"
 
+    def opens_in(self, now: float) -> float:
+        """Seconds until an open breaker lets a probe out; 0.0 when it is not open."""
+        return max(self._opened_at + self._open_s - now, 0.0) if self._opened_at is not None else 0.0
+
+    @property
+    def rest_s(self) -> float:
+        """How long the current or last rest is."""
+        return self._open_s
+
+    def restore(self, rest_s: float, opens_in: float, now: float) -> None:
+        """Be open as another one was: ``opens_in`` seconds are left of a rest of ``rest_s``."""
+        rest_s = min(max(rest_s, self._first_open_s), self._max_open_s)
+        self._open(now - rest_s + min(max(opens_in, 0.0), rest_s), rest_s)
+
     def allow(self, now: float) -> bool:
         """Whether a copy may go out. A ``True`` in half-open is the probe: answer it with ``record`` or ``cancel``.
 

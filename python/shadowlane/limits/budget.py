@@ -9,26 +9,17 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
-__all__ = ["Budget", "BudgetLimits", "Price"]
+from ..config_limits import PriceConfig as Price
+
+__all__ = ["Budget", "BudgetLimits", "Price", "Spent"]
 
 _SLOTS = 60
 _HOUR_S, _DAY_S = 3600.0, 86400.0
-
-
-class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a model costs, in any one currency for a million tokens."""
-
-    input: float
-    output: float
-    cached_input: float | None = None
-    """Input that the provider had cached; ``None``: as ``input``."""
-    cache_write: float | None = None
-    """Input that the provider puts into its cache (Anthropic); ``None``: as ``input``."""
 
 
 class BudgetLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,7 +43,7 @@ class Budget:
 
     ``prices`` by model: the exact name first, else the longest name that the model starts with (``gpt-4o`` for
     ``gpt-4o-2024-08-06``), else ``*``. A model without a price counts as the dearest one and is named in
-    :attr:`unpriced`. ``now`` is in seconds; give the Unix time when a snapshot is to outlive the process.
+    :attr:`unpriced`. ``now`` is in seconds; give the Unix time when what was spent is to outlive the process.
     Raises ValueError for a limit that is not positive, and for money limits without prices.
     """
 
@@ -81,6 +72,11 @@ class Budget:
                     return name
         return ""
 
+    def limit(self, name: str) -> float:
+        """A limit by its name, as :meth:`reached` gives it; infinity is none."""
+        value: float = getattr(self._limits, name)
+        return value
+
     def spent(self, window: str, now: float) -> Spent:
         """What was recorded within the last ``hour`` or ``day``."""
         return self._windows[window].total(now)
@@ -93,6 +89,12 @@ class Budget:
                 window.add(cost, now)
         return cost
 
+    def load(self, slots: Iterable[tuple[float, float, float]]) -> None:
+        """Take over what was spent before this process: (when, tokens, money), by rising time of the same clock."""
+        for when, tokens, money in slots:
+            for window in self._windows.values():
+                window.add(Spent(tokens, money), when)
+
     def snapshot(self) -> dict[str, Any]:
         """The counts as plain values, for JSON."""
         return {name: window.rows() for name, window in self._windows.items()}
@@ -100,7 +102,7 @@ class Budget:
     def restore(self, snapshot: Mapping[str, Any]) -> None:
         """Take over the counts of a :meth:`snapshot`; ``now`` must then come from the same clock."""
         for name, window in self._windows.items():
-            window.load(snapshot.get(name, ()))
+            window.fill(snapshot.get(name, ()))
 
     def _cost(self, model: str, usage: Mapping[str, int]) -> Spent:
         def count(*names: str) -> int:
@@ -162,5 +164,5 @@ class _Window:
     def rows(self) -> list[list[float]]:
         return [list(slot) for slot in self._slots]
 
-    def load(self, rows: Any) -> None:
+    def fill(self, rows: Any) -> None:
         self._slots = deque((int(slot), float(tokens), float(money)) for slot, tokens, money in rows)

@@ -7,14 +7,24 @@ provider names, or ``max_pause_s``.
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
+from dataclasses import dataclass
 
 from .headers import HeaderInput, parse_rate_limit
 
 __all__ = ["ProdQuota"]
 
+_MOST = 256
+
+
+@dataclass(slots=True)
+class _Watched:
+    seen_at: float
+    paused_until: float
+
 
 class ProdQuota:
-    """Watches one quota of prod. Use one object for each credential when prod has several.
+    """Watches the quotas of prod: one for each ``key`` that the caller tells apart, such as a route, and each limit.
 
     ``floor`` is the share of the limit below which mirroring pauses until the reset; ``unknown_reset_s`` is how long it
     pauses when the headers name no reset. Raises ValueError when ``floor`` is not in [0, 1].
@@ -26,23 +36,39 @@ class ProdQuota:
         self._floor = floor
         self._unknown_reset_s = unknown_reset_s
         self._max_pause_s = max_pause_s
-        self._paused_until = -math.inf
+        self._watched: OrderedDict[tuple[str, int | None], _Watched] = OrderedDict()
+        self._until = -math.inf
 
-    def observe(self, headers: HeaderInput, now: float) -> None:
-        """Learn from the headers of a prod answer. ``now`` is the Unix time, which dates in headers are relative to."""
+    def observe(self, headers: HeaderInput, now: float, key: str = "") -> None:
+        """Learn from the headers of a prod answer. ``now`` is the Unix time at which it was given: dates in headers are
+        relative to it, and of two words about one quota the newer one counts, in whichever order they come.
+        """
         budget = parse_rate_limit(headers, now)
         if budget is None or budget.share is None:
             return
-        if budget.share >= self._floor and budget.remaining > 0:
-            self._paused_until = -math.inf  # the newest word counts: the quota is back
+        place = (key, budget.limit)
+        known = self._watched.get(place)
+        if known is not None and now < known.seen_at:
             return
-        reset_s = self._unknown_reset_s if budget.reset_s is None else budget.reset_s
-        self._paused_until = now + min(reset_s, self._max_pause_s)
+        until = -math.inf
+        if budget.share < self._floor or budget.remaining <= 0:
+            reset_s = self._unknown_reset_s if budget.reset_s is None else budget.reset_s
+            until = now + min(reset_s, self._max_pause_s)
+        self._watched[place] = _Watched(now, until)
+        self._watched.move_to_end(place)
+        while len(self._watched) > _MOST:
+            self._watched.popitem(last=False)
+        self._until = max(watched.paused_until for watched in self._watched.values())
+
+    def restore(self, paused_until: float, now: float) -> None:
+        """Keep a pause that another process began; no word about another quota ends it."""
+        self._watched["", None] = _Watched(now, min(paused_until, now + self._max_pause_s))
+        self._until = max(watched.paused_until for watched in self._watched.values())
 
     def allow(self, now: float) -> bool:
         """Whether mirroring may go on."""
-        return now >= self._paused_until
+        return now >= self._until
 
     def paused_s(self, now: float) -> float:
         """Seconds until the pause ends; 0.0 when there is none."""
-        return max(self._paused_until - now, 0.0)
+        return max(self._until - now, 0.0)

@@ -39,6 +39,7 @@ class _NoPairs:
         limit: int | None = None,
         with_bodies: bool = False,
         order: Order = "time",
+        only_kept: bool = False,
     ) -> Iterator[StoredPair]:
         yield from ()
 

@@ -67,7 +67,7 @@ def check_config(config: Config) -> list[Check]:
     """All checks of a configuration that is good by itself."""
     checks: list[Check] = []
     steps: tuple[Callable[[Config], Iterator[Check]], ...] = (
-        _directory, _memory, _extras, _credentials, _shadows, _lane, _store, _clock,
+        _directory, _memory, _extras, _credentials, _shadows, _judge, _lane, _store, _clock,
     )  # fmt: skip
     for step in steps:
         checks += step(config)
@@ -175,6 +175,18 @@ def _credentials(config: Config) -> Iterator[Check]:
 def _shadows(config: Config) -> Iterator[Check]:
     for name, arm in config.arms().items():
         yield _reach(f"shadow {name}", arm)
+
+
+def _judge(config: Config) -> Iterator[Check]:
+    judge = config.judge
+    if not judge.url:
+        return
+    place = ShadowConfig(url=judge.url, credential_env=judge.credential_env, ca_file=judge.ca_file)
+    try:
+        place.credential()
+    except ConfigError as error:
+        yield Check("credential judge", "fail", str(error), f"export {judge.credential_env}=... for the worker")
+    yield _reach("judge", place)
 
 
 def _reach(name: str, arm: ShadowConfig) -> Check:

@@ -22,6 +22,7 @@ _TONE: dict[bool | None, str] = {True: "good", False: "bad", None: "open"}
 _DECISION_TONE = {"GRADUATE": "good", "HOLD": "open", "REJECT": "bad"}
 _BAND_TONE = {"stable": "good", "transitional": "open", "critical": "bad"}
 _OPEN_PAIRS = 2
+_NOT_KEPT = '<span class="soft">(not kept, see store.keep_bodies)</span>'
 
 
 def render_page(report: Mapping[str, Any]) -> str:
@@ -191,7 +192,7 @@ def _pair(pair: Mapping[str, Any], opened: bool) -> str:
         pills += ' <span class="pill bad">facts contradict</span>'
     if pair["judge"]:
         pills += f' <span class="pill open">judge: {_e(pair["judge"]["verdict"].replace("_", " "))}</span>'
-    prod, shadow = marked(pair["prod"]["text"], pair["shadow"]["text"])
+    prod, shadow = marked(pair["prod"]["text"], pair["shadow"]["text"]) if pair["bodies"] else (_NOT_KEPT, _NOT_KEPT)
     where = f"{pair['method']} {pair['target']}"
     asked = _e(pair["asked"]) or _e(where)
     notes = [pair["note"], f"judge: {pair['judge']['why']}" if pair["judge"] else ""]
@@ -206,7 +207,7 @@ def _pair(pair: Mapping[str, Any], opened: bool) -> str:
 
 
 def _record(pair: Mapping[str, Any]) -> str:
-    """Below the two answers: why it is a read, what the copy's request had changed, and which tool calls were stubbed."""
+    """Below the two answers: why it is a read, what was changed on the copy, and which tool calls were stubbed."""
     rows = [("Policy", " · ".join(filter(None, (pair["policy"]["why"], pair["policy"]["preset"]))))]
     rows.append(("Changed on the copy", "; ".join(pair["normalised"])))
     for call in pair["tool_calls"]:

@@ -28,6 +28,8 @@ __all__ = ["ALPHA", "QUANTILES", "Quantile", "overhead", "quantile", "render_ove
 
 ALPHA = 0.05
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
+_NO_ROOM = ("cap", "provider_limit", "budget")
+"""Reasons by which admission refuses what the coin chose."""
 _REACH = 12.0
 """Standard deviations to each side of the binomial mean that hold all of its mass: beyond them is less than 1e-30."""
 
@@ -185,9 +187,9 @@ def _notes(status: Mapping[str, Any]) -> list[str]:
         notes.append("no trial: every eligible request is taken, so there is nothing to compare with")
     elif sampler["ratio"] > 0.5:
         notes.append("the taken group is the larger one: read it only over a time in which the ratio did not change")
-    refused = dropped.get("cap", 0)
+    refused = sum(dropped.get(reason, 0) for reason in _NO_ROOM)
     if refused:
-        notes.append(f"{refused} requests met a cap; both groups leave out the moments at which there was no room")
+        notes.append(f"{refused} requests met a limit; both groups leave out the moments at which there was no room")
     large = dropped.get("request_too_large", 0)
     if large:
         notes.append(

@@ -41,6 +41,7 @@ class PairSource(Protocol):
         limit: int | None = None,
         with_bodies: bool = False,
         order: Order = "time",
+        only_kept: bool = False,
     ) -> Iterator[StoredPair]: ...
     def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]: ...
     def differing_places(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]: ...
@@ -145,8 +146,13 @@ def _rate_limit(store: PairSource, name: str, since: int | None) -> dict[str, An
 
 
 def _worst(store: PairSource, name: str, since: int | None) -> list[dict[str, Any]]:
-    rows = store.iter_pairs(since, name, _WORST, with_bodies=True, order="worst")
-    return [_side_by_side(row) for row in rows if row.pair.scores.delta_s is not None or row.pair.scores.fact_flip]
+    """The pairs furthest apart among those whose answers are kept; when none are, those furthest apart."""
+    for only_kept in (True, False):
+        rows = store.iter_pairs(since, name, _WORST, with_bodies=True, order="worst", only_kept=only_kept)
+        pairs = [_side_by_side(row) for row in rows if row.pair.scores.delta_s is not None or row.pair.scores.fact_flip]
+        if pairs:
+            return pairs
+    return []
 
 
 def _side_by_side(row: StoredPair) -> dict[str, Any]:

@@ -45,7 +45,10 @@ _SEED = 20240607
 
 def sent(columns: ScoreColumns) -> NDArray[np.bool_]:
     """Which rows are copies that were sent, or that the shadow's own state kept from being sent (its breaker)."""
-    return ~np.isin(columns.reason, NOT_SENT)
+    # A deadline without a time: it waited for a place until it was too late, and never went out.
+    waited = (columns.reason == "deadline") & (columns.shadow_ns == 0)
+    answer: NDArray[np.bool_] = ~np.isin(columns.reason, NOT_SENT) & ~waited
+    return answer
 
 
 def failed_copies(columns: ScoreColumns) -> NDArray[np.bool_]:
@@ -126,10 +129,12 @@ def citations(columns: ScoreColumns) -> dict[str, Any]:
 
 
 def comparable(columns: ScoreColumns) -> NDArray[np.bool_]:
-    """Rows whose two times can be compared: both answered below HTTP 400, or the shadow ran into its deadline."""
+    """Rows whose two times can be compared: both answered below HTTP 400, or the shadow ran into its deadline; in one
+    round, because the time of prod's own tools is not known."""
     good = (columns.reason == "") & (columns.status < 400)
     late = columns.reason == "deadline"
     answer: NDArray[np.bool_] = (columns.prod_status < 400) & (good | late) & (columns.shadow_ns > 0)
+    answer &= columns.rounds == 1
     return answer
 
 
@@ -146,7 +151,7 @@ def latency(columns: ScoreColumns) -> dict[str, Any] | None:
     increase = _p95_increase(prod, shadow)
     return {
         "n": int(use.sum()),
-        "deadlines": int((columns.reason == "deadline").sum()),
+        "deadlines": int((use & (columns.reason == "deadline")).sum()),
         "prod": _quantiles(prod),
         "shadow": _quantiles(shadow),
         "ttfb": {

@@ -30,10 +30,13 @@ def collect_status(config: Config) -> dict[str, Any]:
     """What ``shadowlane status --json`` prints.
 
     The core's ``lane_status`` plus ``lane`` (the name), ``started``, ``shadows``, ``accounting``, ``overhead``,
-    ``store`` and ``worker_error``. A lane that never started has zeros and ``started: false``. Raises
+    ``store``, ``worker_error`` and ``limits`` (the state of each shadow's rate, breaker and budget, as its worker last
+    said it; ``None`` before one did). A lane that never started has zeros and ``started: false``. Raises
     :class:`~shadowlane.errors.LaneError` when its directory exists and is not safe to read.
     """
-    from ..worker import last_error  # with it come the scorer and the transport, which a plain import need not load
+    # With these come the scorer and the transport, which a plain import need not load.
+    from ..steering import read_state
+    from ..worker import last_error
 
     directory = lane_directory(config)
     started = (directory / "control.shm").exists() or directory.is_symlink()
@@ -73,6 +76,7 @@ def collect_status(config: Config) -> dict[str, Any]:
             "lines": _lines(status, shadows),
         },
         "worker_error": last_error(directory) if started else "",
+        "limits": _limits(read_state(directory), status["lane_id"]) if started else None,
         "store": store,
         "alerts": _alerts(store["flips"]),
     }
@@ -105,6 +109,18 @@ def _read_store(config: Config, lane_id: str) -> tuple[dict[str, Any], dict[str,
     return info, counts, bases
 
 
+def _limits(state: Mapping[str, Any] | None, lane_id: str) -> dict[str, Any] | None:
+    """The worker's state, when it is of this life of the lane."""
+    if state is None or state.get("lane_id") != lane_id:
+        return None
+    arms = state.get("arms", {})
+    limits = state.get("limits", {})
+    return {
+        **limits,
+        "shadows": {name: {**shadow, **arms.get(name, {})} for name, shadow in limits.get("shadows", {}).items()},
+    }
+
+
 def _flips(counted: tuple[int, int, int]) -> dict[str, int]:
     """The shadow's λ flips on repeated questions within the gate's window, those that prod shared, and the last one."""
     return {"flips": counted[0], "shared": counted[1], "last_ns": counted[2]}
@@ -134,7 +150,14 @@ def _empty(config: Config, directory: Path) -> dict[str, Any]:
         "rings": [],
         "ringless": 0,
         "ring_error": "",
-        "cap": {"qps": config.limits.qps, "burst": config.limits.burst, "available": float(config.limits.burst)},
+        "cap": {
+            "qps": config.limits.qps,
+            "burst": config.limits.burst,
+            "available": float(config.limits.burst),
+            "rate": config.limits.qps,
+            "paused_s": 0.0,
+            "paused_reason": "",
+        },
         "sampler": {"choice": _choice(config), "ratio": config.sampling.ratio, "eligible": 0, "taken": 0},
         "worker": {"pid": 0, "alive": False, "heartbeat_age_s": None},
     }
@@ -175,8 +198,9 @@ def render_status(status: Mapping[str, Any]) -> str:
         ("accounting", _holds(accounting)),
         *[("", line) for line in accounting["lines"]],
         ("sampler", _sampler(status["sampler"])),
-        ("cap", "{qps:g} copies a second, burst {burst}, {available:.1f} left now".format(**status["cap"])),
+        ("cap", _cap(status["cap"])),
         *[("", line) for line in _caps(status["cap"])],
+        *[("limits", f"{name}: {text}") for name, text in _shadow_limits(status["limits"])],
         *_titled("overhead", render_overhead(status["overhead"])),
         ("worker", _worker(status)),
         *[("ring", _ring(ring)) for ring in status["rings"]],
@@ -220,6 +244,56 @@ def _sampler(sampler: Mapping[str, Any]) -> str:
     achieved = f", {100 * taken / eligible:.2f} % achieved" if eligible else ""
     what = "eligible requests" if sampler["choice"] == "ratio" else "eligible requests with a key"
     return f"{taken} of {eligible} {what} taken; {100 * sampler['ratio']:.2f} % asked for{achieved}"
+
+
+def _cap(cap: Mapping[str, Any]) -> str:
+    text = "{qps:g} copies a second, burst {burst}, {available:.1f} left now".format(**cap)
+    if cap["rate"] < cap["qps"]:
+        text += f"; slowed to {cap['rate']:.3g} a second, as the shadows' providers ask"
+    if cap["paused_s"]:
+        text += f"; PAUSED for {cap['paused_s']:.0f} s ({cap['paused_reason']})"
+    return text
+
+
+def _shadow_limits(limits: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """One line for each shadow with something to say."""
+    lines = []
+    for name, shadow in (limits or {}).get("shadows", {}).items():
+        parts = []
+        if (shadow["paused_until"] or 0) > time.time():
+            parts.append(f"paused by its provider until {_clock(shadow['paused_until'])}")
+        if shadow["slowed"]:
+            parts.append(f"at most {shadow['rate']:.3g} copies a second, as its provider asks")
+        breaker, budget = shadow["breaker"], shadow["budget"]
+        if breaker and breaker["state"] != "closed":
+            probe = f", next probe at {_clock(breaker['probe_at'])}" if breaker["probe_at"] else ""
+            parts.append(f"circuit breaker {breaker['state'].replace('_', '-')}{probe}")
+        if budget:
+            parts += [_budget(budget)]
+        if shadow.get("waiting") or shadow.get("out"):
+            parts.append(f"{shadow['out']} calls out, {shadow['waiting']} waiting")
+        if shadow.get("retries"):
+            parts.append(f"{shadow['retries']} retries")
+        if parts:
+            lines.append((name, "; ".join(parts)))
+    return lines
+
+
+def _budget(budget: Mapping[str, Any]) -> str:
+    spent = ", ".join(
+        f"{count['spent']:.6g} of {count['limit']:.6g} {name.replace('_', ' ')}"
+        for name, count in budget["limits"].items()
+    )
+    text = f"BUDGET REACHED ({budget['reached']}), no more copies: {spent}" if budget["reached"] else f"budget {spent}"
+    if budget["unmetered"]:
+        text += f"; {budget['unmetered']} answers did not say what they used"
+    if budget["unpriced"]:
+        text += f"; no price for {', '.join(budget['unpriced'])}: counted as the dearest"
+    return text
+
+
+def _clock(moment: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(moment))
 
 
 def _worker(status: Mapping[str, Any]) -> str:

@@ -276,6 +276,8 @@ def _pair(pair: Mapping[str, Any]) -> list[Line]:
     lines: list[Line] = [(f"    {score}{flip}  {pair['method']} {pair['target']}  {pair['req_hash']}", "")]
     if pair["asked"]:
         lines += _wrapped("asked", pair["asked"])
+    if not pair["bodies"]:
+        return [*lines, ("      the answers are not kept (store.keep_bodies)", "dim")]
     return [*lines, *_wrapped("prod", pair["prod"]["text"]), *_wrapped("shadow", pair["shadow"]["text"])]
 
 

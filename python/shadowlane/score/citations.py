@@ -7,16 +7,18 @@ agreements, and the number of shared citations (``match`` counts it against the 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from ..types import Citation
+from ..types import Answer, Citation
 from .answers.citing import parse_citations
 
 __all__ = [
     "REQUIRED_FIELDS",
     "CitationReport",
+    "cited",
     "compare_citations",
     "inline_markers",
     "parse_citations",
@@ -25,6 +27,10 @@ __all__ = [
 
 REQUIRED_FIELDS = ("snippet_id", "section_id", "source_url", "offsets", "tokens")
 """Fields of the snippet contract that a citation must fill; score and index have codes of their own."""
+
+
+Payload: TypeAlias = Sequence[Citation] | Sequence[Mapping[str, Any] | str | int] | Mapping[str, Any]
+"""Citations read already, or as JSON sends them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +54,23 @@ class CitationReport:
 
 
 def compare_citations(
-    a: Sequence[Citation],
-    b: Sequence[Citation],
+    a: Payload,
+    b: Payload,
     *,
     expected_index_hash: str = "",
     expected_analyzer: str = "",
 ) -> CitationReport:
     """Compares ``a`` (prod's citations) with ``b`` (the shadow's), each in the order in which they were cited.
 
+    Either is a sequence of :class:`~shadowlane.types.Citation`, or a parsed JSON payload that :func:`parse_citations`
+    reads.
+
     Citations are the same when the strongest identity that all of them have is: snippet, else source and section, else
     source, else section, else cited text; where no identity is common to all, each goes by its own strongest. A source
     cited several times counts once. URLs are compared without fragment, trailing slash and ``utm_*`` parameters.
     Raises nothing.
     """
+    a, b = _parsed(a), _parsed(b)
     identity = _identity([*a, *b])
     spans_a, spans_b = _spans(a, identity), _spans(b, identity)
     shared = [key for key in spans_a if key in spans_b]
@@ -78,6 +88,30 @@ def compare_citations(
         index_agrees=_agrees(a, b, lambda citation: citation.index_hash, expected_index_hash),
         analyzer_agrees=_agrees(a, b, lambda citation: citation.analyzer, expected_analyzer),
     )
+
+
+def _parsed(payload: Payload) -> tuple[Citation, ...]:
+    if isinstance(payload, Mapping):
+        return parse_citations(dict(payload))
+    read = [(item,) if isinstance(item, Citation) else parse_citations([item]) for item in payload]
+    return tuple(citation for citations in read for citation in citations)
+
+
+def cited(answer: Answer) -> tuple[Citation, ...]:
+    """What an answer cites, in its order, with the inline markers of its text taken into account.
+
+    Markers ([1], [2, 3]) point into a list of sources, counted from 1: of those the ones that are pointed at remain, in
+    the order of first mention. Where a marker has no source, or citations carry places in the text (provider
+    annotations), the list stays as it is. Without any list each marker is a citation by its number.
+    """
+    numbers = list(dict.fromkeys(inline_markers(answer.text)))
+    if not numbers:
+        return answer.citations
+    if not answer.citations:
+        return tuple(Citation(snippet_id=f"[{number}]") for number in numbers)
+    if max(numbers) > len(answer.citations) or any(citation.offsets for citation in answer.citations):
+        return answer.citations
+    return tuple(answer.citations[number - 1] for number in numbers)
 
 
 def validate_citations(

@@ -191,7 +191,10 @@ class ParaphraseGroups:
         if delta is not None:
             kept.deltas.append(delta)
         trend = lambda_trend(list(kept.deltas))[-1] if delta is not None and len(kept.deltas) > 1 else None
-        state = lambda_group(np.stack(list(kept.rows)), list(kept.citations), list(kept.collapsed))[-1]
+        if len(kept.rows) == 1:  # most questions come once, and an answer by itself is its own medoid
+            state: State = "divergent" if collapsed else "convergent"
+        else:
+            state = lambda_group(np.stack(list(kept.rows)), list(kept.citations), list(kept.collapsed))[-1]
         flipped = kept.state is not None and state != kept.state
         kept.flips += flipped
         kept.state = state

@@ -34,7 +34,7 @@ from ..types import (
 from .anchored import anchor
 from .answers import extract_answer, extract_vectors
 from .answers.jsonlike import canonical, parse_json
-from .citations import compare_citations
+from .citations import cited, compare_citations
 from .delta import delta_s
 from .embed import Embedder, load_embedder, text_delta_s
 from .lambda_ import State, pair_states
@@ -127,6 +127,14 @@ class Scorer:
         return out
 
     def _scores(self, read: _Read, delta: float, state: State) -> Scores:
+        note = read.note
+        try:
+            differences = self._differences(read)
+        except Exception as error:
+            # A place that cannot be compared must cost neither this pair its ΔS nor the batch its scores.
+            log.exception("cannot compare the structure of %s", read.pair.copy.shadow_id)
+            differences, failed = None, f"the structure cannot be compared: {type(error).__name__}"
+            note = "; ".join(filter(None, (note, failed)))
         compared = anchor(read.pair.prod_text, read.pair.shadow_text, delta)
         return Scores(
             delta_s=delta,
@@ -136,8 +144,8 @@ class Scorer:
             citation_match=read.citation_match,
             index_agrees=read.index_agrees,
             state=state,
-            differences=self._differences(read),
-            note="; ".join(filter(None, (read.note, compared.note))),
+            differences=differences,
+            note="; ".join(filter(None, (note, compared.note))),
         )
 
     def _differences(self, read: _Read) -> tuple[PlaceDiffers, ...] | None:
@@ -219,7 +227,7 @@ class Scorer:
             notes.append("the client left before prod's answer was complete")
         if shadow.note:
             notes.append(f"the shadow's answer: {shadow.note}")
-        report = compare_citations(prod.citations, shadow.citations)
+        report = compare_citations(cited(prod), cited(shadow))
         agrees = report.index_agrees
         if agrees is None and prod_index_hash and index_hash:
             agrees = prod_index_hash == index_hash

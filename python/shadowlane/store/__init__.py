@@ -29,5 +29,7 @@ def open_store(config: StoreConfig, *, read_only: bool = False) -> SqliteStore:
         config.url[len(_SQLITE) :],
         max_age_ns=int(config.max_age_days * 86_400e9),
         max_bytes=config.max_bytes,
+        keep_bodies=config.keep_bodies,
+        exemplars=config.exemplars,
         read_only=read_only,
     )

@@ -44,7 +44,7 @@ PAIR_COLUMNS = (
     "blocked, findings, reason, detail, status, shadow_started_ns, shadow_ttfb_ns, shadow_ns, delta_s, anchored, "
     "fact_flip, embedder, citation_match, index_agrees, state, note, model_rev, index_hash, prod_index_hash, "
     "rate_limit, group_id, group_seen, prod_lambda, shadow_lambda, prod_flip, lambda_flip, trend, differences, "
-    "judge, judge_why, judge_model, why, preset, normalised, stubs, strange_calls"
+    "judge, judge_why, judge_model, why, preset, normalised, stubs, strange_calls, rounds"
 )
 BODY_COLUMNS = (
     "request_headers, request_body, prod_headers, prod_body, shadow_headers, shadow_body, prod_text, shadow_text"
@@ -52,7 +52,7 @@ BODY_COLUMNS = (
 SCORE_COLUMNS = (
     "started_ns, delta_s, anchored, fact_flip, citation_match, index_agrees, state, reason, prod_status, status, "
     "prod_ttfb_ns, prod_ns, shadow_ttfb_ns, shadow_ns, embedder, group_id, group_seen, prod_lambda, shadow_lambda, "
-    "prod_flip, lambda_flip, trend, differences IS NOT NULL, judge"
+    "prod_flip, lambda_flip, trend, differences IS NOT NULL, judge, rounds"
 )
 _MAX_INT = (1 << 63) - 1
 _LEVEL = 1  # most of the gain for a fraction of the time: the worker shares the machine with the gateway
@@ -61,7 +61,6 @@ _LEVEL = 1  # most of the gain for a fraction of the time: the worker shares the
 class _Stubs(msgspec.Struct, frozen=True, omit_defaults=True):
     """The fields of an outcome that stubbed tool calls fill; empty for nearly all, so they share a column."""
 
-    rounds: int = 1
     round_ns: tuple[int, ...] = ()
     usage: dict[str, int] = {}
     calls: tuple[StubbedCall, ...] = ()
@@ -115,6 +114,8 @@ class ScoreColumns(msgspec.Struct, frozen=True, kw_only=True):
     """Whether both answers are JSON and were compared by structure."""
     judge: NDArray[np.str_]
     """The judge's verdict; empty where it gave none."""
+    rounds: NDArray[np.int64]
+    """Requests sent for the answer: more than one where tool calls were stubbed."""
 
     def __len__(self) -> int:
         return len(self.started_ns)
@@ -163,6 +164,7 @@ def to_rows(pair: Pair, stored_ns: int) -> tuple[tuple[Any, ...], tuple[bytes, .
         _record({"copy": copy.normalised, "shadow": outcome.normalised}),
         _record(_stubs(outcome)),
         outcome.findings.get(STRANGE_CALLS, 0),
+        outcome.rounds,
     )
     thick = (
         _pack_headers(copy.headers),
@@ -185,7 +187,7 @@ def from_row(row: Sequence[Any]) -> StoredPair:
         blocked, findings, reason, detail, status, shadow_started_ns, shadow_ttfb_ns, shadow_ns, delta_s, anchored,
         fact_flip, embedder, citation_match, index_agrees, state, note, model_rev, index_hash, prod_index_hash,
         rate_limit, group_id, group_seen, prod_lambda, shadow_lambda, prod_flip, lambda_flip, trend, differences, judge,
-        judge_why, judge_model, why, preset, normalised, stubs, _strange_calls, *thick,
+        judge_why, judge_model, why, preset, normalised, stubs, _strange_calls, rounds, *thick,
     ) = rest  # fmt: skip
     bodies = bool(thick) and thick[0] is not None
     changes = msgspec.json.decode(normalised, type=dict[str, tuple[str, ...]])
@@ -226,7 +228,7 @@ def from_row(row: Sequence[Any]) -> StoredPair:
                 started_ns=shadow_started_ns,
                 ttfb_ns=shadow_ttfb_ns,
                 duration_ns=shadow_ns,
-                rounds=stubbed.rounds,
+                rounds=rounds,
                 round_ns=stubbed.round_ns,
                 usage=stubbed.usage,
                 calls=stubbed.calls,
@@ -307,6 +309,7 @@ def score_columns(rows: Sequence[Sequence[Any]]) -> ScoreColumns:
         trend=texts(21),
         structured=np.array(columns[22], dtype=np.bool_),
         judge=texts(23),
+        rounds=ints(24),
     )
 
 
@@ -354,7 +357,7 @@ def _stubs(outcome: Outcome) -> _Stubs:
     calls = tuple(
         msgspec.structs.replace(call, name=_text(call.name), arguments=_text(call.arguments)) for call in outcome.calls
     )
-    return _Stubs(outcome.rounds, outcome.round_ns, outcome.usage, calls, outcome.findings)
+    return _Stubs(outcome.round_ns, outcome.usage, calls, outcome.findings)
 
 
 def _record(value: Any) -> str:

@@ -114,14 +114,45 @@ _GROUPS_STRUCTURE_JUDGE = (
     # status asks for flips often, and there are few.
     "CREATE INDEX pairs_flipped ON pairs (shadow, started_ns) WHERE lambda_flip = 1",
 )
+_SPENDING_EXEMPLARS = (
+    # What a shadow's answers used, by the minute: a budget outlives the worker that counts it.
+    """
+    CREATE TABLE spend (
+        shadow TEXT NOT NULL,
+        minute INTEGER NOT NULL,
+        tokens INTEGER NOT NULL,
+        money REAL NOT NULL,
+        PRIMARY KEY (shadow, minute)
+    ) WITHOUT ROWID
+    """,
+    # keep_bodies = "reservoir": how many rows each stratum has had, and which of them keep their bodies.
+    """
+    CREATE TABLE strata (
+        id INTEGER PRIMARY KEY,
+        shadow TEXT NOT NULL,
+        route TEXT NOT NULL,
+        band TEXT NOT NULL,
+        seen INTEGER NOT NULL,
+        UNIQUE (shadow, route, band)
+    )
+    """,
+    """
+    CREATE TABLE exemplars (
+        pair INTEGER PRIMARY KEY REFERENCES pairs (id) ON DELETE CASCADE,
+        stratum INTEGER NOT NULL REFERENCES strata (id)
+    )
+    """,
+    "CREATE INDEX exemplars_by_stratum ON exemplars (stratum)",
+)
 _POLICY = (
     "ALTER TABLE pairs ADD COLUMN why TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE pairs ADD COLUMN preset TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE pairs ADD COLUMN normalised TEXT NOT NULL DEFAULT '{}'",
     "ALTER TABLE pairs ADD COLUMN stubs TEXT NOT NULL DEFAULT '{}'",
     "ALTER TABLE pairs ADD COLUMN strange_calls INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE pairs ADD COLUMN rounds INTEGER NOT NULL DEFAULT 1",
 )
-_STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _GROUPS_STRUCTURE_JUDGE, _POLICY)
+_STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _GROUPS_STRUCTURE_JUDGE, _POLICY, _SPENDING_EXEMPLARS)
 SCHEMA_VERSION = len(_STEPS)
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..types import JudgeVerdict, Pair, ShadowCounts
+from .exemplars import Exemplars
 from .rows import (
     BODY_COLUMNS,
     PAIR_COLUMNS,
@@ -44,6 +45,8 @@ _KEYS_A_QUERY = 500
 _DELETE_ROWS = 100
 _VACUUM_PAGES = 1000
 _FETCH_ROWS = 256
+_MINUTE_NS = 60 * 10**9
+_SPENT_MINUTES = 2 * 24 * 60
 
 _INSERT_PAIR = (
     f"INSERT INTO pairs ({PAIR_COLUMNS}) VALUES ({', '.join('?' * len(PAIR_COLUMNS.split(', ')))}) "  # noqa: S608
@@ -51,6 +54,10 @@ _INSERT_PAIR = (
 )
 _INSERT_BODIES = (
     f"INSERT INTO bodies (pair, {BODY_COLUMNS}) VALUES (?, {', '.join('?' * len(BODY_COLUMNS.split(', ')))})"  # noqa: S608
+)
+_ADD_SPENT = (
+    "INSERT INTO spend (shadow, minute, tokens, money) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (shadow, minute) DO UPDATE SET tokens = tokens + excluded.tokens, money = money + excluded.money"
 )
 _ADD_COUNT = (
     "INSERT INTO counts (lane_epoch, shadow, reason, n) VALUES (?, ?, ?, ?) "
@@ -61,7 +68,7 @@ _ORDERS: dict[Order, str] = {
     "newest": "started_ns DESC, id DESC",
     # A contradicted fact is worse than any distance: cosine calls "Paris" and "Lyon" near.
     "worst": "fact_flip DESC, delta_s IS NULL, delta_s DESC, id",
-    "flipped": "lambda_flip DESC, prod_flip, started_ns DESC, id DESC",
+    "flipped": "prod_flip, started_ns DESC, id DESC",
 }
 _JUDGE_STATE = "judge"
 
@@ -75,6 +82,8 @@ class SqliteStore:
         *,
         max_age_ns: int,
         max_bytes: int,
+        keep_bodies: Literal["all", "reservoir", "none"] = "all",
+        exemplars: int = 20,
         read_only: bool = False,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
@@ -82,7 +91,9 @@ class SqliteStore:
         self._max_age_ns = max_age_ns
         self._max_bytes = max_bytes
         self._clock_ns = clock_ns
+        self._keep_bodies = keep_bodies
         self._db = connect(self.path, read_only=read_only)
+        self._exemplars = Exemplars(self._db, exemplars) if keep_bodies == "reservoir" else None
         with explained(self.path, "read"):
             row = self._db.execute("SELECT value FROM meta WHERE key = 'lane_epoch'").fetchone()
         self._epoch: str = row[0] if row else ""
@@ -102,20 +113,37 @@ class SqliteStore:
     def save(self, pairs: Sequence[Pair]) -> int:
         """Store ``pairs`` in one transaction and return how many were new; a key that is there already is left alone.
 
-        The counters of the current epoch rise with the rows that were really inserted. Raises
-        :class:`~shadowlane.errors.StoreError` (disk full, read-only, ...); then nothing of the batch is stored.
+        The counters of the current epoch, and what the shadows used, rise with the rows that were really inserted.
+        Bodies are kept as ``keep_bodies`` says. Raises :class:`~shadowlane.errors.StoreError` (disk full, read-only,
+        ...); then nothing of the batch is stored.
         """
         now = self._clock_ns()
         rows = [to_rows(pair, now) for pair in pairs]
         added: Counter[tuple[str, str]] = Counter()
-        with self._transaction("write"):
-            for pair, (thin, thick) in zip(pairs, rows, strict=True):
-                cursor = self._db.execute(_INSERT_PAIR, thin)
-                if cursor.rowcount == 1:
-                    self._db.execute(_INSERT_BODIES, (cursor.lastrowid, *thick))
+        try:
+            with self._transaction("write"):
+                for pair, (thin, thick) in zip(pairs, rows, strict=True):
+                    cursor = self._db.execute(_INSERT_PAIR, thin)
+                    if cursor.rowcount != 1:
+                        continue
+                    if self._keeps(cursor.lastrowid, pair):
+                        self._db.execute(_INSERT_BODIES, (cursor.lastrowid, *thick))
                     added[pair.outcome.shadow, pair.outcome.reason or _ANSWERED] += 1
-            self._db.executemany(_ADD_COUNT, [(self._epoch, *key, n) for key, n in added.items()])
+                    if pair.outcome.tokens or pair.outcome.money:
+                        outcome = pair.outcome
+                        spent = (outcome.shadow, now // _MINUTE_NS, outcome.tokens, outcome.money)
+                        self._db.execute(_ADD_SPENT, spent)
+                self._db.executemany(_ADD_COUNT, [(self._epoch, *key, n) for key, n in added.items()])
+        except BaseException:
+            if self._exemplars is not None:
+                self._exemplars.forget()
+            raise
         return sum(added.values())
+
+    def _keeps(self, row: int | None, pair: Pair) -> bool:
+        if self._exemplars is not None and row is not None:
+            return self._exemplars.keeps(row, pair)
+        return self._keep_bodies == "all"
 
     def save_verdicts(self, verdicts: Mapping[tuple[str, str], JudgeVerdict], state: str) -> int:
         """Put the judge's verdicts beside the scores of their ``(shadow_id, shadow)``, and keep the judge's own state
@@ -165,6 +193,10 @@ class SqliteStore:
             if not n and not self._drop_bodies():
                 break
             deleted += n
+        with self._transaction("delete old spending"):
+            self._db.execute("DELETE FROM spend WHERE minute < ?", (now_ns // _MINUTE_NS - _SPENT_MINUTES,))
+        if self._exemplars is not None:
+            self._exemplars.forget()  # some of them may be gone: their places are free
         self._shrink()
         return deleted
 
@@ -229,6 +261,12 @@ class SqliteStore:
         with explained(self.path, "read"):
             return dict(self._db.execute("SELECT shadow, base FROM arms WHERE lane_epoch = ?", (epoch,)).fetchall())
 
+    def spent(self, shadow: str) -> list[tuple[float, float, float]]:
+        """What a shadow's answers used: (Unix time of the minute, tokens, money), by rising time, two days at most."""
+        with explained(self.path, "read"):
+            query = "SELECT 60.0 * minute, tokens, money FROM spend WHERE shadow = ? ORDER BY minute"
+            return self._db.execute(query, (shadow,)).fetchall()
+
     def shadows(self) -> list[str]:
         """The names of all shadows that have rows, in alphabetical order."""
         with explained(self.path, "read"):
@@ -241,9 +279,11 @@ class SqliteStore:
         limit: int | None = None,
         with_bodies: bool = False,
         order: Order = "time",
+        only_kept: bool = False,
     ) -> Iterator[StoredPair]:
-        """Rows one by one: ``time`` (oldest first), ``newest``, or ``worst`` (contradicted facts, then by falling ΔS;
-        pairs without ΔS last). ``since_ns`` is compared with ``started_ns``.
+        """Rows one by one: ``time`` (oldest first), ``newest``, ``worst`` (contradicted facts, then by falling ΔS;
+        pairs without ΔS last), or ``flipped`` (only those whose λ flipped, the shadow's alone first, newest first).
+        ``since_ns`` is compared with ``started_ns``. ``only_kept``: rows whose bodies are kept.
 
         The whole iteration sees one state of the database. Close the iterator, or read it to its end, before long
         waits: an open one keeps the write-ahead log from shrinking.
@@ -251,10 +291,14 @@ class SqliteStore:
         if order not in _ORDERS:
             raise ValueError(f"order = {order!r}: use one of {', '.join(_ORDERS)}")
         where, values = _where(since_ns, shadow)
+        if order == "flipped":  # few rows, with an index of their own
+            where = f"{where} AND lambda_flip = 1" if where else "WHERE lambda_flip = 1"
         columns = ", ".join(f"pairs.{name}" for name in PAIR_COLUMNS.split(", "))
         if with_bodies:
             columns += ", " + ", ".join(f"bodies.{name}" for name in BODY_COLUMNS.split(", "))
         join = "LEFT JOIN bodies ON bodies.pair = pairs.id" if with_bodies else ""
+        if only_kept:
+            join = "JOIN bodies ON bodies.pair = pairs.id"
         query = f"SELECT pairs.id, {columns} FROM pairs {join} {where} ORDER BY {_ORDERS[order]} LIMIT ?"  # noqa: S608
         with (
             explained(self.path, "read"),

@@ -7,14 +7,17 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::{Error, Result};
 use crate::files::{ControlFile, RingFile};
 use crate::frame::Frame;
 use crate::gcra::monotonic_ns;
 use crate::hash::{hex32, request_hash};
+use crate::keys::StickyKey;
 use crate::lanedir::{self, FileLock};
 use crate::layout::Totals;
 use crate::policy::{Hints, Policy, Request};
@@ -74,6 +77,9 @@ pub struct DrainedCopy {
     pub ring: u64,
     /// What to acknowledge.
     pub seq: u64,
+    /// Whose request it is: 16 hex digits, a hash of the tenant key's value that means nothing outside this lane's
+    /// life; empty without a key.
+    pub tenant: String,
 }
 
 struct Reader {
@@ -105,14 +111,29 @@ impl Reader {
     }
 }
 
+/// How tenants are told apart.
+struct Tenants {
+    key: Option<StickyKey>,
+    salt: u64,
+}
+
+impl Tenants {
+    /// The key is a credential or names a person: only its hash leaves here, salted, so that no list of names undoes it.
+    fn of(&self, headers: &[(&[u8], &[u8])]) -> String {
+        let value = self.key.as_ref().and_then(|key| headers.iter().find_map(|(name, value)| key.find(name, value)));
+        value.map_or_else(String::new, |value| format!("{:016x}", xxh3_64_with_seed(value, self.salt)))
+    }
+}
+
 /// Empties a lane's rings.
 pub struct Drainer {
     directory: PathBuf,
-    control: ControlFile,
+    control: Arc<ControlFile>,
     sanitizer: Sanitizer,
     policy: Policy,
     hints: Hints,
     ignore: Vec<String>,
+    tenants: Tenants,
     readers: Vec<Reader>,
     refused: HashSet<u64>,
     rings_seen: u64,
@@ -135,7 +156,8 @@ impl Drainer {
                 why: "another worker has this lane; stop it first, or let it do its work".to_owned(),
             });
         };
-        let control = ControlFile::open_or_create(directory)?;
+        let control = Arc::new(ControlFile::open_or_create(directory)?);
+        let salt = control.get().lane_id[1].load(Ordering::Relaxed);
         let me = Identity::current();
         let line = &control.get().worker;
         line.start.store(me.start, Ordering::Relaxed);
@@ -150,6 +172,7 @@ impl Drainer {
             policy: Policy::default(),
             hints: Hints::default(),
             ignore,
+            tenants: Tenants { key: None, salt },
             readers: Vec::new(),
             refused: HashSet::new(),
             rings_seen: u64::MAX,
@@ -170,9 +193,16 @@ impl Drainer {
         self
     }
 
-    /// Report that the worker lives.
-    pub fn beat(&self) {
-        self.control.get().worker.heartbeat.store(monotonic_ns(), Ordering::Relaxed);
+    /// The same, telling the tenants of requests apart by a key.
+    #[must_use]
+    pub fn with_tenants(mut self, key: Option<StickyKey>) -> Self {
+        self.tenants.key = key;
+        self
+    }
+
+    /// The lane's control file: the cap and what the worker says to admission.
+    pub fn control(&self) -> Arc<ControlFile> {
+        Arc::clone(&self.control)
     }
 
     /// Acknowledge a copy: its frame may be forgotten. Takes effect with the next drain. Any thread may call it.
@@ -214,7 +244,13 @@ impl Drainer {
         let reader = self.readers.get_mut(index)?;
         let dead = reader.is_dead(now);
         let id = reader.id;
-        let desk = Desk { sanitizer: &self.sanitizer, policy: &self.policy, hints: &self.hints, ignore: &self.ignore };
+        let desk = Desk {
+            sanitizer: &self.sanitizer,
+            policy: &self.policy,
+            hints: &self.hints,
+            ignore: &self.ignore,
+            tenants: &self.tenants,
+        };
         let read = |bytes: &[u8]| Frame::decode(bytes).ok().map(|frame| desk.copy(&frame));
         match reader.consumer.next(dead, read) {
             Step::Record(drained) => {
@@ -403,6 +439,7 @@ struct Desk<'a> {
     policy: &'a Policy,
     hints: &'a Hints,
     ignore: &'a [String],
+    tenants: &'a Tenants,
 }
 
 impl Desk<'_> {
@@ -453,6 +490,7 @@ impl Desk<'_> {
             normalised: judged.changes,
             ring: 0,
             seq: 0,
+            tenant: self.tenants.of(&frame.headers),
         }
     }
 

@@ -94,6 +94,20 @@ impl GcraCell {
         self.quota().is_some_and(|quota| quota.try_take(&self.tat, n, now_ns))
     }
 
+    /// Take `n` units at once, or none, at a rate that is lower than the configured one for now, see [`Quota::slowed`].
+    pub fn try_acquire_slowed_at(&self, n: u32, now_ns: u64, rate_per_s: f64) -> bool {
+        self.slowed(n, rate_per_s).is_some_and(|quota| quota.try_take(&self.tat, n, now_ns))
+    }
+
+    /// As [`Self::wait_ns_at`], at a lower rate.
+    pub fn wait_ns_slowed_at(&self, n: u32, now_ns: u64, rate_per_s: f64) -> Option<u64> {
+        self.slowed(n, rate_per_s)?.wait_ns(&self.tat, n, now_ns)
+    }
+
+    fn slowed(&self, n: u32, rate_per_s: f64) -> Option<Quota> {
+        self.quota()?.slowed(n, rate_per_s)
+    }
+
     /// How long until `n` units could be taken, in ns; `None` when they never can, being more than the burst.
     pub fn wait_ns_at(&self, n: u32, now_ns: u64) -> Option<u64> {
         self.quota()?.wait_ns(&self.tat, n, now_ns)
@@ -101,12 +115,16 @@ impl GcraCell {
 
     /// Units that could be taken at once now.
     pub fn available_at(&self, now_ns: u64) -> f64 {
-        let rate = self.rate();
-        if rate <= 0.0 {
+        self.available_slowed_at(now_ns, self.rate())
+    }
+
+    /// Units that could be taken at once at a moment, at a lower rate than the configured one.
+    pub fn available_slowed_at(&self, at_ns: u64, rate_per_s: f64) -> f64 {
+        let Some(quota) = self.slowed(1, rate_per_s) else {
             return 0.0;
-        }
-        let ahead = self.tat.load(Ordering::Relaxed).saturating_sub(now_ns) as f64 * rate / 1e9;
-        (f64::from(self.burst()) - ahead).max(0.0)
+        };
+        let ahead = self.tat.load(Ordering::Relaxed).saturating_sub(at_ns);
+        quota.tolerance_ns.saturating_sub(ahead) as f64 / quota.interval_ns as f64
     }
 }
 
@@ -132,6 +150,22 @@ impl Quota {
         // Rounded up, so that rounding can only lower the rate.
         let interval_ns = (1e9 / rate_per_s).ceil() as u64;
         Ok(Self { interval_ns, tolerance_ns: interval_ns.saturating_mul(u64::from(burst)) })
+    }
+
+    /// The same at a rate that is lower for now; a higher one counts as the configured one. `None` when it is not above 0.
+    ///
+    /// The burst shrinks with the rate: what may be taken ahead stays the same in time, so that lowering the rate gives
+    /// nothing out at once that the configured rate would not have given. `n` units that the burst allows at once still
+    /// pass, alone, when their turn has come.
+    fn slowed(self, n: u32, rate_per_s: f64) -> Option<Self> {
+        if rate_per_s.is_nan() || rate_per_s <= 0.0 {
+            return None;
+        }
+        let units = u64::from(n);
+        let interval_ns = ((1e9 / rate_per_s).ceil() as u64).max(self.interval_ns);
+        let allowed = self.interval_ns.saturating_mul(units) <= self.tolerance_ns;
+        let alone = if allowed { interval_ns.saturating_mul(units) } else { 0 };
+        Some(Self { interval_ns, tolerance_ns: self.tolerance_ns.max(alone) })
     }
 
     /// Take `n` units at once, or none, from a theoretical arrival time (ns).

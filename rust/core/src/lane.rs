@@ -1,7 +1,8 @@
 //! The gateway's side of a lane: admit a request, offer the exchange, count everything. This is the user path.
 //!
 //! Invariants: no call here makes a system call (the clock is read through the vDSO), takes a lock, waits or allocates
-//! memory that grows with a body; none panics. Every admitted request is counted once: mirrored, or dropped with its
+//! memory that grows with a body (but for the cut of a response that is too large, and a sticky key in a body that came
+//! in pieces); none panics. Every admitted request is counted once: mirrored, or dropped with its
 //! reason. A process that was forked from this one counts nothing and writes nothing here until it has a lane of its
 //! own.
 
@@ -79,6 +80,9 @@ pub struct Options {
     pub qps: f64,
     /// Requests that may come at once under the cap.
     pub burst: u32,
+    /// Whether admission takes the cap's units: first come, first served. Otherwise the worker takes them, for those
+    /// that its reservoirs keep.
+    pub cap_at_admission: bool,
     /// Sample by key instead of by count.
     pub sticky: Option<StickyKey>,
     /// What is a read beyond GET and HEAD: presets and `METHOD /path [PRESET]` patterns, see [`Routes::new`].
@@ -127,6 +131,7 @@ pub struct Lane {
     salt: u64,
     max_body_bytes: u64,
     shed_bytes: u64,
+    cap_at_admission: bool,
     closed: AtomicBool,
     forks: u64,
     id_seed: u64,
@@ -237,6 +242,7 @@ impl Lane {
             sticky: options.sticky.clone().map(|key| (key, options.ratio)),
             salt,
             max_body_bytes: options.max_body_bytes,
+            cap_at_admission: options.cap_at_admission,
             closed: AtomicBool::new(false),
             forks: fork_generation(),
             id_seed: random_u64(),
@@ -356,7 +362,7 @@ impl Lane {
             None => control.sampler.draw(),
             // Decided when the body is known; whether there is room, too.
             Some((key, _)) if key.needs_body() => {
-                return self.refuses(ring).map_or(Ok(Draw::Taken), Err);
+                return self.refuses(ring, monotonic_ns()).map_or(Ok(Draw::Taken), Err);
             }
             // Without a key there is nothing to be sticky about: one group for all who have none would be in or out
             // as a whole. Such a request is not one of those that the sample is taken from.
@@ -372,7 +378,7 @@ impl Lane {
         asked.weight = self.caps.weight(method, path);
         match draw {
             Draw::Taken => {
-                if let Some(reason) = self.refuses(ring) {
+                if let Some(reason) = self.refuses(ring, asked.now_ns) {
                     return Err(reason);
                 }
                 if !self.charge(&asked) {
@@ -380,13 +386,16 @@ impl Lane {
                 }
                 Ok(Draw::Taken)
             }
-            _ if self.refuses(ring).is_none() && self.has_room(&asked) => Ok(Draw::Timed),
+            _ if self.refuses(ring, asked.now_ns).is_none() && self.has_room(&asked) => Ok(Draw::Timed),
             _ => Ok(Draw::Out),
         }
     }
 
     /// Why nothing is taken at this moment, whatever the request.
-    fn refuses(&self, ring: &RingFile) -> Option<Reason> {
+    fn refuses(&self, ring: &RingFile, now_ns: u64) -> Option<Reason> {
+        if let Some((reason, _)) = self.control.get().throttle.paused_at(now_ns) {
+            return Some(reason);
+        }
         if self.shed_bytes < ring.capacity() {
             let cursors = ring.cursors();
             // The head first: it may pass a tail that was read before it, and the difference would wrap.
@@ -402,7 +411,8 @@ impl Lane {
     /// Whether all caps have room for a request.
     fn has_room(&self, asked: &Asked<'_>) -> bool {
         let control = self.control.get();
-        self.caps.have_room(&control.caps, asked) && control.cap.wait_ns_at(asked.weight, asked.now_ns) == Some(0)
+        self.caps.have_room(&control.caps, asked)
+            && (!self.cap_at_admission || control.has_room(asked.weight, asked.now_ns))
     }
 
     /// Take a request's units from all caps, or from none but in a race for the last one.
@@ -412,7 +422,7 @@ impl Lane {
         if self.caps.any() && !(self.has_room(asked) && self.caps.take(&control.caps, asked)) {
             return false;
         }
-        control.cap.try_acquire_n_at(asked.weight, asked.now_ns)
+        !self.cap_at_admission || control.take(asked.weight, asked.now_ns)
     }
 
     fn record(&self, route: usize, group: Group, started_mono: u64) {

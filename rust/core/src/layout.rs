@@ -10,6 +10,7 @@ use crate::gcra::GcraCell;
 use crate::reason::Reason;
 use crate::ring::Cursors;
 use crate::sampler::RatioCell;
+use crate::throttle::ThrottleLine;
 use crate::times::Times;
 
 /// `slrg` + layout version, little-endian.
@@ -197,6 +198,8 @@ pub struct ControlHeader {
     pub sampler: RatioCell,
     /// The hard cap.
     pub cap: GcraCell,
+    /// What the worker says to admission.
+    pub throttle: ThrottleLine,
     /// The caps of routes and tenants.
     pub caps: CapTable,
     /// Who empties the rings.

@@ -44,6 +44,8 @@ pub mod sanitize;
 pub mod status;
 mod sync;
 #[cfg(not(loom))]
+pub mod throttle;
+#[cfg(not(loom))]
 pub mod times;
 
 pub use error::{Error, Result};

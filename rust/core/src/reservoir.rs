@@ -87,6 +87,48 @@ impl<T> Reservoir<T> {
         self.next = self.seen.saturating_add(skipped as u64).saturating_add(1);
     }
 
+    /// Go on with a sample that was kept elsewhere: `items` are a uniform sample of `seen` items, all of them when there
+    /// are fewer than `k`. [`Error::Invalid`] when that cannot be.
+    pub fn resume(k: usize, seed: u64, items: Vec<T>, seen: u64) -> Result<Self> {
+        let mut made = Self::new(k, seed)?;
+        let whole = usize::try_from(seen).map_or(k, |seen| seen.min(k));
+        if items.len() != whole {
+            let why = format!("{} items are no sample of {k} from {seen}", items.len());
+            return Err(Error::Invalid { field: "items", why });
+        }
+        made.items = items;
+        made.seen = seen;
+        made.redraw();
+        Ok(made)
+    }
+
+    /// Keep fewer, from now on at most `k` (at least 1); what has to go, chosen uniformly, comes back. A `k` that is no
+    /// smaller changes nothing.
+    pub fn shrink(&mut self, k: usize) -> Vec<T> {
+        let k = k.max(1);
+        if k >= self.k {
+            return Vec::new();
+        }
+        self.k = k;
+        let mut out = Vec::new();
+        while self.items.len() > k {
+            let place = self.uniform.below(self.items.len() as u64) as usize;
+            out.push(self.items.swap_remove(place));
+        }
+        self.redraw();
+        out
+    }
+
+    /// Draw W anew when the reservoir is full. W after n items is distributed as the k-th smallest of n uniform numbers,
+    /// and independent of which items are kept, so a fresh draw is as good as the one that was followed.
+    fn redraw(&mut self) {
+        let k = self.k as u64;
+        if self.seen >= k {
+            self.w = self.beta(k, self.seen);
+            self.skip_from_here();
+        }
+    }
+
     /// The same sample of other items, going on with random numbers of its own.
     pub fn map<U>(&self, item: impl Fn(&T) -> U) -> Reservoir<U> {
         Reservoir {
@@ -128,11 +170,7 @@ impl<T> Reservoir<T> {
             *count -= 1;
         }
         let mut merged = Self { k, items, seen: total, w: 1.0, next: 0, uniform: self.uniform };
-        if total >= k as u64 {
-            // Algorithm L's W after n items is distributed as the k-th smallest of n uniform numbers.
-            merged.w = merged.beta(k as u64, total);
-            merged.skip_from_here();
-        }
+        merged.redraw();
         merged
     }
 

@@ -11,6 +11,7 @@ use crate::lane::Choice;
 use crate::lanedir;
 use crate::layout::{ControlHeader, Totals};
 use crate::process::Identity;
+use crate::reason::Reason;
 use crate::ring::Memory;
 use crate::times::TimesSums;
 
@@ -50,6 +51,10 @@ pub struct LaneStatus {
     pub ring_error: String,
     /// Hard cap: rate, burst, and what is available now.
     pub cap: (f64, u32, f64),
+    /// The rate in force: the cap's, or a lower one that the worker says.
+    pub rate: f64,
+    /// Why nothing is admitted now, and for how many seconds yet.
+    pub paused: Option<(Reason, f64)>,
     /// How requests are chosen.
     pub choice: Choice,
     /// Sampler: ratio, eligible requests, taken requests.
@@ -71,6 +76,7 @@ impl LaneStatus {
         let header = control.get();
         let (totals, rings, refused) = steadily(header, || read_rings(directory, header));
         let worker = worker_identity(header);
+        let now = monotonic_ns();
         Ok(Self {
             lane_id: control.lane_id(),
             enabled: header.enabled.load(Ordering::Relaxed) != 0,
@@ -79,7 +85,9 @@ impl LaneStatus {
             refused,
             ringless: header.ringless.load(Ordering::Relaxed),
             ring_error: control.ring_error(),
-            cap: (header.cap.rate(), header.cap.burst(), header.cap.available_at(monotonic_ns())),
+            cap: (header.cap.rate(), header.cap.burst(), header.available_at(now, now)),
+            rate: header.rate_at(now),
+            paused: header.throttle.paused_at(now).map(|(reason, left)| (reason, left as f64 / 1e9)),
             choice: Choice::of(header.choice.load(Ordering::Relaxed)),
             sampler: (header.sampler.ratio(), header.sampler.eligible(), header.sampler.taken()),
             worker_pid: worker.pid,

@@ -103,3 +103,49 @@ fn equal_weights_are_a_uniform_sample_merged_too() {
         assert!(reservoir.offer(1, weight).is_err());
     }
 }
+
+#[test]
+fn a_shrunk_and_a_resumed_reservoir_are_still_uniform() {
+    let mut counts = [0_u64; 30];
+    for seed in 0..30_000 {
+        let mut reservoir = Reservoir::new(8, seed).unwrap();
+        for item in 0..12_usize {
+            let _ = reservoir.offer(item);
+        }
+        let mut all = reservoir.shrink(5);
+        assert_eq!(reservoir.items().len(), 5);
+        let kept = reservoir.items().to_vec();
+        all.extend(&kept);
+        assert_eq!(all.len(), 8);
+        for item in 12..20_usize {
+            let _ = reservoir.offer(item);
+        }
+        let mut resumed = Reservoir::resume(5, seed ^ 0xfeed, reservoir.items().to_vec(), reservoir.seen()).unwrap();
+        for item in 20..30_usize {
+            let _ = resumed.offer(item);
+        }
+        assert_eq!((resumed.items().len(), resumed.seen()), (5, 30));
+        for item in resumed.items() {
+            counts[*item] += 1;
+        }
+    }
+    let chi = chi_square(&counts, &[5_000.0; 30]);
+    assert!(chi < 58.3, "{chi} {counts:?}");
+}
+
+#[test]
+fn a_reservoir_that_is_not_full_shrinks_and_resumes_too() {
+    let mut reservoir = Reservoir::new(8, 1).unwrap();
+    (0..3_u32).for_each(|item| assert_eq!(reservoir.offer(item), None));
+    assert_eq!(reservoir.shrink(8), Vec::<u32>::new());
+    assert_eq!(reservoir.shrink(4), Vec::<u32>::new());
+    assert_eq!(reservoir.offer(3), None);
+    assert!(reservoir.offer(4).is_some());
+    assert_eq!(reservoir.shrink(0).len(), 3);
+    assert_eq!((reservoir.items().len(), reservoir.seen()), (1, 5));
+    let mut resumed = Reservoir::resume(3, 2, vec![7_u32], 1).unwrap();
+    assert_eq!((resumed.offer(8), resumed.offer(9)), (None, None));
+    assert!(resumed.offer(10).is_some());
+    assert!(Reservoir::resume(3, 2, vec![7_u32], 2).is_err());
+    assert!(Reservoir::resume(1, 2, vec![7_u32, 8], 2).is_err());
+}

@@ -1,18 +1,21 @@
 //! `Drainer`: the worker's side, and what the command line asks of a lane.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use shadowlane_core::drain::{DrainedCopy, Drainer as Core};
+use shadowlane_core::files::ControlFile;
+use shadowlane_core::gcra::monotonic_ns;
 use shadowlane_core::histogram::{BUCKETS, lower_edge};
+use shadowlane_core::keys::StickyKey;
 use shadowlane_core::lane::Choice;
 use shadowlane_core::lanedir;
 use shadowlane_core::reason::Reason;
 use shadowlane_core::status::{LaneStatus, read_times, set_enabled as core_set_enabled};
 
-use crate::convert::raise;
+use crate::convert::{invalid, raise};
 use crate::policy::Policy;
 use crate::sanitize::{headers_out, lane_sanitizer};
 
@@ -20,11 +23,15 @@ use crate::sanitize::{headers_out, lane_sanitizer};
 /// when the process ends.
 ///
 /// `rules`: as for Redactor; `allow_headers`: more of them. `ignore`: JSON fields that `req_hash` leaves out.
-/// `policy` judges every copy; without one only GET and HEAD pass.
-/// Raises shadowlane.LaneError when another worker has the lane, or its directory cannot be used.
+/// `policy` judges every copy; without one only GET and HEAD pass. `tenant_key`: "header:NAME", "cookie:NAME" or
+/// "api_key", where the hash comes from that tells tenants apart.
+/// Raises shadowlane.ConfigError for another tenant_key or bad rules, shadowlane.LaneError when another worker has the
+/// lane, or its directory cannot be used.
 #[pyclass(frozen, module = "shadowlane._core")]
 pub struct Drainer {
     core: Mutex<Option<Core>>,
+    /// Beside the lock: what the event loop asks must not wait for a drain.
+    control: Arc<ControlFile>,
     acks: Mutex<Vec<(u64, u64)>>,
 }
 
@@ -47,7 +54,8 @@ impl Drainer {
 #[pymethods]
 impl Drainer {
     #[new]
-    #[pyo3(signature = (directory, *, rules=None, allow_headers=Vec::new(), ignore=Vec::new(), policy=None))]
+    #[pyo3(signature = (directory, *, rules=None, allow_headers=Vec::new(), ignore=Vec::new(), policy=None, tenant_key=None))]
+    #[allow(clippy::too_many_arguments, reason = "keyword arguments of the Python constructor")]
     fn new(
         py: Python<'_>,
         directory: PathBuf,
@@ -55,13 +63,20 @@ impl Drainer {
         allow_headers: Vec<String>,
         ignore: Vec<String>,
         policy: Option<&Policy>,
+        tenant_key: Option<&str>,
     ) -> PyResult<Self> {
         let policy = policy.map(|policy| policy.core.clone()).unwrap_or_default();
         let sanitizer = lane_sanitizer(rules, Some(&directory), allow_headers)?;
-        let core = py
-            .detach(|| Core::open(&directory, sanitizer, ignore).map(|core| core.with_policy(policy)))
+        let tenants = tenant_key
+            .map(|text| StickyKey::parse("limits.tenant_key", text))
+            .transpose()
             .map_err(|error| raise(py, &error))?;
-        Ok(Self { core: Mutex::new(Some(core)), acks: Mutex::new(Vec::new()) })
+        let core = py
+            .detach(|| {
+                Core::open(&directory, sanitizer, ignore).map(|core| core.with_policy(policy).with_tenants(tenants))
+            })
+            .map_err(|error| raise(py, &error))?;
+        Ok(Self { control: core.control(), core: Mutex::new(Some(core)), acks: Mutex::new(Vec::new()) })
     }
 
     /// Up to `max_frames` sanitized copies, or `max_bytes` of bodies, as tuples in the order of shadowlane.types.Copy.
@@ -85,8 +100,43 @@ impl Drainer {
     }
 
     /// Report that the worker lives.
-    fn beat(&self, py: Python<'_>) {
-        self.with(py, (), |core| core.beat());
+    fn beat(&self) {
+        self.control.get().worker.heartbeat.store(monotonic_ns(), std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Slow admission down to `qps` requests a second, which never raises it above the configured cap. Holds for ten
+    /// seconds unless it is said again; 0 takes it back.
+    fn set_rate(&self, qps: f64) {
+        self.control.get().throttle.say_rate(qps, monotonic_ns());
+    }
+
+    /// Admit nothing for `seconds`, at most an hour; 0 ends a pause. `reason` is what refused requests are counted
+    /// under. Raises ValueError unless it is one of shadowlane.types.REASONS.
+    fn pause(&self, seconds: f64, reason: &str) -> PyResult<()> {
+        let reason = Reason::from_name(reason)
+            .ok_or_else(|| invalid("reason", &format!("{reason:?} is not one of shadowlane.types.REASONS")))?;
+        self.control.get().throttle.say_pause((seconds.max(0.0) * 1e9) as u64, reason, monotonic_ns());
+        Ok(())
+    }
+
+    /// What is in force: (copies a second, seconds of pause left, why it pauses or "").
+    fn throttle(&self) -> (f64, f64, &'static str) {
+        let (control, now) = (self.control.get(), monotonic_ns());
+        let (reason, left) = control.throttle.paused_at(now).map_or(("", 0), |(reason, left)| (reason.name(), left));
+        (control.rate_at(now), left as f64 / 1e9, reason)
+    }
+
+    /// Take `n` units of the lane's cap at the rate in force, or none; never waits.
+    #[pyo3(signature = (n=1))]
+    fn try_acquire(&self, n: u32) -> bool {
+        self.control.get().take(n, monotonic_ns())
+    }
+
+    /// Units of the lane's cap that could be taken at once in `after_s` seconds, when none is taken until then.
+    #[pyo3(signature = (after_s=0.0))]
+    fn available(&self, after_s: f64) -> f64 {
+        let now = monotonic_ns();
+        self.control.get().available_at(now.saturating_add((after_s.max(0.0) * 1e9) as u64), now)
     }
 
     /// How many gateway processes have an open ring.
@@ -134,7 +184,7 @@ fn row<'py>(py: Python<'py>, copy: &DrainedCopy) -> PyResult<Bound<'py, PyTuple>
     let headers = PyTuple::new(py, headers_out(py, &copy.headers))?;
     let response_headers = PyTuple::new(py, headers_out(py, &copy.response_headers))?;
     let normalised = PyTuple::new(py, &copy.normalised)?;
-    let items: [Bound<'py, PyAny>; 20] = [
+    let items: [Bound<'py, PyAny>; 21] = [
         copy.shadow_id.as_str().into_pyobject(py)?.into_any(),
         copy.req_hash.as_str().into_pyobject(py)?.into_any(),
         copy.started_ns.into_pyobject(py)?.into_any(),
@@ -155,6 +205,7 @@ fn row<'py>(py: Python<'py>, copy: &DrainedCopy) -> PyResult<Bound<'py, PyTuple>
         normalised.into_any(),
         copy.ring.into_pyobject(py)?.into_any(),
         copy.seq.into_pyobject(py)?.into_any(),
+        copy.tenant.as_str().into_pyobject(py)?.into_any(),
     ];
     PyTuple::new(py, items)
 }
@@ -204,6 +255,9 @@ pub fn lane_status(py: Python<'_>, directory: PathBuf) -> PyResult<Bound<'_, PyD
     cap.set_item("qps", status.cap.0)?;
     cap.set_item("burst", status.cap.1)?;
     cap.set_item("available", status.cap.2)?;
+    cap.set_item("rate", status.rate)?;
+    cap.set_item("paused_s", status.paused.map_or(0.0, |(_, left)| left))?;
+    cap.set_item("paused_reason", status.paused.map_or("", |(reason, _)| reason.name()))?;
     out.set_item("cap", cap)?;
     let sampler = PyDict::new(py);
     sampler.set_item(

@@ -138,7 +138,7 @@ fn enter<'a>(
 #[pymethods]
 impl Lane {
     #[new]
-    #[pyo3(signature = (directory, *, ring_bytes, max_body_bytes, ratio, seed, qps, burst, sticky_key, read_routes, include, exclude, shed_above=1.0, route_caps=Vec::new(), weights=Vec::new(), tenant=None, timed_routes=Vec::new()))]
+    #[pyo3(signature = (directory, *, ring_bytes, max_body_bytes, ratio, seed, qps, burst, sticky_key, read_routes, include, exclude, shed_above=1.0, route_caps=Vec::new(), weights=Vec::new(), tenant=None, timed_routes=Vec::new(), cap_at_admission=true))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python constructor")]
     fn new(
         py: Python<'_>,
@@ -158,6 +158,7 @@ impl Lane {
         weights: Vec<(String, u32)>,
         tenant: Option<(String, f64)>,
         timed_routes: Vec<String>,
+        cap_at_admission: bool,
     ) -> PyResult<Self> {
         let key = |field, text: &str| StickyKey::parse(field, text).map_err(|error| raise(py, &error));
         let sticky = sticky_key.map(|text| key("sampling.key", text)).transpose()?;
@@ -176,6 +177,7 @@ impl Lane {
             shed_above,
             caps: CapOptions { routes: route_caps, weights, tenant },
             timed_routes,
+            cap_at_admission,
         };
         let core = py.detach(|| Core::open(&directory, &options)).map_err(|error| raise(py, &error))?;
         let mut made = Box::new(Arc::new(core));

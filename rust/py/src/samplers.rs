@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
+use pyo3::types::PyType;
 use shadowlane_core::gcra::{GcraCell, monotonic_ns};
 use shadowlane_core::hash::{hex32, request_hash as core_hash};
 use shadowlane_core::process::random_u64;
@@ -127,6 +128,28 @@ impl Reservoir {
     /// Show the next item. Returns what does not stay: this item, the one whose place it took, or None.
     fn offer(&self, item: Py<PyAny>) -> Option<Py<PyAny>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).offer(item)
+    }
+
+    /// Go on with a sample that was kept elsewhere: `items` must be a uniform sample of `seen` items, all of them when
+    /// there were fewer than `k`. Raises ValueError when their number cannot be right.
+    #[classmethod]
+    #[pyo3(signature = (k, items, seen, seed=None))]
+    fn resume(
+        _class: &Bound<'_, PyType>,
+        k: usize,
+        items: Vec<Py<PyAny>>,
+        seen: u64,
+        seed: Option<u64>,
+    ) -> PyResult<Self> {
+        let inner = CoreReservoir::resume(k, seed.unwrap_or_else(random_u64), items, seen)
+            .map_err(|error| value_error(&error))?;
+        Ok(Self { inner: Mutex::new(inner) })
+    }
+
+    /// Keep at most `k` items from now on, at least 1. Returns those that have to go, chosen uniformly; a larger `k`
+    /// than before changes nothing.
+    fn shrink(&self, k: usize) -> Vec<Py<PyAny>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).shrink(k)
     }
 
     /// A new reservoir of both: a uniform sample of what the two were shown, of the smaller k. Both stay as they are.

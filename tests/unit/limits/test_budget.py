@@ -98,6 +98,15 @@ def test_a_snapshot_goes_on_where_it_was() -> None:
     assert later.reached(1_700_000_100.0) == "tokens_per_day"
 
 
+def test_what_was_spent_before_counts_on() -> None:
+    budget = Budget(BudgetLimits(tokens_per_hour=100, tokens_per_day=150))
+    budget.load([(1000.0, 90, 0.5), (5000.0, 40, 0.25)])
+    assert (budget.spent("hour", 5000.0).tokens, budget.spent("day", 5000.0).money) == (40, 0.75)
+    budget.record("m", {"total_tokens": 20}, 5000.0)
+    assert budget.reached(5000.0) == "tokens_per_day"
+    assert budget.reached(1000.0 + 86_400 + 1_500) == ""
+
+
 def test_a_clock_that_steps_back_loses_nothing() -> None:
     budget = Budget(BudgetLimits())
     budget.record("m", {"total_tokens": 5}, 10_000.0)

@@ -15,8 +15,8 @@ from shadowlane.types import Copy, GroupReading, Outcome, Pair, Scores
 NOW_NS = 1_760_000_000 * 10**9
 HOUR_NS = 3600 * 10**9
 EMBEDDER = "wordllama/l2_256"
-UNGROUPED = (None, None, "", "", 0, 0, "", 0, "")
-"""The end of a row of score columns: no group, no structure, no judge."""
+UNGROUPED = (None, None, "", "", 0, 0, "", 0, "", 1)
+"""The end of a row of score columns: no group, no structure, no judge, one round."""
 
 QUESTIONS = (
     (

@@ -23,8 +23,9 @@ from shadowlane.observe.stats import delta_blocks, latency
 from shadowlane.observe.svg import histogram, latency_curves
 from shadowlane.store import open_store
 from shadowlane.store.rows import score_columns
+from shadowlane.types import STRANGE_CALLS, StubbedCall
 
-from .lanes import NOW_NS, UNGROUPED, config_at, make_pairs, make_status, save
+from .lanes import NOW_NS, UNGROUPED, config_at, failed, make_pairs, make_status, save
 
 EVIL = "</div><script>alert(1)</script><img src=x onerror='alert(2)'>\"&amp;\x1b[31m\x00\u202e"
 TARGETS = {"stable": 0.4, "critical": 0.6, "mean_delta_s": 0.45}
@@ -119,6 +120,40 @@ def test_the_policy_allows_this_style_sheet_and_nothing_else(tmp_path: Path) -> 
     assert page.index("Content-Security-Policy") < page.index("<style>")
     assert "url(" not in style[1]
     assert "@import" not in style[1]
+
+
+def test_a_pair_shows_its_policy_its_changes_and_its_stubbed_calls(tmp_path: Path) -> None:
+    pairs = make_pairs(3)
+    calls = (
+        StubbedCall(name="weather", arguments='{"city":"Bern"}', answered="recorded", by_prod=True),
+        StubbedCall(name=EVIL, arguments="{}", answered="unavailable"),
+        StubbedCall(name="wipe", arguments="{}", round=2),
+    )
+    pairs[0] = msgspec.structs.replace(
+        pairs[0],
+        copy=msgspec.structs.replace(pairs[0].copy, why="inference", preset="openai", normalised=("store: false",)),
+        outcome=msgspec.structs.replace(
+            pairs[0].outcome,
+            rounds=2,
+            round_ns=(10**9, 2 * 10**9),
+            usage={"input_tokens": 30},
+            calls=calls,
+            findings={STRANGE_CALLS: 2},
+            normalised=("model: rewritten",),
+        ),
+    )
+    blocked = failed(pairs[1], "write_intent")
+    pairs[1] = msgspec.structs.replace(
+        blocked, copy=msgspec.structs.replace(blocked.copy, blocked="write_intent", why="GraphQL mutation")
+    )
+    text = " ".join(" ".join(read(page_of(tmp_path, pairs)).text).split())
+    assert "Blocked as writes GraphQL mutation 1" in text
+    assert "2 that prod never made, in 1 pairs" in text
+    assert "Policy inference · openai" in text
+    assert "Changed on the copy store: false; model: rewritten" in text
+    assert 'weather {"city":"Bern"}: answered with prod\'s result' in text
+    assert "wipe {}: left, the turn ends there; prod never made it" in text
+    assert "2 (1.00 s, 2.00 s); input_tokens 30" in text
 
 
 def test_a_lane_without_pairs_has_a_page(tmp_path: Path) -> None:

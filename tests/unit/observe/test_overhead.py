@@ -169,7 +169,7 @@ def test_routes_are_compared_apart_and_together() -> None:
         ({"choice": "sticky by body"}, False, "every eligible request is captured"),
         ({"ratio": 1.0}, False, "nothing to compare with"),
         ({"ratio": 0.7}, True, "in which the ratio did not change"),
-        ({"cap": 3}, True, "3 requests met a cap"),
+        ({"cap": 3, "budget": 1}, True, "4 requests met a limit"),
         ({"request_too_large": 2}, True, "2 requests were too large"),
     ],
 )

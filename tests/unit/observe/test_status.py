@@ -190,3 +190,56 @@ def test_an_unsafe_directory_is_refused(config: Config, tmp_path: Path) -> None:
 )
 def test_sizes(n: int, text: str) -> None:
     assert size(n) == text
+
+
+def test_the_limits_that_a_worker_says_are_shown(config: Config, lane: Lane) -> None:
+    status = collect_status(config)
+    assert status["limits"] is None
+    shadow = {
+        "rate": 12.5,
+        "slowed": True,
+        "paused_until": 4e9,
+        "breaker": {"state": "half_open", "probe_at": None, "rest_s": 5.0},
+        "budget": {
+            "reached": "money_per_day",
+            "limits": {"money_per_day": {"spent": 2.5, "limit": 2.0}},
+            "unmetered": 3,
+            "unpriced": ["new-model"],
+        },
+    }
+    state = {
+        "lane_id": status["lane_id"],
+        "limits": {"rate": 12.5, "prod_paused_until": None, "shadows": {"candidate": shadow}},
+        "arms": {"candidate": {"out": 2, "waiting": 5, "retries": 1}},
+    }
+    file = Path(config.lane.directory) / "worker.json"
+    file.write_text(json.dumps(state))
+    status = collect_status(config)
+    assert status["limits"]["shadows"]["candidate"] == {**shadow, "out": 2, "waiting": 5, "retries": 1}
+    (line,) = [line for line in render_status(status).splitlines() if line.startswith("limits")]
+    for text in (
+        "candidate: paused by its provider until",
+        "at most 12.5 copies a second",
+        "circuit breaker half-open",
+        "BUDGET REACHED (money_per_day), no more copies: 2.5 of 2 money per day",
+        "3 answers did not say what they used",
+        "no price for new-model",
+        "2 calls out, 5 waiting",
+        "1 retries",
+    ):
+        assert text in line
+    # Another life of the lane has nothing to do with it.
+    file.write_text(json.dumps({**state, "lane_id": "0" * 32}))
+    assert collect_status(config)["limits"] is None
+
+
+def test_a_slowed_and_paused_cap_is_shown(config: Config, lane: Lane) -> None:
+    drainer = _core.Drainer(config.lane.directory, allow_headers=())
+    try:
+        drainer.set_rate(12.0)
+        drainer.pause(90.0, "provider_limit")
+    finally:
+        drainer.close()
+    text = render_status(collect_status(config))
+    assert "slowed to 12 a second" in text
+    assert "PAUSED for 90 s (provider_limit)" in text

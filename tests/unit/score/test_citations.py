@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowlane.score.citations import compare_citations, inline_markers, parse_citations, validate_citations
-from shadowlane.types import Citation
+from shadowlane.score.citations import cited, compare_citations, inline_markers, parse_citations, validate_citations
+from shadowlane.types import Answer, Citation
 
 GOOD = Citation(
     snippet_id="s1",
@@ -239,3 +239,36 @@ def test_inline_markers(text: str, numbers: list[int]) -> None:
 @given(st.text("[]0123456789,-–^`【】† ab", max_size=60))
 def test_inline_markers_are_numbers_above_zero(text: str) -> None:
     assert all(0 < number < 1000 for number in inline_markers(text))
+
+
+SOURCES = tuple(Citation(source_url=f"https://h.example/{name}") for name in "abc")
+
+
+@pytest.mark.parametrize(
+    ("text", "citations", "urls"),
+    [
+        ("Cold [3], dark [1]. Cold [3].", SOURCES, ["c", "a"]),
+        ("Cold and dark.", SOURCES, ["a", "b", "c"]),
+        ("Cold [4].", SOURCES, ["a", "b", "c"]),  # a marker without a source: the list is not what it counts
+        ("`a[1]` is code.", SOURCES, ["a", "b", "c"]),
+    ],
+)
+def test_inline_markers_choose_among_the_sources(text: str, citations: tuple[Citation, ...], urls: list[str]) -> None:
+    found = cited(Answer(text=text, citations=citations))
+    assert [citation.source_url[-1] for citation in found] == urls
+
+
+def test_markers_without_sources_are_citations_by_number() -> None:
+    a, b = cited(Answer(text="Cold [1], dark [2].")), cited(Answer(text="Dark [2], cold [3]."))
+    assert compare_citations(a, b).match == 0.5
+
+
+def test_annotations_with_places_are_left_alone() -> None:
+    placed = (Citation(source_url="https://h.example/a", offsets=(0, 4)),) * 2
+    assert cited(Answer(text="Cold [1].", citations=placed)) == placed
+
+
+def test_payloads_are_read_as_they_come() -> None:
+    payload = {"citations": [{"snippet_id": "s1", "section_id": "x"}, {"snippet_id": "s2", "section_id": "y"}]}
+    assert compare_citations(payload, payload["citations"][:1]).match == 0.5
+    assert compare_citations(["https://h.example/a"], ["https://h.example/a#part"]).match == 1.0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -168,3 +170,30 @@ def test_importing_score_loads_no_model_package() -> None:
     code = "import sys, shadowlane.score; print([m for m in sys.modules if m in ('wordllama', 'hnswlib', 'requests')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+words = st.lists(st.text(max_size=8) | st.sampled_from(["The", "fee", "is", "$20.", "", "\n-", "naïve"]), max_size=30)
+
+
+@settings(max_examples=200, deadline=None)
+@given(words.map(" ".join))
+def test_words_go_one_by_one_and_come_out_as_the_whole_text_does(text: str) -> None:
+    ours = wordllama_embedder()
+    assert ours._splits
+    text = text.encode("utf-8", "replace").decode()
+    if text:
+        theirs = ours._model.tokenizer.encode(text, add_special_tokens=False).ids
+        assert ours._tokens([text])[0] == theirs
+
+
+def test_rows_are_those_of_the_package() -> None:
+    ours = wordllama_embedder()
+    texts = ["The fee is $20.", "A cat sat  on the mat.\n\n- one\n- two ", "<s> marks </s> and <unk>", "日本語 word"]
+    rows = ours._model.embed(texts)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    np.testing.assert_allclose(ours.embed(texts), rows, atol=1e-6)
+
+
+@functools.cache
+def wordllama_embedder() -> Any:
+    return load_embedder("wordllama")

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from shadowlane.errors import ConfigError, MissingExtraError, ScoreError
 from shadowlane.score.embed import load_embedder
 from shadowlane.score.groups import ParaphraseGroups, purity
+from shadowlane.score.lambda_ import lambda_trend
 
 DATA = Path(os.environ.get("SHADOWLANE_DATA") or Path(__file__).parents[4] / "shared" / "data")
 
@@ -41,6 +42,21 @@ def test_near_requests_join_and_far_ones_do_not() -> None:
 def test_a_group_does_not_drift_by_chains() -> None:
     groups = ParaphraseGroups(2, threshold=0.9)  # 25.8 degrees
     assert groups.assign(fan(0, 20, 40, 60)).tolist() == [0, 0, 1, 1]
+
+
+def test_requests_of_other_scopes_never_share_a_group() -> None:
+    groups = ParaphraseGroups(2, threshold=0.9)
+    assert groups.assign(fan(0, 0, 1, 1, 0), [1, 2, 1, 2, 2**64 - 1]).tolist() == [0, 1, 0, 1, 2]
+    with pytest.raises(ScoreError, match="2 rows and 1 scopes"):
+        groups.assign(fan(0, 0), [1])
+
+
+def test_the_trend_is_that_of_the_arms_series() -> None:
+    groups = ParaphraseGroups(2, threshold=0.9)
+    [group] = groups.assign(fan(0)).tolist()
+    series = [0.10, 0.30, 0.25, 0.25, 0.26, 0.25, 0.24, 0.90]
+    seen = [groups.observe(group, "candidate", fan(0)[0], delta=value) for value in series]
+    assert [one.trend if one else "" for one in seen] == [None, *lambda_trend(series)]
 
 
 @settings(max_examples=30, deadline=None)

@@ -210,6 +210,9 @@ def test_rates() -> None:
     assert flip_rate(states) == pytest.approx(2 / 3)
     assert np.isnan(convergence_rate([]))
     assert np.isnan(flip_rate(["convergent"]))
+    two = np.array([states, ["chaotic"] * 4])
+    assert convergence_rate(two) == 3 / 8
+    assert flip_rate(two) == pytest.approx(2 / 6)  # no step leads from one group to the next
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shadowlane.config import ScoreConfig
+from shadowlane.config import ScoreConfig, StructureConfig
 from shadowlane.errors import ConfigError
 from shadowlane.score.embed import Embedder
 from shadowlane.score.scorer import Scorer
-from shadowlane.types import FLAG_CLIENT_DISCONNECTED, FLAG_RESPONSE_CUT, Copy, Headers, Outcome, Pair
+from shadowlane.types import (
+    FLAG_CLIENT_DISCONNECTED,
+    FLAG_RESPONSE_CUT,
+    Copy,
+    Headers,
+    Outcome,
+    Pair,
+    PlaceDiffers,
+)
 
 JSON: Headers = ((b"Content-Type", b"application/json"),)
 
@@ -243,3 +251,56 @@ def test_nothing_to_score(scorer: Scorer) -> None:
 def test_a_wrong_embedder_fails_at_start() -> None:
     with pytest.raises(ConfigError, match=r"score\.embedder"):
         Scorer(ScoreConfig(embedder="nope"))
+
+
+def plain(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def test_json_answers_are_compared_place_by_place(scorer: Scorer) -> None:
+    a = {"answer": "Same text here.", "id": 1, "items": [{"n": 1, "p": 0.5}, {"n": 2, "p": 0.5}], "old": True}
+    b = {"answer": "Same text here.", "id": 2, "items": [{"n": 1, "p": 0.5}, {"n": "2", "p": 0.7}], "new": None}
+    scored = one(scorer, pair(plain(a), plain(b)))
+    assert scored.scores.differences == (
+        PlaceDiffers("/id", "/id", "value", "1", "2"),
+        PlaceDiffers("/items/1/n", "/items/*/n", "type", "2", '"2"'),
+        PlaceDiffers("/items/1/p", "/items/*/p", "value", "0.5", "0.7"),
+        PlaceDiffers("/old", "/old", "missing", "true", ""),
+        PlaceDiffers("/new", "/new", "extra", "", "null"),
+    )
+    assert one(scorer, pair(plain(a), plain(a))).scores.differences == ()
+
+
+def test_the_configuration_says_what_differs() -> None:
+    config = StructureConfig(ignore=("/id",), float_tolerance=0.5, time_tolerance_s=60, unordered={"/items": "n"})
+    tolerant = Scorer(ScoreConfig(embedder="lexical", structure=config))
+    a = {"answer": "t", "id": 1, "items": [{"n": 1}, {"n": 2, "p": 0.5}], "at": "2025-01-01T00:00:00Z"}
+    b = {"answer": "t", "id": 2, "items": [{"n": 2, "p": 0.6}, {"n": 1}], "at": "2025-01-01T00:00:30Z"}
+    assert one(tolerant, pair(plain(a), plain(b))).scores.differences == ()
+
+
+def test_of_a_models_answer_only_json_that_it_says_is_compared(scorer: Scorer) -> None:
+    assert one(scorer, pair(chat("A text."), chat("Another text."))).scores.differences is None
+    said = one(scorer, pair(chat('{"city": "Paris"}'), chat('{"city": "Lyon"}')))
+    assert said.scores.differences == (PlaceDiffers("/city", "/city", "value", '"Paris"', '"Lyon"'),)
+    assert one(scorer, pair(chat('{"city": "Paris"}'), chat("Paris"))).scores.differences is None
+
+
+def test_a_shape_is_kept_once_and_long_values_cut(scorer: Scorer) -> None:
+    many = one(scorer, pair(plain({"a": "t", "x": ["l" * 500] * 90}), plain({"a": "t", "x": ["m" * 500] * 90})))
+    assert many.scores.differences is not None
+    [place] = many.scores.differences
+    assert (place.shape, len(place.a), len(place.b)) == ("/x/*", 120, 120)
+    wide = one(scorer, pair(plain({f"k{n}": n for n in range(200)}), plain({f"k{n}": n + 1 for n in range(200)})))
+    assert wide.scores.differences is not None
+    assert len(wide.scores.differences) == 64
+
+
+def test_a_structure_that_cannot_be_compared_costs_no_score(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr("shadowlane.score.scorer.structural_difference", fails)
+    scored = one(scorer, pair(plain({"answer": "t"}), plain({"answer": "t"})))
+    assert scored.scores.delta_s == pytest.approx(0, abs=1e-6)
+    assert (scored.scores.differences, scored.scores.note) == (None, "the structure cannot be compared: RecursionError")

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from shadowlane.config import StoreConfig
 from shadowlane.errors import StoreError
 from shadowlane.store import SqliteStore, open_store
-from shadowlane.types import Pair, Scores
+from shadowlane.types import STRANGE_CALLS, Pair, Scores
 
 from .pairs import make_pair, pairs
 
@@ -244,3 +245,17 @@ def test_a_killed_writer_loses_nothing_that_was_saved(tmp_path: Path) -> None:
             assert rows >= saved
             assert rows % 10 == 0
             assert counts.answered + sum(counts.failed.values()) == rows
+
+
+def test_the_policys_counts_are_by_reason_in_words(store: SqliteStore) -> None:
+    blocked = [
+        make_pair(number, reason="write_intent", blocked="write_intent", why=why, started_ns=1000 * number)
+        for number, why in enumerate(["GraphQL mutation", "method PUT", "GraphQL mutation"])
+    ]
+    strange = make_pair(10, why="inference", started_ns=10)
+    outcome = msgspec.structs.replace(strange.outcome, findings={STRANGE_CALLS: 2}, rounds=2)
+    store.save([*blocked, make_pair(9, why="inference"), msgspec.structs.replace(strange, outcome=outcome)])
+    assert store.policy_counts("candidate") == ({"GraphQL mutation": 2, "method PUT": 1}, 2, 1)
+    assert store.policy_counts("candidate", 2000) == ({"GraphQL mutation": 1}, 0, 0)
+    assert store.policy_counts("another") == ({}, 0, 0)
+    assert store.scores("candidate").rounds.tolist().count(2) == 1

@@ -413,7 +413,7 @@ def test_one_deadline_bounds_all_rounds() -> None:
     first = json.dumps(chat_answer(("s1", "weather", "{}"))).encode()
     outcome, server = ask([first, b""], copy_of(chat_request()), timeout_s=2.0)
     assert (outcome.reason, outcome.status, outcome.body) == ("deadline", 0, b"")
-    assert 2e9 <= outcome.duration_ns
+    assert outcome.duration_ns >= 2e9
     assert outcome.round_ns[1] < 2e9, "the second round had only what the first left"
     assert (outcome.rounds, len(server.requests)) == (2, 2)
     assert outcome.findings == {STRANGE_CALLS: 1}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import ipaddress
 import json
 import os
 import re
@@ -28,6 +29,8 @@ _BLIND = (
     "CONNECT carries TLS, which this proxy cannot see into: methods, paths and bodies inside are not judged, so writes "
     "to these hosts pass"
 )
+
+_OPEN = "listening beyond loopback: whoever reaches this address can use the proxy; it asks nobody for a password"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -97,6 +100,8 @@ async def _run(rules: Any, host: str, port: int, sink: str, log: Callable[[dict[
     except OSError as error:
         raise ShadowlaneError(f"--listen = {host}:{port}: {error.strerror or error}; use another port") from None
     log({"time": time.time(), "event": "listening", "host": bound[0], "port": bound[1]})
+    if not ipaddress.ip_address(bound[0]).is_loopback:
+        log({"time": time.time(), "event": "warning", "message": _OPEN})
     if rules.tunnels:
         log({"time": time.time(), "event": "warning", "message": _BLIND, "hosts": rules.tunnels})
     await stop.wait()

@@ -21,7 +21,7 @@ __all__ = ["Decision", "Rules"]
 _ENTRY = re.compile(
     r"(?P<host>(\*\.)?[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?(=(?P<preset>[a-z0-9:_-]+))?\Z"
 )
-_SAFE = ("GET", "HEAD", "OPTIONS")
+_SAFE = ("GET", "HEAD", "OPTIONS")  # TRACE is safe by RFC 9110 too, but sends the request's credentials back
 # A preset that is known, for requests whose method is safe already: it then judges overrides, upgrades and bodies.
 _METHOD_ONLY = "openai"
 
@@ -79,8 +79,9 @@ class Rules:
         preset = self._preset(request)
         if preset is None:
             return Decision("refuse", "a host that is not on the list (--allow)")
-        if not preset and request.method not in _SAFE:
-            return Decision("refuse", f"{request.method[:16]} is not a safe method, and the host has no preset", True)
+        if request.method not in _SAFE and not (preset and request.method == "POST"):
+            why = "is not a safe method" if preset else "is not a safe method, and the host has no preset"
+            return Decision("refuse", f"{request.method[:16]} {why}", True)
         effect = classify_request(request.method, request.target, request.headers, body, preset or _METHOD_ONLY)
         if effect.is_read:
             return Decision("forward", effect.reason)

@@ -18,13 +18,13 @@ import msgspec
 if TYPE_CHECKING:
     import h11
 
-__all__ = ["BadRequest", "Request", "read_body", "read_head"]
+__all__ = ["BadRequest", "Request", "parse_head", "read_body", "read_head"]
 
 MAX_HEAD_BYTES = 65_536
 _LINE = re.compile(
     rb"(?P<method>[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}) (?P<target>[!-~]{1,32768}) HTTP/1\.(?P<minor>[01])\Z"
 )
-_FIELD = re.compile(rb"(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(?P<value>[\t -~\x80-\xff]*?)[ \t]*\Z")
+_FIELD = re.compile(rb"(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+):(?P<value>[\t -~\x80-\xff]*)\Z")
 _AUTHORITY = re.compile(
     r"(?P<host>[a-z0-9_]([a-z0-9._-]{0,252}[a-z0-9_])?|\[[0-9a-f:.]{2,45}\])(:(?P<port>[0-9]{1,5}))?\Z"
 )
@@ -66,10 +66,11 @@ async def read_head(reader: asyncio.StreamReader) -> Request | None:
         return None
     except asyncio.LimitOverrunError:
         raise BadRequest(f"the head is larger than {MAX_HEAD_BYTES} bytes", 431) from None
-    return _parsed(raw)
+    return parse_head(raw)
 
 
-def _parsed(raw: bytes) -> Request:
+def parse_head(raw: bytes) -> Request:
+    """A head with its empty line, taken apart and checked. Raises :class:`BadRequest`."""
     first, *lines = raw[:-4].split(b"\r\n")
     line = _LINE.match(first)
     if line is None:
@@ -79,7 +80,7 @@ def _parsed(raw: bytes) -> Request:
         field = _FIELD.match(one)
         if field is None:
             raise BadRequest("a header line is malformed or folded")
-        headers.append((field["name"].decode("ascii").lower(), field["value"].decode("latin-1")))
+        headers.append((field["name"].decode("ascii").lower(), field["value"].decode("latin-1").strip(" \t")))
     method, target, minor = line["method"].decode("ascii"), line["target"].decode("ascii"), int(line["minor"])
     if _SIGNS & set(line["target"]):
         raise BadRequest("the target holds a sign that has to be percent-encoded")

@@ -48,6 +48,9 @@ def find_vectors(value: Any) -> list[Any]:
 
 def _located(value: JsonMap) -> tuple[str, list[Any]]:
     data = as_list(value.get("data"))
+    places = [as_map(item).get("index") for item in data]
+    if all(type(place) is int for place in places):
+        data = sorted(data, key=lambda item: as_map(item)["index"])
     rows = [as_map(item).get("embedding") for item in data]
     if rows and all(_is_row(row) for row in rows):
         return "openai.embeddings", rows

@@ -282,6 +282,7 @@ fn known(entity: &Entity<'_>, facts: &Facts<'_>) -> bool {
         return true;
     }
     entity.kind == Kind::Name
+        && entity.key.split_whitespace().all(|word| facts.places.contains_key(word))
         && facts
             .sentences
             .iter()

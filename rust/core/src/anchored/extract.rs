@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::lexicon::{self, Modality, WordMap, look_up, stem};
+use super::lexicon::{self, Modality, Word, WordMap, look_up, mark, stem};
 use super::quantities::{Quantity, parse_number};
 use super::scan::{Scanner, Token};
 
@@ -58,7 +58,8 @@ pub(crate) struct Stem<'t> {
 pub(crate) struct Sentence<'t> {
     /// In the order of first mention.
     pub stems: Vec<Stem<'t>>,
-    places_of_stems: WordMap<Cow<'t, str>, usize>,
+    /// Beside ``stems``: their marks, which are quicker to search.
+    marks: Vec<u64>,
     pub negators: Vec<Span>,
     /// In the order of first mention.
     pub modals: Vec<(Modality, Span)>,
@@ -77,11 +78,13 @@ impl<'t> Sentence<'t> {
     }
 
     pub fn place_of(&self, root: &str) -> Option<usize> {
-        self.places_of_stems.get(root).copied()
+        let sought = mark(root);
+        let place = self.marks.iter().position(|known| *known == sought)?;
+        self.stems.get(place).is_some_and(|stem| stem.root == root).then_some(place)
     }
 
     pub fn has(&self, root: &str) -> bool {
-        self.places_of_stems.contains_key(root)
+        self.place_of(root).is_some()
     }
 
     fn add(&mut self, root: Cow<'t, str>, negated: bool, span: Span) {
@@ -92,7 +95,7 @@ impl<'t> Sentence<'t> {
                 }
             }
             None => {
-                self.places_of_stems.insert(root.clone(), self.stems.len());
+                self.marks.push(mark(&root));
                 self.stems.push(Stem { root, negated, span });
             }
         }
@@ -113,6 +116,8 @@ pub(crate) struct Facts<'t> {
     /// Yes or no when the text opens with it, and where.
     pub answer: Option<(bool, Span)>,
     pub english: bool,
+    /// Each word and where it stands among all; `None` when it stands there more than once.
+    pub places: WordMap<&'t str, Option<usize>>,
 }
 
 /// Lower case, byte for byte beside `text`: a letter whose lower case has another length stays as it is.
@@ -284,7 +289,7 @@ impl<'t> Reader<'t> {
             };
             let cut = start + root.len();
             self.functional += 1;
-            self.modality(low, span);
+            self.modality(low, look_up(low), span);
             self.push(low, (start, if root.is_empty() { end } else { cut }));
             self.push("n't", (cut, end));
             self.negate((cut, end));
@@ -337,7 +342,7 @@ impl<'t> Reader<'t> {
             self.negated = false;
             self.sentence.negators.pop();
         }
-        self.modality(low, span);
+        self.modality(low, known, span);
         if known.is(lexicon::HEDGE) {
             self.hedge = Some(place);
         }
@@ -361,7 +366,7 @@ impl<'t> Reader<'t> {
         }
         self.accented += usize::from(!low.is_ascii());
         self.foreign += usize::from(known.is(lexicon::FOREIGN));
-        self.sentence.add(stem(low), self.negated, span);
+        self.sentence.add(known.stem(low), self.negated, span);
         if capital && !known.is(lexicon::TITLE) {
             self.name(low, span, place);
         }
@@ -373,8 +378,8 @@ impl<'t> Reader<'t> {
         self.sentence.negators.push(span);
     }
 
-    fn modality(&mut self, low: &str, span: Span) {
-        if let Some(modality) = look_up(low).modality {
+    fn modality(&mut self, low: &str, known: Word, span: Span) {
+        if let Some(modality) = known.modality {
             self.sentence.modal(modality, span);
         } else if low == "to" && matches!(self.before_last(), "have" | "has" | "had") {
             self.sentence.modal(Modality::Must, span);
@@ -462,7 +467,7 @@ impl<'t> Reader<'t> {
         let year = raw.len() == 4 && raw.starts_with(['1', '2']) && raw.bytes().all(|digit| digit.is_ascii_digit());
         let currency = self.currency.take();
         let kind = currency.map_or(if year { "year" } else { "count" }, |(kind, _)| kind);
-        let unit = currency.map_or_else(String::new, |(kind, _)| kind.to_owned());
+        let unit = currency.map_or(0, |(kind, _)| mark(kind));
         let quantity = Quantity { unit, precision, ..Quantity::new(kind, value) };
         self.entity(Kind::Number, Cow::Borrowed(""), place, Some(quantity));
         if let (Some((_, sign)), Some(made)) = (currency, self.entities.last_mut()) {
@@ -533,7 +538,7 @@ impl<'t> Reader<'t> {
         quantity.kind = kind;
         quantity.value *= factor;
         quantity.precision *= factor;
-        name.clone_into(&mut quantity.unit);
+        quantity.unit = mark(name);
         before.span.1 = end;
         before.stop += 1;
         true
@@ -554,7 +559,7 @@ impl<'t> Reader<'t> {
                 && let Some(quantity) = &mut before.quantity
             {
                 quantity.kind = kind;
-                kind.clone_into(&mut quantity.unit);
+                quantity.unit = mark(kind);
                 before.span.1 = end;
                 self.currency = None;
             }
@@ -591,7 +596,13 @@ impl<'t> Reader<'t> {
             }
         }
         let english = self.foreign <= self.functional && self.accented * 10 <= self.total * 3;
-        Facts { sentences: self.closed, entities: self.entities, answer: self.answer, english }
+        let words = self.closed.iter().flat_map(|sentence| &sentence.words);
+        let mut places: WordMap<&str, Option<usize>> = WordMap::default();
+        places.reserve(self.closed.iter().map(|sentence| sentence.words.len()).sum());
+        for (place, word) in words.enumerate() {
+            places.entry(word).and_modify(|known| *known = None).or_insert(Some(place));
+        }
+        Facts { places, sentences: self.closed, entities: self.entities, answer: self.answer, english }
     }
 }
 

@@ -19,22 +19,32 @@ const IRREGULAR: &str = include_str!("irregular.txt");
 pub(crate) struct WordHasher(u64);
 
 impl WordHasher {
+    #[inline]
     fn mix(&mut self, word: u64) {
         self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
     }
 }
 
 impl Hasher for WordHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        let mut chunks = bytes.chunks_exact(8);
-        for chunk in &mut chunks {
-            self.mix(chunk.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+    #[inline]
+    fn write(&mut self, mut bytes: &[u8]) {
+        while let Some((chunk, rest)) = bytes.split_first_chunk::<8>() {
+            self.mix(u64::from_le_bytes(*chunk));
+            bytes = rest;
         }
-        self.mix(chunks.remainder().iter().fold(1, |word, byte| word << 8 | u64::from(*byte)));
+        let tail = match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+            (Some(first), Some(last)) => {
+                u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+            }
+            _ => bytes.iter().fold(1, |word, byte| word << 8 | u64::from(*byte)),
+        };
+        self.mix(tail ^ (bytes.len() as u64) << 60);
     }
 
+    #[inline]
     fn write_u8(&mut self, _: u8) {}
 
+    #[inline]
     fn finish(&self) -> u64 {
         self.0 ^ self.0 >> 32
     }
@@ -133,7 +143,7 @@ const MODALITIES: &[(Modality, &str)] = &[
 
 /// Stems that may say a negation in another way: beside one of them a difference in negation is no contradiction.
 const WEAK_NEGATORS: &str = "fail refuse deny lack avoid prevent stop cease decline reject unable absent miss free \
-    exclude forbid prohibit ban disallow empty few little rule unlike";
+    exclude forbid prohibit ban disallow empty few rule unlike";
 
 /// Stems of predicates that hold both ways round.
 const SYMMETRIC: &str = "talk meet marry fight same different equal differ between shake speak";
@@ -244,6 +254,15 @@ pub(crate) struct Word {
 }
 
 impl Word {
+    /// The base form of the word that this is known of.
+    pub fn stem(self, word: &str) -> Cow<'_, str> {
+        match self.base {
+            Some(base) => Cow::Borrowed(base),
+            None => cut(word),
+        }
+    }
+
+    #[inline]
     pub fn is(self, flags: Flags) -> bool {
         self.flags & flags != 0
     }
@@ -328,6 +347,14 @@ fn stems_of(list: &str) -> WordMap<String, ()> {
     list.split_whitespace().map(|word| (stem(word).into_owned(), ())).collect()
 }
 
+/// A number that two words share only when they are one (but for chance in 2^64).
+#[inline]
+pub(crate) fn mark(word: &str) -> u64 {
+    let mut hasher = WordHasher::default();
+    hasher.write(word.as_bytes());
+    hasher.finish()
+}
+
 /// Everything known of a lower-case word.
 pub(crate) fn look_up(word: &str) -> Word {
     WORDS.get(word).copied().unwrap_or_default()
@@ -363,10 +390,7 @@ pub(crate) fn negated_form(one: &str, other: &str) -> bool {
 
 /// The base form of a lower-case English word, near enough to match its inflections.
 pub(crate) fn stem(word: &str) -> Cow<'_, str> {
-    match look_up(word).base {
-        Some(base) => Cow::Borrowed(base),
-        None => cut(word),
-    }
+    look_up(word).stem(word)
 }
 
 fn cut(word: &str) -> Cow<'_, str> {
@@ -388,6 +412,9 @@ fn cut(word: &str) -> Cow<'_, str> {
         && !["ss", "us", "is"].iter().any(|ending| word.ends_with(ending))
     {
         return Cow::Borrowed(bare(root));
+    }
+    if !word.ends_with(['g', 'd']) {
+        return Cow::Borrowed(bare(word));
     }
     for ending in ["ing", "ed"] {
         if let Some(root) = word.strip_suffix(ending)

@@ -198,27 +198,24 @@ fn once<'t>(words: &[&'t str]) -> WordMap<&'t str, Option<usize>> {
 /// Twice the square root of (1 − Kendall's τ) / 2, the share of pairs of words that are inverted, over the words that
 /// stand once in each text; at most 1. The root, since two words that change places invert few of all the pairs, and the
 /// bound, since a clause that moves as a whole inverts many. Times the fourth power of the share of words that both
-/// have: where most words differ, another order is only another way to say it.
+/// have: where most words differ, another order is only another way to say it. 0 between active and passive.
 pub(crate) fn disorder(a: &Facts<'_>, b: &Facts<'_>) -> f64 {
-    let (mine, theirs) = (all_words(a), all_words(b));
-    let (first, second) = (once(&mine), once(&theirs));
-    let order: Vec<usize> = mine
-        .iter()
-        .filter(|word| matches!(first.get(*word), Some(Some(_))))
-        .filter_map(|word| second.get(word).copied().flatten())
-        .collect();
+    let (first, second) = (&a.places, &b.places);
+    if first.contains_key("by") != second.contains_key("by") {
+        return 0.0; // active against passive
+    }
+    let mut order: Vec<(usize, usize)> =
+        first.iter().filter_map(|(word, place)| Some(((*place)?, second.get(word).copied().flatten()?))).collect();
+    order.sort_unstable();
+    let order: Vec<usize> = order.into_iter().map(|(_, there)| there).collect();
     let count = order.len();
     if count < 2 {
         return 0.0;
     }
     let single = |words: &WordMap<&str, Option<usize>>| words.values().filter(|place| place.is_some()).count();
-    let coverage = 2.0 * count as f64 / (single(&first) + single(&second)) as f64;
+    let coverage = 2.0 * count as f64 / (single(first) + single(second)) as f64;
     let inverted = inversions(order) as f64 / (count * (count - 1) / 2) as f64;
     (2.0 * coverage.powi(4) * inverted.sqrt()).min(1.0)
-}
-
-fn all_words<'t>(facts: &Facts<'t>) -> Vec<&'t str> {
-    facts.sentences.iter().flat_map(|sentence| &sentence.words).copied().collect()
 }
 
 /// Pairs that stand in descending order, counted while merging: O(n log n).

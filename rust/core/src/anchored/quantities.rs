@@ -9,8 +9,8 @@ pub(crate) struct Quantity {
     /// What may be compared with what: `length`, `money:usd`, `percent`, `date`, `count`, ...
     pub kind: &'static str,
     pub value: f64,
-    /// As written, so that 30 and 31 days stay apart while 30 days and a month may meet.
-    pub unit: String,
+    /// The mark of what is written, so that 30 and 31 days stay apart while 30 days and a month may meet.
+    pub unit: u64,
     /// Half of the last digit's place, in the value's unit: 4.5 stands for 4.45 to 4.55.
     pub precision: f64,
     /// Year, month, day of a date; 0 where not said.
@@ -21,7 +21,7 @@ pub(crate) struct Quantity {
 
 impl Quantity {
     pub fn new(kind: &'static str, value: f64) -> Self {
-        Self { kind, value, unit: String::new(), precision: 0.0, date: (0, 0, 0), swapped: false }
+        Self { kind, value, unit: 0, precision: 0.0, date: (0, 0, 0), swapped: false }
     }
 
     /// A calendar date; `None` when there is no such month or day.

@@ -36,7 +36,13 @@ impl<'t> Scanner<'t> {
         self.low.get(at..).unwrap_or("")
     }
 
+    #[inline]
     fn char_at(&self, at: usize) -> Option<char> {
+        match self.low.as_bytes().get(at) {
+            Some(byte) if byte.is_ascii() => return Some(char::from(*byte)),
+            None => return None,
+            Some(_) => {}
+        }
         self.rest(at).chars().next()
     }
 
@@ -45,7 +51,10 @@ impl<'t> Scanner<'t> {
     }
 
     fn word_before(&self, at: usize) -> bool {
-        self.low.get(..at).and_then(|head| head.chars().next_back()).is_some_and(in_word)
+        match at.checked_sub(1).and_then(|before| self.low.as_bytes().get(before)) {
+            Some(byte) if byte.is_ascii() => byte.is_ascii_alphanumeric() || *byte == b'_',
+            _ => self.low.get(..at).and_then(|head| head.chars().next_back()).is_some_and(in_word),
+        }
     }
 
     /// Whether a word ends at `at`, given that the character before it belongs to one.
@@ -56,6 +65,13 @@ impl<'t> Scanner<'t> {
     fn run(&self, at: usize, holds: impl Fn(char) -> bool) -> usize {
         let rest = self.rest(at);
         at + rest.find(|letter| !holds(letter)).unwrap_or(rest.len())
+    }
+
+    /// Where the letters end that begin at `at`.
+    fn letters_end(&self, at: usize) -> usize {
+        let bytes = self.low.as_bytes().get(at..).unwrap_or(&[]);
+        let ascii = bytes.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        if bytes.get(ascii).is_some_and(|byte| !byte.is_ascii()) { self.run(at + ascii, is_letter) } else { at + ascii }
     }
 
     fn spaces(&self, at: usize) -> usize {
@@ -119,15 +135,22 @@ impl<'t> Scanner<'t> {
         if let Some(end) = self.url(at) {
             return (Token::Url, end);
         }
-        if !self.word_before(at) {
-            if let Some(found) = self.date_of_month(at) {
+        let mut end = self.letters_end(at);
+        // Only what a digit or an underscore follows can be more than a word.
+        let next = self.byte(end);
+        let special = matches!(next, b'0'..=b'9' | b'_' | b'-' | b'.' | b',') || next.is_ascii_whitespace();
+        if special && !self.word_before(at) {
+            if (next.is_ascii_whitespace() || matches!(next, b'.' | b','))
+                && let Some(found) = self.date_of_month(at, end)
+            {
                 return found;
             }
-            if let Some(end) = self.lettered(at).or_else(|| self.underscored(at)) {
+            if matches!(next, b'0'..=b'9' | b'_' | b'-')
+                && let Some(end) = self.lettered(at).or_else(|| self.underscored(at))
+            {
                 return (Token::Name, end);
             }
         }
-        let mut end = self.run(at, is_letter);
         while let Some(mark @ ('\'' | '’')) = self.char_at(end) {
             let next = end + mark.len_utf8();
             let more = self.run(next, is_letter);
@@ -150,6 +173,9 @@ impl<'t> Scanner<'t> {
     }
 
     fn url(&self, at: usize) -> Option<usize> {
+        if !matches!(self.byte(at), b'h' | b'w') {
+            return None;
+        }
         let rest = self.rest(at);
         let head = ["https://", "http://", "www."].into_iter().find(|head| rest.starts_with(head))?;
         let start = at + head.len();
@@ -308,8 +334,11 @@ impl<'t> Scanner<'t> {
     }
 
     /// `March 5th, 2024` or `March 2024`.
-    fn date_of_month(&self, at: usize) -> Option<(Token, usize)> {
-        let stop = self.run(at, is_letter);
+    fn date_of_month(&self, at: usize, stop: usize) -> Option<(Token, usize)> {
+        let marks = self.run(stop, |letter| matches!(letter, '.' | ',') || letter.is_whitespace());
+        if !self.byte(marks).is_ascii_digit() {
+            return None;
+        }
         let month = u32::from(look_up(self.low.get(at..stop)?).month);
         if month == 0 {
             return None;
@@ -350,10 +379,12 @@ impl Iterator for Scanner<'_> {
     }
 }
 
+#[inline]
 fn is_letter(letter: char) -> bool {
     letter.is_alphanumeric() && !letter.is_ascii_digit()
 }
 
+#[inline]
 fn in_word(letter: char) -> bool {
     letter.is_alphanumeric() || letter == '_'
 }

@@ -181,7 +181,17 @@ pub fn statement(text: &str) -> Option<String> {
         ("mysql", &MySqlDialect {}),
         ("tsql", &MsSqlDialect {}),
     ];
-    let name = dialects.iter().find_map(|(name, dialect)| parses(text, *dialect)?.then_some(*name));
+    let mut name = None;
+    for (candidate, dialect) in dialects {
+        match parses(text, dialect) {
+            Some(true) => {
+                name = Some(candidate);
+                break;
+            }
+            Some(false) => {}
+            None => return Some("a text too long to tell from a statement".to_owned()),
+        }
+    }
     let effect = match name {
         Some(name) => classify_sql(text, name),
         // No statement that we know. `SELECT … INTO OUTFILE` of products that we do not has these words.
@@ -287,6 +297,7 @@ mod tests {
             "insert into t values (1)",
             "TRUNCATE t",
             "/*!50000 DELETE FROM t */",
+            &format!("SELECT nextval(1){}", " OR 1".repeat(20_000)),
             "grant all on t to bob",
         ] {
             assert!(statement(text).is_some(), "{text}");

@@ -1,0 +1,137 @@
+"""An embedder behind any OpenAI-compatible ``/v1/embeddings``.
+
+Invariants: only sanitized texts leave, each at most a chunk long and each once; what it costs a day has a bound; a row
+always comes from the model that the name tells, so that a service that changes its model fails instead of mixing
+scores. The calls go through the worker's transport: certificates verified, deadline, bounded answer, no redirect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ScoreError
+from ..types import Copy, Outcome
+from .answers import extract_answer, extract_vectors
+from .embed import Embedder
+
+__all__ = ["RemoteEmbedder"]
+
+_BYTES_A_TOKEN = 3
+"""For an answer that names no usage: fewer bytes than a token has, so that the budget is never undercounted."""
+
+
+class _Transport(Protocol):
+    async def send(self, copy: Copy) -> Outcome: ...
+    async def close(self) -> None: ...
+
+
+class _Budget(Protocol):
+    def reached(self, now: float) -> str: ...
+    def record(self, model: str, usage: Mapping[str, int], now: float) -> Any: ...
+
+
+class _Breaker(Protocol):
+    def allow(self, now: float) -> bool: ...
+    def record(self, ok: bool, now: float) -> None: ...
+
+
+class RemoteEmbedder(Embedder):
+    """Embeds with ``model`` of the service that ``transport`` reaches; runs the transport on a thread of its own.
+
+    Asks for one row at once, to learn the dimension and the model that answers: raises
+    :class:`~shadowlane.errors.ScoreError` when that fails, as :meth:`embed` does later.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        transport: _Transport,
+        budget: _Budget,
+        breaker: _Breaker,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__()
+        self._model = model
+        self._transport = transport
+        self._budget = budget
+        self._breaker = breaker
+        self._clock = clock
+        self._served = ""
+        self.dim = 0
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="shadowlane-embedder", daemon=True)
+        self._thread.start()
+        try:
+            self.dim = self._ask(["shadowlane"]).shape[1]
+        except ScoreError:
+            self.close()
+            raise
+        self.name = f"openai:{model}@{self._served or 'unnamed'}"
+
+    def close(self) -> None:
+        """Give back the connections and end the thread."""
+        if self._loop.is_closed():
+            return
+        asyncio.run_coroutine_threadsafe(self._transport.close(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _encode(self, texts: list[str]) -> NDArray[np.float32]:
+        return self._ask(texts)
+
+    def _ask(self, texts: list[str]) -> NDArray[np.float32]:
+        what = f"score.embedder = 'openai:{self._model}'"
+        now = self._clock()
+        reached = self._budget.reached(now)
+        if reached:
+            raise ScoreError(f"{what}: its budget is used up ({reached}); raise score.embedder_tokens_per_day")
+        if not self._breaker.allow(now):
+            raise ScoreError(f"{what}: the service failed too often and is left alone for a while")
+        outcome = asyncio.run_coroutine_threadsafe(self._transport.send(self._request(texts)), self._loop).result()
+        now = self._clock()
+        ok = not outcome.reason and outcome.status < 400
+        self._breaker.record(ok, now)
+        if not ok:
+            why = f"{outcome.reason}: {outcome.detail}" if outcome.reason else f"HTTP {outcome.status}"
+            raise ScoreError(f"{what}: {why}; check score.embedder_url and score.embedder_credential_env")
+        answer = extract_answer("application/json", outcome.body)
+        guessed = {"input_tokens": sum(len(text.encode()) for text in texts) // _BYTES_A_TOKEN}
+        self._budget.record(self._model, answer.usage or guessed, now)
+        rows = extract_vectors(outcome.body)
+        if rows is None or len(rows) != len(texts) or (self.dim and rows.shape[1] != self.dim):
+            got = "no vectors" if rows is None else f"{len(rows)} of {rows.shape[1]} dimensions"
+            raise ScoreError(f"{what}: asked for {len(texts)} vectors of {self.dim or 'any'} dimensions, got {got}")
+        if self.dim and answer.model != self._served:
+            raise ScoreError(
+                f"{what}: {self._served!r} answered before, now {answer.model!r}; their scores cannot be compared: "
+                "restart the worker to go on with the new one"
+            )
+        self._served = answer.model
+        return rows
+
+    def _request(self, texts: list[str]) -> Copy:
+        body = json.dumps({"model": self._model, "input": texts, "encoding_format": "float"}).encode()
+        return Copy(
+            shadow_id="",
+            req_hash="",
+            started_ns=0,
+            method="POST",
+            target="/embeddings",
+            headers=((b"content-type", b"application/json"), (b"accept", b"application/json")),
+            body=body,
+            status=0,
+            response_headers=(),
+            response_body=b"",
+            ttfb_ns=0,
+            duration_ns=0,
+        )
