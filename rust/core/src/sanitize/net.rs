@@ -19,9 +19,10 @@ pub(super) fn numeric(text: &Text<'_>, at: usize) -> Option<Hit> {
     if !text.ends(end) || (text.get(end) == b'-' && text.get(end + 1).is_ascii_alphanumeric()) {
         return None;
     }
-    let words = text.slice(text.back(at, 24, |byte| byte != b'\n'), at);
-    let named = context::named(words);
-    if named & context::VERSION != 0 && named & context::ADDRESS == 0 {
+    // Only the word right before it makes it a version: a looser look would let addresses through.
+    let gap = text.back(at, 2, |byte| matches!(byte, b' ' | b':' | b'='));
+    let word = text.slice(text.back(gap, 12, |byte| byte.is_ascii_alphabetic() || byte >= 0x80), gap);
+    if gap < at && context::named(word) & context::VERSION != 0 {
         return None;
     }
     text.hit(Kind::IP, at, prefix(text, end, 32), 80, 0)
