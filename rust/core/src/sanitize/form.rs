@@ -66,9 +66,9 @@ fn component(redaction: &Compiled, written: &[u8], plus: bool, place: Place<'_>,
     // Bytes that are not allowed in a target are encoded, so that it stays one.
     let written = written.iter().fold(Vec::with_capacity(written.len()), |mut out, byte| {
         if byte.is_ascii_graphic() {
-            out.push(*byte)
+            out.push(*byte);
         } else {
-            push_encoded(*byte, &mut out)
+            push_encoded(*byte, &mut out);
         }
         out
     });

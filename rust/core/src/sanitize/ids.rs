@@ -123,7 +123,7 @@ fn identifier(text: &Text<'_>, start: usize, end: usize, word: &[u8]) -> Option<
             }
         }
         b"000000000A" if matches!(checks::number(&digits[..4]), 1800..=2099) => {
-            offer(Kind::SG_UEN, 20, context::SINGAPORE)
+            offer(Kind::SG_UEN, 20, context::SINGAPORE);
         }
         b"A00AA0000A" if matches!(first, b'T' | b'S' | b'R') => offer(Kind::SG_UEN, 50, context::SINGAPORE),
         b"AA000000A" if nino_prefix(word) && matches!(last, b'A'..=b'D') => offer(Kind::UK_NINO, 75, 0),
@@ -152,10 +152,8 @@ fn identifier(text: &Text<'_>, start: usize, end: usize, word: &[u8]) -> Option<
         b"AAAA000000AAAAAA00" | b"AAAA000000AAAAAAA0" if matches!(word.get(10), Some(b'H' | b'M' | b'X')) => {
             offer(Kind::MX_CURP, 75, 0);
         }
-        b"000000000000000000" | b"00000000000000000A" => {
-            if checks::chinese(digits.get(..17)?, last) {
-                offer(Kind::CN_ID, 65, context::CHINESE | context::DOCUMENT);
-            }
+        b"000000000000000000" | b"00000000000000000A" if checks::chinese(digits.get(..17)?, last) => {
+            offer(Kind::CN_ID, 65, context::CHINESE | context::DOCUMENT);
         }
         b"AA0000000" if checks::dea(digits) => offer(Kind::MEDICAL_LICENSE, 25, context::DEA),
         b"AAAAA000000AA0AA" | b"AAAAA000000A90AA" | b"AAAAA000000AAAAA" | b"AAAAA000000A00AA" | b"AAAAA000000AA0A0"
@@ -192,7 +190,7 @@ fn german_document(word: &[u8]) -> bool {
 /// Medicare beneficiary identifier: 1-9, letter, letter or digit, digit, letter, letter or digit, digit, two letters,
 /// two digits; letters that look like digits are not used.
 fn medicare(word: &[u8]) -> bool {
-    let signs = word.iter().filter(|byte| **byte == b'-').count();
+    let signs = memchr::memchr_iter(b'-', word).count();
     let placed = signs == 0 || (signs == 2 && word.get(4) == Some(&b'-') && word.get(8) == Some(&b'-'));
     let plain = || word.iter().filter(|byte| **byte != b'-');
     let letter = |byte: u8| byte.is_ascii_uppercase() && !b"SLOIBZ".contains(&byte);
@@ -290,7 +288,7 @@ fn iban(text: &Text<'_>, start: usize) -> Option<Hit> {
     text.sure(Kind::IBAN, start, next)
 }
 
-/// Base58Check (Bitcoin, Litecoin, Dogecoin, Tron), Bech32 and Bech32m (BIP 173, BIP 350), Ethereum.
+/// `Base58Check` (Bitcoin, Litecoin, Dogecoin, Tron), Bech32 and Bech32m (BIP 173, BIP 350), Ethereum.
 fn crypto(text: &Text<'_>, start: usize, end: usize) -> Option<Hit> {
     let word = text.slice(start, end);
     let right = match word {

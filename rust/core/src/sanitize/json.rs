@@ -363,7 +363,8 @@ impl Walk<'_> {
             return Some(at + 9);
         }
         let number = rest.get(..length)?;
-        if !is_json_number(number) && !(self.reading.cut && at + length == self.text.len()) {
+        let ends_in_a_cut = self.reading.cut && at + length == self.text.len();
+        if !(is_json_number(number) || ends_in_a_cut) {
             return None;
         }
         self.scalar(at, number);

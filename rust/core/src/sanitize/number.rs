@@ -104,7 +104,7 @@ fn right(text: &Text<'_>, end: usize, whole: bool) -> bool {
 fn issuer(digits: &[u8]) -> bool {
     let (two, three, four) = (checks::number(&digits[..2]), checks::number(&digits[..3]), checks::number(&digits[..4]));
     match (digits[0], digits.len()) {
-        (4, 13 | 16 | 19) => true,
+        (4, 13 | 16 | 19) | (6, 16..=19) => true,
         (5, 16) if (51..=55).contains(&two) => true,
         (2, 16) => (2200..=2204).contains(&four) || (2221..=2720).contains(&four),
         (3, 15) => matches!(two, 34 | 37),
@@ -112,7 +112,6 @@ fn issuer(digits: &[u8]) -> bool {
             matches!(three, 300..=305 | 309) || matches!(two, 36 | 38 | 39) || (3528..=3589).contains(&four)
         }
         (3, 17..=19) => (3528..=3589).contains(&four),
-        (6, 16..=19) => true,
         (5, 13..=19) => matches!(two, 50 | 56..=58),
         (6, 13..=15) => matches!(four, 6304 | 6390 | 6759 | 6761..=6763),
         _ => false,
@@ -123,17 +122,16 @@ fn card(text: &Text<'_>, start: usize, end: usize, digits: &[u8], shape: &[u8]) 
     if !(13..=19).contains(&digits.len()) || !checks::luhn(digits) {
         return None;
     }
-    let grouped = match shape.len() {
-        1 => true,
-        _ => {
-            let sign = shape.get(1).copied()?;
-            let groups = || shape.iter().step_by(2);
-            matches!(sign, b' ' | b'-')
-                && shape.iter().skip(1).step_by(2).all(|other| *other == sign)
-                && shape.first() == Some(&b'4')
-                && (3..=5).contains(&groups().count())
-                && groups().all(|length| (b'1'..=b'7').contains(length))
-        }
+    let grouped = if shape.len() == 1 {
+        true
+    } else {
+        let sign = shape.get(1).copied()?;
+        let groups = || shape.iter().step_by(2);
+        matches!(sign, b' ' | b'-')
+            && shape.iter().skip(1).step_by(2).all(|other| *other == sign)
+            && shape.first() == Some(&b'4')
+            && (3..=5).contains(&groups().count())
+            && groups().all(|length| (b'1'..=b'7').contains(length))
     };
     // UATP: fifteen digits from 1 on; too much else looks so.
     let travel = digits.len() == 15 && digits.first() == Some(&1);

@@ -1,6 +1,6 @@
 //! Which rule a field of a JSON body falls under: by its path from the root, or by its name alone.
 //!
-//! Paths are a part of JSONPath (RFC 9535): `$`, `.name`, `['name']`, `[0]`, `[*]`, `.*`, and `..` before any of them.
+//! Paths are a part of `JSONPath` (RFC 9535): `$`, `.name`, `['name']`, `[0]`, `[*]`, `.*`, and `..` before any of them.
 //! All paths are followed at once: the steps of all rules are bits, and the bits that are set at a place are the steps
 //! that may come next. So a body is walked once, however many rules there are.
 
