@@ -1,8 +1,9 @@
 """``python -m benches.redact [--each 40]``: precision, recall and F1 by kind, and MB/s, beside the rivals, in one run.
 
-Labelled texts are made here (``texts.py``), half of them with nothing in them. With ``SHADOWLANE_DATA`` set to a folder
-that has ``pii_cases.jsonl.gz`` (text, entities, spans), the recall on those is printed too. A value counts as found when
-a finding of its kind overlaps it. Speed rounds are interleaved; a rate is the best round's, since the machine is shared.
+Labelled texts are made here (``texts.py``), half of them with nothing in them. With ``SHADOWLANE_DATA`` set to a
+folder that has ``pii_cases.jsonl.gz`` (text, entities, spans), the recall on those is printed too. A value counts as
+found when a finding of its kind overlaps it. Speed rounds are interleaved; a rate is the best round's, since the
+machine is shared.
 """
 
 from __future__ import annotations
@@ -77,7 +78,9 @@ def cases() -> None:
                 found = find(case["text"]) if find else []
                 row[0] += sum(any(s < end and e > start for _, s, e in found) for start, end in case["spans"])
                 row[1] += len(case["spans"])
-                row[2] += not case["spans"] and bool([kind for kind, _, _ in found if kind == rivals.PRESIDIO[entity][1]])
+                row[2] += not case["spans"] and bool(
+                    [kind for kind, _, _ in found if kind == rivals.PRESIDIO[entity][1]]
+                )
     print("third-party cases: found of all, and false findings in texts without; shadowlane, presidio")
     for entity, (mine, theirs) in sorted(rows.items()):
         print(f"{entity:16}{mine[0]:>6}/{mine[1]:<4}{mine[2]:>3}{theirs[0]:>8}/{theirs[1]:<4}{theirs[2]:>3}")
@@ -114,7 +117,8 @@ def speed(rounds: int) -> None:
     for name, rate in best.items():
         print(f"{name:26}{rate:>10.2f} MB/s")
     times.sort()
-    print(f"one 16 KiB body, processor time: P50 {times[len(times) // 2] * 1e6:.0f} us, P99 {times[len(times) * 99 // 100] * 1e6:.0f} us")
+    middle, late = (times[len(times) * share // 100] * 1e6 for share in (50, 99))
+    print(f"one 16 KiB body, processor time: P50 {middle:.0f} us, P99 {late:.0f} us")
 
 
 def main() -> None:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Iterator
 
+from shadowlane.core import Redactor
+
 Span = tuple[str, int, int]
 Find = Callable[[str], list[Span]]
 
-KEYS = frozenset(
-    "aws_key gcp_key azure_key github_token gitlab_token slack_token stripe_key twilio_key sendgrid_key openai_key "
-    "anthropic_key huggingface_token npm_token pypi_token api_key secret".split()
-)
+KEYS = frozenset(kind for kind in Redactor.kinds() if kind.endswith(("_key", "_token"))) | {"secret"}
+"""Our kinds that count as a key or token of a service."""
 
 
 def ours() -> Find:
-    from shadowlane.core import Redactor
-
     redactor = Redactor()
 
     def find(text: str) -> list[Span]:

@@ -1,4 +1,4 @@
-"""Labelled texts, made here: values of each kind with valid check digits, in sentences; and what only looks like one."""
+"""Labelled texts, made here: values of each kind with valid check digits, and what only looks like one."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import random
 import string
 from typing import NamedTuple
 
-WORDS = (
+PROSE = (
     "the answer depends on how retrieval works so we should first look at which documents were found and why they rank "
     "above others before changing the prompt However most of the time a shorter context is enough and costs less"
-).split()
+)
+WORDS = PROSE.split()
 
 
 class Labelled(NamedTuple):
@@ -48,14 +49,17 @@ def card(draw: random.Random) -> str:
 
 
 def iban(draw: random.Random) -> str:
-    country, bank = draw.choice((("DE", _digits(draw, 18)), ("GB", "WEST" + _digits(draw, 14)), ("BE", _digits(draw, 12))))
+    country, bank = draw.choice(
+        (("DE", _digits(draw, 18)), ("GB", "WEST" + _digits(draw, 14)), ("BE", _digits(draw, 12)))
+    )
     number = "".join(str(int(sign, 36)) for sign in bank + country + "00")
     plain = f"{country}{98 - int(number) % 97:02d}{bank}"
     return draw.choice((plain, " ".join(plain[at : at + 4] for at in range(0, len(plain), 4))))
 
 
 def ssn(draw: random.Random) -> str:
-    return f"{draw.choice((draw.randrange(1, 666), draw.randrange(667, 900))):03d}-{draw.randrange(1, 100):02d}-{draw.randrange(1, 10000):04d}"
+    area = draw.choice((draw.randrange(1, 666), draw.randrange(667, 900)))
+    return f"{area:03d}-{draw.randrange(1, 100):02d}-{draw.randrange(1, 10000):04d}"
 
 
 def phone(draw: random.Random) -> str:
@@ -74,7 +78,8 @@ def phone(draw: random.Random) -> str:
 
 def email(draw: random.Random) -> str:
     name = draw.choice(("jane.doe", "j_smith", "anna-lena", "b.o.b+news", "info"))
-    return f"{name}{draw.randrange(100)}@{draw.choice(('example', 'mail.example', 'some-company'))}.{draw.choice(('com', 'org', 'co.uk', 'de'))}"
+    place, top = draw.choice(("example", "mail.example", "some-company")), draw.choice(("com", "org", "co.uk", "de"))
+    return f"{name}{draw.randrange(100)}@{place}.{top}"
 
 
 def ip(draw: random.Random) -> str:
@@ -133,18 +138,19 @@ MADE = {
 
 def negative(draw: random.Random) -> str:
     """What looks like a value and is none."""
-    uuid = f"{draw.getrandbits(128):032x}"
+    uuid, small = f"{draw.getrandbits(128):032x}", [draw.randrange(2, 20) for _ in range(4)]
+    day = f"{draw.randrange(2015, 2027)}-0{draw.randrange(1, 10)}-1{draw.randrange(10)}"
     return draw.choice(
         (
-            f"request {uuid[:8]}-{uuid[8:12]}-4{uuid[13:16]}-a{uuid[17:20]}-{uuid[20:]} took {draw.randrange(9999)} ms",
-            f"commit {draw.getrandbits(160):040x} of {draw.randrange(2015, 2027)}-0{draw.randrange(1, 10)}-1{draw.randrange(10)}",
+            f"request {uuid[:8]}-{uuid[8:12]}-4{uuid[13:16]}-a{uuid[17:20]}-{uuid[20:]} took {small[0]} ms",
+            f"commit {draw.getrandbits(160):040x} of {day}",
             f"created {draw.randrange(1_600_000_000, 1_800_000_000)}, id {draw.randrange(10**17, 10**18)}",
-            f"version {draw.randrange(20)}.{draw.randrange(20)}.{draw.randrange(20)}.{draw.randrange(20)} of the parser",
-            f"it costs ${draw.randrange(10**6):,}.{draw.randrange(100):02d} for {draw.randrange(10**9):,} tokens",
-            f"order #{draw.randrange(10**9, 10**10)} at {draw.randrange(24):02d}:{draw.randrange(60):02d}:{draw.randrange(60):02d}",
+            "version {}.{}.{}.{} of the parser".format(*small),
+            f"it costs ${draw.randrange(10**6):,}.{small[0]:02d} for {draw.randrange(10**9):,} tokens",
+            f"order #{draw.randrange(10**9, 10**10)} at {small[0]:02d}:{small[1]:02d}:{small[2]:02d}",
             "std::vector<int> a::b; @decorator def f(x): return user@host",
             f"chatcmpl-{_letters(draw, 29)} used gpt-4o-2024-08-06",
-            f"the ratio 1:{draw.randrange(9)}:{draw.randrange(9)}:{draw.randrange(9)} and pi 3.14159265358979{draw.randrange(10**4)}",
+            "the ratio {}:{}:{}:{}".format(*small) + f" and pi 3.14159265358979{draw.randrange(10**4)}",
             "max_tokens=4096, token: str, password: str = None, secret = os.environ['X']",
         )
     )

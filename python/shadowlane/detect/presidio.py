@@ -37,7 +37,9 @@ class PresidioDetector:
                 f"sanitize.detector: {error.name} is not installed; pip install presidio-analyzer, and a spaCy model"
             ) from error
         if not spacy.util.is_package(model):
-            raise ConfigError(f"sanitize.detector: the spaCy model {model!r} is not installed; python -m spacy download")
+            raise ConfigError(
+                f"sanitize.detector: the spaCy model {model!r} is not installed; python -m spacy download"
+            )
         setting = {"nlp_engine_name": "spacy", "models": [{"lang_code": "en", "model_name": model}]}
         engine = NlpEngineProvider(nlp_configuration=setting).create_engine()
         registry = RecognizerRegistry(supported_languages=["en"])
@@ -53,7 +55,10 @@ class PresidioDetector:
         found = []
         for offset in range(0, len(text), _LONGEST):
             for result in self._analyzer.analyze(
-                text[offset : offset + _LONGEST], language="en", entities=list(_KINDS), score_threshold=self._least_score
+                text[offset : offset + _LONGEST],
+                language="en",
+                entities=list(_KINDS),
+                score_threshold=self._least_score,
             ):
                 kind = _KINDS.get(result.entity_type, "person")
                 found.append(Found(kind, offset + result.start, offset + result.end))

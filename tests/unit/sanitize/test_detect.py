@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
 from shadowlane import _core
 from shadowlane.detect import DetectingSanitizer, DetectorError, Found, Hook, load_detector
 from shadowlane.errors import ConfigError
@@ -37,7 +38,10 @@ def test_what_a_detector_finds_is_replaced_where_it_is_written() -> None:
     assert clean == b'{"Anna": "Hi \\u00e9\\n \xf0\x9f\x98\x80 [PERSON] and [PERSON]!", "n": [1, "[PERSON] B."]}'
     assert counts == {"person": 3}
     assert json.loads(clean)
-    assert hook.clean(((b"content-type", b"text/plain"),), "für Zoë".encode()) == ("für [PERSON]".encode(), {"person": 1})
+    assert hook.clean(((b"content-type", b"text/plain"),), "für Zoë".encode()) == (
+        "für [PERSON]".encode(),
+        {"person": 1},
+    )
 
 
 def test_its_findings_take_the_lanes_action() -> None:

@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from shadowlane import Config
 from shadowlane.core import Redactor
 from shadowlane.errors import ConfigError

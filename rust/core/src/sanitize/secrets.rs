@@ -182,7 +182,7 @@ fn key(text: &Text<'_>, start: usize, head: usize) -> Option<Hit> {
 /// A `PuTTY` key file, to the end of its private part's authentication line.
 fn putty(text: &Text<'_>, start: usize) -> Option<Hit> {
     // Real ones are a few KiB; a bound keeps the time linear.
-    let rest = text.slice(start, text.bytes.len().min(start + 16 * 1024));
+    let rest = text.slice(start, text.bytes.len().min(start + 4096));
     memchr::memmem::find(rest, b"Private-Lines:")?;
     let mac =
         memchr::memmem::find(rest, b"Private-MAC:").map(|at| at + text.run(start + at, 120, |byte| byte != b'\n'));
