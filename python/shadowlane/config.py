@@ -584,7 +584,7 @@ def _score_problem(score: ScoreConfig) -> str | None:
     kind, _, model = score.embedder.partition(":")
     if kind == "openai":
         shape = ShadowConfig(url=score.embedder_url, timeout_s=score.embedder_timeout_s, ca_file=score.embedder_ca_file)
-        problem = _shadow_problem(shape)
+        problem = _shadow_problem(shape, {})
         if problem:
             return f"score.embedder_{problem}"
         if not model:

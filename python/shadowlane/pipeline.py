@@ -255,7 +255,7 @@ class Pipeline:
         outcome = await arm.deliver(tracked.copy)
         self._steer()
         try:
-            pair = await asyncio.to_thread(self._pair, tracked.copy, outcome)
+            pair = await self._pair(tracked.copy, outcome)
         except Exception as error:
             # What could not be sanitized is not kept, in the log neither.
             log.error("an answer of %s could not be sanitized: %s", arm.name, type(error).__name__)
@@ -264,9 +264,9 @@ class Pipeline:
             pair = Pair(copy=tracked.copy, outcome=bare)
         self._done.put_nowait((tracked, pair))
 
-    def _pair(self, copy: Copy, outcome: Outcome) -> Pair:
-        headers, body, findings, note = self._sanitizer.response(
-            outcome.headers, outcome.body, outcome.reason == "response_too_large"
+    async def _pair(self, copy: Copy, outcome: Outcome) -> Pair:
+        headers, body, findings, note = await asyncio.to_thread(
+            self._sanitizer.response, outcome.headers, outcome.body, outcome.reason == "response_too_large"
         )
         outcome = msgspec.structs.replace(
             outcome,

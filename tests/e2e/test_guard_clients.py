@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import aiohttp
 import httpx
@@ -16,7 +18,7 @@ import pytest
 import requests
 
 from shadowlane.errors import ConfigError
-from shadowlane.guard import Shadow, ShadowWriteError, shadow_context
+from shadowlane.guard import Shadow, ShadowWriteError, WSGIShadowGuard, current, shadow_context
 from shadowlane.guard.aiohttp import fence as aiohttp_fence
 from shadowlane.guard.httpx import fence as httpx_fence
 from shadowlane.guard.outgoing import Outgoing
@@ -174,6 +176,38 @@ def test_the_next_service_can_check_the_tag(upstream: Recorder, name: str) -> No
         verifier.verify(seen.method, path.encode(), query.encode(), headers)
     with pytest.raises(TagError, match="does not fit"):
         Verifier([KEY]).verify("DELETE", path.encode(), query.encode(), headers)
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_a_wsgi_server_verifies_what_a_client_signs() -> None:
+    """Through a real server, which hands paths out decoded and headers renamed."""
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        shadow = current()
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [f"{shadow.id} {shadow.signed}".encode() if shadow else b"prod"]
+
+    server = make_server("127.0.0.1", 0, WSGIShadowGuard(app, keys=[KEY], expect="shadow-only"), handler_class=_Quiet)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        with GuardedSession(key=KEY) as session:
+            session.trust_env = False
+            for target in ("/", "/a%20b/%C3%A4~x?q=%20&r", "/a%2Fb;c=d@e!$&'()*+,=:", "/%7Euser?a=1?b=2"):
+                with shadow_context(SHADOW):
+                    answer = session.get(url + target)
+                assert (answer.status_code, answer.text) == (200, "0193-id True"), target
+            assert session.get(url).status_code == 403
+            assert session.get(url, headers={"x-shadow": "1"}).status_code == 403
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def test_adapters_mounted_later_are_fenced(upstream: Recorder) -> None:

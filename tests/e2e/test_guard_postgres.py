@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import psycopg
+import psycopg_pool
 import pytest
 import sqlalchemy as sa
 from psycopg import sql
@@ -195,12 +196,14 @@ Run = Callable[[str], None]
 
 
 @contextlib.contextmanager
-def _psycopg(database: Database, autocommit: bool) -> Iterator[Run]:
+def _psycopg(
+    database: Database, work: Callable[[ShadowConnection, str], object], autocommit: bool = False
+) -> Iterator[Run]:
     with ShadowConnection.connect(database.dsn, autocommit=autocommit) as connection:
 
         def run(text: str) -> None:
             try:
-                connection.execute(text)
+                work(connection, text)
                 connection.commit()
             except BaseException:
                 connection.rollback()
@@ -209,50 +212,13 @@ def _psycopg(database: Database, autocommit: bool) -> Iterator[Run]:
         yield run
 
 
-@contextlib.contextmanager
-def _psycopg_client_cursor(database: Database) -> Iterator[Run]:
-    with ShadowConnection.connect(database.dsn) as connection:
-
-        def run(text: str) -> None:
-            try:
-                ShadowClientCursor(connection).execute(text, [])
-                connection.commit()
-            except BaseException:
-                connection.rollback()
-                raise
-
-        yield run
+def _execute(connection: ShadowConnection, text: str) -> None:
+    connection.execute(text)
 
 
-@contextlib.contextmanager
-def _psycopg_many(database: Database) -> Iterator[Run]:
-    with ShadowConnection.connect(database.dsn) as connection:
-
-        def run(text: str) -> None:
-            try:
-                connection.cursor().executemany(text, [()])
-                connection.commit()
-            except BaseException:
-                connection.rollback()
-                raise
-
-        yield run
-
-
-@contextlib.contextmanager
-def _psycopg_pipeline(database: Database) -> Iterator[Run]:
-    with ShadowConnection.connect(database.dsn) as connection:
-
-        def run(text: str) -> None:
-            try:
-                with connection.pipeline():
-                    connection.execute(text)
-                connection.commit()
-            except BaseException:
-                connection.rollback()
-                raise
-
-        yield run
+def _in_pipeline(connection: ShadowConnection, text: str) -> None:
+    with connection.pipeline():
+        connection.execute(text)
 
 
 @contextlib.contextmanager
@@ -311,11 +277,15 @@ def _sqlalchemy_async(database: Database, driver: str) -> Iterator[Run]:
 
 
 FENCED: dict[str, Callable[[Database], contextlib.AbstractContextManager[Run]]] = {
-    "psycopg": lambda database: _psycopg(database, False),
-    "psycopg autocommit": lambda database: _psycopg(database, True),
-    "psycopg client cursor": _psycopg_client_cursor,
-    "psycopg executemany": _psycopg_many,
-    "psycopg pipeline": _psycopg_pipeline,
+    "psycopg": lambda database: _psycopg(database, _execute),
+    "psycopg autocommit": lambda database: _psycopg(database, _execute, True),
+    "psycopg client cursor": lambda database: _psycopg(
+        database, lambda connection, text: ShadowClientCursor(connection).execute(text, [])
+    ),
+    "psycopg executemany": lambda database: _psycopg(
+        database, lambda connection, text: connection.cursor().executemany(text, [()])
+    ),
+    "psycopg pipeline": lambda database: _psycopg(database, _in_pipeline),
     "psycopg async": lambda database: _psycopg_async(database, False),
     "psycopg async autocommit": lambda database: _psycopg_async(database, True),
     "sqlalchemy psycopg": lambda database: _sqlalchemy(database, "psycopg"),
@@ -340,7 +310,7 @@ def test_nothing_gets_through_in_a_shadow(database: Database, way: str) -> None:
 
 
 def test_every_write_of_the_corpus_is_one(database: Database) -> None:
-    with _psycopg(database, True) as run:
+    with _psycopg(database, _execute, True) as run:
         before = database.marks()
         for text in WRITES:
             run(database.statement(text))
@@ -449,6 +419,11 @@ def test_the_session_is_read_only_too_under_sqlalchemy(database: Database) -> No
             connection.execute(sa.text("INSERT INTO item (name) VALUES ('autocommit')"))
         with engine.connect() as connection, pytest.raises(sa.exc.InternalError, match="before any query"):
             connection.execute(sa.text("SET TRANSACTION READ WRITE"))
+    assert database.marks() == before
+    with engine.connect() as connection:  # taken outside: its transactions inside are READ ONLY all the same
+        with shadow_context(SHADOW), pytest.raises(sa.exc.InternalError, match="read-only"):
+            connection.execute(sa.text("INSERT INTO item (name) VALUES ('taken outside')"))
+        connection.rollback()
     assert database.marks() == before
     raw = engine.raw_connection()  # the same connection, as it came
     raw.cursor().execute("INSERT INTO item (name) VALUES ('raw, prod')")
@@ -629,6 +604,39 @@ def test_async_cursors_of_every_kind(database: Database) -> None:
     before = database.marks()
     asyncio.run(work())
     assert database.marks() == before
+
+
+def test_cursor_factories_without_a_fence_are_refused(database: Database) -> None:
+    with ShadowConnection.connect(database.dsn, cursor_factory=psycopg.ClientCursor) as connection:
+        with pytest.raises(ConfigError, match="cursor_factory = ClientCursor"):
+            connection.execute("SELECT 1")
+        connection.cursor_factory = ShadowClientCursor
+        assert connection.execute("SELECT %s", [1]).fetchone() == (1,)
+        connection.server_cursor_factory = psycopg.ServerCursor
+        with pytest.raises(ConfigError, match="cursor_factory = ServerCursor"):
+            connection.cursor("named")
+
+    async def work() -> None:
+        async with await AsyncShadowConnection.connect(database.dsn) as connection:
+            connection.cursor_factory = psycopg.AsyncClientCursor
+            with pytest.raises(ConfigError, match="cursor_factory = AsyncClientCursor"):
+                await connection.execute("SELECT 1")
+
+    asyncio.run(work())
+
+
+def test_a_pool_of_fenced_connections(database: Database) -> None:
+    before = database.marks()
+    with psycopg_pool.ConnectionPool(database.dsn, connection_class=ShadowConnection, min_size=1, max_size=1) as pool:
+        for _ in range(3):
+            with shadow_context(SHADOW), pool.connection() as connection:
+                assert connection.execute("SELECT count(*) FROM item").fetchone() == (20,)
+                with pytest.raises(ShadowWriteError):
+                    connection.execute("DELETE FROM item")
+        assert database.marks() == before
+        with pool.connection() as connection:
+            connection.execute("INSERT INTO item (name) VALUES ('prod')")
+    assert database.marks() != before
 
 
 def test_two_phase_transactions_are_refused(database: Database) -> None:

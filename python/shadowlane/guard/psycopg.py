@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from ..errors import MissingExtraError
+from ..errors import ConfigError, MissingExtraError
 from .context import ShadowWriteError, is_shadow, refuse
 from .statements import READ_ONLY, Vouched, check_statement
 
@@ -51,6 +51,14 @@ def _judge(cursor: Any, query: Any, parameters: bool) -> None:
         raise ShadowWriteError(f"an SQL statement in a form that cannot be judged: {type(query).__name__}")
     vouched: Vouched | None = cursor.connection.vouched
     check_statement(text, "postgres", parameters=parameters, vouched=vouched)
+
+
+def _check_factory(factory: Any, fence: type) -> None:
+    if not (isinstance(factory, type) and issubclass(factory, fence)):
+        name = getattr(factory, "__name__", factory)
+        raise ConfigError(
+            f"cursor_factory = {name}: makes cursors without a fence; use one of shadowlane.guard.psycopg"
+        )
 
 
 def _idle_autocommit(connection: Any) -> bool:
@@ -186,6 +194,11 @@ class ShadowConnection(psycopg.Connection[Any]):
         self.cursor_factory = ShadowCursor
         self.server_cursor_factory = ShadowServerCursor
 
+    def cursor(self, name: str = "", **options: Any) -> Any:
+        """As in psycopg. Raises ConfigError when a factory was set that makes cursors without the fence."""
+        _check_factory(self.server_cursor_factory if name else self.cursor_factory, _Fence)
+        return super().cursor(name, **options)
+
     # Two-phase transactions stay on the server, and their commands pass by the cursors.
 
     def tpc_begin(self, xid: Any) -> None:
@@ -220,6 +233,11 @@ class AsyncShadowConnection(psycopg.AsyncConnection[Any]):
         super().__init__(*args, **kwargs)
         self.cursor_factory = AsyncShadowCursor
         self.server_cursor_factory = AsyncShadowServerCursor
+
+    def cursor(self, name: str = "", **options: Any) -> Any:
+        """As in psycopg. Raises ConfigError when a factory was set that makes cursors without the fence."""
+        _check_factory(self.server_cursor_factory if name else self.cursor_factory, _AsyncFence)
+        return super().cursor(name, **options)
 
     async def tpc_begin(self, xid: Any) -> None:
         """As in psycopg; refused in a shadow."""

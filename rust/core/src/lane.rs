@@ -99,6 +99,28 @@ pub struct Options {
     pub timed_routes: Vec<String>,
 }
 
+impl Default for Options {
+    /// The values of a configuration that says nothing.
+    fn default() -> Self {
+        Self {
+            ring_bytes: 16 << 20,
+            max_body_bytes: 1 << 20,
+            ratio: 0.05,
+            seed: None,
+            qps: 50.0,
+            burst: 50,
+            cap_at_admission: true,
+            sticky: None,
+            read_routes: Vec::new(),
+            include: Vec::new(),
+            exclude: Vec::new(),
+            shed_above: 1.0,
+            caps: CapOptions::default(),
+            timed_routes: Vec::new(),
+        }
+    }
+}
+
 impl Options {
     /// The routes that are told apart in what is measured.
     fn named_routes(&self) -> Vec<String> {

@@ -85,13 +85,7 @@ fn options() -> Options {
         seed: Some(1),
         qps: 1e6,
         burst: 1_000_000,
-        sticky: None,
-        read_routes: Vec::new(),
-        include: Vec::new(),
-        exclude: Vec::new(),
-        shed_above: 1.0,
-        caps: shadowlane_core::caps::CapOptions::default(),
-        timed_routes: Vec::new(),
+        ..Options::default()
     }
 }
 

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use shadowlane_core::caps::CapOptions;
 use shadowlane_core::drain::Drainer;
 use shadowlane_core::files::{ControlFile, RingFile};
 use shadowlane_core::frame::Exchange;
@@ -41,13 +40,7 @@ fn options() -> Options {
         seed: Some(1),
         qps: 1e6,
         burst: 1_000_000,
-        sticky: None,
-        read_routes: Vec::new(),
-        include: Vec::new(),
-        exclude: Vec::new(),
-        shed_above: 1.0,
-        caps: CapOptions::default(),
-        timed_routes: Vec::new(),
+        ..Options::default()
     }
 }
 

@@ -50,13 +50,8 @@ fn options(ratio: f64) -> Options {
         seed: Some(11),
         qps: 1e6,
         burst: 1_000_000,
-        sticky: None,
         read_routes: vec!["POST /ask".into()],
-        include: Vec::new(),
-        exclude: Vec::new(),
-        shed_above: 1.0,
-        caps: CapOptions::default(),
-        timed_routes: Vec::new(),
+        ..Options::default()
     }
 }
 

@@ -66,11 +66,11 @@ impl Drainer {
         tenant_key: Option<&str>,
     ) -> PyResult<Self> {
         let policy = policy.map(|policy| policy.core.clone()).unwrap_or_default();
-        let sanitizer = lane_sanitizer(rules, Some(&directory), allow_headers)?;
         let tenants = tenant_key
             .map(|text| StickyKey::parse("limits.tenant_key", text))
             .transpose()
             .map_err(|error| raise(py, &error))?;
+        let sanitizer = lane_sanitizer(rules, Some(&directory), allow_headers)?;
         let core = py
             .detach(|| {
                 Core::open(&directory, sanitizer, ignore).map(|core| core.with_policy(policy).with_tenants(tenants))

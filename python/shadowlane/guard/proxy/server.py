@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -19,7 +18,7 @@ import h11
 import msgspec
 
 from ... import _core
-from ..baggage import with_tag
+from .messages import answer_events, answer_json, forwarded_headers, passed_on, request_parts, reusable
 from .rules import Decision, Rules
 from .wire import MAX_HEAD_BYTES, BadRequest, Request, read_body, read_head
 
@@ -28,14 +27,7 @@ __all__ = ["OUTCOMES", "Limits", "Proxy"]
 OUTCOMES = ("forwarded", "refused_write", "refused_host", "sunk", "tunnelled", "bad_request", "upstream_error")
 """How a request can end."""
 
-_HOP = frozenset(
-    (
-        *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te"),
-        *("trailer", "transfer-encoding", "upgrade", "content-length", "host", "expect"),
-    )
-)
 _CREDENTIALS = frozenset(("authorization", "cookie", "x-api-key", "api-key"))
-_REASONS = {400: b"Bad Request", 403: b"Forbidden", 413: b"Content Too Large", 502: b"Bad Gateway"}
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,7 +131,7 @@ class Proxy:
         if self._sink is not None and decision.write:
             return await self._forward(request, body, connection, writer, decision, started, sink=True)
         await self._refuse(request, connection, writer, decision, started)
-        return _reusable(connection)
+        return reusable(connection)
 
     async def _bad(
         self, request: Request | None, error: Exception, writer: asyncio.StreamWriter, started: float
@@ -150,7 +142,7 @@ class Proxy:
         elif isinstance(error, asyncio.TimeoutError):
             status, reason = 408, "the body did not come in time"
         self._note("bad_request", request, reason, started, status=status)
-        await _answer(writer, None, status, {"error": "bad_request", "reason": reason})
+        await answer_json(writer, None, status, {"error": "bad_request", "reason": reason})
 
     async def _refuse(
         self,
@@ -168,7 +160,7 @@ class Proxy:
             "method": request.method,
             "host": f"{request.host}:{request.port}",
         }
-        await _answer(writer, connection, 403, answer, head=request.method == "HEAD")
+        await answer_json(writer, connection, 403, answer, head=request.method == "HEAD")
 
     async def _forward(
         self,
@@ -181,7 +173,7 @@ class Proxy:
         *,
         sink: bool = False,
     ) -> bool:
-        host, port, target, headers = request.host, request.port, request.target, _forwarded(request)
+        host, port, target, headers = request.host, request.port, request.target, forwarded_headers(request)
         if sink and self._sink is not None:
             host, port = self._sink.hostname or "", self._sink.port or 80
             target = self._sink.path or "/"
@@ -204,12 +196,12 @@ class Proxy:
             other = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES * 2)
             encoded = [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers]
             asked = h11.Request(method=request.method, target=target, headers=encoded)
-            upstream.write(b"".join(other.send(part) or b"" for part in _parts(asked, body)))
+            upstream.write(b"".join(other.send(part) or b"" for part in request_parts(asked, body)))
             await upstream.drain()
-            async for event in _events(other, source, self._limits.idle_s):
+            async for event in answer_events(other, source, self._limits.idle_s):
                 if isinstance(event, h11.Response):
                     status = event.status_code
-                    event = _passed_on(event, request)
+                    event = passed_on(event, request)
                 data = connection.send(event)
                 if data:
                     writer.write(data)
@@ -221,15 +213,15 @@ class Proxy:
             reason = f"{type(error).__name__} while the request was passed on"
             self._note("upstream_error", request, reason, started, status=status or 502, sink=sink)
             if status == 0:
-                await _answer(writer, connection, 502, {"error": "bad_gateway", "reason": reason})
-                return _reusable(connection)
+                await answer_json(writer, connection, 502, {"error": "bad_gateway", "reason": reason})
+                return reusable(connection)
             writer.transport.abort()  # so that a cut answer cannot be taken for a whole one
             return False
         finally:
             if opened is not None:
                 opened.close()
         self._note("sunk" if sink else "forwarded", request, decision.reason, started, status=status)
-        return _reusable(connection)
+        return reusable(connection)
 
     async def _tunnel(
         self,
@@ -246,7 +238,7 @@ class Proxy:
         except (OSError, asyncio.TimeoutError) as error:
             reason = f"{type(error).__name__}: the host cannot be reached"
             self._note("upstream_error", request, reason, started, status=502)
-            await _answer(writer, None, 502, {"error": "bad_gateway", "reason": reason})
+            await answer_json(writer, None, 502, {"error": "bad_gateway", "reason": reason})
             return
         sizes = [0, 0]
         pumps = [
@@ -285,51 +277,6 @@ class Proxy:
         self._log({**line, **more})
 
 
-def _forwarded(request: Request) -> list[tuple[str, str]]:
-    """The headers for the next host: without those of this connection, with the tag."""
-    named = {one.strip(" \t").lower() for value in request.all("connection") for one in value.split(",")}
-    own = ("x-shadow", "baggage", "via")
-    headers = [pair for pair in request.headers if pair[0] not in _HOP and pair[0] not in named and pair[0] not in own]
-    carried = ",".join(request.all("baggage"))
-    via = ", ".join([*request.all("via"), f"1.{request.minor} shadowlane-guard"])
-    return [*headers, ("x-shadow", "1"), ("baggage", with_tag(carried)), ("via", via)]
-
-
-def _parts(asked: h11.Request, body: bytes) -> list[Any]:
-    return [asked, h11.Data(data=body), h11.EndOfMessage()] if body else [asked, h11.EndOfMessage()]
-
-
-async def _events(connection: h11.Connection, reader: asyncio.StreamReader, idle_s: float) -> Any:
-    """The answer's events up to its end, informational ones left out."""
-    while True:
-        event = connection.next_event()
-        if event is h11.NEED_DATA:
-            connection.receive_data(await asyncio.wait_for(reader.read(65_536), idle_s))
-        elif isinstance(event, h11.InformationalResponse):
-            continue
-        elif isinstance(event, (h11.Response, h11.Data, h11.EndOfMessage)):
-            yield event
-            if isinstance(event, h11.EndOfMessage):
-                return
-        else:
-            raise h11.RemoteProtocolError("the next host left without an answer")
-
-
-def _passed_on(response: h11.Response, request: Request) -> h11.Response:
-    """The answer's head for the client: without the next connection's headers. h11 frames the body anew."""
-    pairs = [(name.lower(), value) for name, value in response.headers]
-    named = {one.strip().lower() for name, value in pairs if name == b"connection" for one in value.split(b",")}
-    hop = {one.encode() for one in _HOP}
-    if not any(name == b"transfer-encoding" for name, _ in pairs):
-        hop -= {b"content-length"}  # beside a transfer coding it means nothing (RFC 9112 §6.3)
-    kept = [(name, value) for name, value in pairs if name not in hop and name not in named]
-    return h11.Response(status_code=response.status_code, headers=kept, reason=response.reason)
-
-
-def _reusable(connection: h11.Connection) -> bool:
-    return connection.our_state is h11.DONE and connection.their_state is h11.DONE
-
-
 async def _pump(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, idle_s: float, sizes: list[int], place: int
 ) -> None:
@@ -339,25 +286,3 @@ async def _pump(
         await writer.drain()
     with contextlib.suppress(OSError):
         writer.write_eof()
-
-
-async def _answer(
-    writer: asyncio.StreamWriter,
-    connection: h11.Connection | None,
-    status: int,
-    answer: dict[str, Any],
-    *,
-    head: bool = False,
-) -> None:
-    """Answer with JSON. Without ``connection`` the request was not read to its end, and the connection closes."""
-    body = json.dumps(answer).encode()
-    headers = [("content-type", "application/json"), ("content-length", str(len(body))), ("x-shadow-guard", "refused")]
-    if connection is None:
-        lines = [f"HTTP/1.1 {status} {_REASONS.get(status, b'Error').decode()}"]
-        lines += [f"{name}: {value}" for name, value in [*headers, ("connection", "close")]]
-        writer.write("\r\n".join([*lines, "", ""]).encode("ascii") + (b"" if head else body))
-    else:
-        response = h11.Response(status_code=status, headers=headers, reason=_REASONS.get(status, b"Error"))
-        parts: list[Any] = [response, *([] if head else [h11.Data(data=body)]), h11.EndOfMessage()]
-        writer.write(b"".join(connection.send(part) or b"" for part in parts))
-    await writer.drain()
