@@ -277,7 +277,10 @@ fn iban(text: &Text<'_>, start: usize) -> Option<Hit> {
         let byte = text.get(next);
         if byte.is_ascii_alphanumeric() {
             chars.push(byte);
-        } else if !matches!(byte, b' ' | b'-') || chars.len() % 4 != 0 || !text.get(next + 1).is_ascii_alphanumeric() {
+        } else if !matches!(byte, b' ' | b'-' | b'+')
+            || chars.len() % 4 != 0
+            || !text.get(next + 1).is_ascii_alphanumeric()
+        {
             return None;
         }
         next += 1;

@@ -368,7 +368,9 @@ impl Walk<'_> {
             return None;
         }
         self.scalar(at, number);
-        if self.member.field.is_none() && !self.member.secret && number.len() >= 9 {
+        // Fractions are measures: an embedding has thousands of them.
+        let whole = number.len() >= 9 && number.iter().all(u8::is_ascii_digit);
+        if self.member.field.is_none() && !self.member.secret && whole {
             let name = self.text.get(self.member.name.0..self.member.name.1).unwrap_or_default();
             if let [finding] = self.redaction.find(number, Place { name, alone: false }).as_slice()
                 && (finding.start, finding.end) == (0, number.len())

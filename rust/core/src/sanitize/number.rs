@@ -40,11 +40,12 @@ fn read(text: &Text<'_>, at: usize) -> Option<Number> {
         *number.groups.get_mut(number.count)? = (digits, next, shape + 1);
         number.count += 1;
         let sign = text.get(next);
-        if !matches!(sign, b' ' | b'-' | b'.' | b'/') || !text.get(next + 1).is_ascii_digit() {
+        if !matches!(sign, b' ' | b'-' | b'.' | b'/' | b'+') || !text.get(next + 1).is_ascii_digit() {
             break;
         }
         if let Some(place) = number.shape.get_mut(shape + 1) {
-            *place = sign;
+            // A form that is quoted in another text writes its spaces so.
+            *place = if sign == b'+' { b' ' } else { sign };
         }
         next += 1;
     }
@@ -338,7 +339,7 @@ fn grouped(text: &Text<'_>, from: usize, most: usize, mut group: impl FnMut(&[u8
             *place = byte - b'0';
             count += 1;
             gap = 0;
-        } else if matches!(byte, b' ' | b'-' | b'.' | b'(' | b')' | b'/') && gap < 2 {
+        } else if matches!(byte, b' ' | b'-' | b'.' | b'(' | b')' | b'/' | b'+') && gap < 2 {
             if gap == 0 && count > 0 {
                 group(digits.get(..count).unwrap_or_default(), next);
             }
