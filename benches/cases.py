@@ -23,6 +23,7 @@ import simsimd
 from shadowlane import Config, Lane, _core
 from shadowlane.asgi import ShadowMiddleware
 from shadowlane.score.delta import delta_s
+from shadowlane.types import Copy
 
 Case = Callable[[int], float]
 """``case(n)``: nanoseconds a call, over ``n`` calls."""
@@ -39,6 +40,7 @@ HEADERS = [
 ]
 TARGET = "/v1/search"
 NOT_TAKEN = 1e-9
+_RING, _SEQ = (Copy.__struct_fields__.index(name) for name in ("ring", "seq"))
 _RING_BYTES = 64 * 1024 * 1024
 
 
@@ -67,7 +69,7 @@ def empty(opened: Lane, drainer: _core.Drainer) -> None:
     """Drain and acknowledge everything, and make sure that nothing had been dropped for want of room."""
     while rows := drainer.drain(4096, 1 << 30):
         for row in rows:
-            drainer.ack(row[-2], row[-1])
+            drainer.ack(row[_RING], row[_SEQ])
     drainer.pending()
     dropped = _core.lane_status(str(opened.directory))["dropped"]
     if dropped.get("ring_full"):

@@ -222,7 +222,7 @@ class StructureConfig(_Section, frozen=True):
     """Patterns of paths that are left out with all below: ``"/id"``, ``"/items/*/created"``, ``"/**/trace_id"``."""
     float_tolerance: float = 1e-6
     time_tolerance_s: float = 0.0
-    unordered: dict[str, str] = {}
+    unordered: dict[str, str] = msgspec.field(default_factory=dict)
     """Pattern of an array → the field that identifies its items, or ``""`` to match equal items wherever they stand."""
 
 

@@ -253,7 +253,6 @@ class Pipeline:
 
     async def _send(self, tracked: _Tracked, arm: Arm) -> None:
         outcome = await arm.deliver(tracked.copy)
-        self._steer()
         try:
             pair = await self._pair(tracked.copy, outcome)
         except Exception as error:
@@ -263,6 +262,7 @@ class Pipeline:
             bare = msgspec.structs.replace(outcome, reason="transport_error", detail=detail, headers=(), body=b"")
             pair = Pair(copy=tracked.copy, outcome=bare)
         self._done.put_nowait((tracked, pair))
+        self._steer()  # behind the row: whatever it may raise, the copy is accounted for
 
     async def _pair(self, copy: Copy, outcome: Outcome) -> Pair:
         headers, body, findings, note = await asyncio.to_thread(

@@ -101,15 +101,15 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     """A reason when sanitizing found that this must not be sent; empty otherwise."""
     findings: dict[str, int] = {}
     """How many values of each kind were redacted, over request and response."""
+    ring: int = 0
+    """The ring it came from, and its place there: what is acknowledged."""
+    seq: int = 0
     why: str = ""
     """What the read-only policy says of it, read or write, in words."""
     preset: str = ""
     """The preset that judged it; empty for GET, HEAD and what the user only declared a read."""
     normalised: tuple[str, ...] = ()
     """What was changed in an inference request for the shadow, one line each; never a value."""
-    ring: int = 0
-    """The ring it came from, and its place there: what is acknowledged."""
-    seq: int = 0
     tenant: str = ""
     """Whose request it is: a hash that means nothing outside this lane's life; empty without ``limits.tenant_key``.
     Not stored."""
@@ -191,6 +191,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     tool_calls: tuple[ToolCall, ...] = ()
     finish_reason: str = ""
     usage: dict[str, int] = {}
+    cached: dict[str, int] = {}
+    """How many of the input tokens the provider had cached (``cached_tokens``) and cached now (``cache_write_tokens``):
+    they have prices of their own."""
     refusal: bool = False
     model: str = ""
     model_rev: str = ""

@@ -262,13 +262,17 @@ def _usage(outcome: Outcome) -> tuple[str, dict[str, int]]:
     headers = outcome.headers
     content_type = next((value.decode("latin-1") for name, value in headers if name.lower() == b"content-type"), "")
     answer = extract_answer(content_type, outcome.body)
-    return answer.model, outcome.usage or answer.usage
+    return answer.model, outcome.usage or {**answer.usage, **answer.cached}
 
 
 async def _beat(drainer: _core.Drainer, steering: Steering) -> None:
     while True:
         drainer.beat()
-        steering.tick()
+        try:
+            steering.tick()
+        except Exception:
+            # The heart must go on beating: without it another worker would be started, again and again.
+            log.exception("the state of the limits cannot be told")
         await asyncio.sleep(_BEAT_EVERY_S)
 
 

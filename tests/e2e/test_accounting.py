@@ -133,6 +133,17 @@ def test_processes_share_one_worker_one_ratio_and_one_cap(world: World, workers:
     assert status["dropped"] == {"sampled_out": 1000 - status["mirrored"]}
     serving = [ring for ring in status["rings"] if ring["started"]]
     assert len(serving) >= 2, "the kernel gave all connections to one process"
+    # The trial: every taken request is timed, and as many of the others, Binomial(700, 3/7): 13.1 is one sigma.
+    every = status["overhead"]["all"]
+    assert status["overhead"]["randomized"]
+    assert every["taken"] == status["mirrored"]
+    assert abs(every["not_taken"] - 300) < 6 * 13.1
+    assert every["p50"]["interval_s"][0] <= every["p50"]["added_s"] <= every["p50"]["interval_s"][1]
+    assert [block["route"] for block in status["overhead"]["routes"]] == ["POST /ask"]
+    # What the processes timed outlives them.
+    world.processes[-1].stop()
+    until(lambda: not world.lane_status()["rings"], "the rings of both are removed")
+    assert world.status()["overhead"] == status["overhead"]
 
 
 def test_the_cap_holds_over_all_processes(world: World) -> None:

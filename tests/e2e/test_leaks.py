@@ -12,6 +12,9 @@ from .conftest import World
 PRELUDE = """\
 import gc, json, os, sys, threading
 from shadowlane import Lane, _core
+from shadowlane.types import Copy
+
+RING, SEQ = (Copy.__struct_fields__.index(name) for name in ("ring", "seq"))
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -26,7 +29,7 @@ def held():
 def empty(drainer):
     while rows := drainer.drain(1000, 1 << 30):
         for row in rows:
-            drainer.ack(row[15], row[16])
+            drainer.ack(row[RING], row[SEQ])
 
 """
 

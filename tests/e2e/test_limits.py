@@ -62,7 +62,7 @@ def test_a_provider_that_asks_for_a_pause_gets_it_at_admission(
 ) -> None:
     """Retry-After in seconds and as an HTTP-date."""
     log = tmp_path / "requests"
-    world.configure(world.shadow(mode, log), shadows__candidate={"concurrency": 2})
+    world.configure(world.shadow(mode, log, wait="600"), shadows__candidate={"concurrency": 2})
     url = world.gateway()
     send(client, url, 1)
     until(lambda: world.lane_status()["cap"]["paused_reason"] == "provider_limit", "admission pauses")

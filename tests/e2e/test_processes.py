@@ -18,6 +18,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.rows import acknowledge
+
 from .conftest import ROOT, Process, World, until
 
 
@@ -67,9 +69,8 @@ def drain(world: World) -> list[bytes]:
     try:
         while True:
             rows = drainer.drain(1000, 1 << 30)
-            for row in rows:
-                bodies.append(row[9])
-                drainer.ack(row[15], row[16])
+            bodies += [row[9] for row in rows]
+            acknowledge(drainer, rows)
             if not rows and not drainer.pending():
                 drainer.drain(1, 1)
                 return bodies
@@ -307,17 +308,20 @@ def test_uvicorn_reload(world: World, client: httpx.Client) -> None:
     def rings() -> list[dict[str, Any]]:
         return list(world.lane_status()["rings"])
 
+    def old_is_gone() -> bool:
+        return pids[-1] not in {ring["pid"] for ring in rings()}
+
     for change in range(3):
         for _ in range(10):
             assert client.get(url).status_code == 200
             sent += 1
         serving = [ring["pid"] for ring in rings() if ring["alive"] and ring["started"]]
         assert len(serving) == 1
-        pids += serving
+        pids.extend(serving)
         if change < 2:
             app.write_text(f"from tests.support.gateway import mirrored\n# changed {change}\n")
             os.utime(app, (time.time() + 10 * change + 5,) * 2)
-            until(lambda: pids[-1] not in {ring["pid"] for ring in rings()}, "the old process is gone")
+            until(old_is_gone, "the old process is gone")
             until(lambda: any(ring["alive"] for ring in rings()), "the new process has a ring")
             listening(port, process)
     assert len(set(pids)) == 3

@@ -89,6 +89,8 @@ class FaultyServer:
     tls: ssl.SSLContext | None = None
     log: TextIO | None = None
     port: int = 0
+    wait_s: int = 7
+    """For how long modes ``status_429`` and ``status_503`` want to be left alone."""
     switch: Path | None = None
     """A file that turns mode ``crowded`` on while it exists."""
     requests: list[Request] = field(default_factory=list)
@@ -203,11 +205,13 @@ class FaultyServer:
         return True
 
     async def _status_429(self, _: Request, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        writer.write(_response("429 Too Many Requests", b'{"error": {"message": "slow down"}}', "retry-after: 7"))
+        writer.write(
+            _response("429 Too Many Requests", b'{"error": {"message": "slow down"}}', f"retry-after: {self.wait_s}")
+        )
         return True
 
     async def _status_503(self, _: Request, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        date = email.utils.format_datetime(datetime.now(timezone.utc) + timedelta(seconds=60), usegmt=True)
+        date = email.utils.format_datetime(datetime.now(timezone.utc) + timedelta(seconds=self.wait_s), usegmt=True)
         writer.write(_response("503 Service Unavailable", b"{}", f"retry-after: {date}"))
         return True
 
@@ -239,7 +243,8 @@ class FaultyServer:
 
     async def _endless(self, _: Request, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
-        event = b'data: {"choices":[{"index":0,"delta":{"content":"and on "}}]}\n\n'
+        # Many to a chunk: this loop is also the client's, and one by one they would fill the socket's buffer for long.
+        event = b'data: {"choices":[{"index":0,"delta":{"content":"and on "}}]}\n\n' * 64
         while True:
             writer.write(f"{len(event):x}\r\n".encode() + event + b"\r\n")
             await writer.drain()
@@ -300,12 +305,18 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="default: any free one; it is printed")
     parser.add_argument("--log", type=Path, help="append every request to this file, as JSON lines")
     parser.add_argument("--header", action="append", default=[], help="a further header line of good answers")
+    parser.add_argument("--wait", type=int, default=7, help="seconds in Retry-After of status_429 and status_503")
     parser.add_argument("--switch", type=Path, help="the file that turns mode crowded on")
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(options.log.open("a", encoding="utf-8")) if options.log else None
         server = FaultyServer(
-            options.mode, port=options.port, log=log, headers=tuple(options.header), switch=options.switch
+            options.mode,
+            port=options.port,
+            log=log,
+            headers=tuple(options.header),
+            wait_s=options.wait,
+            switch=options.switch,
         )
         asyncio.run(_serve(server))
 

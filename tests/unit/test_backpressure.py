@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from shadowlane import Config, ConfigError, Lane, _core
+from tests.support.rows import acknowledge
 
 
 def opened(folder: Path, **limits: Any) -> Lane:
@@ -58,8 +59,7 @@ def test_shed_refuses_at_admission_above_the_mark_and_takes_again_below_it(tmp_p
         # What was shed took nothing from the cap.
         assert status["cap"]["available"] >= 1000 - mirrored
         drainer = _core.Drainer(str(lane.directory), allow_headers=())
-        for row in drainer.drain(1000, 1 << 30):
-            drainer.ack(row[15], row[16])
+        acknowledge(drainer, drainer.drain(1000, 1 << 30))
         drainer.close()
         assert lane.admit("GET", "/x", []) is not None
 

@@ -25,10 +25,10 @@ def test_help_reads_well(name: str) -> None:
     assert all(len(line) <= 120 for line in text.splitlines())
     if name in CLASSES:
         assert thing.__module__ == "shadowlane.core"
-        for member, value in vars(thing).items():
+        for member in vars(thing):
             if member.startswith("_"):
                 continue
-            documented = inspect.getdoc(value)
+            documented = inspect.getdoc(getattr(thing, member))
             assert documented, f"{name}.{member} has no help"
             assert re.match(r"[A-Z]", documented), f"{name}.{member}: {documented!r}"
 

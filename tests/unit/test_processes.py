@@ -88,6 +88,7 @@ def test_the_cap_holds_in_every_window_over_eight_processes(directory: Path) -> 
     together = [one for some in given for one in some]
     assert len(together) > 20, "nothing came after the burst"
     assert excess(together, 200.0, 20) <= 1e-6
+    assert excess(together, 100.0, 10) > 0, "the check sees what is too much"
     status = _core.lane_status(str(directory))
     assert status["dropped"]["prod_failed"] == len(together)
     assert status["dropped"]["prod_failed"] + status["dropped"]["cap"] == status["seen"]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import multiprocessing
+import pickle
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from fractions import Fraction
 from typing import Any
 
@@ -142,3 +145,62 @@ def test_a_merged_reservoir_goes_on_as_one_sample() -> None:
         counts.update(whole.items())
     # 23 degrees of freedom: above 49.7 once in a thousand.
     assert chi_square(counts, dict.fromkeys(range(24), 2500.0)) < 49.7, counts
+
+
+RUNS = 4000
+
+
+def fill(worker: int) -> list[tuple[Reservoir, WeightedReservoir]]:
+    """One worker's part of the stream, ten items, over and over with other seeds."""
+    made = []
+    for seed in range(RUNS):
+        uniform, weighted = Reservoir(4, 3 * seed + worker), WeightedReservoir(4, 3 * seed + worker)
+        for item in range(10 * worker, 10 * worker + 10):
+            uniform.offer(item)
+            weighted.offer(item, 1.0 + item % 2)
+        made.append((uniform, weighted))
+    return made
+
+
+def heavies(light: int, heavy: int, draws: int) -> float:
+    """How many of ``draws`` items are heavy on average, heavy ones weighing 2 and light ones 1."""
+    if draws == 0:
+        return 0.0
+    chance = 2 * heavy / (2 * heavy + light)
+    return chance * (1 + heavies(light, heavy - 1, draws - 1)) + (1 - chance) * heavies(light - 1, heavy, draws - 1)
+
+
+def test_reservoirs_of_worker_processes_merge_into_one_sample() -> None:
+    with ProcessPoolExecutor(3, mp_context=multiprocessing.get_context("spawn")) as pool:
+        parts = list(pool.map(fill, range(3)))
+    uniform: Counter[int] = Counter()
+    weighted: Counter[int] = Counter()
+    for (u0, w0), (u1, w1), (u2, w2) in zip(*parts, strict=True):
+        merged = u0.merge(u1).merge(u2)
+        assert merged.seen == 30
+        uniform.update(merged.items())
+        weighted.update(item % 2 for item in w0.merge(w1).merge(w2).items())
+    # What was pickled draws by itself, so no two runs are the same. 29 degrees of freedom: above 72 once in 60,000.
+    assert chi_square(uniform, dict.fromkeys(range(30), RUNS * 4 / 30)) < 72, uniform
+    heavy = RUNS * heavies(15, 15, 4)
+    assert abs(weighted[1] - heavy) < 6 * math.sqrt(RUNS * 4 * 2 / 9), (weighted, heavy)
+
+
+@given(k=st.integers(1, 5), n=st.integers(0, 12), seed=SEEDS)
+def test_a_pickled_reservoir_is_the_same_sample(k: int, n: int, seed: int) -> None:
+    uniform, weighted = Reservoir(k, seed), WeightedReservoir(k, seed)
+    for item in range(n):
+        uniform.offer(item)
+        weighted.offer(item, 0.5 + item)
+    again = pickle.loads(pickle.dumps(uniform))
+    assert (again.seen, again.items()) == (n, uniform.items())
+    other = pickle.loads(pickle.dumps(weighted))
+    assert (other.seen, other.keyed()) == (n, weighted.keyed())
+    assert [item for _, item in other.keyed()] == weighted.items()
+    assert (again.offer(99) is None) == (other.offer(99) is None) == (n < k)
+
+
+@pytest.mark.parametrize(("keyed", "seen"), [([], 1), ([(-1.0, 1)], 2), ([(0.5, 1)], 1), ([(math.nan, 1)], 1)])
+def test_a_sample_that_cannot_be_is_not_resumed(keyed: list[tuple[float, int]], seen: int) -> None:
+    with pytest.raises(ValueError, match="keyed: "):
+        WeightedReservoir.resume(2, keyed, seen)

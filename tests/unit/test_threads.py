@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from shadowlane import Config, Lane, _core
+from tests.support.rows import acknowledge
 
 THREADS = 6
 REQUESTS = 2000
@@ -71,8 +72,7 @@ def test_threads_admit_offer_and_drain_at_once(tmp_path: Path) -> None:
             last = done.is_set()
             rows = drainer.drain(100, 1 << 20)
             drained.extend(rows)
-            for row in rows:
-                drainer.ack(row[15], row[16])
+            acknowledge(drainer, rows)
             if last and not rows:
                 return
 
@@ -100,6 +100,7 @@ def test_threads_admit_offer_and_drain_at_once(tmp_path: Path) -> None:
         number, request = row[4].removeprefix("/"), row[10]
         assert row[9].decode() == number * 100 + "-" + number * (request % 300)
         seen[number] += 1
-    assert seen == {str(number): count["mirrored"] for number, count in enumerate(mirrored)}
+    # A thread that only ever met a full ring is in neither.
+    assert seen == {str(number): count["mirrored"] for number, count in enumerate(mirrored) if count["mirrored"]}
     drainer.close()
     lane.close()

@@ -82,7 +82,8 @@ class Budget:
         return self._windows[window].total(now)
 
     def record(self, model: str, usage: Mapping[str, int], now: float) -> Spent:
-        """Count an answer's ``usage`` (the names of OpenAI or Anthropic) and return what it cost."""
+        """Count an answer's ``usage`` (the names of OpenAI or Anthropic, or ``input_tokens`` and ``output_tokens`` with
+        ``cached_tokens`` and ``cache_write_tokens`` among the former) and return what it cost."""
         cost = self._cost(model, usage)
         if cost.tokens or cost.money:
             for window in self._windows.values():
@@ -111,6 +112,7 @@ class Budget:
         plain, output = count("prompt_tokens", "input_tokens"), count("completion_tokens", "output_tokens")
         write, read = count("cache_creation_input_tokens"), count("cache_read_input_tokens")
         cached = min(count("cached_tokens", "prompt_tokens_details.cached_tokens"), plain)  # OpenAI's lie within
+        cached_new = min(count("cache_write_tokens"), plain - cached)  # so does this, in normalised usage
         total = max(count("total_tokens"), plain + output + write + read)
         if not self._prices or not total:
             return Spent(total, 0.0)
@@ -120,9 +122,9 @@ class Budget:
         # Tokens that a total names and no part does are counted as the dearer kind: some services give only totals.
         rest = total - (plain + output + write + read)
         money = (
-            (plain - cached) * price.input
+            (plain - cached - cached_new) * price.input
             + (cached + read) * cached_price
-            + write * write_price
+            + (write + cached_new) * write_price
             + output * price.output
             + rest * max(price.input, price.output)
         )

@@ -87,17 +87,17 @@ impl<T> Reservoir<T> {
         self.next = self.seen.saturating_add(skipped as u64).saturating_add(1);
     }
 
-    /// Go on with a sample that was kept elsewhere: `items` are a uniform sample of `seen` items, all of them when there
-    /// are fewer than `k`. [`Error::Invalid`] when that cannot be.
-    pub fn resume(k: usize, seed: u64, items: Vec<T>, seen: u64) -> Result<Self> {
+    /// Go on with a sample that was kept elsewhere: `items` are a uniform sample of the `shown` items, all of them when
+    /// there were fewer than `k`. [`Error::Invalid`] when that cannot be.
+    pub fn resume(k: usize, seed: u64, items: Vec<T>, shown: u64) -> Result<Self> {
         let mut made = Self::new(k, seed)?;
-        let whole = usize::try_from(seen).map_or(k, |seen| seen.min(k));
+        let whole = usize::try_from(shown).map_or(k, |shown| shown.min(k));
         if items.len() != whole {
-            let why = format!("{} items are no sample of {k} from {seen}", items.len());
+            let why = format!("{} items are no sample of {k} from {shown}", items.len());
             return Err(Error::Invalid { field: "items", why });
         }
         made.items = items;
-        made.seen = seen;
+        made.seen = shown;
         made.redraw();
         Ok(made)
     }
@@ -144,6 +144,11 @@ impl<T> Reservoir<T> {
     /// What is kept, in no particular order.
     pub fn items(&self) -> &[T] {
         &self.items
+    }
+
+    /// How many are kept at most.
+    pub fn k(&self) -> usize {
+        self.k
     }
 
     /// How many items were shown.
@@ -259,6 +264,39 @@ impl<T> WeightedReservoir<T> {
     /// What is kept.
     pub fn items(&self) -> impl Iterator<Item = &T> {
         self.items.iter().map(|(_, item)| item)
+    }
+
+    /// What is kept, with its keys: logarithms, the smallest first. With [`Self::resume`] they carry a reservoir to
+    /// another process.
+    pub fn keyed(&self) -> impl Iterator<Item = (f64, &T)> {
+        self.items.iter().map(|(key, item)| (*key, item))
+    }
+
+    /// Go on with a sample that was kept elsewhere, by its keys. [`Error::Invalid`] when their number or one of them
+    /// cannot be right.
+    pub fn resume(k: usize, seed: u64, mut keyed: Vec<(f64, T)>, shown: u64) -> Result<Self> {
+        let mut made = Self::new(k, seed)?;
+        let whole = usize::try_from(shown).map_or(k, |shown| shown.min(k));
+        if keyed.len() != whole {
+            let why = format!("{} items are no sample of {k} from {shown}", keyed.len());
+            return Err(Error::Invalid { field: "keyed", why });
+        }
+        if let Some((key, _)) = keyed.iter().find(|(key, _)| key.is_nan() || *key > 0.0) {
+            let why = format!("{key} is not the logarithm of a number from 0 to 1");
+            return Err(Error::Invalid { field: "keyed", why });
+        }
+        keyed.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        made.items = keyed;
+        made.seen = shown;
+        if made.items.len() == k {
+            made.draw_jump();
+        }
+        Ok(made)
+    }
+
+    /// How many are kept at most.
+    pub fn k(&self) -> usize {
+        self.k
     }
 
     /// How many items were shown.

@@ -97,17 +97,22 @@ impl LaneStatus {
     }
 }
 
-/// Read again while a ring is being retired.
+/// Read again while a ring is being retired: a reading counts when nothing moved meanwhile, and when the journal was
+/// either in force all the time (it is whole then, whoever was killed) or not needed.
 fn steadily<R>(header: &ControlHeader, read: impl Fn() -> R) -> R {
+    let place = || (header.retire_generation.load(Ordering::Acquire), header.retire_ring.load(Ordering::Acquire));
     let mut tries = 0;
     loop {
-        let before = header.retire_generation.load(Ordering::Acquire);
+        let before = place();
         let got = read();
         tries += 1;
-        // A worker that was killed while retiring leaves the generation odd; the journal is whole then.
-        if header.retire_generation.load(Ordering::Acquire) == before || tries == 100 {
+        let whole = before.0.is_multiple_of(2) || before.1 != 0;
+        // A worker that was killed just before or just behind the journal's word leaves the generation odd for long:
+        // nothing moves then, and the last reading is as good as any.
+        if (place() == before && whole) || tries == 100 {
             return got;
         }
+        std::thread::yield_now();
     }
 }
 
@@ -172,9 +177,10 @@ pub fn ring_ids(directory: &Path) -> Vec<u64> {
 fn ring_status(id: u64, ring: &RingFile) -> RingStatus {
     let header = ring.header();
     let cursors = ring.cursors();
-    let mut totals = header.counters.read();
-    totals.acked = cursors.journal.acked.load(Ordering::Relaxed);
-    totals.corrupt = cursors.journal.corrupt.load(Ordering::Relaxed);
+    // What the consumer counts first: it may not be ahead of what the producers count.
+    let acked = cursors.journal.acked.load(Ordering::Acquire);
+    let corrupt = cursors.journal.corrupt.load(Ordering::Acquire);
+    let totals = Totals { acked, corrupt, ..header.counters.read() };
     let head = cursors.head.0.load(Ordering::Acquire);
     RingStatus {
         id,

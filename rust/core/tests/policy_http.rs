@@ -288,7 +288,6 @@ fn options_align_the_copy() {
         model: Some("candidate".to_owned()),
         temperature: Some(0.0),
         seed: Some(7),
-        ..Options::default()
     };
     let body = json!({"model": "m", "messages": [], "stream": true, "stream_options": {"include_usage": true}});
     let (copy, _) = normalised("openai", "/v1/chat/completions", &body, &options);

@@ -52,6 +52,11 @@ fn pop(consumer: &mut Consumer<Shared>) -> Option<(u64, Vec<u8>)> {
     }
 }
 
+/// How much is tried: less under Miri, and under valgrind (which sets `SHADOWLANE_SMALL`).
+fn scaled<T>(full: T, small: T) -> T {
+    if cfg!(miri) || std::env::var_os("SHADOWLANE_SMALL").is_some() { small } else { full }
+}
+
 #[derive(Clone, Debug)]
 enum Action {
     Push(Vec<u8>),
@@ -74,7 +79,7 @@ fn action() -> impl Strategy<Value = Action> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 400 }, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: scaled(400, 4), ..ProptestConfig::default() })]
 
     /// A queue of values, each waiting, drained or acknowledged, tells what the ring must do.
     #[test]
@@ -261,7 +266,7 @@ fn damage_is_counted_and_the_reader_finds_the_next_record() {
 #[test]
 fn threads_lose_nothing_and_keep_each_producers_order() {
     const PRODUCERS: u64 = 4;
-    let each: u64 = if cfg!(miri) { 30 } else { 20_000 };
+    let each: u64 = scaled(20_000, 30);
     let (memory, mut consumer) = pair(4096);
     let mut next: HashMap<u64, u64> = HashMap::new();
     std::thread::scope(|scope| {
@@ -393,7 +398,7 @@ fn a_claim_that_no_ring_could_hold_is_refused() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 300 }, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: scaled(300, 4), ..ProptestConfig::default() })]
 
     /// Stray writes into the data: every record that comes out is one that went in, each at most once, and when the
     /// process is dead the ring always becomes empty.

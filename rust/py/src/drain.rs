@@ -200,11 +200,11 @@ fn row<'py>(py: Python<'py>, copy: &DrainedCopy) -> PyResult<Bound<'py, PyTuple>
         copy.flags.into_pyobject(py)?.into_any(),
         copy.blocked.map_or("", Reason::name).into_pyobject(py)?.into_any(),
         findings.into_any(),
+        copy.ring.into_pyobject(py)?.into_any(),
+        copy.seq.into_pyobject(py)?.into_any(),
         copy.why.as_str().into_pyobject(py)?.into_any(),
         copy.preset.as_str().into_pyobject(py)?.into_any(),
         normalised.into_any(),
-        copy.ring.into_pyobject(py)?.into_any(),
-        copy.seq.into_pyobject(py)?.into_any(),
         copy.tenant.as_str().into_pyobject(py)?.into_any(),
     ];
     PyTuple::new(py, items)

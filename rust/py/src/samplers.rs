@@ -130,18 +130,18 @@ impl Reservoir {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).offer(item)
     }
 
-    /// Go on with a sample that was kept elsewhere: `items` must be a uniform sample of `seen` items, all of them when
+    /// Go on with a sample that was kept elsewhere: `items` must be a uniform sample of the `shown` items, all of them when
     /// there were fewer than `k`. Raises ValueError when their number cannot be right.
     #[classmethod]
-    #[pyo3(signature = (k, items, seen, seed=None))]
+    #[pyo3(signature = (k, items, shown, seed=None))]
     fn resume(
         _class: &Bound<'_, PyType>,
         k: usize,
         items: Vec<Py<PyAny>>,
-        seen: u64,
+        shown: u64,
         seed: Option<u64>,
     ) -> PyResult<Self> {
-        let inner = CoreReservoir::resume(k, seed.unwrap_or_else(random_u64), items, seen)
+        let inner = CoreReservoir::resume(k, seed.unwrap_or_else(random_u64), items, shown)
             .map_err(|error| value_error(&error))?;
         Ok(Self { inner: Mutex::new(inner) })
     }
@@ -174,6 +174,15 @@ impl Reservoir {
     #[getter]
     fn seen(&self) -> u64 {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).seen()
+    }
+
+    /// Pickles as what `resume` takes, so that it can be merged in another process.
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (usize, Vec<Py<PyAny>>, u64))> {
+        let (k, seen) = {
+            let inner = slf.get().inner.lock().unwrap_or_else(PoisonError::into_inner);
+            (inner.k(), inner.seen())
+        };
+        Ok((slf.get_type().getattr("resume")?, (k, slf.get().items(slf.py()), seen)))
     }
 }
 
@@ -229,7 +238,41 @@ impl WeightedReservoir {
     fn seen(&self) -> u64 {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).seen()
     }
+
+    /// What is kept with its keys, for `resume`: (key, item) pairs. A key is the logarithm of u ** (1 / weight).
+    fn keyed(&self, py: Python<'_>) -> Keyed {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.keyed().map(|(key, item)| (key, item.clone_ref(py))).collect()
+    }
+
+    /// Go on with a sample that was kept elsewhere: `keyed` is what `keyed()` gave, of `seen` items. Raises ValueError
+    /// when their number or a key cannot be right.
+    #[classmethod]
+    #[pyo3(signature = (k, keyed, seen, seed=None))]
+    fn resume(
+        _class: &Bound<'_, PyType>,
+        k: usize,
+        keyed: Vec<(f64, Py<PyAny>)>,
+        seen: u64,
+        seed: Option<u64>,
+    ) -> PyResult<Self> {
+        let inner = CoreWeighted::resume(k, seed.unwrap_or_else(random_u64), keyed, seen)
+            .map_err(|error| value_error(&error))?;
+        Ok(Self { inner: Mutex::new(inner) })
+    }
+
+    /// Pickles as what `resume` takes, so that it can be merged in another process.
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (usize, Keyed, u64))> {
+        let (k, seen) = {
+            let inner = slf.get().inner.lock().unwrap_or_else(PoisonError::into_inner);
+            (inner.k(), inner.seen())
+        };
+        Ok((slf.get_type().getattr("resume")?, (k, slf.get().keyed(slf.py()), seen)))
+    }
 }
+
+/// Keys and items of a weighted sample.
+type Keyed = Vec<(f64, Py<PyAny>)>;
 
 fn both<'a, 'py, T>(one: &'a Bound<'py, T>, other: &'a Bound<'py, T>) -> PyResult<[&'a Bound<'py, T>; 2]> {
     if one.as_any().is(other) {

@@ -176,7 +176,7 @@ def test_a_slow_shadow_is_surely_slower() -> None:
     assert ratio_interval(above, below, 0.95).lower > 1.3
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.floats(0.01, 100), st.integers(200, 400))
 def test_ratio_does_not_depend_on_the_unit(scale: float, n: int) -> None:
     above, below, _ = _pairs(np.random.default_rng(6), n, 1.2, 0.1)

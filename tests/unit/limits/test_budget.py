@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowlane.limits import Budget, BudgetLimits, Price, ProdQuota
+from shadowlane.score import extract_answer
 
 PRICES = {
     "gpt-4o": Price(input=2.5, output=10.0, cached_input=1.25),
@@ -163,3 +164,42 @@ def test_a_floor_of_zero_still_pauses_at_nothing() -> None:
     assert not quota.allow(0.0)
     with pytest.raises(ValueError, match=r"floor = 1\.5"):
         ProdQuota(floor=1.5)
+
+
+@pytest.mark.parametrize(
+    ("usage", "money"),
+    [
+        # As the providers send it: OpenAI's cached tokens lie within, Anthropic's beside the input.
+        ({"prompt_tokens": 100, "completion_tokens": 10, "cached_tokens": 60}, 40 * 4 + 60 * 1 + 10 * 8),
+        ({"input_tokens": 40, "cache_read_input_tokens": 60, "output_tokens": 10}, 40 * 4 + 60 * 1 + 10 * 8),
+        ({"input_tokens": 40, "cache_creation_input_tokens": 60, "output_tokens": 10}, 40 * 4 + 60 * 5 + 10 * 8),
+        # As answers are read: both lie within.
+        (
+            {"input_tokens": 100, "output_tokens": 10, "cached_tokens": 30, "cache_write_tokens": 20},
+            200 + 30 + 100 + 80,
+        ),
+    ],
+)
+def test_cached_input_has_prices_of_its_own(usage: dict[str, int], money: float) -> None:
+    budget = Budget(BudgetLimits(), {"m": Price(input=4, output=8, cached_input=1, cache_write=5)})
+    spent = budget.record("m", usage, 1000.0)
+    assert spent.money == pytest.approx(money / 1e6)
+    assert spent.tokens == 110
+
+
+@pytest.mark.parametrize("cached", [0, 4])
+def test_answers_say_what_was_cached(cached: int) -> None:
+    usage = {"prompt_tokens": 9, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": cached}}
+    message = {"role": "assistant", "content": "yes"}
+    chat = {"object": "chat.completion", "choices": [{"index": 0, "message": message}], "usage": usage}
+    answer = extract_answer("application/json", json.dumps(chat).encode())
+    assert answer.cached == ({"cached_tokens": cached} if cached else {})
+    assert answer.usage["input_tokens"] == 9
+
+
+def test_anthropics_answers_say_it_too() -> None:
+    usage = {"input_tokens": 3, "cache_creation_input_tokens": 5, "cache_read_input_tokens": 7, "output_tokens": 1}
+    body = {"type": "message", "role": "assistant", "content": [{"type": "text", "text": "yes"}], "usage": usage}
+    answer = extract_answer("application/json", json.dumps(body).encode())
+    assert answer.cached == {"cached_tokens": 7, "cache_write_tokens": 5}
+    assert answer.usage["input_tokens"] == 15

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadowlane.observe.html import render_page
@@ -171,6 +171,7 @@ def test_the_control_has_its_own_section(tmp_path: Path) -> None:
 _texts = st.lists(st.sampled_from(["a", "b", " ", "\n", "<", "&", ".", "word", "é"]), max_size=25).map("".join)
 
 
+@settings(deadline=None)
 @given(_texts, _texts)
 def test_marking_changes_no_text(prod: str, shadow: str) -> None:
     for text, shown in zip((prod, shadow), marked(prod, shadow), strict=True):
@@ -195,6 +196,7 @@ def test_any_histogram_is_well_formed(values: list[float]) -> None:
         assert float(rect.attrib["height"]) > 0
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 10**13), st.integers(1, 10**13)), min_size=1, max_size=20),
 )

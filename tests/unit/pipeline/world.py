@@ -164,7 +164,7 @@ class Run:
             drainer=self.rings,
             arms=arms,
             storing=self.storing,
-            sanitizer=sanitizer or _core.Sanitizer([]),
+            sanitizer=sanitizer or _core.Sanitizer(),
             **options,
         )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...types import Answer, Citation, ToolCall
-from .jsonlike import JsonMap, as_count, canonical, first_count
+from .jsonlike import JsonMap, as_count, as_map, canonical, first_count
 
 __all__ = ["MESSAGE_SHIFT", "Draft"]
 
@@ -43,6 +43,8 @@ _OUTPUT_NAMES = (
     "totalOutputTextTokenCount",
 )
 _TOTAL_NAMES = ("total_tokens", "totalTokens", "totalTokenCount")
+_CACHED_NAMES = ("cached_tokens", "cache_read_input_tokens", "cacheReadInputTokens", "cachedContentTokenCount")
+_CACHE_WRITE_NAMES = ("cache_creation_input_tokens", "cacheWriteInputTokens")
 
 
 @dataclass(slots=True)
@@ -72,6 +74,7 @@ class Draft:
     ended: bool = False
     events: int = 0
     usage: dict[str, int] = field(default_factory=dict)
+    cached: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     pending_error: str = ""
     _blocks: dict[tuple[int, int], _Block] = field(default_factory=dict)
@@ -154,6 +157,11 @@ class Draft:
             count = first_count(usage, *names)
             if count is not None:
                 self.usage[target] = count + sum(as_count(usage.get(name)) or 0 for name in extras)
+        details = {**as_map(usage.get("prompt_tokens_details")), **as_map(usage.get("input_tokens_details"))}
+        for kind, known in (("cached_tokens", _CACHED_NAMES), ("cache_write_tokens", _CACHE_WRITE_NAMES)):
+            count = first_count({**details, **usage}, *known)
+            if count:
+                self.cached[kind] = count
 
     def note(self, text: str) -> None:
         """Adds a reason why the text is empty or not whole; said once."""
@@ -199,6 +207,7 @@ class Draft:
             tool_calls=calls,
             finish_reason=finish,
             usage=usage,
+            cached=dict(self.cached),
             refusal=self.refusal,
             model=self.model,
             model_rev=self.model_rev,

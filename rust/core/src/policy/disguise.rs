@@ -192,15 +192,12 @@ pub fn statement(text: &str) -> Option<String> {
             None => return Some("a text too long to tell from a statement".to_owned()),
         }
     }
-    let effect = match name {
-        Some(name) => classify_sql(text, name),
+    let Some(name) = name else {
         // No statement that we know. `SELECT … INTO OUTFILE` of products that we do not has these words.
-        None => {
-            let has =
-                |wanted: &[&str]| words(text).any(|word| wanted.iter().any(|want| word.eq_ignore_ascii_case(want)));
-            return (has(&["FROM"]) && has(&["INTO", "OUTFILE", "NEXTVAL"])).then(|| "an unknown statement".to_owned());
-        }
+        let has = |wanted: &[&str]| words(text).any(|word| wanted.iter().any(|want| word.eq_ignore_ascii_case(want)));
+        return (has(&["FROM"]) && has(&["INTO", "OUTFILE", "NEXTVAL"])).then(|| "an unknown statement".to_owned());
     };
+    let effect = classify_sql(text, name);
     (!effect.is_read()).then(|| effect.reason.into_owned())
 }
 
@@ -213,13 +210,12 @@ fn opens_write(piece: &str) -> Option<String> {
     let looks = match *word {
         // Verbs of everyday language, with what makes them statements.
         "UPDATE" => piece.contains('=') && words(piece).take(24).any(|word| word.eq_ignore_ascii_case("SET")),
-        "CALL" | "EXEC" | "EXECUTE" | "NOTIFY" => parses_somewhere(piece),
+        "CALL" | "EXEC" | "EXECUTE" | "GRANT" | "NOTIFY" | "REVOKE" => parses_somewhere(piece),
         "COPY" => {
             words(piece).any(|word| word.eq_ignore_ascii_case("FROM") || word.eq_ignore_ascii_case("TO"))
                 && parses_somewhere(piece)
         }
         "TRUNCATE" => second.eq_ignore_ascii_case("TABLE") || words(piece).count() <= 2,
-        "GRANT" | "REVOKE" => parses_somewhere(piece),
         _ => true,
     };
     (fits && looks).then(|| format!("{word} …"))

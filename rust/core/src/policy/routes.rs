@@ -95,8 +95,8 @@ impl Table {
             };
             let words: Vec<&'static str> = route.split('/').collect();
             let last = words.last().copied().unwrap_or_default();
-            let list = if last == "{}" { &mut self.others } else { self.by_last.entry(last).or_default() };
-            list.push(Pattern { prefixed, versioned, words, kind });
+            let place = if last == "{}" { &mut self.others } else { self.by_last.entry(last).or_default() };
+            place.push(Pattern { prefixed, versioned, words, kind });
         }
     }
 
