@@ -1,5 +1,7 @@
 //! The sanitizer's laws, on any input: JSON stays JSON, nothing outside a finding changes, nothing is found twice.
 
+#![allow(clippy::format_collect)] // a test may allocate
+
 use proptest::prelude::*;
 use shadowlane_core::sanitize::{Body, Findings, Options, Sanitizer};
 
