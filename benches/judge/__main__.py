@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import itertools
 import json
 import platform
 import time
@@ -29,7 +30,7 @@ from shadowlane.types import Copy
 
 from .data import Labelled, load
 from .generated import paws_like, sick_like, sts_like
-from .swaps import Swap, paraphrases, swaps
+from .swaps import Swap, paraphrases, swapped_in, swaps
 
 Values = NDArray[np.float64]
 
@@ -60,6 +61,8 @@ class Bench:
 
     def show(self, what: str, rows: Sequence[tuple[str, str, Comparison]]) -> None:
         for a, b, found in rows[: self.examples]:
+            at = (found.evidence[0].a[0], found.evidence[0].b[0]) if found.evidence else (_parting(a, b),) * 2
+            a, b = _window(a, at[0]), _window(b, at[1])
             evidence = "; ".join(f"{item.kind}: {item.text_a!r} / {item.text_b!r}" for item in found.evidence)
             print(f"    {what}: {a}\n      {' ' * len(what)}{b}" + (f"\n      {evidence}" if evidence else ""))
 
@@ -135,6 +138,23 @@ class Bench:
         once = _timed(lambda: anchored_delta_s(*fresh, embedder=self.embedder)) / len(a) * 1e6
         self.figure(f"the same, with both embedded for the first time by {self.embedder.name.partition('@')[0]}", once)
 
+    def recorded(self, file: Path) -> None:
+        with gzip.open(file, "rt", encoding="utf-8") as lines:
+            groups = [[one["answer"] for one in json.loads(line)["answers"] if one["answer"]] for line in lines]
+        made = [swap for text in sorted(set(itertools.chain.from_iterable(groups))) for swap in swapped_in(text)]
+        print(f"\n{file.name}: one fact swapped in recorded answers ({len(made)})")
+        _, _, flips, found = self.compare([swap.a for swap in made], [swap.b for swap in made])
+        self.figure("numbers, dates, units, names swapped: flagged", flips.mean(), least=0.98)
+        kinds = np.array([swap.kind for swap in made])
+        for kind in sorted(set(kinds.tolist())):
+            self.figure(f"  of these {kind} ({(kinds == kind).sum()})", flips[kinds == kind].mean())
+        self.show("missed", [(p.a, p.b, f) for p, f, hit in zip(made, found, flips, strict=True) if not hit])
+        pairs = [(a, b) for group in groups for a, b in itertools.combinations(group, 2) if a != b]
+        print(f"{file.name}: answers of several models to one question ({len(pairs)} pairs, not labelled)")
+        _, _, flips, found = self.compare([a for a, _ in pairs], [b for _, b in pairs])
+        self.figure("fact flips, real ones among them", flips.mean(), most=0.03)
+        self.show("flip", [(a, b, f) for (a, b), f, hit in zip(pairs, found, flips, strict=True) if hit])
+
     def intents(self, file: Path) -> None:
         with gzip.open(file, "rt", encoding="utf-8") as lines:
             intents = [json.loads(line)["queries"] for line in lines]
@@ -199,6 +219,18 @@ def pick(data: Labelled, found: list[Comparison], where: NDArray[np.bool_]) -> l
     return [(data.a[place], data.b[place], found[place]) for place in np.flatnonzero(where)]
 
 
+def _parting(a: str, b: str) -> int:
+    return next((place for place, (one, other) in enumerate(zip(a, b, strict=False)) if one != other), 0)
+
+
+def _window(text: str, at: int) -> str:
+    """A short text as it is, a long one around a place, on one line."""
+    if len(text) > 240:
+        start = max(0, at - 100)
+        text = ("…" if start else "") + text[start : at + 140] + "…"
+    return " ".join(text.split())
+
+
 def _hundred(pair: Swap, side: str) -> str:
     words: list[str] = getattr(pair, side).split()
     return " ".join((words * (100 // len(words) + 1))[:100])
@@ -233,6 +265,8 @@ def main() -> int:
         kinds.add(data.kind)
         print(f"\n{data.kind}: {data.name} ({len(data.a)} pairs)")
         {"SICK": bench.sick, "STS": bench.sts}.get(data.kind, bench.two_way)(data)
+    for file in sorted(given.data.glob("same_question_answers.jsonl.gz")) if given.data else ():
+        bench.recorded(file)
     for file in sorted(given.data.glob("intent_groups.jsonl.gz")) if given.data else ():
         bench.intents(file)
     for kind in ("SICK", "PAWS", "STS", "MRPC"):

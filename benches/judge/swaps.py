@@ -7,10 +7,12 @@ The judge was corrected after misses on this very set: its figures here show tha
 
 from __future__ import annotations
 
+import random
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Swap", "paraphrases", "swaps"]
+__all__ = ["Swap", "paraphrases", "swapped_in", "swaps"]
 
 _MARK = re.compile(r"\[(\w+):([^|\]]*)\|([^\]]*)\]")
 
@@ -164,4 +166,48 @@ def paraphrases() -> list[Swap]:
         made.append(Swap("reordered", plain, " ".join([sentences[0], *reversed(sentences[1:])])))
         made.append(Swap("as a list", plain, "\n".join(f"- {sentence}" for sentence in sentences)))
         made.append(Swap("equal", plain, plain))
+    return made
+
+
+_NUMBER = re.compile(r"(?<![\w.,/-])\d+(?:[.,]\d+)*(?![\w/-])(?!\*{0,2}[.)]\s)")
+_MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
+_MONTH = re.compile(rf"\b(?:{'|'.join(_MONTHS)})\b")
+_UNITS = {"km": "miles", "miles": "km", "kg": "pounds", "days": "weeks", "hours": "minutes", "minutes": "hours",
+          "years": "months", "months": "years", "%": " points", "°C": "°F", "GB": "MB"}  # fmt: skip
+_UNIT = re.compile(rf"(?<=\d)(\s?)({'|'.join(map(re.escape, _UNITS))})(?!\w)")
+_NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{2,}\b(?! [A-Z])(?![:*])")
+_NAMES = ["Keller", "Oslo", "Brandt", "Lisbon", "Norvik", "Marta"]
+
+
+def swapped_in(text: str, seed: int = 5) -> list[Swap]:
+    """Any text against itself with one number, month, unit or name swapped, at most two of each."""
+    draw = random.Random(f"{seed}{text}")
+    made = []
+
+    def swap(kind: str, pattern: re.Pattern[str], other: Callable[[re.Match[str]], str]) -> None:
+        found = list(pattern.finditer(text))
+        for match in draw.sample(found, min(2, len(found))):
+            made.append(Swap(kind, text, text[: match.start()] + other(match) + text[match.end() :]))
+
+    def other_digit(match: re.Match[str]) -> str:
+        place = draw.choice([place for place, digit in enumerate(match[0]) if digit.isdigit()])
+        digit = draw.choice([digit for digit in "123456789" if digit != match[0][place]])
+        return match[0][:place] + digit + match[0][place + 1 :]
+
+    swap("number", _NUMBER, other_digit)
+    swap("month", _MONTH, lambda match: draw.choice([month for month in _MONTHS if month != match[0]]))
+    swap("unit", _UNIT, lambda match: match[1] + _UNITS[match[2]])
+    swap("name", _NAME, lambda match: draw.choice([name for name in _NAMES if name != match[0]]))
     return made

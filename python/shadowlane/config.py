@@ -230,7 +230,7 @@ class ScoreConfig(_Section, frozen=True):
     """``[score]``: how answers are compared."""
 
     embedder: str = "wordllama"
-    """``wordllama``, ``lexical``, ``sentence-transformers:MODEL``, or ``openai:MODEL`` (any OpenAI-compatible service)."""
+    """``wordllama``, ``lexical``, ``sentence-transformers:MODEL``; ``openai:MODEL``: any OpenAI-compatible service."""
     embedder_url: str = ""
     """For ``openai:MODEL``: the base of the service, for example ``https://api.openai.com/v1``."""
     embedder_credential_env: str = ""
@@ -584,8 +584,7 @@ def _score_problem(score: ScoreConfig) -> str | None:
     kind, _, model = score.embedder.partition(":")
     if kind == "openai":
         shape = ShadowConfig(url=score.embedder_url, timeout_s=score.embedder_timeout_s, ca_file=score.embedder_ca_file)
-        problem = _shadow_problem(shape, {})
-        if problem:
+        if problem := _shadow_problem(shape, {}):
             return f"score.embedder_{problem}"
         if not model:
             return "score.embedder = 'openai:': the model is missing; write for example 'openai:text-embedding-3-small'"

@@ -18,8 +18,6 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.rows import acknowledge
-
 from .conftest import ROOT, Process, World, until
 
 
@@ -63,14 +61,17 @@ def serve(lane, count, tag=b"x"):
 def drain(world: World) -> list[bytes]:
     """Be the worker for a moment: the response bodies of all copies, acknowledged, and the dead rings removed."""
     from shadowlane import _core
+    from shadowlane.types import Copy
 
     drainer = _core.Drainer(str(world.lane), allow_headers=())
     bodies: list[bytes] = []
     try:
         while True:
             rows = drainer.drain(1000, 1 << 30)
-            bodies += [row[9] for row in rows]
-            acknowledge(drainer, rows)
+            for row in rows:
+                copy = Copy(**dict(zip(Copy.__struct_fields__, row, strict=True)))
+                bodies.append(copy.response_body)
+                drainer.ack(copy.ring, copy.seq)
             if not rows and not drainer.pending():
                 drainer.drain(1, 1)
                 return bodies

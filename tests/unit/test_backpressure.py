@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shadowlane import Config, ConfigError, Lane, _core
-from tests.support.rows import acknowledge
+from shadowlane.types import Copy
 
 
 def opened(folder: Path, **limits: Any) -> Lane:
@@ -59,7 +59,9 @@ def test_shed_refuses_at_admission_above_the_mark_and_takes_again_below_it(tmp_p
         # What was shed took nothing from the cap.
         assert status["cap"]["available"] >= 1000 - mirrored
         drainer = _core.Drainer(str(lane.directory), allow_headers=())
-        acknowledge(drainer, drainer.drain(1000, 1 << 30))
+        for row in drainer.drain(1000, 1 << 30):
+            copy = Copy(**dict(zip(Copy.__struct_fields__, row, strict=True)))
+            drainer.ack(copy.ring, copy.seq)
         drainer.close()
         assert lane.admit("GET", "/x", []) is not None
 

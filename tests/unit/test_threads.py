@@ -7,10 +7,9 @@ import sysconfig
 import threading
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from shadowlane import Config, Lane, _core
-from tests.support.rows import acknowledge
+from shadowlane.types import Copy
 
 THREADS = 6
 REQUESTS = 2000
@@ -49,7 +48,7 @@ def test_threads_admit_offer_and_drain_at_once(tmp_path: Path) -> None:
     start = threading.Barrier(THREADS + 1)
     done = threading.Event()
     mirrored = [Counter[str]() for _ in range(THREADS)]
-    drained: list[tuple[Any, ...]] = []
+    drained: list[Copy] = []
 
     def produce(number: int) -> None:
         start.wait()
@@ -71,8 +70,10 @@ def test_threads_admit_offer_and_drain_at_once(tmp_path: Path) -> None:
         while True:
             last = done.is_set()
             rows = drainer.drain(100, 1 << 20)
-            drained.extend(rows)
-            acknowledge(drainer, rows)
+            for row in rows:
+                copy = Copy(**dict(zip(Copy.__struct_fields__, row, strict=True)))
+                drained.append(copy)
+                drainer.ack(copy.ring, copy.seq)
             if last and not rows:
                 return
 
@@ -94,13 +95,12 @@ def test_threads_admit_offer_and_drain_at_once(tmp_path: Path) -> None:
     assert status["dropped"].get("sampled_out", 0) == total["not taken"]
     assert status["dropped"].get("prod_failed", 0) == total["given back"]
     assert status["dropped"].get("ring_full", 0) == total["full"]
-    assert len({row[0] for row in drained}) == len(drained), "an id was given twice"
+    assert len({copy.shadow_id for copy in drained}) == len(drained), "an id was given twice"
     seen = Counter[str]()
-    for row in drained:
-        number, request = row[4].removeprefix("/"), row[10]
-        assert row[9].decode() == number * 100 + "-" + number * (request % 300)
+    for copy in drained:
+        number, request = copy.target.removeprefix("/"), copy.ttfb_ns
+        assert copy.response_body.decode() == number * 100 + "-" + number * (request % 300)
         seen[number] += 1
-    # A thread that only ever met a full ring is in neither.
-    assert seen == {str(number): count["mirrored"] for number, count in enumerate(mirrored) if count["mirrored"]}
+    assert seen == {str(number): count["mirrored"] for number, count in enumerate(mirrored)}
     drainer.close()
     lane.close()

@@ -22,7 +22,7 @@ __all__ = ["ROLES", "Chunk", "Composed", "HandbookIndex", "Quote", "Recipe"]
 
 _WORD = re.compile(r"\S+")
 _SENTENCE = re.compile(r"\S.*?(?:[.!?](?=\s|$)|$)", re.DOTALL)
-_UNKNOWN = "The handbook does not answer this."
+UNKNOWN = "The handbook does not answer this."
 
 
 class _Embedder(Protocol):
@@ -115,7 +115,7 @@ class HandbookIndex:
         scores = self._rows @ row
         best = np.argsort(-scores, kind="stable")[: self.recipe.k].tolist()
         if not question.strip() or scores[best[0]] < self.recipe.floor:
-            return Composed(text=_UNKNOWN, quotes=())
+            return Composed(text=UNKNOWN, quotes=())
         found = []
         for chunk in best:
             for place, quote in enumerate(self.chunks[chunk].quotes, self._first[chunk]):

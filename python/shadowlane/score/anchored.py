@@ -28,7 +28,7 @@ __all__ = ["Comparison", "Component", "Evidence", "anchor", "anchored_delta_s", 
 
 Component: TypeAlias = Literal["entities", "relations", "constraints"]
 _NOT_ENGLISH = "not English: anchored ΔS is plain ΔS"
-_CUT = "only the first 64 KiB were read for facts"
+_CUT = "only the first 64 KiB and 512 entities were read for facts"
 
 
 @dataclass(frozen=True, slots=True)

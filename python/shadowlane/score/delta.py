@@ -36,7 +36,8 @@ def delta_s(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float3
     row each. Returns (n,) float32, clipped to [0, 2], so that rounding cannot make a distance negative. A row that
     holds NaN gives NaN.
 
-    Raises :class:`~shadowlane.errors.ScoreError` when the shapes differ, are not (n, d), or the type is not float32.
+    Raises :class:`~shadowlane.errors.ScoreError` when the shapes differ, are not (n, d), the type is not float32, or
+    the rows do not lie one after the other in memory (C order): reading those would need a copy.
 
     Source: ΔS (semantic stress) of the WFGY Problem Map (PSBigBig, MIT), with its bands at 0.40 and 0.60.
     """
@@ -84,4 +85,6 @@ def _rows(name: str, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         rows = rows[None, :]
     if rows.ndim != 2 or rows.shape[1] == 0:
         raise ScoreError(f"delta_s: {name} has shape {rows.shape}; give (n, d) with d > 0")
+    if not rows.flags.c_contiguous:
+        raise ScoreError(f"delta_s: {name} is not contiguous by rows; give numpy.ascontiguousarray({name})")
     return rows

@@ -24,6 +24,10 @@ FLIPPED = [
     ("number", "Dr. John Smith wrote it in 1998.", "Dr. John Smith wrote it in 1999."),
     ("number", "Order 123-456 shipped.", "Order 123-457 shipped."),
     ("date", "You must file by March 5, 2024.", "You must file by March 15, 2024."),
+    ("number", "Humidity is 78%.", "Humidity is 78 points."),
+    ("number", "It is done.\n17 × 23 = 391", "It is done.\n17 × 23 = 398"),
+    ("number", '{\n "name": "Ann",\n "age": 31\n}', '{\n "name": "Ann",\n "age": 13\n}'),
+    ("name", "Do you mean Paris, France? Which Paris is it?", "Do you mean Paris, France? Which Keller is it?"),
     ("date", "The shop opens on Monday.", "The shop opens on Friday."),
     ("name", "The capital is Paris.", "The capital is Lyon."),
     ("name", "Paris is the capital.", "Lyon is the capital."),
@@ -44,6 +48,13 @@ FLIPPED = [
     ("antonym", "At least 3 people are needed.", "At most 3 people are needed."),
     ("modality", "You must file a report.", "You may file a report."),
     ("direction", "The dog chased the cat.", "The cat chased the dog."),
+    ("direction", "Ann Keller praised the work of Tom Brandt.", "Tom Brandt praised the work of Ann Keller."),
+    (
+        "direction",
+        "The group is headed by John S. Wolf, who has served in Peru.",
+        "The group is served by John S. Wolf, who has headed in Peru.",
+    ),
+    ("direction", "The museum shows old maps and modern art.", "The museum shows modern maps and old art."),
     ("direction", "He flew from Oslo to Rome.", "He flew from Rome to Oslo."),
 ]
 
@@ -68,6 +79,18 @@ SAME = [
     ("Two blasts hit the Syria border.", "Two blasts hit the Syrian border."),
     ("John Smith wrote it.", "It was written by Smith."),
     ("The World Health Organization agreed.", "WHO agreed."),
+    ("In 1986, Ann Keller married Tom Brandt.", "Ann Keller married Tom Brandt in 1986."),
+    ("The partners are UBS, Manor, Norvik and Halden.", "The partners are Halden, Manor, Norvik and UBS."),
+    ("When prices rise, wages fall.", "Wages fall when prices rise."),
+    ("The capital of France is Paris.", "Paris is the capital of France."),
+    ('"It is cold in Oslo," said Ann Keller, a spokeswoman.', 'Ann Keller, a spokeswoman, said: "It is cold in Oslo."'),
+    ("Ann's brother Tom Brandt won.", "Tom Brandt, the brother of Ann, won."),
+    ("Troops of Qaeda left.", "Troops of Qaida left."),
+    ("A little monkey eats.", "There is a little monkey which eats."),
+    (
+        "Stop at the curb. Do not step into the street yet. Look left.",
+        "Look both ways before stepping into the street. Then cross quickly.",
+    ),
     ("", ""),
     ("", "Some text."),
 ]

@@ -51,12 +51,10 @@ def test_is_row_by_row(shape: tuple[int, int, int]) -> None:
     np.testing.assert_allclose(delta_s(a[order], b[order]), delta_s(a, b)[order], atol=1e-6)
 
 
-def test_takes_rows_that_are_not_contiguous_and_leaves_its_input_alone() -> None:
+def test_leaves_its_input_alone() -> None:
     a, b = unit_rows(1, 64, 32), unit_rows(2, 64, 32)
     before = a.copy(), b.copy()
-    np.testing.assert_allclose(delta_s(a[::2], b[::2]), delta_s(a, b)[::2], atol=1e-6)
-    wide = np.asfortranarray(a)
-    np.testing.assert_allclose(delta_s(wide, b), delta_s(a, b), atol=1e-6)
+    delta_s(a, b)
     np.testing.assert_array_equal(a, before[0])
     np.testing.assert_array_equal(b, before[1])
 
@@ -77,6 +75,12 @@ def test_one_vector_is_one_row() -> None:
         (np.ones((2, 3, 4), np.float32), np.ones((2, 3, 4), np.float32), r"\(n, d\)"),
         (np.ones((2, 0), np.float32), np.ones((2, 0), np.float32), "d > 0"),
         ([[1.0, 0.0]], np.ones((1, 2), np.float32), "a is a list"),
+        (
+            np.ones((4, 3), np.float32)[::2],
+            np.ones((2, 3), np.float32),
+            "a is not contiguous by rows",
+        ),
+        (np.ones((2, 3), np.float32), np.ones((3, 2), np.float32).T, "b is not contiguous"),
     ],
 )
 def test_refuses_what_it_would_have_to_guess(a: NDArray[np.float32], b: NDArray[np.float32], says: str) -> None:

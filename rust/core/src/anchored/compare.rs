@@ -21,17 +21,19 @@ pub(crate) fn contradictions(a: &Facts<'_>, b: &Facts<'_>) -> Vec<Finding> {
     {
         found.push(Finding::relation("answer", (one, other)));
     }
-    let pairs = aligned(a, b);
+    let parallel = parallel(a, b);
+    let pairs = if parallel { (0..a.sentences.len()).map(|place| (place, place)).collect() } else { aligned(a, b) };
+    let alone = a.sentences.len() == 1 && b.sentences.len() == 1;
     differing_entities(a, b, &pairs, &mut found);
     for &(i, j) in &pairs {
         let (Some(left), Some(right)) = (a.sentences.get(i), b.sentences.get(j)) else { continue };
-        let findings = match replaced(left, right) {
+        let findings = match replaced(left, right, parallel) {
             Some(edits) => judged(
                 &edits,
                 Side { facts: a, sentence: left, index: i },
                 Side { facts: b, sentence: right, index: j },
             ),
-            None => reworded(left, right),
+            None => reworded(left, right, alone || close(left, right)),
         };
         for finding in findings {
             if !found.iter().any(|known| known.a == finding.a || known.b == finding.b) {
@@ -42,9 +44,18 @@ pub(crate) fn contradictions(a: &Facts<'_>, b: &Facts<'_>) -> Vec<Finding> {
     found
 }
 
-/// What contradicts between two sentences that say it in different words.
-fn reworded(left: &Sentence<'_>, right: &Sentence<'_>) -> Vec<Finding> {
-    let negation = negation(left, right);
+/// Share of the longer one's content words that two sentences of long texts must share: much advice on one matter
+/// shares words and says different things.
+const CLOSE: f64 = 0.6;
+
+fn close(left: &Sentence<'_>, right: &Sentence<'_>) -> bool {
+    let shared = left.stems.iter().filter(|stem| right.has(&stem.root)).count();
+    shared >= 3 && shared as f64 >= CLOSE * left.stems.len().max(right.stems.len()) as f64
+}
+
+/// What contradicts between two sentences that say it in different words; `close` when they surely speak of the same.
+fn reworded(left: &Sentence<'_>, right: &Sentence<'_>, close: bool) -> Vec<Finding> {
+    let negation = if close { negation(left, right) } else { None };
     let antonym = antonym(left, right);
     match (negation, antonym) {
         // "not open" and "closed" say the same.
@@ -57,10 +68,18 @@ fn reworded(left: &Sentence<'_>, right: &Sentence<'_>) -> Vec<Finding> {
         Some(spans) => found.push(Finding::relation("antonym", spans)),
         None => found.extend(exchanged_words(left, right).map(|spans| Finding::relation("direction", spans))),
     }
-    if let Some((one, other)) = modality(left, right) {
+    if close && let Some((one, other)) = modality(left, right) {
         found.push(Finding { kind: "modality", component: Component::Constraints, a: one, b: other });
     }
     found
+}
+
+/// Whether two texts are one text but for some words: as many sentences, and at least half of them equal, each in its
+/// place. Then what stands in one place speaks of the same, be it a bare number.
+fn parallel(a: &Facts<'_>, b: &Facts<'_>) -> bool {
+    let (mine, theirs) = (&a.sentences, &b.sentences);
+    let equal = mine.iter().zip(theirs).filter(|(one, other)| one.words == other.words).count();
+    mine.len() > 1 && mine.len() == theirs.len() && 2 * equal >= mine.len()
 }
 
 /// Sentences that speak of the same: each of `a` with the sentence of `b` that shares most of its content words.
@@ -247,7 +266,7 @@ fn differing_entities(a: &Facts<'_>, b: &Facts<'_>, pairs: &[(usize, usize)], fo
     let mut taken = vec![false; alone_b.len()];
     for one in &alone_a {
         for (index, other) in alone_b.iter().enumerate() {
-            if one.kind == Kind::Name && (headline(a, one) || headline(b, other)) {
+            if one.kind == Kind::Name && (one.heading || other.heading || headline(a, one) || headline(b, other)) {
                 continue;
             }
             let free = taken.get(index) == Some(&false);

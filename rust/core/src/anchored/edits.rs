@@ -86,8 +86,9 @@ impl<'s, 't> Side<'s, 't> {
     }
 }
 
-/// The replaced words of two sentences that are equal in at least 60 % of their words; `None` when they are not.
-pub(crate) fn replaced(left: &Sentence<'_>, right: &Sentence<'_>) -> Option<Vec<Edit>> {
+/// The replaced words of two sentences that are equal in at least 60 % of their words; `None` when they are not. Where
+/// it is known that both stand in one place of `parallel` texts, as many words will do.
+pub(crate) fn replaced(left: &Sentence<'_>, right: &Sentence<'_>, parallel: bool) -> Option<Vec<Edit>> {
     let (mine, theirs) = (&left.words, &right.words);
     let size = mine.len().max(theirs.len());
     if mine.len() == theirs.len() {
@@ -104,9 +105,8 @@ pub(crate) fn replaced(left: &Sentence<'_>, right: &Sentence<'_>) -> Option<Vec<
             }
         }
         let equal = (size - differ) as f64;
-        if differ == 0
-            || (equal >= (COMMON * size as f64).max(1.0) && edits.iter().all(|edit| edit.a.1 - edit.a.0 <= LONGEST))
-        {
+        let most = equal >= (COMMON * size as f64).max(1.0) && edits.iter().all(|edit| edit.a.1 - edit.a.0 <= LONGEST);
+        if differ == 0 || most || (parallel && differ <= LONGEST) {
             return Some(edits);
         }
     }
@@ -161,7 +161,25 @@ fn judge(edit: Edit, a: Side<'_, '_>, b: Side<'_, '_>) -> Option<Finding> {
             }
         }
     }
-    None
+    let unit =
+        other_unit(a, edit.a, b, edit.b).or_else(|| other_unit(b, edit.b, a, edit.a).map(|(one, other)| (other, one)));
+    unit.map(|(one, other)| Finding { kind: "number", component: Component::Entities, a: one, b: other })
+}
+
+/// A unit whose place a word took that is none known: `78 %` against `78 points`.
+fn other_unit(a: Side<'_, '_>, mine: Span, b: Side<'_, '_>, theirs: Span) -> Option<(Span, Span)> {
+    let content = b.words(theirs).iter().any(|word| !look_up(word).is(lexicon::FUNCTION));
+    let known = a.entities(mine).find(|entity| {
+        mine.0 < mine.1
+            && entity.stop == mine.1
+            && entity.quantity.as_ref().is_some_and(|quantity| quantity.unit != 0 && quantity.kind != "count")
+    })?;
+    let bare = b.facts.entities.iter().find(|entity| {
+        entity.sentence == b.index
+            && entity.stop == theirs.0
+            && entity.quantity.as_ref().is_some_and(|quantity| matches!(quantity.kind, "count" | "year"))
+    })?;
+    content.then(|| (known.span, (bare.span.0, b.span(theirs).1)))
 }
 
 fn opposite(mine: &[&str], theirs: &[&str]) -> bool {

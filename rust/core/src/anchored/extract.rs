@@ -5,12 +5,15 @@
 
 use std::borrow::Cow;
 
-use super::lexicon::{self, Modality, Word, WordMap, look_up, mark, stem};
+use super::lexicon::{self, Modality, Word, WordMap, WordSet, look_up, mark, stem};
 use super::quantities::{Quantity, parse_number};
 use super::scan::{Scanner, Token};
 
 /// Bytes of a text, from its first to the one after its last.
 pub(crate) type Span = (usize, usize);
+
+/// So many entities of a text are compared: each is held against each of the other text.
+const MOST_ENTITIES: usize = 512;
 
 /// What kind of thing two answers must agree on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +42,8 @@ pub(crate) struct Entity<'t> {
     pub stop: usize,
     pub quantity: Option<Quantity>,
     pub hedged: bool,
+    /// A colon follows: the word names what comes, as headings do.
+    pub heading: bool,
     /// The nearest words beside it that are no determiners; `^` and `$` at the ends of the sentence.
     pub left: &'t str,
     pub right: &'t str,
@@ -88,16 +93,13 @@ impl<'t> Sentence<'t> {
     }
 
     fn add(&mut self, root: Cow<'t, str>, negated: bool, span: Span) {
-        match self.place_of(&root) {
-            Some(place) => {
-                if let Some(known) = self.stems.get_mut(place) {
-                    known.negated |= negated;
-                }
+        if let Some(place) = self.place_of(&root) {
+            if let Some(known) = self.stems.get_mut(place) {
+                known.negated |= negated;
             }
-            None => {
-                self.marks.push(mark(&root));
-                self.stems.push(Stem { root, negated, span });
-            }
+        } else {
+            self.marks.push(mark(&root));
+            self.stems.push(Stem { root, negated, span });
         }
     }
 
@@ -116,6 +118,8 @@ pub(crate) struct Facts<'t> {
     /// Yes or no when the text opens with it, and where.
     pub answer: Option<(bool, Span)>,
     pub english: bool,
+    /// There were more than [`MOST_ENTITIES`].
+    pub cut: bool,
     /// Each word and where it stands among all; `None` when it stands there more than once.
     pub places: WordMap<&'t str, Option<usize>>,
 }
@@ -153,6 +157,7 @@ struct Reader<'t> {
     closed: Vec<Sentence<'t>>,
     entities: Vec<Entity<'t>>,
     negated: bool,
+    full: bool,
     parted: bool,
     total: usize,
     functional: usize,
@@ -173,6 +178,7 @@ impl<'t> Reader<'t> {
             closed: Vec::new(),
             entities: Vec::new(),
             negated: false,
+            full: false,
             parted: false,
             total: 0,
             functional: 0,
@@ -436,6 +442,10 @@ impl<'t> Reader<'t> {
     }
 
     fn entity(&mut self, kind: Kind, key: Cow<'t, str>, place: usize, quantity: Option<Quantity>) {
+        if self.entities.len() >= MOST_ENTITIES {
+            self.full = true;
+            return;
+        }
         let span = self.sentence.places.get(place).copied().unwrap_or_default();
         let hedged = self.hedge.is_some_and(|hedge| hedge <= place && place - hedge <= 2);
         self.entities.push(Entity {
@@ -447,6 +457,7 @@ impl<'t> Reader<'t> {
             stop: place + 1,
             quantity,
             hedged,
+            heading: false,
             left: "",
             right: "",
         });
@@ -470,7 +481,10 @@ impl<'t> Reader<'t> {
         let unit = currency.map_or(0, |(kind, _)| mark(kind));
         let quantity = Quantity { unit, precision, ..Quantity::new(kind, value) };
         self.entity(Kind::Number, Cow::Borrowed(""), place, Some(quantity));
-        if let (Some((_, sign)), Some(made)) = (currency, self.entities.last_mut()) {
+        let sentence = self.closed.len();
+        if let (Some((_, sign)), Some(made)) = (currency, self.entities.last_mut())
+            && (made.sentence, made.place) == (sentence, place)
+        {
             made.span = (sign.min(start), end);
         }
     }
@@ -574,16 +588,16 @@ impl<'t> Reader<'t> {
         if self.closed.is_empty() {
             self.closed.push(Sentence::default());
         }
-        let mut named: WordMap<&str, ()> = WordMap::default();
+        let mut named: WordSet<&str> = WordSet::default();
         for entity in &self.entities {
             if entity.kind == Kind::Name {
-                named.insert(entity.key.as_ref(), ());
+                named.insert(entity.key.as_ref());
             }
         }
         let mut sure = Vec::with_capacity(self.entities.len());
         for entity in &self.entities {
             let words = self.closed.get(entity.sentence).map_or(&[][..], |sentence| &sentence.words);
-            sure.push(entity.kind != Kind::Opening || is_name(entity, words, named.contains_key(entity.key.as_ref())));
+            sure.push(entity.kind != Kind::Opening || is_name(entity, words, named.contains(entity.key.as_ref())));
         }
         let mut sure = sure.into_iter();
         self.entities.retain(|_| sure.next().unwrap_or(false));
@@ -591,6 +605,8 @@ impl<'t> Reader<'t> {
             let words = self.closed.get(entity.sentence).map_or(&[][..], |sentence| &sentence.words);
             entity.left = before(words, entity.place);
             entity.right = behind(words, entity.stop);
+            let next = self.low.get(entity.span.1..).unwrap_or("");
+            entity.heading = next.trim_start_matches(['*', '_', ')', '"']).starts_with(':');
             if entity.kind == Kind::Opening {
                 entity.kind = Kind::Name;
             }
@@ -602,7 +618,7 @@ impl<'t> Reader<'t> {
         for (place, word) in words.enumerate() {
             places.entry(word).and_modify(|known| *known = None).or_insert(Some(place));
         }
-        Facts { places, sentences: self.closed, entities: self.entities, answer: self.answer, english }
+        Facts { cut: self.full, places, sentences: self.closed, entities: self.entities, answer: self.answer, english }
     }
 }
 

@@ -5,7 +5,7 @@
 //! the swapped facts of `benches/judge` at hand, so a figure measured on those two flatters it.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
@@ -52,6 +52,8 @@ impl Hasher for WordHasher {
 
 /// A map with text keys.
 pub(crate) type WordMap<K, V> = HashMap<K, V, BuildHasherDefault<WordHasher>>;
+/// A set of texts.
+pub(crate) type WordSet<K> = HashSet<K, BuildHasherDefault<WordHasher>>;
 
 /// What a word is, one bit for each of the lists below.
 pub(crate) type Flags = u32;
@@ -340,11 +342,11 @@ static EXCLUDED: LazyLock<WordMap<String, Vec<String>>> = LazyLock::new(|| {
     table
 });
 
-static WEAK: LazyLock<WordMap<String, ()>> = LazyLock::new(|| stems_of(WEAK_NEGATORS));
-static MUTUAL: LazyLock<WordMap<String, ()>> = LazyLock::new(|| stems_of(SYMMETRIC));
+static WEAK: LazyLock<WordSet<String>> = LazyLock::new(|| stems_of(WEAK_NEGATORS));
+static MUTUAL: LazyLock<WordSet<String>> = LazyLock::new(|| stems_of(SYMMETRIC));
 
-fn stems_of(list: &str) -> WordMap<String, ()> {
-    list.split_whitespace().map(|word| (stem(word).into_owned(), ())).collect()
+fn stems_of(list: &str) -> WordSet<String> {
+    list.split_whitespace().map(|word| stem(word).into_owned()).collect()
 }
 
 /// A number that two words share only when they are one (but for chance in 2^64).
@@ -370,12 +372,12 @@ pub(crate) fn excludes(one: &str, other: &str) -> bool {
 }
 
 pub(crate) fn weakly_negates(root: &str) -> bool {
-    WEAK.contains_key(root)
+    WEAK.contains(root)
 }
 
 /// Whether the predicate holds both ways round: who meets whom does not matter.
 pub(crate) fn symmetric(root: &str) -> bool {
-    MUTUAL.contains_key(root)
+    MUTUAL.contains(root)
 }
 
 const NEGATING: [&str; 7] = ["un", "in", "im", "ir", "il", "dis", "non"];

@@ -78,7 +78,7 @@ pub struct Comparison {
     pub evidence: Vec<Evidence>,
     /// False when either text is not English: then anchored ΔS is plain ΔS.
     pub english: bool,
-    /// A text was longer than [`MOST_BYTES`].
+    /// A text was longer than [`MOST_BYTES`], or had more entities than are compared: it was read in part.
     pub cut: bool,
 }
 
@@ -92,6 +92,7 @@ pub fn anchor(text_a: &str, text_b: &str, plain: f64) -> Comparison {
     let cut = head_a.len() < text_a.len() || head_b.len() < text_b.len();
     let (low_a, low_b) = (lowered(head_a), lowered(head_b));
     let (a, b) = (extract(head_a, &low_a), extract(head_b, &low_b));
+    let cut = cut || a.cut || b.cut;
     if !a.english || !b.english {
         return Comparison { cut, ..unchanged(false) };
     }
@@ -133,4 +134,72 @@ fn head(text: &str) -> &str {
 fn characters(text: &str, (start, end): Span) -> (usize, usize) {
     let count = |upto: usize| text.get(..upto).map_or(upto, |head| head.chars().count());
     (count(start), count(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const WORDS: &[&str] = &[
+        "Ann",
+        "not",
+        "must",
+        "3",
+        "km",
+        "$20",
+        "\n",
+        ". ",
+        "\"a b\"",
+        "`x`",
+        "é",
+        "日本",
+        "May 5, 2024",
+        "no",
+        "’",
+        "x_1",
+        "https://a.example/b",
+        "12:30 pm",
+        "up",
+        "down",
+        "%",
+        "°C",
+        "1.2.3",
+        "U.S. ",
+        "million",
+        "the",
+        "and",
+        ",",
+        "İ",
+        "n't",
+    ];
+
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof![
+            ".{0,120}",
+            proptest::collection::vec(prop::sample::select(WORDS), 0..40).prop_map(|words| words.join(" ")),
+            proptest::collection::vec(prop::sample::select(WORDS), 0..40).prop_map(|words| words.concat()),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_two_texts_have_a_score_in_range_and_evidence_with_spans(a in text(), b in text(), plain in 0.0..2.0) {
+            let found = anchor(&a, &b, plain);
+            prop_assert!((0.0..=2.0).contains(&found.anchored));
+            prop_assert!(found.evidence.is_empty() || found.anchored >= CRITICAL);
+            for item in &found.evidence {
+                prop_assert!(item.a.0 < item.a.1 && item.a.1 <= a.chars().count(), "{item:?}");
+                prop_assert!(item.b.0 < item.b.1 && item.b.1 <= b.chars().count(), "{item:?}");
+            }
+            prop_assert!(anchor(&a, &a, plain).evidence.is_empty());
+        }
+    }
+
+    #[test]
+    fn more_entities_than_are_compared_are_named_as_such() {
+        let many = |last: &str| format!("{} The fee is {last} here.", "See 7 of Oslo. ".repeat(400));
+        let found = anchor(&many("$20"), &many("$30"), 0.1);
+        assert!(found.cut && found.evidence.is_empty());
+    }
 }

@@ -76,7 +76,7 @@ const ALSO: [&[&str]; 4] = [
     &["united nations", "u n", "un"],
 ];
 
-fn known_as<'n>(name: &'n str) -> &'n str {
+fn known_as(name: &str) -> &str {
     ALSO.iter().find(|names| names.contains(&name)).and_then(|names| names.first()).copied().unwrap_or(name)
 }
 

@@ -234,8 +234,7 @@ impl<'t> Scanner<'t> {
 
     fn number(&self, at: usize) -> usize {
         let mut end = self.run(at, |letter| letter.is_ascii_digit());
-        loop {
-            let Some(mark @ (',' | '_' | '\u{202f}')) = self.char_at(end) else { break };
+        while let Some(mark @ (',' | '_' | '\u{202f}')) = self.char_at(end) {
             let Some((_, next)) = self.digits(end + mark.len_utf8(), 3, 3) else { break };
             end = next;
         }
