@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUST_SOURCES := $(shell find rust/core rust/py -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo probe-demo test test-rust test-loom test-python lint format bench judge-bench wheel wheel-check crash fuzz miri asan valgrind free-threaded clean
+.PHONY: redact-bench redact-adversarial help setup build demo probe-demo test test-rust test-loom test-python lint format bench judge-bench wheel wheel-check crash fuzz miri asan valgrind free-threaded clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -121,3 +121,14 @@ wheel-check: wheel ## The wheel in a clean environment of each Python: make whee
 
 clean: ## Remove what was built
 	rm -rf $(VENV) target dist demo-out probe-demo-out python/shadowlane/_core*.so
+
+.venv-redact/.made: benches/redact/requirements.txt
+	$(PYTHON) -m venv .venv-redact
+	.venv-redact/bin/python -m pip install --quiet -r benches/redact/requirements.txt
+	@touch $@
+
+redact-bench: build .venv-redact/.made ## Redaction beside Presidio, scrubadub and detect-secrets, in one run
+	PYTHONPATH=python .venv-redact/bin/python -W ignore -m benches.redact
+
+redact-adversarial: ## 10 MiB of each input that would make a careless scan quadratic
+	cargo test --release -p shadowlane-core --test sanitize adversarial

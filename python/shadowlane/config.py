@@ -186,7 +186,7 @@ class SanitizeConfig(_Section, frozen=True):
     allow_patterns: tuple[str, ...] = ()
     """Patterns of values that are never redacted; a pattern must match the whole value."""
     action: Action = "mask"
-    actions: dict[str, Action] = {}
+    actions: dict[str, Action] = msgspec.field(default_factory=dict)
     """What is done with the values of a kind, where it is not ``action``."""
     disable: tuple[str, ...] = ()
     """Kinds that are not looked for."""

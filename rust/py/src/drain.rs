@@ -25,8 +25,8 @@ use crate::sanitize::{headers_out, lane_sanitizer};
 /// `rules`: as for Redactor; `allow_headers`: more of them. `ignore`: JSON fields that `req_hash` leaves out.
 /// `policy` judges every copy; without one only GET and HEAD pass. `tenant_key`: "header:NAME", "cookie:NAME" or
 /// "api_key", where the hash comes from that tells tenants apart.
-/// Raises shadowlane.ConfigError for another tenant_key, shadowlane.LaneError when another worker has the lane, or its
-/// directory cannot be used.
+/// Raises shadowlane.ConfigError for another tenant_key or bad rules, shadowlane.LaneError when another worker has the
+/// lane, or its directory cannot be used.
 #[pyclass(frozen, module = "shadowlane._core")]
 pub struct Drainer {
     core: Mutex<Option<Core>>,

@@ -301,9 +301,6 @@ pub(super) fn random(value: &[u8]) -> bool {
         })
         .sum();
     // A number is a count of tokens, an expiry, an id; words in kebab or snake case are names.
-    digits < value.len()
-        && (digits > 0 || (classes >= 2 && value.len() >= 16))
-        && classes >= 2
-        && entropy >= if value.len() >= 16 { 3.0 } else { 2.5 }
-        && value.len() - digits.min(value.len()) >= 2
+    let (letters, least) = (value.len() - digits, if value.len() >= 16 { 3.0 } else { 2.5 });
+    letters >= 2 && classes >= 2 && (digits > 0 || value.len() >= 16) && entropy >= least
 }

@@ -253,6 +253,9 @@ pub(super) fn chinese(digits: &[u8], check: u8) -> bool {
         && b"10X98765432".get((total % 11) as usize) == Some(&check)
 }
 
+/// Verhoeff's permutation: applied once more for each place.
+const STEP: [usize; 10] = [1, 5, 7, 6, 2, 8, 3, 0, 9, 4];
+
 /// J. Verhoeff, Error Detecting Decimal Codes (1969): the dihedral group D5.
 pub(super) fn verhoeff(digits: &[u8]) -> bool {
     let times = |a: usize, b: usize| match (a < 5, b < 5) {
@@ -261,7 +264,6 @@ pub(super) fn verhoeff(digits: &[u8]) -> bool {
         (false, true) => (a + 5 - b) % 5 + 5,
         (false, false) => (a + 5 - b) % 5,
     };
-    const STEP: [usize; 10] = [1, 5, 7, 6, 2, 8, 3, 0, 9, 4];
     let check = digits.iter().rev().enumerate().fold(0, |check, (index, digit)| {
         let mut value = usize::from(*digit);
         for _ in 0..index % 8 {

@@ -69,7 +69,7 @@ contexts! {
         "licencia",
     ];
     ADDRESS: ["ip", "ipv4", "ipv6", "address", "addr", "host", "src", "dst", "server", "client", "listen", "bind", "gateway"];
-    VERSION: ["version", "versions", "release", "v", "ver", "build", "firmware", "section", "chapter", "§", "oid"];
+    VERSION: ["version", "versions", "release", "ver", "build", "firmware", "section", "chapter", "§", "oid"];
     WALLET: ["wallet", "bitcoin", "btc", "crypto", "ethereum", "eth", "address"];
 }
 

@@ -190,7 +190,7 @@ fn german_document(word: &[u8]) -> bool {
 /// Medicare beneficiary identifier: 1-9, letter, letter or digit, digit, letter, letter or digit, digit, two letters,
 /// two digits; letters that look like digits are not used.
 fn medicare(word: &[u8]) -> bool {
-    let signs = word.iter().filter(|byte| **byte == b'-').count();
+    let signs = memchr::memchr_iter(b'-', word).count();
     let placed = signs == 0 || (signs == 2 && word.get(4) == Some(&b'-') && word.get(8) == Some(&b'-'));
     let plain = || word.iter().filter(|byte| **byte != b'-');
     let letter = |byte: u8| byte.is_ascii_uppercase() && !b"SLOIBZ".contains(&byte);
@@ -277,7 +277,10 @@ fn iban(text: &Text<'_>, start: usize) -> Option<Hit> {
         let byte = text.get(next);
         if byte.is_ascii_alphanumeric() {
             chars.push(byte);
-        } else if !matches!(byte, b' ' | b'-') || chars.len() % 4 != 0 || !text.get(next + 1).is_ascii_alphanumeric() {
+        } else if !matches!(byte, b' ' | b'-' | b'+')
+            || chars.len() % 4 != 0
+            || !text.get(next + 1).is_ascii_alphanumeric()
+        {
             return None;
         }
         next += 1;
@@ -288,7 +291,7 @@ fn iban(text: &Text<'_>, start: usize) -> Option<Hit> {
     text.sure(Kind::IBAN, start, next)
 }
 
-/// Base58Check (Bitcoin, Litecoin, Dogecoin, Tron), Bech32 and Bech32m (BIP 173, BIP 350), Ethereum.
+/// `Base58Check` (Bitcoin, Litecoin, Dogecoin, Tron), Bech32 and Bech32m (BIP 173, BIP 350), Ethereum.
 fn crypto(text: &Text<'_>, start: usize, end: usize) -> Option<Hit> {
     let word = text.slice(start, end);
     let right = match word {

@@ -363,11 +363,14 @@ impl Walk<'_> {
             return Some(at + 9);
         }
         let number = rest.get(..length)?;
-        if !is_json_number(number) && !(self.reading.cut && at + length == self.text.len()) {
+        let ends_in_a_cut = self.reading.cut && at + length == self.text.len();
+        if !(is_json_number(number) || ends_in_a_cut) {
             return None;
         }
         self.scalar(at, number);
-        if self.member.field.is_none() && !self.member.secret && number.len() >= 9 {
+        // Fractions are measures: an embedding has thousands of them.
+        let whole = number.len() >= 9 && number.iter().all(u8::is_ascii_digit);
+        if self.member.field.is_none() && !self.member.secret && whole {
             let name = self.text.get(self.member.name.0..self.member.name.1).unwrap_or_default();
             if let [finding] = self.redaction.find(number, Place { name, alone: false }).as_slice()
                 && (finding.start, finding.end) == (0, number.len())

@@ -64,7 +64,7 @@ fn text_part(head: &str) -> Option<(String, String)> {
                 if value.to_ascii_lowercase().contains("filename") {
                     return None;
                 }
-                name = parameter(value, "name").unwrap_or_default().to_owned();
+                parameter(value, "name").unwrap_or_default().clone_into(&mut name);
             }
             "content-type" => value.trim().clone_into(&mut kind),
             // RFC 7578 §4.7 deprecates it: what is encoded so is not read.

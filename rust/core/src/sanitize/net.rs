@@ -19,8 +19,10 @@ pub(super) fn numeric(text: &Text<'_>, at: usize) -> Option<Hit> {
     if !text.ends(end) || (text.get(end) == b'-' && text.get(end + 1).is_ascii_alphanumeric()) {
         return None;
     }
-    let words = text.slice(text.back(at, 24, |byte| byte != b'\n'), at);
-    if context::named(words) & context::VERSION != 0 && text.contexts(at) & context::ADDRESS == 0 {
+    // Only the word right before it makes it a version: a looser look would let addresses through.
+    let gap = text.back(at, 2, |byte| matches!(byte, b' ' | b':' | b'='));
+    let word = text.slice(text.back(gap, 12, |byte| byte.is_ascii_alphabetic() || byte >= 0x80), gap);
+    if gap < at && context::named(word) & context::VERSION != 0 {
         return None;
     }
     text.hit(Kind::IP, at, prefix(text, end, 32), 80, 0)
@@ -82,16 +84,28 @@ pub(super) fn colon(text: &Text<'_>, at: usize) -> Option<Hit> {
     let address: Ipv6Addr = std::str::from_utf8(span).ok()?.parse().ok()?;
     let compressed = memchr::memmem::find(span, b"::").is_some();
     let groups = span.split(|byte| *byte == b':').filter(|group| !group.is_empty()).count();
-    // `12:34:56:...` may be anything; `a::b` is a name in code; `::` is an operator.
-    let plain = if compressed {
-        groups >= 3 || (groups > 0 && span.iter().any(u8::is_ascii_digit))
+    let digit = span.iter().any(u8::is_ascii_digit);
+    let base = if compressed {
+        match groups {
+            // `::` is an operator, unless the word before it speaks of an address.
+            0 if context::named(text.slice(text.back(start, 16, |byte| byte != b'\n'), start)) & context::ADDRESS
+                == 0 =>
+            {
+                return None;
+            }
+            // `a::b` is a name in code.
+            1 | 2 if !digit => return None,
+            _ => 80,
+        }
+    } else if span.iter().any(u8::is_ascii_alphabetic) || address.segments().iter().any(|group| *group > 0x99) {
+        80
     } else {
-        span.iter().any(u8::is_ascii_alphabetic) || address.segments().iter().any(|group| *group > 0x99)
+        // `12:34:56:...` may be anything.
+        12
     };
     if text.get(end) == b'%' {
         end += 1 + text.run(end + 1, 16, |byte| byte.is_ascii_alphanumeric());
     }
-    let base = if plain { 80 } else { 12 };
     text.hit(Kind::IP, start, prefix(text, end, 128), base, context::ADDRESS)
 }
 

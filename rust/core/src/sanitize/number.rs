@@ -40,11 +40,12 @@ fn read(text: &Text<'_>, at: usize) -> Option<Number> {
         *number.groups.get_mut(number.count)? = (digits, next, shape + 1);
         number.count += 1;
         let sign = text.get(next);
-        if !matches!(sign, b' ' | b'-' | b'.' | b'/') || !text.get(next + 1).is_ascii_digit() {
+        if !matches!(sign, b' ' | b'-' | b'.' | b'/' | b'+') || !text.get(next + 1).is_ascii_digit() {
             break;
         }
         if let Some(place) = number.shape.get_mut(shape + 1) {
-            *place = sign;
+            // A form that is quoted in another text writes its spaces so.
+            *place = if sign == b'+' { b' ' } else { sign };
         }
         next += 1;
     }
@@ -104,7 +105,7 @@ fn right(text: &Text<'_>, end: usize, whole: bool) -> bool {
 fn issuer(digits: &[u8]) -> bool {
     let (two, three, four) = (checks::number(&digits[..2]), checks::number(&digits[..3]), checks::number(&digits[..4]));
     match (digits[0], digits.len()) {
-        (4, 13 | 16 | 19) => true,
+        (4, 13 | 16 | 19) | (6, 16..=19) => true,
         (5, 16) if (51..=55).contains(&two) => true,
         (2, 16) => (2200..=2204).contains(&four) || (2221..=2720).contains(&four),
         (3, 15) => matches!(two, 34 | 37),
@@ -112,7 +113,6 @@ fn issuer(digits: &[u8]) -> bool {
             matches!(three, 300..=305 | 309) || matches!(two, 36 | 38 | 39) || (3528..=3589).contains(&four)
         }
         (3, 17..=19) => (3528..=3589).contains(&four),
-        (6, 16..=19) => true,
         (5, 13..=19) => matches!(two, 50 | 56..=58),
         (6, 13..=15) => matches!(four, 6304 | 6390 | 6759 | 6761..=6763),
         _ => false,
@@ -339,7 +339,7 @@ fn grouped(text: &Text<'_>, from: usize, most: usize, mut group: impl FnMut(&[u8
             *place = byte - b'0';
             count += 1;
             gap = 0;
-        } else if matches!(byte, b' ' | b'-' | b'.' | b'(' | b')' | b'/') && gap < 2 {
+        } else if matches!(byte, b' ' | b'-' | b'.' | b'(' | b')' | b'/' | b'+') && gap < 2 {
             if gap == 0 && count > 0 {
                 group(digits.get(..count).unwrap_or_default(), next);
             }

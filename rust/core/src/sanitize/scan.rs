@@ -134,6 +134,10 @@ impl<'a> Text<'a> {
 
     /// A context must be spoken of somewhere before it is worth looking where: one pass over the text, at most.
     fn spoken(&self) -> Contexts {
+        // In a short text the place is looked at as fast.
+        if self.bytes.len() <= 2 * WINDOW {
+            return Contexts::MAX;
+        }
         self.spoken.get().unwrap_or_else(|| {
             let spoken = context::named(self.bytes) | self.field();
             self.spoken.set(Some(spoken));

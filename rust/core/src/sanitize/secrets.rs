@@ -35,7 +35,7 @@ impl Body {
 type Form = (&'static [u8], Kind, Body, usize);
 
 /// The forms that begin with `head`: everything up to and with the first `-`, `_` or `.`.
-#[allow(clippy::too_many_lines)] // a table
+#[allow(clippy::too_many_lines, clippy::match_same_arms)] // a table, by issuer
 fn forms(head: &[u8]) -> &'static [Form] {
     use Body::{Dotted, Hex, Path, Url, Word};
     match head {
@@ -59,7 +59,6 @@ fn forms(head: &[u8]) -> &'static [Form] {
         b"glpat-" | b"gldt-" | b"glrt-" | b"glptt-" | b"glft-" | b"glimt-" | b"glagent-" | b"gloas-" | b"glsoat-"
         | b"glffct-" => &[(b"", Kind::GITLAB_TOKEN, Url, 20)],
         b"glcbt-" => &[(b"", Kind::GITLAB_TOKEN, Url, 20)],
-        b"GR1348941" => &[],
         b"xoxb-" | b"xoxp-" | b"xoxa-" | b"xoxr-" | b"xoxs-" | b"xoxo-" | b"xoxe-" | b"xoxc-" | b"xoxd-" | b"xapp-" => {
             &[(b"", Kind::SLACK_TOKEN, Url, 10)]
         }
@@ -128,10 +127,8 @@ fn forms(head: &[u8]) -> &'static [Form] {
         b"nfp_" | b"rnd_" | b"vcp_" | b"vck_" | b"cfut_" | b"re_" => &[(b"", Kind::API_KEY, Url, 30)],
         b"sl." => &[(b"", Kind::API_KEY, Url, 100)],
         b"pk." | b"sk." => &[(b"eyJ", Kind::API_KEY, Dotted, 60)],
-        b"ATATT3xFfGF0-" => &[],
         b"AGE-" => &[(b"SECRET-KEY-1", Kind::PRIVATE_KEY, Word, 50)],
         b"PuTTY-" => &[(b"User-Key-File-", Kind::PRIVATE_KEY, Body::Dotted, 1)],
-        b"EZAK_" => &[],
         _ => &[],
     }
 }
@@ -182,10 +179,10 @@ fn key(text: &Text<'_>, start: usize, head: usize) -> Option<Hit> {
     text.sure(*kind, start, end)
 }
 
-/// A PuTTY key file, to the end of its private part's authentication line.
+/// A `PuTTY` key file, to the end of its private part's authentication line.
 fn putty(text: &Text<'_>, start: usize) -> Option<Hit> {
     // Real ones are a few KiB; a bound keeps the time linear.
-    let rest = text.slice(start, text.bytes.len().min(start + 16 * 1024));
+    let rest = text.slice(start, text.bytes.len().min(start + 4096));
     memchr::memmem::find(rest, b"Private-Lines:")?;
     let mac =
         memchr::memmem::find(rest, b"Private-MAC:").map(|at| at + text.run(start + at, 120, |byte| byte != b'\n'));
@@ -202,7 +199,7 @@ pub(super) fn dash(text: &Text<'_>, at: usize) -> Option<Hit> {
     prefixed(text, at).or_else(|| net::dash(text, at))
 }
 
-/// A private key (RFC 7468, OpenSSH, OpenPGP), to its end line, or to the end of the text when that is missing.
+/// A private key (RFC 7468, OpenSSH, `OpenPGP`), to its end line, or to the end of the text when that is missing.
 fn pem(text: &Text<'_>, at: usize) -> Option<Hit> {
     let rest = text.from(at);
     // What is searched for to the end of the text is then taken: looked for only when it can be.
