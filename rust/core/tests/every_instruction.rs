@@ -141,10 +141,10 @@ fn every_state(image: &Image, run: impl FnOnce()) -> Option<Vec<State>> {
         }
     }
     assert!(child > 0);
-    let mut status = 0;
+    let mut ended = 0;
     // SAFETY: waits for our own child.
-    unsafe { libc::waitpid(child, &raw mut status, 0) };
-    if libc::WIFEXITED(status) {
+    unsafe { libc::waitpid(child, &raw mut ended, 0) };
+    if libc::WIFEXITED(ended) {
         eprintln!("skipped: this system lets no process trace its child");
         return None;
     }
@@ -153,13 +153,13 @@ fn every_state(image: &Image, run: impl FnOnce()) -> Option<Vec<State>> {
         // SAFETY: the child is ours and stopped.
         unsafe {
             assert_eq!(libc::ptrace(libc::PTRACE_SINGLESTEP, child, 0, 0), 0);
-            libc::waitpid(child, &raw mut status, 0);
+            libc::waitpid(child, &raw mut ended, 0);
         }
-        if libc::WIFEXITED(status) {
-            assert_eq!(libc::WEXITSTATUS(status), 0);
+        if libc::WIFEXITED(ended) {
+            assert_eq!(libc::WEXITSTATUS(ended), 0);
             return Some(states);
         }
-        assert!(libc::WIFSTOPPED(status) && libc::WSTOPSIG(status) == libc::SIGTRAP, "the child failed: {status:#x}");
+        assert!(libc::WIFSTOPPED(ended) && libc::WSTOPSIG(ended) == libc::SIGTRAP, "the child failed: {ended:#x}");
         let now = image.state();
         if states.last() != Some(&now) {
             states.push(now);

@@ -8,6 +8,8 @@ use pyo3::pybacked::PyBackedStr;
 use shadowlane_core::anchored;
 
 type Span = (usize, usize);
+/// Kind, component, span of a, span of b.
+type Contradiction = (&'static str, &'static str, Span, Span);
 
 /// Two texts whose plain ΔS is known: anchored ΔS, whether both are English, whether one was read in part only, and
 /// each contradiction as `(kind, component, span of a, span of b)` in characters.
@@ -17,7 +19,7 @@ fn anchor_pair(
     text_a: PyBackedStr,
     text_b: PyBackedStr,
     delta: f64,
-) -> (f64, bool, bool, Vec<(&'static str, &'static str, Span, Span)>) {
+) -> (f64, bool, bool, Vec<Contradiction>) {
     let found = py.detach(|| anchored::anchor(&text_a, &text_b, delta));
     let evidence = found.evidence.iter().map(|item| (item.kind, item.component.name(), item.a, item.b)).collect();
     (found.anchored, found.english, found.cut, evidence)

@@ -104,6 +104,9 @@ impl StickySampler {
     }
 }
 
+/// `k`, the items, `seen`: what `resume` takes.
+type Pickled = (usize, Vec<Py<PyAny>>, u64);
+
 /// Reservoir(k, seed=None): a uniform sample of k items from a stream of unknown length.
 ///
 /// After n items each is kept with probability min(1, k/n), whatever its place. `k`: how many to keep, at least 1.
@@ -177,7 +180,7 @@ impl Reservoir {
     }
 
     /// Pickles as what `resume` takes, so that it can be merged in another process.
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (usize, Vec<Py<PyAny>>, u64))> {
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Pickled)> {
         let (k, seen) = {
             let inner = slf.get().inner.lock().unwrap_or_else(PoisonError::into_inner);
             (inner.k(), inner.seen())
@@ -249,6 +252,7 @@ impl WeightedReservoir {
     /// when their number or a key cannot be right.
     #[classmethod]
     #[pyo3(signature = (k, keyed, seen, seed=None))]
+    #[expect(clippy::similar_names, reason = "seen and seed are the Python names")]
     fn resume(
         _class: &Bound<'_, PyType>,
         k: usize,
