@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from .config_limits import WINDOW_COPIES
+from .config.limits import WINDOW_COPIES
 from .dispatch import Arm
 from .limits import LaneLimits, Window
 from .routes import route_of

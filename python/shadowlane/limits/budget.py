@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from ..config_limits import PriceConfig as Price
+from ..config.limits import PriceConfig as Price
 
 __all__ = ["Budget", "BudgetLimits", "Price", "Spent"]
 

@@ -1,0 +1,167 @@
+"""Configuration: one TOML file, or the same keys as a dict. Unknown fields are refused.
+
+Everything is checked here, at start, with one error that names the field, the value and the remedy.
+No section knows how it is carried out: the steps read their own section.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..errors import ConfigError
+from .checks import problem_of
+from .limits import BreakerConfig, BudgetConfig, LimitsConfig, PriceConfig, RetryConfig, Section
+from .sections import (
+    ControlConfig,
+    FieldConfig,
+    GateConfig,
+    JudgeConfig,
+    LaneConfig,
+    PolicyConfig,
+    RoutesConfig,
+    RuleConfig,
+    SamplingConfig,
+    SanitizeConfig,
+    ScoreConfig,
+    ShadowConfig,
+    StoreConfig,
+    StructureConfig,
+)
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover
+    import tomli as tomllib
+
+__all__ = [
+    "BreakerConfig",
+    "BudgetConfig",
+    "Config",
+    "FieldConfig",
+    "GateConfig",
+    "JudgeConfig",
+    "LaneConfig",
+    "LimitsConfig",
+    "PolicyConfig",
+    "PriceConfig",
+    "RetryConfig",
+    "RoutesConfig",
+    "RuleConfig",
+    "SamplingConfig",
+    "SanitizeConfig",
+    "ScoreConfig",
+    "ShadowConfig",
+    "StoreConfig",
+    "StructureConfig",
+    "load_config",
+]
+
+
+class Config(Section, frozen=True):
+    """A whole configuration. Build it with :func:`load_config` or :meth:`from_dict`, which check it."""
+
+    shadows: dict[str, ShadowConfig]
+    lane: LaneConfig = LaneConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    limits: LimitsConfig = LimitsConfig()
+    routes: RoutesConfig = RoutesConfig()
+    policy: PolicyConfig = PolicyConfig()
+    sanitize: SanitizeConfig = SanitizeConfig()
+    score: ScoreConfig = ScoreConfig()
+    store: StoreConfig = StoreConfig()
+    gate: GateConfig = GateConfig()
+    control: ControlConfig = ControlConfig()
+    prices: dict[str, PriceConfig] = msgspec.field(default_factory=dict)
+    """By model: the exact name, else the longest beginning of it, else ``*``."""
+    judge: JudgeConfig = JudgeConfig()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Config:
+        """A checked configuration from the TOML file's keys. Raises :class:`~shadowlane.errors.ConfigError`."""
+        return _checked(dict(data), origin="configuration")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same keys, as plain values that TOML and JSON can hold: what is unset is left out."""
+        plain: dict[str, Any] = _without_unset(msgspec.to_builtins(self))
+        return plain
+
+    def arms(self) -> dict[str, ShadowConfig]:
+        """Every service that gets copies, by name: the shadows, and ``control`` when one is configured."""
+        arms: dict[str, ShadowConfig] = dict(self.shadows)
+        if self.control.url:
+            arms["control"] = self.control
+        return arms
+
+
+def _without_unset(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: _without_unset(item) for key, item in value.items() if item is not None}
+
+
+def load_config(path: str | os.PathLike[str]) -> Config:
+    """Read and check a TOML file (https://toml.io/en/v1.0.0).
+
+    Raises :class:`~shadowlane.errors.ConfigError` with the field, its value and the remedy.
+    """
+    file = Path(path)
+    try:
+        with file.open("rb") as handle:
+            data = tomllib.load(handle)
+    except FileNotFoundError:
+        raise ConfigError(f"{file}: no such file; write one (see the README), or pass --config PATH") from None
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: not TOML: {error}") from None
+    return _checked(data, origin=str(file), base=file.resolve().parent)
+
+
+def _checked(data: dict[str, Any], *, origin: str, base: Path | None = None) -> Config:
+    try:
+        config = msgspec.convert(data, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{origin}: {_readable(str(error), data)}") from None
+    problem = problem_of(config)
+    if problem:
+        raise ConfigError(f"{origin}: {problem}")
+    if base is not None:
+        config = _anchored(config, base)
+    return config
+
+
+def _anchored(config: Config, base: Path) -> Config:
+    """Relative store paths are relative to the configuration file, so that every command finds the same database."""
+    prefix = "sqlite:///"
+    url = config.store.url
+    if url.startswith(prefix) and not url.startswith(prefix + "/"):
+        absolute = prefix + str(base / url[len(prefix) :])
+        config = msgspec.structs.replace(config, store=msgspec.structs.replace(config.store, url=absolute))
+    return config
+
+
+def _readable(message: str, data: Any) -> str:
+    """msgspec's message with the field first, the value, and what to do."""
+    text, _, where = message.partition(" - at `")
+    path = where.rstrip("`").lstrip("$").lstrip(".")
+    unknown = re.search(r"unknown field `([^`]*)`", text)
+    if unknown:
+        field = f"{path}.{unknown[1]}" if path else unknown[1]
+        return f"{field}: unknown field; remove it or correct its spelling (the README lists every field)"
+    missing = re.search(r"missing required field `([^`]*)`", text)
+    if missing:
+        field = f"{path}.{missing[1]}" if path else missing[1]
+        example = ', for example [shadows.candidate] with url = "http://127.0.0.1:9001"' if "shadows" in field else ""
+        return f"{field}: missing; add it{example}"
+    value = data
+    for part in path.replace("[...]", "").split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    shown = f" = {value!r}" if value is not None and not isinstance(value, Mapping) else ""
+    return f"{path}{shown}: {text[:1].lower()}{text[1:]}; correct the value"
