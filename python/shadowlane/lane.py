@@ -143,8 +143,9 @@ class Lane:
         return _core.lane_status(str(self.directory))
 
     def fault(self) -> None:
-        """Count a failure of our own on the user path."""
+        """Count a failure of our own on the user path: here, and for all processes in ``shadowlane status``."""
         self.faults += 1
+        self._core.fault()
 
     def ensure(self) -> None:
         """After a fork: give this process its own ring and supervisor now, not at its first request."""

@@ -147,6 +147,7 @@ def _empty(config: Config, directory: Path) -> dict[str, Any]:
         "open": 0,
         "acked": 0,
         "corrupt": 0,
+        "faults": 0,
         "rings": [],
         "ringless": 0,
         "ring_error": "",
@@ -210,6 +211,8 @@ def render_status(status: Mapping[str, Any]) -> str:
     rows += [("refused", text) for text in status.get("refused", ())]
     if status["corrupt"]:
         rows.append(("damaged", f"{status['corrupt']} frames, counted as dropped (producer_died)"))
+    if status["faults"]:
+        rows.append(("faults", f"{status['faults']} failures of our own in gateways, swallowed; please report them"))
     rows.append(("store", _store(status["store"])))
     rows += [("ALERT", text) for text in status["alerts"]]
     width = max(len(name) for name, _ in rows)

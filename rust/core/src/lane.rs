@@ -614,6 +614,15 @@ impl Lane {
         crate::status::worker_age_s(self.control.get())
     }
 
+    /// Count a failure of our own on the user path. A request that admission failed on is not seen, and counts only here.
+    pub fn fault(&self) {
+        if self.is_ours() {
+            let gone = self.closed.load(Ordering::Acquire);
+            let counters = if gone { &self.control.get().fallback } else { self.counters() };
+            counters.faults.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Say that this process will not write to its ring any more. Requests that come after this are counted under
     /// `disabled`; those that are open are too, or under `producer_died` when the worker has removed the ring by then.
     pub fn close(&self) {

@@ -14,9 +14,9 @@ use crate::throttle::ThrottleLine;
 use crate::times::Times;
 
 /// `slrg` + layout version, little-endian.
-pub const RING_MAGIC: u64 = u64::from_le_bytes(*b"slring\0\x02");
+pub const RING_MAGIC: u64 = u64::from_le_bytes(*b"slring\0\x03");
 /// `slct` + layout version, little-endian.
-pub const CONTROL_MAGIC: u64 = u64::from_le_bytes(*b"slctrl\0\x02");
+pub const CONTROL_MAGIC: u64 = u64::from_le_bytes(*b"slctrl\0\x03");
 /// Where a ring file's data region starts: after the header, on a page.
 pub const RING_DATA: u64 = (size_of::<RingHeader>() as u64).next_multiple_of(64 * 1024);
 /// Room for reasons that later releases add.
@@ -96,6 +96,8 @@ pub struct Counters {
     pub acked: AtomicU64,
     /// Damaged frames; filled when a ring is retired.
     pub corrupt: AtomicU64,
+    /// Failures of our own on the user path that were swallowed.
+    pub faults: AtomicU64,
 }
 
 impl Counters {
@@ -117,6 +119,7 @@ impl Counters {
             dropped,
             acked: self.acked.load(Ordering::Acquire),
             corrupt: self.corrupt.load(Ordering::Acquire),
+            faults: self.faults.load(Ordering::Acquire),
             started: self.started.load(Ordering::Acquire),
         }
     }
@@ -130,6 +133,7 @@ impl Counters {
         }
         self.acked.store(totals.acked, Ordering::Release);
         self.corrupt.store(totals.corrupt, Ordering::Release);
+        self.faults.store(totals.faults, Ordering::Release);
     }
 }
 
@@ -146,6 +150,8 @@ pub struct Totals {
     pub acked: u64,
     /// Damaged frames.
     pub corrupt: u64,
+    /// See [`Counters::faults`].
+    pub faults: u64,
 }
 
 impl Totals {
@@ -163,6 +169,7 @@ impl Totals {
         }
         self.acked += other.acked;
         self.corrupt += other.corrupt;
+        self.faults += other.faults;
     }
 
     /// Damaged frames were mirrored and are lost: they count as dropped, under `producer_died`.

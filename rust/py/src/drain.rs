@@ -233,6 +233,7 @@ pub fn lane_status(py: Python<'_>, directory: PathBuf) -> PyResult<Bound<'_, PyD
     out.set_item("dropped", dropped)?;
     out.set_item("acked", status.totals.acked)?;
     out.set_item("corrupt", status.totals.corrupt)?;
+    out.set_item("faults", status.totals.faults)?;
     let rings = PyList::empty(py);
     for ring in &status.rings {
         let item = PyDict::new(py);

@@ -273,6 +273,11 @@ impl Lane {
         Ok(())
     }
 
+    /// Count a failure of our own on the user path, for `shadowlane status`.
+    fn fault(&self) {
+        self.current().fault();
+    }
+
     /// Seconds since the lane's worker last reported itself; `None` when there is none, or it is dead.
     fn worker_heartbeat_age_s(&self) -> Option<f64> {
         self.current().worker_heartbeat_age_s()

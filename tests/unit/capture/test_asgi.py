@@ -145,6 +145,14 @@ def test_an_exchange_is_offered_whole(world: World) -> None:
     assert row["flags"] == 0
 
 
+def test_a_failure_of_our_own_is_swallowed_and_counted_for_all_to_see(world: World) -> None:
+    client = Client(b"{}")
+    call(ShadowMiddleware(answering(b"so"), world.lane), client, scope_of(headers=[("not", "bytes")]))
+    assert [message["type"] for message in client.sent] == ["http.response.start", "http.response.body"]
+    status = _core.lane_status(str(world.directory))
+    assert (status["faults"], status["mirrored"], status["seen"]) == (1, 0, 0)
+
+
 def test_streams_pass_at_once_and_a_copy_is_kept(world: World) -> None:
     """Each chunk has reached the server when the application's ``send`` returns: nothing is held back."""
     client = Client(b"{}")
