@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -309,7 +310,19 @@ def test_uvicorn_reload(world: World, client: httpx.Client) -> None:
     def rings() -> list[dict[str, Any]]:
         return list(world.lane_status()["rings"])
 
+    changes = itertools.count(1)
+    next_change = 0.0
+
     def old_is_gone() -> bool:
+        """Change the file until the reloader sees it: what changes before its first look is what it compares with."""
+        nonlocal next_change
+        if Path(f"/proc/{pids[-1]}").exists():
+            if time.monotonic() >= next_change:
+                next_change = time.monotonic() + 3
+                changed = next(changes)
+                app.write_text(f"from tests.support.gateway import mirrored\n# changed {changed}\n")
+                os.utime(app, (time.time() + 10 * changed,) * 2)
+            return False
         return pids[-1] not in {ring["pid"] for ring in rings()}
 
     for change in range(3):
@@ -320,8 +333,7 @@ def test_uvicorn_reload(world: World, client: httpx.Client) -> None:
         assert len(serving) == 1
         pids.extend(serving)
         if change < 2:
-            app.write_text(f"from tests.support.gateway import mirrored\n# changed {change}\n")
-            os.utime(app, (time.time() + 10 * change + 5,) * 2)
+            next_change = 0.0
             until(old_is_gone, "the old process is gone")
             until(lambda: any(ring["alive"] for ring in rings()), "the new process has a ring")
             listening(port, process)

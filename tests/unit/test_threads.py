@@ -101,6 +101,6 @@ def test_threads_admit_offer_and_drain_at_once(tmp_path: Path) -> None:
         number, request = copy.target.removeprefix("/"), copy.ttfb_ns
         assert copy.response_body.decode() == number * 100 + "-" + number * (request % 300)
         seen[number] += 1
-    assert seen == {str(number): count["mirrored"] for number, count in enumerate(mirrored)}
+    assert seen == Counter({str(number): count["mirrored"] for number, count in enumerate(mirrored)})
     drainer.close()
     lane.close()
