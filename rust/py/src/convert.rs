@@ -86,6 +86,20 @@ impl<'a> WantedHeaders<'a> {
     }
 }
 
+/// Every pair of a list of `(bytes, bytes)` tuples, lent as [`WantedHeaders`] lends them, and on its conditions.
+pub fn lend_all<'a>(headers: &'a Bound<'_, PyAny>) -> Option<Vec<(&'a [u8], &'a [u8])>> {
+    let list = headers.cast::<PyList>().ok()?;
+    if cfg!(Py_GIL_DISABLED) {
+        return None;
+    }
+    let mut pairs = Vec::with_capacity(list.len());
+    for index in 0..list.len() {
+        let (name, value) = lend_pair(list, index.cast_signed())?;
+        pairs.push((bytes_of(name), bytes_of(value)));
+    }
+    Some(pairs)
+}
+
 type LentPair<'a, 'py> = (Borrowed<'a, 'py, PyBytes>, Borrowed<'a, 'py, PyBytes>);
 
 fn lend_pair<'a, 'py>(list: &'a Bound<'py, PyList>, index: isize) -> Option<LentPair<'a, 'py>> {

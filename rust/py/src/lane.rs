@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use shadowlane_core::caps::CapOptions;
-use shadowlane_core::frame::Exchange;
+use shadowlane_core::frame::{Exchange, Header};
 use shadowlane_core::lane::{Entry, Lane as Core, Options, StickyKey, Ticket as CoreTicket, Timer as CoreTimer};
 use shadowlane_core::reason::Reason;
 
-use crate::convert::{Body, Headers, Text, WantedHeaders, invalid, raise};
+use crate::convert::{Body, Headers, Text, WantedHeaders, invalid, lend_all, raise};
 
 /// A request that is mirrored. Give it to `Lane.offer` or `Lane.drop`; one that is forgotten counts as `prod_failed`.
 #[pyclass(frozen, module = "shadowlane._core")]
@@ -234,30 +234,37 @@ impl Lane {
         ttfb_ns: u64,
         flags: u32,
     ) -> PyResult<bool> {
-        let (headers, response_headers) = (Headers::new(headers)?, Headers::new(response_headers)?);
         let (body, response_body) = (Body::new(body)?, Body::new(response_body)?);
-        let Some(ticket) = ticket.take() else {
-            return Ok(false);
-        };
         let core = self.current();
-        target.with(|target| {
-            body.with(|body| {
-                response_body.with(|response_body| {
-                    let exchange = Exchange {
-                        ttfb_ns,
-                        status,
-                        flags,
-                        target,
-                        headers: &headers.slices(),
-                        body,
-                        response_headers: &response_headers.slices(),
-                        response_body,
-                        ..Exchange::default()
-                    };
-                    catch_unwind(AssertUnwindSafe(|| core.offer(ticket, exchange))).unwrap_or(false)
+        let put = |headers: &[Header<'_>], response_headers: &[Header<'_>]| {
+            let Some(ticket) = ticket.take() else {
+                return Ok(false);
+            };
+            target.with(|target| {
+                body.with(|body| {
+                    response_body.with(|response_body| {
+                        let exchange = Exchange {
+                            ttfb_ns,
+                            status,
+                            flags,
+                            target,
+                            headers,
+                            body,
+                            response_headers,
+                            response_body,
+                            ..Exchange::default()
+                        };
+                        catch_unwind(AssertUnwindSafe(|| core.offer(ticket, exchange))).unwrap_or(false)
+                    })
                 })
             })
-        })
+        };
+        // From here on nothing runs Python code, so that what is lent stays.
+        if let (Some(headers), Some(response_headers)) = (lend_all(headers), lend_all(response_headers)) {
+            return put(&headers, &response_headers);
+        }
+        let (headers, response_headers) = (Headers::new(headers)?, Headers::new(response_headers)?);
+        put(&headers.slices(), &response_headers.slices())
     }
 
     /// Give a ticket back with one of `REASONS`. Raises `ValueError` for any other reason.
