@@ -36,7 +36,8 @@ _DRAIN_FRAMES = 128
 _DRAIN_BYTES = 8 * 1024 * 1024
 _BATCH_PAIRS = 256
 _BATCH_WAIT_S = 0.1
-_POLL_MIN_S, _POLL_MAX_S = 0.002, 0.05
+# Copies are not urgent; each look at the rings takes processor time beside the gateway. So they are taken in handfuls.
+_POLL_MIN_S, _POLL_MAX_S = 0.02, 0.1
 _RATE_LIMIT_PREFIXES = (b"x-ratelimit-", b"ratelimit", b"anthropic-ratelimit-", b"x-rate-limit-")
 
 _COPY_FIELDS = tuple(field.name for field in msgspec.structs.fields(Copy))
@@ -172,8 +173,9 @@ class Pipeline:
             if rows:
                 idle_since, pause = None, _POLL_MIN_S
                 await self._dispatch([Copy(**dict(zip(_COPY_FIELDS, row, strict=True))) for row in rows])
-                continue
-            if idle_exit_s is not None:
+                if len(rows) >= _DRAIN_FRAMES:
+                    continue
+            elif idle_exit_s is not None:
                 judging = self._judge is not None and self._judge.busy
                 if judging or self._tracked or self._drainer.live_producers() or self._drainer.pending():
                     idle_since = None
