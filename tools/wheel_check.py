@@ -39,6 +39,7 @@ idle_exit_s = 0.2
 ratio = 1.0
 [score]
 embedder = "lexical"
+groups = false
 [shadows.candidate]
 url = "http://127.0.0.1:{server.server_port}"
 """)
