@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUST_SOURCES := $(shell find rust/core rust/py -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
 
 .DEFAULT_GOAL := help
-.PHONY: redact-bench redact-adversarial help setup build demo probe-demo test test-rust test-loom test-python lint format bench judge-bench wheel wheel-check crash fuzz miri asan valgrind free-threaded clean
+.PHONY: redact-bench detector-test redact-adversarial help setup build demo probe-demo test test-rust test-loom test-python lint format bench judge-bench wheel wheel-check crash fuzz miri asan valgrind free-threaded clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -129,6 +129,9 @@ clean: ## Remove what was built
 
 redact-bench: build .venv-redact/.made ## Redaction beside Presidio, scrubadub and detect-secrets, in one run
 	PYTHONPATH=python .venv-redact/bin/python -W ignore -m benches.redact
+
+detector-test: build .venv-redact/.made ## The detector hook with Presidio and a spaCy model
+	PYTHONPATH=python .venv-redact/bin/python -m pytest -p no:cacheprovider -W default tests/unit/sanitize/test_detect.py
 
 redact-adversarial: ## 10 MiB of each input that would make a careless scan quadratic
 	cargo test --release -p shadowlane-core --test sanitize adversarial
