@@ -149,7 +149,8 @@ class Arm:
                 self.limits.cancel(permit)
             raise
         except Exception as error:
-            log.exception("the transport to %s failed", self.name)
+            # No text and no traceback of it: they may quote what the shadow sent, which is not sanitized yet.
+            log.error("the transport to %s failed: %s", self.name, type(error).__name__)
             outcome = self.refused("transport_error", type(error).__name__)
         if outcome.shadow != self.name:
             outcome = msgspec.structs.replace(outcome, shadow=self.name)  # rows are counted by this name
@@ -163,7 +164,7 @@ class Arm:
             if self._meter is not None and self.limits.budget is not None and outcome.status and not outcome.reason:
                 spent = self.limits.spend(*self._meter(outcome))
                 return msgspec.structs.replace(outcome, tokens=int(spent.tokens), money=spent.money)
-        except Exception:
-            log.exception("an answer of %s could not be accounted for", self.name)
+        except Exception as error:
+            log.error("an answer of %s could not be accounted for: %s", self.name, type(error).__name__)
             self.limits.unmetered += 1
         return outcome

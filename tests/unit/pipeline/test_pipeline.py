@@ -32,10 +32,10 @@ def test_all_is_stored_and_acknowledged_for_two_shadows(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-def test_a_transport_that_raises_costs_a_row_not_a_frame(tmp_path: Path) -> None:
+def test_a_transport_that_raises_costs_a_row_not_a_frame(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def send(copy: Copy) -> Outcome:
         if copy.seq % 3 == 0:
-            raise RuntimeError("a bug of a transport")
+            raise RuntimeError("what the shadow sent")
         return ANSWER
 
     async def main() -> None:
@@ -44,6 +44,8 @@ def test_a_transport_that_raises_costs_a_row_not_a_frame(tmp_path: Path) -> None
         assert len(run.rings.acked) == 300
 
     asyncio.run(main())
+    assert "the transport to s failed: RuntimeError" in caplog.text
+    assert "what the shadow sent" not in caplog.text
 
 
 class BrokenSanitizer:
