@@ -1,12 +1,16 @@
 """Readers of the public sets, in the formats that their authors publish. A folder may hold any of them.
 
 SICK (Marelli et al. 2014): ``SICK*.txt``. PAWS (Zhang, Baldridge & He 2019): ``final/test.tsv``, ``paws*.tsv``, or any
-``*.tsv`` whose first line names ``sentence1``, ``sentence2`` and ``label``. STS benchmark (Cer et al. 2017):
-``sts-test.csv``, ``stsb-test.csv`` or ``.tsv``. MRPC (Dolan & Brockett 2005): ``msr*para*.tsv``. Files may be gzipped.
+``*.tsv`` whose first line names ``sentence1``, ``sentence2`` and ``label``; without that line, four columns (number, two
+sentences, label). PAWS-QQP's own script writes its sentences as Python bytes literals (``b'...'``), which are read as the
+text that they hold. STS benchmark (Cer et al. 2017): ``sts-test.csv``, ``stsb-test.csv`` or ``.tsv`` as its authors give
+it, or two sentences and a grade separated by commas, as stsb_multi_mt does. MRPC (Dolan & Brockett 2005):
+``msr*para*.tsv``. Files may be gzipped.
 """
 
 from __future__ import annotations
 
+import ast
 import csv
 import gzip
 import itertools
@@ -42,7 +46,7 @@ def load(folder: Path) -> Iterator[Labelled]:
     for kind, patterns in _PATTERNS.items():
         found = {file for pattern in patterns for end in ("", ".gz") for file in folder.glob(pattern + end)}
         for file in sorted(found - taken):
-            if kind != "PAWS" or _names(file) >= {"sentence1", "sentence2", "label"}:
+            if kind != "PAWS" or _paws(file):
                 taken.add(file)
                 yield _read(kind, file)
 
@@ -57,8 +61,19 @@ def _rows(file: Path) -> Iterator[list[str]]:
         yield from csv.reader(itertools.chain([first], lines), delimiter="," if comma else "\t", quoting=quoting)
 
 
-def _names(file: Path) -> set[str]:
-    return set(next(_rows(file), []))
+_HEAD = {"sentence1", "sentence2", "label"}
+
+
+def _paws(file: Path) -> bool:
+    first = next(_rows(file), [])
+    return _HEAD <= set(first) or (len(first) == 4 and first[3] in {"0", "1"})
+
+
+def _said(text: str) -> str:
+    """The text of a Python bytes literal, any other as it is."""
+    if text[:2] in {"b'", 'b"'} and text[-1] == text[1]:
+        return bytes(ast.literal_eval(text)).decode("utf-8", "replace")
+    return text
 
 
 def _read(kind: str, file: Path) -> Labelled:
@@ -66,6 +81,8 @@ def _read(kind: str, file: Path) -> Labelled:
     if not rows:
         raise ValueError(f"{file}: is empty")
     names, body = rows[0], rows[1:]
+    if (kind == "PAWS" and not set(names) >= _HEAD) or (kind == "STS" and len(names) == 3 and "score" not in names):
+        body = rows
 
     def column(*known: str) -> int:
         for name in known:
@@ -75,8 +92,12 @@ def _read(kind: str, file: Path) -> Labelled:
 
     if kind == "SICK":
         columns = column("sentence_A"), column("sentence_B"), column("entailment_label", "entailment_judgment")
+    elif kind == "PAWS" and body is rows:
+        columns = 1, 2, 3
     elif kind == "PAWS" or (kind == "STS" and "sentence1" in names):
         columns = column("sentence1"), column("sentence2"), column("label", "score", "similarity_score")
+    elif kind == "STS" and body is rows:
+        columns = 0, 1, 2
     elif kind == "STS":
         body, columns = rows, (5, 6, 4)
     else:
@@ -85,4 +106,6 @@ def _read(kind: str, file: Path) -> Labelled:
         if row and len(row) <= max(columns):
             raise ValueError(f"{file}:{number}: {len(row)} columns, and column {max(columns) + 1} is needed")
     a, b, labels = ([row[place] for row in body if row] for place in columns)
+    if kind == "PAWS":
+        a, b = [_said(text) for text in a], [_said(text) for text in b]
     return Labelled(kind, file.name, a, b, labels)

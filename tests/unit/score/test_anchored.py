@@ -56,6 +56,22 @@ FLIPPED = [
     ),
     ("direction", "The museum shows old maps and modern art.", "The museum shows modern maps and old art."),
     ("direction", "He flew from Oslo to Rome.", "He flew from Rome to Oslo."),
+    (
+        "direction",
+        "Two vaccines are safe in children: Nortax by Halden and Ventor from Brixen.",
+        "Two vaccines are safe in children: Nortax by Brixen and Ventor by Halden.",
+    ),
+    (
+        "direction",
+        "The film stars Mara Ellison as Ida, Karl Brandt as Leo and Ann Keller as Eva.",
+        "The film shows Mara Ellison as Eva, Karl Brandt as Leo and Ann Keller as Ida.",
+    ),
+    (
+        "direction",
+        "In 1876 he moved to Oslo with his brother, and to Rome in 1887 with his wife.",
+        "He moved to Rome with his brother in 1876, and to Oslo in 1887 with his wife.",
+    ),
+    ("date", "In late January it is 2 to 8 degrees.", "In late March it is 2 to 8 degrees."),
 ]
 
 SAME = [
@@ -91,6 +107,29 @@ SAME = [
         "Stop at the curb. Do not step into the street yet. Look left.",
         "Look both ways before stepping into the street. Then cross quickly.",
     ),
+    ("She was born on 6 October 1899 in Kent .", "She was born on October 6 , 1899 in Kent ."),
+    ("It was shown from 21 to 28 January in Oslo.", "It was shown between January 21 and 28 in Oslo."),
+    ("He lived there (1903 - 1967) and wrote.", "He lived there (1903 -1967) and wrote."),
+    ("The redshift is 0.712.", "The redshift is 0,712."),
+    ("She weighed 260 pounds then.", "She weighed 117 kg then."),
+    ("The track `` Blue Harbour '' is short .", 'The track "Blue Harbour" is short.'),
+    ("The album has `` Dancing the Groove '' on it .", "The album has `` Dance the Groove '' on it ."),
+    ("The Coast Artillery Regiment left Oslo.", "The Coastal Artillery Regiment left Oslo."),
+    (
+        "What is the difference between private schools and public schools?",
+        "What is the difference between public schools and private schools?",
+    ),
+    ("Is it an ionic bond or a covalent bond?", "Is it a covalent bond or an ionic bond?"),
+    ("Laws of local vs state vs federal rank differ.", "Laws of federal vs state vs local rank differ."),
+    (
+        "He played for Rapid Oslo, Halden, Excelsior and Rapid Bergen.",
+        "He played for Rapid Bergen, Halden, Excelsior and Rapid Oslo.",
+    ),
+    ("Dotty was born in Boston in 1923.", "Dotty was born in 1923 in Boston."),
+    ("The chief, also known as Ahmed, lives in Oslo.", "Ahmed, also known as the chief, lives in Oslo."),
+    ("He stayed in baseball as a scout until his death.", "He stayed until his death as a scout in baseball."),
+    ("It takes effect unless the fee is paid.", "It takes effect if the fee is not paid."),
+    ("That was not all: Ann Keller hopes to sell a million cars.", "Ann Keller hopes to sell a million cars."),
     ("", ""),
     ("", "Some text."),
 ]

@@ -132,7 +132,12 @@ fn aligned(a: &Facts<'_>, b: &Facts<'_>) -> Vec<(usize, usize)> {
 
 /// A predicate that one sentence negates and the other asserts.
 fn negation(left: &Sentence<'_>, right: &Sentence<'_>) -> Option<(Span, Span)> {
-    if left.negators.is_empty() && right.negators.is_empty() {
+    // Where both negate, each may negate another word of one statement: "did not say" and "said he did not know".
+    if left.negators.is_empty() == right.negators.is_empty() {
+        return None;
+    }
+    // "unless it is paid" and "if it is not paid"
+    if left.words.contains(&"unless") != right.words.contains(&"unless") {
         return None;
     }
     let mut against = false;
@@ -319,6 +324,7 @@ fn exchanged(a: &Facts<'_>, b: &Facts<'_>, partner: impl Fn(&Entity<'_>) -> Opti
                 && beside(one, other)
                 && !same(one, other, false)
                 && !b.entities.iter().any(|third| beside(third, one) && same(one, third, false))
+                && !a.entities.iter().any(|third| beside(third, other) && same(other, third, false))
             {
                 return Some(entity_finding(one, other));
             }

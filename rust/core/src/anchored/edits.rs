@@ -62,6 +62,11 @@ impl<'s, 't> Side<'s, 't> {
             .filter(move |entity| entity.place < stop && start < entity.stop)
     }
 
+    /// Whether the sentence has this entity.
+    fn holds(&self, entity: &Entity<'_>) -> bool {
+        self.entities((0, self.sentence.words.len())).any(|known| same(known, entity, true))
+    }
+
     /// These words, less those that belong to a quantity: two years and 24 months are no opposites.
     fn loose(&self, (start, stop): Span) -> Vec<&'t str> {
         (start..stop)
@@ -132,7 +137,19 @@ pub(crate) fn judged(edits: &[Edit], a: Side<'_, '_>, b: Side<'_, '_>) -> Vec<Fi
             return found.map(|spans| Finding::relation("direction", spans)).into_iter().collect();
         }
     }
-    edits.iter().filter_map(|edit| judge(*edit, a, b)).collect()
+    let found: Vec<Finding> = edits.iter().filter_map(|edit| judge(*edit, a, b)).collect();
+    if found.is_empty() && edits.len() > 1 {
+        return exchanged(a.sentence, b.sentence)
+            .map(|spans| Finding::relation("direction", spans))
+            .into_iter()
+            .collect();
+    }
+    found
+}
+
+/// Whether two entities merely stand elsewhere: each sentence has both.
+fn moved(one: &Entity<'_>, other: &Entity<'_>, a: Side<'_, '_>, b: Side<'_, '_>) -> bool {
+    b.holds(one) && a.holds(other)
 }
 
 fn judge(edit: Edit, a: Side<'_, '_>, b: Side<'_, '_>) -> Option<Finding> {
@@ -145,7 +162,13 @@ fn judge(edit: Edit, a: Side<'_, '_>, b: Side<'_, '_>) -> Option<Finding> {
             .iter()
             .chain(theirs)
             .any(|word| *word == "only" || word.ends_with("less") || weakly_negates(&stem(word)));
-        return (!known && !hedged).then(|| Finding::relation("negation", spans));
+        // "That was not all: ..." and "..., not Bob, ..." negate themselves and nothing beside them.
+        let aside = |side: Side<'_, '_>, words: &[&str], stop: usize| {
+            side.sentence.parted.get(stop) == Some(&true)
+                && words.last().is_some_and(|word| !look_up(word).is(lexicon::NEGATOR))
+        };
+        let own = (theirs.is_empty() && aside(a, mine, edit.a.1)) || (mine.is_empty() && aside(b, theirs, edit.b.1));
+        return (!known && !hedged && !own).then(|| Finding::relation("negation", spans));
     }
     if known {
         return Some(Finding::relation("antonym", spans));
@@ -156,7 +179,13 @@ fn judge(edit: Edit, a: Side<'_, '_>, b: Side<'_, '_>) -> Option<Finding> {
     }
     for one in a.entities(edit.a) {
         for other in b.entities(edit.b) {
-            if let Some(kind) = other_thing(one, other, mine, theirs) {
+            let kinds = one.kind == other.kind || one.quantity.is_some() && other.quantity.is_some();
+            // A name where a date was: both open what was replaced, and neither stands elsewhere.
+            let opens = (one.place, other.place) == (edit.a.0, edit.b.0) && !b.holds(one) && !a.holds(other);
+            if (kinds || opens)
+                && !moved(one, other, a, b)
+                && let Some(kind) = other_thing(one, other, mine, theirs)
+            {
                 return Some(Finding { kind, component: Component::Entities, a: one.span, b: other.span });
             }
         }

@@ -265,7 +265,8 @@ impl<'t> Reader<'t> {
         let sentence = &mut self.sentence;
         if !sentence.negators.is_empty() && !sentence.stems.iter().any(|stem| stem.negated) {
             // Nothing follows the negator: it speaks of what came before ("is played by nobody").
-            for stem in &mut sentence.stems {
+            let until = sentence.negators.last().map_or(0, |negator| negator.0);
+            for stem in sentence.stems.iter_mut().filter(|stem| stem.span.0 < until) {
                 stem.negated = true;
             }
         }
@@ -356,7 +357,7 @@ impl<'t> Reader<'t> {
             self.entity(Kind::Date, Cow::Owned(format!("weekday {}", known.weekday)), place, None);
             return;
         }
-        if capital && known.month > 0 && low != "may" && low != "march" {
+        if capital && known.month > 0 && (!matches!(low, "may" | "march") || dates(previous)) {
             self.entity(Kind::Date, Cow::Owned(format!("month {}", known.month)), place, None);
             return;
         }
@@ -422,14 +423,14 @@ impl<'t> Reader<'t> {
     fn quote(&mut self, span: Span, nested: bool) {
         let (start, end) = span;
         let whole = self.cut(span);
-        let inner = whole.trim_start_matches(['"', '“']).trim_end_matches(['"', '”']);
+        let inner = whole.trim_start_matches(['"', '“', '`']).trim_end_matches(['"', '”', '\'']).trim();
         if !nested || inner.split_whitespace().count() <= 5 {
             let key = inner.split_whitespace().collect::<Vec<_>>().join(" ");
-            self.whole(Kind::Quote, Cow::Owned(key.trim_end_matches(['.', ',', '!', '?']).to_owned()), span);
+            self.whole(Kind::Quote, Cow::Owned(key.trim_end_matches(['.', ',', '!', '?', ' ']).to_owned()), span);
             return;
         }
-        let open = whole.chars().next().map_or(1, char::len_utf8);
-        let close = whole.chars().next_back().map_or(1, char::len_utf8);
+        let open = if whole.starts_with('`') { 2 } else { whole.chars().next().map_or(1, char::len_utf8) };
+        let close = if whole.starts_with('`') { 2 } else { whole.chars().next_back().map_or(1, char::len_utf8) };
         for (token, from, to) in Scanner::new(self.low, start + open, end - close) {
             self.take(token, (from, to), false);
         }
@@ -620,6 +621,11 @@ impl<'t> Reader<'t> {
         }
         Facts { cut: self.full, places, sentences: self.closed, entities: self.entities, answer: self.answer, english }
     }
+}
+
+/// Whether a capitalised May or March after this word is the month.
+fn dates(before: &str) -> bool {
+    look_up(before).is(lexicon::PREPOSITION) || matches!(before, "late" | "early" | "mid" | "last" | "next" | "every")
 }
 
 /// The nearest word before `place` that is no determiner.

@@ -82,6 +82,10 @@ pub(crate) const OBLIGING: Flags = 1 << 18;
 pub(crate) const PERMITTING: Flags = 1 << 19;
 /// Alone between two phrases, it holds both ways: `Paris is the capital`, `Ann with Bob`.
 pub(crate) const BOTH_WAYS: Flags = 1 << 20;
+/// Stands before the place, the time or the manner of a thing.
+pub(crate) const PREPOSITION: Flags = 1 << 22;
+/// Joins two names of one thing, or two things of which neither comes first.
+pub(crate) const JOINING: Flags = 1 << 23;
 /// Names who said a thing, which may stand before, behind or inside it.
 pub(crate) const SAYING: Flags = 1 << 21;
 
@@ -105,7 +109,7 @@ const LISTS: &[(Flags, &str)] = &[
          can may might shall should must",
     ),
     (CONJUNCTION | FUNCTION, "but although though while whereas because however unless if since so yet"),
-    (FUNCTION, PREPOSITIONS),
+    (FUNCTION | PREPOSITION, PREPOSITIONS),
     (FUNCTION, OTHER_FUNCTION),
     (
         NEGATOR,
@@ -127,11 +131,12 @@ const LISTS: &[(Flags, &str)] = &[
     (AFTER_NOT, "only just merely simply"),
     (TITLE, "mr mrs ms dr prof sir adm gen col capt lt sgt rep sen gov rev hon jr sr inc corp ltd co plc"),
     (ARTICLE, "a an the"),
-    (LISTING, "and or nor , the a an"),
+    (LISTING, "and or nor vs versus , the a an"),
     (PARTICLE, "up down out on onto off before after above below into"),
     (OBLIGING, "must shall required"),
     (PERMITTING, "may can could might optional"),
     (BOTH_WAYS, "is are was were be been being with near beside versus alongside together"),
+    (JOINING, "and or nor vs versus also known called named aka as with is are was were either maybe perhaps , /"),
     (SAYING, "said says say saying added adds noted notes wrote writes according"),
 ];
 
@@ -145,10 +150,12 @@ const MODALITIES: &[(Modality, &str)] = &[
 
 /// Stems that may say a negation in another way: beside one of them a difference in negation is no contradiction.
 const WEAK_NEGATORS: &str = "fail refuse deny lack avoid prevent stop cease decline reject unable absent miss free \
-    exclude forbid prohibit ban disallow empty few rule unlike";
+    exclude failure forbid prohibit ban disallow empty few rule unlike rarely \
+    seldom";
 
 /// Stems of predicates that hold both ways round.
-const SYMMETRIC: &str = "talk meet marry fight same different equal differ between shake speak";
+const SYMMETRIC: &str = "talk meet marry fight same different equal differ between shake speak compare similar identical \
+    resemble border";
 
 const NUMBERS: &str = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen \
     sixteen seventeen eighteen nineteen";
@@ -189,6 +196,8 @@ const UNITS: &[(&str, f64, &str)] = &[
     ("bytes", 1024.0, "kib"),
     ("bytes", 1_048_576.0, "mib"),
     ("bytes", 1_073_741_824.0, "gib"),
+    ("area", 1e4, "hectare ha"),
+    ("area", 4046.86, "acre"),
     ("volume", 1e-3, "ml milliliter millilitre"),
     ("volume", 1.0, "l liter litre"),
     ("volume", 3.78541, "gal gallon"),

@@ -62,7 +62,11 @@ impl Quantity {
 
 /// Value and precision of digits such as `1,200.50`.
 pub(crate) fn parse_number(text: &str) -> Option<(f64, f64)> {
-    let plain: String = text
+    // 0,7: no thousands stand behind a zero.
+    let pointed = text.strip_prefix("0,").map(|decimals| format!("0.{decimals}"));
+    let plain: String = pointed
+        .as_deref()
+        .unwrap_or(text)
         .chars()
         .filter(|letter| !matches!(letter, ',' | '_' | '\u{202f}'))
         .map(|letter| if letter == '−' { '-' } else { letter })
@@ -91,7 +95,7 @@ pub(crate) fn agrees(one: &Quantity, other: &Quantity, hedged: bool) -> bool {
     } else if one.unit != other.unit && one.kind == "duration" && size >= WEEK {
         allowed = allowed.max(0.03 * size);
     } else if one.unit != other.unit && one.kind != "count" && one.kind != "duration" {
-        allowed = allowed.max(0.005 * size); // 5 miles are given as 8 km, not as 8.04672
+        allowed = allowed.max(0.01 * size); // 5 miles are given as 8 km, 260 pounds as 117 kg
     }
     gap <= allowed * (1.0 + 1e-9)
 }

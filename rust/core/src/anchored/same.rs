@@ -3,11 +3,12 @@
 //! Invariant: symmetric; quantities of different kinds are never the same, unless one of them has no unit.
 
 use super::extract::{Entity, Kind};
-use super::lexicon::stem;
-use super::quantities::agrees;
+use super::lexicon::{self, look_up, stem};
+use super::quantities::{Quantity, agrees};
 
 const COUNTRY: [&str; 8] = ["a", "e", "o", "y", "ia", "land", "key", ""];
-const PEOPLE: [&str; 14] = ["n", "an", "ian", "ese", "ish", "i", "s", "es", "ns", "ans", "ians", "ic", "k", "ks"];
+const PEOPLE: [&str; 16] =
+    ["n", "an", "ian", "ese", "ish", "i", "s", "es", "ns", "ans", "ians", "ic", "k", "ks", "al", "ern"];
 
 /// What an entity may be compared with.
 pub(crate) fn group<'e>(entity: &'e Entity<'_>) -> &'e str {
@@ -30,6 +31,9 @@ pub(crate) fn same(one: &Entity<'_>, other: &Entity<'_>, strict: bool) -> bool {
             if mine.kind == theirs.kind {
                 return agrees(mine, theirs, !strict && (one.hedged || other.hedged));
             }
+            if let Some(part) = part_of_date(mine, theirs).or_else(|| part_of_date(theirs, mine)) {
+                return part;
+            }
             let bare = |kind: &str| matches!(kind, "count" | "year" | "temperature");
             (bare(mine.kind) || bare(theirs.kind)) && (mine.value - theirs.value).abs() < f64::EPSILON
         }
@@ -41,7 +45,8 @@ pub(crate) fn same(one: &Entity<'_>, other: &Entity<'_>, strict: bool) -> bool {
                 return false;
             }
             if strict {
-                return inflected(&one.key, &other.key)
+                return word_for_word(&one.key, &other.key)
+                    || (one.kind == Kind::Quote && other.kind == Kind::Quote && alike(&one.key, &other.key))
                     || initials(&one.key, &other.key)
                     || initials(&other.key, &one.key);
             }
@@ -50,6 +55,31 @@ pub(crate) fn same(one: &Entity<'_>, other: &Entity<'_>, strict: bool) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a bare number can be the day or the year of a date; `None` when they are no number and no date.
+fn part_of_date(date: &Quantity, number: &Quantity) -> Option<bool> {
+    let (year, _, day) = date.date;
+    let bare = matches!(number.kind, "count" | "year" | "ordinal");
+    (date.kind == "date" && bare).then(|| [year, day].iter().any(|part| f64::from(*part) == number.value))
+}
+
+/// Whether two quotations differ in their small words and endings only.
+fn alike(one: &str, other: &str) -> bool {
+    let content = |text: &str| -> Vec<String> {
+        text.split_whitespace()
+            .filter(|word| !look_up(word).is(lexicon::FUNCTION))
+            .map(|word| stem(word).into_owned())
+            .collect()
+    };
+    let mine = content(one);
+    !mine.is_empty() && mine == content(other)
+}
+
+/// Whether two names are one, word for word in two forms: `Coast Artillery` and `Coastal Artillery`.
+fn word_for_word(one: &str, other: &str) -> bool {
+    let (mine, theirs) = (one.split_whitespace(), other.split_whitespace());
+    mine.clone().count() == theirs.clone().count() && mine.zip(theirs).all(|(word, back)| inflected(word, back))
 }
 
 /// `Smith` and `John Smith`, `WHO` and `World Health Organization`, `Syria` and `Syrian`.
@@ -76,7 +106,8 @@ const ALSO: [&[&str]; 4] = [
     &["united nations", "u n", "un"],
 ];
 
-fn known_as(name: &str) -> &str {
+/// The first of the names that the same thing goes by.
+pub(crate) fn known_as(name: &str) -> &str {
     ALSO.iter().find(|names| names.contains(&name)).and_then(|names| names.first()).copied().unwrap_or(name)
 }
 

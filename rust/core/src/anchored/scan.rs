@@ -57,6 +57,13 @@ impl<'t> Scanner<'t> {
         }
     }
 
+    /// Whether a number stands before the white space before `at`: in `1903 -1967` the dash is no sign.
+    fn number_before(&self, at: usize) -> bool {
+        let head = self.low.get(..at).unwrap_or("");
+        let trimmed = head.trim_end();
+        trimmed.len() < head.len() && trimmed.ends_with(|last: char| last.is_ascii_digit())
+    }
+
     /// Whether a word ends at `at`, given that the character before it belongs to one.
     fn ends(&self, at: usize) -> bool {
         !self.char_at(at).is_some_and(in_word)
@@ -91,7 +98,10 @@ impl<'t> Scanner<'t> {
 
     fn token(&self, at: usize, first: char) -> Option<(Token, usize)> {
         match first {
-            '`' => self.code(at).map(|end| (Token::Code, end)),
+            '`' => match self.typed_quote(at) {
+                Some(end) => Some((Token::Quote, end)),
+                None => self.code(at).map(|end| (Token::Code, end)),
+            },
             '"' => self.quote(at, 1, '"').map(|end| (Token::Quote, end)),
             '“' => self.quote(at, '“'.len_utf8(), '”').map(|end| (Token::Quote, end)),
             '0'..='9' => {
@@ -108,7 +118,7 @@ impl<'t> Scanner<'t> {
             }
             '-' | '+' | '−' => {
                 let digit = at + first.len_utf8();
-                (!self.word_before(at) && self.byte(digit).is_ascii_digit())
+                (!self.word_before(at) && !self.number_before(at) && self.byte(digit).is_ascii_digit())
                     .then(|| (Token::Number, self.number(digit)))
             }
             '%' | '$' | '€' | '£' | '¥' => Some((Token::Unit, at + first.len_utf8())),
@@ -168,6 +178,10 @@ impl<'t> Scanner<'t> {
         {
             return Some(at + size + 6);
         }
+        // The second half of an opening quote, as `typed_quote` reads them, opens no code.
+        if self.byte(at + 1) == b' ' && at.checked_sub(1).is_some_and(|before| self.byte(before) == b'`') {
+            return None;
+        }
         let end = self.run(at + 1, |letter| letter != '`' && letter != '\n');
         (end > at + 1 && self.byte(end) == b'`').then_some(end + 1)
     }
@@ -184,6 +198,15 @@ impl<'t> Scanner<'t> {
         });
         let body = self.low.get(start..stop)?.trim_end_matches(['.', ',', ';', ':', '!', '?']);
         (!body.is_empty()).then(|| start + body.len())
+    }
+
+    /// A string quoted as ``so'' on one line, as TeX and the Penn Treebank write it, of at most 60 characters.
+    fn typed_quote(&self, at: usize) -> Option<usize> {
+        let inside = self.rest(at).strip_prefix("``")?;
+        let size = inside.find("''")?;
+        let within = inside.get(..size)?;
+        let short = !within.contains(['`', '\n']) && within.chars().nth(60).is_none();
+        (short && !within.trim().is_empty()).then_some(at + 2 + size + 2)
     }
 
     /// A quoted string of at most 60 characters on one line.
@@ -234,12 +257,15 @@ impl<'t> Scanner<'t> {
 
     fn number(&self, at: usize) -> usize {
         let mut end = self.run(at, |letter| letter.is_ascii_digit());
-        while let Some(mark @ (',' | '_' | '\u{202f}')) = self.char_at(end) {
+        let zero = self.low.get(at..end) == Some("0");
+        while !zero && let Some(mark @ (',' | '_' | '\u{202f}')) = self.char_at(end) {
             let Some((_, next)) = self.digits(end + mark.len_utf8(), 3, 3) else { break };
             end = next;
         }
         if self.byte(end) == b'.' && self.byte(end + 1).is_ascii_digit() {
             end = self.run(end + 1, |letter| letter.is_ascii_digit());
+        } else if zero && self.byte(end) == b',' && self.byte(end + 1).is_ascii_digit() {
+            end = self.run(end + 1, |letter| letter.is_ascii_digit()); // 0,7: a comma for the point
         }
         end
     }
@@ -307,8 +333,10 @@ impl<'t> Scanner<'t> {
     fn year(&self, at: usize, marks: &[char]) -> Option<(u32, usize)> {
         let mut place = at;
         for mark in marks {
-            if self.char_at(place) == Some(*mark) {
-                place += mark.len_utf8();
+            // Tokenized text has a space before its comma.
+            let spaced = if *mark == ',' { self.spaces(place) } else { place };
+            if self.char_at(spaced) == Some(*mark) {
+                place = spaced + mark.len_utf8();
             }
         }
         let next = self.spaces(place);
@@ -409,12 +437,15 @@ mod tests {
     #[test]
     fn tokens() {
         for (kind, texts) in [
-            ("Date", "2024-03-05|5/3/24|march 5th, 2024|5 of march 2024|sept. 2024|12:30:15|3 p.m.|11am|31 december"),
+            (
+                "Date",
+                "2024-03-05|5/3/24|march 5 , 2024|march 5th, 2024|5 of march 2024|sept. 2024|12:30:15|3 p.m.|11am|31 december",
+            ),
             ("Name", "13/13/2024|covid-19|max_tokens|1.2.3|a4|x_1"),
-            ("Number", "1,200.50|-3|+4.5|12"),
+            ("Number", "1,200.50|-3|+4.5|12|0,712"),
             ("Url", "https://a.example/x?y=1|www.example.org"),
             ("Code", "`a b`|```x\ny```"),
-            ("Quote", "\"a b c\"|“déjà vu”"),
+            ("Quote", "\"a b c\"|“déjà vu”|`` a b ''"),
             ("Word", "don't|it’s|naïve"),
             ("Unit", "%|°c|°"),
             ("End", "...|?!|\n\n"),
@@ -428,6 +459,12 @@ mod tests {
     #[test]
     fn urls_end_before_the_sentence_does() {
         assert_eq!(scan("(https://a.example/b).")[1], ("Url".into(), "https://a.example/b".into()));
+    }
+
+    #[test]
+    fn a_dash_after_a_number_is_no_sign() {
+        assert_eq!(scan("1903 -1967")[1], ("Number".into(), "1967".into()));
+        assert_eq!(scan("at -5")[1], ("Number".into(), "-5".into()));
     }
 
     #[test]
