@@ -71,6 +71,13 @@ FLIPPED = [
         "In 1876 he moved to Oslo with his brother, and to Rome in 1887 with his wife.",
         "He moved to Rome with his brother in 1876, and to Oslo in 1887 with his wife.",
     ),
+    (
+        "direction",
+        "How far is Oslo from Bergen, and how does its weather compare to Halden's?",
+        "How far is Oslo from Halden, and how does its weather compare to Bergen's?",
+    ),
+    ("direction", "Does he say that Brandt called Keller a liar?", "Does he say that Keller called Brandt a liar?"),
+    ("direction", "Ann won gold medals, Bob won silver medals.", "Ann won silver medals, Bob won gold medals."),
     ("date", "In late January it is 2 to 8 degrees.", "In late March it is 2 to 8 degrees."),
 ]
 
@@ -128,6 +135,16 @@ SAME = [
     ("Dotty was born in Boston in 1923.", "Dotty was born in 1923 in Boston."),
     ("The chief, also known as Ahmed, lives in Oslo.", "Ahmed, also known as the chief, lives in Oslo."),
     ("He stayed in baseball as a scout until his death.", "He stayed until his death as a scout in baseball."),
+    (
+        "What are the long-term and short-term effects of the rule on Israeli trade?",
+        "What are the short-term and long-term effects of the rule on Israel trade?",
+    ),
+    (
+        "It praised the ideas of the plan and applauded the growth of the common market.",
+        "It applauded the ideas of the plan and praised the growth of the common market.",
+    ),
+    ("Ann Keller (also Dick) appears in the play.", "Dick (also Ann Keller) appears in the play."),
+    ("The Giur is a tributary of the Măgherus in the west.", "The Giur is a tributary of the Măgheruş in the west."),
     ("It takes effect unless the fee is paid.", "It takes effect if the fee is not paid."),
     ("That was not all: Ann Keller hopes to sell a million cars.", "Ann Keller hopes to sell a million cars."),
     ("", ""),

@@ -5,9 +5,9 @@
 
 use super::Component;
 use super::edits::{Finding, Side, judged, name_of, replaced};
+use super::exchange::exchanged as exchanged_words;
 use super::extract::{Entity, Facts, Kind, Sentence, Span};
 use super::lexicon::{self, Modality, WordMap, excludes, look_up, negated_form, opposites, weakly_negates};
-use super::order::exchanged as exchanged_words;
 use super::same::{group, same};
 
 /// Two sentences speak of the same when this share of the shorter one's content words is in both.

@@ -4,9 +4,9 @@
 //! speak of the same; a replacement whose meaning is not known (a synonym, perhaps) is no finding.
 
 use super::Component;
+use super::exchange::exchanged;
 use super::extract::{Entity, Facts, Kind, Sentence, Span};
 use super::lexicon::{self, Modality, excludes, look_up, negated_form, stem, weakly_negates};
-use super::order::exchanged;
 use super::same::{inflected, same};
 
 /// A contradiction: its kind, the component that it speaks against, and the span on each side.
@@ -62,9 +62,12 @@ impl<'s, 't> Side<'s, 't> {
             .filter(move |entity| entity.place < stop && start < entity.stop)
     }
 
-    /// Whether the sentence has this entity.
+    /// Whether the sentence has this entity, be it as words that it does not recognise as a name.
     fn holds(&self, entity: &Entity<'_>) -> bool {
-        self.entities((0, self.sentence.words.len())).any(|known| same(known, entity, true))
+        let words = &self.sentence.words;
+        let spelled = |key: &str| key.split_whitespace().all(|word| words.contains(&word));
+        self.entities((0, words.len())).any(|known| same(known, entity, true))
+            || (entity.kind == Kind::Name && spelled(&entity.key))
     }
 
     /// These words, less those that belong to a quantity: two years and 24 months are no opposites.
@@ -156,7 +159,9 @@ fn judge(edit: Edit, a: Side<'_, '_>, b: Side<'_, '_>) -> Option<Finding> {
     let (mine, theirs) = (a.words(edit.a), b.words(edit.b));
     let spans = (a.span(edit.a), b.span(edit.b));
     let negators = |words: &[&str]| words.iter().filter(|word| look_up(word).is(lexicon::NEGATOR)).count();
-    let known = opposite(&a.loose(edit.a), &b.loose(edit.b));
+    // Words that the other sentence has too stand elsewhere there: what that means, `exchanged` tells.
+    let (ours, others) = (a.loose(edit.a), b.loose(edit.b));
+    let known = opposite(&ours, &lacking(&others, a)) || opposite(&lacking(&ours, b), &others);
     if (negators(mine) + negators(theirs)) % 2 == 1 {
         let hedged = mine
             .iter()
@@ -209,6 +214,11 @@ fn other_unit(a: Side<'_, '_>, mine: Span, b: Side<'_, '_>, theirs: Span) -> Opt
             && entity.quantity.as_ref().is_some_and(|quantity| matches!(quantity.kind, "count" | "year"))
     })?;
     content.then(|| (known.span, (bare.span.0, b.span(theirs).1)))
+}
+
+/// The words that a sentence lacks.
+fn lacking<'t>(words: &[&'t str], side: Side<'_, '_>) -> Vec<&'t str> {
+    words.iter().copied().filter(|word| !side.sentence.words.contains(word)).collect()
 }
 
 fn opposite(mine: &[&str], theirs: &[&str]) -> bool {

@@ -1,8 +1,8 @@
 //! What the judge knows of English: function words, negators, modals, opposites, and the stems that make them match.
 //!
 //! Invariant: general vocabulary only, looked up and never learnt, so that every flag can be traced to a line in this
-//! file, in `opposites.txt` or in `irregular.txt`. Written by hand, with contradictions of SICK's training part and
-//! the swapped facts of `benches/judge` at hand, so a figure measured on those two flatters it.
+//! file, in `opposites.txt`, `alike.txt` or in `irregular.txt`. Written by hand, with contradictions of SICK's training part,
+//! PAWS's development parts and the swapped facts of `benches/judge` at hand, so a figure measured on those flatters it.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -11,6 +11,8 @@ use std::sync::LazyLock;
 
 /// One group a line: every word excludes, said of the same thing at the same time, each word beyond the bar.
 const OPPOSITES: &str = include_str!("opposites.txt");
+/// One group a line: words that may stand for each other in most sentences.
+const ALIKE: &str = include_str!("alike.txt");
 /// A base form, and the inflected ones that no rule makes.
 const IRREGULAR: &str = include_str!("irregular.txt");
 
@@ -86,6 +88,8 @@ pub(crate) const BOTH_WAYS: Flags = 1 << 20;
 pub(crate) const PREPOSITION: Flags = 1 << 22;
 /// Joins two names of one thing, or two things of which neither comes first.
 pub(crate) const JOINING: Flags = 1 << 23;
+/// May stand with what joins: `or even`, `and which ones are`.
+pub(crate) const BESIDE_A_JOINT: Flags = 1 << 24;
 /// Names who said a thing, which may stand before, behind or inside it.
 pub(crate) const SAYING: Flags = 1 << 21;
 
@@ -109,7 +113,12 @@ const LISTS: &[(Flags, &str)] = &[
          can may might shall should must",
     ),
     (CONJUNCTION | FUNCTION, "but although though while whereas because however unless if since so yet"),
-    (FUNCTION | PREPOSITION, PREPOSITIONS),
+    (FUNCTION, PREPOSITIONS),
+    (
+        PREPOSITION,
+        "of in on at by for with from into onto over under through across about among during before after \
+        around beside along within without toward towards as until till",
+    ),
     (FUNCTION, OTHER_FUNCTION),
     (
         NEGATOR,
@@ -136,7 +145,8 @@ const LISTS: &[(Flags, &str)] = &[
     (OBLIGING, "must shall required"),
     (PERMITTING, "may can could might optional"),
     (BOTH_WAYS, "is are was were be been being with near beside versus alongside together"),
-    (JOINING, "and or nor vs versus also known called named aka as with is are was were either maybe perhaps , /"),
+    (JOINING, "and or nor vs versus also known as aka either maybe perhaps"),
+    (BESIDE_A_JOINT, "even just both to which what ones is are"),
     (SAYING, "said says say saying added adds noted notes wrote writes according"),
 ];
 
@@ -351,6 +361,16 @@ static EXCLUDED: LazyLock<WordMap<String, Vec<String>>> = LazyLock::new(|| {
     table
 });
 
+static GROUPS: LazyLock<WordMap<String, Vec<usize>>> = LazyLock::new(|| {
+    let mut table: WordMap<String, Vec<usize>> = WordMap::default();
+    for (group, line) in ALIKE.lines().enumerate() {
+        for word in line.split_whitespace() {
+            table.entry(stem(word).into_owned()).or_default().push(group);
+        }
+    }
+    table
+});
+
 static WEAK: LazyLock<WordSet<String>> = LazyLock::new(|| stems_of(WEAK_NEGATORS));
 static MUTUAL: LazyLock<WordSet<String>> = LazyLock::new(|| stems_of(SYMMETRIC));
 
@@ -378,6 +398,14 @@ pub(crate) fn opposites(root: &str) -> &'static [String] {
 
 pub(crate) fn excludes(one: &str, other: &str) -> bool {
     opposites(one).iter().any(|excluded| excluded == other)
+}
+
+/// Whether two stems may stand for each other in most sentences.
+pub(crate) fn alike(one: &str, other: &str) -> bool {
+    match (GROUPS.get(one), GROUPS.get(other)) {
+        (Some(mine), Some(theirs)) => mine.iter().any(|group| theirs.contains(group)),
+        _ => false,
+    }
 }
 
 pub(crate) fn weakly_negates(root: &str) -> bool {

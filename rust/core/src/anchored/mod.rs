@@ -16,6 +16,7 @@
 
 mod compare;
 mod edits;
+mod exchange;
 mod extract;
 mod lexicon;
 mod order;

@@ -61,7 +61,8 @@ pub(crate) fn same(one: &Entity<'_>, other: &Entity<'_>, strict: bool) -> bool {
 fn part_of_date(date: &Quantity, number: &Quantity) -> Option<bool> {
     let (year, _, day) = date.date;
     let bare = matches!(number.kind, "count" | "year" | "ordinal");
-    (date.kind == "date" && bare).then(|| [year, day].iter().any(|part| f64::from(*part) == number.value))
+    (date.kind == "date" && bare)
+        .then(|| [year, day].iter().any(|part| (f64::from(*part) - number.value).abs() < f64::EPSILON))
 }
 
 /// Whether two quotations differ in their small words and endings only.
@@ -145,7 +146,10 @@ fn respelled(one: &str, other: &str) -> bool {
     let vowel = |letter: &char| "aeiouy".contains(*letter) || !letter.is_ascii();
     match (mine, theirs) {
         ([], []) => true,
-        ([one, rest @ ..], [other, others @ ..]) if rest == others => vowel(one) && vowel(other),
+        // A letter that one spelling has and the other cannot write: `Măgheruş` and `Măgherus`.
+        ([one, rest @ ..], [other, others @ ..]) if rest == others => {
+            vowel(one) && vowel(other) || one.is_ascii() != other.is_ascii()
+        }
         // One letter more: a doubled one, an h, or one that the other spelling cannot write.
         ([more, rest @ ..], others) if rest == others => {
             *more == 'h' || !more.is_ascii() || head.checked_sub(1).and_then(|last| long.get(last)) == Some(more)
