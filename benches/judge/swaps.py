@@ -187,7 +187,11 @@ _MONTH = re.compile(rf"\b(?:{'|'.join(_MONTHS)})\b")
 _UNITS = {"km": "miles", "miles": "km", "kg": "pounds", "days": "weeks", "hours": "minutes", "minutes": "hours",
           "years": "months", "months": "years", "%": " points", "°C": "°F", "GB": "MB"}  # fmt: skip
 _UNIT = re.compile(rf"(?<=\d)(\s?)({'|'.join(map(re.escape, _UNITS))})(?!\w)")
-_NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{2,}\b(?! [A-Z])(?![:*])")
+# No month, and no title or abbreviation of which nothing is known but that it stands beside a name.
+_NO_NAME = "|".join(
+    [*_MONTHS, "May", "Inc", "Corp", "Ltd", "Mrs", "Rev", "Gov", "Gen", "Adm", "Capt", "Sen", "Rep", "Col", "Sgt"]
+)
+_NAME = re.compile(rf"(?<=[a-z,] )(?!(?:{_NO_NAME})\b)[A-Z][a-z]{{2,}}\b(?! [A-Z])(?![:*])")
 _NAMES = ["Keller", "Oslo", "Brandt", "Lisbon", "Norvik", "Marta"]
 
 

@@ -70,6 +70,12 @@ impl<'s, 't> Side<'s, 't> {
             || (entity.kind == Kind::Name && spelled(&entity.key))
     }
 
+    /// Whether the sentence has this entity as one of its kind: a bare 5 is not the 5th of May.
+    fn repeats(&self, entity: &Entity<'_>) -> bool {
+        self.entities((0, self.sentence.words.len()))
+            .any(|known| known.kind == entity.kind && same(known, entity, true))
+    }
+
     /// These words, less those that belong to a quantity: two years and 24 months are no opposites.
     fn loose(&self, (start, stop): Span) -> Vec<&'t str> {
         (start..stop)
@@ -186,7 +192,7 @@ fn judge(edit: Edit, a: Side<'_, '_>, b: Side<'_, '_>) -> Option<Finding> {
         for other in b.entities(edit.b) {
             let kinds = one.kind == other.kind || one.quantity.is_some() && other.quantity.is_some();
             // A name where a date was: both open what was replaced, and neither stands elsewhere.
-            let opens = (one.place, other.place) == (edit.a.0, edit.b.0) && !b.holds(one) && !a.holds(other);
+            let opens = (one.place, other.place) == (edit.a.0, edit.b.0) && !b.repeats(one) && !a.repeats(other);
             if (kinds || opens)
                 && !moved(one, other, a, b)
                 && let Some(kind) = other_thing(one, other, mine, theirs)
