@@ -1,11 +1,11 @@
 """Readers of the public sets, in the formats that their authors publish. A folder may hold any of them.
 
 SICK (Marelli et al. 2014): ``SICK*.txt``. PAWS (Zhang, Baldridge & He 2019): ``final/test.tsv``, ``paws*.tsv``, or any
-``*.tsv`` whose first line names ``sentence1``, ``sentence2`` and ``label``; without that line, four columns (number, two
-sentences, label). PAWS-QQP's own script writes its sentences as Python bytes literals (``b'...'``), which are read as the
+``*.tsv`` whose first line names ``sentence1``, ``sentence2`` and ``label``; without that line, four columns: number, two
+sentences, label. PAWS-QQP's own script writes its sentences as Python bytes literals (``b'...'``): they are read as the
 text that they hold. STS benchmark (Cer et al. 2017): ``sts-test.csv``, ``stsb-test.csv`` or ``.tsv`` as its authors give
-it, or two sentences and a grade separated by commas, as stsb_multi_mt does. MRPC (Dolan & Brockett 2005):
-``msr*para*.tsv``. Files may be gzipped.
+it, or two sentences and a grade separated by commas. MRPC (Dolan & Brockett 2005): ``msr*para*.tsv``. Files may be
+gzipped.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ _HEAD = {"sentence1", "sentence2", "label"}
 
 def _paws(file: Path) -> bool:
     first = next(_rows(file), [])
-    return _HEAD <= set(first) or (len(first) == 4 and first[3] in {"0", "1"})
+    return set(first) >= _HEAD or (len(first) == 4 and first[3] in {"0", "1"})
 
 
 def _said(text: str) -> str:
