@@ -1,10 +1,10 @@
 """Readers of the public sets, in the formats that their authors publish. A folder may hold any of them.
 
 SICK (Marelli et al. 2014): ``SICK*.txt``. PAWS (Zhang, Baldridge & He 2019): ``final/test.tsv``, ``paws*.tsv``, or any
-``*.tsv`` whose first line names ``sentence1``, ``sentence2`` and ``label``; without that line, four columns: number, two
+``*.tsv`` whose first line names ``sentence1``, ``sentence2`` and ``label``; without it, four columns: number, two
 sentences, label. PAWS-QQP's own script writes its sentences as Python bytes literals (``b'...'``): they are read as the
-text that they hold. STS benchmark (Cer et al. 2017): ``sts-test.csv``, ``stsb-test.csv`` or ``.tsv`` as its authors give
-it, or two sentences and a grade separated by commas. MRPC (Dolan & Brockett 2005): ``msr*para*.tsv``. Files may be
+text that they hold. STS benchmark (Cer et al. 2017): ``sts-test.csv``, ``stsb-test.csv`` or ``.tsv`` as its authors
+give it, or two sentences and a grade separated by commas. MRPC (Dolan & Brockett 2005): ``msr*para*.tsv``. Files may be
 gzipped.
 """
 
