@@ -10,6 +10,7 @@ from typing import Any
 
 from shadowlane.asgi import ShadowMiddleware
 from shadowlane.demo.serving import add_serving_options, serve
+from shadowlane.worker import give_way
 
 UPSTREAM_S = 0.020
 ANSWER = json.dumps({"answer": "The lamp on the dock turns white when the ride has ended. " * 17}).encode()
@@ -35,7 +36,10 @@ def main() -> int:
     parser.add_argument("--config", help="without one, there is no middleware: the shadow of the benchmark")
     add_serving_options(parser)
     options = parser.parse_args()
-    return serve(ShadowMiddleware(application, config=options.config) if options.config else application, options)
+    if options.config:
+        return serve(ShadowMiddleware(application, config=options.config), options)
+    give_way()  # the shadow stands for another machine
+    return serve(application, options)
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ def measure(options: argparse.Namespace, work: Path) -> dict[str, Any]:
     lane = work / "lane"
     lane.mkdir(mode=0o700)
     try:
-        shadow = start("shadow", "benches.overhead.gateway", [], work / "shadow.log", nice=19, folder=ROOT)
+        shadow = start("shadow", "benches.overhead.gateway", [], work / "shadow.log", folder=ROOT)
         children.append(shadow)
         shadow.wait_until_up(30)
         config = work / "shadowlane.toml"

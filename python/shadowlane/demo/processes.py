@@ -100,16 +100,12 @@ class Child:
         return "".join(f"\n  | {line}" for line in text.splitlines()[-lines:])
 
 
-def start(
-    name: str, module: str, arguments: Sequence[str], log: Path, *, nice: int = 0, folder: Path | None = None
-) -> Child:
+def start(name: str, module: str, arguments: Sequence[str], log: Path, *, folder: Path | None = None) -> Child:
     """Start ``python -m module ...`` in a session of its own, so that Ctrl-C reaches only us; its log goes to ``log``.
 
-    ``nice`` above 0 lowers its priority; ``folder`` is where it runs. Raises DemoError when it cannot be started.
+    ``folder`` is where it runs. Raises DemoError when it cannot be started.
     """
     command = [sys.executable, "-m", module, *arguments, "--port", "0", "--leave-with-parent"]
-    if nice:
-        command = ["nice", "-n", str(nice), *command]
     try:
         handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "wb") as out:
