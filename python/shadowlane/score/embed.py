@@ -31,7 +31,7 @@ from .. import _core
 from ..errors import ConfigError, MissingExtraError, ScoreError
 from .delta import delta_s
 
-__all__ = ["KNOWN", "Embedder", "load_embedder", "text_delta_s"]
+__all__ = ["KNOWN", "Embedder", "load_embedder", "rows_delta_s", "text_delta_s"]
 
 KNOWN = ("wordllama", "lexical", "sentence-transformers:<model>", "openai:<model>")
 
@@ -117,6 +117,9 @@ class Embedder(ABC):
         weights = np.array([len(chunk) for chunk in chunks], dtype=np.float32)
         starts = np.flatnonzero(np.diff(np.array([-1, *owner])))
         return _unit(np.add.reduceat(rows * weights[:, None], starts, axis=0), texts)
+
+    def close(self) -> None:  # noqa: B027
+        """Give back connections and threads. A model in this process has none."""
 
     @abstractmethod
     def _encode(self, texts: list[str]) -> NDArray[np.float32]:
@@ -240,7 +243,7 @@ def load_embedder(name: str = "wordllama") -> Embedder:
     * ``lexical``: hashed n-grams, 512 dimensions, no model: knows spelling, not meaning;
     * ``sentence-transformers:<model>``: any model of that package, by name or folder.
 
-    ``openai:<model>`` needs an address and a transport: :func:`shadowlane.worker.open_embedder` opens it from a
+    ``openai:<model>`` needs an address and a transport: :func:`shadowlane.embedder.open_embedder` opens it from a
     configuration.
 
     Raises :class:`~shadowlane.errors.ConfigError` for any other name,
@@ -256,7 +259,8 @@ def load_embedder(name: str = "wordllama") -> Embedder:
         return _SentenceTransformers(model)
     if kind == "openai" and colon:
         raise ConfigError(
-            f"score.embedder = {name!r}: a service needs its address: set score.embedder_url; the worker opens it"
+            f"score.embedder = {name!r}: a service needs its address (score.embedder_url); "
+            "shadowlane.embedder.open_embedder opens it"
         )
     raise ConfigError(f"score.embedder = {name!r}: unknown embedder; one of {', '.join(KNOWN)}")
 
@@ -270,7 +274,14 @@ def text_delta_s(embedder: Embedder, a: Sequence[str], b: Sequence[str]) -> NDAr
     if len(a) != len(b):
         raise ScoreError(f"text_delta_s: {len(a)} texts against {len(b)}; give as many on both sides")
     rows = embedder.embed([*a, *b])
-    out = delta_s(rows[: len(a)], rows[len(a) :])
+    return rows_delta_s(rows[: len(a)], rows[len(a) :], a, b)
+
+
+def rows_delta_s(
+    rows_a: NDArray[np.float32], rows_b: NDArray[np.float32], a: Sequence[str], b: Sequence[str]
+) -> NDArray[np.float32]:
+    """:func:`text_delta_s` of texts whose rows, (n, dim) float32 each, are known."""
+    out = delta_s(rows_a, rows_b)
     blank = np.array([[not text or text.isspace() for text in side] for side in (a, b)], dtype=bool).reshape(2, -1)
     out[blank[0] != blank[1]] = 1
     out[blank[0] & blank[1]] = 0
