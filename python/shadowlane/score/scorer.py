@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -31,6 +31,7 @@ from ..types import (
     Pair,
     PlaceDiffers,
     Scores,
+    StateName,
 )
 from .anchored import anchor
 from .answers import extract_answer, extract_vectors
@@ -153,7 +154,7 @@ class Scorer:
         self._trouble = ""
         return rows[: len(prod)], rows[len(prod) :]
 
-    def _scores(self, read: _Read, delta: float | None, state: str) -> Scores:
+    def _scores(self, read: _Read, delta: float | None, state: StateName) -> Scores:
         notes = [read.note]
         if delta is None:
             notes.append(f"no ΔS: {self._trouble}")
@@ -174,7 +175,7 @@ class Scorer:
             embedder="" if delta is None else self._embedder.name,
             citation_match=read.citation_match,
             index_agrees=read.index_agrees,
-            state=cast("State", state),
+            state=state,
             differences=differences,
             note="; ".join(filter(None, notes)),
         )
@@ -306,14 +307,14 @@ def _vectors(pair: Pair) -> Pair:
     return msgspec.structs.replace(pair, scores=Scores(delta_s=value, embedder="response-vectors@1", state=state))
 
 
-def _states(reads: list[_Read], deltas: NDArray[np.float32] | None) -> list[str]:
+def _states(reads: list[_Read], deltas: NDArray[np.float32] | None) -> list[StateName]:
     """λ of each pair; without ΔS only a collapse is known, and the others are empty."""
     # A collapse counts only where prod's answer is none: two refusals agree.
     down = [collapsed(read.prod, read.pair.prod_text) < collapsed(read.shadow, read.pair.shadow_text) for read in reads]
     if deltas is None:
         return ["divergent" if fell else "" for fell in down]
     agreement = np.array([np.nan if read.citation_match is None else read.citation_match for read in reads])
-    states: list[str] = pair_states(deltas, agreement, np.array(down, dtype=bool)).tolist()
+    states: list[StateName] = pair_states(deltas, agreement, np.array(down, dtype=bool)).tolist()
     return states
 
 
