@@ -141,7 +141,8 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     drainer.beat()
-    embedder = await asyncio.to_thread(open_embedder, config.score)
+    kept = _groups_folder(config, directory)
+    embedder = await asyncio.to_thread(open_embedder, config.score, folder=kept)
     store = open_store(config.store)
     try:
         store.set_epoch(drainer.lane_id(), dict.fromkeys(config.arms(), drainer.acked()))
@@ -154,7 +155,7 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
         )
         steering = Steering(limits, drainer, directory, qps=config.limits.qps, arms=arms)
         steering.resume()
-        scorer = Scorer(config.score, embedder=embedder, groups_folder=_groups_folder(config, directory))
+        scorer = Scorer(config.score, embedder=embedder, groups_folder=kept)
         storing = Storing(store, scorer)
         sanitizer = _core.Sanitizer(config.sanitize.rules_dict(), str(directory))
         hook = Hook(load_detector(config.sanitize.detector), sanitizer) if config.sanitize.detector else None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import signal
 import threading
 
 import httpx
@@ -13,7 +15,7 @@ from shadowlane.store import open_store
 from shadowlane.types import Scores
 from tests.support.chatserver import Got, Reply, embeddings, serving
 
-from .conftest import World
+from .conftest import World, until
 
 SECRET = "what the service says"
 
@@ -69,3 +71,29 @@ def test_a_service_that_fails_costs_delta_s_until_it_recovers(world: World, clie
     assert done.returncode == 0, done.stderr
     [mine] = json.loads(done.stdout)["shadows"]
     assert sum(block["n"] for block in mine["delta_s"]) == 4
+
+
+def test_a_worker_that_starts_while_the_service_is_down_goes_on(world: World, client: httpx.Client) -> None:
+    failing = threading.Event()
+
+    def embed(got: Got) -> Reply:
+        return Reply({}, 503) if failing.is_set() else embeddings(got)
+
+    with serving(lambda got: Reply({"answer": "Yes."})) as candidate, serving(embed) as service:
+        world.configure(candidate.url, score={"embedder": "openai:letters", "embedder_url": service.url + "/v1"})
+        url = world.gateway()
+        for number, well in enumerate([True, False, True]):
+            (failing.clear if well else failing.set)()
+            if not well:
+                pid = world.worker_pid()
+                os.kill(pid, signal.SIGKILL)
+                until(lambda pid=pid: world.worker_pid() not in (0, pid), "another worker has started")
+            assert client.post(url + "/ask", json={"question": f"What is it, case {number}?"}).status_code == 200
+            world.settle(number + 1)
+    store = open_store(StoreConfig(url=f"sqlite:///{world.database}"), read_only=True)
+    scores = [row.pair.scores for row in sorted(store.iter_pairs(), key=lambda row: row.pair.copy.started_ns)]
+    store.close()
+    assert [one.embedder for one in scores] == ["openai:letters@letters-1", "", "openai:letters@letters-1"]
+    assert [one.delta_s is None for one in scores] == [False, True, False]
+    assert "HTTP 503" in scores[1].note
+    assert "there are no rows until the service answers" in (world.lane / "worker.log").read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -165,6 +167,54 @@ def test_the_daily_cap_holds(service: Service, monkeypatch: pytest.MonkeyPatch) 
         assert len(service.calls) == 3
     finally:
         opened.close()
+
+
+def test_what_a_day_may_cost_outlives_the_process(service: Service, tmp_path: Path) -> None:
+    config = score(service, embedder_credential_env="", embedder_tokens_per_day=12.0)
+    with contextlib.closing(open_embedder(config, folder=tmp_path / "kept")) as first:
+        for text in ("one", "two"):
+            first.embed([text])
+    with contextlib.closing(open_embedder(config, folder=tmp_path / "kept")) as second:
+        assert second.name == first.name
+        with pytest.raises(ScoreError, match="embedder_tokens_per_day"):
+            second.embed(["three"])
+    assert len(service.calls) == 3
+    [file] = (tmp_path / "kept").iterdir()
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+def test_a_service_that_was_known_may_be_down_at_start(service: Service, tmp_path: Path) -> None:
+    config = score(service, embedder_credential_env="")
+    open_embedder(config, folder=tmp_path).close()
+    service.status = 503
+    with contextlib.closing(open_embedder(config, folder=tmp_path)) as embedder:
+        assert (embedder.name, embedder.dim) == ("openai:tiny-embed@tiny-embed-2", 4)
+        with pytest.raises(ScoreError, match="HTTP 503"):
+            embedder.embed(["one"])
+        service.status = 200
+        assert embedder.embed(["one"]).shape == (1, 4)
+        service.model = "tiny-embed-3"
+        with pytest.raises(ScoreError, match="another model"):
+            embedder.embed(["two"])
+    service.status = 503
+    other = msgspec.structs.replace(config, embedder="openai:other")
+    with pytest.raises(ScoreError, match="HTTP 503"):
+        open_embedder(other, folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "damaged", [b"{", b'{"served": "m", "dim": 0, "budget": {}}', b'{"served": "m", "dim": 4, "budget": 1}']
+)
+def test_a_damaged_memory_is_said_and_begun_anew(
+    service: Service, tmp_path: Path, caplog: pytest.LogCaptureFixture, damaged: bytes
+) -> None:
+    config = score(service, embedder_credential_env="")
+    open_embedder(config, folder=tmp_path).close()
+    [file] = tmp_path.iterdir()
+    file.write_bytes(damaged)
+    open_embedder(config, folder=tmp_path).close()
+    assert f"{file}: cannot be read" in caplog.text
+    assert b"tiny-embed-2" in file.read_bytes()
 
 
 def test_a_service_that_does_not_answer_fails_at_start(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
