@@ -14,7 +14,6 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -29,28 +28,23 @@ from ..types import (
     GroupReading,
     Headers,
     Pair,
-    PlaceDiffers,
     Scores,
     StateName,
 )
 from .anchored import anchor
 from .answers import extract_answer, extract_vectors
-from .answers.jsonlike import canonical, parse_json
 from .citations import cited, compare_citations
 from .delta import delta_s
 from .embed import Embedder, load_embedder, rows_delta_s
 from .lambda_ import State, pair_states
 from .live import Answered, LiveGroups, citation_keys
-from .structure import Difference, structural_difference
+from .places import differing_places
 
 __all__ = ["Scorer", "collapsed", "said"]
 
 log = logging.getLogger("shadowlane.score")
 
 _CUT = frozenset({"length", "max_tokens", "MAX_TOKENS", "model_length", "max_output_tokens"})
-_MAX_SHAPES = 64
-"""Shapes of differing places kept of a pair. An answer that differs in more is another answer; ΔS says so."""
-_VALUE_CHARS = 120
 
 
 @dataclass(slots=True)
@@ -159,7 +153,8 @@ class Scorer:
         if delta is None:
             notes.append(f"no ΔS: {self._trouble}")
         try:
-            differences = self._differences(read)
+            bodies = (read.pair.copy.response_body, read.pair.outcome.body)
+            differences = differing_places(read.prod, read.shadow, bodies, self._config.structure)
         except Exception as error:
             # A place that cannot be compared must cost neither this pair its ΔS nor the batch its scores.
             log.error("cannot compare the structure of %s: %s", read.pair.copy.shadow_id, told(error))
@@ -179,26 +174,6 @@ class Scorer:
             differences=differences,
             note="; ".join(filter(None, notes)),
         )
-
-    def _differences(self, read: _Read) -> tuple[PlaceDiffers, ...] | None:
-        """Where two JSON answers differ, once a shape; ``None`` when one side is no JSON."""
-        sides = _documents(read)
-        if sides is None:
-            return None
-        how = self._config.structure
-        found = structural_difference(
-            *sides,
-            ignore=how.ignore,
-            float_tolerance=how.float_tolerance,
-            time_tolerance_s=how.time_tolerance_s,
-            unordered=how.unordered,
-        )
-        shapes: dict[tuple[str, str], PlaceDiffers] = {}
-        for place in found:
-            if len(shapes) == _MAX_SHAPES:
-                break
-            shapes.setdefault((place.shape, place.kind), _shown(place))
-        return tuple(shapes.values())
 
     def _readings(
         self,
@@ -316,35 +291,6 @@ def _states(reads: list[_Read], deltas: NDArray[np.float32] | None) -> list[Stat
     agreement = np.array([np.nan if read.citation_match is None else read.citation_match for read in reads])
     states: list[StateName] = pair_states(deltas, agreement, np.array(down, dtype=bool)).tolist()
     return states
-
-
-def _documents(read: _Read) -> tuple[Any, Any] | None:
-    """What of both answers is compared by structure: bodies of plain JSON APIs; of language models' answers what they
-    say, when that is JSON (ids, times and token counts around it differ always and mean nothing).
-    """
-    prod, shadow = read.prod, read.shadow
-    if prod.kind == "json" or shadow.kind == "json":
-        texts = (read.pair.copy.response_body, read.pair.outcome.body)
-    elif prod.text.lstrip()[:1] in ("{", "[") and shadow.text.lstrip()[:1] in ("{", "["):
-        texts = (prod.text.encode(), shadow.text.encode())
-    else:
-        return None
-    (a, wrong_a), (b, wrong_b) = parse_json(texts[0]), parse_json(texts[1])
-    return None if wrong_a or wrong_b else (a, b)
-
-
-def _shown(place: Difference) -> PlaceDiffers:
-    def text(value: Any, there: bool) -> str:
-        shown = canonical(value) if there else ""
-        return shown if len(shown) <= _VALUE_CHARS else shown[: _VALUE_CHARS - 1] + "…"
-
-    return PlaceDiffers(
-        place.path,
-        place.shape,
-        place.kind,
-        text(place.a, place.kind != "extra"),
-        text(place.b, place.kind != "missing"),
-    )
 
 
 def collapsed(answer: Answer, text: str) -> bool:

@@ -379,7 +379,7 @@ def test_a_structure_that_cannot_be_compared_costs_no_score(scorer: Scorer, monk
     def fails(*_: object, **__: object) -> None:
         raise RecursionError
 
-    monkeypatch.setattr("shadowlane.score.scorer.structural_difference", fails)
+    monkeypatch.setattr("shadowlane.score.places.structural_difference", fails)
     scored = one(scorer, pair(plain({"answer": "t"}), plain({"answer": "t"})))
     assert scored.scores.delta_s == pytest.approx(0, abs=1e-6)
     assert (scored.scores.differences, scored.scores.note) == (None, "the structure cannot be compared: RecursionError")
