@@ -1,11 +1,12 @@
 # The compiled core. What is public of it is re-exported, with the same objects, by shadowlane.core.
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, final
 
 __all__ = [
     "PRESET_NAMES",
     "REASONS",
     "Drainer",
+    "EmbeddingBag",
     "Finding",
     "Lane",
     "Policy",
@@ -67,6 +68,11 @@ class StickySampler:
     def ratio(self) -> float: ...
     def __new__(cls, ratio: float, salt: str | bytes | None = None) -> StickySampler: ...
     def take(self, key: bytes) -> bool: ...
+
+@final
+class EmbeddingBag:
+    def __new__(cls, table: bytes, dim: int, marks: Sequence[str] | None = None) -> EmbeddingBag: ...
+    def means(self, texts: Sequence[str], tokenize: Callable[[list[str]], list[list[int]]]) -> bytes: ...
 
 @final
 class Reservoir:

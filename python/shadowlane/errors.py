@@ -5,6 +5,9 @@ Nothing here is ever raised on a user's path: capture swallows and counts its ow
 
 from __future__ import annotations
 
+import traceback
+from pathlib import PurePath
+
 __all__ = [
     "ConfigError",
     "DataError",
@@ -13,6 +16,7 @@ __all__ = [
     "ScoreError",
     "ShadowlaneError",
     "StoreError",
+    "told",
 ]
 
 
@@ -55,3 +59,12 @@ class DataError(ShadowlaneError, ValueError):
     """Input data (a gold file, an import) is not what its schema says."""
 
     exit_code = 2
+
+
+def told(error: BaseException) -> str:
+    """One line that quotes nothing of what was worked on: our own errors in their words, others by class and place."""
+    if isinstance(error, ShadowlaneError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" in {frames[-1].name} ({PurePath(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}{place}"

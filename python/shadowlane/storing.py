@@ -2,7 +2,7 @@
 
 Invariants: :meth:`Storing.write` returns when every pair of the batch is a row; a store that fails is tried again for
 as long as it takes; a pair that cannot be stored as it is, is stored without its contents under ``store_error``, so
-that one odd pair never stops a lane.
+that one odd pair never stops a lane; the log quotes nothing of a pair.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Protocol
 
 import msgspec
 
-from .errors import ScoreError, StoreError
+from .errors import ScoreError, StoreError, told
 from .types import Copy, JudgeVerdict, Outcome, Pair, Scores
 
 __all__ = ["Storing"]
@@ -82,8 +82,8 @@ class Storing:
                     break
                 await asyncio.sleep(wait_s)
                 wait_s = min(2 * wait_s, _RETRY_MAX_S)
-            except Exception:
-                log.exception("a batch cannot be stored as it is; its pairs are stored one by one")
+            except Exception as error:
+                log.error("a batch cannot be stored as it is, its pairs are stored one by one: %s", told(error))
                 if not await self._save_each(scored):
                     raise
                 break
@@ -109,15 +109,16 @@ class Storing:
                     await self._save([_bare(pair, error)])
                 except Exception:
                     return False
-                log.error("pair %s was stored without its contents: %s", pair.copy.shadow_id, error)
+                log.error("pair %s was stored without its contents: %s", pair.copy.shadow_id, told(error))
         return True
 
     def _score(self, pairs: list[Pair]) -> list[Pair]:
         try:
             return self._scorer.score(pairs)
         except Exception as error:
-            log.exception("scoring failed; the pairs are stored without scores")
-            note = f"scoring failed: {type(error).__name__}"
+            why = told(error)
+            log.error("scoring failed, the pairs are stored without scores; please report it: %s", why)
+            note = f"scoring failed: {why}"
             return [
                 msgspec.structs.replace(pair, scores=msgspec.structs.replace(pair.scores, note=note)) for pair in pairs
             ]

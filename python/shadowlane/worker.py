@@ -20,33 +20,31 @@ import msgspec
 import uvloop
 
 from . import _core
-from .config import Config, JudgeConfig, ScoreConfig, ShadowConfig
+from .config import Config, JudgeConfig, ShadowConfig
 from .core import RateLimiter
 from .detect import DetectingDrainer, DetectingSanitizer, Hook, load_detector
 from .dispatch import Arm
+from .embedder import open_embedder
 from .errors import ShadowlaneError
 from .lane import lane_directory
 from .limits import Breaker, Budget, BudgetLimits, LaneLimits, Price, ProdQuota, Retry, ShadowLimits
 from .pipeline import Pipeline
 from .policy import lane_policy, stub_rounds
-from .score import Scorer, extract_answer, load_embedder
-from .score.embed import Embedder
+from .score import Scorer, extract_answer
 from .score.judge import Judge
-from .score.remote import RemoteEmbedder
 from .steering import Steering
 from .store import SqliteStore, open_store
 from .storing import Storing
 from .transport import HttpTransport, open_transport
 from .types import Outcome
 
-__all__ = ["open_embedder", "run_worker"]
+__all__ = ["run_worker"]
 
 log = logging.getLogger("shadowlane.worker")
 
 _BEAT_EVERY_S = 0.5
 _PRUNE_EVERY_S = 60.0
 _ERROR_FILE = "worker.error"
-_EMBEDDER_RESPONSE_BYTES = 16 * 1024 * 1024
 
 
 def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
@@ -115,31 +113,6 @@ def _groups_folder(config: Config, directory: Path) -> Path:
     return directory / "groups"
 
 
-def open_embedder(config: ScoreConfig) -> Embedder:
-    """The embedder that ``[score]`` names, with its transport and bounds where it is a service.
-
-    Raises what :func:`shadowlane.score.load_embedder` raises, and :class:`~shadowlane.errors.ScoreError` when the
-    service does not answer.
-    """
-    kind, _, model = config.embedder.partition(":")
-    if kind != "openai":
-        return load_embedder(config.embedder)
-    place = ShadowConfig(
-        url=config.embedder_url,
-        credential_env=config.embedder_credential_env,
-        timeout_s=config.embedder_timeout_s,
-        concurrency=1,
-        max_response_bytes=_EMBEDDER_RESPONSE_BYTES,
-        ca_file=config.embedder_ca_file,
-    )
-    return RemoteEmbedder(
-        model,
-        transport=open_transport("embedder", place, place.credential()),
-        budget=Budget(BudgetLimits(tokens_per_day=config.embedder_tokens_per_day)),
-        breaker=Breaker(),
-    )
-
-
 def _open_judge(config: JudgeConfig, sanitizer: _core.Sanitizer, saved: str) -> Judge:
     place = ShadowConfig(
         url=config.url,
@@ -168,7 +141,8 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     drainer.beat()
-    embedder = await asyncio.to_thread(open_embedder, config.score)
+    kept = _groups_folder(config, directory)
+    embedder = await asyncio.to_thread(open_embedder, config.score, folder=kept)
     store = open_store(config.store)
     try:
         store.set_epoch(drainer.lane_id(), dict.fromkeys(config.arms(), drainer.acked()))
@@ -181,7 +155,7 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
         )
         steering = Steering(limits, drainer, directory, qps=config.limits.qps, arms=arms)
         steering.resume()
-        scorer = Scorer(config.score, embedder=embedder, groups_folder=_groups_folder(config, directory))
+        scorer = Scorer(config.score, embedder=embedder, groups_folder=kept)
         storing = Storing(store, scorer)
         sanitizer = _core.Sanitizer(config.sanitize.rules_dict(), str(directory))
         hook = Hook(load_detector(config.sanitize.detector), sanitizer) if config.sanitize.detector else None
@@ -207,8 +181,7 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
         log.info("worker %d: done, %d pairs stored", os.getpid(), storing.stored)
     finally:
         store.close()
-        if isinstance(embedder, RemoteEmbedder):
-            await asyncio.to_thread(embedder.close)
+        await asyncio.to_thread(embedder.close)
 
 
 def _transport(config: Config, name: str, shadow: ShadowConfig) -> HttpTransport:

@@ -13,21 +13,21 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.support.chatserver import Got, Reply, chat, serving
+from tests.support.chatserver import Got, Reply, chat, embeddings, serving
 
 from .conftest import ROOT, Process, until
 
 ITEM = {"id": "ride", "question": "How long?", "paraphrases": ["How long?", "What time?", "For how long?"]}
 
 
-def cli(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def cli(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "shadowlane", "probe", *arguments],
         capture_output=True,
         text=True,
         timeout=100,
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "python")},
+        env={**os.environ, "PYTHONPATH": str(ROOT / "python"), **env},
         check=False,
     )
 
@@ -155,6 +155,55 @@ def test_every_output_tells_the_same(tmp_path: Path) -> None:
     assert (tmp_path / "p.html").stat().st_mode & 0o777 == 0o600
 
 
+def test_answers_are_embedded_by_a_service_that_gets_them_sanitized(tmp_path: Path) -> None:
+    same, other = "Forty-five minutes, says ann@example.org.", "Xylophone jazz buzzed."
+    with (
+        serving(lambda got: chat(same)) as prod,
+        serving(lambda got: chat(other if got.body["seed"] == 2 else same)) as shadow,
+        serving(embeddings) as embedder,
+    ):
+        base = [gold(tmp_path), "--prod", prod.url, "--shadow", shadow.url, "--qps", "0", "--json"]
+        service = ["--embedder", "openai:letters", "--embedder-url", embedder.url + "/v1"]
+        done = cli(*base, *service, "--embedder-credential-env", "PROBE_KEY", cwd=tmp_path, PROBE_KEY="sk-1")
+        sent = [text for got in embedder.requests for text in got.body["input"]]
+        keys = {got.headers["authorization"] for got in embedder.requests}
+        paths = {got.path for got in embedder.requests}
+        few = cli(*base, *service, "--embedder-tokens", "5", cwd=tmp_path)
+        again = cli(*base, *service, cwd=tmp_path)
+        asked = len(prod.requests)
+    assert done.returncode == 1, done.stderr
+    verdict = json.loads(done.stdout)
+    assert verdict["embedder"] == "openai:letters@letters-1"
+    deltas = {pair["seed"]: pair["delta_s"] for item in verdict["items"] for pair in item["pairs"]}
+    assert deltas[1] == pytest.approx(0, abs=1e-6)
+    assert deltas[2] > 0.5
+    assert verdict["items"][0]["pairs"][0]["prod"] == same  # only what leaves is sanitized
+    assert (keys, paths) == ({"Bearer sk-1"}, {"/v1/embeddings"})
+    assert any(text.startswith("Forty-five minutes, says ") for text in sent)
+    assert not any("ann@" in text for text in sent)
+    assert few.returncode == 3
+    [line] = few.stderr.strip().splitlines()
+    assert "--embedder = 'openai:letters': its budget is used up (tokens_per_day); raise --embedder-tokens" in line
+    assert "12 answers are kept in" in line
+    assert again.returncode == 1, again.stderr
+    assert json.loads(again.stdout)["accepted"] == verdict["accepted"]
+    assert asked == 12  # the third run had all answers: 6 of the first, 6 of the second
+
+
+def test_an_embedding_service_that_fails_is_named_before_anything_is_asked(tmp_path: Path) -> None:
+    refused = {"error": {"message": "wrong key sk-0"}}
+    with (
+        serving(lambda got: chat("Forty-five minutes.")) as service,
+        serving(lambda got: Reply(refused, 401)) as embedder,
+    ):
+        base = [gold(tmp_path), "--prod", service.url, "--shadow", service.url]
+        done = cli(*base, "--embedder", "openai:m", "--embedder-url", embedder.url, cwd=tmp_path)
+        asked = len(service.requests)
+    assert (done.returncode, asked) == (3, 0)
+    [line] = done.stderr.strip().splitlines()
+    assert line == ("shadowlane: --embedder = 'openai:m': HTTP 401; check --embedder-url and --embedder-credential-env")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -167,7 +216,25 @@ def test_every_output_tells_the_same(tmp_path: Path) -> None:
         (["--template", "@missing.json"], 2, "cannot be read"),
         (["--template", '{"q": 1}', "--path", "/ask"], 2, "{{question}}"),
         (["--html", "nowhere/p.html"], 2, "--html = 'nowhere/p.html'"),
-        (["--embedder", "word2vec"], 2, "word2vec"),
+        (["--embedder", "word2vec"], 2, "--embedder = 'word2vec': unknown embedder"),
+        (["--embedder", "openai:m"], 2, "--embedder-url = '': use http://HOST"),
+        (["--embedder", "openai:", "--embedder-url", "http://x"], 2, "--embedder = 'openai:': the model is missing"),
+        (["--embedder-url", "http://x"], 2, "--embedder-url: only --embedder = 'openai:MODEL' uses it"),
+        (
+            ["--embedder", "openai:m", "--embedder-url", "http://x", "--embedder-credential-env", "NOT_SET_AT_ALL"],
+            2,
+            "--embedder-credential-env = 'NOT_SET_AT_ALL': the environment variable is not set; export it",
+        ),
+        (
+            ["--embedder", "openai:m", "--embedder-url", "http://x", "--embedder-tokens", "0"],
+            2,
+            "--embedder-tokens = 0",
+        ),
+        (
+            ["--embedder", "openai:m", "--embedder-url", "http://127.0.0.1:9"],
+            3,
+            "check --embedder-url and --embedder-credential-env",
+        ),
         (["--prod-credential-env", "NOT_SET_AT_ALL"], 2, "--prod-credential-env = 'NOT_SET_AT_ALL'"),
         (["--paraphrases", "4", "--paraphrase-url", "http://x"], 2, "--paraphrase-model: missing"),
         (["--paraphrases", "5"], 2, "fewer than 5 wordings"),

@@ -108,3 +108,13 @@ def chat(text: str, *, usage: dict[str, int] | None = None, model: str = "m-2025
     if usage:
         body["usage"] = usage
     return Reply(body)
+
+
+def embeddings(got: Got, *, model: str = "letters-1") -> Reply:
+    """An OpenAI embeddings response: each text's letters counted, so that other words give another direction."""
+    rows = [
+        [float(text.lower().count(letter)) + 0.01 for letter in "abcdefghijklmnopqrstuvwxyz"]
+        for text in got.body["input"]
+    ]
+    data = [{"object": "embedding", "index": index, "embedding": row} for index, row in enumerate(rows)]
+    return Reply({"object": "list", "data": data, "model": model, "usage": {"prompt_tokens": 5, "total_tokens": 5}})

@@ -12,6 +12,7 @@ import contextlib
 import importlib.util
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,11 +20,13 @@ from typing import Any
 
 import msgspec
 
+from .. import _core
 from ..config import Config
-from ..errors import ConfigError
+from ..embedder import open_embedder
+from ..errors import ConfigError, ScoreError
 from ..observe.command import write_page
 from ..observe.terminal import say
-from ..score.embed import load_embedder
+from ..score.embed import Embedder
 from .gold import read_gold
 from .page import render_page
 from .render import junit, render_verdict
@@ -57,6 +60,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--qps", type=float, default=5.0, help="requests a second, at each service; 0: no limit (default: 5)")
     add("--timeout", type=float, default=60.0, metavar="SECONDS", help="deadline of a request (default: 60)")
     add("--embedder", default="wordllama", help="as score.embedder in the configuration (default: wordllama)")
+    add("--embedder-url", default="", metavar="URL", help="for openai:MODEL: base of the OpenAI-compatible service")
+    add("--embedder-credential-env", default="", metavar="VARIABLE", help="bearer credential of that service")
+    add("--embedder-ca-file", default="", metavar="FILE", help="PEM bundle of that service's own authority")
+    add("--embedder-tokens", type=float, default=1e7, metavar="N", help="most tokens it may embed in this run (1e7)")
     add("--max-delta-s", type=float, default=Targets().delta_s, help="mean ΔS of an accepted item (default: 0.45)")
     add("--min-citations", type=float, default=Targets().citation_match, help="share of prod's citations found again")
     add("--min-coverage", type=float, default=Targets().coverage, help="share of the expected sections cited")
@@ -79,31 +86,37 @@ def run_command(options: argparse.Namespace) -> int:
     targets = _targets(options)
     for option in ("html", "junit"):
         _writable(option, getattr(options, option))
-    embedder = load_embedder(options.embedder)
     path = Path(options.state or f"{options.gold}.probe-state")
-    state = RunState(path, plan.fingerprint(gold), fresh=options.fresh)
-    done = False
-    try:
-        with _progress() as progress:
-            wordings, runs = asyncio.run(run_probe(plan, state, progress))
-        verdict = judge_runs(items, wordings, runs, plan.seeds, embedder, targets)
-        if options.html:
-            title = Path(options.gold).name
-            write_page(Path(options.html), render_page(verdict, title=title, prod=options.prod, shadow=options.shadow))
-        if options.junit:
-            write_page(Path(options.junit), junit(verdict), option="--junit")
-        done = True
-    except KeyboardInterrupt:
-        message = f"shadowlane: interrupted; {len(state.runs)} answers are kept in {path}: run the same command again"
-        print(message, file=sys.stderr)  # noqa: T201
-        return 3
-    finally:
-        state.close(done=done)
+    with contextlib.closing(_embedder(options)) as embedder:
+        state = RunState(path, plan.fingerprint(gold), fresh=options.fresh)
+        done = False
+        try:
+            with _progress() as progress:
+                wordings, runs = asyncio.run(run_probe(plan, state, progress))
+            verdict = judge_runs(items, wordings, runs, plan.seeds, embedder, targets)
+            if options.html:
+                page = render_page(verdict, title=Path(options.gold).name, prod=options.prod, shadow=options.shadow)
+                write_page(Path(options.html), page)
+            if options.junit:
+                write_page(Path(options.junit), junit(verdict), option="--junit")
+            done = True
+        except KeyboardInterrupt:
+            message = f"shadowlane: interrupted; {_kept(state)}: run the same command again"
+            print(message, file=sys.stderr)  # noqa: T201
+            return 3
+        except ScoreError as error:
+            raise ScoreError(f"{_as_options(error)}; {_kept(state)}: run the same command again") from None
+        finally:
+            state.close(done=done)
     if options.json:
         print(msgspec.json.format(msgspec.json.encode(verdict), indent=2).decode())  # noqa: T201
     else:
         say(render_verdict(verdict))
     return 0 if verdict.ok else 1
+
+
+def _kept(state: RunState) -> str:
+    return f"{len(state.runs)} answers are kept in {state.path}"
 
 
 def _plan(options: argparse.Namespace, items: Any) -> Plan:
@@ -152,14 +165,43 @@ def _target(options: argparse.Namespace, name: str, url: str) -> Target:
             else f"{option}: {problem}"
         )
         raise ConfigError(told) from None
-    try:
-        credential = checked.credential()
-    except ConfigError:
+    _exported(name, variable)
+    return Target(url, getattr(options, f"{name}_model"), checked.credential(), options.timeout)
+
+
+def _exported(name: str, variable: str) -> None:
+    if variable and not os.environ.get(variable):
         raise ConfigError(
             f"--{name}-credential-env = {variable!r}: the environment variable is not set; export it, or leave the "
             "option out"
-        ) from None
-    return Target(url, getattr(options, f"{name}_model"), credential, options.timeout)
+        )
+
+
+_EMBEDDER_OPTIONS = {
+    "embedder": "--embedder",
+    "embedder_url": "--embedder-url",
+    "embedder_credential_env": "--embedder-credential-env",
+    "embedder_ca_file": "--embedder-ca-file",
+    "embedder_tokens_per_day": "--embedder-tokens",
+}
+"""The option of each field of ``[score]`` that says how answers are embedded."""
+
+
+def _embedder(options: argparse.Namespace) -> Embedder:
+    """The embedder, checked by the configuration's rules. A service gets no text that is not sanitized."""
+    fields = {field: getattr(options, option[2:].replace("-", "_")) for field, option in _EMBEDDER_OPTIONS.items()}
+    _exported("embedder", options.embedder_credential_env)
+    try:
+        score = {**fields, "embedder_timeout_s": options.timeout}
+        checked = Config.from_dict({"shadows": {"shadow": {"url": options.shadow}}, "score": score}).score
+        return open_embedder(checked, clean=_core.Sanitizer().text)
+    except (ConfigError, ScoreError) as error:
+        raise type(error)(_as_options(error)) from None
+
+
+def _as_options(error: Exception) -> str:
+    """An error about fields of ``[score]``, as one about the options that stand for them here."""
+    return re.sub(r"score\.(embedder\w*)", lambda found: _EMBEDDER_OPTIONS.get(found[1], found[0]), str(error))
 
 
 def _targets(options: argparse.Namespace) -> Targets:

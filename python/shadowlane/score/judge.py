@@ -23,7 +23,7 @@ import xxhash
 
 from ..config import JudgeConfig
 from ..core import StickySampler
-from ..errors import StoreError
+from ..errors import StoreError, told
 from ..types import Answer, Copy, Headers, JudgeVerdict, Outcome, Pair
 from .answers import extract_answer
 from .asked import asked
@@ -91,9 +91,9 @@ class JudgeState(msgspec.Struct):
 def in_doubt(pair: Pair) -> bool:
     """Whether the scores leave a pair open: contradicted facts, or a ΔS in the transitional band."""
     scores = pair.scores
-    if scores.delta_s is None or not (pair.prod_text and pair.shadow_text):
+    if not (pair.prod_text and pair.shadow_text):
         return False
-    return scores.fact_flip or STABLE <= scores.delta_s < CRITICAL
+    return scores.fact_flip or (scores.delta_s is not None and STABLE <= scores.delta_s < CRITICAL)
 
 
 class Judge:
@@ -175,7 +175,7 @@ class Judge:
                 self._skip("worker_left")
                 raise
             except Exception as error:
-                log.exception("judging %s failed", pair.copy.shadow_id)
+                log.error("judging %s failed: %s", pair.copy.shadow_id, told(error))
                 self._fail(type(error).__name__)
             finally:
                 self._asking -= 1

@@ -2,18 +2,22 @@
 
 Invariants: only sanitized texts leave, each at most a chunk long and each once; what it costs a day has a bound; a row
 always comes from the model that the name tells, so that a service that changes its model fails instead of mixing
-scores. The calls go through the worker's transport: certificates verified, deadline, bounded answer, no redirect.
+scores; an error quotes neither texts nor answers. With a memory, what a day has cost outlives the process, and a
+service that was known may be down at start. The calls go through the worker's transport: certificates verified,
+deadline, bounded answer, no redirect.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +26,9 @@ from ..types import Copy, Outcome
 from .answers import extract_answer, extract_vectors
 from .embed import Embedder
 
-__all__ = ["RemoteEmbedder"]
+__all__ = ["Known", "RemoteEmbedder"]
+
+log = logging.getLogger("shadowlane.score")
 
 _BYTES_A_TOKEN = 3
 """For an answer that names no usage: fewer bytes than a token has, so that the budget is never undercounted."""
@@ -34,6 +40,8 @@ class _Transport(Protocol):
 
 
 class _Budget(Protocol):
+    def snapshot(self) -> dict[str, Any]: ...
+    def restore(self, snapshot: Mapping[str, Any]) -> None: ...
     def reached(self, now: float) -> str: ...
     def record(self, model: str, usage: Mapping[str, int], now: float) -> Any: ...
 
@@ -43,11 +51,29 @@ class _Breaker(Protocol):
     def record(self, ok: bool, now: float) -> None: ...
 
 
+class Known(msgspec.Struct, frozen=True):
+    """What one process knew of a service."""
+
+    served: str
+    """The model that answered."""
+    dim: Annotated[int, msgspec.Meta(ge=1)]
+    budget: dict[str, list[tuple[float, float, float]]]
+    """What was spent, by the Unix time: a budget's snapshot."""
+
+
+class _Memory(Protocol):
+    def load(self) -> Known | None: ...
+    def save(self, known: Known) -> None: ...
+
+
 class RemoteEmbedder(Embedder):
     """Embeds with ``model`` of the service that ``transport`` reaches; runs the transport on a thread of its own.
 
-    Asks for one row at once, to learn the dimension and the model that answers: raises
-    :class:`~shadowlane.errors.ScoreError` when that fails, as :meth:`embed` does later.
+    ``clean`` is what every text goes through before it leaves, for texts that are not sanitized yet.
+
+    Asks for one row at once, to learn the dimension and the model that answers. When that fails, both are what
+    ``memory`` holds of the process before, and :meth:`embed` raises :class:`~shadowlane.errors.ScoreError` until the
+    service answers; without a memory the error is raised here.
     """
 
     def __init__(
@@ -57,6 +83,8 @@ class RemoteEmbedder(Embedder):
         transport: _Transport,
         budget: _Budget,
         breaker: _Breaker,
+        clean: Callable[[str], str] | None = None,
+        memory: _Memory | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
@@ -64,18 +92,29 @@ class RemoteEmbedder(Embedder):
         self._transport = transport
         self._budget = budget
         self._breaker = breaker
+        self._clean = clean
+        self._memory = memory
         self._clock = clock
         self._served = ""
+        self._failed = ""
+        """Why the last call failed."""
         self.dim = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="shadowlane-embedder", daemon=True)
         self._thread.start()
+        known = None if memory is None else memory.load()
+        if known is not None:
+            budget.restore(known.budget)
         try:
             self.dim = self._ask(["shadowlane"]).shape[1]
-        except ScoreError:
-            self.close()
-            raise
+        except ScoreError as error:
+            if known is None:
+                self.close()
+                raise
+            log.error("there are no rows until the service answers: %s", error)
+            self.dim, self._served = known.dim, known.served
         self.name = f"openai:{model}@{self._served or 'unnamed'}"
+        self._remember()
 
     def close(self) -> None:
         """Give back the connections and end the thread."""
@@ -87,7 +126,14 @@ class RemoteEmbedder(Embedder):
         self._loop.close()
 
     def _encode(self, texts: list[str]) -> NDArray[np.float32]:
-        return self._ask(texts)
+        try:
+            return self._ask(texts if self._clean is None else [self._clean(text) for text in texts])
+        finally:
+            self._remember()
+
+    def _remember(self) -> None:
+        if self._memory is not None:
+            self._memory.save(Known(self._served, self.dim, self._budget.snapshot()))
 
     def _ask(self, texts: list[str]) -> NDArray[np.float32]:
         what = f"score.embedder = 'openai:{self._model}'"
@@ -96,28 +142,34 @@ class RemoteEmbedder(Embedder):
         if reached:
             raise ScoreError(f"{what}: its budget is used up ({reached}); raise score.embedder_tokens_per_day")
         if not self._breaker.allow(now):
-            raise ScoreError(f"{what}: the service failed too often and is left alone for a while")
+            raise ScoreError(f"{what}: {self._failed} (it failed too often and is left alone for a while)")
         outcome = asyncio.run_coroutine_threadsafe(self._transport.send(self._request(texts)), self._loop).result()
         now = self._clock()
-        ok = not outcome.reason and outcome.status < 400
-        self._breaker.record(ok, now)
-        if not ok:
+        rows: NDArray[np.float32] | None = None
+        if outcome.reason or outcome.status >= 400:
             why = f"{outcome.reason}: {outcome.detail}" if outcome.reason else f"HTTP {outcome.status}"
-            raise ScoreError(f"{what}: {why}; check score.embedder_url and score.embedder_credential_env")
-        answer = extract_answer("application/json", outcome.body)
-        guessed = {"input_tokens": sum(len(text.encode()) for text in texts) // _BYTES_A_TOKEN}
-        self._budget.record(self._model, answer.usage or guessed, now)
-        rows = extract_vectors(outcome.body)
-        if rows is None or len(rows) != len(texts) or (self.dim and rows.shape[1] != self.dim):
-            got = "no vectors" if rows is None else f"{len(rows)} of {rows.shape[1]} dimensions"
-            raise ScoreError(f"{what}: asked for {len(texts)} vectors of {self.dim or 'any'} dimensions, got {got}")
-        if self.dim and answer.model != self._served:
-            raise ScoreError(
-                f"{what}: {self._served!r} answered before, now {answer.model!r}; their scores cannot be compared: "
-                "restart the worker to go on with the new one"
-            )
-        self._served = answer.model
+            self._failed = f"{why}; check score.embedder_url and score.embedder_credential_env"
+        else:
+            answer = extract_answer("application/json", outcome.body)
+            guessed = {"input_tokens": sum(len(text.encode()) for text in texts) // _BYTES_A_TOKEN}
+            self._budget.record(self._model, answer.usage or guessed, now)
+            rows = extract_vectors(outcome.body)
+            self._failed = self._unusable(rows, len(texts), answer.model)
+            if not self.dim:
+                self._served = answer.model
+        self._breaker.record(not self._failed, now)
+        if rows is None or self._failed:
+            raise ScoreError(f"{what}: {self._failed}")
         return rows
+
+    def _unusable(self, rows: NDArray[np.float32] | None, count: int, model: str) -> str:
+        """Why these rows are not what was asked for; empty when they are."""
+        if rows is None or len(rows) != count or (self.dim and rows.shape[1] != self.dim):
+            got = "no vectors" if rows is None else f"{len(rows)} of {rows.shape[1]} dimensions"
+            return f"asked for {count} vectors of {self.dim or 'any'} dimensions, got {got}; check score.embedder_url"
+        if self.dim and model != self._served:
+            return "another model answers than before; their scores cannot be compared: start again with the new one"
+        return ""
 
     def _request(self, texts: list[str]) -> Copy:
         body = json.dumps({"model": self._model, "input": texts, "encoding_format": "float"}).encode()

@@ -4,8 +4,9 @@ Two JSON answers are compared by structure too, and each exchange is read within
 Which differing places are noise is not decided here: that needs many pairs, and the report has them (:mod:`.noise`).
 
 Invariants: every pair comes back, in order, with a score or a note; one pair that cannot be read never costs another
-its score; an error page is never compared as if it were an answer. The scorer reads sanitized bodies only, since that
-is all that a :class:`~shadowlane.types.Pair` holds.
+its score; an embedder that fails costs ΔS and the reading within a group, and nothing else; an error page is never
+compared as if it were an answer. The scorer reads sanitized bodies only, since that is all that a
+:class:`~shadowlane.types.Pair` holds, and quotes none of them in a note or in the log.
 """
 
 from __future__ import annotations
@@ -13,14 +14,13 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from ..config import ScoreConfig
-from ..errors import ScoreError
+from ..errors import ScoreError, told
 from ..types import (
     FLAG_CLIENT_DISCONNECTED,
     FLAG_RESPONSE_CUT,
@@ -28,27 +28,23 @@ from ..types import (
     GroupReading,
     Headers,
     Pair,
-    PlaceDiffers,
     Scores,
+    StateName,
 )
 from .anchored import anchor
 from .answers import extract_answer, extract_vectors
-from .answers.jsonlike import canonical, parse_json
 from .citations import cited, compare_citations
 from .delta import delta_s
-from .embed import Embedder, load_embedder, text_delta_s
+from .embed import Embedder, load_embedder, rows_delta_s
 from .lambda_ import State, pair_states
 from .live import Answered, LiveGroups, citation_keys
-from .structure import Difference, structural_difference
+from .places import differing_places
 
 __all__ = ["Scorer", "collapsed", "said"]
 
 log = logging.getLogger("shadowlane.score")
 
 _CUT = frozenset({"length", "max_tokens", "MAX_TOKENS", "model_length", "max_output_tokens"})
-_MAX_SHAPES = 64
-"""Shapes of differing places kept of a pair. An answer that differs in more is another answer; ΔS says so."""
-_VALUE_CHARS = 120
 
 
 @dataclass(slots=True)
@@ -65,6 +61,11 @@ class _Read:
     failed: bool = False
     """The shadow answered with an error: a run that collapsed, and no answer to compare."""
 
+    @property
+    def shadow_text(self) -> str:
+        """What is embedded of the shadow's answer: nothing of an error page."""
+        return "" if self.failed else self.pair.shadow_text
+
 
 class Scorer:
     """Compares prod's and the shadow's answers. Loads the embedder at once, so that a wrong name fails at start.
@@ -80,6 +81,8 @@ class Scorer:
         self._config = config
         self._embedder = load_embedder(config.embedder) if embedder is None else embedder
         self._groups = LiveGroups(self._embedder, config, groups_folder) if config.groups else None
+        self._trouble = ""
+        """Why nothing can be embedded now; empty when all is well."""
 
     @property
     def embedder(self) -> str:
@@ -96,8 +99,9 @@ class Scorer:
 
         A pair is not scored, and its note says so, when the copy failed (``outcome.reason``), when either side answered
         with HTTP 400 or above, or when prod's answer cannot be read. A shadow that erred, refused, or came back empty
-        or cut off where prod did not is ``divergent`` (the run collapsed). Raises
-        :class:`~shadowlane.errors.ScoreError` when the embedder fails.
+        or cut off where prod did not is ``divergent`` (the run collapsed). When the embedder fails, the pair has no ΔS,
+        anchored ΔS, group, or state but ``divergent``; contradicted facts, citations and structure are there, and the
+        note says what failed.
         """
         out = list(pairs)
         reads: list[_Read] = []
@@ -105,76 +109,82 @@ class Scorer:
             try:
                 read = self._read(index, pair)
             except Exception as error:
-                log.exception("cannot read the answers of %s", pair.copy.shadow_id)
+                log.error("cannot read the answers of %s: %s", pair.copy.shadow_id, told(error))
                 read = _noted(pair, f"the answers cannot be read: {type(error).__name__}")
             if isinstance(read, Pair):
                 out[index] = read
             else:
                 reads.append(read)
                 out[index] = read.pair
-        ready = [read for read in reads if not read.failed]
-        if ready:
-            prod = [read.pair.prod_text for read in ready]
-            shadow = [read.pair.shadow_text for read in ready]
-            delta = text_delta_s(self._embedder, prod, shadow)
-            for read, value, state in zip(ready, delta, _states(ready, delta), strict=True):
-                out[read.index] = msgspec.structs.replace(read.pair, scores=self._scores(read, float(value), state))
-        for read, group in zip(reads, self._readings(reads, out), strict=True):
-            if group is not None:
-                pair = out[read.index]
-                scores = msgspec.structs.replace(pair.scores, group=group)
-                out[read.index] = msgspec.structs.replace(pair, scores=scores)
+        if not reads:
+            return out
+        prod, shadow = [read.pair.prod_text for read in reads], [read.shadow_text for read in reads]
+        rows = self._rows(prod, shadow)
+        deltas = None if rows is None else rows_delta_s(*rows, prod, shadow)
+        for place, (read, state) in enumerate(zip(reads, _states(reads, deltas), strict=True)):
+            if not read.failed:
+                scores = self._scores(read, None if deltas is None else float(deltas[place]), state)
+                out[read.index] = msgspec.structs.replace(read.pair, scores=scores)
+        if rows is not None and self._groups is not None:
+            for read, group in zip(reads, self._readings(self._groups, reads, out, *rows), strict=True):
+                scores = msgspec.structs.replace(out[read.index].scores, group=group)
+                out[read.index] = msgspec.structs.replace(out[read.index], scores=scores)
         return out
 
-    def _scores(self, read: _Read, delta: float, state: State) -> Scores:
-        note = read.note
+    def _rows(self, prod: list[str], shadow: list[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        """The rows of both sides, (n, dim) each; ``None`` when the embedder fails, with the reason kept."""
         try:
-            differences = self._differences(read)
+            rows = self._embedder.embed([*prod, *shadow])
+        except Exception as error:
+            trouble = told(error)
+            if not isinstance(error, ScoreError):
+                trouble = f"{self._embedder.name} failed: {trouble}; check the model, or set another score.embedder"
+            if trouble != self._trouble:
+                log.error("pairs are stored without ΔS: %s", trouble)
+            self._trouble = trouble
+            return None
+        if self._trouble:
+            log.warning("pairs have a ΔS again")
+        self._trouble = ""
+        return rows[: len(prod)], rows[len(prod) :]
+
+    def _scores(self, read: _Read, delta: float | None, state: StateName) -> Scores:
+        notes = [read.note]
+        if delta is None:
+            notes.append(f"no ΔS: {self._trouble}")
+        try:
+            bodies = (read.pair.copy.response_body, read.pair.outcome.body)
+            differences = differing_places(read.prod, read.shadow, bodies, self._config.structure)
         except Exception as error:
             # A place that cannot be compared must cost neither this pair its ΔS nor the batch its scores.
-            log.exception("cannot compare the structure of %s", read.pair.copy.shadow_id)
-            differences, failed = None, f"the structure cannot be compared: {type(error).__name__}"
-            note = "; ".join(filter(None, (note, failed)))
-        compared = anchor(read.pair.prod_text, read.pair.shadow_text, delta)
+            log.error("cannot compare the structure of %s: %s", read.pair.copy.shadow_id, told(error))
+            differences = None
+            notes.append(f"the structure cannot be compared: {type(error).__name__}")
+        # What contradicts does not depend on ΔS; how much of it is left does.
+        compared = anchor(read.pair.prod_text, read.pair.shadow_text, delta or 0.0)
+        notes.append(compared.note)
         return Scores(
             delta_s=delta,
-            anchored=compared.anchored,
+            anchored=None if delta is None else compared.anchored,
             fact_flip=compared.fact_flip,
-            embedder=self._embedder.name,
+            embedder="" if delta is None else self._embedder.name,
             citation_match=read.citation_match,
             index_agrees=read.index_agrees,
             state=state,
             differences=differences,
-            note="; ".join(filter(None, (note, compared.note))),
+            note="; ".join(filter(None, notes)),
         )
 
-    def _differences(self, read: _Read) -> tuple[PlaceDiffers, ...] | None:
-        """Where two JSON answers differ, once a shape; ``None`` when one side is no JSON."""
-        sides = _documents(read)
-        if sides is None:
-            return None
-        how = self._config.structure
-        found = structural_difference(
-            *sides,
-            ignore=how.ignore,
-            float_tolerance=how.float_tolerance,
-            time_tolerance_s=how.time_tolerance_s,
-            unordered=how.unordered,
-        )
-        shapes: dict[tuple[str, str], PlaceDiffers] = {}
-        for place in found:
-            if len(shapes) == _MAX_SHAPES:
-                break
-            shapes.setdefault((place.shape, place.kind), _shown(place))
-        return tuple(shapes.values())
-
-    def _readings(self, reads: list[_Read], scored: list[Pair]) -> list[GroupReading | None]:
-        if self._groups is None or not reads:
-            return [None] * len(reads)
-        prod = self._embedder.embed([read.pair.prod_text for read in reads])
-        shadow = self._embedder.embed([read.pair.shadow_text for read in reads])
+    def _readings(
+        self,
+        groups: LiveGroups,
+        reads: list[_Read],
+        scored: list[Pair],
+        prod: NDArray[np.float32],
+        shadow: NDArray[np.float32],
+    ) -> list[GroupReading | None]:
         try:
-            return self._groups.read(
+            return groups.read(
                 [
                     Answered(
                         copy=read.pair.copy,
@@ -190,9 +200,9 @@ class Scorer:
                     for place, read in enumerate(reads)
                 ]
             )
-        except ScoreError:
+        except Exception as error:
             # A reading is worth less than the scores that are there already.
-            log.exception("paraphrase groups failed; the pairs are stored without a reading")
+            log.error("paraphrase groups failed, the pairs are stored without a reading: %s", told(error))
             return [None] * len(reads)
 
     def _read(self, index: int, pair: Pair) -> _Read | Pair:
@@ -272,40 +282,15 @@ def _vectors(pair: Pair) -> Pair:
     return msgspec.structs.replace(pair, scores=Scores(delta_s=value, embedder="response-vectors@1", state=state))
 
 
-def _states(ready: list[_Read], delta: NDArray[np.float32]) -> list[State]:
-    agreement = np.array([np.nan if read.citation_match is None else read.citation_match for read in ready])
+def _states(reads: list[_Read], deltas: NDArray[np.float32] | None) -> list[StateName]:
+    """λ of each pair; without ΔS only a collapse is known, and the others are empty."""
     # A collapse counts only where prod's answer is none: two refusals agree.
-    down = [collapsed(read.prod, read.pair.prod_text) < collapsed(read.shadow, read.pair.shadow_text) for read in ready]
-    return cast("list[State]", pair_states(delta, agreement, np.array(down, dtype=bool)).tolist())
-
-
-def _documents(read: _Read) -> tuple[Any, Any] | None:
-    """What of both answers is compared by structure: bodies of plain JSON APIs; of language models' answers what they
-    say, when that is JSON (ids, times and token counts around it differ always and mean nothing).
-    """
-    prod, shadow = read.prod, read.shadow
-    if prod.kind == "json" or shadow.kind == "json":
-        texts = (read.pair.copy.response_body, read.pair.outcome.body)
-    elif prod.text.lstrip()[:1] in ("{", "[") and shadow.text.lstrip()[:1] in ("{", "["):
-        texts = (prod.text.encode(), shadow.text.encode())
-    else:
-        return None
-    (a, wrong_a), (b, wrong_b) = parse_json(texts[0]), parse_json(texts[1])
-    return None if wrong_a or wrong_b else (a, b)
-
-
-def _shown(place: Difference) -> PlaceDiffers:
-    def text(value: Any, there: bool) -> str:
-        shown = canonical(value) if there else ""
-        return shown if len(shown) <= _VALUE_CHARS else shown[: _VALUE_CHARS - 1] + "…"
-
-    return PlaceDiffers(
-        place.path,
-        place.shape,
-        place.kind,
-        text(place.a, place.kind != "extra"),
-        text(place.b, place.kind != "missing"),
-    )
+    down = [collapsed(read.prod, read.pair.prod_text) < collapsed(read.shadow, read.pair.shadow_text) for read in reads]
+    if deltas is None:
+        return ["divergent" if fell else "" for fell in down]
+    agreement = np.array([np.nan if read.citation_match is None else read.citation_match for read in reads])
+    states: list[StateName] = pair_states(deltas, agreement, np.array(down, dtype=bool)).tolist()
+    return states
 
 
 def collapsed(answer: Answer, text: str) -> bool:

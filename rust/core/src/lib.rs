@@ -11,6 +11,8 @@ pub mod anchored;
 pub mod caps;
 #[cfg(not(loom))]
 pub mod drain;
+#[cfg(not(loom))]
+pub mod embedding_bag;
 pub mod error;
 #[cfg(not(loom))]
 pub mod files;

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 mod anchored;
 mod convert;
 mod drain;
+mod embedding_bag;
 mod inflate;
 mod lane;
 mod policy;
@@ -21,6 +22,8 @@ mod _core {
 
     #[pymodule_export]
     use crate::drain::{Drainer, check_directory, lane_status, lane_times, set_enabled};
+    #[pymodule_export]
+    use crate::embedding_bag::EmbeddingBag;
     #[pymodule_export]
     use crate::lane::{Lane, Ticket, Timer};
     #[pymodule_export]

@@ -6,6 +6,7 @@ import functools
 import logging
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from shadowlane import _core
 from shadowlane.errors import ConfigError, MissingExtraError, ScoreError
 from shadowlane.score.embed import Embedder, load_embedder, text_delta_s
 
@@ -172,28 +174,66 @@ def test_importing_score_loads_no_model_package() -> None:
     assert done.stdout.strip() == "[]"
 
 
-words = st.lists(st.text(max_size=8) | st.sampled_from(["The", "fee", "is", "$20.", "", "\n-", "naïve"]), max_size=30)
+words = st.lists(
+    st.text(max_size=8)
+    | st.sampled_from(["The", "fee", "is", "$20.", "", "\n-", "naïve", "<s>", "\u2581", "日本語" * 20, "x7" * 50]),
+    max_size=30,
+)
 
 
 @settings(max_examples=200, deadline=None)
-@given(words.map(" ".join))
-def test_words_go_one_by_one_and_come_out_as_the_whole_text_does(text: str) -> None:
-    ours = wordllama_embedder()
-    assert ours._splits
-    text = text.encode("utf-8", "replace").decode()
-    if text:
-        theirs = ours._model.tokenizer.encode(text, add_special_tokens=False).ids
-        assert ours._tokens([text])[0] == theirs
+@given(st.lists(words.map(" ".join).filter(lambda text: bool(text.strip())), min_size=1, max_size=4))
+def test_rows_are_those_of_the_package_over_whole_texts(texts: list[str]) -> None:
+    """However the texts are taken apart, and whatever words were seen before."""
+    ours, package = wordllama_embedder(), wordllama_package()
+    rows = ours.embed(texts)
+    assert ours._splits, "texts are no longer read word by word: the comparison shows nothing"
+    whole = []
+    for text in texts:
+        text = text.encode("utf-8", "replace").decode()
+        ids = package.tokenizer.encode(text, add_special_tokens=False).ids
+        mean = package.embedding[ids].mean(axis=0, dtype=np.float64)
+        whole.append(mean / np.linalg.norm(mean))
+    np.testing.assert_allclose(rows, whole, atol=1e-6)
+    np.testing.assert_allclose(rows @ rows.T, np.array(whole) @ np.array(whole).T, atol=1e-6)
 
 
-def test_rows_are_those_of_the_package() -> None:
-    ours = wordllama_embedder()
+def test_rows_are_those_of_the_packages_own_embed() -> None:
     texts = ["The fee is $20.", "A cat sat  on the mat.\n\n- one\n- two ", "<s> marks </s> and <unk>", "日本語 word"]
-    rows = ours._model.embed(texts)
+    rows = wordllama_package().embed(texts)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    np.testing.assert_allclose(ours.embed(texts), rows, atol=1e-6)
+    np.testing.assert_allclose(wordllama_embedder().embed(texts), rows, atol=1e-6)
+
+
+def test_a_vocabulary_with_tokens_across_spaces_would_be_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["The fee is $20.", "A cat sat  on the mat.\n- two ", "<s> marks </s>"]
+    by_words = wordllama_embedder().embed(texts)
+    monkeypatch.setattr("shadowlane.score.embed._WordLlama._may_split", lambda self: False)
+    whole = load_embedder("wordllama")
+    assert not whole._splits  # type: ignore[attr-defined]
+    np.testing.assert_allclose(whole.embed(texts), by_words, atol=1e-6)
+
+
+def test_a_bag_refuses_what_it_cannot_use() -> None:
+    with pytest.raises(ValueError, match="table"):
+        _core.EmbeddingBag(b"\0" * 10, 2)
+    with pytest.raises(ConfigError, match="table: 3 numbers are no rows of 2"):
+        _core.EmbeddingBag(b"\0" * 12, 2)
+    bag = _core.EmbeddingBag(b"\0" * 16, 2)
+    with pytest.raises(ValueError, match="another number of words"):
+        bag.means(["one", "two"], lambda words: [[0]])
+    with pytest.raises(ZeroDivisionError):
+        bag.means(["one"], lambda words: [[1 // 0]])
+    assert len(bag.means(["one", "two"], lambda words: [[0]] * len(words))) == 16
 
 
 @functools.cache
 def wordllama_embedder() -> Any:
     return load_embedder("wordllama")
+
+
+@functools.cache
+def wordllama_package() -> Any:
+    import wordllama
+
+    return wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)

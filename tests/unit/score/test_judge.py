@@ -158,6 +158,7 @@ def test_one_order_at_random_is_the_seeds_choice() -> None:
         (Scores(delta_s=0.60), False),
         (Scores(delta_s=0.1, fact_flip=True), True),
         (Scores(), False),
+        (Scores(fact_flip=True), True),
     ],
 )
 def test_only_pairs_in_doubt_are_judged(scores: Scores, open_: bool) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
+from shadowlane import _core
 from shadowlane.config import Config, ScoreConfig
+from shadowlane.embedder import open_embedder
 from shadowlane.errors import ConfigError, ScoreError
 from shadowlane.score import load_embedder
 from shadowlane.score.embed import Embedder
-from shadowlane.worker import open_embedder
 
 pytest.importorskip("aiohttp")
 
@@ -85,7 +89,7 @@ def embedder(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[Embe
     monkeypatch.setenv(KEY, "sk-test")
     opened = open_embedder(score(service))
     yield opened
-    opened.close()  # type: ignore[attr-defined]
+    opened.close()
 
 
 def score(service: Service, **changes: Any) -> ScoreConfig:
@@ -118,7 +122,17 @@ def test_known_texts_are_not_sent_again_and_long_ones_go_by_chunks(service: Serv
 def test_a_failing_service_is_one_clear_error_and_is_then_left_alone(service: Service, embedder: Embedder) -> None:
     service.status = 503
     for number in range(30):
-        with pytest.raises(ScoreError, match=r"HTTP 503|left alone"):
+        with pytest.raises(ScoreError, match=r"HTTP 503; check score\.embedder_url and score\.embedder_credential_env"):
+            embedder.embed([f"text {number}"])
+    assert len(service.calls) < 30
+    with pytest.raises(ScoreError, match="left alone for a while"):
+        embedder.embed(["another text"])
+
+
+def test_a_service_that_goes_on_with_unusable_answers_is_left_alone_too(service: Service, embedder: Embedder) -> None:
+    service.drop = 1
+    for number in range(30):
+        with pytest.raises(ScoreError, match=r"got 0 of|got no vectors"):
             embedder.embed([f"text {number}"])
     assert len(service.calls) < 30
 
@@ -134,7 +148,11 @@ def test_wrong_rows_are_refused(service: Service, embedder: Embedder) -> None:
 
 def test_another_model_is_never_mixed_in(service: Service, embedder: Embedder) -> None:
     service.model = "tiny-embed-3"
-    with pytest.raises(ScoreError, match="'tiny-embed-2' answered before, now 'tiny-embed-3'"):
+    with pytest.raises(ScoreError, match=r"another model answers than before.*start again") as caught:
+        embedder.embed(["one"])
+    assert "tiny-embed-3" not in str(caught.value)  # nothing that the service says is quoted
+    service.model = ""
+    with pytest.raises(ScoreError, match="another model answers"):
         embedder.embed(["one"])
 
 
@@ -148,7 +166,55 @@ def test_the_daily_cap_holds(service: Service, monkeypatch: pytest.MonkeyPatch) 
             opened.embed(["three"])
         assert len(service.calls) == 3
     finally:
-        opened.close()  # type: ignore[attr-defined]
+        opened.close()
+
+
+def test_what_a_day_may_cost_outlives_the_process(service: Service, tmp_path: Path) -> None:
+    config = score(service, embedder_credential_env="", embedder_tokens_per_day=12.0)
+    with contextlib.closing(open_embedder(config, folder=tmp_path / "kept")) as first:
+        for text in ("one", "two"):
+            first.embed([text])
+    with contextlib.closing(open_embedder(config, folder=tmp_path / "kept")) as second:
+        assert second.name == first.name
+        with pytest.raises(ScoreError, match="embedder_tokens_per_day"):
+            second.embed(["three"])
+    assert len(service.calls) == 3
+    [file] = (tmp_path / "kept").iterdir()
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+
+
+def test_a_service_that_was_known_may_be_down_at_start(service: Service, tmp_path: Path) -> None:
+    config = score(service, embedder_credential_env="")
+    open_embedder(config, folder=tmp_path).close()
+    service.status = 503
+    with contextlib.closing(open_embedder(config, folder=tmp_path)) as embedder:
+        assert (embedder.name, embedder.dim) == ("openai:tiny-embed@tiny-embed-2", 4)
+        with pytest.raises(ScoreError, match="HTTP 503"):
+            embedder.embed(["one"])
+        service.status = 200
+        assert embedder.embed(["one"]).shape == (1, 4)
+        service.model = "tiny-embed-3"
+        with pytest.raises(ScoreError, match="another model"):
+            embedder.embed(["two"])
+    service.status = 503
+    other = msgspec.structs.replace(config, embedder="openai:other")
+    with pytest.raises(ScoreError, match="HTTP 503"):
+        open_embedder(other, folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "damaged", [b"{", b'{"served": "m", "dim": 0, "budget": {}}', b'{"served": "m", "dim": 4, "budget": 1}']
+)
+def test_a_damaged_memory_is_said_and_begun_anew(
+    service: Service, tmp_path: Path, caplog: pytest.LogCaptureFixture, damaged: bytes
+) -> None:
+    config = score(service, embedder_credential_env="")
+    open_embedder(config, folder=tmp_path).close()
+    [file] = tmp_path.iterdir()
+    file.write_bytes(damaged)
+    open_embedder(config, folder=tmp_path).close()
+    assert f"{file}: cannot be read" in caplog.text
+    assert b"tiny-embed-2" in file.read_bytes()
 
 
 def test_a_service_that_does_not_answer_fails_at_start(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,6 +240,29 @@ def test_configuration(fields: dict[str, Any], says: str) -> None:
     assert says in str(caught.value)
 
 
-def test_it_needs_the_worker_to_open_it() -> None:
+def test_what_it_is_opened_with_is_named_by_its_field(service: Service, tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"score\.embedder_credential_env = '.*': the environment variable is not set"
+    ):
+        open_embedder(score(service))
+    bad = tmp_path / "ca.pem"
+    bad.write_text("none")
+    with pytest.raises(ConfigError, match=r"score\.embedder_ca_file = '.*ca\.pem': holds no PEM certificates"):
+        open_embedder(score(service, embedder_credential_env="", embedder_ca_file=str(bad)))
+    assert not service.calls
+
+
+def test_texts_are_cleaned_before_they_leave(service: Service) -> None:
+    opened = open_embedder(score(service, embedder_credential_env=""), clean=_core.Sanitizer().text)
+    try:
+        opened.embed(["write to ann@example.org, please"])
+    finally:
+        opened.close()
+    [sent] = service.calls[-1]["input"]
+    assert "ann@" not in sent
+    assert sent.startswith("write to ")
+
+
+def test_its_address_is_needed_to_open_it() -> None:
     with pytest.raises(ConfigError, match="needs its address"):
         load_embedder("openai:text-embedding-3-small")

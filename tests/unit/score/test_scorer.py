@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from shadowlane.config import ScoreConfig, StructureConfig
-from shadowlane.errors import ConfigError
+from shadowlane.errors import ConfigError, ScoreError
 from shadowlane.score.embed import Embedder
 from shadowlane.score.scorer import Scorer
 from shadowlane.types import (
@@ -237,6 +237,85 @@ def test_a_batch_keeps_its_order_and_one_bad_pair_costs_no_other() -> None:
     assert embedder.calls == 1
 
 
+class Failing(Embedder):
+    """Rows of characters while ``error`` is ``None``, which it raises otherwise."""
+
+    name, dim = "failing@1", 8
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.error: Exception | None = None
+
+    def _encode(self, texts: list[str]) -> NDArray[np.float32]:
+        if self.error is not None:
+            raise self.error
+        return np.array([[text.count(letter) + 1 for letter in "aeinorst"] for text in texts], dtype=np.float32)
+
+
+def test_an_embedder_that_fails_costs_delta_s_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    def asked(given: Pair, number: int) -> Pair:
+        body = json.dumps({"question": f"How many days, case {number}?"}).encode()
+        return msgspec.structs.replace(
+            given, copy=msgspec.structs.replace(given.copy, body=body, shadow_id=str(number))
+        )
+
+    def cited(text: str, **more: object) -> bytes:
+        return plain({"answer": text, "citations": [{"snippet_id": "a", "section_id": "s"}], **more})
+
+    embedder = Failing()
+    scorer = Scorer(ScoreConfig(), embedder=embedder)
+    given = [
+        pair(chat("The limit is 30 days for all items."), chat("The limit is 60 days for all items.")),
+        pair(chat("The capital of France is Paris."), chat("")),
+        pair(cited("Leave is 25 days.", n=1), cited("Leave is 25 days.", n=2)),
+        pair(chat("x"), b"", reason="deadline"),
+        pair(chat("x"), chat("x"), shadow_status=503),
+    ]
+    given = [asked(one, number) for number, one in enumerate(given)]
+    embedder.error = ScoreError("score.embedder = 'm': HTTP 503; check it")
+    for _ in range(2):
+        scored = [one.scores for one in scorer.score(given)]
+    why = "no ΔS: score.embedder = 'm': HTTP 503; check it"
+    empty = "the shadow's answer: the answer holds no text (finish reason 'stop')"
+    notes = [why, f"{empty}; {why}", why, "deadline", "the shadow answered with HTTP 503"]
+    assert [scores.note for scores in scored] == notes
+    assert [scores.state for scores in scored] == ["", "divergent", "", "", "divergent"]
+    assert [scores.fact_flip for scores in scored] == [True, False, False, False, False]
+    assert {(s.delta_s, s.anchored, s.embedder, s.group) for s in scored} == {(None, None, "", None)}
+    assert scored[2].citation_match == 1.0
+    assert scored[2].differences == (PlaceDiffers("/n", "/n", "value", "1", "2"),)
+    embedder.error = None
+    scored = [one.scores for one in scorer.score(given)]
+    assert [scores.delta_s is None for scores in scored] == [False, False, False, True, True]
+    assert [scores.group is None for scores in scored] == [False, False, False, True, False]
+    assert [record.message for record in caplog.records] == [
+        "pairs are stored without ΔS: score.embedder = 'm': HTTP 503; check it",
+        "pairs have a ΔS again",
+    ]
+
+
+def test_what_an_embedder_raises_is_not_quoted(caplog: pytest.LogCaptureFixture) -> None:
+    embedder = Failing()
+    scorer = Scorer(ScoreConfig(), embedder=embedder)
+    embedder.error = RuntimeError("cannot embed 'Paris is lovely'")
+    scored = one(scorer, pair(chat("Paris is lovely"), chat("Paris is lovely")))
+    assert scored.scores.note.startswith("no ΔS: failing@1 failed: RuntimeError in _encode (test_scorer.py:")
+    assert scored.scores.note.endswith("); check the model, or set another score.embedder")
+    assert "lovely" not in scored.scores.note
+    assert "lovely" not in caplog.text
+
+
+def test_groups_that_fail_cost_no_score(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("the question was 'How lovely?'")
+
+    monkeypatch.setattr("shadowlane.score.live.LiveGroups.read", fails)
+    scored = one(Scorer(ScoreConfig(embedder="lexical")), pair(chat("one"), chat("one")))
+    assert (scored.scores.delta_s, scored.scores.group) == (pytest.approx(0, abs=1e-6), None)
+    assert "paraphrase groups failed" in caplog.text
+    assert "lovely" not in caplog.text
+
+
 def test_other_languages_are_said_to_have_plain_scores(scorer: Scorer) -> None:
     text = "Der Umsatz ist im Jahr nicht gestiegen, und die Kosten sind gefallen."
     scored = one(scorer, pair(chat(text), chat(text.replace("nicht ", ""))))
@@ -300,7 +379,7 @@ def test_a_structure_that_cannot_be_compared_costs_no_score(scorer: Scorer, monk
     def fails(*_: object, **__: object) -> None:
         raise RecursionError
 
-    monkeypatch.setattr("shadowlane.score.scorer.structural_difference", fails)
+    monkeypatch.setattr("shadowlane.score.places.structural_difference", fails)
     scored = one(scorer, pair(plain({"answer": "t"}), plain({"answer": "t"})))
     assert scored.scores.delta_s == pytest.approx(0, abs=1e-6)
     assert (scored.scores.differences, scored.scores.note) == (None, "the structure cannot be compared: RecursionError")
