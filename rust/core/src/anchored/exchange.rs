@@ -78,6 +78,9 @@ fn whole(word: &str) -> &str {
 }
 
 /// Two phrases that took each other's places: the first one in `left`, and the one that stands there in `right`.
+///
+/// Where the sentences are equal but for them, that is plain. Else a place is the gap between two of the words that keep
+/// their order in both sentences (the longest such run of words, as in an edit script), or the words right beside it.
 pub(crate) fn exchanged(left: &Sentence<'_>, right: &Sentence<'_>) -> Option<(Span, Span)> {
     let (a, b) = (Line::new(left), Line::new(right));
     if !covered(&a, &b) {
@@ -206,6 +209,7 @@ fn covered(a: &Line<'_, '_>, b: &Line<'_, '_>) -> bool {
     shared as f64 >= COVERED * a.words.len().max(b.words.len()) as f64
 }
 
+/// The runs of words that stand once in each sentence, in the order of the first.
 fn blocks(a: &Line<'_, '_>, b: &Line<'_, '_>) -> Vec<Block> {
     let (mine, theirs) = (once(&a.words), once(&b.words));
     let mut blocks: Vec<Block> = Vec::new();

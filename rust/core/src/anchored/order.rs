@@ -1,6 +1,6 @@
 //! How much of the order of words two texts share.
 //!
-//! Invariant: in [0, 1], symmetric; 0 where the words stand in one order, or differ in it by what means nothing.
+//! Invariant: in [0, 1]; 0 where the words stand in one order, or differ in it by what means nothing.
 
 use super::exchange::as_good_as_equal;
 use super::extract::Facts;
