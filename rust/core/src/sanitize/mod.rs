@@ -18,6 +18,7 @@ mod form;
 mod headers;
 mod ids;
 mod json;
+mod key_forms;
 mod kinds;
 mod label;
 mod mail;
