@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from .context import shadow_context
-from .incoming import Expect, Refused, TagReader
+from .incoming import Refused, TagGuard
 
 __all__ = ["ShadowGuard"]
 
@@ -18,7 +17,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-class ShadowGuard:
+class ShadowGuard(TagGuard[App]):
     """Serve ``app``; while it answers a request that carries the shadow tag, :func:`is_shadow` is true.
 
     Put it outermost. The tag is ``x-shadow`` with any value but ``0`` and ``false``, or ``shadow=true`` in ``baggage``.
@@ -34,30 +33,13 @@ class ShadowGuard:
     Work that the application starts for a copy (tasks, ``asyncio.to_thread``) keeps the mark; see :func:`carry`.
     """
 
-    def __init__(
-        self,
-        app: App,
-        *,
-        keys: Sequence[str | bytes] = (),
-        expect: Expect = "any",
-        require_signature: bool | None = None,
-        max_age_s: float = 300.0,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self.app = app
-        self._reader = TagReader(
-            keys=keys, expect=expect, require_signature=require_signature, max_age_s=max_age_s, clock=clock
-        )
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
         path = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogateescape")
         try:
-            shadow = self._reader.read(
-                scope.get("method", "GET"), path, scope.get("query_string", b""), scope["headers"]
-            )
+            shadow = self._read(scope.get("method", "GET"), path, scope.get("query_string", b""), scope["headers"])
         except Refused as refused:
             await _refuse(scope, receive, send, refused.body)
             return

@@ -1,4 +1,4 @@
-"""Who may say that a request is a copy: shared by the ASGI and the WSGI middleware.
+"""Who may say that a request is a copy: what the ASGI and the WSGI middleware share, options included.
 
 Invariant: with keys, a tag without a good signature is refused, because neither answer to it is safe: taken for a
 copy, a client could have its own writes skipped; taken for prod's, a damaged copy could write.
@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from ..errors import ConfigError
 from ..tag import TagError, Verifier
 from .baggage import has_tag
 from .context import Shadow
 
-__all__ = ["Expect", "Refused", "TagReader"]
+__all__ = ["Expect", "Refused", "TagGuard"]
 
+AppT = TypeVar("AppT")
 Expect = Literal["any", "shadow-only"]
 _OFF = ("", "0", "false")
 
@@ -30,11 +31,13 @@ class Refused(Exception):
         self.body = json.dumps({"error": "shadow_tag_refused", "reason": reason}).encode()
 
 
-class TagReader:
-    """Reads the tag of a request by the service's rules. Raises ConfigError when the rules contradict each other."""
+class TagGuard(Generic[AppT]):
+    """``app`` and the rules by which the tags of its requests are read; :class:`shadowlane.guard.ShadowGuard` says what
+    the parameters mean. Raises ConfigError when the rules contradict each other."""
 
     def __init__(
         self,
+        app: AppT,
         *,
         keys: Sequence[str | bytes] = (),
         expect: Expect = "any",
@@ -48,11 +51,12 @@ class TagReader:
             raise ConfigError(f"expect = {expect!r}: use 'any', or 'shadow-only' where only copies may arrive")
         if require_signature and not keys:
             raise ConfigError("require_signature = True: needs keys; give the lane's signing key")
+        self.app = app
         self._expect = expect
         self._verifier = Verifier(keys, max_age_s=max_age_s, clock=clock) if keys else None
         self._require = bool(keys) if require_signature is None else require_signature
 
-    def read(self, method: str, path: bytes, query: bytes, headers: Sequence[tuple[bytes, bytes]]) -> Shadow | None:
+    def _read(self, method: str, path: bytes, query: bytes, headers: Sequence[tuple[bytes, bytes]]) -> Shadow | None:
         """The copy that the request is, ``None`` for a request of prod's. Raises :class:`Refused`."""
         tags: list[str] = []
         carried: list[str] = []

@@ -7,36 +7,22 @@ server's thread nor be lost when the server iterates over the answer after the a
 from __future__ import annotations
 
 import contextvars
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from .context import shadow_context
-from .incoming import Expect, Refused, TagReader
+from .incoming import Refused, TagGuard
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 __all__ = ["ShadowGuard", "WSGIShadowGuard"]
 
+App = Callable[["WSGIEnvironment", "StartResponse"], Iterable[bytes]]
 
-class WSGIShadowGuard:
+
+class WSGIShadowGuard(TagGuard[App]):
     """Serve the WSGI application ``app``; see :class:`shadowlane.guard.ShadowGuard` for the parameters."""
-
-    def __init__(
-        self,
-        app: WSGIApplication,
-        *,
-        keys: Sequence[str | bytes] = (),
-        expect: Expect = "any",
-        require_signature: bool | None = None,
-        max_age_s: float = 300.0,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self.app = app
-        self._reader = TagReader(
-            keys=keys, expect=expect, require_signature=require_signature, max_age_s=max_age_s, clock=clock
-        )
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1", "replace")
@@ -48,7 +34,7 @@ class WSGIShadowGuard:
             if key.startswith("HTTP_")
         ]
         try:
-            shadow = self._reader.read(environ["REQUEST_METHOD"], path, query, headers)
+            shadow = self._read(environ["REQUEST_METHOD"], path, query, headers)
         except Refused as refused:
             length = str(len(refused.body))
             start_response("403 Forbidden", [("Content-Type", "application/json"), ("Content-Length", length)])

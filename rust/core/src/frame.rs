@@ -37,6 +37,11 @@ pub const FLAG_STREAMED: u32 = 4;
 /// Name and value of a header.
 pub type Header<'a> = (&'a [u8], &'a [u8]);
 
+/// The value of the first header of that name.
+pub fn header<'a>(headers: &[Header<'a>], wanted: &[u8]) -> Option<&'a [u8]> {
+    headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| *value)
+}
+
 /// What is to be encoded. Bodies come in the pieces in which they passed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Exchange<'a> {

@@ -6,6 +6,7 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::frame::header;
 use crate::jcs::canonicalize_without;
 
 const TAG: &[u8] = b"shadowlane-request-1";
@@ -32,10 +33,10 @@ pub fn request_hash(method: &[u8], target: &[u8], headers: &[(&[u8], &[u8])], bo
     let mut parts: Vec<&[u8]> = query.split(|byte| *byte == b'&').filter(|part| !part.is_empty()).collect();
     parts.sort_unstable();
     put(&parts.join(&b'&'));
-    let content_type = essence(find(headers, b"content-type").unwrap_or_default());
+    let content_type = essence(header(headers, b"content-type").unwrap_or_default());
     put(&content_type);
     for name in CHOSEN {
-        put(&spaceless(find(headers, name).unwrap_or_default()));
+        put(&spaceless(header(headers, name).unwrap_or_default()));
     }
     let is_json = content_type.ends_with(b"/json") || content_type.ends_with(b"+json") || content_type.is_empty();
     if let Some(canonical) = is_json.then(|| canonicalize_without(body, ignore)).flatten() {
@@ -51,10 +52,6 @@ pub fn request_hash(method: &[u8], target: &[u8], headers: &[(&[u8], &[u8])], bo
 /// 32 lower-case hex digits.
 pub fn hex32(hash: u128) -> String {
     format!("{hash:032x}")
-}
-
-fn find<'a>(headers: &[(&'a [u8], &'a [u8])], wanted: &[u8]) -> Option<&'a [u8]> {
-    headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| *value)
 }
 
 /// A media type without its parameters, in lower case (RFC 9110 §8.3.1).

@@ -4,19 +4,22 @@
 //! at; after each round, when nobody is left, they must be exact, and what was committed must have been delivered whole.
 #![cfg(all(target_os = "linux", not(loom), not(miri)))]
 
-use std::path::{Path, PathBuf};
+mod common;
+
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use shadowlane_core::drain::{DrainedCopy, Drainer};
 use shadowlane_core::files::{ControlFile, RingFile};
 use shadowlane_core::frame::Exchange;
-use shadowlane_core::lane::{Lane, Options};
+use shadowlane_core::lane::Lane;
 use shadowlane_core::process::{Identity, random_u64};
 use shadowlane_core::reason::Reason;
 use shadowlane_core::ring::claim;
-use shadowlane_core::sanitize::{Options as SanitizeOptions, Sanitizer};
 use shadowlane_core::status::{LaneStatus, ring_ids};
+
+use common::{Directory, options, sanitizer};
 
 const PROCESSES: usize = 3;
 const THREADS: usize = 2;
@@ -62,39 +65,6 @@ fn shared<T>() -> &'static T {
         assert_ne!(at, libc::MAP_FAILED);
         &*at.cast::<T>()
     }
-}
-
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> Self {
-        let base = if Path::new("/dev/shm").is_dir() { PathBuf::from("/dev/shm") } else { std::env::temp_dir() };
-        Self(base.join(format!("shadowlane-crash-{:016x}", random_u64())))
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        // Left behind at worst.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn options() -> Options {
-    Options {
-        ring_bytes: 64 * 1024,
-        max_body_bytes: 16 * 1024,
-        ratio: 1.0,
-        seed: Some(1),
-        qps: 1e6,
-        burst: 1_000_000,
-        ..Options::default()
-    }
-}
-
-fn sanitizer() -> Sanitizer {
-    let options = SanitizeOptions::default();
-    Sanitizer::new(&options).unwrap()
 }
 
 /// A child process. `run` never returns to the test.

@@ -1,9 +1,11 @@
 //! What is refused as a lane's file, and who is dead.
 #![cfg(all(target_os = "linux", not(loom), not(miri)))]
 
+mod common;
+
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{FileExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -11,46 +13,19 @@ use shadowlane_core::drain::Drainer;
 use shadowlane_core::files::{ControlFile, RingFile};
 use shadowlane_core::frame::Exchange;
 use shadowlane_core::lane::{Lane, Options};
-use shadowlane_core::process::{Identity, random_u64};
+use shadowlane_core::process::Identity;
 use shadowlane_core::reason::Reason;
 use shadowlane_core::ring::Memory;
-use shadowlane_core::sanitize::{Options as SanitizeOptions, Sanitizer};
 use shadowlane_core::status::LaneStatus;
 
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> Self {
-        Self(std::env::temp_dir().join(format!("shadowlane-files-{:016x}", random_u64())))
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        // Left behind at worst.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn options() -> Options {
-    Options {
-        ring_bytes: 64 * 1024,
-        max_body_bytes: 16 * 1024,
-        ratio: 1.0,
-        seed: Some(1),
-        qps: 1e6,
-        burst: 1_000_000,
-        ..Options::default()
-    }
-}
+use common::{Directory, options, sanitizer};
 
 fn open(directory: &Path, shed_above: f64) -> Arc<Lane> {
     Arc::new(Lane::open(directory, &Options { shed_above, ..options() }).unwrap())
 }
 
 fn drainer(directory: &Path) -> Drainer {
-    let nothing = SanitizeOptions::default();
-    Drainer::open(directory, Sanitizer::new(&nothing).unwrap(), Vec::new()).unwrap()
+    Drainer::open(directory, sanitizer(), Vec::new()).unwrap()
 }
 
 fn mirror(lane: &Arc<Lane>, bytes: usize) -> bool {

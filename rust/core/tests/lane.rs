@@ -1,7 +1,9 @@
 //! Admission on a real lane: the trial's groups, keys, caps, and the times of processes that are gone.
 #![cfg(not(loom))]
 
-use std::path::{Path, PathBuf};
+mod common;
+
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -12,35 +14,10 @@ use shadowlane_core::files::ControlFile;
 use shadowlane_core::frame::Exchange;
 use shadowlane_core::keys::StickyKey;
 use shadowlane_core::lane::{Entry, Lane, Options};
-use shadowlane_core::process::random_u64;
-use shadowlane_core::sanitize::{self, Sanitizer};
 use shadowlane_core::status::{LaneStatus, read_times};
 use shadowlane_core::times::TimesSums;
 
-/// A lane's directory that is removed at the end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Self {
-        Self(std::env::temp_dir().join(format!("shadowlane-core-{:016x}", random_u64())))
-    }
-
-    fn open(&self, options: &Options) -> Arc<Lane> {
-        let lane = Lane::open(&self.0, options).unwrap();
-        assert_eq!(lane.ring_error(), None);
-        Arc::new(lane)
-    }
-
-    fn status(&self) -> LaneStatus {
-        LaneStatus::read(&self.0).unwrap()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
+use common::{Directory, sanitizer};
 
 fn options(ratio: f64) -> Options {
     Options {
@@ -48,10 +25,8 @@ fn options(ratio: f64) -> Options {
         max_body_bytes: 1 << 16,
         ratio,
         seed: Some(11),
-        qps: 1e6,
-        burst: 1_000_000,
         read_routes: vec!["POST /ask".into()],
-        ..Options::default()
+        ..common::options()
     }
 }
 
@@ -94,16 +69,16 @@ fn timed(directory: &Path, label: Option<&str>) -> [u64; 2] {
 
 #[test]
 fn both_groups_are_timed_by_route_and_every_request_is_counted() {
-    let scratch = Scratch::new();
-    let lane = scratch.open(&options(0.2));
+    let directory = Directory::new();
+    let lane = directory.open(&options(0.2));
     let [taken, timers, out] = run(&lane, 5000, b"POST", b"/ask", &Vec::new());
     assert_eq!((taken, taken + timers + out), (1000, 5000));
     // Binomial(4000, 1/4): 27.4 is one standard deviation.
     assert!(timers.abs_diff(1000) < 170, "{timers}");
     let more = run(&lane, 5000, b"GET", b"/x", &Vec::new());
-    assert_eq!(timed(&scratch.0, Some("POST /ask")), [taken as u64, timers as u64]);
-    assert_eq!(timed(&scratch.0, Some("")), [more[0] as u64, more[1] as u64]);
-    let status = scratch.status();
+    assert_eq!(timed(&directory.0, Some("POST /ask")), [taken as u64, timers as u64]);
+    assert_eq!(timed(&directory.0, Some("")), [more[0] as u64, more[1] as u64]);
+    let status = directory.status();
     assert_eq!(status.totals.started, 10_000);
     assert_eq!(status.totals.settled(), 10_000);
     assert_eq!(dropped(&status, Reason::SampledOut), 8_000);
@@ -111,8 +86,8 @@ fn both_groups_are_timed_by_route_and_every_request_is_counted() {
 
 #[test]
 fn what_is_not_eligible_is_in_neither_group() {
-    let scratch = Scratch::new();
-    let lane = scratch.open(&options(0.5));
+    let directory = Directory::new();
+    let lane = directory.open(&options(0.5));
     for (method, path, headers) in [
         (&b"DELETE"[..], &b"/ask"[..], Vec::new()),
         (b"POST", b"/other", Vec::new()),
@@ -121,51 +96,51 @@ fn what_is_not_eligible_is_in_neither_group() {
     ] {
         assert_eq!(run(&lane, 50, method, path, &headers), [0, 0, 50]);
     }
-    assert_eq!(scratch.status().sampler.1, 0, "the coin was not asked");
+    assert_eq!(directory.status().sampler.1, 0, "the coin was not asked");
     // Requests of a caller that does not see the ends of answers are not part of the trial.
     for _ in 0..50 {
         if let Some(ticket) = lane.admit(b"GET", b"/x", std::iter::empty()) {
             assert!(lane.offer(ticket, Exchange { target: b"/x", ..Exchange::default() }));
         }
     }
-    assert_eq!(timed(&scratch.0, None), [0, 0]);
+    assert_eq!(timed(&directory.0, None), [0, 0]);
 }
 
 #[test]
 fn when_there_is_no_room_neither_group_grows() {
-    let scratch = Scratch::new();
+    let directory = Directory::new();
     let mut capped = options(0.5);
     (capped.qps, capped.burst) = (1e-3, 10);
-    let lane = scratch.open(&capped);
+    let lane = directory.open(&capped);
     let [taken, timers, _] = run(&lane, 1000, b"GET", b"/x", &Vec::new());
     // Of 500 chosen ten pass. The timed ones are those that came while there was room, not all 500 others.
     assert_eq!(taken, 10);
     assert!(timers <= 21, "{timers}");
-    assert_eq!(dropped(&scratch.status(), Reason::Cap), 490);
+    assert_eq!(dropped(&directory.status(), Reason::Cap), 490);
 }
 
 #[test]
 fn a_ticket_that_is_given_back_is_timed_as_taken_when_the_answer_ends() {
-    let scratch = Scratch::new();
-    let lane = scratch.open(&options(1.0));
+    let directory = Directory::new();
+    let lane = directory.open(&options(1.0));
     let begin = || match lane.begin(b"GET", b"/x", std::iter::empty()) {
         Entry::Taken(ticket) => ticket,
         _ => panic!("everything is taken"),
     };
     lane.drop_ticket(begin(), Reason::RequestTooLarge).unwrap().stop();
-    assert_eq!(timed(&scratch.0, None), [1, 0]);
+    assert_eq!(timed(&directory.0, None), [1, 0]);
     drop(lane.drop_ticket(begin(), Reason::ClientDisconnected));
     drop(begin());
-    assert_eq!(timed(&scratch.0, None), [1, 0], "an answer that never ended has no time");
+    assert_eq!(timed(&directory.0, None), [1, 0], "an answer that never ended has no time");
     // A copy that does not fit into the ring was a burden all the same.
     let large = vec![0_u8; 60_000];
     while lane.offer(begin(), Exchange { target: b"/x", response_body: &[&large], ..Exchange::default() }) {}
-    assert_eq!(timed(&scratch.0, None)[0], 2 + scratch.status().totals.mirrored);
+    assert_eq!(timed(&directory.0, None)[0], 2 + directory.status().totals.mirrored);
 }
 
 #[test]
 fn caps_by_route_and_tenant_stand_under_the_lanes() {
-    let scratch = Scratch::new();
+    let directory = Directory::new();
     let mut capped = options(1.0);
     (capped.qps, capped.burst) = (1e-3, 100);
     capped.caps = CapOptions {
@@ -173,7 +148,7 @@ fn caps_by_route_and_tenant_stand_under_the_lanes() {
         weights: vec![("GET /heavy".into(), 10)],
         tenant: Some((StickyKey::Header(b"x-tenant".to_vec()), 15.0)),
     };
-    let lane = scratch.open(&capped);
+    let lane = directory.open(&capped);
     let of = |tenant: &'static [u8]| vec![(&b"X-Tenant"[..], tenant)];
     // Fake times are not for here: 15 and 20 a second are far slower than these loops, but may grant one or two more.
     let first = run(&lane, 200, b"POST", b"/ask", &of(b"a"))[0];
@@ -184,7 +159,7 @@ fn caps_by_route_and_tenant_stand_under_the_lanes() {
     assert_eq!(third, 1, "ten of fifteen units");
     let rest = run(&lane, 400, b"GET", b"/x", &Vec::new())[0];
     assert!((15..=18).contains(&rest), "{rest}");
-    let status = scratch.status();
+    let status = directory.status();
     assert_eq!(status.totals.mirrored + dropped(&status, Reason::Cap), 1000);
     // What was refused by a small cap did not eat of the lane's.
     let spent = (first + second + rest) as f64 + 10.0;
@@ -198,26 +173,26 @@ fn a_sticky_sample_goes_by_header_cookie_or_credential() {
         ("cookie:sid", b"Cookie", b"a=1; sid=u-1; b=2"),
         ("api_key", b"Authorization", b"u-1"),
     ] {
-        let scratch = Scratch::new();
+        let directory = Directory::new();
         let mut sticky = options(0.5);
         sticky.sticky = Some(StickyKey::parse("sampling.key", key).unwrap());
-        let lane = scratch.open(&sticky);
+        let lane = directory.open(&sticky);
         let with = vec![(name, value)];
         let [taken, timers, _] = run(&lane, 200, b"GET", b"/x", &with);
         assert!(taken == 200 || taken == 0, "{key}: {taken}");
         assert!(taken == 200 || timers == 200);
         assert_eq!(run(&lane, 50, b"GET", b"/x", &Vec::new()), [0, 0, 50], "{key}: without a key");
-        assert_eq!(scratch.status().sampler, (0.5, 200, taken as u64));
+        assert_eq!(directory.status().sampler, (0.5, 200, taken as u64));
     }
 }
 
 #[test]
 fn a_sticky_sample_by_a_body_is_drawn_at_the_offer() {
-    let scratch = Scratch::new();
+    let directory = Directory::new();
     let mut sticky = options(0.3);
     sticky.sticky = Some(StickyKey::parse("sampling.key", "json:/user/id").unwrap());
     (sticky.qps, sticky.burst) = (1e-3, 60);
-    let lane = scratch.open(&sticky);
+    let lane = directory.open(&sticky);
     let offer = |body: &[&[u8]]| match lane.begin(b"POST", b"/ask", std::iter::empty()) {
         Entry::Taken(ticket) => lane.offer(ticket, Exchange { target: b"/ask?q", body, ..Exchange::default() }),
         _ => panic!("decided too early"),
@@ -233,7 +208,7 @@ fn a_sticky_sample_by_a_body_is_drawn_at_the_offer() {
         assert!(users.contains(&user) || !again);
     }
     assert!(!offer(&[]) && !offer(&[b"not json"]) && !offer(&[br#"{"user": {"id": null}}"#]));
-    let status = scratch.status();
+    let status = directory.status();
     assert_eq!(status.totals.mirrored, 60.min(2 * users.len() as u64), "the cap is asked after the key");
     assert_eq!(status.totals.settled(), 203);
     assert_eq!(dropped(&status, Reason::SampledOut), 203 - 2 * users.len() as u64);
@@ -274,44 +249,42 @@ fn pointers_find_what_rfc_6901_says() {
 
 #[test]
 fn the_times_of_a_process_that_is_gone_are_kept() {
-    let scratch = Scratch::new();
-    let lane = scratch.open(&options(0.5));
-    let other = scratch.open(&options(0.5));
+    let directory = Directory::new();
+    let lane = directory.open(&options(0.5));
+    let other = directory.open(&options(0.5));
     let [taken, timers, _] = run(&lane, 400, b"POST", b"/ask", &Vec::new());
     let more = run(&other, 400, b"GET", b"/x", &Vec::new());
-    let before = read_times(&scratch.0).unwrap();
-    let sanitizer = Sanitizer::new(&sanitize::Options::default()).unwrap();
-    let mut drainer = Drainer::open(&scratch.0, sanitizer, Vec::new()).unwrap();
+    let before = read_times(&directory.0).unwrap();
+    let mut drainer = Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap();
     lane.close();
     for copy in drainer.drain(10_000, 1 << 30) {
         drainer.ack(copy.ring, copy.seq);
     }
     drainer.close();
-    assert_eq!(scratch.status().rings.len(), 1, "one ring is retired");
-    let after = read_times(&scratch.0).unwrap();
+    assert_eq!(directory.status().rings.len(), 1, "one ring is retired");
+    let after = read_times(&directory.0).unwrap();
     for route in &before.routes {
         assert!(after.routes.contains(route), "{} changed", route.label);
     }
-    assert_eq!(timed(&scratch.0, Some("POST /ask")), [taken as u64, timers as u64]);
-    assert_eq!(timed(&scratch.0, Some("")), [more[0] as u64, more[1] as u64]);
+    assert_eq!(timed(&directory.0, Some("POST /ask")), [taken as u64, timers as u64]);
+    assert_eq!(timed(&directory.0, Some("")), [more[0] as u64, more[1] as u64]);
 }
 
 #[test]
 fn a_worker_killed_while_it_retires_a_ring_counts_no_time_twice() {
-    let scratch = Scratch::new();
-    let lane = scratch.open(&options(0.5));
+    let directory = Directory::new();
+    let lane = directory.open(&options(0.5));
     run(&lane, 400, b"POST", b"/ask", &Vec::new());
-    let (before, totals) = (timed(&scratch.0, None), scratch.status().totals);
+    let (before, totals) = (timed(&directory.0, None), directory.status().totals);
     // What the dead worker left: the journal is whole and in force, the file is still there.
-    let control = ControlFile::open(&scratch.0).unwrap();
+    let control = ControlFile::open(&directory.0).unwrap();
     let header = control.get();
     header.retire_generation.fetch_or(1, Ordering::AcqRel);
     header.retiring.write(&totals);
-    header.retiring_times.write(&read_times(&scratch.0).unwrap());
+    header.retiring_times.write(&read_times(&directory.0).unwrap());
     header.retire_ring.store(1, Ordering::Release);
-    assert_eq!((timed(&scratch.0, None), scratch.status().totals), (before, totals));
-    let sanitizer = Sanitizer::new(&sanitize::Options::default()).unwrap();
-    drop(Drainer::open(&scratch.0, sanitizer, Vec::new()).unwrap());
-    assert_eq!((timed(&scratch.0, None), scratch.status().totals), (before, totals));
-    assert!(scratch.status().rings.is_empty());
+    assert_eq!((timed(&directory.0, None), directory.status().totals), (before, totals));
+    drop(Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap());
+    assert_eq!((timed(&directory.0, None), directory.status().totals), (before, totals));
+    assert!(directory.status().rings.is_empty());
 }

@@ -5,33 +5,7 @@
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::thread;
-use shadowlane_core::ring::{Consumer, Cursors, HeapMemory, Memory, Step, claim};
-
-struct Shared(Arc<HeapMemory>);
-
-// SAFETY: hands every call on to the memory that the Arc keeps alive.
-unsafe impl Memory for Shared {
-    fn capacity(&self) -> u64 {
-        self.0.capacity()
-    }
-    fn cursors(&self) -> &Cursors {
-        self.0.cursors()
-    }
-    fn word(&self, at: u64) -> &loom::sync::atomic::AtomicU64 {
-        self.0.word(at)
-    }
-    fn copy_out(&self, at: u64, len: u64, out: &mut Vec<u8>) {
-        self.0.copy_out(at, len, out);
-    }
-    unsafe fn bytes_mut<R>(&self, at: u64, len: u64, write: impl FnOnce(&mut [u8]) -> R) -> R {
-        // SAFETY: the caller's promise is handed on.
-        unsafe { self.0.bytes_mut(at, len, write) }
-    }
-    unsafe fn zero(&self, at: u64, len: u64) {
-        // SAFETY: the caller's promise is handed on.
-        unsafe { self.0.zero(at, len) }
-    }
-}
+use shadowlane_core::ring::{Consumer, HeapMemory, Memory, Step, claim};
 
 fn push(memory: &HeapMemory, value: u8, size: u64) -> bool {
     claim(memory, size).is_some_and(|mut claim| {
@@ -41,7 +15,7 @@ fn push(memory: &HeapMemory, value: u8, size: u64) -> bool {
     })
 }
 
-fn pop(consumer: &mut Consumer<Shared>) -> Option<u8> {
+fn pop(consumer: &mut Consumer<Arc<HeapMemory>>) -> Option<u8> {
     let read = |bytes: &[u8]| {
         assert!(bytes.iter().all(|byte| *byte == bytes[0]), "a torn record was read");
         Some(bytes[0])
@@ -62,8 +36,8 @@ fn model(preemptions: usize, check: impl Fn() + Send + Sync + 'static) {
     model.check(check);
 }
 
-fn consumer(memory: &Arc<HeapMemory>) -> Consumer<Shared> {
-    Consumer::new(Shared(Arc::clone(memory)))
+fn consumer(memory: &Arc<HeapMemory>) -> Consumer<Arc<HeapMemory>> {
+    Consumer::new(Arc::clone(memory))
 }
 
 /// Two producers claim at once; whatever is committed is read whole, once, and in each producer's order.

@@ -8,32 +8,9 @@ use std::sync::atomic::Ordering;
 use proptest::prelude::*;
 use shadowlane_core::ring::{Consumer, HeapMemory, Memory, PATIENCE, Step, claim, record_size};
 
-struct Shared(Arc<HeapMemory>);
-
-// SAFETY: hands every call on to the memory that the Arc keeps alive.
-unsafe impl Memory for Shared {
-    fn capacity(&self) -> u64 {
-        self.0.capacity()
-    }
-    fn cursors(&self) -> &shadowlane_core::ring::Cursors {
-        self.0.cursors()
-    }
-    fn word(&self, at: u64) -> &std::sync::atomic::AtomicU64 {
-        self.0.word(at)
-    }
-    unsafe fn bytes_mut<R>(&self, at: u64, len: u64, write: impl FnOnce(&mut [u8]) -> R) -> R {
-        // SAFETY: the caller's promise is handed on.
-        unsafe { self.0.bytes_mut(at, len, write) }
-    }
-    unsafe fn zero(&self, at: u64, len: u64) {
-        // SAFETY: the caller's promise is handed on.
-        unsafe { self.0.zero(at, len) }
-    }
-}
-
-fn pair(capacity: u64) -> (Arc<HeapMemory>, Consumer<Shared>) {
+fn pair(capacity: u64) -> (Arc<HeapMemory>, Consumer<Arc<HeapMemory>>) {
     let memory = Arc::new(HeapMemory::new(capacity));
-    (Arc::clone(&memory), Consumer::new(Shared(memory)))
+    (Arc::clone(&memory), Consumer::new(memory))
 }
 
 fn push(memory: &HeapMemory, value: &[u8]) -> bool {
@@ -44,7 +21,7 @@ fn push(memory: &HeapMemory, value: &[u8]) -> bool {
     })
 }
 
-fn pop(consumer: &mut Consumer<Shared>) -> Option<(u64, Vec<u8>)> {
+fn pop(consumer: &mut Consumer<Arc<HeapMemory>>) -> Option<(u64, Vec<u8>)> {
     match consumer.next(false, |bytes| Some(bytes.to_vec())) {
         Step::Record(drained) => Some((drained.seq, drained.value)),
         Step::Empty | Step::Blocked => None,
@@ -124,7 +101,7 @@ proptest! {
                 }
                 Action::Restart => {
                     // A new consumer sees again what was drained and whose acknowledgement had not taken effect.
-                    consumer = Consumer::new(Shared(Arc::clone(&memory)));
+                    consumer = Consumer::new(Arc::clone(&memory));
                     for (_, value, _) in drained.drain(..).rev() {
                         waiting.push_front(value);
                     }
@@ -222,7 +199,7 @@ fn a_consumer_killed_while_it_releases_is_completed_by_its_successor() {
         if stage >= 4 {
             cursors.journal.acked.store(2, Ordering::SeqCst);
         }
-        let mut successor = Consumer::new(Shared(Arc::clone(&memory)));
+        let mut successor = Consumer::new(Arc::clone(&memory));
         let mut values = Vec::new();
         while let Some((seq, value)) = pop(&mut successor) {
             values.push(value[0]);
@@ -363,7 +340,7 @@ fn cursors_that_make_no_sense_end_the_reading_and_make_the_ring_full() {
                 let possible =
                     |head: u64, tail: u64| head <= tail && tail - head <= 256 && (head | tail).is_multiple_of(8);
                 let sound = possible(*head, *tail) && (clear_to <= head || possible(*clear_to, *tail));
-                let mut consumer = Consumer::new(Shared(Arc::clone(&memory)));
+                let mut consumer = Consumer::new(Arc::clone(&memory));
                 assert_eq!(consumer.is_broken(), !sound, "{head} {tail} {clear_to}");
                 assert_eq!(consumer.next(true, |_| Some(())) == Step::Broken, !sound, "{head} {tail} {clear_to}");
                 assert!(!consumer.release() || sound);

@@ -5,32 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use libfuzzer_sys::fuzz_target;
-use shadowlane_core::ring::{Consumer, Cursors, HeapMemory, Memory, Step, claim};
+use shadowlane_core::ring::{Consumer, HeapMemory, Memory, Step, claim};
 
 const CAPACITY: u64 = 256;
-
-struct Shared(Arc<HeapMemory>);
-
-// SAFETY: hands every call on to the memory that the Arc keeps alive.
-unsafe impl Memory for Shared {
-    fn capacity(&self) -> u64 {
-        self.0.capacity()
-    }
-    fn cursors(&self) -> &Cursors {
-        self.0.cursors()
-    }
-    fn word(&self, at: u64) -> &std::sync::atomic::AtomicU64 {
-        self.0.word(at)
-    }
-    unsafe fn bytes_mut<R>(&self, at: u64, len: u64, write: impl FnOnce(&mut [u8]) -> R) -> R {
-        // SAFETY: the caller's promise is handed on.
-        unsafe { self.0.bytes_mut(at, len, write) }
-    }
-    unsafe fn zero(&self, at: u64, len: u64) {
-        // SAFETY: the caller's promise is handed on.
-        unsafe { self.0.zero(at, len) }
-    }
-}
 
 fuzz_target!(|data: &[u8]| {
     let mut words = data.chunks_exact(8).map(|chunk| u64::from_le_bytes(chunk.try_into().unwrap_or_default()));
@@ -46,7 +23,7 @@ fuzz_target!(|data: &[u8]| {
     for index in 0..CAPACITY / 8 {
         memory.word(index * 8).store(next(), Ordering::SeqCst);
     }
-    let mut consumer = Consumer::new(Shared(Arc::clone(&memory)));
+    let mut consumer = Consumer::new(Arc::clone(&memory));
     for round in 0..64 {
         if let Some(mut claim) = claim(&*memory, round * 3 % 70) {
             claim.write(|out| out.fill(1));

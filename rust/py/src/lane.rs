@@ -1,4 +1,4 @@
-//! `Lane` and `Ticket`: the gateway's side. Nothing that `admit`, `offer` and `drop` do raises what a user would see:
+//! `Lane`: the gateway's side. Nothing that `admit`, `offer` and `drop` do raises what a user would see:
 //! the middleware swallows their errors, and a panic is turned into a count.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,74 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pyo3::prelude::*;
 use shadowlane_core::caps::CapOptions;
 use shadowlane_core::frame::{Exchange, Header};
-use shadowlane_core::lane::{Entry, Lane as Core, Options, StickyKey, Ticket as CoreTicket, Timer as CoreTimer};
+use shadowlane_core::lane::{Entry, Lane as Core, Options, StickyKey};
 use shadowlane_core::reason::Reason;
 
 use crate::convert::{Body, Headers, Text, WantedHeaders, invalid, lend_all, raise};
-
-/// A request that is mirrored. Give it to `Lane.offer` or `Lane.drop`; one that is forgotten counts as `prod_failed`.
-#[pyclass(frozen, module = "shadowlane._core")]
-pub struct Ticket {
-    state: Mutex<State>,
-}
-
-enum State {
-    Open(CoreTicket),
-    Dropped(CoreTimer),
-    Done,
-}
-
-impl Ticket {
-    fn new(ticket: CoreTicket) -> Self {
-        Self { state: Mutex::new(State::Open(ticket)) }
-    }
-
-    fn replace(&self, state: State) -> State {
-        std::mem::replace(&mut *self.state.lock().unwrap_or_else(PoisonError::into_inner), state)
-    }
-
-    fn take(&self) -> Option<CoreTicket> {
-        match self.replace(State::Done) {
-            State::Open(ticket) => Some(ticket),
-            other => {
-                self.replace(other);
-                None
-            }
-        }
-    }
-}
-
-#[pymethods]
-impl Ticket {
-    /// Say that the answer has ended, when the ticket was given back before that: the request's time still counts.
-    /// `Lane.offer` says so itself.
-    fn stop(&self) {
-        match self.replace(State::Done) {
-            State::Dropped(timer) => timer.stop(),
-            other => {
-                self.replace(other);
-            }
-        }
-    }
-}
-
-/// A request that is not mirrored and whose time is compared with those that are. Stop it when the answer has ended;
-/// one that is forgotten counts nothing.
-#[pyclass(frozen, module = "shadowlane._core")]
-pub struct Timer {
-    inner: Mutex<Option<CoreTimer>>,
-}
-
-#[pymethods]
-impl Timer {
-    /// Count the time since the request began. The first call does; others do nothing.
-    fn stop(&self) {
-        let timer = self.inner.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(timer) = timer {
-            timer.stop();
-        }
-    }
-}
+use crate::ticket::{State, Ticket, Timer};
 
 /// A gateway process's part of a lane: admits requests and offers their exchanges to this process's ring.
 ///
@@ -212,7 +149,7 @@ impl Lane {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         match self.enter(method, target, headers, true)? {
             Entry::Taken(ticket) => Ok(Some(Bound::new(py, Ticket::new(ticket))?.into_any())),
-            Entry::Timed(timer) => Ok(Some(Bound::new(py, Timer { inner: Mutex::new(Some(timer)) })?.into_any())),
+            Entry::Timed(timer) => Ok(Some(Bound::new(py, Timer::new(timer))?.into_any())),
             Entry::Out => Ok(None),
         }
     }

@@ -13,6 +13,8 @@ mod lane;
 mod policy;
 mod samplers;
 mod sanitize;
+mod status;
+mod ticket;
 
 /// The compiled core of shadowlane. What is public of it is re-exported by `shadowlane.core`.
 #[pymodule(gil_used = false)]
@@ -21,15 +23,19 @@ mod _core {
     use pyo3::types::PyTuple;
 
     #[pymodule_export]
-    use crate::drain::{Drainer, check_directory, lane_status, lane_times, set_enabled};
+    use crate::drain::Drainer;
     #[pymodule_export]
     use crate::embedding_bag::EmbeddingBag;
     #[pymodule_export]
-    use crate::lane::{Lane, Ticket, Timer};
+    use crate::lane::Lane;
     #[pymodule_export]
     use crate::samplers::{RateLimiter, RatioSampler, Reservoir, StickySampler, WeightedReservoir, request_hash};
     #[pymodule_export]
     use crate::sanitize::{Finding, Redactor, Sanitizer};
+    #[pymodule_export]
+    use crate::status::{check_directory, lane_status, lane_times, set_enabled};
+    #[pymodule_export]
+    use crate::ticket::{Ticket, Timer};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

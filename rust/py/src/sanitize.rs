@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use shadowlane_core::drain::sanitize_response;
 use shadowlane_core::lanedir;
-use shadowlane_core::sanitize::{BUILT_IN, Findings, Options, Sanitizer as Core};
+use shadowlane_core::sanitize::{BUILT_IN, Findings, Options, Sanitizer as Core, sanitize_response};
 
 use crate::convert::{Headers, raise};
 

@@ -14,6 +14,7 @@ use super::jsonrpc::{Allowed, classify_messages};
 use super::routes::{self, Kind, preset_problem};
 use super::target::{self, Target};
 use super::{Effect, classify_graphql, classify_sql, shown};
+use crate::frame::header;
 
 const OVERRIDES: &[&str] = &["x-http-method-override", "x-http-method", "x-method-override", "x-original-method"];
 pub(super) const OVERRIDE_PARAMETERS: &[&str] = &[
@@ -212,7 +213,7 @@ pub fn safe_method(request: &Request<'_>, target: &Target<'_>, preset: &str) -> 
         let mut found = target.query.iter().filter(|(name, _)| name == wanted);
         (found.next().map(|(_, value)| value.as_str()), found.next().is_some())
     };
-    if preset == "mcp" && header(headers, "accept").is_some_and(contains_event_stream) {
+    if preset == "mcp" && header(headers, b"accept").is_some_and(contains_event_stream) {
         return Effect::write("opens the server's event stream");
     }
     // GraphQL over HTTP: a GET carries the document, or the hash of one.
@@ -257,8 +258,4 @@ pub fn safe_method(request: &Request<'_>, target: &Target<'_>, preset: &str) -> 
 
 fn contains_event_stream(accept: &[u8]) -> bool {
     accept.to_ascii_lowercase().windows(17).any(|window| window == b"text/event-stream")
-}
-
-fn header<'a>(headers: &[(&[u8], &'a [u8])], wanted: &str) -> Option<&'a [u8]> {
-    headers.iter().find_map(|(name, value)| name.eq_ignore_ascii_case(wanted.as_bytes()).then_some(*value))
 }

@@ -1,6 +1,6 @@
 //! Storage for a ring: its cursors, and a data region whose record words are atomics.
 
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{Arc, AtomicU64, Ordering};
 #[cfg(loom)]
 use loom::cell::UnsafeCell;
 
@@ -91,6 +91,35 @@ pub unsafe trait Memory {
     /// # Safety
     /// As for `bytes_mut`.
     unsafe fn zero(&self, at: u64, len: u64);
+}
+
+// SAFETY: hands every call on to the memory that the `Arc` keeps alive.
+unsafe impl<M: Memory> Memory for Arc<M> {
+    fn capacity(&self) -> u64 {
+        (**self).capacity()
+    }
+
+    fn cursors(&self) -> &Cursors {
+        (**self).cursors()
+    }
+
+    fn word(&self, at: u64) -> &AtomicU64 {
+        (**self).word(at)
+    }
+
+    fn copy_out(&self, at: u64, len: u64, out: &mut Vec<u8>) {
+        (**self).copy_out(at, len, out);
+    }
+
+    unsafe fn bytes_mut<R>(&self, at: u64, len: u64, write: impl FnOnce(&mut [u8]) -> R) -> R {
+        // SAFETY: the caller's promise is handed on.
+        unsafe { (**self).bytes_mut(at, len, write) }
+    }
+
+    unsafe fn zero(&self, at: u64, len: u64) {
+        // SAFETY: the caller's promise is handed on.
+        unsafe { (**self).zero(at, len) }
+    }
 }
 
 /// A ring's storage on the heap: for tests, Miri and loom.

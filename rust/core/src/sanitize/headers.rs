@@ -1,9 +1,8 @@
 //! Headers: default-deny. What identifies a user or a client, or lets somebody in, never passes, whatever is allowed.
 
-use super::Findings;
 use super::engine::Place;
 use super::options::Compiled;
-use crate::drain::OwnedHeader;
+use super::{Findings, OwnedHeader};
 
 /// Request headers that may pass: what selects the representation, and nothing about who asks.
 const REQUEST: &[&str] = &["accept", "accept-language", "content-type", "anthropic-version", "openai-beta"];

@@ -18,6 +18,7 @@ mod form;
 mod headers;
 mod ids;
 mod json;
+mod key_forms;
 mod kinds;
 mod label;
 mod mail;
@@ -26,6 +27,7 @@ mod net;
 mod number;
 mod options;
 mod paths;
+mod response;
 mod scan;
 mod secrets;
 mod stream;
@@ -35,7 +37,6 @@ mod view;
 
 use std::collections::BTreeMap;
 
-use crate::drain::OwnedHeader;
 use crate::error::{Error, Result};
 
 use engine::Place;
@@ -45,7 +46,11 @@ use options::Compiled;
 pub use kinds::{BUILT_IN, Kind};
 pub use label::Action;
 pub use options::{FieldOptions, Options, RuleOptions, VALIDATORS};
+pub use response::{CleanResponse, sanitize_response};
 pub use scan::Finding;
+
+/// A header, owned.
+pub type OwnedHeader = (Vec<u8>, Vec<u8>);
 
 /// How many values of each kind were found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
