@@ -447,6 +447,12 @@ fn adversarial_inputs_take_linear_time_and_leak_nothing() {
     }
     let deep = [vec![b'['; size / 2], vec![b']'; size / 2]].concat();
     assert_eq!(sanitizer.json(&deep).expect("JSON"), deep);
+    // Many values in one string, and values that reach over many pieces of one line.
+    let string = format!("\"{}\"", "a@b.example, 1.1.1.1, ".repeat(size / 22));
+    assert!(!String::from_utf8_lossy(&sanitizer.json(string.as_bytes()).expect("JSON")).contains("a@b"));
+    let line = format!("data: [{}0]\n\n", r#"{"text":" a@"},{"text":"b.example "},"#.repeat(size / 40));
+    let clean = body(&sanitizer, "text/event-stream", line.as_bytes());
+    assert!(!String::from_utf8_lossy(&clean).contains("b.example"));
     let hidden = format!("{}jane@example.org{}", "a@".repeat(size / 4), " b@".repeat(size / 6));
     assert!(!sanitizer.text(&hidden).0.contains("jane@example.org"));
 }

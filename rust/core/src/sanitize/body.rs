@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::engine::{Place, apply};
+use super::engine::Place;
 use super::json::{self, Reading};
 use super::options::Compiled;
 use super::{Body, Findings, form, multipart, stream};
@@ -143,7 +143,7 @@ fn json_or_text(
     findings: &mut Findings,
 ) -> Result<Vec<u8>, &'static str> {
     if let Some(edits) = json::edits(redaction, body, Reading { cut, many: true }, findings) {
-        return Ok(apply(body, &edits));
+        return Ok(edits.applied(body));
     }
     // Said to be JSON and is not: event streams and broken answers come so.
     text(redaction, body, cut, findings).map_err(|_| "bad_json")
@@ -167,5 +167,7 @@ fn text(redaction: &Compiled, body: &[u8], cut: bool, findings: &mut Findings) -
     if !readable {
         return Err("binary");
     }
-    Ok(redaction.text(body, place, findings))
+    let mut out = Vec::new();
+    redaction.text(body, place, findings, &mut out);
+    Ok(out)
 }

@@ -139,10 +139,8 @@ impl Sanitizer {
 
     /// A text, and what was found in it.
     pub fn text(&self, text: &str) -> (String, Vec<Finding>) {
-        let found = self.redaction.find(text.as_bytes(), Place { name: b"", alone: true });
-        let edits = self.redaction.edits(text.as_bytes(), &found, &mut Findings::default());
-        let clean = engine::apply(text.as_bytes(), &edits);
-        (String::from_utf8_lossy(&clean).into_owned(), found)
+        let (found, edits) = self.redaction.find(text.as_bytes(), Place { name: b"", alone: true });
+        (String::from_utf8_lossy(&edits.applied(text.as_bytes())).into_owned(), found)
     }
 
     /// A kind's name.
@@ -153,7 +151,7 @@ impl Sanitizer {
     /// A JSON text. [`Error::Invalid`] when it is not JSON.
     pub fn json(&self, text: &[u8]) -> Result<Vec<u8>> {
         json::edits(&self.redaction, text, Reading::default(), &mut Findings::default())
-            .map(|edits| engine::apply(text, &edits))
+            .map(|edits| edits.applied(text))
             .ok_or(Error::Invalid { field: "body", why: "is not JSON; give JSON, or use redact_text".to_owned() })
     }
 
