@@ -3,8 +3,8 @@
 //! Invariants: what cannot be read is not passed on; JSON stays JSON; nothing outside a finding changes; sanitizing
 //! what is sanitized finds nothing; time is linear in the bytes, whatever they are.
 //!
-//! The way of a body: [`body`] decodes it and takes it apart by its media type, [`json`], [`form`], [`multipart`] and
-//! [`stream`] give its texts to the engine, [`scan`] goes over each text once, from trigger to trigger, and asks the
+//! The way of a body: [`body`] decodes it and takes it apart by its media type, [`json`], [`form`], [`multipart`],
+//! [`stream`] and [`eventstream`] give its texts to the engine, [`scan`] goes over each text once, from trigger to trigger, and asks the
 //! rules of that byte ([`mail`], [`number`], [`ids`], [`net`], [`secrets`], [`assign`]), whose candidates are validated
 //! ([`checks`]) and weighed by the words before them ([`context`]).
 
@@ -14,6 +14,7 @@ mod checks;
 mod context;
 mod engine;
 mod escapes;
+mod eventstream;
 mod form;
 mod headers;
 mod ids;

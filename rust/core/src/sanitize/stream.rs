@@ -56,11 +56,11 @@ pub(super) fn lines(
 }
 
 /// A line: what stands before its data, the data, and its end.
-struct Line<'a> {
-    prefix: &'a [u8],
-    data: Vec<u8>,
-    end: &'a [u8],
-    is_data: bool,
+pub(super) struct Line<'a> {
+    pub prefix: &'a [u8],
+    pub data: Vec<u8>,
+    pub end: &'a [u8],
+    pub is_data: bool,
 }
 
 fn lines_with(
@@ -80,7 +80,7 @@ fn lines_with(
             Line { prefix: before, data: data.to_vec(), end, is_data: at.is_some() }
         })
         .collect();
-    mask_across(redaction, &mut lines, findings);
+    mask_across(redaction, &mut lines, &[], findings);
     let mut out = Vec::with_capacity(body.len());
     let last = lines.len().saturating_sub(1);
     for (index, line) in lines.iter().enumerate() {
@@ -130,11 +130,13 @@ struct Cut {
     with: Vec<u8>,
 }
 
-fn mask_across(redaction: &Compiled, lines: &mut [Line<'_>], findings: &mut Findings) {
+/// Mask what the joined pieces of lines hold and no line by itself. `also`: fields beside the usual ones that carry
+/// pieces.
+pub(super) fn mask_across(redaction: &Compiled, lines: &mut [Line<'_>], also: &[&[u8]], findings: &mut Findings) {
     let mut streams: BTreeMap<(Vec<u8>, Vec<u8>), Vec<Piece>> = BTreeMap::new();
     for (number, line) in lines.iter().enumerate().filter(|(_, line)| line.is_data) {
         if matches!(line.data.first(), Some(b'{' | b'[' | b'"')) {
-            pieces(&line.data, |key, index, inner, text| {
+            pieces(&line.data, also, |key, index, inner, text| {
                 let piece = Piece { line: number, inner, text, string: true };
                 streams.entry((key.to_vec(), index.to_vec())).or_default().push(piece);
             });
@@ -199,7 +201,7 @@ fn across(redaction: &Compiled, lines: &[Line<'_>], pieces: &[Piece], findings: 
 }
 
 /// The string values of the fields that carry pieces, with the last number of a field `index` before them.
-fn pieces(data: &[u8], mut found: impl FnMut(&[u8], &[u8], Range<usize>, Vec<u8>)) {
+fn pieces(data: &[u8], also: &[&[u8]], mut found: impl FnMut(&[u8], &[u8], Range<usize>, Vec<u8>)) {
     let mut at = 0;
     let mut key: &[u8] = b"";
     let mut index: &[u8] = b"";
@@ -220,12 +222,12 @@ fn pieces(data: &[u8], mut found: impl FnMut(&[u8], &[u8], Range<usize>, Vec<u8>
         if after.get(gap) == Some(&b':') {
             key = inner;
             let value = after.get(gap + 1..).unwrap_or_default().trim_ascii_start();
-            if key == b"index" {
+            if matches!(key, b"index" | b"contentBlockIndex") {
                 let digits = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
                 index = value.get(..digits).unwrap_or_default();
             }
         } else {
-            if PIECES.contains(&key)
+            if (PIECES.contains(&key) || also.contains(&key))
                 && let Some(text) = escapes::unescape(inner, false)
             {
                 found(key, index, open + 1..end, text.into_owned());

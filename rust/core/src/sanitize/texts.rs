@@ -22,7 +22,7 @@ fn held(content_type: &[u8], body: &[u8]) -> Vec<Held> {
         Form::Json | Form::Lines | Form::Events => strings(body),
         Form::Unknown if matches!(body.trim_ascii_start().first(), Some(b'{' | b'[' | b'"')) => strings(body),
         Form::Text | Form::Unknown => vec![Held { start: 0, end: body.len(), string: false }],
-        Form::Pairs | Form::Multipart | Form::Binary => Vec::new(),
+        Form::Pairs | Form::Multipart | Form::Frames | Form::Binary => Vec::new(),
     }
 }
 
