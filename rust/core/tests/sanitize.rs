@@ -98,7 +98,7 @@ fn mess() -> impl Strategy<Value = String> {
         "user",
     ])
     .prop_map(str::to_owned);
-    let part = prop_oneof![3 => value, 5 => sign, 1 => "[ -~]{0,12}", 1 => "\\PC{0,4}", 1 => "[0-9]{1,19}"];
+    let part = prop_oneof![3 => value, 5 => sign, 1 => "[ -~]{0,12}", 1 => "[0-9A-Z]{1,8}([-+][0-9A-Z]{1,6}){0,3}", 1 => "\\PC{0,4}", 1 => "[0-9]{1,19}"];
     prop::collection::vec(part, 0..24).prop_map(|parts| parts.concat())
 }
 
@@ -266,6 +266,7 @@ fn what_only_looks_like_a_value_stays() {
         "order 1234567890, created 1732480000, 130692544 items of 234567701",
         "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
         "https://example.org:8080/path?x=1#frag and mailto: nobody",
+        "sum 999999+999n, 850101+123A and 850101-12",
         "the sk-learn package, ghp_ prefixes and xoxb- tokens are documented; hf_hub_download(repo_id)",
     ] {
         let (clean, found) = sanitizer.text(text);
