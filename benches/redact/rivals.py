@@ -41,6 +41,10 @@ PRESIDIO = {
 def presidio(entities: tuple[str, ...]) -> Find:
     """Recognizers by themselves: what they give without a model, above Presidio's own threshold of 0.4 for context."""
     import presidio_analyzer.predefined_recognizers as predefined
+    import tldextract
+
+    # Its list of suffixes as it comes with the package: it would ask the network for a newer one in the first call.
+    tldextract.tldextract.TLD_EXTRACTOR = tldextract.TLDExtract(cache_dir=None, suffix_list_urls=())
 
     recognizers = [(entity, getattr(predefined, PRESIDIO[entity][0])()) for entity in entities]
 
@@ -56,11 +60,7 @@ def presidio(entities: tuple[str, ...]) -> Find:
 
 
 def scrubadub() -> Find:
-    import logging
-
     import scrubadub as package
-
-    logging.getLogger("tldextract").setLevel(logging.CRITICAL)  # it would fetch a list, and has one of its own
 
     kinds = {
         "email": "email",

@@ -192,3 +192,13 @@ def chat(seed: int, size: int, *, candidates: bool = True) -> bytes:
         messages.append({"role": ("user", "assistant")[len(messages) % 2], "content": text})
         length += len(text) + 40
     return json.dumps({"model": "gpt", "temperature": 0.5, "messages": messages}).encode()
+
+
+DENSE = ("email", "payment_card", "iban", "us_ssn", "phone", "ip_address", "mac_address", "crypto_address", "key")
+
+
+def dense(seed: int) -> bytes:
+    """A chat request of some 400 bytes that holds nine values, one of each kind of ``DENSE``, and little else."""
+    draw = random.Random(seed)
+    text = " ".join(draw.choice(MADE[kind][1]).format(MADE[kind][0](draw)) for kind in DENSE)
+    return json.dumps({"model": "gpt", "messages": [{"role": "user", "content": text}]}).encode()

@@ -43,7 +43,7 @@ def eventstream(*messages: tuple[dict[str, str], Any]) -> bytes:
     """Messages of (headers, payload) as Amazon frames them."""
     out = b""
     for headers, payload in messages:
-        body = js(payload)
+        body = json.dumps(payload, ensure_ascii=False).encode()  # Bedrock writes UTF-8 as it is
         head = b""
         for name, value in headers.items():
             head += bytes([len(name)]) + name.encode() + b"\x07" + struct.pack(">H", len(value)) + value.encode()

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import email.utils
 import functools
+import itertools
 import json
 import signal
 import ssl
@@ -20,7 +21,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 ANSWER = json.dumps(
     {
@@ -76,6 +77,18 @@ async def _gone(reader: asyncio.StreamReader) -> None:
             pass
 
 
+@dataclass(frozen=True)
+class Streamed:
+    """A streamed answer of mode ``stream``, and how its bytes are handed to the socket."""
+
+    content_type: str
+    body: bytes
+    pieces: tuple[int, ...] = ()
+    """Where the body is cut into chunks (RFC 9112 §7.1), each sent by itself."""
+    end: Literal["last chunk", "no last chunk", "close"] = "last chunk"
+    """``close``: no chunks at all, the end of the connection ends the body (RFC 9112 §6.3)."""
+
+
 @dataclass
 class FaultyServer:
     """A server in one mode of :data:`MODES`."""
@@ -86,6 +99,8 @@ class FaultyServer:
     """Further header lines of the answer, in mode ``ok``."""
     script: list[bytes] = field(default_factory=list)
     """Answers in their order, in mode ``script``; the last one stays. An empty one hangs."""
+    streams: list[Streamed] = field(default_factory=list)
+    """Answers in their order, in mode ``stream``; the last one stays."""
     tls: ssl.SSLContext | None = None
     log: TextIO | None = None
     port: int = 0
@@ -196,6 +211,21 @@ class FaultyServer:
         writer.write(_response("200 OK", answer))
         return True
 
+    async def _streamed(self, _: Request, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        answer = self.streams.pop(0) if len(self.streams) > 1 else self.streams[0]
+        framing = "connection: close" if answer.end == "close" else "transfer-encoding: chunked"
+        writer.write(f"HTTP/1.1 200 OK\r\ncontent-type: {answer.content_type}\r\n{framing}\r\n\r\n".encode())
+        borders = [0, *answer.pieces, len(answer.body)]
+        for piece in (answer.body[start:end] for start, end in itertools.pairwise(borders)):
+            if answer.end == "close":
+                writer.write(piece)
+            elif piece:  # an empty chunk is the last one
+                writer.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+            await writer.drain()
+        if answer.end == "last chunk":
+            writer.write(b"0\r\n\r\n")
+        return answer.end == "last chunk"
+
     async def _hang(self, _: Request, reader: asyncio.StreamReader, __: asyncio.StreamWriter) -> bool:
         await _gone(reader)
         return False
@@ -272,6 +302,7 @@ class FaultyServer:
 MODES: dict[str, Callable[..., Awaitable[bool]]] = {
     "ok": FaultyServer._ok,
     "script": FaultyServer._scripted,
+    "stream": FaultyServer._streamed,
     "hang": FaultyServer._hang,
     "status_500": FaultyServer._status_500,
     "status_429": FaultyServer._status_429,

@@ -3,6 +3,7 @@
 Two calls are the same when their names are equal and their arguments have one canonical form (RFC 8785). What prod
 got stands in the request's own conversation; the call of prod's own answer has no result yet. When a shadow asks for
 nothing but what prod's answer asks for too, its turn ends there, as prod's did: both answers are compared as they are.
+So does the turn of an answer that did not come whole: what it asks for may be half of a call.
 
 Invariants: nothing is carried out; every call is recorded; the rounds are bounded; a call that prod made neither in the
 conversation nor in its answer is a finding.
@@ -10,12 +11,14 @@ conversation nor in its answer is a finding.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from .. import _core
+from ..eventstream import Message, looks_like_eventstream, parse_eventstream
 from ..types import STRANGE_CALLS, Answer, Copy, StubbedCall, ToolCall
 from .turns import Api, Json, find_api
 
@@ -28,8 +31,9 @@ Reader = Callable[[str, bytes], Answer]
 """``read(content_type, body)``: what an answer says, see :func:`shadowlane.score.extract_answer`."""
 
 _Key = tuple[str, str]
-# No answer of any API asks for a call without one of these; most answers need not be read at all.
-_MENTIONS = (b"tool", b"function_call")
+# No answer of any API asks for a call without one of these; most answers need not be read at all. In the last one's
+# value, of Bedrock's invoke streams, the words are in base 64.
+_MENTIONS = (b"tool", b"function_call", b'"bytes"')
 
 
 class Conversation:
@@ -46,12 +50,12 @@ class Conversation:
         self._request = _parse(body) if copy.preset else None
         self._api: Api | None = find_api(copy, self._request) if self._request is not None else None
         self._known: tuple[dict[_Key, Any], set[_Key]] | None = None
+        self._strange = 0
 
     @property
     def findings(self) -> dict[str, int]:
         """Calls that prod never made, counted."""
-        strange = sum(not call.by_prod for call in self.calls)
-        return {STRANGE_CALLS: strange} if strange else {}
+        return {STRANGE_CALLS: self._strange} if self._strange else {}
 
     def next(self, content_type: str, body: bytes) -> bytes | None:
         """The next request's body after an answer; ``None`` when the answer stands as it is."""
@@ -67,12 +71,14 @@ class Conversation:
             return None
         results, prods = self._prods()
         keys = [_key(call.name, call.arguments) for call in asked]
-        go_on = self._api is not None and self._round <= self._rounds and not prods.issuperset(keys)
+        whole = not answer.note
+        go_on = whole and self._api is not None and self._round <= self._rounds and not prods.issuperset(keys)
         answered = []
         for call, key in zip(asked, keys, strict=True):
             recorded = results.get(key)
             how = "left" if not go_on else "unavailable" if recorded is None else "recorded"
             by_prod = key in results or key in prods
+            self._strange += not by_prod and (whole or _is_json(call.arguments))
             self.calls.append(
                 StubbedCall(name=call.name, arguments=key[1], round=self._round, answered=how, by_prod=by_prod)  # type: ignore[arg-type]
             )
@@ -81,7 +87,7 @@ class Conversation:
             return None
         try:
             self._request = self._api.follow(self._request, answer, _pieces(body), answered)
-        except (LookupError, TypeError, AttributeError):
+        except (LookupError, TypeError, AttributeError, ValueError):
             # An answer in a shape of its own has no next turn.
             last = len(self.calls) - len(asked)
             self.calls[last:] = [_left(call) for call in self.calls[last:]]
@@ -116,6 +122,11 @@ def _key(name: str, arguments: str) -> _Key:
     return name, text if canonical is None else canonical.decode()
 
 
+def _is_json(arguments: str) -> bool:
+    """Whether a call's arguments came whole; none at all may be what was cut off."""
+    return _core.canonical_json(arguments.encode("utf-8", "replace")) is not None
+
+
 def _parse(body: bytes) -> Json | None:
     try:
         value = json.loads(body)
@@ -125,9 +136,25 @@ def _parse(body: bytes) -> Json | None:
 
 
 def _pieces(body: bytes) -> list[Json]:
-    """The JSON objects of an answer: itself, its server-sent events, or its lines."""
+    """The JSON objects of an answer: itself, its events (server-sent, or Amazon's), or its lines."""
     whole = _parse(body)
     if whole is not None:
         return [whole]
+    if looks_like_eventstream(body):
+        return [piece for piece in map(_event, parse_eventstream(body)[0]) if piece is not None]
     lines = (line.removeprefix(b"data:").strip() for line in body.splitlines())
     return [piece for piece in map(_parse, lines) if piece is not None]
+
+
+def _event(message: Message) -> Json | None:
+    """``{name: payload}`` of a Converse stream; of an invoke stream the model's own event, which is in base 64."""
+    payload = _parse(message.payload)
+    if payload is None:
+        return None
+    wrapped = payload.get("bytes")
+    if isinstance(wrapped, str):
+        try:
+            return _parse(base64.b64decode(wrapped))
+        except ValueError:
+            return None
+    return {message.headers.get(":event-type", ""): payload}

@@ -231,7 +231,10 @@ def _ollama_made(request: Json) -> Iterator[Made]:
 
 def _ollama_follow(request: Json, answer: Answer, pieces: list[Json], results: Results) -> Json:
     calls = [{"function": {"name": call.name, "arguments": _object(call.arguments)}} for call, _ in results]
-    said = {"role": "assistant", "content": answer.text, "tool_calls": calls}
+    said: Json = {"role": "assistant", "content": answer.text, "tool_calls": calls}
+    thinking = "".join(str(_map(piece.get("message")).get("thinking") or "") for piece in pieces)
+    if thinking:
+        said["thinking"] = thinking
     turns = [{"role": "tool", "tool_name": call.name, "content": result} for call, result in results]
     return {**request, "messages": [*request.get("messages", []), said, *turns]}
 
@@ -242,8 +245,11 @@ def _ollama_follow(request: Json, answer: Answer, pieces: list[Json], results: R
 def _cohere_follow(request: Json, answer: Answer, pieces: list[Json], results: Results) -> Json:
     following = _chat_follow(request, answer, pieces, results)
     said = following["messages"][len(request.get("messages", []))]
-    if said.pop("content"):
-        said["tool_plan"] = answer.text
+    # A whole answer has its message at the top, an event of a stream in its delta.
+    messages = [_map(piece.get("message") or _map(piece.get("delta")).get("message")) for piece in pieces]
+    plan = "".join(str(message.get("tool_plan") or "") for message in messages)
+    if text := said.pop("content") or plan:
+        said["tool_plan"] = plan or text
     return following
 
 
@@ -264,10 +270,31 @@ def _converse_made(request: Json) -> Iterator[Made]:
                 yield Made(call.name, call.arguments, result.get("content"))
 
 
+def _converse_blocks(pieces: list[Json]) -> list[Json]:
+    """The text and the reasoning of a stream: models that reason want it back, signed as it was."""
+    blocks: dict[int, Json] = {}
+    for piece in pieces:
+        event = _map(piece.get("contentBlockDelta"))
+        place, delta = int(event.get("contentBlockIndex", 0)), _map(event.get("delta"))
+        if isinstance(delta.get("text"), str):
+            block = blocks.setdefault(place, {"text": ""})
+            block["text"] += delta["text"]
+        reasoning = _map(delta.get("reasoningContent"))
+        if "redactedContent" in reasoning:
+            blocks[place] = {"reasoningContent": {"redactedContent": reasoning["redactedContent"]}}
+        elif reasoning:
+            block = blocks.setdefault(place, {"reasoningContent": {"reasoningText": {"text": ""}}})
+            said = block["reasoningContent"]["reasoningText"]
+            for name in ("text", "signature"):
+                if name in reasoning:
+                    said[name] = said.get(name, "") + reasoning[name]
+    return [block for _, block in sorted(blocks.items()) if block != {"text": ""}]
+
+
 def _converse_follow(request: Json, answer: Answer, pieces: list[Json], results: Results) -> Json:
-    said = _map(_map(pieces[0].get("output")).get("message")) if pieces else {}
-    if not said:  # a stream; its reasoning is not put together again
-        content: list[Json] = [{"text": answer.text}] if answer.text else []
+    said = _map(_map(pieces[0].get("output")).get("message"))
+    if not said:  # a stream
+        content = _converse_blocks(pieces)
         for place, (call, _) in enumerate(results):
             use = {"toolUseId": _id(call, place), "name": call.name, "input": _object(call.arguments)}
             content.append({"toolUse": use})

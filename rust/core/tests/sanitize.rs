@@ -98,7 +98,7 @@ fn mess() -> impl Strategy<Value = String> {
         "user",
     ])
     .prop_map(str::to_owned);
-    let part = prop_oneof![3 => value, 5 => sign, 1 => "[ -~]{0,12}", 1 => "\\PC{0,4}", 1 => "[0-9]{1,19}"];
+    let part = prop_oneof![3 => value, 5 => sign, 1 => "[ -~]{0,12}", 1 => "[0-9A-Z]{1,8}([-+][0-9A-Z]{1,6}){0,3}", 1 => "\\PC{0,4}", 1 => "[0-9]{1,19}"];
     prop::collection::vec(part, 0..24).prop_map(|parts| parts.concat())
 }
 
@@ -173,8 +173,9 @@ proptest! {
     fn any_bytes_as_any_body_neither_panic_nor_change_twice(bytes in prop::collection::vec(any::<u8>(), 0..200), text in mess(), cut in any::<bool>()) {
         let sanitizer = sanitizer();
         for kind in ["application/json", "text/event-stream", "application/x-ndjson", "text/plain", "",
-                     "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
-            for bytes in [bytes.as_slice(), text.as_bytes()] {
+                     "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", AMAZON] {
+            let frames = [frame("chunk", text.as_bytes()), frame(&text, &bytes), bytes.clone()].concat();
+            for bytes in [bytes.as_slice(), text.as_bytes(), &frames] {
                 let clean = sanitizer.body(Some(kind.as_bytes()), None, bytes, cut, &mut Findings::default());
                 if let Body::Clean { body, .. } = clean {
                     let again = sanitizer.body(Some(kind.as_bytes()), None, &body, cut, &mut Findings::default());
@@ -265,6 +266,7 @@ fn what_only_looks_like_a_value_stays() {
         "order 1234567890, created 1732480000, 130692544 items of 234567701",
         "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
         "https://example.org:8080/path?x=1#frag and mailto: nobody",
+        "sum 999999+999n, 850101+123A and 850101-12",
         "the sk-learn package, ghp_ prefixes and xoxb- tokens are documented; hf_hub_download(repo_id)",
     ] {
         let (clean, found) = sanitizer.text(text);
@@ -398,6 +400,102 @@ fn multipart_keeps_text_and_drops_files() {
     assert!(!clean.contains("secret file") && !clean.contains("hunter2"), "{clean}");
 }
 
+const AMAZON: &str = "application/vnd.amazon.eventstream";
+
+fn crc32(bytes: &[u8]) -> [u8; 4] {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum().to_be_bytes()
+}
+
+/// A frame of Amazon's event stream with the headers of a JSON event.
+fn frame(event: &str, payload: &[u8]) -> Vec<u8> {
+    let mut headers = Vec::new();
+    for (name, value) in [(":event-type", event), (":message-type", "event"), ("x-own", "jane@example.org")] {
+        headers.push(name.len() as u8);
+        headers.extend(name.bytes().chain([7]).chain((value.len() as u16).to_be_bytes()).chain(value.bytes()));
+    }
+    let mut out = ((16 + headers.len() + payload.len()) as u32).to_be_bytes().to_vec();
+    out.extend((headers.len() as u32).to_be_bytes());
+    out.extend(crc32(&out));
+    out.extend(headers.iter().chain(payload));
+    out.extend(crc32(&out));
+    out
+}
+
+/// The payloads of frames, each of which is right.
+fn payloads(stream: &[u8]) -> Vec<String> {
+    let (mut all, mut rest) = (Vec::new(), stream);
+    while !rest.is_empty() {
+        let word = |at: usize| u32::from_be_bytes(rest[at..at + 4].try_into().expect("four bytes")) as usize;
+        let (total, headers) = (word(0), word(4));
+        let (frame, left) = rest.split_at(total);
+        assert_eq!(crc32(&frame[..8]), frame[8..12], "the prelude's checksum");
+        assert_eq!(crc32(&frame[..total - 4]), frame[total - 4..], "the frame's checksum");
+        assert!(!String::from_utf8_lossy(&frame[12..12 + headers]).contains("x-own"), "no headers of others");
+        all.push(String::from_utf8(frame[12 + headers..total - 4].to_vec()).expect("UTF-8"));
+        rest = left;
+    }
+    all
+}
+
+#[test]
+fn amazons_event_stream_is_cleaned_in_its_frames() {
+    let sanitizer = sanitizer();
+    let stream: Vec<u8> = [
+        r#"{"contentBlockIndex":0,"delta":{"text":"Write to jane@ex"},"p":"ab"}"#,
+        r#"{"contentBlockIndex":1,"delta":{"toolUse":{"input":"{\"to\": \"+44 20 79"}}}"#,
+        r#"{"contentBlockIndex":0,"delta":{"text":"ample.org, or john@example.org."},"p":"abcd"}"#,
+        r#"{"contentBlockIndex":1,"delta":{"toolUse":{"input":"46 0958\"}"}}}"#,
+        r#"{"stopReason":"tool_use"}"#,
+    ]
+    .iter()
+    .flat_map(|payload| frame("contentBlockDelta", payload.as_bytes()))
+    .collect();
+    let wanted = [
+        r#"{"contentBlockIndex":0,"delta":{"text":"Write to [EMAIL]"},"p":"ab"}"#,
+        r#"{"contentBlockIndex":1,"delta":{"toolUse":{"input":"{\"to\": \"[PHONE]"}}}"#,
+        r#"{"contentBlockIndex":0,"delta":{"text":", or [EMAIL]."},"p":"abcd"}"#,
+        r#"{"contentBlockIndex":1,"delta":{"toolUse":{"input":"\"}"}}}"#,
+        r#"{"stopReason":"tool_use"}"#,
+    ];
+    assert_eq!(payloads(&body(&sanitizer, AMAZON, &stream)), wanted);
+    // A model's own event, `{"type":"content_block_delta","delta":{"text":"jane@example.org"}}`, in base 64.
+    let own = "eyJ0eXBlIjoiY29udGVudF9ibG9ja19kZWx0YSIsImRlbHRhIjp7InRleHQiOiJqYW5lQGV4YW1wbGUub3JnIn19";
+    let clean = "eyJ0eXBlIjoiY29udGVudF9ibG9ja19kZWx0YSIsImRlbHRhIjp7InRleHQiOiJbRU1BSUxdIn19";
+    let stream = frame("chunk", format!(r#"{{"bytes":"{own}","p":"ab"}}"#).as_bytes());
+    assert_eq!(payloads(&body(&sanitizer, AMAZON, &stream)), [format!(r#"{{"bytes":"{clean}"}}"#)]);
+}
+
+#[test]
+fn what_is_wrong_with_an_event_stream_stays_wrong_and_takes_nothing_along() {
+    let sanitizer = sanitizer();
+    let (good, bad) = (frame("a", br#"{"text":"one"}"#), frame("b", br#"{"text":"jane@example.org"}"#));
+    let kept = body(&sanitizer, AMAZON, &good);
+    for cut in 1..bad.len() {
+        let clean = body(&sanitizer, AMAZON, &[good.as_slice(), &bad[..cut]].concat());
+        let (first, rest) = clean.split_at(kept.len());
+        assert_eq!((first, rest.len()), (kept.as_slice(), cut.min(12)), "cut {cut}");
+        // A prelude that says how much is missing, or a piece of one.
+        assert!(if cut < 12 { rest.iter().all(|byte| *byte == 0) } else { rest == &bad[..12] }, "cut {cut}");
+    }
+    for place in 0..bad.len() {
+        let mut damaged = bad.clone();
+        damaged[place] ^= 0x20;
+        let clean = body(&sanitizer, AMAZON, &[good.as_slice(), &damaged, &good].concat());
+        let rest = clean.strip_prefix(kept.as_slice()).expect("what came before");
+        if place < 12 {
+            assert_eq!(rest, [0; 12], "place {place}: where the next frame begins is not known");
+            assert_ne!(crc32(&[0; 8]), [0; 4]);
+        } else {
+            let (wrong, after) = rest.split_at(16);
+            assert_eq!(after, kept, "place {place}");
+            assert_eq!(crc32(&wrong[..8]), wrong[8..12]);
+            assert_ne!(crc32(&wrong[..12]), wrong[12..], "place {place}: its checksum fails");
+        }
+    }
+}
+
 /// Not a time: what is counted is that all of it comes back, for inputs that make a careless look-back quadratic. At
 /// these sizes such a one would take hours (`make redact-adversarial`: 10 MiB; without optimisation less).
 #[test]
@@ -447,6 +545,12 @@ fn adversarial_inputs_take_linear_time_and_leak_nothing() {
     }
     let deep = [vec![b'['; size / 2], vec![b']'; size / 2]].concat();
     assert_eq!(sanitizer.json(&deep).expect("JSON"), deep);
+    // Many values in one string, and values that reach over many pieces of one line.
+    let string = format!("\"{}\"", "a@b.example, 1.1.1.1, ".repeat(size / 22));
+    assert!(!String::from_utf8_lossy(&sanitizer.json(string.as_bytes()).expect("JSON")).contains("a@b"));
+    let line = format!("data: [{}0]\n\n", r#"{"text":" a@"},{"text":"b.example "},"#.repeat(size / 40));
+    let clean = body(&sanitizer, "text/event-stream", line.as_bytes());
+    assert!(!String::from_utf8_lossy(&clean).contains("b.example"));
     let hidden = format!("{}jane@example.org{}", "a@".repeat(size / 4), " b@".repeat(size / 6));
     assert!(!sanitizer.text(&hidden).0.contains("jane@example.org"));
 }

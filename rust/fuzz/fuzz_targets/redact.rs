@@ -17,7 +17,7 @@ static SANITIZERS: LazyLock<[Sanitizer; 2]> = LazyLock::new(|| {
         .map(|options| Sanitizer::new(&options).expect("they hold"))
 });
 
-const TYPES: [&[u8]; 8] = [
+const TYPES: [&[u8]; 9] = [
     b"application/json",
     b"text/plain; charset=utf-8",
     b"application/x-www-form-urlencoded",
@@ -25,6 +25,7 @@ const TYPES: [&[u8]; 8] = [
     b"text/event-stream",
     b"application/x-ndjson",
     b"application/octet-stream",
+    b"application/vnd.amazon.eventstream",
     b"",
 ];
 const ENCODINGS: [Option<&[u8]>; 5] = [None, Some(b"gzip"), Some(b"br"), Some(b"deflate"), Some(b"zstd")];

@@ -264,7 +264,7 @@ COHERE_ANSWER = {
     "finish_reason": "TOOL_CALL",
 }
 COHERE_NEXT = [
-    {"role": "assistant", "tool_calls": COHERE_CALLS},
+    {"role": "assistant", "tool_plan": "I look.", "tool_calls": COHERE_CALLS},
     {"role": "tool", "tool_call_id": "s", "content": [{"type": "document", "document": {"data": RESULT}}]},
 ]
 CONVERSE_REQUEST = {

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import _core
+from ...eventstream import looks_like_eventstream, parse_eventstream
 from ...types import Answer
 from . import vectors
 from .bedrock import named_event
 from .citing import parse_citations
 from .detect import fold_events, read_value
 from .draft import Draft
-from .eventstream import looks_like_eventstream, parse_eventstream
 from .jsonlike import as_map, as_str, canonical, parse_json, resolve_pointer
 from .plain import html_text, looks_like_html
 from .sse import looks_like_sse, parse_sse

@@ -58,11 +58,16 @@ pub(super) fn name(name: &[u8]) -> Name {
         length += 1;
     }
     let plain = plain.get(..length).unwrap_or_default();
-    if PASSWORDS.iter().any(|end| plain.ends_with(end)) {
+    let Some(last) = plain.last() else {
+        return Name::Plain;
+    };
+    // Most names end in no letter that one of these ends in.
+    if PASSWORDS.iter().any(|end| end.last() == Some(last) && plain.ends_with(end)) {
         return Name::Password;
     }
     // Short words end many others: they count only whole.
-    if TOKENS.iter().any(|end| plain == *end || (end.len() > 4 && plain.ends_with(end))) {
+    let is = |end: &[u8]| plain == end || (end.len() > 4 && plain.ends_with(end));
+    if TOKENS.iter().any(|end| end.last() == Some(last) && is(end)) {
         return Name::Token;
     }
     Name::Plain
@@ -172,8 +177,9 @@ pub(super) fn value(text: &Text<'_>, at: usize) -> Option<Hit> {
     from += quote;
     // A scheme of authorization.
     let word = text.run(from, 12, |byte| byte.is_ascii_alphabetic());
-    if matches!(text.slice(from, from + word).to_ascii_lowercase().as_slice(), b"bearer" | b"basic" | b"token")
-        && text.get(from + word) == b' '
+    let scheme = text.slice(from, from + word);
+    if text.get(from + word) == b' '
+        && [b"bearer".as_slice(), b"basic", b"token"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
     {
         from += word + 1;
     }

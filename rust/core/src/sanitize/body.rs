@@ -2,10 +2,10 @@
 
 use std::io::Read;
 
-use super::engine::{Place, apply};
+use super::engine::Place;
 use super::json::{self, Reading};
 use super::options::Compiled;
-use super::{Body, Findings, form, multipart, stream};
+use super::{Body, Findings, eventstream, form, multipart, stream};
 
 /// Bound of a decoded body: the ring's bodies are at most some MiB, and a compressed one may be a bomb.
 const DECODED_MOST: u64 = 32 * 1024 * 1024;
@@ -81,6 +81,7 @@ pub(super) enum Form {
     Lines,
     Pairs,
     Multipart,
+    Frames,
     Unknown,
     Text,
     Binary,
@@ -99,6 +100,7 @@ pub(super) fn form_of(content_type: &[u8]) -> Form {
         | "application/stream+json" => Form::Lines,
         "application/x-www-form-urlencoded" => Form::Pairs,
         "multipart/form-data" => Form::Multipart,
+        "application/vnd.amazon.eventstream" => Form::Frames,
         "" | "application/octet-stream" => Form::Unknown,
         "application/javascript"
         | "application/ecmascript"
@@ -126,6 +128,7 @@ pub(super) fn by_type(
         Form::Lines => stream::lines(redaction, body, cut, findings),
         Form::Pairs => Ok(form::pairs(redaction, body, findings)),
         Form::Multipart => multipart::clean(redaction, content_type, body, findings),
+        Form::Frames => Ok(eventstream::clean(redaction, body, findings)),
         Form::Unknown if looks_like_json(body) => json_or_text(redaction, body, cut, findings),
         Form::Unknown | Form::Text => text(redaction, body, cut, findings),
         Form::Binary => Err("binary"),
@@ -143,7 +146,7 @@ fn json_or_text(
     findings: &mut Findings,
 ) -> Result<Vec<u8>, &'static str> {
     if let Some(edits) = json::edits(redaction, body, Reading { cut, many: true }, findings) {
-        return Ok(apply(body, &edits));
+        return Ok(edits.applied(body));
     }
     // Said to be JSON and is not: event streams and broken answers come so.
     text(redaction, body, cut, findings).map_err(|_| "bad_json")
@@ -167,5 +170,7 @@ fn text(redaction: &Compiled, body: &[u8], cut: bool, findings: &mut Findings) -
     if !readable {
         return Err("binary");
     }
-    Ok(redaction.text(body, place, findings))
+    let mut out = Vec::new();
+    redaction.text(body, place, findings, &mut out);
+    Ok(out)
 }

@@ -211,7 +211,9 @@ pub(super) fn pesel(digits: &[u8]) -> bool {
 
 /// Ten digits from the year of two digits on; days over 60 are co-ordination numbers.
 pub(super) fn swedish(digits: &[u8]) -> bool {
-    let ten = &digits[digits.len() - 10..];
+    let Some(ten) = digits.last_chunk::<10>() else {
+        return false;
+    };
     let century = digits.len() == 10 || matches!(number(&digits[..2]), 18..=20);
     century && date(number(&ten[2..4]), number(&ten[4..6]) % 60) && luhn(ten)
 }

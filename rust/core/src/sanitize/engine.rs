@@ -11,11 +11,75 @@ use super::options::{Compiled, near};
 use super::scan::{Finding, Wanted, scan};
 use super::view;
 
-/// Replacement of a range of bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Replacements of ranges of a text, in order and without overlap. What they put in stands in one buffer.
+#[derive(Debug, Default)]
+pub(super) struct Edits {
+    list: Vec<Edit>,
+    written: Vec<u8>,
+}
+
+/// One replacement: the range that goes, and where in the buffer stands what comes.
+#[derive(Debug)]
 pub(super) struct Edit {
     pub range: Range<usize>,
-    pub with: Vec<u8>,
+    with: Range<usize>,
+}
+
+impl Edit {
+    /// Nothing comes.
+    pub(super) fn removes(&self) -> bool {
+        self.with.is_empty()
+    }
+}
+
+impl Edits {
+    /// Replace a range behind those before by what `write` appends.
+    pub(super) fn push(&mut self, range: Range<usize>, write: impl FnOnce(&mut Vec<u8>)) {
+        let from = self.written.len();
+        write(&mut self.written);
+        self.list.push(Edit { range, with: from..self.written.len() });
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Forget all but the first ones.
+    pub(super) fn truncate(&mut self, count: usize) {
+        self.list.truncate(count);
+    }
+
+    pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut Edit> {
+        self.list.get_mut(index)
+    }
+
+    pub(super) fn last_mut(&mut self) -> Option<&mut Edit> {
+        self.list.last_mut()
+    }
+
+    /// What goes and what comes.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Range<usize>, &[u8])> + '_ {
+        self.list.iter().map(|edit| (edit.range.clone(), self.written.get(edit.with.clone()).unwrap_or_default()))
+    }
+
+    /// Append the text with its ranges replaced.
+    pub(super) fn apply(&self, text: &[u8], out: &mut Vec<u8>) {
+        out.reserve(text.len() + self.written.len());
+        let mut at = 0;
+        for (range, with) in self.iter() {
+            out.extend_from_slice(text.get(at..range.start).unwrap_or_default());
+            out.extend_from_slice(with);
+            at = range.end;
+        }
+        out.extend_from_slice(text.get(at..).unwrap_or_default());
+    }
+
+    /// The text with its ranges replaced.
+    pub(super) fn applied(&self, text: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.apply(text, &mut out);
+        out
+    }
 }
 
 /// What is known of a text from where it stands.
@@ -34,27 +98,27 @@ const DECODED_MOST: usize = 3;
 const ROUNDS: usize = 6;
 
 impl Compiled {
-    /// All values, in order, without overlap.
-    pub(super) fn find(&self, text: &[u8], place: Place<'_>) -> Vec<Finding> {
+    /// All values, in order, without overlap, and their replacements.
+    pub(super) fn find(&self, text: &[u8], place: Place<'_>) -> (Vec<Finding>, Edits) {
         let mut found = self.once(text, place, None);
-        if found.is_empty() {
-            return found;
-        }
+        let mut edits = self.labels(text, &found);
+        let mut masked = Vec::new();
         for _ in 0..ROUNDS {
-            let edits = self.edits(text, &found, &mut Findings::default());
-            let masked = apply(text, &edits);
-            let more = self.once(&masked, place, Some(&beside(&edits, masked.len())));
+            if found.is_empty() {
+                break;
+            }
+            masked.clear();
+            edits.apply(text, &mut masked);
+            let mut more = self.once(&masked, place, Some(&beside(&edits, masked.len())));
             if more.is_empty() {
                 break;
             }
-            let more = more.iter().map(|finding| {
-                let range = original(&edits, finding.start, finding.end);
-                Finding { kind: finding.kind, start: range.start, end: range.end }
-            });
+            outward(&edits, &mut more);
             found.extend(more);
             found = merged(found);
+            edits = self.labels(text, &found);
         }
-        found
+        (found, edits)
     }
 
     /// One look at all views of a text. `near`: only there, since the rest has been looked at.
@@ -129,23 +193,30 @@ impl Compiled {
         }
     }
 
-    /// The replacements of findings, counted.
-    pub(super) fn edits(&self, text: &[u8], found: &[Finding], findings: &mut Findings) -> Vec<Edit> {
-        found
-            .iter()
-            .map(|finding| {
-                let mut with = Vec::new();
-                self.label(finding.kind, None, text.get(finding.start..finding.end).unwrap_or_default(), &mut with);
-                findings.add(self.name(finding.kind));
-                Edit { range: finding.start..finding.end, with }
-            })
-            .collect()
+    /// The replacements of findings.
+    fn labels(&self, text: &[u8], found: &[Finding]) -> Edits {
+        if found.is_empty() {
+            return Edits::default();
+        }
+        let mut edits =
+            Edits { list: Vec::with_capacity(found.len()), written: Vec::with_capacity(found.len() * LABEL) };
+        for finding in found {
+            let range = finding.start..finding.end;
+            let value = text.get(range.clone()).unwrap_or_default();
+            edits.push(range, |out| self.label(finding.kind, None, value, out));
+        }
+        edits
     }
 
-    /// A text with its findings replaced and counted.
-    pub(super) fn text(&self, text: &[u8], place: Place<'_>, findings: &mut Findings) -> Vec<u8> {
-        let found = self.find(text, place);
-        apply(text, &self.edits(text, &found, findings))
+    /// Append a text with its findings replaced and counted.
+    pub(super) fn text(&self, text: &[u8], place: Place<'_>, findings: &mut Findings, out: &mut Vec<u8>) {
+        let (found, edits) = self.find(text, place);
+        self.count(found.iter().map(|finding| finding.kind), findings);
+        edits.apply(text, out);
+    }
+
+    pub(super) fn count(&self, kinds: impl IntoIterator<Item = Kind>, findings: &mut Findings) {
+        kinds.into_iter().for_each(|kind| findings.add(self.name(kind)));
     }
 
     /// What stands in a value's place: as a field rule says, or as its kind's action does.
@@ -180,60 +251,48 @@ fn merged(mut found: Vec<Finding>) -> Vec<Finding> {
     merged
 }
 
+/// Length of a usual label.
+const LABEL: usize = 16;
+
 /// How far a replacement can change what the rules see of a text.
 const REACH: usize = 160;
 
-/// The places around replacements, in the text that they made.
-fn beside(edits: &[Edit], length: usize) -> Vec<Range<usize>> {
-    let mut ranges: Vec<Range<usize>> = Vec::with_capacity(edits.len());
+/// The places around replacements, in the text that they made; not the labels, in which nothing is ever found.
+fn beside(edits: &Edits, length: usize) -> Vec<Range<usize>> {
+    let mut ranges: Vec<Range<usize>> = Vec::with_capacity(2 * edits.len());
     let mut shift = 0_isize;
-    for edit in edits {
-        let start = edit.range.start.saturating_add_signed(shift);
-        let end = (start + edit.with.len() + REACH).min(length);
-        shift += edit.with.len() as isize - edit.range.len() as isize;
-        let start = start.saturating_sub(REACH);
+    for (range, with) in edits.iter() {
+        let start = range.start.saturating_add_signed(shift);
+        let end = start + with.len();
+        shift += with.len() as isize - range.len() as isize;
         match ranges.last_mut() {
-            Some(last) if start <= last.end => last.end = end,
-            _ => ranges.push(start..end),
+            Some(last) if start.saturating_sub(REACH) <= last.end => last.end = start,
+            _ => ranges.push(start.saturating_sub(REACH)..start),
         }
+        ranges.push(end..(end + REACH).min(length));
     }
     ranges
 }
 
-/// The text with ranges replaced; ranges are in order and do not overlap.
-pub(super) fn apply(text: &[u8], edits: &[Edit]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len() + edits.len() * 16);
-    let mut at = 0;
-    for edit in edits {
-        out.extend_from_slice(text.get(at..edit.range.start).unwrap_or_default());
-        out.extend_from_slice(&edit.with);
-        at = edit.range.end;
-    }
-    out.extend_from_slice(text.get(at..).unwrap_or_default());
-    out
-}
-
-/// The range of the text behind a range of the text that `edits` made of it: a replacement counts whole.
-fn original(edits: &[Edit], start: usize, end: usize) -> Range<usize> {
-    let (mut range, mut shift) = (start..end, 0_isize);
-    let moved = |at: usize, shift: isize| at.saturating_add_signed(-shift);
-    (range.start, range.end) = (usize::MAX, usize::MAX);
-    for edit in edits {
-        let from = edit.range.start.saturating_add_signed(shift);
-        let to = from + edit.with.len();
-        if range.start == usize::MAX && start < to {
-            range.start = if start > from { edit.range.start } else { moved(start, shift) };
+/// Findings in the text that `edits` made, as places of the text: a replacement counts whole. Both are in order and do
+/// not overlap, so one pass over the edits is enough.
+fn outward(edits: &Edits, found: &mut [Finding]) {
+    let mut next = 0;
+    let mut shift = 0_isize;
+    let mut moved = |at: usize, is_end: bool| {
+        while let Some(edit) = edits.list.get(next) {
+            let from = edit.range.start.saturating_add_signed(shift);
+            let to = from + edit.with.len();
+            if at < to || (is_end && at == to) {
+                let whole = if is_end { edit.range.end } else { edit.range.start };
+                return if at > from { whole } else { at.saturating_add_signed(-shift) };
+            }
+            shift += edit.with.len() as isize - edit.range.len() as isize;
+            next += 1;
         }
-        if range.end == usize::MAX && end <= to {
-            range.end = if end > from { edit.range.end } else { moved(end, shift) };
-        }
-        shift += edit.with.len() as isize - edit.range.len() as isize;
+        at.saturating_add_signed(-shift)
+    };
+    for finding in found {
+        (finding.start, finding.end) = (moved(finding.start, false), moved(finding.end, true));
     }
-    if range.start == usize::MAX {
-        range.start = moved(start, shift);
-    }
-    if range.end == usize::MAX {
-        range.end = moved(end, shift);
-    }
-    range
 }

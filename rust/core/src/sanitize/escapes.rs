@@ -62,32 +62,41 @@ pub(super) struct Places<'a> {
     inner: &'a [u8],
     written: usize,
     value: usize,
+    /// The next escape, or the end.
+    escape: usize,
 }
 
 impl<'a> Places<'a> {
     pub(super) fn new(inner: &'a [u8]) -> Self {
-        Self { inner, written: 0, value: 0 }
+        let mut places = Self { inner, written: 0, value: 0, escape: 0 };
+        places.seek();
+        places
+    }
+
+    /// Once for each escape and not for each place, so that many places in one long string take linear time.
+    fn seek(&mut self) {
+        let rest = self.inner.get(self.written..).unwrap_or_default();
+        self.escape = self.written + memchr::memchr(b'\\', rest).unwrap_or(rest.len());
     }
 
     /// Within an escape: its end.
     pub(super) fn of(&mut self, place: usize) -> usize {
         while self.value < place {
-            let rest = self.inner.get(self.written..).unwrap_or_default();
-            let plain = memchr::memchr(b'\\', rest).unwrap_or(rest.len());
-            let wanted = place - self.value;
+            let (plain, wanted) = (self.escape - self.written, place - self.value);
             if wanted <= plain {
                 self.written += wanted;
                 self.value = place;
                 break;
             }
-            self.written += plain;
+            self.written = self.escape;
             self.value += plain;
-            let Some((length, _, count)) = rest.get(plain..).and_then(one) else {
+            let Some((length, _, count)) = self.inner.get(self.escape..).and_then(one) else {
                 self.written = self.inner.len();
                 break;
             };
             self.written += length;
             self.value += count;
+            self.seek();
         }
         self.written
     }

@@ -1,7 +1,7 @@
 //! `application/x-www-form-urlencoded` (WHATWG URL §5) and request targets: pairs of percent-encoded names and values.
 
 use super::Findings;
-use super::engine::{Edit, Place, apply};
+use super::engine::{Edits, Place};
 use super::kinds::Kind;
 use super::label::{self, Action};
 use super::options::Compiled;
@@ -79,17 +79,13 @@ fn component(redaction: &Compiled, written: &[u8], plus: bool, place: Place<'_>,
     } else {
         written.as_slice()
     };
-    let found = redaction.find(text, place);
-    let edits: Vec<Edit> = redaction
-        .edits(text, &found, findings)
-        .into_iter()
-        .map(|edit| {
-            let mut with = Vec::new();
-            encode(&edit.with, &mut with);
-            Edit { with, ..edit }
-        })
-        .collect();
-    apply(&written, &edits)
+    let (found, edits) = redaction.find(text, place);
+    redaction.count(found.iter().map(|finding| finding.kind), findings);
+    let mut encoded = Edits::default();
+    for (range, with) in edits.iter() {
+        encoded.push(range, |out| encode(with, out));
+    }
+    encoded.applied(&written)
 }
 
 fn encode(text: &[u8], out: &mut Vec<u8>) {

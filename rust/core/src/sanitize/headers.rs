@@ -96,8 +96,9 @@ pub(super) fn clean(
             REQUEST.contains(&name.as_str())
         };
         if listed || redaction.allow_headers.contains(&name) {
-            let value = redaction.text(value, Place { name: name.as_bytes(), alone: false }, findings);
-            kept.push((name.into_bytes(), value));
+            let mut clean = Vec::new();
+            redaction.text(value, Place { name: name.as_bytes(), alone: false }, findings, &mut clean);
+            kept.push((name.into_bytes(), clean));
         }
     }
     kept

@@ -11,23 +11,23 @@ use super::scan::{Hit, Text, better};
 
 const LONGEST: usize = 96;
 
-/// A word that begins at `start` and holds a digit.
-pub(super) fn token(text: &Text<'_>, start: usize) -> Option<Hit> {
+/// The better of a hit and of a word that begins at `start` and holds a digit.
+pub(super) fn token(text: &Text<'_>, start: usize, best: Option<Hit>) -> Option<Hit> {
     if matches!(text.before(start), b'-' | b'.') && text.before(start.saturating_sub(1)).is_ascii_alphanumeric() {
-        return None;
+        return best;
     }
     let length = text.run(start, LONGEST + 1, |byte| byte.is_ascii_alphanumeric());
     let end = start + length;
     if length > LONGEST {
-        return None;
+        return best;
     }
     if length >= 26 && text.ends(end) {
-        return better(iban(text, start), crypto(text, start, end));
+        return better(best, better(iban(text, start), crypto(text, start, end)));
     }
-    let mut best = iban(text, start).or_else(|| nino(text, start));
+    let mut best = better(best, iban(text, start).or_else(|| nino(text, start)));
     let whole = joined(text, start, end);
     if let Some(whole) = whole.as_ref().filter(|whole| whole.length >= 6) {
-        best = better(best, identifier(text, start, whole.end, whole.bytes()));
+        best = identifier(text, start, whole.end, whole.bytes(), best);
     }
     // A sign joins a word to what has nothing to do with it, too: the word by itself.
     if (6..=IDENTIFIER).contains(&length)
@@ -36,7 +36,7 @@ pub(super) fn token(text: &Text<'_>, start: usize) -> Option<Hit> {
         && text.get(end) != b'-'
         && let Some(word) = capitals(text, start, end)
     {
-        best = better(best, identifier(text, start, end, word.bytes()));
+        best = identifier(text, start, end, word.bytes(), best);
     }
     best
 }
@@ -77,32 +77,46 @@ fn capitals(text: &Text<'_>, start: usize, end: usize) -> Option<Joined> {
     Some(joined)
 }
 
-fn identifier(text: &Text<'_>, start: usize, end: usize, word: &[u8]) -> Option<Hit> {
-    if !text.ends(end) || !word.iter().any(u8::is_ascii_digit) {
-        return None;
-    }
-    let mut best = None;
-    let mut offer = |kind: Kind, base: u8, near: Contexts| best = better(best, text.hit(kind, start, end, base, near));
-    let mut pattern = [0_u8; IDENTIFIER];
+/// A word's pattern, and its digits as values, are in buffers of this many bytes.
+type Buffer = [u8; IDENTIFIER];
+
+/// `A` for letters, `0` for digits, signs as they are; and how many digits there are, with their values.
+fn pattern(word: &[u8]) -> (Buffer, Buffer, usize) {
+    let (mut pattern, mut digits, mut count) = ([0; IDENTIFIER], [0; IDENTIFIER], 0);
     for (place, byte) in pattern.iter_mut().zip(word) {
         *place = match byte {
-            b'0'..=b'9' => b'0',
+            b'0'..=b'9' => {
+                if let Some(digit) = digits.get_mut(count) {
+                    *digit = byte - b'0';
+                }
+                count += 1;
+                b'0'
+            }
             b'A'..=b'Z' => b'A',
             other => *other,
         };
     }
-    let pattern = pattern.get(..word.len())?;
-    // Dates and bare numbers are not identifiers with letters; most words with digits are those.
-    if matches!(pattern, b"0000-00-00" | b"00-00-0000") {
-        return None;
+    (pattern, digits, count)
+}
+
+/// The better of a hit and of what a word in capitals is.
+fn identifier(text: &Text<'_>, start: usize, end: usize, word: &[u8], best: Option<Hit>) -> Option<Hit> {
+    let (classes, digits, count) = pattern(word);
+    let (Some(classes), Some(digits)) = (classes.get(..word.len()), digits.get(..count)) else {
+        return best;
+    };
+    // Dates are not identifiers.
+    if !text.ends(end) || count == 0 || matches!(classes, b"0000-00-00" | b"00-00-0000") {
+        return best;
     }
-    let mut digits = [0_u8; IDENTIFIER];
-    let mut count = 0;
-    for byte in word.iter().filter(|byte| byte.is_ascii_digit()) {
-        *digits.get_mut(count)? = byte - b'0';
-        count += 1;
-    }
-    let digits = digits.get(..count)?;
+    let mut best = best;
+    let offer = |kind: Kind, base: u8, near: Contexts| best = text.rival(best, kind, start, end, base, near);
+    patterns(word, classes, digits, offer);
+    best
+}
+
+/// What each pattern can be, given to `offer` with how sure it is and the words that raise that.
+fn patterns(word: &[u8], pattern: &[u8], digits: &[u8], mut offer: impl FnMut(Kind, u8, Contexts)) -> Option<()> {
     let (first, last) = (*word.first()?, *word.last()?);
     match pattern {
         b"A0000000A" => {
@@ -175,7 +189,7 @@ fn identifier(text: &Text<'_>, start: usize, end: usize, word: &[u8]) -> Option<
     if (6..=18).contains(&word.len()) && digits.len() >= 4 {
         offer(Kind::DRIVER_LICENSE, 10, context::LICENSE);
     }
-    best
+    Some(())
 }
 
 fn nie(first: u8, digits: &[u8]) -> u64 {
@@ -227,8 +241,10 @@ fn nino(text: &Text<'_>, start: usize) -> Option<Hit> {
         })
         && text.begins(start)
         && text.ends(start + 13);
-    let upper = span.to_ascii_uppercase();
-    if !shaped || !nino_prefix(&upper) || !matches!(upper.last(), Some(b'A'..=b'D')) {
+    if !shaped
+        || !nino_prefix(&span.get(..2)?.to_ascii_uppercase())
+        || !matches!(span.last()?.to_ascii_uppercase(), b'A'..=b'D')
+    {
         return None;
     }
     text.hit(Kind::UK_NINO, start, start + 13, 75, 0)
@@ -271,21 +287,19 @@ fn iban(text: &Text<'_>, start: usize) -> Option<Hit> {
         return None;
     }
     let wanted = iban_length([a.to_ascii_uppercase(), b.to_ascii_uppercase()])?;
-    let mut chars = Vec::with_capacity(wanted);
-    let mut next = start;
-    while chars.len() < wanted {
+    let mut chars = [0_u8; 34];
+    let (mut count, mut next) = (0, start);
+    while count < wanted {
         let byte = text.get(next);
         if byte.is_ascii_alphanumeric() {
-            chars.push(byte);
-        } else if !matches!(byte, b' ' | b'-' | b'+')
-            || chars.len() % 4 != 0
-            || !text.get(next + 1).is_ascii_alphanumeric()
-        {
+            *chars.get_mut(count)? = byte;
+            count += 1;
+        } else if !matches!(byte, b' ' | b'-' | b'+') || count % 4 != 0 || !text.get(next + 1).is_ascii_alphanumeric() {
             return None;
         }
         next += 1;
     }
-    if !text.ends(next) || !checks::iban(&chars) {
+    if !text.ends(next) || !checks::iban(chars.get(..count)?) {
         return None;
     }
     text.sure(Kind::IBAN, start, next)

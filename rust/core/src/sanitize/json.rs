@@ -4,7 +4,7 @@
 //! and not stack; a name that comes twice counts twice. `NaN` and `Infinity` are let through, since servers write them.
 
 use super::Findings;
-use super::engine::{Edit, Place};
+use super::engine::{Edits, Place};
 use super::escapes::{self, Places};
 use super::kinds::Kind;
 use super::label::{self, Action};
@@ -71,8 +71,9 @@ struct Walk<'a> {
     member: Member,
     /// What the members of the levels above are under, for when a level closes.
     members: Vec<Member>,
-    edits: Vec<Edit>,
-    findings: Findings,
+    edits: Edits,
+    /// The kind of each value found, and counted if all is JSON.
+    counted: &'a mut Vec<Kind>,
 }
 
 /// JSON in a string in JSON, so many times. Each level doubles the backslashes, so honest bodies have two or three.
@@ -102,17 +103,15 @@ const PROSE: &[&[u8]] = &[
 ];
 
 /// The replacements that a JSON text needs, in order; `None` when it is not JSON, and then nothing is counted.
-pub(super) fn edits(redaction: &Compiled, text: &[u8], reading: Reading, findings: &mut Findings) -> Option<Vec<Edit>> {
-    nested(redaction, text, reading, 0, findings)
+pub(super) fn edits(redaction: &Compiled, text: &[u8], reading: Reading, findings: &mut Findings) -> Option<Edits> {
+    let mut counted = Vec::new();
+    let edits = nested(redaction, text, reading, 0, &mut counted)?;
+    redaction.count(counted, findings);
+    Some(edits)
 }
 
-fn nested(
-    redaction: &Compiled,
-    text: &[u8],
-    reading: Reading,
-    nesting: u8,
-    findings: &mut Findings,
-) -> Option<Vec<Edit>> {
+fn nested(redaction: &Compiled, text: &[u8], reading: Reading, nesting: u8, counted: &mut Vec<Kind>) -> Option<Edits> {
+    let before = counted.len();
     let mut walk = Walk {
         redaction,
         text,
@@ -121,11 +120,13 @@ fn nested(
         levels: Vec::new(),
         member: Member { state: redaction.paths.root(), ..Member::default() },
         members: Vec::new(),
-        edits: Vec::new(),
-        findings: Findings::default(),
+        edits: Edits::default(),
+        counted,
     };
-    walk.run()?;
-    findings.merge(&walk.findings);
+    if walk.run().is_none() {
+        walk.counted.truncate(before);
+        return None;
+    }
     Some(walk.edits)
 }
 
@@ -273,17 +274,16 @@ impl Walk<'_> {
             return;
         };
         self.edits.truncate(member.mark);
-        let edit = Edit { range: level.after..end, with: Vec::new() };
         // Two that follow each other are one range.
         match self.edits.last_mut() {
-            Some(last) if !level.kept && last.range.end == level.after && last.with.is_empty() => last.range.end = end,
+            Some(last) if !level.kept && last.range.end == level.after && last.removes() => last.range.end = end,
             Some(last) if level.kept && last.range.start == level.after => last.range.end = end,
-            _ => self.edits.push(edit),
+            _ => self.edits.push(level.after..end, |_| {}),
         }
         if !level.kept {
             level.eat = Some(self.edits.len() - 1);
         }
-        self.findings.add(self.redaction.name(field.kind));
+        self.counted.push(field.kind);
     }
 
     /// End of the text within the quotes, where to go on, and whether there are escapes.
@@ -314,10 +314,8 @@ impl Walk<'_> {
             if !value.is_empty() && !label::is_mask(&value) {
                 // A secret's action is its kind's.
                 let action = (field.kind != Kind::SECRET).then_some(field.action);
-                let mut with = Vec::new();
-                self.redaction.label(field.kind, action, &value, &mut with);
-                self.findings.add(self.redaction.name(field.kind));
-                self.edits.push(Edit { range: start..end, with });
+                self.edits.push(start..end, |out| self.redaction.label(field.kind, action, &value, out));
+                self.counted.push(field.kind);
             }
             return Some(());
         }
@@ -325,13 +323,11 @@ impl Walk<'_> {
         let first = value.iter().find(|byte| !byte.is_ascii_whitespace());
         if matches!(first, Some(b'{' | b'[')) && value.len() > 2 && self.nesting < NESTED_MOST {
             let reading = Reading::default();
-            if let Some(edits) = nested(self.redaction, &value, reading, self.nesting + 1, &mut self.findings) {
+            if let Some(edits) = nested(self.redaction, &value, reading, self.nesting + 1, self.counted) {
                 let mut places = Places::new(inner);
-                for edit in edits {
-                    let range = start + places.of(edit.range.start)..start + places.of(edit.range.end);
-                    let mut with = Vec::new();
-                    escapes::escape(&edit.with, &mut with);
-                    self.edits.push(Edit { range, with });
+                for (range, with) in edits.iter() {
+                    let range = start + places.of(range.start)..start + places.of(range.end);
+                    self.edits.push(range, |out| escapes::escape(with, out));
                 }
                 return Some(());
             }
@@ -343,14 +339,15 @@ impl Walk<'_> {
 
     /// Find in a string's value, and replace where it is written.
     fn scan(&mut self, start: usize, inner: &[u8], value: &[u8], place: Place<'_>) {
-        let found = self.redaction.find(value, place);
+        let (found, edits) = self.redaction.find(value, place);
         if found.is_empty() {
             return;
         }
+        self.counted.extend(found.iter().map(|finding| finding.kind));
         let mut places = Places::new(inner);
-        for mut edit in self.redaction.edits(value, &found, &mut self.findings) {
-            edit.range = start + places.of(edit.range.start)..start + places.of(edit.range.end);
-            self.edits.push(edit);
+        for (range, with) in edits.iter() {
+            let range = start + places.of(range.start)..start + places.of(range.end);
+            self.edits.push(range, |out| out.extend_from_slice(with));
         }
     }
 
@@ -372,14 +369,10 @@ impl Walk<'_> {
         let whole = number.len() >= 9 && number.iter().all(u8::is_ascii_digit);
         if self.member.field.is_none() && !self.member.secret && whole {
             let name = self.text.get(self.member.name.0..self.member.name.1).unwrap_or_default();
-            if let [finding] = self.redaction.find(number, Place { name, alone: false }).as_slice()
+            if let [finding] = self.redaction.find(number, Place { name, alone: false }).0.as_slice()
                 && (finding.start, finding.end) == (0, number.len())
             {
-                let mut with = vec![b'"'];
-                self.redaction.label(finding.kind, None, number, &mut with);
-                with.push(b'"');
-                self.findings.add(self.redaction.name(finding.kind));
-                self.edits.push(Edit { range: at..at + length, with });
+                self.quoted(at, number, finding.kind, None);
             }
         }
         Some(at + length)
@@ -391,12 +384,18 @@ impl Walk<'_> {
         let secret = secret.then_some(Field { action: Action::Mask, kind: Kind::SECRET });
         if let Some(field) = self.field().or(secret.filter(|_| self.member.field.is_none())) {
             let action = (field.kind != Kind::SECRET).then_some(field.action);
-            let mut with = vec![b'"'];
-            self.redaction.label(field.kind, action, written, &mut with);
-            with.push(b'"');
-            self.findings.add(self.redaction.name(field.kind));
-            self.edits.push(Edit { range: at..at + written.len(), with });
+            self.quoted(at, written, field.kind, action);
         }
+    }
+
+    /// A label as a string, where there was none.
+    fn quoted(&mut self, at: usize, written: &[u8], kind: Kind, action: Option<Action>) {
+        self.edits.push(at..at + written.len(), |out| {
+            out.push(b'"');
+            self.redaction.label(kind, action, written, out);
+            out.push(b'"');
+        });
+        self.counted.push(kind);
     }
 
     fn word(&mut self, at: usize) -> Option<usize> {

@@ -120,8 +120,8 @@ pub(super) fn is_mask(bytes: &[u8]) -> bool {
 /// Whether a value that begins at `start` begins within a label.
 pub(super) fn inside_mask(bytes: &[u8], start: usize) -> bool {
     let from = start.saturating_sub(LONGEST);
-    let opens = |at: &usize| matches!(bytes.get(*at), Some(b'[' | b'%'));
-    (from..=start).rev().filter(opens).any(|at| mask_end(bytes, at).is_some_and(|close| close > start))
+    let window = bytes.get(from..bytes.len().min(start + 1)).unwrap_or_default();
+    memchr::memrchr2_iter(b'[', b'%', window).any(|at| mask_end(bytes, from + at).is_some_and(|close| close > start))
 }
 
 /// Where the last label of a window ends.

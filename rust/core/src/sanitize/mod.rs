@@ -3,8 +3,8 @@
 //! Invariants: what cannot be read is not passed on; JSON stays JSON; nothing outside a finding changes; sanitizing
 //! what is sanitized finds nothing; time is linear in the bytes, whatever they are.
 //!
-//! The way of a body: [`body`] decodes it and takes it apart by its media type, [`json`], [`form`], [`multipart`] and
-//! [`stream`] give its texts to the engine, [`scan`] goes over each text once, from trigger to trigger, and asks the
+//! The way of a body: [`body`] decodes it and takes it apart by its media type, [`json`], [`form`], [`multipart`],
+//! [`stream`] and [`eventstream`] give its texts to the engine, [`scan`] goes over each text once, from trigger to trigger, and asks the
 //! rules of that byte ([`mail`], [`number`], [`ids`], [`net`], [`secrets`], [`assign`]), whose candidates are validated
 //! ([`checks`]) and weighed by the words before them ([`context`]).
 
@@ -14,6 +14,7 @@ mod checks;
 mod context;
 mod engine;
 mod escapes;
+mod eventstream;
 mod form;
 mod headers;
 mod ids;
@@ -144,10 +145,8 @@ impl Sanitizer {
 
     /// A text, and what was found in it.
     pub fn text(&self, text: &str) -> (String, Vec<Finding>) {
-        let found = self.redaction.find(text.as_bytes(), Place { name: b"", alone: true });
-        let edits = self.redaction.edits(text.as_bytes(), &found, &mut Findings::default());
-        let clean = engine::apply(text.as_bytes(), &edits);
-        (String::from_utf8_lossy(&clean).into_owned(), found)
+        let (found, edits) = self.redaction.find(text.as_bytes(), Place { name: b"", alone: true });
+        (String::from_utf8_lossy(&edits.applied(text.as_bytes())).into_owned(), found)
     }
 
     /// A kind's name.
@@ -158,7 +157,7 @@ impl Sanitizer {
     /// A JSON text. [`Error::Invalid`] when it is not JSON.
     pub fn json(&self, text: &[u8]) -> Result<Vec<u8>> {
         json::edits(&self.redaction, text, Reading::default(), &mut Findings::default())
-            .map(|edits| engine::apply(text, &edits))
+            .map(|edits| edits.applied(text))
             .ok_or(Error::Invalid { field: "body", why: "is not JSON; give JSON, or use redact_text".to_owned() })
     }
 

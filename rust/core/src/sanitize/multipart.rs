@@ -45,7 +45,7 @@ pub(super) fn clean(
             };
             out.extend_from_slice(fence.as_bytes());
             out.extend_from_slice(b"\r\n");
-            out.extend(redaction.text(head.as_bytes(), Place::default(), findings));
+            redaction.text(head.as_bytes(), Place::default(), findings, &mut out);
             out.extend_from_slice(b"\r\n\r\n");
             out.extend_from_slice(&clean);
             out.extend_from_slice(b"\r\n");

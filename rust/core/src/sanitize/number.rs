@@ -52,23 +52,25 @@ fn read(text: &Text<'_>, at: usize) -> Option<Number> {
     (number.count > 0).then_some(number)
 }
 
-/// A number of one or more groups that may stand by itself.
-pub(super) fn digits(text: &Text<'_>, at: usize) -> Option<Hit> {
-    if !left(text, at) {
-        return None;
-    }
-    let number = read(text, at)?;
-    let mut best = None;
-    for (index, (count, end, shape)) in number.groups.iter().take(number.count).enumerate() {
+/// The better of a hit and of a number of one or more groups that may stand by itself.
+pub(super) fn digits(text: &Text<'_>, at: usize, best: Option<Hit>) -> Option<Hit> {
+    let Some(number) = left(text, at).then(|| read(text, at)).flatten() else {
+        return best;
+    };
+    let mut best = best;
+    // The longest first: where it is sure, the shorter ones need not be weighed.
+    for (index, (count, end, shape)) in number.groups.iter().enumerate().take(number.count).rev() {
         let (digits, shape) = (number.digits.get(..*count)?, number.shape.get(..*shape)?);
         let whole = index + 1 == number.count;
         if *count < 7 || !right(text, *end, whole) {
             continue;
         }
         best = better(best, card(text, at, *end, digits, shape));
-        best = better(best, national(text, at, *end, digits, shape));
+        if let Some(base) = national(digits, shape) {
+            best = text.rival(best, Kind::PHONE, at, *end, base, context::PHONE);
+        }
         if whole || number.shape.get(2 * index + 1) == Some(&b' ') {
-            best = better(best, identity(text, at, *end, digits, shape));
+            best = identity(text, at, *end, digits, shape, best);
         }
     }
     best
@@ -155,7 +157,8 @@ fn american(digits: &[u8]) -> bool {
     matches!(digits, [2..=9, b, c, 2..=9, ..] if (*b, *c) != (1, 1)) && digits.len() == 10
 }
 
-fn national(text: &Text<'_>, start: usize, end: usize, digits: &[u8], shape: &[u8]) -> Option<Hit> {
+/// How sure a national form of a telephone number is.
+fn national(digits: &[u8], shape: &[u8]) -> Option<u8> {
     let count = digits.len();
     if count > 15 {
         return None;
@@ -164,7 +167,7 @@ fn national(text: &Text<'_>, start: usize, end: usize, digits: &[u8], shape: &[u
     let groups = shape.len().div_ceil(2);
     let spaced = groups > 1 && (uniform(b' ') || uniform(b'-'));
     let first = *digits.first()?;
-    let base = match shape {
+    Some(match shape {
         b"3-3-4" | b"3.3.4" if american(digits) => 60,
         b"3 3 4" | b"3 3-4" if american(digits) => 35,
         b"1-3-3-4" | b"1 3 3 4" | b"1.3.3.4" if first == 1 && american(&digits[1..]) => 65,
@@ -187,8 +190,7 @@ fn national(text: &Text<'_>, start: usize, end: usize, digits: &[u8], shape: &[u
         _ if spaced && (7..=12).contains(&count) && !(count == 8 && groups == 3) => 11,
         b"2 5-4" | b"2 4-4" => 15,
         _ => return None,
-    };
-    text.hit(Kind::PHONE, start, end, base, context::PHONE)
+    })
 }
 
 /// Identity numbers of digits only: how many, the shapes in which signs part them and how sure each makes, how sure a
@@ -254,8 +256,8 @@ const RULES: &[Rule] = rules! {
     FR_NIR 15 [b"1 2 2 2 3 3 2" 85] 19 french context::FRENCH;
 };
 
-fn identity(text: &Text<'_>, start: usize, end: usize, digits: &[u8], shape: &[u8]) -> Option<Hit> {
-    let mut best = None;
+fn identity(text: &Text<'_>, start: usize, end: usize, digits: &[u8], shape: &[u8], best: Option<Hit>) -> Option<Hit> {
+    let mut best = best;
     for rule in RULES.iter().filter(|rule| rule.count == digits.len()) {
         let base = if shape.len() == 1 {
             Some(rule.bare)
@@ -265,7 +267,7 @@ fn identity(text: &Text<'_>, start: usize, end: usize, digits: &[u8], shape: &[u
         if let Some(base) = base
             && (rule.check)(digits)
         {
-            best = better(best, text.hit(rule.kind, start, end, base, rule.near));
+            best = text.rival(best, rule.kind, start, end, base, rule.near);
         }
     }
     best

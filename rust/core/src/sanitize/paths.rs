@@ -58,42 +58,46 @@ pub(super) fn plain_name(name: &str) -> String {
 }
 
 /// Names of fields whose text is a secret whatever it looks like.
-const SECRET_NAMES: &[&str] = &[
-    "password",
-    "passwd",
-    "pwd",
-    "passphrase",
-    "secret",
-    "clientsecret",
-    "apikey",
-    "xapikey",
-    "apitoken",
-    "accesskey",
-    "secretkey",
-    "secretaccesskey",
-    "awssecretaccesskey",
-    "privatekey",
-    "accesstoken",
-    "refreshtoken",
-    "idtoken",
-    "authtoken",
-    "sessiontoken",
-    "bearertoken",
-    "csrftoken",
-    "authorization",
-    "credential",
-    "credentials",
-    "ssn",
-    "socialsecuritynumber",
-    "cvv",
-    "cvc",
-    "cvv2",
-    "cardnumber",
-    "creditcardnumber",
-    "connectionstring",
-    "otp",
-    "pincode",
-];
+fn secret_name(plain: &[u8]) -> bool {
+    // A pattern and not a list: compiled, it looks at the length first.
+    matches!(
+        plain,
+        b"password"
+            | b"passwd"
+            | b"pwd"
+            | b"passphrase"
+            | b"secret"
+            | b"clientsecret"
+            | b"apikey"
+            | b"xapikey"
+            | b"apitoken"
+            | b"accesskey"
+            | b"secretkey"
+            | b"secretaccesskey"
+            | b"awssecretaccesskey"
+            | b"privatekey"
+            | b"accesstoken"
+            | b"refreshtoken"
+            | b"idtoken"
+            | b"authtoken"
+            | b"sessiontoken"
+            | b"bearertoken"
+            | b"csrftoken"
+            | b"authorization"
+            | b"credential"
+            | b"credentials"
+            | b"ssn"
+            | b"socialsecuritynumber"
+            | b"cvv"
+            | b"cvc"
+            | b"cvv2"
+            | b"cardnumber"
+            | b"creditcardnumber"
+            | b"connectionstring"
+            | b"otp"
+            | b"pincode"
+    )
+}
 
 impl Paths {
     pub(super) fn new(secret_names: &[String]) -> Self {
@@ -192,7 +196,7 @@ impl Paths {
             length += 1;
         }
         let plain = plain.get(..length).unwrap_or_default();
-        SECRET_NAMES.iter().any(|secret| secret.as_bytes() == plain)
+        secret_name(plain)
             || self.secret.iter().any(|secret| secret.as_bytes() == plain)
             || (plain.ends_with(b"password") && plain.len() < 24)
     }

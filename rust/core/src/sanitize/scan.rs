@@ -56,6 +56,8 @@ pub(super) struct Text<'a> {
     pub dull: Cell<usize>,
     /// Contexts that any words of the text, or the field's name, speak of; `None` until asked for.
     spoken: Cell<Option<Contexts>>,
+    /// How many bytes were looked at for contexts near candidates.
+    looked: Cell<usize>,
 }
 
 /// How much a context word, and standing alone, add to a confidence.
@@ -119,7 +121,9 @@ impl<'a> Text<'a> {
         let after = self.slice(start, self.bytes.len().min(start + AFTER + label::LONGEST));
         let after = after.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let after = after.get(..label::first_mask(after).unwrap_or(after.len()).min(AFTER)).unwrap_or_default();
-        let contexts = context::named(self.slice(border, start)) | context::named(after) | self.field();
+        let before = self.slice(border, start);
+        self.looked.set(self.looked.get() + before.len() + after.len());
+        let contexts = context::named(before) | context::named(after) | self.field();
         self.near.set((start, self.free, contexts));
         contexts
     }
@@ -145,6 +149,15 @@ impl<'a> Text<'a> {
         })
     }
 
+    /// Whether a context is spoken of near a place, and anywhere in the text at all. What is cheaper is asked first:
+    /// the place, until as much was looked at as the text is long.
+    fn speaks(&self, start: usize, near: Contexts) -> bool {
+        if self.spoken.get().is_none() && self.looked.get() < self.bytes.len() {
+            return self.contexts(start) & near != 0 && self.spoken() & near != 0;
+        }
+        self.spoken() & near != 0 && self.contexts(start) & near != 0
+    }
+
     /// Whether the value is all that the text says.
     pub(super) fn is_alone(&self, start: usize, end: usize) -> bool {
         self.alone == Some((start, end))
@@ -156,12 +169,30 @@ impl<'a> Text<'a> {
             return None;
         }
         let mut confidence = base;
-        if base < self.wanted.least && near != 0 && self.spoken() & near != 0 && self.contexts(start) & near != 0 {
+        if base < self.wanted.least && near != 0 && self.speaks(start, near) {
             confidence = confidence.saturating_add(NEAR);
         } else if base < 60 && self.is_alone(start, end) {
             confidence = confidence.saturating_add(ALONE);
         }
         (confidence >= self.wanted.least).then_some(Hit { kind, start, end, confidence })
+    }
+
+    /// The better of a hit and of what a rule offers. The rule is not weighed where it could not win, so that of the
+    /// many rules that a number fits, few look for words.
+    pub(super) fn rival(
+        &self,
+        best: Option<Hit>,
+        kind: Kind,
+        start: usize,
+        end: usize,
+        base: u8,
+        near: Contexts,
+    ) -> Option<Hit> {
+        const { assert!(ALONE < NEAR, "what a rule can gain is at most NEAR") };
+        if best.is_some_and(|best| best.confidence > base.saturating_add(NEAR)) {
+            return best;
+        }
+        better(best, self.hit(kind, start, end, base, near))
     }
 
     /// A hit that needs no context.
@@ -188,8 +219,16 @@ pub(super) fn scan(bytes: &[u8], wanted: Wanted<'_>, near: Option<&[Range<usize>
     let mut near = near;
     let mut found = Vec::new();
     let last = Cell::new((usize::MAX, 0, 0));
-    let mut text =
-        Text { bytes, free: 0, wanted, alone: None, near: last, dull: Cell::new(0), spoken: Cell::new(None) };
+    let mut text = Text {
+        bytes,
+        free: 0,
+        wanted,
+        alone: None,
+        near: last,
+        dull: Cell::new(0),
+        spoken: Cell::new(None),
+        looked: Cell::new(0),
+    };
     let mut triggers = Triggers::new(bytes);
     let Some(first) = triggers.next() else {
         return found;
@@ -246,16 +285,16 @@ fn digits(text: &Text<'_>, at: usize) -> Option<Hit> {
             && text.slice(at - 3, at - 1).eq_ignore_ascii_case(b"de")
             && text.begins(at - 3)
         {
-            return ids::token(text, at - 3);
+            return ids::token(text, at - 3, None);
         }
-        let hit = better(net::numeric(text, at), number::digits(text, at));
-        return better(hit, ids::token(text, at)).or_else(|| secrets::numeric(text, at));
+        let hit = number::digits(text, at, net::numeric(text, at));
+        return ids::token(text, at, hit).or_else(|| secrets::numeric(text, at));
     }
     if text.slice(start, at).iter().any(u8::is_ascii_digit) || is_word(text.before(start)) {
         // Not the first digits of the word; only keys have a mark within.
         return secrets::inner(text, at);
     }
-    better(ids::token(text, start), secrets::word(text, start))
+    better(ids::token(text, start, None), secrets::word(text, start))
 }
 
 /// The text without white space, quotes and closing punctuation around it, when that is short enough to be one value.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::Findings;
-use super::engine::{Edit, Place, apply};
+use super::engine::{Edits, Place};
 use super::escapes::{self, Places};
 use super::json::{self, Reading};
 use super::options::Compiled;
@@ -56,11 +56,11 @@ pub(super) fn lines(
 }
 
 /// A line: what stands before its data, the data, and its end.
-struct Line<'a> {
-    prefix: &'a [u8],
-    data: Vec<u8>,
-    end: &'a [u8],
-    is_data: bool,
+pub(super) struct Line<'a> {
+    pub prefix: &'a [u8],
+    pub data: Vec<u8>,
+    pub end: &'a [u8],
+    pub is_data: bool,
 }
 
 fn lines_with(
@@ -80,7 +80,7 @@ fn lines_with(
             Line { prefix: before, data: data.to_vec(), end, is_data: at.is_some() }
         })
         .collect();
-    mask_across(redaction, &mut lines, findings);
+    mask_across(redaction, &mut lines, &[], findings);
     let mut out = Vec::with_capacity(body.len());
     let last = lines.len().saturating_sub(1);
     for (index, line) in lines.iter().enumerate() {
@@ -90,8 +90,8 @@ fn lines_with(
             .then(|| json::edits(redaction, &line.data, reading, findings))
             .flatten();
         match edits {
-            Some(edits) => out.extend(apply(&line.data, &edits)),
-            None => out.extend(redaction.text(&line.data, Place::default(), findings)),
+            Some(edits) => edits.apply(&line.data, &mut out),
+            None => redaction.text(&line.data, Place::default(), findings, &mut out),
         }
         out.extend_from_slice(line.end);
     }
@@ -123,11 +123,20 @@ struct Piece {
     string: bool,
 }
 
-fn mask_across(redaction: &Compiled, lines: &mut [Line<'_>], findings: &mut Findings) {
+/// What one line loses of a value that reaches over several, and gets in its place.
+struct Cut {
+    line: usize,
+    range: Range<usize>,
+    with: Vec<u8>,
+}
+
+/// Mask what the joined pieces of lines hold and no line by itself. `also`: fields beside the usual ones that carry
+/// pieces.
+pub(super) fn mask_across(redaction: &Compiled, lines: &mut [Line<'_>], also: &[&[u8]], findings: &mut Findings) {
     let mut streams: BTreeMap<(Vec<u8>, Vec<u8>), Vec<Piece>> = BTreeMap::new();
     for (number, line) in lines.iter().enumerate().filter(|(_, line)| line.is_data) {
         if matches!(line.data.first(), Some(b'{' | b'[' | b'"')) {
-            pieces(&line.data, |key, index, inner, text| {
+            pieces(&line.data, also, |key, index, inner, text| {
                 let piece = Piece { line: number, inner, text, string: true };
                 streams.entry((key.to_vec(), index.to_vec())).or_default().push(piece);
             });
@@ -136,27 +145,24 @@ fn mask_across(redaction: &Compiled, lines: &mut [Line<'_>], findings: &mut Find
             streams.entry((Vec::new(), Vec::new())).or_default().push(piece);
         }
     }
-    let mut edits: Vec<(usize, Edit)> = Vec::new();
+    let mut cuts: Vec<Cut> = Vec::new();
     for pieces in streams.into_values().filter(|pieces| pieces.len() > 1) {
-        across(redaction, lines, &pieces, findings, &mut edits);
+        across(redaction, lines, &pieces, findings, &mut cuts);
     }
-    // From the back, so that places stay right.
-    edits.sort_by_key(|(line, edit)| std::cmp::Reverse((*line, edit.range.start)));
-    for (line, edit) in edits {
-        if let Some(line) = lines.get_mut(line).filter(|line| edit.range.end <= line.data.len()) {
-            line.data.splice(edit.range, edit.with);
+    cuts.sort_by_key(|cut| (cut.line, cut.range.start));
+    for cuts in cuts.chunk_by(|one, next| one.line == next.line) {
+        let mut edits = Edits::default();
+        for cut in cuts {
+            edits.push(cut.range.clone(), |out| out.extend_from_slice(&cut.with));
+        }
+        if let Some(line) = cuts.first().and_then(|cut| lines.get_mut(cut.line)) {
+            line.data = edits.applied(&line.data);
         }
     }
 }
 
 /// What is found in the joined text of some pieces and reaches over more than one.
-fn across(
-    redaction: &Compiled,
-    lines: &[Line<'_>],
-    pieces: &[Piece],
-    findings: &mut Findings,
-    edits: &mut Vec<(usize, Edit)>,
-) {
+fn across(redaction: &Compiled, lines: &[Line<'_>], pieces: &[Piece], findings: &mut Findings, cuts: &mut Vec<Cut>) {
     let mut whole = Vec::new();
     let mut starts = Vec::with_capacity(pieces.len());
     for piece in pieces {
@@ -165,7 +171,7 @@ fn across(
     }
     // The last piece that begins at or before a place; empty pieces hold nothing.
     let owner = |place: usize| starts.partition_point(|start| *start <= place).saturating_sub(1);
-    let found = redaction.find(&whole, Place { name: b"content", alone: true });
+    let (found, _) = redaction.find(&whole, Place { name: b"content", alone: true });
     for finding in found {
         let (first, last) = (owner(finding.start), owner(finding.end.saturating_sub(1)));
         if first == last {
@@ -188,14 +194,14 @@ fn across(
             };
             let range = piece.inner.start + range.start..piece.inner.start + range.end;
             if !range.is_empty() || !with.is_empty() {
-                edits.push((piece.line, Edit { range, with: std::mem::take(&mut with) }));
+                cuts.push(Cut { line: piece.line, range, with: std::mem::take(&mut with) });
             }
         }
     }
 }
 
 /// The string values of the fields that carry pieces, with the last number of a field `index` before them.
-fn pieces(data: &[u8], mut found: impl FnMut(&[u8], &[u8], Range<usize>, Vec<u8>)) {
+fn pieces(data: &[u8], also: &[&[u8]], mut found: impl FnMut(&[u8], &[u8], Range<usize>, Vec<u8>)) {
     let mut at = 0;
     let mut key: &[u8] = b"";
     let mut index: &[u8] = b"";
@@ -216,12 +222,12 @@ fn pieces(data: &[u8], mut found: impl FnMut(&[u8], &[u8], Range<usize>, Vec<u8>
         if after.get(gap) == Some(&b':') {
             key = inner;
             let value = after.get(gap + 1..).unwrap_or_default().trim_ascii_start();
-            if key == b"index" {
+            if matches!(key, b"index" | b"contentBlockIndex") {
                 let digits = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
                 index = value.get(..digits).unwrap_or_default();
             }
         } else {
-            if PIECES.contains(&key)
+            if (PIECES.contains(&key) || also.contains(&key))
                 && let Some(text) = escapes::unescape(inner, false)
             {
                 found(key, index, open + 1..end, text.into_owned());

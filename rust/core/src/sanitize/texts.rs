@@ -3,7 +3,7 @@
 
 use super::Findings;
 use super::body::{Form, form_of};
-use super::engine::{Edit, apply};
+use super::engine::Edits;
 use super::escapes::{self, Places};
 use super::options::Compiled;
 
@@ -22,7 +22,7 @@ fn held(content_type: &[u8], body: &[u8]) -> Vec<Held> {
         Form::Json | Form::Lines | Form::Events => strings(body),
         Form::Unknown if matches!(body.trim_ascii_start().first(), Some(b'{' | b'[' | b'"')) => strings(body),
         Form::Text | Form::Unknown => vec![Held { start: 0, end: body.len(), string: false }],
-        Form::Pairs | Form::Multipart | Form::Binary => Vec::new(),
+        Form::Pairs | Form::Multipart | Form::Frames | Form::Binary => Vec::new(),
     }
 }
 
@@ -69,7 +69,7 @@ pub(super) fn replace(
     found: &[Vec<(usize, usize, String)>],
     findings: &mut Findings,
 ) -> Vec<u8> {
-    let mut edits = Vec::new();
+    let mut edits = Edits::default();
     for (held, found) in held(content_type, body).iter().zip(found) {
         let written = body.get(held.start..held.end).unwrap_or_default();
         let text = value(held, body);
@@ -86,11 +86,11 @@ pub(super) fn replace(
                 .map(|sign| if sign.is_ascii_alphanumeric() { sign.to_ascii_lowercase() } else { '_' })
                 .take(40)
                 .collect();
-            let mut with = Vec::new();
-            redaction.named_label(&name, said.as_bytes(), &mut with);
+            edits.push(held.start + range.start..held.start + range.end, |out| {
+                redaction.named_label(&name, said.as_bytes(), out);
+            });
             findings.add(&name);
-            edits.push(Edit { range: held.start + range.start..held.start + range.end, with });
         }
     }
-    apply(body, &edits)
+    edits.applied(body)
 }

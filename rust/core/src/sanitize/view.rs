@@ -13,6 +13,10 @@ pub(super) struct View {
 }
 
 impl View {
+    fn with_capacity(length: usize) -> Self {
+        Self { bytes: Vec::with_capacity(length), places: Vec::with_capacity(length + 1) }
+    }
+
     /// The text's place behind a place of the view.
     fn place(&self, at: usize) -> usize {
         self.places.get(at).map_or(0, |place| *place as usize)
@@ -46,6 +50,8 @@ const ZEROS: &[u32] = &[
 fn folded(character: char) -> Option<u8> {
     let code = character as u32;
     match code {
+        // Latin, Greek, Cyrillic, Hebrew; Chinese, Japanese, Korean: most text, and none of it reads as ASCII.
+        0xc0..=0x5ff | 0x3003..=0xfe0e => None,
         0xa0 | 0x2000..=0x200a | 0x202f | 0x205f | 0x3000 => Some(b' '),
         0xad | 0x200b..=0x200f | 0x2060..=0x2064 | 0xfeff | 0x202a..=0x202e | 0x2066..=0x2069 | 0xfe0f => Some(0),
         0x2010..=0x2013 | 0x2212 | 0xfe63 => Some(b'-'),
@@ -65,38 +71,34 @@ pub(super) fn fold(text: &[u8]) -> Option<View> {
         return None;
     }
     let mut view: Option<View> = None;
-    let mut at = 0;
+    let (mut begin, mut copied) = (0, 0);
     for chunk in text.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            let length = character.len_utf8();
-            match (if character.is_ascii() { None } else { folded(character) }, &mut view) {
-                (None, None) => {}
-                (None, Some(view)) => copy(view, text, at, length),
-                (Some(byte), made) => {
-                    let view = made.get_or_insert_with(|| start(text, at));
-                    if byte != 0 {
-                        view.bytes.push(byte);
-                        view.places.push(at as u32);
-                    }
+        let valid = chunk.valid();
+        let mut at = 0;
+        while let Some(character) = next_beyond_ascii(valid, &mut at) {
+            let place = begin + at;
+            at += character.len_utf8();
+            if let Some(byte) = folded(character) {
+                let view = view.get_or_insert_with(|| View::with_capacity(text.len()));
+                copy(view, text, copied, place - copied);
+                if byte != 0 {
+                    view.bytes.push(byte);
+                    view.places.push(place as u32);
                 }
+                copied = begin + at;
             }
-            at += length;
         }
-        let invalid = chunk.invalid().len();
-        if let Some(view) = &mut view {
-            copy(view, text, at, invalid);
-        }
-        at += invalid;
+        begin += valid.len() + chunk.invalid().len();
     }
-    view.map(|view| end(view, text))
+    let mut view = view?;
+    copy(&mut view, text, copied, text.len() - copied);
+    Some(end(view, text))
 }
 
-fn start(text: &[u8], at: usize) -> View {
-    let mut bytes = Vec::with_capacity(text.len());
-    bytes.extend_from_slice(text.get(..at).unwrap_or_default());
-    let mut places = Vec::with_capacity(text.len() + 1);
-    places.extend(0..at as u32);
-    View { bytes, places }
+/// The next character beyond ASCII from `at` on, which moves to it.
+fn next_beyond_ascii(text: &str, at: &mut usize) -> Option<char> {
+    *at += text.as_bytes().get(*at..)?.iter().position(|byte| !byte.is_ascii())?;
+    text.get(*at..)?.chars().next()
 }
 
 fn copy(view: &mut View, text: &[u8], at: usize, length: usize) {
@@ -122,7 +124,7 @@ pub(super) fn decode(text: &[u8]) -> Option<View> {
             at = next + 1;
             continue;
         };
-        let view = view.get_or_insert_with(|| start(text, 0));
+        let view = view.get_or_insert_with(|| View::with_capacity(text.len()));
         copy(view, text, copied, next - copied);
         let mut utf8 = [0; 4];
         let bytes: &[u8] = match character {

@@ -1,8 +1,9 @@
 """The binary event stream of Amazon Bedrock (``application/vnd.amazon.eventstream``).
 
 A message is: total length, header length and their CRC-32 (4 bytes each, big-endian), headers, payload, CRC-32 of all
-before it (Smithy, "Amazon Event Stream specification"). Invariant: where a message begins is trusted only when its
-prelude's checksum holds; else the reading ends there, with a reason, and what came before is kept.
+before it (Smithy, "Amazon Event Stream specification"). Invariants: where a message begins is trusted only when its
+prelude's checksum holds; else the reading ends there, with a reason, and what came before is kept. A message whose own
+checksum does not hold is left out.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ def parse_eventstream(body: bytes) -> tuple[list[Message], str]:
     """The messages, and what was wrong with them (empty when nothing was)."""
     messages: list[Message] = []
     wrong = ""
-    at = 0
+    at = number = 0
     while at < len(body):
-        number = len(messages) + 1
+        number += 1
         if len(body) - at < _PRELUDE.size:
             return messages, f"the event stream is cut in message {number}"
         total, header_size, crc = _PRELUDE.unpack_from(body, at)
@@ -50,6 +51,8 @@ def parse_eventstream(body: bytes) -> tuple[list[Message], str]:
             return messages, f"the event stream is cut in message {number}"
         if zlib.crc32(body[at : at + total - 4]) != int.from_bytes(body[at + total - 4 : at + total], "big"):
             wrong = wrong or f"message {number} of the event stream fails its checksum"
+            at += total
+            continue
         start = at + _PRELUDE.size
         headers = _headers(body[start : start + header_size])
         messages.append(Message(headers, body[start + header_size : at + total - 4]))

@@ -1,0 +1,219 @@
+//! Amazon's event stream, as Bedrock answers (Smithy, "Amazon Event Stream specification"): frames of total length, header
+//! length and their CRC-32, headers, payload, and the CRC-32 of all before it; numbers are big-endian.
+//!
+//! Payloads are cleaned like the lines of other streams, a model's own event in base 64 (`{"bytes": ...}`) too, and every
+//! frame is written anew with its lengths and checksums. Invariants: nothing of a frame passes whose checksum fails; what
+//! was wrong with a stream (cut, damaged, a checksum) is wrong with the clean one in the same way, so that a reader can
+//! tell; of headers, the strings of the protocol pass, whose names begin with a colon.
+
+use super::Findings;
+use super::engine::Place;
+use super::json::{self, Reading};
+use super::options::Compiled;
+use super::stream::{self, Line};
+
+/// Both lengths and their checksum.
+const PRELUDE: usize = 12;
+/// The prelude and the frame's own checksum.
+const AROUND: usize = PRELUDE + 4;
+/// A header's value is a string, with its length in two bytes.
+const STRING: u8 = 7;
+/// The field that a model's own event is wrapped in.
+const WRAPPED: &str = "bytes";
+/// Fields that carry pieces of a longer text here: a tool's arguments in Converse streams, Titan's and Llama's own text.
+const PIECES: &[&[u8]] = &[b"input", b"outputText", b"generation"];
+
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..at + 4)?.first_chunk().map(|word| u32::from_be_bytes(*word))
+}
+
+/// What stands at a place of a stream.
+enum Frame<'a> {
+    Whole { headers: &'a [u8], payload: &'a [u8] },
+    FailsItsChecksum,
+}
+
+/// The next frame and what is left; else what is written in the place of what cannot be read.
+fn next(rest: &[u8]) -> Result<(Frame<'_>, &[u8]), Vec<u8>> {
+    let (Some(total), Some(headers), Some(check)) = (word(rest, 0), word(rest, 4), word(rest, 8)) else {
+        return Err(vec![0; rest.len()]); // cut in its prelude
+    };
+    let (total, headers) = (total as usize, headers as usize);
+    let prelude = rest.get(..PRELUDE).unwrap_or_default();
+    if crc32(&prelude[..8]) != check || total < headers.saturating_add(AROUND) {
+        return Err(vec![0; PRELUDE]); // damaged: the checksum of zeros is not zero
+    }
+    let Some((frame, left)) = rest.split_at_checked(total) else {
+        return Err(prelude.to_vec()); // cut behind it
+    };
+    let (body, check) = frame.split_at(total - 4);
+    if word(check, 0) != Some(crc32(body)) {
+        return Ok((Frame::FailsItsChecksum, left));
+    }
+    let (headers, payload) = body.get(PRELUDE..).unwrap_or_default().split_at(headers);
+    Ok((Frame::Whole { headers, payload }, left))
+}
+
+fn write(headers: &[u8], payload: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(&((AROUND + headers.len() + payload.len()) as u32).to_be_bytes());
+    out.extend_from_slice(&(headers.len() as u32).to_be_bytes());
+    out.extend_from_slice(&crc32(&out[start..]).to_be_bytes());
+    out.extend_from_slice(headers);
+    out.extend_from_slice(payload);
+    out.extend_from_slice(&crc32(&out[start..]).to_be_bytes());
+}
+
+/// The string headers of the protocol, cleaned; up to the first that makes no sense.
+fn clean_headers(redaction: &Compiled, headers: &[u8], findings: &mut Findings) -> Vec<u8> {
+    let mut out = Vec::with_capacity(headers.len());
+    let mut rest = headers;
+    while let Some((Header { name, kind, value }, left)) = header(rest) {
+        rest = left;
+        let known = matches!(name, [b':', word @ ..] if word.len() < 32 && word.iter().all(|byte| matches!(byte, b'a'..=b'z' | b'-')));
+        if kind != STRING || !known {
+            continue;
+        }
+        let mut clean = Vec::with_capacity(value.len());
+        redaction.text(value, Place { name, alone: false }, findings, &mut clean);
+        let Ok(length) = u16::try_from(clean.len()) else { continue };
+        out.push(name.len() as u8);
+        out.extend_from_slice(name);
+        out.push(STRING);
+        out.extend_from_slice(&length.to_be_bytes());
+        out.extend_from_slice(&clean);
+    }
+    out
+}
+
+struct Header<'a> {
+    name: &'a [u8],
+    kind: u8,
+    value: &'a [u8],
+}
+
+/// The first header, and what is left.
+fn header(rest: &[u8]) -> Option<(Header<'_>, &[u8])> {
+    let (length, rest) = rest.split_first()?;
+    let (name, rest) = rest.split_at_checked(usize::from(*length))?;
+    let (kind, rest) = rest.split_first()?;
+    let (length, rest) = match kind {
+        0 | 1 => (0, rest),
+        2 => (1, rest),
+        3 => (2, rest),
+        4 => (4, rest),
+        5 | 8 => (8, rest),
+        9 => (16, rest),
+        6 | 7 => {
+            let (length, rest) = rest.split_at_checked(2)?;
+            (usize::from(u16::from_be_bytes(*length.first_chunk()?)), rest)
+        }
+        _ => return None,
+    };
+    let (value, rest) = rest.split_at_checked(length)?;
+    Some((Header { name, kind: *kind, value }, rest))
+}
+
+/// A stream, with what is found in it masked.
+pub(super) fn clean(redaction: &Compiled, body: &[u8], findings: &mut Findings) -> Vec<u8> {
+    let (mut frames, mut lines) = (Vec::new(), Vec::new());
+    let mut tail = Vec::new();
+    let mut rest = body;
+    while !rest.is_empty() {
+        match next(rest) {
+            Ok((frame, left)) => {
+                rest = left;
+                if let Frame::Whole { headers, payload } = frame {
+                    let inner = unwrapped(payload);
+                    frames.push(Some((headers, inner.is_some())));
+                    lines.push(Line {
+                        prefix: b"",
+                        data: inner.unwrap_or_else(|| payload.to_vec()),
+                        end: b"",
+                        is_data: true,
+                    });
+                } else {
+                    frames.push(None);
+                    lines.push(Line { prefix: b"", data: Vec::new(), end: b"", is_data: false });
+                }
+            }
+            Err(instead) => {
+                tail = instead;
+                break;
+            }
+        }
+    }
+    stream::mask_across(redaction, &mut lines, PIECES, findings);
+    let mut out = Vec::with_capacity(body.len());
+    for (frame, line) in frames.iter().zip(&lines) {
+        let Some((headers, wrapped)) = frame else {
+            // Wrong again: as long as nothing, and a checksum that is not its own.
+            write(b"", b"", &mut out);
+            if let Some(last) = out.last_mut() {
+                *last ^= 1;
+            }
+            continue;
+        };
+        let mut payload = Vec::with_capacity(line.data.len());
+        match json::edits(redaction, &line.data, Reading::default(), findings) {
+            Some(edits) => edits.apply(&line.data, &mut payload),
+            None => redaction.text(&line.data, Place::default(), findings, &mut payload),
+        }
+        if *wrapped {
+            payload = format!("{{\"{WRAPPED}\":\"{}\"}}", encode(&payload)).into_bytes();
+        }
+        write(&clean_headers(redaction, headers, findings), &payload, &mut out);
+    }
+    out.extend_from_slice(&tail);
+    out
+}
+
+/// A model's own event out of `{"bytes": base 64}`; the padding beside it says nothing.
+fn unwrapped(payload: &[u8]) -> Option<Vec<u8>> {
+    let value: serde_json::Value = serde_json::from_slice(payload).ok()?;
+    decode(value.get(WRAPPED)?.as_str()?.as_bytes())
+}
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// Base 64 (RFC 4648 §4).
+fn decode(text: &[u8]) -> Option<Vec<u8>> {
+    let plain = text.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
+    let mut out = Vec::with_capacity(plain * 3 / 4);
+    let (mut bits, mut held) = (0_u32, 0);
+    for byte in text.get(..plain)? {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(value);
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            out.push((bits >> held) as u8);
+        }
+    }
+    Some(out)
+}
+
+fn encode(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let bits = three.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+        for place in 0..4 {
+            let letter = ALPHABET.get((bits >> (18 - 6 * place) & 63) as usize).copied().unwrap_or(b'=');
+            out.push(char::from(if place <= three.len() { letter } else { b'=' }));
+        }
+    }
+    out
+}
