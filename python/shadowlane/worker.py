@@ -27,7 +27,7 @@ from .dispatch import Arm
 from .errors import ShadowlaneError
 from .lane import lane_directory
 from .limits import Breaker, Budget, BudgetLimits, LaneLimits, Price, ProdQuota, Retry, ShadowLimits
-from .pipeline import Pipeline
+from .pipeline import MOST_BYTES, Pipeline
 from .policy import lane_policy, stub_rounds
 from .score import Scorer, extract_answer, load_embedder
 from .score.embed import Embedder
@@ -229,6 +229,7 @@ def _arm(config: Config, name: str, shadow: ShadowConfig, limits: ShadowLimits, 
         retry=Retry(retry.attempts, base_s=retry.base_s, max_s=retry.max_s),
         cap=drainer.try_acquire,
         meter=_usage,
+        most_bytes=MOST_BYTES / len(config.arms()),
     )
 
 
