@@ -36,6 +36,7 @@ from .score.remote import RemoteEmbedder
 from .steering import Steering
 from .store import SqliteStore, open_store
 from .storing import Storing
+from .timing import TimesKeeper
 from .transport import HttpTransport, open_transport
 from .types import Outcome
 
@@ -45,6 +46,7 @@ log = logging.getLogger("shadowlane.worker")
 
 _BEAT_EVERY_S = 0.5
 _PRUNE_EVERY_S = 60.0
+_KEEP_TIMES_EVERY_S = 15.0
 _ERROR_FILE = "worker.error"
 _EMBEDDER_RESPONSE_BYTES = 16 * 1024 * 1024
 
@@ -170,6 +172,7 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
     drainer.beat()
     embedder = await asyncio.to_thread(open_embedder, config.score)
     store = open_store(config.store)
+    second = open_store(config.store)  # the first one is the storing thread's
     try:
         store.set_epoch(drainer.lane_id(), dict.fromkeys(config.arms(), drainer.acked()))
         shadows = {name: _shadow_limits(config, name, arm, store) for name, arm in config.arms().items()}
@@ -196,7 +199,12 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
             window_s=config.limits.window_s if config.limits.cap_mode == "reservoir" else 0.0,
         )
         log.info("worker %d: lane %s, shadows %s", os.getpid(), config.lane.name, ", ".join(config.arms()))
-        keepers = [asyncio.create_task(_beat(drainer, steering)), asyncio.create_task(_prune(storing))]
+        times = TimesKeeper(directory, second)
+        keepers = [
+            asyncio.create_task(_beat(drainer, steering)),
+            asyncio.create_task(_prune(storing)),
+            asyncio.create_task(_keep(times)),
+        ]
         try:
             await pipeline.run(stop, idle_exit_s=idle_exit_s)
         finally:
@@ -204,9 +212,11 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
                 task.cancel()
             await asyncio.gather(*keepers, return_exceptions=True)
             steering.tick()
+            await asyncio.to_thread(times.keep)
         log.info("worker %d: done, %d pairs stored", os.getpid(), storing.stored)
     finally:
         store.close()
+        second.close()
         if isinstance(embedder, RemoteEmbedder):
             await asyncio.to_thread(embedder.close)
 
@@ -281,3 +291,9 @@ async def _prune(storing: Storing) -> None:
     while True:
         await asyncio.sleep(_PRUNE_EVERY_S)
         await storing.prune(time.time_ns())
+
+
+async def _keep(times: TimesKeeper) -> None:
+    while True:
+        await asyncio.sleep(_KEEP_TIMES_EVERY_S)
+        await asyncio.to_thread(times.keep)
