@@ -232,7 +232,7 @@ def overhead(evidence: Evidence, gate: GateConfig) -> Rule:
         _signed_percent,
         what=f"P99 in the gateway, {taken} mirrored requests against {others} of the others",
     )
-    return Rule(rule.name, rule.ok, rule.evidence)
+    return Rule(rule.name, rule.ok, rule.evidence + (f"; {trial.note}" if trial.note else ""))
 
 
 def every_hour(evidence: Evidence, gate: GateConfig) -> Rule:

@@ -64,6 +64,8 @@ class Trial:
 
     edges: _Floats
     pieces: tuple[Piece, ...]
+    note: str = ""
+    """What one must know to read it; empty: nothing."""
 
     @property
     def n(self) -> tuple[int, int]:

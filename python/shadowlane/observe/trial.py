@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..config import Config
 from ..gate import OVERHEAD, Piece, Trial, increase_interval
@@ -18,6 +19,8 @@ from ..store import Timed
 
 __all__ = ["overhead_block", "overhead_line", "trial_of", "why_no_trial"]
 
+_UNEVEN = 1.1
+_NOTED_FROM = 100
 _LEAVE_OUT = "or gate.overhead_p99 = inf to leave this rule out"
 
 
@@ -27,10 +30,23 @@ def trial_of(timed: Sequence[Timed]) -> Trial | None:
     if not pieces:
         return None
     edges = np.unique(np.concatenate([some for piece in pieces for some in (piece.lower, piece.upper)]))
-    return Trial(edges.astype(np.float64), tuple(_spread(piece, edges) for piece in pieces))
+    return Trial(edges.astype(np.float64), tuple(_spread(piece, edges) for piece in pieces), _note(pieces))
 
 
-def _spread(piece: Timed, edges: np.ndarray[Any, np.dtype[np.int64]]) -> Piece:
+def _note(pieces: Sequence[Timed]) -> str:
+    """Up to a ratio of one half the coin makes both groups equally large; what makes them unequal is a cap that bites,
+    since it lets the evenly spread taken ones through more often than the others."""
+    even = [piece for piece in pieces if piece.ratio <= 0.5]
+    taken, others = (sum(int(piece.taken.sum()) for piece in even), sum(int(piece.not_taken.sum()) for piece in even))
+    if taken < _NOTED_FROM or taken <= _UNEVEN * others:
+        return ""
+    return (
+        "a cap often had no room, so busy minutes may weigh more among the mirrored requests than among the others; "
+        "lower sampling.ratio, or raise the cap"
+    )
+
+
+def _spread(piece: Timed, edges: NDArray[np.int64]) -> Piece:
     taken, not_taken = np.zeros((2, len(edges) - 1))
     place = np.searchsorted(edges, piece.lower)
     taken[place], not_taken[place] = piece.taken, piece.not_taken
@@ -62,7 +78,7 @@ def overhead_block(config: Config, trial: Trial | None, why: str) -> dict[str, A
         block["added_share"] = _finite(seen.estimate)
         block["interval"] = [seen.lower if seen.lower > -1 else None, _finite(seen.upper)]
         why = ""
-    return {**block, "target": _finite(config.gate.overhead_p99), "why": why}
+    return {**block, "target": _finite(config.gate.overhead_p99), "why": why, "note": trial.note if trial else ""}
 
 
 def _finite(value: float) -> float | None:
@@ -78,4 +94,5 @@ def overhead_line(block: Mapping[str, Any]) -> str:
     return (
         f"mirroring adds to P99: {100 * block['added_share']:+.1f} % (95 % at any time: {bounds}), "
         f"{block['taken']} mirrored requests against {block['not_taken']} of the others"
+        f"{'; ' if block['note'] else ''}{block['note']}"
     )

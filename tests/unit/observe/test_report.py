@@ -108,15 +108,16 @@ def test_what_is_older_than_the_window_is_not_judged(tmp_path: Path) -> None:
     assert 20 <= scored <= 30
 
 
-def keep_times(config: Config, n: int, added: float, *, choice: str = "ratio", ratio: float = 0.25) -> None:
-    """Two lives of a lane, each with half of ``n`` taken requests and as many others, within the last day."""
+def keep_times(
+    config: Config, n: int, added: float, *, choice: str = "ratio", ratio: float = 0.25, others_share: float = 1.0
+) -> None:
+    """Two lives of a lane, each with half of ``n`` taken requests and a share as many others, within the last day."""
     edges = np.unique(np.geomspace(1e6, 1e9, 694).astype(np.int64))
     ns = np.random.default_rng(3).lognormal(17, 0.3, (2, n))
     with open_store(config.store) as store:
         for life, some in (("ab" * 16, slice(0, n // 2)), ("cd" * 16, slice(n // 2, n))):
-            taken, others = np.histogram((1 + added) * ns[0][some], edges)[0], np.histogram(ns[1][some], edges)[0]
-            if choice == "ratio" and ratio == 1:
-                others = 0 * others
+            taken = np.histogram((1 + added) * ns[0][some], edges)[0]
+            others = np.histogram(ns[1][some][: round(others_share * n / 2)], edges)[0]
             store.save_times(life, NOW_NS - 5 * HOUR_NS, choice, ratio, pack(edges, taken, others))
 
 
@@ -155,7 +156,7 @@ def test_without_a_control_group_the_rule_says_so_and_what_to_do(
 ) -> None:
     config = config_at(tmp_path)
     save(config, make_pairs(50))
-    keep_times(config, 2000, 0.0, choice=choice, ratio=ratio)
+    keep_times(config, 2000, 0.0, choice=choice, ratio=ratio, others_share=0.0 if ratio == 1 else 1.0)
     sampler = {"choice": choice, "ratio": ratio, "eligible": 100, "taken": 50}
     rule, report = overhead_of(config, sampler=sampler)
     assert rule["ok"] is None
@@ -163,6 +164,21 @@ def test_without_a_control_group_the_rule_says_so_and_what_to_do(
         assert "cannot be judged" in text
         assert remedy in text
         assert "gate.overhead_p99 = inf" in text
+
+
+def test_a_cap_that_often_bites_is_said_beside_the_figure(tmp_path: Path) -> None:
+    config = config_at(tmp_path)
+    save(config, make_pairs(50))
+    keep_times(config, 4000, 0.0, others_share=0.6)
+    rule, report = overhead_of(config)
+    assert "4000 mirrored requests against 2400" in rule["evidence"]
+    assert "a cap often had no room" in rule["evidence"]
+    assert "a cap often had no room" in overhead_line(report["overhead"])
+    # Above one half the groups are unequal by the coin.
+    even = config_at(tmp_path, store={"url": f"sqlite:///{tmp_path / 'other.db'}"})
+    save(even, make_pairs(50))
+    keep_times(even, 4000, 0.0, others_share=0.25, ratio=0.8)
+    assert "a cap" not in overhead_of(even)[0]["evidence"]
 
 
 def test_a_cost_that_is_left_out_is_named(tmp_path: Path) -> None:
