@@ -85,9 +85,10 @@ def test_a_shadow_that_hangs_does_not_starve_another(world: World, client: httpx
     until(lambda: shadows()["well"]["answered"] == requests, "all copies to be answered by the shadow that is well")
     candidate = shadows()["candidate"]
     assert candidate["answered"] == 0
-    # Sixteen calls are out and hang; the rest of its share waits; what waited longest has given way.
-    assert candidate["failed"] == {"deadline": requests - MOST_COPIES}
-    assert candidate["in_flight"] == MOST_COPIES
+    # Sixteen calls are out and hang; the rest of its share waits; what waited longest has given way. It may hold two
+    # batches more: those that came while the other was no more ahead than it.
+    assert set(candidate["failed"]) == {"deadline"}
+    assert MOST_COPIES <= candidate["in_flight"] < MOST_COPIES + 2 * 128
     world.processes[1].stop()
     settled = world.settle(requests)["shadows"]
     assert settled["well"] == {**settled["well"], "answered": requests, "failed": {}}
