@@ -7,7 +7,6 @@ killed, loses no more than the time until the next write, and nothing is ever co
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -35,15 +34,10 @@ class TimesKeeper:
         self._directory = str(directory)
         self._store = store
         self._clock_ns = clock_ns
-        self._lock = threading.Lock()  # a call that is cancelled goes on in its thread
         self._error = ""
 
     def keep(self) -> None:
         """Write the sums so far, all routes together. What goes wrong is said once in the log and tried again."""
-        with self._lock:
-            self._keep()
-
-    def _keep(self) -> None:
         try:
             status = _core.lane_status(self._directory)
             edges, routes = _core.lane_times(self._directory)

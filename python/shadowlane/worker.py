@@ -172,7 +172,6 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
     drainer.beat()
     embedder = await asyncio.to_thread(open_embedder, config.score)
     store = open_store(config.store)
-    second = open_store(config.store)  # the first one is the storing thread's
     try:
         store.set_epoch(drainer.lane_id(), dict.fromkeys(config.arms(), drainer.acked()))
         shadows = {name: _shadow_limits(config, name, arm, store) for name, arm in config.arms().items()}
@@ -199,11 +198,11 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
             window_s=config.limits.window_s if config.limits.cap_mode == "reservoir" else 0.0,
         )
         log.info("worker %d: lane %s, shadows %s", os.getpid(), config.lane.name, ", ".join(config.arms()))
-        times = TimesKeeper(directory, second)
+        times = TimesKeeper(directory, store)
         keepers = [
             asyncio.create_task(_beat(drainer, steering)),
             asyncio.create_task(_prune(storing)),
-            asyncio.create_task(_keep(times)),
+            asyncio.create_task(_keep(storing, times)),
         ]
         try:
             await pipeline.run(stop, idle_exit_s=idle_exit_s)
@@ -212,11 +211,10 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
                 task.cancel()
             await asyncio.gather(*keepers, return_exceptions=True)
             steering.tick()
-            await asyncio.to_thread(times.keep)
+            await asyncio.to_thread(times.keep)  # storing has ended
         log.info("worker %d: done, %d pairs stored", os.getpid(), storing.stored)
     finally:
         store.close()
-        second.close()
         if isinstance(embedder, RemoteEmbedder):
             await asyncio.to_thread(embedder.close)
 
@@ -293,7 +291,7 @@ async def _prune(storing: Storing) -> None:
         await storing.prune(time.time_ns())
 
 
-async def _keep(times: TimesKeeper) -> None:
+async def _keep(storing: Storing, times: TimesKeeper) -> None:
     while True:
         await asyncio.sleep(_KEEP_TIMES_EVERY_S)
-        await asyncio.to_thread(times.keep)
+        await storing.call(times.keep)

@@ -4,8 +4,10 @@ Invariants: a batch is stored whole or not at all; no (shadow_id, shadow) is sto
 the rows that retention deletes; no row younger than :data:`KEEP_NS` is deleted, because a redelivered copy must still
 meet its key (redelivery follows a crash of the worker within seconds).
 
-The object belongs to one thread at a time. A process that is killed loses nothing that :meth:`SqliteStore.save`
-returned for; a power cut may cost the last commits (``synchronous=NORMAL``), never the file's consistency.
+The object belongs to one thread at a time, and a process opens a file for writing once: the check of the file at its
+opening would drop the first one's locks, and the next reader would take the write-ahead log away from under it. A
+process that is killed loses nothing that :meth:`SqliteStore.save` returned for; a power cut may cost the last commits
+(``synchronous=NORMAL``), never the file's consistency.
 """
 
 from __future__ import annotations
