@@ -3,13 +3,15 @@
 Invariants: :meth:`Arm.deliver` raises nothing but :class:`asyncio.CancelledError`, whatever transport, limits or meter
 do; it ends within the arm's deadline, and no call is begun that would not have its whole ``timeout_s`` until then; a
 place is held only while a call is out, so that the time which a shadow is judged by never contains waiting of ours;
-every try but the first takes its unit of the lane's cap.
+every try but the first takes its unit of the lane's cap. An arm that gives way holds no more than its share of copies
+and bytes, so that a shadow which hangs does not keep the others' copies waiting.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -18,11 +20,15 @@ import msgspec
 
 from .core import StickySampler
 from .limits import Permit, Retry, ShadowLimits
+from .places import Places
 from .types import Copy, Outcome
 
-__all__ = ["Arm", "Meter"]
+__all__ = ["MOST_COPIES", "Arm", "Meter"]
 
 log = logging.getLogger("shadowlane.worker")
+
+MOST_COPIES = 1024
+"""An arm's share of copies that are held at a time."""
 
 Meter = Callable[[Outcome], tuple[str, Mapping[str, int]]]
 """The model and the usage that an answer names."""
@@ -33,13 +39,23 @@ class _Transport(Protocol):
     async def close(self) -> None: ...
 
 
+class _Held:
+    """A copy that an arm holds."""
+
+    __slots__ = ("bytes", "let_go")
+
+    def __init__(self, copy: Copy) -> None:
+        self.bytes = len(copy.body) + len(copy.response_body)
+        self.let_go = False
+
+
 class Arm:
     """One service that gets copies: its transport, its share of the mirrored traffic, its limits.
 
     ``ratio`` is its share, in (0, 1], drawn with ``salt`` (default: its name, so that arms draw for themselves);
     ``concurrency`` how many calls are out at a time; ``deadline_s`` how long a copy may take in all, ``timeout_s`` a
     call of it; ``cap`` takes a unit of the lane's cap for another try; ``meter`` reads what an answer used, and is
-    asked only when there is a budget.
+    asked only when there is a budget. ``most`` copies and ``most_bytes`` of their bodies are its share.
     """
 
     def __init__(
@@ -56,18 +72,23 @@ class Arm:
         retry: Retry | None = None,
         cap: Callable[[], bool] = lambda: True,
         meter: Meter | None = None,
+        most: int = MOST_COPIES,
+        most_bytes: float = math.inf,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self.name = name
         self.transport = transport
         self.limits = limits
         self.retries = 0
-        self.waiting = 0
-        """Copies that wait for a place."""
         self.out = 0
         """Calls that are out."""
-        self._places = asyncio.Semaphore(concurrency)
-        self._concurrency = concurrency
+        self._most = most
+        self._most_bytes = most_bytes
+        self._unanswered = most
+        """Copies since the last one that was answered."""
+        self._held = 0
+        self._held_bytes = 0
+        self._places = Places(concurrency)
         self._spare_s = max(deadline_s - timeout_s, 0.0)
         self._retry = retry or Retry()
         self._cap = cap
@@ -75,6 +96,21 @@ class Arm:
         self._clock_ns = clock_ns
         # By shadow_id, so that a redelivered copy meets the same decision.
         self._sampler = StickySampler(ratio, salt=name if salt is None else salt) if ratio < 1 else None
+
+    @property
+    def waiting(self) -> int:
+        """Copies that wait for a place."""
+        return self._places.waiting
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it holds less than its share of copies: waiting, out, or between two tries."""
+        return self._held < self._most and self._held_bytes < self._most_bytes
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether it has much room because it answers: others give way to it. (One that only refuses has room too.)"""
+        return self.has_room and self.waiting < self._most // 2 and self._unanswered < self._most
 
     def takes(self, copy: Copy) -> bool:
         """Whether the copy is in this arm's share."""
@@ -84,14 +120,46 @@ class Arm:
         """The outcome of a copy that was not sent."""
         return Outcome(shadow=self.name, reason=reason, detail=detail, started_ns=self._clock_ns())
 
-    async def deliver(self, copy: Copy) -> Outcome:
-        """Send the copy, within the limits, and say what became of it; ``headers`` and ``body`` as received."""
+    async def deliver(self, copy: Copy, *, give_way: bool = False) -> Outcome:
+        """Send the copy, within the limits, and say what became of it; ``headers`` and ``body`` as received.
+
+        ``give_way``: another arm is ahead and would have to wait for this one. When this one's share is used up, the
+        copies that have waited longest go unsent, since theirs are the oldest frames in the rings; when none waits, the
+        new one does.
+        """
+        while give_way and not self.has_room:
+            if not self._places.let_go():
+                return self._crowded_out()
+        held = _Held(copy)
+        self._held += 1
+        self._held_bytes += held.bytes
+        try:
+            outcome = await self._deliver(copy, held)
+            self._unanswered = self._unanswered + 1 if outcome.reason else 0
+            return outcome
+        finally:
+            self._let_go(held)
+
+    def _let_go(self, held: _Held) -> None:
+        if not held.let_go:
+            held.let_go = True
+            self._held -= 1
+            self._held_bytes -= held.bytes
+
+    def _crowded_out(self) -> Outcome:
+        return self.refused(
+            "deadline",
+            f"not sent: more copies came than this shadow answers, and it held its share of {self._most} copies; "
+            "raise its concurrency, or lower its ratio",
+        )
+
+    async def _deliver(self, copy: Copy, held: _Held) -> Outcome:
         loop = asyncio.get_running_loop()
         latest = loop.time() + self._spare_s
         tries = 0
         last: Outcome | None = None
         while True:
-            outcome, sent = await self._try(copy, latest, again=tries > 0)
+            outcome, sent = await self._try(copy, held, latest, again=tries > 0)
             if not sent:
                 return last or outcome
             last = outcome
@@ -104,12 +172,14 @@ class Arm:
                 return outcome
             await asyncio.sleep(wait_s)
 
-    async def _try(self, copy: Copy, latest: float, *, again: bool) -> tuple[Outcome, bool]:
+    async def _try(self, copy: Copy, held: _Held, latest: float, *, again: bool) -> tuple[Outcome, bool]:
         """One try: its outcome, and whether it was sent."""
         if self.limits is not None and (reason := self.limits.refusal()):
             return self.refused(reason), False
-        if not await self._place(latest):
-            waited = f"not sent: no place among concurrency = {self._concurrency} for {self._spare_s:g} s"
+        if not await self._places.take(latest, lambda: self._let_go(held)):
+            if held.let_go:
+                return self._crowded_out(), False
+            waited = f"not sent: no place among concurrency = {self._places.concurrency} for {self._spare_s:g} s"
             return self.refused("deadline", waited), False
         try:
             # Asked again: much can have happened while it waited.
@@ -127,19 +197,7 @@ class Arm:
             finally:
                 self.out -= 1
         finally:
-            self._places.release()
-
-    async def _place(self, latest: float) -> bool:
-        if not self._places.locked():
-            return await self._places.acquire()
-        self.waiting += 1
-        try:
-            left_s = latest - asyncio.get_running_loop().time()
-            return await asyncio.wait_for(self._places.acquire(), max(left_s, 0.0))
-        except asyncio.TimeoutError:
-            return False
-        finally:
-            self.waiting -= 1
+            self._places.give_back()
 
     async def _call(self, copy: Copy, permit: Permit) -> Outcome:
         try:

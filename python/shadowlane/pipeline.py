@@ -2,9 +2,9 @@
 
 Invariants: a frame is acknowledged only after the rows of all its shadows are committed; what is not acknowledged
 when the worker ends is drained again by its successor, and rows that are stored already are not sent again. Every copy
-becomes one row a shadow, whatever raises on its way. At most ``_MAX_TRACKED`` exchanges and ``_MAX_TRACKED_BYTES`` of
-bodies are held at a time: when shadows are slow, the rings fill and the gateway drops with a count, instead of this
-process growing.
+becomes one row a shadow, whatever raises on its way. What is held at a time is bounded (:data:`MOST_COPIES` a shadow,
+:data:`MOST_BYTES` of bodies in all): when shadows are slow, the rings fill and the gateway drops with a count, instead
+of this process growing. The drain goes at the pace of the shadow that is ahead; those that cannot follow give way.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from typing import Any, Protocol
 import msgspec
 
 from .config.limits import WINDOW_COPIES
-from .dispatch import Arm
+from .dispatch import MOST_COPIES, Arm
 from .limits import LaneLimits, Window
 from .routes import route_of
 from .storing import Storing
 from .types import Copy, Headers, Outcome, Pair, StubbedCall
 
-__all__ = ["Pipeline"]
+__all__ = ["MOST_BYTES", "Pipeline"]
 
 log = logging.getLogger("shadowlane.worker")
 
-_MAX_TRACKED = 1024
-_MAX_TRACKED_BYTES = 64 * 1024 * 1024
+MOST_BYTES = 64 * 1024 * 1024
+"""Bodies held at a time, in bytes; each shadow's share of it is equal."""
 _DRAIN_FRAMES = 128
 _DRAIN_BYTES = 8 * 1024 * 1024
 _BATCH_PAIRS = 256
@@ -168,7 +168,7 @@ class Pipeline:
             rows: list[tuple[Any, ...]] = []
             if self._window is not None and loop.time() >= self._window_ends:
                 self._close_window()
-            if len(self._tracked) < _MAX_TRACKED and self._tracked_bytes < _MAX_TRACKED_BYTES:
+            if self._has_room():
                 rows = await loop.run_in_executor(self._drain_thread, self._drainer.drain, _DRAIN_FRAMES, _DRAIN_BYTES)
             if rows:
                 idle_since, pause = None, _POLL_MIN_S
@@ -186,6 +186,11 @@ class Pipeline:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause)
             pause = min(2 * pause, _POLL_MAX_S)
+
+    def _has_room(self) -> bool:
+        """Whether the store keeps up, and every shadow has room or one is ahead of the others."""
+        stored = len(self._tracked) < MOST_COPIES * len(self._arms) and self._tracked_bytes < MOST_BYTES
+        return stored and (all(arm.has_room for arm in self._arms) or any(arm.is_ahead for arm in self._arms))
 
     async def _dispatch(self, copies: list[Copy]) -> None:
         if self._limits is not None:
@@ -254,7 +259,8 @@ class Pipeline:
             task.add_done_callback(self._tasks.discard)
 
     async def _send(self, tracked: _Tracked, arm: Arm) -> None:
-        outcome = await arm.deliver(tracked.copy)
+        ahead = any(other.is_ahead for other in self._arms if other is not arm)
+        outcome = await arm.deliver(tracked.copy, give_way=ahead)
         try:
             pair = await self._pair(tracked.copy, outcome)
         except Exception as error:

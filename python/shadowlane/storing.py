@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -127,6 +127,10 @@ class Storing:
         """The judge's verdicts beside their scores, see :meth:`shadowlane.store.SqliteStore.save_verdicts`."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self._store.save_verdicts, verdicts, state)
+
+    async def call(self, work: Callable[[], None]) -> None:
+        """Run other work with the store on its thread."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def prune(self, now_ns: int) -> None:
         """Retention: delete what is older or larger than the configuration allows."""

@@ -28,13 +28,14 @@ from .embedder import open_embedder
 from .errors import ShadowlaneError
 from .lane import lane_directory
 from .limits import Breaker, Budget, BudgetLimits, LaneLimits, Price, ProdQuota, Retry, ShadowLimits
-from .pipeline import Pipeline
+from .pipeline import MOST_BYTES, Pipeline
 from .policy import lane_policy, stub_rounds
 from .score import Scorer, extract_answer
 from .score.judge import Judge
 from .steering import Steering
 from .store import SqliteStore, open_store
 from .storing import Storing
+from .timing import TimesKeeper
 from .transport import HttpTransport, open_transport
 from .types import Outcome
 
@@ -44,6 +45,7 @@ log = logging.getLogger("shadowlane.worker")
 
 _BEAT_EVERY_S = 0.5
 _PRUNE_EVERY_S = 60.0
+_KEEP_TIMES_EVERY_S = 15.0
 _ERROR_FILE = "worker.error"
 
 
@@ -170,7 +172,12 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
             window_s=config.limits.window_s if config.limits.cap_mode == "reservoir" else 0.0,
         )
         log.info("worker %d: lane %s, shadows %s", os.getpid(), config.lane.name, ", ".join(config.arms()))
-        keepers = [asyncio.create_task(_beat(drainer, steering)), asyncio.create_task(_prune(storing))]
+        times = TimesKeeper(directory, store)
+        keepers = [
+            asyncio.create_task(_beat(drainer, steering)),
+            asyncio.create_task(_prune(storing)),
+            asyncio.create_task(_keep(storing, times)),
+        ]
         try:
             await pipeline.run(stop, idle_exit_s=idle_exit_s)
         finally:
@@ -178,6 +185,7 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
                 task.cancel()
             await asyncio.gather(*keepers, return_exceptions=True)
             steering.tick()
+            await asyncio.to_thread(times.keep)  # storing has ended
         log.info("worker %d: done, %d pairs stored", os.getpid(), storing.stored)
     finally:
         store.close()
@@ -202,6 +210,7 @@ def _arm(config: Config, name: str, shadow: ShadowConfig, limits: ShadowLimits, 
         retry=Retry(retry.attempts, base_s=retry.base_s, max_s=retry.max_s),
         cap=drainer.try_acquire,
         meter=_usage,
+        most_bytes=MOST_BYTES / len(config.arms()),
     )
 
 
@@ -253,3 +262,9 @@ async def _prune(storing: Storing) -> None:
     while True:
         await asyncio.sleep(_PRUNE_EVERY_S)
         await storing.prune(time.time_ns())
+
+
+async def _keep(storing: Storing, times: TimesKeeper) -> None:
+    while True:
+        await asyncio.sleep(_KEEP_TIMES_EVERY_S)
+        await storing.call(times.keep)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
 import httpx
 import pytest
+
+from shadowlane.dispatch import MOST_COPIES
 
 from .conftest import World, until
 
@@ -64,3 +67,29 @@ def test_a_slow_shadow_never_slows_the_gateway_but_fills_the_ring(world: World, 
     status = world.lane_status()
     assert status["dropped"].get("ring_full", 0) > 0
     assert status["mirrored"] + sum(status["dropped"].values()) == 30
+
+
+def test_a_shadow_that_hangs_does_not_starve_another(world: World, client: httpx.Client) -> None:
+    """Twice as many copies as one may hold: the one that answers gets all of them, while the other holds its share."""
+    well, requests = world.shadow("ok"), 2 * MOST_COPIES
+    hanging = world.shadow("hang")
+    world.configure(hanging, shadows__candidate={"timeout_s": 600.0, "deadline_s": 1200.0}, shadows__well={"url": well})
+    url = world.gateway()
+    for number in range(requests):
+        assert client.get(f"{url}/x?n={number}").status_code == 200
+
+    def shadows() -> dict[str, Any]:
+        shadows: dict[str, Any] = world.status()["shadows"]
+        return shadows
+
+    until(lambda: shadows()["well"]["answered"] == requests, "all copies to be answered by the shadow that is well")
+    candidate = shadows()["candidate"]
+    assert candidate["answered"] == 0
+    # Sixteen calls are out and hang; the rest of its share waits; what waited longest has given way. It may hold two
+    # batches more: those that came while the other was no more ahead than it.
+    assert set(candidate["failed"]) == {"deadline"}
+    assert MOST_COPIES <= candidate["in_flight"] < MOST_COPIES + 2 * 128
+    world.processes[1].stop()
+    settled = world.settle(requests)["shadows"]
+    assert settled["well"] == {**settled["well"], "answered": requests, "failed": {}}
+    assert sum(settled["candidate"]["failed"].values()) == requests

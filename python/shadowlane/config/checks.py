@@ -127,6 +127,8 @@ def problem_of(config: Config) -> str | None:
             return f"{where}.{problem}"
     if not 0 <= config.gate.flip_rate < 1:
         return bad("gate.flip_rate", config.gate.flip_rate, "use a share from 0 to less than 1")
+    if not config.gate.overhead_p99 > 0:
+        return bad("gate.overhead_p99", config.gate.overhead_p99, "use a share of more than 0, or inf to leave it out")
     return _judge_problem(config.judge, config.arms()) if config.judge.url else None
 
 

@@ -234,6 +234,8 @@ class GateConfig(Section, frozen=True):
     shadow_error_rate: float = 0.01
     sampling_tolerance: float = 0.02
     overhead_p99: float = 0.05
+    """What mirroring may add to the gateway's own P99, as a share of it. ``inf``: not judged, for lanes in which
+    nothing is left to compare with (``sampling.ratio = 1``, sticky sampling)."""
     window_hours: float = 24.0
     min_pairs: int = 100
     flip_rate: float = 0.0

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from .rules import Evidence, Rule, Sampling
+from .rules import OVERHEAD, Evidence, Rule, Sampling
 from .sequences import Interval
-from .verdict import NOT_JUDGED, Verdict, evaluate
+from .trial import Piece, Trial, increase_interval
+from .verdict import Verdict, evaluate
 
-__all__ = ["NOT_JUDGED", "Evidence", "Interval", "Rule", "Sampling", "Verdict", "evaluate"]
+__all__ = [
+    "OVERHEAD",
+    "Evidence",
+    "Interval",
+    "Piece",
+    "Rule",
+    "Sampling",
+    "Trial",
+    "Verdict",
+    "evaluate",
+    "increase_interval",
+]

@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 
 from ..config import GateConfig
 from .sequences import Interval, mean_interval, rate_interval, ratio_interval
+from .trial import Trial, increase_interval
 
-__all__ = ["ALPHA", "RULES", "Evidence", "Rule", "Sampling", "minus"]
+__all__ = ["ALPHA", "OVERHEAD", "RULES", "Evidence", "Rule", "Sampling", "minus"]
 
 ALPHA = 0.05
 """What may go wrong: a verdict GRADUATE or REJECT is false with at most this probability, however often one looks."""
 _REJECTING_RULES = 5
+OVERHEAD = 0.99
+"""The quantile at which mirroring's own cost is judged."""
 _HOUR_NS = 3600 * 10**9
 _DELTA_S_MAX = 2.0
 _SAMPLER_SLACK = 2
@@ -65,6 +68,10 @@ class Evidence:
     prod_failed: int | None = None
     """Of the ``admitted`` requests, how many prod itself failed."""
     admitted: int | None = None
+    trial: Trial | None = None
+    """How long requests took in the gateway, those that were mirrored and a random group of the others."""
+    no_trial: str = ""
+    """Why there is none, and what to do; empty: it only has to go on."""
     accounting_holds: bool | None = None
     accounting: str = ""
 
@@ -208,6 +215,26 @@ def sampling(evidence: Evidence, gate: GateConfig) -> Rule:
     return Rule("sampling", None if few else False, line + ("; too few to tell" if few else ""))
 
 
+def overhead(evidence: Evidence, gate: GateConfig) -> Rule:
+    """Mirroring adds at most ``gate.overhead_p99`` to the gateway's own P99, by the lane's randomized trial.
+
+    Its cost is no fault of the shadow, so it never rejects. Without a group of requests that were not taken it cannot
+    be known, and what is not known is never met.
+    """
+    name, trial = "overhead", evidence.trial
+    taken, others = trial.n if trial is not None else (0, 0)
+    if trial is None or not min(taken, others):
+        return Rule(name, None, evidence.no_trial or "no request of both groups is timed yet")
+    rule = _bounded(
+        name,
+        lambda a: increase_interval(trial, OVERHEAD, alpha=a),
+        gate.overhead_p99,
+        _signed_percent,
+        what=f"P99 in the gateway, {taken} mirrored requests against {others} of the others",
+    )
+    return Rule(rule.name, rule.ok, rule.evidence + (f"; {trial.note}" if trial.note else ""))
+
+
 def every_hour(evidence: Evidence, gate: GateConfig) -> Rule:
     """Pairs over the whole window, with every hour of the day covered (UTC)."""
     needed = min(24, max(1, math.ceil(gate.window_hours)))
@@ -234,6 +261,7 @@ RULES: tuple[Callable[[Evidence, GateConfig], Rule], ...] = (
     shadow_errors,
     prod_errors,
     sampling,
+    overhead,
     every_hour,
     enough_pairs,
     accounting,

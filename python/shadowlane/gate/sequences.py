@@ -21,16 +21,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Interval", "mean_interval", "mean_sequence", "quantile_interval", "rate_interval", "ratio_interval"]
+__all__ = [
+    "BETS",
+    "LOG_WEIGHTS",
+    "Interval",
+    "mean_interval",
+    "mean_sequence",
+    "quantile_interval",
+    "rate_interval",
+    "ratio_interval",
+]
 
 _Floats = NDArray[np.float64]
 
 # A finite grid of bets. Any grid with weights that sum to 1 is valid; this one is near the best bet for intrinsic times
 # (sums of squared errors, in units of the range) from 0.1 to about 10^8, and puts its weight where a day's traffic is.
-_BETS: _Floats = 0.95 * 1.5 ** -np.arange(30, dtype=np.float64)
+BETS: _Floats = 0.95 * 1.5 ** -np.arange(30, dtype=np.float64)
 _WEIGHTS: _Floats = (np.arange(30, dtype=np.float64) + 1) ** -1.2
-_LOG_WEIGHTS: _Floats = np.log(_WEIGHTS / _WEIGHTS.sum())
-_COST: _Floats = -np.log1p(-_BETS) - _BETS
+LOG_WEIGHTS: _Floats = np.log(_WEIGHTS / _WEIGHTS.sum())
+_COST: _Floats = -np.log1p(-BETS) - BETS
 _NEWTON_STEPS = 12
 _BISECTIONS = 60
 
@@ -61,15 +70,15 @@ def _boundary(variance: _Floats, alpha: float) -> _Floats:
     from a point on the right come down to the root and never pass it: stopping early only makes the interval wider.
     """
     level = math.log(1 / alpha)
-    slack = _COST * variance[..., None] - _LOG_WEIGHTS
-    u: _Floats = ((level + slack) / _BETS).min(axis=-1)
+    slack = _COST * variance[..., None] - LOG_WEIGHTS
+    u: _Floats = ((level + slack) / BETS).min(axis=-1)
     for _ in range(_NEWTON_STEPS):
-        exponents = _BETS * u[..., None] - slack
+        exponents = BETS * u[..., None] - slack
         top = exponents.max(axis=-1, keepdims=True)
         terms = np.exp(exponents - top)
         total = terms.sum(axis=-1)
         value = np.log(total) + top[..., 0]
-        u = u - (value - level) / ((terms * _BETS).sum(axis=-1) / total)
+        u = u - (value - level) / ((terms * BETS).sum(axis=-1) / total)
     return u
 
 

@@ -7,18 +7,16 @@ that of one rule; the chance of a false REJECT is shared out among the rules tha
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from ..config import GateConfig
-from .rules import RULES, Evidence, Rule
+from .rules import RULES, Evidence, Rule, overhead
 
-__all__ = ["NOT_JUDGED", "Decision", "Verdict", "evaluate"]
+__all__ = ["Decision", "Verdict", "evaluate"]
 
 Decision = Literal["GRADUATE", "HOLD", "REJECT"]
-
-NOT_JUDGED: tuple[str, ...] = ("mirroring's own P99 cost in the gateway",)
-"""Targets of the design that no rule judges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +26,8 @@ class Verdict:
     shadow: str
     decision: Decision
     rules: tuple[Rule, ...]
+    not_judged: tuple[str, ...] = ()
+    """What the configuration leaves out, and by which field."""
 
     @property
     def summary(self) -> str:
@@ -44,10 +44,11 @@ class Verdict:
 
 def evaluate(gate: GateConfig, evidence: Evidence) -> Verdict:
     """Judge one shadow's evidence by the targets of ``[gate]``."""
-    rules = tuple(rule(evidence, gate) for rule in RULES)
+    left_out = {overhead: "mirroring's own cost (gate.overhead_p99 = inf)"} if math.isinf(gate.overhead_p99) else {}
+    rules = tuple(rule(evidence, gate) for rule in RULES if rule not in left_out)
     decision: Decision = "HOLD"
     if any(rule.beyond for rule in rules):
         decision = "REJECT"
     elif all(rule.ok is True for rule in rules):
         decision = "GRADUATE"
-    return Verdict(evidence.shadow, decision, rules)
+    return Verdict(evidence.shadow, decision, rules, tuple(left_out.values()))

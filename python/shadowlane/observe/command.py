@@ -16,7 +16,7 @@ from typing import Any
 
 from ..config import Config
 from ..errors import ShadowlaneError
-from ..store import Order, ScoreColumns, StoredPair, open_store
+from ..store import Order, ScoreColumns, StoredPair, Timed, open_store
 from ..store.rows import score_columns
 from .html import render_page
 from .report import PairSource, build_report, judge, verdict_data
@@ -51,6 +51,9 @@ class _NoPairs:
 
     def judge_state(self) -> str:
         return ""
+
+    def times(self, since_ns: int) -> list[Timed]:
+        return []
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 import socket
 import ssl
@@ -22,8 +23,9 @@ from .. import __file__ as _package_file
 from ..config import Config, ShadowConfig, load_config
 from ..errors import ConfigError, LaneError, ShadowlaneError
 from ..lane import config_from_json, lane_directory
-from .status import collect_status, size
+from .status import choice_of, collect_status, size
 from .terminal import Line, say
+from .trial import why_no_trial
 
 __all__ = ["Check", "check_config", "run_doctor"]
 
@@ -67,7 +69,7 @@ def check_config(config: Config) -> list[Check]:
     """All checks of a configuration that is good by itself."""
     checks: list[Check] = []
     steps: tuple[Callable[[Config], Iterator[Check]], ...] = (
-        _directory, _memory, _extras, _credentials, _shadows, _judge, _lane, _store, _clock,
+        _directory, _memory, _extras, _credentials, _shadows, _judge, _lane, _store, _clock, _gate,
     )  # fmt: skip
     for step in steps:
         checks += step(config)
@@ -300,3 +302,13 @@ def _clock(config: Config) -> Iterator[Check]:
         yield Check("clock", "fail", text, "set it (timedatectl set-ntp true)")
     else:
         yield Check("clock", "ok", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now)))
+
+
+def _gate(config: Config) -> Iterator[Check]:
+    """A rule that can never be met by this configuration should not be found out after a day of waiting."""
+    why = why_no_trial({"choice": choice_of(config), "ratio": config.sampling.ratio})
+    if why and math.isfinite(config.gate.overhead_p99):
+        what, _, remedy = why.partition("; ")
+        yield Check("gate", "warn", f"it cannot say GRADUATE: mirroring's own cost {what}", remedy)
+    else:
+        yield Check("gate", "ok", "every rule can be met")

@@ -15,6 +15,7 @@ from .page import marked, page
 from .sections import group_card, judge_card, structure_card
 from .svg import histogram, latency_curves
 from .terminal import DECISIONS, MARKS, above_floor, clock, count_line, milliseconds, percent, signed
+from .trial import overhead_line
 
 __all__ = ["render_page"]
 
@@ -44,15 +45,17 @@ def _head(report: Mapping[str, Any]) -> str:
 
 def _accounting(report: Mapping[str, Any]) -> str:
     accounting, sampling = report["accounting"], report["sampling"]
+    cost = _e(overhead_line(report["overhead"]))
     if not accounting["known"]:
         text = "the lane's counters are not here: it is not running, or its store cannot be read"
-        return f'<section class="card"><span class="pill open">accounting not known</span> {text}</section>\n'
+        pill = '<span class="pill open">accounting not known</span>'
+        return f'<section class="card account">{pill}<span class="mono">{text}<br>{cost}</span></section>\n'
     holds = accounting["holds"]
     achieved = "" if sampling["achieved"] is None else f", {percent(sampling['achieved'])} achieved"
     lines = [*accounting["lines"], f"sampling: {percent(sampling['configured'])} configured{achieved}"]
     says = "every request accounted for" if holds else "accounting does not hold"
     pill = f'<span class="pill {_TONE[holds]}">{says}</span>'
-    text = "<br>".join(_e(line) for line in lines)
+    text = "<br>".join([*(_e(line) for line in lines), cost])
     return f'<section class="card account">{pill}<span class="mono">{text}</span></section>\n'
 
 
@@ -82,11 +85,11 @@ def _verdict(verdict: Mapping[str, Any]) -> str:
         f"<td>{_e(rule['name'])}</td><td>{_e(rule['evidence'])}</td></tr>"
         for rule in verdict["rules"]
     )
+    left_out = "".join(f'<p class="soft">Not judged: {_e(what)}.</p>' for what in verdict["not_judged"])
     return (
         f'<section class="card verdict v-{_DECISION_TONE[decision]}"><p><span class="decision">{decision}</span>'
         f'{_e(DECISIONS[decision])} <span class="soft">({_e(verdict["summary"])})</span></p>'
-        f'<table class="rules num">{rows}</table>'
-        f'<p class="soft">Not judged: {_e("; ".join(verdict["not_judged"]))}.</p></section>\n'
+        f'<table class="rules num">{rows}</table>{left_out}</section>\n'
     )
 
 

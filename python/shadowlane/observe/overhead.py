@@ -8,7 +8,7 @@ ed. 2003, §7.1): the ranks come from the binomial distribution. The two groups'
 the ratio's, by the square-and-add method (Zou & Donner, "Construction of confidence limits about effect measures: a
 general approach", Statistics in Medicine 27, 2008). It is the assignment that is random here, so the requests need not
 be independent of one another; a slow minute is slow for both groups. The interval holds for one look, not for the
-smallest of many.
+smallest of many; the gate judges one that holds for all (:mod:`shadowlane.gate.trial`).
 
 Invariant: nothing is claimed that the counts do not carry: a bound that no rank gives is ``None``. Inside a bucket (at
 most 1.6 % wide) counts are taken as evenly spread, in both groups alike.

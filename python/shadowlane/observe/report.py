@@ -5,6 +5,7 @@ Invariant: everything in it comes from the sanitized store and the lane's counte
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -16,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import Config
-from ..gate import NOT_JUDGED, Evidence, Sampling, Verdict, evaluate
+from ..gate import Evidence, Sampling, Trial, Verdict, evaluate
 from ..score.asked import asked
 from ..score.delta import CRITICAL, STABLE
-from ..store import Order, ScoreColumns, StoredPair
+from ..store import Order, ScoreColumns, StoredPair, Timed
 from . import readings, stats
+from .trial import overhead_block, trial_of, why_no_trial
 
 __all__ = ["PairSource", "build_report", "judge", "verdict_data"]
 
@@ -46,6 +48,7 @@ class PairSource(Protocol):
     def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]: ...
     def differing_places(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]: ...
     def judge_state(self) -> str: ...
+    def times(self, since_ns: int) -> list[Timed]: ...
 
 
 def build_report(
@@ -65,6 +68,7 @@ def build_report(
     columns = {name: store.scores(name, since) for name in config.arms()}
     verdicts = {verdict.shadow: verdict for verdict in judge(config, status, store, now_ns=now)}
     sampler = status["sampler"]
+    trial = trial_of(store.times(_window(config, now)))
     return {
         "lane": status["lane"],
         "generated_ns": now,
@@ -80,7 +84,8 @@ def build_report(
             "eligible": sampler["eligible"],
             "taken": sampler["taken"],
         },
-        "targets": {**msgspec.to_builtins(config.gate), "stable": STABLE, "critical": CRITICAL},
+        "overhead": overhead_block(config, trial, why_no_trial(sampler)),
+        "targets": {**_targets(config), "stable": STABLE, "critical": CRITICAL},
         "noise_floor": _floors(columns.get("control")),
         "judge": readings.judge_counts(store.judge_state()),
         "shadows": [
@@ -88,6 +93,21 @@ def build_report(
             for name in config.arms()
         ],
     }
+
+
+def _targets(config: Config) -> dict[str, Any]:
+    """``[gate]``; ``None`` where there is no target."""
+    gate: dict[str, float] = msgspec.to_builtins(config.gate)
+    return {name: value if math.isfinite(value) else None for name, value in gate.items()}
+
+
+def _window(config: Config, now_ns: int) -> int:
+    """Where the gate's window begins.
+
+    It moves once an hour, not with every look: between two moves, looking again is free, since the intervals hold at
+    any time from their start on.
+    """
+    return (now_ns - int(config.gate.window_hours * _HOUR_NS)) // _HOUR_NS * _HOUR_NS
 
 
 def _shadow(
@@ -202,19 +222,21 @@ def judge(
     shadow: str | None = None,
     now_ns: int | None = None,
 ) -> list[Verdict]:
-    """The verdict on each shadow (or on one) over the last ``gate.window_hours``.
-
-    The window's start moves once an hour, not with every look: between two moves, looking again is free, since the
-    intervals hold at any time from their start on.
-    """
-    now = time.time_ns() if now_ns is None else now_ns
-    since = (now - int(config.gate.window_hours * _HOUR_NS)) // _HOUR_NS * _HOUR_NS
+    """The verdict on each shadow (or on one) over the last ``gate.window_hours``."""
+    since = _window(config, time.time_ns() if now_ns is None else now_ns)
+    trial = trial_of(store.times(since))
     control = store.scores("control", since) if "control" in config.arms() else None
     names = list(config.shadows) if shadow is None else [shadow]
-    return [evaluate(config.gate, _evidence(name, status, store.scores(name, since), control)) for name in names]
+    return [evaluate(config.gate, _evidence(name, status, store.scores(name, since), control, trial)) for name in names]
 
 
-def _evidence(name: str, status: Mapping[str, Any], columns: ScoreColumns, control: ScoreColumns | None) -> Evidence:
+def _evidence(
+    name: str,
+    status: Mapping[str, Any],
+    columns: ScoreColumns,
+    control: ScoreColumns | None,
+    trial: Trial | None,
+) -> Evidence:
     scored = ~np.isnan(columns.delta_s)
     embedder = str(columns.embedder[scored][-1]) if scored.any() else ""
     again = readings.repeated(columns)
@@ -237,6 +259,8 @@ def _evidence(name: str, status: Mapping[str, Any], columns: ScoreColumns, contr
         sampling=Sampling(sampler["ratio"], sampler["eligible"], sampler["taken"]) if status["started"] else None,
         prod_failed=prod_failed if status["started"] else None,
         admitted=prod_failed + status["mirrored"] if status["started"] else None,
+        trial=trial,
+        no_trial=why_no_trial(sampler),
         accounting_holds=accounting["holds"] if accounting["known"] else None,
         accounting="; ".join(_own_lines(accounting["lines"], name)) if accounting["known"] else "",
     )
@@ -263,5 +287,5 @@ def verdict_data(verdict: Verdict) -> dict[str, Any]:
             {"name": rule.name, "ok": rule.ok, "beyond": rule.beyond, "evidence": rule.evidence}
             for rule in verdict.rules
         ],
-        "not_judged": list(NOT_JUDGED),
+        "not_judged": list(verdict.not_judged),
     }

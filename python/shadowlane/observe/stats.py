@@ -34,7 +34,16 @@ DELTA_S_MAX = 2.0
 HISTOGRAM_EDGES: NDArray[np.float64] = np.linspace(0.0, 1.0, 41)
 """Bins of 0.025; what is above 1 counts in the last one."""
 
-NOT_SENT = ("sampled_out", "write_intent", "provider_limit", "budget", "reservoir", "store_error", "producer_died")
+NOT_SENT = (
+    "sampled_out",
+    "write_intent",
+    "cap",
+    "provider_limit",
+    "budget",
+    "reservoir",
+    "store_error",
+    "producer_died",
+)
 """Reasons that say nothing about the shadow: the copy never went out, for a cause of ours."""
 
 _RESAMPLES = 400
@@ -45,7 +54,7 @@ _SEED = 20240607
 
 def sent(columns: ScoreColumns) -> NDArray[np.bool_]:
     """Which rows are copies that were sent, or that the shadow's own state kept from being sent (its breaker)."""
-    # A deadline without a time: it waited for a place until it was too late, and never went out.
+    # A deadline without a time: it waited for a place until it was too late or gave way, and never went out.
     waited = (columns.reason == "deadline") & (columns.shadow_ns == 0)
     answer: NDArray[np.bool_] = ~np.isin(columns.reason, NOT_SENT) & ~waited
     return answer

@@ -20,7 +20,7 @@ from ..store import open_store
 from ..types import ShadowCounts
 from .overhead import overhead, render_overhead
 
-__all__ = ["collect_status", "render_status"]
+__all__ = ["choice_of", "collect_status", "render_status"]
 
 _STORE_PREFIX = "sqlite:///"
 _TRIES = 20
@@ -159,12 +159,12 @@ def _empty(config: Config, directory: Path) -> dict[str, Any]:
             "paused_s": 0.0,
             "paused_reason": "",
         },
-        "sampler": {"choice": _choice(config), "ratio": config.sampling.ratio, "eligible": 0, "taken": 0},
+        "sampler": {"choice": choice_of(config), "ratio": config.sampling.ratio, "eligible": 0, "taken": 0},
         "worker": {"pid": 0, "alive": False, "heartbeat_age_s": None},
     }
 
 
-def _choice(config: Config) -> str:
+def choice_of(config: Config) -> str:
     """How a gateway of this configuration would choose, in the core's words."""
     if config.sampling.mode == "ratio":
         return "ratio"

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..score.lambda_ import ARROWS, STATES
+from .trial import overhead_line
 
 __all__ = [
     "DECISIONS",
@@ -74,7 +75,7 @@ def render_report(report: Mapping[str, Any]) -> list[Line]:
     """The whole report."""
     span = "" if report["first_ns"] is None else f", {clock(report['first_ns'])} to {clock(report['last_ns'])} UTC"
     lines: list[Line] = [(f"shadowlane report: lane {report['lane']}, {report['pairs']} pairs{span}", "title")]
-    lines += _accounting(report)
+    lines += [*_accounting(report), (overhead_line(report["overhead"]), "")]
     for shadow in report["shadows"]:
         lines += [("", ""), *_shadow(shadow, report)]
     return [(printable(text), style) for text, style in lines]
@@ -265,7 +266,7 @@ def render_verdict(verdict: Mapping[str, Any], indent: str = "") -> list[Line]:
     for rule in verdict["rules"]:
         text = f"{indent}  {MARKS[rule['ok']]:<9}  {rule['name']:<{width}}  {rule['evidence']}"
         lines.append((text, _TONE[rule["ok"]]))
-    return [*lines, (f"{indent}  not judged: {'; '.join(verdict['not_judged'])}", "dim")]
+    return lines + [(f"{indent}  not judged: {what}", "dim") for what in verdict["not_judged"]]
 
 
 def _pair(pair: Mapping[str, Any]) -> list[Line]:

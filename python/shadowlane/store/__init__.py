@@ -10,8 +10,9 @@ from ..config import StoreConfig
 from ..errors import ConfigError
 from .rows import ScoreColumns, StoredPair
 from .sqlite import Order, SqliteStore
+from .times import Timed
 
-__all__ = ["Order", "ScoreColumns", "SqliteStore", "StoredPair", "open_store"]
+__all__ = ["Order", "ScoreColumns", "SqliteStore", "StoredPair", "Timed", "open_store"]
 
 _SQLITE = "sqlite:///"
 

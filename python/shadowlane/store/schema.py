@@ -152,7 +152,21 @@ _POLICY = (
     "ALTER TABLE pairs ADD COLUMN strange_calls INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE pairs ADD COLUMN rounds INTEGER NOT NULL DEFAULT 1",
 )
-_STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _GROUPS_STRUCTURE_JUDGE, _POLICY, _SPENDING_EXEMPLARS)
+_TIMES = (
+    # What each life of a lane had timed up to a moment: the last one of an hour, for each way of choosing.
+    """
+    CREATE TABLE times (
+        lane_id TEXT NOT NULL,
+        hour INTEGER NOT NULL,
+        choice TEXT NOT NULL,
+        ratio REAL NOT NULL,
+        at_ns INTEGER NOT NULL,
+        counts BLOB NOT NULL,
+        PRIMARY KEY (lane_id, hour, choice, ratio)
+    )
+    """,
+)
+_STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _GROUPS_STRUCTURE_JUDGE, _POLICY, _SPENDING_EXEMPLARS, _TIMES)
 SCHEMA_VERSION = len(_STEPS)
 
 

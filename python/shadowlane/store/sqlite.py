@@ -4,8 +4,10 @@ Invariants: a batch is stored whole or not at all; no (shadow_id, shadow) is sto
 the rows that retention deletes; no row younger than :data:`KEEP_NS` is deleted, because a redelivered copy must still
 meet its key (redelivery follows a crash of the worker within seconds).
 
-The object belongs to one thread at a time. A process that is killed loses nothing that :meth:`SqliteStore.save`
-returned for; a power cut may cost the last commits (``synchronous=NORMAL``), never the file's consistency.
+The object belongs to one thread at a time, and a process opens a file for writing once: the check of the file at its
+opening would drop the first one's locks, and the next reader would take the write-ahead log away from under it. A
+process that is killed loses nothing that :meth:`SqliteStore.save` returned for; a power cut may cost the last commits
+(``synchronous=NORMAL``), never the file's consistency.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from .rows import (
     to_rows,
 )
 from .schema import connect, explained
+from .times import Timed, between
 
 __all__ = ["KEEP_NS", "Order", "SqliteStore"]
 
@@ -47,6 +50,7 @@ _VACUUM_PAGES = 1000
 _FETCH_ROWS = 256
 _MINUTE_NS = 60 * 10**9
 _SPENT_MINUTES = 2 * 24 * 60
+_HOUR_NS = 3_600 * 10**9
 
 _INSERT_PAIR = (
     f"INSERT INTO pairs ({PAIR_COLUMNS}) VALUES ({', '.join('?' * len(PAIR_COLUMNS.split(', ')))}) "  # noqa: S608
@@ -62,6 +66,21 @@ _ADD_SPENT = (
 _ADD_COUNT = (
     "INSERT INTO counts (lane_epoch, shadow, reason, n) VALUES (?, ?, ?, ?) "
     "ON CONFLICT (lane_epoch, shadow, reason) DO UPDATE SET n = n + excluded.n"
+)
+_PUT_TIMES = (
+    "INSERT INTO times (lane_id, hour, choice, ratio, at_ns, counts) VALUES (?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (lane_id, hour, choice, ratio) DO UPDATE SET at_ns = excluded.at_ns, counts = excluded.counts"
+)
+# With the rows of a time, the last one before it of each lane: where it begins.
+_GET_TIMES = (
+    "SELECT lane_id, hour >= :hour, choice, ratio, counts FROM times AS row WHERE hour >= :hour OR at_ns = "
+    "(SELECT max(at_ns) FROM times WHERE lane_id = row.lane_id AND hour < :hour) ORDER BY lane_id, at_ns"
+)
+# That one stays when it is old, as long as its lane has newer rows or may yet get some.
+_DELETE_TIMES = (
+    "DELETE FROM times WHERE hour < :hour AND ("
+    "EXISTS (SELECT 1 FROM times AS t WHERE t.lane_id = times.lane_id AND t.hour < :hour AND t.at_ns > times.at_ns) OR "
+    "lane_id <> :lane AND NOT EXISTS (SELECT 1 FROM times AS t WHERE t.lane_id = times.lane_id AND t.hour >= :hour))"
 )
 _ORDERS: dict[Order, str] = {
     "time": "started_ns, id",
@@ -178,6 +197,13 @@ class SqliteStore:
             )
         self._epoch = lane_id
 
+    def save_times(self, lane_id: str, at_ns: int, choice: str, ratio: float, counts: bytes) -> None:
+        """Keep what a life of the lane has timed so far (see :mod:`shadowlane.store.times`), in place of what it had
+        said within the same hour with the same ``choice`` and ``ratio``.
+        """
+        with self._transaction("write"):
+            self._db.execute(_PUT_TIMES, (lane_id, at_ns // _HOUR_NS, choice, ratio, at_ns, counts))
+
     def prune(self, now_ns: int) -> int:
         """Delete rows older than the configured age, then the oldest ones while the file is too large.
 
@@ -195,6 +221,9 @@ class SqliteStore:
             deleted += n
         with self._transaction("delete old spending"):
             self._db.execute("DELETE FROM spend WHERE minute < ?", (now_ns // _MINUTE_NS - _SPENT_MINUTES,))
+        with self._transaction("delete old times"):
+            oldest = (now_ns - self._max_age_ns) // _HOUR_NS
+            self._db.execute(_DELETE_TIMES, {"hour": oldest, "lane": self._epoch})
         if self._exemplars is not None:
             self._exemplars.forget()  # some of them may be gone: their places are free
         self._shrink()
@@ -266,6 +295,11 @@ class SqliteStore:
         with explained(self.path, "read"):
             query = "SELECT 60.0 * minute, tokens, money FROM spend WHERE shadow = ? ORDER BY minute"
             return self._db.execute(query, (shadow,)).fetchall()
+
+    def times(self, since_ns: int) -> list[Timed]:
+        """What requests took from the hour of ``since_ns`` on, over all lives of the lane, hour by hour."""
+        with explained(self.path, "read"):
+            return list(between(self._db.execute(_GET_TIMES, {"hour": since_ns // _HOUR_NS})))
 
     def shadows(self) -> list[str]:
         """The names of all shadows that have rows, in alphabetical order."""

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from shadowlane.config import GateConfig
-from shadowlane.gate import Evidence, Rule, Sampling, evaluate
+from shadowlane.config import Config, GateConfig
+from shadowlane.errors import ConfigError
+from shadowlane.gate import Evidence, Piece, Rule, Sampling, Trial, evaluate
 
 HOUR_NS = 3600 * 10**9
 GATE = GateConfig()
 N = 30_000
+
+
+def trial(n: int, added: float, others: int | None = None) -> Trial:
+    """``n`` taken requests that take ``added`` longer, and as many others, in buckets of 1 %."""
+    edges = np.geomspace(1e6, 1e9, 694)
+    times = np.random.default_rng(3).lognormal(17, 0.3, (2, n))
+    return Trial(
+        edges,
+        (
+            Piece(
+                np.histogram((1 + added) * times[0], edges)[0].astype(float),
+                np.histogram(times[1][:others], edges)[0].astype(float),
+            ),
+        ),
+    )
 
 
 def good() -> Evidence:
@@ -31,6 +48,7 @@ def good() -> Evidence:
         sampling=Sampling(0.05, 20 * N, N),
         prod_failed=10,
         admitted=N + 10,
+        trial=trial(N, 0.005),
         accounting_holds=True,
         accounting="seen = mirrored",
         flips=np.zeros(N, dtype=bool),
@@ -56,7 +74,7 @@ def rule(evidence: Evidence, name: str) -> Rule:
 def test_good_evidence_graduates() -> None:
     verdict = evaluate(GATE, good())
     assert verdict.decision == "GRADUATE"
-    assert [some.ok for some in verdict.rules] == [True] * 10
+    assert [some.ok for some in verdict.rules] == [True] * 11
     assert verdict.summary == "every rule is met"
     assert all(some.evidence for some in verdict.rules)
 
@@ -79,6 +97,11 @@ def test_good_evidence_graduates() -> None:
         ("sampling", {"sampling": None}),
         ("sampling", {"sampling": Sampling(0.05, 0, 0)}),
         ("sampling", {"sampling": Sampling(0.05, 30, 3)}),
+        ("overhead", {"trial": None}),
+        ("overhead", {"trial": None, "no_trial": "cannot be judged: set sampling.ratio below 1"}),
+        ("overhead", {"trial": trial(N, 0.0, others=0)}),
+        ("overhead", {"trial": trial(300, 0.0)}),
+        ("overhead", {"trial": trial(3000, 0.0)}),
         ("hours", {"started_ns": np.array([], dtype=np.int64)}),
         ("hours", {"started_ns": np.linspace(0, 20 * HOUR_NS, N).astype(np.int64)}),
         ("hours", {"started_ns": np.arange(24, dtype=np.int64) // 12 * 2 * HOUR_NS}),
@@ -126,6 +149,8 @@ def test_what_the_shadow_surely_fails_is_rejected(name: str, change: dict[str, A
         ("shadow errors", {"errors": np.arange(120) % 60 == 7}),
         ("prod errors", {"prod_failed": N // 10}),
         ("sampling", {"sampling": Sampling(0.05, 20 * N, N + N // 20)}),
+        ("overhead", {"trial": trial(N, 0.2)}),
+        ("overhead", {"trial": trial(3000, 0.1)}),
         ("accounting", {"accounting_holds": False}),
     ],
 )
@@ -134,6 +159,38 @@ def test_what_is_missed_but_not_surely_or_not_by_the_shadow_holds(name: str, cha
     failed = rule(evidence, name)
     assert (failed.ok, failed.beyond) == (False, False)
     assert evaluate(GATE, evidence).decision == "HOLD"
+
+
+def test_what_mirroring_costs_is_shown_with_its_interval_and_never_rejects() -> None:
+    met, missed = rule(good(), "overhead"), rule(replace(good(), trial=trial(N, 0.2)), "overhead")
+    for judged in (met, missed):
+        assert f"P99 in the gateway, {N} mirrored requests against {N} of the others" in judged.evidence
+        assert "95 % at any time" in judged.evidence
+        assert judged.evidence.endswith("target at most +5.0 %)")
+    verdict = evaluate(GATE, replace(good(), trial=trial(N, 0.2)))
+    assert (verdict.decision, verdict.summary) == ("HOLD", "not met: overhead")
+
+
+def test_why_there_is_no_trial_is_the_evidence() -> None:
+    why = "cannot be judged: set sampling.ratio below 1"
+    assert rule(replace(good(), trial=None, no_trial=why), "overhead").evidence == why
+    # What was measured before the ratio became 1 still counts.
+    assert rule(replace(good(), no_trial=why), "overhead").ok is True
+
+
+def test_the_cost_can_be_left_out_by_name() -> None:
+    without = replace(good(), trial=None, no_trial="cannot be judged")
+    verdict = evaluate(GateConfig(overhead_p99=math.inf), without)
+    assert verdict.decision == "GRADUATE"
+    assert "overhead" not in {some.name for some in verdict.rules}
+    assert verdict.not_judged == ("mirroring's own cost (gate.overhead_p99 = inf)",)
+    assert evaluate(GATE, good()).not_judged == ()
+
+
+@pytest.mark.parametrize("target", [0.0, -0.05, math.nan])
+def test_a_target_that_nothing_can_meet_is_refused(target: float) -> None:
+    with pytest.raises(ConfigError, match=r"gate\.overhead_p99 = .* more than 0, or inf"):
+        Config.from_dict({"shadows": {"s": {"url": "http://127.0.0.1:9"}}, "gate": {"overhead_p99": target}})
 
 
 def test_drift_is_judged_above_the_noise_floor() -> None:
@@ -181,12 +238,13 @@ def test_no_evidence_at_all_holds() -> None:
         sampling=None,
         prod_failed=None,
         admitted=None,
+        trial=None,
         accounting_holds=None,
         accounting="",
     )
     verdict = evaluate(GATE, nothing)
     assert verdict.decision == "HOLD"
-    assert [some.ok for some in verdict.rules] == [None] * 10
+    assert [some.ok for some in verdict.rules] == [None] * 11
 
 
 @pytest.mark.parametrize("hours", [0.5, 1, 6, 24, 48])
@@ -206,6 +264,6 @@ def test_false_alarms_stay_rare_when_judged_again_and_again() -> None:
     rejected = 0
     for seed in range(100):
         errors = np.random.default_rng(seed).random(2000) < GATE.shadow_error_rate
-        looks = [replace(good(), **{**first(100), "errors": errors[:n]}) for n in range(100, 2001, 190)]
+        looks = [replace(good(), **{**first(100), "errors": errors[:n], "trial": None}) for n in range(100, 2001, 190)]
         rejected += any(rule(look, "shadow errors").beyond for look in looks)
     assert rejected <= 5

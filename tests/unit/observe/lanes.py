@@ -141,7 +141,7 @@ def make_status(n: int, *, ratio: float = 0.25, started: bool = True, **more: An
         "mirrored": n,
         "dropped": {"sampled_out": eligible - n},
         "open": 0,
-        "sampler": {"ratio": ratio, "eligible": eligible, "taken": n},
+        "sampler": {"choice": "ratio", "ratio": ratio, "eligible": eligible, "taken": n},
         "accounting": {
             "holds": True,
             "known": started,

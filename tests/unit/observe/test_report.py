@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import html
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from shadowlane.config import Config
+from shadowlane.observe.html import render_page
 from shadowlane.observe.report import asked, build_report, judge
+from shadowlane.observe.terminal import render_report
+from shadowlane.observe.trial import overhead_line
 from shadowlane.store import open_store
+from shadowlane.store.times import pack
 
-from .lanes import EMBEDDER, NOW_NS, config_at, failed, make_pairs, make_status, save
+from .lanes import EMBEDDER, HOUR_NS, NOW_NS, config_at, failed, make_pairs, make_status, save
 
 
 def report_of(config: Config, n: int, **more: Any) -> dict[str, Any]:
@@ -101,12 +108,106 @@ def test_what_is_older_than_the_window_is_not_judged(tmp_path: Path) -> None:
     assert 20 <= scored <= 30
 
 
+def keep_times(
+    config: Config, n: int, added: float, *, choice: str = "ratio", ratio: float = 0.25, others_share: float = 1.0
+) -> None:
+    """Two lives of a lane, each with half of ``n`` taken requests and a share as many others, within the last day."""
+    edges = np.unique(np.geomspace(1e6, 1e9, 694).astype(np.int64))
+    ns = np.random.default_rng(3).lognormal(17, 0.3, (2, n))
+    with open_store(config.store) as store:
+        for life, some in (("ab" * 16, slice(0, n // 2)), ("cd" * 16, slice(n // 2, n))):
+            taken = np.histogram((1 + added) * ns[0][some], edges)[0]
+            others = np.histogram(ns[1][some][: round(others_share * n / 2)], edges)[0]
+            store.save_times(life, NOW_NS - 5 * HOUR_NS, choice, ratio, pack(edges, taken, others))
+
+
+def overhead_of(config: Config, **status: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The rule of the report, and the report."""
+    with open_store(config.store, read_only=True) as store:
+        report = build_report(config, make_status(50, **status), store, now_ns=NOW_NS)
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+    rules = report["shadows"][0]["verdict"]["rules"]
+    return next((rule for rule in rules if rule["name"] == "overhead"), {}), report
+
+
+@pytest.mark.parametrize(("added", "ok"), [(0.005, True), (0.2, False)])
+def test_what_mirroring_adds_is_judged_when_the_lane_is_gone(tmp_path: Path, added: float, ok: bool) -> None:
+    config = config_at(tmp_path)
+    save(config, make_pairs(50))
+    keep_times(config, 60_000, added)
+    rule, report = overhead_of(config, started=False)
+    assert (rule["ok"], rule["beyond"]) == (ok, False)
+    assert "60000 mirrored requests against 60000 of the others" in rule["evidence"]
+    block = report["overhead"]
+    assert (block["taken"], block["not_taken"], block["target"], block["why"]) == (60_000, 60_000, 0.05, "")
+    low, high = block["interval"]
+    assert low < block["added_share"] < high
+    shown = f"mirroring adds to P99: {100 * block['added_share']:+.1f} % (95 % at any time: "
+    assert any(shown in line for line, _ in render_report(report))
+    assert shown in html.unescape(render_page(report))
+
+
+@pytest.mark.parametrize(
+    ("choice", "ratio", "remedy"),
+    [("ratio", 1.0, "set sampling.ratio below 1"), ("sticky", 0.25, 'set sampling.mode = "ratio"')],
+)
+def test_without_a_control_group_the_rule_says_so_and_what_to_do(
+    tmp_path: Path, choice: str, ratio: float, remedy: str
+) -> None:
+    config = config_at(tmp_path)
+    save(config, make_pairs(50))
+    keep_times(config, 2000, 0.0, choice=choice, ratio=ratio, others_share=0.0 if ratio == 1 else 1.0)
+    sampler = {"choice": choice, "ratio": ratio, "eligible": 100, "taken": 50}
+    rule, report = overhead_of(config, sampler=sampler)
+    assert rule["ok"] is None
+    for text in (rule["evidence"], report["overhead"]["why"], overhead_line(report["overhead"])):
+        assert "cannot be judged" in text
+        assert remedy in text
+        assert "gate.overhead_p99 = inf" in text
+
+
+def test_a_cap_that_often_bites_is_said_beside_the_figure(tmp_path: Path) -> None:
+    config = config_at(tmp_path)
+    save(config, make_pairs(50))
+    keep_times(config, 4000, 0.0, others_share=0.6)
+    rule, report = overhead_of(config)
+    assert "4000 mirrored requests against 2400" in rule["evidence"]
+    assert "a cap often had no room" in rule["evidence"]
+    assert "a cap often had no room" in overhead_line(report["overhead"])
+    # Above one half the groups are unequal by the coin.
+    even = config_at(tmp_path, store={"url": f"sqlite:///{tmp_path / 'other.db'}"})
+    save(even, make_pairs(50))
+    keep_times(even, 4000, 0.0, others_share=0.25, ratio=0.8)
+    assert "a cap" not in overhead_of(even)[0]["evidence"]
+
+
+def test_a_cost_that_is_left_out_is_named(tmp_path: Path) -> None:
+    config = config_at(tmp_path, gate={"overhead_p99": math.inf})
+    save(config, make_pairs(50))
+    rule, report = overhead_of(config)
+    assert rule == {}
+    assert report["targets"]["overhead_p99"] is None
+    left_out = "not judged: mirroring's own cost (gate.overhead_p99 = inf)"
+    assert any(left_out in line for line, _ in render_report(report))
+    assert left_out in html.unescape(render_page(report)).replace("Not", "not")
+
+
+def test_what_was_timed_before_the_window_is_not_judged(tmp_path: Path) -> None:
+    config = config_at(tmp_path, gate={"window_hours": 2.0})
+    save(config, make_pairs(50))
+    keep_times(config, 2000, 0.0)
+    rule, report = overhead_of(config)
+    assert (rule["ok"], report["overhead"]["taken"]) == (None, 0)
+    assert "not known yet" in overhead_line(report["overhead"])
+
+
 def test_a_good_day_graduates_and_a_failing_shadow_is_rejected(tmp_path: Path) -> None:
     gate = {"p95_increase": 0.3, "min_pairs": 500}
     good = config_at(tmp_path / "good", gate=gate)
     bad = config_at(tmp_path / "bad", gate=gate)
     for config in (good, bad):
         Path(config.store.url.removeprefix("sqlite:///")).parent.mkdir()
+        keep_times(config, 60_000, 0.005)
     save(good, make_pairs(2400))
     save(bad, [failed(pair, "transport_error") if i % 4 == 0 else pair for i, pair in enumerate(make_pairs(2400))])
     decisions = []

@@ -83,6 +83,8 @@ def test_blocks_agree_with_themselves(values: list[float]) -> None:
         ("write_intent", 0, 200, False, False),
         ("provider_limit", 0, 200, False, False),
         ("budget", 0, 200, False, False),
+        ("cap", 0, 200, False, False),
+        ("reservoir", 0, 200, False, False),
     ],
 )
 def test_what_counts_as_sent_and_as_failed(
@@ -90,6 +92,12 @@ def test_what_counts_as_sent_and_as_failed(
 ) -> None:
     row = columns(1, reason=[reason], status=[status], prod_status=[prod_status])
     assert (bool(stats.sent(row)[0]), bool(stats.failed_copies(row)[0])) == (was_sent, was_failed)
+
+
+def test_a_copy_that_never_got_a_place_was_not_sent() -> None:
+    waited = columns(2, reason=["deadline", "deadline"], status=[0, 0], shadow_ns=[0, 10 * MS])
+    assert stats.sent(waited).tolist() == [False, True]
+    assert stats.failed_copies(waited).tolist() == [False, True]
 
 
 def test_latency_compares_both_sides_of_a_pair() -> None:

@@ -79,6 +79,61 @@ def test_a_copy_that_waited_too_long_for_a_place_never_goes_out() -> None:
     asyncio.run(main())
 
 
+def test_an_arm_that_gives_way_keeps_its_share_and_lets_the_oldest_go() -> None:
+    async def main() -> None:
+        release = asyncio.Event()
+
+        async def send(copy: Copy) -> Outcome:
+            await release.wait()
+            return ANSWER
+
+        arm = Arm("s", Shadow(send), concurrency=2, most=5)
+
+        async def give(numbers: range, *, give_way: bool) -> list[asyncio.Task[Outcome]]:
+            tasks = [asyncio.create_task(arm.deliver(copy_of(number), give_way=give_way)) for number in numbers]
+            for _ in range(4):
+                await asyncio.sleep(0)
+            return tasks
+
+        held = await give(range(7), give_way=False)
+        assert (arm.out, arm.waiting, arm.has_room) == (2, 5, False)
+        more = await give(range(7, 9), give_way=True)
+        assert (arm.out, arm.waiting, arm.has_room) == (2, 3, False)
+        gone = [task.result() for task in held if task.done()]
+        assert [held.index(task) for task in held if task.done()] == [2, 3, 4, 5]
+        assert {(outcome.reason, outcome.duration_ns) for outcome in gone} == {("deadline", 0)}
+        assert "held its share of 5 copies" in gone[0].detail
+        release.set()
+        assert {(await task).status for task in (*held[:2], held[6], *more)} == {200}
+        assert (arm.out, arm.waiting, arm.has_room) == (0, 0, True)
+
+    asyncio.run(main())
+
+
+def test_an_arm_whose_share_is_out_lets_the_new_copy_go() -> None:
+    async def main() -> None:
+        release = asyncio.Event()
+
+        async def send(copy: Copy) -> Outcome:
+            await release.wait()
+            return ANSWER
+
+        for arm in (
+            Arm("s", Shadow(send), concurrency=9, most=2),
+            Arm("s", Shadow(send), concurrency=9, most_bytes=2 * len(COPY.response_body)),
+        ):
+            release.clear()
+            out = [asyncio.create_task(arm.deliver(COPY)) for _ in range(2)]
+            for _ in range(4):
+                await asyncio.sleep(0)
+            assert (await arm.deliver(COPY, give_way=True)).reason == "deadline"
+            release.set()
+            assert [outcome.status for outcome in await asyncio.gather(*out)] == [200, 200]
+            assert arm.has_room
+
+    asyncio.run(main())
+
+
 def test_limits_are_asked_again_when_a_place_is_free() -> None:
     async def main() -> None:
         shadow = Shadow(failing(Outcome(shadow="s", status=429, headers=((b"retry-after", b"60"),))))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shadowlane.dispatch import Arm
+from shadowlane.dispatch import MOST_COPIES, Arm
 from shadowlane.errors import StoreError
 from shadowlane.limits import LaneLimits, ProdQuota, ShadowLimits
 from shadowlane.types import Copy, Outcome, Pair, ShadowCounts
@@ -125,6 +125,72 @@ def test_what_is_out_when_the_grace_ends_is_given_back(tmp_path: Path) -> None:
         assert (await running)["s"] == ShadowCounts()
         assert not run.rings.acked
         assert shadow.closed
+
+    asyncio.run(main())
+
+
+def test_one_shadow_that_hangs_does_not_keep_the_others_waiting(tmp_path: Path) -> None:
+    copies = [copy_of(number) for number in range(2 * MOST_COPIES + 500)]
+
+    async def main() -> None:
+        release = asyncio.Event()
+
+        async def hang(copy: Copy) -> Outcome:
+            await release.wait()
+            return ANSWER
+
+        well, hanging = Shadow(), Arm("hanging", Shadow(hang), concurrency=16)
+        run = Run(tmp_path, copies, [hanging, Arm("well", well)])
+        running = asyncio.create_task(run())
+        await well.until_sent(len(copies))
+        assert len(set(well.sent)) == len(copies)
+        assert (hanging.out, hanging.out + hanging.waiting) == (16, MOST_COPIES)
+        release.set()
+        counts = await running
+        assert counts["well"] == ShadowCounts(answered=len(copies))
+        assert counts["hanging"] == ShadowCounts(answered=MOST_COPIES, failed={"deadline": len(copies) - MOST_COPIES})
+        assert len(run.rings.acked) == len(copies)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("other", ["none", "refuses at once"])
+def test_a_slow_shadow_keeps_its_copies_in_the_ring_while_no_other_is_ahead(tmp_path: Path, other: str) -> None:
+    """Alone, or beside one that has room only because it answers nothing, it loses nothing in a burst."""
+    copies = [copy_of(number) for number in range(2 * MOST_COPIES + 500)]
+
+    async def main() -> None:
+        release, full = asyncio.Event(), asyncio.Event()
+
+        async def hang(copy: Copy) -> Outcome:
+            full.set()
+            await release.wait()
+            return ANSWER
+
+        async def refuse(copy: Copy) -> Outcome:
+            return Outcome(shadow="down", reason="connect_error")
+
+        slow = Arm("slow", Shadow(hang), concurrency=1)
+        run = Run(tmp_path, copies, [slow] if other == "none" else [slow, Arm("down", Shadow(refuse))])
+        running = asyncio.create_task(run())
+        await full.wait()
+        # The shadow answers one by one, and is never more over its share than what was drained before this was seen.
+        most = 0
+
+        async def look() -> None:
+            nonlocal most
+            while True:
+                most = max(most, slow.out + slow.waiting)
+                await asyncio.sleep(0)
+
+        looking = asyncio.create_task(look())
+        while slow.has_room:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        release.set()
+        counts = await running
+        looking.cancel()
+        assert counts["slow"] == ShadowCounts(answered=len(copies))
+        assert MOST_COPIES <= most < MOST_COPIES + 2 * 128
 
     asyncio.run(main())
 
