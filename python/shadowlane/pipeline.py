@@ -35,12 +35,9 @@ MOST_BYTES = 64 * 1024 * 1024
 _DRAIN_FRAMES = 128
 _DRAIN_BYTES = 8 * 1024 * 1024
 _BATCH_PAIRS = 256
-# Copies are not urgent; each look at the rings and each batch takes processor time beside the gateway. So
-# they are taken in handfuls.
 _BATCH_WAIT_S = 0.1
+# Copies are not urgent; each look at the rings takes processor time beside the gateway. So they are taken in handfuls.
 _POLL_MIN_S, _POLL_MAX_S = 0.02, 0.1
-_INLINE_BYTES = 8 * 1024
-"""A smaller answer is sanitized on the event loop: handing it to a thread costs more than its redaction."""
 _RATE_LIMIT_PREFIXES = (b"x-ratelimit-", b"ratelimit", b"anthropic-ratelimit-", b"x-rate-limit-")
 
 _COPY_FIELDS = tuple(field.name for field in msgspec.structs.fields(Copy))
@@ -87,7 +84,7 @@ class Pipeline:
 
     ``limits`` are those of the lane, ``steer`` is called when they may have changed. ``window_s`` above 0: copies are
     held for so long, and the cap's units go to a uniform choice of each (route, tenant), see
-    :class:`shadowlane.limits.Window`. ``slow_sanitizer``: one that may take long, so that it always gets a thread.
+    :class:`shadowlane.limits.Window`.
     """
 
     def __init__(
@@ -97,7 +94,6 @@ class Pipeline:
         arms: Sequence[Arm],
         storing: Storing,
         sanitizer: _Sanitizer,
-        slow_sanitizer: bool = False,
         judge: _Judge | None = None,
         limits: LaneLimits | None = None,
         steer: Callable[[], None] = lambda: None,
@@ -108,7 +104,6 @@ class Pipeline:
         self._arms = arms
         self._storing = storing
         self._sanitizer = sanitizer
-        self._inline_bytes = -1 if slow_sanitizer else _INLINE_BYTES
         self._judge = judge
         self._limits = limits
         self._steer = steer
@@ -278,11 +273,9 @@ class Pipeline:
         self._steer()  # behind the row: whatever it may raise, the copy is accounted for
 
     async def _pair(self, copy: Copy, outcome: Outcome) -> Pair:
-        answer = (outcome.headers, outcome.body, outcome.reason == "response_too_large")
-        if len(outcome.body) <= self._inline_bytes:
-            headers, body, findings, note = self._sanitizer.response(*answer)
-        else:
-            headers, body, findings, note = await asyncio.to_thread(self._sanitizer.response, *answer)
+        headers, body, findings, note = await asyncio.to_thread(
+            self._sanitizer.response, outcome.headers, outcome.body, outcome.reason == "response_too_large"
+        )
         outcome = msgspec.structs.replace(
             outcome,
             headers=tuple(headers),
@@ -299,12 +292,18 @@ class Pipeline:
 
     async def _write(self) -> None:
         """Score and store in batches, then acknowledge."""
+        loop = asyncio.get_running_loop()
         while True:
             batch = [await self._done.get()]
-            if self._done.qsize() < _BATCH_PAIRS:
-                await asyncio.sleep(_BATCH_WAIT_S)
-            while len(batch) < _BATCH_PAIRS and not self._done.empty():
-                batch.append(self._done.get_nowait())
+            deadline = loop.time() + _BATCH_WAIT_S
+            while len(batch) < _BATCH_PAIRS:
+                if not self._done.empty():
+                    batch.append(self._done.get_nowait())
+                    continue
+                try:
+                    batch.append(await asyncio.wait_for(self._done.get(), max(deadline - loop.time(), 0.0)))
+                except asyncio.TimeoutError:
+                    break
             pairs = await self._storing.write([pair for _, pair in batch])
             if self._judge is not None:
                 self._judge.offer(pairs)

@@ -166,7 +166,6 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
             arms=list(arms.values()),
             storing=storing,
             sanitizer=DetectingSanitizer(sanitizer, hook) if hook else sanitizer,
-            slow_sanitizer=hook is not None,
             judge=_open_judge(config.judge, sanitizer, store.judge_state()) if config.judge.url else None,
             limits=limits,
             steer=steering.steer,
