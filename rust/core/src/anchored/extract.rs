@@ -77,7 +77,22 @@ pub(crate) struct Sentence<'t> {
     pub parted: Vec<bool>,
 }
 
+/// Words that most sentences do not exceed: room for them is made at once.
+const ROOM: usize = 24;
+
 impl<'t> Sentence<'t> {
+    /// An empty sentence with room for its words.
+    fn open() -> Self {
+        Self {
+            stems: Vec::with_capacity(ROOM),
+            marks: Vec::with_capacity(ROOM),
+            words: Vec::with_capacity(ROOM),
+            places: Vec::with_capacity(ROOM),
+            parted: Vec::with_capacity(ROOM),
+            ..Self::default()
+        }
+    }
+
     pub fn stem(&self, root: &str) -> Option<&Stem<'t>> {
         self.place_of(root).and_then(|place| self.stems.get(place))
     }
@@ -174,7 +189,7 @@ impl<'t> Reader<'t> {
         Self {
             text,
             low,
-            sentence: Sentence::default(),
+            sentence: Sentence::open(),
             closed: Vec::new(),
             entities: Vec::new(),
             negated: false,
@@ -276,7 +291,7 @@ impl<'t> Reader<'t> {
         self.last = "";
         self.hedge = None;
         if !sentence.words.is_empty() {
-            self.closed.push(std::mem::take(sentence));
+            self.closed.push(std::mem::replace(sentence, Sentence::open()));
         }
     }
 
