@@ -78,6 +78,7 @@ FLIPPED = [
     ),
     ("direction", "Does he say that Brandt called Keller a liar?", "Does he say that Keller called Brandt a liar?"),
     ("direction", "Ann won gold medals, Bob won silver medals.", "Ann won silver medals, Bob won gold medals."),
+    ("date", "The parcel was sent to us on March 5.", "The parcel was sent to us on 0."),
     ("date", "In late January it is 2 to 8 degrees.", "In late March it is 2 to 8 degrees."),
 ]
 

@@ -62,7 +62,7 @@ fn part_of_date(date: &Quantity, number: &Quantity) -> Option<bool> {
     let (year, _, day) = date.date;
     let bare = matches!(number.kind, "count" | "year" | "ordinal");
     (date.kind == "date" && bare)
-        .then(|| [year, day].iter().any(|part| (f64::from(*part) - number.value).abs() < f64::EPSILON))
+        .then(|| [year, day].iter().any(|part| *part > 0 && (f64::from(*part) - number.value).abs() < f64::EPSILON))
 }
 
 /// Whether two quotations differ in their small words and endings only.
