@@ -1,8 +1,8 @@
 """How good the judge is: ``python -m benches.judge [DATA] [--embedder NAME] [--examples N] [--json FILE]``.
 
 Runs on the swapped and reworded answers and the sentence pairs made here, and on SICK, PAWS, STS-B, MRPC, recorded
-answers and the intent groups when the data folder holds them; what is not there is named as not measured. Prints every
-figure beside its aim, and the misses.
+answers, labelled answers (``answers*.jsonl.gz``) and the intent groups when the data folder holds them; what is not
+there is named as not measured. Prints every figure beside its aim, and the misses.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from numpy.typing import NDArray
 
 from shadowlane.config import ScoreConfig
 from shadowlane.demo.corpus import load_questions
+from shadowlane.providers.question import question
 from shadowlane.score.anchored import Comparison, anchor, anchored_delta_s
-from shadowlane.score.asked import question
 from shadowlane.score.embed import Embedder, load_embedder, text_delta_s
 from shadowlane.score.groups import ParaphraseGroups, purity
 from shadowlane.types import Copy
 
+from .answers import accepted, judge, load_pairs, show
 from .data import Labelled, load
 from .generated import paws_like, sick_like, sts_like
 from .swaps import Swap, paraphrases, swapped_in, swaps
@@ -181,6 +182,22 @@ class Bench:
         self.figure("fact flips, real ones among them", flips.mean(), most=0.03)
         self.show("flip", [(a, b, f) for (a, b), f, hit in zip(pairs, found, flips, strict=True) if hit])
 
+    def answers(self, file: Path) -> None:
+        judged = judge(self.embedder, load_pairs(file))
+        print(f"\n{file.name}: harmless rewrites and contradictions ({len(judged)} pairs)")
+        show(judged, self.examples)
+        counts = accepted(judged)
+        others = {lang for lang, _ in counts} - {"en"}
+        for what, langs, most in (("English", {"en"}, 0.25), ("other languages", others, 0.40)):
+            for label in ("ok", "bad"):
+                some = [counts.get((lang, label), (0, 0)) for lang in langs]
+                if size := sum(size for _, size in some):
+                    share = sum(hits for hits, _ in some) / size
+                    if label == "ok":
+                        self.figure(f"{what}, harmless ({size}): accepted", share, least=0.92)
+                    else:
+                        self.figure(f"{what}, contradicting ({size}): accepted", share, most=most)
+
     def intents(self, file: Path) -> None:
         with gzip.open(file, "rt", encoding="utf-8") as lines:
             intents = [json.loads(line)["queries"] for line in lines]
@@ -294,6 +311,8 @@ def main() -> int:
         {"SICK": bench.sick, "STS": bench.sts}.get(data.kind, bench.two_way)(data)
     for file in sorted(given.data.glob("same_question_answers.jsonl.gz")) if given.data else ():
         bench.recorded(file)
+    for file in sorted(given.data.glob("answers*.jsonl*")) if given.data else ():
+        bench.answers(file)
     for file in sorted(given.data.glob("intent_groups.jsonl.gz")) if given.data else ():
         bench.intents(file)
     for kind in ("SICK", "PAWS", "STS", "MRPC"):

@@ -10,7 +10,7 @@ from typing import Any
 
 from shadowlane.asgi import ShadowMiddleware
 from shadowlane.demo.serving import add_serving_options, serve
-from shadowlane.worker import give_way
+from shadowlane.worker.process import give_way
 
 UPSTREAM_S = 0.020
 ANSWER = json.dumps({"answer": "The lamp on the dock turns white when the ride has ended. " * 17}).encode()

@@ -13,7 +13,7 @@ from .config import Config, load_config
 from .errors import ConfigError, LaneError, MissingExtraError, ScoreError, ShadowlaneError, StoreError
 
 if TYPE_CHECKING:
-    from .lane import Lane
+    from .capture.lane import Lane
 
 __all__ = [
     "Config",
@@ -31,7 +31,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "Lane":
-        from .lane import Lane
+        from .capture.lane import Lane
 
         return Lane
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__, _core
+from .capture.lane import config_from_json, lane_directory
 from .config import Config, load_config
 from .errors import ConfigError, LaneError, ShadowlaneError
-from .lane import config_from_json, lane_directory
 
 __all__ = ["main"]
 
@@ -122,7 +122,7 @@ def _worker(options: argparse.Namespace) -> int:
         level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
     )
     config = _load(options)
-    from .worker import run_worker
+    from .worker.process import run_worker
 
     try:
         run_worker(config, leave_when_idle=options.auto or options.leave_when_idle)
@@ -134,7 +134,7 @@ def _worker(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from .observe.status import collect_status, render_status
+    from .status.collect import collect_status, render_status
 
     status = collect_status(_load(options))
     if options.json:
@@ -169,7 +169,7 @@ def _off(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from .observe.command import run_report
+    from .report.command import run_report
 
     return run_report(_load(options), html=options.html, as_json=options.json, hours=options.hours)
 
@@ -179,7 +179,7 @@ def _gate(options: argparse.Namespace) -> int:
     if options.shadow is not None and options.shadow not in config.shadows:
         known = ", ".join(config.shadows)
         raise ConfigError(f"--shadow = {options.shadow!r}: no such shadow in the configuration; known: {known}")
-    from .observe.command import run_gate
+    from .report.command import run_gate
 
     return run_gate(config, shadow=options.shadow, as_json=options.json)
 
@@ -197,6 +197,6 @@ def _guard(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from .observe.doctor import run_doctor
+    from .status.doctor import run_doctor
 
     return run_doctor(options.config, as_json=options.json)

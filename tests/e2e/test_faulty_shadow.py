@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shadowlane.dispatch import MOST_COPIES
+from shadowlane.dispatch.arm import MOST_COPIES
 
 from .conftest import World, until
 

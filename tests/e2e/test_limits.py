@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from shadowlane.config import load_config
-from shadowlane.observe.status import collect_status
+from shadowlane.status.collect import collect_status
 
 from .conftest import World, until
 

@@ -13,8 +13,8 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from .._core import Timer
-from ..lane import Lane
 from ..types import FLAG_CLIENT_DISCONNECTED, FLAG_RESPONSE_CUT, FLAG_STREAMED
+from .lane import Lane
 
 if TYPE_CHECKING:
     from .._core import Ticket

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 from ..config import Config
-from ..observe.status import collect_status
+from ..status.collect import collect_status
 from ..store import open_store
 from .client import Sample
 from .planted import PLANTED

@@ -200,7 +200,7 @@ class _Run:
         return load_config(self._config_file)
 
     def _report(self, config: Config, samples: Sequence[Any], stats: dict[str, dict[str, int]]) -> None:
-        from ..observe.command import run_report
+        from ..report.command import run_report
         from .load import summarize
         from .promises import broken_promises, redactions, user_errors
 

@@ -22,11 +22,11 @@ import msgspec
 
 from .. import _core
 from ..config import Config
-from ..embedder import open_embedder
 from ..errors import ConfigError, ScoreError
-from ..observe.command import write_page
-from ..observe.terminal import say
+from ..report.command import write_page
+from ..report.terminal import say
 from ..score.embed import Embedder
+from ..worker.embedder import open_embedder
 from .gold import read_gold
 from .page import render_page
 from .render import junit, render_verdict

@@ -1,10 +1,10 @@
-"""The verdict of a probe as one HTML page (see :mod:`shadowlane.observe.page` for what no page of ours can do)."""
+"""The verdict of a probe as one HTML page (see :mod:`shadowlane.render.page` for what no page of ours can do)."""
 
 from __future__ import annotations
 
-from ..observe.page import escaped as _e
-from ..observe.page import marked, page
-from ..observe.terminal import percent
+from ..render.page import escaped as _e
+from ..render.page import marked, page
+from ..report.terminal import percent
 from ..score.delta import band
 from ..score.lambda_ import ARROWS
 from .verdict import Criterion, ItemVerdict, PairScore, ProbeVerdict

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from ..limits import retry_after_s
-from ..score.answers import extract_answer
+from ..providers import extract_answer
 from ..score.scorer import collapsed, said
 from ..types import Copy, Headers, Outcome
 from .state import Arm, Run

@@ -14,7 +14,7 @@ from typing import Protocol
 import msgspec
 
 from ..errors import DataError, ShadowlaneError
-from ..score.answers import extract_answer
+from ..providers import extract_answer
 from ..types import Copy, Outcome
 from .gold import GoldItem
 from .shape import Shape

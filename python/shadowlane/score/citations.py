@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from ..providers.citing import parse_citations
 from ..types import Answer, Citation
-from .answers.citing import parse_citations
 
 __all__ = [
     "REQUIRED_FIELDS",

@@ -243,8 +243,8 @@ def load_embedder(name: str = "wordllama") -> Embedder:
     * ``lexical``: hashed n-grams, 512 dimensions, no model: knows spelling, not meaning;
     * ``sentence-transformers:<model>``: any model of that package, by name or folder.
 
-    ``openai:<model>`` needs an address and a transport: :func:`shadowlane.embedder.open_embedder` opens it from a
-    configuration.
+    ``openai:<model>`` needs an address and a transport: :func:`shadowlane.worker.embedder.open_embedder` opens it
+    from a configuration.
 
     Raises :class:`~shadowlane.errors.ConfigError` for any other name,
     :class:`~shadowlane.errors.MissingExtraError` when its package is not installed,
@@ -260,7 +260,7 @@ def load_embedder(name: str = "wordllama") -> Embedder:
     if kind == "openai" and colon:
         raise ConfigError(
             f"score.embedder = {name!r}: a service needs its address (score.embedder_url); "
-            "shadowlane.embedder.open_embedder opens it"
+            "shadowlane.worker.embedder.open_embedder opens it"
         )
     raise ConfigError(f"score.embedder = {name!r}: unknown embedder; one of {', '.join(KNOWN)}")
 

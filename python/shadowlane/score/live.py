@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from ..config import ScoreConfig
 from ..errors import ScoreError
+from ..providers.question import question
 from ..types import Citation, Copy, GroupReading
-from .asked import question
 from .embed import Embedder
 from .groups import Observation, ParaphraseGroups
 

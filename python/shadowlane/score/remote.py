@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ScoreError
+from ..providers import extract_answer, extract_vectors
 from ..types import Copy, Outcome
-from .answers import extract_answer, extract_vectors
 from .embed import Embedder
 
 __all__ = ["Known", "RemoteEmbedder"]

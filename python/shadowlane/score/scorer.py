@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ..config import ScoreConfig
 from ..errors import ScoreError, told
+from ..providers import extract_answer, extract_vectors
 from ..types import (
     FLAG_CLIENT_DISCONNECTED,
     FLAG_RESPONSE_CUT,
@@ -32,13 +33,12 @@ from ..types import (
     StateName,
 )
 from .anchored import anchor
-from .answers import extract_answer, extract_vectors
 from .citations import cited, compare_citations
 from .delta import delta_s
 from .embed import Embedder, load_embedder, rows_delta_s
 from .lambda_ import State, pair_states
 from .live import Answered, LiveGroups, citation_keys
-from .places import differing_places
+from .pointers import differing_places
 
 __all__ = ["Scorer", "collapsed", "said"]
 

@@ -18,9 +18,9 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import _core
-from ..eventstream import Message, looks_like_eventstream, parse_eventstream
+from ..providers.eventstream import Message, looks_like_eventstream, parse_eventstream
+from ..providers.turns import Api, Json, find_api
 from ..types import STRANGE_CALLS, Answer, Copy, StubbedCall, ToolCall
-from .turns import Api, Json, find_api
 
 __all__ = ["UNAVAILABLE", "Conversation"]
 

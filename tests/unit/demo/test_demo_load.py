@@ -9,13 +9,7 @@ import numpy as np
 import pytest
 
 from shadowlane.demo.corpus import load_questions
-from shadowlane.demo.load import (
-    poisson_offsets,
-    run_open_loop,
-    shots,
-    steady_offsets,
-    summarize,
-)
+from shadowlane.demo.load import poisson_offsets, run_open_loop, shots, steady_offsets, summarize
 from shadowlane.demo.planted import PLANTED, find_planted
 
 

@@ -9,13 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shadowlane.gate.sequences import (
-    mean_interval,
-    mean_sequence,
-    quantile_interval,
-    rate_interval,
-    ratio_interval,
-)
+from shadowlane.gate.sequences import mean_interval, mean_sequence, quantile_interval, rate_interval, ratio_interval
 
 RUNS, LENGTH = 300, 600
 ALPHA = 0.05

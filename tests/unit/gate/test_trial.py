@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from shadowlane.core import RatioSampler
 from shadowlane.gate import Piece, Trial, increase_interval
 from shadowlane.gate.sequences import quantile_interval
-from shadowlane.observe.overhead import quantile
+from shadowlane.status.overhead import quantile
 
 EDGES = np.geomspace(1e6, 3e9, 500)  # buckets of 1.6 %, as the core's
 LOOKS = np.geomspace(400, 10_000, 12).astype(int)

@@ -9,13 +9,13 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
-from shadowlane.observe.terminal import Line
 from shadowlane.probe.gold import GoldItem
 from shadowlane.probe.page import render_page
 from shadowlane.probe.render import junit, render_verdict
 from shadowlane.probe.runner import Runs
 from shadowlane.probe.state import Run
 from shadowlane.probe.verdict import ItemVerdict, ProbeVerdict, Targets, judge_runs
+from shadowlane.report.terminal import Line
 from shadowlane.score.embed import Embedder, load_embedder
 from shadowlane.types import Citation
 

@@ -16,10 +16,10 @@ import pytest
 
 from shadowlane import _core
 from shadowlane.config import Config, ScoreConfig
-from shadowlane.embedder import open_embedder
 from shadowlane.errors import ConfigError, ScoreError
 from shadowlane.score import load_embedder
 from shadowlane.score.embed import Embedder
+from shadowlane.worker.embedder import open_embedder
 
 pytest.importorskip("aiohttp")
 

@@ -13,15 +13,7 @@ from shadowlane.config import ScoreConfig, StructureConfig
 from shadowlane.errors import ConfigError, ScoreError
 from shadowlane.score.embed import Embedder
 from shadowlane.score.scorer import Scorer
-from shadowlane.types import (
-    FLAG_CLIENT_DISCONNECTED,
-    FLAG_RESPONSE_CUT,
-    Copy,
-    Headers,
-    Outcome,
-    Pair,
-    PlaceDiffers,
-)
+from shadowlane.types import FLAG_CLIENT_DISCONNECTED, FLAG_RESPONSE_CUT, Copy, Headers, Outcome, Pair, PlaceDiffers
 
 JSON: Headers = ((b"Content-Type", b"application/json"),)
 
@@ -379,7 +371,7 @@ def test_a_structure_that_cannot_be_compared_costs_no_score(scorer: Scorer, monk
     def fails(*_: object, **__: object) -> None:
         raise RecursionError
 
-    monkeypatch.setattr("shadowlane.score.places.structural_difference", fails)
+    monkeypatch.setattr("shadowlane.score.pointers.structural_difference", fails)
     scored = one(scorer, pair(plain({"answer": "t"}), plain({"answer": "t"})))
     assert scored.scores.delta_s == pytest.approx(0, abs=1e-6)
     assert (scored.scores.differences, scored.scores.note) == (None, "the structure cannot be compared: RecursionError")

@@ -1,0 +1,324 @@
+"""The gateway's handle on a lane: admit at the start of a request, offer after its answer.
+
+Invariants: neither call waits, raises or logs; all that can fail, fails in :meth:`Lane.open`. A process forked from
+one that has a lane gets a ring of its own before its first request is admitted. The only thread is the supervisor,
+which keeps a worker running when ``lane.worker = "auto"``; :meth:`Lane.close` ends it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .. import _core
+from ..config import Config, load_config
+from ..errors import LaneError
+
+__all__ = ["Lane", "lane_directory"]
+
+log = logging.getLogger("shadowlane")
+
+_SUPERVISE_EVERY_S = 1.0
+_HEARTBEAT_STALE_S = 5.0
+_LANES: weakref.WeakSet[Lane] = weakref.WeakSet()
+
+
+def lane_directory(config: Config, environ: Mapping[str, str] | None = None) -> Path:
+    """Where the lane's rings and control file lie: shared memory of this user, one directory a lane.
+
+    ``lane.directory`` when it is set; else ``$XDG_RUNTIME_DIR/shadowlane/NAME`` (XDG Base Directory Specification:
+    that directory is the user's own and 0700); else ``/dev/shm/shadowlane-UID-NAME``.
+    """
+    if config.lane.directory:
+        return Path(config.lane.directory)
+    runtime = (os.environ if environ is None else environ).get("XDG_RUNTIME_DIR", "")
+    if runtime and Path(runtime).is_dir():
+        parent = Path(runtime) / "shadowlane"
+        with contextlib.suppress(FileExistsError):
+            parent.mkdir(mode=0o700)
+        return parent / config.lane.name
+    return Path("/dev/shm") / f"shadowlane-{os.geteuid()}-{config.lane.name}"  # noqa: S108 - checked: owner, mode, no symlink
+
+
+def resolve_config(config: Config | str | os.PathLike[str] | Mapping[str, Any]) -> Config:
+    """A checked configuration from whatever a user passes: a path, a dict, or a :class:`Config`."""
+    if isinstance(config, Config):
+        return Config.from_dict(config.to_dict())
+    if isinstance(config, Mapping):
+        return Config.from_dict(config)
+    return load_config(config)
+
+
+class Lane:
+    """One named mirror, seen from a gateway process. Open it once a process, at start.
+
+    >>> lane = Lane.open("shadowlane.toml")                         # doctest: +SKIP
+    >>> ticket = lane.admit("GET", "/v1/search", headers)           # doctest: +SKIP
+    >>> if ticket is not None:                                      # doctest: +SKIP
+    ...     lane.offer(ticket, target, headers, body, 200, response_headers, response_body, ttfb_ns, 0)
+    """
+
+    admit: Callable[[str, str, Sequence[tuple[bytes, bytes]]], _core.Ticket | None]
+    """``admit(method, path, headers)``: a ticket when this request is mirrored, else ``None``. Never raises."""
+    begin: Callable[[str, str, Sequence[tuple[bytes, bytes]]], _core.Ticket | _core.Timer | None]
+    """``begin(method, path, headers)``: :attr:`admit` for a caller that sees the end of every answer. Some of the
+    requests that are not mirrored get a ``Timer``, to be stopped when the answer has ended: their times are what those
+    of the mirrored ones are compared with. Never raises."""
+    offer: Callable[..., bool]
+    """``offer(ticket, target, headers, body, status, response_headers, response_body, ttfb_ns, flags)``:
+    copies the exchange into the ring; ``False`` when it was dropped (and counted). Never waits, never raises."""
+    drop: Callable[[_core.Ticket, str], None]
+    """``drop(ticket, reason)``: gives a ticket back, counted under ``reason``."""
+
+    def __init__(self, config: Config, directory: Path, core: _core.Lane) -> None:
+        self.config = config
+        self.directory = directory
+        self.faults = 0
+        """How often our own code failed on the user path and was swallowed."""
+        self._core = core
+        self._closed = False
+        self._fork_lock: threading.Lock | None = None
+        """In a forked child, until it has a ring of its own."""
+        self._supervisor: _Supervisor | None = None
+        self._bind()
+        _LANES.add(self)
+
+    @classmethod
+    def open(cls, config: Config | str | os.PathLike[str] | Mapping[str, Any]) -> Lane:
+        """Open the lane in this process: its ring, the shared control file and, with ``worker = "auto"``, the worker.
+
+        Raises :class:`~shadowlane.errors.ConfigError` for a bad configuration and
+        :class:`~shadowlane.errors.LaneError` for a directory that is not safe to use. When only the ring cannot be
+        made (shared memory too small or full), mirroring is off for this process: said once here, counted, and shown
+        by ``shadowlane status`` and ``shadowlane doctor``.
+        """
+        config = resolve_config(config)
+        directory = lane_directory(config)
+        core = _core.Lane(
+            str(directory),
+            ring_bytes=config.lane.ring_bytes,
+            max_body_bytes=config.lane.max_body_bytes,
+            ratio=config.sampling.ratio,
+            seed=config.sampling.seed,
+            qps=config.limits.qps,
+            burst=config.limits.burst,
+            cap_at_admission=config.limits.cap_mode == "first",
+            sticky_key=config.sampling.key or None,
+            read_routes=config.routes.read_patterns(),
+            include=config.routes.include,
+            exclude=config.routes.exclude,
+            route_caps=list(config.limits.routes.items()),
+            weights=list(config.limits.weights.items()),
+            tenant=(config.limits.tenant_key, config.limits.tenant_qps) if config.limits.tenant_qps else None,
+            timed_routes=config.routes.timed,
+            shed_above=config.limits.shed_mark(),
+        )
+        lane = cls(config, directory, core)
+        if core.ring_error:
+            log.warning("mirroring is off for process %d: %s", os.getpid(), core.ring_error)
+        if config.lane.worker == "auto":
+            lane._supervise()
+        return lane
+
+    @property
+    def ring_error(self) -> str | None:
+        """Why this process has no ring and mirrors nothing; ``None`` when all is well."""
+        return self._core.ring_error
+
+    def status(self) -> dict[str, Any]:
+        """Counters of all processes of the lane; see ``shadowlane status --json``."""
+        return _core.lane_status(str(self.directory))
+
+    def fault(self) -> None:
+        """Count a failure of our own on the user path: here, and for all processes in ``shadowlane status``."""
+        self.faults += 1
+        self._core.fault()
+
+    def ensure(self) -> None:
+        """After a fork: give this process its own ring and supervisor now, not at its first request."""
+        lock = self._fork_lock
+        if lock is None:
+            return
+        # Requests that other threads have at the same time wait here once, instead of being seen by no ring.
+        with lock:
+            if self._fork_lock is None:
+                return
+            try:
+                if not self._closed:
+                    self._core.reopen()
+                    if self.config.lane.worker == "auto":
+                        self._supervise()
+            finally:
+                self._fork_lock = None
+                self._bind()
+
+    def close(self) -> None:
+        """Close this process's ring and end the supervisor. What is in the ring is still sent by the worker."""
+        if self._closed:
+            return
+        self._closed = True
+        _LANES.discard(self)
+        if self._supervisor is not None:
+            self._supervisor.stop()
+            self._supervisor = None
+        self._core.close()
+
+    def __enter__(self) -> Lane:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _bind(self) -> None:
+        # The core's methods are called directly: a Python frame in between would double their cost.
+        self.admit = self._core.admit
+        self.begin = self._core.begin
+        self.offer = self._core.offer
+        self.drop = self._core.drop
+
+    def _supervise(self) -> None:
+        worker_config = _write_worker_config(self.config, self.directory)
+        self._supervisor = _Supervisor(self._core, self.directory, worker_config)
+        self._supervisor.start()
+
+    def _after_fork(self) -> None:
+        # The supervisor's thread did not survive the fork, and the ring is the parent's. Most children never serve a
+        # request, so nothing is made until the first one asks.
+        self._supervisor = None
+        self._fork_lock = threading.Lock()
+        self.admit = self._admit_after_fork
+        self.begin = self._begin_after_fork
+
+    def _admit_after_fork(self, method: str, path: str, headers: Sequence[tuple[bytes, bytes]]) -> _core.Ticket | None:
+        self._revive()
+        return self._core.admit(method, path, headers)
+
+    def _begin_after_fork(
+        self, method: str, path: str, headers: Sequence[tuple[bytes, bytes]]
+    ) -> _core.Ticket | _core.Timer | None:
+        self._revive()
+        return self._core.begin(method, path, headers)
+
+    def _revive(self) -> None:
+        try:
+            self.ensure()
+        except Exception:
+            self.fault()
+
+
+def _after_fork_in_child() -> None:
+    for lane in list(_LANES):
+        lane._after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def _write_worker_config(config: Config, directory: Path) -> Path:
+    """The worker reads the very configuration that the gateway checked. It holds no secret: credentials are named."""
+    plain = config.to_dict()
+    prefix = "sqlite:///"
+    url = config.store.url
+    if not url.startswith(prefix + "/"):
+        plain["store"]["url"] = prefix + str(Path.cwd() / url[len(prefix) :])
+    plain["lane"]["directory"] = str(directory)
+    target = directory / "config.json"
+    try:
+        handle, temporary = tempfile.mkstemp(dir=directory, prefix=".config-")  # 0600
+        with os.fdopen(handle, "wb") as file:
+            file.write(json.dumps(plain).encode())
+        Path(temporary).replace(target)
+    except OSError as error:
+        raise LaneError(f"{target}: cannot be written: {error.strerror}; check the rights and space there") from None
+    return target
+
+
+class _Supervisor:
+    """Keeps one worker running for the lane while this gateway process lives.
+
+    Every gateway process has one; the worker's lock file elects which started worker stays. A worker that does not
+    come up is tried again after 1, 2, 4 ... 60 seconds.
+    """
+
+    def __init__(self, core: _core.Lane, directory: Path, worker_config: Path) -> None:
+        self._core = core
+        self._directory = directory
+        self._worker_config = worker_config
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="shadowlane-supervisor", daemon=True)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._backoff_s = _SUPERVISE_EVERY_S
+        self._next_try = 0.0
+
+    def start(self) -> None:
+        self._step()
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+        process = self._process
+        if process is not None and process.poll() is None:
+            # The worker outlives its gateway on purpose: it empties the rings and then leaves by itself.
+            process.returncode = 0  # keeps Popen's destructor from warning about a child that is meant to stay
+
+    def _run(self) -> None:
+        while not self._stop.wait(_SUPERVISE_EVERY_S):
+            try:
+                self._step()
+            except Exception:
+                log.exception("the shadowlane supervisor could not start a worker")
+
+    def _step(self) -> None:
+        if self._process is not None and self._process.poll() is not None:
+            self._process = None
+        age = self._core.worker_heartbeat_age_s()
+        if age is not None and age < _HEARTBEAT_STALE_S:
+            self._backoff_s = _SUPERVISE_EVERY_S
+            return
+        now = time.monotonic()
+        if self._process is not None or now < self._next_try:
+            return
+        self._next_try = now + self._backoff_s
+        self._backoff_s = min(2 * self._backoff_s, 60.0)
+        self._process = spawn_worker(self._directory, self._worker_config)
+
+
+def spawn_worker(directory: Path, worker_config: Path) -> subprocess.Popen[bytes]:
+    """Start a worker in a session of its own; its log goes to ``worker.log`` in the lane's directory (0600)."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    log_file = os.open(directory / "worker.log", flags, 0o600)
+    try:
+        return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", "shadowlane", "worker", "--auto", "--config", str(worker_config)],
+            stdin=subprocess.DEVNULL,
+            stdout=log_file,
+            stderr=log_file,
+            start_new_session=True,
+            # One thread for BLAS: the worker gives way to the gateway.
+            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        )
+    finally:
+        os.close(log_file)
+
+
+def config_from_json(path: Path) -> Config:
+    """The configuration that a gateway wrote for its worker."""
+    try:
+        return Config.from_dict(msgspec.json.decode(path.read_bytes()))
+    except (OSError, msgspec.DecodeError) as error:
+        raise LaneError(f"{path}: cannot be read: {error}; start the gateway again, it writes this file") from None

@@ -1,0 +1,228 @@
+"""One copy's way to one shadow: its limits, a place among those that are out, the call, and perhaps another try.
+
+Invariants: :meth:`Arm.deliver` raises nothing but :class:`asyncio.CancelledError`, whatever transport, limits or meter
+do; it ends within the arm's deadline, and no call is begun that would not have its whole ``timeout_s`` until then; a
+place is held only while a call is out, so that the time which a shadow is judged by never contains waiting of ours;
+every try but the first takes its unit of the lane's cap. An arm that gives way holds no more than its share of copies
+and bytes, so that a shadow which hangs does not keep the others' copies waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from ..core import StickySampler
+from ..limits import Permit, Retry, ShadowLimits
+from ..types import Copy, Outcome
+from .slots import Places
+
+__all__ = ["MOST_COPIES", "Arm", "Meter"]
+
+log = logging.getLogger("shadowlane.worker")
+
+MOST_COPIES = 1024
+"""An arm's share of copies that are held at a time."""
+
+Meter = Callable[[Outcome], tuple[str, Mapping[str, int]]]
+"""The model and the usage that an answer names."""
+
+
+class _Transport(Protocol):
+    async def send(self, copy: Copy) -> Outcome: ...
+    async def close(self) -> None: ...
+
+
+class _Held:
+    """A copy that an arm holds."""
+
+    __slots__ = ("bytes", "let_go")
+
+    def __init__(self, copy: Copy) -> None:
+        self.bytes = len(copy.body) + len(copy.response_body)
+        self.let_go = False
+
+
+class Arm:
+    """One service that gets copies: its transport, its share of the mirrored traffic, its limits.
+
+    ``ratio`` is its share, in (0, 1], drawn with ``salt`` (default: its name, so that arms draw for themselves);
+    ``concurrency`` how many calls are out at a time; ``deadline_s`` how long a copy may take in all, ``timeout_s`` a
+    call of it; ``cap`` takes a unit of the lane's cap for another try; ``meter`` reads what an answer used, and is
+    asked only when there is a budget. ``most`` copies and ``most_bytes`` of their bodies are its share.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        transport: _Transport,
+        *,
+        ratio: float = 1.0,
+        salt: str | None = None,
+        concurrency: int = 16,
+        deadline_s: float = 300.0,
+        timeout_s: float = 30.0,
+        limits: ShadowLimits | None = None,
+        retry: Retry | None = None,
+        cap: Callable[[], bool] = lambda: True,
+        meter: Meter | None = None,
+        most: int = MOST_COPIES,
+        most_bytes: float = math.inf,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.name = name
+        self.transport = transport
+        self.limits = limits
+        self.retries = 0
+        self.out = 0
+        """Calls that are out."""
+        self._most = most
+        self._most_bytes = most_bytes
+        self._unanswered = most
+        """Copies since the last one that was answered."""
+        self._held = 0
+        self._held_bytes = 0
+        self._places = Places(concurrency)
+        self._spare_s = max(deadline_s - timeout_s, 0.0)
+        self._retry = retry or Retry()
+        self._cap = cap
+        self._meter = meter
+        self._clock_ns = clock_ns
+        # By shadow_id, so that a redelivered copy meets the same decision.
+        self._sampler = StickySampler(ratio, salt=name if salt is None else salt) if ratio < 1 else None
+
+    @property
+    def waiting(self) -> int:
+        """Copies that wait for a place."""
+        return self._places.waiting
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it holds less than its share of copies: waiting, out, or between two tries."""
+        return self._held < self._most and self._held_bytes < self._most_bytes
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether it has much room because it answers: others give way to it. (One that only refuses has room too.)"""
+        return self.has_room and self.waiting < self._most // 2 and self._unanswered < self._most
+
+    def takes(self, copy: Copy) -> bool:
+        """Whether the copy is in this arm's share."""
+        return self._sampler is None or self._sampler.take(copy.shadow_id.encode())
+
+    def refused(self, reason: str, detail: str = "") -> Outcome:
+        """The outcome of a copy that was not sent."""
+        return Outcome(shadow=self.name, reason=reason, detail=detail, started_ns=self._clock_ns())
+
+    async def deliver(self, copy: Copy, *, give_way: bool = False) -> Outcome:
+        """Send the copy, within the limits, and say what became of it; ``headers`` and ``body`` as received.
+
+        ``give_way``: another arm is ahead and would have to wait for this one. When this one's share is used up, the
+        copies that have waited longest go unsent, since theirs are the oldest frames in the rings; when none waits, the
+        new one does.
+        """
+        while give_way and not self.has_room:
+            if not self._places.let_go():
+                return self._crowded_out()
+        held = _Held(copy)
+        self._held += 1
+        self._held_bytes += held.bytes
+        try:
+            outcome = await self._deliver(copy, held)
+            self._unanswered = self._unanswered + 1 if outcome.reason else 0
+            return outcome
+        finally:
+            self._let_go(held)
+
+    def _let_go(self, held: _Held) -> None:
+        if not held.let_go:
+            held.let_go = True
+            self._held -= 1
+            self._held_bytes -= held.bytes
+
+    def _crowded_out(self) -> Outcome:
+        return self.refused(
+            "deadline",
+            f"not sent: more copies came than this shadow answers, and it held its share of {self._most} copies; "
+            "raise its concurrency, or lower its ratio",
+        )
+
+    async def _deliver(self, copy: Copy, held: _Held) -> Outcome:
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + self._spare_s
+        tries = 0
+        last: Outcome | None = None
+        while True:
+            outcome, sent = await self._try(copy, held, latest, again=tries > 0)
+            if not sent:
+                return last or outcome
+            last = outcome
+            tries += 1
+            wait_s = self._retry.wait_s(outcome, tries)
+            if wait_s is None:
+                return outcome
+            wait_s = max(wait_s, self.limits.paused_s() if self.limits is not None else 0.0)
+            if loop.time() + wait_s > latest:
+                return outcome
+            await asyncio.sleep(wait_s)
+
+    async def _try(self, copy: Copy, held: _Held, latest: float, *, again: bool) -> tuple[Outcome, bool]:
+        """One try: its outcome, and whether it was sent."""
+        if self.limits is not None and (reason := self.limits.refusal()):
+            return self.refused(reason), False
+        if not await self._places.take(latest, lambda: self._let_go(held)):
+            if held.let_go:
+                return self._crowded_out(), False
+            waited = f"not sent: no place among concurrency = {self._places.concurrency} for {self._spare_s:g} s"
+            return self.refused("deadline", waited), False
+        try:
+            # Asked again: much can have happened while it waited.
+            permit = self.limits.admit() if self.limits is not None else Permit("")
+            if permit.reason:
+                return self.refused(permit.reason), False
+            if again and not self._cap():
+                if self.limits is not None:
+                    self.limits.cancel(permit)
+                return self.refused("cap"), False
+            self.retries += again
+            self.out += 1
+            try:
+                return await self._call(copy, permit), True
+            finally:
+                self.out -= 1
+        finally:
+            self._places.give_back()
+
+    async def _call(self, copy: Copy, permit: Permit) -> Outcome:
+        try:
+            outcome = await self.transport.send(copy)
+        except asyncio.CancelledError:
+            if self.limits is not None:
+                self.limits.cancel(permit)
+            raise
+        except Exception as error:
+            # No text and no traceback of it: they may quote what the shadow sent, which is not sanitized yet.
+            log.error("the transport to %s failed: %s", self.name, type(error).__name__)
+            outcome = self.refused("transport_error", type(error).__name__)
+        if outcome.shadow != self.name:
+            outcome = msgspec.structs.replace(outcome, shadow=self.name)  # rows are counted by this name
+        return self._learned(outcome, permit)
+
+    def _learned(self, outcome: Outcome, permit: Permit) -> Outcome:
+        if self.limits is None:
+            return outcome
+        try:
+            self.limits.learn(permit, outcome)
+            if self._meter is not None and self.limits.budget is not None and outcome.status and not outcome.reason:
+                spent = self.limits.spend(*self._meter(outcome))
+                return msgspec.structs.replace(outcome, tokens=int(spent.tokens), money=spent.money)
+        except Exception as error:
+            log.error("an answer of %s could not be accounted for: %s", self.name, type(error).__name__)
+            self.limits.unmetered += 1
+        return outcome

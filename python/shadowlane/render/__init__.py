@@ -1,0 +1,1 @@
+"""Markup, drawings and text that several pages and commands share."""

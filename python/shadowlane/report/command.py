@@ -1,0 +1,134 @@
+"""What ``shadowlane report`` and ``shadowlane gate`` do: read, build, show.
+
+Invariants: neither command writes to the lane or the store; the page is written whole or not at all, readable by its
+owner only, since it holds answers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..config import Config
+from ..errors import ShadowlaneError
+from ..status.collect import collect_status
+from ..store import Order, ScoreColumns, StoredPair, Timed, open_store
+from ..store.rows import score_columns
+from .build import PairSource, build_report, judge, verdict_data
+from .html import render_page
+from .terminal import Line, render_report, render_verdict, say
+
+__all__ = ["run_gate", "run_report", "write_page"]
+
+
+class _NoPairs:
+    """The store of a lane whose worker has not stored anything yet."""
+
+    def scores(self, shadow: str | None = None, since_ns: int | None = None) -> ScoreColumns:
+        return score_columns([])
+
+    def iter_pairs(
+        self,
+        since_ns: int | None = None,
+        shadow: str | None = None,
+        limit: int | None = None,
+        with_bodies: bool = False,
+        order: Order = "time",
+        only_kept: bool = False,
+    ) -> Iterator[StoredPair]:
+        yield from ()
+
+    def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]:
+        return {}, 0, 0
+
+    def differing_places(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]:
+        return []
+
+    def judge_state(self) -> str:
+        return ""
+
+    def times(self, since_ns: int) -> list[Timed]:
+        return []
+
+
+@contextlib.contextmanager
+def _reading(config: Config, status: dict[str, Any]) -> Iterator[PairSource]:
+    if not status["store"]["exists"]:
+        yield _NoPairs()
+        return
+    with open_store(config.store, read_only=True) as store:
+        yield store
+
+
+def run_report(
+    config: Config, html: str | os.PathLike[str] | None = None, as_json: bool = False, hours: float | None = None
+) -> int:
+    """Print the report (text or JSON) and, with ``html``, write the page. Returns the exit code, 0.
+
+    A lane without data is told so, which is no failure. Raises :class:`~shadowlane.errors.StoreError` when the store
+    cannot be read and :class:`~shadowlane.errors.ShadowlaneError` when the page cannot be written.
+    """
+    status = collect_status(config)
+    with _reading(config, status) as store:
+        report = build_report(config, status, store, hours=hours)
+    if html is not None:
+        write_page(Path(html), render_page(report))
+    if as_json:
+        print(json.dumps(report, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))  # noqa: T201
+        return 0
+    lines: list[Line] = []
+    if report["pairs"]:
+        lines += render_report(report)
+    else:
+        within = "" if hours is None else f" in the last {hours:g} hours"
+        lines.append((f"no pairs stored yet{within}: {status['store']['path']}", "open"))
+        lines.append(("send traffic through the gateway while its worker runs; shadowlane status shows both", ""))
+    if html is not None:
+        lines += [("", ""), (f"page: {Path(html).resolve()}", "")]
+    say(lines)
+    return 0
+
+
+def run_gate(config: Config, shadow: str | None = None, as_json: bool = False) -> int:
+    """Print the verdict on each shadow, or on one. Returns 0 when all GRADUATE, else 1."""
+    status = collect_status(config)
+    with _reading(config, status) as store:
+        verdicts = judge(config, status, store, shadow=shadow)
+    decisions = {verdict.decision for verdict in verdicts}
+    worst = next(decision for decision in ("REJECT", "HOLD", "GRADUATE") if decision in decisions)
+    if as_json:
+        data = {"lane": config.lane.name, "decision": worst, "shadows": [verdict_data(verdict) for verdict in verdicts]}
+        print(json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))  # noqa: T201
+    else:
+        lines: list[Line] = []
+        if not status["store"]["exists"]:
+            lines.append((f"no pairs stored yet: {status['store']['path']}", "open"))
+        for verdict in verdicts:
+            lines += render_verdict(verdict_data(verdict))
+        say(lines)
+    return 0 if worst == "GRADUATE" else 1
+
+
+def write_page(path: Path, page: str, *, option: str = "--html") -> None:
+    """Write a page at once, mode 0600. Raises :class:`~shadowlane.errors.ShadowlaneError` when it cannot be written."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as out:
+                out.write(page)
+            part.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                part.unlink()
+            raise
+    except OSError as error:
+        raise ShadowlaneError(
+            f"{option} = {str(path)!r}: cannot be written: {error.strerror}; choose a folder that exists, has room and "
+            "is yours"
+        ) from None

@@ -1,0 +1,148 @@
+"""Report data beyond ΔS: λ within paraphrase groups, differences of structure above the noise, the judge's verdicts.
+
+Invariants: JSON-ready plain values out, ``None`` where there is no data; a place that never differed against the
+control is never called noise, and without a control nothing is.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ..judge.language_model import JudgeState
+from ..providers.question import asked
+from ..score.noise import NoiseModel
+from ..store import ScoreColumns
+from ..types import PlaceDiffers
+
+if TYPE_CHECKING:
+    from .build import PairSource
+
+__all__ = ["groups", "judge_counts", "judged", "repeated", "structure"]
+
+_FLIPS_SHOWN = 8
+_PLACES_SHOWN = 12
+_TEXT_CHARS = 400
+
+
+def repeated(columns: ScoreColumns) -> NDArray[np.bool_]:
+    """Which rows answer a question that was asked before: there λ can flip."""
+    answer: NDArray[np.bool_] = (columns.group >= 0) & (columns.group_seen > 1)
+    return answer
+
+
+def groups(columns: ScoreColumns, store: PairSource, name: str, since: int | None) -> dict[str, Any] | None:
+    """λ within paraphrase groups, of prod and of the shadow; ``None`` when no question was asked twice."""
+    again = repeated(columns)
+    if not again.any():
+        return None
+    flips, prod_flips = columns.flip[again], columns.prod_flip[again]
+    trend = columns.trend[columns.trend != ""]
+    return {
+        "groups": len(np.unique(columns.group[again])),
+        "answers": int(again.sum()),
+        "flips": int(flips.sum()),
+        "own_flips": int((flips & ~prod_flips).sum()),
+        "prod_flips": int(prod_flips.sum()),
+        "flip_rate": {"prod": float(prod_flips.mean()), "shadow": float(flips.mean())},
+        "states": {
+            "prod": _shares(columns.prod_lambda[again]),
+            "shadow": _shares(columns.shadow_lambda[again]),
+        },
+        "trend": _shares(trend),
+        "shown": _flipped(store, name, since),
+    }
+
+
+def _shares(states: NDArray[np.str_]) -> dict[str, float]:
+    names, counts = np.unique(states, return_counts=True)
+    return {name: n / len(states) for name, n in zip(names.tolist(), counts.tolist(), strict=True)}
+
+
+def _flipped(store: PairSource, name: str, since: int | None) -> list[dict[str, Any]]:
+    """The newest flips, those of the shadow alone first."""
+    shown = []
+    rows = store.iter_pairs(since, name, _FLIPS_SHOWN, with_bodies=True, order="flipped")
+    with closing(rows):  # type: ignore[type-var]
+        for row in rows:
+            group = row.pair.scores.group
+            if group is None or not group.flip:
+                break
+            shown.append(
+                {
+                    "shadow_id": row.pair.copy.shadow_id,
+                    "started_ns": row.pair.copy.started_ns,
+                    "asked": _cut(asked(row.pair.copy)) or f"{row.pair.copy.method} {row.pair.copy.target}",
+                    "group": group.number,
+                    "seen": group.seen,
+                    "prod": group.prod,
+                    "shadow": group.shadow,
+                    "prod_flip": group.prod_flip,
+                    "prod_text": _cut(row.pair.prod_text),
+                    "shadow_text": _cut(row.pair.shadow_text),
+                }
+            )
+    return shown
+
+
+def structure(
+    columns: ScoreColumns, control: ScoreColumns | None, store: PairSource, name: str, since: int | None
+) -> dict[str, Any] | None:
+    """Places where JSON answers differ, beside how often prod differs there from control; ``None`` without JSON."""
+    pairs = int(columns.structured.sum())
+    if not pairs:
+        return None
+    model = NoiseModel()
+    found = store.differing_places(name, since)
+    model.add(pairs, {f"{kind} {shape}": n for shape, kind, n, _ in found}, arm="shadow")
+    learnt = 0 if control is None else int(control.structured.sum())
+    if learnt and name != "control":
+        model.add(learnt, {f"{kind} {shape}": n for shape, kind, n, _ in store.differing_places("control", since)})
+    places: list[dict[str, Any]] = []
+    for shape, kind, n, example in found:
+        evidence = model.evidence(f"{kind} {shape}")
+        first = msgspec.json.decode(example, type=PlaceDiffers)
+        places.append(
+            {
+                "path": shape or "/",
+                "kind": kind,
+                "pairs": n,
+                "share": n / pairs,
+                "control_pairs": evidence.control_differs if learnt else None,
+                "control_share": evidence.control_differs / learnt if learnt else None,
+                "p_value": evidence.p_value if learnt else None,
+                "noise": evidence.noise,
+                "prod": first.a,
+                "shadow": first.b,
+            }
+        )
+    places.sort(key=lambda place: (place["noise"], -place["pairs"], place["path"]))
+    return {
+        "pairs": pairs,
+        "control_pairs": learnt,
+        "real": sum(not place["noise"] for place in places),
+        "noise": sum(place["noise"] for place in places),
+        "places": places[:_PLACES_SHOWN],
+    }
+
+
+def judged(columns: ScoreColumns) -> dict[str, int] | None:
+    """How many of a shadow's pairs the judge gave which verdict; ``None`` when it gave none."""
+    names, counts = np.unique(columns.judge[columns.judge != ""], return_counts=True)
+    return dict(zip(names.tolist(), counts.tolist(), strict=True)) or None
+
+
+def judge_counts(saved: str) -> dict[str, Any] | None:
+    """What became of the judge's candidates over the store's life; ``None`` when there never was a judge."""
+    if not saved:
+        return None
+    state = msgspec.json.decode(saved, type=JudgeState)
+    return {"model": state.model, "judged": state.judged, "failed": state.failed, "skipped": state.skipped}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _TEXT_CHARS else text[: _TEXT_CHARS - 1].rstrip() + "…"

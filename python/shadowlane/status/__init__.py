@@ -1,0 +1,1 @@
+"""The lane now: counters, rings, cap, limits, what mirroring adds; and the doctor."""

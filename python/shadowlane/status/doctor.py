@@ -1,0 +1,314 @@
+"""``shadowlane doctor``: is everything in place, and if not, what to do. Each check is one line: ok, warn or fail.
+
+Invariant: looks and connects only. No request is sent to a shadow, no file is made, no credential is printed.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+import os
+import socket
+import ssl
+import stat
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from .. import __file__ as _package_file
+from ..capture.lane import config_from_json, lane_directory
+from ..config import Config, ShadowConfig, load_config
+from ..errors import ConfigError, LaneError, ShadowlaneError
+from ..report.terminal import Line, say
+from ..report.trial import why_no_trial
+from .collect import choice_of, collect_status, size
+
+__all__ = ["Check", "check_config", "run_doctor"]
+
+_CONNECT_S = 3.0
+_STALE_S = 5.0
+_FUTURE_S = 300.0
+_TONE = {"ok": "good", "warn": "open", "fail": "bad"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at. ``remedy`` is empty when all is well."""
+
+    name: str
+    level: Literal["ok", "warn", "fail"]
+    text: str
+    remedy: str = ""
+
+
+def run_doctor(config_path: str | os.PathLike[str], as_json: bool = False) -> int:
+    """Print all checks. Returns 0 when none fails, 1 when one does, 2 when the configuration is wrong."""
+    path = Path(config_path)
+    code = 0
+    try:
+        config = config_from_json(path) if path.suffix == ".json" else load_config(path)
+    except (ConfigError, LaneError) as error:
+        checks = [Check("configuration", "fail", str(error), "correct it, then run shadowlane doctor again")]
+        code = 2
+    else:
+        checks = [Check("configuration", "ok", f"{path}: {', '.join(config.arms())}"), *check_config(config)]
+        code = int(any(check.level == "fail" for check in checks))
+    if as_json:
+        data = {"ok": code == 0, "checks": [asdict(check) for check in checks]}
+        print(json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False))  # noqa: T201
+    else:
+        say(_lines(checks))
+    return code
+
+
+def check_config(config: Config) -> list[Check]:
+    """All checks of a configuration that is good by itself."""
+    checks: list[Check] = []
+    steps: tuple[Callable[[Config], Iterator[Check]], ...] = (
+        _directory, _memory, _extras, _credentials, _shadows, _judge, _lane, _store, _clock, _gate,
+    )  # fmt: skip
+    for step in steps:
+        checks += step(config)
+    return checks
+
+
+def _lines(checks: list[Check]) -> list[Line]:
+    width = max(len(check.name) for check in checks)
+    lines: list[Line] = []
+    for check in checks:
+        lines.append((f"{check.level:<4}  {check.name:<{width}}  {check.text}", _TONE[check.level]))
+        if check.remedy:
+            lines.append((f"      {'':<{width}}  -> {check.remedy}", ""))
+    return lines
+
+
+def _directory(config: Config) -> Iterator[Check]:
+    directory = lane_directory(config)
+    name = "directory"
+    try:
+        info = directory.lstat()
+    except FileNotFoundError:
+        parent = directory.parent
+        if parent.is_dir() and os.access(parent, os.W_OK | os.X_OK):
+            yield Check(name, "ok", f"{directory}: not there yet; the first gateway process makes it")
+        else:
+            text = f"{directory}: not there, and {parent} is not a folder that this user can write"
+            yield Check(name, "fail", text, "make that folder, or set lane.directory to another place")
+        return
+    except OSError as error:
+        yield Check(name, "fail", f"{directory}: {error.strerror}", "set lane.directory to a place that can be read")
+        return
+    if stat.S_ISLNK(info.st_mode):
+        yield Check(
+            name, "fail", f"{directory}: is a symbolic link", "remove it, or set lane.directory to a real folder"
+        )
+    elif not stat.S_ISDIR(info.st_mode):
+        yield Check(name, "fail", f"{directory}: is not a folder", "remove it, or set lane.directory to another place")
+    elif info.st_uid != os.geteuid():
+        text = f"{directory}: belongs to user {info.st_uid}, this is user {os.geteuid()}"
+        yield Check(name, "fail", text, "run as that user, or set lane.directory to a folder of your own")
+    elif info.st_mode & 0o077:
+        text = f"{directory}: mode {stat.S_IMODE(info.st_mode):04o} is open to others"
+        yield Check(name, "fail", text, f"chmod 700 {directory}")
+    else:
+        yield Check(name, "ok", f"{directory}: yours alone")
+
+
+def _memory(config: Config) -> Iterator[Check]:
+    place = lane_directory(config)
+    while not place.is_dir() and place != place.parent:
+        place = place.parent
+    try:
+        info = os.statvfs(place)
+    except OSError as error:
+        yield Check("shared memory", "fail", f"{place}: {error.strerror}", "set lane.directory to another place")
+        return
+    free, ring = info.f_bavail * info.f_frsize, config.lane.ring_bytes
+    fits, cores = free // ring, os.cpu_count() or 1
+    text = f"{place}: {size(free)} free, room for {fits} more gateway processes with rings of {size(ring)}"
+    remedy = "give the container more (docker run --shm-size=256m), make lane.ring_bytes smaller, or set lane.directory"
+    if fits == 0:
+        yield Check("shared memory", "fail", text, remedy)
+    elif fits < cores:
+        yield Check("shared memory", "warn", f"{text}; this machine has {cores} cores", remedy)
+    else:
+        yield Check("shared memory", "ok", text)
+
+
+def _extras(config: Config) -> Iterator[Check]:
+    """What the worker imports; it may run elsewhere only when it is external."""
+    needed = {"aiohttp": "worker"}
+    if config.score.embedder == "wordllama":
+        needed["wordllama"] = "semantic"
+    if config.score.groups:
+        needed["hnswlib"] = "semantic"
+    for package, extra in needed.items():
+        if importlib.util.find_spec(package) is not None:
+            yield Check("extras", "ok", f"{package} is installed")
+            continue
+        remedy = f"pip install 'shadowlane[{extra}]'"
+        if config.lane.worker == "external":
+            text = f"{package} is not installed here; the worker needs it where it runs"
+            yield Check("extras", "warn", text, f"there: {remedy}")
+        else:
+            yield Check("extras", "fail", f"{package} is not installed; the worker cannot start", remedy)
+
+
+def _credentials(config: Config) -> Iterator[Check]:
+    for name, arm in config.arms().items():
+        for what, variable, read in (
+            ("credential", arm.credential_env, arm.credential),
+            ("signing key", arm.sign_key_env, arm.sign_key),
+        ):
+            if not variable:
+                continue
+            try:
+                read()
+            except ConfigError as error:
+                yield Check(f"{what} {name}", "fail", str(error), f"export {variable}=... for the worker")
+            else:
+                yield Check(f"{what} {name}", "ok", f"{variable} is set")
+
+
+def _shadows(config: Config) -> Iterator[Check]:
+    for name, arm in config.arms().items():
+        yield _reach(f"shadow {name}", arm)
+
+
+def _judge(config: Config) -> Iterator[Check]:
+    judge = config.judge
+    if not judge.url:
+        return
+    place = ShadowConfig(url=judge.url, credential_env=judge.credential_env, ca_file=judge.ca_file)
+    try:
+        place.credential()
+    except ConfigError as error:
+        yield Check("credential judge", "fail", str(error), f"export {judge.credential_env}=... for the worker")
+    yield _reach("judge", place)
+
+
+def _reach(name: str, arm: ShadowConfig) -> Check:
+    url = urlsplit(arm.url)
+    host, tls = url.hostname or "", url.scheme == "https"
+    port = url.port or (443 if tls else 80)
+    proxies = [
+        key for key in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY") if os.environ.get(key) or os.environ.get(key.lower())
+    ]
+    if arm.trust_env and proxies:
+        return Check(
+            name, "warn", f"{arm.url}: goes through a proxy ({', '.join(proxies)}), not tried", "try it with curl"
+        )
+    start = time.monotonic()
+    try:
+        with socket.create_connection((host, port), timeout=_CONNECT_S) as plain:
+            if tls:
+                context = ssl.create_default_context(cafile=arm.ca_file or None)
+                with context.wrap_socket(plain, server_hostname=host):
+                    pass
+    except ssl.SSLCertVerificationError as error:
+        text = f"{arm.url}: its certificate is not trusted: {error.verify_message}"
+        return Check(name, "fail", text, "set ca_file to the authority's PEM bundle, or correct the host name")
+    except ssl.SSLError as error:
+        text = f"{arm.url}: no TLS: {error.reason or error}"
+        return Check(name, "fail", text, "use http:// if it is plain, or correct the port")
+    except OSError as error:
+        text = f"{arm.url}: cannot connect: {error.strerror or error}"
+        return Check(name, "fail", text, "start the shadow, or correct the url; users are not affected meanwhile")
+    took = 1000 * (time.monotonic() - start)
+    return Check(name, "ok", f"{arm.url}: {'TLS' if tls else 'TCP'} connection in {took:.0f} ms (no request sent)")
+
+
+def _lane(config: Config) -> Iterator[Check]:
+    try:
+        status = collect_status(config)
+    except ShadowlaneError as error:
+        yield Check("lane", "fail", str(error), "see the check of the directory")
+        return
+    if not status["started"]:
+        yield Check("lane", "ok", "never started; it starts with the first gateway process")
+        return
+    if status["enabled"]:
+        yield Check("lane", "ok", f"mirroring is on; {status['seen']} requests seen, {status['mirrored']} mirrored")
+    else:
+        yield Check("lane", "warn", "mirroring is switched off", "shadowlane on")
+    if status["ringless"] or status["ring_error"]:
+        text = f"{status['ringless']} gateway processes have no ring and mirror nothing: {status['ring_error']}"
+        yield Check("rings", "fail", text, "see the check of the shared memory, then start the gateway again")
+    else:
+        yield Check("rings", "ok", f"{sum(ring['alive'] for ring in status['rings'])} gateway processes have one")
+    yield _worker(status, config)
+    accounting = status["accounting"]
+    if accounting["holds"]:
+        yield Check("accounting", "ok", accounting["lines"][0])
+    else:
+        text = "; ".join(accounting["lines"])
+        yield Check(
+            "accounting", "fail", text, "was the store replaced while the lane lived? If not, report it as a bug"
+        )
+
+
+def _worker(status: dict[str, Any], config: Config) -> Check:
+    worker, waiting = status["worker"], sum(ring["used"] for ring in status["rings"])
+    gateways = sum(ring["alive"] for ring in status["rings"])
+    if status["worker_error"]:
+        log = Path(status["directory"]) / "worker.log"
+        return Check(
+            "worker", "fail", f"the last one failed: {status['worker_error']}", f"correct that; its log: {log}"
+        )
+    if worker["alive"]:
+        age = worker["heartbeat_age_s"]
+        if age is not None and age > _STALE_S:
+            text = f"process {worker['pid']} has not reported itself for {age:.0f} s"
+            return Check("worker", "fail", text, f"kill {worker['pid']}; its successor loses nothing")
+        return Check("worker", "ok", f"process {worker['pid']} is at work")
+    if not gateways and not waiting:
+        return Check("worker", "ok", "none is running, and nothing waits for it")
+    text = f"none is running; {gateways} gateway processes, {size(waiting)} waiting in the rings"
+    start = "shadowlane worker" if config.lane.worker == "external" else "see worker.log in the lane's directory"
+    return Check("worker", "fail", text, start)
+
+
+def _store(config: Config) -> Iterator[Check]:
+    path = Path(config.store.url.removeprefix("sqlite:///"))
+    folder = path.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        text = f"{path}: {folder} is not a folder that this user can write"
+        yield Check("store", "fail", text, "make it, or correct store.url")
+        return
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+        yield Check("store", "fail", f"{path}: this user cannot write it", "run as its owner, or correct store.url")
+        return
+    info = os.statvfs(folder)
+    free = info.f_bavail * info.f_frsize
+    used = path.stat().st_size if path.exists() else 0
+    if used + free < config.store.max_bytes:
+        text = f"{path}: {size(free)} free, and it may grow to {size(config.store.max_bytes)}"
+        yield Check("store", "warn", text, "make room, or make store.max_bytes smaller")
+    else:
+        yield Check("store", "ok", f"{path}: {size(used)}, {size(free)} free")
+
+
+def _clock(config: Config) -> Iterator[Check]:
+    """Ids, windows and retention follow the system clock; it cannot be before what was installed or stored."""
+    now = time.time()
+    known = [Path(_package_file or __file__), Path(config.store.url.removeprefix("sqlite:///"))]
+    latest = max(file.stat().st_mtime for file in known if file.exists())
+    if latest > now + _FUTURE_S:
+        text = f"the system clock is {latest - now:.0f} s behind files of this installation"
+        yield Check("clock", "fail", text, "set it (timedatectl set-ntp true)")
+    else:
+        yield Check("clock", "ok", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now)))
+
+
+def _gate(config: Config) -> Iterator[Check]:
+    """A rule that can never be met by this configuration should not be found out after a day of waiting."""
+    why = why_no_trial({"choice": choice_of(config), "ratio": config.sampling.ratio})
+    if why and math.isfinite(config.gate.overhead_p99):
+        what, _, remedy = why.partition("; ")
+        yield Check("gate", "warn", f"it cannot say GRADUATE: mirroring's own cost {what}", remedy)
+    else:
+        yield Check("gate", "ok", "every rule can be met")

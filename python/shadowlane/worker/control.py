@@ -1,0 +1,172 @@
+"""What the worker tells others: admission how fast it may go, and ``shadowlane status`` how the limits stand.
+
+Invariants: admission is told in the control file, where every word ends by itself unless it is said again (a rate after
+ten seconds, a pause at its moment); the state file is replaced at once, never half written, mode 0600, and holds no
+value of a request; a budget is said once in the log when it is reached, and once when it is free again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from ..dispatch.arm import Arm
+from ..limits import LaneLimits
+
+__all__ = ["STATE_FILE", "Steering", "read_state"]
+
+log = logging.getLogger("shadowlane.worker")
+
+STATE_FILE = "worker.json"
+_SAME_S = 0.25
+_SAY_RATE_EVERY_S = 2.0
+
+
+class _Control(Protocol):
+    def set_rate(self, qps: float) -> None: ...
+    def pause(self, seconds: float, reason: str) -> None: ...
+    def throttle(self) -> tuple[float, float, str]: ...
+    def lane_id(self) -> str: ...
+
+
+class Steering:
+    """Carries the lane's limits to the control file and the state file. Call :meth:`tick` about twice a second, and
+    :meth:`steer` after anything that may have changed them.
+    """
+
+    def __init__(
+        self,
+        limits: LaneLimits,
+        control: _Control,
+        directory: Path,
+        *,
+        qps: float,
+        arms: Mapping[str, Arm],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limits = limits
+        self._control = control
+        self._directory = directory
+        self._qps = qps
+        self._arms = arms
+        self._clock = clock
+        self._lane_id = control.lane_id()
+        self._rate, self._rate_at = qps, clock()
+        self._pause = ("", 0.0)
+        self._on: set[tuple[str, str]] = set()
+        self._written = b""
+        self._cannot_write = ""
+
+    def resume(self) -> None:
+        """Go on where the last worker of this lane was: a restart must not undo what a provider asked for."""
+        state = read_state(self._directory)
+        if state is not None and state.get("lane_id") == self._lane_id:
+            try:
+                self._limits.restore(state["limits"])
+            except (KeyError, TypeError, ValueError) as error:
+                log.warning("%s: cannot go on from it (%r); limits start anew", self._directory / STATE_FILE, error)
+        _, paused_s, reason = self._control.throttle()
+        if state is None and paused_s:
+            self._limits.hold(paused_s)
+        self._pause = (reason, self._clock() + paused_s if paused_s else 0.0)
+        self.tick()
+
+    def steer(self) -> None:
+        """Tell admission what has changed."""
+        now, wanted = self._clock(), self._limits.throttle()
+        slowed = wanted.rate < self._qps
+        if wanted.rate != self._rate or (slowed and now - self._rate_at >= _SAY_RATE_EVERY_S):
+            self._control.set_rate(wanted.rate if slowed else 0.0)
+            self._rate, self._rate_at = wanted.rate, now
+        pause = (wanted.reason, now + wanted.pause_s if wanted.pause_s else 0.0)
+        if pause[0] != self._pause[0] or abs(pause[1] - self._pause[1]) > _SAME_S:
+            self._control.pause(wanted.pause_s, wanted.reason or "provider_limit")
+            if pause[0] and not self._pause[0]:
+                log.warning("mirroring pauses for %.1f s: %s", wanted.pause_s, wanted.reason)
+            elif self._pause[0] and not pause[0]:
+                log.info("mirroring goes on")
+            self._pause = pause
+
+    def tick(self) -> None:
+        """Tell admission, say in the log what has begun or ended, and write the state file."""
+        self.steer()
+        state = self._limits.state()
+        for name, shadow in state["shadows"].items():
+            self._say_budget(name, shadow["budget"])
+            broken = bool(shadow["breaker"]) and shadow["breaker"]["state"] != "closed"
+            if self._turned(name, "breaker", broken):
+                says = "its circuit breaker is open, it gets single copies" if broken else "its circuit breaker closed"
+                log.log(logging.WARNING if broken else logging.INFO, "shadow %s: %s", name, says)
+            if self._turned(name, "rate", shadow["slowed"]):
+                says = "its provider asks for less, it gets less" if shadow["slowed"] else "its rate is whole again"
+                log.info("shadow %s: %s", name, says)
+        self._write(state)
+
+    def _turned(self, name: str, what: str, on: bool) -> bool:
+        before = (name, what) in self._on
+        (self._on.add if on else self._on.discard)((name, what))
+        return before != on
+
+    def _say_budget(self, name: str, budget: Mapping[str, Any] | None) -> None:
+        reached = budget["reached"] if budget else ""
+        if not self._turned(name, "budget", bool(reached)):
+            return
+        if budget and reached:
+            count = budget["limits"][reached]
+            log.warning(
+                "shadow %s: budget %s is reached (%g of %g): it gets no more copies until enough of that is old",
+                name,
+                reached,
+                count["spent"],
+                count["limit"],
+            )
+        else:
+            log.info("shadow %s: within its budget again", name)
+
+    def _write(self, limits: Mapping[str, Any]) -> None:
+        state = {
+            "lane_id": self._lane_id,
+            "pid": os.getpid(),
+            "limits": limits,
+            "arms": {
+                name: {"out": arm.out, "waiting": arm.waiting, "retries": arm.retries}
+                for name, arm in self._arms.items()
+            },
+        }
+        encoded = msgspec.json.encode(state)
+        if encoded == self._written:
+            return
+        target = self._directory / STATE_FILE
+        try:
+            handle, temporary = tempfile.mkstemp(dir=self._directory, prefix=".worker-")  # 0600
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(encoded)
+                Path(temporary).replace(target)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    Path(temporary).unlink()
+                raise
+        except OSError as error:
+            if str(error) != self._cannot_write:
+                log.warning("%s: cannot be written: %s", target, error.strerror)
+            self._cannot_write = str(error)
+        else:
+            self._written, self._cannot_write = encoded, ""
+
+
+def read_state(directory: Path) -> dict[str, Any] | None:
+    """What the lane's worker last said about its limits; ``None`` when there is nothing that can be read."""
+    try:
+        state = msgspec.json.decode((directory / STATE_FILE).read_bytes())
+    except (OSError, msgspec.DecodeError):
+        return None
+    return state if isinstance(state, dict) else None

@@ -1,0 +1,332 @@
+"""Wires the steps together in the worker: drain, dispatch, score, store, acknowledge. Only this file knows them all.
+
+Invariants: a frame is acknowledged only after the rows of all its shadows are committed; what is not acknowledged
+when the worker ends is drained again by its successor, and rows that are stored already are not sent again. Every copy
+becomes one row a shadow, whatever raises on its way. What is held at a time is bounded (:data:`MOST_COPIES` a shadow,
+:data:`MOST_BYTES` of bodies in all): when shadows are slow, the rings fill and the gateway drops with a count, instead
+of this process growing. The drain goes at the pace of the shadow that is ahead; those that cannot follow give way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+import msgspec
+
+from ..config.limits import WINDOW_COPIES
+from ..dispatch.arm import MOST_COPIES, Arm
+from ..limits import LaneLimits, Window
+from ..routes import route_of
+from ..types import Copy, Headers, Outcome, Pair, StubbedCall
+from .writer import Storing
+
+__all__ = ["MOST_BYTES", "Pipeline"]
+
+log = logging.getLogger("shadowlane.worker")
+
+MOST_BYTES = 64 * 1024 * 1024
+"""Bodies held at a time, in bytes; each shadow's share of it is equal."""
+_DRAIN_FRAMES = 128
+_DRAIN_BYTES = 8 * 1024 * 1024
+_BATCH_PAIRS = 256
+_BATCH_WAIT_S = 0.1
+# Copies are not urgent; each look at the rings takes processor time beside the gateway. So they are taken in handfuls.
+_POLL_MIN_S, _POLL_MAX_S = 0.02, 0.1
+_RATE_LIMIT_PREFIXES = (b"x-ratelimit-", b"ratelimit", b"anthropic-ratelimit-", b"x-rate-limit-")
+
+_COPY_FIELDS = tuple(field.name for field in msgspec.structs.fields(Copy))
+
+
+class _Judge(Protocol):
+    @property
+    def busy(self) -> bool: ...
+    def start(self, save: Callable[..., Awaitable[int]]) -> None: ...
+    def offer(self, pairs: Sequence[Pair]) -> None: ...
+    async def close(self, save: Callable[..., Awaitable[int]], grace_s: float) -> None: ...
+
+
+class _Drainer(Protocol):
+    def drain(self, max_frames: int, max_bytes: int) -> list[tuple[Any, ...]]: ...
+    def ack(self, ring: int, seq: int) -> None: ...
+    def pending(self) -> int: ...
+    def live_producers(self) -> int: ...
+    def try_acquire(self, n: int = 1) -> bool: ...
+    def available(self, after_s: float = 0.0) -> float: ...
+
+
+class _Sanitizer(Protocol):
+    def text(self, text: str) -> str: ...
+    def response(
+        self, headers: Headers, body: bytes, cut: bool
+    ) -> tuple[list[tuple[bytes, bytes]], bytes, dict[str, int], str]: ...
+
+
+class _Tracked:
+    """A drained exchange, the arms that may get it, and how many of its rows are still to be stored."""
+
+    __slots__ = ("arms", "copy", "open", "size")
+
+    def __init__(self, copy: Copy, arms: list[Arm]) -> None:
+        self.copy = copy
+        self.arms = arms
+        self.open = len(arms)
+        self.size = len(copy.body) + len(copy.response_body)
+
+
+class Pipeline:
+    """Runs until ``stop`` is set; then finishes what is in flight within ``grace_s`` and gives the rest back.
+
+    ``limits`` are those of the lane, ``steer`` is called when they may have changed. ``window_s`` above 0: copies are
+    held for so long, and the cap's units go to a uniform choice of each (route, tenant), see
+    :class:`shadowlane.limits.Window`.
+    """
+
+    def __init__(
+        self,
+        *,
+        drainer: _Drainer,
+        arms: Sequence[Arm],
+        storing: Storing,
+        sanitizer: _Sanitizer,
+        judge: _Judge | None = None,
+        limits: LaneLimits | None = None,
+        steer: Callable[[], None] = lambda: None,
+        window_s: float = 0.0,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._drainer = drainer
+        self._arms = arms
+        self._storing = storing
+        self._sanitizer = sanitizer
+        self._judge = judge
+        self._limits = limits
+        self._steer = steer
+        self._window_s = window_s
+        self._window: Window[_Tracked] | None = None
+        self._window_ends = 0.0
+        self._clock_ns = clock_ns
+        self._tracked: dict[tuple[int, int], _Tracked] = {}
+        self._tracked_bytes = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._done: asyncio.Queue[tuple[_Tracked, Pair]] = asyncio.Queue()
+        self._drain_thread = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-drain")
+
+    @property
+    def in_flight(self) -> int:
+        """Exchanges drained and not acknowledged yet."""
+        return len(self._tracked)
+
+    async def run(self, stop: asyncio.Event, *, idle_exit_s: float | None = None, grace_s: float = 10.0) -> None:
+        """Empty the rings until ``stop`` is set, or until no gateway lives and all was empty for ``idle_exit_s``."""
+        writer = asyncio.create_task(self._write())
+        halted = asyncio.create_task(stop.wait())
+        if self._judge is not None:
+            self._judge.start(self._storing.save_verdicts)
+        try:
+            await self._drain(stop, idle_exit_s, writer)
+            self._close_window()
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=grace_s)
+            for task in list(self._tasks):
+                task.cancel()  # given back: not acknowledged, so the next worker gets it again
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._flush(grace_s, writer)
+        finally:
+            writer.cancel()
+            halted.cancel()
+            written, _ = await asyncio.gather(writer, halted, return_exceptions=True)
+            if self._judge is not None:
+                grace_s = grace_s if not isinstance(written, Exception) else 0.0
+                await self._judge.close(self._storing.save_verdicts, grace_s)
+            await self._storing.keep()
+            for arm in self._arms:
+                try:
+                    await arm.transport.close()
+                except Exception:
+                    log.exception("the transport to %s did not close", arm.name)
+            self._drain_thread.shutdown()
+            self._storing.close()
+        if isinstance(written, Exception):
+            raise written
+
+    async def _flush(self, grace_s: float, writer: asyncio.Task[None]) -> None:
+        joined = asyncio.ensure_future(self._done.join())
+        await asyncio.wait({joined, writer}, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
+        joined.cancel()
+
+    async def _drain(self, stop: asyncio.Event, idle_exit_s: float | None, writer: asyncio.Task[None]) -> None:
+        loop = asyncio.get_running_loop()
+        pause = _POLL_MIN_S
+        idle_since: float | None = None
+        while not stop.is_set() and not writer.done():
+            rows: list[tuple[Any, ...]] = []
+            if self._window is not None and loop.time() >= self._window_ends:
+                self._close_window()
+            if self._has_room():
+                rows = await loop.run_in_executor(self._drain_thread, self._drainer.drain, _DRAIN_FRAMES, _DRAIN_BYTES)
+            if rows:
+                idle_since, pause = None, _POLL_MIN_S
+                await self._dispatch([Copy(**dict(zip(_COPY_FIELDS, row, strict=True))) for row in rows])
+                if len(rows) >= _DRAIN_FRAMES:
+                    continue
+            elif idle_exit_s is not None:
+                judging = self._judge is not None and self._judge.busy
+                if judging or self._tracked or self._drainer.live_producers() or self._drainer.pending():
+                    idle_since = None
+                elif idle_since is None:
+                    idle_since = loop.time()
+                elif loop.time() - idle_since >= idle_exit_s:
+                    return
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(stop.wait(), pause)
+            pause = min(2 * pause, _POLL_MAX_S)
+
+    def _has_room(self) -> bool:
+        """Whether the store keeps up, and every shadow has room or one is ahead of the others."""
+        stored = len(self._tracked) < MOST_COPIES * len(self._arms) and self._tracked_bytes < MOST_BYTES
+        return stored and (all(arm.has_room for arm in self._arms) or any(arm.is_ahead for arm in self._arms))
+
+    async def _dispatch(self, copies: list[Copy]) -> None:
+        if self._limits is not None:
+            for copy in copies:
+                at = (copy.started_ns + copy.ttfb_ns) / 1e9
+                self._limits.observe_prod(copy.response_headers, at, route_of(copy.method, copy.target))
+            self._steer()
+        keys = [(copy.shadow_id, arm.name) for copy in copies for arm in self._arms]
+        known = await self._storing.known(keys)
+        for copy in copies:
+            arms = [arm for arm in self._arms if (copy.shadow_id, arm.name) not in known]
+            if not arms:
+                self._drainer.ack(copy.ring, copy.seq)
+                continue
+            tracked = _Tracked(copy, arms)
+            self._tracked[copy.ring, copy.seq] = tracked
+            self._tracked_bytes += tracked.size
+            if copy.blocked:
+                self._refuse(tracked, copy.blocked)
+                continue
+            tracked.arms = [arm for arm in arms if arm.takes(copy)]
+            for arm in arms:
+                if arm not in tracked.arms:
+                    self._done.put_nowait((tracked, Pair(copy=copy, outcome=arm.refused("sampled_out"))))
+            if not tracked.arms:
+                continue
+            if self._window_s:
+                self._hold(tracked)
+            else:
+                self._start(tracked)
+
+    def _refuse(self, tracked: _Tracked, reason: str) -> None:
+        for arm in tracked.arms:
+            self._done.put_nowait((tracked, Pair(copy=tracked.copy, outcome=arm.refused(reason))))
+
+    def _hold(self, tracked: _Tracked) -> None:
+        """Put a copy into the window; those that it cannot choose any more are refused at once."""
+        if self._window is None:
+            self._window = Window(min(int(self._drainer.available(self._window_s)), WINDOW_COPIES))
+            self._window_ends = asyncio.get_running_loop().time() + self._window_s
+        copy = tracked.copy
+        for refused in self._window.offer((route_of(copy.method, copy.target), copy.tenant), tracked):
+            self._refuse(refused, "reservoir")
+
+    def _close_window(self) -> None:
+        """Take as many units of the cap as there are for what is held, and send that many."""
+        if self._window is None:
+            return
+        units, held = 0, self._window.held
+        while units < held and self._drainer.try_acquire():
+            units += 1
+        chosen, refused = self._window.close(units)
+        self._window = None
+        for tracked in refused:
+            self._refuse(tracked, "reservoir")
+        for tracked in chosen:
+            self._start(tracked)
+
+    def _start(self, tracked: _Tracked) -> None:
+        if self._limits is not None and (reason := self._limits.refusal()):
+            self._refuse(tracked, reason)
+            return
+        for arm in tracked.arms:
+            task = asyncio.create_task(self._send(tracked, arm))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _send(self, tracked: _Tracked, arm: Arm) -> None:
+        ahead = any(other.is_ahead for other in self._arms if other is not arm)
+        outcome = await arm.deliver(tracked.copy, give_way=ahead)
+        try:
+            pair = await self._pair(tracked.copy, outcome)
+        except Exception as error:
+            # What could not be sanitized is not kept, in the log neither.
+            log.error("an answer of %s could not be sanitized: %s", arm.name, type(error).__name__)
+            detail = f"the answer could not be sanitized and is left out: {type(error).__name__}"
+            bare = msgspec.structs.replace(outcome, reason="transport_error", detail=detail, headers=(), body=b"")
+            pair = Pair(copy=tracked.copy, outcome=bare)
+        self._done.put_nowait((tracked, pair))
+        self._steer()  # behind the row: whatever it may raise, the copy is accounted for
+
+    async def _pair(self, copy: Copy, outcome: Outcome) -> Pair:
+        headers, body, findings, note = await asyncio.to_thread(
+            self._sanitizer.response, outcome.headers, outcome.body, outcome.reason == "response_too_large"
+        )
+        outcome = msgspec.structs.replace(
+            outcome,
+            headers=tuple(headers),
+            body=body,
+            detail=outcome.detail or note,
+            calls=tuple(_clean_call(self._sanitizer, call) for call in outcome.calls),
+        )
+        if findings:
+            merged = dict(copy.findings)
+            for kind, count in findings.items():
+                merged[kind] = merged.get(kind, 0) + count
+            copy = msgspec.structs.replace(copy, findings=merged)
+        return Pair(copy=copy, outcome=outcome, rate_limit=_rate_limit(outcome.headers))
+
+    async def _write(self) -> None:
+        """Score and store in batches, then acknowledge."""
+        loop = asyncio.get_running_loop()
+        while True:
+            batch = [await self._done.get()]
+            deadline = loop.time() + _BATCH_WAIT_S
+            while len(batch) < _BATCH_PAIRS:
+                if not self._done.empty():
+                    batch.append(self._done.get_nowait())
+                    continue
+                try:
+                    batch.append(await asyncio.wait_for(self._done.get(), max(deadline - loop.time(), 0.0)))
+                except asyncio.TimeoutError:
+                    break
+            pairs = await self._storing.write([pair for _, pair in batch])
+            if self._judge is not None:
+                self._judge.offer(pairs)
+            for tracked, _ in batch:
+                tracked.open -= 1
+                if tracked.open == 0:
+                    key = (tracked.copy.ring, tracked.copy.seq)
+                    self._drainer.ack(*key)
+                    del self._tracked[key]
+                    self._tracked_bytes -= tracked.size
+                self._done.task_done()
+
+
+def _clean_call(sanitizer: _Sanitizer, call: StubbedCall) -> StubbedCall:
+    """A shadow's tool call as it may be stored: its words are the shadow's."""
+    return msgspec.structs.replace(call, name=sanitizer.text(call.name), arguments=sanitizer.text(call.arguments))
+
+
+def _rate_limit(headers: Headers | Mapping[bytes, bytes]) -> dict[str, str]:
+    """The rate-limit headers of a shadow's answer, as sent."""
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    return {
+        name.decode("latin-1").lower(): value.decode("latin-1")
+        for name, value in pairs
+        if name.lower() == b"retry-after" or name.lower().startswith(_RATE_LIMIT_PREFIXES)
+    }

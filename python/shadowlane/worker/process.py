@@ -1,0 +1,270 @@
+"""The worker process: empties the lane's rings on an event loop of its own, at the lowest priority.
+
+Invariants: one worker a lane (its lock file says so); it gives way to the gateway (nice 19, ``SCHED_IDLE`` where the
+kernel has it); on SIGTERM or SIGINT it finishes what is in flight or gives it back; a worker that a gateway started
+leaves when no gateway lives and all rings are empty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import os
+import signal
+import time
+from pathlib import Path
+
+import msgspec
+import uvloop
+
+from .. import _core
+from ..capture.lane import lane_directory
+from ..config import Config, JudgeConfig, ShadowConfig
+from ..core import RateLimiter
+from ..detect import DetectingDrainer, DetectingSanitizer, Hook, load_detector
+from ..dispatch.arm import Arm
+from ..errors import ShadowlaneError
+from ..judge.language_model import Judge
+from ..limits import Breaker, Budget, BudgetLimits, LaneLimits, Price, ProdQuota, Retry, ShadowLimits
+from ..policy import lane_policy, stub_rounds
+from ..score import Scorer, extract_answer
+from ..store import SqliteStore, open_store
+from ..transport import HttpTransport, open_transport
+from ..types import Outcome
+from .control import Steering
+from .embedder import open_embedder
+from .overhead import TimesKeeper
+from .pipeline import MOST_BYTES, Pipeline
+from .writer import Storing
+
+__all__ = ["run_worker"]
+
+log = logging.getLogger("shadowlane.worker")
+
+_BEAT_EVERY_S = 0.5
+_PRUNE_EVERY_S = 60.0
+_KEEP_TIMES_EVERY_S = 15.0
+_ERROR_FILE = "worker.error"
+
+
+def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
+    """Run until SIGTERM, SIGINT, or (``leave_when_idle``) until the lane is idle and empty.
+
+    Raises :class:`~shadowlane.errors.LaneError` when another worker has the lane,
+    :class:`~shadowlane.errors.ConfigError`, :class:`~shadowlane.errors.MissingExtraError` or
+    :class:`~shadowlane.errors.StoreError` when it cannot start. What went wrong is also left in the lane's directory,
+    where ``shadowlane status`` and ``shadowlane doctor`` read it.
+    """
+    directory = lane_directory(config)
+    give_way()
+    drainer = _core.Drainer(
+        str(directory),
+        rules=config.sanitize.rules_dict(),
+        ignore=config.sanitize.hash_ignore,
+        policy=lane_policy(config),
+        tenant_key=config.limits.tenant_key or None,
+    )
+    error_file = directory / _ERROR_FILE
+    try:
+        uvloop.run(_run(config, directory, drainer, config.lane.idle_exit_s if leave_when_idle else None))
+    except ShadowlaneError as error:
+        _note(error_file, str(error))
+        raise
+    except Exception as error:
+        _note(error_file, f"{type(error).__name__}: {error}")
+        raise
+    else:
+        with contextlib.suppress(OSError):
+            error_file.unlink()
+    finally:
+        drainer.close()
+
+
+def last_error(directory: Path) -> str:
+    """Why the last worker of this lane ended, when it ended with an error; else empty."""
+    try:
+        return (directory / _ERROR_FILE).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def give_way() -> None:
+    """Lower this process's priority, so that it takes no processor time that the gateway wants."""
+    with contextlib.suppress(OSError):
+        os.nice(19)
+    with contextlib.suppress(OSError, AttributeError):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
+def _note(file: Path, text: str) -> None:
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            out.write(text + "\n")
+    except OSError as error:
+        log.warning("%s: %s", file, error)
+
+
+def _groups_folder(config: Config, directory: Path) -> Path:
+    """Beside the database when it is a file, which outlives a restart of the machine; else in the lane's directory."""
+    prefix = "sqlite:///"
+    if config.store.url.startswith(prefix):
+        return Path(config.store.url[len(prefix) :] + f".{config.lane.name}.groups")
+    return directory / "groups"
+
+
+def _open_judge(config: JudgeConfig, sanitizer: _core.Sanitizer, saved: str) -> Judge:
+    place = ShadowConfig(
+        url=config.url,
+        credential_env=config.credential_env,
+        credential_header=config.credential_header,
+        credential_prefix=config.credential_prefix,
+        timeout_s=config.timeout_s,
+        concurrency=config.concurrency,
+        ca_file=config.ca_file,
+    )
+    limits = BudgetLimits(tokens_per_day=config.tokens_per_day, money_per_day=config.money_per_day or math.inf)
+    price = Price(input=config.price_input, output=config.price_output)
+    return Judge(
+        config,
+        transport=open_transport("judge", place, place.credential()),
+        budget=Budget(limits, {"*": price}),
+        breaker=Breaker(),
+        sanitizer=sanitizer,
+        saved=saved,
+    )
+
+
+async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exit_s: float | None) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    drainer.beat()
+    kept = _groups_folder(config, directory)
+    embedder = await asyncio.to_thread(open_embedder, config.score, folder=kept)
+    store = open_store(config.store)
+    try:
+        store.set_epoch(drainer.lane_id(), dict.fromkeys(config.arms(), drainer.acked()))
+        shadows = {name: _shadow_limits(config, name, arm, store) for name, arm in config.arms().items()}
+        arms = {name: _arm(config, name, arm, shadows[name], drainer) for name, arm in config.arms().items()}
+        limits = LaneLimits(
+            {name: (shadows[name], arm.ratio) for name, arm in config.arms().items()},
+            qps=config.limits.qps,
+            prod=ProdQuota(config.limits.prod_quota_floor) if config.limits.prod_quota_floor else None,
+        )
+        steering = Steering(limits, drainer, directory, qps=config.limits.qps, arms=arms)
+        steering.resume()
+        scorer = Scorer(config.score, embedder=embedder, groups_folder=kept)
+        storing = Storing(store, scorer)
+        sanitizer = _core.Sanitizer(config.sanitize.rules_dict(), str(directory))
+        hook = Hook(load_detector(config.sanitize.detector), sanitizer) if config.sanitize.detector else None
+        pipeline = Pipeline(
+            drainer=DetectingDrainer(drainer, hook) if hook else drainer,
+            arms=list(arms.values()),
+            storing=storing,
+            sanitizer=DetectingSanitizer(sanitizer, hook) if hook else sanitizer,
+            judge=_open_judge(config.judge, sanitizer, store.judge_state()) if config.judge.url else None,
+            limits=limits,
+            steer=steering.steer,
+            window_s=config.limits.window_s if config.limits.cap_mode == "reservoir" else 0.0,
+        )
+        log.info("worker %d: lane %s, shadows %s", os.getpid(), config.lane.name, ", ".join(config.arms()))
+        times = TimesKeeper(directory, store)
+        keepers = [
+            asyncio.create_task(_beat(drainer, steering)),
+            asyncio.create_task(_prune(storing)),
+            asyncio.create_task(_keep(storing, times)),
+        ]
+        try:
+            await pipeline.run(stop, idle_exit_s=idle_exit_s)
+        finally:
+            for task in keepers:
+                task.cancel()
+            await asyncio.gather(*keepers, return_exceptions=True)
+            steering.tick()
+            await asyncio.to_thread(times.keep)  # storing has ended
+        log.info("worker %d: done, %d pairs stored", os.getpid(), storing.stored)
+    finally:
+        store.close()
+        await asyncio.to_thread(embedder.close)
+
+
+def _transport(config: Config, name: str, shadow: ShadowConfig) -> HttpTransport:
+    return open_transport(name, shadow, shadow.credential(), read=extract_answer, stub_rounds=stub_rounds(config))
+
+
+def _arm(config: Config, name: str, shadow: ShadowConfig, limits: ShadowLimits, drainer: _core.Drainer) -> Arm:
+    retry = shadow.retry
+    return Arm(
+        name,
+        _transport(config, name, shadow),
+        ratio=shadow.ratio,
+        salt=shadow.salt(name),
+        concurrency=shadow.concurrency,
+        deadline_s=shadow.deadline(),
+        timeout_s=shadow.timeout_s,
+        limits=limits,
+        retry=Retry(retry.attempts, base_s=retry.base_s, max_s=retry.max_s),
+        cap=drainer.try_acquire,
+        meter=_usage,
+        most_bytes=MOST_BYTES / len(config.arms()),
+    )
+
+
+def _shadow_limits(config: Config, name: str, shadow: ShadowConfig, store: SqliteStore) -> ShadowLimits:
+    breaker, budget = shadow.breaker, None
+    if shadow.budget.limited:
+        limited = {field: value for field, value in msgspec.structs.asdict(shadow.budget).items() if value}
+        budget = Budget(BudgetLimits(**limited), config.prices)
+        budget.load(store.spent(name))
+    share = config.limits.qps * shadow.ratio
+    return ShadowLimits(
+        qps=min(share, shadow.qps) if shadow.qps else share,
+        min_qps=shadow.min_qps,
+        cap=RateLimiter(shadow.qps, shadow.burst or max(1, math.ceil(shadow.qps))) if shadow.qps else None,
+        breaker=Breaker(
+            window=breaker.window,
+            minimum=breaker.minimum,
+            ratio=breaker.ratio,
+            open_s=breaker.open_s,
+            max_open_s=breaker.max_open_s,
+            closes_after=breaker.closes_after,
+        )
+        if breaker.enabled
+        else None,
+        budget=budget,
+    )
+
+
+def _usage(outcome: Outcome) -> tuple[str, dict[str, int]]:
+    """The model and the usage that an answer names; over all rounds when tool calls were stubbed."""
+    headers = outcome.headers
+    content_type = next((value.decode("latin-1") for name, value in headers if name.lower() == b"content-type"), "")
+    answer = extract_answer(content_type, outcome.body)
+    return answer.model, outcome.usage or {**answer.usage, **answer.cached}
+
+
+async def _beat(drainer: _core.Drainer, steering: Steering) -> None:
+    while True:
+        drainer.beat()
+        try:
+            steering.tick()
+        except Exception:
+            # The heart must go on beating: without it another worker would be started, again and again.
+            log.exception("the state of the limits cannot be told")
+        await asyncio.sleep(_BEAT_EVERY_S)
+
+
+async def _prune(storing: Storing) -> None:
+    while True:
+        await asyncio.sleep(_PRUNE_EVERY_S)
+        await storing.prune(time.time_ns())
+
+
+async def _keep(storing: Storing, times: TimesKeeper) -> None:
+    while True:
+        await asyncio.sleep(_KEEP_TIMES_EVERY_S)
+        await storing.call(times.keep)

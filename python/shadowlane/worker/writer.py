@@ -1,0 +1,179 @@
+"""Scores and stores batches of pairs, on a thread of its own, until they are stored.
+
+Invariants: :meth:`Storing.write` returns when every pair of the batch is a row; a store that fails is tried again for
+as long as it takes; a pair that cannot be stored as it is, is stored without its contents under ``store_error``, so
+that one odd pair never stops a lane; the log quotes nothing of a pair.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+import msgspec
+
+from ..errors import ScoreError, StoreError, told
+from ..types import Copy, JudgeVerdict, Outcome, Pair, Scores
+
+__all__ = ["Storing"]
+
+log = logging.getLogger("shadowlane.worker")
+
+_RETRY_MIN_S, _RETRY_MAX_S = 0.1, 5.0
+_TRIES_TOGETHER = 3
+
+
+class _Store(Protocol):
+    def save(self, pairs: Sequence[Pair]) -> int: ...
+    def known(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]: ...
+    def prune(self, now_ns: int) -> int: ...
+    def save_verdicts(self, verdicts: Mapping[tuple[str, str], JudgeVerdict], state: str) -> int: ...
+
+
+class _Scorer(Protocol):
+    def score(self, pairs: list[Pair]) -> list[Pair]: ...
+    def save(self) -> None: ...
+
+
+class Storing:
+    """The store and the scorer behind one thread: draining must not wait for scoring, and SQLite has one writer."""
+
+    def __init__(self, store: _Store, scorer: _Scorer) -> None:
+        self._store = store
+        self._scorer = scorer
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-store")
+        self.stored = 0
+        """Rows that were new."""
+        self.error = ""
+        """Why nothing can be stored now; empty when all is well."""
+
+    def close(self) -> None:
+        """End the thread. The store itself is its opener's."""
+        self._thread.shutdown()
+
+    async def known(self, keys: list[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Those of the (shadow_id, shadow) keys that are stored already; none when the store cannot be asked."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._known, keys)
+
+    def _known(self, keys: list[tuple[str, str]]) -> set[tuple[str, str]]:
+        try:
+            return self._store.known(keys)
+        except StoreError as error:
+            # A second send is harmless, since copies are reads; a second row cannot be, since the key is unique.
+            log.warning("cannot look up stored pairs: %s", error)
+            return set()
+
+    async def write(self, pairs: list[Pair]) -> list[Pair]:
+        """Score and store a batch, however long the store needs, and give it back with its scores."""
+        scored = await asyncio.get_running_loop().run_in_executor(self._thread, self._score, pairs)
+        wait_s, tries = _RETRY_MIN_S, 0
+        while True:
+            try:
+                await self._save(scored)
+            except StoreError as error:
+                if str(error) != self.error:
+                    log.error("cannot store, will try again: %s", error)
+                self.error = str(error)
+                tries += 1
+                if tries % _TRIES_TOGETHER == 0 and await self._save_each(scored):
+                    break
+                await asyncio.sleep(wait_s)
+                wait_s = min(2 * wait_s, _RETRY_MAX_S)
+            except Exception as error:
+                log.error("a batch cannot be stored as it is, its pairs are stored one by one: %s", told(error))
+                if not await self._save_each(scored):
+                    raise
+                break
+            else:
+                break
+        if self.error:
+            log.warning("storing works again")
+        self.error = ""
+        return scored
+
+    async def _save(self, pairs: list[Pair]) -> None:
+        self.stored += await asyncio.get_running_loop().run_in_executor(self._thread, self._store.save, pairs)
+
+    async def _save_each(self, pairs: list[Pair]) -> bool:
+        """Store each pair by itself, bare where it must be. ``False`` when that fails too: then it is the store, and
+        the whole batch may be tried again, since a key that is there already is left alone.
+        """
+        for pair in pairs:
+            try:
+                await self._save([pair])
+            except Exception as error:
+                try:
+                    await self._save([_bare(pair, error)])
+                except Exception:
+                    return False
+                log.error("pair %s was stored without its contents: %s", pair.copy.shadow_id, told(error))
+        return True
+
+    def _score(self, pairs: list[Pair]) -> list[Pair]:
+        try:
+            return self._scorer.score(pairs)
+        except Exception as error:
+            why = told(error)
+            log.error("scoring failed, the pairs are stored without scores; please report it: %s", why)
+            note = f"scoring failed: {why}"
+            return [
+                msgspec.structs.replace(pair, scores=msgspec.structs.replace(pair.scores, note=note)) for pair in pairs
+            ]
+
+    async def save_verdicts(self, verdicts: Mapping[tuple[str, str], JudgeVerdict], state: str) -> int:
+        """The judge's verdicts beside their scores, see :meth:`shadowlane.store.SqliteStore.save_verdicts`."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._store.save_verdicts, verdicts, state)
+
+    async def call(self, work: Callable[[], None]) -> None:
+        """Run other work with the store on its thread."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def prune(self, now_ns: int) -> None:
+        """Retention: delete what is older or larger than the configuration allows."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._store.prune, now_ns)
+        except StoreError as error:
+            log.warning("retention: %s", error)
+        await self.keep()
+
+    async def keep(self) -> None:
+        """What the scorer's successor goes on with. Losing it costs readings of repeated questions, never a pair."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._scorer.save)
+        except ScoreError as error:
+            log.warning("%s", error)
+
+
+def _bare(pair: Pair, error: Exception) -> Pair:
+    """What accounts for a pair that cannot be stored as it is."""
+    copy, outcome = pair.copy, pair.outcome
+    return Pair(
+        copy=Copy(
+            shadow_id=copy.shadow_id,
+            req_hash=copy.req_hash,
+            started_ns=copy.started_ns,
+            method=copy.method[:16],
+            target="",
+            headers=(),
+            body=b"",
+            status=copy.status,
+            response_headers=(),
+            response_body=b"",
+            ttfb_ns=copy.ttfb_ns,
+            duration_ns=copy.duration_ns,
+        ),
+        outcome=Outcome(
+            shadow=outcome.shadow,
+            reason="store_error",
+            detail=type(error).__name__,
+            status=outcome.status,
+            started_ns=outcome.started_ns,
+            tokens=outcome.tokens,
+            money=outcome.money,
+        ),
+        scores=Scores(note=f"cannot be stored: {type(error).__name__}"),
+    )

@@ -1,0 +1,212 @@
+"""The page: whole, safe whatever is in the answers, and self-contained."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shadowlane.render.page import marked
+from shadowlane.render.svg import histogram, latency_curves
+from shadowlane.report.build import build_report
+from shadowlane.report.html import render_page
+from shadowlane.report.stats import delta_blocks, latency
+from shadowlane.store import open_store
+from shadowlane.store.rows import score_columns
+from shadowlane.types import STRANGE_CALLS, StubbedCall
+
+from .lanes import NOW_NS, UNGROUPED, config_at, failed, make_pairs, make_status, save
+
+EVIL = "</div><script>alert(1)</script><img src=x onerror='alert(2)'>\"&amp;\x1b[31m\x00\u202e"
+TARGETS = {"stable": 0.4, "critical": 0.6, "mean_delta_s": 0.45}
+VOID = {"meta", "br"}
+
+
+class Reader(HTMLParser):
+    """Checks that tags nest, and remembers tags and attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def read(page: str) -> Reader:
+    reader = Reader()
+    reader.feed(page)
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+def page_of(tmp_path: Path, pairs: list[Any], **more: Any) -> str:
+    config = config_at(tmp_path, **more)
+    save(config, pairs)
+    with open_store(config.store, read_only=True) as store:
+        return render_page(build_report(config, make_status(len(pairs)), store, now_ns=NOW_NS))
+
+
+def test_the_page_shows_the_report(tmp_path: Path) -> None:
+    page = page_of(tmp_path, make_pairs(120))
+    text = " ".join(read(page).text)
+    for expected in ("HOLD", "mean ΔS", "P95 latency", "stable", "shadow candidate", "every request accounted for"):
+        assert expected in text
+    assert page.count("<svg") == 2
+    assert page.count("<details") == 8
+
+
+def test_nothing_from_outside_runs_or_loads(tmp_path: Path) -> None:
+    (pair,) = make_pairs(1)
+    evil = msgspec.structs.replace(
+        pair,
+        prod_text=EVIL,
+        shadow_text=EVIL + " more",
+        model_rev=EVIL,
+        index_hash=EVIL,
+        rate_limit={EVIL: EVIL},
+        copy=msgspec.structs.replace(
+            pair.copy, target=EVIL, method=EVIL, req_hash=EVIL, body=msgspec.json.encode({"query": EVIL})
+        ),
+        scores=msgspec.structs.replace(pair.scores, embedder=EVIL, note=EVIL, delta_s=0.9),
+    )
+    page = page_of(tmp_path, [evil])
+    reader = read(page)
+    assert not reader.tags & {"script", "img", "iframe", "link", "object", "embed", "base", "form", "a"}
+    assert not {name for name in reader.attributes if name.startswith("on")} | (
+        reader.attributes & {"src", "href", "style", "srcdoc"}
+    )
+    assert "alert(1)" in " ".join(reader.text)
+    assert not set("\x00\x1b\u202e") & set(page)
+
+
+def test_the_policy_allows_this_style_sheet_and_nothing_else(tmp_path: Path) -> None:
+    page = page_of(tmp_path, make_pairs(3))
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
+    style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)
+    assert policy is not None
+    assert style is not None
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    assert policy[1].replace("&#x27;", "'") == (
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+    assert page.index("Content-Security-Policy") < page.index("<style>")
+    assert "url(" not in style[1]
+    assert "@import" not in style[1]
+
+
+def test_a_pair_shows_its_policy_its_changes_and_its_stubbed_calls(tmp_path: Path) -> None:
+    pairs = make_pairs(3)
+    calls = (
+        StubbedCall(name="weather", arguments='{"city":"Bern"}', answered="recorded", by_prod=True),
+        StubbedCall(name=EVIL, arguments="{}", answered="unavailable"),
+        StubbedCall(name="wipe", arguments="{}", round=2),
+    )
+    pairs[0] = msgspec.structs.replace(
+        pairs[0],
+        copy=msgspec.structs.replace(pairs[0].copy, why="inference", preset="openai", normalised=("store: false",)),
+        outcome=msgspec.structs.replace(
+            pairs[0].outcome,
+            rounds=2,
+            round_ns=(10**9, 2 * 10**9),
+            usage={"input_tokens": 30},
+            calls=calls,
+            findings={STRANGE_CALLS: 2},
+            normalised=("model: rewritten",),
+        ),
+    )
+    blocked = failed(pairs[1], "write_intent")
+    pairs[1] = msgspec.structs.replace(
+        blocked, copy=msgspec.structs.replace(blocked.copy, blocked="write_intent", why="GraphQL mutation")
+    )
+    text = " ".join(" ".join(read(page_of(tmp_path, pairs)).text).split())
+    assert "Blocked as writes GraphQL mutation 1" in text
+    assert "2 that prod never made, in 1 pairs" in text
+    assert "Policy inference · openai" in text
+    assert "Changed on the copy store: false; model: rewritten" in text
+    assert 'weather {"city":"Bern"}: answered with prod\'s result' in text
+    assert "wipe {}: left, the turn ends there; prod never made it" in text
+    assert "2 (1.00 s, 2.00 s); input_tokens 30" in text
+
+
+def test_a_lane_without_pairs_has_a_page(tmp_path: Path) -> None:
+    assert "No pairs stored yet" in " ".join(read(page_of(tmp_path, [])).text)
+
+
+def test_the_control_has_its_own_section(tmp_path: Path) -> None:
+    pairs = [*make_pairs(30), *make_pairs(30, shadow="control", seed=2)]
+    page = page_of(tmp_path, pairs, control={"url": "http://127.0.0.1:9002"})
+    text = " ".join(read(page).text)
+    assert "control (prod against itself)" in text
+    assert "noise floor" in text
+
+
+_texts = st.lists(st.sampled_from(["a", "b", " ", "\n", "<", "&", ".", "word", "é"]), max_size=25).map("".join)
+
+
+@settings(deadline=None)
+@given(_texts, _texts)
+def test_marking_changes_no_text(prod: str, shadow: str) -> None:
+    for text, shown in zip((prod, shadow), marked(prod, shadow), strict=True):
+        assert "".join(read(f"<p>{shown}</p>").text) == text
+        assert (prod == shadow) <= ("<mark>" not in shown)
+
+
+def test_only_the_words_of_one_side_aremarked() -> None:
+    prod, shadow = marked("It costs 0.50 € an hour.", "It costs two coins an hour.")
+    assert prod == "It costs <mark>0.50 €</mark> an hour."
+    assert shadow == "It costs <mark>two coins</mark> an hour."
+
+
+@pytest.mark.parametrize("values", [[0.0], [0.45], [2.0], [0.0, 2.0], [0.3] * 100_000])
+def test_any_histogram_is_well_formed(values: list[float]) -> None:
+    row = (0, 0.0, None, 0, None, None, "", "", 200, 200, 1, 1, 1, 1, "one", *UNGROUPED)
+    columns = msgspec.structs.replace(score_columns([row] * len(values)), delta_s=np.array(values))
+    (block,) = delta_blocks(columns)
+    drawing = ElementTree.fromstring(histogram(block, TARGETS))
+    assert len(drawing.findall("rect")) == len(set(values))
+    for rect in drawing.findall("rect"):
+        assert float(rect.attrib["height"]) > 0
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 10**13), st.integers(1, 10**13)), min_size=1, max_size=20),
+)
+def test_any_latencies_are_drawn_inside_the_figure(times: list[tuple[int, int]]) -> None:
+    rows = [(0, None, None, 0, None, None, "", "", 200, 200, 1, a, 1, b, "", *UNGROUPED) for a, b in times]
+    data = latency(score_columns(rows))
+    assert data is not None
+    drawing = ElementTree.fromstring(latency_curves(data))
+    for line in drawing.findall("polyline"):
+        for point in line.attrib["points"].split():
+            x, y = (float(part) for part in point.split(","))
+            assert 0 <= x <= 560
+            assert 0 <= y <= 270

@@ -1,0 +1,152 @@
+"""The report's numbers, against values worked out by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shadowlane.report import stats
+from shadowlane.store import ScoreColumns
+from shadowlane.store.rows import score_columns
+
+from .lanes import UNGROUPED
+
+MS = 10**6
+
+
+def columns(n: int, **given_columns: Any) -> ScoreColumns:
+    """``n`` answered, scored rows; columns given by name replace the defaults."""
+    row = (0, 0.2, None, 0, 1.0, 1, "convergent", "", 200, 200, 5 * MS, 10 * MS, 5 * MS, 10 * MS, "one", *UNGROUPED)
+    base = score_columns([row] * n)
+    return msgspec.structs.replace(base, **{name: np.array(values) for name, values in given_columns.items()})
+
+
+def test_scores_of_different_embedders_are_never_averaged() -> None:
+    some = columns(5, delta_s=[0.1, 0.3, 0.9, 0.9, 0.8], embedder=["one", "one", "two", "two", "two"])
+    blocks = stats.delta_blocks(some)
+    assert [(block["embedder"], block["n"]) for block in blocks] == [("two", 3), ("one", 2)]
+    assert [block["mean"] for block in blocks] == pytest.approx([2.6 / 3, 0.2])
+
+
+def test_bands_meet_their_borders() -> None:
+    (block,) = stats.delta_blocks(columns(5, delta_s=[0.3999, 0.40, 0.5999, 0.60, 2.0]))
+    assert block["bands"] == pytest.approx({"stable": 0.2, "transitional": 0.4, "critical": 0.4})
+    assert block["histogram"]["counts"][-1] == 1
+
+
+def test_pairs_without_a_score_are_left_out() -> None:
+    (block,) = stats.delta_blocks(columns(3, delta_s=[0.2, np.nan, 0.4]))
+    assert (block["n"], block["median"]) == (2, pytest.approx(0.3))
+    assert stats.delta_blocks(columns(2, delta_s=[np.nan, np.nan])) == []
+
+
+def test_drift_is_shown_above_the_floor_of_the_same_embedder() -> None:
+    two = columns(2, delta_s=[0.5, 0.5], embedder=["one", "two"])
+    by_name = {block["embedder"]: block for block in stats.delta_blocks(two, columns(3, delta_s=[0.1, 0.2, 0.3]))}
+    one = by_name["one"]
+    assert (one["floor"], one["floor_n"], one["above_floor"]) == (pytest.approx(0.2), 3, pytest.approx(0.3))
+    assert one["above_floor_interval"][0] < 0.3 < one["above_floor_interval"][1]
+    assert (by_name["two"]["above_floor"], by_name["two"]["above_floor_interval"]) == (None, None)
+
+
+@given(st.lists(st.floats(0, 2) | st.just(float("nan")), max_size=60))
+def test_blocks_agree_with_themselves(values: list[float]) -> None:
+    scored = [value for value in values if value == value]
+    blocks = stats.delta_blocks(columns(len(values), delta_s=np.array(values, dtype=float)))
+    assert len(blocks) == bool(scored)
+    for block in blocks:
+        assert sum(block["histogram"]["counts"]) == block["n"] == len(scored)
+        assert sum(block["bands"].values()) == pytest.approx(1)
+        assert block["interval"][0] <= block["mean"] <= block["interval"][1]
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "prod_status", "was_sent", "was_failed"),
+    [
+        ("", 200, 200, True, False),
+        ("", 404, 404, True, False),
+        ("", 404, 200, True, True),
+        ("", 429, 200, True, True),
+        ("", 500, 200, True, True),
+        ("", 503, 500, True, True),
+        ("deadline", 0, 200, True, True),
+        ("connect_error", 0, 200, True, True),
+        ("transport_error", 0, 200, True, True),
+        ("response_too_large", 200, 200, True, True),
+        ("breaker_open", 0, 200, True, True),
+        ("sampled_out", 0, 200, False, False),
+        ("write_intent", 0, 200, False, False),
+        ("provider_limit", 0, 200, False, False),
+        ("budget", 0, 200, False, False),
+        ("cap", 0, 200, False, False),
+        ("reservoir", 0, 200, False, False),
+    ],
+)
+def test_what_counts_as_sent_and_as_failed(
+    reason: str, status: int, prod_status: int, was_sent: bool, was_failed: bool
+) -> None:
+    row = columns(1, reason=[reason], status=[status], prod_status=[prod_status])
+    assert (bool(stats.sent(row)[0]), bool(stats.failed_copies(row)[0])) == (was_sent, was_failed)
+
+
+def test_a_copy_that_never_got_a_place_was_not_sent() -> None:
+    waited = columns(2, reason=["deadline", "deadline"], status=[0, 0], shadow_ns=[0, 10 * MS])
+    assert stats.sent(waited).tolist() == [False, True]
+    assert stats.failed_copies(waited).tolist() == [False, True]
+
+
+def test_latency_compares_both_sides_of_a_pair() -> None:
+    prod = np.arange(1, 101) * MS
+    some = stats.latency(columns(100, prod_ns=prod, shadow_ns=2 * prod))
+    assert some is not None
+    assert some["prod"]["p50"] == pytest.approx(0.0505)
+    assert some["shadow"]["p95"] == pytest.approx(2 * some["prod"]["p95"])
+    assert some["p95_increase"] == pytest.approx(1.0)
+    assert some["p95_interval"] == pytest.approx([1.0, 1.0])
+    assert some["ecdf"]["prod"]["seconds"] == sorted(some["ecdf"]["prod"]["seconds"])
+
+
+def test_the_bootstrap_interval_lies_around_the_increase() -> None:
+    random = np.random.default_rng(1)
+    prod, shadow = (random.lognormal(17, 0.3, 800).astype(np.int64) for _ in range(2))
+    some = stats.latency(columns(800, prod_ns=prod, shadow_ns=shadow))
+    assert some is not None
+    low, high = some["p95_interval"]
+    assert low < some["p95_increase"] < high
+    assert 0.02 < high - low < 0.5
+
+
+def test_a_shadow_that_hangs_is_not_fast() -> None:
+    """Copies that ran into the deadline count with the time they took; failed connections took no time at all."""
+    reason = np.array([""] * 80 + ["deadline"] * 10 + ["connect_error"] * 10)
+    shadow = np.where(reason == "deadline", 3000 * MS, 10 * MS)
+    some = stats.latency(columns(100, reason=reason, shadow_ns=shadow))
+    assert some is not None
+    assert (some["n"], some["deadlines"]) == (90, 10)
+    assert some["shadow"]["p95"] == pytest.approx(3.0)
+
+
+def test_error_pages_have_no_part_in_latency() -> None:
+    assert stats.latency(columns(3, status=[500, 404, 503])) is None
+    assert stats.latency(columns(0)) is None
+
+
+def test_states_and_citations() -> None:
+    some = columns(
+        4,
+        state=["convergent", "chaotic", "", "convergent"],
+        citation_match=[1.0, 0.0, np.nan, np.nan],
+        index_agrees=[1.0, np.nan, np.nan, 0.0],
+        fact_flip=[False, True, False, True],
+    )
+    assert stats.states(some) == pytest.approx({"convergent": 2 / 3, "chaotic": 1 / 3})
+    assert stats.citations(some) == {
+        "match": 0.5, "match_n": 2, "index_agreement": 0.5, "index_n": 2, "fact_flips": 2,
+    }  # fmt: skip
+    assert stats.states(columns(0)) == {}
+    assert stats.citations(columns(0))["match"] is None

@@ -1,0 +1,81 @@
+"""The report as text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from shadowlane.report.build import build_report
+from shadowlane.report.terminal import milliseconds, printable, render_report, say
+from shadowlane.store import open_store
+
+from .lanes import NOW_NS, config_at, failed, make_pairs, make_status, save
+
+
+def text_of(tmp_path: Path, pairs: list[msgspec.Struct], **more: object) -> str:
+    config = config_at(tmp_path, **more)
+    save(config, pairs)  # type: ignore[arg-type]
+    with open_store(config.store, read_only=True) as store:
+        report = build_report(config, make_status(len(pairs)), store, now_ns=NOW_NS)
+    return "\n".join(line for line, _ in render_report(report))
+
+
+def test_everything_is_said(tmp_path: Path) -> None:
+    pairs = make_pairs(100)
+    text = text_of(tmp_path, [failed(pairs[0], "deadline", took_s=30), *pairs[1:]])
+    for expected in (
+        "lane default, 100 pairs",
+        "accounting holds",
+        "25.0 % configured, 25.0 % achieved",
+        "99 answered, failed: deadline 1",
+        "stable",
+        "→ convergent",
+        "1 ran into the deadline",
+        "x-ratelimit-remaining: 41",
+        "candidate: HOLD",
+        "not known  pairs",
+        "furthest apart",
+        "asked    ",
+    ):
+        assert expected in text
+
+
+def test_answers_cannot_drive_the_terminal(tmp_path: Path) -> None:
+    (pair,) = make_pairs(1)
+    evil = "\x1b]0;title\x07\x1b[2Jcleared\r\x9b31m\u202e"
+    evil_pair = msgspec.structs.replace(
+        pair,
+        prod_text=evil,
+        shadow_text=evil + "!",
+        rate_limit={"x-ratelimit-note": evil},
+        copy=msgspec.structs.replace(pair.copy, target="/" + evil),
+    )
+    text = text_of(tmp_path, [evil_pair])
+    assert "cleared" in text
+    assert not set("\x1b\x07\r\x9b\u202e") & set(text)
+
+
+def test_a_shadow_without_pairs_says_so(tmp_path: Path) -> None:
+    shadows = {"a": {"url": "http://127.0.0.1:1"}, "candidate": {"url": "http://127.0.0.1:2"}}
+    text = text_of(tmp_path, make_pairs(3), shadows=shadows)
+    assert "shadow a, http://127.0.0.1:1\n  no pairs stored yet" in text
+
+
+def test_output_that_is_no_terminal_gets_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
+    say([("one", "good"), ("[bold]two[/bold]", "")])
+    assert capsys.readouterr().out == "one\n[bold]two[/bold]\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.00321, "3.21 ms"), (0.0453, "45 ms"), (0.9999, "1000 ms"), (1.2, "1.20 s"), (0.0, "0.00 ms")],
+)
+def test_times(seconds: float, text: str) -> None:
+    assert milliseconds(seconds) == text
+
+
+def test_honest_text_is_left_alone() -> None:
+    for text in ("Größe: 5 €\n\tok", "👩‍👩‍👧", "می‌خواهم", "a\u00a0b"):
+        assert printable(text) == text

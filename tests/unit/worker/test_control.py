@@ -1,0 +1,156 @@
+"""What admission is told, what is said in the log, and what a successor finds."""
+
+from __future__ import annotations
+
+import json
+import logging
+import stat
+from pathlib import Path
+
+import pytest
+
+from shadowlane import _core
+from shadowlane.dispatch.arm import Arm
+from shadowlane.limits import Breaker, Budget, BudgetLimits, LaneLimits, ProdQuota, ShadowLimits
+from shadowlane.worker.control import STATE_FILE, Steering, read_state
+
+from .world import Shadow
+
+
+@pytest.fixture
+def lane(tmp_path: Path) -> _core.Lane:
+    """A real lane: its control file is what is steered."""
+    return _core.Lane(
+        str(tmp_path / "lane"),
+        ring_bytes=65536,
+        max_body_bytes=16384,
+        ratio=1.0,
+        seed=1,
+        qps=50.0,
+        burst=50,
+        sticky_key=None,
+        read_routes=[],
+        include=[],
+        exclude=[],
+    )
+
+
+class Worker:
+    def __init__(self, directory: Path, budget: Budget | None = None, *, prod: bool = True) -> None:
+        self.drainer = _core.Drainer(str(directory), allow_headers=[])
+        self.shadow = ShadowLimits(qps=50.0, breaker=Breaker(window=2, minimum=2), budget=budget)
+        self.limits = LaneLimits({"s": (self.shadow, 1.0)}, qps=50.0, prod=ProdQuota(0.2) if prod else None)
+        self.steering = Steering(
+            self.limits, self.drainer, directory, qps=50.0, arms={"s": Arm("s", Shadow(), limits=self.shadow)}
+        )
+        self.steering.resume()
+
+    def refuse(self, **headers: str) -> None:
+        self.shadow.aimd.observe(429, headers, self.shadow._clock())
+        self.steering.steer()
+
+    def die(self) -> None:
+        """Give the lane's lock back, and nothing else."""
+        self.drainer.close()
+
+
+def admitted(lane: _core.Lane, count: int = 200) -> int:
+    tickets = [lane.admit("GET", "/x", []) for _ in range(count)]
+    return sum(ticket is not None for ticket in tickets)
+
+
+def status(directory: Path) -> dict[str, object]:
+    cap: dict[str, object] = _core.lane_status(str(directory))["cap"]
+    return cap
+
+
+def test_a_refusal_slows_admission_itself_and_never_the_configured_cap(lane: _core.Lane, tmp_path: Path) -> None:
+    worker = Worker(tmp_path / "lane")
+    assert status(tmp_path / "lane")["rate"] == 50.0
+    worker.refuse()
+    cap = status(tmp_path / "lane")
+    assert (cap["qps"], cap["rate"]) == (50.0, 25.0)
+    assert admitted(lane) <= 30  # the burst shrinks with the rate
+    worker.shadow.aimd.restore(50.0, 0.0, 0.0)
+    worker.steering.steer()
+    assert status(tmp_path / "lane")["rate"] == 50.0
+    # Whatever a worker says, the configured cap stays above it.
+    worker.drainer.set_rate(1e6)
+    assert status(tmp_path / "lane")["rate"] == 50.0
+
+
+def test_a_pause_stops_admission_with_its_reason(lane: _core.Lane, tmp_path: Path) -> None:
+    worker = Worker(tmp_path / "lane")
+    worker.refuse(**{"retry-after": "30"})
+    assert admitted(lane, 5) == 0
+    assert _core.lane_status(str(tmp_path / "lane"))["dropped"] == {"provider_limit": 5}
+    assert status(tmp_path / "lane")["paused_reason"] == "provider_limit"
+    worker.shadow.aimd.restore(50.0, 0.0, 0.0)
+    worker.steering.steer()
+    assert admitted(lane, 5) == 5
+
+
+def test_a_successor_does_not_undo_a_pause_and_neither_does_a_gateway(lane: _core.Lane, tmp_path: Path) -> None:
+    worker = Worker(tmp_path / "lane")
+    worker.refuse(**{"retry-after": "30"})
+    worker.steering.tick()
+    worker.die()
+    later = Worker(tmp_path / "lane")
+    assert admitted(lane, 5) == 0
+    assert later.shadow.aimd.unpaused == 25.0
+    lane.reopen()  # as a gateway process that starts
+    assert admitted(lane, 5) == 0
+    later.die()
+
+
+def test_a_pause_whose_state_is_lost_is_kept_too(lane: _core.Lane, tmp_path: Path) -> None:
+    worker = Worker(tmp_path / "lane")
+    worker.refuse(**{"retry-after": "30"})
+    worker.steering.tick()
+    worker.die()
+    (tmp_path / "lane" / STATE_FILE).unlink()
+    later = Worker(tmp_path / "lane")
+    later.steering.tick()
+    assert admitted(lane, 5) == 0
+    assert later.limits.refusal() == "provider_limit"
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"lane_id": 7}', '{"lane_id": "LANE", "limits": {"shadows": {"s": {}}}}'])
+def test_a_state_file_that_makes_no_sense_is_said_and_left(
+    lane: _core.Lane, tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = Worker(tmp_path / "lane")
+    lane_id = first.drainer.lane_id()
+    first.die()
+    (tmp_path / "lane" / STATE_FILE).write_text(text.replace("LANE", lane_id))
+    worker = Worker(tmp_path / "lane")
+    assert worker.shadow.aimd.unpaused == 50.0
+    assert ("limits start anew" in caplog.text) is ("LANE" in text)
+
+
+def test_a_budget_is_said_once_and_again_only_when_it_was_free(
+    lane: _core.Lane, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    worker = Worker(tmp_path / "lane", Budget(BudgetLimits(tokens_per_hour=100)))
+    worker.steering.tick()
+    assert "budget" not in caplog.text
+    worker.shadow.spend("m", {"total_tokens": 120})
+    for _ in range(3):
+        worker.steering.tick()
+    assert caplog.text.count("budget tokens_per_hour is reached (120 of 100)") == 1
+    state = read_state(tmp_path / "lane")
+    assert state is not None
+    assert state["limits"]["shadows"]["s"]["budget"]["reached"] == "tokens_per_hour"
+
+
+def test_the_state_file_is_private_and_whole(lane: _core.Lane, tmp_path: Path) -> None:
+    worker = Worker(tmp_path / "lane")
+    worker.steering.tick()
+    file = tmp_path / "lane" / STATE_FILE
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert json.loads(file.read_text())["limits"]["shadows"]["s"]["rate"] == 50.0
+    assert not list((tmp_path / "lane").glob(".worker-*"))
+    before = file.stat().st_ino
+    worker.steering.tick()
+    assert file.stat().st_ino == before, "nothing changed, nothing is written"

@@ -1,0 +1,265 @@
+"""From ring to row: every copy becomes one row a shadow and is acknowledged, whatever raises on its way."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from shadowlane.dispatch.arm import MOST_COPIES, Arm
+from shadowlane.errors import StoreError
+from shadowlane.limits import LaneLimits, ProdQuota, ShadowLimits
+from shadowlane.types import Copy, Outcome, Pair, ShadowCounts
+
+from .world import ANSWER, Run, Shadow, copy_of
+
+COPIES = [copy_of(number) for number in range(300)]
+
+
+def test_all_is_stored_and_acknowledged_for_two_shadows(tmp_path: Path) -> None:
+    async def main() -> None:
+        run = Run(tmp_path, COPIES, [Arm("a", Shadow()), Arm("b", Shadow(), ratio=0.5)])
+        counts = await run()
+        assert counts["a"] == ShadowCounts(answered=300)
+        assert counts["b"].failed == {"sampled_out": 300 - counts["b"].answered}
+        assert 100 < counts["b"].answered < 200
+        assert len(run.rings.acked) == 300
+        assert run.store.looks > 0
+
+    asyncio.run(main())
+
+
+def test_a_transport_that_raises_costs_a_row_not_a_frame(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def send(copy: Copy) -> Outcome:
+        if copy.seq % 3 == 0:
+            raise RuntimeError("what the shadow sent")
+        return ANSWER
+
+    async def main() -> None:
+        run = Run(tmp_path, COPIES, [Arm("s", Shadow(send))])
+        assert (await run())["s"] == ShadowCounts(answered=200, failed={"transport_error": 100})
+        assert len(run.rings.acked) == 300
+
+    asyncio.run(main())
+    assert "the transport to s failed: RuntimeError" in caplog.text
+    assert "what the shadow sent" not in caplog.text
+
+
+class BrokenSanitizer:
+    def response(
+        self, headers: object, body: bytes, cut: bool
+    ) -> tuple[list[tuple[bytes, bytes]], bytes, dict[str, int], str]:
+        raise ValueError("planted-secret in the text")
+
+
+def test_what_cannot_be_sanitized_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        run = Run(tmp_path, COPIES[:3], [Arm("s", Shadow())], sanitizer=BrokenSanitizer())
+        assert (await run())["s"] == ShadowCounts(failed={"transport_error": 3})
+        assert len(run.rings.acked) == 3
+
+    asyncio.run(main())
+    assert "ValueError" in caplog.text
+    assert "planted-secret" not in caplog.text
+
+
+def test_a_store_that_fails_for_a_while_loses_nothing(tmp_path: Path) -> None:
+    tries = iter(range(1000))
+
+    def fail(pairs: Sequence[Pair]) -> None:
+        if next(tries) < 2:
+            raise StoreError("disk full")
+
+    async def main() -> None:
+        run = Run(tmp_path, COPIES[:40], [Arm("s", Shadow())], fail=fail)
+        assert (await run())["s"] == ShadowCounts(answered=40)
+        assert run.storing.error == ""
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("error", [StoreError("string or blob too big"), OverflowError("too large"), TypeError("odd")])
+def test_one_odd_pair_does_not_stop_the_lane(tmp_path: Path, error: Exception) -> None:
+    def fail(pairs: Sequence[Pair]) -> None:
+        if any(pair.copy.seq == 7 and pair.outcome.body for pair in pairs):
+            raise error
+
+    async def main() -> None:
+        run = Run(tmp_path, COPIES[:40], [Arm("s", Shadow())], fail=fail)
+        assert (await run())["s"] == ShadowCounts(answered=39, failed={"store_error": 1})
+        assert len(run.rings.acked) == 40
+
+    asyncio.run(main())
+
+
+def test_a_store_that_never_works_ends_with_its_error_and_acknowledges_nothing(tmp_path: Path) -> None:
+    def fail(pairs: Sequence[Pair]) -> None:
+        raise TypeError("a bug of ours")
+
+    async def main() -> None:
+        run = Run(tmp_path, COPIES[:5], [Arm("s", Shadow())], fail=fail)
+        with pytest.raises(TypeError, match="a bug of ours"):
+            await run(grace_s=1.0)
+        assert not run.rings.acked
+
+    asyncio.run(main())
+
+
+def test_what_is_out_when_the_grace_ends_is_given_back(tmp_path: Path) -> None:
+    async def main() -> None:
+        began = asyncio.Event()
+
+        async def hang(copy: Copy) -> Outcome:
+            began.set()
+            await asyncio.Event().wait()
+            return ANSWER
+
+        shadow = Shadow(hang)
+        run = Run(tmp_path, COPIES[:30], [Arm("s", shadow, concurrency=4)])
+        running = asyncio.create_task(run(grace_s=0.0))
+        await began.wait()
+        run.stop.set()
+        assert (await running)["s"] == ShadowCounts()
+        assert not run.rings.acked
+        assert shadow.closed
+
+    asyncio.run(main())
+
+
+def test_one_shadow_that_hangs_does_not_keep_the_others_waiting(tmp_path: Path) -> None:
+    copies = [copy_of(number) for number in range(2 * MOST_COPIES + 500)]
+
+    async def main() -> None:
+        release = asyncio.Event()
+
+        async def hang(copy: Copy) -> Outcome:
+            await release.wait()
+            return ANSWER
+
+        well, hanging = Shadow(), Arm("hanging", Shadow(hang), concurrency=16)
+        run = Run(tmp_path, copies, [hanging, Arm("well", well)])
+        running = asyncio.create_task(run())
+        await well.until_sent(len(copies))
+        assert len(set(well.sent)) == len(copies)
+        assert (hanging.out, hanging.out + hanging.waiting) == (16, MOST_COPIES)
+        release.set()
+        counts = await running
+        assert counts["well"] == ShadowCounts(answered=len(copies))
+        assert counts["hanging"] == ShadowCounts(answered=MOST_COPIES, failed={"deadline": len(copies) - MOST_COPIES})
+        assert len(run.rings.acked) == len(copies)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("other", ["none", "refuses at once"])
+def test_a_slow_shadow_keeps_its_copies_in_the_ring_while_no_other_is_ahead(tmp_path: Path, other: str) -> None:
+    """Alone, or beside one that has room only because it answers nothing, it loses nothing in a burst."""
+    copies = [copy_of(number) for number in range(2 * MOST_COPIES + 500)]
+
+    async def main() -> None:
+        release, full = asyncio.Event(), asyncio.Event()
+
+        async def hang(copy: Copy) -> Outcome:
+            full.set()
+            await release.wait()
+            return ANSWER
+
+        async def refuse(copy: Copy) -> Outcome:
+            return Outcome(shadow="down", reason="connect_error")
+
+        slow = Arm("slow", Shadow(hang), concurrency=1)
+        run = Run(tmp_path, copies, [slow] if other == "none" else [slow, Arm("down", Shadow(refuse))])
+        running = asyncio.create_task(run())
+        await full.wait()
+        # The shadow answers one by one, and is never more over its share than what was drained before this was seen.
+        most = 0
+
+        async def look() -> None:
+            nonlocal most
+            while True:
+                most = max(most, slow.out + slow.waiting)
+                await asyncio.sleep(0)
+
+        looking = asyncio.create_task(look())
+        while slow.has_room:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        release.set()
+        counts = await running
+        looking.cancel()
+        assert counts["slow"] == ShadowCounts(answered=len(copies))
+        assert MOST_COPIES <= most < MOST_COPIES + 2 * 128
+
+    asyncio.run(main())
+
+
+def test_what_is_stored_already_is_not_sent_again(tmp_path: Path) -> None:
+    async def main() -> None:
+        await Run(tmp_path, COPIES[:20], [Arm("s", Shadow())])()
+        shadow = Shadow()
+        run = Run(tmp_path, COPIES[:30], [Arm("s", shadow)])
+        await run()
+        assert shadow.sent == [copy.shadow_id for copy in COPIES[20:30]]
+        assert len(run.rings.acked) == 30
+
+    asyncio.run(main())
+
+
+def test_prods_low_quota_refuses_what_is_already_in_the_ring(tmp_path: Path) -> None:
+    low = (
+        (b"x-ratelimit-limit-requests", b"100"),
+        (b"x-ratelimit-remaining-requests", b"10"),
+        (b"x-ratelimit-reset-requests", b"6m0s"),
+    )
+
+    async def main() -> None:
+        steered: list[float] = []
+        limits = LaneLimits({"s": (ShadowLimits(qps=50.0), 1.0)}, qps=50.0, prod=ProdQuota(0.2))
+        copies = [copy_of(number, headers=low if number == 5 else (), at_ns=time.time_ns()) for number in range(20)]
+        run = Run(
+            tmp_path,
+            copies,
+            [Arm("s", Shadow())],
+            limits=limits,
+            steer=lambda: steered.append(limits.throttle().pause_s),
+        )
+        assert (await run())["s"] == ShadowCounts(failed={"provider_limit": 20})
+        assert max(steered) == pytest.approx(360, abs=5)
+
+    asyncio.run(main())
+
+
+def test_a_window_sends_as_many_as_the_cap_gives_and_refuses_the_rest(tmp_path: Path) -> None:
+    # A burst of one tenant, and a few copies of another: first come would leave none of the few.
+    copies = [copy_of(number, target="/busy", tenant="t1") for number in range(200)]
+    copies += [copy_of(200 + number, target="/rare", tenant="t2") for number in range(5)]
+
+    async def main() -> None:
+        shadow = Shadow()
+        run = Run(tmp_path, copies, [Arm("s", shadow)], units=20, window_s=3600.0)
+        running = asyncio.create_task(run())
+        await run.rings.empty.wait()
+        assert shadow.sent == []
+        run.stop.set()
+        counts = (await running)["s"]
+        assert counts == ShadowCounts(answered=20, failed={"reservoir": 185})
+        assert len(run.rings.acked) == 205
+        chosen = {int(shadow_id[-12:], 16) for shadow_id in shadow.sent}
+        assert set(range(200, 205)) <= chosen
+        assert len(chosen) == 20
+
+    asyncio.run(main())
+
+
+def test_a_window_is_closed_when_the_worker_is_stopped(tmp_path: Path) -> None:
+    async def main() -> None:
+        run = Run(tmp_path, COPIES[:10], [Arm("s", Shadow())], units=4, window_s=3600.0)
+        running = asyncio.create_task(run())
+        await run.rings.empty.wait()
+        run.stop.set()
+        assert (await running)["s"] == ShadowCounts(answered=4, failed={"reservoir": 6})
+        assert len(run.rings.acked) == 10
+
+    asyncio.run(main())
