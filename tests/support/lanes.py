@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
+from shadowlane.columns import ScoreColumns
 from shadowlane.config import Config
 from shadowlane.store import open_store
+from shadowlane.store.rows import score_columns
 from shadowlane.types import Copy, GroupReading, Outcome, Pair, Scores
 
 NOW_NS = 1_760_000_000 * 10**9
@@ -17,6 +20,8 @@ HOUR_NS = 3600 * 10**9
 EMBEDDER = "wordllama/l2_256"
 UNGROUPED = (None, None, "", "", 0, 0, "", 0, "", 1)
 """The end of a row of score columns: no group, no structure, no judge, one round."""
+
+MS = 10**6
 
 QUESTIONS = (
     (
@@ -153,3 +158,10 @@ def make_status(n: int, *, ratio: float = 0.25, started: bool = True, **more: An
         "store": {"path": "shadowlane.db", "exists": True, "rows": n, "bytes": 1, "error": ""},
         **more,
     }
+
+
+def columns(n: int, **given_columns: Any) -> ScoreColumns:
+    """``n`` answered, scored rows; columns given by name replace the defaults."""
+    row = (0, 0.2, None, 0, 1.0, 1, "convergent", "", 200, 200, 5 * MS, 10 * MS, 5 * MS, 10 * MS, "one", *UNGROUPED)
+    base = score_columns([row] * n)
+    return msgspec.structs.replace(base, **{name: np.array(values) for name, values in given_columns.items()})
