@@ -12,14 +12,24 @@ import numpy as np
 from shadowlane.columns import ScoreColumns
 from shadowlane.config import Config
 from shadowlane.store import open_store
-from shadowlane.store.rows import score_columns
+from shadowlane.store.scores import score_columns
 from shadowlane.types import Copy, GroupReading, Outcome, Pair, Scores
 
 NOW_NS = 1_760_000_000 * 10**9
 HOUR_NS = 3600 * 10**9
 EMBEDDER = "wordllama/l2_256"
-UNGROUPED = (None, None, "", "", 0, 0, "", 0, "", 1)
-"""The end of a row of score columns: no group, no structure, no judge, one round."""
+
+
+def columns(n: int, **given: Any) -> ScoreColumns:
+    """``n`` answered and scored rows of one embedder, without group, structure or judge; ``given`` columns replace."""
+    bare = {name: np.zeros(n, dtype=array.dtype) for name, array in msgspec.structs.asdict(score_columns([])).items()}
+    usual = {"delta_s": 0.2, "anchored": np.nan, "citation_match": 1.0, "index_agrees": 1.0, "state": "convergent"}
+    usual |= {"prod_status": 200, "status": 200, "embedder": "one", "group": -1, "rounds": 1}
+    usual |= {f"{side}_ttfb_ns": 5 * 10**6 for side in ("prod", "shadow")}
+    usual |= {f"{side}_ns": 10 * 10**6 for side in ("prod", "shadow")}
+    full = {name: np.full(n, value) for name, value in usual.items()}
+    return ScoreColumns(**{**bare, **full, **{name: np.array(values) for name, values in given.items()}})
+
 
 MS = 10**6
 
@@ -158,10 +168,3 @@ def make_status(n: int, *, ratio: float = 0.25, started: bool = True, **more: An
         "store": {"path": "shadowlane.db", "exists": True, "rows": n, "bytes": 1, "error": ""},
         **more,
     }
-
-
-def columns(n: int, **given_columns: Any) -> ScoreColumns:
-    """``n`` answered, scored rows; columns given by name replace the defaults."""
-    row = (0, 0.2, None, 0, 1.0, 1, "convergent", "", 200, 200, 5 * MS, 10 * MS, 5 * MS, 10 * MS, "one", *UNGROUPED)
-    base = score_columns([row] * n)
-    return msgspec.structs.replace(base, **{name: np.array(values) for name, values in given_columns.items()})

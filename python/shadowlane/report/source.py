@@ -8,7 +8,7 @@ from typing import Protocol
 from ..columns import ScoreColumns, Timed
 from ..gate.evidence import EvidenceSource
 from ..store import Order, StoredPair
-from ..store.rows import score_columns
+from ..store.scores import score_columns
 
 __all__ = ["NoPairs", "PairSource"]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..columns import Timed
 
-__all__ = ["Timed", "between", "pack", "unpack"]
+__all__ = ["between", "pack", "unpack"]
 
 _Counts = NDArray[np.int64]
 
@@ -29,7 +29,7 @@ def pack(edges: _Counts, taken: _Counts, not_taken: _Counts) -> bytes:
 
 
 def unpack(blob: bytes) -> tuple[_Counts, _Counts, _Counts, _Counts]:
-    """``lower``, ``upper``, ``taken``, ``not_taken``: see :class:`Timed`."""
+    """``lower``, ``upper``, ``taken``, ``not_taken``: see :class:`~shadowlane.columns.Timed`."""
     lower, upper, taken, not_taken = np.frombuffer(zlib.decompress(blob), "<i8").reshape(4, -1).astype(np.int64)
     return lower, upper, taken, not_taken
 
