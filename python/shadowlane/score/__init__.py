@@ -6,6 +6,7 @@ Importing this loads no model and no optional package: those come with :func:`lo
 from __future__ import annotations
 
 from ..providers import extract_answer
+from .answers import AnswerComparison, compare_answers
 from .anchored import anchored_delta_s, explain_pair
 from .citations import compare_citations
 from .delta import delta_s
@@ -14,8 +15,10 @@ from .lambda_ import convergence_rate, flip_rate, lambda_group, lambda_groups, l
 from .scorer import Scorer
 
 __all__ = [
+    "AnswerComparison",
     "Scorer",
     "anchored_delta_s",
+    "compare_answers",
     "compare_citations",
     "convergence_rate",
     "delta_s",
