@@ -1,7 +1,8 @@
 """What ``shadowlane compare`` does: check the file, score it in batches, show the report or the verdict.
 
 Invariants: everything that can be wrong in what the user gave is said before the first pair is scored, where the file
-can be read twice; the file, the lane and the services in the configuration are never touched; exit codes as the gate's.
+can be read twice; the file, and a lane and services that the configuration names, are never touched; exit codes as the
+gate's.
 """
 
 from __future__ import annotations
@@ -17,33 +18,33 @@ from typing import Any
 
 import msgspec
 
-from ..config import Config, ScoreConfig, StoreConfig, load_config
+from ..config import Config, load_config
 from ..errors import ConfigError, DataError
-from ..report.command import write_page
+from ..report.terminal import say
 from ..score import Scorer
-from ..score.embed import Embedder
 from ..store import SqliteStore, open_store
 from ..worker.embedder import open_embedder
-from .explain import explain
+from .explain import explained
 from .pairs import open_cleaner, store_all, with_arms
 from .reader import Source
-from .show import show
+from .results import show_report, show_verdict
+from .show import explained_lines
 
 __all__ = ["add_options", "run_command"]
 
 _DEFAULTS: dict[str, Any] = {"shadows": {"shadow": {"url": "http://shadow.invalid"}}}
-"""A configuration for this command needs no services; their addresses are not used."""
+"""A configuration for this command needs no services: their addresses are not used."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of ``shadowlane compare``."""
     add = parser.add_argument
-    add("file", help="one exchange a line, JSON: id, time, route, question or request, prod, shadow, control; - : stdin")
+    add("file", help="one exchange a line, JSON: id, time, route, question or request, prod, shadow, control; -: stdin")
     add("--config", default=None, help="configuration file, for [score], [sanitize] and [gate] (default: the defaults)")
     add("--shadow", default=None, metavar="NAME", help="the shadow's name (default: the configuration's only one)")
     add("--gate", action="store_true", help="print the verdict alone; exit 0 only for GRADUATE")
     add("--store", default=None, metavar="FILE", help="keep the scored pairs in this new database (default: none)")
-    add("--explain", default=None, metavar="ID", help="print all that one exchange's scores come from, and no report")
+    add("--explain", default=None, metavar="ID", help="print what one exchange's scores come from, and no report")
     add("--html", metavar="FILE", help="write the report as one HTML page")
     add("--json", action="store_true", help="print JSON")
 
@@ -54,16 +55,18 @@ def run_command(options: argparse.Namespace) -> int:
     Raises :class:`~shadowlane.errors.ConfigError` and :class:`~shadowlane.errors.DataError` for what is wrong in the
     options or the file, :class:`~shadowlane.errors.StoreError` and :class:`~shadowlane.errors.ScoreError`.
     """
-    config = _config(options)
+    config = Config.from_dict(_DEFAULTS) if options.config is None else load_config(options.config, defaults=_DEFAULTS)
     shadow = _shadow(config, options.shadow)
     source = Source(options.file)
     if options.explain is not None:
-        with contextlib.closing(_embedder(config)) as embedder:
-            return explain(source, options.explain, config, embedder, as_json=options.json)
-    expected = source.check() if source.size is not None else None
+        return _explain(options, source, shadow, config)
+    expected = source.check() if source.is_file else None
     if expected == 0:
-        raise DataError(f'{source.name}: no exchange in it; write lines like {{"id": "1", "time": 0, "prod": "...", ...}}')
-    with contextlib.closing(_embedder(config)) as embedder, _store(config, options.store) as (kept, store):
+        raise _empty(source)
+    with (
+        contextlib.closing(open_embedder(config.score)) as embedder,
+        _new_store(config, options.store) as store,
+    ):
         store.set_epoch("compare", {shadow: 0})
         with _progress(expected) as progress:
             count, control = store_all(
@@ -77,39 +80,43 @@ def run_command(options: argparse.Namespace) -> int:
                 progress=progress,
             )
         if not count:
-            raise DataError(f"{source.name}: no exchange in it")
-        config = msgspec.structs.replace(config, store=kept)
+            raise _empty(source)
         config = with_arms(config, shadow, control=control, source=source.name)
-        return show(config, store, source, options)
+        if options.gate:
+            return show_verdict(config, store, source, as_json=options.json, html=options.html)
+        return show_report(config, store, source, as_json=options.json, html=options.html)
 
 
-def _config(options: argparse.Namespace) -> Config:
-    if options.config is None:
-        return Config.from_dict(_DEFAULTS)
-    return load_config(options.config, defaults=_DEFAULTS)
+def _explain(options: argparse.Namespace, source: Source, shadow: str, config: Config) -> int:
+    with contextlib.closing(open_embedder(config.score)) as embedder:
+        data = explained(source, options.explain, shadow, config, embedder)
+    if options.json:
+        print(json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))  # noqa: T201
+    else:
+        say(explained_lines(data))
+    return 0
+
+
+def _empty(source: Source) -> DataError:
+    return DataError(
+        f'{source.name}: no exchange in it; write lines like {{"id": "1", "time": 1767225600, "prod": "...", '
+        '"shadow": "..."}'
+    )
 
 
 def _shadow(config: Config, name: str | None) -> str:
-    if name is None and len(config.shadows) == 1:
-        return next(iter(config.shadows))
-    if name is None or (name not in config.shadows and config.shadows.keys() != _DEFAULTS["shadows"].keys()):
-        known = ", ".join(config.shadows)
-        raise ConfigError(f"--shadow = {name!r}: say which of the configuration's shadows the file is of: {known}")
-    if name == "control" or not name:
+    known = ", ".join(config.shadows)
+    if name is None:
+        if len(config.shadows) == 1:
+            return next(iter(config.shadows))
+        raise ConfigError(f"--shadow: the configuration has several shadows; say whose answers these are: {known}")
+    if not name.isprintable() or not name.strip() or name == "control":
         raise ConfigError(f"--shadow = {name!r}: not a shadow's name; give another")
     return name
 
 
-def _embedder(config: Config) -> Embedder:
-    return open_embedder(_scored(config))
-
-
-def _scored(config: Config) -> ScoreConfig:
-    return config.score
-
-
 @contextlib.contextmanager
-def _store(config: Config, path: str | None) -> Iterator[tuple[StoreConfig, SqliteStore]]:
+def _new_store(config: Config, path: str | None) -> Iterator[SqliteStore]:
     """A new database, open for writing: the one that was asked for, or one that is gone at the end."""
     with contextlib.ExitStack() as stack:
         if path is None:
@@ -117,10 +124,17 @@ def _store(config: Config, path: str | None) -> Iterator[tuple[StoreConfig, Sqli
             file = Path(folder) / "compare.db"
         else:
             file = Path(path).absolute()
-            if file.exists():
+            if file.exists() or file.is_symlink():
                 raise ConfigError(f"--store = {path!r}: is there already; give a new file, or remove it")
         kept = msgspec.structs.replace(config.store, url=f"sqlite:///{file}")
-        yield kept, stack.enter_context(open_store(kept))
+        store = stack.enter_context(open_store(kept))
+        try:
+            yield store
+        except BaseException:
+            if path is not None:  # half a file's pairs are no result
+                for suffix in ("", "-wal", "-shm"):
+                    file.with_name(file.name + suffix).unlink(missing_ok=True)
+            raise
 
 
 @contextlib.contextmanager
@@ -136,8 +150,3 @@ def _progress(expected: int | None) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("comparing", total=expected)
         yield lambda n: bar.advance(task, n)
-
-
-def print_json(data: Any) -> None:
-    """Data as JSON on standard output."""
-    print(json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))  # noqa: T201

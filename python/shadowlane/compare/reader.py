@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import msgspec
 
@@ -60,19 +60,15 @@ class Source:
     path: str
     unread: Counter[str] = field(default_factory=Counter)
     """Fields that were there and are not read, by name."""
-    read_bytes: int = 0
-    """How far the file is read; of a compressed one in its compressed bytes."""
 
     @property
     def name(self) -> str:
         return "standard input" if self.path == "-" else self.path
 
     @property
-    def size(self) -> int | None:
-        """Bytes of the file; ``None`` when it is no regular file."""
-        if self.path == "-" or not Path(self.path).is_file():
-            return None
-        return Path(self.path).stat().st_size
+    def is_file(self) -> bool:
+        """Whether it can be read twice: a pipe cannot."""
+        return self.path != "-" and Path(self.path).is_file()
 
     def check(self) -> int:
         """Read a file to its end; returns how many exchanges it has.
@@ -107,7 +103,7 @@ class Source:
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
         """Each line that is not blank, with its number from 1."""
-        with self._opened() as (file, raw):
+        with self._opened() as file:
             for number in range(1, sys.maxsize):
                 try:
                     line = file.readline(MOST_BYTES + 1)
@@ -118,28 +114,26 @@ class Source:
                     return
                 if len(line) > MOST_BYTES:
                     raise DataError(f"{self.name}:{number}: longer than {MOST_BYTES} bytes; write one exchange a line")
-                if raw is not None:
-                    self.read_bytes = raw.tell()
                 line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
                 if not line.isspace():
                     yield number, line
 
     @contextlib.contextmanager
-    def _opened(self) -> Iterator[tuple[IO[bytes], IO[bytes] | None]]:
-        """The file as lines, and as it lies on the disk."""
+    def _opened(self) -> Iterator[IO[bytes]]:
         if self.path == "-":
-            yield sys.stdin.buffer, None
+            yield sys.stdin.buffer
             return
-        try:
-            raw: IO[bytes] = Path(self.path).open("rb")
-        except OSError as error:
-            raise DataError(f"{self.path}: cannot be read: {error.strerror}; give a file of lines, or - ") from None
-        with raw:
+        with contextlib.ExitStack() as stack:
+            try:
+                raw = stack.enter_context(Path(self.path).open("rb"))
+            except OSError as error:
+                why = f"cannot be read: {error.strerror}; give a file of lines, or -"
+                raise DataError(f"{self.path}: {why}") from None
             if self.path.endswith(".gz"):
-                with gzip.GzipFile(fileobj=raw) as file:
-                    yield file, raw  # type: ignore[misc]
+                with gzip.open(raw) as file:
+                    yield cast("IO[bytes]", file)
             else:
-                yield raw, raw
+                yield raw
 
 
 def parse_line(raw: bytes, number: int, unread: Counter[str] | None = None) -> Exchange:

@@ -72,5 +72,7 @@ def _citation_lines(arm: Mapping[str, Any], name: str) -> list[Line]:
 
 def _wrapped(label: str, text: str) -> list[Line]:
     indent = " " * 13
-    wrapped = textwrap.wrap(printable(" ".join(text.split())), _WIDTH, initial_indent=f"  {label:<11}", subsequent_indent=indent)
+    wrapped = textwrap.wrap(
+        printable(" ".join(text.split())), _WIDTH, initial_indent=f"  {label:<11}", subsequent_indent=indent
+    )
     return [(line, "") for line in wrapped]

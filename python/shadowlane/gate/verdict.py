@@ -8,11 +8,12 @@ that of one rule; the chance of a false REJECT is shared out among the rules tha
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..config import GateConfig
-from .rules import RULES, Evidence, Rule, overhead
+from .rules import LANE_RULES, RULES, Evidence, Rule, overhead, p95_latency
 
 __all__ = ["Decision", "Verdict", "evaluate", "verdict_data"]
 
@@ -27,7 +28,7 @@ class Verdict:
     decision: Decision
     rules: tuple[Rule, ...]
     not_judged: tuple[str, ...] = ()
-    """What the configuration leaves out, and by which field."""
+    """What the configuration leaves out, and by which field; what cannot be judged without a lane."""
 
     @property
     def summary(self) -> str:
@@ -44,7 +45,7 @@ class Verdict:
 
 def evaluate(gate: GateConfig, evidence: Evidence) -> Verdict:
     """Judge one shadow's evidence by the targets of ``[gate]``."""
-    left_out = {overhead: "mirroring's own cost (gate.overhead_p99 = inf)"} if math.isinf(gate.overhead_p99) else {}
+    left_out = _left_out(gate, evidence)
     rules = tuple(rule(evidence, gate) for rule in RULES if rule not in left_out)
     decision: Decision = "HOLD"
     if any(rule.beyond for rule in rules):
@@ -52,6 +53,17 @@ def evaluate(gate: GateConfig, evidence: Evidence) -> Verdict:
     elif all(rule.ok is True for rule in rules):
         decision = "GRADUATE"
     return Verdict(evidence.shadow, decision, rules, tuple(left_out.values()))
+
+
+def _left_out(gate: GateConfig, evidence: Evidence) -> dict[Callable[[Evidence, GateConfig], Rule], str]:
+    left_out: dict[Callable[[Evidence, GateConfig], Rule], str] = {}
+    if math.isinf(gate.overhead_p99):
+        left_out[overhead] = "mirroring's own cost (gate.overhead_p99 = inf)"
+    if evidence.no_lane:
+        left_out |= {rule: f"{rule.__name__}: {evidence.no_lane}" for rule in LANE_RULES}
+        if not len(evidence.prod_ns):
+            left_out[p95_latency] = "P95 latency: no exchange has the times of both answers"
+    return left_out
 
 
 def verdict_data(verdict: Verdict) -> dict[str, Any]:

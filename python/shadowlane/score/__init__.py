@@ -6,8 +6,8 @@ Importing this loads no model and no optional package: those come with :func:`lo
 from __future__ import annotations
 
 from ..providers import extract_answer
-from .answers import AnswerComparison, compare_answers
 from .anchored import anchored_delta_s, explain_pair
+from .answers import AnswerComparison, compare_answers
 from .citations import compare_citations
 from .delta import delta_s
 from .embed import load_embedder
