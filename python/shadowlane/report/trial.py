@@ -21,7 +21,7 @@ __all__ = ["overhead_block", "overhead_line", "trial_of", "why_no_trial"]
 
 _UNEVEN = 1.1
 _NOTED_FROM = 100
-_LEAVE_OUT = "or gate.overhead_p99 = inf to leave this rule out"
+_LEAVE_OUT = 'or leave this rule out: gate.disable = ["overhead"]'
 
 
 def trial_of(timed: Sequence[Timed]) -> Trial | None:
@@ -78,7 +78,8 @@ def overhead_block(config: Config, trial: Trial | None, why: str) -> dict[str, A
         block["added_share"] = _finite(seen.estimate)
         block["interval"] = [seen.lower if seen.lower > -1 else None, _finite(seen.upper)]
         why = ""
-    return {**block, "target": _finite(config.gate.overhead_p99), "why": why, "note": trial.note if trial else ""}
+    target = None if "overhead" in config.gate.disable else config.gate.overhead_p99
+    return {**block, "target": target, "why": why, "note": trial.note if trial else ""}
 
 
 def _finite(value: float) -> float | None:
