@@ -8,12 +8,12 @@ that of one rule; the chance of a false REJECT is shared out among the rules tha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from ..config import GateConfig
 from .rules import RULES, Evidence, Rule
 
-__all__ = ["Decision", "Verdict", "evaluate"]
+__all__ = ["Decision", "Verdict", "evaluate", "verdict_data"]
 
 Decision = Literal["GRADUATE", "HOLD", "REJECT"]
 
@@ -50,3 +50,17 @@ def evaluate(gate: GateConfig, evidence: Evidence) -> Verdict:
     elif all(rule.ok is True for rule in rules):
         decision = "GRADUATE"
     return Verdict(evidence.shadow, decision, rules, tuple(f"{name} (gate.disable)" for name in gate.disable))
+
+
+def verdict_data(verdict: Verdict) -> dict[str, Any]:
+    """A verdict, JSON-ready."""
+    return {
+        "shadow": verdict.shadow,
+        "decision": verdict.decision,
+        "summary": verdict.summary,
+        "rules": [
+            {"name": rule.name, "ok": rule.ok, "beyond": rule.beyond, "evidence": rule.evidence}
+            for rule in verdict.rules
+        ],
+        "not_judged": list(verdict.not_judged),
+    }
