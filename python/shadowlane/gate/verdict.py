@@ -7,13 +7,11 @@ that of one rule; the chance of a false REJECT is shared out among the rules tha
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..config import GateConfig
-from .rules import LANE_RULES, RULES, Evidence, Rule, overhead, p95_latency
+from .rules import LANE_RULES, RULES, Evidence, Rule
 
 __all__ = ["Decision", "Verdict", "evaluate", "verdict_data"]
 
@@ -46,7 +44,7 @@ class Verdict:
 def evaluate(gate: GateConfig, evidence: Evidence) -> Verdict:
     """Judge one shadow's evidence by the targets of ``[gate]``."""
     left_out = _left_out(gate, evidence)
-    rules = tuple(rule(evidence, gate) for rule in RULES if rule not in left_out)
+    rules = tuple(rule(evidence, gate) for rule in RULES if rule.__name__ not in left_out)
     decision: Decision = "HOLD"
     if any(rule.beyond for rule in rules):
         decision = "REJECT"
@@ -55,15 +53,14 @@ def evaluate(gate: GateConfig, evidence: Evidence) -> Verdict:
     return Verdict(evidence.shadow, decision, rules, tuple(left_out.values()))
 
 
-def _left_out(gate: GateConfig, evidence: Evidence) -> dict[Callable[[Evidence, GateConfig], Rule], str]:
-    left_out: dict[Callable[[Evidence, GateConfig], Rule], str] = {}
-    if math.isinf(gate.overhead_p99):
-        left_out[overhead] = "mirroring's own cost (gate.overhead_p99 = inf)"
+def _left_out(gate: GateConfig, evidence: Evidence) -> dict[str, str]:
+    """The rules that are not judged, by name, each with its reason."""
+    left_out = {}
     if evidence.no_lane:
-        left_out |= {rule: f"{rule.__name__}: {evidence.no_lane}" for rule in LANE_RULES}
+        left_out = {rule.__name__: f"{rule.__name__}: {evidence.no_lane}" for rule in LANE_RULES}
         if not len(evidence.prod_ns):
-            left_out[p95_latency] = "P95 latency: no exchange has the times of both answers"
-    return left_out
+            left_out["p95_latency"] = "P95 latency: no exchange has the times of both answers"
+    return {**left_out, **{name: f"{name} (gate.disable)" for name in gate.disable}}
 
 
 def verdict_data(verdict: Verdict) -> dict[str, Any]:
