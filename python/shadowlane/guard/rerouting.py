@@ -14,9 +14,10 @@ __all__ = ["names_target"]
 _WORDS = frozenset(
     ("destination", "location", "path", "pathinfo", "resource", "rewrite", "route", "target", "uri", "url")
 )
+_JOINED = re.compile(r"(?<!\Ac)(?:url|uri)\Z")  # destinationurl, requesturi; not curl
 
 
 def names_target(name: str) -> bool:
     """Whether the header ``name`` (any case, ``-`` and ``_`` alike) may say what is asked for in the path's stead."""
     words = re.split(r"[-_]", name.lower())
-    return words[0] == "x" and any(word in _WORDS or word.endswith(("url", "uri")) for word in words[1:])
+    return words[0] == "x" and any(word in _WORDS or _JOINED.search(word) for word in words[1:])
