@@ -1,4 +1,4 @@
-//! The extension module `shadowlane._core`: conversions only; the logic is in `shadowlane-core`.
+//! The extension module `shadowlane._core`: conversions only; the logic is in the crates beside this one.
 
 #![allow(clippy::needless_pass_by_value, reason = "arguments are extracted from Python by value")]
 
@@ -15,6 +15,34 @@ mod samplers;
 mod sanitize;
 mod status;
 mod ticket;
+
+/// What Python's allocator aligns an object to, on 64-bit machines.
+const PYTHON_ALIGNMENT: usize = 16;
+
+/// Refuses to compile a class that Python's allocator would put at an address that its type does not allow: pyo3 writes
+/// the value into the memory that Python gives it.
+macro_rules! aligned_for_python {
+    ($($class:ty),+ $(,)?) => {
+        $(const _: () = assert!(align_of::<$class>() <= PYTHON_ALIGNMENT);)+
+    };
+}
+
+aligned_for_python!(
+    drain::Drainer,
+    embedding_bag::EmbeddingBag,
+    lane::Lane,
+    policy::Policy,
+    samplers::RateLimiter,
+    samplers::RatioSampler,
+    samplers::Reservoir,
+    samplers::StickySampler,
+    samplers::WeightedReservoir,
+    sanitize::Finding,
+    sanitize::Redactor,
+    sanitize::Sanitizer,
+    ticket::Ticket,
+    ticket::Timer,
+);
 
 /// The compiled core of shadowlane. What is public of it is re-exported by `shadowlane.core`.
 #[pymodule(gil_used = false)]
@@ -43,7 +71,7 @@ mod _core {
         crate::inflate::register(module)?;
         crate::policy::register(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-        let names = shadowlane_core::Reason::ALL.iter().map(|reason| reason.name());
+        let names = shadowlane_base::Reason::ALL.iter().map(|reason| reason.name());
         module.add("REASONS", PyTuple::new(module.py(), names.collect::<Vec<_>>())?)
     }
 }

@@ -1,0 +1,76 @@
+"""Rows of the store as :class:`~shadowlane.columns.ScoreColumns`, one array a column.
+
+To add a column: a field of the record and a line of the same name in :data:`SCORE_TABLE`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..columns import ScoreColumns
+
+__all__ = ["SCORE_SQL", "score_columns"]
+
+
+def _ints(values: Sequence[Any]) -> NDArray[np.int64]:
+    return np.array(values, dtype=np.int64)
+
+
+def _reals(values: Sequence[Any]) -> NDArray[np.float64]:
+    return np.array(values, dtype=np.float64)  # None becomes NaN
+
+
+def _texts(values: Sequence[Any]) -> NDArray[np.str_]:
+    return np.array(values, dtype=np.str_)
+
+
+def _bools(values: Sequence[Any]) -> NDArray[np.bool_]:
+    return np.array(values, dtype=np.bool_)
+
+
+class _Score(NamedTuple):
+    field: str
+    sql: str
+    array: Callable[[Sequence[Any]], NDArray[Any]]
+
+
+SCORE_TABLE: tuple[_Score, ...] = (
+    _Score("started_ns", "started_ns", _ints),
+    _Score("delta_s", "delta_s", _reals),
+    _Score("anchored", "anchored", _reals),
+    _Score("fact_flip", "fact_flip", _bools),
+    _Score("citation_match", "citation_match", _reals),
+    _Score("index_agrees", "index_agrees", _reals),
+    _Score("state", "state", _texts),
+    _Score("reason", "reason", _texts),
+    _Score("prod_status", "prod_status", _ints),
+    _Score("status", "status", _ints),
+    _Score("prod_ttfb_ns", "prod_ttfb_ns", _ints),
+    _Score("prod_ns", "prod_ns", _ints),
+    _Score("shadow_ttfb_ns", "shadow_ttfb_ns", _ints),
+    _Score("shadow_ns", "shadow_ns", _ints),
+    _Score("embedder", "embedder", _texts),
+    _Score("group", "coalesce(group_id, -1)", _ints),
+    _Score("group_seen", "coalesce(group_seen, 0)", _ints),
+    _Score("prod_lambda", "prod_lambda", _texts),
+    _Score("shadow_lambda", "shadow_lambda", _texts),
+    _Score("prod_flip", "prod_flip", _bools),
+    _Score("flip", "lambda_flip", _bools),
+    _Score("trend", "trend", _texts),
+    _Score("structured", "differences IS NOT NULL", _bools),
+    _Score("judge", "judge", _texts),
+    _Score("rounds", "rounds", _ints),
+)
+SCORE_SQL = ", ".join(score.sql for score in SCORE_TABLE)
+
+
+def score_columns(rows: Sequence[Sequence[Any]]) -> ScoreColumns:
+    """Rows of :data:`SCORE_SQL` as arrays."""
+    columns: list[tuple[Any, ...]] = list(zip(*rows, strict=True)) if rows else [() for _ in SCORE_TABLE]
+    return ScoreColumns(
+        **{score.field: score.array(values) for score, values in zip(SCORE_TABLE, columns, strict=True)}
+    )

@@ -1,0 +1,339 @@
+//! What can be read out of a text without a model: entities, negation and its scope, modals, the order of words.
+//!
+//! Invariants: one pass over the text; every fact keeps the span that it was read from, so that evidence can be shown;
+//! nothing depends on the text that it will be compared with.
+
+mod entities;
+mod measure;
+
+use std::borrow::Cow;
+
+use entities::is_name;
+
+use super::facts::{Entity, Facts, Kind, Sentence, Span};
+use super::lexicon::{self, Modality, Word, WordMap, WordSet, look_up};
+use super::quantities::Quantity;
+use super::scan::{Scanner, Token};
+
+/// So many entities of a text are compared: each is held against each of the other text.
+const MOST_ENTITIES: usize = 512;
+
+/// Reads a text; `low` is its [`lowered`] form. Any text will do; what is not English is marked so.
+pub(crate) fn extract<'t>(text: &'t str, low: &'t str) -> Facts<'t> {
+    let mut reader = Reader::new(text, low);
+    for (token, start, end) in Scanner::new(low, 0, low.len()) {
+        reader.take(token, (start, end), true);
+    }
+    reader.done()
+}
+
+/// State of the pass: the open sentence, the scope of a negation, and a number that may still get a unit.
+struct Reader<'t> {
+    text: &'t str,
+    low: &'t str,
+    sentence: Sentence<'t>,
+    closed: Vec<Sentence<'t>>,
+    entities: Vec<Entity<'t>>,
+    negated: bool,
+    full: bool,
+    parted: bool,
+    total: usize,
+    functional: usize,
+    foreign: usize,
+    accented: usize,
+    answer: Option<(bool, Span)>,
+    last: &'t str,
+    hedge: Option<usize>,
+    currency: Option<(&'static str, usize)>,
+}
+
+impl<'t> Reader<'t> {
+    fn new(text: &'t str, low: &'t str) -> Self {
+        Self {
+            text,
+            low,
+            sentence: Sentence::open(),
+            closed: Vec::new(),
+            entities: Vec::new(),
+            negated: false,
+            full: false,
+            parted: false,
+            total: 0,
+            functional: 0,
+            foreign: 0,
+            accented: 0,
+            answer: None,
+            last: "",
+            hedge: None,
+            currency: None,
+        }
+    }
+
+    fn cut(&self, (start, end): Span) -> &'t str {
+        self.low.get(start..end).unwrap_or("")
+    }
+
+    fn after(&self, at: usize) -> &'t str {
+        self.low.get(at..).unwrap_or("")
+    }
+
+    fn take(&mut self, token: Token, span: Span, nested: bool) {
+        match token {
+            Token::Word => self.word(span),
+            Token::End => {
+                if !self.abbreviated(span) {
+                    self.close();
+                }
+            }
+            Token::Separator => {
+                self.negated = false;
+                self.parted = true;
+                self.last = self.cut(span);
+            }
+            Token::Number => self.number(span),
+            Token::Unit => self.unit(span),
+            Token::Date(found) => {
+                let kind = if found.kind == "time" { Kind::Time } else { Kind::Date };
+                let place = self.push(self.cut(span), span);
+                self.entity(kind, Cow::Borrowed(""), place, Some(found));
+            }
+            Token::Url => {
+                let url = self.cut(span);
+                let (_, host) = url.split_once("://").unwrap_or(("", url));
+                let key = host.strip_prefix("www.").unwrap_or(host).trim_end_matches('/');
+                self.whole(Kind::Url, Cow::Borrowed(key), span);
+            }
+            Token::Code => {
+                let code = self.text.get(span.0..span.1).unwrap_or("").trim_matches('`');
+                self.whole(Kind::Code, Cow::Owned(code.split_whitespace().collect::<Vec<_>>().join(" ")), span);
+            }
+            Token::Quote => self.quote(span, nested),
+            Token::Name => self.whole(Kind::Name, Cow::Borrowed(self.cut(span)), span),
+        }
+    }
+
+    /// Whether a full stop belongs to the word before it: `John S. Wolf`, `U.S. trade`, `Dr. Keller`, `No. 5`.
+    fn abbreviated(&self, (start, end): Span) -> bool {
+        let rest = self.after(end);
+        if self.cut((start, end)) != "." || !rest.starts_with(' ') {
+            return false;
+        }
+        let (Some(word), Some(place)) = (self.sentence.words.last(), self.sentence.places.last()) else { return false };
+        if place.1 != start {
+            return false;
+        }
+        let initial = self.text.get(place.0..place.1).is_some_and(|word| {
+            let mut letters = word.chars();
+            letters.next().is_some_and(char::is_uppercase) && letters.next().is_none() && word != "I"
+        });
+        initial
+            || look_up(word).is(lexicon::TITLE)
+            || (*word == "no" && rest.trim_start().starts_with(|next: char| next.is_ascii_digit()))
+    }
+
+    fn push(&mut self, norm: &'t str, span: Span) -> usize {
+        self.sentence.words.push(norm);
+        self.sentence.places.push(span);
+        self.sentence.parted.push(std::mem::take(&mut self.parted));
+        self.last = norm;
+        self.sentence.words.len() - 1
+    }
+
+    fn close(&mut self) {
+        let sentence = &mut self.sentence;
+        if !sentence.negators.is_empty() && !sentence.stems.iter().any(|stem| stem.negated) {
+            // Nothing follows the negator: it speaks of what came before ("is played by nobody").
+            let until = sentence.negators.last().map_or(0, |negator| negator.0);
+            for stem in sentence.stems.iter_mut().filter(|stem| stem.span.0 < until) {
+                stem.negated = true;
+            }
+        }
+        self.negated = false;
+        self.parted = false;
+        self.currency = None;
+        self.last = "";
+        self.hedge = None;
+        if !sentence.words.is_empty() {
+            self.closed.push(std::mem::replace(sentence, Sentence::open()));
+        }
+    }
+
+    fn word(&mut self, span: Span) {
+        let raw = self.cut(span);
+        let (start, end) = span;
+        self.total += 1;
+        let capital = self.text.get(start..end).and_then(|word| word.chars().next()).is_some_and(char::is_uppercase);
+        self.sentence.capitals += usize::from(capital);
+        if let Some(root) = raw.strip_suffix("n't").or_else(|| raw.strip_suffix("n’t")) {
+            let low = match root {
+                "" => "do",
+                "ca" => "can",
+                "wo" => "will",
+                "sha" => "shall",
+                other => other,
+            };
+            let cut = start + root.len();
+            self.functional += 1;
+            self.modality(low, look_up(low), span);
+            self.push(low, (start, if root.is_empty() { end } else { cut }));
+            self.push("n't", (cut, end));
+            self.negate((cut, end));
+            return;
+        }
+        let low = raw.split(['\'', '’']).next().unwrap_or(raw);
+        let known = look_up(low);
+        if let Some(value) = known.number
+            && (low != "one" || !self.sentence.words.is_empty())
+        {
+            self.push(low, span);
+            self.spelled(value, end);
+            return;
+        }
+        let previous = self.last;
+        let place = self.push(low, span);
+        if place == 0 && self.closed.is_empty() && known.is(lexicon::YES | lexicon::NO) {
+            let rest = self.after(end);
+            let stands_alone = rest.is_empty()
+                || rest.starts_with([',', '.', '!', ';', ':', '\n'])
+                || [" —", " –", " -"].iter().any(|dash| rest.starts_with(dash));
+            if stands_alone {
+                self.answer = Some((known.is(lexicon::YES), span));
+                self.last = ",";
+                return;
+            }
+        }
+        if let Some(factor) = known.scale
+            && self.scale(low, factor, end)
+        {
+            return;
+        }
+        let unit = known.unit.map(|unit| (low, unit)).or_else(|| {
+            let single = low.strip_suffix('s')?;
+            look_up(single).unit.map(|unit| (single, unit))
+        });
+        if let Some((name, (kind, factor))) = unit
+            && self.measured(name, kind, factor, end)
+        {
+            return;
+        }
+        if known.is(lexicon::NEGATOR) {
+            self.functional += 1;
+            self.negate(span);
+            return;
+        }
+        if (matches!(previous, "not" | "n't") && known.is(lexicon::AFTER_NOT))
+            || (previous == "no" && known.is(lexicon::AFTER_NO))
+        {
+            self.negated = false;
+            self.sentence.negators.pop();
+        }
+        self.modality(low, known, span);
+        if known.is(lexicon::HEDGE) {
+            self.hedge = Some(place);
+        }
+        if capital && known.weekday > 0 {
+            self.entity(Kind::Date, Cow::Owned(format!("weekday {}", known.weekday)), place, None);
+            return;
+        }
+        if capital && known.month > 0 && (!matches!(low, "may" | "march") || dates(previous)) {
+            self.entity(Kind::Date, Cow::Owned(format!("month {}", known.month)), place, None);
+            return;
+        }
+        if known.is(lexicon::FUNCTION) {
+            self.functional += 1;
+            if known.is(lexicon::CONJUNCTION)
+                || (known.is(lexicon::AUXILIARY) && matches!(previous, "and" | "or" | ","))
+                || (self.negated && previous == "and" && known.is(lexicon::PRONOUN | lexicon::DETERMINER))
+            {
+                self.negated = false;
+            }
+            return;
+        }
+        self.accented += usize::from(!low.is_ascii());
+        self.foreign += usize::from(known.is(lexicon::FOREIGN));
+        self.sentence.add(known.stem(low), self.negated, span);
+        if capital && !known.is(lexicon::TITLE) {
+            self.name(low, span, place);
+        }
+    }
+
+    fn negate(&mut self, span: Span) {
+        // A second negator in the same scope takes the first one back: "not without", "never not".
+        self.negated = !self.negated;
+        self.sentence.negators.push(span);
+    }
+
+    fn modality(&mut self, low: &str, known: Word, span: Span) {
+        if let Some(modality) = known.modality {
+            self.sentence.modal(modality, span);
+        } else if low == "to" && matches!(self.before_last(), "have" | "has" | "had") {
+            self.sentence.modal(Modality::Must, span);
+        }
+    }
+
+    fn before_last(&self) -> &'t str {
+        let words = &self.sentence.words;
+        words.len().checked_sub(2).and_then(|place| words.get(place)).copied().unwrap_or("")
+    }
+
+    fn done(mut self) -> Facts<'t> {
+        self.close();
+        if self.closed.is_empty() {
+            self.closed.push(Sentence::default());
+        }
+        let mut named: WordSet<&str> = WordSet::default();
+        for entity in &self.entities {
+            if entity.kind == Kind::Name {
+                named.insert(entity.key.as_ref());
+            }
+        }
+        let mut sure = Vec::with_capacity(self.entities.len());
+        for entity in &self.entities {
+            let words = self.closed.get(entity.sentence).map_or(&[][..], |sentence| &sentence.words);
+            sure.push(entity.kind != Kind::Opening || is_name(entity, words, named.contains(entity.key.as_ref())));
+        }
+        let mut sure = sure.into_iter();
+        self.entities.retain(|_| sure.next().unwrap_or(false));
+        for entity in &mut self.entities {
+            let words = self.closed.get(entity.sentence).map_or(&[][..], |sentence| &sentence.words);
+            entity.left = before(words, entity.place);
+            entity.right = behind(words, entity.stop);
+            let next = self.low.get(entity.span.1..).unwrap_or("");
+            entity.heading = next.trim_start_matches(['*', '_', ')', '"']).starts_with(':');
+            if entity.kind == Kind::Opening {
+                entity.kind = Kind::Name;
+            }
+        }
+        let english = self.foreign <= self.functional && self.accented * 10 <= self.total * 3;
+        let words = self.closed.iter().flat_map(|sentence| &sentence.words);
+        let mut places: WordMap<&str, Option<usize>> = WordMap::default();
+        places.reserve(self.closed.iter().map(|sentence| sentence.words.len()).sum());
+        for (place, word) in words.enumerate() {
+            places.entry(word).and_modify(|known| *known = None).or_insert(Some(place));
+        }
+        Facts { cut: self.full, places, sentences: self.closed, entities: self.entities, answer: self.answer, english }
+    }
+}
+
+/// Whether a capitalised May or March after this word is the month.
+fn dates(before: &str) -> bool {
+    look_up(before).is(lexicon::PREPOSITION) || matches!(before, "late" | "early" | "mid" | "last" | "next" | "every")
+}
+
+/// The nearest word before `place` that is no determiner.
+fn before<'t>(words: &[&'t str], place: usize) -> &'t str {
+    words
+        .get(..place)
+        .and_then(|head| head.iter().rev().find(|word| !look_up(word).is(lexicon::DETERMINER)))
+        .copied()
+        .unwrap_or("^")
+}
+
+/// The nearest word from `place` on that is no determiner.
+fn behind<'t>(words: &[&'t str], place: usize) -> &'t str {
+    words
+        .get(place..)
+        .and_then(|tail| tail.iter().find(|word| !look_up(word).is(lexicon::DETERMINER)))
+        .copied()
+        .unwrap_or("$")
+}
