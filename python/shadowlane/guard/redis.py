@@ -31,8 +31,8 @@ def fence(client: redis.Redis, *, confine: bool = False) -> None:
     """Fence ``client``, before it is used: asks the server for its commands once, and makes its pool anew.
 
     In a shadow a command that is not a read raises :class:`~shadowlane.guard.ShadowWriteError` before it is sent. So
-    does one that leaves its connection in another state (SELECT, WATCH, a MULTI without its EXEC in one pipeline), since
-    prod gets the connection next, and a script, since one that says it reads may act (``SLOWLOG RESET``).
+    does one that leaves its connection in another state (SELECT, WATCH, a MULTI without its EXEC in one pipeline),
+    since prod gets the connection next, and a script, since one that says it reads may act (``SLOWLOG RESET``).
 
     :param confine: instead, all keys get the prefix ``shadow=true:`` in a shadow, those of reads too, and commands that
         write to their keys alone may run. Refused are still: what has no keys (FLUSHALL, PUBLISH), scripts, commands
