@@ -5,7 +5,6 @@ Invariant: everything in it comes from the sanitized store and the lane's counte
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -78,9 +77,10 @@ def build_report(
 
 
 def _targets(config: Config) -> dict[str, Any]:
-    """``[gate]``; ``None`` where there is no target."""
-    gate: dict[str, float] = msgspec.to_builtins(config.gate)
-    return {name: value if math.isfinite(value) else None for name, value in gate.items()}
+    """The numbers of ``[gate]``; ``None`` where there is no target."""
+    gate: dict[str, Any] = msgspec.to_builtins(config.gate)
+    targets = {name: value for name, value in gate.items() if isinstance(value, int | float)}
+    return {**targets, "overhead_p99": None} if "overhead" in config.gate.disable else targets
 
 
 def _shadow(

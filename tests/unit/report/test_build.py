@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +163,7 @@ def test_without_a_control_group_the_rule_says_so_and_what_to_do(
     for text in (rule["evidence"], report["overhead"]["why"], overhead_line(report["overhead"])):
         assert "cannot be judged" in text
         assert remedy in text
-        assert "gate.overhead_p99 = inf" in text
+        assert 'gate.disable = ["overhead"]' in text
 
 
 def test_a_cap_that_often_bites_is_said_beside_the_figure(tmp_path: Path) -> None:
@@ -183,12 +182,12 @@ def test_a_cap_that_often_bites_is_said_beside_the_figure(tmp_path: Path) -> Non
 
 
 def test_a_cost_that_is_left_out_is_named(tmp_path: Path) -> None:
-    config = config_at(tmp_path, gate={"overhead_p99": math.inf})
+    config = config_at(tmp_path, gate={"disable": ["overhead"]})
     save(config, make_pairs(50))
     rule, report = overhead_of(config)
     assert rule == {}
     assert report["targets"]["overhead_p99"] is None
-    left_out = "not judged: mirroring's own cost (gate.overhead_p99 = inf)"
+    left_out = "not judged: overhead (gate.disable)"
     assert any(left_out in line for line, _ in render_report(report))
     assert left_out in html.unescape(render_page(report)).replace("Not", "not")
 
