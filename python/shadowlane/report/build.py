@@ -17,7 +17,7 @@ from ..columns import ScoreColumns
 from ..config import Config
 from ..gate import Verdict, verdict_data
 from ..gate.evidence import evaluate_lane, trial_of, why_no_trial, window_start
-from ..providers.question import asked
+from ..providers.question import shown_question
 from ..score.delta import CRITICAL, STABLE
 from ..store import StoredPair
 from . import readings, stats
@@ -157,7 +157,7 @@ def _side_by_side(row: StoredPair) -> dict[str, Any]:
         "method": pair.copy.method,
         "target": pair.copy.target,
         "started_ns": pair.copy.started_ns,
-        "asked": _cut(asked(pair.copy), 300),
+        "asked": _cut(shown_question(pair.copy), 300),
         "delta_s": pair.scores.delta_s,
         "embedder": pair.scores.embedder,
         "anchored": pair.scores.anchored,

@@ -13,7 +13,7 @@ import pytest
 
 from shadowlane.config import Config
 from shadowlane.gate.evidence import evaluate_lane
-from shadowlane.providers.question import asked
+from shadowlane.providers.question import shown_question
 from shadowlane.report.build import build_report
 from shadowlane.report.html import render_page
 from shadowlane.report.terminal import render_report
@@ -254,4 +254,4 @@ def test_counters_that_cannot_be_read_are_not_evidence(tmp_path: Path) -> None:
 )
 def test_what_was_asked(body: bytes, question: str) -> None:
     copy = msgspec.structs.replace(make_pairs(1)[0].copy, body=body)
-    assert asked(copy) == question
+    assert shown_question(copy) == question
