@@ -2,7 +2,8 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-RUST_SOURCES := $(shell find rust/core rust/py -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
+# Vocabularies are compiled in: they are sources too.
+RUST_SOURCES := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -name '*.txt' -o -name Cargo.toml \) -print) Cargo.toml Cargo.lock
 
 .DEFAULT_GOAL := help
 .PHONY: redact-bench detector-test redact-adversarial help setup build demo probe-demo test test-rust test-loom test-python lint format bench judge-bench wheel wheel-check crash fuzz miri asan valgrind free-threaded clean
@@ -66,11 +67,11 @@ judge-bench: build ## How well ΔS judges, on labelled data: make judge-bench DA
 
 test-loom: ## The ring under loom: every interleaving of its small models
 	RUSTFLAGS="--cfg loom -C overflow-checks=on" CARGO_TARGET_DIR=target/loom \
-		cargo test -p shadowlane-core --release --test loom_ring --quiet
+		cargo test -p shadowlane-ring --release --test loom_ring --quiet
 
 KILLS ?= 5000
 crash: ## Kill producers and the worker at random: make crash KILLS=5000
-	SHADOWLANE_KILLS=$(KILLS) cargo test -p shadowlane-core --test crash --test every_instruction -- --nocapture
+	SHADOWLANE_KILLS=$(KILLS) cargo test -p shadowlane-ring -p shadowlane-lane --test crash --test every_instruction -- --nocapture
 
 FUZZ_SECONDS ?= 30
 FUZZ_TARGETS ?= frame_decode ring_consume redact canonical_hash
@@ -82,7 +83,7 @@ fuzz: ## The fuzz targets for FUZZ_SECONDS each, with AddressSanitizer
 			-max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -print_final_stats=1 || exit 1; \
 	done
 
-MEMORY_TESTS := -p shadowlane-core --test ring --test frame
+MEMORY_TESTS := -p shadowlane-ring --test ring --test frame
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
 miri: ## The heap-backed ring under Miri, with both borrow models
@@ -93,7 +94,7 @@ miri: ## The heap-backed ring under Miri, with both borrow models
 
 asan: ## Ring, frame and files under AddressSanitizer
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address" CARGO_TARGET_DIR=target/asan \
-		cargo test --target $(HOST) $(MEMORY_TESTS) --test files --quiet
+		cargo test --target $(HOST) $(MEMORY_TESTS) -p shadowlane-lane --test files --quiet
 
 # Not DRD or Helgrind: they know no C11 atomics, and report the standard library's own before they come to the ring.
 # The orderings are loom's part.
@@ -134,4 +135,4 @@ detector-test: build .venv-redact/.made ## The detector hook with Presidio and a
 	PYTHONPATH=python .venv-redact/bin/python -m pytest -p no:cacheprovider -W default tests/unit/sanitize/test_detect.py
 
 redact-adversarial: ## 10 MiB of each input that would make a careless scan quadratic
-	cargo test --release -p shadowlane-core --test sanitize adversarial
+	cargo test --release -p shadowlane-redact --test sanitize adversarial

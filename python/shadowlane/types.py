@@ -6,7 +6,7 @@ Times ending in ``_ns`` are integers in nanoseconds; ``started_ns`` counts from 
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -22,7 +22,6 @@ __all__ = [
     "GroupReading",
     "Headers",
     "JudgeVerdict",
-    "LaneCounts",
     "Outcome",
     "Pair",
     "PlaceDiffers",
@@ -111,8 +110,7 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     normalised: tuple[str, ...] = ()
     """What was changed in an inference request for the shadow, one line each; never a value."""
     tenant: str = ""
-    """Whose request it is: a hash that means nothing outside this lane's life; empty without ``limits.tenant_key``.
-    Not stored."""
+    """Whose request it is: a hash that means nothing outside this lane's life; empty without ``limits.tenant_key``."""
 
 
 class StubbedCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,10 +142,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     ttfb_ns: int = 0
     """Time from the first round's start to the head of the last answer."""
     duration_ns: int = 0
-    tokens: int = 0
-    """What the answer cost, when the shadow has a budget: by its usage fields and ``[prices]``."""
-    money: float = 0.0
     """Time from the first round's start to the end of the last answer: what the shadow took for the answer scored."""
+    tokens: int = 0
+    """What the answer used by its own usage fields, over all rounds; 0 when the shadow has no budget."""
+    money: float = 0.0
+    """What these tokens cost by ``[prices]``, in their currency; 0 when the shadow has no budget."""
     rounds: int = 1
     """How many requests were sent for it: more than one when tool calls were stubbed."""
     round_ns: tuple[int, ...] = ()
@@ -291,14 +290,3 @@ class ShadowCounts(msgspec.Struct, frozen=True, kw_only=True):
 
     answered: int = 0
     failed: dict[str, int] = {}
-
-
-class LaneCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """``seen = mirrored + Σ dropped + open`` over all gateway processes, dead ones included."""
-
-    seen: int = 0
-    mirrored: int = 0
-    dropped: dict[str, int] = {}
-    open: int = 0
-    """Requests that were admitted and that prod is still answering."""
-    extra: dict[str, Any] = {}

@@ -67,7 +67,7 @@ class RoutesConfig(Section, frozen=True):
 
     presets: tuple[str, ...] = ()
     """Sets of POST routes that only read, each with the judge of its bodies: ``openai``, ``sql:postgres``, ... (see
-    ``rust/core/src/policy/preset_routes.rs``). What a preset does not list is a write."""
+    ``rust/policy/src/preset_routes.rs``). What a preset does not list is a write."""
     read: tuple[str, ...] = ()
     """Further routes that only read: ``"POST /search"``, or with the preset that judges the body, ``"POST /db
     sql:sqlite"``. Without one the body is still refused when it calls, mutates or stands for another method."""

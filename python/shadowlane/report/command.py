@@ -18,7 +18,7 @@ from ..config import Config
 from ..errors import ShadowlaneError
 from ..status.collect import collect_status
 from ..store import Order, ScoreColumns, StoredPair, Timed, open_store
-from ..store.rows import score_columns
+from ..store.scores import score_columns
 from .build import PairSource, build_report, judge, verdict_data
 from .html import render_page
 from .terminal import Line, render_report, render_verdict, say

@@ -1,6 +1,6 @@
 """Anchored ΔS: ΔS that sees contradictions which the cosine of two embeddings does not.
 
-The rules and the formula are in Rust (``rust/core/src/anchored``); here they meet the embedder and become
+The rules and the formula are in Rust (``rust/anchored``); here they meet the embedder and become
 :class:`Comparison`.
 
 Invariants: a pair without any evidence keeps its plain ΔS, a contradicted one is at 0.60 or above, and every difference

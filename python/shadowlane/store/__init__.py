@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from ..config import StoreConfig
 from ..errors import ConfigError
-from .rows import ScoreColumns, StoredPair
+from .rows import StoredPair
+from .scores import ScoreColumns
 from .sqlite import Order, SqliteStore
 from .times import Timed
 

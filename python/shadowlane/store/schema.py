@@ -166,7 +166,19 @@ _TIMES = (
     )
     """,
 )
-_STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _GROUPS_STRUCTURE_JUDGE, _POLICY, _SPENDING_EXEMPLARS, _TIMES)
+_COST_TENANT = (
+    "ALTER TABLE pairs ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE pairs ADD COLUMN money REAL NOT NULL DEFAULT 0",
+    "ALTER TABLE pairs ADD COLUMN tenant TEXT NOT NULL DEFAULT ''",
+)
+_STEPS: tuple[tuple[str, ...], ...] = (
+    _FIRST,
+    _GROUPS_STRUCTURE_JUDGE,
+    _POLICY,
+    _SPENDING_EXEMPLARS,
+    _TIMES,
+    _COST_TENANT,
+)
 SCHEMA_VERSION = len(_STEPS)
 
 

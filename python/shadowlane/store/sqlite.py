@@ -21,19 +21,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..types import JudgeVerdict, Pair, ShadowCounts
+from .columns import judge_values
 from .exemplars import Exemplars
-from .rows import (
-    BODY_COLUMNS,
-    PAIR_COLUMNS,
-    SCORE_COLUMNS,
-    ScoreColumns,
-    StoredPair,
-    from_row,
-    judge_values,
-    score_columns,
-    to_rows,
-)
+from .rows import BODY_COLUMNS, PAIR_COLUMNS, StoredPair, from_row, to_rows
 from .schema import connect, explained
+from .scores import SCORE_SQL, ScoreColumns, score_columns
 from .times import Timed, between
 
 __all__ = ["KEEP_NS", "Order", "SqliteStore"]
@@ -53,12 +45,10 @@ _SPENT_MINUTES = 2 * 24 * 60
 _HOUR_NS = 3_600 * 10**9
 
 _INSERT_PAIR = (
-    f"INSERT INTO pairs ({PAIR_COLUMNS}) VALUES ({', '.join('?' * len(PAIR_COLUMNS.split(', ')))}) "  # noqa: S608
+    f"INSERT INTO pairs (stored_ns, {', '.join(PAIR_COLUMNS)}) VALUES (?{', ?' * len(PAIR_COLUMNS)}) "  # noqa: S608
     "ON CONFLICT (shadow_id, shadow) DO NOTHING"
 )
-_INSERT_BODIES = (
-    f"INSERT INTO bodies (pair, {BODY_COLUMNS}) VALUES (?, {', '.join('?' * len(BODY_COLUMNS.split(', ')))})"  # noqa: S608
-)
+_INSERT_BODIES = f"INSERT INTO bodies (pair, {', '.join(BODY_COLUMNS)}) VALUES (?{', ?' * len(BODY_COLUMNS)})"  # noqa: S608
 _ADD_SPENT = (
     "INSERT INTO spend (shadow, minute, tokens, money) VALUES (?, ?, ?, ?) "
     "ON CONFLICT (shadow, minute) DO UPDATE SET tokens = tokens + excluded.tokens, money = money + excluded.money"
@@ -137,12 +127,12 @@ class SqliteStore:
         ...); then nothing of the batch is stored.
         """
         now = self._clock_ns()
-        rows = [to_rows(pair, now) for pair in pairs]
+        rows = [to_rows(pair) for pair in pairs]
         added: Counter[tuple[str, str]] = Counter()
         try:
             with self._transaction("write"):
                 for pair, (thin, thick) in zip(pairs, rows, strict=True):
-                    cursor = self._db.execute(_INSERT_PAIR, thin)
+                    cursor = self._db.execute(_INSERT_PAIR, (now, *thin))
                     if cursor.rowcount != 1:
                         continue
                     if self._keeps(cursor.lastrowid, pair):
@@ -327,13 +317,13 @@ class SqliteStore:
         where, values = _where(since_ns, shadow)
         if order == "flipped":  # few rows, with an index of their own
             where = f"{where} AND lambda_flip = 1" if where else "WHERE lambda_flip = 1"
-        columns = ", ".join(f"pairs.{name}" for name in PAIR_COLUMNS.split(", "))
+        columns = [f"pairs.{name}" for name in ("id", "stored_ns", *PAIR_COLUMNS)]
         if with_bodies:
-            columns += ", " + ", ".join(f"bodies.{name}" for name in BODY_COLUMNS.split(", "))
+            columns += [f"bodies.{name}" for name in BODY_COLUMNS]
         join = "LEFT JOIN bodies ON bodies.pair = pairs.id" if with_bodies else ""
         if only_kept:
             join = "JOIN bodies ON bodies.pair = pairs.id"
-        query = f"SELECT pairs.id, {columns} FROM pairs {join} {where} ORDER BY {_ORDERS[order]} LIMIT ?"  # noqa: S608
+        query = f"SELECT {', '.join(columns)} FROM pairs {join} {where} ORDER BY {_ORDERS[order]} LIMIT ?"  # noqa: S608
         with (
             explained(self.path, "read"),
             contextlib.closing(self._db.execute(query, (*values, -1 if limit is None else limit))) as cursor,
@@ -345,7 +335,7 @@ class SqliteStore:
         """Scores, times and statuses as numpy columns, by rising ``started_ns``; bodies are not touched."""
         where, values = _where(since_ns, shadow)
         with explained(self.path, "read"):
-            query = f"SELECT {SCORE_COLUMNS} FROM pairs {where} ORDER BY started_ns, id"  # noqa: S608
+            query = f"SELECT {SCORE_SQL} FROM pairs {where} ORDER BY started_ns, id"  # noqa: S608
             return score_columns(self._db.execute(query, values).fetchall())
 
     def differing_places(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]:

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use shadowlane_core::hash::request_hash;
+use shadowlane_lane::hash::request_hash;
 
 fuzz_target!(|data: &[u8]| {
     let (target, body) = match data.split_first() {

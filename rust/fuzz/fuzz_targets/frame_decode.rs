@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use shadowlane_core::frame::{Exchange, FIXED, Frame};
+use shadowlane_ring::frame::{Exchange, FIXED, Frame};
 
 fuzz_target!(|data: &[u8]| {
     // As they are: the checksum refuses nearly all of them.
@@ -12,7 +12,7 @@ fuzz_target!(|data: &[u8]| {
     if sealed.len() < FIXED {
         return;
     }
-    sealed[8..10].copy_from_slice(&shadowlane_core::frame::VERSION.to_le_bytes());
+    sealed[8..10].copy_from_slice(&shadowlane_ring::frame::VERSION.to_le_bytes());
     let checksum = xxhash_rust::xxh3::xxh3_64(&sealed[8..]);
     sealed[..8].copy_from_slice(&checksum.to_le_bytes());
     check(&sealed);

@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use shadowlane_core::sanitize::{Body, Findings, Options, Sanitizer};
+use shadowlane_redact::{Body, Findings, Options, Sanitizer};
 
 /// The defaults, and every kind of rule.
 static SANITIZERS: LazyLock<[Sanitizer; 2]> = LazyLock::new(|| {

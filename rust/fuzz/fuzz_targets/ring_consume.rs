@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use libfuzzer_sys::fuzz_target;
-use shadowlane_core::ring::{Consumer, HeapMemory, Memory, Step, claim};
+use shadowlane_ring::{Consumer, HeapMemory, Memory, Step, claim};
 
 const CAPACITY: u64 = 256;
 

@@ -5,7 +5,7 @@
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
-use shadowlane_core::anchored;
+use shadowlane_anchored::anchor;
 
 type Span = (usize, usize);
 /// Kind, component, span of a, span of b.
@@ -20,7 +20,7 @@ fn anchor_pair(
     text_b: PyBackedStr,
     delta: f64,
 ) -> (f64, bool, bool, Vec<Contradiction>) {
-    let found = py.detach(|| anchored::anchor(&text_a, &text_b, delta));
+    let found = py.detach(|| anchor(&text_a, &text_b, delta));
     let evidence = found.evidence.iter().map(|item| (item.kind, item.component.name(), item.a, item.b)).collect();
     (found.anchored, found.english, found.cut, evidence)
 }
@@ -38,7 +38,7 @@ fn anchor_pairs(
     }
     Ok(py.detach(|| {
         let pairs = texts_a.iter().zip(&texts_b).zip(&delta);
-        pairs.map(|((one, other), plain)| anchored::anchor(one, other, *plain).anchored).collect()
+        pairs.map(|((one, other), plain)| anchor(one, other, *plain).anchored).collect()
     }))
 }
 

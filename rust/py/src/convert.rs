@@ -5,9 +5,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 /// `shadowlane.errors` class for a core error.
-pub fn raise(py: Python<'_>, error: &shadowlane_core::Error) -> PyErr {
+pub fn raise(py: Python<'_>, error: &shadowlane_base::Error) -> PyErr {
     let class = match error {
-        shadowlane_core::Error::Invalid { .. } => "ConfigError",
+        shadowlane_base::Error::Invalid { .. } => "ConfigError",
         _ => "LaneError",
     };
     let made = py

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
-use shadowlane_core::drain::{DrainedCopy, Drainer as Core};
-use shadowlane_core::files::ControlFile;
-use shadowlane_core::gcra::monotonic_ns;
-use shadowlane_core::keys::StickyKey;
-use shadowlane_core::reason::Reason;
+use shadowlane_base::Reason;
+use shadowlane_lane::drain::{DrainedCopy, Drainer as Core};
+use shadowlane_lane::files::ControlFile;
+use shadowlane_lane::gcra::monotonic_ns;
+use shadowlane_lane::keys::StickyKey;
 
 use crate::convert::{invalid, raise};
 use crate::policy::Policy;

@@ -6,7 +6,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBytes, PyList};
-use shadowlane_core::embedding_bag::EmbeddingBag as Core;
+use shadowlane_anchored::embedding_bag::EmbeddingBag as Core;
 
 use crate::convert::raise;
 

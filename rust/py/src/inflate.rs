@@ -2,8 +2,8 @@
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use shadowlane_core::inflate as core;
-use shadowlane_core::inflate::State;
+use shadowlane_redact::inflate as core;
+use shadowlane_redact::inflate::State;
 
 /// A compressed body's bytes (at most `most`), its coding, and `whole`, `cut`, `longer` or `damaged`; `None` when it is
 /// not compressed.

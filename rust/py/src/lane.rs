@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
-use shadowlane_core::caps::CapOptions;
-use shadowlane_core::frame::{Exchange, Header};
-use shadowlane_core::lane::{Entry, Lane as Core, Options, StickyKey};
-use shadowlane_core::reason::Reason;
+use shadowlane_base::Header;
+use shadowlane_base::Reason;
+use shadowlane_lane::caps::CapOptions;
+use shadowlane_lane::gateway::{Entry, Lane as Core, Options, StickyKey};
+use shadowlane_ring::frame::Exchange;
 
 use crate::convert::{Body, Headers, Text, WantedHeaders, invalid, lend_all, raise};
 use crate::ticket::{State, Ticket, Timer};

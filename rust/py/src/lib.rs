@@ -1,4 +1,4 @@
-//! The extension module `shadowlane._core`: conversions only; the logic is in `shadowlane-core`.
+//! The extension module `shadowlane._core`: conversions only; the logic is in the crates beside this one.
 
 #![allow(clippy::needless_pass_by_value, reason = "arguments are extracted from Python by value")]
 
@@ -43,7 +43,7 @@ mod _core {
         crate::inflate::register(module)?;
         crate::policy::register(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-        let names = shadowlane_core::Reason::ALL.iter().map(|reason| reason.name());
+        let names = shadowlane_base::Reason::ALL.iter().map(|reason| reason.name());
         module.add("REASONS", PyTuple::new(module.py(), names.collect::<Vec<_>>())?)
     }
 }

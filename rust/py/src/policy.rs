@@ -5,8 +5,8 @@
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
-use shadowlane_core::jcs;
-use shadowlane_core::policy::{self, Effect, Hints, Options, Policy as Core, PolicyOptions, Request, ToolMode};
+use shadowlane_lane::jcs;
+use shadowlane_policy::{self as policy, Effect, Hints, Options, Policy as Core, PolicyOptions, Request, ToolMode};
 
 use crate::convert::{Headers, raise};
 

@@ -4,15 +4,15 @@ use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::PyType;
-use shadowlane_core::gcra::{GcraCell, monotonic_ns};
-use shadowlane_core::hash::{hex32, request_hash as core_hash};
-use shadowlane_core::process::random_u64;
-use shadowlane_core::reservoir::{Reservoir as CoreReservoir, WeightedReservoir as CoreWeighted};
-use shadowlane_core::sampler::{RatioCell, sticky_take};
+use shadowlane_lane::gcra::{GcraCell, monotonic_ns};
+use shadowlane_lane::hash::{hex32, request_hash as core_hash};
+use shadowlane_lane::process::random_u64;
+use shadowlane_lane::reservoir::{Reservoir as CoreReservoir, WeightedReservoir as CoreWeighted};
+use shadowlane_lane::sampler::{RatioCell, sticky_take};
 
 use crate::convert::{Headers, Text, invalid};
 
-fn value_error(error: &shadowlane_core::Error) -> PyErr {
+fn value_error(error: &shadowlane_base::Error) -> PyErr {
     pyo3::exceptions::PyValueError::new_err(error.to_string())
 }
 

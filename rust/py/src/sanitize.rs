@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use shadowlane_core::lanedir;
-use shadowlane_core::sanitize::{BUILT_IN, Findings, Options, Sanitizer as Core, sanitize_response};
+use shadowlane_lane::lanedir;
+use shadowlane_redact::{BUILT_IN, Findings, Options, Sanitizer as Core, sanitize_response};
 
 use crate::convert::{Headers, raise};
 
@@ -57,7 +57,7 @@ fn options_from(rules: Option<&Bound<'_, PyDict>>) -> PyResult<Options> {
         return Ok(Options::default());
     };
     let py = rules.py();
-    let invalid = |why: String| raise(py, &shadowlane_core::Error::Invalid { field: "sanitize", why });
+    let invalid = |why: String| raise(py, &shadowlane_base::Error::Invalid { field: "sanitize", why });
     let text: String = match py.import("json")?.call_method1("dumps", (rules,)) {
         Ok(text) => text.extract()?,
         Err(error) => return Err(invalid(format!("{}; give str, float, bool, lists and dicts", error.value(py)))),

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
-use shadowlane_core::histogram::{BUCKETS, lower_edge};
-use shadowlane_core::lane::Choice;
-use shadowlane_core::lanedir;
-use shadowlane_core::reason::Reason;
-use shadowlane_core::status::{LaneStatus, read_times, set_enabled as core_set_enabled};
+use shadowlane_base::Reason;
+use shadowlane_lane::gateway::Choice;
+use shadowlane_lane::histogram::{BUCKETS, lower_edge};
+use shadowlane_lane::lanedir;
+use shadowlane_lane::status::{LaneStatus, read_times, set_enabled as core_set_enabled};
 
 use crate::convert::raise;
 

@@ -5,7 +5,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
-use shadowlane_core::lane::{Ticket as CoreTicket, Timer as CoreTimer};
+use shadowlane_lane::gateway::{Ticket as CoreTicket, Timer as CoreTimer};
 
 /// A request that is mirrored. Give it to `Lane.offer` or `Lane.drop`; one that is forgotten counts as `prod_failed`.
 #[pyclass(frozen, module = "shadowlane._core")]

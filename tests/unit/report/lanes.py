@@ -6,17 +6,29 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from shadowlane.config import Config
-from shadowlane.store import open_store
+from shadowlane.store import ScoreColumns, open_store
+from shadowlane.store.scores import score_columns
 from shadowlane.types import Copy, GroupReading, Outcome, Pair, Scores
 
 NOW_NS = 1_760_000_000 * 10**9
 HOUR_NS = 3600 * 10**9
 EMBEDDER = "wordllama/l2_256"
-UNGROUPED = (None, None, "", "", 0, 0, "", 0, "", 1)
-"""The end of a row of score columns: no group, no structure, no judge, one round."""
+
+
+def columns(n: int, **given: Any) -> ScoreColumns:
+    """``n`` answered and scored rows of one embedder, without group, structure or judge; ``given`` columns replace."""
+    bare = {name: np.zeros(n, dtype=array.dtype) for name, array in msgspec.structs.asdict(score_columns([])).items()}
+    usual = {"delta_s": 0.2, "anchored": np.nan, "citation_match": 1.0, "index_agrees": 1.0, "state": "convergent"}
+    usual |= {"prod_status": 200, "status": 200, "embedder": "one", "group": -1, "rounds": 1}
+    usual |= {f"{side}_ttfb_ns": 5 * 10**6 for side in ("prod", "shadow")}
+    usual |= {f"{side}_ns": 10 * 10**6 for side in ("prod", "shadow")}
+    full = {name: np.full(n, value) for name, value in usual.items()}
+    return ScoreColumns(**{**bare, **full, **{name: np.array(values) for name, values in given.items()}})
+
 
 QUESTIONS = (
     (

@@ -11,7 +11,6 @@ from typing import Any
 from xml.etree import ElementTree
 
 import msgspec
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,10 +21,9 @@ from shadowlane.report.build import build_report
 from shadowlane.report.html import render_page
 from shadowlane.report.stats import delta_blocks, latency
 from shadowlane.store import open_store
-from shadowlane.store.rows import score_columns
 from shadowlane.types import STRANGE_CALLS, StubbedCall
 
-from .lanes import NOW_NS, UNGROUPED, config_at, failed, make_pairs, make_status, save
+from .lanes import NOW_NS, columns, config_at, failed, make_pairs, make_status, save
 
 EVIL = "</div><script>alert(1)</script><img src=x onerror='alert(2)'>\"&amp;\x1b[31m\x00\u202e"
 TARGETS = {"stable": 0.4, "critical": 0.6, "mean_delta_s": 0.45}
@@ -187,9 +185,7 @@ def test_only_the_words_of_one_side_aremarked() -> None:
 
 @pytest.mark.parametrize("values", [[0.0], [0.45], [2.0], [0.0, 2.0], [0.3] * 100_000])
 def test_any_histogram_is_well_formed(values: list[float]) -> None:
-    row = (0, 0.0, None, 0, None, None, "", "", 200, 200, 1, 1, 1, 1, "one", *UNGROUPED)
-    columns = msgspec.structs.replace(score_columns([row] * len(values)), delta_s=np.array(values))
-    (block,) = delta_blocks(columns)
+    (block,) = delta_blocks(columns(len(values), delta_s=values))
     drawing = ElementTree.fromstring(histogram(block, TARGETS))
     assert len(drawing.findall("rect")) == len(set(values))
     for rect in drawing.findall("rect"):
@@ -201,8 +197,8 @@ def test_any_histogram_is_well_formed(values: list[float]) -> None:
     st.lists(st.tuples(st.integers(1, 10**13), st.integers(1, 10**13)), min_size=1, max_size=20),
 )
 def test_any_latencies_are_drawn_inside_the_figure(times: list[tuple[int, int]]) -> None:
-    rows = [(0, None, None, 0, None, None, "", "", 200, 200, 1, a, 1, b, "", *UNGROUPED) for a, b in times]
-    data = latency(score_columns(rows))
+    prod, shadow = zip(*times, strict=True)
+    data = latency(columns(len(times), prod_ns=prod, shadow_ns=shadow))
     assert data is not None
     drawing = ElementTree.fromstring(latency_curves(data))
     for line in drawing.findall("polyline"):

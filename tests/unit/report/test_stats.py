@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowlane.report import stats
-from shadowlane.store import ScoreColumns
-from shadowlane.store.rows import score_columns
 
-from .lanes import UNGROUPED
+from .lanes import columns
 
 MS = 10**6
-
-
-def columns(n: int, **given_columns: Any) -> ScoreColumns:
-    """``n`` answered, scored rows; columns given by name replace the defaults."""
-    row = (0, 0.2, None, 0, 1.0, 1, "convergent", "", 200, 200, 5 * MS, 10 * MS, 5 * MS, 10 * MS, "one", *UNGROUPED)
-    base = score_columns([row] * n)
-    return msgspec.structs.replace(base, **{name: np.array(values) for name, values in given_columns.items()})
 
 
 def test_scores_of_different_embedders_are_never_averaged() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from hypothesis import strategies as st
 
 from shadowlane.types import (
@@ -84,11 +85,22 @@ _verdict = st.builds(
 )
 
 
+_Record = TypeVar("_Record", bound=msgspec.Struct)
+
+
+def _whole(record: type[_Record], **fields: Any) -> _Record:
+    """A record of which every field is drawn: one that is new to it must be drawn here too."""
+    assert set(fields) == {field.name for field in msgspec.structs.fields(record)} - {"ring", "seq"}
+    return record(**fields)
+
+
 @st.composite
 def pairs(draw: st.DrawFn) -> Pair:
     """Any pair that the types allow, with ``ring`` and ``seq`` at 0."""
-    return Pair(
-        copy=Copy(
+    return _whole(
+        Pair,
+        copy=_whole(
+            Copy,
             shadow_id=draw(_text),
             req_hash=draw(_text),
             started_ns=draw(_ns),
@@ -107,8 +119,10 @@ def pairs(draw: st.DrawFn) -> Pair:
             why=draw(_text),
             preset=draw(_text),
             normalised=draw(_texts),
+            tenant=draw(_text),
         ),
-        outcome=Outcome(
+        outcome=_whole(
+            Outcome,
             shadow=draw(_text),
             reason=draw(st.sampled_from(("", *REASONS))),
             detail=draw(_text),
@@ -118,6 +132,8 @@ def pairs(draw: st.DrawFn) -> Pair:
             started_ns=draw(_ns),
             ttfb_ns=draw(_ns),
             duration_ns=draw(_ns),
+            tokens=draw(st.integers(0, 1 << 40)),
+            money=draw(st.floats(0, 1e9)),
             rounds=draw(st.integers(1, 17)),
             round_ns=draw(st.lists(_ns, max_size=3).map(tuple)),
             usage=draw(_counts),
@@ -125,7 +141,8 @@ def pairs(draw: st.DrawFn) -> Pair:
             findings=draw(st.just({}) | st.just({STRANGE_CALLS: 2})),
             normalised=draw(_texts),
         ),
-        scores=Scores(
+        scores=_whole(
+            Scores,
             delta_s=draw(_share),
             anchored=draw(_share),
             fact_flip=draw(st.booleans()),

@@ -1,0 +1,271 @@
+"""The table of columns of ``pairs`` and ``bodies``: for each its name, what is written, and where it is read to.
+
+To add a column: a step in :mod:`.schema`, a line in :data:`PAIR_TABLE` here, and the field's drawing in
+``tests/unit/store/pairs.py``. No position is counted anywhere: rows are written and read in the order of the table.
+
+Invariant: every field of the records of a :class:`~shadowlane.types.Pair` is filled by exactly one column, except
+:data:`NOT_STORED`.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from ..types import STRANGE_CALLS, Headers, JudgeVerdict, Outcome, Pair, PlaceDiffers, StubbedCall
+
+__all__ = ["BODY_TABLE", "NOT_STORED", "PAIR_TABLE", "Column", "judge_values"]
+
+NOT_STORED = frozenset({"copy.ring", "copy.seq"})
+"""Where a copy lay in its ring: that means nothing after the acknowledgement."""
+
+_MAX_INT = (1 << 63) - 1
+_LEVEL = 1  # most of the gain for a fraction of the time: the worker shares the machine with the gateway
+
+Records = dict[str, dict[str, Any]]
+"""What a pair is built from: for each record (``copy``, ``outcome``, ``scores``, ``group``, ``judge``, ``pair``) its
+fields."""
+
+
+class Column(NamedTuple):
+    """One column. ``fills`` are the fields that :attr:`read` sets, as ``record.field``."""
+
+    name: str
+    write: Callable[[Pair], Any]
+    """Its value for a pair, of a type that SQLite keeps."""
+    read: Callable[[Records, Any], None]
+    """Sets its fields from such a value."""
+    fills: tuple[str, ...]
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _text(value: str) -> str:
+    """SQLite refuses lone surrogates; one odd byte in a path must not cost the row."""
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
+
+
+def _int(value: int) -> int:
+    return min(value, _MAX_INT)
+
+
+def _real(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else float(value)
+
+
+def _optional_bool(value: Any) -> bool | None:
+    return None if value is None else bool(value)
+
+
+def _optional_int(value: bool | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _record(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _json(value: dict[str, Any]) -> str:
+    if not value:
+        return "{}"
+    return _record({_text(k): _text(v) if isinstance(v, str) else v for k, v in value.items()})
+
+
+def _counts(value: str) -> dict[str, int]:
+    return msgspec.json.decode(value, type=dict[str, int])
+
+
+def _texts(value: str) -> dict[str, str]:
+    return msgspec.json.decode(value, type=dict[str, str])
+
+
+def _field(name: str, path: str, write: Callable[[Any], Any] = _same, read: Callable[[Any], Any] = _same) -> Column:
+    """A column of one field; ``path`` is ``record.field``. ``pair`` is the record of a pair's own fields."""
+    record, _, field = path.partition(".")
+    if record == "pair":
+
+        def written(pair: Pair) -> Any:
+            return write(getattr(pair, field))
+    else:
+
+        def written(pair: Pair) -> Any:
+            return write(getattr(getattr(pair, record), field))
+
+    def taken(records: Records, value: Any) -> None:
+        records[record][field] = read(value)
+
+    return Column(name, written, taken, (path,))
+
+
+def _grouped(
+    name: str, field: str, absent: Any, write: Callable[[Any], Any] = _same, read: Callable[[Any], Any] = _same
+) -> Column:
+    """A column of a field of the group's reading, and what stands there when there is none."""
+
+    def written(pair: Pair) -> Any:
+        group = pair.scores.group
+        return absent if group is None else write(getattr(group, field))
+
+    def taken(records: Records, value: Any) -> None:
+        records["group"][field] = read(value)
+
+    return Column(name, written, taken, (f"group.{field}",))
+
+
+def judge_values(judge: JudgeVerdict | None) -> tuple[str, str, str]:
+    """The values of ``judge``, ``judge_why`` and ``judge_model``."""
+    return ("", "", "") if judge is None else (judge.verdict, _text(judge.why), _text(judge.model))
+
+
+def _judged(name: str, field: str, position: int) -> Column:
+    def written(pair: Pair) -> str:
+        return judge_values(pair.scores.judge)[position]
+
+    def taken(records: Records, value: str) -> None:
+        records["judge"][field] = value
+
+    return Column(name, written, taken, (f"judge.{field}",))
+
+
+def _write_differences(found: tuple[PlaceDiffers, ...] | None) -> str | None:
+    if found is None:
+        return None
+    return _record([[_text(value) for value in msgspec.structs.astuple(one)] for one in found])
+
+
+def _read_differences(value: str | None) -> tuple[PlaceDiffers, ...] | None:
+    return None if value is None else msgspec.json.decode(value, type=tuple[PlaceDiffers, ...])
+
+
+def _write_normalised(pair: Pair) -> str:
+    return _record({"copy": pair.copy.normalised, "shadow": pair.outcome.normalised})
+
+
+def _read_normalised(records: Records, value: str) -> None:
+    changes = msgspec.json.decode(value, type=dict[str, tuple[str, ...]])
+    records["copy"]["normalised"] = changes.get("copy", ())
+    records["outcome"]["normalised"] = changes.get("shadow", ())
+
+
+class _Stubs(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The fields of an outcome that stubbed tool calls fill; empty for nearly all, so they share a column."""
+
+    round_ns: tuple[int, ...] = ()
+    usage: dict[str, int] = {}
+    calls: tuple[StubbedCall, ...] = ()
+    findings: dict[str, int] = {}
+
+
+def _write_stubs(pair: Pair) -> str:
+    outcome: Outcome = pair.outcome
+    calls = tuple(
+        msgspec.structs.replace(call, name=_text(call.name), arguments=_text(call.arguments)) for call in outcome.calls
+    )
+    return _record(_Stubs(outcome.round_ns, outcome.usage, calls, outcome.findings))
+
+
+def _read_stubs(records: Records, value: str) -> None:
+    records["outcome"].update(msgspec.structs.asdict(msgspec.json.decode(value, type=_Stubs)))
+
+
+def _nothing(_records: Records, _value: Any) -> None:
+    """For a column that only repeats what another one holds, so that SQL can count it."""
+
+
+def _pack(value: bytes) -> bytes:
+    return zlib.compress(value, _LEVEL)
+
+
+def _pack_text(value: str) -> bytes:
+    return _pack(value.encode("utf-8", "replace"))
+
+
+def _unpack_text(blob: bytes) -> str:
+    return zlib.decompress(blob).decode()
+
+
+def _pack_headers(headers: Headers) -> bytes:
+    return _pack(msgspec.json.encode([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]))
+
+
+def _unpack_headers(blob: bytes) -> Headers:
+    pairs = msgspec.json.decode(zlib.decompress(blob), type=list[tuple[str, str]])
+    return tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs)
+
+
+PAIR_TABLE: tuple[Column, ...] = (
+    _field("shadow_id", "copy.shadow_id", _text),
+    _field("shadow", "outcome.shadow", _text),
+    _field("req_hash", "copy.req_hash", _text),
+    _field("started_ns", "copy.started_ns", _int),
+    _field("method", "copy.method", _text),
+    _field("target", "copy.target", _text),
+    _field("prod_status", "copy.status", _int),
+    _field("prod_ttfb_ns", "copy.ttfb_ns", _int),
+    _field("prod_ns", "copy.duration_ns", _int),
+    _field("flags", "copy.flags", _int),
+    _field("blocked", "copy.blocked", _text),
+    _field("findings", "copy.findings", _json, _counts),
+    _field("reason", "outcome.reason", _text),
+    _field("detail", "outcome.detail", _text),
+    _field("status", "outcome.status", _int),
+    _field("shadow_started_ns", "outcome.started_ns", _int),
+    _field("shadow_ttfb_ns", "outcome.ttfb_ns", _int),
+    _field("shadow_ns", "outcome.duration_ns", _int),
+    _field("delta_s", "scores.delta_s", _real),
+    _field("anchored", "scores.anchored", _real),
+    _field("fact_flip", "scores.fact_flip", int, bool),
+    _field("embedder", "scores.embedder", _text),
+    _field("citation_match", "scores.citation_match", _real),
+    _field("index_agrees", "scores.index_agrees", _optional_int, _optional_bool),
+    _field("state", "scores.state"),
+    _field("note", "scores.note", _text),
+    _field("model_rev", "pair.model_rev", _text),
+    _field("index_hash", "pair.index_hash", _text),
+    _field("prod_index_hash", "pair.prod_index_hash", _text),
+    _field("rate_limit", "pair.rate_limit", _json, _texts),
+    _grouped("group_id", "number", None, _int),
+    _grouped("group_seen", "seen", None, _int),
+    _grouped("prod_lambda", "prod", ""),
+    _grouped("shadow_lambda", "shadow", ""),
+    _grouped("prod_flip", "prod_flip", 0, int, bool),
+    _grouped("lambda_flip", "flip", 0, int, bool),
+    _grouped("trend", "trend", ""),
+    _field("differences", "scores.differences", _write_differences, _read_differences),
+    _judged("judge", "verdict", 0),
+    _judged("judge_why", "why", 1),
+    _judged("judge_model", "model", 2),
+    _field("why", "copy.why", _text),
+    _field("preset", "copy.preset", _text),
+    Column("normalised", _write_normalised, _read_normalised, ("copy.normalised", "outcome.normalised")),
+    Column(
+        "stubs",
+        _write_stubs,
+        _read_stubs,
+        ("outcome.round_ns", "outcome.usage", "outcome.calls", "outcome.findings"),
+    ),
+    Column("strange_calls", lambda pair: pair.outcome.findings.get(STRANGE_CALLS, 0), _nothing, ()),
+    _field("rounds", "outcome.rounds"),
+    _field("tokens", "outcome.tokens", _int),
+    _field("money", "outcome.money", float),
+    _field("tenant", "copy.tenant", _text),
+)
+"""The columns of ``pairs``, but for ``id`` and ``stored_ns``, which are the row's own."""
+
+BODY_TABLE: tuple[Column, ...] = (
+    _field("request_headers", "copy.headers", _pack_headers, _unpack_headers),
+    _field("request_body", "copy.body", _pack, zlib.decompress),
+    _field("prod_headers", "copy.response_headers", _pack_headers, _unpack_headers),
+    _field("prod_body", "copy.response_body", _pack, zlib.decompress),
+    _field("shadow_headers", "outcome.headers", _pack_headers, _unpack_headers),
+    _field("shadow_body", "outcome.body", _pack, zlib.decompress),
+    _field("prod_text", "pair.prod_text", _pack_text, _unpack_text),
+    _field("shadow_text", "pair.shadow_text", _pack_text, _unpack_text),
+)
+"""The columns of ``bodies``, but for ``pair``. A row whose bodies are gone has NULL in all of them."""

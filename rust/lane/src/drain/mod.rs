@@ -1,0 +1,221 @@
+//! The worker's side of a lane: drain all rings, sanitize, acknowledge, retire the rings of processes that are gone.
+//!
+//! Invariants: one drainer a lane (the lock file says so); a frame leaves here sanitized or not at all; a ring is
+//! removed only when its process is proven dead or has closed it, and everything in it is acknowledged; its counts are
+//! folded into the control file in a way that a killed worker's successor completes.
+//!
+//! [`rings`] finds the rings and knows whose process is gone; [`copy`] makes a sanitized, judged copy of a frame;
+//! [`retire`] ends a ring.
+
+mod copy;
+mod retire;
+mod rings;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+use crate::files::ControlFile;
+use crate::gcra::monotonic_ns;
+use crate::keys::StickyKey;
+use crate::lanedir::{self, FileLock};
+use crate::process::Identity;
+use shadowlane_base::{Error, Result};
+use shadowlane_policy::{Hints, Policy};
+use shadowlane_redact::Sanitizer;
+pub use shadowlane_redact::{CleanResponse, OwnedHeader, sanitize_response};
+use shadowlane_ring::frame::Frame;
+use shadowlane_ring::{Memory, Step};
+
+pub use copy::DrainedCopy;
+use copy::{Desk, Tenants};
+use retire::remove_leftovers;
+use rings::Reader;
+
+/// Empties a lane's rings.
+pub struct Drainer {
+    directory: PathBuf,
+    control: Arc<ControlFile>,
+    desk: Desk,
+    readers: Vec<Reader>,
+    refused: HashSet<u64>,
+    rings_seen: u64,
+    listed_ns: u64,
+    next: usize,
+    acks: Mutex<Vec<(u64, u64)>>,
+    _lock: FileLock,
+}
+
+impl Drainer {
+    /// Become the lane's worker. [`Error::Refused`] when another process is.
+    ///
+    /// Only GET and HEAD pass, until [`Self::with_policy`] says what else is a read.
+    pub fn open(directory: &Path, sanitizer: Sanitizer, ignore: Vec<String>) -> Result<Self> {
+        lanedir::ensure(directory)?;
+        let lock_path = directory.join("worker.lock");
+        let Some(lock) = FileLock::try_lock(&lock_path)? else {
+            return Err(Error::Refused {
+                path: lock_path,
+                why: "another worker has this lane; stop it first, or let it do its work".to_owned(),
+            });
+        };
+        let control = Arc::new(ControlFile::open_or_create(directory)?);
+        let salt = control.get().lane_id[1].load(Ordering::Relaxed);
+        let me = Identity::current();
+        let line = &control.get().worker;
+        line.start.store(me.start, Ordering::Relaxed);
+        line.namespace.store(me.namespace, Ordering::Relaxed);
+        line.heartbeat.store(monotonic_ns(), Ordering::Relaxed);
+        line.pid.store(me.pid, Ordering::Release);
+        remove_leftovers(directory);
+        let mut drainer = Self {
+            directory: directory.to_path_buf(),
+            control,
+            desk: Desk {
+                sanitizer,
+                policy: Policy::default(),
+                hints: Hints::default(),
+                ignore,
+                tenants: Tenants { key: None, salt },
+            },
+            readers: Vec::new(),
+            refused: HashSet::new(),
+            rings_seen: u64::MAX,
+            listed_ns: 0,
+            next: 0,
+            acks: Mutex::new(Vec::new()),
+            _lock: lock,
+        };
+        drainer.finish_retirement();
+        drainer.find_rings();
+        Ok(drainer)
+    }
+
+    /// The same, with the policy that judges every copy before it is handed on.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.desk.policy = policy;
+        self
+    }
+
+    /// The same, telling the tenants of requests apart by a key.
+    #[must_use]
+    pub fn with_tenants(mut self, key: Option<StickyKey>) -> Self {
+        self.desk.tenants.key = key;
+        self
+    }
+
+    /// The lane's control file: the cap and what the worker says to admission.
+    pub fn control(&self) -> Arc<ControlFile> {
+        Arc::clone(&self.control)
+    }
+
+    /// Acknowledge a copy: its frame may be forgotten. Takes effect with the next drain. Any thread may call it.
+    pub fn ack(&self, ring: u64, seq: u64) {
+        let mut acks = self.acks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        acks.push((ring, seq));
+    }
+
+    /// Acknowledge many.
+    pub fn ack_all(&self, acks: Vec<(u64, u64)>) {
+        self.acks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(acks);
+    }
+
+    /// Take up to `max_frames` frames, or until `max_bytes` of them are taken, in turn from all rings.
+    pub fn drain(&mut self, max_frames: usize, max_bytes: usize) -> Vec<DrainedCopy> {
+        self.apply_acks();
+        self.find_rings();
+        let now = monotonic_ns();
+        let mut copies = Vec::new();
+        let mut bytes = 0;
+        let mut idle = 0;
+        while !self.readers.is_empty() && idle < self.readers.len() && copies.len() < max_frames && bytes < max_bytes {
+            let index = self.next % self.readers.len();
+            self.next = (index + 1) % self.readers.len();
+            match self.drain_one(index, now) {
+                Some(copy) => {
+                    bytes += copy.body.len() + copy.response_body.len();
+                    copies.push(copy);
+                    idle = 0;
+                }
+                None => idle += 1,
+            }
+        }
+        self.retire_rings(now);
+        copies
+    }
+
+    fn drain_one(&mut self, index: usize, now: u64) -> Option<DrainedCopy> {
+        let reader = self.readers.get_mut(index)?;
+        let dead = reader.is_dead(now);
+        let id = reader.id;
+        let read = |bytes: &[u8]| Frame::decode(bytes).ok().map(|frame| self.desk.copy(&frame));
+        match reader.consumer.next(dead, read) {
+            Step::Record(drained) => {
+                let mut copy = drained.value;
+                copy.ring = id;
+                copy.seq = drained.seq;
+                self.desk.learn(&copy);
+                Some(copy)
+            }
+            Step::Empty | Step::Blocked | Step::Broken => None,
+        }
+    }
+
+    fn apply_acks(&mut self) {
+        let acks = std::mem::take(&mut *self.acks.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        for (ring, seq) in acks {
+            if let Some(reader) = self.readers.iter_mut().find(|reader| reader.id == ring) {
+                reader.consumer.ack(seq);
+            }
+        }
+        for reader in &mut self.readers {
+            reader.consumer.release();
+            let mirrored = reader.consumer.memory().header().counters.mirrored.load(Ordering::Acquire);
+            reader.consumer.settle(mirrored);
+        }
+    }
+
+    /// Rings whose process lives and has not closed them.
+    pub fn live_producers(&self) -> usize {
+        self.readers.iter().filter(|reader| !reader.closed() && !reader.producer.is_dead()).count()
+    }
+
+    /// Rings that hold something that is not acknowledged.
+    pub fn pending(&self) -> usize {
+        self.readers.iter().filter(|reader| !reader.consumer.is_empty()).count()
+    }
+
+    /// Frames acknowledged by all workers of this lane, with what was acknowledged and not applied yet.
+    pub fn acked(&mut self) -> u64 {
+        self.apply_acks();
+        let live: u64 = self
+            .readers
+            .iter()
+            .map(|reader| reader.consumer.memory().cursors().journal.acked.load(Ordering::Relaxed))
+            .sum();
+        self.control.get().retired.acked.load(Ordering::Relaxed) + live
+    }
+
+    /// The lane's identity.
+    pub fn lane_id(&self) -> String {
+        self.control.lane_id()
+    }
+
+    /// Apply what is acknowledged, retire what is done, and say that there is no worker any more.
+    pub fn close(&mut self) {
+        self.apply_acks();
+        self.retire_rings(u64::MAX);
+        let line = &self.control.get().worker;
+        if line.pid.load(Ordering::Relaxed) == u64::from(std::process::id()) {
+            line.pid.store(0, Ordering::Release);
+        }
+    }
+}
+
+impl Drop for Drainer {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,78 @@
+//! The rings that a drainer reads: finding them, and knowing whose process is gone.
+//!
+//! Invariant: a ring is gone only when its process is proven dead or has closed it. One that cannot be read is refused
+//! once, and left where it is.
+
+use std::sync::atomic::Ordering;
+
+use super::Drainer;
+use crate::files::RingFile;
+use crate::gcra::monotonic_ns;
+use crate::process::Identity;
+use crate::status::ring_ids;
+use shadowlane_ring::Consumer;
+
+/// How often a ring's process is looked up, in ns: a look costs a few system calls.
+const LIVENESS_EVERY_NS: u64 = 200_000_000;
+
+/// A ring and what is known of its process.
+pub(super) struct Reader {
+    pub(super) id: u64,
+    pub(super) consumer: Consumer<RingFile>,
+    pub(super) producer: Identity,
+    dead: bool,
+    looked_ns: u64,
+}
+
+impl Reader {
+    /// Whether the ring's process is proven dead. Looked up now and then; once dead, dead for ever.
+    pub(super) fn is_dead(&mut self, now_ns: u64) -> bool {
+        if !self.dead && now_ns.saturating_sub(self.looked_ns) >= LIVENESS_EVERY_NS {
+            self.looked_ns = now_ns;
+            self.dead = self.producer.is_dead();
+        }
+        self.dead
+    }
+
+    /// Whether no new record will come. A process that has closed its ring and lives may still be finishing a record
+    /// that another of its threads had claimed: such a ring is gone when it is empty, and its claims are waited for.
+    pub(super) fn is_gone(&mut self, now_ns: u64) -> bool {
+        self.closed() || self.is_dead(now_ns)
+    }
+
+    /// Whether the process has said that it writes no more.
+    pub(super) fn closed(&self) -> bool {
+        self.consumer.memory().header().closed.load(Ordering::Acquire) != 0
+    }
+}
+
+impl Drainer {
+    /// Look for rings that are new: when the control file says so, and once a second in any case, since a process may
+    /// be killed between naming its file and saying so.
+    pub(super) fn find_rings(&mut self) {
+        let rings = self.control.get().rings.load(Ordering::Acquire);
+        let now = monotonic_ns();
+        if rings == self.rings_seen && now.saturating_sub(self.listed_ns) < 1_000_000_000 {
+            return;
+        }
+        self.rings_seen = rings;
+        self.listed_ns = now;
+        for id in ring_ids(&self.directory) {
+            if self.refused.contains(&id) || self.readers.iter().any(|reader| reader.id == id) {
+                continue;
+            }
+            match RingFile::open(&RingFile::path_of(&self.directory, id)) {
+                Ok(ring) => self.readers.push(Reader {
+                    id,
+                    producer: ring.producer(),
+                    consumer: Consumer::new(ring),
+                    dead: false,
+                    looked_ns: 0,
+                }),
+                Err(_) => {
+                    self.refused.insert(id);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The lane's two kinds of mapped file, as typed references over their layout.
+//!
+//! Invariant: a value of these types holds a mapping whose magic and sizes were checked against its layout.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::lanedir::{self, Mapped};
+use crate::layout::{CONTROL_MAGIC, ControlHeader, RING_DATA, RING_MAGIC, RingHeader};
+use crate::process::{Identity, random_u64};
+use shadowlane_base::{Error, Result};
+use shadowlane_ring::{Cursors, Memory};
+
+/// Smallest and largest ring, in bytes.
+pub const RING_BYTES: std::ops::RangeInclusive<u64> = 64 * 1024..=1 << 30;
+
+/// The mapped control file.
+pub struct ControlFile {
+    map: Mapped,
+}
+
+// SAFETY: the mapping is shared memory that is only read and written through atomics.
+unsafe impl Send for ControlFile {}
+// SAFETY: as above.
+unsafe impl Sync for ControlFile {}
+
+impl ControlFile {
+    /// Path of the control file of a lane.
+    pub fn path(directory: &Path) -> PathBuf {
+        directory.join("control.shm")
+    }
+
+    /// Open the lane's control file; make it when it is not there.
+    pub fn open_or_create(directory: &Path) -> Result<Self> {
+        let path = Self::path(directory);
+        if !path.exists() {
+            let size = size_of::<ControlHeader>() as u64;
+            let made = lanedir::create(&path, size, |map| {
+                let control = header::<ControlHeader>(map);
+                control.size.store(size, Ordering::Relaxed);
+                control.lane_id[0].store(random_u64(), Ordering::Relaxed);
+                control.lane_id[1].store(random_u64(), Ordering::Relaxed);
+                control.enabled.store(1, Ordering::Relaxed);
+                control.magic.store(CONTROL_MAGIC, Ordering::Release);
+            })?;
+            if let Some(map) = made {
+                return Ok(Self { map });
+            }
+        }
+        Self::open(directory)
+    }
+
+    /// Open the lane's control file.
+    pub fn open(directory: &Path) -> Result<Self> {
+        let path = Self::path(directory);
+        let size = size_of::<ControlHeader>() as u64;
+        let map = lanedir::open(&path, size)?;
+        let control = header::<ControlHeader>(&map);
+        let right = map.len() as u64 == size && control.size.load(Ordering::Relaxed) == size;
+        if control.magic.load(Ordering::Acquire) != CONTROL_MAGIC || !right {
+            return Err(Error::Refused {
+                path,
+                why: "was made by another version of shadowlane; stop the lane's processes and remove its directory"
+                    .to_owned(),
+            });
+        }
+        Ok(Self { map })
+    }
+
+    /// The typed contents.
+    pub fn get(&self) -> &ControlHeader {
+        header(&self.map)
+    }
+
+    /// Say why a process has no ring.
+    pub fn note_ring_error(&self, text: &str) {
+        let control = self.get();
+        control.ringless.fetch_add(1, Ordering::Relaxed);
+        control.ring_error.write(text);
+    }
+
+    /// Why the last process without a ring has none; empty when all have one.
+    pub fn ring_error(&self) -> String {
+        self.get().ring_error.read()
+    }
+
+    /// The lane's identity as 32 hex digits.
+    pub fn lane_id(&self) -> String {
+        let [high, low] = &self.get().lane_id;
+        format!("{:016x}{:016x}", high.load(Ordering::Relaxed), low.load(Ordering::Relaxed))
+    }
+}
+
+/// A mapped ring file.
+pub struct RingFile {
+    map: Mapped,
+    path: PathBuf,
+    capacity: u64,
+}
+
+// SAFETY: header words are atomics; the data region is only touched through the ring's protocol.
+unsafe impl Send for RingFile {}
+// SAFETY: as above.
+unsafe impl Sync for RingFile {}
+
+impl RingFile {
+    /// Path of a ring's file.
+    pub fn path_of(directory: &Path, id: u64) -> PathBuf {
+        directory.join(format!("ring-{id}.shm"))
+    }
+
+    /// The number of the ring that a file name stands for.
+    pub fn id_of(name: &str) -> Option<u64> {
+        name.strip_prefix("ring-")?.strip_suffix(".shm")?.parse().ok()
+    }
+
+    /// Make a ring for this process; `None` when there is one of that number already.
+    pub fn create(directory: &Path, id: u64, ring_bytes: u64) -> Result<Option<Self>> {
+        if !RING_BYTES.contains(&ring_bytes) || !ring_bytes.is_power_of_two() {
+            return Err(Error::Invalid {
+                field: "ring_bytes",
+                why: format!("{ring_bytes} is not a power of two between 64 KiB and 1 GiB"),
+            });
+        }
+        let path = Self::path_of(directory, id);
+        let made = lanedir::create(&path, RING_DATA + ring_bytes, |map| {
+            let header = header::<RingHeader>(map);
+            let me = Identity::current();
+            header.capacity.store(ring_bytes, Ordering::Relaxed);
+            header.id.store(id, Ordering::Relaxed);
+            header.pid.store(me.pid, Ordering::Relaxed);
+            header.start.store(me.start, Ordering::Relaxed);
+            header.namespace.store(me.namespace, Ordering::Relaxed);
+            header.magic.store(RING_MAGIC, Ordering::Release);
+        })?;
+        Ok(made.map(|map| Self { map, path, capacity: ring_bytes }))
+    }
+
+    /// Map an existing ring.
+    pub fn open(path: &Path) -> Result<Self> {
+        let map = lanedir::open(path, RING_DATA)?;
+        let header = header::<RingHeader>(&map);
+        let capacity = header.capacity.load(Ordering::Relaxed);
+        let right = header.magic.load(Ordering::Acquire) == RING_MAGIC
+            && capacity.is_power_of_two()
+            && RING_BYTES.contains(&capacity)
+            && map.len() as u64 == RING_DATA + capacity;
+        if !right {
+            return Err(Error::Refused {
+                path: path.to_path_buf(),
+                why: "is not a ring of this version of shadowlane, or not of the size that it says; remove it"
+                    .to_owned(),
+            });
+        }
+        Ok(Self { map, path: path.to_path_buf(), capacity })
+    }
+
+    /// The typed header.
+    pub fn header(&self) -> &RingHeader {
+        header(&self.map)
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The process that writes to it.
+    pub fn producer(&self) -> Identity {
+        let header = self.header();
+        Identity {
+            pid: header.pid.load(Ordering::Relaxed),
+            start: header.start.load(Ordering::Relaxed),
+            namespace: header.namespace.load(Ordering::Relaxed),
+        }
+    }
+
+    fn data(&self) -> *mut u8 {
+        // SAFETY: the mapping is at least RING_DATA + capacity bytes long (checked when it was opened or made).
+        unsafe { self.map.base().add(RING_DATA as usize) }
+    }
+}
+
+/// A header type at the start of a mapping that is at least as long.
+fn header<T>(map: &Mapped) -> &T {
+    debug_assert!(map.len() >= size_of::<T>());
+    // SAFETY: mappings start on a page, so alignment holds; callers map at least `size_of::<T>()` bytes; T consists
+    // of atomics only, for which every bit pattern is valid and which may change under a shared reference.
+    unsafe { &*map.base().cast::<T>() }
+}
+
+// SAFETY: the data region is `capacity` bytes, a power of two, aligned to a page, mapped as long as `self` lives,
+// and zero when the file is made.
+unsafe impl Memory for RingFile {
+    fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    fn cursors(&self) -> &Cursors {
+        &self.header().cursors
+    }
+
+    fn word(&self, at: u64) -> &AtomicU64 {
+        debug_assert!(at.is_multiple_of(8) && at + 8 <= self.capacity);
+        // SAFETY: in bounds and aligned by the trait's contract.
+        unsafe { AtomicU64::from_ptr(self.data().add(at as usize).cast()) }
+    }
+
+    unsafe fn bytes_mut<R>(&self, at: u64, len: u64, write: impl FnOnce(&mut [u8]) -> R) -> R {
+        debug_assert!(at + len <= self.capacity);
+        // SAFETY: in bounds and exclusive, by this function's contract.
+        write(unsafe { std::slice::from_raw_parts_mut(self.data().add(at as usize), len as usize) })
+    }
+
+    unsafe fn zero(&self, at: u64, len: u64) {
+        debug_assert!(at + len <= self.capacity);
+        // SAFETY: in bounds and exclusive, by this function's contract.
+        unsafe { self.data().add(at as usize).write_bytes(0, len as usize) }
+    }
+}

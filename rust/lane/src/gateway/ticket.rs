@@ -1,0 +1,119 @@
+//! What an admitted request holds until its answer has ended, and the clocks of the trial.
+//!
+//! Invariants: an open ticket is counted exactly once, whoever ends it: the offer, the return, or its own end when it is
+//! forgotten. A clock counts when it is stopped, and only in the process that started it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::Lane;
+use crate::gcra::monotonic_ns;
+use crate::process::unix_ns;
+use crate::times::Group;
+use shadowlane_base::Reason;
+
+/// An admitted request. Settle it with [`Lane::offer`] or [`Lane::drop_ticket`]; dropping it counts `prod_failed`.
+pub struct Ticket {
+    pub(super) lane: Arc<Lane>,
+    pub(super) started_ns: u64,
+    pub(super) started_mono: u64,
+    pub(super) id: [u8; 16],
+    pub(super) method: Method,
+    /// Whether it is part of the trial, and its place among the named routes.
+    pub(super) timed: Option<usize>,
+    pub(super) open: bool,
+}
+
+/// A clock on a request of the trial. Stop it when the answer has ended; one that is forgotten counts nothing.
+pub struct Timer {
+    pub(super) lane: Arc<Lane>,
+    pub(super) started_mono: u64,
+    pub(super) route: usize,
+    pub(super) group: Group,
+}
+
+impl Timer {
+    /// Count the time since the request began.
+    pub fn stop(self) {
+        self.lane.record(self.route, self.group, self.started_mono);
+    }
+}
+
+/// A method, inline: a request that is not a read is never admitted, and no read's name is longer.
+#[derive(Clone, Copy)]
+pub(super) struct Method {
+    bytes: [u8; 15],
+    length: u8,
+}
+
+impl Method {
+    pub(super) fn new(method: &[u8]) -> Option<Self> {
+        let mut bytes = [0; 15];
+        bytes.get_mut(..method.len())?.copy_from_slice(method);
+        Some(Self { bytes, length: method.len() as u8 })
+    }
+
+    pub(super) fn get(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.length)).unwrap_or_default()
+    }
+}
+
+impl Lane {
+    /// The ticket of a request that begins now. `timed`: its place among the named routes when it is part of the trial.
+    pub(super) fn ticket(self: &Arc<Self>, method: Method, timed: Option<usize>) -> Ticket {
+        let started_ns = unix_ns();
+        Ticket {
+            lane: Arc::clone(self),
+            started_ns,
+            started_mono: monotonic_ns(),
+            id: self.next_id(started_ns),
+            method,
+            timed,
+            open: true,
+        }
+    }
+
+    /// A UUIDv7 (RFC 9562 §5.7): milliseconds, then a keyed hash of a counter, which no two calls share.
+    fn next_id(&self, now_ns: u64) -> [u8; 16] {
+        let number = self.ids.fetch_add(1, Ordering::Relaxed);
+        let low = xxh3_64_with_seed(&number.to_le_bytes(), self.id_seed);
+        let high = xxh3_64_with_seed(&low.to_le_bytes(), !self.id_seed);
+        let millis = (now_ns / 1_000_000) & 0xffff_ffff_ffff;
+        let value = (u128::from(millis) << 80)
+            | (0x7 << 76)
+            | (u128::from(high & 0xfff) << 64)
+            | (0b10 << 62)
+            | u128::from(low & 0x3fff_ffff_ffff_ffff);
+        value.to_be_bytes()
+    }
+
+    /// Give a ticket back with the reason. What comes back is the clock of a request of the trial: whatever became of
+    /// its copy, its time counts when its answer ends.
+    pub fn drop_ticket(&self, mut ticket: Ticket, reason: Reason) -> Option<Timer> {
+        if !std::mem::take(&mut ticket.open) || !self.is_ours() {
+            return None;
+        }
+        self.counters().drop_for(reason);
+        let lane = Arc::clone(&ticket.lane);
+        ticket.timed.map(|route| Timer { lane, started_mono: ticket.started_mono, route, group: Group::Taken })
+    }
+
+    /// Count a time in the trial.
+    pub(super) fn record(&self, route: usize, group: Group, started_mono: u64) {
+        if let Some(ring) = &self.ring
+            && self.is_ours()
+        {
+            ring.header().times.record(route, group, monotonic_ns().saturating_sub(started_mono));
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if self.open && self.lane.is_ours() {
+            self.lane.counters().drop_for(Reason::ProdFailed);
+        }
+    }
+}

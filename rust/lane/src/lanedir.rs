@@ -1,0 +1,214 @@
+//! The lane's runtime directory and the mapped files in it.
+//!
+//! Invariants: the directory is ours, 0700, and not a symbolic link; files are 0600 and made under a temporary name,
+//! so that a file with its final name is complete; every page is allocated when a file is made, so that a full file
+//! system is an error here and never a SIGBUS in somebody's gateway.
+
+use std::ffi::CString;
+use std::fs::{self, File, OpenOptions};
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use memmap2::{MmapOptions, MmapRaw};
+
+use shadowlane_base::{Error, Result};
+
+fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
+    let path = path.to_path_buf();
+    move |source| Error::Io { what, path, source }
+}
+
+fn refused(path: &Path, why: &str) -> Error {
+    Error::Refused { path: path.to_path_buf(), why: why.to_owned() }
+}
+
+/// Make the directory if it is not there (0700), and check it.
+pub fn ensure(directory: &Path) -> Result<()> {
+    if let Err(error) = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+        && fs::symlink_metadata(directory).is_err()
+    {
+        return Err(io("cannot make the lane's directory", directory)(error));
+    }
+    check(directory)
+}
+
+/// Refuse a directory that is a symbolic link, another user's, or open to others.
+pub fn check(directory: &Path) -> Result<()> {
+    let meta = fs::symlink_metadata(directory).map_err(io("cannot read the lane's directory", directory))?;
+    // SAFETY: geteuid has no preconditions.
+    let me = unsafe { libc::geteuid() };
+    if meta.file_type().is_symlink() {
+        return Err(refused(directory, "is a symbolic link; set lane.directory to a real directory"));
+    }
+    if !meta.is_dir() {
+        return Err(refused(directory, "is not a directory; remove it, or set lane.directory to another place"));
+    }
+    if meta.uid() != me {
+        let why = format!(
+            "belongs to user {} and this process runs as {me}; set lane.directory to a directory of its own",
+            meta.uid()
+        );
+        return Err(refused(directory, &why));
+    }
+    if meta.mode() & 0o077 != 0 {
+        let why = format!("is open to others (mode {:03o}); run chmod 700 on it", meta.mode() & 0o777);
+        return Err(refused(directory, &why));
+    }
+    Ok(())
+}
+
+/// A shared mapping of a whole file. The file's descriptor is not kept.
+pub struct Mapped {
+    map: MmapRaw,
+}
+
+impl Mapped {
+    /// Start of the mapping, aligned to a page.
+    pub fn base(&self) -> *mut u8 {
+        self.map.as_mut_ptr()
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// Whether the mapping is empty: never, since empty files are refused.
+    pub fn is_empty(&self) -> bool {
+        self.map.len() == 0
+    }
+}
+
+/// Make a file of `size` zero bytes under a temporary name, let `fill` write its header, and give it its name.
+///
+/// When the name is taken already, the file there wins and `None` is returned.
+pub fn create(path: &Path, size: u64, fill: impl FnOnce(&Mapped)) -> Result<Option<Mapped>> {
+    let temporary = temporary_name(path);
+    let made = create_temporary(&temporary, size).and_then(|mapped| {
+        fill(&mapped);
+        // A link and not a rename, which would replace the file of somebody who lives.
+        match fs::hard_link(&temporary, path) {
+            Ok(()) => Ok(Some(mapped)),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(None),
+            Err(error) => Err(io("cannot name the file", path)(error)),
+        }
+    });
+    // Not there when it could not be made.
+    let _ = fs::remove_file(&temporary);
+    made
+}
+
+fn temporary_name(path: &Path) -> PathBuf {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}-{}.tmp", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+    PathBuf::from(name)
+}
+
+fn create_temporary(path: &Path, size: u64) -> Result<Mapped> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+        .open(path)
+        .map_err(io("cannot make", path))?;
+    let length = libc::off_t::try_from(size)
+        .map_err(|_| Error::Invalid { field: "ring_bytes", why: format!("{size} is too large") })?;
+    // SAFETY: the descriptor is open for writing; posix_fallocate touches no memory of ours.
+    let code = unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, length) };
+    if code != 0 {
+        return Err(io("cannot allocate the memory of", path)(std::io::Error::from_raw_os_error(code)));
+    }
+    // Populated here, so that no page fault waits on the user path.
+    map(&file, path, MmapOptions::new().populate())
+}
+
+fn map(file: &File, path: &Path, options: &MmapOptions) -> Result<Mapped> {
+    let map = options.map_raw(file).map_err(io("cannot map", path))?;
+    // A core dump must not hold bodies that nobody has sanitized.
+    let _ = map.advise(memmap2::Advice::DontDump);
+    Ok(Mapped { map })
+}
+
+/// Map an existing file that is at least `least` bytes long. It must be a regular file of this user, 0600.
+pub fn open(path: &Path, least: u64) -> Result<Mapped> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+        .open(path)
+        .map_err(io("cannot open", path))?;
+    let meta = file.metadata().map_err(io("cannot read", path))?;
+    // SAFETY: geteuid has no preconditions.
+    if !meta.is_file() || meta.uid() != unsafe { libc::geteuid() } || meta.mode() & 0o077 != 0 {
+        return Err(refused(path, "is not a private file of this user; remove it"));
+    }
+    if meta.len() < least {
+        return Err(refused(path, "is shorter than its layout; it is not of this version, remove it"));
+    }
+    map(&file, path, &MmapOptions::new())
+}
+
+/// An exclusive lock that the kernel releases when the process ends, however it ends.
+pub struct FileLock {
+    _file: File,
+}
+
+impl FileLock {
+    /// Take the lock, or `None` when another process holds it.
+    pub fn try_lock(path: &Path) -> Result<Option<Self>> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+            .open(path)
+            .map_err(io("cannot open the lock", path))?;
+        // SAFETY: the descriptor is open; flock touches no memory of ours.
+        if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
+            return Ok(Some(Self { _file: file }));
+        }
+        let error = std::io::Error::last_os_error();
+        if error.kind() == std::io::ErrorKind::WouldBlock { Ok(None) } else { Err(io("cannot lock", path)(error)) }
+    }
+}
+
+/// The lane's key for the tokens that stand for redacted values: random, made once, and the same for every process of
+/// the lane until its directory goes.
+pub fn key(directory: &Path) -> Result<[u8; 32]> {
+    const SIZE: usize = 32;
+    ensure(directory)?;
+    let path = directory.join("redact.key");
+    if fs::symlink_metadata(&path).is_err() {
+        let mut fresh = [0; SIZE];
+        getrandom::fill(&mut fresh)
+            .map_err(|error| io("cannot get random bytes for", &path)(std::io::Error::other(error.to_string())))?;
+        // Somebody else's may have won: then that one holds.
+        create(&path, SIZE as u64, |mapped| {
+            // SAFETY: the mapping is `SIZE` bytes long, nobody else sees it yet, and the two do not overlap.
+            unsafe { std::ptr::copy_nonoverlapping(fresh.as_ptr(), mapped.base(), SIZE) };
+        })?;
+    }
+    open(&path, SIZE as u64)?;
+    let bytes = fs::read(&path).map_err(io("cannot read", &path))?;
+    bytes.try_into().map_err(|_| refused(&path, "is not a key of 32 bytes; remove it while no worker runs"))
+}
+
+/// Free and total bytes of the file system that holds `path`.
+pub fn space(path: &Path) -> Result<(u64, u64)> {
+    let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| refused(path, "has a NUL in its name"))?;
+    // SAFETY: all zero is a valid statvfs; the call writes only to it.
+    let mut stat: libc::statvfs = unsafe { std::mem::zeroed() };
+    // SAFETY: `name` is NUL-terminated and `stat` is writable.
+    if unsafe { libc::statvfs(name.as_ptr(), &raw mut stat) } != 0 {
+        return Err(io("cannot read the file system of", path)(std::io::Error::last_os_error()));
+    }
+    Ok((stat.f_bavail * stat.f_frsize, stat.f_blocks * stat.f_frsize))
+}

@@ -1,0 +1,242 @@
+//! The layout of the two kinds of file in a lane's directory, in one place.
+//!
+//! Everything is an atomic of eight bytes, valid when zero, in structures of C layout, spaced so that words written
+//! by different parties do not share a cache line. A file of another magic, version or size is refused.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::caps::CapTable;
+use crate::gcra::GcraCell;
+use crate::sampler::RatioCell;
+use crate::throttle::ThrottleLine;
+use crate::times::Times;
+use shadowlane_base::Reason;
+use shadowlane_ring::Cursors;
+
+/// `slrg` + layout version, little-endian.
+pub const RING_MAGIC: u64 = u64::from_le_bytes(*b"slring\0\x03");
+/// `slct` + layout version, little-endian.
+pub const CONTROL_MAGIC: u64 = u64::from_le_bytes(*b"slctrl\0\x03");
+/// Where a ring file's data region starts: after the header, on a page.
+pub const RING_DATA: u64 = (size_of::<RingHeader>() as u64).next_multiple_of(64 * 1024);
+/// Room for reasons that later releases add.
+pub const REASON_SLOTS: usize = 32;
+/// Words of eight bytes in a text.
+pub const TEXT_WORDS: usize = 32;
+
+const _: () = assert!(Reason::COUNT <= REASON_SLOTS);
+
+/// A short text: UTF-8, zero-padded, cut at the last whole byte that fits.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct Text([AtomicU64; TEXT_WORDS]);
+
+impl Text {
+    /// Overwrite it.
+    pub fn write(&self, text: &str) {
+        let mut bytes = text.as_bytes().iter().copied();
+        for (index, word) in self.0.iter().enumerate() {
+            let last = index + 1 == self.0.len();
+            let mut chunk = [0_u8; 8];
+            for byte in chunk.iter_mut().take(if last { 7 } else { 8 }) {
+                *byte = bytes.next().unwrap_or(0);
+            }
+            word.store(u64::from_le_bytes(chunk), Ordering::Relaxed);
+        }
+    }
+
+    /// What was written; empty when nothing was.
+    pub fn read(&self) -> String {
+        let bytes: Vec<u8> = self
+            .0
+            .iter()
+            .flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes())
+            .take_while(|byte| *byte != 0)
+            .collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+/// Head of a ring file `ring-<id>.shm`; the data region follows at [`RING_DATA`].
+#[repr(C, align(128))]
+pub struct RingHeader {
+    /// [`RING_MAGIC`].
+    pub magic: AtomicU64,
+    /// Size of the data region in bytes, a power of two.
+    pub capacity: AtomicU64,
+    /// The ring's number, unique in the lane.
+    pub id: AtomicU64,
+    /// The process that writes to it, see [`crate::process::Identity`].
+    pub pid: AtomicU64,
+    /// Its start time.
+    pub start: AtomicU64,
+    /// Its pid namespace.
+    pub namespace: AtomicU64,
+    /// 1 when the process has closed the ring: it will not write to it any more.
+    pub closed: AtomicU64,
+    /// The ring's cursors and the consumer's journal.
+    pub cursors: Cursors,
+    /// What the process counted.
+    pub counters: Counters,
+    /// What the process timed.
+    pub times: Times,
+}
+
+/// Counts of requests. `started` counts at admission; each request is then counted once under `mirrored` or `dropped`.
+#[repr(C, align(128))]
+#[derive(Default)]
+pub struct Counters {
+    /// Requests that reached admission.
+    pub started: AtomicU64,
+    /// Frames committed to the ring. Counted before the commit, so that it is never less than what a worker can read.
+    pub mirrored: AtomicU64,
+    /// Requests not mirrored, by reason.
+    pub dropped: [AtomicU64; REASON_SLOTS],
+    /// Frames acknowledged; filled when a ring is retired.
+    pub acked: AtomicU64,
+    /// Damaged frames; filled when a ring is retired.
+    pub corrupt: AtomicU64,
+    /// Failures of our own on the user path that were swallowed.
+    pub faults: AtomicU64,
+}
+
+impl Counters {
+    /// Count a request that is not mirrored.
+    pub fn drop_for(&self, reason: Reason) {
+        self.dropped[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A copy of all counts.
+    pub fn read(&self) -> Totals {
+        // `started` last: a request that settles meanwhile cannot make more settled than started.
+        let mirrored = self.mirrored.load(Ordering::Acquire);
+        let mut dropped = [0; REASON_SLOTS];
+        for (total, count) in dropped.iter_mut().zip(&self.dropped) {
+            *total = count.load(Ordering::Acquire);
+        }
+        Totals {
+            mirrored,
+            dropped,
+            acked: self.acked.load(Ordering::Acquire),
+            corrupt: self.corrupt.load(Ordering::Acquire),
+            faults: self.faults.load(Ordering::Acquire),
+            started: self.started.load(Ordering::Acquire),
+        }
+    }
+
+    /// Overwrite all counts.
+    pub fn write(&self, totals: &Totals) {
+        self.started.store(totals.started, Ordering::Release);
+        self.mirrored.store(totals.mirrored, Ordering::Release);
+        for (count, total) in self.dropped.iter().zip(&totals.dropped) {
+            count.store(*total, Ordering::Release);
+        }
+        self.acked.store(totals.acked, Ordering::Release);
+        self.corrupt.store(totals.corrupt, Ordering::Release);
+        self.faults.store(totals.faults, Ordering::Release);
+    }
+}
+
+/// Plain counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// See [`Counters::started`].
+    pub started: u64,
+    /// See [`Counters::mirrored`].
+    pub mirrored: u64,
+    /// See [`Counters::dropped`].
+    pub dropped: [u64; REASON_SLOTS],
+    /// Frames acknowledged.
+    pub acked: u64,
+    /// Damaged frames.
+    pub corrupt: u64,
+    /// See [`Counters::faults`].
+    pub faults: u64,
+}
+
+impl Totals {
+    /// Requests that are settled.
+    pub fn settled(&self) -> u64 {
+        self.mirrored + self.dropped.iter().sum::<u64>()
+    }
+
+    /// Add another's counts.
+    pub fn add(&mut self, other: &Self) {
+        self.started += other.started;
+        self.mirrored += other.mirrored;
+        for (mine, theirs) in self.dropped.iter_mut().zip(&other.dropped) {
+            *mine += theirs;
+        }
+        self.acked += other.acked;
+        self.corrupt += other.corrupt;
+        self.faults += other.faults;
+    }
+
+    /// Damaged frames were mirrored and are lost: they count as dropped, under `producer_died`.
+    #[must_use]
+    pub fn without_corrupt(mut self) -> Self {
+        let lost = self.corrupt.min(self.mirrored);
+        self.mirrored -= lost;
+        self.dropped[Reason::ProducerDied as usize] += lost;
+        self
+    }
+}
+
+/// The file `control.shm`, shared by all processes of a lane.
+#[repr(C, align(128))]
+pub struct ControlHeader {
+    /// [`CONTROL_MAGIC`].
+    pub magic: AtomicU64,
+    /// `size_of::<ControlHeader>()` of the maker.
+    pub size: AtomicU64,
+    /// Random number of this lane's life: counts of different lives are not added.
+    pub lane_id: [AtomicU64; 2],
+    /// The kill switch: 1 is on.
+    pub enabled: AtomicU64,
+    /// The next ring's number, minus one; also tells the worker that there is a new ring.
+    pub rings: AtomicU64,
+    /// Processes that could not make a ring.
+    pub ringless: AtomicU64,
+    /// Why, for the last of them.
+    pub ring_error: Text,
+    /// How requests are chosen, as the number of a [`crate::gateway::Choice`].
+    pub choice: AtomicU64,
+    /// Which requests are taken.
+    pub sampler: RatioCell,
+    /// The hard cap.
+    pub cap: GcraCell,
+    /// What the worker says to admission.
+    pub throttle: ThrottleLine,
+    /// The caps of routes and tenants.
+    pub caps: CapTable,
+    /// Who empties the rings.
+    pub worker: WorkerLine,
+    /// Odd while a ring is being retired.
+    pub retire_generation: AtomicU64,
+    /// The ring that is being retired, or 0: then `retiring` replaces `retired`, and that ring's file is left out.
+    pub retire_ring: AtomicU64,
+    /// Counts of the rings that are gone.
+    pub retired: Counters,
+    /// What `retired` will be.
+    pub retiring: Counters,
+    /// Counts of processes without a ring.
+    pub fallback: Counters,
+    /// What the rings that are gone timed.
+    pub retired_times: Times,
+    /// What `retired_times` will be.
+    pub retiring_times: Times,
+}
+
+/// The worker, as it last reported itself.
+#[repr(C, align(128))]
+#[derive(Default)]
+pub struct WorkerLine {
+    /// Process id; 0 when there is none.
+    pub pid: AtomicU64,
+    /// Start time.
+    pub start: AtomicU64,
+    /// Pid namespace.
+    pub namespace: AtomicU64,
+    /// CLOCK_MONOTONIC in ns.
+    pub heartbeat: AtomicU64,
+}

@@ -1,0 +1,218 @@
+//! What a lane's files say about it: counts over all processes, rings, cap, sampler, worker. Reads, never writes.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use crate::files::{ControlFile, RingFile};
+use crate::gateway::Choice;
+use crate::gcra::monotonic_ns;
+use crate::lanedir;
+use crate::layout::{ControlHeader, Totals};
+use crate::process::Identity;
+use crate::times::TimesSums;
+use shadowlane_base::Reason;
+use shadowlane_base::Result;
+use shadowlane_ring::Memory;
+
+/// One gateway process's ring.
+#[derive(Clone, Debug)]
+pub struct RingStatus {
+    /// Number.
+    pub id: u64,
+    /// Process id of its producer.
+    pub pid: u64,
+    /// Whether that process lives and has not closed the ring.
+    pub alive: bool,
+    /// Size of the data region.
+    pub bytes: u64,
+    /// Bytes claimed and not acknowledged.
+    pub used: u64,
+    /// What the process counted.
+    pub totals: Totals,
+}
+
+/// A snapshot of a lane.
+#[derive(Clone, Debug)]
+pub struct LaneStatus {
+    /// Identity of the lane's life.
+    pub lane_id: String,
+    /// The kill switch.
+    pub enabled: bool,
+    /// Counts of all processes, those that are gone included.
+    pub totals: Totals,
+    /// The rings.
+    pub rings: Vec<RingStatus>,
+    /// Files that are not rings of this version, and why.
+    pub refused: Vec<String>,
+    /// Processes without a ring.
+    pub ringless: u64,
+    /// Why, for the last of them.
+    pub ring_error: String,
+    /// Hard cap: rate, burst, and what is available now.
+    pub cap: (f64, u32, f64),
+    /// The rate in force: the cap's, or a lower one that the worker says.
+    pub rate: f64,
+    /// Why nothing is admitted now, and for how many seconds yet.
+    pub paused: Option<(Reason, f64)>,
+    /// How requests are chosen.
+    pub choice: Choice,
+    /// Sampler: ratio, eligible requests, taken requests.
+    pub sampler: (f64, u64, u64),
+    /// Process id of the worker, 0 when there is none.
+    pub worker_pid: u64,
+    /// Whether it lives.
+    pub worker_alive: bool,
+    /// Seconds since it last reported itself.
+    pub worker_age_s: Option<f64>,
+}
+
+impl LaneStatus {
+    /// Read a lane's files. Counts are exact when no request is being counted meanwhile, and never lose a ring that is
+    /// being retired: when one is, the reading is repeated.
+    pub fn read(directory: &Path) -> Result<Self> {
+        lanedir::check(directory)?;
+        let control = ControlFile::open(directory)?;
+        let header = control.get();
+        let (totals, rings, refused) = steadily(header, || read_rings(directory, header));
+        let worker = worker_identity(header);
+        let now = monotonic_ns();
+        Ok(Self {
+            lane_id: control.lane_id(),
+            enabled: header.enabled.load(Ordering::Relaxed) != 0,
+            totals,
+            rings,
+            refused,
+            ringless: header.ringless.load(Ordering::Relaxed),
+            ring_error: control.ring_error(),
+            cap: (header.cap.rate(), header.cap.burst(), header.available_at(now, now)),
+            rate: header.rate_at(now),
+            paused: header.throttle.paused_at(now).map(|(reason, left)| (reason, left as f64 / 1e9)),
+            choice: Choice::of(header.choice.load(Ordering::Relaxed)),
+            sampler: (header.sampler.ratio(), header.sampler.eligible(), header.sampler.taken()),
+            worker_pid: worker.pid,
+            worker_alive: worker.pid != 0 && !worker.is_dead(),
+            worker_age_s: worker_age_s(header),
+        })
+    }
+}
+
+/// Read again while a ring is being retired: a reading counts when nothing moved meanwhile, and when the journal was
+/// either in force all the time (it is whole then, whoever was killed) or not needed.
+fn steadily<R>(header: &ControlHeader, read: impl Fn() -> R) -> R {
+    let place = || (header.retire_generation.load(Ordering::Acquire), header.retire_ring.load(Ordering::Acquire));
+    let mut tries = 0;
+    loop {
+        let before = place();
+        let got = read();
+        tries += 1;
+        let whole = before.0.is_multiple_of(2) || before.1 != 0;
+        // A worker that was killed just before or just behind the journal's word leaves the generation odd for long:
+        // nothing moves then, and the last reading is as good as any.
+        if (place() == before && whole) || tries == 100 {
+            return got;
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// How long the requests of a lane took, over all processes, those that are gone included.
+pub fn read_times(directory: &Path) -> Result<TimesSums> {
+    lanedir::check(directory)?;
+    let control = ControlFile::open(directory)?;
+    let header = control.get();
+    Ok(steadily(header, || {
+        let retiring = header.retire_ring.load(Ordering::Acquire);
+        let mut sums = TimesSums::default();
+        if retiring == 0 { &header.retired_times } else { &header.retiring_times }.add_to(&mut sums);
+        for id in ring_ids(directory).into_iter().filter(|id| *id != retiring) {
+            // What is not a ring of this version is named by [`LaneStatus::read`].
+            if let Ok(ring) = RingFile::open(&RingFile::path_of(directory, id)) {
+                ring.header().times.add_to(&mut sums);
+            }
+        }
+        sums
+    }))
+}
+
+fn read_rings(directory: &Path, header: &ControlHeader) -> (Totals, Vec<RingStatus>, Vec<String>) {
+    let retiring = header.retire_ring.load(Ordering::Acquire);
+    let mut totals = if retiring == 0 { header.retired.read() } else { header.retiring.read() };
+    totals.add(&header.fallback.read());
+    let mut rings = Vec::new();
+    let mut refused = Vec::new();
+    for id in ring_ids(directory) {
+        if id == retiring {
+            continue;
+        }
+        let path = RingFile::path_of(directory, id);
+        match RingFile::open(&path) {
+            Ok(ring) => {
+                let status = ring_status(id, &ring);
+                if !ring.cursors().make_sense(ring.capacity()) {
+                    refused.push(format!("{}: something wrote over its cursors; it is read no more", path.display()));
+                }
+                totals.add(&status.totals);
+                rings.push(status);
+            }
+            // Retired between the listing and the opening: the caller sees another generation and reads again.
+            Err(_) if !path.exists() => {}
+            Err(error) => refused.push(error.to_string()),
+        }
+    }
+    (totals, rings, refused)
+}
+
+/// Numbers of the rings in a lane's directory, in order.
+pub fn ring_ids(directory: &Path) -> Vec<u64> {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return Vec::new();
+    };
+    let mut ids: Vec<u64> =
+        entries.flatten().filter_map(|entry| RingFile::id_of(entry.file_name().to_str()?)).collect();
+    ids.sort_unstable();
+    ids
+}
+
+fn ring_status(id: u64, ring: &RingFile) -> RingStatus {
+    let header = ring.header();
+    let cursors = ring.cursors();
+    // What the consumer counts first: it may not be ahead of what the producers count.
+    let acked = cursors.journal.acked.load(Ordering::Acquire);
+    let corrupt = cursors.journal.corrupt.load(Ordering::Acquire);
+    let totals = Totals { acked, corrupt, ..header.counters.read() };
+    let head = cursors.head.0.load(Ordering::Acquire);
+    RingStatus {
+        id,
+        pid: ring.producer().pid,
+        alive: header.closed.load(Ordering::Relaxed) == 0 && !ring.producer().is_dead(),
+        bytes: ring.capacity(),
+        used: cursors.tail.0.load(Ordering::Acquire).saturating_sub(head),
+        totals: totals.without_corrupt(),
+    }
+}
+
+fn worker_identity(header: &ControlHeader) -> Identity {
+    Identity {
+        pid: header.worker.pid.load(Ordering::Acquire),
+        start: header.worker.start.load(Ordering::Relaxed),
+        namespace: header.worker.namespace.load(Ordering::Relaxed),
+    }
+}
+
+/// Seconds since the lane's worker last reported itself; `None` when there is none, or it is dead.
+pub fn worker_age_s(header: &ControlHeader) -> Option<f64> {
+    let worker = worker_identity(header);
+    if worker.pid == 0 || worker.is_dead() {
+        return None;
+    }
+    let age = monotonic_ns().saturating_sub(header.worker.heartbeat.load(Ordering::Relaxed));
+    Some(age as f64 / 1e9)
+}
+
+/// Switch mirroring on or off for all processes of a lane, at once.
+pub fn set_enabled(directory: &Path, enabled: bool) -> Result<()> {
+    lanedir::check(directory)?;
+    ControlFile::open(directory)?.get().enabled.store(u64::from(enabled), Ordering::Relaxed);
+    Ok(())
+}

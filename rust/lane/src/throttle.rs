@@ -1,0 +1,89 @@
+//! What the worker says to admission: go slower for a while, or stop until a moment.
+//!
+//! Invariants: a throttle only ever lowers the configured rate; everything said here ends by itself, so that a worker
+//! that died cannot leave a lane slow or silent for ever: a rate holds for [`RATE_LEASE_NS`] after it was last said, a
+//! pause for at most [`PAUSE_MAX_NS`]. A moment further away than that is of another boot's clock, and means nothing.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::layout::ControlHeader;
+use shadowlane_base::Reason;
+
+/// How long a rate holds that is not said again: the worker says it twice a second.
+pub const RATE_LEASE_NS: u64 = 10_000_000_000;
+/// The longest pause: longer ones are said again.
+pub const PAUSE_MAX_NS: u64 = 3_600_000_000_000;
+
+/// The words, part of the control file. All zero says nothing.
+#[repr(C, align(128))]
+#[derive(Debug, Default)]
+pub struct ThrottleLine {
+    /// Units a second, as the bits of an `f64`.
+    rate: AtomicU64,
+    /// CLOCK_MONOTONIC in ns until which `rate` holds.
+    rate_until: AtomicU64,
+    /// CLOCK_MONOTONIC in ns until which nothing is admitted.
+    paused_until: AtomicU64,
+    /// Why, as the number of a [`Reason`].
+    pause_reason: AtomicU64,
+}
+
+impl ThrottleLine {
+    /// Say a rate: units a second. What is not above 0 takes back what was said.
+    pub fn say_rate(&self, rate: f64, now_ns: u64) {
+        if rate > 0.0 {
+            self.rate.store(rate.to_bits(), Ordering::Relaxed);
+            self.rate_until.store(now_ns.saturating_add(RATE_LEASE_NS), Ordering::Relaxed);
+        } else {
+            self.rate_until.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// The rate that was said, while it holds.
+    pub fn rate_at(&self, now_ns: u64) -> Option<f64> {
+        holds(self.rate_until.load(Ordering::Relaxed), now_ns, RATE_LEASE_NS)?;
+        Some(f64::from_bits(self.rate.load(Ordering::Relaxed)))
+    }
+
+    /// Admit nothing for so long, at most [`PAUSE_MAX_NS`]; 0 ends a pause.
+    pub fn say_pause(&self, for_ns: u64, reason: Reason, now_ns: u64) {
+        self.pause_reason.store(reason as u64, Ordering::Relaxed);
+        let until = if for_ns == 0 { 0 } else { now_ns.saturating_add(for_ns.min(PAUSE_MAX_NS)) };
+        self.paused_until.store(until, Ordering::Relaxed);
+    }
+
+    /// Why nothing is admitted now, and for how many ns yet.
+    pub fn paused_at(&self, now_ns: u64) -> Option<(Reason, u64)> {
+        let left = holds(self.paused_until.load(Ordering::Relaxed), now_ns, PAUSE_MAX_NS)?;
+        let reason = self.pause_reason.load(Ordering::Relaxed) as usize;
+        Some((Reason::ALL.get(reason).copied().unwrap_or(Reason::ProviderLimit), left))
+    }
+}
+
+fn holds(until: u64, now_ns: u64, longest: u64) -> Option<u64> {
+    let left = until.saturating_sub(now_ns);
+    (left > 0 && left <= longest).then_some(left)
+}
+
+impl ControlHeader {
+    /// The rate in force, units a second: the configured one, or a lower one that the worker says.
+    pub fn rate_at(&self, now_ns: u64) -> f64 {
+        let ceiling = self.cap.rate();
+        self.throttle.rate_at(now_ns).map_or(ceiling, |said| said.min(ceiling))
+    }
+
+    /// Take `n` units of the lane's cap at the rate in force, or none.
+    pub fn take(&self, n: u32, now_ns: u64) -> bool {
+        self.cap.try_acquire_slowed_at(n, now_ns, self.rate_at(now_ns))
+    }
+
+    /// Whether `n` units of the lane's cap could be taken now, at the rate in force.
+    pub fn has_room(&self, n: u32, now_ns: u64) -> bool {
+        self.cap.wait_ns_slowed_at(n, now_ns, self.rate_at(now_ns)) == Some(0)
+    }
+
+    /// Units of the lane's cap that could be taken at once at a moment, at the rate in force now.
+    pub fn available_at(&self, at_ns: u64, now_ns: u64) -> f64 {
+        self.cap.available_slowed_at(at_ns, self.rate_at(now_ns))
+    }
+}

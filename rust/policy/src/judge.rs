@@ -1,0 +1,267 @@
+//! The policy of a lane: which copy may leave, and what it looks like when it does.
+//!
+//! Invariant: [`Policy::judge`] finds the route in the same table as the gateway's admission, and looks at everything
+//! that admission could not: query, all headers, body. What it does not call a read is not sent.
+
+use std::collections::HashSet;
+
+use super::http::{self, Request};
+use super::json::Json;
+use super::jsonrpc::{ALLOW_LIST, Allowed};
+use super::routes::{self, Kind};
+use super::{Effect, Hints, Normalised, Options, http_body, normalise_llm_body, target};
+use crate::eligible::{Judged, Routes};
+use shadowlane_base::Result;
+
+/// What a lane takes for a read, and how it changes copies.
+#[derive(Clone, Debug, Default)]
+pub struct PolicyOptions {
+    /// Presets and `METHOD /path [PRESET]` patterns, see [`Routes::new`].
+    pub read: Vec<String>,
+    /// MCP tools whose calls are reads, by exact name.
+    pub allow_tools: Vec<String>,
+    /// Whether a tool's own `readOnlyHint`, seen in prod's answer to `tools/list`, makes its calls reads.
+    pub read_only_hint: bool,
+    /// How inference bodies are aligned.
+    pub copy: Options,
+}
+
+/// A lane's policy.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    routes: Routes,
+    allow_tools: HashSet<String>,
+    read_only_hint: bool,
+    copy: Options,
+}
+
+/// What a request does, and by which preset that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Read or write, and why.
+    pub effect: Effect,
+    /// The preset; empty for GET and HEAD and for what the user only declared.
+    pub preset: String,
+    /// Whether the body is that of an inference request, which [`Policy::normalise`] takes.
+    pub inference: bool,
+}
+
+impl Verdict {
+    fn new(effect: Effect, preset: &str, inference: bool) -> Self {
+        Self { effect, preset: preset.to_owned(), inference }
+    }
+}
+
+impl Policy {
+    /// [`shadowlane_base::Error::Invalid`] for a pattern or preset that is none.
+    pub fn new(options: PolicyOptions) -> Result<Self> {
+        Ok(Self {
+            routes: Routes::new(&options.read, &[], &[])?,
+            allow_tools: options.allow_tools.into_iter().collect(),
+            read_only_hint: options.read_only_hint,
+            copy: options.copy,
+        })
+    }
+
+    /// Whether hints are of use.
+    pub fn uses_hints(&self) -> bool {
+        self.read_only_hint
+    }
+
+    /// What sending the request once more would do.
+    pub fn judge(&self, request: &Request<'_>, hints: &Hints) -> Verdict {
+        let path = memchr::memchr(b'?', request.target).map_or(request.target, |at| &request.target[..at]);
+        let refuse = |why: &'static str| Verdict::new(Effect::write(why), "", false);
+        if path.first() != Some(&b'/') {
+            return refuse("the target is not in origin form");
+        }
+        let Ok(endpoint) = std::str::from_utf8(path) else {
+            return refuse("the target is not UTF-8");
+        };
+        if target::climbs(endpoint) {
+            return refuse("the path may lead elsewhere");
+        }
+        let judged = self.routes.judged(request.method, path);
+        if let Judged::Not(_) = judged {
+            return refuse("a method or route that is not declared a read");
+        }
+        let target = match http::checked(request, true) {
+            Ok(target) => target,
+            Err(effect) => return Verdict::new(effect, "", false),
+        };
+        let why = |tool: &str| {
+            if self.allow_tools.contains(tool) {
+                Some(ALLOW_LIST)
+            } else {
+                (self.read_only_hint && hints.knows(endpoint, tool)).then_some("read-only by its own hint")
+            }
+        };
+        let tools = Allowed::by(&why);
+        match judged {
+            Judged::Not(_) => refuse("not a read"),
+            Judged::Safe => {
+                let mut presets = self.routes.presets_at(path).peekable();
+                if presets.peek().is_none() {
+                    return Verdict::new(http::safe_method(request, &target, ""), "", false);
+                }
+                let mut effect = refuse("not a read").effect;
+                for preset in presets {
+                    effect = http::safe_method(request, &target, preset);
+                    if !effect.is_read() {
+                        break;
+                    }
+                }
+                Verdict::new(effect, "", false)
+            }
+            Judged::Preset(preset, _) if http::is_safe(request.method) => {
+                Verdict::new(http::safe_method(request, &target, preset), preset, false)
+            }
+            Judged::Preset(preset, kind) => {
+                let effect = http::by_kind(kind, request, &target, preset, tools);
+                Verdict::new(effect, preset, kind == Kind::Llm)
+            }
+            Judged::Declared => match inference(&target.segments, request.body) {
+                Some(preset) => Verdict::new(http::by_kind(Kind::Llm, request, &target, preset, tools), preset, true),
+                None => Verdict::new(http_body::declared(&target, request.headers, request.body, tools), "", false),
+            },
+        }
+    }
+
+    /// The body that may leave for an inference request that [`Self::judge`] called a read. An error is a write.
+    pub fn normalise(&self, preset: &str, target: &[u8], body: &[u8]) -> std::result::Result<Normalised, String> {
+        normalise_llm_body(preset, target, body, &self.copy)
+    }
+}
+
+/// The preset of a route that the user declared by hand, if path and body are those of an inference request: its copy
+/// must keep nothing at the provider either.
+fn inference(segments: &[&str], body: &[u8]) -> Option<&'static str> {
+    let preset = routes::llm_preset(segments)?;
+    let parsed = Json::parse(body).ok()?;
+    let asks =
+        ["messages", "prompt", "input", "inputs", "message", "texts"].iter().any(|name| parsed.get(name).is_some());
+    let model = parsed.get("model").and_then(Json::as_str).is_some();
+    (asks && (model || preset == "bedrock")).then_some(preset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Hints, Policy, PolicyOptions, Request};
+
+    fn policy() -> Policy {
+        let text = |items: &[&str]| items.iter().map(|item| (*item).to_owned()).collect();
+        Policy::new(PolicyOptions {
+            read: text(&[
+                "openai",
+                "graphql",
+                "mcp",
+                "sql:postgres",
+                "POST /search",
+                "POST /v2/*",
+                "POST /db sql:sqlite",
+                "GET /db sql:sqlite",
+            ]),
+            ..PolicyOptions::default()
+        })
+        .expect("a policy")
+    }
+
+    fn judge(method: &str, target: &str, body: &str) -> (bool, String) {
+        let request = Request {
+            method: method.as_bytes(),
+            target: target.as_bytes(),
+            headers: &[(b"content-type", b"application/json")],
+            body: body.as_bytes(),
+        };
+        let verdict = policy().judge(&request, &Hints::default());
+        (verdict.effect.is_read(), format!("{} [{}]", verdict.effect.reason, verdict.preset))
+    }
+
+    #[test]
+    fn routes_decide_how_a_body_is_judged() {
+        for (method, target, body, preset) in [
+            ("GET", "/docs/", "", ""),
+            ("GET", "/search?q=how+do+I+delete+a+user", "", ""),
+            ("GET", "/db?q=SELECT+1", "", "sql:sqlite"),
+            ("POST", "/v1/chat/completions", r#"{"model":"m","messages":[]}"#, "openai"),
+            ("POST", "/graphql", r#"{"query":"{ a }"}"#, "graphql"),
+            ("POST", "/mcp", r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#, "mcp"),
+            ("POST", "/sql", r#"{"query":"SELECT 1"}"#, "sql:postgres"),
+            ("POST", "/db", r#"{"query":"SELECT 1"}"#, "sql:sqlite"),
+            ("POST", "/search", r#"{"query":"how do I delete a user"}"#, ""),
+            ("POST", "/search", r#"{"query":{"match":{"a":"b"}},"variables":1}"#, ""),
+            ("POST", "/v2/ask", r#"{"question":"x"}"#, ""),
+            // Declared by hand, and inference all the same.
+            ("POST", "/v2/chat/completions", r#"{"model":"m","messages":[]}"#, "openai"),
+        ] {
+            let (read, why) = judge(method, target, body);
+            assert!(read, "{method} {target} {body}: {why}");
+            assert!(why.ends_with(&format!("[{preset}]")), "{target}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_declared_read_that_says_otherwise_is_a_write() {
+        for (target, body) in [
+            ("/search", r#"{"query":"mutation { a }"}"#),
+            ("/search", r#"[{"query":"{ a }"},{"query":"mutation M { a }"}]"#),
+            ("/search", r#"{"operationName":"M","query":"mutation M { a }"}"#),
+            ("/search", r#"{"operationName":"M","variables":{},"query":null}"#),
+            ("/search", r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x"}}"#),
+            ("/search", r#"{"JSONRPC":"2.0","id":1,"method":"wipe"}"#),
+            ("/search", r#"{"_method":"DELETE"}"#),
+            ("/search", r#"{"action":"delete_all"}"#),
+            ("/search", r#"{"sql":"DELETE FROM t"}"#),
+            ("/search", r#"{"a":1,"a":2}"#),
+            ("/search", "{"),
+            ("/search?_method=put", "{}"),
+            ("/v2/files", "{}"),
+            ("/v2/threads/t/runs", "{}"),
+            ("/v2/responses", r#"{"model":"m","input":"x","background":true}"#),
+            ("/db", r#"{"query":"PRAGMA user_version = 1"}"#),
+            ("/graphql", r#"{"query":"mutation { a }"}"#),
+            ("/elsewhere", "{}"),
+        ] {
+            let (read, why) = judge("POST", target, body);
+            assert!(!read, "{target} {body}: {why}");
+        }
+        for target in [
+            "http://127.0.0.1/x",
+            "//h/x",
+            "*",
+            "/a/../b",
+            "/a/%252e%252e/b",
+            "/x?query=mutation%7Ba%7D",
+            "/x?sql=DROP%20TABLE%20t",
+            "/db?q=DROP%20TABLE%20t",
+            "/x?_method=DELETE",
+        ] {
+            let (read, why) = judge("GET", target, "");
+            assert!(!read, "{target}: {why}");
+        }
+        assert!(!judge("GET", "/x", "body").0);
+        assert!(!judge("DELETE", "/x", "").0);
+    }
+
+    #[test]
+    fn tools_are_allowed_by_name_or_by_their_own_hint() {
+        let call = br#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"weather","arguments":{}}}"#;
+        let request = Request { method: b"POST", target: b"/mcp?s=1", headers: &[], body: call };
+        let mut hints = Hints::default();
+        let answer = br#"{"id":1,"result":{"tools":[{"name":"weather","annotations":{"readOnlyHint":true}}]}}"#;
+        hints.learn("/mcp", br#"{"method":"tools/list"}"#, answer);
+        let made = |allow_tools: &[&str], read_only_hint| {
+            Policy::new(PolicyOptions {
+                read: vec!["mcp".to_owned()],
+                allow_tools: allow_tools.iter().map(|tool| (*tool).to_owned()).collect(),
+                read_only_hint,
+                ..PolicyOptions::default()
+            })
+            .expect("a policy")
+        };
+        assert!(!made(&[], false).judge(&request, &hints).effect.is_read());
+        assert!(!made(&[], true).judge(&request, &Hints::default()).effect.is_read());
+        assert!(made(&[], true).judge(&request, &hints).effect.is_read());
+        assert!(made(&["weather"], false).judge(&request, &Hints::default()).effect.is_read());
+    }
+}
