@@ -263,11 +263,13 @@ class Pipeline:
         outcome = await arm.deliver(tracked.copy, give_way=ahead)
         try:
             pair = await self._pair(tracked.copy, outcome)
-        except Exception as error:
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # a panic of an extension is no Exception, and must not cost the acknowledgement
             # What could not be sanitized is not kept, in the log neither.
             log.error("an answer of %s could not be sanitized: %s", arm.name, type(error).__name__)
             detail = f"the answer could not be sanitized and is left out: {type(error).__name__}"
-            bare = msgspec.structs.replace(outcome, reason="transport_error", detail=detail, headers=(), body=b"")
+            bare = msgspec.structs.replace(outcome, reason="unreadable", detail=detail, headers=(), body=b"")
             pair = Pair(copy=tracked.copy, outcome=bare)
         self._done.put_nowait((tracked, pair))
         self._steer()  # behind the row: whatever it may raise, the copy is accounted for

@@ -16,6 +16,34 @@ mod sanitize;
 mod status;
 mod ticket;
 
+/// What Python's allocator aligns an object to, on 64-bit machines.
+const PYTHON_ALIGNMENT: usize = 16;
+
+/// Refuses to compile a class that Python's allocator would put at an address that its type does not allow: pyo3 writes
+/// the value into the memory that Python gives it.
+macro_rules! aligned_for_python {
+    ($($class:ty),+ $(,)?) => {
+        $(const _: () = assert!(align_of::<$class>() <= PYTHON_ALIGNMENT);)+
+    };
+}
+
+aligned_for_python!(
+    drain::Drainer,
+    embedding_bag::EmbeddingBag,
+    lane::Lane,
+    policy::Policy,
+    samplers::RateLimiter,
+    samplers::RatioSampler,
+    samplers::Reservoir,
+    samplers::StickySampler,
+    samplers::WeightedReservoir,
+    sanitize::Finding,
+    sanitize::Redactor,
+    sanitize::Sanitizer,
+    ticket::Ticket,
+    ticket::Timer,
+);
+
 /// The compiled core of shadowlane. What is public of it is re-exported by `shadowlane.core`.
 #[pymodule(gil_used = false)]
 mod _core {
