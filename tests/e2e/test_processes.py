@@ -283,7 +283,7 @@ def test_uvicorn_reload(world: World, client: httpx.Client) -> None:
     port = world.ports.reserve()
     arguments = [sys.executable, "-m", "uvicorn", "app_to_reload:mirrored", "--port", str(port), "--reload"]
     arguments += ["--app-dir", str(world.folder), "--reload-dir", str(world.folder), "--log-level", "warning"]
-    env = {"SHADOWLANE_CONFIG": str(world.config), "PYTHONPATH": str(ROOT)}
+    env = {"SHADOWLANE_CONFIG": str(world.config), "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "python")])}
     process = Process(arguments, world.folder / "uvicorn.log", env)
     world.processes.append(process)
     process.listening(port)
