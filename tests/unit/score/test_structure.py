@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from shadowlane.errors import DataError
 from shadowlane.score.noise import fisher_greater, wilson_lower
-from shadowlane.score.structure import Difference, NoiseModel, structural_difference
+from shadowlane.score.noise import NoiseModel
+from shadowlane.score.structure import Difference, structural_difference
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),
