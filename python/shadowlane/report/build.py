@@ -52,6 +52,7 @@ def build_report(
     trial = trial_of(store.times(window_start(config, now)))
     return {
         "lane": status["lane"],
+        "source": status.get("source", ""),
         "generated_ns": now,
         "hours": hours,
         "pairs": sum(len(some) for some in columns.values()),

@@ -30,7 +30,11 @@ _NOT_KEPT = '<span class="soft">(not kept, see store.keep_bodies)</span>'
 def render_page(report: Mapping[str, Any]) -> str:
     """The page for the data of :func:`shadowlane.report.build.build_report`."""
     body = "".join(_shadow(shadow, report) for shadow in report["shadows"])
-    return page(f"shadowlane: {report['lane']}", f"{_head(report)}{body}{_foot(report)}")
+    return page(f"shadowlane: {_title(report)}", f"{_head(report)}{body}{_foot(report)}")
+
+
+def _title(report: Mapping[str, Any]) -> str:
+    return str(report["source"] or report["lane"])
 
 
 def _head(report: Mapping[str, Any]) -> str:
@@ -39,12 +43,14 @@ def _head(report: Mapping[str, Any]) -> str:
         span = f"{clock(report['first_ns'])} to {clock(report['last_ns'])} UTC"
     switched = "" if report["enabled"] else '<span class="pill open">mirroring is off</span>'
     return (
-        f'<header><h1>shadow<b>lane</b> · {_e(report["lane"])}</h1><span class="soft num">{report["pairs"]} pairs'
+        f'<header><h1>shadow<b>lane</b> · {_e(_title(report))}</h1><span class="soft num">{report["pairs"]} pairs'
         f"{', ' if span else ''}{_e(span)}</span>{switched}</header>\n{_accounting(report)}"
     )
 
 
 def _accounting(report: Mapping[str, Any]) -> str:
+    if report["source"]:
+        return ""
     accounting, sampling = report["accounting"], report["sampling"]
     cost = _e(overhead_line(report["overhead"]))
     if not accounting["known"]:

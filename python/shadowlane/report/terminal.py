@@ -31,8 +31,11 @@ _FLIPS, _PLACES = 3, 6
 def render_report(report: Mapping[str, Any]) -> list[Line]:
     """The whole report."""
     span = "" if report["first_ns"] is None else f", {clock(report['first_ns'])} to {clock(report['last_ns'])} UTC"
-    lines: list[Line] = [(f"shadowlane report: lane {report['lane']}, {report['pairs']} pairs{span}", "title")]
-    lines += [*_accounting(report), (overhead_line(report["overhead"]), "")]
+    if report["source"]:
+        lines: list[Line] = [(f"shadowlane compare: {report['source']}, {report['pairs']} pairs{span}", "title")]
+    else:
+        lines = [(f"shadowlane report: lane {report['lane']}, {report['pairs']} pairs{span}", "title")]
+        lines += [*_accounting(report), (overhead_line(report["overhead"]), "")]
     for shadow in report["shadows"]:
         lines += [("", ""), *_shadow(shadow, report)]
     return [(printable(text), style) for text, style in lines]
