@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowlane.errors import DataError
-from shadowlane.score.noise import fisher_greater, wilson_lower
-from shadowlane.score.noise import NoiseModel
+from shadowlane.score.noise import NoiseModel, fisher_greater, wilson_lower
 from shadowlane.score.structure import Difference, structural_difference
 
 JSON = st.recursive(
