@@ -28,7 +28,7 @@ __all__ = ["EvidenceSource", "evaluate_lane", "trial_of", "why_no_trial", "windo
 _HOUR_NS = 3600 * 10**9
 _UNEVEN = 1.1
 _NOTED_FROM = 100
-_LEAVE_OUT = "or gate.overhead_p99 = inf to leave this rule out"
+_LEAVE_OUT = 'or leave this rule out: gate.disable = ["overhead"]'
 
 
 class EvidenceSource(Protocol):
@@ -96,6 +96,7 @@ def _evidence(
         no_trial=why_no_trial(sampler),
         accounting_holds=accounting["holds"] if accounting["known"] else None,
         accounting="; ".join(_own_lines(accounting["lines"], name)) if accounting["known"] else "",
+        no_lane=status.get("no_lane", ""),
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ..providers import extract_answer
 from .anchored import anchored_delta_s, explain_pair
+from .answers import AnswerComparison, compare_answers
 from .citations import compare_citations
 from .delta import delta_s
 from .embed import load_embedder
@@ -14,8 +15,10 @@ from .lambda_ import convergence_rate, flip_rate, lambda_group, lambda_groups, l
 from .scorer import Scorer
 
 __all__ = [
+    "AnswerComparison",
     "Scorer",
     "anchored_delta_s",
+    "compare_answers",
     "compare_citations",
     "convergence_rate",
     "delta_s",
