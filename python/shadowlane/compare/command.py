@@ -20,7 +20,7 @@ import msgspec
 
 from ..config import Config, load_config
 from ..errors import ConfigError, DataError
-from ..report.terminal import say
+from ..render.text import print_lines
 from ..score import Scorer
 from ..store import SqliteStore, open_store
 from ..worker.embedder import open_embedder
@@ -93,7 +93,7 @@ def _explain(options: argparse.Namespace, source: Source, shadow: str, config: C
     if options.json:
         print(json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))  # noqa: T201
     else:
-        say(explained_lines(data))
+        print_lines(explained_lines(data))
     return 0
 
 

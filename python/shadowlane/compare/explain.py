@@ -14,7 +14,7 @@ import msgspec
 from ..config import Config
 from ..errors import DataError
 from ..providers import extract_answer
-from ..providers.question import asked
+from ..providers.question import shown_question
 from ..score import Scorer
 from ..score.answers import AnswerComparison, comparison_of
 from ..score.citations import cited
@@ -49,7 +49,7 @@ def explained(source: Source, name: str, shadow: str, config: Config, embedder: 
         "started_ns": exchange.started_ns,
         "method": scored[0].copy.method,
         "target": scored[0].copy.target,
-        "question": asked(scored[0].copy),
+        "question": shown_question(scored[0].copy),
         "arms": [_arm(pair, config) for pair in scored],
     }
 

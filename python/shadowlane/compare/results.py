@@ -14,11 +14,12 @@ from ..columns import ScoreColumns
 from ..config import Config
 from ..gate import verdict_data
 from ..gate.evidence import evaluate_lane
+from ..render.text import Line, print_lines
 from ..report.build import build_report
 from ..report.command import write_page
 from ..report.html import render_page
 from ..report.source import PairSource
-from ..report.terminal import Line, render_report, render_verdict, say
+from ..report.terminal import render_report, render_verdict
 from ..store import SqliteStore
 from .reader import Source
 from .show import unread_line
@@ -55,7 +56,7 @@ def show_report(
         _print_json(report)
         return 0
     page: list[Line] = [] if html is None else [("", ""), (f"page: {Path(html).resolve()}", "")]
-    say([*render_report(report), *unread_line(source.unread), *page])
+    print_lines([*render_report(report), *unread_line(source.unread), *page])
     return 0
 
 
@@ -72,7 +73,7 @@ def show_verdict(
         data = {"source": source.name, "decision": verdict.decision, "shadows": [verdict_data(verdict)]}
         _print_json({**data, "unread_fields": dict(source.unread)})
     else:
-        say([*render_verdict(verdict_data(verdict)), *unread_line(source.unread)])
+        print_lines([*render_verdict(verdict_data(verdict)), *unread_line(source.unread)])
     return 0 if verdict.decision == "GRADUATE" else 1
 
 

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from ..report.terminal import Line, printable
+from ..render.text import Line, printable
 
 __all__ = ["explained_lines", "unread_line"]
 

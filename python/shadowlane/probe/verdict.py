@@ -15,9 +15,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bands import ACCEPTED, CRITICAL
 from ..score.anchored import anchor
 from ..score.citations import compare_citations
-from ..score.delta import ACCEPTED, CRITICAL
 from ..score.embed import Embedder, text_delta_s
 from ..score.lambda_ import ARROWS, accepted, convergence_rate, lambda_groups
 from ..score.live import citation_keys

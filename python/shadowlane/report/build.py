@@ -13,12 +13,12 @@ from typing import Any
 
 import msgspec
 
+from ..bands import CRITICAL, STABLE
 from ..columns import ScoreColumns
 from ..config import Config
 from ..gate import Verdict, verdict_data
 from ..gate.evidence import evaluate_lane, trial_of, why_no_trial, window_start
 from ..providers.question import shown_question
-from ..score.delta import CRITICAL, STABLE
 from ..store import StoredPair
 from . import readings, stats
 from .source import PairSource

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..bands import band
 from ..render.page import escaped as _e
 from ..render.page import marked, page
 from ..render.svg import histogram, latency_curves
-from ..score.delta import band
+from ..render.text import clock, count_line, milliseconds, percent, signed
 from ..score.lambda_ import ARROWS, STATES
 from .sections import group_card, judge_card, structure_card
-from .terminal import DECISIONS, MARKS, above_floor, clock, count_line, milliseconds, percent, signed
+from .terminal import DECISIONS, MARKS, above_floor
 from .trial import overhead_line
 
 __all__ = ["render_page"]

@@ -15,7 +15,7 @@ from shadowlane.probe.render import junit, render_verdict
 from shadowlane.probe.runner import Runs
 from shadowlane.probe.state import Run
 from shadowlane.probe.verdict import ItemVerdict, ProbeVerdict, Targets, judge_runs
-from shadowlane.report.terminal import Line
+from shadowlane.render.text import Line
 from shadowlane.score.embed import Embedder, load_embedder
 from shadowlane.types import Citation
 

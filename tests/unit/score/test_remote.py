@@ -49,6 +49,7 @@ class Service(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     server: Service
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet, else each reply waits for a delayed acknowledgement
 
     def do_POST(self) -> None:
         service = self.server
