@@ -1,22 +1,31 @@
 """The records that travel between the steps. Every arrow of the way carries one of these.
 
-Steps know these types, ``errors``, ``config`` and the core; they do not know each other.
+Steps know these types, ``errors``, ``config`` and the core; they do not know each other. What two steps must mean alike
+by a record is said here too: a request's route, and the band of a score.
 Times ending in ``_ns`` are integers in nanoseconds; ``started_ns`` counts from the Unix epoch.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Literal
 
 import msgspec
 
+from .errors import ScoreError
+
 __all__ = [
+    "ACCEPTED",
+    "CRITICAL",
     "FLAG_CLIENT_DISCONNECTED",
     "FLAG_RESPONSE_CUT",
     "FLAG_STREAMED",
     "REASONS",
+    "STABLE",
     "STRANGE_CALLS",
     "Answer",
+    "Band",
     "Citation",
     "Copy",
     "GroupReading",
@@ -30,6 +39,8 @@ __all__ = [
     "StateName",
     "StubbedCall",
     "ToolCall",
+    "band",
+    "route_of",
 ]
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -75,6 +86,24 @@ STRANGE_CALLS = "tool_call_prod_never_made"
 """The finding of an outcome whose shadow asked for tool calls that prod made neither before nor in its answer."""
 
 
+# Digits; a UUID (RFC 9562); a long run of hex; a long word with digits, as keys and slugs are; a redacted value.
+_IDENTIFIER = re.compile(
+    r"[0-9]+\Z|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}\Z|[0-9a-fA-F]{12,}\Z|(?=.*[0-9])[^/]{16,}\Z|.*(?:\[|%5B)[A-Z_]+(?:\]|%5D)"
+)
+_MOST_PARTS = 12
+_MOST_CHARS = 64
+
+
+def route_of(method: str, target: str) -> str:
+    """The request for people and samples, with what looks like an identifier left out: ``GET /users/*/orders`` of
+    ``GET /users/17/orders?page=2``. A service has as many routes as endpoints, not as many as items."""
+    parts = target.partition("?")[0].split("/")
+    kept = ["*" if _IDENTIFIER.match(part) or len(part) > _MOST_CHARS else part for part in parts[:_MOST_PARTS]]
+    if len(parts) > _MOST_PARTS:
+        kept.append("*")
+    return f"{method} {'/'.join(kept)}"
+
+
 class Copy(msgspec.Struct, frozen=True, kw_only=True):
     """One sanitized exchange, as drained from a ring: what the shadow may see, and what prod answered."""
 
@@ -112,6 +141,11 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     """What was changed in an inference request for the shadow, one line each; never a value."""
     tenant: str = ""
     """Whose request it is: a hash that means nothing outside this lane's life; empty without ``limits.tenant_key``."""
+
+    @property
+    def route(self) -> str:
+        """The request's route, see :func:`route_of`."""
+        return route_of(self.method, self.target)
 
 
 class StubbedCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -248,6 +282,27 @@ class JudgeVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """As configured, with the revision that answered."""
 
 
+Band = Literal["stable", "transitional", "critical"]
+STABLE = 0.40
+"""Below this ΔS the answers mean the same for most purposes."""
+CRITICAL = 0.60
+"""From here on they do not."""
+ACCEPTED = 0.45
+"""The largest mean ΔS with which a shadow may graduate."""
+
+
+def band(value: float) -> Band:
+    """The band of one ΔS: ``stable`` below 0.40, ``transitional`` below 0.60, else ``critical``.
+
+    Raises :class:`~shadowlane.errors.ScoreError` when ``value`` is NaN.
+    """
+    if value != value:
+        raise ScoreError("band: ΔS is NaN; an answer without a score has no band")
+    if value < STABLE:
+        return "stable"
+    return "transitional" if value < CRITICAL else "critical"
+
+
 class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """How prod's and the shadow's answers compare. ``None`` where a score does not apply."""
 
@@ -269,6 +324,13 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """Given later than the other scores, and to few pairs."""
     note: str = ""
     """Why there is no score."""
+
+    @property
+    def band(self) -> str:
+        """``fact_flip``, the band of ΔS, or ``unscored``: what a reader wants examples of."""
+        if self.fact_flip:
+            return "fact_flip"
+        return "unscored" if self.delta_s is None or math.isnan(self.delta_s) else band(self.delta_s)
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):

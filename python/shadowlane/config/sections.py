@@ -14,6 +14,7 @@ import msgspec
 
 from ..errors import ConfigError
 from ..tag import checked_key
+from ..types import ACCEPTED
 from .bounds import DAY_S, SHARE, Bound
 from .limits import BreakerConfig, BudgetConfig, RetryConfig, Section
 
@@ -269,7 +270,7 @@ class StoreConfig(Section, frozen=True):
 class GateConfig(Section, frozen=True):
     """``[gate]``: the targets of the verdict."""
 
-    mean_delta_s: Annotated[float, Bound(0, 2, above=True, share=True)] = 0.45
+    mean_delta_s: Annotated[float, Bound(0, 2, above=True, share=True)] = ACCEPTED
     p95_increase: Annotated[float, SHARE] = 0.03
     shadow_error_rate: Annotated[float, SHARE] = 0.01
     sampling_tolerance: Annotated[float, SHARE] = 0.02

@@ -1,29 +1,18 @@
 """ΔS: how far apart two answers mean, as one number for each pair of embedding rows.
 
 Invariants: one pass over the two arrays, no copy of either; the result is float32 in [0, 2]; wrong shapes and types are
-refused, never broadcast or converted. What the numbers mean is set here once, in :data:`STABLE`, :data:`CRITICAL` and
-:data:`ACCEPTED`; every other module reads the bands from here.
+refused, never broadcast or converted. What the numbers mean is set once, in :mod:`shadowlane.types`.
 """
 
 from __future__ import annotations
-
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ScoreError
+from ..types import ACCEPTED, CRITICAL, STABLE, Band, band
 
 __all__ = ["ACCEPTED", "CRITICAL", "STABLE", "Band", "band", "bands", "delta_s"]
-
-Band = Literal["stable", "transitional", "critical"]
-
-STABLE = 0.40
-"""Below this the answers mean the same for most purposes."""
-CRITICAL = 0.60
-"""From here on they do not."""
-ACCEPTED = 0.45
-"""The largest mean ΔS with which a shadow may graduate."""
 
 _NAMES: NDArray[np.str_] = np.array(["stable", "transitional", "critical"])
 
@@ -52,18 +41,6 @@ def delta_s(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float3
     np.matmul(a[:, None, :], b[:, :, None], out=out[:, None, None])
     np.subtract(np.float32(1), out, out=out)
     return np.clip(out, np.float32(0), np.float32(2), out=out)
-
-
-def band(value: float) -> Band:
-    """The band of one ΔS: ``stable`` below 0.40, ``transitional`` below 0.60, else ``critical``.
-
-    Raises :class:`~shadowlane.errors.ScoreError` when ``value`` is NaN.
-    """
-    if value != value:
-        raise ScoreError("band: ΔS is NaN; an answer without a score has no band")
-    if value < STABLE:
-        return "stable"
-    return "transitional" if value < CRITICAL else "critical"
 
 
 def bands(values: NDArray[np.floating]) -> NDArray[np.str_]:
