@@ -13,19 +13,15 @@ from typing import Literal
 
 import msgspec
 
-from .errors import ScoreError
+from .bands import band
 
 __all__ = [
-    "ACCEPTED",
-    "CRITICAL",
     "FLAG_CLIENT_DISCONNECTED",
     "FLAG_RESPONSE_CUT",
     "FLAG_STREAMED",
     "REASONS",
-    "STABLE",
     "STRANGE_CALLS",
     "Answer",
-    "Band",
     "Citation",
     "Copy",
     "GroupReading",
@@ -39,7 +35,6 @@ __all__ = [
     "StateName",
     "StubbedCall",
     "ToolCall",
-    "band",
     "route_of",
 ]
 
@@ -280,27 +275,6 @@ class JudgeVerdict(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
     model: str = ""
     """As configured, with the revision that answered."""
-
-
-Band = Literal["stable", "transitional", "critical"]
-STABLE = 0.40
-"""Below this ΔS the answers mean the same for most purposes."""
-CRITICAL = 0.60
-"""From here on they do not."""
-ACCEPTED = 0.45
-"""The largest mean ΔS with which a shadow may graduate."""
-
-
-def band(value: float) -> Band:
-    """The band of one ΔS: ``stable`` below 0.40, ``transitional`` below 0.60, else ``critical``.
-
-    Raises :class:`~shadowlane.errors.ScoreError` when ``value`` is NaN.
-    """
-    if value != value:
-        raise ScoreError("band: ΔS is NaN; an answer without a score has no band")
-    if value < STABLE:
-        return "stable"
-    return "transitional" if value < CRITICAL else "critical"
 
 
 class Scores(msgspec.Struct, frozen=True, kw_only=True):

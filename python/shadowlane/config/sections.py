@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from ..bands import ACCEPTED
 from ..errors import ConfigError
 from ..tag import checked_key
-from ..types import ACCEPTED
 from .bounds import DAY_S, SHARE, Bound
 from .limits import BreakerConfig, BudgetConfig, RetryConfig, Section
 
