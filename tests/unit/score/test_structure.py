@@ -142,6 +142,7 @@ def test_repeated_and_missing_keys_are_matched_by_turn() -> None:
     assert [path for path, *_ in found(a, b, unordered={"": "id"})] == ["/id=1#2/v", "/id=?/v"]
 
 
+@pytest.mark.slow
 def test_deep_and_unbalanced_nesting_ends() -> None:
     a: Any = 1
     b: Any = 1
