@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from shadowlane import _core
 from shadowlane.types import Copy
 from tests.e2e.conftest import Process, World, until
-from tests.support.servers import free_port
+from tests.support.ports import Ports
 
 SERVERS: dict[str, Callable[[str, int, str], list[str]]] = {
     "uvicorn": lambda app, port, root: ["uvicorn", app, "--port", str(port), "--root-path", root],
@@ -28,11 +28,20 @@ SERVERS: dict[str, Callable[[str, int, str], list[str]]] = {
 }
 
 
+@pytest.fixture
+def port() -> Iterator[int]:
+    ports = Ports()
+    yield ports.reserve()
+    ports.close()
+
+
 class Gateway:
     """``app`` under a server, with the world's configuration."""
 
-    def __init__(self, world: World, server: str, app: str = "tests.support.lazy:app", root: str = "/api") -> None:
-        self.url = f"http://127.0.0.1:{(port := free_port())}"
+    def __init__(
+        self, world: World, port: int, server: str, app: str = "tests.support.lazy:app", root: str = "/api"
+    ) -> None:
+        self.url = f"http://127.0.0.1:{port}"
         env = {"SHADOWLANE_CONFIG": str(world.config), "PYTHONWARNINGS": "ignore"}
         command = [sys.executable, "-m", *SERVERS[server](app, port, root)]
         self.process = Process(command, world.folder / "server.log", env)
@@ -65,9 +74,9 @@ def asked(world: World) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("app", ["app", "mounting"])
-def test_a_copy_carries_what_was_sent_on_the_wire(world: World, server: str, app: str) -> None:
+def test_a_copy_carries_what_was_sent_on_the_wire(world: World, port: int, server: str, app: str) -> None:
     world.configure("http://127.0.0.1:9", lane={"worker": "external"}, routes={"read": ["POST /ask", "POST /sub/ask"]})
-    gateway = Gateway(world, server, f"tests.support.lazy:{app}")
+    gateway = Gateway(world, port, server, f"tests.support.lazy:{app}")
     gateway.up()
     below = "/sub" if app == "mounting" else ""
     with httpx.Client(base_url=gateway.url, trust_env=False, headers={"accept-encoding": "gzip"}) as client:
@@ -96,9 +105,9 @@ BAD: dict[str, str] = {
 
 @pytest.mark.parametrize("server", ["uvicorn", "hypercorn", "granian"])
 @pytest.mark.parametrize("fault", BAD)
-def test_a_bad_file_ends_the_server_while_it_starts(world: World, server: str, fault: str) -> None:
+def test_a_bad_file_ends_the_server_while_it_starts(world: World, port: int, server: str, fault: str) -> None:
     world.config.write_text(BAD[fault])
-    gateway = Gateway(world, server)
+    gateway = Gateway(world, port, server)
     out, _ = gateway.process.popen.communicate(timeout=60)  # it ends by itself
     said = out.decode() + gateway.process.log.read_text()
     assert f"shadowlane: {world.config}: " in said
@@ -109,7 +118,7 @@ def test_a_bad_file_ends_the_server_while_it_starts(world: World, server: str, f
 
 @pytest.mark.parametrize("app", ["app", "mounting"])
 @pytest.mark.parametrize("fault", [*BAD, "another's directory", "a file in its place", "a link"])
-def test_where_it_cannot_prod_is_served(world: World, app: str, fault: str, tmp_path: Path) -> None:
+def test_where_it_cannot_prod_is_served(world: World, port: int, app: str, fault: str, tmp_path: Path) -> None:
     server = "uvicorn without lifespan" if fault in BAD else "uvicorn"
     if fault in BAD:
         world.config.write_text(BAD[fault])
@@ -123,7 +132,7 @@ def test_where_it_cannot_prod_is_served(world: World, app: str, fault: str, tmp_
             directory.write_text("")
         else:
             directory.symlink_to("/proc/1/nowhere")
-    gateway = Gateway(world, server, f"tests.support.lazy:{app}")
+    gateway = Gateway(world, port, server, f"tests.support.lazy:{app}")
     gateway.up()
     below = "/sub" if app == "mounting" else ""
     for _ in range(3):
