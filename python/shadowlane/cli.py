@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -16,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__, _core
-from .capture.lane import config_from_json, lane_directory
-from .config import Config, load_config
+from .capture.lane import config_from_json
+from .config import Config, lane_directory, load_config
 from .errors import ConfigError, LaneError, ShadowlaneError
 
 __all__ = ["main"]
 
 _DEFAULT_CONFIG = "shadowlane.toml"
+_MOST_HOURS = 87_600
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,7 +79,7 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
 
     report = command("report", _report, "Compare prod and the shadows from what is stored.")
     report.add_argument("--html", metavar="FILE", help="write the report as one HTML page")
-    report.add_argument("--hours", type=float, default=None, help="only the last so many hours")
+    report.add_argument("--hours", type=_hours, default=None, help="only the last so many hours")
 
     gate = command("gate", _gate, "Say GRADUATE, HOLD or REJECT, with the evidence; exit 0 only for GRADUATE.")
     gate.add_argument("--shadow", default=None, help="the shadow's name (default: all of them)")
@@ -89,6 +91,13 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
 
         add_options(probe)
 
+    text = "Compare the answers of a file, without a lane: report and verdict."
+    compare = command("compare", _compare, text, configured=False)
+    if "compare" in (sys.argv[1:] if arguments is None else arguments):
+        from .compare.command import add_options as add_compare_options
+
+        add_compare_options(compare)
+
     from .guard.proxy.command import add_arguments
 
     text = "Run the shadow's forward proxy: reads to listed hosts pass, writes are refused."
@@ -96,6 +105,17 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
 
     command("doctor", _doctor, "Check configuration, directories, shared memory, extras and shadows.")
     return parser
+
+
+def _hours(text: str) -> float:
+    """An argument in hours: a number that a window of time can have."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= _MOST_HOURS:
+        raise argparse.ArgumentTypeError(f"{text!r}: use more than 0 and at most {_MOST_HOURS} hours")
+    return value
 
 
 def _load(options: argparse.Namespace) -> Config:
@@ -186,6 +206,12 @@ def _gate(options: argparse.Namespace) -> int:
 
 def _probe(options: argparse.Namespace) -> int:
     from .probe.command import run_command
+
+    return run_command(options)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from .compare.command import run_command
 
     return run_command(options)
 

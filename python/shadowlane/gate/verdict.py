@@ -7,14 +7,13 @@ that of one rule; the chance of a false REJECT is shared out among the rules tha
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from ..config import GateConfig
-from .rules import RULES, Evidence, Rule, overhead
+from .rules import LANE_RULES, RULES, Evidence, Rule
 
-__all__ = ["Decision", "Verdict", "evaluate"]
+__all__ = ["Decision", "Verdict", "evaluate", "verdict_data"]
 
 Decision = Literal["GRADUATE", "HOLD", "REJECT"]
 
@@ -27,7 +26,7 @@ class Verdict:
     decision: Decision
     rules: tuple[Rule, ...]
     not_judged: tuple[str, ...] = ()
-    """What the configuration leaves out, and by which field."""
+    """What the configuration leaves out, and by which field; what cannot be judged without a lane."""
 
     @property
     def summary(self) -> str:
@@ -44,11 +43,35 @@ class Verdict:
 
 def evaluate(gate: GateConfig, evidence: Evidence) -> Verdict:
     """Judge one shadow's evidence by the targets of ``[gate]``."""
-    left_out = {overhead: "mirroring's own cost (gate.overhead_p99 = inf)"} if math.isinf(gate.overhead_p99) else {}
-    rules = tuple(rule(evidence, gate) for rule in RULES if rule not in left_out)
+    left_out = _left_out(gate, evidence)
+    rules = tuple(rule(evidence, gate) for rule in RULES if rule.__name__ not in left_out)
     decision: Decision = "HOLD"
     if any(rule.beyond for rule in rules):
         decision = "REJECT"
     elif all(rule.ok is True for rule in rules):
         decision = "GRADUATE"
     return Verdict(evidence.shadow, decision, rules, tuple(left_out.values()))
+
+
+def _left_out(gate: GateConfig, evidence: Evidence) -> dict[str, str]:
+    """The rules that are not judged, by name, each with its reason."""
+    left_out = {}
+    if evidence.no_lane:
+        left_out = {rule.__name__: f"{rule.__name__}: {evidence.no_lane}" for rule in LANE_RULES}
+        if not len(evidence.prod_ns):
+            left_out["p95_latency"] = "P95 latency: no exchange has the times of both answers"
+    return {**left_out, **{name: f"{name} (gate.disable)" for name in gate.disable}}
+
+
+def verdict_data(verdict: Verdict) -> dict[str, Any]:
+    """A verdict, JSON-ready."""
+    return {
+        "shadow": verdict.shadow,
+        "decision": verdict.decision,
+        "summary": verdict.summary,
+        "rules": [
+            {"name": rule.name, "ok": rule.ok, "beyond": rule.beyond, "evidence": rule.evidence}
+            for rule in verdict.rules
+        ],
+        "not_judged": list(verdict.not_judged),
+    }

@@ -15,10 +15,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
 
 from ..errors import DataError
-from ..providers.jsonlike import canonical, parse_json
-from .noise import NoiseEvidence, NoiseModel
+from ..providers.reading.jsonlike import canonical, parse_json
 
-__all__ = ["Difference", "Kind", "NoiseEvidence", "NoiseModel", "structural_difference"]
+__all__ = ["Difference", "Kind", "structural_difference"]
 
 Kind = Literal["type", "value", "missing", "extra"]
 

@@ -7,6 +7,8 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use shadowlane_anchored::anchor;
 
+use crate::convert::detached;
+
 type Span = (usize, usize);
 /// Kind, component, span of a, span of b.
 type Contradiction = (&'static str, &'static str, Span, Span);
@@ -19,10 +21,10 @@ fn anchor_pair(
     text_a: PyBackedStr,
     text_b: PyBackedStr,
     delta: f64,
-) -> (f64, bool, bool, Vec<Contradiction>) {
-    let found = py.detach(|| anchor(&text_a, &text_b, delta));
+) -> PyResult<(f64, bool, bool, Vec<Contradiction>)> {
+    let found = detached(py, || anchor(&text_a, &text_b, delta))?;
     let evidence = found.evidence.iter().map(|item| (item.kind, item.component.name(), item.a, item.b)).collect();
-    (found.anchored, found.english, found.cut, evidence)
+    Ok((found.anchored, found.english, found.cut, evidence))
 }
 
 /// Anchored ΔS of many pairs, without the GIL. Raises ValueError when the lengths differ.
@@ -36,10 +38,10 @@ fn anchor_pairs(
     if texts_a.len() != texts_b.len() || texts_a.len() != delta.len() {
         return Err(PyValueError::new_err("texts_a, texts_b and delta differ in length"));
     }
-    Ok(py.detach(|| {
+    detached(py, || {
         let pairs = texts_a.iter().zip(&texts_b).zip(&delta);
         pairs.map(|((one, other), plain)| anchor(one, other, *plain).anchored).collect()
-    }))
+    })
 }
 
 /// Adds the functions of this file to the extension module.

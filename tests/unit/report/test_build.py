@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,15 @@ import numpy as np
 import pytest
 
 from shadowlane.config import Config
-from shadowlane.report.build import asked, build_report, judge
+from shadowlane.gate.evidence import evaluate_lane
+from shadowlane.providers.question import shown_question
+from shadowlane.report.build import build_report
 from shadowlane.report.html import render_page
 from shadowlane.report.terminal import render_report
 from shadowlane.report.trial import overhead_line
 from shadowlane.store import open_store
 from shadowlane.store.times import pack
-
-from .lanes import EMBEDDER, HOUR_NS, NOW_NS, config_at, failed, make_pairs, make_status, save
+from tests.support.lanes import EMBEDDER, HOUR_NS, NOW_NS, config_at, failed, make_pairs, make_status, save
 
 
 def report_of(config: Config, n: int, **more: Any) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def test_a_new_embedder_starts_a_new_block(tmp_path: Path) -> None:
     assert [(block["embedder"], block["n"]) for block in shadow["delta_s"]] == [(EMBEDDER, 20), ("other/1", 10)]
     # The gate judges the newest one only.
     with open_store(config.store, read_only=True) as store:
-        (verdict,) = judge(config, make_status(30), store, now_ns=NOW_NS)
+        (verdict,) = evaluate_lane(config, make_status(30), store, now_ns=NOW_NS)
     assert "10 pairs scored" in next(rule.evidence for rule in verdict.rules if rule.name == "pairs")
 
 
@@ -102,7 +102,7 @@ def test_what_is_older_than_the_window_is_not_judged(tmp_path: Path) -> None:
     config = config_at(tmp_path, gate={"window_hours": 2.0})
     save(config, make_pairs(240))
     with open_store(config.store, read_only=True) as store:
-        (verdict,) = judge(config, make_status(240), store, now_ns=NOW_NS)
+        (verdict,) = evaluate_lane(config, make_status(240), store, now_ns=NOW_NS)
     scored = int(next(rule.evidence for rule in verdict.rules if rule.name == "pairs").split()[0])
     # The window's start is rounded down to the hour.
     assert 20 <= scored <= 30
@@ -163,7 +163,7 @@ def test_without_a_control_group_the_rule_says_so_and_what_to_do(
     for text in (rule["evidence"], report["overhead"]["why"], overhead_line(report["overhead"])):
         assert "cannot be judged" in text
         assert remedy in text
-        assert "gate.overhead_p99 = inf" in text
+        assert 'gate.disable = ["overhead"]' in text
 
 
 def test_a_cap_that_often_bites_is_said_beside_the_figure(tmp_path: Path) -> None:
@@ -182,12 +182,12 @@ def test_a_cap_that_often_bites_is_said_beside_the_figure(tmp_path: Path) -> Non
 
 
 def test_a_cost_that_is_left_out_is_named(tmp_path: Path) -> None:
-    config = config_at(tmp_path, gate={"overhead_p99": math.inf})
+    config = config_at(tmp_path, gate={"disable": ["overhead"]})
     save(config, make_pairs(50))
     rule, report = overhead_of(config)
     assert rule == {}
     assert report["targets"]["overhead_p99"] is None
-    left_out = "not judged: mirroring's own cost (gate.overhead_p99 = inf)"
+    left_out = "not judged: overhead (gate.disable)"
     assert any(left_out in line for line, _ in render_report(report))
     assert left_out in html.unescape(render_page(report)).replace("Not", "not")
 
@@ -213,7 +213,9 @@ def test_a_good_day_graduates_and_a_failing_shadow_is_rejected(tmp_path: Path) -
     decisions = []
     for config in (good, bad):
         with open_store(config.store, read_only=True) as store:
-            decisions += [verdict.decision for verdict in judge(config, make_status(2400), store, now_ns=NOW_NS)]
+            decisions += [
+                verdict.decision for verdict in evaluate_lane(config, make_status(2400), store, now_ns=NOW_NS)
+            ]
     assert decisions == ["GRADUATE", "REJECT"]
 
 
@@ -221,15 +223,15 @@ def test_one_shadow_can_be_judged_alone(tmp_path: Path) -> None:
     config = config_at(tmp_path, shadows={"a": {"url": "http://127.0.0.1:1"}, "b": {"url": "http://127.0.0.1:2"}})
     save(config, make_pairs(5, shadow="a"))
     with open_store(config.store, read_only=True) as store:
-        assert [v.shadow for v in judge(config, make_status(5), store, now_ns=NOW_NS)] == ["a", "b"]
-        assert [v.shadow for v in judge(config, make_status(5), store, shadow="b", now_ns=NOW_NS)] == ["b"]
+        assert [v.shadow for v in evaluate_lane(config, make_status(5), store, now_ns=NOW_NS)] == ["a", "b"]
+        assert [v.shadow for v in evaluate_lane(config, make_status(5), store, shadow="b", now_ns=NOW_NS)] == ["b"]
 
 
 def test_counters_that_cannot_be_read_are_not_evidence(tmp_path: Path) -> None:
     config = config_at(tmp_path)
     save(config, make_pairs(50))
     with open_store(config.store, read_only=True) as store:
-        (verdict,) = judge(config, make_status(0, started=False), store, now_ns=NOW_NS)
+        (verdict,) = evaluate_lane(config, make_status(0, started=False), store, now_ns=NOW_NS)
     unknown = {rule.name for rule in verdict.rules if rule.ok is None}
     assert {"sampling", "prod errors", "accounting"} <= unknown
 
@@ -252,4 +254,4 @@ def test_counters_that_cannot_be_read_are_not_evidence(tmp_path: Path) -> None:
 )
 def test_what_was_asked(body: bytes, question: str) -> None:
     copy = msgspec.structs.replace(make_pairs(1)[0].copy, body=body)
-    assert asked(copy) == question
+    assert shown_question(copy) == question

@@ -1,15 +1,16 @@
 //! The worker's side of a lane: drain all rings, sanitize, acknowledge, retire the rings of processes that are gone.
 //!
-//! Invariants: one drainer a lane (the lock file says so); a frame leaves here sanitized or not at all; a ring is
+//! Invariants: one drainer a lane (the lock file says so); a frame leaves here sanitized, or without contents when that fails; a ring is
 //! removed only when its process is proven dead or has closed it, and everything in it is acknowledged; its counts are
 //! folded into the control file in a way that a killed worker's successor completes.
 //!
 //! [`rings`] finds the rings and knows whose process is gone; [`copy`] makes a sanitized, judged copy of a frame;
-//! [`retire`] ends a ring.
+//! [`retire`] ends a ring; [`trial`] goes on after a worker that was killed.
 
 mod copy;
 mod retire;
 mod rings;
+mod trial;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,8 @@ pub struct Drainer {
     rings_seen: u64,
     listed_ns: u64,
     next: usize,
+    /// When the last trial began.
+    trial_since: u64,
     acks: Mutex<Vec<(u64, u64)>>,
     _lock: FileLock,
 }
@@ -84,6 +87,7 @@ impl Drainer {
             rings_seen: u64::MAX,
             listed_ns: 0,
             next: 0,
+            trial_since: 0,
             acks: Mutex::new(Vec::new()),
             _lock: lock,
         };
@@ -128,6 +132,9 @@ impl Drainer {
         self.find_rings();
         let now = monotonic_ns();
         let mut copies = Vec::new();
+        if !self.try_suspects(now, &mut copies) {
+            return copies;
+        }
         let mut bytes = 0;
         let mut idle = 0;
         while !self.readers.is_empty() && idle < self.readers.len() && copies.len() < max_frames && bytes < max_bytes {
@@ -150,15 +157,10 @@ impl Drainer {
         let reader = self.readers.get_mut(index)?;
         let dead = reader.is_dead(now);
         let id = reader.id;
-        let read = |bytes: &[u8]| Frame::decode(bytes).ok().map(|frame| self.desk.copy(&frame));
+        let desk = &mut self.desk;
+        let read = |bytes: &[u8]| Frame::decode(bytes).ok().map(|frame| desk.copy(&frame));
         match reader.consumer.next(dead, read) {
-            Step::Record(drained) => {
-                let mut copy = drained.value;
-                copy.ring = id;
-                copy.seq = drained.seq;
-                self.desk.learn(&copy);
-                Some(copy)
-            }
+            Step::Record(drained) => Some(drained.value.at(id, drained.seq)),
             Step::Empty | Step::Blocked | Step::Broken => None,
         }
     }
@@ -207,6 +209,9 @@ impl Drainer {
     pub fn close(&mut self) {
         self.apply_acks();
         self.retire_rings(u64::MAX);
+        for reader in &mut self.readers {
+            reader.consumer.leave();
+        }
         let line = &self.control.get().worker;
         if line.pid.load(Ordering::Relaxed) == u64::from(std::process::id()) {
             line.pid.store(0, Ordering::Release);

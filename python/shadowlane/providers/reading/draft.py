@@ -1,0 +1,217 @@
+"""An answer while it is put together: from one JSON body at once, or from the events of a stream, one by one.
+
+Invariant: the same answer, sent whole or in pieces cut anywhere, makes the same :class:`~shadowlane.types.Answer`
+(but for its note). Readers of provider shapes write into a :class:`Draft` only; none of them builds an answer itself.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ...types import Answer, Citation, ToolCall
+from .jsonlike import JsonMap, as_count, as_map, canonical, first_count
+
+__all__ = ["MESSAGE_SHIFT", "NO_USAGE", "Draft", "UsageNames"]
+
+MESSAGE_SHIFT = 16
+"""A block's number holds its message above this bit: blocks of one message join seamlessly, messages do not."""
+
+_THINKING = re.compile(r"\s*<(think|thinking)>.*?(?:</\1>|\Z)\s*", re.DOTALL)
+
+
+class UsageNames(NamedTuple):
+    """The names of token counts, best first."""
+
+    input: tuple[str, ...] = ()
+    output: tuple[str, ...] = ()
+    total: tuple[str, ...] = ()
+    cached: tuple[str, ...] = ()
+    cache_write: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
+    """Objects beside the counts that hold counts of cached tokens."""
+
+
+NO_USAGE = UsageNames()
+
+
+@dataclass(slots=True)
+class _Block:
+    """A run of text, or the place of something that is not text (a tool call, reasoning)."""
+
+    pieces: list[str] = field(default_factory=list)
+    is_text: bool = False
+
+
+@dataclass(slots=True)
+class _Call:
+    id: str = ""
+    name: str = ""
+    arguments: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Draft:
+    """What has been read so far. ``ended`` is true once the provider's own end mark was seen."""
+
+    names: UsageNames
+    """The names under which token counts are read."""
+    kind: str = ""
+    model: str = ""
+    model_rev: str = ""
+    index_hash: str = ""
+    refusal: bool = False
+    ended: bool = False
+    events: int = 0
+    usage: dict[str, int] = field(default_factory=dict)
+    cached: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    _blocks: dict[tuple[int, int], _Block] = field(default_factory=dict)
+    _calls: dict[tuple[int, ...], _Call] = field(default_factory=dict)
+    _finish: dict[int, str] = field(default_factory=dict)
+    _citations: dict[Citation, None] = field(default_factory=dict)
+
+    def say(self, piece: str, choice: int = 0, block: int = 0) -> None:
+        """Adds a piece of visible text to a block of a choice."""
+        found = self._block(choice, block)
+        found.is_text = True
+        found.pieces.append(piece)
+
+    def replace(self, text: str, choice: int = 0, block: int = 0) -> None:
+        """Sets a block's whole text, when an event repeats what its pieces already said."""
+        found = self._block(choice, block)
+        found.is_text = True
+        found.pieces[:] = [text]
+
+    def skip(self, choice: int = 0, block: int = 0) -> None:
+        """Marks the place of a block that is not visible text, so that text around it is not glued together."""
+        self._block(choice, block)
+
+    def clear_text(self) -> None:
+        """Forgets the text alone: the configuration says where it stands."""
+        self._blocks.clear()
+
+    def restart(self) -> None:
+        """Forgets text, calls and citations: a last event repeats the whole answer."""
+        self._blocks.clear()
+        self._calls.clear()
+        self._citations.clear()
+        self._finish.clear()
+
+    def call(self, key: tuple[int, ...], *, id: str = "", name: str = "", arguments: Any = None) -> None:
+        """Adds to a tool call. ``arguments`` is a piece of JSON text, or a parsed value; ``None`` adds nothing."""
+        call = self._calls.setdefault(key, _Call())
+        call.id = call.id or id
+        call.name = call.name or name
+        if arguments is not None:
+            call.arguments.append(arguments if isinstance(arguments, str) else canonical(arguments))
+
+    def set_arguments(self, key: tuple[int, ...], arguments: str) -> None:
+        """Sets a call's whole arguments, when an event repeats what its pieces already said."""
+        self._calls.setdefault(key, _Call()).arguments[:] = [arguments]
+
+    def calls(self) -> int:
+        """How many tool calls there are so far: the next free key."""
+        return len(self._calls)
+
+    def has_call(self, key: tuple[int, ...]) -> bool:
+        """Whether a tool call was begun under this key (a server-side tool's is not)."""
+        return key in self._calls
+
+    def cite(self, *citations: Citation) -> None:
+        """Adds citations; one that is there already (streams repeat them) is kept once."""
+        self._citations.update(dict.fromkeys(citations))
+
+    def finish(self, reason: Any, choice: int = 0) -> None:
+        """Notes why a choice ended; anything but a non-empty string is no end."""
+        if isinstance(reason, str) and reason:
+            self._finish[choice] = reason
+
+    def all_finished(self) -> bool:
+        """Whether every choice that was begun has a finish reason, and there is one."""
+        begun = {choice for choice, _ in self._blocks} | {key[0] for key in self._calls}
+        return bool(self._finish) and begun <= self._finish.keys()
+
+    def use(self, usage: JsonMap, *, extra_input: tuple[str, ...] = (), extra_output: tuple[str, ...] = ()) -> None:
+        """Reads token counts under any provider's names; later counts replace earlier ones.
+
+        ``extra_input`` and ``extra_output`` name counts that the provider keeps out of the plain ones (cached prompt
+        tokens, reasoning tokens), so that the sums mean the same for every provider.
+        """
+        for target, names, extras in (
+            ("input_tokens", self.names.input, extra_input),
+            ("output_tokens", self.names.output, extra_output),
+            ("total_tokens", self.names.total, ()),
+        ):
+            count = first_count(usage, *names)
+            if count is not None:
+                self.usage[target] = count + sum(as_count(usage.get(name)) or 0 for name in extras)
+        counts = {name: count for part in self.names.details for name, count in as_map(usage.get(part)).items()}
+        counts.update(usage)
+        for kind, names in (("cached_tokens", self.names.cached), ("cache_write_tokens", self.names.cache_write)):
+            count = first_count(counts, *names)
+            if count:
+                self.cached[kind] = count
+
+    def note(self, text: str) -> None:
+        """Adds a reason why the text is empty or not whole; said once."""
+        if text and text not in self.notes:
+            self.notes.append(text)
+
+    def text(self) -> str:
+        """The visible text: adjoining blocks joined as they are, others by a blank line, choices by a blank line."""
+        choices: dict[int, list[str]] = {}
+        last: dict[int, int] = {}
+        for (choice, place), block in sorted(self._blocks.items()):
+            parts = choices.setdefault(choice, [])
+            if not block.is_text:
+                last.pop(choice, None)
+                continue
+            piece = "".join(block.pieces)
+            if parts and last.get(choice) == place >> MESSAGE_SHIFT:
+                parts[-1] += piece
+            else:
+                parts.append(piece)
+            last[choice] = place >> MESSAGE_SHIFT
+        texts = ("\n\n".join(part for part in parts if part) for _, parts in sorted(choices.items()))
+        return "\n\n".join(text for text in map(_without_thinking, texts) if text)
+
+    def answer(self) -> Answer:
+        """The answer as far as it was read. An empty one always says why."""
+        text = self.text()
+        calls = tuple(
+            ToolCall(name=call.name, arguments="".join(call.arguments), id=call.id)
+            for _, call in sorted(self._calls.items())
+        )
+        finish = ",".join(dict.fromkeys(reason for _, reason in sorted(self._finish.items())))
+        if not text.strip() and not calls and not self.notes:
+            self.note(f"the answer holds no text (finish reason {finish!r})" if finish else "the answer holds no text")
+        citations = tuple(self._citations)
+        hashes = {citation.index_hash for citation in citations if citation.index_hash}
+        usage = dict(self.usage)
+        if "total_tokens" not in usage and {"input_tokens", "output_tokens"} <= usage.keys():
+            usage["total_tokens"] = usage["input_tokens"] + usage["output_tokens"]
+        return Answer(
+            text=text,
+            citations=citations,
+            tool_calls=calls,
+            finish_reason=finish,
+            usage=usage,
+            cached=dict(self.cached),
+            refusal=self.refusal,
+            model=self.model,
+            model_rev=self.model_rev,
+            index_hash=self.index_hash or (hashes.pop() if len(hashes) == 1 else ""),
+            kind=self.kind,
+            note="; ".join(self.notes),
+        )
+
+    def _block(self, choice: int, block: int) -> _Block:
+        return self._blocks.setdefault((choice, block), _Block())
+
+
+def _without_thinking(text: str) -> str:
+    """Open models write their reasoning into the content, first of all, between tags: it is not the answer."""
+    match = _THINKING.match(text)
+    return text[match.end() :] if match else text
