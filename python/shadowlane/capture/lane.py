@@ -107,6 +107,11 @@ class Lane:
         return lane
 
     @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` was called: nothing is admitted any more."""
+        return self._closed
+
+    @property
     def ring_error(self) -> str | None:
         """Why this process has no ring and mirrors nothing; ``None`` when all is well."""
         return self._core.ring_error
