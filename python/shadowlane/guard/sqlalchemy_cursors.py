@@ -1,8 +1,8 @@
 """Raw cursors of a fenced engine: what ``raw_connection()`` hands out, classified like all statements of a shadow.
 
 A raw cursor passes SQLAlchemy's events by. So the driver itself is told to make cursors that classify: psycopg (sync
-and async), psycopg2 and sqlite3 take a class for that when they connect. Invariants: nothing is asked outside a shadow; a
-connection that was taken from the pool before the copy is refused, since it is not read-only; the dialect's own
+and async), psycopg2 and sqlite3 take a class for that when they connect. Invariants: nothing is asked outside a shadow;
+a connection that was taken from the pool before the copy is refused, since it is not read-only; the dialect's own
 questions about a connection that it is only opening pass. Other drivers (asyncpg, aiosqlite) take no class, and their
 raw cursors are not classified.
 """

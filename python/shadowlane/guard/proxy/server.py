@@ -1,4 +1,4 @@
-"""The proxy's server: reads and classifies a request, then forwards, tunnels, sinks or refuses it; logs and counts each.
+"""The proxy's server: reads and classifies a request, forwards, tunnels, sinks or refuses it; logs and counts it.
 
 Invariant: a byte reaches another host only after its request was read whole and classified; and every request ends in
 exactly one counted, logged outcome. A request is written anew for the next host, on a connection of its own.
