@@ -2,10 +2,10 @@
 
 Five fences, each for what the others cannot see: every statement is classified before its cursor runs; every
 transaction of a shadow is made READ ONLY as its first act; a connection that a shadow takes from the pool is read-only
-as a session, which holds in autocommit; raw cursors are classified by the driver's own class (:mod:`.sqlalchemy_cursors`);
-a unit of work with changes is refused before it makes statements, also when it is flushed later
-(:mod:`.sqlalchemy_orm`). Invariants: a connection goes back to the pool as it came, or not at all; a transaction that
-was begun before the copy, which cannot be made READ ONLY for a while, says nothing for it.
+as a session, which holds in autocommit; raw cursors are classified by the driver's own class
+(:mod:`.sqlalchemy_cursors`); a unit of work with changes is refused before it makes statements, also when it is flushed
+later (:mod:`.sqlalchemy_orm`). Invariants: a connection goes back to the pool as it came, or not at all; a transaction
+that was begun before the copy, which cannot be made READ ONLY for a while, says nothing for it.
 """
 
 from __future__ import annotations
