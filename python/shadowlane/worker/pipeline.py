@@ -115,11 +115,6 @@ class Pipeline:
         self._done: asyncio.Queue[tuple[_Tracked, Pair]] = asyncio.Queue()
         self._drain_thread = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-drain")
 
-    @property
-    def in_flight(self) -> int:
-        """Exchanges drained and not acknowledged yet."""
-        return len(self._tracked)
-
     async def run(self, stop: asyncio.Event, *, idle_exit_s: float | None = None, grace_s: float = 10.0) -> None:
         """Empty the rings until ``stop`` is set, or until no gateway lives and all was empty for ``idle_exit_s``."""
         writing = asyncio.create_task(self._write())
