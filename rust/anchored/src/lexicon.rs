@@ -10,7 +10,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
 /// One group a line: every word excludes, said of the same thing at the same time, each word beyond the bar.
-const OPPOSITES: &str = include_str!("opposites.txt");
+pub(crate) const OPPOSITES: &str = include_str!("opposites.txt");
 /// One group a line: words that may stand for each other in most sentences.
 const ALIKE: &str = include_str!("alike.txt");
 /// A base form, and the inflected ones that no rule makes.
