@@ -5,7 +5,7 @@ from __future__ import annotations
 from .rules import OVERHEAD, Evidence, Rule, Sampling
 from .sequences import Interval
 from .trial import Piece, Trial, increase_interval
-from .verdict import Verdict, evaluate
+from .verdict import Verdict, evaluate, verdict_data
 
 __all__ = [
     "OVERHEAD",
@@ -18,4 +18,5 @@ __all__ = [
     "Verdict",
     "evaluate",
     "increase_interval",
+    "verdict_data",
 ]

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from ..config import GateConfig
 from .rules import RULES, Evidence, Rule, overhead
 
-__all__ = ["Decision", "Verdict", "evaluate"]
+__all__ = ["Decision", "Verdict", "evaluate", "verdict_data"]
 
 Decision = Literal["GRADUATE", "HOLD", "REJECT"]
 
@@ -52,3 +52,17 @@ def evaluate(gate: GateConfig, evidence: Evidence) -> Verdict:
     elif all(rule.ok is True for rule in rules):
         decision = "GRADUATE"
     return Verdict(evidence.shadow, decision, rules, tuple(left_out.values()))
+
+
+def verdict_data(verdict: Verdict) -> dict[str, Any]:
+    """A verdict, JSON-ready."""
+    return {
+        "shadow": verdict.shadow,
+        "decision": verdict.decision,
+        "summary": verdict.summary,
+        "rules": [
+            {"name": rule.name, "ok": rule.ok, "beyond": rule.beyond, "evidence": rule.evidence}
+            for rule in verdict.rules
+        ],
+        "not_judged": list(verdict.not_judged),
+    }

@@ -8,47 +8,29 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
+from ..columns import ScoreColumns
 from ..config import Config
-from ..gate import Evidence, Sampling, Trial, Verdict, evaluate
+from ..gate import Verdict, verdict_data
+from ..gate.evidence import evaluate_lane, trial_of, why_no_trial, window_start
 from ..providers.question import asked
 from ..score.delta import CRITICAL, STABLE
-from ..store import Order, ScoreColumns, StoredPair, Timed
+from ..store import StoredPair
 from . import readings, stats
-from .trial import overhead_block, trial_of, why_no_trial
+from .source import PairSource
+from .trial import overhead_block
 
-__all__ = ["PairSource", "build_report", "judge", "verdict_data"]
+__all__ = ["build_report"]
 
 _HOUR_NS = 3600 * 10**9
 _WORST = 8
 _TEXT_CHARS = 1500
 _RECENT = 200
-
-
-class PairSource(Protocol):
-    """What a report needs of the store."""
-
-    def scores(self, shadow: str | None = None, since_ns: int | None = None) -> ScoreColumns: ...
-    def iter_pairs(
-        self,
-        since_ns: int | None = None,
-        shadow: str | None = None,
-        limit: int | None = None,
-        with_bodies: bool = False,
-        order: Order = "time",
-        only_kept: bool = False,
-    ) -> Iterator[StoredPair]: ...
-    def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]: ...
-    def differing_places(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]: ...
-    def judge_state(self) -> str: ...
-    def times(self, since_ns: int) -> list[Timed]: ...
 
 
 def build_report(
@@ -66,9 +48,9 @@ def build_report(
     now = time.time_ns() if now_ns is None else now_ns
     since = None if hours is None else now - int(hours * _HOUR_NS)
     columns = {name: store.scores(name, since) for name in config.arms()}
-    verdicts = {verdict.shadow: verdict for verdict in judge(config, status, store, now_ns=now)}
+    verdicts = {verdict.shadow: verdict for verdict in evaluate_lane(config, status, store, now_ns=now)}
     sampler = status["sampler"]
-    trial = trial_of(store.times(_window(config, now)))
+    trial = trial_of(store.times(window_start(config, now)))
     return {
         "lane": status["lane"],
         "generated_ns": now,
@@ -99,15 +81,6 @@ def _targets(config: Config) -> dict[str, Any]:
     """``[gate]``; ``None`` where there is no target."""
     gate: dict[str, float] = msgspec.to_builtins(config.gate)
     return {name: value if math.isfinite(value) else None for name, value in gate.items()}
-
-
-def _window(config: Config, now_ns: int) -> int:
-    """Where the gate's window begins.
-
-    It moves once an hour, not with every look: between two moves, looking again is free, since the intervals hold at
-    any time from their start on.
-    """
-    return (now_ns - int(config.gate.window_hours * _HOUR_NS)) // _HOUR_NS * _HOUR_NS
 
 
 def _shadow(
@@ -212,80 +185,3 @@ def _side_by_side(row: StoredPair) -> dict[str, Any]:
 
 def _cut(text: str, chars: int = _TEXT_CHARS) -> str:
     return text if len(text) <= chars else text[: chars - 1].rstrip() + "…"
-
-
-def judge(
-    config: Config,
-    status: Mapping[str, Any],
-    store: PairSource,
-    *,
-    shadow: str | None = None,
-    now_ns: int | None = None,
-) -> list[Verdict]:
-    """The verdict on each shadow (or on one) over the last ``gate.window_hours``."""
-    since = _window(config, time.time_ns() if now_ns is None else now_ns)
-    trial = trial_of(store.times(since))
-    control = store.scores("control", since) if "control" in config.arms() else None
-    names = list(config.shadows) if shadow is None else [shadow]
-    return [evaluate(config.gate, _evidence(name, status, store.scores(name, since), control, trial)) for name in names]
-
-
-def _evidence(
-    name: str,
-    status: Mapping[str, Any],
-    columns: ScoreColumns,
-    control: ScoreColumns | None,
-    trial: Trial | None,
-) -> Evidence:
-    scored = ~np.isnan(columns.delta_s)
-    embedder = str(columns.embedder[scored][-1]) if scored.any() else ""
-    again = readings.repeated(columns)
-    went, timed = stats.sent(columns), stats.comparable(columns)
-    accounting, sampler = status["accounting"], status["sampler"]
-    prod_failed = status["dropped"].get("prod_failed", 0)
-    return Evidence(
-        shadow=name,
-        started_ns=columns.started_ns[went],
-        errors=stats.failed_copies(columns)[went],
-        delta_s=stats.delta_values(columns, embedder),
-        chaotic=columns.state[columns.state != ""] == "chaotic",
-        prod_ns=columns.prod_ns[timed].astype(np.float64),
-        shadow_ns=columns.shadow_ns[timed].astype(np.float64),
-        floor_delta_s=None if control is None else stats.delta_values(control, embedder),
-        floor_chaotic=None if control is None else control.state[control.state != ""] == "chaotic",
-        flips=columns.flip[again],
-        prod_flips=columns.prod_flip[again],
-        floor_flips=None if control is None else _own_flips(control),
-        sampling=Sampling(sampler["ratio"], sampler["eligible"], sampler["taken"]) if status["started"] else None,
-        prod_failed=prod_failed if status["started"] else None,
-        admitted=prod_failed + status["mirrored"] if status["started"] else None,
-        trial=trial,
-        no_trial=why_no_trial(sampler),
-        accounting_holds=accounting["holds"] if accounting["known"] else None,
-        accounting="; ".join(_own_lines(accounting["lines"], name)) if accounting["known"] else "",
-    )
-
-
-def _own_flips(control: ScoreColumns) -> NDArray[np.bool_]:
-    again = readings.repeated(control)
-    own: NDArray[np.bool_] = control.flip[again] & ~control.prod_flip[again]
-    return own
-
-
-def _own_lines(lines: list[str], name: str) -> list[str]:
-    """The lane's line and this shadow's."""
-    return [line for place, line in enumerate(lines) if place == 0 or line.startswith(f"{name}:")]
-
-
-def verdict_data(verdict: Verdict) -> dict[str, Any]:
-    """A verdict, JSON-ready."""
-    return {
-        "shadow": verdict.shadow,
-        "decision": verdict.decision,
-        "summary": verdict.summary,
-        "rules": [
-            {"name": rule.name, "ok": rule.ok, "beyond": rule.beyond, "evidence": rule.evidence}
-            for rule in verdict.rules
-        ],
-        "not_judged": list(verdict.not_judged),
-    }

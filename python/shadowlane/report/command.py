@@ -16,50 +16,22 @@ from typing import Any
 
 from ..config import Config
 from ..errors import ShadowlaneError
+from ..gate import verdict_data
+from ..gate.evidence import evaluate_lane
 from ..status.collect import collect_status
-from ..store import Order, ScoreColumns, StoredPair, Timed, open_store
-from ..store.scores import score_columns
-from .build import PairSource, build_report, judge, verdict_data
+from ..store import open_store
+from .build import build_report
 from .html import render_page
+from .source import NoPairs, PairSource
 from .terminal import Line, render_report, render_verdict, say
 
 __all__ = ["run_gate", "run_report", "write_page"]
 
 
-class _NoPairs:
-    """The store of a lane whose worker has not stored anything yet."""
-
-    def scores(self, shadow: str | None = None, since_ns: int | None = None) -> ScoreColumns:
-        return score_columns([])
-
-    def iter_pairs(
-        self,
-        since_ns: int | None = None,
-        shadow: str | None = None,
-        limit: int | None = None,
-        with_bodies: bool = False,
-        order: Order = "time",
-        only_kept: bool = False,
-    ) -> Iterator[StoredPair]:
-        yield from ()
-
-    def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]:
-        return {}, 0, 0
-
-    def differing_places(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]:
-        return []
-
-    def judge_state(self) -> str:
-        return ""
-
-    def times(self, since_ns: int) -> list[Timed]:
-        return []
-
-
 @contextlib.contextmanager
 def _reading(config: Config, status: dict[str, Any]) -> Iterator[PairSource]:
     if not status["store"]["exists"]:
-        yield _NoPairs()
+        yield NoPairs()
         return
     with open_store(config.store, read_only=True) as store:
         yield store
@@ -98,7 +70,7 @@ def run_gate(config: Config, shadow: str | None = None, as_json: bool = False) -
     """Print the verdict on each shadow, or on one. Returns 0 when all GRADUATE, else 1."""
     status = collect_status(config)
     with _reading(config, status) as store:
-        verdicts = judge(config, status, store, shadow=shadow)
+        verdicts = evaluate_lane(config, status, store, shadow=shadow)
     decisions = {verdict.decision for verdict in verdicts}
     worst = next(decision for decision in ("REJECT", "HOLD", "GRADUATE") if decision in decisions)
     if as_json:

@@ -7,32 +7,25 @@ control is never called noise, and without a control nothing is.
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from ..columns import ScoreColumns
+from ..gate.selection import repeated
 from ..judge.language_model import JudgeState
 from ..providers.question import asked
 from ..score.noise import NoiseModel
-from ..store import ScoreColumns
 from ..types import PlaceDiffers
+from .source import PairSource
 
-if TYPE_CHECKING:
-    from .build import PairSource
-
-__all__ = ["groups", "judge_counts", "judged", "repeated", "structure"]
+__all__ = ["groups", "judge_counts", "judged", "structure"]
 
 _FLIPS_SHOWN = 8
 _PLACES_SHOWN = 12
 _TEXT_CHARS = 400
-
-
-def repeated(columns: ScoreColumns) -> NDArray[np.bool_]:
-    """Which rows answer a question that was asked before: there λ can flip."""
-    answer: NDArray[np.bool_] = (columns.group >= 0) & (columns.group_seen > 1)
-    return answer
 
 
 def groups(columns: ScoreColumns, store: PairSource, name: str, since: int | None) -> dict[str, Any] | None:

@@ -13,58 +13,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..columns import ScoreColumns
 from ..gate.rules import minus
+from ..gate.selection import DELTA_S_MAX, comparable, delta_values
 from ..gate.sequences import mean_interval
 from ..score.delta import CRITICAL, STABLE
-from ..store import ScoreColumns
 
-__all__ = [
-    "DELTA_S_MAX",
-    "HISTOGRAM_EDGES",
-    "citations",
-    "delta_blocks",
-    "delta_values",
-    "failed_copies",
-    "latency",
-    "sent",
-    "states",
-]
+__all__ = ["HISTOGRAM_EDGES", "citations", "delta_blocks", "latency", "states"]
 
-DELTA_S_MAX = 2.0
 HISTOGRAM_EDGES: NDArray[np.float64] = np.linspace(0.0, 1.0, 41)
 """Bins of 0.025; what is above 1 counts in the last one."""
-
-NOT_SENT = (
-    "sampled_out",
-    "write_intent",
-    "cap",
-    "provider_limit",
-    "budget",
-    "reservoir",
-    "store_error",
-    "producer_died",
-)
-"""Reasons that say nothing about the shadow: the copy never went out, for a cause of ours."""
 
 _RESAMPLES = 400
 _RESAMPLED_PAIRS = 20_000
 _ECDF_POINTS = 120
 _SEED = 20240607
-
-
-def sent(columns: ScoreColumns) -> NDArray[np.bool_]:
-    """Which rows are copies that were sent, or that the shadow's own state kept from being sent (its breaker)."""
-    # A deadline without a time: it waited for a place until it was too late or gave way, and never went out.
-    waited = (columns.reason == "deadline") & (columns.shadow_ns == 0)
-    answer: NDArray[np.bool_] = ~np.isin(columns.reason, NOT_SENT) & ~waited
-    return answer
-
-
-def failed_copies(columns: ScoreColumns) -> NDArray[np.bool_]:
-    """Which rows the shadow failed: no whole answer, HTTP 500 or above, or HTTP 400 or above where prod had none."""
-    bad = (columns.status >= 500) | ((columns.status >= 400) & (columns.prod_status < 400))
-    answer: NDArray[np.bool_] = sent(columns) & ((columns.reason != "") | bad)
-    return answer
 
 
 def delta_blocks(columns: ScoreColumns, control: ScoreColumns | None = None) -> list[dict[str, Any]]:
@@ -108,13 +71,6 @@ def delta_blocks(columns: ScoreColumns, control: ScoreColumns | None = None) -> 
     return sorted(blocks, key=lambda block: -block["n"])
 
 
-def delta_values(columns: ScoreColumns, embedder: str) -> NDArray[np.float64]:
-    """The ΔS of one embedder, in time order, within their range."""
-    mine = ~np.isnan(columns.delta_s) & (columns.embedder == embedder)
-    values: NDArray[np.float64] = np.clip(columns.delta_s[mine], 0.0, DELTA_S_MAX)
-    return values
-
-
 def states(columns: ScoreColumns) -> dict[str, float]:
     """The share of each λ state among the pairs that have one; empty when none has."""
     known = columns.state[columns.state != ""]
@@ -135,16 +91,6 @@ def citations(columns: ScoreColumns) -> dict[str, Any]:
         "index_n": len(index),
         "fact_flips": int(columns.fact_flip.sum()),
     }
-
-
-def comparable(columns: ScoreColumns) -> NDArray[np.bool_]:
-    """Rows whose two times can be compared: both answered below HTTP 400, or the shadow ran into its deadline; in one
-    round, because the time of prod's own tools is not known."""
-    good = (columns.reason == "") & (columns.status < 400)
-    late = columns.reason == "deadline"
-    answer: NDArray[np.bool_] = (columns.prod_status < 400) & (good | late) & (columns.shadow_ns > 0)
-    answer &= columns.rounds == 1
-    return answer
 
 
 def latency(columns: ScoreColumns) -> dict[str, Any] | None:

@@ -23,8 +23,8 @@ from .. import __file__ as _package_file
 from ..capture.lane import config_from_json, lane_directory
 from ..config import Config, ShadowConfig, load_config
 from ..errors import ConfigError, LaneError, ShadowlaneError
+from ..gate.evidence import why_no_trial
 from ..report.terminal import Line, say
-from ..report.trial import why_no_trial
 from .collect import choice_of, collect_status, size
 
 __all__ = ["Check", "check_config", "run_doctor"]

@@ -6,12 +6,11 @@ shadow is always the number of rows that were ever stored for it, whatever proce
 
 from __future__ import annotations
 
+from ..columns import ScoreColumns, Timed
 from ..config import StoreConfig
 from ..errors import ConfigError
 from .rows import StoredPair
-from .scores import ScoreColumns
 from .sqlite import Order, SqliteStore
-from .times import Timed
 
 __all__ = ["Order", "ScoreColumns", "SqliteStore", "StoredPair", "Timed", "open_store"]
 

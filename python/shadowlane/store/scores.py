@@ -1,6 +1,6 @@
-"""What a report computes with: scores, times and statuses of many rows, one array a column.
+"""Rows of the store as :class:`~shadowlane.columns.ScoreColumns`, one array a column.
 
-To add a column: a field of :class:`ScoreColumns` and a line of the same name in :data:`SCORE_TABLE`.
+To add a column: a field of the record and a line of the same name in :data:`SCORE_TABLE`.
 """
 
 from __future__ import annotations
@@ -8,54 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SCORE_SQL", "ScoreColumns", "score_columns"]
+from ..columns import ScoreColumns
 
-
-class ScoreColumns(msgspec.Struct, frozen=True, kw_only=True):
-    """One array a column, all of the same length, in the order of ``started_ns``."""
-
-    started_ns: NDArray[np.int64]
-    delta_s: NDArray[np.float64]
-    """NaN where there is no score."""
-    anchored: NDArray[np.float64]
-    """NaN where there is no score."""
-    fact_flip: NDArray[np.bool_]
-    citation_match: NDArray[np.float64]
-    """NaN where neither side cites."""
-    index_agrees: NDArray[np.float64]
-    """1 or 0; NaN where it is not known."""
-    state: NDArray[np.str_]
-    reason: NDArray[np.str_]
-    """Empty where the shadow answered."""
-    prod_status: NDArray[np.int64]
-    status: NDArray[np.int64]
-    """The shadow's; 0 where it did not answer."""
-    prod_ttfb_ns: NDArray[np.int64]
-    prod_ns: NDArray[np.int64]
-    shadow_ttfb_ns: NDArray[np.int64]
-    shadow_ns: NDArray[np.int64]
-    embedder: NDArray[np.str_]
-    group: NDArray[np.int64]
-    """The paraphrase group; -1 where there is none."""
-    group_seen: NDArray[np.int64]
-    prod_lambda: NDArray[np.str_]
-    shadow_lambda: NDArray[np.str_]
-    prod_flip: NDArray[np.bool_]
-    flip: NDArray[np.bool_]
-    trend: NDArray[np.str_]
-    structured: NDArray[np.bool_]
-    """Whether both answers are JSON and were compared by structure."""
-    judge: NDArray[np.str_]
-    """The judge's verdict; empty where it gave none."""
-    rounds: NDArray[np.int64]
-    """Requests sent for the answer: more than one where tool calls were stubbed."""
-
-    def __len__(self) -> int:
-        return len(self.started_ns)
+__all__ = ["SCORE_SQL", "score_columns"]
 
 
 def _ints(values: Sequence[Any]) -> NDArray[np.int64]:

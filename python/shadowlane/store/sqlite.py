@@ -20,13 +20,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from ..columns import ScoreColumns, Timed
 from ..types import JudgeVerdict, Pair, ShadowCounts
 from .columns import judge_values
 from .exemplars import Exemplars
 from .rows import BODY_COLUMNS, PAIR_COLUMNS, StoredPair, from_row, to_rows
 from .schema import connect, explained
-from .scores import SCORE_SQL, ScoreColumns, score_columns
-from .times import Timed, between
+from .scores import SCORE_SQL, score_columns
+from .times import between
 
 __all__ = ["KEEP_NS", "Order", "SqliteStore"]
 

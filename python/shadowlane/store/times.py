@@ -14,23 +14,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Timed", "between", "pack", "unpack"]
+from ..columns import Timed
+
+__all__ = ["between", "pack", "unpack"]
 
 _Counts = NDArray[np.int64]
-
-
-class Timed(msgspec.Struct, frozen=True, kw_only=True):
-    """Requests that one life of a lane timed: buckets (k,) that are not empty, ascending, and their counts."""
-
-    lane_id: str
-    choice: str
-    """How the lane chose: ``ratio`` for a coin, see ``sampler`` in :func:`shadowlane._core.lane_status`."""
-    ratio: float
-    lower: _Counts
-    """Where each bucket begins and ends, in ns."""
-    upper: _Counts
-    taken: _Counts
-    not_taken: _Counts
 
 
 def pack(edges: _Counts, taken: _Counts, not_taken: _Counts) -> bytes:
@@ -41,7 +29,7 @@ def pack(edges: _Counts, taken: _Counts, not_taken: _Counts) -> bytes:
 
 
 def unpack(blob: bytes) -> tuple[_Counts, _Counts, _Counts, _Counts]:
-    """``lower``, ``upper``, ``taken``, ``not_taken``: see :class:`Timed`."""
+    """``lower``, ``upper``, ``taken``, ``not_taken``: see :class:`~shadowlane.columns.Timed`."""
     lower, upper, taken, not_taken = np.frombuffer(zlib.decompress(blob), "<i8").reshape(4, -1).astype(np.int64)
     return lower, upper, taken, not_taken
 

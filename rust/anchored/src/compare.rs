@@ -6,7 +6,7 @@
 use super::Component;
 use super::edits::{Finding, Side, judged, name_of, replaced};
 use super::exchange::exchanged as exchanged_words;
-use super::extract::{Entity, Facts, Kind, Sentence, Span};
+use super::facts::{Entity, Facts, Kind, Sentence, Span};
 use super::lexicon::{self, Modality, WordMap, excludes, look_up, negated_form, opposites, weakly_negates};
 use super::same::{group, same};
 

@@ -5,7 +5,7 @@
 
 use super::Component;
 use super::exchange::exchanged;
-use super::extract::{Entity, Facts, Kind, Sentence, Span};
+use super::facts::{Entity, Facts, Kind, Sentence, Span};
 use super::lexicon::{self, Modality, excludes, look_up, negated_form, stem, weakly_negates};
 use super::same::{inflected, same};
 

@@ -3,7 +3,7 @@
 //! Invariant: moving a phrase as a whole (an adverbial to the front, a clause behind another, items of a list) is no
 //! finding; two phrases that take each other's places around something that stays between them is one.
 
-use super::extract::{Sentence, Span};
+use super::facts::{Sentence, Span};
 use super::lexicon::{self, WordMap, alike, look_up, stem, symmetric};
 use super::same::known_as;
 

@@ -19,13 +19,15 @@ mod edits;
 pub mod embedding_bag;
 mod exchange;
 mod extract;
+mod facts;
 mod lexicon;
 mod order;
 mod quantities;
 mod same;
 mod scan;
 
-use extract::{Span, extract, lowered};
+use extract::extract;
+use facts::{Span, lowered};
 
 /// From here on two answers do not mean the same: what a contradiction puts a pair at.
 pub const CRITICAL: f64 = 0.60;

@@ -3,7 +3,7 @@
 //! Invariant: in [0, 1]; 0 where the words stand in one order, or differ in it by what means nothing.
 
 use super::exchange::as_good_as_equal;
-use super::extract::Facts;
+use super::facts::Facts;
 use super::lexicon::WordMap;
 
 /// How far two texts made of the same words have them in another order, in [0, 1].

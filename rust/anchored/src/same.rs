@@ -2,7 +2,7 @@
 //!
 //! Invariant: symmetric; quantities of different kinds are never the same, unless one of them has no unit.
 
-use super::extract::{Entity, Kind};
+use super::facts::{Entity, Kind};
 use super::lexicon::{self, look_up, stem};
 use super::quantities::{Quantity, agrees};
 

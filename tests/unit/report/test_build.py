@@ -13,14 +13,15 @@ import numpy as np
 import pytest
 
 from shadowlane.config import Config
-from shadowlane.report.build import asked, build_report, judge
+from shadowlane.gate.evidence import evaluate_lane
+from shadowlane.providers.question import asked
+from shadowlane.report.build import build_report
 from shadowlane.report.html import render_page
 from shadowlane.report.terminal import render_report
 from shadowlane.report.trial import overhead_line
 from shadowlane.store import open_store
 from shadowlane.store.times import pack
-
-from .lanes import EMBEDDER, HOUR_NS, NOW_NS, config_at, failed, make_pairs, make_status, save
+from tests.support.lanes import EMBEDDER, HOUR_NS, NOW_NS, config_at, failed, make_pairs, make_status, save
 
 
 def report_of(config: Config, n: int, **more: Any) -> dict[str, Any]:
@@ -73,7 +74,7 @@ def test_a_new_embedder_starts_a_new_block(tmp_path: Path) -> None:
     assert [(block["embedder"], block["n"]) for block in shadow["delta_s"]] == [(EMBEDDER, 20), ("other/1", 10)]
     # The gate judges the newest one only.
     with open_store(config.store, read_only=True) as store:
-        (verdict,) = judge(config, make_status(30), store, now_ns=NOW_NS)
+        (verdict,) = evaluate_lane(config, make_status(30), store, now_ns=NOW_NS)
     assert "10 pairs scored" in next(rule.evidence for rule in verdict.rules if rule.name == "pairs")
 
 
@@ -102,7 +103,7 @@ def test_what_is_older_than_the_window_is_not_judged(tmp_path: Path) -> None:
     config = config_at(tmp_path, gate={"window_hours": 2.0})
     save(config, make_pairs(240))
     with open_store(config.store, read_only=True) as store:
-        (verdict,) = judge(config, make_status(240), store, now_ns=NOW_NS)
+        (verdict,) = evaluate_lane(config, make_status(240), store, now_ns=NOW_NS)
     scored = int(next(rule.evidence for rule in verdict.rules if rule.name == "pairs").split()[0])
     # The window's start is rounded down to the hour.
     assert 20 <= scored <= 30
@@ -213,7 +214,9 @@ def test_a_good_day_graduates_and_a_failing_shadow_is_rejected(tmp_path: Path) -
     decisions = []
     for config in (good, bad):
         with open_store(config.store, read_only=True) as store:
-            decisions += [verdict.decision for verdict in judge(config, make_status(2400), store, now_ns=NOW_NS)]
+            decisions += [
+                verdict.decision for verdict in evaluate_lane(config, make_status(2400), store, now_ns=NOW_NS)
+            ]
     assert decisions == ["GRADUATE", "REJECT"]
 
 
@@ -221,15 +224,15 @@ def test_one_shadow_can_be_judged_alone(tmp_path: Path) -> None:
     config = config_at(tmp_path, shadows={"a": {"url": "http://127.0.0.1:1"}, "b": {"url": "http://127.0.0.1:2"}})
     save(config, make_pairs(5, shadow="a"))
     with open_store(config.store, read_only=True) as store:
-        assert [v.shadow for v in judge(config, make_status(5), store, now_ns=NOW_NS)] == ["a", "b"]
-        assert [v.shadow for v in judge(config, make_status(5), store, shadow="b", now_ns=NOW_NS)] == ["b"]
+        assert [v.shadow for v in evaluate_lane(config, make_status(5), store, now_ns=NOW_NS)] == ["a", "b"]
+        assert [v.shadow for v in evaluate_lane(config, make_status(5), store, shadow="b", now_ns=NOW_NS)] == ["b"]
 
 
 def test_counters_that_cannot_be_read_are_not_evidence(tmp_path: Path) -> None:
     config = config_at(tmp_path)
     save(config, make_pairs(50))
     with open_store(config.store, read_only=True) as store:
-        (verdict,) = judge(config, make_status(0, started=False), store, now_ns=NOW_NS)
+        (verdict,) = evaluate_lane(config, make_status(0, started=False), store, now_ns=NOW_NS)
     unknown = {rule.name for rule in verdict.rules if rule.ok is None}
     assert {"sampling", "prod errors", "accounting"} <= unknown
 

@@ -22,8 +22,7 @@ from shadowlane.report.html import render_page
 from shadowlane.report.stats import delta_blocks, latency
 from shadowlane.store import open_store
 from shadowlane.types import STRANGE_CALLS, StubbedCall
-
-from .lanes import NOW_NS, columns, config_at, failed, make_pairs, make_status, save
+from tests.support.lanes import NOW_NS, columns, config_at, failed, make_pairs, make_status, save
 
 EVIL = "</div><script>alert(1)</script><img src=x onerror='alert(2)'>\"&amp;\x1b[31m\x00\u202e"
 TARGETS = {"stable": 0.4, "critical": 0.6, "mean_delta_s": 0.45}

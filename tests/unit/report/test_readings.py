@@ -11,15 +11,15 @@ import msgspec
 import pytest
 
 from shadowlane.config import Config
+from shadowlane.gate.evidence import evaluate_lane
 from shadowlane.judge.language_model import JudgeState
-from shadowlane.report.build import build_report, judge
+from shadowlane.report.build import build_report
 from shadowlane.report.html import render_page
 from shadowlane.report.terminal import render_report
 from shadowlane.status.collect import collect_status, render_status
 from shadowlane.store import open_store
 from shadowlane.types import GroupReading, JudgeVerdict, Pair, PlaceDiffers
-
-from .lanes import NOW_NS, config_at, make_pairs, make_status, save
+from tests.support.lanes import NOW_NS, config_at, make_pairs, make_status, save
 
 EVIL = "<script>alert(1)</script>\x1b[31m"
 
@@ -86,7 +86,7 @@ def test_the_controls_flips_are_the_floor_of_flips(tmp_path: Path) -> None:
     ]
     save(config, [*flipping, *control])
     with open_store(config.store, read_only=True) as store:
-        [verdict] = judge(config, make_status(100), store, now_ns=NOW_NS)
+        [verdict] = evaluate_lane(config, make_status(100), store, now_ns=NOW_NS)
     rule = next(rule for rule in verdict.rules if rule.name == "λ flips")
     assert (rule.ok, rule.beyond) == (False, False)
     assert "the control: 10 of 100" in rule.evidence

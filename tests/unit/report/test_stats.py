@@ -8,10 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowlane.report import stats
-
-from .lanes import columns
-
-MS = 10**6
+from tests.support.lanes import MS, columns
 
 
 def test_scores_of_different_embedders_are_never_averaged() -> None:
@@ -51,41 +48,6 @@ def test_blocks_agree_with_themselves(values: list[float]) -> None:
         assert sum(block["histogram"]["counts"]) == block["n"] == len(scored)
         assert sum(block["bands"].values()) == pytest.approx(1)
         assert block["interval"][0] <= block["mean"] <= block["interval"][1]
-
-
-@pytest.mark.parametrize(
-    ("reason", "status", "prod_status", "was_sent", "was_failed"),
-    [
-        ("", 200, 200, True, False),
-        ("", 404, 404, True, False),
-        ("", 404, 200, True, True),
-        ("", 429, 200, True, True),
-        ("", 500, 200, True, True),
-        ("", 503, 500, True, True),
-        ("deadline", 0, 200, True, True),
-        ("connect_error", 0, 200, True, True),
-        ("transport_error", 0, 200, True, True),
-        ("response_too_large", 200, 200, True, True),
-        ("breaker_open", 0, 200, True, True),
-        ("sampled_out", 0, 200, False, False),
-        ("write_intent", 0, 200, False, False),
-        ("provider_limit", 0, 200, False, False),
-        ("budget", 0, 200, False, False),
-        ("cap", 0, 200, False, False),
-        ("reservoir", 0, 200, False, False),
-    ],
-)
-def test_what_counts_as_sent_and_as_failed(
-    reason: str, status: int, prod_status: int, was_sent: bool, was_failed: bool
-) -> None:
-    row = columns(1, reason=[reason], status=[status], prod_status=[prod_status])
-    assert (bool(stats.sent(row)[0]), bool(stats.failed_copies(row)[0])) == (was_sent, was_failed)
-
-
-def test_a_copy_that_never_got_a_place_was_not_sent() -> None:
-    waited = columns(2, reason=["deadline", "deadline"], status=[0, 0], shadow_ns=[0, 10 * MS])
-    assert stats.sent(waited).tolist() == [False, True]
-    assert stats.failed_copies(waited).tolist() == [False, True]
 
 
 def test_latency_compares_both_sides_of_a_pair() -> None:

@@ -10,8 +10,7 @@ import pytest
 from shadowlane.report.build import build_report
 from shadowlane.report.terminal import milliseconds, printable, render_report, say
 from shadowlane.store import open_store
-
-from .lanes import NOW_NS, config_at, failed, make_pairs, make_status, save
+from tests.support.lanes import NOW_NS, config_at, failed, make_pairs, make_status, save
 
 
 def text_of(tmp_path: Path, pairs: list[msgspec.Struct], **more: object) -> str:

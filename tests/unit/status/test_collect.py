@@ -18,8 +18,7 @@ from shadowlane.errors import LaneError
 from shadowlane.status.collect import collect_status, render_status, size
 from shadowlane.store import open_store
 from shadowlane.types import Copy, Outcome, Pair
-
-from ..report.lanes import config_at
+from tests.support.lanes import config_at
 
 FIELDS = tuple(field.name for field in msgspec.structs.fields(Copy))
 

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from shadowlane.columns import ScoreColumns
 from shadowlane.config import Config
-from shadowlane.store import ScoreColumns, open_store
+from shadowlane.store import open_store
 from shadowlane.store.scores import score_columns
 from shadowlane.types import Copy, GroupReading, Outcome, Pair, Scores
 
@@ -29,6 +30,8 @@ def columns(n: int, **given: Any) -> ScoreColumns:
     full = {name: np.full(n, value) for name, value in usual.items()}
     return ScoreColumns(**{**bare, **full, **{name: np.array(values) for name, values in given.items()}})
 
+
+MS = 10**6
 
 QUESTIONS = (
     (

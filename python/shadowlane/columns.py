@@ -1,0 +1,72 @@
+"""What the store gives to arithmetic: columns of scores and of request latencies, as arrays.
+
+Apart from :mod:`.types`, because the user path imports that and must not pay for numpy. Invariant: all arrays of one
+record have the same length, and their rows are in the order of time.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ScoreColumns", "Timed"]
+
+_Counts = NDArray[np.int64]
+
+
+class ScoreColumns(msgspec.Struct, frozen=True, kw_only=True):
+    """What a report computes with: one array a column, all of the same length, in the order of ``started_ns``."""
+
+    started_ns: NDArray[np.int64]
+    delta_s: NDArray[np.float64]
+    """NaN where there is no score."""
+    anchored: NDArray[np.float64]
+    """NaN where there is no score."""
+    fact_flip: NDArray[np.bool_]
+    citation_match: NDArray[np.float64]
+    """NaN where neither side cites."""
+    index_agrees: NDArray[np.float64]
+    """1 or 0; NaN where it is not known."""
+    state: NDArray[np.str_]
+    reason: NDArray[np.str_]
+    """Empty where the shadow answered."""
+    prod_status: NDArray[np.int64]
+    status: NDArray[np.int64]
+    """The shadow's; 0 where it did not answer."""
+    prod_ttfb_ns: NDArray[np.int64]
+    prod_ns: NDArray[np.int64]
+    shadow_ttfb_ns: NDArray[np.int64]
+    shadow_ns: NDArray[np.int64]
+    embedder: NDArray[np.str_]
+    group: NDArray[np.int64]
+    """The paraphrase group; -1 where there is none."""
+    group_seen: NDArray[np.int64]
+    prod_lambda: NDArray[np.str_]
+    shadow_lambda: NDArray[np.str_]
+    prod_flip: NDArray[np.bool_]
+    flip: NDArray[np.bool_]
+    trend: NDArray[np.str_]
+    structured: NDArray[np.bool_]
+    """Whether both answers are JSON and were compared by structure."""
+    judge: NDArray[np.str_]
+    """The judge's verdict; empty where it gave none."""
+    rounds: NDArray[np.int64]
+    """Requests sent for the answer: more than one where tool calls were stubbed."""
+
+    def __len__(self) -> int:
+        return len(self.started_ns)
+
+
+class Timed(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests that one life of a lane timed: buckets (k,) that are not empty, ascending, and their counts."""
+
+    lane_id: str
+    choice: str
+    """How the lane chose: ``ratio`` for a coin, see ``sampler`` in :func:`shadowlane._core.lane_status`."""
+    ratio: float
+    lower: _Counts
+    """Where each bucket begins and ends, in ns."""
+    upper: _Counts
+    taken: _Counts
+    not_taken: _Counts

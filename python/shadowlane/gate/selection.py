@@ -1,0 +1,65 @@
+"""Which stored pairs count for which question: rows of :class:`~shadowlane.columns.ScoreColumns`, as masks (n,).
+
+Invariant: the report and the gate select with the same functions, so that both speak of the same pairs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..columns import ScoreColumns
+
+__all__ = ["DELTA_S_MAX", "comparable", "delta_values", "failed_copies", "repeated", "sent"]
+
+DELTA_S_MAX = 2.0
+
+NOT_SENT = (
+    "sampled_out",
+    "write_intent",
+    "cap",
+    "provider_limit",
+    "budget",
+    "reservoir",
+    "store_error",
+    "producer_died",
+)
+"""Reasons that say nothing about the shadow: the copy never went out, for a cause of ours."""
+
+
+def sent(columns: ScoreColumns) -> NDArray[np.bool_]:
+    """Which rows are copies that were sent, or that the shadow's own state kept from being sent (its breaker)."""
+    # A deadline without a time: it waited for a place until it was too late or gave way, and never went out.
+    waited = (columns.reason == "deadline") & (columns.shadow_ns == 0)
+    answer: NDArray[np.bool_] = ~np.isin(columns.reason, NOT_SENT) & ~waited
+    return answer
+
+
+def failed_copies(columns: ScoreColumns) -> NDArray[np.bool_]:
+    """Which rows the shadow failed: no whole answer, HTTP 500 or above, or HTTP 400 or above where prod had none."""
+    bad = (columns.status >= 500) | ((columns.status >= 400) & (columns.prod_status < 400))
+    answer: NDArray[np.bool_] = sent(columns) & ((columns.reason != "") | bad)
+    return answer
+
+
+def delta_values(columns: ScoreColumns, embedder: str) -> NDArray[np.float64]:
+    """The ΔS of one embedder, in time order, within their range."""
+    mine = ~np.isnan(columns.delta_s) & (columns.embedder == embedder)
+    values: NDArray[np.float64] = np.clip(columns.delta_s[mine], 0.0, DELTA_S_MAX)
+    return values
+
+
+def repeated(columns: ScoreColumns) -> NDArray[np.bool_]:
+    """Which rows answer a question that was asked before: there λ can flip."""
+    answer: NDArray[np.bool_] = (columns.group >= 0) & (columns.group_seen > 1)
+    return answer
+
+
+def comparable(columns: ScoreColumns) -> NDArray[np.bool_]:
+    """Rows whose two times can be compared: both answered below HTTP 400, or the shadow ran into its deadline; in one
+    round, because the time of prod's own tools is not known."""
+    good = (columns.reason == "") & (columns.status < 400)
+    late = columns.reason == "deadline"
+    answer: NDArray[np.bool_] = (columns.prod_status < 400) & (good | late) & (columns.shadow_ns > 0)
+    answer &= columns.rounds == 1
+    return answer

@@ -1,0 +1,60 @@
+"""What a report reads: the protocol of the store, and the store of a lane that has stored nothing yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from ..columns import ScoreColumns, Timed
+from ..gate.evidence import EvidenceSource
+from ..store import Order, StoredPair
+from ..store.scores import score_columns
+
+__all__ = ["NoPairs", "PairSource"]
+
+
+class PairSource(EvidenceSource, Protocol):
+    """What a report needs of the store."""
+
+    def iter_pairs(
+        self,
+        since_ns: int | None = None,
+        shadow: str | None = None,
+        limit: int | None = None,
+        with_bodies: bool = False,
+        order: Order = "time",
+        only_kept: bool = False,
+    ) -> Iterator[StoredPair]: ...
+    def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]: ...
+    def differing_places(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]: ...
+    def judge_state(self) -> str: ...
+
+
+class NoPairs:
+    """The store of a lane whose worker has not stored anything yet."""
+
+    def scores(self, shadow: str | None = None, since_ns: int | None = None) -> ScoreColumns:
+        return score_columns([])
+
+    def iter_pairs(
+        self,
+        since_ns: int | None = None,
+        shadow: str | None = None,
+        limit: int | None = None,
+        with_bodies: bool = False,
+        order: Order = "time",
+        only_kept: bool = False,
+    ) -> Iterator[StoredPair]:
+        yield from ()
+
+    def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]:
+        return {}, 0, 0
+
+    def differing_places(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]:
+        return []
+
+    def judge_state(self) -> str:
+        return ""
+
+    def times(self, since_ns: int) -> list[Timed]:
+        return []

@@ -1,0 +1,151 @@
+//! The facts of a text: sentences with their words, stems and negation, and the entities that two answers must agree on.
+//!
+//! Invariant: every fact keeps the span that it was read from, so that evidence can be shown.
+
+use std::borrow::Cow;
+
+use super::lexicon::{Modality, WordMap, mark};
+use super::quantities::Quantity;
+
+/// Bytes of a text, from its first to the one after its last.
+pub(crate) type Span = (usize, usize);
+
+/// What kind of thing two answers must agree on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Number,
+    Date,
+    Time,
+    Name,
+    Quote,
+    Url,
+    Code,
+    /// A capitalised first word that may be a name.
+    Opening,
+}
+
+/// One thing that two answers must agree on, and where it stands.
+#[derive(Debug)]
+pub(crate) struct Entity<'t> {
+    pub kind: Kind,
+    /// The comparable form of all that has no quantity.
+    pub key: Cow<'t, str>,
+    pub span: Span,
+    pub sentence: usize,
+    /// Of its first token in the sentence; `stop` is after its last one.
+    pub place: usize,
+    pub stop: usize,
+    pub quantity: Option<Quantity>,
+    pub hedged: bool,
+    /// A colon follows: the word names what comes, as headings do.
+    pub heading: bool,
+    /// The nearest words beside it that are no determiners; `^` and `$` at the ends of the sentence.
+    pub left: &'t str,
+    pub right: &'t str,
+}
+
+/// A content word of a sentence.
+#[derive(Debug)]
+pub(crate) struct Stem<'t> {
+    pub root: Cow<'t, str>,
+    /// Whether it lies in the scope of a negation.
+    pub negated: bool,
+    pub span: Span,
+}
+
+/// Content stems with their polarity, and what else was said in the sentence.
+#[derive(Default, Debug)]
+pub(crate) struct Sentence<'t> {
+    /// In the order of first mention.
+    pub stems: Vec<Stem<'t>>,
+    /// Beside ``stems``: their marks, which are quicker to search.
+    marks: Vec<u64>,
+    pub negators: Vec<Span>,
+    /// In the order of first mention.
+    pub modals: Vec<(Modality, Span)>,
+    /// Words that begin with a capital: in a headline they say nothing about names.
+    pub capitals: usize,
+    /// Every token in order, lower case, and where it stands.
+    pub words: Vec<&'t str>,
+    pub places: Vec<Span>,
+    /// Whether a comma, a bracket, a colon or a dash stands right before the token.
+    pub parted: Vec<bool>,
+}
+
+/// Words that most sentences do not exceed: room for them is made at once.
+const ROOM: usize = 24;
+
+impl<'t> Sentence<'t> {
+    /// An empty sentence with room for its words.
+    pub fn open() -> Self {
+        Self {
+            stems: Vec::with_capacity(ROOM),
+            marks: Vec::with_capacity(ROOM),
+            words: Vec::with_capacity(ROOM),
+            places: Vec::with_capacity(ROOM),
+            parted: Vec::with_capacity(ROOM),
+            ..Self::default()
+        }
+    }
+
+    pub fn stem(&self, root: &str) -> Option<&Stem<'t>> {
+        self.place_of(root).and_then(|place| self.stems.get(place))
+    }
+
+    pub fn place_of(&self, root: &str) -> Option<usize> {
+        let sought = mark(root);
+        let place = self.marks.iter().position(|known| *known == sought)?;
+        self.stems.get(place).is_some_and(|stem| stem.root == root).then_some(place)
+    }
+
+    pub fn has(&self, root: &str) -> bool {
+        self.place_of(root).is_some()
+    }
+
+    pub fn add(&mut self, root: Cow<'t, str>, negated: bool, span: Span) {
+        if let Some(place) = self.place_of(&root) {
+            if let Some(known) = self.stems.get_mut(place) {
+                known.negated |= negated;
+            }
+        } else {
+            self.marks.push(mark(&root));
+            self.stems.push(Stem { root, negated, span });
+        }
+    }
+
+    pub fn modal(&mut self, modality: Modality, span: Span) {
+        if !self.modals.iter().any(|(known, _)| *known == modality) {
+            self.modals.push((modality, span));
+        }
+    }
+}
+
+/// Everything read out of one text.
+#[derive(Debug)]
+pub(crate) struct Facts<'t> {
+    pub sentences: Vec<Sentence<'t>>,
+    pub entities: Vec<Entity<'t>>,
+    /// Yes or no when the text opens with it, and where.
+    pub answer: Option<(bool, Span)>,
+    pub english: bool,
+    /// There were more than [`MOST_ENTITIES`].
+    pub cut: bool,
+    /// Each word and where it stands among all; `None` when it stands there more than once.
+    pub places: WordMap<&'t str, Option<usize>>,
+}
+
+/// Lower case, byte for byte beside `text`: a letter whose lower case has another length stays as it is.
+pub(crate) fn lowered(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    text.chars()
+        .map(|letter| {
+            let mut low = letter.to_lowercase();
+            match (low.next(), low.next()) {
+                (Some(one), None) if one.len_utf8() == letter.len_utf8() => one,
+                _ => letter,
+            }
+        })
+        .collect()
+}
