@@ -22,13 +22,14 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..errors import ScoreError
+from ..types import Unread
 from .embed import Embedder, load_embedder, text_delta_s
 
-__all__ = ["Comparison", "Component", "Evidence", "anchor", "anchored_delta_s", "explain_pair"]
+__all__ = ["Comparison", "Component", "Evidence", "Unmatched", "anchor", "anchored_delta_s", "explain_pair"]
 
 Component: TypeAlias = Literal["entities", "relations", "constraints"]
-_NOT_ENGLISH = "not English: anchored ΔS is plain ΔS"
-_CUT = "only the first 64 KiB and 512 entities were read for facts"
+_FOREIGN = "clauses were not compared: the texts are not both in one of the languages that are known here"
+_CUT = "only the first 64 KiB, 512 entities and 400 sentences were read for facts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,17 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Unmatched:
+    """Sentences and list items of one text of which the other says next to nothing."""
+
+    share: float = 0.0
+    """Of all that have content, in [0, 1]; 0 where the texts could not be read."""
+    spans: tuple[tuple[int, int], ...] = ()
+    """(start, end) characters of each."""
+    texts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """How two texts compare, and why."""
 
@@ -56,6 +68,11 @@ class Comparison:
     embedder: str = ""
     note: str = ""
     """Why there is no evidence to look for, or only in part of the texts; empty when there is."""
+    missing: Unmatched = Unmatched()
+    """What only the first text says: its own signal, never a flip."""
+    extra: Unmatched = Unmatched()
+    """What only the second text says."""
+    unread: Unread = ""
 
 
 def anchored_delta_s(
@@ -94,15 +111,28 @@ def explain_pair(text_a: str, text_b: str, embedder: Embedder | None = None) -> 
 def anchor(text_a: str, text_b: str, plain: float, *, embedder: str = "") -> Comparison:
     """The comparison of two texts whose plain ΔS is known. Needs no model."""
     (a,), (b,) = _whole((text_a,)), _whole((text_b,))
-    anchored, english, cut, found = _core.anchor_pair(a, b, plain)
+    anchored, foreign, cut, found, missing, extra = _core.anchor_pair(a, b, plain)
     evidence = tuple(
         Evidence(kind, component, span_a, span_b, text_a[slice(*span_a)], text_b[slice(*span_b)])
         for kind, component, span_a, span_b in found
     )
-    notes = [] if english else [_NOT_ENGLISH]
-    if cut:
-        notes.append(_CUT)
-    return Comparison(plain, anchored, bool(evidence), evidence, embedder, "; ".join(notes))
+    unread: Unread = "language" if foreign else "too long" if cut else ""
+    return Comparison(
+        delta_s=plain,
+        anchored=anchored,
+        fact_flip=bool(evidence),
+        evidence=evidence,
+        embedder=embedder,
+        note="; ".join(note for note, applies in ((_FOREIGN, foreign), (_CUT, cut)) if applies),
+        missing=Unmatched() if foreign else _unmatched(text_a, missing),
+        extra=Unmatched() if foreign else _unmatched(text_b, extra),
+        unread=unread,
+    )
+
+
+def _unmatched(text: str, found: tuple[float, list[tuple[int, int]]]) -> Unmatched:
+    share, spans = found
+    return Unmatched(share, tuple(spans), tuple(text[slice(*span)] for span in spans))
 
 
 def _whole(texts: Sequence[str]) -> list[str]:

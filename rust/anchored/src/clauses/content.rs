@@ -5,7 +5,7 @@
 
 use super::overlap::Overlap;
 use super::read::Text;
-use crate::extract::Span;
+use crate::facts::Span;
 
 /// A sentence is said by the other text when so much of its content is, wherever it stands there.
 const SAID: f32 = 0.34;

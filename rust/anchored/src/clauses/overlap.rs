@@ -76,6 +76,8 @@ pub(crate) struct Overlap<'t> {
     pub uses: WordMap<u64, Uses>,
     pub clauses: Table,
     pub sentences: Table,
+    /// The share of clauses' weight that both have, in [0, 1]: the geometric mean of both sides' shares.
+    pub likeness: Table,
     /// What each clause weighs, shared or not.
     pub weights_a: Vec<f32>,
     pub weights_b: Vec<f32>,
@@ -115,21 +117,16 @@ impl<'t> Overlap<'t> {
         }
         let weigh = |text: &Text| -> Vec<f32> { text.clauses.iter().map(|clause| weight(text, &uses, clause)).collect() };
         let (weights_a, weights_b) = (weigh(a), weigh(b));
-        Self { a, b, uses, clauses, sentences, weights_a, weights_b }
-    }
-
-    /// The same, the other way round.
-    pub fn weight_of(&self, roots: impl Iterator<Item = u64>) -> f32 {
-        roots.map(|root| self.uses.get(&root).map_or(1.0, |known| known.weight())).sum()
-    }
-
-    /// What a sentence weighs, each term once.
-    pub fn sentence_weight(&self, text: &Text, sentence: usize) -> f32 {
-        let Some(sentence) = text.sentences.get(sentence) else { return 0.0 };
-        let mut roots: Vec<u64> = text.terms(sentence.terms).iter().map(|term| term.root).collect();
-        roots.sort_unstable();
-        roots.dedup();
-        self.weight_of(roots.into_iter())
+        let mut likeness = Table::new(a.clauses.len(), b.clauses.len());
+        for (row, mine) in weights_a.iter().enumerate() {
+            for (column, theirs) in weights_b.iter().enumerate() {
+                let shared = clauses.at(row, column);
+                if shared > 0.0 {
+                    likeness.add(row, column, shared / (mine * theirs).sqrt());
+                }
+            }
+        }
+        Self { a, b, uses, clauses, sentences, likeness, weights_a, weights_b }
     }
 }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use super::language::Language;
 use super::segments::{Form, Segment, segments};
 use super::vocabulary::{self as words, Flags, Vocabulary, root, vocabulary};
-use crate::extract::Span;
+use crate::facts::Span;
 use crate::lexicon::mark;
 
 /// A word, a number, or a sign of a language without spaces.
@@ -24,9 +24,10 @@ pub(crate) struct Token {
     /// It has content: no small word, no number.
     pub content: bool,
     pub number: bool,
-    pub capital: bool,
     /// A comma, a bracket or the like stands right before it.
     pub parted: bool,
+    /// A dash, a colon or a bracket does: what follows is said for itself.
+    pub apart: bool,
 }
 
 impl Token {
@@ -73,7 +74,6 @@ pub(crate) struct Sentence {
     pub asks: bool,
     pub tokens: (usize, usize),
     pub terms: (usize, usize),
-    pub clauses: (usize, usize),
 }
 
 /// A text as read.
@@ -93,8 +93,8 @@ pub(crate) const MOST_SENTENCES: usize = 400;
 const LEAST: usize = 4;
 
 impl Text {
-    /// Reads a text; `low` is its lower case, byte for byte beside it.
-    pub fn read(text: &str, low: &str, language: Language) -> Self {
+    /// Reads a text in lower case.
+    pub fn read(low: &str, language: Language) -> Self {
         let words = vocabulary(language);
         let room = low.len() / 5 + 8;
         let mut read = Self {
@@ -110,7 +110,7 @@ impl Text {
                 read.cut = true;
                 break;
             }
-            read.sentence(text, low, language, segment);
+            read.sentence(low, language, segment);
         }
         read
     }
@@ -131,10 +131,10 @@ impl Text {
         }
     }
 
-    fn sentence(&mut self, text: &str, low: &str, language: Language, segment: Segment) {
+    fn sentence(&mut self, low: &str, language: Language, segment: Segment) {
         let from = self.tokens.len();
-        let (first_term, first_clause) = (self.terms.len(), self.clauses.len());
-        Tokenizer { text, low, language, words: self.words, at: segment.span.0, end: segment.span.1 }
+        let first_term = self.terms.len();
+        Tokenizer { low, language, words: self.words, at: segment.span.0, end: segment.span.1 }
             .read(&mut self.tokens);
         self.phrases(low, from);
         self.add_terms(language, from);
@@ -148,7 +148,6 @@ impl Text {
             asks: segment.asks,
             tokens: (from, self.tokens.len()),
             terms: (first_term, self.terms.len()),
-            clauses: (first_clause, self.clauses.len()),
         });
     }
 
@@ -227,10 +226,10 @@ impl Text {
 
     fn begins(&self, place: usize, end: usize) -> bool {
         let Some(token) = self.tokens.get(place) else { return false };
-        if token.is(words::CLAUSE) {
+        if token.is(words::CLAUSE) || token.apart {
             return true;
         }
-        let joins = token.is(words::AND);
+        let joins = token.is(words::AND | words::RELATIVE);
         if !token.parted && !joins {
             return false;
         }
@@ -269,7 +268,6 @@ fn straight(word: &str) -> Cow<'_, str> {
 }
 
 struct Tokenizer<'t> {
-    text: &'t str,
     low: &'t str,
     language: Language,
     words: &'static Vocabulary,
@@ -279,7 +277,7 @@ struct Tokenizer<'t> {
 
 impl Tokenizer<'_> {
     fn read(mut self, tokens: &mut Vec<Token>) {
-        let mut parted = false;
+        let (mut parted, mut apart) = (false, false);
         while self.at < self.end {
             let rest = self.low.get(self.at..self.end).unwrap_or("");
             let Some(first) = rest.chars().next() else { break };
@@ -288,7 +286,8 @@ impl Tokenizer<'_> {
             } else if in_word(first) {
                 self.word(rest, first)
             } else {
-                parted |= matches!(first, ',' | ';' | ':' | '(' | ')' | '—' | '–' | '，' | '、' | '：' | '（' | '）' | '|');
+                apart |= matches!(first, ':' | '(' | ')' | '—' | '–' | '：' | '（' | '）' | '→');
+                parted |= apart || matches!(first, ',' | ';' | '，' | '、' | '|');
                 self.at += first.len_utf8();
                 continue;
             };
@@ -305,8 +304,8 @@ impl Tokenizer<'_> {
                 // Hiragana that is no word known here inflects the word before it.
                 content: !digits && !matches!(first, '\u{3040}'..='\u{309f}'),
                 number: digits,
-                capital: self.text.get(span.0..span.1).and_then(|word| word.chars().next()).is_some_and(char::is_uppercase),
                 parted: std::mem::take(&mut parted),
+                apart: std::mem::take(&mut apart),
             });
             self.at += size;
         }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: one pass over the lines; spans are bytes of the text, in order, and do not overlap.
 
-use crate::extract::Span;
+use crate::facts::Span;
 
 /// What a sentence is part of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +98,7 @@ fn abbreviated(head: &str) -> bool {
     // "3. März": a day before its month, but "seit 2024." ends a sentence.
     let ordinal = letters == 0 && (1..=2).contains(&digits) && word.len() == digits;
     let known = ["bzw", "ca", "dr", "mr", "mrs", "no", "nr", "st", "str", "usw", "vgl", "etc", "sr", "sra", "art", "inkl"];
-    single || ordinal && !head.trim_end().is_empty() && word.len() < head.len() || word.contains('.') || {
+    single || ordinal && !head.trim_end().is_empty() && word.len() < head.len() || word.contains('.') && digits == 0 || {
         let low = word.to_ascii_lowercase();
         known.contains(&low.as_str()) && low != "no"
     }

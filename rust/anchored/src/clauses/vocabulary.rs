@@ -52,6 +52,10 @@ classes! {
     /// Where something comes from, and where it goes.
     ORIGIN = 22 "origin";
     GOAL = 23 "goal";
+    /// Opens a clause about the noun before it, if a verb follows.
+    RELATIVE = 24 "relative";
+    /// May deny by its meaning, or not: beside it a negation elsewhere is no contradiction.
+    DOUBT = 25 "doubt";
 }
 
 /// A phrase: the words after its first one.
@@ -208,12 +212,13 @@ pub(crate) fn root(language: Language, word: &str) -> u64 {
 
 const ROOT_LETTERS: usize = 6;
 
-fn folded<'w>(word: &'w str, endings: &[&str]) -> Cow<'w, str> {
-    let cut = endings.iter().find_map(|ending| {
-        let root = word.strip_suffix(ending)?;
-        root.chars().nth(3).map(|_| root)
-    });
-    let word = cut.unwrap_or(word);
+fn folded<'w>(mut word: &'w str, endings: &[&str]) -> Cow<'w, str> {
+    let cut = |word: &'w str| {
+        endings.iter().find_map(|ending| word.strip_suffix(ending).filter(|root| root.chars().nth(3).is_some()))
+    };
+    while let Some(root) = cut(word) {
+        word = root;
+    }
     if word.is_ascii() {
         return Cow::Borrowed(word.get(..ROOT_LETTERS).unwrap_or(word));
     }
