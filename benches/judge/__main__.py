@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from shadowlane.config import ScoreConfig
 from shadowlane.demo.corpus import load_questions
-from shadowlane.providers.question import question
+from shadowlane.providers.question import find_question
 from shadowlane.score.anchored import Comparison, anchor, anchored_delta_s
 from shadowlane.score.embed import Embedder, load_embedder, text_delta_s
 from shadowlane.score.groups import ParaphraseGroups, purity
@@ -211,7 +211,7 @@ class Bench:
     def groups(self, labelled: list[list[str]]) -> None:
         """Purity and recall of live groups over requests in random order, as the worker assigns them."""
         labels = np.repeat(np.arange(len(labelled)), [len(texts) for texts in labelled])
-        found = [question(_asking(text)) for texts in labelled for text in texts]
+        found = [find_question(_asking(text)) for texts in labelled for text in texts]
         rows = self.embedder.embed([one.text for one in found if one])
         scopes = [one.scope for one in found if one]
         order = np.random.default_rng(0).permutation(len(rows))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -16,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__, _core
-from .capture.lane import config_from_json, lane_directory
-from .config import Config, load_config
+from .capture.lane import config_from_json
+from .config import Config, lane_directory, load_config
 from .errors import ConfigError, LaneError, ShadowlaneError
 
 __all__ = ["main"]
 
 _DEFAULT_CONFIG = "shadowlane.toml"
+_MOST_HOURS = 87_600
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,7 +79,7 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
 
     report = command("report", _report, "Compare prod and the shadows from what is stored.")
     report.add_argument("--html", metavar="FILE", help="write the report as one HTML page")
-    report.add_argument("--hours", type=float, default=None, help="only the last so many hours")
+    report.add_argument("--hours", type=_hours, default=None, help="only the last so many hours")
 
     gate = command("gate", _gate, "Say GRADUATE, HOLD or REJECT, with the evidence; exit 0 only for GRADUATE.")
     gate.add_argument("--shadow", default=None, help="the shadow's name (default: all of them)")
@@ -96,6 +98,17 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
 
     command("doctor", _doctor, "Check configuration, directories, shared memory, extras and shadows.")
     return parser
+
+
+def _hours(text: str) -> float:
+    """An argument in hours: a number that a window of time can have."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= _MOST_HOURS:
+        raise argparse.ArgumentTypeError(f"{text!r}: use more than 0 and at most {_MOST_HOURS} hours")
+    return value
 
 
 def _load(options: argparse.Namespace) -> Config:

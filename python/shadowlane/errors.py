@@ -10,6 +10,7 @@ from pathlib import PurePath
 
 __all__ = [
     "ConfigError",
+    "CoreError",
     "DataError",
     "LaneError",
     "MissingExtraError",
@@ -45,6 +46,10 @@ class MissingExtraError(ShadowlaneError, ImportError):
 
 class LaneError(ShadowlaneError):
     """The lane's runtime directory, control file or ring cannot be used."""
+
+
+class CoreError(ShadowlaneError):
+    """The compiled core failed by a fault of its own: names its line of source, quotes nothing, please report it."""
 
 
 class StoreError(ShadowlaneError):

@@ -59,6 +59,7 @@ REASONS: tuple[str, ...] = (
     "transport_error",
     "response_too_large",
     "store_error",
+    "unreadable",
 )
 """Why a request was not mirrored or a copy not answered: fixed, in the order of the shared-memory layout."""
 

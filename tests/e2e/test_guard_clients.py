@@ -9,11 +9,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import aiohttp
+import anthropic
 import httpx
+import httpx2
+import openai
 import pytest
 import requests
 
@@ -38,16 +43,16 @@ def upstream() -> Iterator[Recorder]:
 
 
 @contextmanager
-def _httpx(**options: Any) -> Iterator[Ask]:
-    with httpx_fence(httpx.Client(follow_redirects=True, trust_env=False), **options) as client:
+def _httpx(library: Any = httpx, **options: Any) -> Iterator[Ask]:
+    with httpx_fence(library.Client(follow_redirects=True, trust_env=False), **options) as client:
         yield (
             lambda method, url, headers=None: client.request(method, url, headers=headers, content=b"body").status_code
         )
 
 
 @contextmanager
-def _httpx_async(**options: Any) -> Iterator[Ask]:
-    client = httpx_fence(httpx.AsyncClient(follow_redirects=True, trust_env=False), **options)
+def _httpx_async(library: Any = httpx, **options: Any) -> Iterator[Ask]:
+    client = httpx_fence(library.AsyncClient(follow_redirects=True, trust_env=False), **options)
 
     async def ask(method: str, url: str, headers: Any = None) -> int:
         return (await client.request(method, url, headers=headers, content=b"body")).status_code
@@ -90,6 +95,8 @@ def _runner() -> Iterator[Callable[[Any], Any]]:
 CLIENTS: dict[str, Callable[..., AbstractContextManager[Ask]]] = {
     "httpx": _httpx,
     "httpx async": _httpx_async,
+    "httpx2": partial(_httpx, httpx2),
+    "httpx2 async": partial(_httpx_async, httpx2),
     "requests": _requests,
     "aiohttp": _aiohttp,
 }
@@ -105,6 +112,10 @@ ATTEMPTS: list[tuple[str, str, dict[str, str]]] = [
     ("GET", "/x", {"x-http-method": "PUT"}),
     ("GET", "/x?_method=DELETE", {}),
     ("GET", "/x", {"connection": "upgrade", "upgrade": "websocket"}),
+    ("GET", "/x", {"X-Original-URL": "/admin/delete"}),
+    ("GET", "/x", {"x-rewrite-url": "/admin/delete"}),
+    ("GET", "/x", {"X-Http-DestinationURL": "/admin/delete"}),
+    ("HEAD", "/x", {"X-Envoy-Original-Path": "/admin/delete"}),
     ("POST", "/allowed/../x", {}),
     ("POST", "/allowed/%2e%2e/x", {}),
     ("POST", "/allowed%2f..%2fx", {}),
@@ -234,6 +245,82 @@ def test_httpx_keeps_the_hooks_that_were_there(upstream: Recorder) -> None:
         httpx_fence(client)
         client.get(upstream.url)
     assert called == ["GET"]
+
+
+@pytest.mark.parametrize(
+    "client",
+    [
+        object(),
+        httpx.Client,
+        httpx2.AsyncClient,
+        httpx.HTTPTransport(),
+        requests.Session(),
+        openai.OpenAI(api_key="none"),
+        SimpleNamespace(event_hooks={"request": []}, send=lambda request: None),
+    ],
+    ids=lambda client: getattr(client, "__name__", type(client).__name__),
+)
+def test_what_is_no_client_is_refused_at_once(client: Any) -> None:
+    with pytest.raises(TypeError, match=r"no fence for .*http_client"):
+        httpx_fence(client)
+
+
+def test_a_client_that_drops_its_hooks_is_refused() -> None:
+    class Deaf(httpx2.Client):
+        @property
+        def event_hooks(self) -> dict[str, list[Any]]:
+            return {"request": [], "response": []}
+
+        @event_hooks.setter
+        def event_hooks(self, hooks: Any) -> None:
+            pass
+
+    with Deaf() as client, pytest.raises(ConfigError, match="does not keep request hooks"):
+        httpx_fence(client)
+
+
+MESSAGES: Any = [{"role": "user", "content": "hi"}]
+SDKS: dict[str, tuple[str, Any, Any, Callable[[Any], Any]]] = {
+    "openai": (
+        "/chat/completions",
+        openai.OpenAI,
+        openai.AsyncOpenAI,
+        lambda sdk: sdk.chat.completions.create(model="m", messages=MESSAGES),
+    ),
+    "anthropic": (
+        "/v1/messages",
+        anthropic.Anthropic,
+        anthropic.AsyncAnthropic,
+        lambda sdk: sdk.messages.create(model="m", messages=MESSAGES, max_tokens=5),
+    ),
+}
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("name", SDKS)
+def test_the_sdks_are_fenced_through_their_client(upstream: Recorder, name: str, is_async: bool) -> None:
+    """Both stand on httpx2. A call that is not allowed is refused before it leaves; one that is carries the tag."""
+    path, plain, asynchronous, ask = SDKS[name]
+
+    async def asked(client: Any, url: str) -> Any:
+        async with asynchronous(api_key="k", base_url=url, http_client=client, max_retries=0) as sdk:
+            return await ask(sdk)
+
+    def called(allow: list[str]) -> Any:
+        if is_async:
+            return asyncio.run(asked(httpx_fence(httpx2.AsyncClient(trust_env=False), allow=allow), upstream.url))
+        client = httpx_fence(httpx2.Client(trust_env=False), allow=allow)
+        with plain(api_key="k", base_url=upstream.url, http_client=client, max_retries=0) as sdk:
+            return ask(sdk)
+
+    with shadow_context(SHADOW):
+        with pytest.raises((ShadowWriteError, anthropic.APIConnectionError)) as refused:
+            called([])
+        assert "its method is not safe" in f"{refused.value} {refused.value.__cause__}"
+        assert upstream.seen == []
+        called([f"POST {upstream.url}{path}"])
+    (seen,) = upstream.seen
+    assert (seen.method, seen.target, seen.all("x-shadow-id")) == ("POST", path, [SHADOW.id])
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,60 @@ def test_no_write_arrives_and_all_is_logged(start: Callable[..., Guard], upstrea
     assert stat.S_IMODE(guard.log.stat().st_mode) == 0o600
 
 
+ACTING: list[tuple[str, str, dict[str, Any], tuple[str, ...]]] = [
+    ("openai", "/v1/chat/completions", {"messages": [], "store": True, "metadata": {"a": "b"}}, ("store", "metadata")),
+    (
+        "openai",
+        "/v1/responses",
+        {"input": "x", "tools": [{"type": "code_interpreter"}, {"type": "mcp", "require_approval": "never"}]},
+        ("tools",),
+    ),
+    ("anthropic", "/v1/messages", {"messages": [], "mcp_servers": [{"url": "http://mcp.internal"}]}, ("mcp_servers",)),
+    ("mistral", "/v1/chat/completions", {"messages": [], "tools": [{"type": "web_search"}]}, ("tools",)),
+]
+
+
+@pytest.mark.parametrize(("preset", "path", "body", "acting"), ACTING)
+def test_the_body_that_was_judged_is_the_one_that_is_sent(
+    start: Callable[..., Guard],
+    upstream: Recorder,
+    preset: str,
+    path: str,
+    body: dict[str, Any],
+    acting: tuple[str, ...],
+) -> None:
+    guard = start("--allow", f"127.0.0.1:{upstream.port}={preset}")
+    with httpx.Client(proxy=guard.url, trust_env=False) as client:
+        answer = client.post(upstream.url + path, json={"model": "m", **body})
+        assert answer.status_code == 200
+        harmless = {"model": "m", **{name: value for name, value in body.items() if name not in acting}}
+        assert client.post(upstream.url + path, json=harmless).status_code == 200
+    sent, plain = upstream.seen
+    said = json.loads(sent.body)
+    assert said["model"] == "m"
+    for member in acting:
+        assert not said.get(member), sent.body
+    assert sent.all("content-length") == [str(len(sent.body))]
+    assert {**harmless, **json.loads(plain.body)} == json.loads(plain.body)
+    first, second = until(
+        lambda: len(lines := [line for line in guard.lines() if "outcome" in line]) == 2 and lines, "both are logged"
+    )
+    assert all(any(member in change for change in first["changed"]) for member in acting)
+    assert not any("tools" in change or "mcp" in change for change in second.get("changed", ()))
+
+
+@pytest.mark.parametrize("name", ["X-Original-URL", "x-rewrite-url", "X-Http-DestinationURL", "X_Original_Uri"])
+def test_headers_that_name_another_target_do_not_pass(
+    start: Callable[..., Guard], upstream: Recorder, name: str
+) -> None:
+    guard = start("--allow", f"127.0.0.1:{upstream.port}")
+    with httpx.Client(proxy=guard.url, trust_env=False) as client:
+        client.get(upstream.url + "/read", headers={name: "/admin/delete", "x-curl-version": "1"})
+    (seen,) = upstream.seen
+    assert seen.all(name.lower()) == []
+    assert seen.all("x-curl-version") == ["1"]
+
+
 def test_graphql_queries_pass_and_mutations_in_disguise_do_not(start: Callable[..., Guard], upstream: Recorder) -> None:
     guard = start("--allow", f"127.0.0.1:{upstream.port}=graphql")
     documents = [

@@ -7,7 +7,6 @@ which keeps a worker running when ``lane.worker = "auto"``; :meth:`Lane.close` e
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
@@ -24,33 +23,16 @@ from typing import Any
 import msgspec
 
 from .. import _core
-from ..config import Config, load_config
+from ..config import Config, load_config, make_lane_directory
 from ..errors import LaneError
 
-__all__ = ["Lane", "lane_directory"]
+__all__ = ["Lane"]
 
 log = logging.getLogger("shadowlane")
 
 _SUPERVISE_EVERY_S = 1.0
 _HEARTBEAT_STALE_S = 5.0
 _LANES: weakref.WeakSet[Lane] = weakref.WeakSet()
-
-
-def lane_directory(config: Config, environ: Mapping[str, str] | None = None) -> Path:
-    """Where the lane's rings and control file lie: shared memory of this user, one directory a lane.
-
-    ``lane.directory`` when it is set; else ``$XDG_RUNTIME_DIR/shadowlane/NAME`` (XDG Base Directory Specification:
-    that directory is the user's own and 0700); else ``/dev/shm/shadowlane-UID-NAME``.
-    """
-    if config.lane.directory:
-        return Path(config.lane.directory)
-    runtime = (os.environ if environ is None else environ).get("XDG_RUNTIME_DIR", "")
-    if runtime and Path(runtime).is_dir():
-        parent = Path(runtime) / "shadowlane"
-        with contextlib.suppress(FileExistsError):
-            parent.mkdir(mode=0o700)
-        return parent / config.lane.name
-    return Path("/dev/shm") / f"shadowlane-{os.geteuid()}-{config.lane.name}"  # noqa: S108 - checked: owner, mode, no symlink
 
 
 def resolve_config(config: Config | str | os.PathLike[str] | Mapping[str, Any]) -> Config:
@@ -106,7 +88,7 @@ class Lane:
         by ``shadowlane status`` and ``shadowlane doctor``.
         """
         config = resolve_config(config)
-        directory = lane_directory(config)
+        directory = make_lane_directory(config)
         core = _core.Lane(
             str(directory),
             ring_bytes=config.lane.ring_bytes,
@@ -230,10 +212,7 @@ os.register_at_fork(after_in_child=_after_fork_in_child)
 def _write_worker_config(config: Config, directory: Path) -> Path:
     """The worker reads the very configuration that the gateway checked. It holds no secret: credentials are named."""
     plain = config.to_dict()
-    prefix = "sqlite:///"
-    url = config.store.url
-    if not url.startswith(prefix + "/"):
-        plain["store"]["url"] = prefix + str(Path.cwd() / url[len(prefix) :])
+    plain["store"]["url"] = config.store.anchored(Path.cwd()).url
     plain["lane"]["directory"] = str(directory)
     target = directory / "config.json"
     try:

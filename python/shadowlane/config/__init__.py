@@ -7,7 +7,6 @@ No section knows how it is carried out: the steps read their own section.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +16,9 @@ import msgspec
 
 from ..errors import ConfigError
 from .checks import problem_of
+from .errors import readable
 from .limits import BreakerConfig, BudgetConfig, LimitsConfig, PriceConfig, RetryConfig, Section
+from .paths import groups_folder, lane_directory, make_lane_directory
 from .sections import (
     ControlConfig,
     FieldConfig,
@@ -60,7 +61,10 @@ __all__ = [
     "ShadowConfig",
     "StoreConfig",
     "StructureConfig",
+    "groups_folder",
+    "lane_directory",
     "load_config",
+    "make_lane_directory",
 ]
 
 
@@ -128,40 +132,10 @@ def _checked(data: dict[str, Any], *, origin: str, base: Path | None = None) -> 
     try:
         config = msgspec.convert(data, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{origin}: {_readable(str(error), data)}") from None
+        raise ConfigError(f"{origin}: {readable(str(error), data, Config)}") from None
     problem = problem_of(config)
     if problem:
         raise ConfigError(f"{origin}: {problem}")
     if base is not None:
-        config = _anchored(config, base)
+        config = msgspec.structs.replace(config, store=config.store.anchored(base))
     return config
-
-
-def _anchored(config: Config, base: Path) -> Config:
-    """Relative store paths are relative to the configuration file, so that every command finds the same database."""
-    prefix = "sqlite:///"
-    url = config.store.url
-    if url.startswith(prefix) and not url.startswith(prefix + "/"):
-        absolute = prefix + str(base / url[len(prefix) :])
-        config = msgspec.structs.replace(config, store=msgspec.structs.replace(config.store, url=absolute))
-    return config
-
-
-def _readable(message: str, data: Any) -> str:
-    """msgspec's message with the field first, the value, and what to do."""
-    text, _, where = message.partition(" - at `")
-    path = where.rstrip("`").lstrip("$").lstrip(".")
-    unknown = re.search(r"unknown field `([^`]*)`", text)
-    if unknown:
-        field = f"{path}.{unknown[1]}" if path else unknown[1]
-        return f"{field}: unknown field; remove it or correct its spelling (the README lists every field)"
-    missing = re.search(r"missing required field `([^`]*)`", text)
-    if missing:
-        field = f"{path}.{missing[1]}" if path else missing[1]
-        example = ', for example [shadows.candidate] with url = "http://127.0.0.1:9001"' if "shadows" in field else ""
-        return f"{field}: missing; add it{example}"
-    value = data
-    for part in path.replace("[...]", "").split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    shown = f" = {value!r}" if value is not None and not isinstance(value, Mapping) else ""
-    return f"{path}{shown}: {text[:1].lower()}{text[1:]}; correct the value"

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from ..errors import ConfigError
 from ..tag import checked_key
+from .bounds import DAY_S, SHARE, Bound
 from .limits import BreakerConfig, BudgetConfig, RetryConfig, Section
 
 __all__ = [
@@ -32,8 +34,34 @@ __all__ = [
     "StructureConfig",
 ]
 
+GATE_RULES = (
+    "mean_delta_s",
+    "no_chaos",
+    "no_flip",
+    "p95_latency",
+    "shadow_errors",
+    "prod_errors",
+    "sampling",
+    "overhead",
+    "every_hour",
+)
+"""The rules that ``gate.disable`` may name; that pairs were scored and all are accounted for is always asked."""
 EMBEDDERS = ("wordllama", "lexical", "sentence-transformers", "openai")
 """What ``score.embedder`` may start with; some take a model after a colon (see ``shadowlane.score.load_embedder``)."""
+
+
+_RING_BYTES = Bound(65536, 1 << 30, remedy="use a power of two from 65536 to 1073741824")
+_RATIO = SHARE._replace(remedy="use more than 0 and at most 1; to stop mirroring: shadowlane off")
+_SHADOW_RATIO = SHARE._replace(remedy="use more than 0 and at most 1, or remove the shadow")
+_JUDGE_RATIO = SHARE._replace(remedy="use more than 0 and at most 1, or remove [judge]")
+_SEED = Bound(0, (1 << 64) - 1, remedy="use a whole number from 0 to 2^64-1")
+_MODEL_SEED = Bound(-(1 << 63), (1 << 63) - 1, remedy="use a whole number of 64 bits")
+_TEMPERATURE = Bound(0, 2, remedy="use 0 to 2, or remove it to keep the request's own")
+_SHADOW_QPS = Bound(0, 1e6, remedy="use 0 (no cap of its own) to 1000000 copies a second")
+_SHADOW_BURST = Bound(0, 1_000_000, remedy="use 0 (what comes in one second) to 1000000")
+_TIMEOUT = Bound(0, 3600, above=True, unit="seconds")
+_MONEY = Bound(0, 1e15, remedy="use 0 or more")
+_SQLITE = "sqlite:///"
 
 
 class LaneConfig(Section, frozen=True):
@@ -42,9 +70,9 @@ class LaneConfig(Section, frozen=True):
     name: str = "default"
     directory: str = ""
     worker: Literal["auto", "external"] = "auto"
-    ring_bytes: int = 16 * 1024 * 1024
-    max_body_bytes: int = 1024 * 1024
-    idle_exit_s: float = 5.0
+    ring_bytes: Annotated[int, _RING_BYTES] = 16 * 1024 * 1024
+    max_body_bytes: Annotated[int, Bound(1024, 1 << 28, unit="bytes")] = 1024 * 1024
+    idle_exit_s: Annotated[float, Bound(0, 365 * DAY_S, unit="seconds")] = 5.0
     """A worker that was started by a gateway leaves when no gateway lives and all rings have been empty this long."""
 
 
@@ -52,8 +80,8 @@ class SamplingConfig(Section, frozen=True):
     """``[sampling]``: which share of the eligible requests is mirrored."""
 
     mode: Literal["ratio", "sticky"] = "ratio"
-    ratio: float = 0.05
-    seed: int | None = None
+    ratio: Annotated[float, _RATIO] = 0.05
+    seed: Annotated[int | None, _SEED] = None
     """``None``: random for each lane. Give one to repeat a run."""
     key: str = ""
     """What makes a request somebody's: ``header:NAME``, ``cookie:NAME``, ``api_key`` (``authorization``, ``x-api-key``
@@ -94,13 +122,13 @@ class PolicyConfig(Section, frozen=True):
     tool_mode: str = "stub"
     """Tool definitions on the copy. ``"strip"``: removed; ``"none"``: kept, their use forbidden; ``"stub"``: kept, and
     the shadow's calls answered with the results that prod got."""
-    stub_rounds: int = 3
+    stub_rounds: Annotated[int, Bound(0, 16)] = 3
     """How often a shadow's calls are answered before its answer stands as it is."""
     stream: str = "keep"
     """Whether the shadow streams: as the request asked (``"keep"``), always (``"on"``), never (``"off"``)."""
-    temperature: float | None = None
+    temperature: Annotated[float | None, _TEMPERATURE] = None
     """Sampling temperature of every copy; unset: the request's own."""
-    seed: int | None = None
+    seed: Annotated[int | None, _MODEL_SEED] = None
     """Sampling seed of every copy, where the API has one; unset: the request's own."""
 
 
@@ -119,7 +147,7 @@ class RuleConfig(Section, frozen=True):
     """A check that the value must pass, such as ``"luhn"`` or ``"entropy"``."""
     context: tuple[str, ...] = ()
     """Words of which one must stand within 80 bytes before the value."""
-    confidence: float = 0.9
+    confidence: Annotated[float, Bound(0, 1, share=True)] = 0.9
     action: Action | None = None
 
 
@@ -150,7 +178,7 @@ class SanitizeConfig(Section, frozen=True):
     """What is done with the values of a kind, where it is not ``action``."""
     disable: tuple[str, ...] = ()
     """Kinds that are not looked for."""
-    min_confidence: float = 0.5
+    min_confidence: Annotated[float, Bound(0, 1, share=True)] = 0.5
     rules: tuple[RuleConfig, ...] = ()
     fields: tuple[FieldConfig, ...] = ()
     hash_key_env: str = ""
@@ -180,8 +208,8 @@ class StructureConfig(Section, frozen=True):
 
     ignore: tuple[str, ...] = ()
     """Patterns of paths that are left out with all below: ``"/id"``, ``"/items/*/created"``, ``"/**/trace_id"``."""
-    float_tolerance: float = 1e-6
-    time_tolerance_s: float = 0.0
+    float_tolerance: Annotated[float, Bound(0, 1e15)] = 1e-6
+    time_tolerance_s: Annotated[float, Bound(0, 1e15, unit="seconds")] = 0.0
     unordered: dict[str, str] = msgspec.field(default_factory=dict)
     """Pattern of an array → the field that identifies its items, or ``""`` to match equal items wherever they stand."""
 
@@ -195,8 +223,8 @@ class ScoreConfig(Section, frozen=True):
     """For ``openai:MODEL``: the base of the service, for example ``https://api.openai.com/v1``."""
     embedder_credential_env: str = ""
     """Name of the environment variable that holds the service's key."""
-    embedder_timeout_s: float = 30.0
-    embedder_tokens_per_day: float = 10_000_000.0
+    embedder_timeout_s: Annotated[float, _TIMEOUT] = 30.0
+    embedder_tokens_per_day: Annotated[float, Bound(0, 1e15, above=True)] = 10_000_000.0
     """What the service may embed in any 24 hours; pairs beyond it are stored without ΔS."""
     embedder_ca_file: str = ""
     text_pointer: str = ""
@@ -205,11 +233,11 @@ class ScoreConfig(Section, frozen=True):
     """JSON pointer to the array of citations; empty: look for ``citations``."""
     groups: bool = True
     """Group live requests into paraphrases, and read λ within each group. Needs hnswlib (the ``semantic`` extra)."""
-    group_threshold: float = 0.7
+    group_threshold: Annotated[float, SHARE] = 0.7
     """The least cosine of a request to its group's first one."""
-    group_capacity: int = 4096
+    group_capacity: Annotated[int, Bound(1, 1_000_000)] = 4096
     """The most groups held at a time; the one not seen for longest goes first."""
-    group_window: int = 6
+    group_window: Annotated[int, Bound(2, 100)] = 6
     """The answers of each arm that a group keeps: three paraphrases, two runs each."""
     structure: StructureConfig = StructureConfig()
 
@@ -218,29 +246,43 @@ class StoreConfig(Section, frozen=True):
     """``[store]``: where pairs are kept, and for how long."""
 
     url: str = "sqlite:///shadowlane.db"
-    max_age_days: float = 30.0
-    max_bytes: int = 4 * 1024**3
+    max_age_days: Annotated[float, Bound(0, 36_500, above=True, unit="days")] = 30.0
+    max_bytes: Annotated[int, Bound(1 << 20, 1 << 60, unit="bytes")] = 4 * 1024**3
     keep_bodies: Literal["all", "reservoir", "none"] = "all"
     """Which rows keep bodies, headers and texts: ``all``; ``reservoir``, a uniform choice of ``exemplars`` for each
     shadow, route and ΔS band; or ``none``. Every row keeps its scores, hashes, times and statuses."""
-    exemplars: int = 20
+    exemplars: Annotated[int, Bound(1, 10_000)] = 20
+
+    @property
+    def path(self) -> Path:
+        """The database's file. Raises ConfigError for a URL of another kind."""
+        path = self.url.removeprefix(_SQLITE)
+        if not path or path == self.url:
+            raise ConfigError(f"store.url = {self.url!r}: use sqlite:///relative.db or sqlite:////absolute.db")
+        return Path(path)
+
+    def anchored(self, base: Path) -> StoreConfig:
+        """With a path that is relative taken from ``base``, so that every command finds the same database."""
+        return msgspec.structs.replace(self, url=f"{_SQLITE}{base / self.path}")
 
 
 class GateConfig(Section, frozen=True):
     """``[gate]``: the targets of the verdict."""
 
-    mean_delta_s: float = 0.45
-    p95_increase: float = 0.03
-    shadow_error_rate: float = 0.01
-    sampling_tolerance: float = 0.02
-    overhead_p99: float = 0.05
-    """What mirroring may add to the gateway's own P99, as a share of it. ``inf``: not judged, for lanes in which
-    nothing is left to compare with (``sampling.ratio = 1``, sticky sampling)."""
-    window_hours: float = 24.0
-    min_pairs: int = 100
-    flip_rate: float = 0.0
+    mean_delta_s: Annotated[float, Bound(0, 2, above=True, share=True)] = 0.45
+    p95_increase: Annotated[float, SHARE] = 0.03
+    shadow_error_rate: Annotated[float, SHARE] = 0.01
+    sampling_tolerance: Annotated[float, SHARE] = 0.02
+    overhead_p99: Annotated[float, SHARE] = 0.05
+    """What mirroring may add to the gateway's own P99, as a share of it."""
+    window_hours: Annotated[float, Bound(0, 87_600, above=True, unit="hours")] = 24.0
+    min_pairs: Annotated[int, Bound(1, 1_000_000_000)] = 100
+    flip_rate: Annotated[float, Bound(0, 1, below=True, share=True)] = 0.0
     """Share of the answers to repeated questions at which the shadow's λ may flip where prod's does not; where a
     control runs, above the share at which the control's does. 0: not one."""
+    disable: tuple[str, ...] = ()
+    """Rules that are not judged, by name: ``overhead`` for lanes in which nothing is left to compare with
+    (``sampling.ratio = 1``, sticky sampling). Every verdict names them."""
 
 
 class JudgeConfig(Section, frozen=True):
@@ -252,21 +294,21 @@ class JudgeConfig(Section, frozen=True):
     credential_env: str = ""
     credential_header: str = "authorization"
     credential_prefix: str = "Bearer "
-    ratio: float = 0.1
+    ratio: Annotated[float, _JUDGE_RATIO] = 0.1
     """Share of the pairs in doubt that is judged."""
     orders: Literal["both", "random"] = "both"
     """``both``: each pair is asked twice, with the answers exchanged, and both must agree. ``random``: once, by the
     seed."""
-    seed: int = 0
-    timeout_s: float = 60.0
-    concurrency: int = 2
-    price_input: float = 0.0
+    seed: Annotated[int, _SEED] = 0
+    timeout_s: Annotated[float, _TIMEOUT] = 60.0
+    concurrency: Annotated[int, Bound(1, 4096)] = 2
+    price_input: Annotated[float, _MONEY] = 0.0
     """Money for a million tokens that go in."""
-    price_output: float = 0.0
+    price_output: Annotated[float, _MONEY] = 0.0
     """Money for a million tokens that come out."""
-    money_per_day: float = 0.0
+    money_per_day: Annotated[float, _MONEY] = 0.0
     """What the judge may cost in any 24 hours, in the prices' currency. 0: not limited by money."""
-    tokens_per_day: float = 1_000_000.0
+    tokens_per_day: Annotated[float, Bound(0, 1e15, above=True)] = 1_000_000.0
     ca_file: str = ""
 
 
@@ -280,22 +322,22 @@ class ShadowConfig(Section, frozen=True):
     credential_prefix: str = "Bearer "
     sign_key_env: str = ""
     """Name of the environment variable that holds the key with which the tag is signed (RFC 9421, hmac-sha256)."""
-    ratio: float = 1.0
+    ratio: Annotated[float, _SHADOW_RATIO] = 1.0
     """Share of the mirrored traffic that this shadow gets."""
     sample: Literal["independent", "identical"] = "independent"
     """With a ``ratio`` below 1: drawn for itself, or the same copies as every other shadow that says ``identical``
     (those of a smaller ratio are among those of a larger one)."""
-    qps: float = 0.0
+    qps: Annotated[float, _SHADOW_QPS] = 0.0
     """The most copies a second that this shadow gets, under the lane's cap; 0: no cap of its own."""
-    burst: int = 0
+    burst: Annotated[int, _SHADOW_BURST] = 0
     """Copies that may come at once under ``qps``; 0: what comes in one second."""
-    timeout_s: float = 30.0
+    timeout_s: Annotated[float, _TIMEOUT] = 30.0
     """How long a call may take, from the moment it has one of ``concurrency`` places to the answer's last byte."""
-    deadline_s: float | None = None
+    deadline_s: Annotated[float | None, Bound(0, DAY_S, above=True, unit="seconds")] = None
     """How long a copy may take in all, waiting for a place and retries included; unset: 300, or a longer
     ``timeout_s``."""
-    concurrency: int = 16
-    min_qps: float = 0.1
+    concurrency: Annotated[int, Bound(1, 4096)] = 16
+    min_qps: Annotated[float, Bound(0, 1e6, above=True, unit="copies a second")] = 0.1
     """As far down the rate adapts to a provider's refusals, in copies a second."""
     breaker: BreakerConfig = BreakerConfig()
     retry: RetryConfig = RetryConfig()
@@ -304,7 +346,7 @@ class ShadowConfig(Section, frozen=True):
     """Rewrite of the request's ``model`` field; empty: left as it is."""
     model_rev: str = ""
     index_hash: str = ""
-    max_response_bytes: int = 4 * 1024 * 1024
+    max_response_bytes: Annotated[int, Bound(1024, 1 << 30, unit="bytes")] = 4 * 1024 * 1024
     ca_file: str = ""
     """A PEM bundle for a private certificate authority. Verification cannot be switched off."""
     trust_env: bool = False

@@ -28,7 +28,7 @@ __all__ = ["EvidenceSource", "evaluate_lane", "trial_of", "why_no_trial", "windo
 _HOUR_NS = 3600 * 10**9
 _UNEVEN = 1.1
 _NOTED_FROM = 100
-_LEAVE_OUT = "or gate.overhead_p99 = inf to leave this rule out"
+_LEAVE_OUT = 'or leave this rule out: gate.disable = ["overhead"]'
 
 
 class EvidenceSource(Protocol):

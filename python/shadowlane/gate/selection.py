@@ -23,8 +23,9 @@ NOT_SENT = (
     "reservoir",
     "store_error",
     "producer_died",
+    "unreadable",
 )
-"""Reasons that say nothing about the shadow: the copy never went out, for a cause of ours."""
+"""Reasons that say nothing about the shadow: the copy never went out, or was left out, for a cause of ours."""
 
 
 def sent(columns: ScoreColumns) -> NDArray[np.bool_]:

@@ -7,12 +7,11 @@ that of one rule; the chance of a false REJECT is shared out among the rules tha
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..config import GateConfig
-from .rules import RULES, Evidence, Rule, overhead
+from .rules import RULES, Evidence, Rule
 
 __all__ = ["Decision", "Verdict", "evaluate", "verdict_data"]
 
@@ -44,14 +43,13 @@ class Verdict:
 
 def evaluate(gate: GateConfig, evidence: Evidence) -> Verdict:
     """Judge one shadow's evidence by the targets of ``[gate]``."""
-    left_out = {overhead: "mirroring's own cost (gate.overhead_p99 = inf)"} if math.isinf(gate.overhead_p99) else {}
-    rules = tuple(rule(evidence, gate) for rule in RULES if rule not in left_out)
+    rules = tuple(rule(evidence, gate) for rule in RULES if rule.__name__ not in gate.disable)
     decision: Decision = "HOLD"
     if any(rule.beyond for rule in rules):
         decision = "REJECT"
     elif all(rule.ok is True for rule in rules):
         decision = "GRADUATE"
-    return Verdict(evidence.shadow, decision, rules, tuple(left_out.values()))
+    return Verdict(evidence.shadow, decision, rules, tuple(f"{name} (gate.disable)" for name in gate.disable))
 
 
 def verdict_data(verdict: Verdict) -> dict[str, Any]:

@@ -21,6 +21,7 @@ __all__ = ["Expect", "Refused", "TagGuard"]
 AppT = TypeVar("AppT")
 Expect = Literal["any", "shadow-only"]
 _OFF = ("", "0", "false")
+_SIGNED_BY = b"shadowlane="
 
 
 class Refused(Exception):
@@ -60,17 +61,20 @@ class TagGuard(Generic[AppT]):
         """The copy that the request is, ``None`` for a request of prod's. Raises :class:`Refused`."""
         tags: list[str] = []
         carried: list[str] = []
-        parts = False
+        parts = signed = False
         for name, value in headers:
             lower = name.lower()
             if lower == b"x-shadow":
                 tags.append(value.decode("latin-1").strip(" \t").lower())
             elif lower in (b"x-shadow-id", b"x-shadow-req-hash"):
                 parts = True
+            elif lower == b"signature-input" and _SIGNED_BY in value:
+                signed = True
             elif lower == b"baggage":
                 carried.append(value.decode("latin-1"))
-        # A copy whose x-shadow was lost on the way is a copy all the same.
-        tagged = any(tag not in _OFF for tag in tags) or (parts and not tags)
+        # A copy whose x-shadow was lost on the way is a copy all the same. One that a lane signed is never prod's: its
+        # x-shadow was changed on the way, and verifying says so.
+        tagged = any(tag not in _OFF for tag in tags) or (parts and not tags) or signed
         if not tagged and not has_tag(carried):
             if self._expect == "shadow-only":
                 raise Refused("this service answers shadow copies only, and the request has no shadow tag")

@@ -16,6 +16,7 @@ from ..policy import classify_request
 from ..tag import checked_key, sign
 from .baggage import with_tag
 from .context import ShadowWriteError, current
+from .rerouting import names_target
 
 __all__ = ["Outgoing"]
 
@@ -67,6 +68,8 @@ class Outgoing:
                 target = path + (f"?{parts.query}" if parts.query else "")
                 effect = classify_request(method, target, headers, None)
                 reason = "" if effect.is_read else effect.reason
+                elsewhere = next((name for name, _ in headers if names_target(name)), "")
+                reason = reason or (f"its header {elsewhere.lower()} may name another target" if elsewhere else "")
             if reason:
                 raise ShadowWriteError(f"{method} to {parts.hostname}: {reason}")
         shadow_id = shadow.id or str(uuid.uuid4())

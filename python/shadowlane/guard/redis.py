@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from ..errors import ConfigError, MissingExtraError
 from .context import ShadowWriteError, cache_key, is_shadow, shadow_context
-from .redis_commands import CommandTable
+from .redis_commands import SUBSCRIBE, TRANSACTION, CommandTable
 
 try:
     import redis
@@ -23,11 +23,16 @@ except ImportError:
 
 __all__ = ["fence", "fence_async"]
 
+_ALONE: frozenset[str] = SUBSCRIBE
+"""Packed alone by ``send_command``, which has judged it: then PubSub's own commands pass."""
+
 
 def fence(client: redis.Redis, *, confine: bool = False) -> None:
     """Fence ``client``, before it is used: asks the server for its commands once, and makes its pool anew.
 
-    In a shadow a command that is not a read raises :class:`~shadowlane.guard.ShadowWriteError` before it is sent.
+    In a shadow a command that is not a read raises :class:`~shadowlane.guard.ShadowWriteError` before it is sent. So
+    does one that leaves its connection in another state (SELECT, WATCH, a MULTI without its EXEC in one pipeline),
+    since prod gets the connection next, and a script, since one that says it reads may act (``SLOWLOG RESET``).
 
     :param confine: instead, all keys get the prefix ``shadow=true:`` in a shadow, those of reads too, and commands that
         write to their keys alone may run. Refused are still: what has no keys (FLUSHALL, PUBLISH), scripts, commands
@@ -91,16 +96,29 @@ class _Fence:
     confine: bool
 
     def pack_command(self, *args: Any) -> Any:
-        return super().pack_command(*self._judged(args))  # type: ignore[misc]
+        return super().pack_command(*self._judged(args, _ALONE))  # type: ignore[misc]
 
     def pack_commands(self, commands: Iterable[Iterable[Any]]) -> Any:
-        return super().pack_commands([self._judged(tuple(command)) for command in commands])  # type: ignore[misc]
+        batch = [tuple(command) for command in commands]
+        # A transaction is whole when it begins and ends here: the connection is as it was when prod gets it next.
+        whole = len(batch) > 1 and [_word(batch[0]), _word(batch[-1])] == ["multi", "exec"]
+        kept = [*self._framed(batch[:1], whole), *map(self._judged, batch[1:-1]), *self._framed(batch[1:][-1:], whole)]
+        return super().pack_commands(kept)  # type: ignore[misc]
+
+    def _framed(self, commands: list[tuple[Any, ...]], whole: bool) -> list[tuple[Any, ...]]:
+        return [self._judged(command, TRANSACTION if whole else frozenset()) for command in commands]
 
     def send_command(self, *args: Any, **kwargs: Any) -> Any:
-        return super().send_command(*self._judged(args), **kwargs)  # type: ignore[misc]
+        # redis-py's PubSub, which keeps its connection for itself, says here whether to check its health; a client's
+        # own commands do not.
+        kept = SUBSCRIBE if "check_health" in kwargs else frozenset[str]()
+        return super().send_command(*self._judged(args, kept), **kwargs)  # type: ignore[misc]
 
-    def _judged(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """``args``, with confined keys where asked for. Raises ShadowWriteError in a shadow for what may write."""
+    def _judged(self, args: tuple[Any, ...], stateful: frozenset[str] = frozenset()) -> tuple[Any, ...]:
+        """``args``, with confined keys where asked for. Raises ShadowWriteError in a shadow for what may write.
+
+        ``stateful``: commands that change the connection and may pass here, because it will be as it was.
+        """
         if not is_shadow():
             return args
         if not args:
@@ -116,18 +134,25 @@ class _Fence:
             raise ShadowWriteError(f"Redis {name[:40]!r}: the server does not know the command")
         if not command.reads and not (self.confine and command.confinable):
             raise ShadowWriteError(f"Redis {name}: not a command that only reads")
+        if command.name in TRANSACTION | SUBSCRIBE and command.name not in stateful:
+            raise ShadowWriteError(f"Redis {name}: leaves its connection, which prod will use, in another state")
         if not self.confine:
             return args
         try:
             places = command.key_places(encoded)
         except ValueError as error:
             raise ShadowWriteError(f"Redis {name}: {error}") from None
-        if not command.reads and not places:
+        if not (command.reads or places):
             raise ShadowWriteError(f"Redis {name}: writes without a key")
         confined = list(args)
         for place in places:
             confined[place] = cache_key(encoded[place])
         return tuple(confined)
+
+
+def _word(command: tuple[Any, ...]) -> str:
+    name = command[0] if command else b""
+    return (name if isinstance(name, str) else bytes(name).decode("latin-1")).strip().lower()
 
 
 class _SyncFence(_Fence):

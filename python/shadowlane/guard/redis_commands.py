@@ -1,8 +1,10 @@
 """What each Redis command does and where its keys are, by the server's own word: the reply to ``COMMAND``.
 
-Invariant: a command is a read only if the server flags it ``readonly`` and none of its key specifications writes (so
-PFCOUNT, which may rewrite its key, is not one). What the table does not know is a write. Modules' commands are in the
-table with the flags that the module registered.
+Invariants: a command is a read only if the server flags it ``readonly``, none of its key specifications writes (so
+PFCOUNT, which may rewrite its key, is not one) and it runs no script (``EVAL_RO`` may call what is no write and acts,
+such as ``SLOWLOG RESET``). What the table does not know is a write. What changes the connection itself (SELECT, MULTI,
+AUTH, CLIENT REPLY) is none either: the connection goes back to a pool that prod draws from. Modules' commands are in
+the table with the flags that the module registered.
 
 Reply format: https://redis.io/docs/latest/commands/command/, key specifications:
 https://redis.io/docs/latest/develop/reference/key-specs/.
@@ -15,11 +17,19 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Command", "CommandTable"]
+__all__ = ["SUBSCRIBE", "TRANSACTION", "Command", "CommandTable"]
 
-# They change the connection or ask the server for its state, and are in no category that says so alone.
-_HARMLESS = frozenset({"time", "info", "role", "lastsave", "wait"})
-_SUBSCRIBE = frozenset({"subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ssubscribe", "sunsubscribe"})
+# They ask the server or the connection for its state, and no flag says so.
+_HARMLESS = frozenset(
+    {
+        *("time", "info", "role", "lastsave", "wait", "ping", "echo", "unwatch"),
+        *("client|id", "client|info", "client|getname", "client|getredir", "client|trackinginfo"),
+    }
+)
+TRANSACTION = frozenset({"multi", "exec"})
+"""Reads where they come as a whole, in one batch: see :func:`shadowlane.guard.redis.fence`."""
+SUBSCRIBE = frozenset({"subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ssubscribe", "sunsubscribe"})
+"""Reads on a connection that is kept for them, as redis-py's PubSub does."""
 _WRITING_SPECS = frozenset({"RW", "OW", "RM"})
 _HARD_CATEGORIES = frozenset({"@dangerous", "@admin", "@scripting"})
 
@@ -78,14 +88,9 @@ class CommandTable:
             "incomplete" in spec["flags"] or "unknown" in (spec["begin_search"]["type"], spec["find_keys"]["type"])
             for spec in specs
         )
-        own = (
-            ("@connection" in categories and not hard)
-            or "@transaction" in categories
-            or text in _HARMLESS
-            or text in _SUBSCRIBE
-            or text.startswith("pubsub|")
-        )
-        reads = ("readonly" in marks and not writes_keys and "may_replicate" not in marks) or (
+        own = text in _HARMLESS or text in TRANSACTION or text in SUBSCRIBE or text.startswith("pubsub|")
+        scripts = "@scripting" in categories or text.startswith(("eval", "fcall"))
+        reads = ("readonly" in marks and not writes_keys and not scripts and "may_replicate" not in marks) or (
             "write" not in marks and own
         )
         confinable = not reads and "write" in marks and complete and not hard

@@ -1,9 +1,11 @@
 """SQLAlchemy 2, sync and async: statements judged, transactions READ ONLY, flushes refused (``guard-sqlalchemy``).
 
-Four fences, each for what the others cannot see: every statement is judged before its cursor runs; every transaction
+Five fences, each for what the others cannot see: every statement is judged before its cursor runs; every transaction
 of a shadow is made READ ONLY as its first act; a connection that a shadow takes from the pool is read-only as a
-session, which holds in autocommit and for ``raw_connection()``; a unit of work with changes is refused before it makes
-statements. Invariant: a connection goes back to the pool as it came, or not at all.
+session, which holds in autocommit; raw cursors are judged by the driver's own class (:mod:`.sqlalchemy_cursors`); a
+unit of work with changes is refused before it makes statements, also when it is flushed later
+(:mod:`.sqlalchemy_orm`). Invariants: a connection goes back to the pool as it came, or not at all; a transaction that
+was begun before the copy, which cannot be made READ ONLY for a while, says nothing for it.
 """
 
 from __future__ import annotations
@@ -13,19 +15,21 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import ConfigError, MissingExtraError
-from .context import ShadowWriteError, is_shadow, refuse
+from .context import ShadowWriteError, is_shadow, refuse, shadow_context
 from .statements import READ_ONLY, Vouched, check_statement
 
 try:
     from sqlalchemy import Connection, Engine, event
     from sqlalchemy.ext.asyncio import AsyncEngine
-    from sqlalchemy.orm import ORMExecuteState, Session, object_mapper
+
+    from .sqlalchemy_cursors import CursorFence
+    from .sqlalchemy_orm import watch_sessions
 except ImportError:
     raise MissingExtraError("shadowlane.guard.sqlalchemy", "guard-sqlalchemy", "sqlalchemy") from None
 
 __all__ = ["fence"]
 
-_MARK = "shadowlane_read_only"
+_SESSION_MARK, _TRANSACTION_MARK = "shadowlane_read_only_session", "shadowlane_read_only_transaction"
 _POLICY = {"postgresql": "postgres", "sqlite": "sqlite"}
 _SESSION = {
     "postgresql": (
@@ -45,9 +49,12 @@ def fence(engine: Engine | AsyncEngine, *, vouched: Vouched | None = None) -> No
 
     In a shadow a statement, flush or bulk operation that may write raises :class:`~shadowlane.guard.ShadowWriteError`;
     what the server itself refuses raises the driver's error. Raises :class:`~shadowlane.errors.ConfigError` for another
-    database. Engines made from this one with ``execution_options()`` afterwards are fenced with it.
+    database, and :class:`TypeError` for what is no engine. Engines made from this one with ``execution_options()``
+    afterwards are fenced with it. Connections that are open already are closed when they come back, and made anew.
     """
     sync = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
+    if not isinstance(sync, Engine):
+        raise TypeError(f"engine: no fence for {type(engine).__name__}; give an Engine or AsyncEngine of SQLAlchemy")
     name = sync.dialect.name
     if name not in _POLICY:
         raise ConfigError(f"engine: no fence for {name!r}; fenced are postgresql and sqlite")
@@ -57,44 +64,65 @@ def fence(engine: Engine | AsyncEngine, *, vouched: Vouched | None = None) -> No
     dialect = _POLICY[name]
     formats = sync.dialect.paramstyle in ("format", "pyformat")
 
+    cursors = CursorFence(
+        f"{sync.dialect.driver}_async" if sync.dialect.is_async else sync.dialect.driver,
+        lambda text: check_statement(text, dialect, parameters=formats, vouched=vouched),
+    )
+
     def judge(
         connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
     ) -> None:
         if is_shadow():
+            if not {_SESSION_MARK, _TRANSACTION_MARK} & connection.info.keys():
+                raise ShadowWriteError("a statement on a connection or in a transaction from before the copy")
             # SQLAlchemy passes empty parameters where there are none, and psycopg then replaces %% all the same.
             check_statement(statement, dialect, parameters=formats, vouched=vouched)
 
     def begin(connection: Connection, *_: Any) -> None:
         # In autocommit nothing begins; the session's setting, made at checkout, holds there.
         if is_shadow() and name == "postgresql" and not _autocommit(connection.connection.dbapi_connection):
-            cursor = connection.connection.cursor()
-            try:
-                cursor.execute(READ_ONLY)
-            finally:
-                cursor.close()
+            with shadow_context(None):  # a statement of the fence's own
+                cursor = connection.connection.cursor()
+                try:
+                    cursor.execute(READ_ONLY)
+                finally:
+                    cursor.close()
+            connection.info[_TRANSACTION_MARK] = True
+            cursors.opened(connection.connection.driver_connection, read_only=True)
+
+    def end(connection: Connection) -> None:
+        if connection.info.pop(_TRANSACTION_MARK, False) and _SESSION_MARK not in connection.info:
+            cursors.opened(connection.connection.driver_connection, read_only=False)
+
+    def connect(_: Any, record: Any, arguments: Any, options: dict[str, Any]) -> None:
+        cursors.prepare(options)
 
     def checkout(dbapi_connection: Any, record: Any, proxy: Any) -> None:
         if is_shadow():
             _session(dbapi_connection, _SESSION[name][0])
-            record.info[_MARK] = True
+            record.info[_SESSION_MARK] = True
+        cursors.opened(record.driver_connection, read_only=is_shadow())
 
     def checkin(dbapi_connection: Any, record: Any) -> None:
-        if record.info.pop(_MARK, False) and dbapi_connection is not None:
+        record.info.pop(_TRANSACTION_MARK, None)
+        if record.info.pop(_SESSION_MARK, False) and dbapi_connection is not None:
             try:
                 _session(dbapi_connection, _SESSION[name][1])
             except Exception as error:
                 record.invalidate(error)
 
+    event.listen(sync, "do_connect", connect)
     event.listen(sync, "before_cursor_execute", judge)
     event.listen(sync, "begin", begin)
+    event.listen(sync, "commit", end)
+    event.listen(sync, "rollback", end)
     # Not the events of the same names: commit_prepared() and rollback_prepared() raise none.
     for step in ("do_begin_twophase", "do_prepare_twophase", "do_commit_twophase", "do_rollback_twophase"):
         setattr(sync.dialect, step, _one_phase_only(step, getattr(sync.dialect, step)))
     event.listen(sync, "checkout", checkout)
     event.listen(sync, "checkin", checkin)
-    if not event.contains(Session, "before_flush", _before_flush):
-        event.listen(Session, "before_flush", _before_flush)
-        event.listen(Session, "do_orm_execute", _do_orm_execute)
+    watch_sessions(_guards)
+    sync.dispose(close=False)  # idle connections whose cursors do not judge are forgotten
 
 
 def _one_phase_only(step: str, do: Callable[..., Any]) -> Callable[..., Any]:
@@ -117,28 +145,14 @@ def _autocommit(dbapi_connection: Any) -> bool:
 
 def _session(dbapi_connection: Any, statement: str) -> None:
     """Run a statement of the session on a connection that has no transaction open, and leave none open."""
-    cursor = dbapi_connection.cursor()
-    try:
-        cursor.execute(statement)
-    finally:
-        cursor.close()
+    with shadow_context(None):  # a statement of the fence's own
+        cursor = dbapi_connection.cursor()
+        try:
+            cursor.execute(statement)
+        finally:
+            cursor.close()
     if not _autocommit(dbapi_connection):
         dbapi_connection.commit()
-
-
-def _before_flush(session: Session, flush_context: Any, instances: Any) -> None:
-    if not is_shadow():
-        return
-    changed = [*session.new, *session.deleted, *(one for one in session.dirty if session.is_modified(one))]
-    for one in changed:
-        if _guards(session.get_bind(object_mapper(one))):
-            raise ShadowWriteError(f"a flush with a changed {type(one).__name__}")
-
-
-def _do_orm_execute(state: ORMExecuteState) -> None:
-    writes = state.is_insert or state.is_update or state.is_delete
-    if writes and is_shadow() and _guards(state.session.get_bind(**state.bind_arguments)):
-        raise ShadowWriteError("a bulk operation of the ORM")
 
 
 def _guards(bind: Engine | Connection) -> bool:

@@ -25,7 +25,7 @@ from ..config import JudgeConfig
 from ..core import StickySampler
 from ..errors import StoreError, told
 from ..providers import extract_answer
-from ..providers.question import asked
+from ..providers.question import shown_question
 from ..score.delta import CRITICAL, STABLE
 from ..types import Answer, Copy, Headers, JudgeVerdict, Outcome, Pair
 
@@ -249,7 +249,7 @@ class Judge:
         texts = (pair.prod_text, pair.shadow_text) if prod_first else (pair.shadow_text, pair.prod_text)
         # The mark depends on the texts, so that none of them can close it.
         mark = xxhash.xxh3_64_hexdigest("\x00".join(texts).encode("utf-8", "replace"), seed=self._config.seed)
-        parts = zip(("REQUEST", "ANSWER A", "ANSWER B"), (asked(pair.copy), *texts), strict=True)
+        parts = zip(("REQUEST", "ANSWER A", "ANSWER B"), (shown_question(pair.copy), *texts), strict=True)
         told = "\n".join(f"<<{name} {mark}>>\n{text[:_CHARS]}\n<<END {mark}>>" for name, text in parts)
         body = {
             "model": self._config.model,
@@ -308,7 +308,8 @@ def _read(answer: Answer) -> tuple[Reading, str] | None:
 
 def _guessed(pair: Pair, reply: bytes) -> dict[str, int]:
     told = len(_SYSTEM) + sum(
-        len(text[:_CHARS].encode("utf-8", "replace")) for text in (asked(pair.copy), pair.prod_text, pair.shadow_text)
+        len(text[:_CHARS].encode("utf-8", "replace"))
+        for text in (shown_question(pair.copy), pair.prod_text, pair.shadow_text)
     )
     return {"input_tokens": told // _BYTES_A_TOKEN + 1, "output_tokens": len(reply) // _BYTES_A_TOKEN + 1}
 

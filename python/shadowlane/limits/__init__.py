@@ -9,7 +9,7 @@ from __future__ import annotations
 from .aimd import Aimd
 from .breaker import Breaker
 from .budget import Budget, BudgetLimits, Price
-from .headers import RateLimit, parse_rate_limit, retry_after_s
+from .headers import RateLimit, parse_rate_limit, rate_limit_headers, retry_after_s
 from .lane import LaneLimits, Throttle
 from .quota import ProdQuota
 from .retry import Retry
@@ -33,5 +33,6 @@ __all__ = [
     "Window",
     "parse_rate_limit",
     "parse_retry_after",
+    "rate_limit_headers",
     "retry_after_s",
 ]

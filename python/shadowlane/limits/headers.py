@@ -2,9 +2,8 @@
 
 Families, all at once and in any case:
 
-- ``x-ratelimit-{limit,remaining,reset}[-BUDGET]``, also without ``x-`` or with ``rate-limit`` (OpenAI, Groq, Azure,
-  Mistral, Together, Cerebras, GitHub, ...; Mistral names the window in BUDGET: ``req-10-second``);
-- ``anthropic-ratelimit-BUDGET-{limit,remaining,reset}`` (resets in RFC 3339);
+- the providers' own (``RateLimitFamily`` in :mod:`shadowlane.providers.base`), one header for each of limit, remaining
+  and reset: ``x-ratelimit-{limit,remaining,reset}[-BUDGET]``, ``anthropic-ratelimit-BUDGET-{limit,remaining,reset}``;
 - ``RateLimit`` and ``RateLimit-Policy`` as structured fields (draft-ietf-httpapi-ratelimit-headers, since -08), as a
   dictionary (-07), and ``RateLimit-{Limit,Remaining,Reset}`` before that.
 
@@ -18,11 +17,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from ..providers.registry import RATE_LIMITS
 from .structured import list_members
 from .times import parse_reset, parse_retry_after
 
-__all__ = ["HeaderInput", "RateLimit", "parse_rate_limit", "retry_after_s"]
+__all__ = ["HeaderInput", "RateLimit", "parse_rate_limit", "rate_limit_headers", "retry_after_s"]
 
+_RETRY = ("retry-after", "retry-after-ms")
 _Text = str | bytes
 HeaderInput = Mapping[str, _Text | Sequence[_Text]] | Mapping[bytes, bytes] | Iterable[tuple[_Text, _Text]]
 """A mapping (values may be lists) or pairs, of text or bytes, with names in any case."""
@@ -57,6 +58,17 @@ def parse_rate_limit(headers: HeaderInput, now: float) -> RateLimit | None:
     return min(budgets, key=_tightness, default=None)
 
 
+def rate_limit_headers(headers: Mapping[bytes, bytes] | Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """What a response says of rate limits and of when to come back: its headers of any family, by lower-case name."""
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    found = {}
+    for name, value in pairs:
+        key = name.decode("latin-1").lower()
+        if key in _RETRY or _ANY.match(key):
+            found[key] = value.decode("latin-1")
+    return found
+
+
 def retry_after_s(headers: HeaderInput, now: float) -> float | None:
     """Seconds to wait by ``retry-after-ms`` (OpenAI and Azure, finer) or ``Retry-After``, or ``None``."""
     fields = _fields(headers)
@@ -88,11 +100,13 @@ def _decoded(value: _Text) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
-# A gateway in between may put its own name first: "llm_provider-x-ratelimit-remaining-requests".
-_FAMILY = r"(?P<family>(?:[a-z0-9_]+-)*?(?:rate-?limit|token-?limit)(?:bysize)?)"
 _KIND = r"(?P<kind>limit|remaining|reset)"
-_KIND_FIRST = re.compile(rf"{_FAMILY}-{_KIND}(?:-(?P<budget>.+))?\Z")
-_BUDGET_FIRST = re.compile(rf"(?P<family>{_FAMILY[len('(?P<family>') : -1]}|anthropic-[a-z]+)-(?P<budget>.+)-{_KIND}\Z")
+_EVERY = "|".join(family.pattern for family in RATE_LIMITS)
+_EITHER_ORDER = "|".join(family.pattern for family in RATE_LIMITS if not family.budget_first)
+_KIND_FIRST = re.compile(rf"(?P<family>{_EITHER_ORDER})-{_KIND}(?:-(?P<budget>.+))?\Z")
+_BUDGET_FIRST = re.compile(rf"(?P<family>{_EVERY})-(?P<budget>.+)-{_KIND}\Z")
+_ANY = re.compile(rf"(?:{_EVERY})(?:-|\Z)")
+_MILLISECONDS = tuple(family for family in RATE_LIMITS if family.milliseconds_beside)
 _LEADING_NUMBER = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:[,;]|\Z)", re.ASCII)
 
 
@@ -110,14 +124,19 @@ def _counted(fields: Mapping[str, str], now: float) -> Iterator[RateLimit]:
         limit, remaining = _number(found.get("limit", "")), _number(found.get("remaining", ""))
         if remaining is None or limit == 0 or found.get("limit", "").lstrip().startswith("-"):
             continue
-        # Azure OpenAI names a renewal period, and then counts resets in milliseconds: 500 for 1 of 120 requests a
-        # minute, 7 for 14 of 120,000 tokens a minute.
-        unit_s = 0.001 if f"{family}-renewalperiod-{name}" in fields else 1.0
+        unit_s = 0.001 if _in_milliseconds(family, name, fields) else 1.0
         reset = found.get("reset-after", found.get("reset", ""))
         reset_s = parse_reset(reset, now, unit_s=unit_s)
         if reset_s is None and "," in reset and not reset.lstrip()[:1].isalpha():
             reset_s = parse_reset(reset.partition(",")[0], now, unit_s=unit_s)  # the header was sent twice
         yield RateLimit(limit=None if limit is None else int(limit), remaining=int(remaining), reset_s=reset_s)
+
+
+def _in_milliseconds(family: str, budget: str, fields: Mapping[str, str]) -> bool:
+    return any(
+        re.fullmatch(known.pattern, family) and f"{family}-{known.milliseconds_beside}-{budget}" in fields
+        for known in _MILLISECONDS
+    )
 
 
 def _number(value: str) -> float | None:

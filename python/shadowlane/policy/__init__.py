@@ -28,6 +28,8 @@ __all__ = [
 ]
 
 Text = str | bytes
+_INFERENCE = "inference"
+"""The core's reason for an inference request whose normalised copy is a read."""
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -40,6 +42,11 @@ class Effect(msgspec.Struct, frozen=True):
     def is_read(self) -> bool:
         """Whether ``kind`` is ``"read"``."""
         return self.kind == "read"
+
+    @property
+    def is_inference(self) -> bool:
+        """Whether it is a read as :func:`normalise_llm_body` leaves it, and only so: the body itself may act."""
+        return self.is_read and self.reason == _INFERENCE
 
 
 def classify_request(

@@ -6,11 +6,17 @@ Anthropic counts apart, are added to the input tokens, so that they compare with
 
 from __future__ import annotations
 
-from .citing import anthropic_citation
-from .draft import Draft
-from .jsonlike import JsonMap, as_count, as_list, as_map, as_str, first_str
+from collections.abc import Iterator
+from typing import Any
 
-__all__ = ["matches", "read"]
+from ..types import Answer, ToolCall
+from .base import Provider, QuestionFields, RateLimitFamily, Shape, Turns
+from .reading.calls import Json, Made, Results, call_id, json_object, json_text, mapped, maps
+from .reading.citing import anthropic_citation
+from .reading.draft import Draft, UsageNames
+from .reading.jsonlike import JsonMap, as_count, as_list, as_map, as_str, first_str
+
+__all__ = ["PROVIDER"]
 
 _EVENTS = frozenset(
     {
@@ -25,7 +31,7 @@ _EVENTS = frozenset(
 _CACHED = ("cache_creation_input_tokens", "cache_read_input_tokens")
 
 
-def matches(value: JsonMap) -> bool:
+def _matches(value: JsonMap) -> bool:
     """A message, an event of its stream, or a text completion."""
     kind = value.get("type")
     if isinstance(kind, str) and kind in _EVENTS:
@@ -35,7 +41,7 @@ def matches(value: JsonMap) -> bool:
     return isinstance(value.get("completion"), str) and ("stop_reason" in value or kind == "completion")
 
 
-def read(value: JsonMap, draft: Draft) -> None:
+def _read(value: JsonMap, draft: Draft) -> None:
     """A whole response, or one event of a stream."""
     kind = value.get("type")
     if isinstance(value.get("completion"), str):
@@ -104,3 +110,71 @@ def _delta(delta: JsonMap, draft: Draft, index: int) -> None:
         citation = anthropic_citation(as_map(delta.get("citation")))
         if citation is not None:
             draft.cite(citation)
+
+
+def _speaks(preset: str, path: str, request: Json) -> bool:
+    last = path.rsplit("/", 1)[-1]
+    if preset == "bedrock":
+        return last.startswith("invoke") and "anthropic_version" in request
+    return preset == "anthropic" and last == "messages"
+
+
+def _made(request: Json) -> Iterator[Made]:
+    open_calls: dict[str, ToolCall] = {}
+    for message in maps(request.get("messages")):
+        for block in maps(message.get("content")):
+            if block.get("type") == "tool_use":
+                made = ToolCall(name=str(block.get("name")), arguments=json_text(block.get("input", {})))
+                open_calls[str(block.get("id"))] = made
+                yield Made(made.name, made.arguments)
+            elif block.get("type") == "tool_result" and str(block.get("tool_use_id")) in open_calls:
+                call = open_calls[str(block.get("tool_use_id"))]
+                yield Made(call.name, call.arguments, block.get("content", ""))
+
+
+def _content_blocks(pieces: list[Json]) -> list[Json]:
+    """The content blocks of an answer, thinking with its signature included: the API wants them back as they were."""
+    if isinstance(pieces[0].get("content"), list):
+        return maps(pieces[0]["content"])
+    blocks: dict[Any, Json] = {}
+    inputs: dict[Any, str] = {}
+    for piece in pieces:
+        place = piece.get("index")
+        if piece.get("type") == "content_block_start":
+            blocks[place] = dict(mapped(piece.get("content_block")))
+        elif piece.get("type") == "content_block_delta" and place in blocks:
+            delta = mapped(piece.get("delta"))
+            if delta.get("type") == "input_json_delta":
+                inputs[place] = inputs.get(place, "") + str(delta.get("partial_json", ""))
+            for name in ("text", "thinking", "signature"):
+                if isinstance(delta.get(name), str):
+                    blocks[place][name] = str(blocks[place].get(name) or "") + delta[name]
+    for place, text in inputs.items():
+        blocks[place]["input"] = json_object(text)
+    return list(blocks.values())
+
+
+def _follow(request: Json, answer: Answer, pieces: list[Json], results: Results) -> Json:
+    kept = ("text", "thinking", "redacted_thinking", "tool_use")
+    said = [block for block in _content_blocks(pieces) if block.get("type") in kept and block.get("text") != ""]
+    turn = [
+        {"type": "tool_result", "tool_use_id": call_id(call, place), "content": result}
+        for place, (call, result) in enumerate(results)
+    ]
+    messages = [*request.get("messages", []), {"role": "assistant", "content": said}, {"role": "user", "content": turn}]
+    return {**request, "messages": messages}
+
+
+PROVIDER = Provider(
+    name="anthropic",
+    shapes=(Shape(_matches, _read),),
+    turns=(Turns(_speaks, _made, _follow),),
+    questions=(QuestionFields("messages", system="system"),),
+    usage=UsageNames(
+        input=("input_tokens",),
+        output=("output_tokens",),
+        cached=("cache_read_input_tokens",),
+        cache_write=("cache_creation_input_tokens",),
+    ),
+    rate_limits=(RateLimitFamily(r"anthropic-[a-z]+", budget_first=True),),
+)

@@ -6,13 +6,16 @@ its events outside the payload; :func:`named_event` puts the name in, as Nova's 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from .citing import bedrock_citations
-from .draft import Draft
-from .jsonlike import JsonMap, as_count, as_list, as_map, as_str, first_count, first_str
+from ..types import Answer, Citation, ToolCall
+from .base import Provider, QuestionFields, Shape, Turns
+from .reading.calls import Json, Made, Results, call_id, json_object, json_text, mapped, maps
+from .reading.draft import Draft, UsageNames
+from .reading.jsonlike import JsonMap, as_count, as_list, as_map, as_str, canonical, first_count, first_str
 
-__all__ = ["matches_converse", "matches_invoke", "named_event", "read_converse", "read_invoke"]
+__all__ = ["PROVIDER", "named_event"]
 
 _EVENTS = frozenset(
     {"messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata"}
@@ -24,7 +27,7 @@ def named_event(name: str, payload: JsonMap) -> JsonMap:
     return {name: payload} if name in _EVENTS else payload
 
 
-def matches_converse(value: JsonMap) -> bool:
+def _matches_converse(value: JsonMap) -> bool:
     """A Converse answer (Nova's ``invoke`` has the same), an event of its stream, or ``RetrieveAndGenerate``."""
     output = as_map(value.get("output"))
     if isinstance(output.get("message"), dict):
@@ -37,7 +40,7 @@ def matches_converse(value: JsonMap) -> bool:
     return len(named) == 1 and all(isinstance(value[name], dict) for name in named)
 
 
-def read_converse(value: JsonMap, draft: Draft) -> None:
+def _read_converse(value: JsonMap, draft: Draft) -> None:
     """A whole answer, or one event."""
     draft.kind = "bedrock.converse"
     output = as_map(value.get("output"))
@@ -45,7 +48,7 @@ def read_converse(value: JsonMap, draft: Draft) -> None:
         draft.kind = "bedrock.retrieve_and_generate"
         draft.say(output["text"])
         for citation in map(as_map, as_list(value.get("citations"))):
-            draft.cite(*bedrock_citations(citation))
+            draft.cite(*_citations(citation))
     for place, block in enumerate(map(as_map, as_list(as_map(output.get("message")).get("content")))):
         _read_block(block, draft, place)
     _read_usage(value, draft)
@@ -76,7 +79,7 @@ def _read_block(block: JsonMap, draft: Draft, place: int) -> None:
     for part in map(as_map, as_list(cited.get("content"))):
         draft.say(as_str(part.get("text")), 0, place)
     for citation in map(as_map, as_list(cited.get("citations")) or [as_map(block.get("citation"))]):
-        draft.cite(*bedrock_citations(citation))
+        draft.cite(*_citations(citation))
     tool = as_map(block.get("toolUse"))
     if tool:
         draft.skip(0, place)
@@ -87,7 +90,7 @@ def _read_block(block: JsonMap, draft: Draft, place: int) -> None:
         draft.skip(0, place)
 
 
-def matches_invoke(value: JsonMap) -> bool:
+def _matches_invoke(value: JsonMap) -> bool:
     """Titan, Llama, Mistral and AI21's Jurassic, whole or as a chunk of a stream."""
     return any(_invoke_texts(value)) or _titan_chunk(value)
 
@@ -111,7 +114,7 @@ def _invoke_texts(value: JsonMap) -> tuple[list[Any], ...]:
     )
 
 
-def read_invoke(value: JsonMap, draft: Draft) -> None:
+def _read_invoke(value: JsonMap, draft: Draft) -> None:
     """A whole answer, or one chunk."""
     titan, llama, mistral, jurassic = _invoke_texts(value)
     if _titan_chunk(value):
@@ -149,3 +152,118 @@ def _read_counts(value: JsonMap, draft: Draft) -> None:
     """Counts beside the text; in a stream only the last chunk's metrics are whole."""
     draft.use({name: count for name, count in value.items() if first_count(value, name) is not None})
     draft.use(as_map(value.get("amazon-bedrock-invocationMetrics")))
+
+
+def _citations(item: JsonMap) -> list[Citation]:
+    """A Converse ``citationsContent`` citation, or one of ``RetrieveAndGenerate`` with its ``retrievedReferences``."""
+    references = [as_map(reference) for reference in as_list(item.get("retrievedReferences"))]
+    if references:
+        return [
+            Citation(
+                source_url=_deep_url(reference.get("location")),
+                snippet_id=first_str(as_map(reference.get("metadata")), "x-amz-bedrock-kb-chunk-id"),
+                text=as_str(as_map(reference.get("content")).get("text")),
+            )
+            for reference in references
+        ]
+    location = as_map(item.get("location"))
+    chars = as_map(location.get("documentChar"))
+    start, end = as_count(chars.get("start")), as_count(chars.get("end"))
+    pages = as_map(location.get("documentPage")) or as_map(location.get("documentChunk"))
+    texts = (as_str(as_map(part).get("text")) for part in as_list(item.get("sourceContent")))
+    citation = Citation(
+        source_url=_deep_url(location.get("web")) or first_str(item, "source", "title"),
+        section_id=canonical(pages) if pages else "",
+        offsets=(start, end) if start is not None and end is not None else None,
+        text="".join(texts),
+    )
+    return [] if citation == Citation() else [citation]
+
+
+def _deep_url(value: Any) -> str:
+    """The first ``uri`` or ``url`` of a location such as ``{"s3Location": {"uri": ...}}``."""
+    level = as_map(value)
+    for layer in [level, *map(as_map, level.values())]:
+        url = first_str(layer, "uri", "url")
+        if url:
+            return url
+    return ""
+
+
+def _speaks(preset: str, path: str, request: Json) -> bool:
+    return preset == "bedrock" and path.rsplit("/", 1)[-1].startswith("converse")
+
+
+def _converse_made(request: Json) -> Iterator[Made]:
+    open_calls: dict[str, ToolCall] = {}
+    for message in maps(request.get("messages")):
+        for block in maps(message.get("content")):
+            use, result = mapped(block.get("toolUse")), mapped(block.get("toolResult"))
+            if use:
+                made = ToolCall(name=str(use.get("name")), arguments=json_text(use.get("input", {})))
+                open_calls[str(use.get("toolUseId"))] = made
+                yield Made(made.name, made.arguments)
+            elif str(result.get("toolUseId")) in open_calls:
+                call = open_calls[str(result.get("toolUseId"))]
+                yield Made(call.name, call.arguments, result.get("content"))
+
+
+def _converse_blocks(pieces: list[Json]) -> list[Json]:
+    """The text and the reasoning of a stream: models that reason want it back, signed as it was."""
+    blocks: dict[int, Json] = {}
+    for piece in pieces:
+        event = mapped(piece.get("contentBlockDelta"))
+        place, delta = int(event.get("contentBlockIndex", 0)), mapped(event.get("delta"))
+        if isinstance(delta.get("text"), str):
+            block = blocks.setdefault(place, {"text": ""})
+            block["text"] += delta["text"]
+        reasoning = mapped(delta.get("reasoningContent"))
+        if "redactedContent" in reasoning:
+            blocks[place] = {"reasoningContent": {"redactedContent": reasoning["redactedContent"]}}
+        elif reasoning:
+            block = blocks.setdefault(place, {"reasoningContent": {"reasoningText": {"text": ""}}})
+            said = block["reasoningContent"]["reasoningText"]
+            for name in ("text", "signature"):
+                if name in reasoning:
+                    said[name] = said.get(name, "") + reasoning[name]
+    return [block for _, block in sorted(blocks.items()) if block != {"text": ""}]
+
+
+def _converse_follow(request: Json, answer: Answer, pieces: list[Json], results: Results) -> Json:
+    said = mapped(mapped(pieces[0].get("output")).get("message"))
+    if not said:  # a stream
+        content = _converse_blocks(pieces)
+        for place, (call, _) in enumerate(results):
+            use = {"toolUseId": call_id(call, place), "name": call.name, "input": json_object(call.arguments)}
+            content.append({"toolUse": use})
+        said = {"role": "assistant", "content": content}
+    turn = [
+        {
+            "toolResult": {
+                "toolUseId": call_id(call, place),
+                "content": [{"text": result}] if isinstance(result, str) else result,
+            }
+        }
+        for place, (call, result) in enumerate(results)
+    ]
+    return {**request, "messages": [*request.get("messages", []), said, {"role": "user", "content": turn}]}
+
+
+def _embeddings(value: JsonMap) -> list[Any]:
+    return [value["embedding"]] if "inputTextTokenCount" in value and "embedding" in value else []
+
+
+PROVIDER = Provider(
+    name="bedrock",
+    shapes=(Shape(_matches_converse, _read_converse), Shape(_matches_invoke, _read_invoke)),
+    turns=(Turns(_speaks, _converse_made, _converse_follow),),
+    embeddings=_embeddings,
+    questions=(QuestionFields("messages", system="system"),),
+    usage=UsageNames(
+        input=("inputTokens", "prompt_token_count", "inputTextTokenCount", "inputTokenCount"),
+        output=("outputTokens", "generation_token_count", "outputTokenCount", "totalOutputTextTokenCount"),
+        total=("totalTokens",),
+        cached=("cacheReadInputTokens",),
+        cache_write=("cacheWriteInputTokens",),
+    ),
+)

@@ -5,12 +5,17 @@ The tool plan is reasoning and left out.
 
 from __future__ import annotations
 
-from .citing import cohere_citations
-from .draft import Draft
-from .jsonlike import JsonMap, as_count, as_list, as_map, as_str, first_str
-from .openai import read_content, read_tool_calls
+from typing import Any
 
-__all__ = ["matches", "read"]
+from ..types import Answer, Citation
+from .base import Provider, QuestionFields, Shape, Turns
+from .openai.chat import chat_follow, chat_made, read_content, read_tool_calls
+from .reading.calls import Json, Results, mapped
+from .reading.draft import Draft, UsageNames
+from .reading.jsonlike import JsonMap, as_count, as_list, as_map, as_str, first_str
+from .reading.vectors import are_rows
+
+__all__ = ["PROVIDER"]
 
 _V2_EVENTS = frozenset(
     {
@@ -40,9 +45,10 @@ _V1_EVENTS = frozenset(
     }
 )
 _REFUSALS = frozenset({"ERROR_TOXIC"})
+_FLAVOURS = ("float", "float32", "embeddings")
 
 
-def matches(value: JsonMap) -> bool:
+def _matches(value: JsonMap) -> bool:
     """Answers and events of v1 and v2, and ``generations``."""
     if as_str(value.get("type")) in _V2_EVENTS or as_str(value.get("event_type")) in _V1_EVENTS:
         return True
@@ -58,7 +64,7 @@ def matches(value: JsonMap) -> bool:
     )
 
 
-def read(value: JsonMap, draft: Draft) -> None:
+def _read(value: JsonMap, draft: Draft) -> None:
     """A whole response, or one event of a stream."""
     if as_str(value.get("type")) in _V2_EVENTS:
         _read_v2_event(value, draft)
@@ -90,7 +96,7 @@ def _read_v2_message(message: JsonMap, draft: Draft) -> None:
     read_content(message.get("content"), draft)
     read_tool_calls(message.get("tool_calls"), draft)
     for citation in map(as_map, as_list(message.get("citations"))):
-        draft.cite(*cohere_citations(citation, {}))
+        draft.cite(*_citations(citation, {}))
 
 
 def _read_v2_end(value: JsonMap, draft: Draft) -> None:
@@ -124,7 +130,7 @@ def _read_v2_event(value: JsonMap, draft: Draft) -> None:
             arguments=as_str(function.get("arguments")),
         )
     elif kind == "citation-start":
-        draft.cite(*cohere_citations(as_map(message.get("citations")), {}))
+        draft.cite(*_citations(as_map(message.get("citations")), {}))
     elif kind == "message-end":
         _read_v2_end(delta, draft)
         draft.ended = True
@@ -136,7 +142,7 @@ def _read_v1(value: JsonMap, draft: Draft) -> None:
     draft.say(as_str(value.get("text")))
     documents = {as_str(item.get("id")): item for item in map(as_map, as_list(value.get("documents")))}
     for citation in map(as_map, as_list(value.get("citations"))):
-        draft.cite(*cohere_citations(citation, documents))
+        draft.cite(*_citations(citation, documents))
     for call in map(as_map, as_list(value.get("tool_calls"))):
         draft.call((draft.calls(),), name=as_str(call.get("name")), arguments=call.get("parameters", {}))
     _finish(value, draft)
@@ -157,7 +163,7 @@ def _read_v1_event(value: JsonMap, draft: Draft) -> None:
         draft.say(as_str(value.get("text")))
     elif kind == "citation-generation":
         for citation in map(as_map, as_list(value.get("citations"))):
-            draft.cite(*cohere_citations(citation, {}))
+            draft.cite(*_citations(citation, {}))
     elif kind == "stream-end":
         response = as_map(value.get("response"))
         if response:
@@ -168,3 +174,58 @@ def _read_v1_event(value: JsonMap, draft: Draft) -> None:
     elif kind == "tool-calls-generation":
         for call in map(as_map, as_list(value.get("tool_calls"))):
             draft.call((draft.calls(),), name=as_str(call.get("name")), arguments=call.get("parameters", {}))
+
+
+def _citations(item: JsonMap, documents: JsonMap) -> list[Citation]:
+    """A citation of v1 (``document_ids``) or v2 (``sources``): one for each source it names.
+
+    ``documents`` are the answer's documents by id (v1 sends them beside the citations).
+    """
+    text = as_str(item.get("text"))
+    found = []
+    for name in as_list(item.get("document_ids")):
+        document = as_map(documents.get(as_str(name)))
+        found.append(Citation(snippet_id=as_str(name), source_url=first_str(document, "url", "source"), text=text))
+    for source in map(as_map, as_list(item.get("sources"))):
+        document = as_map(source.get("document"))
+        found.append(
+            Citation(
+                snippet_id=first_str(source, "id") or first_str(document, "id"),
+                source_url=first_str(document, "url", "source", "title"),
+                text=text,
+            )
+        )
+    return found or ([Citation(text=text)] if text else [])
+
+
+def _speaks(preset: str, path: str, request: Json) -> bool:
+    return preset == "cohere" and path.rsplit("/", 1)[-1] == "chat" and "messages" in request
+
+
+def _follow(request: Json, answer: Answer, pieces: list[Json], results: Results) -> Json:
+    # As OpenAI's, with a plan instead of a content.
+    following = chat_follow(request, answer, pieces, results)
+    said = following["messages"][len(request.get("messages", []))]
+    # A whole answer has its message at the top, an event of a stream in its delta.
+    messages = [mapped(piece.get("message") or mapped(piece.get("delta")).get("message")) for piece in pieces]
+    plan = "".join(str(message.get("tool_plan") or "") for message in messages)
+    if text := said.pop("content") or plan:
+        said["tool_plan"] = plan or text
+    return following
+
+
+def _embeddings(value: JsonMap) -> list[Any]:
+    several = value.get("embeddings")
+    if isinstance(several, dict):
+        return next((rows for name in _FLAVOURS if are_rows(rows := as_list(several.get(name)))), [])
+    return as_list(several) if "response_type" in value or "meta" in value else []
+
+
+PROVIDER = Provider(
+    name="cohere",
+    shapes=(Shape(_matches, _read),),
+    turns=(Turns(_speaks, chat_made, _follow),),
+    embeddings=_embeddings,
+    questions=(QuestionFields("messages"),),
+    usage=UsageNames(input=("input_tokens",), output=("output_tokens",), total=("total_tokens",)),
+)

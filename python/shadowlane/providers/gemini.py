@@ -1,22 +1,25 @@
-"""Google: Gemini's ``generateContent`` (AI Studio and Vertex AI), whole and streamed, and the older Vertex predictions.
+"""Google's Gemini: ``generateContent`` (AI Studio and Vertex AI), whole and streamed.
 
 Parts marked ``thought`` are reasoning and left out; their tokens count as output, as other providers count them.
 """
 
 from __future__ import annotations
 
-from .citing import gemini_citations
-from .draft import Draft
-from .jsonlike import JsonMap, as_count, as_list, as_map, as_str, first_str
+from typing import Any
 
-__all__ = ["matches", "matches_predictions", "read", "read_predictions"]
+from ..types import Citation
+from .base import Provider, QuestionFields, Shape
+from .reading.draft import Draft, UsageNames
+from .reading.jsonlike import JsonMap, as_count, as_float, as_list, as_map, as_str, first_str
+
+__all__ = ["PROVIDER"]
 
 _WITHHELD = frozenset(
     {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY", "LANGUAGE", "MODEL_ARMOR"}
 )
 
 
-def matches(value: JsonMap) -> bool:
+def _matches(value: JsonMap) -> bool:
     """``candidates`` with content, or a chunk that carries only feedback or usage."""
     candidates = value.get("candidates")
     if isinstance(candidates, list) and candidates:
@@ -25,7 +28,7 @@ def matches(value: JsonMap) -> bool:
     return "promptFeedback" in value or "usageMetadata" in value
 
 
-def read(value: JsonMap, draft: Draft) -> None:
+def _read(value: JsonMap, draft: Draft) -> None:
     """A whole response, or one chunk of a stream (chunks have the same shape)."""
     draft.kind = "gemini"
     for place, candidate in enumerate(map(as_map, as_list(value.get("candidates")))):
@@ -48,7 +51,7 @@ def read(value: JsonMap, draft: Draft) -> None:
         if reason in _WITHHELD:
             draft.refusal = True
             draft.note(f"the provider withheld the answer or a part of it: {reason}")
-        draft.cite(*gemini_citations(candidate))
+        draft.cite(*_citations(candidate))
     blocked = first_str(as_map(value.get("promptFeedback")), "blockReason")
     if blocked:
         draft.refusal = True
@@ -63,22 +66,54 @@ def read(value: JsonMap, draft: Draft) -> None:
     draft.ended = draft.all_finished()
 
 
-def matches_predictions(value: JsonMap) -> bool:
-    """``predictions`` of texts: Vertex text-bison and chat-bison, and models served behind the same API."""
-    return isinstance(value.get("predictions"), list) and any(
-        isinstance(item, str) or isinstance(as_map(item).get("content"), str) or "candidates" in as_map(item)
-        for item in value["predictions"]
+def _citations(candidate: JsonMap) -> list[Citation]:
+    """``groundingMetadata`` (chunks and the supports that name them) and ``citationMetadata`` of a candidate."""
+    found: list[Citation] = []
+    grounding = as_map(candidate.get("groundingMetadata") or candidate.get("grounding_metadata"))
+    sources = [_grounding_source(as_map(chunk)) for chunk in as_list(grounding.get("groundingChunks"))]
+    supported: set[int] = set()
+    for support in map(as_map, as_list(grounding.get("groundingSupports"))):
+        scores = as_list(support.get("confidenceScores"))
+        for place, index in enumerate(as_list(support.get("groundingChunkIndices"))):
+            number = as_count(index)
+            if number is None or number >= len(sources):
+                continue
+            supported.add(number)
+            found.append(
+                Citation(
+                    snippet_id=sources[number].snippet_id,
+                    source_url=sources[number].source_url,
+                    score=as_float(scores[place]) if place < len(scores) else None,
+                    text=as_str(as_map(support.get("segment")).get("text")) or sources[number].text,
+                )
+            )
+    found += [source for number, source in enumerate(sources) if number not in supported and source != Citation()]
+    metadata = as_map(candidate.get("citationMetadata") or candidate.get("citation_metadata"))
+    for item in map(as_map, as_list(metadata.get("citations") or metadata.get("citationSources"))):
+        url = first_str(item, "uri", "title", "license")
+        if url:
+            found.append(Citation(source_url=url))
+    return found
+
+
+def _grounding_source(chunk: JsonMap) -> Citation:
+    inner = as_map(chunk.get("web")) or as_map(chunk.get("retrievedContext")) or as_map(chunk.get("maps"))
+    return Citation(
+        snippet_id=first_str(inner, "documentName", "placeId"),
+        source_url=first_str(inner, "uri", "title"),
+        text=first_str(inner, "text"),
     )
 
 
-def read_predictions(value: JsonMap, draft: Draft) -> None:
-    """Each prediction as a choice."""
-    draft.kind = "vertex.predictions"
-    for place, item in enumerate(value["predictions"]):
-        if isinstance(item, str):
-            draft.say(item, place)
-            continue
-        candidates = as_list(as_map(item).get("candidates"))
-        for part in map(as_map, candidates or [item]):
-            draft.say(first_str(part, "content"), place)
-    draft.model = first_str(value, "model", "deployedModelId") or draft.model
+def _embeddings(value: JsonMap) -> list[Any]:
+    single = as_map(value.get("embedding")).get("values")
+    return [single] if single else [as_map(item).get("values") for item in as_list(value.get("embeddings"))]
+
+
+PROVIDER = Provider(
+    name="gemini",
+    shapes=(Shape(_matches, _read),),
+    embeddings=_embeddings,
+    questions=(QuestionFields("contents"),),
+    usage=UsageNames(input=("promptTokenCount",), total=("totalTokenCount",), cached=("cachedContentTokenCount",)),
+)

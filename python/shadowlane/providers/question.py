@@ -14,17 +14,21 @@ import msgspec
 import xxhash
 
 from ..types import Copy
-from .jsonlike import as_list, as_map, as_str, canonical
+from .reading.jsonlike import as_list, as_map, as_str, canonical
+from .registry import QUESTIONS
 
-__all__ = ["Asked", "asked", "question"]
+__all__ = ["Question", "find_question", "shown_question"]
 
 _FIELDS = ("question", "query", "q", "prompt", "input", "text", "message", "search")
-_SYSTEM = ("system", "developer")
+_SYSTEM_ROLES = ("system", "developer")
+_TURNS = tuple(dict.fromkeys(fields.turns for fields in QUESTIONS))
+# In an order that no provider changes: the scope of a group is stored.
+_SETTINGS = ("model", *sorted({fields.system for fields in QUESTIONS if fields.system}, reverse=True))
 _FIGURE = re.compile(r"\d+(?:[.,:/-]\d+)*")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Question:
     """A request's question, and what else its answer depends on."""
 
     text: str
@@ -34,13 +38,13 @@ class Asked:
     not ask the same ("a ride of 30 minutes", "a ride of 60 minutes"), however near their embeddings lie."""
 
 
-def asked(copy: Copy) -> str:
+def shown_question(copy: Copy) -> str:
     """What the request asks, for a reader: its last message, or its question field; empty when it has none we know."""
     turns, _ = _turns(copy)
     return turns[-1] if turns else ""
 
 
-def question(copy: Copy) -> Asked | None:
+def find_question(copy: Copy) -> Question | None:
     """The question that a paraphrase group is found by; ``None`` when the request has none that we know."""
     turns, settings = _turns(copy)
     text = "\n".join(turns).strip()
@@ -49,7 +53,7 @@ def question(copy: Copy) -> Asked | None:
     state = xxhash.xxh3_64()
     for part in (copy.method, urlsplit(copy.target).path, *settings, *sorted(_FIGURE.findall(text))):
         state.update(part.encode("utf-8", "replace") + b"\x1f")
-    return Asked(text, state.intdigest())
+    return Question(text, state.intdigest())
 
 
 def _turns(copy: Copy) -> tuple[list[str], list[str]]:
@@ -64,11 +68,11 @@ def _turns(copy: Copy) -> tuple[list[str], list[str]]:
             fields = dict(parse_qsl(urlsplit(copy.target).query))
         except ValueError:
             return [], []
-    settings = [as_str(fields.get("model")), _content(fields.get("system")), _content(fields.get("instructions"))]
-    for name in ("messages", "input", "contents"):
+    settings = [_content(fields.get(name)) for name in _SETTINGS]
+    for name in _TURNS:
         items = [as_map(item) for item in as_list(fields.get(name))]
         if any(items):
-            settings += [_said(item) for item in items if item.get("role") in _SYSTEM]
+            settings += [_said(item) for item in items if item.get("role") in _SYSTEM_ROLES]
             return [said for item in items if item.get("role", "user") == "user" and (said := _said(item))], settings
     for name in _FIELDS:
         if as_str(fields.get(name)).strip():

@@ -5,7 +5,6 @@ Invariant: everything in it comes from the sanitized store and the lane's counte
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from ..columns import ScoreColumns
 from ..config import Config
 from ..gate import Verdict, verdict_data
 from ..gate.evidence import evaluate_lane, trial_of, why_no_trial, window_start
-from ..providers.question import asked
+from ..providers.question import shown_question
 from ..score.delta import CRITICAL, STABLE
 from ..store import StoredPair
 from . import readings, stats
@@ -78,9 +77,10 @@ def build_report(
 
 
 def _targets(config: Config) -> dict[str, Any]:
-    """``[gate]``; ``None`` where there is no target."""
-    gate: dict[str, float] = msgspec.to_builtins(config.gate)
-    return {name: value if math.isfinite(value) else None for name, value in gate.items()}
+    """The numbers of ``[gate]``; ``None`` where there is no target."""
+    gate: dict[str, Any] = msgspec.to_builtins(config.gate)
+    targets = {name: value for name, value in gate.items() if isinstance(value, int | float)}
+    return {**targets, "overhead_p99": None} if "overhead" in config.gate.disable else targets
 
 
 def _shadow(
@@ -157,7 +157,7 @@ def _side_by_side(row: StoredPair) -> dict[str, Any]:
         "method": pair.copy.method,
         "target": pair.copy.target,
         "started_ns": pair.copy.started_ns,
-        "asked": _cut(asked(pair.copy), 300),
+        "asked": _cut(shown_question(pair.copy), 300),
         "delta_s": pair.scores.delta_s,
         "embedder": pair.scores.embedder,
         "anchored": pair.scores.anchored,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..columns import ScoreColumns
 from ..gate.selection import repeated
 from ..judge.language_model import JudgeState
-from ..providers.question import asked
+from ..providers.question import shown_question
 from ..score.noise import NoiseModel
 from ..types import PlaceDiffers
 from .source import PairSource
@@ -69,7 +69,7 @@ def _flipped(store: PairSource, name: str, since: int | None) -> list[dict[str, 
                 {
                     "shadow_id": row.pair.copy.shadow_id,
                     "started_ns": row.pair.copy.started_ns,
-                    "asked": _cut(asked(row.pair.copy)) or f"{row.pair.copy.method} {row.pair.copy.target}",
+                    "asked": _cut(shown_question(row.pair.copy)) or f"{row.pair.copy.method} {row.pair.copy.target}",
                     "group": group.number,
                     "seen": group.seen,
                     "prod": group.prod,

@@ -26,7 +26,8 @@ def overhead_block(config: Config, trial: Trial | None, why: str) -> dict[str, A
         block["added_share"] = _finite(seen.estimate)
         block["interval"] = [seen.lower if seen.lower > -1 else None, _finite(seen.upper)]
         why = ""
-    return {**block, "target": _finite(config.gate.overhead_p99), "why": why, "note": trial.note if trial else ""}
+    target = None if "overhead" in config.gate.disable else config.gate.overhead_p99
+    return {**block, "target": target, "why": why, "note": trial.note if trial else ""}
 
 
 def _finite(value: float) -> float | None:

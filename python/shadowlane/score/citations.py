@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from ..providers.citing import parse_citations
+from ..providers.reading.citing import parse_citations
 from ..types import Answer, Citation
 
 __all__ = [

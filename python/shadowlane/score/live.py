@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..config import ScoreConfig
 from ..errors import ScoreError
-from ..providers.question import question
+from ..providers.question import find_question
 from ..types import Citation, Copy, GroupReading
 from .embed import Embedder
 from .groups import Observation, ParaphraseGroups
@@ -105,7 +105,7 @@ class LiveGroups:
     def _find(self, answered: Sequence[Answered]) -> None:
         """Give each new exchange its group, and observe prod's answer to it."""
         unseen = {one.copy.shadow_id: one for one in answered}
-        questions = {key: found for key, one in unseen.items() if (found := question(one.copy)) is not None}
+        questions = {key: found for key, one in unseen.items() if (found := find_question(one.copy)) is not None}
         if not questions:
             return
         rows = self._embedder.embed([found.text for found in questions.values()])

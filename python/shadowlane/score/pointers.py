@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..config import StructureConfig
-from ..providers.jsonlike import canonical, parse_json
+from ..providers.reading.jsonlike import canonical, parse_json
 from ..types import Answer, PlaceDiffers
 from .structure import Difference, structural_difference
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
 
 from ..errors import DataError
-from ..providers.jsonlike import canonical, parse_json
+from ..providers.reading.jsonlike import canonical, parse_json
 from .noise import NoiseEvidence, NoiseModel
 
 __all__ = ["Difference", "Kind", "NoiseEvidence", "NoiseModel", "structural_difference"]

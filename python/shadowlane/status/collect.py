@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import _core
-from ..capture.lane import lane_directory
-from ..config import Config
+from ..config import Config, lane_directory
 from ..errors import StoreError
 from ..store import open_store
 from ..types import ShadowCounts
@@ -22,7 +21,6 @@ from .overhead import overhead, render_overhead
 
 __all__ = ["choice_of", "collect_status", "render_status"]
 
-_STORE_PREFIX = "sqlite:///"
 _TRIES = 20
 
 
@@ -92,7 +90,7 @@ def _settled(directory: Path) -> tuple[dict[str, Any], bool]:
 
 
 def _read_store(config: Config, lane_id: str) -> tuple[dict[str, Any], dict[str, ShadowCounts], dict[str, int]]:
-    path = Path(config.store.url.removeprefix(_STORE_PREFIX))
+    path = config.store.path
     info: dict[str, Any] = {"path": str(path), "exists": path.exists(), "rows": 0, "bytes": 0, "error": "", "flips": {}}
     if not info["exists"]:
         return info, {}, {}

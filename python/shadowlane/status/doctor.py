@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import math
 import os
 import socket
 import ssl
@@ -20,8 +19,8 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from .. import __file__ as _package_file
-from ..capture.lane import config_from_json, lane_directory
-from ..config import Config, ShadowConfig, load_config
+from ..capture.lane import config_from_json
+from ..config import Config, ShadowConfig, lane_directory, load_config
 from ..errors import ConfigError, LaneError, ShadowlaneError
 from ..gate.evidence import why_no_trial
 from ..report.terminal import Line, say
@@ -273,7 +272,7 @@ def _worker(status: dict[str, Any], config: Config) -> Check:
 
 
 def _store(config: Config) -> Iterator[Check]:
-    path = Path(config.store.url.removeprefix("sqlite:///"))
+    path = config.store.path
     folder = path.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         text = f"{path}: {folder} is not a folder that this user can write"
@@ -295,7 +294,7 @@ def _store(config: Config) -> Iterator[Check]:
 def _clock(config: Config) -> Iterator[Check]:
     """Ids, windows and retention follow the system clock; it cannot be before what was installed or stored."""
     now = time.time()
-    known = [Path(_package_file or __file__), Path(config.store.url.removeprefix("sqlite:///"))]
+    known = [Path(_package_file or __file__), config.store.path]
     latest = max(file.stat().st_mtime for file in known if file.exists())
     if latest > now + _FUTURE_S:
         text = f"the system clock is {latest - now:.0f} s behind files of this installation"
@@ -307,7 +306,7 @@ def _clock(config: Config) -> Iterator[Check]:
 def _gate(config: Config) -> Iterator[Check]:
     """A rule that can never be met by this configuration should not be found out after a day of waiting."""
     why = why_no_trial({"choice": choice_of(config), "ratio": config.sampling.ratio})
-    if why and math.isfinite(config.gate.overhead_p99):
+    if why and "overhead" not in config.gate.disable:
         what, _, remedy = why.partition("; ")
         yield Check("gate", "warn", f"it cannot say GRADUATE: mirroring's own cost {what}", remedy)
     else:

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from ..columns import ScoreColumns, Timed
 from ..config import StoreConfig
-from ..errors import ConfigError
 from .rows import StoredPair
 from .sqlite import Order, SqliteStore
 
 __all__ = ["Order", "ScoreColumns", "SqliteStore", "StoredPair", "Timed", "open_store"]
-
-_SQLITE = "sqlite:///"
 
 
 def open_store(config: StoreConfig, *, read_only: bool = False) -> SqliteStore:
@@ -24,10 +21,8 @@ def open_store(config: StoreConfig, *, read_only: bool = False) -> SqliteStore:
     writes. Raises :class:`~shadowlane.errors.StoreError`, which names the file and the remedy, and
     :class:`~shadowlane.errors.ConfigError` for a URL of another kind.
     """
-    if not config.url.startswith(_SQLITE) or len(config.url) == len(_SQLITE):
-        raise ConfigError(f"store.url = {config.url!r}: use sqlite:///relative.db or sqlite:////absolute.db")
     return SqliteStore(
-        config.url[len(_SQLITE) :],
+        config.path,
         max_age_ns=int(config.max_age_days * 86_400e9),
         max_bytes=config.max_bytes,
         keep_bodies=config.keep_bodies,

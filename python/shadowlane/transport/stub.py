@@ -11,15 +11,13 @@ conversation nor in its answer is a finding.
 
 from __future__ import annotations
 
-import base64
 import json
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from .. import _core
-from ..providers.eventstream import Message, looks_like_eventstream, parse_eventstream
-from ..providers.turns import Api, Json, find_api
+from ..providers.turns import Turns, answer_pieces, find_turns, may_call, parse_object
 from ..types import STRANGE_CALLS, Answer, Copy, StubbedCall, ToolCall
 
 __all__ = ["UNAVAILABLE", "Conversation"]
@@ -31,9 +29,6 @@ Reader = Callable[[str, bytes], Answer]
 """``read(content_type, body)``: what an answer says, see :func:`shadowlane.score.extract_answer`."""
 
 _Key = tuple[str, str]
-# No answer of any API asks for a call without one of these; most answers need not be read at all. In the last one's
-# value, of Bedrock's invoke streams, the words are in base 64.
-_MENTIONS = (b"tool", b"function_call", b'"bytes"')
 
 
 class Conversation:
@@ -47,8 +42,8 @@ class Conversation:
         self._read = read
         self._rounds = rounds
         self._round = 0
-        self._request = _parse(body) if copy.preset else None
-        self._api: Api | None = find_api(copy, self._request) if self._request is not None else None
+        self._request = parse_object(body) if copy.preset else None
+        self._turns: Turns | None = find_turns(copy, self._request) if self._request is not None else None
         self._known: tuple[dict[_Key, Any], set[_Key]] | None = None
         self._strange = 0
 
@@ -62,7 +57,7 @@ class Conversation:
         if self._request is None:
             return None
         self._round += 1
-        if self._round == 1 and not any(word in body for word in _MENTIONS):
+        if self._round == 1 and not may_call(body):
             return None
         answer = self._read(content_type, body)
         self.usage.update(answer.usage)
@@ -72,7 +67,7 @@ class Conversation:
         results, prods = self._prods()
         keys = [_key(call.name, call.arguments) for call in asked]
         whole = not answer.note
-        go_on = whole and self._api is not None and self._round <= self._rounds and not prods.issuperset(keys)
+        go_on = whole and self._turns is not None and self._round <= self._rounds and not prods.issuperset(keys)
         answered = []
         for call, key in zip(asked, keys, strict=True):
             recorded = results.get(key)
@@ -83,10 +78,10 @@ class Conversation:
                 StubbedCall(name=call.name, arguments=key[1], round=self._round, answered=how, by_prod=by_prod)  # type: ignore[arg-type]
             )
             answered.append((call, UNAVAILABLE if recorded is None else recorded))
-        if not go_on or self._api is None:
+        if not go_on or self._turns is None:
             return None
         try:
-            self._request = self._api.follow(self._request, answer, _pieces(body), answered)
+            self._request = self._turns.follow(self._request, answer, answer_pieces(body), answered)
         except (LookupError, TypeError, AttributeError, ValueError):
             # An answer in a shape of its own has no next turn.
             last = len(self.calls) - len(asked)
@@ -98,15 +93,15 @@ class Conversation:
         """Results by call (``None``: made, and no result recorded), and the calls of prod's own answer."""
         if self._known is None:
             results: dict[_Key, Any] = {}
-            if self._api is not None and self._request is not None:
-                for made in self._api.made(self._request):
+            if self._turns is not None and self._request is not None:
+                for made in self._turns.made(self._request):
                     key = _key(made.name, made.arguments)
                     # Of a call made twice, the later result is nearer to what the world is now.
                     results[key] = made.result if made.result is not None else results.get(key)
             copy = self._copy
             kind = next((value for name, value in copy.response_headers if name.lower() == b"content-type"), b"")
             answer: tuple[ToolCall, ...] = ()
-            if any(word in copy.response_body for word in _MENTIONS):
+            if may_call(copy.response_body):
                 answer = self._read(kind.decode("latin-1"), copy.response_body).tool_calls
             self._known = results, {_key(call.name, call.arguments) for call in answer}
         return self._known
@@ -125,36 +120,3 @@ def _key(name: str, arguments: str) -> _Key:
 def _is_json(arguments: str) -> bool:
     """Whether a call's arguments came whole; none at all may be what was cut off."""
     return _core.canonical_json(arguments.encode("utf-8", "replace")) is not None
-
-
-def _parse(body: bytes) -> Json | None:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _pieces(body: bytes) -> list[Json]:
-    """The JSON objects of an answer: itself, its events (server-sent, or Amazon's), or its lines."""
-    whole = _parse(body)
-    if whole is not None:
-        return [whole]
-    if looks_like_eventstream(body):
-        return [piece for piece in map(_event, parse_eventstream(body)[0]) if piece is not None]
-    lines = (line.removeprefix(b"data:").strip() for line in body.splitlines())
-    return [piece for piece in map(_parse, lines) if piece is not None]
-
-
-def _event(message: Message) -> Json | None:
-    """``{name: payload}`` of a Converse stream; of an invoke stream the model's own event, which is in base 64."""
-    payload = _parse(message.payload)
-    if payload is None:
-        return None
-    wrapped = payload.get("bytes")
-    if isinstance(wrapped, str):
-        try:
-            return _parse(base64.b64decode(wrapped))
-        except ValueError:
-            return None
-    return {message.headers.get(":event-type", ""): payload}

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -21,7 +21,7 @@ import msgspec
 
 from ..config.limits import WINDOW_COPIES
 from ..dispatch.arm import MOST_COPIES, Arm
-from ..limits import LaneLimits, Window
+from ..limits import LaneLimits, Window, rate_limit_headers
 from ..routes import route_of
 from ..types import Copy, Headers, Outcome, Pair, StubbedCall
 from .writer import Storing
@@ -38,8 +38,6 @@ _BATCH_PAIRS = 256
 _BATCH_WAIT_S = 0.1
 # Copies are not urgent; each look at the rings takes processor time beside the gateway. So they are taken in handfuls.
 _POLL_MIN_S, _POLL_MAX_S = 0.02, 0.1
-_RATE_LIMIT_PREFIXES = (b"x-ratelimit-", b"ratelimit", b"anthropic-ratelimit-", b"x-rate-limit-")
-
 _COPY_FIELDS = tuple(field.name for field in msgspec.structs.fields(Copy))
 
 
@@ -263,11 +261,13 @@ class Pipeline:
         outcome = await arm.deliver(tracked.copy, give_way=ahead)
         try:
             pair = await self._pair(tracked.copy, outcome)
-        except Exception as error:
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # a panic of an extension is no Exception, and must not cost the acknowledgement
             # What could not be sanitized is not kept, in the log neither.
             log.error("an answer of %s could not be sanitized: %s", arm.name, type(error).__name__)
             detail = f"the answer could not be sanitized and is left out: {type(error).__name__}"
-            bare = msgspec.structs.replace(outcome, reason="transport_error", detail=detail, headers=(), body=b"")
+            bare = msgspec.structs.replace(outcome, reason="unreadable", detail=detail, headers=(), body=b"")
             pair = Pair(copy=tracked.copy, outcome=bare)
         self._done.put_nowait((tracked, pair))
         self._steer()  # behind the row: whatever it may raise, the copy is accounted for
@@ -288,7 +288,7 @@ class Pipeline:
             for kind, count in findings.items():
                 merged[kind] = merged.get(kind, 0) + count
             copy = msgspec.structs.replace(copy, findings=merged)
-        return Pair(copy=copy, outcome=outcome, rate_limit=_rate_limit(outcome.headers))
+        return Pair(copy=copy, outcome=outcome, rate_limit=rate_limit_headers(outcome.headers))
 
     async def _write(self) -> None:
         """Score and store in batches, then acknowledge."""
@@ -320,13 +320,3 @@ class Pipeline:
 def _clean_call(sanitizer: _Sanitizer, call: StubbedCall) -> StubbedCall:
     """A shadow's tool call as it may be stored: its words are the shadow's."""
     return msgspec.structs.replace(call, name=sanitizer.text(call.name), arguments=sanitizer.text(call.arguments))
-
-
-def _rate_limit(headers: Headers | Mapping[bytes, bytes]) -> dict[str, str]:
-    """The rate-limit headers of a shadow's answer, as sent."""
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
-    return {
-        name.decode("latin-1").lower(): value.decode("latin-1")
-        for name, value in pairs
-        if name.lower() == b"retry-after" or name.lower().startswith(_RATE_LIMIT_PREFIXES)
-    }

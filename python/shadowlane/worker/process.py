@@ -20,8 +20,7 @@ import msgspec
 import uvloop
 
 from .. import _core
-from ..capture.lane import lane_directory
-from ..config import Config, JudgeConfig, ShadowConfig
+from ..config import Config, JudgeConfig, ShadowConfig, groups_folder, make_lane_directory
 from ..core import RateLimiter
 from ..detect import DetectingDrainer, DetectingSanitizer, Hook, load_detector
 from ..dispatch.arm import Arm
@@ -57,7 +56,7 @@ def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
     :class:`~shadowlane.errors.StoreError` when it cannot start. What went wrong is also left in the lane's directory,
     where ``shadowlane status`` and ``shadowlane doctor`` read it.
     """
-    directory = lane_directory(config)
+    directory = make_lane_directory(config)
     give_way()
     drainer = _core.Drainer(
         str(directory),
@@ -107,14 +106,6 @@ def _note(file: Path, text: str) -> None:
         log.warning("%s: %s", file, error)
 
 
-def _groups_folder(config: Config, directory: Path) -> Path:
-    """Beside the database when it is a file, which outlives a restart of the machine; else in the lane's directory."""
-    prefix = "sqlite:///"
-    if config.store.url.startswith(prefix):
-        return Path(config.store.url[len(prefix) :] + f".{config.lane.name}.groups")
-    return directory / "groups"
-
-
 def _open_judge(config: JudgeConfig, sanitizer: _core.Sanitizer, saved: str) -> Judge:
     place = ShadowConfig(
         url=config.url,
@@ -143,7 +134,7 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     drainer.beat()
-    kept = _groups_folder(config, directory)
+    kept = groups_folder(config)
     embedder = await asyncio.to_thread(open_embedder, config.score, folder=kept)
     store = open_store(config.store)
     try:

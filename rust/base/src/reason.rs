@@ -51,4 +51,5 @@ reasons! {
     TransportError = "transport_error", "The connection broke, or the answer was not HTTP.";
     ResponseTooLarge = "response_too_large", "The shadow's answer is over its bound.";
     StoreError = "store_error", "The pair could not be stored.";
+    Unreadable = "unreadable", "Reading it failed by a fault of ours, or ended the worker's process; nothing of it is kept.";
 }

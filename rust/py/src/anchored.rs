@@ -7,6 +7,8 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use shadowlane_anchored::anchor;
 
+use crate::convert::detached;
+
 type Span = (usize, usize);
 /// Kind, component, span of a, span of b.
 type Contradiction = (&'static str, &'static str, Span, Span);
@@ -21,11 +23,11 @@ type Anchored = (f64, bool, bool, Vec<Contradiction>, Unmatched, Unmatched);
 /// known, or two), whether one was read in part only, each contradiction as `(kind, component, span of a, span of b)`,
 /// and what is missing and what is extra, each as `(share, spans)`. Spans are in characters.
 #[pyfunction]
-fn anchor_pair(py: Python<'_>, text_a: PyBackedStr, text_b: PyBackedStr, delta: f64) -> Anchored {
-    let found = py.detach(|| anchor(&text_a, &text_b, delta));
+fn anchor_pair(py: Python<'_>, text_a: PyBackedStr, text_b: PyBackedStr, delta: f64) -> PyResult<Anchored> {
+    let found = detached(py, || anchor(&text_a, &text_b, delta))?;
     let evidence = found.evidence.iter().map(|item| (item.kind, item.component.name(), item.a, item.b)).collect();
     let (missing, extra) = ((found.missing.share, found.missing.spans), (found.extra.share, found.extra.spans));
-    (found.anchored, found.foreign, found.cut, evidence, missing, extra)
+    Ok((found.anchored, found.foreign, found.cut, evidence, missing, extra))
 }
 
 /// Anchored ΔS of many pairs, without the GIL. Raises ValueError when the lengths differ.
@@ -39,10 +41,10 @@ fn anchor_pairs(
     if texts_a.len() != texts_b.len() || texts_a.len() != delta.len() {
         return Err(PyValueError::new_err("texts_a, texts_b and delta differ in length"));
     }
-    Ok(py.detach(|| {
+    detached(py, || {
         let pairs = texts_a.iter().zip(&texts_b).zip(&delta);
         pairs.map(|((one, other), plain)| anchor(one, other, *plain).anchored).collect()
-    }))
+    })
 }
 
 /// Adds the functions of this file to the extension module.

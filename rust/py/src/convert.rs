@@ -3,6 +3,7 @@
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+use shadowlane_base::{Fault, guarded};
 
 /// `shadowlane.errors` class for a core error.
 pub fn raise(py: Python<'_>, error: &shadowlane_base::Error) -> PyErr {
@@ -10,10 +11,28 @@ pub fn raise(py: Python<'_>, error: &shadowlane_base::Error) -> PyErr {
         shadowlane_base::Error::Invalid { .. } => "ConfigError",
         _ => "LaneError",
     };
-    let made = py
-        .import("shadowlane.errors")
-        .and_then(|errors| errors.getattr(class))
-        .and_then(|class| class.call1((error.to_string(),)));
+    instance(py, class, &error.to_string())
+}
+
+/// Do work of the core without the GIL. A panic in it is a shadowlane.errors.CoreError, which quotes nothing of the input:
+/// pyo3 would raise a `BaseException` that no `except Exception` catches.
+pub fn detached<R: Send>(py: Python<'_>, work: impl FnOnce() -> R + Send) -> PyResult<R> {
+    #[expect(clippy::disallowed_methods, reason = "the one guarded use")]
+    py.detach(|| guarded(work)).map_err(|fault| core_error(py, &fault))
+}
+
+/// The same for work that holds the GIL.
+pub fn attached<R>(py: Python<'_>, work: impl FnOnce() -> R) -> PyResult<R> {
+    guarded(work).map_err(|fault| core_error(py, &fault))
+}
+
+fn core_error(py: Python<'_>, fault: &Fault) -> PyErr {
+    instance(py, "CoreError", &format!("{fault}; please report it; what it was at work on is left out"))
+}
+
+fn instance(py: Python<'_>, class: &str, text: &str) -> PyErr {
+    let made =
+        py.import("shadowlane.errors").and_then(|errors| errors.getattr(class)).and_then(|class| class.call1((text,)));
     match made {
         Ok(instance) => PyErr::from_value(instance),
         Err(error) => error,

@@ -11,7 +11,7 @@ use shadowlane_lane::files::ControlFile;
 use shadowlane_lane::gcra::monotonic_ns;
 use shadowlane_lane::keys::StickyKey;
 
-use crate::convert::{invalid, raise};
+use crate::convert::{detached, invalid, raise};
 use crate::policy::Policy;
 use crate::sanitize::{headers_out, lane_sanitizer};
 
@@ -32,11 +32,11 @@ pub struct Drainer {
 }
 
 impl Drainer {
-    fn with<R>(&self, py: Python<'_>, none: R, use_it: impl FnOnce(&mut Core) -> R + Send) -> R
+    fn with<R>(&self, py: Python<'_>, none: R, use_it: impl FnOnce(&mut Core) -> R + Send) -> PyResult<R>
     where
         R: Send,
     {
-        py.detach(|| match self.core.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        detached(py, || match self.core.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
             Some(core) => use_it(core),
             None => none,
         })
@@ -67,11 +67,9 @@ impl Drainer {
             .transpose()
             .map_err(|error| raise(py, &error))?;
         let sanitizer = lane_sanitizer(rules, Some(&directory), allow_headers)?;
-        let core = py
-            .detach(|| {
-                Core::open(&directory, sanitizer, ignore).map(|core| core.with_policy(policy).with_tenants(tenants))
-            })
-            .map_err(|error| raise(py, &error))?;
+        let open =
+            || Core::open(&directory, sanitizer, ignore).map(|core| core.with_policy(policy).with_tenants(tenants));
+        let core = detached(py, open)?.map_err(|error| raise(py, &error))?;
         Ok(Self { control: core.control(), core: Mutex::new(Some(core)), acks: Mutex::new(Vec::new()) })
     }
 
@@ -82,7 +80,7 @@ impl Drainer {
         let copies = self.with(py, Vec::new(), |core| {
             core.ack_all(acks);
             core.drain(max_frames, max_bytes)
-        });
+        })?;
         let list = PyList::empty(py);
         for copy in &copies {
             list.append(row(py, copy)?)?;
@@ -136,12 +134,12 @@ impl Drainer {
     }
 
     /// How many gateway processes have an open ring.
-    fn live_producers(&self, py: Python<'_>) -> usize {
+    fn live_producers(&self, py: Python<'_>) -> PyResult<usize> {
         self.with(py, 0, |core| core.live_producers())
     }
 
     /// How many rings hold something that is not acknowledged.
-    fn pending(&self, py: Python<'_>) -> usize {
+    fn pending(&self, py: Python<'_>) -> PyResult<usize> {
         let acks = self.take_acks();
         self.with(py, 0, |core| {
             core.ack_all(acks);
@@ -151,24 +149,24 @@ impl Drainer {
     }
 
     /// How many frames were acknowledged in the lane's life, by all its workers.
-    fn acked(&self, py: Python<'_>) -> u64 {
+    fn acked(&self, py: Python<'_>) -> PyResult<u64> {
         self.with(py, 0, Core::acked)
     }
 
     /// The lane's identity, 32 hex digits: another one after the lane's directory was made anew.
-    fn lane_id(&self, py: Python<'_>) -> String {
+    fn lane_id(&self, py: Python<'_>) -> PyResult<String> {
         self.with(py, String::new(), |core| core.lane_id())
     }
 
     /// Apply what is acknowledged and release the lane. Frames that were drained and not acknowledged stay.
-    fn close(&self, py: Python<'_>) {
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
         let acks = self.take_acks();
-        py.detach(|| {
+        detached(py, || {
             if let Some(mut core) = self.core.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 core.ack_all(acks);
                 core.close();
             }
-        });
+        })
     }
 }
 

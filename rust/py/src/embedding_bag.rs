@@ -8,7 +8,7 @@ use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyBytes, PyList};
 use shadowlane_anchored::embedding_bag::EmbeddingBag as Core;
 
-use crate::convert::raise;
+use crate::convert::{detached, raise};
 
 const FLOAT: usize = size_of::<f32>();
 
@@ -46,7 +46,7 @@ impl EmbeddingBag {
         texts: Vec<PyBackedStr>,
         tokenize: Py<PyAny>,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let rows = py.detach(|| {
+        let rows = detached(py, || {
             let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
             let mut bag = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             bag.means(&texts, |words| {
@@ -59,7 +59,7 @@ impl EmbeddingBag {
                     }
                 })
             })
-        })?;
+        })??;
         PyBytes::new_with(py, rows.len() * FLOAT, |bytes| {
             for (place, number) in bytes.as_chunks_mut::<FLOAT>().0.iter_mut().zip(&rows) {
                 *place = number.to_ne_bytes();

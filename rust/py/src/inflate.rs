@@ -5,6 +5,8 @@ use pyo3::types::PyBytes;
 use shadowlane_redact::inflate as core;
 use shadowlane_redact::inflate::State;
 
+use crate::convert::detached;
+
 /// A compressed body's bytes (at most `most`), its coding, and `whole`, `cut`, `longer` or `damaged`; `None` when it is
 /// not compressed.
 #[pyfunction]
@@ -12,15 +14,15 @@ fn inflate<'py>(
     py: Python<'py>,
     body: &[u8],
     most: usize,
-) -> Option<(Bound<'py, PyBytes>, &'static str, &'static str)> {
-    let found = py.detach(|| core::inflate(body, most))?;
+) -> PyResult<Option<(Bound<'py, PyBytes>, &'static str, &'static str)>> {
+    let Some(found) = detached(py, || core::inflate(body, most))? else { return Ok(None) };
     let state = match found.state {
         State::Whole => "whole",
         State::Cut => "cut",
         State::Longer => "longer",
         State::Damaged => "damaged",
     };
-    Some((PyBytes::new(py, &found.data), found.coding, state))
+    Ok(Some((PyBytes::new(py, &found.data), found.coding, state)))
 }
 
 /// Adds the functions of this file to the extension module.

@@ -1,7 +1,6 @@
 //! `Lane`: the gateway's side. Nothing that `admit`, `offer` and `drop` do raises what a user would see:
-//! the middleware swallows their errors, and a panic is turned into a count.
+//! the middleware swallows their errors, and the core settles and counts a request on which it panics itself.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +12,7 @@ use shadowlane_lane::caps::CapOptions;
 use shadowlane_lane::gateway::{Entry, Lane as Core, Options, StickyKey};
 use shadowlane_ring::frame::Exchange;
 
-use crate::convert::{Body, Headers, Text, WantedHeaders, invalid, lend_all, raise};
+use crate::convert::{Body, Headers, Text, WantedHeaders, detached, invalid, lend_all, raise};
 use crate::ticket::{State, Ticket, Timer};
 
 /// A gateway process's part of a lane: admits requests and offers their exchanges to this process's ring.
@@ -46,17 +45,15 @@ impl Lane {
         all.push(made);
     }
 
-    /// Ask the core about a request. A panic of ours is "not mirrored".
+    /// Ask the core about a request.
     fn enter(&self, method: &str, target: &str, headers: &Bound<'_, PyAny>, timed: bool) -> PyResult<Entry> {
         let core = self.current();
         let (method, target) = (method.as_bytes(), target.as_bytes());
-        let entry = if let Some(read) = WantedHeaders::new(headers, |name| core.reads_header(name)) {
-            catch_unwind(AssertUnwindSafe(|| enter(core, method, target, read.iter(), timed)))
-        } else {
-            let headers = Headers::new(headers)?;
-            catch_unwind(AssertUnwindSafe(|| enter(core, method, target, headers.iter(), timed)))
-        };
-        Ok(entry.unwrap_or(Entry::Out))
+        if let Some(read) = WantedHeaders::new(headers, |name| core.reads_header(name)) {
+            return Ok(enter(core, method, target, read.iter(), timed));
+        }
+        let headers = Headers::new(headers)?;
+        Ok(enter(core, method, target, headers.iter(), timed))
     }
 }
 
@@ -117,7 +114,7 @@ impl Lane {
             timed_routes,
             cap_at_admission,
         };
-        let core = py.detach(|| Core::open(&directory, &options)).map_err(|error| raise(py, &error))?;
+        let core = detached(py, || Core::open(&directory, &options))?.map_err(|error| raise(py, &error))?;
         let mut made = Box::new(Arc::new(core));
         let current = AtomicPtr::new(&raw mut *made);
         Ok(Self { directory, options, current, all: Mutex::new(vec![made]) })
@@ -192,7 +189,7 @@ impl Lane {
                             response_body,
                             ..Exchange::default()
                         };
-                        catch_unwind(AssertUnwindSafe(|| core.offer(ticket, exchange))).unwrap_or(false)
+                        core.offer(ticket, exchange)
                     })
                 })
             })
@@ -235,7 +232,7 @@ impl Lane {
 
     /// Make a ring for this process, after a fork. The parent's is left alone. Raises as the constructor does.
     fn reopen(&self, py: Python<'_>) -> PyResult<()> {
-        let core = py.detach(|| Core::open(&self.directory, &self.options)).map_err(|error| raise(py, &error))?;
+        let core = detached(py, || Core::open(&self.directory, &self.options))?.map_err(|error| raise(py, &error))?;
         self.install(core);
         Ok(())
     }

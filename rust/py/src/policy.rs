@@ -5,14 +5,18 @@
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
+use shadowlane_base::guarded;
 use shadowlane_lane::jcs;
 use shadowlane_policy::{self as policy, Effect, Hints, Options, Policy as Core, PolicyOptions, Request, ToolMode};
 
-use crate::convert::{Headers, raise};
+use crate::convert::{Headers, detached, raise};
 
 type Verdict = (&'static str, String);
 
-fn verdict(effect: Effect) -> Verdict {
+/// What a classifier says. Where it panics nobody knows that the input only reads: it is a write.
+fn verdict(py: Python<'_>, classify: impl FnOnce() -> Effect + Send) -> Verdict {
+    #[expect(clippy::disallowed_methods, reason = "guarded here, since a fault is a verdict")]
+    let effect = py.detach(|| guarded(classify)).unwrap_or_else(|fault| Effect::write(fault.to_string()));
     (effect.kind.name(), effect.reason.into_owned())
 }
 
@@ -29,34 +33,34 @@ fn classify_request(
 ) -> Verdict {
     let headers: Vec<(&[u8], &[u8])> =
         headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
-    verdict(py.detach(|| policy::classify_request(method, target, &headers, body, preset)))
+    verdict(py, || policy::classify_request(method, target, &headers, body, preset))
 }
 
 /// What one SQL statement does: `("read" | "write", reason)`.
 #[pyfunction]
 #[pyo3(signature = (text, dialect = "ansi"))]
 fn classify_sql(py: Python<'_>, text: &str, dialect: &str) -> Verdict {
-    verdict(py.detach(|| policy::classify_sql(text, dialect)))
+    verdict(py, || policy::classify_sql(text, dialect))
 }
 
 /// What the selected operation of a GraphQL document does: `("read" | "write", reason)`.
 #[pyfunction]
 #[pyo3(signature = (document, operation_name = None))]
 fn classify_graphql(py: Python<'_>, document: &str, operation_name: Option<&str>) -> Verdict {
-    verdict(py.detach(|| policy::classify_graphql(document, operation_name)))
+    verdict(py, || policy::classify_graphql(document, operation_name))
 }
 
 /// What a JSON-RPC or MCP message or batch does: `("read" | "write", reason)`.
 #[pyfunction]
 #[pyo3(signature = (body, allow_tools = Vec::new()))]
 fn classify_jsonrpc(py: Python<'_>, body: &[u8], allow_tools: Vec<String>) -> Verdict {
-    verdict(py.detach(|| policy::classify_jsonrpc(body, &allow_tools)))
+    verdict(py, || policy::classify_jsonrpc(body, &allow_tools))
 }
 
 /// What calling a tool does, from its definition as JSON: `("read" | "write", reason)`.
 #[pyfunction]
 fn classify_tool_json(py: Python<'_>, definition: &[u8]) -> Verdict {
-    verdict(py.detach(|| policy::classify_tool_json(definition)))
+    verdict(py, || policy::classify_tool_json(definition))
 }
 
 /// Policy(*, read=(), allow_tools=(), read_only_hint=False, tool_mode="stub", stream=None, temperature=None,
@@ -102,7 +106,7 @@ impl Policy {
     ) -> PyResult<(&'static str, String, String)> {
         let held = Headers::new(headers)?;
         let request = Request { method, target, headers: &held.slices(), body };
-        let verdict = py.detach(|| self.core.judge(&request, &Hints::default()));
+        let verdict = detached(py, || self.core.judge(&request, &Hints::default()))?;
         Ok((verdict.effect.kind.name(), verdict.effect.reason.into_owned(), verdict.preset))
     }
 }
@@ -122,8 +126,8 @@ fn rewrite_model<'py>(
     body: &[u8],
     model: &str,
 ) -> PyResult<(String, Bound<'py, PyBytes>, Vec<String>)> {
-    let copy =
-        py.detach(|| policy::rewrite_model(preset, target.as_bytes(), body, model)).map_err(PyValueError::new_err)?;
+    let copy = detached(py, || policy::rewrite_model(preset, target.as_bytes(), body, model))?
+        .map_err(PyValueError::new_err)?;
     let target = copy.target.unwrap_or_else(|| target.to_owned());
     Ok((target, PyBytes::new(py, &copy.body), copy.changes))
 }
@@ -131,8 +135,8 @@ fn rewrite_model<'py>(
 /// The canonical form of a JSON text (RFC 8785), or `None` when it has none (not JSON, a name twice, a number out of
 /// range).
 #[pyfunction]
-fn canonical_json<'py>(py: Python<'py>, text: &[u8]) -> Option<Bound<'py, PyBytes>> {
-    py.detach(|| jcs::canonicalize(text)).map(|canonical| PyBytes::new(py, &canonical))
+fn canonical_json<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    Ok(detached(py, || jcs::canonicalize(text))?.map(|canonical| PyBytes::new(py, &canonical)))
 }
 
 /// The body that a shadow may get, and the list of what was changed. Raises ValueError if there is none.
@@ -152,7 +156,7 @@ fn normalise_llm_body<'py>(
 ) -> PyResult<(Bound<'py, PyBytes>, Vec<String>)> {
     let options = Options { tool_mode: mode(tool_mode)?, stream, model, temperature, seed };
     let copy =
-        py.detach(|| policy::normalise_llm_body(preset, target, body, &options)).map_err(PyValueError::new_err)?;
+        detached(py, || policy::normalise_llm_body(preset, target, body, &options))?.map_err(PyValueError::new_err)?;
     Ok((PyBytes::new(py, &copy.body), copy.changes))
 }
 

@@ -8,7 +8,7 @@ use pyo3::types::{PyBytes, PyDict};
 use shadowlane_lane::lanedir;
 use shadowlane_redact::{BUILT_IN, Findings, Options, Sanitizer as Core, sanitize_response};
 
-use crate::convert::{Headers, raise};
+use crate::convert::{Headers, attached, detached, raise};
 
 /// One value found in a text: its kind, and its place in characters, end excluded.
 #[pyclass(frozen, module = "shadowlane.core", get_all, eq)]
@@ -81,8 +81,8 @@ impl Redactor {
     }
 
     /// The text with every value masked, and the list of findings (places are characters of the input).
-    fn redact_text(&self, py: Python<'_>, text: &str) -> (String, Vec<Finding>) {
-        let (clean, found) = py.detach(|| self.core.text(text));
+    fn redact_text(&self, py: Python<'_>, text: &str) -> PyResult<(String, Vec<Finding>)> {
+        let (clean, found) = detached(py, || self.core.text(text))?;
         let mut places = CharPlaces { text, byte: 0, char: 0 };
         let findings = found
             .into_iter()
@@ -92,13 +92,13 @@ impl Redactor {
                 end: places.of(finding.end),
             })
             .collect();
-        (clean, findings)
+        Ok((clean, findings))
     }
 
     /// A JSON text (RFC 8259) with every value masked; still JSON, every other byte kept. Raises
     /// shadowlane.ConfigError when it is not JSON.
     fn redact_json<'py>(&self, py: Python<'py>, body: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-        let clean = py.detach(|| self.core.json(body)).map_err(|error| raise(py, &error))?;
+        let clean = detached(py, || self.core.json(body))?.map_err(|error| raise(py, &error))?;
         Ok(PyBytes::new(py, &clean))
     }
 
@@ -106,7 +106,8 @@ impl Redactor {
     fn redact_headers<'py>(&self, headers: &Bound<'py, PyAny>) -> PyResult<PyHeaders<'py>> {
         let py = headers.py();
         let headers = Headers::new(headers)?;
-        Ok(headers_out(py, &self.core.headers(&headers.slices(), false, &mut Findings::default())))
+        let clean = attached(py, || self.core.headers(&headers.slices(), false, &mut Findings::default()))?;
+        Ok(headers_out(py, &clean))
     }
 }
 
@@ -191,8 +192,8 @@ impl Sanitizer {
     /// The texts of a sanitized body that a detector may look at: the string values of JSON, events or lines; or the
     /// whole text.
     #[staticmethod]
-    fn texts(content_type: &[u8], body: &[u8]) -> Vec<String> {
-        Core::texts(Some(content_type), body)
+    fn texts(py: Python<'_>, content_type: &[u8], body: &[u8]) -> PyResult<Vec<String>> {
+        attached(py, || Core::texts(Some(content_type), body))
     }
 
     /// The body with what a detector found replaced, and the counts by kind. `found`: for each of `texts(...)` its
@@ -203,8 +204,8 @@ impl Sanitizer {
         content_type: &[u8],
         body: &[u8],
         found: Detected,
-    ) -> (Bound<'py, PyBytes>, BTreeMap<String, u64>) {
-        let texts = Core::texts(Some(content_type), body);
+    ) -> PyResult<(Bound<'py, PyBytes>, BTreeMap<String, u64>)> {
+        let texts = attached(py, || Core::texts(Some(content_type), body))?;
         let found: Detected = texts
             .iter()
             .zip(found)
@@ -214,13 +215,14 @@ impl Sanitizer {
             })
             .collect();
         let mut findings = Findings::default();
-        let clean = self.core.replace(Some(content_type), body, &found, &mut findings);
-        (PyBytes::new(py, &clean), findings.iter().map(|(kind, count)| (kind.to_owned(), count)).collect())
+        let clean = attached(py, || self.core.replace(Some(content_type), body, &found, &mut findings))?;
+        let kinds = findings.iter().map(|(kind, count)| (kind.to_owned(), count)).collect();
+        Ok((PyBytes::new(py, &clean), kinds))
     }
 
     /// A text with every value masked; inside its strings when it is JSON (RFC 8259), so that it stays JSON.
-    fn text(&self, py: Python<'_>, text: &str) -> String {
-        py.detach(|| match self.core.json(text.as_bytes()) {
+    fn text(&self, py: Python<'_>, text: &str) -> PyResult<String> {
+        detached(py, || match self.core.json(text.as_bytes()) {
             Ok(clean) => String::from_utf8_lossy(&clean).into_owned(),
             Err(_) => self.core.text(text).0,
         })
@@ -228,7 +230,8 @@ impl Sanitizer {
 
     /// A response's headers and body, sanitized: (headers, body, findings by kind, why the body could not be read or "").
     ///
-    /// `body` is decoded already; `cut`: it may end anywhere.
+    /// `body` is decoded already; `cut`: it may end anywhere. Raises shadowlane.errors.CoreError when the redaction itself
+    /// fails: then nothing of the answer may be kept.
     fn response<'py>(
         &self,
         py: Python<'py>,
@@ -240,10 +243,10 @@ impl Sanitizer {
         // The transport has decoded the body: what the header says of its encoding is history.
         let slices: Vec<(&[u8], &[u8])> =
             held.iter().filter(|(name, _)| !name.eq_ignore_ascii_case(b"content-encoding")).collect();
-        let (clean, findings) = py.detach(|| {
+        let (clean, findings) = detached(py, || {
             let mut findings = Findings::default();
             (sanitize_response(&self.core, &slices, body, cut, &mut findings), findings)
-        });
+        })?;
         let note = clean.unreadable.map(|(why, _)| why).unwrap_or_default();
         let kinds = findings.iter().map(|(kind, count)| (kind.to_owned(), count)).collect();
         Ok((headers_out(py, &clean.headers), PyBytes::new(py, &clean.body), kinds, note))

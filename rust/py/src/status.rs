@@ -10,13 +10,13 @@ use shadowlane_lane::histogram::{BUCKETS, lower_edge};
 use shadowlane_lane::lanedir;
 use shadowlane_lane::status::{LaneStatus, read_times, set_enabled as core_set_enabled};
 
-use crate::convert::raise;
+use crate::convert::{detached, raise};
 
 /// lane_status(directory): what a lane's files say about it, as a dict. Raises shadowlane.LaneError when there is no
 /// such lane, or its directory is not safe to use.
 #[pyfunction]
 pub fn lane_status(py: Python<'_>, directory: PathBuf) -> PyResult<Bound<'_, PyDict>> {
-    let status = py.detach(|| LaneStatus::read(&directory)).map_err(|error| raise(py, &error))?;
+    let status = detached(py, || LaneStatus::read(&directory))?.map_err(|error| raise(py, &error))?;
     let out = PyDict::new(py);
     out.set_item("directory", directory.to_string_lossy())?;
     out.set_item("lane_id", &status.lane_id)?;
@@ -91,7 +91,7 @@ pub fn lane_status(py: Python<'_>, directory: PathBuf) -> PyResult<Bound<'_, PyD
 /// shadowlane.LaneError when there is no such lane, or its directory is not safe to use.
 #[pyfunction]
 pub fn lane_times(py: Python<'_>, directory: PathBuf) -> PyResult<TimesOut<'_>> {
-    let sums = py.detach(|| read_times(&directory)).map_err(|error| raise(py, &error))?;
+    let sums = detached(py, || read_times(&directory))?.map_err(|error| raise(py, &error))?;
     let words =
         |words: &[u64]| PyBytes::new(py, &words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<u8>>());
     let edges: Vec<u64> = (0..=BUCKETS).map(lower_edge).collect();

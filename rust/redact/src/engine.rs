@@ -100,6 +100,8 @@ const ROUNDS: usize = 6;
 impl Compiled {
     /// All values, in order, without overlap, and their replacements.
     pub(super) fn find(&self, text: &[u8], place: Place<'_>) -> (Vec<Finding>, Edits) {
+        #[cfg(feature = "panic-probe")]
+        crate::probe::check(text);
         let mut found = self.once(text, place, None);
         let mut edits = self.labels(text, &found);
         let mut masked = Vec::new();

@@ -29,6 +29,8 @@ mod net;
 mod number;
 mod options;
 mod paths;
+#[cfg(feature = "panic-probe")]
+pub mod probe;
 mod response;
 mod scan;
 mod secrets;

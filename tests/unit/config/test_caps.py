@@ -40,7 +40,7 @@ def config(**sections: Any) -> Config:
         ({"routes": {"timed": ["/x"]}}, "routes.timed = '/x'"),
         ({"shadows": {"a": {"url": "http://h", "qps": -1.0}}}, "shadows.a.qps = -1.0"),
         ({"shadows": {"a": {"url": "http://h", "burst": -1}}}, "shadows.a.burst = -1"),
-        ({"shadows": {"a": {"url": "http://h", "sample": "same"}}}, "sample: invalid enum value 'same'"),
+        ({"shadows": {"a": {"url": "http://h", "sample": "same"}}}, "shadows.a.sample = 'same': invalid enum"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(sections: dict[str, Any], words: str) -> None:

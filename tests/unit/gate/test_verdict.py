@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +9,10 @@ import numpy as np
 import pytest
 
 from shadowlane.config import Config, GateConfig
+from shadowlane.config.sections import GATE_RULES
 from shadowlane.errors import ConfigError
 from shadowlane.gate import Evidence, Piece, Rule, Sampling, Trial, evaluate
+from shadowlane.gate.rules import RULES
 
 HOUR_NS = 3600 * 10**9
 GATE = GateConfig()
@@ -180,17 +181,24 @@ def test_why_there_is_no_trial_is_the_evidence() -> None:
 
 def test_the_cost_can_be_left_out_by_name() -> None:
     without = replace(good(), trial=None, no_trial="cannot be judged")
-    verdict = evaluate(GateConfig(overhead_p99=math.inf), without)
+    verdict = evaluate(GateConfig(disable=("overhead",)), without)
     assert verdict.decision == "GRADUATE"
     assert "overhead" not in {some.name for some in verdict.rules}
-    assert verdict.not_judged == ("mirroring's own cost (gate.overhead_p99 = inf)",)
+    assert verdict.not_judged == ("overhead (gate.disable)",)
     assert evaluate(GATE, good()).not_judged == ()
 
 
-@pytest.mark.parametrize("target", [0.0, -0.05, math.nan])
-def test_a_target_that_nothing_can_meet_is_refused(target: float) -> None:
-    with pytest.raises(ConfigError, match=r"gate\.overhead_p99 = .* more than 0, or inf"):
-        Config.from_dict({"shadows": {"s": {"url": "http://127.0.0.1:9"}}, "gate": {"overhead_p99": target}})
+def test_every_rule_that_can_be_left_out_is_one_and_is_left_out_alone() -> None:
+    names = [some.__name__ for some in RULES]
+    assert set(GATE_RULES) == set(names) - {"enough_pairs", "accounting"}
+    for name in GATE_RULES:
+        assert len(evaluate(GateConfig(disable=(name,)), good()).rules) == len(RULES) - 1
+
+
+@pytest.mark.parametrize("name", ["accounting", "enough_pairs", "Overhead", ""])
+def test_a_rule_that_cannot_be_left_out_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"gate\.disable = .* known: mean_delta_s, "):
+        Config.from_dict({"shadows": {"s": {"url": "http://127.0.0.1:9"}}, "gate": {"disable": [name]}})
 
 
 def test_drift_is_judged_above_the_noise_floor() -> None:

@@ -137,6 +137,13 @@ def test_with_keys_only_the_lane_is_believed(made: Callable[..., Ask]) -> None:
         [*signed(), ("x-shadow", "1")],
         [pair for pair in signed() if pair[0] != "signature"],
         [pair for pair in signed() if pair[0] != "x-shadow"],
+        *([("x-shadow", off), *signed()[1:]] for off in ("0", "false", "", "False")),
+        [("x-shadow", "0"), *signed()],
+        [
+            ("x-shadow", "0"),
+            *signed()[1:-2],
+            ("signature-input", f"proxy=();created=1, {dict(signed())['signature-input']}"),
+        ],
     ):
         status, said = ask(forged)
         assert status == 403

@@ -181,7 +181,7 @@ def test_servers_before_7_say_only_places() -> None:
         ("MSET a 1 b 2", False, True),
         ("EVAL x 0", False, False),
         ("ZUNIONSTORE a 1 b", False, False),
-        ("SELECT 1", True, False),
+        ("SELECT 1", False, False),
     ):
         command = find(old, text)
         assert command is not None

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowlane.limits import RateLimit, parse_rate_limit, retry_after_s
+from shadowlane.limits import RateLimit, parse_rate_limit, rate_limit_headers, retry_after_s
 from shadowlane.limits.structured import list_members
 
 NOW = 1_700_000_000.0  # 2023-11-14T22:13:20Z
@@ -288,3 +288,21 @@ def test_recorded_answers() -> None:
                 has_reset = any("reset" in name for name in headers)
                 assert (budget.reset_s is not None and budget.reset_s <= 60) == has_reset, record["id"]
     assert read > 100
+
+
+def test_of_a_response_the_rate_limit_headers_of_every_family_are_kept() -> None:
+    wanted = {
+        "x-ratelimit-remaining-requests": "9",
+        "X-RateLimit-Limit": "10",
+        "x-rate-limit-reset": "1",
+        "RateLimit": '"default";r=9',
+        "RateLimit-Policy": '"default";q=10',
+        "anthropic-ratelimit-tokens-remaining": "7",
+        "llm_provider-x-ratelimit-remaining-tokens": "5",
+        "Retry-After": "2",
+        "retry-after-ms": "1500",
+    }
+    others = {"content-type": "text/plain", "x-request-id": "1", "x-limits": "2", "set-cookie": "ratelimit-remaining=1"}
+    pairs = [(name.encode(), value.encode()) for name, value in {**wanted, **others}.items()]
+    kept = {name.lower(): value for name, value in wanted.items()}
+    assert rate_limit_headers(pairs) == rate_limit_headers(dict(pairs)) == kept

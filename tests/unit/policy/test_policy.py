@@ -26,6 +26,7 @@ from shadowlane.policy import (
 )
 
 DATA = Path(os.environ.get("SHADOWLANE_DATA") or Path(__file__).parents[4] / "shared" / "data")
+JSON = [("content-type", "application/json")]
 
 
 def records(name: str) -> Iterator[dict[str, Any]]:
@@ -185,3 +186,28 @@ def test_measured_requests() -> None:
     print(counts)
     assert counts["inference"] > 100
     assert counts["state"] > 10
+
+
+@pytest.mark.parametrize(
+    ("preset", "path"),
+    [
+        ("openai", "/v1/chat/completions"),
+        ("openai", "/v1/responses"),
+        ("anthropic", "/v1/messages"),
+        ("ollama", "/api/chat"),
+        ("cohere", "/v2/chat"),
+        ("mistral", "/v1/chat/completions"),
+        ("bedrock", "/model/m/converse"),
+    ],
+)
+def test_every_inference_preset_says_that_its_read_is_the_normalised_copy(preset: str, path: str) -> None:
+    """What the guard's proxy goes by: it must send the copy that was judged, not the request that came."""
+    body = b'{"model":"m","messages":[],"input":"x"}'
+    assert classify_request("POST", path, JSON, body, preset).is_inference
+    assert not classify_request("GET", path, [], b"", preset).is_inference
+
+
+def test_other_reads_are_no_inference() -> None:
+    search = classify_request("POST", "/i/_search", JSON, b'{"query":{"match_all":{}}}', "search")
+    assert (search.is_read, search.is_inference) == (True, False)
+    assert not classify_request("POST", "/v1/files", JSON, b"{}", "openai").is_inference

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowlane.providers import extract_answer
-from shadowlane.providers.sse import SseDecoder, parse_sse
+from shadowlane.providers.reading.sse import SseDecoder, parse_sse
 from shadowlane.types import Citation
 from tests.support.answers import STREAMS
 from tests.support.bodies import JSON, SSE, chunk, eventstream, js, openai_chat, openai_chunk, sse

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowlane.providers.question import Asked, asked, question
+from shadowlane.providers.question import Question, find_question, shown_question
 from shadowlane.types import Copy
 from tests.unit.store.pairs import make_pair
 
@@ -24,8 +24,8 @@ def chat(*turns: tuple[str, Any], **more: Any) -> Copy:
     return copy({"messages": [{"role": role, "content": content} for role, content in turns], **more})
 
 
-def found(one: Copy) -> Asked:
-    got = question(one)
+def found(one: Copy) -> Question:
+    got = find_question(one)
     assert got is not None
     return got
 
@@ -43,18 +43,18 @@ def found(one: Copy) -> Asked:
     ],
 )
 def test_the_question_is_found_in_every_shape(body: Any, text: str) -> None:
-    assert found(copy(body)).text == asked(copy(body)) == text
+    assert found(copy(body)).text == shown_question(copy(body)) == text
 
 
 def test_a_query_is_a_question_too() -> None:
     one = copy(target="/ask?q=" + quote("Wie lange?"), method="GET")
-    assert found(one).text == asked(one) == "Wie lange?"
+    assert found(one).text == shown_question(one) == "Wie lange?"
 
 
 def test_of_a_conversation_every_turn_of_the_user_counts_and_a_reader_sees_the_last() -> None:
     one = chat(("system", "Be brief."), ("user", "How long is a ride?"), ("assistant", "45 min"), ("user", "And why?"))
     assert found(one).text == "How long is a ride?\nAnd why?"
-    assert asked(one) == "And why?"
+    assert shown_question(one) == "And why?"
 
 
 def test_what_an_answer_depends_on_is_the_scope() -> None:
@@ -87,8 +87,8 @@ def test_what_an_answer_depends_on_is_the_scope() -> None:
 )
 def test_anything_may_come(body: bytes, target: str) -> None:
     one = copy(body, target)
-    assert isinstance(asked(one), str)
-    got = question(one)
+    assert isinstance(shown_question(one), str)
+    got = find_question(one)
     assert got is None or (got.text and 0 <= got.scope < 1 << 64)
 
 
@@ -96,5 +96,10 @@ def test_anything_may_come(body: bytes, target: str) -> None:
     "body", [None, b"", b"{", {"messages": []}, {"messages": [{"role": "system", "content": "x"}]}, [1]]
 )
 def test_a_request_that_asks_nothing_has_no_question(body: Any) -> None:
-    assert question(copy(body)) is None
-    assert asked(copy(body)) == ""
+    assert find_question(copy(body)) is None
+    assert shown_question(copy(body)) == ""
+
+
+def test_the_scope_of_stored_groups_does_not_change_between_releases() -> None:
+    one = chat(("system", "S"), ("user", "30 minutes?"), model="m", system="Be brief.", instructions="In English.")
+    assert found(one).scope == 0x8F1E01952F9061C7

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 
 from shadowlane.config import Config
 from shadowlane.gate.evidence import evaluate_lane
-from shadowlane.providers.question import asked
+from shadowlane.providers.question import shown_question
 from shadowlane.report.build import build_report
 from shadowlane.report.html import render_page
 from shadowlane.report.terminal import render_report
@@ -164,7 +163,7 @@ def test_without_a_control_group_the_rule_says_so_and_what_to_do(
     for text in (rule["evidence"], report["overhead"]["why"], overhead_line(report["overhead"])):
         assert "cannot be judged" in text
         assert remedy in text
-        assert "gate.overhead_p99 = inf" in text
+        assert 'gate.disable = ["overhead"]' in text
 
 
 def test_a_cap_that_often_bites_is_said_beside_the_figure(tmp_path: Path) -> None:
@@ -183,12 +182,12 @@ def test_a_cap_that_often_bites_is_said_beside_the_figure(tmp_path: Path) -> Non
 
 
 def test_a_cost_that_is_left_out_is_named(tmp_path: Path) -> None:
-    config = config_at(tmp_path, gate={"overhead_p99": math.inf})
+    config = config_at(tmp_path, gate={"disable": ["overhead"]})
     save(config, make_pairs(50))
     rule, report = overhead_of(config)
     assert rule == {}
     assert report["targets"]["overhead_p99"] is None
-    left_out = "not judged: mirroring's own cost (gate.overhead_p99 = inf)"
+    left_out = "not judged: overhead (gate.disable)"
     assert any(left_out in line for line, _ in render_report(report))
     assert left_out in html.unescape(render_page(report)).replace("Not", "not")
 
@@ -255,4 +254,4 @@ def test_counters_that_cannot_be_read_are_not_evidence(tmp_path: Path) -> None:
 )
 def test_what_was_asked(body: bytes, question: str) -> None:
     copy = msgspec.structs.replace(make_pairs(1)[0].copy, body=body)
-    assert asked(copy) == question
+    assert shown_question(copy) == question

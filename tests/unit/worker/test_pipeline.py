@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shadowlane.dispatch.arm import MOST_COPIES, Arm
-from shadowlane.errors import StoreError
+from shadowlane.errors import CoreError, StoreError
 from shadowlane.limits import LaneLimits, ProdQuota, ShadowLimits
 from shadowlane.types import Copy, Outcome, Pair, ShadowCounts
 
@@ -48,21 +48,31 @@ def test_a_transport_that_raises_costs_a_row_not_a_frame(tmp_path: Path, caplog:
     assert "what the shadow sent" not in caplog.text
 
 
+class Panic(BaseException):
+    """What an extension module raises when it panics: no ``Exception``."""
+
+
 class BrokenSanitizer:
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
     def response(
         self, headers: object, body: bytes, cut: bool
     ) -> tuple[list[tuple[bytes, bytes]], bytes, dict[str, int], str]:
-        raise ValueError("planted-secret in the text")
+        raise self.error
 
 
-def test_what_cannot_be_sanitized_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("kind", [ValueError, CoreError, Panic, MemoryError])
+def test_what_cannot_be_sanitized_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: type[BaseException]
+) -> None:
     async def main() -> None:
-        run = Run(tmp_path, COPIES[:3], [Arm("s", Shadow())], sanitizer=BrokenSanitizer())
-        assert (await run())["s"] == ShadowCounts(failed={"transport_error": 3})
+        run = Run(tmp_path, COPIES[:3], [Arm("s", Shadow())], sanitizer=BrokenSanitizer(kind("planted-secret")))
+        assert (await run())["s"] == ShadowCounts(failed={"unreadable": 3})
         assert len(run.rings.acked) == 3
 
     asyncio.run(main())
-    assert "ValueError" in caplog.text
+    assert kind.__name__ in caplog.text
     assert "planted-secret" not in caplog.text
 
 

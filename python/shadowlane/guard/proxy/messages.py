@@ -14,6 +14,7 @@ from typing import Any
 import h11
 
 from ..baggage import with_tag
+from ..rerouting import names_target
 from .wire import Request
 
 __all__ = ["answer_events", "answer_json", "forwarded_headers", "passed_on", "request_parts", "reusable"]
@@ -28,10 +29,11 @@ _REASONS = {400: b"Bad Request", 403: b"Forbidden", 413: b"Content Too Large", 5
 
 
 def forwarded_headers(request: Request) -> list[tuple[str, str]]:
-    """The headers for the next host: without those of this connection, with the tag."""
+    """The headers for the next host: without those of this connection and those that name another target than the one
+    that was judged, with the tag."""
     named = {one.strip(" \t").lower() for value in request.all("connection") for one in value.split(",")}
-    own = ("x-shadow", "baggage", "via")
-    headers = [pair for pair in request.headers if pair[0] not in _HOP and pair[0] not in named and pair[0] not in own]
+    left = _HOP | named | {"x-shadow", "baggage", "via"}
+    headers = [pair for pair in request.headers if pair[0] not in left and not names_target(pair[0])]
     carried = ",".join(request.all("baggage"))
     via = ", ".join([*request.all("via"), f"1.{request.minor} shadowlane-guard"])
     return [*headers, ("x-shadow", "1"), ("baggage", with_tag(carried)), ("via", via)]

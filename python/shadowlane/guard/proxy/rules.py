@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from ...errors import ConfigError
-from ...policy import classify_request
+from ...policy import classify_request, normalise_llm_body
 from .wire import Request
 
 __all__ = ["Decision", "Rules"]
@@ -33,6 +33,10 @@ class Decision(msgspec.Struct, frozen=True):
     reason: str
     write: bool = False
     """Refused as a write (which a sink may take), and not for its host."""
+    body: bytes | None = None
+    """What is sent in the body's stead, because this is what was judged; ``None``: the body as it came."""
+    changes: tuple[str, ...] = ()
+    """What differs from the body as it came, one line each, never a value."""
 
 
 class Rules:
@@ -83,9 +87,16 @@ class Rules:
             why = "is not a safe method" if preset else "is not a safe method, and the host has no preset"
             return Decision("refuse", f"{request.method[:16]} {why}", True)
         effect = classify_request(request.method, request.target, request.headers, body, preset or _METHOD_ONLY)
-        if effect.is_read:
+        if not effect.is_read:
+            return Decision("refuse", effect.reason, True)
+        if not effect.is_inference:
             return Decision("forward", effect.reason)
-        return Decision("refuse", effect.reason, True)
+        # The verdict is that of the normalised body (no state kept, no acting tools), so this is what may leave.
+        try:
+            kept, changes = normalise_llm_body(preset, request.target, body)
+        except ValueError as error:
+            return Decision("refuse", str(error), True)
+        return Decision("forward", effect.reason, body=kept, changes=tuple(changes))
 
     def _preset(self, request: Request) -> str | None:
         return next(

@@ -127,7 +127,8 @@ class Proxy:
             raise
         decision = self._rules.judge(request, body)
         if decision.action == "forward":
-            return await self._forward(request, body, connection, writer, decision, started)
+            sent = body if decision.body is None else decision.body
+            return await self._forward(request, sent, connection, writer, decision, started)
         if self._sink is not None and decision.write:
             return await self._forward(request, body, connection, writer, decision, started, sink=True)
         await self._refuse(request, connection, writer, decision, started)
@@ -220,7 +221,8 @@ class Proxy:
         finally:
             if opened is not None:
                 opened.close()
-        self._note("sunk" if sink else "forwarded", request, decision.reason, started, status=status)
+        changed = {"changed": list(decision.changes)} if decision.changes and not sink else {}
+        self._note("sunk" if sink else "forwarded", request, decision.reason, started, status=status, **changed)
         return reusable(connection)
 
     async def _tunnel(

@@ -49,7 +49,7 @@ const LATIN: [(Option<Language>, &str); 5] = [
     ),
     (
         None,
-        "il lo gli di che per sono della nel è non alla ma dei delle anche questo os da em não uma um ao é het een op te dat zijn voor niet att \
+        "il lo gli di che per sono della nel è non alla alle dal al ma dei delle anche questo os da em não uma um ao é het een op te dat zijn voor niet att \
          det som på är och inte ikke jeg w nie się na jest że ve bir için dengan yang dan untuk",
     ),
 ];

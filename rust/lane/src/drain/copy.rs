@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::hash::{hex32, request_hash};
 use crate::keys::StickyKey;
 use shadowlane_base::Reason;
-use shadowlane_base::header;
+use shadowlane_base::{guarded, header};
 use shadowlane_policy::{Hints, Policy, Request};
 use shadowlane_redact::{Body, Findings, OwnedHeader, Sanitizer, sanitize_response};
 use shadowlane_ring::frame::{FLAG_RESPONSE_CUT, Frame};
@@ -61,6 +61,35 @@ pub struct DrainedCopy {
     pub tenant: String,
 }
 
+impl DrainedCopy {
+    /// Of a frame that nobody can read: what its fixed part says, and nothing that a user or prod sent.
+    pub(super) fn unreadable(frame: &Frame<'_>, why: String) -> Self {
+        Self {
+            shadow_id: uuid_text(frame.shadow_id),
+            req_hash: String::new(),
+            started_ns: frame.started_ns,
+            method: String::new(),
+            target: String::new(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            status: frame.status,
+            response_headers: Vec::new(),
+            response_body: Vec::new(),
+            ttfb_ns: frame.ttfb_ns,
+            duration_ns: frame.duration_ns,
+            flags: frame.flags,
+            blocked: Some(Reason::Unreadable),
+            findings: Vec::new(),
+            why,
+            preset: String::new(),
+            normalised: Vec::new(),
+            ring: 0,
+            seq: 0,
+            tenant: String::new(),
+        }
+    }
+}
+
 /// How tenants are told apart.
 pub(super) struct Tenants {
     pub(super) key: Option<StickyKey>,
@@ -86,8 +115,18 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    /// The sanitized and judged exchange; where it was read is for the caller to fill in.
-    pub(super) fn copy(&self, frame: &Frame<'_>) -> DrainedCopy {
+    /// What a frame becomes; where it was read is for the caller to fill in. A panic of ours is a copy without contents.
+    pub(super) fn copy(&mut self, frame: &Frame<'_>) -> DrainedCopy {
+        guarded(|| {
+            let copy = self.clean(frame);
+            self.learn(&copy);
+            copy
+        })
+        .unwrap_or_else(|fault| DrainedCopy::unreadable(frame, fault.to_string()))
+    }
+
+    /// The sanitized and judged exchange.
+    fn clean(&self, frame: &Frame<'_>) -> DrainedCopy {
         let mut findings = Findings::default();
         let mut unreadable = Vec::new();
         let headers = self.sanitizer.headers(&frame.headers, false, &mut findings);
@@ -183,7 +222,7 @@ impl Desk {
     }
 
     /// Learn from what prod answered which tools only read.
-    pub(super) fn learn(&mut self, copy: &DrainedCopy) {
+    fn learn(&mut self, copy: &DrainedCopy) {
         if self.policy.uses_hints() && copy.blocked.is_none() && copy.flags & FLAG_RESPONSE_CUT == 0 {
             let path = copy.target.split('?').next().unwrap_or_default();
             self.hints.learn(path, &copy.body, &copy.response_body);

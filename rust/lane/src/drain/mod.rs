@@ -1,6 +1,6 @@
 //! The worker's side of a lane: drain all rings, sanitize, acknowledge, retire the rings of processes that are gone.
 //!
-//! Invariants: one drainer a lane (the lock file says so); a frame leaves here sanitized or not at all; a ring is
+//! Invariants: one drainer a lane (the lock file says so); a frame leaves here sanitized, or without contents when that fails; a ring is
 //! removed only when its process is proven dead or has closed it, and everything in it is acknowledged; its counts are
 //! folded into the control file in a way that a killed worker's successor completes.
 //!
@@ -150,13 +150,13 @@ impl Drainer {
         let reader = self.readers.get_mut(index)?;
         let dead = reader.is_dead(now);
         let id = reader.id;
-        let read = |bytes: &[u8]| Frame::decode(bytes).ok().map(|frame| self.desk.copy(&frame));
+        let desk = &mut self.desk;
+        let read = |bytes: &[u8]| Frame::decode(bytes).ok().map(|frame| desk.copy(&frame));
         match reader.consumer.next(dead, read) {
             Step::Record(drained) => {
                 let mut copy = drained.value;
                 copy.ring = id;
                 copy.seq = drained.seq;
-                self.desk.learn(&copy);
                 Some(copy)
             }
             Step::Empty | Step::Blocked | Step::Broken => None,

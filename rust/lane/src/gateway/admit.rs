@@ -14,7 +14,7 @@ use crate::gcra::monotonic_ns;
 use crate::sampler::{Draw, sticky_take};
 use crate::times::Group;
 use shadowlane_base::Header;
-use shadowlane_base::Reason;
+use shadowlane_base::{Reason, guarded};
 
 /// What [`Lane::begin`] says.
 pub enum Entry {
@@ -71,7 +71,10 @@ impl Lane {
             return Entry::Out;
         }
         let path = path_of(target);
-        let decided = self.decide(method, path, headers);
+        let decided = guarded(|| self.decide(method, path, headers)).unwrap_or_else(|_| {
+            self.fault();
+            Err(Reason::Unreadable)
+        });
         match decided.and_then(|draw| Method::new(method).map(|method| (draw, method)).ok_or(Reason::Method)) {
             Ok((Draw::Taken, short)) => Entry::Taken(self.ticket(short, timed.then(|| self.named.place(method, path)))),
             Ok((draw, _)) => {

@@ -13,7 +13,7 @@ use crate::files::RingFile;
 use crate::gcra::monotonic_ns;
 use crate::sampler::{Draw, sticky_take};
 use crate::times::Group;
-use shadowlane_base::Reason;
+use shadowlane_base::{Reason, guarded};
 use shadowlane_ring::claim;
 use shadowlane_ring::frame::{self, Exchange};
 
@@ -27,8 +27,11 @@ impl Lane {
             ticket.open = false;
             return false;
         }
-        // Open until it is settled, so that a panic in between is counted by the ticket's end.
-        let written = self.choose(&ticket, &exchange).and_then(|()| self.write(&ticket, exchange));
+        let write = || self.choose(&ticket, &exchange).and_then(|()| self.write(&ticket, exchange));
+        let written = guarded(write).unwrap_or_else(|_| {
+            self.fault();
+            Err(Reason::Unreadable)
+        });
         ticket.open = false;
         // A copy that fails now was no less a burden: the trial counts it as taken.
         if let Some(route) = ticket.timed {

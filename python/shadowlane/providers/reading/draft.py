@@ -8,43 +8,32 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..types import Answer, Citation, ToolCall
+from ...types import Answer, Citation, ToolCall
 from .jsonlike import JsonMap, as_count, as_map, canonical, first_count
 
-__all__ = ["MESSAGE_SHIFT", "Draft"]
+__all__ = ["MESSAGE_SHIFT", "NO_USAGE", "Draft", "UsageNames"]
 
 MESSAGE_SHIFT = 16
 """A block's number holds its message above this bit: blocks of one message join seamlessly, messages do not."""
 
 _THINKING = re.compile(r"\s*<(think|thinking)>.*?(?:</\1>|\Z)\s*", re.DOTALL)
 
-_INPUT_NAMES = (
-    "prompt_tokens",
-    "input_tokens",
-    "inputTokens",
-    "promptTokenCount",
-    "prompt_token_count",
-    "prompt_eval_count",
-    "input_token_count",
-    "inputTextTokenCount",
-    "inputTokenCount",
-)
-_OUTPUT_NAMES = (
-    "completion_tokens",
-    "output_tokens",
-    "outputTokens",
-    "generation_token_count",
-    "eval_count",
-    "generated_token_count",
-    "generated_tokens",
-    "outputTokenCount",
-    "totalOutputTextTokenCount",
-)
-_TOTAL_NAMES = ("total_tokens", "totalTokens", "totalTokenCount")
-_CACHED_NAMES = ("cached_tokens", "cache_read_input_tokens", "cacheReadInputTokens", "cachedContentTokenCount")
-_CACHE_WRITE_NAMES = ("cache_creation_input_tokens", "cacheWriteInputTokens")
+
+class UsageNames(NamedTuple):
+    """The names of token counts, best first."""
+
+    input: tuple[str, ...] = ()
+    output: tuple[str, ...] = ()
+    total: tuple[str, ...] = ()
+    cached: tuple[str, ...] = ()
+    cache_write: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
+    """Objects beside the counts that hold counts of cached tokens."""
+
+
+NO_USAGE = UsageNames()
 
 
 @dataclass(slots=True)
@@ -66,6 +55,8 @@ class _Call:
 class Draft:
     """What has been read so far. ``ended`` is true once the provider's own end mark was seen."""
 
+    names: UsageNames
+    """The names under which token counts are read."""
     kind: str = ""
     model: str = ""
     model_rev: str = ""
@@ -76,7 +67,6 @@ class Draft:
     usage: dict[str, int] = field(default_factory=dict)
     cached: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    pending_error: str = ""
     _blocks: dict[tuple[int, int], _Block] = field(default_factory=dict)
     _calls: dict[tuple[int, ...], _Call] = field(default_factory=dict)
     _finish: dict[int, str] = field(default_factory=dict)
@@ -150,16 +140,17 @@ class Draft:
         tokens, reasoning tokens), so that the sums mean the same for every provider.
         """
         for target, names, extras in (
-            ("input_tokens", _INPUT_NAMES, extra_input),
-            ("output_tokens", _OUTPUT_NAMES, extra_output),
-            ("total_tokens", _TOTAL_NAMES, ()),
+            ("input_tokens", self.names.input, extra_input),
+            ("output_tokens", self.names.output, extra_output),
+            ("total_tokens", self.names.total, ()),
         ):
             count = first_count(usage, *names)
             if count is not None:
                 self.usage[target] = count + sum(as_count(usage.get(name)) or 0 for name in extras)
-        details = {**as_map(usage.get("prompt_tokens_details")), **as_map(usage.get("input_tokens_details"))}
-        for kind, known in (("cached_tokens", _CACHED_NAMES), ("cache_write_tokens", _CACHE_WRITE_NAMES)):
-            count = first_count({**details, **usage}, *known)
+        counts = {name: count for part in self.names.details for name, count in as_map(usage.get(part)).items()}
+        counts.update(usage)
+        for kind, names in (("cached_tokens", self.names.cached), ("cache_write_tokens", self.names.cache_write)):
+            count = first_count(counts, *names)
             if count:
                 self.cached[kind] = count
 

@@ -1,46 +1,25 @@
 """Which shape a JSON object has, and folding objects into a draft: one object, or the events of a stream.
 
-Invariant: a shape is recognised by its fields alone. Neither URL nor content type is needed, since a shadow may answer
-in another provider's shape and recorded content types are stale; and within a stream a shape, once seen, is kept for
-as long as it fits.
+Invariant: within a stream a shape, once seen, is kept for as long as it fits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
-from . import anthropic, bedrock, cohere, gemini, openai, others, vectors
-from .draft import Draft
-from .jsonlike import JsonMap, as_list, as_map, as_str, canonical
-from .plain import delta_text, error_message, read_json, read_surroundings
+from . import embeddings
+from .base import Shape
+from .reading.draft import Draft
+from .reading.jsonlike import JsonMap, as_list, as_map, as_str, canonical
+from .reading.plain import delta_text, error_message, read_json, read_surroundings
+from .registry import SHAPES
 
 __all__ = ["fold_events", "read_value"]
 
 
-class _Shape(NamedTuple):
-    matches: Callable[[JsonMap], bool]
-    read: Callable[[JsonMap, Draft], None]
-
-
-_SHAPES = (
-    _Shape(openai.matches_responses, openai.read_responses),
-    _Shape(openai.matches_chat, openai.read_chat),
-    _Shape(openai.matches_threads, openai.read_threads),
-    _Shape(others.matches_jsonrpc, others.read_jsonrpc),
-    _Shape(others.matches_replicate, others.read_replicate),
-    _Shape(anthropic.matches, anthropic.read),
-    _Shape(cohere.matches, cohere.read),
-    _Shape(gemini.matches, gemini.read),
-    _Shape(others.matches_ollama, others.read_ollama),
-    _Shape(bedrock.matches_converse, bedrock.read_converse),
-    _Shape(others.matches_watsonx, others.read_watsonx),
-    _Shape(bedrock.matches_invoke, bedrock.read_invoke),
-    _Shape(others.matches_tgi, others.read_tgi),
-    _Shape(gemini.matches_predictions, gemini.read_predictions),
-    _Shape(vectors.matches, vectors.read),
-)
+_SHAPES = (*SHAPES, embeddings.SHAPE)
 _END_NAMES = frozenset({"done", "end", "complete", "completed", "finish", "finished", "close", "message_end", "stop"})
 
 
@@ -86,9 +65,9 @@ def _read_list(value: list[Any], draft: Draft) -> None:
         if draft.kind == "gemini" and not draft.ended:
             draft.note("the answer ended before its finish reason: the text is what came")
         return
-    if vectors.find_vectors(value):
+    if embeddings.find_rows(value):
         draft.kind = "huggingface.embeddings"
-        draft.note(vectors.NOTE)
+        draft.note(embeddings.NOTE)
     elif len(value) == 1 and error_message(maps[0]):
         _read_error(maps[0], error_message(maps[0]), draft)
     elif not value:
@@ -106,7 +85,7 @@ def _read_error(value: JsonMap, message: str, draft: Draft) -> None:
     draft.refusal = "content_filter" in (inner.get("code"), inner.get("type"), value.get("code"))
 
 
-def _shape_of(value: JsonMap) -> _Shape | None:
+def _shape_of(value: JsonMap) -> Shape | None:
     return next((shape for shape in _SHAPES if shape.matches(value)), None)
 
 
@@ -115,7 +94,7 @@ def fold_events(events: Iterable[tuple[str, Any]], draft: Draft) -> None:
 
     Sets ``draft.ended`` when the stream's own end mark came. Errors in mid-stream become notes.
     """
-    shape: _Shape | None = None
+    shape: Shape | None = None
     unknown: list[str] = []
     for name, value in events:
         draft.events += 1

@@ -9,18 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..types import Citation
-from .jsonlike import JsonMap, as_count, as_float, as_list, as_map, as_str, canonical, first_count, first_str
+from ...types import Citation
+from .jsonlike import JsonMap, as_count, as_float, as_list, as_map, as_str, first_count, first_str
 
-__all__ = [
-    "BAD_OFFSETS",
-    "anthropic_citation",
-    "bedrock_citations",
-    "cohere_citations",
-    "gemini_citations",
-    "openai_annotation",
-    "parse_citations",
-]
+__all__ = ["BAD_OFFSETS", "anthropic_citation", "openai_annotation", "parse_citations"]
 
 BAD_OFFSETS = (-1, -1)
 """Stands for offsets that were sent but cannot be read; validation names them ``bad_offsets``."""
@@ -147,100 +139,3 @@ def anthropic_citation(item: JsonMap) -> Citation | None:
         offsets=offsets,
         text=as_str(item.get("cited_text")),
     )
-
-
-def cohere_citations(item: JsonMap, documents: JsonMap) -> list[Citation]:
-    """A citation of v1 (``document_ids``) or v2 (``sources``): one for each source it names.
-
-    ``documents`` are the answer's documents by id (v1 sends them beside the citations).
-    """
-    text = as_str(item.get("text"))
-    found = []
-    for name in as_list(item.get("document_ids")):
-        document = as_map(documents.get(as_str(name)))
-        found.append(Citation(snippet_id=as_str(name), source_url=first_str(document, "url", "source"), text=text))
-    for source in map(as_map, as_list(item.get("sources"))):
-        document = as_map(source.get("document"))
-        found.append(
-            Citation(
-                snippet_id=first_str(source, "id") or first_str(document, "id"),
-                source_url=first_str(document, "url", "source", "title"),
-                text=text,
-            )
-        )
-    return found or ([Citation(text=text)] if text else [])
-
-
-def gemini_citations(candidate: JsonMap) -> list[Citation]:
-    """``groundingMetadata`` (chunks and the supports that name them) and ``citationMetadata`` of a candidate."""
-    found: list[Citation] = []
-    grounding = as_map(candidate.get("groundingMetadata") or candidate.get("grounding_metadata"))
-    sources = [_grounding_source(as_map(chunk)) for chunk in as_list(grounding.get("groundingChunks"))]
-    supported: set[int] = set()
-    for support in map(as_map, as_list(grounding.get("groundingSupports"))):
-        scores = as_list(support.get("confidenceScores"))
-        for place, index in enumerate(as_list(support.get("groundingChunkIndices"))):
-            number = as_count(index)
-            if number is None or number >= len(sources):
-                continue
-            supported.add(number)
-            found.append(
-                Citation(
-                    snippet_id=sources[number].snippet_id,
-                    source_url=sources[number].source_url,
-                    score=as_float(scores[place]) if place < len(scores) else None,
-                    text=as_str(as_map(support.get("segment")).get("text")) or sources[number].text,
-                )
-            )
-    found += [source for number, source in enumerate(sources) if number not in supported and source != Citation()]
-    metadata = as_map(candidate.get("citationMetadata") or candidate.get("citation_metadata"))
-    for item in map(as_map, as_list(metadata.get("citations") or metadata.get("citationSources"))):
-        url = first_str(item, "uri", "title", "license")
-        if url:
-            found.append(Citation(source_url=url))
-    return found
-
-
-def _grounding_source(chunk: JsonMap) -> Citation:
-    inner = as_map(chunk.get("web")) or as_map(chunk.get("retrievedContext")) or as_map(chunk.get("maps"))
-    return Citation(
-        snippet_id=first_str(inner, "documentName", "placeId"),
-        source_url=first_str(inner, "uri", "title"),
-        text=first_str(inner, "text"),
-    )
-
-
-def bedrock_citations(item: JsonMap) -> list[Citation]:
-    """A Converse ``citationsContent`` citation, or one of ``RetrieveAndGenerate`` with its ``retrievedReferences``."""
-    references = [as_map(reference) for reference in as_list(item.get("retrievedReferences"))]
-    if references:
-        return [
-            Citation(
-                source_url=_deep_url(reference.get("location")),
-                snippet_id=first_str(as_map(reference.get("metadata")), "x-amz-bedrock-kb-chunk-id"),
-                text=as_str(as_map(reference.get("content")).get("text")),
-            )
-            for reference in references
-        ]
-    location = as_map(item.get("location"))
-    chars = as_map(location.get("documentChar"))
-    start, end = as_count(chars.get("start")), as_count(chars.get("end"))
-    pages = as_map(location.get("documentPage")) or as_map(location.get("documentChunk"))
-    texts = (as_str(as_map(part).get("text")) for part in as_list(item.get("sourceContent")))
-    citation = Citation(
-        source_url=_deep_url(location.get("web")) or first_str(item, "source", "title"),
-        section_id=canonical(pages) if pages else "",
-        offsets=(start, end) if start is not None and end is not None else None,
-        text="".join(texts),
-    )
-    return [] if citation == Citation() else [citation]
-
-
-def _deep_url(value: Any) -> str:
-    """The first ``uri`` or ``url`` of a location such as ``{"s3Location": {"uri": ...}}``."""
-    level = as_map(value)
-    for layer in [level, *map(as_map, level.values())]:
-        url = first_str(layer, "uri", "url")
-        if url:
-            return url
-    return ""

@@ -1,0 +1,81 @@
+"""What msgspec says of a field's type, in the words of all our errors: the field first, its value, the remedy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+__all__ = ["readable"]
+
+_PART = re.compile(r"\.(?P<name>[^.\[\]]+)|\[(?P<index>\d+)\]|\[(?P<any>\.\.\.)\]")
+
+
+def readable(message: str, data: Mapping[str, Any], kind: type[msgspec.Struct]) -> str:
+    """One line for the validation error ``message`` that converting ``data`` to ``kind`` gave."""
+    text, _, where = message.partition(" - at `")
+    keys = _located(where.rstrip("`").removeprefix("$"), message, dict(data), kind)
+    path = "".join(f"[{key}]" if isinstance(key, int) else f".{_shown(key)}" for key in keys).removeprefix(".")
+    unknown = re.search(r"unknown field `([^`]*)`", text)
+    if unknown:
+        field = f"{path}.{unknown[1]}" if path else unknown[1]
+        return f"{field}: unknown field; remove it or correct its spelling (the configuration reference lists them all)"
+    missing = re.search(r"missing required field `([^`]*)`", text)
+    if missing:
+        field = f"{path}.{missing[1]}" if path else missing[1]
+        example = ', for example [shadows.candidate] with url = "http://127.0.0.1:9001"' if "shadows" in field else ""
+        return f"{field}: missing; add it{example}"
+    value: Any = data
+    for key in keys:
+        value = value[key]
+    shown = f" = {value!r}" if not isinstance(value, Mapping) else ""
+    return f"{path}{shown}: {text[:1].lower()}{text[1:]}; correct the value"
+
+
+def _shown(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else repr(key)
+
+
+def _located(path: str, message: str, data: dict[str, Any], kind: type[msgspec.Struct]) -> list[str | int]:
+    """The keys that lead to what is wrong. msgspec writes ``[...]`` for any key of a table: it is the one which gives
+    the same message when the table holds nothing else."""
+    keys: list[str | int] = []
+    for part in _PART.finditer(path):
+        table = _at(data, keys)
+        if part["name"]:
+            keys.append(part["name"])
+        elif part["index"]:
+            keys.append(int(part["index"]))
+        else:
+            found = next((key for key in table if _message(_only(data, keys, key), kind) == message), None)
+            if found is None:
+                break  # the key itself is wrong: the table is what can be named
+            keys.append(found)
+    return keys
+
+
+def _at(data: Any, keys: list[str | int]) -> Any:
+    for key in keys:
+        data = data[key]
+    return data
+
+
+def _only(data: Any, keys: list[str | int], wanted: str) -> Any:
+    """``data`` with nothing but ``wanted`` in the table that ``keys`` lead to."""
+    if not keys:
+        return {wanted: data[wanted]}
+    first, *rest = keys
+    inner = _only(data[first], rest, wanted)
+    if isinstance(data, Mapping):
+        return {**data, first: inner}
+    return [inner if position == first else item for position, item in enumerate(data)]
+
+
+def _message(data: Any, kind: type[msgspec.Struct]) -> str:
+    try:
+        msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,47 @@
+"""Where a lane's files lie: its runtime directory and its groups. The database's is ``StoreConfig.path``.
+
+Invariant: asking makes nothing; only :func:`make_lane_directory` does, for who opens a lane.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from . import Config
+
+__all__ = ["groups_folder", "lane_directory", "make_lane_directory"]
+
+
+def lane_directory(config: Config, environ: Mapping[str, str] | None = None) -> Path:
+    """Where the lane's rings and control file lie: shared memory of this user, one directory a lane.
+
+    ``lane.directory`` when it is set; else ``$XDG_RUNTIME_DIR/shadowlane/NAME`` (XDG Base Directory Specification:
+    that directory is the user's own and 0700); else ``/dev/shm/shadowlane-UID-NAME``.
+    """
+    if config.lane.directory:
+        return Path(config.lane.directory)
+    runtime = (os.environ if environ is None else environ).get("XDG_RUNTIME_DIR", "")
+    if runtime and Path(runtime).is_dir():
+        return Path(runtime) / "shadowlane" / config.lane.name
+    return Path("/dev/shm") / f"shadowlane-{os.geteuid()}-{config.lane.name}"  # noqa: S108 - checked: owner, mode, no symlink
+
+
+def make_lane_directory(config: Config) -> Path:
+    """As :func:`lane_directory`, with the folder of all lanes made in the user's runtime directory (0700). The lane's
+    own is made, and checked, by the core."""
+    directory = lane_directory(config)
+    if not config.lane.directory and directory.parent.name == "shadowlane":
+        with contextlib.suppress(FileExistsError):
+            directory.parent.mkdir(mode=0o700)
+    return directory
+
+
+def groups_folder(config: Config) -> Path:
+    """Where the paraphrase groups are kept: beside the database, which outlives a restart of the machine."""
+    path = config.store.path
+    return path.with_name(f"{path.name}.{config.lane.name}.groups")
