@@ -14,8 +14,8 @@ from ..render.svg import histogram, latency_curves
 from ..score.delta import band
 from ..score.lambda_ import ARROWS, STATES
 from .sections import group_card, judge_card, structure_card
-from .terminal import DECISIONS, MARKS, above_floor, clock, count_line, milliseconds, percent, signed
 from .stats import facts_line
+from .terminal import DECISIONS, MARKS, above_floor, clock, count_line, milliseconds, percent, signed
 from .trial import overhead_line
 
 __all__ = ["render_page"]

@@ -234,7 +234,9 @@ def _answer_rows(shadow: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows.append(("citations", ", ".join(parts) or "none"))
     rows.append(("fact flips", f"{shadow['fact_flips']}; {facts_line(shadow['facts'])}"))
     if shadow["facts"]["missing"] is not None:
-        only = f"{percent(shadow['facts']['missing'])} of prod's sentences, and adds {percent(shadow['facts']['extra'])}"
+        only = (
+            f"{percent(shadow['facts']['missing'])} of prod's sentences, and adds {percent(shadow['facts']['extra'])}"
+        )
         rows.append(("", f"the shadow leaves out {only} of its own (means)"))
     return rows
 

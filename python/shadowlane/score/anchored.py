@@ -6,8 +6,9 @@ The rules and the formula are in Rust (``rust/anchored``); here they meet the em
 Invariants: a pair without any evidence keeps its plain ΔS, a contradicted one is at 0.60 or above, and every difference
 from plain ΔS has a reason that :func:`explain_pair` prints. Rules and vocabulary only, nothing learnt: the weights 0.5,
 0.3 and 0.2 are the definition's; how much evidence takes off a component, and how disorder is counted, was chosen among
-round values and simple forms with parts of SICK, MRPC, STS and PAWS at hand (see ``DESIGN.md``). English only: for
-other languages the result is plain ΔS, and the note says so.
+round values and simple forms with parts of SICK, MRPC, STS and PAWS at hand (see ``DESIGN.md``). Clauses
+are read in English, German, French, Spanish, Chinese and Japanese, entities and the order of words in English; for any
+other language the result is plain ΔS, and ``unread`` and the note say so.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Evidence:
 
     kind: str
     """``number``, ``date``, ``name``, ``quote``, ``url``, ``code``, ``negation``, ``antonym``, ``modality``,
-    ``direction`` or ``answer`` (yes against no)."""
+    ``quantifier``, ``direction`` or ``answer`` (yes against no)."""
     component: Component
     a: tuple[int, int]
     b: tuple[int, int]

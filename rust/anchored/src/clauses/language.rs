@@ -74,9 +74,9 @@ const SAMPLE: usize = 4000;
 /// The language that two lower-case texts share; `None` when there is none, or none of the six.
 pub(crate) fn common(low_a: &str, low_b: &str) -> Option<Language> {
     match (language(low_a), language(low_b)) {
-        // A text without any small word may be in the other's language.
-        ((_, false), (theirs, _)) => theirs,
-        ((mine, _), (_, false)) => mine,
+        // A text in Latin letters without any small word may be in the other's language, if that is written in them too.
+        ((_, false), (theirs, _)) => theirs.filter(|language| !language.spaceless()),
+        ((mine, _), (_, false)) => mine.filter(|language| !language.spaceless()),
         ((mine, true), (theirs, true)) => mine.filter(|_| mine == theirs),
     }
 }

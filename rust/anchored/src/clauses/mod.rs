@@ -66,7 +66,9 @@ pub(crate) fn compared(low_a: &str, low_b: &str) -> Compared {
 /// Where phrases stand with a negator that negates nothing, from their first word to the one after their last.
 fn neutral(text: &Text) -> Vec<Span> {
     let found = text.tokens.iter().enumerate().filter(|(_, token)| token.is(vocabulary::NEUTRAL));
-    found.map(|(place, token)| (token.span.0, text.tokens.get(place + 2).map_or(token.span.1, |last| last.span.1))).collect()
+    found
+        .map(|(place, token)| (token.span.0, text.tokens.get(place + 2).map_or(token.span.1, |last| last.span.1)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -75,11 +77,39 @@ mod tests {
     use proptest::prelude::*;
 
     const PIECES: &[&str] = &[
-        "the tenant must pay the deposit", "the landlord may inspect the flat", "pets are not allowed", "all guests",
-        "some guests", "before meals", "der mieter muss kündigen", "haustiere sind nicht erlaubt", "alle artikel",
-        "les vélos ne sont pas admis", "tous les billets", "no se permiten bicicletas", "租客必须书面通知", "不可以退款",
-        "所有房间", "返金できません", "すべての商品", ". ", ", ", "\n- ", "\n1. ", "。", "、", "? ", "; ", "but ", " 30 ", "|",
-        "```\n", "’", "é", "only ", "except ",
+        "the tenant must pay the deposit",
+        "the landlord may inspect the flat",
+        "pets are not allowed",
+        "all guests",
+        "some guests",
+        "before meals",
+        "der mieter muss kündigen",
+        "haustiere sind nicht erlaubt",
+        "alle artikel",
+        "les vélos ne sont pas admis",
+        "tous les billets",
+        "no se permiten bicicletas",
+        "租客必须书面通知",
+        "不可以退款",
+        "所有房间",
+        "返金できません",
+        "すべての商品",
+        ". ",
+        ", ",
+        "\n- ",
+        "\n1. ",
+        "。",
+        "、",
+        "? ",
+        "; ",
+        "but ",
+        " 30 ",
+        "|",
+        "```\n",
+        "’",
+        "é",
+        "only ",
+        "except ",
     ];
 
     fn text() -> impl Strategy<Value = String> {

@@ -115,7 +115,8 @@ impl<'t> Overlap<'t> {
             }
             add_sentences(&mut sentences, a, b, one, &other, weight);
         }
-        let weigh = |text: &Text| -> Vec<f32> { text.clauses.iter().map(|clause| weight(text, &uses, clause)).collect() };
+        let weigh =
+            |text: &Text| -> Vec<f32> { text.clauses.iter().map(|clause| weight(text, &uses, clause)).collect() };
         let (weights_a, weights_b) = (weigh(a), weigh(b));
         let mut likeness = Table::new(a.clauses.len(), b.clauses.len());
         for (row, mine) in weights_a.iter().enumerate() {

@@ -12,6 +12,7 @@ use crate::lexicon::mark;
 
 /// A word, a number, or a sign of a language without spaces.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "four answers that do not depend on each other")]
 pub(crate) struct Token {
     pub span: Span,
     /// Of its lower-case form: equal marks, equal words.
@@ -134,8 +135,7 @@ impl Text {
     fn sentence(&mut self, low: &str, language: Language, segment: Segment) {
         let from = self.tokens.len();
         let first_term = self.terms.len();
-        Tokenizer { low, language, words: self.words, at: segment.span.0, end: segment.span.1 }
-            .read(&mut self.tokens);
+        Tokenizer { low, language, words: self.words, at: segment.span.0, end: segment.span.1 }.read(&mut self.tokens);
         self.phrases(low, from);
         self.add_terms(language, from);
         self.add_clauses(from, first_term);
@@ -163,7 +163,10 @@ impl Text {
                 continue;
             }
             let word = straight(low.get(token.span.0..token.span.1).unwrap_or(""));
-            let (flags, more) = self.words.classes(&word, rest);
+            let (mut flags, more) = self.words.classes(&word, &rest);
+            if self.words.negates(&word) {
+                flags |= words::DOUBT;
+            }
             for (offset, token) in self.tokens.iter_mut().skip(place).take(more + 1).enumerate() {
                 // The classes of a phrase are those of its first word, so that each counts once.
                 token.flags = if offset == 0 { flags } else { words::STOP };
@@ -190,7 +193,8 @@ impl Text {
                     near && other.content
                 })
             };
-            let before = place.checked_sub(1).filter(|before| *before >= from).and_then(|before| self.tokens.get(before));
+            let before =
+                place.checked_sub(1).filter(|before| *before >= from).and_then(|before| self.tokens.get(before));
             let next = self.tokens.get(place + 1);
             if joined(next, true) {
                 let both = token.root.rotate_left(7) ^ next.map_or(0, |next| next.root);

@@ -26,9 +26,16 @@ struct Edit {
 
 /// What contradicts in sentences that are nearly equal. `english`: negation, opposites and exchanged words are left to
 /// the rules for English sentences.
-pub(crate) fn contradictions(overlap: &Overlap<'_>, matched: &[(usize, usize)], english: bool, found: &mut Vec<Finding>) {
+pub(crate) fn contradictions(
+    overlap: &Overlap<'_>,
+    matched: &[(usize, usize)],
+    english: bool,
+    found: &mut Vec<Finding>,
+) {
     for &(mine, theirs) in matched {
-        let (Some(left), Some(right)) = (overlap.a.sentences.get(mine), overlap.b.sentences.get(theirs)) else { continue };
+        let (Some(left), Some(right)) = (overlap.a.sentences.get(mine), overlap.b.sentences.get(theirs)) else {
+            continue;
+        };
         if pairs::says_nothing(left, right) {
             continue;
         }
@@ -38,7 +45,7 @@ pub(crate) fn contradictions(overlap: &Overlap<'_>, matched: &[(usize, usize)], 
             if english {
                 return None;
             }
-            compared.exchange().or_else(|| compared.negation()).or_else(|| compared.modality()).or_else(|| compared.antonym())
+            compared.in_other_languages()
         });
         found.extend(finding);
     }
@@ -58,6 +65,10 @@ impl Compared<'_, '_> {
         })
     }
 
+    fn in_other_languages(&self) -> Option<Finding> {
+        self.exchange().or_else(|| self.negation()).or_else(|| self.modality()).or_else(|| self.antonym())
+    }
+
     /// Bytes of an edit on both sides; of the word beside a gap where one side has none.
     fn spans(&self, edit: Edit) -> (Span, Span) {
         (span(self.overlap.a, self.left, edit.a), span(self.overlap.b, self.right, edit.b))
@@ -72,7 +83,8 @@ impl Compared<'_, '_> {
         let (_, _, edit) = self.words().find(|(mine, theirs, _)| (count(mine) + count(theirs)) % 2 == 1)?;
         // "only the first" in place of "not the second": another way to say it.
         let only = self.words().any(|(mine, theirs, _)| has(mine, words::ONLY) != has(theirs, words::ONLY));
-        (!only).then(|| Finding::relation("negation", self.spans(edit)))
+        let opposed = self.antonym().is_some();
+        (!only && !opposed).then(|| Finding::relation("negation", self.spans(edit)))
     }
 
     fn modality(&self) -> Option<Finding> {
@@ -241,11 +253,8 @@ fn common(mine: &[Token], theirs: &[Token]) -> Vec<(usize, usize)> {
     for i in (0..left.len()).rev() {
         for j in (0..right.len()).rev() {
             let equal = left.get(i).map(|token| token.mark) == right.get(j).map(|token| token.mark);
-            let value = if equal {
-                cell(&table, i + 1, j + 1) + 1
-            } else {
-                cell(&table, i + 1, j).max(cell(&table, i, j + 1))
-            };
+            let value =
+                if equal { cell(&table, i + 1, j + 1) + 1 } else { cell(&table, i + 1, j).max(cell(&table, i, j + 1)) };
             if let Some(place) = table.get_mut(i * width + j) {
                 *place = value;
             }

@@ -44,6 +44,10 @@ fn negation(overlap: &Overlap<'_>, pair: &Match, one: &Clause, other: &Clause) -
     if says.negators + says.weak > 0 || says.is(words::DOUBT) || denies.is(words::ONLY) && says.is(words::ONLY) {
         return None;
     }
+    // "not closed" and "open" say the same.
+    if excluding(overlap, one, other) {
+        return None;
+    }
     let weight = |weights: &[f32], place: usize| weights.get(place).copied().unwrap_or(0.0);
     let (mine, theirs) = (weight(&overlap.weights_a, pair.a), weight(&overlap.weights_b, pair.b));
     if pair.shared < CLOSE * mine.max(theirs) {
@@ -74,6 +78,13 @@ fn negation(overlap: &Overlap<'_>, pair: &Match, one: &Clause, other: &Clause) -
     }
 }
 
+fn excluding(overlap: &Overlap<'_>, one: &Clause, other: &Clause) -> bool {
+    let words = overlap.a.words;
+    let (mine, theirs) = (overlap.a.tokens(one.tokens), overlap.b.tokens(other.tokens));
+    let known = mine.iter().filter(|token| words.has_opposite(token.sense));
+    known.into_iter().any(|token| theirs.iter().any(|back| words.excludes(token.sense, back.sense)))
+}
+
 /// Whether what the negator stands before is what the other clause says: one word of it may be another there.
 fn denied(text: &Text, denies: &Clause, other: &Text, says: &Clause) -> bool {
     let sought = if denies.negators > 0 { words::NEGATOR } else { words::WEAK };
@@ -99,12 +110,11 @@ fn rivals(overlap: &Overlap<'_>, pair: &Match, a_negative: bool) -> bool {
     let near = |shared: f32| shared >= RIVAL * pair.shared;
     let columns = overlap.b.clauses.iter().enumerate();
     let rows = overlap.a.clauses.iter().enumerate();
-    columns
-        .filter(|(column, _)| *column != pair.b)
-        .any(|(column, clause)| clause.negative() == a_negative && near(overlap.clauses.at(pair.a, column)) && a_negative)
-        || rows
-            .filter(|(row, _)| *row != pair.a)
-            .any(|(row, clause)| clause.negative() != a_negative && near(overlap.clauses.at(row, pair.b)) && !a_negative)
+    columns.filter(|(column, _)| *column != pair.b).any(|(column, clause)| {
+        clause.negative() == a_negative && near(overlap.clauses.at(pair.a, column)) && a_negative
+    }) || rows
+        .filter(|(row, _)| *row != pair.a)
+        .any(|(row, clause)| clause.negative() != a_negative && near(overlap.clauses.at(row, pair.b)) && !a_negative)
 }
 
 /// `must` against `may`, when neither text says both there.
@@ -159,8 +169,10 @@ fn antonym(overlap: &Overlap<'_>, one: &Clause, other: &Clause) -> Option<(Span,
     let words = overlap.a.words;
     let candidates = |text: &'_ Text, clause: &Clause| -> Vec<Token> {
         let tokens = text.tokens(clause.tokens);
-        let counted = |place: usize| place.checked_sub(1).and_then(|before| tokens.get(before)).is_some_and(|t| t.number);
-        let known = tokens.iter().enumerate().filter(|(place, token)| words.has_opposite(token.sense) && !counted(*place));
+        let counted =
+            |place: usize| place.checked_sub(1).and_then(|before| tokens.get(before)).is_some_and(|t| t.number);
+        let known =
+            tokens.iter().enumerate().filter(|(place, token)| words.has_opposite(token.sense) && !counted(*place));
         known.map(|(_, token)| *token).collect()
     };
     let theirs = candidates(overlap.b, other);

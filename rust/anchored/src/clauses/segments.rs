@@ -97,11 +97,15 @@ fn abbreviated(head: &str) -> bool {
     let single = letters == 1 && digits == 0;
     // "3. März": a day before its month, but "seit 2024." ends a sentence.
     let ordinal = letters == 0 && (1..=2).contains(&digits) && word.len() == digits;
-    let known = ["bzw", "ca", "dr", "mr", "mrs", "no", "nr", "st", "str", "usw", "vgl", "etc", "sr", "sra", "art", "inkl"];
-    single || ordinal && !head.trim_end().is_empty() && word.len() < head.len() || word.contains('.') && digits == 0 || {
-        let low = word.to_ascii_lowercase();
-        known.contains(&low.as_str()) && low != "no"
-    }
+    let known =
+        ["bzw", "ca", "dr", "mr", "mrs", "no", "nr", "st", "str", "usw", "vgl", "etc", "sr", "sra", "art", "inkl"];
+    single
+        || ordinal && !head.trim_end().is_empty() && word.len() < head.len()
+        || word.contains('.') && digits == 0
+        || {
+            let low = word.to_ascii_lowercase();
+            known.contains(&low.as_str()) && low != "no"
+        }
 }
 
 /// What a line is, and where its text begins.
@@ -123,7 +127,10 @@ fn form(body: &str) -> (Form, usize) {
         if let Some(mark) = mark {
             let after = rest.get(mark.len_utf8()..).unwrap_or("");
             if !mark.is_ascii() || after.starts_with(' ') {
-                return (Form::Item(body.get(..digits).and_then(|number| number.parse().ok())), digits + mark.len_utf8());
+                return (
+                    Form::Item(body.get(..digits).and_then(|number| number.parse().ok())),
+                    digits + mark.len_utf8(),
+                );
             }
         }
     }
@@ -144,9 +151,10 @@ mod tests {
         assert_eq!(texts("Pay $2.50. Then go; it is open."), ["Pay $2.50.", "Then go;", "it is open."]);
         assert_eq!(texts("Am 3. März kommt Dr. Keller. Gut."), ["Am 3. März kommt Dr. Keller.", "Gut."]);
         assert_eq!(texts("押金2400元。所有租客！"), ["押金2400元。", "所有租客！"]);
-        assert_eq!(texts("# Head\n- one\n2. two\n| a | b |\n|---|---|\n```py\nx\n```\nend"), [
-            "Head", "one", "two", "| a | b |", "end"
-        ]);
+        assert_eq!(
+            texts("# Head\n- one\n2. two\n| a | b |\n|---|---|\n```py\nx\n```\nend"),
+            ["Head", "one", "two", "| a | b |", "end"]
+        );
         assert_eq!(segments("2. two")[0].form, Form::Item(Some(2)));
         assert!(segments("Is it?")[0].asks);
     }

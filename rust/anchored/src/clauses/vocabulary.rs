@@ -128,7 +128,7 @@ impl Vocabulary {
     }
 
     /// The classes of a lower-case word, and how many further words of `rest` belong to it as a phrase.
-    pub fn classes<'w>(&self, word: &str, rest: impl Iterator<Item = &'w str> + Clone) -> (Flags, usize) {
+    pub fn classes<'w>(&self, word: &str, rest: &(impl Iterator<Item = &'w str> + Clone)) -> (Flags, usize) {
         let Some(entry) = self.words.get(word) else { return (0, 0) };
         for phrase in &entry.phrases {
             let mut words = rest.clone();
@@ -147,6 +147,12 @@ impl Vocabulary {
     /// Whether the word is known, be it for its opposites only.
     pub fn knows(&self, word: &str) -> bool {
         self.words.contains_key(word)
+    }
+
+    /// Whether a word negates by its ending: `shirtless`.
+    pub fn negates(&self, word: &str) -> bool {
+        self.language == Language::English && word.ends_with("less")
+            || self.language == Language::German && (word.ends_with("los") || word.ends_with("frei"))
     }
 
     /// What a word means, as [`Vocabulary::excludes`] takes it.
