@@ -6,10 +6,12 @@ BIN := $(VENV)/bin
 RUST_SOURCES := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -name '*.txt' -o -name Cargo.toml \) -print) Cargo.toml Cargo.lock
 
 .DEFAULT_GOAL := help
-.PHONY: redact-bench detector-test redact-adversarial help setup build demo probe-demo test test-rust test-loom test-python lint format bench judge-bench wheel wheel-check crash fuzz miri asan valgrind free-threaded clean
+.PHONY: help setup build dev demo probe-demo test test-fast test-rust test-loom test-python lint audit format docs \
+	hooks bench judge-bench redact-bench detector-test redact-adversarial wheel wheels sdist wheel-check crash fuzz miri \
+	asan valgrind free-threaded clean
 
 help: ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
 $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
@@ -23,25 +25,45 @@ $(VENV)/.dependencies: $(VENV)/.made pyproject.toml tools/requirements.py
 	@touch $@
 
 $(VENV)/.built: $(VENV)/.dependencies $(RUST_SOURCES) pyproject.toml
+	@rm -f $(VENV)/.demo
 	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --quiet
 	@touch $@
 
 build: $(VENV)/.built ## Virtual environment, extension (release), package installed for development
 
-setup: build
+setup: build ## The same as build
 
-demo: build ## Two retrieval services, a gateway, real load, a report: about a minute
+dev: $(VENV)/.dependencies ## The extension in the debug profile: seconds after an edit (`make build` goes back to release)
+	@rm -f $(VENV)/.built $(VENV)/.demo
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --quiet
+
+# A first look needs neither the test tools nor the last per cent of speed. Where a release is built already, it is used.
+$(VENV)/.demo: $(VENV)/.made $(RUST_SOURCES) pyproject.toml tools/requirements.py
+	$(BIN)/python tools/requirements.py demo > $(VENV)/requirements-demo.txt
+	$(BIN)/python -m pip install --quiet -r $(VENV)/requirements-demo.txt
+	@rm -f $(VENV)/.built
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --profile demo --quiet
+	@touch $@
+
+DEMO_BUILD = @$(MAKE) --no-print-directory $(if $(wildcard $(VENV)/.built),build,$(VENV)/.demo)
+
+demo: ## Two retrieval services, a gateway, real load, a report: about a minute after the build
+	$(DEMO_BUILD)
 	$(BIN)/shadowlane demo
 
-probe-demo: build ## A probe that passes, and one of a shadow broken on purpose
+probe-demo: ## A probe that passes, and one of a shadow broken on purpose
+	$(DEMO_BUILD)
 	$(BIN)/python -m shadowlane.demo.probe --out probe-demo-out
 
 test: test-rust test-loom test-python ## All tests
 
-test-rust:
+test-rust: ## The tests of the Rust crates
 	cargo test --workspace --exclude shadowlane-py --quiet
 
-test-python: build
+test-fast: dev ## Under a minute: the Python tests without processes, statistics and slow ones, on two cores
+	$(BIN)/python -m pytest -q -n 2 -m "not e2e and not slow and not statistics"
+
+test-python: build ## The Python tests
 	$(BIN)/python -m pytest
 
 lint: build ## rustfmt, clippy, ruff, mypy strict, stubtest

@@ -91,6 +91,13 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
 
         add_options(probe)
 
+    text = "Compare the answers of a file, without a lane: report and verdict."
+    compare = command("compare", _compare, text, configured=False)
+    if "compare" in (sys.argv[1:] if arguments is None else arguments):
+        from .compare.command import add_options as add_compare_options
+
+        add_compare_options(compare)
+
     from .guard.proxy.command import add_arguments
 
     text = "Run the shadow's forward proxy: reads to listed hosts pass, writes are refused."
@@ -199,6 +206,12 @@ def _gate(options: argparse.Namespace) -> int:
 
 def _probe(options: argparse.Namespace) -> int:
     from .probe.command import run_command
+
+    return run_command(options)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from .compare.command import run_command
 
     return run_command(options)
 

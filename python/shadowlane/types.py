@@ -6,7 +6,7 @@ Times ending in ``_ns`` are integers in nanoseconds; ``started_ns`` counts from 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
 

@@ -8,7 +8,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,8 @@ from typing import Any
 
 import httpx
 import pytest
+
+from tests.support.ports import Ports, is_open
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
@@ -64,6 +65,15 @@ class Process:
         assert line, self.log.read_text()
         return line
 
+    def listening(self, port: int) -> None:
+        """Wait until the child listens there; fails with its log when it ends instead."""
+
+        def ready() -> bool:
+            assert self.popen.poll() is None, self.log.read_text()
+            return is_open(port)
+
+        until(ready, f"{self.log.stem} listens")
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.popen.pid, number)
@@ -86,6 +96,7 @@ class World:
         self.config = folder / "shadowlane.toml"
         self.database = folder / "pairs.db"
         self.processes: list[Process] = []
+        self.ports = Ports()
 
     def shadow(self, mode: str = "ok", log: Path | None = None, **options: str) -> str:
         """Start a shadow; its URL. ``options`` go to its command line."""
@@ -120,23 +131,18 @@ class World:
 
     def gateway(self, workers: int = 1, app: str = "mirrored") -> str:
         """Start the gateway; its URL."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = self.ports.reserve()
         arguments = [sys.executable, "-m", "uvicorn", f"tests.support.gateway:{app}", "--port", str(port)]
         arguments += ["--workers", str(workers), "--log-level", "warning"]
         env = {"SHADOWLANE_CONFIG": str(self.config)} if app == "mirrored" else {}
         process = Process(arguments, self.folder / "gateway.log", env)
         self.processes.append(process)
-        url = f"http://127.0.0.1:{port}"
+        process.listening(port)
+        return f"http://127.0.0.1:{port}"
 
-        def ready() -> bool:
-            assert process.popen.poll() is None, process.log.read_text()
-            with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", port)) == 0
-
-        until(ready, "the gateway listens")
-        return url
+    def nobody(self) -> str:
+        """A URL at which every connection is refused, as long as this world lasts."""
+        return f"http://127.0.0.1:{self.ports.reserve()}"
 
     def cli(self, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -195,6 +201,7 @@ class World:
                     os.kill(pid, signal.SIGTERM)
                 until(lambda: not self.worker_pid(), "the worker leaves")
         shutil.rmtree(self.lane, ignore_errors=True)
+        self.ports.close()
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ import redis
 
 from shadowlane.config import Config
 from shadowlane.errors import ConfigError
-from tests.e2e.conftest import Process, World, until
+from tests.e2e.conftest import Process, World
 from tests.support.recorder import Recorder, recorder
-from tests.support.servers import free_port, postgres_server, redis_server
+from tests.support.servers import postgres_server, redis_server
 
 KEY = "a key that only the lane and its shadow know"
 JSON = {"content-type": "application/json"}
@@ -129,20 +129,14 @@ class Guarded:
     """The shadow: its address, and what it said about the copies that it answered."""
 
     def __init__(self, world: World, env: dict[str, str]) -> None:
-        listen = free_port()
+        listen = world.ports.reserve()
         self.url = f"http://127.0.0.1:{listen}"
         self._log: Path = world.folder / "said.jsonl"
         arguments = [sys.executable, "-m", "uvicorn", "tests.support.guarded:app", "--port", str(listen)]
         env = {**env, "GUARDED_KEY": KEY, "GUARDED_LOG": str(self._log)}
         process = Process([*arguments, "--log-level", "warning"], world.folder / "guarded.log", env)
         world.processes.append(process)
-
-        def ready() -> bool:
-            assert process.popen.poll() is None, process.log.read_text()
-            with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", listen)) == 0
-
-        until(ready, "the guarded service listens")
+        process.listening(listen)
 
     def said(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self._log.read_text().splitlines()]

@@ -21,8 +21,8 @@ import requests
 import trustme
 
 from tests.e2e.conftest import Process, until
+from tests.support.ports import reserved_port
 from tests.support.recorder import Recorder, recorder
-from tests.support.servers import free_port
 
 
 @pytest.fixture
@@ -431,13 +431,13 @@ def test_the_log_holds_neither_queries_nor_what_looks_personal(start: Callable[.
 
 
 def test_an_upstream_that_is_away_is_502(start: Callable[..., Guard]) -> None:
-    port = free_port()
-    guard = start("--allow", f"127.0.0.1:{port}", "--connect", f"127.0.0.1:{port}")
-    with httpx.Client(proxy=guard.url, trust_env=False) as client:
-        assert client.get(f"http://127.0.0.1:{port}/").status_code == 502
-        with pytest.raises(httpx.ProxyError, match="502"):
-            client.get(f"https://127.0.0.1:{port}/")
-    assert guard.stop()["upstream_error"] == 2
+    with reserved_port() as port:
+        guard = start("--allow", f"127.0.0.1:{port}", "--connect", f"127.0.0.1:{port}")
+        with httpx.Client(proxy=guard.url, trust_env=False) as client:
+            assert client.get(f"http://127.0.0.1:{port}/").status_code == 502
+            with pytest.raises(httpx.ProxyError, match="502"):
+                client.get(f"https://127.0.0.1:{port}/")
+        assert guard.stop()["upstream_error"] == 2
 
 
 def test_an_answer_that_is_cut_stays_cut(start: Callable[..., Guard]) -> None:

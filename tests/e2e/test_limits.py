@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sqlite3
 import threading
 from collections import Counter
@@ -140,11 +139,8 @@ def test_prods_low_quota_pauses_mirroring(world: World, client: httpx.Client) ->
 
 
 def test_a_shadow_that_is_down_is_left_alone(world: World, client: httpx.Client) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        down = f"http://127.0.0.1:{probe.getsockname()[1]}"
     breaker = {"minimum": 5, "window": 10, "open_s": 600.0, "max_open_s": 600.0}
-    world.configure(down, shadows__candidate__breaker=breaker)
+    world.configure(world.nobody(), shadows__candidate__breaker=breaker)
     url = world.gateway()
     send(client, url, 60)
     until(lambda: reasons(world)["connect_error"] >= 5, "some failures")

@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -238,30 +237,15 @@ def test_a_process_whose_main_thread_has_ended_is_alive(lane_only: World) -> Non
     assert lane_only.lane_status()["seen"] == 7
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def listening(port: int, process: Process) -> None:
-    def ready() -> bool:
-        assert process.popen.poll() is None, process.log.read_text()
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    until(ready, "the gateway listens")
-
-
 def test_gunicorn_preload(world: World) -> None:
     """The application, and with it the lane, is made in the master; its workers are forked from it."""
     world.configure(world.shadow())
-    port = free_port()
+    port = world.ports.reserve()
     arguments = [sys.executable, "-m", "gunicorn", "tests.support.gateway:mirrored", "--preload", "--workers", "3"]
     arguments += ["--worker-class", "asgi", "--bind", f"127.0.0.1:{port}", "--log-level", "warning"]
     process = Process(arguments, world.folder / "gunicorn.log", {"SHADOWLANE_CONFIG": str(world.config)})
     world.processes.append(process)
-    listening(port, process)
+    process.listening(port)
 
     def serving() -> list[dict[str, Any]]:
         return [ring for ring in world.lane_status()["rings"] if ring["started"]]
@@ -296,13 +280,13 @@ def test_uvicorn_reload(world: World, client: httpx.Client) -> None:
     world.configure(world.shadow())
     app = world.folder / "app_to_reload.py"
     app.write_text("from tests.support.gateway import mirrored\n")
-    port = free_port()
+    port = world.ports.reserve()
     arguments = [sys.executable, "-m", "uvicorn", "app_to_reload:mirrored", "--port", str(port), "--reload"]
     arguments += ["--app-dir", str(world.folder), "--reload-dir", str(world.folder), "--log-level", "warning"]
-    env = {"SHADOWLANE_CONFIG": str(world.config), "PYTHONPATH": str(ROOT)}
+    env = {"SHADOWLANE_CONFIG": str(world.config), "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "python")])}
     process = Process(arguments, world.folder / "uvicorn.log", env)
     world.processes.append(process)
-    listening(port, process)
+    process.listening(port)
     url = f"http://127.0.0.1:{port}/x"
     sent = 0
     pids: list[int] = []
@@ -336,7 +320,7 @@ def test_uvicorn_reload(world: World, client: httpx.Client) -> None:
             next_change = 0.0
             until(old_is_gone, "the old process is gone")
             until(lambda: any(ring["alive"] for ring in rings()), "the new process has a ring")
-            listening(port, process)
+            process.listening(port)
     assert len(set(pids)) == 3
     status = world.settle(sent)
     assert status["mirrored"] == sent

@@ -41,19 +41,11 @@ def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str
 
 
 def serve(world: World, app: str, env: dict[str, str]) -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = world.ports.reserve()
     arguments = [sys.executable, "-m", "uvicorn", f"tests.support.writer:{app}", "--port", str(port)]
     process = Process([*arguments, "--log-level", "warning"], world.folder / f"{app}.log", env)
     world.processes.append(process)
-
-    def ready() -> bool:
-        assert process.popen.poll() is None, process.log.read_text()
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    until(ready, f"{app} listens")
+    process.listening(port)
     return f"http://127.0.0.1:{port}"
 
 

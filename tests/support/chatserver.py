@@ -41,6 +41,7 @@ class ChatServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # head and body in one packet, else each reply waits for a delayed acknowledgement
 
             def do_POST(self) -> None:
                 nonlocal now

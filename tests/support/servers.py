@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -16,19 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import until
+from tests.support.ports import Ports, is_open, reserved_port
 
-__all__ = ["free_port", "postgres_server", "redis_server"]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _open(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+__all__ = ["postgres_server", "redis_server"]
 
 
 @contextmanager
@@ -37,12 +26,11 @@ def redis_server() -> Iterator[int]:
     binary = shutil.which("redis-server")
     if binary is None:
         pytest.skip("redis-server is not installed (Debian: redis-server)")
-    port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
+    with reserved_port() as port, tempfile.TemporaryDirectory() as folder:
         arguments = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
         process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL)
         try:
-            until(lambda: _open(port), "redis-server listens")
+            until(lambda: is_open(port), "redis-server listens")
             yield port
         finally:
             process.terminate()
@@ -63,9 +51,10 @@ def postgres_server() -> Iterator[int]:
             user = pwd.getpwnam("postgres").pw_name
         except KeyError:
             pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
-    port = free_port()
     base = Path(tempfile.mkdtemp(prefix="shadowlane-pg-"))
+    ports = Ports()
     try:
+        port = ports.reserve()
         if user:
             shutil.chown(base, user)
         data = base / "data"
@@ -84,6 +73,7 @@ def postgres_server() -> Iterator[int]:
             process.send_signal(signal.SIGINT)  # fast shutdown: open sessions are cut
             process.wait(60)
     finally:
+        ports.close()
         shutil.rmtree(base, ignore_errors=True)
 
 

@@ -170,6 +170,7 @@ def heavies(light: int, heavy: int, draws: int) -> float:
     return chance * (1 + heavies(light, heavy - 1, draws - 1)) + (1 - chance) * heavies(light - 1, heavy, draws - 1)
 
 
+@pytest.mark.statistics
 def test_reservoirs_of_worker_processes_merge_into_one_sample() -> None:
     with ProcessPoolExecutor(3, mp_context=multiprocessing.get_context("spawn")) as pool:
         parts = list(pool.map(fill, range(3)))

@@ -110,8 +110,8 @@ def _without_unset(value: Any) -> Any:
     return {key: _without_unset(item) for key, item in value.items() if item is not None}
 
 
-def load_config(path: str | os.PathLike[str]) -> Config:
-    """Read and check a TOML file (https://toml.io/en/v1.0.0).
+def load_config(path: str | os.PathLike[str], *, defaults: Mapping[str, Any] | None = None) -> Config:
+    """Read and check a TOML file (https://toml.io/en/v1.0.0). ``defaults`` are top-level keys that it may leave out.
 
     Raises :class:`~shadowlane.errors.ConfigError` with the field, its value and the remedy.
     """
@@ -125,7 +125,7 @@ def load_config(path: str | os.PathLike[str]) -> Config:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: not TOML: {error}") from None
-    return _checked(data, origin=str(file), base=file.resolve().parent)
+    return _checked({**(defaults or {}), **data}, origin=str(file), base=file.resolve().parent)
 
 
 def _checked(data: dict[str, Any], *, origin: str, base: Path | None = None) -> Config:

@@ -126,6 +126,7 @@ class DetectingDrainer:
         self.ack = drainer.ack
         self.pending = drainer.pending
         self.live_producers = drainer.live_producers
+        self.suspects = drainer.suspects
         self.try_acquire = drainer.try_acquire
         self.available = drainer.available
 

@@ -96,6 +96,7 @@ def _evidence(
         no_trial=why_no_trial(sampler),
         accounting_holds=accounting["holds"] if accounting["known"] else None,
         accounting="; ".join(_own_lines(accounting["lines"], name)) if accounting["known"] else "",
+        no_lane=status.get("no_lane", ""),
     )
 
 

@@ -17,7 +17,7 @@ from ..config import GateConfig
 from .sequences import Interval, mean_interval, rate_interval, ratio_interval
 from .trial import Trial, increase_interval
 
-__all__ = ["ALPHA", "OVERHEAD", "RULES", "Evidence", "Rule", "Sampling", "minus"]
+__all__ = ["ALPHA", "LANE_RULES", "OVERHEAD", "RULES", "Evidence", "Rule", "Sampling", "minus"]
 
 ALPHA = 0.05
 """What may go wrong: a verdict GRADUATE or REJECT is false with at most this probability, however often one looks."""
@@ -74,6 +74,8 @@ class Evidence:
     """Why there is none, and what to do; empty: it only has to go on."""
     accounting_holds: bool | None = None
     accounting: str = ""
+    no_lane: str = ""
+    """Why there is no lane behind the pairs: rules about its counters are left out then. Empty: there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +254,9 @@ def accounting(evidence: Evidence, gate: GateConfig) -> Rule:
     line = evidence.accounting or "the lane's counters cannot be read: start the gateway, or see shadowlane doctor"
     return Rule("accounting", evidence.accounting_holds, line)
 
+
+LANE_RULES = (sampling, overhead, accounting)
+"""What only a lane's counters can tell."""
 
 RULES: tuple[Callable[[Evidence, GateConfig], Rule], ...] = (
     mean_delta_s,

@@ -61,6 +61,8 @@ def comparable(columns: ScoreColumns) -> NDArray[np.bool_]:
     round, because the time of prod's own tools is not known."""
     good = (columns.reason == "") & (columns.status < 400)
     late = columns.reason == "deadline"
-    answer: NDArray[np.bool_] = (columns.prod_status < 400) & (good | late) & (columns.shadow_ns > 0)
+    answer: NDArray[np.bool_] = (
+        (columns.prod_status < 400) & (good | late) & (columns.shadow_ns > 0) & (columns.prod_ns > 0)
+    )
     answer &= columns.rounds == 1
     return answer

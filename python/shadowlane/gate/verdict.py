@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..config import GateConfig
-from .rules import RULES, Evidence, Rule
+from .rules import LANE_RULES, RULES, Evidence, Rule
 
 __all__ = ["Decision", "Verdict", "evaluate", "verdict_data"]
 
@@ -26,7 +26,7 @@ class Verdict:
     decision: Decision
     rules: tuple[Rule, ...]
     not_judged: tuple[str, ...] = ()
-    """What the configuration leaves out, and by which field."""
+    """What the configuration leaves out, and by which field; what cannot be judged without a lane."""
 
     @property
     def summary(self) -> str:
@@ -43,13 +43,24 @@ class Verdict:
 
 def evaluate(gate: GateConfig, evidence: Evidence) -> Verdict:
     """Judge one shadow's evidence by the targets of ``[gate]``."""
-    rules = tuple(rule(evidence, gate) for rule in RULES if rule.__name__ not in gate.disable)
+    left_out = _left_out(gate, evidence)
+    rules = tuple(rule(evidence, gate) for rule in RULES if rule.__name__ not in left_out)
     decision: Decision = "HOLD"
     if any(rule.beyond for rule in rules):
         decision = "REJECT"
     elif all(rule.ok is True for rule in rules):
         decision = "GRADUATE"
-    return Verdict(evidence.shadow, decision, rules, tuple(f"{name} (gate.disable)" for name in gate.disable))
+    return Verdict(evidence.shadow, decision, rules, tuple(left_out.values()))
+
+
+def _left_out(gate: GateConfig, evidence: Evidence) -> dict[str, str]:
+    """The rules that are not judged, by name, each with its reason."""
+    left_out = {}
+    if evidence.no_lane:
+        left_out = {rule.__name__: f"{rule.__name__}: {evidence.no_lane}" for rule in LANE_RULES}
+        if not len(evidence.prod_ns):
+            left_out["p95_latency"] = "P95 latency: no exchange has the times of both answers"
+    return {**left_out, **{name: f"{name} (gate.disable)" for name in gate.disable}}
 
 
 def verdict_data(verdict: Verdict) -> dict[str, Any]:

@@ -21,12 +21,12 @@ from typing import Any, Literal, Protocol
 import msgspec
 import xxhash
 
+from ..bands import CRITICAL, STABLE
 from ..config import JudgeConfig
 from ..core import StickySampler
 from ..errors import StoreError, told
 from ..providers import extract_answer
 from ..providers.question import shown_question
-from ..score.delta import CRITICAL, STABLE
 from ..types import Answer, Copy, Headers, JudgeVerdict, Outcome, Pair
 
 __all__ = ["Judge", "JudgeState", "in_doubt"]

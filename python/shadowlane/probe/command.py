@@ -22,10 +22,10 @@ import msgspec
 
 from .. import _core
 from ..config import Config
+from ..embedders import Embedder
 from ..errors import ConfigError, ScoreError
+from ..render.text import print_lines
 from ..report.command import write_page
-from ..report.terminal import say
-from ..score.embed import Embedder
 from ..worker.embedder import open_embedder
 from .gold import read_gold
 from .page import render_page
@@ -111,7 +111,7 @@ def run_command(options: argparse.Namespace) -> int:
     if options.json:
         print(msgspec.json.format(msgspec.json.encode(verdict), indent=2).decode())  # noqa: T201
     else:
-        say(render_verdict(verdict))
+        print_lines(render_verdict(verdict))
     return 0 if verdict.ok else 1
 
 

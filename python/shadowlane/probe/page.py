@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from ..bands import band
 from ..render.page import escaped as _e
 from ..render.page import marked, page
-from ..report.terminal import percent
-from ..score.delta import band
+from ..render.text import percent
 from ..score.lambda_ import ARROWS
 from .verdict import Criterion, ItemVerdict, PairScore, ProbeVerdict
 

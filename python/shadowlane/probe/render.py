@@ -11,7 +11,7 @@ import re
 import textwrap
 from xml.etree import ElementTree
 
-from ..report.terminal import Line, percent, printable
+from ..render.text import Line, percent, printable
 from ..score.lambda_ import ARROWS
 from .verdict import Criterion, ItemVerdict, ProbeVerdict
 

@@ -14,8 +14,8 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from ..report.terminal import printable
 from .style import CSS
+from .text import printable
 
 __all__ = ["escaped", "marked", "page"]
 

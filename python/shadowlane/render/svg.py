@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..report.terminal import milliseconds
+from .text import milliseconds
 
 __all__ = ["histogram", "latency_curves"]
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import msgspec
 
+from ..bands import CRITICAL, STABLE
 from ..columns import ScoreColumns
 from ..config import Config
 from ..gate import Verdict, verdict_data
 from ..gate.evidence import evaluate_lane, trial_of, why_no_trial, window_start
 from ..providers.question import shown_question
-from ..score.delta import CRITICAL, STABLE
 from ..store import StoredPair
 from . import readings, stats
 from .source import PairSource
@@ -52,6 +52,7 @@ def build_report(
     trial = trial_of(store.times(window_start(config, now)))
     return {
         "lane": status["lane"],
+        "source": status.get("source", ""),
         "generated_ns": now,
         "hours": hours,
         "pairs": sum(len(some) for some in columns.values()),

@@ -18,12 +18,13 @@ from ..config import Config
 from ..errors import ShadowlaneError
 from ..gate import verdict_data
 from ..gate.evidence import evaluate_lane
+from ..render.text import Line, print_lines
 from ..status.collect import collect_status
 from ..store import open_store
 from .build import build_report
 from .html import render_page
 from .source import NoPairs, PairSource
-from .terminal import Line, render_report, render_verdict, say
+from .terminal import render_report, render_verdict
 
 __all__ = ["run_gate", "run_report", "write_page"]
 
@@ -62,7 +63,7 @@ def run_report(
         lines.append(("send traffic through the gateway while its worker runs; shadowlane status shows both", ""))
     if html is not None:
         lines += [("", ""), (f"page: {Path(html).resolve()}", "")]
-    say(lines)
+    print_lines(lines)
     return 0
 
 
@@ -82,7 +83,7 @@ def run_gate(config: Config, shadow: str | None = None, as_json: bool = False) -
             lines.append((f"no pairs stored yet: {status['store']['path']}", "open"))
         for verdict in verdicts:
             lines += render_verdict(verdict_data(verdict))
-        say(lines)
+        print_lines(lines)
     return 0 if worst == "GRADUATE" else 1
 
 

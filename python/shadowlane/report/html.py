@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..bands import band
 from ..render.page import escaped as _e
 from ..render.page import marked, page
 from ..render.svg import histogram, latency_curves
-from ..score.delta import band
+from ..render.text import clock, count_line, milliseconds, percent, signed
 from ..score.lambda_ import ARROWS, STATES
 from .sections import group_card, judge_card, structure_card
 from .stats import facts_line
-from .terminal import DECISIONS, MARKS, above_floor, clock, count_line, milliseconds, percent, signed
+from .terminal import DECISIONS, MARKS, above_floor
 from .trial import overhead_line
 
 __all__ = ["render_page"]
@@ -30,7 +31,11 @@ _NOT_KEPT = '<span class="soft">(not kept, see store.keep_bodies)</span>'
 def render_page(report: Mapping[str, Any]) -> str:
     """The page for the data of :func:`shadowlane.report.build.build_report`."""
     body = "".join(_shadow(shadow, report) for shadow in report["shadows"])
-    return page(f"shadowlane: {report['lane']}", f"{_head(report)}{body}{_foot(report)}")
+    return page(f"shadowlane: {_title(report)}", f"{_head(report)}{body}{_foot(report)}")
+
+
+def _title(report: Mapping[str, Any]) -> str:
+    return str(report["source"] or report["lane"])
 
 
 def _head(report: Mapping[str, Any]) -> str:
@@ -39,12 +44,14 @@ def _head(report: Mapping[str, Any]) -> str:
         span = f"{clock(report['first_ns'])} to {clock(report['last_ns'])} UTC"
     switched = "" if report["enabled"] else '<span class="pill open">mirroring is off</span>'
     return (
-        f'<header><h1>shadow<b>lane</b> · {_e(report["lane"])}</h1><span class="soft num">{report["pairs"]} pairs'
+        f'<header><h1>shadow<b>lane</b> · {_e(_title(report))}</h1><span class="soft num">{report["pairs"]} pairs'
         f"{', ' if span else ''}{_e(span)}</span>{switched}</header>\n{_accounting(report)}"
     )
 
 
 def _accounting(report: Mapping[str, Any]) -> str:
+    if report["source"]:
+        return ""
     accounting, sampling = report["accounting"], report["sampling"]
     cost = _e(overhead_line(report["overhead"]))
     if not accounting["known"]:

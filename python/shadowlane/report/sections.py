@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..render.page import escaped as _e
+from ..render.text import count_line, percent
 from ..score.lambda_ import ARROWS
-from .terminal import count_line, percent, state_line
+from .terminal import state_line
 
 __all__ = ["group_card", "judge_card", "structure_card"]
 

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bands import CRITICAL, STABLE
 from ..columns import ScoreColumns
 from ..gate.rules import minus
 from ..gate.selection import DELTA_S_MAX, comparable, delta_values
 from ..gate.sequences import mean_interval
-from ..score.delta import CRITICAL, STABLE
 
 __all__ = ["HISTOGRAM_EDGES", "citations", "delta_blocks", "latency", "states"]
 

@@ -1,40 +1,20 @@
-"""The report and the verdict as text. Styled by rich when it is installed and a person looks, plain otherwise.
+"""The report and the verdict as text.
 
 Invariant: no style carries meaning of its own; the plain text says everything.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import textwrap
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from ..render.text import Line, clock, count_line, milliseconds, percent, printable, signed
 from ..score.lambda_ import ARROWS, STATES
 from .stats import facts_line
 from .trial import overhead_line
 
-__all__ = [
-    "DECISIONS",
-    "MARKS",
-    "above_floor",
-    "clock",
-    "count_line",
-    "milliseconds",
-    "percent",
-    "place_line",
-    "printable",
-    "render_report",
-    "render_verdict",
-    "say",
-    "signed",
-    "state_line",
-]
-
-Line = tuple[str, str]
-"""Text and the name of its style."""
+__all__ = ["DECISIONS", "MARKS", "above_floor", "place_line", "render_report", "render_verdict", "state_line"]
 
 MARKS: dict[bool | None, str] = {True: "met", False: "NOT MET", None: "not known"}
 DECISIONS: dict[str, str] = {
@@ -42,41 +22,21 @@ DECISIONS: dict[str, str] = {
     "HOLD": "not yet: a target is not met, or not known to be",
     "REJECT": "no: a target is missed for sure",
 }
-_STYLES = {
-    "title": "bold",
-    "good": "green",
-    "bad": "red",
-    "open": "yellow",
-    "dim": "dim",
-    "": "",
-}
 _TONE: dict[bool | None, str] = {True: "good", False: "bad", None: "open"}
 _DECISION_TONE = {"GRADUATE": "good", "HOLD": "open", "REJECT": "bad"}
 _WORST = 3
-_HARMLESS = "\n\t\u00a0\u202f\u2009\u3000\u200c\u200d\u00ad"
-"""Not printable by Unicode's word, and part of honest text: spaces, and what joins letters and emoji."""
 _WIDTH = 116
 _FLIPS, _PLACES = 3, 6
-
-
-def say(lines: Iterable[Line]) -> None:
-    """Print to standard output."""
-    if sys.stdout.isatty() and importlib.util.find_spec("rich") is not None:
-        from rich.console import Console
-        from rich.text import Text
-
-        console = Console(highlight=False, soft_wrap=True)
-        for text, style in lines:
-            console.print(Text(text, style=_STYLES[style]))
-    else:
-        sys.stdout.write("".join(text + "\n" for text, _ in lines))
 
 
 def render_report(report: Mapping[str, Any]) -> list[Line]:
     """The whole report."""
     span = "" if report["first_ns"] is None else f", {clock(report['first_ns'])} to {clock(report['last_ns'])} UTC"
-    lines: list[Line] = [(f"shadowlane report: lane {report['lane']}, {report['pairs']} pairs{span}", "title")]
-    lines += [*_accounting(report), (overhead_line(report["overhead"]), "")]
+    if report["source"]:
+        lines: list[Line] = [(f"shadowlane compare: {report['source']}, {report['pairs']} pairs{span}", "title")]
+    else:
+        lines = [(f"shadowlane report: lane {report['lane']}, {report['pairs']} pairs{span}", "title")]
+        lines += [*_accounting(report), (overhead_line(report["overhead"]), "")]
     for shadow in report["shadows"]:
         lines += [("", ""), *_shadow(shadow, report)]
     return [(printable(text), style) for text, style in lines]
@@ -293,36 +253,3 @@ def _wrapped(name: str, text: str) -> list[Line]:
     indent = " " * 15
     wrapped = textwrap.wrap(short, _WIDTH, initial_indent=f"      {name:<9}", subsequent_indent=indent)
     return [(line, "dim") for line in wrapped]
-
-
-def printable(text: str) -> str:
-    """Text from outside, without control characters: it must not drive the terminal that shows it."""
-    return "".join(c if c.isprintable() or c in _HARMLESS else "�" for c in text)
-
-
-def percent(share: float) -> str:
-    """``12.3 %``."""
-    return f"{100 * share:.1f} %"
-
-
-def signed(share: float) -> str:
-    """``+12.3 %``."""
-    return f"{100 * share:+.1f} %"
-
-
-def milliseconds(seconds: float) -> str:
-    """``3.21 ms``, ``45 ms``, ``1.20 s``."""
-    if seconds >= 1:
-        return f"{seconds:.2f} s"
-    value = 1000 * seconds
-    return f"{value:.0f} ms" if value >= 10 else f"{value:.2f} ms"
-
-
-def clock(time_ns: int) -> str:
-    """``2025-01-31 12:00:00`` in UTC."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time_ns / 1e9))
-
-
-def count_line(counts: Mapping[str, int]) -> str:
-    """``cap 3, deadline 1``, or ``none``."""
-    return ", ".join(f"{name} {n}" for name, n in counts.items()) or "none"

@@ -22,9 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from ..embedders import Embedder, load_embedder
 from ..errors import ScoreError
 from ..types import Unread
-from .embed import Embedder, load_embedder, text_delta_s
+from .delta import text_delta_s
 
 __all__ = ["Comparison", "Component", "Evidence", "Unmatched", "anchor", "anchored_delta_s", "explain_pair"]
 

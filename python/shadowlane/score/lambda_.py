@@ -13,8 +13,8 @@ from typing import Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bands import CRITICAL, STABLE
 from ..errors import ScoreError
-from .delta import CRITICAL, STABLE
 
 __all__ = [
     "ARROWS",

@@ -13,12 +13,10 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from ..errors import DataError
-
-if TYPE_CHECKING:
-    from .structure import Difference
+from .structure import Difference
 
 __all__ = ["NoiseEvidence", "NoiseModel"]
 

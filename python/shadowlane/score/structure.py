@@ -16,9 +16,8 @@ from typing import Any, Literal
 
 from ..errors import DataError
 from ..providers.reading.jsonlike import canonical, parse_json
-from .noise import NoiseEvidence, NoiseModel
 
-__all__ = ["Difference", "Kind", "NoiseEvidence", "NoiseModel", "structural_difference"]
+__all__ = ["Difference", "Kind", "structural_difference"]
 
 Kind = Literal["type", "value", "missing", "extra"]
 

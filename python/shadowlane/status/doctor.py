@@ -23,7 +23,7 @@ from ..capture.lane import config_from_json
 from ..config import Config, ShadowConfig, lane_directory, load_config
 from ..errors import ConfigError, LaneError, ShadowlaneError
 from ..gate.evidence import why_no_trial
-from ..report.terminal import Line, say
+from ..render.text import Line, print_lines
 from .collect import choice_of, collect_status, size
 
 __all__ = ["Check", "check_config", "run_doctor"]
@@ -60,7 +60,7 @@ def run_doctor(config_path: str | os.PathLike[str], as_json: bool = False) -> in
         data = {"ok": code == 0, "checks": [asdict(check) for check in checks]}
         print(json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False))  # noqa: T201
     else:
-        say(_lines(checks))
+        print_lines(_lines(checks))
     return code
 
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 import math
 import sqlite3
 
+from ..bands import band
 from ..core import Reservoir
 from ..routes import route_of
-from ..score.delta import band
 from ..types import Pair
 
 __all__ = ["MOST_ROUTES", "Exemplars", "band_of"]

@@ -11,10 +11,10 @@ import msgspec
 import xxhash
 
 from ..config import ScoreConfig, ShadowConfig
+from ..embedders import Embedder, load_embedder
+from ..embedders.remote import RemoteEmbedder, ServiceRecord
 from ..errors import ConfigError
 from ..limits import Breaker, Budget, BudgetLimits
-from ..score.embed import Embedder, load_embedder
-from ..score.remote import Known, RemoteEmbedder
 from ..transport import open_transport
 
 __all__ = ["open_embedder"]
@@ -31,9 +31,9 @@ class _Memory:
         self._file = folder / f"embedder-{xxhash.xxh3_64_hexdigest(service.encode())}.json"
         self._trouble = ""
 
-    def load(self) -> Known | None:
+    def load(self) -> ServiceRecord | None:
         try:
-            return msgspec.json.decode(self._file.read_bytes(), type=Known)
+            return msgspec.json.decode(self._file.read_bytes(), type=ServiceRecord)
         except FileNotFoundError:
             return None
         except (OSError, msgspec.DecodeError) as error:
@@ -42,7 +42,7 @@ class _Memory:
             )
             return None
 
-    def save(self, known: Known) -> None:
+    def save(self, known: ServiceRecord) -> None:
         draft = self._file.with_suffix(".new")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         try:

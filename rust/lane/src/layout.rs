@@ -14,7 +14,7 @@ use shadowlane_base::Reason;
 use shadowlane_ring::Cursors;
 
 /// `slrg` + layout version, little-endian.
-pub const RING_MAGIC: u64 = u64::from_le_bytes(*b"slring\0\x03");
+pub const RING_MAGIC: u64 = u64::from_le_bytes(*b"slring\0\x04");
 /// `slct` + layout version, little-endian.
 pub const CONTROL_MAGIC: u64 = u64::from_le_bytes(*b"slctrl\0\x03");
 /// Where a ring file's data region starts: after the header, on a page.

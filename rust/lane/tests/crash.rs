@@ -19,6 +19,7 @@ use shadowlane_lane::status::{LaneStatus, ring_ids};
 use shadowlane_ring::claim;
 use shadowlane_ring::frame::Exchange;
 
+use common::process::{Child, shared};
 use common::{Directory, options, sanitizer};
 
 const PROCESSES: usize = 3;
@@ -53,59 +54,6 @@ struct Slot {
     full: AtomicU64,
     offered: [AtomicU8; REQUESTS],
     delivered: [AtomicU8; REQUESTS],
-}
-
-/// Zeroed memory that children share. Never unmapped: the process ends soon.
-fn shared<T>() -> &'static T {
-    // SAFETY: a fresh anonymous mapping; T is atomics only, for which zero is valid, and a page satisfies its alignment.
-    unsafe {
-        let protection = libc::PROT_READ | libc::PROT_WRITE;
-        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
-        let at = libc::mmap(std::ptr::null_mut(), size_of::<T>(), protection, flags, -1, 0);
-        assert_ne!(at, libc::MAP_FAILED);
-        &*at.cast::<T>()
-    }
-}
-
-/// A child process. `run` never returns to the test.
-struct Child(libc::pid_t);
-
-impl Child {
-    fn fork(run: impl FnOnce()) -> Self {
-        // SAFETY: the test is the only thread that does anything; the child leaves by `_exit`.
-        let pid = unsafe { libc::fork() };
-        assert!(pid >= 0);
-        if pid == 0 {
-            // SAFETY: plain system calls.
-            unsafe {
-                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-                run();
-                libc::_exit(0);
-            }
-        }
-        Self(pid)
-    }
-
-    fn signal(&self, number: libc::c_int) {
-        // SAFETY: the child is ours and not waited for yet.
-        assert_eq!(unsafe { libc::kill(self.0, number) }, 0);
-    }
-
-    fn wait(self) -> libc::c_int {
-        let mut status = 0;
-        // SAFETY: waits for our own child.
-        unsafe { libc::waitpid(self.0, &raw mut status, 0) };
-        status
-    }
-
-    fn kill(self) {
-        self.signal(libc::SIGKILL);
-        let status = self.wait();
-        assert!(
-            libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL,
-            "it ended by itself: {status:#x}"
-        );
-    }
 }
 
 fn content(slot: usize, number: usize) -> Vec<u8> {
@@ -368,7 +316,7 @@ fn a_stopped_producer_blocks_only_its_own_ring() {
     }
     let mut status = 0;
     // SAFETY: waits for our own child.
-    unsafe { libc::waitpid(stopped.0, &raw mut status, libc::WUNTRACED) };
+    unsafe { libc::waitpid(stopped.pid(), &raw mut status, libc::WUNTRACED) };
     assert!(libc::WIFSTOPPED(status));
     let other = Child::fork(|| produce(&directory.0, &ledger, 1..2, false));
     while delivered(1) < REQUESTS {

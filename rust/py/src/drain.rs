@@ -148,6 +148,12 @@ impl Drainer {
         })
     }
 
+    /// How many frames that a killed worker had in its hands are still to be tried: `drain` gives them one at a time, the
+    /// next one when the last is acknowledged.
+    fn suspects(&self, py: Python<'_>) -> PyResult<usize> {
+        self.with(py, 0, |core| core.suspects())
+    }
+
     /// How many frames were acknowledged in the lane's life, by all its workers.
     fn acked(&self, py: Python<'_>) -> PyResult<u64> {
         self.with(py, 0, Core::acked)

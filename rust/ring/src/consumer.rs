@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::compiler_fence;
 
 use super::memory::possible;
+use super::suspects::Suspects;
 use super::{CLAIMED, COMMITTED, LENGTH, Memory, PADDING, WORD, record_size};
 use crate::sync::{Ordering, load_to_store};
 
@@ -40,31 +41,32 @@ pub struct Drained<R> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Record,
     Corrupt,
     /// Padding, or the remains of a dead producer's claim.
     Skipped,
 }
 
-struct Entry {
-    seq: u64,
-    end: u64,
-    kind: Kind,
-    acked: bool,
+pub(super) struct Entry {
+    pub(super) seq: u64,
+    pub(super) end: u64,
+    pub(super) kind: Kind,
+    pub(super) acked: bool,
 }
 
 /// The one consumer of a ring. Whoever makes it guarantees that there is no other (the lane's worker lock does).
 pub struct Consumer<M: Memory> {
-    memory: M,
+    pub(super) memory: M,
     /// What this consumer last stored to the shared `head`, which is not read again.
-    head: u64,
-    drained: u64,
-    open: VecDeque<Entry>,
+    pub(super) head: u64,
+    pub(super) drained: u64,
+    pub(super) open: VecDeque<Entry>,
     scratch: Vec<u8>,
     /// Where a word made no sense, and how often it was looked at since.
     damage: (u64, u32),
-    broken: bool,
+    pub(super) broken: bool,
+    pub(super) suspects: Suspects,
 }
 
 impl<M: Memory> Consumer<M> {
@@ -77,12 +79,21 @@ impl<M: Memory> Consumer<M> {
         let tail = cursors.tail.0.load(Ordering::Acquire);
         let capacity = memory.capacity();
         let broken = !possible(head, tail, capacity) || (clear_to > head && !possible(clear_to, tail, capacity));
-        let mut consumer =
-            Self { memory, head, drained: head, open: VecDeque::new(), scratch: Vec::new(), damage: (0, 0), broken };
+        let mut consumer = Self {
+            memory,
+            head,
+            drained: head,
+            open: VecDeque::new(),
+            scratch: Vec::new(),
+            damage: (0, 0),
+            broken,
+            suspects: Suspects::default(),
+        };
         if !broken && clear_to > head {
             consumer.clear(clear_to);
             consumer.drained = clear_to;
         }
+        consumer.suspect(tail);
         consumer
     }
 
@@ -99,7 +110,7 @@ impl<M: Memory> Consumer<M> {
         let tail = self.tail();
         let capacity = self.memory.capacity();
         if self.broken || tail < self.drained || !possible(self.head, tail, capacity) {
-            self.broken = true;
+            self.give_up();
             return Step::Broken;
         }
         while self.drained < tail {
@@ -111,8 +122,9 @@ impl<M: Memory> Consumer<M> {
             let fits = length >= WORD && record_size(length - WORD) <= room;
             match word & !LENGTH {
                 COMMITTED if fits => {
-                    let value = self.look_at(at, length, &mut read);
                     let seq = self.drained;
+                    self.look(seq + record_size(length - WORD));
+                    let value = self.look_at(at, length, &mut read);
                     let kind = if value.is_some() { Kind::Record } else { Kind::Corrupt };
                     self.pass(record_size(length - WORD), kind);
                     if let Some(value) = value {
@@ -147,7 +159,7 @@ impl<M: Memory> Consumer<M> {
     }
 
     /// The payload of a record of that word length, as `read` takes it.
-    fn look_at<R>(&mut self, at: u64, length: u64, read: &mut impl FnMut(&[u8]) -> Option<R>) -> Option<R> {
+    pub(super) fn look_at<R>(&mut self, at: u64, length: u64, read: &mut impl FnMut(&[u8]) -> Option<R>) -> Option<R> {
         self.memory.copy_out(at + WORD, length - WORD, &mut self.scratch);
         let value = read(&self.scratch);
         if self.scratch.capacity() > KEEP_BYTES {
@@ -165,7 +177,7 @@ impl<M: Memory> Consumer<M> {
     }
 
     /// The word makes no sense: something wrote over it. Go on at the next place where a whole record can be read.
-    fn resynchronise<R>(&mut self, tail: u64, read: &mut impl FnMut(&[u8]) -> Option<R>) {
+    pub(super) fn resynchronise<R>(&mut self, tail: u64, read: &mut impl FnMut(&[u8]) -> Option<R>) {
         let capacity = self.memory.capacity();
         let mut next = self.drained + WORD;
         while next < tail {
@@ -175,15 +187,18 @@ impl<M: Memory> Consumer<M> {
             let room = (capacity - at).min(tail - next);
             // A word that is not a record's only makes `read` refuse the copy that it is shown.
             let fits = length >= WORD && record_size(length - WORD) <= room;
-            if word & !LENGTH == COMMITTED && fits && self.look_at(at, length, read).is_some() {
-                break;
+            if word & !LENGTH == COMMITTED && fits {
+                self.look(next + record_size(length - WORD));
+                if self.look_at(at, length, read).is_some() {
+                    break;
+                }
             }
             next += WORD;
         }
         self.pass(next - self.drained, Kind::Corrupt);
     }
 
-    fn pass(&mut self, size: u64, kind: Kind) {
+    pub(super) fn pass(&mut self, size: u64, kind: Kind) {
         let seq = self.drained;
         self.drained += size;
         if kind == Kind::Skipped
@@ -208,6 +223,7 @@ impl<M: Memory> Consumer<M> {
             return false;
         }
         entry.acked = true;
+        self.acquit(seq);
         true
     }
 
@@ -259,7 +275,7 @@ impl<M: Memory> Consumer<M> {
         self.head = to;
     }
 
-    fn tail(&self) -> u64 {
+    pub(super) fn tail(&self) -> u64 {
         self.memory.cursors().tail.0.load(Ordering::Acquire)
     }
 

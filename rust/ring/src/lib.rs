@@ -9,7 +9,8 @@
 //! * `drained` (in the consumer's memory) runs ahead of `head` (in the ring), which moves only when records are
 //!   acknowledged: a new consumer starts at `head` again;
 //! * moving `head` is journaled (`clear_to`), so that a consumer killed while it zeroes memory is completed by its
-//!   successor.
+//!   successor;
+//! * what a killed consumer was at work on is known (`looked_to`), and its successor tries those records one at a time.
 //!
 //! Invariants: `head <= drained <= tail <= head + capacity`; every byte in `[tail, head + capacity)` is zero;
 //! a record starts at every multiple of 8 that the previous record's length leads to.
@@ -21,11 +22,14 @@ mod consumer;
 pub mod frame;
 mod memory;
 mod producer;
+mod suspects;
 mod sync;
+mod trial;
 
 pub use consumer::{Consumer, Drained, PATIENCE, Step};
 pub use memory::{Cursors, HeapMemory, Memory};
 pub use producer::{Claim, claim};
+pub use trial::{MOST_TRIALS, Trial};
 
 /// Size of the word in front of each record, in bytes; records are aligned to it.
 pub const WORD: u64 = 8;

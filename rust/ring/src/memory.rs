@@ -1,6 +1,7 @@
 //! Storage for a ring: its cursors, and a data region whose record words are atomics.
 
 use crate::sync::{Arc, AtomicU64, Ordering};
+use crate::trial::Trial;
 #[cfg(loom)]
 use loom::cell::UnsafeCell;
 
@@ -18,6 +19,8 @@ pub struct Cursors {
     pub head_cache: Line,
     /// The consumer's journal for moving `head`.
     pub journal: Journal,
+    /// What a consumer is at work on, and what was tried after one died.
+    pub trial: Trial,
 }
 
 /// A word with a cache line of its own (two, for the adjacent-line prefetcher of x86).

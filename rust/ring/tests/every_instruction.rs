@@ -262,3 +262,57 @@ fn a_consumer_killed_at_any_instruction_and_its_successor_too() {
         }
     }
 }
+
+/// One suspect after the other, each acknowledged.
+fn try_all(image: &Image) -> Vec<u8> {
+    let mut consumer = Consumer::new(Ring(image));
+    let mut values = Vec::new();
+    let read = |bytes: &[u8], lost: bool| {
+        assert!(!lost, "nobody was killed twice over it");
+        whole(bytes)
+    };
+    while let Step::Record(drained) = consumer.next_suspect(true, |bytes| whole(bytes).is_some(), read) {
+        assert!(consumer.is_trying());
+        values.push(drained.value);
+        assert!(consumer.ack(drained.seq));
+        consumer.release();
+    }
+    consumer.leave();
+    values
+}
+
+#[test]
+fn a_consumer_killed_at_any_instruction_of_a_trial() {
+    let image = Image::shared();
+    for value in 1..=3 {
+        assert!(push(image, value, 24));
+    }
+    let mut killed = Consumer::new(Ring(image));
+    while let Step::Record(_) = killed.next(false, whole) {}
+    let trial = || {
+        let mut consumer = Consumer::new(Ring(image));
+        for _ in 0..2 {
+            let read = |bytes: &[u8], _: bool| whole(bytes);
+            let Step::Record(drained) = consumer.next_suspect(false, |bytes| whole(bytes).is_some(), read) else {
+                panic!("a suspect is there")
+            };
+            if drained.value == 1 {
+                assert!(consumer.ack(drained.seq) && consumer.release());
+            }
+        }
+        consumer.leave();
+    };
+    let Some(states) = every_state(image, trial) else { return };
+    assert!(states.len() >= 12, "{} states", states.len());
+    for state in &states {
+        let copy = Image::new();
+        copy.set(state);
+        let tried = try_all(&copy);
+        let mut sorted = tried.clone();
+        sorted.sort_unstable();
+        assert!(sorted == [1, 2, 3] || sorted == [2, 3], "{tried:?}");
+        assert!(drain(&copy, true).0.is_empty());
+        assert_eq!(copy.cursors.journal.acked.load(Ordering::SeqCst), 3);
+        assert_eq!(copy.cursors.trial.looked_to.load(Ordering::SeqCst), 0);
+    }
+}

@@ -46,6 +46,7 @@ def test_ratio_is_exact_on_equal_and_on_scaled_arms() -> None:
     assert interval == pytest.approx((1.25, 1.25, 1.25))
 
 
+@pytest.mark.statistics
 @pytest.mark.parametrize("percent", [50, 99])
 def test_interval_holds_the_truth_as_often_as_it_says(percent: int) -> None:
     """Drift between pairs is five times the effect: only keeping pairs together gives intervals that are any use."""

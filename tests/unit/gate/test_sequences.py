@@ -22,23 +22,27 @@ def _misses(values: np.ndarray, truth: np.ndarray, high: float = 1.0) -> int:
     return int(((low > truth) | (up < truth)).any(axis=-1).sum())
 
 
+@pytest.mark.statistics
 @pytest.mark.parametrize("rate", [0.01, 0.3])
 def test_mean_covers_a_rate_at_every_look(rate: float) -> None:
     values = (np.random.default_rng(11).random((RUNS, LENGTH)) < rate).astype(float)
     assert _misses(values, np.full(LENGTH, rate)) <= MOST_MISSES
 
 
+@pytest.mark.statistics
 def test_mean_covers_delta_s_at_every_look() -> None:
     values = 2 * np.random.default_rng(12).beta(1.5, 8, (RUNS, LENGTH))
     assert _misses(values, np.full(LENGTH, 2 * 1.5 / 9.5), high=2.0) <= MOST_MISSES
 
 
+@pytest.mark.statistics
 def test_mean_covers_the_average_of_a_mean_that_drifts() -> None:
     drift = 0.2 + 0.3 * np.arange(LENGTH) / LENGTH
     values = (np.random.default_rng(13).random((RUNS, LENGTH)) < drift).astype(float)
     assert _misses(values, np.cumsum(drift) / np.arange(1, LENGTH + 1)) <= MOST_MISSES
 
 
+@pytest.mark.statistics
 def test_a_plain_interval_would_fail_the_same_test() -> None:
     """The test has teeth: the interval for one look misses far more often when looked at all the time."""
     values = (np.random.default_rng(11).random((RUNS, LENGTH)) < 0.3).astype(float)
@@ -92,6 +96,7 @@ def test_values_outside_the_range_are_refused(value: float) -> None:
         mean_interval(np.array([0.5, value]))
 
 
+@pytest.mark.statistics
 def test_rate_covers_at_every_look() -> None:
     hits = np.cumsum(np.random.default_rng(14).random((RUNS, LENGTH)) < 0.05, axis=-1)
     looks = range(20, LENGTH, 20)
@@ -117,6 +122,7 @@ def test_impossible_counts_are_refused(hits: int, n: int) -> None:
         rate_interval(hits, n)
 
 
+@pytest.mark.statistics
 def test_quantile_covers_at_every_look() -> None:
     values = np.random.default_rng(15).exponential(size=(RUNS, LENGTH))
     truth = -math.log(0.05)
@@ -147,6 +153,7 @@ def _pairs(random: np.random.Generator, n: int, ratio: float, noise: float) -> t
     return ratio * prod * random.lognormal(0, noise, n), prod, truth
 
 
+@pytest.mark.statistics
 def test_ratio_covers_at_every_look() -> None:
     missed = 0
     for seed in range(60):

@@ -46,6 +46,7 @@ def latencies(kind: str, n: int, seed: int) -> Any:
     return ns
 
 
+@pytest.mark.statistics
 @pytest.mark.parametrize(
     ("kind", "ratio", "slower"),
     [("steady", 0.25, 1.04), ("drifting", 0.25, 1.0), ("drifting", 0.8, 1.1)],
@@ -54,6 +55,7 @@ def test_it_covers_the_truth_at_every_look(kind: str, ratio: float, slower: floa
     assert misses(kind, ratio, slower, anytime) <= MOST_MISSES
 
 
+@pytest.mark.statistics
 def test_an_interval_for_one_look_fails_the_same_test() -> None:
     """The test has teeth: the interval that ``status`` shows, at the same risk, misses far more often."""
     assert misses("steady", 0.25, 1.04, one_look) > 1.2 * MOST_MISSES

@@ -56,6 +56,7 @@ def test_every_item_is_chosen_or_refused_once_and_little_is_held(
         assert all(shares[stratum] >= min(counts[stratum], most - 1) for stratum in counts)
 
 
+@pytest.mark.statistics
 def test_each_item_of_a_stratum_is_chosen_equally_often() -> None:
     # A burst of one tenant in front of and behind a few copies of another; first come would take only the burst.
     stream = ["busy"] * 30 + ["rare"] * 2 + ["busy"] * 10 + ["third"] * 8

@@ -7,8 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from shadowlane.render.text import milliseconds, print_lines, printable
 from shadowlane.report.build import build_report
-from shadowlane.report.terminal import milliseconds, printable, render_report, say
+from shadowlane.report.terminal import render_report
 from shadowlane.store import open_store
 from tests.support.lanes import NOW_NS, config_at, failed, make_pairs, make_status, save
 
@@ -63,7 +64,7 @@ def test_a_shadow_without_pairs_says_so(tmp_path: Path) -> None:
 
 
 def test_output_that_is_no_terminal_gets_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
-    say([("one", "good"), ("[bold]two[/bold]", "")])
+    print_lines([("one", "good"), ("[bold]two[/bold]", "")])
     assert capsys.readouterr().out == "one\n[bold]two[/bold]\n"
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shadowlane.embedders import load_embedder
 from shadowlane.errors import ScoreError
 from shadowlane.score.anchored import anchor, anchored_delta_s, explain_pair
-from shadowlane.score.embed import load_embedder
 
 FLIPPED = [
     ("answer", "Yes, that is covered.", "No, that is covered."),

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowlane.errors import DataError
-from shadowlane.score.noise import fisher_greater, wilson_lower
-from shadowlane.score.structure import Difference, NoiseModel, structural_difference
+from shadowlane.score.noise import NoiseModel, fisher_greater, wilson_lower
+from shadowlane.score.structure import Difference, structural_difference
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),
@@ -142,6 +142,7 @@ def test_repeated_and_missing_keys_are_matched_by_turn() -> None:
     assert [path for path, *_ in found(a, b, unordered={"": "id"})] == ["/id=1#2/v", "/id=?/v"]
 
 
+@pytest.mark.slow
 def test_deep_and_unbalanced_nesting_ends() -> None:
     a: Any = 1
     b: Any = 1

@@ -86,6 +86,7 @@ def test_a_quantile_is_within_one_bucket_of_the_exact_one(seconds: list[float], 
     assert found.upper is None or found.estimate <= found.upper
 
 
+@pytest.mark.statistics
 def test_the_interval_covers_the_true_difference() -> None:
     random = np.random.default_rng(3)
     added, runs = 0.0004, 400

@@ -85,6 +85,7 @@ def test_each_route_and_band_keeps_its_own(tmp_path: Path) -> None:
         assert all(one.scores.fact_flip and one.prod_text for one in kinds)
 
 
+@pytest.mark.statistics
 def test_each_row_is_kept_equally_often_also_by_successors(tmp_path: Path) -> None:
     routes, rows = 180, 30  # each route is a sample of its own
     for start in (0, 10, 20):

@@ -223,6 +223,7 @@ for batch in range(10**9):
 """
 
 
+@pytest.mark.slow
 def test_a_killed_writer_loses_nothing_that_was_saved(tmp_path: Path) -> None:
     path = tmp_path / "s.db"
     saved = 0

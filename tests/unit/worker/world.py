@@ -72,6 +72,9 @@ class Rings:
     def live_producers(self) -> int:
         return 0
 
+    def suspects(self) -> int:
+        return 0
+
     def try_acquire(self, n: int = 1) -> bool:
         self.units -= n
         return self.units >= 0

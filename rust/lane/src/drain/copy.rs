@@ -62,6 +62,12 @@ pub struct DrainedCopy {
 }
 
 impl DrainedCopy {
+    /// The same, with the ring that it was read from and its number there.
+    pub(super) fn at(mut self, ring: u64, seq: u64) -> Self {
+        (self.ring, self.seq) = (ring, seq);
+        self
+    }
+
     /// Of a frame that nobody can read: what its fixed part says, and nothing that a user or prod sent.
     pub(super) fn unreadable(frame: &Frame<'_>, why: String) -> Self {
         Self {

@@ -5,11 +5,12 @@
 //! folded into the control file in a way that a killed worker's successor completes.
 //!
 //! [`rings`] finds the rings and knows whose process is gone; [`copy`] makes a sanitized, judged copy of a frame;
-//! [`retire`] ends a ring.
+//! [`retire`] ends a ring; [`trial`] goes on after a worker that was killed.
 
 mod copy;
 mod retire;
 mod rings;
+mod trial;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,8 @@ pub struct Drainer {
     rings_seen: u64,
     listed_ns: u64,
     next: usize,
+    /// When the last trial began.
+    trial_since: u64,
     acks: Mutex<Vec<(u64, u64)>>,
     _lock: FileLock,
 }
@@ -84,6 +87,7 @@ impl Drainer {
             rings_seen: u64::MAX,
             listed_ns: 0,
             next: 0,
+            trial_since: 0,
             acks: Mutex::new(Vec::new()),
             _lock: lock,
         };
@@ -128,6 +132,9 @@ impl Drainer {
         self.find_rings();
         let now = monotonic_ns();
         let mut copies = Vec::new();
+        if !self.try_suspects(now, &mut copies) {
+            return copies;
+        }
         let mut bytes = 0;
         let mut idle = 0;
         while !self.readers.is_empty() && idle < self.readers.len() && copies.len() < max_frames && bytes < max_bytes {
@@ -153,12 +160,7 @@ impl Drainer {
         let desk = &mut self.desk;
         let read = |bytes: &[u8]| Frame::decode(bytes).ok().map(|frame| desk.copy(&frame));
         match reader.consumer.next(dead, read) {
-            Step::Record(drained) => {
-                let mut copy = drained.value;
-                copy.ring = id;
-                copy.seq = drained.seq;
-                Some(copy)
-            }
+            Step::Record(drained) => Some(drained.value.at(id, drained.seq)),
             Step::Empty | Step::Blocked | Step::Broken => None,
         }
     }
@@ -207,6 +209,9 @@ impl Drainer {
     pub fn close(&mut self) {
         self.apply_acks();
         self.retire_rings(u64::MAX);
+        for reader in &mut self.readers {
+            reader.consumer.leave();
+        }
         let line = &self.control.get().worker;
         if line.pid.load(Ordering::Relaxed) == u64::from(std::process::id()) {
             line.pid.store(0, Ordering::Release);

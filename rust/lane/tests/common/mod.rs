@@ -1,6 +1,9 @@
 //! What the tests of a whole lane share: a directory for it, options that take everything, a sanitizer.
 #![allow(dead_code, reason = "each test program uses its part")]
 
+#[cfg(target_os = "linux")]
+pub mod process;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

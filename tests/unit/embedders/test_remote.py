@@ -16,9 +16,9 @@ import pytest
 
 from shadowlane import _core
 from shadowlane.config import Config, ScoreConfig
+from shadowlane.embedders import Embedder
 from shadowlane.errors import ConfigError, ScoreError
 from shadowlane.score import load_embedder
-from shadowlane.score.embed import Embedder
 from shadowlane.worker.embedder import open_embedder
 
 pytest.importorskip("aiohttp")
@@ -49,6 +49,7 @@ class Service(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     server: Service
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet, else each reply waits for a delayed acknowledgement
 
     def do_POST(self) -> None:
         service = self.server

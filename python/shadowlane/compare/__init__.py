@@ -1,0 +1,1 @@
+"""Judging answers that are logged already: a file of exchanges instead of a lane."""

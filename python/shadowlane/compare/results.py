@@ -1,0 +1,115 @@
+"""The report and the verdict on a file's pairs: the lane's own, over all of the file.
+
+Invariant: what only a lane knows (how it sampled, what it cost, whether it lost something) is left out and said to be,
+never guessed.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+from ..columns import ScoreColumns
+from ..config import Config
+from ..gate import verdict_data
+from ..gate.evidence import evaluate_lane
+from ..render.text import Line, print_lines
+from ..report.build import build_report
+from ..report.command import write_page
+from ..report.html import render_page
+from ..report.source import PairSource
+from ..report.terminal import render_report, render_verdict
+from ..store import SqliteStore
+from .reader import Source
+from .show import unread_line
+
+__all__ = ["show_report", "show_verdict"]
+
+_NO_LANE = "a file of answers has no lane's counters; mirror through a gateway to know"
+_FAILED = 500
+
+
+class _WholeFile:
+    """A store whose pairs all count, whenever they were: the file is the window."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def scores(self, shadow: str | None = None, since_ns: int | None = None) -> ScoreColumns:
+        return self._store.scores(shadow)
+
+
+def show_report(
+    config: Config, store: SqliteStore, source: Source, *, as_json: bool = False, html: str | None = None
+) -> int:
+    """Print the report (text or JSON) and, with ``html``, write the page. Returns the exit code, 0.
+
+    Raises :class:`~shadowlane.errors.ShadowlaneError` when the page cannot be written.
+    """
+    report = _report(config, store, source)
+    _write_html(report, html)
+    if as_json:
+        _print_json(report)
+        return 0
+    page: list[Line] = [] if html is None else [("", ""), (f"page: {Path(html).resolve()}", "")]
+    print_lines([*render_report(report), *unread_line(source.unread), *page])
+    return 0
+
+
+def show_verdict(
+    config: Config, store: SqliteStore, source: Source, *, as_json: bool = False, html: str | None = None
+) -> int:
+    """Print the verdict, and with ``html`` write the report's page. Returns 0 for GRADUATE, else 1."""
+    if html is not None:
+        _write_html(_report(config, store, source), html)
+    status = _status(config, store, source)
+    verdicts = evaluate_lane(config, status, _whole(store), now_ns=status["last_ns"])
+    [verdict] = verdicts
+    if as_json:
+        data = {"source": source.name, "decision": verdict.decision, "shadows": [verdict_data(verdict)]}
+        _print_json({**data, "unread_fields": dict(source.unread)})
+    else:
+        print_lines([*render_verdict(verdict_data(verdict)), *unread_line(source.unread)])
+    return 0 if verdict.decision == "GRADUATE" else 1
+
+
+def _whole(store: SqliteStore) -> PairSource:
+    return cast("PairSource", _WholeFile(store))
+
+
+def _report(config: Config, store: SqliteStore, source: Source) -> dict[str, Any]:
+    status = _status(config, store, source)
+    report = build_report(config, status, _whole(store), now_ns=status["last_ns"])
+    return {**report, "unread_fields": dict(source.unread)}
+
+
+def _status(config: Config, store: SqliteStore, source: Source) -> dict[str, Any]:
+    """What stands for a lane's status: prod's failures are in the file, all else of a lane is not."""
+    [name] = config.shadows
+    columns = store.scores(name)
+    failed = int((columns.prod_status >= _FAILED).sum())
+    return {
+        "lane": config.lane.name,
+        "source": source.name,
+        "no_lane": _NO_LANE,
+        "started": True,
+        "enabled": True,
+        "mirrored": len(columns) - failed,
+        "dropped": {"prod_failed": failed},
+        "sampler": {"choice": "ratio", "ratio": 1.0, "eligible": 0, "taken": 0},
+        "accounting": {"known": False, "holds": None, "lines": []},
+        "last_ns": int(columns.started_ns[-1]),
+    }
+
+
+def _write_html(report: dict[str, Any], html: str | None) -> None:
+    if html is not None:
+        write_page(Path(html), render_page(report))
+
+
+def _print_json(data: dict[str, Any]) -> None:
+    print(json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))  # noqa: T201
