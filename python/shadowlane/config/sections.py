@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from ..bands import ACCEPTED
 from ..errors import ConfigError
 from ..tag import checked_key
 from .bounds import DAY_S, SHARE, Bound
@@ -294,7 +295,7 @@ class StoreConfig(Section, frozen=True):
 class GateConfig(Section, frozen=True):
     """``[gate]``: the targets of the verdict."""
 
-    mean_delta_s: Annotated[float, Bound(0, 2, above=True, share=True)] = 0.45
+    mean_delta_s: Annotated[float, Bound(0, 2, above=True, share=True)] = ACCEPTED
     """The most that the mean ΔS may be, above the noise floor where a control runs."""
     p95_increase: Annotated[float, SHARE] = 0.03
     """What the shadow's P95 latency may lie above prod's, as a share: 0.03 is 3 %."""

@@ -6,9 +6,10 @@ The rules and the formula are in Rust (``rust/anchored``); here they meet the em
 Invariants: a pair without any evidence keeps its plain ΔS, a contradicted one is at 0.60 or above, and every difference
 from plain ΔS has a reason that :func:`explain_pair` prints. Rules and vocabulary only, nothing learnt: the weights 0.5,
 0.3 and 0.2 are the definition's; how much evidence takes off a component, and how disorder is counted, was chosen among
-round values and simple forms with parts of SICK, MRPC, STS and PAWS at hand (see ``DESIGN.md``). Clauses
-are read in English, German, French, Spanish, Chinese and Japanese, entities and the order of words in English; for any
-other language the result is plain ΔS, and ``unread`` and the note say so.
+round values and simple forms with parts of SICK, MRPC, STS and PAWS at hand (see ``DESIGN.md``). Values (numbers,
+quantities, money, dates, times, identifiers) and clauses are read in English, German, French, Spanish, Chinese and
+Japanese, names, quotes and the order of words in English; in any other language values alone are compared, and
+``unread`` and the note say so.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from .delta import text_delta_s
 __all__ = ["Comparison", "Component", "Evidence", "Unmatched", "anchor", "anchored_delta_s", "explain_pair"]
 
 Component: TypeAlias = Literal["entities", "relations", "constraints"]
-_FOREIGN = "clauses were not compared: the texts are not both in one of the languages that are known here"
+_FOREIGN = "only values were compared: the texts are not both in one of the languages whose clauses are known here"
 _CUT = "only the first 64 KiB, 512 entities and 400 sentences were read for facts"
 
 

@@ -21,15 +21,18 @@ pub mod embedding_bag;
 mod exchange;
 mod extract;
 mod facts;
+mod language;
 mod lexicon;
 mod order;
 mod quantities;
 mod same;
 mod scan;
+mod values;
 
 use edits::Finding;
 use extract::extract;
 use facts::{Facts, Span, lowered};
+use language::{Language, Spoken, common, language};
 
 /// From here on two answers do not mean the same: what a contradiction puts a pair at.
 pub const CRITICAL: f64 = 0.60;
@@ -118,22 +121,32 @@ pub fn anchor(text_a: &str, text_b: &str, plain: f64) -> Comparison {
     let (head_a, head_b) = (head(text_a), head(text_b));
     let (low_a, low_b) = (lowered(head_a), lowered(head_b));
     let (a, b) = (extract(head_a, &low_a), extract(head_b, &low_b));
-    let clauses = clauses::compared(&low_a, &low_b);
-    let english = clauses.language == Some(clauses::Language::English);
-    made.cut = head_a.len() < text_a.len() || head_b.len() < text_b.len() || a.cut || b.cut || clauses.cut;
-    made.foreign = clauses.language.is_none();
+    let spoken = (language(&low_a), language(&low_b));
+    let both = common(spoken.0, spoken.1);
+    let english = both == Some(Language::English);
+    let clauses = both.map_or_else(clauses::Compared::default, |both| clauses::compared(&low_a, &low_b, both));
+    let values = said((head_a, &low_a, spoken.0), (head_b, &low_b, spoken.1), both);
+    made.cut = head_a.len() < text_a.len() || head_b.len() < text_b.len();
+    made.cut = made.cut || a.cut || b.cut || values.cut || clauses.cut;
+    made.foreign = both.is_none();
     made.missing = in_characters(text_a, &clauses.missing);
     made.extra = in_characters(text_b, &clauses.extra);
     let mut findings = if english { compare::contradictions(&a, &b) } else { Vec::new() };
     // "No later than Friday" denies nothing.
-    let touches = |spans: &[Span], span: Span| spans.iter().any(|known| known.0 < span.1 && span.0 < known.1);
-    findings.retain(|known| {
-        known.kind != "negation" || !(touches(&clauses.neutral.0, known.a) || touches(&clauses.neutral.1, known.b))
+    let touches = |spans: &[Span], span: Span| spans.iter().any(|known| meets(*known, span));
+    findings.retain(|known| match known.kind {
+        "negation" => !touches(&clauses.neutral.0, known.a) && !touches(&clauses.neutral.1, known.b),
+        "number" | "date" => !values.equal_at(known.a, known.b),
+        _ => true,
     });
+    for finding in values.findings {
+        if !findings.iter().any(|known| meets(known.a, finding.a) || meets(known.b, finding.b)) {
+            findings.push(finding);
+        }
+    }
     for finding in clauses.findings {
         // One difference is one finding, whichever rule saw it first.
-        let overlaps = |one: Span, other: Span| one.0 < other.1 && other.0 < one.1;
-        if !findings.iter().any(|known| overlaps(known.a, finding.a) && overlaps(known.b, finding.b)) {
+        if !findings.iter().any(|known| meets(known.a, finding.a) && meets(known.b, finding.b)) {
             findings.push(finding);
         }
     }
@@ -175,6 +188,16 @@ fn score(a: &Facts<'_>, b: &Facts<'_>, findings: &[Finding], plain: f64, english
 
 fn in_characters(text: &str, unmatched: &clauses::Unmatched) -> Unmatched {
     Unmatched { share: unmatched.share, spans: unmatched.spans.iter().map(|span| characters(text, *span)).collect() }
+}
+
+fn meets(one: Span, other: Span) -> bool {
+    one.0 < other.1 && other.0 < one.1
+}
+
+/// The values of two texts, compared. Each is read in its own language; a text of none of the six as an English one.
+fn said(one: (&str, &str, Spoken), other: (&str, &str, Spoken), both: Option<Language>) -> values::Outcome {
+    let spoken = |(own, _): Spoken| both.or(own).unwrap_or(Language::English);
+    values::compare(&values::read(one.0, one.1, spoken(one.2)), &values::read(other.0, other.1, spoken(other.2)))
 }
 
 /// The first [`MOST_BYTES`] of a text, up to a border between characters.

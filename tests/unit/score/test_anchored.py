@@ -220,11 +220,14 @@ def test_an_entity_that_one_side_lacks_is_no_contradiction() -> None:
         "Выручка выросла на 5% по сравнению с прошлым годом.",
     ],
 )
-def test_other_languages_keep_plain_and_say_so(foreign: str) -> None:
+def test_of_other_languages_values_alone_are_compared_and_that_is_said(foreign: str) -> None:
     found = anchor(foreign, foreign.replace("non ", "").replace("выросла", "упала"), 0.3)
     assert (found.anchored, found.fact_flip, found.unread) == (0.3, False, "language")
-    assert "clauses were not compared" in found.note
+    assert "only values were compared" in found.note
     assert (found.missing.share, found.extra.share) == (0, 0)
+    found = anchor(foreign, foreign.replace("5", "9"), 0.3)
+    assert {item.kind for item in found.evidence} == {"number"}
+    assert found.anchored >= 0.60
 
 
 def test_what_one_text_leaves_out_is_missing_in_it_and_no_flip() -> None:

@@ -4,10 +4,10 @@
 
 use std::borrow::Cow;
 
-use super::language::Language;
 use super::segments::{Form, Segment, segments};
 use super::vocabulary::{self as words, Flags, Vocabulary, root, vocabulary};
 use crate::facts::Span;
+use crate::language::Language;
 use crate::lexicon::mark;
 
 /// A word, a number, or a sign of a language without spaces.

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use super::language::Language;
+use crate::language::Language;
 use crate::lexicon::{OPPOSITES, WordMap, mark, stem};
 
 /// What a word is: one bit for each class.

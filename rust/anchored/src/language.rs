@@ -71,9 +71,9 @@ static SMALL: LazyLock<WordMap<&'static str, u16>> = LazyLock::new(|| {
 /// So many characters tell the language.
 const SAMPLE: usize = 4000;
 
-/// The language that two lower-case texts share; `None` when there is none, or none of the six.
-pub(crate) fn common(low_a: &str, low_b: &str) -> Option<Language> {
-    match (language(low_a), language(low_b)) {
+/// The language that two texts share; `None` when there is none, or none of the six.
+pub(crate) fn common(one: Spoken, other: Spoken) -> Option<Language> {
+    match (one, other) {
         // A text in Latin letters without any small word may be in the other's language, if that is written in them too.
         ((_, false), (theirs, _)) => theirs.filter(|language| !language.spaceless()),
         ((mine, _), (_, false)) => mine.filter(|language| !language.spaceless()),
@@ -81,8 +81,11 @@ pub(crate) fn common(low_a: &str, low_b: &str) -> Option<Language> {
     }
 }
 
-/// The language of a lower-case text, `None` when it is none of the six, and whether anything in the text says so.
-fn language(low: &str) -> (Option<Language>, bool) {
+/// The language of a text, `None` when it is none of the six, and whether anything in the text says so.
+pub(crate) type Spoken = (Option<Language>, bool);
+
+/// The language of a lower-case text.
+pub(crate) fn language(low: &str) -> Spoken {
     let (mut latin, mut han, mut kana, mut other) = (0_usize, 0_usize, 0_usize, 0_usize);
     if low.is_ascii() {
         latin = 1;
@@ -122,12 +125,12 @@ fn language(low: &str) -> (Option<Language>, bool) {
 
 fn list_of(language: Language) -> &'static str {
     match language {
-        Language::English => include_str!("words/en.txt"),
-        Language::German => include_str!("words/de.txt"),
-        Language::French => include_str!("words/fr.txt"),
-        Language::Spanish => include_str!("words/es.txt"),
-        Language::Chinese => include_str!("words/zh.txt"),
-        Language::Japanese => include_str!("words/ja.txt"),
+        Language::English => include_str!("clauses/words/en.txt"),
+        Language::German => include_str!("clauses/words/de.txt"),
+        Language::French => include_str!("clauses/words/fr.txt"),
+        Language::Spanish => include_str!("clauses/words/es.txt"),
+        Language::Chinese => include_str!("clauses/words/zh.txt"),
+        Language::Japanese => include_str!("clauses/words/ja.txt"),
     }
 }
 
