@@ -12,11 +12,7 @@ from shadowlane.config import Config, GateConfig
 from shadowlane.config.sections import GATE_RULES
 from shadowlane.errors import ConfigError
 from shadowlane.gate import Evidence, Piece, Rule, Sampling, Trial, evaluate
-<<<<<<< HEAD
-from shadowlane.gate.rules import shadow_errors
-=======
-from shadowlane.gate.rules import RULES
->>>>>>> main
+from shadowlane.gate.rules import RULES, shadow_errors
 
 HOUR_NS = 3600 * 10**9
 GATE = GateConfig()

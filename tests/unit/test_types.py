@@ -1,0 +1,35 @@
+"""A request's route: its endpoint, whatever item it names."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shadowlane.types import route_of
+
+
+@pytest.mark.parametrize(
+    ("target", "route"),
+    [
+        ("/", "GET /"),
+        ("/v1/chat/completions?stream=1", "GET /v1/chat/completions"),
+        ("/users/17/orders/42", "GET /users/*/orders/*"),
+        ("/items/0190a8f0-0000-7000-8000-00000000000a", "GET /items/*"),
+        ("/blobs/deadbeefdeadbeef", "GET /blobs/*"),
+        ("/threads/thread_abc123DEF456ghi789", "GET /threads/*"),
+        ("/mail/[EMAIL]/inbox", "GET /mail/*/inbox"),
+        ("/mail/%5BEMAIL%5D/inbox", "GET /mail/*/inbox"),
+        ("/v2/search", "GET /v2/search"),
+        ("/a-long-name-without-any-digit/x", "GET /a-long-name-without-any-digit/x"),
+        ("/" + "x" * 100, "GET /*"),
+        ("/" + "/".join("abcdefghijklmnop"), "GET /a/b/c/d/e/f/g/h/i/j/k/*"),
+    ],
+)
+def test_routes(target: str, route: str) -> None:
+    assert route_of("GET", target) == route
+
+
+@given(st.text(max_size=2000))
+def test_any_target_gives_a_short_route(target: str) -> None:
+    assert len(route_of("GET", target)) < 1000
