@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -35,10 +36,18 @@ __all__ = [
     "StructureDifference",
     "StubbedCall",
     "ToolCall",
+    "Transport",
+    "header",
     "route_of",
 ]
 
 Headers = tuple[tuple[bytes, bytes], ...]
+
+
+def header(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> str:
+    """A field's first value by its lower-case name, as latin-1 without outer blanks (RFC 9110 §5.5), or empty."""
+    return next((value.decode("latin-1").strip() for field, value in headers if field.lower() == name), "")
+
 
 StateName = Literal["", "convergent", "divergent", "recursive", "chaotic"]
 """A λ reading; empty when there is none."""
@@ -188,6 +197,19 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What is remarkable about it, counted: :data:`STRANGE_CALLS`."""
     normalised: tuple[str, ...] = ()
     """What was changed for this shadow alone, such as the model's name."""
+
+
+class Transport(Protocol):
+    """A way to one shadow."""
+
+    async def send(self, copy: Copy) -> Outcome:
+        """Send the copy and wait for the answer, no longer than the shadow's deadline.
+
+        Raises nothing but :class:`asyncio.CancelledError`.
+        """
+
+    async def close(self) -> None:
+        """Give back connections. Nothing is sent afterwards."""
 
 
 class Citation(msgspec.Struct, frozen=True, kw_only=True):

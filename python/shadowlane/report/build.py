@@ -49,7 +49,7 @@ def build_report(
     columns = {name: store.scores(name, since) for name in config.arms()}
     verdicts = {verdict.shadow: verdict for verdict in evaluate_lane(config, status, store, now_ns=now)}
     sampler = status["sampler"]
-    trial = trial_of(store.times(window_start(config, now)))
+    trial = trial_of(store.latency(window_start(config, now)))
     return {
         "lane": status["lane"],
         "source": status.get("source", ""),
