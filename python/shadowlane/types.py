@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -299,12 +299,22 @@ class JudgeVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """As configured, with the revision that answered."""
 
 
+Unread: TypeAlias = Literal["", "language", "cut", "too long"]
+"""Why facts were not looked at, or in part only: the answers' language is not known or not one, an answer is cut, or it
+is longer than is read; empty when they were."""
+
+
 class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """How prod's and the shadow's answers compare. ``None`` where a score does not apply."""
 
     delta_s: float | None = None
     anchored: float | None = None
     fact_flip: bool = False
+    missing: float | None = None
+    """Share of prod's sentences that the shadow's answer does not say, in [0, 1]."""
+    extra: float | None = None
+    """Share of the shadow's sentences that prod's answer does not say."""
+    unread: Unread = ""
     embedder: str = ""
     """Name and revision: scores of different embedders are never averaged."""
     citation_match: float | None = None

@@ -168,6 +168,9 @@ class Scorer:
             delta_s=delta,
             anchored=None if delta is None else compared.anchored,
             fact_flip=compared.fact_flip,
+            missing=None if compared.unread == "language" else compared.missing.share,
+            extra=None if compared.unread == "language" else compared.extra.share,
+            unread=compared.unread or ("cut" if _cut_off(read) else ""),
             embedder="" if delta is None else self._embedder.name,
             citation_match=read.citation_match,
             index_agrees=read.index_agrees,
@@ -292,6 +295,12 @@ def _states(reads: list[_Read], deltas: NDArray[np.float32] | None) -> list[Stat
     agreement = np.array([np.nan if read.citation_match is None else read.citation_match for read in reads])
     states: list[StateName] = pair_states(deltas, agreement, np.array(down, dtype=bool)).tolist()
     return states
+
+
+def _cut_off(read: _Read) -> bool:
+    """Whether either answer is known to go on where it was read no further."""
+    cut = read.pair.copy.flags & (FLAG_RESPONSE_CUT | FLAG_CLIENT_DISCONNECTED)
+    return bool(cut) or read.prod.finish_reason in _CUT or read.shadow.finish_reason in _CUT
 
 
 def collapsed(answer: Answer, text: str) -> bool:
