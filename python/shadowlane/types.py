@@ -29,10 +29,10 @@ __all__ = [
     "JudgeVerdict",
     "Outcome",
     "Pair",
-    "PlaceDiffers",
     "Scores",
     "ShadowCounts",
     "StateName",
+    "StructureDifference",
     "StubbedCall",
     "ToolCall",
     "route_of",
@@ -126,7 +126,7 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     findings: dict[str, int] = {}
     """How many values of each kind were redacted, over request and response."""
     ring: int = 0
-    """The ring it came from, and its place there: what is acknowledged."""
+    """The ring it came from, and its number there: what is acknowledged."""
     seq: int = 0
     why: str = ""
     """What the read-only policy says of it, read or write, in words."""
@@ -253,13 +253,13 @@ class GroupReading(msgspec.Struct, frozen=True, kw_only=True):
     """λ of the group's series of ΔS, prod against the shadow, at this exchange; empty for the first."""
 
 
-class PlaceDiffers(msgspec.Struct, frozen=True, array_like=True):
-    """One kind of place where two JSON answers differ, with its first example."""
+class StructureDifference(msgspec.Struct, frozen=True, array_like=True):
+    """One kind of JSON pointer at which two JSON answers differ, with its first example."""
 
     path: str
     """JSON pointer (RFC 6901)."""
     shape: str
-    """The path with ``*`` for every place in an array: what noise is learnt by."""
+    """The path with ``*`` for every position in an array: what noise is learnt by."""
     kind: Literal["type", "value", "missing", "extra"]
     a: str
     """Prod's value as JSON, cut; empty when it is not there."""
@@ -292,7 +292,7 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """The pair's λ reading; empty when not scored."""
     group: GroupReading | None = None
     """``None`` when the request has no text to group by, or groups are switched off."""
-    differences: tuple[PlaceDiffers, ...] | None = None
+    differences: tuple[StructureDifference, ...] | None = None
     """Where two JSON answers differ, once for each shape of path; ``None`` when they are not JSON."""
     judge: JudgeVerdict | None = None
     """Given later than the other scores, and to few pairs."""

@@ -157,5 +157,5 @@ def _refuse_twins(batch: list[Exchange], ids: list[str], shadow: str, source: st
 def with_arms(config: Config, shadow: str, *, control: bool, source: str) -> Config:
     """The configuration with the arms that the file has, in place of a lane's services."""
     arm = msgspec.structs.replace(next(iter(config.shadows.values())), url=source)
-    told = msgspec.structs.replace(config.control, url=source if control else "")
-    return msgspec.structs.replace(config, shadows={shadow: arm}, control=told)
+    own_control = msgspec.structs.replace(config.control, url=source if control else "")
+    return msgspec.structs.replace(config, shadows={shadow: arm}, control=own_control)

@@ -63,7 +63,7 @@ class ServiceRecord(msgspec.Struct, frozen=True):
 
 class _Memory(Protocol):
     def load(self) -> ServiceRecord | None: ...
-    def save(self, known: ServiceRecord) -> None: ...
+    def save(self, record: ServiceRecord) -> None: ...
 
 
 class RemoteEmbedder(Embedder):
@@ -102,17 +102,17 @@ class RemoteEmbedder(Embedder):
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="shadowlane-embedder", daemon=True)
         self._thread.start()
-        known = None if memory is None else memory.load()
-        if known is not None:
-            budget.restore(known.budget)
+        record = None if memory is None else memory.load()
+        if record is not None:
+            budget.restore(record.budget)
         try:
             self.dim = self._ask(["shadowlane"]).shape[1]
         except ScoreError as error:
-            if known is None:
+            if record is None:
                 self.close()
                 raise
             log.error("there are no rows until the service answers: %s", error)
-            self.dim, self._served = known.dim, known.served
+            self.dim, self._served = record.dim, record.served
         self.name = f"openai:{model}@{self._served or 'unnamed'}"
         self._remember()
 

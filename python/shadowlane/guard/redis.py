@@ -139,14 +139,14 @@ class _Fence:
         if not self.confine:
             return args
         try:
-            places = command.key_places(encoded)
+            positions = command.key_positions(encoded)
         except ValueError as error:
             raise ShadowWriteError(f"Redis {name}: {error}") from None
-        if not (command.reads or places):
+        if not (command.reads or positions):
             raise ShadowWriteError(f"Redis {name}: writes without a key")
         confined = list(args)
-        for place in places:
-            confined[place] = cache_key(encoded[place])
+        for position in positions:
+            confined[position] = cache_key(encoded[position])
         return tuple(confined)
 
 

@@ -4,8 +4,8 @@ Invariants: it sees sanitized texts only, and never learns which answer is prod'
 queue, a spent budget and a failed call are counts, never errors); it never judges an answer of its own model. Verdicts
 lie beside the scores and change none of them.
 
-Both orders are asked, because language models favour an answer for its place (Wang et al. 2023, "Large Language Models
-are not Fair Evaluators"); two orders that disagree are ``inconsistent``.
+Both orders are asked for, because language models favour an answer for its position (Wang et al. 2023, "Large Language
+Models are not Fair Evaluators"); two orders that disagree are ``inconsistent``.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class Judge:
         while not self._queue.empty():
             self._queue.get_nowait()
             self._skip("worker_left")
-        await self._keep(save, {})
+        await self._save_state(save, {})
         await self._transport.close()
 
     def _sampled(self, pair: Pair) -> bool:
@@ -170,7 +170,7 @@ class Judge:
             try:
                 verdict = await self._judge(pair)
                 key = (pair.copy.shadow_id, pair.outcome.shadow)
-                await self._keep(save, {} if verdict is None else {key: verdict})
+                await self._save_state(save, {} if verdict is None else {key: verdict})
             except asyncio.CancelledError:
                 self._skip("worker_left")
                 raise
@@ -181,7 +181,7 @@ class Judge:
                 self._asking -= 1
                 self._queue.task_done()
 
-    async def _keep(self, save: Save, verdicts: Mapping[tuple[str, str], JudgeVerdict]) -> None:
+    async def _save_state(self, save: Save, verdicts: Mapping[tuple[str, str], JudgeVerdict]) -> None:
         self.state.budget = self._budget.snapshot()
         self.state.judged += len(verdicts)
         try:
@@ -250,10 +250,10 @@ class Judge:
         # The mark depends on the texts, so that none of them can close it.
         mark = xxhash.xxh3_64_hexdigest("\x00".join(texts).encode("utf-8", "replace"), seed=self._config.seed)
         parts = zip(("REQUEST", "ANSWER A", "ANSWER B"), (shown_question(pair.copy), *texts), strict=True)
-        told = "\n".join(f"<<{name} {mark}>>\n{text[:_CHARS]}\n<<END {mark}>>" for name, text in parts)
+        prompt = "\n".join(f"<<{name} {mark}>>\n{text[:_CHARS]}\n<<END {mark}>>" for name, text in parts)
         body = {
             "model": self._config.model,
-            "messages": [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": told}],
+            "messages": [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": prompt}],
         }
         return Copy(
             shadow_id=pair.copy.shadow_id,
@@ -307,11 +307,11 @@ def _read(answer: Answer) -> tuple[Reading, str] | None:
 
 
 def _guessed(pair: Pair, reply: bytes) -> dict[str, int]:
-    told = len(_SYSTEM) + sum(
+    size = len(_SYSTEM) + sum(
         len(text[:_CHARS].encode("utf-8", "replace"))
         for text in (shown_question(pair.copy), pair.prod_text, pair.shadow_text)
     )
-    return {"input_tokens": told // _BYTES_A_TOKEN + 1, "output_tokens": len(reply) // _BYTES_A_TOKEN + 1}
+    return {"input_tokens": size // _BYTES_A_TOKEN + 1, "output_tokens": len(reply) // _BYTES_A_TOKEN + 1}
 
 
 def _type(headers: Headers) -> str:

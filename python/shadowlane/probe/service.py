@@ -13,7 +13,7 @@ from typing import Protocol
 
 from ..limits import retry_after_s
 from ..providers import extract_answer
-from ..score.scorer import collapsed, said
+from ..score.scorer import collapsed, compared_text
 from ..types import Copy, Headers, Outcome
 from .state import Arm, Run
 
@@ -91,8 +91,8 @@ class Service:
             outcome = await self._transport.send(request)
             if outcome.reason or outcome.status not in (429, 503) or tried == _TRIES:
                 break
-            told = retry_after_s(outcome.headers, time.time())
-            await self._pace.sleep(min(_BACKOFF_S * 2 ** (tried - 1) if told is None else told, _LONGEST_WAIT_S))
+            wait_s = retry_after_s(outcome.headers, time.time())
+            await self._pace.sleep(min(_BACKOFF_S * 2 ** (tried - 1) if wait_s is None else wait_s, _LONGEST_WAIT_S))
         return outcome
 
 
@@ -117,7 +117,7 @@ def read_run(
         text_pointer=text_pointer,
         citations_pointer=citations_pointer,
     )
-    text = said(answer)
+    text = compared_text(answer)
     failed = outcome.status >= 400
     down = failed or collapsed(answer, text)
     why = f"HTTP {outcome.status}" if failed else answer.note or ("refused" if answer.refusal else "")

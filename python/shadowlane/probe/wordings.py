@@ -61,10 +61,10 @@ async def ask_for_wordings(
             why = outcome.detail or outcome.reason or f"HTTP {outcome.status}"
             raise ShadowlaneError(f"--paraphrase-url = {url!r}: no paraphrases for {item.id!r}: {why}")
         text = extract_answer("application/json", outcome.body).text
-        known = {_plain(wording) for wording in have}
+        seen = {_plain(wording) for wording in have}
         for wording in _strings(text):
-            if len(have) < count and _plain(wording) not in known:
-                known.add(_plain(wording))
+            if len(have) < count and _plain(wording) not in seen:
+                seen.add(_plain(wording))
                 have.append(wording)
         if len(have) == count:
             return tuple(have)

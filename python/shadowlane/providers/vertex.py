@@ -22,13 +22,13 @@ def _matches(value: JsonMap) -> bool:
 def _read(value: JsonMap, draft: Draft) -> None:
     """Each prediction as a choice."""
     draft.kind = "vertex.predictions"
-    for place, item in enumerate(value["predictions"]):
+    for position, item in enumerate(value["predictions"]):
         if isinstance(item, str):
-            draft.say(item, place)
+            draft.add_text(item, position)
             continue
         candidates = as_list(as_map(item).get("candidates"))
         for part in map(as_map, candidates or [item]):
-            draft.say(first_str(part, "content"), place)
+            draft.add_text(first_str(part, "content"), position)
     draft.model = first_str(value, "model", "deployedModelId") or draft.model
 
 

@@ -1,4 +1,4 @@
-"""The report as data: what is stored, compared, judged and accounted for. Terminal, page and ``--json`` show this.
+"""The report as data: what is stored, compared, evaluated and accounted for. Terminal, page and ``--json`` show this.
 
 Invariant: everything in it comes from the sanitized store and the lane's counters; nothing is fetched.
 """
@@ -42,7 +42,7 @@ def build_report(
 ) -> dict[str, Any]:
     """Everything that the report shows, JSON-ready. Times in seconds, shares in [0, 1], ``None`` for "no data".
 
-    ``hours`` keeps only pairs that began in the last so many hours; the verdicts always judge ``gate.window_hours``.
+    ``hours`` keeps only pairs that began in the last so many hours; the verdicts are always on ``gate.window_hours``.
     """
     now = time.time_ns() if now_ns is None else now_ns
     since = None if hours is None else now - int(hours * _HOUR_NS)
@@ -110,7 +110,7 @@ def _shadow(
         "states": stats.states(columns),
         "groups": readings.groups(columns, store, name, since),
         "structure": readings.structure(columns, control, store, name, since),
-        "judged": readings.judged(columns),
+        "judged": readings.judge_verdicts(columns),
         **stats.citations(columns),
         "latency": stats.latency(columns),
         "rate_limit": _rate_limit(store, name, since),

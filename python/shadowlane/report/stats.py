@@ -73,11 +73,11 @@ def delta_blocks(columns: ScoreColumns, control: ScoreColumns | None = None) -> 
 
 def states(columns: ScoreColumns) -> dict[str, float]:
     """The share of each λ state among the pairs that have one; empty when none has."""
-    known = columns.state[columns.state != ""]
-    if len(known) == 0:
+    named = columns.state[columns.state != ""]
+    if len(named) == 0:
         return {}
-    names, counts = np.unique(known, return_counts=True)
-    return {name: n / len(known) for name, n in zip(names.tolist(), counts.tolist(), strict=True)}
+    names, counts = np.unique(named, return_counts=True)
+    return {name: n / len(named) for name, n in zip(names.tolist(), counts.tolist(), strict=True)}
 
 
 def citations(columns: ScoreColumns) -> dict[str, Any]:
@@ -132,9 +132,9 @@ def _bootstrap(
     prod, shadow = prod[-_RESAMPLED_PAIRS:], shadow[-_RESAMPLED_PAIRS:]
     random = np.random.default_rng(_SEED)
     values = np.empty(_RESAMPLES)
-    for place in range(_RESAMPLES):
+    for index in range(_RESAMPLES):
         drawn = random.integers(0, len(prod), len(prod))
-        values[place] = statistic(prod[drawn], shadow[drawn])
+        values[index] = statistic(prod[drawn], shadow[drawn])
     return [float(value) for value in np.quantile(values, [0.025, 0.975])]
 
 

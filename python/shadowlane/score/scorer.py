@@ -1,7 +1,7 @@
 """Scores batches of pairs: both answers read, embedded in one call, compared; what cannot be scored says why.
 
 Two JSON answers are compared by structure too, and each exchange is read within its paraphrase group (:mod:`.live`).
-Which differing places are noise is not decided here: that needs many pairs, and the report has them (:mod:`.noise`).
+Which differences are noise is not decided here: that needs many pairs, and the report has them (:mod:`.noise`).
 
 Invariants: every pair comes back, in order, with a score or a note; one pair that cannot be read never costs another
 its score; an embedder that fails costs ΔS and the reading within a group, and nothing else; an error page is never
@@ -38,9 +38,9 @@ from .citations import cited, compare_citations
 from .delta import delta_s, rows_delta_s
 from .lambda_ import State, pair_states
 from .live import Answered, LiveGroups, citation_keys
-from .pointers import differing_places
+from .pointers import structure_differences
 
-__all__ = ["Scorer", "collapsed", "said"]
+__all__ = ["Scorer", "collapsed", "compared_text"]
 
 log = logging.getLogger("shadowlane.score")
 
@@ -121,9 +121,9 @@ class Scorer:
         prod, shadow = [read.pair.prod_text for read in reads], [read.shadow_text for read in reads]
         rows = self._rows(prod, shadow)
         deltas = None if rows is None else rows_delta_s(*rows, prod, shadow)
-        for place, (read, state) in enumerate(zip(reads, _states(reads, deltas), strict=True)):
+        for position, (read, state) in enumerate(zip(reads, _states(reads, deltas), strict=True)):
             if not read.failed:
-                scores = self._scores(read, None if deltas is None else float(deltas[place]), state)
+                scores = self._scores(read, None if deltas is None else float(deltas[position]), state)
                 out[read.index] = msgspec.structs.replace(read.pair, scores=scores)
         if rows is not None and self._groups is not None:
             for read, group in zip(reads, self._readings(self._groups, reads, out, *rows), strict=True):
@@ -154,9 +154,9 @@ class Scorer:
             notes.append(f"no ΔS: {self._trouble}")
         try:
             bodies = (read.pair.copy.response_body, read.pair.outcome.body)
-            differences = differing_places(read.prod, read.shadow, bodies, self._config.structure)
+            differences = structure_differences(read.prod, read.shadow, bodies, self._config.structure)
         except Exception as error:
-            # A place that cannot be compared must cost neither this pair its ΔS nor the batch its scores.
+            # A value that cannot be compared must cost neither this pair its ΔS nor the batch its scores.
             log.error("cannot compare the structure of %s: %s", read.pair.copy.shadow_id, told(error))
             differences = None
             notes.append(f"the structure cannot be compared: {type(error).__name__}")
@@ -189,15 +189,15 @@ class Scorer:
                     Answered(
                         copy=read.pair.copy,
                         shadow=read.pair.outcome.shadow,
-                        prod_row=prod[place],
-                        shadow_row=shadow[place],
+                        prod_row=prod[position],
+                        shadow_row=shadow[position],
                         prod_cites=citation_keys(read.prod.citations),
                         shadow_cites=citation_keys(read.shadow.citations),
                         prod_down=collapsed(read.prod, read.pair.prod_text),
                         shadow_down=read.failed or collapsed(read.shadow, read.pair.shadow_text),
                         delta=scored[read.index].scores.delta_s,
                     )
-                    for place, read in enumerate(reads)
+                    for position, read in enumerate(reads)
                 ]
             )
         except Exception as error:
@@ -215,8 +215,8 @@ class Scorer:
         prod_index_hash = prod.index_hash or pair.prod_index_hash
         pair = msgspec.structs.replace(
             pair,
-            prod_text=said(prod),
-            shadow_text=said(shadow),
+            prod_text=compared_text(prod),
+            shadow_text=compared_text(shadow),
             model_rev=shadow.model_rev or pair.model_rev,
             index_hash=index_hash,
             prod_index_hash=prod_index_hash,
@@ -298,7 +298,7 @@ def collapsed(answer: Answer, text: str) -> bool:
     return not text or answer.refusal or answer.finish_reason in _CUT or bool(answer.note)
 
 
-def said(answer: Answer) -> str:
+def compared_text(answer: Answer) -> str:
     """What is compared: the text, and what the answer asks tools to do, since that is an answer too."""
     calls = [f"{call.name}({call.arguments})" for call in answer.tool_calls]
     return "\n".join([answer.text, *calls]).strip() if calls else answer.text.strip()

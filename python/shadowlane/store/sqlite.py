@@ -339,17 +339,17 @@ class SqliteStore:
             query = f"SELECT {SCORE_SQL} FROM pairs {where} ORDER BY started_ns, id"  # noqa: S608
             return score_columns(self._db.execute(query, values).fetchall())
 
-    def differing_places(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]:
+    def difference_counts(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]:
         """Where a shadow's JSON answers differ from prod's: ``(shape, kind, pairs, example)``, most frequent first.
 
         ``example`` is one row of :class:`~shadowlane.types.PlaceDiffers` as JSON.
         """
         where, values = _where(since_ns, shadow)
         with explained(self.path, "read"):
-            shape, kind = "json_extract(place.value, '$[1]')", "json_extract(place.value, '$[2]')"
+            shape, kind = "json_extract(difference.value, '$[1]')", "json_extract(difference.value, '$[2]')"
             query = (
-                f"SELECT {shape}, {kind}, count(DISTINCT pairs.id), max(place.value) "  # noqa: S608
-                f"FROM pairs, json_each(pairs.differences) AS place {where} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
+                f"SELECT {shape}, {kind}, count(DISTINCT pairs.id), max(difference.value) "  # noqa: S608
+                f"FROM pairs, json_each(pairs.differences) AS difference {where} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
             )
             return [tuple(row) for row in self._db.execute(query, values)]
 

@@ -98,7 +98,7 @@ def test_hours_cut_the_report_and_not_the_verdict(tmp_path: Path) -> None:
     assert "240 pairs scored" in pairs_rule["evidence"]
 
 
-def test_what_is_older_than_the_window_is_not_judged(tmp_path: Path) -> None:
+def test_what_is_older_than_the_window_is_not_evaluated(tmp_path: Path) -> None:
     config = config_at(tmp_path, gate={"window_hours": 2.0})
     save(config, make_pairs(240))
     with open_store(config.store, read_only=True) as store:
@@ -131,7 +131,7 @@ def overhead_of(config: Config, **status: Any) -> tuple[dict[str, Any], dict[str
 
 
 @pytest.mark.parametrize(("added", "ok"), [(0.005, True), (0.2, False)])
-def test_what_mirroring_adds_is_judged_when_the_lane_is_gone(tmp_path: Path, added: float, ok: bool) -> None:
+def test_what_mirroring_adds_is_evaluated_when_the_lane_is_gone(tmp_path: Path, added: float, ok: bool) -> None:
     config = config_at(tmp_path)
     save(config, make_pairs(50))
     keep_times(config, 60_000, added)
@@ -192,7 +192,7 @@ def test_a_cost_that_is_left_out_is_named(tmp_path: Path) -> None:
     assert left_out in html.unescape(render_page(report)).replace("Not", "not")
 
 
-def test_what_was_timed_before_the_window_is_not_judged(tmp_path: Path) -> None:
+def test_what_was_timed_before_the_window_is_not_evaluated(tmp_path: Path) -> None:
     config = config_at(tmp_path, gate={"window_hours": 2.0})
     save(config, make_pairs(50))
     keep_times(config, 2000, 0.0)
@@ -219,7 +219,7 @@ def test_a_good_day_graduates_and_a_failing_shadow_is_rejected(tmp_path: Path) -
     assert decisions == ["GRADUATE", "REJECT"]
 
 
-def test_one_shadow_can_be_judged_alone(tmp_path: Path) -> None:
+def test_one_shadow_can_be_evaluated_alone(tmp_path: Path) -> None:
     config = config_at(tmp_path, shadows={"a": {"url": "http://127.0.0.1:1"}, "b": {"url": "http://127.0.0.1:2"}})
     save(config, make_pairs(5, shadow="a"))
     with open_store(config.store, read_only=True) as store:
@@ -252,6 +252,6 @@ def test_counters_that_cannot_be_read_are_not_evidence(tmp_path: Path) -> None:
         (b"", ""),
     ],
 )
-def test_what_was_asked(body: bytes, question: str) -> None:
+def test_the_question_of_a_request(body: bytes, question: str) -> None:
     copy = msgspec.structs.replace(make_pairs(1)[0].copy, body=body)
     assert shown_question(copy) == question

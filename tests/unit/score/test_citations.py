@@ -263,7 +263,7 @@ def test_markers_without_sources_are_citations_by_number() -> None:
     assert compare_citations(a, b).match == 0.5
 
 
-def test_annotations_with_places_are_left_alone() -> None:
+def test_annotations_with_offsets_are_left_alone() -> None:
     placed = (Citation(source_url="https://h.example/a", offsets=(0, 4)),) * 2
     assert cited(Answer(text="Cold [1].", citations=placed)) == placed
 

@@ -108,7 +108,7 @@ class Rules:
 def _names(host: str) -> list[str]:
     """``host``, and the wildcards above it."""
     labels = host.split(".")
-    return [host, *("*." + ".".join(labels[place:]) for place in range(1, len(labels)))]
+    return [host, *("*." + ".".join(labels[index:]) for index in range(1, len(labels)))]
 
 
 def _entry(field: str, text: str, default: int) -> tuple[str, int, str]:

@@ -280,10 +280,10 @@ class Proxy:
 
 
 async def _pump(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, idle_s: float, sizes: list[int], place: int
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, idle_s: float, sizes: list[int], index: int
 ) -> None:
     while data := await asyncio.wait_for(reader.read(65_536), idle_s):
-        sizes[place] += len(data)
+        sizes[index] += len(data)
         writer.write(data)
         await writer.drain()
     with contextlib.suppress(OSError):

@@ -1,8 +1,8 @@
 """Citations, as applications and providers spell them, into the one snippet contract.
 
-Invariant: ``offsets`` is a place in the *source*, in characters. Where a provider says which part of its *answer* a
+Invariant: ``offsets`` is a span of the *source*, in characters. Where a provider says which part of its *answer* a
 source supports (OpenAI, Cohere, Gemini), that part becomes ``text`` and ``offsets`` stays ``None``: two answers that
-say the same in other words cite at other places, and that is no difference in what they cite.
+say the same in other words cite at other positions, and that is no difference in what they cite.
 """
 
 from __future__ import annotations

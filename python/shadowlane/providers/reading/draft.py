@@ -38,7 +38,7 @@ NO_USAGE = UsageNames()
 
 @dataclass(slots=True)
 class _Block:
-    """A run of text, or the place of something that is not text (a tool call, reasoning)."""
+    """A run of text, or where something stands that is not text (a tool call, reasoning)."""
 
     pieces: list[str] = field(default_factory=list)
     is_text: bool = False
@@ -72,7 +72,7 @@ class Draft:
     _finish: dict[int, str] = field(default_factory=dict)
     _citations: dict[Citation, None] = field(default_factory=dict)
 
-    def say(self, piece: str, choice: int = 0, block: int = 0) -> None:
+    def add_text(self, piece: str, choice: int = 0, block: int = 0) -> None:
         """Adds a piece of visible text to a block of a choice."""
         found = self._block(choice, block)
         found.is_text = True
@@ -84,8 +84,8 @@ class Draft:
         found.is_text = True
         found.pieces[:] = [text]
 
-    def skip(self, choice: int = 0, block: int = 0) -> None:
-        """Marks the place of a block that is not visible text, so that text around it is not glued together."""
+    def skip_block(self, choice: int = 0, block: int = 0) -> None:
+        """Marks where a block stands that is not visible text, so that text around it is not glued together."""
         self._block(choice, block)
 
     def clear_text(self) -> None:
@@ -99,7 +99,7 @@ class Draft:
         self._citations.clear()
         self._finish.clear()
 
-    def call(self, key: tuple[int, ...], *, id: str = "", name: str = "", arguments: Any = None) -> None:
+    def add_call(self, key: tuple[int, ...], *, id: str = "", name: str = "", arguments: Any = None) -> None:
         """Adds to a tool call. ``arguments`` is a piece of JSON text, or a parsed value; ``None`` adds nothing."""
         call = self._calls.setdefault(key, _Call())
         call.id = call.id or id
@@ -133,7 +133,9 @@ class Draft:
         begun = {choice for choice, _ in self._blocks} | {key[0] for key in self._calls}
         return bool(self._finish) and begun <= self._finish.keys()
 
-    def use(self, usage: JsonMap, *, extra_input: tuple[str, ...] = (), extra_output: tuple[str, ...] = ()) -> None:
+    def count_tokens(
+        self, usage: JsonMap, *, extra_input: tuple[str, ...] = (), extra_output: tuple[str, ...] = ()
+    ) -> None:
         """Reads token counts under any provider's names; later counts replace earlier ones.
 
         ``extra_input`` and ``extra_output`` name counts that the provider keeps out of the plain ones (cached prompt
@@ -163,17 +165,17 @@ class Draft:
         """The visible text: adjoining blocks joined as they are, others by a blank line, choices by a blank line."""
         choices: dict[int, list[str]] = {}
         last: dict[int, int] = {}
-        for (choice, place), block in sorted(self._blocks.items()):
+        for (choice, position), block in sorted(self._blocks.items()):
             parts = choices.setdefault(choice, [])
             if not block.is_text:
                 last.pop(choice, None)
                 continue
             piece = "".join(block.pieces)
-            if parts and last.get(choice) == place >> MESSAGE_SHIFT:
+            if parts and last.get(choice) == position >> MESSAGE_SHIFT:
                 parts[-1] += piece
             else:
                 parts.append(piece)
-            last[choice] = place >> MESSAGE_SHIFT
+            last[choice] = position >> MESSAGE_SHIFT
         texts = ("\n\n".join(part for part in parts if part) for _, parts in sorted(choices.items()))
         return "\n\n".join(text for text in map(_without_thinking, texts) if text)
 
