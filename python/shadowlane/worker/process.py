@@ -13,7 +13,6 @@ import logging
 import math
 import os
 import signal
-import time
 from pathlib import Path
 
 import msgspec
@@ -24,7 +23,7 @@ from ..config import Config, JudgeConfig, ShadowConfig, groups_folder, make_lane
 from ..core import RateLimiter
 from ..detect import DetectingDrainer, DetectingSanitizer, Hook, load_detector
 from ..dispatch.arm import Arm
-from ..errors import ShadowlaneError
+from ..errors import ShadowlaneError, StoreLostError
 from ..judge.language_model import Judge
 from ..limits import Breaker, Budget, BudgetLimits, LaneLimits, Price, ProdQuota, Retry, ShadowLimits
 from ..policy import lane_policy, stub_rounds
@@ -155,14 +154,18 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
             asyncio.create_task(_prune(storing)),
             asyncio.create_task(_keep(storing, times)),
         ]
+        for task in keepers:
+            task.add_done_callback(lambda _: stop.set())  # none ends by itself, but for a store that was taken away
         try:
             await pipeline.run(stop, idle_exit_s=idle_exit_s)
         finally:
             for task in keepers:
                 task.cancel()
-            await asyncio.gather(*keepers, return_exceptions=True)
+            ended = await asyncio.gather(*keepers, return_exceptions=True)
             steering.tick()
             await asyncio.to_thread(times.keep)  # storing has ended
+        if lost := next((error for error in ended if isinstance(error, StoreLostError)), None):
+            raise lost
         log.info("worker %d: done, %d pairs stored", os.getpid(), storing.stored)
     finally:
         store.close()
@@ -238,7 +241,7 @@ async def _beat(drainer: _core.Drainer, steering: Steering) -> None:
 async def _prune(storing: Storing) -> None:
     while True:
         await asyncio.sleep(_PRUNE_EVERY_S)
-        await storing.prune(time.time_ns())
+        await storing.prune()
 
 
 async def _keep(storing: Storing, times: TimesKeeper) -> None:
