@@ -18,7 +18,7 @@ __all__ = [
     "ShadowlaneError",
     "StoreError",
     "StoreLostError",
-    "told",
+    "describe",
 ]
 
 
@@ -71,7 +71,7 @@ class DataError(ShadowlaneError, ValueError):
     exit_code = 2
 
 
-def told(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
     """One line that quotes nothing of what was worked on: our own errors in their words, others by class and place."""
     if isinstance(error, ShadowlaneError):
         return str(error)

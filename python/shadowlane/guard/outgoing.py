@@ -1,7 +1,8 @@
 """What a shadow's own HTTP calls may do, and the tag that they carry on: shared by the three client integrations.
 
 Invariant: nothing is asked of a call outside a shadow. In one, it is a read (RFC 9110 §9.2.1, and no method override,
-no upgrade: the policy judges that), or the user has named it; and it carries the tag, so that the next service knows.
+no upgrade: the policy classifies that), or the user has named it; and it carries the tag, so that the next service
+knows.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class Outgoing:
-    """Judges and tags outgoing calls.
+    """Classifies and tags outgoing calls.
 
     :param allow: calls that may be made although their method is not safe, as ``"METHOD scheme://host[:port]/path"``;
         ``*`` in the path stands for any text. Method override headers do not matter for a call that is named.
@@ -53,7 +54,7 @@ class Outgoing:
     def prepare(
         self, method: str, url: str, headers: Sequence[tuple[str, str]], set_header: Callable[[str, str], None]
     ) -> None:
-        """Judge a call that is about to be sent, and give it the tag through ``set_header`` (which replaces).
+        """Classify a call that is about to be sent, and give it the tag through ``set_header`` (which replaces).
 
         Raises :class:`ShadowWriteError` for a call that may write; outside a shadow it does nothing.
         """

@@ -13,13 +13,12 @@ import pytest
 
 from shadowlane.config import Config
 from shadowlane.gate.evidence import evaluate_lane
-from shadowlane.providers.question import shown_question
 from shadowlane.report.build import build_report
 from shadowlane.report.html import render_page
 from shadowlane.report.terminal import render_report
 from shadowlane.report.trial import overhead_line
 from shadowlane.store import open_store
-from shadowlane.store.times import pack
+from shadowlane.store.latency import pack
 from tests.support.lanes import EMBEDDER, HOUR_NS, NOW_NS, config_at, failed, make_pairs, make_status, save
 
 
@@ -118,7 +117,7 @@ def keep_times(
         for life, some in (("ab" * 16, slice(0, n // 2)), ("cd" * 16, slice(n // 2, n))):
             taken = np.histogram((1 + added) * ns[0][some], edges)[0]
             others = np.histogram(ns[1][some][: round(others_share * n / 2)], edges)[0]
-            store.save_times(life, NOW_NS - 5 * HOUR_NS, choice, ratio, pack(edges, taken, others))
+            store.save_latency(life, NOW_NS - 5 * HOUR_NS, choice, ratio, pack(edges, taken, others))
 
 
 def overhead_of(config: Config, **status: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -234,24 +233,3 @@ def test_counters_that_cannot_be_read_are_not_evidence(tmp_path: Path) -> None:
         (verdict,) = evaluate_lane(config, make_status(0, started=False), store, now_ns=NOW_NS)
     unknown = {rule.name for rule in verdict.rules if rule.ok is None}
     assert {"sampling", "prod errors", "accounting"} <= unknown
-
-
-@pytest.mark.parametrize(
-    ("body", "question"),
-    [
-        (b'{"messages": [{"role": "user", "content": "How?"}]}', "How?"),
-        (b'{"messages": [{"content": [{"type": "text", "text": "What?"}, {"type": "image_url"}]}]}', "What?"),
-        (b'{"query": "Where?"}', "Where?"),
-        (b'{"input": ["a", "b"]}', ""),
-        (b'{"messages": []}', ""),
-        (b'{"messages": [null]}', ""),
-        (b'{"messages": [{"content": [{"text": 5}, null]}]}', ""),
-        (b"[1]", ""),
-        (b"not json", ""),
-        (b"\xff\xfe", ""),
-        (b"", ""),
-    ],
-)
-def test_the_question_of_a_request(body: bytes, question: str) -> None:
-    copy = msgspec.structs.replace(make_pairs(1)[0].copy, body=body)
-    assert shown_question(copy) == question

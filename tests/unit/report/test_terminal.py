@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-import pytest
 
-from shadowlane.render.text import milliseconds, print_lines, printable
 from shadowlane.report.build import build_report
 from shadowlane.report.terminal import render_report
 from shadowlane.store import open_store
@@ -61,21 +59,3 @@ def test_a_shadow_without_pairs_says_so(tmp_path: Path) -> None:
     shadows = {"a": {"url": "http://127.0.0.1:1"}, "candidate": {"url": "http://127.0.0.1:2"}}
     text = text_of(tmp_path, make_pairs(3), shadows=shadows)
     assert "shadow a, http://127.0.0.1:1\n  no pairs stored yet" in text
-
-
-def test_output_that_is_no_terminal_gets_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
-    print_lines([("one", "good"), ("[bold]two[/bold]", "")])
-    assert capsys.readouterr().out == "one\n[bold]two[/bold]\n"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.00321, "3.21 ms"), (0.0453, "45 ms"), (0.9999, "1000 ms"), (1.2, "1.20 s"), (0.0, "0.00 ms")],
-)
-def test_times(seconds: float, text: str) -> None:
-    assert milliseconds(seconds) == text
-
-
-def test_honest_text_is_left_alone() -> None:
-    for text in ("Größe: 5 €\n\tok", "👩‍👩‍👧", "می‌خواهم", "a\u00a0b"):
-        assert printable(text) == text
