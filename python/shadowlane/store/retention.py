@@ -1,106 +1,91 @@
-"""Retention: rows older than the configured age go, then the oldest ones while the file is too large.
+"""The time that retention goes by: the wall clock, as far as a clock that cannot be set agrees with it.
 
-Invariants: no row that was stored within :data:`KEEP_NS` is deleted, because a redelivered copy must still meet its key
-(redelivery follows a crash of the worker within seconds); counters stay; each step is a small transaction of its own,
-so that a reader or a writer never waits long, and a process that is killed leaves whole rows.
+A wall clock that jumps ahead, for a minute or by a mistake, must not make everything old. So deleting trusts no single
+reading: from one reading to the next, time has passed as the monotonic clock says, and no more. What the wall shows
+beyond that is believed only when it has stayed so for :data:`BELIEVED_AFTER_NS` of monotonic time. A wall that was set
+back is followed at once, since that deletes less.
+
+Invariants: what :meth:`RetentionClock.read` gives never rises faster than the monotonic clock, but for one step after
+an hour of agreement; it is never ahead of the wall.
 """
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+import time
+from collections.abc import Callable
+from pathlib import Path
 
-__all__ = ["KEEP_NS", "Retention", "bytes_used", "prune", "transaction"]
+import msgspec
 
-KEEP_NS = 3_600 * 10**9
-"""Rows stored less than this ago are never deleted (their bodies may be, when the file is too large)."""
+__all__ = ["BELIEVED_AFTER_NS", "RetentionClock"]
 
-_DELETE_ROWS = 100
-_VACUUM_PAGES = 1000
-_MINUTE_NS = 60 * 10**9
-_HOUR_NS = 3_600 * 10**9
-_SPENT_MINUTES = 2 * 24 * 60
-# Where a lane's first row in the window begins stays when it is old, while its lane has newer rows or may get some.
-_DELETE_TIMES = (
-    "DELETE FROM times WHERE hour < :hour AND ("
-    "EXISTS (SELECT 1 FROM times AS t WHERE t.lane_id = times.lane_id AND t.hour < :hour AND t.at_ns > times.at_ns) OR "
-    "lane_id <> :lane AND NOT EXISTS (SELECT 1 FROM times AS t WHERE t.lane_id = times.lane_id AND t.hour >= :hour))"
-)
+BELIEVED_AFTER_NS = 3_600 * 10**9
+_SAME_NS = 60 * 10**9
+"""Readings that differ by less are one: clocks are slewed, and a look takes time."""
 
 
-class Retention(NamedTuple):
-    """What is allowed at a moment."""
+class _Kept(msgspec.Struct):
+    """What the next process goes on with. Monotonic times mean something within one ``boot`` only."""
 
-    now_ns: int
-    max_age_ns: int
-    max_bytes: int
+    boot: str
+    trusted_ns: int
+    at_ns: int
+    ahead_ns: int = 0
+    ahead_since_ns: int = -1
 
 
-def prune(db: sqlite3.Connection, allowed: Retention, epoch: str) -> int:
-    """Delete what is not allowed, and give the space back to the file system. Returns how many rows were deleted.
+class RetentionClock:
+    """``saved`` is what :meth:`state` gave last, in another process perhaps; empty for a new store.
 
-    When the rows that may be deleted are not enough, the oldest remaining bodies go, and their rows stay. ``epoch`` is
-    the lane's life that may yet write. Raises :class:`sqlite3.Error`.
+    ``wall_ns`` is the Unix time, ``steady_ns`` a clock that nobody sets and that counts suspended time too
+    (``CLOCK_BOOTTIME``), ``boot`` names the boot within which it may be compared.
     """
-    stored_before = allowed.now_ns - KEEP_NS
-    oldest = allowed.now_ns - allowed.max_age_ns
-    deleted = 0
-    while n := _delete(db, "started_ns < ? AND stored_ns < ?", (oldest, stored_before)):
-        deleted += n
-    while bytes_used(db) > allowed.max_bytes:
-        n = _delete(db, "stored_ns < ?", (stored_before,))
-        if not n and not _drop_bodies(db):
-            break
-        deleted += n
-    with transaction(db):
-        db.execute("DELETE FROM spend WHERE minute < ?", (allowed.now_ns // _MINUTE_NS - _SPENT_MINUTES,))
-        db.execute(_DELETE_TIMES, {"hour": oldest // _HOUR_NS, "lane": epoch})
-    _shrink(db)
-    return deleted
+
+    def __init__(
+        self,
+        saved: str = "",
+        *,
+        wall_ns: Callable[[], int] = time.time_ns,
+        steady_ns: Callable[[], int] = lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+        boot: str | None = None,
+    ) -> None:
+        self._wall_ns = wall_ns
+        self._steady_ns = steady_ns
+        boot = _boot() if boot is None else boot
+        now = steady_ns()
+        try:
+            kept = msgspec.json.decode(saved, type=_Kept) if saved else _Kept(boot, wall_ns(), now)
+        except msgspec.DecodeError:
+            kept = _Kept(boot, wall_ns(), now)
+        if kept.boot != boot or kept.at_ns > now:
+            # How long the machine was off, nobody knows: no time has passed until the wall has been believed.
+            kept = _Kept(boot, kept.trusted_ns, now)
+        self._kept = kept
+
+    def state(self) -> str:
+        """What to keep for the next process: JSON."""
+        return msgspec.json.encode(self._kept).decode()
+
+    def read(self) -> int:
+        """The Unix time in ns that may be deleted by."""
+        kept, wall, now = self._kept, self._wall_ns(), self._steady_ns()
+        expected = kept.trusted_ns + max(now - kept.at_ns, 0)
+        ahead = wall - expected
+        if ahead <= _SAME_NS:
+            self._kept = _Kept(kept.boot, min(wall, expected), now)
+            return self._kept.trusted_ns
+        if kept.ahead_since_ns < 0 or abs(ahead - kept.ahead_ns) > _SAME_NS:
+            self._kept = _Kept(kept.boot, expected, now, ahead, now)
+        elif now - kept.ahead_since_ns >= BELIEVED_AFTER_NS:
+            self._kept = _Kept(kept.boot, wall, now)
+        else:
+            self._kept = _Kept(kept.boot, expected, now, ahead, kept.ahead_since_ns)
+        return self._kept.trusted_ns
 
 
-def bytes_used(db: sqlite3.Connection) -> int:
-    """Bytes of the pages that hold something."""
-    return (_pragma(db, "page_count") - _pragma(db, "freelist_count")) * _pragma(db, "page_size")
-
-
-@contextlib.contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """A write that happens whole or not at all."""
-    db.execute("BEGIN IMMEDIATE")
+def _boot() -> str:
+    """The kernel's name for this boot (random(4)); empty where it has none, and then each process is its own."""
     try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        # A full disk makes SQLite roll back by itself; a second rollback would hide the cause.
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-
-
-def _delete(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> int:
-    oldest = f"SELECT id FROM pairs WHERE {where} ORDER BY started_ns LIMIT {_DELETE_ROWS}"  # noqa: S608
-    with transaction(db):
-        return db.execute(f"DELETE FROM pairs WHERE id IN ({oldest})", values).rowcount  # noqa: S608
-
-
-def _drop_bodies(db: sqlite3.Connection) -> int:
-    oldest = f"SELECT pair FROM bodies ORDER BY pair LIMIT {_DELETE_ROWS}"  # noqa: S608
-    with transaction(db):
-        return db.execute(f"DELETE FROM bodies WHERE pair IN ({oldest})").rowcount  # noqa: S608
-
-
-def _shrink(db: sqlite3.Connection) -> None:
-    while _pragma(db, "freelist_count") > 0:
-        before = _pragma(db, "page_count")
-        # The pragma frees pages as it is stepped: unread, it would free one.
-        db.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
-        if _pragma(db, "page_count") >= before:
-            break
-    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
-
-def _pragma(db: sqlite3.Connection, name: str) -> int:
-    return int(db.execute(f"PRAGMA {name}").fetchone()[0])
+        return Path("/proc/sys/kernel/random/boot_id").read_bytes().decode().strip()
+    except OSError:
+        return str(time.clock_gettime_ns(time.CLOCK_BOOTTIME))
