@@ -26,6 +26,7 @@ from .reading.jsonlike import as_map, as_str, canonical, complete_items, parse_j
 from .reading.sse import looks_like_sse, parse_sse
 from .reading.vectors import decode_base64
 from .registry import USAGE
+from .vercel import data_stream_parts
 
 __all__ = ["MAX_INFLATED", "extract_answer", "extract_vectors"]
 
@@ -250,6 +251,12 @@ def _watched(events: Iterator[tuple[str, Any]], draft: Draft, pointers: _Pointer
 
 
 def _read_document(content_type: str, body: bytes, draft: Draft, pointers: _Pointers) -> None:
+    parts = data_stream_parts(body)
+    if parts is not None:
+        fold_events((("", part) for part in parts), draft)
+        if not draft.ended:
+            draft.note(_CUT)
+        return
     text = _decoded(content_type, body)
     start = text.lstrip("\ufeff \t\r\n")[:1]
     declared_json = "json" in content_type

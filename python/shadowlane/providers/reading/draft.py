@@ -70,6 +70,7 @@ class Draft:
     cached: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     _blocks: dict[tuple[int, int], _Block] = field(default_factory=dict)
+    _parts: dict[str, int] = field(default_factory=dict)
     _calls: dict[tuple[int, ...], _Call] = field(default_factory=dict)
     _open_calls: dict[tuple[int, int | None], tuple[int, ...]] = field(default_factory=dict)
     """The call that a choice's index means now."""
@@ -81,6 +82,14 @@ class Draft:
         found = self._block(choice, block)
         found.is_text = True
         found.pieces.append(piece)
+
+    def part_number(self, name: str) -> int:
+        """The number of a part of the answer that the service names: in the order in which they came."""
+        return self._parts.setdefault(name, len(self._parts))
+
+    def say_part(self, name: str, piece: str) -> None:
+        """Adds to a part of the answer that the service names."""
+        self.say(piece, 0, self.part_number(name) << MESSAGE_SHIFT)
 
     def replace(self, text: str, choice: int = 0, block: int = 0) -> None:
         """Sets a block's whole text, when an event repeats what its pieces already said."""
@@ -125,6 +134,10 @@ class Draft:
             key = number if number not in self._calls else (*number, len(self._calls))
             self._open_calls[choice, index] = key
         self.call(key, id=id, name=name, arguments=arguments)
+
+    def call_key(self, id: str) -> tuple[int, ...]:
+        """The key of the call with an identifier of the service's; the next free one when there is none yet."""
+        return next((key for key, call in self._calls.items() if call.id == id), (0, len(self._calls)))
 
     def set_arguments(self, key: tuple[int, ...], arguments: str) -> None:
         """Sets a call's whole arguments, when an event repeats what its pieces already said."""
