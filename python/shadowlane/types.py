@@ -1,14 +1,20 @@
 """The records that travel between the steps. Every arrow of the way carries one of these.
 
-Steps know these types, ``errors``, ``config`` and the core; they do not know each other.
+Steps know these types, ``errors``, ``config`` and the core; they do not know each other. What two steps must mean alike
+by a record is said here too: a request's route, and the band of a score.
 Times ending in ``_ns`` are integers in nanoseconds; ``started_ns`` counts from the Unix epoch.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+import re
+from collections.abc import Sequence
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
+
+from .bands import band
 
 __all__ = [
     "FLAG_CLIENT_DISCONNECTED",
@@ -24,15 +30,24 @@ __all__ = [
     "JudgeVerdict",
     "Outcome",
     "Pair",
-    "PlaceDiffers",
     "Scores",
     "ShadowCounts",
     "StateName",
+    "StructureDifference",
     "StubbedCall",
     "ToolCall",
+    "Transport",
+    "header",
+    "route_of",
 ]
 
 Headers = tuple[tuple[bytes, bytes], ...]
+
+
+def header(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> str:
+    """A field's first value by its lower-case name, as latin-1 without outer blanks (RFC 9110 §5.5), or empty."""
+    return next((value.decode("latin-1").strip() for field, value in headers if field.lower() == name), "")
+
 
 StateName = Literal["", "convergent", "divergent", "recursive", "chaotic"]
 """A λ reading; empty when there is none."""
@@ -75,6 +90,24 @@ STRANGE_CALLS = "tool_call_prod_never_made"
 """The finding of an outcome whose shadow asked for tool calls that prod made neither before nor in its answer."""
 
 
+# Digits; a UUID (RFC 9562); a long run of hex; a long word with digits, as keys and slugs are; a redacted value.
+_IDENTIFIER = re.compile(
+    r"[0-9]+\Z|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}\Z|[0-9a-fA-F]{12,}\Z|(?=.*[0-9])[^/]{16,}\Z|.*(?:\[|%5B)[A-Z_]+(?:\]|%5D)"
+)
+_MOST_PARTS = 12
+_MOST_CHARS = 64
+
+
+def route_of(method: str, target: str) -> str:
+    """The request for people and samples, with what looks like an identifier left out: ``GET /users/*/orders`` of
+    ``GET /users/17/orders?page=2``. A service has as many routes as endpoints, not as many as items."""
+    parts = target.partition("?")[0].split("/")
+    kept = ["*" if _IDENTIFIER.match(part) or len(part) > _MOST_CHARS else part for part in parts[:_MOST_PARTS]]
+    if len(parts) > _MOST_PARTS:
+        kept.append("*")
+    return f"{method} {'/'.join(kept)}"
+
+
 class Copy(msgspec.Struct, frozen=True, kw_only=True):
     """One sanitized exchange, as drained from a ring: what the shadow may see, and what prod answered."""
 
@@ -102,7 +135,7 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     findings: dict[str, int] = {}
     """How many values of each kind were redacted, over request and response."""
     ring: int = 0
-    """The ring it came from, and its place there: what is acknowledged."""
+    """The ring it came from, and its number there: what is acknowledged."""
     seq: int = 0
     why: str = ""
     """What the read-only policy says of it, read or write, in words."""
@@ -112,6 +145,11 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     """What was changed in an inference request for the shadow, one line each; never a value."""
     tenant: str = ""
     """Whose request it is: a hash that means nothing outside this lane's life; empty without ``limits.tenant_key``."""
+
+    @property
+    def route(self) -> str:
+        """The request's route, see :func:`route_of`."""
+        return route_of(self.method, self.target)
 
 
 class StubbedCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,6 +197,19 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What is remarkable about it, counted: :data:`STRANGE_CALLS`."""
     normalised: tuple[str, ...] = ()
     """What was changed for this shadow alone, such as the model's name."""
+
+
+class Transport(Protocol):
+    """A way to one shadow."""
+
+    async def send(self, copy: Copy) -> Outcome:
+        """Send the copy and wait for the answer, no longer than the shadow's deadline.
+
+        Raises nothing but :class:`asyncio.CancelledError`.
+        """
+
+    async def close(self) -> None:
+        """Give back connections. Nothing is sent afterwards."""
 
 
 class Citation(msgspec.Struct, frozen=True, kw_only=True):
@@ -224,13 +275,13 @@ class GroupReading(msgspec.Struct, frozen=True, kw_only=True):
     """λ of the group's series of ΔS, prod against the shadow, at this exchange; empty for the first."""
 
 
-class PlaceDiffers(msgspec.Struct, frozen=True, array_like=True):
-    """One kind of place where two JSON answers differ, with its first example."""
+class StructureDifference(msgspec.Struct, frozen=True, array_like=True):
+    """One kind of JSON pointer at which two JSON answers differ, with its first example."""
 
     path: str
     """JSON pointer (RFC 6901)."""
     shape: str
-    """The path with ``*`` for every place in an array: what noise is learnt by."""
+    """The path with ``*`` for every position in an array: what noise is learnt by."""
     kind: Literal["type", "value", "missing", "extra"]
     a: str
     """Prod's value as JSON, cut; empty when it is not there."""
@@ -248,12 +299,22 @@ class JudgeVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """As configured, with the revision that answered."""
 
 
+Unread: TypeAlias = Literal["", "language", "cut", "too long"]
+"""Why facts were not looked at, or in part only: the answers' language is not known or not one, an answer is cut, or it
+is longer than is read; empty when they were."""
+
+
 class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """How prod's and the shadow's answers compare. ``None`` where a score does not apply."""
 
     delta_s: float | None = None
     anchored: float | None = None
     fact_flip: bool = False
+    missing: float | None = None
+    """Share of prod's sentences that the shadow's answer does not say, in [0, 1]."""
+    extra: float | None = None
+    """Share of the shadow's sentences that prod's answer does not say."""
+    unread: Unread = ""
     embedder: str = ""
     """Name and revision: scores of different embedders are never averaged."""
     citation_match: float | None = None
@@ -263,12 +324,19 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """The pair's λ reading; empty when not scored."""
     group: GroupReading | None = None
     """``None`` when the request has no text to group by, or groups are switched off."""
-    differences: tuple[PlaceDiffers, ...] | None = None
+    differences: tuple[StructureDifference, ...] | None = None
     """Where two JSON answers differ, once for each shape of path; ``None`` when they are not JSON."""
     judge: JudgeVerdict | None = None
     """Given later than the other scores, and to few pairs."""
     note: str = ""
     """Why there is no score."""
+
+    @property
+    def band(self) -> str:
+        """``fact_flip``, the band of ΔS, or ``unscored``: what a reader wants examples of."""
+        if self.fact_flip:
+            return "fact_flip"
+        return "unscored" if self.delta_s is None or math.isnan(self.delta_s) else band(self.delta_s)
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):

@@ -56,21 +56,21 @@ def _read(value: JsonMap, draft: Draft) -> None:
     draft.kind = "a2a"
     kind, thing = _unwrapped(value)
     if kind == "message":
-        _say(thing, draft, 0, fresh=True)
+        _add(thing, draft, 0, fresh=True)
         draft.ended = True
     elif kind == "artifact-update":
         artifact = as_map(thing.get("artifact"))
         # Agents leave out that a piece is appended, and the artifact's name: then pieces follow each other.
         number = draft.part_number(as_str(artifact.get("artifactId")))
-        _say(artifact, draft, number, fresh=thing.get("append") is False and thing.get("lastChunk") is True)
+        _add(artifact, draft, number, fresh=thing.get("append") is False and thing.get("lastChunk") is True)
     else:
         artifacts = [as_map(item) for item in as_list(thing.get("artifacts"))]
         for artifact in artifacts:
-            _say(artifact, draft, draft.part_number(as_str(artifact.get("artifactId"))), fresh=True)
+            _add(artifact, draft, draft.part_number(as_str(artifact.get("artifactId"))), fresh=True)
         _status(as_map(thing.get("status")), draft)
 
 
-def _say(thing: JsonMap, draft: Draft, number: int, *, fresh: bool) -> None:
+def _add(thing: JsonMap, draft: Draft, number: int, *, fresh: bool) -> None:
     """A message's or an artifact's parts; ``fresh``: in place of what it had said."""
     pieces = []
     for part in map(as_map, as_list(thing.get("parts"))):
@@ -80,7 +80,7 @@ def _say(thing: JsonMap, draft: Draft, number: int, *, fresh: bool) -> None:
     if fresh:
         draft.replace(text, 0, number << MESSAGE_SHIFT)
     else:
-        draft.say(text, 0, number << MESSAGE_SHIFT)
+        draft.add_text(text, 0, number << MESSAGE_SHIFT)
 
 
 def _status(status: JsonMap, draft: Draft) -> None:
@@ -94,7 +94,7 @@ def _status(status: JsonMap, draft: Draft) -> None:
         said = " ".join(as_str(as_map(part).get("text")) for part in as_list(message.get("parts")))
         draft.note(f"the task is {state}: {said}".rstrip(": "))
     elif not draft.text():
-        _say(message, draft, 0, fresh=True)
+        _add(message, draft, 0, fresh=True)
 
 
 PROVIDER = Provider(name="a2a", shapes=(Shape(_matches, _read),))

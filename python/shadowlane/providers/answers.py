@@ -121,7 +121,7 @@ class _Pointers:
             return
         draft.clear_text()
         if self._found:
-            draft.say("".join(self._found))
+            draft.add_text("".join(self._found))
         else:
             draft.note(f"text_pointer {self._text!r} finds nothing in this answer")
 
@@ -225,7 +225,7 @@ def _read_ndjson(lines: list[bytes], draft: Draft, pointers: _Pointers) -> bool:
     fold_events(_watched(((as_str(as_map(value).get("event")), value) for value in values), draft, pointers), draft)
     if draft.kind == "stream" and not draft.text():
         draft.kind = "ndjson"
-        draft.say("\n".join(canonical(value) for value in values))
+        draft.add_text("\n".join(canonical(value) for value in values))
     if cut or (not draft.ended and draft.kind not in ("stream", "ndjson", "error")):
         draft.note(_CUT)
     return True
@@ -276,13 +276,13 @@ def _read_document(content_type: str, body: bytes, draft: Draft, pointers: _Poin
             return
     if ("html" in content_type and "<" in text) or looks_like_html(text):
         draft.kind = "html"
-        draft.say(html_text(text))
+        draft.add_text(html_text(text))
     elif _OPAQUE.match(content_type) or len(_CONTROL.findall(text)) * 10 > len(text):
         draft.kind = "binary"
         draft.note(f"{len(body)} bytes of {content_type or 'an unknown type'} hold no text")
     else:
         draft.kind = "text"
-        draft.say(text.removeprefix("\ufeff"))
+        draft.add_text(text.removeprefix("\ufeff"))
 
 
 def _decoded(content_type: str, body: bytes) -> str:

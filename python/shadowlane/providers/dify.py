@@ -53,13 +53,13 @@ def _read(value: JsonMap, draft: Draft) -> None:
         return
     draft.kind = draft.kind or "dify.chat"
     if event in ("message", "agent_message"):
-        draft.say(as_str(value.get("answer")))
+        draft.add_text(as_str(value.get("answer")))
         # A whole answer says how it is used; an event of a stream does not.
         draft.ended = draft.ended or "metadata" in value
     elif event == "message_replace":  # moderation took back what was said
         draft.replace(as_str(value.get("answer")))
     elif event == "text_chunk":
-        draft.say(as_str(data.get("text")))
+        draft.add_text(as_str(data.get("text")))
     elif event == "text_replace":
         draft.replace(as_str(data.get("text")))
     elif event == "error":
@@ -71,14 +71,14 @@ def _read(value: JsonMap, draft: Draft) -> None:
         _finished(data, draft)
         draft.ended = ended or "message_id" not in value  # a conversation has an end of its own
     metadata = as_map(value.get("metadata"))
-    draft.use(as_map(metadata.get("usage")))
+    draft.count_tokens(as_map(metadata.get("usage")))
     draft.cite(*(_citation(as_map(item)) for item in as_list(metadata.get("retriever_resources"))))
 
 
 def _finished(data: JsonMap, draft: Draft) -> None:
     status, outputs = as_str(data.get("status")), as_map(data.get("outputs"))
     if not draft.text() and outputs:
-        draft.say(first_str(outputs, *_TEXT_OUTPUTS) or canonical(outputs))
+        draft.add_text(first_str(outputs, *_TEXT_OUTPUTS) or canonical(outputs))
     if status and status != "succeeded":
         draft.note(f"the workflow is {status}: {as_str(data.get('error'))}".rstrip(": "))
     draft.finish(status)

@@ -34,7 +34,7 @@ def read_value(value: Any, draft: Draft) -> None:
             draft.note(f"the body is {canonical(value)}")
         else:
             draft.kind = "json"
-            draft.say(value if isinstance(value, str) else canonical(value))
+            draft.add_text(value if isinstance(value, str) else canonical(value))
         return
     shape = _shape_of(value)
     error = error_message(value)
@@ -123,7 +123,7 @@ def fold_events(events: Iterable[tuple[str, Any]], draft: Draft) -> None:
                 draft.note(f"error in mid-stream: {error}")
     if unknown:
         draft.kind = draft.kind or "stream"
-        draft.say(_joined(unknown))
+        draft.add_text(_joined(unknown))
     if shape is None:
         draft.kind = draft.kind or "stream"
 
@@ -150,9 +150,9 @@ def _read_loose(name: str, value: Any, draft: Draft, unknown: list[str] | None) 
     if piece is not None:
         unknown.append(piece)
     if item:
-        draft.kind, kept = "json", draft.kind
+        draft.kind, kind = "json", draft.kind
         read_surroundings(item, draft)
-        draft.kind = kept
+        draft.kind = kind
     for entry in as_list(value):
         piece = delta_text(entry)
         if piece is not None:
@@ -161,8 +161,8 @@ def _read_loose(name: str, value: Any, draft: Draft, unknown: list[str] | None) 
 
 def _joined(pieces: list[str]) -> str:
     """Pieces one after the other; or the last, when each repeats the one before and adds to it."""
-    said = [piece for piece in pieces if piece]
-    grows = len(said) >= 3 and all(
-        len(later) > len(earlier) and later.startswith(earlier) for earlier, later in pairwise(said)
+    texts = [piece for piece in pieces if piece]
+    grows = len(texts) >= 3 and all(
+        len(later) > len(earlier) and later.startswith(earlier) for earlier, later in pairwise(texts)
     )
-    return said[-1] if grows else "".join(pieces)
+    return texts[-1] if grows else "".join(pieces)

@@ -93,7 +93,7 @@ def _read(value: JsonMap, draft: Draft) -> None:
     kind = as_str(value.get("type"))
     if kind == "text-delta":
         # Parts of one text have one identifier; another one begins a paragraph of its own.
-        draft.say_part(as_str(value.get("id")), as_str(value.get("delta")))
+        draft.add_part(as_str(value.get("id")), as_str(value.get("delta")))
     elif kind in ("tool-input-start", "tool-input-available", "tool-input-delta"):
         _call(kind, value, draft)
     elif kind == "source-url":
@@ -108,16 +108,16 @@ def _read(value: JsonMap, draft: Draft) -> None:
     elif kind == "finish":
         metadata = as_map(value.get("messageMetadata"))
         draft.finish(first_str(value, "finishReason") or first_str(metadata, "finishReason") or "stop")
-        draft.use(as_map(value.get("usage")) or as_map(metadata.get("usage")))
+        draft.count_tokens(as_map(value.get("usage")) or as_map(metadata.get("usage")))
         draft.ended = True
 
 
 def _call(kind: str, value: JsonMap, draft: Draft) -> None:
     key = draft.call_key(as_str(value.get("toolCallId")))
     if kind == "tool-input-delta":
-        draft.call(key, arguments=as_str(value.get("inputTextDelta")))
+        draft.add_call(key, arguments=as_str(value.get("inputTextDelta")))
         return
-    draft.call(key, id=as_str(value.get("toolCallId")), name=as_str(value.get("toolName")))
+    draft.add_call(key, id=as_str(value.get("toolCallId")), name=as_str(value.get("toolName")))
     if kind == "tool-input-available":
         given = value.get("input", {})
         draft.set_arguments(key, given if isinstance(given, str) else canonical(given))

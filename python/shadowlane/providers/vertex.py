@@ -27,13 +27,13 @@ def _is_predictions(value: JsonMap) -> bool:
 def _read_predictions(value: JsonMap, draft: Draft) -> None:
     """Each prediction as a choice."""
     draft.kind = "vertex.predictions"
-    for place, item in enumerate(value["predictions"]):
+    for position, item in enumerate(value["predictions"]):
         if isinstance(item, str):
-            draft.say(item, place)
+            draft.add_text(item, position)
             continue
         candidates = as_list(as_map(item).get("candidates"))
         for part in map(as_map, candidates or [item]):
-            draft.say(first_str(part, "content"), place)
+            draft.add_text(first_str(part, "content"), position)
     draft.model = first_str(value, "model", "deployedModelId") or draft.model
 
 
@@ -57,7 +57,7 @@ def _read_search(value: JsonMap, draft: Draft) -> None:
     if answer.get("state") == "SUCCEEDED" and text:
         draft.replace(text)  # the last piece of a stream repeats the whole answer
     else:
-        draft.say(text)
+        draft.add_text(text)
     references = [_reference(as_map(item)) for item in as_list((answer or metadata).get("references"))]
     citations = as_list(answer.get("citations")) or as_list(as_map(metadata.get("citationMetadata")).get("citations"))
     sources = [as_map(source) for item in map(as_map, citations) for source in as_list(item.get("sources"))]

@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ..config import Config
 from ..errors import ShadowlaneError
+from ..files import write_private
 from ..gate import verdict_data
 from ..gate.evidence import evaluate_lane
 from ..render.text import Line, print_lines
@@ -43,8 +43,8 @@ def run_report(
 ) -> int:
     """Print the report (text or JSON) and, with ``html``, write the page. Returns the exit code, 0.
 
-    A lane without data is told so, which is no failure. Raises :class:`~shadowlane.errors.StoreError` when the store
-    cannot be read and :class:`~shadowlane.errors.ShadowlaneError` when the page cannot be written.
+    A lane without data is no failure, and the output says so. Raises :class:`~shadowlane.errors.StoreError` when the
+    store cannot be read and :class:`~shadowlane.errors.ShadowlaneError` when the page cannot be written.
     """
     status = collect_status(config)
     with _reading(config, status) as store:
@@ -89,17 +89,8 @@ def run_gate(config: Config, shadow: str | None = None, as_json: bool = False) -
 
 def write_page(path: Path, page: str, *, option: str = "--html") -> None:
     """Write a page at once, mode 0600. Raises :class:`~shadowlane.errors.ShadowlaneError` when it cannot be written."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as out:
-                out.write(page)
-            part.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                part.unlink()
-            raise
+        write_private(path, page.encode("utf-8"))
     except OSError as error:
         raise ShadowlaneError(
             f"{option} = {str(path)!r}: cannot be written: {error.strerror}; choose a folder that exists, has room and "

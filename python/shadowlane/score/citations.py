@@ -1,4 +1,4 @@
-"""Citations compared: which of prod's sources the shadow cites too, whether at the same places, in the same order.
+"""Citations compared: which of prod's sources the shadow cites too, whether at the same offsets, in the same order.
 
 Invariant: the comparison treats both sides alike. Swapping them swaps the codes, keeps span overlap, order and the
 agreements, and the number of shared citations (``match`` counts it against the first side's).
@@ -79,11 +79,11 @@ def compare_citations(
     if (a or b) and not unknown:
         match = len(shared) / len(spans_a) if spans_a else 0.0
     overlaps = [_overlap(spans_a[key], spans_b[key]) for key in shared if spans_a[key] and spans_b[key]]
-    places = {key: place for place, key in enumerate(key for key in spans_b if key in spans_a)}
+    positions = {key: position for position, key in enumerate(key for key in spans_b if key in spans_a)}
     return CitationReport(
         match=match,
         span_iou=sum(overlaps) / len(overlaps) if overlaps else None,
-        order=None if unknown else _kendall_tau([places[key] for key in shared]),
+        order=None if unknown else _kendall_tau([positions[key] for key in shared]),
         codes_a=validate_citations(a, expected_index_hash=expected_index_hash, expected_analyzer=expected_analyzer),
         codes_b=validate_citations(b, expected_index_hash=expected_index_hash, expected_analyzer=expected_analyzer),
         index_agrees=_agrees(a, b, lambda citation: citation.index_hash, expected_index_hash),
@@ -187,9 +187,9 @@ def _spans(citations: Sequence[Citation], identity: Callable[[Citation], _Key]) 
     """Each distinct citation, in the order of first mention, with its sound offsets."""
     spans: dict[_Key, list[tuple[int, int]]] = {}
     for citation in citations:
-        places = spans.setdefault(identity(citation), [])
+        positions = spans.setdefault(identity(citation), [])
         if citation.offsets is not None and _sound(citation.offsets):
-            places.append(citation.offsets)
+            positions.append(citation.offsets)
     return spans
 
 
@@ -207,20 +207,20 @@ def _covered(spans: list[tuple[int, int]]) -> int:
     return total
 
 
-def _kendall_tau(places: list[int]) -> float | None:
+def _kendall_tau(positions: list[int]) -> float | None:
     """τ of a permutation, by counting its inversions while merging (O(n log n))."""
-    count = len(places)
+    count = len(positions)
     if count < 2:
         return None
-    return 1.0 - 4.0 * _inversions(places)[0] / (count * (count - 1))
+    return 1.0 - 4.0 * _inversions(positions)[0] / (count * (count - 1))
 
 
-def _inversions(places: list[int]) -> tuple[int, list[int]]:
-    if len(places) < 2:
-        return 0, places
-    middle = len(places) // 2
-    left_count, left = _inversions(places[:middle])
-    right_count, right = _inversions(places[middle:])
+def _inversions(positions: list[int]) -> tuple[int, list[int]]:
+    if len(positions) < 2:
+        return 0, positions
+    middle = len(positions) // 2
+    left_count, left = _inversions(positions[:middle])
+    right_count, right = _inversions(positions[middle:])
     merged: list[int] = []
     count = left_count + right_count
     at = 0

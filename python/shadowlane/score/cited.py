@@ -19,7 +19,8 @@ _LISTED = re.compile(r"(?m)^[ \t]*(?:[-*][ \t]+)?(?:\[\^?(\d{1,3})\]:?|(\d{1,3})
 _BARE_URL = re.compile(r"https?://[^\s<>\])]+(?:\([^\s<>)]*\)[^\s<>\])]*)*")
 _LINK = re.compile(
     r"(?<!!)\[([^\[\]\n]{0,300})\]"
-    r"\([ \t]{0,9}<?(https?://[^\s<>()]*(?:\([^\s<>()]*\)[^\s<>()]*)*)>?(?:[ \t]{1,9}[\"'(][^\n]{0,200}?[\"')])?[ \t]{0,9}\)"
+    r"\([ \t]{0,9}<?(https?://[^\s<>()]*(?:\([^\s<>()]*\)[^\s<>()]*)*)>?"
+    r"(?:[ \t]{1,9}[\"'(][^\n]{0,200}?[\"')])?[ \t]{0,9}\)"
 )
 _NAMED_LINK = re.compile(r"(?<!!)\[([^\[\]\n]{1,300})\]\[([^\[\]\n]{1,100})\]")
 _TARGET = re.compile(r"(?m)^[ ]{0,3}\[([^\[\]\n]{1,100})\]:[ \t]*<?(https?://[^\s<>]+)")
@@ -33,7 +34,7 @@ def cited(answer: Answer) -> tuple[Citation, ...]:
     """What an answer cites, in its order, with the inline markers of its text taken into account.
 
     Markers ([1], [2, 3]) point into a list of sources, counted from 1: of those the ones that are pointed at remain, in
-    the order of first mention. Where a marker has no source, or citations carry places in the text (provider
+    the order of first mention. Where a marker has no source, or citations carry offsets in the text (provider
     annotations), the list stays as it is. Without any list the text itself is read: its list of sources (``[1]:
     https://...``), else its Markdown links, else each marker is a citation by its number.
     """

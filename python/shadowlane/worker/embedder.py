@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ..config import ScoreConfig, ShadowConfig
 from ..embedders import Embedder, load_embedder
 from ..embedders.remote import RemoteEmbedder, ServiceRecord
 from ..errors import ConfigError
+from ..files import write_private
 from ..limits import Breaker, Budget, BudgetLimits
 from ..transport import open_transport
 
@@ -43,17 +43,13 @@ class _Memory:
             return None
 
     def save(self, known: ServiceRecord) -> None:
-        draft = self._file.with_suffix(".new")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with os.fdopen(os.open(draft, flags, 0o600), "wb") as file:
-                file.write(msgspec.json.encode(known))
-            draft.replace(self._file)
+            write_private(self._file, msgspec.json.encode(known))
         except OSError as error:
-            if str(error) != self._trouble:
+            if str(error.strerror) != self._trouble:
                 log.warning("%s: cannot be written: %s", self._file, error.strerror)
-            self._trouble = str(error)
+            self._trouble = str(error.strerror)
 
 
 def open_embedder(
@@ -71,7 +67,7 @@ def open_embedder(
     kind, _, model = config.embedder.partition(":")
     if kind != "openai":
         return load_embedder(config.embedder)
-    place = ShadowConfig(
+    service = ShadowConfig(
         url=config.embedder_url,
         credential_env=config.embedder_credential_env,
         timeout_s=config.embedder_timeout_s,
@@ -80,7 +76,7 @@ def open_embedder(
         ca_file=config.embedder_ca_file,
     )
     try:
-        transport = open_transport("embedder", place, place.credential())
+        transport = open_transport("embedder", service, service.credential())
     except ConfigError as error:
         raise ConfigError(f"score.embedder_{str(error).removeprefix('shadows.embedder.')}") from None
     return RemoteEmbedder(

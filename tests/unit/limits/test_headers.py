@@ -234,10 +234,10 @@ def test_nothing_raises_and_counts_are_never_negative(headers: list[tuple[str, s
 @given(st.lists(st.tuples(st.integers(1, 10**9), st.integers(0, 10**9), st.integers(0, 10**6)), min_size=1, max_size=6))
 def test_the_tightest_budget_is_found(budgets: list[tuple[int, int, int]]) -> None:
     headers: dict[str, str] = {}
-    for place, (limit, remaining, reset) in enumerate(budgets):
-        headers[f"x-ratelimit-limit-b{place}"] = str(limit)
-        headers[f"x-ratelimit-remaining-b{place}"] = str(remaining)
-        headers[f"x-ratelimit-reset-b{place}"] = f"{reset}ms"
+    for index, (limit, remaining, reset) in enumerate(budgets):
+        headers[f"x-ratelimit-limit-b{index}"] = str(limit)
+        headers[f"x-ratelimit-remaining-b{index}"] = str(remaining)
+        headers[f"x-ratelimit-reset-b{index}"] = f"{reset}ms"
     tightest = parse_rate_limit(headers, NOW)
     assert tightest is not None
     assert tightest.share == min(remaining / limit for limit, remaining, _ in budgets)

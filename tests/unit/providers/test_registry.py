@@ -22,7 +22,7 @@ def test_every_provider_counts_in_its_own_names(kind: str) -> None:
     for provider in PROVIDERS:
         for name in getattr(provider.usage, kind):
             draft = Draft(USAGE)
-            draft.use({name: 7})
+            draft.count_tokens({name: 7})
             assert draft.usage == {f"{kind}_tokens": 7}, (provider.name, name)
 
 

@@ -268,7 +268,7 @@ def test_markers_without_sources_say_that_something_is_cited_and_not_what() -> N
     assert compare_citations(SOURCES, b).match == 0.0
 
 
-def test_annotations_with_places_are_left_alone() -> None:
+def test_annotations_with_offsets_are_left_alone() -> None:
     placed = (Citation(source_url="https://h.example/a", offsets=(0, 4)),) * 2
     assert cited(Answer(text="Cold [1].", citations=placed)) == placed
 

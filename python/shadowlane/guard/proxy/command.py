@@ -22,12 +22,13 @@ from typing import Any, TextIO
 from urllib.parse import urlsplit
 
 from ...errors import ConfigError, MissingExtraError, ShadowlaneError
+from ...files import append_private
 
 __all__ = ["add_arguments", "run_guard"]
 
 _BLIND = (
-    "CONNECT carries TLS, which this proxy cannot see into: methods, paths and bodies inside are not judged, so writes "
-    "to these hosts pass"
+    "CONNECT carries TLS, which this proxy cannot see into: methods, paths and bodies inside are not classified, so "
+    "writes to these hosts pass"
 )
 
 _OPEN = "listening beyond loopback: whoever reaches this address can use the proxy; it asks nobody for a password"
@@ -126,7 +127,7 @@ def _opened(path: str) -> Iterator[TextIO]:
         yield sys.stderr
         return
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+        handle = append_private(path)
     except OSError as error:
         raise ConfigError(f"--log = {path!r}: {error.strerror}; give a file that can be written") from None
     with os.fdopen(handle, "w", encoding="utf-8") as out:

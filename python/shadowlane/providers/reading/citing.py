@@ -1,8 +1,8 @@
 """Citations, as applications and providers spell them, into the one snippet contract.
 
-Invariants: ``offsets`` is a place in the *source*, in characters. Where a provider says which part of its *answer* a
+Invariants: ``offsets`` is a span of the *source*, in characters. Where a provider says which part of its *answer* a
 source supports (OpenAI, Cohere, Gemini), that part becomes ``text`` and ``offsets`` stays ``None``: two answers that
-say the same in other words cite at other places, and that is no difference in what they cite. A number by position
+say the same in other words cite at other positions, and that is no difference in what they cite. A number by position
 (the third of what was found for this question) names no source: it is never a ``snippet_id`` where anything else says
 what is cited.
 """
@@ -93,12 +93,12 @@ def _chosen(lists: list[list[Any]]) -> tuple[Citation, ...]:
     numbers = [_bare_number(item) for item in lists[0]]
     if not lists[0] or any(number is None for number in numbers):
         return first
-    places = [number for number in numbers if number is not None]
+    positions = [number for number in numbers if number is not None]
     for others in lists[1:]:
         sources = [_parse_one(item) for item in others]
-        start = 0 if 0 in places else 1
-        if sources and max(places) - start < len(sources):
-            picked = (sources[number - start] for number in places)
+        start = 0 if 0 in positions else 1
+        if sources and max(positions) - start < len(sources):
+            picked = (sources[number - start] for number in positions)
             return tuple(one for one in picked if one is not None)
     return first
 

@@ -40,7 +40,7 @@ NO_USAGE = UsageNames()
 
 @dataclass(slots=True)
 class _Block:
-    """A run of text, or the place of something that is not text (a tool call, reasoning)."""
+    """A run of text, or where something stands that is not text (a tool call, reasoning)."""
 
     pieces: list[str] = field(default_factory=list)
     is_text: bool = False
@@ -77,7 +77,7 @@ class Draft:
     _finish: dict[int, str] = field(default_factory=dict)
     _citations: dict[Citation, None] = field(default_factory=dict)
 
-    def say(self, piece: str, choice: int = 0, block: int = 0) -> None:
+    def add_text(self, piece: str, choice: int = 0, block: int = 0) -> None:
         """Adds a piece of visible text to a block of a choice."""
         found = self._block(choice, block)
         found.is_text = True
@@ -87,9 +87,9 @@ class Draft:
         """The number of a part of the answer that the service names: in the order in which they came."""
         return self._parts.setdefault(name, len(self._parts))
 
-    def say_part(self, name: str, piece: str) -> None:
+    def add_part(self, name: str, piece: str) -> None:
         """Adds to a part of the answer that the service names."""
-        self.say(piece, 0, self.part_number(name) << MESSAGE_SHIFT)
+        self.add_text(piece, 0, self.part_number(name) << MESSAGE_SHIFT)
 
     def replace(self, text: str, choice: int = 0, block: int = 0) -> None:
         """Sets a block's whole text, when an event repeats what its pieces already said."""
@@ -97,8 +97,8 @@ class Draft:
         found.is_text = True
         found.pieces[:] = [text]
 
-    def skip(self, choice: int = 0, block: int = 0) -> None:
-        """Marks the place of a block that is not visible text, so that text around it is not glued together."""
+    def skip_block(self, choice: int = 0, block: int = 0) -> None:
+        """Marks where a block stands that is not visible text, so that text around it is not glued together."""
         self._block(choice, block)
 
     def clear_text(self) -> None:
@@ -113,7 +113,7 @@ class Draft:
         self._citations.clear()
         self._finish.clear()
 
-    def call(self, key: tuple[int, ...], *, id: str = "", name: str = "", arguments: Any = None) -> None:
+    def add_call(self, key: tuple[int, ...], *, id: str = "", name: str = "", arguments: Any = None) -> None:
         """Adds to a tool call. ``arguments`` is a piece of JSON text, or a parsed value; ``None`` adds nothing."""
         call = self._calls.setdefault(key, _Call())
         call.id = call.id or id
@@ -121,7 +121,9 @@ class Draft:
         if arguments is not None:
             call.arguments.append(arguments if isinstance(arguments, str) else canonical(arguments))
 
-    def tool_call(self, choice: int, index: int | None, *, id: str = "", name: str = "", arguments: Any = None) -> None:
+    def add_tool_call(
+        self, choice: int, index: int | None, *, id: str = "", name: str = "", arguments: Any = None
+    ) -> None:
         """Adds to the tool call of a choice that the index means, or begins one.
 
         Some services count every call as 0 or not at all: then another identifier with a name, or a name where the
@@ -133,7 +135,7 @@ class Draft:
             number = (choice, len(self._calls)) if index is None else (choice, index)
             key = number if number not in self._calls else (*number, len(self._calls))
             self._open_calls[choice, index] = key
-        self.call(key, id=id, name=name, arguments=arguments)
+        self.add_call(key, id=id, name=name, arguments=arguments)
 
     def call_key(self, id: str) -> tuple[int, ...]:
         """The key of the call with an identifier of the service's; the next free one when there is none yet."""
@@ -165,7 +167,9 @@ class Draft:
         begun = {choice for choice, _ in self._blocks} | {key[0] for key in self._calls}
         return bool(self._finish) and begun <= self._finish.keys()
 
-    def use(self, usage: JsonMap, *, extra_input: tuple[str, ...] = (), extra_output: tuple[str, ...] = ()) -> None:
+    def count_tokens(
+        self, usage: JsonMap, *, extra_input: tuple[str, ...] = (), extra_output: tuple[str, ...] = ()
+    ) -> None:
         """Reads token counts under any provider's names; later counts replace earlier ones.
 
         ``extra_input`` and ``extra_output`` name counts that the provider keeps out of the plain ones (cached prompt
@@ -195,17 +199,17 @@ class Draft:
         """The visible text: adjoining blocks joined as they are, others by a blank line, choices by a blank line."""
         choices: dict[int, list[str]] = {}
         last: dict[int, int] = {}
-        for (choice, place), block in sorted(self._blocks.items()):
+        for (choice, position), block in sorted(self._blocks.items()):
             parts = choices.setdefault(choice, [])
             if not block.is_text:
                 last.pop(choice, None)
                 continue
             piece = "".join(block.pieces)
-            if parts and last.get(choice) == place >> MESSAGE_SHIFT:
+            if parts and last.get(choice) == position >> MESSAGE_SHIFT:
                 parts[-1] += piece
             else:
                 parts.append(piece)
-            last[choice] = place >> MESSAGE_SHIFT
+            last[choice] = position >> MESSAGE_SHIFT
         texts = ("\n\n".join(part for part in parts if part) for _, parts in sorted(choices.items()))
         return whole("\n\n".join(text for text in map(without_thinking, texts) if text))
 

@@ -88,7 +88,7 @@ def read_json(value: Any, draft: Draft) -> None:
     """The text of some API's JSON: its first common field that holds text, else all of it, in canonical form."""
     draft.kind = "json"
     text = _field_text(value, _DEPTH)
-    draft.say(text if text is not None else canonical(value))
+    draft.add_text(text if text is not None else canonical(value))
     draft.ended = True
 
 
@@ -143,7 +143,7 @@ def read_surroundings(value: JsonMap, draft: Draft) -> None:
         draft.model_rev = draft.model_rev or first_str(layer, "model_rev", "model_revision", "model_version")
         if draft.kind == "json":
             draft.model = draft.model or first_str(layer, "model", "model_id")
-            draft.use(as_map(layer.get("usage")))
+            draft.count_tokens(as_map(layer.get("usage")))
     if draft.kind == "json":
         draft.finish(first_str(value, "finish_reason", "stop_reason"))
         refusal = value.get("refusal", value.get("refused"))
