@@ -79,6 +79,15 @@ lint: build ## rustfmt, clippy, cargo-machete, ruff, mypy strict, stubtest, impo
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/vulture
 
+$(VENV)/.docs: $(VENV)/.dependencies pyproject.toml
+	$(BIN)/python tools/requirements.py docs > $(VENV)/requirements-docs.txt
+	$(BIN)/python -m pip install --quiet -r $(VENV)/requirements-docs.txt
+	@touch $@
+
+docs: build $(VENV)/.docs ## The documentation as a site, into target/site: open target/site/index.html
+	$(BIN)/python tools/reference.py docs/reference
+	$(BIN)/zensical build --clean --strict
+
 audit: $(VENV)/.dependencies ## Known vulnerabilities and licences of what we depend on: needs cargo-deny and the advisory databases
 	@cargo deny --version >/dev/null 2>&1 || { echo "make audit needs cargo-deny: cargo install cargo-deny --locked"; exit 1; }
 	cargo deny --all-features check
