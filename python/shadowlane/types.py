@@ -14,6 +14,7 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
+from . import _core
 from .bands import band
 
 __all__ = [
@@ -52,39 +53,15 @@ def header(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> str:
 StateName = Literal["", "convergent", "divergent", "recursive", "chaotic"]
 """A λ reading; empty when there is none."""
 
-REASONS: tuple[str, ...] = (
-    "disabled",
-    "loop",
-    "method",
-    "route",
-    "write_intent",
-    "sampled_out",
-    "cap",
-    "request_too_large",
-    "prod_failed",
-    "client_disconnected",
-    "ring_full",
-    "producer_died",
-    "reservoir",
-    "breaker_open",
-    "provider_limit",
-    "budget",
-    "deadline",
-    "connect_error",
-    "transport_error",
-    "response_too_large",
-    "store_error",
-    "unreadable",
-)
-"""Why a request was not mirrored or a copy not answered: fixed, in the order of the shared-memory layout."""
+REASONS: tuple[str, ...] = _core.REASONS
+"""Why a request was not mirrored or a copy not answered, in the order of the shared-memory layout. The core's words."""
 
-FLAG_RESPONSE_CUT = 1
+FLAG_RESPONSE_CUT: int = _core.FLAG_RESPONSE_CUT
 """Prod's response body was longer than ``max_body_bytes`` and is kept cut."""
-FLAG_CLIENT_DISCONNECTED = 2
+FLAG_CLIENT_DISCONNECTED: int = _core.FLAG_CLIENT_DISCONNECTED
 """The client left before prod's answer was complete."""
-FLAG_STREAMED = 4
+FLAG_STREAMED: int = _core.FLAG_STREAMED
 """Prod answered in more than one chunk."""
-
 
 STRANGE_CALLS = "tool_call_prod_never_made"
 """The finding of an outcome whose shadow asked for tool calls that prod made neither before nor in its answer."""
