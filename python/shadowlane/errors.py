@@ -17,7 +17,7 @@ __all__ = [
     "ScoreError",
     "ShadowlaneError",
     "StoreError",
-    "told",
+    "describe",
 ]
 
 
@@ -66,7 +66,7 @@ class DataError(ShadowlaneError, ValueError):
     exit_code = 2
 
 
-def told(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
     """One line that quotes nothing of what was worked on: our own errors in their words, others by class and place."""
     if isinstance(error, ShadowlaneError):
         return str(error)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -35,10 +36,18 @@ __all__ = [
     "StructureDifference",
     "StubbedCall",
     "ToolCall",
+    "Transport",
+    "header",
     "route_of",
 ]
 
 Headers = tuple[tuple[bytes, bytes], ...]
+
+
+def header(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> str:
+    """A field's first value by its lower-case name, as latin-1 without outer blanks (RFC 9110 §5.5), or empty."""
+    return next((value.decode("latin-1").strip() for field, value in headers if field.lower() == name), "")
+
 
 StateName = Literal["", "convergent", "divergent", "recursive", "chaotic"]
 """A λ reading; empty when there is none."""
@@ -190,6 +199,19 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What was changed for this shadow alone, such as the model's name."""
 
 
+class Transport(Protocol):
+    """A way to one shadow."""
+
+    async def send(self, copy: Copy) -> Outcome:
+        """Send the copy and wait for the answer, no longer than the shadow's deadline.
+
+        Raises nothing but :class:`asyncio.CancelledError`.
+        """
+
+    async def close(self) -> None:
+        """Give back connections. Nothing is sent afterwards."""
+
+
 class Citation(msgspec.Struct, frozen=True, kw_only=True):
     """One citation of an answer, in the snippet contract."""
 
@@ -277,12 +299,22 @@ class JudgeVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """As configured, with the revision that answered."""
 
 
+Unread: TypeAlias = Literal["", "language", "cut", "too long"]
+"""Why facts were not looked at, or in part only: the answers' language is not known or not one, an answer is cut, or it
+is longer than is read; empty when they were."""
+
+
 class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """How prod's and the shadow's answers compare. ``None`` where a score does not apply."""
 
     delta_s: float | None = None
     anchored: float | None = None
     fact_flip: bool = False
+    missing: float | None = None
+    """Share of prod's sentences that the shadow's answer does not say, in [0, 1]."""
+    extra: float | None = None
+    """Share of the shadow's sentences that prod's answer does not say."""
+    unread: Unread = ""
     embedder: str = ""
     """Name and revision: scores of different embedders are never averaged."""
     citation_match: float | None = None

@@ -42,7 +42,7 @@ class _Scorer(Protocol):
 
 class _Store(Protocol):
     def save(self, pairs: Sequence[Pair]) -> int: ...
-    def known(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]: ...
+    def stored_keys(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]: ...
 
 
 def open_cleaner(config: Config) -> Cleaner:
@@ -145,7 +145,7 @@ def store_all(
 
 
 def _refuse_twins(batch: list[Exchange], ids: list[str], shadow: str, source: str, store: _Store) -> None:
-    stored = {key[0] for key in store.known([(name, shadow) for name in ids])}
+    stored = {key[0] for key in store.stored_keys([(name, shadow) for name in ids])}
     for exchange, name in zip(batch, ids, strict=True):
         if name in stored:
             raise DataError(

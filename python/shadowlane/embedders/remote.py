@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ..errors import ScoreError
 from ..providers import extract_answer, extract_vectors
-from ..types import Copy, Outcome
+from ..types import Copy, Transport
 from .base import Embedder
 
 __all__ = ["RemoteEmbedder", "ServiceRecord"]
@@ -32,11 +32,6 @@ log = logging.getLogger("shadowlane.score")
 
 _BYTES_A_TOKEN = 3
 """For an answer that names no usage: fewer bytes than a token has, so that the budget is never undercounted."""
-
-
-class _Transport(Protocol):
-    async def send(self, copy: Copy) -> Outcome: ...
-    async def close(self) -> None: ...
 
 
 class _Budget(Protocol):
@@ -80,7 +75,7 @@ class RemoteEmbedder(Embedder):
         self,
         model: str,
         *,
-        transport: _Transport,
+        transport: Transport,
         budget: _Budget,
         breaker: _Breaker,
         clean: Callable[[str], str] | None = None,

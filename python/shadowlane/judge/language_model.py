@@ -24,10 +24,10 @@ import xxhash
 from ..bands import CRITICAL, STABLE
 from ..config import JudgeConfig
 from ..core import StickySampler
-from ..errors import StoreError, told
+from ..errors import StoreError, describe
 from ..providers import extract_answer
 from ..providers.question import shown_question
-from ..types import Answer, Copy, Headers, JudgeVerdict, Outcome, Pair
+from ..types import Answer, Copy, Headers, JudgeVerdict, Pair, Transport, header
 
 __all__ = ["Judge", "JudgeState", "in_doubt"]
 
@@ -47,11 +47,6 @@ Decide whether A and B state the same facts and give the same advice; wording, l
 If they do not, decide which of them answers the request better; prefer neither when you cannot tell.
 Reply with one JSON object and nothing else:
 {"same": true or false, "better": "A" or "B" or "neither", "why": "one sentence that names the difference"}"""
-
-
-class _Transport(Protocol):
-    async def send(self, copy: Copy) -> Outcome: ...
-    async def close(self) -> None: ...
 
 
 class _Sanitizer(Protocol):
@@ -107,7 +102,7 @@ class Judge:
         self,
         config: JudgeConfig,
         *,
-        transport: _Transport,
+        transport: Transport,
         budget: _Budget,
         breaker: _Breaker,
         sanitizer: _Sanitizer,
@@ -175,7 +170,7 @@ class Judge:
                 self._skip("worker_left")
                 raise
             except Exception as error:
-                log.error("judging %s failed: %s", pair.copy.shadow_id, told(error))
+                log.error("judging %s failed: %s", pair.copy.shadow_id, describe(error))
                 self._fail(type(error).__name__)
             finally:
                 self._asking -= 1
@@ -219,7 +214,7 @@ class Judge:
         """Whether one of the answers is of the judge's model: nobody judges his own work."""
         own = re.compile(re.escape(self._config.model) + r"(?:-\d.*)?\Z")
         sides = ((pair.copy.response_headers, pair.copy.response_body), (pair.outcome.headers, pair.outcome.body))
-        return any(own.match(extract_answer(_type(headers), body).model) for headers, body in sides)
+        return any(own.match(extract_answer(header(headers, b"content-type"), body).model) for headers, body in sides)
 
     async def _ask(self, pair: Pair, prod_first: bool) -> JudgeVerdict | None:
         outcome = await self._transport.send(self._request(pair, prod_first))
@@ -230,7 +225,7 @@ class Judge:
             self._fail(outcome.reason or f"http_{outcome.status}")
             return None
         headers, body, _, _ = self._sanitizer.response(outcome.headers, outcome.body, False)
-        answer = extract_answer(_type(tuple(headers)), body)
+        answer = extract_answer(header(headers, b"content-type"), body)
         self._budget.record(self._config.model, answer.usage or _guessed(pair, body), now)
         read = _read(answer)
         if read is None:
@@ -312,7 +307,3 @@ def _guessed(pair: Pair, reply: bytes) -> dict[str, int]:
         for text in (shown_question(pair.copy), pair.prod_text, pair.shadow_text)
     )
     return {"input_tokens": size // _BYTES_A_TOKEN + 1, "output_tokens": len(reply) // _BYTES_A_TOKEN + 1}
-
-
-def _type(headers: Headers) -> str:
-    return next((value.decode("latin-1") for name, value in headers if name.lower() == b"content-type"), "")

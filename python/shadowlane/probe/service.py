@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 from ..limits import retry_after_s
 from ..providers import extract_answer
 from ..score.scorer import collapsed, compared_text
-from ..types import Copy, Headers, Outcome
+from ..types import Copy, Outcome, Transport, header
 from .state import Arm, Run
 
 __all__ = ["Pace", "Service", "read_run"]
@@ -22,10 +21,6 @@ __all__ = ["Pace", "Service", "read_run"]
 _TRIES = 4
 _BACKOFF_S = 1.0
 _LONGEST_WAIT_S = 60.0
-
-
-class _Transport(Protocol):
-    async def send(self, copy: Copy) -> Outcome: ...
 
 
 class Pace:
@@ -58,7 +53,7 @@ class Service:
     def __init__(
         self,
         arm: Arm,
-        transport: _Transport,
+        transport: Transport,
         pace: Pace,
         *,
         concurrency: int,
@@ -112,7 +107,7 @@ def read_run(
             why=outcome.reason,
         )
     answer = extract_answer(
-        _header(outcome.headers, b"content-type"),
+        header(outcome.headers, b"content-type"),
         outcome.body,
         text_pointer=text_pointer,
         citations_pointer=citations_pointer,
@@ -132,10 +127,6 @@ def read_run(
         collapsed=down,
         why=(why or answer.finish_reason or "empty") if down else "",
         seconds=outcome.duration_ns / 1e9,
-        model_rev=_header(outcome.headers, b"x-model-rev") or answer.model_rev,
-        index_hash=_header(outcome.headers, b"x-index-hash") or answer.index_hash,
+        model_rev=header(outcome.headers, b"x-model-rev") or answer.model_rev,
+        index_hash=header(outcome.headers, b"x-index-hash") or answer.index_hash,
     )
-
-
-def _header(headers: Headers, name: bytes) -> str:
-    return next((value.decode("latin-1").strip() for key, value in reversed(headers) if key.lower() == name), "")

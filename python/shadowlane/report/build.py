@@ -49,7 +49,7 @@ def build_report(
     columns = {name: store.scores(name, since) for name in config.arms()}
     verdicts = {verdict.shadow: verdict for verdict in evaluate_lane(config, status, store, now_ns=now)}
     sampler = status["sampler"]
-    trial = trial_of(store.times(window_start(config, now)))
+    trial = trial_of(store.latency(window_start(config, now)))
     return {
         "lane": status["lane"],
         "source": status.get("source", ""),
@@ -112,6 +112,7 @@ def _shadow(
         "structure": readings.structure(columns, control, store, name, since),
         "judged": readings.judge_verdicts(columns),
         **stats.citations(columns),
+        "facts": stats.facts(columns),
         "latency": stats.latency(columns),
         "rate_limit": _rate_limit(store, name, since),
         "worst": _worst(store, name, since),
@@ -162,6 +163,9 @@ def _side_by_side(row: StoredPair) -> dict[str, Any]:
         "embedder": pair.scores.embedder,
         "anchored": pair.scores.anchored,
         "fact_flip": pair.scores.fact_flip,
+        "missing": pair.scores.missing,
+        "extra": pair.scores.extra,
+        "unread": pair.scores.unread,
         "state": pair.scores.state,
         "citation_match": pair.scores.citation_match,
         "judge": None if pair.scores.judge is None else msgspec.to_builtins(pair.scores.judge),

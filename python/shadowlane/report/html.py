@@ -15,6 +15,7 @@ from ..render.svg import histogram, latency_curves
 from ..render.text import clock, count_line, milliseconds, percent, signed
 from ..score.lambda_ import ARROWS, STATES
 from .sections import group_card, judge_card, structure_card
+from .stats import facts_line
 from .terminal import DECISIONS, MARKS, above_floor
 from .trial import overhead_line
 
@@ -121,7 +122,10 @@ def _tiles(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> str:
         index = shadow["index_agreement"]
         more = f"{shadow['match_n']} pairs cite" + ("" if index is None else f", same index {percent(index)}")
         tiles.append(("citations found again", percent(shadow["match"]), more))
-    tiles.append(("fact flips", str(shadow["fact_flips"]), "answers whose facts contradict prod's"))
+    tiles.append(("fact flips", str(shadow["fact_flips"]), facts_line(shadow["facts"])))
+    if shadow["facts"]["missing"] is not None:
+        added = f"of prod's sentences; adds {percent(shadow['facts']['extra'])} of its own"
+        tiles.append(("left out", percent(shadow["facts"]["missing"]), added))
     cards = "".join(
         f'<div class="card"><div class="tile-name">{_e(name)}</div><div class="tile-value num">{_e(value)}</div>'
         f'<div class="tile-more num">{_e(more)}</div></div>'

@@ -56,5 +56,5 @@ class NoPairs:
     def judge_state(self) -> str:
         return ""
 
-    def times(self, since_ns: int) -> list[Timed]:
+    def latency(self, since_ns: int) -> list[Timed]:
         return []

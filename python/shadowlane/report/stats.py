@@ -7,7 +7,7 @@ that ran into the deadline counts with the time that it took, so that a shadow w
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -91,6 +91,32 @@ def citations(columns: ScoreColumns) -> dict[str, Any]:
         "index_n": len(index),
         "fact_flips": int(columns.fact_flip.sum()),
     }
+
+
+def facts(columns: ScoreColumns) -> dict[str, Any]:
+    """In how many pairs facts were looked at, why not in the others, and what only one side says (mean shares)."""
+    compared = ~np.isnan(columns.missing)
+    unread = columns.unread[columns.unread != ""]
+    return {
+        "pairs": int((compared | (columns.unread != "")).sum()),
+        "unread": {str(why): int((unread == why).sum()) for why in np.unique(unread)},
+        "missing": float(columns.missing[compared].mean()) if compared.any() else None,
+        "extra": float(columns.extra[compared].mean()) if compared.any() else None,
+    }
+
+
+def facts_line(block: Mapping[str, Any]) -> str:
+    """One sentence: in how many pairs facts were not looked at, and why."""
+    pairs, unread = block["pairs"], block["unread"]
+    if not pairs:
+        return "facts were looked at in no pair: none has two answers to compare"
+    if not unread:
+        return f"facts were looked at in all {pairs} pairs with two answers"
+    why = ", ".join(f"{_WHY_UNREAD[reason]} {n}" for reason, n in unread.items())
+    return f"facts were not looked at, or in part only, in {sum(unread.values())} of {pairs} pairs: {why}"
+
+
+_WHY_UNREAD = {"language": "another language", "cut": "an answer cut off", "too long": "too long"}
 
 
 def latency(columns: ScoreColumns) -> dict[str, Any] | None:

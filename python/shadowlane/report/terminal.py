@@ -11,6 +11,7 @@ from typing import Any
 
 from ..render.text import Line, clock, count_line, milliseconds, percent, printable, signed
 from ..score.lambda_ import ARROWS, STATES
+from .stats import facts_line
 from .trial import overhead_line
 
 __all__ = ["DECISIONS", "MARKS", "above_floor", "difference_line", "render_report", "render_verdict", "state_line"]
@@ -191,7 +192,12 @@ def _answer_rows(shadow: Mapping[str, Any]) -> list[tuple[str, str]]:
     if shadow["index_agreement"] is not None:
         parts.append(f"same index in {percent(shadow['index_agreement'])} of {shadow['index_n']}")
     rows.append(("citations", ", ".join(parts) or "none"))
-    rows.append(("fact flips", str(shadow["fact_flips"])))
+    rows.append(("fact flips", f"{shadow['fact_flips']}; {facts_line(shadow['facts'])}"))
+    if shadow["facts"]["missing"] is not None:
+        only = (
+            f"{percent(shadow['facts']['missing'])} of prod's sentences, and adds {percent(shadow['facts']['extra'])}"
+        )
+        rows.append(("", f"the shadow leaves out {only} of its own (means)"))
     return rows
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..config import ScoreConfig
 from ..embedders import Embedder, load_embedder
-from ..errors import ScoreError, told
+from ..errors import ScoreError, describe
 from ..providers import extract_answer, extract_vectors
 from ..types import (
     FLAG_CLIENT_DISCONNECTED,
@@ -32,6 +32,7 @@ from ..types import (
     Pair,
     Scores,
     StateName,
+    header,
 )
 from .anchored import anchor
 from .citations import cited, compare_citations
@@ -109,7 +110,7 @@ class Scorer:
             try:
                 read = self._read(index, pair)
             except Exception as error:
-                log.error("cannot read the answers of %s: %s", pair.copy.shadow_id, told(error))
+                log.error("cannot read the answers of %s: %s", pair.copy.shadow_id, describe(error))
                 read = _noted(pair, f"the answers cannot be read: {type(error).__name__}")
             if isinstance(read, Pair):
                 out[index] = read
@@ -136,7 +137,7 @@ class Scorer:
         try:
             rows = self._embedder.embed([*prod, *shadow])
         except Exception as error:
-            trouble = told(error)
+            trouble = describe(error)
             if not isinstance(error, ScoreError):
                 trouble = f"{self._embedder.name} failed: {trouble}; check the model, or set another score.embedder"
             if trouble != self._trouble:
@@ -157,7 +158,7 @@ class Scorer:
             differences = structure_differences(read.prod, read.shadow, bodies, self._config.structure)
         except Exception as error:
             # A value that cannot be compared must cost neither this pair its ΔS nor the batch its scores.
-            log.error("cannot compare the structure of %s: %s", read.pair.copy.shadow_id, told(error))
+            log.error("cannot compare the structure of %s: %s", read.pair.copy.shadow_id, describe(error))
             differences = None
             notes.append(f"the structure cannot be compared: {type(error).__name__}")
         # What contradicts does not depend on ΔS; how much of it is left does.
@@ -167,6 +168,9 @@ class Scorer:
             delta_s=delta,
             anchored=None if delta is None else compared.anchored,
             fact_flip=compared.fact_flip,
+            missing=None if compared.unread == "language" else compared.missing.share,
+            extra=None if compared.unread == "language" else compared.extra.share,
+            unread=compared.unread or ("cut" if _cut_off(read) else ""),
             embedder="" if delta is None else self._embedder.name,
             citation_match=read.citation_match,
             index_agrees=read.index_agrees,
@@ -202,7 +206,7 @@ class Scorer:
             )
         except Exception as error:
             # A reading is worth less than the scores that are there already.
-            log.error("paraphrase groups failed, the pairs are stored without a reading: %s", told(error))
+            log.error("paraphrase groups failed, the pairs are stored without a reading: %s", describe(error))
             return [None] * len(reads)
 
     def _read(self, index: int, pair: Pair) -> _Read | Pair:
@@ -253,15 +257,15 @@ class Scorer:
 
     def _answer(self, headers: Headers, body: bytes) -> Answer:
         answer = extract_answer(
-            _header(headers, b"content-type"),
+            header(headers, b"content-type"),
             body,
             text_pointer=self._config.text_pointer,
             citations_pointer=self._config.citations_pointer,
         )
         return msgspec.structs.replace(
             answer,
-            model_rev=_header(headers, b"x-model-rev") or answer.model_rev,
-            index_hash=_header(headers, b"x-index-hash") or answer.index_hash,
+            model_rev=header(headers, b"x-model-rev") or answer.model_rev,
+            index_hash=header(headers, b"x-index-hash") or answer.index_hash,
         )
 
 
@@ -293,6 +297,12 @@ def _states(reads: list[_Read], deltas: NDArray[np.float32] | None) -> list[Stat
     return states
 
 
+def _cut_off(read: _Read) -> bool:
+    """Whether either answer is known to go on where it was read no further."""
+    cut = read.pair.copy.flags & (FLAG_RESPONSE_CUT | FLAG_CLIENT_DISCONNECTED)
+    return bool(cut) or read.prod.finish_reason in _CUT or read.shadow.finish_reason in _CUT
+
+
 def collapsed(answer: Answer, text: str) -> bool:
     """Whether an answer by itself is a collapse: empty, refused, cut off, or an error."""
     return not text or answer.refusal or answer.finish_reason in _CUT or bool(answer.note)
@@ -306,11 +316,3 @@ def compared_text(answer: Answer) -> str:
 
 def _noted(pair: Pair, note: str, state: State | None = None) -> Pair:
     return msgspec.structs.replace(pair, scores=Scores(note=note, state=state or ""))
-
-
-def _header(headers: Headers, name: bytes) -> str:
-    """The last value of a header by lower-case name; empty when absent."""
-    for key, value in reversed(headers):
-        if key.lower() == name:
-            return value.decode("latin-1").strip()
-    return ""

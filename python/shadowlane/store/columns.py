@@ -255,6 +255,9 @@ PAIR_TABLE: tuple[Column, ...] = (
     _field("tokens", "outcome.tokens", _int),
     _field("money", "outcome.money", float),
     _field("tenant", "copy.tenant", _text),
+    _field("missing", "scores.missing", _real),
+    _field("extra", "scores.extra", _real),
+    _field("unread", "scores.unread"),
 )
 """The columns of ``pairs``, but for ``id`` and ``stored_ns``, which are the row's own."""
 

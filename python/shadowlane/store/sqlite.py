@@ -24,10 +24,10 @@ from ..columns import ScoreColumns, Timed
 from ..types import JudgeVerdict, Pair, ShadowCounts
 from .columns import judge_values
 from .exemplars import Exemplars
+from .latency import between
 from .rows import BODY_COLUMNS, PAIR_COLUMNS, StoredPair, from_row, to_rows
 from .schema import connect, explained
 from .scores import SCORE_SQL, score_columns
-from .times import between
 
 __all__ = ["KEEP_NS", "Order", "SqliteStore"]
 
@@ -188,8 +188,8 @@ class SqliteStore:
             )
         self._epoch = lane_id
 
-    def save_times(self, lane_id: str, at_ns: int, choice: str, ratio: float, counts: bytes) -> None:
-        """Keep what a life of the lane has timed so far (see :mod:`shadowlane.store.times`), in place of what it had
+    def save_latency(self, lane_id: str, at_ns: int, choice: str, ratio: float, counts: bytes) -> None:
+        """Keep what a life of the lane has timed so far (see :mod:`shadowlane.store.latency`), in place of what it had
         said within the same hour with the same ``choice`` and ``ratio``.
         """
         with self._transaction("write"):
@@ -243,7 +243,7 @@ class SqliteStore:
 
     # ---- reading
 
-    def known(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    def stored_keys(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
         """Those of the ``(shadow_id, shadow)`` keys that are stored already.
 
         Keys of rows that retention deleted are not known; retention deletes no row that was stored within the last
@@ -287,7 +287,7 @@ class SqliteStore:
             query = "SELECT 60.0 * minute, tokens, money FROM spend WHERE shadow = ? ORDER BY minute"
             return self._db.execute(query, (shadow,)).fetchall()
 
-    def times(self, since_ns: int) -> list[Timed]:
+    def latency(self, since_ns: int) -> list[Timed]:
         """What requests took from the hour of ``since_ns`` on, over all lives of the lane, hour by hour."""
         with explained(self.path, "read"):
             return list(between(self._db.execute(_GET_TIMES, {"hour": since_ns // _HOUR_NS})))

@@ -18,7 +18,7 @@ from typing import Any
 
 from .. import _core
 from ..providers.turns import Turns, answer_pieces, find_turns, may_call, parse_object
-from ..types import STRANGE_CALLS, Answer, Copy, StubbedCall, ToolCall
+from ..types import STRANGE_CALLS, Answer, Copy, StubbedCall, ToolCall, header
 
 __all__ = ["UNAVAILABLE", "Conversation"]
 
@@ -99,10 +99,10 @@ class Conversation:
                     # Of a call made twice, the later result is nearer to what the world is now.
                     results[key] = made.result if made.result is not None else results.get(key)
             copy = self._copy
-            kind = next((value for name, value in copy.response_headers if name.lower() == b"content-type"), b"")
+            kind = header(copy.response_headers, b"content-type")
             answer: tuple[ToolCall, ...] = ()
             if may_call(copy.response_body):
-                answer = self._read(kind.decode("latin-1"), copy.response_body).tool_calls
+                answer = self._read(kind, copy.response_body).tool_calls
             self._known = results, {_key(call.name, call.arguments) for call in answer}
         return self._known
 

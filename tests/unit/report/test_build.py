@@ -18,7 +18,7 @@ from shadowlane.report.html import render_page
 from shadowlane.report.terminal import render_report
 from shadowlane.report.trial import overhead_line
 from shadowlane.store import open_store
-from shadowlane.store.times import pack
+from shadowlane.store.latency import pack
 from tests.support.lanes import EMBEDDER, HOUR_NS, NOW_NS, config_at, failed, make_pairs, make_status, save
 
 
@@ -117,7 +117,7 @@ def keep_times(
         for life, some in (("ab" * 16, slice(0, n // 2)), ("cd" * 16, slice(n // 2, n))):
             taken = np.histogram((1 + added) * ns[0][some], edges)[0]
             others = np.histogram(ns[1][some][: round(others_share * n / 2)], edges)[0]
-            store.save_times(life, NOW_NS - 5 * HOUR_NS, choice, ratio, pack(edges, taken, others))
+            store.save_latency(life, NOW_NS - 5 * HOUR_NS, choice, ratio, pack(edges, taken, others))
 
 
 def overhead_of(config: Config, **status: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -317,10 +317,20 @@ def test_groups_that_fail_cost_no_score(monkeypatch: pytest.MonkeyPatch, caplog:
 
 
 def test_other_languages_are_said_to_have_plain_scores(scorer: Scorer) -> None:
-    text = "Der Umsatz ist im Jahr nicht gestiegen, und die Kosten sind gefallen."
-    scored = one(scorer, pair(chat(text), chat(text.replace("nicht ", ""))))
+    text = "Il fatturato non è cresciuto nel corso dell'anno, e i costi sono calati."
+    scored = one(scorer, pair(chat(text), chat(text.replace("non ", ""))))
     assert scored.scores.anchored == scored.scores.delta_s
-    assert "not English" in scored.scores.note
+    assert "only values were compared" in scored.scores.note
+    assert (scored.scores.missing, scored.scores.extra, scored.scores.unread) == (None, None, "language")
+
+
+def test_what_is_left_out_and_what_was_cut_are_said(scorer: Scorer) -> None:
+    whole, part = "Unplug the device first. Remove the four screws.", "Remove the four screws."
+    scores = one(scorer, pair(chat(whole), chat(part))).scores
+    assert (scores.missing, scores.extra, scores.unread, scores.fact_flip) == (0.5, 0.0, "", False)
+    given = pair(chat(whole), chat(part))
+    cut = msgspec.structs.replace(given, copy=msgspec.structs.replace(given.copy, flags=FLAG_CLIENT_DISCONNECTED))
+    assert one(scorer, cut).scores.unread == "cut"
 
 
 def test_nothing_to_score(scorer: Scorer) -> None:
