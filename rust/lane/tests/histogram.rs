@@ -51,6 +51,7 @@ fn threads_count_everything_and_sums_are_what_was_recorded() {
 }
 
 /// On the heap from the start: half a megabyte, more than once, is more than a test's stack has in some builds.
+#[expect(clippy::cast_ptr_alignment, reason = "the allocation has the alignment of its layout")]
 fn empty() -> Box<Times> {
     let layout = std::alloc::Layout::new::<Times>();
     // SAFETY: the layout is not empty; Times is made of atomics, for which zero is valid; the box frees it by that layout.
