@@ -17,6 +17,7 @@ __all__ = [
     "ScoreError",
     "ShadowlaneError",
     "StoreError",
+    "StoreLostError",
     "describe",
 ]
 
@@ -54,6 +55,10 @@ class CoreError(ShadowlaneError):
 
 class StoreError(ShadowlaneError):
     """The store cannot be opened, read or written."""
+
+
+class StoreLostError(StoreError):
+    """The open database is not the file at its path any more: what is written now would be lost."""
 
 
 class ScoreError(ShadowlaneError):

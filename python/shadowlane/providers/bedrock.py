@@ -169,7 +169,9 @@ def _citations(item: JsonMap) -> list[Citation]:
     location = as_map(item.get("location"))
     chars = as_map(location.get("documentChar"))
     start, end = as_count(chars.get("start")), as_count(chars.get("end"))
-    pages = as_map(location.get("documentPage")) or as_map(location.get("documentChunk"))
+    counted = as_map(location.get("documentPage")) or as_map(location.get("documentChunk"))
+    # The document's number is one by position in the request.
+    pages = {name: value for name, value in counted.items() if name != "documentIndex"}
     texts = (as_str(as_map(part).get("text")) for part in as_list(item.get("sourceContent")))
     citation = Citation(
         source_url=_deep_url(location.get("web")) or first_str(item, "source", "title"),

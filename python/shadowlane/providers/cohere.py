@@ -11,6 +11,7 @@ from ..types import Answer, Citation
 from .base import Provider, QuestionFields, Shape, Turns
 from .openai.chat import chat_follow, chat_made, read_content, read_tool_calls
 from .reading.calls import Json, Results, mapped
+from .reading.citing import is_positional
 from .reading.draft import Draft, UsageNames
 from .reading.jsonlike import JsonMap, as_count, as_list, as_map, as_str, first_str
 from .reading.vectors import are_rows
@@ -183,19 +184,22 @@ def _citations(item: JsonMap, documents: JsonMap) -> list[Citation]:
     """
     text = as_str(item.get("text"))
     found = []
-    for name in as_list(item.get("document_ids")):
-        document = as_map(documents.get(as_str(name)))
-        found.append(Citation(snippet_id=as_str(name), source_url=first_str(document, "url", "source"), text=text))
+    for name in map(as_str, as_list(item.get("document_ids"))):
+        found.append(_citation(name, as_map(documents.get(name)), text))
     for source in map(as_map, as_list(item.get("sources"))):
-        document = as_map(source.get("document"))
-        found.append(
-            Citation(
-                snippet_id=first_str(source, "id") or first_str(document, "id"),
-                source_url=first_str(document, "url", "source", "title"),
-                text=text,
-            )
-        )
+        document = as_map(source.get("document")) or as_map(source.get("tool_output"))
+        found.append(_citation(first_str(source, "id") or first_str(document, "id"), document, text))
     return found or ([Citation(text=text)] if text else [])
+
+
+def _citation(name: str, document: JsonMap, text: str) -> Citation:
+    """A document that was cited. Documents without an identifier get a number by position (``doc:0``), tool results
+    too: those are known by their address or title, else by what they say."""
+    source = first_str(document, "url", "source", "title")
+    said = first_str(document, "snippet", "text", "content", "data")
+    if is_positional(name) and (source or said):
+        return Citation(source_url=source, text=text if source else said)
+    return Citation(snippet_id=name, source_url=source, text=text)
 
 
 def _speaks(preset: str, path: str, request: Json) -> bool:

@@ -16,7 +16,7 @@ from .reading.jsonlike import JsonMap, as_list, as_map, as_str, canonical
 from .reading.plain import delta_text, error_message, read_json, read_surroundings
 from .registry import SHAPES
 
-__all__ = ["fold_events", "read_value"]
+__all__ = ["fold_events", "read_chunks", "read_value"]
 
 
 _SHAPES = (*SHAPES, embeddings.SHAPE)
@@ -56,12 +56,7 @@ def read_value(value: Any, draft: Draft) -> None:
 def _read_list(value: list[Any], draft: Draft) -> None:
     """An array: of chunks (Gemini without SSE), of one error, of vectors, or anything."""
     maps = [as_map(item) for item in value]
-    shapes = [_shape_of(item) for item in maps]
-    if value and all(shape is not None for shape in shapes):
-        for item, shape in zip(maps, shapes, strict=True):
-            if shape is not None:
-                shape.read(item, draft)
-                draft.events += 1
+    if read_chunks(value, draft):
         if draft.kind == "gemini" and not draft.ended:
             draft.note("the answer ended before its finish reason: the text is what came")
         return
@@ -75,6 +70,18 @@ def _read_list(value: list[Any], draft: Draft) -> None:
         draft.note("the body is an empty array")
     else:
         read_json(value, draft)
+
+
+def read_chunks(values: list[Any], draft: Draft) -> bool:
+    """Reads an array of chunks, each of a known shape; false, and nothing is read, when they are not."""
+    maps = [as_map(item) for item in values]
+    shapes = [shape for item in maps if (shape := _shape_of(item)) is not None]
+    if not maps or len(shapes) < len(maps):
+        return False
+    for item, shape in zip(maps, shapes, strict=True):
+        shape.read(item, draft)
+        draft.events += 1
+    return True
 
 
 def _read_error(value: JsonMap, message: str, draft: Draft) -> None:

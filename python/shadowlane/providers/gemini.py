@@ -9,6 +9,7 @@ from typing import Any
 
 from ..types import Citation
 from .base import Provider, QuestionFields, Shape
+from .reading.citing import lasting_url
 from .reading.draft import Draft, UsageNames
 from .reading.jsonlike import JsonMap, as_count, as_float, as_list, as_map, as_str, first_str
 
@@ -98,9 +99,11 @@ def _citations(candidate: JsonMap) -> list[Citation]:
 
 def _grounding_source(chunk: JsonMap) -> Citation:
     inner = as_map(chunk.get("web")) or as_map(chunk.get("retrievedContext")) or as_map(chunk.get("maps"))
+    title = first_str(inner, "title", "domain")
     return Citation(
         snippet_id=first_str(inner, "documentName", "placeId"),
-        source_url=first_str(inner, "uri", "title"),
+        # A search's addresses are redirects of this one answer; the title says where they lead.
+        source_url=lasting_url(first_str(inner, "uri")) or title or first_str(inner, "uri"),
         text=first_str(inner, "text"),
     )
 

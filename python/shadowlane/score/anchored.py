@@ -6,10 +6,10 @@ The rules and the formula are in Rust (``rust/anchored``); here they meet the em
 Invariants: a pair without any evidence keeps its plain ΔS, a contradicted one is at 0.60 or above, and every difference
 from plain ΔS has a reason that :func:`explain_pair` prints. Rules and vocabulary only, nothing learnt: the weights 0.5,
 0.3 and 0.2 are the definition's; how much evidence takes off a component, and how disorder is counted, was chosen among
-round values and simple forms with parts of SICK, MRPC, STS and PAWS at hand (see ``DESIGN.md``). Values (numbers,
-quantities, money, dates, times, identifiers) and clauses are read in English, German, French, Spanish, Chinese and
-Japanese, names, quotes and the order of words in English; in any other language values alone are compared, and
-``unread`` and the note say so.
+round values and simple forms with parts of SICK, MRPC, STS and PAWS at hand (see ``docs/parts/score.md``). Values
+(numbers, quantities, money, dates, times, identifiers) and clauses are read in English, German, French, Spanish,
+Chinese and Japanese, names, quotes and the order of words in English; in any other language values alone are
+compared, and ``unread`` and the note say so.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ import logging
 import math
 import os
 import signal
-import time
 from pathlib import Path
 
 import msgspec
@@ -24,7 +23,7 @@ from ..config import Config, JudgeConfig, ShadowConfig, groups_folder, make_lane
 from ..core import RateLimiter
 from ..detect import DetectingDrainer, DetectingSanitizer, Hook, load_detector
 from ..dispatch.arm import Arm, ArmOptions
-from ..errors import ShadowlaneError
+from ..errors import ShadowlaneError, StoreLostError
 from ..judge.language_model import Judge
 from ..limits import Breaker, Budget, BudgetLimits, LaneLimits, Price, ProdQuota, Retry, ShadowLimits
 from ..policy import lane_policy, stub_rounds
@@ -155,14 +154,18 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
             asyncio.create_task(_prune(writer)),
             asyncio.create_task(_record_overhead(writer, overhead)),
         ]
+        for task in periodic:
+            task.add_done_callback(lambda _: stop.set())  # none ends by itself, but for a store that was taken away
         try:
             await pipeline.run(stop, idle_exit_s=idle_exit_s)
         finally:
             for task in periodic:
                 task.cancel()
-            await asyncio.gather(*periodic, return_exceptions=True)
+            ended = await asyncio.gather(*periodic, return_exceptions=True)
             control.tick()
             await asyncio.to_thread(overhead.record)  # writer has ended
+        if lost := next((error for error in ended if isinstance(error, StoreLostError)), None):
+            raise lost
         log.info("worker %d: done, %d pairs stored", os.getpid(), writer.stored)
     finally:
         store.close()
@@ -238,7 +241,7 @@ async def _beat(drainer: _core.Drainer, control: ControlLoop) -> None:
 async def _prune(writer: Writer) -> None:
     while True:
         await asyncio.sleep(_PRUNE_EVERY_S)
-        await writer.prune(time.time_ns())
+        await writer.prune()
 
 
 async def _record_overhead(writer: Writer, overhead: OverheadRecorder) -> None:

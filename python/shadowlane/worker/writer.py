@@ -1,8 +1,9 @@
 """Scores and stores batches of pairs, on a thread of its own, until they are stored.
 
 Invariants: :meth:`Writer.write` returns when every pair of the batch is a row; a store that fails is tried again for
-as long as it takes; a pair that cannot be stored as it is, is stored without its contents under ``store_error``, so
-that one odd pair never stops a lane; the log quotes nothing of a pair.
+as long as it takes, and one that was taken away (:class:`~shadowlane.errors.StoreLostError`) ends the worker; a pair
+that cannot be stored as it is, is stored without its contents under ``store_error``, so that one odd pair never stops a
+lane; the log quotes nothing of a pair.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Protocol
 
 import msgspec
 
-from ..errors import ScoreError, StoreError, describe
+from ..errors import ScoreError, StoreError, StoreLostError, describe
 from ..types import Copy, JudgeVerdict, Outcome, Pair, Scores
 
 __all__ = ["Writer"]
@@ -29,7 +30,8 @@ _TRIES_TOGETHER = 3
 class _Store(Protocol):
     def save(self, pairs: Sequence[Pair]) -> int: ...
     def stored_keys(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]: ...
-    def prune(self, now_ns: int) -> int: ...
+    def prune(self, now_ns: int | None = None) -> int: ...
+    def check(self) -> None: ...
     def save_verdicts(self, verdicts: Mapping[tuple[str, str], JudgeVerdict], state: str) -> int: ...
 
 
@@ -73,6 +75,9 @@ class Writer:
         while True:
             try:
                 await self._save(scored)
+            except StoreLostError as error:
+                self.error = str(error)
+                raise  # trying again would write where nobody reads; a new worker gets the frames again
             except StoreError as error:
                 if str(error) != self.error:
                     log.error("cannot store, will try again: %s", error)
@@ -138,13 +143,22 @@ class Writer:
         """Run other work with the store on its thread."""
         await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    async def prune(self, now_ns: int) -> None:
-        """Retention: delete what is older or larger than the configuration allows."""
+    async def prune(self) -> None:
+        """Retention: delete what is older or larger than the configuration allows.
+
+        Raises :class:`~shadowlane.errors.StoreLostError` when the open database is not the one at its path any more.
+        """
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._store.prune, now_ns)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._prune)
+        except StoreLostError:
+            raise
         except StoreError as error:
             log.warning("retention: %s", error)
         await self.save_scorer()
+
+    def _prune(self) -> None:
+        self._store.check()
+        self._store.prune()
 
     async def save_scorer(self) -> None:
         """What the scorer's successor goes on with. Losing it costs readings of repeated questions, never a pair."""
@@ -164,11 +178,7 @@ def _bare(pair: Pair, error: BaseException) -> Pair:
             started_ns=copy.started_ns,
             method=copy.method[:16],
             target="",
-            headers=(),
-            body=b"",
             status=copy.status,
-            response_headers=(),
-            response_body=b"",
             ttfb_ns=copy.ttfb_ns,
             duration_ns=copy.duration_ns,
         ),

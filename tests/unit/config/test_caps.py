@@ -13,7 +13,8 @@ import pytest
 from shadowlane import Config, Lane, _core
 from shadowlane.dispatch.arm import Arm, ArmOptions
 from shadowlane.errors import ConfigError
-from shadowlane.status.collect import collect_status, render_status
+from shadowlane.status.collect import collect_status
+from shadowlane.status.render import render_status
 from shadowlane.types import Copy
 
 

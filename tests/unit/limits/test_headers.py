@@ -50,6 +50,49 @@ CASES: dict[str, tuple[dict[str, str], RateLimit | None]] = {
         },
         RateLimit(40000, 4000, 60.5),
     ),
+    "one family in two spellings": (
+        {
+            "x-ratelimit-limit-tokens": "1000",
+            "x-ratelimit-remaining-tokens": "100",
+            "x-rate-limit-reset-tokens": "30s",
+            "x-ratelimit-limit-requests": "10",
+            "x-rate-limit-remaining-requests": "9",
+        },
+        RateLimit(1000, 100, 30.0),
+    ),
+    "litellm's own": (
+        {
+            "x-ratelimit-api_key-limit-requests": "100",
+            "x-ratelimit-api_key-remaining-requests": "7",
+            "x-ratelimit-model_per_key-limit-tokens": "5000",
+            "x-ratelimit-model_per_key-remaining-tokens": "4000",
+            "llm_provider-x-ratelimit-limit-requests": "60",
+            "llm_provider-x-ratelimit-remaining-requests": "59",
+        },
+        RateLimit(100, 7, None),
+    ),
+    "anthropic unified": (
+        {
+            "anthropic-ratelimit-unified-status": "allowed",
+            "anthropic-ratelimit-unified-5h-status": "allowed",
+            "anthropic-ratelimit-unified-5h-utilization": "0.9",
+            "anthropic-ratelimit-unified-5h-reset": "1700000060",
+            "anthropic-ratelimit-unified-7d-utilization": "0.25",
+            "anthropic-ratelimit-unified-7d-reset": "1700500000",
+        },
+        RateLimit(1_000_000, 100_000, 60.0),
+    ),
+    "anthropic unified, over": (
+        {
+            "anthropic-ratelimit-unified-7d-utilization": "1.02",
+            "anthropic-ratelimit-unified-7d-reset": "1700000010",
+        },
+        RateLimit(1_000_000, 0, 10.0),
+    ),
+    "anthropic unified, refusing": (
+        {"anthropic-ratelimit-unified-status": "rejected", "anthropic-ratelimit-unified-reset": "1700000010"},
+        RateLimit(1_000_000, 0, 10.0),
+    ),
     "anthropic priority tier": (
         {
             "anthropic-priority-input-tokens-limit": "100",

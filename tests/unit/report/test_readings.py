@@ -16,7 +16,8 @@ from shadowlane.judge.language_model import JudgeState
 from shadowlane.report.build import build_report
 from shadowlane.report.html import render_page
 from shadowlane.report.terminal import render_report
-from shadowlane.status.collect import collect_status, render_status
+from shadowlane.status.collect import collect_status
+from shadowlane.status.render import render_status
 from shadowlane.store import open_store
 from shadowlane.types import GroupReading, JudgeVerdict, Pair, StructureDifference
 from tests.support.lanes import NOW_NS, config_at, make_pairs, make_status, save

@@ -88,7 +88,6 @@ def rows_of_a_run(config: Config, bad_answer: str, detector: Detector | None) ->
             sanitizer=DetectingSanitizer(sanitizer, hook) if hook else sanitizer,
         )
         await asyncio.wait_for(pipeline.run(asyncio.Event(), idle_exit_s=0.0), 60)
-        assert pipeline.in_flight == 0
 
     with open_store(config.store) as store:
         store.set_epoch(drainer.lane_id(), {"s": 0})

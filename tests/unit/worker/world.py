@@ -128,7 +128,10 @@ class Store:
     def stored_keys(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
         return self.real.stored_keys(keys)
 
-    def prune(self, now_ns: int) -> int:
+    def check(self) -> None:
+        pass
+
+    def prune(self, now_ns: int | None = None) -> int:
         return self.real.prune(now_ns)
 
     def save_verdicts(self, verdicts: Mapping[tuple[str, str], JudgeVerdict], state: str) -> int:

@@ -22,8 +22,11 @@ _CHOICE_FIELDS = frozenset({"message", "delta", "text"})
 
 
 def _matches(value: JsonMap) -> bool:
-    """``choices`` with messages, deltas or texts; or, in a stream, empty ``choices`` beside the chunk's own fields."""
+    """``choices`` with messages, deltas or texts; or, in a stream, ``choices`` that are empty or ``null`` beside the
+    chunk's own fields."""
     choices = value.get("choices")
+    if choices is None and "choices" in value:
+        return as_str(value.get("object")).startswith("chat.completion") or isinstance(value.get("usage"), dict)
     if not isinstance(choices, list):
         return False
     if not choices:
@@ -102,12 +105,13 @@ def read_content(content: Any, draft: Draft, choice: int = 0, block: int = 0) ->
 
 
 def read_tool_calls(calls: Any, draft: Draft, choice: int = 0) -> None:
-    """``tool_calls`` as in chat: ``{index, id, function: {name, arguments}}``; the index is there in streams only."""
-    for position, call in enumerate(map(as_map, as_list(calls))):
-        number = as_count(call.get("index"))
+    """``tool_calls`` as in chat: ``{index, id, function: {name, arguments}}``; the index is there in streams only, and
+    not in all."""
+    for call in map(as_map, as_list(calls)):
         body = as_map(call.get("function")) or as_map(call.get("custom"))
-        draft.add_call(
-            (choice, position if number is None else number),
+        draft.add_tool_call(
+            choice,
+            as_count(call.get("index")),
             id=as_str(call.get("id")),
             name=as_str(body.get("name")),
             arguments=body.get("arguments", body.get("input")),
