@@ -88,15 +88,15 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     target: str
     """Path and query, sanitized, in origin form (RFC 9112 §3.2.1)."""
-    headers: Headers
-    body: bytes
-    status: int
-    """Prod's status code."""
-    response_headers: Headers
-    response_body: bytes
-    ttfb_ns: int
+    headers: Headers = ()
+    body: bytes = b""
+    status: int = 0
+    """Prod's status code; 0 in a request of our own making, which prod never answered."""
+    response_headers: Headers = ()
+    response_body: bytes = b""
+    ttfb_ns: int = 0
     """Time from the request's arrival to prod's response head."""
-    duration_ns: int
+    duration_ns: int = 0
     """Time from the request's arrival to the end of prod's response body."""
     flags: int = 0
     blocked: str = ""
