@@ -63,6 +63,9 @@ impl Reader<'_, '_> {
             && self.tokens.get(at).is_some_and(|token| token.spaced || at == 0);
         let number = self.number(at + usize::from(minus))?;
         let number = if minus { Number { value: -number.value, other: None, ..number } } else { number };
+        if let Some((dimension, end)) = self.in_an_order(&number) {
+            return Some((made(dimension, 1.0, number), end));
+        }
         let Some((dimension, factor, end)) = self.unit_behind(&number) else {
             // "Other" one: a pronoun, an article.
             let dimension = if number.year { Dimension::Year } else { Dimension::Count };
@@ -80,12 +83,41 @@ impl Reader<'_, '_> {
             .flatten()
     }
 
+    /// `6.`, `6th`, `37e`, `第6`: a place in an order. `1970s`, `1970er`: a year.
+    fn in_an_order(&self, number: &Number) -> Option<(Dimension, usize)> {
+        let at = number.end;
+        if !number.digits || number.precision > 0.0 {
+            return None;
+        }
+        if self.before(at, 2) == "第" {
+            return Some((Dimension::Ordinal, at));
+        }
+        if !self.glued(at) {
+            return None;
+        }
+        let open = |from: usize| {
+            let (here, there) = (self.tokens.get(at - 1), self.tokens.get(from));
+            there.is_some_and(|there| there.spaced && here.is_some_and(|here| here.sentence == there.sentence))
+        };
+        match self.text(at) {
+            "s" | "er" | "ern" if number.year => Some((Dimension::Year, at + 1)),
+            "st" | "nd" | "rd" | "th" | "e" | "er" | "ème" | "º" | "ª" | "eme" => Some((Dimension::Ordinal, at + 1)),
+            "." if self.language == Language::German && number.value < 100.0 && open(at + 1) => {
+                Some((Dimension::Ordinal, at + 1))
+            }
+            _ => None,
+        }
+    }
+
     /// A unit without a number: `a week`, `per month`, `weekly`, `每周`.
     fn unit_alone(&self, at: usize) -> Option<(Amount, usize)> {
         let known = self.entry(at);
         let one = |dimension, factor, end| Some((made(dimension, factor, Number::whole(1.0, end)), end));
         if let Some(seconds) = known.period {
             return one(Dimension::Period, seconds, at + 1);
+        }
+        if let Some(place) = known.ordinal {
+            return Some((made(Dimension::Ordinal, 1.0, Number::whole(place, at + 1)), at + 1));
         }
         if matches!(self.text(at), "每" | "毎") {
             let (seconds, size) = match (self.text(at + 1), self.text(at + 2)) {
@@ -156,6 +188,12 @@ impl Reader<'_, '_> {
         }
         while let Some(factor) = self.text(number.end).chars().next().and_then(numerals::multiplier) {
             number = number.scaled(factor, number.end + 1);
+            // 3 万 4000
+            if factor >= 1e4
+                && let Some(rest) = digits(self.text(number.end), self.language).filter(|rest| rest.value < factor)
+            {
+                number = Number { value: number.value + rest.value, precision: 0.0, end: number.end + 1, ..number };
+            }
         }
         Some(number)
     }
@@ -308,6 +346,10 @@ impl Reader<'_, '_> {
         let from = self.tokens.get(at)?.span.0;
         let rest = self.low.get(from..)?;
         let (word, dimension, factor) = self.words.signs.iter().find(|(word, ..)| rest.starts_with(word))?;
+        // 70年代: a decade.
+        if rest.starts_with("年代") {
+            return None;
+        }
         let end = at + self.tokens.get(at..)?.iter().take_while(|token| token.span.1 <= from + word.len()).count();
         // 年 behind a year is read as a date.
         Some((*dimension, *factor, end))
@@ -316,7 +358,7 @@ impl Reader<'_, '_> {
     /// A sign that counts things makes a single sign a number: 三个, 二つ.
     fn counter(&self, at: usize, number: &Number) -> Option<(Dimension, f64, usize)> {
         const COUNTERS: &str = "个個名位人次件条台本家岁歳才倍种種步层階楼号页份张つ回枚点";
-        let counts = number.weak && COUNTERS.contains(self.text(at));
+        let counts = number.weak && number.value > 1.0 && COUNTERS.contains(self.text(at));
         counts.then_some((Dimension::Count, 1.0, number.end))
     }
 

@@ -250,9 +250,22 @@ impl<'t> Reader<'_, 't> {
             .flatten()
     }
 
+    /// `2013-14`: the second year of the same century.
+    fn short_year(&self, known: &Amount, amount: &Amount, until: usize, at: usize) -> Amount {
+        let joined = matches!(self.text(until), "-" | "–" | "/") && at - until <= 2;
+        let short =
+            amount.dimension == Dimension::Count && (0.0..100.0).contains(&amount.low) && amount.low.fract() == 0.0;
+        if known.dimension != Dimension::Year || !short || !joined {
+            return *amount;
+        }
+        let year = (known.low / 100.0).floor() * 100.0 + amount.low;
+        Amount { dimension: Dimension::Year, low: year, high: year, written: year, ..*amount }
+    }
+
     /// `3 to 6 months`, `from 21 to 18 percent`, `to 18% from 21%`, `between 3 and 5 days`, `9:00–17:00`.
     fn range(&self, known: &Amount, amount: &Amount, from: usize, until: usize, at: usize) -> Option<Amount> {
         let bare = |amount: &Amount| matches!(amount.dimension, Dimension::Count | Dimension::Year);
+        let amount = &self.short_year(known, amount, until, at);
         let alike = known.dimension.group() == amount.dimension.group()
             || (bare(known) && known.factor.to_bits() == 1_f64.to_bits() && !bare(amount));
         let single = |amount: &Amount| amount.low.to_bits() == amount.high.to_bits();
@@ -262,7 +275,9 @@ impl<'t> Reader<'_, 't> {
         let opened = from > 0 && self.entry(from - 1).is(FROM);
         let gap = at - until;
         let word = self.entry(until);
-        let mark = gap == 1 && matches!(self.text(until), "-" | "–" | "—" | "~" | "〜" | "～" | "至" | "到");
+        let dashes = matches!((self.text(until), self.text(until + 1)), ("-", "-")) && gap == 2;
+        let mark = gap == 1 && matches!(self.text(until), "-" | "–" | "—" | "~" | "〜" | "～" | "至" | "到") || dashes;
+        let mark = mark || (gap == 1 && self.text(until) == "/" && known.dimension == Dimension::Year);
         let reversed = from > 0
             && self.entry(from - 1).is(TO)
             && !self.entry(from - 1).is(AND)

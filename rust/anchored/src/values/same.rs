@@ -63,7 +63,7 @@ fn part_of_date(date: Day, amount: &Amount) -> bool {
 }
 
 fn amounts(one: &Amount, other: &Amount, hedged: bool) -> bool {
-    use Dimension::{Count, Duration, Mass, Money, Percent, Period, Quarter, Year};
+    use Dimension::{Count, Duration, Mass, Money, Ordinal, Percent, Period, Quarter, Year};
     let written = |mine: &Amount, theirs: &Amount| near(mine.written, theirs.written, 1e-9 * mine.written.abs());
     match (one.dimension, other.dimension) {
         (Money(mine), Money(theirs)) => currencies(mine, theirs) && ends(one, other, hedged) || cents(one, other),
@@ -75,7 +75,7 @@ fn amounts(one: &Amount, other: &Amount, hedged: bool) -> bool {
             written(one, other) || near(count.low * 100.0, percent.low, percent.precision.max(1e-6))
         }
         (Count, _) | (_, Count) => written(one, other) || clock_hour(one, other) || clock_hour(other, one),
-        (Year | Quarter, Quarter | Year) => written(one, other),
+        (Year | Quarter, Quarter | Year) | (Ordinal, Quarter) | (Quarter, Ordinal) => written(one, other),
         (mine, theirs) => mine.group() == theirs.group() && ends(one, other, hedged),
     }
 }
@@ -130,7 +130,12 @@ fn close(one: &Amount, other: &Amount, mine: f64, theirs: f64, hedged: bool) -> 
             allowed = allowed.max(0.1 * size);
         }
         Dimension::Duration | Dimension::Period if converted && size >= WEEK => allowed = allowed.max(0.035 * size),
-        Dimension::Count | Dimension::Duration | Dimension::Period | Dimension::Clock | Dimension::Year => {}
+        Dimension::Count
+        | Dimension::Duration
+        | Dimension::Period
+        | Dimension::Clock
+        | Dimension::Year
+        | Dimension::Ordinal => {}
         Dimension::Celsius | Dimension::Fahrenheit | Dimension::Degrees if one.dimension != other.dimension => {
             allowed = allowed.max(0.6);
         }

@@ -11,7 +11,7 @@ use crate::lexicon::{WordMap, mark};
 /// So many content words around a value are looked at.
 const MOST: usize = 24;
 /// Two signs say less than a word, and there are more of them.
-const SIGNS: f32 = 0.4;
+const SIGNS: f32 = 0.6;
 
 /// The content words of a text by token, and how often the text has each.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl Subjects {
         for (at, token) in tokens.iter().enumerate() {
             keys.push(match token.kind {
                 Kind::Word => word_key(text(low, token), words),
-                Kind::Sign => sign_key(low, token, tokens.get(at + 1)),
+                Kind::Sign => sign_key(low, at.checked_sub(1).and_then(|at| tokens.get(at)), token, tokens.get(at + 1)),
                 Kind::Number | Kind::Mark => 0,
             });
         }
@@ -115,17 +115,19 @@ fn word_key(word: &str, words: &Vocabulary) -> u64 {
     mark(word.get(..end).unwrap_or(word)) | 1
 }
 
-/// Two signs of meaning that stand together; endings in Hiragana say nothing.
-fn sign_key(low: &str, token: &Token, next: Option<&Token>) -> u64 {
+/// Two signs of meaning that stand together, or one that stands alone; endings in Hiragana say nothing.
+fn sign_key(low: &str, before: Option<&Token>, token: &Token, next: Option<&Token>) -> u64 {
     let meaning = |token: &Token| {
         token.kind == Kind::Sign
             && !text(low, token).starts_with(|letter: char| ('\u{3040}'..='\u{309f}').contains(&letter))
     };
-    match next {
-        Some(next) if meaning(token) && meaning(next) && next.span.0 == token.span.1 => {
-            low.get(token.span.0..next.span.1).map_or(0, |pair| mark(pair) | 1)
-        }
-        _ => 0,
+    if !meaning(token) {
+        return 0;
+    }
+    match next.filter(|next| meaning(next) && next.span.0 == token.span.1) {
+        Some(next) => low.get(token.span.0..next.span.1).map_or(0, |pair| mark(pair) | 1),
+        None if before.is_some_and(|before| meaning(before) && before.span.1 == token.span.0) => 0,
+        None => mark(text(low, token)) | 1,
     }
 }
 
@@ -140,7 +142,7 @@ pub(crate) fn common(one: &[Near], other: &[Near], nearest: usize) -> (f32, bool
         let theirs = other.iter().filter(|near| near.key == mine.key && near.distance <= nearest);
         if let Some(theirs) = theirs.max_by(|a, b| a.weight.total_cmp(&b.weight)) {
             sum += mine.weight.min(theirs.weight);
-            head |= mine.behind && theirs.behind && mine.distance == 0 && theirs.distance == 0;
+            head |= mine.behind && theirs.behind && mine.distance.max(theirs.distance) <= 1;
         }
     }
     (sum, head)

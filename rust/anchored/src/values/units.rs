@@ -37,6 +37,8 @@ pub(crate) enum Dimension {
     Weekday,
     /// Minutes of a day.
     Clock,
+    /// A place in an order: the 5th.
+    Ordinal,
 }
 
 /// What money is counted in.
@@ -393,6 +395,7 @@ impl Dimension {
             Self::Quarter => 17,
             Self::Weekday => 18,
             Self::Clock => 19,
+            Self::Ordinal => 20,
         }
     }
 }

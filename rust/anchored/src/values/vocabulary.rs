@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use super::numerals::{number_words, scales};
+use super::numerals::{number_words, ordinal_words, scales};
 use super::units::{Dimension, common, units};
 use crate::language::Language;
 use crate::lexicon::WordMap;
@@ -39,6 +39,8 @@ pub(crate) struct Entry {
     pub weekday: u8,
     /// Seconds from one time to the next: `weekly`.
     pub period: Option<f64>,
+    /// A place in an order: `third`.
+    pub ordinal: Option<f64>,
     pub flags: u8,
 }
 
@@ -199,6 +201,20 @@ fn flagged(language: Language) -> &'static [(u8, &'static str)] {
     }
 }
 
+/// The endings of a word for a place in an order.
+fn inflected(word: &'static str, language: Language) -> Vec<String> {
+    let bare = word.strip_suffix('o').unwrap_or(word);
+    let endings: &[&str] = match language {
+        Language::German => &["", "n", "r", "s", "m"],
+        Language::French => &["", "s"],
+        Language::Spanish => &["o", "a", "os", "as", ""],
+        _ => &[""],
+    };
+    let stem = if language == Language::Spanish { bare } else { word };
+    // "cuart" and the like are no words; "tercer" is.
+    endings.iter().map(|ending| format!("{stem}{ending}")).collect()
+}
+
 fn build(language: Language) -> Vocabulary {
     let mut words: WordMap<&'static str, Entry> = WordMap::default();
     let mut set = |word: &'static str, change: &dyn Fn(&mut Entry)| change(words.entry(word).or_default());
@@ -220,6 +236,12 @@ fn build(language: Language) -> Vocabulary {
     }
     for (word, factor) in scales(spoken) {
         set(word, &|entry| entry.scale = Some(*factor));
+    }
+    for (place, word) in (3_u8..).zip(ordinal_words(spoken).split_whitespace()) {
+        for form in inflected(word, spoken) {
+            // Built once for the life of the process.
+            set(form.leak(), &|entry| entry.ordinal = Some(f64::from(place)));
+        }
     }
     for (number, list) in (1_u8..).zip(MONTHS) {
         for word in list.split_whitespace() {
