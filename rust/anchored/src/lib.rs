@@ -99,13 +99,19 @@ pub fn anchor(text_a: &str, text_b: &str, plain: f64) -> Comparison {
     let cut = head_a.len() < text_a.len() || head_b.len() < text_b.len();
     let (low_a, low_b) = (lowered(head_a), lowered(head_b));
     let (a, b) = (extract(head_a, &low_a), extract(head_b, &low_b));
-    let english = a.english && b.english;
-    let values = said(head_a, &low_a, head_b, &low_b, english);
+    let (spoken_a, spoken_b) = spoken(&low_a, &low_b);
+    let english = a.english && b.english && spoken_a == Some(Language::English) && spoken_b == spoken_a;
+    let values = said((head_a, &low_a, spoken_a), (head_b, &low_b, spoken_b));
     let cut = cut || a.cut || b.cut || values.cut;
     let mut findings = if english { compare::contradictions(&a, &b) } else { Vec::new() };
     findings.retain(|finding| !(measures(finding) && values.equal_at(finding.a, finding.b)));
+    let meets = |one: Span, other: Span| one.0 < other.1 && other.0 < one.1;
     for finding in values.findings {
-        let meets = |one: Span, other: Span| one.0 < other.1 && other.0 < one.1;
+        // A value says better what differs than a name or a word of it.
+        findings.retain(|known| {
+            let better = measures(&finding) && known.component == Component::Entities;
+            !(better && meets(known.a, finding.a) && meets(known.b, finding.b))
+        });
         if !findings.iter().any(|known| meets(known.a, finding.a) || meets(known.b, finding.b)) {
             findings.push(finding);
         }
@@ -140,17 +146,31 @@ pub fn anchor(text_a: &str, text_b: &str, plain: f64) -> Comparison {
     Comparison { anchored: score.clamp(0.0, 2.0), evidence, english, cut }
 }
 
-/// The values of two texts, compared. Each is read in its own language; a text of none of the six as an English one.
-fn said(text_a: &str, low_a: &str, text_b: &str, low_b: &str, english: bool) -> values::Outcome {
-    let spoken = |low: &str| {
-        if english { Language::English } else { language(low).unwrap_or(Language::English) }
-    };
-    values::compare(&values::read(text_a, low_a, spoken(low_a)), &values::read(text_b, low_b, spoken(low_b)))
+/// The languages of two answers to one question: where they seem to differ, a short one may have shown too little.
+fn spoken(low_a: &str, low_b: &str) -> (Option<Language>, Option<Language>) {
+    let (one, other) = (language(low_a), language(low_b));
+    match (one, other) {
+        (Some(Language::English), Some(known)) if low_a.len() < SHORT => (Some(known), other),
+        (Some(known), Some(Language::English)) if low_b.len() < SHORT => (one, Some(known)),
+        _ => (one, other),
+    }
 }
 
-/// Whether a finding is about a number, a date or a time.
+/// A text of this many bytes may be in another language than its small words tell.
+const SHORT: usize = 60;
+
+/// A text, its lower-case form and its language.
+type Spoken<'t> = (&'t str, &'t str, Option<Language>);
+
+/// The values of two texts, compared. A text of none of the six languages is read as an English one.
+fn said(a: Spoken<'_>, b: Spoken<'_>) -> values::Outcome {
+    let read = |text: Spoken<'_>| text.2.unwrap_or(Language::English);
+    values::compare(&values::read(a.0, a.1, read(a)), &values::read(b.0, b.1, read(b)))
+}
+
+/// Whether a finding is about a number, a date, a time, or the words of their bounds.
 fn measures(finding: &edits::Finding) -> bool {
-    matches!(finding.kind, "number" | "date")
+    matches!(finding.kind, "number" | "date" | "negation" | "antonym")
 }
 
 /// The first [`MOST_BYTES`] of a text, up to a border between characters.

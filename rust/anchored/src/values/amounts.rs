@@ -7,7 +7,7 @@ use super::Amount;
 use super::numerals::{self, Digits, digits, german};
 use super::read::Reader;
 use super::tokens::Kind;
-use super::units::{Currency, Dimension, currency};
+use super::units::{Currency, Dimension};
 use super::vocabulary::ARTICLE;
 use crate::language::Language;
 
@@ -47,7 +47,7 @@ impl Number {
 impl Reader<'_, '_> {
     /// A quantity that begins at a token, and the token behind it.
     pub(super) fn amount(&self, at: usize) -> Option<(Amount, usize)> {
-        if let Some((dimension, factor)) = self.entry(at).unit.or_else(|| self.code_of_money(at))
+        if let Some((dimension, factor)) = self.entry(at).unit
             && matches!(dimension, Dimension::Money(_))
             && let Some(number) = self.number(at + 1).filter(|number| number.digits)
         {
@@ -74,13 +74,6 @@ impl Reader<'_, '_> {
         let mut amount = made(dimension, factor, number);
         let end = self.and_a_half(&mut amount, end);
         Some((amount, end))
-    }
-
-    fn code_of_money(&self, at: usize) -> Option<(Dimension, f64)> {
-        let text = self.text(at);
-        (text.len() == 3 && self.glued(at + 1) | self.tokens.get(at + 1).is_some_and(|next| next.kind == Kind::Number))
-            .then(|| currency(text).map(|currency| (Dimension::Money(currency), 1.0)))
-            .flatten()
     }
 
     /// `6.`, `6th`, `37e`, `第6`: a place in an order. `1970s`, `1970er`: a year.
@@ -188,11 +181,15 @@ impl Reader<'_, '_> {
         }
         while let Some(factor) = self.text(number.end).chars().next().and_then(numerals::multiplier) {
             number = number.scaled(factor, number.end + 1);
-            // 3 万 4000
+            // 3 万 4000, 3 万 5 千
             if factor >= 1e4
                 && let Some(rest) = digits(self.text(number.end), self.language).filter(|rest| rest.value < factor)
             {
-                number = Number { value: number.value + rest.value, precision: 0.0, end: number.end + 1, ..number };
+                let small = self.text(number.end + 1).chars().next().and_then(numerals::multiplier);
+                let small = small.filter(|small| *small < factor);
+                let value = number.value + rest.value * small.unwrap_or(1.0);
+                let end = number.end + 1 + usize::from(small.is_some());
+                number = Number { value, precision: 0.0, end, ..number };
             }
         }
         Some(number)
@@ -330,14 +327,11 @@ impl Reader<'_, '_> {
         // 5 business days: what kind of day is not compared.
         let skip =
             usize::from(matches!(text, "business" | "working" | "calendar" | "consecutive" | "full" | "us" | "u"));
-        if let Some((dimension, factor)) = self
-            .entry(at + skip)
-            .unit
-            .or_else(|| currency(text).filter(|_| number.digits).map(|currency| (Dimension::Money(currency), 1.0)))
-        {
+        if let Some((dimension, factor)) = self.entry(at + skip).unit {
             // "in 3 s" is three seconds, "three s" is nothing.
             let short = text.chars().nth(1).is_none() && text.bytes().all(|byte| byte.is_ascii_alphabetic());
-            return (!short || number.digits).then_some((dimension, factor, at + skip + 1));
+            let coded = matches!(dimension, Dimension::Money(Currency::Other(_)));
+            return (!short && !coded || number.digits).then_some((dimension, factor, at + skip + 1));
         }
         None
     }
@@ -357,8 +351,7 @@ impl Reader<'_, '_> {
 
     /// A sign that counts things makes a single sign a number: 三个, 二つ.
     fn counter(&self, at: usize, number: &Number) -> Option<(Dimension, f64, usize)> {
-        const COUNTERS: &str = "个個名位人次件条台本家岁歳才倍种種步层階楼号页份张つ回枚点";
-        let counts = number.weak && number.value > 1.0 && COUNTERS.contains(self.text(at));
+        let counts = number.weak && number.value > 1.0 && super::phrases::COUNTERS.contains(self.text(at));
         counts.then_some((Dimension::Count, 1.0, number.end))
     }
 

@@ -9,7 +9,7 @@
 
 use super::phrases::Bound;
 use super::read::Reading;
-use super::same::{built_alike, conflict, same};
+use super::same::{built_alike, conflict, exactly, same};
 use super::subject::{Near, common};
 use super::units::Dimension;
 use super::{Form, Measure, Value};
@@ -26,7 +26,7 @@ pub(crate) struct Outcome {
     pub only_b: Vec<Span>,
     /// Either text had more values than are read.
     pub cut: bool,
-    /// Spans of values that are the same, for each of the one text those of the other.
+    /// Spans of values that are the same with the words of their bounds, for each of the one text those of the other.
     equal: Vec<(Span, Span)>,
 }
 
@@ -50,6 +50,8 @@ const COUNTED: f32 = 1.2;
 /// So few tokens lie between a value and one beside it, and so much that adds to what both share.
 const CLOSE: usize = 4;
 const BESIDE: f32 = 0.6;
+/// Of two exchanged values each shares this with the place of the other one, and nothing with its own in one case.
+const EXCHANGED: f32 = 0.45;
 /// More values than this are not looked at for exchanged ones.
 const MOST_EXCHANGED: usize = 40;
 
@@ -65,8 +67,8 @@ pub(crate) fn compare(a: &Reading<'_>, b: &Reading<'_>) -> Outcome {
     for (one, list) in a.values.iter().zip(&partners_a) {
         for other in list.iter().filter_map(|j| b.values.get(*j)) {
             // 78 % and a bare 78 can be the same, but a unit that another word took is seen elsewhere.
-            if conflict(one, other) {
-                outcome.equal.push((one.span, other.span));
+            if conflict(one, other) && exactly(one, other) && !opposed(one.bound, other.bound) {
+                outcome.equal.push((one.whole, other.whole));
             }
         }
     }
@@ -162,6 +164,10 @@ enum Side {
     B,
 }
 
+fn opposed(one: Bound, other: Bound) -> bool {
+    matches!((one, other), (Bound::Lower, Bound::Upper) | (Bound::Upper, Bound::Lower))
+}
+
 fn finding(one: &Value<'_>, other: &Value<'_>, whole: bool) -> Finding {
     let (a, b) = if whole { (one.whole, other.whole) } else { (one.span, other.span) };
     let kind = if one.kind() == other.kind() || one.kind() == "date" { one.kind() } else { other.kind() };
@@ -171,9 +177,6 @@ fn finding(one: &Value<'_>, other: &Value<'_>, whole: bool) -> Finding {
 impl Both<'_, '_> {
     /// At least against at most.
     fn bounds(&self, found: &mut Vec<Finding>) {
-        let opposed = |one: Bound, other: Bound| {
-            matches!((one, other), (Bound::Lower, Bound::Upper) | (Bound::Upper, Bound::Lower))
-        };
         for (one, list) in self.a.values.iter().zip(&self.partners_a) {
             let mut others = list.iter().filter_map(|j| self.b.values.get(*j));
             let Some(first) = others.next() else { continue };
@@ -199,9 +202,7 @@ impl Both<'_, '_> {
                 _ => None,
             })
             .collect();
-        let near = |reading: &Reading<'_>, place: usize| {
-            reading.values.get(place).map(|value| reading.subjects.near(value)).unwrap_or_default()
-        };
+        let near = |reading: &Reading<'_>, place: usize| reading.subjects.own(&reading.values, place);
         let around: Vec<(Vec<Near>, Vec<Near>)> =
             once.iter().map(|(i, j)| (near(self.a, *i), near(self.b, *j))).collect();
         for (first, (i, j)) in once.iter().enumerate() {
@@ -212,11 +213,12 @@ impl Both<'_, '_> {
                 if !conflict(here, apart) || !conflict(back, there) || same(here, apart) {
                     continue;
                 }
-                let tie = |one: &[Near], other: &[Near]| common(one, other, 3).0;
+                let tie = |one: &[Near], other: &[Near]| common(one, other, usize::MAX).0;
                 let straight = (tie(&mine.0, &mine.1), tie(&theirs.0, &theirs.1));
                 let cross = (tie(&mine.0, &theirs.1), tie(&theirs.0, &mine.1));
                 let crossed = cross.0.min(cross.1);
-                if crossed >= 0.5 && crossed > 2.0 * straight.0.max(straight.1) + 0.2 {
+                let more = cross.0 + cross.1 - straight.0 - straight.1;
+                if crossed >= EXCHANGED && more >= 2.0 * EXCHANGED && straight.0.min(straight.1) < 0.1 {
                     found.push(finding(here, there, false));
                 }
             }
@@ -266,9 +268,7 @@ impl Both<'_, '_> {
             Side::A => (self.a, self.b, &self.partners_a, &self.partners_b),
             Side::B => (self.b, self.a, &self.partners_b, &self.partners_a),
         };
-        let near = |reading: &Reading<'_>, place: usize| {
-            reading.values.get(place).map(|value| reading.subjects.near(value)).unwrap_or_default()
-        };
+        let near = |reading: &Reading<'_>, place: usize| reading.subjects.near(&reading.values, place);
         let fit = |place: usize, list: &[usize]| -> f32 {
             let around = near(mine, place);
             let beside = |other: usize| match side {

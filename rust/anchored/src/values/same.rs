@@ -5,7 +5,8 @@
 use super::units::{Currency, Dimension};
 use super::{Amount, Day, Form, Measure, Value};
 
-const WEEK: f64 = 604_800.0;
+/// The shortest unit of uneven length, in seconds.
+const MONTH: f64 = 2_629_800.0;
 const POUND: f64 = 453.592;
 
 /// Whether two values can be the same.
@@ -22,6 +23,18 @@ pub(crate) fn same(one: &Value<'_>, other: &Value<'_>) -> bool {
             text.parse::<f64>().is_ok_and(|value| value.to_bits() == amount.written.to_bits())
         }
         _ => false,
+    }
+}
+
+/// Whether two values are the same in all that either says: about 150 is not 148, and March is not March 5.
+pub(crate) fn exactly(one: &Value<'_>, other: &Value<'_>) -> bool {
+    match (&one.measure, &other.measure) {
+        (Measure::Amount(mine), Measure::Amount(theirs)) => amounts(mine, theirs, false),
+        (Measure::Date(mine), Measure::Date(theirs)) => {
+            let said = |date: &Day| (date.year > 0, date.month > 0, date.number > 0);
+            said(mine) == said(theirs) && dates(*mine, *theirs)
+        }
+        _ => same(one, other),
     }
 }
 
@@ -129,7 +142,9 @@ fn close(one: &Amount, other: &Amount, mine: f64, theirs: f64, hedged: bool) -> 
         _ if hedged && !matches!(one.dimension, Dimension::Year | Dimension::Clock | Dimension::Weekday) => {
             allowed = allowed.max(0.1 * size);
         }
-        Dimension::Duration | Dimension::Period if converted && size >= WEEK => allowed = allowed.max(0.035 * size),
+        Dimension::Duration | Dimension::Period if converted && one.factor.max(other.factor) >= MONTH => {
+            allowed = allowed.max(0.035 * size);
+        }
         Dimension::Count
         | Dimension::Duration
         | Dimension::Period
