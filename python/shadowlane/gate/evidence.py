@@ -35,7 +35,7 @@ class EvidenceSource(Protocol):
     """What the gate needs of the store."""
 
     def scores(self, shadow: str | None = None, since_ns: int | None = None) -> ScoreColumns: ...
-    def times(self, since_ns: int) -> list[Timed]: ...
+    def latency(self, since_ns: int) -> list[Timed]: ...
 
 
 def window_start(config: Config, now_ns: int) -> int:
@@ -57,7 +57,7 @@ def evaluate_lane(
 ) -> list[Verdict]:
     """The verdict on each shadow (or on one) over the last ``gate.window_hours``."""
     since = window_start(config, time.time_ns() if now_ns is None else now_ns)
-    trial = trial_of(store.times(since))
+    trial = trial_of(store.latency(since))
     control = store.scores("control", since) if "control" in config.arms() else None
     names = list(config.shadows) if shadow is None else [shadow]
     return [evaluate(config.gate, _evidence(name, status, store.scores(name, since), control, trial)) for name in names]

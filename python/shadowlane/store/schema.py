@@ -171,6 +171,11 @@ _COST_TENANT = (
     "ALTER TABLE pairs ADD COLUMN money REAL NOT NULL DEFAULT 0",
     "ALTER TABLE pairs ADD COLUMN tenant TEXT NOT NULL DEFAULT ''",
 )
+_CLAUSES = (
+    "ALTER TABLE pairs ADD COLUMN missing REAL",
+    "ALTER TABLE pairs ADD COLUMN extra REAL",
+    "ALTER TABLE pairs ADD COLUMN unread TEXT NOT NULL DEFAULT ''",
+)
 _STEPS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _GROUPS_STRUCTURE_JUDGE,
@@ -178,6 +183,7 @@ _STEPS: tuple[tuple[str, ...], ...] = (
     _SPENDING_EXEMPLARS,
     _TIMES,
     _COST_TENANT,
+    _CLAUSES,
 )
 SCHEMA_VERSION = len(_STEPS)
 

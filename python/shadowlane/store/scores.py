@@ -64,6 +64,9 @@ SCORE_TABLE: tuple[_Score, ...] = (
     _Score("structured", "differences IS NOT NULL", _bools),
     _Score("judge", "judge", _texts),
     _Score("rounds", "rounds", _ints),
+    _Score("missing", "missing", _reals),
+    _Score("extra", "extra", _reals),
+    _Score("unread", "unread", _texts),
 )
 SCORE_SQL = ", ".join(score.sql for score in SCORE_TABLE)
 

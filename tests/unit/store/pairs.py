@@ -15,8 +15,8 @@ from shadowlane.types import (
     JudgeVerdict,
     Outcome,
     Pair,
-    PlaceDiffers,
     Scores,
+    StructureDifference,
     StubbedCall,
 )
 
@@ -77,7 +77,7 @@ _group = st.builds(
     trend=_state | st.just(""),
 )
 _places = st.lists(
-    st.builds(PlaceDiffers, _text, _text, st.sampled_from(("type", "value", "missing", "extra")), _text, _text),
+    st.builds(StructureDifference, _text, _text, st.sampled_from(("type", "value", "missing", "extra")), _text, _text),
     max_size=3,
 ).map(tuple)
 _verdict = st.builds(
@@ -151,6 +151,9 @@ def pairs(draw: st.DrawFn) -> Pair:
             index_agrees=draw(st.none() | st.booleans()),
             state=draw(st.sampled_from(("", "convergent", "divergent", "recursive", "chaotic"))),
             note=draw(_text),
+            missing=draw(_share),
+            extra=draw(_share),
+            unread=draw(st.sampled_from(("", "language", "cut", "too long"))),
             group=draw(st.none() | _group),
             differences=draw(st.none() | _places),
             judge=draw(st.none() | _verdict),

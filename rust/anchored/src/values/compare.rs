@@ -374,3 +374,95 @@ impl Both<'_, '_> {
         BESIDE * (f32::from(u8::from(before)) + f32::from(u8::from(behind)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::read;
+    use super::*;
+    use crate::facts::lowered;
+    use crate::language::Language;
+    use proptest::prelude::*;
+
+    const LANGUAGES: [Language; 6] = [
+        Language::English,
+        Language::German,
+        Language::French,
+        Language::Spanish,
+        Language::Chinese,
+        Language::Japanese,
+    ];
+    const WORDS: &[&str] = &[
+        "30",
+        "days",
+        "Tage",
+        "3 PM",
+        "%",
+        "€",
+        "1.000",
+        "12,4 Mio.",
+        "三个月",
+        "15時10分",
+        "at least",
+        "or more",
+        "to",
+        "from",
+        "March",
+        "5",
+        "half an hour",
+        "Q3",
+        "2024",
+        "+49 30 1234567",
+        "a@b.example",
+        "v1.2",
+        "以上",
+        "every",
+        "-",
+        "\n",
+        ". ",
+        "fünf",
+        "the deposit",
+        "租金",
+        "und",
+        ",",
+        "ORD-4821",
+        "1970s",
+        "3rd",
+        "twice",
+        "weekly",
+        "$",
+        "°C",
+        "12h30",
+        "0,5",
+        "kg",
+        "mg",
+        "第",
+        "万",
+        "quatre-vingt",
+        "https://a.example/x",
+    ];
+
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof![
+            ".{0,80}",
+            proptest::collection::vec(prop::sample::select(WORDS), 0..30).prop_map(|words| words.join(" ")),
+            proptest::collection::vec(prop::sample::select(WORDS), 0..30).prop_map(|words| words.concat()),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn laws(a in text(), b in text(), language in prop::sample::select(&LANGUAGES[..])) {
+            let (low_a, low_b) = (lowered(&a), lowered(&b));
+            let (one, other) = (read(&a, &low_a, language), read(&b, &low_b, language));
+            let (there, back) = (compare(&one, &other), compare(&other, &one));
+            prop_assert_eq!(there.findings.is_empty(), back.findings.is_empty());
+            prop_assert_eq!(&there.only_a, &back.only_b);
+            for finding in &there.findings {
+                prop_assert!(a.get(finding.a.0..finding.a.1).is_some_and(|said| !said.is_empty()), "{:?}", finding);
+                prop_assert!(b.get(finding.b.0..finding.b.1).is_some_and(|said| !said.is_empty()), "{:?}", finding);
+            }
+            let itself = compare(&one, &read(&a, &low_a, language));
+            prop_assert!(itself.findings.is_empty() && itself.only_a.is_empty() && itself.only_b.is_empty());
+        }
+    }
+}
