@@ -77,7 +77,7 @@ lint: build ## rustfmt, clippy, cargo-machete, ruff, mypy strict, stubtest, impo
 	$(BIN)/mypy
 	$(BIN)/stubtest shadowlane._core --mypy-config-file pyproject.toml
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/vulture
+	$(BIN)/python tools/unused.py
 
 $(VENV)/.docs: $(VENV)/.dependencies pyproject.toml
 	$(BIN)/python tools/requirements.py docs > $(VENV)/requirements-docs.txt
@@ -158,7 +158,7 @@ free-threaded: $(VENV)/.dependencies ## Wheel and threads tests for a Python wit
 	$(FREE)/bin/python -m pip install --quiet msgspec pytest pytest-timeout
 	$(FREE)/bin/python -m pip install --quiet --no-deps --force-reinstall $(FREE)/dist/*.whl
 	cd $(FREE) && bin/python -m pytest -p no:cacheprovider -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) \
-		$(CURDIR)/tests/unit/test_threads.py
+		$(CURDIR)/tests/unit/capture/test_threads.py
 
 wheel: $(VENV)/.dependencies ## A wheel of this machine for Python 3.10 and later, into dist/
 	$(BIN)/maturin build --release --out dist

@@ -3,6 +3,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, final
 
 __all__ = [
+    "FLAG_CLIENT_DISCONNECTED",
+    "FLAG_RESPONSE_CUT",
+    "FLAG_STREAMED",
     "PRESET_NAMES",
     "REASONS",
     "Drainer",
@@ -38,6 +41,9 @@ __all__ = [
     "set_enabled",
 ]
 __version__: str
+FLAG_CLIENT_DISCONNECTED: int
+FLAG_RESPONSE_CUT: int
+FLAG_STREAMED: int
 PRESET_NAMES: tuple[str, ...]
 REASONS: tuple[str, ...]
 

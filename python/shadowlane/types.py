@@ -1,7 +1,9 @@
 """The records that travel between the steps. Every arrow of the way carries one of these.
 
 Steps know these types, ``errors``, ``config`` and the core; they do not know each other. What two steps must mean alike
-by a record is said here too: a request's route, and the band of a score.
+by a record is defined here too: a request's route, and the band of a score. ``REASONS`` (why a request was not mirrored
+or a copy not answered) and the flags of a copy (the client left before prod's answer was complete; the answer is cut at
+``max_body_bytes``; it came in more than one chunk) are the core's.
 Times ending in ``_ns`` are integers in nanoseconds; ``started_ns`` counts from the Unix epoch.
 """
 
@@ -14,6 +16,7 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
+from ._core import FLAG_CLIENT_DISCONNECTED, FLAG_RESPONSE_CUT, FLAG_STREAMED, REASONS
 from .bands import band
 
 __all__ = [
@@ -52,40 +55,6 @@ def header(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> str:
 StateName = Literal["", "convergent", "divergent", "recursive", "chaotic"]
 """A λ reading; empty when there is none."""
 
-REASONS: tuple[str, ...] = (
-    "disabled",
-    "loop",
-    "method",
-    "route",
-    "write_intent",
-    "sampled_out",
-    "cap",
-    "request_too_large",
-    "prod_failed",
-    "client_disconnected",
-    "ring_full",
-    "producer_died",
-    "reservoir",
-    "breaker_open",
-    "provider_limit",
-    "budget",
-    "deadline",
-    "connect_error",
-    "transport_error",
-    "response_too_large",
-    "store_error",
-    "unreadable",
-)
-"""Why a request was not mirrored or a copy not answered: fixed, in the order of the shared-memory layout."""
-
-FLAG_RESPONSE_CUT = 1
-"""Prod's response body was longer than ``max_body_bytes`` and is kept cut."""
-FLAG_CLIENT_DISCONNECTED = 2
-"""The client left before prod's answer was complete."""
-FLAG_STREAMED = 4
-"""Prod answered in more than one chunk."""
-
-
 STRANGE_CALLS = "tool_call_prod_never_made"
 """The finding of an outcome whose shadow asked for tool calls that prod made neither before nor in its answer."""
 
@@ -119,15 +88,15 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     target: str
     """Path and query, sanitized, in origin form (RFC 9112 §3.2.1)."""
-    headers: Headers
-    body: bytes
-    status: int
-    """Prod's status code."""
-    response_headers: Headers
-    response_body: bytes
-    ttfb_ns: int
+    headers: Headers = ()
+    body: bytes = b""
+    status: int = 0
+    """Prod's status code; 0 in a request of our own making, which prod never answered."""
+    response_headers: Headers = ()
+    response_body: bytes = b""
+    ttfb_ns: int = 0
     """Time from the request's arrival to prod's response head."""
-    duration_ns: int
+    duration_ns: int = 0
     """Time from the request's arrival to the end of prod's response body."""
     flags: int = 0
     blocked: str = ""

@@ -1,8 +1,7 @@
 """The embedded store: one SQLite file (https://sqlite.org/wal.html), written by the worker, read by anybody.
 
 Invariants: a batch is stored whole or not at all; no (shadow_id, shadow) is stored or counted twice; counters outlive
-the rows that retention deletes; no row younger than :data:`KEEP_NS` is deleted, because a redelivered copy must still
-meet its key (redelivery follows a crash of the worker within seconds).
+the rows that retention deletes, and retention leaves young rows alone (:mod:`.pruning`).
 
 The object belongs to one thread at a time, and a process opens a file for writing once: the check of the file at its
 opening would drop the first one's locks, and the next reader would take the write-ahead log away from under it. A
@@ -27,25 +26,20 @@ from .columns import judge_values
 from .exemplars import Exemplars
 from .identity import MARK, FileIdentity
 from .latency import between
+from .pruning import Retention, bytes_used, prune, transaction
 from .retention import RetentionClock
 from .rows import BODY_COLUMNS, PAIR_COLUMNS, StoredPair, from_row, to_rows
 from .schema import connect, explained
 from .scores import SCORE_SQL, score_columns
 
-__all__ = ["KEEP_NS", "Order", "SqliteStore"]
+__all__ = ["Order", "SqliteStore"]
 
 Order = Literal["time", "newest", "worst", "flipped"]
 
-KEEP_NS = 3_600 * 10**9
-"""Rows stored less than this ago are never deleted (their bodies may be, when the file is too large)."""
-
 _ANSWERED = "answered"
 _KEYS_A_QUERY = 500
-_DELETE_ROWS = 100
-_VACUUM_PAGES = 1000
 _FETCH_ROWS = 256
 _MINUTE_NS = 60 * 10**9
-_SPENT_MINUTES = 2 * 24 * 60
 _HOUR_NS = 3_600 * 10**9
 
 _INSERT_PAIR = (
@@ -69,12 +63,6 @@ _PUT_TIMES = (
 _GET_TIMES = (
     "SELECT lane_id, hour >= :hour, choice, ratio, counts FROM times AS row WHERE hour >= :hour OR at_ns = "
     "(SELECT max(at_ns) FROM times WHERE lane_id = row.lane_id AND hour < :hour) ORDER BY lane_id, at_ns"
-)
-# That one stays when it is old, as long as its lane has newer rows or may yet get some.
-_DELETE_TIMES = (
-    "DELETE FROM times WHERE hour < :hour AND ("
-    "EXISTS (SELECT 1 FROM times AS t WHERE t.lane_id = times.lane_id AND t.hour < :hour AND t.at_ns > times.at_ns) OR "
-    "lane_id <> :lane AND NOT EXISTS (SELECT 1 FROM times AS t WHERE t.lane_id = times.lane_id AND t.hour >= :hour))"
 )
 _ORDERS: dict[Order, str] = {
     "time": "started_ns, id",
@@ -210,63 +198,28 @@ class SqliteStore:
         self._epoch = lane_id
 
     def save_latency(self, lane_id: str, at_ns: int, choice: str, ratio: float, counts: bytes) -> None:
-        """Keep what a life of the lane has timed so far (see :mod:`shadowlane.store.latency`), in place of what it had
-        said within the same hour with the same ``choice`` and ``ratio``.
+        """Store what a life of the lane has timed so far (see :mod:`shadowlane.store.latency`). Replaces its row of the
+        same hour, ``choice`` and ``ratio``.
         """
         with self._transaction("write"):
             self._db.execute(_PUT_TIMES, (lane_id, at_ns // _HOUR_NS, choice, ratio, at_ns, counts))
 
     def prune(self, now_ns: int | None = None) -> int:
-        """Delete rows older than the configured age, then the oldest ones while the file is too large.
+        """Delete what is older or more than the configuration allows, see :mod:`.pruning`. Returns how many rows.
 
         ``now_ns`` is the Unix time; by default a clock that no wrong setting of the wall's puts ahead
-        (:mod:`shadowlane.store.retention`). When the rows that may be deleted are not enough, the oldest remaining
-        bodies go, and their rows stay. Works in small transactions; space goes back to the file system. Returns how
-        many rows were deleted.
+        (:mod:`shadowlane.store.retention`).
         """
         if now_ns is None:
             now_ns = self._retention.read()
             with self._transaction("keep the time"):
                 self._db.execute(_SET_META, (_RETENTION, self._retention.state()))
-        stored_before = now_ns - KEEP_NS
-        deleted = 0
-        while n := self._delete("started_ns < ? AND stored_ns < ?", (now_ns - self._max_age_ns, stored_before)):
-            deleted += n
-        while self.bytes_used() > self._max_bytes:
-            n = self._delete("stored_ns < ?", (stored_before,))
-            if not n and not self._drop_bodies():
-                break
-            deleted += n
-        with self._transaction("delete old spending"):
-            self._db.execute("DELETE FROM spend WHERE minute < ?", (now_ns // _MINUTE_NS - _SPENT_MINUTES,))
-        with self._transaction("delete old times"):
-            oldest = (now_ns - self._max_age_ns) // _HOUR_NS
-            self._db.execute(_DELETE_TIMES, {"hour": oldest, "lane": self._epoch})
+        allowed = Retention(now_ns, self._max_age_ns, self._max_bytes)
+        with explained(self.path, "delete old rows"):
+            deleted = prune(self._db, allowed, self._epoch)
         if self._exemplars is not None:
-            self._exemplars.forget()  # some of them may be gone: their places are free
-        self._shrink()
+            self._exemplars.forget()  # some of them may be gone: the next rows may take their turns
         return deleted
-
-    def _delete(self, where: str, values: tuple[Any, ...]) -> int:
-        oldest = f"SELECT id FROM pairs WHERE {where} ORDER BY started_ns LIMIT {_DELETE_ROWS}"  # noqa: S608
-        with self._transaction("delete old rows"):
-            return self._db.execute(f"DELETE FROM pairs WHERE id IN ({oldest})", values).rowcount  # noqa: S608
-
-    def _drop_bodies(self) -> int:
-        with self._transaction("delete old bodies"):
-            return self._db.execute(
-                f"DELETE FROM bodies WHERE pair IN (SELECT pair FROM bodies ORDER BY pair LIMIT {_DELETE_ROWS})"  # noqa: S608
-            ).rowcount
-
-    def _shrink(self) -> None:
-        with explained(self.path, "shrink"):
-            while self._pragma("freelist_count") > 0:
-                before = self._pragma("page_count")
-                # The pragma frees pages as it is stepped: unread, it would free one.
-                self._db.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
-                if self._pragma("page_count") >= before:
-                    break
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     # ---- reading
 
@@ -403,25 +356,14 @@ class SqliteStore:
     def bytes_used(self) -> int:
         """Bytes of the pages that hold something (the file may be larger until :meth:`prune` shrinks it)."""
         with explained(self.path, "read"):
-            return (self._pragma("page_count") - self._pragma("freelist_count")) * self._pragma("page_size")
+            return bytes_used(self._db)
 
     # ---- inside
 
-    def _pragma(self, name: str) -> int:
-        return int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
-
     @contextlib.contextmanager
     def _transaction(self, doing: str) -> Iterator[None]:
-        with explained(self.path, doing):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                # A full disk makes SQLite roll back by itself; a second rollback would hide the cause.
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+        with explained(self.path, doing), transaction(self._db):
+            yield
 
 
 def _where(since_ns: int | None, shadow: str | None) -> tuple[str, tuple[Any, ...]]:
