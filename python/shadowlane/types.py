@@ -6,7 +6,7 @@ Times ending in ``_ns`` are integers in nanoseconds; ``started_ns`` counts from 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -18,6 +18,7 @@ __all__ = [
     "STRANGE_CALLS",
     "Answer",
     "Citation",
+    "Collapse",
     "Copy",
     "GroupReading",
     "Headers",
@@ -248,6 +249,10 @@ class JudgeVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """As configured, with the revision that answered."""
 
 
+Collapse: TypeAlias = Literal["", "empty", "refused", "cut", "error"]
+"""How an answer collapsed; empty when it did not."""
+
+
 class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """How prod's and the shadow's answers compare. ``None`` where a score does not apply."""
 
@@ -269,6 +274,10 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """Given later than the other scores, and to few pairs."""
     note: str = ""
     """Why there is no score."""
+    collapse: Collapse = ""
+    """How the shadow's answer collapsed."""
+    prod_collapse: Collapse = ""
+    """How prod's did."""
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):

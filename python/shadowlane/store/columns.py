@@ -255,6 +255,8 @@ PAIR_TABLE: tuple[Column, ...] = (
     _field("tokens", "outcome.tokens", _int),
     _field("money", "outcome.money", float),
     _field("tenant", "copy.tenant", _text),
+    _field("collapse", "scores.collapse"),
+    _field("prod_collapse", "scores.prod_collapse"),
 )
 """The columns of ``pairs``, but for ``id`` and ``stored_ns``, which are the row's own."""
 

@@ -171,6 +171,10 @@ _COST_TENANT = (
     "ALTER TABLE pairs ADD COLUMN money REAL NOT NULL DEFAULT 0",
     "ALTER TABLE pairs ADD COLUMN tenant TEXT NOT NULL DEFAULT ''",
 )
+_COLLAPSE = (
+    "ALTER TABLE pairs ADD COLUMN collapse TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE pairs ADD COLUMN prod_collapse TEXT NOT NULL DEFAULT ''",
+)
 _STEPS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _GROUPS_STRUCTURE_JUDGE,
@@ -178,6 +182,7 @@ _STEPS: tuple[tuple[str, ...], ...] = (
     _SPENDING_EXEMPLARS,
     _TIMES,
     _COST_TENANT,
+    _COLLAPSE,
 )
 SCHEMA_VERSION = len(_STEPS)
 
