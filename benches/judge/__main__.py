@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 
 from shadowlane.config import ScoreConfig
 from shadowlane.demo.corpus import load_questions
+from shadowlane.embedders import Embedder, load_embedder
 from shadowlane.providers.question import find_question
 from shadowlane.score.anchored import Comparison, anchor, anchored_delta_s
-from shadowlane.score.embed import Embedder, load_embedder, text_delta_s
+from shadowlane.score.delta import text_delta_s
 from shadowlane.score.groups import ParaphraseGroups, purity
 from shadowlane.types import Copy
 

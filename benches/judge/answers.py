@@ -19,8 +19,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from shadowlane.embedders import Embedder, load_embedder
 from shadowlane.score.anchored import Comparison, anchor
-from shadowlane.score.embed import Embedder, load_embedder, text_delta_s
+from shadowlane.score.delta import text_delta_s
 
 __all__ = ["Judged", "Pair", "accepted", "judge", "load_pairs", "show"]
 

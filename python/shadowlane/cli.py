@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__, _core
-from .capture.lane import config_from_json
 from .config import Config, lane_directory, load_config
 from .errors import ConfigError, LaneError, ShadowlaneError
 
@@ -120,8 +119,7 @@ def _hours(text: str) -> float:
 
 
 def _load(options: argparse.Namespace) -> Config:
-    path = Path(options.config)
-    return config_from_json(path) if path.suffix == ".json" else load_config(path)
+    return load_config(options.config)
 
 
 def _print_json(value: Any) -> None:

@@ -1,14 +1,19 @@
 """The records that travel between the steps. Every arrow of the way carries one of these.
 
-Steps know these types, ``errors``, ``config`` and the core; they do not know each other.
+Steps know these types, ``errors``, ``config`` and the core; they do not know each other. What two steps must mean alike
+by a record is said here too: a request's route, and the band of a score.
 Times ending in ``_ns`` are integers in nanoseconds; ``started_ns`` counts from the Unix epoch.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Literal, TypeAlias
 
 import msgspec
+
+from .bands import band
 
 __all__ = [
     "FLAG_CLIENT_DISCONNECTED",
@@ -31,6 +36,7 @@ __all__ = [
     "StateName",
     "StubbedCall",
     "ToolCall",
+    "route_of",
 ]
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -76,6 +82,24 @@ STRANGE_CALLS = "tool_call_prod_never_made"
 """The finding of an outcome whose shadow asked for tool calls that prod made neither before nor in its answer."""
 
 
+# Digits; a UUID (RFC 9562); a long run of hex; a long word with digits, as keys and slugs are; a redacted value.
+_IDENTIFIER = re.compile(
+    r"[0-9]+\Z|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}\Z|[0-9a-fA-F]{12,}\Z|(?=.*[0-9])[^/]{16,}\Z|.*(?:\[|%5B)[A-Z_]+(?:\]|%5D)"
+)
+_MOST_PARTS = 12
+_MOST_CHARS = 64
+
+
+def route_of(method: str, target: str) -> str:
+    """The request for people and samples, with what looks like an identifier left out: ``GET /users/*/orders`` of
+    ``GET /users/17/orders?page=2``. A service has as many routes as endpoints, not as many as items."""
+    parts = target.partition("?")[0].split("/")
+    kept = ["*" if _IDENTIFIER.match(part) or len(part) > _MOST_CHARS else part for part in parts[:_MOST_PARTS]]
+    if len(parts) > _MOST_PARTS:
+        kept.append("*")
+    return f"{method} {'/'.join(kept)}"
+
+
 class Copy(msgspec.Struct, frozen=True, kw_only=True):
     """One sanitized exchange, as drained from a ring: what the shadow may see, and what prod answered."""
 
@@ -113,6 +137,11 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     """What was changed in an inference request for the shadow, one line each; never a value."""
     tenant: str = ""
     """Whose request it is: a hash that means nothing outside this lane's life; empty without ``limits.tenant_key``."""
+
+    @property
+    def route(self) -> str:
+        """The request's route, see :func:`route_of`."""
+        return route_of(self.method, self.target)
 
 
 class StubbedCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -278,6 +307,13 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """How the shadow's answer collapsed."""
     prod_collapse: Collapse = ""
     """How prod's did."""
+
+    @property
+    def band(self) -> str:
+        """``fact_flip``, the band of ΔS, or ``unscored``: what a reader wants examples of."""
+        if self.fact_flip:
+            return "fact_flip"
+        return "unscored" if self.delta_s is None or math.isnan(self.delta_s) else band(self.delta_s)
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):

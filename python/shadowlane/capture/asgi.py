@@ -7,14 +7,18 @@ side is swallowed and counted; what the application raises is raised on unchange
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from .._core import Timer
+from ..errors import ConfigError, ShadowlaneError
 from ..types import FLAG_CLIENT_DISCONNECTED, FLAG_RESPONSE_CUT, FLAG_STREAMED
 from .lane import Lane
+from .server import added_prefix, enclosing_call, lifespan_prefix
 
 if TYPE_CHECKING:
     from .._core import Ticket
@@ -22,44 +26,95 @@ if TYPE_CHECKING:
 
 __all__ = ["ShadowMiddleware"]
 
+log = logging.getLogger("shadowlane")
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+_Headers = tuple[tuple[bytes, ...], ...]
+_LISTS = (list, tuple)
 
 
 class ShadowMiddleware:
     """Mirror a sample of the HTTP requests of ``app``.
 
-    ``config`` is a path to a TOML file, a :class:`shadowlane.Config`, a dict with the same keys, or an open
-    :class:`shadowlane.Lane` (which the caller then closes).
+    ``config`` is a path to a TOML file (default: ``$SHADOWLANE_CONFIG``, else ``shadowlane.toml``), a
+    :class:`shadowlane.Config`, a dict with the same keys, or an open :class:`shadowlane.Lane` (which the caller then
+    closes).
 
-    The lane is opened here, so that a bad configuration is an error at start: raises
-    :class:`~shadowlane.errors.ConfigError` or :class:`~shadowlane.errors.LaneError`. No call raises anything of ours.
-    Lifespan and websocket scopes pass through.
+    Where a server is only starting, a bad configuration ends it: made while a module is imported, this raises
+    :class:`~shadowlane.errors.ConfigError`; made by a framework in lifespan startup, that fails with the error's text.
+    Everywhere else, and whatever else fails (a directory that cannot be used, shared memory that is full), ``app`` is
+    served as if this were not there: :attr:`lane` is ``None``, :attr:`error` says why, and so does the log, once. No
+    call raises anything of ours. Lifespan and websocket scopes pass through.
     """
 
     def __init__(
-        self, app: App, config: str | os.PathLike[str] | Config | Mapping[str, Any] | Lane = "shadowlane.toml"
+        self, app: App, config: str | os.PathLike[str] | Config | Mapping[str, Any] | Lane | None = None
     ) -> None:
         self.app = app
+        self.lane: Lane | None = None
+        """The open lane; ``None`` while mirroring is off, and until a lane that is opened aside is open."""
+        self.error = ""
+        """Why mirroring is off; empty when it is not."""
         self._owned = not isinstance(config, Lane)
-        self.lane = config if isinstance(config, Lane) else Lane.open(config)
-        self._limit = self.lane.config.lane.max_body_bytes
+        self._config = config if config is not None else os.environ.get("SHADOWLANE_CONFIG", "shadowlane.toml")
+        self._bad_config = ""
+        self._prefix: str | None = None
+        self._limit = 0
+        inside = enclosing_call()
+        if inside in ("", "lifespan"):
+            self._open(inside)
+        else:
+            # Made for the first user's request, which does not wait for files and threads of ours.
+            threading.Thread(target=self._open, args=(inside,), name="shadowlane-open", daemon=True).start()
+
+    def _open(self, inside: str) -> None:
+        self.error = self._bad_config = ""
+        try:
+            lane = self._config if isinstance(self._config, Lane) else Lane.open(self._config)
+        except ConfigError as error:
+            if not inside:
+                raise
+            if inside == "lifespan":
+                self.error = self._bad_config = str(error)  # the server says it, and ends
+            else:
+                self._off(error)
+        except Exception as error:
+            self._off(error)
+        else:
+            self._limit = lane.config.lane.max_body_bytes
+            self.lane = lane
+
+    def _off(self, error: Exception) -> None:
+        self.error = str(error) if isinstance(error, ShadowlaneError) else f"{type(error).__name__}: {error}"
+        log.error(
+            "MIRRORING IS OFF in process %d, its requests are served without it: %s (shadowlane doctor says more)",
+            os.getpid(),
+            self.error,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                await self._lifespan(scope, receive, send)
-            else:
-                await self.app(scope, receive, send)
+        kind = scope["type"]
+        if kind == "lifespan":
+            await self._lifespan(scope, receive, send)
             return
         lane = self.lane
+        if lane is None or kind != "http":
+            await self.app(scope, receive, send)
+            return
         try:
+            headers = scope["headers"]
+            if type(headers) not in _LISTS:  # any iterable is allowed, and one that is read here is empty there
+                scope["headers"] = headers = list(headers)
+            prefix = self._prefix
+            if prefix is None:
+                prefix = self._prefix = added_prefix(scope, receive, send)
             # What is not a GET is judged by the path as it was sent, which is what the shadow would see.
-            path = scope["path"] if scope["method"] == "GET" else _sent_path(scope)
-            ticket = lane.begin(scope["method"], path, scope["headers"])
+            path = scope["path"] if scope["method"] == "GET" else _raw_path(scope).decode("latin-1")
+            ticket = lane.begin(scope["method"], path.removeprefix(prefix) if prefix else path, headers)
         except Exception:
             lane.fault()
             ticket = None
@@ -69,26 +124,41 @@ class ShadowMiddleware:
         if type(ticket) is Timer:
             await self.app(scope, receive, _timed(send, ticket, lane))
             return
-        exchange = _Exchange(lane, ticket, scope, receive, send, self._limit)
+        exchange = _Exchange(lane, ticket, self._limit, receive, send)
+        exchange.request(scope, prefix or "")
         try:
             await self.app(scope, exchange.receive, exchange.send)
         finally:
             exchange.end()
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass lifespan through; after a fork make this process's ring before the first request; close at the end."""
+        """Pass lifespan through, each time that a server runs it: open what an earlier one closed, make this process's
+        ring after a fork, close at the end. A configuration that cannot be used is the startup's failure."""
+        self._prefix = lifespan_prefix(receive)
+        lane = self.lane
+        if lane is not None and self._owned and lane.closed:
+            self.lane = None
+            self._open("lifespan")
+            lane = self.lane
+        if self._bad_config:
+            if (await receive())["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.failed", "message": f"shadowlane: {self._bad_config}"})
+            return
+        if lane is None:
+            await self.app(scope, receive, send)
+            return
         try:
-            self.lane.ensure()
+            lane.ensure()
         except Exception:
-            self.lane.fault()
+            lane.fault()
 
         async def watched(message: Message) -> None:
             await send(message)
             if message["type"] in ("lifespan.shutdown.complete", "lifespan.shutdown.failed") and self._owned:
                 try:
-                    self.lane.close()
+                    lane.close()
                 except Exception:
-                    self.lane.fault()
+                    lane.fault()
 
         await self.app(scope, receive, watched)
 
@@ -123,13 +193,19 @@ def _ends(message: Message) -> bool:
     return bool(kind == "http.response.pathsend")
 
 
-def _sent_path(scope: Scope) -> str:
+def _raw_path(scope: Scope) -> bytes:
+    """The path as it came, percent-encoded; servers may leave it out (ASGI HTTP scope, ``raw_path``)."""
     raw = scope.get("raw_path")
-    return raw.decode("latin-1") if raw else str(scope["path"])
+    return bytes(raw) if raw else _quoted(scope["path"])
 
 
 class _Exchange:
-    """One request that holds a ticket: keeps what passes, and offers it when the answer has ended."""
+    """One request that holds a ticket: keeps what passes, and offers it when the answer has ended.
+
+    Scope, messages and their lists belong to others, who change them once control is theirs again (a compressing
+    middleware rewrites the head that it sends, a router the path, a server fills its buffer anew). So whatever is kept
+    is immutable, and is taken when it passes.
+    """
 
     __slots__ = (
         "_answer",
@@ -144,20 +220,22 @@ class _Exchange:
         "_lane",
         "_limit",
         "_receive",
-        "_scope",
+        "_request_headers",
         "_send",
         "_started",
         "_status",
+        "_target",
         "_ticket",
         "_timer",
         "_ttfb",
     )
 
-    def __init__(self, lane: Lane, ticket: Ticket, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
+    def __init__(self, lane: Lane, ticket: Ticket, limit: int, receive: Receive, send: Send) -> None:
         self._lane = lane
         self._ticket: Ticket | None = ticket
         self._timer: Ticket | None = None
-        self._scope = scope
+        self._target = b""
+        self._request_headers: _Headers = ()
         self._receive = receive
         self._send = send
         self._limit = limit
@@ -171,8 +249,21 @@ class _Exchange:
         self._disconnected = False
         self._flags = 0
         self._status = 0
-        self._headers: Any = ()
+        self._headers: _Headers = ()
         self._ttfb = 0
+
+    def request(self, scope: Scope, prefix: str) -> None:
+        """Keep the head of the request. Never raises."""
+        try:
+            raw = _raw_path(scope)
+            if prefix:
+                raw = raw.removeprefix(prefix.encode("ascii"))
+            query = scope.get("query_string", b"")
+            self._target = raw + b"?" + query if query else raw
+            self._request_headers = tuple(map(tuple, scope["headers"]))
+        except Exception:
+            self._lane.fault()
+            self._give_back("prod_failed")
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -208,7 +299,7 @@ class _Exchange:
                 self._body.clear()
                 self._give_back("request_too_large")
             elif self._ticket is not None:
-                self._body.append(chunk)
+                self._body.append(chunk if type(chunk) is bytes else bytes(chunk))
         if not message.get("more_body", False):
             self._body_whole = True
 
@@ -222,7 +313,7 @@ class _Exchange:
                 room = self._limit - self._answer_size
                 self._answer_size += len(chunk)
                 if len(chunk) <= room:
-                    self._answer.append(chunk)
+                    self._answer.append(chunk if type(chunk) is bytes else bytes(chunk))
                 elif room > 0:
                     self._answer.append(bytes(chunk[:room]))
                     self._flags |= FLAG_RESPONSE_CUT
@@ -234,7 +325,10 @@ class _Exchange:
         if kind == "http.response.start":
             self._ttfb = perf_counter_ns() - self._started
             self._status = message["status"]
-            self._headers = message.get("headers", ())
+            headers = message.get("headers", ())
+            if type(headers) not in _LISTS:  # as for the request's
+                message["headers"] = headers = list(headers)
+            self._headers = tuple(map(tuple, headers))
             return False
         if kind in ("http.response.pathsend", "http.response.zerocopysend"):
             self._flags |= FLAG_RESPONSE_CUT  # the server sends the file: its bytes never pass here
@@ -256,15 +350,12 @@ class _Exchange:
                 self._stop()
                 return
             self._ticket = None
-            scope = self._scope
-            raw = scope.get("raw_path") or _quoted(scope["path"])
-            query = scope.get("query_string", b"")
             if self._disconnected:
                 self._flags |= FLAG_CLIENT_DISCONNECTED
             self._lane.offer(
                 ticket,
-                raw + b"?" + query if query else raw,
-                scope["headers"],
+                self._target,
+                self._request_headers,
                 self._body,
                 self._status,
                 self._headers,
@@ -287,7 +378,7 @@ class _Exchange:
 
     def _has_no_body(self) -> bool:
         """No content by RFC 9112 §6.3: neither ``transfer-encoding`` nor a ``content-length`` above zero."""
-        for name, value in self._scope["headers"]:
+        for name, value in self._request_headers:
             if name == b"transfer-encoding" or (name == b"content-length" and value.strip() != b"0"):
                 return False
         return True

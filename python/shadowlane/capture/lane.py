@@ -7,31 +7,22 @@ which keeps a worker running when ``lane.worker = "auto"``; :meth:`Lane.close` e
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import subprocess
-import sys
-import tempfile
 import threading
-import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from .. import _core
 from ..config import Config, load_config, make_lane_directory
-from ..errors import LaneError
+from .supervisor import Supervisor, write_worker_config
 
 __all__ = ["Lane"]
 
 log = logging.getLogger("shadowlane")
 
-_SUPERVISE_EVERY_S = 1.0
-_HEARTBEAT_STALE_S = 5.0
 _LANES: weakref.WeakSet[Lane] = weakref.WeakSet()
 
 
@@ -74,7 +65,7 @@ class Lane:
         self._closed = False
         self._fork_lock: threading.Lock | None = None
         """In a forked child, until it has a ring of its own."""
-        self._supervisor: _Supervisor | None = None
+        self._supervisor: Supervisor | None = None
         self._bind()
         _LANES.add(self)
 
@@ -114,6 +105,11 @@ class Lane:
         if config.lane.worker == "auto":
             lane._supervise()
         return lane
+
+    @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` was called: nothing is admitted any more."""
+        return self._closed
 
     @property
     def ring_error(self) -> str | None:
@@ -172,8 +168,8 @@ class Lane:
         self.drop = self._core.drop
 
     def _supervise(self) -> None:
-        worker_config = _write_worker_config(self.config, self.directory)
-        self._supervisor = _Supervisor(self._core, self.directory, worker_config)
+        worker_config = write_worker_config(self.config, self.directory)
+        self._supervisor = Supervisor(self._core.worker_heartbeat_age_s, self.directory, worker_config)
         self._supervisor.start()
 
     def _after_fork(self) -> None:
@@ -207,97 +203,3 @@ def _after_fork_in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
-
-
-def _write_worker_config(config: Config, directory: Path) -> Path:
-    """The worker reads the very configuration that the gateway checked. It holds no secret: credentials are named."""
-    plain = config.to_dict()
-    plain["store"]["url"] = config.store.anchored(Path.cwd()).url
-    plain["lane"]["directory"] = str(directory)
-    target = directory / "config.json"
-    try:
-        handle, temporary = tempfile.mkstemp(dir=directory, prefix=".config-")  # 0600
-        with os.fdopen(handle, "wb") as file:
-            file.write(json.dumps(plain).encode())
-        Path(temporary).replace(target)
-    except OSError as error:
-        raise LaneError(f"{target}: cannot be written: {error.strerror}; check the rights and space there") from None
-    return target
-
-
-class _Supervisor:
-    """Keeps one worker running for the lane while this gateway process lives.
-
-    Every gateway process has one; the worker's lock file elects which started worker stays. A worker that does not
-    come up is tried again after 1, 2, 4 ... 60 seconds.
-    """
-
-    def __init__(self, core: _core.Lane, directory: Path, worker_config: Path) -> None:
-        self._core = core
-        self._directory = directory
-        self._worker_config = worker_config
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="shadowlane-supervisor", daemon=True)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._backoff_s = _SUPERVISE_EVERY_S
-        self._next_try = 0.0
-
-    def start(self) -> None:
-        self._step()
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)
-        process = self._process
-        if process is not None and process.poll() is None:
-            # The worker outlives its gateway on purpose: it empties the rings and then leaves by itself.
-            process.returncode = 0  # keeps Popen's destructor from warning about a child that is meant to stay
-
-    def _run(self) -> None:
-        while not self._stop.wait(_SUPERVISE_EVERY_S):
-            try:
-                self._step()
-            except Exception:
-                log.exception("the shadowlane supervisor could not start a worker")
-
-    def _step(self) -> None:
-        if self._process is not None and self._process.poll() is not None:
-            self._process = None
-        age = self._core.worker_heartbeat_age_s()
-        if age is not None and age < _HEARTBEAT_STALE_S:
-            self._backoff_s = _SUPERVISE_EVERY_S
-            return
-        now = time.monotonic()
-        if self._process is not None or now < self._next_try:
-            return
-        self._next_try = now + self._backoff_s
-        self._backoff_s = min(2 * self._backoff_s, 60.0)
-        self._process = spawn_worker(self._directory, self._worker_config)
-
-
-def spawn_worker(directory: Path, worker_config: Path) -> subprocess.Popen[bytes]:
-    """Start a worker in a session of its own; its log goes to ``worker.log`` in the lane's directory (0600)."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-    log_file = os.open(directory / "worker.log", flags, 0o600)
-    try:
-        return subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", "shadowlane", "worker", "--auto", "--config", str(worker_config)],
-            stdin=subprocess.DEVNULL,
-            stdout=log_file,
-            stderr=log_file,
-            start_new_session=True,
-            # One thread for BLAS: the worker gives way to the gateway.
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-        )
-    finally:
-        os.close(log_file)
-
-
-def config_from_json(path: Path) -> Config:
-    """The configuration that a gateway wrote for its worker."""
-    try:
-        return Config.from_dict(msgspec.json.decode(path.read_bytes()))
-    except (OSError, msgspec.DecodeError) as error:
-        raise LaneError(f"{path}: cannot be read: {error}; start the gateway again, it writes this file") from None

@@ -12,13 +12,13 @@ from typing import Any
 import msgspec
 
 from ..config import Config
+from ..embedders import Embedder
 from ..errors import DataError
 from ..providers import extract_answer
 from ..providers.question import shown_question
 from ..score import Scorer
 from ..score.answers import AnswerComparison, comparison_of
 from ..score.citations import cited
-from ..score.embed import Embedder
 from ..types import Citation, Headers, Pair
 from .pairs import Cleaner, open_cleaner, pairs_of
 from .reader import Exchange, Source

@@ -111,18 +111,26 @@ def _without_unset(value: Any) -> Any:
 
 
 def load_config(path: str | os.PathLike[str], *, defaults: Mapping[str, Any] | None = None) -> Config:
-    """Read and check a TOML file (https://toml.io/en/v1.0.0). ``defaults`` are top-level keys that it may leave out.
+    """Read and check a TOML file (https://toml.io/en/v1.0.0), or the ``.json`` that a gateway writes for its worker.
+
+    ``defaults`` are top-level keys that it may leave out.
 
     Raises :class:`~shadowlane.errors.ConfigError` with the field, its value and the remedy.
     """
     file = Path(path)
     try:
-        with file.open("rb") as handle:
-            data = tomllib.load(handle)
+        content = file.read_bytes()
+        data = (
+            msgspec.json.decode(content, type=dict[str, Any])
+            if file.suffix == ".json"
+            else tomllib.loads(content.decode())
+        )
     except FileNotFoundError:
         raise ConfigError(f"{file}: no such file; write one (see the README), or pass --config PATH") from None
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{file}: not JSON: {error}; start the gateway again, it writes this file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: not TOML: {error}") from None
     return _checked({**(defaults or {}), **data}, origin=str(file), base=file.resolve().parent)

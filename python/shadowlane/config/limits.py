@@ -44,7 +44,9 @@ class LimitsConfig(Section, frozen=True):
     before it costs a user, and what happens when the worker falls behind."""
 
     qps: Annotated[float, Bound(0, 1e6, above=True, unit="copies a second")] = 50.0
+    """Hard cap over all processes of the host, in copies a second."""
     burst: Annotated[int, Bound(1, 1_000_000)] = 50
+    """Copies that may come at once under the cap."""
     cap_mode: Literal["first", "reservoir"] = "first"
     """Who is taken when more come than the cap lets through. ``first``: first come, decided at admission.
     ``reservoir``: the worker holds copies for a window and then sends a uniform choice of each (route, tenant), which
@@ -78,6 +80,7 @@ class BreakerConfig(Section, frozen=True):
     """``[shadows.NAME.breaker]``: when a shadow that fails is left alone, see :class:`shadowlane.limits.Breaker`."""
 
     enabled: bool = True
+    """``false``: a shadow that fails is asked all the same."""
     window: Annotated[int, Bound(1, 10_000)] = 40
     """Calls that are remembered."""
     minimum: Annotated[int, Bound(1, 10_000)] = 20
@@ -85,26 +88,35 @@ class BreakerConfig(Section, frozen=True):
     ratio: Annotated[float, SHARE] = 0.5
     """Share of failures that opens it."""
     open_s: Annotated[float, Bound(0, DAY_S, above=True, unit="seconds")] = 5.0
+    """How long it stays open at first, in seconds; each failed trial doubles it."""
     max_open_s: Annotated[float, Bound(0, DAY_S, above=True, unit="seconds")] = 60.0
+    """The longest it stays open between two trials."""
     closes_after: Annotated[int, Bound(1, 1000)] = 1
+    """Trials in a row that must succeed before it closes."""
 
 
 class RetryConfig(Section, frozen=True):
     """``[shadows.NAME.retry]``: off unless ``attempts`` is above 1. A wait is at most min(max_s, base_s·2^n)."""
 
     attempts: Annotated[int, Bound(1, 10, remedy="use 1 (no retries) to 10")] = 1
+    """Calls of one copy, the first included; 1: no retries."""
     base_s: Annotated[float, Bound(0, 3600, above=True, unit="seconds")] = 0.2
+    """Upper end of the first wait, which is drawn from 0 to it (full jitter)."""
     max_s: Annotated[float, Bound(0, 3600, above=True, unit="seconds")] = 5.0
+    """Upper end of every later wait."""
 
 
 class BudgetConfig(Section, frozen=True):
     """``[shadows.NAME.budget]``: what a shadow may cost in any hour and any day; 0 is no limit."""
 
     tokens_per_hour: Annotated[float, _BUDGET] = 0.0
+    """Tokens in any hour."""
     tokens_per_day: Annotated[float, _BUDGET] = 0.0
+    """Tokens in any 24 hours."""
     money_per_hour: Annotated[float, _BUDGET] = 0.0
     """In the currency of ``[prices]``."""
     money_per_day: Annotated[float, _BUDGET] = 0.0
+    """Money in any 24 hours."""
 
     @property
     def limited(self) -> bool:
@@ -121,7 +133,9 @@ class PriceConfig(Section, frozen=True):
     """``[prices.MODEL]``: what a model costs, in any one currency for a million tokens."""
 
     input: Annotated[float, _PRICE]
+    """Tokens that go in."""
     output: Annotated[float, _PRICE]
+    """Tokens that come out."""
     cached_input: Annotated[float | None, _PRICE] = None
     """Input that the provider had cached; unset: as ``input``."""
     cache_write: Annotated[float | None, _PRICE] = None

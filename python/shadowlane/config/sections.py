@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from ..bands import ACCEPTED
 from ..errors import ConfigError
 from ..tag import checked_key
 from .bounds import DAY_S, SHARE, Bound
@@ -81,10 +82,18 @@ class LaneConfig(Section, frozen=True):
     """``[lane]``: the lane's name, its runtime directory, its worker and its sizes."""
 
     name: str = "default"
+    """One lane has one runtime directory and one worker. Gateways that say the same name, as the same user, share
+    it."""
     directory: str = ""
+    """The runtime directory, in shared memory. Empty: the user's runtime directory, else ``/dev/shm``."""
     worker: Literal["auto", "external"] = "auto"
+    """``auto``: the gateways start one and replace one that died. ``external``: you start ``shadowlane worker``
+    yourself, with systemd or as a sidecar."""
     ring_bytes: Annotated[int, _RING_BYTES] = 16 * 1024 * 1024
+    """Shared memory of each gateway process for copies that wait: a power of two. It must hold the traffic of the
+    longest ``timeout_s``."""
     max_body_bytes: Annotated[int, Bound(1024, 1 << 28, unit="bytes")] = 1024 * 1024
+    """A larger request is not mirrored; a larger response is kept cut, and flagged."""
     idle_exit_s: Annotated[float, Bound(0, 365 * DAY_S, unit="seconds")] = 5.0
     """A worker that was started by a gateway leaves when no gateway lives and all rings have been empty this long."""
 
@@ -93,7 +102,9 @@ class SamplingConfig(Section, frozen=True):
     """``[sampling]``: which share of the eligible requests is mirrored."""
 
     mode: Literal["ratio", "sticky"] = "ratio"
+    """``ratio``: an exact share of the requests. ``sticky``: by ``key``, so that a user stays in or out."""
     ratio: Annotated[float, _RATIO] = 0.05
+    """Share of the eligible requests that is mirrored, exact over all processes."""
     seed: Annotated[int | None, _SEED] = None
     """``None``: random for each lane. Give one to repeat a run."""
     key: str = ""
@@ -161,18 +172,22 @@ class RuleConfig(Section, frozen=True):
     context: tuple[str, ...] = ()
     """Words of which one must stand within 80 bytes before the value."""
     confidence: Annotated[float, Bound(0, 1, share=True)] = 0.9
+    """How sure a match is when its validator and context are satisfied."""
     action: Action | None = None
+    """What is done with the value; unset: what ``sanitize.action`` and ``actions`` say."""
 
 
 class FieldConfig(Section, frozen=True):
     """``[[sanitize.fields]]``: what is done with fields of JSON bodies and forms, by path or by name."""
 
     action: Action
+    """What is done with the field's value."""
     path: str = ""
     """``$.messages[*].content``, ``$..email``: names, indices, ``*``, and ``..`` for any depth (RFC 9535)."""
     key: str = ""
     """Instead of a path: a name, wherever it stands."""
     kind: str = "field"
+    """The kind that the label names."""
 
 
 class SanitizeConfig(Section, frozen=True):
@@ -187,11 +202,13 @@ class SanitizeConfig(Section, frozen=True):
     allow_patterns: tuple[str, ...] = ()
     """Patterns of values that are never redacted; a pattern must match the whole value."""
     action: Action = "mask"
+    """What is done with a value that is found, unless ``actions`` or a rule says otherwise."""
     actions: dict[str, Action] = msgspec.field(default_factory=dict)
     """What is done with the values of a kind, where it is not ``action``."""
     disable: tuple[str, ...] = ()
     """Kinds that are not looked for."""
     min_confidence: Annotated[float, Bound(0, 1, share=True)] = 0.5
+    """How sure a finding must be, from 0 to 1; a check digit or a word near the value makes it surer."""
     rules: tuple[RuleConfig, ...] = ()
     fields: tuple[FieldConfig, ...] = ()
     hash_key_env: str = ""
@@ -222,7 +239,10 @@ class StructureConfig(Section, frozen=True):
     ignore: tuple[str, ...] = ()
     """Patterns of paths that are left out with all below: ``"/id"``, ``"/items/*/created"``, ``"/**/trace_id"``."""
     float_tolerance: Annotated[float, Bound(0, 1e15)] = 1e-6
+    """Two numbers of which one is not whole are equal when they differ by no more than this, or than this share of
+    the larger one."""
     time_tolerance_s: Annotated[float, Bound(0, 1e15, unit="seconds")] = 0.0
+    """Times that differ by no more than this many seconds are equal."""
     unordered: dict[str, str] = msgspec.field(default_factory=dict)
     """Pattern of an array → the field that identifies its items, or ``""`` to match equal items wherever they stand."""
 
@@ -237,9 +257,11 @@ class ScoreConfig(Section, frozen=True):
     embedder_credential_env: str = ""
     """Name of the environment variable that holds the service's key."""
     embedder_timeout_s: Annotated[float, _TIMEOUT] = 30.0
+    """How long one call to the embedding service may take."""
     embedder_tokens_per_day: Annotated[float, Bound(0, 1e15, above=True)] = 10_000_000.0
     """What the service may embed in any 24 hours; pairs beyond it are stored without ΔS."""
     embedder_ca_file: str = ""
+    """A PEM bundle for the service's private certificate authority."""
     text_pointer: str = ""
     """JSON pointer (RFC 6901) to the answer's text, for plain JSON APIs; empty: recognise the shape."""
     citations_pointer: str = ""
@@ -259,12 +281,16 @@ class StoreConfig(Section, frozen=True):
     """``[store]``: where pairs are kept, and for how long."""
 
     url: str = "sqlite:///shadowlane.db"
+    """``sqlite:///FILE``, relative to the configuration file; four slashes for an absolute path."""
     max_age_days: Annotated[float, Bound(0, 36_500, above=True, unit="days")] = 30.0
+    """Rows that are older are removed."""
     max_bytes: Annotated[int, Bound(1 << 20, 1 << 60, unit="bytes")] = 4 * 1024**3
+    """When the file grows beyond it, the oldest rows are removed."""
     keep_bodies: Literal["all", "reservoir", "none"] = "all"
     """Which rows keep bodies, headers and texts: ``all``; ``reservoir``, a uniform choice of ``exemplars`` for each
     shadow, route and ΔS band; or ``none``. Every row keeps its scores, hashes, times and statuses."""
     exemplars: Annotated[int, Bound(1, 10_000)] = 20
+    """With ``reservoir``: rows of each shadow, route and ΔS band that keep their bodies."""
 
     @property
     def path(self) -> Path:
@@ -282,8 +308,10 @@ class StoreConfig(Section, frozen=True):
 class GateConfig(Section, frozen=True):
     """``[gate]``: the targets of the verdict. Where each default comes from stands in ``docs/gate.md``."""
 
-    mean_delta_s: Annotated[float, Bound(0, 2, above=True, share=True)] = 0.45
-    anchored_delta_s: Annotated[float, Bound(0, 2, above=True, share=True)] = 0.45
+    mean_delta_s: Annotated[float, Bound(0, 2, above=True, share=True)] = ACCEPTED
+    """The most that the mean ΔS may be."""
+    anchored_delta_s: Annotated[float, Bound(0, 2, above=True, share=True)] = ACCEPTED
+    """The most that the mean anchored ΔS may be."""
     mean_rise: Annotated[float, Bound(0, 2, share=True)] = 0.05
     """How far above the noise floor means, and the shares of transitional, diverging and uncited answers, may be."""
     rate_rise: Annotated[float, Bound(0, 1, share=True)] = 0.02
@@ -316,12 +344,18 @@ class GateConfig(Section, frozen=True):
     throttle_rate: Annotated[float, Bound(0, 1, share=True)] = 0.005
     """Share of the copies that the shadow answers with HTTP 429."""
     p95_increase: Annotated[float, SHARE] = 0.03
+    """What the shadow's P95 latency may lie above prod's, as a share: 0.03 is 3 %."""
     shadow_error_rate: Annotated[float, SHARE] = 0.01
+    """Share of the copies that the shadow may fail."""
     sampling_tolerance: Annotated[float, SHARE] = 0.02
+    """How far the share that was taken may lie from ``sampling.ratio``, as a share of it."""
     overhead_p99: Annotated[float, SHARE] = 0.05
     """What mirroring may add to the gateway's own P99, as a share of it."""
     window_hours: Annotated[float, Bound(0, 87_600, above=True, unit="hours")] = 24.0
+    """How many of the last hours the verdict looks at. Pairs must span them, and cover every hour of the day in
+    them."""
     min_pairs: Annotated[int, Bound(1, 1_000_000_000)] = 100
+    """Fewer scored pairs than this are no evidence."""
     hard_stop: Annotated[float, Bound(1, 1000)] = 2.0
     """How many times a target must surely be missed to reject before the window is over."""
     disable: tuple[str, ...] = ()
@@ -337,17 +371,24 @@ class JudgeConfig(Section, frozen=True):
     url: str = ""
     """Base of an OpenAI-compatible service, for example ``https://api.openai.com/v1``."""
     model: str = ""
+    """The model that judges; required with a url."""
     credential_env: str = ""
+    """Name of the environment variable that holds the service's key."""
     credential_header: str = "authorization"
+    """The header that carries it."""
     credential_prefix: str = "Bearer "
+    """What stands before the key in that header."""
     ratio: Annotated[float, _JUDGE_RATIO] = 0.1
     """Share of the pairs in doubt that is judged."""
     orders: Literal["both", "random"] = "both"
     """``both``: each pair is asked twice, with the answers exchanged, and both must agree. ``random``: once, by the
     seed."""
     seed: Annotated[int, _SEED] = 0
+    """Chooses which pairs are asked and, with ``random``, in which order."""
     timeout_s: Annotated[float, _TIMEOUT] = 60.0
+    """How long one call may take."""
     concurrency: Annotated[int, Bound(1, 4096)] = 2
+    """Calls that are out at a time."""
     price_input: Annotated[float, _MONEY] = 0.0
     """Money for a million tokens that go in."""
     price_output: Annotated[float, _MONEY] = 0.0
@@ -355,17 +396,23 @@ class JudgeConfig(Section, frozen=True):
     money_per_day: Annotated[float, _MONEY] = 0.0
     """What the judge may cost in any 24 hours, in the prices' currency. 0: not limited by money."""
     tokens_per_day: Annotated[float, Bound(0, 1e15, above=True)] = 1_000_000.0
+    """What the judge may use in any 24 hours."""
     ca_file: str = ""
+    """A PEM bundle for the service's private certificate authority."""
 
 
 class ShadowConfig(Section, frozen=True):
     """``[shadows.NAME]``: one shadow service."""
 
     url: str
+    """Base of the service: ``http://HOST[:PORT][/PREFIX]`` or ``https://...``; the request's path is put behind
+    it."""
     credential_env: str = ""
     """Name of the environment variable that holds the shadow's own credential."""
     credential_header: str = "authorization"
+    """The header that carries the credential."""
     credential_prefix: str = "Bearer "
+    """What stands before the credential in that header."""
     sign_key_env: str = ""
     """Name of the environment variable that holds the key with which the tag is signed (RFC 9421, hmac-sha256)."""
     ratio: Annotated[float, _SHADOW_RATIO] = 1.0
@@ -383,6 +430,7 @@ class ShadowConfig(Section, frozen=True):
     """How long a copy may take in all, waiting for a place and retries included; unset: 300, or a longer
     ``timeout_s``."""
     concurrency: Annotated[int, Bound(1, 4096)] = 16
+    """Calls that are out at a time."""
     min_qps: Annotated[float, Bound(0, 1e6, above=True, unit="copies a second")] = 0.1
     """As far down the rate adapts to a provider's refusals, in copies a second."""
     breaker: BreakerConfig = BreakerConfig()
@@ -391,8 +439,11 @@ class ShadowConfig(Section, frozen=True):
     model: str = ""
     """Rewrite of the request's ``model`` field; empty: left as it is."""
     model_rev: str = ""
+    """Revision of the model, recorded with each pair; empty: from the response's headers."""
     index_hash: str = ""
+    """Hash of the index, recorded with each pair; empty: from the response's headers."""
     max_response_bytes: Annotated[int, Bound(1024, 1 << 30, unit="bytes")] = 4 * 1024 * 1024
+    """A larger answer is a failure with reason ``response_too_large``."""
     ca_file: str = ""
     """A PEM bundle for a private certificate authority. Verification cannot be switched off."""
     trust_env: bool = False
@@ -435,3 +486,4 @@ class ControlConfig(ShadowConfig, frozen=True):
     """``[control]``: an optional second copy of prod, for the noise floor. An empty ``url`` means none."""
 
     url: str = ""
+    """Base of the second prod; empty: none."""

@@ -96,7 +96,8 @@ def main() -> int:
     try:
         return serve(app, options)
     finally:
-        app.lane.close()
+        if app.lane is not None:
+            app.lane.close()
 
 
 if __name__ == "__main__":

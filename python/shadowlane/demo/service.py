@@ -22,8 +22,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from ..embedders import load_embedder
 from ..errors import ShadowlaneError
-from ..score.embed import load_embedder
 from .corpus import load_sections
 from .planted import find_planted
 from .retrieval import ROLES, Composed, HandbookIndex

@@ -94,18 +94,21 @@ class Hook:
         if not texts:
             return body, {}
         try:
-            with self._lock:
-                found = [
-                    _in_order((int(start), int(end), str(kind)) for kind, start, end in of_text)
-                    for of_text in self._detector.detect(texts)
-                ]
-        except Exception as error:
+            return self._replaced(kind, body, texts)
+        except DetectorError:
+            raise
+        except BaseException as error:  # a detector may panic, or end the process: here that is a failure like others
             raise DetectorError(f"{type(error).__name__}: the detector failed") from error
+
+    def _replaced(self, kind: bytes, body: bytes, texts: Sequence[str]) -> tuple[bytes, dict[str, int]]:
+        with self._lock:
+            found = [
+                _in_order((int(start), int(end), str(kind)) for kind, start, end in of_text)
+                for of_text in self._detector.detect(texts)
+            ]
         if len(found) != len(texts):
             raise DetectorError(f"the detector gave {len(found)} lists of findings for {len(texts)} texts")
-        if not any(found):
-            return body, {}
-        return self._sanitizer.replace(kind, body, found)
+        return self._sanitizer.replace(kind, body, found) if any(found) else (body, {})
 
 
 def _in_order(found: Iterable[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
@@ -144,7 +147,7 @@ class DetectingDrainer:
             except DetectorError as error:
                 log.warning("a copy is not sent: %s", error)
                 fields[place], found = b"", {_UNREADABLE: 1}
-                fields[_FIELDS["blocked"]] = fields[_FIELDS["blocked"]] or "write_intent"
+                fields[_FIELDS["blocked"]] = fields[_FIELDS["blocked"]] or "unreadable"
             _add(counts, found)
         fields[_FIELDS["findings"]] = counts
         return tuple(fields)

@@ -1,7 +1,7 @@
 """One copy's way to one shadow: its limits, a place among those that are out, the call, and perhaps another try.
 
 Invariants: :meth:`Arm.deliver` raises nothing but :class:`asyncio.CancelledError`, whatever transport, limits or meter
-do; it ends within the arm's deadline, and no call is begun that would not have its whole ``timeout_s`` until then; a
+raise; it ends within the arm's deadline, and no call is begun that would not have its whole ``timeout_s`` until then; a
 place is held only while a call is out, so that the time which a shadow is judged by never contains waiting of ours;
 every try but the first takes its unit of the lane's cap. An arm that gives way holds no more than its share of copies
 and bytes, so that a shadow which hangs does not keep the others' copies waiting.
@@ -206,7 +206,7 @@ class Arm:
             if self.limits is not None:
                 self.limits.cancel(permit)
             raise
-        except Exception as error:
+        except BaseException as error:  # a panic of an extension is no Exception, and must not cost the row
             # No text and no traceback of it: they may quote what the shadow sent, which is not sanitized yet.
             log.error("the transport to %s failed: %s", self.name, type(error).__name__)
             outcome = self.refused("transport_error", type(error).__name__)
@@ -222,7 +222,7 @@ class Arm:
             if self._meter is not None and self.limits.budget is not None and outcome.status and not outcome.reason:
                 spent = self.limits.spend(*self._meter(outcome))
                 return msgspec.structs.replace(outcome, tokens=int(spent.tokens), money=spent.money)
-        except Exception as error:
+        except BaseException as error:  # as above
             log.error("an answer of %s could not be accounted for: %s", self.name, type(error).__name__)
             self.limits.unmetered += 1
         return outcome

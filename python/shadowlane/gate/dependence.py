@@ -36,6 +36,8 @@ _NOISE = (35 / 9) ** 0.5
 """The standard deviation of an effect's estimate from n/L blocks is this times (L/n) ** 0.5, for Gaussian sums."""
 _RISES, _STEEP = 1.5, 3.0
 """An effect that rises so much over the last doubling of the blocks, and over all of them, has not come to its end."""
+_OF_ONE_STEP = 3
+"""Second differences that a single step of the mean can reach."""
 _ACROSS = 5 / 9
 """What second differences of blocks of length L miss of runs of length l, in units of l/L: the blocks' own variance
 lacks 1/3, and the covariance of neighbours, which share the runs across their border, takes 2/9."""
@@ -78,10 +80,9 @@ def _runs(values: _Floats, variance: float) -> float:
         return 1.0
     sums = np.concatenate([[0.0], np.cumsum(values)])
     lengths = sorted({max(1, int(longest / 2 ** (k / 2))) for k in range(2 * longest.bit_length() + 1)})
-    effects = {length: _effect(sums, length, variance) for length in lengths}
-    still_rises = effects[longest] > _RISES * effects[max(1, longest // 2)]
-    if still_rises and effects[longest] > _STEEP * effects[1]:
+    if _still_rises(sums, longest, variance):
         return math.inf
+    effects = {length: float(_squares(sums, length, variance).mean()) for length in lengths}
     worst = 1.0
     for length, found in effects.items():
         if length > 1 and found > 1.0 + _SIGMAS * _NOISE * (length / len(values)) ** 0.5:
@@ -89,11 +90,22 @@ def _runs(values: _Floats, variance: float) -> float:
     return worst
 
 
-def _effect(sums: _Floats, length: int, variance: float) -> float:
-    """The variance of sums over blocks of ``length``, by their second differences, in units of independent values'."""
+def _still_rises(sums: _Floats, longest: int, variance: float) -> bool:
+    """Whether longer blocks would show more. A mean that changed at once, at one place, is left out."""
+    short, half, whole = (
+        float(np.sort(_squares(sums, length, variance))[:-_OF_ONE_STEP].mean())
+        for length in (1, max(1, longest // 2), longest)
+    )
+    return whole > _RISES * half and whole > _STEEP * short
+
+
+def _squares(sums: _Floats, length: int, variance: float) -> _Floats:
+    """Squared second differences of the sums over blocks of ``length``: their mean is the variance of such a sum, in
+    units of independent values'."""
     blocks = (len(sums) - 1) // length
     of_blocks = np.diff(sums[: blocks * length + 1 : length])
-    return float(np.mean(np.diff(of_blocks, 2) ** 2)) / (6 * length * variance)
+    squares: _Floats = np.diff(of_blocks, 2) ** 2 / (6 * length * variance)
+    return squares
 
 
 def _across(found: float, length: int) -> float:

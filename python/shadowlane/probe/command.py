@@ -22,10 +22,10 @@ import msgspec
 
 from .. import _core
 from ..config import Config
+from ..embedders import Embedder
 from ..errors import ConfigError, ScoreError
 from ..render.text import print_lines
 from ..report.command import write_page
-from ..score.embed import Embedder
 from ..worker.embedder import open_embedder
 from .gold import read_gold
 from .page import render_page

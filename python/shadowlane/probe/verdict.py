@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bands import ACCEPTED, CRITICAL
+from ..embedders import Embedder
 from ..score.anchored import anchor
 from ..score.citations import compare_citations
-from ..score.embed import Embedder, text_delta_s
+from ..score.delta import text_delta_s
 from ..score.lambda_ import ARROWS, accepted, convergence_rate, lambda_groups
 from ..score.live import citation_keys
 from .gold import GoldItem

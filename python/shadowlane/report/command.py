@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 from ..config import Config
 from ..errors import ShadowlaneError
+from ..files import write_private
 from ..gate import verdict_data, verdicts_data, worst_of
 from ..gate.evidence import evaluate_lane
 from ..render.text import Line, clock, print_lines
@@ -106,17 +106,8 @@ def restart_window(config: Config, shadow: str | None = None, as_json: bool = Fa
 
 def write_page(path: Path, page: str, *, option: str = "--html") -> None:
     """Write a page at once, mode 0600. Raises :class:`~shadowlane.errors.ShadowlaneError` when it cannot be written."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as out:
-                out.write(page)
-            part.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                part.unlink()
-            raise
+        write_private(path, page.encode("utf-8"))
     except OSError as error:
         raise ShadowlaneError(
             f"{option} = {str(path)!r}: cannot be written: {error.strerror}; choose a folder that exists, has room and "

@@ -5,12 +5,12 @@ Importing this loads no model and no optional package: those come with :func:`lo
 
 from __future__ import annotations
 
+from ..embedders import load_embedder
 from ..providers import extract_answer
 from .anchored import anchored_delta_s, explain_pair
 from .answers import AnswerComparison, compare_answers
 from .citations import compare_citations
 from .delta import delta_s
-from .embed import load_embedder
 from .lambda_ import convergence_rate, flip_rate, lambda_group, lambda_groups, lambda_trend, lambda_trends
 from .scorer import Scorer
 

@@ -6,8 +6,9 @@ The rules and the formula are in Rust (``rust/anchored``); here they meet the em
 Invariants: a pair without any evidence keeps its plain ΔS, a contradicted one is at 0.60 or above, and every difference
 from plain ΔS has a reason that :func:`explain_pair` prints. Rules and vocabulary only, nothing learnt: the weights 0.5,
 0.3 and 0.2 are the definition's; how much evidence takes off a component, and how disorder is counted, was chosen among
-round values and simple forms with parts of SICK, MRPC, STS and PAWS at hand (see ``DESIGN.md``). English only: for
-other languages the result is plain ΔS, and the note says so.
+round values and simple forms with parts of SICK, MRPC, STS and PAWS at hand (see ``DESIGN.md``). Values
+(numbers, quantities, money, dates, times, identifiers) are read in English, German, French, Spanish, Chinese and
+Japanese; the other rules are English only, and the note says so.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from ..embedders import Embedder, load_embedder
 from ..errors import ScoreError
-from .embed import Embedder, load_embedder, text_delta_s
+from .delta import text_delta_s
 
 __all__ = ["Comparison", "Component", "Evidence", "anchor", "anchored_delta_s", "explain_pair"]
 
 Component: TypeAlias = Literal["entities", "relations", "constraints"]
-_NOT_ENGLISH = "not English: anchored ΔS is plain ΔS"
+_NOT_ENGLISH = "not English: only values (numbers, dates, codes) were compared"
 _CUT = "only the first 64 KiB and 512 entities were read for facts"
 
 

@@ -14,10 +14,10 @@ from typing import Any, TypeAlias
 import msgspec
 
 from ..config import ScoreConfig
+from ..embedders import Embedder, load_embedder
 from ..errors import DataError
 from ..types import Copy, Headers, Outcome, Pair, Scores
 from .anchored import Evidence, anchor
-from .embed import Embedder, load_embedder
 from .scorer import Scorer
 
 __all__ = ["AnswerComparison", "Given", "Response", "compare_answers", "comparison_of", "request_of", "response_of"]

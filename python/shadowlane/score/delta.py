@@ -6,13 +6,16 @@ refused, never broadcast or converted. What the numbers mean is said in :mod:`sh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..bands import ACCEPTED, CRITICAL, STABLE, Band, band
+from ..embedders import Embedder
 from ..errors import ScoreError
 
-__all__ = ["ACCEPTED", "CRITICAL", "STABLE", "Band", "band", "bands", "delta_s"]
+__all__ = ["ACCEPTED", "CRITICAL", "STABLE", "Band", "band", "bands", "delta_s", "rows_delta_s", "text_delta_s"]
 
 _NAMES: NDArray[np.str_] = np.array(["stable", "transitional", "critical"])
 
@@ -20,7 +23,7 @@ _NAMES: NDArray[np.str_] = np.array(["stable", "transitional", "critical"])
 def delta_s(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
     """ΔS = 1 − cos(a, b), row by row, of unit-norm embeddings.
 
-    ``a`` and ``b`` are (n, d) float32 with unit rows, as :meth:`Embedder.embed <shadowlane.score.embed.Embedder.embed>`
+    ``a`` and ``b`` are (n, d) float32 with unit rows, as :meth:`Embedder.embed <shadowlane.embedders.Embedder.embed>`
     gives them; rows are not normalised again, since that would be a second pass. Two 1-D vectors (d,) are taken as one
     row each. Returns (n,) float32, clipped to [0, 2], so that rounding cannot make a distance negative. A row that
     holds NaN gives NaN.
@@ -51,6 +54,29 @@ def bands(values: NDArray[np.floating]) -> NDArray[np.str_]:
         raise ScoreError("bands: ΔS holds NaN; an answer without a score has no band")
     edges = np.array([STABLE, CRITICAL], dtype=values.dtype if values.dtype.kind == "f" else np.float64)
     return np.asarray(_NAMES[np.searchsorted(edges, values, side="right")])
+
+
+def text_delta_s(embedder: Embedder, a: Sequence[str], b: Sequence[str]) -> NDArray[np.float32]:
+    """ΔS of n texts against n others, in one call of the embedder: (n,) float32.
+
+    Two blank texts have ΔS 0, a blank one against another has 1. Raises :class:`~shadowlane.errors.ScoreError` when the
+    lengths differ.
+    """
+    if len(a) != len(b):
+        raise ScoreError(f"text_delta_s: {len(a)} texts against {len(b)}; give as many on both sides")
+    rows = embedder.embed([*a, *b])
+    return rows_delta_s(rows[: len(a)], rows[len(a) :], a, b)
+
+
+def rows_delta_s(
+    rows_a: NDArray[np.float32], rows_b: NDArray[np.float32], a: Sequence[str], b: Sequence[str]
+) -> NDArray[np.float32]:
+    """:func:`text_delta_s` of texts whose rows, (n, dim) float32 each, are known."""
+    out = delta_s(rows_a, rows_b)
+    blank = np.array([[not text or text.isspace() for text in side] for side in (a, b)], dtype=bool).reshape(2, -1)
+    out[blank[0] != blank[1]] = 1
+    out[blank[0] & blank[1]] = 0
+    return out
 
 
 def _rows(name: str, rows: NDArray[np.float32]) -> NDArray[np.float32]:

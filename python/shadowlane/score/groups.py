@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, MissingExtraError, ScoreError
+from ..files import write_private
 from .lambda_ import State, lambda_group, lambda_trend
 
 __all__ = ["Observation", "ParaphraseGroups", "Purity", "purity"]
@@ -233,13 +234,9 @@ class ParaphraseGroups:
         try:
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
             # One file, so that a crash between two of them cannot pair old groups with new leaders.
-            draft = place / "groups.new"
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                head = msgspec.msgpack.encode(state)
-                file.write(len(head).to_bytes(8, "little") + head + leaders.tobytes())
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(place / "groups.bin")
+            head = msgspec.msgpack.encode(state)
+            data = len(head).to_bytes(8, "little") + head + leaders.tobytes()
+            write_private(place / "groups.bin", data, durable=True)
         except OSError as error:
             raise ScoreError(f"{place}: the paraphrase groups cannot be saved: {error.strerror}") from None
 

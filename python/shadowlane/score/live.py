@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import ScoreConfig
+from ..embedders import Embedder
 from ..errors import ScoreError
 from ..providers.question import find_question
 from ..types import Citation, Copy, GroupReading
-from .embed import Embedder
 from .groups import Observation, ParaphraseGroups
 
 __all__ = ["Answered", "LiveGroups", "citation_keys"]

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import ScoreConfig
+from ..embedders import Embedder, load_embedder
 from ..errors import ScoreError, told
 from ..providers import extract_answer, extract_vectors
 from ..types import (
@@ -35,8 +36,7 @@ from ..types import (
 )
 from .anchored import anchor
 from .citations import cited, compare_citations
-from .delta import delta_s
-from .embed import Embedder, load_embedder, rows_delta_s
+from .delta import delta_s, rows_delta_s
 from .lambda_ import State, pair_states
 from .live import Answered, LiveGroups, citation_keys
 from .pointers import differing_places

@@ -17,6 +17,7 @@ from ..config import Config, lane_directory
 from ..errors import StoreError
 from ..store import open_store
 from ..types import ShadowCounts
+from ..worker.state import last_error, read_state
 from .overhead import overhead, render_overhead
 
 __all__ = ["choice_of", "collect_status", "render_status"]
@@ -32,10 +33,6 @@ def collect_status(config: Config) -> dict[str, Any]:
     said it; ``None`` before one did). A lane that never started has zeros and ``started: false``. Raises
     :class:`~shadowlane.errors.LaneError` when its directory exists and is not safe to read.
     """
-    # With these come the scorer and the transport, which a plain import need not load.
-    from ..worker.control import read_state
-    from ..worker.process import last_error
-
     directory = lane_directory(config)
     started = (directory / "control.shm").exists() or directory.is_symlink()
     before = _core.lane_status(str(directory)) if started else _empty(config, directory)

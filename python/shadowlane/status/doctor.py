@@ -19,9 +19,8 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from .. import __file__ as _package_file
-from ..capture.lane import config_from_json
 from ..config import Config, ShadowConfig, lane_directory, load_config
-from ..errors import ConfigError, LaneError, ShadowlaneError
+from ..errors import ConfigError, ShadowlaneError
 from ..gate.evidence import why_no_trial
 from ..render.text import Line, print_lines
 from .collect import choice_of, collect_status, size
@@ -49,8 +48,8 @@ def run_doctor(config_path: str | os.PathLike[str], as_json: bool = False) -> in
     path = Path(config_path)
     code = 0
     try:
-        config = config_from_json(path) if path.suffix == ".json" else load_config(path)
-    except (ConfigError, LaneError) as error:
+        config = load_config(path)
+    except ConfigError as error:
         checks = [Check("configuration", "fail", str(error), "correct it, then run shadowlane doctor again")]
         code = 2
     else:

@@ -10,26 +10,15 @@ together: after a transaction that was rolled back, :meth:`Exemplars.forget` dro
 
 from __future__ import annotations
 
-import math
 import sqlite3
 
-from ..bands import band
 from ..core import Reservoir
-from ..routes import route_of
 from ..types import Pair
 
-__all__ = ["MOST_ROUTES", "Exemplars", "band_of"]
+__all__ = ["MOST_ROUTES", "Exemplars"]
 
 MOST_ROUTES = 200
 _OTHER = "other"
-
-
-def band_of(pair: Pair) -> str:
-    """``fact_flip``, the band of the pair's ΔS, or ``unscored``: what a reader wants examples of."""
-    if pair.scores.fact_flip:
-        return "fact_flip"
-    value = pair.scores.delta_s
-    return "unscored" if value is None or math.isnan(value) else band(value)
 
 
 class Exemplars:
@@ -61,7 +50,7 @@ class Exemplars:
 
     def _stratum(self, pair: Pair) -> tuple[int, Reservoir]:
         shadow = pair.outcome.shadow
-        key = (shadow, self._route(shadow, route_of(pair.copy.method, pair.copy.target)), band_of(pair))
+        key = (shadow, self._route(shadow, pair.copy.route), pair.scores.band)
         known = self._strata.get(key)
         if known is None:
             known = self._strata[key] = self._load(key)

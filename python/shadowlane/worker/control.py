@@ -7,25 +7,21 @@ value of a request; a budget is said once in the log when it is reached, and onc
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-import msgspec
-
 from ..dispatch.arm import Arm
 from ..limits import LaneLimits
+from .state import STATE_FILE, read_state, write_state
 
-__all__ = ["STATE_FILE", "Steering", "read_state"]
+__all__ = ["Steering"]
 
 log = logging.getLogger("shadowlane.worker")
 
-STATE_FILE = "worker.json"
 _SAME_S = 0.25
 _SAY_RATE_EVERY_S = 2.0
 
@@ -62,7 +58,7 @@ class Steering:
         self._rate, self._rate_at = qps, clock()
         self._pause = ("", 0.0)
         self._on: set[tuple[str, str]] = set()
-        self._written = b""
+        self._written: dict[str, Any] = {}
         self._cannot_write = ""
 
     def resume(self) -> None:
@@ -141,32 +137,13 @@ class Steering:
                 for name, arm in self._arms.items()
             },
         }
-        encoded = msgspec.json.encode(state)
-        if encoded == self._written:
+        if state == self._written:
             return
-        target = self._directory / STATE_FILE
         try:
-            handle, temporary = tempfile.mkstemp(dir=self._directory, prefix=".worker-")  # 0600
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(encoded)
-                Path(temporary).replace(target)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    Path(temporary).unlink()
-                raise
+            write_state(self._directory, state)
         except OSError as error:
-            if str(error) != self._cannot_write:
-                log.warning("%s: cannot be written: %s", target, error.strerror)
-            self._cannot_write = str(error)
+            if str(error.strerror) != self._cannot_write:
+                log.warning("%s: cannot be written: %s", self._directory / STATE_FILE, error.strerror)
+            self._cannot_write = str(error.strerror)
         else:
-            self._written, self._cannot_write = encoded, ""
-
-
-def read_state(directory: Path) -> dict[str, Any] | None:
-    """What the lane's worker last said about its limits; ``None`` when there is nothing that can be read."""
-    try:
-        state = msgspec.json.decode((directory / STATE_FILE).read_bytes())
-    except (OSError, msgspec.DecodeError):
-        return None
-    return state if isinstance(state, dict) else None
+            self._written, self._cannot_write = state, ""

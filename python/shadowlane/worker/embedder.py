@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,10 +10,11 @@ import msgspec
 import xxhash
 
 from ..config import ScoreConfig, ShadowConfig
+from ..embedders import Embedder, load_embedder
+from ..embedders.remote import RemoteEmbedder, ServiceRecord
 from ..errors import ConfigError
+from ..files import write_private
 from ..limits import Breaker, Budget, BudgetLimits
-from ..score.embed import Embedder, load_embedder
-from ..score.remote import Known, RemoteEmbedder
 from ..transport import open_transport
 
 __all__ = ["open_embedder"]
@@ -31,9 +31,9 @@ class _Memory:
         self._file = folder / f"embedder-{xxhash.xxh3_64_hexdigest(service.encode())}.json"
         self._trouble = ""
 
-    def load(self) -> Known | None:
+    def load(self) -> ServiceRecord | None:
         try:
-            return msgspec.json.decode(self._file.read_bytes(), type=Known)
+            return msgspec.json.decode(self._file.read_bytes(), type=ServiceRecord)
         except FileNotFoundError:
             return None
         except (OSError, msgspec.DecodeError) as error:
@@ -42,18 +42,14 @@ class _Memory:
             )
             return None
 
-    def save(self, known: Known) -> None:
-        draft = self._file.with_suffix(".new")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    def save(self, known: ServiceRecord) -> None:
         try:
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with os.fdopen(os.open(draft, flags, 0o600), "wb") as file:
-                file.write(msgspec.json.encode(known))
-            draft.replace(self._file)
+            write_private(self._file, msgspec.json.encode(known))
         except OSError as error:
-            if str(error) != self._trouble:
+            if str(error.strerror) != self._trouble:
                 log.warning("%s: cannot be written: %s", self._file, error.strerror)
-            self._trouble = str(error)
+            self._trouble = str(error.strerror)
 
 
 def open_embedder(

@@ -22,7 +22,6 @@ import msgspec
 from ..config.limits import WINDOW_COPIES
 from ..dispatch.arm import MOST_COPIES, Arm
 from ..limits import LaneLimits, Window, rate_limit_headers
-from ..routes import route_of
 from ..types import Copy, Headers, Outcome, Pair, StubbedCall
 from .writer import Storing
 
@@ -141,7 +140,7 @@ class Pipeline:
             halted.cancel()
             written, _ = await asyncio.gather(writer, halted, return_exceptions=True)
             if self._judge is not None:
-                grace_s = grace_s if not isinstance(written, Exception) else 0.0
+                grace_s = 0.0 if _failed(written) else grace_s
                 await self._judge.close(self._storing.save_verdicts, grace_s)
             await self._storing.keep()
             for arm in self._arms:
@@ -151,7 +150,7 @@ class Pipeline:
                     log.exception("the transport to %s did not close", arm.name)
             self._drain_thread.shutdown()
             self._storing.close()
-        if isinstance(written, Exception):
+        if written is not None and _failed(written):
             raise written
 
     async def _flush(self, grace_s: float, writer: asyncio.Task[None]) -> None:
@@ -195,7 +194,7 @@ class Pipeline:
         if self._limits is not None:
             for copy in copies:
                 at = (copy.started_ns + copy.ttfb_ns) / 1e9
-                self._limits.observe_prod(copy.response_headers, at, route_of(copy.method, copy.target))
+                self._limits.observe_prod(copy.response_headers, at, copy.route)
             self._steer()
         keys = [(copy.shadow_id, arm.name) for copy in copies for arm in self._arms]
         known = await self._storing.known(keys)
@@ -233,7 +232,7 @@ class Pipeline:
             self._window = Window(min(int(self._drainer.available(self._window_s)), WINDOW_COPIES))
             self._window_ends = asyncio.get_running_loop().time() + self._window_s
         copy = tracked.copy
-        for refused in self._window.offer((route_of(copy.method, copy.target), copy.tenant), tracked):
+        for refused in self._window.offer((copy.route, copy.tenant), tracked):
             self._refuse(refused, "reservoir")
 
     def _close_window(self) -> None:
@@ -318,6 +317,11 @@ class Pipeline:
                     del self._tracked[key]
                     self._tracked_bytes -= tracked.size
                 self._done.task_done()
+
+
+def _failed(ended: BaseException | None) -> bool:
+    """Whether a task ended by an error, and not because it was told to stop."""
+    return ended is not None and not isinstance(ended, asyncio.CancelledError)
 
 
 def _clean_call(sanitizer: _Sanitizer, call: StubbedCall) -> StubbedCall:

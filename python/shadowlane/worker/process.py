@@ -36,6 +36,7 @@ from .control import Steering
 from .embedder import open_embedder
 from .overhead import TimesKeeper
 from .pipeline import MOST_BYTES, Pipeline
+from .state import ERROR_FILE, clear_error, write_error
 from .writer import Storing
 
 __all__ = ["run_worker"]
@@ -45,7 +46,6 @@ log = logging.getLogger("shadowlane.worker")
 _BEAT_EVERY_S = 0.5
 _PRUNE_EVERY_S = 60.0
 _KEEP_TIMES_EVERY_S = 15.0
-_ERROR_FILE = "worker.error"
 
 
 def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
@@ -65,28 +65,15 @@ def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
         policy=lane_policy(config),
         tenant_key=config.limits.tenant_key or None,
     )
-    error_file = directory / _ERROR_FILE
     try:
         uvloop.run(_run(config, directory, drainer, config.lane.idle_exit_s if leave_when_idle else None))
-    except ShadowlaneError as error:
-        _note(error_file, str(error))
-        raise
-    except Exception as error:
-        _note(error_file, f"{type(error).__name__}: {error}")
+    except BaseException as error:  # a panic of an extension is no Exception; signals end the loop without raising
+        _leave_error(directory, error)
         raise
     else:
-        with contextlib.suppress(OSError):
-            error_file.unlink()
+        clear_error(directory)
     finally:
         drainer.close()
-
-
-def last_error(directory: Path) -> str:
-    """Why the last worker of this lane ended, when it ended with an error; else empty."""
-    try:
-        return (directory / _ERROR_FILE).read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""
 
 
 def give_way() -> None:
@@ -97,13 +84,12 @@ def give_way() -> None:
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
-def _note(file: Path, text: str) -> None:
+def _leave_error(directory: Path, error: BaseException) -> None:
+    text = str(error) if isinstance(error, ShadowlaneError) else f"{type(error).__name__}: {error}"
     try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            out.write(text + "\n")
-    except OSError as error:
-        log.warning("%s: %s", file, error)
+        write_error(directory, text)
+    except OSError as cause:
+        log.warning("%s: cannot be written: %s", directory / ERROR_FILE, cause.strerror)
 
 
 def _open_judge(config: JudgeConfig, sanitizer: _core.Sanitizer, saved: str) -> Judge:

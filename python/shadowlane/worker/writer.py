@@ -82,7 +82,9 @@ class Storing:
                     break
                 await asyncio.sleep(wait_s)
                 wait_s = min(2 * wait_s, _RETRY_MAX_S)
-            except Exception as error:
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # a panic of an extension is no Exception
                 log.error("a batch cannot be stored as it is, its pairs are stored one by one: %s", told(error))
                 if not await self._save_each(scored):
                     raise
@@ -104,10 +106,14 @@ class Storing:
         for pair in pairs:
             try:
                 await self._save([pair])
-            except Exception as error:
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:
                 try:
                     await self._save([_bare(pair, error)])
-                except Exception:
+                except asyncio.CancelledError:
+                    raise
+                except BaseException:
                     return False
                 log.error("pair %s was stored without its contents: %s", pair.copy.shadow_id, told(error))
         return True
@@ -115,7 +121,7 @@ class Storing:
     def _score(self, pairs: list[Pair]) -> list[Pair]:
         try:
             return self._scorer.score(pairs)
-        except Exception as error:
+        except BaseException as error:  # on a thread of its own: nothing that ends the process is raised there
             why = told(error)
             log.error("scoring failed, the pairs are stored without scores; please report it: %s", why)
             note = f"scoring failed: {why}"
@@ -148,7 +154,7 @@ class Storing:
             log.warning("%s", error)
 
 
-def _bare(pair: Pair, error: Exception) -> Pair:
+def _bare(pair: Pair, error: BaseException) -> Pair:
     """What accounts for a pair that cannot be stored as it is."""
     copy, outcome = pair.copy, pair.outcome
     return Pair(

@@ -12,7 +12,6 @@ use entities::is_name;
 
 use super::facts::{Entity, Facts, Kind, Sentence, Span};
 use super::lexicon::{self, Modality, Word, WordMap, WordSet, look_up};
-use super::quantities::Quantity;
 use super::scan::{Scanner, Token};
 
 /// So many entities of a text are compared: each is held against each of the other text.

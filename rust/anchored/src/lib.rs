@@ -20,14 +20,17 @@ pub mod embedding_bag;
 mod exchange;
 mod extract;
 mod facts;
+mod language;
 mod lexicon;
 mod order;
 mod quantities;
 mod same;
 mod scan;
+mod values;
 
 use extract::extract;
 use facts::{Span, lowered};
+use language::{Language, language};
 
 /// From here on two answers do not mean the same: what a contradiction puts a pair at.
 pub const CRITICAL: f64 = 0.60;
@@ -80,7 +83,7 @@ pub struct Comparison {
     pub anchored: f64,
     /// Every contradiction found.
     pub evidence: Vec<Evidence>,
-    /// False when either text is not English: then anchored ΔS is plain ΔS.
+    /// False when either text is not English: then only their values are compared (numbers, dates, codes).
     pub english: bool,
     /// A text was longer than [`MOST_BYTES`], or had more entities than are compared: it was read in part.
     pub cut: bool,
@@ -96,11 +99,20 @@ pub fn anchor(text_a: &str, text_b: &str, plain: f64) -> Comparison {
     let cut = head_a.len() < text_a.len() || head_b.len() < text_b.len();
     let (low_a, low_b) = (lowered(head_a), lowered(head_b));
     let (a, b) = (extract(head_a, &low_a), extract(head_b, &low_b));
-    let cut = cut || a.cut || b.cut;
-    if !a.english || !b.english {
+    let english = a.english && b.english;
+    let values = said(head_a, &low_a, head_b, &low_b, english);
+    let cut = cut || a.cut || b.cut || values.cut;
+    let mut findings = if english { compare::contradictions(&a, &b) } else { Vec::new() };
+    findings.retain(|finding| !(measures(finding) && values.equal_at(finding.a, finding.b)));
+    for finding in values.findings {
+        let meets = |one: Span, other: Span| one.0 < other.1 && other.0 < one.1;
+        if !findings.iter().any(|known| meets(known.a, finding.a) || meets(known.b, finding.b)) {
+            findings.push(finding);
+        }
+    }
+    if !english && findings.is_empty() {
         return Comparison { cut, ..unchanged(false) };
     }
-    let findings = compare::contradictions(&a, &b);
     let against = |component: Component| findings.iter().any(|finding| finding.component == component);
     let base = 1.0 - plain;
     let doubted = base.min(base / 2.0);
@@ -125,7 +137,20 @@ pub fn anchor(text_a: &str, text_b: &str, plain: f64) -> Comparison {
             b: characters(text_b, finding.b),
         })
         .collect();
-    Comparison { anchored: score.clamp(0.0, 2.0), evidence, english: true, cut }
+    Comparison { anchored: score.clamp(0.0, 2.0), evidence, english, cut }
+}
+
+/// The values of two texts, compared. Each is read in its own language; a text of none of the six as an English one.
+fn said(text_a: &str, low_a: &str, text_b: &str, low_b: &str, english: bool) -> values::Outcome {
+    let spoken = |low: &str| {
+        if english { Language::English } else { language(low).unwrap_or(Language::English) }
+    };
+    values::compare(&values::read(text_a, low_a, spoken(low_a)), &values::read(text_b, low_b, spoken(low_b)))
+}
+
+/// Whether a finding is about a number, a date or a time.
+fn measures(finding: &edits::Finding) -> bool {
+    matches!(finding.kind, "number" | "date")
 }
 
 /// The first [`MOST_BYTES`] of a text, up to a border between characters.

@@ -5,7 +5,6 @@ Nothing is listed here: fields are found in the sections, so a new one cannot be
 
 from __future__ import annotations
 
-import json
 import math
 import types
 import typing
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+from shadowlane.capture.supervisor import write_worker_config
 from shadowlane.cli import main
 from shadowlane.config import Config, load_config
 from shadowlane.config.bounds import Bound, bounds_of
@@ -175,12 +175,14 @@ def test_a_percentage_for_a_share_is_told_the_share(number: Number, percent: flo
 
 
 @pytest.mark.parametrize("number", ALL, ids=lambda number: number.path)
-def test_extremes_go_through_json_and_back(number: Number) -> None:
+def test_extremes_reach_the_worker_unchanged(tmp_path: Path, number: Number) -> None:
     for value in extremes(number):
-        config = Config.from_dict(config_with(number.path, value))
-        again = Config.from_dict(json.loads(json.dumps(config.to_dict(), allow_nan=False)))
-        assert again == config
-        assert Config.from_dict(msgspec.json.decode(msgspec.json.encode(config.to_dict()))) == config
+        data = config_with(number.path, value)
+        # What the worker's file makes absolute is absolute already.
+        data.setdefault("lane", {})["directory"] = str(tmp_path)
+        data.setdefault("store", {})["url"] = f"sqlite:///{tmp_path / 's.db'}"
+        config = Config.from_dict(data)
+        assert load_config(write_worker_config(config, tmp_path)) == config
 
 
 @pytest.mark.parametrize("command", ["status", "gate", "doctor", "report", "on"])
@@ -199,3 +201,11 @@ def test_no_command_ends_in_a_traceback(
     said = capsys.readouterr()
     field = line.replace("]\n", ".")[1:].partition(" ")[0]
     assert f"{field} = " in said.out + said.err
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"shadows": NaN}', '{"shadows": {}', '{"shadows": {"s": {"url": 1}}}'])
+def test_a_workers_file_that_is_damaged_is_named(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(content)
+    with pytest.raises(ConfigError, match=r"config\.json: "):
+        load_config(file)

@@ -10,7 +10,7 @@ pytest.importorskip("wordllama")
 
 from shadowlane.demo.corpus import load_chapters, load_questions, load_sections
 from shadowlane.demo.retrieval import ROLES, UNKNOWN, HandbookIndex
-from shadowlane.score.embed import Embedder, load_embedder
+from shadowlane.embedders import Embedder, load_embedder
 
 
 @pytest.fixture(scope="module")

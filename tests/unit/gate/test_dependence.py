@@ -43,9 +43,7 @@ def questions_asked_20_times(random: np.random.Generator) -> Series:
 
 
 @pytest.mark.statistics
-@pytest.mark.parametrize(
-    "series", [alone, runs_of_20, runs_of_many_lengths, noisy_runs_of_7, questions_asked_20_times]
-)
+@pytest.mark.parametrize("series", [alone, runs_of_20, runs_of_many_lengths, noisy_runs_of_7, questions_asked_20_times])
 def test_at_exactly_the_target_neither_met_nor_missed_is_claimed_too_often(series: Callable[..., Series]) -> None:
     """Looked at fifteen times; each claim may be wrong in one run of twenty."""
     met = missed = 0
@@ -95,6 +93,12 @@ def test_a_mean_that_changes_with_the_hour_is_no_dependence() -> None:
     hours = np.linspace(0, 2 * np.pi, 43_200)
     values = 0.3 + 0.15 * np.sin(hours) + np.random.default_rng(3).normal(0, 0.1, len(hours))
     assert design_of(values).total == 1.0
+
+
+def test_a_mean_that_changes_at_once_is_no_endless_run() -> None:
+    values = np.concatenate([np.full(15_000, 0.55), np.full(15_000, 0.25)])
+    values += np.random.default_rng(6).normal(0, 0.05, len(values))
+    assert design_of(values).runs < 100
 
 
 def test_answers_to_one_question_are_one_vote() -> None:

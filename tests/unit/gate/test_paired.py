@@ -43,9 +43,7 @@ def test_it_covers_at_every_look_of_a_window(pairs: Pairs) -> None:
     missed = 0
     for seed in range(100):
         above, below = pairs(np.random.default_rng(seed), 6000, 1.05)
-        looks = [
-            quantile_ratio(above[: 500 * k], below[: 500 * k], P, alpha=0.2, elapsed=k / 12) for k in range(1, 13)
-        ]
+        looks = [quantile_ratio(above[: 500 * k], below[: 500 * k], P, alpha=0.2, elapsed=k / 12) for k in range(1, 13)]
         missed += any(not some.lower <= 1.05 <= some.upper for some in looks)
     # A fifth may miss; a single look's bounds would be missed by half of the runs when looked at twelve times.
     assert missed <= 30

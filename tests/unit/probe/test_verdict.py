@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
+from shadowlane.embedders import Embedder, load_embedder
 from shadowlane.probe.gold import GoldItem
 from shadowlane.probe.page import render_page
 from shadowlane.probe.render import junit, render_verdict
@@ -16,7 +17,6 @@ from shadowlane.probe.runner import Runs
 from shadowlane.probe.state import Run
 from shadowlane.probe.verdict import ItemVerdict, ProbeVerdict, Targets, judge_runs
 from shadowlane.render.text import Line
-from shadowlane.score.embed import Embedder, load_embedder
 from shadowlane.types import Citation
 
 GOOD = "A ride may last 45 minutes; each further quarter of an hour costs 50 cents."

@@ -52,18 +52,38 @@ def test_its_findings_take_the_lanes_action() -> None:
     assert json.loads(first)["a"] in json.loads(second)[0]
 
 
+class Panic(BaseException):
+    """What an extension module raises when it panics: no ``Exception``."""
+
+
 class Broken:
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
     def detect(self, texts: Sequence[str]) -> list[list[Found]]:
-        raise RuntimeError("Anna")
+        raise self.error
 
 
-class Short:
+class Gives:
+    def __init__(self, *found: list[Found]) -> None:
+        self.found = found
+
     def detect(self, texts: Sequence[str]) -> list[list[Found]]:
-        return []
+        return list(self.found)
 
 
-@pytest.mark.parametrize("detector", [Broken(), Short()])
-def test_what_could_not_be_looked_at_is_not_passed_on(detector: Broken | Short) -> None:
+@pytest.mark.parametrize(
+    "detector",
+    [
+        Broken(RuntimeError("Anna")),
+        Broken(Panic("Anna")),
+        Broken(SystemExit("Anna")),
+        Gives(),
+        Gives([Found("person", 10**30, 10**31)]),
+        Gives([Found("person", 0, None)]),  # type: ignore[arg-type]
+    ],
+)
+def test_what_could_not_be_looked_at_is_not_passed_on(detector: Broken | Gives) -> None:
     sanitizer = _core.Sanitizer(KEY)
     hook = Hook(detector, sanitizer)
     with pytest.raises(DetectorError) as raised:

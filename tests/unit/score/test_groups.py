@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from shadowlane.embedders import load_embedder
 from shadowlane.errors import ConfigError, MissingExtraError, ScoreError
-from shadowlane.score.embed import load_embedder
 from shadowlane.score.groups import ParaphraseGroups, purity
 from shadowlane.score.lambda_ import lambda_trend
 

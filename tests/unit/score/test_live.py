@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shadowlane.config import ScoreConfig
-from shadowlane.score.embed import Embedder, load_embedder
+from shadowlane.embedders import Embedder, load_embedder
 from shadowlane.score.scorer import Scorer
 from shadowlane.types import Copy, GroupReading, Outcome, Pair
 

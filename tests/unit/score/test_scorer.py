@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from shadowlane.config import ScoreConfig, StructureConfig
+from shadowlane.embedders import Embedder
 from shadowlane.errors import ConfigError, ScoreError
-from shadowlane.score.embed import Embedder
 from shadowlane.score.scorer import Scorer
 from shadowlane.types import FLAG_CLIENT_DISCONNECTED, FLAG_RESPONSE_CUT, Copy, Headers, Outcome, Pair, PlaceDiffers
 

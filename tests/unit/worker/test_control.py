@@ -12,7 +12,8 @@ import pytest
 from shadowlane import _core
 from shadowlane.dispatch.arm import Arm
 from shadowlane.limits import Breaker, Budget, BudgetLimits, LaneLimits, ProdQuota, ShadowLimits
-from shadowlane.worker.control import STATE_FILE, Steering, read_state
+from shadowlane.worker.control import Steering
+from shadowlane.worker.state import STATE_FILE, read_state
 
 from .world import Shadow
 

@@ -22,6 +22,7 @@ from typing import Any, TextIO
 from urllib.parse import urlsplit
 
 from ...errors import ConfigError, MissingExtraError, ShadowlaneError
+from ...files import append_private
 
 __all__ = ["add_arguments", "run_guard"]
 
@@ -126,7 +127,7 @@ def _opened(path: str) -> Iterator[TextIO]:
         yield sys.stderr
         return
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+        handle = append_private(path)
     except OSError as error:
         raise ConfigError(f"--log = {path!r}: {error.strerror}; give a file that can be written") from None
     with os.fdopen(handle, "w", encoding="utf-8") as out:

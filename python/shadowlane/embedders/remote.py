@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from ..errors import ScoreError
 from ..providers import extract_answer, extract_vectors
 from ..types import Copy, Outcome
-from .embed import Embedder
+from .base import Embedder
 
-__all__ = ["Known", "RemoteEmbedder"]
+__all__ = ["RemoteEmbedder", "ServiceRecord"]
 
 log = logging.getLogger("shadowlane.score")
 
@@ -51,8 +51,8 @@ class _Breaker(Protocol):
     def record(self, ok: bool, now: float) -> None: ...
 
 
-class Known(msgspec.Struct, frozen=True):
-    """What one process knew of a service."""
+class ServiceRecord(msgspec.Struct, frozen=True):
+    """What one process learnt of a service, for the next one."""
 
     served: str
     """The model that answered."""
@@ -62,8 +62,8 @@ class Known(msgspec.Struct, frozen=True):
 
 
 class _Memory(Protocol):
-    def load(self) -> Known | None: ...
-    def save(self, known: Known) -> None: ...
+    def load(self) -> ServiceRecord | None: ...
+    def save(self, known: ServiceRecord) -> None: ...
 
 
 class RemoteEmbedder(Embedder):
@@ -133,7 +133,7 @@ class RemoteEmbedder(Embedder):
 
     def _remember(self) -> None:
         if self._memory is not None:
-            self._memory.save(Known(self._served, self.dim, self._budget.snapshot()))
+            self._memory.save(ServiceRecord(self._served, self.dim, self._budget.snapshot()))
 
     def _ask(self, texts: list[str]) -> NDArray[np.float32]:
         what = f"score.embedder = 'openai:{self._model}'"

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from shadowlane import _core
+from shadowlane.embedders import Embedder, load_embedder
 from shadowlane.errors import ConfigError, MissingExtraError, ScoreError
-from shadowlane.score.embed import Embedder, load_embedder, text_delta_s
+from shadowlane.score.delta import text_delta_s
 
 
 class Counting(Embedder):
@@ -161,7 +162,7 @@ def test_a_model_that_gives_no_numbers_is_an_error() -> None:
 
 def test_loading_leaves_the_process_logging_alone() -> None:
     code = (
-        "import logging; from shadowlane.score.embed import load_embedder; load_embedder('wordllama');"
+        "import logging; from shadowlane.embedders import load_embedder; load_embedder('wordllama');"
         "print(logging.getLogger().level, logging.getLogger().handlers)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -208,7 +209,7 @@ def test_rows_are_those_of_the_packages_own_embed() -> None:
 def test_a_vocabulary_with_tokens_across_spaces_would_be_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = ["The fee is $20.", "A cat sat  on the mat.\n- two ", "<s> marks </s>"]
     by_words = wordllama_embedder().embed(texts)
-    monkeypatch.setattr("shadowlane.score.embed._WordLlama._may_split", lambda self: False)
+    monkeypatch.setattr("shadowlane.embedders.wordllama.WordLlama._may_split", lambda self: False)
     whole = load_embedder("wordllama")
     assert not whole._splits  # type: ignore[attr-defined]
     np.testing.assert_allclose(whole.embed(texts), by_words, atol=1e-6)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowlane.routes import route_of
+from shadowlane.types import route_of
 
 
 @pytest.mark.parametrize(

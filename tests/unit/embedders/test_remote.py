@@ -16,9 +16,9 @@ import pytest
 
 from shadowlane import _core
 from shadowlane.config import Config, ScoreConfig
+from shadowlane.embedders import Embedder
 from shadowlane.errors import ConfigError, ScoreError
 from shadowlane.score import load_embedder
-from shadowlane.score.embed import Embedder
 from shadowlane.worker.embedder import open_embedder
 
 pytest.importorskip("aiohttp")

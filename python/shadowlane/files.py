@@ -1,0 +1,61 @@
+"""Files of this user alone: mode 0600 whatever the umask, never reached through a symbolic link.
+
+Invariant: :func:`write_private` replaces a file at once. Who reads it, at any moment and after any kill, reads all of
+the old content or all of the new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import secrets
+import time
+from pathlib import Path
+
+__all__ = ["append_private", "write_private"]
+
+_DRAFT = ".draft"
+_STALE_S = 3600.0
+
+
+def write_private(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """Put ``data`` into ``path``, in place of what was there. The folder must exist.
+
+    ``durable``: on the disk before the old content goes, for what must outlive a power cut. A symbolic link at ``path``
+    is replaced, not followed. Raises :class:`OSError` when that cannot be done; then the old content stays.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}{_DRAFT}")
+    try:
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            os.fchmod(handle, 0o600)  # the umask may have taken more
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise
+    _remove_stale_drafts(path)
+
+
+def _remove_stale_drafts(path: Path) -> None:
+    """What a killed writer of this file left behind. Writing takes no hour: a younger draft may be alive."""
+    with contextlib.suppress(OSError):
+        for draft in path.parent.glob(f".{glob.escape(path.name)}.*{_DRAFT}"):
+            if time.time() - draft.stat(follow_symlinks=False).st_mtime > _STALE_S:
+                draft.unlink()
+
+
+def append_private(path: str | os.PathLike[str]) -> int:
+    """A descriptor that appends to ``path``, which is made when it is not there. The caller closes it.
+
+    Raises :class:`OSError`, for a symbolic link too.
+    """
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with contextlib.suppress(OSError):  # somebody else's file that we may write: its mode is theirs
+        os.fchmod(handle, 0o600)
+    return handle

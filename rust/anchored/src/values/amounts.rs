@@ -1,0 +1,373 @@
+//! Quantities: a number in digits, words or signs, its scale, its unit or currency.
+//!
+//! Invariants: a number gets at most one unit; a word that only may be a number (`one`, `second`) is one only beside a
+//! unit; the number as written is kept beside the quantity.
+
+use super::Amount;
+use super::numerals::{self, Digits, digits, german};
+use super::read::Reader;
+use super::tokens::Kind;
+use super::units::{Currency, Dimension, currency};
+use super::vocabulary::ARTICLE;
+use crate::language::Language;
+
+/// A number and the token behind it.
+#[derive(Clone, Copy)]
+struct Number {
+    value: f64,
+    other: Option<f64>,
+    precision: f64,
+    end: usize,
+    /// Four plain digits.
+    year: bool,
+    digits: bool,
+    /// A single sign or the word one: a number beside a unit only.
+    weak: bool,
+}
+
+impl Number {
+    fn whole(value: f64, end: usize) -> Self {
+        Self { value, other: None, precision: 0.0, end, year: false, digits: false, weak: false }
+    }
+
+    fn scaled(self, factor: f64, end: usize) -> Self {
+        // "114 million" is rounded to the million, though its digits are whole.
+        let precision = if factor >= 1e6 && self.precision == 0.0 && self.digits { 0.5 } else { self.precision };
+        Self {
+            value: self.value * factor,
+            other: self.other.map(|other| other * factor),
+            precision: precision * factor,
+            end,
+            year: false,
+            ..self
+        }
+    }
+}
+
+impl Reader<'_, '_> {
+    /// A quantity that begins at a token, and the token behind it.
+    pub(super) fn amount(&self, at: usize) -> Option<(Amount, usize)> {
+        if let Some((dimension, factor)) = self.entry(at).unit.or_else(|| self.code_of_money(at))
+            && matches!(dimension, Dimension::Money(_))
+            && let Some(number) = self.number(at + 1).filter(|number| number.digits)
+        {
+            let millions = self.text(number.end) == "m" && self.glued(number.end);
+            let number = if millions { number.scaled(1e6, number.end + 1) } else { number };
+            return Some((made(dimension, factor, number), number.end));
+        }
+        if let Some(found) = self.unit_alone(at).or_else(|| self.eastern_percent(at)) {
+            return Some(found);
+        }
+        let minus = matches!(self.text(at), "-" | "−")
+            && self.glued(at + 1)
+            && self.tokens.get(at).is_some_and(|token| token.spaced || at == 0);
+        let number = self.number(at + usize::from(minus))?;
+        let number = if minus { Number { value: -number.value, other: None, ..number } } else { number };
+        let Some((dimension, factor, end)) = self.unit_behind(&number) else {
+            // "Other" one: a pronoun, an article.
+            let dimension = if number.year { Dimension::Year } else { Dimension::Count };
+            return (!number.weak).then(|| (made(dimension, 1.0, number), number.end));
+        };
+        let mut amount = made(dimension, factor, number);
+        let end = self.and_a_half(&mut amount, end);
+        Some((amount, end))
+    }
+
+    fn code_of_money(&self, at: usize) -> Option<(Dimension, f64)> {
+        let text = self.text(at);
+        (text.len() == 3 && self.glued(at + 1) | self.tokens.get(at + 1).is_some_and(|next| next.kind == Kind::Number))
+            .then(|| currency(text).map(|currency| (Dimension::Money(currency), 1.0)))
+            .flatten()
+    }
+
+    /// A unit without a number: `a week`, `per month`, `weekly`, `每周`.
+    fn unit_alone(&self, at: usize) -> Option<(Amount, usize)> {
+        let known = self.entry(at);
+        let one = |dimension, factor, end| Some((made(dimension, factor, Number::whole(1.0, end)), end));
+        if let Some(seconds) = known.period {
+            return one(Dimension::Period, seconds, at + 1);
+        }
+        if matches!(self.text(at), "每" | "毎") {
+            let (seconds, size) = match (self.text(at + 1), self.text(at + 2)) {
+                ("天" | "日", _) => (86_400.0, 1),
+                ("周" | "週", _) => (604_800.0, 1),
+                ("星", "期") => (604_800.0, 2),
+                ("月", _) => (2_629_800.0, 1),
+                ("个", "月") => (2_629_800.0, 2),
+                ("年", _) => (31_557_600.0, 1),
+                ("小", "时") | ("時", "間") => (3600.0, 2),
+                _ => return None,
+            };
+            return one(Dimension::Period, seconds, at + 1 + size);
+        }
+        let long = |at: usize| {
+            self.entry(at).unit.filter(|(dimension, factor)| *dimension == Dimension::Duration && *factor >= 60.0)
+        };
+        let spelled = |at: usize| self.text(at).chars().nth(1).is_some();
+        if known.is(ARTICLE)
+            && spelled(at + 1)
+            && let Some((dimension, factor)) = long(at + 1)
+        {
+            return one(dimension, factor, at + 2);
+        }
+        let recurring = at > 0
+            && (self.entry(at - 1).is(super::vocabulary::EVERY)
+                || self.text(at - 1) == "/"
+                || (self.text(at - 1) == "les" && matches!(self.before(at, 2), "toutes" | "tous")));
+        let (dimension, factor) = long(at).filter(|_| recurring)?;
+        one(dimension, factor, at + 1)
+    }
+
+    /// `百分之三十`
+    fn eastern_percent(&self, at: usize) -> Option<(Amount, usize)> {
+        if (self.text(at), self.text(at + 1), self.text(at + 2)) != ("百", "分", "之") {
+            return None;
+        }
+        let (value, end) = self.eastern_number(at + 3)?;
+        Some((made(Dimension::Percent, 1.0, Number::whole(value, end)), end))
+    }
+
+    fn number(&self, at: usize) -> Option<Number> {
+        match self.tokens.get(at)?.kind {
+            Kind::Number => self.written(at),
+            Kind::Word => self.spoken(at),
+            Kind::Sign => self.in_signs(at),
+            Kind::Mark => None,
+        }
+    }
+
+    /// A number in digits with its scale.
+    fn written(&self, at: usize) -> Option<Number> {
+        let found: Digits = digits(self.text(at), self.language)?;
+        let year = found.plain && found.size == 4 && (1800.0..2200.0).contains(&found.value);
+        let Digits { value, other, precision, .. } = found;
+        let mut number = Number { value, other, precision, end: at + 1, year, digits: true, weak: false };
+        // 12 400 000: groups of three behind a space, which English does not write.
+        if found.plain && found.size <= 3 && self.language != Language::English {
+            while self.thousands(number.end) {
+                number.value = number.value * 1e3 + self.text(number.end).parse::<f64>().unwrap_or(0.0);
+                number.end += 1;
+            }
+        }
+        while let Some(factor) = self.scale(number.end, true) {
+            let dot =
+                self.text(number.end + 1) == "." && self.glued(number.end + 1) && self.text(number.end).len() <= 4;
+            number = number.scaled(factor, number.end + 1 + usize::from(dot));
+        }
+        while let Some(factor) = self.text(number.end).chars().next().and_then(numerals::multiplier) {
+            number = number.scaled(factor, number.end + 1);
+        }
+        Some(number)
+    }
+
+    fn thousands(&self, at: usize) -> bool {
+        let text = self.text(at);
+        let Some(token) = self.tokens.get(at).filter(|token| token.spaced) else { return false };
+        let gap = self.low.get(..token.span.0).unwrap_or("");
+        text.len() == 3
+            && text.bytes().all(|byte| byte.is_ascii_digit())
+            && !gap.ends_with("  ")
+            && !gap.ends_with('\n')
+    }
+
+    /// What a word multiplies the number before it by.
+    fn scale(&self, at: usize, digits: bool) -> Option<f64> {
+        let factor = self.entry(at).scale?;
+        match self.text(at) {
+            "k" | "b" => self.glued(at).then_some(factor),
+            // Metres, or millions behind a sign of money, which are read elsewhere; millimetres.
+            "m" | "mm" => None,
+            // "200 cents" are no 20,000.
+            "cent" | "cents" if digits => None,
+            _ => Some(factor),
+        }
+    }
+
+    /// A number in words: `twenty-five`, `two hundred and five`, `quatre-vingt-dix`, `treinta y cinco`.
+    fn spoken(&self, at: usize) -> Option<Number> {
+        let (mut total, mut open, mut end) = (0.0, None::<f64>, at);
+        loop {
+            // What joins two parts is part of the number only when another part follows.
+            let joint =
+                end > at && (self.text(end) == "-" && self.glued(end) || matches!(self.text(end), "and" | "y" | "et"));
+            let next = end + usize::from(joint);
+            if next > at
+                && self
+                    .tokens
+                    .get(next)
+                    .is_some_and(|token| Some(token.sentence) != self.tokens.get(at).map(|first| first.sentence))
+            {
+                break;
+            }
+            if let Some(value) = self.word(next).filter(|value| follows(open, *value, self.language)) {
+                let known = open.unwrap_or(0.0);
+                // quatre-vingts: four times twenty, four of which are there.
+                open = Some(known + if fourscore(known, value, self.language) { 76.0 } else { value });
+            } else if let Some(factor) =
+                self.scale(next, false).filter(|_| !joint && (open.is_some() || self.stands_alone(next)))
+            {
+                if factor < 1e3 {
+                    open = Some(open.unwrap_or(1.0).max(1.0) * factor);
+                } else {
+                    total += open.take().unwrap_or(1.0) * factor;
+                }
+            } else {
+                break;
+            }
+            end = next + 1;
+        }
+        let value = total + open.unwrap_or(0.0);
+        let weak = end == at + 1
+            && matches!(self.text(at), "one" | "once" | "second" | "six" | "beiden" | "mille")
+            && (self.text(at) != "six" || self.language == Language::Chinese);
+        (end > at).then(|| Number { weak, ..Number::whole(value, end) })
+    }
+
+    fn word(&self, at: usize) -> Option<f64> {
+        self.entry(at).number.or_else(|| {
+            let long = self.language == Language::German
+                && self.tokens.get(at)?.kind == Kind::Word
+                && self.text(at).len() >= 7;
+            long.then(|| german(self.text(at))).flatten()
+        })
+    }
+
+    /// `hundert`, `mille`, `cien`: a scale that is a number without another one before it.
+    fn stands_alone(&self, at: usize) -> bool {
+        matches!(self.text(at), "hundert" | "tausend" | "mille" | "mil" | "cien" | "ciento")
+            || matches!(self.text(at), "hundred" | "thousand" | "million") && matches!(self.before(at, 1), "a")
+    }
+
+    /// A number in signs; one sign alone is one beside a unit only.
+    fn in_signs(&self, at: usize) -> Option<Number> {
+        let (value, end) = self.eastern_number(at)?;
+        // 第一: an ordinal, 统一: a word.
+        let weak = end == at + 1;
+        let ordinal = self.before(at, 1) == "第";
+        (!ordinal).then(|| Number { weak, ..Number::whole(value, end) })
+    }
+
+    /// The unit behind a number: its dimension, its factor, the token behind it.
+    fn unit_behind(&self, number: &Number) -> Option<(Dimension, f64, usize)> {
+        let mut at = number.end;
+        if self.text(at) == "-" && self.glued(at) && self.glued(at + 1) {
+            at += 1; // 24-hour
+        } else if matches!(self.text(at), "de" | "d") && number.value >= 1e6 {
+            at += 1 + usize::from(matches!(self.text(at + 1), "'" | "’")); // 12 millions d'euros
+        } else if matches!(self.text(at), "+" | ")") && self.glued(at) {
+            at += 1;
+        }
+        let token = self.tokens.get(at)?;
+        let same_line = self.tokens.get(number.end - 1).is_some_and(|last| last.sentence == token.sentence);
+        if !same_line {
+            return None;
+        }
+        if matches!(self.language, Language::Chinese | Language::Japanese) && token.kind == Kind::Sign {
+            return self.unit_in_signs(at).or_else(|| self.counter(at, number));
+        }
+        let text = self.text(at);
+        if text == "°" && matches!(self.text(at + 1), "c" | "f") && self.glued(at + 1) {
+            let dimension = if self.text(at + 1) == "c" { Dimension::Celsius } else { Dimension::Fahrenheit };
+            return Some((dimension, 1.0, at + 2));
+        }
+        if matches!(text, "°" | "degrees" | "grad" | "degrés" | "grados") {
+            match self.text(at + 1) {
+                "celsius" => return Some((Dimension::Celsius, 1.0, at + 2)),
+                "fahrenheit" => return Some((Dimension::Fahrenheit, 1.0, at + 2)),
+                _ => {}
+            }
+        }
+        if self.text(at + 1) == "/" && self.glued(at + 1) {
+            let whole = self.low.get(token.span.0..self.tokens.get(at + 2)?.span.1)?;
+            if let Some((dimension, factor)) = self.words.look_up(whole).unit {
+                return Some((dimension, factor, at + 3));
+            }
+        }
+        if matches!((text, self.text(at + 1)), ("pour", "cent") | ("por", "ciento")) {
+            return Some((Dimension::Percent, 1.0, at + 2));
+        }
+        if text == "percentage" {
+            return Some((Dimension::Percent, 1.0, at + 1 + usize::from(self.text(at + 1).starts_with("point"))));
+        }
+        // 5 business days: what kind of day is not compared.
+        let skip =
+            usize::from(matches!(text, "business" | "working" | "calendar" | "consecutive" | "full" | "us" | "u"));
+        if let Some((dimension, factor)) = self
+            .entry(at + skip)
+            .unit
+            .or_else(|| currency(text).filter(|_| number.digits).map(|currency| (Dimension::Money(currency), 1.0)))
+        {
+            // "in 3 s" is three seconds, "three s" is nothing.
+            let short = text.chars().nth(1).is_none() && text.bytes().all(|byte| byte.is_ascii_alphabetic());
+            return (!short || number.digits).then_some((dimension, factor, at + skip + 1));
+        }
+        None
+    }
+
+    fn unit_in_signs(&self, at: usize) -> Option<(Dimension, f64, usize)> {
+        let from = self.tokens.get(at)?.span.0;
+        let rest = self.low.get(from..)?;
+        let (word, dimension, factor) = self.words.signs.iter().find(|(word, ..)| rest.starts_with(word))?;
+        let end = at + self.tokens.get(at..)?.iter().take_while(|token| token.span.1 <= from + word.len()).count();
+        // 年 behind a year is read as a date.
+        Some((*dimension, *factor, end))
+    }
+
+    /// A sign that counts things makes a single sign a number: 三个, 二つ.
+    fn counter(&self, at: usize, number: &Number) -> Option<(Dimension, f64, usize)> {
+        const COUNTERS: &str = "个個名位人次件条台本家岁歳才倍种種步层階楼号页份张つ回枚点";
+        let counts = number.weak && COUNTERS.contains(self.text(at));
+        counts.then_some((Dimension::Count, 1.0, number.end))
+    }
+
+    /// `two hours and a half`, `deux heures et demie`, `dos horas y media`, `3時間半`.
+    fn and_a_half(&self, amount: &mut Amount, end: usize) -> usize {
+        let words = (self.text(end), self.text(end + 1), self.text(end + 2));
+        let size = match words {
+            ("and", "a", "half") => 3,
+            ("et", "demi" | "demie", _) | ("y", "media" | "medio", _) => 2,
+            ("半", _, _) => 1,
+            _ => return end,
+        };
+        amount.low += 0.5 * amount.factor;
+        amount.high = amount.low;
+        end + size
+    }
+}
+
+/// Whether a number word may go on from what is open: twenty and five, a hundred and thirty, soixante et quinze.
+fn follows(open: Option<f64>, value: f64, language: Language) -> bool {
+    let Some(open) = open else { return true };
+    let (tens, value_of_word) = ((open % 100.0) as u32, value as u32);
+    if open >= 100.0 && tens == 0 {
+        return value_of_word < 100;
+    }
+    let french = language == Language::French
+        && match tens {
+            60 | 80 => (10..20).contains(&value_of_word),
+            10 | 70 | 90 => (7..10).contains(&value_of_word),
+            _ => fourscore(open, value, language),
+        };
+    french || (tens >= 20 && tens % 10 == 0 && (1..10).contains(&value_of_word))
+}
+
+/// Whether twenty stands behind four in French: quatre-vingt.
+fn fourscore(open: f64, value: f64, language: Language) -> bool {
+    language == Language::French && (open % 100.0) as u32 == 4 && value as u32 == 20
+}
+
+fn made(dimension: Dimension, factor: f64, number: Number) -> Amount {
+    let (dimension, value, other, precision, factor) = match dimension {
+        // Held against degrees Celsius.
+        Dimension::Fahrenheit => (dimension, (number.value - 32.0) / 1.8, None, number.precision.max(0.5) / 1.8, 1.0),
+        Dimension::Money(Currency::Cent) => (dimension, number.value, None, number.precision, 1.0),
+        _ => (
+            dimension,
+            number.value * factor,
+            number.other.map(|other| other * factor),
+            number.precision * factor,
+            factor,
+        ),
+    };
+    Amount { dimension, low: value, high: value, written: number.value, other, precision, factor }
+}

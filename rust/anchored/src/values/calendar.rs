@@ -1,0 +1,436 @@
+//! Dates, times of day, weekdays and quarters in six languages.
+//!
+//! Invariant: a form that has two readings (`03/05/2024`) is marked so; what cannot be a date or a time is none.
+
+use super::numerals::{self, digits};
+use super::read::Reader;
+use super::tokens::Kind;
+use super::units::Dimension;
+use super::{Amount, Day, Measure};
+use crate::language::Language;
+
+/// A measure and the token behind it.
+type Found = Option<(Measure<'static>, usize)>;
+
+fn amount(dimension: Dimension, value: f64) -> Measure<'static> {
+    let amount =
+        Amount { dimension, low: value, high: value, written: value, other: None, precision: 0.0, factor: 1.0 };
+    Measure::Amount(amount)
+}
+
+fn date(year: u32, month: u32, day: u32, swapped: bool) -> Option<Measure<'static>> {
+    let real = month <= 12 && day <= 31 && (month > 0 || year > 0);
+    real.then_some(Measure::Date(Day { year, month, number: day, swapped }))
+}
+
+/// A time of day; without a half it may be in the morning or in the afternoon.
+fn clock(hour: u32, minute: u32, half: Option<bool>) -> Option<Measure<'static>> {
+    if hour > 24 || minute > 59 {
+        return None;
+    }
+    let hour = match half {
+        Some(afternoon) if hour <= 12 => hour % 12 + if afternoon { 12 } else { 0 },
+        _ => hour,
+    };
+    let value = f64::from(hour * 60 + minute);
+    let Measure::Amount(mut found) = amount(Dimension::Clock, value) else { return None };
+    if half.is_none() && (1..=12).contains(&hour) {
+        found.other = Some((value + 720.0) % 1440.0);
+    }
+    Some(Measure::Amount(found))
+}
+
+/// First to fourth, before a quarter of the year.
+const ORDINALS: [&str; 4] = [
+    "first erste ersten erstes premier primer",
+    "second zweite zweiten zweites deuxième segundo",
+    "third dritte dritten drittes troisième tercer",
+    "fourth vierte vierten viertes quatrième cuarto",
+];
+
+impl Reader<'_, '_> {
+    /// A date, a time, a weekday or a quarter that begins at a token.
+    pub(super) fn calendar(&self, at: usize) -> Found {
+        let token = self.tokens.get(at)?;
+        match token.kind {
+            Kind::Number => self
+                .numeric_date(at)
+                .or_else(|| self.eastern(at))
+                .or_else(|| self.day_and_month(at))
+                .or_else(|| self.time(at)),
+            Kind::Word => self
+                .month_and_day(at)
+                .or_else(|| self.weekday(at))
+                .or_else(|| self.quarter(at))
+                .or_else(|| self.spoken_time(at)),
+            Kind::Sign => self.eastern(at).or_else(|| self.eastern_day(at)),
+            Kind::Mark => None,
+        }
+    }
+
+    /// One to four plain digits.
+    fn figure(&self, at: usize) -> Option<u32> {
+        let token = self.tokens.get(at).filter(|token| token.kind == Kind::Number)?;
+        let text = self.low.get(token.span.0..token.span.1)?;
+        text.chars().try_fold(0, |sum: u32, letter| {
+            super::tokens::digit(letter).filter(|_| sum < 10_000).map(|digit| sum * 10 + digit)
+        })
+    }
+
+    fn size(&self, at: usize) -> usize {
+        self.tokens.get(at).map_or(0, |token| token.span.1 - token.span.0)
+    }
+
+    /// `2024-03-05`, `05/03/2024`, `5.3.2024`.
+    fn numeric_date(&self, at: usize) -> Found {
+        let text = self.text(at);
+        let parts: Vec<&str> = text.split('.').collect();
+        if let [one, two, three] = parts.as_slice()
+            && three.len() == 4
+            && let (Ok(day), Ok(month), Ok(year)) = (one.parse(), two.parse(), three.parse())
+        {
+            return Some((date(year, month, day, false)?, at + 1));
+        }
+        let mark = self.text(at + 1);
+        let joined =
+            (1..=4).all(|step| self.glued(at + step)) && matches!(mark, "-" | "/") && mark == self.text(at + 3);
+        if !joined {
+            return None;
+        }
+        let (one, two, three) = (self.figure(at)?, self.figure(at + 2)?, self.figure(at + 4)?);
+        if self.size(at) == 4 {
+            return Some((date(one, two, three, false)?, at + 5));
+        }
+        let year = match self.size(at + 4) {
+            4 => three,
+            2 => three + if three < 70 { 2000 } else { 1900 },
+            _ => return None,
+        };
+        if mark == "-" && self.size(at + 4) != 4 {
+            return None;
+        }
+        if one > 12 {
+            return Some((date(year, two, one, false)?, at + 5));
+        }
+        // English may mean either; other languages write the day first.
+        let open = self.language == Language::English && two <= 12 && one != two;
+        let measure =
+            if self.language == Language::English { date(year, one, two, open) } else { date(year, two, one, false) };
+        Some((measure?, at + 5))
+    }
+
+    fn month(&self, at: usize) -> Option<u32> {
+        let known = self.entry(at).month;
+        (known > 0).then_some(u32::from(known))
+    }
+
+    fn year(&self, at: usize) -> Option<u32> {
+        self.figure(at).filter(|year| self.size(at) == 4 && (1000..2200).contains(year))
+    }
+
+    /// A year behind a date, with `,`, `of`, `de` or `del` before it.
+    fn year_behind(&self, at: usize) -> (u32, usize) {
+        for skip in 0..=1 {
+            let between = skip == 0 || matches!(self.text(at), "," | "of" | "de" | "del" | ".");
+            if between && let Some(year) = self.year(at + skip) {
+                return (year, at + skip + 1);
+            }
+        }
+        (0, at)
+    }
+
+    /// `3. März 2024`, `3rd of March`, `3 de marzo de 2024`, `1er mars`.
+    fn day_and_month(&self, at: usize) -> Found {
+        let day = self.figure(at).filter(|day| (1..=31).contains(day) && self.size(at) <= 2)?;
+        let mut next = at + 1;
+        if self.glued(next) && matches!(self.text(next), "." | "st" | "nd" | "rd" | "th" | "er" | "º") {
+            next += 1;
+        }
+        if matches!(self.text(next), "of" | "de") {
+            next += 1;
+        }
+        let month = self.month(next)?;
+        let mut behind = next + 1;
+        if self.text(behind) == "." && self.glued(behind) && self.size(next) <= 5 {
+            behind += 1;
+        }
+        let (year, end) = self.year_behind(behind);
+        Some((date(year, month, day, false)?, if end == behind { next + 1 } else { end }))
+    }
+
+    /// `March 5th, 2024`, `March 2024`, `in March`.
+    fn month_and_day(&self, at: usize) -> Found {
+        let month = self.month(at)?;
+        let mut next = at + 1;
+        if self.text(next) == "." && self.glued(next) && self.size(at) <= 5 {
+            next += 1;
+        }
+        let clock = matches!(self.text(next + 1), ":" | "%") || self.entry(next + 1).unit.is_some();
+        if let Some(day) = self.figure(next).filter(|day| (1..=31).contains(day) && self.size(next) <= 2 && !clock) {
+            let ordinal = self.glued(next + 1) && matches!(self.text(next + 1), "st" | "nd" | "rd" | "th");
+            let behind = next + 1 + usize::from(ordinal);
+            let (year, end) = self.year_behind(behind);
+            return Some((date(year, month, day, false)?, end));
+        }
+        let (year, end) = self.year_behind(next);
+        if year > 0 {
+            return Some((date(year, month, 0, false)?, end));
+        }
+        // Alone it may be another word: May, March, mars, Mar.
+        let before = at.checked_sub(1).map_or("", |before| self.text(before));
+        let dated = matches!(
+            before,
+            "in" | "of"
+                | "by"
+                | "until"
+                | "since"
+                | "from"
+                | "im"
+                | "ab"
+                | "bis"
+                | "seit"
+                | "en"
+                | "de"
+                | "desde"
+                | "hasta"
+                | "fin"
+                | "début"
+                | "early"
+                | "late"
+                | "next"
+                | "last"
+                | "anfang"
+                | "ende"
+                | "mitte"
+        );
+        let doubtful = matches!(
+            self.text(at),
+            "may" | "march" | "mars" | "mar" | "mai" | "jan" | "dec" | "sep" | "dic" | "ago" | "ene"
+        );
+        (self.size(at) > 3 && (!doubtful || dated) || doubtful && dated && self.capital(at))
+            .then(|| date(0, month, 0, false))
+            .flatten()
+            .map(|found| (found, at + 1))
+    }
+
+    fn weekday(&self, at: usize) -> Found {
+        let day = self.entry(at).weekday;
+        (day > 0).then(|| (amount(Dimension::Weekday, f64::from(day)), at + 1))
+    }
+
+    /// `Q3`, `third quarter`, `3. Quartal`, `troisième trimestre`, `tercer trimestre`.
+    fn quarter(&self, at: usize) -> Found {
+        let found = |number: u32, end: usize| {
+            (1..=4).contains(&number).then(|| (amount(Dimension::Quarter, f64::from(number)), end))
+        };
+        if matches!(self.text(at), "q" | "t") && self.glued(at + 1) {
+            return self
+                .figure(at + 1)
+                .filter(|_| self.size(at + 1) == 1 && self.text(at) == "q")
+                .and_then(|number| found(number, at + 2));
+        }
+        let word = self.text(at);
+        let number = (1..)
+            .zip(ORDINALS)
+            .find(|(_, words)| words.split(' ').any(|known| known == word))
+            .map(|(number, _)| number)?;
+        matches!(self.text(at + 1), "quarter" | "quartal" | "quartals" | "trimestre")
+            .then(|| found(number, at + 2))
+            .flatten()
+    }
+
+    /// `a` or `p` and the token behind `am`, `p.m.`.
+    fn half(&self, at: usize) -> Option<(bool, usize)> {
+        match self.text(at) {
+            "am" if self.language == Language::English => Some((false, at + 1)),
+            "pm" => Some((true, at + 1)),
+            half @ ("a" | "p") if self.text(at + 1) == "." && self.text(at + 2) == "m" => {
+                Some((half == "p", at + 3 + usize::from(self.text(at + 3) == "." && self.glued(at + 3))))
+            }
+            _ => None,
+        }
+    }
+
+    /// `15:10`, `3:30 pm`, `3 pm`, `15.10 Uhr`, `15 h 10`, `15h`, `15 Uhr 10`.
+    fn time(&self, at: usize) -> Found {
+        let ends = |end: usize| if matches!(self.text(end), "uhr" | "h" | "hrs") { end + 1 } else { end };
+        let token = self.tokens.get(at)?;
+        let whole = self.figure(at).filter(|_| self.size(at) <= 2);
+        if let Some(hour) = whole {
+            if self.text(at + 1) == ":" && self.glued(at + 1) && self.glued(at + 2) && self.size(at + 2) == 2 {
+                let minute = self.figure(at + 2)?;
+                let mut end = at + 3;
+                if self.text(end) == ":" && self.glued(end) && self.size(end + 1) == 2 && self.figure(end + 1).is_some()
+                {
+                    end += 2;
+                }
+                let half = self.half(end).or_else(|| self.part_of_day(end));
+                let end = half.map_or_else(|| ends(end), |(_, end)| end);
+                return Some((clock(hour, minute, half.map(|(half, _)| half))?, end));
+            }
+            if let Some((half, end)) = self.half(at + 1).filter(|_| (1..=12).contains(&hour)) {
+                return Some((clock(hour, 0, Some(half))?, end));
+            }
+            let minutes = |at: usize| self.figure(at).filter(|minute| *minute < 60 && self.size(at) == 2);
+            match self.text(at + 1) {
+                "uhr" => {
+                    let minute = minutes(at + 2);
+                    return Some((
+                        clock(hour, minute.unwrap_or(0), (hour > 12).then_some(true))?,
+                        at + 2 + usize::from(minute.is_some()),
+                    ));
+                }
+                "h" | "heures" | "heure" if self.language == Language::French => {
+                    if let Some(minute) = minutes(at + 2) {
+                        return Some((clock(hour, minute, Some(hour >= 12))?, at + 3));
+                    }
+                    let before = at.checked_sub(1).map_or("", |before| self.text(before));
+                    if matches!(before, "à" | "vers" | "dès" | "jusqu" | "avant" | "après") {
+                        return Some((clock(hour, 0, Some(hour >= 12))?, at + 2));
+                    }
+                }
+                _ => {}
+            }
+            let before = at.checked_sub(1).map_or("", |before| self.text(before));
+            if self.language == Language::Spanish
+                && matches!(before, "las" | "la")
+                && self.entry(at + 1).unit.is_none_or(|_| self.text(at + 1) == "h")
+            {
+                let half = self.part_of_day(at + 1);
+                let end = half.map_or_else(|| ends(at + 1), |(_, end)| end);
+                return Some((clock(hour, 0, half.map(|(half, _)| half))?, end));
+            }
+        }
+        // 15.10 Uhr, 15.10 h
+        let text = self.low.get(token.span.0..token.span.1)?;
+        let (hour, minute) = text.split_once('.')?;
+        let timed = self.text(at + 1) == "uhr" || (self.text(at + 1) == "h" && self.language != Language::English);
+        if timed
+            && minute.len() == 2
+            && let (Ok(hour), Ok(minute)) = (hour.parse::<u32>(), minute.parse::<u32>())
+        {
+            return Some((clock(hour, minute, Some(hour >= 12))?, at + 2));
+        }
+        None
+    }
+
+    /// `de la tarde`, `de la mañana`, `in the afternoon`.
+    fn part_of_day(&self, at: usize) -> Option<(bool, usize)> {
+        let words = [self.text(at), self.text(at + 1), self.text(at + 2)];
+        match words {
+            ["de", "la", "tarde" | "noche"] | ["in", "the", "afternoon" | "evening"] | ["de", "l", _] => {
+                (words[1] != "l").then_some((true, at + 3))
+            }
+            ["de", "la", "mañana"] | ["in", "the", "morning"] => Some((false, at + 3)),
+            _ => None,
+        }
+    }
+
+    /// `halb vier`, `half past three`.
+    fn spoken_time(&self, at: usize) -> Found {
+        let (hour, minute, end) = match (self.text(at), self.text(at + 1)) {
+            ("halb", _) => (self.entry(at + 1).number? - 1.0, 30, at + 2),
+            ("half", "past") => (self.entry(at + 2).number.or_else(|| self.figure(at + 2).map(f64::from))?, 30, at + 3),
+            _ => return None,
+        };
+        ((0.0..=12.0).contains(&hour)).then(|| clock(hour as u32, minute, None)).flatten().map(|found| (found, end))
+    }
+
+    /// A number in digits or signs, and the token behind it.
+    pub(super) fn eastern_number(&self, at: usize) -> Option<(f64, usize)> {
+        if let Some(token) = self.tokens.get(at).filter(|token| token.kind == Kind::Number) {
+            let found = digits(self.low.get(token.span.0..token.span.1)?, self.language)?;
+            return Some((found.value, at + 1));
+        }
+        let mut end = at;
+        while self.tokens.get(end).is_some_and(|token| token.kind == Kind::Sign)
+            && self
+                .letter(end)
+                .is_some_and(|letter| numerals::sign(letter).is_some() || numerals::multiplier(letter).is_some())
+        {
+            end += 1;
+        }
+        let text = self.low.get(self.tokens.get(at)?.span.0..self.tokens.get(end.checked_sub(1)?)?.span.1)?;
+        (end > at).then(|| numerals::signs(text)).flatten().map(|value| (value, end))
+    }
+
+    fn letter(&self, at: usize) -> Option<char> {
+        self.text(at).chars().next()
+    }
+
+    /// `2024年3月3日`, `3月3日`, `15時10分`, `3点半`, `第三季度`.
+    fn eastern(&self, at: usize) -> Found {
+        if !matches!(self.language, Language::Chinese | Language::Japanese) {
+            return None;
+        }
+        let half = at.checked_sub(2).and_then(|from| {
+            let word = self.low.get(self.tokens.get(from)?.span.0..self.tokens.get(from + 1)?.span.1)?;
+            match word {
+                "下午" | "晚上" | "午後" | "中午" => Some(true),
+                "上午" | "早上" | "午前" | "凌晨" => Some(false),
+                _ => None,
+            }
+        });
+        let (first, next) = self.eastern_number(at)?;
+        let whole = |value: f64| (value.fract() == 0.0 && (0.0..10_000.0).contains(&value)).then_some(value as u32);
+        let part = |at: usize, unit: &[&str]| -> Option<(u32, usize)> {
+            let (value, next) = self.eastern_number(at)?;
+            unit.contains(&self.text(next)).then(|| whole(value).map(|value| (value, next + 1))).flatten()
+        };
+        match self.text(next) {
+            "年" if first >= 1000.0 => {
+                let year = whole(first)?;
+                let Some((month, behind)) = part(next + 1, &["月"]) else {
+                    return Some((amount(Dimension::Year, first), next + 1));
+                };
+                let (day, end) = part(behind, &["日", "号"]).unwrap_or((0, behind));
+                Some((date(year, month, day, false)?, end))
+            }
+            "月" if (1.0..=12.0).contains(&first) => {
+                let (day, end) = part(next + 1, &["日", "号"]).unwrap_or((0, next + 1));
+                Some((date(0, whole(first)?, day, false)?, end))
+            }
+            "時" | "点" | "點" | "时" if self.text(next + 1) != "間" && self.text(next + 1) != "间" => {
+                let hour = whole(first)?;
+                if self.text(next + 1) == "半" {
+                    return Some((clock(hour, 30, half.or((hour > 12).then_some(true)))?, next + 2));
+                }
+                let (minute, end) = part(next + 1, &["分"]).unwrap_or((0, next + 1));
+                Some((clock(hour, minute, half.or((hour > 12).then_some(true)))?, end))
+            }
+            "季" if self.text(next + 1) == "度" && at > 0 && self.text(at - 1) == "第" => {
+                Some((amount(Dimension::Quarter, first), next + 2))
+            }
+            _ => None,
+        }
+    }
+
+    /// `星期一`, `周五`, `月曜日`.
+    fn eastern_day(&self, at: usize) -> Found {
+        let number = |letter: &str| match letter {
+            "一" | "月" => Some(1.0),
+            "二" | "火" => Some(2.0),
+            "三" | "水" => Some(3.0),
+            "四" | "木" => Some(4.0),
+            "五" | "金" => Some(5.0),
+            "六" | "土" => Some(6.0),
+            "日" | "天" => Some(7.0),
+            _ => None,
+        };
+        let found = |day: f64, end: usize| Some((amount(Dimension::Weekday, day), end));
+        match self.language {
+            Language::Japanese if self.text(at + 1) == "曜" => {
+                found(number(self.text(at))?, at + 2 + usize::from(self.text(at + 2) == "日"))
+            }
+            Language::Chinese if matches!((self.text(at), self.text(at + 1)), ("星", "期") | ("礼", "拜")) => {
+                found(number(self.text(at + 2))?, at + 3)
+            }
+            Language::Chinese
+                if self.text(at) == "周" && at.checked_sub(1).is_none_or(|before| self.text(before) != "一") =>
+            {
+                found(number(self.text(at + 1))?, at + 2)
+            }
+            _ => None,
+        }
+    }
+}

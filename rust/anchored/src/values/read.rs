@@ -1,0 +1,282 @@
+//! Reads the values of a text: the cursor over its tokens, and how neighbours join (ranges, compound durations, periods).
+//!
+//! Invariants: the cursor only goes forward; a token belongs to one value at most; at most [`MOST_VALUES`] are kept, and
+//! what is left out is marked.
+
+use super::codes::code;
+use super::phrases::{self, Bound, bound, hedged};
+use super::subject::Subjects;
+use super::tokens::{Kind, Token, tokens};
+use super::units::Dimension;
+use super::vocabulary::{AND, ARTICLE, EVERY, Entry, FROM, PHRASE, TIMES, TO, Vocabulary, vocabulary};
+use super::{Amount, Measure, Value};
+use crate::language::Language;
+
+/// So many values of a text are compared.
+pub(crate) const MOST_VALUES: usize = 256;
+
+/// The values of a text, and what stands around them.
+#[derive(Debug)]
+pub(crate) struct Reading<'t> {
+    pub values: Vec<Value<'t>>,
+    pub subjects: Subjects,
+    pub sentences: usize,
+    /// There were more tokens or values than are read.
+    pub cut: bool,
+}
+
+/// Reads the values of a text in a language; `low` is its lower-case form, byte for byte beside `text`.
+pub(crate) fn read<'t>(text: &'t str, low: &'t str, language: Language) -> Reading<'t> {
+    let (tokens, whole) = tokens(low);
+    let mut reader = Reader { text, low, language, words: vocabulary(language), tokens: &tokens, values: Vec::new() };
+    let full = reader.run();
+    let values = reader.values;
+    let subjects = Subjects::new(low, &tokens, &values, vocabulary(language));
+    let sentences = tokens.last().map_or(0, |token| token.sentence + 1);
+    Reading { values, subjects, sentences, cut: full || !whole }
+}
+
+/// The pass over the tokens.
+pub(super) struct Reader<'s, 't> {
+    pub text: &'t str,
+    pub low: &'t str,
+    pub language: Language,
+    pub words: &'static Vocabulary,
+    pub tokens: &'s [Token],
+    pub values: Vec<Value<'t>>,
+}
+
+impl<'t> Reader<'_, 't> {
+    /// Reads all; whether there were more values than are kept.
+    fn run(&mut self) -> bool {
+        let mut at = 0;
+        while at < self.tokens.len() {
+            if self.values.len() >= MOST_VALUES {
+                return true;
+            }
+            at = self.take(at).max(at + 1);
+        }
+        false
+    }
+
+    /// Reads the value that begins at a token, if any; the token behind it.
+    fn take(&mut self, at: usize) -> usize {
+        let Some(token) = self.tokens.get(at) else { return at };
+        let numeric = token.kind == Kind::Number;
+        if numeric && (self.numbers_a_list(at) || self.numbers_a_step(at)) {
+            return at + 1;
+        }
+        if (numeric || token.kind == Kind::Word || self.text(at) == "+")
+            && let Some((form, text, end)) = code(self.low, self.tokens, at)
+        {
+            self.push(Measure::Text(form, text), at, end);
+            return end;
+        }
+        if let Some((measure, end)) = self.phrase(at) {
+            self.push(measure, at, end);
+            return end;
+        }
+        if let Some((measure, end)) = self.calendar(at) {
+            self.push(measure, at, end);
+            return end;
+        }
+        if let Some((amount, end)) = self.amount(at) {
+            self.push(Measure::Amount(amount), at, end);
+            return end;
+        }
+        at + 1
+    }
+
+    /// The lower-case text of a token; empty behind the last one.
+    pub(super) fn text(&self, at: usize) -> &'t str {
+        self.tokens.get(at).and_then(|token| self.low.get(token.span.0..token.span.1)).unwrap_or("")
+    }
+
+    /// The text of the token before one, or of the one at `steps` before it.
+    pub(super) fn before(&self, at: usize, steps: usize) -> &'t str {
+        at.checked_sub(steps).map_or("", |place| self.text(place))
+    }
+
+    pub(super) fn entry(&self, at: usize) -> Entry {
+        match self.tokens.get(at) {
+            Some(token) if token.kind != Kind::Number && token.kind != Kind::Sign => self.words.look_up(self.text(at)),
+            _ => Entry::default(),
+        }
+    }
+
+    /// Whether nothing stands between a token and the one before it.
+    pub(super) fn glued(&self, at: usize) -> bool {
+        self.tokens.get(at).is_some_and(|token| !token.spaced)
+    }
+
+    /// Whether the token begins with a capital in the text as it was written.
+    pub(super) fn capital(&self, at: usize) -> bool {
+        let token = self.tokens.get(at);
+        token.and_then(|token| self.text.get(token.span.0..)?.chars().next()).is_some_and(char::is_uppercase)
+    }
+
+    /// `1.` or `2)` at the beginning of a line: a place in a list, no value.
+    fn numbers_a_list(&self, at: usize) -> bool {
+        let marked = matches!(self.text(at + 1), "." | ")" | "、" | "．") && self.glued(at + 1);
+        let Some(token) = self.tokens.get(at).filter(|token| marked && token.span.1 - token.span.0 <= 2) else {
+            return false;
+        };
+        let line = self.low.get(..token.span.0).unwrap_or("").rsplit('\n').next().unwrap_or("");
+        line.chars().all(|letter| letter.is_whitespace() || matches!(letter, '#' | '*' | '-' | '>' | '_' | '|' | '('))
+    }
+
+    /// `Step 2`, `Schritt 2`: a place in an order, no value.
+    fn numbers_a_step(&self, at: usize) -> bool {
+        matches!(self.before(at, 1), "step" | "schritt" | "étape" | "paso" | "option" | "tip")
+            || (self.before(at, 1) == "骤" && self.before(at, 2) == "步")
+            || (self.before(at, 1) == "プ" && self.before(at, 2) == "ッ")
+    }
+
+    /// What a phrase says: `half an hour`.
+    fn phrase(&self, at: usize) -> Option<(Measure<'t>, usize)> {
+        let token = self.tokens.get(at)?;
+        let eastern = matches!(self.language, Language::Chinese | Language::Japanese) && token.kind != Kind::Word;
+        if !eastern && !self.entry(at).is(PHRASE) {
+            return None;
+        }
+        let (dimension, value, bytes) = phrases::phrase(self.low.get(token.span.0..)?, self.language)?;
+        let stop = token.span.0 + bytes;
+        let end = at + self.tokens.get(at..)?.iter().take_while(|token| token.span.1 <= stop).count();
+        let precision = if dimension == Dimension::Percent { 0.5 } else { 0.0 };
+        let amount = Amount { dimension, low: value, high: value, written: value, other: None, precision, factor: 1.0 };
+        (end > at).then_some((Measure::Amount(amount), end))
+    }
+
+    /// Keeps a value, or joins it to the one before it.
+    fn push(&mut self, measure: Measure<'t>, at: usize, end: usize) {
+        let (Some(first), Some(last)) =
+            (self.tokens.get(at), end.checked_sub(1).and_then(|last| self.tokens.get(last)))
+        else {
+            return;
+        };
+        let (start, stop, sentence) = (first.span.0, last.span.1, first.sentence);
+        let mut measure = measure;
+        if let Measure::Amount(amount) = &mut measure {
+            if self.recurs(amount, at) {
+                (amount.dimension, amount.other) = (Dimension::Period, None);
+            }
+            if self.join(amount, at, end) {
+                return;
+            }
+        }
+        let (bound, from, to) = match &measure {
+            Measure::Amount(_) => bound(self.low, start, stop),
+            _ => (Bound::None, start, stop),
+        };
+        let hedged = hedged(self.low, from);
+        let value =
+            Value { measure, bound, hedged, span: (start, stop), whole: (from, to), sentence, tokens: (at, end) };
+        self.values.push(value);
+    }
+
+    /// Whether a duration says how often: `every 6 hours`, `per month`, `a week` behind a value.
+    fn recurs(&self, amount: &Amount, at: usize) -> bool {
+        if amount.dimension != Dimension::Duration {
+            return false;
+        }
+        let article = self.entry(at).is(ARTICLE);
+        let bare = at > 0 && self.entry(at).unit.is_some();
+        let before = at.checked_sub(1).map(|place| self.entry(place)).unwrap_or_default();
+        if before.is(EVERY) || (self.before(at, 1) == "les" && matches!(self.before(at, 2), "toutes" | "tous")) {
+            // "por 3 horas", "par 2 jours" are no periods.
+            return bare || article || !matches!(self.before(at, 1), "por" | "par" | "al" | "per");
+        }
+        if bare && self.before(at, 1) == "/" {
+            return true;
+        }
+        let behind_value = self.values.last().is_some_and(|last| last.tokens.1 == at);
+        let counted = before.is(TIMES) || matches!(self.before(at, 1), "once" | "twice" | "einmal");
+        article && (behind_value || counted)
+    }
+
+    /// Joins an amount to the value before it: a range, a compound duration, so many times in a period.
+    fn join(&mut self, amount: &mut Amount, at: usize, end: usize) -> bool {
+        let stop = end.checked_sub(1).and_then(|last| self.tokens.get(last)).map(|token| token.span.1);
+        let sentence = self.tokens.get(at).map(|token| token.sentence);
+        let Some(last) = self.values.last().filter(|last| Some(last.sentence) == sentence) else { return false };
+        let Measure::Amount(known) = last.measure else { return false };
+        let (from, until) = last.tokens;
+        let gap = at - until;
+        let joined = self
+            .compound(&known, amount, until, gap)
+            .or_else(|| self.times(&known, amount, until, gap))
+            .or_else(|| self.range(&known, amount, from, until, at));
+        let (Some(joined), Some(stop), Some(last)) = (joined, stop, self.values.last_mut()) else { return false };
+        last.measure = Measure::Amount(joined);
+        last.span.1 = stop;
+        last.tokens.1 = end;
+        let (bound, from, to) = bound(self.low, last.span.0, stop);
+        if last.bound == Bound::None {
+            last.bound = bound;
+        }
+        last.whole = (last.whole.0.min(from), to.max(stop));
+        true
+    }
+
+    /// `2 hours and 15 minutes`, `2 h 15 min`.
+    fn compound(&self, known: &Amount, amount: &Amount, until: usize, gap: usize) -> Option<Amount> {
+        let joint = gap == 0 || (gap == 1 && (self.entry(until).is(AND) || self.text(until) == ","));
+        let parts = known.dimension == Dimension::Duration
+            && amount.dimension == Dimension::Duration
+            && known.low.to_bits() == known.high.to_bits()
+            && known.factor > amount.factor
+            && amount.high < known.factor;
+        let sum = known.low + amount.low;
+        (joint && parts).then_some(Amount { low: sum, high: sum, factor: amount.factor, ..*known })
+    }
+
+    /// `three times a day`, `twice daily`, `1日3回`.
+    fn times(&self, known: &Amount, amount: &Amount, until: usize, gap: usize) -> Option<Amount> {
+        let often = |period: &Amount, count: f64| {
+            let seconds = period.low / count;
+            (count >= 1.0).then_some(Amount { low: seconds, high: seconds, written: count, ..*period })
+        };
+        let counted = gap == 1 && self.entry(until).is(TIMES)
+            || gap == 0 && (self.before(until, 1) == "twice" || self.before(until, 1).ends_with("mal"));
+        if known.dimension == Dimension::Count && amount.dimension == Dimension::Period && counted {
+            return often(amount, known.low);
+        }
+        let single = known.dimension == Dimension::Period
+            || known.dimension == Dimension::Duration && known.low.to_bits() == known.factor.to_bits();
+        let behind = amount.dimension == Dimension::Count && gap == 0;
+        let again = matches!(self.text(until + 1), "次" | "回") || matches!(self.text(until + 2), "次" | "回");
+        (single && behind && again)
+            .then(|| often(&Amount { dimension: Dimension::Period, ..*known }, amount.low))
+            .flatten()
+    }
+
+    /// `3 to 6 months`, `from 21 to 18 percent`, `to 18% from 21%`, `between 3 and 5 days`, `9:00–17:00`.
+    fn range(&self, known: &Amount, amount: &Amount, from: usize, until: usize, at: usize) -> Option<Amount> {
+        let bare = |amount: &Amount| matches!(amount.dimension, Dimension::Count | Dimension::Year);
+        let alike = known.dimension.group() == amount.dimension.group()
+            || (bare(known) && known.factor.to_bits() == 1_f64.to_bits() && !bare(amount));
+        let single = |amount: &Amount| amount.low.to_bits() == amount.high.to_bits();
+        if !alike || !single(known) || !single(amount) {
+            return None;
+        }
+        let opened = from > 0 && self.entry(from - 1).is(FROM);
+        let gap = at - until;
+        let word = self.entry(until);
+        let mark = gap == 1 && matches!(self.text(until), "-" | "–" | "—" | "~" | "〜" | "～" | "至" | "到");
+        let reversed = from > 0
+            && self.entry(from - 1).is(TO)
+            && !self.entry(from - 1).is(AND)
+            && (1..=3).contains(&gap)
+            && matches!(self.before(at, 1), "from" | "von" | "desde");
+        let eastern = matches!(self.text(until), "か") && self.text(until + 1) == "ら" && gap == 2;
+        let joint = gap == 1 && word.is(TO) && (!word.is(AND) || opened || (bare(known) && !bare(amount)));
+        let far = opened && (2..=4).contains(&gap) && self.entry(at - 1).is(TO) && !self.entry(at - 1).is(AND);
+        // 5 (from 3): another one between them is no joint; a list says "3, 5 and 7 mg".
+        if !(mark || joint || far || reversed || eastern) {
+            return None;
+        }
+        let scaled = if bare(known) && !bare(amount) { known.low * amount.factor } else { known.low };
+        let (low, high) = if reversed { (amount.low, scaled) } else { (scaled, amount.high) };
+        Some(Amount { low, high, other: None, ..*amount })
+    }
+}

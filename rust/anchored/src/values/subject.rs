@@ -1,0 +1,147 @@
+//! What a value measures: the content words around it, in its sentence.
+//!
+//! Invariants: words of other values say nothing; a word weighs less the further it stands from the value and the more
+//! often the text has it; a weight is in (0, 1].
+
+use super::Value;
+use super::tokens::{Kind, Token};
+use super::vocabulary::{SMALL, Vocabulary};
+use crate::lexicon::{WordMap, mark};
+
+/// So many content words around a value are looked at.
+const MOST: usize = 24;
+/// Two signs say less than a word, and there are more of them.
+const SIGNS: f32 = 0.4;
+
+/// The content words of a text by token, and how often the text has each.
+#[derive(Debug)]
+pub(crate) struct Subjects {
+    /// 0 where a token has no content.
+    keys: Vec<u64>,
+    signs: Vec<bool>,
+    sentences: Vec<usize>,
+    counts: WordMap<u64, f32>,
+}
+
+/// A content word near a value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Near {
+    pub key: u64,
+    pub weight: f32,
+    /// Content words between it and the value.
+    pub distance: usize,
+    /// It stands behind the value.
+    pub behind: bool,
+}
+
+impl Subjects {
+    pub fn new(low: &str, tokens: &[Token], values: &[Value<'_>], words: &Vocabulary) -> Self {
+        let mut keys: Vec<u64> = Vec::with_capacity(tokens.len());
+        for (at, token) in tokens.iter().enumerate() {
+            keys.push(match token.kind {
+                Kind::Word => word_key(text(low, token), words),
+                Kind::Sign => sign_key(low, token, tokens.get(at + 1)),
+                Kind::Number | Kind::Mark => 0,
+            });
+        }
+        for value in values {
+            if let Some(own) = keys.get_mut(value.tokens.0..value.tokens.1) {
+                own.fill(0);
+            }
+        }
+        let mut counts: WordMap<u64, f32> = WordMap::default();
+        for key in keys.iter().filter(|key| **key != 0) {
+            *counts.entry(*key).or_default() += 1.0;
+        }
+        let signs = tokens.iter().map(|token| token.kind == Kind::Sign).collect();
+        Self { keys, signs, sentences: tokens.iter().map(|token| token.sentence).collect(), counts }
+    }
+
+    /// The content words around a value, the nearest first on either side.
+    pub fn near(&self, value: &Value<'_>) -> Vec<Near> {
+        let mut found = Vec::with_capacity(MOST);
+        let (from, until) = value.tokens;
+        let sentence = |at: usize| self.sentences.get(at) == Some(&value.sentence);
+        let mut side = |places: &mut dyn Iterator<Item = usize>, behind: bool| {
+            let mut distance = 0;
+            for at in places.take_while(|at| sentence(*at)) {
+                let key = self.keys.get(at).copied().unwrap_or(0);
+                if key == 0 {
+                    continue;
+                }
+                let sign = self.signs.get(at) == Some(&true);
+                let steps = if sign { distance / 2 } else { distance };
+                let far = match steps {
+                    0..=1 => 1.0,
+                    2..=3 => 0.7,
+                    4..=6 => 0.5,
+                    _ => 0.3,
+                };
+                let often = self.counts.get(&key).copied().unwrap_or(1.0).sqrt();
+                let weight = far / often * if sign { SIGNS } else { 1.0 };
+                found.push(Near { key, weight, distance: steps, behind });
+                distance += 1;
+                if distance >= MOST / 2 {
+                    break;
+                }
+            }
+        };
+        side(&mut (0..from).rev(), false);
+        side(&mut (until..self.keys.len()), true);
+        found
+    }
+}
+
+fn text<'t>(low: &'t str, token: &Token) -> &'t str {
+    low.get(token.span.0..token.span.1).unwrap_or("")
+}
+
+/// What the inflections of a word begin with: enough to meet, too little to be mistaken often.
+fn word_key(word: &str, words: &Vocabulary) -> u64 {
+    let known = words.look_up(word);
+    if known.is(SMALL) || known.number.is_some() || known.scale.is_some() {
+        return 0;
+    }
+    let size = word.chars().count();
+    if size < 3 {
+        return 0;
+    }
+    let kept = match size {
+        3 => 3,
+        4..=6 => 4,
+        _ => 5,
+    };
+    let end = word.char_indices().nth(kept).map_or(word.len(), |(end, _)| end);
+    mark(word.get(..end).unwrap_or(word)) | 1
+}
+
+/// Two signs of meaning that stand together; endings in Hiragana say nothing.
+fn sign_key(low: &str, token: &Token, next: Option<&Token>) -> u64 {
+    let meaning = |token: &Token| {
+        token.kind == Kind::Sign
+            && !text(low, token).starts_with(|letter: char| ('\u{3040}'..='\u{309f}').contains(&letter))
+    };
+    match next {
+        Some(next) if meaning(token) && meaning(next) && next.span.0 == token.span.1 => {
+            low.get(token.span.0..next.span.1).map_or(0, |pair| mark(pair) | 1)
+        }
+        _ => 0,
+    }
+}
+
+/// How much two values have in common around them, and whether what stands right behind both is the same word.
+pub(crate) fn common(one: &[Near], other: &[Near], nearest: usize) -> (f32, bool) {
+    let (mut sum, mut head) = (0.0, false);
+    for (place, mine) in one.iter().enumerate().filter(|(_, near)| near.distance <= nearest) {
+        // A word on both sides of a value counts once.
+        if one.iter().take(place).any(|known| known.key == mine.key) {
+            continue;
+        }
+        let theirs = other.iter().filter(|near| near.key == mine.key && near.distance <= nearest);
+        if let Some(theirs) = theirs.max_by(|a, b| a.weight.total_cmp(&b.weight)) {
+            sum += mine.weight.min(theirs.weight);
+            head |= mine.behind && theirs.behind && mine.distance == 0 && theirs.distance == 0;
+        }
+    }
+    (sum, head)
+}

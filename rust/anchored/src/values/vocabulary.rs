@@ -1,0 +1,248 @@
+//! The words of values in six languages, one look-up for all that is known of one: numbers, scales, units, months,
+//! weekdays, periods, small words.
+//!
+//! Invariant: general vocabulary only, written by hand, looked up and never learnt.
+
+use std::sync::LazyLock;
+
+use super::numerals::{number_words, scales};
+use super::units::{Dimension, common, units};
+use crate::language::Language;
+use crate::lexicon::WordMap;
+
+/// A small word: it says nothing about what a value measures.
+pub(crate) const SMALL: u8 = 1;
+/// An article that stands for one before a unit: `a week`.
+pub(crate) const ARTICLE: u8 = 1 << 1;
+/// Makes the duration behind it a period: `every 6 hours`, `per month`.
+pub(crate) const EVERY: u8 = 1 << 2;
+/// Counts how often: `three times a day`.
+pub(crate) const TIMES: u8 = 1 << 3;
+/// May begin a phrase of [`super::phrases`].
+pub(crate) const PHRASE: u8 = 1 << 4;
+/// Stands between the two ends of a range.
+pub(crate) const TO: u8 = 1 << 5;
+/// Joins two parts of one quantity: `2 hours and 15 minutes`.
+pub(crate) const AND: u8 = 1 << 6;
+/// Stands before the first end of a range or a change: `from 21 to 18`.
+pub(crate) const FROM: u8 = 1 << 7;
+
+/// What is known of a word in one language.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Entry {
+    pub number: Option<f64>,
+    pub scale: Option<f64>,
+    pub unit: Option<(Dimension, f64)>,
+    /// 1 to 12, or 0.
+    pub month: u8,
+    /// 1 (Monday) to 7, or 0.
+    pub weekday: u8,
+    /// Seconds from one time to the next: `weekly`.
+    pub period: Option<f64>,
+    pub flags: u8,
+}
+
+impl Entry {
+    pub fn is(self, flags: u8) -> bool {
+        self.flags & flags != 0
+    }
+}
+
+/// The words of a language, and its units without spaces, the longest first.
+pub(crate) struct Vocabulary {
+    words: WordMap<&'static str, Entry>,
+    pub signs: Vec<(&'static str, Dimension, f64)>,
+}
+
+impl Vocabulary {
+    pub fn look_up(&self, word: &str) -> Entry {
+        self.words.get(word).copied().unwrap_or_default()
+    }
+}
+
+const LANGUAGES: [Language; 6] =
+    [Language::English, Language::German, Language::French, Language::Spanish, Language::Chinese, Language::Japanese];
+
+static ALL: LazyLock<Vec<Vocabulary>> = LazyLock::new(|| LANGUAGES.into_iter().map(build).collect());
+
+/// The vocabulary of a language.
+pub(crate) fn vocabulary(language: Language) -> &'static Vocabulary {
+    let place = LANGUAGES.iter().position(|known| *known == language).unwrap_or(0);
+    // One is built for each of the languages above.
+    ALL.get(place).unwrap_or_else(|| &ALL[0])
+}
+
+const MONTHS: [&str; 12] = [
+    "january jan januar jänner janvier enero ene",
+    "february feb februar februars février févr febrero",
+    "march mar märz mars marzo",
+    "april apr avril abril abr",
+    "may mai mayo",
+    "june jun juni juin junio",
+    "july jul juli juillet juil julio",
+    "august aug août agosto ago",
+    "september sep sept septembre septiembre setiembre",
+    "october oct oktober okt octobre octubre",
+    "november nov novembre noviembre",
+    "december dec dezember dez décembre déc diciembre dic",
+];
+const WEEKDAYS: [&str; 7] = [
+    "monday mondays montag montags lundi lundis lunes",
+    "tuesday tuesdays dienstag dienstags mardi mardis martes",
+    "wednesday wednesdays mittwoch mittwochs mercredi mercredis miércoles",
+    "thursday thursdays donnerstag donnerstags jeudi jeudis jueves",
+    "friday fridays freitag freitags vendredi vendredis viernes",
+    "saturday saturdays samstag samstags sonnabend samedi samedis sábado sábados",
+    "sunday sundays sonntag sonntags dimanche dimanches domingo domingos",
+];
+
+const DAY: f64 = 86_400.0;
+const WEEK: f64 = 604_800.0;
+const MONTH: f64 = 2_629_800.0;
+const YEAR: f64 = 31_557_600.0;
+
+const PERIODS: &[(f64, &str)] = &[
+    (3600.0, "hourly stündlich stündliche stündlichen"),
+    (DAY, "daily täglich tägliche täglichen quotidien quotidienne quotidiennement diario diaria diariamente"),
+    (WEEK, "weekly wöchentlich wöchentliche wöchentlichen hebdomadaire hebdomadaires semanal semanales semanalmente"),
+    (
+        MONTH,
+        "monthly monatlich monatliche monatlichen monatlicher mensuel mensuelle mensuels mensuelles mensuellement mensual \
+         mensuales mensualmente",
+    ),
+    (
+        YEAR / 4.0,
+        "quarterly vierteljährlich quartalsweise trimestriel trimestrielle trimestriellement trimestral trimestralmente",
+    ),
+    (
+        YEAR,
+        "yearly annually annum jährlich jährliche jährlichen annuel annuelle annuels annuelles annuellement anual anuales \
+         anualmente",
+    ),
+];
+
+/// Small words of a language, as far as they may stand beside a value.
+fn small(language: Language) -> &'static str {
+    match language {
+        Language::English => {
+            "the a an of in on at to for and or is are was were be been by with from as it its this that these those you \
+             your we our they their he she his her i my if not no do does did have has had will would can could may might \
+             must shall should than then there here about around so but up down out off over under after before until \
+             within more less least most per each every any all some only also just into onto during between both which \
+             who what when where how why get gets got one please note here's it's usually"
+        }
+        Language::German => {
+            "der die das den dem des ein eine einen einem einer eines und oder in im an am auf aus bei mit nach von vom zu \
+             zum zur für ist sind war waren wird werden wurde sein es sie er wir ihr ihre ihren ihnen du dein sich nicht \
+             kein keine als auch nur noch schon so wie wenn dass da bis über unter vor um pro je jede jeder jedes alle etwa \
+             rund ca circa mindestens höchstens maximal innerhalb binnen ab seit kann können muss müssen darf dürfen man \
+             dann hier haben hat bitte"
+        }
+        Language::French => {
+            "le la les l d un une des du de et ou en dans à au aux sur par pour avec sans est sont était être a ont il elle \
+             ils elles on nous vous votre vos notre nos ce cet cette ces se sa son ses qui que quoi dont ne pas plus moins \
+             si y environ jusqu après avant dès chaque tout tous toute toutes peut peuvent doit doivent ainsi comme mais"
+        }
+        Language::Spanish => {
+            "el la los las un una unos unas de del y o en a al con por para sin es son era ser está están hay se su sus lo le \
+             les que quien cual como si no ni más menos muy ya cada todo toda todos todas unos hasta desde tras antes después \
+             sobre puede pueden debe deben usted ustedes tu tus nos nuestro nuestra este esta estos estas ese esa pero"
+        }
+        Language::Chinese | Language::Japanese => "",
+    }
+}
+
+/// Flags of the words of a language.
+fn flagged(language: Language) -> &'static [(u8, &'static str)] {
+    match language {
+        Language::English => &[
+            (ARTICLE, "a an one"),
+            (EVERY, "every each per"),
+            (TIMES, "times time"),
+            (PHRASE, "a an half one two three quarter once noon midnight midday third"),
+            (TO, "to and or until till through"),
+            (FROM, "from between"),
+            (AND, "and"),
+        ],
+        Language::German => &[
+            (ARTICLE, "ein eine einen einem einer eines"),
+            (EVERY, "alle jede jeden jeder jedes pro je"),
+            (TIMES, "mal"),
+            (
+                PHRASE,
+                "ein eine einer einem eines einen halbe halbes halben halber viertelstunde dreiviertel dreiviertelstunde \
+              hälfte drittel viertel einmal zweimal dreimal viermal zwei drei mittag mitternacht",
+            ),
+            (TO, "bis und oder auf"),
+            (FROM, "von zwischen"),
+            (AND, "und"),
+        ],
+        Language::French => &[
+            (ARTICLE, "un une"),
+            (EVERY, "chaque par toutes tous"),
+            (TIMES, "fois"),
+            (PHRASE, "un une demi quart moitié tiers trois deux midi minuit"),
+            (TO, "à a et ou"),
+            (FROM, "de entre"),
+            (AND, "et"),
+        ],
+        Language::Spanish => &[
+            (ARTICLE, "un una"),
+            (EVERY, "cada por al"),
+            (TIMES, "veces vez"),
+            (PHRASE, "un una media medio cuarto mitad tercio dos tres mediodía medianoche"),
+            (TO, "a y o hasta"),
+            (FROM, "de entre desde"),
+            (AND, "y"),
+        ],
+        Language::Chinese | Language::Japanese => &[],
+    }
+}
+
+fn build(language: Language) -> Vocabulary {
+    let mut words: WordMap<&'static str, Entry> = WordMap::default();
+    let mut set = |word: &'static str, change: &dyn Fn(&mut Entry)| change(words.entry(word).or_default());
+    let spaceless = matches!(language, Language::Chinese | Language::Japanese);
+    let mut signs = Vec::new();
+    for (dimension, factor, list) in common().iter().chain(units(language)) {
+        for word in list.split_whitespace() {
+            if word.starts_with(super::tokens::is_sign) {
+                signs.push((word, *dimension, *factor));
+            } else {
+                set(word, &|entry| entry.unit = Some((*dimension, *factor)));
+            }
+        }
+    }
+    signs.sort_by_key(|(word, ..)| std::cmp::Reverse(word.len()));
+    let spoken = if spaceless { Language::English } else { language };
+    for (word, value) in number_words(spoken) {
+        set(word, &|entry| entry.number = Some(*value));
+    }
+    for (word, factor) in scales(spoken) {
+        set(word, &|entry| entry.scale = Some(*factor));
+    }
+    for (number, list) in (1_u8..).zip(MONTHS) {
+        for word in list.split_whitespace() {
+            set(word, &|entry| entry.month = number);
+        }
+    }
+    for (number, list) in (1_u8..).zip(WEEKDAYS) {
+        for word in list.split_whitespace() {
+            set(word, &|entry| entry.weekday = number);
+        }
+    }
+    for (seconds, list) in PERIODS {
+        for word in list.split_whitespace() {
+            set(word, &|entry| entry.period = Some(*seconds));
+        }
+    }
+    for word in small(language).split_whitespace() {
+        set(word, &|entry| entry.flags |= SMALL);
+    }
+    for (flags, list) in flagged(language) {
+        for word in list.split_whitespace() {
+            set(word, &|entry| entry.flags |= flags);
+        }
+    }
+    Vocabulary { words, signs }
+}
