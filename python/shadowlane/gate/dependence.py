@@ -10,7 +10,7 @@ block sums is measured by their second differences, so that a mean which changes
 for dependence: confidence sequences hold for the average of a changing mean anyway.
 
 *Repeated questions*: sums over all answers to one question (the sandwich variance of Liang and Zeger, Biometrika 73
-(1986)). A question that makes up more than a twentieth of the traffic is no draw from many questions but a part of its
+(1986)). A question that makes up more than a hundredth of the traffic is no draw from many questions but a part of its
 own ("self-representing", Kish, section 9.3): only what differs within it counts.
 
 Invariant: an effect is counted only where it stands out of the noise of its own estimate by three standard deviations,
@@ -41,7 +41,7 @@ _OF_ONE_STEP = 3
 _ACROSS = 5 / 9
 """What second differences of blocks of length L miss of runs of length l, in units of l/L: the blocks' own variance
 lacks 1/3, and the covariance of neighbours, which share the runs across their border, takes 2/9."""
-_SELF_REPRESENTING = 1 / 20
+_SELF_REPRESENTING = 1 / 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ def series_of(columns: ScoreColumns, control: ScoreColumns | None, embedder: str
         other = control if target.rise else None
         series = Series(
             values[has],
-            questions[has],
+            questions[has] if target.of_questions else np.zeros(0, dtype=np.int64),
             note=_NOTES[target.key](columns, has) if target.key in _NOTES else "",
             none=_NONE.get(target.key, ""),
         )

@@ -39,6 +39,8 @@ class Target:
     share: bool = True
     rare: bool = False
     """An event that comes with others when it comes: an outage takes all copies of a minute."""
+    of_questions: bool = True
+    """Whether the question decides it, so that answers to one question are one vote; else the service does."""
     optional: bool = False
     """Says nothing where too few pairs have it (citations, tools, repeated questions): then it is not judged."""
 
@@ -73,7 +75,8 @@ SCORE_RULES: tuple[Target, ...] = (
     ),
     Target(
         "no_flip", "λ flips", "flip_rate", "flips at repeated questions, the shadow's less prod's own",
-        "a quarter of what stops a rollout (" + _WFGY + "staged_rollout_canary: 20 %)", low=-1.0, optional=True,
+        "a quarter of what stops a rollout (" + _WFGY + "staged_rollout_canary: 20 %)",
+        rise="mean_rise", low=-1.0, optional=True,
     ),
     Target(
         "contradicted_facts", "facts", "fact_flip_rate", "answers whose facts contradict prod's",
@@ -104,11 +107,11 @@ SCORE_RULES: tuple[Target, ...] = (
     ),
     Target(
         "throttled", "throttled", "throttle_rate", "copies answered with HTTP 429",
-        _WFGY + "rate_limit_backpressure: at most 0.5 %", rejects=False,
+        _WFGY + "rate_limit_backpressure: at most 0.5 %", rejects=False, of_questions=False,
     ),
     Target(
         "shadow_errors", "shadow errors", "shadow_error_rate", "copies that the shadow failed",
-        "this project's error budget", rare=True,
+        "this project's error budget", rare=True, of_questions=False,
     ),
 )  # fmt: skip
 """In the order in which the verdict shows them."""

@@ -30,7 +30,7 @@ class Verdict:
     decision: Decision
     rules: tuple[Rule, ...]
     window: Window = field(default_factory=Window)
-    not_judged: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     """What the configuration leaves out, and by which field."""
 
     @property
@@ -117,7 +117,8 @@ def verdict_data(verdict: Verdict) -> dict[str, Any]:
             "why": verdict.window.why,
         },
         "rules": [_rule_data(rule) for rule in verdict.rules],
-        "not_judged": list(verdict.not_judged),
+        "left_out": list(verdict.left_out),
+        "not_judged": [f"{rule.key}: {rule.not_judged}" for rule in verdict.rules if rule.not_judged],
     }
 
 

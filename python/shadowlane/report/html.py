@@ -93,7 +93,7 @@ def _verdict(verdict: Mapping[str, Any]) -> str:
         for rule in verdict["rules"]
     )
     since = "".join(f'<p class="soft num">{_e(line)}</p>' for line in window_line(verdict["window"]))
-    left_out = "".join(f'<p class="soft">Not judged: {_e(what)}.</p>' for what in verdict["not_judged"])
+    left_out = "".join(f'<p class="soft">Not judged: {_e(what)}.</p>' for what in verdict["left_out"])
     return (
         f'<section class="card verdict v-{_DECISION_TONE[decision]}"><p><span class="decision">{decision}</span>'
         f'{_e(DECISIONS[decision])} <span class="soft">({_e(verdict["summary"])})</span></p>{since}'

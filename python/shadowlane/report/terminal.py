@@ -227,7 +227,7 @@ def render_verdict(verdict: Mapping[str, Any], indent: str = "") -> list[Line]:
     for rule in verdict["rules"]:
         text = f"{indent}  {MARKS[rule['status']]:<10}  {rule['name']:<{width}}  {rule_line(rule)}"
         lines.append((text, TONES[rule["status"]]))
-    return lines + [(f"{indent}  not judged: {what}", "dim") for what in verdict["not_judged"]]
+    return lines + [(f"{indent}  not judged: {what}", "dim") for what in verdict["left_out"]]
 
 
 def rule_line(rule: Mapping[str, Any]) -> str:

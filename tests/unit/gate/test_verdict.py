@@ -275,7 +275,7 @@ def test_rules_can_be_left_out_by_name() -> None:
     verdict = evaluate(gate, replace(with_series(good(), no_chaos=np.ones(N)), trial=None, direct=None))
     assert verdict.decision == "GRADUATE"
     assert not {"overhead", "no_chaos"} & {some.key for some in verdict.rules}
-    assert verdict.not_judged == ("overhead (gate.disable)", "no_chaos (gate.disable)")
+    assert verdict.left_out == ("overhead (gate.disable)", "no_chaos (gate.disable)")
 
 
 # ---- how far

@@ -35,7 +35,7 @@ def test_everything_is_said(tmp_path: Path) -> None:
         "1 ran into the deadline",
         "x-ratelimit-remaining: 41",
         "candidate: HOLD",
-        "not known  pairs",
+        "not known   pairs",
         "furthest apart",
         "asked    ",
     ):
