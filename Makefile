@@ -66,13 +66,37 @@ test-fast: dev ## Under a minute: the Python tests without processes, statistics
 test-python: build ## The Python tests
 	$(BIN)/python -m pytest
 
-lint: build ## rustfmt, clippy, ruff, mypy strict, stubtest
+# cargo-machete is a crate of its own: CI installs it, and here it is used where it is.
+lint: build ## rustfmt, clippy, cargo-machete, ruff, mypy strict, stubtest, import-linter, vulture
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	@if cargo machete --version >/dev/null 2>&1; then cargo machete --skip-target-dir; \
+		else echo "cargo-machete is not installed, unused crates not looked for: cargo install cargo-machete --locked"; fi
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/stubtest shadowlane._core --mypy-config-file pyproject.toml
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/vulture
+
+$(VENV)/.docs: $(VENV)/.dependencies pyproject.toml
+	$(BIN)/python tools/requirements.py docs > $(VENV)/requirements-docs.txt
+	$(BIN)/python -m pip install --quiet -r $(VENV)/requirements-docs.txt
+	@touch $@
+
+docs: build $(VENV)/.docs ## The documentation as a site, into target/site: open target/site/index.html
+	$(BIN)/python tools/reference.py docs/reference
+	$(BIN)/zensical build --clean --strict
+
+audit: $(VENV)/.dependencies ## Known vulnerabilities and licences of what we depend on: needs cargo-deny and the advisory databases
+	@cargo deny --version >/dev/null 2>&1 || { echo "make audit needs cargo-deny: cargo install cargo-deny --locked"; exit 1; }
+	cargo deny --all-features check
+	$(BIN)/python -m pip install --quiet "pip-audit>=2.10,<3"
+	$(BIN)/pip-audit --requirement $(VENV)/requirements.txt
+
+hooks: $(VENV)/.dependencies ## Run the quick part of the lint before each commit, the slow one before each push
+	$(BIN)/python -m pip install --quiet "pre-commit>=4,<5"
+	$(BIN)/pre-commit install --hook-type pre-commit --hook-type pre-push
 
 format: $(VENV)/.dependencies ## Format everything
 	cargo fmt --all
@@ -134,13 +158,28 @@ free-threaded: $(VENV)/.dependencies ## Wheel and threads tests for a Python wit
 	$(FREE)/bin/python -m pip install --quiet msgspec pytest pytest-timeout
 	$(FREE)/bin/python -m pip install --quiet --no-deps --force-reinstall $(FREE)/dist/*.whl
 	cd $(FREE) && bin/python -m pytest -p no:cacheprovider -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) \
-		$(CURDIR)/tests/unit/test_threads.py
+		$(CURDIR)/tests/unit/capture/test_threads.py
 
-wheel: $(VENV)/.dependencies ## A wheel for Python 3.10 and later, into dist/
+wheel: $(VENV)/.dependencies ## A wheel of this machine for Python 3.10 and later, into dist/
 	$(BIN)/maturin build --release --out dist
 
-wheel-check: wheel ## The wheel in a clean environment of each Python: make wheel-check PYTHONS="python3.10 ..."
-	$(BIN)/python tools/wheel_check.py $$(ls -t dist/*.whl | head -n 1) $(PYTHONS)
+# zig links against the old C library that manylinux2014 promises, and cross-compiles. A target needs its Rust standard
+# library once: rustup target add TARGET.
+TARGETS ?= x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu x86_64-unknown-linux-musl aarch64-unknown-linux-musl
+wheels: $(VENV)/.dependencies ## manylinux2014 and musllinux wheels of TARGETS, into dist/
+	$(BIN)/python -m pip install --quiet "ziglang>=0.15,<0.18"
+	@for target in $(TARGETS); do \
+		case $$target in *-musl) tag=musllinux_1_2;; *) tag=manylinux2014;; esac; \
+		echo "== $$target, $$tag"; \
+		PATH="$(abspath $(BIN)):$$PATH" $(BIN)/maturin build --release --zig --target $$target --compatibility $$tag --out dist || exit 1; \
+	done
+
+sdist: $(VENV)/.dependencies ## The source distribution, into dist/
+	$(BIN)/maturin sdist --out dist
+
+WHEEL = $(shell ls -t dist/*.whl | head -n 1)
+wheel-check: $(if $(filter command line,$(origin WHEEL)),$(VENV)/.dependencies,wheel) ## A wheel in a clean environment of each Python: make wheel-check PYTHONS="python3.10 ..."
+	$(BIN)/python tools/wheel_check.py $(WHEEL) $(PYTHONS)
 
 clean: ## Remove what was built
 	rm -rf $(VENV) target dist demo-out probe-demo-out python/shadowlane/_core*.so

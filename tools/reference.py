@@ -1,7 +1,8 @@
-"""Write the pages of the site that are made from the code: the configuration and the store's schema.
+"""Write the pages of the site that are made from the code: the configuration, the compiled core, the store's schema.
 
-``python tools/reference.py FOLDER`` writes ``configuration.md`` and ``store.md`` there. Invariant: every field of every
-section has a text, taken from the string under it in ``shadowlane/config``; one without is an error, not a gap.
+``python tools/reference.py FOLDER`` writes ``configuration.md``, ``core.md`` and ``store.md`` there. Invariant: every
+field of every section has a text, taken from the string under it in ``shadowlane/config``; one without is an error,
+not a gap.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from typing import Any
 
 import msgspec
 
+from shadowlane import core
 from shadowlane.config import Config, StoreConfig
 from shadowlane.config.bounds import Bound, bounds_of
 from shadowlane.store import open_store
 
-__all__ = ["Field", "Missing", "configuration_page", "sections", "store_page"]
+__all__ = ["Field", "Missing", "configuration_page", "core_page", "sections", "store_page"]
 
 HEADER = "<!-- Made by tools/reference.py; edit the strings under the fields instead. -->\n"
 
@@ -185,6 +187,28 @@ def _sphinx(text: str) -> str:
     return text.replace("``", "`")
 
 
+def core_page() -> str:
+    """The public names of the extension with their docstrings, as Markdown. Raises :class:`Missing` for one without."""
+    parts = [HEADER, "# The compiled core\n", "`shadowlane.core`: what is written in Rust, in its own words.\n"]
+    for name in core.__all__:
+        thing = getattr(core, name)
+        parts += _documented(f"## `{name}`", name, thing)
+        if isinstance(thing, type):
+            for method, value in vars(thing).items():
+                if not method.startswith("_"):
+                    parts += _documented(f"### `{name}.{method}`", f"{name}.{method}", value)
+    return "\n".join(parts)
+
+
+def _documented(heading: str, name: str, thing: Any) -> list[str]:
+    text = inspect.getdoc(thing)
+    if not text:
+        raise Missing(f"shadowlane.core.{name}: no docstring")
+    signature = getattr(thing, "__text_signature__", None)
+    called = [f"```python\n{name}{signature}\n```\n"] if signature and not isinstance(thing, type) else []
+    return [heading + "\n", *called, _sphinx(text) + "\n"]
+
+
 def store_page() -> str:
     """Tables, columns and indexes of a new database, with its version, as Markdown."""
     with tempfile.TemporaryDirectory() as folder:
@@ -218,8 +242,9 @@ def main() -> int:
         return 2
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    for name, page in (("configuration.md", configuration_page()), ("store.md", store_page())):
-        (folder / name).write_text(page, encoding="utf-8")
+    pages = {"configuration": configuration_page(), "core": core_page(), "store": store_page()}
+    for name, page in pages.items():
+        (folder / f"{name}.md").write_text(page, encoding="utf-8")
     return 0
 
 

@@ -3,6 +3,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, final
 
 __all__ = [
+    "FLAG_CLIENT_DISCONNECTED",
+    "FLAG_RESPONSE_CUT",
+    "FLAG_STREAMED",
     "PRESET_NAMES",
     "REASONS",
     "Drainer",
@@ -38,6 +41,9 @@ __all__ = [
     "set_enabled",
 ]
 __version__: str
+FLAG_CLIENT_DISCONNECTED: int
+FLAG_RESPONSE_CUT: int
+FLAG_STREAMED: int
 PRESET_NAMES: tuple[str, ...]
 REASONS: tuple[str, ...]
 
@@ -279,6 +285,8 @@ def anchor_pair(
     bool,
     bool,
     list[tuple[str, Literal["entities", "relations", "constraints"], tuple[int, int], tuple[int, int]]],
+    tuple[float, list[tuple[int, int]]],
+    tuple[float, list[tuple[int, int]]],
 ]: ...
 def anchor_pairs(texts_a: Sequence[str], texts_b: Sequence[str], delta: Sequence[float]) -> list[float]: ...
 def inflate(body: bytes, most: int) -> tuple[bytes, str, str] | None: ...

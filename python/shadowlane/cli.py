@@ -153,7 +153,8 @@ def _worker(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from .status.collect import collect_status, render_status
+    from .status.collect import collect_status
+    from .status.render import render_status
 
     status = collect_status(_load(options))
     if options.json:

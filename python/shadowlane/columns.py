@@ -53,9 +53,12 @@ class ScoreColumns(msgspec.Struct, frozen=True, kw_only=True):
     """The judge's verdict; empty where it gave none."""
     rounds: NDArray[np.int64]
     """Requests sent for the answer: more than one where tool calls were stubbed."""
-
+    missing: NDArray[np.float64]
+    """Share of prod's sentences that the shadow's answer does not say; NaN where they were not compared."""
+    extra: NDArray[np.float64]
     unread: NDArray[np.str_]
     """Why facts were not looked at, or in part only; empty when they were."""
+
     exchange: NDArray[np.int64]
     """Which exchange it is, a hash: the same for all shadows, and for the control."""
     request: NDArray[np.int64]

@@ -17,7 +17,8 @@ __all__ = [
     "ScoreError",
     "ShadowlaneError",
     "StoreError",
-    "told",
+    "StoreLostError",
+    "describe",
 ]
 
 
@@ -56,6 +57,10 @@ class StoreError(ShadowlaneError):
     """The store cannot be opened, read or written."""
 
 
+class StoreLostError(StoreError):
+    """The open database is not the file at its path any more: what is written now would be lost."""
+
+
 class ScoreError(ShadowlaneError):
     """An embedder or a comparison cannot do its work."""
 
@@ -66,7 +71,7 @@ class DataError(ShadowlaneError, ValueError):
     exit_code = 2
 
 
-def told(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
     """One line that quotes nothing of what was worked on: our own errors in their words, others by class and place."""
     if isinstance(error, ShadowlaneError):
         return str(error)

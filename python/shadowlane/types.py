@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
+from . import _core
 from .bands import band
 
 __all__ = [
@@ -30,53 +32,37 @@ __all__ = [
     "JudgeVerdict",
     "Outcome",
     "Pair",
-    "PlaceDiffers",
     "Scores",
     "ShadowCounts",
     "StateName",
+    "StructureDifference",
     "StubbedCall",
     "ToolCall",
+    "Transport",
+    "header",
     "route_of",
 ]
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
+
+def header(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> str:
+    """A field's first value by its lower-case name, as latin-1 without outer blanks (RFC 9110 §5.5), or empty."""
+    return next((value.decode("latin-1").strip() for field, value in headers if field.lower() == name), "")
+
+
 StateName = Literal["", "convergent", "divergent", "recursive", "chaotic"]
 """A λ reading; empty when there is none."""
 
-REASONS: tuple[str, ...] = (
-    "disabled",
-    "loop",
-    "method",
-    "route",
-    "write_intent",
-    "sampled_out",
-    "cap",
-    "request_too_large",
-    "prod_failed",
-    "client_disconnected",
-    "ring_full",
-    "producer_died",
-    "reservoir",
-    "breaker_open",
-    "provider_limit",
-    "budget",
-    "deadline",
-    "connect_error",
-    "transport_error",
-    "response_too_large",
-    "store_error",
-    "unreadable",
-)
-"""Why a request was not mirrored or a copy not answered: fixed, in the order of the shared-memory layout."""
+REASONS: tuple[str, ...] = _core.REASONS
+"""Why a request was not mirrored or a copy not answered, in the order of the shared-memory layout. The core's words."""
 
-FLAG_RESPONSE_CUT = 1
+FLAG_RESPONSE_CUT: int = _core.FLAG_RESPONSE_CUT
 """Prod's response body was longer than ``max_body_bytes`` and is kept cut."""
-FLAG_CLIENT_DISCONNECTED = 2
+FLAG_CLIENT_DISCONNECTED: int = _core.FLAG_CLIENT_DISCONNECTED
 """The client left before prod's answer was complete."""
-FLAG_STREAMED = 4
+FLAG_STREAMED: int = _core.FLAG_STREAMED
 """Prod answered in more than one chunk."""
-
 
 STRANGE_CALLS = "tool_call_prod_never_made"
 """The finding of an outcome whose shadow asked for tool calls that prod made neither before nor in its answer."""
@@ -127,7 +113,7 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     findings: dict[str, int] = {}
     """How many values of each kind were redacted, over request and response."""
     ring: int = 0
-    """The ring it came from, and its place there: what is acknowledged."""
+    """The ring it came from, and its number there: what is acknowledged."""
     seq: int = 0
     why: str = ""
     """What the read-only policy says of it, read or write, in words."""
@@ -189,6 +175,19 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What is remarkable about it, counted: :data:`STRANGE_CALLS`."""
     normalised: tuple[str, ...] = ()
     """What was changed for this shadow alone, such as the model's name."""
+
+
+class Transport(Protocol):
+    """A way to one shadow."""
+
+    async def send(self, copy: Copy) -> Outcome:
+        """Send the copy and wait for the answer, no longer than the shadow's deadline.
+
+        Raises nothing but :class:`asyncio.CancelledError`.
+        """
+
+    async def close(self) -> None:
+        """Give back connections. Nothing is sent afterwards."""
 
 
 class Citation(msgspec.Struct, frozen=True, kw_only=True):
@@ -254,13 +253,13 @@ class GroupReading(msgspec.Struct, frozen=True, kw_only=True):
     """λ of the group's series of ΔS, prod against the shadow, at this exchange; empty for the first."""
 
 
-class PlaceDiffers(msgspec.Struct, frozen=True, array_like=True):
-    """One kind of place where two JSON answers differ, with its first example."""
+class StructureDifference(msgspec.Struct, frozen=True, array_like=True):
+    """One kind of JSON pointer at which two JSON answers differ, with its first example."""
 
     path: str
     """JSON pointer (RFC 6901)."""
     shape: str
-    """The path with ``*`` for every place in an array: what noise is learnt by."""
+    """The path with ``*`` for every position in an array: what noise is learnt by."""
     kind: Literal["type", "value", "missing", "extra"]
     a: str
     """Prod's value as JSON, cut; empty when it is not there."""
@@ -278,6 +277,11 @@ class JudgeVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """As configured, with the revision that answered."""
 
 
+Unread: TypeAlias = Literal["", "language", "cut", "too long"]
+"""Why facts were not looked at, or in part only: the answers' language is not known or not one, an answer is cut, or it
+is longer than is read; empty when they were."""
+
+
 Collapse: TypeAlias = Literal["", "empty", "refused", "cut", "error"]
 """How an answer collapsed; empty when it did not."""
 
@@ -288,6 +292,11 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     delta_s: float | None = None
     anchored: float | None = None
     fact_flip: bool = False
+    missing: float | None = None
+    """Share of prod's sentences that the shadow's answer does not say, in [0, 1]."""
+    extra: float | None = None
+    """Share of the shadow's sentences that prod's answer does not say."""
+    unread: Unread = ""
     embedder: str = ""
     """Name and revision: scores of different embedders are never averaged."""
     citation_match: float | None = None
@@ -297,7 +306,7 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """The pair's λ reading; empty when not scored."""
     group: GroupReading | None = None
     """``None`` when the request has no text to group by, or groups are switched off."""
-    differences: tuple[PlaceDiffers, ...] | None = None
+    differences: tuple[StructureDifference, ...] | None = None
     """Where two JSON answers differ, once for each shape of path; ``None`` when they are not JSON."""
     judge: JudgeVerdict | None = None
     """Given later than the other scores, and to few pairs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sqlite3
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 import pytest
 
+from shadowlane import core
 from shadowlane.config import Config, ControlConfig, ShadowConfig, StoreConfig
 from shadowlane.config.bounds import Bound
 from shadowlane.config.limits import Section
@@ -81,6 +83,14 @@ def test_defaults_are_those_of_the_code() -> None:
     assert by_name["url"].default == "required"
     assert by_name["timeout_s"].default == f"`{ShadowConfig(url='http://a').timeout_s}`"
     assert by_name["max_response_bytes"].default.strip("`").replace("_", "") == str(4 * 1024 * 1024)
+
+
+def test_every_public_name_of_the_core_is_described() -> None:
+    page = reference.core_page()
+    for name in core.__all__:
+        body = page.split(f"## `{name}`\n", 1)[1].split("\n## ", 1)[0]
+        assert str(inspect.getdoc(getattr(core, name))).splitlines()[0] in body
+    assert "### `RateLimiter.try_acquire`" in page
 
 
 def test_the_store_page_is_the_database(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ ACTING: list[tuple[str, str, dict[str, Any], tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(("preset", "path", "body", "acting"), ACTING)
-def test_the_body_that_was_judged_is_the_one_that_is_sent(
+def test_the_body_that_was_classified_is_the_one_that_is_sent(
     start: Callable[..., Guard],
     upstream: Recorder,
     preset: str,
@@ -273,7 +273,7 @@ def test_many_clients_at_once_are_counted_exactly(start: Callable[..., Guard], u
     assert (counts["requests"], counts["forwarded"], counts["refused_write"]) == (90, 30, 60)
 
 
-def test_a_chunked_body_is_judged_whole_and_sent_anew(start: Callable[..., Guard], upstream: Recorder) -> None:
+def test_a_chunked_body_is_classified_whole_and_sent_anew(start: Callable[..., Guard], upstream: Recorder) -> None:
     guard = start("--allow", f"127.0.0.1:{upstream.port}=graphql")
     body = b'{"query": "{ a }"}'
     with httpx.Client(proxy=guard.url, trust_env=False) as client:
@@ -367,7 +367,7 @@ def test_the_environment_variables_of_real_clients(
     assert [seen.method for seen in upstream.seen] == ["GET"] * 3
 
 
-def test_connect_is_judged_by_its_host_alone(start: Callable[..., Guard], tmp_path: Path) -> None:
+def test_connect_is_checked_by_its_host_alone(start: Callable[..., Guard], tmp_path: Path) -> None:
     """And this is what the proxy cannot see: the POST inside TLS arrives. The log says so."""
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")

@@ -173,9 +173,7 @@ WHOLE: list[tuple[str, Any, dict[str, Any]]] = [
             "tool_calls": (WEATHER,),
             "usage": USAGE,
             "finish_reason": "tool_use",
-            "citations": (
-                Citation(snippet_id="document 0", source_url="Weather", offsets=(3, 15), text="cold in Oslo"),
-            ),
+            "citations": (Citation(source_url="Weather", offsets=(3, 15), text="cold in Oslo"),),
         },
     ),
     (

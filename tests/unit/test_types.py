@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowlane.types import route_of
+from shadowlane.types import FLAG_CLIENT_DISCONNECTED, FLAG_RESPONSE_CUT, FLAG_STREAMED, REASONS, route_of
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,10 @@ def test_routes(target: str, route: str) -> None:
 @given(st.text(max_size=2000))
 def test_any_target_gives_a_short_route(target: str) -> None:
     assert len(route_of("GET", target)) < 1000
+
+
+def test_the_reasons_and_flags_are_the_cores() -> None:
+    assert len(set(REASONS)) == len(REASONS)
+    assert {"disabled", "deadline", "unreadable"} <= set(REASONS)
+    flags = {FLAG_RESPONSE_CUT, FLAG_CLIENT_DISCONNECTED, FLAG_STREAMED}
+    assert flags == {1, 2, 4}, "what is written in rings and stores that exist"

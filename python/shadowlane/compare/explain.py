@@ -19,7 +19,7 @@ from ..providers.question import shown_question
 from ..score import Scorer
 from ..score.answers import AnswerComparison, comparison_of
 from ..score.citations import cited
-from ..types import Citation, Headers, Pair
+from ..types import Citation, Headers, Pair, header
 from .pairs import Cleaner, open_cleaner, pairs_of
 from .reader import Exchange, Source
 
@@ -68,7 +68,7 @@ def _arm(pair: Pair, config: Config) -> dict[str, Any]:
 
 
 def _citations(headers: Headers, body: bytes, config: Config) -> list[str]:
-    content_type = next((value.decode("latin-1") for name, value in headers if name.lower() == b"content-type"), "")
+    content_type = header(headers, b"content-type")
     answer = extract_answer(
         content_type,
         body,

@@ -42,7 +42,7 @@ class _Scorer(Protocol):
 
 class _Store(Protocol):
     def save(self, pairs: Sequence[Pair]) -> int: ...
-    def known(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]: ...
+    def stored_keys(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]: ...
 
 
 def open_cleaner(config: Config) -> Cleaner:
@@ -145,7 +145,7 @@ def store_all(
 
 
 def _refuse_twins(batch: list[Exchange], ids: list[str], shadow: str, source: str, store: _Store) -> None:
-    stored = {key[0] for key in store.known([(name, shadow) for name in ids])}
+    stored = {key[0] for key in store.stored_keys([(name, shadow) for name in ids])}
     for exchange, name in zip(batch, ids, strict=True):
         if name in stored:
             raise DataError(
@@ -157,5 +157,5 @@ def _refuse_twins(batch: list[Exchange], ids: list[str], shadow: str, source: st
 def with_arms(config: Config, shadow: str, *, control: bool, source: str) -> Config:
     """The configuration with the arms that the file has, in place of a lane's services."""
     arm = msgspec.structs.replace(next(iter(config.shadows.values())), url=source)
-    told = msgspec.structs.replace(config.control, url=source if control else "")
-    return msgspec.structs.replace(config, shadows={shadow: arm}, control=told)
+    own_control = msgspec.structs.replace(config.control, url=source if control else "")
+    return msgspec.structs.replace(config, shadows={shadow: arm}, control=own_control)

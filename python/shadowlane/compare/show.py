@@ -14,7 +14,7 @@ from ..render.text import Line, printable
 __all__ = ["explained_lines", "unread_line"]
 
 _WIDTH = 116
-_PLACES = 12
+_DIFFERENCES = 12
 
 
 def unread_line(unread: Mapping[str, int]) -> list[Line]:
@@ -53,8 +53,8 @@ def _arm(arm: Mapping[str, Any], *, with_prod: bool) -> list[Line]:
         text = f"{found['kind']} ({found['component']}): prod {found['text_a']!r}, {name} {found['text_b']!r}"
         lines += _wrapped("", text)
     lines += _citation_lines(arm, name)
-    for place in (arm["differences"] or ())[:_PLACES]:
-        path, _, kind, prod, shadow = place
+    for difference in (arm["differences"] or ())[:_DIFFERENCES]:
+        path, _, kind, prod, shadow = difference
         lines += _wrapped("structure", f"{path} ({kind}): prod {prod or '-'}, {name} {shadow or '-'}")
     if arm["note"]:
         lines += _wrapped("note", arm["note"])

@@ -20,7 +20,6 @@ from .errors import readable
 from .limits import BreakerConfig, BudgetConfig, LimitsConfig, PriceConfig, RetryConfig, Section
 from .paths import groups_folder, lane_directory, make_lane_directory
 from .sections import (
-    ControlConfig,
     FieldConfig,
     GateConfig,
     JudgeConfig,
@@ -31,10 +30,10 @@ from .sections import (
     SamplingConfig,
     SanitizeConfig,
     ScoreConfig,
-    ShadowConfig,
     StoreConfig,
     StructureConfig,
 )
+from .shadows import ControlConfig, ShadowConfig
 
 if sys.version_info >= (3, 11):
     import tomllib

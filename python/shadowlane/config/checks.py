@@ -16,7 +16,8 @@ from .. import _core
 from ..errors import ConfigError
 from .bounds import number_problem
 from .limits import PriceConfig, breaker_problem, budget_problem, limits_problem, retry_problem
-from .sections import EMBEDDERS, GATE_RULES, ScoreConfig, ShadowConfig
+from .sections import EMBEDDERS, GATE_RULES, ScoreConfig
+from .shadows import ShadowConfig
 
 if TYPE_CHECKING:
     from . import Config

@@ -51,8 +51,8 @@ async def send_all(
         base_url=base_url, timeout=30, limits=limits, trust_env=False, transport=transport
     ) as client:
 
-        async def fire(place: int, due: float) -> None:
-            shot = plan[place]
+        async def fire(index: int, due: float) -> None:
+            shot = plan[index]
             status, error = 0, ""
             try:
                 response = await client.request(
@@ -62,7 +62,7 @@ async def send_all(
             except httpx.HTTPError as failure:
                 error = f"{type(failure).__name__}: {failure}"
             latency_s = time.perf_counter() - due
-            samples[place] = Sample(kind=shot.kind, status=status, latency_s=latency_s, error=error)
+            samples[index] = Sample(kind=shot.kind, status=status, latency_s=latency_s, error=error)
             meter.advance(int(status == 0 or status >= 400))
 
         await run_open_loop(offsets, fire)
@@ -78,11 +78,11 @@ class Meter:
         self._clock = clock
         self._done = 0
         self._errors = 0
-        self._started = self._said = clock()
+        self._started = self._reported = clock()
         self._bar: Progress | None = None
 
     def __enter__(self) -> Meter:
-        self._started = self._said = self._clock()
+        self._started = self._reported = self._clock()
         if self._console.is_terminal:
             self._bar = Progress(
                 TextColumn("  sending"),
@@ -103,10 +103,11 @@ class Meter:
         if self._bar is not None:
             note = f"{self._errors} errors" if self._errors else ""
             self._bar.update(self._task, advance=1, note=note)
-        elif self._clock() - self._said >= _PLAIN_EVERY_S or self._done == self._total:
-            self._said = self._clock()
+        elif self._clock() - self._reported >= _PLAIN_EVERY_S or self._done == self._total:
+            self._reported = self._clock()
             self._console.print(
-                f"  {self._said - self._started:4.0f} s: {self._done} of {self._total} answered, {self._errors} errors"
+                f"  {self._reported - self._started:4.0f} s: {self._done} of {self._total} answered, "
+                f"{self._errors} errors"
             )
 
     def __exit__(

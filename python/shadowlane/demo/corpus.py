@@ -89,8 +89,8 @@ def load_questions() -> tuple[Question, ...]:
         questions = msgspec.toml.decode(raw, type=_QuestionFile).question
     except msgspec.DecodeError as error:
         raise DataError(f"demo/questions.toml: {error}; install shadowlane again") from None
-    known = {section.section_id for section in load_sections()}
+    section_ids = {section.section_id for section in load_sections()}
     for question in questions:
-        if question.section not in known:
+        if question.section not in section_ids:
             raise DataError(f"demo/questions.toml: section = {question.section!r}: the handbook has no such section")
     return questions

@@ -44,14 +44,14 @@ class Latencies(msgspec.Struct, frozen=True, kw_only=True):
 
 def steady_offsets(seconds: float, rate: float) -> list[float]:
     """When each of ``seconds * rate`` requests is due, in seconds from the start, evenly spaced."""
-    return [place / rate for place in range(int(seconds * rate))]
+    return [index / rate for index in range(int(seconds * rate))]
 
 
 def poisson_offsets(seconds: float, rate: float, rng: np.random.Generator) -> list[float]:
     """When requests of a Poisson process of ``rate`` a second are due within ``seconds``."""
     gaps = rng.exponential(1 / rate, size=int(seconds * rate + 10 * (seconds * rate) ** 0.5 + 20))
-    times = np.cumsum(gaps)
-    due: list[float] = times[times < seconds].tolist()
+    arrivals = np.cumsum(gaps)
+    due: list[float] = arrivals[arrivals < seconds].tolist()
     return due
 
 
@@ -62,18 +62,18 @@ async def run_open_loop(
     clock: Callable[[], float] = time.perf_counter,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> float:
-    """Call ``fire(place, due)`` at each offset, in tasks of their own, and wait for all of them.
+    """Call ``fire(index, due)`` at each offset, in tasks of their own, and wait for all of them.
 
     ``due`` is on ``clock``'s scale: a latency is ``clock() - due``. Returns the start on that scale. What ``fire``
     raises is raised here, after the tasks that are left were cancelled.
     """
     started = clock()
     async with _TaskGroup() as group:
-        for place, offset in enumerate(offsets):
+        for index, offset in enumerate(offsets):
             due = started + offset
             while (wait := due - clock()) > 0:
                 await sleep(wait)
-            group.start(fire, place, due)
+            group.start(fire, index, due)
     return started
 
 
@@ -84,10 +84,10 @@ class _TaskGroup:
         self._tasks: set[asyncio.Task[None]] = set()
         self._error: BaseException | None = None
 
-    def start(self, fire: Callable[[int, float], Awaitable[None]], place: int, due: float) -> None:
+    def start(self, fire: Callable[[int, float], Awaitable[None]], index: int, due: float) -> None:
         if self._error is not None:
             raise self._error
-        task = asyncio.ensure_future(fire(place, due))
+        task = asyncio.ensure_future(fire(index, due))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
@@ -119,32 +119,32 @@ def shots(questions: Sequence[Question], count: int, *, seed: int = 7) -> list[S
     forms = [form for question in questions for form in question.forms]
     kinds = ["planted", "write", *["stream"] * 3, *["get"] * 4, *["ask"] * 11]
     out: list[Shot] = []
-    asked: list[str] = []
+    waiting: list[str] = []
     batch: list[str] = []
-    for place in range(count):
-        if not asked:
-            asked = rng.sample(forms, len(forms))
+    for index in range(count):
+        if not waiting:
+            waiting = rng.sample(forms, len(forms))
         if not batch:
             batch = rng.sample(kinds, len(kinds))
         kind = batch.pop()
-        out.append(_write(place) if kind == "write" else _question(kind, asked.pop(), place))
+        out.append(_write(index) if kind == "write" else _question(kind, waiting.pop(), index))
     return out
 
 
-def _question(kind: str, text: str, place: int) -> Shot:
+def _question(kind: str, text: str, index: int) -> Shot:
     if kind == "get":
         return Shot(kind=kind, method="GET", path="/ask", params={"q": text})
     if kind == "stream":
         body = {"model": "handbook", "stream": True, "messages": [{"role": "user", "content": text}]}
         return Shot(kind=kind, method="POST", path="/v1/chat/completions", json=body)
     if kind == "planted":
-        return _planted(text, place // 20)
+        return _planted(text, index // 20)
     return Shot(kind=kind, method="POST", path="/ask", json={"question": text})
 
 
 def _planted(text: str, turn: int) -> Shot:
     """A question that carries something the shadow must not see: in the body, in the query, or in a header."""
-    said = (
+    sentence = (
         f"{text} You can write to me at {PLANTED['email']}.",
         f"{text} My token is {PLANTED['github_token']}",
         f"{text} I paid with {PLANTED['card']}.",
@@ -152,14 +152,14 @@ def _planted(text: str, turn: int) -> Shot:
     )[turn % 4]
     headers = {"authorization": f"Bearer {PLANTED['bearer']}", "cookie": f"session={PLANTED['bearer']}"}
     if turn % 2:
-        return Shot(kind="planted", method="GET", path="/ask", params={"q": said}, headers=headers)
-    return Shot(kind="planted", method="POST", path="/ask", json={"question": said}, headers=headers)
+        return Shot(kind="planted", method="GET", path="/ask", params={"q": sentence}, headers=headers)
+    return Shot(kind="planted", method="POST", path="/ask", json={"question": sentence}, headers=headers)
 
 
-def _write(place: int) -> Shot:
-    if place % 2:
-        return Shot(kind="delete", method="DELETE", path=f"/history/{place}")
-    return Shot(kind="feedback", method="POST", path="/feedback", json={"stars": 1 + place % 5, "about": place})
+def _write(index: int) -> Shot:
+    if index % 2:
+        return Shot(kind="delete", method="DELETE", path=f"/history/{index}")
+    return Shot(kind="feedback", method="POST", path="/feedback", json={"stars": 1 + index % 5, "about": index})
 
 
 def summarize(seconds: Sequence[float]) -> Latencies:

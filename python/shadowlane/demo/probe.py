@@ -70,10 +70,10 @@ def _verdict(out: Path, codes: dict[str, int]) -> int:
     blamed = _blamed(out / "probe-broken.xml")
     good = codes == {"shadow": 0, "broken": 1} and blamed == wanted
     if good:
-        told = f"the probe passes the shadow, and says of the broken one that it misses {', '.join(sorted(wanted))}"
+        outcome = f"the probe passes the shadow, and says of the broken one that it misses {', '.join(sorted(wanted))}"
     else:
-        told = f"not as expected: exit codes {codes}; missed by the broken one: {sorted(blamed)}"
-    print(f"\n{told}\npages: {out}/probe-shadow.html, {out}/probe-broken.html")  # noqa: T201
+        outcome = f"not as expected: exit codes {codes}; missed by the broken one: {sorted(blamed)}"
+    print(f"\n{outcome}\npages: {out}/probe-shadow.html, {out}/probe-broken.html")  # noqa: T201
     return 0 if good else 1
 
 

@@ -55,7 +55,7 @@ class Child:
         if stdout is None:
             raise DemoError(f"{self.name}: started without a pipe for its output")
         deadline = time.monotonic() + timeout_s
-        said = b""
+        output = b""
         while True:
             wait_s = deadline - time.monotonic()
             ready = wait_s > 0 and select.select([stdout], [], [], wait_s)[0]
@@ -65,8 +65,8 @@ class Child:
             if not chunk:
                 code = self._process.wait(_TERM_GRACE_S)
                 raise DemoError(f"{self.name}: ended with code {code} before it was up; see {self.log}{self.tail()}")
-            said += chunk
-            for line in said.decode("utf-8", "replace").splitlines(keepends=True):
+            output += chunk
+            for line in output.decode("utf-8", "replace").splitlines(keepends=True):
                 if line.startswith(PORT_LINE) and line.endswith("\n"):
                     self.port = int(line[len(PORT_LINE) :])
                     return

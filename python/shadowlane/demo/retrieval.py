@@ -96,8 +96,8 @@ class HandbookIndex:
     def __init__(self, sections: Sequence[Section], recipe: Recipe, embedder: _Embedder) -> None:
         self.recipe = recipe
         self._embedder = embedder
-        kept = [section for section in sections if section.chapter != recipe.without]
-        self.chunks = tuple(chunk for section in kept for chunk in _chunks(section, recipe))
+        indexed = [section for section in sections if section.chapter != recipe.without]
+        self.chunks = tuple(chunk for section in indexed for chunk in _chunks(section, recipe))
         # The heading belongs to what is searched, not to what is quoted.
         self._rows = self._embed([f"{chunk.section.title}. {chunk.text}" for chunk in self.chunks])
         self._quote_rows = self._embed([quote.text for chunk in self.chunks for quote in chunk.quotes])
@@ -118,10 +118,10 @@ class HandbookIndex:
             return Composed(text=UNKNOWN, quotes=())
         found = []
         for chunk in best:
-            for place, quote in enumerate(self.chunks[chunk].quotes, self._first[chunk]):
-                cosine = float(self._quote_rows[place] @ row)
+            for index, quote in enumerate(self.chunks[chunk].quotes, self._first[chunk]):
+                cosine = float(self._quote_rows[index] @ row)
                 # A sentence counts by itself and by the company it keeps.
-                found.append((-cosine - float(scores[chunk]), -len(quote.text), place, cosine, quote))
+                found.append((-cosine - float(scores[chunk]), -len(quote.text), index, cosine, quote))
         found.sort(key=lambda item: item[:3])
         chosen: dict[str, tuple[Quote, float]] = {}
         for *_, cosine, quote in found:

@@ -190,13 +190,13 @@ class _Run:
 
     def _settle(self, shadow: Child) -> Config:
         """Move the lane's files from shared memory into the folder, so that ``shadowlane status`` still finds them."""
-        kept = self._out / "lane"
-        shutil.copytree(self._lane, kept)
-        kept.chmod(0o700)
+        lane_copy = self._out / "lane"
+        shutil.copytree(self._lane, lane_copy)
+        lane_copy.chmod(0o700)
         shutil.rmtree(self._lane, ignore_errors=True)
         with contextlib.suppress(OSError):
-            shutil.copy(kept / "worker.log", self._logs / "worker.log")
-        self._write_config(shadow.url, kept)
+            shutil.copy(lane_copy / "worker.log", self._logs / "worker.log")
+        self._write_config(shadow.url, lane_copy)
         return load_config(self._config_file)
 
     def _report(self, config: Config, samples: Sequence[Any], stats: dict[str, dict[str, int]]) -> None:

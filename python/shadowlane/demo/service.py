@@ -91,7 +91,7 @@ class Service:
         if not question.strip():
             return self._json({"error": {"message": "no user message"}}, status=422)
         composed = self._index.answer(question)
-        head = {
+        envelope = {
             "id": f"chatcmpl-{uuid.uuid4().hex}",
             "created": int(time.time()),
             "model": self._model,
@@ -99,18 +99,18 @@ class Service:
         }
         if chat.stream:
             return StreamingResponse(
-                self._events(head, composed), media_type="text/event-stream", headers=self._headers
+                self._events(envelope, composed), media_type="text/event-stream", headers=self._headers
             )
         message = {"role": "assistant", "content": composed.text}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         return self._json(
-            {**head, "object": "chat.completion", "choices": [choice], "citations": self._citations(composed)}
+            {**envelope, "object": "chat.completion", "choices": [choice], "citations": self._citations(composed)}
         )
 
-    async def _events(self, head: dict[str, Any], composed: Composed) -> AsyncIterator[bytes]:
+    async def _events(self, envelope: dict[str, Any], composed: Composed) -> AsyncIterator[bytes]:
         def event(delta: dict[str, str], finish: str | None = None, **more: Any) -> bytes:
             choice = {"index": 0, "delta": delta, "finish_reason": finish}
-            chunk = {**head, "object": "chat.completion.chunk", "choices": [choice], **more}
+            chunk = {**envelope, "object": "chat.completion.chunk", "choices": [choice], **more}
             return b"data: " + msgspec.json.encode(chunk) + b"\n\n"
 
         yield event({"role": "assistant", "content": ""}, citations=self._citations(composed))

@@ -20,7 +20,7 @@ import msgspec
 
 from .. import _core
 from ..errors import ConfigError
-from ..types import Copy, Headers
+from ..types import Copy, Headers, header
 
 __all__ = [
     "DetectingDrainer",
@@ -89,7 +89,7 @@ class Hook:
         """
         if not body:
             return body, {}
-        kind = next((value for name, value in headers if name.lower() == b"content-type"), b"")
+        kind = header(headers, b"content-type").encode("latin-1")
         texts = _core.Sanitizer.texts(kind, body)
         if not texts:
             return body, {}

@@ -1,8 +1,8 @@
-"""One copy's way to one shadow: its limits, a place among those that are out, the call, and perhaps another try.
+"""One copy's way to one shadow: its limits, a slot, the call, and perhaps another try.
 
 Invariants: :meth:`Arm.deliver` raises nothing but :class:`asyncio.CancelledError`, whatever transport, limits or meter
 raise; it ends within the arm's deadline, and no call is begun that would not have its whole ``timeout_s`` until then; a
-place is held only while a call is out, so that the time which a shadow is judged by never contains waiting of ours;
+slot is held only while a call is out, so that the time which a shadow is judged by never contains waiting of ours;
 every try but the first takes its unit of the lane's cap. An arm that gives way holds no more than its share of copies
 and bytes, so that a shadow which hangs does not keep the others' copies waiting.
 """
@@ -14,16 +14,15 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 import msgspec
 
 from ..core import StickySampler
 from ..limits import Permit, Retry, ShadowLimits
-from ..types import Copy, Outcome
-from .slots import Places
+from ..types import Copy, Outcome, Transport
+from .slots import Slots
 
-__all__ = ["MOST_COPIES", "Arm", "Meter"]
+__all__ = ["MOST_COPIES", "Arm", "ArmOptions", "Meter"]
 
 log = logging.getLogger("shadowlane.worker")
 
@@ -34,73 +33,81 @@ Meter = Callable[[Outcome], tuple[str, Mapping[str, int]]]
 """The model and the usage that an answer names."""
 
 
-class _Transport(Protocol):
-    async def send(self, copy: Copy) -> Outcome: ...
-    async def close(self) -> None: ...
+class ArmOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How one arm sends."""
+
+    ratio: float = 1.0
+    """Its share of the mirrored traffic, in (0, 1]."""
+    salt: str | None = None
+    """What the share is drawn with; unset: the arm's name, so that arms draw for themselves."""
+    concurrency: int = 16
+    """Calls that are out at a time."""
+    deadline_s: float = 300.0
+    """How long a copy may take in all."""
+    timeout_s: float = 30.0
+    """How long a call of it may take."""
+    most: int = MOST_COPIES
+    """Its share of the copies that are held at a time."""
+    most_bytes: float = math.inf
+    """Its share of their bodies, in bytes."""
 
 
 class _Held:
     """A copy that an arm holds."""
 
-    __slots__ = ("bytes", "let_go")
+    __slots__ = ("bytes", "released")
 
     def __init__(self, copy: Copy) -> None:
         self.bytes = len(copy.body) + len(copy.response_body)
-        self.let_go = False
+        self.released = False
 
 
 class Arm:
     """One service that gets copies: its transport, its share of the mirrored traffic, its limits.
 
-    ``ratio`` is its share, in (0, 1], drawn with ``salt`` (default: its name, so that arms draw for themselves);
-    ``concurrency`` how many calls are out at a time; ``deadline_s`` how long a copy may take in all, ``timeout_s`` a
-    call of it; ``cap`` takes a unit of the lane's cap for another try; ``meter`` reads what an answer used, and is
-    asked only when there is a budget. ``most`` copies and ``most_bytes`` of their bodies are its share.
+    ``cap`` takes a unit of the lane's cap for another try; ``meter`` reads what an answer used, and is asked only when
+    there is a budget.
     """
 
     def __init__(
         self,
         name: str,
-        transport: _Transport,
+        transport: Transport,
+        options: ArmOptions | None = None,
         *,
-        ratio: float = 1.0,
-        salt: str | None = None,
-        concurrency: int = 16,
-        deadline_s: float = 300.0,
-        timeout_s: float = 30.0,
         limits: ShadowLimits | None = None,
         retry: Retry | None = None,
         cap: Callable[[], bool] = lambda: True,
         meter: Meter | None = None,
-        most: int = MOST_COPIES,
-        most_bytes: float = math.inf,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
+        options = options or ArmOptions()
         self.name = name
         self.transport = transport
         self.limits = limits
         self.retries = 0
         self.out = 0
         """Calls that are out."""
-        self._most = most
-        self._most_bytes = most_bytes
-        self._unanswered = most
+        self._most = options.most
+        self._most_bytes = options.most_bytes
+        self._unanswered = options.most
         """Copies since the last one that was answered."""
         self._held = 0
         self._held_bytes = 0
-        self._places = Places(concurrency)
-        self._spare_s = max(deadline_s - timeout_s, 0.0)
+        self._slots = Slots(options.concurrency)
+        self._spare_s = max(options.deadline_s - options.timeout_s, 0.0)
         self._retry = retry or Retry()
         self._cap = cap
         self._meter = meter
         self._clock_ns = clock_ns
         # By shadow_id, so that a redelivered copy meets the same decision.
-        self._sampler = StickySampler(ratio, salt=name if salt is None else salt) if ratio < 1 else None
+        salt = name if options.salt is None else options.salt
+        self._sampler = StickySampler(options.ratio, salt=salt) if options.ratio < 1 else None
 
     @property
     def waiting(self) -> int:
-        """Copies that wait for a place."""
-        return self._places.waiting
+        """Copies that wait for a slot."""
+        return self._slots.waiting
 
     @property
     def has_room(self) -> bool:
@@ -128,7 +135,7 @@ class Arm:
         new one does.
         """
         while give_way and not self.has_room:
-            if not self._places.let_go():
+            if not self._slots.evict():
                 return self._crowded_out()
         held = _Held(copy)
         self._held += 1
@@ -138,11 +145,11 @@ class Arm:
             self._unanswered = self._unanswered + 1 if outcome.reason else 0
             return outcome
         finally:
-            self._let_go(held)
+            self._release(held)
 
-    def _let_go(self, held: _Held) -> None:
-        if not held.let_go:
-            held.let_go = True
+    def _release(self, held: _Held) -> None:
+        if not held.released:
+            held.released = True
             self._held -= 1
             self._held_bytes -= held.bytes
 
@@ -176,10 +183,10 @@ class Arm:
         """One try: its outcome, and whether it was sent."""
         if self.limits is not None and (reason := self.limits.refusal()):
             return self.refused(reason), False
-        if not await self._places.take(latest, lambda: self._let_go(held)):
-            if held.let_go:
+        if not await self._slots.acquire(latest, lambda: self._release(held)):
+            if held.released:
                 return self._crowded_out(), False
-            waited = f"not sent: no place among concurrency = {self._places.concurrency} for {self._spare_s:g} s"
+            waited = f"not sent: no slot among concurrency = {self._slots.concurrency} for {self._spare_s:g} s"
             return self.refused("deadline", waited), False
         try:
             # Asked again: much can have happened while it waited.
@@ -197,7 +204,7 @@ class Arm:
             finally:
                 self.out -= 1
         finally:
-            self._places.give_back()
+            self._slots.release()
 
     async def _call(self, copy: Copy, permit: Permit) -> Outcome:
         try:

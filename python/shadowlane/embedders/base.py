@@ -52,29 +52,29 @@ class Embedder(ABC):
         out: NDArray[np.float32] = np.zeros((len(texts), self.dim), dtype=np.float32)
         fresh: list[str] = []
         numbers: dict[bytes, int] = {}
-        places: list[int] = []
+        positions: list[int] = []
         rows_at: list[int] = []
         with self._lock:
-            for place, text in enumerate(texts):
+            for position, text in enumerate(texts):
                 if not text or text.isspace():
-                    out[place, 0] = 1
+                    out[position, 0] = 1
                     continue
                 data = text.encode("utf-8", "replace")
                 key = xxhash.xxh3_128_digest(data)
                 row = self._cache.get(key)
                 if row is not None:
                     self._cache.move_to_end(key)
-                    out[place] = row
+                    out[position] = row
                     continue
                 number = numbers.setdefault(key, len(fresh))
                 if number == len(fresh):
                     # Half a surrogate pair, as JSON may escape one, is no character: no tokenizer takes it.
                     fresh.append(text if text.isascii() else data.decode())
-                places.append(place)
+                positions.append(position)
                 rows_at.append(number)
             if fresh:
                 rows = self._rows(fresh)
-                out[places] = rows[rows_at]
+                out[positions] = rows[rows_at]
                 self._cache.update(zip(numbers, (row.copy() for row in rows), strict=True))
                 while len(self._cache) > self._cache_rows:
                     self._cache.popitem(last=False)
@@ -126,7 +126,7 @@ def _chunks(text: str) -> list[str]:
 
 
 def _unit(rows: NDArray[np.float32], texts: Sequence[str]) -> NDArray[np.float32]:
-    """Rows of norm 1, in place. A row without direction (features that cancel out) gets an axis drawn from its text."""
+    """The given rows, made norm 1. One without direction (features that cancel) gets an axis drawn from its text."""
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     for index in np.flatnonzero(norms[:, 0] < 1e-12):
         rows[index] = 0

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ..errors import ScoreError
 from ..providers import extract_answer, extract_vectors
-from ..types import Copy, Outcome
+from ..types import Copy, Transport
 from .base import Embedder
 
 __all__ = ["RemoteEmbedder", "ServiceRecord"]
@@ -32,11 +32,6 @@ log = logging.getLogger("shadowlane.score")
 
 _BYTES_A_TOKEN = 3
 """For an answer that names no usage: fewer bytes than a token has, so that the budget is never undercounted."""
-
-
-class _Transport(Protocol):
-    async def send(self, copy: Copy) -> Outcome: ...
-    async def close(self) -> None: ...
 
 
 class _Budget(Protocol):
@@ -63,7 +58,7 @@ class ServiceRecord(msgspec.Struct, frozen=True):
 
 class _Memory(Protocol):
     def load(self) -> ServiceRecord | None: ...
-    def save(self, known: ServiceRecord) -> None: ...
+    def save(self, record: ServiceRecord) -> None: ...
 
 
 class RemoteEmbedder(Embedder):
@@ -80,7 +75,7 @@ class RemoteEmbedder(Embedder):
         self,
         model: str,
         *,
-        transport: _Transport,
+        transport: Transport,
         budget: _Budget,
         breaker: _Breaker,
         clean: Callable[[str], str] | None = None,
@@ -102,17 +97,17 @@ class RemoteEmbedder(Embedder):
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="shadowlane-embedder", daemon=True)
         self._thread.start()
-        known = None if memory is None else memory.load()
-        if known is not None:
-            budget.restore(known.budget)
+        record = None if memory is None else memory.load()
+        if record is not None:
+            budget.restore(record.budget)
         try:
             self.dim = self._ask(["shadowlane"]).shape[1]
         except ScoreError as error:
-            if known is None:
+            if record is None:
                 self.close()
                 raise
             log.error("there are no rows until the service answers: %s", error)
-            self.dim, self._served = known.dim, known.served
+            self.dim, self._served = record.dim, record.served
         self.name = f"openai:{model}@{self._served or 'unnamed'}"
         self._remember()
 

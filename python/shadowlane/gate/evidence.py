@@ -50,7 +50,7 @@ class EvidenceSource(Protocol):
     """What the gate needs of the store."""
 
     def scores(self, shadow: str | None = None, since_ns: int | None = None) -> ScoreColumns: ...
-    def times(self, since_ns: int) -> list[Timed]: ...
+    def latency(self, since_ns: int) -> list[Timed]: ...
     def pins(self, shadow: str, since_ns: int) -> list[tuple[str, int, int]]: ...
     def window_restarted(self, shadow: str) -> int | None: ...
 
@@ -84,7 +84,7 @@ def _evidence(config: Config, name: str, status: Mapping[str, Any], store: Evide
     since, why = (window_start(config, now), "") if status.get("no_lane") else _began(config, name, store, now)
     columns = store.scores(name, since)
     control = store.scores("control", since) if "control" in config.arms() else None
-    timed = store.times(since)
+    timed = store.latency(since)
     scored = ~np.isnan(columns.delta_s)
     embedder = str(columns.embedder[scored][-1]) if scored.any() else ""
     compared = comparable(columns)

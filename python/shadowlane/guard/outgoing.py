@@ -1,7 +1,8 @@
 """What a shadow's own HTTP calls may do, and the tag that they carry on: shared by the three client integrations.
 
 Invariant: nothing is asked of a call outside a shadow. In one, it is a read (RFC 9110 §9.2.1, and no method override,
-no upgrade: the policy judges that), or the user has named it; and it carries the tag, so that the next service knows.
+no upgrade: the policy classifies that), or the user has named it; and it carries the tag, so that the next service
+knows.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class Outgoing:
-    """Judges and tags outgoing calls.
+    """Classifies and tags outgoing calls.
 
     :param allow: calls that may be made although their method is not safe, as ``"METHOD scheme://host[:port]/path"``;
         ``*`` in the path stands for any text. Method override headers do not matter for a call that is named.
@@ -40,20 +41,20 @@ class Outgoing:
         self._rules: list[tuple[str, str, str, int, re.Pattern[str]]] = []
         for rule in (allow,) if isinstance(allow, str) else allow:
             found = _RULE.match(rule)
-            place = _place(f"{found['scheme']}://{found['host']}") if found else None
-            if found is None or place is None:
+            origin = _origin(f"{found['scheme']}://{found['host']}") if found else None
+            if found is None or origin is None:
                 raise ConfigError(
                     f"allow = {rule!r}: write METHOD and a URL without query, for example "
                     '"POST http://vectors.internal:6333/collections/*/points/search"'
                 )
             path = ".*".join(re.escape(part) for part in found["path"].split("*"))
-            self._rules.append((found["method"], *place, re.compile(path + r"\Z")))
+            self._rules.append((found["method"], *origin, re.compile(path + r"\Z")))
         self._key = None if key is None else checked_key(key, "key")
 
     def prepare(
         self, method: str, url: str, headers: Sequence[tuple[str, str]], set_header: Callable[[str, str], None]
     ) -> None:
-        """Judge a call that is about to be sent, and give it the tag through ``set_header`` (which replaces).
+        """Classify a call that is about to be sent, and give it the tag through ``set_header`` (which replaces).
 
         Raises :class:`ShadowWriteError` for a call that may write; outside a shadow it does nothing.
         """
@@ -82,16 +83,17 @@ class Outgoing:
             set_header(name, value)
 
     def _allowed(self, method: str, url: str, path: str) -> bool:
-        place = _place(url)
+        origin = _origin(url)
         # A path with dot segments or an encoded slash may mean another resource there than it says here.
-        if place is None or re.search(r"/\.{1,2}(/|\Z)|%2e|%2f|%5c|\\", path, re.IGNORECASE):
+        if origin is None or re.search(r"/\.{1,2}(/|\Z)|%2e|%2f|%5c|\\", path, re.IGNORECASE):
             return False
         return any(
-            rule[0] == method.upper() and rule[1:4] == place and rule[4].match(path) is not None for rule in self._rules
+            rule[0] == method.upper() and rule[1:4] == origin and rule[4].match(path) is not None
+            for rule in self._rules
         )
 
 
-def _place(url: str) -> tuple[str, str, int] | None:
+def _origin(url: str) -> tuple[str, str, int] | None:
     try:
         parts = urlsplit(url)
         scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port

@@ -1,8 +1,8 @@
-"""psycopg 3, sync and async: statements judged, every transaction of a shadow READ ONLY (extra ``guard-psycopg``).
+"""psycopg 3, sync and async: statements classified, every transaction of a shadow READ ONLY (extra ``guard-psycopg``).
 
 ``ShadowConnection`` and ``AsyncShadowConnection`` are connection classes: use them as ``psycopg.Connection``, and as
 ``connection_class`` of a ``psycopg_pool``. Invariant: in a shadow no statement leaves a fenced cursor that was not
-judged, and none runs before its transaction is READ ONLY and has its snapshot, so that it cannot be made writable
+classified, and none runs before its transaction is READ ONLY and has its snapshot, so that it cannot be made writable
 again. That costs one round trip a statement, in shadows only; outside nothing changes and nothing has to be put back.
 
 In autocommit a statement gets a transaction of its own. What goes around cursors (``connection.pgconn``), and cursors
@@ -48,7 +48,7 @@ def _judge(cursor: Any, query: Any, parameters: bool) -> None:
     elif isinstance(query, sql.Composable):
         text = query.as_string(cursor.connection)
     else:
-        raise ShadowWriteError(f"an SQL statement in a form that cannot be judged: {type(query).__name__}")
+        raise ShadowWriteError(f"an SQL statement in a form that cannot be classified: {type(query).__name__}")
     vouched: Vouched | None = cursor.connection.vouched
     check_statement(text, "postgres", parameters=parameters, vouched=vouched)
 

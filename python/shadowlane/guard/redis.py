@@ -1,7 +1,7 @@
 """redis-py, sync and asyncio: write commands refused in a shadow, or confined to a key space (extra ``guard-redis``).
 
 The fence is in the connection, below clients, pipelines, transactions, scripts and pub/sub: whatever packs a command
-for the socket is judged. Invariant: in a shadow no command is packed that the server does not call a read (see
+for the socket is classified. Invariant: in a shadow no command is packed that the server does not call a read (see
 :mod:`.redis_commands`), or, with ``confine=True``, that could touch a key outside ``shadow=true:``. A pipeline with one
 such command sends nothing at all.
 """
@@ -24,7 +24,7 @@ except ImportError:
 __all__ = ["fence", "fence_async"]
 
 _ALONE: frozenset[str] = SUBSCRIBE
-"""Packed alone by ``send_command``, which has judged it: then PubSub's own commands pass."""
+"""Packed alone by ``send_command``, which has classified it: then PubSub's own commands pass."""
 
 
 def fence(client: redis.Redis, *, confine: bool = False) -> None:
@@ -139,14 +139,14 @@ class _Fence:
         if not self.confine:
             return args
         try:
-            places = command.key_places(encoded)
+            positions = command.key_positions(encoded)
         except ValueError as error:
             raise ShadowWriteError(f"Redis {name}: {error}") from None
-        if not (command.reads or places):
+        if not (command.reads or positions):
             raise ShadowWriteError(f"Redis {name}: writes without a key")
         confined = list(args)
-        for place in places:
-            confined[place] = cache_key(encoded[place])
+        for position in positions:
+            confined[position] = cache_key(encoded[position])
         return tuple(confined)
 
 
@@ -156,7 +156,7 @@ def _word(command: tuple[Any, ...]) -> str:
 
 
 class _SyncFence(_Fence):
-    """The handshake (HELLO, AUTH, CLIENT ...) is the client's own and belongs to no request: it is not judged."""
+    """The handshake (HELLO, AUTH, CLIENT ...) is the client's own and belongs to no request: it is not classified."""
 
     def connect(self, *args: Any, **kwargs: Any) -> Any:
         with shadow_context(None):

@@ -44,18 +44,18 @@ class Command(msgspec.Struct, frozen=True):
     """It writes, but to its keys alone, and all of them can be found."""
     specs: tuple[Mapping[str, Any], ...] = ()
 
-    def key_places(self, arguments: Sequence[bytes]) -> list[int]:
+    def key_positions(self, arguments: Sequence[bytes]) -> list[int]:
         """The indexes of keys in ``arguments`` (the command's name included), as far as the server describes them.
 
         Raises ValueError when the arguments do not have the shape that the specification needs.
         """
-        places: set[int] = set()
+        positions: set[int] = set()
         for spec in self.specs:
             if "not_key" not in spec["flags"]:
-                places.update(_places(spec, arguments))
-        if any(not 0 < place < len(arguments) for place in places):
+                positions.update(_positions(spec, arguments))
+        if any(not 0 < position < len(arguments) for position in positions):
             raise ValueError("a key is missing")
-        return sorted(places)
+        return sorted(positions)
 
 
 class CommandTable:
@@ -112,7 +112,7 @@ def _by_position(first: int, last: int, step: int) -> dict[str, Any]:
     }
 
 
-def _places(spec: Mapping[str, Any], arguments: Sequence[bytes]) -> Iterator[int]:
+def _positions(spec: Mapping[str, Any], arguments: Sequence[bytes]) -> Iterator[int]:
     search, find = spec["begin_search"], spec["find_keys"]
     count = len(arguments)
     if search["type"] == "index":
@@ -145,7 +145,7 @@ def _places(spec: Mapping[str, Any], arguments: Sequence[bytes]) -> Iterator[int
 
 def _keyword(word: str, start: int, arguments: Sequence[bytes]) -> int | None:
     order = range(start, len(arguments)) if start >= 0 else range(len(arguments) + start, 0, -1)
-    return next((place for place in order if arguments[place].upper() == word.encode("latin-1").upper()), None)
+    return next((position for position in order if arguments[position].upper() == word.encode("latin-1").upper()), None)
 
 
 def _text(value: Any) -> str:

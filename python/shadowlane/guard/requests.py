@@ -1,7 +1,7 @@
 """requests: the tag on outgoing calls, and the fence in front of them, as a session class (extra ``guard-requests``).
 
 Invariant: a session asks ``get_adapter`` for every request that it sends, each hop of a redirect included; so no
-adapter that is mounted, now or later, sends anything that was not judged.
+adapter that is mounted, now or later, sends anything that was not classified.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Headers that name another target than the request line: ``X-Original-URL``, ``X-Rewrite-URL`` and their kin.
 
-Servers and frameworks that honour one serve what it names, so a judged path says nothing while such a header stands.
+Servers and frameworks that honour one serve what it names, so the path says nothing while such a header stands.
 There is no list of them (IIS, Symfony, Zend, proxies and gateways each have their own); what they share is the ``X-``
-and a word for a place in the name.
+and a word for a location in the name.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""SQLAlchemy 2, sync and async: statements judged, transactions READ ONLY, flushes refused (``guard-sqlalchemy``).
+"""SQLAlchemy 2, sync and async: statements classified, transactions READ ONLY, flushes refused (``guard-sqlalchemy``).
 
-Five fences, each for what the others cannot see: every statement is judged before its cursor runs; every transaction
-of a shadow is made READ ONLY as its first act; a connection that a shadow takes from the pool is read-only as a
-session, which holds in autocommit; raw cursors are judged by the driver's own class (:mod:`.sqlalchemy_cursors`); a
-unit of work with changes is refused before it makes statements, also when it is flushed later
-(:mod:`.sqlalchemy_orm`). Invariants: a connection goes back to the pool as it came, or not at all; a transaction that
-was begun before the copy, which cannot be made READ ONLY for a while, says nothing for it.
+Five fences, each for what the others cannot see: every statement is classified before its cursor runs; every
+transaction of a shadow is made READ ONLY as its first act; a connection that a shadow takes from the pool is read-only
+as a session, which holds in autocommit; raw cursors are classified by the driver's own class
+(:mod:`.sqlalchemy_cursors`); a unit of work with changes is refused before it makes statements, also when it is flushed
+later (:mod:`.sqlalchemy_orm`). Invariants: a connection goes back to the pool as it came, or not at all; a transaction
+that was begun before the copy, which cannot be made READ ONLY for a while, says nothing for it.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def fence(engine: Engine | AsyncEngine, *, vouched: Vouched | None = None) -> No
         lambda text: check_statement(text, dialect, parameters=formats, vouched=vouched),
     )
 
-    def judge(
+    def classify(
         connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
     ) -> None:
         if is_shadow():
@@ -112,7 +112,7 @@ def fence(engine: Engine | AsyncEngine, *, vouched: Vouched | None = None) -> No
                 record.invalidate(error)
 
     event.listen(sync, "do_connect", connect)
-    event.listen(sync, "before_cursor_execute", judge)
+    event.listen(sync, "before_cursor_execute", classify)
     event.listen(sync, "begin", begin)
     event.listen(sync, "commit", end)
     event.listen(sync, "rollback", end)
@@ -122,7 +122,7 @@ def fence(engine: Engine | AsyncEngine, *, vouched: Vouched | None = None) -> No
     event.listen(sync, "checkout", checkout)
     event.listen(sync, "checkin", checkin)
     watch_sessions(_guards)
-    sync.dispose(close=False)  # idle connections whose cursors do not judge are forgotten
+    sync.dispose(close=False)  # idle connections whose cursors do not classify are forgotten
 
 
 def _one_phase_only(step: str, do: Callable[..., Any]) -> Callable[..., Any]:

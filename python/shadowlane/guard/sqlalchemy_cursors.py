@@ -1,10 +1,10 @@
-"""Raw cursors of a fenced engine: what ``raw_connection()`` hands out, judged like every other statement of a shadow.
+"""Raw cursors of a fenced engine: what ``raw_connection()`` hands out, classified like all statements of a shadow.
 
-A raw cursor passes SQLAlchemy's events by. So the driver itself is told to make cursors that judge: psycopg (sync and
-async), psycopg2 and sqlite3 take a class for that when they connect. Invariants: nothing is asked outside a shadow; a
-connection that was taken from the pool before the copy is refused, since it is not read-only; the dialect's own
+A raw cursor passes SQLAlchemy's events by. So the driver itself is told to make cursors that classify: psycopg (sync
+and async), psycopg2 and sqlite3 take a class for that when they connect. Invariants: nothing is asked outside a shadow;
+a connection that was taken from the pool before the copy is refused, since it is not read-only; the dialect's own
 questions about a connection that it is only opening pass. Other drivers (asyncpg, aiosqlite) take no class, and their
-raw cursors are not judged.
+raw cursors are not classified.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class CursorFence:
             options["factory"] = self._sqlite(options.get("factory") or sqlite3.Connection)
 
     def opened(self, connection: Any, *, read_only: bool) -> None:
-        """The driver's connection leaves the pool, or a transaction of it begins: from now on its cursors are judged.
+        """The driver's connection leaves the pool, or a transaction of it begins: its cursors classify from now on.
         ``read_only``: it was made so for the copy that uses it."""
         if self._driver in _DRIVERS:
             self._open.add(connection)

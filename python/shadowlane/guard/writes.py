@@ -32,7 +32,7 @@ def writes(function: Callable[..., Any] | None = None, /, *, instead: Callable[.
         @writes(instead=lambda order: Receipt.dry(order))
         async def charge(order): ...
 
-    Works on functions, coroutine functions and (async) generator functions; a coroutine is judged when it runs, all
+    Works on functions, coroutine functions and (async) generator functions; a coroutine is checked when it runs, all
     others when they are called. ``instead`` gets the same arguments; beside a coroutine function it may be either
     kind, beside a plain function it must be plain. Raises TypeError at once when it is given something else.
     """

@@ -4,8 +4,8 @@ Invariants: it sees sanitized texts only, and never learns which answer is prod'
 queue, a spent budget and a failed call are counts, never errors); it never judges an answer of its own model. Verdicts
 lie beside the scores and change none of them.
 
-Both orders are asked, because language models favour an answer for its place (Wang et al. 2023, "Large Language Models
-are not Fair Evaluators"); two orders that disagree are ``inconsistent``.
+Both orders are asked for, because language models favour an answer for its position (Wang et al. 2023, "Large Language
+Models are not Fair Evaluators"); two orders that disagree are ``inconsistent``.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ import xxhash
 from ..bands import CRITICAL, STABLE
 from ..config import JudgeConfig
 from ..core import StickySampler
-from ..errors import StoreError, told
+from ..errors import StoreError, describe
 from ..providers import extract_answer
 from ..providers.question import shown_question
-from ..types import Answer, Copy, Headers, JudgeVerdict, Outcome, Pair
+from ..types import Answer, Copy, Headers, JudgeVerdict, Pair, Transport, header
 
 __all__ = ["Judge", "JudgeState", "in_doubt"]
 
@@ -47,11 +47,6 @@ Decide whether A and B state the same facts and give the same advice; wording, l
 If they do not, decide which of them answers the request better; prefer neither when you cannot tell.
 Reply with one JSON object and nothing else:
 {"same": true or false, "better": "A" or "B" or "neither", "why": "one sentence that names the difference"}"""
-
-
-class _Transport(Protocol):
-    async def send(self, copy: Copy) -> Outcome: ...
-    async def close(self) -> None: ...
 
 
 class _Sanitizer(Protocol):
@@ -107,7 +102,7 @@ class Judge:
         self,
         config: JudgeConfig,
         *,
-        transport: _Transport,
+        transport: Transport,
         budget: _Budget,
         breaker: _Breaker,
         sanitizer: _Sanitizer,
@@ -157,7 +152,7 @@ class Judge:
         while not self._queue.empty():
             self._queue.get_nowait()
             self._skip("worker_left")
-        await self._keep(save, {})
+        await self._save_state(save, {})
         await self._transport.close()
 
     def _sampled(self, pair: Pair) -> bool:
@@ -170,18 +165,18 @@ class Judge:
             try:
                 verdict = await self._judge(pair)
                 key = (pair.copy.shadow_id, pair.outcome.shadow)
-                await self._keep(save, {} if verdict is None else {key: verdict})
+                await self._save_state(save, {} if verdict is None else {key: verdict})
             except asyncio.CancelledError:
                 self._skip("worker_left")
                 raise
             except Exception as error:
-                log.error("judging %s failed: %s", pair.copy.shadow_id, told(error))
+                log.error("judging %s failed: %s", pair.copy.shadow_id, describe(error))
                 self._fail(type(error).__name__)
             finally:
                 self._asking -= 1
                 self._queue.task_done()
 
-    async def _keep(self, save: Save, verdicts: Mapping[tuple[str, str], JudgeVerdict]) -> None:
+    async def _save_state(self, save: Save, verdicts: Mapping[tuple[str, str], JudgeVerdict]) -> None:
         self.state.budget = self._budget.snapshot()
         self.state.judged += len(verdicts)
         try:
@@ -219,7 +214,7 @@ class Judge:
         """Whether one of the answers is of the judge's model: nobody judges his own work."""
         own = re.compile(re.escape(self._config.model) + r"(?:-\d.*)?\Z")
         sides = ((pair.copy.response_headers, pair.copy.response_body), (pair.outcome.headers, pair.outcome.body))
-        return any(own.match(extract_answer(_type(headers), body).model) for headers, body in sides)
+        return any(own.match(extract_answer(header(headers, b"content-type"), body).model) for headers, body in sides)
 
     async def _ask(self, pair: Pair, prod_first: bool) -> JudgeVerdict | None:
         outcome = await self._transport.send(self._request(pair, prod_first))
@@ -230,7 +225,7 @@ class Judge:
             self._fail(outcome.reason or f"http_{outcome.status}")
             return None
         headers, body, _, _ = self._sanitizer.response(outcome.headers, outcome.body, False)
-        answer = extract_answer(_type(tuple(headers)), body)
+        answer = extract_answer(header(headers, b"content-type"), body)
         self._budget.record(self._config.model, answer.usage or _guessed(pair, body), now)
         read = _read(answer)
         if read is None:
@@ -250,10 +245,10 @@ class Judge:
         # The mark depends on the texts, so that none of them can close it.
         mark = xxhash.xxh3_64_hexdigest("\x00".join(texts).encode("utf-8", "replace"), seed=self._config.seed)
         parts = zip(("REQUEST", "ANSWER A", "ANSWER B"), (shown_question(pair.copy), *texts), strict=True)
-        told = "\n".join(f"<<{name} {mark}>>\n{text[:_CHARS]}\n<<END {mark}>>" for name, text in parts)
+        prompt = "\n".join(f"<<{name} {mark}>>\n{text[:_CHARS]}\n<<END {mark}>>" for name, text in parts)
         body = {
             "model": self._config.model,
-            "messages": [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": told}],
+            "messages": [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": prompt}],
         }
         return Copy(
             shadow_id=pair.copy.shadow_id,
@@ -307,12 +302,8 @@ def _read(answer: Answer) -> tuple[Reading, str] | None:
 
 
 def _guessed(pair: Pair, reply: bytes) -> dict[str, int]:
-    told = len(_SYSTEM) + sum(
+    size = len(_SYSTEM) + sum(
         len(text[:_CHARS].encode("utf-8", "replace"))
         for text in (shown_question(pair.copy), pair.prod_text, pair.shadow_text)
     )
-    return {"input_tokens": told // _BYTES_A_TOKEN + 1, "output_tokens": len(reply) // _BYTES_A_TOKEN + 1}
-
-
-def _type(headers: Headers) -> str:
-    return next((value.decode("latin-1") for name, value in headers if name.lower() == b"content-type"), "")
+    return {"input_tokens": size // _BYTES_A_TOKEN + 1, "output_tokens": len(reply) // _BYTES_A_TOKEN + 1}

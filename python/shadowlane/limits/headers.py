@@ -3,7 +3,9 @@
 Families, all at once and in any case:
 
 - the providers' own (``RateLimitFamily`` in :mod:`shadowlane.providers.base`), one header for each of limit, remaining
-  and reset: ``x-ratelimit-{limit,remaining,reset}[-BUDGET]``, ``anthropic-ratelimit-BUDGET-{limit,remaining,reset}``;
+  and reset: ``x-ratelimit-{limit,remaining,reset}[-BUDGET]``, ``anthropic-ratelimit-BUDGET-{limit,remaining,reset}``,
+  LiteLLM's own ``x-ratelimit-DESCRIPTOR-{limit,remaining}-BUDGET``; one answer may spell a family in two ways;
+- a share that is used up: ``anthropic-ratelimit-unified-BUDGET-{utilization,status,reset}``;
 - ``RateLimit`` and ``RateLimit-Policy`` as structured fields (draft-ietf-httpapi-ratelimit-headers, since -08), as a
   dictionary (-07), and ``RateLimit-{Limit,Remaining,Reset}`` before that.
 
@@ -105,6 +107,10 @@ _EVERY = "|".join(family.pattern for family in RATE_LIMITS)
 _EITHER_ORDER = "|".join(family.pattern for family in RATE_LIMITS if not family.budget_first)
 _KIND_FIRST = re.compile(rf"(?P<family>{_EITHER_ORDER})-{_KIND}(?:-(?P<budget>.+))?\Z")
 _BUDGET_FIRST = re.compile(rf"(?P<family>{_EVERY})-(?P<budget>.+)-{_KIND}\Z")
+_BUDGET_AROUND = re.compile(rf"(?P<family>{_EITHER_ORDER})-(?P<budget>.+?-{_KIND}-.+)\Z")
+_USED = re.compile(rf"(?P<family>{_EVERY})-(?P<budget>.+)-(?P<kind>utili[sz]ation|status)\Z")
+_SHARE_UNITS = 1_000_000
+"""A budget of which only a share is known counts in millionths."""
 _ANY = re.compile(rf"(?:{_EVERY})(?:-|\Z)")
 _MILLISECONDS = tuple(family for family in RATE_LIMITS if family.milliseconds_beside)
 _LEADING_NUMBER = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:[,;]|\Z)", re.ASCII)
@@ -113,23 +119,41 @@ _LEADING_NUMBER = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(?:[,;]|\Z)", re.ASCII
 def _counted(fields: Mapping[str, str], now: float) -> Iterator[RateLimit]:
     """Budgets given as one header for each of limit, remaining and reset."""
     budgets: dict[tuple[str, str], dict[str, str]] = {}
+    spellings: dict[str, set[str]] = {}
     for name, value in fields.items():
-        match = _KIND_FIRST.match(name) or _BUDGET_FIRST.match(name)
+        match = _KIND_FIRST.match(name) or _BUDGET_FIRST.match(name) or _BUDGET_AROUND.match(name) or _USED.match(name)
         if match:
             budget, kind = match["budget"] or "", match["kind"]
+            if match.re is _BUDGET_AROUND:
+                budget = budget.replace(f"-{kind}-", "-", 1)
             if kind == "reset" and budget == "after":  # Discord: seconds beside a Unix time, and more exact
                 budget, kind = "", "reset-after"
-            budgets.setdefault((match["family"], budget), {})[kind] = value
+            family = match["family"].replace("rate-limit", "ratelimit").replace("token-limit", "tokenlimit")
+            spellings.setdefault(family, set()).add(match["family"])
+            budgets.setdefault((family, budget), {})[kind.replace("isation", "ization")] = value
     for (family, name), found in budgets.items():
         limit, remaining = _number(found.get("limit", "")), _number(found.get("remaining", ""))
+        if remaining is None and (used := _used(found)) is not None:
+            limit, remaining = _SHARE_UNITS, round(_SHARE_UNITS * max(1 - used, 0.0))
         if remaining is None or limit == 0 or found.get("limit", "").lstrip().startswith("-"):
             continue
-        unit_s = 0.001 if _in_milliseconds(family, name, fields) else 1.0
-        reset = found.get("reset-after", found.get("reset", ""))
-        reset_s = parse_reset(reset, now, unit_s=unit_s)
-        if reset_s is None and "," in reset and not reset.lstrip()[:1].isalpha():
-            reset_s = parse_reset(reset.partition(",")[0], now, unit_s=unit_s)  # the header was sent twice
+        milliseconds = any(_in_milliseconds(spelling, name, fields) for spelling in spellings[family])
+        reset_s = _reset(found.get("reset-after", found.get("reset", "")), now, 0.001 if milliseconds else 1.0)
         yield RateLimit(limit=None if limit is None else int(limit), remaining=int(remaining), reset_s=reset_s)
+
+
+def _used(found: Mapping[str, str]) -> float | None:
+    """The share of a budget that is used up; 1.0 for one that refuses, whatever else it says."""
+    if found.get("status", "").strip().lower() == "rejected":
+        return 1.0
+    return _number(found.get("utilization", ""))
+
+
+def _reset(reset: str, now: float, unit_s: float) -> float | None:
+    reset_s = parse_reset(reset, now, unit_s=unit_s)
+    if reset_s is None and "," in reset and not reset.lstrip()[:1].isalpha():
+        reset_s = parse_reset(reset.partition(",")[0], now, unit_s=unit_s)  # the header was sent twice
+    return reset_s
 
 
 def _in_milliseconds(family: str, budget: str, fields: Mapping[str, str]) -> bool:

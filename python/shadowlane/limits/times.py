@@ -23,9 +23,10 @@ _MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 _MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, 1)}
 _DAY, _DAY_LONG = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)", "(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
 _MONTH, _CLOCK = f"(?P<month>{'|'.join(_MONTHS)})", "(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
+_ZONE = r"(?:GMT|UTC|UT|[+-]0000)"  # GMT alone is right (RFC 9110 §5.6.7); the others are sent, and mean the same
 _HTTP_DATES = (
-    re.compile(rf"{_DAY}, (?P<day>[0-9]{{2}}) {_MONTH} (?P<year>[0-9]{{4}}) {_CLOCK} GMT\Z"),  # IMF-fixdate
-    re.compile(rf"{_DAY_LONG}, (?P<day>[0-9]{{2}})-{_MONTH}-(?P<year>[0-9]{{2}}) {_CLOCK} GMT\Z"),  # RFC 850
+    re.compile(rf"{_DAY}, (?P<day>[0-9]{{2}}) {_MONTH} (?P<year>[0-9]{{4}}) {_CLOCK} {_ZONE}\Z"),  # IMF-fixdate
+    re.compile(rf"{_DAY_LONG}, (?P<day>[0-9]{{2}})-{_MONTH}-(?P<year>[0-9]{{2}}) {_CLOCK} {_ZONE}\Z"),  # RFC 850
     re.compile(rf"{_DAY} {_MONTH} (?P<day>[ 0-9][0-9]) {_CLOCK} (?P<year>[0-9]{{4}})\Z"),  # asctime
 )
 _RFC3339 = re.compile(
@@ -38,12 +39,16 @@ _RFC3339 = re.compile(
 def parse_retry_after(value: str, now: float) -> float | None:
     """Seconds to wait, from a Retry-After header (RFC 9110 §10.2.3): delta-seconds or an HTTP-date.
 
-    ``now`` is the Unix time. A date in the past gives 0.0. Decimal fractions, which some services send, are taken.
-    ``None`` for anything else.
+    ``now`` is the Unix time. A date in the past gives 0.0. What some services send instead is taken too: decimal
+    fractions, a Unix time in seconds or milliseconds, and the same value twice (the header was sent twice). ``None``
+    for anything else.
     """
     value = value.strip(" \t")
+    value = next(
+        (half for half in (value[: len(value) // 2 - 1], value[: len(value) // 2]) if _twice(value, half)), value
+    )
     if _NUMBER.match(value):
-        return min(float(value), _MAX_S)
+        return _until(_unix_time(float(value)), now) if float(value) >= _EPOCH_FROM else float(value)
     date = parse_http_date(value, now)
     return None if date is None else _until(date, now)
 
@@ -106,9 +111,7 @@ def parse_reset(value: str, now: float, *, unit_s: float = 1.0) -> float | None:
     value = value.strip(" \t")
     if _NUMBER.match(value):
         number = float(value)
-        if number >= _EPOCH_MS_FROM:
-            return _until(number / 1000, now)
-        return _until(number, now) if number >= _EPOCH_FROM else number * unit_s
+        return _until(_unix_time(number), now) if number >= _EPOCH_FROM else number * unit_s
     duration = parse_duration(value)
     if duration is not None:
         return duration
@@ -116,6 +119,15 @@ def parse_reset(value: str, now: float, *, unit_s: float = 1.0) -> float | None:
     if moment is None:
         moment = parse_http_date(value, now)
     return None if moment is None else _until(moment, now)
+
+
+def _twice(value: str, half: str) -> bool:
+    return bool(half) and value in (f"{half}, {half}", f"{half},{half}")
+
+
+def _unix_time(number: float) -> float:
+    """The Unix time that a number too large for a duration stands for: it is in seconds, or in milliseconds."""
+    return number / 1000 if number >= _EPOCH_MS_FROM else number
 
 
 def _until(moment: float, now: float) -> float:

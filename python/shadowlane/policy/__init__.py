@@ -1,6 +1,6 @@
 """The read-only policy: what a request, a statement, a document or a tool would do if it were sent again.
 
-Invariant: what is not known to be a read is a write. The judging is done by the compiled core; this file gives its
+Invariant: what is not known to be a read is a write. The classifying is done by the compiled core; this file gives its
 verdicts a type and takes Python's types. What text cannot show (a view or a GET handler that writes) stays outside.
 """
 
@@ -63,7 +63,7 @@ def classify_request(
     ``cohere``, ``mistral``, ``bedrock``, ``search``, ``graphql``, ``jsonrpc``, ``mcp``, or ``sql`` with a dialect
     (``sql:postgres``); with any other name every request is a write.
 
-    For inference routes it is the copy after :func:`normalise_llm_body` that is judged: ``store: true`` is a read,
+    For inference routes it is the copy after :func:`normalise_llm_body` that is classified: ``store: true`` is a read,
     because it is turned off; ``previous_response_id``, ``background`` and conversations cannot be, and are writes.
     """
     pairs = headers.items() if isinstance(headers, Mapping) else headers
@@ -149,7 +149,7 @@ def normalise_llm_body(
 
 
 def lane_policy(config: Config) -> _core.Policy:
-    """The policy of a lane, from ``[routes]`` and ``[policy]``: what the worker judges every copy with."""
+    """The policy of a lane, from ``[routes]`` and ``[policy]``: what the worker classifies every copy with."""
     routes, policy = config.routes, config.policy
     return _core.Policy(
         read=routes.read_patterns(),
@@ -168,5 +168,5 @@ def stub_rounds(config: Config) -> int:
 
 
 def _bytes(text: Text) -> bytes:
-    # Surrogates stand for bytes that were no text (PEP 383); the core judges the bytes.
+    # Surrogates stand for bytes that were no text (PEP 383); the core classifies the bytes.
     return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else bytes(text)

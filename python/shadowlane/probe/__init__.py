@@ -8,7 +8,7 @@ from __future__ import annotations
 from .gold import GoldItem, read_gold
 from .runner import Plan, Target, run_probe
 from .shape import Shape
-from .verdict import ItemVerdict, ProbeVerdict, Targets, judge_runs
+from .verdict import ItemVerdict, ProbeVerdict, Targets, evaluate_runs
 
 __all__ = [
     "GoldItem",
@@ -18,7 +18,7 @@ __all__ = [
     "Shape",
     "Target",
     "Targets",
-    "judge_runs",
+    "evaluate_runs",
     "read_gold",
     "run_probe",
 ]

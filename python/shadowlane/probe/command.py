@@ -1,4 +1,4 @@
-"""What ``shadowlane probe`` does: check, run with a progress bar, judge, show.
+"""What ``shadowlane probe`` does: check, run with a progress bar, evaluate, show.
 
 Invariants: everything that can be wrong in what the user gave is said before the first request; an interrupted run says
 how it goes on; the exit code is 0 passed, 1 not passed, 2 wrong use or data, 3 not run.
@@ -33,7 +33,7 @@ from .render import junit, render_verdict
 from .runner import Plan, Target, run_probe
 from .shape import Shape, parse_template
 from .state import RunState
-from .verdict import Targets, judge_runs
+from .verdict import Targets, evaluate_runs
 
 __all__ = ["add_options", "run_command"]
 
@@ -93,7 +93,7 @@ def run_command(options: argparse.Namespace) -> int:
         try:
             with _progress() as progress:
                 wordings, runs = asyncio.run(run_probe(plan, state, progress))
-            verdict = judge_runs(items, wordings, runs, plan.seeds, embedder, targets)
+            verdict = evaluate_runs(items, wordings, runs, plan.seeds, embedder, targets)
             if options.html:
                 page = render_page(verdict, title=Path(options.gold).name, prod=options.prod, shadow=options.shadow)
                 write_page(Path(options.html), page)
@@ -159,12 +159,12 @@ def _target(options: argparse.Namespace, name: str, url: str) -> Target:
         checked = Config.from_dict({"shadows": {name: shadow}}).shadows[name]
     except ConfigError as error:
         problem = str(error).partition(f"shadows.{name}.")[2] or str(error)
-        told = (
+        message = (
             problem.replace("timeout_s =", "--timeout =", 1)
             if problem.startswith("timeout_s")
             else f"{option}: {problem}"
         )
-        raise ConfigError(told) from None
+        raise ConfigError(message) from None
     _exported(name, variable)
     return Target(url, getattr(options, f"{name}_model"), checked.credential(), options.timeout)
 

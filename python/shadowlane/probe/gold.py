@@ -74,8 +74,8 @@ def read_gold(path: str | os.PathLike[str]) -> tuple[list[GoldItem], bytes]:
 def _blank(item: GoldItem) -> str:
     texts: Sequence[tuple[str, str]] = [
         ("question", item.question),
-        *((f"paraphrases[{place}]", text) for place, text in enumerate(item.paraphrases)),
-        *((f"sections[{place}]", text) for place, text in enumerate(item.sections)),
+        *((f"paraphrases[{index}]", text) for index, text in enumerate(item.paraphrases)),
+        *((f"sections[{index}]", text) for index, text in enumerate(item.sections)),
     ]
     return next((name for name, text in texts if not text.strip()), "")
 

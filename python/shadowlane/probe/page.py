@@ -21,7 +21,7 @@ def render_page(verdict: ProbeVerdict, *, title: str, prod: str, shadow: str) ->
     """The page; ``prod`` and ``shadow`` are the addresses that were asked."""
     says = "PASSED" if verdict.ok else "NOT PASSED"
     tone = _TONE[verdict.ok]
-    head = (
+    header = (
         f'<header><h1>shadow<b>lane</b> · probe {_e(title)}</h1><span class="soft mono">prod {_e(prod)} · shadow '
         f"{_e(shadow)}</span></header>\n"
         f'<section class="card verdict v-{tone}"><p><span class="decision">{says}</span>{verdict.accepted} of '
@@ -35,7 +35,7 @@ def render_page(verdict: ProbeVerdict, *, title: str, prod: str, shadow: str) ->
         "each service's runs against the group's medoid: → convergent, ← collapsed, &lt;&gt; recursive, × chaotic; "
         "the seeds of a wording stand side by side. Marked words are only on that side.</footer>\n"
     )
-    return page(f"shadowlane probe: {title}", f"{head}{_tiles(verdict)}{items}{foot}")
+    return page(f"shadowlane probe: {title}", f"{header}{_tiles(verdict)}{items}{foot}")
 
 
 def _criteria(criteria: tuple[Criterion, ...]) -> str:
@@ -70,7 +70,7 @@ def _item(item: ItemVerdict) -> str:
     pairs = "".join(_pair(item, pair) for pair in _one_a_wording(item))
     return (
         f'<details class="card pair"{"" if item.ok else " open"}><summary><span class="pill {_TONE[item.ok]}">'
-        f'{_ITEM[item.ok]}</span><span class="asked" dir="auto">{_e(item.question)}</span>'
+        f'{_ITEM[item.ok]}</span><span class="question" dir="auto">{_e(item.question)}</span>'
         f'<span class="soft num">λ {_e(_states(item, "shadow"))} <span class="soft">(prod {_e(_states(item, "prod"))})'
         f'</span></span><code class="hash">{_e(item.id)}</code></summary>'
         f'<div class="case"><table class="rules num">{_criteria(item.criteria)}</table></div>{pairs}</details>\n'
@@ -84,8 +84,8 @@ def _states(item: ItemVerdict, arm: str) -> str:
 def _one_a_wording(item: ItemVerdict) -> list[PairScore]:
     """Of each wording the pair that is furthest apart: seeds seldom say more."""
     return [
-        max((pair for pair in item.pairs if pair.wording == place), key=lambda pair: pair.delta_s or 0.0)
-        for place in range(len(item.wordings))
+        max((pair for pair in item.pairs if pair.wording == index), key=lambda pair: pair.delta_s or 0.0)
+        for index in range(len(item.wordings))
     ]
 
 

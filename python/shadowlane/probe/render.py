@@ -109,10 +109,10 @@ def _case(suite: ElementTree.Element, name: str, seconds: float) -> ElementTree.
 
 
 def _child(case: ElementTree.Element, tag: str, kind: str, criteria: tuple[Criterion, ...]) -> None:
-    told = [criterion for criterion in criteria if criterion.ok is False] or list(criteria)[:1]
-    element = _text(case, tag, "\n".join(f"{criterion.name}: {criterion.evidence}" for criterion in told))
+    named = [criterion for criterion in criteria if criterion.ok is False] or list(criteria)[:1]
+    element = _text(case, tag, "\n".join(f"{criterion.name}: {criterion.evidence}" for criterion in named))
     element.set("type", kind)
-    element.set("message", _clean("; ".join(criterion.name for criterion in told)))
+    element.set("message", _clean("; ".join(criterion.name for criterion in named)))
 
 
 def _text(parent: ElementTree.Element, tag: str, text: str) -> ElementTree.Element:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 from ..limits import retry_after_s
 from ..providers import extract_answer
-from ..score.scorer import collapsed, said
-from ..types import Copy, Headers, Outcome
+from ..score.scorer import collapsed, compared_text
+from ..types import Copy, Outcome, Transport, header
 from .state import Arm, Run
 
 __all__ = ["Pace", "Service", "read_run"]
@@ -22,10 +21,6 @@ __all__ = ["Pace", "Service", "read_run"]
 _TRIES = 4
 _BACKOFF_S = 1.0
 _LONGEST_WAIT_S = 60.0
-
-
-class _Transport(Protocol):
-    async def send(self, copy: Copy) -> Outcome: ...
 
 
 class Pace:
@@ -58,7 +53,7 @@ class Service:
     def __init__(
         self,
         arm: Arm,
-        transport: _Transport,
+        transport: Transport,
         pace: Pace,
         *,
         concurrency: int,
@@ -91,8 +86,8 @@ class Service:
             outcome = await self._transport.send(request)
             if outcome.reason or outcome.status not in (429, 503) or tried == _TRIES:
                 break
-            told = retry_after_s(outcome.headers, time.time())
-            await self._pace.sleep(min(_BACKOFF_S * 2 ** (tried - 1) if told is None else told, _LONGEST_WAIT_S))
+            wait_s = retry_after_s(outcome.headers, time.time())
+            await self._pace.sleep(min(_BACKOFF_S * 2 ** (tried - 1) if wait_s is None else wait_s, _LONGEST_WAIT_S))
         return outcome
 
 
@@ -112,12 +107,12 @@ def read_run(
             why=outcome.reason,
         )
     answer = extract_answer(
-        _header(outcome.headers, b"content-type"),
+        header(outcome.headers, b"content-type"),
         outcome.body,
         text_pointer=text_pointer,
         citations_pointer=citations_pointer,
     )
-    text = said(answer)
+    text = compared_text(answer)
     failed = outcome.status >= 400
     down = failed or collapsed(answer, text)
     why = f"HTTP {outcome.status}" if failed else answer.note or ("refused" if answer.refusal else "")
@@ -132,10 +127,6 @@ def read_run(
         collapsed=down,
         why=(why or answer.finish_reason or "empty") if down else "",
         seconds=outcome.duration_ns / 1e9,
-        model_rev=_header(outcome.headers, b"x-model-rev") or answer.model_rev,
-        index_hash=_header(outcome.headers, b"x-index-hash") or answer.index_hash,
+        model_rev=header(outcome.headers, b"x-model-rev") or answer.model_rev,
+        index_hash=header(outcome.headers, b"x-index-hash") or answer.index_hash,
     )
-
-
-def _header(headers: Headers, name: bytes) -> str:
-    return next((value.decode("latin-1").strip() for key, value in reversed(headers) if key.lower() == name), "")

@@ -58,12 +58,12 @@ class Wordings(msgspec.Struct, frozen=True, kw_only=True, tag="wordings"):
     texts: tuple[str, ...]
 
 
-class _Head(msgspec.Struct, frozen=True, tag="head"):
+class _Header(msgspec.Struct, frozen=True, tag="head"):
     format: int
     fingerprint: str
 
 
-_DECODER = msgspec.json.Decoder(_Head | Run | Wordings)
+_DECODER = msgspec.json.Decoder(_Header | Run | Wordings)
 
 
 class RunState:
@@ -116,7 +116,7 @@ class RunState:
         if fresh and lines and self._head(lines[0]):
             lines = []  # only a probe's own file is ever emptied
         whole = 0
-        head: _Head | None = None
+        header: _Header | None = None
         for line in lines:
             if not line.endswith(b"\n"):
                 break  # cut by a kill
@@ -127,27 +127,27 @@ class RunState:
                     f"{self.path}: not the state of a probe ({error}); name another file with --state, or start over "
                     "with --fresh"
                 ) from None
-            if isinstance(record, _Head):
-                head = record
+            if isinstance(record, _Header):
+                header = record
             else:
                 self._remember(record)
             whole += len(line)
-        if head is None and whole:
+        if header is None and whole:
             raise DataError(f"{self.path}: not the state of a probe; name another file with --state")
-        if head is not None and (head.format, head.fingerprint) != (_FORMAT, fingerprint):
+        if header is not None and (header.format, header.fingerprint) != (_FORMAT, fingerprint):
             raise DataError(
                 f"{self.path}: was begun with another gold file, other services or other requests; start over with "
                 "--fresh, or name another file with --state"
             )
         os.ftruncate(self._file, whole)
         os.lseek(self._file, 0, os.SEEK_END)
-        if head is None:
-            self._write(_Head(_FORMAT, fingerprint))
+        if header is None:
+            self._write(_Header(_FORMAT, fingerprint))
 
     @staticmethod
     def _head(line: bytes) -> bool:
         try:
-            return isinstance(_DECODER.decode(line), _Head)
+            return isinstance(_DECODER.decode(line), _Header)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return False
 
@@ -159,7 +159,7 @@ class RunState:
         else:
             self.runs[record.key] = record
 
-    def _write(self, record: _Head | Run | Wordings) -> None:
+    def _write(self, record: _Header | Run | Wordings) -> None:
         line = msgspec.json.encode(record) + b"\n"
         try:
             while line:

@@ -26,7 +26,7 @@ from .gold import GoldItem
 from .runner import Runs
 from .state import Arm, Run
 
-__all__ = ["Criterion", "ItemVerdict", "PairScore", "ProbeVerdict", "Targets", "judge_runs"]
+__all__ = ["Criterion", "ItemVerdict", "PairScore", "ProbeVerdict", "Targets", "evaluate_runs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class ProbeVerdict(msgspec.Struct, frozen=True, kw_only=True):
     model_rev: dict[str, str]
 
 
-def judge_runs(
+def evaluate_runs(
     items: Sequence[GoldItem],
     wordings: Mapping[str, tuple[str, ...]],
     runs: Runs,
@@ -122,17 +122,17 @@ def judge_runs(
     every = [(prod, shadow) for pair in zip(*sides.values(), strict=True) for prod, shadow in zip(*pair, strict=True)]
     deltas = text_delta_s(embedder, [prod.text for prod, _ in every], [shadow.text for _, shadow in every])
     size = len(every) // max(len(items), 1)
-    judged = []
-    for place, item in enumerate(items):
+    evaluated = []
+    for index, item in enumerate(items):
         pairs = [
             _pair(prod, shadow, float(delta))
             for (prod, shadow), delta in zip(
-                every[place * size : (place + 1) * size], deltas[place * size : (place + 1) * size], strict=True
+                every[index * size : (index + 1) * size], deltas[index * size : (index + 1) * size], strict=True
             )
         ]
-        own = {arm: (sides[arm][place], states[arm][place]) for arm in sides}
-        judged.append(_item(item, wordings[item.id], pairs, own, len(seeds), aims))
-    return _whole(judged, sides, states, seeds, embedder.name, aims)
+        own = {arm: (sides[arm][index], states[arm][index]) for arm in sides}
+        evaluated.append(_item(item, wordings[item.id], pairs, own, len(seeds), aims))
+    return _whole(evaluated, sides, states, seeds, embedder.name, aims)
 
 
 def _of(
@@ -184,7 +184,7 @@ def _item(
     aims: Targets,
 ) -> ItemVerdict:
     prod, shadow = own["prod"][0], own["shadow"][0]
-    by_wording = [_mean([p.delta_s for p in pairs if p.wording == place]) for place in range(len(wordings))]
+    by_wording = [_mean([p.delta_s for p in pairs if p.wording == index]) for index in range(len(wordings))]
     match = _mean([pair.citation_match for pair in pairs])
     coverage = {arm: _coverage(item, own[arm][0]) for arm in own}
     states = {arm: own[arm][1] for arm in own}
@@ -230,11 +230,11 @@ def _reasons(runs: Sequence[Run]) -> str:
 
 
 def _delta(by_wording: Sequence[float | None], aims: Targets) -> Criterion:
-    known = [value for value in by_wording if value is not None]
-    if not known:
+    scored = [value for value in by_wording if value is not None]
+    if not scored:
         return Criterion("ΔS", None, "no pair of answers")
-    mean, shown = sum(known) / len(known), ", ".join("-" if v is None else f"{v:.2f}" for v in by_wording)
-    ok = mean <= aims.delta_s and max(known) < CRITICAL
+    mean, shown = sum(scored) / len(scored), ", ".join("-" if v is None else f"{v:.2f}" for v in by_wording)
+    ok = mean <= aims.delta_s and max(scored) < CRITICAL
     return Criterion(
         "ΔS", ok, f"{mean:.3f} on average (at most {aims.delta_s:g}), by paraphrase {shown} (each below {CRITICAL:g})"
     )
@@ -296,18 +296,20 @@ def _coverage(item: GoldItem, runs: Sequence[Run]) -> float | None:
 
 
 def _whole(
-    judged: list[ItemVerdict],
+    evaluated: list[ItemVerdict],
     sides: Mapping[str, list[list[Run]]],
     states: Mapping[str, NDArray[np.str_]],
     seeds: tuple[int, ...],
     embedder: str,
     aims: Targets,
 ) -> ProbeVerdict:
-    good = sum(item.ok is True for item in judged)
-    share, mean = good / len(judged), _mean([value for item in judged for value in item.delta_s])
+    good = sum(item.ok is True for item in evaluated)
+    share, mean = good / len(evaluated), _mean([value for item in evaluated for value in item.delta_s])
     criteria = (
         Criterion(
-            "items", share >= aims.accepted, f"{good} of {len(judged)} accepted (at least {100 * aims.accepted:.0f} %)"
+            "items",
+            share >= aims.accepted,
+            f"{good} of {len(evaluated)} accepted (at least {100 * aims.accepted:.0f} %)",
         ),
         Criterion(
             "mean ΔS",
@@ -318,14 +320,14 @@ def _whole(
     return ProbeVerdict(
         ok=all(criterion.ok is True for criterion in criteria),
         criteria=criteria,
-        items=tuple(judged),
+        items=tuple(evaluated),
         accepted=good,
         embedder=embedder,
         seeds=seeds,
         mean_delta_s=mean,
         convergence={arm: convergence_rate(found) for arm, found in states.items()},
-        citation_match=_mean([item.citation_match for item in judged]),
-        coverage={arm: _mean([item.coverage[arm] for item in judged]) for arm in sides},
+        citation_match=_mean([item.citation_match for item in evaluated]),
+        coverage={arm: _mean([item.coverage[arm] for item in evaluated]) for arm in sides},
         index_hash={arm: _first(groups, "index_hash") for arm, groups in sides.items()},
         model_rev={arm: _first(groups, "model_rev") for arm, groups in sides.items()},
     )
@@ -337,5 +339,5 @@ def _first(groups: list[list[Run]], name: Literal["index_hash", "model_rev"]) ->
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+    scored = [value for value in values if value is not None]
+    return sum(scored) / len(scored) if scored else None

@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Protocol
 
 import msgspec
 
 from ..errors import DataError, ShadowlaneError
 from ..providers import extract_answer
-from ..types import Copy, Outcome
+from ..types import Transport
 from .gold import GoldItem
 from .shape import Shape
 
@@ -27,10 +26,6 @@ Write {count} paraphrases of the question below: other words, the same meaning, 
 number, unit and condition. Reply with a JSON array of {count} strings and nothing else.
 
 Question: {question}"""
-
-
-class _Transport(Protocol):
-    async def send(self, copy: Copy) -> Outcome: ...
 
 
 def given_wordings(item: GoldItem, count: int) -> list[str]:
@@ -45,7 +40,7 @@ def missing(items: Sequence[GoldItem], count: int) -> list[GoldItem]:
 
 
 async def ask_for_wordings(
-    transport: _Transport, url: str, model: str, item: GoldItem, count: int, number: int
+    transport: Transport, url: str, model: str, item: GoldItem, count: int, number: int
 ) -> tuple[str, ...]:
     """``count`` wordings: the given ones, and the rest from an OpenAI-compatible endpoint.
 
@@ -61,10 +56,10 @@ async def ask_for_wordings(
             why = outcome.detail or outcome.reason or f"HTTP {outcome.status}"
             raise ShadowlaneError(f"--paraphrase-url = {url!r}: no paraphrases for {item.id!r}: {why}")
         text = extract_answer("application/json", outcome.body).text
-        known = {_plain(wording) for wording in have}
+        seen = {_plain(wording) for wording in have}
         for wording in _strings(text):
-            if len(have) < count and _plain(wording) not in known:
-                known.add(_plain(wording))
+            if len(have) < count and _plain(wording) not in seen:
+                seen.add(_plain(wording))
                 have.append(wording)
         if len(have) == count:
             return tuple(have)

@@ -17,15 +17,16 @@ from .. import _core
 from ..types import Answer
 from .bedrock import named_event
 from .embeddings import vectors_of
-from .events import fold_events, read_value
+from .events import fold_events, read_chunks, read_value
 from .reading.citing import parse_citations
 from .reading.draft import Draft
 from .reading.eventstream import looks_like_eventstream, parse_eventstream
 from .reading.html import html_text, looks_like_html
-from .reading.jsonlike import as_map, as_str, canonical, parse_json, resolve_pointer
+from .reading.jsonlike import as_map, as_str, canonical, complete_items, parse_json, resolve_pointer
 from .reading.sse import looks_like_sse, parse_sse
 from .reading.vectors import decode_base64
 from .registry import USAGE
+from .vercel import data_stream_parts
 
 __all__ = ["MAX_INFLATED", "extract_answer", "extract_vectors"]
 
@@ -120,7 +121,7 @@ class _Pointers:
             return
         draft.clear_text()
         if self._found:
-            draft.say("".join(self._found))
+            draft.add_text("".join(self._found))
         else:
             draft.note(f"text_pointer {self._text!r} finds nothing in this answer")
 
@@ -152,7 +153,7 @@ def _read_eventstream(body: bytes, draft: Draft, pointers: _Pointers) -> None:
 
     def events() -> Iterator[tuple[str, Any]]:
         for message in messages:
-            value, why = parse_json(message.payload)
+            value, why = parse_json(message.payload, halves=True)
             name = message.headers.get(":event-type", "")
             if message.headers.get(":message-type") in ("exception", "error"):
                 what = message.headers.get(":exception-type") or message.headers.get(":error-code", "exception")
@@ -174,7 +175,7 @@ def _unwrapped(value: Any) -> Any:
     wrapped = as_map(value).get("bytes")
     if not isinstance(wrapped, str):
         return value
-    inner, why = parse_json(decode_base64(wrapped))
+    inner, why = parse_json(decode_base64(wrapped), halves=True)
     return value if why else inner
 
 
@@ -186,7 +187,7 @@ def _read_sse(body: bytes, draft: Draft, pointers: _Pointers) -> None:
         for event in parse_sse(body):
             data = event.data
             if data.lstrip()[:1] in ("{", "[", '"') and data.strip() != "[DONE]":
-                value, why = parse_json(data)
+                value, why = parse_json(data, halves=True)
                 if not why:
                     yield event.name, _unwrapped(value)
                     continue
@@ -212,7 +213,7 @@ def _read_ndjson(lines: list[bytes], draft: Draft, pointers: _Pointers) -> bool:
     values: list[Any] = []
     cut = False
     for number, line in enumerate(lines):
-        value, why = parse_json(line)
+        value, why = parse_json(line, halves=True)
         if why or not isinstance(value, (dict, list)):
             if number + 1 < len(lines) or not values:
                 return False
@@ -224,9 +225,21 @@ def _read_ndjson(lines: list[bytes], draft: Draft, pointers: _Pointers) -> bool:
     fold_events(_watched(((as_str(as_map(value).get("event")), value) for value in values), draft, pointers), draft)
     if draft.kind == "stream" and not draft.text():
         draft.kind = "ndjson"
-        draft.say("\n".join(canonical(value) for value in values))
+        draft.add_text("\n".join(canonical(value) for value in values))
     if cut or (not draft.ended and draft.kind not in ("stream", "ndjson", "error")):
         draft.note(_CUT)
+    return True
+
+
+def _read_cut_array(text: str, draft: Draft, pointers: _Pointers) -> bool:
+    """Reads the whole objects of an array that ends too early, as Gemini streams without SSE; false: it has none that
+    any provider sends."""
+    values = complete_items(text)
+    if not values or not read_chunks(values, draft):
+        return False
+    for value in values:
+        pointers.look(value, draft)
+    draft.note(_CUT)
     return True
 
 
@@ -238,6 +251,12 @@ def _watched(events: Iterator[tuple[str, Any]], draft: Draft, pointers: _Pointer
 
 
 def _read_document(content_type: str, body: bytes, draft: Draft, pointers: _Pointers) -> None:
+    parts = data_stream_parts(body)
+    if parts is not None:
+        fold_events((("", part) for part in parts), draft)
+        if not draft.ended:
+            draft.note(_CUT)
+        return
     text = _decoded(content_type, body)
     start = text.lstrip("\ufeff \t\r\n")[:1]
     declared_json = "json" in content_type
@@ -249,19 +268,21 @@ def _read_document(content_type: str, body: bytes, draft: Draft, pointers: _Poin
             return
         if start in ("{", "[") and _read_ndjson(body.strip().splitlines(), draft, pointers):
             return
+        if start == "[" and _read_cut_array(text, draft, pointers):
+            return
         if declared_json and start in ("{", "["):
             draft.kind = "json"
             draft.note(why)
             return
     if ("html" in content_type and "<" in text) or looks_like_html(text):
         draft.kind = "html"
-        draft.say(html_text(text))
+        draft.add_text(html_text(text))
     elif _OPAQUE.match(content_type) or len(_CONTROL.findall(text)) * 10 > len(text):
         draft.kind = "binary"
         draft.note(f"{len(body)} bytes of {content_type or 'an unknown type'} hold no text")
     else:
         draft.kind = "text"
-        draft.say(text.removeprefix("\ufeff"))
+        draft.add_text(text.removeprefix("\ufeff"))
 
 
 def _decoded(content_type: str, body: bytes) -> str:

@@ -46,7 +46,7 @@ def _read(value: JsonMap, draft: Draft) -> None:
     kind = value.get("type")
     if isinstance(value.get("completion"), str):
         draft.kind = "anthropic.completions"
-        draft.say(value["completion"])
+        draft.add_text(value["completion"])
         draft.model = first_str(value, "model") or draft.model
         _stop(value, draft)
         draft.ended = draft.all_finished()
@@ -61,19 +61,19 @@ def _read(value: JsonMap, draft: Draft) -> None:
         _delta(as_map(value.get("delta")), draft, index)
     elif kind == "message_delta":
         _stop(as_map(value.get("delta")), draft)
-        draft.use(as_map(value.get("usage")), extra_input=_CACHED)
+        draft.count_tokens(as_map(value.get("usage")), extra_input=_CACHED)
     elif kind == "message_stop":
-        draft.use(as_map(value.get("amazon-bedrock-invocationMetrics")))
+        draft.count_tokens(as_map(value.get("amazon-bedrock-invocationMetrics")))
         draft.ended = True
     elif kind != "content_block_stop":
         _message(value, draft)
 
 
 def _message(message: JsonMap, draft: Draft) -> None:
-    for place, block in enumerate(map(as_map, as_list(message.get("content")))):
-        _block(block, draft, place, streamed=False)
+    for position, block in enumerate(map(as_map, as_list(message.get("content")))):
+        _block(block, draft, position, streamed=False)
     draft.model = first_str(message, "model") or draft.model
-    draft.use(as_map(message.get("usage")), extra_input=_CACHED)
+    draft.count_tokens(as_map(message.get("usage")), extra_input=_CACHED)
     _stop(message, draft)
 
 
@@ -87,25 +87,25 @@ def _stop(value: JsonMap, draft: Draft) -> None:
 def _block(block: JsonMap, draft: Draft, index: int, *, streamed: bool) -> None:
     kind = as_str(block.get("type"))
     if kind == "text":
-        draft.say(as_str(block.get("text")), 0, index)
+        draft.add_text(as_str(block.get("text")), 0, index)
         for item in map(as_map, as_list(block.get("citations"))):
             citation = anthropic_citation(item)
             if citation is not None:
                 draft.cite(citation)
         return
-    draft.skip(0, index)
+    draft.skip_block(0, index)
     if kind == "tool_use":
         # In a stream the input begins empty and comes in pieces.
         arguments = None if streamed and not block.get("input") else block.get("input", {})
-        draft.call((index,), id=as_str(block.get("id")), name=as_str(block.get("name")), arguments=arguments)
+        draft.add_call((index,), id=as_str(block.get("id")), name=as_str(block.get("name")), arguments=arguments)
 
 
 def _delta(delta: JsonMap, draft: Draft, index: int) -> None:
     kind = as_str(delta.get("type"))
     if kind == "text_delta":
-        draft.say(as_str(delta.get("text")), 0, index)
+        draft.add_text(as_str(delta.get("text")), 0, index)
     elif kind == "input_json_delta" and draft.has_call((index,)):
-        draft.call((index,), arguments=as_str(delta.get("partial_json")))
+        draft.add_call((index,), arguments=as_str(delta.get("partial_json")))
     elif kind == "citations_delta":
         citation = anthropic_citation(as_map(delta.get("citation")))
         if citation is not None:
@@ -139,29 +139,33 @@ def _content_blocks(pieces: list[Json]) -> list[Json]:
     blocks: dict[Any, Json] = {}
     inputs: dict[Any, str] = {}
     for piece in pieces:
-        place = piece.get("index")
+        position = piece.get("index")
         if piece.get("type") == "content_block_start":
-            blocks[place] = dict(mapped(piece.get("content_block")))
-        elif piece.get("type") == "content_block_delta" and place in blocks:
+            blocks[position] = dict(mapped(piece.get("content_block")))
+        elif piece.get("type") == "content_block_delta" and position in blocks:
             delta = mapped(piece.get("delta"))
             if delta.get("type") == "input_json_delta":
-                inputs[place] = inputs.get(place, "") + str(delta.get("partial_json", ""))
+                inputs[position] = inputs.get(position, "") + str(delta.get("partial_json", ""))
             for name in ("text", "thinking", "signature"):
                 if isinstance(delta.get(name), str):
-                    blocks[place][name] = str(blocks[place].get(name) or "") + delta[name]
-    for place, text in inputs.items():
-        blocks[place]["input"] = json_object(text)
+                    blocks[position][name] = str(blocks[position].get(name) or "") + delta[name]
+    for position, text in inputs.items():
+        blocks[position]["input"] = json_object(text)
     return list(blocks.values())
 
 
 def _follow(request: Json, answer: Answer, pieces: list[Json], results: Results) -> Json:
-    kept = ("text", "thinking", "redacted_thinking", "tool_use")
-    said = [block for block in _content_blocks(pieces) if block.get("type") in kept and block.get("text") != ""]
+    sent_back = ("text", "thinking", "redacted_thinking", "tool_use")
+    message = [block for block in _content_blocks(pieces) if block.get("type") in sent_back and block.get("text") != ""]
     turn = [
-        {"type": "tool_result", "tool_use_id": call_id(call, place), "content": result}
-        for place, (call, result) in enumerate(results)
+        {"type": "tool_result", "tool_use_id": call_id(call, position), "content": result}
+        for position, (call, result) in enumerate(results)
     ]
-    messages = [*request.get("messages", []), {"role": "assistant", "content": said}, {"role": "user", "content": turn}]
+    messages = [
+        *request.get("messages", []),
+        {"role": "assistant", "content": message},
+        {"role": "user", "content": turn},
+    ]
     return {**request, "messages": messages}
 
 

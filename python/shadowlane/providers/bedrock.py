@@ -46,11 +46,11 @@ def _read_converse(value: JsonMap, draft: Draft) -> None:
     output = as_map(value.get("output"))
     if isinstance(output.get("text"), str):
         draft.kind = "bedrock.retrieve_and_generate"
-        draft.say(output["text"])
+        draft.add_text(output["text"])
         for citation in map(as_map, as_list(value.get("citations"))):
             draft.cite(*_citations(citation))
-    for place, block in enumerate(map(as_map, as_list(as_map(output.get("message")).get("content")))):
-        _read_block(block, draft, place)
+    for position, block in enumerate(map(as_map, as_list(as_map(output.get("message")).get("content")))):
+        _read_block(block, draft, position)
     _read_usage(value, draft)
     draft.finish(value.get("stopReason"))
     if "contentBlockStart" in value:
@@ -66,28 +66,28 @@ def _read_converse(value: JsonMap, draft: Draft) -> None:
 
 
 def _read_usage(value: JsonMap, draft: Draft) -> None:
-    draft.use(as_map(value.get("usage")), extra_input=("cacheReadInputTokens", "cacheWriteInputTokens"))
-    draft.use(as_map(value.get("amazon-bedrock-invocationMetrics")))
+    draft.count_tokens(as_map(value.get("usage")), extra_input=("cacheReadInputTokens", "cacheWriteInputTokens"))
+    draft.count_tokens(as_map(value.get("amazon-bedrock-invocationMetrics")))
 
 
-def _read_block(block: JsonMap, draft: Draft, place: int) -> None:
+def _read_block(block: JsonMap, draft: Draft, position: int) -> None:
     """A content block, or a piece of one: both name their kind by their field."""
     if isinstance(block.get("text"), str):
-        draft.say(block["text"], 0, place)
+        draft.add_text(block["text"], 0, position)
         return
     cited = as_map(block.get("citationsContent"))
     for part in map(as_map, as_list(cited.get("content"))):
-        draft.say(as_str(part.get("text")), 0, place)
+        draft.add_text(as_str(part.get("text")), 0, position)
     for citation in map(as_map, as_list(cited.get("citations")) or [as_map(block.get("citation"))]):
         draft.cite(*_citations(citation))
     tool = as_map(block.get("toolUse"))
     if tool:
-        draft.skip(0, place)
-        draft.call(
-            (place,), id=as_str(tool.get("toolUseId")), name=as_str(tool.get("name")), arguments=tool.get("input")
+        draft.skip_block(0, position)
+        draft.add_call(
+            (position,), id=as_str(tool.get("toolUseId")), name=as_str(tool.get("name")), arguments=tool.get("input")
         )
     elif "reasoningContent" in block:
-        draft.skip(0, place)
+        draft.skip_block(0, position)
 
 
 def _matches_invoke(value: JsonMap) -> bool:
@@ -121,28 +121,28 @@ def _read_invoke(value: JsonMap, draft: Draft) -> None:
         titan = [value]
     if titan:
         draft.kind = "bedrock.titan"
-        for place, item in enumerate(titan):
-            draft.say(item["outputText"], place)
-            draft.finish(item.get("completionReason"), place)
-            draft.use(item)
+        for position, item in enumerate(titan):
+            draft.add_text(item["outputText"], position)
+            draft.finish(item.get("completionReason"), position)
+            draft.count_tokens(item)
         counts = [as_count(item.get("tokenCount")) for item in titan]
         if any(count is not None for count in counts):
             draft.usage["output_tokens"] = sum(count or 0 for count in counts)
     elif llama:
         draft.kind = "bedrock.llama"
-        draft.say(value["generation"])
+        draft.add_text(value["generation"])
         draft.finish(value.get("stop_reason"))
     elif mistral:
         draft.kind = "bedrock.mistral"
-        for place, item in enumerate(mistral):
-            draft.say(item["text"], place)
-            draft.finish(item.get("stop_reason"), place)
+        for position, item in enumerate(mistral):
+            draft.add_text(item["text"], position)
+            draft.finish(item.get("stop_reason"), position)
     else:
         draft.kind = "ai21.completions"
-        for place, item in enumerate(jurassic):
-            draft.say(first_str(as_map(item.get("data")), "text") or as_str(item.get("completion")), place)
+        for position, item in enumerate(jurassic):
+            draft.add_text(first_str(as_map(item.get("data")), "text") or as_str(item.get("completion")), position)
             reason = item.get("finishReason") or item.get("finish_reason")
-            draft.finish(as_map(reason).get("reason") if isinstance(reason, dict) else reason, place)
+            draft.finish(as_map(reason).get("reason") if isinstance(reason, dict) else reason, position)
     _read_counts(value, draft)
     draft.model = first_str(value, "model", "model_version") or draft.model
     draft.ended = draft.all_finished()
@@ -150,8 +150,8 @@ def _read_invoke(value: JsonMap, draft: Draft) -> None:
 
 def _read_counts(value: JsonMap, draft: Draft) -> None:
     """Counts beside the text; in a stream only the last chunk's metrics are whole."""
-    draft.use({name: count for name, count in value.items() if first_count(value, name) is not None})
-    draft.use(as_map(value.get("amazon-bedrock-invocationMetrics")))
+    draft.count_tokens({name: count for name, count in value.items() if first_count(value, name) is not None})
+    draft.count_tokens(as_map(value.get("amazon-bedrock-invocationMetrics")))
 
 
 def _citations(item: JsonMap) -> list[Citation]:
@@ -169,7 +169,9 @@ def _citations(item: JsonMap) -> list[Citation]:
     location = as_map(item.get("location"))
     chars = as_map(location.get("documentChar"))
     start, end = as_count(chars.get("start")), as_count(chars.get("end"))
-    pages = as_map(location.get("documentPage")) or as_map(location.get("documentChunk"))
+    counted = as_map(location.get("documentPage")) or as_map(location.get("documentChunk"))
+    # The document's number is one by position in the request.
+    pages = {name: value for name, value in counted.items() if name != "documentIndex"}
     texts = (as_str(as_map(part).get("text")) for part in as_list(item.get("sourceContent")))
     citation = Citation(
         source_url=_deep_url(location.get("web")) or first_str(item, "source", "title"),
@@ -213,15 +215,15 @@ def _converse_blocks(pieces: list[Json]) -> list[Json]:
     blocks: dict[int, Json] = {}
     for piece in pieces:
         event = mapped(piece.get("contentBlockDelta"))
-        place, delta = int(event.get("contentBlockIndex", 0)), mapped(event.get("delta"))
+        position, delta = int(event.get("contentBlockIndex", 0)), mapped(event.get("delta"))
         if isinstance(delta.get("text"), str):
-            block = blocks.setdefault(place, {"text": ""})
+            block = blocks.setdefault(position, {"text": ""})
             block["text"] += delta["text"]
         reasoning = mapped(delta.get("reasoningContent"))
         if "redactedContent" in reasoning:
-            blocks[place] = {"reasoningContent": {"redactedContent": reasoning["redactedContent"]}}
+            blocks[position] = {"reasoningContent": {"redactedContent": reasoning["redactedContent"]}}
         elif reasoning:
-            block = blocks.setdefault(place, {"reasoningContent": {"reasoningText": {"text": ""}}})
+            block = blocks.setdefault(position, {"reasoningContent": {"reasoningText": {"text": ""}}})
             said = block["reasoningContent"]["reasoningText"]
             for name in ("text", "signature"):
                 if name in reasoning:
@@ -233,18 +235,18 @@ def _converse_follow(request: Json, answer: Answer, pieces: list[Json], results:
     said = mapped(mapped(pieces[0].get("output")).get("message"))
     if not said:  # a stream
         content = _converse_blocks(pieces)
-        for place, (call, _) in enumerate(results):
-            use = {"toolUseId": call_id(call, place), "name": call.name, "input": json_object(call.arguments)}
+        for position, (call, _) in enumerate(results):
+            use = {"toolUseId": call_id(call, position), "name": call.name, "input": json_object(call.arguments)}
             content.append({"toolUse": use})
         said = {"role": "assistant", "content": content}
     turn = [
         {
             "toolResult": {
-                "toolUseId": call_id(call, place),
+                "toolUseId": call_id(call, position),
                 "content": [{"text": result}] if isinstance(result, str) else result,
             }
         }
-        for place, (call, result) in enumerate(results)
+        for position, (call, result) in enumerate(results)
     ]
     return {**request, "messages": [*request.get("messages", []), said, {"role": "user", "content": turn}]}
 

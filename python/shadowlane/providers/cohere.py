@@ -11,6 +11,7 @@ from ..types import Answer, Citation
 from .base import Provider, QuestionFields, Shape, Turns
 from .openai.chat import chat_follow, chat_made, read_content, read_tool_calls
 from .reading.calls import Json, Results, mapped
+from .reading.citing import is_positional
 from .reading.draft import Draft, UsageNames
 from .reading.jsonlike import JsonMap, as_count, as_list, as_map, as_str, first_str
 from .reading.vectors import are_rows
@@ -76,9 +77,9 @@ def _read(value: JsonMap, draft: Draft) -> None:
         _read_v2_end(value, draft)
     elif isinstance(value.get("generations"), list):
         draft.kind = "cohere.generate"
-        for place, item in enumerate(map(as_map, value["generations"])):
-            draft.say(as_str(item.get("text")), place)
-            _finish(item, draft, place)
+        for position, item in enumerate(map(as_map, value["generations"])):
+            draft.add_text(as_str(item.get("text")), position)
+            _finish(item, draft, position)
         _read_v1_meta(value, draft)
         draft.ended = draft.all_finished()
     else:
@@ -102,7 +103,7 @@ def _read_v2_message(message: JsonMap, draft: Draft) -> None:
 def _read_v2_end(value: JsonMap, draft: Draft) -> None:
     _finish(value, draft)
     usage = as_map(value.get("usage"))
-    draft.use(as_map(usage.get("tokens")) or as_map(usage.get("billed_units")))
+    draft.count_tokens(as_map(usage.get("tokens")) or as_map(usage.get("billed_units")))
     error = as_str(value.get("error"))
     if error:
         draft.note(f"error in mid-stream: {error}")
@@ -116,14 +117,14 @@ def _read_v2_event(value: JsonMap, draft: Draft) -> None:
     index = as_count(value.get("index")) or 0
     content = as_map(message.get("content"))
     if kind == "content-start" and content.get("type", "text") != "text":
-        draft.skip(0, index)
+        draft.skip_block(0, index)
     elif kind in ("content-start", "content-delta"):
         if isinstance(content.get("text"), str):
-            draft.say(content["text"], 0, index)
+            draft.add_text(content["text"], 0, index)
     elif kind in ("tool-call-start", "tool-call-delta"):
         call = as_map(message.get("tool_calls"))
         function = as_map(call.get("function"))
-        draft.call(
+        draft.add_call(
             (index,),
             id=as_str(call.get("id")),
             name=as_str(function.get("name")),
@@ -139,12 +140,12 @@ def _read_v2_event(value: JsonMap, draft: Draft) -> None:
 def _read_v1(value: JsonMap, draft: Draft) -> None:
     """A whole answer; also a piece of a stream on Bedrock (``{text, is_finished}``)."""
     draft.kind = "cohere.v1"
-    draft.say(as_str(value.get("text")))
+    draft.add_text(as_str(value.get("text")))
     documents = {as_str(item.get("id")): item for item in map(as_map, as_list(value.get("documents")))}
     for citation in map(as_map, as_list(value.get("citations"))):
         draft.cite(*_citations(citation, documents))
     for call in map(as_map, as_list(value.get("tool_calls"))):
-        draft.call((draft.calls(),), name=as_str(call.get("name")), arguments=call.get("parameters", {}))
+        draft.add_call((draft.calls(),), name=as_str(call.get("name")), arguments=call.get("parameters", {}))
     _finish(value, draft)
     _read_v1_meta(value, draft)
     draft.ended = draft.ended or value.get("is_finished") is True or draft.all_finished()
@@ -152,7 +153,7 @@ def _read_v1(value: JsonMap, draft: Draft) -> None:
 
 def _read_v1_meta(value: JsonMap, draft: Draft) -> None:
     meta = as_map(value.get("meta"))
-    draft.use(as_map(meta.get("tokens")) or as_map(meta.get("billed_units")))
+    draft.count_tokens(as_map(meta.get("tokens")) or as_map(meta.get("billed_units")))
     draft.model = first_str(value, "model") or draft.model
 
 
@@ -160,7 +161,7 @@ def _read_v1_event(value: JsonMap, draft: Draft) -> None:
     draft.kind = "cohere.v1"
     kind = as_str(value.get("event_type"))
     if kind == "text-generation":
-        draft.say(as_str(value.get("text")))
+        draft.add_text(as_str(value.get("text")))
     elif kind == "citation-generation":
         for citation in map(as_map, as_list(value.get("citations"))):
             draft.cite(*_citations(citation, {}))
@@ -173,7 +174,7 @@ def _read_v1_event(value: JsonMap, draft: Draft) -> None:
         draft.ended = True
     elif kind == "tool-calls-generation":
         for call in map(as_map, as_list(value.get("tool_calls"))):
-            draft.call((draft.calls(),), name=as_str(call.get("name")), arguments=call.get("parameters", {}))
+            draft.add_call((draft.calls(),), name=as_str(call.get("name")), arguments=call.get("parameters", {}))
 
 
 def _citations(item: JsonMap, documents: JsonMap) -> list[Citation]:
@@ -183,19 +184,22 @@ def _citations(item: JsonMap, documents: JsonMap) -> list[Citation]:
     """
     text = as_str(item.get("text"))
     found = []
-    for name in as_list(item.get("document_ids")):
-        document = as_map(documents.get(as_str(name)))
-        found.append(Citation(snippet_id=as_str(name), source_url=first_str(document, "url", "source"), text=text))
+    for name in map(as_str, as_list(item.get("document_ids"))):
+        found.append(_citation(name, as_map(documents.get(name)), text))
     for source in map(as_map, as_list(item.get("sources"))):
-        document = as_map(source.get("document"))
-        found.append(
-            Citation(
-                snippet_id=first_str(source, "id") or first_str(document, "id"),
-                source_url=first_str(document, "url", "source", "title"),
-                text=text,
-            )
-        )
+        document = as_map(source.get("document")) or as_map(source.get("tool_output"))
+        found.append(_citation(first_str(source, "id") or first_str(document, "id"), document, text))
     return found or ([Citation(text=text)] if text else [])
+
+
+def _citation(name: str, document: JsonMap, text: str) -> Citation:
+    """A document that was cited. Documents without an identifier get a number by position (``doc:0``), tool results
+    too: those are known by their address or title, else by what they say."""
+    source = first_str(document, "url", "source", "title")
+    said = first_str(document, "snippet", "text", "content", "data")
+    if is_positional(name) and (source or said):
+        return Citation(source_url=source, text=text if source else said)
+    return Citation(snippet_id=name, source_url=source, text=text)
 
 
 def _speaks(preset: str, path: str, request: Json) -> bool:
@@ -205,12 +209,12 @@ def _speaks(preset: str, path: str, request: Json) -> bool:
 def _follow(request: Json, answer: Answer, pieces: list[Json], results: Results) -> Json:
     # As OpenAI's, with a plan instead of a content.
     following = chat_follow(request, answer, pieces, results)
-    said = following["messages"][len(request.get("messages", []))]
+    turn = following["messages"][len(request.get("messages", []))]
     # A whole answer has its message at the top, an event of a stream in its delta.
     messages = [mapped(piece.get("message") or mapped(piece.get("delta")).get("message")) for piece in pieces]
     plan = "".join(str(message.get("tool_plan") or "") for message in messages)
-    if text := said.pop("content") or plan:
-        said["tool_plan"] = plan or text
+    if text := turn.pop("content") or plan:
+        turn["tool_plan"] = plan or text
     return following
 
 

@@ -47,9 +47,9 @@ def _read(value: JsonMap, draft: Draft) -> None:
     draft.kind = _located(value)[0]
     draft.model = first_str(value, "model") or draft.model
     meta = as_map(value.get("meta"))
-    draft.use(value)
-    draft.use(as_map(value.get("usage")))
-    draft.use(as_map(meta.get("tokens")) or as_map(meta.get("billed_units")))
+    draft.count_tokens(value)
+    draft.count_tokens(as_map(value.get("usage")))
+    draft.count_tokens(as_map(meta.get("tokens")) or as_map(meta.get("billed_units")))
     draft.note(NOTE)
     draft.ended = True
 

@@ -16,7 +16,7 @@ from .reading.jsonlike import JsonMap, as_list, as_map, as_str, canonical
 from .reading.plain import delta_text, error_message, read_json, read_surroundings
 from .registry import SHAPES
 
-__all__ = ["fold_events", "read_value"]
+__all__ = ["fold_events", "read_chunks", "read_value"]
 
 
 _SHAPES = (*SHAPES, embeddings.SHAPE)
@@ -34,7 +34,7 @@ def read_value(value: Any, draft: Draft) -> None:
             draft.note(f"the body is {canonical(value)}")
         else:
             draft.kind = "json"
-            draft.say(value if isinstance(value, str) else canonical(value))
+            draft.add_text(value if isinstance(value, str) else canonical(value))
         return
     shape = _shape_of(value)
     error = error_message(value)
@@ -56,12 +56,7 @@ def read_value(value: Any, draft: Draft) -> None:
 def _read_list(value: list[Any], draft: Draft) -> None:
     """An array: of chunks (Gemini without SSE), of one error, of vectors, or anything."""
     maps = [as_map(item) for item in value]
-    shapes = [_shape_of(item) for item in maps]
-    if value and all(shape is not None for shape in shapes):
-        for item, shape in zip(maps, shapes, strict=True):
-            if shape is not None:
-                shape.read(item, draft)
-                draft.events += 1
+    if read_chunks(value, draft):
         if draft.kind == "gemini" and not draft.ended:
             draft.note("the answer ended before its finish reason: the text is what came")
         return
@@ -75,6 +70,18 @@ def _read_list(value: list[Any], draft: Draft) -> None:
         draft.note("the body is an empty array")
     else:
         read_json(value, draft)
+
+
+def read_chunks(values: list[Any], draft: Draft) -> bool:
+    """Reads an array of chunks, each of a known shape; false, and nothing is read, when they are not."""
+    maps = [as_map(item) for item in values]
+    shapes = [shape for item in maps if (shape := _shape_of(item)) is not None]
+    if not maps or len(shapes) < len(maps):
+        return False
+    for item, shape in zip(maps, shapes, strict=True):
+        shape.read(item, draft)
+        draft.events += 1
+    return True
 
 
 def _read_error(value: JsonMap, message: str, draft: Draft) -> None:
@@ -116,7 +123,7 @@ def fold_events(events: Iterable[tuple[str, Any]], draft: Draft) -> None:
                 draft.note(f"error in mid-stream: {error}")
     if unknown:
         draft.kind = draft.kind or "stream"
-        draft.say(_joined(unknown))
+        draft.add_text(_joined(unknown))
     if shape is None:
         draft.kind = draft.kind or "stream"
 
@@ -143,9 +150,9 @@ def _read_loose(name: str, value: Any, draft: Draft, unknown: list[str] | None) 
     if piece is not None:
         unknown.append(piece)
     if item:
-        draft.kind, kept = "json", draft.kind
+        draft.kind, kind = "json", draft.kind
         read_surroundings(item, draft)
-        draft.kind = kept
+        draft.kind = kind
     for entry in as_list(value):
         piece = delta_text(entry)
         if piece is not None:
@@ -154,8 +161,8 @@ def _read_loose(name: str, value: Any, draft: Draft, unknown: list[str] | None) 
 
 def _joined(pieces: list[str]) -> str:
     """Pieces one after the other; or the last, when each repeats the one before and adds to it."""
-    said = [piece for piece in pieces if piece]
-    grows = len(said) >= 3 and all(
-        len(later) > len(earlier) and later.startswith(earlier) for earlier, later in pairwise(said)
+    texts = [piece for piece in pieces if piece]
+    grows = len(texts) >= 3 and all(
+        len(later) > len(earlier) and later.startswith(earlier) for earlier, later in pairwise(texts)
     )
-    return said[-1] if grows else "".join(pieces)
+    return texts[-1] if grows else "".join(pieces)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..types import Citation
 from .base import Provider, QuestionFields, Shape
+from .reading.citing import lasting_url
 from .reading.draft import Draft, UsageNames
 from .reading.jsonlike import JsonMap, as_count, as_float, as_list, as_map, as_str, first_str
 
@@ -31,21 +32,21 @@ def _matches(value: JsonMap) -> bool:
 def _read(value: JsonMap, draft: Draft) -> None:
     """A whole response, or one chunk of a stream (chunks have the same shape)."""
     draft.kind = "gemini"
-    for place, candidate in enumerate(map(as_map, as_list(value.get("candidates")))):
+    for position, candidate in enumerate(map(as_map, as_list(value.get("candidates")))):
         index = as_count(candidate.get("index"))
-        choice = place if index is None else index
+        choice = position if index is None else index
         content = candidate.get("content")
         if isinstance(content, str):  # PaLM's chat-bison
-            draft.say(content, choice)
+            draft.add_text(content, choice)
         for part in map(as_map, as_list(as_map(content).get("parts"))):
             if part.get("thought") is True:
                 continue
             if isinstance(part.get("text"), str):
-                draft.say(part["text"], choice)
+                draft.add_text(part["text"], choice)
             call = as_map(part.get("functionCall") or part.get("function_call"))
             if call:
                 name, key = as_str(call.get("name")), (choice, draft.calls())
-                draft.call(key, id=as_str(call.get("id")), name=name, arguments=call.get("args", {}))
+                draft.add_call(key, id=as_str(call.get("id")), name=name, arguments=call.get("args", {}))
         reason = as_str(candidate.get("finishReason"))
         draft.finish(reason, choice)
         if reason in _WITHHELD:
@@ -58,7 +59,7 @@ def _read(value: JsonMap, draft: Draft) -> None:
         draft.finish(blocked)
         draft.note(f"the provider blocked the prompt: {blocked}")
     usage = as_map(value.get("usageMetadata"))
-    draft.use(usage, extra_input=("toolUsePromptTokenCount",))
+    draft.count_tokens(usage, extra_input=("toolUsePromptTokenCount",))
     visible, thoughts = as_count(usage.get("candidatesTokenCount")), as_count(usage.get("thoughtsTokenCount"))
     if visible is not None or thoughts is not None:
         draft.usage["output_tokens"] = (visible or 0) + (thoughts or 0)
@@ -74,7 +75,7 @@ def _citations(candidate: JsonMap) -> list[Citation]:
     supported: set[int] = set()
     for support in map(as_map, as_list(grounding.get("groundingSupports"))):
         scores = as_list(support.get("confidenceScores"))
-        for place, index in enumerate(as_list(support.get("groundingChunkIndices"))):
+        for position, index in enumerate(as_list(support.get("groundingChunkIndices"))):
             number = as_count(index)
             if number is None or number >= len(sources):
                 continue
@@ -83,7 +84,7 @@ def _citations(candidate: JsonMap) -> list[Citation]:
                 Citation(
                     snippet_id=sources[number].snippet_id,
                     source_url=sources[number].source_url,
-                    score=as_float(scores[place]) if place < len(scores) else None,
+                    score=as_float(scores[position]) if position < len(scores) else None,
                     text=as_str(as_map(support.get("segment")).get("text")) or sources[number].text,
                 )
             )
@@ -98,9 +99,11 @@ def _citations(candidate: JsonMap) -> list[Citation]:
 
 def _grounding_source(chunk: JsonMap) -> Citation:
     inner = as_map(chunk.get("web")) or as_map(chunk.get("retrievedContext")) or as_map(chunk.get("maps"))
+    title = first_str(inner, "title", "domain")
     return Citation(
         snippet_id=first_str(inner, "documentName", "placeId"),
-        source_url=first_str(inner, "uri", "title"),
+        # A search's addresses are redirects of this one answer; the title says where they lead.
+        source_url=lasting_url(first_str(inner, "uri")) or title or first_str(inner, "uri"),
         text=first_str(inner, "text"),
     )
 

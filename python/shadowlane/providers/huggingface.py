@@ -22,13 +22,13 @@ def _read(value: JsonMap, draft: Draft) -> None:
         if token:
             draft.replace(value["generated_text"])
         else:
-            draft.say(value["generated_text"], draft.events)
+            draft.add_text(value["generated_text"], draft.events)
         draft.ended = True
     elif token.get("special") is not True:
-        draft.say(as_str(token.get("text")))
+        draft.add_text(as_str(token.get("text")))
     details = as_map(value.get("details"))
     draft.finish(details.get("finish_reason"))
-    draft.use(details)
+    draft.count_tokens(details)
     prefill = details.get("prefill")
     if isinstance(prefill, list) and prefill:
         draft.usage["input_tokens"] = len(prefill)

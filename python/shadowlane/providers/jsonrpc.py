@@ -27,7 +27,7 @@ def _read(value: JsonMap, draft: Draft) -> None:
     texts = [text for part in [*parts, *artifacts] if (text := as_str(as_map(part).get("text")))]
     if inner.get("isError") is True:
         draft.note("the tool reports an error: " + (" ".join(texts) or canonical(result)))
-    draft.say("\n\n".join(texts) if texts else canonical(result))
+    draft.add_text("\n\n".join(texts) if texts else canonical(result))
     draft.cite(*parse_citations(as_list(inner.get("citations"))))
     draft.ended = True
 

@@ -30,9 +30,9 @@ def _read(value: JsonMap, draft: Draft) -> None:
     for call in as_list(message.get("tool_calls")):
         # Numbers of its own: each line begins to count its calls at 0 again.
         read_tool_calls([{**as_map(call), "index": draft.calls()}], draft)
-    draft.say(as_str(value.get("response")))
+    draft.add_text(as_str(value.get("response")))
     draft.model = first_str(value, "model") or draft.model
-    draft.use(value)
+    draft.count_tokens(value)
     if value["done"]:
         draft.finish(first_str(value, "done_reason") or "stop")
         draft.ended = True
@@ -61,12 +61,12 @@ def _made(request: Json) -> Iterator[Made]:
 
 def _follow(request: Json, answer: Answer, pieces: list[Json], results: Results) -> Json:
     calls = [{"function": {"name": call.name, "arguments": json_object(call.arguments)}} for call, _ in results]
-    said: Json = {"role": "assistant", "content": answer.text, "tool_calls": calls}
+    turn: Json = {"role": "assistant", "content": answer.text, "tool_calls": calls}
     thinking = "".join(str(mapped(piece.get("message")).get("thinking") or "") for piece in pieces)
     if thinking:
-        said["thinking"] = thinking
+        turn["thinking"] = thinking
     turns = [{"role": "tool", "tool_name": call.name, "content": result} for call, result in results]
-    return {**request, "messages": [*request.get("messages", []), said, *turns]}
+    return {**request, "messages": [*request.get("messages", []), turn, *turns]}
 
 
 def _embeddings(value: JsonMap) -> list[Any]:

@@ -72,8 +72,10 @@ def _turns(copy: Copy) -> tuple[list[str], list[str]]:
     for name in _TURNS:
         items = [as_map(item) for item in as_list(fields.get(name))]
         if any(items):
-            settings += [_said(item) for item in items if item.get("role") in _SYSTEM_ROLES]
-            return [said for item in items if item.get("role", "user") == "user" and (said := _said(item))], settings
+            settings += [_turn_text(item) for item in items if item.get("role") in _SYSTEM_ROLES]
+            return [
+                text for item in items if item.get("role", "user") == "user" and (text := _turn_text(item))
+            ], settings
     for name in _FIELDS:
         if as_str(fields.get(name)).strip():
             rest = {key: value for key, value in fields.items() if key != name and key not in ("model", "seed", "user")}
@@ -81,7 +83,7 @@ def _turns(copy: Copy) -> tuple[list[str], list[str]]:
     return [], []
 
 
-def _said(item: Any) -> str:
+def _turn_text(item: Any) -> str:
     return _content(item.get("content")) or _content(item.get("parts"))
 
 

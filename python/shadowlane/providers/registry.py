@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from . import (
+    a2a,
     anthropic,
     bedrock,
     cohere,
+    dify,
     gemini,
     huggingface,
     jsonrpc,
     ollama,
     openai,
     replicate,
+    vercel,
     vertex,
     watsonx,
 )
@@ -27,6 +30,9 @@ __all__ = ["PROVIDERS", "QUESTIONS", "RATE_LIMITS", "SHAPES", "TURNS", "USAGE"]
 
 PROVIDERS: tuple[Provider, ...] = (
     openai.PROVIDER,
+    vercel.PROVIDER,
+    dify.PROVIDER,
+    a2a.PROVIDER,
     jsonrpc.PROVIDER,
     replicate.PROVIDER,
     anthropic.PROVIDER,

@@ -23,14 +23,14 @@ def _read(value: JsonMap, draft: Draft) -> None:
     status = as_str(value.get("status"))
     output = value.get("output")
     if isinstance(output, list) and all(isinstance(piece, str) for piece in output):
-        draft.say("".join(output))
+        draft.add_text("".join(output))
     elif isinstance(output, str):
-        draft.say(output)
+        draft.add_text(output)
     elif output is not None:
-        draft.say(canonical(output))
+        draft.add_text(canonical(output))
     draft.finish(status)
     metrics = as_map(value.get("metrics"))
-    draft.use(metrics)
+    draft.count_tokens(metrics)
     error = value.get("error")
     if error:
         draft.note(f"the prediction is {status}: {error if isinstance(error, str) else canonical(error)}")

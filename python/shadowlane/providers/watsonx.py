@@ -17,12 +17,14 @@ def _matches(value: JsonMap) -> bool:
 def _read(value: JsonMap, draft: Draft) -> None:
     """A whole answer, or one event: ``stop_reason`` is ``not_finished`` until the last."""
     draft.kind = "watsonx"
-    for place, item in enumerate(map(as_map, as_list(value.get("results")))):
-        draft.say(as_str(item.get("generated_text")), place)
+    for position, item in enumerate(map(as_map, as_list(value.get("results")))):
+        draft.add_text(as_str(item.get("generated_text")), position)
         reason = as_str(item.get("stop_reason"))
-        draft.finish("" if reason.lower() == "not_finished" else reason, place)
+        draft.finish("" if reason.lower() == "not_finished" else reason, position)
         # Only the first event counts the prompt, later ones say 0.
-        draft.use({name: item[name] for name in ("input_token_count", "generated_token_count") if item.get(name)})
+        draft.count_tokens(
+            {name: item[name] for name in ("input_token_count", "generated_token_count") if item.get(name)}
+        )
     draft.model = first_str(value, "model_id") or draft.model
     draft.model_rev = first_str(value, "model_version") or draft.model_rev
     draft.ended = draft.all_finished()

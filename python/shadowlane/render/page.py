@@ -52,9 +52,9 @@ def marked(prod: str, shadow: str) -> tuple[str, str]:
 
 def _spans(words: Sequence[str], shared: list[bool]) -> str:
     """Escaped words, runs of those that are not shared marked; a space between two of them belongs to the run."""
-    for place in range(1, len(words) - 1):
-        if words[place].isspace():
-            shared[place] = shared[place - 1] or shared[place + 1]
+    for index in range(1, len(words) - 1):
+        if words[index].isspace():
+            shared[index] = shared[index - 1] or shared[index + 1]
     runs = itertools.groupby(zip(shared, words, strict=True), key=lambda item: item[0])
     texts = [(both, escape("".join(word for _, word in run), quote=True)) for both, run in runs]
     return "".join(text if both or not text.strip() else f"<mark>{text}</mark>" for both, text in texts)

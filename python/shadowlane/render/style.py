@@ -33,7 +33,7 @@ code,.mono{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans M
 table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:5px 12px 5px 0;vertical-align:top;
 border-top:1px solid var(--grid)}tr:first-child>td,tr:first-child>th{border-top:0}th{font-weight:600;white-space:nowrap}
 .rules td:first-child{width:1%;white-space:nowrap}.rules td:nth-child(2){width:1%;white-space:nowrap;font-weight:600}
-.places td{overflow-wrap:anywhere;max-width:320px}
+.paths td{overflow-wrap:anywhere;max-width:320px}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(160px,1fr));gap:14px;margin-bottom:14px}
 .tiles .card{margin:0;padding:12px 16px}.tile-name{color:var(--soft);font-size:13px}
 .tile-value{font-size:25px;font-weight:650;letter-spacing:-.02em;line-height:1.25}.tile-more{color:var(--soft);font-size:12.5px}
@@ -56,7 +56,7 @@ i.prod{background:var(--prod)}i.shadow{background:var(--shadow)}
 details.pair{padding:0}details.pair>summary{cursor:pointer;padding:11px 18px;display:flex;flex-wrap:wrap;gap:4px 12px;
 align-items:baseline;list-style:none}details.pair>summary::-webkit-details-marker{display:none}
 details.pair>summary::before{content:"\\25B8";color:var(--soft)}details.pair[open]>summary::before{content:"\\25BE"}
-.asked{font-weight:600;overflow-wrap:anywhere;unicode-bidi:isolate;flex:1 1 280px}
+.question{font-weight:600;overflow-wrap:anywhere;unicode-bidi:isolate;flex:1 1 280px}
 .hash{overflow-wrap:anywhere;color:var(--soft);font-size:12px}
 .sides{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(360px,100%),1fr));gap:0;
 border-top:1px solid var(--grid)}

@@ -63,8 +63,8 @@ def latency_curves(latency: Mapping[str, Any]) -> str:
         parts.append(_text(_LEFT - 8, y + 4, f"{100 * share:.0f} %", "tick end"))
 
     def x(seconds: float) -> float:
-        place = (math.log10(max(seconds, 1e-5)) - low) / (high - low)
-        return _LEFT + min(max(place, 0.0), 1.0) * (_WIDTH - _LEFT - _RIGHT)
+        fraction = (math.log10(max(seconds, 1e-5)) - low) / (high - low)
+        return _LEFT + min(max(fraction, 0.0), 1.0) * (_WIDTH - _LEFT - _RIGHT)
 
     for seconds in _log_ticks(low, high):
         parts.append(_line(x(seconds), _y(0), x(seconds), _y(0) + 4, "axis"))
@@ -141,7 +141,7 @@ def _step(rough: float) -> float:
 
 def _ticks(top: float) -> list[float]:
     step = _step(top / 5)
-    return [step * place for place in range(int(top / step) + 1)]
+    return [step * index for index in range(int(top / step) + 1)]
 
 
 def _log_ticks(low: float, high: float) -> list[float]:

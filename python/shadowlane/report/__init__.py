@@ -1,1 +1,1 @@
-"""What is stored, compared, judged and accounted for: as data, as text and as a page."""
+"""What is stored, compared, evaluated and accounted for: as data, as text and as a page."""

@@ -1,4 +1,4 @@
-"""The report as data: what is stored, compared, judged and accounted for. Terminal, page and ``--json`` show this.
+"""The report as data: what is stored, compared, evaluated and accounted for. Terminal, page and ``--json`` show this.
 
 Invariant: everything in it comes from the sanitized store and the lane's counters; nothing is fetched.
 """
@@ -42,14 +42,14 @@ def build_report(
 ) -> dict[str, Any]:
     """Everything that the report shows, JSON-ready. Times in seconds, shares in [0, 1], ``None`` for "no data".
 
-    ``hours`` keeps only pairs that began in the last so many hours; the verdicts always judge ``gate.window_hours``.
+    ``hours`` keeps only pairs that began in the last so many hours; the verdicts are always on ``gate.window_hours``.
     """
     now = time.time_ns() if now_ns is None else now_ns
     since = None if hours is None else now - int(hours * _HOUR_NS)
     columns = {name: store.scores(name, since) for name in config.arms()}
     verdicts = {verdict.shadow: verdict for verdict in evaluate_lane(config, status, store, now_ns=now)}
     sampler = status["sampler"]
-    trial = trial_of(store.times(window_start(config, now)))
+    trial = trial_of(store.latency(window_start(config, now)))
     return {
         "lane": status["lane"],
         "source": status.get("source", ""),
@@ -110,8 +110,9 @@ def _shadow(
         "states": stats.states(columns),
         "groups": readings.groups(columns, store, name, since),
         "structure": readings.structure(columns, control, store, name, since),
-        "judged": readings.judged(columns),
+        "judged": readings.judge_verdicts(columns),
         **stats.citations(columns),
+        "facts": stats.facts(columns),
         "latency": stats.latency(columns),
         "rate_limit": _rate_limit(store, name, since),
         "worst": _worst(store, name, since),
@@ -162,6 +163,9 @@ def _side_by_side(row: StoredPair) -> dict[str, Any]:
         "embedder": pair.scores.embedder,
         "anchored": pair.scores.anchored,
         "fact_flip": pair.scores.fact_flip,
+        "missing": pair.scores.missing,
+        "extra": pair.scores.extra,
+        "unread": pair.scores.unread,
         "state": pair.scores.state,
         "citation_match": pair.scores.citation_match,
         "judge": None if pair.scores.judge is None else msgspec.to_builtins(pair.scores.judge),

@@ -44,8 +44,8 @@ def run_report(
 ) -> int:
     """Print the report (text or JSON) and, with ``html``, write the page. Returns the exit code, 0.
 
-    A lane without data is told so, which is no failure. Raises :class:`~shadowlane.errors.StoreError` when the store
-    cannot be read and :class:`~shadowlane.errors.ShadowlaneError` when the page cannot be written.
+    A lane without data is no failure, and the output says so. Raises :class:`~shadowlane.errors.StoreError` when the
+    store cannot be read and :class:`~shadowlane.errors.ShadowlaneError` when the page cannot be written.
     """
     status = collect_status(config)
     with _reading(config, status) as store:

@@ -15,6 +15,7 @@ from ..render.svg import histogram, latency_curves
 from ..render.text import clock, count_line, milliseconds, percent, signed
 from ..score.lambda_ import ARROWS, STATES
 from .sections import group_card, judge_card, structure_card
+from .stats import facts_line
 from .terminal import DECISIONS, MARKS, TONES, above_floor, rule_line, window_line
 from .trial import overhead_line
 
@@ -68,13 +69,13 @@ def _accounting(report: Mapping[str, Any]) -> str:
 
 def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     name = "control (prod against itself)" if shadow["control"] else f"shadow {shadow['name']}"
-    head = f'<h2>{_e(name)} <span class="soft mono">{_e(shadow["url"])}</span></h2>\n'
+    header = f'<h2>{_e(name)} <span class="soft mono">{_e(shadow["url"])}</span></h2>\n'
     verdict = _verdict(shadow["verdict"]) if shadow["verdict"] else ""
     if not shadow["pairs"]:
-        return f'{head}{verdict}<section class="card soft">No pairs stored yet.</section>\n'
+        return f'{header}{verdict}<section class="card soft">No pairs stored yet.</section>\n'
     return "".join(
         (
-            head,
+            header,
             verdict,
             _tiles(shadow, report),
             _charts(shadow, report["targets"]),
@@ -122,7 +123,10 @@ def _tiles(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> str:
         index = shadow["index_agreement"]
         more = f"{shadow['match_n']} pairs cite" + ("" if index is None else f", same index {percent(index)}")
         tiles.append(("citations found again", percent(shadow["match"]), more))
-    tiles.append(("fact flips", str(shadow["fact_flips"]), "answers whose facts contradict prod's"))
+    tiles.append(("fact flips", str(shadow["fact_flips"]), facts_line(shadow["facts"])))
+    if shadow["facts"]["missing"] is not None:
+        added = f"of prod's sentences; adds {percent(shadow['facts']['extra'])} of its own"
+        tiles.append(("left out", percent(shadow["facts"]["missing"]), added))
     cards = "".join(
         f'<div class="card"><div class="tile-name">{_e(name)}</div><div class="tile-value num">{_e(value)}</div>'
         f'<div class="tile-more num">{_e(more)}</div></div>'
@@ -189,7 +193,7 @@ def _tables(shadow: Mapping[str, Any]) -> str:
 def _pairs(shadow: Mapping[str, Any]) -> str:
     if not shadow["worst"]:
         return ""
-    cards = "".join(_pair(pair, place < _OPEN_PAIRS) for place, pair in enumerate(shadow["worst"]))
+    cards = "".join(_pair(pair, index < _OPEN_PAIRS) for index, pair in enumerate(shadow["worst"]))
     return f"<h3>The pairs furthest apart</h3>\n{cards}"
 
 
@@ -205,14 +209,15 @@ def _pair(pair: Mapping[str, Any], opened: bool) -> str:
         pills += f' <span class="pill open">judge: {_e(pair["judge"]["verdict"].replace("_", " "))}</span>'
     prod, shadow = marked(pair["prod"]["text"], pair["shadow"]["text"]) if pair["bodies"] else (_NOT_KEPT, _NOT_KEPT)
     where = f"{pair['method']} {pair['target']}"
-    asked = _e(pair["asked"]) or _e(where)
+    question = _e(pair["asked"]) or _e(where)
     notes = [pair["note"], f"judge: {pair['judge']['why']}" if pair["judge"] else ""]
     note = "".join(f'<p class="soft">{_e(text)}</p>' for text in notes if text)
     revision = " · ".join(_e(pair["shadow"][key]) for key in ("model_rev", "index_hash") if pair["shadow"][key])
     return (
-        f'<details class="card pair"{" open" if opened else ""}><summary>{pills}<span class="asked" dir="auto">{asked}'
-        f'</span><code class="hash">{_e(where)} {_e(pair["req_hash"][:12])}</code></summary><div class="sides">'
-        f"{_side('prod', pair['prod'], prod, '')}{_side('shadow', pair['shadow'], shadow, revision + note)}"
+        f'<details class="card pair"{" open" if opened else ""}><summary>{pills}<span class="question" dir="auto">'
+        f'{question}</span><code class="hash">{_e(where)} {_e(pair["req_hash"][:12])}</code></summary>'
+        f'<div class="sides">{_side("prod", pair["prod"], prod, "")}'
+        f"{_side('shadow', pair['shadow'], shadow, revision + note)}"
         f"</div>{_record(pair)}</details>\n"
     )
 
@@ -222,13 +227,13 @@ def _record(pair: Mapping[str, Any]) -> str:
     rows = [("Policy", " · ".join(filter(None, (pair["policy"]["why"], pair["policy"]["preset"]))))]
     rows.append(("Changed on the copy", "; ".join(pair["normalised"])))
     for call in pair["tool_calls"]:
-        said = {"recorded": "answered with prod's result", "unavailable": "answered: unavailable in shadow"}
-        how = said.get(call["answered"], "left, the turn ends there")
+        results = {"recorded": "answered with prod's result", "unavailable": "answered: unavailable in shadow"}
+        how = results.get(call["answered"], "left, the turn ends there")
         made = "" if call["by_prod"] else "; prod never made it"
         rows.append((f"Tool call, round {call['round']}", f"{call['name']} {call['arguments'][:300]}: {how}{made}"))
     if pair["rounds"] > 1:
-        times = ", ".join(milliseconds(seconds) for seconds in pair["round_seconds"])
-        rows.append(("Rounds", f"{pair['rounds']} ({times}); {count_line(pair['usage'])}"))
+        rounds = ", ".join(milliseconds(seconds) for seconds in pair["round_seconds"])
+        rows.append(("Rounds", f"{pair['rounds']} ({rounds}); {count_line(pair['usage'])}"))
     body = "".join(f"<tr><th>{_e(name)}</th><td>{_e(text)}</td></tr>" for name, text in rows if text)
     return f'<table class="num">{body}</table>' if body else ""
 

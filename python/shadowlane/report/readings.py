@@ -1,6 +1,6 @@
 """Report data beyond ΔS: λ within paraphrase groups, differences of structure above the noise, the judge's verdicts.
 
-Invariants: JSON-ready plain values out, ``None`` where there is no data; a place that never differed against the
+Invariants: JSON-ready plain values out, ``None`` where there is no data; a path that never differed against the
 control is never called noise, and without a control nothing is.
 """
 
@@ -18,13 +18,13 @@ from ..gate.selection import repeated
 from ..judge.language_model import JudgeState
 from ..providers.question import shown_question
 from ..score.noise import NoiseModel
-from ..types import PlaceDiffers
+from ..types import StructureDifference
 from .source import PairSource
 
-__all__ = ["groups", "judge_counts", "judged", "structure"]
+__all__ = ["groups", "judge_counts", "judge_verdicts", "structure"]
 
 _FLIPS_SHOWN = 8
-_PLACES_SHOWN = 12
+_DIFFERENCES_SHOWN = 12
 _TEXT_CHARS = 400
 
 
@@ -85,21 +85,21 @@ def _flipped(store: PairSource, name: str, since: int | None) -> list[dict[str, 
 def structure(
     columns: ScoreColumns, control: ScoreColumns | None, store: PairSource, name: str, since: int | None
 ) -> dict[str, Any] | None:
-    """Places where JSON answers differ, beside how often prod differs there from control; ``None`` without JSON."""
+    """Paths at which JSON answers differ, beside how often prod differs there from control; ``None`` without JSON."""
     pairs = int(columns.structured.sum())
     if not pairs:
         return None
     model = NoiseModel()
-    found = store.differing_places(name, since)
+    found = store.difference_counts(name, since)
     model.add(pairs, {f"{kind} {shape}": n for shape, kind, n, _ in found}, arm="shadow")
     learnt = 0 if control is None else int(control.structured.sum())
     if learnt and name != "control":
-        model.add(learnt, {f"{kind} {shape}": n for shape, kind, n, _ in store.differing_places("control", since)})
-    places: list[dict[str, Any]] = []
+        model.add(learnt, {f"{kind} {shape}": n for shape, kind, n, _ in store.difference_counts("control", since)})
+    entries: list[dict[str, Any]] = []
     for shape, kind, n, example in found:
         evidence = model.evidence(f"{kind} {shape}")
-        first = msgspec.json.decode(example, type=PlaceDiffers)
-        places.append(
+        first = msgspec.json.decode(example, type=StructureDifference)
+        entries.append(
             {
                 "path": shape or "/",
                 "kind": kind,
@@ -113,17 +113,17 @@ def structure(
                 "shadow": first.b,
             }
         )
-    places.sort(key=lambda place: (place["noise"], -place["pairs"], place["path"]))
+    entries.sort(key=lambda entry: (entry["noise"], -entry["pairs"], entry["path"]))
     return {
         "pairs": pairs,
         "control_pairs": learnt,
-        "real": sum(not place["noise"] for place in places),
-        "noise": sum(place["noise"] for place in places),
-        "places": places[:_PLACES_SHOWN],
+        "real": sum(not entry["noise"] for entry in entries),
+        "noise": sum(entry["noise"] for entry in entries),
+        "places": entries[:_DIFFERENCES_SHOWN],
     }
 
 
-def judged(columns: ScoreColumns) -> dict[str, int] | None:
+def judge_verdicts(columns: ScoreColumns) -> dict[str, int] | None:
     """How many of a shadow's pairs the judge gave which verdict; ``None`` when it gave none."""
     names, counts = np.unique(columns.judge[columns.judge != ""], return_counts=True)
     return dict(zip(names.tolist(), counts.tolist(), strict=True)) or None

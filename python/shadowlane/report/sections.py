@@ -35,8 +35,8 @@ def group_card(groups: Mapping[str, Any] | None) -> str:
         f'<td dir="auto">{_e(flip["asked"])}</td><td dir="auto">{_e(flip["shadow_text"])}</td></tr>'
         for flip in groups["shown"]
     )
-    head = "<tr><th>to</th><th>who flips</th><th>asked</th><th>the shadow said</th></tr>"
-    table = f'<table class="num">{head}{flips}</table>' if flips else ""
+    header = "<tr><th>to</th><th>who flips</th><th>question</th><th>the shadow's answer</th></tr>"
+    table = f'<table class="num">{header}{flips}</table>' if flips else ""
     return (
         f'<h3>Questions asked again in other words</h3><p>{alert} <span class="soft num">{groups["answers"]} answers '
         f"to {groups['groups']} repeated questions</span></p>"
@@ -45,33 +45,33 @@ def group_card(groups: Mapping[str, Any] | None) -> str:
 
 
 def structure_card(structure: Mapping[str, Any] | None) -> str:
-    """Where JSON answers differ, and which of these places are noise."""
+    """Where JSON answers differ, and which of these paths are noise."""
     if structure is None:
         return ""
     learnt = structure["control_pairs"]
-    known = (
+    floor = (
         f"{structure['noise']} more are noise: prod differs there from itself as often ({learnt} pairs)"
         if learnt
         else "which of them are noise is not known: no control with JSON answers runs"
     )
     rows = "".join(
-        f'<tr><td><span class="pill {"open" if place["noise"] else "bad"}">{"noise" if place["noise"] else "differs"}'
-        f"</span></td><td><code>{_e(place['path'])}</code></td><td>{_e(place['kind'])}</td>"
-        f"<td>{percent(place['share'])}</td>"
-        f"<td>{'' if place['control_share'] is None else percent(place['control_share'])}</td>"
-        f"<td><code>{_e(place['prod'])}</code></td><td><code>{_e(place['shadow'])}</code></td></tr>"
-        for place in structure["places"]
+        f'<tr><td><span class="pill {"open" if entry["noise"] else "bad"}">{"noise" if entry["noise"] else "differs"}'
+        f"</span></td><td><code>{_e(entry['path'])}</code></td><td>{_e(entry['kind'])}</td>"
+        f"<td>{percent(entry['share'])}</td>"
+        f"<td>{'' if entry['control_share'] is None else percent(entry['control_share'])}</td>"
+        f"<td><code>{_e(entry['prod'])}</code></td><td><code>{_e(entry['shadow'])}</code></td></tr>"
+        for entry in structure["places"]
     )
-    head = "<tr><th></th><th>place</th><th>how</th><th>pairs</th><th>control</th><th>prod</th><th>shadow</th></tr>"
-    table = f'<table class="num places">{head}{rows}</table>' if rows else ""
+    header = "<tr><th></th><th>path</th><th>how</th><th>pairs</th><th>control</th><th>prod</th><th>shadow</th></tr>"
+    table = f'<table class="num paths">{header}{rows}</table>' if rows else ""
     return (
-        f'<h3>Structure of JSON answers</h3><p class="num">{structure["real"]} places differ in {structure["pairs"]} '
-        f'pairs; <span class="soft">{_e(known)}</span></p>{table}'
+        f'<h3>Structure of JSON answers</h3><p class="num">{structure["real"]} paths differ in {structure["pairs"]} '
+        f'pairs; <span class="soft">{_e(floor)}</span></p>{table}'
     )
 
 
 def judge_card(judged: Mapping[str, int] | None, counts: Mapping[str, Any] | None) -> str:
-    """What the judge said of this shadow's pairs, and what became of all its candidates."""
+    """The judge's verdicts on this shadow's pairs, and what became of all its candidates."""
     if counts is None:
         return ""
     return (

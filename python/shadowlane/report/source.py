@@ -26,7 +26,7 @@ class PairSource(EvidenceSource, Protocol):
         only_kept: bool = False,
     ) -> Iterator[StoredPair]: ...
     def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]: ...
-    def differing_places(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]: ...
+    def difference_counts(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]: ...
     def judge_state(self) -> str: ...
 
 
@@ -50,13 +50,13 @@ class NoPairs:
     def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]:
         return {}, 0, 0
 
-    def differing_places(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]:
+    def difference_counts(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]:
         return []
 
     def judge_state(self) -> str:
         return ""
 
-    def times(self, since_ns: int) -> list[Timed]:
+    def latency(self, since_ns: int) -> list[Timed]:
         return []
 
     def pins(self, shadow: str, since_ns: int) -> list[tuple[str, int, int]]:

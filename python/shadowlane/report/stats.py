@@ -7,7 +7,7 @@ that ran into the deadline counts with the time that it took, so that a shadow w
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,11 +72,11 @@ def delta_blocks(columns: ScoreColumns, control: ScoreColumns | None = None) -> 
 
 def states(columns: ScoreColumns) -> dict[str, float]:
     """The share of each λ state among the pairs that have one; empty when none has."""
-    known = columns.state[columns.state != ""]
-    if len(known) == 0:
+    named = columns.state[columns.state != ""]
+    if len(named) == 0:
         return {}
-    names, counts = np.unique(known, return_counts=True)
-    return {name: n / len(known) for name, n in zip(names.tolist(), counts.tolist(), strict=True)}
+    names, counts = np.unique(named, return_counts=True)
+    return {name: n / len(named) for name, n in zip(names.tolist(), counts.tolist(), strict=True)}
 
 
 def citations(columns: ScoreColumns) -> dict[str, Any]:
@@ -90,6 +90,32 @@ def citations(columns: ScoreColumns) -> dict[str, Any]:
         "index_n": len(index),
         "fact_flips": int(columns.fact_flip.sum()),
     }
+
+
+def facts(columns: ScoreColumns) -> dict[str, Any]:
+    """In how many pairs facts were looked at, why not in the others, and what only one side says (mean shares)."""
+    compared = ~np.isnan(columns.missing)
+    unread = columns.unread[columns.unread != ""]
+    return {
+        "pairs": int((compared | (columns.unread != "")).sum()),
+        "unread": {str(why): int((unread == why).sum()) for why in np.unique(unread)},
+        "missing": float(columns.missing[compared].mean()) if compared.any() else None,
+        "extra": float(columns.extra[compared].mean()) if compared.any() else None,
+    }
+
+
+def facts_line(block: Mapping[str, Any]) -> str:
+    """One sentence: in how many pairs facts were not looked at, and why."""
+    pairs, unread = block["pairs"], block["unread"]
+    if not pairs:
+        return "facts were looked at in no pair: none has two answers to compare"
+    if not unread:
+        return f"facts were looked at in all {pairs} pairs with two answers"
+    why = ", ".join(f"{_WHY_UNREAD[reason]} {n}" for reason, n in unread.items())
+    return f"facts were not looked at, or in part only, in {sum(unread.values())} of {pairs} pairs: {why}"
+
+
+_WHY_UNREAD = {"language": "another language", "cut": "an answer cut off", "too long": "too long"}
 
 
 def latency(columns: ScoreColumns) -> dict[str, Any] | None:
@@ -131,9 +157,9 @@ def _bootstrap(
     prod, shadow = prod[-_RESAMPLED_PAIRS:], shadow[-_RESAMPLED_PAIRS:]
     random = np.random.default_rng(_SEED)
     values = np.empty(_RESAMPLES)
-    for place in range(_RESAMPLES):
+    for index in range(_RESAMPLES):
         drawn = random.integers(0, len(prod), len(prod))
-        values[place] = statistic(prod[drawn], shadow[drawn])
+        values[index] = statistic(prod[drawn], shadow[drawn])
     return [float(value) for value in np.quantile(values, [0.025, 0.975])]
 
 

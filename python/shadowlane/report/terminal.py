@@ -11,9 +11,21 @@ from typing import Any
 
 from ..render.text import Line, clock, count_line, milliseconds, percent, printable, signed
 from ..score.lambda_ import ARROWS, STATES
+from .stats import facts_line
 from .trial import overhead_line
 
-__all__ = ["DECISIONS", "MARKS", "TONES", "above_floor", "place_line", "render_report", "render_verdict", "state_line"]
+__all__ = [
+    "DECISIONS",
+    "MARKS",
+    "TONES",
+    "above_floor",
+    "difference_line",
+    "render_report",
+    "render_verdict",
+    "rule_line",
+    "state_line",
+    "window_line",
+]
 
 MARKS: dict[str, str] = {"met": "met", "not met": "NOT MET", "not known": "not known", "not judged": "not judged"}
 TONES: dict[str, str] = {"met": "good", "not met": "bad", "not known": "open", "not judged": "dim"}
@@ -25,7 +37,7 @@ DECISIONS: dict[str, str] = {
 _DECISION_TONE = {"GRADUATE": "good", "HOLD": "open", "REJECT": "bad"}
 _WORST = 3
 _WIDTH = 116
-_FLIPS, _PLACES = 3, 6
+_FLIPS, _DIFFERENCES = 3, 6
 
 
 def render_report(report: Mapping[str, Any]) -> list[Line]:
@@ -154,22 +166,22 @@ def _structure_rows(structure: Mapping[str, Any] | None) -> list[tuple[str, str]
         if structure["control_pairs"]
         else "; no noise is known: no [control] with JSON answers"
     )
-    rows = [("structure", f"{structure['pairs']} pairs of JSON, {structure['real']} places differ{learnt}")]
-    for place in structure["places"][:_PLACES]:
-        rows.append(("", place_line(place)))
+    rows = [("structure", f"{structure['pairs']} pairs of JSON, {structure['real']} paths differ{learnt}")]
+    for entry in structure["places"][:_DIFFERENCES]:
+        rows.append(("", difference_line(entry)))
     return rows
 
 
-def place_line(place: Mapping[str, Any]) -> str:
-    """One differing place in words."""
-    control = "" if place["control_share"] is None else f", control {percent(place['control_share'])}"
-    noise = ", noise" if place["noise"] else ""
+def difference_line(entry: Mapping[str, Any]) -> str:
+    """One differing path in words."""
+    control = "" if entry["control_share"] is None else f", control {percent(entry['control_share'])}"
+    noise = ", noise" if entry["noise"] else ""
     values = {
-        "missing": f"prod {place['prod']}, not in the shadow",
-        "extra": f"shadow {place['shadow']}, not in prod",
-    }.get(place["kind"], f"prod {place['prod']}, shadow {place['shadow']}")
+        "missing": f"prod {entry['prod']}, not in the shadow",
+        "extra": f"shadow {entry['shadow']}, not in prod",
+    }.get(entry["kind"], f"prod {entry['prod']}, shadow {entry['shadow']}")
     short = textwrap.shorten(values, 110, placeholder=" …")
-    return f"{place['path']} ({place['kind']}) in {percent(place['share'])}{control}{noise}: {short}"
+    return f"{entry['path']} ({entry['kind']}) in {percent(entry['share'])}{control}{noise}: {short}"
 
 
 def _judge_rows(judged: Mapping[str, int] | None, counts: Mapping[str, Any] | None) -> list[tuple[str, str]]:
@@ -191,7 +203,12 @@ def _answer_rows(shadow: Mapping[str, Any]) -> list[tuple[str, str]]:
     if shadow["index_agreement"] is not None:
         parts.append(f"same index in {percent(shadow['index_agreement'])} of {shadow['index_n']}")
     rows.append(("citations", ", ".join(parts) or "none"))
-    rows.append(("fact flips", str(shadow["fact_flips"])))
+    rows.append(("fact flips", f"{shadow['fact_flips']}; {facts_line(shadow['facts'])}"))
+    if shadow["facts"]["missing"] is not None:
+        only = (
+            f"{percent(shadow['facts']['missing'])} of prod's sentences, and adds {percent(shadow['facts']['extra'])}"
+        )
+        rows.append(("", f"the shadow leaves out {only} of its own (means)"))
     return rows
 
 
@@ -254,7 +271,7 @@ def _pair(pair: Mapping[str, Any]) -> list[Line]:
         flip += f", judge: {pair['judge']['verdict']}"
     lines: list[Line] = [(f"    {score}{flip}  {pair['method']} {pair['target']}  {pair['req_hash']}", "")]
     if pair["asked"]:
-        lines += _wrapped("asked", pair["asked"])
+        lines += _wrapped("question", pair["asked"])
     if not pair["bodies"]:
         return [*lines, ("      the answers are not kept (store.keep_bodies)", "dim")]
     return [*lines, *_wrapped("prod", pair["prod"]["text"]), *_wrapped("shadow", pair["shadow"]["text"])]

@@ -6,9 +6,10 @@ The rules and the formula are in Rust (``rust/anchored``); here they meet the em
 Invariants: a pair without any evidence keeps its plain ΔS, a contradicted one is at 0.60 or above, and every difference
 from plain ΔS has a reason that :func:`explain_pair` prints. Rules and vocabulary only, nothing learnt: the weights 0.5,
 0.3 and 0.2 are the definition's; how much evidence takes off a component, and how disorder is counted, was chosen among
-round values and simple forms with parts of SICK, MRPC, STS and PAWS at hand (see ``DESIGN.md``). Values
-(numbers, quantities, money, dates, times, identifiers) are read in English, German, French, Spanish, Chinese and
-Japanese; the other rules are English only, and the note says so.
+round values and simple forms with parts of SICK, MRPC, STS and PAWS at hand (see ``docs/parts/score.md``). Values
+(numbers, quantities, money, dates, times, identifiers) and clauses are read in English, German, French, Spanish,
+Chinese and Japanese, names, quotes and the order of words in English; in any other language values alone are
+compared, and ``unread`` and the note say so.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ from numpy.typing import NDArray
 from .. import _core
 from ..embedders import Embedder, load_embedder
 from ..errors import ScoreError
+from ..types import Unread
 from .delta import text_delta_s
 
-__all__ = ["Comparison", "Component", "Evidence", "anchor", "anchored_delta_s", "explain_pair"]
+__all__ = ["Comparison", "Component", "Evidence", "Unmatched", "anchor", "anchored_delta_s", "explain_pair"]
 
 Component: TypeAlias = Literal["entities", "relations", "constraints"]
-_NOT_ENGLISH = "not English: only values (numbers, dates, codes) were compared"
-_CUT = "only the first 64 KiB and 512 entities were read for facts"
+_FOREIGN = "only values were compared: the texts are not both in one of the languages whose clauses are known here"
+_CUT = "only the first 64 KiB, 512 entities and 400 sentences were read for facts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,23 @@ class Evidence:
 
     kind: str
     """``number``, ``date``, ``name``, ``quote``, ``url``, ``code``, ``negation``, ``antonym``, ``modality``,
-    ``direction`` or ``answer`` (yes against no)."""
+    ``quantifier``, ``direction`` or ``answer`` (yes against no)."""
     component: Component
     a: tuple[int, int]
     b: tuple[int, int]
     text_a: str
     text_b: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """Sentences and list items of one text of which the other says next to nothing."""
+
+    share: float = 0.0
+    """Of all that have content, in [0, 1]; 0 where the texts could not be read."""
+    spans: tuple[tuple[int, int], ...] = ()
+    """(start, end) characters of each."""
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +71,11 @@ class Comparison:
     embedder: str = ""
     note: str = ""
     """Why there is no evidence to look for, or only in part of the texts; empty when there is."""
+    missing: Unmatched = Unmatched()
+    """What only the first text says: its own signal, never a flip."""
+    extra: Unmatched = Unmatched()
+    """What only the second text says."""
+    unread: Unread = ""
 
 
 def anchored_delta_s(
@@ -96,15 +114,28 @@ def explain_pair(text_a: str, text_b: str, embedder: Embedder | None = None) -> 
 def anchor(text_a: str, text_b: str, plain: float, *, embedder: str = "") -> Comparison:
     """The comparison of two texts whose plain ΔS is known. Needs no model."""
     (a,), (b,) = _whole((text_a,)), _whole((text_b,))
-    anchored, english, cut, found = _core.anchor_pair(a, b, plain)
+    anchored, foreign, cut, found, missing, extra = _core.anchor_pair(a, b, plain)
     evidence = tuple(
         Evidence(kind, component, span_a, span_b, text_a[slice(*span_a)], text_b[slice(*span_b)])
         for kind, component, span_a, span_b in found
     )
-    notes = [] if english else [_NOT_ENGLISH]
-    if cut:
-        notes.append(_CUT)
-    return Comparison(plain, anchored, bool(evidence), evidence, embedder, "; ".join(notes))
+    unread: Unread = "language" if foreign else "too long" if cut else ""
+    return Comparison(
+        delta_s=plain,
+        anchored=anchored,
+        fact_flip=bool(evidence),
+        evidence=evidence,
+        embedder=embedder,
+        note="; ".join(note for note, applies in ((_FOREIGN, foreign), (_CUT, cut)) if applies),
+        missing=Unmatched() if foreign else _unmatched(text_a, missing),
+        extra=Unmatched() if foreign else _unmatched(text_b, extra),
+        unread=unread,
+    )
+
+
+def _unmatched(text: str, found: tuple[float, list[tuple[int, int]]]) -> Unmatched:
+    share, spans = found
+    return Unmatched(share, tuple(spans), tuple(text[slice(*span)] for span in spans))
 
 
 def _whole(texts: Sequence[str]) -> list[str]:

@@ -119,7 +119,7 @@ def response_of(value: Any, field: str) -> Response:
     if isinstance(value, Response):
         return value
     if isinstance(value, str):
-        return Response(body=_as_said(value), headers=(_JSON,))
+        return Response(body=_as_chat(value), headers=(_JSON,))
     if not isinstance(value, Mapping):
         raise DataError(f'{field} = {shown(value)}: give the answer\'s text, or an object with "text" or "body"')
     status = _status(value.get("status"), f"{field}.status")
@@ -133,7 +133,7 @@ def response_of(value: Any, field: str) -> Response:
             raise DataError(f"{field}.text = {shown(text)}: not a text; give JSON as body")
         # The text stands in a form of ours, so what the headers say of the form is history.
         kept = tuple(pair for pair in headers if pair[0] not in (b"content-type", b"content-encoding"))
-        return Response(body=_as_said(text), headers=(_JSON, *kept), status=status, latency_ns=latency_ns)
+        return Response(body=_as_chat(text), headers=(_JSON, *kept), status=status, latency_ns=latency_ns)
     if body is None:
         if value.get("status") is None:
             raise DataError(f"{field}: give text or body; an answer without one needs its status, such as 504")
@@ -156,7 +156,7 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-def _as_said(text: str) -> bytes:
+def _as_chat(text: str) -> bytes:
     """A text as the answer of a language model: there nothing in it is read as markup, JSON or a stream."""
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode()  # JSON may escape a lone surrogate, which UTF-8 cannot hold

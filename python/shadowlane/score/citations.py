@@ -1,4 +1,4 @@
-"""Citations compared: which of prod's sources the shadow cites too, whether at the same places, in the same order.
+"""Citations compared: which of prod's sources the shadow cites too, whether at the same offsets, in the same order.
 
 Invariant: the comparison treats both sides alike. Swapping them swaps the codes, keeps span overlap, order and the
 agreements, and the number of shared citations (``match`` counts it against the first side's).
@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from ..providers.reading.citing import parse_citations
-from ..types import Answer, Citation
+from ..types import Citation
+from .cited import cited, inline_markers, url_key
 
 __all__ = [
     "REQUIRED_FIELDS",
@@ -38,8 +38,8 @@ class CitationReport:
     """How two answers' citations compare."""
 
     match: float | None
-    """Share of ``a``'s distinct citations that ``b`` has too, in [0, 1]. ``None`` when neither cites; 0.0 when only
-    ``b`` does."""
+    """Share of ``a``'s distinct citations that ``b`` has too, in [0, 1]. ``None`` when neither cites, or when both cite
+    by bare numbers, which name no source; 0.0 when only ``b`` does."""
     span_iou: float | None
     """Mean over shared citations of the overlap of their offsets, intersection over union, in [0, 1]. ``None`` when no
     shared citation has offsets on both sides."""
@@ -71,18 +71,19 @@ def compare_citations(
     Raises nothing.
     """
     a, b = _parsed(a), _parsed(b)
+    unknown = bool(a and b) and all(map(_bare_number, (*a, *b)))
     identity = _identity([*a, *b])
     spans_a, spans_b = _spans(a, identity), _spans(b, identity)
     shared = [key for key in spans_a if key in spans_b]
     match: float | None = None
-    if a or b:
+    if (a or b) and not unknown:
         match = len(shared) / len(spans_a) if spans_a else 0.0
     overlaps = [_overlap(spans_a[key], spans_b[key]) for key in shared if spans_a[key] and spans_b[key]]
-    places = {key: place for place, key in enumerate(key for key in spans_b if key in spans_a)}
+    positions = {key: position for position, key in enumerate(key for key in spans_b if key in spans_a)}
     return CitationReport(
         match=match,
         span_iou=sum(overlaps) / len(overlaps) if overlaps else None,
-        order=_kendall_tau([places[key] for key in shared]),
+        order=None if unknown else _kendall_tau([positions[key] for key in shared]),
         codes_a=validate_citations(a, expected_index_hash=expected_index_hash, expected_analyzer=expected_analyzer),
         codes_b=validate_citations(b, expected_index_hash=expected_index_hash, expected_analyzer=expected_analyzer),
         index_agrees=_agrees(a, b, lambda citation: citation.index_hash, expected_index_hash),
@@ -90,28 +91,17 @@ def compare_citations(
     )
 
 
+def _bare_number(citation: Citation) -> bool:
+    """Whether a citation is a number by position and nothing else: it says that something is cited, not what."""
+    named = citation.source_url or citation.section_id or citation.text
+    return not named and re.fullmatch(r"\[\d{1,3}\]", citation.snippet_id) is not None
+
+
 def _parsed(payload: Payload) -> tuple[Citation, ...]:
     if isinstance(payload, Mapping):
         return parse_citations(dict(payload))
     read = [(item,) if isinstance(item, Citation) else parse_citations([item]) for item in payload]
     return tuple(citation for citations in read for citation in citations)
-
-
-def cited(answer: Answer) -> tuple[Citation, ...]:
-    """What an answer cites, in its order, with the inline markers of its text taken into account.
-
-    Markers ([1], [2, 3]) point into a list of sources, counted from 1: of those the ones that are pointed at remain, in
-    the order of first mention. Where a marker has no source, or citations carry places in the text (provider
-    annotations), the list stays as it is. Without any list each marker is a citation by its number.
-    """
-    numbers = list(dict.fromkeys(inline_markers(answer.text)))
-    if not numbers:
-        return answer.citations
-    if not answer.citations:
-        return tuple(Citation(snippet_id=f"[{number}]") for number in numbers)
-    if max(numbers) > len(answer.citations) or any(citation.offsets for citation in answer.citations):
-        return answer.citations
-    return tuple(answer.citations[number - 1] for number in numbers)
 
 
 def validate_citations(
@@ -178,7 +168,7 @@ def _identity(citations: Sequence[Citation]) -> Callable[[Citation], _Key]:
 
     def key(citation: Citation, names: tuple[str, ...]) -> _Key:
         values = (getattr(citation, name) for name in names)
-        return (*names, *(_url(value) if "://" in value else " ".join(value.split()) for value in values))
+        return (*names, *(url_key(value) if "://" in value else " ".join(value.split()) for value in values))
 
     def has(citation: Citation, names: tuple[str, ...]) -> bool:
         return all(getattr(citation, name) for name in names)
@@ -193,22 +183,13 @@ def _identity(citations: Sequence[Citation]) -> Callable[[Citation], _Key]:
     return own
 
 
-def _url(value: str) -> str:
-    try:
-        parts = urlsplit(value.strip())
-        query = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if not pair[0].startswith("utm_")]
-    except ValueError:
-        return value
-    return urlunsplit((parts.scheme.lower(), parts.netloc.lower(), parts.path.rstrip("/"), urlencode(query), ""))
-
-
 def _spans(citations: Sequence[Citation], identity: Callable[[Citation], _Key]) -> dict[_Key, list[tuple[int, int]]]:
     """Each distinct citation, in the order of first mention, with its sound offsets."""
     spans: dict[_Key, list[tuple[int, int]]] = {}
     for citation in citations:
-        places = spans.setdefault(identity(citation), [])
+        positions = spans.setdefault(identity(citation), [])
         if citation.offsets is not None and _sound(citation.offsets):
-            places.append(citation.offsets)
+            positions.append(citation.offsets)
     return spans
 
 
@@ -226,20 +207,20 @@ def _covered(spans: list[tuple[int, int]]) -> int:
     return total
 
 
-def _kendall_tau(places: list[int]) -> float | None:
+def _kendall_tau(positions: list[int]) -> float | None:
     """τ of a permutation, by counting its inversions while merging (O(n log n))."""
-    count = len(places)
+    count = len(positions)
     if count < 2:
         return None
-    return 1.0 - 4.0 * _inversions(places)[0] / (count * (count - 1))
+    return 1.0 - 4.0 * _inversions(positions)[0] / (count * (count - 1))
 
 
-def _inversions(places: list[int]) -> tuple[int, list[int]]:
-    if len(places) < 2:
-        return 0, places
-    middle = len(places) // 2
-    left_count, left = _inversions(places[:middle])
-    right_count, right = _inversions(places[middle:])
+def _inversions(positions: list[int]) -> tuple[int, list[int]]:
+    if len(positions) < 2:
+        return 0, positions
+    middle = len(positions) // 2
+    left_count, left = _inversions(positions[:middle])
+    right_count, right = _inversions(positions[middle:])
     merged: list[int] = []
     count = left_count + right_count
     at = 0
@@ -261,22 +242,3 @@ def _agrees(
     if not named_a or not named_b:
         return None
     return named_a == named_b
-
-
-_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
-_MARKER = re.compile(r"\[\^?(\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*)\]|【(\d{1,3})(?::\d+)?†[^】]*】")
-_PART = re.compile(r"(\d+)(?:\s*[–-]\s*(\d+))?")
-_MAX_RANGE = 50
-
-
-def inline_markers(text: str) -> list[int]:
-    """The numbers of inline citations, in their order, repeats included: ``[1]``, ``[2, 3]``, ``[4-6]``, ``[^7]``,
-    ``【8†source】``. Code is skipped; numbers of four digits are years, and 0 is no marker.
-    """
-    found: list[int] = []
-    for match in _MARKER.finditer(_CODE.sub(" ", text)):
-        for first, last in _PART.findall(match.group(1) or match.group(2)):
-            start, end = int(first), int(last or first)
-            if 0 < start <= end <= start + _MAX_RANGE:
-                found.extend(range(start, end + 1))
-    return found

@@ -181,32 +181,32 @@ class ParaphraseGroups:
         found = self._groups.get(group)
         if found is None:
             return None
-        kept = found.arms.get(arm)
-        if kept is None:
-            kept = found.arms[arm] = _Arm(
+        history = found.arms.get(arm)
+        if history is None:
+            history = found.arms[arm] = _Arm(
                 deque(maxlen=self.window), deque(maxlen=self.window), deque(maxlen=self.window), deque(maxlen=_SERIES)
             )
-        kept.rows.append(np.array(answer, dtype=np.float32))
-        kept.citations.append(frozenset(citations))
-        kept.collapsed.append(collapsed)
+        history.rows.append(np.array(answer, dtype=np.float32))
+        history.citations.append(frozenset(citations))
+        history.collapsed.append(collapsed)
         if delta is not None:
-            kept.deltas.append(delta)
-        trend = lambda_trend(list(kept.deltas))[-1] if delta is not None and len(kept.deltas) > 1 else None
-        if len(kept.rows) == 1:  # most questions come once, and an answer by itself is its own medoid
+            history.deltas.append(delta)
+        trend = lambda_trend(list(history.deltas))[-1] if delta is not None and len(history.deltas) > 1 else None
+        if len(history.rows) == 1:  # most questions come once, and an answer by itself is its own medoid
             state: State = "divergent" if collapsed else "convergent"
         else:
-            state = lambda_group(np.stack(list(kept.rows)), list(kept.citations), list(kept.collapsed))[-1]
-        flipped = kept.state is not None and state != kept.state
-        kept.flips += flipped
-        kept.state = state
-        return Observation(group, state, flipped, kept.flips, trend)
+            state = lambda_group(np.stack(list(history.rows)), list(history.citations), list(history.collapsed))[-1]
+        flipped = history.state is not None and state != history.state
+        history.flips += flipped
+        history.state = state
+        return Observation(group, state, flipped, history.flips, trend)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the groups into a folder (made 0700, files 0600), whole or not at all. Citations are kept as texts.
 
         Raises :class:`~shadowlane.errors.ScoreError` when the folder cannot be written.
         """
-        place = Path(folder)
+        target = Path(folder)
         groups = [
             _SavedGroup(
                 number,
@@ -232,13 +232,13 @@ class ParaphraseGroups:
         if groups:
             leaders[:] = self._index.get_items([group.slot for group in groups])
         try:
-            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            target.mkdir(mode=0o700, parents=True, exist_ok=True)
             # One file, so that a crash between two of them cannot pair old groups with new leaders.
-            head = msgspec.msgpack.encode(state)
-            data = len(head).to_bytes(8, "little") + head + leaders.tobytes()
-            write_private(place / "groups.bin", data, durable=True)
+            header = msgspec.msgpack.encode(state)
+            data = len(header).to_bytes(8, "little") + header + leaders.tobytes()
+            write_private(target / "groups.bin", data, durable=True)
         except OSError as error:
-            raise ScoreError(f"{place}: the paraphrase groups cannot be saved: {error.strerror}") from None
+            raise ScoreError(f"{target}: the paraphrase groups cannot be saved: {error.strerror}") from None
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, embedder: str = "", seed: int = 0) -> ParaphraseGroups:
@@ -284,7 +284,7 @@ class ParaphraseGroups:
                     arm.state,
                     arm.flips,
                 )
-            groups._place(saved.number, group, leader)
+            groups._insert(saved.number, group, leader)
         groups._next = state.next_number
         return groups
 
@@ -307,14 +307,14 @@ class ParaphraseGroups:
             slot = len(self._groups)
         number = self._next
         self._next += 1
-        self._place(number, _Group(slot, scope, 1), row)
+        self._insert(number, _Group(slot, scope, 1), row)
         return number
 
-    def _place(self, number: int, group: _Group, leader: NDArray[np.float32]) -> None:
+    def _insert(self, number: int, group: _Group, leader: NDArray[np.float32]) -> None:
         room = self._index.get_max_elements()
         if group.slot >= room:
             self._index.resize_index(min(max(2 * room, group.slot + 1), self.capacity))
-        # A slot that is taken already gets the new leader in the place of the dropped group's.
+        # A slot that is taken already gets the new leader instead of the dropped group's.
         self._index.add_items(leader[None], [group.slot], num_threads=1)
         self._groups[number] = group
         self._at_slot[group.slot] = number
@@ -341,9 +341,9 @@ def purity(groups: NDArray[np.int64], labels: NDArray[np.int64]) -> Purity:
             f"purity: groups {groups.shape} against labels {labels.shape}; give as many of each, at least one"
         )
     _, found = np.unique(groups, return_inverse=True)
-    _, known = np.unique(labels, return_inverse=True)
-    table = np.zeros((found.max() + 1, known.max() + 1), dtype=np.int64)
-    np.add.at(table, (found, known), 1)
+    _, true_labels = np.unique(labels, return_inverse=True)
+    table = np.zeros((found.max() + 1, true_labels.max() + 1), dtype=np.int64)
+    np.add.at(table, (found, true_labels), 1)
     same_label = table.sum(axis=0)
     pairs = int((same_label * (same_label - 1)).sum())
     joined = int((table * (table - 1)).sum())

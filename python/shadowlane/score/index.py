@@ -38,7 +38,7 @@ def index_hash(vectors: NDArray[np.float32], ids: Sequence[str], manifest: Mappi
         raise DataError(f"vectors must be a (n, d) float32 array, not {shape}: use np.asarray(vectors, np.float32)")
     if len(ids) != len(vectors):
         raise DataError(f"ids must name every row: {len(ids)} ids for {len(vectors)} vectors")
-    keys = [_encoded(name, place) for place, name in enumerate(ids)]
+    keys = [_encoded(name, position) for position, name in enumerate(ids)]
     order = sorted(range(len(keys)), key=keys.__getitem__)
     for before, after in pairwise(order):
         if keys[before] == keys[after]:
@@ -51,20 +51,20 @@ def index_hash(vectors: NDArray[np.float32], ids: Sequence[str], manifest: Mappi
     hasher.update(b"".join(number.to_bytes(8, "little") for number in (*vectors.shape, len(described))))
     hasher.update(described)
     for first in range(0, len(order), _BLOCK):
-        places = order[first : first + _BLOCK]
-        hasher.update(b"".join(len(keys[place]).to_bytes(8, "little") + keys[place] for place in places))
-        rows = vectors[places] + np.float32(0.0)  # -0.0 + 0.0 is 0.0
+        positions = order[first : first + _BLOCK]
+        hasher.update(b"".join(len(keys[position]).to_bytes(8, "little") + keys[position] for position in positions))
+        rows = vectors[positions] + np.float32(0.0)  # -0.0 + 0.0 is 0.0
         if not np.isfinite(rows).all():
-            row = places[int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])]
+            row = positions[int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])]
             raise DataError(f"vectors[{row}] ({ids[row]!r}) is not finite: embed that text again")
         hasher.update(rows.astype("<f4", copy=False).tobytes())
     return hasher.hexdigest()
 
 
-def _encoded(name: str, place: int) -> bytes:
+def _encoded(name: str, position: int) -> bytes:
     if not isinstance(name, str):
-        raise DataError(f"ids[{place}] must be a text, not {type(name).__name__}: use str()")
+        raise DataError(f"ids[{position}] must be a text, not {type(name).__name__}: use str()")
     try:
         return name.encode()
     except UnicodeEncodeError as error:
-        raise DataError(f"ids[{place}] {name!r} cannot be written as UTF-8: {error.reason}") from error
+        raise DataError(f"ids[{position}] {name!r} cannot be written as UTF-8: {error.reason}") from error

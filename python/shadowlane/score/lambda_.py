@@ -38,6 +38,8 @@ ARROWS: dict[str, str] = {"convergent": "→", "divergent": "←", "recursive": 
 _CONVERGENT, _DIVERGENT, _RECURSIVE, _CHAOTIC = range(4)
 _NAMES: NDArray[np.str_] = np.array(STATES)
 
+_TIE = 1e-6
+"""Sums of ΔS of one group that differ by less than this a run are equal."""
 _STEP = 0.02
 """The dead band of one step, and of what enters the rolling mean."""
 _JUMP = 0.04
@@ -95,7 +97,7 @@ def lambda_group(
     ``embeddings`` is (r, d) float32 with unit rows, one a run; or give ``delta``, (r, r) ΔS between the runs.
     ``citations`` holds for each run what it cites (snippet ids or anything hashable; order and repeats do not matter),
     ``collapsed`` whether the run came back empty, refused, as an error or cut off. The medoid is the run with the least
-    sum of ΔS to the others that have not collapsed; the first of equals. Returns r states:
+    sum of ΔS to the others that have not collapsed; the first of equals (to 1e-6 a run). Returns r states:
 
     * ``convergent`` (→): ΔS to the medoid < 0.40 and the citations agree (or neither cites);
     * ``divergent`` (←): the run collapsed;
@@ -150,7 +152,8 @@ def lambda_groups(
     # A collapsed run may carry any embedding, NaN included: it neither counts towards the medoid nor can be it.
     distance = np.where(down[:, None, :] | down[:, :, None], 0, distance)
     total = np.where(down, np.inf, distance.sum(axis=2))
-    medoid = total.argmin(axis=1)
+    # Sums of float32 in another order differ in their last bits: what is equal but for these is a tie: the first wins.
+    medoid = (total <= total.min(axis=1, keepdims=True) + _TIE * runs).argmax(axis=1)
     to_medoid = distance[np.arange(groups), medoid]
     if citations is None:
         agreement = np.full((groups, runs), np.nan)

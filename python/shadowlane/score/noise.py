@@ -1,9 +1,9 @@
-"""Telling a real difference from noise: places that differ between prod and a second prod as often as with the shadow.
+"""Telling a real difference from noise: paths that differ between prod and a second prod as often as with the shadow.
 
 The idea is Diffy's (Twitter, 2015): run a second copy of prod beside the candidate, and ignore what differs there too.
 Diffy calls a field different when it differs more often than between the two prods, and the rates are apart by fixed
 thresholds, one relative and one absolute (its ``DifferencesFilterFactory``). Here the rates are compared by an exact
-test, so that few observations cannot pass for many. Invariant: a place that never differed against the control is never
+test, so that few observations cannot pass for many. Invariant: a path that never differed against the control is never
 called noise.
 """
 
@@ -25,7 +25,7 @@ Arm = Literal["control", "shadow"]
 
 @dataclass(frozen=True, slots=True)
 class NoiseEvidence:
-    """How often one place differed, in each arm, and what follows."""
+    """How often one path differed, in each arm, and what follows."""
 
     path: str
     control_differs: int
@@ -38,18 +38,18 @@ class NoiseEvidence:
 
 
 class NoiseModel:
-    """Learns, place by place, how often answers differ without any change.
+    """Learns, path by path, how often answers differ without any change.
 
     ``observe(differences)`` counts one pair of prod against the control; ``observe(differences, arm="shadow")`` one of
-    prod against the shadow. A place (a path with ``*`` for array positions, ``Difference.shape``) is noise when it did
+    prod against the shadow. A path (with ``*`` for array positions, ``Difference.shape``) is noise when it did
     differ against the control, and the shadow does not differ there significantly more often: one-sided Fisher exact
-    test on (differs, does not) × (shadow, control), at ``alpha`` divided by the number of places that ever differed
+    test on (differs, does not) × (shadow, control), at ``alpha`` divided by the number of paths that ever differed
     against the control (Bonferroni), so that all real noise together is reported as a difference with a chance of at
     most ``alpha``. Both arms share prod's answers, which makes their rates agree more than independent ones would: the
     test errs towards calling noise, not towards a false alarm. It is a test at one moment, not at every moment: for a
     verdict that is looked at continuously the gate has confidence sequences.
 
-    Without any pair of the shadow, a place is noise when it differs against the control in more than ``floor`` of
+    Without any pair of the shadow, a path is noise when it differs against the control in more than ``floor`` of
     pairs, with 95 % confidence (Wilson 1927), which is what a single pair can be filtered by.
     """
 
@@ -64,14 +64,14 @@ class NoiseModel:
         self._pairs: dict[Arm, int] = {"control": 0, "shadow": 0}
 
     def observe(self, differences: Iterable[Difference], *, arm: Arm = "control") -> None:
-        """Counts one pair of answers; one without any difference counts too. A place counts once a pair."""
+        """Counts one pair of answers; one without any difference counts too. A path counts once a pair."""
         self._pairs[arm] += 1
         self._differs[arm].update({_shape(difference) for difference in differences})
 
     def add(self, pairs: int, differs: Mapping[str, int], *, arm: Arm = "control") -> None:
-        """Counts ``pairs`` pairs at once, of which ``differs`` says how many differed at each place.
+        """Counts ``pairs`` pairs at once, of which ``differs`` says how many differed at each path.
 
-        Raises :class:`~shadowlane.errors.DataError` when a place differed more often than there are pairs.
+        Raises :class:`~shadowlane.errors.DataError` when a path differed more often than there are pairs.
         """
         for path, count in differs.items():
             if not 0 <= count <= pairs:
@@ -80,20 +80,20 @@ class NoiseModel:
         self._differs[arm].update(differs)
 
     def is_noise(self, path: str) -> bool:
-        """Whether a place is noise, by what was observed so far. ``path`` as in ``Difference.shape``."""
+        """Whether a path is noise, by what was observed so far. ``path`` as in ``Difference.shape``."""
         return self.evidence(path).noise
 
     def filter(self, differences: Iterable[Difference]) -> list[Difference]:
         """The differences that are no noise, in their order."""
         verdicts: dict[str, bool] = {}
-        kept = []
+        real = []
         for difference in differences:
             shape = _shape(difference)
             if shape not in verdicts:
                 verdicts[shape] = self.is_noise(shape)
             if not verdicts[shape]:
-                kept.append(difference)
-        return kept
+                real.append(difference)
+        return real
 
     def evidence(self, path: str) -> NoiseEvidence:
         """The counts behind :meth:`is_noise`, for a report."""
@@ -109,7 +109,7 @@ class NoiseModel:
         return NoiseEvidence(path, control, pairs, shadow, shadow_pairs, p_value, noise)
 
     def paths(self) -> list[str]:
-        """Every place that ever differed, in either arm, sorted."""
+        """Every path that ever differed, in either arm, sorted."""
         return sorted(self._differs["control"].keys() | self._differs["shadow"].keys())
 
 

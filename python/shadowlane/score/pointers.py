@@ -1,4 +1,4 @@
-"""Where two answers that are JSON differ, as a row of the store keeps it: once for each shape of place, values cut."""
+"""Where two answers that are JSON differ, as a row of the store keeps it: once for each shape of path, values cut."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import Any
 
 from ..config import StructureConfig
 from ..providers.reading.jsonlike import canonical, parse_json
-from ..types import Answer, PlaceDiffers
+from ..types import Answer, StructureDifference
 from .structure import Difference, structural_difference
 
-__all__ = ["differing_places"]
+__all__ = ["structure_differences"]
 
 _MAX_SHAPES = 64
-"""Shapes of differing places kept of a pair. An answer that differs in more is another answer; ΔS says so."""
+"""Shapes of differing paths that are stored of a pair. An answer that differs in more is another answer; ΔS says so."""
 _VALUE_CHARS = 120
 
 
-def differing_places(
+def structure_differences(
     prod: Answer, shadow: Answer, bodies: tuple[bytes, bytes], how: StructureConfig
-) -> tuple[PlaceDiffers, ...] | None:
-    """The differing places of two answers whose bodies are given; ``None`` when one side is no JSON."""
+) -> tuple[StructureDifference, ...] | None:
+    """Where two answers, whose bodies are given, differ; ``None`` when one side is no JSON."""
     sides = _documents(prod, shadow, bodies)
     if sides is None:
         return None
@@ -30,11 +30,11 @@ def differing_places(
         time_tolerance_s=how.time_tolerance_s,
         unordered=how.unordered,
     )
-    shapes: dict[tuple[str, str], PlaceDiffers] = {}
-    for place in found:
+    shapes: dict[tuple[str, str], StructureDifference] = {}
+    for difference in found:
         if len(shapes) == _MAX_SHAPES:
             break
-        shapes.setdefault((place.shape, place.kind), _shown(place))
+        shapes.setdefault((difference.shape, difference.kind), _shown(difference))
     return tuple(shapes.values())
 
 
@@ -50,15 +50,15 @@ def _documents(prod: Answer, shadow: Answer, bodies: tuple[bytes, bytes]) -> tup
     return None if wrong_a or wrong_b else (a, b)
 
 
-def _shown(place: Difference) -> PlaceDiffers:
+def _shown(difference: Difference) -> StructureDifference:
     def text(value: Any, there: bool) -> str:
         shown = canonical(value) if there else ""
         return shown if len(shown) <= _VALUE_CHARS else shown[: _VALUE_CHARS - 1] + "…"
 
-    return PlaceDiffers(
-        place.path,
-        place.shape,
-        place.kind,
-        text(place.a, place.kind != "extra"),
-        text(place.b, place.kind != "missing"),
+    return StructureDifference(
+        difference.path,
+        difference.shape,
+        difference.kind,
+        text(difference.a, difference.kind != "extra"),
+        text(difference.b, difference.kind != "missing"),
     )

@@ -1,7 +1,7 @@
 """Scores batches of pairs: both answers read, embedded in one call, compared; what cannot be scored says why.
 
 Two JSON answers are compared by structure too, and each exchange is read within its paraphrase group (:mod:`.live`).
-Which differing places are noise is not decided here: that needs many pairs, and the report has them (:mod:`.noise`).
+Which differences are noise is not decided here: that needs many pairs, and the report has them (:mod:`.noise`).
 
 Invariants: every pair comes back, in order, with a score or a note; one pair that cannot be read never costs another
 its score; an embedder that fails costs ΔS and the reading within a group, and nothing else; an error page is never
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..config import ScoreConfig
 from ..embedders import Embedder, load_embedder
-from ..errors import ScoreError, told
+from ..errors import ScoreError, describe
 from ..providers import extract_answer, extract_vectors
 from ..types import (
     FLAG_CLIENT_DISCONNECTED,
@@ -33,15 +33,16 @@ from ..types import (
     Pair,
     Scores,
     StateName,
+    header,
 )
 from .anchored import anchor
 from .citations import cited, compare_citations
 from .delta import delta_s, rows_delta_s
 from .lambda_ import State, pair_states
 from .live import Answered, LiveGroups, citation_keys
-from .pointers import differing_places
+from .pointers import structure_differences
 
-__all__ = ["Scorer", "collapsed", "said"]
+__all__ = ["Scorer", "collapsed", "compared_text"]
 
 log = logging.getLogger("shadowlane.score")
 
@@ -110,7 +111,7 @@ class Scorer:
             try:
                 read = self._read(index, pair)
             except Exception as error:
-                log.error("cannot read the answers of %s: %s", pair.copy.shadow_id, told(error))
+                log.error("cannot read the answers of %s: %s", pair.copy.shadow_id, describe(error))
                 read = _noted(pair, f"the answers cannot be read: {type(error).__name__}")
             if isinstance(read, Pair):
                 out[index] = read
@@ -122,9 +123,9 @@ class Scorer:
         prod, shadow = [read.pair.prod_text for read in reads], [read.shadow_text for read in reads]
         rows = self._rows(prod, shadow)
         deltas = None if rows is None else rows_delta_s(*rows, prod, shadow)
-        for place, (read, state) in enumerate(zip(reads, _states(reads, deltas), strict=True)):
+        for position, (read, state) in enumerate(zip(reads, _states(reads, deltas), strict=True)):
             if not read.failed:
-                scores = self._scores(read, None if deltas is None else float(deltas[place]), state)
+                scores = self._scores(read, None if deltas is None else float(deltas[position]), state)
                 out[read.index] = msgspec.structs.replace(read.pair, scores=scores)
         if rows is not None and self._groups is not None:
             for read, group in zip(reads, self._readings(self._groups, reads, out, *rows), strict=True):
@@ -137,7 +138,7 @@ class Scorer:
         try:
             rows = self._embedder.embed([*prod, *shadow])
         except Exception as error:
-            trouble = told(error)
+            trouble = describe(error)
             if not isinstance(error, ScoreError):
                 trouble = f"{self._embedder.name} failed: {trouble}; check the model, or set another score.embedder"
             if trouble != self._trouble:
@@ -155,10 +156,10 @@ class Scorer:
             notes.append(f"no ΔS: {self._trouble}")
         try:
             bodies = (read.pair.copy.response_body, read.pair.outcome.body)
-            differences = differing_places(read.prod, read.shadow, bodies, self._config.structure)
+            differences = structure_differences(read.prod, read.shadow, bodies, self._config.structure)
         except Exception as error:
-            # A place that cannot be compared must cost neither this pair its ΔS nor the batch its scores.
-            log.error("cannot compare the structure of %s: %s", read.pair.copy.shadow_id, told(error))
+            # A value that cannot be compared must cost neither this pair its ΔS nor the batch its scores.
+            log.error("cannot compare the structure of %s: %s", read.pair.copy.shadow_id, describe(error))
             differences = None
             notes.append(f"the structure cannot be compared: {type(error).__name__}")
         # What contradicts does not depend on ΔS; how much of it is left does.
@@ -168,6 +169,9 @@ class Scorer:
             delta_s=delta,
             anchored=None if delta is None else compared.anchored,
             fact_flip=compared.fact_flip,
+            missing=None if compared.unread == "language" else compared.missing.share,
+            extra=None if compared.unread == "language" else compared.extra.share,
+            unread=compared.unread or ("cut" if _cut_off(read) else ""),
             embedder="" if delta is None else self._embedder.name,
             citation_match=read.citation_match,
             index_agrees=read.index_agrees,
@@ -192,20 +196,20 @@ class Scorer:
                     Answered(
                         copy=read.pair.copy,
                         shadow=read.pair.outcome.shadow,
-                        prod_row=prod[place],
-                        shadow_row=shadow[place],
-                        prod_cites=citation_keys(read.prod.citations),
-                        shadow_cites=citation_keys(read.shadow.citations),
+                        prod_row=prod[position],
+                        shadow_row=shadow[position],
+                        prod_cites=citation_keys(cited(read.prod)),
+                        shadow_cites=citation_keys(cited(read.shadow)),
                         prod_down=collapsed(read.prod, read.pair.prod_text),
                         shadow_down=read.failed or collapsed(read.shadow, read.pair.shadow_text),
                         delta=scored[read.index].scores.delta_s,
                     )
-                    for place, read in enumerate(reads)
+                    for position, read in enumerate(reads)
                 ]
             )
         except Exception as error:
             # A reading is worth less than the scores that are there already.
-            log.error("paraphrase groups failed, the pairs are stored without a reading: %s", told(error))
+            log.error("paraphrase groups failed, the pairs are stored without a reading: %s", describe(error))
             return [None] * len(reads)
 
     def _read(self, index: int, pair: Pair) -> _Read | Pair:
@@ -218,8 +222,8 @@ class Scorer:
         prod_index_hash = prod.index_hash or pair.prod_index_hash
         pair = msgspec.structs.replace(
             pair,
-            prod_text=said(prod),
-            shadow_text=said(shadow),
+            prod_text=compared_text(prod),
+            shadow_text=compared_text(shadow),
             model_rev=shadow.model_rev or pair.model_rev,
             index_hash=index_hash,
             prod_index_hash=prod_index_hash,
@@ -256,15 +260,15 @@ class Scorer:
 
     def _answer(self, headers: Headers, body: bytes) -> Answer:
         answer = extract_answer(
-            _header(headers, b"content-type"),
+            header(headers, b"content-type"),
             body,
             text_pointer=self._config.text_pointer,
             citations_pointer=self._config.citations_pointer,
         )
         return msgspec.structs.replace(
             answer,
-            model_rev=_header(headers, b"x-model-rev") or answer.model_rev,
-            index_hash=_header(headers, b"x-index-hash") or answer.index_hash,
+            model_rev=header(headers, b"x-model-rev") or answer.model_rev,
+            index_hash=header(headers, b"x-index-hash") or answer.index_hash,
         )
 
 
@@ -296,6 +300,12 @@ def _states(reads: list[_Read], deltas: NDArray[np.float32] | None) -> list[Stat
     return states
 
 
+def _cut_off(read: _Read) -> bool:
+    """Whether either answer is known to go on where it was read no further."""
+    cut = read.pair.copy.flags & (FLAG_RESPONSE_CUT | FLAG_CLIENT_DISCONNECTED)
+    return bool(cut) or read.prod.finish_reason in _CUT or read.shadow.finish_reason in _CUT
+
+
 def collapsed(answer: Answer, text: str) -> bool:
     """Whether an answer by itself is a collapse: empty, refused, cut off, or an error."""
     return bool(collapse_kind(answer, text))
@@ -312,7 +322,7 @@ def collapse_kind(answer: Answer, text: str) -> Collapse:
     return "error" if answer.note else ""
 
 
-def said(answer: Answer) -> str:
+def compared_text(answer: Answer) -> str:
     """What is compared: the text, and what the answer asks tools to do, since that is an answer too."""
     calls = [f"{call.name}({call.arguments})" for call in answer.tool_calls]
     return "\n".join([answer.text, *calls]).strip() if calls else answer.text.strip()
@@ -320,11 +330,3 @@ def said(answer: Answer) -> str:
 
 def _noted(pair: Pair, note: str, state: State | None = None, collapse: Collapse = "") -> Pair:
     return msgspec.structs.replace(pair, scores=Scores(note=note, state=state or "", collapse=collapse))
-
-
-def _header(headers: Headers, name: bytes) -> str:
-    """The last value of a header by lower-case name; empty when absent."""
-    for key, value in reversed(headers):
-        if key.lower() == name:
-            return value.decode("latin-1").strip()
-    return ""

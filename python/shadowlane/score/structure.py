@@ -1,4 +1,4 @@
-"""Where two JSON answers differ, and which of those places differ anyway (noise learnt from prod against a control).
+"""Where two JSON answers differ.
 
 Invariants: :func:`structural_difference` of a value with itself is empty, and swapping the sides swaps ``missing`` and
 ``extra`` and nothing else. Paths are JSON pointers (RFC 6901); in patterns, ``*`` stands for one step, ``**`` for any
@@ -24,7 +24,7 @@ Kind = Literal["type", "value", "missing", "extra"]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One place where two JSON values differ."""
+    """One JSON pointer at which two JSON values differ."""
 
     path: str
     """JSON pointer. An item matched by its key has the step ``name=value`` instead of its position."""
@@ -33,12 +33,12 @@ class Difference:
     a: Any
     b: Any
     shape: str = ""
-    """The path with ``*`` for every place in an array: what noise is learnt by."""
+    """The path with ``*`` for every position in an array: what noise is learnt by."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """A pair of values still to compare. Steps are unescaped; ``shape`` has ``*`` for array places."""
+class _Node:
+    """A pair of values still to compare. Steps are unescaped; ``shape`` has ``*`` for array positions."""
 
     steps: tuple[str, ...]
     shape: tuple[str, ...]
@@ -62,7 +62,7 @@ def structural_difference(
     time_tolerance_s: float = 0.0,
     unordered: Mapping[str, str] | None = None,
 ) -> list[Difference]:
-    """The places where ``b`` differs from ``a``, in document order; bytes are parsed as JSON, other values taken as is.
+    """Where ``b`` differs from ``a``, in document order; bytes are parsed as JSON, other values taken as is.
 
     ``ignore``: patterns of paths left out with all below them (``"/id"``, ``"/items/*/created"``, ``"/**/trace_id"``).
     ``float_tolerance``: numbers x, y of which one is not whole are equal when |x − y| ≤ tolerance · max(1, |x|, |y|);
@@ -82,7 +82,7 @@ def structural_difference(
         float_tolerance,
         time_tolerance_s,
     )
-    return list(walker.walk(_Place((), (), _parsed(a, "a"), _parsed(b, "b"))))
+    return list(walker.walk(_Node((), (), _parsed(a, "a"), _parsed(b, "b"))))
 
 
 def _parsed(value: Any, side: str) -> Any:
@@ -120,7 +120,7 @@ class _Walker:
         self._float_tolerance = float_tolerance
         self._time_tolerance = timedelta(seconds=time_tolerance_s)
 
-    def walk(self, start: _Place, *, probing: bool = False) -> Iterator[Difference]:
+    def walk(self, start: _Node, *, probing: bool = False) -> Iterator[Difference]:
         """The differences in document order. ``probing`` asks only whether there is one.
 
         A probe takes arrays of different lengths as different at once. It is how items are aligned, and would else
@@ -128,21 +128,21 @@ class _Walker:
         """
         todo = [start]
         while todo:
-            place = todo.pop()
-            path = _pointer(place.steps)
+            node = todo.pop()
+            path = _pointer(node.steps)
             if any(pattern.fullmatch(path) for pattern in self._ignore):
                 continue
-            kind = self._kind(place.a, place.b)
-            if probing and kind is None and isinstance(place.a, list) and len(place.a) != len(place.b):
+            kind = self._kind(node.a, node.b)
+            if probing and kind is None and isinstance(node.a, list) and len(node.a) != len(node.b):
                 kind = "value"
             if kind is not None:
-                shown_a = None if place.a is _ABSENT else place.a
-                shown_b = None if place.b is _ABSENT else place.b
-                yield Difference(path, kind, shown_a, shown_b, _pointer(place.shape))
-            elif isinstance(place.a, dict):
-                todo.extend(reversed(list(self._members(place))))
-            elif isinstance(place.a, list):
-                todo.extend(reversed(list(self._items(place, path))))
+                shown_a = None if node.a is _ABSENT else node.a
+                shown_b = None if node.b is _ABSENT else node.b
+                yield Difference(path, kind, shown_a, shown_b, _pointer(node.shape))
+            elif isinstance(node.a, dict):
+                todo.extend(reversed(list(self._members(node))))
+            elif isinstance(node.a, list):
+                todo.extend(reversed(list(self._items(node, path))))
 
     def _kind(self, a: Any, b: Any) -> Kind | None:
         """How two values differ themselves; ``None`` when they are equal or of one container type."""
@@ -178,46 +178,46 @@ class _Walker:
         except OverflowError:
             return False
 
-    def _members(self, place: _Place) -> Iterator[_Place]:
-        for name in [*place.a, *(name for name in place.b if name not in place.a)]:
+    def _members(self, node: _Node) -> Iterator[_Node]:
+        for name in [*node.a, *(name for name in node.b if name not in node.a)]:
             step = str(name)
-            yield _Place(
-                (*place.steps, step),
-                (*place.shape, step),
-                place.a.get(name, _ABSENT),
-                place.b.get(name, _ABSENT),
+            yield _Node(
+                (*node.steps, step),
+                (*node.shape, step),
+                node.a.get(name, _ABSENT),
+                node.b.get(name, _ABSENT),
             )
 
-    def _items(self, place: _Place, path: str) -> Iterator[_Place]:
+    def _items(self, node: _Node, path: str) -> Iterator[_Node]:
         field = next((field for pattern, field in self._unordered if pattern.fullmatch(path)), None)
         if field is None:
-            pairs = self._aligned(place)
+            pairs = self._aligned(node)
         elif field:
-            pairs = _by_key(place.a, place.b, field)
+            pairs = _by_key(node.a, node.b, field)
         else:
-            pairs = _by_value(place.a, place.b)
+            pairs = _by_value(node.a, node.b)
         for step, a, b in pairs:
-            yield _Place((*place.steps, step), (*place.shape, "*"), a, b)
+            yield _Node((*node.steps, step), (*node.shape, "*"), a, b)
 
-    def _aligned(self, place: _Place) -> Iterator[tuple[str, Any, Any]]:
+    def _aligned(self, node: _Node) -> Iterator[tuple[str, Any, Any]]:
         """By position; when one side has more items, those are where the sides stop being equal from both ends."""
-        a, b = place.a, place.b
+        a, b = node.a, node.b
         short = min(len(a), len(b))
-        head = tail = 0
+        start = tail = 0
         if len(a) != len(b):
-            while head < short and self._same(place, head, a[head], b[head]):
-                head += 1
-            while tail < short - head and self._same(place, len(a) - 1 - tail, a[-1 - tail], b[-1 - tail]):
+            while start < short and self._same(node, start, a[start], b[start]):
+                start += 1
+            while tail < short - start and self._same(node, len(a) - 1 - tail, a[-1 - tail], b[-1 - tail]):
                 tail += 1
-        for at in range(head, max(len(a), len(b)) - tail):
+        for at in range(start, max(len(a), len(b)) - tail):
             yield (
                 str(at),
                 a[at] if at < len(a) - tail else _ABSENT,
                 b[at] if at < len(b) - tail else _ABSENT,
             )
 
-    def _same(self, place: _Place, at: int, a: Any, b: Any) -> bool:
-        item = _Place((*place.steps, str(at)), (*place.shape, "*"), a, b)
+    def _same(self, node: _Node, at: int, a: Any, b: Any) -> bool:
+        item = _Node((*node.steps, str(at)), (*node.shape, "*"), a, b)
         return next(self.walk(item, probing=True), None) is None
 
 
@@ -264,12 +264,12 @@ def _by_value(a: list[Any], b: list[Any]) -> Iterator[tuple[str, Any, Any]]:
     for at, item in enumerate(b):
         left.setdefault(canonical(item), []).append(at)
     for at, item in enumerate(a):
-        places = left.get(canonical(item))
-        if places:
-            places.pop()
+        positions = left.get(canonical(item))
+        if positions:
+            positions.pop()
         else:
             yield str(at), item, _ABSENT
-    for at in sorted(at for places in left.values() for at in places):
+    for at in sorted(at for positions in left.values() for at in positions):
         yield str(at), _ABSENT, b[at]
 
 

@@ -23,7 +23,9 @@ from ..config import Config, ShadowConfig, lane_directory, load_config
 from ..errors import ConfigError, ShadowlaneError
 from ..gate.evidence import why_no_trial
 from ..render.text import Line, print_lines
-from .collect import choice_of, collect_status, size
+from .collect import collect_status
+from .lane import choice_of
+from .render import size
 
 __all__ = ["Check", "check_config", "run_doctor"]
 

@@ -1,7 +1,7 @@
 """What mirroring costs a request, measured by the lane itself: added P50, P95 and P99, each with a 95 % interval.
 
 The sampler is a coin, so the requests that it takes are compared with requests that it could have taken: a randomized
-trial that runs in production all the time. What makes it one, and where it ends, is in ``DESIGN.md``, "Overhead".
+trial that runs in production all the time. What makes it one, and where it ends, is in ``docs/parts/gate.md``.
 
 Each quantile's interval is the distribution-free one from order statistics (David & Nagaraja, *Order Statistics*, 3rd
 ed. 2003, §7.1): the ranks come from the binomial distribution. The two groups' intervals become the difference's, and

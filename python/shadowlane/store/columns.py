@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ..types import STRANGE_CALLS, Headers, JudgeVerdict, Outcome, Pair, PlaceDiffers, StubbedCall
+from ..types import STRANGE_CALLS, Headers, JudgeVerdict, Outcome, Pair, StructureDifference, StubbedCall
 
 __all__ = ["BODY_TABLE", "NOT_STORED", "PAIR_TABLE", "Column", "judge_values"]
 
@@ -133,14 +133,14 @@ def _judged(name: str, field: str, position: int) -> Column:
     return Column(name, written, taken, (f"judge.{field}",))
 
 
-def _write_differences(found: tuple[PlaceDiffers, ...] | None) -> str | None:
+def _write_differences(found: tuple[StructureDifference, ...] | None) -> str | None:
     if found is None:
         return None
     return _record([[_text(value) for value in msgspec.structs.astuple(one)] for one in found])
 
 
-def _read_differences(value: str | None) -> tuple[PlaceDiffers, ...] | None:
-    return None if value is None else msgspec.json.decode(value, type=tuple[PlaceDiffers, ...])
+def _read_differences(value: str | None) -> tuple[StructureDifference, ...] | None:
+    return None if value is None else msgspec.json.decode(value, type=tuple[StructureDifference, ...])
 
 
 def _write_normalised(pair: Pair) -> str:
@@ -255,6 +255,9 @@ PAIR_TABLE: tuple[Column, ...] = (
     _field("tokens", "outcome.tokens", _int),
     _field("money", "outcome.money", float),
     _field("tenant", "copy.tenant", _text),
+    _field("missing", "scores.missing", _real),
+    _field("extra", "scores.extra", _real),
+    _field("unread", "scores.unread"),
     _field("collapse", "scores.collapse"),
     _field("prod_collapse", "scores.prod_collapse"),
 )

@@ -171,6 +171,11 @@ _COST_TENANT = (
     "ALTER TABLE pairs ADD COLUMN money REAL NOT NULL DEFAULT 0",
     "ALTER TABLE pairs ADD COLUMN tenant TEXT NOT NULL DEFAULT ''",
 )
+_CLAUSES = (
+    "ALTER TABLE pairs ADD COLUMN missing REAL",
+    "ALTER TABLE pairs ADD COLUMN extra REAL",
+    "ALTER TABLE pairs ADD COLUMN unread TEXT NOT NULL DEFAULT ''",
+)
 _COLLAPSE = (
     "ALTER TABLE pairs ADD COLUMN collapse TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE pairs ADD COLUMN prod_collapse TEXT NOT NULL DEFAULT ''",
@@ -182,6 +187,7 @@ _STEPS: tuple[tuple[str, ...], ...] = (
     _SPENDING_EXEMPLARS,
     _TIMES,
     _COST_TENANT,
+    _CLAUSES,
     _COLLAPSE,
 )
 SCHEMA_VERSION = len(_STEPS)

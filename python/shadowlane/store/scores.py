@@ -48,10 +48,6 @@ class _Score(NamedTuple):
     array: Callable[[Sequence[Any]], NDArray[Any]]
 
 
-_UNREAD = (
-    "CASE WHEN instr(note, 'not English') THEN 'language' "
-    "WHEN instr(note, 'were read for facts') THEN 'too long' ELSE '' END"
-)
 SCORE_TABLE: tuple[_Score, ...] = (
     _Score("started_ns", "started_ns", _ints),
     _Score("delta_s", "delta_s", _reals),
@@ -78,7 +74,9 @@ SCORE_TABLE: tuple[_Score, ...] = (
     _Score("structured", "differences IS NOT NULL", _bools),
     _Score("judge", "judge", _texts),
     _Score("rounds", "rounds", _ints),
-    _Score("unread", _UNREAD, _texts),
+    _Score("missing", "missing", _reals),
+    _Score("extra", "extra", _reals),
+    _Score("unread", "unread", _texts),
     _Score("exchange", "shadow_id", _hashes),
     _Score("request", "req_hash", _hashes),
     _Score("strange_calls", "strange_calls", _ints),

@@ -1,8 +1,7 @@
 """The embedded store: one SQLite file (https://sqlite.org/wal.html), written by the worker, read by anybody.
 
 Invariants: a batch is stored whole or not at all; no (shadow_id, shadow) is stored or counted twice; counters outlive
-the rows that retention deletes; no row younger than :data:`KEEP_NS` is deleted, because a redelivered copy must still
-meet its key (redelivery follows a crash of the worker within seconds).
+the rows that retention deletes, and retention leaves young rows alone (:mod:`.pruning`).
 
 The object belongs to one thread at a time, and a process opens a file for writing once: the check of the file at its
 opening would drop the first one's locks, and the next reader would take the write-ahead log away from under it. A
@@ -14,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,25 +24,22 @@ from ..columns import ScoreColumns, Timed
 from ..types import JudgeVerdict, Pair, ShadowCounts
 from .columns import judge_values
 from .exemplars import Exemplars
+from .identity import MARK, FileIdentity
+from .latency import between
+from .pruning import Retention, bytes_used, prune, transaction
+from .retention import RetentionClock
 from .rows import BODY_COLUMNS, PAIR_COLUMNS, StoredPair, from_row, to_rows
 from .schema import connect, explained
 from .scores import SCORE_SQL, score_columns
-from .times import between
 
-__all__ = ["KEEP_NS", "Order", "SqliteStore"]
+__all__ = ["Order", "SqliteStore"]
 
 Order = Literal["time", "newest", "worst", "flipped"]
 
-KEEP_NS = 3_600 * 10**9
-"""Rows stored less than this ago are never deleted (their bodies may be, when the file is too large)."""
-
 _ANSWERED = "answered"
 _KEYS_A_QUERY = 500
-_DELETE_ROWS = 100
-_VACUUM_PAGES = 1000
 _FETCH_ROWS = 256
 _MINUTE_NS = 60 * 10**9
-_SPENT_MINUTES = 2 * 24 * 60
 _HOUR_NS = 3_600 * 10**9
 
 _INSERT_PAIR = (
@@ -67,12 +64,6 @@ _GET_TIMES = (
     "SELECT lane_id, hour >= :hour, choice, ratio, counts FROM times AS row WHERE hour >= :hour OR at_ns = "
     "(SELECT max(at_ns) FROM times WHERE lane_id = row.lane_id AND hour < :hour) ORDER BY lane_id, at_ns"
 )
-# That one stays when it is old, as long as its lane has newer rows or may yet get some.
-_DELETE_TIMES = (
-    "DELETE FROM times WHERE hour < :hour AND ("
-    "EXISTS (SELECT 1 FROM times AS t WHERE t.lane_id = times.lane_id AND t.hour < :hour AND t.at_ns > times.at_ns) OR "
-    "lane_id <> :lane AND NOT EXISTS (SELECT 1 FROM times AS t WHERE t.lane_id = times.lane_id AND t.hour >= :hour))"
-)
 _ORDERS: dict[Order, str] = {
     "time": "started_ns, id",
     "newest": "started_ns DESC, id DESC",
@@ -82,6 +73,8 @@ _ORDERS: dict[Order, str] = {
 }
 _JUDGE_STATE = "judge"
 _WINDOW = "gate_window:"
+_RETENTION = "retention"
+_SET_META = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"
 
 
 class SqliteStore:
@@ -104,10 +97,13 @@ class SqliteStore:
         self._clock_ns = clock_ns
         self._keep_bodies = keep_bodies
         self._db = connect(self.path, read_only=read_only)
+        self._identity = None if read_only else FileIdentity(self.path)
+        self._mark = ""
         self._exemplars = Exemplars(self._db, exemplars) if keep_bodies == "reservoir" else None
         with explained(self.path, "read"):
-            row = self._db.execute("SELECT value FROM meta WHERE key = 'lane_epoch'").fetchone()
-        self._epoch: str = row[0] if row else ""
+            known = dict(self._db.execute("SELECT key, value FROM meta").fetchall())
+        self._epoch: str = known.get("lane_epoch", "")
+        self._retention = RetentionClock(known.get(_RETENTION, ""), wall_ns=clock_ns)
 
     def close(self) -> None:
         """Close the file. Further calls raise :class:`~shadowlane.errors.StoreError`."""
@@ -126,7 +122,8 @@ class SqliteStore:
 
         The counters of the current epoch, and what the shadows used, rise with the rows that were really inserted.
         Bodies are kept as ``keep_bodies`` says. Raises :class:`~shadowlane.errors.StoreError` (disk full, read-only,
-        ...); then nothing of the batch is stored.
+        ...); then nothing of the batch is stored. Raises :class:`~shadowlane.errors.StoreLostError` when the open
+        database is not the one at :attr:`path` any more: then nothing of the batch can be read there.
         """
         now = self._clock_ns()
         rows = [to_rows(pair) for pair in pairs]
@@ -145,11 +142,22 @@ class SqliteStore:
                         spent = (outcome.shadow, now // _MINUTE_NS, outcome.tokens, outcome.money)
                         self._db.execute(_ADD_SPENT, spent)
                 self._db.executemany(_ADD_COUNT, [(self._epoch, *key, n) for key, n in added.items()])
+                self._put_mark()
         except BaseException:
             if self._exemplars is not None:
                 self._exemplars.forget()
             raise
+        self.check()
         return sum(added.values())
+
+    def _put_mark(self) -> None:
+        self._mark = secrets.token_hex(8)
+        self._db.execute(_SET_META, (MARK, self._mark))
+
+    def check(self) -> None:
+        """Raise :class:`~shadowlane.errors.StoreLostError` unless what was written last can be read by the path."""
+        if self._identity is not None:
+            self._identity.check(self._mark)
 
     def _keeps(self, row: int | None, pair: Pair) -> bool:
         if self._exemplars is not None and row is not None:
@@ -165,7 +173,7 @@ class SqliteStore:
             for key, verdict in verdicts.items():
                 query = "UPDATE pairs SET judge = ?, judge_why = ?, judge_model = ? WHERE shadow_id = ? AND shadow = ?"
                 found += self._db.execute(query, (*judge_values(verdict), *key)).rowcount
-            self._db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_JUDGE_STATE, state))
+            self._db.execute(_SET_META, (_JUDGE_STATE, state))
         return found
 
     def judge_state(self) -> str:
@@ -181,7 +189,8 @@ class SqliteStore:
         ``mirrored = base + answered + Σ failed + in_flight``. The base given first for an epoch stays.
         """
         with self._transaction("write"):
-            self._db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('lane_epoch', ?)", (lane_id,))
+            self._db.execute(_SET_META, ("lane_epoch", lane_id))
+            self._put_mark()
             self._db.executemany(
                 "INSERT INTO arms (lane_epoch, shadow, base) VALUES (?, ?, ?) "
                 "ON CONFLICT (lane_epoch, shadow) DO NOTHING",
@@ -189,62 +198,33 @@ class SqliteStore:
             )
         self._epoch = lane_id
 
-    def save_times(self, lane_id: str, at_ns: int, choice: str, ratio: float, counts: bytes) -> None:
-        """Keep what a life of the lane has timed so far (see :mod:`shadowlane.store.times`), in place of what it had
+    def save_latency(self, lane_id: str, at_ns: int, choice: str, ratio: float, counts: bytes) -> None:
+        """Keep what a life of the lane has timed so far (see :mod:`shadowlane.store.latency`), in place of what it had
         said within the same hour with the same ``choice`` and ``ratio``.
         """
         with self._transaction("write"):
             self._db.execute(_PUT_TIMES, (lane_id, at_ns // _HOUR_NS, choice, ratio, at_ns, counts))
 
-    def prune(self, now_ns: int) -> int:
-        """Delete rows older than the configured age, then the oldest ones while the file is too large.
+    def prune(self, now_ns: int | None = None) -> int:
+        """Delete what is older or more than the configuration allows, see :mod:`.pruning`. Returns how many rows.
 
-        When the rows that may be deleted are not enough, the oldest remaining bodies go, and their rows stay. Works in
-        small transactions; space goes back to the file system. Returns how many rows were deleted.
+        ``now_ns`` is the Unix time; by default a clock that no wrong setting of the wall's puts ahead
+        (:mod:`shadowlane.store.retention`).
         """
-        stored_before = now_ns - KEEP_NS
-        deleted = 0
-        while n := self._delete("started_ns < ? AND stored_ns < ?", (now_ns - self._max_age_ns, stored_before)):
-            deleted += n
-        while self.bytes_used() > self._max_bytes:
-            n = self._delete("stored_ns < ?", (stored_before,))
-            if not n and not self._drop_bodies():
-                break
-            deleted += n
-        with self._transaction("delete old spending"):
-            self._db.execute("DELETE FROM spend WHERE minute < ?", (now_ns // _MINUTE_NS - _SPENT_MINUTES,))
-        with self._transaction("delete old times"):
-            oldest = (now_ns - self._max_age_ns) // _HOUR_NS
-            self._db.execute(_DELETE_TIMES, {"hour": oldest, "lane": self._epoch})
+        if now_ns is None:
+            now_ns = self._retention.read()
+            with self._transaction("keep the time"):
+                self._db.execute(_SET_META, (_RETENTION, self._retention.state()))
+        allowed = Retention(now_ns, self._max_age_ns, self._max_bytes)
+        with explained(self.path, "delete old rows"):
+            deleted = prune(self._db, allowed, self._epoch)
         if self._exemplars is not None:
-            self._exemplars.forget()  # some of them may be gone: their places are free
-        self._shrink()
+            self._exemplars.forget()  # some of them may be gone: the next rows may take their turns
         return deleted
-
-    def _delete(self, where: str, values: tuple[Any, ...]) -> int:
-        oldest = f"SELECT id FROM pairs WHERE {where} ORDER BY started_ns LIMIT {_DELETE_ROWS}"  # noqa: S608
-        with self._transaction("delete old rows"):
-            return self._db.execute(f"DELETE FROM pairs WHERE id IN ({oldest})", values).rowcount  # noqa: S608
-
-    def _drop_bodies(self) -> int:
-        with self._transaction("delete old bodies"):
-            return self._db.execute(
-                f"DELETE FROM bodies WHERE pair IN (SELECT pair FROM bodies ORDER BY pair LIMIT {_DELETE_ROWS})"  # noqa: S608
-            ).rowcount
-
-    def _shrink(self) -> None:
-        with explained(self.path, "shrink"):
-            while self._pragma("freelist_count") > 0:
-                before = self._pragma("page_count")
-                # The pragma frees pages as it is stepped: unread, it would free one.
-                self._db.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
-                if self._pragma("page_count") >= before:
-                    break
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     # ---- reading
 
-    def known(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    def stored_keys(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
         """Those of the ``(shadow_id, shadow)`` keys that are stored already.
 
         Keys of rows that retention deleted are not known; retention deletes no row that was stored within the last
@@ -288,7 +268,7 @@ class SqliteStore:
             query = "SELECT 60.0 * minute, tokens, money FROM spend WHERE shadow = ? ORDER BY minute"
             return self._db.execute(query, (shadow,)).fetchall()
 
-    def times(self, since_ns: int) -> list[Timed]:
+    def latency(self, since_ns: int) -> list[Timed]:
         """What requests took from the hour of ``since_ns`` on, over all lives of the lane, hour by hour."""
         with explained(self.path, "read"):
             return list(between(self._db.execute(_GET_TIMES, {"hour": since_ns // _HOUR_NS})))
@@ -366,17 +346,17 @@ class SqliteStore:
             query = f"SELECT {SCORE_SQL} FROM pairs {where} ORDER BY started_ns, id"  # noqa: S608
             return score_columns(self._db.execute(query, values).fetchall())
 
-    def differing_places(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]:
+    def difference_counts(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]:
         """Where a shadow's JSON answers differ from prod's: ``(shape, kind, pairs, example)``, most frequent first.
 
         ``example`` is one row of :class:`~shadowlane.types.PlaceDiffers` as JSON.
         """
         where, values = _where(since_ns, shadow)
         with explained(self.path, "read"):
-            shape, kind = "json_extract(place.value, '$[1]')", "json_extract(place.value, '$[2]')"
+            shape, kind = "json_extract(difference.value, '$[1]')", "json_extract(difference.value, '$[2]')"
             query = (
-                f"SELECT {shape}, {kind}, count(DISTINCT pairs.id), max(place.value) "  # noqa: S608
-                f"FROM pairs, json_each(pairs.differences) AS place {where} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
+                f"SELECT {shape}, {kind}, count(DISTINCT pairs.id), max(difference.value) "  # noqa: S608
+                f"FROM pairs, json_each(pairs.differences) AS difference {where} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
             )
             return [tuple(row) for row in self._db.execute(query, values)]
 
@@ -403,25 +383,14 @@ class SqliteStore:
     def bytes_used(self) -> int:
         """Bytes of the pages that hold something (the file may be larger until :meth:`prune` shrinks it)."""
         with explained(self.path, "read"):
-            return (self._pragma("page_count") - self._pragma("freelist_count")) * self._pragma("page_size")
+            return bytes_used(self._db)
 
     # ---- inside
 
-    def _pragma(self, name: str) -> int:
-        return int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
-
     @contextlib.contextmanager
     def _transaction(self, doing: str) -> Iterator[None]:
-        with explained(self.path, doing):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                # A full disk makes SQLite roll back by itself; a second rollback would hide the cause.
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+        with explained(self.path, doing), transaction(self._db):
+            yield
 
 
 def _where(since_ns: int | None, shadow: str | None) -> tuple[str, tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""How a copy reaches a shadow. The worker knows only :class:`Transport`; HTTP is the first one.
+"""How a copy reaches a shadow. The worker knows only :class:`~shadowlane.types.Transport`; HTTP is the first one.
 
 Invariant: ``send`` never raises, whatever the shadow does; a copy always comes back as one
 :class:`~shadowlane.types.Outcome`, with a reason when the shadow did not answer.
@@ -6,27 +6,12 @@ Invariant: ``send`` never raises, whatever the shadow does; a copy always comes 
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from ..config import ShadowConfig
-from ..types import Copy, Outcome
+from ..types import Transport
 from .http import HttpTransport
 from .stub import Reader
 
 __all__ = ["HttpTransport", "Transport", "open_transport"]
-
-
-class Transport(Protocol):
-    """A way to one shadow."""
-
-    async def send(self, copy: Copy) -> Outcome:
-        """Send the copy and wait for the answer, no longer than the shadow's deadline.
-
-        Raises nothing but :class:`asyncio.CancelledError`.
-        """
-
-    async def close(self) -> None:
-        """Give back connections. Nothing is sent afterwards."""
 
 
 def open_transport(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _core
 from ..config import ShadowConfig
 from ..errors import ConfigError, MissingExtraError
-from ..types import Answer, Copy, Headers, Outcome
+from ..types import Answer, Copy, Headers, Outcome, header
 from .body import BodyError, BoundedBody
 from .request import request_headers, request_target, signature_headers
 from .stub import Conversation, Reader
@@ -193,7 +193,7 @@ class _Call:
 
     @property
     def content_type(self) -> str:
-        return next((v.decode("latin-1") for name, v in self._headers if name.lower() == b"content-type"), "")
+        return header(self._headers, b"content-type")
 
     def begin(self) -> None:
         """A round: what is known of an earlier one's answer is past."""

@@ -81,8 +81,8 @@ def request_target(base: str, target: str) -> str:
 def _accepted(value: bytes) -> bytes:
     """The part of an Accept-Encoding (RFC 9110 §12.5.3) that can be decoded here; ``identity`` when none is left."""
     parts = [part.strip() for part in value.decode("latin-1").split(",")]
-    kept = [part for part in parts if part.partition(";")[0].strip().lower() in ACCEPTED_ENCODINGS]
-    return ", ".join(kept or ["identity"]).encode("latin-1")
+    accepted = [part for part in parts if part.partition(";")[0].strip().lower() in ACCEPTED_ENCODINGS]
+    return ", ".join(accepted or ["identity"]).encode("latin-1")
 
 
 def _value(value: bytes) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 from .. import _core
 from ..providers.turns import Turns, answer_pieces, find_turns, may_call, parse_object
-from ..types import STRANGE_CALLS, Answer, Copy, StubbedCall, ToolCall
+from ..types import STRANGE_CALLS, Answer, Copy, StubbedCall, ToolCall, header
 
 __all__ = ["UNAVAILABLE", "Conversation"]
 
@@ -61,15 +61,15 @@ class Conversation:
             return None
         answer = self._read(content_type, body)
         self.usage.update(answer.usage)
-        asked = [call for call in answer.tool_calls if call.name]
-        if not asked:
+        calls = [call for call in answer.tool_calls if call.name]
+        if not calls:
             return None
         results, prods = self._prods()
-        keys = [_key(call.name, call.arguments) for call in asked]
+        keys = [_key(call.name, call.arguments) for call in calls]
         whole = not answer.note
         go_on = whole and self._turns is not None and self._round <= self._rounds and not prods.issuperset(keys)
         answered = []
-        for call, key in zip(asked, keys, strict=True):
+        for call, key in zip(calls, keys, strict=True):
             recorded = results.get(key)
             how = "left" if not go_on else "unavailable" if recorded is None else "recorded"
             by_prod = key in results or key in prods
@@ -84,7 +84,7 @@ class Conversation:
             self._request = self._turns.follow(self._request, answer, answer_pieces(body), answered)
         except (LookupError, TypeError, AttributeError, ValueError):
             # An answer in a shape of its own has no next turn.
-            last = len(self.calls) - len(asked)
+            last = len(self.calls) - len(calls)
             self.calls[last:] = [_left(call) for call in self.calls[last:]]
             return None
         return json.dumps(self._request, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
@@ -99,10 +99,10 @@ class Conversation:
                     # Of a call made twice, the later result is nearer to what the world is now.
                     results[key] = made.result if made.result is not None else results.get(key)
             copy = self._copy
-            kind = next((value for name, value in copy.response_headers if name.lower() == b"content-type"), b"")
+            kind = header(copy.response_headers, b"content-type")
             answer: tuple[ToolCall, ...] = ()
             if may_call(copy.response_body):
-                answer = self._read(kind.decode("latin-1"), copy.response_body).tool_calls
+                answer = self._read(kind, copy.response_body).tool_calls
             self._known = results, {_key(call.name, call.arguments) for call in answer}
         return self._known
 

@@ -18,7 +18,7 @@ from ..dispatch.arm import Arm
 from ..limits import LaneLimits
 from .state import STATE_FILE, read_state, write_state
 
-__all__ = ["Steering"]
+__all__ = ["ControlLoop"]
 
 log = logging.getLogger("shadowlane.worker")
 
@@ -33,9 +33,9 @@ class _Control(Protocol):
     def lane_id(self) -> str: ...
 
 
-class Steering:
+class ControlLoop:
     """Carries the lane's limits to the control file and the state file. Call :meth:`tick` about twice a second, and
-    :meth:`steer` after anything that may have changed them.
+    :meth:`update_admission` after anything that may have changed them.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Steering:
         self._pause = (reason, self._clock() + paused_s if paused_s else 0.0)
         self.tick()
 
-    def steer(self) -> None:
+    def update_admission(self) -> None:
         """Tell admission what has changed."""
         now, wanted = self._clock(), self._limits.throttle()
         slowed = wanted.rate < self._qps
@@ -93,7 +93,7 @@ class Steering:
 
     def tick(self) -> None:
         """Tell admission, say in the log what has begun or ended, and write the state file."""
-        self.steer()
+        self.update_admission()
         state = self._limits.state()
         for name, shadow in state["shadows"].items():
             self._say_budget(name, shadow["budget"])

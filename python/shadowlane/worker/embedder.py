@@ -67,7 +67,7 @@ def open_embedder(
     kind, _, model = config.embedder.partition(":")
     if kind != "openai":
         return load_embedder(config.embedder)
-    place = ShadowConfig(
+    service = ShadowConfig(
         url=config.embedder_url,
         credential_env=config.embedder_credential_env,
         timeout_s=config.embedder_timeout_s,
@@ -76,7 +76,7 @@ def open_embedder(
         ca_file=config.embedder_ca_file,
     )
     try:
-        transport = open_transport("embedder", place, place.credential())
+        transport = open_transport("embedder", service, service.credential())
     except ConfigError as error:
         raise ConfigError(f"score.embedder_{str(error).removeprefix('shadows.embedder.')}") from None
     return RemoteEmbedder(

@@ -16,19 +16,19 @@ import numpy as np
 
 from .. import _core
 from ..errors import ShadowlaneError
-from ..store.times import pack
+from ..store.latency import pack
 
-__all__ = ["TimesKeeper"]
+__all__ = ["OverheadRecorder"]
 
 log = logging.getLogger("shadowlane.worker")
 
 
 class _Store(Protocol):
-    def save_times(self, lane_id: str, at_ns: int, choice: str, ratio: float, counts: bytes) -> None: ...
+    def save_latency(self, lane_id: str, at_ns: int, choice: str, ratio: float, counts: bytes) -> None: ...
 
 
-class TimesKeeper:
-    """Reads the histograms in ``directory`` and writes them to ``store``; call :meth:`keep` from time to time."""
+class OverheadRecorder:
+    """Reads the histograms in ``directory`` and writes them to ``store``; call :meth:`record` from time to time."""
 
     def __init__(self, directory: Path, store: _Store, *, clock_ns: Callable[[], int] = time.time_ns) -> None:
         self._directory = str(directory)
@@ -36,7 +36,7 @@ class TimesKeeper:
         self._clock_ns = clock_ns
         self._error = ""
 
-    def keep(self) -> None:
+    def record(self) -> None:
         """Write the sums so far, all routes together. What goes wrong is said once in the log and tried again."""
         try:
             status = _core.lane_status(self._directory)
@@ -46,7 +46,9 @@ class TimesKeeper:
             if taken.any() or not_taken.any():
                 counts = pack(np.frombuffer(edges, np.int64), taken, not_taken)
                 sampler = status["sampler"]
-                self._store.save_times(status["lane_id"], self._clock_ns(), sampler["choice"], sampler["ratio"], counts)
+                self._store.save_latency(
+                    status["lane_id"], self._clock_ns(), sampler["choice"], sampler["ratio"], counts
+                )
         except ShadowlaneError as error:
             if str(error) != self._error:
                 log.warning("what requests took cannot be kept for the gate: %s", error)

@@ -23,7 +23,7 @@ from ..config.limits import WINDOW_COPIES
 from ..dispatch.arm import MOST_COPIES, Arm
 from ..limits import LaneLimits, Window, rate_limit_headers
 from ..types import Copy, Headers, Outcome, Pair, StubbedCall
-from .writer import Storing
+from .writer import Writer
 
 __all__ = ["MOST_BYTES", "Pipeline"]
 
@@ -80,8 +80,8 @@ class _Tracked:
 class Pipeline:
     """Runs until ``stop`` is set; then finishes what is in flight within ``grace_s`` and gives the rest back.
 
-    ``limits`` are those of the lane, ``steer`` is called when they may have changed. ``window_s`` above 0: copies are
-    held for so long, and the cap's units go to a uniform choice of each (route, tenant), see
+    ``limits`` are those of the lane, ``on_limits`` is called when they may have changed. ``window_s`` above 0: copies
+    are held for so long, and the cap's units go to a uniform choice of each (route, tenant), see
     :class:`shadowlane.limits.Window`.
     """
 
@@ -90,21 +90,21 @@ class Pipeline:
         *,
         drainer: _Drainer,
         arms: Sequence[Arm],
-        storing: Storing,
+        writer: Writer,
         sanitizer: _Sanitizer,
         judge: _Judge | None = None,
         limits: LaneLimits | None = None,
-        steer: Callable[[], None] = lambda: None,
+        on_limits: Callable[[], None] = lambda: None,
         window_s: float = 0.0,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._drainer = drainer
         self._arms = arms
-        self._storing = storing
+        self._writer = writer
         self._sanitizer = sanitizer
         self._judge = judge
         self._limits = limits
-        self._steer = steer
+        self._on_limits = on_limits
         self._window_s = window_s
         self._window: Window[_Tracked] | None = None
         self._window_ends = 0.0
@@ -115,54 +115,49 @@ class Pipeline:
         self._done: asyncio.Queue[tuple[_Tracked, Pair]] = asyncio.Queue()
         self._drain_thread = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-drain")
 
-    @property
-    def in_flight(self) -> int:
-        """Exchanges drained and not acknowledged yet."""
-        return len(self._tracked)
-
     async def run(self, stop: asyncio.Event, *, idle_exit_s: float | None = None, grace_s: float = 10.0) -> None:
         """Empty the rings until ``stop`` is set, or until no gateway lives and all was empty for ``idle_exit_s``."""
-        writer = asyncio.create_task(self._write())
+        writing = asyncio.create_task(self._write())
         halted = asyncio.create_task(stop.wait())
         if self._judge is not None:
-            self._judge.start(self._storing.save_verdicts)
+            self._judge.start(self._writer.save_verdicts)
         try:
-            await self._drain(stop, idle_exit_s, writer)
+            await self._drain(stop, idle_exit_s, writing)
             self._close_window()
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=grace_s)
             for task in list(self._tasks):
                 task.cancel()  # given back: not acknowledged, so the next worker gets it again
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            await self._flush(grace_s, writer)
+            await self._flush(grace_s, writing)
         finally:
-            writer.cancel()
+            writing.cancel()
             halted.cancel()
-            written, _ = await asyncio.gather(writer, halted, return_exceptions=True)
+            written, _ = await asyncio.gather(writing, halted, return_exceptions=True)
             if self._judge is not None:
                 grace_s = 0.0 if _failed(written) else grace_s
-                await self._judge.close(self._storing.save_verdicts, grace_s)
-            await self._storing.keep()
+                await self._judge.close(self._writer.save_verdicts, grace_s)
+            await self._writer.save_scorer()
             for arm in self._arms:
                 try:
                     await arm.transport.close()
                 except Exception:
                     log.exception("the transport to %s did not close", arm.name)
             self._drain_thread.shutdown()
-            self._storing.close()
+            self._writer.close()
         if written is not None and _failed(written):
             raise written
 
-    async def _flush(self, grace_s: float, writer: asyncio.Task[None]) -> None:
+    async def _flush(self, grace_s: float, writing: asyncio.Task[None]) -> None:
         joined = asyncio.ensure_future(self._done.join())
-        await asyncio.wait({joined, writer}, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({joined, writing}, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
         joined.cancel()
 
-    async def _drain(self, stop: asyncio.Event, idle_exit_s: float | None, writer: asyncio.Task[None]) -> None:
+    async def _drain(self, stop: asyncio.Event, idle_exit_s: float | None, writing: asyncio.Task[None]) -> None:
         loop = asyncio.get_running_loop()
         pause = _POLL_MIN_S
         idle_since: float | None = None
-        while not stop.is_set() and not writer.done():
+        while not stop.is_set() and not writing.done():
             rows: list[tuple[Any, ...]] = []
             if self._window is not None and loop.time() >= self._window_ends:
                 self._close_window()
@@ -195,9 +190,9 @@ class Pipeline:
             for copy in copies:
                 at = (copy.started_ns + copy.ttfb_ns) / 1e9
                 self._limits.observe_prod(copy.response_headers, at, copy.route)
-            self._steer()
+            self._on_limits()
         keys = [(copy.shadow_id, arm.name) for copy in copies for arm in self._arms]
-        known = await self._storing.known(keys)
+        known = await self._writer.stored_keys(keys)
         for copy in copies:
             arms = [arm for arm in self._arms if (copy.shadow_id, arm.name) not in known]
             if not arms:
@@ -272,7 +267,7 @@ class Pipeline:
             bare = msgspec.structs.replace(outcome, reason="unreadable", detail=detail, headers=(), body=b"")
             pair = Pair(copy=tracked.copy, outcome=bare)
         self._done.put_nowait((tracked, pair))
-        self._steer()  # behind the row: whatever it may raise, the copy is accounted for
+        self._on_limits()  # behind the row: whatever it may raise, the copy is accounted for
 
     async def _pair(self, copy: Copy, outcome: Outcome) -> Pair:
         headers, body, findings, note = await asyncio.to_thread(
@@ -306,7 +301,7 @@ class Pipeline:
                     batch.append(await asyncio.wait_for(self._done.get(), max(deadline - loop.time(), 0.0)))
                 except asyncio.TimeoutError:
                     break
-            pairs = await self._storing.write([pair for _, pair in batch])
+            pairs = await self._writer.write([pair for _, pair in batch])
             if self._judge is not None:
                 self._judge.offer(pairs)
             for tracked, _ in batch:

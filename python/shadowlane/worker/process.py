@@ -13,7 +13,6 @@ import logging
 import math
 import os
 import signal
-import time
 from pathlib import Path
 
 import msgspec
@@ -23,21 +22,21 @@ from .. import _core
 from ..config import Config, JudgeConfig, ShadowConfig, groups_folder, make_lane_directory
 from ..core import RateLimiter
 from ..detect import DetectingDrainer, DetectingSanitizer, Hook, load_detector
-from ..dispatch.arm import Arm
-from ..errors import ShadowlaneError
+from ..dispatch.arm import Arm, ArmOptions
+from ..errors import ShadowlaneError, StoreLostError
 from ..judge.language_model import Judge
 from ..limits import Breaker, Budget, BudgetLimits, LaneLimits, Price, ProdQuota, Retry, ShadowLimits
 from ..policy import lane_policy, stub_rounds
 from ..score import Scorer, extract_answer
 from ..store import SqliteStore, open_store
 from ..transport import HttpTransport, open_transport
-from ..types import Outcome
-from .control import Steering
+from ..types import Outcome, header
+from .control import ControlLoop
 from .embedder import open_embedder
-from .overhead import TimesKeeper
+from .overhead import OverheadRecorder
 from .pipeline import MOST_BYTES, Pipeline
 from .state import ERROR_FILE, clear_error, write_error
-from .writer import Storing
+from .writer import Writer
 
 __all__ = ["run_worker"]
 
@@ -45,7 +44,7 @@ log = logging.getLogger("shadowlane.worker")
 
 _BEAT_EVERY_S = 0.5
 _PRUNE_EVERY_S = 60.0
-_KEEP_TIMES_EVERY_S = 15.0
+_RECORD_EVERY_S = 15.0
 
 
 def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
@@ -93,7 +92,7 @@ def _leave_error(directory: Path, error: BaseException) -> None:
 
 
 def _open_judge(config: JudgeConfig, sanitizer: _core.Sanitizer, saved: str) -> Judge:
-    place = ShadowConfig(
+    service = ShadowConfig(
         url=config.url,
         credential_env=config.credential_env,
         credential_header=config.credential_header,
@@ -106,7 +105,7 @@ def _open_judge(config: JudgeConfig, sanitizer: _core.Sanitizer, saved: str) -> 
     price = Price(input=config.price_input, output=config.price_output)
     return Judge(
         config,
-        transport=open_transport("judge", place, place.credential()),
+        transport=open_transport("judge", service, service.credential()),
         budget=Budget(limits, {"*": price}),
         breaker=Breaker(),
         sanitizer=sanitizer,
@@ -120,8 +119,8 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     drainer.beat()
-    kept = groups_folder(config)
-    embedder = await asyncio.to_thread(open_embedder, config.score, folder=kept)
+    groups = groups_folder(config)
+    embedder = await asyncio.to_thread(open_embedder, config.score, folder=groups)
     store = open_store(config.store)
     try:
         store.set_epoch(drainer.lane_id(), dict.fromkeys(config.arms(), drainer.acked()))
@@ -132,38 +131,42 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
             qps=config.limits.qps,
             prod=ProdQuota(config.limits.prod_quota_floor) if config.limits.prod_quota_floor else None,
         )
-        steering = Steering(limits, drainer, directory, qps=config.limits.qps, arms=arms)
-        steering.resume()
-        scorer = Scorer(config.score, embedder=embedder, groups_folder=kept)
-        storing = Storing(store, scorer)
+        control = ControlLoop(limits, drainer, directory, qps=config.limits.qps, arms=arms)
+        control.resume()
+        scorer = Scorer(config.score, embedder=embedder, groups_folder=groups)
+        writer = Writer(store, scorer)
         sanitizer = _core.Sanitizer(config.sanitize.rules_dict(), str(directory))
         hook = Hook(load_detector(config.sanitize.detector), sanitizer) if config.sanitize.detector else None
         pipeline = Pipeline(
             drainer=DetectingDrainer(drainer, hook) if hook else drainer,
             arms=list(arms.values()),
-            storing=storing,
+            writer=writer,
             sanitizer=DetectingSanitizer(sanitizer, hook) if hook else sanitizer,
             judge=_open_judge(config.judge, sanitizer, store.judge_state()) if config.judge.url else None,
             limits=limits,
-            steer=steering.steer,
+            on_limits=control.update_admission,
             window_s=config.limits.window_s if config.limits.cap_mode == "reservoir" else 0.0,
         )
         log.info("worker %d: lane %s, shadows %s", os.getpid(), config.lane.name, ", ".join(config.arms()))
-        times = TimesKeeper(directory, store)
-        keepers = [
-            asyncio.create_task(_beat(drainer, steering)),
-            asyncio.create_task(_prune(storing)),
-            asyncio.create_task(_keep(storing, times)),
+        overhead = OverheadRecorder(directory, store)
+        periodic = [
+            asyncio.create_task(_beat(drainer, control)),
+            asyncio.create_task(_prune(writer)),
+            asyncio.create_task(_record_overhead(writer, overhead)),
         ]
+        for task in periodic:
+            task.add_done_callback(lambda _: stop.set())  # none ends by itself, but for a store that was taken away
         try:
             await pipeline.run(stop, idle_exit_s=idle_exit_s)
         finally:
-            for task in keepers:
+            for task in periodic:
                 task.cancel()
-            await asyncio.gather(*keepers, return_exceptions=True)
-            steering.tick()
-            await asyncio.to_thread(times.keep)  # storing has ended
-        log.info("worker %d: done, %d pairs stored", os.getpid(), storing.stored)
+            ended = await asyncio.gather(*periodic, return_exceptions=True)
+            control.tick()
+            await asyncio.to_thread(overhead.record)  # writer has ended
+        if lost := next((error for error in ended if isinstance(error, StoreLostError)), None):
+            raise lost
+        log.info("worker %d: done, %d pairs stored", os.getpid(), writer.stored)
     finally:
         store.close()
         await asyncio.to_thread(embedder.close)
@@ -174,20 +177,22 @@ def _transport(config: Config, name: str, shadow: ShadowConfig) -> HttpTransport
 
 
 def _arm(config: Config, name: str, shadow: ShadowConfig, limits: ShadowLimits, drainer: _core.Drainer) -> Arm:
-    retry = shadow.retry
-    return Arm(
-        name,
-        _transport(config, name, shadow),
+    options = ArmOptions(
         ratio=shadow.ratio,
         salt=shadow.salt(name),
         concurrency=shadow.concurrency,
         deadline_s=shadow.deadline(),
         timeout_s=shadow.timeout_s,
+        most_bytes=MOST_BYTES / len(config.arms()),
+    )
+    return Arm(
+        name,
+        _transport(config, name, shadow),
+        options,
         limits=limits,
-        retry=Retry(retry.attempts, base_s=retry.base_s, max_s=retry.max_s),
+        retry=Retry(shadow.retry.attempts, base_s=shadow.retry.base_s, max_s=shadow.retry.max_s),
         cap=drainer.try_acquire,
         meter=_usage,
-        most_bytes=MOST_BYTES / len(config.arms()),
     )
 
 
@@ -218,30 +223,28 @@ def _shadow_limits(config: Config, name: str, shadow: ShadowConfig, store: Sqlit
 
 def _usage(outcome: Outcome) -> tuple[str, dict[str, int]]:
     """The model and the usage that an answer names; over all rounds when tool calls were stubbed."""
-    headers = outcome.headers
-    content_type = next((value.decode("latin-1") for name, value in headers if name.lower() == b"content-type"), "")
-    answer = extract_answer(content_type, outcome.body)
+    answer = extract_answer(header(outcome.headers, b"content-type"), outcome.body)
     return answer.model, outcome.usage or {**answer.usage, **answer.cached}
 
 
-async def _beat(drainer: _core.Drainer, steering: Steering) -> None:
+async def _beat(drainer: _core.Drainer, control: ControlLoop) -> None:
     while True:
         drainer.beat()
         try:
-            steering.tick()
+            control.tick()
         except Exception:
             # The heart must go on beating: without it another worker would be started, again and again.
             log.exception("the state of the limits cannot be told")
         await asyncio.sleep(_BEAT_EVERY_S)
 
 
-async def _prune(storing: Storing) -> None:
+async def _prune(writer: Writer) -> None:
     while True:
         await asyncio.sleep(_PRUNE_EVERY_S)
-        await storing.prune(time.time_ns())
+        await writer.prune()
 
 
-async def _keep(storing: Storing, times: TimesKeeper) -> None:
+async def _record_overhead(writer: Writer, overhead: OverheadRecorder) -> None:
     while True:
-        await asyncio.sleep(_KEEP_TIMES_EVERY_S)
-        await storing.call(times.keep)
+        await asyncio.sleep(_RECORD_EVERY_S)
+        await writer.call(overhead.record)

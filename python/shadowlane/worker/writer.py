@@ -1,8 +1,9 @@
 """Scores and stores batches of pairs, on a thread of its own, until they are stored.
 
-Invariants: :meth:`Storing.write` returns when every pair of the batch is a row; a store that fails is tried again for
-as long as it takes; a pair that cannot be stored as it is, is stored without its contents under ``store_error``, so
-that one odd pair never stops a lane; the log quotes nothing of a pair.
+Invariants: :meth:`Writer.write` returns when every pair of the batch is a row; a store that fails is tried again for
+as long as it takes, and one that was taken away (:class:`~shadowlane.errors.StoreLostError`) ends the worker; a pair
+that cannot be stored as it is, is stored without its contents under ``store_error``, so that one odd pair never stops a
+lane; the log quotes nothing of a pair.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from typing import Protocol
 
 import msgspec
 
-from ..errors import ScoreError, StoreError, told
+from ..errors import ScoreError, StoreError, StoreLostError, describe
 from ..types import Copy, JudgeVerdict, Outcome, Pair, Scores
 
-__all__ = ["Storing"]
+__all__ = ["Writer"]
 
 log = logging.getLogger("shadowlane.worker")
 
@@ -28,8 +29,9 @@ _TRIES_TOGETHER = 3
 
 class _Store(Protocol):
     def save(self, pairs: Sequence[Pair]) -> int: ...
-    def known(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]: ...
-    def prune(self, now_ns: int) -> int: ...
+    def stored_keys(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]: ...
+    def prune(self, now_ns: int | None = None) -> int: ...
+    def check(self) -> None: ...
     def save_verdicts(self, verdicts: Mapping[tuple[str, str], JudgeVerdict], state: str) -> int: ...
 
 
@@ -38,7 +40,7 @@ class _Scorer(Protocol):
     def save(self) -> None: ...
 
 
-class Storing:
+class Writer:
     """The store and the scorer behind one thread: draining must not wait for scoring, and SQLite has one writer."""
 
     def __init__(self, store: _Store, scorer: _Scorer) -> None:
@@ -54,13 +56,13 @@ class Storing:
         """End the thread. The store itself is its opener's."""
         self._thread.shutdown()
 
-    async def known(self, keys: list[tuple[str, str]]) -> set[tuple[str, str]]:
+    async def stored_keys(self, keys: list[tuple[str, str]]) -> set[tuple[str, str]]:
         """Those of the (shadow_id, shadow) keys that are stored already; none when the store cannot be asked."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._known, keys)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._stored_keys, keys)
 
-    def _known(self, keys: list[tuple[str, str]]) -> set[tuple[str, str]]:
+    def _stored_keys(self, keys: list[tuple[str, str]]) -> set[tuple[str, str]]:
         try:
-            return self._store.known(keys)
+            return self._store.stored_keys(keys)
         except StoreError as error:
             # A second send is harmless, since copies are reads; a second row cannot be, since the key is unique.
             log.warning("cannot look up stored pairs: %s", error)
@@ -73,6 +75,9 @@ class Storing:
         while True:
             try:
                 await self._save(scored)
+            except StoreLostError as error:
+                self.error = str(error)
+                raise  # trying again would write where nobody reads; a new worker gets the frames again
             except StoreError as error:
                 if str(error) != self.error:
                     log.error("cannot store, will try again: %s", error)
@@ -85,7 +90,7 @@ class Storing:
             except asyncio.CancelledError:
                 raise
             except BaseException as error:  # a panic of an extension is no Exception
-                log.error("a batch cannot be stored as it is, its pairs are stored one by one: %s", told(error))
+                log.error("a batch cannot be stored as it is, its pairs are stored one by one: %s", describe(error))
                 if not await self._save_each(scored):
                     raise
                 break
@@ -115,14 +120,14 @@ class Storing:
                     raise
                 except BaseException:
                     return False
-                log.error("pair %s was stored without its contents: %s", pair.copy.shadow_id, told(error))
+                log.error("pair %s was stored without its contents: %s", pair.copy.shadow_id, describe(error))
         return True
 
     def _score(self, pairs: list[Pair]) -> list[Pair]:
         try:
             return self._scorer.score(pairs)
         except BaseException as error:  # on a thread of its own: nothing that ends the process is raised there
-            why = told(error)
+            why = describe(error)
             log.error("scoring failed, the pairs are stored without scores; please report it: %s", why)
             note = f"scoring failed: {why}"
             return [
@@ -138,15 +143,24 @@ class Storing:
         """Run other work with the store on its thread."""
         await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    async def prune(self, now_ns: int) -> None:
-        """Retention: delete what is older or larger than the configuration allows."""
+    async def prune(self) -> None:
+        """Retention: delete what is older or larger than the configuration allows.
+
+        Raises :class:`~shadowlane.errors.StoreLostError` when the open database is not the one at its path any more.
+        """
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._store.prune, now_ns)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._prune)
+        except StoreLostError:
+            raise
         except StoreError as error:
             log.warning("retention: %s", error)
-        await self.keep()
+        await self.save_scorer()
 
-    async def keep(self) -> None:
+    def _prune(self) -> None:
+        self._store.check()
+        self._store.prune()
+
+    async def save_scorer(self) -> None:
         """What the scorer's successor goes on with. Losing it costs readings of repeated questions, never a pair."""
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._scorer.save)

@@ -238,6 +238,10 @@ fn particle(left: &Sentence<'_>, right: &Sentence<'_>) -> Option<(Span, Span)> {
 /// `must` against `may`, `always` against `never`, about the same.
 fn modality(left: &Sentence<'_>, right: &Sentence<'_>) -> Option<(Span, Span)> {
     use Modality::{Always, May, Must, Never};
+    // "Keys must be hashable" and "only hashable objects may be keys" say the same.
+    if left.words.contains(&"only") != right.words.contains(&"only") {
+        return None;
+    }
     let says =
         |sentence: &Sentence<'_>, modality: Modality| sentence.modals.iter().any(|(known, _)| *known == modality);
     for (one, span) in &left.modals {

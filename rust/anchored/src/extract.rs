@@ -36,10 +36,6 @@ struct Reader<'t> {
     negated: bool,
     full: bool,
     parted: bool,
-    total: usize,
-    functional: usize,
-    foreign: usize,
-    accented: usize,
     answer: Option<(bool, Span)>,
     last: &'t str,
     hedge: Option<usize>,
@@ -57,10 +53,6 @@ impl<'t> Reader<'t> {
             negated: false,
             full: false,
             parted: false,
-            total: 0,
-            functional: 0,
-            foreign: 0,
-            accented: 0,
             answer: None,
             last: "",
             hedge: None,
@@ -160,7 +152,6 @@ impl<'t> Reader<'t> {
     fn word(&mut self, span: Span) {
         let raw = self.cut(span);
         let (start, end) = span;
-        self.total += 1;
         let capital = self.text.get(start..end).and_then(|word| word.chars().next()).is_some_and(char::is_uppercase);
         self.sentence.capitals += usize::from(capital);
         if let Some(root) = raw.strip_suffix("n't").or_else(|| raw.strip_suffix("n’t")) {
@@ -172,7 +163,6 @@ impl<'t> Reader<'t> {
                 other => other,
             };
             let cut = start + root.len();
-            self.functional += 1;
             self.modality(low, look_up(low), span);
             self.push(low, (start, if root.is_empty() { end } else { cut }));
             self.push("n't", (cut, end));
@@ -216,7 +206,6 @@ impl<'t> Reader<'t> {
             return;
         }
         if known.is(lexicon::NEGATOR) {
-            self.functional += 1;
             self.negate(span);
             return;
         }
@@ -239,7 +228,6 @@ impl<'t> Reader<'t> {
             return;
         }
         if known.is(lexicon::FUNCTION) {
-            self.functional += 1;
             if known.is(lexicon::CONJUNCTION)
                 || (known.is(lexicon::AUXILIARY) && matches!(previous, "and" | "or" | ","))
                 || (self.negated && previous == "and" && known.is(lexicon::PRONOUN | lexicon::DETERMINER))
@@ -248,8 +236,6 @@ impl<'t> Reader<'t> {
             }
             return;
         }
-        self.accented += usize::from(!low.is_ascii());
-        self.foreign += usize::from(known.is(lexicon::FOREIGN));
         self.sentence.add(known.stem(low), self.negated, span);
         if capital && !known.is(lexicon::TITLE) {
             self.name(low, span, place);
@@ -303,14 +289,13 @@ impl<'t> Reader<'t> {
                 entity.kind = Kind::Name;
             }
         }
-        let english = self.foreign <= self.functional && self.accented * 10 <= self.total * 3;
         let words = self.closed.iter().flat_map(|sentence| &sentence.words);
         let mut places: WordMap<&str, Option<usize>> = WordMap::default();
         places.reserve(self.closed.iter().map(|sentence| sentence.words.len()).sum());
         for (place, word) in words.enumerate() {
             places.entry(word).and_modify(|known| *known = None).or_insert(Some(place));
         }
-        Facts { cut: self.full, places, sentences: self.closed, entities: self.entities, answer: self.answer, english }
+        Facts { cut: self.full, places, sentences: self.closed, entities: self.entities, answer: self.answer }
     }
 }
 

@@ -127,7 +127,6 @@ pub(crate) struct Facts<'t> {
     pub entities: Vec<Entity<'t>>,
     /// Yes or no when the text opens with it, and where.
     pub answer: Option<(bool, Span)>,
-    pub english: bool,
     /// There were more than [`MOST_ENTITIES`].
     pub cut: bool,
     /// Each word and where it stands among all; `None` when it stands there more than once.

@@ -18,6 +18,13 @@ pub(crate) enum Language {
     Japanese,
 }
 
+impl Language {
+    /// Whether words stand without spaces between them.
+    pub fn spaceless(self) -> bool {
+        matches!(self, Self::Chinese | Self::Japanese)
+    }
+}
+
 /// Small words that tell the languages in Latin letters apart; the last line is of those that are not known here.
 const LATIN: [(Option<Language>, &str); 5] = [
     (
@@ -42,17 +49,20 @@ const LATIN: [(Option<Language>, &str); 5] = [
     ),
     (
         None,
-        "il lo gli di che per sono della nel è non alla os da em não uma um ao é het een op te dat zijn voor niet att \
+        "il lo gli di che per sono della nel è non alla alle dal al ma dei delle anche questo os da em não uma um ao é het een op te dat zijn voor niet att \
          det som på är och inte ikke jeg w nie się na jest że ve bir için dengan yang dan untuk",
     ),
 ];
 
-/// Bits of a word in the lists above, by place.
-static SMALL: LazyLock<WordMap<&'static str, u8>> = LazyLock::new(|| {
-    let mut table: WordMap<&'static str, u8> = WordMap::default();
-    for (place, (_, list)) in LATIN.iter().enumerate() {
+/// Bits of a word in the lists above and in the words of each language, by place.
+static SMALL: LazyLock<WordMap<&'static str, u16>> = LazyLock::new(|| {
+    let mut table: WordMap<&'static str, u16> = WordMap::default();
+    for (place, (language, list)) in LATIN.iter().enumerate() {
         for word in list.split_whitespace() {
             *table.entry(word).or_default() |= 1 << place;
+        }
+        for word in language.map_or("", list_of).split_whitespace().filter(|word| !word.contains('_')) {
+            *table.entry(word).or_default() |= 1 << (place + LATIN.len());
         }
     }
     table
@@ -61,8 +71,21 @@ static SMALL: LazyLock<WordMap<&'static str, u8>> = LazyLock::new(|| {
 /// So many characters tell the language.
 const SAMPLE: usize = 4000;
 
-/// The language of a lower-case text; `None` when it is none of the six.
-pub(crate) fn language(low: &str) -> Option<Language> {
+/// The language that two texts share; `None` when there is none, or none of the six.
+pub(crate) fn common(one: Spoken, other: Spoken) -> Option<Language> {
+    match (one, other) {
+        // A text in Latin letters without any small word may be in the other's language, if that is written in them too.
+        ((_, false), (theirs, _)) => theirs.filter(|language| !language.spaceless()),
+        ((mine, _), (_, false)) => mine.filter(|language| !language.spaceless()),
+        ((mine, true), (theirs, true)) => mine.filter(|_| mine == theirs),
+    }
+}
+
+/// The language of a text, `None` when it is none of the six, and whether anything in the text says so.
+pub(crate) type Spoken = (Option<Language>, bool);
+
+/// The language of a lower-case text.
+pub(crate) fn language(low: &str) -> Spoken {
     let (mut latin, mut han, mut kana, mut other) = (0_usize, 0_usize, 0_usize, 0_usize);
     if low.is_ascii() {
         latin = 1;
@@ -80,10 +103,10 @@ pub(crate) fn language(low: &str) -> Option<Language> {
     // A sign of Chinese or Japanese says as much as several letters.
     let eastern = (han + kana) * 3;
     if other * 2 > latin + eastern {
-        return None;
+        return (None, true);
     }
     if eastern > latin {
-        return Some(if kana * 10 > han { Language::Japanese } else { Language::Chinese });
+        return (Some(if kana * 10 > han { Language::Japanese } else { Language::Chinese }), true);
     }
     let mut counts = [0_usize; LATIN.len()];
     let end = low.char_indices().nth(SAMPLE).map_or(low.len(), |(end, _)| end);
@@ -91,11 +114,24 @@ pub(crate) fn language(low: &str) -> Option<Language> {
     for word in head.split(|letter: char| !letter.is_alphabetic()).filter(|word| !word.is_empty()) {
         let bits = SMALL.get(word).copied().unwrap_or(0);
         for (place, count) in counts.iter_mut().enumerate() {
-            *count += usize::from(bits >> place & 1);
+            // A word of the short lists tells more.
+            *count += usize::from(bits >> place & 1) * 2 + usize::from(bits >> (place + LATIN.len()) & 1);
         }
     }
-    let best = (0..LATIN.len()).rev().max_by_key(|place| counts.get(*place).copied().unwrap_or(0))?;
-    LATIN.get(best).and_then(|(language, _)| *language)
+    let count = |place: usize| counts.get(place).copied().unwrap_or(0);
+    let best = (0..LATIN.len()).rev().max_by_key(|place| count(*place)).unwrap_or(0);
+    (LATIN.get(best).and_then(|(language, _)| *language), count(best) > 0)
+}
+
+fn list_of(language: Language) -> &'static str {
+    match language {
+        Language::English => include_str!("clauses/words/en.txt"),
+        Language::German => include_str!("clauses/words/de.txt"),
+        Language::French => include_str!("clauses/words/fr.txt"),
+        Language::Spanish => include_str!("clauses/words/es.txt"),
+        Language::Chinese => include_str!("clauses/words/zh.txt"),
+        Language::Japanese => include_str!("clauses/words/ja.txt"),
+    }
 }
 
 #[cfg(test)]
@@ -116,7 +152,7 @@ mod tests {
             ("ord-4417", Some(Language::English)),
             ("", Some(Language::English)),
         ] {
-            assert_eq!(language(text), expected, "{text}");
+            assert_eq!(language(text).0, expected, "{text}");
         }
     }
 }

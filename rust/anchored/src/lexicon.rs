@@ -10,7 +10,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
 /// One group a line: every word excludes, said of the same thing at the same time, each word beyond the bar.
-const OPPOSITES: &str = include_str!("opposites.txt");
+pub(crate) const OPPOSITES: &str = include_str!("opposites.txt");
 /// One group a line: words that may stand for each other in most sentences.
 const ALIKE: &str = include_str!("alike.txt");
 /// A base form, and the inflected ones that no rule makes.
@@ -67,8 +67,6 @@ pub(crate) const CONJUNCTION: Flags = 1 << 3;
 pub(crate) const FUNCTION: Flags = 1 << 4;
 /// Turns what follows it, up to the end of the clause, into its opposite.
 pub(crate) const NEGATOR: Flags = 1 << 5;
-/// A function word of another language in Latin letters that is no English word.
-pub(crate) const FOREIGN: Flags = 1 << 6;
 pub(crate) const HEDGE: Flags = 1 << 7;
 pub(crate) const YES: Flags = 1 << 8;
 pub(crate) const NO: Flags = 1 << 9;
@@ -124,12 +122,6 @@ const LISTS: &[(Flags, &str)] = &[
         NEGATOR,
         "no non not n't never none nobody nothing nowhere neither nor without cannot noone hardly scarcely dont doesnt \
          didnt isnt wasnt arent werent wont cant couldnt wouldnt shouldnt hasnt havent hadnt",
-    ),
-    (
-        FOREIGN,
-        "der das und ist nicht ein eine mit auf dem zu sich auch wird sind im für le la les des est et une un dans pour \
-         que qui sur pas avec ne du au el los las del en por para con una como su al il lo gli di che per sono della nel \
-         è os da em não uma um mais het een op te dat zijn och att det som på är ikke og jest nie się na",
     ),
     (HEDGE, "about around roughly approximately nearly almost some circa approx over under least most than"),
     (YES, "yes yeah yep correct indeed true absolutely certainly affirmative"),

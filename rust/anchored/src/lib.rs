@@ -14,6 +14,7 @@
 //! Invariant: rules and vocabulary only ([`lexicon`], [`compare`]), nothing learnt. Any two texts will do; nothing here
 //! fails, and the work is bounded by [`MOST_BYTES`] of each.
 
+mod clauses;
 mod compare;
 mod edits;
 pub mod embedding_bag;
@@ -28,9 +29,10 @@ mod same;
 mod scan;
 mod values;
 
+use edits::Finding;
 use extract::extract;
-use facts::{Span, lowered};
-use language::{Language, language};
+use facts::{Facts, Span, lowered};
+use language::{Language, Spoken, common, language};
 
 /// From here on two answers do not mean the same: what a contradiction puts a pair at.
 pub const CRITICAL: f64 = 0.60;
@@ -66,7 +68,8 @@ impl Component {
 /// One contradiction: its kind, and the characters (not bytes) of each side, start and end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evidence {
-    /// `number`, `date`, `name`, `quote`, `url`, `code`, `negation`, `antonym`, `modality`, `direction` or `answer`.
+    /// `number`, `date`, `name`, `quote`, `url`, `code`, `negation`, `antonym`, `modality`, `quantifier`,
+    /// `direction` or `answer`.
     pub kind: &'static str,
     /// What it speaks against.
     pub component: Component,
@@ -83,52 +86,74 @@ pub struct Comparison {
     pub anchored: f64,
     /// Every contradiction found.
     pub evidence: Vec<Evidence>,
-    /// False when either text is not English: then only their values are compared (numbers, dates, codes).
-    pub english: bool,
-    /// A text was longer than [`MOST_BYTES`], or had more entities than are compared: it was read in part.
+    /// What only the first text says.
+    pub missing: Unmatched,
+    /// What only the second text says.
+    pub extra: Unmatched,
+    /// Either text is in no language that is known here, or they are in two: clauses were not compared.
+    pub foreign: bool,
+    /// A text was longer than [`MOST_BYTES`], or had more entities or sentences than are compared: it was read in part.
     pub cut: bool,
+}
+
+/// The share of a text's sentences that the other text does not say, and the characters of each.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Unmatched {
+    /// In [0, 1]. A sentence without content, as a greeting is, does not count.
+    pub share: f64,
+    /// Start and end in characters, in the order of the text.
+    pub spans: Vec<(usize, usize)>,
 }
 
 /// The comparison of two texts whose plain ΔS is known.
 pub fn anchor(text_a: &str, text_b: &str, plain: f64) -> Comparison {
-    let unchanged = |english: bool| Comparison { anchored: plain, evidence: Vec::new(), english, cut: false };
+    let mut made = Comparison {
+        anchored: plain,
+        evidence: Vec::new(),
+        missing: Unmatched::default(),
+        extra: Unmatched::default(),
+        foreign: false,
+        cut: false,
+    };
     if text_a == text_b {
-        return unchanged(true);
+        return made;
     }
     let (head_a, head_b) = (head(text_a), head(text_b));
-    let cut = head_a.len() < text_a.len() || head_b.len() < text_b.len();
     let (low_a, low_b) = (lowered(head_a), lowered(head_b));
     let (a, b) = (extract(head_a, &low_a), extract(head_b, &low_b));
-    let english = a.english && b.english;
-    let values = said(head_a, &low_a, head_b, &low_b, english);
-    let cut = cut || a.cut || b.cut || values.cut;
+    let spoken = (language(&low_a), language(&low_b));
+    let both = common(spoken.0, spoken.1);
+    let english = both == Some(Language::English);
+    let clauses = both.map_or_else(clauses::Compared::default, |both| clauses::compared(&low_a, &low_b, both));
+    let values = said((head_a, &low_a, spoken.0), (head_b, &low_b, spoken.1), both);
+    made.cut = head_a.len() < text_a.len() || head_b.len() < text_b.len();
+    made.cut = made.cut || a.cut || b.cut || values.cut || clauses.cut;
+    made.foreign = both.is_none();
+    made.missing = in_characters(text_a, &clauses.missing);
+    made.extra = in_characters(text_b, &clauses.extra);
     let mut findings = if english { compare::contradictions(&a, &b) } else { Vec::new() };
-    findings.retain(|finding| !(measures(finding) && values.equal_at(finding.a, finding.b)));
+    // "No later than Friday" denies nothing.
+    let touches = |spans: &[Span], span: Span| spans.iter().any(|known| meets(*known, span));
+    findings.retain(|known| match known.kind {
+        "negation" => !touches(&clauses.neutral.0, known.a) && !touches(&clauses.neutral.1, known.b),
+        "number" | "date" => !values.equal_at(known.a, known.b),
+        _ => true,
+    });
     for finding in values.findings {
-        let meets = |one: Span, other: Span| one.0 < other.1 && other.0 < one.1;
         if !findings.iter().any(|known| meets(known.a, finding.a) || meets(known.b, finding.b)) {
             findings.push(finding);
         }
     }
-    if !english && findings.is_empty() {
-        return Comparison { cut, ..unchanged(false) };
+    for finding in clauses.findings {
+        // One difference is one finding, whichever rule saw it first.
+        if !findings.iter().any(|known| meets(known.a, finding.a) && meets(known.b, finding.b)) {
+            findings.push(finding);
+        }
     }
-    let against = |component: Component| findings.iter().any(|finding| finding.component == component);
-    let base = 1.0 - plain;
-    let doubted = base.min(base / 2.0);
-    let entities = match compare::entity_agreement(&a, &b) {
-        _ if against(Component::Entities) => doubted,
-        Some(agreement) if base >= 0.0 => base * (0.75 + 0.25 * agreement),
-        _ => base,
-    };
-    let relations =
-        if against(Component::Relations) { doubted } else { base - base.max(0.0) * order::disorder(&a, &b) };
-    let constraints = if against(Component::Constraints) || against(Component::Relations) { doubted } else { base };
-    let mut score = 1.0 - (ENTITIES * entities + RELATIONS * relations + CONSTRAINTS * constraints);
-    if !findings.is_empty() {
-        score = score.max(CRITICAL);
+    if english || !findings.is_empty() {
+        made.anchored = score(&a, &b, &findings, plain, english);
     }
-    let evidence = findings
+    made.evidence = findings
         .iter()
         .map(|finding| Evidence {
             kind: finding.kind,
@@ -137,20 +162,42 @@ pub fn anchor(text_a: &str, text_b: &str, plain: f64) -> Comparison {
             b: characters(text_b, finding.b),
         })
         .collect();
-    Comparison { anchored: score.clamp(0.0, 2.0), evidence, english, cut }
+    made
+}
+
+/// The formula at the top. Agreement of entities and the order of words are read in English only.
+fn score(a: &Facts<'_>, b: &Facts<'_>, findings: &[Finding], plain: f64, english: bool) -> f64 {
+    let against = |component: Component| findings.iter().any(|finding| finding.component == component);
+    let base = 1.0 - plain;
+    let doubted = base.min(base / 2.0);
+    let agreement = if english { compare::entity_agreement(a, b) } else { None };
+    let entities = match agreement {
+        _ if against(Component::Entities) => doubted,
+        Some(agreement) if base >= 0.0 => base * (0.75 + 0.25 * agreement),
+        _ => base,
+    };
+    let relations = match english {
+        _ if against(Component::Relations) => doubted,
+        true => base - base.max(0.0) * order::disorder(a, b),
+        false => base,
+    };
+    let constraints = if against(Component::Constraints) || against(Component::Relations) { doubted } else { base };
+    let score = 1.0 - (ENTITIES * entities + RELATIONS * relations + CONSTRAINTS * constraints);
+    if findings.is_empty() { score.clamp(0.0, 2.0) } else { score.clamp(CRITICAL, 2.0) }
+}
+
+fn in_characters(text: &str, unmatched: &clauses::Unmatched) -> Unmatched {
+    Unmatched { share: unmatched.share, spans: unmatched.spans.iter().map(|span| characters(text, *span)).collect() }
+}
+
+fn meets(one: Span, other: Span) -> bool {
+    one.0 < other.1 && other.0 < one.1
 }
 
 /// The values of two texts, compared. Each is read in its own language; a text of none of the six as an English one.
-fn said(text_a: &str, low_a: &str, text_b: &str, low_b: &str, english: bool) -> values::Outcome {
-    let spoken = |low: &str| {
-        if english { Language::English } else { language(low).unwrap_or(Language::English) }
-    };
-    values::compare(&values::read(text_a, low_a, spoken(low_a)), &values::read(text_b, low_b, spoken(low_b)))
-}
-
-/// Whether a finding is about a number, a date or a time.
-fn measures(finding: &edits::Finding) -> bool {
-    matches!(finding.kind, "number" | "date")
+fn said(one: (&str, &str, Spoken), other: (&str, &str, Spoken), both: Option<Language>) -> values::Outcome {
+    let spoken = |(own, _): Spoken| both.or(own).unwrap_or(Language::English);
+    values::compare(&values::read(one.0, one.1, spoken(one.2)), &values::read(other.0, other.1, spoken(other.2)))
 }
 
 /// The first [`MOST_BYTES`] of a text, up to a border between characters.

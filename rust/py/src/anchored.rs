@@ -13,18 +13,21 @@ type Span = (usize, usize);
 /// Kind, component, span of a, span of b.
 type Contradiction = (&'static str, &'static str, Span, Span);
 
-/// Two texts whose plain ΔS is known: anchored ΔS, whether both are English, whether one was read in part only, and
-/// each contradiction as `(kind, component, span of a, span of b)` in characters.
+/// What one text says and the other does not: the share of its sentences, and where they stand.
+type Unmatched = (f64, Vec<Span>);
+/// Anchored ΔS, whether the clauses could not be compared for their language, whether a text was read in part only, each
+/// contradiction, what is missing and what is extra.
+type Anchored = (f64, bool, bool, Vec<Contradiction>, Unmatched, Unmatched);
+
+/// Two texts whose plain ΔS is known: anchored ΔS, whether their clauses were not compared (a language that is not
+/// known, or two), whether one was read in part only, each contradiction as `(kind, component, span of a, span of b)`,
+/// and what is missing and what is extra, each as `(share, spans)`. Spans are in characters.
 #[pyfunction]
-fn anchor_pair(
-    py: Python<'_>,
-    text_a: PyBackedStr,
-    text_b: PyBackedStr,
-    delta: f64,
-) -> PyResult<(f64, bool, bool, Vec<Contradiction>)> {
+fn anchor_pair(py: Python<'_>, text_a: PyBackedStr, text_b: PyBackedStr, delta: f64) -> PyResult<Anchored> {
     let found = detached(py, || anchor(&text_a, &text_b, delta))?;
     let evidence = found.evidence.iter().map(|item| (item.kind, item.component.name(), item.a, item.b)).collect();
-    Ok((found.anchored, found.english, found.cut, evidence))
+    let (missing, extra) = ((found.missing.share, found.missing.spans), (found.extra.share, found.extra.spans));
+    Ok((found.anchored, found.foreign, found.cut, evidence, missing, extra))
 }
 
 /// Anchored ΔS of many pairs, without the GIL. Raises ValueError when the lengths differ.

@@ -72,6 +72,9 @@ mod _core {
         crate::policy::register(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         let names = shadowlane_base::Reason::ALL.iter().map(|reason| reason.name());
-        module.add("REASONS", PyTuple::new(module.py(), names.collect::<Vec<_>>())?)
+        module.add("REASONS", PyTuple::new(module.py(), names.collect::<Vec<_>>())?)?;
+        module.add("FLAG_RESPONSE_CUT", shadowlane_ring::frame::FLAG_RESPONSE_CUT)?;
+        module.add("FLAG_CLIENT_DISCONNECTED", shadowlane_ring::frame::FLAG_CLIENT_DISCONNECTED)?;
+        module.add("FLAG_STREAMED", shadowlane_ring::frame::FLAG_STREAMED)
     }
 }

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from shadowlane import Config, Lane, _core
+from shadowlane.dispatch.arm import Arm, ArmOptions
 from shadowlane.errors import ConfigError
-from shadowlane.status.collect import collect_status, render_status
+from shadowlane.status.collect import collect_status
+from shadowlane.status.render import render_status
 from shadowlane.types import Copy
-from shadowlane.worker.pipeline import Arm
 
 
 def config(**sections: Any) -> Config:
@@ -130,7 +131,8 @@ def test_shadows_get_independent_or_identical_samples_by_choice() -> None:
     copies = [_copy(number) for number in range(4000)]
     taken: dict[str, set[int]] = {}
     for name, shadow in made.arms().items():
-        arm = Arm(name, None, ratio=shadow.ratio, concurrency=1, salt=shadow.salt(name))  # type: ignore[arg-type]
+        options = ArmOptions(ratio=shadow.ratio, concurrency=1, salt=shadow.salt(name))
+        arm = Arm(name, None, options)  # type: ignore[arg-type]
         taken[name] = {number for number, copy in enumerate(copies) if arm.takes(copy)}
     assert taken["b"] < taken["a"]
     # Independent: half of the one is in the other; 27.4 is one standard deviation of Binomial(4000, 1/4).

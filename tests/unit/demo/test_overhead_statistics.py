@@ -98,6 +98,6 @@ def test_latencies_go_to_their_block_without_its_first_moments() -> None:
         blocks.Block(3.0, 4.0, False),
     ]
     offsets = [0.05, 0.15, 0.95, 1.05, 1.5, 2.1, 2.2, 3.0, 3.99]
-    latencies = [float(place) for place in range(len(offsets))]
+    latencies = [float(index) for index in range(len(offsets))]
     pairs = blocks.paired_latencies(drawn, offsets, latencies, discard_s=0.1)
     assert [(on.tolist(), off.tolist()) for on, off in pairs] == [([4.0], [1.0, 2.0]), ([5.0, 6.0], [8.0])]

@@ -1,4 +1,4 @@
-"""One copy's way to a shadow: places, deadline, limits asked twice, tries within the cap, and nothing raised."""
+"""One copy's way to a shadow: slots, deadline, limits asked twice, tries within the cap, and nothing raised."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import pytest
 
-from shadowlane.dispatch.arm import Arm
+from shadowlane.dispatch.arm import Arm, ArmOptions
 from shadowlane.limits import Breaker, Budget, BudgetLimits, Retry, ShadowLimits
 from shadowlane.types import Copy, Outcome
 
@@ -47,7 +47,7 @@ def test_no_more_are_out_than_there_are_places() -> None:
             open_ -= 1
             return ANSWER
 
-        arm = Arm("s", Shadow(send), concurrency=3)
+        arm = Arm("s", Shadow(send), ArmOptions(concurrency=3))
         outcomes = await asyncio.gather(*(arm.deliver(COPY) for _ in range(20)))
         assert (most, {outcome.status for outcome in outcomes}) == (3, {200})
         assert (arm.out, arm.waiting) == (0, 0)
@@ -64,13 +64,13 @@ def test_a_copy_that_waited_too_long_for_a_place_never_goes_out() -> None:
             return ANSWER
 
         shadow = Shadow(send)
-        # A place is waited for as long as a whole call still fits into the deadline: not at all, here.
-        arm = Arm("s", shadow, concurrency=1, deadline_s=5.0, timeout_s=5.0)
+        # A slot is waited for as long as a whole call still fits into the deadline: not at all, here.
+        arm = Arm("s", shadow, ArmOptions(concurrency=1, deadline_s=5.0, timeout_s=5.0))
         first = asyncio.create_task(arm.deliver(COPY))
         await shadow.until_sent(1)
         late = await arm.deliver(COPY)
         assert (late.reason, late.duration_ns) == ("deadline", 0)
-        assert "no place among concurrency = 1" in late.detail
+        assert "no slot among concurrency = 1" in late.detail
         release.set()
         assert (await first).status == 200
         assert (await arm.deliver(COPY)).status == 200
@@ -87,7 +87,7 @@ def test_an_arm_that_gives_way_keeps_its_share_and_lets_the_oldest_go() -> None:
             await release.wait()
             return ANSWER
 
-        arm = Arm("s", Shadow(send), concurrency=2, most=5)
+        arm = Arm("s", Shadow(send), ArmOptions(concurrency=2, most=5))
 
         async def give(numbers: range, *, give_way: bool) -> list[asyncio.Task[Outcome]]:
             tasks = [asyncio.create_task(arm.deliver(copy_of(number), give_way=give_way)) for number in numbers]
@@ -119,8 +119,8 @@ def test_an_arm_whose_share_is_out_lets_the_new_copy_go() -> None:
             return ANSWER
 
         for arm in (
-            Arm("s", Shadow(send), concurrency=9, most=2),
-            Arm("s", Shadow(send), concurrency=9, most_bytes=2 * len(COPY.response_body)),
+            Arm("s", Shadow(send), ArmOptions(concurrency=9, most=2)),
+            Arm("s", Shadow(send), ArmOptions(concurrency=9, most_bytes=2 * len(COPY.response_body))),
         ):
             release.clear()
             out = [asyncio.create_task(arm.deliver(COPY)) for _ in range(2)]
@@ -137,7 +137,7 @@ def test_an_arm_whose_share_is_out_lets_the_new_copy_go() -> None:
 def test_limits_are_asked_again_when_a_place_is_free() -> None:
     async def main() -> None:
         shadow = Shadow(failing(Outcome(shadow="s", status=429, headers=((b"retry-after", b"60"),))))
-        arm = Arm("s", shadow, concurrency=1, limits=limits_of())
+        arm = Arm("s", shadow, ArmOptions(concurrency=1), limits=limits_of())
         outcomes = await asyncio.gather(*(arm.deliver(COPY) for _ in range(5)))
         assert [outcome.reason for outcome in outcomes] == ["", *["provider_limit"] * 4]
         assert len(shadow.sent) == 1
@@ -164,7 +164,12 @@ def test_a_retry_needs_the_cap_the_deadline_and_the_limits() -> None:
         assert len(shadow.sent) == 1
         # The wait would end too late for a whole call.
         shadow = Shadow(failing(DOWN))
-        arm = Arm("s", shadow, retry=Retry(3, base_s=2.0, max_s=2.0, draw=lambda: 0.99), deadline_s=6.0, timeout_s=5.0)
+        arm = Arm(
+            "s",
+            shadow,
+            ArmOptions(deadline_s=6.0, timeout_s=5.0),
+            retry=Retry(3, base_s=2.0, max_s=2.0, draw=lambda: 0.99),
+        )
         assert (await arm.deliver(COPY)).reason == "connect_error"
         assert len(shadow.sent) == 1
         # The first two failures open the breaker.
@@ -213,7 +218,7 @@ def test_a_cancelled_call_gives_its_place_and_its_probe_back() -> None:
         limits = ShadowLimits(
             qps=50.0, breaker=Breaker(window=2, minimum=2, ratio=1.0, open_s=5.0), clock=lambda: now[0]
         )
-        arm = Arm("s", shadow, concurrency=1, limits=limits)
+        arm = Arm("s", shadow, ArmOptions(concurrency=1), limits=limits)
         for _ in range(2):
             await arm.deliver(COPY)
         now[0] = 5.0

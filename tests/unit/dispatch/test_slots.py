@@ -1,4 +1,4 @@
-"""The places of a shadow: never more than there are, first come first served, and no gap is left by who goes away."""
+"""The slots of a shadow: never more than there are, first come first served, and no gap is left by who goes away."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shadowlane.dispatch.slots import Places
+from shadowlane.dispatch.slots import Slots
 
 FAR = float(1 << 40)
 
@@ -18,7 +18,7 @@ STEPS = st.lists(st.sampled_from(["come", "give back", "let go", "cancel first",
 @settings(deadline=None)
 def test_they_behave_like_a_line_at_a_counter(concurrency: int, steps: list[str]) -> None:
     async def main() -> None:
-        places = Places(concurrency)
+        slots = Slots(concurrency)
         inside: list[int] = []
         line: list[int] = []
         tasks: dict[int, asyncio.Task[bool]] = {}
@@ -30,16 +30,16 @@ def test_they_behave_like_a_line_at_a_counter(concurrency: int, steps: list[str]
 
         for number, step in enumerate(steps):
             if step == "come":
-                tasks[number] = asyncio.create_task(places.take(FAR, lambda n=number: gone.append(n)))  # type: ignore[misc]
+                tasks[number] = asyncio.create_task(slots.acquire(FAR, lambda n=number: gone.append(n)))  # type: ignore[misc]
                 await rest()
                 (inside if len(inside) < concurrency else line).append(number)
             elif step == "give back" and inside:
-                places.give_back()
+                slots.release()
                 inside.pop(0)
                 inside += line[:1]
                 del line[:1]
             elif step == "let go":
-                assert places.let_go() is bool(line)
+                assert slots.evict() is bool(line)
                 if line:
                     assert gone[-1] == line.pop(0)
             elif step.startswith("cancel") and line:
@@ -50,29 +50,29 @@ def test_they_behave_like_a_line_at_a_counter(concurrency: int, steps: list[str]
                 assert tasks[leaver].cancelled()
             elif step == "rest":
                 await rest()
-            assert places.waiting == len(line)
+            assert slots.waiting == len(line)
         await rest()
         assert {n for n, task in tasks.items() if not task.done()} == set(line)
         assert all(tasks[n].result() for n in inside)
         assert not any(tasks[n].result() for n in gone)
         while inside:  # everybody who waits gets in
-            places.give_back()
+            slots.release()
             inside = [*inside[1:], *line[:1]]
             del line[:1]
         await rest()
         assert all(task.done() for task in tasks.values())
-        assert places.waiting == 0
+        assert slots.waiting == 0
 
     asyncio.run(main())
 
 
 def test_a_place_that_comes_with_the_cancellation_is_the_next_ones() -> None:
     async def main() -> None:
-        places = Places(1)
-        assert await places.take(FAR)
-        first, second = (asyncio.create_task(places.take(FAR)) for _ in range(2))
+        slots = Slots(1)
+        assert await slots.acquire(FAR)
+        first, second = (asyncio.create_task(slots.acquire(FAR)) for _ in range(2))
         await asyncio.sleep(0)
-        places.give_back()
+        slots.release()
         first.cancel()
         assert await second is True
         assert first.cancelled()
@@ -82,9 +82,9 @@ def test_a_place_that_comes_with_the_cancellation_is_the_next_ones() -> None:
 
 def test_who_waited_until_it_was_too_late_leaves_the_line() -> None:
     async def main() -> None:
-        places = Places(1)
-        assert await places.take(FAR)
-        assert await places.take(asyncio.get_running_loop().time()) is False
-        assert places.waiting == 0
+        slots = Slots(1)
+        assert await slots.acquire(FAR)
+        assert await slots.acquire(asyncio.get_running_loop().time()) is False
+        assert slots.waiting == 0
 
     asyncio.run(main())

@@ -37,7 +37,7 @@ def test_what_counts_as_sent_and_as_failed(
     assert (bool(sent(row)[0]), bool(failed_copies(row)[0])) == (was_sent, was_failed)
 
 
-def test_a_copy_that_never_got_a_place_was_not_sent() -> None:
+def test_a_copy_that_never_got_a_slot_was_not_sent() -> None:
     waited = columns(2, reason=["deadline", "deadline"], status=[0, 0], shadow_ns=[0, 10 * MS])
     assert sent(waited).tolist() == [False, True]
     assert failed_copies(waited).tolist() == [False, True]

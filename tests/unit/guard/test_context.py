@@ -185,7 +185,7 @@ def test_writes_run_outside_and_not_inside() -> None:
     assert orders.done == []
 
 
-def test_a_coroutine_is_judged_when_it_runs() -> None:
+def test_a_coroutine_is_checked_when_it_runs() -> None:
     orders = Orders()
     made = orders.send("early")
     with shadow_context(SHADOW), pytest.raises(ShadowWriteError):

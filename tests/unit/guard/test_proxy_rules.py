@@ -208,16 +208,16 @@ RULES = Rules(
     ],
 )
 def test_what_may_pass(request_: Request, action: str) -> None:
-    assert RULES.judge(request_, b"").action == action
+    assert RULES.classify(request_, b"").action == action
 
 
 def test_a_preset_lets_its_reads_through() -> None:
     chat = _plain("POST", "http://llm.internal:8080/v1/chat/completions", "Content-Type: application/json")
     body = b'{"model": "m", "messages": [{"role": "user", "content": "hi"}]}'
-    assert RULES.judge(chat, body).action == "forward"
-    assert RULES.judge(chat, b'{"model": "m", "messages": [], "background": true}').write
-    assert RULES.judge(_plain("POST", "http://llm.internal:8080/v1/files"), b"").write
-    assert RULES.judge(_plain("DELETE", "http://llm.internal:8080/v1/chat/completions"), body).write
+    assert RULES.classify(chat, body).action == "forward"
+    assert RULES.classify(chat, b'{"model": "m", "messages": [], "background": true}').write
+    assert RULES.classify(_plain("POST", "http://llm.internal:8080/v1/files"), b"").write
+    assert RULES.classify(_plain("DELETE", "http://llm.internal:8080/v1/chat/completions"), body).write
 
 
 def test_connect_has_a_list_of_its_own() -> None:
@@ -228,7 +228,7 @@ def test_connect_has_a_list_of_its_own() -> None:
     assert connect("x:8443") == "tunnel"
     for refused in ("api.internal:443", "api.internal:80", "tls.internal:80", "x:443", "sub.tls.internal:443"):
         assert connect(refused) == "refuse"
-    assert RULES.judge(_plain("GET", "http://tls.internal/x"), b"").action == "refuse"
+    assert RULES.classify(_plain("GET", "http://tls.internal/x"), b"").action == "refuse"
     assert RULES.tunnels == ["tls.internal:443", "x:8443"]
 
 

@@ -9,8 +9,8 @@ import pytest
 from shadowlane.guard.redis_commands import Command, CommandTable
 
 
-def index(place: int) -> dict[str, Any]:
-    return {"type": "index", "spec": {"index": place}}
+def index(position: int) -> dict[str, Any]:
+    return {"type": "index", "spec": {"index": position}}
 
 
 def keys(last: int, step: int = 1, limit: int = 0) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def test_what_the_server_did_not_name_is_not_known(table: CommandTable, text: st
 
 @TABLES
 @pytest.mark.parametrize(
-    ("text", "places"),
+    ("text", "positions"),
     [
         ("GET a", [1]),
         ("MSET a 1 b 2 c 3", [1, 3, 5]),
@@ -151,10 +151,10 @@ def test_what_the_server_did_not_name_is_not_known(table: CommandTable, text: st
         ("PING", []),
     ],
 )
-def test_where_the_keys_are(table: CommandTable, text: str, places: list[int]) -> None:
+def test_where_the_keys_are(table: CommandTable, text: str, positions: list[int]) -> None:
     command = find(table, text)
     assert command is not None
-    assert command.key_places([part.encode() for part in text.split()]) == places
+    assert command.key_positions([part.encode() for part in text.split()]) == positions
 
 
 @TABLES
@@ -163,10 +163,10 @@ def test_arguments_that_do_not_fit_are_errors(table: CommandTable, text: str) ->
     command = find(table, text)
     assert command is not None
     with pytest.raises(ValueError, match=r"missing|wrong|invalid literal"):
-        command.key_places([part.encode() for part in text.split()])
+        command.key_positions([part.encode() for part in text.split()])
 
 
-def test_servers_before_7_say_only_places() -> None:
+def test_servers_before_7_say_only_positions() -> None:
     old = CommandTable(
         [
             [b"get", 2, [b"readonly"], 1, 1, 1, [b"@read"]],
@@ -188,4 +188,4 @@ def test_servers_before_7_say_only_places() -> None:
         assert (command.reads, command.confinable) == (reads, confinable), text
     mset = find(old, "MSET a 1 b 2")
     assert mset is not None
-    assert mset.key_places([b"MSET", b"a", b"1", b"b", b"2"]) == [1, 3]
+    assert mset.key_positions([b"MSET", b"a", b"1", b"b", b"2"]) == [1, 3]

@@ -143,7 +143,7 @@ def test_what_was_opened_before_the_copy_says_nothing_for_it(engine: sa.Engine, 
     assert names(engine) == before
 
 
-def test_raw_cursors_of_a_copy_are_judged(engine: sa.Engine) -> None:
+def test_raw_cursors_of_a_copy_are_classified(engine: sa.Engine) -> None:
     before = names(engine)
     with shadow_context(SHADOW):
         raw = engine.raw_connection()

@@ -52,10 +52,10 @@ class Bench:
         self.broken = False
         config = {"url": server.url + "/v1", "model": "judge-1", "ratio": 1.0, "concurrency": 1, **config}
         self.config = JudgeConfig(**config)
-        place = ShadowConfig(url=self.config.url, timeout_s=self.config.timeout_s, concurrency=1)
+        index = ShadowConfig(url=self.config.url, timeout_s=self.config.timeout_s, concurrency=1)
         self.judge = Judge(
             self.config,
-            transport=open_transport("judge", place, (b"authorization", b"Bearer key")),
+            transport=open_transport("judge", index, (b"authorization", b"Bearer key")),
             budget=Budget(BudgetLimits(money_per_day=money), {"*": Price(input=1.0, output=2.0)}),
             breaker=Breaker(minimum=2, window=2),
             sanitizer=_core.Sanitizer(),
@@ -107,7 +107,7 @@ def test_it_is_blind_and_asked_in_both_orders() -> None:
     assert sum(slot[2] for slot in spent) == pytest.approx(2 * (100 * 1 + 10 * 2) / 1e6)
 
 
-def test_a_model_that_prefers_a_place_is_inconsistent() -> None:
+def test_a_model_that_prefers_a_position_is_inconsistent() -> None:
     with serving(lambda got: chat(says(False, "A"))) as server:
         bench = Bench(server)
         bench.run(doubtful())
@@ -258,7 +258,7 @@ BASE = {"shadows": {"candidate": {"url": "https://api.example.com", "model": "sm
 JUDGE = {"url": "https://api.example.com/v1", "model": "large", "credential_env": "K"}
 
 
-def test_a_judge_at_an_arms_place_needs_another_model_than_the_arm() -> None:
+def test_a_judge_at_an_arms_address_needs_another_model_than_the_arm() -> None:
     assert Config.from_dict({**BASE, "judge": JUDGE}).judge.model == "large"
 
 

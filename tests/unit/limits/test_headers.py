@@ -50,6 +50,49 @@ CASES: dict[str, tuple[dict[str, str], RateLimit | None]] = {
         },
         RateLimit(40000, 4000, 60.5),
     ),
+    "one family in two spellings": (
+        {
+            "x-ratelimit-limit-tokens": "1000",
+            "x-ratelimit-remaining-tokens": "100",
+            "x-rate-limit-reset-tokens": "30s",
+            "x-ratelimit-limit-requests": "10",
+            "x-rate-limit-remaining-requests": "9",
+        },
+        RateLimit(1000, 100, 30.0),
+    ),
+    "litellm's own": (
+        {
+            "x-ratelimit-api_key-limit-requests": "100",
+            "x-ratelimit-api_key-remaining-requests": "7",
+            "x-ratelimit-model_per_key-limit-tokens": "5000",
+            "x-ratelimit-model_per_key-remaining-tokens": "4000",
+            "llm_provider-x-ratelimit-limit-requests": "60",
+            "llm_provider-x-ratelimit-remaining-requests": "59",
+        },
+        RateLimit(100, 7, None),
+    ),
+    "anthropic unified": (
+        {
+            "anthropic-ratelimit-unified-status": "allowed",
+            "anthropic-ratelimit-unified-5h-status": "allowed",
+            "anthropic-ratelimit-unified-5h-utilization": "0.9",
+            "anthropic-ratelimit-unified-5h-reset": "1700000060",
+            "anthropic-ratelimit-unified-7d-utilization": "0.25",
+            "anthropic-ratelimit-unified-7d-reset": "1700500000",
+        },
+        RateLimit(1_000_000, 100_000, 60.0),
+    ),
+    "anthropic unified, over": (
+        {
+            "anthropic-ratelimit-unified-7d-utilization": "1.02",
+            "anthropic-ratelimit-unified-7d-reset": "1700000010",
+        },
+        RateLimit(1_000_000, 0, 10.0),
+    ),
+    "anthropic unified, refusing": (
+        {"anthropic-ratelimit-unified-status": "rejected", "anthropic-ratelimit-unified-reset": "1700000010"},
+        RateLimit(1_000_000, 0, 10.0),
+    ),
     "anthropic priority tier": (
         {
             "anthropic-priority-input-tokens-limit": "100",
@@ -234,10 +277,10 @@ def test_nothing_raises_and_counts_are_never_negative(headers: list[tuple[str, s
 @given(st.lists(st.tuples(st.integers(1, 10**9), st.integers(0, 10**9), st.integers(0, 10**6)), min_size=1, max_size=6))
 def test_the_tightest_budget_is_found(budgets: list[tuple[int, int, int]]) -> None:
     headers: dict[str, str] = {}
-    for place, (limit, remaining, reset) in enumerate(budgets):
-        headers[f"x-ratelimit-limit-b{place}"] = str(limit)
-        headers[f"x-ratelimit-remaining-b{place}"] = str(remaining)
-        headers[f"x-ratelimit-reset-b{place}"] = f"{reset}ms"
+    for index, (limit, remaining, reset) in enumerate(budgets):
+        headers[f"x-ratelimit-limit-b{index}"] = str(limit)
+        headers[f"x-ratelimit-remaining-b{index}"] = str(remaining)
+        headers[f"x-ratelimit-reset-b{index}"] = f"{reset}ms"
     tightest = parse_rate_limit(headers, NOW)
     assert tightest is not None
     assert tightest.share == min(remaining / limit for limit, remaining, _ in budgets)

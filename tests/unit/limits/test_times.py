@@ -54,6 +54,20 @@ _moments = st.datetimes(datetime(1971, 1, 1), datetime(2400, 1, 1)).map(lambda t
         ("Sun, 06 Nov 1994 25:49:37 GMT", None),
         ("Sun, 00 Nov 1994 08:49:37 GMT", None),
         ("1994-11-06T08:50:37Z", None),
+        # What is sent although it is not right: a Unix time, the header twice, other names of GMT.
+        ("1732790000", 1_732_790_000.0 - NOW),
+        ("1732790000.5", 1_732_790_000.5 - NOW),
+        ("1732790000123", 1_732_790_000.123 - NOW),
+        ("999999999", 999_999_999.0),
+        ("5, 5", 5.0),
+        ("120,120", 120.0),
+        ("Sun, 06 Nov 1994 08:50:37 GMT, Sun, 06 Nov 1994 08:50:37 GMT", 60.0),
+        ("5, 5, 5", None),
+        (", ", None),
+        ("Sun, 06 Nov 1994 08:50:37 UTC", 60.0),
+        ("Sun, 06 Nov 1994 08:50:37 +0000", 60.0),
+        ("Sun, 06 Nov 1994 08:50:37 -0000", 60.0),
+        ("Sun, 06 Nov 1994 08:50:37 +0100", None),
     ],
 )
 def test_retry_after(value: str, seconds: float | None) -> None:

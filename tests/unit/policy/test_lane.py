@@ -141,12 +141,12 @@ def test_what_a_gateway_let_through_is_stopped_in_the_drain(
     "target",
     ["/ask?_method=DELETE", "http://h/ask", "//h/ask", "/ask/../x", "/ask%2f..%2f..%2fx", "/ask?query=mutation%7Ba%7D"],
 )
-def test_a_target_that_admission_did_not_see_whole_is_judged_in_the_drain(world: World, target: str) -> None:
+def test_a_target_that_admission_did_not_see_whole_is_classified_in_the_drain(world: World, target: str) -> None:
     copy = world.drained("GET", target, headers=(), admitted_as="/ask")
     assert copy.blocked == "write_intent", copy.why
 
 
-def test_sql_in_a_query_is_judged_where_the_route_says_sql(world: World) -> None:
+def test_sql_in_a_query_is_classified_where_the_route_says_sql(world: World) -> None:
     assert world.drained("GET", "/db?q=SELECT+1", headers=()).blocked == ""
     copy = world.drained("GET", "/db?q=DROP+TABLE+t", headers=())
     assert (copy.blocked, copy.preset) == ("write_intent", "sql:sqlite")

@@ -42,7 +42,7 @@ def test_every_wording_is_asked_with_every_seed_at_both(tmp_path: Path) -> None:
         plan = Plan(ITEMS, Target(prod.url, "p"), Target(shadow.url, "s"), qps=0, concurrency=3)
         wordings, runs = probe(plan, RunState(tmp_path / "s", "f"), lambda *step: told.append(step))
     assert wordings == {"a": ("a1", "a2", "a3"), "b": ("b1", "b2", "b3")}
-    expected = Counter((f"{name}{place}", seed) for name in "ab" for place in (1, 2, 3) for seed in (1, 2))
+    expected = Counter((f"{name}{index}", seed) for name in "ab" for index in (1, 2, 3) for seed in (1, 2))
     for server, model in ((prod, "p"), (shadow, "s")):
         assert Counter(map(asked, server.requests)) == expected
         assert {got.body["model"] for got in server.requests} == {model}

@@ -15,7 +15,7 @@ from shadowlane.probe.page import render_page
 from shadowlane.probe.render import junit, render_verdict
 from shadowlane.probe.runner import Runs
 from shadowlane.probe.state import Run
-from shadowlane.probe.verdict import ItemVerdict, ProbeVerdict, Targets, judge_runs
+from shadowlane.probe.verdict import ItemVerdict, ProbeVerdict, Targets, evaluate_runs
 from shadowlane.render.text import Line
 from shadowlane.types import Citation
 
@@ -52,7 +52,7 @@ def good(wording: int, seed: int) -> dict[str, Any]:
 
 
 def judged(runs: Runs, embedder: Embedder, targets: Targets | None = None, item: GoldItem = ITEM) -> ItemVerdict:
-    [verdict] = judge_runs([item], {item.id: WORDINGS}, runs, (1, 2), embedder, targets).items
+    [verdict] = evaluate_runs([item], {item.id: WORDINGS}, runs, (1, 2), embedder, targets).items
     return verdict
 
 
@@ -61,7 +61,7 @@ def missed(item: ItemVerdict) -> set[str]:
 
 
 def test_equal_services_pass(embedder: Embedder) -> None:
-    verdict = judge_runs([ITEM], {"ride": WORDINGS}, runs_of(good, good), (1, 2), embedder)
+    verdict = evaluate_runs([ITEM], {"ride": WORDINGS}, runs_of(good, good), (1, 2), embedder)
     assert (verdict.ok, verdict.accepted, verdict.items[0].ok) == (True, 1, True)
     assert verdict.mean_delta_s == pytest.approx(0, abs=1e-6)
     assert verdict.convergence == {"prod": 1.0, "shadow": 1.0}
@@ -123,9 +123,9 @@ def test_what_prod_itself_does_not_do_is_not_asked_of_the_shadow(embedder: Embed
     assert "λ" in missed(worse)
 
 
-def test_without_an_answer_of_prod_nothing_is_judged(embedder: Embedder) -> None:
+def test_without_an_answer_of_prod_nothing_is_evaluated(embedder: Embedder) -> None:
     down = lambda w, s: {"text": "", "status": 503, "collapsed": True, "why": "HTTP 503", "citations": ()}  # noqa: E731
-    verdict = judge_runs([ITEM], {"ride": WORDINGS}, runs_of(down, good), (1, 2), embedder)
+    verdict = evaluate_runs([ITEM], {"ride": WORDINGS}, runs_of(down, good), (1, 2), embedder)
     assert (verdict.ok, verdict.items[0].ok, verdict.mean_delta_s) == (False, None, None)
     case = ElementTree.fromstring(junit(verdict)).find(".//testcase[@name='ride']/error")
     assert case is not None
@@ -149,8 +149,8 @@ def test_targets_are_the_users(embedder: Embedder) -> None:
     two = [ITEM, msgspec.structs.replace(ITEM, id="b")]
     half = {**runs_of(good, lambda w, s: {"text": OTHER}), **runs_of(good, good, "b")}
     wordings = {"ride": WORDINGS, "b": WORDINGS}
-    assert not judge_runs(two, wordings, half, (1, 2), embedder, Targets(delta_s=0.6)).ok
-    assert judge_runs(two, wordings, half, (1, 2), embedder, Targets(delta_s=0.6, accepted=0.5)).ok
+    assert not evaluate_runs(two, wordings, half, (1, 2), embedder, Targets(delta_s=0.6)).ok
+    assert evaluate_runs(two, wordings, half, (1, 2), embedder, Targets(delta_s=0.6, accepted=0.5)).ok
 
 
 EVIL = "</td><script>alert(1)</script>\x00\x1b[31m\ud7ff\ufffe ]]> &amp; \u202e"
@@ -160,7 +160,7 @@ EVIL = "</td><script>alert(1)</script>\x00\x1b[31m\ud7ff\ufffe ]]> &amp; \u202e"
 def evil(embedder: Embedder) -> ProbeVerdict:
     item = GoldItem(id=EVIL, question=EVIL, sections=(EVIL,))
     shadow = lambda w, s: {"text": EVIL + OTHER, "why": EVIL, "collapsed": w == 0}  # noqa: E731
-    return judge_runs([item], {EVIL: (EVIL, "b", "c")}, runs_of(good, shadow, EVIL), (1, 2), embedder)
+    return evaluate_runs([item], {EVIL: (EVIL, "b", "c")}, runs_of(good, shadow, EVIL), (1, 2), embedder)
 
 
 def test_the_page_shows_answers_and_runs_none(evil: ProbeVerdict) -> None:

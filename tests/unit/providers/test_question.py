@@ -103,3 +103,23 @@ def test_a_request_that_asks_nothing_has_no_question(body: Any) -> None:
 def test_the_scope_of_stored_groups_does_not_change_between_releases() -> None:
     one = chat(("system", "S"), ("user", "30 minutes?"), model="m", system="Be brief.", instructions="In English.")
     assert found(one).scope == 0x8F1E01952F9061C7
+
+
+@pytest.mark.parametrize(
+    ("body", "question"),
+    [
+        (b'{"messages": [{"role": "user", "content": "How?"}]}', "How?"),
+        (b'{"messages": [{"content": [{"type": "text", "text": "What?"}, {"type": "image_url"}]}]}', "What?"),
+        (b'{"query": "Where?"}', "Where?"),
+        (b'{"input": ["a", "b"]}', ""),
+        (b'{"messages": []}', ""),
+        (b'{"messages": [null]}', ""),
+        (b'{"messages": [{"content": [{"text": 5}, null]}]}', ""),
+        (b"[1]", ""),
+        (b"not json", ""),
+        (b"\xff\xfe", ""),
+        (b"", ""),
+    ],
+)
+def test_the_question_of_a_request(body: bytes, question: str) -> None:
+    assert shown_question(copy(body)) == question

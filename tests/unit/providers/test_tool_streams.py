@@ -57,8 +57,8 @@ def _halves(text: str) -> tuple[str, str]:
 
 
 def _converse() -> Api:
-    def delta(place: int, value: Json) -> tuple[dict[str, str], Any]:
-        return event("contentBlockDelta", {"contentBlockIndex": place, "delta": value, "p": "abcd"})
+    def delta(index: int, value: Json) -> tuple[dict[str, str], Any]:
+        return event("contentBlockDelta", {"contentBlockIndex": index, "delta": value, "p": "abcd"})
 
     usage = event("metadata", {"usage": {"inputTokens": 7, "outputTokens": 5, "totalTokens": 12}, "metrics": {}})
     asks = [
@@ -108,11 +108,11 @@ def _converse() -> Api:
 def _invoke() -> Api:
     """Claude behind Bedrock's ``invoke-with-response-stream``: its own events, each in base 64."""
 
-    def text(place: int, value: Json) -> Json:
-        return {"type": "content_block_delta", "index": place, "delta": value}
+    def text(index: int, value: Json) -> Json:
+        return {"type": "content_block_delta", "index": index, "delta": value}
 
-    def start(place: int, value: Json) -> Json:
-        return {"type": "content_block_start", "index": place, "content_block": value}
+    def start(index: int, value: Json) -> Json:
+        return {"type": "content_block_start", "index": index, "content_block": value}
 
     begin = {
         "type": "message_start",
@@ -195,8 +195,8 @@ def _ollama() -> Api:
 
 def _cohere() -> Api:
     def of(kind: str, index: int | None = None, **message: Any) -> Json:
-        place = {} if index is None else {"index": index}
-        return {"type": kind, **place, **({"delta": {"message": message}} if message else {})}
+        index = {} if index is None else {"index": index}
+        return {"type": kind, **index, **({"delta": {"message": message}} if message else {})}
 
     def end(reason: str) -> Json:
         usage = {"billed_units": {"input_tokens": 1}, "tokens": {"input_tokens": 7, "output_tokens": 5}}
@@ -272,7 +272,7 @@ def everywhere(body: bytes, _: Sequence[bytes]) -> Iterable[int]:
 
 
 def in_characters(body: bytes, _: Sequence[bytes]) -> Iterable[int]:
-    return (place for place, byte in enumerate(body) if 0x80 <= byte < 0xC0)
+    return (index for index, byte in enumerate(body) if 0x80 <= byte < 0xC0)
 
 
 def in_frames(_: bytes, frames: Sequence[bytes]) -> Iterable[int]:
@@ -330,10 +330,10 @@ def test_a_stream_that_ends_anywhere_is_never_answered(api: Api, data: st.DataOb
     assert answer.note
 
 
-def _damaged(frames: Sequence[bytes], number: int, place: int) -> bytes:
+def _damaged(frames: Sequence[bytes], number: int, index: int) -> bytes:
     """All frames, with one bit of one of them turned."""
     frame = bytearray(frames[number])
-    frame[place] ^= 1
+    frame[index] ^= 1
     return b"".join((*frames[:number], bytes(frame), *frames[number + 1 :]))
 
 

@@ -5,63 +5,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import msgspec
-import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from shadowlane.render.page import marked
-from shadowlane.render.svg import histogram, latency_curves
 from shadowlane.report.build import build_report
 from shadowlane.report.html import render_page
-from shadowlane.report.stats import delta_blocks, latency
 from shadowlane.store import open_store
 from shadowlane.types import STRANGE_CALLS, StubbedCall
-from tests.support.lanes import NOW_NS, columns, config_at, failed, make_pairs, make_status, save
+from tests.support.lanes import NOW_NS, config_at, failed, make_pairs, make_status, save
+from tests.support.pages import read
 
 EVIL = "</div><script>alert(1)</script><img src=x onerror='alert(2)'>\"&amp;\x1b[31m\x00\u202e"
 TARGETS = {"stable": 0.4, "critical": 0.6, "mean_delta_s": 0.45}
-VOID = {"meta", "br"}
-
-
-class Reader(HTMLParser):
-    """Checks that tags nest, and remembers tags and attributes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: set[str] = set()
-        self.attributes: set[str] = set()
-        self.text: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.attributes |= {name for name, _ in attrs}
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.attributes |= {name for name, _ in attrs}
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
-
-
-def read(page: str) -> Reader:
-    reader = Reader()
-    reader.feed(page)
-    reader.close()
-    assert reader.open == []
-    return reader
 
 
 def page_of(tmp_path: Path, pairs: list[Any], **more: Any) -> str:
@@ -163,45 +120,3 @@ def test_the_control_has_its_own_section(tmp_path: Path) -> None:
     text = " ".join(read(page).text)
     assert "control (prod against itself)" in text
     assert "noise floor" in text
-
-
-_texts = st.lists(st.sampled_from(["a", "b", " ", "\n", "<", "&", ".", "word", "é"]), max_size=25).map("".join)
-
-
-@settings(deadline=None)
-@given(_texts, _texts)
-def test_marking_changes_no_text(prod: str, shadow: str) -> None:
-    for text, shown in zip((prod, shadow), marked(prod, shadow), strict=True):
-        assert "".join(read(f"<p>{shown}</p>").text) == text
-        assert (prod == shadow) <= ("<mark>" not in shown)
-
-
-def test_only_the_words_of_one_side_aremarked() -> None:
-    prod, shadow = marked("It costs 0.50 € an hour.", "It costs two coins an hour.")
-    assert prod == "It costs <mark>0.50 €</mark> an hour."
-    assert shadow == "It costs <mark>two coins</mark> an hour."
-
-
-@pytest.mark.parametrize("values", [[0.0], [0.45], [2.0], [0.0, 2.0], [0.3] * 100_000])
-def test_any_histogram_is_well_formed(values: list[float]) -> None:
-    (block,) = delta_blocks(columns(len(values), delta_s=values))
-    drawing = ElementTree.fromstring(histogram(block, TARGETS))
-    assert len(drawing.findall("rect")) == len(set(values))
-    for rect in drawing.findall("rect"):
-        assert float(rect.attrib["height"]) > 0
-
-
-@settings(deadline=None)
-@given(
-    st.lists(st.tuples(st.integers(1, 10**13), st.integers(1, 10**13)), min_size=1, max_size=20),
-)
-def test_any_latencies_are_drawn_inside_the_figure(times: list[tuple[int, int]]) -> None:
-    prod, shadow = zip(*times, strict=True)
-    data = latency(columns(len(times), prod_ns=prod, shadow_ns=shadow))
-    assert data is not None
-    drawing = ElementTree.fromstring(latency_curves(data))
-    for line in drawing.findall("polyline"):
-        for point in line.attrib["points"].split():
-            x, y = (float(part) for part in point.split(","))
-            assert 0 <= x <= 560
-            assert 0 <= y <= 270

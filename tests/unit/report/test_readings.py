@@ -17,9 +17,10 @@ from shadowlane.judge.language_model import JudgeState
 from shadowlane.report.build import build_report
 from shadowlane.report.html import render_page
 from shadowlane.report.terminal import render_report
-from shadowlane.status.collect import collect_status, render_status
+from shadowlane.status.collect import collect_status
+from shadowlane.status.render import render_status
 from shadowlane.store import open_store
-from shadowlane.types import GroupReading, JudgeVerdict, Pair, PlaceDiffers
+from shadowlane.types import GroupReading, JudgeVerdict, Pair, StructureDifference
 from tests.support.lanes import NOW_NS, config_at, make_pairs, make_status, save
 
 EVIL = "<script>alert(1)</script>\x1b[31m"
@@ -43,9 +44,9 @@ def text_of(report: dict[str, Any]) -> str:
     return "\n".join(text for text, _ in render_report(report))
 
 
-def test_flips_are_counted_shown_and_judged(tmp_path: Path) -> None:
+def test_flips_are_counted_shown_and_evaluated(tmp_path: Path) -> None:
     config = config_at(tmp_path)
-    pairs = [grouped(pair, place + 1) for place, pair in enumerate(make_pairs(40))]
+    pairs = [grouped(pair, index + 1) for index, pair in enumerate(make_pairs(40))]
     pairs[7] = scored(grouped(pairs[7], 8, shadow="chaotic", flip=True, trend="chaotic"), delta_s=0.9)
     pairs[9] = grouped(pairs[9], 10, shadow="recursive", prod="recursive", flip=True, prod_flip=True, trend="recursive")
     save(config, pairs)
@@ -69,7 +70,7 @@ def test_flips_are_counted_shown_and_judged(tmp_path: Path) -> None:
     assert "1 of the shadow alone, 0 of prod alone, 1 of both" in rule["evidence"]
 
 
-def test_a_question_asked_once_says_nothing_about_flips(tmp_path: Path) -> None:
+def test_a_question_that_came_once_says_nothing_about_flips(tmp_path: Path) -> None:
     config = config_at(tmp_path)
     save(config, [scored(pair, group=None) for pair in make_pairs(30)])
     report = report_of(config, 30)
@@ -86,7 +87,7 @@ def test_a_question_asked_once_says_nothing_about_flips(tmp_path: Path) -> None:
 def test_the_controls_flips_are_the_floor_of_flips(tmp_path: Path) -> None:
     config = config_at(tmp_path, control={"url": "http://127.0.0.1:9002"})
     rng = random.Random(3)
-    flipping = [grouped(pair, 2 + place, flip=rng.random() < 0.1) for place, pair in enumerate(make_pairs(1500))]
+    flipping = [grouped(pair, 2 + index, flip=rng.random() < 0.1) for index, pair in enumerate(make_pairs(1500))]
     control = [
         msgspec.structs.replace(p, outcome=msgspec.structs.replace(p.outcome, shadow="control")) for p in flipping
     ]
@@ -120,17 +121,22 @@ def test_status_raises_an_alert_for_recent_flips_of_the_shadow_alone(tmp_path: P
     assert "ALERT" in render_status(status)
 
 
-def place(path: str, kind: str = "value", a: str = "1", b: str = "2") -> PlaceDiffers:
-    return PlaceDiffers(path, path, kind, a, b)  # type: ignore[arg-type]
+def difference(path: str, kind: str = "value", a: str = "1", b: str = "2") -> StructureDifference:
+    return StructureDifference(path, path, kind, a, b)  # type: ignore[arg-type]
 
 
-def test_a_place_that_differs_from_the_control_as_often_is_noise(tmp_path: Path) -> None:
+def test_a_path_that_differs_from_the_control_as_often_is_noise(tmp_path: Path) -> None:
     config = config_at(tmp_path, control={"url": "http://127.0.0.1:9002"})
     shadow = [
-        scored(pair, differences=(place("/id"), place(f"/{EVIL}", "missing", EVIL, "")) if n % 2 else (place("/id"),))
+        scored(
+            pair,
+            differences=(difference("/id"), difference(f"/{EVIL}", "missing", EVIL, ""))
+            if n % 2
+            else (difference("/id"),),
+        )
         for n, pair in enumerate(make_pairs(100))
     ]
-    control = [scored(pair, differences=(place("/id"),)) for pair in make_pairs(80, shadow="control", seed=3)]
+    control = [scored(pair, differences=(difference("/id"),)) for pair in make_pairs(80, shadow="control", seed=3)]
     save(config, [*shadow, *control])
     report = report_of(config, 100)
     found = report["shadows"][0]["structure"]
@@ -140,15 +146,15 @@ def test_a_place_that_differs_from_the_control_as_often_is_noise(tmp_path: Path)
     assert (noise["path"], noise["share"], noise["control_share"], noise["noise"]) == ("/id", 1.0, 1.0, True)
     assert report["shadows"][1]["structure"]["control_pairs"] == 80
     text = text_of(report)
-    assert "100 pairs of JSON, 1 places differ; 1 more are noise (prod against control differs there as often" in text
+    assert "100 pairs of JSON, 1 paths differ; 1 more are noise (prod against control differs there as often" in text
     assert "/id (value) in 100.0 %, control 100.0 %, noise: prod 1, shadow 2" in text
     assert "\x1b" not in text
     assert "<script" not in render_page(report)
 
 
-def test_without_a_control_no_place_is_called_noise(tmp_path: Path) -> None:
+def test_without_a_control_no_path_is_called_noise(tmp_path: Path) -> None:
     config = config_at(tmp_path)
-    save(config, [scored(pair, differences=(place("/id"),)) for pair in make_pairs(50)])
+    save(config, [scored(pair, differences=(difference("/id"),)) for pair in make_pairs(50)])
     report = report_of(config, 50)
     found = report["shadows"][0]["structure"]
     assert (found["real"], found["noise"], found["control_pairs"]) == (1, 0, 0)

@@ -100,3 +100,15 @@ def test_states_and_citations() -> None:
     }  # fmt: skip
     assert stats.states(columns(0)) == {}
     assert stats.citations(columns(0))["match"] is None
+
+
+def test_in_how_many_pairs_facts_were_looked_at() -> None:
+    some = columns(5, missing=[0.5, 0.0, np.nan, 0.25, np.nan], extra=[0.0, 0.0, np.nan, 0.75, np.nan],
+                   unread=["", "", "language", "cut", ""])  # fmt: skip
+    block = stats.facts(some)
+    assert block == {"pairs": 4, "unread": {"cut": 1, "language": 1}, "missing": 0.25, "extra": 0.25}
+    assert stats.facts_line(block) == (
+        "facts were not looked at, or in part only, in 2 of 4 pairs: an answer cut off 1, another language 1"
+    )
+    assert "all 3 pairs" in stats.facts_line(stats.facts(columns(3)))
+    assert "in no pair" in stats.facts_line(stats.facts(columns(0)))

@@ -217,18 +217,42 @@ def test_an_entity_that_one_side_lacks_is_no_contradiction() -> None:
     "foreign",
     [
         "Il fatturato non è cresciuto del 5% rispetto al precedente.",
-        "Der Umsatz ist nicht um 5 Prozent gestiegen, und die Kosten sind gefallen.",
-        "売上高は前年比で5%増加しました。",
         "Выручка выросла на 5% по сравнению с прошлым годом.",
     ],
 )
-def test_values_of_other_languages_are_compared_and_that_is_said(foreign: str) -> None:
-    assert (anchor(foreign, foreign + " ", 0.3).anchored, anchor(foreign, foreign + " ", 0.3).fact_flip) == (0.3, False)
+def test_of_other_languages_values_alone_are_compared_and_that_is_said(foreign: str) -> None:
+    found = anchor(foreign, foreign.replace("non ", "").replace("выросла", "упала"), 0.3)
+    assert (found.anchored, found.fact_flip, found.unread) == (0.3, False, "language")
+    assert "only values were compared" in found.note
+    assert (found.missing.share, found.extra.share) == (0, 0)
     found = anchor(foreign, foreign.replace("5", "9"), 0.3)
-    assert found.fact_flip
-    assert found.anchored >= 0.60
     assert {item.kind for item in found.evidence} == {"number"}
-    assert "not English" in found.note
+    assert found.anchored >= 0.60
+
+
+def test_what_one_text_leaves_out_is_missing_in_it_and_no_flip() -> None:
+    whole, part = "Unplug the device first. Remove the four screws.", "Remove the four screws."
+    found = anchor(whole, part, 0.2)
+    assert (found.missing.share, found.missing.texts) == (0.5, ("Unplug the device first.",))
+    assert (found.extra.share, found.fact_flip, found.unread) == (0, False, "")
+    assert anchor(part, whole, 0.2).extra == found.missing
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "kind"),
+    [
+        ("Haustiere sind in der Wohnung nicht erlaubt.", "In der Wohnung sind Haustiere erlaubt.", "negation"),
+        ("Le locataire doit prévenir par écrit.", "Le locataire peut prévenir par écrit.", "modality"),
+        ("Todas las habitaciones tienen balcón.", "Algunas habitaciones tienen balcón.", "quantifier"),
+        ("药片应在饭前服用。", "药片应在饭后服用。", "antonym"),
+    ],
+)
+def test_clauses_of_other_languages_contradict_with_spans(a: str, b: str, kind: str) -> None:
+    found = anchor(a, b, 0.1)
+    assert [item.kind for item in found.evidence] == [kind]
+    assert found.evidence[0].text_a in a
+    assert found.evidence[0].text_b in b
+    assert found.anchored >= 0.60
 
 
 def test_anchored_delta_s() -> None:

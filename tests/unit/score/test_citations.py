@@ -46,7 +46,8 @@ def but(**changes: Any) -> Citation:
             ],
             GOOD,
         ),
-        ({"citations": [{"chunkId": 7, "uri": "u"}]}, Citation(snippet_id="7", source_url="u")),
+        ({"citations": [{"chunkId": 7, "uri": "u"}]}, Citation(section_id="chunk 7", source_url="u")),
+        ({"citations": [{"chunkId": "c-7f3a", "uri": "u"}]}, Citation(snippet_id="c-7f3a", source_url="u")),
         (["https://a.org"], Citation(source_url="https://a.org")),
         (["doc-3"], Citation(snippet_id="doc-3")),
         ([{"url": "u", "offsets": {"start": 1, "end": 2}}], Citation(source_url="u", offsets=(1, 2))),
@@ -258,12 +259,16 @@ def test_inline_markers_choose_among_the_sources(text: str, citations: tuple[Cit
     assert [citation.source_url[-1] for citation in found] == urls
 
 
-def test_markers_without_sources_are_citations_by_number() -> None:
+def test_markers_without_sources_say_that_something_is_cited_and_not_what() -> None:
     a, b = cited(Answer(text="Cold [1], dark [2].")), cited(Answer(text="Dark [2], cold [3]."))
-    assert compare_citations(a, b).match == 0.5
+    assert len(a) == len(b) == 2
+    assert compare_citations(a, b).match is None
+    assert compare_citations(a, ()).match == 0.0
+    assert compare_citations((), b).match == 0.0
+    assert compare_citations(SOURCES, b).match == 0.0
 
 
-def test_annotations_with_places_are_left_alone() -> None:
+def test_annotations_with_offsets_are_left_alone() -> None:
     placed = (Citation(source_url="https://h.example/a", offsets=(0, 4)),) * 2
     assert cited(Answer(text="Cold [1].", citations=placed)) == placed
 

@@ -228,3 +228,23 @@ def test_rates() -> None:
 )
 def test_acceptance(states: list[str], verdict: bool) -> None:
     assert accepted(states) is verdict
+
+
+@given(st.lists(st.sampled_from((0.0, 17.0, 45.0, 61.0, 90.0)), min_size=2, max_size=6), st.data())
+def test_a_tie_of_the_medoid_breaks_to_the_first_whatever_the_last_bit(
+    angles: list[float], data: st.DataObject
+) -> None:
+    rows = fan(*angles).astype(np.float64)
+    exact = np.round(np.clip(1 - rows @ rows.T, 0, 2), 3)
+    noise = data.draw(arrays(np.float64, exact.shape, elements=st.floats(-1e-8, 1e-8)))
+    assert lambda_group(delta=exact) == lambda_group(delta=exact + noise)
+
+
+def test_of_two_answers_as_near_to_the_others_the_first_is_the_medoid() -> None:
+    delta = np.array([[0.0, 0.5, 0.3], [0.5, 0.0, 0.3 + 1e-12], [0.3, 0.3 + 1e-12, 0.0]])
+    delta[:, 2] = delta[2, :] = (0.5, 0.5, 0.0)
+    assert lambda_group(delta=delta) == ["convergent", "recursive", "recursive"]
+    delta[0, 1] += 3e-9
+    delta[1, 0] += 3e-9
+    delta[0, 2] += 3e-9
+    assert lambda_group(delta=delta) == ["convergent", "recursive", "recursive"]

@@ -13,7 +13,15 @@ from shadowlane.config import ScoreConfig, StructureConfig
 from shadowlane.embedders import Embedder
 from shadowlane.errors import ConfigError, ScoreError
 from shadowlane.score.scorer import Scorer
-from shadowlane.types import FLAG_CLIENT_DISCONNECTED, FLAG_RESPONSE_CUT, Copy, Headers, Outcome, Pair, PlaceDiffers
+from shadowlane.types import (
+    FLAG_CLIENT_DISCONNECTED,
+    FLAG_RESPONSE_CUT,
+    Copy,
+    Headers,
+    Outcome,
+    Pair,
+    StructureDifference,
+)
 
 JSON: Headers = ((b"Content-Type", b"application/json"),)
 
@@ -275,7 +283,7 @@ def test_an_embedder_that_fails_costs_delta_s_and_nothing_else(caplog: pytest.Lo
     assert [scores.fact_flip for scores in scored] == [True, False, False, False, False]
     assert {(s.delta_s, s.anchored, s.embedder, s.group) for s in scored} == {(None, None, "", None)}
     assert scored[2].citation_match == 1.0
-    assert scored[2].differences == (PlaceDiffers("/n", "/n", "value", "1", "2"),)
+    assert scored[2].differences == (StructureDifference("/n", "/n", "value", "1", "2"),)
     embedder.error = None
     scored = [one.scores for one in scorer.score(given)]
     assert [scores.delta_s is None for scores in scored] == [False, False, False, True, True]
@@ -309,10 +317,20 @@ def test_groups_that_fail_cost_no_score(monkeypatch: pytest.MonkeyPatch, caplog:
 
 
 def test_other_languages_are_said_to_have_plain_scores(scorer: Scorer) -> None:
-    text = "Der Umsatz ist im Jahr nicht gestiegen, und die Kosten sind gefallen."
-    scored = one(scorer, pair(chat(text), chat(text.replace("nicht ", ""))))
+    text = "Il fatturato non è cresciuto nel corso dell'anno, e i costi sono calati."
+    scored = one(scorer, pair(chat(text), chat(text.replace("non ", ""))))
     assert scored.scores.anchored == scored.scores.delta_s
-    assert "not English" in scored.scores.note
+    assert "only values were compared" in scored.scores.note
+    assert (scored.scores.missing, scored.scores.extra, scored.scores.unread) == (None, None, "language")
+
+
+def test_what_is_left_out_and_what_was_cut_are_said(scorer: Scorer) -> None:
+    whole, part = "Unplug the device first. Remove the four screws.", "Remove the four screws."
+    scores = one(scorer, pair(chat(whole), chat(part))).scores
+    assert (scores.missing, scores.extra, scores.unread, scores.fact_flip) == (0.5, 0.0, "", False)
+    given = pair(chat(whole), chat(part))
+    cut = msgspec.structs.replace(given, copy=msgspec.structs.replace(given.copy, flags=FLAG_CLIENT_DISCONNECTED))
+    assert one(scorer, cut).scores.unread == "cut"
 
 
 def test_nothing_to_score(scorer: Scorer) -> None:
@@ -328,16 +346,16 @@ def plain(value: object) -> bytes:
     return json.dumps(value).encode()
 
 
-def test_json_answers_are_compared_place_by_place(scorer: Scorer) -> None:
+def test_json_answers_are_compared_path_by_path(scorer: Scorer) -> None:
     a = {"answer": "Same text here.", "id": 1, "items": [{"n": 1, "p": 0.5}, {"n": 2, "p": 0.5}], "old": True}
     b = {"answer": "Same text here.", "id": 2, "items": [{"n": 1, "p": 0.5}, {"n": "2", "p": 0.7}], "new": None}
     scored = one(scorer, pair(plain(a), plain(b)))
     assert scored.scores.differences == (
-        PlaceDiffers("/id", "/id", "value", "1", "2"),
-        PlaceDiffers("/items/1/n", "/items/*/n", "type", "2", '"2"'),
-        PlaceDiffers("/items/1/p", "/items/*/p", "value", "0.5", "0.7"),
-        PlaceDiffers("/old", "/old", "missing", "true", ""),
-        PlaceDiffers("/new", "/new", "extra", "", "null"),
+        StructureDifference("/id", "/id", "value", "1", "2"),
+        StructureDifference("/items/1/n", "/items/*/n", "type", "2", '"2"'),
+        StructureDifference("/items/1/p", "/items/*/p", "value", "0.5", "0.7"),
+        StructureDifference("/old", "/old", "missing", "true", ""),
+        StructureDifference("/new", "/new", "extra", "", "null"),
     )
     assert one(scorer, pair(plain(a), plain(a))).scores.differences == ()
 
@@ -353,15 +371,15 @@ def test_the_configuration_says_what_differs() -> None:
 def test_of_a_models_answer_only_json_that_it_says_is_compared(scorer: Scorer) -> None:
     assert one(scorer, pair(chat("A text."), chat("Another text."))).scores.differences is None
     said = one(scorer, pair(chat('{"city": "Paris"}'), chat('{"city": "Lyon"}')))
-    assert said.scores.differences == (PlaceDiffers("/city", "/city", "value", '"Paris"', '"Lyon"'),)
+    assert said.scores.differences == (StructureDifference("/city", "/city", "value", '"Paris"', '"Lyon"'),)
     assert one(scorer, pair(chat('{"city": "Paris"}'), chat("Paris"))).scores.differences is None
 
 
 def test_a_shape_is_kept_once_and_long_values_cut(scorer: Scorer) -> None:
     many = one(scorer, pair(plain({"a": "t", "x": ["l" * 500] * 90}), plain({"a": "t", "x": ["m" * 500] * 90})))
     assert many.scores.differences is not None
-    [place] = many.scores.differences
-    assert (place.shape, len(place.a), len(place.b)) == ("/x/*", 120, 120)
+    [difference] = many.scores.differences
+    assert (difference.shape, len(difference.a), len(difference.b)) == ("/x/*", 120, 120)
     wide = one(scorer, pair(plain({f"k{n}": n for n in range(200)}), plain({f"k{n}": n + 1 for n in range(200)})))
     assert wide.scores.differences is not None
     assert len(wide.scores.differences) == 64

@@ -15,7 +15,8 @@ from shadowlane import _core
 from shadowlane.capture.lane import Lane
 from shadowlane.config import Config
 from shadowlane.errors import LaneError
-from shadowlane.status.collect import collect_status, render_status, size
+from shadowlane.status.collect import collect_status
+from shadowlane.status.render import render_status, size
 from shadowlane.store import open_store
 from shadowlane.types import Copy, Outcome, Pair
 from tests.support.lanes import config_at

@@ -15,8 +15,8 @@ from shadowlane.types import (
     JudgeVerdict,
     Outcome,
     Pair,
-    PlaceDiffers,
     Scores,
+    StructureDifference,
     StubbedCall,
 )
 
@@ -78,7 +78,7 @@ _group = st.builds(
 )
 _collapse = st.sampled_from(("", "empty", "refused", "cut", "error"))
 _places = st.lists(
-    st.builds(PlaceDiffers, _text, _text, st.sampled_from(("type", "value", "missing", "extra")), _text, _text),
+    st.builds(StructureDifference, _text, _text, st.sampled_from(("type", "value", "missing", "extra")), _text, _text),
     max_size=3,
 ).map(tuple)
 _verdict = st.builds(
@@ -154,6 +154,9 @@ def pairs(draw: st.DrawFn) -> Pair:
             note=draw(_text),
             collapse=draw(_collapse),
             prod_collapse=draw(_collapse),
+            missing=draw(_share),
+            extra=draw(_share),
+            unread=draw(st.sampled_from(("", "language", "cut", "too long"))),
             group=draw(st.none() | _group),
             differences=draw(st.none() | _places),
             judge=draw(st.none() | _verdict),

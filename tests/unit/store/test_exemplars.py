@@ -14,7 +14,7 @@ from shadowlane.config import StoreConfig
 from shadowlane.errors import StoreError
 from shadowlane.store import SqliteStore, open_store
 from shadowlane.store.exemplars import MOST_ROUTES
-from shadowlane.store.sqlite import KEEP_NS
+from shadowlane.store.pruning import KEEP_NS
 from shadowlane.types import Copy, Outcome, Pair, Scores
 
 NOW_NS = 1_700_000_000 * 10**9

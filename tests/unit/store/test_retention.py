@@ -52,7 +52,7 @@ def test_old_rows_go_and_their_counts_stay(store: SqliteStore, clock: Clock) -> 
 def test_a_row_stored_within_the_hour_stays_however_old_its_exchange(store: SqliteStore, clock: Clock) -> None:
     store.save([make_pair(1, started_ns=NOW - 30 * DAY_NS)])
     assert store.prune(NOW + HOUR_NS // 2) == 0
-    assert store.known([(make_pair(1).copy.shadow_id, "candidate")])
+    assert store.stored_keys([(make_pair(1).copy.shadow_id, "candidate")])
     assert store.prune(NOW + 2 * HOUR_NS) == 1
 
 

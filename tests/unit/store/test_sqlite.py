@@ -48,7 +48,7 @@ def test_what_comes_back_is_what_went_in(batch: list[Pair]) -> None:
         assert {(row.pair.copy.shadow_id, row.pair.outcome.shadow): row.pair for row in stored} == expected
         assert all(row.bodies for row in stored)
         assert [row.pair.copy.started_ns for row in stored] == sorted(p.copy.started_ns for p in expected.values())
-        assert store.known(list(expected)) == set(expected)
+        assert store.stored_keys(list(expected)) == set(expected)
 
 
 @settings(max_examples=40, deadline=None)
@@ -80,14 +80,14 @@ def test_a_shadow_and_an_exchange_make_the_key(store: SqliteStore) -> None:
     assert store.save([make_pair(1), make_pair(1), make_pair(1, shadow="other"), make_pair(2)]) == 3
     one, two = make_pair(1).copy.shadow_id, make_pair(2).copy.shadow_id
     keys = [(one, "candidate"), (one, "other"), (two, "candidate"), (two, "other"), ("", "candidate")]
-    assert store.known(keys) == set(keys[:3])
-    assert store.known([]) == set()
+    assert store.stored_keys(keys) == set(keys[:3])
+    assert store.stored_keys([]) == set()
 
 
 def test_known_takes_more_keys_than_sqlite_takes_variables(store: SqliteStore) -> None:
     store.save([make_pair(n) for n in range(0, 3000, 3)])
     keys = [(make_pair(n).copy.shadow_id, "candidate") for n in range(3000)]
-    assert store.known(keys) == set(keys[::3])
+    assert store.stored_keys(keys) == set(keys[::3])
 
 
 def test_the_first_row_of_a_key_stays(store: SqliteStore) -> None:
@@ -177,7 +177,7 @@ def test_a_full_disk_leaves_nothing_half_written(store: SqliteStore) -> None:
     large = [make_pair(n, body=os.urandom(4096)) for n in range(2, 40)]
     with pytest.raises(StoreError, match=r"s\.db: cannot write: .*free space"):
         store.save(large)
-    assert store.known([(p.copy.shadow_id, "candidate") for p in large]) == set()
+    assert store.stored_keys([(p.copy.shadow_id, "candidate") for p in large]) == set()
     assert store.counts()["candidate"].answered == 1
     store._db.execute("PRAGMA max_page_count = 1000000")
     assert store.save(large) == 38

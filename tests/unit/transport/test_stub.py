@@ -414,11 +414,11 @@ def test_one_deadline_bounds_all_rounds(monkeypatch: pytest.MonkeyPatch) -> None
     left: list[float] = []
     whole = aiohttp.ClientTimeout
 
-    def told(total: float) -> aiohttp.ClientTimeout:
+    def limited(total: float) -> aiohttp.ClientTimeout:
         left.append(total)
         return whole(total=total)
 
-    monkeypatch.setattr(aiohttp, "ClientTimeout", told)
+    monkeypatch.setattr(aiohttp, "ClientTimeout", limited)
     first = json.dumps(chat_answer(("s1", "weather", "{}"))).encode()
     outcome, server = ask([first, b""], copy_of(chat_request()), timeout_s=2.0)
     assert (outcome.reason, outcome.status, outcome.body) == ("deadline", 0, b"")

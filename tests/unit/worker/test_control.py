@@ -12,7 +12,7 @@ import pytest
 from shadowlane import _core
 from shadowlane.dispatch.arm import Arm
 from shadowlane.limits import Breaker, Budget, BudgetLimits, LaneLimits, ProdQuota, ShadowLimits
-from shadowlane.worker.control import Steering
+from shadowlane.worker.control import ControlLoop
 from shadowlane.worker.state import STATE_FILE, read_state
 
 from .world import Shadow
@@ -41,14 +41,14 @@ class Worker:
         self.drainer = _core.Drainer(str(directory), allow_headers=[])
         self.shadow = ShadowLimits(qps=50.0, breaker=Breaker(window=2, minimum=2), budget=budget)
         self.limits = LaneLimits({"s": (self.shadow, 1.0)}, qps=50.0, prod=ProdQuota(0.2) if prod else None)
-        self.steering = Steering(
+        self.control = ControlLoop(
             self.limits, self.drainer, directory, qps=50.0, arms={"s": Arm("s", Shadow(), limits=self.shadow)}
         )
-        self.steering.resume()
+        self.control.resume()
 
     def refuse(self, **headers: str) -> None:
         self.shadow.aimd.observe(429, headers, self.shadow._clock())
-        self.steering.steer()
+        self.control.update_admission()
 
     def die(self) -> None:
         """Give the lane's lock back, and nothing else."""
@@ -73,7 +73,7 @@ def test_a_refusal_slows_admission_itself_and_never_the_configured_cap(lane: _co
     assert (cap["qps"], cap["rate"]) == (50.0, 25.0)
     assert admitted(lane) <= 30  # the burst shrinks with the rate
     worker.shadow.aimd.restore(50.0, 0.0, 0.0)
-    worker.steering.steer()
+    worker.control.update_admission()
     assert status(tmp_path / "lane")["rate"] == 50.0
     # Whatever a worker says, the configured cap stays above it.
     worker.drainer.set_rate(1e6)
@@ -87,14 +87,14 @@ def test_a_pause_stops_admission_with_its_reason(lane: _core.Lane, tmp_path: Pat
     assert _core.lane_status(str(tmp_path / "lane"))["dropped"] == {"provider_limit": 5}
     assert status(tmp_path / "lane")["paused_reason"] == "provider_limit"
     worker.shadow.aimd.restore(50.0, 0.0, 0.0)
-    worker.steering.steer()
+    worker.control.update_admission()
     assert admitted(lane, 5) == 5
 
 
 def test_a_successor_does_not_undo_a_pause_and_neither_does_a_gateway(lane: _core.Lane, tmp_path: Path) -> None:
     worker = Worker(tmp_path / "lane")
     worker.refuse(**{"retry-after": "30"})
-    worker.steering.tick()
+    worker.control.tick()
     worker.die()
     later = Worker(tmp_path / "lane")
     assert admitted(lane, 5) == 0
@@ -107,11 +107,11 @@ def test_a_successor_does_not_undo_a_pause_and_neither_does_a_gateway(lane: _cor
 def test_a_pause_whose_state_is_lost_is_kept_too(lane: _core.Lane, tmp_path: Path) -> None:
     worker = Worker(tmp_path / "lane")
     worker.refuse(**{"retry-after": "30"})
-    worker.steering.tick()
+    worker.control.tick()
     worker.die()
     (tmp_path / "lane" / STATE_FILE).unlink()
     later = Worker(tmp_path / "lane")
-    later.steering.tick()
+    later.control.tick()
     assert admitted(lane, 5) == 0
     assert later.limits.refusal() == "provider_limit"
 
@@ -134,11 +134,11 @@ def test_a_budget_is_said_once_and_again_only_when_it_was_free(
 ) -> None:
     caplog.set_level(logging.INFO)
     worker = Worker(tmp_path / "lane", Budget(BudgetLimits(tokens_per_hour=100)))
-    worker.steering.tick()
+    worker.control.tick()
     assert "budget" not in caplog.text
     worker.shadow.spend("m", {"total_tokens": 120})
     for _ in range(3):
-        worker.steering.tick()
+        worker.control.tick()
     assert caplog.text.count("budget tokens_per_hour is reached (120 of 100)") == 1
     state = read_state(tmp_path / "lane")
     assert state is not None
@@ -147,11 +147,11 @@ def test_a_budget_is_said_once_and_again_only_when_it_was_free(
 
 def test_the_state_file_is_private_and_whole(lane: _core.Lane, tmp_path: Path) -> None:
     worker = Worker(tmp_path / "lane")
-    worker.steering.tick()
+    worker.control.tick()
     file = tmp_path / "lane" / STATE_FILE
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert json.loads(file.read_text())["limits"]["shadows"]["s"]["rate"] == 50.0
     assert not list((tmp_path / "lane").glob(".worker-*"))
     before = file.stat().st_ino
-    worker.steering.tick()
+    worker.control.tick()
     assert file.stat().st_ino == before, "nothing changed, nothing is written"

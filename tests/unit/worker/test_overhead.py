@@ -14,7 +14,7 @@ from shadowlane._core import Timer
 from shadowlane.config import Config
 from shadowlane.errors import StoreError
 from shadowlane.store import open_store
-from shadowlane.worker.overhead import TimesKeeper
+from shadowlane.worker.overhead import OverheadRecorder
 
 NOW_NS = 480_000 * 3600 * 10**9
 
@@ -49,24 +49,24 @@ def traffic(config: Config, n: int) -> tuple[int, int]:
 
 def kept(config: Config) -> list[tuple[int, int]]:
     with open_store(config.store, read_only=True) as store:
-        return [(int(one.taken.sum()), int(one.not_taken.sum())) for one in store.times(0)]
+        return [(int(one.taken.sum()), int(one.not_taken.sum())) for one in store.latency(0)]
 
 
 def test_it_is_kept_over_processes_and_lives(tmp_path: Path) -> None:
     config, lane = config_of(tmp_path), tmp_path / "lane"
     with open_store(config.store) as store:
-        keeper = TimesKeeper(lane, store, clock_ns=lambda: NOW_NS)
+        keeper = OverheadRecorder(lane, store, clock_ns=lambda: NOW_NS)
         first = traffic(config, 200)
-        keeper.keep()
+        keeper.record()
         second = traffic(config, 100)
-        keeper.keep()
-        keeper.keep()  # again changes nothing
+        keeper.record()
+        keeper.record()  # again changes nothing
         one = first[0] + second[0], first[1] + second[1]
         assert kept(config) == [one]
         assert min(one) > 0
         shutil.rmtree(lane)  # the machine was started again
         third = traffic(config, 100)
-        keeper.keep()
+        keeper.record()
         assert sorted(kept(config)) == sorted([one, third])
 
 
@@ -74,7 +74,7 @@ def test_a_lane_that_timed_nothing_has_no_row(tmp_path: Path) -> None:
     config = config_of(tmp_path)
     Lane.open(config).close()
     with open_store(config.store) as store:
-        TimesKeeper(tmp_path / "lane", store).keep()
+        OverheadRecorder(tmp_path / "lane", store).record()
     assert kept(config) == []
 
 
@@ -86,15 +86,15 @@ def test_a_store_that_refuses_is_said_once_and_tried_again(tmp_path: Path, caplo
         class Refusing:
             left = 3
 
-            def save_times(self, *row: Any) -> None:
+            def save_latency(self, *row: Any) -> None:
                 if self.left:
                     self.left -= 1
                     raise StoreError("disk full")
-                store.save_times(*row)
+                store.save_latency(*row)
 
-        keeper = TimesKeeper(tmp_path / "lane", Refusing())
+        keeper = OverheadRecorder(tmp_path / "lane", Refusing())
         with caplog.at_level(logging.WARNING):
             for _ in range(4):
-                keeper.keep()
+                keeper.record()
         assert caplog.text.count("disk full") == 1
     assert kept(config) == [sizes]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shadowlane.dispatch.arm import MOST_COPIES, Arm
+from shadowlane.dispatch.arm import MOST_COPIES, Arm, ArmOptions
 from shadowlane.errors import CoreError, StoreError
 from shadowlane.limits import LaneLimits, ProdQuota, ShadowLimits
 from shadowlane.types import Copy, Outcome, Pair, ShadowCounts
@@ -21,7 +21,7 @@ COPIES = [copy_of(number) for number in range(300)]
 
 def test_all_is_stored_and_acknowledged_for_two_shadows(tmp_path: Path) -> None:
     async def main() -> None:
-        run = Run(tmp_path, COPIES, [Arm("a", Shadow()), Arm("b", Shadow(), ratio=0.5)])
+        run = Run(tmp_path, COPIES, [Arm("a", Shadow()), Arm("b", Shadow(), ArmOptions(ratio=0.5))])
         counts = await run()
         assert counts["a"] == ShadowCounts(answered=300)
         assert counts["b"].failed == {"sampled_out": 300 - counts["b"].answered}
@@ -86,7 +86,7 @@ def test_a_store_that_fails_for_a_while_loses_nothing(tmp_path: Path) -> None:
     async def main() -> None:
         run = Run(tmp_path, COPIES[:40], [Arm("s", Shadow())], fail=fail)
         assert (await run())["s"] == ShadowCounts(answered=40)
-        assert run.storing.error == ""
+        assert run.writer.error == ""
 
     asyncio.run(main())
 
@@ -128,7 +128,7 @@ def test_what_is_out_when_the_grace_ends_is_given_back(tmp_path: Path) -> None:
             return ANSWER
 
         shadow = Shadow(hang)
-        run = Run(tmp_path, COPIES[:30], [Arm("s", shadow, concurrency=4)])
+        run = Run(tmp_path, COPIES[:30], [Arm("s", shadow, ArmOptions(concurrency=4))])
         running = asyncio.create_task(run(grace_s=0.0))
         await began.wait()
         run.stop.set()
@@ -149,7 +149,7 @@ def test_one_shadow_that_hangs_does_not_keep_the_others_waiting(tmp_path: Path) 
             await release.wait()
             return ANSWER
 
-        well, hanging = Shadow(), Arm("hanging", Shadow(hang), concurrency=16)
+        well, hanging = Shadow(), Arm("hanging", Shadow(hang), ArmOptions(concurrency=16))
         run = Run(tmp_path, copies, [hanging, Arm("well", well)])
         running = asyncio.create_task(run())
         await well.until_sent(len(copies))
@@ -180,7 +180,7 @@ def test_a_slow_shadow_keeps_its_copies_in_the_ring_while_no_other_is_ahead(tmp_
         async def refuse(copy: Copy) -> Outcome:
             return Outcome(shadow="down", reason="connect_error")
 
-        slow = Arm("slow", Shadow(hang), concurrency=1)
+        slow = Arm("slow", Shadow(hang), ArmOptions(concurrency=1))
         run = Run(tmp_path, copies, [slow] if other == "none" else [slow, Arm("down", Shadow(refuse))])
         running = asyncio.create_task(run())
         await full.wait()
@@ -233,7 +233,7 @@ def test_prods_low_quota_refuses_what_is_already_in_the_ring(tmp_path: Path) -> 
             copies,
             [Arm("s", Shadow())],
             limits=limits,
-            steer=lambda: steered.append(limits.throttle().pause_s),
+            on_limits=lambda: steered.append(limits.throttle().pause_s),
         )
         assert (await run())["s"] == ShadowCounts(failed={"provider_limit": 20})
         assert max(steered) == pytest.approx(360, abs=5)

@@ -1,4 +1,4 @@
-"""Scoring and storing: what fails is said in the row, and nothing that was worked on is quoted."""
+"""Scoring and writer: what fails is said in the row, and nothing that was worked on is quoted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from shadowlane.config import StoreConfig
 from shadowlane.store import open_store
 from shadowlane.types import Pair
-from shadowlane.worker.writer import Storing
+from shadowlane.worker.writer import Writer
 
 from .world import ANSWER, Plain, copy_of
 
@@ -24,9 +24,9 @@ class Broken(Plain):
 
 def test_a_scorer_that_raises_costs_the_scores_and_no_row(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     store = open_store(StoreConfig(url=f"sqlite:///{tmp_path / 'pairs.db'}"))
-    storing = Storing(store, Broken())
-    [pair] = asyncio.run(storing.write([Pair(copy=copy_of(1), outcome=ANSWER)]))
-    storing.close()
+    writer = Writer(store, Broken())
+    [pair] = asyncio.run(writer.write([Pair(copy=copy_of(1), outcome=ANSWER)]))
+    writer.close()
     [row] = store.iter_pairs()
     store.close()
     assert row.pair.scores.note == pair.scores.note

@@ -19,7 +19,7 @@ from shadowlane.dispatch.arm import Arm
 from shadowlane.store import SqliteStore, open_store
 from shadowlane.types import Copy, Headers, JudgeVerdict, Outcome, Pair, ShadowCounts
 from shadowlane.worker.pipeline import Pipeline
-from shadowlane.worker.writer import Storing
+from shadowlane.worker.writer import Writer
 
 ANSWER = Outcome(shadow="s", status=200, headers=((b"content-type", b"text/plain"),), body=b"yes", duration_ns=5)
 FIELDS = [field.name for field in msgspec.structs.fields(Copy)]
@@ -125,10 +125,13 @@ class Store:
         self.looks += 1
         return new
 
-    def known(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-        return self.real.known(keys)
+    def stored_keys(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        return self.real.stored_keys(keys)
 
-    def prune(self, now_ns: int) -> int:
+    def check(self) -> None:
+        pass
+
+    def prune(self, now_ns: int | None = None) -> int:
         return self.real.prune(now_ns)
 
     def save_verdicts(self, verdicts: Mapping[tuple[str, str], JudgeVerdict], state: str) -> int:
@@ -161,12 +164,12 @@ class Run:
     ) -> None:
         self.rings = Rings(copies, units)
         self.store = Store(folder, self.rings, [arm.name for arm in arms], fail)
-        self.storing = Storing(self.store, Plain())
+        self.writer = Writer(self.store, Plain())
         self.stop = asyncio.Event()
         self.pipeline = Pipeline(
             drainer=self.rings,
             arms=arms,
-            storing=self.storing,
+            writer=self.writer,
             sanitizer=sanitizer or _core.Sanitizer(),
             **options,
         )

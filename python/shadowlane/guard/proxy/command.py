@@ -27,8 +27,8 @@ from ...files import append_private
 __all__ = ["add_arguments", "run_guard"]
 
 _BLIND = (
-    "CONNECT carries TLS, which this proxy cannot see into: methods, paths and bodies inside are not judged, so writes "
-    "to these hosts pass"
+    "CONNECT carries TLS, which this proxy cannot see into: methods, paths and bodies inside are not classified, so "
+    "writes to these hosts pass"
 )
 
 _OPEN = "listening beyond loopback: whoever reaches this address can use the proxy; it asks nobody for a password"

@@ -30,7 +30,7 @@ _REASONS = {400: b"Bad Request", 403: b"Forbidden", 413: b"Content Too Large", 5
 
 def forwarded_headers(request: Request) -> list[tuple[str, str]]:
     """The headers for the next host: without those of this connection and those that name another target than the one
-    that was judged, with the tag."""
+    that was classified, with the tag."""
     named = {one.strip(" \t").lower() for value in request.all("connection") for one in value.split(",")}
     left = _HOP | named | {"x-shadow", "baggage", "via"}
     headers = [pair for pair in request.headers if pair[0] not in left and not names_target(pair[0])]

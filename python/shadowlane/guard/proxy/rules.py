@@ -22,7 +22,7 @@ _ENTRY = re.compile(
     r"(?P<host>(\*\.)?[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(:(?P<port>[0-9]{1,5}))?(=(?P<preset>[a-z0-9:_-]+))?\Z"
 )
 _SAFE = ("GET", "HEAD", "OPTIONS")  # TRACE is safe by RFC 9110 too, but sends the request's credentials back
-# A preset that is known, for requests whose method is safe already: it then judges overrides, upgrades and bodies.
+# A preset that is known, for requests whose method is safe already: it then classifies overrides, upgrades and bodies.
 _METHOD_ONLY = "openai"
 
 
@@ -34,7 +34,7 @@ class Decision(msgspec.Struct, frozen=True):
     write: bool = False
     """Refused as a write (which a sink may take), and not for its host."""
     body: bytes | None = None
-    """What is sent in the body's stead, because this is what was judged; ``None``: the body as it came."""
+    """What is sent in the body's stead, because this is what was classified; ``None``: the body as it came."""
     changes: tuple[str, ...] = ()
     """What differs from the body as it came, one line each, never a value."""
 
@@ -67,7 +67,7 @@ class Rules:
         return sorted(f"{host}:{port}" for host, port in self._connect)
 
     def connectable(self, request: Request) -> Decision:
-        """Judge a CONNECT, by its host alone."""
+        """Classify a CONNECT, by its host alone."""
         if any((name, request.port) in self._connect for name in _names(request.host)):
             return Decision("tunnel", "the host is on the list; what is said inside TLS is not seen")
         return Decision("refuse", "CONNECT to a host that is not on the list (--connect)")
@@ -78,8 +78,8 @@ class Rules:
             return Decision("refuse", "a host that is not on the list (--allow)")
         return None
 
-    def judge(self, request: Request, body: bytes) -> Decision:
-        """Judge a plain request, by method and policy. ``body`` is whole."""
+    def classify(self, request: Request, body: bytes) -> Decision:
+        """Classify a plain request, by method and policy. ``body`` is whole."""
         preset = self._preset(request)
         if preset is None:
             return Decision("refuse", "a host that is not on the list (--allow)")
@@ -108,7 +108,7 @@ class Rules:
 def _names(host: str) -> list[str]:
     """``host``, and the wildcards above it."""
     labels = host.split(".")
-    return [host, *("*." + ".".join(labels[place:]) for place in range(1, len(labels)))]
+    return [host, *("*." + ".".join(labels[index:]) for index in range(1, len(labels)))]
 
 
 def _entry(field: str, text: str, default: int) -> tuple[str, int, str]:

@@ -1,6 +1,6 @@
-"""The proxy's server: reads a request, judges it, then forwards, tunnels, sinks or refuses it; logs and counts each.
+"""The proxy's server: reads and classifies a request, forwards, tunnels, sinks or refuses it; logs and counts it.
 
-Invariant: a byte reaches another host only after its request was read whole and judged; and every request ends in
+Invariant: a byte reaches another host only after its request was read whole and classified; and every request ends in
 exactly one counted, logged outcome. A request is written anew for the next host, on a connection of its own.
 """
 
@@ -81,7 +81,7 @@ class Proxy:
             while await self._one(reader, writer):
                 pass
         except (OSError, asyncio.TimeoutError, EOFError):
-            self.counts["connections_lost"] += 1  # the client's side; what was judged is in the log
+            self.counts["connections_lost"] += 1  # the client's side; what was classified is in the log
         except Exception as error:
             self.counts["internal_errors"] += 1
             self._log({"time": time.time(), "event": "internal_error", "error": type(error).__name__})
@@ -125,7 +125,7 @@ class Proxy:
         except asyncio.CancelledError:
             self._note("bad_request", request, "the proxy ended before the body did", started)
             raise
-        decision = self._rules.judge(request, body)
+        decision = self._rules.classify(request, body)
         if decision.action == "forward":
             sent = body if decision.body is None else decision.body
             return await self._forward(request, sent, connection, writer, decision, started)
@@ -280,10 +280,10 @@ class Proxy:
 
 
 async def _pump(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, idle_s: float, sizes: list[int], place: int
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, idle_s: float, sizes: list[int], index: int
 ) -> None:
     while data := await asyncio.wait_for(reader.read(65_536), idle_s):
-        sizes[place] += len(data)
+        sizes[index] += len(data)
         writer.write(data)
         await writer.drain()
     with contextlib.suppress(OSError):

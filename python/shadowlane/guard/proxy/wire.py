@@ -105,7 +105,7 @@ def _target(method: str, target: str) -> tuple[str, str]:
     scheme, separator, rest = target.partition("://")
     if not separator or scheme.lower() != "http":
         raise BadRequest("a proxy needs a target in absolute form, http://HOST/PATH")
-    end = next((place for place, sign in enumerate(rest) if sign in "/?"), len(rest))
+    end = next((index for index, sign in enumerate(rest) if sign in "/?"), len(rest))
     authority, path = rest[:end], rest[end:]
     parts = urlsplit("http://" + rest)  # a second reader has to see the same authority
     if parts.netloc != authority:

@@ -22,8 +22,11 @@ _CHOICE_FIELDS = frozenset({"message", "delta", "text"})
 
 
 def _matches(value: JsonMap) -> bool:
-    """``choices`` with messages, deltas or texts; or, in a stream, empty ``choices`` beside the chunk's own fields."""
+    """``choices`` with messages, deltas or texts; or, in a stream, ``choices`` that are empty or ``null`` beside the
+    chunk's own fields."""
     choices = value.get("choices")
+    if choices is None and "choices" in value:
+        return as_str(value.get("object")).startswith("chat.completion") or isinstance(value.get("usage"), dict)
     if not isinstance(choices, list):
         return False
     if not choices:
@@ -34,12 +37,12 @@ def _matches(value: JsonMap) -> bool:
 def _read(value: JsonMap, draft: Draft) -> None:
     """A whole response, or one chunk of a stream."""
     choices = [as_map(choice) for choice in as_list(value.get("choices"))]
-    for place, choice in enumerate(choices):
+    for position, choice in enumerate(choices):
         number = as_count(choice.get("index"))
-        number = place if number is None else number
+        number = position if number is None else number
         if isinstance(choice.get("text"), str):
             draft.kind = "openai.completions"
-            draft.say(choice["text"], number)
+            draft.add_text(choice["text"], number)
         for name in ("message", "delta"):
             if isinstance(choice.get(name), dict):
                 _read_message(choice[name], draft, number)
@@ -50,8 +53,8 @@ def _read(value: JsonMap, draft: Draft) -> None:
             draft.note("the provider's content filter withheld the answer or a part of it")
     draft.kind = draft.kind or "openai.chat"
     groq = as_map(value.get("x_groq"))
-    draft.use(as_map(groq.get("usage")))
-    draft.use(as_map(value.get("usage")))
+    draft.count_tokens(as_map(groq.get("usage")))
+    draft.count_tokens(as_map(value.get("usage")))
     draft.model = first_str(value, "model") or draft.model
     draft.model_rev = first_str(value, "system_fingerprint") or draft.model_rev
     sources = value.get("citations")
@@ -64,14 +67,14 @@ def _read_message(message: JsonMap, draft: Draft, choice: int) -> None:
     refusal = as_str(message.get("refusal"))
     if refusal:
         draft.refusal = True
-        draft.say(refusal, choice)
+        draft.add_text(refusal, choice)
     read_tool_calls(message.get("tool_calls"), draft, choice)
     function = as_map(message.get("function_call"))
     if function:
-        draft.call((choice, 0), name=as_str(function.get("name")), arguments=function.get("arguments"))
+        draft.add_call((choice, 0), name=as_str(function.get("name")), arguments=function.get("arguments"))
     audio = as_map(message.get("audio"))
     if as_str(audio.get("transcript")):
-        draft.say(audio["transcript"], choice)
+        draft.add_text(audio["transcript"], choice)
     for annotation in map(as_map, as_list(message.get("annotations"))):
         citation = openai_annotation(annotation, as_str(message.get("content")))
         if citation is not None:
@@ -84,30 +87,31 @@ def _read_message(message: JsonMap, draft: Draft, choice: int) -> None:
 def read_content(content: Any, draft: Draft, choice: int = 0, block: int = 0) -> None:
     """A message's content: text, or an array of parts of which the text and the refusals are visible."""
     if isinstance(content, str):
-        draft.say(content, choice, block)
+        draft.add_text(content, choice, block)
         return
     for part in as_list(content):
         if isinstance(part, str):
-            draft.say(part, choice, block)
+            draft.add_text(part, choice, block)
             continue
         part = as_map(part)
         kind = as_str(part.get("type"))
         if kind == "refusal":
             draft.refusal = True
-            draft.say(as_str(part.get("refusal")), choice, block)
+            draft.add_text(as_str(part.get("refusal")), choice, block)
         elif kind in ("text", "output_text", "") and isinstance(part.get("text"), str):
-            draft.say(part["text"], choice, block)
+            draft.add_text(part["text"], choice, block)
         elif kind == "reference":
             draft.cite(*parse_citations(as_list(part.get("reference_ids"))))
 
 
 def read_tool_calls(calls: Any, draft: Draft, choice: int = 0) -> None:
-    """``tool_calls`` as in chat: ``{index, id, function: {name, arguments}}``; the index is there in streams only."""
-    for place, call in enumerate(map(as_map, as_list(calls))):
-        number = as_count(call.get("index"))
+    """``tool_calls`` as in chat: ``{index, id, function: {name, arguments}}``; the index is there in streams only, and
+    not in all."""
+    for call in map(as_map, as_list(calls)):
         body = as_map(call.get("function")) or as_map(call.get("custom"))
-        draft.call(
-            (choice, place if number is None else number),
+        draft.add_tool_call(
+            choice,
+            as_count(call.get("index")),
             id=as_str(call.get("id")),
             name=as_str(body.get("name")),
             arguments=body.get("arguments", body.get("input")),
@@ -145,26 +149,26 @@ def chat_made(request: Json) -> Iterator[Made]:
 
 def chat_follow(request: Json, answer: Answer, pieces: list[Json], results: Results) -> Json:
     """The next request in the chat shape."""
-    said: Json = {"role": "assistant", "content": answer.text or None}
+    turn: Json = {"role": "assistant", "content": answer.text or None}
     turns: list[Json] = []
     if "functions" in request and "tools" not in request:
         call, result = results[0]
-        said["function_call"] = {"name": call.name, "arguments": call.arguments}
+        turn["function_call"] = {"name": call.name, "arguments": call.arguments}
         turns.append({"role": "function", "name": call.name, "content": result})
     else:
-        said["tool_calls"] = [
+        turn["tool_calls"] = [
             {
-                "id": call_id(call, place),
+                "id": call_id(call, position),
                 "type": "function",
                 "function": {"name": call.name, "arguments": call.arguments},
             }
-            for place, (call, _) in enumerate(results)
+            for position, (call, _) in enumerate(results)
         ]
         turns += [
-            {"role": "tool", "tool_call_id": call_id(call, place), "content": result}
-            for place, (call, result) in enumerate(results)
+            {"role": "tool", "tool_call_id": call_id(call, position), "content": result}
+            for position, (call, result) in enumerate(results)
         ]
-    return {**request, "messages": [*request.get("messages", []), said, *turns]}
+    return {**request, "messages": [*request.get("messages", []), turn, *turns]}
 
 
 SHAPE = Shape(_matches, _read)

@@ -33,13 +33,13 @@ def _read(value: JsonMap, draft: Draft) -> None:
     block = (output << MESSAGE_SHIFT) + part
     if event in ("response.output_text.delta", "response.refusal.delta"):
         draft.refusal = draft.refusal or event == "response.refusal.delta"
-        draft.say(as_str(value.get("delta")), 0, block)
+        draft.add_text(as_str(value.get("delta")), 0, block)
     elif event in ("response.output_text.done", "response.refusal.done"):
         draft.replace(first_str(value, "text", "refusal"), 0, block)
     elif event in ("response.output_item.added", "response.output_item.done"):
         _read_item(as_map(value.get("item")), draft, output, with_text=event.endswith(".done"))
     elif event in ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta"):
-        draft.call((output,), arguments=as_str(value.get("delta")))
+        draft.add_call((output,), arguments=as_str(value.get("delta")))
     elif event == "response.output_text.annotation.added":
         citation = openai_annotation(as_map(value.get("annotation")), "")
         if citation is not None:
@@ -56,9 +56,9 @@ def _read(value: JsonMap, draft: Draft) -> None:
 
 
 def _read_response(value: JsonMap, draft: Draft) -> None:
-    for place, item in enumerate(map(as_map, as_list(value.get("output")))):
-        _read_item(item, draft, place, with_text=True)
-    draft.use(as_map(value.get("usage")))
+    for position, item in enumerate(map(as_map, as_list(value.get("output")))):
+        _read_item(item, draft, position, with_text=True)
+    draft.count_tokens(as_map(value.get("usage")))
     draft.model = first_str(value, "model") or draft.model
     status = as_str(value.get("status"))
     reason = as_str(as_map(value.get("incomplete_details")).get("reason"))
@@ -70,7 +70,7 @@ def _read_response(value: JsonMap, draft: Draft) -> None:
         draft.note(f"the response is {status}: {error}" if error else f"the response is {status}")
 
 
-def _read_item(item: JsonMap, draft: Draft, place: int, *, with_text: bool) -> None:
+def _read_item(item: JsonMap, draft: Draft, position: int, *, with_text: bool) -> None:
     kind = as_str(item.get("type"))
     if kind == "message":
         if not with_text:
@@ -78,19 +78,19 @@ def _read_item(item: JsonMap, draft: Draft, place: int, *, with_text: bool) -> N
         for number, part in enumerate(map(as_map, as_list(item.get("content")))):
             text = first_str(part, "text", "refusal")
             draft.refusal = draft.refusal or part.get("type") == "refusal"
-            draft.replace(text, 0, (place << MESSAGE_SHIFT) + number)
+            draft.replace(text, 0, (position << MESSAGE_SHIFT) + number)
             for annotation in map(as_map, as_list(part.get("annotations"))):
                 citation = openai_annotation(annotation, text)
                 if citation is not None:
                     draft.cite(citation)
         return
-    # A free place before the next message, so that two messages are not glued together.
-    draft.skip(0, place << MESSAGE_SHIFT)
+    # A free number before the next message, so that two messages are not glued together.
+    draft.skip_block(0, position << MESSAGE_SHIFT)
     if kind in ("function_call", "custom_tool_call"):
         arguments = first_str(item, "arguments", "input")
-        draft.call((place,), id=first_str(item, "call_id", "id"), name=as_str(item.get("name")))
+        draft.add_call((position,), id=first_str(item, "call_id", "id"), name=as_str(item.get("name")))
         if arguments:
-            draft.set_arguments((place,), arguments)
+            draft.set_arguments((position,), arguments)
     elif kind == "file_search_call":
         draft.cite(*parse_citations(as_list(item.get("results"))))
 
@@ -117,8 +117,8 @@ def _follow(request: Json, answer: Answer, pieces: list[Json], results: Results)
     whole = next(
         (mapped(piece.get("response")) for piece in reversed(pieces) if "response" in piece), mapped(pieces[0])
     )
-    asked = request.get("input")
-    items: list[Json] = [{"role": "user", "content": asked}] if isinstance(asked, str) else list(asked or [])
+    question = request.get("input")
+    items: list[Json] = [{"role": "user", "content": question}] if isinstance(question, str) else list(question or [])
     custom = {item.get("call_id") for item in maps(whole.get("output")) if item.get("type") == "custom_tool_call"}
     # Nothing is stored at the provider, so identifiers of items mean nothing there; reasoning can be handed back only
     # in its encrypted form.
@@ -127,14 +127,14 @@ def _follow(request: Json, answer: Answer, pieces: list[Json], results: Results)
             items.append({name: value for name, value in item.items() if name not in ("id", "status")})
     if answer.text:
         items.append({"role": "assistant", "content": answer.text})
-    for place, (call, _) in enumerate(results):
-        key = call_id(call, place)
+    for position, (call, _) in enumerate(results):
+        key = call_id(call, position)
         if key in custom:
             items.append({"type": "custom_tool_call", "call_id": key, "name": call.name, "input": call.arguments})
         else:
             items.append({"type": "function_call", "call_id": key, "name": call.name, "arguments": call.arguments})
-    for place, (call, result) in enumerate(results):
-        key = call_id(call, place)
+    for position, (call, result) in enumerate(results):
+        key = call_id(call, position)
         kind = "custom_tool_call_output" if key in custom else "function_call_output"
         items.append({"type": kind, "call_id": key, "output": result})
     return {**request, "input": items}

@@ -20,7 +20,7 @@ def _matches(value: JsonMap) -> bool:
 
 
 def _read(value: JsonMap, draft: Draft) -> None:
-    """The assistant's messages of the newest run, in the order in which they were said."""
+    """The assistant's messages of the newest run, in the order of time."""
     draft.kind = "openai.threads"
     kind = as_str(value.get("object"))
     if kind == "thread.run":
@@ -39,24 +39,24 @@ def _read(value: JsonMap, draft: Draft) -> None:
         messages = [message for message in answers if message.get("run_id") == run]
         if not messages:
             draft.note("the thread holds no message of the assistant yet")
-    for place, message in enumerate(messages):
+    for position, message in enumerate(messages):
         if as_str(message.get("status")) == "incomplete":
             draft.note("the message is incomplete")
-        _read_parts(message, draft, place, whole=True)
+        _read_parts(message, draft, position, whole=True)
 
 
-def _read_parts(message: JsonMap, draft: Draft, place: int, *, whole: bool = False) -> None:
+def _read_parts(message: JsonMap, draft: Draft, position: int, *, whole: bool = False) -> None:
     for number, part in enumerate(map(as_map, as_list(message.get("content")))):
         index = as_count(part.get("index"))
-        block = (place << MESSAGE_SHIFT) + (number if index is None else index)
+        block = (position << MESSAGE_SHIFT) + (number if index is None else index)
         text = as_map(part.get("text"))
-        said = as_str(text.get("value"))
+        value_text = as_str(text.get("value"))
         if whole:
-            draft.replace(said, place, block)
+            draft.replace(value_text, position, block)
         else:
-            draft.say(said, place, block)
+            draft.add_text(value_text, position, block)
         for annotation in map(as_map, as_list(text.get("annotations"))):
-            citation = openai_annotation(annotation, said)
+            citation = openai_annotation(annotation, value_text)
             if citation is not None:
                 draft.cite(citation)
 
@@ -65,7 +65,7 @@ def _read_run(value: JsonMap, draft: Draft) -> None:
     status = as_str(value.get("status"))
     draft.finish(status)
     draft.model = first_str(value, "model") or draft.model
-    draft.use(as_map(value.get("usage")))
+    draft.count_tokens(as_map(value.get("usage")))
     draft.ended = status in ("completed", "failed", "cancelled", "expired", "incomplete", "requires_action")
     required = as_map(as_map(value.get("required_action")).get("submit_tool_outputs"))
     read_tool_calls(required.get("tool_calls"), draft)

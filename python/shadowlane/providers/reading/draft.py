@@ -6,19 +6,21 @@ Invariant: the same answer, sent whole or in pieces cut anywhere, makes the same
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import msgspec
+
 from ...types import Answer, Citation, ToolCall
-from .jsonlike import JsonMap, as_count, as_map, canonical, first_count
+from .jsonlike import JsonMap, as_count, as_map, canonical, first_count, parse_json, whole
+from .thinking import without_thinking
 
 __all__ = ["MESSAGE_SHIFT", "NO_USAGE", "Draft", "UsageNames"]
 
 MESSAGE_SHIFT = 16
 """A block's number holds its message above this bit: blocks of one message join seamlessly, messages do not."""
 
-_THINKING = re.compile(r"\s*<(think|thinking)>.*?(?:</\1>|\Z)\s*", re.DOTALL)
+_CITATION_TEXTS = ("snippet_id", "section_id", "source_url", "index_hash", "analyzer", "text")
 
 
 class UsageNames(NamedTuple):
@@ -38,7 +40,7 @@ NO_USAGE = UsageNames()
 
 @dataclass(slots=True)
 class _Block:
-    """A run of text, or the place of something that is not text (a tool call, reasoning)."""
+    """A run of text, or where something stands that is not text (a tool call, reasoning)."""
 
     pieces: list[str] = field(default_factory=list)
     is_text: bool = False
@@ -68,15 +70,26 @@ class Draft:
     cached: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     _blocks: dict[tuple[int, int], _Block] = field(default_factory=dict)
+    _parts: dict[str, int] = field(default_factory=dict)
     _calls: dict[tuple[int, ...], _Call] = field(default_factory=dict)
+    _open_calls: dict[tuple[int, int | None], tuple[int, ...]] = field(default_factory=dict)
+    """The call that a choice's index means now."""
     _finish: dict[int, str] = field(default_factory=dict)
     _citations: dict[Citation, None] = field(default_factory=dict)
 
-    def say(self, piece: str, choice: int = 0, block: int = 0) -> None:
+    def add_text(self, piece: str, choice: int = 0, block: int = 0) -> None:
         """Adds a piece of visible text to a block of a choice."""
         found = self._block(choice, block)
         found.is_text = True
         found.pieces.append(piece)
+
+    def part_number(self, name: str) -> int:
+        """The number of a part of the answer that the service names: in the order in which they came."""
+        return self._parts.setdefault(name, len(self._parts))
+
+    def add_part(self, name: str, piece: str) -> None:
+        """Adds to a part of the answer that the service names."""
+        self.add_text(piece, 0, self.part_number(name) << MESSAGE_SHIFT)
 
     def replace(self, text: str, choice: int = 0, block: int = 0) -> None:
         """Sets a block's whole text, when an event repeats what its pieces already said."""
@@ -84,8 +97,8 @@ class Draft:
         found.is_text = True
         found.pieces[:] = [text]
 
-    def skip(self, choice: int = 0, block: int = 0) -> None:
-        """Marks the place of a block that is not visible text, so that text around it is not glued together."""
+    def skip_block(self, choice: int = 0, block: int = 0) -> None:
+        """Marks where a block stands that is not visible text, so that text around it is not glued together."""
         self._block(choice, block)
 
     def clear_text(self) -> None:
@@ -96,16 +109,37 @@ class Draft:
         """Forgets text, calls and citations: a last event repeats the whole answer."""
         self._blocks.clear()
         self._calls.clear()
+        self._open_calls.clear()
         self._citations.clear()
         self._finish.clear()
 
-    def call(self, key: tuple[int, ...], *, id: str = "", name: str = "", arguments: Any = None) -> None:
+    def add_call(self, key: tuple[int, ...], *, id: str = "", name: str = "", arguments: Any = None) -> None:
         """Adds to a tool call. ``arguments`` is a piece of JSON text, or a parsed value; ``None`` adds nothing."""
         call = self._calls.setdefault(key, _Call())
         call.id = call.id or id
         call.name = call.name or name
         if arguments is not None:
             call.arguments.append(arguments if isinstance(arguments, str) else canonical(arguments))
+
+    def add_tool_call(
+        self, choice: int, index: int | None, *, id: str = "", name: str = "", arguments: Any = None
+    ) -> None:
+        """Adds to the tool call of a choice that the index means, or begins one.
+
+        Some services count every call as 0 or not at all: then another identifier with a name, or a name where the
+        call's arguments are complete, begins the next call; a piece with neither goes on with the last one.
+        """
+        key = self._open_calls.get((choice, index))
+        call = None if key is None else self._calls.get(key)
+        if key is None or call is None or _begins_another(call, id, name):
+            number = (choice, len(self._calls)) if index is None else (choice, index)
+            key = number if number not in self._calls else (*number, len(self._calls))
+            self._open_calls[choice, index] = key
+        self.add_call(key, id=id, name=name, arguments=arguments)
+
+    def call_key(self, id: str) -> tuple[int, ...]:
+        """The key of the call with an identifier of the service's; the next free one when there is none yet."""
+        return next((key for key, call in self._calls.items() if call.id == id), (0, len(self._calls)))
 
     def set_arguments(self, key: tuple[int, ...], arguments: str) -> None:
         """Sets a call's whole arguments, when an event repeats what its pieces already said."""
@@ -133,7 +167,9 @@ class Draft:
         begun = {choice for choice, _ in self._blocks} | {key[0] for key in self._calls}
         return bool(self._finish) and begun <= self._finish.keys()
 
-    def use(self, usage: JsonMap, *, extra_input: tuple[str, ...] = (), extra_output: tuple[str, ...] = ()) -> None:
+    def count_tokens(
+        self, usage: JsonMap, *, extra_input: tuple[str, ...] = (), extra_output: tuple[str, ...] = ()
+    ) -> None:
         """Reads token counts under any provider's names; later counts replace earlier ones.
 
         ``extra_input`` and ``extra_output`` name counts that the provider keeps out of the plain ones (cached prompt
@@ -163,31 +199,31 @@ class Draft:
         """The visible text: adjoining blocks joined as they are, others by a blank line, choices by a blank line."""
         choices: dict[int, list[str]] = {}
         last: dict[int, int] = {}
-        for (choice, place), block in sorted(self._blocks.items()):
+        for (choice, position), block in sorted(self._blocks.items()):
             parts = choices.setdefault(choice, [])
             if not block.is_text:
                 last.pop(choice, None)
                 continue
             piece = "".join(block.pieces)
-            if parts and last.get(choice) == place >> MESSAGE_SHIFT:
+            if parts and last.get(choice) == position >> MESSAGE_SHIFT:
                 parts[-1] += piece
             else:
                 parts.append(piece)
-            last[choice] = place >> MESSAGE_SHIFT
+            last[choice] = position >> MESSAGE_SHIFT
         texts = ("\n\n".join(part for part in parts if part) for _, parts in sorted(choices.items()))
-        return "\n\n".join(text for text in map(_without_thinking, texts) if text)
+        return whole("\n\n".join(text for text in map(without_thinking, texts) if text))
 
     def answer(self) -> Answer:
         """The answer as far as it was read. An empty one always says why."""
         text = self.text()
         calls = tuple(
-            ToolCall(name=call.name, arguments="".join(call.arguments), id=call.id)
+            ToolCall(name=whole(call.name), arguments=whole("".join(call.arguments)), id=whole(call.id))
             for _, call in sorted(self._calls.items())
         )
         finish = ",".join(dict.fromkeys(reason for _, reason in sorted(self._finish.items())))
         if not text.strip() and not calls and not self.notes:
             self.note(f"the answer holds no text (finish reason {finish!r})" if finish else "the answer holds no text")
-        citations = tuple(self._citations)
+        citations = tuple(dict.fromkeys(map(_whole_citation, self._citations)))
         hashes = {citation.index_hash for citation in citations if citation.index_hash}
         usage = dict(self.usage)
         if "total_tokens" not in usage and {"input_tokens", "output_tokens"} <= usage.keys():
@@ -196,22 +232,30 @@ class Draft:
             text=text,
             citations=citations,
             tool_calls=calls,
-            finish_reason=finish,
+            finish_reason=whole(finish),
             usage=usage,
             cached=dict(self.cached),
             refusal=self.refusal,
-            model=self.model,
-            model_rev=self.model_rev,
-            index_hash=self.index_hash or (hashes.pop() if len(hashes) == 1 else ""),
+            model=whole(self.model),
+            model_rev=whole(self.model_rev),
+            index_hash=whole(self.index_hash) or (hashes.pop() if len(hashes) == 1 else ""),
             kind=self.kind,
-            note="; ".join(self.notes),
+            note=whole("; ".join(self.notes)),
         )
 
     def _block(self, choice: int, block: int) -> _Block:
         return self._blocks.setdefault((choice, block), _Block())
 
 
-def _without_thinking(text: str) -> str:
-    """Open models write their reasoning into the content, first of all, between tags: it is not the answer."""
-    match = _THINKING.match(text)
-    return text[match.end() :] if match else text
+def _whole_citation(citation: Citation) -> Citation:
+    texts = {name: value for name in _CITATION_TEXTS if not (value := getattr(citation, name)).isascii()}
+    return msgspec.structs.replace(citation, **{name: whole(value) for name, value in texts.items()})
+
+
+def _begins_another(call: _Call, id: str, name: str) -> bool:
+    if not name or not call.name:
+        return False
+    if id and call.id:
+        return id != call.id
+    arguments = "".join(call.arguments)
+    return bool(arguments) and not parse_json(arguments)[1]

@@ -1,7 +1,8 @@
 """Reading JSON that nobody promised: the lenient parser, and accessors that never raise.
 
 Invariant: whatever the bytes, :func:`parse_json` returns a value or says why not, and no string it returns holds a lone
-surrogate (those cannot be encoded as UTF-8, so the store and the embedders would fail on them later).
+surrogate (those cannot be encoded as UTF-8, so the store and the embedders would fail on them later), unless the caller
+asks for them.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ __all__ = [
     "as_map",
     "as_str",
     "canonical",
+    "complete_items",
     "first_count",
     "first_str",
     "parse_json",
     "resolve_pointer",
+    "whole",
 ]
 
 JsonMap = Mapping[str, Any]
@@ -34,14 +37,27 @@ _LONE_SURROGATE = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
     r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 )
+_NOT_AN_ITEM = re.compile(r"[\s,]*")
 _BIG_COUNT = 1 << 53
 
 
-def parse_json(data: bytes | str) -> tuple[Any, str]:
+def whole(text: str) -> str:
+    """A text with its surrogates joined: halves that came in two pieces are one character, a lone one is U+FFFD."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def parse_json(data: bytes | str, *, halves: bool = False) -> tuple[Any, str]:
     """``(value, "")``, or ``(None, why)``.
 
     Strict JSON (RFC 8259) first; then what servers send in spite of it: NaN and infinities (read as strings), lone
     surrogates (as U+FFFD), control characters in strings, a byte order mark. Of duplicate names the last one counts.
+    ``halves``: lone surrogates stay, for a caller that puts pieces together and then calls :func:`whole`.
     """
     try:
         return msgspec.json.decode(data), ""
@@ -50,8 +66,9 @@ def parse_json(data: bytes | str) -> tuple[Any, str]:
     except (msgspec.DecodeError, UnicodeError):
         pass
     text = data if isinstance(data, str) else data.decode("utf-8", "replace")
-    text = _LONE_SURROGATE.sub(r"\\ufffd", text.removeprefix("\ufeff"))
-    text = text.encode("utf-8", "replace").decode("utf-8")
+    text = text.removeprefix("\ufeff").encode("utf-8", "replace").decode("utf-8")
+    if not halves:
+        text = _LONE_SURROGATE.sub(r"\\ufffd", text)
     try:
         return json.loads(text, strict=False, parse_constant=str), ""
     except RecursionError:
@@ -60,6 +77,20 @@ def parse_json(data: bytes | str) -> tuple[Any, str]:
         return None, f"not JSON: {error.msg} at character {error.pos} of {len(text)}"
     except ValueError as error:
         return None, f"not JSON: {error}"
+
+
+def complete_items(text: str) -> list[Any]:
+    """The items of a JSON array that ends too early, as far as they are whole."""
+    decoder, items = json.JSONDecoder(strict=False, parse_constant=str), []
+    at = text.find("[") + 1
+    while at < len(text):
+        at = _NOT_AN_ITEM.match(text, at).end()  # type: ignore[union-attr]
+        try:
+            item, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            break
+        items.append(item)
+    return items
 
 
 def canonical(value: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .citing import parse_citations
+from .citing import LIST_NAMES, parse_citations
 from .draft import Draft
 from .jsonlike import JsonMap, as_count, as_map, as_str, canonical, first_str
 
@@ -53,7 +53,7 @@ def error_message(value: JsonMap) -> str:
     if isinstance(error, (dict, list)) and error:
         return _inner_message(error)
     if error is True or value.get("type") == "error" or value.get("object") == "error":
-        return first_str(value, "message", "detail", "msg", "code") or canonical(value)
+        return first_str(value, "message", "detail", "msg", "errorText", "code") or canonical(value)
     errors = value.get("errors")
     if isinstance(errors, (list, dict)) and errors and not value.get("data"):
         return _inner_message(errors)
@@ -88,8 +88,20 @@ def read_json(value: Any, draft: Draft) -> None:
     """The text of some API's JSON: its first common field that holds text, else all of it, in canonical form."""
     draft.kind = "json"
     text = _field_text(value, _DEPTH)
-    draft.say(text if text is not None else canonical(value))
+    draft.add_text(text if text is not None else canonical(value))
     draft.ended = True
+
+
+def _cite(value: JsonMap, draft: Draft) -> None:
+    """What a body cites: at its top, or in the object that holds its answer (LangServe's ``output``)."""
+    inner = [as_map(value.get(name)) for name in ("output", "result", "response", "data", "metadata")]
+    for layer in [value, *inner]:
+        # A list of results is what an answer rests on only where there is an answer.
+        names = LIST_NAMES if first_str(layer, *_TEXT_FIELDS) else LIST_NAMES[: LIST_NAMES.index("documents")]
+        lists = {name: layer[name] for name in names if isinstance(layer.get(name), list)}
+        if lists:
+            draft.cite(*parse_citations(lists))
+            return
 
 
 def _field_text(value: Any, depth: int) -> str | None:
@@ -124,17 +136,14 @@ def delta_text(value: Any, depth: int = _DEPTH) -> str | None:
 def read_surroundings(value: JsonMap, draft: Draft) -> None:
     """What any body may say beside its text: citations, the index it was answered from, model and revision, usage."""
     if draft.kind == "json":
-        for name in ("citations", "sources", "references", "source_documents"):
-            if isinstance(value.get(name), list):
-                draft.cite(*parse_citations(value[name]))
-                break
+        _cite(value, draft)
     inner = [as_map(value.get(name)) for name in ("metadata", "meta", "retrieval")]
     for layer in [value, *inner]:
         draft.index_hash = draft.index_hash or first_str(layer, "index_hash", "indexHash")
         draft.model_rev = draft.model_rev or first_str(layer, "model_rev", "model_revision", "model_version")
         if draft.kind == "json":
             draft.model = draft.model or first_str(layer, "model", "model_id")
-            draft.use(as_map(layer.get("usage")))
+            draft.count_tokens(as_map(layer.get("usage")))
     if draft.kind == "json":
         draft.finish(first_str(value, "finish_reason", "stop_reason"))
         refusal = value.get("refusal", value.get("refused"))

@@ -30,7 +30,7 @@ def indexes(draw: st.DrawFn) -> tuple[Any, list[str], list[int]]:
 @given(indexes())
 def test_order_does_not_matter(case: tuple[Any, list[str], list[int]]) -> None:
     vectors, ids, order = case
-    shuffled = index_hash(vectors[order], [ids[place] for place in order], dict(reversed(MANIFEST.items())))
+    shuffled = index_hash(vectors[order], [ids[index] for index in order], dict(reversed(MANIFEST.items())))
     assert shuffled == index_hash(vectors, ids, MANIFEST)
     assert len(shuffled) == 32
 
@@ -43,7 +43,7 @@ def test_any_change_of_content_matters(case: tuple[Any, list[str], list[int]], d
     changed = vectors.copy()
     changed[row, 0] += np.float32(1.0)
     assert index_hash(changed, ids, MANIFEST) != before
-    renamed = [name + "\0new" if place == row else name for place, name in enumerate(ids)]
+    renamed = [name + "\0new" if index == row else name for index, name in enumerate(ids)]
     if len(set(renamed)) == len(renamed):
         assert index_hash(vectors, renamed, MANIFEST) != before
     assert index_hash(vectors, ids, {**MANIFEST, "analyzer": "std"}) != before
@@ -68,7 +68,7 @@ def test_more_rows_than_a_block() -> None:
     vectors = rng.standard_normal((9000, 3)).astype(np.float32)
     ids = [f"chunk-{number}" for number in range(9000)]
     order = rng.permutation(9000)
-    assert index_hash(vectors, ids, {}) == index_hash(vectors[order], [ids[place] for place in order], {})
+    assert index_hash(vectors, ids, {}) == index_hash(vectors[order], [ids[index] for index in order], {})
 
 
 @pytest.mark.parametrize(

@@ -32,13 +32,13 @@ def test_requests_leave_when_due() -> None:
     time = _Time()
     sent: list[tuple[int, float, float]] = []
 
-    async def fire(place: int, due: float) -> None:
-        sent.append((place, due, time.now))
+    async def fire(index: int, due: float) -> None:
+        sent.append((index, due, time.now))
 
     offsets = [0.0, 0.5, 0.5, 2.0]
     started = asyncio.run(run_open_loop(offsets, fire, clock=time.clock, sleep=time.sleep))
     assert started == 100.0
-    assert [(place, due) for place, due, _ in sent] == [(0, 100.0), (1, 100.5), (2, 100.5), (3, 102.0)]
+    assert [(index, due) for index, due, _ in sent] == [(0, 100.0), (1, 100.5), (2, 100.5), (3, 102.0)]
     assert time.now == pytest.approx(102.0)
 
 
@@ -47,11 +47,11 @@ def test_a_request_that_hangs_delays_no_other() -> None:
     sent: list[int] = []
     release = asyncio.Event()
 
-    async def fire(place: int, _: float) -> None:
-        sent.append(place)
-        if place == 0:
+    async def fire(index: int, _: float) -> None:
+        sent.append(index)
+        if index == 0:
             await release.wait()
-        if place == 4:
+        if index == 4:
             release.set()
 
     asyncio.run(run_open_loop(steady_offsets(5, 1), fire, clock=time.clock, sleep=time.sleep))
@@ -76,13 +76,13 @@ def test_a_failure_ends_the_run_and_the_other_requests() -> None:
     time = _Time()
     cancelled: list[int] = []
 
-    async def fire(place: int, _: float) -> None:
-        if place == 3:
+    async def fire(index: int, _: float) -> None:
+        if index == 3:
             raise RuntimeError("broken client")
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
-            cancelled.append(place)
+            cancelled.append(index)
             raise
 
     async def run() -> None:

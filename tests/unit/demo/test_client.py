@@ -28,9 +28,9 @@ def test_without_a_terminal_a_plain_line_every_few_seconds() -> None:
     out = io.StringIO()
     time = _Time()
     with Meter(Console(file=out, force_terminal=False), 120, clock=time.clock) as meter:
-        for place in range(120):
+        for index in range(120):
             time.now += 0.1
-            meter.advance(int(place == 7))
+            meter.advance(int(index == 7))
     lines = out.getvalue().splitlines()
     assert len(lines) == 3
     assert "120 of 120 answered, 1 errors" in lines[-1]

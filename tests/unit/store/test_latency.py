@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shadowlane.config import StoreConfig
 from shadowlane.store import SqliteStore, Timed, open_store
-from shadowlane.store.times import pack, unpack
+from shadowlane.store.latency import pack, unpack
 
 HOUR_NS = 3600 * 10**9
 EDGES = np.array([0, 64, 128, 192, 320, 1 << 40])
@@ -28,7 +28,7 @@ def store(tmp_path: Path) -> Any:
 
 def save(store: SqliteStore, lane: str, hour: float, taken: Any, others: Any = (0,) * 5, **how: Any) -> None:
     blob = pack(EDGES, np.array(taken), np.array(others))
-    store.save_times(lane, int((DAY + hour) * HOUR_NS), how.get("choice", "ratio"), how.get("ratio", 0.1), blob)
+    store.save_latency(lane, int((DAY + hour) * HOUR_NS), how.get("choice", "ratio"), how.get("ratio", 0.1), blob)
 
 
 def spread(timed: list[Timed]) -> tuple[list[int], list[int]]:
@@ -43,7 +43,7 @@ def spread(timed: list[Timed]) -> tuple[list[int], list[int]]:
 
 
 def since(store: SqliteStore, hour: int) -> tuple[list[int], list[int]]:
-    return spread(store.times((DAY + hour) * HOUR_NS))
+    return spread(store.latency((DAY + hour) * HOUR_NS))
 
 
 counts = st.lists(st.integers(0, 1 << 50), min_size=5, max_size=5)
@@ -96,7 +96,7 @@ def test_hours_with_another_coin_are_apart(store: SqliteStore) -> None:
     save(store, "a", 0, [1, 0, 0, 0, 0], ratio=1.0)
     save(store, "a", 1, [3, 0, 0, 0, 0], [1, 0, 0, 0, 0])
     save(store, "a", 1.5, [9, 0, 0, 0, 0], [7, 0, 0, 0, 0], choice="sticky")
-    assert [(one.choice, one.ratio, int(one.taken.sum())) for one in store.times(DAY * HOUR_NS)] == [
+    assert [(one.choice, one.ratio, int(one.taken.sum())) for one in store.latency(DAY * HOUR_NS)] == [
         ("ratio", 1.0, 1),
         ("ratio", 0.1, 2),
         ("sticky", 0.1, 6),

@@ -16,7 +16,7 @@ import pytest
 
 from shadowlane import _core
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 Given = list[tuple[int, int]]
 
 

@@ -1,0 +1,165 @@
+"""A lane's status as aligned plain text."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from .overhead import render_overhead
+
+__all__ = ["render_status", "size", "sum_of"]
+
+
+def sum_of(reasons: Mapping[str, int]) -> str:
+    """``7 (cap 4, sampled_out 3)``, the largest first, without zeros."""
+    some = sorted(((n, name) for name, n in reasons.items() if n), key=lambda item: (-item[0], item[1]))
+    total = str(sum(n for n, _ in some))
+    return f"{total} ({', '.join(f'{name} {n}' for n, name in some)})" if some else total
+
+
+def render_status(status: Mapping[str, Any]) -> str:
+    """The status as aligned plain text."""
+    accounting = status["accounting"]
+    rows = [
+        ("lane", f"{status['lane']}, {status['directory']}"),
+        ("mirroring", _mirroring(status)),
+        ("accounting", _holds(accounting)),
+        *[("", line) for line in accounting["lines"]],
+        ("sampler", _sampler(status["sampler"])),
+        ("cap", _cap(status["cap"])),
+        *[("", line) for line in _caps(status["cap"])],
+        *[("limits", f"{name}: {text}") for name, text in _shadow_limits(status["limits"])],
+        *_titled("overhead", render_overhead(status["overhead"])),
+        ("worker", _worker(status)),
+        *[("ring", _ring(ring)) for ring in status["rings"]],
+    ]
+    if status["ringless"] or status["ring_error"]:
+        rows.append(("no ring", f"{status['ringless']} processes mirror nothing: {status['ring_error']}"))
+    rows += [("refused", text) for text in status.get("refused", ())]
+    if status["corrupt"]:
+        rows.append(("damaged", f"{status['corrupt']} frames, counted as dropped (producer_died)"))
+    if status["faults"]:
+        rows.append(("faults", f"{status['faults']} failures of our own in gateways, swallowed; please report them"))
+    rows.append(("store", _store(status["store"])))
+    rows += [("ALERT", text) for text in status["alerts"]]
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:<{width}}  {text}".rstrip() for name, text in rows)
+
+
+def _titled(title: str, lines: list[str]) -> list[tuple[str, str]]:
+    return [(title if place == 0 else "", line) for place, line in enumerate(lines)]
+
+
+def _caps(cap: Mapping[str, Any]) -> list[str]:
+    """The configured caps under the lane's."""
+    lines = [f"{pattern}: {qps:g} a second" for pattern, qps in cap["routes"].items()]
+    lines += [f"{pattern}: a request costs {weight}" for pattern, weight in cap["weights"].items()]
+    return lines + ([f"each tenant: {cap['tenant_qps']:g} a second"] if cap["tenant_qps"] else [])
+
+
+def _mirroring(status: Mapping[str, Any]) -> str:
+    if not status["started"]:
+        return "this lane never started: start a gateway with shadowlane.asgi.ShadowMiddleware"
+    return "on" if status["enabled"] else "OFF (shadowlane on switches it on)"
+
+
+def _holds(accounting: Mapping[str, Any]) -> str:
+    if not accounting["holds"]:
+        return "DOES NOT HOLD (a reset or foreign store, or an error of ours)"
+    return "holds" if accounting["known"] else "holds for what can be read"
+
+
+def _sampler(sampler: Mapping[str, Any]) -> str:
+    eligible, taken = sampler["eligible"], sampler["taken"]
+    achieved = f", {100 * taken / eligible:.2f} % achieved" if eligible else ""
+    what = "eligible requests" if sampler["choice"] == "ratio" else "eligible requests with a key"
+    return f"{taken} of {eligible} {what} taken; {100 * sampler['ratio']:.2f} % asked for{achieved}"
+
+
+def _cap(cap: Mapping[str, Any]) -> str:
+    text = "{qps:g} copies a second, burst {burst}, {available:.1f} left now".format(**cap)
+    if cap["rate"] < cap["qps"]:
+        text += f"; slowed to {cap['rate']:.3g} a second, as the shadows' providers ask"
+    if cap["paused_s"]:
+        text += f"; PAUSED for {cap['paused_s']:.0f} s ({cap['paused_reason']})"
+    return text
+
+
+def _shadow_limits(limits: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """One line for each shadow with something to say."""
+    lines = []
+    for name, shadow in (limits or {}).get("shadows", {}).items():
+        parts = []
+        if (shadow["paused_until"] or 0) > time.time():
+            parts.append(f"paused by its provider until {_clock(shadow['paused_until'])}")
+        if shadow["slowed"]:
+            parts.append(f"at most {shadow['rate']:.3g} copies a second, as its provider asks")
+        breaker, budget = shadow["breaker"], shadow["budget"]
+        if breaker and breaker["state"] != "closed":
+            probe = f", next probe at {_clock(breaker['probe_at'])}" if breaker["probe_at"] else ""
+            parts.append(f"circuit breaker {breaker['state'].replace('_', '-')}{probe}")
+        if budget:
+            parts += [_budget(budget)]
+        if shadow.get("waiting") or shadow.get("out"):
+            parts.append(f"{shadow['out']} calls out, {shadow['waiting']} waiting")
+        if shadow.get("retries"):
+            parts.append(f"{shadow['retries']} retries")
+        if parts:
+            lines.append((name, "; ".join(parts)))
+    return lines
+
+
+def _budget(budget: Mapping[str, Any]) -> str:
+    spent = ", ".join(
+        f"{count['spent']:.6g} of {count['limit']:.6g} {name.replace('_', ' ')}"
+        for name, count in budget["limits"].items()
+    )
+    text = f"BUDGET REACHED ({budget['reached']}), no more copies: {spent}" if budget["reached"] else f"budget {spent}"
+    if budget["unmetered"]:
+        text += f"; {budget['unmetered']} answers did not say what they used"
+    if budget["unpriced"]:
+        text += f"; no price for {', '.join(budget['unpriced'])}: counted as the dearest"
+    return text
+
+
+def _clock(moment: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(moment))
+
+
+def _worker(status: Mapping[str, Any]) -> str:
+    worker = status["worker"]
+    age = worker["heartbeat_age_s"]
+    if worker["alive"]:
+        beat = "no heartbeat yet" if age is None else f"heartbeat {age:.1f} s ago"
+        text = f"process {worker['pid']}, {beat}"
+    else:
+        text = "none is running"
+    return f"{text}; the last one failed: {status['worker_error']}" if status["worker_error"] else text
+
+
+def _ring(ring: Mapping[str, Any]) -> str:
+    fill = 100 * ring["used"] / ring["bytes"] if ring["bytes"] else 0.0
+    life = "alive" if ring["alive"] else "gone"
+    return (
+        f"{ring['ring']}: process {ring['pid']} ({life}), {fill:.1f} % of {size(ring['bytes'])} full, "
+        f"mirrored {ring['mirrored']}, acknowledged {ring['acked']}, open {ring['open']}"
+    )
+
+
+def _store(store: Mapping[str, Any]) -> str:
+    if store["error"]:
+        return store["error"]  # type: ignore[no-any-return]
+    if not store["exists"]:
+        return f"{store['path']}: not made yet; the worker makes it"
+    return f"{store['path']}: {store['rows']} pairs of this lane's life, {size(store['bytes'])}"
+
+
+def size(n: int) -> str:
+    """Bytes for a person: ``512 B``, ``16.0 MiB``."""
+    value, unit = float(n), "B"
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024 or unit == "GiB":
+            break
+        value /= 1024
+    return f"{int(value)} {unit}" if unit == "B" else f"{value:.1f} {unit}"

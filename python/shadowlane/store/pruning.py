@@ -1,0 +1,106 @@
+"""Retention: rows older than the configured age go, then the oldest ones while the file is too large.
+
+Invariants: no row that was stored within :data:`KEEP_NS` is deleted, because a redelivered copy must still meet its key
+(redelivery follows a crash of the worker within seconds); counters stay; each step is a small transaction of its own,
+so that a reader or a writer never waits long, and a process that is killed leaves whole rows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+__all__ = ["KEEP_NS", "Retention", "bytes_used", "prune", "transaction"]
+
+KEEP_NS = 3_600 * 10**9
+"""Rows stored less than this ago are never deleted (their bodies may be, when the file is too large)."""
+
+_DELETE_ROWS = 100
+_VACUUM_PAGES = 1000
+_MINUTE_NS = 60 * 10**9
+_HOUR_NS = 3_600 * 10**9
+_SPENT_MINUTES = 2 * 24 * 60
+# Where a lane's first row in the window begins stays when it is old, while its lane has newer rows or may get some.
+_DELETE_TIMES = (
+    "DELETE FROM times WHERE hour < :hour AND ("
+    "EXISTS (SELECT 1 FROM times AS t WHERE t.lane_id = times.lane_id AND t.hour < :hour AND t.at_ns > times.at_ns) OR "
+    "lane_id <> :lane AND NOT EXISTS (SELECT 1 FROM times AS t WHERE t.lane_id = times.lane_id AND t.hour >= :hour))"
+)
+
+
+class Retention(NamedTuple):
+    """What is allowed at a moment."""
+
+    now_ns: int
+    max_age_ns: int
+    max_bytes: int
+
+
+def prune(db: sqlite3.Connection, allowed: Retention, epoch: str) -> int:
+    """Delete what is not allowed, and give the space back to the file system. Returns how many rows were deleted.
+
+    When the rows that may be deleted are not enough, the oldest remaining bodies go, and their rows stay. ``epoch`` is
+    the lane's life that may yet write. Raises :class:`sqlite3.Error`.
+    """
+    stored_before = allowed.now_ns - KEEP_NS
+    oldest = allowed.now_ns - allowed.max_age_ns
+    deleted = 0
+    while n := _delete(db, "started_ns < ? AND stored_ns < ?", (oldest, stored_before)):
+        deleted += n
+    while bytes_used(db) > allowed.max_bytes:
+        n = _delete(db, "stored_ns < ?", (stored_before,))
+        if not n and not _drop_bodies(db):
+            break
+        deleted += n
+    with transaction(db):
+        db.execute("DELETE FROM spend WHERE minute < ?", (allowed.now_ns // _MINUTE_NS - _SPENT_MINUTES,))
+        db.execute(_DELETE_TIMES, {"hour": oldest // _HOUR_NS, "lane": epoch})
+    _shrink(db)
+    return deleted
+
+
+def bytes_used(db: sqlite3.Connection) -> int:
+    """Bytes of the pages that hold something."""
+    return (_pragma(db, "page_count") - _pragma(db, "freelist_count")) * _pragma(db, "page_size")
+
+
+@contextlib.contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """A write that happens whole or not at all."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        # A full disk makes SQLite roll back by itself; a second rollback would hide the cause.
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _delete(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> int:
+    oldest = f"SELECT id FROM pairs WHERE {where} ORDER BY started_ns LIMIT {_DELETE_ROWS}"  # noqa: S608
+    with transaction(db):
+        return db.execute(f"DELETE FROM pairs WHERE id IN ({oldest})", values).rowcount  # noqa: S608
+
+
+def _drop_bodies(db: sqlite3.Connection) -> int:
+    oldest = f"SELECT pair FROM bodies ORDER BY pair LIMIT {_DELETE_ROWS}"  # noqa: S608
+    with transaction(db):
+        return db.execute(f"DELETE FROM bodies WHERE pair IN ({oldest})").rowcount  # noqa: S608
+
+
+def _shrink(db: sqlite3.Connection) -> None:
+    while _pragma(db, "freelist_count") > 0:
+        before = _pragma(db, "page_count")
+        # The pragma frees pages as it is stepped: unread, it would free one.
+        db.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+        if _pragma(db, "page_count") >= before:
+            break
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _pragma(db: sqlite3.Connection, name: str) -> int:
+    return int(db.execute(f"PRAGMA {name}").fetchone()[0])

@@ -1,0 +1,142 @@
+//! Clauses in six languages: what two answers say of the same thing, and where one denies, limits or turns round what the
+//! other says; and what only one of them says.
+//!
+//! A text is read once into sentences and clauses with the classes of their words ([`read`], [`vocabulary`]), the clauses
+//! of both are held against each other by the terms that they share ([`overlap`]), and each rule looks at pairs that
+//! surely speak of the same.
+//!
+//! Invariants: symmetric; a text against itself has no finding and nothing unmatched; what is merely left out is no
+//! contradiction; every finding has a span on each side.
+
+mod content;
+mod overlap;
+mod pairs;
+mod read;
+mod replaced;
+mod reworded;
+mod segments;
+mod vocabulary;
+
+pub(crate) use content::Unmatched;
+use content::unmatched;
+use overlap::Overlap;
+use read::Text;
+
+use crate::edits::Finding;
+use crate::facts::Span;
+use crate::language::Language;
+
+/// What the clauses of two texts show.
+#[derive(Debug, Default)]
+pub(crate) struct Compared {
+    pub findings: Vec<Finding>,
+    /// What only the first text says, and what only the second one does.
+    pub missing: Unmatched,
+    pub extra: Unmatched,
+    /// Phrases of each text with a negator that negates nothing.
+    pub neutral: (Vec<Span>, Vec<Span>),
+    /// A text had more sentences than are read.
+    pub cut: bool,
+}
+
+/// Compares two texts in lower case, both in one language.
+pub(crate) fn compared(low_a: &str, low_b: &str, language: Language) -> Compared {
+    let (a, b) = (Text::read(low_a, language), Text::read(low_b, language));
+    let overlap = Overlap::new(&a, &b);
+    let (missing, extra) = unmatched(&overlap);
+    let mut findings = Vec::new();
+    replaced::contradictions(&overlap, &pairs::sentences(&overlap), language == Language::English, &mut findings);
+    reworded::contradictions(&overlap, &pairs::clauses(&overlap), &mut findings);
+    Compared { findings, missing, extra, neutral: (neutral(&a), neutral(&b)), cut: a.cut || b.cut }
+}
+
+/// Where phrases stand with a negator that negates nothing, from their first word to the one after their last.
+fn neutral(text: &Text) -> Vec<Span> {
+    let found = text.tokens.iter().enumerate().filter(|(_, token)| token.is(vocabulary::NEUTRAL));
+    found
+        .map(|(place, token)| (token.span.0, text.tokens.get(place + 2).map_or(token.span.1, |last| last.span.1)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const PIECES: &[&str] = &[
+        "the tenant must pay the deposit",
+        "the landlord may inspect the flat",
+        "pets are not allowed",
+        "all guests",
+        "some guests",
+        "before meals",
+        "der mieter muss kündigen",
+        "haustiere sind nicht erlaubt",
+        "alle artikel",
+        "les vélos ne sont pas admis",
+        "tous les billets",
+        "no se permiten bicicletas",
+        "租客必须书面通知",
+        "不可以退款",
+        "所有房间",
+        "返金できません",
+        "すべての商品",
+        ". ",
+        ", ",
+        "\n- ",
+        "\n1. ",
+        "。",
+        "、",
+        "? ",
+        "; ",
+        "but ",
+        " 30 ",
+        "|",
+        "```\n",
+        "’",
+        "é",
+        "only ",
+        "except ",
+    ];
+
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof![
+            ".{0,80}",
+            proptest::collection::vec(prop::sample::select(PIECES), 0..14).prop_map(|pieces| pieces.join(" ")),
+        ]
+    }
+
+    fn language() -> impl Strategy<Value = Language> {
+        use Language::{Chinese, English, French, German, Japanese, Spanish};
+        prop::sample::select(&[English, German, French, Spanish, Chinese, Japanese][..])
+    }
+
+    proptest! {
+        #[test]
+        fn the_other_way_round_is_the_same(a in text(), b in text(), language in language()) {
+            let (a, b) = (crate::facts::lowered(&a), crate::facts::lowered(&b));
+            let (there, back) = (compared(&a, &b, language), compared(&b, &a, language));
+            let turned = |found: &Compared| {
+                let mut all: Vec<_> = found.findings.iter().map(|one| (one.kind, one.b, one.a)).collect();
+                all.sort_unstable();
+                all
+            };
+            let mut straight: Vec<_> = there.findings.iter().map(|one| (one.kind, one.a, one.b)).collect();
+            straight.sort_unstable();
+            prop_assert_eq!(straight.is_empty(), turned(&back).is_empty(), "{:?} {:?}", straight, turned(&back));
+            prop_assert_eq!((&there.missing, &there.extra), (&back.extra, &back.missing));
+            for found in &there.findings {
+                prop_assert!(found.a.0 < found.a.1 && found.b.0 < found.b.1, "{found:?}");
+                prop_assert!(a.get(found.a.0..found.a.1).is_some() && b.get(found.b.0..found.b.1).is_some());
+            }
+        }
+
+        #[test]
+        fn a_text_says_all_that_it_says(a in text(), language in language()) {
+            let low = crate::facts::lowered(&a);
+            let found = compared(&low, &low, language);
+            prop_assert!(found.findings.is_empty(), "{:?}", found.findings);
+            prop_assert_eq!((found.missing.share, found.extra.share), (0.0, 0.0));
+        }
+    }
+}

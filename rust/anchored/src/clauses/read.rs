@@ -1,0 +1,379 @@
+//! Reads a text of one of the six languages into sentences, clauses, and the words of both with their classes.
+//!
+//! Invariant: every token keeps the bytes that it was read from; nothing depends on the text that it is compared with.
+
+use std::borrow::Cow;
+
+use super::segments::{Form, Segment, segments};
+use super::vocabulary::{self as words, Flags, Vocabulary, root, vocabulary};
+use crate::facts::Span;
+use crate::language::Language;
+use crate::lexicon::mark;
+
+/// A word, a number, or a sign of a language without spaces.
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "four answers that do not depend on each other")]
+pub(crate) struct Token {
+    pub span: Span,
+    /// Of its lower-case form: equal marks, equal words.
+    pub mark: u64,
+    /// What its inflections have in common.
+    pub root: u64,
+    /// What [`Vocabulary::excludes`] takes.
+    pub sense: u64,
+    pub flags: Flags,
+    /// It has content: no small word, no number.
+    pub content: bool,
+    pub number: bool,
+    /// A comma, a bracket or the like stands right before it.
+    pub parted: bool,
+    /// A dash, a colon or a bracket does: what follows is said for itself.
+    pub apart: bool,
+}
+
+impl Token {
+    pub fn is(&self, flags: Flags) -> bool {
+        self.flags & flags != 0
+    }
+}
+
+/// What a text says of: a content word's root, or two signs that stand together where words have no spaces.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Term {
+    pub root: u64,
+    pub token: usize,
+}
+
+/// Part of a sentence with a predicate of its own, as near as can be told.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Clause {
+    pub tokens: (usize, usize),
+    pub terms: (usize, usize),
+    pub sentence: usize,
+    /// All classes of its words.
+    pub flags: Flags,
+    /// Words that negate, and those that do so by their meaning.
+    pub negators: usize,
+    pub weak: usize,
+}
+
+impl Clause {
+    pub fn is(&self, flags: Flags) -> bool {
+        self.flags & flags != 0
+    }
+
+    /// Whether what it says is negated: two negations take each other back.
+    pub fn negative(&self) -> bool {
+        (self.negators + self.weak) % 2 == 1
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sentence {
+    pub span: Span,
+    pub form: Form,
+    pub asks: bool,
+    pub tokens: (usize, usize),
+    pub terms: (usize, usize),
+}
+
+/// A text as read.
+pub(crate) struct Text {
+    pub words: &'static Vocabulary,
+    pub tokens: Vec<Token>,
+    pub terms: Vec<Term>,
+    pub clauses: Vec<Clause>,
+    pub sentences: Vec<Sentence>,
+    /// There were more than [`MOST_SENTENCES`].
+    pub cut: bool,
+}
+
+/// So many sentences are read: each is held against each of the other text.
+pub(crate) const MOST_SENTENCES: usize = 400;
+/// A comma begins a clause of so many words at least, if they have a verb.
+const LEAST: usize = 4;
+
+impl Text {
+    /// Reads a text in lower case.
+    pub fn read(low: &str, language: Language) -> Self {
+        let words = vocabulary(language);
+        let room = low.len() / 5 + 8;
+        let mut read = Self {
+            words,
+            tokens: Vec::with_capacity(room),
+            terms: Vec::with_capacity(room),
+            clauses: Vec::with_capacity(32),
+            sentences: Vec::with_capacity(16),
+            cut: false,
+        };
+        for segment in segments(low) {
+            if read.sentences.len() == MOST_SENTENCES {
+                read.cut = true;
+                break;
+            }
+            read.sentence(low, language, segment);
+        }
+        read
+    }
+
+    pub fn tokens(&self, (start, end): (usize, usize)) -> &[Token] {
+        self.tokens.get(start..end).unwrap_or(&[])
+    }
+
+    pub fn terms(&self, (start, end): (usize, usize)) -> &[Term] {
+        self.terms.get(start..end).unwrap_or(&[])
+    }
+
+    /// Bytes from the first to the last of these tokens.
+    pub fn span(&self, (start, end): (usize, usize)) -> Span {
+        match (self.tokens.get(start), end.checked_sub(1).and_then(|last| self.tokens.get(last))) {
+            (Some(first), Some(last)) if start < end => (first.span.0, last.span.1),
+            _ => (0, 0),
+        }
+    }
+
+    fn sentence(&mut self, low: &str, language: Language, segment: Segment) {
+        let from = self.tokens.len();
+        let first_term = self.terms.len();
+        Tokenizer { low, language, words: self.words, at: segment.span.0, end: segment.span.1 }.read(&mut self.tokens);
+        self.phrases(low, from);
+        self.add_terms(language, from);
+        self.add_clauses(from, first_term);
+        if self.tokens.len() == from {
+            return;
+        }
+        self.sentences.push(Sentence {
+            span: segment.span,
+            form: segment.form,
+            asks: segment.asks,
+            tokens: (from, self.tokens.len()),
+            terms: (first_term, self.terms.len()),
+        });
+    }
+
+    /// Gives the tokens from `from` on their classes, those of phrases first.
+    fn phrases(&mut self, low: &str, from: usize) {
+        let mut place = from;
+        while place < self.tokens.len() {
+            let spans = self.tokens.get(place + 1..).unwrap_or(&[]);
+            let rest = spans.iter().map(|token| low.get(token.span.0..token.span.1).unwrap_or(""));
+            let Some(token) = self.tokens.get(place) else { break };
+            if token.number {
+                place += 1;
+                continue;
+            }
+            let word = straight(low.get(token.span.0..token.span.1).unwrap_or(""));
+            let (mut flags, more) = self.words.classes(&word, &rest);
+            if self.words.negates(&word) {
+                flags |= words::DOUBT;
+            }
+            for (offset, token) in self.tokens.iter_mut().skip(place).take(more + 1).enumerate() {
+                // The classes of a phrase are those of its first word, so that each counts once.
+                token.flags = if offset == 0 { flags } else { words::STOP };
+                token.content = flags & NO_CONTENT == 0 && more == 0;
+            }
+            place += more + 1;
+        }
+    }
+
+    fn add_terms(&mut self, language: Language, from: usize) {
+        for place in from..self.tokens.len() {
+            let Some(token) = self.tokens.get(place) else { break };
+            if !token.content {
+                continue;
+            }
+            if !language.spaceless() {
+                self.terms.push(Term { root: token.root, token: place });
+                continue;
+            }
+            // Two signs that stand together; one that stands alone.
+            let joined = |other: Option<&Token>, after: bool| {
+                other.is_some_and(|other| {
+                    let near = if after { token.span.1 == other.span.0 } else { other.span.1 == token.span.0 };
+                    near && other.content
+                })
+            };
+            let before =
+                place.checked_sub(1).filter(|before| *before >= from).and_then(|before| self.tokens.get(before));
+            let next = self.tokens.get(place + 1);
+            if joined(next, true) {
+                let both = token.root.rotate_left(7) ^ next.map_or(0, |next| next.root);
+                self.terms.push(Term { root: both, token: place });
+            } else if !joined(before, false) {
+                self.terms.push(Term { root: token.root, token: place });
+            }
+        }
+    }
+
+    /// Clauses begin behind words that say so, and behind a comma or an `and` when a verb of their own follows.
+    fn add_clauses(&mut self, from: usize, first_term: usize) {
+        let end = self.tokens.len();
+        let mut start = from;
+        let mut term = first_term;
+        for place in from + 1..=end {
+            if place < end && !self.begins(place, end) {
+                continue;
+            }
+            let mut clause = Clause { tokens: (start, place), sentence: self.sentences.len(), ..Clause::default() };
+            for token in self.tokens((start, place)) {
+                clause.flags |= token.flags;
+                clause.negators += usize::from(token.is(words::NEGATOR));
+                clause.weak += usize::from(token.is(words::WEAK) && !token.is(words::NEGATOR));
+            }
+            let last = term + self.terms.iter().skip(term).take_while(|known| known.token < place).count();
+            clause.terms = (term, last);
+            term = last;
+            start = place;
+            self.clauses.push(clause);
+        }
+    }
+
+    fn begins(&self, place: usize, end: usize) -> bool {
+        let Some(token) = self.tokens.get(place) else { return false };
+        if token.is(words::CLAUSE) || token.apart {
+            return true;
+        }
+        let joins = token.is(words::AND | words::RELATIVE);
+        if !token.parted && !joins {
+            return false;
+        }
+        let ahead = self.tokens((place, end));
+        let size = ahead.iter().skip(1).take_while(|token| !token.parted && !token.is(words::CLAUSE)).count() + 1;
+        let verb = words::VERB | words::MUST | words::MAY | words::NEGATOR;
+        if joins && !token.parted {
+            return ahead.get(1).is_some_and(|next| next.is(verb));
+        }
+        size >= LEAST && (!self.words.spaced() || ahead.iter().take(size).any(|token| token.is(verb)))
+    }
+}
+
+const NO_CONTENT: Flags = words::STOP
+    | words::COURTESY
+    | words::AND
+    | words::CLAUSE
+    | words::VERB
+    | words::NEGATOR
+    | words::NEUTRAL
+    | words::MUST
+    | words::MAY
+    | words::ALL
+    | words::SOME
+    | words::ONLY
+    | words::IF
+    | words::BEFORE
+    | words::AFTER
+    | words::THEN
+    | words::BECAUSE
+    | words::THEREFORE;
+
+/// A word with straight apostrophes.
+fn straight(word: &str) -> Cow<'_, str> {
+    if word.contains('’') { Cow::Owned(word.replace('’', "'")) } else { Cow::Borrowed(word) }
+}
+
+struct Tokenizer<'t> {
+    low: &'t str,
+    language: Language,
+    words: &'static Vocabulary,
+    at: usize,
+    end: usize,
+}
+
+impl Tokenizer<'_> {
+    fn read(mut self, tokens: &mut Vec<Token>) {
+        let (mut parted, mut apart) = (false, false);
+        while self.at < self.end {
+            let rest = self.low.get(self.at..self.end).unwrap_or("");
+            let Some(first) = rest.chars().next() else { break };
+            let size = if first.is_ascii_digit() {
+                number(rest)
+            } else if in_word(first) {
+                self.word(rest, first)
+            } else {
+                apart |= matches!(first, ':' | '(' | ')' | '—' | '–' | '：' | '（' | '）' | '→');
+                parted |= apart || matches!(first, ',' | ';' | '，' | '、' | '|');
+                self.at += first.len_utf8();
+                continue;
+            };
+            let span = (self.at, self.at + size);
+            let word = rest.get(..size).unwrap_or("");
+            let digits = first.is_ascii_digit();
+            let known = straight(word);
+            tokens.push(Token {
+                span,
+                mark: mark(&known),
+                root: root(self.language, &known),
+                sense: self.words.sense(&known),
+                flags: 0,
+                // Hiragana that is no word known here inflects the word before it.
+                content: !digits && !matches!(first, '\u{3040}'..='\u{309f}'),
+                number: digits,
+                parted: std::mem::take(&mut parted),
+                apart: std::mem::take(&mut apart),
+            });
+            self.at += size;
+        }
+    }
+
+    fn word(&self, rest: &str, first: char) -> usize {
+        if spaceless(first) {
+            return self.sign(rest, first);
+        }
+        let mut size = 0;
+        for (place, letter) in rest.char_indices() {
+            let apostrophe = matches!(letter, '\'' | '’');
+            if apostrophe {
+                // French drops a vowel there: two words. English has one: don't.
+                let next = rest.get(place + letter.len_utf8()..).and_then(|rest| rest.chars().next());
+                if self.language == Language::English && next.is_some_and(char::is_alphabetic) {
+                    continue;
+                }
+                break;
+            }
+            if !in_word(letter) || spaceless(letter) {
+                break;
+            }
+            size = place + letter.len_utf8();
+        }
+        size.max(first.len_utf8())
+    }
+
+    /// The longest word that is known here; a run of katakana; one sign.
+    fn sign(&self, rest: &str, first: char) -> usize {
+        let mut longest = first.len_utf8();
+        for (count, (place, letter)) in rest.char_indices().enumerate() {
+            if count >= self.words.longest || !spaceless(letter) {
+                break;
+            }
+            let end = place + letter.len_utf8();
+            if count > 0 && rest.get(..end).is_some_and(|word| self.words.knows(word)) {
+                longest = end;
+            }
+        }
+        let katakana = |letter: char| matches!(letter, '\u{30a0}'..='\u{30ff}');
+        if longest == first.len_utf8() && katakana(first) {
+            return rest.find(|letter| !katakana(letter)).unwrap_or(rest.len());
+        }
+        longest
+    }
+}
+
+fn in_word(letter: char) -> bool {
+    letter.is_alphanumeric() || letter == '_' || letter == '々'
+}
+
+/// Whether words of this sign's script stand without spaces.
+fn spaceless(letter: char) -> bool {
+    matches!(letter, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '々')
+}
+
+/// Where a number ends: digits with points, commas and colons inside.
+fn number(rest: &str) -> usize {
+    let bytes = rest.as_bytes();
+    let digit = |place: usize| bytes.get(place).is_some_and(u8::is_ascii_digit);
+    let mut end = 0;
+    while digit(end) || (bytes.get(end).is_some_and(|byte| b".,:".contains(byte)) && digit(end + 1)) {
+        end += 1;
+    }
+    end
+}

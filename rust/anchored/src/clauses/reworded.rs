@@ -1,0 +1,188 @@
+//! Clauses that say it in other words: one denies what the other says, obliges where it permits, or speaks of all where
+//! it speaks of some.
+//!
+//! Invariant: a finding needs two clauses that are each other's best match, and no other clause that could be meant; an
+//! implied negation (`unable`, `excluded`) counts against a clause only if that one says the opposite in so many words.
+
+use super::overlap::Overlap;
+use super::pairs::{self, Match};
+use super::read::{Clause, Text, Token};
+use super::vocabulary as words;
+use crate::Component;
+use crate::edits::Finding;
+use crate::facts::Span;
+
+/// What contradicts in clauses that match.
+pub(crate) fn contradictions(overlap: &Overlap<'_>, matches: &[Match], found: &mut Vec<Finding>) {
+    for pair in matches {
+        let Some((one, other)) = pairs::both(overlap, pair.a, pair.b) else { continue };
+        if let Some(spans) = negation(overlap, pair, one, other) {
+            found.push(Finding::relation("negation", spans));
+        } else if let Some((a, b)) = modality(overlap, one, other) {
+            found.push(Finding { kind: "modality", component: Component::Constraints, a, b });
+        } else if let Some((a, b)) = quantifier(overlap, one, other) {
+            found.push(Finding { kind: "quantifier", component: Component::Constraints, a, b });
+        } else if let Some(spans) = antonym(overlap, one, other) {
+            found.push(Finding::relation("antonym", spans));
+        }
+    }
+}
+
+/// A clause of the other side that shares half as much, and says it as this one does, is as likely to be meant.
+const RIVAL: f32 = 0.5;
+
+/// Share of the heavier clause that both must have before one of them can deny the other.
+const CLOSE: f32 = 0.4;
+/// As good as all of a clause.
+const WHOLE: f32 = 0.95;
+
+fn negation(overlap: &Overlap<'_>, pair: &Match, one: &Clause, other: &Clause) -> Option<(Span, Span)> {
+    if one.negative() == other.negative() || conditional(one) != conditional(other) || conditional(one) {
+        return None;
+    }
+    let (denies, says) = if one.negative() { (one, other) } else { (other, one) };
+    if says.negators + says.weak > 0 || says.is(words::DOUBT) || denies.is(words::ONLY) && says.is(words::ONLY) {
+        return None;
+    }
+    // "not closed" and "open" say the same.
+    if excluding(overlap, one, other) {
+        return None;
+    }
+    let weight = |weights: &[f32], place: usize| weights.get(place).copied().unwrap_or(0.0);
+    let (mine, theirs) = (weight(&overlap.weights_a, pair.a), weight(&overlap.weights_b, pair.b));
+    if pair.shared < CLOSE * mine.max(theirs) {
+        return None;
+    }
+    // A heading or an order has no predicate that could be held against the other's, unless it is the same in all.
+    let predicate = says.is(words::VERB | words::MUST | words::MAY) || !overlap.a.words.spaced();
+    let whole = if one.negative() { theirs } else { mine };
+    if !predicate && pair.shared < WHOLE * whole {
+        return None;
+    }
+    // "excluded" against nothing said of it is no contradiction; against "also applies" it is.
+    if denies.negators == 0 && !says.is(words::AFFIRM | words::MAY | words::ALL) {
+        return None;
+    }
+    let (text, uses) = if one.negative() { (overlap.a, overlap.b) } else { (overlap.b, overlap.a) };
+    if rivals(overlap, pair, one.negative()) || !denied(text, denies, uses, says) {
+        return None;
+    }
+    let negator = |text: &Text, clause: &Clause| {
+        let sought = if clause.negators > 0 { words::NEGATOR } else { words::WEAK };
+        text.tokens(clause.tokens).iter().find(|token| token.is(sought)).map(|token| token.span)
+    };
+    if one.negative() {
+        Some((negator(overlap.a, one)?, overlap.b.span(other.tokens)))
+    } else {
+        Some((overlap.a.span(one.tokens), negator(overlap.b, other)?))
+    }
+}
+
+fn excluding(overlap: &Overlap<'_>, one: &Clause, other: &Clause) -> bool {
+    let words = overlap.a.words;
+    let (mine, theirs) = (overlap.a.tokens(one.tokens), overlap.b.tokens(other.tokens));
+    let known = mine.iter().filter(|token| words.has_opposite(token.sense));
+    known.into_iter().any(|token| theirs.iter().any(|back| words.excludes(token.sense, back.sense)))
+}
+
+/// Whether what the negator stands before is what the other clause says: one word of it may be another there.
+fn denied(text: &Text, denies: &Clause, other: &Text, says: &Clause) -> bool {
+    let sought = if denies.negators > 0 { words::NEGATOR } else { words::WEAK };
+    let Some(place) = text.tokens(denies.tokens).iter().position(|token| token.is(sought)) else { return false };
+    let place = denies.tokens.0 + place;
+    let terms = text.terms(denies.terms);
+    let behind = terms.partition_point(|term| term.token < place);
+    // Where nothing follows, it speaks of what came before, as at the end of a German or a Japanese clause.
+    let scope = match terms.get(behind..) {
+        Some(scope) if !scope.is_empty() && text.words.spaced() => scope,
+        _ => terms,
+    };
+    let said = |root: u64| other.terms(says.terms).iter().any(|term| term.root == root);
+    scope.len() <= 1 || scope.iter().any(|term| said(term.root))
+}
+
+fn conditional(clause: &Clause) -> bool {
+    clause.is(words::IF | words::EXCEPT)
+}
+
+/// Whether another clause of either text shares much with the one it is held against, and agrees with it.
+fn rivals(overlap: &Overlap<'_>, pair: &Match, a_negative: bool) -> bool {
+    let near = |shared: f32| shared >= RIVAL * pair.shared;
+    let columns = overlap.b.clauses.iter().enumerate();
+    let rows = overlap.a.clauses.iter().enumerate();
+    columns.filter(|(column, _)| *column != pair.b).any(|(column, clause)| {
+        clause.negative() == a_negative && near(overlap.clauses.at(pair.a, column)) && a_negative
+    }) || rows
+        .filter(|(row, _)| *row != pair.a)
+        .any(|(row, clause)| clause.negative() != a_negative && near(overlap.clauses.at(row, pair.b)) && !a_negative)
+}
+
+/// `must` against `may`, when neither text says both there.
+fn modality(overlap: &Overlap<'_>, one: &Clause, other: &Clause) -> Option<(Span, Span)> {
+    let plain = |clause: &Clause| clause.negators + clause.weak == 0 && !clause.is(words::ONLY | words::IF);
+    if !plain(one) || !plain(other) {
+        return None;
+    }
+    let says = |clause: &Clause| (clause.is(words::MUST), clause.is(words::MAY));
+    let (mine, theirs) = match (says(one), says(other)) {
+        ((true, false), (false, true)) => (words::MUST, words::MAY),
+        ((false, true), (true, false)) => (words::MAY, words::MUST),
+        _ => return None,
+    };
+    let span = |text: &Text, clause: &Clause, flags| {
+        text.tokens(clause.tokens).iter().find(|token| token.is(flags)).map(|token| token.span)
+    };
+    Some((span(overlap.a, one, mine)?, span(overlap.b, other, theirs)?))
+}
+
+/// `all tenants` against `some tenants`: a quantifier of each with the same head.
+fn quantifier(overlap: &Overlap<'_>, one: &Clause, other: &Clause) -> Option<(Span, Span)> {
+    let (mine, theirs) = if one.is(words::ALL) && other.is(words::SOME) {
+        (words::ALL, words::SOME)
+    } else if one.is(words::SOME) && other.is(words::ALL) {
+        (words::SOME, words::ALL)
+    } else {
+        return None;
+    };
+    if one.is(mine ^ (words::ALL | words::SOME)) || other.is(theirs ^ (words::ALL | words::SOME)) {
+        return None;
+    }
+    let head = |text: &Text, clause: &Clause, flags| -> Option<(u64, Span)> {
+        let tokens = text.tokens(clause.tokens);
+        let place = tokens.iter().position(|token| token.is(flags))?;
+        let at = clause.tokens.0 + place;
+        let near = text.terms(clause.terms).iter().find(|term| term.token > at && term.token <= at + HEAD)?;
+        Some((near.root, tokens.get(place)?.span))
+    };
+    let ((root, span), (other_root, back)) = (head(overlap.a, one, mine)?, head(overlap.b, other, theirs)?);
+    (root == other_root).then_some((span, back))
+}
+
+/// So many words behind a quantifier stands what it counts.
+const HEAD: usize = 3;
+
+/// A word against one that excludes it, of which neither text has both.
+fn antonym(overlap: &Overlap<'_>, one: &Clause, other: &Clause) -> Option<(Span, Span)> {
+    if one.negative() != other.negative() {
+        return None;
+    }
+    let words = overlap.a.words;
+    let candidates = |text: &'_ Text, clause: &Clause| -> Vec<Token> {
+        let tokens = text.tokens(clause.tokens);
+        let counted =
+            |place: usize| place.checked_sub(1).and_then(|before| tokens.get(before)).is_some_and(|t| t.number);
+        let known =
+            tokens.iter().enumerate().filter(|(place, token)| words.has_opposite(token.sense) && !counted(*place));
+        known.map(|(_, token)| *token).collect()
+    };
+    let theirs = candidates(overlap.b, other);
+    let absent = |text: &Text, token: &Token| !text.tokens.iter().any(|known| known.sense == token.sense);
+    for mine in candidates(overlap.a, one) {
+        for back in &theirs {
+            if words.excludes(mine.sense, back.sense) && absent(overlap.b, &mine) && absent(overlap.a, back) {
+                return Some((mine.span, back.span));
+            }
+        }
+    }
+    None
+}

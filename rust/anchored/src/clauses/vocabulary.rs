@@ -1,0 +1,306 @@
+//! What is known of the words of six languages: small words, negation, modality, quantifiers, order, opposites.
+//!
+//! Invariant: vocabulary only, written by hand in `words/`, looked up and never learnt. A line of `words/LANGUAGE.txt`
+//! names a class and its words, phrases with `_` between their words; a line of `words/opposites_LANGUAGE.txt` has words
+//! on either side of a bar that exclude each other, said of the same thing.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use crate::language::Language;
+use crate::lexicon::{OPPOSITES, WordMap, mark, stem};
+
+/// What a word is: one bit for each class.
+pub(crate) type Flags = u32;
+
+macro_rules! classes {
+    ($($(#[$doc:meta])* $name:ident = $bit:literal $word:literal;)*) => {
+        $($(#[$doc])* pub(crate) const $name: Flags = 1 << $bit;)*
+        const CLASSES: &[(&str, Flags)] = &[$(($word, $name)),*];
+    };
+}
+
+classes! {
+    /// A small word: no content.
+    STOP = 0 "stop";
+    /// Said to be polite: no content.
+    COURTESY = 1 "courtesy";
+    AND = 2 "and";
+    /// Begins a clause of its own.
+    CLAUSE = 3 "clause";
+    /// Shows that a clause has a verb.
+    VERB = 4 "verb";
+    NEGATOR = 5 "negator";
+    /// Negates by its meaning: `unable`, `excluded`.
+    WEAK = 6 "weak";
+    /// A phrase with a negator that negates nothing: `not only`, `no later than`.
+    NEUTRAL = 7 "neutral";
+    MUST = 8 "must";
+    MAY = 9 "may";
+    AFFIRM = 10 "affirm";
+    ONLY = 11 "only";
+    ALL = 12 "all";
+    SOME = 13 "some";
+    EXCEPT = 14 "except";
+    IF = 15 "if";
+    BEFORE = 16 "before";
+    AFTER = 17 "after";
+    FIRST = 18 "first";
+    THEN = 19 "then";
+    BECAUSE = 20 "because";
+    THEREFORE = 21 "therefore";
+    /// Where something comes from, and where it goes.
+    ORIGIN = 22 "origin";
+    GOAL = 23 "goal";
+    /// Opens a clause about the noun before it, if a verb follows.
+    RELATIVE = 24 "relative";
+    /// May deny by its meaning, or not: beside it a negation elsewhere is no contradiction.
+    DOUBT = 25 "doubt";
+}
+
+/// A phrase: the words after its first one.
+struct Phrase {
+    tail: Vec<&'static str>,
+    flags: Flags,
+}
+
+#[derive(Default)]
+struct Entry {
+    flags: Flags,
+    /// The longest first.
+    phrases: Vec<Phrase>,
+}
+
+/// Group of opposites, and the side of the bar.
+type Side = (u16, bool);
+
+/// One language's words.
+pub(crate) struct Vocabulary {
+    language: Language,
+    words: WordMap<&'static str, Entry>,
+    opposites: WordMap<u64, Vec<Side>>,
+    /// Characters of the longest word: for languages without spaces.
+    pub longest: usize,
+}
+
+impl Vocabulary {
+    fn new(language: Language, list: &'static str, opposites: &'static str) -> Self {
+        let mut words: WordMap<&'static str, Entry> = WordMap::default();
+        let mut longest = 0;
+        for line in list.lines() {
+            let mut parts = line.split_whitespace();
+            let Some(flags) = parts.next().and_then(class) else { continue };
+            for word in parts {
+                longest = longest.max(word.chars().count());
+                let mut pieces = word.split('_');
+                let Some(first) = pieces.next() else { continue };
+                let tail: Vec<&'static str> = pieces.collect();
+                let entry = words.entry(first).or_default();
+                if tail.is_empty() {
+                    entry.flags |= flags;
+                } else if let Some(known) = entry.phrases.iter_mut().find(|phrase| phrase.tail == tail) {
+                    known.flags |= flags;
+                } else {
+                    entry.phrases.push(Phrase { tail, flags });
+                }
+            }
+        }
+        for entry in words.values_mut() {
+            entry.phrases.sort_by_key(|phrase| std::cmp::Reverse(phrase.tail.len()));
+        }
+        let mut table: WordMap<u64, Vec<Side>> = WordMap::default();
+        for (group, line) in (0_u16..).zip(opposites.lines()) {
+            let Some((left, right)) = line.split_once('|') else { continue };
+            for (side, list) in [(false, left), (true, right)] {
+                for word in list.split_whitespace() {
+                    let known = table.entry(sense(language, word)).or_default();
+                    if !known.contains(&(group, side)) {
+                        known.push((group, side));
+                    }
+                    if language.spaceless() {
+                        longest = longest.max(word.chars().count());
+                        words.entry(word).or_default();
+                    }
+                }
+            }
+        }
+        Self { language, words, opposites: table, longest }
+    }
+
+    /// The classes of a lower-case word, and how many further words of `rest` belong to it as a phrase.
+    pub fn classes<'w>(&self, word: &str, rest: &(impl Iterator<Item = &'w str> + Clone)) -> (Flags, usize) {
+        let Some(entry) = self.words.get(word) else { return (0, 0) };
+        for phrase in &entry.phrases {
+            let mut words = rest.clone();
+            if phrase.tail.iter().all(|piece| words.next() == Some(piece)) {
+                return (phrase.flags, phrase.tail.len());
+            }
+        }
+        (entry.flags, 0)
+    }
+
+    /// Whether words stand with spaces between them.
+    pub fn spaced(&self) -> bool {
+        !self.language.spaceless()
+    }
+
+    /// Whether the word is known, be it for its opposites only.
+    pub fn knows(&self, word: &str) -> bool {
+        self.words.contains_key(word)
+    }
+
+    /// Whether a word negates by its ending: `shirtless`.
+    pub fn negates(&self, word: &str) -> bool {
+        self.language == Language::English && word.ends_with("less")
+            || self.language == Language::German && (word.ends_with("los") || word.ends_with("frei"))
+    }
+
+    /// What a word means, as [`Vocabulary::excludes`] takes it.
+    pub fn sense(&self, word: &str) -> u64 {
+        sense(self.language, word)
+    }
+
+    pub fn has_opposite(&self, sense: u64) -> bool {
+        self.opposites.contains_key(&sense)
+    }
+
+    /// Whether two words exclude each other, said of the same thing.
+    pub fn excludes(&self, one: u64, other: u64) -> bool {
+        match (self.opposites.get(&one), self.opposites.get(&other)) {
+            (Some(mine), Some(theirs)) => {
+                mine.iter().any(|(group, side)| theirs.contains(&(*group, !side)))
+                    && !mine.iter().any(|known| theirs.contains(known))
+            }
+            _ => false,
+        }
+    }
+}
+
+fn class(name: &str) -> Option<Flags> {
+    CLASSES.iter().find(|(known, _)| *known == name).map(|(_, flags)| *flags)
+}
+
+fn sense(language: Language, word: &str) -> u64 {
+    if language == Language::English { mark(&stem(word)) } else { mark(word) }
+}
+
+macro_rules! vocabulary {
+    ($language:ident, $words:literal, $opposites:expr) => {{
+        static VOCABULARY: LazyLock<Vocabulary> =
+            LazyLock::new(|| Vocabulary::new(Language::$language, include_str!($words), $opposites));
+        &VOCABULARY
+    }};
+}
+
+/// The words of a language.
+pub(crate) fn vocabulary(language: Language) -> &'static Vocabulary {
+    match language {
+        Language::English => vocabulary!(English, "words/en.txt", OPPOSITES),
+        Language::German => vocabulary!(German, "words/de.txt", include_str!("words/opposites_de.txt")),
+        Language::French => vocabulary!(French, "words/fr.txt", include_str!("words/opposites_fr.txt")),
+        Language::Spanish => vocabulary!(Spanish, "words/es.txt", include_str!("words/opposites_es.txt")),
+        Language::Chinese => vocabulary!(Chinese, "words/zh.txt", include_str!("words/opposites_zh.txt")),
+        Language::Japanese => vocabulary!(Japanese, "words/ja.txt", include_str!("words/opposites_ja.txt")),
+    }
+}
+
+/// What inflections of a lower-case word have in common: its first six letters without accents and ending. English has
+/// rules of its own.
+pub(crate) fn root(language: Language, word: &str) -> u64 {
+    match language {
+        Language::English => mark(&stem(word)),
+        Language::Chinese | Language::Japanese => mark(word),
+        Language::German => mark(&folded(word, &["en", "es", "em", "e", "n", "s"])),
+        Language::French => mark(&folded(word, &["ent", "es", "er", "ez", "e", "s", "x"])),
+        Language::Spanish => mark(&folded(word, &["os", "as", "es", "an", "en", "ar", "er", "ir", "o", "a", "e", "s"])),
+    }
+}
+
+const ROOT_LETTERS: usize = 6;
+
+fn folded<'w>(mut word: &'w str, endings: &[&str]) -> Cow<'w, str> {
+    let cut = |word: &'w str| {
+        endings.iter().find_map(|ending| word.strip_suffix(ending).filter(|root| root.chars().nth(3).is_some()))
+    };
+    while let Some(root) = cut(word) {
+        word = root;
+    }
+    if word.is_ascii() {
+        return Cow::Borrowed(word.get(..ROOT_LETTERS).unwrap_or(word));
+    }
+    Cow::Owned(word.chars().take(ROOT_LETTERS).map(plain).collect())
+}
+
+/// A letter without its accent.
+fn plain(letter: char) -> char {
+    match letter {
+        'à' | 'á' | 'â' | 'ã' | 'ä' => 'a',
+        'è' | 'é' | 'ê' | 'ë' => 'e',
+        'ì' | 'í' | 'î' | 'ï' => 'i',
+        'ò' | 'ó' | 'ô' | 'õ' | 'ö' => 'o',
+        'ù' | 'ú' | 'û' | 'ü' => 'u',
+        'ç' => 'c',
+        'ñ' => 'n',
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_of_the_word_lists_names_a_known_class() {
+        for list in [
+            include_str!("words/en.txt"),
+            include_str!("words/de.txt"),
+            include_str!("words/fr.txt"),
+            include_str!("words/es.txt"),
+            include_str!("words/zh.txt"),
+            include_str!("words/ja.txt"),
+        ] {
+            for line in list.lines() {
+                let name = line.split_whitespace().next().unwrap_or("");
+                assert!(class(name).is_some(), "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_line_of_the_opposites_has_two_sides_and_opposites_hold_both_ways() {
+        for (language, list) in [
+            (Language::German, include_str!("words/opposites_de.txt")),
+            (Language::French, include_str!("words/opposites_fr.txt")),
+            (Language::Spanish, include_str!("words/opposites_es.txt")),
+            (Language::Chinese, include_str!("words/opposites_zh.txt")),
+            (Language::Japanese, include_str!("words/opposites_ja.txt")),
+        ] {
+            let words = vocabulary(language);
+            for line in list.lines() {
+                let (left, right) = line.split_once('|').unwrap();
+                assert!(!left.trim().is_empty() && !right.trim().is_empty(), "{line}");
+                for one in left.split_whitespace() {
+                    for other in right.split_whitespace() {
+                        let (one, other) = (words.sense(one), words.sense(other));
+                        assert_eq!(words.excludes(one, other), words.excludes(other, one), "{line}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn inflections_share_a_root() {
+        for (language, one, other) in [
+            (Language::German, "artikel", "artikeln"),
+            (Language::German, "kosten", "koste"),
+            (Language::French, "permise", "permis"),
+            (Language::French, "vélos", "vélo"),
+            (Language::Spanish, "bicicletas", "bicicleta"),
+            (Language::Spanish, "reembolso", "reembolsos"),
+        ] {
+            assert_eq!(root(language, one), root(language, other), "{one} {other}");
+        }
+        assert_ne!(root(Language::German, "mieter"), root(Language::German, "miete"));
+    }
+}

@@ -1,0 +1,169 @@
+//! Pairs of answers in six languages, labelled by hand: what must contradict, and what must not.
+
+use shadowlane_anchored::anchor;
+
+/// The kinds of contradiction found between two texts.
+fn kinds(a: &str, b: &str) -> Vec<&'static str> {
+    anchor(a, b, 0.1).evidence.iter().map(|found| found.kind).collect()
+}
+
+#[track_caller]
+fn contradicts(cases: &[(&str, &str)]) {
+    for (a, b) in cases {
+        assert!(!kinds(a, b).is_empty(), "nothing found:\n{a}\n{b}");
+        assert!(!kinds(b, a).is_empty(), "nothing found the other way round:\n{b}\n{a}");
+    }
+}
+
+#[track_caller]
+fn agrees(cases: &[(&str, &str)]) {
+    for (a, b) in cases {
+        assert_eq!(kinds(a, b), Vec::<&str>::new(), "\n{a}\n{b}");
+        assert_eq!(kinds(b, a), Vec::<&str>::new(), "\n{b}\n{a}");
+    }
+}
+
+#[test]
+fn one_sentence_of_many_is_denied_in_other_words() {
+    contradicts(&[
+        (
+            "The warranty runs for two years. Water damage is not covered. Keep the receipt.",
+            "You have a warranty of two years; hold on to the receipt. It also covers water damage.",
+        ),
+        (
+            "Die Garantie läuft zwei Jahre. Wasserschäden sind nicht abgedeckt. Bewahren Sie den Beleg auf.",
+            "Sie haben zwei Jahre Garantie; heben Sie den Beleg auf. Auch Wasserschäden sind abgedeckt.",
+        ),
+        (
+            "La garantie dure deux ans. Les dégâts des eaux ne sont pas couverts. Gardez le reçu.",
+            "Vous avez deux ans de garantie. Gardez bien le reçu. Les dégâts des eaux sont aussi couverts.",
+        ),
+        (
+            "La garantía dura dos años. Los daños por agua no están cubiertos. Guarde el recibo.",
+            "Tiene dos años de garantía y debe guardar el recibo. Los daños por agua también están cubiertos.",
+        ),
+        ("会员卡有效期一年。会员卡不可以转让。", "会员卡有效期为一年，会员卡可以转让给他人。"),
+        ("会員証の有効期間は一年です。会員証は譲渡できません。", "会員証は一年間有効です。会員証は譲渡できます。"),
+    ]);
+    agrees(&[
+        (
+            "The warranty runs for two years. Water damage is not covered. Keep the receipt.",
+            "You have a warranty of two years; hold on to the receipt. It does not cover water damage.",
+        ),
+        (
+            "Die Garantie läuft zwei Jahre. Wasserschäden sind nicht abgedeckt.",
+            "Sie haben zwei Jahre Garantie. Keine Deckung gibt es bei Wasserschäden.",
+        ),
+        (
+            "La garantie dure deux ans. Les dégâts des eaux ne sont pas couverts.",
+            "Vous avez deux ans de garantie, sans couverture des dégâts des eaux.",
+        ),
+        ("会员卡有效期一年。会员卡不可以转让。", "会员卡一年内有效，不得转让。"),
+        ("会員証は譲渡できません。", "会員証の譲渡は不可です。"),
+    ]);
+}
+
+#[test]
+fn a_negator_that_negates_nothing_is_none() {
+    agrees(&[
+        ("The fee is due no later than Friday.", "The fee is due by Friday."),
+        ("The service is not only fast but also cheap.", "The service is fast and also cheap."),
+        ("Der Betrag ist nicht später als Freitag fällig.", "Der Betrag ist spätestens Freitag fällig."),
+        ("Le service est non seulement rapide mais aussi simple.", "Le service est rapide et simple."),
+        ("El servicio no solo es rápido sino también barato.", "El servicio es rápido y también barato."),
+        ("该服务不仅快速而且便宜。", "该服务快速而且便宜。"),
+    ]);
+}
+
+#[test]
+fn must_is_not_may() {
+    contradicts(&[
+        ("Managers must record overtime every week.", "Overtime may be recorded by managers every week."),
+        ("Der Mieter muss schriftlich kündigen.", "Der Mieter kann schriftlich kündigen."),
+        ("Le locataire doit prévenir par écrit.", "Le locataire peut prévenir par écrit."),
+        ("El inquilino debe avisar por escrito.", "El inquilino puede avisar por escrito."),
+        ("员工必须每周登记加班。", "员工可以每周登记加班。"),
+        ("従業員は毎週報告しなければなりません。", "従業員は毎週報告できます。"),
+    ]);
+    agrees(&[
+        ("Keys must be hashable.", "Only hashable objects may be keys."),
+        ("Managers must record overtime every week.", "Overtime is to be recorded by managers every week."),
+        ("Der Mieter muss schriftlich kündigen.", "Der Mieter ist verpflichtet, schriftlich zu kündigen."),
+    ]);
+}
+
+#[test]
+fn all_is_not_some() {
+    contradicts(&[
+        ("All tenants are liable for the rent.", "Some tenants are liable for the rent."),
+        ("Every room has a balcony, and breakfast is free.", "Breakfast is free and some rooms have a balcony."),
+        ("Alle Zimmer haben einen Balkon.", "Einige Zimmer haben einen Balkon."),
+        ("Toutes les chambres ont un balcon.", "Certaines chambres ont un balcon."),
+        ("Todas las habitaciones tienen balcón.", "Algunas habitaciones tienen balcón."),
+        ("所有房间都有阳台。", "部分房间都有阳台。"),
+        ("すべての部屋にバルコニーがあります。", "一部の部屋にバルコニーがあります。"),
+    ]);
+    agrees(&[
+        ("All tenants are liable for the rent.", "Every tenant is liable for the rent."),
+        ("Alle Zimmer haben einen Balkon.", "Jedes Zimmer hat einen Balkon."),
+        ("Toutes les chambres ont un balcon.", "Chaque chambre a un balcon."),
+        ("所有房间都有阳台。", "全部房间都有阳台。"),
+    ]);
+}
+
+#[test]
+fn words_that_exclude_each_other() {
+    contradicts(&[
+        ("Der Eintritt ist am Montag kostenlos.", "Der Eintritt ist am Montag kostenpflichtig."),
+        ("Le musée est ouvert le lundi.", "Le musée est fermé le lundi."),
+        ("La tienda está abierta el lunes.", "La tienda está cerrada el lunes."),
+        ("药片应在饭前服用。", "药片应在饭后服用。"),
+        ("薬は食前に飲んでください。", "薬は食後に飲んでください。"),
+        ("Der Mieter trägt die Kosten.", "Der Vermieter trägt die Kosten."),
+        ("房东支付维修费用。", "租客支付维修费用。"),
+    ]);
+}
+
+#[test]
+fn words_that_took_each_others_places() {
+    contradicts(&[
+        ("Der Zug fährt von Bremen nach Kassel.", "Der Zug fährt von Kassel nach Bremen."),
+        ("Le bus va de Nantes à Rennes.", "Le bus va de Rennes à Nantes."),
+        ("El autobús va de Cádiz a Huelva.", "El autobús va de Huelva a Cádiz."),
+        ("列车从苏州开往杭州。", "列车从杭州开往苏州。"),
+    ]);
+    agrees(&[
+        ("Der Kurs ist offen für Anna und Peter.", "Der Kurs ist offen für Peter und Anna."),
+        ("Le menu propose thé et café.", "Le menu propose café et thé."),
+        ("店里有咖啡和茶。", "店里有茶和咖啡。"),
+    ]);
+}
+
+#[test]
+fn what_only_one_text_says_is_missing_or_extra_and_no_contradiction() {
+    let whole = "Unplug the device first. Remove the four screws. Lift the cover carefully.";
+    let part = "Remove the four screws. Lift the cover carefully.";
+    let found = anchor(whole, part, 0.1);
+    assert!(found.evidence.is_empty());
+    assert!((found.missing.share - 1.0 / 3.0).abs() < 1e-9 && found.extra.share == 0.0, "{found:?}");
+    assert_eq!(found.missing.spans, [(0, 24)]);
+    let back = anchor(part, whole, 0.1);
+    assert_eq!((&back.missing, &back.extra), (&found.extra, &found.missing));
+    for (whole, part) in [
+        ("Ziehen Sie den Stecker. Entfernen Sie vier Schrauben.", "Entfernen Sie vier Schrauben."),
+        ("先拔掉电源插头。然后拧下四颗螺丝。", "然后拧下四颗螺丝。"),
+        ("電源プラグを抜きます。ネジを四本外します。", "ネジを四本外します。"),
+    ] {
+        let found = anchor(whole, part, 0.1);
+        assert!((found.missing.share - 0.5).abs() < 1e-9, "{found:?}");
+    }
+    assert!(anchor("Thanks for your question! The fee is low.", "The fee is low.", 0.1).missing.share < 1e-9);
+}
+
+#[test]
+fn a_language_that_is_not_known_is_named() {
+    assert!(anchor("Il treno non parte alle otto.", "Il treno parte alle nove.", 0.1).foreign);
+    assert!(anchor("Поезд отправляется в восемь часов.", "Поезд не отправляется.", 0.1).foreign);
+    assert!(anchor("Der Zug fährt um acht Uhr ab.", "The train leaves at eight.", 0.1).foreign);
+    assert!(!anchor("Der Zug fährt um acht Uhr ab.", "Um acht Uhr fährt der Zug ab.", 0.1).foreign);
+}
