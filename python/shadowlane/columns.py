@@ -58,7 +58,6 @@ class ScoreColumns(msgspec.Struct, frozen=True, kw_only=True):
     extra: NDArray[np.float64]
     unread: NDArray[np.str_]
     """Why facts were not looked at, or in part only; empty when they were."""
-
     exchange: NDArray[np.int64]
     """Which exchange it is, a hash: the same for all shadows, and for the control."""
     request: NDArray[np.int64]

@@ -80,7 +80,7 @@ SCORE_RULES: tuple[Target, ...] = (
     ),
     Target(
         "contradicted_facts", "facts", "fact_flip_rate", "answers whose facts contradict prod's",
-        "twice the share that the rules claim of answers of one model to one prompt", rise="rate_rise", rare=True,
+        "twice what the rules may claim of one model against itself (1 %)", rise="rate_rise", rare=True,
         optional=True,
     ),
     Target(
