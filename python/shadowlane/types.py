@@ -2,6 +2,8 @@
 
 Steps know these types, ``errors``, ``config`` and the core; they do not know each other. What two steps must mean alike
 by a record is said here too: a request's route, and the band of a score.
+``REASONS`` (why a request was not mirrored or a copy not answered) and the flags of a copy (the client left before
+prod's answer was complete; the answer is kept cut at ``max_body_bytes``; it came in more than one chunk) are the core's.
 Times ending in ``_ns`` are integers in nanoseconds; ``started_ns`` counts from the Unix epoch.
 """
 
@@ -14,7 +16,7 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
-from . import _core
+from ._core import FLAG_CLIENT_DISCONNECTED, FLAG_RESPONSE_CUT, FLAG_STREAMED, REASONS
 from .bands import band
 
 __all__ = [
@@ -53,16 +55,6 @@ def header(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> str:
 
 StateName = Literal["", "convergent", "divergent", "recursive", "chaotic"]
 """A λ reading; empty when there is none."""
-
-REASONS: tuple[str, ...] = _core.REASONS
-"""Why a request was not mirrored or a copy not answered, in the order of the shared-memory layout. The core's words."""
-
-FLAG_RESPONSE_CUT: int = _core.FLAG_RESPONSE_CUT
-"""Prod's response body was longer than ``max_body_bytes`` and is kept cut."""
-FLAG_CLIENT_DISCONNECTED: int = _core.FLAG_CLIENT_DISCONNECTED
-"""The client left before prod's answer was complete."""
-FLAG_STREAMED: int = _core.FLAG_STREAMED
-"""Prod answered in more than one chunk."""
 
 STRANGE_CALLS = "tool_call_prod_never_made"
 """The finding of an outcome whose shadow asked for tool calls that prod made neither before nor in its answer."""

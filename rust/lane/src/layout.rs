@@ -13,18 +13,36 @@ use crate::times::Times;
 use shadowlane_base::Reason;
 use shadowlane_ring::Cursors;
 
-/// `slrg` + layout version, little-endian.
-pub const RING_MAGIC: u64 = u64::from_le_bytes(*b"slring\0\x04");
-/// `slct` + layout version, little-endian.
-pub const CONTROL_MAGIC: u64 = u64::from_le_bytes(*b"slctrl\0\x03");
+/// Version of a ring file's layout: another one for any change of [`RingHeader`].
+const RING_VERSION: u8 = 4;
+/// Version of the control file's layout: another one for any change of [`ControlHeader`].
+const CONTROL_VERSION: u8 = 3;
+/// First word of a ring file: `slring`, a zero byte, the version; little-endian.
+pub const RING_MAGIC: u64 = u64::from_le_bytes(*b"slring\0\0") | (RING_VERSION as u64) << 56;
+/// First word of the control file: `slctrl`, a zero byte, the version; little-endian.
+pub const CONTROL_MAGIC: u64 = u64::from_le_bytes(*b"slctrl\0\0") | (CONTROL_VERSION as u64) << 56;
+/// The largest page of the machines that this runs on: mappings of the data region begin on one.
+const LARGEST_PAGE: u64 = 64 * 1024;
 /// Where a ring file's data region starts: after the header, on a page.
-pub const RING_DATA: u64 = (size_of::<RingHeader>() as u64).next_multiple_of(64 * 1024);
+pub const RING_DATA: u64 = (size_of::<RingHeader>() as u64).next_multiple_of(LARGEST_PAGE);
 /// Room for reasons that later releases add.
 pub const REASON_SLOTS: usize = 32;
 /// Words of eight bytes in a text.
 pub const TEXT_WORDS: usize = 32;
 
 const _: () = assert!(Reason::COUNT <= REASON_SLOTS);
+
+/// What may lie in memory that other processes write to.
+///
+/// # Safety
+/// The type is `repr(C)` and made of atomics (and arrays and structures of them) alone: every bit pattern is valid, and the
+/// memory may change under a shared reference.
+pub unsafe trait Shared {}
+
+// SAFETY: every field is an atomic of eight bytes, or a `repr(C)` structure or array of such.
+unsafe impl Shared for RingHeader {}
+// SAFETY: as above.
+unsafe impl Shared for ControlHeader {}
 
 /// A short text: UTF-8, zero-padded, cut at the last whole byte that fits.
 #[repr(C)]

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::layout::ControlHeader;
 use shadowlane_base::Reason;
 
-/// How long a rate holds that is not said again: the worker says it twice a second.
+/// How long a rate holds that is not said again. A worker that lives says it again several times within this.
 pub const RATE_LEASE_NS: u64 = 10_000_000_000;
 /// The longest pause: longer ones are said again.
 pub const PAUSE_MAX_NS: u64 = 3_600_000_000_000;
