@@ -3,7 +3,8 @@
 Steps know these types, ``errors``, ``config`` and the core; they do not know each other. What two steps must mean alike
 by a record is said here too: a request's route, and the band of a score.
 ``REASONS`` (why a request was not mirrored or a copy not answered) and the flags of a copy (the client left before
-prod's answer was complete; the answer is kept cut at ``max_body_bytes``; it came in more than one chunk) are the core's.
+prod's answer was complete; the answer is kept cut at ``max_body_bytes``; it came in more than one chunk) are the
+core's.
 Times ending in ``_ns`` are integers in nanoseconds; ``started_ns`` counts from the Unix epoch.
 """
 
