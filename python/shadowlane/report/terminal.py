@@ -242,7 +242,7 @@ def render_verdict(verdict: Mapping[str, Any], indent: str = "") -> list[Line]:
     lines += [(f"{indent}  {line}", "dim") for line in window_line(verdict["window"])]
     width = max(len(rule["name"]) for rule in verdict["rules"])
     for rule in verdict["rules"]:
-        text = f"{indent}  {MARKS[rule['status']]:<10}  {rule['name']:<{width}}  {rule_line(rule)}"
+        text = f"{indent}  {MARKS[rule['status']]:<10} {rule['name']:<{width}}  {rule_line(rule)}"
         lines.append((text, TONES[rule["status"]]))
     return lines + [(f"{indent}  not judged: {what}", "dim") for what in verdict["left_out"]]
 

@@ -33,7 +33,7 @@ def test_the_text_has_everything(tmp_path: Path) -> None:
         "1 ran into the deadline",
         "x-ratelimit-remaining: 41",
         "candidate: HOLD",
-        "not known   pairs",
+        "not known  pairs",
         "furthest apart",
         "question ",
     ):
