@@ -1,10 +1,9 @@
 """The records that travel between the steps. Every arrow of the way carries one of these.
 
 Steps know these types, ``errors``, ``config`` and the core; they do not know each other. What two steps must mean alike
-by a record is said here too: a request's route, and the band of a score.
-``REASONS`` (why a request was not mirrored or a copy not answered) and the flags of a copy (the client left before
-prod's answer was complete; the answer is kept cut at ``max_body_bytes``; it came in more than one chunk) are the
-core's.
+by a record is defined here too: a request's route, and the band of a score. ``REASONS`` (why a request was not mirrored
+or a copy not answered) and the flags of a copy (the client left before prod's answer was complete; the answer is cut at
+``max_body_bytes``; it came in more than one chunk) are the core's.
 Times ending in ``_ns`` are integers in nanoseconds; ``started_ns`` counts from the Unix epoch.
 """
 
@@ -90,15 +89,15 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     target: str
     """Path and query, sanitized, in origin form (RFC 9112 §3.2.1)."""
-    headers: Headers
-    body: bytes
-    status: int
-    """Prod's status code."""
-    response_headers: Headers
-    response_body: bytes
-    ttfb_ns: int
+    headers: Headers = ()
+    body: bytes = b""
+    status: int = 0
+    """Prod's status code; 0 in a request of our own making, which prod never answered."""
+    response_headers: Headers = ()
+    response_body: bytes = b""
+    ttfb_ns: int = 0
     """Time from the request's arrival to prod's response head."""
-    duration_ns: int
+    duration_ns: int = 0
     """Time from the request's arrival to the end of prod's response body."""
     flags: int = 0
     blocked: str = ""

@@ -216,8 +216,9 @@ def _judge_problem(config: Config) -> str | None:
         if _origin(arm.url) == _origin(judge.url) and arm.model in ("", judge.model):
             known = f"model {arm.model!r}" if arm.model else "whatever model the requests name"
             return (
-                f"judge.url = {judge.url!r}: the judge must not be one of the arms, and {name!r} is at the same place "
-                f"with {known}; use another service, or a judge.model other than that arm's (and name the arm's model)"
+                f"judge.url = {judge.url!r}: the judge must not be one of the arms, and {name!r} is at the same "
+                f"address with {known}; use another service, or a judge.model other than that arm's (and name the "
+                "arm's model)"
             )
     return None
 

@@ -228,7 +228,7 @@ class SanitizeConfig(Section, frozen=True):
 
 
 class StructureConfig(Section, frozen=True):
-    """``[score.structure]``: how JSON answers are compared, place by place (``shadowlane.score.structure``)."""
+    """``[score.structure]``: how JSON answers are compared, value by value (``shadowlane.score.structure``)."""
 
     ignore: tuple[str, ...] = ()
     """Patterns of paths that are left out with all below: ``"/id"``, ``"/items/*/created"``, ``"/**/trace_id"``."""

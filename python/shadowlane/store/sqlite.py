@@ -199,8 +199,8 @@ class SqliteStore:
         self._epoch = lane_id
 
     def save_latency(self, lane_id: str, at_ns: int, choice: str, ratio: float, counts: bytes) -> None:
-        """Keep what a life of the lane has timed so far (see :mod:`shadowlane.store.latency`), in place of what it had
-        said within the same hour with the same ``choice`` and ``ratio``.
+        """Store what a life of the lane has timed so far (see :mod:`shadowlane.store.latency`). Replaces its row of the
+        same hour, ``choice`` and ``ratio``.
         """
         with self._transaction("write"):
             self._db.execute(_PUT_TIMES, (lane_id, at_ns // _HOUR_NS, choice, ratio, at_ns, counts))
