@@ -82,6 +82,7 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
 
     gate = command("gate", _gate, "Say GRADUATE, HOLD or REJECT, with the evidence; exit 0 only for GRADUATE.")
     gate.add_argument("--shadow", default=None, help="the shadow's name (default: all of them)")
+    gate.add_argument("--restart", action="store_true", help="begin a new window now, and judge nothing")
 
     # The options of these need the package's heavier half, so they are added only for the command that is asked for.
     asked = sys.argv[1:] if arguments is None else arguments
@@ -196,8 +197,10 @@ def _gate(options: argparse.Namespace) -> int:
     if options.shadow is not None and options.shadow not in config.shadows:
         known = ", ".join(config.shadows)
         raise ConfigError(f"--shadow = {options.shadow!r}: no such shadow in the configuration; known: {known}")
-    from .report.command import run_gate
+    from .report.command import restart_window, run_gate
 
+    if options.restart:
+        return restart_window(config, shadow=options.shadow, as_json=options.json)
     return run_gate(config, shadow=options.shadow, as_json=options.json)
 
 
