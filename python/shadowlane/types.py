@@ -1,10 +1,10 @@
 """The records that travel between the steps. Every arrow of the way carries one of these.
 
 Steps know these types, ``errors``, ``config`` and the core; they do not know each other. What two steps must mean alike
-by a record is said here too: a request's route, and the band of a score.
-``REASONS`` (why a request was not mirrored or a copy not answered) and the flags of a copy (the client left before
-prod's answer was complete; the answer is kept cut at ``max_body_bytes``; it came in more than one chunk) are the
-core's. Times ending in ``_ns`` are integers in nanoseconds; ``started_ns`` counts from the Unix epoch.
+by a record is defined here too: a request's route, and the band of a score. ``REASONS`` (why a request was not mirrored
+or a copy not answered) and the flags of a copy (the client left before prod's answer was complete; the answer is cut at
+``max_body_bytes``; it came in more than one chunk) are the core's.
+Times ending in ``_ns`` are integers in nanoseconds; ``started_ns`` counts from the Unix epoch.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ __all__ = [
     "STRANGE_CALLS",
     "Answer",
     "Citation",
+    "Collapse",
     "Copy",
     "GroupReading",
     "Headers",
@@ -273,6 +274,10 @@ Unread: TypeAlias = Literal["", "language", "cut", "too long"]
 is longer than is read; empty when they were."""
 
 
+Collapse: TypeAlias = Literal["", "empty", "refused", "cut", "error"]
+"""How an answer collapsed; empty when it did not."""
+
+
 class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """How prod's and the shadow's answers compare. ``None`` where a score does not apply."""
 
@@ -299,6 +304,10 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """Given later than the other scores, and to few pairs."""
     note: str = ""
     """Why there is no score."""
+    collapse: Collapse = ""
+    """How the shadow's answer collapsed."""
+    prod_collapse: Collapse = ""
+    """How prod's did."""
 
     @property
     def band(self) -> str:

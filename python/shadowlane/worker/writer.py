@@ -57,7 +57,7 @@ class Writer:
         self._thread.shutdown()
 
     async def stored_keys(self, keys: list[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Those of the (shadow_id, shadow) keys that are stored already; none when the store cannot be asked."""
+        """Those of the (shadow_id, shadow) keys that are stored already; none when the store cannot be read."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._stored_keys, keys)
 
     def _stored_keys(self, keys: list[tuple[str, str]]) -> set[tuple[str, str]]:
