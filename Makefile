@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 RUST_SOURCES := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -name '*.txt' -o -name Cargo.toml \) -print) Cargo.toml Cargo.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev demo probe-demo test test-fast test-rust test-loom test-python lint audit format docs \
+.PHONY: help setup build dev demo probe-demo test test-fast test-rust test-loom test-faults test-python lint audit format docs \
 	hooks bench judge-bench redact-bench detector-test redact-adversarial wheel wheels sdist wheel-check crash fuzz miri \
 	asan valgrind free-threaded clean
 
@@ -110,6 +110,14 @@ bench: build ## Benchmarks, as ratios against their rivals
 
 judge-bench: build ## How well ΔS judges, on labelled data: make judge-bench DATA=folder
 	$(BIN)/python -m benches.judge $(DATA)
+
+test-faults: $(VENV)/.dependencies ## What a panic of the core costs, with an extension that panics on a certain text
+	PYO3_PYTHON=$(abspath $(BIN))/python CARGO_TARGET_DIR=target/faults \
+		cargo build --quiet -p shadowlane-py --features panic-probe,pyo3/extension-module
+	rm -rf target/faults/python && cp -r python target/faults/python
+	rm -f target/faults/python/shadowlane/_core*.so
+	cp target/faults/debug/lib_core.so target/faults/python/shadowlane/_core.abi3.so
+	PYTHONPATH=$(CURDIR)/target/faults/python $(BIN)/python -m pytest tests/unit/worker/test_faults.py
 
 test-loom: ## The ring under loom: every interleaving of its small models
 	RUSTFLAGS="--cfg loom -C overflow-checks=on" CARGO_TARGET_DIR=target/loom \
