@@ -27,6 +27,7 @@ __all__ = [
     "STRANGE_CALLS",
     "Answer",
     "Citation",
+    "Collapse",
     "Copy",
     "GroupReading",
     "Headers",
@@ -273,6 +274,10 @@ Unread: TypeAlias = Literal["", "language", "cut", "too long"]
 is longer than is read; empty when they were."""
 
 
+Collapse: TypeAlias = Literal["", "empty", "refused", "cut", "error"]
+"""How an answer collapsed; empty when it did not."""
+
+
 class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """How prod's and the shadow's answers compare. ``None`` where a score does not apply."""
 
@@ -299,6 +304,10 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """Given later than the other scores, and to few pairs."""
     note: str = ""
     """Why there is no score."""
+    collapse: Collapse = ""
+    """How the shadow's answer collapsed."""
+    prod_collapse: Collapse = ""
+    """How prod's did."""
 
     @property
     def band(self) -> str:

@@ -142,9 +142,15 @@ def _shadows_problem(config: Config) -> str | None:
 
 
 def _gate_problem(config: Config) -> str | None:
-    for name in config.gate.disable:
+    gate, known = config.gate, f"known: {', '.join(GATE_RULES)}"
+    for name in gate.disable:
         if name not in GATE_RULES:
-            return _bad("gate.disable", name, f"no rule of this name can be left out; known: {', '.join(GATE_RULES)}")
+            return _bad("gate.disable", name, f"no rule of this name can be left out; {known}")
+    for name in gate.require:
+        if name not in GATE_RULES:
+            return _bad("gate.require", name, f"no rule of this name; {known}")
+        if name in gate.disable:
+            return _bad("gate.require", name, "gate.disable leaves it out; name it in one of them")
     return None
 
 

@@ -27,6 +27,7 @@ from ..types import (
     FLAG_CLIENT_DISCONNECTED,
     FLAG_RESPONSE_CUT,
     Answer,
+    Collapse,
     GroupReading,
     Headers,
     Pair,
@@ -175,6 +176,8 @@ class Scorer:
             citation_match=read.citation_match,
             index_agrees=read.index_agrees,
             state=state,
+            collapse=collapse_kind(read.shadow, read.pair.shadow_text),
+            prod_collapse=collapse_kind(read.prod, read.pair.prod_text),
             differences=differences,
             note="; ".join(filter(None, notes)),
         )
@@ -228,7 +231,7 @@ class Scorer:
         if copy.status >= 400:
             return _noted(pair, f"prod answered with HTTP {copy.status}")
         if outcome.status >= 400:
-            pair = _noted(pair, f"the shadow answered with HTTP {outcome.status}", "divergent")
+            pair = _noted(pair, f"the shadow answered with HTTP {outcome.status}", "divergent", "error")
             return _Read(index, pair, prod, shadow, None, None, "", failed=True)
         if prod.kind.endswith(".embeddings") and shadow.kind.endswith(".embeddings"):
             return _vectors(pair)
@@ -305,7 +308,18 @@ def _cut_off(read: _Read) -> bool:
 
 def collapsed(answer: Answer, text: str) -> bool:
     """Whether an answer by itself is a collapse: empty, refused, cut off, or an error."""
-    return not text or answer.refusal or answer.finish_reason in _CUT or bool(answer.note)
+    return bool(collapse_kind(answer, text))
+
+
+def collapse_kind(answer: Answer, text: str) -> Collapse:
+    """How an answer by itself is a collapse; empty when it is none. A cut answer may be empty too: it is cut."""
+    if answer.refusal:
+        return "refused"
+    if answer.finish_reason in _CUT:
+        return "cut"
+    if not text:
+        return "empty"
+    return "error" if answer.note else ""
 
 
 def compared_text(answer: Answer) -> str:
@@ -314,5 +328,5 @@ def compared_text(answer: Answer) -> str:
     return "\n".join([answer.text, *calls]).strip() if calls else answer.text.strip()
 
 
-def _noted(pair: Pair, note: str, state: State | None = None) -> Pair:
-    return msgspec.structs.replace(pair, scores=Scores(note=note, state=state or ""))
+def _noted(pair: Pair, note: str, state: State | None = None, collapse: Collapse = "") -> Pair:
+    return msgspec.structs.replace(pair, scores=Scores(note=note, state=state or "", collapse=collapse))

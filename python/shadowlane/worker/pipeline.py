@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -143,7 +144,7 @@ class Pipeline:
     async def _drain(self, stop: asyncio.Event, idle_exit_s: float | None, writing: asyncio.Task[None]) -> None:
         loop = asyncio.get_running_loop()
         pause = _POLL_MIN_S
-        idle_since: float | None = None
+        idle_since = math.inf
         while not stop.is_set() and not writing.done():
             rows: list[tuple[Any, ...]] = []
             if self._window is not None and loop.time() >= self._window_ends:
@@ -151,21 +152,22 @@ class Pipeline:
             if self._has_room():
                 rows = await loop.run_in_executor(self._drain_thread, self._drainer.drain, _DRAIN_FRAMES, _DRAIN_BYTES)
             if rows:
-                idle_since, pause = None, _POLL_MIN_S
+                pause = _POLL_MIN_S
                 await self._dispatch([Copy(**dict(zip(_COPY_FIELDS, row, strict=True))) for row in rows])
                 if len(rows) >= _DRAIN_FRAMES:
                     continue
-            elif idle_exit_s is not None:
-                judging = self._judge is not None and self._judge.busy
-                if judging or self._in_flight or self._drainer.live_producers() or self._drainer.pending():
-                    idle_since = None
-                elif idle_since is None:
-                    idle_since = loop.time()
-                elif loop.time() - idle_since >= idle_exit_s:
+            if idle_exit_s is not None:
+                idle_since = min(idle_since, loop.time()) if not rows and self._is_idle() else math.inf
+                if loop.time() - idle_since >= idle_exit_s:
                     return
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause)
             pause = min(2 * pause, _POLL_MAX_S)
+
+    def _is_idle(self) -> bool:
+        """Whether no gateway lives, all rings are empty, and nothing is on its way."""
+        judging = self._judge is not None and self._judge.busy
+        return not (judging or self._in_flight or self._drainer.live_producers() or self._drainer.pending())
 
     def _has_room(self) -> bool:
         """Whether the store keeps up, and every shadow has room or one is ahead of the others."""
