@@ -77,7 +77,7 @@ lint: build ## rustfmt, clippy, cargo-machete, ruff, mypy strict, stubtest, impo
 	$(BIN)/mypy
 	$(BIN)/stubtest shadowlane._core --mypy-config-file pyproject.toml
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/vulture
+	$(BIN)/python tools/unused.py
 
 $(VENV)/.docs: $(VENV)/.dependencies pyproject.toml
 	$(BIN)/python tools/requirements.py docs > $(VENV)/requirements-docs.txt

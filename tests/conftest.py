@@ -9,11 +9,11 @@ from hypothesis import settings
 settings.register_profile("shadowlane", deadline=None)
 settings.load_profile("shadowlane")
 
-E2E = Path(__file__).parent / "e2e"
+PROCESSES = {Path(__file__).parent / "e2e", Path(__file__).parent / "examples"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whatever starts real processes is ``e2e``, without a word in each file."""
     for item in items:
-        if E2E in item.path.parents:
+        if not PROCESSES.isdisjoint(item.path.parents):
             item.add_marker(pytest.mark.e2e)

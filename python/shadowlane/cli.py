@@ -82,28 +82,27 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
 
     gate = command("gate", _gate, "Say GRADUATE, HOLD or REJECT, with the evidence; exit 0 only for GRADUATE.")
     gate.add_argument("--shadow", default=None, help="the shadow's name (default: all of them)")
+    gate.add_argument("--restart", action="store_true", help="begin a new window now, and judge nothing")
 
-    probe = command("probe", _probe, "Ask prod and shadow a gold file of questions, and compare.", configured=False)
-    if "probe" in (sys.argv[1:] if arguments is None else arguments):
-        # Only then: its options need the package's heavier half.
-        from .probe.command import add_options
-
-        add_options(probe)
-
-    text = "Compare the answers of a file, without a lane: report and verdict."
-    compare = command("compare", _compare, text, configured=False)
-    if "compare" in (sys.argv[1:] if arguments is None else arguments):
-        from .compare.command import add_options as add_compare_options
-
-        add_compare_options(compare)
-
-    from .guard.proxy.command import add_arguments
-
-    text = "Run the shadow's forward proxy: reads to listed hosts pass, writes are refused."
-    add_arguments(command("guard", _guard, text, configured=False))
+    # The options of these need the package's heavier half, so they are added only for the command that is asked for.
+    asked = sys.argv[1:] if arguments is None else arguments
+    for name, run, text in _WITH_OWN_OPTIONS:
+        sub = command(name, run, text, configured=False)
+        if name in asked:
+            _add_own_options(name, sub)
 
     command("doctor", _doctor, "Check configuration, directories, shared memory, extras and shadows.")
     return parser
+
+
+def _add_own_options(name: str, sub: argparse.ArgumentParser) -> None:
+    if name == "probe":
+        from .probe.command import add_options as add
+    elif name == "compare":
+        from .compare.command import add_options as add
+    else:
+        from .guard.proxy.command import add_arguments as add
+    add(sub)
 
 
 def _hours(text: str) -> float:
@@ -198,8 +197,10 @@ def _gate(options: argparse.Namespace) -> int:
     if options.shadow is not None and options.shadow not in config.shadows:
         known = ", ".join(config.shadows)
         raise ConfigError(f"--shadow = {options.shadow!r}: no such shadow in the configuration; known: {known}")
-    from .report.command import run_gate
+    from .report.command import restart_window, run_gate
 
+    if options.restart:
+        return restart_window(config, shadow=options.shadow, as_json=options.json)
     return run_gate(config, shadow=options.shadow, as_json=options.json)
 
 
@@ -225,3 +226,10 @@ def _doctor(options: argparse.Namespace) -> int:
     from .status.doctor import run_doctor
 
     return run_doctor(options.config, as_json=options.json)
+
+
+_WITH_OWN_OPTIONS = (
+    ("probe", _probe, "Ask prod and shadow a gold file of questions, and compare."),
+    ("compare", _compare, "Compare the answers of a file, without a lane: report and verdict."),
+    ("guard", _guard, "Run the shadow's forward proxy: reads to listed hosts pass, writes are refused."),
+)

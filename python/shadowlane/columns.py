@@ -58,6 +58,16 @@ class ScoreColumns(msgspec.Struct, frozen=True, kw_only=True):
     extra: NDArray[np.float64]
     unread: NDArray[np.str_]
     """Why facts were not looked at, or in part only; empty when they were."""
+    exchange: NDArray[np.int64]
+    """Which exchange it is, a hash: the same for all shadows, and for the control."""
+    request: NDArray[np.int64]
+    """Which request it repeats, a hash of ``req_hash`` from 0 to 2^62 - 1; -1: not known."""
+    strange_calls: NDArray[np.int64]
+    """Tool calls that prod never made."""
+    collapse: NDArray[np.str_]
+    """How the shadow's answer collapsed; empty when it did not, or when the release that stored it did not say."""
+    prod_collapse: NDArray[np.str_]
+    """How prod's did."""
 
     def __len__(self) -> int:
         return len(self.started_ns)

@@ -97,7 +97,7 @@ class Verifier:
             raise ConfigError("keys = []: give at least one signing key")
         if not 1 <= max_age_s <= 86_400:
             raise ConfigError(f"max_age_s = {max_age_s!r}: use 1 to 86400 seconds")
-        self._keys = [checked_key(key, f"keys[{place}]") for place, key in enumerate(keys)]
+        self._keys = [checked_key(key, f"keys[{number}]") for number, key in enumerate(keys)]
         self._max_age_s = max_age_s
         self._clock = clock
         self._seen: OrderedDict[bytes, int] = OrderedDict()

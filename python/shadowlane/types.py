@@ -1,7 +1,9 @@
 """The records that travel between the steps. Every arrow of the way carries one of these.
 
 Steps know these types, ``errors``, ``config`` and the core; they do not know each other. What two steps must mean alike
-by a record is said here too: a request's route, and the band of a score.
+by a record is defined here too: a request's route, and the band of a score. ``REASONS`` (why a request was not mirrored
+or a copy not answered) and the flags of a copy (the client left before prod's answer was complete; the answer is cut at
+``max_body_bytes``; it came in more than one chunk) are the core's.
 Times ending in ``_ns`` are integers in nanoseconds; ``started_ns`` counts from the Unix epoch.
 """
 
@@ -14,7 +16,7 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
-from . import _core
+from ._core import FLAG_CLIENT_DISCONNECTED, FLAG_RESPONSE_CUT, FLAG_STREAMED, REASONS
 from .bands import band
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "STRANGE_CALLS",
     "Answer",
     "Citation",
+    "Collapse",
     "Copy",
     "GroupReading",
     "Headers",
@@ -52,16 +55,6 @@ def header(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> str:
 
 StateName = Literal["", "convergent", "divergent", "recursive", "chaotic"]
 """A λ reading; empty when there is none."""
-
-REASONS: tuple[str, ...] = _core.REASONS
-"""Why a request was not mirrored or a copy not answered, in the order of the shared-memory layout. The core's words."""
-
-FLAG_RESPONSE_CUT: int = _core.FLAG_RESPONSE_CUT
-"""Prod's response body was longer than ``max_body_bytes`` and is kept cut."""
-FLAG_CLIENT_DISCONNECTED: int = _core.FLAG_CLIENT_DISCONNECTED
-"""The client left before prod's answer was complete."""
-FLAG_STREAMED: int = _core.FLAG_STREAMED
-"""Prod answered in more than one chunk."""
 
 STRANGE_CALLS = "tool_call_prod_never_made"
 """The finding of an outcome whose shadow asked for tool calls that prod made neither before nor in its answer."""
@@ -96,15 +89,15 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     target: str
     """Path and query, sanitized, in origin form (RFC 9112 §3.2.1)."""
-    headers: Headers
-    body: bytes
-    status: int
-    """Prod's status code."""
-    response_headers: Headers
-    response_body: bytes
-    ttfb_ns: int
+    headers: Headers = ()
+    body: bytes = b""
+    status: int = 0
+    """Prod's status code; 0 in a request of our own making, which prod never answered."""
+    response_headers: Headers = ()
+    response_body: bytes = b""
+    ttfb_ns: int = 0
     """Time from the request's arrival to prod's response head."""
-    duration_ns: int
+    duration_ns: int = 0
     """Time from the request's arrival to the end of prod's response body."""
     flags: int = 0
     blocked: str = ""
@@ -284,6 +277,10 @@ Unread: TypeAlias = Literal["", "language", "cut", "too long"]
 is longer than is read; empty when they were."""
 
 
+Collapse: TypeAlias = Literal["", "empty", "refused", "cut", "error"]
+"""How an answer collapsed; empty when it did not."""
+
+
 class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """How prod's and the shadow's answers compare. ``None`` where a score does not apply."""
 
@@ -310,6 +307,10 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """Given later than the other scores, and to few pairs."""
     note: str = ""
     """Why there is no score."""
+    collapse: Collapse = ""
+    """How the shadow's answer collapsed."""
+    prod_collapse: Collapse = ""
+    """How prod's did."""
 
     @property
     def band(self) -> str:

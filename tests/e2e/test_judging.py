@@ -98,7 +98,7 @@ def test_a_judge_that_is_an_arm_is_refused_at_start(world: World) -> None:
     world.configure("http://127.0.0.1:9", judge={"url": "http://127.0.0.1:9/v1", "model": "m"})
     done = world.cli("worker")
     assert done.returncode == 2
-    assert "the judge must not be one of the arms, and 'candidate' is at the same place" in done.stderr
+    assert "the judge must not be one of the arms, and 'candidate' is at the same address" in done.stderr
 
 
 def test_a_judge_that_fails_costs_no_pair(world: World, client: httpx.Client) -> None:

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from ..columns import ScoreColumns
 from ..config import Config
-from ..gate import verdict_data
+from ..gate import verdict_data, verdicts_data
 from ..gate.evidence import evaluate_lane
 from ..render.text import Line, print_lines
 from ..report.build import build_report
@@ -70,7 +70,7 @@ def show_verdict(
     verdicts = evaluate_lane(config, status, _whole(store), now_ns=status["last_ns"])
     [verdict] = verdicts
     if as_json:
-        data = {"source": source.name, "decision": verdict.decision, "shadows": [verdict_data(verdict)]}
+        data = {"source": source.name, **verdicts_data(verdicts)}
         _print_json({**data, "unread_fields": dict(source.unread)})
     else:
         print_lines([*render_verdict(verdict_data(verdict)), *unread_line(source.unread)])

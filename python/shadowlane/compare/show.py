@@ -29,7 +29,7 @@ def explained_lines(data: Mapping[str, Any]) -> list[Line]:
     """One exchange's evidence, for a person."""
     lines: list[Line] = [(printable(f"{data['id']}, line {data['line']}, {data['method']} {data['target']}"), "title")]
     if data["question"]:
-        lines += _wrapped("asked", data["question"])
+        lines += _wrapped("question", data["question"])
     for position, arm in enumerate(data["arms"]):
         lines += [("", ""), *_arm(arm, with_prod=position == 0)]
     return lines

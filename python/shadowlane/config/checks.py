@@ -142,9 +142,15 @@ def _shadows_problem(config: Config) -> str | None:
 
 
 def _gate_problem(config: Config) -> str | None:
-    for name in config.gate.disable:
+    gate, known = config.gate, f"known: {', '.join(GATE_RULES)}"
+    for name in gate.disable:
         if name not in GATE_RULES:
-            return _bad("gate.disable", name, f"no rule of this name can be left out; known: {', '.join(GATE_RULES)}")
+            return _bad("gate.disable", name, f"no rule of this name can be left out; {known}")
+    for name in gate.require:
+        if name not in GATE_RULES:
+            return _bad("gate.require", name, f"no rule of this name; {known}")
+        if name in gate.disable:
+            return _bad("gate.require", name, "gate.disable leaves it out; name it in one of them")
     return None
 
 
@@ -210,8 +216,9 @@ def _judge_problem(config: Config) -> str | None:
         if _origin(arm.url) == _origin(judge.url) and arm.model in ("", judge.model):
             known = f"model {arm.model!r}" if arm.model else "whatever model the requests name"
             return (
-                f"judge.url = {judge.url!r}: the judge must not be one of the arms, and {name!r} is at the same place "
-                f"with {known}; use another service, or a judge.model other than that arm's (and name the arm's model)"
+                f"judge.url = {judge.url!r}: the judge must not be one of the arms, and {name!r} is at the same "
+                f"address with {known}; use another service, or a judge.model other than that arm's (and name the "
+                "arm's model)"
             )
     return None
 

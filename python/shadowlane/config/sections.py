@@ -34,8 +34,20 @@ __all__ = [
 
 GATE_RULES = (
     "mean_delta_s",
+    "anchored_delta_s",
+    "delta_s_p95",
+    "critical",
+    "transitional",
     "no_chaos",
+    "convergence",
     "no_flip",
+    "contradicted_facts",
+    "facts_read",
+    "collapsed",
+    "citations",
+    "index",
+    "tool_calls",
+    "throttled",
     "p95_latency",
     "shadow_errors",
     "prod_errors",
@@ -43,7 +55,8 @@ GATE_RULES = (
     "overhead",
     "every_hour",
 )
-"""The rules that ``gate.disable`` may name; that pairs were scored and all are accounted for is always asked."""
+"""The rules that ``gate.disable`` and ``gate.require`` may name; that enough pairs were scored, and all are accounted
+for, is always asked."""
 EMBEDDERS = ("wordllama", "lexical", "sentence-transformers", "openai")
 """What ``score.embedder`` may start with; some take a model after a colon (see ``shadowlane.score.load_embedder``)."""
 
@@ -215,7 +228,7 @@ class SanitizeConfig(Section, frozen=True):
 
 
 class StructureConfig(Section, frozen=True):
-    """``[score.structure]``: how JSON answers are compared, place by place (``shadowlane.score.structure``)."""
+    """``[score.structure]``: how JSON answers are compared, value by value (``shadowlane.score.structure``)."""
 
     ignore: tuple[str, ...] = ()
     """Patterns of paths that are left out with all below: ``"/id"``, ``"/items/*/created"``, ``"/**/trace_id"``."""
@@ -287,10 +300,43 @@ class StoreConfig(Section, frozen=True):
 
 
 class GateConfig(Section, frozen=True):
-    """``[gate]``: the targets of the verdict."""
+    """``[gate]``: the targets of the verdict. Where each default comes from stands in ``docs/gate.md``."""
 
     mean_delta_s: Annotated[float, Bound(0, 2, above=True, share=True)] = ACCEPTED
-    """The most that the mean ΔS may be, above the noise floor where a control runs."""
+    """The most that the mean ΔS may be."""
+    anchored_delta_s: Annotated[float, Bound(0, 2, above=True, share=True)] = ACCEPTED
+    """The most that the mean anchored ΔS may be."""
+    mean_rise: Annotated[float, Bound(0, 2, share=True)] = 0.05
+    """How far above the noise floor means, and the shares of transitional, diverging and uncited answers, may be."""
+    rate_rise: Annotated[float, Bound(0, 1, share=True)] = 0.02
+    """How far above the noise floor the shares of rare faults may be."""
+    delta_s_p95_rise: Annotated[float, Bound(0, 2, share=True)] = 0.10
+    """How far the P95 of ΔS may be above the control's."""
+    critical_rate: Annotated[float, Bound(0, 1, share=True)] = 0.03
+    """Share of the pairs with ΔS of 0.60 or more."""
+    transitional_rate: Annotated[float, Bound(0, 1, share=True)] = 0.10
+    """Share of the pairs with ΔS from 0.40 to 0.60."""
+    chaotic_rate: Annotated[float, Bound(0, 1, share=True)] = 0.03
+    """Share of the pairs whose λ is ×."""
+    convergence: Annotated[float, SHARE] = 0.80
+    """Share of the pairs whose λ is →, at least."""
+    flip_rate: Annotated[float, Bound(0, 1, below=True, share=True)] = 0.05
+    """Share of the answers to repeated questions at which the shadow's λ may flip, less the share at which prod's
+    does. 0: not one more."""
+    fact_flip_rate: Annotated[float, Bound(0, 1, share=True)] = 0.02
+    """Share of the pairs whose facts contradict each other."""
+    facts_unread_rate: Annotated[float, Bound(0, 1, share=True)] = 0.20
+    """Share of the pairs whose facts could not be looked at."""
+    collapse_rate: Annotated[float, Bound(0, 1, share=True)] = 0.01
+    """Share of the answers that are empty, refused, cut or an error where prod's is not, less the reverse."""
+    citation_match: Annotated[float, SHARE] = 0.60
+    """Share of prod's citations that the shadow has too, at least."""
+    index_agreement: Annotated[float, SHARE] = 0.95
+    """Share of the answers from the same index as prod's, at least."""
+    strange_call_rate: Annotated[float, Bound(0, 1, share=True)] = 0.01
+    """Share of the pairs in which the shadow asks for tool calls that prod never made."""
+    throttle_rate: Annotated[float, Bound(0, 1, share=True)] = 0.005
+    """Share of the copies that the shadow answers with HTTP 429."""
     p95_increase: Annotated[float, SHARE] = 0.03
     """What the shadow's P95 latency may lie above prod's, as a share: 0.03 is 3 %."""
     shadow_error_rate: Annotated[float, SHARE] = 0.01
@@ -304,12 +350,13 @@ class GateConfig(Section, frozen=True):
     them."""
     min_pairs: Annotated[int, Bound(1, 1_000_000_000)] = 100
     """Fewer scored pairs than this are no evidence."""
-    flip_rate: Annotated[float, Bound(0, 1, below=True, share=True)] = 0.0
-    """Share of the answers to repeated questions at which the shadow's λ may flip where prod's does not; where a
-    control runs, above the share at which the control's does. 0: not one."""
+    hard_stop: Annotated[float, Bound(1, 1000)] = 2.0
+    """How many times a target must surely be missed to reject before the window is over."""
     disable: tuple[str, ...] = ()
     """Rules that are not judged, by name: ``overhead`` for lanes in which nothing is left to compare with
     (``sampling.ratio = 1``, sticky sampling). Every verdict names them."""
+    require: tuple[str, ...] = ()
+    """Rules that must be met even where they cannot be judged on this lane, by name."""
 
 
 class JudgeConfig(Section, frozen=True):

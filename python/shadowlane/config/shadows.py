@@ -43,9 +43,9 @@ class ShadowConfig(Section, frozen=True):
     burst: Annotated[int, _BURST] = 0
     """Copies that may come at once under ``qps``; 0: what comes in one second."""
     timeout_s: Annotated[float, _TIMEOUT] = 30.0
-    """How long a call may take, from the moment it has one of ``concurrency`` places to the answer's last byte."""
+    """How long a call may take, from the moment it has one of ``concurrency`` slots to the answer's last byte."""
     deadline_s: Annotated[float | None, Bound(0, DAY_S, above=True, unit="seconds")] = None
-    """How long a copy may take in all, waiting for a place and retries included; unset: 300, or a longer
+    """How long a copy may take in all, waiting for a slot and retries included; unset: 300, or a longer
     ``timeout_s``."""
     concurrency: Annotated[int, Bound(1, 4096)] = 16
     """Calls that are out at a time."""

@@ -34,12 +34,12 @@ __all__ = [
 
 log = logging.getLogger("shadowlane.worker")
 
-_FIELDS = {field.name: place for place, field in enumerate(msgspec.structs.fields(Copy))}
+_FIELDS = {field.name: position for position, field in enumerate(msgspec.structs.fields(Copy))}
 _UNREADABLE = "unreadable:detector"
 
 
 class Found(NamedTuple):
-    """A value in a text: its kind (``"person"``), and its place in characters, end excluded."""
+    """A value in a text: its kind (``"person"``), where it begins and ends in characters, end excluded."""
 
     kind: str
     start: int
@@ -141,12 +141,12 @@ class DetectingDrainer:
         fields = list(row)
         counts = dict(fields[_FIELDS["findings"]])
         for headers, body in (("headers", "body"), ("response_headers", "response_body")):
-            place = _FIELDS[body]
+            position = _FIELDS[body]
             try:
-                fields[place], found = self._hook.clean(fields[_FIELDS[headers]], fields[place])
+                fields[position], found = self._hook.clean(fields[_FIELDS[headers]], fields[position])
             except DetectorError as error:
                 log.warning("a copy is not sent: %s", error)
-                fields[place], found = b"", {_UNREADABLE: 1}
+                fields[position], found = b"", {_UNREADABLE: 1}
                 fields[_FIELDS["blocked"]] = fields[_FIELDS["blocked"]] or "unreadable"
             _add(counts, found)
         fields[_FIELDS["findings"]] = counts

@@ -4,7 +4,7 @@ Invariants: :meth:`Arm.deliver` raises nothing but :class:`asyncio.CancelledErro
 raise; it ends within the arm's deadline, and no call is begun that would not have its whole ``timeout_s`` until then; a
 slot is held only while a call is out, so that the time which a shadow is judged by never contains waiting of ours;
 every try but the first takes its unit of the lane's cap. An arm that gives way holds no more than its share of copies
-and bytes, so that a shadow which hangs does not keep the others' copies waiting.
+and bytes, so that the others' copies do not wait for a shadow which hangs.
 """
 
 from __future__ import annotations

@@ -14,14 +14,15 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Protocol
+from collections.abc import Callable
+from typing import Annotated, Protocol
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ScoreError
+from ..limits import Breaker, Budget
 from ..providers import extract_answer, extract_vectors
 from ..types import Copy, Transport
 from .base import Embedder
@@ -32,18 +33,6 @@ log = logging.getLogger("shadowlane.score")
 
 _BYTES_A_TOKEN = 3
 """For an answer that names no usage: fewer bytes than a token has, so that the budget is never undercounted."""
-
-
-class _Budget(Protocol):
-    def snapshot(self) -> dict[str, Any]: ...
-    def restore(self, snapshot: Mapping[str, Any]) -> None: ...
-    def reached(self, now: float) -> str: ...
-    def record(self, model: str, usage: Mapping[str, int], now: float) -> Any: ...
-
-
-class _Breaker(Protocol):
-    def allow(self, now: float) -> bool: ...
-    def record(self, ok: bool, now: float) -> None: ...
 
 
 class ServiceRecord(msgspec.Struct, frozen=True):
@@ -76,8 +65,8 @@ class RemoteEmbedder(Embedder):
         model: str,
         *,
         transport: Transport,
-        budget: _Budget,
-        breaker: _Breaker,
+        budget: Budget,
+        breaker: Breaker,
         clean: Callable[[str], str] | None = None,
         memory: _Memory | None = None,
         clock: Callable[[], float] = time.time,
@@ -176,9 +165,4 @@ class RemoteEmbedder(Embedder):
             target="/embeddings",
             headers=((b"content-type", b"application/json"), (b"accept", b"application/json")),
             body=body,
-            status=0,
-            response_headers=(),
-            response_body=b"",
-            ttfb_ns=0,
-            duration_ns=0,
         )

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from .rules import OVERHEAD, Evidence, Rule, Sampling
+from .direct import Direct
+from .rules import OVERHEAD, Evidence, Needs, Rule, Sampling, Window
 from .sequences import Interval
+from .series import Series
 from .trial import Piece, Trial, increase_interval
-from .verdict import Verdict, evaluate, verdict_data
+from .verdict import Verdict, evaluate, verdict_data, verdicts_data, worst_of
 
 __all__ = [
     "OVERHEAD",
+    "Direct",
     "Evidence",
     "Interval",
+    "Needs",
     "Piece",
     "Rule",
     "Sampling",
+    "Series",
     "Trial",
     "Verdict",
+    "Window",
     "evaluate",
     "increase_interval",
     "verdict_data",
+    "verdicts_data",
+    "worst_of",
 ]

@@ -18,14 +18,29 @@ from numpy.typing import NDArray
 
 from ..columns import ScoreColumns, Timed
 from ..config import Config
-from .rules import Evidence, Sampling
-from .selection import comparable, delta_values, failed_copies, repeated, sent
+from .direct import Direct
+from .rules import Evidence, Sampling, Window
+from .selection import comparable, sent
+from .series import series_of
 from .trial import Piece, Trial
 from .verdict import Verdict, evaluate
 
-__all__ = ["EvidenceSource", "evaluate_lane", "trial_of", "why_no_trial", "window_start"]
+__all__ = [
+    "DIRECT",
+    "EvidenceSource",
+    "direct_of",
+    "evaluate_lane",
+    "last_change",
+    "trial_of",
+    "why_no_trial",
+    "window_start",
+]
 
 _HOUR_NS = 3600 * 10**9
+_NO_ROOM = ("cap", "ring_full", "reservoir", "provider_limit", "budget")
+"""Reasons for which a taken request was not mirrored that know how busy the lane was."""
+DIRECT = "direct"
+"""The ``choice`` of rows that hold how long the lane's own calls took, instead of a trial."""
 _UNEVEN = 1.1
 _NOTED_FROM = 100
 _LEAVE_OUT = 'or leave this rule out: gate.disable = ["overhead"]'
@@ -36,10 +51,12 @@ class EvidenceSource(Protocol):
 
     def scores(self, shadow: str | None = None, since_ns: int | None = None) -> ScoreColumns: ...
     def latency(self, since_ns: int) -> list[Timed]: ...
+    def pins(self, shadow: str, since_ns: int) -> list[tuple[str, int, int]]: ...
+    def window_restarted(self, shadow: str) -> int | None: ...
 
 
 def window_start(config: Config, now_ns: int) -> int:
-    """Where the gate's window begins.
+    """Where the gate's window begins, when nothing else lets it begin later.
 
     It moves once an hour, not with every look: between two moves, looking again is free, since the intervals hold at
     any time from their start on.
@@ -55,44 +72,36 @@ def evaluate_lane(
     shadow: str | None = None,
     now_ns: int | None = None,
 ) -> list[Verdict]:
-    """The verdict on each shadow (or on one) over the last ``gate.window_hours``."""
-    since = window_start(config, time.time_ns() if now_ns is None else now_ns)
-    trial = trial_of(store.latency(since))
+    """The verdict on each shadow (or on one) over the last ``gate.window_hours``, or since its window began anew."""
+    now = time.time_ns() if now_ns is None else now_ns
+    return [
+        evaluate(config.gate, _evidence(config, name, status, store, now))
+        for name in (config.shadows if shadow is None else [shadow])
+    ]
+
+
+def _evidence(config: Config, name: str, status: Mapping[str, Any], store: EvidenceSource, now: int) -> Evidence:
+    since, why = (window_start(config, now), "") if status.get("no_lane") else _began(config, name, store, now)
+    columns = store.scores(name, since)
     control = store.scores("control", since) if "control" in config.arms() else None
-    names = list(config.shadows) if shadow is None else [shadow]
-    return [evaluate(config.gate, _evidence(name, status, store.scores(name, since), control, trial)) for name in names]
-
-
-def _evidence(
-    name: str,
-    status: Mapping[str, Any],
-    columns: ScoreColumns,
-    control: ScoreColumns | None,
-    trial: Trial | None,
-) -> Evidence:
+    timed = store.latency(since)
     scored = ~np.isnan(columns.delta_s)
     embedder = str(columns.embedder[scored][-1]) if scored.any() else ""
-    again = repeated(columns)
-    went, timed = sent(columns), comparable(columns)
-    accounting, sampler = status["accounting"], status["sampler"]
+    compared = comparable(columns)
+    accounting, sampler, started = status["accounting"], status["sampler"], status["started"]
     prod_failed = status["dropped"].get("prod_failed", 0)
     return Evidence(
         shadow=name,
-        started_ns=columns.started_ns[went],
-        errors=failed_copies(columns)[went],
-        delta_s=delta_values(columns, embedder),
-        chaotic=columns.state[columns.state != ""] == "chaotic",
-        prod_ns=columns.prod_ns[timed].astype(np.float64),
-        shadow_ns=columns.shadow_ns[timed].astype(np.float64),
-        floor_delta_s=None if control is None else delta_values(control, embedder),
-        floor_chaotic=None if control is None else control.state[control.state != ""] == "chaotic",
-        flips=columns.flip[again],
-        prod_flips=columns.prod_flip[again],
-        floor_flips=None if control is None else _own_flips(control),
-        sampling=Sampling(sampler["ratio"], sampler["eligible"], sampler["taken"]) if status["started"] else None,
-        prod_failed=prod_failed if status["started"] else None,
-        admitted=prod_failed + status["mirrored"] if status["started"] else None,
-        trial=trial,
+        window=_window(config, status, columns, since, now, why),
+        started_ns=columns.started_ns[sent(columns)],
+        series=series_of(columns, control, embedder),
+        prod_ns=columns.prod_ns[compared].astype(np.float64),
+        shadow_ns=columns.shadow_ns[compared].astype(np.float64),
+        sampling=_sampling(status) if started else None,
+        prod_failed=prod_failed if started else None,
+        admitted=prod_failed + status["mirrored"] if started else None,
+        trial=trial_of(timed),
+        direct=direct_of(timed),
         no_trial=why_no_trial(sampler),
         accounting_holds=accounting["holds"] if accounting["known"] else None,
         accounting="; ".join(_own_lines(accounting["lines"], name)) if accounting["known"] else "",
@@ -100,10 +109,54 @@ def _evidence(
     )
 
 
-def _own_flips(control: ScoreColumns) -> NDArray[np.bool_]:
-    again = repeated(control)
-    own: NDArray[np.bool_] = control.flip[again] & ~control.prod_flip[again]
-    return own
+def _began(config: Config, name: str, store: EvidenceSource, now: int) -> tuple[int, str]:
+    """Where a shadow's window begins, and why later than the configured hours ago; empty: it does not."""
+    since, why = window_start(config, now), ""
+    restarted = store.window_restarted(name)
+    if restarted is not None and restarted > since:
+        since, why = restarted, "restarted by hand"
+    changed = last_change(store.pins(name, since))
+    if changed is not None:
+        since, why = changed, "another version answers since then"
+    return since, why
+
+
+def last_change(pins: Sequence[tuple[str, int, int]]) -> int | None:
+    """When a version was last exchanged for another: a pin (``"model_rev 7"``, first, last) of a kind that begins when
+    every earlier one of its kind has ended. Versions that take turns are one. ``None``: never.
+    """
+    changes = []
+    for kind in {pin.partition(" ")[0] for pin, _, _ in pins}:
+        ended = None
+        for _, first, last in sorted((pin for pin in pins if pin[0].partition(" ")[0] == kind), key=lambda pin: pin[1]):
+            if ended is not None and first > ended:
+                changes.append(first)
+            ended = last if ended is None else max(ended, last)
+    return max(changes, default=None)
+
+
+def _window(config: Config, status: Mapping[str, Any], columns: ScoreColumns, since: int, now: int, why: str) -> Window:
+    if status.get("no_lane") or not len(columns):
+        return Window(since_ns=since, why=why)  # a file is over, whatever its times are
+    began = max(since, int(columns.started_ns[0]))
+    hours = max((now - began) / _HOUR_NS, 1e-6)
+    return Window(min(1.0, hours / config.gate.window_hours), hours, since, why)
+
+
+def _sampling(status: Mapping[str, Any]) -> Sampling:
+    sampler = status["sampler"]
+    lost = {reason: n for reason, n in status["dropped"].items() if reason in _NO_ROOM and n}
+    return Sampling(sampler["ratio"], sampler["eligible"], sampler["taken"], lost)
+
+
+def direct_of(timed: Sequence[Timed]) -> Direct | None:
+    """How long the lane's own calls took, over common buckets; ``None`` when nobody measured it."""
+    pieces = [piece for piece in timed if piece.choice == DIRECT and len(piece.lower)]
+    if not pieces:
+        return None
+    edges = np.unique(np.concatenate([some for piece in pieces for some in (piece.lower, piece.upper)]))
+    counts = sum((_spread(piece, edges).taken for piece in pieces), np.zeros(len(edges) - 1))
+    return Direct(edges.astype(np.float64), counts)
 
 
 def _own_lines(lines: list[str], name: str) -> list[str]:

@@ -1,7 +1,9 @@
-"""The gate's rules: each reads its part of the evidence and says met, not met or not known, with one line of evidence.
+"""One rule's outcome, what it is evaluated with, and how a mean or a share is held against its target.
 
-Invariant: a rule is met only when a bound that holds at any time is inside the target, and surely missed only when such
-a bound is beyond it; what is not known is never met. Only faults of the shadow itself can be ``beyond``.
+Invariants: a rule is met only when a bound that holds at any time is inside the target. It is *beyond* only when such a
+bound is outside it and nothing that the rest of the window brings can change that, or when it is outside a separate
+hard stop; before that it is *on the way* there. What cannot be judged on a lane says why and blocks nothing, unless
+``gate.require`` names it.
 """
 
 from __future__ import annotations
@@ -9,34 +11,106 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..config import GateConfig
-from .sequences import Interval, mean_interval, rate_interval, ratio_interval
-from .trial import Trial, increase_interval
+from .dependence import Design, design_of
+from .direct import Direct
+from .sequences import Interval, Spread, minus
+from .series import Series
+from .targets import SCORE_RULES, Target
+from .trial import Trial
 
-__all__ = ["ALPHA", "LANE_RULES", "OVERHEAD", "RULES", "Evidence", "Rule", "Sampling", "minus"]
+__all__ = [
+    "ALPHA",
+    "OVERHEAD",
+    "REJECT_ALPHA",
+    "Evidence",
+    "Needs",
+    "Rule",
+    "Sampling",
+    "Status",
+    "Window",
+    "evaluate_target",
+]
 
 ALPHA = 0.05
 """What may go wrong: a verdict GRADUATE or REJECT is false with at most this probability, however often one looks."""
-_REJECTING_RULES = 5
 OVERHEAD = 0.99
 """The quantile at which mirroring's own cost is judged."""
-_HOUR_NS = 3600 * 10**9
-_DELTA_S_MAX = 2.0
-_SAMPLER_SLACK = 2
-"""The ratio sampler is within two of its ratio at any time; over few requests that alone is more than the tolerance."""
+REJECT_ALPHA = ALPHA / (2 * sum(target.rejects for target in SCORE_RULES) + 1)
+"""Each bound that can reject: those of the rules that may, absolute and above the floor, and the P95's."""
+_MOST_GROWTH = 1e6
+_SCARCE = 0.25
+"""An optional rule is judged when it has this share of the pairs, or as many as it takes."""
+_NEARLY_ALL = 0.95
+
+Status = Literal["met", "not met", "not known", "not judged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """How far a rule is from being known."""
+
+    pairs: int | None = None
+    """More values of its own kind; ``None`` when it waits for time alone, or nobody can say."""
+    hours: float | None = None
+    """At the rate so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule's outcome. ``ok``: ``True`` met, ``False`` not met, ``None`` not known (yet), or not judged."""
+
+    key: str
+    name: str
+    ok: bool | None
+    evidence: str
+    beyond: bool = False
+    """The target is missed for sure and for good, and it is the shadow's fault: the verdict is REJECT."""
+    leaning: bool = False
+    """It would be, if the rest of the window could not save it: on the way to REJECT."""
+    not_judged: str = ""
+    """Why it cannot be judged on this lane, and what would make it judged."""
+    needs: Needs | None = None
+
+    @property
+    def status(self) -> Status:
+        """In words."""
+        if self.not_judged:
+            return "not judged"
+        return {True: "met", False: "not met", None: "not known"}[self.ok]  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The time that one verdict speaks of."""
+
+    elapsed: float = 1.0
+    """Share of the window that is over, in (0, 1]."""
+    hours: float = 24.0
+    """How long it has run."""
+    since_ns: int = 0
+    why: str = ""
+    """Why it began later than the configured hours ago; empty: it did not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """What the lane's sampler was asked for and what it did."""
+    """What the lane's sampler was asked for and what became of it."""
 
     ratio: float
     eligible: int
     taken: int
+    lost: dict[str, int] = field(default_factory=dict)
+    """Of the taken requests, those that were not mirrored for want of room, by reason."""
+
+
+def _no_times() -> NDArray[np.float64]:
+    return np.zeros(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,267 +120,203 @@ class Evidence:
     shadow: str
     started_ns: NDArray[np.int64]
     """When each copy that was sent began (n,)."""
-    errors: NDArray[np.bool_]
-    """Whether the shadow failed it (n,)."""
-    delta_s: NDArray[np.float64]
-    """ΔS of the pairs that are scored, of one embedder."""
-    chaotic: NDArray[np.bool_]
-    """Whether a pair with a λ state is chaotic."""
-    prod_ns: NDArray[np.float64]
+    series: dict[str, Series]
+    """By key of :data:`~shadowlane.gate.targets.SCORE_RULES`."""
+    prod_ns: NDArray[np.float64] = field(default_factory=_no_times)
     """Prod's and the shadow's time to the end of the answer, pair by pair."""
-    shadow_ns: NDArray[np.float64]
-    floor_delta_s: NDArray[np.float64] | None = None
-    """ΔS of prod against control, same embedder; ``None`` when no control runs."""
-    floor_chaotic: NDArray[np.bool_] | None = None
-    flips: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
-    """For each answer to a question that was asked before: whether the shadow's λ flipped."""
-    prod_flips: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
-    """Whether prod's did, at the same exchange."""
-    floor_flips: NDArray[np.bool_] | None = None
-    """Whether the control's flipped where prod's did not."""
+    shadow_ns: NDArray[np.float64] = field(default_factory=_no_times)
+    window: Window = field(default_factory=Window)
     sampling: Sampling | None = None
     prod_failed: int | None = None
     """Of the ``admitted`` requests, how many prod itself failed."""
     admitted: int | None = None
     trial: Trial | None = None
     """How long requests took in the gateway, those that were mirrored and a random group of the others."""
+    direct: Direct | None = None
+    """How long the lane's own calls took on the user path."""
     no_trial: str = ""
     """Why there is none, and what to do; empty: it only has to go on."""
     accounting_holds: bool | None = None
     accounting: str = ""
     no_lane: str = ""
-    """Why there is no lane behind the pairs: rules about its counters are left out then. Empty: there is one."""
+    """Why there is no lane behind the pairs: rules about its counters are not judged then. Empty: there is one."""
+
+    @property
+    def scored(self) -> int:
+        """How many pairs have a ΔS."""
+        return len(self.series["mean_delta_s"].values)
+
+    @property
+    def copies_a_minute(self) -> float:
+        """In how large a company the average copy began, by minutes."""
+        if not len(self.started_ns):
+            return 1.0
+        _, counts = np.unique(self.started_ns // (60 * 10**9), return_counts=True)
+        return float(np.sum(counts.astype(np.float64) ** 2) / np.sum(counts))
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """One rule's outcome. ``ok``: ``True`` met, ``False`` not met, ``None`` not known (yet)."""
+class _Part:
+    """One bound of a rule: a spread or an interval held against a target."""
 
-    name: str
-    ok: bool | None
-    evidence: str
-    beyond: bool = False
-    """The target is missed for sure, and it is the shadow's fault: the verdict is REJECT."""
+    interval: Interval
+    surest: Interval
+    """At the risk of rejecting."""
+    target: float
+    low: float
+    """The least that a value can be: what the rest of the window may bring."""
+    spread: Spread | None = None
 
+    @property
+    def met(self) -> bool:
+        if self.target <= self.low or self.target == 0.0:
+            return self.interval.n > 0 and self.interval.estimate <= self.target
+        return self.interval.upper <= self.target
 
-def enough_pairs(evidence: Evidence, gate: GateConfig) -> Rule:
-    """At least ``gate.min_pairs`` scored pairs."""
-    n = len(evidence.delta_s)
-    return Rule("pairs", True if n >= gate.min_pairs else None, f"{n} pairs scored; at least {gate.min_pairs} needed")
+    @property
+    def missed(self) -> bool:
+        return self.interval.estimate > self.target
 
+    @property
+    def surely_missed(self) -> bool:
+        return self.surest.lower > self.target
 
-def mean_delta_s(evidence: Evidence, gate: GateConfig) -> Rule:
-    """Mean ΔS at most ``gate.mean_delta_s``; above the prod-against-control noise floor where a control runs."""
-    floor = evidence.floor_delta_s
-    if floor is not None and len(floor) == 0:
-        return Rule("mean ΔS", None, "a control is configured and has no scored pairs yet: no noise floor")
-    if floor is None:
-        return _bounded("mean ΔS", lambda a: _delta(evidence.delta_s, a), gate.mean_delta_s, _plain, what="mean ΔS")
-    return _bounded(
-        "mean ΔS",
-        lambda a: minus(_delta(evidence.delta_s, a / 2), _delta(floor, a / 2)),
-        gate.mean_delta_s,
-        _plain,
-        what=f"mean ΔS above the noise floor of {float(np.mean(floor)):.3f}",
-    )
+    def is_final(self, elapsed: float, hard_stop: float) -> bool:
+        """Whether the rest of the window cannot save it, or it is beyond the hard stop."""
+        if not self.surely_missed:
+            return False
+        saved = self.surest.lower * elapsed + self.low * (1 - elapsed)
+        return saved > self.target or self.surest.lower > hard_stop * self.target > 0.0
 
-
-def no_chaos(evidence: Evidence, gate: GateConfig) -> Rule:
-    """No pair is chaotic (×); where a control runs, not surely more often than prod against itself."""
-    n, chaotic = len(evidence.chaotic), int(evidence.chaotic.sum())
-    if n == 0:
-        return Rule("λ", None, "no pair has a λ state yet")
-    if chaotic == 0:
-        return Rule("λ", True, f"no chaotic answer among {n}")
-    level = ALPHA / _REJECTING_RULES
-    if evidence.floor_chaotic is None:
-        lower, against = mean_interval(evidence.chaotic.astype(float), alpha=level).lower, ""
-    else:
-        floor = mean_interval(evidence.floor_chaotic.astype(float), alpha=level / 2)
-        lower = mean_interval(evidence.chaotic.astype(float), alpha=level / 2).lower - floor.upper
-        against = f"; prod against itself: {int(evidence.floor_chaotic.sum())} of {len(evidence.floor_chaotic)}"
-    return Rule("λ", False, f"{chaotic} of {n} answers are chaotic ({_percent(chaotic / n)}){against}", lower > 0)
-
-
-def no_flip(evidence: Evidence, gate: GateConfig) -> Rule:
-    """λ does not flip between paraphrases: at most ``gate.flip_rate`` of the answers to a repeated question flip where
-    prod's does not; above the control's share where one runs.
-
-    A question on which prod flips too is unstable by itself, and no fault of the shadow. With the target 0 one flip is
-    one too many, and it is surely the shadow's when it flips more often than prod in pairs (or than the control).
-    """
-    name, n = "λ flips", len(evidence.flips)
-    if n == 0:
-        return Rule(name, None, "no question was asked twice yet")
-    own = evidence.flips & ~evidence.prod_flips
-    flips, both = int(own.sum()), int((evidence.flips & evidence.prod_flips).sum())
-    what = f"{flips} of {n} answers to repeated questions flip where prod's do not"
-    if both:
-        what += f" ({both} more where prod's do)"
-    floor = evidence.floor_flips
-    if floor is not None and len(floor) == 0:
-        return Rule(name, None, f"{what}; the control has answered no question twice yet: no noise floor")
-    if floor is not None:
-        what += f"; the control: {int(floor.sum())} of {len(floor)}"
-
-    def excess(alpha: float) -> Interval:
-        if floor is not None:
-            return minus(_share(own, alpha / 2), _share(floor, alpha / 2))
-        return mean_interval(evidence.flips.astype(float) - evidence.prod_flips, low=-1.0, high=1.0, alpha=alpha)
-
-    if gate.flip_rate > 0:
-        return _bounded(name, excess, gate.flip_rate, _percent, what=f"{what}; above the floor")
-    if flips == 0:
-        return Rule(name, True, what)
-    return Rule(name, False, what, excess(ALPHA / _REJECTING_RULES).lower > 0)
+    def pairs_needed(self) -> float | None:
+        """How many values in all would put the upper bound inside, were they all like these; ``None``: no number."""
+        spread, room = self.spread, self.target - self.interval.estimate
+        if spread is None or not spread.n or room <= 0 or not math.isfinite(spread.radius(ALPHA)):
+            return None
+        near, far = float(spread.n), 2.0 * spread.n
+        while spread.radius(ALPHA, far) > room:
+            near, far = far, 2 * far
+            if far > _MOST_GROWTH * spread.n:
+                return None
+        for _ in range(30):
+            middle = (near + far) / 2
+            near, far = (middle, far) if spread.radius(ALPHA, middle) > room else (near, middle)
+        return far
 
 
-def p95_latency(evidence: Evidence, gate: GateConfig) -> Rule:
-    """The shadow's P95 latency at most ``1 + gate.p95_increase`` times prod's, by quantile confidence sequences."""
-    return _bounded(
-        "P95 latency",
-        lambda a: _increase(ratio_interval(evidence.shadow_ns, evidence.prod_ns, 0.95, alpha=a)),
-        gate.p95_increase,
-        _signed_percent,
-        what="shadow P95 against prod P95",
-    )
+def evaluate_target(target: Target, evidence: Evidence, gate: GateConfig) -> Rule:
+    """One rule of :data:`~shadowlane.gate.targets.SCORE_RULES` on its series."""
+    series = evidence.series[target.key]
+    if not len(series.values):
+        return _without_values(target, series, evidence, gate)
+    parts = _parts(target, series, evidence, gate)
+    show = _percent if target.share else _plain
+    line = "; ".join(filter(None, (_line(target, series, parts, show), series.note)))
+    if series.floor is not None and not len(series.floor):
+        return Rule(target.key, target.name, None, f"{line}; the control has no such values yet: no noise floor")
+    if all(part.met for part in parts):
+        return Rule(target.key, target.name, True, line)
+    if target.key == "facts_read" and parts[0].interval.estimate >= _NEARLY_ALL:
+        return Rule(target.key, target.name, None, line, not_judged=f"{line}; a [judge] reads what the rules cannot")
+    surely = target.rejects and any(part.surely_missed for part in parts)
+    final = surely and any(part.is_final(evidence.window.elapsed, gate.hard_stop) for part in parts)
+    if any(part.missed for part in parts):
+        if not surely:
+            line += "; a person has to look at it" if not target.rejects else "; missed, not surely yet"
+        return Rule(target.key, target.name, False, line, beyond=final, leaning=surely and not final)
+    return _not_known(target, series, evidence, parts, line)
 
 
-def shadow_errors(evidence: Evidence, gate: GateConfig) -> Rule:
-    """The share of copies that the shadow failed at most ``gate.shadow_error_rate``."""
-    failed = int(evidence.errors.sum())
-    return _bounded(
-        "shadow errors",
-        lambda a: mean_interval(evidence.errors.astype(float), alpha=a),
-        gate.shadow_error_rate,
-        _percent,
-        what=f"{failed} of {len(evidence.errors)} copies failed",
-    )
+def _without_values(target: Target, series: Series, evidence: Evidence, gate: GateConfig) -> Rule:
+    if series.none and evidence.scored >= gate.min_pairs:
+        return Rule(target.key, target.name, None, series.none, not_judged=series.none)
+    return Rule(target.key, target.name, None, "no data yet")
 
 
-def prod_errors(evidence: Evidence, gate: GateConfig) -> Rule:
-    """Prod fails at most the same budget of the admitted requests: a failing prod is nothing to compare with."""
-    failed, admitted = evidence.prod_failed, evidence.admitted
-    if failed is None or admitted is None or admitted == 0:
-        return Rule("prod errors", None, "no request of this lane's life is counted yet")
-    rule = _bounded(
-        "prod errors",
-        lambda a: rate_interval(failed, admitted, alpha=a),
-        gate.shadow_error_rate,
-        _percent,
-        what=f"prod failed {failed} of {admitted} requests",
-    )
-    return Rule(rule.name, rule.ok, rule.evidence)
+def _parts(target: Target, series: Series, evidence: Evidence, gate: GateConfig) -> list[_Part]:
+    limit = 1.0 - getattr(gate, target.field) if target.missing else getattr(gate, target.field)
+    together = max(evidence.copies_a_minute, _runs_of_scores(evidence)) if target.rare else 1.0
+    parts = []
+    spread = _spread(series.values, series.questions, target.low, target.high, together)
+    rise = getattr(gate, target.rise) if target.rise else 0.0
+    if series.floor is not None and len(series.floor):
+        limit = _above_noise(limit, float(np.mean(series.floor)), rise)
+    parts.append(_Part(spread.interval(ALPHA), spread.interval(REJECT_ALPHA), limit, target.low, spread))
+    if series.floor is None or not len(series.floor):
+        return parts
+    width = target.high - target.low
+    if series.excess is not None:
+        above = _spread(series.excess, series.excess_questions, -width, width, together)
+        return [*parts, _Part(above.interval(ALPHA), above.interval(REJECT_ALPHA), rise, -width, above)]
+    noise = _spread(series.floor, np.zeros(0, dtype=np.int64), target.low, target.high, together)
+    both = [minus(spread.interval(a / 2), noise.interval(a / 2)) for a in (ALPHA, REJECT_ALPHA)]
+    return [*parts, _Part(both[0], both[1], rise, -width)]
 
 
-def sampling(evidence: Evidence, gate: GateConfig) -> Rule:
-    """The achieved ratio within ``gate.sampling_tolerance`` of the configured one, relatively."""
-    sample = evidence.sampling
-    if sample is None or sample.eligible == 0:
-        return Rule("sampling", None, "no eligible request of this lane's life is counted yet")
-    wanted = sample.ratio * sample.eligible
-    off = sample.taken / wanted - 1
+def _above_noise(limit: float, floor: float, rise: float) -> float:
+    """The absolute target; where prod against itself comes near it or misses it, no shadow can do better than that."""
+    return max(limit, floor + min(rise, limit)) if floor > limit / 2 > 0.0 else limit
+
+
+def _runs_of_scores(evidence: Evidence) -> float:
+    """How many values in a row are as one where there are enough to tell: rare events come in the same runs."""
+    runs = design_of(evidence.series["mean_delta_s"].values).runs
+    return runs if math.isfinite(runs) else 1.0
+
+
+def _spread(
+    values: NDArray[np.float64], questions: NDArray[np.int64], low: float, high: float, together: float
+) -> Spread:
+    design: Design = design_of(values, questions if len(questions) == len(values) else None)
+    return Spread.of(values, low=low, high=high, design=design, together=together)
+
+
+def _line(target: Target, series: Series, parts: list[_Part], show: Callable[[float], str]) -> str:
+    """The evidence in words: what was seen, between which bounds it lies, and what was asked for."""
+    n = len(series.values)
+    absolute = parts[0]
+    count = f"{n} of them" if not target.share else f"{_count(float(series.values.sum()))} of {n}"
     line = (
-        f"{sample.taken} of {sample.eligible} eligible requests taken: {_percent(sample.taken / sample.eligible)}, "
-        f"{_signed_percent(off)} from the configured {_percent(sample.ratio)} (target within "
-        f"±{_percent(gate.sampling_tolerance)})"
+        f"{target.what}: {show(absolute.interval.estimate)}, {count} (95 % at any time: "
+        f"{show(absolute.interval.lower)} to {show(absolute.interval.upper)}; target at most {show(absolute.target)})"
     )
-    if abs(off) <= gate.sampling_tolerance:
-        return Rule("sampling", True, line)
-    few = abs(sample.taken - wanted) <= _SAMPLER_SLACK
-    return Rule("sampling", None if few else False, line + ("; too few to tell" if few else ""))
+    spread = absolute.spread
+    if spread is not None and not math.isfinite(spread.design.runs):
+        line += "; values come in runs so long that they cannot be bounded yet"
+    elif spread is not None and spread.design.total > 1.0:
+        line += f"; they come in runs or repeat, and count as {n / spread.design.total:.0f} independent ones"
+    if len(parts) > 1:
+        above = parts[1]
+        floor = 0.0 if series.floor is None else float(np.mean(series.floor))
+        line += (
+            f"; above the noise floor of {show(floor)}: {_signed(above.interval.estimate, target)} "
+            f"({_signed(above.interval.lower, target)} to {_signed(above.interval.upper, target)}; at most "
+            f"{_signed(above.target, target)})"
+        )
+    return line
 
 
-def overhead(evidence: Evidence, gate: GateConfig) -> Rule:
-    """Mirroring adds at most ``gate.overhead_p99`` to the gateway's own P99, by the lane's randomized trial.
-
-    Its cost is no fault of the shadow, so it never rejects. Without a group of requests that were not taken it cannot
-    be known, and what is not known is never met.
-    """
-    name, trial = "overhead", evidence.trial
-    taken, others = trial.n if trial is not None else (0, 0)
-    if trial is None or not min(taken, others):
-        return Rule(name, None, evidence.no_trial or "no request of both groups is timed yet")
-    rule = _bounded(
-        name,
-        lambda a: increase_interval(trial, OVERHEAD, alpha=a),
-        gate.overhead_p99,
-        _signed_percent,
-        what=f"P99 in the gateway, {taken} mirrored requests against {others} of the others",
-    )
-    return Rule(rule.name, rule.ok, rule.evidence + (f"; {trial.note}" if trial.note else ""))
-
-
-def every_hour(evidence: Evidence, gate: GateConfig) -> Rule:
-    """Pairs over the whole window, with every hour of the day covered (UTC)."""
-    needed = min(24, max(1, math.ceil(gate.window_hours)))
-    starts = evidence.started_ns
-    hours = len(np.unique(starts // _HOUR_NS % 24)) if len(starts) else 0
-    span = float(starts.max() - starts.min()) / _HOUR_NS if len(starts) else 0.0
-    # A copy late in the first hour and one early in the last are a full set that spans nearly two hours less.
-    enough = hours >= needed and span >= 0.9 * gate.window_hours
-    line = f"{hours} of {needed} hours of the day covered, over {span:.1f} of {gate.window_hours:g} h"
-    return Rule("hours", True if enough else None, line)
+def _not_known(target: Target, series: Series, evidence: Evidence, parts: list[_Part], line: str) -> Rule:
+    """Within every target, not surely yet: how many more values it takes, or why nobody waits for them."""
+    n = len(series.values)
+    needed = [None if part.met else part.pairs_needed() for part in parts]
+    waiting = [some for part, some in zip(parts, needed, strict=True) if not part.met]
+    total = None if any(some is None for some in waiting) else max((some or 0.0 for some in waiting), default=0.0)
+    if target.optional and n < _SCARCE * max(evidence.scored, 1):
+        at_end = n / evidence.window.elapsed
+        if total is None or total > at_end:
+            what = "more" if total is None else f"about {math.ceil(total)}"
+            why = f"only {n} of {evidence.scored} pairs have it, and it takes {what} in a window; {series.none}"
+            return Rule(target.key, target.name, None, f"{line}; {why}", not_judged=why)
+    if total is None:
+        return Rule(target.key, target.name, None, f"{line}; within it, not surely yet")
+    more = max(1, math.ceil(total) - n)
+    hours = more / (n / evidence.window.hours) if evidence.window.hours > 0 else None
+    return Rule(target.key, target.name, None, f"{line}; within it, not surely yet", needs=Needs(more, hours))
 
 
-def accounting(evidence: Evidence, gate: GateConfig) -> Rule:
-    """Every request and every copy is accounted for."""
-    line = evidence.accounting or "the lane's counters cannot be read: start the gateway, or see shadowlane doctor"
-    return Rule("accounting", evidence.accounting_holds, line)
-
-
-LANE_RULES = (sampling, overhead, accounting)
-"""What only a lane's counters can tell."""
-
-RULES: tuple[Callable[[Evidence, GateConfig], Rule], ...] = (
-    mean_delta_s,
-    no_chaos,
-    no_flip,
-    p95_latency,
-    shadow_errors,
-    prod_errors,
-    sampling,
-    overhead,
-    every_hour,
-    enough_pairs,
-    accounting,
-)
-"""In the order in which the verdict shows them."""
-
-
-def _bounded(
-    name: str, interval: Callable[[float], Interval], target: float, show: Callable[[float], str], *, what: str
-) -> Rule:
-    """Met when the upper bound is within ``target``; beyond when the lower one is not, the risk shared by all."""
-    seen = interval(ALPHA)
-    if seen.n == 0:
-        return Rule(name, None, "no data yet")
-    bounds = f"{show(seen.lower)} to {show(seen.upper)}" if math.isfinite(seen.upper) else "not bounded yet"
-    line = f"{what}: {show(seen.estimate)} (95 % at any time: {bounds}; target at most {show(target)})"
-    if seen.upper <= target:
-        return Rule(name, True, line)
-    if interval(ALPHA / _REJECTING_RULES).lower > target:
-        return Rule(name, False, line, True)
-    if seen.estimate > target:
-        return Rule(name, False, line + "; beyond it, not surely yet")
-    return Rule(name, None, line + "; within it, not surely yet")
-
-
-def _delta(values: NDArray[np.float64], alpha: float) -> Interval:
-    return mean_interval(values, low=0.0, high=_DELTA_S_MAX, alpha=alpha)
-
-
-def _share(hits: NDArray[np.bool_], alpha: float) -> Interval:
-    return mean_interval(hits.astype(float), alpha=alpha)
-
-
-def minus(a: Interval, b: Interval) -> Interval:
-    """The difference of two quantities, at the sum of their risks."""
-    return Interval(a.estimate - b.estimate, a.lower - b.upper, a.upper - b.lower, min(a.n, b.n))
-
-
-def _increase(ratio: Interval) -> Interval:
-    return Interval(ratio.estimate - 1, ratio.lower - 1, ratio.upper - 1, ratio.n)
+def _count(value: float) -> str:
+    return f"{value:.0f}" if abs(value - round(value)) < 1e-9 else f"{value:.1f}"
 
 
 def _plain(value: float) -> str:
@@ -317,5 +327,5 @@ def _percent(value: float) -> str:
     return f"{100 * value:.2f} %"
 
 
-def _signed_percent(value: float) -> str:
-    return f"{100 * value:+.1f} %"
+def _signed(value: float, target: Target) -> str:
+    return f"{100 * value:+.2f} %" if target.share else f"{value:+.3f}"

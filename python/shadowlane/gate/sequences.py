@@ -13,7 +13,6 @@ Ramdas, "Sequential estimation of quantiles", Bernoulli 28 (2022).
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,15 +20,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .dependence import INDEPENDENT, Design
+
 __all__ = [
     "BETS",
     "LOG_WEIGHTS",
     "Interval",
+    "Spread",
     "mean_interval",
     "mean_sequence",
+    "minus",
     "quantile_interval",
     "rate_interval",
-    "ratio_interval",
 ]
 
 _Floats = NDArray[np.float64]
@@ -43,12 +45,6 @@ _COST: _Floats = -np.log1p(-BETS) - BETS
 _NEWTON_STEPS = 12
 _BISECTIONS = 60
 
-_CELL = 0.005
-"""Width of a cell of the quantile's grid, in units of the logarithm. Fixed: it must not depend on the data."""
-_MOST_CELLS = 400
-_REACHES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
-_RATIO_BISECTIONS = 5
-
 _QUANTILE_PRIOR = 50.0
 """How many observations the prior of a quantile's count weighs: tightest some hundred observations after the start."""
 
@@ -61,6 +57,11 @@ class Interval:
     lower: float
     upper: float
     n: int
+
+
+def minus(a: Interval, b: Interval) -> Interval:
+    """The difference of two quantities, at the sum of their risks."""
+    return Interval(a.estimate - b.estimate, a.lower - b.upper, a.upper - b.lower, min(a.n, b.n))
 
 
 def _boundary(variance: _Floats, alpha: float) -> _Floats:
@@ -110,21 +111,84 @@ def mean_sequence(
     return low + width * np.clip(mean - radius, 0.0, 1.0), low + width * np.clip(mean + radius, 0.0, 1.0)
 
 
-def mean_interval(values: _Floats, *, low: float = 0.0, high: float = 1.0, alpha: float = 0.05) -> Interval:
-    """The last bounds of :func:`mean_sequence` for one run ``values`` (n,); without values, the whole range."""
-    _check(values, low, high)
-    n = len(values)
-    if n == 0:
-        return Interval(math.nan, low, high, 0)
-    _, mean, variance = _paths(values, low, high)
-    radius = float(_boundary(variance[-1:], alpha / 2)[0]) / n
-    estimate, width = float(mean[-1]), high - low
-    return Interval(
-        low + width * estimate,
-        low + width * max(estimate - radius, 0.0),
-        low + width * min(estimate + radius, 1.0),
-        n,
-    )
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What the interval of a mean is made of, so that it can be had at other risks, and for more values like these.
+
+    For differences (``low`` is −``high``) each bound is made for means near 0: an upper bound needs only that no value
+    is more than its unit above its prediction, and with predictions of 0 or more half the range is such a unit.
+    """
+
+    mean: float
+    n: int
+    low: float
+    high: float
+    unit: float
+    """What sums of squared errors are measured in."""
+    variances: tuple[float, float]
+    """Sums of squared errors of the predictions, for the lower and the upper bound, in units of ``unit`` squared."""
+    design: Design
+    together: float
+    """How many values an unlikely event comes with, at least 1."""
+
+    @classmethod
+    def of(
+        cls,
+        values: _Floats,
+        *,
+        low: float = 0.0,
+        high: float = 1.0,
+        design: Design = INDEPENDENT,
+        together: float = 1.0,
+    ) -> Spread:
+        """Of one run ``values`` (n,) in [``low``, ``high``]. Raises ValueError for a value outside, or NaN."""
+        _check(values, low, high)
+        n = len(values)
+        if not n:
+            return cls(math.nan, 0, low, high, high - low, (0.0, 0.0), design, together)
+        if low == -high:
+            scaled, unit = values / high, high
+            before = (np.cumsum(scaled) - scaled) / np.arange(1, n + 1, dtype=np.float64)
+            errors = (scaled - np.minimum(before, 0.0), scaled - np.maximum(before, 0.0))
+            variances = (float(np.sum(errors[0] ** 2)), float(np.sum(errors[1] ** 2)))
+            return cls(float(values.mean()), n, low, high, unit, variances, design, together)
+        _, mean, variance = _paths(values, low, high)
+        both = (float(variance[-1]), float(variance[-1]))
+        return cls(low + (high - low) * float(mean[-1]), n, low, high, high - low, both, design, together)
+
+    def radius(self, alpha: float, n: float | None = None, *, upper: bool = True) -> float:
+        """How far a bound lies from the mean; with ``n``, once there are so many values like these."""
+        company = max(self.design.runs, self.together, 1.0)
+        if not self.n or not math.isfinite(company):
+            return math.inf
+        count = float(self.n) if n is None else n
+        variance = self.variances[upper] * self.design.total * count / self.n / company**2
+        return self.unit * company * float(_boundary(np.array([variance]), alpha / 2)[0]) / count
+
+    def interval(self, alpha: float = 0.05) -> Interval:
+        """Bounds that hold at any time with 1 − ``alpha``; without values, the whole range."""
+        below, above = self.radius(alpha, upper=False), self.radius(alpha)
+        if not math.isfinite(above):
+            return Interval(self.mean, self.low, self.high, self.n)
+        return Interval(self.mean, max(self.mean - below, self.low), min(self.mean + above, self.high), self.n)
+
+
+def mean_interval(
+    values: _Floats,
+    *,
+    low: float = 0.0,
+    high: float = 1.0,
+    alpha: float = 0.05,
+    design: Design = INDEPENDENT,
+    together: float = 1.0,
+) -> Interval:
+    """The last bounds of :func:`mean_sequence` for one run ``values`` (n,); without values, the whole range.
+
+    With a ``design`` other than independence the values are worth fewer, and the bounds are as wide as those of that
+    many: asymptotic then (Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas, "Time-uniform central limit theory and
+    asymptotic confidence sequences", Annals of Statistics 52 (2024)), and not for every n.
+    """
+    return Spread.of(values, low=low, high=high, design=design, together=together).interval(alpha)
 
 
 def rate_interval(successes: int, n: int, *, alpha: float = 0.05) -> Interval:
@@ -181,73 +245,6 @@ def quantile_interval(values: _Floats, p: float, *, alpha: float = 0.05) -> Inte
         float(ordered[most]) if most < n else math.inf,
         n,
     )
-
-
-def ratio_interval(above: _Floats, below: _Floats, p: float, *, alpha: float = 0.05) -> Interval:
-    """Bounds of the ratio of the ``p``-quantiles of ``above`` and ``below``: (n,) both, positive, pair by pair.
-
-    Let q be the true quantile of ``below``. For a ratio t, the pairs' differences 1{above <= t·q} − 1{below <= q} have
-    a mean below 0 when the ratio is greater than t, and their own small variance when the two sides of a pair go
-    together: so this is far tighter than two intervals side by side. q is not known; it lies in its interval (at
-    ``alpha/2``), and on a fixed grid of cells of half a percent a ratio is refuted only when it is in *every* cell that
-    the interval meets (at ``alpha/2``), the true one among them. Raises ValueError when the lengths differ.
-    """
-    if len(above) != len(below):
-        raise ValueError(f"above holds {len(above)} values and below {len(below)}; give one of each for every pair")
-    base = quantile_interval(below, p, alpha=alpha / 2)
-    if base.n == 0:
-        return Interval(math.nan, 0.0, math.inf, 0)
-    estimate = float(np.quantile(above, p)) / base.estimate if base.estimate > 0 else math.nan
-    if not (base.lower > 0 and math.isfinite(base.upper)):
-        return Interval(estimate, 0.0, math.inf, base.n)
-    first, last = math.floor(math.log(base.lower) / _CELL), math.floor(math.log(base.upper) / _CELL)
-    edges = np.exp(_CELL * np.arange(first, last + 2))
-    if len(edges) > _MOST_CELLS:
-        return Interval(estimate, 0.0, math.inf, base.n)
-
-    def sure(ratio: float, *, greater: bool) -> bool:
-        for low, high in itertools.pairwise(edges.tolist()):
-            if greater:
-                steps = (above <= ratio * high).astype(np.float64) - (below <= low)
-                if _one_sided(-steps, alpha / 4) <= 0:
-                    return False
-            else:
-                steps = (above <= ratio * low).astype(np.float64) - (below <= high)
-                if _one_sided(steps, alpha / 4) <= 0:
-                    return False
-        return True
-
-    return Interval(
-        estimate,
-        _ratio_edge(lambda ratio: sure(ratio, greater=True), estimate, down=True),
-        _ratio_edge(lambda ratio: sure(ratio, greater=False), estimate, down=False),
-        base.n,
-    )
-
-
-def _one_sided(steps: _Floats, alpha: float) -> float:
-    """The lower bound of the mean of values in [−1, 1], made for means near 0.
-
-    A lower bound needs only that no value is more than the range below its prediction: with predictions of at most 0,
-    a range of 1 is enough.
-    """
-    count = np.arange(1, len(steps) + 1, dtype=np.float64)
-    prediction = np.minimum((np.cumsum(steps) - steps) / count, 0.0)
-    variance = np.array([np.sum((steps - prediction) ** 2)])
-    return float(steps.mean()) - float(_boundary(variance, alpha)[0]) / len(steps)
-
-
-def _ratio_edge(sure: Callable[[float], bool], estimate: float, *, down: bool) -> float:
-    """The ratio next to the estimate that is refuted, found by bisection of its logarithm; 0 or inf when none is."""
-    sign = -1.0 if down else 1.0
-    far = next((reach for reach in _REACHES if sure(estimate * math.exp(sign * reach))), None)
-    if far is None:
-        return 0.0 if down else math.inf
-    near = _REACHES[_REACHES.index(far) - 1] if far != _REACHES[0] else 0.0
-    for _ in range(_RATIO_BISECTIONS):
-        middle = (near + far) / 2
-        near, far = (near, middle) if sure(estimate * math.exp(sign * middle)) else (middle, far)
-    return estimate * math.exp(sign * far)
 
 
 def _check(values: _Floats, low: float, high: float) -> None:

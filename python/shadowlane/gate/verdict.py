@@ -1,19 +1,23 @@
 """The verdict over all rules: GRADUATE, HOLD or REJECT.
 
-Invariant: GRADUATE only when every rule is met; one rule that is not known holds. REJECT only when a rule is missed for
-sure by the shadow's own fault. A false GRADUATE needs a false "met" of the very rule that is broken, so its chance is
-that of one rule; the chance of a false REJECT is shared out among the rules that can reject.
+Invariant: GRADUATE only when every rule that can be judged on this lane, and every one that ``gate.require`` names, is
+met; one that is not known holds. REJECT only when a rule is missed for sure and for good by the shadow's own fault. A
+false GRADUATE needs a false "met" of the very rule that is broken, so its chance is that of one rule; the chance of a
+false REJECT is shared out among the bounds that can reject.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ..config import GateConfig
-from .rules import LANE_RULES, RULES, Evidence, Rule
+from .lane_rules import LANE_RULES, NO_LANE
+from .rules import Evidence, Needs, Rule, Window, evaluate_target
+from .targets import SCORE_RULES
 
-__all__ = ["Decision", "Verdict", "evaluate", "verdict_data"]
+__all__ = ["Decision", "Verdict", "evaluate", "needs_line", "verdict_data", "verdicts_data", "worst_of"]
 
 Decision = Literal["GRADUATE", "HOLD", "REJECT"]
 
@@ -25,53 +29,126 @@ class Verdict:
     shadow: str
     decision: Decision
     rules: tuple[Rule, ...]
-    not_judged: tuple[str, ...] = ()
-    """What the configuration leaves out, and by which field; what cannot be judged without a lane."""
+    window: Window = field(default_factory=Window)
+    left_out: tuple[str, ...] = ()
+    """What the configuration leaves out, and by which field."""
+
+    @property
+    def last(self) -> Rule | None:
+        """The rule that will be known last, of those that say when; ``None`` when none does."""
+        waiting = [rule for rule in self.rules if rule.ok is None and rule.needs is not None and rule.needs.hours]
+        return max(waiting, key=lambda rule: rule.needs.hours or 0.0, default=None)  # type: ignore[union-attr]
 
     @property
     def summary(self) -> str:
         """The decision and its reason in one line."""
         if self.decision == "REJECT":
             return "beyond the target for sure: " + ", ".join(rule.name for rule in self.rules if rule.beyond)
-        missed = [rule.name for rule in self.rules if rule.ok is False]
-        unknown = [rule.name for rule in self.rules if rule.ok is None]
-        parts = (["not met: " + ", ".join(missed)] if missed else []) + (
-            ["not known yet: " + ", ".join(unknown)] if unknown else []
+        leaning = [rule.name for rule in self.rules if rule.leaning]
+        missed = [rule.name for rule in self.rules if rule.ok is False and not rule.leaning]
+        unknown = [rule.name for rule in self.rules if rule.ok is None and not rule.not_judged]
+        parts = (
+            (["on the way to REJECT, unless the rest of the window saves it: " + ", ".join(leaning)] if leaning else [])
+            + (["not met: " + ", ".join(missed)] if missed else [])
+            + (["not known yet: " + ", ".join(unknown)] if unknown else [])
         )
+        last = self.last
+        if last is not None and last.needs is not None:
+            parts.append(f"last: {last.name}, {needs_line(last.needs)}")
         return "; ".join(parts) or "every rule is met"
 
 
 def evaluate(gate: GateConfig, evidence: Evidence) -> Verdict:
     """Judge one shadow's evidence by the targets of ``[gate]``."""
-    left_out = _left_out(gate, evidence)
-    rules = tuple(rule(evidence, gate) for rule in RULES if rule.__name__ not in left_out)
+    found = [evaluate_target(target, evidence, gate) for target in SCORE_RULES if target.key not in gate.disable]
+    for key, rule in LANE_RULES.items():
+        if key in gate.disable:
+            continue
+        if evidence.no_lane and key in NO_LANE:
+            outcome = rule(evidence, gate)
+            found.append(Rule(key, outcome.name, None, evidence.no_lane, not_judged=evidence.no_lane))
+        else:
+            found.append(rule(evidence, gate))
+    rules = tuple(_required(rule) if rule.key in gate.require else rule for rule in found)
     decision: Decision = "HOLD"
     if any(rule.beyond for rule in rules):
         decision = "REJECT"
-    elif all(rule.ok is True for rule in rules):
+    elif all(rule.ok is True or rule.not_judged for rule in rules):
         decision = "GRADUATE"
-    return Verdict(evidence.shadow, decision, rules, tuple(left_out.values()))
+    left_out = tuple(f"{name} (gate.disable)" for name in gate.disable)
+    return Verdict(evidence.shadow, decision, rules, evidence.window, left_out)
 
 
-def _left_out(gate: GateConfig, evidence: Evidence) -> dict[str, str]:
-    """The rules that are not judged, by name, each with its reason."""
-    left_out = {}
-    if evidence.no_lane:
-        left_out = {rule.__name__: f"{rule.__name__}: {evidence.no_lane}" for rule in LANE_RULES}
-        if not len(evidence.prod_ns):
-            left_out["p95_latency"] = "P95 latency: no exchange has the times of both answers"
-    return {**left_out, **{name: f"{name} (gate.disable)" for name in gate.disable}}
+def _required(rule: Rule) -> Rule:
+    """What ``gate.require`` names is waited for, even where it cannot be judged."""
+    if not rule.not_judged:
+        return rule
+    return replace(rule, not_judged="", evidence=f"{rule.evidence}; required by gate.require")
+
+
+def needs_line(needs: Needs) -> str:
+    """``needs about 5,200 more values: 9.0 h at the rate so far``."""
+    when = "" if needs.hours is None else f"{needs.hours:.1f} h" if needs.hours >= 0.1 else "minutes"
+    if needs.pairs is None:
+        return f"needs about {when} more"
+    return f"needs about {_rounded(needs.pairs):,} more pairs" + (f": {when} at the rate so far" if when else "")
+
+
+def _rounded(n: int) -> int:
+    """Two figures: nobody knows more."""
+    step = int(10 ** max(len(str(n)) - 2, 0))
+    return -(-n // step) * step
 
 
 def verdict_data(verdict: Verdict) -> dict[str, Any]:
     """A verdict, JSON-ready."""
+    last = verdict.last
     return {
         "shadow": verdict.shadow,
+        "verdict": verdict.decision,
         "decision": verdict.decision,
         "summary": verdict.summary,
-        "rules": [
-            {"name": rule.name, "ok": rule.ok, "beyond": rule.beyond, "evidence": rule.evidence}
-            for rule in verdict.rules
-        ],
-        "not_judged": list(verdict.not_judged),
+        "on_the_way_to_reject": any(rule.leaning for rule in verdict.rules),
+        "last": None if last is None else last.key,
+        "window": {
+            "since_ns": verdict.window.since_ns,
+            "hours": verdict.window.hours,
+            "elapsed": verdict.window.elapsed,
+            "why": verdict.window.why,
+        },
+        "rules": [_rule_data(rule) for rule in verdict.rules],
+        "left_out": list(verdict.left_out),
+        "not_judged": [f"{rule.key}: {rule.not_judged}" for rule in verdict.rules if rule.not_judged],
+    }
+
+
+def worst_of(verdicts: Sequence[Verdict]) -> Decision:
+    """The decision about several shadows together."""
+    decisions = {verdict.decision for verdict in verdicts}
+    worst: Decision = "REJECT" if "REJECT" in decisions else "HOLD" if "HOLD" in decisions else "GRADUATE"
+    return worst
+
+
+def verdicts_data(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """Several verdicts, JSON-ready: ``verdict`` over all, ``rules`` of all with the shadow's name, and each alone."""
+    shadows = [verdict_data(verdict) for verdict in verdicts]
+    return {
+        "verdict": worst_of(verdicts),
+        "decision": worst_of(verdicts),
+        "rules": [{"shadow": one["shadow"], **rule} for one in shadows for rule in one["rules"]],
+        "shadows": shadows,
+    }
+
+
+def _rule_data(rule: Rule) -> dict[str, Any]:
+    needs = rule.needs if rule.ok is None else None
+    return {
+        "key": rule.key,
+        "name": rule.name,
+        "status": rule.status,
+        "ok": rule.ok,
+        "beyond": rule.beyond,
+        "leaning": rule.leaning,
+        "evidence": rule.evidence,
+        "needs": None if needs is None else {"pairs": needs.pairs, "hours": needs.hours, "text": needs_line(needs)},
     }

@@ -61,26 +61,49 @@ def fence(engine: Engine | AsyncEngine, *, vouched: Vouched | None = None) -> No
     if sync in _fenced:
         raise ConfigError("engine: it is fenced already; call fence() once")
     _fenced.add(sync)
-    dialect = _POLICY[name]
-    formats = sync.dialect.paramstyle in ("format", "pyformat")
+    _Fence(sync, vouched).attach(sync)
+    # Not the events of the same names: commit_prepared() and rollback_prepared() raise none.
+    for step in ("do_begin_twophase", "do_prepare_twophase", "do_commit_twophase", "do_rollback_twophase"):
+        setattr(sync.dialect, step, _one_phase_only(step, getattr(sync.dialect, step)))
+    watch_sessions(_guards)
+    sync.dispose(close=False)  # idle connections whose cursors do not classify are forgotten
 
-    cursors = CursorFence(
-        f"{sync.dialect.driver}_async" if sync.dialect.is_async else sync.dialect.driver,
-        lambda text: check_statement(text, dialect, parameters=formats, vouched=vouched),
-    )
 
-    def classify(
-        connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
+class _Fence:
+    """What one engine's events do. It does not hold the engine, so that the engine can go."""
+
+    def __init__(self, engine: Engine, vouched: Vouched | None) -> None:
+        dialect = engine.dialect
+        self._name = dialect.name
+        self._policy = _POLICY[dialect.name]
+        self._formats = dialect.paramstyle in ("format", "pyformat")
+        self._vouched = vouched
+        self._cursors = CursorFence(f"{dialect.driver}_async" if dialect.is_async else dialect.driver, self._check)
+
+    def attach(self, engine: Engine) -> None:
+        event.listen(engine, "do_connect", self._connect)
+        event.listen(engine, "before_cursor_execute", self._classify)
+        event.listen(engine, "begin", self._begin)
+        event.listen(engine, "commit", self._end)
+        event.listen(engine, "rollback", self._end)
+        event.listen(engine, "checkout", self._checkout)
+        event.listen(engine, "checkin", self._checkin)
+
+    def _check(self, text: str) -> None:
+        check_statement(text, self._policy, parameters=self._formats, vouched=self._vouched)
+
+    def _classify(
+        self, connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
     ) -> None:
         if is_shadow():
             if not {_SESSION_MARK, _TRANSACTION_MARK} & connection.info.keys():
                 raise ShadowWriteError("a statement on a connection or in a transaction from before the copy")
             # SQLAlchemy passes empty parameters where there are none, and psycopg then replaces %% all the same.
-            check_statement(statement, dialect, parameters=formats, vouched=vouched)
+            self._check(statement)
 
-    def begin(connection: Connection, *_: Any) -> None:
+    def _begin(self, connection: Connection, *_: Any) -> None:
         # In autocommit nothing begins; the session's setting, made at checkout, holds there.
-        if is_shadow() and name == "postgresql" and not _autocommit(connection.connection.dbapi_connection):
+        if is_shadow() and self._name == "postgresql" and not _autocommit(connection.connection.dbapi_connection):
             with shadow_context(None):  # a statement of the fence's own
                 cursor = connection.connection.cursor()
                 try:
@@ -88,41 +111,28 @@ def fence(engine: Engine | AsyncEngine, *, vouched: Vouched | None = None) -> No
                 finally:
                     cursor.close()
             connection.info[_TRANSACTION_MARK] = True
-            cursors.opened(connection.connection.driver_connection, read_only=True)
+            self._cursors.opened(connection.connection.driver_connection, read_only=True)
 
-    def end(connection: Connection) -> None:
+    def _end(self, connection: Connection) -> None:
         if connection.info.pop(_TRANSACTION_MARK, False) and _SESSION_MARK not in connection.info:
-            cursors.opened(connection.connection.driver_connection, read_only=False)
+            self._cursors.opened(connection.connection.driver_connection, read_only=False)
 
-    def connect(_: Any, record: Any, arguments: Any, options: dict[str, Any]) -> None:
-        cursors.prepare(options)
+    def _connect(self, _: Any, record: Any, arguments: Any, options: dict[str, Any]) -> None:
+        self._cursors.prepare(options)
 
-    def checkout(dbapi_connection: Any, record: Any, proxy: Any) -> None:
+    def _checkout(self, dbapi_connection: Any, record: Any, proxy: Any) -> None:
         if is_shadow():
-            _session(dbapi_connection, _SESSION[name][0])
+            _session(dbapi_connection, _SESSION[self._name][0])
             record.info[_SESSION_MARK] = True
-        cursors.opened(record.driver_connection, read_only=is_shadow())
+        self._cursors.opened(record.driver_connection, read_only=is_shadow())
 
-    def checkin(dbapi_connection: Any, record: Any) -> None:
+    def _checkin(self, dbapi_connection: Any, record: Any) -> None:
         record.info.pop(_TRANSACTION_MARK, None)
         if record.info.pop(_SESSION_MARK, False) and dbapi_connection is not None:
             try:
-                _session(dbapi_connection, _SESSION[name][1])
+                _session(dbapi_connection, _SESSION[self._name][1])
             except Exception as error:
                 record.invalidate(error)
-
-    event.listen(sync, "do_connect", connect)
-    event.listen(sync, "before_cursor_execute", classify)
-    event.listen(sync, "begin", begin)
-    event.listen(sync, "commit", end)
-    event.listen(sync, "rollback", end)
-    # Not the events of the same names: commit_prepared() and rollback_prepared() raise none.
-    for step in ("do_begin_twophase", "do_prepare_twophase", "do_commit_twophase", "do_rollback_twophase"):
-        setattr(sync.dialect, step, _one_phase_only(step, getattr(sync.dialect, step)))
-    event.listen(sync, "checkout", checkout)
-    event.listen(sync, "checkin", checkin)
-    watch_sessions(_guards)
-    sync.dispose(close=False)  # idle connections whose cursors do not classify are forgotten
 
 
 def _one_phase_only(step: str, do: Callable[..., Any]) -> Callable[..., Any]:

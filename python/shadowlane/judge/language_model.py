@@ -25,6 +25,7 @@ from ..bands import CRITICAL, STABLE
 from ..config import JudgeConfig
 from ..core import StickySampler
 from ..errors import StoreError, describe
+from ..limits import Breaker, Budget
 from ..providers import extract_answer
 from ..providers.question import shown_question
 from ..types import Answer, Copy, Headers, JudgeVerdict, Pair, Transport, header
@@ -53,18 +54,6 @@ class _Sanitizer(Protocol):
     def response(
         self, headers: Headers, body: bytes, cut: bool
     ) -> tuple[list[tuple[bytes, bytes]], bytes, dict[str, int], str]: ...
-
-
-class _Budget(Protocol):
-    def reached(self, now: float) -> str: ...
-    def record(self, model: str, usage: Mapping[str, int], now: float) -> Any: ...
-    def snapshot(self) -> dict[str, Any]: ...
-    def restore(self, snapshot: Mapping[str, Any]) -> None: ...
-
-
-class _Breaker(Protocol):
-    def allow(self, now: float) -> bool: ...
-    def record(self, ok: bool, now: float) -> None: ...
 
 
 Save = Callable[[Mapping[tuple[str, str], JudgeVerdict], str], Awaitable[int]]
@@ -103,8 +92,8 @@ class Judge:
         config: JudgeConfig,
         *,
         transport: Transport,
-        budget: _Budget,
-        breaker: _Breaker,
+        budget: Budget,
+        breaker: Breaker,
         sanitizer: _Sanitizer,
         saved: str = "",
         clock: Callable[[], float] = time.time,
@@ -258,11 +247,6 @@ class Judge:
             target="/chat/completions",
             headers=((b"content-type", b"application/json"), (b"accept", b"application/json")),
             body=msgspec.json.encode(body),
-            status=0,
-            response_headers=(),
-            response_body=b"",
-            ttfb_ns=0,
-            duration_ns=0,
         )
 
     def _fail(self, reason: str) -> None:

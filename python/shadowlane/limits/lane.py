@@ -1,4 +1,4 @@
-"""What admission is told: how fast, or not at all. Prod's quota first, then what the shadows can take.
+"""How fast admission may go, or not at all. Prod's quota first, then what the shadows can take.
 
 Invariants: never faster than the configured cap; admission is slowed to what the least slowed shadow takes, so that one
 shadow's provider never costs another its copies; prod's quota stops everything.

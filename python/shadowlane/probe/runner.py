@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import xxhash
 
@@ -87,36 +89,45 @@ async def run_probe(
     total = 2 * len(plan.items) * plan.wordings * len(plan.seeds)
     progress(len(runs), total)
     async with contextlib.AsyncExitStack() as stack:
-        jobs: list[tuple[Service, Target, int, tuple[str, int, int, Arm]]] = []
-        services: list[tuple[Service, Target]] = []
-        arms: tuple[tuple[Arm, Target], ...] = (("prod", plan.prod), ("shadow", plan.shadow))
-        for arm, target in arms:
-            transport = open_transport(arm, target.config(plan.concurrency), target.credential)
-            stack.push_async_callback(transport.close)
-            service = Service(
-                arm,
-                transport,
-                Pace(plan.qps),
-                concurrency=plan.concurrency,
-                text_pointer=plan.text_pointer,
-                citations_pointer=plan.citations_pointer,
-            )
-            services.append((service, target))
-        number = 0
-        for item in plan.items:
-            for wording in range(plan.wordings):
-                for seed in plan.seeds:
-                    for service, target in services:
-                        number += 1
-                        key = (item.id, wording, seed, service.arm)
-                        if key not in runs:
-                            jobs.append((service, target, number, key))
+        services = [_opened(plan, "prod", plan.prod, stack), _opened(plan, "shadow", plan.shadow, stack)]
+        jobs = [job for job in _jobs(plan, services) if job.key not in runs]
         await _send(plan, state, wordings, runs, jobs, lambda: progress(len(runs), total))
         for service, target in services:
             mine = [run for run in runs.values() if run.arm == service.arm]
             if mine and all(run.reason for run in mine):
                 raise ShadowlaneError(_nobody(service.arm, target, mine[-1]))
     return wordings, runs
+
+
+class _Job(NamedTuple):
+    """One request of a run."""
+
+    service: Service
+    target: Target
+    number: int
+    """Counted over all requests of the plan, those of an earlier process included: it names the request."""
+    key: tuple[str, int, int, Arm]
+    """Item, wording, seed, arm."""
+
+
+def _opened(plan: Plan, arm: Arm, target: Target, stack: contextlib.AsyncExitStack) -> tuple[Service, Target]:
+    transport = open_transport(arm, target.config(plan.concurrency), target.credential)
+    stack.push_async_callback(transport.close)
+    service = Service(
+        arm,
+        transport,
+        Pace(plan.qps),
+        concurrency=plan.concurrency,
+        text_pointer=plan.text_pointer,
+        citations_pointer=plan.citations_pointer,
+    )
+    return service, target
+
+
+def _jobs(plan: Plan, services: Sequence[tuple[Service, Target]]) -> Iterator[_Job]:
+    runs = itertools.product(plan.items, range(plan.wordings), plan.seeds, services)
+    for number, (item, wording, seed, (service, target)) in enumerate(runs, 1):
+        yield _Job(service, target, number, (item.id, wording, seed, service.arm))
 
 
 async def _wordings(plan: Plan, state: RunState) -> dict[str, tuple[str, ...]]:
@@ -146,15 +157,15 @@ async def _send(
     state: RunState,
     wordings: dict[str, tuple[str, ...]],
     runs: Runs,
-    jobs: list[tuple[Service, Target, int, tuple[str, int, int, Arm]]],
+    jobs: Sequence[_Job],
     step: Callable[[], None],
 ) -> None:
     # A queue for each service, so that a slow one does not hold the other's turns.
-    queues: dict[Arm, list[tuple[Service, Target, int, tuple[str, int, int, Arm]]]] = {}
+    queues: dict[Arm, list[_Job]] = {}
     for job in reversed(jobs):
-        queues.setdefault(job[0].arm, []).append(job)
+        queues.setdefault(job.service.arm, []).append(job)
 
-    async def work(queue: list[tuple[Service, Target, int, tuple[str, int, int, Arm]]]) -> None:
+    async def work(queue: list[_Job]) -> None:
         while queue:
             service, target, number, key = queue.pop()
             item, wording, seed, arm = key

@@ -71,11 +71,6 @@ class Shape:
             target=target,
             headers=tuple(headers),
             body=body,
-            status=0,
-            response_headers=(),
-            response_body=b"",
-            ttfb_ns=0,
-            duration_ns=0,
         )
 
 

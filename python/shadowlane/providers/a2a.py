@@ -91,8 +91,8 @@ def _status(status: JsonMap, draft: Draft) -> None:
     draft.finish("stop" if state == "completed" else state)
     message = as_map(status.get("message"))
     if state in _BAD:
-        said = " ".join(as_str(as_map(part).get("text")) for part in as_list(message.get("parts")))
-        draft.note(f"the task is {state}: {said}".rstrip(": "))
+        reason = " ".join(as_str(as_map(part).get("text")) for part in as_list(message.get("parts")))
+        draft.note(f"the task is {state}: {reason}".rstrip(": "))
     elif not draft.text():
         _add(message, draft, 0, fresh=True)
 

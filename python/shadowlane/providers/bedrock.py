@@ -224,21 +224,21 @@ def _converse_blocks(pieces: list[Json]) -> list[Json]:
             blocks[position] = {"reasoningContent": {"redactedContent": reasoning["redactedContent"]}}
         elif reasoning:
             block = blocks.setdefault(position, {"reasoningContent": {"reasoningText": {"text": ""}}})
-            said = block["reasoningContent"]["reasoningText"]
+            reasoning_text = block["reasoningContent"]["reasoningText"]
             for name in ("text", "signature"):
                 if name in reasoning:
-                    said[name] = said.get(name, "") + reasoning[name]
+                    reasoning_text[name] = reasoning_text.get(name, "") + reasoning[name]
     return [block for _, block in sorted(blocks.items()) if block != {"text": ""}]
 
 
 def _converse_follow(request: Json, answer: Answer, pieces: list[Json], results: Results) -> Json:
-    said = mapped(mapped(pieces[0].get("output")).get("message"))
-    if not said:  # a stream
+    message = mapped(mapped(pieces[0].get("output")).get("message"))
+    if not message:  # a stream
         content = _converse_blocks(pieces)
         for position, (call, _) in enumerate(results):
             use = {"toolUseId": call_id(call, position), "name": call.name, "input": json_object(call.arguments)}
             content.append({"toolUse": use})
-        said = {"role": "assistant", "content": content}
+        message = {"role": "assistant", "content": content}
     turn = [
         {
             "toolResult": {
@@ -248,7 +248,7 @@ def _converse_follow(request: Json, answer: Answer, pieces: list[Json], results:
         }
         for position, (call, result) in enumerate(results)
     ]
-    return {**request, "messages": [*request.get("messages", []), said, {"role": "user", "content": turn}]}
+    return {**request, "messages": [*request.get("messages", []), message, {"role": "user", "content": turn}]}
 
 
 def _embeddings(value: JsonMap) -> list[Any]:

@@ -196,9 +196,9 @@ def _citation(name: str, document: JsonMap, text: str) -> Citation:
     """A document that was cited. Documents without an identifier get a number by position (``doc:0``), tool results
     too: those are known by their address or title, else by what they say."""
     source = first_str(document, "url", "source", "title")
-    said = first_str(document, "snippet", "text", "content", "data")
-    if is_positional(name) and (source or said):
-        return Citation(source_url=source, text=text if source else said)
+    passage = first_str(document, "snippet", "text", "content", "data")
+    if is_positional(name) and (source or passage):
+        return Citation(source_url=source, text=text if source else passage)
     return Citation(snippet_id=name, source_url=source, text=text)
 
 

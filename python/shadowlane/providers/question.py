@@ -14,7 +14,7 @@ import msgspec
 import xxhash
 
 from ..types import Copy
-from .reading.jsonlike import as_list, as_map, as_str, canonical
+from .reading.jsonlike import JsonMap, as_list, as_map, as_str, canonical
 from .registry import QUESTIONS
 
 __all__ = ["Question", "find_question", "shown_question"]
@@ -24,6 +24,8 @@ _SYSTEM_ROLES = ("system", "developer")
 _TURNS = tuple(dict.fromkeys(fields.turns for fields in QUESTIONS))
 # In an order that no provider changes: the scope of a group is stored.
 _SETTINGS = ("model", *sorted({fields.system for fields in QUESTIONS if fields.system}, reverse=True))
+_PASSING = frozenset(("id", "call_id", "tool_call_id", "tool_use_id", "toolUseId", "status", "index", "signature"))
+"""Members that tell one run of a conversation from another, and not what was said in it."""
 _FIGURE = re.compile(r"\d+(?:[.,:/-]\d+)*")
 
 
@@ -34,8 +36,11 @@ class Question:
     text: str
     """What the user says; of a conversation all of the user's turns, since the last one alone may be "and why?"."""
     scope: int
-    """64-bit hash of method, path, model, system prompt and the figures in the text: requests of different scopes do
-    not ask the same ("a ride of 30 minutes", "a ride of 60 minutes"), however near their embeddings lie."""
+    """64-bit hash of method, path, model, system prompt, the figures in the text and the state of the conversation:
+    requests of different scopes do not ask the same ("a ride of 30 minutes", "a ride of 60 minutes"), however near
+    their embeddings lie. The state is all that is in it beside the user's own words: what the model answered, the
+    tools that it called and what they gave, attachments. So "yes" is as many questions as it follows, and the turn that
+    brings a tool's result is another one than the turn that led to the call."""
 
 
 def shown_question(copy: Copy) -> str:
@@ -73,14 +78,33 @@ def _turns(copy: Copy) -> tuple[list[str], list[str]]:
         items = [as_map(item) for item in as_list(fields.get(name))]
         if any(items):
             settings += [_turn_text(item) for item in items if item.get("role") in _SYSTEM_ROLES]
-            return [
-                text for item in items if item.get("role", "user") == "user" and (text := _turn_text(item))
-            ], settings
+            settings += [state for item in items if item.get("role") not in _SYSTEM_ROLES and (state := _state(item))]
+            return [text for item in items if _is_users(item) and (text := _turn_text(item))], settings
     for name in _FIELDS:
         if as_str(fields.get(name)).strip():
             rest = {key: value for key, value in fields.items() if key != name and key not in ("model", "seed", "user")}
             return [as_str(fields.get(name))], [*settings, canonical(rest)]
     return [], []
+
+
+def _is_users(item: JsonMap) -> bool:
+    """Items of a response API without a role are the model's calls and their results; elsewhere they are the user's."""
+    return bool(item.get("role", "" if "type" in item and "content" not in item else "user") == "user")
+
+
+def _state(item: JsonMap) -> str:
+    """What a turn adds to the conversation beside the user's words; identifiers are made anew each time."""
+    if not _is_users(item):
+        return canonical(_lasting(item))
+    parts = [as_map(part) for part in (*as_list(item.get("content")), *as_list(item.get("parts")))]
+    kept = [part for part in parts if not isinstance(part.get("text"), str)]
+    return f"user{canonical(_lasting(kept))}" if kept else ""
+
+
+def _lasting(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _lasting(one) for key, one in value.items() if key not in _PASSING}
+    return [_lasting(one) for one in value] if isinstance(value, list) else value
 
 
 def _turn_text(item: Any) -> str:

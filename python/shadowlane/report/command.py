@@ -1,7 +1,7 @@
 """What ``shadowlane report`` and ``shadowlane gate`` do: read, build, show.
 
-Invariants: neither command writes to the lane or the store; the page is written whole or not at all, readable by its
-owner only, since it holds answers.
+Invariants: neither command writes to the lane or the store, but for the start of a window that a person begins anew;
+the page is written whole or not at all, readable by its owner only, since it holds answers.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ from typing import Any
 from ..config import Config
 from ..errors import ShadowlaneError
 from ..files import write_private
-from ..gate import verdict_data
+from ..gate import verdict_data, verdicts_data, worst_of
 from ..gate.evidence import evaluate_lane
-from ..render.text import Line, print_lines
+from ..render.text import Line, clock, print_lines
 from ..status.collect import collect_status
 from ..store import open_store
 from .build import build_report
@@ -26,7 +27,7 @@ from .html import render_page
 from .source import NoPairs, PairSource
 from .terminal import render_report, render_verdict
 
-__all__ = ["run_gate", "run_report", "write_page"]
+__all__ = ["restart_window", "run_gate", "run_report", "write_page"]
 
 
 @contextlib.contextmanager
@@ -72,10 +73,9 @@ def run_gate(config: Config, shadow: str | None = None, as_json: bool = False) -
     status = collect_status(config)
     with _reading(config, status) as store:
         verdicts = evaluate_lane(config, status, store, shadow=shadow)
-    decisions = {verdict.decision for verdict in verdicts}
-    worst = next(decision for decision in ("REJECT", "HOLD", "GRADUATE") if decision in decisions)
+    worst = worst_of(verdicts)
     if as_json:
-        data = {"lane": config.lane.name, "decision": worst, "shadows": [verdict_data(verdict) for verdict in verdicts]}
+        data = {"lane": config.lane.name, **verdicts_data(verdicts)}
         print(json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))  # noqa: T201
     else:
         lines: list[Line] = []
@@ -85,6 +85,23 @@ def run_gate(config: Config, shadow: str | None = None, as_json: bool = False) -
             lines += render_verdict(verdict_data(verdict))
         print_lines(lines)
     return 0 if worst == "GRADUATE" else 1
+
+
+def restart_window(config: Config, shadow: str | None = None, as_json: bool = False) -> int:
+    """Let the gate's window of each shadow, or of one, begin now. Returns the exit code, 0.
+
+    Raises :class:`~shadowlane.errors.StoreError` when the store cannot be written.
+    """
+    names = list(config.shadows) if shadow is None else [shadow]
+    now = time.time_ns()
+    with open_store(config.store) as store:
+        for name in names:
+            store.restart_window(name, now)
+    if as_json:
+        print(json.dumps({"lane": config.lane.name, "restarted": names, "since_ns": now}, indent=2))  # noqa: T201
+    else:
+        print_lines([(f"{name}: the gate's window begins now, {clock(now)} UTC", "") for name in names])
+    return 0
 
 
 def write_page(path: Path, page: str, *, option: str = "--html") -> None:

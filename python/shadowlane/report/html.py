@@ -16,7 +16,7 @@ from ..render.text import clock, count_line, milliseconds, percent, signed
 from ..score.lambda_ import ARROWS, STATES
 from .sections import group_card, judge_card, structure_card
 from .stats import facts_line
-from .terminal import DECISIONS, MARKS, above_floor
+from .terminal import DECISIONS, MARKS, TONES, above_floor, rule_line, window_line
 from .trial import overhead_line
 
 __all__ = ["render_page"]
@@ -89,14 +89,15 @@ def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> str:
 def _verdict(verdict: Mapping[str, Any]) -> str:
     decision = verdict["decision"]
     rows = "".join(
-        f'<tr><td><span class="pill {_TONE[rule["ok"]]}">{MARKS[rule["ok"]].lower()}</span></td>'
-        f"<td>{_e(rule['name'])}</td><td>{_e(rule['evidence'])}</td></tr>"
+        f'<tr><td><span class="pill {TONES[rule["status"]]}">{MARKS[rule["status"]].lower()}</span></td>'
+        f"<td>{_e(rule['name'])}</td><td>{_e(rule_line(rule))}</td></tr>"
         for rule in verdict["rules"]
     )
-    left_out = "".join(f'<p class="soft">Not judged: {_e(what)}.</p>' for what in verdict["not_judged"])
+    since = "".join(f'<p class="soft num">{_e(line)}</p>' for line in window_line(verdict["window"]))
+    left_out = "".join(f'<p class="soft">Not judged: {_e(what)}.</p>' for what in verdict["left_out"])
     return (
         f'<section class="card verdict v-{_DECISION_TONE[decision]}"><p><span class="decision">{decision}</span>'
-        f'{_e(DECISIONS[decision])} <span class="soft">({_e(verdict["summary"])})</span></p>'
+        f'{_e(DECISIONS[decision])} <span class="soft">({_e(verdict["summary"])})</span></p>{since}'
         f'<table class="rules num">{rows}</table>{left_out}</section>\n'
     )
 

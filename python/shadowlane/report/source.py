@@ -58,3 +58,9 @@ class NoPairs:
 
     def latency(self, since_ns: int) -> list[Timed]:
         return []
+
+    def pins(self, shadow: str, since_ns: int) -> list[tuple[str, int, int]]:
+        return []
+
+    def window_restarted(self, shadow: str) -> int | None:
+        return None

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from ..bands import CRITICAL, STABLE
 from ..columns import ScoreColumns
-from ..gate.rules import minus
 from ..gate.selection import DELTA_S_MAX, comparable, delta_values
-from ..gate.sequences import mean_interval
+from ..gate.sequences import mean_interval, minus
 
 __all__ = ["HISTOGRAM_EDGES", "citations", "delta_blocks", "latency", "states"]
 

@@ -14,15 +14,26 @@ from ..score.lambda_ import ARROWS, STATES
 from .stats import facts_line
 from .trial import overhead_line
 
-__all__ = ["DECISIONS", "MARKS", "above_floor", "difference_line", "render_report", "render_verdict", "state_line"]
+__all__ = [
+    "DECISIONS",
+    "MARKS",
+    "TONES",
+    "above_floor",
+    "difference_line",
+    "render_report",
+    "render_verdict",
+    "rule_line",
+    "state_line",
+    "window_line",
+]
 
-MARKS: dict[bool | None, str] = {True: "met", False: "NOT MET", None: "not known"}
+MARKS: dict[str, str] = {"met": "met", "not met": "NOT MET", "not known": "not known", "not judged": "not judged"}
+TONES: dict[str, str] = {"met": "good", "not met": "bad", "not known": "open", "not judged": "dim"}
 DECISIONS: dict[str, str] = {
     "GRADUATE": "the shadow may become a canary",
     "HOLD": "not yet: a target is not met, or not known to be",
     "REJECT": "no: a target is missed for sure",
 }
-_TONE: dict[bool | None, str] = {True: "good", False: "bad", None: "open"}
 _DECISION_TONE = {"GRADUATE": "good", "HOLD": "open", "REJECT": "bad"}
 _WORST = 3
 _WIDTH = 116
@@ -233,11 +244,29 @@ def render_verdict(verdict: Mapping[str, Any], indent: str = "") -> list[Line]:
             _DECISION_TONE[decision],
         )
     ]
+    lines += [(f"{indent}  {line}", "dim") for line in window_line(verdict["window"])]
     width = max(len(rule["name"]) for rule in verdict["rules"])
     for rule in verdict["rules"]:
-        text = f"{indent}  {MARKS[rule['ok']]:<9}  {rule['name']:<{width}}  {rule['evidence']}"
-        lines.append((text, _TONE[rule["ok"]]))
-    return lines + [(f"{indent}  not judged: {what}", "dim") for what in verdict["not_judged"]]
+        text = f"{indent}  {MARKS[rule['status']]:<10} {rule['name']:<{width}}  {rule_line(rule)}"
+        lines.append((text, TONES[rule["status"]]))
+    return lines + [(f"{indent}  not judged: {what}", "dim") for what in verdict["left_out"]]
+
+
+def rule_line(rule: Mapping[str, Any]) -> str:
+    """A rule's evidence, and how far it is from being known."""
+    ends = [rule["evidence"]]
+    if rule["leaning"]:
+        ends.append("on the way to REJECT")
+    if rule["needs"] is not None:
+        ends.append(rule["needs"]["text"])
+    return "; ".join(ends)
+
+
+def window_line(window: Mapping[str, Any]) -> list[str]:
+    """Since when a window runs that began later than it could; empty for any other."""
+    if not window["why"]:
+        return []
+    return [f"window since {clock(window['since_ns'])} UTC: {window['why']}"]
 
 
 def _pair(pair: Mapping[str, Any]) -> list[Line]:

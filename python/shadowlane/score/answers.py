@@ -91,12 +91,9 @@ def _copy_of(prod: Response) -> Copy:
         started_ns=0,
         method="POST",
         target="/",
-        headers=(),
-        body=b"",
         status=prod.status,
         response_headers=prod.headers,
         response_body=prod.body,
-        ttfb_ns=0,
         duration_ns=prod.latency_ns,
     )
 

@@ -25,6 +25,7 @@ from ..errors import ScoreError, describe
 from ..providers import extract_answer, extract_vectors
 from ..types import (
     Answer,
+    Collapse,
     GroupReading,
     Headers,
     Pair,
@@ -181,6 +182,8 @@ class Scorer:
             citation_match=read.citation_match,
             index_agrees=read.index_agrees,
             state=state,
+            collapse=collapse_kind(read.shadow, read.pair.shadow_text),
+            prod_collapse=collapse_kind(read.prod, read.pair.prod_text),
             differences=differences,
             note="; ".join(filter(None, notes)),
         )
@@ -234,11 +237,12 @@ class Scorer:
         if copy.status >= 400:
             return _noted(pair, f"prod answered with HTTP {copy.status}")
         if outcome.status >= 400:
-            pair = _noted(pair, f"the shadow answered with HTTP {outcome.status}", "divergent")
+            pair = _noted(pair, f"the shadow answered with HTTP {outcome.status}", "divergent", "error")
             return _Read(index, pair, prod, shadow, None, None, "", failed=True)
         left_out, fault = left_out_by_status(copy, outcome)
         if fault:
-            return _Read(index, _noted(pair, left_out, "divergent"), prod, shadow, None, None, "", failed=True)
+            pair = _noted(pair, left_out, "divergent", "error")
+            return _Read(index, pair, prod, shadow, None, None, "", failed=True)
         if left_out:
             return _noted(pair, left_out)
         if prod.kind.endswith(".embeddings") and shadow.kind.endswith(".embeddings"):
@@ -336,7 +340,18 @@ def _fell(read: _Read) -> bool:
 
 def collapsed(answer: Answer, text: str) -> bool:
     """Whether an answer by itself is a collapse: empty, refused, cut off, or an error."""
-    return not text or answer.refusal or is_cut(answer) or bool(answer.note)
+    return bool(collapse_kind(answer, text))
+
+
+def collapse_kind(answer: Answer, text: str) -> Collapse:
+    """How an answer by itself is a collapse; empty when it is none. A cut answer may be empty too: it is cut."""
+    if answer.refusal:
+        return "refused"
+    if is_cut(answer):
+        return "cut"
+    if not text:
+        return "empty"
+    return "error" if answer.note else ""
 
 
 def compared_text(answer: Answer) -> str:
@@ -345,5 +360,6 @@ def compared_text(answer: Answer) -> str:
     return "\n".join([answer.text, *calls]).strip() if calls else answer.text.strip()
 
 
-def _noted(pair: Pair, note: str, state: State | None = None, unread: Unread = "") -> Pair:
-    return msgspec.structs.replace(pair, scores=Scores(note=note, state=state or "", unread=unread))
+def _noted(pair: Pair, note: str, state: State | None = None, collapse: Collapse = "", unread: Unread = "") -> Pair:
+    scores = Scores(note=note, state=state or "", collapse=collapse, unread=unread)
+    return msgspec.structs.replace(pair, scores=scores)

@@ -97,17 +97,17 @@ def _directory(config: Config) -> Iterator[Check]:
             yield Check(name, "ok", f"{directory}: not there yet; the first gateway process makes it")
         else:
             text = f"{directory}: not there, and {parent} is not a folder that this user can write"
-            yield Check(name, "fail", text, "make that folder, or set lane.directory to another place")
+            yield Check(name, "fail", text, "make that folder, or set lane.directory to another folder")
         return
     except OSError as error:
-        yield Check(name, "fail", f"{directory}: {error.strerror}", "set lane.directory to a place that can be read")
+        yield Check(name, "fail", f"{directory}: {error.strerror}", "set lane.directory to a folder that can be read")
         return
     if stat.S_ISLNK(info.st_mode):
         yield Check(
             name, "fail", f"{directory}: is a symbolic link", "remove it, or set lane.directory to a real folder"
         )
     elif not stat.S_ISDIR(info.st_mode):
-        yield Check(name, "fail", f"{directory}: is not a folder", "remove it, or set lane.directory to another place")
+        yield Check(name, "fail", f"{directory}: is not a folder", "remove it, or set lane.directory to another folder")
     elif info.st_uid != os.geteuid():
         text = f"{directory}: belongs to user {info.st_uid}, this is user {os.geteuid()}"
         yield Check(name, "fail", text, "run as that user, or set lane.directory to a folder of your own")
@@ -119,17 +119,17 @@ def _directory(config: Config) -> Iterator[Check]:
 
 
 def _memory(config: Config) -> Iterator[Check]:
-    place = lane_directory(config)
-    while not place.is_dir() and place != place.parent:
-        place = place.parent
+    folder = lane_directory(config)
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
     try:
-        info = os.statvfs(place)
+        info = os.statvfs(folder)
     except OSError as error:
-        yield Check("shared memory", "fail", f"{place}: {error.strerror}", "set lane.directory to another place")
+        yield Check("shared memory", "fail", f"{folder}: {error.strerror}", "set lane.directory to another folder")
         return
     free, ring = info.f_bavail * info.f_frsize, config.lane.ring_bytes
     fits, cores = free // ring, os.cpu_count() or 1
-    text = f"{place}: {size(free)} free, room for {fits} more gateway processes with rings of {size(ring)}"
+    text = f"{folder}: {size(free)} free, room for {fits} more gateway processes with rings of {size(ring)}"
     remedy = "give the container more (docker run --shm-size=256m), make lane.ring_bytes smaller, or set lane.directory"
     if fits == 0:
         yield Check("shared memory", "fail", text, remedy)
@@ -183,12 +183,12 @@ def _judge(config: Config) -> Iterator[Check]:
     judge = config.judge
     if not judge.url:
         return
-    place = ShadowConfig(url=judge.url, credential_env=judge.credential_env, ca_file=judge.ca_file)
+    service = ShadowConfig(url=judge.url, credential_env=judge.credential_env, ca_file=judge.ca_file)
     try:
-        place.credential()
+        service.credential()
     except ConfigError as error:
         yield Check("credential judge", "fail", str(error), f"export {judge.credential_env}=... for the worker")
-    yield _reach("judge", place)
+    yield _reach("judge", service)
 
 
 def _reach(name: str, arm: ShadowConfig) -> Check:

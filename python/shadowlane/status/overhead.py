@@ -87,9 +87,9 @@ def _ranks(n: int, share: float, alpha: float) -> tuple[int, int]:
 def _at_ranks(edges: _Counts, counts: _Counts, ranks: _Floats) -> _Floats:
     """Seconds at 1-based ranks, each count in the middle of its part of the bucket."""
     ends = np.cumsum(counts, dtype=np.float64)
-    place = np.minimum(np.searchsorted(ends, ranks - 0.5, side="right"), np.flatnonzero(counts)[-1])
-    inside = np.clip((ranks - 0.5 - (ends[place] - counts[place])) / counts[place], 0.0, 1.0)
-    lower, upper = edges[place].astype(np.float64), edges[place + 1].astype(np.float64)
+    bucket = np.minimum(np.searchsorted(ends, ranks - 0.5, side="right"), np.flatnonzero(counts)[-1])
+    inside = np.clip((ranks - 0.5 - (ends[bucket] - counts[bucket])) / counts[bucket], 0.0, 1.0)
+    lower, upper = edges[bucket].astype(np.float64), edges[bucket + 1].astype(np.float64)
     seconds: _Floats = (lower + inside * (upper - lower)) / 1e9
     return seconds
 

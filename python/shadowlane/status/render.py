@@ -48,7 +48,7 @@ def render_status(status: Mapping[str, Any]) -> str:
 
 
 def _titled(title: str, lines: list[str]) -> list[tuple[str, str]]:
-    return [(title if place == 0 else "", line) for place, line in enumerate(lines)]
+    return [("" if position else title, line) for position, line in enumerate(lines)]
 
 
 def _caps(cap: Mapping[str, Any]) -> list[str]:

@@ -258,6 +258,8 @@ PAIR_TABLE: tuple[Column, ...] = (
     _field("missing", "scores.missing", _real),
     _field("extra", "scores.extra", _real),
     _field("unread", "scores.unread"),
+    _field("collapse", "scores.collapse"),
+    _field("prod_collapse", "scores.prod_collapse"),
 )
 """The columns of ``pairs``, but for ``id`` and ``stored_ns``, which are the row's own."""
 

@@ -36,7 +36,7 @@ class Exemplars:
         self._routes.clear()
 
     def keeps(self, row: int, pair: Pair) -> bool:
-        """Whether the new row keeps its bodies. A row whose place it takes loses them."""
+        """Whether the new row keeps its bodies. A row that it replaces in the reservoir loses them."""
         stratum, reservoir = self._stratum(pair)
         out = reservoir.offer(row)
         self._db.execute("UPDATE strata SET seen = ? WHERE id = ?", (reservoir.seen, stratum))
@@ -82,6 +82,6 @@ class Exemplars:
             self._db.execute("DELETE FROM bodies WHERE pair = ?", (surplus,))
         rows = rows[: self._k]
         if len(rows) < min(seen, self._k):
-            # Retention took some away, or ``exemplars`` was raised: the places are the next rows'.
+            # Retention took some away, or ``exemplars`` was raised: the next rows fill it up.
             seen = len(rows)
         return stratum, Reservoir.resume(self._k, rows, seen)

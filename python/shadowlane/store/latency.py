@@ -1,7 +1,7 @@
-"""How long requests took, as the lane's histograms said it from time to time: rows of counts, and what came between.
+"""How long requests took: the lane's histograms at some moments, as rows of counts, and the differences between them.
 
 A row holds the sums of one life of the lane up to its moment, so that writing it again, or never, loses and doubles
-nothing: what happened in a time is the difference of two rows. Invariant: a row says itself where its buckets lie, so
+nothing: what happened in a time is the difference of two rows. Invariant: a row holds the edges of its buckets, so
 that it can be read where no lane is, and by a release with other buckets.
 """
 
@@ -36,7 +36,7 @@ def unpack(blob: bytes) -> tuple[_Counts, _Counts, _Counts, _Counts]:
 
 def between(rows: Iterable[tuple[str, bool, str, float, bytes]]) -> Iterator[Timed]:
     """What was timed from row to row: ``(lane_id, wanted, choice, ratio, counts)``, the rows of a lane in the order of
-    time. A row that is not wanted only says where the next one begins; a lane's first row begins at nothing.
+    time. A row that is not wanted is only where the next one begins; a lane's first row begins at nothing.
     """
     before: Timed | None = None
     for lane_id, wanted, choice, ratio, blob in rows:

@@ -176,6 +176,10 @@ _CLAUSES = (
     "ALTER TABLE pairs ADD COLUMN extra REAL",
     "ALTER TABLE pairs ADD COLUMN unread TEXT NOT NULL DEFAULT ''",
 )
+_COLLAPSE = (
+    "ALTER TABLE pairs ADD COLUMN collapse TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE pairs ADD COLUMN prod_collapse TEXT NOT NULL DEFAULT ''",
+)
 _STEPS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _GROUPS_STRUCTURE_JUDGE,
@@ -184,6 +188,7 @@ _STEPS: tuple[tuple[str, ...], ...] = (
     _TIMES,
     _COST_TENANT,
     _CLAUSES,
+    _COLLAPSE,
 )
 SCHEMA_VERSION = len(_STEPS)
 

@@ -5,6 +5,7 @@ To add a column: a field of the record and a line of the same name in :data:`SCO
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -30,6 +31,15 @@ def _texts(values: Sequence[Any]) -> NDArray[np.str_]:
 
 def _bools(values: Sequence[Any]) -> NDArray[np.bool_]:
     return np.array(values, dtype=np.bool_)
+
+
+def _hashes(values: Sequence[Any]) -> NDArray[np.int64]:
+    """62 bits of each text, -1 for an empty one: numbers tell equal texts from others, at a tenth of the memory."""
+    return np.array([_hash(value) if value else -1 for value in values], dtype=np.int64)
+
+
+def _hash(value: str) -> int:
+    return int.from_bytes(hashlib.blake2b(value.encode("utf-8", "replace"), digest_size=8).digest(), "little") >> 2
 
 
 class _Score(NamedTuple):
@@ -67,6 +77,11 @@ SCORE_TABLE: tuple[_Score, ...] = (
     _Score("missing", "missing", _reals),
     _Score("extra", "extra", _reals),
     _Score("unread", "unread", _texts),
+    _Score("exchange", "shadow_id", _hashes),
+    _Score("request", "req_hash", _hashes),
+    _Score("strange_calls", "strange_calls", _ints),
+    _Score("collapse", "collapse", _texts),
+    _Score("prod_collapse", "prod_collapse", _texts),
 )
 SCORE_SQL = ", ".join(score.sql for score in SCORE_TABLE)
 

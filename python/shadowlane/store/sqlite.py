@@ -72,6 +72,7 @@ _ORDERS: dict[Order, str] = {
     "flipped": "prod_flip, started_ns DESC, id DESC",
 }
 _JUDGE_STATE = "judge"
+_WINDOW = "gate_window:"
 _RETENTION = "retention"
 _SET_META = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"
 
@@ -198,8 +199,8 @@ class SqliteStore:
         self._epoch = lane_id
 
     def save_latency(self, lane_id: str, at_ns: int, choice: str, ratio: float, counts: bytes) -> None:
-        """Keep what a life of the lane has timed so far (see :mod:`shadowlane.store.latency`), in place of what it had
-        said within the same hour with the same ``choice`` and ``ratio``.
+        """Store what a life of the lane has timed so far (see :mod:`shadowlane.store.latency`). Replaces its row of the
+        same hour, ``choice`` and ``ratio``.
         """
         with self._transaction("write"):
             self._db.execute(_PUT_TIMES, (lane_id, at_ns // _HOUR_NS, choice, ratio, at_ns, counts))
@@ -271,6 +272,32 @@ class SqliteStore:
         """What requests took from the hour of ``since_ns`` on, over all lives of the lane, hour by hour."""
         with explained(self.path, "read"):
             return list(between(self._db.execute(_GET_TIMES, {"hour": since_ns // _HOUR_NS})))
+
+    def pins(self, shadow: str, since_ns: int) -> list[tuple[str, int, int]]:
+        """What said which version answered (model, index, prod's index): ``(pin, first, last)`` with the times of its
+        first and last answer, in the order of the first; values that nobody sent are left out.
+        """
+        with explained(self.path, "read"):
+            found: list[tuple[str, int, int]] = []
+            for column in ("model_rev", "index_hash", "prod_index_hash"):
+                query = (
+                    f"SELECT '{column} ' || {column}, min(started_ns), max(started_ns) FROM pairs "  # noqa: S608
+                    f"WHERE shadow = ? AND started_ns >= ? AND {column} <> '' GROUP BY 1"
+                )
+                found += self._db.execute(query, (shadow, since_ns)).fetchall()
+        return sorted(found, key=lambda pin: pin[1])
+
+    def restart_window(self, shadow: str, at_ns: int) -> None:
+        """Let the gate's window of a shadow begin at ``at_ns``, until a later call says otherwise."""
+        with self._transaction("write"):
+            query = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"
+            self._db.execute(query, (_WINDOW + shadow, str(at_ns)))
+
+    def window_restarted(self, shadow: str) -> int | None:
+        """What :meth:`restart_window` kept; ``None`` when it never was called."""
+        with explained(self.path, "read"):
+            row = self._db.execute("SELECT value FROM meta WHERE key = ?", (_WINDOW + shadow,)).fetchone()
+        return None if row is None else int(row[0])
 
     def shadows(self) -> list[str]:
         """The names of all shadows that have rows, in alphabetical order."""

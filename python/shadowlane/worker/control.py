@@ -1,8 +1,8 @@
-"""What the worker tells others: admission how fast it may go, and ``shadowlane status`` how the limits stand.
+"""The control loop: writes how fast admission may go into the control file, and how the limits stand for ``status``.
 
-Invariants: admission is told in the control file, where every word ends by itself unless it is said again (a rate after
-ten seconds, a pause at its moment); the state file is replaced at once, never half written, mode 0600, and holds no
-value of a request; a budget is said once in the log when it is reached, and once when it is free again.
+Invariants: every value in the control file expires by itself unless it is written again (a rate after ten seconds, a
+pause at its moment), so that a dead worker slows nobody for ever; the state file is replaced at once, mode 0600, and
+holds no value of a request; a change is logged once when it begins and once when it ends.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["ControlLoop"]
 log = logging.getLogger("shadowlane.worker")
 
 _SAME_S = 0.25
-_SAY_RATE_EVERY_S = 2.0
+_RENEW_RATE_S = 2.0
 
 
 class _Control(Protocol):
@@ -79,7 +79,7 @@ class ControlLoop:
         """Tell admission what has changed."""
         now, wanted = self._clock(), self._limits.throttle()
         slowed = wanted.rate < self._qps
-        if wanted.rate != self._rate or (slowed and now - self._rate_at >= _SAY_RATE_EVERY_S):
+        if wanted.rate != self._rate or (slowed and now - self._rate_at >= _RENEW_RATE_S):
             self._control.set_rate(wanted.rate if slowed else 0.0)
             self._rate, self._rate_at = wanted.rate, now
         pause = (wanted.reason, now + wanted.pause_s if wanted.pause_s else 0.0)
@@ -92,18 +92,18 @@ class ControlLoop:
             self._pause = pause
 
     def tick(self) -> None:
-        """Tell admission, say in the log what has begun or ended, and write the state file."""
+        """Update admission, log what has begun or ended, and write the state file."""
         self.update_admission()
         state = self._limits.state()
         for name, shadow in state["shadows"].items():
-            self._say_budget(name, shadow["budget"])
+            self._log_budget(name, shadow["budget"])
             broken = bool(shadow["breaker"]) and shadow["breaker"]["state"] != "closed"
             if self._turned(name, "breaker", broken):
-                says = "its circuit breaker is open, it gets single copies" if broken else "its circuit breaker closed"
-                log.log(logging.WARNING if broken else logging.INFO, "shadow %s: %s", name, says)
+                text = "its circuit breaker is open, it gets single copies" if broken else "its circuit breaker closed"
+                log.log(logging.WARNING if broken else logging.INFO, "shadow %s: %s", name, text)
             if self._turned(name, "rate", shadow["slowed"]):
-                says = "its provider asks for less, it gets less" if shadow["slowed"] else "its rate is whole again"
-                log.info("shadow %s: %s", name, says)
+                text = "its provider asks for less, it gets less" if shadow["slowed"] else "its rate is whole again"
+                log.info("shadow %s: %s", name, text)
         self._write(state)
 
     def _turned(self, name: str, what: str, on: bool) -> bool:
@@ -111,7 +111,7 @@ class ControlLoop:
         (self._on.add if on else self._on.discard)((name, what))
         return before != on
 
-    def _say_budget(self, name: str, budget: Mapping[str, Any] | None) -> None:
+    def _log_budget(self, name: str, budget: Mapping[str, Any] | None) -> None:
         reached = budget["reached"] if budget else ""
         if not self._turned(name, "budget", bool(reached)):
             return

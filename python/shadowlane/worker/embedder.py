@@ -1,4 +1,4 @@
-"""Opens the embedder that a configuration names: the one place where embedders, transports and budgets meet."""
+"""Opens the embedder that a configuration names: the one module where embedders, transports and budgets meet."""
 
 from __future__ import annotations
 

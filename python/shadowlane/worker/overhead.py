@@ -37,7 +37,7 @@ class OverheadRecorder:
         self._error = ""
 
     def record(self) -> None:
-        """Write the sums so far, all routes together. What goes wrong is said once in the log and tried again."""
+        """Write the sums so far, all routes together. An error is logged once, and the next call tries again."""
         try:
             status = _core.lane_status(self._directory)
             edges, routes = _core.lane_times(self._directory)

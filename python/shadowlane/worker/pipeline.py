@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from ..config.limits import WINDOW_COPIES
 from ..dispatch.arm import MOST_COPIES, Arm
 from ..limits import LaneLimits, Window, rate_limit_headers
 from ..types import Copy, Headers, Outcome, Pair, StubbedCall
+from .in_flight import InFlight, Tracked
 from .writer import Writer
 
 __all__ = ["MOST_BYTES", "Pipeline"]
@@ -65,18 +67,6 @@ class _Sanitizer(Protocol):
     ) -> tuple[list[tuple[bytes, bytes]], bytes, dict[str, int], str]: ...
 
 
-class _Tracked:
-    """A drained exchange, the arms that may get it, and how many of its rows are still to be stored."""
-
-    __slots__ = ("arms", "copy", "open", "size")
-
-    def __init__(self, copy: Copy, arms: list[Arm]) -> None:
-        self.copy = copy
-        self.arms = arms
-        self.open = len(arms)
-        self.size = len(copy.body) + len(copy.response_body)
-
-
 class Pipeline:
     """Runs until ``stop`` is set; then finishes what is in flight within ``grace_s`` and gives the rest back.
 
@@ -106,13 +96,11 @@ class Pipeline:
         self._limits = limits
         self._on_limits = on_limits
         self._window_s = window_s
-        self._window: Window[_Tracked] | None = None
+        self._window: Window[Tracked] | None = None
         self._window_ends = 0.0
         self._clock_ns = clock_ns
-        self._tracked: dict[tuple[int, int], _Tracked] = {}
-        self._tracked_bytes = 0
+        self._in_flight = InFlight(drainer.ack)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._done: asyncio.Queue[tuple[_Tracked, Pair]] = asyncio.Queue()
         self._drain_thread = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-drain")
 
     async def run(self, stop: asyncio.Event, *, idle_exit_s: float | None = None, grace_s: float = 10.0) -> None:
@@ -149,14 +137,14 @@ class Pipeline:
             raise written
 
     async def _flush(self, grace_s: float, writing: asyncio.Task[None]) -> None:
-        joined = asyncio.ensure_future(self._done.join())
+        joined = asyncio.ensure_future(self._in_flight.settled())
         await asyncio.wait({joined, writing}, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
         joined.cancel()
 
     async def _drain(self, stop: asyncio.Event, idle_exit_s: float | None, writing: asyncio.Task[None]) -> None:
         loop = asyncio.get_running_loop()
         pause = _POLL_MIN_S
-        idle_since: float | None = None
+        idle_since = math.inf
         while not stop.is_set() and not writing.done():
             rows: list[tuple[Any, ...]] = []
             if self._window is not None and loop.time() >= self._window_ends:
@@ -164,25 +152,26 @@ class Pipeline:
             if self._has_room():
                 rows = await loop.run_in_executor(self._drain_thread, self._drainer.drain, _DRAIN_FRAMES, _DRAIN_BYTES)
             if rows:
-                idle_since, pause = None, _POLL_MIN_S
+                pause = _POLL_MIN_S
                 await self._dispatch([Copy(**dict(zip(_COPY_FIELDS, row, strict=True))) for row in rows])
                 if len(rows) >= _DRAIN_FRAMES:
                     continue
-            elif idle_exit_s is not None:
-                judging = self._judge is not None and self._judge.busy
-                if judging or self._tracked or self._drainer.live_producers() or self._drainer.pending():
-                    idle_since = None
-                elif idle_since is None:
-                    idle_since = loop.time()
-                elif loop.time() - idle_since >= idle_exit_s:
+            if idle_exit_s is not None:
+                idle_since = min(idle_since, loop.time()) if not rows and self._is_idle() else math.inf
+                if loop.time() - idle_since >= idle_exit_s:
                     return
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause)
             pause = min(2 * pause, _POLL_MAX_S)
 
+    def _is_idle(self) -> bool:
+        """Whether no gateway lives, all rings are empty, and nothing is on its way."""
+        judging = self._judge is not None and self._judge.busy
+        return not (judging or self._in_flight or self._drainer.live_producers() or self._drainer.pending())
+
     def _has_room(self) -> bool:
         """Whether the store keeps up, and every shadow has room or one is ahead of the others."""
-        stored = len(self._tracked) < MOST_COPIES * len(self._arms) and self._tracked_bytes < MOST_BYTES
+        stored = len(self._in_flight) < MOST_COPIES * len(self._arms) and self._in_flight.bytes < MOST_BYTES
         return stored and (all(arm.has_room for arm in self._arms) or any(arm.is_ahead for arm in self._arms))
 
     async def _dispatch(self, copies: list[Copy]) -> None:
@@ -198,16 +187,14 @@ class Pipeline:
             if not arms:
                 self._drainer.ack(copy.ring, copy.seq)
                 continue
-            tracked = _Tracked(copy, arms)
-            self._tracked[copy.ring, copy.seq] = tracked
-            self._tracked_bytes += tracked.size
+            tracked = self._in_flight.add(copy, arms)
             if copy.blocked:
                 self._refuse(tracked, copy.blocked)
                 continue
             tracked.arms = [arm for arm in arms if arm.takes(copy)]
             for arm in arms:
                 if arm not in tracked.arms:
-                    self._done.put_nowait((tracked, Pair(copy=copy, outcome=arm.refused("sampled_out"))))
+                    self._in_flight.put(tracked, Pair(copy=copy, outcome=arm.refused("sampled_out")))
             if not tracked.arms:
                 continue
             if self._window_s:
@@ -217,11 +204,11 @@ class Pipeline:
             else:
                 self._start(tracked)
 
-    def _refuse(self, tracked: _Tracked, reason: str) -> None:
+    def _refuse(self, tracked: Tracked, reason: str) -> None:
         for arm in tracked.arms:
-            self._done.put_nowait((tracked, Pair(copy=tracked.copy, outcome=arm.refused(reason))))
+            self._in_flight.put(tracked, Pair(copy=tracked.copy, outcome=arm.refused(reason)))
 
-    def _hold(self, tracked: _Tracked) -> None:
+    def _hold(self, tracked: Tracked) -> None:
         """Put a copy into the window; those that it cannot choose any more are refused at once."""
         if self._window is None:
             self._window = Window(min(int(self._drainer.available(self._window_s)), WINDOW_COPIES))
@@ -244,7 +231,7 @@ class Pipeline:
         for tracked in chosen:
             self._start(tracked)
 
-    def _start(self, tracked: _Tracked) -> None:
+    def _start(self, tracked: Tracked) -> None:
         if self._limits is not None and (reason := self._limits.refusal()):
             self._refuse(tracked, reason)
             return
@@ -253,7 +240,7 @@ class Pipeline:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _send(self, tracked: _Tracked, arm: Arm) -> None:
+    async def _send(self, tracked: Tracked, arm: Arm) -> None:
         ahead = any(other.is_ahead for other in self._arms if other is not arm)
         outcome = await arm.deliver(tracked.copy, give_way=ahead)
         try:
@@ -266,7 +253,7 @@ class Pipeline:
             detail = f"the answer could not be sanitized and is left out: {type(error).__name__}"
             bare = msgspec.structs.replace(outcome, reason="unreadable", detail=detail, headers=(), body=b"")
             pair = Pair(copy=tracked.copy, outcome=bare)
-        self._done.put_nowait((tracked, pair))
+        self._in_flight.put(tracked, pair)
         self._on_limits()  # behind the row: whatever it may raise, the copy is accounted for
 
     async def _pair(self, copy: Copy, outcome: Outcome) -> Pair:
@@ -289,29 +276,12 @@ class Pipeline:
 
     async def _write(self) -> None:
         """Score and store in batches, then acknowledge."""
-        loop = asyncio.get_running_loop()
         while True:
-            batch = [await self._done.get()]
-            deadline = loop.time() + _BATCH_WAIT_S
-            while len(batch) < _BATCH_PAIRS:
-                if not self._done.empty():
-                    batch.append(self._done.get_nowait())
-                    continue
-                try:
-                    batch.append(await asyncio.wait_for(self._done.get(), max(deadline - loop.time(), 0.0)))
-                except asyncio.TimeoutError:
-                    break
+            batch = await self._in_flight.take(_BATCH_PAIRS, _BATCH_WAIT_S)
             pairs = await self._writer.write([pair for _, pair in batch])
             if self._judge is not None:
                 self._judge.offer(pairs)
-            for tracked, _ in batch:
-                tracked.open -= 1
-                if tracked.open == 0:
-                    key = (tracked.copy.ring, tracked.copy.seq)
-                    self._drainer.ack(*key)
-                    del self._tracked[key]
-                    self._tracked_bytes -= tracked.size
-                self._done.task_done()
+            self._in_flight.stored(batch)
 
 
 def _failed(ended: BaseException | None) -> bool:

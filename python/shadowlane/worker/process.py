@@ -234,7 +234,7 @@ async def _beat(drainer: _core.Drainer, control: ControlLoop) -> None:
             control.tick()
         except Exception:
             # The heart must go on beating: without it another worker would be started, again and again.
-            log.exception("the state of the limits cannot be told")
+            log.exception("the state of the limits cannot be written")
         await asyncio.sleep(_BEAT_EVERY_S)
 
 

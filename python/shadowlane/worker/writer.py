@@ -57,7 +57,7 @@ class Writer:
         self._thread.shutdown()
 
     async def stored_keys(self, keys: list[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Those of the (shadow_id, shadow) keys that are stored already; none when the store cannot be asked."""
+        """Those of the (shadow_id, shadow) keys that are stored already; none when the store cannot be read."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._stored_keys, keys)
 
     def _stored_keys(self, keys: list[tuple[str, str]]) -> set[tuple[str, str]]:
@@ -178,11 +178,7 @@ def _bare(pair: Pair, error: BaseException) -> Pair:
             started_ns=copy.started_ns,
             method=copy.method[:16],
             target="",
-            headers=(),
-            body=b"",
             status=copy.status,
-            response_headers=(),
-            response_body=b"",
             ttfb_ns=copy.ttfb_ns,
             duration_ns=copy.duration_ns,
         ),

@@ -10,7 +10,7 @@ use super::lexicon::{self, Modality, excludes, look_up, negated_form, stem, weak
 use super::same::{inflected, same};
 
 /// A contradiction: its kind, the component that it speaks against, and the span on each side.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Finding {
     pub kind: &'static str,
     pub component: Component,

@@ -134,19 +134,24 @@ pub fn anchor(text_a: &str, text_b: &str, plain: f64) -> Comparison {
     let mut findings = if english { compare::contradictions(&a, &b) } else { Vec::new() };
     // "No later than Friday" denies nothing.
     let touches = |spans: &[Span], span: Span| spans.iter().any(|known| meets(*known, span));
-    findings.retain(|known| match known.kind {
-        "negation" => !touches(&clauses.neutral.0, known.a) && !touches(&clauses.neutral.1, known.b),
-        "number" | "date" => !values.equal_at(known.a, known.b),
-        _ => true,
+    let neutral = |known: &Finding| touches(&clauses.neutral.0, known.a) || touches(&clauses.neutral.1, known.b);
+    findings.retain(|known| {
+        !(known.kind == "negation" && neutral(known) || measures(known) && values.equal_at(known.a, known.b))
     });
-    for finding in values.findings {
+    for finding in &values.findings {
+        // A value says better what differs than a name or a word of it.
+        findings.retain(|known| {
+            let better = measures(finding) && known.component == Component::Entities;
+            !(better && meets(known.a, finding.a) && meets(known.b, finding.b))
+        });
         if !findings.iter().any(|known| meets(known.a, finding.a) || meets(known.b, finding.b)) {
-            findings.push(finding);
+            findings.push(*finding);
         }
     }
     for finding in clauses.findings {
-        // One difference is one finding, whichever rule saw it first.
-        if !findings.iter().any(|known| meets(known.a, finding.a) && meets(known.b, finding.b)) {
+        // One difference is one finding, whichever rule saw it first; "3 or more" is no more than "at least 3".
+        let one_value = measures(&finding) && values.equal_at(finding.a, finding.b);
+        if !one_value && !findings.iter().any(|known| meets(known.a, finding.a) && meets(known.b, finding.b)) {
             findings.push(finding);
         }
     }
@@ -198,6 +203,11 @@ fn meets(one: Span, other: Span) -> bool {
 fn said(one: (&str, &str, Spoken), other: (&str, &str, Spoken), both: Option<Language>) -> values::Outcome {
     let spoken = |(own, _): Spoken| both.or(own).unwrap_or(Language::English);
     values::compare(&values::read(one.0, one.1, spoken(one.2)), &values::read(other.0, other.1, spoken(other.2)))
+}
+
+/// Whether a finding is about a number, a date, a time, or the words of their bounds.
+fn measures(finding: &Finding) -> bool {
+    matches!(finding.kind, "number" | "date" | "negation" | "antonym")
 }
 
 /// The first [`MOST_BYTES`] of a text, up to a border between characters.

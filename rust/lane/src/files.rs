@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::lanedir::{self, Mapped};
-use crate::layout::{CONTROL_MAGIC, ControlHeader, RING_DATA, RING_MAGIC, RingHeader};
+use crate::layout::{CONTROL_MAGIC, ControlHeader, RING_DATA, RING_MAGIC, RingHeader, Shared};
 use crate::process::{Identity, random_u64};
 use shadowlane_base::{Error, Result};
 use shadowlane_ring::{Cursors, Memory};
@@ -181,11 +181,12 @@ impl RingFile {
     }
 }
 
-/// A header type at the start of a mapping that is at least as long.
-fn header<T>(map: &Mapped) -> &T {
-    debug_assert!(map.len() >= size_of::<T>());
-    // SAFETY: mappings start on a page, so alignment holds; callers map at least `size_of::<T>()` bytes; T consists
-    // of atomics only, for which every bit pattern is valid and which may change under a shared reference.
+/// The header at the start of a mapping. A mapping is at least as long: files that are shorter are refused.
+fn header<T: Shared>(map: &Mapped) -> &T {
+    const { assert!(align_of::<T>() <= 4096, "mappings start on a page") };
+    assert!(map.len() >= size_of::<T>(), "a file shorter than its header was mapped");
+    // SAFETY: aligned and long enough, as just seen; of the contents `T: Shared` says that any will do, and that they may
+    // change under a shared reference. The mapping lives as long as `map`, by which the reference is bound.
     unsafe { &*map.base().cast::<T>() }
 }
 

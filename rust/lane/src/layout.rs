@@ -6,56 +6,42 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::caps::CapTable;
-use crate::gcra::GcraCell;
+use crate::gcra::{GcraCell, monotonic_ns};
+use crate::process::Identity;
 use crate::sampler::RatioCell;
+use crate::text::Text;
 use crate::throttle::ThrottleLine;
 use crate::times::Times;
 use shadowlane_base::Reason;
 use shadowlane_ring::Cursors;
 
-/// `slrg` + layout version, little-endian.
-pub const RING_MAGIC: u64 = u64::from_le_bytes(*b"slring\0\x04");
-/// `slct` + layout version, little-endian.
-pub const CONTROL_MAGIC: u64 = u64::from_le_bytes(*b"slctrl\0\x03");
+/// Version of a ring file's layout: another one for any change of [`RingHeader`].
+const RING_VERSION: u8 = 4;
+/// Version of the control file's layout: another one for any change of [`ControlHeader`].
+const CONTROL_VERSION: u8 = 3;
+/// First word of a ring file: `slring`, a zero byte, the version; little-endian.
+pub const RING_MAGIC: u64 = u64::from_le_bytes(*b"slring\0\0") | (RING_VERSION as u64) << 56;
+/// First word of the control file: `slctrl`, a zero byte, the version; little-endian.
+pub const CONTROL_MAGIC: u64 = u64::from_le_bytes(*b"slctrl\0\0") | (CONTROL_VERSION as u64) << 56;
+/// The largest page of the machines that this runs on: mappings of the data region begin on one.
+const LARGEST_PAGE: u64 = 64 * 1024;
 /// Where a ring file's data region starts: after the header, on a page.
-pub const RING_DATA: u64 = (size_of::<RingHeader>() as u64).next_multiple_of(64 * 1024);
+pub const RING_DATA: u64 = (size_of::<RingHeader>() as u64).next_multiple_of(LARGEST_PAGE);
 /// Room for reasons that later releases add.
 pub const REASON_SLOTS: usize = 32;
-/// Words of eight bytes in a text.
-pub const TEXT_WORDS: usize = 32;
-
 const _: () = assert!(Reason::COUNT <= REASON_SLOTS);
 
-/// A short text: UTF-8, zero-padded, cut at the last whole byte that fits.
-#[repr(C)]
-#[derive(Debug, Default)]
-pub struct Text([AtomicU64; TEXT_WORDS]);
+/// What may lie in memory that other processes write to.
+///
+/// # Safety
+/// The type is `repr(C)` and made of atomics (and arrays and structures of them) alone: every bit pattern is valid, and the
+/// memory may change under a shared reference.
+pub unsafe trait Shared {}
 
-impl Text {
-    /// Overwrite it.
-    pub fn write(&self, text: &str) {
-        let mut bytes = text.as_bytes().iter().copied();
-        for (index, word) in self.0.iter().enumerate() {
-            let last = index + 1 == self.0.len();
-            let mut chunk = [0_u8; 8];
-            for byte in chunk.iter_mut().take(if last { 7 } else { 8 }) {
-                *byte = bytes.next().unwrap_or(0);
-            }
-            word.store(u64::from_le_bytes(chunk), Ordering::Relaxed);
-        }
-    }
-
-    /// What was written; empty when nothing was.
-    pub fn read(&self) -> String {
-        let bytes: Vec<u8> = self
-            .0
-            .iter()
-            .flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes())
-            .take_while(|byte| *byte != 0)
-            .collect();
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-}
+// SAFETY: every field is an atomic of eight bytes, or a `repr(C)` structure or array of such.
+unsafe impl Shared for RingHeader {}
+// SAFETY: as above.
+unsafe impl Shared for ControlHeader {}
 
 /// Head of a ring file `ring-<id>.shm`; the data region follows at [`RING_DATA`].
 #[repr(C, align(128))]
@@ -199,7 +185,7 @@ pub struct ControlHeader {
     pub ringless: AtomicU64,
     /// Why, for the last of them.
     pub ring_error: Text,
-    /// How requests are chosen, as the number of a [`crate::gateway::Choice`].
+    /// How requests are chosen, as the number of a [`crate::choice::Choice`].
     pub choice: AtomicU64,
     /// Which requests are taken.
     pub sampler: RatioCell,
@@ -227,6 +213,29 @@ pub struct ControlHeader {
     pub retiring_times: Times,
 }
 
+impl ControlHeader {
+    /// The rate in force, units a second: the configured one, or a lower one that the worker says.
+    pub fn rate_at(&self, now_ns: u64) -> f64 {
+        let ceiling = self.cap.rate();
+        self.throttle.rate_at(now_ns).map_or(ceiling, |said| said.min(ceiling))
+    }
+
+    /// Take `n` units of the lane's cap at the rate in force, or none.
+    pub fn take(&self, n: u32, now_ns: u64) -> bool {
+        self.cap.try_acquire_slowed_at(n, now_ns, self.rate_at(now_ns))
+    }
+
+    /// Whether `n` units of the lane's cap could be taken now, at the rate in force.
+    pub fn has_room(&self, n: u32, now_ns: u64) -> bool {
+        self.cap.wait_ns_slowed_at(n, now_ns, self.rate_at(now_ns)) == Some(0)
+    }
+
+    /// Units of the lane's cap that could be taken at once at a moment, at the rate in force now.
+    pub fn available_at(&self, at_ns: u64, now_ns: u64) -> f64 {
+        self.cap.available_slowed_at(at_ns, self.rate_at(now_ns))
+    }
+}
+
 /// The worker, as it last reported itself.
 #[repr(C, align(128))]
 #[derive(Default)]
@@ -239,4 +248,24 @@ pub struct WorkerLine {
     pub namespace: AtomicU64,
     /// CLOCK_MONOTONIC in ns.
     pub heartbeat: AtomicU64,
+}
+
+impl WorkerLine {
+    /// The process; its pid is 0 when there is none.
+    pub fn identity(&self) -> Identity {
+        Identity {
+            pid: self.pid.load(Ordering::Acquire),
+            start: self.start.load(Ordering::Relaxed),
+            namespace: self.namespace.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Seconds since the worker last reported itself; `None` when there is none, or it is dead.
+    pub fn age_s(&self) -> Option<f64> {
+        let worker = self.identity();
+        if worker.pid == 0 || worker.is_dead() {
+            return None;
+        }
+        Some(monotonic_ns().saturating_sub(self.heartbeat.load(Ordering::Relaxed)) as f64 / 1e9)
+    }
 }

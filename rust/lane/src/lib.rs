@@ -5,6 +5,7 @@
 //! file ([`layout`], [`files`], [`lanedir`]); [`status`] reads them.
 
 pub mod caps;
+pub mod choice;
 pub mod drain;
 pub mod files;
 pub mod gateway;
@@ -19,5 +20,6 @@ pub mod process;
 pub mod reservoir;
 pub mod sampler;
 pub mod status;
+pub mod text;
 pub mod throttle;
 pub mod times;

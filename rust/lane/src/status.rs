@@ -4,12 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
+use crate::choice::Choice;
 use crate::files::{ControlFile, RingFile};
-use crate::gateway::Choice;
 use crate::gcra::monotonic_ns;
 use crate::lanedir;
 use crate::layout::{ControlHeader, Totals};
-use crate::process::Identity;
 use crate::times::TimesSums;
 use shadowlane_base::Reason;
 use shadowlane_base::Result;
@@ -32,6 +31,45 @@ pub struct RingStatus {
     pub totals: Totals,
 }
 
+/// The hard cap, and what is in force of it.
+#[derive(Clone, Copy, Debug)]
+pub struct CapStatus {
+    /// The configured rate, units a second.
+    pub qps: f64,
+    /// Units that may come at once.
+    pub burst: u32,
+    /// Units that are available now.
+    pub available: f64,
+    /// The rate in force: the cap's, or a lower one that the worker says.
+    pub rate: f64,
+    /// Why nothing is admitted now, and for how many seconds yet.
+    pub paused: Option<(Reason, f64)>,
+}
+
+/// What the sampler was asked for and what it did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SamplerStatus {
+    /// How requests are chosen.
+    pub choice: Choice,
+    /// The ratio.
+    pub ratio: f64,
+    /// Requests that it was asked about.
+    pub eligible: u64,
+    /// Requests that it took.
+    pub taken: u64,
+}
+
+/// The worker, as it last reported itself.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkerStatus {
+    /// Process id; 0 when there is none.
+    pub pid: u64,
+    /// Whether it lives.
+    pub alive: bool,
+    /// Seconds since it last reported itself.
+    pub heartbeat_age_s: Option<f64>,
+}
+
 /// A snapshot of a lane.
 #[derive(Clone, Debug)]
 pub struct LaneStatus {
@@ -49,22 +87,12 @@ pub struct LaneStatus {
     pub ringless: u64,
     /// Why, for the last of them.
     pub ring_error: String,
-    /// Hard cap: rate, burst, and what is available now.
-    pub cap: (f64, u32, f64),
-    /// The rate in force: the cap's, or a lower one that the worker says.
-    pub rate: f64,
-    /// Why nothing is admitted now, and for how many seconds yet.
-    pub paused: Option<(Reason, f64)>,
-    /// How requests are chosen.
-    pub choice: Choice,
-    /// Sampler: ratio, eligible requests, taken requests.
-    pub sampler: (f64, u64, u64),
-    /// Process id of the worker, 0 when there is none.
-    pub worker_pid: u64,
-    /// Whether it lives.
-    pub worker_alive: bool,
-    /// Seconds since it last reported itself.
-    pub worker_age_s: Option<f64>,
+    /// The hard cap.
+    pub cap: CapStatus,
+    /// The sampler.
+    pub sampler: SamplerStatus,
+    /// Who empties the rings.
+    pub worker: WorkerStatus,
 }
 
 impl LaneStatus {
@@ -75,7 +103,7 @@ impl LaneStatus {
         let control = ControlFile::open(directory)?;
         let header = control.get();
         let (totals, rings, refused) = steadily(header, || read_rings(directory, header));
-        let worker = worker_identity(header);
+        let worker = header.worker.identity();
         let now = monotonic_ns();
         Ok(Self {
             lane_id: control.lane_id(),
@@ -85,14 +113,24 @@ impl LaneStatus {
             refused,
             ringless: header.ringless.load(Ordering::Relaxed),
             ring_error: control.ring_error(),
-            cap: (header.cap.rate(), header.cap.burst(), header.available_at(now, now)),
-            rate: header.rate_at(now),
-            paused: header.throttle.paused_at(now).map(|(reason, left)| (reason, left as f64 / 1e9)),
-            choice: Choice::of(header.choice.load(Ordering::Relaxed)),
-            sampler: (header.sampler.ratio(), header.sampler.eligible(), header.sampler.taken()),
-            worker_pid: worker.pid,
-            worker_alive: worker.pid != 0 && !worker.is_dead(),
-            worker_age_s: worker_age_s(header),
+            cap: CapStatus {
+                qps: header.cap.rate(),
+                burst: header.cap.burst(),
+                available: header.available_at(now, now),
+                rate: header.rate_at(now),
+                paused: header.throttle.paused_at(now).map(|(reason, left)| (reason, left as f64 / 1e9)),
+            },
+            sampler: SamplerStatus {
+                choice: Choice::of(header.choice.load(Ordering::Relaxed)),
+                ratio: header.sampler.ratio(),
+                eligible: header.sampler.eligible(),
+                taken: header.sampler.taken(),
+            },
+            worker: WorkerStatus {
+                pid: worker.pid,
+                alive: worker.pid != 0 && !worker.is_dead(),
+                heartbeat_age_s: header.worker.age_s(),
+            },
         })
     }
 }
@@ -190,24 +228,6 @@ fn ring_status(id: u64, ring: &RingFile) -> RingStatus {
         used: cursors.tail.0.load(Ordering::Acquire).saturating_sub(head),
         totals: totals.without_corrupt(),
     }
-}
-
-fn worker_identity(header: &ControlHeader) -> Identity {
-    Identity {
-        pid: header.worker.pid.load(Ordering::Acquire),
-        start: header.worker.start.load(Ordering::Relaxed),
-        namespace: header.worker.namespace.load(Ordering::Relaxed),
-    }
-}
-
-/// Seconds since the lane's worker last reported itself; `None` when there is none, or it is dead.
-pub fn worker_age_s(header: &ControlHeader) -> Option<f64> {
-    let worker = worker_identity(header);
-    if worker.pid == 0 || worker.is_dead() {
-        return None;
-    }
-    let age = monotonic_ns().saturating_sub(header.worker.heartbeat.load(Ordering::Relaxed));
-    Some(age as f64 / 1e9)
 }
 
 /// Switch mirroring on or off for all processes of a lane, at once.

@@ -6,10 +6,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::layout::ControlHeader;
 use shadowlane_base::Reason;
 
-/// How long a rate holds that is not said again: the worker says it twice a second.
+/// How long a rate holds that is not said again. A worker that lives says it again several times within this.
 pub const RATE_LEASE_NS: u64 = 10_000_000_000;
 /// The longest pause: longer ones are said again.
 pub const PAUSE_MAX_NS: u64 = 3_600_000_000_000;
@@ -63,27 +62,4 @@ impl ThrottleLine {
 fn holds(until: u64, now_ns: u64, longest: u64) -> Option<u64> {
     let left = until.saturating_sub(now_ns);
     (left > 0 && left <= longest).then_some(left)
-}
-
-impl ControlHeader {
-    /// The rate in force, units a second: the configured one, or a lower one that the worker says.
-    pub fn rate_at(&self, now_ns: u64) -> f64 {
-        let ceiling = self.cap.rate();
-        self.throttle.rate_at(now_ns).map_or(ceiling, |said| said.min(ceiling))
-    }
-
-    /// Take `n` units of the lane's cap at the rate in force, or none.
-    pub fn take(&self, n: u32, now_ns: u64) -> bool {
-        self.cap.try_acquire_slowed_at(n, now_ns, self.rate_at(now_ns))
-    }
-
-    /// Whether `n` units of the lane's cap could be taken now, at the rate in force.
-    pub fn has_room(&self, n: u32, now_ns: u64) -> bool {
-        self.cap.wait_ns_slowed_at(n, now_ns, self.rate_at(now_ns)) == Some(0)
-    }
-
-    /// Units of the lane's cap that could be taken at once at a moment, at the rate in force now.
-    pub fn available_at(&self, at_ns: u64, now_ns: u64) -> f64 {
-        self.cap.available_slowed_at(at_ns, self.rate_at(now_ns))
-    }
 }

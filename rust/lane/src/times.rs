@@ -7,7 +7,7 @@
 //! labels are written before the first duration and never change while the file lives.
 
 use crate::histogram::{BUCKETS, Histogram};
-use crate::layout::Text;
+use crate::text::Text;
 
 /// Routes that are told apart, with the place for all others.
 pub const ROUTES: usize = 16;

@@ -20,11 +20,11 @@ impl Glob {
         let pattern = &self.0;
         let (mut p, mut t) = (0, 0);
         let mut star: Option<(usize, usize)> = None;
-        while t < text.len() {
+        while let Some(byte) = text.get(t) {
             if pattern.get(p) == Some(&b'*') {
                 star = Some((p, t));
                 p += 1;
-            } else if pattern.get(p) == Some(&text[t]) {
+            } else if pattern.get(p) == Some(byte) {
                 p += 1;
                 t += 1;
             } else if let Some((at, taken)) = star {
@@ -35,7 +35,7 @@ impl Glob {
                 return false;
             }
         }
-        pattern[p..].iter().all(|byte| *byte == b'*')
+        pattern.iter().skip(p).all(|byte| *byte == b'*')
     }
 }
 
@@ -290,8 +290,8 @@ fn plainly(path: &[u8]) -> Cow<'_, [u8]> {
     for _ in 0..2 {
         let mut out = Vec::with_capacity(bytes.len());
         let mut at = 0;
-        while at < bytes.len() {
-            match (bytes[at], decoded(&bytes, at)) {
+        while let Some(byte) = bytes.get(at) {
+            match (*byte, decoded(&bytes, at)) {
                 (b'%', Some(byte)) => {
                     out.push(byte);
                     at += 3;

@@ -145,11 +145,14 @@ impl<'de> Visitor<'de> for Reader {
 /// Whether two members have one name. Small objects, nearly all, are compared pairwise without an allocation.
 fn has_duplicate(members: &[(String, Json)]) -> bool {
     if members.len() <= 16 {
-        return members.iter().enumerate().any(|(at, (key, _))| members[..at].iter().any(|(before, _)| before == key));
+        return members
+            .iter()
+            .enumerate()
+            .any(|(at, (key, _))| members.iter().take(at).any(|(before, _)| before == key));
     }
     let mut keys: Vec<&str> = members.iter().map(|(key, _)| key.as_str()).collect();
     keys.sort_unstable();
-    keys.windows(2).any(|pair| pair[0] == pair[1])
+    keys.iter().zip(keys.iter().skip(1)).any(|(one, next)| one == next)
 }
 
 #[cfg(test)]

@@ -70,7 +70,8 @@ impl Policy {
 
     /// What sending the request once more would do.
     pub fn judge(&self, request: &Request<'_>, hints: &Hints) -> Verdict {
-        let path = memchr::memchr(b'?', request.target).map_or(request.target, |at| &request.target[..at]);
+        let path =
+            memchr::memchr(b'?', request.target).and_then(|at| request.target.get(..at)).unwrap_or(request.target);
         let refuse = |why: &'static str| Verdict::new(Effect::write(why), "", false);
         if path.first() != Some(&b'/') {
             return refuse("the target is not in origin form");

@@ -7,6 +7,8 @@
 //! What text alone cannot show stays outside: a view, an operator or a column's default that calls a writing
 //! function, a GraphQL query resolver that writes, a GET handler that changes state.
 
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
 use std::borrow::Cow;
 
 mod disguise;

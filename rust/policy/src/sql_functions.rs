@@ -430,10 +430,12 @@ pub fn is_pure(family: Family, name: &str) -> bool {
         Family::Oracle => 9,
         Family::ClickHouse => 10,
     };
-    SETS[own].contains(name) || SETS[0].contains(name)
+    let [common, ..] = &*SETS;
+    SETS.get(own).is_some_and(|set| set.contains(name)) || common.contains(name)
 }
 
 /// Whether a parenthesis may follow the word (lower case) without its being a call.
 pub fn is_grammar(word: &str) -> bool {
-    SETS[11].contains(word)
+    let [.., grammar] = &*SETS;
+    grammar.contains(word)
 }

@@ -88,8 +88,7 @@ fn line_comment(comment: &str, prefix: &str, family: Family) -> Option<&'static 
 /// A backslash before a quote ends the string on some servers, and not on others.
 fn backslash(text: &str, family: Family) -> Option<&'static str> {
     let bytes = text.as_bytes();
-    let risky =
-        bytes.ends_with(b"\\") || bytes.windows(2).any(|pair| pair[0] == b'\\' && matches!(pair[1], b'\'' | b'"'));
+    let risky = bytes.ends_with(b"\\") || bytes.windows(2).any(|pair| matches!(pair, [b'\\', b'\'' | b'"']));
     if !risky {
         return None;
     }
@@ -206,7 +205,7 @@ pub fn writing_word(tokens: &[Token], family: Family) -> Option<String> {
         }
         let Some(word) = bare(token) else { continue };
         let upper = word.value.to_ascii_uppercase();
-        let after_dot = at > 0 && tokens[at - 1] == Token::Period;
+        let after_dot = at.checked_sub(1).and_then(|before| tokens.get(before)) == Some(&Token::Period);
         // Oracle and Snowflake draw from a sequence by `name.NEXTVAL`.
         if after_dot && upper != "NEXTVAL" {
             continue;

@@ -202,7 +202,7 @@ pub fn classify(tokens: &[Token], family: Family) -> Effect {
             continue;
         };
         let upper = word.value.to_ascii_uppercase();
-        let named = at > 0 && tokens[at - 1] == Token::Period;
+        let named = at.checked_sub(1).and_then(|before| tokens.get(before)) == Some(&Token::Period);
         let called = tokens.get(at + 1) == Some(&Token::LParen);
         // `* RENAME (…)` and `* REPLACE (…)` of BigQuery, Snowflake and DuckDB; LISTAGG(… ON OVERFLOW TRUNCATE).
         let clause = (called && matches!(upper.as_str(), "RENAME" | "REPLACE" | "TRUNCATE"))
@@ -285,10 +285,11 @@ fn balanced(tokens: &[Token]) -> bool {
 /// The first name before a parenthesis that is neither grammar, nor the name of a CTE or alias, nor a pure function.
 fn unknown_call(tokens: &[Token], family: Family) -> Option<String> {
     for (at, token) in tokens.iter().enumerate() {
-        if *token != Token::LParen || at == 0 {
+        if *token != Token::LParen {
             continue;
         }
-        let word = match &tokens[at - 1] {
+        let Some(before) = at.checked_sub(1).and_then(|before| tokens.get(before)) else { continue };
+        let word = match before {
             Token::Word(word) => word,
             // Snowflake's IDENTIFIER('f')(x) and the like: a call of a computed name. ClickHouse: quantile(0.9)(x).
             Token::RParen | Token::RBracket | Token::Placeholder(_) if family != Family::ClickHouse => {
@@ -298,12 +299,11 @@ fn unknown_call(tokens: &[Token], family: Family) -> Option<String> {
         };
         let mut name = word.value.to_lowercase();
         let mut start = at - 1;
-        while start >= 2 && tokens[start - 1] == Token::Period {
-            let Token::Word(part) = &tokens[start - 2] else {
-                break;
-            };
+        while let Some(outer) = start.checked_sub(2)
+            && let Some([Token::Word(part), Token::Period]) = tokens.get(outer..start)
+        {
             name = format!("{}.{name}", part.value.to_lowercase());
-            start -= 2;
+            start = outer;
         }
         let before = start.checked_sub(1).and_then(|before| tokens.get(before));
         // `column(+)` is Oracle's outer join.

@@ -104,16 +104,16 @@ fn decode_path(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
-    while at < bytes.len() {
-        let escape = (bytes[at] == b'%')
-            .then(|| bytes.get(at + 1..at + 3))
-            .flatten()
-            .and_then(|pair| Some((hex(pair[0])? << 4) | hex(pair[1])?));
+    while let Some(byte) = bytes.get(at) {
+        let escape = match bytes.get(at..at + 3) {
+            Some([b'%', high, low]) => hex(*high).zip(hex(*low)).map(|(high, low)| (high << 4) | low),
+            _ => None,
+        };
         if let Some(byte) = escape {
             out.push(byte);
             at += 3;
         } else {
-            out.push(bytes[at]);
+            out.push(*byte);
             at += 1;
         }
     }

@@ -270,7 +270,8 @@ fn words(text: &str) -> Vec<String> {
 fn writing_verb(name: &str) -> Option<String> {
     let words = words(name);
     words.iter().enumerate().find_map(|(at, word)| {
-        let verb_place = at == 0 || matches!(words[at - 1].as_str(), "and" | "or" | "then");
+        let before = at.checked_sub(1).and_then(|before| words.get(before));
+        let verb_place = before.is_none_or(|before| matches!(before.as_str(), "and" | "or" | "then"));
         let writes = WRITING.contains(&word.as_str()) || (verb_place && WRITING_FIRST.contains(&word.as_str()));
         writes.then(|| word.clone())
     })

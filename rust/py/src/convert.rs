@@ -80,16 +80,20 @@ pub struct WantedHeaders<'a> {
 }
 
 impl<'a> WantedHeaders<'a> {
-    /// The pairs whose name is `wanted`. `None` when `headers` is anything else, when too many are wanted (then use
+    /// The pairs whose name is `wanted`, lent. `None` when `headers` is anything else, when too many are wanted (then use
     /// [`Headers`]), or when threads run without the GIL and could change the list meanwhile.
-    pub fn new(headers: &'a Bound<'_, PyAny>, wanted: impl Fn(&[u8]) -> bool) -> Option<Self> {
+    ///
+    /// # Safety
+    /// As for [`lend_all`]; `wanted` runs no Python code.
+    pub unsafe fn lend(headers: &'a Bound<'_, PyAny>, wanted: impl Fn(&[u8]) -> bool) -> Option<Self> {
         let list = headers.cast::<PyList>().ok()?;
         if cfg!(Py_GIL_DISABLED) {
             return None;
         }
         let mut found = Self { pairs: [(&[], &[]); 8], used: 0 };
         for index in 0..list.len() {
-            let (name, value) = lend_pair(list, index.cast_signed())?;
+            // SAFETY: handed on to the caller.
+            let (name, value) = unsafe { lend_pair(list, index.cast_signed()) }?;
             let name = bytes_of(name);
             if wanted(name) {
                 *found.pairs.get_mut(found.used)? = (name, bytes_of(value));
@@ -105,15 +109,21 @@ impl<'a> WantedHeaders<'a> {
     }
 }
 
-/// Every pair of a list of `(bytes, bytes)` tuples, lent as [`WantedHeaders`] lends them, and on its conditions.
-pub fn lend_all<'a>(headers: &'a Bound<'_, PyAny>) -> Option<Vec<(&'a [u8], &'a [u8])>> {
+/// Every pair of a list of `(bytes, bytes)` tuples, lent. `None` when `headers` is anything else, or when threads run
+/// without the GIL and could change the list meanwhile.
+///
+/// # Safety
+/// What is lent is the list's own: no reference is counted. Until its last use nothing may run Python code or give the GIL
+/// up, since either could change the list: no Python object is made, called, compared or released.
+pub unsafe fn lend_all<'a>(headers: &'a Bound<'_, PyAny>) -> Option<Vec<(&'a [u8], &'a [u8])>> {
     let list = headers.cast::<PyList>().ok()?;
     if cfg!(Py_GIL_DISABLED) {
         return None;
     }
     let mut pairs = Vec::with_capacity(list.len());
     for index in 0..list.len() {
-        let (name, value) = lend_pair(list, index.cast_signed())?;
+        // SAFETY: handed on to the caller.
+        let (name, value) = unsafe { lend_pair(list, index.cast_signed()) }?;
         pairs.push((bytes_of(name), bytes_of(value)));
     }
     Some(pairs)
@@ -121,10 +131,12 @@ pub fn lend_all<'a>(headers: &'a Bound<'_, PyAny>) -> Option<Vec<(&'a [u8], &'a 
 
 type LentPair<'a, 'py> = (Borrowed<'a, 'py, PyBytes>, Borrowed<'a, 'py, PyBytes>);
 
-fn lend_pair<'a, 'py>(list: &'a Bound<'py, PyList>, index: isize) -> Option<LentPair<'a, 'py>> {
+/// # Safety
+/// As for [`lend_all`].
+unsafe fn lend_pair<'a, 'py>(list: &'a Bound<'py, PyList>, index: isize) -> Option<LentPair<'a, 'py>> {
     let py = list.py();
-    // SAFETY: `PyList_GetItem` checks the index and lends the list's own reference. It stays good for `'a`: the list
-    // cannot change, since the GIL is held and nothing between here and the last use runs Python code.
+    // SAFETY: `PyList_GetItem` checks the index and lends the list's own reference. It stays good until the last use: the
+    // GIL is held, and the caller promises that nothing changes the list before that.
     let item = unsafe { Borrowed::from_ptr_or_opt(py, pyo3::ffi::PyList_GetItem(list.as_ptr(), index)) }?;
     let tuple = item.cast::<PyTuple>().ok().filter(|tuple| tuple.len() == 2)?;
     let lend = |place| {

@@ -1,6 +1,9 @@
 //! `Lane`: the gateway's side. Nothing that `admit`, `offer` and `drop` do raises what a user would see:
 //! the middleware swallows their errors, and the core settles and counts a request on which it panics itself.
 
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,34 +29,50 @@ use crate::ticket::{State, Ticket, Timer};
 pub struct Lane {
     directory: PathBuf,
     options: Options,
-    /// Points into the last element of `all`; elements are never removed while `self` lives.
-    current: AtomicPtr<Arc<Core>>,
-    #[expect(clippy::vec_box, reason = "addresses must stay when the vector grows")]
-    all: Mutex<Vec<Box<Arc<Core>>>>,
+    /// What the last of `all` points to; none of them is dropped while `self` lives.
+    current: AtomicPtr<Core>,
+    all: Mutex<Vec<Arc<Core>>>,
+}
+
+/// The lane in use, lent without touching its count: this is read for every request, by all threads.
+struct Current<'a>(ManuallyDrop<Arc<Core>>, PhantomData<&'a Lane>);
+
+impl Deref for Current<'_> {
+    type Target = Arc<Core>;
+
+    fn deref(&self) -> &Arc<Core> {
+        &self.0
+    }
 }
 
 impl Lane {
-    fn current(&self) -> &Arc<Core> {
-        // SAFETY: set before `self` exists, and always to a box in `all` that lives as long as `self`.
-        unsafe { &*self.current.load(Ordering::Acquire) }
+    fn current(&self) -> Current<'_> {
+        let at = self.current.load(Ordering::Acquire).cast_const();
+        // SAFETY: `at` comes from `Arc::as_ptr` of an element of `all`. Elements are only added while `self` lives, and
+        // what is returned lives no longer than `self`, so the count is at least one. It is never dropped here, so the
+        // count that belongs to `all` stays. Moving an `Arc`, as the vector does when it grows, does not move what it
+        // points to, nor end the right to read there.
+        Current(ManuallyDrop::new(unsafe { Arc::from_raw(at) }), PhantomData)
     }
 
     fn install(&self, core: Core) {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut made = Box::new(Arc::new(core));
-        self.current.store(&raw mut *made, Ordering::Release);
+        let made = Arc::new(core);
+        let at = Arc::as_ptr(&made).cast_mut();
         all.push(made);
+        self.current.store(at, Ordering::Release);
     }
 
     /// Ask the core about a request.
     fn enter(&self, method: &str, target: &str, headers: &Bound<'_, PyAny>, timed: bool) -> PyResult<Entry> {
         let core = self.current();
         let (method, target) = (method.as_bytes(), target.as_bytes());
-        if let Some(read) = WantedHeaders::new(headers, |name| core.reads_header(name)) {
-            return Ok(enter(core, method, target, read.iter(), timed));
+        // SAFETY: up to the last use of what is lent, in the same statement, only the core runs, which knows no Python.
+        if let Some(read) = unsafe { WantedHeaders::lend(headers, |name| core.reads_header(name)) } {
+            return Ok(enter(&core, method, target, read.iter(), timed));
         }
         let headers = Headers::new(headers)?;
-        Ok(enter(core, method, target, headers.iter(), timed))
+        Ok(enter(&core, method, target, headers.iter(), timed))
     }
 }
 
@@ -115,8 +134,8 @@ impl Lane {
             cap_at_admission,
         };
         let core = detached(py, || Core::open(&directory, &options))?.map_err(|error| raise(py, &error))?;
-        let mut made = Box::new(Arc::new(core));
-        let current = AtomicPtr::new(&raw mut *made);
+        let made = Arc::new(core);
+        let current = AtomicPtr::new(Arc::as_ptr(&made).cast_mut());
         Ok(Self { directory, options, current, all: Mutex::new(vec![made]) })
     }
 
@@ -194,8 +213,10 @@ impl Lane {
                 })
             })
         };
-        // From here on nothing runs Python code, so that what is lent stays.
-        if let (Some(headers), Some(response_headers)) = (lend_all(headers), lend_all(response_headers)) {
+        // SAFETY: `put` is the last use of what is lent. It takes the ticket and runs the core, which knows no Python; the
+        // bodies are held by their own references, which end after it.
+        let lent = unsafe { (lend_all(headers), lend_all(response_headers)) };
+        if let (Some(headers), Some(response_headers)) = lent {
             return put(&headers, &response_headers);
         }
         let (headers, response_headers) = (Headers::new(headers)?, Headers::new(response_headers)?);

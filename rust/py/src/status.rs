@@ -1,86 +1,139 @@
 //! What the command line asks of a lane, with or without a worker: its counts, its times, its switch.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::types::PyBytes;
 use shadowlane_base::Reason;
-use shadowlane_lane::gateway::Choice;
 use shadowlane_lane::histogram::{BUCKETS, lower_edge};
 use shadowlane_lane::lanedir;
-use shadowlane_lane::status::{LaneStatus, read_times, set_enabled as core_set_enabled};
+use shadowlane_lane::status::{LaneStatus, RingStatus, read_times, set_enabled as core_set_enabled};
 
 use crate::convert::{detached, raise};
+
+/// A lane's status as Python gets it: a dict with the fields' names. `shadowlane.status.lane` has the same as records.
+#[derive(IntoPyObject)]
+pub struct StatusOut {
+    directory: String,
+    lane_id: String,
+    enabled: bool,
+    seen: u64,
+    open: u64,
+    mirrored: u64,
+    dropped: BTreeMap<&'static str, u64>,
+    acked: u64,
+    corrupt: u64,
+    faults: u64,
+    rings: Vec<RingOut>,
+    refused: Vec<String>,
+    ringless: u64,
+    ring_error: String,
+    cap: CapOut,
+    sampler: SamplerOut,
+    worker: WorkerOut,
+}
+
+#[derive(IntoPyObject)]
+struct RingOut {
+    ring: u64,
+    pid: u64,
+    alive: bool,
+    bytes: u64,
+    used: u64,
+    started: u64,
+    mirrored: u64,
+    open: u64,
+    acked: u64,
+}
+
+#[derive(IntoPyObject)]
+struct CapOut {
+    qps: f64,
+    burst: u32,
+    available: f64,
+    rate: f64,
+    paused_s: f64,
+    paused_reason: &'static str,
+}
+
+#[derive(IntoPyObject)]
+struct SamplerOut {
+    choice: &'static str,
+    ratio: f64,
+    eligible: u64,
+    taken: u64,
+}
+
+#[derive(IntoPyObject)]
+struct WorkerOut {
+    pid: u64,
+    alive: bool,
+    heartbeat_age_s: Option<f64>,
+}
+
+impl RingOut {
+    fn new(ring: &RingStatus) -> Self {
+        let totals = &ring.totals;
+        Self {
+            ring: ring.id,
+            pid: ring.pid,
+            alive: ring.alive,
+            bytes: ring.bytes,
+            used: ring.used,
+            started: totals.started,
+            mirrored: totals.mirrored,
+            open: totals.started.saturating_sub(totals.settled()),
+            acked: totals.acked,
+        }
+    }
+}
+
+impl StatusOut {
+    fn new(directory: &Path, status: LaneStatus) -> Self {
+        let LaneStatus { totals, cap, sampler, worker, .. } = &status;
+        let counts = Reason::ALL.iter().zip(&totals.dropped).filter(|(_, count)| **count > 0);
+        let (paused_reason, paused_s) = cap.paused.map_or(("", 0.0), |(reason, left)| (reason.name(), left));
+        Self {
+            directory: directory.to_string_lossy().into_owned(),
+            enabled: status.enabled,
+            seen: totals.settled(),
+            open: totals.started.saturating_sub(totals.settled()),
+            mirrored: totals.mirrored,
+            dropped: counts.map(|(reason, count)| (reason.name(), *count)).collect(),
+            acked: totals.acked,
+            corrupt: totals.corrupt,
+            faults: totals.faults,
+            rings: status.rings.iter().map(RingOut::new).collect(),
+            ringless: status.ringless,
+            cap: CapOut {
+                qps: cap.qps,
+                burst: cap.burst,
+                available: cap.available,
+                rate: cap.rate,
+                paused_s,
+                paused_reason,
+            },
+            sampler: SamplerOut {
+                choice: sampler.choice.name(),
+                ratio: sampler.ratio,
+                eligible: sampler.eligible,
+                taken: sampler.taken,
+            },
+            worker: WorkerOut { pid: worker.pid, alive: worker.alive, heartbeat_age_s: worker.heartbeat_age_s },
+            lane_id: status.lane_id,
+            refused: status.refused,
+            ring_error: status.ring_error,
+        }
+    }
+}
 
 /// lane_status(directory): what a lane's files say about it, as a dict. Raises shadowlane.LaneError when there is no
 /// such lane, or its directory is not safe to use.
 #[pyfunction]
-pub fn lane_status(py: Python<'_>, directory: PathBuf) -> PyResult<Bound<'_, PyDict>> {
+pub fn lane_status(py: Python<'_>, directory: PathBuf) -> PyResult<StatusOut> {
     let status = detached(py, || LaneStatus::read(&directory))?.map_err(|error| raise(py, &error))?;
-    let out = PyDict::new(py);
-    out.set_item("directory", directory.to_string_lossy())?;
-    out.set_item("lane_id", &status.lane_id)?;
-    out.set_item("enabled", status.enabled)?;
-    let settled = status.totals.settled();
-    out.set_item("seen", settled)?;
-    out.set_item("open", status.totals.started.saturating_sub(settled))?;
-    out.set_item("mirrored", status.totals.mirrored)?;
-    let dropped = PyDict::new(py);
-    for reason in Reason::ALL {
-        let count = status.totals.dropped.get(*reason as usize).copied().unwrap_or_default();
-        if count > 0 {
-            dropped.set_item(reason.name(), count)?;
-        }
-    }
-    out.set_item("dropped", dropped)?;
-    out.set_item("acked", status.totals.acked)?;
-    out.set_item("corrupt", status.totals.corrupt)?;
-    out.set_item("faults", status.totals.faults)?;
-    let rings = PyList::empty(py);
-    for ring in &status.rings {
-        let item = PyDict::new(py);
-        item.set_item("ring", ring.id)?;
-        item.set_item("pid", ring.pid)?;
-        item.set_item("alive", ring.alive)?;
-        item.set_item("bytes", ring.bytes)?;
-        item.set_item("used", ring.used)?;
-        item.set_item("started", ring.totals.started)?;
-        item.set_item("mirrored", ring.totals.mirrored)?;
-        item.set_item("open", ring.totals.started.saturating_sub(ring.totals.settled()))?;
-        item.set_item("acked", ring.totals.acked)?;
-        rings.append(item)?;
-    }
-    out.set_item("rings", rings)?;
-    out.set_item("refused", &status.refused)?;
-    out.set_item("ringless", status.ringless)?;
-    out.set_item("ring_error", &status.ring_error)?;
-    let cap = PyDict::new(py);
-    cap.set_item("qps", status.cap.0)?;
-    cap.set_item("burst", status.cap.1)?;
-    cap.set_item("available", status.cap.2)?;
-    cap.set_item("rate", status.rate)?;
-    cap.set_item("paused_s", status.paused.map_or(0.0, |(_, left)| left))?;
-    cap.set_item("paused_reason", status.paused.map_or("", |(reason, _)| reason.name()))?;
-    out.set_item("cap", cap)?;
-    let sampler = PyDict::new(py);
-    sampler.set_item(
-        "choice",
-        match status.choice {
-            Choice::Ratio => "ratio",
-            Choice::Sticky => "sticky",
-            Choice::StickyBody => "sticky by body",
-        },
-    )?;
-    sampler.set_item("ratio", status.sampler.0)?;
-    sampler.set_item("eligible", status.sampler.1)?;
-    sampler.set_item("taken", status.sampler.2)?;
-    out.set_item("sampler", sampler)?;
-    let worker = PyDict::new(py);
-    worker.set_item("pid", status.worker_pid)?;
-    worker.set_item("alive", status.worker_alive)?;
-    worker.set_item("heartbeat_age_s", status.worker_age_s)?;
-    out.set_item("worker", worker)?;
-    Ok(out)
+    Ok(StatusOut::new(&directory, status))
 }
 
 /// lane_times(directory): how long the requests of a lane took, over all its processes: `(edges, routes)`.

@@ -1,8 +1,22 @@
 //! Check digits. Each function takes digits as values 0 to 9 unless it says otherwise.
+//!
+//! Invariant: any number of digits will do; what is too short for a rule fails it, or its missing digits count as 0.
+
+use std::slice::SliceIndex;
 
 /// Weighted sum.
 fn sum(digits: &[u8], weights: &[u32]) -> u32 {
     digits.iter().zip(weights).map(|(digit, weight)| u32::from(*digit) * weight).sum()
+}
+
+/// The digit there; 0 where there is none.
+fn digit(digits: &[u8], at: usize) -> u8 {
+    digits.get(at).copied().unwrap_or_default()
+}
+
+/// The digits there; none where the range does not fit.
+pub(super) fn part(digits: &[u8], range: impl SliceIndex<[u8], Output = [u8]>) -> &[u8] {
+    digits.get(range).unwrap_or_default()
 }
 
 fn last(digits: &[u8]) -> u32 {
@@ -55,33 +69,33 @@ pub(super) fn date(month: u64, day: u64) -> bool {
 }
 
 pub(super) fn yymmdd(digits: &[u8]) -> bool {
-    digits.len() >= 6 && date(number(&digits[2..4]), number(&digits[4..6]))
+    digits.len() >= 6 && date(number(part(digits, 2..4)), number(part(digits, 4..6)))
 }
 
 /// US SSN: areas, groups and serials that are never given, and the numbers that were printed in advertisements.
 pub(super) fn ssn(digits: &[u8]) -> bool {
-    let (area, group, serial) = (number(&digits[..3]), number(&digits[3..5]), number(&digits[5..]));
+    let (area, group, serial) = (number(part(digits, ..3)), number(part(digits, 3..5)), number(part(digits, 5..)));
     let printed = matches!(number(digits), 78_051_120 | 219_099_999 | 123_456_789 | 987_654_320..=987_654_329);
     area != 0 && area != 666 && area < 900 && group != 0 && serial != 0 && !printed && !alike(digits)
 }
 
 pub(super) fn itin(digits: &[u8]) -> bool {
-    let group = number(&digits[3..5]);
-    digits[0] == 9 && (matches!(group, 50..=65 | 70..=88 | 90..=92 | 94..=99))
+    let group = number(part(digits, 3..5));
+    digit(digits, 0) == 9 && (matches!(group, 50..=65 | 70..=88 | 90..=92 | 94..=99))
 }
 
 pub(super) fn npi(digits: &[u8]) -> bool {
     // Luhn over the number with the prefix 80840 (ISO/IEC 7812 issuer of US health care): it adds 24.
-    matches!(digits[0], 1 | 2) && (luhn_sum(digits) + 24).is_multiple_of(10)
+    matches!(digit(digits, 0), 1 | 2) && (luhn_sum(digits) + 24).is_multiple_of(10)
 }
 
 pub(super) fn routing(digits: &[u8]) -> bool {
-    let region = number(&digits[..2]);
+    let region = number(part(digits, ..2));
     matches!(region, 1..=12 | 21..=32 | 61..=72 | 80) && sum(digits, &[3, 7, 1, 3, 7, 1, 3, 7, 1]).is_multiple_of(10)
 }
 
 pub(super) fn sin(digits: &[u8]) -> bool {
-    !matches!(digits[0], 0 | 8) && luhn(digits)
+    !matches!(digit(digits, 0), 0 | 8) && luhn(digits)
 }
 
 pub(super) fn nhs(digits: &[u8]) -> bool {
@@ -90,11 +104,11 @@ pub(super) fn nhs(digits: &[u8]) -> bool {
 
 pub(super) fn abn(digits: &[u8]) -> bool {
     let weights = [10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19];
-    digits[0] != 0 && (sum(digits, &weights) - 10).is_multiple_of(89)
+    digit(digits, 0) != 0 && (sum(digits, &weights) - 10).is_multiple_of(89)
 }
 
 pub(super) fn acn(digits: &[u8]) -> bool {
-    (10 - sum(&digits[..8], &[8, 7, 6, 5, 4, 3, 2, 1]) % 10) % 10 == last(digits) && !alike(digits)
+    (10 - sum(part(digits, ..8), &[8, 7, 6, 5, 4, 3, 2, 1]) % 10) % 10 == last(digits) && !alike(digits)
 }
 
 pub(super) fn tfn(digits: &[u8]) -> bool {
@@ -102,23 +116,31 @@ pub(super) fn tfn(digits: &[u8]) -> bool {
 }
 
 pub(super) fn medicare(digits: &[u8]) -> bool {
-    matches!(digits[0], 2..=6) && sum(&digits[..8], &[1, 3, 7, 9, 1, 3, 7, 9]) % 10 == u32::from(digits[8])
+    matches!(digit(digits, 0), 2..=6)
+        && sum(part(digits, ..8), &[1, 3, 7, 9, 1, 3, 7, 9]) % 10 == u32::from(digit(digits, 8))
 }
 
 /// ISO/IEC 7064 mod 11,10; of the first ten digits one comes twice or three times.
 pub(super) fn german_tax(digits: &[u8]) -> bool {
     let mut counts = [0; 10];
-    digits[..10].iter().for_each(|digit| counts[usize::from(*digit)] += 1);
+    for digit in part(digits, ..10) {
+        if let Some(count) = counts.get_mut(usize::from(*digit)) {
+            *count += 1;
+        }
+    }
     let repeated = counts.iter().filter(|count| **count > 1).count();
-    let product = digits[..10].iter().fold(10, |product, digit| {
+    let product = part(digits, ..10).iter().fold(10, |product, digit| {
         let sum = (u32::from(*digit) + product) % 10;
         (if sum == 0 { 10 } else { sum }) * 2 % 11
     });
-    digits[0] != 0 && repeated == 1 && counts.iter().all(|count| *count <= 3) && (11 - product) % 10 == last(digits)
+    digit(digits, 0) != 0
+        && repeated == 1
+        && counts.iter().all(|count| *count <= 3)
+        && (11 - product) % 10 == last(digits)
 }
 
 pub(super) fn lanr(digits: &[u8]) -> bool {
-    digits[0] != 0 && (10 - sum(&digits[..6], &[4, 9, 4, 9, 4, 9]) % 10) % 10 == u32::from(digits[6])
+    digit(digits, 0) != 0 && (10 - sum(part(digits, ..6), &[4, 9, 4, 9, 4, 9]) % 10) % 10 == u32::from(digit(digits, 6))
 }
 
 fn quersumme(value: u32) -> u32 {
@@ -130,7 +152,7 @@ pub(super) fn german_pension(text: &[u8]) -> bool {
     let Some(digits) = lettered(text) else {
         return false;
     };
-    if digits.len() != 13 || !date(number(&digits[4..6]), number(&digits[2..4]) % 50) {
+    if digits.len() != 13 || !date(number(part(&digits, 4..6)), number(part(&digits, 2..4)) % 50) {
         return false;
     }
     let weights = [2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1];
@@ -191,7 +213,7 @@ pub(super) fn eleven_test(digits: &[u8]) -> bool {
 }
 
 pub(super) fn belgian(digits: &[u8]) -> bool {
-    let (body, check) = (number(&digits[..9]), number(&digits[9..]));
+    let (body, check) = (number(part(digits, ..9)), number(part(digits, 9..)));
     yymmdd(digits) && (97 - body % 97 == check || 97 - (2_000_000_000 + body) % 97 == check)
 }
 
@@ -205,7 +227,7 @@ pub(super) fn swiss(digits: &[u8]) -> bool {
 }
 
 pub(super) fn pesel(digits: &[u8]) -> bool {
-    date(number(&digits[2..4]) % 20, number(&digits[4..6]))
+    date(number(part(digits, 2..4)) % 20, number(part(digits, 4..6)))
         && sum(digits, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1]).is_multiple_of(10)
 }
 
@@ -214,28 +236,28 @@ pub(super) fn swedish(digits: &[u8]) -> bool {
     let Some(ten) = digits.last_chunk::<10>() else {
         return false;
     };
-    let century = digits.len() == 10 || matches!(number(&digits[..2]), 18..=20);
+    let century = digits.len() == 10 || matches!(number(part(digits, ..2)), 18..=20);
     century && date(number(&ten[2..4]), number(&ten[4..6]) % 60) && luhn(ten)
 }
 
 /// A Swedish organisation number: its third digit is two or more.
 pub(super) fn swedish_org(digits: &[u8]) -> bool {
-    digits[2] >= 2 && luhn(digits)
+    digit(digits, 2) >= 2 && luhn(digits)
 }
 
 pub(super) fn norwegian(digits: &[u8]) -> bool {
-    date(number(&digits[2..4]) % 40, number(&digits[..2]) % 40)
+    date(number(part(digits, 2..4)) % 40, number(part(digits, ..2)) % 40)
         && sum(digits, &[3, 7, 6, 1, 8, 9, 4, 5, 2, 1]).is_multiple_of(11)
         && sum(digits, &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1]).is_multiple_of(11)
 }
 
 fn brazilian(digits: &[u8], weights: &[u32]) -> bool {
     let check = |count: usize, weights: &[u32]| {
-        let rest = sum(&digits[..count], weights) % 11;
-        (if rest < 2 { 0 } else { 11 - rest }) == u32::from(digits[count])
+        let rest = sum(part(digits, ..count), weights) % 11;
+        (if rest < 2 { 0 } else { 11 - rest }) == u32::from(digit(digits, count))
     };
-    let count = digits.len() - 2;
-    !alike(digits) && check(count, &weights[1..]) && check(count + 1, weights)
+    let count = digits.len().saturating_sub(2);
+    !alike(digits) && check(count, weights.get(1..).unwrap_or_default()) && check(count + 1, weights)
 }
 
 pub(super) fn cpf(digits: &[u8]) -> bool {
@@ -249,9 +271,9 @@ pub(super) fn cnpj(digits: &[u8]) -> bool {
 /// ISO/IEC 7064 mod 11-2 over seventeen digits, and the birth date within.
 pub(super) fn chinese(digits: &[u8], check: u8) -> bool {
     let total = sum(digits, &[7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2]);
-    let year = number(&digits[6..10]);
+    let year = number(part(digits, 6..10));
     (1900..2100).contains(&year)
-        && date(number(&digits[10..12]), number(&digits[12..14]))
+        && date(number(part(digits, 10..12)), number(part(digits, 12..14)))
         && b"10X98765432".get((total % 11) as usize) == Some(&check)
 }
 
@@ -269,7 +291,7 @@ pub(super) fn verhoeff(digits: &[u8]) -> bool {
     let check = digits.iter().rev().enumerate().fold(0, |check, (index, digit)| {
         let mut value = usize::from(*digit);
         for _ in 0..index % 8 {
-            value = STEP[value];
+            value = STEP.get(value).copied().unwrap_or_default();
         }
         times(check, value)
     });
@@ -277,60 +299,60 @@ pub(super) fn verhoeff(digits: &[u8]) -> bool {
 }
 
 pub(super) fn aadhaar(digits: &[u8]) -> bool {
-    digits[0] >= 2 && verhoeff(digits) && !digits.iter().eq(digits.iter().rev())
+    digit(digits, 0) >= 2 && verhoeff(digits) && !digits.iter().eq(digits.iter().rev())
 }
 
 /// Date, region, and the check digit that numbers given before October 2020 have.
 pub(super) fn korean(digits: &[u8]) -> bool {
-    let rest = sum(&digits[..12], &[2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5]) % 11;
-    let plus = if matches!(digits[6], 5..=8) { 13 } else { 11 };
+    let rest = sum(part(digits, ..12), &[2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5]) % 11;
+    let plus = if matches!(digit(digits, 6), 5..=8) { 13 } else { 11 };
     let checked = (plus - rest) % 10 == last(digits);
     // Since October 2020 the digits after the first of the second half are random.
-    yymmdd(digits) && (checked || number(&digits[..2]) >= 20 && matches!(digits[6], 3 | 4 | 7 | 8))
+    yymmdd(digits) && (checked || number(part(digits, ..2)) >= 20 && matches!(digit(digits, 6), 3 | 4 | 7 | 8))
 }
 
 pub(super) fn korean_resident(digits: &[u8]) -> bool {
-    matches!(digits[6], 1..=4) && korean(digits)
+    matches!(digit(digits, 6), 1..=4) && korean(digits)
 }
 
 pub(super) fn korean_foreigner(digits: &[u8]) -> bool {
-    matches!(digits[6], 5..=8) && korean(digits)
+    matches!(digit(digits, 6), 5..=8) && korean(digits)
 }
 
 pub(super) fn korean_business(digits: &[u8]) -> bool {
-    let total = sum(&digits[..9], &[1, 3, 7, 1, 3, 7, 1, 3, 5]) + u32::from(digits[8]) * 5 / 10;
+    let total = sum(part(digits, ..9), &[1, 3, 7, 1, 3, 7, 1, 3, 5]) + u32::from(digit(digits, 8)) * 5 / 10;
     (10 - total % 10) % 10 == last(digits)
 }
 
 pub(super) fn thai(digits: &[u8]) -> bool {
-    let total = sum(&digits[..12], &[13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2]);
+    let total = sum(part(digits, ..12), &[13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2]);
     // Regions of the second and third digit (the province).
-    let province = number(&digits[1..3]);
-    matches!(digits[0], 1..=8)
+    let province = number(part(digits, 1..3));
+    matches!(digit(digits, 0), 1..=8)
         && matches!(province, 10..=27 | 30..=58 | 60..=67 | 70..=77 | 80..=86 | 90..=96)
         && (11 - total % 11) % 10 == last(digits)
 }
 
 pub(super) fn turkish(digits: &[u8]) -> bool {
-    let odd: u32 = digits[..9].iter().step_by(2).map(|digit| u32::from(*digit)).sum();
-    let even: u32 = digits[1..8].iter().step_by(2).map(|digit| u32::from(*digit)).sum();
-    let ten: u32 = digits[..10].iter().map(|digit| u32::from(*digit)).sum();
-    digits[0] != 0 && (odd * 7 + 90 - even) % 10 == u32::from(digits[9]) && ten % 10 == last(digits)
+    let odd: u32 = part(digits, ..9).iter().step_by(2).map(|digit| u32::from(*digit)).sum();
+    let even: u32 = part(digits, 1..8).iter().step_by(2).map(|digit| u32::from(*digit)).sum();
+    let ten: u32 = part(digits, ..10).iter().map(|digit| u32::from(*digit)).sum();
+    digit(digits, 0) != 0 && (odd * 7 + 90 - even) % 10 == u32::from(digit(digits, 9)) && ten % 10 == last(digits)
 }
 
 pub(super) fn south_african(digits: &[u8]) -> bool {
-    yymmdd(digits) && matches!(digits[10], 0..=2) && luhn(digits)
+    yymmdd(digits) && matches!(digit(digits, 10), 0..=2) && luhn(digits)
 }
 
 pub(super) fn french(digits: &[u8]) -> bool {
-    matches!(digits[0], 1 | 2)
-        && matches!(number(&digits[3..5]), 1..=12 | 20..=42 | 50..=99)
-        && 97 - number(&digits[..13]) % 97 == number(&digits[13..])
+    matches!(digit(digits, 0), 1 | 2)
+        && matches!(number(part(digits, 3..5)), 1..=12 | 20..=42 | 50..=99)
+        && 97 - number(part(digits, ..13)) % 97 == number(part(digits, 13..))
 }
 
 /// US DEA number: two letters and seven digits.
 pub(super) fn dea(digits: &[u8]) -> bool {
-    sum(&digits[..6], &[1, 2, 1, 2, 1, 2]) % 10 == last(digits) && !alike(digits)
+    sum(part(digits, ..6), &[1, 2, 1, 2, 1, 2]) % 10 == last(digits) && !alike(digits)
 }
 
 /// The Singaporean check letter; foreigners of the series M have a table of their own.

@@ -46,7 +46,7 @@ fn next(rest: &[u8]) -> Result<(Frame<'_>, &[u8]), Vec<u8>> {
     };
     let (total, headers) = (total as usize, headers as usize);
     let prelude = rest.get(..PRELUDE).unwrap_or_default();
-    if crc32(&prelude[..8]) != check || total < headers.saturating_add(AROUND) {
+    if crc32(rest.get(..8).unwrap_or_default()) != check || total < headers.saturating_add(AROUND) {
         return Err(vec![0; PRELUDE]); // damaged: the checksum of zeros is not zero
     }
     let Some((frame, left)) = rest.split_at_checked(total) else {
@@ -64,10 +64,10 @@ fn write(headers: &[u8], payload: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&((AROUND + headers.len() + payload.len()) as u32).to_be_bytes());
     out.extend_from_slice(&(headers.len() as u32).to_be_bytes());
-    out.extend_from_slice(&crc32(&out[start..]).to_be_bytes());
+    out.extend_from_slice(&crc32(out.get(start..).unwrap_or_default()).to_be_bytes());
     out.extend_from_slice(headers);
     out.extend_from_slice(payload);
-    out.extend_from_slice(&crc32(&out[start..]).to_be_bytes());
+    out.extend_from_slice(&crc32(out.get(start..).unwrap_or_default()).to_be_bytes());
 }
 
 /// The string headers of the protocol, cleaned; up to the first that makes no sense.

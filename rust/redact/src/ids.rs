@@ -136,16 +136,17 @@ fn patterns(word: &[u8], pattern: &[u8], digits: &[u8], mut offer: impl FnMut(Ki
                 offer(Kind::SG_UEN, 15, context::SINGAPORE);
             }
         }
-        b"000000000A" if matches!(checks::number(&digits[..4]), 1800..=2099) => {
+        b"000000000A" if matches!(checks::number(checks::part(digits, ..4)), 1800..=2099) => {
             offer(Kind::SG_UEN, 20, context::SINGAPORE);
         }
         b"A00AA0000A" if matches!(first, b'T' | b'S' | b'R') => offer(Kind::SG_UEN, 50, context::SINGAPORE),
         b"AA000000A" if nino_prefix(word) && matches!(last, b'A'..=b'D') => offer(Kind::UK_NINO, 75, 0),
         b"000000-000A" | b"000000-0000" | b"000000+000A" | b"000000+0000" | b"000000A000A" | b"000000A0000" => {
             let sign = word.get(6).copied()?;
-            let day = checks::date(checks::number(&digits[2..4]), checks::number(&digits[..2]));
+            let day =
+                checks::date(checks::number(checks::part(digits, 2..4)), checks::number(checks::part(digits, ..2)));
             let century = matches!(sign, b'-' | b'+' | b'A'..=b'F' | b'U'..=b'Y');
-            let body = checks::number(&digits[..9]);
+            let body = checks::number(checks::part(digits, ..9));
             if day && century && (2..=999).contains(&(body % 1000)) && checks::finnish(body, last) {
                 offer(Kind::FI_PIC, 75, context::NORDIC);
             }
@@ -159,7 +160,7 @@ fn patterns(word: &[u8], pattern: &[u8], digits: &[u8], mut offer: impl FnMut(Ki
         b"AA000000000" | b"AA-000-000-000" if word.starts_with(b"DE") => offer(Kind::DE_VAT_ID, 20, context::VAT),
         b"AAAAA0000A" if b"ABCFGHLJPT".contains(word.get(3)?) => offer(Kind::IN_PAN, 60, context::INDIA),
         b"00AAAAA0000A0A0" | b"00AAAAA0000A0AA" | b"00AAAAA0000AAAA" | b"00AAAAA0000AAA0"
-            if word.get(13) == Some(&b'Z') && matches!(checks::number(&digits[..2]), 1..=38 | 97 | 99) =>
+            if word.get(13) == Some(&b'Z') && matches!(checks::number(checks::part(digits, ..2)), 1..=38 | 97 | 99) =>
         {
             offer(Kind::IN_GSTIN, 75, 0);
         }
@@ -171,7 +172,7 @@ fn patterns(word: &[u8], pattern: &[u8], digits: &[u8], mut offer: impl FnMut(Ki
         }
         b"AA0000000" if checks::dea(digits) => offer(Kind::MEDICAL_LICENSE, 25, context::DEA),
         b"AAAAA000000AA0AA" | b"AAAAA000000A90AA" | b"AAAAA000000AAAAA" | b"AAAAA000000A00AA" | b"AAAAA000000AA0A0"
-            if matches!(checks::number(&digits[1..3]) % 50, 1..=12) =>
+            if matches!(checks::number(checks::part(digits, 1..3)) % 50, 1..=12) =>
         {
             offer(Kind::UK_DRIVING_LICENCE, 65, context::LICENSE);
         }

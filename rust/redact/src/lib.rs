@@ -8,6 +8,8 @@
 //! rules of that byte ([`mail`], [`number`], [`ids`], [`net`], [`secrets`], [`assign`]), whose candidates are validated
 //! ([`checks`]) and weighed by the words before them ([`context`]).
 
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
 mod assign;
 mod body;
 mod checks;

@@ -105,8 +105,12 @@ fn right(text: &Text<'_>, end: usize, whole: bool) -> bool {
 
 /// Issuer ranges, and the lengths that they give out.
 fn issuer(digits: &[u8]) -> bool {
-    let (two, three, four) = (checks::number(&digits[..2]), checks::number(&digits[..3]), checks::number(&digits[..4]));
-    match (digits[0], digits.len()) {
+    let (two, three, four) = (
+        checks::number(checks::part(digits, ..2)),
+        checks::number(checks::part(digits, ..3)),
+        checks::number(checks::part(digits, ..4)),
+    );
+    match (digits.first().copied().unwrap_or_default(), digits.len()) {
         (4, 13 | 16 | 19) | (6, 16..=19) => true,
         (5, 16) if (51..=55).contains(&two) => true,
         (2, 16) => (2200..=2204).contains(&four) || (2221..=2720).contains(&four),
@@ -170,19 +174,28 @@ fn national(digits: &[u8], shape: &[u8]) -> Option<u8> {
     Some(match shape {
         b"3-3-4" | b"3.3.4" if american(digits) => 60,
         b"3 3 4" | b"3 3-4" if american(digits) => 35,
-        b"1-3-3-4" | b"1 3 3 4" | b"1.3.3.4" if first == 1 && american(&digits[1..]) => 65,
+        b"1-3-3-4" | b"1 3 3 4" | b"1.3.3.4" if first == 1 && american(checks::part(digits, 1..)) => 65,
         b"2.2.2.2.2" | b"2 2 2 2 2" if first == 0 => 60,
         b"3 3 2 2" | b"3-3-2-2" if first == 5 => 55,
         b"5 5" | b"5-5" if (6..=9).contains(&first) => 30,
-        _ if digits.starts_with(&[0, 0]) && count >= 11 && country(&digits[2..]) => {
+        _ if digits.starts_with(&[0, 0]) && count >= 11 && country(checks::part(digits, 2..)) => {
             if spaced {
                 45
             } else {
                 11
             }
         }
-        _ if spaced && groups >= 3 && first == 0 && (10..=11).contains(&count) && digits[1] != 0 => 55,
-        _ if spaced && first == 0 && (10..=12).contains(&count) && digits[1] != 0 => 40,
+        _ if spaced
+            && groups >= 3
+            && first == 0
+            && (10..=11).contains(&count)
+            && digits.get(1).is_some_and(|second| *second != 0) =>
+        {
+            55
+        }
+        _ if spaced && first == 0 && (10..=12).contains(&count) && digits.get(1).is_some_and(|second| *second != 0) => {
+            40
+        }
         // Mobile prefixes, which areas do not share in most plans.
         _ if groups == 1 && (10..=11).contains(&count) && matches!(digits, [0, 4..=9, ..]) => 20,
         // A timestamp has ten digits from 1 on, or thirteen.

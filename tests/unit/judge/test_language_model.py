@@ -268,7 +268,11 @@ def test_a_judge_at_an_arms_address_needs_another_model_than_the_arm() -> None:
         (BASE, {**JUDGE, "model": "small"}, "must not be one of the arms, and 'candidate'"),
         (BASE, {**JUDGE, "url": "https://API.example.com:443/other", "model": "small"}, "must not be one of the arms"),
         ({"shadows": {"candidate": {"url": "https://api.example.com"}}}, JUDGE, "whatever model the requests name"),
-        ({**BASE, "control": {"url": "http://c:1"}}, {**JUDGE, "url": "http://c:1"}, "'control' is at the same place"),
+        (
+            {**BASE, "control": {"url": "http://c:1"}},
+            {**JUDGE, "url": "http://c:1"},
+            "'control' is at the same address",
+        ),
         (BASE, {**JUDGE, "model": ""}, "judge.model: missing"),
         (BASE, {**JUDGE, "url": "ftp://x"}, "judge.url = 'ftp://x'"),
         (BASE, {**JUDGE, "ratio": 0.0}, "judge.ratio = 0.0"),

@@ -72,6 +72,70 @@ def test_what_an_answer_depends_on_is_the_scope() -> None:
     assert len({found(one).scope for one in [same[0], *others]}) == 1 + len(others)
 
 
+ASKED = {"role": "user", "content": "What is the weather in Bonn?"}
+
+
+def openai_turns(result: str, call: str = "c1", place: str = "Bonn") -> list[dict[str, Any]]:
+    made = {"id": call, "type": "function", "function": {"name": "weather", "arguments": json.dumps({"q": place})}}
+    return [
+        ASKED,
+        {"role": "assistant", "content": None, "tool_calls": [made]},
+        {"role": "tool", "tool_call_id": call, "content": result},
+    ]
+
+
+def anthropic_turns(result: str, call: str = "c1", place: str = "Bonn") -> list[dict[str, Any]]:
+    return [
+        ASKED,
+        {"role": "assistant", "content": [{"type": "tool_use", "id": call, "name": "weather", "input": {"q": place}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call, "content": result}]},
+    ]
+
+
+def responses_turns(result: str, call: str = "c1", place: str = "Bonn") -> list[dict[str, Any]]:
+    arguments = json.dumps({"q": place})
+    return [
+        ASKED,
+        {"type": "function_call", "call_id": call, "name": "weather", "arguments": arguments, "status": "completed"},
+        {"type": "function_call_output", "call_id": call, "output": result},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "turns"),
+    [("messages", openai_turns), ("messages", anthropic_turns), ("input", responses_turns)],
+)
+def test_a_tools_turn_is_another_question_than_the_one_that_led_to_it(name: str, turns: Any) -> None:
+    first, second = found(copy({name: [ASKED]})), found(copy({name: turns("rain")}))
+    assert first.text == second.text
+    assert first.scope != second.scope
+    again = found(copy({name: turns("rain", call="another")}))
+    assert again.scope == second.scope
+    others = [turns("sun"), turns("rain", place="Kiel"), [*turns("rain"), *turns("rain")[1:]]]
+    assert len({found(copy({name: one})).scope for one in others} | {second.scope}) == 4
+
+
+@pytest.mark.parametrize("word", ["yes", "continue", "weiter", "ok, the second one"])
+def test_a_short_turn_is_as_many_questions_as_it_follows(word: str) -> None:
+    def after(said: str) -> Copy:
+        return chat(("user", "Help me"), ("assistant", said), ("user", word))
+
+    cancel, book = found(after("Shall I explain how to cancel?")), found(after("Shall I explain how to book?"))
+    assert cancel.text == book.text
+    assert cancel.scope != book.scope
+    assert found(after("Shall I explain how to book?")).scope == book.scope
+    assert found(chat(("user", "Help me"), ("user", word))).scope not in (cancel.scope, book.scope)
+
+
+def test_an_attachment_is_part_of_the_question() -> None:
+    def of(url: str) -> Copy:
+        image = {"type": "image_url", "image_url": {"url": url}}
+        return chat(("user", [{"type": "text", "text": "What is this?"}, image]))
+
+    assert found(of("https://a/1.png")).scope == found(of("https://a/1.png")).scope
+    assert found(of("https://a/1.png")).scope != found(of("https://a/2.png")).scope
+
+
 @given(
     st.binary(max_size=60)
     | st.recursive(

@@ -207,8 +207,9 @@ def test_a_good_day_graduates_and_a_failing_shadow_is_rejected(tmp_path: Path) -
     for config in (good, bad):
         Path(config.store.url.removeprefix("sqlite:///")).parent.mkdir()
         keep_times(config, 60_000, 0.005)
-    save(good, make_pairs(2400))
-    save(bad, [failed(pair, "transport_error") if i % 4 == 0 else pair for i, pair in enumerate(make_pairs(2400))])
+    save(good, make_pairs(2400, mean=0.15))
+    pairs = make_pairs(2400, mean=0.15)
+    save(bad, [failed(pair, "transport_error") if i % 4 == 0 else pair for i, pair in enumerate(pairs)])
     decisions = []
     for config in (good, bad):
         with open_store(config.store, read_only=True) as store:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from pathlib import Path
 from typing import Any
@@ -65,8 +66,8 @@ def test_flips_are_counted_shown_and_evaluated(tmp_path: Path) -> None:
     markup = render_page(report)
     assert "1 λ flips of the shadow alone" in markup
     rule = next(rule for rule in report["shadows"][0]["verdict"]["rules"] if rule["name"] == "λ flips")
-    assert rule["ok"] is False
-    assert "1 of 39 answers to repeated questions flip where prod's do not (1 more where prod's do)" in rule["evidence"]
+    assert rule["status"] == "not known"
+    assert "1 of the shadow alone, 0 of prod alone, 1 of both" in rule["evidence"]
 
 
 def test_a_question_that_came_once_says_nothing_about_flips(tmp_path: Path) -> None:
@@ -76,21 +77,26 @@ def test_a_question_that_came_once_says_nothing_about_flips(tmp_path: Path) -> N
     assert report["shadows"][0]["groups"] is None
     assert "no question was asked twice yet" in text_of(report)
     rule = next(rule for rule in report["shadows"][0]["verdict"]["rules"] if rule["name"] == "λ flips")
-    assert rule["ok"] is None
+    assert rule["status"] == "not known"
+    save(config, [scored(pair, group=None) for pair in make_pairs(200, first=30)])
+    rule = next(rule for rule in report_of(config, 230)["shadows"][0]["verdict"]["rules"] if rule["name"] == "λ flips")
+    assert rule["status"] == "not judged"
+    assert "no question was asked twice; score.groups" in rule["evidence"]
 
 
 def test_the_controls_flips_are_the_floor_of_flips(tmp_path: Path) -> None:
     config = config_at(tmp_path, control={"url": "http://127.0.0.1:9002"})
-    flipping = [grouped(pair, 2 + index, flip=index % 10 == 0) for index, pair in enumerate(make_pairs(100))]
+    rng = random.Random(3)
+    flipping = [grouped(pair, 2 + index, flip=rng.random() < 0.1) for index, pair in enumerate(make_pairs(1500))]
     control = [
         msgspec.structs.replace(p, outcome=msgspec.structs.replace(p.outcome, shadow="control")) for p in flipping
     ]
     save(config, [*flipping, *control])
     with open_store(config.store, read_only=True) as store:
-        [verdict] = evaluate_lane(config, make_status(100), store, now_ns=NOW_NS)
+        [verdict] = evaluate_lane(config, make_status(1500), store, now_ns=NOW_NS)
     rule = next(rule for rule in verdict.rules if rule.name == "λ flips")
-    assert (rule.ok, rule.beyond) == (False, False)
-    assert "the control: 10 of 100" in rule.evidence
+    assert rule.ok is True
+    assert "above the noise floor of 1" in rule.evidence
 
 
 def test_status_raises_an_alert_for_recent_flips_of_the_shadow_alone(tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ _group = st.builds(
     flip=st.booleans(),
     trend=_state | st.just(""),
 )
+_collapse = st.sampled_from(("", "empty", "refused", "cut", "error"))
 _places = st.lists(
     st.builds(StructureDifference, _text, _text, st.sampled_from(("type", "value", "missing", "extra")), _text, _text),
     max_size=3,
@@ -151,6 +152,8 @@ def pairs(draw: st.DrawFn) -> Pair:
             index_agrees=draw(st.none() | st.booleans()),
             state=draw(st.sampled_from(("", "convergent", "divergent", "recursive", "chaotic"))),
             note=draw(_text),
+            collapse=draw(_collapse),
+            prod_collapse=draw(_collapse),
             missing=draw(_share),
             extra=draw(_share),
             unread=draw(st.sampled_from(("", "language", "cut", "too long"))),

@@ -39,8 +39,8 @@ def forwarded_headers(request: Request) -> list[tuple[str, str]]:
     return [*headers, ("x-shadow", "1"), ("baggage", with_tag(carried)), ("via", via)]
 
 
-def request_parts(asked: h11.Request, body: bytes) -> list[Any]:
-    return [asked, h11.Data(data=body), h11.EndOfMessage()] if body else [asked, h11.EndOfMessage()]
+def request_parts(request: h11.Request, body: bytes) -> list[Any]:
+    return [request, h11.Data(data=body), h11.EndOfMessage()] if body else [request, h11.EndOfMessage()]
 
 
 async def answer_events(connection: h11.Connection, reader: asyncio.StreamReader, idle_s: float) -> AsyncIterator[Any]:

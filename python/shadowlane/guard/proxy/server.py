@@ -174,21 +174,7 @@ class Proxy:
         *,
         sink: bool = False,
     ) -> bool:
-        host, port, target, headers = request.host, request.port, request.target, forwarded_headers(request)
-        if sink and self._sink is not None:
-            host, port = self._sink.hostname or "", self._sink.port or 80
-            target = self._sink.path or "/"
-            headers = [pair for pair in headers if pair[0] not in _CREDENTIALS]
-            headers += [
-                ("x-shadow-guard-reason", decision.reason.encode("ascii", "replace").decode()),
-                ("x-shadow-guard-host", f"{request.host}:{request.port}"),
-                ("x-shadow-guard-target", request.target),
-            ]
-        where = f"[{host}]" if ":" in host else host
-        headers.insert(0, ("host", where if port == 80 else f"{where}:{port}"))
-        if body or request.method not in ("GET", "HEAD", "OPTIONS"):
-            headers.append(("content-length", str(len(body))))
-        headers.append(("connection", "close"))
+        host, port, target, headers = self._next_hop(request, body, decision, sink=sink)
         status = 0
         opened: asyncio.StreamWriter | None = None
         try:
@@ -196,8 +182,8 @@ class Proxy:
             opened = upstream
             other = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES * 2)
             encoded = [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers]
-            asked = h11.Request(method=request.method, target=target, headers=encoded)
-            upstream.write(b"".join(other.send(part) or b"" for part in request_parts(asked, body)))
+            anew = h11.Request(method=request.method, target=target, headers=encoded)
+            upstream.write(b"".join(other.send(part) or b"" for part in request_parts(anew, body)))
             await upstream.drain()
             async for event in answer_events(other, source, self._limits.idle_s):
                 if isinstance(event, h11.Response):
@@ -224,6 +210,27 @@ class Proxy:
         changed = {"changed": list(decision.changes)} if decision.changes and not sink else {}
         self._note("sunk" if sink else "forwarded", request, decision.reason, started, status=status, **changed)
         return reusable(connection)
+
+    def _next_hop(
+        self, request: Request, body: bytes, decision: Decision, *, sink: bool
+    ) -> tuple[str, int, str, list[tuple[str, str]]]:
+        """Host, port, target and headers of the request that is written anew: for its own host, or for the sink."""
+        host, port, target, headers = request.host, request.port, request.target, forwarded_headers(request)
+        if sink and self._sink is not None:
+            host, port = self._sink.hostname or "", self._sink.port or 80
+            target = self._sink.path or "/"
+            headers = [pair for pair in headers if pair[0] not in _CREDENTIALS]
+            headers += [
+                ("x-shadow-guard-reason", decision.reason.encode("ascii", "replace").decode()),
+                ("x-shadow-guard-host", f"{request.host}:{request.port}"),
+                ("x-shadow-guard-target", request.target),
+            ]
+        where = f"[{host}]" if ":" in host else host
+        headers.insert(0, ("host", where if port == 80 else f"{where}:{port}"))
+        if body or request.method not in ("GET", "HEAD", "OPTIONS"):
+            headers.append(("content-length", str(len(body))))
+        headers.append(("connection", "close"))
+        return host, port, target, headers
 
     async def _tunnel(
         self,

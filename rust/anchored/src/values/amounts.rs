@@ -7,7 +7,7 @@ use super::Amount;
 use super::numerals::{self, Digits, digits, german};
 use super::read::Reader;
 use super::tokens::Kind;
-use super::units::{Currency, Dimension, currency};
+use super::units::{Currency, Dimension};
 use super::vocabulary::ARTICLE;
 use crate::language::Language;
 
@@ -47,7 +47,7 @@ impl Number {
 impl Reader<'_, '_> {
     /// A quantity that begins at a token, and the token behind it.
     pub(super) fn amount(&self, at: usize) -> Option<(Amount, usize)> {
-        if let Some((dimension, factor)) = self.entry(at).unit.or_else(|| self.code_of_money(at))
+        if let Some((dimension, factor)) = self.entry(at).unit
             && matches!(dimension, Dimension::Money(_))
             && let Some(number) = self.number(at + 1).filter(|number| number.digits)
         {
@@ -63,6 +63,9 @@ impl Reader<'_, '_> {
             && self.tokens.get(at).is_some_and(|token| token.spaced || at == 0);
         let number = self.number(at + usize::from(minus))?;
         let number = if minus { Number { value: -number.value, other: None, ..number } } else { number };
+        if let Some((dimension, end)) = self.in_an_order(&number) {
+            return Some((made(dimension, 1.0, number), end));
+        }
         let Some((dimension, factor, end)) = self.unit_behind(&number) else {
             // "Other" one: a pronoun, an article.
             let dimension = if number.year { Dimension::Year } else { Dimension::Count };
@@ -73,11 +76,30 @@ impl Reader<'_, '_> {
         Some((amount, end))
     }
 
-    fn code_of_money(&self, at: usize) -> Option<(Dimension, f64)> {
-        let text = self.text(at);
-        (text.len() == 3 && self.glued(at + 1) | self.tokens.get(at + 1).is_some_and(|next| next.kind == Kind::Number))
-            .then(|| currency(text).map(|currency| (Dimension::Money(currency), 1.0)))
-            .flatten()
+    /// `6.`, `6th`, `37e`, `第6`: a place in an order. `1970s`, `1970er`: a year.
+    fn in_an_order(&self, number: &Number) -> Option<(Dimension, usize)> {
+        let at = number.end;
+        if !number.digits || number.precision > 0.0 {
+            return None;
+        }
+        if self.before(at, 2) == "第" {
+            return Some((Dimension::Ordinal, at));
+        }
+        if !self.glued(at) {
+            return None;
+        }
+        let open = |from: usize| {
+            let (here, there) = (self.tokens.get(at - 1), self.tokens.get(from));
+            there.is_some_and(|there| there.spaced && here.is_some_and(|here| here.sentence == there.sentence))
+        };
+        match self.text(at) {
+            "s" | "er" | "ern" if number.year => Some((Dimension::Year, at + 1)),
+            "st" | "nd" | "rd" | "th" | "e" | "er" | "ème" | "º" | "ª" | "eme" => Some((Dimension::Ordinal, at + 1)),
+            "." if self.language == Language::German && number.value < 100.0 && open(at + 1) => {
+                Some((Dimension::Ordinal, at + 1))
+            }
+            _ => None,
+        }
     }
 
     /// A unit without a number: `a week`, `per month`, `weekly`, `每周`.
@@ -86,6 +108,9 @@ impl Reader<'_, '_> {
         let one = |dimension, factor, end| Some((made(dimension, factor, Number::whole(1.0, end)), end));
         if let Some(seconds) = known.period {
             return one(Dimension::Period, seconds, at + 1);
+        }
+        if let Some(place) = known.ordinal {
+            return Some((made(Dimension::Ordinal, 1.0, Number::whole(place, at + 1)), at + 1));
         }
         if matches!(self.text(at), "每" | "毎") {
             let (seconds, size) = match (self.text(at + 1), self.text(at + 2)) {
@@ -156,6 +181,16 @@ impl Reader<'_, '_> {
         }
         while let Some(factor) = self.text(number.end).chars().next().and_then(numerals::multiplier) {
             number = number.scaled(factor, number.end + 1);
+            // 3 万 4000, 3 万 5 千
+            if factor >= 1e4
+                && let Some(rest) = digits(self.text(number.end), self.language).filter(|rest| rest.value < factor)
+            {
+                let small = self.text(number.end + 1).chars().next().and_then(numerals::multiplier);
+                let small = small.filter(|small| *small < factor);
+                let value = number.value + rest.value * small.unwrap_or(1.0);
+                let end = number.end + 1 + usize::from(small.is_some());
+                number = Number { value, precision: 0.0, end, ..number };
+            }
         }
         Some(number)
     }
@@ -292,14 +327,11 @@ impl Reader<'_, '_> {
         // 5 business days: what kind of day is not compared.
         let skip =
             usize::from(matches!(text, "business" | "working" | "calendar" | "consecutive" | "full" | "us" | "u"));
-        if let Some((dimension, factor)) = self
-            .entry(at + skip)
-            .unit
-            .or_else(|| currency(text).filter(|_| number.digits).map(|currency| (Dimension::Money(currency), 1.0)))
-        {
+        if let Some((dimension, factor)) = self.entry(at + skip).unit {
             // "in 3 s" is three seconds, "three s" is nothing.
             let short = text.chars().nth(1).is_none() && text.bytes().all(|byte| byte.is_ascii_alphabetic());
-            return (!short || number.digits).then_some((dimension, factor, at + skip + 1));
+            let coded = matches!(dimension, Dimension::Money(Currency::Other(_)));
+            return (!short && !coded || number.digits).then_some((dimension, factor, at + skip + 1));
         }
         None
     }
@@ -308,6 +340,10 @@ impl Reader<'_, '_> {
         let from = self.tokens.get(at)?.span.0;
         let rest = self.low.get(from..)?;
         let (word, dimension, factor) = self.words.signs.iter().find(|(word, ..)| rest.starts_with(word))?;
+        // 70年代: a decade.
+        if rest.starts_with("年代") {
+            return None;
+        }
         let end = at + self.tokens.get(at..)?.iter().take_while(|token| token.span.1 <= from + word.len()).count();
         // 年 behind a year is read as a date.
         Some((*dimension, *factor, end))
@@ -315,8 +351,7 @@ impl Reader<'_, '_> {
 
     /// A sign that counts things makes a single sign a number: 三个, 二つ.
     fn counter(&self, at: usize, number: &Number) -> Option<(Dimension, f64, usize)> {
-        const COUNTERS: &str = "个個名位人次件条台本家岁歳才倍种種步层階楼号页份张つ回枚点";
-        let counts = number.weak && COUNTERS.contains(self.text(at));
+        let counts = number.weak && number.value > 1.0 && super::phrases::COUNTERS.contains(self.text(at));
         counts.then_some((Dimension::Count, 1.0, number.end))
     }
 

@@ -41,7 +41,7 @@ fn clock(hour: u32, minute: u32, half: Option<bool>) -> Option<Measure<'static>>
 }
 
 /// First to fourth, before a quarter of the year.
-const ORDINALS: [&str; 4] = [
+pub(super) const ORDINALS: [&str; 4] = [
     "first erste ersten erstes premier primer",
     "second zweite zweiten zweites deuxième segundo",
     "third dritte dritten drittes troisième tercer",

@@ -117,7 +117,7 @@ fn identifier<'t>(low: &'t str, tokens: &[Token], at: usize, stop: usize) -> Opt
                 (part.bytes().any(|byte| byte.is_ascii_alphabetic()), part.bytes().filter(u8::is_ascii_digit).count());
             (own_letters && own_digits >= 2 && part.len() >= 4 && !part.starts_with(|head: char| head.is_ascii_digit()))
                 || (!own_letters && own_digits >= 3 && first.kind == Kind::Word)
-                || (own_letters && own_digits >= 3 && part.len() >= 6)
+                || (own_letters && own_digits >= 3 && part.len() >= 6 && changes(part) >= 2)
         });
     let coded = text.contains('_') && letters > 0;
     let long = letters == 0 && parts == 1 && digits >= 8 && digits == text.len();
@@ -127,6 +127,12 @@ fn identifier<'t>(low: &'t str, tokens: &[Token], at: usize, stop: usize) -> Opt
         Cow::Borrowed(text),
         end,
     ))
+}
+
+/// How often letters and digits take turns: 1970er once, 4h7x2 four times.
+fn changes(part: &str) -> usize {
+    let digits = part.bytes().map(|byte| byte.is_ascii_digit());
+    digits.clone().zip(digits.skip(1)).filter(|(one, next)| one != next).count()
 }
 
 /// `+49 30 1234567`, `0800 123 4567`, `(030) 1234-567`: seven digits or more in groups, of which the first begins with a

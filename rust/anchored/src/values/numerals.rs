@@ -242,6 +242,17 @@ pub(crate) fn number_words(language: Language) -> &'static [(&'static str, f64)]
     }
 }
 
+/// Words of places in an order, from the third on: the first and the second are said of much that has no order.
+pub(crate) fn ordinal_words(language: Language) -> &'static str {
+    match language {
+        Language::English => "third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth",
+        Language::German => "dritte vierte fünfte sechste siebte achte neunte zehnte elfte zwölfte",
+        Language::French => "troisième quatrième cinquième sixième septième huitième neuvième dixième onzième douzième",
+        Language::Spanish => "tercero cuarto quinto sexto séptimo octavo noveno décimo undécimo duodécimo",
+        Language::Chinese | Language::Japanese => "",
+    }
+}
+
 /// Words that multiply the number before them.
 pub(crate) fn scales(language: Language) -> &'static [(&'static str, f64)] {
     match language {

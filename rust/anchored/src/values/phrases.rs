@@ -349,18 +349,29 @@ const UPPER_BEHIND: &[&str] = &[
     "まで",
 ];
 
+/// Deadlines: no later than three months before is at least three months before, so they say nothing of a bound.
+const DEADLINES: &[&str] =
+    &["no later than", "not later than", "spätestens", "au plus tard", "a más tardar", "最迟", "遅くとも"];
+/// Signs that count things and may stand between a number and its bound: 3人以上.
+pub(crate) const COUNTERS: &str = "个個名位人次件条台本家倍种種步层階楼号页份张つ回枚点";
+
 /// What the words right before and right behind a value say of its bound, and the bytes that they begin and end at.
 pub(crate) fn bound(low: &str, start: usize, end: usize) -> (Bound, usize, usize) {
     let before = low.get(..start).unwrap_or("").trim_end();
     let behind = low.get(end..).unwrap_or("");
     let skipped = behind.len() - behind.trim_start().len();
     let behind = behind.trim_start();
+    let counter = behind.chars().next().filter(|first| COUNTERS.contains(*first)).map_or(0, char::len_utf8);
+    let (behind, skipped) = (behind.get(counter..).unwrap_or(""), skipped + counter);
     let longest = |list: &[&'static str], text: &str, whole: fn(&str, &str) -> bool| {
         list.iter().filter(|phrase| whole(text, phrase)).map(|phrase| phrase.len()).max()
     };
     // A line of its own begins nothing for the next one.
     let same_line = !low.get(before.len()..start).unwrap_or("").contains('\n');
     if same_line {
+        if let Some(size) = longest(DEADLINES, before, ends_whole) {
+            return (Bound::None, before.len() - size, end);
+        }
         let lower = longest(LOWER_BEFORE, before, ends_whole);
         let upper = longest(UPPER_BEFORE, before, ends_whole);
         // "no more than" ends with "more than": the longer phrase is the one that was written.

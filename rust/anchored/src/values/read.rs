@@ -8,7 +8,7 @@ use super::phrases::{self, Bound, bound, hedged};
 use super::subject::Subjects;
 use super::tokens::{Kind, Token, tokens};
 use super::units::Dimension;
-use super::vocabulary::{AND, ARTICLE, EVERY, Entry, FROM, PHRASE, TIMES, TO, Vocabulary, vocabulary};
+use super::vocabulary::{AND, ARTICLE, EVERY, Entry, FROM, PHRASE, TIMES, TO, UNKNOWN, Vocabulary, vocabulary};
 use super::{Amount, Measure, Value};
 use crate::language::Language;
 
@@ -16,10 +16,9 @@ use crate::language::Language;
 pub(crate) const MOST_VALUES: usize = 256;
 
 /// The values of a text, and what stands around them.
-#[derive(Debug)]
 pub(crate) struct Reading<'t> {
     pub values: Vec<Value<'t>>,
-    pub subjects: Subjects,
+    pub subjects: Subjects<'t>,
     pub sentences: usize,
     /// There were more tokens or values than are read.
     pub cut: bool,
@@ -28,11 +27,19 @@ pub(crate) struct Reading<'t> {
 /// Reads the values of a text in a language; `low` is its lower-case form, byte for byte beside `text`.
 pub(crate) fn read<'t>(text: &'t str, low: &'t str, language: Language) -> Reading<'t> {
     let (tokens, whole) = tokens(low);
-    let mut reader = Reader { text, low, language, words: vocabulary(language), tokens: &tokens, values: Vec::new() };
+    let words = vocabulary(language);
+    let entries: Vec<&'static Entry> = tokens
+        .iter()
+        .map(|token| match token.kind {
+            Kind::Word | Kind::Mark => words.look_up(low.get(token.span.0..token.span.1).unwrap_or("")),
+            Kind::Number | Kind::Sign => &UNKNOWN,
+        })
+        .collect();
+    let mut reader = Reader { text, low, language, words, tokens: &tokens, entries: &entries, values: Vec::new() };
     let full = reader.run();
     let values = reader.values;
-    let subjects = Subjects::new(low, &tokens, &values, vocabulary(language));
     let sentences = tokens.last().map_or(0, |token| token.sentence + 1);
+    let subjects = Subjects::new(low, tokens, entries);
     Reading { values, subjects, sentences, cut: full || !whole }
 }
 
@@ -43,6 +50,8 @@ pub(super) struct Reader<'s, 't> {
     pub language: Language,
     pub words: &'static Vocabulary,
     pub tokens: &'s [Token],
+    /// What is known of each token.
+    pub entries: &'s [&'static Entry],
     pub values: Vec<Value<'t>>,
 }
 
@@ -63,6 +72,9 @@ impl<'t> Reader<'_, 't> {
     fn take(&mut self, at: usize) -> usize {
         let Some(token) = self.tokens.get(at) else { return at };
         let numeric = token.kind == Kind::Number;
+        if token.kind == Kind::Word && !self.entry(at).opens() && !self.may_open(at) {
+            return at + 1;
+        }
         if numeric && (self.numbers_a_list(at) || self.numbers_a_step(at)) {
             return at + 1;
         }
@@ -87,6 +99,15 @@ impl<'t> Reader<'_, 't> {
         at + 1
     }
 
+    /// Whether a word that is not known may begin a value: a code, an address, a German number in one word.
+    fn may_open(&self, at: usize) -> bool {
+        let joined = self.glued(at + 1)
+            && self.tokens.get(at + 1).is_some_and(|next| {
+                next.kind == Kind::Number || matches!(self.text(at + 1), "-" | "_" | "@" | "." | ":" | "+")
+            });
+        joined || self.language == Language::German && self.text(at).len() >= 7
+    }
+
     /// The lower-case text of a token; empty behind the last one.
     pub(super) fn text(&self, at: usize) -> &'t str {
         self.tokens.get(at).and_then(|token| self.low.get(token.span.0..token.span.1)).unwrap_or("")
@@ -97,11 +118,8 @@ impl<'t> Reader<'_, 't> {
         at.checked_sub(steps).map_or("", |place| self.text(place))
     }
 
-    pub(super) fn entry(&self, at: usize) -> Entry {
-        match self.tokens.get(at) {
-            Some(token) if token.kind != Kind::Number && token.kind != Kind::Sign => self.words.look_up(self.text(at)),
-            _ => Entry::default(),
-        }
+    pub(super) fn entry(&self, at: usize) -> &'static Entry {
+        self.entries.get(at).copied().unwrap_or(&UNKNOWN)
     }
 
     /// Whether nothing stands between a token and the one before it.
@@ -181,7 +199,7 @@ impl<'t> Reader<'_, 't> {
         }
         let article = self.entry(at).is(ARTICLE);
         let bare = at > 0 && self.entry(at).unit.is_some();
-        let before = at.checked_sub(1).map(|place| self.entry(place)).unwrap_or_default();
+        let before = at.checked_sub(1).map_or(&UNKNOWN, |place| self.entry(place));
         if before.is(EVERY) || (self.before(at, 1) == "les" && matches!(self.before(at, 2), "toutes" | "tous")) {
             // "por 3 horas", "par 2 jours" are no periods.
             return bare || article || !matches!(self.before(at, 1), "por" | "par" | "al" | "per");
@@ -250,9 +268,22 @@ impl<'t> Reader<'_, 't> {
             .flatten()
     }
 
+    /// `2013-14`: the second year of the same century.
+    fn short_year(&self, known: &Amount, amount: &Amount, until: usize, at: usize) -> Amount {
+        let joined = matches!(self.text(until), "-" | "–" | "/") && at - until <= 2;
+        let short =
+            amount.dimension == Dimension::Count && (0.0..100.0).contains(&amount.low) && amount.low.fract() == 0.0;
+        if known.dimension != Dimension::Year || !short || !joined {
+            return *amount;
+        }
+        let year = (known.low / 100.0).floor() * 100.0 + amount.low;
+        Amount { dimension: Dimension::Year, low: year, high: year, written: year, ..*amount }
+    }
+
     /// `3 to 6 months`, `from 21 to 18 percent`, `to 18% from 21%`, `between 3 and 5 days`, `9:00–17:00`.
     fn range(&self, known: &Amount, amount: &Amount, from: usize, until: usize, at: usize) -> Option<Amount> {
         let bare = |amount: &Amount| matches!(amount.dimension, Dimension::Count | Dimension::Year);
+        let amount = &self.short_year(known, amount, until, at);
         let alike = known.dimension.group() == amount.dimension.group()
             || (bare(known) && known.factor.to_bits() == 1_f64.to_bits() && !bare(amount));
         let single = |amount: &Amount| amount.low.to_bits() == amount.high.to_bits();
@@ -262,7 +293,9 @@ impl<'t> Reader<'_, 't> {
         let opened = from > 0 && self.entry(from - 1).is(FROM);
         let gap = at - until;
         let word = self.entry(until);
-        let mark = gap == 1 && matches!(self.text(until), "-" | "–" | "—" | "~" | "〜" | "～" | "至" | "到");
+        let dashes = matches!((self.text(until), self.text(until + 1)), ("-", "-")) && gap == 2;
+        let mark = gap == 1 && matches!(self.text(until), "-" | "–" | "—" | "~" | "〜" | "～" | "至" | "到") || dashes;
+        let mark = mark || (gap == 1 && self.text(until) == "/" && known.dimension == Dimension::Year);
         let reversed = from > 0
             && self.entry(from - 1).is(TO)
             && !self.entry(from - 1).is(AND)
@@ -275,7 +308,8 @@ impl<'t> Reader<'_, 't> {
         if !(mark || joint || far || reversed || eastern) {
             return None;
         }
-        let scaled = if bare(known) && !bare(amount) { known.low * amount.factor } else { known.low };
+        let unit = if amount.dimension == Dimension::Clock { 60.0 } else { amount.factor };
+        let scaled = if bare(known) && !bare(amount) { known.low * unit } else { known.low };
         let (low, high) = if reversed { (amount.low, scaled) } else { (scaled, amount.high) };
         Some(Amount { low, high, other: None, ..*amount })
     }

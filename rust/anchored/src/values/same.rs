@@ -5,7 +5,8 @@
 use super::units::{Currency, Dimension};
 use super::{Amount, Day, Form, Measure, Value};
 
-const WEEK: f64 = 604_800.0;
+/// The shortest unit of uneven length, in seconds.
+const MONTH: f64 = 2_629_800.0;
 const POUND: f64 = 453.592;
 
 /// Whether two values can be the same.
@@ -22,6 +23,18 @@ pub(crate) fn same(one: &Value<'_>, other: &Value<'_>) -> bool {
             text.parse::<f64>().is_ok_and(|value| value.to_bits() == amount.written.to_bits())
         }
         _ => false,
+    }
+}
+
+/// Whether two values are the same in all that either says: about 150 is not 148, and March is not March 5.
+pub(crate) fn exactly(one: &Value<'_>, other: &Value<'_>) -> bool {
+    match (&one.measure, &other.measure) {
+        (Measure::Amount(mine), Measure::Amount(theirs)) => amounts(mine, theirs, false),
+        (Measure::Date(mine), Measure::Date(theirs)) => {
+            let said = |date: &Day| (date.year > 0, date.month > 0, date.number > 0);
+            said(mine) == said(theirs) && dates(*mine, *theirs)
+        }
+        _ => same(one, other),
     }
 }
 
@@ -63,7 +76,7 @@ fn part_of_date(date: Day, amount: &Amount) -> bool {
 }
 
 fn amounts(one: &Amount, other: &Amount, hedged: bool) -> bool {
-    use Dimension::{Count, Duration, Mass, Money, Percent, Period, Quarter, Year};
+    use Dimension::{Count, Duration, Mass, Money, Ordinal, Percent, Period, Quarter, Year};
     let written = |mine: &Amount, theirs: &Amount| near(mine.written, theirs.written, 1e-9 * mine.written.abs());
     match (one.dimension, other.dimension) {
         (Money(mine), Money(theirs)) => currencies(mine, theirs) && ends(one, other, hedged) || cents(one, other),
@@ -75,7 +88,7 @@ fn amounts(one: &Amount, other: &Amount, hedged: bool) -> bool {
             written(one, other) || near(count.low * 100.0, percent.low, percent.precision.max(1e-6))
         }
         (Count, _) | (_, Count) => written(one, other) || clock_hour(one, other) || clock_hour(other, one),
-        (Year | Quarter, Quarter | Year) => written(one, other),
+        (Year | Quarter, Quarter | Year) | (Ordinal, Quarter) | (Quarter, Ordinal) => written(one, other),
         (mine, theirs) => mine.group() == theirs.group() && ends(one, other, hedged),
     }
 }
@@ -129,8 +142,15 @@ fn close(one: &Amount, other: &Amount, mine: f64, theirs: f64, hedged: bool) -> 
         _ if hedged && !matches!(one.dimension, Dimension::Year | Dimension::Clock | Dimension::Weekday) => {
             allowed = allowed.max(0.1 * size);
         }
-        Dimension::Duration | Dimension::Period if converted && size >= WEEK => allowed = allowed.max(0.035 * size),
-        Dimension::Count | Dimension::Duration | Dimension::Period | Dimension::Clock | Dimension::Year => {}
+        Dimension::Duration | Dimension::Period if converted && one.factor.max(other.factor) >= MONTH => {
+            allowed = allowed.max(0.035 * size);
+        }
+        Dimension::Count
+        | Dimension::Duration
+        | Dimension::Period
+        | Dimension::Clock
+        | Dimension::Year
+        | Dimension::Ordinal => {}
         Dimension::Celsius | Dimension::Fahrenheit | Dimension::Degrees if one.dimension != other.dimension => {
             allowed = allowed.max(0.6);
         }

@@ -3,23 +3,32 @@
 //! Invariants: words of other values say nothing; a word weighs less the further it stands from the value and the more
 //! often the text has it; a weight is in (0, 1].
 
+use std::cell::OnceCell;
+
 use super::Value;
 use super::tokens::{Kind, Token};
-use super::vocabulary::{SMALL, Vocabulary};
+use super::vocabulary::{AND, Entry, SMALL};
 use crate::lexicon::{WordMap, mark};
 
 /// So many content words around a value are looked at.
 const MOST: usize = 24;
 /// Two signs say less than a word, and there are more of them.
-const SIGNS: f32 = 0.4;
+const SIGNS: f32 = 0.6;
 
 /// The content words of a text by token, and how often the text has each.
-#[derive(Debug)]
-pub(crate) struct Subjects {
+pub(crate) struct Subjects<'t> {
+    low: &'t str,
+    tokens: Vec<Token>,
+    entries: Vec<&'static Entry>,
+    /// Made when it is first asked for: most pairs agree in their values at once.
+    words: OnceCell<Words>,
+}
+
+struct Words {
     /// 0 where a token has no content.
     keys: Vec<u64>,
-    signs: Vec<bool>,
-    sentences: Vec<usize>,
+    /// Tokens that part what is said of one value from what is said of the next: commas, `and`, other values.
+    parts: Vec<bool>,
     counts: WordMap<u64, f32>,
 }
 
@@ -34,42 +43,79 @@ pub(crate) struct Near {
     pub behind: bool,
 }
 
-impl Subjects {
-    pub fn new(low: &str, tokens: &[Token], values: &[Value<'_>], words: &Vocabulary) -> Self {
-        let mut keys: Vec<u64> = Vec::with_capacity(tokens.len());
-        for (at, token) in tokens.iter().enumerate() {
-            keys.push(match token.kind {
-                Kind::Word => word_key(text(low, token), words),
-                Kind::Sign => sign_key(low, token, tokens.get(at + 1)),
+impl<'t> Subjects<'t> {
+    pub fn new(low: &'t str, tokens: Vec<Token>, entries: Vec<&'static Entry>) -> Self {
+        Self { low, tokens, entries, words: OnceCell::new() }
+    }
+
+    fn words(&self, values: &[Value<'_>]) -> Words {
+        let known = self.tokens.iter().zip(&self.entries).enumerate();
+        let mut keys: Vec<u64> = known
+            .map(|(at, (token, entry))| match token.kind {
+                Kind::Word => word_key(text(self.low, token), entry),
+                Kind::Sign => sign_key(
+                    self.low,
+                    at.checked_sub(1).and_then(|at| self.tokens.get(at)),
+                    token,
+                    self.tokens.get(at + 1),
+                ),
                 Kind::Number | Kind::Mark => 0,
-            });
-        }
+            })
+            .collect();
+        let mut parts: Vec<bool> = self
+            .tokens
+            .iter()
+            .zip(&self.entries)
+            .map(|(token, entry)| match token.kind {
+                Kind::Mark => {
+                    matches!(text(self.low, token), "," | ";" | "、" | "，" | "；" | "|" | "(" | ")" | "（" | "）")
+                }
+                Kind::Word => entry.is(AND),
+                _ => false,
+            })
+            .collect();
         for value in values {
             if let Some(own) = keys.get_mut(value.tokens.0..value.tokens.1) {
                 own.fill(0);
+            }
+            if let Some(own) = parts.get_mut(value.tokens.0..value.tokens.1) {
+                own.fill(true);
             }
         }
         let mut counts: WordMap<u64, f32> = WordMap::default();
         for key in keys.iter().filter(|key| **key != 0) {
             *counts.entry(*key).or_default() += 1.0;
         }
-        let signs = tokens.iter().map(|token| token.kind == Kind::Sign).collect();
-        Self { keys, signs, sentences: tokens.iter().map(|token| token.sentence).collect(), counts }
+        Words { keys, parts, counts }
     }
 
     /// The content words around a value, the nearest first on either side.
-    pub fn near(&self, value: &Value<'_>) -> Vec<Near> {
+    pub fn near(&self, values: &[Value<'_>], place: usize) -> Vec<Near> {
+        self.around(values, place, false)
+    }
+
+    /// Those that are said of this value and of no other one, as far as commas and other values tell.
+    pub fn own(&self, values: &[Value<'_>], place: usize) -> Vec<Near> {
+        self.around(values, place, true)
+    }
+
+    fn around(&self, values: &[Value<'_>], place: usize, own: bool) -> Vec<Near> {
+        let Some(value) = values.get(place) else { return Vec::new() };
+        let words = self.words.get_or_init(|| self.words(values));
         let mut found = Vec::with_capacity(MOST);
         let (from, until) = value.tokens;
-        let sentence = |at: usize| self.sentences.get(at) == Some(&value.sentence);
+        let sentence = |at: usize| {
+            self.tokens.get(at).is_some_and(|token| token.sentence == value.sentence)
+                && !(own && words.parts.get(at) == Some(&true))
+        };
         let mut side = |places: &mut dyn Iterator<Item = usize>, behind: bool| {
             let mut distance = 0;
             for at in places.take_while(|at| sentence(*at)) {
-                let key = self.keys.get(at).copied().unwrap_or(0);
+                let key = words.keys.get(at).copied().unwrap_or(0);
                 if key == 0 {
                     continue;
                 }
-                let sign = self.signs.get(at) == Some(&true);
+                let sign = self.tokens.get(at).is_some_and(|token| token.kind == Kind::Sign);
                 let steps = if sign { distance / 2 } else { distance };
                 let far = match steps {
                     0..=1 => 1.0,
@@ -77,7 +123,7 @@ impl Subjects {
                     4..=6 => 0.5,
                     _ => 0.3,
                 };
-                let often = self.counts.get(&key).copied().unwrap_or(1.0).sqrt();
+                let often = words.counts.get(&key).copied().unwrap_or(1.0).sqrt();
                 let weight = far / often * if sign { SIGNS } else { 1.0 };
                 found.push(Near { key, weight, distance: steps, behind });
                 distance += 1;
@@ -87,7 +133,7 @@ impl Subjects {
             }
         };
         side(&mut (0..from).rev(), false);
-        side(&mut (until..self.keys.len()), true);
+        side(&mut (until..self.tokens.len()), true);
         found
     }
 }
@@ -97,12 +143,11 @@ fn text<'t>(low: &'t str, token: &Token) -> &'t str {
 }
 
 /// What the inflections of a word begin with: enough to meet, too little to be mistaken often.
-fn word_key(word: &str, words: &Vocabulary) -> u64 {
-    let known = words.look_up(word);
+fn word_key(word: &str, known: &Entry) -> u64 {
     if known.is(SMALL) || known.number.is_some() || known.scale.is_some() {
         return 0;
     }
-    let size = word.chars().count();
+    let size = if word.is_ascii() { word.len() } else { word.chars().count() };
     if size < 3 {
         return 0;
     }
@@ -115,17 +160,19 @@ fn word_key(word: &str, words: &Vocabulary) -> u64 {
     mark(word.get(..end).unwrap_or(word)) | 1
 }
 
-/// Two signs of meaning that stand together; endings in Hiragana say nothing.
-fn sign_key(low: &str, token: &Token, next: Option<&Token>) -> u64 {
+/// Two signs of meaning that stand together, or one that stands alone; endings in Hiragana say nothing.
+fn sign_key(low: &str, before: Option<&Token>, token: &Token, next: Option<&Token>) -> u64 {
     let meaning = |token: &Token| {
         token.kind == Kind::Sign
             && !text(low, token).starts_with(|letter: char| ('\u{3040}'..='\u{309f}').contains(&letter))
     };
-    match next {
-        Some(next) if meaning(token) && meaning(next) && next.span.0 == token.span.1 => {
-            low.get(token.span.0..next.span.1).map_or(0, |pair| mark(pair) | 1)
-        }
-        _ => 0,
+    if !meaning(token) {
+        return 0;
+    }
+    match next.filter(|next| meaning(next) && next.span.0 == token.span.1) {
+        Some(next) => low.get(token.span.0..next.span.1).map_or(0, |pair| mark(pair) | 1),
+        None if before.is_some_and(|before| meaning(before) && before.span.1 == token.span.0) => 0,
+        None => mark(text(low, token)) | 1,
     }
 }
 
@@ -140,7 +187,7 @@ pub(crate) fn common(one: &[Near], other: &[Near], nearest: usize) -> (f32, bool
         let theirs = other.iter().filter(|near| near.key == mine.key && near.distance <= nearest);
         if let Some(theirs) = theirs.max_by(|a, b| a.weight.total_cmp(&b.weight)) {
             sum += mine.weight.min(theirs.weight);
-            head |= mine.behind && theirs.behind && mine.distance == 0 && theirs.distance == 0;
+            head |= mine.behind && theirs.behind && mine.distance.max(theirs.distance) <= 1;
         }
     }
     (sum, head)

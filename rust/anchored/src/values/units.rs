@@ -37,6 +37,8 @@ pub(crate) enum Dimension {
     Weekday,
     /// Minutes of a day.
     Clock,
+    /// A place in an order: the 5th.
+    Ordinal,
 }
 
 /// What money is counted in.
@@ -289,7 +291,7 @@ const CHINESE: Units = &[
     (Duration, 604_800.0, "个星期 個星期 星期 个礼拜 礼拜 周 週"),
     (Duration, 2_629_800.0, "个月 個月"),
     (Duration, 7_889_400.0, "个季度 季度"),
-    (Duration, 31_557_600.0, "周年 年"),
+    (Duration, 31_557_600.0, "周岁 周年 年 岁 歲"),
     (Length, 1e-3, "毫米"),
     (Length, 1e-2, "厘米"),
     (Length, 1e3, "公里 千米"),
@@ -320,7 +322,7 @@ const JAPANESE: Units = &[
     (Duration, 86_400.0, "営業日 日間 日 泊"),
     (Duration, 604_800.0, "週間"),
     (Duration, 2_629_800.0, "か月間 ヶ月間 カ月間 ヵ月間 か月 ヶ月 カ月 ヵ月 ケ月 箇月"),
-    (Duration, 31_557_600.0, "年間 年"),
+    (Duration, 31_557_600.0, "年間 年 歳 才"),
     (Length, 1e-3, "ミリメートル"),
     (Length, 1e-2, "センチメートル センチ"),
     (Length, 1e3, "キロメートル"),
@@ -363,10 +365,10 @@ pub(crate) fn common() -> Units {
 /// The codes of further currencies; the ones above have units of their own.
 const CODES: &str = "aud cad nzd sek nok dkk pln czk huf inr krw brl mxn zar try sgd hkd ils aed thb";
 
-/// The currency that a code of three letters stands for.
-pub(crate) fn currency(code: &str) -> Option<Currency> {
-    let known = CODES.split(' ').any(|known| known == code);
-    known.then(|| Currency::Other(code.bytes().fold(0, |sum, letter| sum << 5 | u32::from(letter & 31))))
+/// Each code with the currency that it stands for.
+pub(crate) fn codes() -> impl Iterator<Item = (&'static str, Currency)> {
+    let number = |code: &str| code.bytes().fold(0, |sum, letter| sum << 5 | u32::from(letter & 31));
+    CODES.split(' ').map(move |code| (code, Currency::Other(number(code))))
 }
 
 impl Dimension {
@@ -393,6 +395,7 @@ impl Dimension {
             Self::Quarter => 17,
             Self::Weekday => 18,
             Self::Clock => 19,
+            Self::Ordinal => 20,
         }
     }
 }

@@ -5,27 +5,29 @@
 
 use std::sync::LazyLock;
 
-use super::numerals::{number_words, scales};
+use super::numerals::{number_words, ordinal_words, scales};
 use super::units::{Dimension, common, units};
 use crate::language::Language;
 use crate::lexicon::WordMap;
 
 /// A small word: it says nothing about what a value measures.
-pub(crate) const SMALL: u8 = 1;
+pub(crate) const SMALL: u16 = 1;
 /// An article that stands for one before a unit: `a week`.
-pub(crate) const ARTICLE: u8 = 1 << 1;
+pub(crate) const ARTICLE: u16 = 1 << 1;
 /// Makes the duration behind it a period: `every 6 hours`, `per month`.
-pub(crate) const EVERY: u8 = 1 << 2;
+pub(crate) const EVERY: u16 = 1 << 2;
 /// Counts how often: `three times a day`.
-pub(crate) const TIMES: u8 = 1 << 3;
+pub(crate) const TIMES: u16 = 1 << 3;
 /// May begin a phrase of [`super::phrases`].
-pub(crate) const PHRASE: u8 = 1 << 4;
+pub(crate) const PHRASE: u16 = 1 << 4;
 /// Stands between the two ends of a range.
-pub(crate) const TO: u8 = 1 << 5;
+pub(crate) const TO: u16 = 1 << 5;
 /// Joins two parts of one quantity: `2 hours and 15 minutes`.
-pub(crate) const AND: u8 = 1 << 6;
+pub(crate) const AND: u16 = 1 << 6;
+/// May begin a date or a time: `half past`, `Q3`, `third quarter`.
+pub(crate) const DATED: u16 = 1 << 8;
 /// Stands before the first end of a range or a change: `from 21 to 18`.
-pub(crate) const FROM: u8 = 1 << 7;
+pub(crate) const FROM: u16 = 1 << 7;
 
 /// What is known of a word in one language.
 #[derive(Clone, Copy, Default)]
@@ -39,14 +41,31 @@ pub(crate) struct Entry {
     pub weekday: u8,
     /// Seconds from one time to the next: `weekly`.
     pub period: Option<f64>,
-    pub flags: u8,
+    /// A place in an order: `third`.
+    pub ordinal: Option<f64>,
+    pub flags: u16,
 }
 
 impl Entry {
-    pub fn is(self, flags: u8) -> bool {
+    pub fn is(&self, flags: u16) -> bool {
         self.flags & flags != 0
     }
+
+    /// Whether a value may begin with the word.
+    pub fn opens(&self) -> bool {
+        self.number.is_some()
+            || self.scale.is_some()
+            || self.unit.is_some()
+            || self.month + self.weekday > 0
+            || self.period.is_some()
+            || self.ordinal.is_some()
+            || self.is(ARTICLE | PHRASE | DATED)
+    }
 }
+
+/// Of a word of which nothing is known.
+pub(crate) static UNKNOWN: Entry =
+    Entry { number: None, scale: None, unit: None, month: 0, weekday: 0, period: None, ordinal: None, flags: 0 };
 
 /// The words of a language, and its units without spaces, the longest first.
 pub(crate) struct Vocabulary {
@@ -55,8 +74,9 @@ pub(crate) struct Vocabulary {
 }
 
 impl Vocabulary {
-    pub fn look_up(&self, word: &str) -> Entry {
-        self.words.get(word).copied().unwrap_or_default()
+    /// What is known of a word; [`UNKNOWN`] for most.
+    pub fn look_up(&'static self, word: &str) -> &'static Entry {
+        self.words.get(word).unwrap_or(&UNKNOWN)
     }
 }
 
@@ -153,7 +173,7 @@ fn small(language: Language) -> &'static str {
 }
 
 /// Flags of the words of a language.
-fn flagged(language: Language) -> &'static [(u8, &'static str)] {
+fn flagged(language: Language) -> &'static [(u16, &'static str)] {
     match language {
         Language::English => &[
             (ARTICLE, "a an one"),
@@ -199,6 +219,20 @@ fn flagged(language: Language) -> &'static [(u8, &'static str)] {
     }
 }
 
+/// The endings of a word for a place in an order.
+fn inflected(word: &'static str, language: Language) -> Vec<String> {
+    let bare = word.strip_suffix('o').unwrap_or(word);
+    let endings: &[&str] = match language {
+        Language::German => &["", "n", "r", "s", "m"],
+        Language::French => &["", "s"],
+        Language::Spanish => &["o", "a", "os", "as", ""],
+        _ => &[""],
+    };
+    let stem = if language == Language::Spanish { bare } else { word };
+    // "cuart" and the like are no words; "tercer" is.
+    endings.iter().map(|ending| format!("{stem}{ending}")).collect()
+}
+
 fn build(language: Language) -> Vocabulary {
     let mut words: WordMap<&'static str, Entry> = WordMap::default();
     let mut set = |word: &'static str, change: &dyn Fn(&mut Entry)| change(words.entry(word).or_default());
@@ -221,6 +255,12 @@ fn build(language: Language) -> Vocabulary {
     for (word, factor) in scales(spoken) {
         set(word, &|entry| entry.scale = Some(*factor));
     }
+    for (place, word) in (3_u8..).zip(ordinal_words(spoken).split_whitespace()) {
+        for form in inflected(word, spoken) {
+            // Built once for the life of the process.
+            set(form.leak(), &|entry| entry.ordinal = Some(f64::from(place)));
+        }
+    }
     for (number, list) in (1_u8..).zip(MONTHS) {
         for word in list.split_whitespace() {
             set(word, &|entry| entry.month = number);
@@ -238,6 +278,12 @@ fn build(language: Language) -> Vocabulary {
     }
     for word in small(language).split_whitespace() {
         set(word, &|entry| entry.flags |= SMALL);
+    }
+    for word in super::calendar::ORDINALS.iter().flat_map(|words| words.split(' ')).chain(["q", "t", "halb", "half"]) {
+        set(word, &|entry| entry.flags |= DATED);
+    }
+    for (code, currency) in super::units::codes() {
+        set(code, &|entry| entry.unit = entry.unit.or(Some((Dimension::Money(currency), 1.0))));
     }
     for (flags, list) in flagged(language) {
         for word in list.split_whitespace() {

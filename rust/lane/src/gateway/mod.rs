@@ -19,6 +19,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::caps::Caps;
+use crate::choice::Choice;
 use crate::files::{ControlFile, RingFile};
 use crate::gcra::monotonic_ns;
 pub use crate::keys::StickyKey;
@@ -30,7 +31,7 @@ use shadowlane_policy::eligible::{NamedRoutes, Routes};
 
 pub use admit::Entry;
 pub use head::SHADOW_HEADER;
-pub use options::{Choice, Options};
+pub use options::Options;
 pub use ticket::{Ticket, Timer};
 
 /// Bound of the search for a ring number that is free.
@@ -127,7 +128,7 @@ impl Lane {
 
     /// Seconds since the lane's worker last reported itself; `None` when there is none, or it is dead.
     pub fn worker_heartbeat_age_s(&self) -> Option<f64> {
-        crate::status::worker_age_s(self.control.get())
+        self.control.get().worker.age_s()
     }
 
     /// Count a failure of our own on the user path. A request that admission failed on is not seen, and counts only here.

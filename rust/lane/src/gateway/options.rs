@@ -7,37 +7,6 @@ use crate::keys::StickyKey;
 use crate::times::ROUTES;
 use shadowlane_policy::route_globs;
 
-/// How requests are chosen, as the control file says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u64)]
-pub enum Choice {
-    /// By count: an exact share, at unpredictable places.
-    Ratio = 0,
-    /// By a key of the request's head.
-    Sticky = 1,
-    /// By a key of the request's body: known only when prod has answered.
-    StickyBody = 2,
-}
-
-impl Choice {
-    /// From the control file's word.
-    pub fn of(word: u64) -> Self {
-        match word {
-            1 => Self::Sticky,
-            2 => Self::StickyBody,
-            _ => Self::Ratio,
-        }
-    }
-
-    pub(super) fn by(key: Option<&StickyKey>) -> Self {
-        match key {
-            None => Self::Ratio,
-            Some(key) if key.needs_body() => Self::StickyBody,
-            Some(_) => Self::Sticky,
-        }
-    }
-}
-
 /// How a lane samples, caps and admits.
 #[derive(Clone, Debug)]
 pub struct Options {

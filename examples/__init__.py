@@ -1,0 +1,1 @@
+"""Small programs that show shadowlane in use; ``tests/examples`` runs them."""

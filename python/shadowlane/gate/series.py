@@ -1,0 +1,233 @@
+"""What each rule on the scores averages: one series of values a rule, out of the store's columns.
+
+Where a control runs, the same request was answered by prod, the shadow and the control, so that the shadow's value and
+the control's are a pair: their differences vary much less than either. Invariant: values are in the order of time, and
+a row without the value (no score, no citation, no repeated question) is in no series of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bands import CRITICAL, STABLE
+from ..columns import ScoreColumns
+from .selection import DELTA_S_MAX, failed_copies, repeated, sent
+from .targets import SCORE_RULES
+
+__all__ = ["Series", "question_of", "series_of"]
+
+_Floats = NDArray[np.float64]
+_Reading = tuple[_Floats, NDArray[np.bool_]]
+"""The value of each row, and which rows have one."""
+
+_LEAST_PAIRED = 0.1
+_THROTTLED = 429
+
+
+def _nothing() -> _Floats:
+    return np.zeros(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The values of one rule, in the order of time; the larger, the worse."""
+
+    values: _Floats
+    """(n,) of the shadow."""
+    questions: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """(n,) which question each answers; empty or negative: not known."""
+    excess: _Floats | None = None
+    """(m,) the shadow's less the control's at the same request; ``None`` without such pairs."""
+    excess_questions: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    excess_floor: _Floats = field(default_factory=_nothing)
+    """(m,) the control's value at each of them."""
+    floor: _Floats | None = None
+    """(k,) the control's own; ``None`` without a control."""
+    note: str = ""
+    """More for the line of evidence."""
+    none: str = ""
+    """Why there are no values, and what would make them; for a series without."""
+
+
+def question_of(columns: ScoreColumns) -> NDArray[np.int64]:
+    """Which question each row answers: its paraphrase group, else its request."""
+    asked = np.where(columns.request >= 0, columns.request | np.int64(1 << 62), np.int64(-1))
+    return np.where(columns.group >= 0, columns.group, asked)
+
+
+def series_of(columns: ScoreColumns, control: ScoreColumns | None, embedder: str) -> dict[str, Series]:
+    """The series of every rule of :data:`~shadowlane.gate.targets.SCORE_RULES`, by key."""
+    questions = question_of(columns)
+    found = {}
+    for target in SCORE_RULES:
+        read = _READINGS[target.key]
+        values, has = read(columns, embedder)
+        other = control if target.rise else None
+        series = Series(
+            values[has],
+            questions[has] if target.of_questions else np.zeros(0, dtype=np.int64),
+            note=_NOTES[target.key](columns, has) if target.key in _NOTES else "",
+            none=_NONE.get(target.key, ""),
+        )
+        if other is not None:
+            floor, floor_has = read(other, embedder)
+            series = replace(series, floor=floor[floor_has])
+            mine, theirs = _joined(columns, has, other, floor_has)
+            if len(mine):
+                excess = values[mine] - floor[theirs]
+                series = replace(series, excess=excess, excess_questions=questions[mine], excess_floor=floor[theirs])
+        found[target.key] = series
+    return found
+
+
+def _joined(
+    columns: ScoreColumns, has: NDArray[np.bool_], control: ScoreColumns, floor_has: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows of the requests that both answered, in the shadow's order; none where too few are."""
+    rows, others = np.flatnonzero(has), np.flatnonzero(floor_has)
+    _, mine, theirs = np.intersect1d(
+        columns.exchange[rows], control.exchange[others], assume_unique=True, return_indices=True
+    )
+    if len(mine) < _LEAST_PAIRED * min(len(rows), len(others)):
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    order = np.argsort(mine)
+    return rows[mine[order]], others[theirs[order]]
+
+
+def _scored(columns: ScoreColumns, embedder: str) -> NDArray[np.bool_]:
+    scored: NDArray[np.bool_] = ~np.isnan(columns.delta_s) & (columns.embedder == embedder)
+    return scored
+
+
+def _delta(columns: ScoreColumns, embedder: str) -> _Reading:
+    return np.clip(columns.delta_s, 0.0, DELTA_S_MAX), _scored(columns, embedder)
+
+
+def _anchored(columns: ScoreColumns, embedder: str) -> _Reading:
+    has = _scored(columns, embedder) & ~np.isnan(columns.anchored)
+    return np.clip(columns.anchored, 0.0, DELTA_S_MAX), has
+
+
+def _critical(columns: ScoreColumns, embedder: str) -> _Reading:
+    return (columns.delta_s >= CRITICAL).astype(np.float64), _scored(columns, embedder)
+
+
+def _transitional(columns: ScoreColumns, embedder: str) -> _Reading:
+    between = (columns.delta_s >= STABLE) & (columns.delta_s < CRITICAL)
+    return between.astype(np.float64), _scored(columns, embedder)
+
+
+def _state(name: str, *, other: bool = False) -> Callable[[ScoreColumns, str], _Reading]:
+    def read(columns: ScoreColumns, _: str) -> _Reading:
+        hit = columns.state != name if other else columns.state == name
+        return hit.astype(np.float64), columns.state != ""
+
+    return read
+
+
+def _flips(columns: ScoreColumns, _: str) -> _Reading:
+    return columns.flip.astype(np.float64) - columns.prod_flip, repeated(columns)
+
+
+def _facts(columns: ScoreColumns, embedder: str) -> _Reading:
+    return columns.fact_flip.astype(np.float64), _compared(columns, embedder) & ~_unread(columns)
+
+
+def _facts_unread(columns: ScoreColumns, embedder: str) -> _Reading:
+    return _unread(columns).astype(np.float64), _compared(columns, embedder)
+
+
+def _compared(columns: ScoreColumns, embedder: str) -> NDArray[np.bool_]:
+    """Rows whose texts were held against each other."""
+    compared: NDArray[np.bool_] = _scored(columns, embedder) | columns.fact_flip
+    return compared
+
+
+def _unread(columns: ScoreColumns) -> NDArray[np.bool_]:
+    """Rows whose facts were not looked at. Equal texts contradict nothing, in whatever language."""
+    unread: NDArray[np.bool_] = (columns.unread != "") & ~(columns.delta_s == 0.0) & ~columns.fact_flip
+    return unread
+
+
+def _collapsed(columns: ScoreColumns, _: str) -> _Reading:
+    fell = (columns.state == "divergent") & (columns.prod_collapse == "")
+    prod_fell = (columns.prod_collapse != "") & (columns.collapse == "")
+    answered = (columns.reason == "") & (columns.prod_status < 400)
+    return fell.astype(np.float64) - prod_fell, answered | fell
+
+
+def _collapse_note(columns: ScoreColumns, has: NDArray[np.bool_]) -> str:
+    fell = has & (columns.state == "divergent") & (columns.prod_collapse == "")
+    kinds, counts = np.unique(
+        np.where(columns.collapse == "", "not said how", columns.collapse)[fell], return_counts=True
+    )
+    return ", ".join(f"{kind} {n}" for kind, n in zip(kinds.tolist(), counts.tolist(), strict=True))
+
+
+def _flip_note(columns: ScoreColumns, has: NDArray[np.bool_]) -> str:
+    own = int((columns.flip & ~columns.prod_flip & has).sum())
+    both = int((columns.flip & columns.prod_flip & has).sum())
+    prods = int((columns.prod_flip & ~columns.flip & has).sum())
+    return f"{own} of the shadow alone, {prods} of prod alone, {both} of both"
+
+
+def _unread_note(columns: ScoreColumns, has: NDArray[np.bool_]) -> str:
+    why, counts = np.unique(columns.unread[has & _unread(columns)], return_counts=True)
+    return ", ".join(f"{kind} {n}" for kind, n in zip(why.tolist(), counts.tolist(), strict=True))
+
+
+def _citations(columns: ScoreColumns, _: str) -> _Reading:
+    return np.clip(1.0 - columns.citation_match, 0.0, 1.0), ~np.isnan(columns.citation_match)
+
+
+def _index(columns: ScoreColumns, _: str) -> _Reading:
+    return np.clip(1.0 - columns.index_agrees, 0.0, 1.0), ~np.isnan(columns.index_agrees)
+
+
+def _strange_calls(columns: ScoreColumns, _: str) -> _Reading:
+    return (columns.strange_calls > 0).astype(np.float64), columns.reason == ""
+
+
+def _throttled(columns: ScoreColumns, _: str) -> _Reading:
+    return (columns.status == _THROTTLED).astype(np.float64), sent(columns)
+
+
+def _errors(columns: ScoreColumns, _: str) -> _Reading:
+    return failed_copies(columns).astype(np.float64), sent(columns)
+
+
+_READINGS: dict[str, Callable[[ScoreColumns, str], _Reading]] = {
+    "mean_delta_s": _delta,
+    "anchored_delta_s": _anchored,
+    "critical": _critical,
+    "transitional": _transitional,
+    "no_chaos": _state("chaotic"),
+    "convergence": _state("convergent", other=True),
+    "no_flip": _flips,
+    "contradicted_facts": _facts,
+    "facts_read": _facts_unread,
+    "collapsed": _collapsed,
+    "citations": _citations,
+    "index": _index,
+    "tool_calls": _strange_calls,
+    "throttled": _throttled,
+    "shadow_errors": _errors,
+}
+_NOTES: dict[str, Callable[[ScoreColumns, NDArray[np.bool_]], str]] = {
+    "collapsed": _collapse_note,
+    "no_flip": _flip_note,
+    "facts_read": _unread_note,
+}
+_NONE = {
+    "anchored_delta_s": "no pair has an anchored ΔS; the two texts must be answers, not vectors",
+    "no_chaos": "no pair has a λ state; an embedder that works gives them",
+    "convergence": "no pair has a λ state; an embedder that works gives them",
+    "no_flip": "no question was asked twice; score.groups, and traffic or a probe that repeats questions, give flips",
+    "contradicted_facts": "no pair's facts could be looked at; a [judge] reads answers that the rules cannot",
+    "citations": "no answer of either side cites; answers with sources, or score.citations_pointer, give matches",
+    "index": "no answer says its index; send x-index-hash from both services",
+}

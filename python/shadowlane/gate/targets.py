@@ -1,0 +1,117 @@
+"""What each rule on the scores asks for: one table with the configuration's field, the default's source, and whether
+missing it can reject.
+
+A value is *bad* the larger it is: shares of good things (convergence, citations found again) are judged by what is
+missing from 1. Invariant: a rule's key is the name that ``gate.disable`` and ``gate.require`` take, and stands in one
+line of the table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["SCORE_RULES", "Target"]
+
+_WFGY = "WFGY Problem Map, "
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One rule on a mean or a share of the pairs."""
+
+    key: str
+    name: str
+    """As verdicts show it."""
+    field: str
+    """The field of ``[gate]`` with the target."""
+    what: str
+    """What is averaged, in words."""
+    source: str
+    """Where the default comes from."""
+    rise: str = ""
+    """The field of ``[gate]`` with the most that it may lie above the noise floor; empty: no control is compared."""
+    rejects: bool = True
+    """Whether surely missing it is the shadow's fault; else a person looks at it, and the verdict is HOLD."""
+    missing: bool = False
+    """The field names the good share: the rule judges 1 − value against 1 − target."""
+    low: float = 0.0
+    high: float = 1.0
+    share: bool = True
+    rare: bool = False
+    """An event that comes with others when it comes: an outage takes all copies of a minute."""
+    of_questions: bool = True
+    """Whether the question decides it, so that answers to one question are one vote; else the service does."""
+    optional: bool = False
+    """Says nothing where too few pairs have it (citations, tools, repeated questions): then it is not judged."""
+
+
+SCORE_RULES: tuple[Target, ...] = (
+    Target(
+        "mean_delta_s", "mean ΔS", "mean_delta_s", "mean ΔS", "this project's target; " + _WFGY + "batch mean",
+        rise="mean_rise", high=2.0, share=False,
+    ),
+    Target(
+        "anchored_delta_s", "anchored ΔS", "anchored_delta_s", "mean anchored ΔS", "as mean ΔS",
+        rise="mean_rise", high=2.0, share=False,
+    ),
+    Target(
+        "critical", "critical ΔS", "critical_rate", "ΔS of 0.60 or more",
+        _WFGY + "deltaS_thresholds: none; 3 % is left for the wording noise of a model against itself",
+        rise="rate_rise", rejects=False, rare=True,
+    ),
+    Target(
+        "transitional", "transitional ΔS", "transitional_rate", "ΔS from 0.40 to 0.60",
+        _WFGY + "deltaS_thresholds: at most 10 %; regression_gate: a person reviews them",
+        rise="mean_rise", rejects=False,
+    ),
+    Target(
+        "no_chaos", "λ ×", "chaotic_rate", "chaotic answers (×)",
+        _WFGY + "lambda_observe: none; 3 % is left for the wording noise of a model against itself",
+        rise="rate_rise", rare=True,
+    ),
+    Target(
+        "convergence", "λ convergence", "convergence", "answers that do not converge (→)",
+        _WFGY + "lambda_observe: at least 80 %", rise="mean_rise", rejects=False, missing=True,
+    ),
+    Target(
+        "no_flip", "λ flips", "flip_rate", "flips at repeated questions, the shadow's less prod's own",
+        "a quarter of what stops a rollout (" + _WFGY + "staged_rollout_canary: 20 %)",
+        rise="mean_rise", low=-1.0, optional=True,
+    ),
+    Target(
+        "contradicted_facts", "facts", "fact_flip_rate", "answers whose facts contradict prod's",
+        "twice what the rules may claim of one model against itself (1 %)", rise="rate_rise", rare=True,
+        optional=True,
+    ),
+    Target(
+        "facts_read", "facts read", "facts_unread_rate", "pairs whose facts could not be looked at",
+        "this project: four of five pairs are enough to speak of all", rejects=False, optional=True,
+    ),
+    Target(
+        "collapsed", "collapsed (←)", "collapse_rate", "answers that collapsed, the shadow's less prod's own",
+        "the error budget", low=-1.0, rare=True,
+    ),
+    Target(
+        "citations", "citations", "citation_match", "prod's citations that the shadow lacks",
+        _WFGY + "live_monitoring_rag: hit rate below 0.6 pages", rise="mean_rise", rejects=False, missing=True,
+        optional=True,
+    ),
+    Target(
+        "index", "index", "index_agreement", "answers from another index than prod's",
+        "this project: an index that is to be exchanged is left out by name", rejects=False, missing=True,
+        optional=True,
+    ),
+    Target(
+        "tool_calls", "tool calls", "strange_call_rate", "pairs with tool calls that prod never made",
+        _WFGY + "staged_rollout_canary: tool success at least 99 %", rise="rate_rise", rare=True,
+    ),
+    Target(
+        "throttled", "throttled", "throttle_rate", "copies answered with HTTP 429",
+        _WFGY + "rate_limit_backpressure: at most 0.5 %", rejects=False, of_questions=False,
+    ),
+    Target(
+        "shadow_errors", "shadow errors", "shadow_error_rate", "copies that the shadow failed",
+        "this project's error budget", rare=True, of_questions=False,
+    ),
+)  # fmt: skip
+"""In the order in which the verdict shows them."""

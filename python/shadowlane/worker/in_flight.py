@@ -1,0 +1,81 @@
+"""What the worker holds: drained exchanges, their rows on the way to the store, and their acknowledgement.
+
+Invariant: an exchange is acknowledged once, when the last of its rows is stored, and never before; every row that is
+put into the queue is counted down once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from ..dispatch.arm import Arm
+from ..types import Copy, Pair
+
+__all__ = ["InFlight", "Tracked"]
+
+
+class Tracked:
+    """A drained exchange, the arms that may get it, and how many of its rows are still to be stored."""
+
+    __slots__ = ("arms", "copy", "open", "size")
+
+    def __init__(self, copy: Copy, arms: list[Arm]) -> None:
+        self.copy = copy
+        self.arms = arms
+        self.open = len(arms)
+        self.size = len(copy.body) + len(copy.response_body)
+
+
+class InFlight:
+    """Exchanges between their drain and their acknowledgement, and the queue of their rows on the way to the store."""
+
+    def __init__(self, ack: Callable[[int, int], None]) -> None:
+        self._ack = ack
+        self._tracked: set[Tracked] = set()
+        self._rows: asyncio.Queue[tuple[Tracked, Pair]] = asyncio.Queue()
+        self.bytes = 0
+        """Bodies that are held."""
+
+    def __len__(self) -> int:
+        return len(self._tracked)
+
+    def add(self, copy: Copy, arms: list[Arm]) -> Tracked:
+        """Begin to track an exchange of which one row for each of ``arms`` will be put."""
+        tracked = Tracked(copy, arms)
+        self._tracked.add(tracked)
+        self.bytes += tracked.size
+        return tracked
+
+    def put(self, tracked: Tracked, pair: Pair) -> None:
+        """One row of it, to be stored."""
+        self._rows.put_nowait((tracked, pair))
+
+    async def take(self, most: int, wait_s: float) -> list[tuple[Tracked, Pair]]:
+        """Rows to store together: at least one, as many as come within ``wait_s``, at most ``most``."""
+        loop = asyncio.get_running_loop()
+        batch = [await self._rows.get()]
+        deadline = loop.time() + wait_s
+        while len(batch) < most:
+            if not self._rows.empty():
+                batch.append(self._rows.get_nowait())
+                continue
+            try:
+                batch.append(await asyncio.wait_for(self._rows.get(), max(deadline - loop.time(), 0.0)))
+            except asyncio.TimeoutError:
+                break
+        return batch
+
+    def stored(self, batch: Sequence[tuple[Tracked, Pair]]) -> None:
+        """These rows are committed: acknowledge the exchanges that have no others."""
+        for tracked, _ in batch:
+            tracked.open -= 1
+            if tracked.open == 0:
+                self._ack(tracked.copy.ring, tracked.copy.seq)
+                self._tracked.remove(tracked)
+                self.bytes -= tracked.size
+            self._rows.task_done()
+
+    async def settled(self) -> None:
+        """Wait until every row that was put is stored."""
+        await self._rows.join()
