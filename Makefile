@@ -26,7 +26,7 @@ $(VENV)/.dependencies: $(VENV)/.made pyproject.toml tools/requirements.py
 
 $(VENV)/.built: $(VENV)/.dependencies $(RUST_SOURCES) pyproject.toml
 	@rm -f $(VENV)/.demo
-	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --quiet
+	PIP_QUIET=1 VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --quiet
 	@touch $@
 
 build: $(VENV)/.built ## Virtual environment, extension (release), package installed for development
@@ -35,14 +35,14 @@ setup: build ## The same as build
 
 dev: $(VENV)/.dependencies ## The extension in the debug profile: seconds after an edit (`make build` goes back to release)
 	@rm -f $(VENV)/.built $(VENV)/.demo
-	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --quiet
+	PIP_QUIET=1 VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --quiet $(if $(wildcard $(BIN)/shadowlane),--skip-install)
 
 # A first look needs neither the test tools nor the last per cent of speed. Where a release is built already, it is used.
 $(VENV)/.demo: $(VENV)/.made $(RUST_SOURCES) pyproject.toml tools/requirements.py
 	$(BIN)/python tools/requirements.py demo > $(VENV)/requirements-demo.txt
 	$(BIN)/python -m pip install --quiet -r $(VENV)/requirements-demo.txt
 	@rm -f $(VENV)/.built
-	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --profile demo --quiet
+	PIP_QUIET=1 VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --profile demo --quiet
 	@touch $@
 
 DEMO_BUILD = @$(MAKE) --no-print-directory $(if $(wildcard $(VENV)/.built),build,$(VENV)/.demo)
