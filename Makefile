@@ -139,7 +139,7 @@ fuzz: ## The fuzz targets for FUZZ_SECONDS each, with AddressSanitizer
 			-max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -print_final_stats=1 || exit 1; \
 	done
 
-MEMORY_TESTS := -p shadowlane-ring --test ring --test frame
+MEMORY_TESTS := -p shadowlane-ring --test ring --test frame --test trial
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
 miri: ## The heap-backed ring under Miri, with both borrow models
