@@ -106,6 +106,7 @@ def _shadow(
         "strange_calls": {"calls": strange_calls, "pairs": strange_pairs},
         "http": _count(columns.status[answered].tolist()),
         "prod_http": _count(columns.prod_status.tolist()),
+        "status_differs": stats.status_differences(columns),
         "delta_s": stats.delta_blocks(columns, None if name == "control" else control),
         "states": stats.states(columns),
         "groups": readings.groups(columns, store, name, since),

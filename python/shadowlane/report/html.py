@@ -177,6 +177,7 @@ def _tables(shadow: Mapping[str, Any]) -> str:
     rows = [
         ("Failed copies", count_line(shadow["failed"])),
         ("HTTP status", f"shadow {count_line(shadow['http'])}; prod {count_line(shadow['prod_http'])}"),
+        ("another status than prod's", count_line(shadow["status_differs"])),
     ]
     if shadow["blocked"]:
         rows.append(("Blocked as writes", count_line(shadow["blocked"])))

@@ -75,6 +75,11 @@ def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> list[Line]:
     rows = [
         ("copies", f"{shadow['pairs']} stored, {shadow['answered']} answered, failed: {count_line(shadow['failed'])}"),
         ("HTTP", f"shadow {count_line(shadow['http'])}; prod {count_line(shadow['prod_http'])}"),
+        *(
+            [("", f"another status than prod's: {count_line(differs)}")]
+            if (differs := shadow["status_differs"])
+            else []
+        ),
         *_delta_rows(shadow),
         *_answer_rows(shadow),
         *_group_rows(shadow["groups"]),

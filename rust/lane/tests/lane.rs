@@ -14,8 +14,8 @@ use shadowlane_lane::drain::Drainer;
 use shadowlane_lane::files::ControlFile;
 use shadowlane_lane::gateway::{Entry, Lane, Options};
 use shadowlane_lane::keys::StickyKey;
-use shadowlane_lane::status::{LaneStatus, read_times};
-use shadowlane_lane::times::TimesSums;
+use shadowlane_lane::latency::LatencySums;
+use shadowlane_lane::status::{LaneStatus, read_latency};
 use shadowlane_ring::frame::Exchange;
 
 use common::{Directory, sanitizer};
@@ -58,7 +58,7 @@ fn dropped(status: &LaneStatus, reason: Reason) -> u64 {
 
 /// Taken and not taken, over all routes or one.
 fn timed(directory: &Path, label: Option<&str>) -> [u64; 2] {
-    let sums: TimesSums = read_times(directory).unwrap();
+    let sums: LatencySums = read_latency(directory).unwrap();
     let mut total = [0, 0];
     for route in sums.routes.iter().filter(|route| label.is_none_or(|label| label == route.label)) {
         for (sum, counts) in total.iter_mut().zip(&route.counts) {
@@ -259,7 +259,7 @@ fn the_times_of_a_process_that_is_gone_are_kept() {
     let other = directory.open(&options(0.5));
     let [taken, timers, _] = run(&lane, 400, b"POST", b"/ask", &Vec::new());
     let more = run(&other, 400, b"GET", b"/x", &Vec::new());
-    let before = read_times(&directory.0).unwrap();
+    let before = read_latency(&directory.0).unwrap();
     let mut drainer = Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap();
     lane.close();
     for copy in drainer.drain(10_000, 1 << 30) {
@@ -267,7 +267,7 @@ fn the_times_of_a_process_that_is_gone_are_kept() {
     }
     drainer.close();
     assert_eq!(directory.status().rings.len(), 1, "one ring is retired");
-    let after = read_times(&directory.0).unwrap();
+    let after = read_latency(&directory.0).unwrap();
     for route in &before.routes {
         assert!(after.routes.contains(route), "{} changed", route.label);
     }
@@ -286,7 +286,7 @@ fn a_worker_killed_while_it_retires_a_ring_counts_no_time_twice() {
     let header = control.get();
     header.retire_generation.fetch_or(1, Ordering::AcqRel);
     header.retiring.write(&totals);
-    header.retiring_times.write(&read_times(&directory.0).unwrap());
+    header.retiring_latency.write(&read_latency(&directory.0).unwrap());
     header.retire_ring.store(1, Ordering::Release);
     assert_eq!((timed(&directory.0, None), directory.status().totals), (before, totals));
     drop(Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap());

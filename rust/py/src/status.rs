@@ -8,7 +8,7 @@ use pyo3::types::PyBytes;
 use shadowlane_base::Reason;
 use shadowlane_lane::histogram::{BUCKETS, lower_edge};
 use shadowlane_lane::lanedir;
-use shadowlane_lane::status::{LaneStatus, RingStatus, read_times, set_enabled as core_set_enabled};
+use shadowlane_lane::status::{LaneStatus, RingStatus, read_latency, set_enabled as core_set_enabled};
 
 use crate::convert::{detached, raise};
 
@@ -143,8 +143,8 @@ pub fn lane_status(py: Python<'_>, directory: PathBuf) -> PyResult<StatusOut> {
 /// same form: of the requests that were taken, and of those that were not and that were timed. Raises
 /// shadowlane.LaneError when there is no such lane, or its directory is not safe to use.
 #[pyfunction]
-pub fn lane_times(py: Python<'_>, directory: PathBuf) -> PyResult<TimesOut<'_>> {
-    let sums = detached(py, || read_times(&directory))?.map_err(|error| raise(py, &error))?;
+pub fn lane_times(py: Python<'_>, directory: PathBuf) -> PyResult<LatencyOut<'_>> {
+    let sums = detached(py, || read_latency(&directory))?.map_err(|error| raise(py, &error))?;
     let words =
         |words: &[u64]| PyBytes::new(py, &words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<u8>>());
     let edges: Vec<u64> = (0..=BUCKETS).map(lower_edge).collect();
@@ -155,7 +155,7 @@ pub fn lane_times(py: Python<'_>, directory: PathBuf) -> PyResult<TimesOut<'_>> 
     Ok((words(&edges), routes.collect()))
 }
 
-type TimesOut<'py> = (Bound<'py, PyBytes>, Vec<(String, Bound<'py, PyBytes>, Bound<'py, PyBytes>)>);
+type LatencyOut<'py> = (Bound<'py, PyBytes>, Vec<(String, Bound<'py, PyBytes>, Bound<'py, PyBytes>)>);
 
 /// set_enabled(directory, enabled): the kill switch, for all processes of a lane at once. Raises shadowlane.LaneError
 /// when there is no such lane.
