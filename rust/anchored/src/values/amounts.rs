@@ -324,6 +324,9 @@ impl Reader<'_, '_> {
         if text == "percentage" {
             return Some((Dimension::Percent, 1.0, at + 1 + usize::from(self.text(at + 1).starts_with("point"))));
         }
+        if let Some(found) = self.squared(at) {
+            return Some(found);
+        }
         // 5 business days: what kind of day is not compared.
         let skip =
             usize::from(matches!(text, "business" | "working" | "calendar" | "consecutive" | "full" | "us" | "u"));
@@ -334,6 +337,25 @@ impl Reader<'_, '_> {
             return (!short && !coded || number.digits).then_some((dimension, factor, at + skip + 1));
         }
         None
+    }
+
+    /// `square metres`, `mètres carrés`, `cubic metres`.
+    fn squared(&self, at: usize) -> Option<(Dimension, f64, usize)> {
+        let (length, power) = match (self.text(at), self.text(at + 1)) {
+            ("square" | "sq", _) => (at + 1, 2),
+            ("cubic", _) => (at + 1, 3),
+            (_, "carrés" | "carré" | "cuadrados" | "cuadrado") => (at, 2),
+            (_, "cubes" | "cube" | "cúbicos" | "cúbico") => (at, 3),
+            _ => return None,
+        };
+        let (dimension, factor) = self.entry(length).unit?;
+        let end = at + 2;
+        match (dimension, power) {
+            (Dimension::Length, 2) => Some((Dimension::Area, factor * factor, end)),
+            // A cubic metre is a thousand litres.
+            (Dimension::Length, 3) => Some((Dimension::Volume, factor * factor * factor * 1e3, end)),
+            _ => None,
+        }
     }
 
     fn unit_in_signs(&self, at: usize) -> Option<(Dimension, f64, usize)> {
@@ -351,7 +373,7 @@ impl Reader<'_, '_> {
 
     /// A sign that counts things makes a single sign a number: 三个, 二つ.
     fn counter(&self, at: usize, number: &Number) -> Option<(Dimension, f64, usize)> {
-        let counts = number.weak && number.value > 1.0 && super::phrases::COUNTERS.contains(self.text(at));
+        let counts = number.weak && number.value > 1.0 && super::bounds::COUNTERS.contains(self.text(at));
         counts.then_some((Dimension::Count, 1.0, number.end))
     }
 

@@ -7,7 +7,7 @@
 //!
 //! Invariants: symmetric; a text against itself has no finding; a value that one text leaves out is none.
 
-use super::phrases::Bound;
+use super::bounds::Bound;
 use super::read::Reading;
 use super::same::{built_alike, conflict, exactly, same};
 use super::subject::{Near, common};
@@ -165,7 +165,9 @@ enum Side {
 }
 
 fn opposed(one: Bound, other: Bound) -> bool {
-    matches!((one, other), (Bound::Lower, Bound::Upper) | (Bound::Upper, Bound::Lower))
+    let lower = |bound: Bound| matches!(bound, Bound::Lower | Bound::Above);
+    let upper = |bound: Bound| matches!(bound, Bound::Upper | Bound::Below);
+    lower(one) && upper(other) || upper(one) && lower(other)
 }
 
 fn finding(one: &Value<'_>, other: &Value<'_>, whole: bool) -> Finding {
@@ -329,9 +331,17 @@ impl Both<'_, '_> {
             let short =
                 self.a.sentences <= 2 && self.b.sentences <= 2 && self.a.values.len() == 1 && self.b.values.len() == 1;
             let enough = if dimension(one) == dimension(other) { ONE_UNIT } else { ALONE };
-            return pair.shared >= enough || between || short;
+            return pair.shared >= enough || between || short || self.most_agree();
         }
         clear && pair.shared >= AMONG
+    }
+
+    /// Whether the other values of both texts are the same in the main: then the one that is left in each is of one thing,
+    /// whatever the words around it.
+    fn most_agree(&self) -> bool {
+        let known = |partners: &Partners| partners.iter().filter(|list| !list.is_empty()).count();
+        let half = |partners: &Partners| 2 * known(partners) >= partners.len() && known(partners) > 0;
+        half(&self.partners_a) && half(&self.partners_b)
     }
 
     /// Whether the nearest values before and behind both that the other text has too are the same, and there is one at

@@ -3,8 +3,9 @@
 //! Invariants: the cursor only goes forward; a token belongs to one value at most; at most [`MOST_VALUES`] are kept, and
 //! what is left out is marked.
 
+use super::bounds::{Bound, bound, counted_back, denies, hedged};
 use super::codes::code;
-use super::phrases::{self, Bound, bound, hedged};
+use super::phrases;
 use super::subject::Subjects;
 use super::tokens::{Kind, Token, tokens};
 use super::units::Dimension;
@@ -183,7 +184,7 @@ impl<'t> Reader<'_, 't> {
             }
         }
         let (bound, from, to) = match &measure {
-            Measure::Amount(_) => bound(self.low, start, stop),
+            Measure::Amount(_) => self.bounded(start, stop, at, end),
             _ => (Bound::None, start, stop),
         };
         let hedged = hedged(self.low, from);
@@ -228,12 +229,35 @@ impl<'t> Reader<'_, 't> {
         last.measure = Measure::Amount(joined);
         last.span.1 = stop;
         last.tokens.1 = end;
-        let (bound, from, to) = bound(self.low, last.span.0, stop);
-        if last.bound == Bound::None {
-            last.bound = bound;
+        let start = last.span.0;
+        let (bound, first, to) = self.bounded(start, stop, from, end);
+        if let Some(last) = self.values.last_mut() {
+            if last.bound == Bound::None {
+                last.bound = bound;
+            }
+            last.whole = (last.whole.0.min(first), to.max(stop));
         }
-        last.whole = (last.whole.0.min(from), to.max(stop));
         true
+    }
+
+    /// The bound of the value between two bytes, of the tokens from `at` to `end`; none where the sentence denies
+    /// something or the value is counted back from a time.
+    fn bounded(&self, start: usize, stop: usize, at: usize, end: usize) -> (Bound, usize, usize) {
+        let (found, from, to) = bound(self.low, start, stop);
+        if found == Bound::None {
+            return (found, from, to);
+        }
+        let sentence = self.tokens.get(at).map_or(0, |token| token.sentence);
+        let first = (0..at).rev().take_while(|at| self.tokens.get(*at).is_some_and(|token| token.sentence == sentence));
+        let first = first.last().and_then(|at| self.tokens.get(at)).map_or(start, |token| token.span.0);
+        let last = (end..self.tokens.len())
+            .take_while(|at| self.tokens.get(*at).is_some_and(|token| token.sentence == sentence));
+        let last = last.last().and_then(|at| self.tokens.get(at)).map_or(stop, |token| token.span.1);
+        let before = self.low.get(first.min(from)..from).unwrap_or("");
+        let behind = self.low.get(to..last.max(to)).unwrap_or("");
+        let back = matches!(found, Bound::Upper | Bound::Below) && counted_back(behind);
+        let known = !back && !denies(before, behind, self.language);
+        (if known { found } else { Bound::None }, from, to)
     }
 
     /// `2 hours and 15 minutes`, `2 h 15 min`.
@@ -254,8 +278,9 @@ impl<'t> Reader<'_, 't> {
             let seconds = period.low / count;
             (count >= 1.0).then_some(Amount { low: seconds, high: seconds, written: count, ..*period })
         };
-        let counted = gap == 1 && self.entry(until).is(TIMES)
-            || gap == 0 && (self.before(until, 1) == "twice" || self.before(until, 1).ends_with("mal"));
+        let spoken = usize::from(self.entry(until).is(TIMES));
+        let whole = spoken == 1 || self.before(until, 1) == "twice" || self.before(until, 1).ends_with("mal");
+        let counted = whole && gap == spoken + usize::from(gap > spoken && self.entry(until + spoken).is(EVERY));
         if known.dimension == Dimension::Count && amount.dimension == Dimension::Period && counted {
             return often(amount, known.low);
         }

@@ -2,6 +2,7 @@
 //!
 //! Invariants: both are symmetric; a value is the same as itself; values that are the same are never in conflict.
 
+use super::bounds::Bound;
 use super::units::{Currency, Dimension};
 use super::{Amount, Day, Form, Measure, Value};
 
@@ -13,7 +14,9 @@ const POUND: f64 = 453.592;
 pub(crate) fn same(one: &Value<'_>, other: &Value<'_>) -> bool {
     let hedged = one.hedged || other.hedged;
     match (&one.measure, &other.measure) {
-        (Measure::Amount(mine), Measure::Amount(theirs)) => amounts(mine, theirs, hedged),
+        (Measure::Amount(mine), Measure::Amount(theirs)) => {
+            amounts(mine, theirs, hedged) || next_to(one, other, mine, theirs) || next_to(other, one, theirs, mine)
+        }
         (Measure::Date(mine), Measure::Date(theirs)) => dates(*mine, *theirs),
         (Measure::Date(day), Measure::Amount(amount)) | (Measure::Amount(amount), Measure::Date(day)) => {
             part_of_date(*day, amount)
@@ -49,6 +52,20 @@ pub(crate) fn conflict(one: &Value<'_>, other: &Value<'_>) -> bool {
         (Measure::Text(mine, _), Measure::Text(theirs, _)) => mine == theirs,
         _ => false,
     }
+}
+
+/// Under six years is up to five, more than two is three or more.
+fn next_to(one: &Value<'_>, other: &Value<'_>, mine: &Amount, theirs: &Amount) -> bool {
+    let step = match (one.bound, other.bound) {
+        (Bound::Below, Bound::Upper) => -1.0,
+        (Bound::Above, Bound::Lower) => 1.0,
+        _ => return false,
+    };
+    let whole = mine.written.fract() == 0.0 && theirs.written.fract() == 0.0;
+    mine.dimension == theirs.dimension
+        && mine.factor.to_bits() == theirs.factor.to_bits()
+        && whole
+        && (mine.written + step).to_bits() == theirs.written.to_bits()
 }
 
 fn dates(one: Day, other: Day) -> bool {
