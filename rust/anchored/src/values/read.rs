@@ -176,7 +176,7 @@ impl<'t> Reader<'_, 't> {
         let (start, stop, sentence) = (first.span.0, last.span.1, first.sentence);
         let mut measure = measure;
         if let Measure::Amount(amount) = &mut measure {
-            if self.recurs(amount, at) {
+            if self.recurs(amount, at, end) {
                 (amount.dimension, amount.other) = (Dimension::Period, None);
             }
             if self.join(amount, at, end) {
@@ -194,9 +194,13 @@ impl<'t> Reader<'_, 't> {
     }
 
     /// Whether a duration says how often: `every 6 hours`, `per month`, `a week` behind a value.
-    fn recurs(&self, amount: &Amount, at: usize) -> bool {
+    fn recurs(&self, amount: &Amount, at: usize, end: usize) -> bool {
         if amount.dimension != Dimension::Duration {
             return false;
+        }
+        // 6時間ごと, 6時間おき
+        if matches!((self.text(end), self.text(end + 1)), ("ご", "と") | ("お", "き")) {
+            return true;
         }
         let article = self.entry(at).is(ARTICLE);
         let bare = at > 0 && self.entry(at).unit.is_some();
@@ -293,6 +297,17 @@ impl<'t> Reader<'_, 't> {
             .flatten()
     }
 
+    /// `から`, `到`, `至` between two values, with `午後`, `晚上` and the like behind it.
+    fn eastern_joint(&self, until: usize, at: usize) -> bool {
+        let joint = match (self.text(until), self.text(until + 1)) {
+            ("か", "ら") => until + 2,
+            ("到" | "至", _) => until + 1,
+            _ => return false,
+        };
+        let part = |place: usize| "上下午前後晚早夜间".contains(self.text(place));
+        at == joint || (at > joint && at - joint <= 2 && (joint..at).all(part))
+    }
+
     /// `2013-14`: the second year of the same century.
     fn short_year(&self, known: &Amount, amount: &Amount, until: usize, at: usize) -> Amount {
         let joined = matches!(self.text(until), "-" | "–" | "/") && at - until <= 2;
@@ -312,7 +327,12 @@ impl<'t> Reader<'_, 't> {
         let alike = known.dimension.group() == amount.dimension.group()
             || (bare(known) && known.factor.to_bits() == 1_f64.to_bits() && !bare(amount));
         let single = |amount: &Amount| amount.low.to_bits() == amount.high.to_bits();
-        if !alike || !single(known) || !single(amount) {
+        // "fell 12 cents to $6.88", "rose by 3 % to 15 %": not the two ends of one range.
+        let own_units = !bare(known) && !bare(amount);
+        let other_unit =
+            own_units && (known.dimension != amount.dimension || known.factor.to_bits() != amount.factor.to_bits());
+        let by = matches!(self.before(from, 1), "by" | "um");
+        if !alike || other_unit || by || !single(known) || !single(amount) {
             return None;
         }
         let opened = from > 0 && self.entry(from - 1).is(FROM);
@@ -326,12 +346,22 @@ impl<'t> Reader<'_, 't> {
             && !self.entry(from - 1).is(AND)
             && (1..=3).contains(&gap)
             && matches!(self.before(at, 1), "from" | "von" | "desde");
-        let eastern = matches!(self.text(until), "か") && self.text(until + 1) == "ら" && gap == 2;
+        let eastern = self.eastern_joint(until, at);
         let joint = gap == 1 && word.is(TO) && (!word.is(AND) || opened || (bare(known) && !bare(amount)));
         let far = opened && (2..=4).contains(&gap) && self.entry(at - 1).is(TO) && !self.entry(at - 1).is(AND);
         // 5 (from 3): another one between them is no joint; a list says "3, 5 and 7 mg".
         if !(mark || joint || far || reversed || eastern) {
             return None;
+        }
+        // "de 9 h a 18 h" says when, not how long.
+        let hours = |amount: &Amount| {
+            amount.dimension == Dimension::Duration
+                && amount.factor.to_bits() == 3600_f64.to_bits()
+                && amount.written <= 24.0
+        };
+        if opened && hours(known) && hours(amount) && self.text(until - 1) == "h" && known.written < amount.written {
+            let clock = Amount { dimension: Dimension::Clock, factor: 1.0, other: None, ..*amount };
+            return Some(Amount { low: known.low / 60.0, high: amount.high / 60.0, ..clock });
         }
         let unit = if amount.dimension == Dimension::Clock { 60.0 } else { amount.factor };
         let scaled = if bare(known) && !bare(amount) { known.low * unit } else { known.low };

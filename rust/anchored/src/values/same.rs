@@ -29,22 +29,27 @@ pub(crate) fn same(one: &Value<'_>, other: &Value<'_>) -> bool {
     }
 }
 
-/// Whether two values are the same in all that either says: about 150 is not 148, and March is not March 5.
+/// Whether two values of one kind are the same without any hedge: about 150 is not 148.
 pub(crate) fn exactly(one: &Value<'_>, other: &Value<'_>) -> bool {
     match (&one.measure, &other.measure) {
         (Measure::Amount(mine), Measure::Amount(theirs)) => amounts(mine, theirs, false),
-        (Measure::Date(mine), Measure::Date(theirs)) => {
-            let said = |date: &Day| (date.year > 0, date.month > 0, date.number > 0);
-            said(mine) == said(theirs) && dates(*mine, *theirs)
-        }
-        _ => same(one, other),
+        (Measure::Date(mine), Measure::Date(theirs)) => dates(*mine, *theirs),
+        (Measure::Text(..), Measure::Text(..)) => same(one, other),
+        _ => false,
     }
 }
 
 /// Whether two values that are not the same exclude each other when they are said of one thing.
 pub(crate) fn conflict(one: &Value<'_>, other: &Value<'_>) -> bool {
     match (&one.measure, &other.measure) {
-        (Measure::Amount(mine), Measure::Amount(theirs)) => mine.dimension.group() == theirs.dimension.group(),
+        (Measure::Amount(mine), Measure::Amount(theirs)) => {
+            let sum = |one: &Amount, other: &Amount| {
+                one.dimension == Dimension::Count
+                    && one.written >= 1e4
+                    && matches!(other.dimension, Dimension::Money(_))
+            };
+            mine.dimension.group() == theirs.dimension.group() || sum(mine, theirs) || sum(theirs, mine)
+        }
         (Measure::Date(_), Measure::Date(_)) => true,
         (Measure::Date(day), Measure::Amount(amount)) | (Measure::Amount(amount), Measure::Date(day)) => {
             amount.dimension == Dimension::Year && day.year > 0
