@@ -7,6 +7,7 @@ that ran into the deadline counts with the time that it took, so that a shadow w
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from ..bands import CRITICAL, STABLE
 from ..columns import ScoreColumns
 from ..gate.selection import DELTA_S_MAX, comparable, delta_values
-from ..gate.sequences import mean_interval, minus
+from ..gate.sequences import mean_cs, minus
 
 __all__ = ["HISTOGRAM_EDGES", "citations", "delta_blocks", "latency", "states"]
 
@@ -39,11 +40,11 @@ def delta_blocks(columns: ScoreColumns, control: ScoreColumns | None = None) -> 
     blocks = []
     for name in np.unique(columns.embedder[scored]).tolist():
         values = delta_values(columns, name)
-        interval = mean_interval(values, low=0.0, high=DELTA_S_MAX)
+        interval = mean_cs(values, low=0.0, high=DELTA_S_MAX)
         noise = np.zeros(0) if control is None else delta_values(control, name)
         excess = None
         if len(noise):
-            excess = minus(*(mean_interval(some, low=0.0, high=DELTA_S_MAX, alpha=0.025) for some in (values, noise)))
+            excess = minus(*(mean_cs(some, low=0.0, high=DELTA_S_MAX, alpha=0.025) for some in (values, noise)))
         blocks.append(
             {
                 "embedder": name,
@@ -77,6 +78,13 @@ def states(columns: ScoreColumns) -> dict[str, float]:
         return {}
     names, counts = np.unique(named, return_counts=True)
     return {name: n / len(named) for name, n in zip(names.tolist(), counts.tolist(), strict=True)}
+
+
+def status_differences(columns: ScoreColumns) -> dict[str, int]:
+    """Pairs in which the shadow answered with another status than prod, most frequent first: ``"200 → 302"`` to n."""
+    differs = (columns.reason == "") & (columns.prod_status != columns.status)
+    both = zip(columns.prod_status[differs].tolist(), columns.status[differs].tolist(), strict=True)
+    return {f"{prod} → {shadow}": n for (prod, shadow), n in Counter(both).most_common()}
 
 
 def citations(columns: ScoreColumns) -> dict[str, Any]:
