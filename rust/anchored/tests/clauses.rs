@@ -275,3 +275,37 @@ fn members_and_cells_that_took_each_others_values() {
         ),
     ]);
 }
+
+#[test]
+fn what_one_lets_in_and_the_other_shuts_out() {
+    contradicts(&[
+        (
+            "All rooms are heated, except those on the top floor.",
+            "All rooms are heated, including those on the top floor.",
+        ),
+        ("Alle Räume sind geheizt, außer dem Keller.", "Alle Räume sind geheizt, einschließlich dem Keller."),
+        ("Do not drink alcohol during the treatment.", "Alcohol is fine while you are being treated."),
+        (
+            "Children under 12 must not take this medicine.",
+            "The medicine is also suitable for children younger than twelve.",
+        ),
+        ("US citizens do not need a visa.", "US citizens can enter only with a visa."),
+    ]);
+    agrees(&[
+        ("**Anzahlung:** keine", "Eine Anzahlung ist nicht nötig."),
+        ("- Deposit: none", "There is no deposit."),
+        ("Do not drink alcohol during the treatment.", "Avoid alcohol while you are being treated."),
+    ]);
+}
+
+#[test]
+fn steps_within_one_sentence() {
+    contradicts(&[(
+        "First pull the changes, then create the commit, and finally push the branch.",
+        "First create the commit, then push the branch, and finally pull the changes.",
+    )]);
+    agrees(&[(
+        "First pull the changes, then create the commit, and finally push the branch.",
+        "Pull the changes first; then create the commit. Finally push the branch.",
+    )]);
+}
