@@ -309,3 +309,24 @@ fn steps_within_one_sentence() {
         "Pull the changes first; then create the commit. Finally push the branch.",
     )]);
 }
+
+#[test]
+fn two_negators_of_one_clause_negate_it_once() {
+    contradicts(&[
+        ("Puede borrar su cuenta en cualquier momento.", "No puede borrar su cuenta en ningún momento."),
+        ("Il est possible d'annuler la commande.", "Il n'est jamais possible d'annuler aucune commande."),
+    ]);
+    agrees(&[("No puede borrar su cuenta nunca.", "Nunca puede borrar su cuenta.")]);
+}
+
+#[test]
+fn an_order_against_its_opposite() {
+    contradicts(&[
+        ("Drain the pasta. Do not rinse the pasta.", "Drain the pasta, please. Rinse the pasta with cold water."),
+        (
+            "The policy covers staff. Interns are excluded from the policy.",
+            "Staff is covered. The policy also applies to interns.",
+        ),
+    ]);
+    agrees(&[("Do not rinse the pasta. Drain it.", "Drain it, and never rinse the pasta.")]);
+}
