@@ -330,3 +330,15 @@ fn an_order_against_its_opposite() {
     ]);
     agrees(&[("Do not rinse the pasta. Drain it.", "Drain it, and never rinse the pasta.")]);
 }
+
+#[test]
+fn another_name_in_a_list() {
+    contradicts(&[(
+        "The policy applies to all employees in Germany and France from January.",
+        "From January the policy covers every employee in France and Spain.",
+    )]);
+    agrees(&[(
+        "The policy applies to all employees in Germany and France from January.",
+        "From January the policy covers every employee in France and Germany.",
+    )]);
+}
