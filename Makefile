@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 RUST_SOURCES := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -name '*.txt' -o -name Cargo.toml \) -print) Cargo.toml Cargo.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev demo probe-demo test test-fast test-rust test-loom test-python lint audit format docs \
+.PHONY: help setup build dev demo probe-demo test test-fast test-rust test-loom test-python test-faults lint audit format docs \
 	hooks bench judge-bench redact-bench detector-test redact-adversarial wheel wheels sdist wheel-check crash fuzz miri \
 	asan valgrind free-threaded clean
 
@@ -55,7 +55,7 @@ probe-demo: ## A probe that passes, and one of a shadow broken on purpose
 	$(DEMO_BUILD)
 	$(BIN)/python -m shadowlane.demo.probe --out probe-demo-out
 
-test: test-rust test-loom test-python ## All tests
+test: test-rust test-loom test-python test-faults ## All tests
 
 test-rust: ## The tests of the Rust crates
 	cargo test --workspace --exclude shadowlane-py --quiet
@@ -110,6 +110,14 @@ bench: build ## Benchmarks, as ratios against their rivals
 
 judge-bench: build ## How well ΔS judges, on labelled data: make judge-bench DATA=folder
 	$(BIN)/python -m benches.judge $(DATA)
+
+# The extension beside, in a copy of the package, so that no other target ever runs with it.
+test-faults: $(VENV)/.dependencies ## Panics of the core, through a real lane: built with a text that makes the redaction panic
+	PYO3_PYTHON=$(abspath $(BIN))/python CARGO_TARGET_DIR=target/faults \
+		cargo build --quiet -p shadowlane-py --features pyo3/extension-module,panic-probe
+	rm -rf target/faults/python && cp -r python target/faults/python
+	cp target/faults/debug/lib_core.so target/faults/python/shadowlane/_core.abi3.so
+	PYTHONPATH=$(abspath target/faults/python) $(BIN)/python -m pytest -q -p no:cacheprovider tests/unit/worker/test_faults.py
 
 test-loom: ## The ring under loom: every interleaving of its small models
 	RUSTFLAGS="--cfg loom -C overflow-checks=on" CARGO_TARGET_DIR=target/loom \

@@ -1,4 +1,4 @@
-"""A request's route: its endpoint, whatever item it names."""
+"""What the records define for everybody: a route, a header, a band, the core's reasons and flags."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowlane.types import FLAG_CLIENT_DISCONNECTED, FLAG_RESPONSE_CUT, FLAG_STREAMED, REASONS, route_of
+from shadowlane.types import (
+    FLAG_CLIENT_DISCONNECTED,
+    FLAG_RESPONSE_CUT,
+    FLAG_STREAMED,
+    REASONS,
+    Headers,
+    Scores,
+    header,
+    route_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -40,3 +49,31 @@ def test_the_reasons_and_flags_are_the_cores() -> None:
     assert {"disabled", "deadline", "unreadable"} <= set(REASONS)
     flags = {FLAG_RESPONSE_CUT, FLAG_CLIENT_DISCONNECTED, FLAG_STREAMED}
     assert flags == {1, 2, 4}, "what is written in rings and stores that exist"
+
+
+@pytest.mark.parametrize(
+    ("headers", "value"),
+    [
+        ((), ""),
+        (((b"Content-Type", b" text/plain\t"),), "text/plain"),
+        (((b"x-content-type", b"no"), (b"CONTENT-TYPE", b"first"), (b"content-type", b"second")), "first"),
+        (((b"content-type", b"caf\xe9"),), "café"),
+    ],
+)
+def test_a_header_is_found_by_its_name(headers: Headers, value: str) -> None:
+    assert header(headers, b"content-type") == value
+
+
+@pytest.mark.parametrize(
+    ("scores", "name"),
+    [
+        (Scores(), "unscored"),
+        (Scores(delta_s=float("nan")), "unscored"),
+        (Scores(delta_s=0.3999), "stable"),
+        (Scores(delta_s=0.4), "transitional"),
+        (Scores(delta_s=0.6), "critical"),
+        (Scores(delta_s=0.1, fact_flip=True), "fact_flip"),
+    ],
+)
+def test_every_score_has_a_band(scores: Scores, name: str) -> None:
+    assert scores.band == name

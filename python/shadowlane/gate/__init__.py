@@ -6,7 +6,7 @@ from .direct import Direct
 from .rules import ALPHA, OVERHEAD, Evidence, Needs, Rule, Sampling, Window
 from .sequences import Interval
 from .series import Series
-from .trial import Piece, Trial, increase_interval
+from .trial import Piece, Trial, increase_cs
 from .verdict import Verdict, evaluate, verdict_data, verdicts_data, worst_of
 
 __all__ = [
@@ -24,7 +24,7 @@ __all__ = [
     "Verdict",
     "Window",
     "evaluate",
-    "increase_interval",
+    "increase_cs",
     "verdict_data",
     "verdicts_data",
     "worst_of",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .sequences import rate_interval
+from .sequences import rate_cs
 
 __all__ = ["Direct"]
 
@@ -45,9 +45,9 @@ class Direct:
             return None
         above = np.concatenate([np.cumsum(self.counts[::-1])[::-1], [0.0]])
         for edge, count in zip(self.edges.tolist(), above.tolist(), strict=True):
-            if count <= _BEYOND * n and rate_interval(round(count), n, alpha=alpha).upper <= _BEYOND:
+            if count <= _BEYOND * n and rate_cs(round(count), n, alpha=alpha).upper <= _BEYOND:
                 return edge, _BEYOND
-        share = rate_interval(0, n, alpha=alpha).upper
+        share = rate_cs(0, n, alpha=alpha).upper
         if share > _MOST_BEYOND:
             return None
         return float(self.edges[int(np.flatnonzero(self.counts)[-1]) + 1]), share

@@ -13,8 +13,8 @@ import numpy as np
 from ..config import GateConfig
 from .paired import quantile_ratio
 from .rules import ALPHA, OVERHEAD, REJECT_ALPHA, Evidence, Needs, Rule
-from .sequences import Interval, quantile_interval, rate_interval
-from .trial import increase_interval
+from .sequences import Interval, quantile_cs, rate_cs
+from .trial import increase_cs
 
 __all__ = ["LANE_RULES", "NO_LANE", "latency_bounds"]
 
@@ -109,7 +109,7 @@ def prod_errors(evidence: Evidence, gate: GateConfig) -> Rule:
     failed, admitted = evidence.prod_failed, evidence.admitted
     if failed is None or admitted is None or admitted == 0:
         return Rule(key, name, None, "no request of this lane's life is counted yet")
-    seen = rate_interval(failed, admitted, alpha=ALPHA)
+    seen = rate_cs(failed, admitted, alpha=ALPHA)
     line = f"prod failed {failed} of {admitted} requests: {_bounds(seen, _percent, target)}"
     if seen.upper <= target:
         return Rule(key, name, True, line)
@@ -125,7 +125,7 @@ def _rate_needs(failed: int, n: int, target: float) -> int | None:
     total = n
     while total < 1000 * n:
         total = math.ceil(1.2 * total) + 1
-        if rate_interval(round(failed * total / n), total, alpha=ALPHA).upper <= target:
+        if rate_cs(round(failed * total / n), total, alpha=ALPHA).upper <= target:
             return total - n
     return None
 
@@ -168,7 +168,7 @@ def overhead(evidence: Evidence, gate: GateConfig) -> Rule:
     sizes = trial.n if trial is not None else (0, 0)
     seen = None
     if trial is not None and min(sizes):
-        seen = increase_interval(trial, OVERHEAD, alpha=ALPHA)
+        seen = increase_cs(trial, OVERHEAD, alpha=ALPHA)
         said += f"trial: P99 in the gateway, {sizes[0]} mirrored requests against {sizes[1]} of the others: "
         said += _bounds(seen, _signed, target) + (f"; {trial.note}" if trial.note else "")
         if seen.lower > target:
@@ -193,7 +193,7 @@ def _direct(evidence: Evidence) -> tuple[float | None, str]:
     if evidence.direct is None:
         return None, ""
     bound = evidence.direct.bound(ALPHA / 2)
-    p99 = quantile_interval(evidence.prod_ns, OVERHEAD, alpha=ALPHA / 2)
+    p99 = quantile_cs(evidence.prod_ns, OVERHEAD, alpha=ALPHA / 2)
     if bound is None or not (math.isfinite(p99.lower) and p99.lower > 0):
         return None, f"the lane's own calls: {evidence.direct.n} requests timed, not enough for a bound yet; "
     ns, beyond = bound

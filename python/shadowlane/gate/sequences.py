@@ -27,11 +27,11 @@ __all__ = [
     "LOG_WEIGHTS",
     "Interval",
     "Spread",
-    "mean_interval",
-    "mean_sequence",
+    "mean_cs",
+    "mean_cs_path",
     "minus",
-    "quantile_interval",
-    "rate_interval",
+    "quantile_cs",
+    "rate_cs",
 ]
 
 _Floats = NDArray[np.float64]
@@ -93,7 +93,7 @@ def _paths(values: _Floats, low: float, high: float) -> tuple[_Floats, _Floats, 
     return count, sums / count, np.cumsum((scaled - prediction) ** 2, axis=-1)
 
 
-def mean_sequence(
+def mean_cs_path(
     values: _Floats, *, low: float = 0.0, high: float = 1.0, alpha: float = 0.05
 ) -> tuple[_Floats, _Floats]:
     """Bounds of the mean after each observation: two arrays of the shape of ``values``, whose last axis is time.
@@ -173,7 +173,7 @@ class Spread:
         return Interval(self.mean, max(self.mean - below, self.low), min(self.mean + above, self.high), self.n)
 
 
-def mean_interval(
+def mean_cs(
     values: _Floats,
     *,
     low: float = 0.0,
@@ -182,7 +182,7 @@ def mean_interval(
     design: Design = INDEPENDENT,
     together: float = 1.0,
 ) -> Interval:
-    """The last bounds of :func:`mean_sequence` for one run ``values`` (n,); without values, the whole range.
+    """The last bounds of :func:`mean_cs_path` for one run ``values`` (n,); without values, the whole range.
 
     With a ``design`` other than independence the values are worth fewer, and the bounds are as wide as those of that
     many: asymptotic then (Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas, "Time-uniform central limit theory and
@@ -191,11 +191,11 @@ def mean_interval(
     return Spread.of(values, low=low, high=high, design=design, together=together).interval(alpha)
 
 
-def rate_interval(successes: int, n: int, *, alpha: float = 0.05) -> Interval:
+def rate_cs(successes: int, n: int, *, alpha: float = 0.05) -> Interval:
     """Bounds of a rate from its count alone: the beta(1/2, 1/2) mixture of likelihood ratios.
 
     For independent trials of one rate. For trials whose rate may change, or when the order is known, use
-    :func:`mean_interval`. Raises ValueError unless ``0 <= successes <= n``.
+    :func:`mean_cs`. Raises ValueError unless ``0 <= successes <= n``.
     """
     if not 0 <= successes <= n:
         raise ValueError(f"successes = {successes!r}: must be from 0 to n = {n!r}")
@@ -216,7 +216,7 @@ def rate_interval(successes: int, n: int, *, alpha: float = 0.05) -> Interval:
     return Interval(estimate, _edge(refuted, 0.0, estimate), _edge(refuted, 1.0, estimate), n)
 
 
-def quantile_interval(values: _Floats, p: float, *, alpha: float = 0.05) -> Interval:
+def quantile_cs(values: _Floats, p: float, *, alpha: float = 0.05) -> Interval:
     """Bounds of the ``p``-quantile of ``values`` (n,), ``0 < p < 1``: order statistics; ±inf where n is too small.
 
     The number of values up to the true quantile is binomial with the known rate ``p``; the beta mixture says which

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from .sequences import BETS, LOG_WEIGHTS, Interval
 
-__all__ = ["Piece", "Trial", "increase_interval"]
+__all__ = ["Piece", "Trial", "increase_cs"]
 
 _Floats = NDArray[np.float64]
 
@@ -101,7 +101,7 @@ class _Group:
         return float(np.interp(-(1 - p) * self._above[0], -self._above, self._edges))
 
 
-def increase_interval(trial: Trial, p: float, *, alpha: float = 0.05) -> Interval:
+def increase_cs(trial: Trial, p: float, *, alpha: float = 0.05) -> Interval:
     """The relative increase of the ``p``-quantile by being taken, with bounds that hold at any time with 1 − ``alpha``.
 
     ``n`` is the size of the smaller group. Bounds that the counts do not give are −1 and ∞.

@@ -9,12 +9,12 @@ from __future__ import annotations
 from .aimd import Aimd
 from .breaker import Breaker
 from .budget import Budget, BudgetLimits, Price
+from .dates import parse_retry_after
 from .headers import RateLimit, parse_rate_limit, rate_limit_headers, retry_after_s
 from .lane import LaneLimits, Throttle
 from .quota import ProdQuota
 from .retry import Retry
 from .shadow import Permit, ShadowLimits
-from .times import parse_retry_after
 from .window import Window
 
 __all__ = [

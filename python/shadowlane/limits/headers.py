@@ -20,8 +20,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from ..providers.registry import RATE_LIMITS
+from .dates import parse_reset, parse_retry_after
 from .structured import list_members
-from .times import parse_reset, parse_retry_after
 
 __all__ = ["HeaderInput", "RateLimit", "parse_rate_limit", "rate_limit_headers", "retry_after_s"]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..bands import CRITICAL, STABLE
 from ..columns import ScoreColumns
 from ..gate.selection import DELTA_S_MAX, comparable, delta_values
-from ..gate.sequences import mean_interval, minus
+from ..gate.sequences import mean_cs, minus
 
 __all__ = ["HISTOGRAM_EDGES", "citations", "delta_blocks", "latency", "states"]
 
@@ -39,11 +39,11 @@ def delta_blocks(columns: ScoreColumns, control: ScoreColumns | None = None) -> 
     blocks = []
     for name in np.unique(columns.embedder[scored]).tolist():
         values = delta_values(columns, name)
-        interval = mean_interval(values, low=0.0, high=DELTA_S_MAX)
+        interval = mean_cs(values, low=0.0, high=DELTA_S_MAX)
         noise = np.zeros(0) if control is None else delta_values(control, name)
         excess = None
         if len(noise):
-            excess = minus(*(mean_interval(some, low=0.0, high=DELTA_S_MAX, alpha=0.025) for some in (values, noise)))
+            excess = minus(*(mean_cs(some, low=0.0, high=DELTA_S_MAX, alpha=0.025) for some in (values, noise)))
         blocks.append(
             {
                 "embedder": name,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..config import Config
-from ..gate import ALPHA, OVERHEAD, Direct, Trial, increase_interval
+from ..gate import ALPHA, OVERHEAD, Direct, Trial, increase_cs
 
 __all__ = ["overhead_block", "overhead_line"]
 
@@ -23,7 +23,7 @@ def overhead_block(config: Config, trial: Trial | None, why: str, direct: Direct
     taken, others = (0, 0) if trial is None else trial.n
     block: dict[str, Any] = {"taken": taken, "not_taken": others, "added_share": None, "interval": [None, None]}
     if trial is not None and min(taken, others):
-        seen = increase_interval(trial, OVERHEAD)
+        seen = increase_cs(trial, OVERHEAD)
         block["added_share"] = _finite(seen.estimate)
         block["interval"] = [seen.lower if seen.lower > -1 else None, _finite(seen.upper)]
         why = ""

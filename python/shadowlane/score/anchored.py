@@ -41,7 +41,8 @@ class Evidence:
 
     kind: str
     """``number``, ``date``, ``name``, ``quote``, ``url``, ``code``, ``negation``, ``antonym``, ``modality``,
-    ``quantifier``, ``direction`` or ``answer`` (yes against no)."""
+    ``quantifier``, ``direction`` (who does what, where from and where to), ``order`` (of steps), ``cause``,
+    ``condition`` (in code), ``member`` (of JSON, or a table's cell) or ``answer`` (yes against no)."""
     component: Component
     a: tuple[int, int]
     b: tuple[int, int]

@@ -288,9 +288,35 @@ fn differing_entities(a: &Facts<'_>, b: &Facts<'_>, pairs: &[(usize, usize)], fo
             }
         }
     }
+    if found.is_empty() {
+        found.extend(other_name(a, b, &alone_a, &alone_b, partner));
+    }
     if alone_a.is_empty() && alone_b.is_empty() {
         found.extend(exchanged(a, b, partner));
     }
+}
+
+/// The only name that one text lacks, and the only one that the other does, in sentences that speak of the same: `France
+/// and Germany` against `Spain and France`, wherever they stand.
+fn other_name(
+    a: &Facts<'_>,
+    b: &Facts<'_>,
+    alone_a: &[&Entity<'_>],
+    alone_b: &[&Entity<'_>],
+    partner: impl Fn(&Entity<'_>) -> Option<usize>,
+) -> Option<Finding> {
+    let only = |alone: &[&'_ Entity<'_>]| -> Option<usize> {
+        let mut names = alone.iter().enumerate().filter(|(_, entity)| entity.kind == Kind::Name);
+        let (place, _) = names.next()?;
+        names.next().is_none().then_some(place)
+    };
+    let (one, other) = (alone_a.get(only(alone_a)?)?, alone_b.get(only(alone_b)?)?);
+    let (left, right) = (a.sentences.get(one.sentence)?, b.sentences.get(other.sentence)?);
+    let shared = left.stems.iter().filter(|stem| right.has(&stem.root)).count();
+    let single = |entity: &Entity<'_>| entity.stop - entity.place == 1 && entity.place > 0 && !entity.heading;
+    let like = shared >= 3 && shared as f64 >= ALIKE * left.stems.len().max(right.stems.len()) as f64;
+    let plain = partner(one) == Some(other.sentence) && single(one) && single(other);
+    (plain && like && !headline(a, one) && !headline(b, other)).then(|| entity_finding(one, other))
 }
 
 fn entity_finding(one: &Entity<'_>, other: &Entity<'_>) -> Finding {

@@ -95,7 +95,10 @@ impl<'t> Reader<'t> {
                 self.whole(Kind::Url, Cow::Borrowed(key), span);
             }
             Token::Code => {
-                let code = self.text.get(span.0..span.1).unwrap_or("").trim_matches('`');
+                let code = self.text.get(span.0..span.1).unwrap_or("");
+                // What follows an opening fence names the language, and is no code.
+                let fenced = code.strip_prefix("```").and_then(|inside| inside.split_once('\n'));
+                let code = fenced.map_or(code, |(_, code)| code).trim_matches('`');
                 self.whole(Kind::Code, Cow::Owned(code.split_whitespace().collect::<Vec<_>>().join(" ")), span);
             }
             Token::Quote => self.quote(span, nested),

@@ -157,7 +157,8 @@ const WEAK_NEGATORS: &str = "fail refuse deny lack avoid prevent stop cease decl
 
 /// Stems of predicates that hold both ways round.
 const SYMMETRIC: &str = "talk meet marry fight same different equal differ between shake speak compare similar identical \
-    resemble border";
+    resemble border adjoin neighbour neighbor twin sibling cousin spouse colleague classmate friend equivalent parallel \
+    adjacent opposite";
 
 const NUMBERS: &str = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen \
     sixteen seventeen eighteen nineteen";

@@ -69,7 +69,7 @@ impl Component {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evidence {
     /// `number`, `date`, `name`, `quote`, `url`, `code`, `negation`, `antonym`, `modality`, `quantifier`,
-    /// `direction` or `answer`.
+    /// `direction`, `order`, `cause`, `condition`, `member` or `answer`.
     pub kind: &'static str,
     /// What it speaks against.
     pub component: Component,
@@ -148,7 +148,7 @@ pub fn anchor(text_a: &str, text_b: &str, plain: f64) -> Comparison {
             findings.push(*finding);
         }
     }
-    for finding in clauses.findings {
+    for finding in clauses.findings.into_iter().chain(clauses::formal(&low_a, &low_b)) {
         // One difference is one finding, whichever rule saw it first; "3 or more" is no more than "at least 3".
         let one_value = measures(&finding) && values.equal_at(finding.a, finding.b);
         if !one_value && !findings.iter().any(|known| meets(known.a, finding.a) && meets(known.b, finding.b)) {

@@ -167,3 +167,111 @@ fn a_language_that_is_not_known_is_named() {
     assert!(anchor("Der Zug fährt um acht Uhr ab.", "The train leaves at eight.", 0.1).foreign);
     assert!(!anchor("Der Zug fährt um acht Uhr ab.", "Um acht Uhr fährt der Zug ab.", 0.1).foreign);
 }
+
+#[test]
+fn who_does_what_over_sentences_and_where_from_and_where_to() {
+    contradicts(&[
+        (
+            "The seller must deliver the goods. The buyer may cancel the order within a week.",
+            "The buyer must deliver the goods. The seller may cancel the order within a week.",
+        ),
+        (
+            "Der Käufer muss die Ware prüfen. Der Verkäufer darf den Vertrag kündigen.",
+            "Der Verkäufer muss die Ware prüfen. Der Käufer darf den Vertrag kündigen.",
+        ),
+        (
+            "According to Ann the bridge is safe. Bob says that the tunnel needs repairs.",
+            "According to Bob the bridge is safe. Ann says that the tunnel needs repairs.",
+        ),
+        ("The bus goes from Porto to Braga in an hour.", "In an hour the bus takes you to Porto from Braga."),
+        ("El tren va de Madrid a Toledo en una hora.", "En una hora va el tren desde Toledo hasta Madrid."),
+        ("列车从苏州到杭州要两小时。", "从杭州到苏州，列车要两小时。"),
+    ]);
+    agrees(&[
+        ("The bus goes from Porto to Braga in an hour.", "In an hour the bus takes you to Braga from Porto."),
+        ("El tren va de Madrid a Toledo en una hora.", "En una hora va el tren hasta Toledo desde Madrid."),
+        ("Norway borders Sweden.", "Sweden borders Norway."),
+        ("Ann is the twin of Eve.", "Eve is the twin of Ann."),
+        ("Tom is married to Kim.", "Kim is married to Tom."),
+        ("Max is a sibling of Lea.", "Lea is a sibling of Max."),
+    ]);
+}
+
+#[test]
+fn cause_against_effect() {
+    contradicts(&[
+        ("Prices rose because demand was strong.", "Demand was strong because prices rose."),
+        ("Die Preise stiegen, weil die Nachfrage wuchs.", "Die Nachfrage wuchs, weil die Preise stiegen."),
+        (
+            "Les prix ont monté parce que la demande était forte.",
+            "La demande était forte parce que les prix ont monté.",
+        ),
+    ]);
+    agrees(&[
+        ("Prices rose because demand was strong.", "Demand was strong, therefore prices rose."),
+        ("Prices rose because demand was strong.", "Because demand was strong, prices rose."),
+    ]);
+}
+
+#[test]
+fn the_order_of_steps() {
+    contradicts(&[
+        (
+            "First unplug the printer. Then open the cover. Finally replace the cartridge.",
+            "First open the cover. Then unplug the printer. Finally replace the cartridge.",
+        ),
+        (
+            "1. Unplug the printer.\n2. Open the front cover.\n3. Replace the cartridge.",
+            "1. Open the front cover.\n2. Unplug the printer.\n3. Replace the cartridge.",
+        ),
+        ("Take the tablet before meals with water.", "With water, take the tablet after meals."),
+        ("Nehmen Sie die Tablette vor dem Essen ein.", "Die Tablette nehmen Sie nach dem Essen ein."),
+        ("Prenez le comprimé avant le repas.", "Le comprimé se prend après le repas."),
+        ("请在开机前充电。", "请在开机后充电。"),
+    ]);
+    agrees(&[
+        ("- Unplug the printer.\n- Open the front cover.", "- Open the front cover.\n- Unplug the printer."),
+        ("Wash your hands before you eat.", "Before you eat, wash your hands."),
+        ("First unplug the printer. Then open the cover.", "Unplug the printer, then open the cover."),
+    ]);
+}
+
+#[test]
+fn conditions_in_code() {
+    contradicts(&[
+        ("Run `find . -mtime +30 -delete` daily.", "Run `find . -mtime -30 -delete` daily."),
+        (
+            "```sql\nSELECT * FROM t WHERE a < 5 ORDER BY b ASC;\n```",
+            "```sql\nSELECT * FROM t WHERE a < 5 ORDER BY b DESC;\n```",
+        ),
+        ("```\nif x == y and z:\n    stop()\n```", "```\nif x != y and z:\n    stop()\n```"),
+        ("Use `WHERE a = 1 AND b = 2` here.", "Use `WHERE a = 1 OR b = 2` here."),
+        ("```\nconnect(host, verify=true)\n```", "```\nconnect(host, verify=false)\n```"),
+        ("Verwenden Sie `a INNER JOIN b ON a.id`.", "Verwenden Sie `a LEFT JOIN b ON a.id`."),
+        ("```py\nif not ready(x):\n    wait()\n```", "```py\nif ready(x):\n    wait()\n```"),
+    ]);
+    agrees(&[
+        ("```py\nfor item in items:\n    print(item)\n```", "```python\nfor item in items:\n    print(item)\n```"),
+        ("```json\n{\"a\": 1, \"b\": true}\n```", "{\"a\": 1, \"b\": true}"),
+    ]);
+}
+
+#[test]
+fn members_and_cells_that_took_each_others_values() {
+    contradicts(&[
+        ("{\"from\": \"rome\", \"to\": \"oslo\"}", "{\"from\": \"oslo\", \"to\": \"rome\"}"),
+        ("```json\n{\"active\": true, \"n\": 3}\n```", "{\"n\": 3, \"active\": false}"),
+        (
+            "| plan | price |\n|---|---|\n| basic | low |\n| pro | high |",
+            "| plan | price |\n|---|---|\n| basic | high |\n| pro | low |",
+        ),
+    ]);
+    agrees(&[
+        ("{\"from\": \"rome\", \"to\": \"oslo\"}", "{\"to\": \"oslo\", \"from\": \"rome\"}"),
+        ("{\"n\": 1000.0, \"note\": \"all is well\"}", "{\"n\": 1000, \"note\": \"everything is fine\"}"),
+        (
+            "| plan | price |\n|---|---|\n| basic | 5 |\n| pro | 9 |",
+            "The basic plan has a price of 5, the pro plan of 9.",
+        ),
+    ]);
+}

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::caps::CapTable;
 use crate::gcra::{GcraCell, monotonic_ns};
+use crate::latency::Latency;
 use crate::process::Identity;
 use crate::sampler::RatioCell;
 use crate::text::Text;
 use crate::throttle::ThrottleLine;
-use crate::times::Times;
 use shadowlane_base::Reason;
 use shadowlane_ring::Cursors;
 
@@ -65,7 +65,7 @@ pub struct RingHeader {
     /// What the process counted.
     pub counters: Counters,
     /// What the process timed.
-    pub times: Times,
+    pub latency: Latency,
 }
 
 /// Counts of requests. `started` counts at admission; each request is then counted once under `mirrored` or `dropped`.
@@ -208,9 +208,9 @@ pub struct ControlHeader {
     /// Counts of processes without a ring.
     pub fallback: Counters,
     /// What the rings that are gone timed.
-    pub retired_times: Times,
-    /// What `retired_times` will be.
-    pub retiring_times: Times,
+    pub retired_latency: Latency,
+    /// What `retired_latency` will be.
+    pub retiring_latency: Latency,
 }
 
 impl ControlHeader {

@@ -8,8 +8,8 @@ use crate::choice::Choice;
 use crate::files::{ControlFile, RingFile};
 use crate::gcra::monotonic_ns;
 use crate::lanedir;
+use crate::latency::LatencySums;
 use crate::layout::{ControlHeader, Totals};
-use crate::times::TimesSums;
 use shadowlane_base::Reason;
 use shadowlane_base::Result;
 use shadowlane_ring::Memory;
@@ -155,18 +155,18 @@ fn steadily<R>(header: &ControlHeader, read: impl Fn() -> R) -> R {
 }
 
 /// How long the requests of a lane took, over all processes, those that are gone included.
-pub fn read_times(directory: &Path) -> Result<TimesSums> {
+pub fn read_latency(directory: &Path) -> Result<LatencySums> {
     lanedir::check(directory)?;
     let control = ControlFile::open(directory)?;
     let header = control.get();
     Ok(steadily(header, || {
         let retiring = header.retire_ring.load(Ordering::Acquire);
-        let mut sums = TimesSums::default();
-        if retiring == 0 { &header.retired_times } else { &header.retiring_times }.add_to(&mut sums);
+        let mut sums = LatencySums::default();
+        if retiring == 0 { &header.retired_latency } else { &header.retiring_latency }.add_to(&mut sums);
         for id in ring_ids(directory).into_iter().filter(|id| *id != retiring) {
             // What is not a ring of this version is named by [`LaneStatus::read`].
             if let Ok(ring) = RingFile::open(&RingFile::path_of(directory, id)) {
-                ring.header().times.add_to(&mut sums);
+                ring.header().latency.add_to(&mut sums);
             }
         }
         sums

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use shadowlane_lane::histogram::{BUCKETS, Histogram, bucket, lower_edge};
-use shadowlane_lane::times::{Group, ROUTES, Times, TimesSums};
+use shadowlane_lane::latency::{Group, Latency, LatencySums, ROUTES};
 
 proptest! {
     #[test]
@@ -51,17 +51,18 @@ fn threads_count_everything_and_sums_are_what_was_recorded() {
 }
 
 /// On the heap from the start: half a megabyte, more than once, is more than a test's stack has in some builds.
-fn empty() -> Box<Times> {
-    let layout = std::alloc::Layout::new::<Times>();
-    // SAFETY: the layout is not empty; Times is made of atomics, for which zero is valid; the box frees it by that layout.
+#[expect(clippy::cast_ptr_alignment, reason = "the allocation has the alignment of its layout")]
+fn empty() -> Box<Latency> {
+    let layout = std::alloc::Layout::new::<Latency>();
+    // SAFETY: the layout is not empty; Latency is made of atomics, for which zero is valid; the box frees it by that layout.
     unsafe {
-        let at = std::alloc::alloc_zeroed(layout).cast::<Times>();
+        let at = std::alloc::alloc_zeroed(layout).cast::<Latency>();
         assert!(!at.is_null());
         Box::from_raw(at)
     }
 }
 
-fn times(labels: &[&str], records: &[(usize, Group, u64)]) -> Box<Times> {
+fn latency(labels: &[&str], records: &[(usize, Group, u64)]) -> Box<Latency> {
     let times = empty();
     times.name(&labels.iter().map(|label| (*label).to_owned()).collect::<Vec<_>>());
     for (route, group, ns) in records {
@@ -70,35 +71,35 @@ fn times(labels: &[&str], records: &[(usize, Group, u64)]) -> Box<Times> {
     times
 }
 
-fn total(sums: &TimesSums, label: &str) -> [u64; 2] {
+fn total(sums: &LatencySums, label: &str) -> [u64; 2] {
     let route = sums.routes.iter().find(|route| route.label == label);
     route.map_or([0, 0], |route| [route.counts[0].iter().sum(), route.counts[1].iter().sum()])
 }
 
 #[test]
 fn processes_are_merged_route_by_route_whatever_their_order() {
-    let one = times(&["POST /a", "/b*"], &[(1, Group::Taken, 5), (2, Group::NotTaken, 5), (0, Group::Taken, 5)]);
-    let two = times(&["/b*"], &[(1, Group::Taken, 5), (1, Group::NotTaken, 5), (99, Group::NotTaken, 5)]);
-    let mut sums = TimesSums::default();
+    let one = latency(&["POST /a", "/b*"], &[(1, Group::Taken, 5), (2, Group::NotTaken, 5), (0, Group::Taken, 5)]);
+    let two = latency(&["/b*"], &[(1, Group::Taken, 5), (1, Group::NotTaken, 5), (99, Group::NotTaken, 5)]);
+    let mut sums = LatencySums::default();
     one.add_to(&mut sums);
     two.add_to(&mut sums);
     assert_eq!([total(&sums, "POST /a"), total(&sums, "/b*"), total(&sums, "")], [[1, 0], [1, 2], [1, 1]]);
     // Written and read again it is the same: what a worker does with a ring that is gone.
     let kept = empty();
     kept.write(&sums);
-    let mut again = TimesSums::default();
+    let mut again = LatencySums::default();
     kept.add_to(&mut again);
     assert_eq!(again, sums);
 }
 
 #[test]
 fn more_routes_than_there_are_places_for_are_one() {
-    let mut sums = TimesSums::default();
+    let mut sums = LatencySums::default();
     for process in 0..3 {
         let labels: Vec<String> = (0..20).map(|number| format!("POST /{process}/{number}")).collect();
         let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
         let records: Vec<_> = (0..21).map(|route| (route, Group::Taken, 1_000)).collect();
-        times(&labels, &records).add_to(&mut sums);
+        latency(&labels, &records).add_to(&mut sums);
     }
     assert_eq!(sums.routes.len(), ROUTES);
     let all: u64 = sums.routes.iter().map(|route| route.counts[0].iter().sum::<u64>()).sum();

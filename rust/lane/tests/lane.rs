@@ -15,8 +15,8 @@ use shadowlane_lane::files::ControlFile;
 use shadowlane_lane::gateway::{Entry, Lane, Options};
 use shadowlane_lane::histogram::lower_edge;
 use shadowlane_lane::keys::StickyKey;
-use shadowlane_lane::status::{LaneStatus, read_times};
-use shadowlane_lane::times::TimesSums;
+use shadowlane_lane::latency::LatencySums;
+use shadowlane_lane::status::{LaneStatus, read_latency};
 use shadowlane_ring::frame::Exchange;
 
 use common::{Directory, sanitizer};
@@ -59,7 +59,7 @@ fn dropped(status: &LaneStatus, reason: Reason) -> u64 {
 
 /// Taken and not taken, over all routes or one.
 fn timed(directory: &Path, label: Option<&str>) -> [u64; 2] {
-    let sums: TimesSums = read_times(directory).unwrap();
+    let sums: LatencySums = read_latency(directory).unwrap();
     let mut total = [0, 0];
     for route in sums.routes.iter().filter(|route| label.is_none_or(|label| label == route.label)) {
         for (sum, counts) in total.iter_mut().zip(&route.counts) {
@@ -260,7 +260,7 @@ fn the_times_of_a_process_that_is_gone_are_kept() {
     let other = directory.open(&options(0.5));
     let [taken, timers, _] = run(&lane, 400, b"POST", b"/ask", &Vec::new());
     let more = run(&other, 400, b"GET", b"/x", &Vec::new());
-    let before = read_times(&directory.0).unwrap();
+    let before = read_latency(&directory.0).unwrap();
     let mut drainer = Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap();
     lane.close();
     for copy in drainer.drain(10_000, 1 << 30) {
@@ -268,7 +268,7 @@ fn the_times_of_a_process_that_is_gone_are_kept() {
     }
     drainer.close();
     assert_eq!(directory.status().rings.len(), 1, "one ring is retired");
-    let after = read_times(&directory.0).unwrap();
+    let after = read_latency(&directory.0).unwrap();
     for route in &before.routes {
         assert!(after.routes.contains(route), "{} changed", route.label);
     }
@@ -284,7 +284,7 @@ fn the_lanes_own_calls_are_timed_at_every_request_that_is_taken_and_at_no_other(
     let began = std::time::Instant::now();
     let [taken, ..] = run(&lane, 400, b"POST", b"/ask", &Vec::new());
     let whole = began.elapsed().as_nanos() as u64;
-    let direct = read_times(&directory.0).unwrap().direct;
+    let direct = read_latency(&directory.0).unwrap().direct;
     assert_eq!(direct.iter().sum::<u64>(), taken as u64);
     let least: u64 = direct.iter().enumerate().map(|(bucket, count)| count * lower_edge(bucket)).sum();
     assert!(0 < least && least <= whole, "{least} ns of {whole}");
@@ -296,17 +296,17 @@ fn a_worker_killed_while_it_retires_a_ring_counts_no_time_twice() {
     let lane = directory.open(&options(0.5));
     run(&lane, 400, b"POST", b"/ask", &Vec::new());
     let (before, totals) = (timed(&directory.0, None), directory.status().totals);
-    let direct = read_times(&directory.0).unwrap().direct;
+    let direct = read_latency(&directory.0).unwrap().direct;
     // What the dead worker left: the journal is whole and in force, the file is still there.
     let control = ControlFile::open(&directory.0).unwrap();
     let header = control.get();
     header.retire_generation.fetch_or(1, Ordering::AcqRel);
     header.retiring.write(&totals);
-    header.retiring_times.write(&read_times(&directory.0).unwrap());
+    header.retiring_latency.write(&read_latency(&directory.0).unwrap());
     header.retire_ring.store(1, Ordering::Release);
     assert_eq!((timed(&directory.0, None), directory.status().totals), (before, totals));
     drop(Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap());
     assert_eq!((timed(&directory.0, None), directory.status().totals), (before, totals));
-    assert_eq!(read_times(&directory.0).unwrap().direct, direct);
+    assert_eq!(read_latency(&directory.0).unwrap().direct, direct);
     assert!(directory.status().rings.is_empty());
 }

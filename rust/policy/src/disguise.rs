@@ -8,10 +8,9 @@ use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Tokenizer;
 
 use super::graphql;
-use super::http::{OPERATION_PARAMETERS, OVERRIDE_PARAMETERS, is_unsafe_method};
-use super::http_body::SQL_MEMBERS;
 use super::json::Json;
 use super::jsonrpc::{Allowed, classify_parsed};
+use super::parameters::{OPERATION_PARAMETERS, OVERRIDE_PARAMETERS, SQL_MEMBERS, is_unsafe_method};
 use super::{Effect, classify_sql, shown, tool};
 
 /// A statement of more words than this is not looked at further: nobody asks a search for it.

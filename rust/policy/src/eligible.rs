@@ -137,7 +137,7 @@ const DECLARABLE: &[&str] = &["GET", "HEAD", "OPTIONS", "POST", "PROPFIND", "QUE
 
 /// How a request to a route is judged, before its body is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Judged<'a> {
+pub enum RouteClass<'a> {
     /// GET or HEAD.
     Safe,
     /// By a preset: its name, and what its body is.
@@ -188,7 +188,7 @@ impl Routes {
 
     /// How the request is judged, by method and path alone. What the user names with a preset comes first, then the
     /// presets in their order, then what the user only declares.
-    pub fn judged(&self, method: &[u8], path: &[u8]) -> Judged<'_> {
+    pub fn class_of(&self, method: &[u8], path: &[u8]) -> RouteClass<'_> {
         let safe = method == b"GET" || method == b"HEAD";
         let mut named = safe;
         let mut declared = false;
@@ -199,27 +199,27 @@ impl Routes {
             }
             match &read.preset {
                 Some(preset) => match anywhere(preset) {
-                    Some(kind) => return Judged::Preset(preset, kind),
+                    Some(kind) => return RouteClass::Preset(preset, kind),
                     None => declared = true,
                 },
                 None => declared = true,
             }
         }
         if safe {
-            return Judged::Safe;
+            return RouteClass::Safe;
         }
         if method == b"POST" {
             for preset in &self.presets {
                 if let Some(kind) = find_path(preset, path) {
-                    return Judged::Preset(preset, kind);
+                    return RouteClass::Preset(preset, kind);
                 }
             }
             named = named || !self.presets.is_empty();
         }
         match (declared, named) {
-            (true, _) => Judged::Declared,
-            (false, true) => Judged::Not(Reason::Route),
-            (false, false) => Judged::Not(Reason::Method),
+            (true, _) => RouteClass::Declared,
+            (false, true) => RouteClass::Not(Reason::Route),
+            (false, false) => RouteClass::Not(Reason::Method),
         }
     }
 
@@ -234,7 +234,7 @@ impl Routes {
             // Absolute form asks a proxy, `*` and an authority ask about a server (RFC 9112 §3.2): no copy is like them.
             return Some(Reason::Route);
         }
-        if let Judged::Not(reason) = self.judged(method, path) {
+        if let RouteClass::Not(reason) = self.class_of(method, path) {
             return Some(reason);
         }
         if self.exclude.is_empty() && self.include.is_empty() {

@@ -9,29 +9,15 @@
 //! (`previous_response_id`, `background`, conversations, threads) does.
 
 use super::disguise;
-use super::http_body::{self, SQL_MEMBERS, sql_dialect};
+use super::http_body::{self, sql_dialect};
 use super::jsonrpc::{Allowed, classify_messages};
-use super::routes::{self, Kind, preset_problem};
+use super::parameters::{SQL_MEMBERS, parameter_overrides};
+use super::presets::{self, Kind, preset_problem};
 use super::target::{self, Target};
 use super::{Effect, classify_graphql, classify_sql, shown};
 use shadowlane_base::header;
 
 const OVERRIDES: &[&str] = &["x-http-method-override", "x-http-method", "x-method-override", "x-original-method"];
-pub(super) const OVERRIDE_PARAMETERS: &[&str] = &[
-    "_method",
-    "method",
-    "$httpmethod",
-    "http_method",
-    "httpmethod",
-    "verb",
-    "x-http-method-override",
-    "x-http-method",
-    "x-method-override",
-];
-pub(super) const OPERATION_PARAMETERS: &[&str] = &["action", "cmd", "command", "do", "op", "operation"];
-const UNSAFE_METHODS: &[&str] =
-    &["POST", "PUT", "PATCH", "DELETE", "CONNECT", "MERGE", "MOVE", "COPY", "LINK", "UNLINK"];
-
 /// A request as it arrived.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
@@ -51,7 +37,7 @@ pub struct Request<'a> {
 /// `content-encoding`; `preset` is one of [`super::PRESET_NAMES`], `sql` optionally with a dialect (`sql:postgres`).
 pub fn classify_request(method: &[u8], target: &[u8], headers: &[(&[u8], &[u8])], body: &[u8], preset: &str) -> Effect {
     // An unknown dialect is told by the classifier of statements.
-    if preset_problem(routes::split(preset).0).is_some() {
+    if preset_problem(presets::split(preset).0).is_some() {
         return Effect::write("unknown preset");
     }
     let request = Request { method, target, headers, body };
@@ -66,9 +52,9 @@ pub fn classify_request(method: &[u8], target: &[u8], headers: &[(&[u8], &[u8])]
         return safe_method(&request, &target, preset);
     }
     // These presets say what the endpoint speaks, not where it is.
-    let kind = match routes::anywhere(preset) {
+    let kind = match presets::anywhere(preset) {
         Some(kind @ (Kind::JsonRpc | Kind::Mcp | Kind::Sql)) if target.plain => Some(kind),
-        _ if target.plain => routes::find(preset, &target.segments),
+        _ if target.plain => presets::find(preset, &target.segments),
         _ => return Effect::write("the path has more than one reading"),
     };
     kind.map_or_else(
@@ -182,29 +168,6 @@ fn overridden(method: &str, headers: &[(&[u8], &[u8])], target: &Target<'_>) -> 
     parameter_overrides(method, &target.query)
 }
 
-/// Whether a parameter, of a query or of a form, asks for another method or a writing operation.
-pub fn parameter_overrides(method: &str, parameters: &[(String, String)]) -> Option<String> {
-    for (name, value) in parameters {
-        let value = value.trim();
-        if OVERRIDE_PARAMETERS.contains(&name.as_str())
-            && is_unsafe_method(value)
-            && !value.eq_ignore_ascii_case(method)
-        {
-            return Some(format!("parameter {} overrides the method", shown(name)));
-        }
-        // RFC 9110 §9.2.1 names `page?do=delete` as the case to look out for.
-        if OPERATION_PARAMETERS.contains(&name.as_str()) && super::tool::writes(value) {
-            return Some(format!("parameter {} asks for a write", shown(name)));
-        }
-    }
-    None
-}
-
-/// Whether a text names a method that writes, whatever its case.
-pub fn is_unsafe_method(text: &str) -> bool {
-    UNSAFE_METHODS.iter().any(|method| text.eq_ignore_ascii_case(method))
-}
-
 /// The verdict on a safe method at an endpoint that speaks `preset` (empty: nothing that is known).
 pub fn safe_method(request: &Request<'_>, target: &Target<'_>, preset: &str) -> Effect {
     let Request { headers, body, .. } = *request;
@@ -217,7 +180,7 @@ pub fn safe_method(request: &Request<'_>, target: &Target<'_>, preset: &str) -> 
         return Effect::write("opens the server's event stream");
     }
     // GraphQL over HTTP: a GET carries the document, or the hash of one.
-    if preset == "graphql" || routes::is_graphql(&target.segments) {
+    if preset == "graphql" || presets::is_graphql(&target.segments) {
         let (document, twice) = parameter("query");
         let (name, name_twice) = parameter("operationname");
         if twice || name_twice {
@@ -247,7 +210,8 @@ pub fn safe_method(request: &Request<'_>, target: &Target<'_>, preset: &str) -> 
     }
     if !body.is_empty() {
         // Elasticsearch's clients send searches so; nobody else gives a GET's body a meaning (RFC 9110 §9.3.1).
-        let listed = preset == "search" && target.plain && routes::find(preset, &target.segments) == Some(Kind::Search);
+        let listed =
+            preset == "search" && target.plain && presets::find(preset, &target.segments) == Some(Kind::Search);
         if !listed {
             return Effect::write(format!("{method} with a body"));
         }

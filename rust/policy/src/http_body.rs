@@ -3,12 +3,12 @@
 //! Invariant: a body is judged only as what its media type says it is, in UTF-8, and whole; a request that carries its
 //! operation both in the URL and in the body is a write, because servers differ in which they take.
 
-use super::http::parameter_overrides;
 use super::json::Json;
 use super::jsonrpc::Allowed;
 use super::normalise::stateful;
+use super::parameters::{SQL_MEMBERS, parameter_overrides};
 use super::target::{self, Target};
-use super::{Effect, classify_graphql, classify_graphql_request, classify_sql, disguise, routes, shown};
+use super::{Effect, classify_graphql, classify_graphql_request, classify_sql, disguise, presets, shown};
 
 /// The media type in lower case without parameters; none if absent. An error if it occurs twice or in another charset.
 fn media_type(headers: &[(&[u8], &[u8])]) -> Result<Option<String>, Effect> {
@@ -99,7 +99,7 @@ pub fn declared(target: &Target<'_>, headers: &[(&[u8], &[u8])], body: &[u8], to
     if let Some(reason) = disguise::in_parameters(&target.query) {
         return Effect::write(reason);
     }
-    let endpoint = routes::is_graphql(&target.segments);
+    let endpoint = presets::is_graphql(&target.segments);
     let text = String::from_utf8_lossy(body);
     match media.as_deref().unwrap_or_default() {
         _ if body.is_empty() => read(),
@@ -188,8 +188,6 @@ pub fn graphql(target: &Target<'_>, headers: &[(&[u8], &[u8])], body: &[u8]) -> 
     classify_graphql_request(body)
 }
 
-/// The members and parameters that carry a statement.
-pub const SQL_MEMBERS: &[&str] = &["query", "sql", "statement", "stmt", "q"];
 const SQL_OTHERS: &[&str] = &[
     "args",
     "bindings",

@@ -17,6 +17,7 @@ use sqlparser::dialect::{
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, Tokenizer};
 
+use super::sql_family::Family;
 use super::sql_guard::{ambiguous, writing_word};
 use super::{Effect, sql_lexical, sql_walk};
 
@@ -48,33 +49,6 @@ const MAX_TOKENS: usize = 50_000;
 // 256 bytes of stack for each token are enough for every chain in the tests, and 64 are not.
 const STACK_BYTES_PER_TOKEN: usize = 1024;
 const SMALL_TOKENS: usize = 256;
-
-/// Dialects that share lexical rules and built-in functions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
-    /// No product in particular.
-    Ansi,
-    /// PostgreSQL.
-    Postgres,
-    /// Amazon Redshift.
-    Redshift,
-    /// MySQL and MariaDB.
-    MySql,
-    /// SQLite.
-    Sqlite,
-    /// Microsoft SQL Server.
-    TSql,
-    /// Snowflake.
-    Snowflake,
-    /// Google BigQuery.
-    BigQuery,
-    /// DuckDB.
-    DuckDb,
-    /// Oracle Database.
-    Oracle,
-    /// ClickHouse.
-    ClickHouse,
-}
 
 fn dialect(name: &str) -> Option<(Family, Box<dyn Dialect>)> {
     Some(match name {

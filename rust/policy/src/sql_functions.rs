@@ -9,7 +9,7 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use super::sql::Family;
+use super::sql_family::Family;
 
 /// Functions with one meaning wherever they exist. A dialect without one of them has nothing, or a compatibility shim.
 const COMMON: &str = "

@@ -6,7 +6,7 @@
 use sqlparser::tokenizer::{Token, Whitespace, Word};
 
 use super::shown;
-use super::sql::Family;
+use super::sql_family::Family;
 
 /// Why the tokens may not be the ones that a server sees; none if they are certain.
 pub fn ambiguous(tokens: &[Token], family: Family) -> Option<&'static str> {

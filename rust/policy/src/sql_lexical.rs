@@ -7,7 +7,7 @@
 
 use sqlparser::tokenizer::Token;
 
-use super::sql::Family;
+use super::sql_family::Family;
 use super::sql_functions::is_grammar;
 use super::sql_guard::{bare, is_word};
 use super::sql_walk::pure;

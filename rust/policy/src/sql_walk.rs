@@ -10,7 +10,7 @@ use sqlparser::ast::{
     Select, Statement, TableFactor, Visit, Visitor,
 };
 
-use super::sql::Family;
+use super::sql_family::Family;
 use super::sql_functions::is_pure;
 use super::{Effect, shown};
 

@@ -7,9 +7,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 use shadowlane_base::guarded;
 use shadowlane_lane::jcs;
-use shadowlane_policy::{self as policy, Effect, Hints, Options, Policy as Core, PolicyOptions, Request, ToolMode};
+use shadowlane_policy::{self as policy, Effect, Options, Policy as Core, PolicyOptions, ToolMode};
 
-use crate::convert::{Headers, detached, raise};
+use crate::convert::{detached, raise};
 
 type Verdict = (&'static str, String);
 
@@ -91,23 +91,6 @@ impl Policy {
         let copy = Options { tool_mode: mode(tool_mode)?, stream, model: None, temperature, seed };
         let options = PolicyOptions { read, allow_tools, read_only_hint, copy };
         Ok(Self { core: Core::new(options).map_err(|error| raise(py, &error))? })
-    }
-
-    /// What sending the request once more would do: `("read" | "write", reason, preset)`.
-    ///
-    /// `target` in origin form (RFC 9112 §3.2.1); `body` decoded from `content-encoding`. No tool's hint is known here.
-    fn judge(
-        &self,
-        py: Python<'_>,
-        method: &[u8],
-        target: &[u8],
-        headers: &Bound<'_, PyAny>,
-        body: &[u8],
-    ) -> PyResult<(&'static str, String, String)> {
-        let held = Headers::new(headers)?;
-        let request = Request { method, target, headers: &held.slices(), body };
-        let verdict = detached(py, || self.core.judge(&request, &Hints::default()))?;
-        Ok((verdict.effect.kind.name(), verdict.effect.reason.into_owned(), verdict.preset))
     }
 }
 

@@ -8,7 +8,7 @@ use pyo3::types::PyBytes;
 use shadowlane_base::Reason;
 use shadowlane_lane::histogram::{BUCKETS, lower_edge};
 use shadowlane_lane::lanedir;
-use shadowlane_lane::status::{LaneStatus, RingStatus, read_times, set_enabled as core_set_enabled};
+use shadowlane_lane::status::{LaneStatus, RingStatus, read_latency, set_enabled as core_set_enabled};
 
 use crate::convert::{detached, raise};
 
@@ -143,8 +143,8 @@ pub fn lane_status(py: Python<'_>, directory: PathBuf) -> PyResult<StatusOut> {
 /// same form: of the requests that were taken, and of those that were not and that were timed. Raises
 /// shadowlane.LaneError when there is no such lane, or its directory is not safe to use.
 #[pyfunction]
-pub fn lane_times(py: Python<'_>, directory: PathBuf) -> PyResult<TimesOut<'_>> {
-    let sums = detached(py, || read_times(&directory))?.map_err(|error| raise(py, &error))?;
+pub fn lane_times(py: Python<'_>, directory: PathBuf) -> PyResult<LatencyOut<'_>> {
+    let sums = detached(py, || read_latency(&directory))?.map_err(|error| raise(py, &error))?;
     let words = |words: &[u64]| words_of(py, words);
     let routes = sums.routes.iter().map(|route| {
         let [taken, not_taken] = &route.counts;
@@ -157,7 +157,7 @@ pub fn lane_times(py: Python<'_>, directory: PathBuf) -> PyResult<TimesOut<'_>> 
 /// the form of lane_times. Raises shadowlane.LaneError when there is no such lane, or its directory is not safe to use.
 #[pyfunction]
 pub fn lane_direct(py: Python<'_>, directory: PathBuf) -> PyResult<(Bound<'_, PyBytes>, Bound<'_, PyBytes>)> {
-    let sums = detached(py, || read_times(&directory))?.map_err(|error| raise(py, &error))?;
+    let sums = detached(py, || read_latency(&directory))?.map_err(|error| raise(py, &error))?;
     Ok((words_of(py, &edges()), words_of(py, &sums.direct)))
 }
 
@@ -170,7 +170,7 @@ fn edges() -> Vec<u64> {
     (0..=BUCKETS).map(lower_edge).collect()
 }
 
-type TimesOut<'py> = (Bound<'py, PyBytes>, Vec<(String, Bound<'py, PyBytes>, Bound<'py, PyBytes>)>);
+type LatencyOut<'py> = (Bound<'py, PyBytes>, Vec<(String, Bound<'py, PyBytes>, Bound<'py, PyBytes>)>);
 
 /// set_enabled(directory, enabled): the kill switch, for all processes of a lane at once. Raises shadowlane.LaneError
 /// when there is no such lane.

@@ -22,7 +22,6 @@ mod consumer;
 pub mod frame;
 mod memory;
 mod producer;
-mod suspects;
 mod sync;
 mod trial;
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shadowlane.gate.dependence import INDEPENDENT, design_of
-from shadowlane.gate.sequences import mean_interval
+from shadowlane.gate.sequences import mean_cs
 
 TARGET = 0.45
 N = 3000
@@ -52,7 +52,7 @@ def test_at_exactly_the_target_neither_met_nor_missed_is_claimed_too_often(serie
         was_met = was_missed = False
         for n in range(200, N + 1, 200):
             design = design_of(values[:n], None if questions is None else questions[:n])
-            some = mean_interval(values[:n], high=2.0, design=design)
+            some = mean_cs(values[:n], high=2.0, design=design)
             was_met |= some.upper <= TARGET
             was_missed |= some.lower > TARGET
         met, missed = met + was_met, missed + was_missed
@@ -66,7 +66,7 @@ def test_taken_as_independent_runs_claim_something_nearly_always() -> None:
     claimed = 0
     for seed in range(50):
         values, _ = runs_of_20(np.random.default_rng(seed))
-        looks = [mean_interval(values[:n], high=2.0) for n in range(200, N + 1, 200)]
+        looks = [mean_cs(values[:n], high=2.0) for n in range(200, N + 1, 200)]
         claimed += any(some.upper <= TARGET or some.lower > TARGET for some in looks)
     assert claimed > 25
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowlane.gate.dependence import Design
-from shadowlane.gate.sequences import Spread, mean_interval, mean_sequence, quantile_interval, rate_interval
+from shadowlane.gate.sequences import Spread, mean_cs, mean_cs_path, quantile_cs, rate_cs
 
 RUNS, LENGTH = 300, 600
 ALPHA = 0.05
@@ -19,7 +19,7 @@ MOST_MISSES = 26
 
 
 def _misses(values: np.ndarray, truth: np.ndarray, high: float = 1.0) -> int:
-    low, up = mean_sequence(values, high=high, alpha=ALPHA)
+    low, up = mean_cs_path(values, high=high, alpha=ALPHA)
     return int(((low > truth) | (up < truth)).any(axis=-1).sum())
 
 
@@ -54,29 +54,29 @@ def test_a_plain_interval_would_fail_the_same_test() -> None:
     assert missed > 2 * MOST_MISSES
 
 
-def test_mean_interval_is_the_last_look_and_narrows() -> None:
+def test_mean_cs_is_the_last_look_and_narrows() -> None:
     values = np.random.default_rng(1).random(4000)
-    low, up = mean_sequence(values)
-    whole = mean_interval(values)
+    low, up = mean_cs_path(values)
+    whole = mean_cs(values)
     assert (whole.lower, whole.upper) == pytest.approx((low[-1], up[-1]))
     assert whole.estimate == pytest.approx(values.mean())
-    early = mean_interval(values[:400])
+    early = mean_cs(values[:400])
     assert whole.upper - whole.lower < 0.5 * (early.upper - early.lower)
     assert whole.upper - whole.lower < 0.09
 
 
 def test_no_error_in_a_thousand_copies_proves_one_percent() -> None:
-    assert mean_interval(np.zeros(1000)).upper < 0.01
-    assert mean_interval(np.zeros(100)).upper > 0.01
+    assert mean_cs(np.zeros(1000)).upper < 0.01
+    assert mean_cs(np.zeros(100)).upper > 0.01
 
 
 @given(
     st.lists(st.floats(0, 2, allow_nan=False), min_size=1, max_size=60),
     st.floats(0.001, 0.2),
 )
-def test_mean_interval_holds_its_estimate_and_the_range(values: list[float], alpha: float) -> None:
+def test_mean_cs_holds_its_estimate_and_the_range(values: list[float], alpha: float) -> None:
     array = np.array(values)
-    wide, narrow = mean_interval(array, high=2.0, alpha=alpha), mean_interval(array, high=2.0, alpha=2 * alpha)
+    wide, narrow = mean_cs(array, high=2.0, alpha=alpha), mean_cs(array, high=2.0, alpha=2 * alpha)
     assert 0 <= wide.lower <= wide.estimate + 1e-12
     assert wide.estimate - 1e-12 <= wide.upper <= 2
     assert wide.lower <= narrow.lower + 1e-12
@@ -85,15 +85,15 @@ def test_mean_interval_holds_its_estimate_and_the_range(values: list[float], alp
 
 def test_no_values_say_nothing() -> None:
     empty = np.array([])
-    assert (mean_interval(empty, high=2.0).lower, mean_interval(empty, high=2.0).upper) == (0, 2)
-    assert (rate_interval(0, 0).lower, rate_interval(0, 0).upper) == (0, 1)
-    assert quantile_interval(empty, 0.95).upper == math.inf
+    assert (mean_cs(empty, high=2.0).lower, mean_cs(empty, high=2.0).upper) == (0, 2)
+    assert (rate_cs(0, 0).lower, rate_cs(0, 0).upper) == (0, 1)
+    assert quantile_cs(empty, 0.95).upper == math.inf
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, math.nan, math.inf])
 def test_values_outside_the_range_are_refused(value: float) -> None:
     with pytest.raises(ValueError, match=r"from 0\.0 to 1\.0"):
-        mean_interval(np.array([0.5, value]))
+        mean_cs(np.array([0.5, value]))
 
 
 @pytest.mark.statistics
@@ -102,7 +102,7 @@ def test_rate_covers_at_every_look() -> None:
     looks = range(20, LENGTH, 20)
     missed = 0
     for run in hits:
-        intervals = [rate_interval(int(run[n - 1]), n, alpha=ALPHA) for n in looks]
+        intervals = [rate_cs(int(run[n - 1]), n, alpha=ALPHA) for n in looks]
         missed += any(not some.lower <= 0.05 <= some.upper for some in intervals)
     assert missed <= MOST_MISSES
 
@@ -111,7 +111,7 @@ def test_rate_covers_at_every_look() -> None:
 def test_rate_is_symmetric_and_holds_its_estimate(hits: int, misses: int) -> None:
     if hits + misses == 0:
         return
-    here, there = rate_interval(hits, hits + misses), rate_interval(misses, hits + misses)
+    here, there = rate_cs(hits, hits + misses), rate_cs(misses, hits + misses)
     assert here.lower <= here.estimate <= here.upper
     assert (here.lower, here.upper) == pytest.approx((1 - there.upper, 1 - there.lower), abs=1e-9)
 
@@ -119,7 +119,7 @@ def test_rate_is_symmetric_and_holds_its_estimate(hits: int, misses: int) -> Non
 @pytest.mark.parametrize(("hits", "n"), [(-1, 5), (6, 5)])
 def test_impossible_counts_are_refused(hits: int, n: int) -> None:
     with pytest.raises(ValueError, match="must be from 0 to"):
-        rate_interval(hits, n)
+        rate_cs(hits, n)
 
 
 @pytest.mark.statistics
@@ -128,14 +128,14 @@ def test_quantile_covers_at_every_look() -> None:
     truth = -math.log(0.05)
     missed = 0
     for run in values:
-        intervals = [quantile_interval(run[:n], 0.95, alpha=ALPHA) for n in range(20, LENGTH + 1, 20)]
+        intervals = [quantile_cs(run[:n], 0.95, alpha=ALPHA) for n in range(20, LENGTH + 1, 20)]
         missed += any(not some.lower <= truth <= some.upper for some in intervals)
     assert missed <= MOST_MISSES
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=80), st.sampled_from([0.5, 0.95, 0.99]))
 def test_quantile_bounds_are_order_statistics_around_the_estimate(values: list[float], p: float) -> None:
-    some = quantile_interval(np.array(values), p)
+    some = quantile_cs(np.array(values), p)
     assert some.lower <= some.estimate <= some.upper
     assert some.lower in (*values, -math.inf)
     assert some.upper in (*values, math.inf)
@@ -144,7 +144,7 @@ def test_quantile_bounds_are_order_statistics_around_the_estimate(values: list[f
 @pytest.mark.parametrize("p", [0.0, 1.0, -1.0, math.nan])
 def test_only_quantiles_between_0_and_1(p: float) -> None:
     with pytest.raises(ValueError, match="must be between 0 and 1"):
-        quantile_interval(np.ones(3), p)
+        quantile_cs(np.ones(3), p)
 
 
 @pytest.mark.statistics
@@ -155,23 +155,23 @@ def test_differences_cover_at_every_look(rate: float) -> None:
     missed = 0
     for _ in range(RUNS):
         steps = (random.random(LENGTH) < rate).astype(float) - (random.random(LENGTH) < rate / 3)
-        looks = [mean_interval(steps[:n], low=-1.0, alpha=ALPHA) for n in range(20, LENGTH + 1, 20)]
+        looks = [mean_cs(steps[:n], low=-1.0, alpha=ALPHA) for n in range(20, LENGTH + 1, 20)]
         missed += any(not some.lower <= 2 * rate / 3 <= some.upper for some in looks)
     assert missed <= MOST_MISSES
 
 
 def test_differences_that_are_nearly_all_0_are_bounded_as_tightly_as_rates() -> None:
     steps = np.zeros(1000)
-    assert mean_interval(steps, low=-1.0).upper <= mean_interval(steps).upper
+    assert mean_cs(steps, low=-1.0).upper <= mean_cs(steps).upper
 
 
 def test_values_that_count_for_fewer_have_wider_bounds() -> None:
     values = np.random.default_rng(17).random(2000)
-    alone, in_runs = mean_interval(values), mean_interval(values, design=Design(runs=20.0))
-    few = mean_interval(values[:100])
+    alone, in_runs = mean_cs(values), mean_cs(values, design=Design(runs=20.0))
+    few = mean_cs(values[:100])
     assert in_runs.upper - in_runs.lower > 4 * (alone.upper - alone.lower)
     assert in_runs.upper - in_runs.lower == pytest.approx(few.upper - few.lower, rel=0.15)
-    assert mean_interval(values, design=Design(runs=math.inf)).upper == 1.0
+    assert mean_cs(values, design=Design(runs=math.inf)).upper == 1.0
 
 
 def test_a_spread_says_how_wide_the_bounds_of_more_values_are() -> None:

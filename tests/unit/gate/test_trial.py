@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadowlane.core import RatioSampler
-from shadowlane.gate import Piece, Trial, increase_interval
-from shadowlane.gate.sequences import quantile_interval
+from shadowlane.gate import Piece, Trial, increase_cs
+from shadowlane.gate.sequences import quantile_cs
 from shadowlane.status.overhead import quantile
 
 EDGES = np.geomspace(1e6, 3e9, 500)  # buckets of 1.6 %, as the core's
@@ -76,7 +76,7 @@ def misses(kind: str, ratio: float, slower: float, bounds: Callable[[Any, Any], 
 
 
 def anytime(taken: Any, others: Any) -> tuple[float, float]:
-    some = increase_interval(trial((taken, others)), 0.95, alpha=ALPHA)
+    some = increase_cs(trial((taken, others)), 0.95, alpha=ALPHA)
     return some.lower, some.upper
 
 
@@ -98,32 +98,32 @@ def test_chances_that_change_from_hour_to_hour_bias_nothing() -> None:
     random = np.random.default_rng(2)
     fast, slow = random.lognormal(16, 0.2, (2, 20_000)), random.lognormal(19, 0.2, (2, 20_000))
     hours = trial((fast[0], fast[1]), (slow[0][:1000], slow[1]))
-    some = increase_interval(hours, 0.9)
+    some = increase_cs(hours, 0.9)
     assert some.lower < 0 < some.upper
     assert some.upper < 0.1
     assert some.n == 21_000
     together = trial((np.concatenate([fast[0], slow[0][:1000]]), np.concatenate([fast[1], slow[1]])))
-    assert increase_interval(together, 0.9).upper < -0.5
+    assert increase_cs(together, 0.9).upper < -0.5
 
 
 def test_a_cost_is_found_and_its_absence_shown() -> None:
     random = np.random.default_rng(3)
     ns = random.lognormal(17, 0.2, (2, 50_000))
-    assert increase_interval(trial((1.2 * ns[0], ns[1])), 0.99).lower > 0.15
-    assert increase_interval(trial((1.005 * ns[0], ns[1])), 0.99).upper < 0.05
+    assert increase_cs(trial((1.2 * ns[0], ns[1])), 0.99).lower > 0.15
+    assert increase_cs(trial((1.005 * ns[0], ns[1])), 0.99).upper < 0.05
 
 
 @pytest.mark.parametrize(("spread", "n", "half"), [(0.35, 30_000, 0.05), (0.8, 100_000, 0.06)])
 def test_how_many_requests_a_tail_needs(spread: float, n: int, half: float) -> None:
     ns = np.random.default_rng(1).lognormal(17, spread, (2, n))
-    some = increase_interval(trial((ns[0], ns[1])), 0.99)
+    some = increase_cs(trial((ns[0], ns[1])), 0.99)
     assert 0.8 * half < (some.upper - some.lower) / 2 < 1.2 * half
 
 
 def test_it_is_narrower_than_one_sequence_for_each_group() -> None:
     ns = np.random.default_rng(4).lognormal(17, 0.35, (2, 20_000))
-    both = increase_interval(trial((ns[0], ns[1])), 0.99)
-    taken, others = (quantile_interval(group, 0.99, alpha=0.025) for group in ns)
+    both = increase_cs(trial((ns[0], ns[1])), 0.99)
+    taken, others = (quantile_cs(group, 0.99, alpha=0.025) for group in ns)
     assert both.upper - both.lower < 0.85 * (taken.upper / others.lower - taken.lower / others.upper)
 
 
@@ -141,7 +141,7 @@ def test_a_smaller_risk_is_a_wider_interval_around_the_estimate(
     sizes: tuple[int, int, float, int], p: float, alpha: float
 ) -> None:
     one = trial(pair(sizes))
-    wide, narrow = increase_interval(one, p, alpha=alpha), increase_interval(one, p, alpha=2 * alpha)
+    wide, narrow = increase_cs(one, p, alpha=alpha), increase_cs(one, p, alpha=2 * alpha)
     slack = 1e-5
     assert wide.lower <= narrow.lower + slack
     assert narrow.upper <= wide.upper + slack
@@ -153,7 +153,7 @@ def test_a_smaller_risk_is_a_wider_interval_around_the_estimate(
 @settings(deadline=None, max_examples=40)
 def test_the_groups_exchanged_are_the_ratio_turned_over(sizes: tuple[int, int, float, int], p: float) -> None:
     taken, others = pair(sizes)
-    here, there = increase_interval(trial((taken, others)), p), increase_interval(trial((others, taken)), p)
+    here, there = increase_cs(trial((taken, others)), p), increase_cs(trial((others, taken)), p)
     assert 1 + here.estimate == pytest.approx(1 / (1 + there.estimate))
     # Which of the two quantiles is bounded first changes the widths; the intervals still agree.
     assert (1 + here.lower) * (1 + there.lower) <= 1
@@ -165,29 +165,29 @@ def test_the_groups_exchanged_are_the_ratio_turned_over(sizes: tuple[int, int, f
 @settings(deadline=None, max_examples=30)
 def test_equal_pieces_are_one(sizes: tuple[int, int, float, int], times: int) -> None:
     taken, others = pair(sizes)
-    split = increase_interval(trial(*[(taken, others)] * times), 0.95)
-    whole = increase_interval(trial((np.tile(taken, times), np.tile(others, times))), 0.95)
+    split = increase_cs(trial(*[(taken, others)] * times), 0.95)
+    whole = increase_cs(trial((np.tile(taken, times), np.tile(others, times))), 0.95)
     assert (split.estimate, split.lower) == pytest.approx((whole.estimate, whole.lower))
     assert (split.upper, split.n) == pytest.approx((whole.upper, whole.n))
 
 
 def test_what_has_no_other_group_says_nothing() -> None:
     ns = np.random.default_rng(5).lognormal(17, 0.3, 4000)
-    nothing = increase_interval(trial((ns, [])), 0.99)
+    nothing = increase_cs(trial((ns, [])), 0.99)
     assert math.isnan(nothing.estimate)
     assert (nothing.lower, nothing.upper, nothing.n) == (-1, math.inf, 0)
     assert trial((ns, [])).n == (0, 0)
-    alone = increase_interval(trial((ns[:2000], ns[2000:])), 0.95)
-    assert increase_interval(trial((ns[:2000], ns[2000:]), (2 * ns, []), ([], ns)), 0.95) == alone
+    alone = increase_cs(trial((ns[:2000], ns[2000:])), 0.95)
+    assert increase_cs(trial((ns[:2000], ns[2000:]), (2 * ns, []), ([], ns)), 0.95) == alone
 
 
 def test_few_requests_are_not_bounded() -> None:
     ns = np.random.default_rng(6).lognormal(17, 0.3, (2, 100))
-    few = increase_interval(trial((ns[0], ns[1])), 0.99)
+    few = increase_cs(trial((ns[0], ns[1])), 0.99)
     assert (few.lower, few.upper) == (-1, math.inf)
 
 
 @pytest.mark.parametrize("p", [0.0, 1.0, math.nan])
 def test_only_quantiles_between_0_and_1(p: float) -> None:
     with pytest.raises(ValueError, match="must be between 0 and 1"):
-        increase_interval(trial(([1e6], [1e6])), p)
+        increase_cs(trial(([1e6], [1e6])), p)

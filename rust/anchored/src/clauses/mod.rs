@@ -8,13 +8,17 @@
 //! Invariants: symmetric; a text against itself has no finding and nothing unmatched; what is merely left out is no
 //! contradiction; every finding has a span on each side.
 
+mod conditions;
 mod content;
+mod members;
 mod overlap;
 mod pairs;
 mod read;
 mod replaced;
 mod reworded;
+mod roles;
 mod segments;
+mod steps;
 mod vocabulary;
 
 pub(crate) use content::Unmatched;
@@ -45,9 +49,20 @@ pub(crate) fn compared(low_a: &str, low_b: &str, language: Language) -> Compared
     let overlap = Overlap::new(&a, &b);
     let (missing, extra) = unmatched(&overlap);
     let mut findings = Vec::new();
-    replaced::contradictions(&overlap, &pairs::sentences(&overlap), language == Language::English, &mut findings);
-    reworded::contradictions(&overlap, &pairs::clauses(&overlap), &mut findings);
+    let (sentences, clauses) = (pairs::sentences(&overlap), pairs::clauses(&overlap));
+    replaced::contradictions(&overlap, &sentences, language == Language::English, &mut findings);
+    reworded::contradictions(&overlap, &clauses, &mut findings);
+    roles::contradictions(&overlap, &sentences, &mut findings);
+    steps::contradictions(&overlap, &clauses, &sentences, &mut findings);
     Compared { findings, missing, extra, neutral: (neutral(&a), neutral(&b)), cut: a.cut || b.cut }
+}
+
+/// What contradicts in code, JSON and tables, whatever the language of the text around them.
+pub(crate) fn formal(low_a: &str, low_b: &str) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    conditions::contradictions(low_a, low_b, &mut findings);
+    members::contradictions(low_a, low_b, &mut findings);
+    findings
 }
 
 /// Where phrases stand with a negator that negates nothing, from their first word to the one after their last.

@@ -83,8 +83,8 @@ impl Compared<'_, '_> {
         let (_, _, edit) = self.words().find(|(mine, theirs, _)| (count(mine) + count(theirs)) % 2 == 1)?;
         // "only the first" in place of "not the second": another way to say it.
         let only = self.words().any(|(mine, theirs, _)| has(mine, words::ONLY) != has(theirs, words::ONLY));
-        let opposed = self.antonym().is_some();
-        (!only && !opposed).then(|| Finding::relation("negation", self.spans(edit)))
+        let doubted = self.words().any(|(mine, theirs, _)| has(mine, words::DOUBT) || has(theirs, words::DOUBT));
+        (!only && !doubted && self.antonym().is_none()).then(|| Finding::relation("negation", self.spans(edit)))
     }
 
     fn modality(&self) -> Option<Finding> {
@@ -153,17 +153,23 @@ impl Compared<'_, '_> {
         Some(Finding::relation("direction", self.spans(first)))
     }
 
-    /// Whether what stands between the two is no more than `and`, `or` and a comma: a list has no order.
+    /// Whether both stand in a list, each with a comma, an `and` or an end beside it: a list has no order.
     fn listed(&self, first: Edit, last: Edit) -> bool {
-        let between = self.overlap.a.tokens(at(self.left, (first.a.1, last.a.0)));
-        let open = self.overlap.a.tokens(at(self.left, last.a)).first().is_some_and(|token| token.parted);
-        between.iter().all(|token| token.is(words::AND)) && (open || !between.is_empty())
+        let tokens = self.overlap.a.tokens(self.left.tokens);
+        let joint = |token: &Token| token.parted || token.is(words::AND);
+        let between = tokens.get(first.a.1..last.a.0).unwrap_or(&[]);
+        let open = |edit: Edit| tokens.get(edit.a.1).is_none_or(joint);
+        // "si pure et si personnelle": small words may stand with what joins.
+        let joined = between.iter().any(joint) && between.iter().all(|token| joint(token) || token.is(words::STOP));
+        let denied = between.iter().any(|token| token.is(words::NEGATOR));
+        !denied && (joined || open(first) && open(last) && between.iter().any(joint))
     }
 
     /// A phrase in place of another that the same text tells apart from it: one sentence has both.
     fn role(&self) -> Option<Finding> {
         let sentences = [(self.overlap.a, &self.overlap.a.sentences), (self.overlap.b, &self.overlap.b.sentences)];
-        if self.edits.len() != 1 {
+        // A sentence alone tells no two things apart: "a man ... another man" and "a man ... another person".
+        if self.edits.len() != 1 || self.overlap.a.sentences.len().max(self.overlap.b.sentences.len()) < 2 {
             return None;
         }
         let (mine, theirs, edit) = self.words().next()?;

@@ -32,7 +32,7 @@ pub(crate) fn contradictions(overlap: &Overlap<'_>, matches: &[Match], found: &m
 const RIVAL: f32 = 0.5;
 
 /// Share of the heavier clause that both must have before one of them can deny the other.
-const CLOSE: f32 = 0.4;
+const CLOSE: f32 = 0.5;
 /// As good as all of a clause.
 const WHOLE: f32 = 0.95;
 
@@ -171,8 +171,10 @@ fn antonym(overlap: &Overlap<'_>, one: &Clause, other: &Clause) -> Option<(Span,
         let tokens = text.tokens(clause.tokens);
         let counted =
             |place: usize| place.checked_sub(1).and_then(|before| tokens.get(before)).is_some_and(|t| t.number);
-        let known =
-            tokens.iter().enumerate().filter(|(place, token)| words.has_opposite(token.sense) && !counted(*place));
+        let known = tokens
+            .iter()
+            .enumerate()
+            .filter(|(place, token)| token.content && words.has_opposite(token.sense) && !counted(*place));
         known.map(|(_, token)| *token).collect()
     };
     let theirs = candidates(overlap.b, other);

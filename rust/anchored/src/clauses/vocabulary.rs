@@ -144,6 +144,11 @@ impl Vocabulary {
         !self.language.spaceless()
     }
 
+    /// Whether what a small word is about stands before it.
+    pub fn postpositions(&self) -> bool {
+        self.language == Language::Japanese
+    }
+
     /// Whether the word is known, be it for its opposites only.
     pub fn knows(&self, word: &str) -> bool {
         self.words.contains_key(word)

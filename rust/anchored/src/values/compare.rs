@@ -213,7 +213,7 @@ impl Both<'_, '_> {
                 if !conflict(here, apart) || !conflict(back, there) || same(here, apart) {
                     continue;
                 }
-                let tie = |one: &[Near], other: &[Near]| common(one, other, usize::MAX).0;
+                let tie = |one: &[Near], other: &[Near]| common(one, other).0;
                 let straight = (tie(&mine.0, &mine.1), tie(&theirs.0, &theirs.1));
                 let cross = (tie(&mine.0, &theirs.1), tie(&theirs.0, &mine.1));
                 let crossed = cross.0.min(cross.1);
@@ -234,28 +234,32 @@ impl Both<'_, '_> {
                 let (i, j) = (mine.place, theirs.place);
                 let (Some(one), Some(other)) = (self.a.values.get(i), self.b.values.get(j)) else { continue };
                 if conflict(one, other) && !same(one, other) {
-                    let (words, head) = common(&mine.near, &theirs.near, usize::MAX);
+                    let (words, head) = common(&mine.near, &theirs.near);
                     let shared = words + self.beside_the_same(i, j);
                     let own = mine.own.into_iter().chain(theirs.own).reduce(f32::max);
                     candidates.push(Candidate { i, j, shared, head, own });
                 }
             }
         }
-        candidates
-            .sort_by(|one, other| other.shared.total_cmp(&one.shared).then((one.i, one.j).cmp(&(other.i, other.j))));
         let mut used: Vec<(usize, usize)> = Vec::new();
-        for one in &candidates {
-            let taken = |candidate: &Candidate| used.iter().any(|(i, j)| *i == candidate.i || *j == candidate.j);
-            if taken(one) {
-                continue;
+        loop {
+            // Two pairs with a value in common are never both of one thing, so the order of a round does not matter.
+            let free = |pair: &&Candidate| !used.iter().any(|(i, j)| *i == pair.i || *j == pair.j);
+            let open: Vec<&Candidate> = candidates.iter().filter(free).collect();
+            let next = |pair: &Candidate| {
+                let rivals = open.iter().filter(|other| (other.i == pair.i) != (other.j == pair.j));
+                rivals.map(|other| other.shared).reduce(f32::max)
+            };
+            let round: Vec<(usize, usize)> =
+                open.iter().filter(|pair| self.of_one_thing(pair, next(pair))).map(|pair| (pair.i, pair.j)).collect();
+            if round.is_empty() {
+                break;
             }
-            let rivals = candidates.iter().filter(|other| (other.i == one.i) != (other.j == one.j) && !taken(other));
-            let next = rivals.map(|other| other.shared).reduce(f32::max);
-            if self.of_one_thing(one, next) {
-                used.push((one.i, one.j));
-                if let (Some(mine), Some(theirs)) = (self.a.values.get(one.i), self.b.values.get(one.j)) {
-                    found.push(finding(mine, theirs, false));
-                }
+            used.extend(round);
+        }
+        for (i, j) in &used {
+            if let (Some(mine), Some(theirs)) = (self.a.values.get(*i), self.b.values.get(*j)) {
+                found.push(finding(mine, theirs, false));
             }
         }
         used
@@ -275,7 +279,7 @@ impl Both<'_, '_> {
                 Side::A => self.beside_the_same(place, other),
                 Side::B => self.beside_the_same(other, place),
             };
-            let fits = list.iter().map(|other| common(&around, &near(theirs, *other), usize::MAX).0 + beside(*other));
+            let fits = list.iter().map(|other| common(&around, &near(theirs, *other)).0 + beside(*other));
             fits.fold(0.0, f32::max)
         };
         let mut left = Vec::new();

@@ -147,11 +147,18 @@ pub(crate) fn phrase(rest: &str, language: Language) -> Option<(Dimension, f64, 
 }
 
 fn starts_whole(text: &str, phrase: &str) -> bool {
+    // Most phrases differ in a byte: there is no need to compare them.
+    if text.as_bytes().first() != phrase.as_bytes().first() {
+        return false;
+    }
     let Some(rest) = text.strip_prefix(phrase) else { return false };
     phrase.ends_with(super::tokens::is_sign) || !rest.starts_with(char::is_alphanumeric)
 }
 
 fn ends_whole(text: &str, phrase: &str) -> bool {
+    if text.as_bytes().last() != phrase.as_bytes().last() {
+        return false;
+    }
     let Some(rest) = text.strip_suffix(phrase) else { return false };
     phrase.starts_with(super::tokens::is_sign) || !rest.ends_with(char::is_alphanumeric)
 }

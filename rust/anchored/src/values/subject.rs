@@ -32,15 +32,13 @@ struct Words {
     counts: WordMap<u64, f32>,
 }
 
-/// A content word near a value.
+/// A content word near a value; each once, with the weight of the nearest mention.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Near {
     pub key: u64,
     pub weight: f32,
-    /// Content words between it and the value.
-    pub distance: usize,
-    /// It stands behind the value.
-    pub behind: bool,
+    /// It stands right behind the value, or one content word further.
+    pub head: bool,
 }
 
 impl<'t> Subjects<'t> {
@@ -124,8 +122,14 @@ impl<'t> Subjects<'t> {
                     _ => 0.3,
                 };
                 let often = words.counts.get(&key).copied().unwrap_or(1.0).sqrt();
-                let weight = far / often * if sign { SIGNS } else { 1.0 };
-                found.push(Near { key, weight, distance: steps, behind });
+                let near =
+                    Near { key, weight: far / often * if sign { SIGNS } else { 1.0 }, head: behind && steps <= 1 };
+                match found.iter_mut().find(|known: &&mut Near| known.key == key) {
+                    Some(known) => {
+                        *known = Near { weight: known.weight.max(near.weight), head: known.head || near.head, ..near };
+                    }
+                    None => found.push(near),
+                }
                 distance += 1;
                 if distance >= MOST / 2 {
                     break;
@@ -177,17 +181,12 @@ fn sign_key(low: &str, before: Option<&Token>, token: &Token, next: Option<&Toke
 }
 
 /// How much two values have in common around them, and whether what stands right behind both is the same word.
-pub(crate) fn common(one: &[Near], other: &[Near], nearest: usize) -> (f32, bool) {
+pub(crate) fn common(one: &[Near], other: &[Near]) -> (f32, bool) {
     let (mut sum, mut head) = (0.0, false);
-    for (place, mine) in one.iter().enumerate().filter(|(_, near)| near.distance <= nearest) {
-        // A word on both sides of a value counts once.
-        if one.iter().take(place).any(|known| known.key == mine.key) {
-            continue;
-        }
-        let theirs = other.iter().filter(|near| near.key == mine.key && near.distance <= nearest);
-        if let Some(theirs) = theirs.max_by(|a, b| a.weight.total_cmp(&b.weight)) {
+    for mine in one {
+        if let Some(theirs) = other.iter().find(|theirs| theirs.key == mine.key) {
             sum += mine.weight.min(theirs.weight);
-            head |= mine.behind && theirs.behind && mine.distance.max(theirs.distance) <= 1;
+            head |= mine.head && theirs.head;
         }
     }
     (sum, head)

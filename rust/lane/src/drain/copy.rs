@@ -1,4 +1,4 @@
-//! What becomes of a frame: sanitized, judged by the policy, hashed.
+//! What becomes of a frame: sanitized, classified by the policy, hashed.
 //!
 //! Invariants: every field of a [`DrainedCopy`] that holds what a user or prod sent is sanitized; a request that cannot be
 //! read is blocked, and so is one that is not a read both as it came and as it would leave.
@@ -111,7 +111,7 @@ impl Tenants {
 }
 
 /// What a frame needs to become a copy.
-pub(super) struct Desk {
+pub(super) struct Cleaner {
     pub(super) sanitizer: Sanitizer,
     pub(super) policy: Policy,
     pub(super) hints: Hints,
@@ -120,7 +120,7 @@ pub(super) struct Desk {
     pub(super) tenants: Tenants,
 }
 
-impl Desk {
+impl Cleaner {
     /// What a frame becomes; where it was read is for the caller to fill in. A panic of ours is a copy without contents.
     pub(super) fn copy(&mut self, frame: &Frame<'_>) -> DrainedCopy {
         guarded(|| {
@@ -131,22 +131,22 @@ impl Desk {
         .unwrap_or_else(|fault| DrainedCopy::unreadable(frame, fault.to_string()))
     }
 
-    /// The sanitized and judged exchange.
+    /// The sanitized and classified exchange.
     fn clean(&self, frame: &Frame<'_>) -> DrainedCopy {
         let mut findings = Findings::default();
         let mut unreadable = Vec::new();
         let headers = self.sanitizer.headers(&frame.headers, false, &mut findings);
         let target = self.sanitizer.target(frame.target, &mut findings);
         let body = self.body(frame, &mut findings);
-        let mut judged = match &body {
-            Ok(body) => self.judge(frame, &target, body),
+        let mut class = match &body {
+            Ok(body) => self.classify(frame, &target, body),
             Err(why) => {
                 // What cannot be read cannot be known to be a read, nor to be free of secrets.
                 unreadable.push((format!("unreadable:{why}"), 1));
-                Judgement::blocked(format!("the body cannot be read: {why}"))
+                Classified::blocked(format!("the body cannot be read: {why}"))
             }
         };
-        judged.why = self.sanitizer.text(&judged.why).0;
+        class.why = self.sanitizer.text(&class.why).0;
         let body = body.unwrap_or_default();
         let cut = frame.flags & FLAG_RESPONSE_CUT != 0;
         let response =
@@ -165,18 +165,18 @@ impl Desk {
             method,
             target,
             headers,
-            body: judged.body.unwrap_or(body),
+            body: class.body.unwrap_or(body),
             status: frame.status,
             response_headers: response.headers,
             response_body: response.body,
             ttfb_ns: frame.ttfb_ns,
             duration_ns: frame.duration_ns,
             flags: frame.flags,
-            blocked: judged.blocked.then_some(Reason::WriteIntent),
+            blocked: class.blocked.then_some(Reason::WriteIntent),
             findings: findings.iter().map(|(kind, count)| (kind.to_owned(), count)).chain(unreadable).collect(),
-            why: judged.why,
-            preset: judged.preset,
-            normalised: judged.changes,
+            why: class.why,
+            preset: class.preset,
+            normalised: class.changes,
             ring: 0,
             seq: 0,
             tenant: self.tenants.of(&frame.headers),
@@ -197,34 +197,34 @@ impl Desk {
 
     /// Both the request as it came and the one that would leave must be reads: redaction changes bytes, and what it
     /// changed must not have been what made it a read, nor make it a write.
-    fn judge(&self, frame: &Frame<'_>, target: &str, body: &[u8]) -> Judgement {
+    fn classify(&self, frame: &Frame<'_>, target: &str, body: &[u8]) -> Classified {
         let length = header(&frame.headers, b"content-length");
         if length.is_some_and(|length| length.trim_ascii() != frame.body.len().to_string().as_bytes()) {
-            return Judgement::blocked("the body is not as long as its content-length".to_owned());
+            return Classified::blocked("the body is not as long as its content-length".to_owned());
         }
         let encoded = header(&frame.headers, b"content-encoding").is_some_and(|coding| coding != b"identity");
         let came = if encoded { body } else { frame.body };
         let ask = |target: &[u8], body: &[u8]| {
             let request = Request { method: frame.method, target, headers: &frame.headers, body };
-            self.policy.judge(&request, &self.hints)
+            self.policy.classify(&request, &self.hints)
         };
         let mut verdict = ask(frame.target, came);
         if verdict.effect.is_read() && (came != body || frame.target != target.as_bytes()) {
             verdict = ask(target.as_bytes(), body);
         }
-        let mut judged = Judgement {
+        let mut class = Classified {
             blocked: !verdict.effect.is_read(),
             why: verdict.effect.reason.into_owned(),
             preset: verdict.preset,
-            ..Judgement::default()
+            ..Classified::default()
         };
-        if !judged.blocked && verdict.inference {
-            match self.policy.normalise(&judged.preset, target.as_bytes(), body) {
-                Ok(copy) => (judged.body, judged.changes) = (Some(copy.body), copy.changes),
-                Err(why) => (judged.blocked, judged.why) = (true, why),
+        if !class.blocked && verdict.inference {
+            match self.policy.normalise(&class.preset, target.as_bytes(), body) {
+                Ok(copy) => (class.body, class.changes) = (Some(copy.body), copy.changes),
+                Err(why) => (class.blocked, class.why) = (true, why),
             }
         }
-        judged
+        class
     }
 
     /// Learn from what prod answered which tools only read.
@@ -238,7 +238,7 @@ impl Desk {
 
 /// What the policy makes of a frame.
 #[derive(Default)]
-struct Judgement {
+struct Classified {
     blocked: bool,
     why: String,
     preset: String,
@@ -246,7 +246,7 @@ struct Judgement {
     changes: Vec<String>,
 }
 
-impl Judgement {
+impl Classified {
     fn blocked(why: String) -> Self {
         Self { blocked: true, why, ..Self::default() }
     }

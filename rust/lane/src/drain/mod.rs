@@ -30,7 +30,7 @@ use shadowlane_ring::frame::Frame;
 use shadowlane_ring::{Memory, Step};
 
 pub use copy::DrainedCopy;
-use copy::{Desk, Tenants};
+use copy::{Cleaner, Tenants};
 use retire::remove_leftovers;
 use rings::Reader;
 
@@ -38,7 +38,7 @@ use rings::Reader;
 pub struct Drainer {
     directory: PathBuf,
     control: Arc<ControlFile>,
-    desk: Desk,
+    cleaner: Cleaner,
     readers: Vec<Reader>,
     refused: HashSet<u64>,
     rings_seen: u64,
@@ -75,7 +75,7 @@ impl Drainer {
         let mut drainer = Self {
             directory: directory.to_path_buf(),
             control,
-            desk: Desk {
+            cleaner: Cleaner {
                 sanitizer,
                 policy: Policy::default(),
                 hints: Hints::default(),
@@ -99,14 +99,14 @@ impl Drainer {
     /// The same, with the policy that judges every copy before it is handed on.
     #[must_use]
     pub fn with_policy(mut self, policy: Policy) -> Self {
-        self.desk.policy = policy;
+        self.cleaner.policy = policy;
         self
     }
 
     /// The same, telling the tenants of requests apart by a key.
     #[must_use]
     pub fn with_tenants(mut self, key: Option<StickyKey>) -> Self {
-        self.desk.tenants.key = key;
+        self.cleaner.tenants.key = key;
         self
     }
 
@@ -157,8 +157,8 @@ impl Drainer {
         let reader = self.readers.get_mut(index)?;
         let dead = reader.is_dead(now);
         let id = reader.id;
-        let desk = &mut self.desk;
-        let read = |bytes: &[u8]| Frame::decode(bytes).ok().map(|frame| desk.copy(&frame));
+        let cleaner = &mut self.cleaner;
+        let read = |bytes: &[u8]| Frame::decode(bytes).ok().map(|frame| cleaner.copy(&frame));
         match reader.consumer.next(dead, read) {
             Step::Record(drained) => Some(drained.value.at(id, drained.seq)),
             Step::Empty | Step::Blocked | Step::Broken => None,

@@ -10,8 +10,8 @@ use std::sync::atomic::Ordering;
 use super::Drainer;
 use super::rings::Reader;
 use crate::files::RingFile;
+use crate::latency::LatencySums;
 use crate::layout::Totals;
-use crate::times::TimesSums;
 use shadowlane_base::Reason;
 use shadowlane_ring::Memory;
 
@@ -46,12 +46,12 @@ impl Drainer {
         totals.dropped[Reason::ProducerDied as usize] += lost;
         let mut sum = header.retired.read();
         sum.add(&totals);
-        let mut times = TimesSums::default();
-        header.retired_times.add_to(&mut times);
-        reader.consumer.memory().header().times.add_to(&mut times);
+        let mut times = LatencySums::default();
+        header.retired_latency.add_to(&mut times);
+        reader.consumer.memory().header().latency.add_to(&mut times);
         header.retire_generation.fetch_or(1, Ordering::AcqRel);
         header.retiring.write(&sum);
-        header.retiring_times.write(&times);
+        header.retiring_latency.write(&times);
         header.retire_ring.store(reader.id, Ordering::Release);
         self.finish_retirement();
     }
@@ -63,9 +63,9 @@ impl Drainer {
         if ring != 0 {
             let sum: Totals = header.retiring.read();
             header.retired.write(&sum);
-            let mut times = TimesSums::default();
-            header.retiring_times.add_to(&mut times);
-            header.retired_times.write(&times);
+            let mut times = LatencySums::default();
+            header.retiring_latency.add_to(&mut times);
+            header.retired_latency.write(&times);
             // Gone already when a predecessor was killed after this.
             let _ = fs::remove_file(RingFile::path_of(&self.directory, ring));
             header.retire_ring.store(0, Ordering::Release);

@@ -25,12 +25,12 @@ impl Drainer {
             self.readers.iter_mut().for_each(|reader| reader.consumer.end_trial());
         }
         self.trial_since = now;
-        let desk = &mut self.desk;
+        let cleaner = &mut self.cleaner;
         for reader in &mut self.readers {
             let dead = reader.is_dead(now);
             let mut read = |bytes: &[u8], lost: bool| {
                 let frame = Frame::decode(bytes).ok()?;
-                Some(if lost { DrainedCopy::unreadable(&frame, LOST.to_owned()) } else { desk.copy(&frame) })
+                Some(if lost { DrainedCopy::unreadable(&frame, LOST.to_owned()) } else { cleaner.copy(&frame) })
             };
             let is_record = |bytes: &[u8]| Frame::decode(bytes).is_ok();
             while let Step::Record(drained) = reader.consumer.next_suspect(dead, is_record, &mut read) {

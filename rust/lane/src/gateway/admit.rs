@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::Lane;
-use super::head::path_of;
+use super::headers::path_of;
 use super::ticket::{Method, Ticket, Timer};
 use crate::caps::Asked;
 use crate::gcra::monotonic_ns;
+use crate::latency::Group;
 use crate::sampler::{Draw, sticky_take};
-use crate::times::Group;
 use shadowlane_base::Header;
 use shadowlane_base::{Reason, guarded};
 

@@ -5,11 +5,11 @@
 //! in pieces); none panics. Every admitted request is counted once: mirrored, or dropped with its reason. A process that
 //! was forked from this one counts nothing and writes nothing here until it has a lane of its own.
 //!
-//! [`options`] says how a lane admits; [`admit`] decides about a request, of which [`head`] reads what is needed, when
+//! [`options`] says how a lane admits; [`admit`] decides about a request, of which [`headers`] reads what is needed, when
 //! there is [`room`]; [`ticket`] is what an admitted one holds; [`offer`] copies the exchange.
 
 mod admit;
-mod head;
+mod headers;
 mod offer;
 mod options;
 mod room;
@@ -30,7 +30,7 @@ use shadowlane_base::{Error, Result};
 use shadowlane_policy::eligible::{NamedRoutes, Routes};
 
 pub use admit::Entry;
-pub use head::SHADOW_HEADER;
+pub use headers::SHADOW_HEADER;
 pub use options::Options;
 pub use ticket::{Ticket, Timer};
 
@@ -81,7 +81,7 @@ impl Lane {
         let caps = Caps::new(&options.caps, &header.caps, options.burst, header.lane_id[1].load(Ordering::Relaxed))?;
         let (ring, ring_error) = match make_ring(directory, &control, options.ring_bytes) {
             Ok(ring) => {
-                ring.header().times.name(&labels);
+                ring.header().latency.name(&labels);
                 // Tells the worker to look again, now that the file has its name.
                 header.rings.fetch_add(1, Ordering::AcqRel);
                 (Some(ring), None)

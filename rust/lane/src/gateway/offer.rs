@@ -6,13 +6,13 @@
 use std::sync::atomic::Ordering;
 
 use super::Lane;
-use super::head::path_of;
+use super::headers::path_of;
 use super::ticket::Ticket;
 use crate::caps::Asked;
 use crate::files::RingFile;
 use crate::gcra::monotonic_ns;
+use crate::latency::Group;
 use crate::sampler::{Draw, sticky_take};
-use crate::times::Group;
 use shadowlane_base::{Reason, guarded};
 use shadowlane_ring::claim;
 use shadowlane_ring::frame::{self, Exchange};

@@ -4,7 +4,7 @@
 
 use crate::caps::CapOptions;
 use crate::keys::StickyKey;
-use crate::times::ROUTES;
+use crate::latency::ROUTES;
 use shadowlane_policy::route_globs;
 
 /// How a lane samples, caps and admits.

@@ -10,8 +10,8 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::Lane;
 use crate::gcra::monotonic_ns;
+use crate::latency::Group;
 use crate::process::unix_ns;
-use crate::times::Group;
 use shadowlane_base::Reason;
 
 /// An admitted request. Settle it with [`Lane::offer`] or [`Lane::drop_ticket`]; dropping it counts `prod_failed`.
@@ -109,7 +109,7 @@ impl Lane {
         if let Some(ring) = &self.ring
             && self.is_ours()
         {
-            ring.header().times.record(route, group, monotonic_ns().saturating_sub(started_mono));
+            ring.header().latency.record(route, group, monotonic_ns().saturating_sub(started_mono));
         }
     }
 
@@ -119,7 +119,7 @@ impl Lane {
         if let Some(ring) = &self.ring
             && self.is_ours()
         {
-            ring.header().times.record_direct(admitted_in + monotonic_ns().saturating_sub(offered));
+            ring.header().latency.record_direct(admitted_in + monotonic_ns().saturating_sub(offered));
         }
     }
 }

@@ -25,13 +25,13 @@ pub enum Group {
 /// that it took. All zero is empty.
 #[repr(C, align(128))]
 #[derive(Default)]
-pub struct Times {
+pub struct Latency {
     labels: [Text; ROUTES],
     groups: [[Histogram; 2]; ROUTES],
     direct: Histogram,
 }
 
-impl Times {
+impl Latency {
     /// Give the routes their names: the first is place 1. More than there are places for count under place 0.
     pub fn name(&self, labels: &[String]) {
         for (text, label) in self.labels.iter().skip(1).zip(labels) {
@@ -55,7 +55,7 @@ impl Times {
     }
 
     /// Add all counts to `sums`, route by route under its name.
-    pub fn add_to(&self, sums: &mut TimesSums) {
+    pub fn add_to(&self, sums: &mut LatencySums) {
         self.direct.add_to(&mut sums.direct);
         for (text, groups) in self.labels.iter().zip(&self.groups) {
             let place = sums.place(&text.read());
@@ -68,7 +68,7 @@ impl Times {
     }
 
     /// Overwrite everything.
-    pub fn write(&self, sums: &TimesSums) {
+    pub fn write(&self, sums: &LatencySums) {
         self.direct.write(&sums.direct);
         let nothing = vec![0; BUCKETS];
         for (place, (text, groups)) in self.labels.iter().zip(&self.groups).enumerate() {
@@ -83,14 +83,14 @@ impl Times {
 
 /// One route's counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RouteTimes {
+pub struct RouteLatency {
     /// The pattern; empty for all other routes.
     pub label: String,
     /// Counts by bucket: taken, not taken.
     pub counts: [Vec<u64>; 2],
 }
 
-impl RouteTimes {
+impl RouteLatency {
     fn new(label: &str) -> Self {
         Self { label: label.to_owned(), counts: [vec![0; BUCKETS], vec![0; BUCKETS]] }
     }
@@ -98,20 +98,20 @@ impl RouteTimes {
 
 /// Plain counts of many processes. The first route is "all others".
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TimesSums {
+pub struct LatencySums {
     /// At most [`ROUTES`].
-    pub routes: Vec<RouteTimes>,
+    pub routes: Vec<RouteLatency>,
     /// Counts by bucket of how long the lane's own calls took for the requests that were taken.
     pub direct: Vec<u64>,
 }
 
-impl Default for TimesSums {
+impl Default for LatencySums {
     fn default() -> Self {
-        Self { routes: vec![RouteTimes::new("")], direct: vec![0; BUCKETS] }
+        Self { routes: vec![RouteLatency::new("")], direct: vec![0; BUCKETS] }
     }
 }
 
-impl TimesSums {
+impl LatencySums {
     /// Where a route's counts are; a new one gets a place while there is one, else it is one of the others.
     fn place(&mut self, label: &str) -> usize {
         if let Some(place) = self.routes.iter().position(|route| route.label == label) {
@@ -120,7 +120,7 @@ impl TimesSums {
         if self.routes.len() >= ROUTES {
             return 0;
         }
-        self.routes.push(RouteTimes::new(label));
+        self.routes.push(RouteLatency::new(label));
         self.routes.len() - 1
     }
 }

@@ -3,13 +3,15 @@
 //! Invariant: no word of the shared memory is trusted. Places and lengths are computed from cursors that make sense
 //! and from words that fit; what does not is counted as damage and passed over, or ends the reading of this ring.
 
+mod suspects;
+
 use std::collections::VecDeque;
 use std::sync::atomic::compiler_fence;
 
-use super::memory::possible;
-use super::suspects::Suspects;
-use super::{CLAIMED, COMMITTED, LENGTH, Memory, PADDING, WORD, record_size};
+use crate::memory::possible;
 use crate::sync::{Ordering, load_to_store};
+use crate::{CLAIMED, COMMITTED, LENGTH, Memory, PADDING, WORD, record_size};
+use suspects::Suspects;
 
 /// How often [`Consumer::next`] looks at a word that makes no sense, in the ring of a live process, before it goes on
 /// behind it: claims that are being written behind the damage are whole by then, unless their process was stopped.
@@ -41,32 +43,32 @@ pub struct Drained<R> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+enum Kind {
     Record,
     Corrupt,
     /// Padding, or the remains of a dead producer's claim.
     Skipped,
 }
 
-pub(super) struct Entry {
-    pub(super) seq: u64,
-    pub(super) end: u64,
-    pub(super) kind: Kind,
-    pub(super) acked: bool,
+struct Entry {
+    seq: u64,
+    end: u64,
+    kind: Kind,
+    acked: bool,
 }
 
 /// The one consumer of a ring. Whoever makes it guarantees that there is no other (the lane's worker lock does).
 pub struct Consumer<M: Memory> {
-    pub(super) memory: M,
+    memory: M,
     /// What this consumer last stored to the shared `head`, which is not read again.
-    pub(super) head: u64,
-    pub(super) drained: u64,
-    pub(super) open: VecDeque<Entry>,
+    head: u64,
+    drained: u64,
+    open: VecDeque<Entry>,
     scratch: Vec<u8>,
     /// Where a word made no sense, and how often it was looked at since.
     damage: (u64, u32),
-    pub(super) broken: bool,
-    pub(super) suspects: Suspects,
+    broken: bool,
+    suspects: Suspects,
 }
 
 impl<M: Memory> Consumer<M> {
@@ -159,7 +161,7 @@ impl<M: Memory> Consumer<M> {
     }
 
     /// The payload of a record of that word length, as `read` takes it.
-    pub(super) fn look_at<R>(&mut self, at: u64, length: u64, read: &mut impl FnMut(&[u8]) -> Option<R>) -> Option<R> {
+    fn look_at<R>(&mut self, at: u64, length: u64, read: &mut impl FnMut(&[u8]) -> Option<R>) -> Option<R> {
         self.memory.copy_out(at + WORD, length - WORD, &mut self.scratch);
         let value = read(&self.scratch);
         if self.scratch.capacity() > KEEP_BYTES {
@@ -177,7 +179,7 @@ impl<M: Memory> Consumer<M> {
     }
 
     /// The word makes no sense: something wrote over it. Go on at the next place where a whole record can be read.
-    pub(super) fn resynchronise<R>(&mut self, tail: u64, read: &mut impl FnMut(&[u8]) -> Option<R>) {
+    fn resynchronise<R>(&mut self, tail: u64, read: &mut impl FnMut(&[u8]) -> Option<R>) {
         let capacity = self.memory.capacity();
         let mut next = self.drained + WORD;
         while next < tail {
@@ -198,7 +200,7 @@ impl<M: Memory> Consumer<M> {
         self.pass(next - self.drained, Kind::Corrupt);
     }
 
-    pub(super) fn pass(&mut self, size: u64, kind: Kind) {
+    fn pass(&mut self, size: u64, kind: Kind) {
         let seq = self.drained;
         self.drained += size;
         if kind == Kind::Skipped
@@ -275,7 +277,7 @@ impl<M: Memory> Consumer<M> {
         self.head = to;
     }
 
-    pub(super) fn tail(&self) -> u64 {
+    fn tail(&self) -> u64 {
         self.memory.cursors().tail.0.load(Ordering::Acquire)
     }
 

@@ -1,6 +1,6 @@
 //! The policy of a lane: which copy may leave, and what it looks like when it does.
 //!
-//! Invariant: [`Policy::judge`] finds the route in the same table as the gateway's admission, and looks at everything
+//! Invariant: [`Policy::classify`] finds the route in the same table as the gateway's admission, and looks at everything
 //! that admission could not: query, all headers, body. What it does not call a read is not sent.
 
 use std::collections::HashSet;
@@ -8,9 +8,9 @@ use std::collections::HashSet;
 use super::http::{self, Request};
 use super::json::Json;
 use super::jsonrpc::{ALLOW_LIST, Allowed};
-use super::routes::{self, Kind};
+use super::presets::{self, Kind};
 use super::{Effect, Hints, Normalised, Options, http_body, normalise_llm_body, target};
-use crate::eligible::{Judged, Routes};
+use crate::eligible::{RouteClass, Routes};
 use shadowlane_base::Result;
 
 /// What a lane takes for a read, and how it changes copies.
@@ -69,7 +69,7 @@ impl Policy {
     }
 
     /// What sending the request once more would do.
-    pub fn judge(&self, request: &Request<'_>, hints: &Hints) -> Verdict {
+    pub fn classify(&self, request: &Request<'_>, hints: &Hints) -> Verdict {
         let path =
             memchr::memchr(b'?', request.target).and_then(|at| request.target.get(..at)).unwrap_or(request.target);
         let refuse = |why: &'static str| Verdict::new(Effect::write(why), "", false);
@@ -82,8 +82,8 @@ impl Policy {
         if target::climbs(endpoint) {
             return refuse("the path may lead elsewhere");
         }
-        let judged = self.routes.judged(request.method, path);
-        if let Judged::Not(_) = judged {
+        let class = self.routes.class_of(request.method, path);
+        if let RouteClass::Not(_) = class {
             return refuse("a method or route that is not declared a read");
         }
         let target = match http::checked(request, true) {
@@ -98,9 +98,9 @@ impl Policy {
             }
         };
         let tools = Allowed::by(&why);
-        match judged {
-            Judged::Not(_) => refuse("not a read"),
-            Judged::Safe => {
+        match class {
+            RouteClass::Not(_) => refuse("not a read"),
+            RouteClass::Safe => {
                 let mut presets = self.routes.presets_at(path).peekable();
                 if presets.peek().is_none() {
                     return Verdict::new(http::safe_method(request, &target, ""), "", false);
@@ -114,21 +114,21 @@ impl Policy {
                 }
                 Verdict::new(effect, "", false)
             }
-            Judged::Preset(preset, _) if http::is_safe(request.method) => {
+            RouteClass::Preset(preset, _) if http::is_safe(request.method) => {
                 Verdict::new(http::safe_method(request, &target, preset), preset, false)
             }
-            Judged::Preset(preset, kind) => {
+            RouteClass::Preset(preset, kind) => {
                 let effect = http::by_kind(kind, request, &target, preset, tools);
                 Verdict::new(effect, preset, kind == Kind::Llm)
             }
-            Judged::Declared => match inference(&target.segments, request.body) {
+            RouteClass::Declared => match inference(&target.segments, request.body) {
                 Some(preset) => Verdict::new(http::by_kind(Kind::Llm, request, &target, preset, tools), preset, true),
                 None => Verdict::new(http_body::declared(&target, request.headers, request.body, tools), "", false),
             },
         }
     }
 
-    /// The body that may leave for an inference request that [`Self::judge`] called a read. An error is a write.
+    /// The body that may leave for an inference request that [`Self::classify`] called a read. An error is a write.
     pub fn normalise(&self, preset: &str, target: &[u8], body: &[u8]) -> std::result::Result<Normalised, String> {
         normalise_llm_body(preset, target, body, &self.copy)
     }
@@ -137,7 +137,7 @@ impl Policy {
 /// The preset of a route that the user declared by hand, if path and body are those of an inference request: its copy
 /// must keep nothing at the provider either.
 fn inference(segments: &[&str], body: &[u8]) -> Option<&'static str> {
-    let preset = routes::llm_preset(segments)?;
+    let preset = presets::llm_preset(segments)?;
     let parsed = Json::parse(body).ok()?;
     let asks =
         ["messages", "prompt", "input", "inputs", "message", "texts"].iter().any(|name| parsed.get(name).is_some());
@@ -174,7 +174,7 @@ mod tests {
             headers: &[(b"content-type", b"application/json")],
             body: body.as_bytes(),
         };
-        let verdict = policy().judge(&request, &Hints::default());
+        let verdict = policy().classify(&request, &Hints::default());
         (verdict.effect.is_read(), format!("{} [{}]", verdict.effect.reason, verdict.preset))
     }
 
@@ -260,9 +260,9 @@ mod tests {
             })
             .expect("a policy")
         };
-        assert!(!made(&[], false).judge(&request, &hints).effect.is_read());
-        assert!(!made(&[], true).judge(&request, &Hints::default()).effect.is_read());
-        assert!(made(&[], true).judge(&request, &hints).effect.is_read());
-        assert!(made(&["weather"], false).judge(&request, &Hints::default()).effect.is_read());
+        assert!(!made(&[], false).classify(&request, &hints).effect.is_read());
+        assert!(!made(&[], true).classify(&request, &Hints::default()).effect.is_read());
+        assert!(made(&[], true).classify(&request, &hints).effect.is_read());
+        assert!(made(&["weather"], false).classify(&request, &Hints::default()).effect.is_read());
     }
 }

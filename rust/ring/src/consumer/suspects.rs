@@ -7,10 +7,10 @@
 //! One that has been tried comes after those that have not: a consumer that is killed for another cause, again and again,
 //! is then killed on another record each time, and none of them is taken for the cause.
 
-use super::consumer::{Consumer, Drained, Kind, Step};
-use super::trial::MOST_TRIALS;
-use super::{CLAIMED, COMMITTED, LENGTH, Memory, PADDING, WORD, record_size};
+use super::{Consumer, Drained, Kind, Step};
 use crate::sync::Ordering;
+use crate::trial::MOST_TRIALS;
+use crate::{CLAIMED, COMMITTED, LENGTH, Memory, PADDING, WORD, record_size};
 
 /// What a consumer suspects.
 #[derive(Default)]
@@ -108,7 +108,7 @@ impl<M: Memory> Consumer<M> {
     /// Pass over what is suspected, and note the records in it.
     fn find_suspects(&mut self, producer_is_dead: bool, is_record: &impl Fn(&[u8]) -> bool) {
         let tail = self.tail();
-        if self.broken || tail < self.suspects.end || !super::memory::possible(self.head, tail, self.memory.capacity())
+        if self.broken || tail < self.suspects.end || !crate::memory::possible(self.head, tail, self.memory.capacity())
         {
             if self.suspects.end > self.drained {
                 self.give_up();

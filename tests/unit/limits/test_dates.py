@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowlane.limits import parse_retry_after
-from shadowlane.limits.times import parse_duration, parse_http_date, parse_reset, parse_rfc3339
+from shadowlane.limits.dates import parse_duration, parse_http_date, parse_reset, parse_rfc3339
 
 NOW = 784_111_777.0  # Sun, 06 Nov 1994 08:49:37 GMT, the example of RFC 9110 §5.6.7
 
