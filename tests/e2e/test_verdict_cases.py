@@ -69,7 +69,7 @@ def gate(data: bytes, folder: Path, *more: str, config: str = "") -> tuple[int, 
 
 
 def test_the_same_service_with_other_words_graduates(tmp_path: Path) -> None:
-    code, found, _ = gate(lines(lambda number, _, rng: chat(reply(rng, number))), tmp_path)
+    code, found, _ = gate(lines(lambda number, _, rng: chat(reply(rng, number)), n=2900), tmp_path)
     assert (code, found["verdict"]) == (0, "GRADUATE")
 
 

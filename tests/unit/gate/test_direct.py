@@ -17,7 +17,7 @@ def of(times: np.ndarray) -> Direct:
 @pytest.mark.statistics
 def test_no_more_requests_are_beyond_it_than_it_says_at_every_look() -> None:
     missed = 0
-    for seed in range(200):
+    for seed in range(100):
         times = np.random.default_rng(seed).lognormal(9, 1, 12_000)
         was_missed = False
         for n in range(1000, 12_001, 1000):
@@ -27,7 +27,7 @@ def test_no_more_requests_are_beyond_it_than_it_says_at_every_look() -> None:
                 # The true share beyond: of a lognormal with these parameters, by a large sample.
                 was_missed |= bool(np.mean(ns < REFERENCE) > share)
         missed += was_missed
-    assert missed <= 50
+    assert missed <= 28
 
 
 REFERENCE = np.random.default_rng(99).lognormal(9, 1, 2_000_000)
