@@ -26,7 +26,7 @@ $(VENV)/.dependencies: $(VENV)/.made pyproject.toml tools/requirements.py
 
 $(VENV)/.built: $(VENV)/.dependencies $(RUST_SOURCES) pyproject.toml
 	@rm -f $(VENV)/.demo
-	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --quiet
+	PIP_QUIET=1 VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --quiet
 	@touch $@
 
 build: $(VENV)/.built ## Virtual environment, extension (release), package installed for development
@@ -35,14 +35,14 @@ setup: build ## The same as build
 
 dev: $(VENV)/.dependencies ## The extension in the debug profile: seconds after an edit (`make build` goes back to release)
 	@rm -f $(VENV)/.built $(VENV)/.demo
-	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --quiet
+	PIP_QUIET=1 VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --quiet $(if $(wildcard $(BIN)/shadowlane),--skip-install)
 
 # A first look needs neither the test tools nor the last per cent of speed. Where a release is built already, it is used.
 $(VENV)/.demo: $(VENV)/.made $(RUST_SOURCES) pyproject.toml tools/requirements.py
 	$(BIN)/python tools/requirements.py demo > $(VENV)/requirements-demo.txt
 	$(BIN)/python -m pip install --quiet -r $(VENV)/requirements-demo.txt
 	@rm -f $(VENV)/.built
-	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --profile demo --quiet
+	PIP_QUIET=1 VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --profile demo --quiet
 	@touch $@
 
 DEMO_BUILD = @$(MAKE) --no-print-directory $(if $(wildcard $(VENV)/.built),build,$(VENV)/.demo)
@@ -63,8 +63,10 @@ test-rust: ## The tests of the Rust crates
 test-fast: dev ## Under a minute: the Python tests without processes, statistics and slow ones, on two cores
 	$(BIN)/python -m pytest -q -n 2 -m "not e2e and not slow and not statistics"
 
+# Tests in one process share two cores; those that start processes of their own get the machine to themselves.
 test-python: build ## The Python tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 -m "not e2e"
+	$(BIN)/python -m pytest -m e2e
 
 # cargo-machete is a crate of its own: CI installs it, and here it is used where it is.
 lint: build ## rustfmt, clippy, cargo-machete, ruff, mypy strict, stubtest, import-linter, vulture
@@ -141,7 +143,7 @@ fuzz: ## The fuzz targets for FUZZ_SECONDS each, with AddressSanitizer
 			-max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -print_final_stats=1 || exit 1; \
 	done
 
-MEMORY_TESTS := -p shadowlane-ring --test ring --test frame
+MEMORY_TESTS := -p shadowlane-ring --test ring --test frame --test trial
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
 miri: ## The heap-backed ring under Miri, with both borrow models

@@ -222,6 +222,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     index_hash: str = ""
     kind: str = ""
     """Which shape was recognised: ``openai.chat``, ``anthropic.messages``, ``json``, ``text``, ..."""
+    incomplete: Literal["", "cut", "error"] = ""
+    """Whether the answer would have gone on: it was cut, or broke off with an error. An answer that ran into its length
+    limit says so in ``finish_reason``."""
     note: str = ""
     """Why the text is empty or not whole (cut stream, error in mid-stream, unknown type); empty when all is well."""
 

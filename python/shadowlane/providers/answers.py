@@ -79,7 +79,7 @@ def extract_vectors(body: bytes) -> NDArray[np.float32] | None:
 def _read(content_type: str, body: bytes, text_pointer: str, citations_pointer: str) -> Draft:
     draft = Draft(USAGE)
     body, cut = _inflate(body)
-    draft.note(cut)
+    draft.note_cut(cut)
     if not body.strip():
         draft.kind = "empty"
         draft.note("the body is empty")
@@ -157,7 +157,7 @@ def _read_eventstream(body: bytes, draft: Draft, pointers: _Pointers) -> None:
             name = message.headers.get(":event-type", "")
             if message.headers.get(":message-type") in ("exception", "error"):
                 what = message.headers.get(":exception-type") or message.headers.get(":error-code", "exception")
-                draft.note(f"error in mid-stream: {what}: {as_str(as_map(value).get('message'))}".rstrip(": "))
+                draft.note_broken(f"{what}: {as_str(as_map(value).get('message'))}".rstrip(": "))
                 continue
             if why:
                 draft.note(f"an event is {why}")
@@ -165,9 +165,9 @@ def _read_eventstream(body: bytes, draft: Draft, pointers: _Pointers) -> None:
             yield name, named_event(name, as_map(_unwrapped(value)))
 
     fold_events(_watched(events(), draft, pointers), draft)
-    draft.note(wrong)
+    draft.note_cut(wrong)
     if not draft.ended:
-        draft.note(_CUT)
+        draft.note_cut(_CUT)
 
 
 def _unwrapped(value: Any) -> Any:
@@ -205,7 +205,7 @@ def _read_sse(body: bytes, draft: Draft, pointers: _Pointers) -> None:
         draft.note("the stream holds no event")
     # Streams of unknown services have no end mark that one could miss; what is seen there is a broken last event.
     if tail_broken or (not draft.ended and draft.kind not in ("stream", "error")):
-        draft.note(_CUT)
+        draft.note_cut(_CUT)
 
 
 def _read_ndjson(lines: list[bytes], draft: Draft, pointers: _Pointers) -> bool:
@@ -227,7 +227,7 @@ def _read_ndjson(lines: list[bytes], draft: Draft, pointers: _Pointers) -> bool:
         draft.kind = "ndjson"
         draft.add_text("\n".join(canonical(value) for value in values))
     if cut or (not draft.ended and draft.kind not in ("stream", "ndjson", "error")):
-        draft.note(_CUT)
+        draft.note_cut(_CUT)
     return True
 
 
@@ -239,7 +239,7 @@ def _read_cut_array(text: str, draft: Draft, pointers: _Pointers) -> bool:
         return False
     for value in values:
         pointers.look(value, draft)
-    draft.note(_CUT)
+    draft.note_cut(_CUT)
     return True
 
 
@@ -255,7 +255,7 @@ def _read_document(content_type: str, body: bytes, draft: Draft, pointers: _Poin
     if parts is not None:
         fold_events((("", part) for part in parts), draft)
         if not draft.ended:
-            draft.note(_CUT)
+            draft.note_cut(_CUT)
         return
     text = _decoded(content_type, body)
     start = text.lstrip("\ufeff \t\r\n")[:1]

@@ -106,7 +106,7 @@ def _read_v2_end(value: JsonMap, draft: Draft) -> None:
     draft.count_tokens(as_map(usage.get("tokens")) or as_map(usage.get("billed_units")))
     error = as_str(value.get("error"))
     if error:
-        draft.note(f"error in mid-stream: {error}")
+        draft.note_broken(error)
 
 
 def _read_v2_event(value: JsonMap, draft: Draft) -> None:

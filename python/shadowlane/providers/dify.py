@@ -63,7 +63,7 @@ def _read(value: JsonMap, draft: Draft) -> None:
     elif event == "text_replace":
         draft.replace(as_str(data.get("text")))
     elif event == "error":
-        draft.note(f"error in mid-stream: {first_str(value, 'message', 'code')}")
+        draft.note_broken(first_str(value, "message", "code"))
     elif event == "message_end":
         draft.ended = True
     elif event == "workflow_finished":

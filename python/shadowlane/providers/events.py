@@ -58,7 +58,7 @@ def _read_list(value: list[Any], draft: Draft) -> None:
     maps = [as_map(item) for item in value]
     if read_chunks(value, draft):
         if draft.kind == "gemini" and not draft.ended:
-            draft.note("the answer ended before its finish reason: the text is what came")
+            draft.note_cut("the answer ended before its finish reason: the text is what came")
         return
     if embeddings.find_rows(value):
         draft.kind = "huggingface.embeddings"
@@ -120,7 +120,7 @@ def fold_events(events: Iterable[tuple[str, Any]], draft: Draft) -> None:
             shape.read(item, draft)
             read_surroundings(item, draft)
             if error:
-                draft.note(f"error in mid-stream: {error}")
+                draft.note_broken(error)
     if unknown:
         draft.kind = draft.kind or "stream"
         draft.add_text(_joined(unknown))
@@ -135,7 +135,10 @@ def _read_loose(name: str, value: Any, draft: Draft, unknown: list[str] | None) 
     if not error and name == "error":
         error = as_str(value) or as_str(item.get("message")) or canonical(value)
     if error:
-        draft.note(f"error in mid-stream: {error}" if draft.events > 1 else error)
+        if draft.events > 1:
+            draft.note_broken(error)
+        else:
+            draft.note(error)
         draft.kind = draft.kind or "error"
         return
     marks = {name.lower(), as_str(item.get("event")).lower(), as_str(item.get("type")).lower()}

@@ -101,9 +101,9 @@ def _read(value: JsonMap, draft: Draft) -> None:
     elif kind == "source-document":
         draft.cite(Citation(source_url=first_str(value, "filename", "title"), text=first_str(value, "title")))
     elif kind == "error":
-        draft.note(f"error in mid-stream: {as_str(value.get('errorText'))}")
+        draft.note_broken(as_str(value.get("errorText")))
     elif kind == "abort":
-        draft.note("the stream was aborted: the text is what came")
+        draft.note_cut("the stream was aborted: the text is what came")
         draft.ended = True
     elif kind == "finish":
         metadata = as_map(value.get("messageMetadata"))

@@ -7,6 +7,7 @@ that ran into the deadline counts with the time that it took, so that a shadow w
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -77,6 +78,13 @@ def states(columns: ScoreColumns) -> dict[str, float]:
         return {}
     names, counts = np.unique(named, return_counts=True)
     return {name: n / len(named) for name, n in zip(names.tolist(), counts.tolist(), strict=True)}
+
+
+def status_differences(columns: ScoreColumns) -> dict[str, int]:
+    """Pairs in which the shadow answered with another status than prod, most frequent first: ``"200 → 302"`` to n."""
+    differs = (columns.reason == "") & (columns.prod_status != columns.status)
+    both = zip(columns.prod_status[differs].tolist(), columns.status[differs].tolist(), strict=True)
+    return {f"{prod} → {shadow}": n for (prod, shadow), n in Counter(both).most_common()}
 
 
 def citations(columns: ScoreColumns) -> dict[str, Any]:

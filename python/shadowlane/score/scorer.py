@@ -24,8 +24,6 @@ from ..embedders import Embedder, load_embedder
 from ..errors import ScoreError, describe
 from ..providers import extract_answer, extract_vectors
 from ..types import (
-    FLAG_CLIENT_DISCONNECTED,
-    FLAG_RESPONSE_CUT,
     Answer,
     Collapse,
     GroupReading,
@@ -33,11 +31,13 @@ from ..types import (
     Pair,
     Scores,
     StateName,
+    Unread,
     header,
 )
 from .anchored import anchor
 from .citations import cited, compare_citations
 from .delta import delta_s, rows_delta_s
+from .incomplete import common_length, is_cut, left_out_by_status, why_incomplete
 from .lambda_ import State, pair_states
 from .live import Answered, LiveGroups, citation_keys
 from .pointers import structure_differences
@@ -45,8 +45,6 @@ from .pointers import structure_differences
 __all__ = ["Scorer", "collapsed", "compared_text"]
 
 log = logging.getLogger("shadowlane.score")
-
-_CUT = frozenset({"length", "max_tokens", "MAX_TOKENS", "model_length", "max_output_tokens"})
 
 
 @dataclass(slots=True)
@@ -62,6 +60,8 @@ class _Read:
     note: str
     failed: bool = False
     """The shadow answered with an error: a run that collapsed, and no answer to compare."""
+    partial: bool = False
+    """Prod's answer is not whole: both texts are cut at one length."""
 
     @property
     def shadow_text(self) -> str:
@@ -100,7 +100,8 @@ class Scorer:
         """The pairs, in order, with texts, revisions and scores filled in.
 
         A pair is not scored, and its note says so, when the copy failed (``outcome.reason``), when either side answered
-        with HTTP 400 or above, or when prod's answer cannot be read. A shadow that erred, refused, or came back empty
+        with HTTP 400 or above or a status that has no text, and when prod's answer cannot be read, or is not whole and
+        its part too short to compare (:mod:`.incomplete`). A shadow that erred, refused, or came back empty
         or cut off where prod did not is ``divergent`` (the run collapsed). When the embedder fails, the pair has no ΔS,
         anchored ΔS, group, or state but ``divergent``; contradicted facts, citations and structure are there, and the
         note says what failed.
@@ -128,7 +129,11 @@ class Scorer:
                 scores = self._scores(read, None if deltas is None else float(deltas[position]), state)
                 out[read.index] = msgspec.structs.replace(read.pair, scores=scores)
         if rows is not None and self._groups is not None:
-            for read, group in zip(reads, self._readings(self._groups, reads, out, *rows), strict=True):
+            # What a client did not wait for says nothing of how prod answers this question.
+            whole = [position for position, read in enumerate(reads) if not read.partial]
+            reads = [reads[position] for position in whole]
+            sides = (side[whole] for side in rows)
+            for read, group in zip(reads, self._readings(self._groups, reads, out, *sides), strict=True):
                 scores = msgspec.structs.replace(out[read.index].scores, group=group)
                 out[read.index] = msgspec.structs.replace(out[read.index], scores=scores)
         return out
@@ -154,13 +159,14 @@ class Scorer:
         notes = [read.note]
         if delta is None:
             notes.append(f"no ΔS: {self._trouble}")
+        differences = None
         try:
             bodies = (read.pair.copy.response_body, read.pair.outcome.body)
-            differences = structure_differences(read.prod, read.shadow, bodies, self._config.structure)
+            if not read.partial:
+                differences = structure_differences(read.prod, read.shadow, bodies, self._config.structure)
         except Exception as error:
             # A value that cannot be compared must cost neither this pair its ΔS nor the batch its scores.
             log.error("cannot compare the structure of %s: %s", read.pair.copy.shadow_id, describe(error))
-            differences = None
             notes.append(f"the structure cannot be compared: {type(error).__name__}")
         # What contradicts does not depend on ΔS; how much of it is left does.
         compared = anchor(read.pair.prod_text, read.pair.shadow_text, delta or 0.0)
@@ -169,8 +175,8 @@ class Scorer:
             delta_s=delta,
             anchored=None if delta is None else compared.anchored,
             fact_flip=compared.fact_flip,
-            missing=None if compared.unread == "language" else compared.missing.share,
-            extra=None if compared.unread == "language" else compared.extra.share,
+            missing=None if read.partial or compared.unread == "language" else compared.missing.share,
+            extra=None if read.partial or compared.unread == "language" else compared.extra.share,
             unread=compared.unread or ("cut" if _cut_off(read) else ""),
             embedder="" if delta is None else self._embedder.name,
             citation_match=read.citation_match,
@@ -233,15 +239,22 @@ class Scorer:
         if outcome.status >= 400:
             pair = _noted(pair, f"the shadow answered with HTTP {outcome.status}", "divergent", "error")
             return _Read(index, pair, prod, shadow, None, None, "", failed=True)
+        left_out, fault = left_out_by_status(copy, outcome)
+        if fault:
+            pair = _noted(pair, left_out, "divergent", "error")
+            return _Read(index, pair, prod, shadow, None, None, "", failed=True)
+        if left_out:
+            return _noted(pair, left_out)
         if prod.kind.endswith(".embeddings") and shadow.kind.endswith(".embeddings"):
             return _vectors(pair)
         if not pair.prod_text and prod.note:
             return _noted(pair, f"prod's answer: {prod.note}")
+        why = why_incomplete(copy, prod)
+        if why:
+            return self._part(index, pair, prod, shadow, why)
         notes = [f"prod's answer: {prod.note}"] if prod.note else []
-        if copy.flags & FLAG_RESPONSE_CUT:
-            notes.append("prod's answer was kept cut at max_body_bytes")
-        if copy.flags & FLAG_CLIENT_DISCONNECTED:
-            notes.append("the client left before prod's answer was complete")
+        if copy.status != outcome.status:
+            notes.append(f"prod answered with HTTP {copy.status}, the shadow with HTTP {outcome.status}")
         if shadow.note:
             notes.append(f"the shadow's answer: {shadow.note}")
         report = compare_citations(cited(prod), cited(shadow))
@@ -257,6 +270,18 @@ class Scorer:
             index_agrees=agrees,
             note="; ".join(notes),
         )
+
+    def _part(self, index: int, pair: Pair, prod: Answer, shadow: Answer, why: str) -> _Read | Pair:
+        """A pair whose prod answer is not whole: as much of both as prod's has, or left out."""
+        if prod.incomplete == "error" or prod.tool_calls:
+            return _noted(pair, f"left out: prod's answer is not whole: {why}", unread="cut")
+        texts = common_length(pair.prod_text, pair.shadow_text)
+        if texts is None:
+            note = f"left out: prod's answer is not whole: {why}; its part is too short to compare"
+            return _noted(pair, note, unread="cut")
+        note = f"prod's answer is not whole: {why}; both are compared up to {len(texts[0])} characters"
+        pair = msgspec.structs.replace(pair, prod_text=texts[0], shadow_text=texts[1])
+        return _Read(index, pair, prod, shadow, None, None, note, partial=True)
 
     def _answer(self, headers: Headers, body: bytes) -> Answer:
         answer = extract_answer(
@@ -291,8 +316,7 @@ def _vectors(pair: Pair) -> Pair:
 
 def _states(reads: list[_Read], deltas: NDArray[np.float32] | None) -> list[StateName]:
     """λ of each pair; without ΔS only a collapse is known, and the others are empty."""
-    # A collapse counts only where prod's answer is none: two refusals agree.
-    down = [collapsed(read.prod, read.pair.prod_text) < collapsed(read.shadow, read.pair.shadow_text) for read in reads]
+    down = [_fell(read) for read in reads]
     if deltas is None:
         return ["divergent" if fell else "" for fell in down]
     agreement = np.array([np.nan if read.citation_match is None else read.citation_match for read in reads])
@@ -302,8 +326,16 @@ def _states(reads: list[_Read], deltas: NDArray[np.float32] | None) -> list[Stat
 
 def _cut_off(read: _Read) -> bool:
     """Whether either answer is known to go on where it was read no further."""
-    cut = read.pair.copy.flags & (FLAG_RESPONSE_CUT | FLAG_CLIENT_DISCONNECTED)
-    return bool(cut) or read.prod.finish_reason in _CUT or read.shadow.finish_reason in _CUT
+    return read.partial or is_cut(read.prod) or is_cut(read.shadow)
+
+
+def _fell(read: _Read) -> bool:
+    """Whether the shadow collapsed where prod did not; a collapse counts only where prod's answer is none: two refusals
+    agree."""
+    prod, shadow = read.pair.prod_text, read.pair.shadow_text
+    if read.partial:  # being cut is then no fault of the shadow
+        return not shadow or read.shadow.refusal > read.prod.refusal or read.shadow.incomplete == "error"
+    return collapsed(read.prod, prod) < collapsed(read.shadow, shadow)
 
 
 def collapsed(answer: Answer, text: str) -> bool:
@@ -315,7 +347,7 @@ def collapse_kind(answer: Answer, text: str) -> Collapse:
     """How an answer by itself is a collapse; empty when it is none. A cut answer may be empty too: it is cut."""
     if answer.refusal:
         return "refused"
-    if answer.finish_reason in _CUT:
+    if is_cut(answer):
         return "cut"
     if not text:
         return "empty"
@@ -328,5 +360,6 @@ def compared_text(answer: Answer) -> str:
     return "\n".join([answer.text, *calls]).strip() if calls else answer.text.strip()
 
 
-def _noted(pair: Pair, note: str, state: State | None = None, collapse: Collapse = "") -> Pair:
-    return msgspec.structs.replace(pair, scores=Scores(note=note, state=state or "", collapse=collapse))
+def _noted(pair: Pair, note: str, state: State | None = None, collapse: Collapse = "", unread: Unread = "") -> Pair:
+    scores = Scores(note=note, state=state or "", collapse=collapse, unread=unread)
+    return msgspec.structs.replace(pair, scores=scores)

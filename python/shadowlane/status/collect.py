@@ -19,6 +19,7 @@ from ..store import open_store
 from ..types import ShadowCounts
 from ..worker.state import last_error, read_state
 from .lane import LaneStatus, as_json, read_lane, unstarted
+from .limits import limits_of
 from .overhead import overhead
 from .render import sum_of
 
@@ -54,6 +55,7 @@ def collect_status(config: Config) -> dict[str, Any]:
             "holds": None if store["error"] else before.acked <= base + stored <= now.mirrored,
         }
     limits, status = config.limits, as_json(now)
+    in_force, trouble = limits_of(read_state(directory) if started else None, now.lane_id)
     return {
         **status,
         "cap": {
@@ -73,9 +75,9 @@ def collect_status(config: Config) -> dict[str, Any]:
             "lines": _lines(now, shadows),
         },
         "worker_error": last_error(directory) if started else "",
-        "limits": _limits(read_state(directory), now.lane_id) if started else None,
+        "limits": in_force,
         "store": store,
-        "alerts": _alerts(store["flips"]),
+        "alerts": [*_alerts(store["flips"]), *([trouble] if trouble else [])],
     }
 
 
@@ -104,18 +106,6 @@ def _read_store(config: Config, lane_id: str) -> tuple[dict[str, Any], dict[str,
         info["error"] = str(error)
         return info, {}, {}
     return info, counts, bases
-
-
-def _limits(state: Mapping[str, Any] | None, lane_id: str) -> dict[str, Any] | None:
-    """The worker's state, when it is of this life of the lane."""
-    if state is None or state.get("lane_id") != lane_id:
-        return None
-    arms = state.get("arms", {})
-    limits = state.get("limits", {})
-    return {
-        **limits,
-        "shadows": {name: {**shadow, **arms.get(name, {})} for name, shadow in limits.get("shadows", {}).items()},
-    }
 
 
 def _flips(counted: tuple[int, int, int]) -> dict[str, int]:

@@ -4,13 +4,27 @@ use super::engine::Place;
 use super::options::Compiled;
 use super::{Findings, OwnedHeader};
 
-/// Request headers that may pass: what selects the representation, and nothing about who asks.
-const REQUEST: &[&str] = &["accept", "accept-language", "content-type", "anthropic-version", "openai-beta"];
+/// Request headers that may pass: what selects the representation, and nothing about who asks. Conditions and ranges
+/// (RFC 9110 §13.1, §14.2) do: without them the shadow would answer another request than prod did.
+const REQUEST: &[&str] = &[
+    "accept",
+    "accept-language",
+    "content-type",
+    "anthropic-version",
+    "openai-beta",
+    "range",
+    "if-range",
+    "if-match",
+    "if-none-match",
+    "if-modified-since",
+    "if-unmodified-since",
+];
 
 /// Response headers that may be kept: what the comparison and the limits read.
 const RESPONSE: &[&str] = &[
     "content-type",
     "content-language",
+    "content-range",
     "retry-after",
     "openai-model",
     "openai-version",

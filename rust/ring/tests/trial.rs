@@ -79,6 +79,8 @@ fn until_empty(ring: &Ring, batch: usize, killers: &[u8]) -> Log {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 256 }))]
+
     #[test]
     fn each_killer_is_met_three_times_at_most_and_nobody_else_is_blamed(
         count in 1_u8..40,

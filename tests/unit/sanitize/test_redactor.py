@@ -112,3 +112,15 @@ def test_the_key_comes_from_the_environment_and_only_from_there() -> None:
 def test_headers_pass_by_a_list_with_their_values_redacted() -> None:
     headers = [(b"Accept", b"text/html; for=jane@example.org"), (b"Cookie", b"a=b"), (b"X-Other", b"1")]
     assert Redactor().redact_headers(headers) == [(b"accept", b"text/html; for=[EMAIL]")]
+
+
+def test_conditions_and_ranges_reach_the_shadow() -> None:
+    headers = [
+        (b"range", b"bytes=0-99"),
+        (b"if-range", b'"v1"'),
+        (b"if-none-match", b'"v1"'),
+        (b"if-match", b'"v1"'),
+        (b"if-modified-since", b"Tue, 03 Mar 2026 12:00:00 GMT"),
+        (b"if-unmodified-since", b"Tue, 03 Mar 2026 12:00:00 GMT"),
+    ]
+    assert Redactor().redact_headers([*headers, (b"authorization", b"x"), (b"x-unknown", b"x")]) == headers

@@ -65,6 +65,8 @@ def _read_response(value: JsonMap, draft: Draft) -> None:
     draft.finish(reason or status)
     if reason == "content_filter":
         draft.refusal = True
+    if status in ("failed", "cancelled"):
+        draft.incomplete = "error"
     if status in ("failed", "cancelled", "queued", "in_progress"):
         error = as_str(as_map(value.get("error")).get("message"))
         draft.note(f"the response is {status}: {error}" if error else f"the response is {status}")

@@ -7,7 +7,7 @@ Invariant: the same answer, sent whole or in pieces cut anywhere, makes the same
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -69,6 +69,7 @@ class Draft:
     usage: dict[str, int] = field(default_factory=dict)
     cached: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    incomplete: Literal["", "cut", "error"] = ""
     _blocks: dict[tuple[int, int], _Block] = field(default_factory=dict)
     _parts: dict[str, int] = field(default_factory=dict)
     _calls: dict[tuple[int, ...], _Call] = field(default_factory=dict)
@@ -195,6 +196,17 @@ class Draft:
         if text and text not in self.notes:
             self.notes.append(text)
 
+    def note_cut(self, text: str) -> None:
+        """Notes that the answer would have gone on."""
+        if text:
+            self.incomplete = self.incomplete or "cut"
+            self.note(text)
+
+    def note_broken(self, text: str) -> None:
+        """Notes an error after which the answer did not go on."""
+        self.incomplete = "error"
+        self.note(f"error in mid-stream: {text}".rstrip(": "))
+
     def text(self) -> str:
         """The visible text: adjoining blocks joined as they are, others by a blank line, choices by a blank line."""
         choices: dict[int, list[str]] = {}
@@ -240,6 +252,7 @@ class Draft:
             model_rev=whole(self.model_rev),
             index_hash=whole(self.index_hash) or (hashes.pop() if len(hashes) == 1 else ""),
             kind=self.kind,
+            incomplete=self.incomplete,
             note=whole("; ".join(self.notes)),
         )
 

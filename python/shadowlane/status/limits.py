@@ -1,0 +1,79 @@
+"""The limits as the lane's worker last wrote them: checked, because another release or a damaged file may have others.
+
+Invariant: what comes from here has the shape that the rendering reads; what has not is named, never a traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+__all__ = ["limits_of"]
+
+
+class _Count(msgspec.Struct):
+    spent: float
+    limit: float
+
+
+class _Budget(msgspec.Struct):
+    reached: str
+    limits: dict[str, _Count]
+    unmetered: int
+    unpriced: list[str]
+
+
+class _Breaker(msgspec.Struct):
+    state: Literal["closed", "open", "half_open"]
+    probe_at: float | None
+    rest_s: float
+
+
+class _Shadow(msgspec.Struct):
+    rate: float
+    slowed: bool
+    paused_until: float | None
+    breaker: _Breaker | None
+    budget: _Budget | None
+    out: int = 0
+    """Calls that are out."""
+    waiting: int = 0
+    retries: int = 0
+
+
+class _Limits(msgspec.Struct):
+    rate: float
+    prod_paused_until: float | None
+    shadows: dict[str, _Shadow]
+
+
+class _Arm(msgspec.Struct):
+    out: int
+    waiting: int
+    retries: int
+
+
+class _State(msgspec.Struct):
+    limits: _Limits
+    arms: dict[str, _Arm]
+
+
+def limits_of(state: Mapping[str, Any] | None, lane_id: str) -> tuple[dict[str, Any] | None, str]:
+    """The limits with each shadow's calls, when the state is of this life of the lane, and what is wrong with it."""
+    if state is None or state.get("lane_id") != lane_id:
+        return None, ""
+    try:
+        read = msgspec.convert(state, _State)
+    except msgspec.ValidationError as error:
+        return (
+            None,
+            f"worker.json is damaged or of another release: {error}; start the worker again, which writes it",
+        )
+    for name, arm in read.arms.items():
+        if name in read.limits.shadows:
+            shadow = read.limits.shadows[name]
+            shadow.out, shadow.waiting, shadow.retries = arm.out, arm.waiting, arm.retries
+    plain: dict[str, Any] = msgspec.to_builtins(read.limits)
+    return plain, ""
