@@ -7,7 +7,7 @@ RUST_SOURCES := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build dev demo probe-demo test test-fast test-rust test-loom test-python test-faults lint audit format docs \
-	hooks bench judge-bench redact-bench detector-test redact-adversarial wheel wheels sdist wheel-check crash fuzz miri \
+	hooks bench judge-bench gate-bench redact-bench detector-test redact-adversarial wheel wheels sdist wheel-check crash fuzz miri \
 	asan valgrind free-threaded clean
 
 help: ## Show this help
@@ -26,7 +26,7 @@ $(VENV)/.dependencies: $(VENV)/.made pyproject.toml tools/requirements.py
 
 $(VENV)/.built: $(VENV)/.dependencies $(RUST_SOURCES) pyproject.toml
 	@rm -f $(VENV)/.demo
-	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --quiet
+	PIP_QUIET=1 VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --quiet
 	@touch $@
 
 build: $(VENV)/.built ## Virtual environment, extension (release), package installed for development
@@ -35,14 +35,14 @@ setup: build ## The same as build
 
 dev: $(VENV)/.dependencies ## The extension in the debug profile: seconds after an edit (`make build` goes back to release)
 	@rm -f $(VENV)/.built $(VENV)/.demo
-	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --quiet
+	PIP_QUIET=1 VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --quiet $(if $(wildcard $(BIN)/shadowlane),--skip-install)
 
 # A first look needs neither the test tools nor the last per cent of speed. Where a release is built already, it is used.
 $(VENV)/.demo: $(VENV)/.made $(RUST_SOURCES) pyproject.toml tools/requirements.py
 	$(BIN)/python tools/requirements.py demo > $(VENV)/requirements-demo.txt
 	$(BIN)/python -m pip install --quiet -r $(VENV)/requirements-demo.txt
 	@rm -f $(VENV)/.built
-	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --profile demo --quiet
+	PIP_QUIET=1 VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --profile demo --quiet
 	@touch $@
 
 DEMO_BUILD = @$(MAKE) --no-print-directory $(if $(wildcard $(VENV)/.built),build,$(VENV)/.demo)
@@ -112,6 +112,10 @@ bench: build ## Benchmarks, as ratios against their rivals
 
 judge-bench: build ## How well ΔS judges, on labelled data: make judge-bench DATA=folder
 	$(BIN)/python -m benches.judge $(DATA)
+
+GATE_BENCH ?=
+gate-bench: build ## Simulated days through the store and the gate: make gate-bench GATE_BENCH="--rates 1 --days 1"
+	$(BIN)/python -m benches.gate $(GATE_BENCH)
 
 # The extension beside, in a copy of the package, so that no other target ever runs with it.
 test-faults: $(VENV)/.dependencies ## Panics of the core, through a real lane: built with a text that makes the redaction panic

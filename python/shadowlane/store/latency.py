@@ -16,9 +16,19 @@ from numpy.typing import NDArray
 
 from ..columns import Timed
 
-__all__ = ["between", "pack", "unpack"]
+__all__ = ["GET_ROWS", "PUT_ROW", "between", "pack", "unpack"]
 
 _Counts = NDArray[np.int64]
+
+PUT_ROW = (
+    "INSERT INTO times (lane_id, hour, choice, ratio, at_ns, counts) VALUES (?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (lane_id, hour, choice, ratio) DO UPDATE SET at_ns = excluded.at_ns, counts = excluded.counts"
+)
+# With the rows of a time, the last one before it of each lane: where it begins.
+GET_ROWS = (
+    "SELECT lane_id, hour >= :hour, choice, ratio, counts FROM times AS row WHERE hour >= :hour OR at_ns = "
+    "(SELECT max(at_ns) FROM times WHERE lane_id = row.lane_id AND hour < :hour) ORDER BY lane_id, at_ns"
+)
 
 
 def pack(edges: _Counts, taken: _Counts, not_taken: _Counts) -> bytes:

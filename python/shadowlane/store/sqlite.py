@@ -25,12 +25,12 @@ from ..types import JudgeVerdict, Pair, ShadowCounts
 from .columns import judge_values
 from .exemplars import Exemplars
 from .identity import MARK, FileIdentity
-from .latency import between
+from .latency import GET_ROWS, PUT_ROW, between
 from .pruning import Retention, bytes_used, prune, transaction
 from .retention import RetentionClock
 from .rows import BODY_COLUMNS, PAIR_COLUMNS, StoredPair, from_row, to_rows
 from .schema import connect, explained
-from .scores import SCORE_SQL, score_columns
+from .scores import SCORE_SQL, joined_columns, score_columns
 
 __all__ = ["Order", "SqliteStore"]
 
@@ -39,6 +39,8 @@ Order = Literal["time", "newest", "worst", "flipped"]
 _ANSWERED = "answered"
 _KEYS_A_QUERY = 500
 _FETCH_ROWS = 256
+_SCORES_AT_ONCE = 8192
+"""Rows as Python objects take some twenty times the room of the arrays that they become."""
 _MINUTE_NS = 60 * 10**9
 _HOUR_NS = 3_600 * 10**9
 
@@ -54,15 +56,6 @@ _ADD_SPENT = (
 _ADD_COUNT = (
     "INSERT INTO counts (lane_epoch, shadow, reason, n) VALUES (?, ?, ?, ?) "
     "ON CONFLICT (lane_epoch, shadow, reason) DO UPDATE SET n = n + excluded.n"
-)
-_PUT_TIMES = (
-    "INSERT INTO times (lane_id, hour, choice, ratio, at_ns, counts) VALUES (?, ?, ?, ?, ?, ?) "
-    "ON CONFLICT (lane_id, hour, choice, ratio) DO UPDATE SET at_ns = excluded.at_ns, counts = excluded.counts"
-)
-# With the rows of a time, the last one before it of each lane: where it begins.
-_GET_TIMES = (
-    "SELECT lane_id, hour >= :hour, choice, ratio, counts FROM times AS row WHERE hour >= :hour OR at_ns = "
-    "(SELECT max(at_ns) FROM times WHERE lane_id = row.lane_id AND hour < :hour) ORDER BY lane_id, at_ns"
 )
 _ORDERS: dict[Order, str] = {
     "time": "started_ns, id",
@@ -203,7 +196,7 @@ class SqliteStore:
         same hour, ``choice`` and ``ratio``.
         """
         with self._transaction("write"):
-            self._db.execute(_PUT_TIMES, (lane_id, at_ns // _HOUR_NS, choice, ratio, at_ns, counts))
+            self._db.execute(PUT_ROW, (lane_id, at_ns // _HOUR_NS, choice, ratio, at_ns, counts))
 
     def prune(self, now_ns: int | None = None) -> int:
         """Delete what is older or more than the configuration allows, see :mod:`.pruning`. Returns how many rows.
@@ -271,7 +264,7 @@ class SqliteStore:
     def latency(self, since_ns: int) -> list[Timed]:
         """What requests took from the hour of ``since_ns`` on, over all lives of the lane, hour by hour."""
         with explained(self.path, "read"):
-            return list(between(self._db.execute(_GET_TIMES, {"hour": since_ns // _HOUR_NS})))
+            return list(between(self._db.execute(GET_ROWS, {"hour": since_ns // _HOUR_NS})))
 
     def pins(self, shadow: str, since_ns: int) -> list[tuple[str, int, int]]:
         """What said which version answered (model, index, prod's index): ``(pin, first, last)`` with the times of its
@@ -344,7 +337,8 @@ class SqliteStore:
         where, values = _where(since_ns, shadow)
         with explained(self.path, "read"):
             query = f"SELECT {SCORE_SQL} FROM pairs {where} ORDER BY started_ns, id"  # noqa: S608
-            return score_columns(self._db.execute(query, values).fetchall())
+            cursor = self._db.execute(query, values)
+            return joined_columns(map(score_columns, iter(lambda: cursor.fetchmany(_SCORES_AT_ONCE), [])))
 
     def difference_counts(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]:
         """Where a shadow's JSON answers differ from prod's: ``(shape, kind, pairs, example)``, most frequent first.
