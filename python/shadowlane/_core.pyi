@@ -3,6 +3,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, final
 
 __all__ = [
+    "ACTING_GETS",
     "FLAG_CLIENT_DISCONNECTED",
     "FLAG_RESPONSE_CUT",
     "FLAG_STREAMED",
@@ -45,6 +46,7 @@ __version__: str
 FLAG_CLIENT_DISCONNECTED: int
 FLAG_RESPONSE_CUT: int
 FLAG_STREAMED: int
+ACTING_GETS: tuple[str, ...]
 PRESET_NAMES: tuple[str, ...]
 REASONS: tuple[str, ...]
 
@@ -246,6 +248,8 @@ class Policy:
         stream: bool | None = None,
         temperature: float | None = None,
         seed: int | None = None,
+        acting_gets: Sequence[str] | None = None,
+        keep_members: Sequence[str] = ...,
     ) -> Policy: ...
 
 def lane_status(directory: str) -> dict[str, Any]: ...

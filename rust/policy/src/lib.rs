@@ -11,6 +11,8 @@
 
 use std::borrow::Cow;
 
+mod acting_gets;
+mod api;
 mod disguise;
 pub mod eligible;
 mod graphql;
@@ -19,21 +21,27 @@ mod http;
 mod http_body;
 mod json;
 mod jsonrpc;
+mod known_members;
 mod lane_policy;
 mod members;
 mod normalise;
+mod normalise_tools;
 mod parameters;
 mod preset_routes;
 mod presets;
+mod query_languages;
 mod sql;
 mod sql_family;
 mod sql_functions;
 mod sql_guard;
 mod sql_lexical;
 mod sql_walk;
+mod statement_verbs;
+mod statements;
 mod target;
 mod tool;
 
+pub use acting_gets::{ACTING_GETS, ActingGets};
 pub use graphql::{classify_graphql, classify_graphql_request};
 pub use hints::Hints;
 pub use http::{Request, classify_request};

@@ -64,10 +64,11 @@ fn classify_tool_json(py: Python<'_>, definition: &[u8]) -> Verdict {
 }
 
 /// Policy(*, read=(), allow_tools=(), read_only_hint=False, tool_mode="stub", stream=None, temperature=None,
-/// seed=None): what a lane takes for a read, and how it changes the copies of inference requests.
+/// seed=None, acting_gets=None, keep_members=()): what a lane takes for a read, and how it changes the copies of inference
+/// requests.
 ///
-/// `read`: presets and patterns, both as in `[routes]`; the rest as in `[policy]`. Raises shadowlane.ConfigError for a preset or pattern
-/// that is none, ValueError for an unknown `tool_mode`.
+/// `read`: presets and patterns, both as in `[routes]`; the rest as in `[policy]`. Raises shadowlane.ConfigError for a
+/// preset, pattern or name of a GET that is none, ValueError for an unknown `tool_mode`.
 #[pyclass(frozen, module = "shadowlane._core")]
 pub struct Policy {
     pub core: Core,
@@ -76,7 +77,7 @@ pub struct Policy {
 #[pymethods]
 impl Policy {
     #[new]
-    #[pyo3(signature = (*, read = Vec::new(), allow_tools = Vec::new(), read_only_hint = false, tool_mode = "stub", stream = None, temperature = None, seed = None))]
+    #[pyo3(signature = (*, read = Vec::new(), allow_tools = Vec::new(), read_only_hint = false, tool_mode = "stub", stream = None, temperature = None, seed = None, acting_gets = None, keep_members = Vec::new()))]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments of the Python constructor")]
     fn new(
         py: Python<'_>,
@@ -87,9 +88,11 @@ impl Policy {
         stream: Option<bool>,
         temperature: Option<f64>,
         seed: Option<i64>,
+        acting_gets: Option<Vec<String>>,
+        keep_members: Vec<String>,
     ) -> PyResult<Self> {
-        let copy = Options { tool_mode: mode(tool_mode)?, stream, model: None, temperature, seed };
-        let options = PolicyOptions { read, allow_tools, read_only_hint, copy };
+        let copy = Options { tool_mode: mode(tool_mode)?, stream, model: None, temperature, seed, keep_members };
+        let options = PolicyOptions { read, allow_tools, read_only_hint, acting_gets, copy };
         Ok(Self { core: Core::new(options).map_err(|error| raise(py, &error))? })
     }
 }
@@ -137,7 +140,7 @@ fn normalise_llm_body<'py>(
     temperature: Option<f64>,
     seed: Option<i64>,
 ) -> PyResult<(Bound<'py, PyBytes>, Vec<String>)> {
-    let options = Options { tool_mode: mode(tool_mode)?, stream, model, temperature, seed };
+    let options = Options { tool_mode: mode(tool_mode)?, stream, model, temperature, seed, ..Options::default() };
     let copy =
         detached(py, || policy::normalise_llm_body(preset, target, body, &options))?.map_err(PyValueError::new_err)?;
     Ok((PyBytes::new(py, &copy.body), copy.changes))
@@ -154,5 +157,6 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(rewrite_model, module)?)?;
     module.add_function(wrap_pyfunction!(canonical_json, module)?)?;
     module.add("PRESET_NAMES", PyTuple::new(module.py(), policy::PRESET_NAMES)?)?;
+    module.add("ACTING_GETS", PyTuple::new(module.py(), policy::ACTING_GETS)?)?;
     module.add_class::<Policy>()
 }
