@@ -6,7 +6,7 @@
 
 use super::api::Api;
 
-/// Sampling, length, form and tools, as chat APIs and the servers that speak them (vLLM, SGLang, llama.cpp) have them.
+/// `store` (which is off by then), sampling, length, form and tools, as chat APIs and the servers that speak them (vLLM, SGLang, llama.cpp) have them.
 const COMMON: &[&str] = &[
     "add_generation_prompt",
     "add_special_tokens",
@@ -87,6 +87,7 @@ const COMMON: &[&str] = &[
     "stop_regex",
     "stop_sequences",
     "stop_token_ids",
+    "store",
     "stream",
     "stream_options",
     "stream_reasoning",
