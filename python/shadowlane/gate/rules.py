@@ -140,6 +140,8 @@ class Evidence:
     accounting: str = ""
     no_lane: str = ""
     """Why there is no lane behind the pairs: rules about its counters are not judged then. Empty: there is one."""
+    never_asked: str = ""
+    """Why no copy was a request that the shadow takes (its words, the remedy); empty: some were, or none was sent."""
 
     @property
     def scored(self) -> int:

@@ -26,6 +26,7 @@ from ..render.text import Line, print_lines
 from .collect import collect_status
 from .lane import choice_of
 from .render import size
+from .routes import failing_route
 
 __all__ = ["Check", "check_config", "run_doctor"]
 
@@ -241,6 +242,7 @@ def _lane(config: Config) -> Iterator[Check]:
     else:
         yield Check("rings", "ok", f"{sum(ring['alive'] for ring in status['rings'])} gateway processes have one")
     yield _worker(status, config)
+    yield from _copies(status)
     accounting = status["accounting"]
     if accounting["holds"]:
         yield Check("accounting", "ok", accounting["lines"][0])
@@ -249,6 +251,17 @@ def _lane(config: Config) -> Iterator[Check]:
         yield Check(
             "accounting", "fail", text, "was the store replaced while the lane lived? If not, report it as a bug"
         )
+
+
+def _copies(status: dict[str, Any]) -> Iterator[Check]:
+    for name, shadow in status["shadows"].items():
+        bad = failing_route(shadow["routes"])
+        if bad is not None:
+            text = f"{bad['failed']} of {bad['copies']} copies of {bad['route']} failed"
+            text += f"; they are {100 * bad['share']:.0f} % of all copies"
+            said = next((one["text"] for one in shadow["refusals"] if one["route"] == bad["route"]), "")
+            remedy = said or "see shadowlane status; leave the route out with routes.exclude, if it is not the shadow's"
+            yield Check(f"copies {name}", "warn", text, remedy)
 
 
 def _worker(status: dict[str, Any], config: Config) -> Check:

@@ -33,6 +33,7 @@ mod sql_lexical;
 mod sql_walk;
 mod target;
 mod tool;
+mod upkeep;
 
 pub use graphql::{classify_graphql, classify_graphql_request};
 pub use hints::Hints;
@@ -40,7 +41,7 @@ pub use http::{Request, classify_request};
 pub use jsonrpc::{classify_jsonrpc, classify_mcp};
 pub use lane_policy::{Policy, PolicyOptions, Verdict};
 pub use normalise::{Normalised, Options, ToolMode, normalise_llm_body, rewrite_model};
-pub use presets::{Kind, PRESET_NAMES, anywhere, find_path, keeping_word, preset_problem, route_globs};
+pub use presets::{Kind, PRESET_NAMES, anywhere, find_path, is_inference, keeping_word, preset_problem, route_globs};
 pub use sql::{SQL_DIALECTS, classify_sql};
 pub use tool::{classify_tool_json, tool_acts_at_provider};
 

@@ -71,6 +71,11 @@ pub fn anywhere(preset: &str) -> Option<Kind> {
     }
 }
 
+/// Whether the routes of a preset are inference.
+pub fn is_inference(preset: &str) -> bool {
+    LLM_PRESETS.contains(&split(preset).0)
+}
+
 struct Pattern {
     prefixed: bool,
     versioned: bool,
