@@ -33,8 +33,8 @@ _FORMS = (
     r"(?:es tut mir (?:sehr )?leid|tut mir leid|entschuldigung)[^.!?]{0,10}aber ich kann\b[^.!?]{0,60}\bnicht\s+"
     r"(?:helfen|weiterhelfen|beantworten|unterstützen|geben|entsprechen)",
     r"(?:dabei|damit) kann ich (?:ihnen |dir )?(?:leider )?nicht (?:helfen|weiterhelfen)",
-    r"(?:je suis |nous sommes )?(?:vraiment |sincèrement )?désolée?s?[^.!?]{0,10}(?:mais )?(?:je ne peux|je ne suis|nous ne "
-    r"pouvons|il m'est impossible)[^.!?]{0,30}(?:aider|répondre|fournir|traiter|accéder à cette|donner suite)",
+    r"(?:je suis |nous sommes )?(?:vraiment |sincèrement )?désolée?s?[^.!?]{0,10}(?:mais )?(?:je ne peux|je ne suis|"
+    r"nous ne pouvons|il m'est impossible)[^.!?]{0,30}(?:aider|répondre|fournir|traiter|accéder à cette|donner suite)",
     r"(?:lo siento|lo lamento|disculpa|disculpe)[^.!?]{0,10}(?:pero )?(?:no puedo|no podemos|no me es posible)\s+"
     r"(?:ayudar|ayudarte|ayudarle|asistir|responder|proporcionar|contestar|cumplir)",
     r"(?:很|非常)?(?:抱歉|对不起|遗憾)[，,。\s]*(?:但)?我?(?:无法|不能|没办法)(?:帮助|回答|提供|协助|满足|处理|就此)",
