@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ import msgspec
 
 from ..config import Config, load_config
 from ..errors import ConfigError, DataError
-from ..render.text import print_lines
+from ..render.text import print_json, print_lines
 from ..score import Scorer
 from ..store import SqliteStore, open_store
 from ..worker.embedder import open_embedder
@@ -64,6 +64,7 @@ def run_command(options: argparse.Namespace) -> int:
     if expected == 0:
         raise _empty(source)
     with (
+        _ending_cleanly(),
         contextlib.closing(open_embedder(config.score)) as embedder,
         _new_store(config, options.store) as store,
     ):
@@ -91,7 +92,7 @@ def _explain(options: argparse.Namespace, source: Source, shadow: str, config: C
     with contextlib.closing(open_embedder(config.score)) as embedder:
         data = explained(source, options.explain, shadow, config, embedder)
     if options.json:
-        print(json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))  # noqa: T201
+        print_json(data)
     else:
         print_lines(explained_lines(data))
     return 0
@@ -113,6 +114,20 @@ def _shadow(config: Config, name: str | None) -> str:
     if not name.isprintable() or not name.strip() or name == "control":
         raise ConfigError(f"--shadow = {name!r}: not a shadow's name; give another")
     return name
+
+
+@contextlib.contextmanager
+def _ending_cleanly() -> Iterator[None]:
+    """SIGTERM ends this as Ctrl-C does: what was scored so far is removed."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

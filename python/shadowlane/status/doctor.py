@@ -6,7 +6,6 @@ Invariant: looks and connects only. No request is sent to a shadow, no file is m
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import socket
 import ssl
@@ -22,7 +21,7 @@ from .. import __file__ as _package_file
 from ..config import Config, ShadowConfig, lane_directory, load_config
 from ..errors import ConfigError, ShadowlaneError
 from ..gate.evidence import why_no_trial
-from ..render.text import Line, print_lines
+from ..render.text import Line, print_json, print_lines
 from .collect import collect_status
 from .lane import choice_of
 from .render import size
@@ -60,7 +59,7 @@ def run_doctor(config_path: str | os.PathLike[str], as_json: bool = False) -> in
         code = int(any(check.level == "fail" for check in checks))
     if as_json:
         data = {"ok": code == 0, "checks": [asdict(check) for check in checks]}
-        print(json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False))  # noqa: T201
+        print_json(data)
     else:
         print_lines(_lines(checks))
     return code
@@ -318,10 +317,10 @@ def _clock(config: Config) -> Iterator[Check]:
 
 
 def _gate(config: Config) -> Iterator[Check]:
-    """A rule that can never be met by this configuration should not be found out after a day of waiting."""
+    """What this configuration can never show should not be found out after a day of waiting."""
     why = why_no_trial({"choice": choice_of(config), "ratio": config.sampling.ratio})
     if why and "overhead" not in config.gate.disable:
         what, _, remedy = why.partition("; ")
-        yield Check("gate", "warn", f"it cannot say GRADUATE: mirroring's own cost {what}", remedy)
+        yield Check("gate", "warn", f"it knows mirroring's own cost by the lane's calls alone; a trial {what}", remedy)
     else:
-        yield Check("gate", "ok", "every rule can be met")
+        yield Check("gate", "ok", "every rule can be judged")

@@ -13,16 +13,16 @@ use crate::language::Language;
 
 /// A number and the token behind it.
 #[derive(Clone, Copy)]
-struct Number {
-    value: f64,
-    other: Option<f64>,
-    precision: f64,
-    end: usize,
+pub(super) struct Number {
+    pub(super) value: f64,
+    pub(super) other: Option<f64>,
+    pub(super) precision: f64,
+    pub(super) end: usize,
     /// Four plain digits.
-    year: bool,
-    digits: bool,
+    pub(super) year: bool,
+    pub(super) digits: bool,
     /// A single sign or the word one: a number beside a unit only.
-    weak: bool,
+    pub(super) weak: bool,
 }
 
 impl Number {
@@ -51,8 +51,13 @@ impl Reader<'_, '_> {
             && matches!(dimension, Dimension::Money(_))
             && let Some(number) = self.number(at + 1).filter(|number| number.digits)
         {
-            let millions = self.text(number.end) == "m" && self.glued(number.end);
-            let number = if millions { number.scaled(1e6, number.end + 1) } else { number };
+            // $5m, $55B: what is glued to money is no unit.
+            let scale = match self.text(number.end) {
+                "m" if self.glued(number.end) => Some(1e6),
+                "b" | "bn" if self.glued(number.end) => Some(1e9),
+                _ => None,
+            };
+            let number = scale.map_or(number, |scale| number.scaled(scale, number.end + 1));
             return Some((made(dimension, factor, number), number.end));
         }
         if let Some(found) = self.unit_alone(at).or_else(|| self.eastern_percent(at)) {
@@ -60,7 +65,11 @@ impl Reader<'_, '_> {
         }
         let minus = matches!(self.text(at), "-" | "−")
             && self.glued(at + 1)
-            && self.tokens.get(at).is_some_and(|token| token.spaced || at == 0);
+            && self.tokens.get(at).is_some_and(|token| token.spaced || at == 0)
+            && at
+                .checked_sub(1)
+                .and_then(|before| self.tokens.get(before))
+                .is_none_or(|before| before.kind != Kind::Number);
         let number = self.number(at + usize::from(minus))?;
         let number = if minus { Number { value: -number.value, other: None, ..number } } else { number };
         if let Some((dimension, end)) = self.in_an_order(&number) {
@@ -179,6 +188,14 @@ impl Reader<'_, '_> {
                 self.text(number.end + 1) == "." && self.glued(number.end + 1) && self.text(number.end).len() <= 4;
             number = number.scaled(factor, number.end + 1 + usize::from(dot));
         }
+        // 12,4 M€, 10 k€
+        let money = matches!(self.text(number.end + 1), "€" | "$" | "£") && self.glued(number.end + 1);
+        match self.text(number.end) {
+            "m" if money => number = number.scaled(1e6, number.end + 1),
+            "md" | "mrd" | "bn" if money => number = number.scaled(1e9, number.end + 1),
+            "k" if money => number = number.scaled(1e3, number.end + 1),
+            _ => {}
+        }
         while let Some(factor) = self.text(number.end).chars().next().and_then(numerals::multiplier) {
             number = number.scaled(factor, number.end + 1);
             // 3 万 4000, 3 万 5 千
@@ -280,79 +297,6 @@ impl Reader<'_, '_> {
         let weak = end == at + 1;
         let ordinal = self.before(at, 1) == "第";
         (!ordinal).then(|| Number { weak, ..Number::whole(value, end) })
-    }
-
-    /// The unit behind a number: its dimension, its factor, the token behind it.
-    fn unit_behind(&self, number: &Number) -> Option<(Dimension, f64, usize)> {
-        let mut at = number.end;
-        if self.text(at) == "-" && self.glued(at) && self.glued(at + 1) {
-            at += 1; // 24-hour
-        } else if matches!(self.text(at), "de" | "d") && number.value >= 1e6 {
-            at += 1 + usize::from(matches!(self.text(at + 1), "'" | "’")); // 12 millions d'euros
-        } else if matches!(self.text(at), "+" | ")") && self.glued(at) {
-            at += 1;
-        }
-        let token = self.tokens.get(at)?;
-        let same_line = self.tokens.get(number.end - 1).is_some_and(|last| last.sentence == token.sentence);
-        if !same_line {
-            return None;
-        }
-        if matches!(self.language, Language::Chinese | Language::Japanese) && token.kind == Kind::Sign {
-            return self.unit_in_signs(at).or_else(|| self.counter(at, number));
-        }
-        let text = self.text(at);
-        if text == "°" && matches!(self.text(at + 1), "c" | "f") && self.glued(at + 1) {
-            let dimension = if self.text(at + 1) == "c" { Dimension::Celsius } else { Dimension::Fahrenheit };
-            return Some((dimension, 1.0, at + 2));
-        }
-        if matches!(text, "°" | "degrees" | "grad" | "degrés" | "grados") {
-            match self.text(at + 1) {
-                "celsius" => return Some((Dimension::Celsius, 1.0, at + 2)),
-                "fahrenheit" => return Some((Dimension::Fahrenheit, 1.0, at + 2)),
-                _ => {}
-            }
-        }
-        if self.text(at + 1) == "/" && self.glued(at + 1) {
-            let whole = self.low.get(token.span.0..self.tokens.get(at + 2)?.span.1)?;
-            if let Some((dimension, factor)) = self.words.look_up(whole).unit {
-                return Some((dimension, factor, at + 3));
-            }
-        }
-        if matches!((text, self.text(at + 1)), ("pour", "cent") | ("por", "ciento")) {
-            return Some((Dimension::Percent, 1.0, at + 2));
-        }
-        if text == "percentage" {
-            return Some((Dimension::Percent, 1.0, at + 1 + usize::from(self.text(at + 1).starts_with("point"))));
-        }
-        // 5 business days: what kind of day is not compared.
-        let skip =
-            usize::from(matches!(text, "business" | "working" | "calendar" | "consecutive" | "full" | "us" | "u"));
-        if let Some((dimension, factor)) = self.entry(at + skip).unit {
-            // "in 3 s" is three seconds, "three s" is nothing.
-            let short = text.chars().nth(1).is_none() && text.bytes().all(|byte| byte.is_ascii_alphabetic());
-            let coded = matches!(dimension, Dimension::Money(Currency::Other(_)));
-            return (!short && !coded || number.digits).then_some((dimension, factor, at + skip + 1));
-        }
-        None
-    }
-
-    fn unit_in_signs(&self, at: usize) -> Option<(Dimension, f64, usize)> {
-        let from = self.tokens.get(at)?.span.0;
-        let rest = self.low.get(from..)?;
-        let (word, dimension, factor) = self.words.signs.iter().find(|(word, ..)| rest.starts_with(word))?;
-        // 70年代: a decade.
-        if rest.starts_with("年代") {
-            return None;
-        }
-        let end = at + self.tokens.get(at..)?.iter().take_while(|token| token.span.1 <= from + word.len()).count();
-        // 年 behind a year is read as a date.
-        Some((*dimension, *factor, end))
-    }
-
-    /// A sign that counts things makes a single sign a number: 三个, 二つ.
-    fn counter(&self, at: usize, number: &Number) -> Option<(Dimension, f64, usize)> {
-        let counts = number.weak && number.value > 1.0 && super::phrases::COUNTERS.contains(self.text(at));
-        counts.then_some((Dimension::Count, 1.0, number.end))
     }
 
     /// `two hours and a half`, `deux heures et demie`, `dos horas y media`, `3時間半`.

@@ -8,12 +8,17 @@
 //! contradiction; every value keeps the bytes that it was read from; reading does not depend on the other text.
 
 mod amounts;
+mod bounds;
 mod calendar;
+mod clock;
 mod codes;
 mod compare;
+mod measured;
+mod number_words;
 mod numerals;
 mod phrases;
 mod read;
+mod replaced;
 mod same;
 mod subject;
 mod tokens;
@@ -26,7 +31,7 @@ pub(crate) use read::read;
 use std::borrow::Cow;
 
 use crate::facts::Span;
-use phrases::Bound;
+use bounds::Bound;
 use units::Dimension;
 
 /// What kind of text a value is that is no quantity.

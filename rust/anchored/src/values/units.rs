@@ -1,4 +1,4 @@
-//! Units, currencies and periods of six languages, by what they measure.
+//! Units and currencies of six languages, by what they measure.
 //!
 //! Invariants: every unit has one dimension and one factor to its base unit (metre, gram, second, byte, square metre,
 //! litre, degree Celsius, per cent, watt, watt hour, hertz, metre a second, bit a second); general vocabulary only.
@@ -205,6 +205,8 @@ const GERMAN: Units = &[
     (Duration, 2_629_800.0, "monat monate monaten monats"),
     (Duration, 31_557_600.0, "jahr jahre jahren jahres"),
     (Area, 1.0, "quadratmeter quadratmetern qm"),
+    (Area, 1e6, "quadratkilometer quadratkilometern"),
+    (Volume, 1e3, "kubikmeter kubikmetern"),
     (Area, 1e4, "hektar"),
     (Volume, 1e-3, "milliliter"),
     (Volume, 1.0, "liter litern"),
@@ -295,7 +297,9 @@ const CHINESE: Units = &[
     (Length, 1e-3, "毫米"),
     (Length, 1e-2, "厘米"),
     (Length, 1e3, "公里 千米"),
+    (Area, 1e6, "平方公里 平方千米"),
     (Area, 1.0, "平方米 平米"),
+    (Volume, 1e3, "立方米"),
     (Length, 1.0, "米"),
     (Mass, 1e-3, "毫克"),
     (Mass, 1e3, "公斤 千克"),
@@ -326,6 +330,7 @@ const JAPANESE: Units = &[
     (Length, 1e-3, "ミリメートル"),
     (Length, 1e-2, "センチメートル センチ"),
     (Length, 1e3, "キロメートル"),
+    (Area, 1e6, "平方キロメートル 平方キロ"),
     (Area, 1.0, "平方メートル 平米"),
     (Length, 1.0, "メートル"),
     (Mass, 1e-3, "ミリグラム"),
