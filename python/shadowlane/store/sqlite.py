@@ -357,13 +357,9 @@ class SqliteStore:
             return [tuple(row) for row in self._db.execute(query, values)]
 
     def flips(self, shadow: str, since_ns: int | None = None) -> tuple[int, int, int]:
-        """How often a shadow's λ flipped on a repeated question, how often of these prod's did too, and when last."""
-        where, values = _where(since_ns, shadow)
+        """See :func:`.tallies.flips`."""
         with explained(self.path, "read"):
-            counted = "count(*), coalesce(sum(prod_flip), 0), coalesce(max(started_ns), 0)"
-            query = f"SELECT {counted} FROM pairs {where} AND lambda_flip = 1"  # noqa: S608
-            row = self._db.execute(query, values).fetchone()
-        return int(row[0]), int(row[1]), int(row[2])
+            return tallies.flips(self._db, *_where(since_ns, shadow))
 
     def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]:
         """See :func:`.tallies.policy_counts`."""

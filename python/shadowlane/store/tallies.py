@@ -11,7 +11,7 @@ from typing import Any
 
 from ..types import route_of
 
-__all__ = ["Refused", "Routed", "by_route", "policy_counts", "refusals"]
+__all__ = ["Refused", "Routed", "by_route", "flips", "policy_counts", "refusals"]
 
 Routed = tuple[str, int, int]
 """Route, copies, and those of them that the shadow failed."""
@@ -61,3 +61,10 @@ def policy_counts(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -
     query = f"SELECT coalesce(sum(strange_calls), 0), count(*) FROM pairs {where} AND strange_calls > 0"  # noqa: S608
     calls, pairs = db.execute(query, values).fetchone()
     return why, int(calls), int(pairs)
+
+
+def flips(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> tuple[int, int, int]:
+    """How often a shadow's λ flipped on a repeated question, how often of these prod's did too, and when last."""
+    columns = "count(*), coalesce(sum(prod_flip), 0), coalesce(max(started_ns), 0)"
+    row = db.execute(f"SELECT {columns} FROM pairs {where} AND lambda_flip = 1", values).fetchone()  # noqa: S608
+    return int(row[0]), int(row[1]), int(row[2])
