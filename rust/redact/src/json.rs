@@ -3,13 +3,14 @@
 //! Invariants: every byte outside a replacement is kept, so the result is JSON when the input was; depth costs memory
 //! and not stack; a name that comes twice counts twice. `NaN` and `Infinity` are let through, since servers write them.
 
-use super::Findings;
-use super::engine::{Edits, Place};
-use super::escapes::{self, Places};
+use super::edits::Edits;
+use super::escapes::{self, Positions};
+use super::findings::Findings;
 use super::kinds::Kind;
 use super::label::{self, Action};
 use super::options::Compiled;
 use super::paths::{Child, Field, State};
+use super::text::Origin;
 
 /// How a body is to be read.
 #[derive(Clone, Copy, Default)]
@@ -175,7 +176,7 @@ impl Walk<'_> {
         let mark = self.edits.len();
         let inner = self.text.get(at + 1..end)?;
         let value = if escaped { escapes::unescape(inner, self.reading.cut)? } else { inner.into() };
-        self.scan(at + 1, inner, &value, Place::default());
+        self.scan(at + 1, inner, &value, Origin::default());
         // A name that holds a label does not say what the label says.
         let name = std::str::from_utf8(&value).ok().filter(|_| label::first_mask(&value).is_none()).unwrap_or_default();
         let paths = &self.redaction.paths;
@@ -290,12 +291,12 @@ impl Walk<'_> {
     fn string_end(&self, open: usize) -> Option<(usize, usize, bool)> {
         let (mut at, mut escaped) = (open + 1, false);
         while let Some(found) = self.text.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
-            let place = at + found;
-            if self.text.get(place) == Some(&b'"') {
-                return Some((place, place + 1, escaped));
+            let quote = at + found;
+            if self.text.get(quote) == Some(&b'"') {
+                return Some((quote, quote + 1, escaped));
             }
             escaped = true;
-            at = place + 2;
+            at = quote + 2;
         }
         self.reading.cut.then_some((self.text.len(), self.text.len(), escaped))
     }
@@ -324,29 +325,29 @@ impl Walk<'_> {
         if matches!(first, Some(b'{' | b'[')) && value.len() > 2 && self.nesting < NESTED_MOST {
             let reading = Reading::default();
             if let Some(edits) = nested(self.redaction, &value, reading, self.nesting + 1, self.counted) {
-                let mut places = Places::new(inner);
+                let mut positions = Positions::new(inner);
                 for (range, with) in edits.iter() {
-                    let range = start + places.of(range.start)..start + places.of(range.end);
+                    let range = start + positions.of(range.start)..start + positions.of(range.end);
                     self.edits.push(range, |out| escapes::escape(with, out));
                 }
                 return Some(());
             }
         }
         let alone = name.is_empty() || PROSE.iter().any(|prose| prose.eq_ignore_ascii_case(name));
-        self.scan(start, inner, &value, Place { name, alone });
+        self.scan(start, inner, &value, Origin { name, alone });
         Some(())
     }
 
     /// Find in a string's value, and replace where it is written.
-    fn scan(&mut self, start: usize, inner: &[u8], value: &[u8], place: Place<'_>) {
-        let (found, edits) = self.redaction.find(value, place);
+    fn scan(&mut self, start: usize, inner: &[u8], value: &[u8], origin: Origin<'_>) {
+        let (found, edits) = self.redaction.find(value, origin);
         if found.is_empty() {
             return;
         }
         self.counted.extend(found.iter().map(|finding| finding.kind));
-        let mut places = Places::new(inner);
+        let mut positions = Positions::new(inner);
         for (range, with) in edits.iter() {
-            let range = start + places.of(range.start)..start + places.of(range.end);
+            let range = start + positions.of(range.start)..start + positions.of(range.end);
             self.edits.push(range, |out| out.extend_from_slice(with));
         }
     }
@@ -369,7 +370,7 @@ impl Walk<'_> {
         let whole = number.len() >= 9 && number.iter().all(u8::is_ascii_digit);
         if self.member.field.is_none() && !self.member.secret && whole {
             let name = self.text.get(self.member.name.0..self.member.name.1).unwrap_or_default();
-            if let [finding] = self.redaction.find(number, Place { name, alone: false }).0.as_slice()
+            if let [finding] = self.redaction.find(number, Origin { name, alone: false }).0.as_slice()
                 && (finding.start, finding.end) == (0, number.len())
             {
                 self.quoted(at, number, finding.kind, None);

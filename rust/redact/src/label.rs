@@ -1,4 +1,4 @@
-//! What stands in a value's place: `[EMAIL]`, `[EMAIL:7f3a09c1d2e4]`, `[PAYMENT_CARD:*1881]`.
+//! What replaces a value: `[EMAIL]`, `[EMAIL:7f3a09c1d2e4]`, `[PAYMENT_CARD:*1881]`.
 //!
 //! Invariant: a label is never found again. So the grammar is narrow: what an attacker can put into one that he writes
 //! himself is twelve hexadecimal digits or four characters.
@@ -21,7 +21,7 @@ pub enum Action {
     Mask,
     /// `[EMAIL:7f3a09c1d2e4]`: the same for the same value under the same key.
     Hash,
-    /// Nothing stands in its place; a field goes with its name.
+    /// Nothing replaces it; a field goes with its name.
     Drop,
     /// `[PAYMENT_CARD:*1881]`.
     KeepLast4,

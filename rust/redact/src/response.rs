@@ -2,7 +2,10 @@
 //!
 //! Invariant: a body that cannot be read is left out, and that is said.
 
-use super::{Body, Findings, OwnedHeader, Sanitizer};
+use super::body::Body;
+use super::findings::Findings;
+use super::headers::OwnedHeader;
+use super::sanitizer::Sanitizer;
 use shadowlane_base::header;
 
 /// A sanitized response.
