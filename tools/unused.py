@@ -17,11 +17,14 @@ from vulture import Vulture
 ROOT = Path(__file__).parents[1]
 
 
-def fields_of(path: Path) -> set[int]:
-    """The lines of a file on which a field of a class is declared."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    classes = (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
-    return {item.lineno for some in classes for item in some.body if isinstance(item, ast.AnnAssign)}
+def fields_of(path: Path) -> dict[str, set[int]]:
+    """The fields of a file's classes, each with the lines on which it is declared."""
+    found: dict[str, set[int]] = {}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for item in node.body if isinstance(node, ast.ClassDef) else ():
+            if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
+                found.setdefault(item.target.id, set()).add(item.lineno)
+    return found
 
 
 def unused(paths: list[str], ignore_names: list[str], min_confidence: int) -> Iterator[str]:
@@ -29,7 +32,9 @@ def unused(paths: list[str], ignore_names: list[str], min_confidence: int) -> It
     found = Vulture(ignore_names=ignore_names)
     found.scavenge(paths)
     for item in found.get_unused_code(min_confidence=min_confidence):
-        if item.typ != "variable" or item.first_lineno not in fields_of(Path(item.filename)):
+        lines = fields_of(Path(item.filename)).get(item.name, set())
+        declared = item.first_lineno in lines if item.typ == "variable" else bool(lines) and item.typ == "attribute"
+        if not declared:
             yield f"{item.filename}:{item.first_lineno}: {item.message}"
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from .. import _core
 from ..config import Config, load_config, make_lane_directory
+from ..config.worker_file import CONFIG_FILE
 from .supervisor import Supervisor, write_worker_config
 
 __all__ = ["Lane"]
@@ -138,7 +139,7 @@ class Lane:
                 if not self._closed:
                     self._core.reopen()
                     if self.config.lane.worker == "auto":
-                        self._supervise()
+                        self._supervise(forked=True)
             finally:
                 self._fork_lock = None
                 self._bind()
@@ -167,8 +168,10 @@ class Lane:
         self.offer = self._core.offer
         self.drop = self._core.drop
 
-    def _supervise(self) -> None:
-        worker_config = write_worker_config(self.config, self.directory)
+    def _supervise(self, *, forked: bool = False) -> None:
+        worker_config = self.directory / CONFIG_FILE
+        if not (forked and worker_config.exists()):  # a child of an old gateway must not bring its configuration back
+            worker_config = write_worker_config(self.config, self.directory)
         self._supervisor = Supervisor(self._core.worker_heartbeat_age_s, self.directory, worker_config)
         self._supervisor.start()
 

@@ -6,17 +6,21 @@ started ones stays.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 from ..config import Config
+from ..config.worker_file import CONFIG_FILE, ERROR_FILE, running_revision, worker_config
 from ..errors import LaneError
 from ..files import append_private, write_private
 
@@ -31,16 +35,24 @@ _HEARTBEAT_STALE_S = 5.0
 def write_worker_config(config: Config, directory: Path) -> Path:
     """Write what the worker reads: the very configuration that the gateway checked, with absolute paths.
 
-    It holds no secret: credentials are named. Raises :class:`~shadowlane.errors.LaneError` when it cannot be written.
+    It holds no secret: credentials are named. A worker that runs another one leaves when it sees this, and the next
+    starts with it. Raises :class:`~shadowlane.errors.LaneError` when it cannot be written.
     """
-    plain = config.to_dict()
-    plain["store"]["url"] = config.store.anchored(Path.cwd()).url
-    plain["lane"]["directory"] = str(directory)
-    target = directory / "config.json"
+    anchored = worker_config(config, directory)
+    target = directory / CONFIG_FILE
+    before = running_revision(directory)
     try:
-        write_private(target, json.dumps(plain, allow_nan=False).encode())
+        write_private(target, json.dumps(anchored.to_dict(), allow_nan=False).encode())
     except OSError as error:
         raise LaneError(f"{target}: cannot be written: {error.strerror}; check the rights and space there") from None
+    if before not in ("", anchored.revision()):
+        log.warning(
+            "lane %s: configuration %s is in force now, in place of %s, also for gateways that still run; if those are "
+            "another service's, give each its own lane.name",
+            config.lane.name,
+            anchored.revision(),
+            before,
+        )
     return target
 
 
@@ -60,6 +72,7 @@ class Supervisor:
         self._process: subprocess.Popen[bytes] | None = None
         self._backoff_s = _SUPERVISE_EVERY_S
         self._next_try = 0.0
+        self._kills: Counter[int] = Counter()
 
     def start(self) -> None:
         """Look once now, and then every second on a thread of its own."""
@@ -83,8 +96,10 @@ class Supervisor:
                 log.exception("the shadowlane supervisor could not start a worker")
 
     def _step(self) -> None:
-        if self._process is not None and self._process.poll() is not None:
+        if self._process is not None and (code := self._process.poll()) is not None:
             self._process = None
+            if code < 0:
+                self._killed(-code)
         age = self._heartbeat_age_s()
         if age is not None and age < _HEARTBEAT_STALE_S:
             self._backoff_s = _SUPERVISE_EVERY_S
@@ -95,6 +110,16 @@ class Supervisor:
         self._next_try = now + self._backoff_s
         self._backoff_s = min(2 * self._backoff_s, 60.0)
         self._process = spawn_worker(self._directory, self._worker_config)
+
+    def _killed(self, number: int) -> None:
+        """A worker that was killed could not say so itself: it stands in ``worker.error`` until one runs again."""
+        self._kills[number] += 1
+        name = signal.Signals(number).name if number in list(signal.Signals) else "unknown"
+        why = "; without somebody's doing this is the kernel's, when memory runs out" if name == "SIGKILL" else ""
+        times = self._kills[number]
+        text = f"killed by signal {number} ({name}), {times} time{'s' if times > 1 else ''}{why}\n"
+        with contextlib.suppress(OSError):
+            write_private(self._directory / ERROR_FILE, text.encode())
 
 
 def spawn_worker(directory: Path, worker_config: Path) -> subprocess.Popen[bytes]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import xxhash
 
 from ..errors import ConfigError
 from .checks import problem_of
@@ -94,6 +95,10 @@ class Config(Section, frozen=True):
         """The same keys, as plain values that TOML and JSON can hold: what is unset is left out."""
         plain: dict[str, Any] = _without_unset(msgspec.to_builtins(self))
         return plain
+
+    def revision(self) -> str:
+        """16 hex digits, the same for equal configurations in every process of a release."""
+        return xxhash.xxh3_64_hexdigest(msgspec.json.encode(self.to_dict(), order="sorted"))
 
     def arms(self) -> dict[str, ShadowConfig]:
         """Every service that gets copies, by name: the shadows, and ``control`` when one is configured."""

@@ -373,7 +373,7 @@ class JudgeConfig(Section, frozen=True):
     credential_prefix: str = "Bearer "
     """What stands before the key in that header."""
     ratio: Annotated[float, _JUDGE_RATIO] = 0.1
-    """Share of the pairs in doubt that is judged."""
+    """Share of the pairs in doubt that is judged; of those that seem sure, a tenth of it."""
     orders: Literal["both", "random"] = "both"
     """``both``: each pair is asked twice, with the answers exchanged, and both must agree. ``random``: once, by the
     seed."""

@@ -85,6 +85,8 @@ class Arm:
         self.name = name
         self.transport = transport
         self.limits = limits
+        self.memory: asyncio.Event | None = None
+        """Set while there is memory for another answer; ``None``: there always is."""
         self.retries = 0
         self.out = 0
         """Calls that are out."""
@@ -189,6 +191,8 @@ class Arm:
             waited = f"not sent: no slot among concurrency = {self._slots.concurrency} for {self._spare_s:g} s"
             return self.refused("deadline", waited), False
         try:
+            if not await self._has_memory(latest):
+                return self.refused("deadline", "not sent: too many answers wait to be stored"), False
             # Asked again: much can have happened while it waited.
             permit = self.limits.admit() if self.limits is not None else Permit("")
             if permit.reason:
@@ -205,6 +209,15 @@ class Arm:
                 self.out -= 1
         finally:
             self._slots.release()
+
+    async def _has_memory(self, latest: float) -> bool:
+        if self.memory is None or self.memory.is_set():
+            return True
+        try:
+            await asyncio.wait_for(self.memory.wait(), max(latest - asyncio.get_running_loop().time(), 0.0))
+        except asyncio.TimeoutError:
+            return False
+        return True
 
     async def _call(self, copy: Copy, permit: Permit) -> Outcome:
         try:

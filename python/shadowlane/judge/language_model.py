@@ -1,4 +1,4 @@
-"""The optional language model that judges the tail: pairs whose facts contradict, or whose ΔS is transitional.
+"""The optional language model that judges the tail: first the pairs of which the rules and ΔS know least.
 
 Invariants: it sees sanitized texts only, and never learns which answer is prod's; a pair waits for nothing here (a full
 queue, a spent budget and a failed call are counts, never errors); it never judges an answer of its own model. Verdicts
@@ -15,13 +15,13 @@ import json
 import logging
 import re
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Literal, Protocol
 
 import msgspec
 import xxhash
 
-from ..bands import CRITICAL, STABLE
 from ..config import JudgeConfig
 from ..core import StickySampler
 from ..errors import StoreError, describe
@@ -29,6 +29,7 @@ from ..limits import Breaker, Budget
 from ..providers import extract_answer
 from ..providers.question import shown_question
 from ..types import Answer, Copy, Headers, JudgeVerdict, Pair, Transport, header
+from .doubt import RANKS, Tally, doubt_of, in_doubt, rank_of, rate_of
 
 __all__ = ["Judge", "JudgeState", "in_doubt"]
 
@@ -70,14 +71,8 @@ class JudgeState(msgspec.Struct):
     skipped: dict[str, int] = {}
     """Candidates by reason: ``budget``, ``queue_full``, ``breaker_open``, ``own_model``, ``worker_left``."""
     budget: dict[str, Any] = {}
-
-
-def in_doubt(pair: Pair) -> bool:
-    """Whether the scores leave a pair open: contradicted facts, or a ΔS in the transitional band."""
-    scores = pair.scores
-    if not (pair.prod_text and pair.shadow_text):
-        return False
-    return scores.fact_flip or (scores.delta_s is not None and STABLE <= scores.delta_s < CRITICAL)
+    tallies: dict[str, dict[str, Tally]] = {}
+    """By shadow and class of doubt: how often the judge agrees with the rules and ΔS."""
 
 
 class Judge:
@@ -104,8 +99,10 @@ class Judge:
         self._breaker = breaker
         self._sanitizer = sanitizer
         self._clock = clock
-        self._sampler = StickySampler(config.ratio, salt=f"judge:{config.seed}") if config.ratio < 1 else None
-        self._queue: asyncio.Queue[Pair] = asyncio.Queue(_QUEUE)
+        self._samplers: dict[float, StickySampler] = {}
+        self._queue: asyncio.Queue[None] = asyncio.Queue(_QUEUE)
+        self._waiting: tuple[deque[Pair], ...] = tuple(deque() for _ in range(RANKS))
+        """What waits, by rank; the queue holds one entry for each, so that it can be waited for."""
         self._tasks: list[asyncio.Task[None]] = []
         self._asking = 0
         self.state = _restored(saved, config.model)
@@ -121,14 +118,30 @@ class Judge:
         self._tasks = [asyncio.create_task(self._work(save)) for _ in range(self._config.concurrency)]
 
     def offer(self, pairs: Iterable[Pair]) -> None:
-        """Take the candidates among stored pairs. Never waits: what does not fit is counted and left out."""
+        """Take the candidates among stored pairs. Never waits: what does not fit is counted and left out.
+
+        Those of which least is known are judged first; in a full queue the others give way to them.
+        """
         for pair in pairs:
-            if pair.outcome.shadow == "control" or not in_doubt(pair) or not self._sampled(pair):
+            doubt = doubt_of(pair)
+            if pair.outcome.shadow == "control" or not doubt:
                 continue
-            try:
-                self._queue.put_nowait(pair)
-            except asyncio.QueueFull:
+            self._tally(pair, doubt).seen += 1
+            if not self._sampled(pair, rate_of(doubt, self._config.ratio)):
+                continue
+            rank = rank_of(doubt)
+            if self._queue.full():
                 self._skip("queue_full")
+                worse = next((some for some in reversed(self._waiting[rank + 1 :]) if some), None)
+                if worse is None:
+                    continue
+                worse.pop()
+            else:
+                self._queue.put_nowait(None)
+            self._waiting[rank].append(pair)
+
+    def _tally(self, pair: Pair, doubt: str) -> Tally:
+        return self.state.tallies.setdefault(pair.outcome.shadow, {}).setdefault(doubt, Tally())
 
     async def close(self, save: Save, grace_s: float) -> None:
         """Finish what is waiting within ``grace_s`` seconds, give up the rest with a count, keep the state."""
@@ -144,16 +157,22 @@ class Judge:
         await self._save_state(save, {})
         await self._transport.close()
 
-    def _sampled(self, pair: Pair) -> bool:
-        return self._sampler is None or self._sampler.take(f"{pair.copy.shadow_id}/{pair.outcome.shadow}".encode())
+    def _sampled(self, pair: Pair, rate: float) -> bool:
+        if rate >= 1:
+            return True
+        sampler = self._samplers.setdefault(rate, StickySampler(rate, salt=f"judge:{self._config.seed}"))
+        return sampler.take(f"{pair.copy.shadow_id}/{pair.outcome.shadow}".encode())
 
     async def _work(self, save: Save) -> None:
         while True:
-            pair = await self._queue.get()
+            await self._queue.get()
+            pair = next(some for some in self._waiting if some).popleft()
             self._asking += 1
             try:
                 verdict = await self._judge(pair)
                 key = (pair.copy.shadow_id, pair.outcome.shadow)
+                if verdict is not None:
+                    self._tally(pair, doubt_of(pair)).count(pair, verdict.verdict)
                 await self._save_state(save, {} if verdict is None else {key: verdict})
             except asyncio.CancelledError:
                 self._skip("worker_left")

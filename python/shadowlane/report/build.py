@@ -112,6 +112,7 @@ def _shadow(
         "groups": readings.groups(columns, store, name, since),
         "structure": readings.structure(columns, control, store, name, since),
         "judged": readings.judge_verdicts(columns),
+        "agreement": readings.judge_agreement(store.judge_state(), name),
         **stats.citations(columns),
         "facts": stats.facts(columns),
         "latency": stats.latency(columns),

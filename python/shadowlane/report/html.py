@@ -16,7 +16,7 @@ from ..render.text import clock, count_line, milliseconds, percent, signed
 from ..score.lambda_ import ARROWS, STATES
 from .sections import group_card, judge_card, structure_card
 from .stats import facts_line
-from .terminal import DECISIONS, MARKS, TONES, above_floor, rule_line, window_line
+from .terminal import DECISIONS, MARKS, TONES, above_floor, agreement_lines, rule_line, window_line
 from .trial import overhead_line
 
 __all__ = ["render_page"]
@@ -168,7 +168,7 @@ def _readings(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     cards = (
         group_card(shadow["groups"]),
         structure_card(shadow["structure"]),
-        judge_card(shadow["judged"], report["judge"]),
+        judge_card(shadow["judged"], report["judge"], agreement_lines(shadow["agreement"])),
     )
     return "".join(f'<section class="card">{card}</section>\n' for card in cards if card)
 

@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 
 from ..columns import ScoreColumns
 from ..gate.selection import repeated
+from ..gate.sequences import rate_cs
+from ..judge.doubt import DOUBTS, Tally
 from ..judge.language_model import JudgeState
 from ..providers.question import shown_question
 from ..score.noise import NoiseModel
 from ..types import StructureDifference
 from .source import PairSource
 
-__all__ = ["groups", "judge_counts", "judge_verdicts", "structure"]
+__all__ = ["groups", "judge_agreement", "judge_counts", "judge_verdicts", "structure"]
 
 _FLIPS_SHOWN = 8
 _DIFFERENCES_SHOWN = 12
@@ -127,6 +129,49 @@ def judge_verdicts(columns: ScoreColumns) -> dict[str, int] | None:
     """How many of a shadow's pairs the judge gave which verdict; ``None`` when it gave none."""
     names, counts = np.unique(columns.judge[columns.judge != ""], return_counts=True)
     return dict(zip(names.tolist(), counts.tolist(), strict=True)) or None
+
+
+def judge_agreement(saved: str, shadow: str) -> dict[str, Any] | None:
+    """How often the judge says what the rules and ΔS say of a shadow's pairs, over the store's life: by class of doubt,
+    and over all classes, weighted by their sizes. Intervals hold at any time (95 %). ``None`` without a verdict.
+    """
+    tallies = msgspec.json.decode(saved, type=JudgeState).tallies.get(shadow, {}) if saved else {}
+    known = {doubt: tally for doubt, tally in tallies.items() if tally.judged}
+    if not known:
+        return None
+    seen = sum(tally.seen for tally in tallies.values())
+    classes, low, high, share, weighed = [], 0.0, 0.0, 0.0, 0.0
+    for doubt, text in DOUBTS.items():
+        tally = tallies.get(doubt)
+        if tally is None:
+            continue
+        # A class that nobody judged may agree or not.
+        risk, weight = 0.05 / len(known), tally.seen / seen
+        each = rate_cs(tally.agreed, tally.judged, alpha=risk) if tally.judged else None
+        low += weight * (each.lower if each else 0.0)
+        high += weight * (each.upper if each else 1.0)
+        share += weight * each.estimate if each else 0.0
+        weighed += weight if each else 0.0
+        classes.append({"doubt": doubt, "text": text, "seen": tally.seen, **_agreed(tally.agreed, tally.judged)})
+    sums = {name: sum(getattr(tally, name) for tally in known.values()) for name in Tally.__struct_fields__}
+    return {
+        "judged": sum(tally.judged for tally in known.values()),
+        "share": share / weighed,
+        "interval": [low, high],
+        "accepted": _agreed(sums["accepted_same"], sums["accepted_same"] + sums["accepted_not"]),
+        "objected": _agreed(sums["objected_not"], sums["objected_same"] + sums["objected_not"]),
+        "inconsistent": sums["inconsistent"],
+        "classes": classes,
+    }
+
+
+def _agreed(agreed: int, judged: int) -> dict[str, Any]:
+    seen = rate_cs(agreed, judged) if judged else None
+    return {
+        "judged": judged,
+        "agreed": agreed,
+        "interval": None if seen is None else [seen.lower, seen.upper],
+    }
 
 
 def judge_counts(saved: str) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..render.page import escaped as _e
@@ -70,7 +70,9 @@ def structure_card(structure: Mapping[str, Any] | None) -> str:
     )
 
 
-def judge_card(judged: Mapping[str, int] | None, counts: Mapping[str, Any] | None) -> str:
+def judge_card(
+    judged: Mapping[str, int] | None, counts: Mapping[str, Any] | None, agreement: Sequence[str] = ()
+) -> str:
     """The judge's verdicts on this shadow's pairs, and what became of all its candidates."""
     if counts is None:
         return ""
@@ -79,4 +81,5 @@ def judge_card(judged: Mapping[str, int] | None, counts: Mapping[str, Any] | Non
         f"<tr><th>verdicts</th><td>{_e(count_line(judged or {}).replace('_', ' '))}</td></tr>"
         f"<tr><th>failed calls</th><td>{_e(count_line(counts['failed']))}</td></tr>"
         f"<tr><th>left out</th><td>{_e(count_line(counts['skipped']))}</td></tr></table>"
+        + "".join(f'<p class="soft">{_e(line)}</p>' for line in agreement)
     )

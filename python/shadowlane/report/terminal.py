@@ -84,7 +84,7 @@ def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> list[Line]:
         *_answer_rows(shadow),
         *_group_rows(shadow["groups"]),
         *_structure_rows(shadow["structure"]),
-        *_judge_rows(shadow["judged"], report["judge"]),
+        *_judge_rows(shadow["judged"], report["judge"], shadow["agreement"]),
         *_latency_rows(shadow["latency"]),
     ]
     if shadow["blocked"]:
@@ -189,12 +189,36 @@ def difference_line(entry: Mapping[str, Any]) -> str:
     return f"{entry['path']} ({entry['kind']}) in {percent(entry['share'])}{control}{noise}: {short}"
 
 
-def _judge_rows(judged: Mapping[str, int] | None, counts: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+def _judge_rows(
+    judged: Mapping[str, int] | None, counts: Mapping[str, Any] | None, agreement: Mapping[str, Any] | None
+) -> list[tuple[str, str]]:
     if counts is None:
         return []
     rows = [("judge", f"{count_line(judged or {})} ({counts['model']})")]
     rows.append(("", f"failed: {count_line(counts['failed'])}; left out: {count_line(counts['skipped'])}"))
-    return rows
+    return rows + [("", line) for line in agreement_lines(agreement)]
+
+
+def agreement_lines(agreement: Mapping[str, Any] | None) -> list[str]:
+    """How far the judge bears out the rules and ΔS, one line in all and one for each class of doubt."""
+    if agreement is None:
+        return []
+    low, high = agreement["interval"]
+    lines = [
+        f"agrees with the rules and ΔS in {percent(agreement['share'])} of all pairs (95 % at any time: {percent(low)} "
+        f"to {percent(high)}; {agreement['judged']} judged, weighted by how many pairs are like them)"
+    ]
+    for name, text in (("accepted", "of what they accept the judge accepts"), ("objected", "of what they object to")):
+        if agreement[name]["judged"]:
+            lines.append(f"{text}: {_share_line(agreement[name])}")
+    return lines + [
+        f"{one['text']}: {_share_line(one)}; {one['seen']} pairs" for one in agreement["classes"] if one["judged"]
+    ]
+
+
+def _share_line(part: Mapping[str, Any]) -> str:
+    low, high = part["interval"]
+    return f"{part['agreed']} of {part['judged']} ({percent(low)} to {percent(high)})"
 
 
 def _answer_rows(shadow: Mapping[str, Any]) -> list[tuple[str, str]]:

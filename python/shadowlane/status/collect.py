@@ -14,6 +14,7 @@ from typing import Any
 
 from .. import _core
 from ..config import Config, lane_directory
+from ..config.worker_file import running_revision, worker_config
 from ..errors import StoreError
 from ..store import open_store
 from ..types import ShadowCounts
@@ -32,8 +33,9 @@ def collect_status(config: Config) -> dict[str, Any]:
     """What ``shadowlane status --json`` prints.
 
     The core's ``lane_status`` plus ``lane`` (the name), ``started``, ``shadows``, ``accounting``, ``overhead``,
-    ``store``, ``worker_error`` and ``limits`` (the state of each shadow's rate, breaker and budget, as its worker last
-    said it; ``None`` before one did). A lane that never started has zeros and ``started: false``. Raises
+    ``store``, ``revisions`` (of the configurations that this command, gateways and worker have), ``worker_error`` and
+    ``limits`` (the state of each shadow's rate, breaker and budget, as its worker last said it; ``None`` before one
+    did). A lane that never started has zeros and ``started: false``. Raises
     :class:`~shadowlane.errors.LaneError` when its directory exists and is not safe to read.
     """
     directory = lane_directory(config)
@@ -55,7 +57,9 @@ def collect_status(config: Config) -> dict[str, Any]:
             "holds": None if store["error"] else before.acked <= base + stored <= now.mirrored,
         }
     limits, status = config.limits, as_json(now)
-    in_force, trouble = limits_of(read_state(directory) if started else None, now.lane_id)
+    state = read_state(directory) if started else None
+    in_force, trouble = limits_of(state, now.lane_id)
+    revisions = _revisions(config, directory, state, alive=bool(status["worker"]["alive"]))
     return {
         **status,
         "cap": {
@@ -77,8 +81,29 @@ def collect_status(config: Config) -> dict[str, Any]:
         "worker_error": last_error(directory) if started else "",
         "limits": in_force,
         "store": store,
-        "alerts": [*_alerts(store["flips"]), *([trouble] if trouble else [])],
+        "revisions": revisions,
+        "alerts": [*_alerts(store["flips"]), *([trouble] if trouble else []), *_stale(revisions)],
     }
+
+
+def _revisions(config: Config, directory: Path, state: Mapping[str, Any] | None, *, alive: bool) -> dict[str, str]:
+    """Which configuration is which: this command's own, the gateways', the running worker's; empty: there is none."""
+    running = state.get("revision", "") if state is not None and alive else ""
+    return {
+        "given": worker_config(config, directory).revision(),
+        "gateway": running_revision(directory),
+        "worker": running if isinstance(running, str) else "",
+    }
+
+
+def _stale(revisions: Mapping[str, str]) -> list[str]:
+    given, gateway, worker = revisions["given"], revisions["gateway"], revisions["worker"]
+    lines = []
+    if gateway and worker and gateway != worker:
+        lines.append(f"the worker runs configuration {worker}, the gateways {gateway}: it is handing over")
+    if given != (running := gateway or worker or given):
+        lines.append(f"this configuration ({given}) is not what runs ({running}): restart the gateways to apply it")
+    return lines
 
 
 def _settled(directory: Path) -> tuple[LaneStatus, bool]:

@@ -32,6 +32,7 @@ def render_status(status: Mapping[str, Any]) -> str:
         *[("limits", f"{name}: {text}") for name, text in _shadow_limits(status["limits"])],
         *_titled("overhead", render_overhead(status["overhead"])),
         ("worker", _worker(status)),
+        ("configured", _configured(status["revisions"])),
         *[("ring", _ring(ring)) for ring in status["rings"]],
     ]
     if status["ringless"] or status["ring_error"]:
@@ -136,6 +137,11 @@ def _worker(status: Mapping[str, Any]) -> str:
     else:
         text = "none is running"
     return f"{text}; the last one failed: {status['worker_error']}" if status["worker_error"] else text
+
+
+def _configured(revisions: Mapping[str, str]) -> str:
+    gateway, worker = (revisions[who] or "none" for who in ("gateway", "worker"))
+    return f"revision {revisions['given']} here; gateways {gateway}, worker {worker}"
 
 
 def _ring(ring: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ To add a column: a field of the record and a line of the same name in :data:`SCO
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..columns import ScoreColumns
 
-__all__ = ["SCORE_SQL", "score_columns"]
+__all__ = ["SCORE_SQL", "joined_columns", "score_columns"]
 
 
 def _ints(values: Sequence[Any]) -> NDArray[np.int64]:
@@ -91,4 +91,14 @@ def score_columns(rows: Sequence[Sequence[Any]]) -> ScoreColumns:
     columns: list[tuple[Any, ...]] = list(zip(*rows, strict=True)) if rows else [() for _ in SCORE_TABLE]
     return ScoreColumns(
         **{score.field: score.array(values) for score, values in zip(SCORE_TABLE, columns, strict=True)}
+    )
+
+
+def joined_columns(parts: Iterable[ScoreColumns]) -> ScoreColumns:
+    """Several pieces one after the other, in their order."""
+    pieces = list(parts) or [score_columns([])]
+    if len(pieces) == 1:
+        return pieces[0]
+    return ScoreColumns(
+        **{score.field: np.concatenate([getattr(piece, score.field) for piece in pieces]) for score in SCORE_TABLE}
     )

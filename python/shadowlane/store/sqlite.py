@@ -30,7 +30,7 @@ from .pruning import Retention, bytes_used, prune, transaction
 from .retention import RetentionClock
 from .rows import BODY_COLUMNS, PAIR_COLUMNS, StoredPair, from_row, to_rows
 from .schema import connect, explained
-from .scores import SCORE_SQL, score_columns
+from .scores import SCORE_SQL, joined_columns, score_columns
 
 __all__ = ["Order", "SqliteStore"]
 
@@ -39,6 +39,8 @@ Order = Literal["time", "newest", "worst", "flipped"]
 _ANSWERED = "answered"
 _KEYS_A_QUERY = 500
 _FETCH_ROWS = 256
+_SCORES_AT_ONCE = 8192
+"""Rows as Python objects take some twenty times the room of the arrays that they become."""
 _MINUTE_NS = 60 * 10**9
 _HOUR_NS = 3_600 * 10**9
 
@@ -335,7 +337,8 @@ class SqliteStore:
         where, values = _where(since_ns, shadow)
         with explained(self.path, "read"):
             query = f"SELECT {SCORE_SQL} FROM pairs {where} ORDER BY started_ns, id"  # noqa: S608
-            return score_columns(self._db.execute(query, values).fetchall())
+            cursor = self._db.execute(query, values)
+            return joined_columns(map(score_columns, iter(lambda: cursor.fetchmany(_SCORES_AT_ONCE), [])))
 
     def difference_counts(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]:
         """Where a shadow's JSON answers differ from prod's: ``(shape, kind, pairs, example)``, most frequent first.

@@ -46,6 +46,7 @@ class ControlLoop:
         *,
         qps: float,
         arms: Mapping[str, Arm],
+        revision: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limits = limits
@@ -53,6 +54,7 @@ class ControlLoop:
         self._directory = directory
         self._qps = qps
         self._arms = arms
+        self._revision = revision
         self._clock = clock
         self._lane_id = control.lane_id()
         self._rate, self._rate_at = qps, clock()
@@ -131,6 +133,7 @@ class ControlLoop:
         state = {
             "lane_id": self._lane_id,
             "pid": os.getpid(),
+            "revision": self._revision,
             "limits": limits,
             "arms": {
                 name: {"out": arm.out, "waiting": arm.waiting, "retries": arm.retries}

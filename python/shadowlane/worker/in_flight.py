@@ -1,12 +1,13 @@
 """What the worker holds: drained exchanges, their rows on the way to the store, and their acknowledgement.
 
-Invariant: an exchange is acknowledged once, when the last of its rows is stored, and never before; every row that is
-put into the queue is counted down once.
+Invariants: an exchange is acknowledged once, when the last of its rows is stored, and never before; every row that is
+put into the queue is counted down once; answers are held up to a bound, and those of calls that are out.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 
 from ..dispatch.arm import Arm
@@ -30,10 +31,15 @@ class Tracked:
 class InFlight:
     """Exchanges between their drain and their acknowledgement, and the queue of their rows on the way to the store."""
 
-    def __init__(self, ack: Callable[[int, int], None]) -> None:
+    def __init__(self, ack: Callable[[int, int], None], most_bytes: float = math.inf) -> None:
         self._ack = ack
+        self._most_bytes = most_bytes
+        self._answers = 0
+        self.memory = asyncio.Event()
+        """Set while the answers that are held are few enough for another call."""
+        self.memory.set()
         self._tracked: set[Tracked] = set()
-        self._rows: asyncio.Queue[tuple[Tracked, Pair]] = asyncio.Queue()
+        self._rows: asyncio.Queue[tuple[Tracked, Pair, int]] = asyncio.Queue()
         self.bytes = 0
         """Bodies that are held."""
 
@@ -47,11 +53,17 @@ class InFlight:
         self.bytes += tracked.size
         return tracked
 
-    def put(self, tracked: Tracked, pair: Pair) -> None:
-        """One row of it, to be stored."""
-        self._rows.put_nowait((tracked, pair))
+    def answered(self, size: int) -> None:
+        """An answer of ``size`` bytes came, and is held until its row is stored."""
+        self._answers += size
+        if self._answers >= self._most_bytes:
+            self.memory.clear()
 
-    async def take(self, most: int, wait_s: float) -> list[tuple[Tracked, Pair]]:
+    def put(self, tracked: Tracked, pair: Pair, size: int = 0) -> None:
+        """One row of it, to be stored; ``size`` is what :meth:`answered` was told."""
+        self._rows.put_nowait((tracked, pair, size))
+
+    async def take(self, most: int, wait_s: float) -> list[tuple[Tracked, Pair, int]]:
         """Rows to store together: at least one, as many as come within ``wait_s``, at most ``most``."""
         loop = asyncio.get_running_loop()
         batch = [await self._rows.get()]
@@ -66,15 +78,18 @@ class InFlight:
                 break
         return batch
 
-    def stored(self, batch: Sequence[tuple[Tracked, Pair]]) -> None:
+    def stored(self, batch: Sequence[tuple[Tracked, Pair, int]]) -> None:
         """These rows are committed: acknowledge the exchanges that have no others."""
-        for tracked, _ in batch:
+        for tracked, _, size in batch:
+            self._answers -= size
             tracked.open -= 1
             if tracked.open == 0:
                 self._ack(tracked.copy.ring, tracked.copy.seq)
                 self._tracked.remove(tracked)
                 self.bytes -= tracked.size
             self._rows.task_done()
+        if self._answers < self._most_bytes:
+            self.memory.set()
 
     async def settled(self) -> None:
         """Wait until every row that was put is stored."""

@@ -72,7 +72,7 @@ class Pipeline:
 
     ``limits`` are those of the lane, ``on_limits`` is called when they may have changed. ``window_s`` above 0: copies
     are held for so long, and the cap's units go to a uniform choice of each (route, tenant), see
-    :class:`shadowlane.limits.Window`.
+    :class:`shadowlane.limits.Window`. ``handover_due``: whether a successor must take over, asked around every drain.
     """
 
     def __init__(
@@ -86,6 +86,7 @@ class Pipeline:
         limits: LaneLimits | None = None,
         on_limits: Callable[[], None] = lambda: None,
         window_s: float = 0.0,
+        handover_due: Callable[[], bool] = lambda: False,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self._drainer = drainer
@@ -99,7 +100,10 @@ class Pipeline:
         self._window: Window[Tracked] | None = None
         self._window_ends = 0.0
         self._clock_ns = clock_ns
-        self._in_flight = InFlight(drainer.ack)
+        self._handover_due = handover_due
+        self._in_flight = InFlight(drainer.ack, MOST_BYTES)
+        for arm in arms:
+            arm.memory = self._in_flight.memory
         self._tasks: set[asyncio.Task[None]] = set()
         self._drain_thread = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-drain")
 
@@ -149,9 +153,13 @@ class Pipeline:
             rows: list[tuple[Any, ...]] = []
             if self._window is not None and loop.time() >= self._window_ends:
                 self._close_window()
+            if self._handover_due():
+                return
             if self._has_room():
                 rows = await loop.run_in_executor(self._drain_thread, self._drainer.drain, _DRAIN_FRAMES, _DRAIN_BYTES)
             if rows:
+                if self._handover_due():
+                    return  # by rules that are no longer in force: not acknowledged, so the successor drains them anew
                 pause = _POLL_MIN_S
                 await self._dispatch([Copy(**dict(zip(_COPY_FIELDS, row, strict=True))) for row in rows])
                 if len(rows) >= _DRAIN_FRAMES:
@@ -243,6 +251,8 @@ class Pipeline:
     async def _send(self, tracked: Tracked, arm: Arm) -> None:
         ahead = any(other.is_ahead for other in self._arms if other is not arm)
         outcome = await arm.deliver(tracked.copy, give_way=ahead)
+        size = len(outcome.body)
+        self._in_flight.answered(size)
         try:
             pair = await self._pair(tracked.copy, outcome)
         except asyncio.CancelledError:
@@ -253,7 +263,7 @@ class Pipeline:
             detail = f"the answer could not be sanitized and is left out: {type(error).__name__}"
             bare = msgspec.structs.replace(outcome, reason="unreadable", detail=detail, headers=(), body=b"")
             pair = Pair(copy=tracked.copy, outcome=bare)
-        self._in_flight.put(tracked, pair)
+        self._in_flight.put(tracked, pair, size)
         self._on_limits()  # behind the row: whatever it may raise, the copy is accounted for
 
     async def _pair(self, copy: Copy, outcome: Outcome) -> Pair:
@@ -278,7 +288,7 @@ class Pipeline:
         """Score and store in batches, then acknowledge."""
         while True:
             batch = await self._in_flight.take(_BATCH_PAIRS, _BATCH_WAIT_S)
-            pairs = await self._writer.write([pair for _, pair in batch])
+            pairs = await self._writer.write([pair for _, pair, _ in batch])
             if self._judge is not None:
                 self._judge.offer(pairs)
             self._in_flight.stored(batch)

@@ -33,6 +33,7 @@ from ..transport import HttpTransport, open_transport
 from ..types import Outcome, header
 from .control import ControlLoop
 from .embedder import open_embedder
+from .handover import Handover
 from .overhead import OverheadRecorder
 from .pipeline import MOST_BYTES, Pipeline
 from .state import ERROR_FILE, clear_error, write_error
@@ -44,6 +45,7 @@ log = logging.getLogger("shadowlane.worker")
 
 _BEAT_EVERY_S = 0.5
 _PRUNE_EVERY_S = 60.0
+_WELL_AFTER_S = 5.0
 _RECORD_EVERY_S = 15.0
 
 
@@ -76,9 +78,13 @@ def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
 
 
 def give_way() -> None:
-    """Lower this process's priority, so that it takes no processor time that the gateway wants."""
+    """Lower this process's priority, so that it takes no processor time that the gateway wants, and no memory: when
+    there is too little, it is the one that goes."""
     with contextlib.suppress(OSError):
         os.nice(19)
+    with contextlib.suppress(OSError):
+        # In a memory cgroup that it shares with the gateway, the kernel's first choice must be the worker (proc(5)).
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     with contextlib.suppress(OSError, AttributeError):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
@@ -131,7 +137,7 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
             qps=config.limits.qps,
             prod=ProdQuota(config.limits.prod_quota_floor) if config.limits.prod_quota_floor else None,
         )
-        control = ControlLoop(limits, drainer, directory, qps=config.limits.qps, arms=arms)
+        control = ControlLoop(limits, drainer, directory, qps=config.limits.qps, arms=arms, revision=config.revision())
         control.resume()
         scorer = Scorer(config.score, embedder=embedder, groups_folder=groups)
         writer = Writer(store, scorer)
@@ -146,11 +152,14 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
             limits=limits,
             on_limits=control.update_admission,
             window_s=config.limits.window_s if config.limits.cap_mode == "reservoir" else 0.0,
+            # One that was started by hand has its own file, and its starter decides when it is read again.
+            handover_due=Handover(directory, config.revision()).is_due if idle_exit_s is not None else lambda: False,
         )
         log.info("worker %d: lane %s, shadows %s", os.getpid(), config.lane.name, ", ".join(config.arms()))
         overhead = OverheadRecorder(directory, store)
         periodic = [
             asyncio.create_task(_beat(drainer, control)),
+            asyncio.create_task(_forgive(directory)),
             asyncio.create_task(_prune(writer)),
             asyncio.create_task(_record_overhead(writer, overhead)),
         ]
@@ -236,6 +245,13 @@ async def _beat(drainer: _core.Drainer, control: ControlLoop) -> None:
             # The heart must go on beating: without it another worker would be started, again and again.
             log.exception("the state of the limits cannot be written")
         await asyncio.sleep(_BEAT_EVERY_S)
+
+
+async def _forgive(directory: Path) -> None:
+    """What ended the last worker is over when this one has lived for a while."""
+    await asyncio.sleep(_WELL_AFTER_S)
+    clear_error(directory)
+    await asyncio.Event().wait()
 
 
 async def _prune(writer: Writer) -> None:

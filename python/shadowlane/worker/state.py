@@ -13,12 +13,12 @@ from typing import Any
 
 import msgspec
 
+from ..config.worker_file import ERROR_FILE
 from ..files import write_private
 
 __all__ = ["ERROR_FILE", "STATE_FILE", "clear_error", "last_error", "read_state", "write_error", "write_state"]
 
 STATE_FILE = "worker.json"
-ERROR_FILE = "worker.error"
 
 
 def read_state(directory: Path) -> dict[str, Any] | None:

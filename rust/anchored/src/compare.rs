@@ -273,7 +273,9 @@ fn differing_entities(a: &Facts<'_>, b: &Facts<'_>, pairs: &[(usize, usize)], fo
     let alone_a: Vec<_> = a.entities.iter().filter(|entity| !known(entity, b)).collect();
     let alone_b: Vec<_> = b.entities.iter().filter(|entity| !known(entity, a)).collect();
     let mut taken = vec![false; alone_b.len()];
-    for one in &alone_a {
+    // Numbers, dates and times of sentences in other words are held against each other over the whole texts (`values`).
+    let counted = |entity: &&&Entity<'_>| matches!(entity.kind, Kind::Number | Kind::Date | Kind::Time);
+    for one in alone_a.iter().filter(|entity| !counted(entity)) {
         for (index, other) in alone_b.iter().enumerate() {
             if one.kind == Kind::Name && (one.heading || other.heading || headline(a, one) || headline(b, other)) {
                 continue;

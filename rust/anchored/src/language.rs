@@ -69,7 +69,7 @@ static SMALL: LazyLock<WordMap<&'static str, u16>> = LazyLock::new(|| {
 });
 
 /// So many characters tell the language.
-const SAMPLE: usize = 4000;
+const SAMPLE: usize = 600;
 
 /// The language that two texts share; `None` when there is none, or none of the six.
 pub(crate) fn common(one: Spoken, other: Spoken) -> Option<Language> {

@@ -260,3 +260,14 @@ def test_the_policys_counts_are_by_reason_in_words(store: SqliteStore) -> None:
     assert store.policy_counts("candidate", 2000) == ({"GraphQL mutation": 1}, 0, 0)
     assert store.policy_counts("another") == ({}, 0, 0)
     assert store.scores("candidate").rounds.tolist().count(2) == 1
+
+
+def test_scores_of_many_rows_come_in_pieces_and_as_one(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.save([make_pair(number) for number in range(25)])
+    whole = store.scores()
+    for size in (1, 7, 24, 25):
+        monkeypatch.setattr("shadowlane.store.sqlite._SCORES_AT_ONCE", size)
+        pieces = store.scores()
+        for name in whole.__struct_fields__:
+            assert getattr(pieces, name).dtype == getattr(whole, name).dtype
+            np.testing.assert_array_equal(getattr(pieces, name), getattr(whole, name))

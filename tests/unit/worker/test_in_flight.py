@@ -8,8 +8,8 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shadowlane.dispatch.arm import Arm
-from shadowlane.types import Pair
+from shadowlane.dispatch.arm import Arm, ArmOptions
+from shadowlane.types import Copy, Outcome, Pair
 from shadowlane.worker.in_flight import InFlight, Tracked
 
 from .world import ANSWER, Shadow, copy_of
@@ -36,7 +36,7 @@ def test_every_exchange_is_acknowledged_with_its_last_row(arms: list[int], most:
         while stored < len(rows):
             batch = await held.take(most, 0.0)
             assert 1 <= len(batch) <= most
-            for tracked, _ in batch:
+            for tracked, _, _ in batch:
                 left[tracked.copy.seq] -= 1
             held.stored(batch)
             stored += len(batch)
@@ -55,5 +55,59 @@ def test_rows_are_waited_for_together() -> None:
         for _ in range(2):
             held.put(tracked, Pair(copy=tracked.copy, outcome=ANSWER))
         assert len(await asyncio.wait_for(taking, 30.0)) == 2
+
+    asyncio.run(main())
+
+
+def test_no_call_begins_while_too_many_answers_wait_to_be_stored() -> None:
+    """Ten calls at a time, answers of a megabyte, a store that takes none: what is held stays within the bound and the
+    calls that were out."""
+    size, bound, concurrency = 1 << 20, 8 << 20, 10
+
+    async def main() -> None:
+        held = InFlight(lambda ring, seq: None, bound)
+        peak = 0
+
+        class Large(Shadow):
+            async def send(self, copy: Copy) -> Outcome:
+                await asyncio.sleep(0)
+                return Outcome(shadow="s", status=200, body=b"x" * size)
+
+        arm = Arm("s", Large(), ArmOptions(concurrency=concurrency))
+        arm.memory = held.memory
+        waiting = 0
+
+        async def send(number: int) -> None:
+            nonlocal peak, waiting
+            tracked = held.add(copy_of(number), [arm])
+            outcome = await arm.deliver(tracked.copy)
+            held.answered(len(outcome.body))
+            waiting += len(outcome.body)
+            peak = max(peak, waiting)
+            held.put(tracked, Pair(copy=tracked.copy, outcome=outcome), len(outcome.body))
+
+        tasks = [asyncio.ensure_future(send(number)) for number in range(60)]
+        done = 0
+        while done < 60:
+            batch = await held.take(4, 0.0)
+            waiting -= sum(len(pair.outcome.body) for _, pair, _ in batch)
+            held.stored(batch)
+            done += len(batch)
+        await asyncio.gather(*tasks)
+        assert peak <= bound + concurrency * size
+        assert held.memory.is_set()
+
+    asyncio.run(main())
+
+
+def test_a_copy_for_which_there_is_no_memory_in_time_is_not_sent() -> None:
+    async def main() -> None:
+        arm = Arm("s", Shadow(), ArmOptions(deadline_s=0.05, timeout_s=0.0))
+        arm.memory = asyncio.Event()
+        outcome = await arm.deliver(copy_of(0))
+        assert (outcome.reason, outcome.duration_ns) == ("deadline", 0)
+        assert "wait to be stored" in outcome.detail
+        arm.memory.set()
+        assert (await arm.deliver(copy_of(0))).reason == ""
 
     asyncio.run(main())

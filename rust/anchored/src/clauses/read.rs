@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use super::segments::{Form, Segment, segments};
-use super::vocabulary::{self as words, Flags, Vocabulary, root, vocabulary};
+use super::vocabulary::{self as words, Flags, Vocabulary, root, sense, vocabulary};
 use crate::facts::Span;
 use crate::language::Language;
 use crate::lexicon::mark;
@@ -92,6 +92,8 @@ pub(crate) struct Text {
 pub(crate) const MOST_SENTENCES: usize = 400;
 /// A comma begins a clause of so many words at least, if they have a verb.
 const LEAST: usize = 4;
+/// A colon behind so few words ends no clause.
+const NAME: usize = 3;
 
 impl Text {
     /// Reads a text in lower case.
@@ -136,7 +138,7 @@ impl Text {
         let from = self.tokens.len();
         let first_term = self.terms.len();
         Tokenizer { low, language, words: self.words, at: segment.span.0, end: segment.span.1 }.read(&mut self.tokens);
-        self.phrases(low, from);
+        self.phrases(low, language, from);
         self.add_terms(language, from);
         self.add_clauses(from, first_term);
         if self.tokens.len() == from {
@@ -152,7 +154,7 @@ impl Text {
     }
 
     /// Gives the tokens from `from` on their classes, those of phrases first.
-    fn phrases(&mut self, low: &str, from: usize) {
+    fn phrases(&mut self, low: &str, language: Language, from: usize) {
         let mut place = from;
         while place < self.tokens.len() {
             let spans = self.tokens.get(place + 1..).unwrap_or(&[]);
@@ -167,10 +169,19 @@ impl Text {
             if self.words.negates(&word) {
                 flags |= words::DOUBT;
             }
+            let content = flags & NO_CONTENT == 0 && more == 0;
+            let known = if content || flags & words::STOP == 0 {
+                Some((root(language, &word), sense(language, &word)))
+            } else {
+                None
+            };
             for (offset, token) in self.tokens.iter_mut().skip(place).take(more + 1).enumerate() {
                 // The classes of a phrase are those of its first word, so that each counts once.
                 token.flags = if offset == 0 { flags } else { words::STOP };
-                token.content = flags & NO_CONTENT == 0 && more == 0;
+                token.content &= content;
+                if let Some((root, sense)) = known {
+                    (token.root, token.sense) = (root, sense);
+                }
             }
             place += more + 1;
         }
@@ -211,7 +222,7 @@ impl Text {
         let mut start = from;
         let mut term = first_term;
         for place in from + 1..=end {
-            if place < end && !self.begins(place, end) {
+            if place < end && !self.begins(start, place, end) {
                 continue;
             }
             let mut clause = Clause { tokens: (start, place), sentence: self.sentences.len(), ..Clause::default() };
@@ -228,9 +239,13 @@ impl Text {
         }
     }
 
-    fn begins(&self, place: usize, end: usize) -> bool {
+    fn begins(&self, start: usize, place: usize, end: usize) -> bool {
         let Some(token) = self.tokens.get(place) else { return false };
-        if token.is(words::CLAUSE) || token.apart {
+        // What stands before a colon may be no more than a name for what follows: "Deposit: none".
+        if token.is(words::CLAUSE) || token.apart && place - start > NAME {
+            return true;
+        }
+        if token.parted && token.is(words::FIRST | words::THEN) {
             return true;
         }
         let joins = token.is(words::AND | words::RELATIVE);
@@ -240,6 +255,9 @@ impl Text {
         let ahead = self.tokens((place, end));
         let size = ahead.iter().skip(1).take_while(|token| !token.parted && !token.is(words::CLAUSE)).count() + 1;
         let verb = words::VERB | words::MUST | words::MAY | words::NEGATOR;
+        if joins && ahead.get(1).is_some_and(|next| next.is(words::THEN)) {
+            return true;
+        }
         if joins && !token.parted {
             return ahead.get(1).is_some_and(|next| next.is(verb));
         }
@@ -283,6 +301,10 @@ impl Tokenizer<'_> {
     fn read(mut self, tokens: &mut Vec<Token>) {
         let (mut parted, mut apart) = (false, false);
         while self.at < self.end {
+            if self.low.as_bytes().get(self.at) == Some(&b' ') {
+                self.at += 1;
+                continue;
+            }
             let rest = self.low.get(self.at..self.end).unwrap_or("");
             let Some(first) = rest.chars().next() else { break };
             let size = if first.is_ascii_digit() {
@@ -299,11 +321,13 @@ impl Tokenizer<'_> {
             let word = rest.get(..size).unwrap_or("");
             let digits = first.is_ascii_digit();
             let known = straight(word);
+            let mark = mark(&known);
             tokens.push(Token {
                 span,
-                mark: mark(&known),
-                root: root(self.language, &known),
-                sense: self.words.sense(&known),
+                // What inflections share is found out for words with content only: half of all words have none.
+                mark,
+                root: mark,
+                sense: mark,
                 flags: 0,
                 // Hiragana that is no word known here inflects the word before it.
                 content: !digits && !matches!(first, '\u{3040}'..='\u{309f}'),
@@ -319,8 +343,14 @@ impl Tokenizer<'_> {
         if spaceless(first) {
             return self.sign(rest, first);
         }
-        let mut size = 0;
-        for (place, letter) in rest.char_indices() {
+        // Most words are ASCII letters up to a space: no need to look at characters.
+        let ascii = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
+        if rest.as_bytes().get(ascii).is_none_or(|next| next.is_ascii() && *next != b'\'') {
+            return ascii.max(first.len_utf8());
+        }
+        let mut size = ascii;
+        for (place, letter) in rest.get(ascii..).unwrap_or("").char_indices() {
+            let place = ascii + place;
             let apostrophe = matches!(letter, '\'' | '’');
             if apostrophe {
                 // French drops a vowel there: two words. English has one: don't.

@@ -103,7 +103,10 @@ impl Compared<'_, '_> {
         let (_, _, edit) = self.words().find(|(mine, theirs, _)| {
             let (one, other) = (kind(mine), kind(theirs));
             let quantified = words::ALL | words::SOME;
+            let turned = |one: Flags, other: &[Token]| one & words::EXCEPT != 0 && has(other, words::INCLUDE);
             one != 0 && other != 0 && one & other == 0 && (one | other) & quantified != 0
+                || turned(one, theirs)
+                || turned(other, mine)
                 || exclusive(mine, theirs)
                 || exclusive(theirs, mine)
         })?;

@@ -161,6 +161,11 @@ fn quantifier(overlap: &Overlap<'_>, one: &Clause, other: &Clause) -> Option<(Sp
 /// So many words behind a quantifier stands what it counts.
 const HEAD: usize = 3;
 
+/// Whether a word says something by itself: no small word, unless it permits or forbids.
+fn means(token: &Token) -> bool {
+    token.content || token.is(words::MAY | words::MUST | words::WEAK | words::AFFIRM)
+}
+
 /// A word against one that excludes it, of which neither text has both.
 fn antonym(overlap: &Overlap<'_>, one: &Clause, other: &Clause) -> Option<(Span, Span)> {
     if one.negative() != other.negative() {
@@ -174,7 +179,7 @@ fn antonym(overlap: &Overlap<'_>, one: &Clause, other: &Clause) -> Option<(Span,
         let known = tokens
             .iter()
             .enumerate()
-            .filter(|(place, token)| token.content && words.has_opposite(token.sense) && !counted(*place));
+            .filter(|(place, token)| means(token) && words.has_opposite(token.sense) && !counted(*place));
         known.map(|(_, token)| *token).collect()
     };
     let theirs = candidates(overlap.b, other);

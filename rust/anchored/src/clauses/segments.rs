@@ -56,17 +56,20 @@ fn line_segments(body: &str, from: usize, found: &mut Vec<Segment>) {
     let (form, skip) = form(body);
     let rest = body.get(skip..).unwrap_or("");
     let mut start = 0;
-    let mut letters = rest.char_indices().peekable();
-    while let Some((place, letter)) = letters.next() {
+    for (place, letter) in rest.match_indices(ENDS) {
+        let letter = letter.chars().next().unwrap_or(' ');
         let end = place + letter.len_utf8();
-        let next = letters.peek().map(|(_, next)| *next);
-        if ends_sentence(rest, place, letter, next) {
+        let next = rest.get(end..).and_then(|rest| rest.chars().next());
+        if end > start && ends_sentence(rest, place, letter, next) {
             push(found, rest, (start, end), from + skip, form);
             start = end;
         }
     }
     push(found, rest, (start, rest.len()), from + skip, form);
 }
+
+/// Signs that may end a sentence.
+const ENDS: [char; 8] = ['.', '!', '?', ';', '。', '！', '？', '；'];
 
 fn push(found: &mut Vec<Segment>, line: &str, (start, end): Span, from: usize, form: Form) {
     let piece = line.get(start..end).unwrap_or("");

@@ -51,7 +51,7 @@ fn turned(overlap: &Overlap<'_>, clauses: &[Match]) -> Option<(Span, Span)> {
             let (left, right) = (sentence(overlap.a, one.a), sentence(overlap.a, other.a));
             let (back_left, back_right) = (sentence(overlap.b, one.b), sentence(overlap.b, other.b));
             let explicit = within(&mine, left, right) || within(&theirs, back_right, back_left) || lists;
-            if explicit && (left != right || back_left != back_right) {
+            if explicit && (left != right || back_left != back_right || !lists) {
                 let span = |text: &Text, clause: usize| text.clauses.get(clause).map(|clause| text.span(clause.tokens));
                 return Some((span(overlap.a, one.a)?, span(overlap.b, one.b)?));
             }

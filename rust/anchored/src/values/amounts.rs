@@ -51,8 +51,13 @@ impl Reader<'_, '_> {
             && matches!(dimension, Dimension::Money(_))
             && let Some(number) = self.number(at + 1).filter(|number| number.digits)
         {
-            let millions = self.text(number.end) == "m" && self.glued(number.end);
-            let number = if millions { number.scaled(1e6, number.end + 1) } else { number };
+            // $5m, $55B: what is glued to money is no unit.
+            let scale = match self.text(number.end) {
+                "m" if self.glued(number.end) => Some(1e6),
+                "b" | "bn" if self.glued(number.end) => Some(1e9),
+                _ => None,
+            };
+            let number = scale.map_or(number, |scale| number.scaled(scale, number.end + 1));
             return Some((made(dimension, factor, number), number.end));
         }
         if let Some(found) = self.unit_alone(at).or_else(|| self.eastern_percent(at)) {
@@ -60,7 +65,11 @@ impl Reader<'_, '_> {
         }
         let minus = matches!(self.text(at), "-" | "−")
             && self.glued(at + 1)
-            && self.tokens.get(at).is_some_and(|token| token.spaced || at == 0);
+            && self.tokens.get(at).is_some_and(|token| token.spaced || at == 0)
+            && at
+                .checked_sub(1)
+                .and_then(|before| self.tokens.get(before))
+                .is_none_or(|before| before.kind != Kind::Number);
         let number = self.number(at + usize::from(minus))?;
         let number = if minus { Number { value: -number.value, other: None, ..number } } else { number };
         if let Some((dimension, end)) = self.in_an_order(&number) {
@@ -178,6 +187,14 @@ impl Reader<'_, '_> {
             let dot =
                 self.text(number.end + 1) == "." && self.glued(number.end + 1) && self.text(number.end).len() <= 4;
             number = number.scaled(factor, number.end + 1 + usize::from(dot));
+        }
+        // 12,4 M€, 10 k€
+        let money = matches!(self.text(number.end + 1), "€" | "$" | "£") && self.glued(number.end + 1);
+        match self.text(number.end) {
+            "m" if money => number = number.scaled(1e6, number.end + 1),
+            "md" | "mrd" | "bn" if money => number = number.scaled(1e9, number.end + 1),
+            "k" if money => number = number.scaled(1e3, number.end + 1),
+            _ => {}
         }
         while let Some(factor) = self.text(number.end).chars().next().and_then(numerals::multiplier) {
             number = number.scaled(factor, number.end + 1);
@@ -324,6 +341,9 @@ impl Reader<'_, '_> {
         if text == "percentage" {
             return Some((Dimension::Percent, 1.0, at + 1 + usize::from(self.text(at + 1).starts_with("point"))));
         }
+        if let Some(found) = self.squared(at) {
+            return Some(found);
+        }
         // 5 business days: what kind of day is not compared.
         let skip =
             usize::from(matches!(text, "business" | "working" | "calendar" | "consecutive" | "full" | "us" | "u"));
@@ -331,9 +351,40 @@ impl Reader<'_, '_> {
             // "in 3 s" is three seconds, "three s" is nothing.
             let short = text.chars().nth(1).is_none() && text.bytes().all(|byte| byte.is_ascii_alphabetic());
             let coded = matches!(dimension, Dimension::Money(Currency::Other(_)));
-            return (!short && !coded || number.digits).then_some((dimension, factor, at + skip + 1));
+            let end = at + skip + 1;
+            if let Some((factor, end)) = self.an_hour(dimension, factor, end) {
+                return Some((Dimension::Speed, factor, end));
+            }
+            return (!short && !coded || number.digits).then_some((dimension, factor, end));
         }
         None
+    }
+
+    /// `kilometres per hour`, `Kilometer pro Stunde`: metres a second, and the token behind.
+    fn an_hour(&self, dimension: Dimension, factor: f64, at: usize) -> Option<(f64, usize)> {
+        let every = self.entry(at).is(super::vocabulary::EVERY | ARTICLE);
+        let (unit, seconds) = self.entry(at + 1).unit?;
+        let speed = dimension == Dimension::Length && every && unit == Dimension::Duration && seconds <= 3600.0;
+        speed.then_some((factor / seconds, at + 2))
+    }
+
+    /// `square metres`, `mètres carrés`, `cubic metres`.
+    fn squared(&self, at: usize) -> Option<(Dimension, f64, usize)> {
+        let (length, power) = match (self.text(at), self.text(at + 1)) {
+            ("square" | "sq", _) => (at + 1, 2),
+            ("cubic", _) => (at + 1, 3),
+            (_, "carrés" | "carré" | "cuadrados" | "cuadrado") => (at, 2),
+            (_, "cubes" | "cube" | "cúbicos" | "cúbico") => (at, 3),
+            _ => return None,
+        };
+        let (dimension, factor) = self.entry(length).unit?;
+        let end = at + 2;
+        match (dimension, power) {
+            (Dimension::Length, 2) => Some((Dimension::Area, factor * factor, end)),
+            // A cubic metre is a thousand litres.
+            (Dimension::Length, 3) => Some((Dimension::Volume, factor * factor * factor * 1e3, end)),
+            _ => None,
+        }
     }
 
     fn unit_in_signs(&self, at: usize) -> Option<(Dimension, f64, usize)> {
@@ -351,7 +402,7 @@ impl Reader<'_, '_> {
 
     /// A sign that counts things makes a single sign a number: 三个, 二つ.
     fn counter(&self, at: usize, number: &Number) -> Option<(Dimension, f64, usize)> {
-        let counts = number.weak && number.value > 1.0 && super::phrases::COUNTERS.contains(self.text(at));
+        let counts = number.weak && number.value > 1.0 && super::bounds::COUNTERS.contains(self.text(at));
         counts.then_some((Dimension::Count, 1.0, number.end))
     }
 

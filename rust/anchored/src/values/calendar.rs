@@ -125,7 +125,7 @@ impl Reader<'_, '_> {
     }
 
     fn year(&self, at: usize) -> Option<u32> {
-        self.figure(at).filter(|year| self.size(at) == 4 && (1000..2200).contains(year))
+        self.figure(at).filter(|year| self.size(at) == 4 && *year >= 1000)
     }
 
     /// A year behind a date, with `,`, `of`, `de` or `del` before it.
@@ -175,6 +175,10 @@ impl Reader<'_, '_> {
         let (year, end) = self.year_behind(next);
         if year > 0 {
             return Some((date(year, month, 0, false)?, end));
+        }
+        // "July 82" is no July.
+        if self.figure(next).is_some() && self.size(next) <= 2 && !clock {
+            return None;
         }
         // Alone it may be another word: May, March, mars, Mar.
         let before = at.checked_sub(1).map_or("", |before| self.text(before));

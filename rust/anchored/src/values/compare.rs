@@ -7,7 +7,7 @@
 //!
 //! Invariants: symmetric; a text against itself has no finding; a value that one text leaves out is none.
 
-use super::phrases::Bound;
+use super::bounds::Bound;
 use super::read::Reading;
 use super::same::{built_alike, conflict, exactly, same};
 use super::subject::{Near, common};
@@ -165,7 +165,13 @@ enum Side {
 }
 
 fn opposed(one: Bound, other: Bound) -> bool {
-    matches!((one, other), (Bound::Lower, Bound::Upper) | (Bound::Upper, Bound::Lower))
+    let lower = |bound: Bound| matches!(bound, Bound::Lower | Bound::Above);
+    let upper = |bound: Bound| matches!(bound, Bound::Upper | Bound::Below);
+    lower(one) && upper(other) || upper(one) && lower(other)
+}
+
+fn ranges(value: &Value<'_>) -> bool {
+    matches!(&value.measure, Measure::Amount(amount) if amount.low.to_bits() != amount.high.to_bits())
 }
 
 fn finding(one: &Value<'_>, other: &Value<'_>, whole: bool) -> Finding {
@@ -257,12 +263,40 @@ impl Both<'_, '_> {
             }
             used.extend(round);
         }
+        self.half_known(&left_a, &left_b, &mut used);
         for (i, j) in &used {
             if let (Some(mine), Some(theirs)) = (self.a.values.get(*i), self.b.values.get(*j)) {
                 found.push(finding(mine, theirs, false));
             }
         }
         used
+    }
+
+    /// Ranges of which the other text has one end, and beside it another value than the other end.
+    fn half_known(&self, left_a: &[Left], left_b: &[Left], used: &mut Vec<(usize, usize)>) {
+        let mut found: Vec<(usize, usize)> = Vec::new();
+        for side in [Side::A, Side::B] {
+            let (mine, theirs, partners, left) = match side {
+                Side::A => (self.a, self.b, &self.partners_a, left_b),
+                Side::B => (self.b, self.a, &self.partners_b, left_a),
+            };
+            for (place, (value, list)) in mine.values.iter().zip(partners).enumerate() {
+                let Some(end) = list.first().and_then(|first| theirs.values.get(*first)) else { continue };
+                if !ranges(value) || list.iter().any(|other| theirs.values.get(*other).is_some_and(ranges)) {
+                    continue;
+                }
+                let rest = left.iter().filter(|left| left.own.is_none()).filter_map(|left| {
+                    let other = theirs.values.get(left.place)?;
+                    (other.sentence == end.sentence && conflict(value, other) && !ranges(other)).then_some(left.place)
+                });
+                let rest: Vec<usize> = rest.collect();
+                if let ([other], 1) = (rest.as_slice(), list.len()) {
+                    found.push(if matches!(side, Side::A) { (place, *other) } else { (*other, place) });
+                }
+            }
+        }
+        found.retain(|(i, j)| !used.iter().any(|(known, other)| known == i || other == j));
+        used.extend(found);
     }
 
     /// The values of a text that the other one has not, or has less often: of such a value the mentions that fit its
@@ -329,9 +363,17 @@ impl Both<'_, '_> {
             let short =
                 self.a.sentences <= 2 && self.b.sentences <= 2 && self.a.values.len() == 1 && self.b.values.len() == 1;
             let enough = if dimension(one) == dimension(other) { ONE_UNIT } else { ALONE };
-            return pair.shared >= enough || between || short;
+            return pair.shared >= enough || between || short || self.most_agree();
         }
         clear && pair.shared >= AMONG
+    }
+
+    /// Whether the other values of both texts are the same in the main: then the one that is left in each is of one thing,
+    /// whatever the words around it.
+    fn most_agree(&self) -> bool {
+        let known = |partners: &Partners| partners.iter().filter(|list| !list.is_empty()).count();
+        let half = |partners: &Partners| 2 * known(partners) >= partners.len() && known(partners) > 0;
+        half(&self.partners_a) && half(&self.partners_b)
     }
 
     /// Whether the nearest values before and behind both that the other text has too are the same, and there is one at

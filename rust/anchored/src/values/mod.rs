@@ -8,6 +8,7 @@
 //! contradiction; every value keeps the bytes that it was read from; reading does not depend on the other text.
 
 mod amounts;
+mod bounds;
 mod calendar;
 mod codes;
 mod compare;
@@ -26,7 +27,7 @@ pub(crate) use read::read;
 use std::borrow::Cow;
 
 use crate::facts::Span;
-use phrases::Bound;
+use bounds::Bound;
 use units::Dimension;
 
 /// What kind of text a value is that is no quantity.

@@ -3,8 +3,9 @@
 //! Invariants: the cursor only goes forward; a token belongs to one value at most; at most [`MOST_VALUES`] are kept, and
 //! what is left out is marked.
 
+use super::bounds::{Bound, bound, counted_back, denies, hedged};
 use super::codes::code;
-use super::phrases::{self, Bound, bound, hedged};
+use super::phrases;
 use super::subject::Subjects;
 use super::tokens::{Kind, Token, tokens};
 use super::units::Dimension;
@@ -175,7 +176,7 @@ impl<'t> Reader<'_, 't> {
         let (start, stop, sentence) = (first.span.0, last.span.1, first.sentence);
         let mut measure = measure;
         if let Measure::Amount(amount) = &mut measure {
-            if self.recurs(amount, at) {
+            if self.recurs(amount, at, end) {
                 (amount.dimension, amount.other) = (Dimension::Period, None);
             }
             if self.join(amount, at, end) {
@@ -183,7 +184,7 @@ impl<'t> Reader<'_, 't> {
             }
         }
         let (bound, from, to) = match &measure {
-            Measure::Amount(_) => bound(self.low, start, stop),
+            Measure::Amount(_) => self.bounded(start, stop, at, end),
             _ => (Bound::None, start, stop),
         };
         let hedged = hedged(self.low, from);
@@ -193,9 +194,13 @@ impl<'t> Reader<'_, 't> {
     }
 
     /// Whether a duration says how often: `every 6 hours`, `per month`, `a week` behind a value.
-    fn recurs(&self, amount: &Amount, at: usize) -> bool {
+    fn recurs(&self, amount: &Amount, at: usize, end: usize) -> bool {
         if amount.dimension != Dimension::Duration {
             return false;
+        }
+        // 6時間ごと, 6時間おき
+        if matches!((self.text(end), self.text(end + 1)), ("ご", "と") | ("お", "き")) {
+            return true;
         }
         let article = self.entry(at).is(ARTICLE);
         let bare = at > 0 && self.entry(at).unit.is_some();
@@ -228,12 +233,35 @@ impl<'t> Reader<'_, 't> {
         last.measure = Measure::Amount(joined);
         last.span.1 = stop;
         last.tokens.1 = end;
-        let (bound, from, to) = bound(self.low, last.span.0, stop);
-        if last.bound == Bound::None {
-            last.bound = bound;
+        let start = last.span.0;
+        let (bound, first, to) = self.bounded(start, stop, from, end);
+        if let Some(last) = self.values.last_mut() {
+            if last.bound == Bound::None {
+                last.bound = bound;
+            }
+            last.whole = (last.whole.0.min(first), to.max(stop));
         }
-        last.whole = (last.whole.0.min(from), to.max(stop));
         true
+    }
+
+    /// The bound of the value between two bytes, of the tokens from `at` to `end`; none where the sentence denies
+    /// something or the value is counted back from a time.
+    fn bounded(&self, start: usize, stop: usize, at: usize, end: usize) -> (Bound, usize, usize) {
+        let (found, from, to) = bound(self.low, start, stop);
+        if found == Bound::None {
+            return (found, from, to);
+        }
+        let sentence = self.tokens.get(at).map_or(0, |token| token.sentence);
+        let first = (0..at).rev().take_while(|at| self.tokens.get(*at).is_some_and(|token| token.sentence == sentence));
+        let first = first.last().and_then(|at| self.tokens.get(at)).map_or(start, |token| token.span.0);
+        let last = (end..self.tokens.len())
+            .take_while(|at| self.tokens.get(*at).is_some_and(|token| token.sentence == sentence));
+        let last = last.last().and_then(|at| self.tokens.get(at)).map_or(stop, |token| token.span.1);
+        let before = self.low.get(first.min(from)..from).unwrap_or("");
+        let behind = self.low.get(to..last.max(to)).unwrap_or("");
+        let back = matches!(found, Bound::Upper | Bound::Below) && counted_back(behind);
+        let known = !back && !denies(before, behind, self.language);
+        (if known { found } else { Bound::None }, from, to)
     }
 
     /// `2 hours and 15 minutes`, `2 h 15 min`.
@@ -254,8 +282,9 @@ impl<'t> Reader<'_, 't> {
             let seconds = period.low / count;
             (count >= 1.0).then_some(Amount { low: seconds, high: seconds, written: count, ..*period })
         };
-        let counted = gap == 1 && self.entry(until).is(TIMES)
-            || gap == 0 && (self.before(until, 1) == "twice" || self.before(until, 1).ends_with("mal"));
+        let spoken = usize::from(self.entry(until).is(TIMES));
+        let whole = spoken == 1 || self.before(until, 1) == "twice" || self.before(until, 1).ends_with("mal");
+        let counted = whole && gap == spoken + usize::from(gap > spoken && self.entry(until + spoken).is(EVERY));
         if known.dimension == Dimension::Count && amount.dimension == Dimension::Period && counted {
             return often(amount, known.low);
         }
@@ -266,6 +295,17 @@ impl<'t> Reader<'_, 't> {
         (single && behind && again)
             .then(|| often(&Amount { dimension: Dimension::Period, ..*known }, amount.low))
             .flatten()
+    }
+
+    /// `から`, `到`, `至` between two values, with `午後`, `晚上` and the like behind it.
+    fn eastern_joint(&self, until: usize, at: usize) -> bool {
+        let joint = match (self.text(until), self.text(until + 1)) {
+            ("か", "ら") => until + 2,
+            ("到" | "至", _) => until + 1,
+            _ => return false,
+        };
+        let part = |place: usize| "上下午前後晚早夜间".contains(self.text(place));
+        at == joint || (at > joint && at - joint <= 2 && (joint..at).all(part))
     }
 
     /// `2013-14`: the second year of the same century.
@@ -287,7 +327,12 @@ impl<'t> Reader<'_, 't> {
         let alike = known.dimension.group() == amount.dimension.group()
             || (bare(known) && known.factor.to_bits() == 1_f64.to_bits() && !bare(amount));
         let single = |amount: &Amount| amount.low.to_bits() == amount.high.to_bits();
-        if !alike || !single(known) || !single(amount) {
+        // "fell 12 cents to $6.88", "rose by 3 % to 15 %": not the two ends of one range.
+        let own_units = !bare(known) && !bare(amount);
+        let other_unit =
+            own_units && (known.dimension != amount.dimension || known.factor.to_bits() != amount.factor.to_bits());
+        let by = matches!(self.before(from, 1), "by" | "um");
+        if !alike || other_unit || by || !single(known) || !single(amount) {
             return None;
         }
         let opened = from > 0 && self.entry(from - 1).is(FROM);
@@ -301,12 +346,22 @@ impl<'t> Reader<'_, 't> {
             && !self.entry(from - 1).is(AND)
             && (1..=3).contains(&gap)
             && matches!(self.before(at, 1), "from" | "von" | "desde");
-        let eastern = matches!(self.text(until), "か") && self.text(until + 1) == "ら" && gap == 2;
+        let eastern = self.eastern_joint(until, at);
         let joint = gap == 1 && word.is(TO) && (!word.is(AND) || opened || (bare(known) && !bare(amount)));
         let far = opened && (2..=4).contains(&gap) && self.entry(at - 1).is(TO) && !self.entry(at - 1).is(AND);
         // 5 (from 3): another one between them is no joint; a list says "3, 5 and 7 mg".
         if !(mark || joint || far || reversed || eastern) {
             return None;
+        }
+        // "de 9 h a 18 h" says when, not how long.
+        let hours = |amount: &Amount| {
+            amount.dimension == Dimension::Duration
+                && amount.factor.to_bits() == 3600_f64.to_bits()
+                && amount.written <= 24.0
+        };
+        if opened && hours(known) && hours(amount) && self.text(until - 1) == "h" && known.written < amount.written {
+            let clock = Amount { dimension: Dimension::Clock, factor: 1.0, other: None, ..*amount };
+            return Some(Amount { low: known.low / 60.0, high: amount.high / 60.0, ..clock });
         }
         let unit = if amount.dimension == Dimension::Clock { 60.0 } else { amount.factor };
         let scaled = if bare(known) && !bare(amount) { known.low * unit } else { known.low };

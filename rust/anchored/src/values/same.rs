@@ -2,6 +2,7 @@
 //!
 //! Invariants: both are symmetric; a value is the same as itself; values that are the same are never in conflict.
 
+use super::bounds::Bound;
 use super::units::{Currency, Dimension};
 use super::{Amount, Day, Form, Measure, Value};
 
@@ -13,7 +14,9 @@ const POUND: f64 = 453.592;
 pub(crate) fn same(one: &Value<'_>, other: &Value<'_>) -> bool {
     let hedged = one.hedged || other.hedged;
     match (&one.measure, &other.measure) {
-        (Measure::Amount(mine), Measure::Amount(theirs)) => amounts(mine, theirs, hedged),
+        (Measure::Amount(mine), Measure::Amount(theirs)) => {
+            amounts(mine, theirs, hedged) || next_to(one, other, mine, theirs) || next_to(other, one, theirs, mine)
+        }
         (Measure::Date(mine), Measure::Date(theirs)) => dates(*mine, *theirs),
         (Measure::Date(day), Measure::Amount(amount)) | (Measure::Amount(amount), Measure::Date(day)) => {
             part_of_date(*day, amount)
@@ -26,22 +29,27 @@ pub(crate) fn same(one: &Value<'_>, other: &Value<'_>) -> bool {
     }
 }
 
-/// Whether two values are the same in all that either says: about 150 is not 148, and March is not March 5.
+/// Whether two values of one kind are the same without any hedge: about 150 is not 148.
 pub(crate) fn exactly(one: &Value<'_>, other: &Value<'_>) -> bool {
     match (&one.measure, &other.measure) {
         (Measure::Amount(mine), Measure::Amount(theirs)) => amounts(mine, theirs, false),
-        (Measure::Date(mine), Measure::Date(theirs)) => {
-            let said = |date: &Day| (date.year > 0, date.month > 0, date.number > 0);
-            said(mine) == said(theirs) && dates(*mine, *theirs)
-        }
-        _ => same(one, other),
+        (Measure::Date(mine), Measure::Date(theirs)) => dates(*mine, *theirs),
+        (Measure::Text(..), Measure::Text(..)) => same(one, other),
+        _ => false,
     }
 }
 
 /// Whether two values that are not the same exclude each other when they are said of one thing.
 pub(crate) fn conflict(one: &Value<'_>, other: &Value<'_>) -> bool {
     match (&one.measure, &other.measure) {
-        (Measure::Amount(mine), Measure::Amount(theirs)) => mine.dimension.group() == theirs.dimension.group(),
+        (Measure::Amount(mine), Measure::Amount(theirs)) => {
+            let sum = |one: &Amount, other: &Amount| {
+                one.dimension == Dimension::Count
+                    && one.written >= 1e4
+                    && matches!(other.dimension, Dimension::Money(_))
+            };
+            mine.dimension.group() == theirs.dimension.group() || sum(mine, theirs) || sum(theirs, mine)
+        }
         (Measure::Date(_), Measure::Date(_)) => true,
         (Measure::Date(day), Measure::Amount(amount)) | (Measure::Amount(amount), Measure::Date(day)) => {
             amount.dimension == Dimension::Year && day.year > 0
@@ -49,6 +57,20 @@ pub(crate) fn conflict(one: &Value<'_>, other: &Value<'_>) -> bool {
         (Measure::Text(mine, _), Measure::Text(theirs, _)) => mine == theirs,
         _ => false,
     }
+}
+
+/// Under six years is up to five, more than two is three or more.
+fn next_to(one: &Value<'_>, other: &Value<'_>, mine: &Amount, theirs: &Amount) -> bool {
+    let step = match (one.bound, other.bound) {
+        (Bound::Below, Bound::Upper) => -1.0,
+        (Bound::Above, Bound::Lower) => 1.0,
+        _ => return false,
+    };
+    let whole = mine.written.fract() == 0.0 && theirs.written.fract() == 0.0;
+    mine.dimension == theirs.dimension
+        && mine.factor.to_bits() == theirs.factor.to_bits()
+        && whole
+        && (mine.written + step).to_bits() == theirs.written.to_bits()
 }
 
 fn dates(one: Day, other: Day) -> bool {
