@@ -233,7 +233,7 @@ fn expression(value: &[u8]) -> bool {
             && value.split(|byte| *byte == b'.').all(|part| part.len() < 24 && !part.iter().any(u8::is_ascii_digit)))
 }
 
-/// Values that stand for one that is not told.
+/// Values that stand for one that is left out.
 fn placeholder(value: &[u8]) -> bool {
     const WORDS: &[&[u8]] = &[
         b"none",

@@ -163,7 +163,7 @@ fn json_or_text(
     if let Some(edits) = json::edits(redaction, body, Reading { cut, many: true }, findings) {
         return Ok(edits.applied(body));
     }
-    // Said to be JSON and is not: event streams and broken answers come so.
+    // Declared as JSON and is not: event streams and broken answers come so.
     text(redaction, body, cut, findings).map_err(|_| "bad_json")
 }
 

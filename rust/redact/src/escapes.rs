@@ -57,7 +57,7 @@ pub(super) fn unescape(inner: &[u8], cut: bool) -> Option<Cow<'_, [u8]>> {
     Some(Cow::Owned(value))
 }
 
-/// Turns positions of a string's value, asked for in order, into positions of the string as it is written.
+/// Turns positions of a string's value, given in order, into positions of the string as it is written.
 pub(super) struct Positions<'a> {
     inner: &'a [u8],
     written: usize,

@@ -47,7 +47,7 @@ struct Level {
     name: (usize, usize),
     /// End of the last member that stays, or of the opening bracket; and whether there is such a member.
     after: usize,
-    kept: bool,
+    has_member: bool,
     /// The comma after a first member that was dropped goes too: which edit takes it.
     eat: Option<usize>,
 }
@@ -228,7 +228,7 @@ impl Walk<'_> {
                 secret: member.secret && !object,
                 name: member.name,
                 after: at + 1,
-                kept: false,
+                has_member: false,
                 eat: None,
             });
             if object {
@@ -270,18 +270,18 @@ impl Walk<'_> {
         let member = self.member;
         let Some(level) = self.levels.last_mut() else { return };
         let Some(field) = member.field.filter(|field| field.action == Action::Drop && level.field.is_none()) else {
-            level.kept = true;
+            level.has_member = true;
             level.after = end;
             return;
         };
         self.edits.truncate(member.mark);
         // Two that follow each other are one range.
         match self.edits.last_mut() {
-            Some(last) if !level.kept && last.range.end == level.after && last.removes() => last.range.end = end,
-            Some(last) if level.kept && last.range.start == level.after => last.range.end = end,
+            Some(last) if !level.has_member && last.range.end == level.after && last.removes() => last.range.end = end,
+            Some(last) if level.has_member && last.range.start == level.after => last.range.end = end,
             _ => self.edits.push(level.after..end, |_| {}),
         }
-        if !level.kept {
+        if !level.has_member {
             level.eat = Some(self.edits.len() - 1);
         }
         self.counted.push(field.kind);

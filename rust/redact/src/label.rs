@@ -7,9 +7,9 @@ use super::kinds::Kind;
 
 /// Hexadecimal digits of a token: 48 bits, so that among a million values of a lane two are alike with 0.2 % chance.
 const TOKEN: usize = 12;
-/// Characters that `keep_last4` keeps, and how long a value must be for it: shorter ones would be told too much of.
-const KEPT: usize = 4;
-const KEPT_LEAST: usize = 8;
+/// Characters that `keep_last4` keeps, and how long a value must be for it: of a shorter one they would tell too much.
+const LAST: usize = 4;
+const LAST_LEAST: usize = 8;
 /// Longest label, brackets included.
 pub(super) const LONGEST: usize = 72;
 
@@ -41,8 +41,8 @@ pub(super) fn write(name: &str, kind: Kind, action: Action, key: &[u8; 32], valu
         }
         Action::KeepLast4 => {
             let plain: Vec<u8> = value.iter().copied().filter(u8::is_ascii_alphanumeric).collect();
-            if plain.len() >= KEPT_LEAST
-                && let Some(last) = plain.last_chunk::<KEPT>()
+            if plain.len() >= LAST_LEAST
+                && let Some(last) = plain.last_chunk::<LAST>()
             {
                 out.extend_from_slice(b":*");
                 out.extend_from_slice(last);
@@ -95,11 +95,11 @@ pub(super) fn mask_end(bytes: &[u8], at: usize) -> Option<usize> {
         next += colon.len();
         if rest.get(next..)?.starts_with(star) {
             next += star.len();
-            let kept = count(next, u8::is_ascii_alphanumeric);
-            if kept != KEPT {
+            let letters = count(next, u8::is_ascii_alphanumeric);
+            if letters != LAST {
                 return None;
             }
-            next += kept;
+            next += letters;
         } else {
             let digits = count(next, |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
             if digits != TOKEN {

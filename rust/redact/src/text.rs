@@ -18,7 +18,7 @@ pub(super) struct Origin<'a> {
     pub alone: bool,
 }
 
-/// What is asked of a scan.
+/// What a scan looks for.
 #[derive(Clone, Copy)]
 pub(super) struct Wanted<'a> {
     pub kinds: &'a Kinds,
@@ -34,11 +34,11 @@ pub(super) struct Text<'a> {
     pub free: usize,
     pub wanted: Wanted<'a>,
     alone: Option<(usize, usize)>,
-    /// Contexts at the position that was last asked for: one number may fit many rules.
+    /// Contexts at the position of the last call: one number may fit many rules.
     near: Cell<(usize, usize, Contexts)>,
     /// End of a long run that cannot be a key.
     pub dull: Cell<usize>,
-    /// Contexts that any words of the text, or the field's name, speak of; `None` until asked for.
+    /// Contexts that any words of the text, or the field's name, speak of; `None` until needed.
     spoken: Cell<Option<Contexts>>,
     /// How many bytes were looked at for contexts near candidates.
     looked: Cell<usize>,

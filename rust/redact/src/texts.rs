@@ -76,7 +76,7 @@ pub(super) fn replace(
         let mut positions = Positions::new(written);
         let mut free = 0;
         for (start, end, kind) in found {
-            let Some(said) = text.get(*start..*end).filter(|_| *start >= free && end > start) else {
+            let Some(secret) = text.get(*start..*end).filter(|_| *start >= free && end > start) else {
                 continue;
             };
             free = *end;
@@ -87,7 +87,7 @@ pub(super) fn replace(
                 .take(40)
                 .collect();
             edits.push(held.start + range.start..held.start + range.end, |out| {
-                redaction.named_label(&name, said.as_bytes(), out);
+                redaction.named_label(&name, secret.as_bytes(), out);
             });
             findings.add(&name);
         }

@@ -21,7 +21,7 @@ pub struct Ticket {
     pub(super) started_mono: u64,
     pub(super) id: [u8; 16],
     pub(super) method: Method,
-    /// Whether it is part of the trial, and its place among the named routes.
+    /// Whether it is part of the trial, and its index among the named routes.
     pub(super) timed: Option<usize>,
     pub(super) open: bool,
 }
@@ -61,7 +61,7 @@ impl Method {
 }
 
 impl Lane {
-    /// The ticket of a request that begins now. `timed`: its place among the named routes when it is part of the trial.
+    /// The ticket of a request that begins now. `timed`: its index among the named routes when it is part of the trial.
     pub(super) fn ticket(self: &Arc<Self>, method: Method, timed: Option<usize>) -> Ticket {
         let started_ns = unix_ns();
         Ticket {
