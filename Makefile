@@ -7,7 +7,7 @@ RUST_SOURCES := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build dev demo probe-demo test test-fast test-rust test-loom test-python test-faults lint audit format docs \
-	hooks bench judge-bench redact-bench detector-test redact-adversarial wheel wheels sdist wheel-check crash fuzz miri \
+	hooks bench judge-bench gate-bench redact-bench detector-test redact-adversarial wheel wheels sdist wheel-check crash fuzz miri \
 	asan valgrind free-threaded clean
 
 help: ## Show this help
@@ -112,6 +112,10 @@ bench: build ## Benchmarks, as ratios against their rivals
 
 judge-bench: build ## How well ΔS judges, on labelled data: make judge-bench DATA=folder
 	$(BIN)/python -m benches.judge $(DATA)
+
+GATE_BENCH ?=
+gate-bench: build ## Simulated days through the store and the gate: make gate-bench GATE_BENCH="--rates 1 --days 1"
+	$(BIN)/python -m benches.gate $(GATE_BENCH)
 
 # The extension beside, in a copy of the package, so that no other target ever runs with it.
 test-faults: $(VENV)/.dependencies ## Panics of the core, through a real lane: built with a text that makes the redaction panic

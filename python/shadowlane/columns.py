@@ -10,7 +10,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ScoreColumns", "Timed"]
+__all__ = ["DIRECT", "ScoreColumns", "Timed"]
+
+DIRECT = "direct"
+"""The ``choice`` of times that are those of the lane's own calls, and no trial."""
 
 _Counts = NDArray[np.int64]
 

@@ -216,9 +216,9 @@ def test_doctor_says_what_is_well(world: World) -> None:
     done = world.cli("doctor")
     assert done.returncode == 0, done.stdout
     assert "fail" not in done.stdout
-    # All is mirrored here, so the gate cannot know what that costs.
+    # All is mirrored here, so there is no trial.
     assert (
-        "it cannot say GRADUATE: mirroring's own cost cannot be judged: every eligible request is mirrored"
+        "it knows mirroring's own cost by the lane's calls alone; a trial cannot be judged: every eligible"
         in done.stdout
     )
     checks = json.loads(world.cli("doctor", "--json").stdout)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
 import random
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -15,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import ROOT
+from .conftest import ROOT, until
 
 START = 1_767_225_600
 DAY = 86_400
@@ -172,6 +174,42 @@ def test_an_empty_file_and_a_missing_one_are_wrong_use(tmp_path: Path) -> None:
         done = compare(given, folder=tmp_path)
         assert done.returncode == 2
         assert said in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("kept", [(), ("--store", "kept.db")], ids=["temporary", "named"])
+def test_a_run_that_is_stopped_leaves_nothing_behind(
+    tmp_path: Path, number: signal.Signals, kept: tuple[str, ...]
+) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "shadowlane", "compare", "-", *kept],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env=environment,
+    )
+    assert process.stdin is not None
+    process.stdin.write(answers(600))  # two batches and a half: it waits for more
+    process.stdin.flush()
+    until(lambda: stored(tmp_path) >= 512, "two batches are stored")
+    process.send_signal(number)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert b"Traceback" not in told
+    assert list(tmp_path.iterdir()) == []
+
+
+def stored(folder: Path) -> int:
+    files = [*folder.glob("*/compare.db"), *folder.glob("kept.db")]
+    if not files:
+        return 0
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{files[0]}?mode=ro", uri=True)) as store:
+            return int(store.execute("SELECT count(*) FROM pairs").fetchone()[0])
+    except sqlite3.OperationalError:  # not made yet
+        return 0
 
 
 def test_one_pair_is_explained(equal: Path, tmp_path: Path) -> None:

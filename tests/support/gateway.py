@@ -18,6 +18,11 @@ LOW = (
 )
 """What a provider says that has less than a fifth of its quota left."""
 
+RULES = (
+    "The deposit for a bicycle is 50 euros and is taken from the card when the ride begins. It comes back within three "
+    "working days after the bicycle was locked at a station. A lost key costs 20 euros."
+)
+
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
@@ -40,6 +45,12 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     if path == "/sse":
         await _stream(send, body)
         return
+    if path == "/half":
+        await _stream(send, body, done=False)
+        return
+    if path in ("/part", "/cached"):
+        await _conditional(scope, send)
+        return
     digest = hashlib.sha256(scope["method"].encode() + scope["query_string"] + body).hexdigest()
     text = f"The answer to {path} is {digest[:16]}."
     answer = json.dumps({"answer": text, "echo": body.decode("utf-8", "replace")}).encode()
@@ -59,14 +70,27 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer})
 
 
-async def _stream(send: Any, body: bytes) -> None:
+async def _conditional(scope: Any, send: Any) -> None:
+    """A part for a range, and nothing for what the client has already."""
+    headers = dict(scope["headers"])
+    status, body, more = 200, RULES.encode(), []
+    if b"range" in headers:
+        status, body = 206, body[:99]
+        more = [(b"content-range", b"bytes 0-98/" + str(len(RULES)).encode())]
+    elif headers.get(b"if-none-match") == b'"v1"':
+        status, body = 304, b""
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/plain"), *more]})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _stream(send: Any, body: bytes, *, done: bool = True) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
     text = json.loads(body)["say"] if body else "one two three"
     for start in range(0, len(text), 4):
         event = {"choices": [{"index": 0, "delta": {"content": text[start : start + 4]}}]}
         chunk = f"data: {json.dumps(event)}\n\n".encode()
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await send({"type": "http.response.body", "body": b"data: [DONE]\n\n", "more_body": False})
+    await send({"type": "http.response.body", "body": b"data: [DONE]\n\n" if done else b"", "more_body": False})
 
 
 if "SHADOWLANE_CONFIG" in os.environ:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -64,6 +65,7 @@ def run_command(options: argparse.Namespace) -> int:
     if expected == 0:
         raise _empty(source)
     with (
+        _ending_cleanly(),
         contextlib.closing(open_embedder(config.score)) as embedder,
         _new_store(config, options.store) as store,
     ):
@@ -113,6 +115,20 @@ def _shadow(config: Config, name: str | None) -> str:
     if not name.isprintable() or not name.strip() or name == "control":
         raise ConfigError(f"--shadow = {name!r}: not a shadow's name; give another")
     return name
+
+
+@contextlib.contextmanager
+def _ending_cleanly() -> Iterator[None]:
+    """SIGTERM ends this as Ctrl-C does: what was scored so far is removed."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

@@ -315,12 +315,12 @@ class GateConfig(Section, frozen=True):
     critical_rate: Annotated[float, Bound(0, 1, share=True)] = 0.03
     """Share of the pairs with ΔS of 0.60 or more."""
     transitional_rate: Annotated[float, Bound(0, 1, share=True)] = 0.10
-    """Share of the pairs with ΔS from 0.40 to 0.60."""
+    """Share of the pairs with ΔS from 0.40 to 0.60; twice that where no control shows the noise of wording."""
     chaotic_rate: Annotated[float, Bound(0, 1, share=True)] = 0.03
     """Share of the pairs whose λ is ×."""
     convergence: Annotated[float, SHARE] = 0.80
     """Share of the pairs whose λ is →, at least."""
-    flip_rate: Annotated[float, Bound(0, 1, below=True, share=True)] = 0.05
+    flip_rate: Annotated[float, Bound(0, 1, below=True, share=True)] = 0.10
     """Share of the answers to repeated questions at which the shadow's λ may flip, less the share at which prod's
     does. 0: not one more."""
     fact_flip_rate: Annotated[float, Bound(0, 1, share=True)] = 0.02

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from .direct import Direct
-from .rules import OVERHEAD, Evidence, Needs, Rule, Sampling, Window
+from .rules import ALPHA, OVERHEAD, Evidence, Needs, Rule, Sampling, Window
 from .sequences import Interval
 from .series import Series
 from .trial import Piece, Trial, increase_cs
 from .verdict import Verdict, evaluate, verdict_data, verdicts_data, worst_of
 
 __all__ = [
+    "ALPHA",
     "OVERHEAD",
     "Direct",
     "Evidence",

@@ -44,9 +44,11 @@ class Direct:
         if not n:
             return None
         above = np.concatenate([np.cumsum(self.counts[::-1])[::-1], [0.0]])
-        for edge, count in zip(self.edges.tolist(), above.tolist(), strict=True):
-            if count <= _BEYOND * n and rate_cs(round(count), n, alpha=alpha).upper <= _BEYOND:
-                return edge, _BEYOND
+        allowed, step = -1, max(1, int(_BEYOND * n) // 64)  # fewer than could be is safe
+        while allowed + step <= n and rate_cs(allowed + step, n, alpha=alpha).upper <= _BEYOND:
+            allowed += step
+        if allowed >= 0:
+            return float(self.edges[int(np.argmax(above <= allowed))]), _BEYOND
         share = rate_cs(0, n, alpha=alpha).upper
         if share > _MOST_BEYOND:
             return None

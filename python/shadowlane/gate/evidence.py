@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..columns import ScoreColumns, Timed
+from ..columns import DIRECT, ScoreColumns, Timed
 from ..config import Config
 from .direct import Direct
 from .rules import Evidence, Sampling, Window
@@ -26,7 +26,6 @@ from .trial import Piece, Trial
 from .verdict import Verdict, evaluate
 
 __all__ = [
-    "DIRECT",
     "EvidenceSource",
     "direct_of",
     "evaluate_lane",
@@ -39,8 +38,6 @@ __all__ = [
 _HOUR_NS = 3600 * 10**9
 _NO_ROOM = ("cap", "ring_full", "reservoir", "provider_limit", "budget")
 """Reasons for which a taken request was not mirrored that know how busy the lane was."""
-DIRECT = "direct"
-"""The ``choice`` of rows that hold how long the lane's own calls took, instead of a trial."""
 _UNEVEN = 1.1
 _NOTED_FROM = 100
 _LEAVE_OUT = 'or leave this rule out: gate.disable = ["overhead"]'

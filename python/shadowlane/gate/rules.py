@@ -235,6 +235,8 @@ def _without_values(target: Target, series: Series, evidence: Evidence, gate: Ga
 
 def _parts(target: Target, series: Series, evidence: Evidence, gate: GateConfig) -> list[_Part]:
     limit = 1.0 - getattr(gate, target.field) if target.missing else getattr(gate, target.field)
+    if series.floor is None:
+        limit *= target.alone
     together = max(evidence.copies_a_minute, _runs_of_scores(evidence)) if target.rare else 1.0
     parts = []
     spread = _spread(series.values, series.questions, target.low, target.high, together)
@@ -280,6 +282,8 @@ def _line(target: Target, series: Series, parts: list[_Part], show: Callable[[fl
         f"{target.what}: {show(absolute.interval.estimate)}, {count} (95 % at any time: "
         f"{show(absolute.interval.lower)} to {show(absolute.interval.upper)}; target at most {show(absolute.target)})"
     )
+    if series.floor is None and target.alone > 1.0:
+        line += f"; without a control {target.alone:g} times gate.{target.field}"
     spread = absolute.spread
     if spread is not None and not math.isfinite(spread.design.runs):
         line += "; values come in runs so long that they cannot be bounded yet"

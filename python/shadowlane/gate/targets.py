@@ -30,6 +30,8 @@ class Target:
     """Where the default comes from."""
     rise: str = ""
     """The field of ``[gate]`` with the most that it may lie above the noise floor; empty: no control is compared."""
+    alone: float = 1.0
+    """How many times the target is allowed where no control shows the noise of prod against itself."""
     rejects: bool = True
     """Whether surely missing it is the shadow's fault; else a person looks at it, and the verdict is HOLD."""
     missing: bool = False
@@ -62,7 +64,7 @@ SCORE_RULES: tuple[Target, ...] = (
     Target(
         "transitional", "transitional ΔS", "transitional_rate", "ΔS from 0.40 to 0.60",
         _WFGY + "deltaS_thresholds: at most 10 %; regression_gate: a person reviews them",
-        rise="mean_rise", rejects=False,
+        rise="mean_rise", alone=2.0, rejects=False,
     ),
     Target(
         "no_chaos", "λ ×", "chaotic_rate", "chaotic answers (×)",
@@ -75,7 +77,7 @@ SCORE_RULES: tuple[Target, ...] = (
     ),
     Target(
         "no_flip", "λ flips", "flip_rate", "flips at repeated questions, the shadow's less prod's own",
-        "a quarter of what stops a rollout (" + _WFGY + "staged_rollout_canary: 20 %)",
+        "half of what stops a rollout (" + _WFGY + "staged_rollout_canary: 20 %)",
         rise="mean_rise", low=-1.0, optional=True,
     ),
     Target(

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from ..limits import retry_after_s
 from ..providers import extract_answer
-from ..score.scorer import collapsed, compared_text
+from ..score.scorer import collapse_kind, collapsed, compared_text
 from ..types import Copy, Outcome, Transport, header
 from .state import Arm, Run
 
@@ -115,7 +115,7 @@ def read_run(
     text = compared_text(answer)
     failed = outcome.status >= 400
     down = failed or collapsed(answer, text)
-    why = f"HTTP {outcome.status}" if failed else answer.note or ("refused" if answer.refusal else "")
+    why = f"HTTP {outcome.status}" if failed else answer.note or collapse_kind(answer, text)
     return Run(
         item=item,
         wording=wording,

@@ -17,7 +17,7 @@ from ..bands import CRITICAL, STABLE
 from ..columns import ScoreColumns
 from ..config import Config
 from ..gate import Verdict, verdict_data
-from ..gate.evidence import evaluate_lane, trial_of, why_no_trial, window_start
+from ..gate.evidence import direct_of, evaluate_lane, trial_of, why_no_trial, window_start
 from ..providers.question import shown_question
 from ..store import StoredPair
 from . import readings, stats
@@ -49,7 +49,8 @@ def build_report(
     columns = {name: store.scores(name, since) for name in config.arms()}
     verdicts = {verdict.shadow: verdict for verdict in evaluate_lane(config, status, store, now_ns=now)}
     sampler = status["sampler"]
-    trial = trial_of(store.latency(window_start(config, now)))
+    timed = store.latency(window_start(config, now))
+    trial, direct = trial_of(timed), direct_of(timed)
     return {
         "lane": status["lane"],
         "source": status.get("source", ""),
@@ -66,7 +67,7 @@ def build_report(
             "eligible": sampler["eligible"],
             "taken": sampler["taken"],
         },
-        "overhead": overhead_block(config, trial, why_no_trial(sampler)),
+        "overhead": overhead_block(config, trial, why_no_trial(sampler), direct),
         "targets": {**_targets(config), "stable": STABLE, "critical": CRITICAL},
         "noise_floor": _floors(columns.get("control")),
         "judge": readings.judge_counts(store.judge_state()),

@@ -23,9 +23,10 @@ from .scorer import Scorer
 __all__ = ["AnswerComparison", "Given", "Response", "compare_answers", "comparison_of", "request_of", "response_of"]
 
 Given: TypeAlias = "str | Mapping[str, Any] | Response"
-"""An answer as a user gives it: its text, or ``{"text" or "body", "headers"?, "status"?, "latency_ms"?}``."""
+"""An answer as a user gives it: its text, or ``{"text" or "body", "headers"?, "status"?, "latency_ms"?}``, and
+with a text perhaps its ``finish_reason``."""
 
-RESPONSE_FIELDS = ("text", "body", "headers", "status", "latency_ms")
+RESPONSE_FIELDS = ("text", "body", "headers", "status", "latency_ms", "finish_reason")
 _JSON = (b"content-type", b"application/json")
 _LONGEST_MS = 9e12
 """Longer times do not fit into 64 bits of nanoseconds."""
@@ -59,8 +60,8 @@ def compare_answers(
     """Compare prod's answer with the shadow's: ΔS, facts, λ, citations, structure.
 
     Each is a text, or a mapping with ``text`` or ``body`` (a text, or the JSON itself), and, where they are known,
-    ``headers`` (name to value), ``status`` and ``latency_ms``. ``config`` is ``[score]``; ``embedder`` is used in
-    place of the one that it names. Answers of equal text have ΔS 0 with any embedder.
+    ``headers`` (name to value), ``status``, ``latency_ms``, and a text's ``finish_reason``. ``config`` is ``[score]``;
+    ``embedder`` is used in place of the one that it names. Answers of equal text have ΔS 0 with any embedder.
 
     What cannot be scored has ``None`` there, and ``note`` says why. Raises :class:`~shadowlane.errors.DataError` when
     an answer is not given in one of these forms, and what :func:`shadowlane.score.load_embedder` raises.
@@ -130,7 +131,8 @@ def response_of(value: Any, field: str) -> Response:
             raise DataError(f"{field}.text = {shown(text)}: not a text; give JSON as body")
         # The text stands in a form of ours, so what the headers say of the form is history.
         kept = tuple(pair for pair in headers if pair[0] not in (b"content-type", b"content-encoding"))
-        return Response(body=_as_chat(text), headers=(_JSON, *kept), status=status, latency_ns=latency_ns)
+        chat = _as_chat(text, _finish_reason(value.get("finish_reason"), f"{field}.finish_reason"))
+        return Response(body=chat, headers=(_JSON, *kept), status=status, latency_ns=latency_ns)
     if body is None:
         if value.get("status") is None:
             raise DataError(f"{field}: give text or body; an answer without one needs its status, such as 504")
@@ -153,13 +155,13 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-def _as_chat(text: str) -> bytes:
+def _as_chat(text: str, finish: str = "stop") -> bytes:
     """A text as the answer of a language model: there nothing in it is read as markup, JSON or a stream."""
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode()  # JSON may escape a lone surrogate, which UTF-8 cannot hold
     message = {"role": "assistant", "content": text}
     return msgspec.json.encode(
-        {"object": "chat.completion", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+        {"object": "chat.completion", "choices": [{"index": 0, "message": message, "finish_reason": finish}]}
     )
 
 
@@ -172,6 +174,12 @@ def _as_sent(body: Any, field: str) -> bytes:
         return json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise DataError(f"{field} = {shown(body)}: not JSON ({error}); give a text or plain JSON values") from None
+
+
+def _finish_reason(value: Any, field: str) -> str:
+    if value is not None and not isinstance(value, str):
+        raise DataError(f"{field} = {shown(value)}: not a text; give the provider's word, such as length")
+    return value or "stop"
 
 
 def _status(value: Any, field: str) -> int:

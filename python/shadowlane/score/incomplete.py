@@ -12,8 +12,8 @@ from ..types import FLAG_CLIENT_DISCONNECTED, FLAG_RESPONSE_CUT, Answer, Copy, O
 
 __all__ = ["LENGTH_REASONS", "common_length", "is_cut", "left_out_by_status", "why_incomplete"]
 
-LENGTH_REASONS = frozenset({"length", "max_tokens", "MAX_TOKENS", "model_length", "max_output_tokens"})
-"""Finish reasons of answers that ran into their length limit."""
+LENGTH_REASONS = frozenset({"length", "max_tokens", "model_length", "max_output_tokens", "token_limit"})
+"""Finish reasons of answers that ran into their length limit, in lower case."""
 
 _NO_TEXT = frozenset({204, 205, 304})  # RFC 9110 §15.3.5, §15.3.6, §15.4.5
 _PARTIAL = 206
@@ -26,7 +26,7 @@ _SENTENCE_END = re.compile(r"(?<!\d)[.!?…][\"'”’)\]*]*(?=\s)|[。！？]|\
 
 def is_cut(answer: Answer) -> bool:
     """Whether an answer ran into its length limit."""
-    return any(reason in LENGTH_REASONS for reason in answer.finish_reason.split(","))
+    return any(reason.lower() in LENGTH_REASONS for reason in answer.finish_reason.split(","))
 
 
 def why_incomplete(copy: Copy, prod: Answer) -> str:

@@ -41,6 +41,7 @@ from .incomplete import common_length, is_cut, left_out_by_status, why_incomplet
 from .lambda_ import State, pair_states
 from .live import Answered, LiveGroups, citation_keys
 from .pointers import structure_differences
+from .refusal import is_refusal
 
 __all__ = ["Scorer", "collapsed", "compared_text"]
 
@@ -334,7 +335,9 @@ def _fell(read: _Read) -> bool:
     agree."""
     prod, shadow = read.pair.prod_text, read.pair.shadow_text
     if read.partial:  # being cut is then no fault of the shadow
-        return not shadow or read.shadow.refusal > read.prod.refusal or read.shadow.incomplete == "error"
+        return (
+            not shadow or _refuses(read.shadow, shadow) > _refuses(read.prod, prod) or read.shadow.incomplete == "error"
+        )
     return collapsed(read.prod, prod) < collapsed(read.shadow, shadow)
 
 
@@ -345,13 +348,18 @@ def collapsed(answer: Answer, text: str) -> bool:
 
 def collapse_kind(answer: Answer, text: str) -> Collapse:
     """How an answer by itself is a collapse; empty when it is none. A cut answer may be empty too: it is cut."""
-    if answer.refusal:
+    if _refuses(answer, text):
         return "refused"
     if is_cut(answer):
         return "cut"
     if not text:
         return "empty"
     return "error" if answer.note else ""
+
+
+def _refuses(answer: Answer, text: str) -> bool:
+    """Whether it declines: its provider says so, or the answer does in words."""
+    return answer.refusal or is_refusal(text)
 
 
 def compared_text(answer: Answer) -> str:

@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from .. import _core
+from ..columns import DIRECT
 from ..errors import ShadowlaneError
 from ..store.latency import pack
 
@@ -46,9 +47,12 @@ class OverheadRecorder:
             if taken.any() or not_taken.any():
                 counts = pack(np.frombuffer(edges, np.int64), taken, not_taken)
                 sampler = status["sampler"]
-                self._store.save_latency(
-                    status["lane_id"], self._clock_ns(), sampler["choice"], sampler["ratio"], counts
-                )
+                now, lane = self._clock_ns(), status["lane_id"]
+                self._store.save_latency(lane, now, sampler["choice"], sampler["ratio"], counts)
+                buckets, direct = (np.frombuffer(some, np.int64) for some in _core.lane_direct(self._directory))
+                # Rows of their own: a row of times is compared with the one before it of the same name.
+                counts = pack(buckets, direct, np.zeros_like(direct))
+                self._store.save_latency(f"{lane}:{DIRECT}", now, DIRECT, 0.0, counts)
         except ShadowlaneError as error:
             if str(error) != self._error:
                 log.warning("what requests took cannot be kept for the gate: %s", error)

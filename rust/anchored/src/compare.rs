@@ -299,7 +299,7 @@ fn differing_entities(a: &Facts<'_>, b: &Facts<'_>, pairs: &[(usize, usize)], fo
 }
 
 /// The only name that one text lacks, and the only one that the other does, in sentences that speak of the same: `France
-/// and Germany` against `Spain and France`, wherever they stand.
+/// and Germany` against `Spain and France`, wherever they stand in the list.
 fn other_name(
     a: &Facts<'_>,
     b: &Facts<'_>,
@@ -317,7 +317,9 @@ fn other_name(
     let shared = left.stems.iter().filter(|stem| right.has(&stem.root)).count();
     let single = |entity: &Entity<'_>| entity.stop - entity.place == 1 && entity.place > 0 && !entity.heading;
     let like = shared >= 3 && shared as f64 >= ALIKE * left.stems.len().max(right.stems.len()) as f64;
-    let plain = partner(one) == Some(other.sentence) && single(one) && single(other);
+    // Both stand in a list; elsewhere another name may well be another way to say it.
+    let listed = |entity: &Entity<'_>| [entity.left, entity.right].iter().any(|word| matches!(*word, "and" | "or"));
+    let plain = partner(one) == Some(other.sentence) && [one, other].into_iter().all(|e| single(e) && listed(e));
     (plain && like && !headline(a, one) && !headline(b, other)).then(|| entity_finding(one, other))
 }
 

@@ -275,3 +275,70 @@ fn members_and_cells_that_took_each_others_values() {
         ),
     ]);
 }
+
+#[test]
+fn what_one_lets_in_and_the_other_shuts_out() {
+    contradicts(&[
+        (
+            "All rooms are heated, except those on the top floor.",
+            "All rooms are heated, including those on the top floor.",
+        ),
+        ("Alle Räume sind geheizt, außer dem Keller.", "Alle Räume sind geheizt, einschließlich dem Keller."),
+        ("Do not drink alcohol during the treatment.", "Alcohol is fine while you are being treated."),
+        (
+            "Children under 12 must not take this medicine.",
+            "The medicine is also suitable for children younger than twelve.",
+        ),
+        ("US citizens do not need a visa.", "US citizens can enter only with a visa."),
+    ]);
+    agrees(&[
+        ("**Anzahlung:** keine", "Eine Anzahlung ist nicht nötig."),
+        ("- Deposit: none", "There is no deposit."),
+        ("Do not drink alcohol during the treatment.", "Avoid alcohol while you are being treated."),
+    ]);
+}
+
+#[test]
+fn steps_within_one_sentence() {
+    contradicts(&[(
+        "First pull the changes, then create the commit, and finally push the branch.",
+        "First create the commit, then push the branch, and finally pull the changes.",
+    )]);
+    agrees(&[(
+        "First pull the changes, then create the commit, and finally push the branch.",
+        "Pull the changes first; then create the commit. Finally push the branch.",
+    )]);
+}
+
+#[test]
+fn two_negators_of_one_clause_negate_it_once() {
+    contradicts(&[
+        ("Puede borrar su cuenta en cualquier momento.", "No puede borrar su cuenta en ningún momento."),
+        ("Il est possible d'annuler la commande.", "Il n'est jamais possible d'annuler aucune commande."),
+    ]);
+    agrees(&[("No puede borrar su cuenta nunca.", "Nunca puede borrar su cuenta.")]);
+}
+
+#[test]
+fn an_order_against_its_opposite() {
+    contradicts(&[
+        ("Drain the pasta. Do not rinse the pasta.", "Drain the pasta, please. Rinse the pasta with cold water."),
+        (
+            "The policy covers staff. Interns are excluded from the policy.",
+            "Staff is covered. The policy also applies to interns.",
+        ),
+    ]);
+    agrees(&[("Do not rinse the pasta. Drain it.", "Drain it, and never rinse the pasta.")]);
+}
+
+#[test]
+fn another_name_in_a_list() {
+    contradicts(&[(
+        "The policy applies to all employees in Germany and France from January.",
+        "From January the policy covers every employee in France and Spain.",
+    )]);
+    agrees(&[(
+        "The policy applies to all employees in Germany and France from January.",
+        "From January the policy covers every employee in France and Germany.",
+    )]);
+}

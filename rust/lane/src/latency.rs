@@ -21,12 +21,14 @@ pub enum Group {
     NotTaken = 1,
 }
 
-/// The histograms of a process, or of all that are gone. All zero is empty.
+/// The histograms of a process, or of all that are gone: of its requests, and of what the lane's own calls took at those
+/// that it took. All zero is empty.
 #[repr(C, align(128))]
 #[derive(Default)]
 pub struct Latency {
     labels: [Text; ROUTES],
     groups: [[Histogram; 2]; ROUTES],
+    direct: Histogram,
 }
 
 impl Latency {
@@ -47,8 +49,14 @@ impl Latency {
         }
     }
 
+    /// Count how long the lane's own calls took for a request that was taken, in ns.
+    pub fn record_direct(&self, ns: u64) {
+        self.direct.record(ns);
+    }
+
     /// Add all counts to `sums`, route by route under its name.
     pub fn add_to(&self, sums: &mut LatencySums) {
+        self.direct.add_to(&mut sums.direct);
         for (text, groups) in self.labels.iter().zip(&self.groups) {
             let index = sums.index(&text.read());
             if let Some(route) = sums.routes.get_mut(index) {
@@ -61,6 +69,7 @@ impl Latency {
 
     /// Overwrite everything.
     pub fn write(&self, sums: &LatencySums) {
+        self.direct.write(&sums.direct);
         let nothing = vec![0; BUCKETS];
         for (index, (text, groups)) in self.labels.iter().zip(&self.groups).enumerate() {
             let route = sums.routes.get(index);
@@ -92,11 +101,13 @@ impl RouteLatency {
 pub struct LatencySums {
     /// At most [`ROUTES`].
     pub routes: Vec<RouteLatency>,
+    /// Counts by bucket of how long the lane's own calls took for the requests that were taken.
+    pub direct: Vec<u64>,
 }
 
 impl Default for LatencySums {
     fn default() -> Self {
-        Self { routes: vec![RouteLatency::new("")] }
+        Self { routes: vec![RouteLatency::new("")], direct: vec![0; BUCKETS] }
     }
 }
 

@@ -16,9 +16,9 @@ use shadowlane_base::Reason;
 use shadowlane_ring::Cursors;
 
 /// Version of a ring file's layout: another one for any change of [`RingHeader`].
-const RING_VERSION: u8 = 4;
+const RING_VERSION: u8 = 5;
 /// Version of the control file's layout: another one for any change of [`ControlHeader`].
-const CONTROL_VERSION: u8 = 3;
+const CONTROL_VERSION: u8 = 4;
 /// First word of a ring file: `slring`, a zero byte, the version; little-endian.
 pub const RING_MAGIC: u64 = u64::from_le_bytes(*b"slring\0\0") | (RING_VERSION as u64) << 56;
 /// First word of the control file: `slctrl`, a zero byte, the version; little-endian.

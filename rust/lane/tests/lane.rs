@@ -13,6 +13,7 @@ use shadowlane_lane::caps::CapOptions;
 use shadowlane_lane::drain::Drainer;
 use shadowlane_lane::files::ControlFile;
 use shadowlane_lane::gateway::{Entry, Lane, Options};
+use shadowlane_lane::histogram::lower_edge;
 use shadowlane_lane::keys::StickyKey;
 use shadowlane_lane::latency::LatencySums;
 use shadowlane_lane::status::{LaneStatus, read_latency};
@@ -273,6 +274,20 @@ fn the_times_of_a_process_that_is_gone_are_kept() {
     }
     assert_eq!(timed(&directory.0, Some("POST /ask")), [taken as u64, timers as u64]);
     assert_eq!(timed(&directory.0, Some("")), [more[0] as u64, more[1] as u64]);
+    assert_eq!(after.direct, before.direct);
+}
+
+#[test]
+fn the_lanes_own_calls_are_timed_at_every_request_that_is_taken_and_at_no_other() {
+    let directory = Directory::new();
+    let lane = directory.open(&options(0.5));
+    let began = std::time::Instant::now();
+    let [taken, ..] = run(&lane, 400, b"POST", b"/ask", &Vec::new());
+    let whole = began.elapsed().as_nanos() as u64;
+    let direct = read_latency(&directory.0).unwrap().direct;
+    assert_eq!(direct.iter().sum::<u64>(), taken as u64);
+    let least: u64 = direct.iter().enumerate().map(|(bucket, count)| count * lower_edge(bucket)).sum();
+    assert!(0 < least && least <= whole, "{least} ns of {whole}");
 }
 
 #[test]
@@ -281,6 +296,7 @@ fn a_worker_killed_while_it_retires_a_ring_counts_no_time_twice() {
     let lane = directory.open(&options(0.5));
     run(&lane, 400, b"POST", b"/ask", &Vec::new());
     let (before, totals) = (timed(&directory.0, None), directory.status().totals);
+    let direct = read_latency(&directory.0).unwrap().direct;
     // What the dead worker left: the journal is whole and in force, the file is still there.
     let control = ControlFile::open(&directory.0).unwrap();
     let header = control.get();
@@ -291,5 +307,6 @@ fn a_worker_killed_while_it_retires_a_ring_counts_no_time_twice() {
     assert_eq!((timed(&directory.0, None), directory.status().totals), (before, totals));
     drop(Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap());
     assert_eq!((timed(&directory.0, None), directory.status().totals), (before, totals));
+    assert_eq!(read_latency(&directory.0).unwrap().direct, direct);
     assert!(directory.status().rings.is_empty());
 }

@@ -145,14 +145,29 @@ pub fn lane_status(py: Python<'_>, directory: PathBuf) -> PyResult<StatusOut> {
 #[pyfunction]
 pub fn lane_times(py: Python<'_>, directory: PathBuf) -> PyResult<LatencyOut<'_>> {
     let sums = detached(py, || read_latency(&directory))?.map_err(|error| raise(py, &error))?;
-    let words =
-        |words: &[u64]| PyBytes::new(py, &words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<u8>>());
-    let edges: Vec<u64> = (0..=BUCKETS).map(lower_edge).collect();
+    let words = |words: &[u64]| words_of(py, words);
     let routes = sums.routes.iter().map(|route| {
         let [taken, not_taken] = &route.counts;
         (route.label.clone(), words(taken), words(not_taken))
     });
-    Ok((words(&edges), routes.collect()))
+    Ok((words(&edges()), routes.collect()))
+}
+
+/// lane_direct(directory): how long the lane's own two calls took at the requests that were taken: `(edges, counts)`, in
+/// the form of lane_times. Raises shadowlane.LaneError when there is no such lane, or its directory is not safe to use.
+#[pyfunction]
+pub fn lane_direct(py: Python<'_>, directory: PathBuf) -> PyResult<(Bound<'_, PyBytes>, Bound<'_, PyBytes>)> {
+    let sums = detached(py, || read_latency(&directory))?.map_err(|error| raise(py, &error))?;
+    Ok((words_of(py, &edges()), words_of(py, &sums.direct)))
+}
+
+fn words_of<'py>(py: Python<'py>, words: &[u64]) -> Bound<'py, PyBytes> {
+    PyBytes::new(py, &words.iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<u8>>())
+}
+
+/// The buckets' lower edges, and the end of the last one.
+fn edges() -> Vec<u64> {
+    (0..=BUCKETS).map(lower_edge).collect()
 }
 
 type LatencyOut<'py> = (Bound<'py, PyBytes>, Vec<(String, Bound<'py, PyBytes>, Bound<'py, PyBytes>)>);

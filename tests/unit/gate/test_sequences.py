@@ -54,7 +54,7 @@ def test_a_plain_interval_would_fail_the_same_test() -> None:
     assert missed > 2 * MOST_MISSES
 
 
-def test_mean_interval_is_the_last_look_and_narrows() -> None:
+def test_mean_cs_is_the_last_look_and_narrows() -> None:
     values = np.random.default_rng(1).random(4000)
     low, up = mean_cs_path(values)
     whole = mean_cs(values)
@@ -74,7 +74,7 @@ def test_no_error_in_a_thousand_copies_proves_one_percent() -> None:
     st.lists(st.floats(0, 2, allow_nan=False), min_size=1, max_size=60),
     st.floats(0.001, 0.2),
 )
-def test_mean_interval_holds_its_estimate_and_the_range(values: list[float], alpha: float) -> None:
+def test_mean_cs_holds_its_estimate_and_the_range(values: list[float], alpha: float) -> None:
     array = np.array(values)
     wide, narrow = mean_cs(array, high=2.0, alpha=alpha), mean_cs(array, high=2.0, alpha=2 * alpha)
     assert 0 <= wide.lower <= wide.estimate + 1e-12

@@ -113,7 +113,7 @@ def test_a_shadow_that_is_surely_slower_is_rejected() -> None:
     [
         ("mean_delta_s", with_series(good(), mean_delta_s=np.tile([0.0, 1.1], 20))),
         ("no_chaos", with_series(good(), no_chaos=share(0.031))),
-        ("no_flip", with_series(good(), no_flip=share(0.09, 200))),
+        ("no_flip", with_series(good(), no_flip=share(0.15, 200))),
         ("shadow_errors", with_series(good(), shadow_errors=(np.arange(120) % 60 == 7).astype(float))),
         ("p95_latency", replace(good(), shadow_ns=1.05 * good().shadow_ns[:900], prod_ns=good().prod_ns[:900])),
         ("prod_errors", replace(good(), prod_failed=N // 10)),

@@ -147,6 +147,14 @@ DIFFERENT: dict[str, tuple[Any, Any]] = {
         {"answer": "In 14 days.", "citations": [1], "documents": [{"title": "Terms"}, {"title": "Fees"}]},
         {"answer": "In 14 days.", "citations": [1], "documents": [{"title": "Fees"}, {"title": "Terms"}]},
     ),
+    "numbers of documents, with quotations": (
+        {"answer": "In 14 days.", "citations": [{"source_id": 0, "quote": "14"}], "context": [{"url": "u/terms"}]},
+        {"answer": "In 14 days.", "citations": [{"source_id": 0, "quote": "14"}], "context": [{"url": "u/fees"}]},
+    ),
+    "within the answer": (
+        {"answer": {"text": "In 14 days.", "sources": [{"id": 1, "url": "https://h.example/terms"}]}},
+        {"answer": {"text": "In 14 days.", "sources": [{"id": 1, "url": "https://h.example/fees"}]}},
+    ),
     "gemini": (
         gemini("https://vertexaisearch.cloud.google.com/grounding-api-redirect/A", "h.example"),
         gemini("https://vertexaisearch.cloud.google.com/grounding-api-redirect/A", "other.example"),
@@ -203,6 +211,10 @@ SAME: dict[str, tuple[Any, Any]] = {
     "markdown links, named": (
         chat("In 14 days ([terms](https://h.example/terms))."),
         chat("In 14 days ([the terms][t]).\n\n[t]: https://h.example/terms"),
+    ),
+    "numbers of documents, in another order": (
+        {"answer": "In 14 days.", "citations": [1], "documents": [{"title": "Terms"}, {"title": "Fees"}]},
+        {"answer": "In 14 days.", "citations": [2], "documents": [{"title": "Fees"}, {"title": "Terms"}]},
     ),
     "a list against markers": (
         chat("In 14 days [1].\n\n[1]: https://h.example/terms"),

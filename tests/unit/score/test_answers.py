@@ -69,6 +69,15 @@ def test_it_is_what_the_scorer_of_a_lane_stores(embedder: Any) -> None:
         assert getattr(found, name) == getattr(scored.scores, name)
 
 
+def test_a_text_may_say_how_it_ended(embedder: Any) -> None:
+    cut = {"text": PROD[:40], "finish_reason": "length"}
+    assert compare_answers(PROD, cut, embedder=embedder).state == "divergent"
+    assert "too short to compare" in compare_answers(cut, SHADOW, embedder=embedder).note
+    long = f"{PROD} Damage is taken from it first, and what is left comes back. A bill comes by post. " * 2
+    part = compare_answers({"text": long[:200], "finish_reason": "max_tokens"}, long, embedder=embedder)
+    assert (part.state, part.prod_text) == ("convergent", part.shadow_text)
+
+
 def test_an_error_page_is_no_answer(embedder: Any) -> None:
     found = compare_answers(PROD, {"status": 503, "text": PROD}, embedder=embedder)
     assert (found.delta_s, found.state) == (None, "divergent")
@@ -81,7 +90,10 @@ def test_a_whole_response_may_be_given_as_it_is(embedder: Any) -> None:
     assert compare_answers(prod, shadow, embedder=embedder).index_agrees is False
 
 
-@pytest.mark.parametrize("wrong", [None, 3, [], {}, {"text": 1}, {"body": object()}, {"body": float("nan")}])
+@pytest.mark.parametrize(
+    "wrong",
+    [None, 3, [], {}, {"text": "a", "finish_reason": 1}, {"text": 1}, {"body": object()}, {"body": float("nan")}],
+)
 def test_what_is_no_answer_is_said_with_its_side(wrong: Any, embedder: Any) -> None:
     with pytest.raises(DataError, match=r"^shadow"):
         compare_answers(PROD, wrong, embedder=embedder)

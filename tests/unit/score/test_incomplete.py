@@ -108,6 +108,30 @@ def test_a_shadow_that_says_the_same_and_goes_on_is_no_worse(scorer: Scorer, kin
     assert found.scores.group is None, "what was cut says nothing of prod's usual answer"
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"candidates": [{"content": {"parts": [{"text": HALF}]}, "finishReason": "MAX_TOKENS"}]},
+        {"results": [{"outputText": HALF, "completionReason": "LENGTH"}], "inputTextTokenCount": 3},
+        {"model": "m", "message": {"content": HALF}, "done": True, "done_reason": "length"},
+        {"results": [{"generated_text": HALF, "stop_reason": "token_limit"}]},
+        {"finish_reason": "MAX_TOKENS", "message": {"content": [{"type": "text", "text": HALF}]}},
+        {
+            "object": "response",
+            "status": "incomplete",
+            "incomplete_details": {"reason": "max_output_tokens"},
+            "output": [{"type": "message", "content": [{"type": "output_text", "text": HALF}]}],
+        },
+        {"output": {"message": {"content": [{"text": HALF}]}}, "stopReason": "max_tokens"},
+    ],
+    ids=["gemini", "titan", "ollama", "watsonx", "cohere", "responses", "converse"],
+)
+def test_every_providers_word_for_its_limit_is_known(scorer: Scorer, body: Any) -> None:
+    found = scored(scorer, make(json.dumps(body).encode(), TEXT.encode()))
+    assert found.prod_text == found.shadow_text
+    assert (found.scores.state, found.scores.unread) == ("convergent", "cut")
+
+
 @pytest.mark.parametrize("kind", INCOMPLETE)
 def test_what_contradicts_within_the_part_is_still_seen(scorer: Scorer, kind: str) -> None:
     body, flags = INCOMPLETE[kind]

@@ -11,8 +11,11 @@ import pytest
 
 from shadowlane import Lane
 from shadowlane._core import Timer
+from shadowlane.columns import DIRECT
 from shadowlane.config import Config
 from shadowlane.errors import StoreError
+from shadowlane.gate import Direct
+from shadowlane.gate.evidence import direct_of, trial_of
 from shadowlane.store import open_store
 from shadowlane.worker.overhead import OverheadRecorder
 
@@ -49,7 +52,31 @@ def traffic(config: Config, n: int) -> tuple[int, int]:
 
 def kept(config: Config) -> list[tuple[int, int]]:
     with open_store(config.store, read_only=True) as store:
-        return [(int(one.taken.sum()), int(one.not_taken.sum())) for one in store.latency(0)]
+        return [(int(one.taken.sum()), int(one.not_taken.sum())) for one in store.latency(0) if one.choice != DIRECT]
+
+
+def kept_of_its_own_calls(config: Config) -> Direct | None:
+    with open_store(config.store, read_only=True) as store:
+        return direct_of(store.latency(0))
+
+
+def test_the_lanes_own_calls_are_kept_over_lives(tmp_path: Path) -> None:
+    config, lane = config_of(tmp_path), tmp_path / "lane"
+    with open_store(config.store) as store:
+        recorder = OverheadRecorder(lane, store, clock_ns=lambda: NOW_NS)
+        first, _ = traffic(config, 200)
+        recorder.record()
+        recorder.record()
+        shutil.rmtree(lane)  # the machine was started again
+        second, _ = traffic(config, 100)
+        recorder.record()
+    direct = kept_of_its_own_calls(config)
+    assert direct is not None
+    assert direct.n == first + second
+    with open_store(config.store, read_only=True) as store:
+        trial = trial_of(store.latency(0))
+    assert trial is not None
+    assert trial.n[0] == first + second
 
 
 def test_it_is_kept_over_processes_and_lives(tmp_path: Path) -> None:

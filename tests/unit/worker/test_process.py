@@ -32,6 +32,7 @@ def made():
 """
 
 
+@pytest.mark.e2e  # a real worker runs at idle priority: beside tests on every core it would starve
 @pytest.mark.parametrize(
     ("raised", "says"),
     [

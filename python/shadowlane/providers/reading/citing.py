@@ -13,6 +13,8 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
+
 from ...types import Citation
 from .jsonlike import JsonMap, as_count, as_float, as_list, as_map, as_str, first_count, first_str
 
@@ -43,6 +45,10 @@ LIST_NAMES = (
     "contexts",
     "source_urls",
     "documents",
+    "docs",
+    "chunks",
+    "passages",
+    "snippets",
     "search_results",
     "searchResults",
     "urls",
@@ -58,7 +64,7 @@ _SOURCE = ("source_url", "sourceUrl", "url", "uri", "link", "href", "source", "f
 _NAME = ("file_name", "document_name", "documentName", "document_title", "title", "name")
 _TEXT = ("text", "snippet", "quote", "cited_text", "page_content", "pageContent", "content", "passage", "excerpt")
 _SCORE = ("score", "relevance_score", "relevanceScore", "similarity", "confidence")
-_NESTED = ("metadata", "document", "node", "kwargs", "source", "url_citation", "file_citation")
+_NESTED = ("metadata", "meta", "document", "node", "kwargs", "source", "url_citation", "file_citation")
 _POSITION = re.compile(
     r"[\[(#]?\d{1,3}[\])]?"
     r"|(?:doc(?:ument)?s?|source|src|ref(?:erence)?|cit(?:e|ation)|chunk|passage|snippet|segment|(?:search|tool)?[_ -]?"
@@ -66,6 +72,7 @@ _POSITION = re.compile(
     re.IGNORECASE,
 )
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+_DRAWN_IDS = frozenset({"page_content", "pageContent", "id_", "node_id"})
 _REDIRECTS = ("vertexaisearch.cloud.google.com/grounding-api-redirect/",)
 _SENTENCE = 4
 """Words from which on a text that stands where an identifier might is what was cited."""
@@ -98,16 +105,26 @@ def _chosen(lists: list[list[Any]]) -> tuple[Citation, ...]:
         sources = [_parse_one(item) for item in others]
         start = 0 if 0 in positions else 1
         if sources and max(positions) - start < len(sources):
-            picked = (sources[number - start] for number in positions)
-            return tuple(one for one in picked if one is not None)
+            return tuple(
+                _quoted(source, item)
+                for number, item in zip(positions, lists[0], strict=True)
+                if (source := sources[number - start]) is not None
+            )
     return first
 
 
+def _quoted(source: Citation, item: Any) -> Citation:
+    """A source with what is quoted of it."""
+    quote = _first([item], _TEXT) if isinstance(item, dict) else ""
+    return msgspec.structs.replace(source, text=quote or source.text)
+
+
 def _bare_number(item: Any) -> int | None:
-    """The number of a citation that is nothing but one."""
+    """The number of a citation that is nothing but one, and perhaps a quotation."""
     if isinstance(item, dict):
-        named = {name: value for name, value in item.items() if value is not None}
-        return _bare_number(named[next(iter(named))]) if len(named) == 1 and next(iter(named)) in _LOOSE_ID else None
+        if any(item.get(name) for name in (*_SNIPPET, *_SECTION, *_SOURCE, *_NAME, *_NESTED)):
+            return None
+        return next((_bare_number(item[name]) for name in (*_LOOSE_ID, "index") if item.get(name) is not None), None)
     if isinstance(item, str):
         digits = item.strip("[]() ")
         return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 3 else None
@@ -187,7 +204,7 @@ def _named(layers: list[JsonMap], value: str) -> str:
 
 def _is_framework(layers: list[JsonMap]) -> bool:
     """Whether this is a document of LangChain or a node of LlamaIndex, whose identifiers are drawn at random."""
-    return any("page_content" in layer or "id_" in layer or "node_id" in layer for layer in layers)
+    return any(_DRAWN_IDS & layer.keys() for layer in layers)
 
 
 def _first(layers: list[JsonMap], names: tuple[str, ...]) -> str:

@@ -31,6 +31,7 @@ _TEXT_FIELDS = (
     "transcript",
 )
 _DELTA_FIELDS = ("delta", "token", "chunk", "piece", *_TEXT_FIELDS, "data")
+_HOLDERS = ("answer", "message", "output", "result", "response", "data", "metadata")
 _DEPTH = 3
 _ERROR_FIELDS = frozenset(
     {"message", "Message", "code", "status", "statusCode", "status_code", "type", "object", "param", "error_code"}
@@ -94,7 +95,7 @@ def read_json(value: Any, draft: Draft) -> None:
 
 def _cite(value: JsonMap, draft: Draft) -> None:
     """What a body cites: at its top, or in the object that holds its answer (LangServe's ``output``)."""
-    inner = [as_map(value.get(name)) for name in ("output", "result", "response", "data", "metadata")]
+    inner = [as_map(value.get(name)) for name in _HOLDERS]
     for layer in [value, *inner]:
         # A list of results is what an answer rests on only where there is an answer.
         names = LIST_NAMES if first_str(layer, *_TEXT_FIELDS) else LIST_NAMES[: LIST_NAMES.index("documents")]

@@ -226,6 +226,9 @@ impl Text {
                 continue;
             }
             let mut clause = Clause { tokens: (start, place), sentence: self.sentences.len(), ..Clause::default() };
+            if self.words.concord() {
+                self.agree((start, place));
+            }
             for token in self.tokens((start, place)) {
                 clause.flags |= token.flags;
                 clause.negators += usize::from(token.is(words::NEGATOR));
@@ -236,6 +239,22 @@ impl Text {
             term = last;
             start = place;
             self.clauses.push(clause);
+        }
+    }
+
+    /// Of several negators in a clause the first one counts, as in `no puede ... en ningún momento`; but `without` is one
+    /// by itself.
+    fn agree(&mut self, (start, end): (usize, usize)) {
+        let without = [mark("sin"), mark("sans")];
+        let mut denied = false;
+        for token in self.tokens.iter_mut().skip(start).take(end - start).filter(|token| token.is(words::NEGATOR)) {
+            if without.contains(&token.mark) {
+                continue;
+            }
+            if denied {
+                token.flags &= !words::NEGATOR;
+            }
+            denied = true;
         }
     }
 

@@ -50,20 +50,20 @@ fn negation(overlap: &Overlap<'_>, pair: &Match, one: &Clause, other: &Clause) -
     }
     let weight = |weights: &[f32], place: usize| weights.get(place).copied().unwrap_or(0.0);
     let (mine, theirs) = (weight(&overlap.weights_a, pair.a), weight(&overlap.weights_b, pair.b));
-    if pair.shared < CLOSE * mine.max(theirs) {
-        return None;
-    }
     // A heading or an order has no predicate that could be held against the other's, unless it is the same in all.
-    let predicate = says.is(words::VERB | words::MUST | words::MAY) || !overlap.a.words.spaced();
+    let predicate = says.is(words::VERB | words::MUST | words::MAY | words::AFFIRM) || !overlap.a.words.spaced();
     let whole = if one.negative() { theirs } else { mine };
-    if !predicate && pair.shared < WHOLE * whole {
-        return None;
-    }
     // "excluded" against nothing said of it is no contradiction; against "also applies" it is.
     if denies.negators == 0 && !says.is(words::AFFIRM | words::MAY | words::ALL) {
         return None;
     }
     let (text, uses) = if one.negative() { (overlap.a, overlap.b) } else { (overlap.b, overlap.a) };
+    let denying = if one.negative() { mine } else { theirs };
+    let opposed = pair.shared >= WHOLE * denying && ordered(text, denies, uses, says);
+    let close = pair.shared >= CLOSE * mine.max(theirs) && (predicate || pair.shared >= WHOLE * whole);
+    if !close && !opposed {
+        return None;
+    }
     if rivals(overlap, pair, one.negative()) || !denied(text, denies, uses, says) {
         return None;
     }
@@ -76,6 +76,16 @@ fn negation(overlap: &Overlap<'_>, pair: &Match, one: &Clause, other: &Clause) -
     } else {
         Some((overlap.a.span(one.tokens), negator(overlap.b, other)?))
     }
+}
+
+/// `Do not rinse the pasta` and `Rinse the pasta with cold water`: an order that begins with the word that is denied.
+fn ordered(text: &Text, denies: &Clause, other: &Text, says: &Clause) -> bool {
+    let negator = text.tokens(denies.tokens).iter().position(|token| token.is(words::NEGATOR));
+    let behind = negator.and_then(|place| {
+        text.terms(denies.terms).iter().find(|term| term.token > denies.tokens.0 + place).map(|term| term.root)
+    });
+    let first = other.terms(says.terms).first().filter(|term| term.token == says.tokens.0).map(|term| term.root);
+    behind.is_some() && behind == first
 }
 
 fn excluding(overlap: &Overlap<'_>, one: &Clause, other: &Clause) -> bool {

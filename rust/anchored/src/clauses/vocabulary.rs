@@ -146,6 +146,11 @@ impl Vocabulary {
         !self.language.spaceless()
     }
 
+    /// Whether two negators in a clause negate it once: `no puede ... en ningún momento`.
+    pub fn concord(&self) -> bool {
+        matches!(self.language, Language::French | Language::Spanish)
+    }
+
     /// Whether what a small word is about stands before it.
     pub fn postpositions(&self) -> bool {
         self.language == Language::Japanese

@@ -9,10 +9,9 @@
 
 use super::bounds::Bound;
 use super::read::Reading;
-use super::same::{built_alike, conflict, exactly, same};
+use super::same::{conflict, exactly, same};
 use super::subject::{Near, common};
-use super::units::Dimension;
-use super::{Form, Measure, Value};
+use super::{Measure, Value};
 use crate::Component;
 use crate::edits::Finding;
 use crate::facts::Span;
@@ -38,18 +37,6 @@ impl Outcome {
     }
 }
 
-/// Shared weight around two values of a kind from which on they are of one thing: for the only ones left, for those in
-/// one unit, and else.
-const ALONE: f32 = 0.45;
-const ONE_UNIT: f32 = 0.25;
-const AMONG: f32 = 1.0;
-/// By so much the best partner must be better than the next.
-const BETTER: f32 = 1.4;
-/// Numbers without a unit count many things: they need more.
-const COUNTED: f32 = 1.2;
-/// So few tokens lie between a value and one beside it, and so much that adds to what both share.
-const CLOSE: usize = 4;
-const BESIDE: f32 = 0.6;
 /// Of two exchanged values each shares this with the place of the other one, and nothing with its own in one case.
 const EXCHANGED: f32 = 0.45;
 /// More values than this are not looked at for exchanged ones.
@@ -87,7 +74,7 @@ pub(crate) fn compare(a: &Reading<'_>, b: &Reading<'_>) -> Outcome {
 }
 
 /// For each value those of the other text that are the same.
-type Partners = Vec<Vec<usize>>;
+pub(super) type Partners = Vec<Vec<usize>>;
 
 /// Which values of two texts are the same.
 fn partners(a: &Reading<'_>, b: &Reading<'_>) -> (Partners, Partners) {
@@ -133,35 +120,12 @@ fn written_alike(one: &Value<'_>, other: &Value<'_>) -> bool {
     }
 }
 
-struct Both<'r, 't> {
-    a: &'r Reading<'t>,
-    b: &'r Reading<'t>,
+pub(super) struct Both<'r, 't> {
+    pub(super) a: &'r Reading<'t>,
+    pub(super) b: &'r Reading<'t>,
     /// For each value of the one text those of the other that are the same.
-    partners_a: Partners,
-    partners_b: Partners,
-}
-
-/// Two values that only one text each has, and what they have in common.
-struct Candidate {
-    i: usize,
-    j: usize,
-    shared: f32,
-    head: bool,
-    /// What a mention that is one too many has in common with those of the same value in the other text.
-    own: Option<f32>,
-}
-
-/// A value that the other text has not, or has less often.
-struct Left {
-    place: usize,
-    near: Vec<Near>,
-    own: Option<f32>,
-}
-
-#[derive(Clone, Copy)]
-enum Side {
-    A,
-    B,
+    pub(super) partners_a: Partners,
+    pub(super) partners_b: Partners,
 }
 
 fn opposed(one: Bound, other: Bound) -> bool {
@@ -170,11 +134,11 @@ fn opposed(one: Bound, other: Bound) -> bool {
     lower(one) && upper(other) || upper(one) && lower(other)
 }
 
-fn ranges(value: &Value<'_>) -> bool {
+pub(super) fn ranges(value: &Value<'_>) -> bool {
     matches!(&value.measure, Measure::Amount(amount) if amount.low.to_bits() != amount.high.to_bits())
 }
 
-fn finding(one: &Value<'_>, other: &Value<'_>, whole: bool) -> Finding {
+pub(super) fn finding(one: &Value<'_>, other: &Value<'_>, whole: bool) -> Finding {
     let (a, b) = if whole { (one.whole, other.whole) } else { (one.span, other.span) };
     let kind = if one.kind() == other.kind() || one.kind() == "date" { one.kind() } else { other.kind() };
     Finding { kind, component: Component::Entities, a, b }
@@ -229,195 +193,6 @@ impl Both<'_, '_> {
                 }
             }
         }
-    }
-
-    /// Values of one thing of which either text has another one.
-    fn replaced(&self, found: &mut Vec<Finding>) -> Vec<(usize, usize)> {
-        let (left_a, left_b) = (self.left(Side::A), self.left(Side::B));
-        let mut candidates: Vec<Candidate> = Vec::new();
-        for mine in &left_a {
-            for theirs in &left_b {
-                let (i, j) = (mine.place, theirs.place);
-                let (Some(one), Some(other)) = (self.a.values.get(i), self.b.values.get(j)) else { continue };
-                if conflict(one, other) && !same(one, other) {
-                    let (words, head) = common(&mine.near, &theirs.near);
-                    let shared = words + self.beside_the_same(i, j);
-                    let own = mine.own.into_iter().chain(theirs.own).reduce(f32::max);
-                    candidates.push(Candidate { i, j, shared, head, own });
-                }
-            }
-        }
-        let mut used: Vec<(usize, usize)> = Vec::new();
-        loop {
-            // Two pairs with a value in common are never both of one thing, so the order of a round does not matter.
-            let free = |pair: &&Candidate| !used.iter().any(|(i, j)| *i == pair.i || *j == pair.j);
-            let open: Vec<&Candidate> = candidates.iter().filter(free).collect();
-            let next = |pair: &Candidate| {
-                let rivals = open.iter().filter(|other| (other.i == pair.i) != (other.j == pair.j));
-                rivals.map(|other| other.shared).reduce(f32::max)
-            };
-            let round: Vec<(usize, usize)> =
-                open.iter().filter(|pair| self.of_one_thing(pair, next(pair))).map(|pair| (pair.i, pair.j)).collect();
-            if round.is_empty() {
-                break;
-            }
-            used.extend(round);
-        }
-        self.half_known(&left_a, &left_b, &mut used);
-        for (i, j) in &used {
-            if let (Some(mine), Some(theirs)) = (self.a.values.get(*i), self.b.values.get(*j)) {
-                found.push(finding(mine, theirs, false));
-            }
-        }
-        used
-    }
-
-    /// Ranges of which the other text has one end, and beside it another value than the other end.
-    fn half_known(&self, left_a: &[Left], left_b: &[Left], used: &mut Vec<(usize, usize)>) {
-        let mut found: Vec<(usize, usize)> = Vec::new();
-        for side in [Side::A, Side::B] {
-            let (mine, theirs, partners, left) = match side {
-                Side::A => (self.a, self.b, &self.partners_a, left_b),
-                Side::B => (self.b, self.a, &self.partners_b, left_a),
-            };
-            for (place, (value, list)) in mine.values.iter().zip(partners).enumerate() {
-                let Some(end) = list.first().and_then(|first| theirs.values.get(*first)) else { continue };
-                if !ranges(value) || list.iter().any(|other| theirs.values.get(*other).is_some_and(ranges)) {
-                    continue;
-                }
-                let rest = left.iter().filter(|left| left.own.is_none()).filter_map(|left| {
-                    let other = theirs.values.get(left.place)?;
-                    (other.sentence == end.sentence && conflict(value, other) && !ranges(other)).then_some(left.place)
-                });
-                let rest: Vec<usize> = rest.collect();
-                if let ([other], 1) = (rest.as_slice(), list.len()) {
-                    found.push(if matches!(side, Side::A) { (place, *other) } else { (*other, place) });
-                }
-            }
-        }
-        found.retain(|(i, j)| !used.iter().any(|(known, other)| known == i || other == j));
-        used.extend(found);
-    }
-
-    /// The values of a text that the other one has not, or has less often: of such a value the mentions that fit its
-    /// mentions there best are left out.
-    fn left(&self, side: Side) -> Vec<Left> {
-        let (mine, theirs, partners, back) = match side {
-            Side::A => (self.a, self.b, &self.partners_a, &self.partners_b),
-            Side::B => (self.b, self.a, &self.partners_b, &self.partners_a),
-        };
-        let near = |reading: &Reading<'_>, place: usize| reading.subjects.near(&reading.values, place);
-        let fit = |place: usize, list: &[usize]| -> f32 {
-            let around = near(mine, place);
-            let beside = |other: usize| match side {
-                Side::A => self.beside_the_same(place, other),
-                Side::B => self.beside_the_same(other, place),
-            };
-            let fits = list.iter().map(|other| common(&around, &near(theirs, *other)).0 + beside(*other));
-            fits.fold(0.0, f32::max)
-        };
-        let mut left = Vec::new();
-        for (place, list) in partners.iter().enumerate() {
-            let Some(first) = list.first() else {
-                left.push(Left { place, near: near(mine, place), own: None });
-                continue;
-            };
-            let Some(mentions) = back.get(*first).filter(|mentions| mentions.len() > list.len()) else { continue };
-            let own = fit(place, list);
-            let better = mentions.iter().filter(|other| **other != place && fit(**other, list) > own).count();
-            if better >= list.len() {
-                left.push(Left { place, near: near(mine, place), own: Some(own) });
-            }
-        }
-        left
-    }
-
-    /// Whether two values that only one text each has are said of one thing; `next` is what the best rival of either has
-    /// in common with the other, `None` when each is the only one of its kind that is left.
-    fn of_one_thing(&self, pair: &Candidate, next: Option<f32>) -> bool {
-        let (Some(one), Some(other)) = (self.a.values.get(pair.i), self.b.values.get(pair.j)) else { return false };
-        let clear = next.is_none_or(|next| pair.shared >= BETTER * next + 0.1);
-        if let Some(own) = pair.own {
-            return clear && pair.shared >= AMONG && pair.shared >= BETTER * own + 0.1;
-        }
-        let between = self.between_the_same(pair.i, pair.j);
-        let dimension = |value: &Value<'_>| match &value.measure {
-            Measure::Amount(amount) => Some((amount.dimension, amount.factor.to_bits())),
-            _ => None,
-        };
-        if let (Measure::Text(form, mine), Measure::Text(_, theirs)) = (&one.measure, &other.measure) {
-            let alike = built_alike(*form, mine, theirs);
-            // Two answers may name other sources; of one order there is one number.
-            let alone = next.is_none() && (alike || (*form != Form::Url && pair.shared >= ALONE));
-            return alone || (clear && alike && pair.shared >= ALONE);
-        }
-        let counts = |value: &Value<'_>| {
-            dimension(value).is_some_and(|(known, _)| matches!(known, Dimension::Count | Dimension::Ordinal))
-        };
-        if counts(one) || counts(other) {
-            let alone = next.is_none() && (pair.shared >= COUNTED || (between && pair.shared >= ALONE));
-            return (alone || (clear && pair.shared >= COUNTED))
-                && (pair.head || between || pair.shared >= 2.0 * COUNTED);
-        }
-        if next.is_none() {
-            let short =
-                self.a.sentences <= 2 && self.b.sentences <= 2 && self.a.values.len() == 1 && self.b.values.len() == 1;
-            let enough = if dimension(one) == dimension(other) { ONE_UNIT } else { ALONE };
-            return pair.shared >= enough || between || short || self.most_agree();
-        }
-        clear && pair.shared >= AMONG
-    }
-
-    /// Whether the other values of both texts are the same in the main: then the one that is left in each is of one thing,
-    /// whatever the words around it.
-    fn most_agree(&self) -> bool {
-        let known = |partners: &Partners| partners.iter().filter(|list| !list.is_empty()).count();
-        let half = |partners: &Partners| 2 * known(partners) >= partners.len() && known(partners) > 0;
-        half(&self.partners_a) && half(&self.partners_b)
-    }
-
-    /// Whether the nearest values before and behind both that the other text has too are the same, and there is one at
-    /// least.
-    fn between_the_same(&self, i: usize, j: usize) -> bool {
-        let meets = |one: Option<usize>, other: Option<usize>| match (one, other) {
-            (Some(one), Some(other)) => Some(self.partners_a.get(one).is_some_and(|list| list.contains(&other))),
-            (None, None) => None,
-            _ => Some(false),
-        };
-        let last = |partners: &Partners, place: usize| {
-            partners.get(..place).and_then(|head| head.iter().rposition(|list| !list.is_empty()))
-        };
-        let next = |partners: &Partners, place: usize| {
-            let found = partners.get(place + 1..).and_then(|tail| tail.iter().position(|list| !list.is_empty()));
-            found.map(|found| found + place + 1)
-        };
-        let before = meets(last(&self.partners_a, i), last(&self.partners_b, j));
-        let after = meets(next(&self.partners_a, i), next(&self.partners_b, j));
-        before != Some(false) && after != Some(false) && (before.is_some() || after.is_some())
-    }
-
-    /// What the same value right beside both adds to what they share: `2.5 million in 2002`.
-    fn beside_the_same(&self, i: usize, j: usize) -> f32 {
-        let (Some(one), Some(other)) = (self.a.values.get(i), self.b.values.get(j)) else { return 0.0 };
-        let joined = |mine: Option<usize>, theirs: Option<usize>| {
-            let (Some(mine), Some(theirs)) = (mine, theirs) else { return false };
-            let near = |reading: &Reading<'_>, place: usize, value: &Value<'_>| {
-                reading.values.get(place).is_some_and(|beside| {
-                    let gap = value
-                        .tokens
-                        .0
-                        .saturating_sub(beside.tokens.1)
-                        .max(beside.tokens.0.saturating_sub(value.tokens.1));
-                    beside.sentence == value.sentence && gap <= CLOSE
-                })
-            };
-            near(self.a, mine, one)
-                && near(self.b, theirs, other)
-                && self.partners_a.get(mine).is_some_and(|list| list.contains(&theirs))
-        };
-        let before = joined(i.checked_sub(1), j.checked_sub(1));
-        let behind = joined(Some(i + 1), Some(j + 1));
-        BESIDE * (f32::from(u8::from(before)) + f32::from(u8::from(behind)))
     }
 }
 

@@ -10,11 +10,15 @@
 mod amounts;
 mod bounds;
 mod calendar;
+mod clock;
 mod codes;
 mod compare;
+mod measured;
+mod number_words;
 mod numerals;
 mod phrases;
 mod read;
+mod replaced;
 mod same;
 mod subject;
 mod tokens;

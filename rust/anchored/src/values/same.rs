@@ -21,6 +21,11 @@ pub(crate) fn same(one: &Value<'_>, other: &Value<'_>) -> bool {
         (Measure::Date(day), Measure::Amount(amount)) | (Measure::Amount(amount), Measure::Date(day)) => {
             part_of_date(*day, amount)
         }
+        (Measure::Text(Form::Identifier, mine), Measure::Text(Form::Identifier, theirs)) => {
+            // Hyphens are set at will.
+            let signs = |text: &str| text.chars().filter(|letter| letter.is_alphanumeric()).collect::<String>();
+            mine == theirs || signs(mine) == signs(theirs)
+        }
         (Measure::Text(_, mine), Measure::Text(_, theirs)) => mine == theirs,
         (Measure::Text(_, text), Measure::Amount(amount)) | (Measure::Amount(amount), Measure::Text(_, text)) => {
             text.parse::<f64>().is_ok_and(|value| value.to_bits() == amount.written.to_bits())

@@ -37,7 +37,7 @@ struct Words {
 pub(crate) struct Near {
     pub key: u64,
     pub weight: f32,
-    /// It stands right behind the value, or one content word further.
+    /// It stands right before the value (`port 8080`, in languages with spaces), right behind it, or one content word further.
     pub head: bool,
 }
 
@@ -122,8 +122,11 @@ impl<'t> Subjects<'t> {
                     _ => 0.3,
                 };
                 let often = words.counts.get(&key).copied().unwrap_or(1.0).sqrt();
-                let near =
-                    Near { key, weight: far / often * if sign { SIGNS } else { 1.0 }, head: behind && steps <= 1 };
+                let near = Near {
+                    key,
+                    weight: far / often * if sign { SIGNS } else { 1.0 },
+                    head: if behind { steps <= 1 } else { steps == 0 && !sign },
+                };
                 match found.iter_mut().find(|known: &&mut Near| known.key == key) {
                     Some(known) => {
                         *known = Near { weight: known.weight.max(near.weight), head: known.head || near.head, ..near };

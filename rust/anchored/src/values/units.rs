@@ -1,4 +1,4 @@
-//! Units, currencies and periods of six languages, by what they measure.
+//! Units and currencies of six languages, by what they measure.
 //!
 //! Invariants: every unit has one dimension and one factor to its base unit (metre, gram, second, byte, square metre,
 //! litre, degree Celsius, per cent, watt, watt hour, hertz, metre a second, bit a second); general vocabulary only.

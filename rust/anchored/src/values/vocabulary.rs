@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use super::numerals::{number_words, ordinal_words, scales};
+use super::number_words::{number_words, ordinal_words, scales};
 use super::units::{Dimension, common, units};
 use crate::language::Language;
 use crate::lexicon::WordMap;

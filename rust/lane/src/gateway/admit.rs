@@ -62,6 +62,7 @@ impl Lane {
         if !self.is_ours() {
             return Entry::Out;
         }
+        let entered = if timed { monotonic_ns() } else { 0 };
         // A ring that is closed may be gone at any moment, and with it what is counted there.
         let closed = self.closed.load(Ordering::Acquire);
         let counters = if closed { &self.control.get().fallback } else { self.counters() };
@@ -76,7 +77,9 @@ impl Lane {
             Err(Reason::Unreadable)
         });
         match decided.and_then(|draw| Method::new(method).map(|method| (draw, method)).ok_or(Reason::Method)) {
-            Ok((Draw::Taken, short)) => Entry::Taken(self.ticket(short, timed.then(|| self.named.index(method, path)))),
+            Ok((Draw::Taken, short)) => {
+                Entry::Taken(self.ticket(short, timed.then(|| (self.named.index(method, path), entered))))
+            }
             Ok((draw, _)) => {
                 counters.drop_for(Reason::SampledOut);
                 if draw == Draw::Timed && timed {

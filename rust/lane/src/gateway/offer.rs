@@ -27,6 +27,7 @@ impl Lane {
             ticket.open = false;
             return false;
         }
+        let offered = if ticket.timed.is_some() { monotonic_ns() } else { 0 };
         let write = || self.choose(&ticket, &exchange).and_then(|()| self.write(&ticket, exchange));
         let written = guarded(write).unwrap_or_else(|_| {
             self.fault();
@@ -37,6 +38,9 @@ impl Lane {
         if let Some(route) = ticket.timed {
             let group = if written == Err(Reason::SampledOut) { Group::NotTaken } else { Group::Taken };
             self.record(route, group, ticket.started_mono);
+            if group == Group::Taken {
+                self.record_direct(ticket.admitted_in, offered);
+            }
         }
         if let Err(reason) = written {
             self.counters().drop_for(reason);

@@ -23,6 +23,8 @@ pub struct Ticket {
     pub(super) method: Method,
     /// Whether it is part of the trial, and its index among the named routes.
     pub(super) timed: Option<usize>,
+    /// How long its admission took, in ns; 0 outside the trial.
+    pub(super) admitted_in: u64,
     pub(super) open: bool,
 }
 
@@ -61,16 +63,18 @@ impl Method {
 }
 
 impl Lane {
-    /// The ticket of a request that begins now. `timed`: its index among the named routes when it is part of the trial.
-    pub(super) fn ticket(self: &Arc<Self>, method: Method, timed: Option<usize>) -> Ticket {
-        let started_ns = unix_ns();
+    /// The ticket of a request that begins now. `timed`: its index among the named routes when it is part of the trial,
+    /// and when its admission began.
+    pub(super) fn ticket(self: &Arc<Self>, method: Method, timed: Option<(usize, u64)>) -> Ticket {
+        let (started_ns, started_mono) = (unix_ns(), monotonic_ns());
         Ticket {
             lane: Arc::clone(self),
             started_ns,
-            started_mono: monotonic_ns(),
+            started_mono,
             id: self.next_id(started_ns),
             method,
-            timed,
+            timed: timed.map(|(route, _)| route),
+            admitted_in: timed.map_or(0, |(_, entered)| started_mono.saturating_sub(entered)),
             open: true,
         }
     }
@@ -106,6 +110,16 @@ impl Lane {
             && self.is_ours()
         {
             ring.header().latency.record(route, group, monotonic_ns().saturating_sub(started_mono));
+        }
+    }
+
+    /// Count what the lane's own calls took for a request of the trial that was taken: its admission, and its offer since
+    /// `offered`.
+    pub(super) fn record_direct(&self, admitted_in: u64, offered: u64) {
+        if let Some(ring) = &self.ring
+            && self.is_ours()
+        {
+            ring.header().latency.record_direct(admitted_in + monotonic_ns().saturating_sub(offered));
         }
     }
 }
