@@ -1,4 +1,4 @@
-"""Options that the core takes as keywords: the stub names exactly those that the core reads, and errors name the field."""
+"""Options that the core takes as keywords: the stub names those that the core reads, and errors name the field."""
 
 from __future__ import annotations
 
