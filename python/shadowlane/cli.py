@@ -7,7 +7,6 @@ Every command that prints a result takes ``--json``. Heavy parts are imported by
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import math
 import os
@@ -19,6 +18,7 @@ from typing import Any
 from . import __version__, _core
 from .config import Config, lane_directory, load_config
 from .errors import ConfigError, LaneError, ShadowlaneError
+from .render.text import print_json, printable
 
 __all__ = ["main"]
 
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(options)
     except ShadowlaneError as error:
-        print(f"shadowlane: {error}", file=sys.stderr)  # noqa: T201
+        print(f"shadowlane: {printable(str(error))}", file=sys.stderr)  # noqa: T201
         return error.exit_code
     except BrokenPipeError:  # the reader of our output left: not an error of ours
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -121,7 +121,7 @@ def _load(options: argparse.Namespace) -> Config:
 
 
 def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, sort_keys=True))  # noqa: T201
+    print_json(value)
 
 
 def _say(text: str) -> None:

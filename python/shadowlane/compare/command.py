@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import signal
 import sys
 import tempfile
@@ -21,7 +20,7 @@ import msgspec
 
 from ..config import Config, load_config
 from ..errors import ConfigError, DataError
-from ..render.text import print_lines
+from ..render.text import print_json, print_lines
 from ..score import Scorer
 from ..store import SqliteStore, open_store
 from ..worker.embedder import open_embedder
@@ -93,7 +92,7 @@ def _explain(options: argparse.Namespace, source: Source, shadow: str, config: C
     with contextlib.closing(open_embedder(config.score)) as embedder:
         data = explained(source, options.explain, shadow, config, embedder)
     if options.json:
-        print(json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))  # noqa: T201
+        print_json(data)
     else:
         print_lines(explained_lines(data))
     return 0

@@ -6,7 +6,6 @@ never guessed.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +13,7 @@ from ..columns import ScoreColumns
 from ..config import Config
 from ..gate import verdict_data, verdicts_data
 from ..gate.evidence import evaluate_lane
-from ..render.text import Line, print_lines
+from ..render.text import Line, print_json, print_lines
 from ..report.build import build_report
 from ..report.command import write_page
 from ..report.html import render_page
@@ -53,7 +52,7 @@ def show_report(
     report = _report(config, store, source)
     _write_html(report, html)
     if as_json:
-        _print_json(report)
+        print_json(report)
         return 0
     page: list[Line] = [] if html is None else [("", ""), (f"page: {Path(html).resolve()}", "")]
     print_lines([*render_report(report), *unread_line(source.unread), *page])
@@ -71,7 +70,7 @@ def show_verdict(
     [verdict] = verdicts
     if as_json:
         data = {"source": source.name, **verdicts_data(verdicts)}
-        _print_json({**data, "unread_fields": dict(source.unread)})
+        print_json({**data, "unread_fields": dict(source.unread)})
     else:
         print_lines([*render_verdict(verdict_data(verdict)), *unread_line(source.unread)])
     return 0 if verdict.decision == "GRADUATE" else 1
@@ -109,7 +108,3 @@ def _status(config: Config, store: SqliteStore, source: Source) -> dict[str, Any
 def _write_html(report: dict[str, Any], html: str | None) -> None:
     if html is not None:
         write_page(Path(html), render_page(report))
-
-
-def _print_json(data: dict[str, Any]) -> None:
-    print(json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))  # noqa: T201

@@ -24,7 +24,7 @@ from .. import _core
 from ..config import Config
 from ..embedders import Embedder
 from ..errors import ConfigError, ScoreError
-from ..render.text import print_lines
+from ..render.text import print_json, print_lines
 from ..report.command import write_page
 from ..worker.embedder import open_embedder
 from .gold import read_gold
@@ -109,7 +109,7 @@ def run_command(options: argparse.Namespace) -> int:
         finally:
             state.close(done=done)
     if options.json:
-        print(msgspec.json.format(msgspec.json.encode(verdict), indent=2).decode())  # noqa: T201
+        print_json(msgspec.json.decode(msgspec.json.encode(verdict)))
     else:
         print_lines(render_verdict(verdict))
     return 0 if verdict.ok else 1

@@ -1,16 +1,19 @@
 """Lines for a terminal, and numbers and times as text. Styled by rich when it is installed and a person looks.
 
-Invariant: no style carries meaning of its own; text from outside is printed without control characters.
+Invariant: no style carries meaning of its own; no control character and no direction mark from outside reaches the
+terminal, as text or in JSON.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from typing import Any
 
-__all__ = ["Line", "clock", "count_line", "milliseconds", "percent", "print_lines", "printable", "signed"]
+__all__ = ["Line", "clock", "count_line", "milliseconds", "percent", "print_json", "print_lines", "printable", "signed"]
 
 Line = tuple[str, str]
 """Text and the name of its style."""
@@ -28,7 +31,8 @@ _HARMLESS = "\n\t\u00a0\u202f\u2009\u3000\u200c\u200d\u00ad"
 
 
 def print_lines(lines: Iterable[Line]) -> None:
-    """Print to standard output."""
+    """Print to standard output, what would drive the terminal replaced by ``�``."""
+    lines = [(printable(text), style) for text, style in lines]
     if sys.stdout.isatty() and importlib.util.find_spec("rich") is not None:
         from rich.console import Console
         from rich.text import Text
@@ -38,6 +42,19 @@ def print_lines(lines: Iterable[Line]) -> None:
             console.print(Text(text, style=_STYLES[style]))
     else:
         sys.stdout.write("".join(text + "\n" for text, _ in lines))
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON (RFC 8259), sorted, readable, with an escape for each character that is not printable.
+
+    A terminal obeys U+009B as it obeys ESC ``[``, and U+202E turns what follows around; ``json.dumps`` escapes neither.
+    """
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write("".join(c if c.isprintable() or c == "\n" else _escape(c) for c in text) + "\n")
+
+
+def _escape(character: str) -> str:
+    return json.dumps(character)[1:-1]
 
 
 def printable(text: str) -> str:

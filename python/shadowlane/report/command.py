@@ -7,7 +7,6 @@ the page is written whole or not at all, readable by its owner only, since it ho
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from ..errors import ShadowlaneError
 from ..files import write_private
 from ..gate import verdict_data, verdicts_data, worst_of
 from ..gate.evidence import evaluate_lane
-from ..render.text import Line, clock, print_lines
+from ..render.text import Line, clock, print_json, print_lines
 from ..status.collect import collect_status
 from ..store import open_store
 from .build import build_report
@@ -53,7 +52,7 @@ def run_report(
     if html is not None:
         write_page(Path(html), render_page(report))
     if as_json:
-        print(json.dumps(report, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))  # noqa: T201
+        print_json(report)
         return 0
     lines: list[Line] = []
     if report["pairs"]:
@@ -76,7 +75,7 @@ def run_gate(config: Config, shadow: str | None = None, as_json: bool = False) -
     worst = worst_of(verdicts)
     if as_json:
         data = {"lane": config.lane.name, **verdicts_data(verdicts)}
-        print(json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))  # noqa: T201
+        print_json(data)
     else:
         lines: list[Line] = []
         if not status["store"]["exists"]:
@@ -98,7 +97,7 @@ def restart_window(config: Config, shadow: str | None = None, as_json: bool = Fa
         for name in names:
             store.restart_window(name, now)
     if as_json:
-        print(json.dumps({"lane": config.lane.name, "restarted": names, "since_ns": now}, indent=2))  # noqa: T201
+        print_json({"lane": config.lane.name, "restarted": names, "since_ns": now})
     else:
         print_lines([(f"{name}: the gate's window begins now, {clock(now)} UTC", "") for name in names])
     return 0

@@ -6,7 +6,6 @@ Invariant: looks and connects only. No request is sent to a shadow, no file is m
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import socket
 import ssl
@@ -22,7 +21,7 @@ from .. import __file__ as _package_file
 from ..config import Config, ShadowConfig, lane_directory, load_config
 from ..errors import ConfigError, ShadowlaneError
 from ..gate.evidence import why_no_trial
-from ..render.text import Line, print_lines
+from ..render.text import Line, print_json, print_lines
 from .collect import collect_status
 from .lane import choice_of
 from .render import size
@@ -59,7 +58,7 @@ def run_doctor(config_path: str | os.PathLike[str], as_json: bool = False) -> in
         code = int(any(check.level == "fail" for check in checks))
     if as_json:
         data = {"ok": code == 0, "checks": [asdict(check) for check in checks]}
-        print(json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False))  # noqa: T201
+        print_json(data)
     else:
         print_lines(_lines(checks))
     return code

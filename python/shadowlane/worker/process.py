@@ -37,6 +37,7 @@ from .handover import Handover
 from .overhead import OverheadRecorder
 from .pipeline import MOST_BYTES, Pipeline
 from .state import ERROR_FILE, clear_error, write_error
+from .undumpable import forbid_dumps
 from .writer import Writer
 
 __all__ = ["run_worker"]
@@ -59,6 +60,7 @@ def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
     """
     directory = make_lane_directory(config)
     give_way()
+    forbid_dumps()
     drainer = _core.Drainer(
         str(directory),
         rules=config.sanitize.rules_dict(),
