@@ -1,4 +1,4 @@
-//! Writes in places that are not meant for them: SQL and GraphQL in a parameter, calls in the body of a declared read.
+//! Writes where none is expected: SQL and GraphQL in a parameter, calls in the body of a declared read.
 //!
 //! Invariant: this only ever turns a read into a write. It looks where nothing says what an endpoint speaks, so it asks
 //! for the form of a statement or document, not just for a word: people search for "delete" too.
@@ -7,11 +7,13 @@ use sqlparser::dialect::{Dialect, GenericDialect, MsSqlDialect, MySqlDialect, Po
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Tokenizer;
 
+use super::effect::{Effect, shown};
 use super::graphql;
 use super::json::Json;
 use super::jsonrpc::{Allowed, classify_parsed};
 use super::parameters::{OPERATION_PARAMETERS, OVERRIDE_PARAMETERS, SQL_MEMBERS, is_unsafe_method};
-use super::{Effect, classify_sql, shown, tool};
+use super::sql::classify_sql;
+use super::tool;
 
 /// A statement of more words than this is not looked at further: nobody asks a search for it.
 const MAX_TOKENS: usize = 20_000;
@@ -38,9 +40,9 @@ pub fn in_json(body: &Json, graphql_endpoint: bool, tools: Allowed<'_>) -> Optio
         let effect = classify_parsed(body, tools, true);
         return (!effect.is_read()).then(|| format!("a JSON-RPC message: {}", effect.reason));
     }
-    let told = ["operationName", "variables", "extensions", "documentId", "doc_id", "queryId"];
+    let members_beside = ["operationName", "variables", "extensions", "documentId", "doc_id", "queryId"];
     let document = |member: &Json| member.get("query").and_then(Json::as_str).is_some_and(graphql::is_document);
-    let asks = names("query") && told.iter().any(|name| names(name)) && members.iter().all(query_is_text);
+    let asks = names("query") && members_beside.iter().any(|name| names(name)) && members.iter().all(query_is_text);
     if graphql_endpoint || asks || members.iter().any(document) {
         let effect = graphql::classify_parsed(body);
         return (!effect.is_read()).then(|| format!("a GraphQL request: {}", effect.reason));

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use crate::{Kind, anywhere, find_path, keeping_word, preset_problem};
+use crate::presets::{Kind, anywhere, find_path, keeping_word, preset_problem};
 use shadowlane_base::Reason;
 use shadowlane_base::{Error, Result};
 
@@ -70,7 +70,7 @@ impl Pattern {
     }
 }
 
-/// Routes that are told apart in what is measured, by `METHOD /path` or by `/path` alone.
+/// Routes that are measured apart, by `METHOD /path` or by `/path` alone.
 #[derive(Clone, Debug, Default)]
 pub struct NamedRoutes {
     routes: Vec<(Option<Vec<u8>>, Glob)>,
@@ -90,14 +90,14 @@ impl NamedRoutes {
     }
 
     /// 1 for the first pattern, and so on; 0 when none matches.
-    pub fn place(&self, method: &[u8], path: &[u8]) -> usize {
+    pub fn index(&self, method: &[u8], path: &[u8]) -> usize {
         let matches =
             |(of, glob): &(Option<Vec<u8>>, Glob)| of.as_ref().is_none_or(|of| of == method) && glob.matches(path);
-        self.routes.iter().position(matches).map_or(0, |place| place + 1)
+        self.routes.iter().position(matches).map_or(0, |index| index + 1)
     }
 }
 
-/// A `METHOD /path` that the user declared a read, perhaps with the preset that its body is judged by.
+/// A `METHOD /path` that the user declared a read, perhaps with the preset that its body is classified by.
 #[derive(Clone, Debug)]
 struct Declared {
     pattern: Pattern,
@@ -135,7 +135,7 @@ impl Declared {
 /// Methods that may read: the safe ones (RFC 9110 §9.2.1, RFC 4918, RFC 3253, RFC 5323, QUERY), and POST.
 const DECLARABLE: &[&str] = &["GET", "HEAD", "OPTIONS", "POST", "PROPFIND", "QUERY", "REPORT", "SEARCH"];
 
-/// How a request to a route is judged, before its body is known.
+/// How a request to a route is classified, before its body is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RouteClass<'a> {
     /// GET or HEAD.
@@ -186,7 +186,7 @@ impl Routes {
         Ok(Self { read, presets, include, exclude })
     }
 
-    /// How the request is judged, by method and path alone. What the user names with a preset comes first, then the
+    /// How the request is classified, by method and path alone. What the user names with a preset comes first, then the
     /// presets in their order, then what the user only declares.
     pub fn class_of(&self, method: &[u8], path: &[u8]) -> RouteClass<'_> {
         let safe = method == b"GET" || method == b"HEAD";

@@ -1,7 +1,8 @@
 //! E-mail addresses around an `@`.
 
+use super::hit::Hit;
 use super::kinds::Kind;
-use super::scan::{Hit, Text};
+use super::text::Text;
 
 /// Last labels that name a file and no domain, as in `icon@2x.png`.
 const FILES: &[&[u8]] = &[

@@ -161,12 +161,14 @@ impl Both<'_, '_> {
         };
         let near = |reading: &Reading<'_>, place: usize| reading.subjects.near(&reading.values, place);
         let fit = |place: usize, list: &[usize]| -> f32 {
-            let around = near(mine, place);
+            let around = mine.subjects.own(&mine.values, place);
             let beside = |other: usize| match side {
                 Side::A => self.beside_the_same(place, other),
                 Side::B => self.beside_the_same(other, place),
             };
-            let fits = list.iter().map(|other| common(&around, &near(theirs, *other)).0 + beside(*other));
+            let fits = list
+                .iter()
+                .map(|other| common(&around, &theirs.subjects.own(&theirs.values, *other)).0 + beside(*other));
             fits.fold(0.0, f32::max)
         };
         let mut left = Vec::new();
@@ -302,7 +304,7 @@ mod tests {
 
     #[test]
     fn tables_of_other_figures_are_left() {
-        let table = |unit: &str| (0..200).map(|row| format!("{row} {unit}. ")).collect::<String>();
+        let table = |unit: &str| (0..200).map(|row| format!("{row} {unit}")).collect::<Vec<_>>().join(". ");
         assert_eq!(flips(&table("mg"), &table("km")), 0);
     }
 }
