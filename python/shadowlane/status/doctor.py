@@ -19,8 +19,10 @@ from urllib.parse import urlsplit
 
 from .. import __file__ as _package_file
 from ..config import Config, ShadowConfig, lane_directory, load_config
+from ..config.shadows import shown_name
 from ..errors import ConfigError, ShadowlaneError
 from ..gate.evidence import why_no_trial
+from ..providers.refusals import doubled_prefix
 from ..render.text import Line, print_json, print_lines
 from .collect import collect_status
 from .lane import choice_of
@@ -169,14 +171,18 @@ def _credentials(config: Config) -> Iterator[Check]:
             try:
                 read()
             except ConfigError as error:
-                yield Check(f"{what} {name}", "fail", str(error), f"export {variable}=... for the worker")
+                yield Check(f"{what} {name}", "fail", str(error), "export that variable for the worker")
             else:
-                yield Check(f"{what} {name}", "ok", f"{variable} is set")
+                yield Check(f"{what} {name}", "ok", f"{shown_name(variable)} is set")
 
 
 def _shadows(config: Config) -> Iterator[Check]:
     for name, arm in config.arms().items():
         yield _reach(f"shadow {name}", arm)
+        version = doubled_prefix(arm.url)
+        if version and config.routes.presets:
+            text = f"{arm.url}: ends in {version}, and the request's path, {version}/..., is put behind it"
+            yield Check(f"url {name}", "warn", text, f"leave {version} out of the url")
 
 
 def _judge(config: Config) -> Iterator[Check]:
@@ -187,7 +193,7 @@ def _judge(config: Config) -> Iterator[Check]:
     try:
         service.credential()
     except ConfigError as error:
-        yield Check("credential judge", "fail", str(error), f"export {judge.credential_env}=... for the worker")
+        yield Check("credential judge", "fail", str(error), "export that variable for the worker")
     yield _reach("judge", service)
 
 
