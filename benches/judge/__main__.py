@@ -164,7 +164,7 @@ class Bench:
             whole.append(_timed(partial(anchored_delta_s, *fresh, embedder=self.embedder)) / len(a) * 1e6)
         self.figure("microseconds a pair of 100-word answers, plain ΔS known", min(rules), most=150)
         name = self.embedder.name.partition("@")[0]
-        self.figure(f"the same, with both embedded for the first time by {name}", min(whole), most=100)
+        self.figure(f"the same, with both embedded for the first time by {name}", min(whole))
 
     def recorded(self, file: Path) -> None:
         with gzip.open(file, "rt", encoding="utf-8") as lines:

@@ -5,7 +5,8 @@ A file has one pair a line (``.jsonl``, gzipped or not): ``lang``, ``a``, ``b``,
 to one prompt; those of one model are pairs labelled ``ok`` that nobody looked at.
 
 A pair is *accepted* when ΔS is at most 0.45 and no fact contradicts: what the gate would let pass. Prints the accepted
-share for each language and label, the same for each category, and the pairs that were judged wrongly.
+share for each language and label, the same for each category, and the pairs that were judged wrongly. In each harmless
+pair every number that both texts have in digits is then changed in one of them, one at a time: the share that is seen.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import gzip
 import itertools
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,7 +25,7 @@ from shadowlane.embedders import Embedder, load_embedder
 from shadowlane.score.anchored import Comparison, anchor
 from shadowlane.score.delta import text_delta_s
 
-__all__ = ["Judged", "Pair", "accepted", "judge", "load_pairs", "show"]
+__all__ = ["Judged", "Pair", "accepted", "changed", "judge", "load_pairs", "show"]
 
 ACCEPTED_DELTA_S = 0.45
 """The gate's target for mean ΔS: a pair above it speaks against the shadow without any fact."""
@@ -98,6 +100,29 @@ def accepted(judged: Sequence[Judged]) -> dict[tuple[str, str], tuple[int, int]]
     return dict(sorted(counts.items()))
 
 
+def changed(judged: Sequence[Judged]) -> dict[str, tuple[int, int]]:
+    """By language: of the numbers changed in harmless pairs how many were flagged, and how many were changed.
+
+    The last digit before any separator is raised by three; a number that the other text has not in digits is left out,
+    and so are one that becomes another of its numbers, and the number of an item in a list.
+    """
+    counts: dict[str, tuple[int, int]] = {}
+    for one in judged:
+        if one.pair.label != "ok" or one.found.fact_flip:
+            continue
+        known = set(re.findall(r"[0-9]+", one.pair.a))
+        for match in re.finditer(r"(?<![0-9.,:])[0-9]+", one.pair.b):
+            number = match.group()
+            other = number[:-1] + str((int(number[-1]) + 3) % 10)
+            line = one.pair.b[: match.start()].rpartition("\n")[2]
+            if number not in known or other in known or not line.strip(" #*->_|("):
+                continue
+            text = one.pair.b[: match.start()] + other + one.pair.b[match.end() :]
+            hits, size = counts.get(one.pair.lang, (0, 0))
+            counts[one.pair.lang] = hits + anchor(one.pair.a, text, one.found.delta_s).fact_flip, size + 1
+    return dict(sorted(counts.items()))
+
+
 def show(judged: Sequence[Judged], examples: int) -> None:
     """Prints the table by language, the one by category, and the pairs judged wrongly."""
     for (lang, label), (taken, size) in accepted(judged).items():
@@ -108,14 +133,17 @@ def show(judged: Sequence[Judged], examples: int) -> None:
         print(f"  {lang:<9} {label:<4} {share} ({taken} of {size}; {flips} flips, {far} with ΔS above 0.45)")
     others = [one for one in judged if one.pair.lang not in {"en", "recorded"}]
     for label in ("ok", "bad"):
-        hits = [one.accepted for one in others if one.pair.label == label]
-        if hits:
-            print(f"  {'not en':<9} {label:<4} {sum(hits) / len(hits):6.1%} accepted ({sum(hits)} of {len(hits)})")
+        taken_of = [one.accepted for one in others if one.pair.label == label]
+        if taken_of:
+            share = f"{sum(taken_of) / len(taken_of):6.1%} accepted"
+            print(f"  {'not en':<9} {label:<4} {share} ({sum(taken_of)} of {len(taken_of)})")
     kinds: dict[tuple[str, str], list[Judged]] = defaultdict(list)
     for one in judged:
         kinds[one.pair.label, one.pair.category].append(one)
     for (label, category), some in sorted(kinds.items()):
         print(f"    {label:<4} {category:<28} {sum(one.accepted for one in some):>3} of {len(some):>3} accepted")
+    for lang, (hits, size) in changed(judged).items():
+        print(f"  {lang:<9} one number changed in harmless pairs: {hits / size:6.1%} flagged ({hits} of {size})")
     for one in [one for one in judged if one.wrong][:examples]:
         pair, found = one.pair, one.found
         evidence = "; ".join(f"{item.kind}: {item.text_a!r} / {item.text_b!r}" for item in found.evidence)

@@ -1,6 +1,6 @@
 # The compiled core. What is public of it is re-exported, with the same objects, by shadowlane.core.
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, final
+from typing import Any, Literal, TypedDict, Unpack, final
 
 __all__ = [
     "ACTING_GETS",
@@ -163,31 +163,29 @@ class Ticket:
 class Timer:
     def stop(self) -> None: ...
 
+class _LaneOptions(TypedDict, total=False):
+    ring_bytes: int
+    max_body_bytes: int
+    ratio: float
+    seed: int | None
+    qps: float
+    burst: int
+    cap_at_admission: bool
+    sticky_key: str | None
+    read_routes: Sequence[str]
+    include: Sequence[str]
+    exclude: Sequence[str]
+    shed_above: float
+    route_caps: Sequence[tuple[str, float]]
+    weights: Sequence[tuple[str, int]]
+    tenant: tuple[str, float] | None
+    timed_routes: Sequence[str]
+
 @final
 class Lane:
     @property
     def ring_error(self) -> str | None: ...
-    def __new__(
-        cls,
-        directory: str,
-        *,
-        ring_bytes: int,
-        max_body_bytes: int,
-        ratio: float,
-        seed: int | None,
-        qps: float,
-        burst: int,
-        sticky_key: str | None,
-        read_routes: Sequence[str],
-        include: Sequence[str],
-        exclude: Sequence[str],
-        shed_above: float = 1.0,
-        route_caps: Sequence[tuple[str, float]] = ...,
-        weights: Sequence[tuple[str, int]] = ...,
-        tenant: tuple[str, float] | None = None,
-        timed_routes: Sequence[str] = ...,
-        cap_at_admission: bool = True,
-    ) -> Lane: ...
+    def __new__(cls, directory: str, **options: Unpack[_LaneOptions]) -> Lane: ...
     def admit(self, method: str, target: str, headers: Sequence[tuple[bytes, bytes]]) -> Ticket | None: ...
     def begin(self, method: str, target: str, headers: Sequence[tuple[bytes, bytes]]) -> Ticket | Timer | None: ...
     def offer(
@@ -236,21 +234,25 @@ class Drainer:
     def lane_id(self) -> str: ...
     def close(self) -> None: ...
 
+class _CopyOptions(TypedDict, total=False):
+    tool_mode: str
+    stream: bool | None
+    temperature: float | None
+    seed: int | None
+    keep_members: Sequence[str]
+
+class _PolicyOptions(_CopyOptions, total=False):
+    read: Sequence[str]
+    allow_tools: Sequence[str]
+    read_only_hint: bool
+    acting_gets: Sequence[str] | None
+
+class _NormaliseOptions(_CopyOptions, total=False):
+    model: str | None
+
 @final
 class Policy:
-    def __new__(
-        cls,
-        *,
-        read: Sequence[str] = ...,
-        allow_tools: Sequence[str] = ...,
-        read_only_hint: bool = False,
-        tool_mode: str = "stub",
-        stream: bool | None = None,
-        temperature: float | None = None,
-        seed: int | None = None,
-        acting_gets: Sequence[str] | None = None,
-        keep_members: Sequence[str] = ...,
-    ) -> Policy: ...
+    def __new__(cls, **options: Unpack[_PolicyOptions]) -> Policy: ...
 
 def lane_status(directory: str) -> dict[str, Any]: ...
 def lane_direct(directory: str) -> tuple[bytes, bytes]: ...
@@ -269,15 +271,7 @@ def classify_graphql(document: str, operation_name: str | None = None) -> tuple[
 def classify_jsonrpc(body: bytes, allow_tools: Sequence[str] = ...) -> tuple[Literal["read", "write"], str]: ...
 def classify_tool_json(definition: bytes) -> tuple[Literal["read", "write"], str]: ...
 def normalise_llm_body(
-    preset: str,
-    target: bytes,
-    body: bytes,
-    *,
-    tool_mode: str = "stub",
-    stream: bool | None = None,
-    model: str | None = None,
-    temperature: float | None = None,
-    seed: int | None = None,
+    preset: str, target: bytes, body: bytes, **options: Unpack[_NormaliseOptions]
 ) -> tuple[bytes, list[str]]: ...
 def rewrite_model(preset: str, target: str, body: bytes, model: str) -> tuple[str, bytes, list[str]]: ...
 def canonical_json(text: bytes) -> bytes | None: ...

@@ -48,7 +48,8 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
         description="Mirror a sample of a gateway's traffic to a shadow service, and judge the answers.",
     )
     parser.add_argument("--version", action="version", version=f"shadowlane {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.set_defaults(run=lambda _: _help(parser))  # without a command
+    commands = parser.add_subparsers(metavar="COMMAND")
 
     def command(name: str, run: Callable[[argparse.Namespace], int], text: str, *, configured: bool = True) -> Any:
         sub = commands.add_parser(name, help=text, description=text)
@@ -93,6 +94,11 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
 
     command("doctor", _doctor, "Check configuration, directories, shared memory, extras and shadows.")
     return parser
+
+
+def _help(parser: argparse.ArgumentParser) -> int:
+    parser.print_help()
+    return 0
 
 
 def _add_own_options(name: str, sub: argparse.ArgumentParser) -> None:

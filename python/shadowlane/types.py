@@ -143,7 +143,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     """Empty when the shadow answered (with whatever status); else one of :data:`REASONS`."""
     detail: str = ""
-    """One line for a person: the exception's class and text, sanitized. Empty when answered."""
+    """One line for a person, sanitized: why there was no answer, or an HTTP error's own message. Else empty."""
     status: int = 0
     headers: Headers = ()
     body: bytes = b""

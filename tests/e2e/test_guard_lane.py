@@ -162,7 +162,7 @@ def test_nothing_is_written_through_the_whole_lane(
     monkeypatch.setenv("LANE_SIGN_KEY", KEY)
     world.configure(
         guarded.url + "/base",
-        routes={"presets": ["openai", "graphql", "mcp"], "read": ["POST /db sql:postgres"]},
+        routes={"presets": ["openai", "graphql", "mcp"], "read": ["POST /db sql:postgres", "GET *", "HEAD *"]},
         policy={"allow_tools": ["look"]},
         shadows__candidate={"timeout_s": 30.0, "sign_key_env": "LANE_SIGN_KEY"},
     )

@@ -20,7 +20,7 @@ from .conftest import Process, World, until
 
 ROUTES = {
     "presets": ["openai", "anthropic", "graphql", "mcp", "search"],
-    "read": ["POST /ask", "POST /ask/*", "POST /v1/*"],
+    "read": ["POST /ask", "POST /ask/*", "POST /v1/*", "GET *", "HEAD *"],
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -47,3 +48,35 @@ def test_the_lanes_commands_load_neither_scorer_nor_event_loop() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_without_a_command_the_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    said = capsys.readouterr().out
+    assert "usage: shadowlane" in said
+    assert "doctor" in said
+
+
+@pytest.mark.parametrize("key", ["sk-proj-abcDEF123", "hf_abcdefghijkl", "AKIAIOSFODNN7EXAMPLE", "sk_live_4242"])
+@pytest.mark.parametrize("field", ["credential_env", "sign_key_env"])
+def test_a_key_in_the_place_of_a_variable_is_not_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], field: str, key: str
+) -> None:
+    file = tmp_path / "shadowlane.toml"
+    file.write_text(
+        f'[shadows.a]\nurl = "http://127.0.0.1:9"\n{field} = "{key}"\n[lane]\nname = "unused-{key.lower()}"\n'
+    )
+    assert main(["doctor", "--config", str(file)]) == 1
+    said = "".join(line for line in capsys.readouterr().out.splitlines(True) if "unused-" not in line)
+    assert "it may be a key" in said
+    assert key not in said
+
+
+@pytest.mark.parametrize(("url", "warned"), [("http://127.0.0.1:9/v1", True), ("http://127.0.0.1:9", False)])
+def test_doctor_says_that_a_url_ends_in_the_version_that_the_requests_have(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str, warned: bool
+) -> None:
+    file = tmp_path / "shadowlane.toml"
+    file.write_text(f'[shadows.a]\nurl = "{url}"\n[routes]\npresets = ["openai"]\n[lane]\nname = "unused-doctor"\n')
+    main(["doctor", "--config", str(file)])
+    assert ("ends in /v1" in capsys.readouterr().out) is warned

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 import msgspec
+import msgspec.inspect
 
 __all__ = ["readable"]
 
@@ -21,7 +23,10 @@ def readable(message: str, data: Mapping[str, Any], kind: type[msgspec.Struct]) 
     unknown = re.search(r"unknown field `([^`]*)`", text)
     if unknown:
         field = f"{path}.{unknown[1]}" if path else unknown[1]
-        return f"{field}: unknown field; remove it or correct its spelling (the configuration reference lists them all)"
+        near = get_close_matches(unknown[1], _fields_at(kind, keys), 1)
+        guess = f"did you mean {near[0]}? Otherwise " if near else ""
+        remedy = f"{guess}remove it or correct its spelling"
+        return f"{field}: unknown field; {remedy} (the configuration reference lists them all)"
     missing = re.search(r"missing required field `([^`]*)`", text)
     if missing:
         field = f"{path}.{missing[1]}" if path else missing[1]
@@ -32,6 +37,19 @@ def readable(message: str, data: Mapping[str, Any], kind: type[msgspec.Struct]) 
         value = value[key]
     shown = f" = {value!r}" if not isinstance(value, Mapping) else ""
     return f"{path}{shown}: {text[:1].lower()}{text[1:]}; correct the value"
+
+
+def _fields_at(kind: type[msgspec.Struct], keys: list[str | int]) -> list[str]:
+    """The fields of the table that ``keys`` lead to; empty where that is no table of known fields."""
+    at: Any = msgspec.inspect.type_info(kind)
+    for key in keys:
+        if isinstance(at, msgspec.inspect.StructType):
+            at = next((field.type for field in at.fields if field.encode_name == key), None)
+        elif isinstance(at, msgspec.inspect.DictType):
+            at = at.value_type
+        elif isinstance(at, msgspec.inspect.VarTupleType):
+            at = at.item_type
+    return [field.encode_name for field in at.fields] if isinstance(at, msgspec.inspect.StructType) else []
 
 
 def _shown(key: str) -> str:

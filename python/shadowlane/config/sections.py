@@ -109,11 +109,16 @@ class SamplingConfig(Section, frozen=True):
 
 
 class RoutesConfig(Section, frozen=True):
-    """``[routes]``: what is a read, and what of it is mirrored. In patterns ``*`` is any text."""
+    """``[routes]``: what is a read, and what of it is mirrored. In patterns ``*`` is any text.
+
+    Probes, metrics, documentation and the like (``/healthz``, ``/metrics``, ``/docs``, ``/openapi.json``) are not
+    mirrored, unless ``include`` or ``read`` names their path in full."""
 
     presets: tuple[str, ...] = ()
     """Sets of POST routes that only read, each with the judge of its bodies: ``openai``, ``sql:postgres``, ... (see
-    ``rust/policy/src/preset_routes.rs``). What a preset does not list is a write."""
+    ``rust/policy/src/preset_routes.rs``). A POST that no preset lists is a write. With an inference preset (``openai``,
+    ``anthropic``, ``ollama``, ``cohere``, ``mistral``, ``bedrock``) GET and HEAD are mirrored only where ``read`` or
+    ``include`` asks for them, or another preset lists the path."""
     read: tuple[str, ...] = ()
     """Further routes that only read: ``"POST /search"``, or with the preset that judges the body, ``"POST /db
     sql:sqlite"``. Without one the body is still refused when it calls, mutates or stands for another method."""
@@ -289,7 +294,8 @@ class StoreConfig(Section, frozen=True):
     """When the file grows beyond it, the oldest rows are removed."""
     keep_bodies: Literal["all", "reservoir", "none"] = "all"
     """Which rows keep bodies, headers and texts: ``all``; ``reservoir``, a uniform choice of ``exemplars`` for each
-    shadow, route and ΔS band; or ``none``. Every row keeps its scores, hashes, times and statuses."""
+    shadow, route and ΔS band; or ``none``. Every row keeps its scores, hashes, times, statuses and, of
+    a shadow's HTTP error, the redacted message."""
     exemplars: Annotated[int, Bound(1, 10_000)] = 20
     """With ``reservoir``: rows of each shadow, route and ΔS band that keep their bodies."""
 

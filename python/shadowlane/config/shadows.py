@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -11,12 +12,23 @@ from ..tag import checked_key
 from .bounds import DAY_S, SHARE, Bound
 from .limits import BreakerConfig, BudgetConfig, RetryConfig, Section
 
-__all__ = ["ControlConfig", "ShadowConfig"]
+__all__ = ["ControlConfig", "ShadowConfig", "shown_name"]
 
 _RATIO = SHARE._replace(remedy="use more than 0 and at most 1, or remove the shadow")
 _QPS = Bound(0, 1e6, remedy="use 0 (no cap of its own) to 1000000 copies a second")
 _BURST = Bound(0, 1_000_000, remedy="use 0 (what comes in one second) to 1000000")
 _TIMEOUT = Bound(0, 3600, above=True, unit="seconds")
+
+
+_VARIABLE = re.compile(r"(?=.*_|.{0,12}\Z)[A-Z_][A-Z0-9_]{0,47}\Z")
+
+
+def shown_name(name: str) -> str:
+    """The name of an environment variable for an error. What does not look like one may be the key itself, pasted into
+    the wrong field: it is not shown."""
+    if _VARIABLE.match(name):
+        return repr(name)
+    return "(not shown: it may be a key; give the name of a variable in capitals, such as SHADOW_KEY)"
 
 
 class ShadowConfig(Section, frozen=True):
@@ -82,7 +94,7 @@ class ShadowConfig(Section, frozen=True):
         value = (os.environ if environ is None else environ).get(self.credential_env, "")
         if not value:
             raise ConfigError(
-                f"credential_env = {self.credential_env!r}: the environment variable is not set; "
+                f"credential_env = {shown_name(self.credential_env)}: the environment variable is not set; "
                 "export it for the worker, or remove the field"
             )
         return self.credential_header.lower().encode("latin-1"), (self.credential_prefix + value).encode("latin-1")
@@ -94,10 +106,10 @@ class ShadowConfig(Section, frozen=True):
         value = (os.environ if environ is None else environ).get(self.sign_key_env, "")
         if not value:
             raise ConfigError(
-                f"sign_key_env = {self.sign_key_env!r}: the environment variable is not set; "
+                f"sign_key_env = {shown_name(self.sign_key_env)}: the environment variable is not set; "
                 "export it for the worker, or remove the field"
             )
-        return checked_key(value, f"sign_key_env = {self.sign_key_env!r}")
+        return checked_key(value, f"sign_key_env = {shown_name(self.sign_key_env)}")
 
 
 class ControlConfig(ShadowConfig, frozen=True):

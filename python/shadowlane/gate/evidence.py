@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from ..columns import DIRECT, ScoreColumns, Timed
 from ..config import Config
+from ..providers.refusals import Refusal, counted, refusal_line
 from .direct import Direct
 from .rules import Evidence, Sampling, Window
-from .selection import comparable, sent
+from .selection import comparable, never_asked, sent
 from .series import series_of
 from .trial import Piece, Trial
 from .verdict import Verdict, evaluate
@@ -50,6 +51,9 @@ class EvidenceSource(Protocol):
     def latency(self, since_ns: int) -> list[Timed]: ...
     def pins(self, shadow: str, since_ns: int) -> list[tuple[str, int, int]]: ...
     def window_restarted(self, shadow: str) -> int | None: ...
+    def refusals(
+        self, shadow: str, since_ns: int | None, newest: int | None = None
+    ) -> list[tuple[int, str, str, str, str, int]]: ...
 
 
 def window_start(config: Config, now_ns: int) -> int:
@@ -103,7 +107,14 @@ def _evidence(config: Config, name: str, status: Mapping[str, Any], store: Evide
         accounting_holds=accounting["holds"] if accounting["known"] else None,
         accounting="; ".join(_own_lines(accounting["lines"], name)) if accounting["known"] else "",
         no_lane=status.get("no_lane", ""),
+        never_asked=_refused(config, name, store, since) if never_asked(columns) else "",
     )
+
+
+def _refused(config: Config, name: str, store: EvidenceSource, since: int) -> str:
+    """What the shadow said, and the remedy, where it was never asked rightly."""
+    found = counted((Refusal(*one) for one in store.refusals(name, since)), 1)
+    return "; ".join(refusal_line(one, name, config.arms()[name]) for one in found) or "see shadowlane report"
 
 
 def _began(config: Config, name: str, store: EvidenceSource, now: int) -> tuple[int, str]:

@@ -140,6 +140,8 @@ class Evidence:
     accounting: str = ""
     no_lane: str = ""
     """Why there is no lane behind the pairs: rules about its counters are not judged then. Empty: there is one."""
+    never_asked: str = ""
+    """Why no copy was a request that the shadow takes (its words, the remedy); empty: some were, or none was sent."""
 
     @property
     def scored(self) -> int:
@@ -261,9 +263,9 @@ def _above_noise(limit: float, floor: float, rise: float) -> float:
 
 
 def _runs_of_scores(evidence: Evidence) -> float:
-    """How many values in a row are as one where there are enough to tell: rare events come in the same runs."""
-    runs = design_of(evidence.series["mean_delta_s"].values).runs
-    return runs if math.isfinite(runs) else 1.0
+    """How many values in a row are as one, told by the values of which there are enough: rare events come in the same
+    runs."""
+    return design_of(evidence.series["mean_delta_s"].values).runs
 
 
 def _spread(

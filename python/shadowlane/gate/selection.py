@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..columns import ScoreColumns
 
-__all__ = ["DELTA_S_MAX", "comparable", "delta_values", "failed_copies", "repeated", "sent"]
+__all__ = ["DELTA_S_MAX", "comparable", "delta_values", "failed_copies", "never_asked", "repeated", "sent"]
 
 DELTA_S_MAX = 2.0
 
@@ -41,6 +41,16 @@ def failed_copies(columns: ScoreColumns) -> NDArray[np.bool_]:
     bad = (columns.status >= 500) | ((columns.status >= 400) & (columns.prod_status < 400))
     answer: NDArray[np.bool_] = sent(columns) & ((columns.reason != "") | bad)
     return answer
+
+
+def never_asked(columns: ScoreColumns) -> bool:
+    """Whether no copy was ever a request that the shadow takes: each was refused by HTTP 4xx where prod answered, or
+    reached nobody. A wrong key, model or address looks so, and says nothing about the shadow's answers. Refusals for
+    the moment (408, 429) count for neither side."""
+    tried = sent(columns) & ~np.isin(columns.status, (408, 429))
+    refused = (columns.status >= 400) & (columns.status < 500) & (columns.prod_status < 400)
+    wrong = np.where(columns.reason == "", refused, columns.reason == "connect_error")
+    return bool(tried.any() and wrong[tried].all())
 
 
 def delta_values(columns: ScoreColumns, embedder: str) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ from ..config import Config
 from ..gate import Verdict, verdict_data
 from ..gate.evidence import direct_of, evaluate_lane, trial_of, why_no_trial, window_start
 from ..providers.question import shown_question
+from ..status.routes import routes_of
 from ..store import StoredPair
 from . import readings, stats
 from .source import PairSource
@@ -104,6 +105,7 @@ def _shadow(
         "answered": int(answered.sum()),
         "failed": _count(columns.reason[~answered].tolist()),
         "blocked": why,
+        **routes_of(store, name, config.arms()[name], since),
         "strange_calls": {"calls": strange_calls, "pairs": strange_pairs},
         "http": _count(columns.status[answered].tolist()),
         "prod_http": _count(columns.prod_status.tolist()),

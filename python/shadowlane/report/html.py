@@ -14,6 +14,7 @@ from ..render.page import marked, page
 from ..render.svg import histogram, latency_curves
 from ..render.text import clock, count_line, milliseconds, percent, signed
 from ..score.lambda_ import ARROWS, STATES
+from ..status.routes import route_lines
 from .sections import group_card, judge_card, structure_card
 from .stats import facts_line
 from .terminal import DECISIONS, MARKS, TONES, above_floor, agreement_lines, rule_line, window_line
@@ -179,6 +180,8 @@ def _tables(shadow: Mapping[str, Any]) -> str:
         ("HTTP status", f"shadow {count_line(shadow['http'])}; prod {count_line(shadow['prod_http'])}"),
         ("another status than prod's", count_line(shadow["status_differs"])),
     ]
+    rows += [("Routes", line) for line in route_lines(shadow["routes"])]
+    rows += [("The shadow's errors", one["text"]) for one in shadow["refusals"]]
     if shadow["blocked"]:
         rows.append(("Blocked as writes", count_line(shadow["blocked"])))
     if shadow["strange_calls"]["calls"]:

@@ -7,13 +7,14 @@ from typing import Protocol
 
 from ..columns import ScoreColumns, Timed
 from ..gate.evidence import EvidenceSource
+from ..status.routes import RouteSource
 from ..store import Order, StoredPair
 from ..store.scores import score_columns
 
 __all__ = ["NoPairs", "PairSource"]
 
 
-class PairSource(EvidenceSource, Protocol):
+class PairSource(EvidenceSource, RouteSource, Protocol):
     """What a report needs of the store."""
 
     def iter_pairs(
@@ -51,6 +52,14 @@ class NoPairs:
         return {}, 0, 0
 
     def difference_counts(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]:
+        return []
+
+    def route_counts(self, shadow: str, since_ns: int | None, newest: int | None = None) -> list[tuple[str, int, int]]:
+        return []
+
+    def refusals(
+        self, shadow: str, since_ns: int | None, newest: int | None = None
+    ) -> list[tuple[int, str, str, str, str, int]]:
         return []
 
     def judge_state(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..render.text import Line, clock, count_line, milliseconds, percent, printable, signed
 from ..score.lambda_ import ARROWS, STATES
+from ..status.routes import route_lines
 from .stats import facts_line
 from .trial import overhead_line
 
@@ -80,6 +81,8 @@ def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> list[Line]:
             if (differs := shadow["status_differs"])
             else []
         ),
+        *_titled("routes", route_lines(shadow["routes"])),
+        *_titled("errors", [one["text"] for one in shadow["refusals"]]),
         *_delta_rows(shadow),
         *_answer_rows(shadow),
         *_group_rows(shadow["groups"]),
@@ -104,6 +107,10 @@ def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> list[Line]:
         for pair in shadow["worst"][:_WORST]:
             lines += _pair(pair)
     return lines
+
+
+def _titled(title: str, lines: list[str]) -> list[tuple[str, str]]:
+    return [("" if position else title, line) for position, line in enumerate(lines)]
 
 
 def _delta_rows(shadow: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -50,6 +50,8 @@ def cited(answer: Answer) -> tuple[Citation, ...]:
 
 def _in_text(text: str, numbers: list[int]) -> tuple[Citation, ...]:
     """What a text cites by itself."""
+    if "[" not in text:
+        return tuple(Citation(snippet_id=f"[{number}]") for number in numbers)
     plain = _CODE.sub(" ", text)
     listed = {}
     for bracketed, counted, rest in _LISTED.findall(plain):
@@ -97,6 +99,8 @@ def inline_markers(text: str) -> list[int]:
     ``[doc8]``, ``【9†source】``. Code is skipped; numbers of four digits are years, and 0 is no marker.
     """
     found: list[int] = []
+    if "[" not in text and "【" not in text:
+        return found
     for match in _MARKER.finditer(_CODE.sub(" ", text)):
         for first, last in _PART.findall(match.group(1) or match.group(2)):
             start, end = int(first), int(last or first)

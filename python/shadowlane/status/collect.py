@@ -23,6 +23,7 @@ from .lane import LaneStatus, as_json, read_lane, unstarted
 from .limits import limits_of
 from .overhead import overhead
 from .render import sum_of
+from .routes import NEWEST, routes_of
 
 __all__ = ["collect_status"]
 
@@ -55,11 +56,13 @@ def collect_status(config: Config) -> dict[str, Any]:
             "failed": dict(count.failed),
             "in_flight": now.mirrored - base - stored,
             "holds": None if store["error"] else before.acked <= base + stored <= now.mirrored,
+            **store["copies"].get(name, {"routes": [], "refusals": []}),
         }
     limits, status = config.limits, as_json(now)
     state = read_state(directory) if started else None
     in_force, trouble = limits_of(state, now.lane_id)
     revisions = _revisions(config, directory, state, alive=bool(status["worker"]["alive"]))
+    del store["copies"]
     return {
         **status,
         "cap": {
@@ -117,7 +120,8 @@ def _settled(directory: Path) -> tuple[LaneStatus, bool]:
 
 def _read_store(config: Config, lane_id: str) -> tuple[dict[str, Any], dict[str, ShadowCounts], dict[str, int]]:
     path = config.store.path
-    info: dict[str, Any] = {"path": str(path), "exists": path.exists(), "rows": 0, "bytes": 0, "error": "", "flips": {}}
+    info: dict[str, Any] = {"path": str(path), "exists": path.exists(), "rows": 0, "bytes": 0, "error": ""}
+    info |= {"flips": {}, "copies": {}}
     if not info["exists"]:
         return info, {}, {}
     try:
@@ -126,6 +130,7 @@ def _read_store(config: Config, lane_id: str) -> tuple[dict[str, Any], dict[str,
             info["bytes"] = store.bytes_used()
             since = time.time_ns() - int(config.gate.window_hours * 3600e9)
             info["flips"] = {name: _flips(store.flips(name, since)) for name in config.shadows}
+            info["copies"] = {name: routes_of(store, name, arm, since, NEWEST) for name, arm in config.arms().items()}
             info["rows"] = sum(count.answered + sum(count.failed.values()) for count in counts.values())
     except StoreError as error:
         info["error"] = str(error)

@@ -19,13 +19,16 @@ from urllib.parse import urlsplit
 
 from .. import __file__ as _package_file
 from ..config import Config, ShadowConfig, lane_directory, load_config
+from ..config.shadows import shown_name
 from ..errors import ConfigError, ShadowlaneError
 from ..gate.evidence import why_no_trial
 from ..policy import acting_gets
+from ..providers.refusals import doubled_prefix
 from ..render.text import Line, print_json, print_lines
 from .collect import collect_status
 from .lane import choice_of
 from .render import size
+from .routes import failing_route
 
 __all__ = ["Check", "check_config", "run_doctor"]
 
@@ -169,14 +172,18 @@ def _credentials(config: Config) -> Iterator[Check]:
             try:
                 read()
             except ConfigError as error:
-                yield Check(f"{what} {name}", "fail", str(error), f"export {variable}=... for the worker")
+                yield Check(f"{what} {name}", "fail", str(error), "export that variable for the worker")
             else:
-                yield Check(f"{what} {name}", "ok", f"{variable} is set")
+                yield Check(f"{what} {name}", "ok", f"{shown_name(variable)} is set")
 
 
 def _shadows(config: Config) -> Iterator[Check]:
     for name, arm in config.arms().items():
         yield _reach(f"shadow {name}", arm)
+        version = doubled_prefix(arm.url)
+        if version and config.routes.presets:
+            text = f"{arm.url}: ends in {version}, and the request's path, {version}/..., is put behind it"
+            yield Check(f"url {name}", "warn", text, f"leave {version} out of the url")
 
 
 def _judge(config: Config) -> Iterator[Check]:
@@ -187,7 +194,7 @@ def _judge(config: Config) -> Iterator[Check]:
     try:
         service.credential()
     except ConfigError as error:
-        yield Check("credential judge", "fail", str(error), f"export {judge.credential_env}=... for the worker")
+        yield Check("credential judge", "fail", str(error), "export that variable for the worker")
     yield _reach("judge", service)
 
 
@@ -241,6 +248,7 @@ def _lane(config: Config) -> Iterator[Check]:
     else:
         yield Check("rings", "ok", f"{sum(ring['alive'] for ring in status['rings'])} gateway processes have one")
     yield _worker(status, config)
+    yield from _copies(status)
     accounting = status["accounting"]
     if accounting["holds"]:
         yield Check("accounting", "ok", accounting["lines"][0])
@@ -249,6 +257,17 @@ def _lane(config: Config) -> Iterator[Check]:
         yield Check(
             "accounting", "fail", text, "was the store replaced while the lane lived? If not, report it as a bug"
         )
+
+
+def _copies(status: dict[str, Any]) -> Iterator[Check]:
+    for name, shadow in status["shadows"].items():
+        bad = failing_route(shadow["routes"])
+        if bad is not None:
+            text = f"{bad['failed']} of {bad['copies']} copies of {bad['route']} failed"
+            text += f"; they are {100 * bad['share']:.0f} % of all copies"
+            said = next((one["text"] for one in shadow["refusals"] if one["route"] == bad["route"]), "")
+            remedy = said or "see shadowlane status; leave the route out with routes.exclude, if it is not the shadow's"
+            yield Check(f"copies {name}", "warn", text, remedy)
 
 
 def _worker(status: dict[str, Any], config: Config) -> Check:

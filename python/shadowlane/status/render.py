@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .overhead import render_overhead
+from .routes import route_lines
 
 __all__ = ["render_status", "size", "sum_of"]
 
@@ -43,6 +44,9 @@ def render_status(status: Mapping[str, Any]) -> str:
     if status["faults"]:
         rows.append(("faults", f"{status['faults']} failures of our own in gateways, swallowed; please report them"))
     rows.append(("store", _store(status["store"])))
+    for name, shadow in status["shadows"].items():
+        rows += _titled(f"copies {name}", route_lines(shadow["routes"]))
+        rows += _titled(f"errors {name}", [one["text"] for one in shadow["refusals"]])
     rows += [("ALERT", text) for text in status["alerts"]]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {text}".rstrip() for name, text in rows)

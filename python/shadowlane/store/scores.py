@@ -95,10 +95,11 @@ def score_columns(rows: Sequence[Sequence[Any]]) -> ScoreColumns:
 
 
 def joined_columns(parts: Iterable[ScoreColumns]) -> ScoreColumns:
-    """Several pieces one after the other, in their order."""
-    pieces = list(parts) or [score_columns([])]
-    if len(pieces) == 1:
-        return pieces[0]
-    return ScoreColumns(
-        **{score.field: np.concatenate([getattr(piece, score.field) for piece in pieces]) for score in SCORE_TABLE}
-    )
+    """Several pieces one after the other, in their order. A column's pieces are freed before the next is joined."""
+    pieces: dict[str, list[NDArray[Any]]] = {score.field: [] for score in SCORE_TABLE}
+    for part in parts:
+        for field, arrays in pieces.items():
+            arrays.append(getattr(part, field))
+    if not pieces["started_ns"]:
+        return score_columns([])
+    return ScoreColumns(**{score.field: np.concatenate(pieces.pop(score.field)) for score in SCORE_TABLE})

@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 from ..columns import ScoreColumns, Timed
 from ..types import JudgeVerdict, Pair, ShadowCounts
+from . import tallies
 from .columns import judge_values
 from .exemplars import Exemplars
 from .identity import MARK, FileIdentity
@@ -31,6 +32,7 @@ from .retention import RetentionClock
 from .rows import BODY_COLUMNS, PAIR_COLUMNS, StoredPair, from_row, to_rows
 from .schema import connect, explained
 from .scores import SCORE_SQL, joined_columns, score_columns
+from .tallies import Refused, Routed
 
 __all__ = ["Order", "SqliteStore"]
 
@@ -49,6 +51,7 @@ _INSERT_PAIR = (
     "ON CONFLICT (shadow_id, shadow) DO NOTHING"
 )
 _INSERT_BODIES = f"INSERT INTO bodies (pair, {', '.join(BODY_COLUMNS)}) VALUES (?{', ?' * len(BODY_COLUMNS)})"  # noqa: S608
+_GET_SPENT = "SELECT 60.0 * minute, tokens, money FROM spend WHERE shadow = ? ORDER BY minute"
 _ADD_SPENT = (
     "INSERT INTO spend (shadow, minute, tokens, money) VALUES (?, ?, ?, ?) "
     "ON CONFLICT (shadow, minute) DO UPDATE SET tokens = tokens + excluded.tokens, money = money + excluded.money"
@@ -258,8 +261,7 @@ class SqliteStore:
     def spent(self, shadow: str) -> list[tuple[float, float, float]]:
         """What a shadow's answers used: (Unix time of the minute, tokens, money), by rising time, two days at most."""
         with explained(self.path, "read"):
-            query = "SELECT 60.0 * minute, tokens, money FROM spend WHERE shadow = ? ORDER BY minute"
-            return self._db.execute(query, (shadow,)).fetchall()
+            return self._db.execute(_GET_SPENT, (shadow,)).fetchall()
 
     def latency(self, since_ns: int) -> list[Timed]:
         """What requests took from the hour of ``since_ns`` on, over all lives of the lane, hour by hour."""
@@ -355,24 +357,24 @@ class SqliteStore:
             return [tuple(row) for row in self._db.execute(query, values)]
 
     def flips(self, shadow: str, since_ns: int | None = None) -> tuple[int, int, int]:
-        """How often a shadow's λ flipped on a repeated question, how often of these prod's did too, and when last."""
-        where, values = _where(since_ns, shadow)
+        """See :func:`.tallies.flips`."""
         with explained(self.path, "read"):
-            counted = "count(*), coalesce(sum(prod_flip), 0), coalesce(max(started_ns), 0)"
-            query = f"SELECT {counted} FROM pairs {where} AND lambda_flip = 1"  # noqa: S608
-            row = self._db.execute(query, values).fetchone()
-        return int(row[0]), int(row[1]), int(row[2])
+            return tallies.flips(self._db, *_where(since_ns, shadow))
 
     def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]:
-        """Why copies were blocked as writes (reason in words to count, most frequent first), how many tool calls were
-        asked for that prod never made, and in how many pairs."""
-        where, values = _where(since_ns, shadow)
+        """See :func:`.tallies.policy_counts`."""
         with explained(self.path, "read"):
-            query = f"SELECT why, count(*) AS n FROM pairs {where} AND blocked <> '' GROUP BY why ORDER BY n DESC, why"  # noqa: S608
-            why = dict(self._db.execute(query, values).fetchall())
-            query = f"SELECT coalesce(sum(strange_calls), 0), count(*) FROM pairs {where} AND strange_calls > 0"  # noqa: S608
-            calls, pairs = self._db.execute(query, values).fetchone()
-        return why, int(calls), int(pairs)
+            return tallies.policy_counts(self._db, *_where(since_ns, shadow))
+
+    def route_counts(self, shadow: str, since_ns: int | None, newest: int | None = None) -> list[Routed]:
+        """See :func:`.tallies.by_route`."""
+        with explained(self.path, "read"):
+            return tallies.by_route(self._db, *_where(since_ns, shadow), newest)
+
+    def refusals(self, shadow: str, since_ns: int | None, newest: int | None = None) -> list[Refused]:
+        """See :func:`.tallies.refusals`."""
+        with explained(self.path, "read"):
+            return tallies.refusals(self._db, *_where(since_ns, shadow), newest)
 
     def bytes_used(self) -> int:
         """Bytes of the pages that hold something (the file may be larger until :meth:`prune` shrinks it)."""

@@ -23,6 +23,7 @@ import msgspec
 from ..config.limits import WINDOW_COPIES
 from ..dispatch.arm import MOST_COPIES, Arm
 from ..limits import LaneLimits, Window, rate_limit_headers
+from ..providers.refusals import refused_words
 from ..types import Copy, Headers, Outcome, Pair, StubbedCall
 from .in_flight import InFlight, Tracked
 from .writer import Writer
@@ -274,7 +275,7 @@ class Pipeline:
             outcome,
             headers=tuple(headers),
             body=body,
-            detail=outcome.detail or note,
+            detail=outcome.detail or note or refused_words(outcome.status, tuple(headers), body),
             calls=tuple(_clean_call(self._sanitizer, call) for call in outcome.calls),
         )
         if findings:

@@ -3,7 +3,7 @@
 //! Invariant: symmetric; quantities of different kinds are never the same, unless one of them has no unit.
 
 use super::facts::{Entity, Kind};
-use super::lexicon::{self, look_up, stem};
+use super::lexicon::{self, Modality, look_up, stem};
 use super::quantities::{Quantity, agrees};
 
 const COUNTRY: [&str; 8] = ["a", "e", "o", "y", "ia", "land", "key", ""];
@@ -73,8 +73,13 @@ fn alike(one: &str, other: &str) -> bool {
             .map(|word| stem(word).into_owned())
             .collect()
     };
+    // "must pay" and "may pay" differ in a small word, and that one decides.
+    let deciding = |text: &str| -> Vec<(bool, Option<Modality>)> {
+        let known = text.split_whitespace().map(look_up);
+        known.map(|word| (word.is(lexicon::NEGATOR), word.modality)).filter(|known| *known != (false, None)).collect()
+    };
     let mine = content(one);
-    !mine.is_empty() && mine == content(other)
+    !mine.is_empty() && mine == content(other) && deciding(one) == deciding(other)
 }
 
 /// Whether two names are one, word for word in two forms: `Coast Artillery` and `Coastal Artillery`.

@@ -342,3 +342,15 @@ fn another_name_in_a_list() {
         "From January the policy covers every employee in France and Germany.",
     )]);
 }
+
+#[test]
+fn quotations_that_differ_in_what_decides() {
+    contradicts(&[
+        ("The sign says \"visitors must pay\" at the gate.", "The sign says \"visitors may pay\" at the gate."),
+        ("The rule reads \"you may not park here\" today.", "The rule reads \"you may park here\" today."),
+    ]);
+    agrees(&[(
+        "The sign says \"the visitors must pay\" at the gate.",
+        "The sign says \"visitors must pay\" at the gate.",
+    )]);
+}

@@ -147,7 +147,7 @@ impl Caps {
     }
 
     /// Whether a request's tenant and route have room for it now.
-    pub fn have_room(&self, table: &CapTable, request: &Asked<'_>) -> bool {
+    pub fn have_room(&self, table: &CapTable, request: &CapRequest<'_>) -> bool {
         self.budgets(table, request.method, request.path, request.tenant)
             .into_iter()
             .flatten()
@@ -155,7 +155,7 @@ impl Caps {
     }
 
     /// Charge a request's tenant and route; `false` when one of them has no room.
-    pub fn take(&self, table: &CapTable, request: &Asked<'_>) -> bool {
+    pub fn take(&self, table: &CapTable, request: &CapRequest<'_>) -> bool {
         self.budgets(table, request.method, request.path, request.tenant)
             .into_iter()
             .flatten()
@@ -170,7 +170,7 @@ impl Caps {
 
 /// A request that asks for units.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct CapRequest<'a> {
     /// Upper case.
     pub method: &'a [u8],
     /// As sent, without the query.

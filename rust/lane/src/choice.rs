@@ -6,7 +6,7 @@ use crate::keys::StickyKey;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub enum Choice {
-    /// By count: an exact share, at unpredictable places.
+    /// By count: an exact share, at unpredictable positions.
     Ratio = 0,
     /// By a key of the request's head.
     Sticky = 1,

@@ -90,27 +90,27 @@ fn percent_normalised(text: &[u8]) -> Vec<u8> {
 
 /// RFC 3986 §5.2.4, for a path that begins with a slash; an empty path is "/" (§6.2.3).
 fn without_dot_segments(path: &[u8]) -> Vec<u8> {
-    let mut kept: Vec<&[u8]> = Vec::new();
+    let mut resolved: Vec<&[u8]> = Vec::new();
     let mut open = true;
     for segment in path.strip_prefix(b"/").unwrap_or(path).split(|byte| *byte == b'/') {
         open = true;
         match segment {
             b"." => {}
             b".." => {
-                kept.pop();
+                resolved.pop();
             }
             other => {
-                kept.push(other);
+                resolved.push(other);
                 open = false;
             }
         }
     }
     let mut out = Vec::with_capacity(path.len() + 1);
-    for segment in &kept {
+    for segment in &resolved {
         out.push(b'/');
         out.extend_from_slice(segment);
     }
-    if open || kept.is_empty() {
+    if open || resolved.is_empty() {
         out.push(b'/');
     }
     out

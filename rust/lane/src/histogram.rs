@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const SUB_BITS: u32 = 6;
 /// The finest difference is `2^UNIT_BITS` ns.
 const UNIT_BITS: u32 = 6;
-/// Values from `2^TOP_BITS` ns on are not told apart.
+/// Values from `2^TOP_BITS` ns on are not distinguished.
 const TOP_BITS: u32 = 40;
 /// How many buckets there are.
 pub const BUCKETS: usize = (((TOP_BITS - UNIT_BITS - SUB_BITS - 1) << SUB_BITS) + (2 << SUB_BITS)) as usize;
@@ -53,7 +53,7 @@ impl Histogram {
         }
     }
 
-    /// Add the counts to `sum`, which has [`BUCKETS`] places. Durations recorded meanwhile may be missed.
+    /// Add the counts to `sum`, which has [`BUCKETS`] elements. Durations recorded meanwhile may be missed.
     pub fn add_to(&self, sum: &mut [u64]) {
         for (total, count) in sum.iter_mut().zip(&self.counts) {
             *total += count.load(Ordering::Relaxed);

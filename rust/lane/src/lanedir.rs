@@ -43,7 +43,7 @@ pub fn check(directory: &Path) -> Result<()> {
         return Err(refused(directory, "is a symbolic link; set lane.directory to a real directory"));
     }
     if !meta.is_dir() {
-        return Err(refused(directory, "is not a directory; remove it, or set lane.directory to another place"));
+        return Err(refused(directory, "is not a directory; remove it, or set lane.directory to another path"));
     }
     if meta.uid() != me {
         let why = format!(

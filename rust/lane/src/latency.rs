@@ -3,13 +3,13 @@
 //!
 //! The sampler is a coin, so the requests that it takes and those that it does not are the two groups of a randomized
 //! trial. A process keeps one histogram for each group and route in its ring file; those of processes that are gone
-//! are added up in the control file. Invariants: at most [`ROUTES`] routes are told apart, place 0 holds all others;
+//! are added up in the control file. Invariants: at most [`ROUTES`] routes are distinguished, index 0 holds all others;
 //! labels are written before the first duration and never change while the file lives.
 
 use crate::histogram::{BUCKETS, Histogram};
 use crate::text::Text;
 
-/// Routes that are told apart, with the place for all others.
+/// Routes that are distinguished, with the one for all others.
 pub const ROUTES: usize = 16;
 
 /// Which group of the trial a request is in.
@@ -32,14 +32,14 @@ pub struct Latency {
 }
 
 impl Latency {
-    /// Give the routes their names: the first is place 1. More than there are places for count under place 0.
+    /// Give the routes their names: the first has index 1. What does not fit counts under index 0.
     pub fn name(&self, labels: &[String]) {
         for (text, label) in self.labels.iter().skip(1).zip(labels) {
             text.write(label);
         }
     }
 
-    /// Count a duration in ns. A place that does not exist is place 0.
+    /// Count a duration in ns. An index that does not exist counts as index 0.
     pub fn record(&self, route: usize, group: Group, ns: u64) {
         let [others, ..] = &self.groups;
         let [taken, not_taken] = self.groups.get(route).unwrap_or(others);
@@ -58,8 +58,8 @@ impl Latency {
     pub fn add_to(&self, sums: &mut LatencySums) {
         self.direct.add_to(&mut sums.direct);
         for (text, groups) in self.labels.iter().zip(&self.groups) {
-            let place = sums.place(&text.read());
-            if let Some(route) = sums.routes.get_mut(place) {
+            let index = sums.index(&text.read());
+            if let Some(route) = sums.routes.get_mut(index) {
                 for (histogram, counts) in groups.iter().zip(&mut route.counts) {
                     histogram.add_to(counts);
                 }
@@ -71,8 +71,8 @@ impl Latency {
     pub fn write(&self, sums: &LatencySums) {
         self.direct.write(&sums.direct);
         let nothing = vec![0; BUCKETS];
-        for (place, (text, groups)) in self.labels.iter().zip(&self.groups).enumerate() {
-            let route = sums.routes.get(place);
+        for (index, (text, groups)) in self.labels.iter().zip(&self.groups).enumerate() {
+            let route = sums.routes.get(index);
             text.write(route.map_or("", |route| &route.label));
             for (group, histogram) in groups.iter().enumerate() {
                 histogram.write(route.and_then(|route| route.counts.get(group)).unwrap_or(&nothing));
@@ -112,10 +112,10 @@ impl Default for LatencySums {
 }
 
 impl LatencySums {
-    /// Where a route's counts are; a new one gets a place while there is one, else it is one of the others.
-    fn place(&mut self, label: &str) -> usize {
-        if let Some(place) = self.routes.iter().position(|route| route.label == label) {
-            return place;
+    /// Where a route's counts are; a new one gets an index while there is one, else it is one of the others.
+    fn index(&mut self, label: &str) -> usize {
+        if let Some(index) = self.routes.iter().position(|route| route.label == label) {
+            return index;
         }
         if self.routes.len() >= ROUTES {
             return 0;

@@ -1,4 +1,4 @@
-//! The layout of the two kinds of file in a lane's directory, in one place.
+//! The layout of the two kinds of file in a lane's directory.
 //!
 //! Everything is an atomic of eight bytes, valid when zero, in structures of C layout, spaced so that words written
 //! by different parties do not share a cache line. A file of another magic, version or size is refused.
@@ -217,7 +217,7 @@ impl ControlHeader {
     /// The rate in force, units a second: the configured one, or a lower one that the worker says.
     pub fn rate_at(&self, now_ns: u64) -> f64 {
         let ceiling = self.cap.rate();
-        self.throttle.rate_at(now_ns).map_or(ceiling, |said| said.min(ceiling))
+        self.throttle.rate_at(now_ns).map_or(ceiling, |rate| rate.min(ceiling))
     }
 
     /// Take `n` units of the lane's cap at the rate in force, or none.

@@ -70,7 +70,7 @@ extern "C" fn count_fork() {
     FORKS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Number of forks that led to this process since it was first asked: changes in a child, never in a parent. One load.
+/// Number of forks that led to this process since the first call: changes in a child, never in a parent. One load.
 pub fn fork_generation() -> u64 {
     FORKS.load(Ordering::Relaxed)
 }

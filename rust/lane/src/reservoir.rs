@@ -54,7 +54,7 @@ impl<T> Reservoir<T> {
         Ok(Self { k, items: Vec::new(), seen: 0, w: 1.0, next: 0, uniform: Uniform { seed, drawn: 0 } })
     }
 
-    /// Show the next item of the stream; what does not stay (this item, or the one whose place it took) comes back.
+    /// Show the next item of the stream; what does not stay (this item, or the one that it replaced) comes back.
     pub fn offer(&mut self, item: T) -> Option<T> {
         self.seen += 1;
         if self.items.len() < self.k {
@@ -67,8 +67,8 @@ impl<T> Reservoir<T> {
         if self.seen < self.next {
             return Some(item);
         }
-        let place = self.uniform.below(self.k as u64) as usize;
-        let out = match self.items.get_mut(place) {
+        let index = self.uniform.below(self.k as u64) as usize;
+        let out = match self.items.get_mut(index) {
             Some(old) => std::mem::replace(old, item),
             None => item,
         };
@@ -112,8 +112,8 @@ impl<T> Reservoir<T> {
         self.k = k;
         let mut out = Vec::new();
         while self.items.len() > k {
-            let place = self.uniform.below(self.items.len() as u64) as usize;
-            out.push(self.items.swap_remove(place));
+            let index = self.uniform.below(self.items.len() as u64) as usize;
+            out.push(self.items.swap_remove(index));
         }
         self.redraw();
         out
@@ -156,7 +156,7 @@ impl<T> Reservoir<T> {
         self.seen
     }
 
-    /// Join with a reservoir of another part of the stream: each place is filled from one of the two, chosen by how
+    /// Join with a reservoir of another part of the stream: each element comes from one of the two, chosen by how
     /// many items each has still to stand for, so that the result is a uniform sample of both parts.
     #[must_use]
     pub fn merge(mut self, mut other: Self) -> Self {
@@ -170,8 +170,8 @@ impl<T> Reservoir<T> {
             if from.is_empty() {
                 break;
             }
-            let place = self.uniform.below(from.len() as u64) as usize;
-            items.push(from.swap_remove(place));
+            let index = self.uniform.below(from.len() as u64) as usize;
+            items.push(from.swap_remove(index));
             *count -= 1;
         }
         let mut merged = Self { k, items, seen: total, w: 1.0, next: 0, uniform: self.uniform };
@@ -246,15 +246,15 @@ impl<T> WeightedReservoir<T> {
     }
 
     fn put(&mut self, key: f64, item: T) {
-        let place = self.items.partition_point(|(other, _)| *other < key);
-        self.items.insert(place, (key, item));
+        let index = self.items.partition_point(|(other, _)| *other < key);
+        self.items.insert(index, (key, item));
     }
 
     /// The same sample of other items, going on with random numbers of its own.
     pub fn map<U>(&self, item: impl Fn(&T) -> U) -> WeightedReservoir<U> {
         WeightedReservoir {
             k: self.k,
-            items: self.items.iter().map(|(key, kept)| (*key, item(kept))).collect(),
+            items: self.items.iter().map(|(key, held)| (*key, item(held))).collect(),
             seen: self.seen,
             jump: self.jump,
             uniform: self.uniform.fork(),

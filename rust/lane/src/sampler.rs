@@ -1,4 +1,4 @@
-//! Which requests are taken: exactly a share of them, at places nobody can predict.
+//! Which requests are taken: exactly a share of them, at positions nobody can predict.
 //!
 //! Each request adds the ratio, in fixed point, to a shared phase; a stratum is a stretch of length 1 of that phase, and
 //! exactly one request is taken for it. This is Deville's systematic sampling, which is ordered pivotal sampling
@@ -9,7 +9,7 @@
 //!
 //! Invariants: for every prefix of n requests, taken and the sum of their ratios differ by 1 at most, through changes of
 //! the ratio too and in all processes together; each request is taken with exactly its ratio as probability, whatever
-//! its place, so that no period of the traffic can meet a pattern of the sampler. (To give every request of a stratum
+//! its position, so that no period of the traffic can meet a pattern of the sampler. (To give every request of a stratum
 //! the same chance would not do: with a ratio of 3/4 strata hold 2, 1 and 1 requests in turn.)
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -60,7 +60,7 @@ impl RatioCell {
         self.step.load(Ordering::Relaxed) as f64 / ONE as f64
     }
 
-    /// Requests that were asked about.
+    /// Requests that it decided about.
     pub fn eligible(&self) -> u64 {
         self.eligible.load(Ordering::Relaxed)
     }

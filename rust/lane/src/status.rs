@@ -46,14 +46,14 @@ pub struct CapStatus {
     pub paused: Option<(Reason, f64)>,
 }
 
-/// What the sampler was asked for and what it did.
+/// The sampler's setting, and what it did.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SamplerStatus {
     /// How requests are chosen.
     pub choice: Choice,
     /// The ratio.
     pub ratio: f64,
-    /// Requests that it was asked about.
+    /// Requests that it decided about.
     pub eligible: u64,
     /// Requests that it took.
     pub taken: u64,
@@ -138,16 +138,16 @@ impl LaneStatus {
 /// Read again while a ring is being retired: a reading counts when nothing moved meanwhile, and when the journal was
 /// either in force all the time (it is whole then, whoever was killed) or not needed.
 fn steadily<R>(header: &ControlHeader, read: impl Fn() -> R) -> R {
-    let place = || (header.retire_generation.load(Ordering::Acquire), header.retire_ring.load(Ordering::Acquire));
+    let position = || (header.retire_generation.load(Ordering::Acquire), header.retire_ring.load(Ordering::Acquire));
     let mut tries = 0;
     loop {
-        let before = place();
+        let before = position();
         let got = read();
         tries += 1;
         let whole = before.0.is_multiple_of(2) || before.1 != 0;
         // A worker that was killed just before or just behind the journal's word leaves the generation odd for long:
         // nothing moves then, and the last reading is as good as any.
-        if (place() == before && whole) || tries == 100 {
+        if (position() == before && whole) || tries == 100 {
             return got;
         }
         std::thread::yield_now();

@@ -1,19 +1,19 @@
-//! What the worker says to admission: go slower for a while, or stop until a moment.
+//! What the worker asks of admission: a lower rate for a while, or a pause until a moment.
 //!
-//! Invariants: a throttle only ever lowers the configured rate; everything said here ends by itself, so that a worker
-//! that died cannot leave a lane slow or silent for ever: a rate holds for [`RATE_LEASE_NS`] after it was last said, a
+//! Invariants: a throttle only ever lowers the configured rate; everything set here expires by itself, so that a worker
+//! that died cannot leave a lane slow or silent for ever: a rate holds for [`RATE_LEASE_NS`] after it was last set, a
 //! pause for at most [`PAUSE_MAX_NS`]. A moment further away than that is of another boot's clock, and means nothing.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use shadowlane_base::Reason;
 
-/// How long a rate holds that is not said again. A worker that lives says it again several times within this.
+/// How long a rate holds. A worker that lives sets it again several times within this.
 pub const RATE_LEASE_NS: u64 = 10_000_000_000;
-/// The longest pause: longer ones are said again.
+/// The longest pause: longer ones are set again.
 pub const PAUSE_MAX_NS: u64 = 3_600_000_000_000;
 
-/// The words, part of the control file. All zero says nothing.
+/// The words, part of the control file. All zero sets nothing.
 #[repr(C, align(128))]
 #[derive(Debug, Default)]
 pub struct ThrottleLine {
@@ -28,8 +28,8 @@ pub struct ThrottleLine {
 }
 
 impl ThrottleLine {
-    /// Say a rate: units a second. What is not above 0 takes back what was said.
-    pub fn say_rate(&self, rate: f64, now_ns: u64) {
+    /// Set a rate, in units a second. One that is not above 0 removes it.
+    pub fn set_rate(&self, rate: f64, now_ns: u64) {
         if rate > 0.0 {
             self.rate.store(rate.to_bits(), Ordering::Relaxed);
             self.rate_until.store(now_ns.saturating_add(RATE_LEASE_NS), Ordering::Relaxed);
@@ -38,14 +38,14 @@ impl ThrottleLine {
         }
     }
 
-    /// The rate that was said, while it holds.
+    /// The rate that was set, while it holds.
     pub fn rate_at(&self, now_ns: u64) -> Option<f64> {
         holds(self.rate_until.load(Ordering::Relaxed), now_ns, RATE_LEASE_NS)?;
         Some(f64::from_bits(self.rate.load(Ordering::Relaxed)))
     }
 
     /// Admit nothing for so long, at most [`PAUSE_MAX_NS`]; 0 ends a pause.
-    pub fn say_pause(&self, for_ns: u64, reason: Reason, now_ns: u64) {
+    pub fn set_pause(&self, for_ns: u64, reason: Reason, now_ns: u64) {
         self.pause_reason.store(reason as u64, Ordering::Relaxed);
         let until = if for_ns == 0 { 0 } else { now_ns.saturating_add(for_ns.min(PAUSE_MAX_NS)) };
         self.paused_until.store(until, Ordering::Relaxed);

@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use proptest::prelude::*;
-use shadowlane_lane::caps::{Asked, CapOptions, CapTable, Caps};
+use shadowlane_lane::caps::{CapOptions, CapRequest, CapTable, Caps};
 use shadowlane_lane::gcra::GcraCell;
 use shadowlane_lane::keys::StickyKey;
 
@@ -181,8 +181,8 @@ fn caps(options: &CapOptions, table: &CapTable) -> Caps {
     Caps::new(options, table, 100, 7).unwrap()
 }
 
-fn ask<'a>(path: &'a str, tenant: Option<&'a str>, weight: u32, now_ns: u64) -> Asked<'a> {
-    Asked { method: b"POST", path: path.as_bytes(), tenant: tenant.map(str::as_bytes), weight, now_ns }
+fn request<'a>(path: &'a str, tenant: Option<&'a str>, weight: u32, now_ns: u64) -> CapRequest<'a> {
+    CapRequest { method: b"POST", path: path.as_bytes(), tenant: tenant.map(str::as_bytes), weight, now_ns }
 }
 
 #[test]
@@ -201,16 +201,16 @@ fn routes_have_budgets_of_their_own_that_all_processes_share() {
     let now = 1_000_000_000;
     let mut given = 0;
     for _ in 0..5 {
-        given += u32::from(one.take(&table, &ask("/a", None, 1, now)));
-        given += u32::from(other.take(&table, &ask("/a", None, 1, now)));
+        given += u32::from(one.take(&table, &request("/a", None, 1, now)));
+        given += u32::from(other.take(&table, &request("/a", None, 1, now)));
     }
     // The burst is a second's worth, and at least the heaviest request.
     assert_eq!(given, 10);
     assert_eq!((one.weight(b"POST", b"/heavy"), one.weight(b"GET", b"/heavy")), (40, 1));
-    assert!(one.take(&table, &ask("/heavy", None, 40, now)));
-    assert!(!one.have_room(&table, &ask("/b", None, 1, now)));
-    assert!(one.have_room(&table, &ask("/b", None, 1, now + 500_000_000)));
-    assert!(other.take(&table, &ask("/b", None, 1, now)), "no cap of its own there");
+    assert!(one.take(&table, &request("/heavy", None, 40, now)));
+    assert!(!one.have_room(&table, &request("/b", None, 1, now)));
+    assert!(one.have_room(&table, &request("/b", None, 1, now + 500_000_000)));
+    assert!(other.take(&table, &request("/b", None, 1, now)), "no cap of its own there");
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn each_tenant_has_a_budget_and_memory_is_bounded() {
     for now in [1_000_000_000, 5_000_000_000] {
         let mut given: Vec<u32> = Vec::new();
         for tenant in &tenants {
-            given.push((0..5).map(|_| u32::from(caps.take(&table, &ask("/a", Some(tenant), 1, now)))).sum());
+            given.push((0..5).map(|_| u32::from(caps.take(&table, &request("/a", Some(tenant), 1, now)))).sum());
         }
         assert!(given.iter().all(|count| *count <= 2), "never more than a tenant's own");
         // Of 1000 tenants that are all active at once in 16384 words about 30 meet another one; the salt is fixed.
@@ -230,9 +230,9 @@ fn each_tenant_has_a_budget_and_memory_is_bounded() {
         assert!(whole >= 940, "{whole}");
     }
     // Those without a key are one tenant together.
-    assert!(caps.take(&table, &ask("/a", None, 1, 1)));
-    assert!(caps.take(&table, &ask("/b", None, 1, 1)));
-    assert!(!caps.take(&table, &ask("/c", None, 1, 1)));
+    assert!(caps.take(&table, &request("/a", None, 1, 1)));
+    assert!(caps.take(&table, &request("/b", None, 1, 1)));
+    assert!(!caps.take(&table, &request("/c", None, 1, 1)));
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn more_patterns_than_words_share_and_exceed_nothing() {
             let routes = vec![(format!("POST /{number}"), 1.0)];
             let caps = caps(&CapOptions { routes, ..CapOptions::default() }, &table);
             let path = format!("/{number}");
-            let given = (0..3).map(|_| u32::from(caps.take(&table, &ask(&path, None, 1, now)))).sum::<u32>();
+            let given = (0..3).map(|_| u32::from(caps.take(&table, &request(&path, None, 1, now)))).sum::<u32>();
             assert!(given <= 1);
             given
         })

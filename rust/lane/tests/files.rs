@@ -104,7 +104,7 @@ fn a_control_file_of_another_version_or_size_is_refused() {
 fn the_cursors_lie_where_version_4_has_them() {
     use shadowlane_ring::Cursors;
     use std::mem::offset_of;
-    let places = [
+    let offsets = [
         offset_of!(Cursors, tail),
         offset_of!(Cursors, head),
         offset_of!(Cursors, head_cache),
@@ -112,7 +112,7 @@ fn the_cursors_lie_where_version_4_has_them() {
         offset_of!(Cursors, trial),
         size_of::<Cursors>(),
     ];
-    assert_eq!(places, [0, 128, 256, 384, 512, 512 + 4096], "another layout needs another version in RING_MAGIC");
+    assert_eq!(offsets, [0, 128, 256, 384, 512, 512 + 4096], "another layout needs another version in RING_MAGIC");
 }
 
 #[test]

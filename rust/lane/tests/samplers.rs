@@ -1,4 +1,4 @@
-//! Laws of the samplers: the exact share, the same chance at every place, the trial's other group, sticky samples.
+//! Laws of the samplers: the exact share, the same chance at every position, the trial's other group, sticky samples.
 #![cfg(not(loom))]
 
 use proptest::prelude::*;
@@ -63,9 +63,9 @@ proptest! {
 
 #[test]
 fn no_period_up_to_64_meets_a_pattern() {
-    // The requests at one place of a period are taken with the ratio as their share, whatever period and place.
+    // The requests at one position of a period are taken with the ratio as their share, whatever period and position.
     // 6 sigma: once in 5e8, and there are 6240 counts. With equal chances inside a stratum, which sounds right and is
-    // not, the places of period 4 get 1/2, 1/2, 1 and 1 at a ratio of 3/4.
+    // not, the positions of period 4 get 1/2, 1/2, 1 and 1 at a ratio of 3/4.
     for period in 1..=64_u64 {
         let rounds = (24_000 / period).max(1_500);
         for ratio in [1.0 / period as f64, (0.75 * period as f64).ceil() / period as f64, 0.3] {
@@ -74,9 +74,9 @@ fn no_period_up_to_64_meets_a_pattern() {
             for number in 0..rounds * period {
                 counts[(number % period) as usize] += u64::from(cell.take());
             }
-            for (place, count) in counts.iter().enumerate() {
+            for (position, count) in counts.iter().enumerate() {
                 let off = sigmas(*count, rounds, ratio.min(1.0));
-                assert!(off.abs() < 6.0, "period {period}, ratio {ratio}, place {place}: {count}, {off} sigma");
+                assert!(off.abs() < 6.0, "period {period}, ratio {ratio}, position {position}: {count}, {off} sigma");
             }
         }
     }
@@ -89,10 +89,10 @@ fn each_place_of_a_round_of_strata_is_equally_likely() {
     let (mut counts, mut timed) = ([0_u64; 10], [0_u64; 10]);
     let cell = sampler(0.3, 5);
     for _ in 0..40_000 {
-        for place in 0..10 {
+        for position in 0..10 {
             match cell.draw() {
-                Draw::Taken => counts[place] += 1,
-                Draw::Timed => timed[place] += 1,
+                Draw::Taken => counts[position] += 1,
+                Draw::Timed => timed[position] += 1,
                 Draw::Out => {}
             }
         }

@@ -12,14 +12,14 @@ const S: u64 = 1_000_000_000;
 fn a_rate_holds_for_its_lease_and_can_be_taken_back() {
     let line = ThrottleLine::default();
     assert_eq!(line.rate_at(S), None);
-    line.say_rate(2.5, 100 * S);
+    line.set_rate(2.5, 100 * S);
     assert_eq!(line.rate_at(100 * S), Some(2.5));
     assert_eq!(line.rate_at(100 * S + RATE_LEASE_NS - 1), Some(2.5));
     assert_eq!(line.rate_at(100 * S + RATE_LEASE_NS), None);
-    line.say_rate(2.5, 200 * S);
-    line.say_rate(0.0, 200 * S);
+    line.set_rate(2.5, 200 * S);
+    line.set_rate(0.0, 200 * S);
     assert_eq!(line.rate_at(200 * S), None);
-    line.say_rate(f64::NAN, 200 * S);
+    line.set_rate(f64::NAN, 200 * S);
     assert_eq!(line.rate_at(200 * S), None);
 }
 
@@ -27,14 +27,14 @@ fn a_rate_holds_for_its_lease_and_can_be_taken_back() {
 fn a_pause_ends_at_its_moment_at_the_latest_after_an_hour() {
     let line = ThrottleLine::default();
     assert_eq!(line.paused_at(5 * S), None);
-    line.say_pause(3 * S, Reason::Budget, 5 * S);
+    line.set_pause(3 * S, Reason::Budget, 5 * S);
     assert_eq!(line.paused_at(6 * S), Some((Reason::Budget, 2 * S)));
     assert_eq!(line.paused_at(8 * S), None);
-    line.say_pause(u64::MAX, Reason::ProviderLimit, 5 * S);
+    line.set_pause(u64::MAX, Reason::ProviderLimit, 5 * S);
     assert_eq!(line.paused_at(5 * S), Some((Reason::ProviderLimit, PAUSE_MAX_NS)));
     // Another boot's clock, that was further on: no pause lasts that long.
     assert_eq!(line.paused_at(4 * S), None);
-    line.say_pause(0, Reason::ProviderLimit, 6 * S);
+    line.set_pause(0, Reason::ProviderLimit, 6 * S);
     assert_eq!(line.paused_at(6 * S), None);
 }
 

@@ -5,7 +5,7 @@
 
 use shadowlane_base::{Error, Result};
 
-use super::shown;
+use super::effect::shown;
 use super::target::{Target, decode};
 
 /// The default list. `word`: a path's segment that is this word; `word*`: one of at most three words that begins or

@@ -4,6 +4,7 @@
 //! Invariant: this only ever turns a read into a write. It looks where nothing says what an endpoint speaks, so it asks
 //! for the form of a statement, document, call or request, not just for a word: people search for "delete" too.
 
+use super::effect::{Effect, shown};
 use super::graphql;
 use super::json::Json;
 use super::jsonrpc::{Allowed, classify_parsed};
@@ -12,7 +13,7 @@ use super::parameters::{
 };
 use super::statement_verbs::no_query;
 use super::statements::{statement, whole_statement};
-use super::{Effect, shown, tool};
+use super::tool;
 
 /// Why a parameter holds a write; none if none does.
 pub fn in_parameters(parameters: &[(String, String)]) -> Option<String> {
@@ -45,9 +46,9 @@ pub fn in_json(body: &Json, graphql_endpoint: bool, deep: bool, tools: Allowed<'
         let effect = classify_parsed(body, tools, true);
         return (!effect.is_read()).then(|| format!("a JSON-RPC message: {}", effect.reason));
     }
-    let told = ["operationName", "variables", "extensions", "documentId", "doc_id", "queryId"];
+    let members_beside = ["operationName", "variables", "extensions", "documentId", "doc_id", "queryId"];
     let document = |member: &Json| member.get("query").and_then(Json::as_str).is_some_and(graphql::is_document);
-    let asks = names("query") && told.iter().any(|name| names(name)) && members.iter().all(query_is_text);
+    let asks = names("query") && members_beside.iter().any(|name| names(name)) && members.iter().all(query_is_text);
     if graphql_endpoint || asks || members.iter().any(document) {
         let effect = graphql::classify_parsed(body);
         if !effect.is_read() {

@@ -2,11 +2,13 @@
 //!
 //! Invariant: what is not known to be a read is a write. A path that could mean something else to another server
 //! (encoded slashes or dots, dot segments, empty segments, parameters, backslashes) never matches a read pattern, and
-//! never slips past an exclusion.
+//! never slips past an exclusion. What only watches or describes a service is mirrored when it is named in full; with an
+//! inference preset, so is every GET that no pattern asks for.
 
 use std::borrow::Cow;
 
-use crate::{Kind, anywhere, find_path, keeping_word, preset_problem};
+use crate::presets::{Kind, anywhere, find_path, is_inference, keeping_word, preset_problem};
+use crate::upkeep::is_upkeep;
 use shadowlane_base::Reason;
 use shadowlane_base::{Error, Result};
 
@@ -70,7 +72,7 @@ impl Pattern {
     }
 }
 
-/// Routes that are told apart in what is measured, by `METHOD /path` or by `/path` alone.
+/// Routes that are measured apart, by `METHOD /path` or by `/path` alone.
 #[derive(Clone, Debug, Default)]
 pub struct NamedRoutes {
     routes: Vec<(Option<Vec<u8>>, Glob)>,
@@ -90,14 +92,14 @@ impl NamedRoutes {
     }
 
     /// 1 for the first pattern, and so on; 0 when none matches.
-    pub fn place(&self, method: &[u8], path: &[u8]) -> usize {
+    pub fn index(&self, method: &[u8], path: &[u8]) -> usize {
         let matches =
             |(of, glob): &(Option<Vec<u8>>, Glob)| of.as_ref().is_none_or(|of| of == method) && glob.matches(path);
-        self.routes.iter().position(matches).map_or(0, |place| place + 1)
+        self.routes.iter().position(matches).map_or(0, |index| index + 1)
     }
 }
 
-/// A `METHOD /path` that the user declared a read, perhaps with the preset that its body is judged by.
+/// A `METHOD /path` that the user declared a read, perhaps with the preset that its body is classified by.
 #[derive(Clone, Debug)]
 struct Declared {
     pattern: Pattern,
@@ -135,7 +137,7 @@ impl Declared {
 /// Methods that may read: the safe ones (RFC 9110 §9.2.1, RFC 4918, RFC 3253, RFC 5323, QUERY), and POST.
 const DECLARABLE: &[&str] = &["GET", "HEAD", "OPTIONS", "POST", "PROPFIND", "QUERY", "REPORT", "SEARCH"];
 
-/// How a request to a route is judged, before its body is known.
+/// How a request to a route is classified, before its body is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RouteClass<'a> {
     /// GET or HEAD.
@@ -155,6 +157,7 @@ pub struct Routes {
     presets: Vec<String>,
     include: Vec<Glob>,
     exclude: Vec<Glob>,
+    inference: bool,
 }
 
 impl Routes {
@@ -165,6 +168,7 @@ impl Routes {
         if let Some(why) = presets.iter().find_map(|preset| preset_problem(preset)) {
             return Err(Error::Invalid { field: "routes.presets", why: format!("= {why}") });
         }
+        let inference = presets.iter().any(|preset| is_inference(preset));
         let presets = presets.into_iter().cloned().collect();
         let read = patterns.into_iter().map(|text| Declared::parse(text)).collect::<Result<_>>()?;
         let paths = |field: &'static str, patterns: &[String]| {
@@ -183,10 +187,10 @@ impl Routes {
                 .collect::<Result<Vec<_>>>()
         };
         let (include, exclude) = (paths("routes.include", include)?, paths("routes.exclude", exclude)?);
-        Ok(Self { read, presets, include, exclude })
+        Ok(Self { read, presets, include, exclude, inference })
     }
 
-    /// How the request is judged, by method and path alone. What the user names with a preset comes first, then the
+    /// How the request is classified, by method and path alone. What the user names with a preset comes first, then the
     /// presets in their order, then what the user only declares.
     pub fn class_of(&self, method: &[u8], path: &[u8]) -> RouteClass<'_> {
         let safe = method == b"GET" || method == b"HEAD";
@@ -239,21 +243,40 @@ impl Routes {
             // Absolute form asks a proxy, `*` and an authority ask about a server (RFC 9112 §3.2): no copy is like them.
             return Some(Reason::Route);
         }
-        if let RouteClass::Not(reason) = self.class_of(method, path) {
+        let class = self.class_of(method, path);
+        if let RouteClass::Not(reason) = class {
             return Some(reason);
-        }
-        if self.exclude.is_empty() && self.include.is_empty() {
-            return None;
         }
         let plain = plainly(path);
         let excluded = |glob: &Glob| glob.matches(path) || glob.matches(&plain);
         if self.exclude.iter().any(excluded) {
             return Some(Reason::Route);
         }
-        if !self.include.is_empty() && !self.include.iter().any(|glob| glob.matches(path)) {
+        let included = self.include.iter().any(|glob| glob.matches(path));
+        let asked = included || self.declares(method, path) || self.speaks_at(path);
+        let unasked = !asked && class == RouteClass::Safe && self.inference;
+        let watched = class == RouteClass::Safe && is_upkeep(&plain) && !self.names_in_full(method, path);
+        if unasked || watched || !(included || self.include.is_empty()) {
             return Some(Reason::Route);
         }
         None
+    }
+
+    /// Whether `routes.read` has a pattern for it.
+    fn declares(&self, method: &[u8], path: &[u8]) -> bool {
+        self.read.iter().any(|read| read.pattern.method == method && read.names(path))
+    }
+
+    /// Whether it is a route of a preset that is no inference: GraphQL, SQL and searches are asked by GET, too.
+    fn speaks_at(&self, path: &[u8]) -> bool {
+        self.presets_at(path).any(|preset| !is_inference(preset))
+    }
+
+    /// Whether `routes.include` or `routes.read` names it without a star.
+    fn names_in_full(&self, method: &[u8], path: &[u8]) -> bool {
+        let read = self.read.iter().filter(|read| !read.starred && read.pattern.method == method);
+        let included = self.include.iter().filter(|glob| !glob.0.contains(&b'*'));
+        read.map(|read| &read.pattern.path).chain(included).any(|glob| glob.matches(path))
     }
 }
 

@@ -6,8 +6,8 @@
 use apollo_parser::cst::{Definition, OperationDefinition};
 use apollo_parser::{Lexer, Parser, TokenKind};
 
+use super::effect::{Effect, shown};
 use super::json::Json;
-use super::{Effect, shown};
 
 const MAX_BYTES: usize = 1 << 20;
 const MAX_TOKENS: usize = 100_000;

@@ -1,4 +1,4 @@
-//! Which MCP tools said of themselves that they only read, learned from prod's own answers to `tools/list`.
+//! Which MCP tools declare that they only read, learned from prod's own answers to `tools/list`.
 //!
 //! Invariant: a tool is known only at the endpoint whose answer named it, by its exact name, and only while its last
 //! seen definition says `readOnlyHint: true` and nothing against it ([`super::classify_tool_json`]). What was learned
@@ -17,7 +17,7 @@ const MAX_TOOLS: usize = 4096;
 pub struct Hints(BTreeMap<String, BTreeSet<String>>);
 
 impl Hints {
-    /// Whether the endpoint's tool said that it only reads.
+    /// Whether the endpoint's tool declares that it only reads.
     pub fn knows(&self, endpoint: &str, tool: &str) -> bool {
         self.0.get(endpoint).is_some_and(|tools| tools.contains(tool))
     }

@@ -12,12 +12,14 @@ use std::sync::LazyLock;
 
 use super::acting_gets::ActingGets;
 use super::disguise;
+use super::effect::{Effect, shown};
+use super::graphql::classify_graphql;
 use super::http_body::{self, sql_dialect};
 use super::jsonrpc::{Allowed, classify_messages};
 use super::parameters::{SQL_MEMBERS, parameter_overrides};
 use super::presets::{self, Kind, preset_problem};
+use super::sql::classify_sql;
 use super::target::{self, Target};
-use super::{Effect, classify_graphql, classify_sql, shown};
 use shadowlane_base::header;
 
 const OVERRIDES: &[&str] = &["x-http-method-override", "x-http-method", "x-method-override", "x-original-method"];
@@ -47,7 +49,7 @@ pub fn request_acts(request: &Request<'_>, target: &Target<'_>, acting: &ActingG
 /// `method` is compared with case (RFC 9110 §9.1); `headers` are (name, value) pairs; `body` is decoded from
 /// `content-encoding`; `preset` is one of [`super::PRESET_NAMES`], `sql` optionally with a dialect (`sql:postgres`).
 pub fn classify_request(method: &[u8], target: &[u8], headers: &[(&[u8], &[u8])], body: &[u8], preset: &str) -> Effect {
-    // An unknown dialect is told by the classifier of statements.
+    // The classifier of statements reports an unknown dialect.
     if preset_problem(presets::split(preset).0).is_some() {
         return Effect::write("unknown preset");
     }

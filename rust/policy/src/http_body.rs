@@ -1,15 +1,18 @@
 //! The bodies of POST requests on routes that a preset lists.
 //!
-//! Invariant: a body is judged only as what its media type says it is, in UTF-8, and whole; a request that carries its
+//! Invariant: a body is classified only as what its media type says it is, in UTF-8, and whole; a request that carries its
 //! operation both in the URL and in the body is a write, because servers differ in which they take.
 
+use super::effect::{Effect, shown};
+use super::graphql::{classify_graphql, classify_graphql_request};
 use super::json::Json;
 use super::jsonrpc::Allowed;
 use super::normalise::stateful;
 use super::parameters::{SQL_MEMBERS, parameter_overrides};
+use super::sql::classify_sql;
 use super::statements::statement;
 use super::target::{self, Target};
-use super::{Effect, classify_graphql, classify_graphql_request, classify_sql, disguise, presets, shown};
+use super::{disguise, presets};
 
 /// The media type in lower case without parameters; none if absent. An error if it occurs twice or in another charset.
 fn media_type(headers: &[(&[u8], &[u8])]) -> Result<Option<String>, Effect> {
@@ -142,7 +145,7 @@ pub fn declared(target: &Target<'_>, headers: &[(&[u8], &[u8])], body: &[u8], to
                 |_| Effect::write("the body is not one unambiguous JSON text"),
                 |parsed| disguise::json_effect(&parsed, endpoint, tools),
             ),
-        // Said to be something else, or nothing: judged as what it looks like, since servers sniff too.
+        // Declared as something else, or as nothing: classified as what it looks like, since servers sniff too.
         _ => match Json::parse(body) {
             Ok(parsed) => disguise::json_effect(&parsed, endpoint, tools),
             Err(_) if endpoint => Effect::write("a GraphQL body that is neither JSON nor application/graphql"),

@@ -3,8 +3,8 @@
 //! Invariant: `tools/call` is a read only for a tool that the caller allows by its exact name. A response (no method)
 //! answers a question that the server asked; sent to a shadow it would answer a question nobody asked: a write.
 
+use super::effect::{Effect, shown};
 use super::json::Json;
-use super::{Effect, shown};
 
 /// MCP methods that only read (specification 2024-11-05 to 2025-11-25).
 ///

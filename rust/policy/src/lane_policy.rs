@@ -7,12 +7,15 @@ use std::collections::HashSet;
 
 use super::acting_gets::ActingGets;
 use super::api;
+use super::effect::Effect;
+use super::hints::Hints;
 use super::http::{self, Request};
 use super::json::Json;
 use super::jsonrpc::{ALLOW_LIST, Allowed};
+use super::normalise::{Normalised, Options, normalise_llm_body};
 use super::presets::Kind;
 use super::target::Target;
-use super::{Effect, Hints, Normalised, Options, http_body, normalise_llm_body, target};
+use super::{http_body, target};
 use crate::eligible::{RouteClass, Routes};
 use shadowlane_base::Result;
 
@@ -186,7 +189,7 @@ mod tests {
         .expect("a policy")
     }
 
-    fn judge(method: &str, target: &str, body: &str) -> (bool, String) {
+    fn classify(method: &str, target: &str, body: &str) -> (bool, String) {
         let request = Request {
             method: method.as_bytes(),
             target: target.as_bytes(),
@@ -198,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn routes_decide_how_a_body_is_judged() {
+    fn routes_decide_how_a_body_is_classified() {
         for (method, target, body, preset) in [
             ("GET", "/docs/", "", ""),
             ("GET", "/search?q=how+do+I+delete+a+user", "", ""),
@@ -214,7 +217,7 @@ mod tests {
             // Declared by hand, and inference all the same.
             ("POST", "/v2/chat/completions", r#"{"model":"m","messages":[]}"#, "openai"),
         ] {
-            let (read, why) = judge(method, target, body);
+            let (read, why) = classify(method, target, body);
             assert!(read, "{method} {target} {body}: {why}");
             assert!(why.ends_with(&format!("[{preset}]")), "{target}: {why}");
         }
@@ -242,7 +245,7 @@ mod tests {
             ("/graphql", r#"{"query":"mutation { a }"}"#),
             ("/elsewhere", "{}"),
         ] {
-            let (read, why) = judge("POST", target, body);
+            let (read, why) = classify("POST", target, body);
             assert!(!read, "{target} {body}: {why}");
         }
         for target in [
@@ -256,11 +259,11 @@ mod tests {
             "/db?q=DROP%20TABLE%20t",
             "/x?_method=DELETE",
         ] {
-            let (read, why) = judge("GET", target, "");
+            let (read, why) = classify("GET", target, "");
             assert!(!read, "{target}: {why}");
         }
-        assert!(!judge("GET", "/x", "body").0);
-        assert!(!judge("DELETE", "/x", "").0);
+        assert!(!classify("GET", "/x", "body").0);
+        assert!(!classify("DELETE", "/x", "").0);
     }
 
     #[test]

@@ -49,11 +49,11 @@ impl Members {
         self.0.iter().find_map(|(key, value)| (key == name).then_some(value.as_ref()))
     }
 
-    /// Sets the member in its place, or at the end. One that occurs twice is set twice: parsers differ in which counts.
+    /// Sets the member where it stands, or at the end. One that occurs twice is set twice: parsers differ in which counts.
     pub fn set(&mut self, name: &str, value: Box<RawValue>) {
         let mut found = false;
-        for (_, place) in self.0.iter_mut().filter(|(key, _)| key == name) {
-            place.clone_from(&value);
+        for (_, old) in self.0.iter_mut().filter(|(key, _)| key == name) {
+            old.clone_from(&value);
             found = true;
         }
         if !found {

@@ -1,15 +1,15 @@
 //! The shadow's copy of an inference request: state switched off, acting tools removed, sampling aligned.
 //!
-//! Invariant: every member that is not listed as a change keeps its bytes (raw JSON is copied, never printed anew), in its
-//! place; and what is left asks the provider to keep nothing and to act on nothing.
+//! Invariant: every member that is not listed as a change keeps its bytes (raw JSON is copied, never printed anew), where
+//! it stood; and what is left asks the provider to keep nothing and to act on nothing.
 
 use serde_json::value::RawValue;
 
 use super::api::Api;
+use super::effect::shown;
 use super::json::Json;
 use super::known_members::{knows, knows_part};
 use super::members::{Members, raw};
-use super::shown;
 use super::target;
 
 /// What happens to the tool definitions of a copy.
@@ -182,11 +182,11 @@ fn with_model_in_path(target: &[u8], model: &str) -> Option<String> {
     let escaped: String = model.bytes().map(escape).collect();
     // Something follows it: `/model/{}/invoke`.
     segments.get(at + 1)?;
-    let place = segments.get_mut(at)?;
-    if *place == escaped {
+    let segment = segments.get_mut(at)?;
+    if *segment == escaped {
         return None;
     }
-    *place = &escaped;
+    *segment = &escaped;
     let path = segments.join("/");
     Some(query.map_or_else(|| path.clone(), |query| format!("{path}?{query}")))
 }
@@ -304,7 +304,7 @@ impl Copy {
     }
 
     fn state(&mut self) -> Result<(), String> {
-        // Responses are stored unless told otherwise; chat completions only when told.
+        // Responses are stored unless the request says otherwise; chat completions only when it says so.
         if self.api == Api::Responses || self.tree.get("store").is_some_and(Json::is_set) {
             self.set("store", &false, "false")?;
         }
@@ -319,7 +319,7 @@ impl Copy {
         if let Some(model) = options.model.as_ref().filter(|_| self.api != Api::Bedrock) {
             self.set("model", model, "rewritten")?;
         }
-        // Nothing is generated, or the invoke body has no place for these.
+        // Nothing is generated, or the invoke body has no field for these.
         if self.api == Api::Other {
             return Ok(());
         }
@@ -347,7 +347,7 @@ impl Copy {
             {
                 self.nested("inferenceConfig", "temperature", options.temperature)
             }
-            // The invoke body is the model family's own, and has no common place for these.
+            // The invoke body is the model family's own, and has no common field for these.
             Api::Bedrock => Ok(()),
             _ => {
                 if let Some(temperature) = options.temperature {

@@ -1,6 +1,6 @@
 //! Names of parameters and members that say what a request does, wherever they stand: in a query, a form, a JSON body.
 
-use super::shown;
+use super::effect::shown;
 
 pub(super) const OVERRIDE_PARAMETERS: &[&str] = &[
     "_method",

@@ -1,4 +1,4 @@
-//! Finds the preset route that a path is, and says how a body there is judged.
+//! Finds the preset route that a path is, and says how a body there is classified.
 //!
 //! Invariant: a route matches segment by segment, to the end, and only a path that every server reads in the same way.
 //! Looking one up allocates nothing unless the path has percent-escapes: gateways do it for each request.
@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::SQL_DIALECTS;
 use super::preset_routes as tables;
+use super::sql::SQL_DIALECTS;
 use super::target;
 
 /// The presets that `classify_request` knows. `sql` may carry a dialect: `sql:postgres`.
@@ -21,7 +21,7 @@ const LLM_PRESETS: &[&str] = &["openai", "anthropic", "ollama", "cohere", "mistr
 pub const MAX_SEGMENTS: usize = 16;
 const MAX_PREFIX: usize = 6;
 
-/// How the body of a matched route is judged.
+/// How the body of a matched route is classified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// An inference request: no state may be asked for that `normalise_llm_body` cannot turn off.
@@ -57,7 +57,7 @@ pub fn split(preset: &str) -> (&str, Option<&str>) {
     preset.split_once(':').map_or((preset, None), |(name, dialect)| (name, Some(dialect)))
 }
 
-/// How a body is judged where the caller says that the endpoint speaks `preset`, whatever its path; none where the path
+/// How a body is classified where the caller says that the endpoint speaks `preset`, whatever its path; none where the path
 /// decides.
 pub fn anywhere(preset: &str) -> Option<Kind> {
     match split(preset).0 {
@@ -69,6 +69,11 @@ pub fn anywhere(preset: &str) -> Option<Kind> {
         name if LLM_PRESETS.contains(&name) => Some(Kind::Llm),
         _ => None,
     }
+}
+
+/// Whether the routes of a preset are inference.
+pub fn is_inference(preset: &str) -> bool {
+    LLM_PRESETS.contains(&split(preset).0)
 }
 
 struct Pattern {
@@ -95,8 +100,8 @@ impl Table {
             };
             let words: Vec<&'static str> = route.split('/').collect();
             let last = words.last().copied().unwrap_or_default();
-            let place = if last == "{}" { &mut self.others } else { self.by_last.entry(last).or_default() };
-            place.push(Pattern { prefixed, versioned, words, kind });
+            let patterns = if last == "{}" { &mut self.others } else { self.by_last.entry(last).or_default() };
+            patterns.push(Pattern { prefixed, versioned, words, kind });
         }
     }
 
@@ -128,7 +133,7 @@ static TABLES: LazyLock<HashMap<&'static str, Table>> = LazyLock::new(|| {
     all
 });
 
-/// How the body of a POST to `segments` is judged under `preset`; none if the route is not one of its reads.
+/// How the body of a POST to `segments` is classified under `preset`; none if the route is not one of its reads.
 pub fn find(preset: &str, segments: &[&str]) -> Option<Kind> {
     TABLES.get(split(preset).0)?.find(segments)
 }

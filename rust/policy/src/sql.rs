@@ -17,9 +17,10 @@ use sqlparser::dialect::{
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, Tokenizer};
 
+use super::effect::Effect;
 use super::sql_family::Family;
 use super::sql_guard::{ambiguous, writing_word};
-use super::{Effect, sql_lexical, sql_walk};
+use super::{sql_lexical, sql_walk};
 
 /// The dialects that [`classify_sql`] knows, by name. Any other name is a write.
 pub const SQL_DIALECTS: &[&str] = &[
@@ -103,7 +104,7 @@ pub fn classify_sql(text: &str, dialect_name: &str) -> Effect {
     if let Some(reason) = writing_word(&tokens, family) {
         return Effect::write(reason);
     }
-    with_stack(tokens.len(), || judge(&tokens, family, dialect.as_ref()))
+    with_stack(tokens.len(), || classify_tokens(&tokens, family, dialect.as_ref()))
 }
 
 /// Runs a parse of so many tokens on a stack that is large enough for its deepest tree.
@@ -112,7 +113,7 @@ pub fn with_stack<R>(tokens: usize, parse: impl FnOnce() -> R) -> R {
 }
 
 /// The verdict on certain tokens: the tree where there is one, the tokens where the parser lacks the syntax.
-fn judge(tokens: &[Token], family: Family, dialect: &dyn Dialect) -> Effect {
+fn classify_tokens(tokens: &[Token], family: Family, dialect: &dyn Dialect) -> Effect {
     match sql_lexical::opening(tokens, family) {
         sql_lexical::Opening::Query => {}
         sql_lexical::Opening::Decided(effect) => return effect,

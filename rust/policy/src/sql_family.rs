@@ -1,4 +1,4 @@
-//! The SQL products that are told apart.
+//! The SQL products that are distinguished.
 
 /// Dialects that share lexical rules and built-in functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 
 use sqlparser::tokenizer::{Token, Whitespace, Word};
 
-use super::shown;
+use super::effect::shown;
 use super::sql_family::Family;
 
 /// Why the tokens may not be the ones that a server sees; none if they are certain.

@@ -1,4 +1,4 @@
-//! Statements judged by their tokens: those that the parser does not know (`DESCRIBE WAREHOUSE w`), and queries with
+//! Statements classified by their tokens: those that the parser does not know (`DESCRIBE WAREHOUSE w`), and queries with
 //! syntax that it lacks in their dialect.
 //!
 //! Invariant: here a word that could start, or be, a write anywhere in the statement makes it one, and each word before
@@ -7,11 +7,11 @@
 
 use sqlparser::tokenizer::Token;
 
+use super::effect::{Effect, shown};
 use super::sql_family::Family;
 use super::sql_functions::is_grammar;
 use super::sql_guard::{bare, is_word};
 use super::sql_walk::pure;
-use super::{Effect, shown};
 
 /// What the statement's first words say.
 pub enum Opening {
@@ -210,7 +210,7 @@ pub fn classify(tokens: &[Token], family: Family) -> Effect {
         if !named && !clause && SUSPECT.binary_search(&upper.as_str()).is_ok() {
             return Effect::write(format!("the word {} may write", shown(&upper)));
         }
-        // PostgreSQL's OPERATOR(schema.+) names a function; the tree judges it, and here is none.
+        // PostgreSQL's OPERATOR(schema.+) names a function; the tree classifies it, and here is none.
         if called && upper == "OPERATOR" {
             return Effect::write("an operator that is not known to be read-only");
         }

@@ -10,9 +10,9 @@ use sqlparser::ast::{
     Select, Statement, TableFactor, Visit, Visitor,
 };
 
+use super::effect::{Effect, shown};
 use super::sql_family::Family;
 use super::sql_functions::is_pure;
-use super::{Effect, shown};
 
 /// The verdict on a parsed statement.
 pub fn classify(statement: &Statement, family: Family) -> Effect {

@@ -8,7 +8,9 @@ use sqlparser::dialect::{Dialect, GenericDialect, MsSqlDialect, MySqlDialect, Po
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Tokenizer;
 
-use super::{classify_sql, query_languages, shown, statement_verbs};
+use super::effect::shown;
+use super::sql::classify_sql;
+use super::{query_languages, statement_verbs};
 
 /// A statement of more words than this is not looked at further: nobody asks a search for it.
 const MAX_TOKENS: usize = 20_000;

@@ -4,8 +4,8 @@
 //! annotations, the name, the description or the choices of an `action` parameter. Hints come from the tool's author
 //! and are not to be trusted beyond that (MCP specification, "Tool annotations").
 
+use super::effect::{Effect, shown};
 use super::json::Json;
-use super::{Effect, shown};
 
 const READING: &[&str] = &[
     "browse", "count", "describe", "fetch", "find", "get", "inspect", "list", "lookup", "preview", "query", "read",
@@ -162,7 +162,7 @@ pub fn writes(text: &str) -> bool {
         || words.first().is_some_and(|word| WRITING_FIRST.contains(&word.as_str()))
 }
 
-/// Whether its first word asks for a write wherever it stands; stricter than [`writes`], for words out of their place.
+/// Whether its first word asks for a write wherever it stands; stricter than [`writes`], for words out of their usual position.
 pub fn plainly_writes(text: &str) -> bool {
     words(text).first().is_some_and(|word| WRITING.contains(&word.as_str()))
 }
@@ -257,7 +257,7 @@ fn classify(definition: &Json) -> Effect {
         return Effect::write("a tool without a name");
     };
     let description = inner.get("description").and_then(Json::as_str).unwrap_or_default();
-    let annotations = [definition, inner].into_iter().find_map(|place| place.get("annotations"));
+    let annotations = [definition, inner].into_iter().find_map(|object| object.get("annotations"));
     let hint = |name: &str| annotations.and_then(|hints| hints.get(name));
     if let Some(name) = annotations.and_then(|hints| hints.misspelt(&["readOnlyHint", "destructiveHint"])) {
         return Effect::write(format!("ambiguous annotation {}", shown(name)));

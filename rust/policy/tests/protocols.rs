@@ -60,7 +60,7 @@ fn graphql_writes_in_disguise_are_writes() {
 }
 
 #[test]
-fn graphql_bodies_are_judged_as_a_server_reads_them() {
+fn graphql_bodies_are_classified_as_a_server_reads_them() {
     let read = |body: &str| classify_graphql_request(body.as_bytes()).is_read();
     assert!(read(r#"{"query":"{ a }"}"#));
     assert!(read(r#"{"query":"query A {a} mutation B {b}","operationName":"A","variables":{"x":1}}"#));

@@ -72,7 +72,7 @@ impl<'py> Headers<'py> {
     }
 }
 
-/// The few headers that a decision needs, out of a list of `(bytes, bytes)` tuples. Read in place: no reference is
+/// The few headers that a decision needs, out of a list of `(bytes, bytes)` tuples. Read where they are: no reference is
 /// counted and nothing is allocated, since this runs for every request of a gateway.
 pub struct WantedHeaders<'a> {
     pairs: [(&'a [u8], &'a [u8]); 8],
@@ -139,9 +139,9 @@ unsafe fn lend_pair<'a, 'py>(list: &'a Bound<'py, PyList>, index: isize) -> Opti
     // GIL is held, and the caller promises that nothing changes the list before that.
     let item = unsafe { Borrowed::from_ptr_or_opt(py, pyo3::ffi::PyList_GetItem(list.as_ptr(), index)) }?;
     let tuple = item.cast::<PyTuple>().ok().filter(|tuple| tuple.len() == 2)?;
-    let lend = |place| {
+    let lend = |index| {
         // SAFETY: as above; a tuple never changes, and the list holds it.
-        unsafe { Borrowed::from_ptr_or_opt(py, pyo3::ffi::PyTuple_GetItem(tuple.as_ptr(), place)) }
+        unsafe { Borrowed::from_ptr_or_opt(py, pyo3::ffi::PyTuple_GetItem(tuple.as_ptr(), index)) }
     };
     Some((lend(0)?.cast().ok()?, lend(1)?.cast().ok()?))
 }

@@ -19,7 +19,7 @@ use crate::sanitize::{headers_out, lane_sanitizer};
 /// when the process ends.
 ///
 /// `rules`: as for Redactor; `allow_headers`: more of them. `ignore`: JSON fields that `req_hash` leaves out.
-/// `policy` judges every copy; without one only GET and HEAD pass. `tenant_key`: "header:NAME", "cookie:NAME" or
+/// `policy` classifies every copy; without one only GET and HEAD pass. `tenant_key`: "header:NAME", "cookie:NAME" or
 /// "api_key", where the hash comes from that tells tenants apart.
 /// Raises shadowlane.ConfigError for another tenant_key or bad rules, shadowlane.LaneError when another worker has the
 /// lane, or its directory cannot be used.
@@ -51,7 +51,6 @@ impl Drainer {
 impl Drainer {
     #[new]
     #[pyo3(signature = (directory, *, rules=None, allow_headers=Vec::new(), ignore=Vec::new(), policy=None, tenant_key=None))]
-    #[allow(clippy::too_many_arguments, reason = "keyword arguments of the Python constructor")]
     fn new(
         py: Python<'_>,
         directory: PathBuf,
@@ -99,9 +98,9 @@ impl Drainer {
     }
 
     /// Slow admission down to `qps` requests a second, which never raises it above the configured cap. Holds for ten
-    /// seconds unless it is said again; 0 takes it back.
+    /// seconds unless it is set again; 0 removes it.
     fn set_rate(&self, qps: f64) {
-        self.control.get().throttle.say_rate(qps, monotonic_ns());
+        self.control.get().throttle.set_rate(qps, monotonic_ns());
     }
 
     /// Admit nothing for `seconds`, at most an hour; 0 ends a pause. `reason` is what refused requests are counted
@@ -109,7 +108,7 @@ impl Drainer {
     fn pause(&self, seconds: f64, reason: &str) -> PyResult<()> {
         let reason = Reason::from_name(reason)
             .ok_or_else(|| invalid("reason", &format!("{reason:?} is not one of shadowlane.types.REASONS")))?;
-        self.control.get().throttle.say_pause((seconds.max(0.0) * 1e9) as u64, reason, monotonic_ns());
+        self.control.get().throttle.set_pause((seconds.max(0.0) * 1e9) as u64, reason, monotonic_ns());
         Ok(())
     }
 

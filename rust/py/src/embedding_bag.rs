@@ -61,8 +61,8 @@ impl EmbeddingBag {
             })
         })??;
         PyBytes::new_with(py, rows.len() * FLOAT, |bytes| {
-            for (place, number) in bytes.as_chunks_mut::<FLOAT>().0.iter_mut().zip(&rows) {
-                *place = number.to_ne_bytes();
+            for (element, number) in bytes.as_chunks_mut::<FLOAT>().0.iter_mut().zip(&rows) {
+                *element = number.to_ne_bytes();
             }
             Ok(())
         })

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use shadowlane_base::Header;
 use shadowlane_base::Reason;
 use shadowlane_lane::caps::CapOptions;
@@ -16,6 +17,7 @@ use shadowlane_lane::gateway::{Entry, Lane as Core, Options, StickyKey};
 use shadowlane_ring::frame::Exchange;
 
 use crate::convert::{Body, Headers, Text, WantedHeaders, detached, invalid, lend_all, raise};
+use crate::keywords::Keywords;
 use crate::ticket::{State, Ticket, Timer};
 
 /// A gateway process's part of a lane: admits requests and offers their exchanges to this process's ring.
@@ -23,7 +25,13 @@ use crate::ticket::{State, Ticket, Timer};
 /// `admit`, `offer` and `drop` make no system call, take no lock that another thread holds while it works, and never
 /// wait. Opened by `shadowlane.Lane`, which knows configuration, forks and the worker.
 ///
-/// Raises `shadowlane.LaneError` when the directory or the control file cannot be used, `shadowlane.ConfigError` for
+/// Keywords, as the configuration says them; one that is not given has the configuration's default. `ring_bytes`,
+/// `max_body_bytes`: bytes. `ratio`: share in [0, 1]; `seed`: 64 bits or `None`; `sticky_key`: sample by it, or `None`.
+/// `qps`, `burst`: the lane's cap; `cap_at_admission`: whether admission takes its units; `shed_above`: fill of the ring in
+/// [0, 1]. `read_routes`, `include`, `exclude`, `timed_routes`: lists of patterns. `route_caps`, `weights`: lists of
+/// (pattern, requests a second) and (pattern, units); `tenant`: (key, requests a second) or `None`.
+///
+/// Raises `TypeError` for an unknown keyword, `shadowlane.LaneError` when the directory or the control file cannot be used, `shadowlane.ConfigError` for
 /// a parameter out of range. A ring that cannot be made is no error: see `ring_error`.
 #[pyclass(frozen, module = "shadowlane._core")]
 pub struct Lane {
@@ -89,50 +97,44 @@ fn enter<'a>(
     core.admit(method, target, headers).map_or(Entry::Out, Entry::Taken)
 }
 
+/// The options of a lane. What is not given is what a configuration file without a word means.
+fn options_from(py: Python<'_>, given: Option<&Bound<'_, PyDict>>) -> PyResult<Options> {
+    let default = Options::default();
+    let key = |field, text: &str| StickyKey::parse(field, text).map_err(|error| raise(py, &error));
+    let mut given = Keywords::new("Lane", given);
+    let sticky = given.take::<Option<String>>("sticky_key")?.flatten();
+    let tenant = given.take::<Option<(String, f64)>>("tenant")?.flatten();
+    let caps = CapOptions {
+        routes: given.take_or("route_caps", default.caps.routes)?,
+        weights: given.take_or("weights", default.caps.weights)?,
+        tenant: tenant.map(|(text, rate)| key("limits.tenant_key", &text).map(|key| (key, rate))).transpose()?,
+    };
+    let options = Options {
+        ring_bytes: given.take_or("ring_bytes", default.ring_bytes)?,
+        max_body_bytes: given.take_or("max_body_bytes", default.max_body_bytes)?,
+        ratio: given.take_or("ratio", default.ratio)?,
+        seed: given.take_or("seed", default.seed)?,
+        qps: given.take_or("qps", default.qps)?,
+        burst: given.take_or("burst", default.burst)?,
+        cap_at_admission: given.take_or("cap_at_admission", default.cap_at_admission)?,
+        sticky: sticky.map(|text| key("sampling.key", &text)).transpose()?,
+        read_routes: given.take_or("read_routes", default.read_routes)?,
+        include: given.take_or("include", default.include)?,
+        exclude: given.take_or("exclude", default.exclude)?,
+        shed_above: given.take_or("shed_above", default.shed_above)?,
+        caps,
+        timed_routes: given.take_or("timed_routes", default.timed_routes)?,
+    };
+    given.finish()?;
+    Ok(options)
+}
+
 #[pymethods]
 impl Lane {
     #[new]
-    #[pyo3(signature = (directory, *, ring_bytes, max_body_bytes, ratio, seed, qps, burst, sticky_key, read_routes, include, exclude, shed_above=1.0, route_caps=Vec::new(), weights=Vec::new(), tenant=None, timed_routes=Vec::new(), cap_at_admission=true))]
-    #[expect(clippy::too_many_arguments, reason = "keyword arguments of the Python constructor")]
-    fn new(
-        py: Python<'_>,
-        directory: PathBuf,
-        ring_bytes: u64,
-        max_body_bytes: u64,
-        ratio: f64,
-        seed: Option<u64>,
-        qps: f64,
-        burst: u32,
-        sticky_key: Option<&str>,
-        read_routes: Vec<String>,
-        include: Vec<String>,
-        exclude: Vec<String>,
-        shed_above: f64,
-        route_caps: Vec<(String, f64)>,
-        weights: Vec<(String, u32)>,
-        tenant: Option<(String, f64)>,
-        timed_routes: Vec<String>,
-        cap_at_admission: bool,
-    ) -> PyResult<Self> {
-        let key = |field, text: &str| StickyKey::parse(field, text).map_err(|error| raise(py, &error));
-        let sticky = sticky_key.map(|text| key("sampling.key", text)).transpose()?;
-        let tenant = tenant.map(|(text, rate)| key("limits.tenant_key", &text).map(|key| (key, rate))).transpose()?;
-        let options = Options {
-            ring_bytes,
-            max_body_bytes,
-            ratio,
-            seed,
-            qps,
-            burst,
-            sticky,
-            read_routes,
-            include,
-            exclude,
-            shed_above,
-            caps: CapOptions { routes: route_caps, weights, tenant },
-            timed_routes,
-            cap_at_admission,
-        };
+    #[pyo3(signature = (directory, **options))]
+    fn new(py: Python<'_>, directory: PathBuf, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let options = options_from(py, options)?;
         let core = detached(py, || Core::open(&directory, &options))?.map_err(|error| raise(py, &error))?;
         let made = Arc::new(core);
         let current = AtomicPtr::new(Arc::as_ptr(&made).cast_mut());

@@ -9,6 +9,7 @@ mod convert;
 mod drain;
 mod embedding_bag;
 mod inflate;
+mod keywords;
 mod lane;
 mod policy;
 mod samplers;

@@ -4,12 +4,13 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 use shadowlane_base::guarded;
 use shadowlane_lane::jcs;
 use shadowlane_policy::{self as policy, Effect, Options, Policy as Core, PolicyOptions, ToolMode};
 
 use crate::convert::{detached, raise};
+use crate::keywords::Keywords;
 
 type Verdict = (&'static str, String);
 
@@ -68,7 +69,7 @@ fn classify_tool_json(py: Python<'_>, definition: &[u8]) -> Verdict {
 /// requests.
 ///
 /// `read`: presets and patterns, both as in `[routes]`; the rest as in `[policy]`. Raises shadowlane.ConfigError for a
-/// preset, pattern or name of a GET that is none, ValueError for an unknown `tool_mode`.
+/// preset, pattern or name of a GET that is none, ValueError for an unknown `tool_mode`, TypeError for an unknown keyword.
 #[pyclass(frozen, module = "shadowlane._core")]
 pub struct Policy {
     pub core: Core,
@@ -77,24 +78,32 @@ pub struct Policy {
 #[pymethods]
 impl Policy {
     #[new]
-    #[pyo3(signature = (*, read = Vec::new(), allow_tools = Vec::new(), read_only_hint = false, tool_mode = "stub", stream = None, temperature = None, seed = None, acting_gets = None, keep_members = Vec::new()))]
-    #[allow(clippy::too_many_arguments, reason = "keyword arguments of the Python constructor")]
-    fn new(
-        py: Python<'_>,
-        read: Vec<String>,
-        allow_tools: Vec<String>,
-        read_only_hint: bool,
-        tool_mode: &str,
-        stream: Option<bool>,
-        temperature: Option<f64>,
-        seed: Option<i64>,
-        acting_gets: Option<Vec<String>>,
-        keep_members: Vec<String>,
-    ) -> PyResult<Self> {
-        let copy = Options { tool_mode: mode(tool_mode)?, stream, model: None, temperature, seed, keep_members };
-        let options = PolicyOptions { read, allow_tools, read_only_hint, acting_gets, copy };
+    #[pyo3(signature = (**options))]
+    fn new(py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let mut given = Keywords::new("Policy", options);
+        let options = PolicyOptions {
+            read: given.take_or("read", Vec::new())?,
+            allow_tools: given.take_or("allow_tools", Vec::new())?,
+            read_only_hint: given.take_or("read_only_hint", false)?,
+            acting_gets: given.take_or("acting_gets", None)?,
+            copy: copy_options(&mut given)?,
+        };
+        given.finish()?;
         Ok(Self { core: Core::new(options).map_err(|error| raise(py, &error))? })
     }
+}
+
+/// How copies of inference requests change, without the model.
+fn copy_options(given: &mut Keywords<'_, '_>) -> PyResult<Options> {
+    let tool_mode: String = given.take_or("tool_mode", "stub".to_owned())?;
+    Ok(Options {
+        tool_mode: mode(&tool_mode)?,
+        stream: given.take_or("stream", None)?,
+        model: None,
+        temperature: given.take_or("temperature", None)?,
+        seed: given.take_or("seed", None)?,
+        keep_members: given.take_or("keep_members", Vec::new())?,
+    })
 }
 
 fn mode(name: &str) -> PyResult<ToolMode> {
@@ -127,20 +136,18 @@ fn canonical_json<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Option<Bound<'p
 
 /// The body that a shadow may get, and the list of what was changed. Raises ValueError if there is none.
 #[pyfunction]
-#[pyo3(signature = (preset, target, body, *, tool_mode = "stub", stream = None, model = None, temperature = None, seed = None))]
-#[allow(clippy::too_many_arguments, reason = "keyword arguments of a Python function")]
+#[pyo3(signature = (preset, target, body, **options))]
 fn normalise_llm_body<'py>(
     py: Python<'py>,
     preset: &str,
     target: &[u8],
     body: &[u8],
-    tool_mode: &str,
-    stream: Option<bool>,
-    model: Option<String>,
-    temperature: Option<f64>,
-    seed: Option<i64>,
+    options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<(Bound<'py, PyBytes>, Vec<String>)> {
-    let options = Options { tool_mode: mode(tool_mode)?, stream, model, temperature, seed, ..Options::default() };
+    let mut given = Keywords::new("normalise_llm_body", options);
+    let model = given.take_or("model", None)?;
+    let options = Options { model, ..copy_options(&mut given)? };
+    given.finish()?;
     let copy =
         detached(py, || policy::normalise_llm_body(preset, target, body, &options))?.map_err(PyValueError::new_err)?;
     Ok((PyBytes::new(py, &copy.body), copy.changes))

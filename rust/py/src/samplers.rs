@@ -16,10 +16,10 @@ fn value_error(error: &shadowlane_base::Error) -> PyErr {
     pyo3::exceptions::PyValueError::new_err(error.to_string())
 }
 
-/// RatioSampler(ratio, seed=None): takes exactly a share of what it is asked about, at unpredictable places.
+/// RatioSampler(ratio, seed=None): takes exactly a share of the calls, at unpredictable positions.
 ///
 /// For every prefix of n calls the number taken and ratio * n differ by less than 2, and each call is taken with
-/// probability ratio, whatever its place (Deville's systematic sampling; see Chauvet, "On a characterization of ordered
+/// probability ratio, whatever its position (Deville's systematic sampling; see Chauvet, "On a characterization of ordered
 /// pivotal sampling", Bernoulli 18(4), 2012). `ratio`: a float in [0, 1]. `seed`: 64 bits; None is random. Safe to share
 /// between threads.
 ///
@@ -62,7 +62,7 @@ impl RatioSampler {
         self.cell.eligible()
     }
 
-    /// How many of them said True.
+    /// How many of them returned True.
     #[getter]
     fn taken(&self) -> u64 {
         self.cell.taken()
@@ -110,7 +110,7 @@ type Pickled = (usize, Vec<Py<PyAny>>, u64);
 
 /// Reservoir(k, seed=None): a uniform sample of k items from a stream of unknown length.
 ///
-/// After n items each is kept with probability min(1, k/n), whatever its place. `k`: how many to keep, at least 1.
+/// After n items each is kept with probability min(1, k/n), whatever its position. `k`: how many to keep, at least 1.
 /// `seed`: 64 bits; None is random. Items are any objects; the reservoir holds references to those it keeps. Safe to
 /// share between threads. Algorithm L (Li, ACM Transactions on Mathematical Software 20(4), 1994).
 ///
@@ -129,7 +129,7 @@ impl Reservoir {
         Ok(Self { inner: Mutex::new(inner) })
     }
 
-    /// Show the next item. Returns what does not stay: this item, the one whose place it took, or None.
+    /// Show the next item. Returns what does not stay: this item, the one that it replaced, or None.
     fn offer(&self, item: Py<PyAny>) -> Option<Py<PyAny>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).offer(item)
     }
@@ -290,7 +290,7 @@ fn both<'a, 'py, T>(one: &'a Bound<'py, T>, other: &'a Bound<'py, T>) -> PyResul
 ///
 /// GCRA (ITU-T I.371, annex A), one atomic word, no lock. `rate`: units a second, above 0 and at most 1e9. `burst`: units
 /// that may come at once, at least 1. Every method takes `now`: seconds, 0 or more, of any clock that does not go back;
-/// None is CLOCK_MONOTONIC, which stands still during suspend. One limiter must be asked by one clock. Safe to share
+/// None is CLOCK_MONOTONIC, which stands still during suspend. One limiter must be used with one clock. Safe to share
 /// between threads. Raises ValueError for other values.
 #[pyclass(frozen, module = "shadowlane.core")]
 pub struct RateLimiter {

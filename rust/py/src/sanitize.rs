@@ -10,15 +10,15 @@ use shadowlane_redact::{BUILT_IN, Findings, Options, Sanitizer as Core, sanitize
 
 use crate::convert::{Headers, attached, detached, raise};
 
-/// One value found in a text: its kind, and its place in characters, end excluded.
+/// One value found in a text: its kind, and its range in characters, end excluded.
 #[pyclass(frozen, module = "shadowlane.core", get_all, eq)]
 #[derive(PartialEq, Eq)]
 pub struct Finding {
     /// What was found: "email", "payment_card", "phone", ...: `Redactor.kinds()` lists all.
     kind: String,
-    /// Place of the first character, counted in characters of the text.
+    /// Position of the first character, counted in characters of the text.
     start: usize,
-    /// Place after the last character.
+    /// Position after the last character.
     end: usize,
 }
 
@@ -80,16 +80,16 @@ impl Redactor {
         BUILT_IN.iter().copied().collect()
     }
 
-    /// The text with every value masked, and the list of findings (places are characters of the input).
+    /// The text with every value masked, and the list of findings (positions are characters of the input).
     fn redact_text(&self, py: Python<'_>, text: &str) -> PyResult<(String, Vec<Finding>)> {
         let (clean, found) = detached(py, || self.core.text(text))?;
-        let mut places = CharPlaces { text, byte: 0, char: 0 };
+        let mut positions = CharPositions { text, byte: 0, char: 0 };
         let findings = found
             .into_iter()
             .map(|finding| Finding {
                 kind: self.core.name(finding.kind).to_owned(),
-                start: places.of(finding.start),
-                end: places.of(finding.end),
+                start: positions.of(finding.start),
+                end: positions.of(finding.end),
             })
             .collect();
         Ok((clean, findings))
@@ -111,14 +111,14 @@ impl Redactor {
     }
 }
 
-/// Turns byte places, asked for in order, into character places in one pass.
-struct CharPlaces<'a> {
+/// Turns byte positions, given in order, into character positions in one pass.
+struct CharPositions<'a> {
     text: &'a str,
     byte: usize,
     char: usize,
 }
 
-impl CharPlaces<'_> {
+impl CharPositions<'_> {
     fn of(&mut self, byte: usize) -> usize {
         self.char += self.text.get(self.byte..byte).map_or(0, |between| between.chars().count());
         self.byte = byte;
@@ -126,14 +126,14 @@ impl CharPlaces<'_> {
     }
 }
 
-/// Turns character places, asked for in order, into byte places.
-struct BytePlaces<'a> {
+/// Turns character positions, given in order, into byte positions.
+struct BytePositions<'a> {
     text: &'a str,
     byte: usize,
     char: usize,
 }
 
-impl BytePlaces<'_> {
+impl BytePositions<'_> {
     fn of(&mut self, char: usize) -> usize {
         if char < self.char {
             (self.byte, self.char) = (0, 0);
@@ -210,8 +210,8 @@ impl Sanitizer {
             .iter()
             .zip(found)
             .map(|(text, found)| {
-                let mut places = BytePlaces { text, byte: 0, char: 0 };
-                found.into_iter().map(|(start, end, kind)| (places.of(start), places.of(end), kind)).collect()
+                let mut positions = BytePositions { text, byte: 0, char: 0 };
+                found.into_iter().map(|(start, end, kind)| (positions.of(start), positions.of(end), kind)).collect()
             })
             .collect();
         let mut findings = Findings::default();

@@ -24,7 +24,7 @@ impl Ticket {
         Self { state: Mutex::new(State::Open(ticket)) }
     }
 
-    /// Put another state in the place of this one, which is returned.
+    /// Put another state instead of this one, which is returned.
     pub(crate) fn replace(&self, state: State) -> State {
         std::mem::replace(&mut *self.state.lock().unwrap_or_else(PoisonError::into_inner), state)
     }

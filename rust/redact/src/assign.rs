@@ -1,7 +1,8 @@
 //! What a colon or an equals sign gives to a name: `password=...`, `"token": "..."`, `scheme://user:password@host`.
 
+use super::hit::Hit;
 use super::kinds::Kind;
-use super::scan::{Hit, Text};
+use super::text::Text;
 use super::{label, net, secrets};
 
 /// What a name says of its value.
@@ -51,10 +52,10 @@ pub(super) fn name(name: &[u8]) -> Name {
     let mut plain = [0_u8; 40];
     let mut length = 0;
     for byte in name.iter().filter(|byte| byte.is_ascii_alphanumeric()) {
-        let Some(place) = plain.get_mut(length) else {
+        let Some(slot) = plain.get_mut(length) else {
             return Name::Plain;
         };
-        *place = byte.to_ascii_lowercase();
+        *slot = byte.to_ascii_lowercase();
         length += 1;
     }
     let plain = plain.get(..length).unwrap_or_default();
@@ -232,7 +233,7 @@ fn expression(value: &[u8]) -> bool {
             && value.split(|byte| *byte == b'.').all(|part| part.len() < 24 && !part.iter().any(u8::is_ascii_digit)))
 }
 
-/// Values that stand for one that is not told.
+/// Values that stand for one that is left out.
 fn placeholder(value: &[u8]) -> bool {
     const WORDS: &[&[u8]] = &[
         b"none",

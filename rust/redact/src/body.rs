@@ -2,13 +2,28 @@
 
 use std::io::Read;
 
-use super::engine::Place;
+use super::findings::Findings;
 use super::json::{self, Reading};
 use super::options::Compiled;
-use super::{Body, Findings, eventstream, form, multipart, stream};
+use super::text::Origin;
+use super::{eventstream, form, multipart, stream};
 
 /// Bound of a decoded body: the ring's bodies are at most some MiB, and a compressed one may be a bomb.
 const DECODED_MOST: u64 = 32 * 1024 * 1024;
+
+/// A sanitized body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// It may pass.
+    Clean {
+        /// The bytes.
+        body: Vec<u8>,
+        /// Whether a content encoding was removed.
+        decoded: bool,
+    },
+    /// It could not be read, so nothing of it passes; why, in a word.
+    Unreadable(&'static str),
+}
 
 pub(super) fn clean(
     redaction: &Compiled,
@@ -127,7 +142,7 @@ pub(super) fn by_type(
         Form::Events => stream::events(redaction, body, cut, findings),
         Form::Lines => stream::lines(redaction, body, cut, findings),
         Form::Pairs => Ok(form::pairs(redaction, body, findings)),
-        Form::Multipart => multipart::clean(redaction, content_type, body, findings),
+        Form::Multipart => multipart::clean(redaction, content_type, body, findings, by_type),
         Form::Frames => Ok(eventstream::clean(redaction, body, findings)),
         Form::Unknown if looks_like_json(body) => json_or_text(redaction, body, cut, findings),
         Form::Unknown | Form::Text => text(redaction, body, cut, findings),
@@ -148,14 +163,14 @@ fn json_or_text(
     if let Some(edits) = json::edits(redaction, body, Reading { cut, many: true }, findings) {
         return Ok(edits.applied(body));
     }
-    // Said to be JSON and is not: event streams and broken answers come so.
+    // Declared as JSON and is not: event streams and broken answers come so.
     text(redaction, body, cut, findings).map_err(|_| "bad_json")
 }
 
 /// A text, in UTF-8 or in another encoding that keeps ASCII. Bytes beyond ASCII are kept; the forms that are looked for
 /// are ASCII, or UTF-8 that reads as ASCII.
 fn text(redaction: &Compiled, body: &[u8], cut: bool, findings: &mut Findings) -> Result<Vec<u8>, &'static str> {
-    let place = Place { name: b"", alone: true };
+    let origin = Origin { name: b"", alone: true };
     let readable = !body.contains(&0)
         && match std::str::from_utf8(body) {
             Ok(_) => true,
@@ -171,6 +186,6 @@ fn text(redaction: &Compiled, body: &[u8], cut: bool, findings: &mut Findings) -
         return Err("binary");
     }
     let mut out = Vec::new();
-    redaction.text(body, place, findings, &mut out);
+    redaction.text(body, origin, findings, &mut out);
     Ok(out)
 }

@@ -174,7 +174,7 @@ pub(super) fn german_health(text: &[u8]) -> bool {
     digits.len() == 11 && total % 10 == last(&digits)
 }
 
-/// Digits, with each letter as its two-digit place in the alphabet.
+/// Digits, with each letter as its two-digit position in the alphabet.
 fn lettered(text: &[u8]) -> Option<Vec<u8>> {
     let mut digits = Vec::with_capacity(text.len() + 2);
     for byte in text {
@@ -277,7 +277,7 @@ pub(super) fn chinese(digits: &[u8], check: u8) -> bool {
         && b"10X98765432".get((total % 11) as usize) == Some(&check)
 }
 
-/// Verhoeff's permutation: applied once more for each place.
+/// Verhoeff's permutation: applied once more for each position.
 const STEP: [usize; 10] = [1, 5, 7, 6, 2, 8, 3, 0, 9, 4];
 
 /// J. Verhoeff, Error Detecting Decimal Codes (1969): the dihedral group D5.

@@ -4,92 +4,15 @@
 
 use std::ops::Range;
 
-use super::Findings;
+use super::edits::Edits;
+use super::findings::Findings;
+use super::hit::Finding;
 use super::kinds::Kind;
 use super::label::{self, Action};
-use super::options::{Compiled, near};
-use super::scan::{Finding, Wanted, scan};
+use super::options::Compiled;
+use super::scan::scan;
+use super::text::{Origin, Wanted};
 use super::view;
-
-/// Replacements of ranges of a text, in order and without overlap. What they put in stands in one buffer.
-#[derive(Debug, Default)]
-pub(super) struct Edits {
-    list: Vec<Edit>,
-    written: Vec<u8>,
-}
-
-/// One replacement: the range that goes, and where in the buffer stands what comes.
-#[derive(Debug)]
-pub(super) struct Edit {
-    pub range: Range<usize>,
-    with: Range<usize>,
-}
-
-impl Edit {
-    /// Nothing comes.
-    pub(super) fn removes(&self) -> bool {
-        self.with.is_empty()
-    }
-}
-
-impl Edits {
-    /// Replace a range behind those before by what `write` appends.
-    pub(super) fn push(&mut self, range: Range<usize>, write: impl FnOnce(&mut Vec<u8>)) {
-        let from = self.written.len();
-        write(&mut self.written);
-        self.list.push(Edit { range, with: from..self.written.len() });
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.list.len()
-    }
-
-    /// Forget all but the first ones.
-    pub(super) fn truncate(&mut self, count: usize) {
-        self.list.truncate(count);
-    }
-
-    pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut Edit> {
-        self.list.get_mut(index)
-    }
-
-    pub(super) fn last_mut(&mut self) -> Option<&mut Edit> {
-        self.list.last_mut()
-    }
-
-    /// What goes and what comes.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Range<usize>, &[u8])> + '_ {
-        self.list.iter().map(|edit| (edit.range.clone(), self.written.get(edit.with.clone()).unwrap_or_default()))
-    }
-
-    /// Append the text with its ranges replaced.
-    pub(super) fn apply(&self, text: &[u8], out: &mut Vec<u8>) {
-        out.reserve(text.len() + self.written.len());
-        let mut at = 0;
-        for (range, with) in self.iter() {
-            out.extend_from_slice(text.get(at..range.start).unwrap_or_default());
-            out.extend_from_slice(with);
-            at = range.end;
-        }
-        out.extend_from_slice(text.get(at..).unwrap_or_default());
-    }
-
-    /// The text with its ranges replaced.
-    pub(super) fn applied(&self, text: &[u8]) -> Vec<u8> {
-        let mut out = Vec::new();
-        self.apply(text, &mut out);
-        out
-    }
-}
-
-/// What is known of a text from where it stands.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Place<'a> {
-    /// Name of the field that holds it.
-    pub name: &'a [u8],
-    /// Whether a value that stands alone in it speaks for itself: in prose, and not in a field of ids.
-    pub alone: bool,
-}
 
 /// How often encodings are undone: percent-encoding in percent-encoding in a `\u` escape.
 const DECODED_MOST: usize = 3;
@@ -99,10 +22,10 @@ const ROUNDS: usize = 6;
 
 impl Compiled {
     /// All values, in order, without overlap, and their replacements.
-    pub(super) fn find(&self, text: &[u8], place: Place<'_>) -> (Vec<Finding>, Edits) {
+    pub(super) fn find(&self, text: &[u8], origin: Origin<'_>) -> (Vec<Finding>, Edits) {
         #[cfg(feature = "panic-probe")]
         crate::probe::check(text);
-        let mut found = self.once(text, place, None);
+        let mut found = self.once(text, origin, None);
         let mut edits = self.labels(text, &found);
         let mut masked = Vec::new();
         for _ in 0..ROUNDS {
@@ -111,11 +34,11 @@ impl Compiled {
             }
             masked.clear();
             edits.apply(text, &mut masked);
-            let mut more = self.once(&masked, place, Some(&beside(&edits, masked.len())));
+            let mut more = self.once(&masked, origin, Some(&edits.beside(masked.len())));
             if more.is_empty() {
                 break;
             }
-            outward(&edits, &mut more);
+            edits.outward(&mut more);
             found.extend(more);
             found = merged(found);
             edits = self.labels(text, &found);
@@ -124,11 +47,11 @@ impl Compiled {
     }
 
     /// One look at all views of a text. `near`: only there, since the rest has been looked at.
-    fn once(&self, text: &[u8], place: Place<'_>, near: Option<&[Range<usize>]>) -> Vec<Finding> {
-        let wanted = Wanted { kinds: &self.kinds, least: self.least, name: place.name, alone: place.alone };
+    fn once(&self, text: &[u8], origin: Origin<'_>, near: Option<&[Range<usize>]>) -> Vec<Finding> {
+        let wanted = Wanted { kinds: &self.kinds, least: self.least, origin };
         let folded = view::fold(text);
         let plain = folded.as_ref().map_or(text, |view| view.bytes.as_slice());
-        // A view's places are not the text's: there, everything is looked at again.
+        // A view's positions are not the text's: there, everything is looked at again.
         let mut found = scan(plain, wanted, near.filter(|_| folded.is_none()));
         let scanned = found.len();
         self.rules(plain, &mut found);
@@ -200,8 +123,7 @@ impl Compiled {
         if found.is_empty() {
             return Edits::default();
         }
-        let mut edits =
-            Edits { list: Vec::with_capacity(found.len()), written: Vec::with_capacity(found.len() * LABEL) };
+        let mut edits = Edits::with_capacity(found.len(), found.len() * LABEL);
         for finding in found {
             let range = finding.start..finding.end;
             let value = text.get(range.clone()).unwrap_or_default();
@@ -211,8 +133,8 @@ impl Compiled {
     }
 
     /// Append a text with its findings replaced and counted.
-    pub(super) fn text(&self, text: &[u8], place: Place<'_>, findings: &mut Findings, out: &mut Vec<u8>) {
-        let (found, edits) = self.find(text, place);
+    pub(super) fn text(&self, text: &[u8], origin: Origin<'_>, findings: &mut Findings, out: &mut Vec<u8>) {
+        let (found, edits) = self.find(text, origin);
         self.count(found.iter().map(|finding| finding.kind), findings);
         edits.apply(text, out);
     }
@@ -221,7 +143,7 @@ impl Compiled {
         kinds.into_iter().for_each(|kind| findings.add(self.name(kind)));
     }
 
-    /// What stands in a value's place: as a field rule says, or as its kind's action does.
+    /// What replaces a value: as a field rule says, or as its kind's action does.
     pub(super) fn label(&self, kind: Kind, action: Option<Action>, value: &[u8], out: &mut Vec<u8>) {
         let action = action.or_else(|| self.actions.get(usize::from(kind.0)).copied()).unwrap_or(Action::Mask);
         label::write(self.name(kind), kind, action, &self.key, value, out);
@@ -229,8 +151,8 @@ impl Compiled {
 
     /// The label of a kind that a detector outside this crate named.
     pub(super) fn named_label(&self, name: &str, value: &[u8], out: &mut Vec<u8>) {
-        let place = self.names.iter().position(|other| other == name);
-        let action = place.and_then(|place| self.actions.get(place)).or(self.actions.first());
+        let index = self.names.iter().position(|other| other == name);
+        let action = index.and_then(|index| self.actions.get(index)).or(self.actions.first());
         let action = action.copied().unwrap_or(Action::Mask);
         label::write(name, Kind::FIELD, action, &self.key, value, out);
     }
@@ -256,45 +178,8 @@ fn merged(mut found: Vec<Finding>) -> Vec<Finding> {
 /// Length of a usual label.
 const LABEL: usize = 16;
 
-/// How far a replacement can change what the rules see of a text.
-const REACH: usize = 160;
-
-/// The places around replacements, in the text that they made; not the labels, in which nothing is ever found.
-fn beside(edits: &Edits, length: usize) -> Vec<Range<usize>> {
-    let mut ranges: Vec<Range<usize>> = Vec::with_capacity(2 * edits.len());
-    let mut shift = 0_isize;
-    for (range, with) in edits.iter() {
-        let start = range.start.saturating_add_signed(shift);
-        let end = start + with.len();
-        shift += with.len() as isize - range.len() as isize;
-        match ranges.last_mut() {
-            Some(last) if start.saturating_sub(REACH) <= last.end => last.end = start,
-            _ => ranges.push(start.saturating_sub(REACH)..start),
-        }
-        ranges.push(end..(end + REACH).min(length));
-    }
-    ranges
-}
-
-/// Findings in the text that `edits` made, as places of the text: a replacement counts whole. Both are in order and do
-/// not overlap, so one pass over the edits is enough.
-fn outward(edits: &Edits, found: &mut [Finding]) {
-    let mut next = 0;
-    let mut shift = 0_isize;
-    let mut moved = |at: usize, is_end: bool| {
-        while let Some(edit) = edits.list.get(next) {
-            let from = edit.range.start.saturating_add_signed(shift);
-            let to = from + edit.with.len();
-            if at < to || (is_end && at == to) {
-                let whole = if is_end { edit.range.end } else { edit.range.start };
-                return if at > from { whole } else { at.saturating_add_signed(-shift) };
-            }
-            shift += edit.with.len() as isize - edit.range.len() as isize;
-            next += 1;
-        }
-        at.saturating_add_signed(-shift)
-    };
-    for finding in found {
-        (finding.start, finding.end) = (moved(finding.start, false), moved(finding.end, true));
-    }
+/// Whether one of a rule's context words stands in a window before a value.
+fn near(words: &[String], window: &[u8]) -> bool {
+    let lower = String::from_utf8_lossy(window).to_lowercase();
+    words.iter().any(|word| lower.contains(word.as_str()))
 }

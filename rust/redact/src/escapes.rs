@@ -1,4 +1,4 @@
-//! The escapes of JSON strings (RFC 8259 §7): undone for the scan, and places mapped back, so that what was not found
+//! The escapes of JSON strings (RFC 8259 §7): undone for the scan, and positions mapped back, so that what was not found
 //! keeps the bytes that it had.
 
 use std::borrow::Cow;
@@ -57,8 +57,8 @@ pub(super) fn unescape(inner: &[u8], cut: bool) -> Option<Cow<'_, [u8]>> {
     Some(Cow::Owned(value))
 }
 
-/// Turns places of a string's value, asked for in order, into places of the string as it is written.
-pub(super) struct Places<'a> {
+/// Turns positions of a string's value, given in order, into positions of the string as it is written.
+pub(super) struct Positions<'a> {
     inner: &'a [u8],
     written: usize,
     value: usize,
@@ -66,26 +66,26 @@ pub(super) struct Places<'a> {
     escape: usize,
 }
 
-impl<'a> Places<'a> {
+impl<'a> Positions<'a> {
     pub(super) fn new(inner: &'a [u8]) -> Self {
-        let mut places = Self { inner, written: 0, value: 0, escape: 0 };
-        places.seek();
-        places
+        let mut positions = Self { inner, written: 0, value: 0, escape: 0 };
+        positions.seek();
+        positions
     }
 
-    /// Once for each escape and not for each place, so that many places in one long string take linear time.
+    /// Once for each escape and not for each position, so that many positions in one long string take linear time.
     fn seek(&mut self) {
         let rest = self.inner.get(self.written..).unwrap_or_default();
         self.escape = self.written + memchr::memchr(b'\\', rest).unwrap_or(rest.len());
     }
 
     /// Within an escape: its end.
-    pub(super) fn of(&mut self, place: usize) -> usize {
-        while self.value < place {
-            let (plain, wanted) = (self.escape - self.written, place - self.value);
+    pub(super) fn of(&mut self, position: usize) -> usize {
+        while self.value < position {
+            let (plain, wanted) = (self.escape - self.written, position - self.value);
             if wanted <= plain {
                 self.written += wanted;
-                self.value = place;
+                self.value = position;
                 break;
             }
             self.written = self.escape;

@@ -6,11 +6,11 @@
 //! was wrong with a stream (cut, damaged, a checksum) is wrong with the clean one in the same way, so that a reader can
 //! tell; of headers, the strings of the protocol pass, whose names begin with a colon.
 
-use super::Findings;
-use super::engine::Place;
+use super::findings::Findings;
 use super::json::{self, Reading};
 use super::options::Compiled;
 use super::stream::{self, Line};
+use super::text::Origin;
 
 /// Both lengths and their checksum.
 const PRELUDE: usize = 12;
@@ -33,13 +33,13 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at + 4)?.first_chunk().map(|word| u32::from_be_bytes(*word))
 }
 
-/// What stands at a place of a stream.
+/// What stands at a position of a stream.
 enum Frame<'a> {
     Whole { headers: &'a [u8], payload: &'a [u8] },
     FailsItsChecksum,
 }
 
-/// The next frame and what is left; else what is written in the place of what cannot be read.
+/// The next frame and what is left; else what is written instead of what cannot be read.
 fn next(rest: &[u8]) -> Result<(Frame<'_>, &[u8]), Vec<u8>> {
     let (Some(total), Some(headers), Some(check)) = (word(rest, 0), word(rest, 4), word(rest, 8)) else {
         return Err(vec![0; rest.len()]); // cut in its prelude
@@ -81,7 +81,7 @@ fn clean_headers(redaction: &Compiled, headers: &[u8], findings: &mut Findings) 
             continue;
         }
         let mut clean = Vec::with_capacity(value.len());
-        redaction.text(value, Place { name, alone: false }, findings, &mut clean);
+        redaction.text(value, Origin { name, alone: false }, findings, &mut clean);
         let Ok(length) = u16::try_from(clean.len()) else { continue };
         out.push(name.len() as u8);
         out.extend_from_slice(name);
@@ -163,7 +163,7 @@ pub(super) fn clean(redaction: &Compiled, body: &[u8], findings: &mut Findings) 
         let mut payload = Vec::with_capacity(line.data.len());
         match json::edits(redaction, &line.data, Reading::default(), findings) {
             Some(edits) => edits.apply(&line.data, &mut payload),
-            None => redaction.text(&line.data, Place::default(), findings, &mut payload),
+            None => redaction.text(&line.data, Origin::default(), findings, &mut payload),
         }
         if *wrapped {
             payload = format!("{{\"{WRAPPED}\":\"{}\"}}", encode(&payload)).into_bytes();
@@ -210,9 +210,9 @@ fn encode(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for three in bytes.chunks(3) {
         let bits = three.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
-        for place in 0..4 {
-            let letter = ALPHABET.get((bits >> (18 - 6 * place) & 63) as usize).copied().unwrap_or(b'=');
-            out.push(char::from(if place <= three.len() { letter } else { b'=' }));
+        for index in 0..4 {
+            let letter = ALPHABET.get((bits >> (18 - 6 * index) & 63) as usize).copied().unwrap_or(b'=');
+            out.push(char::from(if index <= three.len() { letter } else { b'=' }));
         }
     }
     out

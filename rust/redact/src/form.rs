@@ -1,11 +1,12 @@
 //! `application/x-www-form-urlencoded` (WHATWG URL §5) and request targets: pairs of percent-encoded names and values.
 
-use super::Findings;
-use super::engine::{Edits, Place};
+use super::edits::Edits;
+use super::findings::Findings;
 use super::kinds::Kind;
 use super::label::{self, Action};
 use super::options::Compiled;
 use super::paths::Child;
+use super::text::Origin;
 
 /// Names that are secrets in a form or query, where short names are common.
 const SECRET_NAMES: &[&str] = &["token", "key", "sig", "signature", "code", "auth", "access_token", "state"];
@@ -29,7 +30,7 @@ pub(super) fn pairs(redaction: &Compiled, body: &[u8], findings: &mut Findings) 
 /// One pair; `None` when a rule drops it.
 fn pair_of(redaction: &Compiled, pair: &[u8], findings: &mut Findings) -> Option<Vec<u8>> {
     let Some(sign) = memchr::memchr(b'=', pair) else {
-        return Some(component(redaction, pair, true, Place { name: b"", alone: true }, findings));
+        return Some(component(redaction, pair, true, Origin { name: b"", alone: true }, findings));
     };
     let (written, value) = (pair.get(..sign)?, pair.get(sign + 1..)?);
     let decoded = percent_decode(written);
@@ -42,7 +43,7 @@ fn pair_of(redaction: &Compiled, pair: &[u8], findings: &mut Findings) -> Option
         findings.add(redaction.name(kind));
         return None;
     }
-    let mut out = component(redaction, written, true, Place::default(), findings);
+    let mut out = component(redaction, written, true, Origin::default(), findings);
     out.push(b'=');
     match rule {
         Some((kind, action)) if !value.is_empty() => {
@@ -55,14 +56,14 @@ fn pair_of(redaction: &Compiled, pair: &[u8], findings: &mut Findings) -> Option
                 encode(&with, &mut out);
             }
         }
-        _ => out.extend(component(redaction, value, true, Place { name: &decoded, alone: true }, findings)),
+        _ => out.extend(component(redaction, value, true, Origin { name: &decoded, alone: true }, findings)),
     }
     Some(out)
 }
 
 /// One percent-encoded component: what is found in what it stands for is masked, the rest keeps its bytes. `plus`:
 /// spaces are written as plus signs.
-fn component(redaction: &Compiled, written: &[u8], plus: bool, place: Place<'_>, findings: &mut Findings) -> Vec<u8> {
+fn component(redaction: &Compiled, written: &[u8], plus: bool, origin: Origin<'_>, findings: &mut Findings) -> Vec<u8> {
     // Bytes that are not allowed in a target are encoded, so that it stays one.
     let written = written.iter().fold(Vec::with_capacity(written.len()), |mut out, byte| {
         if byte.is_ascii_graphic() {
@@ -79,7 +80,7 @@ fn component(redaction: &Compiled, written: &[u8], plus: bool, place: Place<'_>,
     } else {
         written.as_slice()
     };
-    let (found, edits) = redaction.find(text, place);
+    let (found, edits) = redaction.find(text, origin);
     redaction.count(found.iter().map(|finding| finding.kind), findings);
     let mut encoded = Edits::default();
     for (range, with) in edits.iter() {
@@ -133,7 +134,7 @@ pub(super) fn target(redaction: &Compiled, target: &[u8], findings: &mut Finding
             out.push(b'/');
         }
         // `/users/jane@example.org`: the segment before names the value.
-        out.extend(component(redaction, segment, false, Place { name: before, alone: false }, findings));
+        out.extend(component(redaction, segment, false, Origin { name: before, alone: false }, findings));
         before = segment;
     }
     if let Some(query) = query {

@@ -1,93 +1,12 @@
 //! Headers: default-deny. What identifies a user or a client, or lets somebody in, never passes, whatever is allowed.
 
-use super::engine::Place;
+use super::findings::Findings;
+use super::header_names::{is_listed, is_never};
 use super::options::Compiled;
-use super::{Findings, OwnedHeader};
+use super::text::Origin;
 
-/// Request headers that may pass: what selects the representation, and nothing about who asks. Conditions and ranges
-/// (RFC 9110 §13.1, §14.2) do: without them the shadow would answer another request than prod did.
-const REQUEST: &[&str] = &[
-    "accept",
-    "accept-language",
-    "content-type",
-    "anthropic-version",
-    "openai-beta",
-    "range",
-    "if-range",
-    "if-match",
-    "if-none-match",
-    "if-modified-since",
-    "if-unmodified-since",
-];
-
-/// Response headers that may be kept: what the comparison and the limits read.
-const RESPONSE: &[&str] = &[
-    "content-type",
-    "content-language",
-    "content-range",
-    "retry-after",
-    "openai-model",
-    "openai-version",
-    "openai-processing-ms",
-    "x-model-rev",
-    "x-index-hash",
-    "ratelimit",
-    "ratelimit-policy",
-    "ratelimit-limit",
-    "ratelimit-remaining",
-    "ratelimit-reset",
-];
-const RESPONSE_PREFIXES: &[&str] = &["x-ratelimit-", "anthropic-ratelimit-", "x-rate-limit-"];
-
-/// Never pass: credentials, cookies, repeat protection, the client's address, and the framing of another connection
-/// (RFC 9110 §7.6.1).
-const NEVER: &[&str] = &[
-    "authorization",
-    "proxy-authorization",
-    "authentication-info",
-    "www-authenticate",
-    "proxy-authenticate",
-    "cookie",
-    "set-cookie",
-    "set-cookie2",
-    "x-api-key",
-    "api-key",
-    "apikey",
-    "x-goog-api-key",
-    "ocp-apim-subscription-key",
-    "idempotency-key",
-    "x-idempotency-key",
-    "x-forwarded-for",
-    "x-real-ip",
-    "x-client-ip",
-    "forwarded",
-    "via",
-    "true-client-ip",
-    "cf-connecting-ip",
-    "x-forwarded-user",
-    "x-forwarded-email",
-    "from",
-    "host",
-    "connection",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "content-length",
-    "content-encoding",
-    "accept-encoding",
-    "expect",
-];
-const NEVER_PARTS: &[&str] =
-    &["token", "secret", "password", "passwd", "credential", "session", "signature", "auth-", "-auth", "cookie"];
-
-/// Whether a header is one that can never pass.
-pub(super) fn is_never(name: &str) -> bool {
-    // Rate-limit headers speak of tokens, and mean units.
-    let limit = RESPONSE_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-    NEVER.contains(&name) || (!limit && NEVER_PARTS.iter().any(|part| name.contains(part)))
-}
+/// A header, owned.
+pub type OwnedHeader = (Vec<u8>, Vec<u8>);
 
 pub(super) fn clean(
     redaction: &Compiled,
@@ -95,7 +14,7 @@ pub(super) fn clean(
     response: bool,
     findings: &mut Findings,
 ) -> Vec<OwnedHeader> {
-    let mut kept = Vec::new();
+    let mut passed = Vec::new();
     for (name, value) in headers {
         let Ok(name) = std::str::from_utf8(name) else {
             continue;
@@ -104,16 +23,11 @@ pub(super) fn clean(
         if is_never(&name) || value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
             continue;
         }
-        let listed = if response {
-            RESPONSE.contains(&name.as_str()) || RESPONSE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-        } else {
-            REQUEST.contains(&name.as_str())
-        };
-        if listed || redaction.allow_headers.contains(&name) {
+        if is_listed(&name, response) || redaction.allow_headers.contains(&name) {
             let mut clean = Vec::new();
-            redaction.text(value, Place { name: name.as_bytes(), alone: false }, findings, &mut clean);
-            kept.push((name.into_bytes(), clean));
+            redaction.text(value, Origin { name: name.as_bytes(), alone: false }, findings, &mut clean);
+            passed.push((name.into_bytes(), clean));
         }
     }
-    kept
+    passed
 }

@@ -6,8 +6,9 @@ use sha2::{Digest, Sha256};
 
 use super::checks;
 use super::context::{self, Contexts};
+use super::hit::{Hit, better};
 use super::kinds::Kind;
-use super::scan::{Hit, Text, better};
+use super::text::Text;
 
 const LONGEST: usize = 96;
 
@@ -83,8 +84,8 @@ type Buffer = [u8; IDENTIFIER];
 /// `A` for letters, `0` for digits, signs as they are; and how many digits there are, with their values.
 fn pattern(word: &[u8]) -> (Buffer, Buffer, usize) {
     let (mut pattern, mut digits, mut count) = ([0; IDENTIFIER], [0; IDENTIFIER], 0);
-    for (place, byte) in pattern.iter_mut().zip(word) {
-        *place = match byte {
+    for (slot, byte) in pattern.iter_mut().zip(word) {
+        *slot = match byte {
             b'0'..=b'9' => {
                 if let Some(digit) = digits.get_mut(count) {
                     *digit = byte - b'0';
@@ -206,10 +207,10 @@ fn german_document(word: &[u8]) -> bool {
 /// two digits; letters that look like digits are not used.
 fn medicare(word: &[u8]) -> bool {
     let signs = memchr::memchr_iter(b'-', word).count();
-    let placed = signs == 0 || (signs == 2 && word.get(4) == Some(&b'-') && word.get(8) == Some(&b'-'));
+    let signs_fit = signs == 0 || (signs == 2 && word.get(4) == Some(&b'-') && word.get(8) == Some(&b'-'));
     let plain = || word.iter().filter(|byte| **byte != b'-');
     let letter = |byte: u8| byte.is_ascii_uppercase() && !b"SLOIBZ".contains(&byte);
-    placed
+    signs_fit
         && plain().count() == 11
         && plain().zip(b"9AN9AN9AA99").enumerate().all(|(index, (byte, class))| match class {
             b'9' => byte.is_ascii_digit() && (index > 0 || *byte != b'0'),

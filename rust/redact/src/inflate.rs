@@ -1,4 +1,4 @@
-//! Undoes the compression of a body by what its bytes are, for bodies whose content coding nobody told.
+//! Undoes the compression of a body by what its bytes are, for bodies whose content coding is not known.
 //!
 //! Invariant: never more than `most` bytes come out, whatever goes in; nothing panics; a body that was cut gives what
 //! there is of it, and says so.

@@ -3,13 +3,14 @@
 //! Invariants: every byte outside a replacement is kept, so the result is JSON when the input was; depth costs memory
 //! and not stack; a name that comes twice counts twice. `NaN` and `Infinity` are let through, since servers write them.
 
-use super::Findings;
-use super::engine::{Edits, Place};
-use super::escapes::{self, Places};
+use super::edits::Edits;
+use super::escapes::{self, Positions};
+use super::findings::Findings;
 use super::kinds::Kind;
 use super::label::{self, Action};
 use super::options::Compiled;
 use super::paths::{Child, Field, State};
+use super::text::Origin;
 
 /// How a body is to be read.
 #[derive(Clone, Copy, Default)]
@@ -46,7 +47,7 @@ struct Level {
     name: (usize, usize),
     /// End of the last member that stays, or of the opening bracket; and whether there is such a member.
     after: usize,
-    kept: bool,
+    has_member: bool,
     /// The comma after a first member that was dropped goes too: which edit takes it.
     eat: Option<usize>,
 }
@@ -175,7 +176,7 @@ impl Walk<'_> {
         let mark = self.edits.len();
         let inner = self.text.get(at + 1..end)?;
         let value = if escaped { escapes::unescape(inner, self.reading.cut)? } else { inner.into() };
-        self.scan(at + 1, inner, &value, Place::default());
+        self.scan(at + 1, inner, &value, Origin::default());
         // A name that holds a label does not say what the label says.
         let name = std::str::from_utf8(&value).ok().filter(|_| label::first_mask(&value).is_none()).unwrap_or_default();
         let paths = &self.redaction.paths;
@@ -227,7 +228,7 @@ impl Walk<'_> {
                 secret: member.secret && !object,
                 name: member.name,
                 after: at + 1,
-                kept: false,
+                has_member: false,
                 eat: None,
             });
             if object {
@@ -269,18 +270,18 @@ impl Walk<'_> {
         let member = self.member;
         let Some(level) = self.levels.last_mut() else { return };
         let Some(field) = member.field.filter(|field| field.action == Action::Drop && level.field.is_none()) else {
-            level.kept = true;
+            level.has_member = true;
             level.after = end;
             return;
         };
         self.edits.truncate(member.mark);
         // Two that follow each other are one range.
         match self.edits.last_mut() {
-            Some(last) if !level.kept && last.range.end == level.after && last.removes() => last.range.end = end,
-            Some(last) if level.kept && last.range.start == level.after => last.range.end = end,
+            Some(last) if !level.has_member && last.range.end == level.after && last.removes() => last.range.end = end,
+            Some(last) if level.has_member && last.range.start == level.after => last.range.end = end,
             _ => self.edits.push(level.after..end, |_| {}),
         }
-        if !level.kept {
+        if !level.has_member {
             level.eat = Some(self.edits.len() - 1);
         }
         self.counted.push(field.kind);
@@ -290,12 +291,12 @@ impl Walk<'_> {
     fn string_end(&self, open: usize) -> Option<(usize, usize, bool)> {
         let (mut at, mut escaped) = (open + 1, false);
         while let Some(found) = self.text.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
-            let place = at + found;
-            if self.text.get(place) == Some(&b'"') {
-                return Some((place, place + 1, escaped));
+            let quote = at + found;
+            if self.text.get(quote) == Some(&b'"') {
+                return Some((quote, quote + 1, escaped));
             }
             escaped = true;
-            at = place + 2;
+            at = quote + 2;
         }
         self.reading.cut.then_some((self.text.len(), self.text.len(), escaped))
     }
@@ -324,29 +325,29 @@ impl Walk<'_> {
         if matches!(first, Some(b'{' | b'[')) && value.len() > 2 && self.nesting < NESTED_MOST {
             let reading = Reading::default();
             if let Some(edits) = nested(self.redaction, &value, reading, self.nesting + 1, self.counted) {
-                let mut places = Places::new(inner);
+                let mut positions = Positions::new(inner);
                 for (range, with) in edits.iter() {
-                    let range = start + places.of(range.start)..start + places.of(range.end);
+                    let range = start + positions.of(range.start)..start + positions.of(range.end);
                     self.edits.push(range, |out| escapes::escape(with, out));
                 }
                 return Some(());
             }
         }
         let alone = name.is_empty() || PROSE.iter().any(|prose| prose.eq_ignore_ascii_case(name));
-        self.scan(start, inner, &value, Place { name, alone });
+        self.scan(start, inner, &value, Origin { name, alone });
         Some(())
     }
 
     /// Find in a string's value, and replace where it is written.
-    fn scan(&mut self, start: usize, inner: &[u8], value: &[u8], place: Place<'_>) {
-        let (found, edits) = self.redaction.find(value, place);
+    fn scan(&mut self, start: usize, inner: &[u8], value: &[u8], origin: Origin<'_>) {
+        let (found, edits) = self.redaction.find(value, origin);
         if found.is_empty() {
             return;
         }
         self.counted.extend(found.iter().map(|finding| finding.kind));
-        let mut places = Places::new(inner);
+        let mut positions = Positions::new(inner);
         for (range, with) in edits.iter() {
-            let range = start + places.of(range.start)..start + places.of(range.end);
+            let range = start + positions.of(range.start)..start + positions.of(range.end);
             self.edits.push(range, |out| out.extend_from_slice(with));
         }
     }
@@ -369,7 +370,7 @@ impl Walk<'_> {
         let whole = number.len() >= 9 && number.iter().all(u8::is_ascii_digit);
         if self.member.field.is_none() && !self.member.secret && whole {
             let name = self.text.get(self.member.name.0..self.member.name.1).unwrap_or_default();
-            if let [finding] = self.redaction.find(number, Place { name, alone: false }).0.as_slice()
+            if let [finding] = self.redaction.find(number, Origin { name, alone: false }).0.as_slice()
                 && (finding.start, finding.end) == (0, number.len())
             {
                 self.quoted(at, number, finding.kind, None);

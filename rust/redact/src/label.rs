@@ -1,4 +1,4 @@
-//! What stands in a value's place: `[EMAIL]`, `[EMAIL:7f3a09c1d2e4]`, `[PAYMENT_CARD:*1881]`.
+//! What replaces a value: `[EMAIL]`, `[EMAIL:7f3a09c1d2e4]`, `[PAYMENT_CARD:*1881]`.
 //!
 //! Invariant: a label is never found again. So the grammar is narrow: what an attacker can put into one that he writes
 //! himself is twelve hexadecimal digits or four characters.
@@ -7,9 +7,9 @@ use super::kinds::Kind;
 
 /// Hexadecimal digits of a token: 48 bits, so that among a million values of a lane two are alike with 0.2 % chance.
 const TOKEN: usize = 12;
-/// Characters that `keep_last4` keeps, and how long a value must be for it: shorter ones would be told too much of.
-const KEPT: usize = 4;
-const KEPT_LEAST: usize = 8;
+/// Characters that `keep_last4` keeps, and how long a value must be for it: of a shorter one they would tell too much.
+const LAST: usize = 4;
+const LAST_LEAST: usize = 8;
 /// Longest label, brackets included.
 pub(super) const LONGEST: usize = 72;
 
@@ -21,7 +21,7 @@ pub enum Action {
     Mask,
     /// `[EMAIL:7f3a09c1d2e4]`: the same for the same value under the same key.
     Hash,
-    /// Nothing stands in its place; a field goes with its name.
+    /// Nothing replaces it; a field goes with its name.
     Drop,
     /// `[PAYMENT_CARD:*1881]`.
     KeepLast4,
@@ -41,8 +41,8 @@ pub(super) fn write(name: &str, kind: Kind, action: Action, key: &[u8; 32], valu
         }
         Action::KeepLast4 => {
             let plain: Vec<u8> = value.iter().copied().filter(u8::is_ascii_alphanumeric).collect();
-            if plain.len() >= KEPT_LEAST
-                && let Some(last) = plain.last_chunk::<KEPT>()
+            if plain.len() >= LAST_LEAST
+                && let Some(last) = plain.last_chunk::<LAST>()
             {
                 out.extend_from_slice(b":*");
                 out.extend_from_slice(last);
@@ -95,11 +95,11 @@ pub(super) fn mask_end(bytes: &[u8], at: usize) -> Option<usize> {
         next += colon.len();
         if rest.get(next..)?.starts_with(star) {
             next += star.len();
-            let kept = count(next, u8::is_ascii_alphanumeric);
-            if kept != KEPT {
+            let letters = count(next, u8::is_ascii_alphanumeric);
+            if letters != LAST {
                 return None;
             }
-            next += kept;
+            next += letters;
         } else {
             let digits = count(next, |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
             if digits != TOKEN {

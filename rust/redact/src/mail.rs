@@ -1,7 +1,8 @@
 //! E-mail addresses around an `@`.
 
+use super::hit::Hit;
 use super::kinds::Kind;
-use super::scan::{Hit, Text};
+use super::text::Text;
 
 /// Last labels that name a file and no domain, as in `icon@2x.png`.
 const FILES: &[&[u8]] = &[
@@ -18,6 +19,10 @@ pub(super) fn address(text: &Text<'_>, at: usize) -> Option<Hit> {
     let head = text.slice(start, at);
     if let Some(sign) = head.iter().rposition(|byte| b"=/&?|{}`#$^!".contains(byte)) {
         start += sign + 1;
+    }
+    // A label in percent-encoding ends so: what it stands for was taken out before, and is no part of an address.
+    if let Some(end) = text.slice(start, at).windows(3).rposition(|three| three.eq_ignore_ascii_case(b"%5d")) {
+        start += end + 3;
     }
     while start < at && matches!(text.get(start), b'.' | b'\'' | b'*' | b'-' | b'~' | b'+' | b'%' | 0x80..=0xbf) {
         start += 1;

@@ -1,11 +1,13 @@
-//! `multipart/form-data` (RFC 7578): text parts are kept and redacted, files are left out.
+//! `multipart/form-data` (RFC 7578): text parts pass, redacted, files are left out.
 
-use super::Findings;
-use super::body;
-use super::engine::Place;
+use super::findings::Findings;
 use super::kinds::Kind;
 use super::label;
 use super::options::Compiled;
+use super::text::Origin;
+
+/// Cleans one part by its media type, or says why it may not pass: `(redaction, media type, body, cut, findings)`.
+pub(super) type CleanPart = fn(&Compiled, &[u8], &[u8], bool, &mut Findings) -> Result<Vec<u8>, &'static str>;
 
 /// The parts that may pass, or why none may.
 pub(super) fn clean(
@@ -13,6 +15,7 @@ pub(super) fn clean(
     content_type: &[u8],
     body: &[u8],
     findings: &mut Findings,
+    clean_part: CleanPart,
 ) -> Result<Vec<u8>, &'static str> {
     const BROKEN: &str = "multipart";
     let content_type = std::str::from_utf8(content_type).map_err(|_| BROKEN)?;
@@ -41,11 +44,11 @@ pub(super) fn clean(
                 findings.add(redaction.name(Kind::SECRET));
                 with
             } else {
-                body::by_type(redaction, kind.as_bytes(), value, false, findings)?
+                clean_part(redaction, kind.as_bytes(), value, false, findings)?
             };
             out.extend_from_slice(fence.as_bytes());
             out.extend_from_slice(b"\r\n");
-            redaction.text(head.as_bytes(), Place::default(), findings, &mut out);
+            redaction.text(head.as_bytes(), Origin::default(), findings, &mut out);
             out.extend_from_slice(b"\r\n\r\n");
             out.extend_from_slice(&clean);
             out.extend_from_slice(b"\r\n");

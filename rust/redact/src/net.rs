@@ -3,8 +3,9 @@
 use std::net::Ipv6Addr;
 
 use super::context;
+use super::hit::Hit;
 use super::kinds::Kind;
-use super::scan::{Hit, Text};
+use super::text::Text;
 
 fn hex(byte: u8) -> bool {
     byte.is_ascii_hexdigit()

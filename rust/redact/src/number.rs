@@ -6,8 +6,9 @@
 
 use super::checks;
 use super::context::{self, Contexts};
+use super::hit::{Hit, better};
 use super::kinds::Kind;
-use super::scan::{Hit, Text, better};
+use super::text::Text;
 
 const DIGITS: usize = 20;
 const GROUPS: usize = 7;
@@ -30,8 +31,8 @@ fn read(text: &Text<'_>, at: usize) -> Option<Number> {
         if length == 0 || digits + length > DIGITS {
             break;
         }
-        for (place, byte) in number.digits.iter_mut().skip(digits).zip(text.slice(next, next + length)) {
-            *place = byte - b'0';
+        for (slot, byte) in number.digits.iter_mut().skip(digits).zip(text.slice(next, next + length)) {
+            *slot = byte - b'0';
         }
         digits += length;
         next += length;
@@ -43,9 +44,9 @@ fn read(text: &Text<'_>, at: usize) -> Option<Number> {
         if !matches!(sign, b' ' | b'-' | b'.' | b'/' | b'+') || !text.get(next + 1).is_ascii_digit() {
             break;
         }
-        if let Some(place) = number.shape.get_mut(shape + 1) {
+        if let Some(slot) = number.shape.get_mut(shape + 1) {
             // A form that is quoted in another text writes its spaces so.
-            *place = if sign == b'+' { b' ' } else { sign };
+            *slot = if sign == b'+' { b' ' } else { sign };
         }
         next += 1;
     }
@@ -348,10 +349,10 @@ fn grouped(text: &Text<'_>, from: usize, most: usize, mut group: impl FnMut(&[u8
     loop {
         let byte = text.get(next);
         if byte.is_ascii_digit() {
-            let Some(place) = digits.get_mut(count).filter(|_| count < most) else {
+            let Some(slot) = digits.get_mut(count).filter(|_| count < most) else {
                 return;
             };
-            *place = byte - b'0';
+            *slot = byte - b'0';
             count += 1;
             gap = 0;
         } else if matches!(byte, b' ' | b'-' | b'.' | b'(' | b')' | b'/' | b'+') && gap < 2 {

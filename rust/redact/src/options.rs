@@ -7,7 +7,7 @@ use regex::bytes::{Regex, RegexBuilder};
 use serde::Deserialize;
 
 use super::checks;
-use super::headers;
+use super::header_names;
 use super::kinds::{BUILT_IN, Kind, Kinds};
 use super::label::Action;
 use super::paths::Paths;
@@ -83,7 +83,7 @@ pub struct FieldOptions {
     pub key: String,
     /// What is done with the field.
     pub action: Action,
-    /// The kind that stands in its place; `field` when empty.
+    /// The kind of the label that replaces it; `field` when empty.
     #[serde(default)]
     pub kind: String,
 }
@@ -186,12 +186,12 @@ impl Compiled {
             if !shaped {
                 return Err(bad(field, format!("kind = {name:?}: use 1 to 40 of a-z, 0-9 and '_', a letter first")));
             }
-            let place = names.iter().position(|other| other == name);
-            // A kind that has an action of its own in each of two rules has two places and one name.
-            if let Some(place) = place
-                && own.is_none_or(|own| actions.get(place) == Some(&own))
+            let index = names.iter().position(|other| other == name);
+            // A kind that has an action of its own in each of two rules has two entries and one name.
+            if let Some(index) = index
+                && own.is_none_or(|own| actions.get(index) == Some(&own))
             {
-                return Ok(Kind(place as u16));
+                return Ok(Kind(index as u16));
             }
             if names.len() >= 250 {
                 return Err(bad(field, "more than 250 kinds; merge some".to_owned()));
@@ -238,18 +238,18 @@ impl Compiled {
             kinds.remove(Kind(kind as u16));
         }
         for (name, action) in &options.actions {
-            let places: Vec<usize> =
+            let indices: Vec<usize> =
                 names.iter().enumerate().filter(|(_, other)| *other == name).map(|(at, _)| at).collect();
-            if places.is_empty() {
+            if indices.is_empty() {
                 return Err(bad("sanitize.actions", format!("{name:?} is no kind; the documentation lists them")));
             }
-            if let Some(place) = places.first().and_then(|place| actions.get_mut(*place)) {
-                *place = *action;
+            if let Some(default) = indices.first().and_then(|index| actions.get_mut(*index)) {
+                *default = *action;
             }
         }
         let allow_headers: Vec<String> =
             options.allow_headers.iter().map(|name| name.trim().to_ascii_lowercase()).collect();
-        if let Some(name) = allow_headers.iter().find(|name| headers::is_never(name)) {
+        if let Some(name) = allow_headers.iter().find(|name| header_names::is_never(name)) {
             let why =
                 format!("{name:?} can carry a credential, a cookie or a client's identity and never passes; remove it");
             return Err(bad("sanitize.allow_headers", why));
@@ -292,10 +292,4 @@ fn key(text: &str) -> Result<[u8; 32]> {
         *byte = u8::from_str_radix(digits, 16).map_err(|_| wrong())?;
     }
     Ok(key)
-}
-
-/// Whether one of a rule's context words stands in a window before a value.
-pub(super) fn near(words: &[String], window: &[u8]) -> bool {
-    let lower = String::from_utf8_lossy(window).to_lowercase();
-    words.iter().any(|word| lower.contains(word.as_str()))
 }

@@ -1,7 +1,7 @@
 //! Which rule a field of a JSON body falls under: by its path from the root, or by its name alone.
 //!
 //! Paths are a part of `JSONPath` (RFC 9535): `$`, `.name`, `['name']`, `[0]`, `[*]`, `.*`, and `..` before any of them.
-//! All paths are followed at once: the steps of all rules are bits, and the bits that are set at a place are the steps
+//! All paths are followed at once: the steps of all rules are bits, and the bits that are set at a field are the steps
 //! that may come next. So a body is walked once, however many rules there are.
 
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use super::kinds::Kind;
 use super::label::Action;
 use shadowlane_base::{Error, Result};
 
-/// A rule that a place falls under.
+/// A rule that a field falls under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Field {
     pub action: Action,
@@ -33,7 +33,7 @@ struct Step {
     ends: Option<Field>,
 }
 
-/// One step below a place.
+/// One step below a field.
 #[derive(Clone, Copy)]
 pub(super) enum Child<'a> {
     Name(&'a str),
@@ -189,10 +189,10 @@ impl Paths {
         let mut plain = [0_u8; 64];
         let mut length = 0;
         for byte in name.bytes().filter(u8::is_ascii_alphanumeric) {
-            let Some(place) = plain.get_mut(length) else {
+            let Some(slot) = plain.get_mut(length) else {
                 return false;
             };
-            *place = byte.to_ascii_lowercase();
+            *slot = byte.to_ascii_lowercase();
             length += 1;
         }
         let plain = plain.get(..length).unwrap_or_default();

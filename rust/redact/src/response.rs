@@ -1,13 +1,16 @@
 //! A whole response, prod's or a shadow's, by the same rules.
 //!
-//! Invariant: a body that cannot be read is left out, and that is said.
+//! Invariant: a body that cannot be read is left out, and `unreadable` says so.
 
-use super::{Body, Findings, OwnedHeader, Sanitizer};
+use super::body::Body;
+use super::findings::Findings;
+use super::headers::OwnedHeader;
+use super::sanitizer::Sanitizer;
 use shadowlane_base::header;
 
 /// A sanitized response.
 pub struct CleanResponse {
-    /// Headers that may be kept.
+    /// Headers that may pass.
     pub headers: Vec<OwnedHeader>,
     /// The body, decoded; empty when it could not be read.
     pub body: Vec<u8>,
@@ -23,7 +26,7 @@ pub fn sanitize_response(
     cut: bool,
     findings: &mut Findings,
 ) -> CleanResponse {
-    let kept = sanitizer.headers(headers, true, findings);
+    let passed = sanitizer.headers(headers, true, findings);
     let (content_type, encoding) = (header(headers, b"content-type"), header(headers, b"content-encoding"));
     let (body, unreadable) = if body.is_empty() {
         (Vec::new(), None)
@@ -33,5 +36,5 @@ pub fn sanitize_response(
             Body::Unreadable(why) => (Vec::new(), Some((format!("unreadable:{why}"), 1))),
         }
     };
-    CleanResponse { headers: kept, body, unreadable }
+    CleanResponse { headers: passed, body, unreadable }
 }

@@ -2,10 +2,11 @@
 //!
 //! Invariant: a value is bounded, so that no text is read over and over; words in snake or kebab case are no keys.
 
+use super::hit::Hit;
 use super::key_forms::{Body, forms};
 use super::kinds::Kind;
 use super::net;
-use super::scan::{Hit, Text, is_word};
+use super::text::{Text, is_word};
 
 /// Longest value of a key.
 const LONGEST: usize = 4096;

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::Findings;
-use super::engine::{Edits, Place};
-use super::escapes::{self, Places};
+use super::edits::Edits;
+use super::escapes::{self, Positions};
+use super::findings::Findings;
 use super::json::{self, Reading};
 use super::options::Compiled;
+use super::text::Origin;
 
 /// Fields that carry pieces of a longer text in the streams of the known providers.
 const PIECES: &[&[u8]] = &[
@@ -91,7 +92,7 @@ fn lines_with(
             .flatten();
         match edits {
             Some(edits) => edits.apply(&line.data, &mut out),
-            None => redaction.text(&line.data, Place::default(), findings, &mut out),
+            None => redaction.text(&line.data, Origin::default(), findings, &mut out),
         }
         out.extend_from_slice(line.end);
     }
@@ -123,7 +124,7 @@ struct Piece {
     string: bool,
 }
 
-/// What one line loses of a value that reaches over several, and gets in its place.
+/// What one line loses of a value that reaches over several, and gets instead.
 struct Cut {
     line: usize,
     range: Range<usize>,
@@ -169,9 +170,9 @@ fn across(redaction: &Compiled, lines: &[Line<'_>], pieces: &[Piece], findings: 
         starts.push(whole.len());
         whole.extend_from_slice(&piece.text);
     }
-    // The last piece that begins at or before a place; empty pieces hold nothing.
-    let owner = |place: usize| starts.partition_point(|start| *start <= place).saturating_sub(1);
-    let (found, _) = redaction.find(&whole, Place { name: b"content", alone: true });
+    // The last piece that begins at or before a position; empty pieces hold nothing.
+    let owner = |position: usize| starts.partition_point(|start| *start <= position).saturating_sub(1);
+    let (found, _) = redaction.find(&whole, Origin { name: b"content", alone: true });
     for finding in found {
         let (first, last) = (owner(finding.start), owner(finding.end.saturating_sub(1)));
         if first == last {
@@ -187,8 +188,8 @@ fn across(redaction: &Compiled, lines: &[Line<'_>], pieces: &[Piece], findings: 
                 continue;
             };
             let range = if piece.string {
-                let mut places = Places::new(written);
-                places.of(from)..places.of(to)
+                let mut positions = Positions::new(written);
+                positions.of(from)..positions.of(to)
             } else {
                 from..to
             };
@@ -205,7 +206,7 @@ fn pieces(data: &[u8], also: &[&[u8]], mut found: impl FnMut(&[u8], &[u8], Range
     let mut at = 0;
     let mut key: &[u8] = b"";
     let mut index: &[u8] = b"";
-    while let Some(open) = data.get(at..).and_then(|rest| memchr::memchr(b'"', rest)).map(|place| at + place) {
+    while let Some(open) = data.get(at..).and_then(|rest| memchr::memchr(b'"', rest)).map(|offset| at + offset) {
         let mut end = open + 1;
         while let Some(sign) = data.get(end..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
             end += sign;

@@ -1,10 +1,10 @@
 //! The texts of a body that a detector outside this crate looks at (names and addresses need a model), and putting its
 //! findings back. Keys, numbers and short strings hold no names.
 
-use super::Findings;
 use super::body::{Form, form_of};
-use super::engine::Edits;
-use super::escapes::{self, Places};
+use super::edits::Edits;
+use super::escapes::{self, Positions};
+use super::findings::Findings;
 use super::options::Compiled;
 
 /// A text and where it is written; `string`: as a JSON string.
@@ -30,7 +30,7 @@ fn held(content_type: &[u8], body: &[u8]) -> Vec<Held> {
 fn strings(body: &[u8]) -> Vec<Held> {
     let mut all = Vec::new();
     let mut at = 0;
-    while let Some(open) = body.get(at..).and_then(|rest| memchr::memchr(b'"', rest)).map(|place| at + place) {
+    while let Some(open) = body.get(at..).and_then(|rest| memchr::memchr(b'"', rest)).map(|offset| at + offset) {
         let mut end = open + 1;
         while let Some(sign) = body.get(end..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
             end += sign;
@@ -73,21 +73,21 @@ pub(super) fn replace(
     for (held, found) in held(content_type, body).iter().zip(found) {
         let written = body.get(held.start..held.end).unwrap_or_default();
         let text = value(held, body);
-        let mut places = Places::new(written);
+        let mut positions = Positions::new(written);
         let mut free = 0;
         for (start, end, kind) in found {
-            let Some(said) = text.get(*start..*end).filter(|_| *start >= free && end > start) else {
+            let Some(secret) = text.get(*start..*end).filter(|_| *start >= free && end > start) else {
                 continue;
             };
             free = *end;
-            let range = if held.string { places.of(*start)..places.of(*end) } else { *start..*end };
+            let range = if held.string { positions.of(*start)..positions.of(*end) } else { *start..*end };
             let name: String = kind
                 .chars()
                 .map(|sign| if sign.is_ascii_alphanumeric() { sign.to_ascii_lowercase() } else { '_' })
                 .take(40)
                 .collect();
             edits.push(held.start + range.start..held.start + range.end, |out| {
-                redaction.named_label(&name, said.as_bytes(), out);
+                redaction.named_label(&name, secret.as_bytes(), out);
             });
             findings.add(&name);
         }

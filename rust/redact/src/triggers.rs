@@ -1,4 +1,4 @@
-//! The prefilter: the places in a text where a value may begin or join, 64 bytes at a time.
+//! The prefilter: the positions in a text where a value may begin or join, 64 bytes at a time.
 //!
 //! Every form that is looked for holds one of a few bytes: a digit, or one of `@ : = - _ . + ( A B J`. Where none
 //! stands, nothing is looked at again. Of a run of digits only the first counts. On x86-64 with AVX2 the bytes are
@@ -10,7 +10,7 @@ const MARKS: &[u8] = b"@:=-_.+(ABJ";
 /// Bits of the bytes that are marks, and of those that are digits; the first byte is the lowest bit.
 type Masks = fn(&[u8; 64]) -> (u64, u64);
 
-/// Iterates over the trigger places of a text, in order.
+/// Iterates over the trigger positions of a text, in order.
 pub(super) struct Triggers<'a> {
     bytes: &'a [u8],
     masks: Masks,
@@ -56,7 +56,7 @@ impl Iterator for Triggers<'_> {
 const MARK: u8 = 1;
 const DIGIT: u8 = 2;
 
-#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler: a place outside would not compile")]
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler: a position outside would not compile")]
 const CLASS: [u8; 256] = {
     let mut class = [0; 256];
     let mut index = 0;
@@ -105,7 +105,7 @@ mod avx2 {
     use super::MARKS;
 
     /// By the low half of a byte: one bit for each high half with which it makes a mark. By the high half: its bit.
-    #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler: a place outside would not compile")]
+    #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler: a position outside would not compile")]
     const TABLES: ([u8; 16], [u8; 16]) = {
         let (mut low, mut high) = ([0_u8; 16], [0_u8; 16]);
         let mut index = 0;
@@ -163,10 +163,10 @@ mod tests {
     #[test]
     fn both_ways_give_the_same_masks_for_every_byte_at_every_place() {
         for byte in 0..=255_u8 {
-            for place in 0..64 {
+            for index in 0..64 {
                 let mut block = [b'x'; 64];
-                block[place] = byte;
-                assert_eq!(best()(&block), portable(&block), "byte {byte} at {place}");
+                block[index] = byte;
+                assert_eq!(best()(&block), portable(&block), "byte {byte} at {index}");
             }
         }
     }

@@ -4,36 +4,36 @@
 //! Invariant: each byte of a view knows the byte of the text that it came from, so that what is found in a view is
 //! replaced in the text.
 
-use super::scan::Finding;
+use super::hit::Finding;
 
-/// A view, and for each byte of it, and for its end, the place it came from.
+/// A view, and for each byte of it, and for its end, the position it came from.
 pub(super) struct View {
     pub bytes: Vec<u8>,
-    places: Vec<u32>,
+    positions: Vec<u32>,
 }
 
 impl View {
     fn with_capacity(length: usize) -> Self {
-        Self { bytes: Vec::with_capacity(length), places: Vec::with_capacity(length + 1) }
+        Self { bytes: Vec::with_capacity(length), positions: Vec::with_capacity(length + 1) }
     }
 
-    /// The text's place behind a place of the view.
-    fn place(&self, at: usize) -> usize {
-        self.places.get(at).map_or(0, |place| *place as usize)
+    /// The text's position behind a position in the view.
+    fn position(&self, at: usize) -> usize {
+        self.positions.get(at).map_or(0, |position| *position as usize)
     }
 
-    /// Findings of the view, from the given one on, as places of the text.
+    /// Findings of the view, from the given one on, as positions of the text.
     pub(super) fn outward(&self, found: &mut [Finding], first: usize) {
         for finding in found.iter_mut().skip(first) {
-            (finding.start, finding.end) = (self.place(finding.start), self.place(finding.end));
+            (finding.start, finding.end) = (self.position(finding.start), self.position(finding.end));
         }
     }
 
     /// A view of a view as a view of the text.
     pub(super) fn within(mut self, outer: Option<&Self>) -> Self {
         if let Some(outer) = outer {
-            for place in &mut self.places {
-                *place = outer.place(*place as usize) as u32;
+            for position in &mut self.positions {
+                *position = outer.position(*position as usize) as u32;
             }
         }
         self
@@ -76,14 +76,14 @@ pub(super) fn fold(text: &[u8]) -> Option<View> {
         let valid = chunk.valid();
         let mut at = 0;
         while let Some(character) = next_beyond_ascii(valid, &mut at) {
-            let place = begin + at;
+            let position = begin + at;
             at += character.len_utf8();
             if let Some(byte) = folded(character) {
                 let view = view.get_or_insert_with(|| View::with_capacity(text.len()));
-                copy(view, text, copied, place - copied);
+                copy(view, text, copied, position - copied);
                 if byte != 0 {
                     view.bytes.push(byte);
-                    view.places.push(place as u32);
+                    view.positions.push(position as u32);
                 }
                 copied = begin + at;
             }
@@ -103,11 +103,11 @@ fn next_beyond_ascii(text: &str, at: &mut usize) -> Option<char> {
 
 fn copy(view: &mut View, text: &[u8], at: usize, length: usize) {
     view.bytes.extend_from_slice(text.get(at..at + length).unwrap_or_default());
-    view.places.extend(at as u32..(at + length) as u32);
+    view.positions.extend(at as u32..(at + length) as u32);
 }
 
 fn end(mut view: View, text: &[u8]) -> View {
-    view.places.push(text.len() as u32);
+    view.positions.push(text.len() as u32);
     view
 }
 
@@ -135,7 +135,7 @@ pub(super) fn decode(text: &[u8]) -> Option<View> {
             Decoded::Char(character) => character.encode_utf8(&mut utf8).as_bytes(),
         };
         view.bytes.extend_from_slice(bytes);
-        view.places.extend(std::iter::repeat_n(next as u32, bytes.len()));
+        view.positions.extend(std::iter::repeat_n(next as u32, bytes.len()));
         at = next + length;
         copied = at;
     }

@@ -479,19 +479,19 @@ fn what_is_wrong_with_an_event_stream_stays_wrong_and_takes_nothing_along() {
         // A prelude that says how much is missing, or a piece of one.
         assert!(if cut < 12 { rest.iter().all(|byte| *byte == 0) } else { rest == &bad[..12] }, "cut {cut}");
     }
-    for place in 0..bad.len() {
+    for index in 0..bad.len() {
         let mut damaged = bad.clone();
-        damaged[place] ^= 0x20;
+        damaged[index] ^= 0x20;
         let clean = body(&sanitizer, AMAZON, &[good.as_slice(), &damaged, &good].concat());
         let rest = clean.strip_prefix(kept.as_slice()).expect("what came before");
-        if place < 12 {
-            assert_eq!(rest, [0; 12], "place {place}: where the next frame begins is not known");
+        if index < 12 {
+            assert_eq!(rest, [0; 12], "index {index}: where the next frame begins is not known");
             assert_ne!(crc32(&[0; 8]), [0; 4]);
         } else {
             let (wrong, after) = rest.split_at(16);
-            assert_eq!(after, kept, "place {place}");
+            assert_eq!(after, kept, "index {index}");
             assert_eq!(crc32(&wrong[..8]), wrong[8..12]);
-            assert_ne!(crc32(&wrong[..12]), wrong[12..], "place {place}: its checksum fails");
+            assert_ne!(crc32(&wrong[..12]), wrong[12..], "index {index}: its checksum fails");
         }
     }
 }

@@ -126,7 +126,7 @@ impl Writer<'_> {
     fn put(&mut self, bytes: &[u8]) -> bool {
         let end = self.at + bytes.len();
         match self.out.get_mut(self.at..end) {
-            Some(place) => place.copy_from_slice(bytes),
+            Some(target) => target.copy_from_slice(bytes),
             None => return false,
         }
         self.at = end;

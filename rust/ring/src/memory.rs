@@ -1,11 +1,12 @@
 //! Storage for a ring: its cursors, and a data region whose record words are atomics.
 
+use crate::record::WORD;
 use crate::sync::{Arc, AtomicU64, Ordering};
 use crate::trial::Trial;
 #[cfg(loom)]
 use loom::cell::UnsafeCell;
 
-/// The shared cursors of a ring. All are byte positions that only grow; a position's place is `position % capacity`.
+/// The shared cursors of a ring. All are byte positions that only grow; a position's offset in the region is `position % capacity`.
 ///
 /// `repr(C)` and spaced by cache lines, because it is part of the ring file's layout. All zero is an empty ring.
 #[repr(C)]
@@ -46,7 +47,7 @@ pub struct Journal {
 
 impl Cursors {
     /// Whether the cursors can be those of a ring of that capacity. They lie in memory that a broken process may have
-    /// written over, and nobody may compute a place from them before this holds.
+    /// written over, and nobody may compute an offset from them before this holds.
     pub fn make_sense(&self, capacity: u64) -> bool {
         // `head` first: it never passes a `tail` that is read after it.
         let head = self.head.0.load(Ordering::Acquire);
@@ -57,7 +58,7 @@ impl Cursors {
 
 /// `head <= tail <= head + capacity`, both multiples of 8.
 pub(super) fn possible(head: u64, tail: u64, capacity: u64) -> bool {
-    head <= tail && tail - head <= capacity && (head | tail).is_multiple_of(super::WORD)
+    head <= tail && tail - head <= capacity && (head | tail).is_multiple_of(WORD)
 }
 
 /// Storage of a ring.
@@ -78,9 +79,9 @@ pub unsafe trait Memory {
     /// The reader gets a copy and never the ring's own memory: a process that writes there against the protocol
     /// changes neither what was checked nor what is then used. It is read by atomic words for the same reason.
     fn copy_out(&self, at: u64, len: u64, out: &mut Vec<u8>) {
-        out.resize(len.next_multiple_of(super::WORD) as usize, 0);
-        for (chunk, index) in out.chunks_exact_mut(super::WORD as usize).zip(0_u64..) {
-            chunk.copy_from_slice(&self.word(at + index * super::WORD).load(Ordering::Relaxed).to_ne_bytes());
+        out.resize(len.next_multiple_of(WORD) as usize, 0);
+        for (chunk, index) in out.chunks_exact_mut(WORD as usize).zip(0_u64..) {
+            chunk.copy_from_slice(&self.word(at + index * WORD).load(Ordering::Relaxed).to_ne_bytes());
         }
         out.truncate(len as usize);
     }
@@ -140,7 +141,7 @@ unsafe impl Sync for HeapMemory {}
 impl HeapMemory {
     /// Zeroed storage of `capacity` bytes, a power of two of at least 64 (rounded up to one).
     pub fn new(capacity: u64) -> Self {
-        let words = capacity.max(64).next_power_of_two() / super::WORD;
+        let words = capacity.max(64).next_power_of_two() / WORD;
         Self { cursors: Cursors::default(), words: (0..words).map(|_| std::cell::UnsafeCell::new(0)).collect() }
     }
 
@@ -153,7 +154,7 @@ impl HeapMemory {
 // SAFETY: `words` is one zeroed allocation of `capacity` bytes, aligned to 8, that lives as long as `self`.
 unsafe impl Memory for HeapMemory {
     fn capacity(&self) -> u64 {
-        self.words.len() as u64 * super::WORD
+        self.words.len() as u64 * WORD
     }
 
     fn cursors(&self) -> &Cursors {
@@ -189,7 +190,7 @@ pub struct HeapMemory {
 impl HeapMemory {
     /// Zeroed storage of `capacity` bytes, a power of two of at least 64.
     pub fn new(capacity: u64) -> Self {
-        let words = (capacity.max(64).next_power_of_two() / super::WORD) as usize;
+        let words = (capacity.max(64).next_power_of_two() / WORD) as usize;
         Self {
             cursors: Cursors::default(),
             words: (0..words).map(|_| AtomicU64::new(0)).collect(),
@@ -198,7 +199,7 @@ impl HeapMemory {
     }
 
     fn range(at: u64, len: u64) -> std::ops::Range<usize> {
-        (at / super::WORD) as usize..(at + len).div_ceil(super::WORD) as usize
+        (at / WORD) as usize..(at + len).div_ceil(WORD) as usize
     }
 }
 
@@ -210,7 +211,7 @@ unsafe impl Sync for HeapMemory {}
 // SAFETY: as the trait asks, with words and payload in two arrays of the same geometry.
 unsafe impl Memory for HeapMemory {
     fn capacity(&self) -> u64 {
-        self.words.len() as u64 * super::WORD
+        self.words.len() as u64 * WORD
     }
 
     fn cursors(&self) -> &Cursors {
@@ -218,7 +219,7 @@ unsafe impl Memory for HeapMemory {
     }
 
     fn word(&self, at: u64) -> &AtomicU64 {
-        &self.words[(at / super::WORD) as usize]
+        &self.words[(at / WORD) as usize]
     }
 
     fn copy_out(&self, at: u64, len: u64, out: &mut Vec<u8>) {
@@ -232,8 +233,8 @@ unsafe impl Memory for HeapMemory {
 
     unsafe fn bytes_mut<R>(&self, at: u64, len: u64, write: impl FnOnce(&mut [u8]) -> R) -> R {
         let range = Self::range(at, len);
-        let mut bytes = vec![0; range.len() * super::WORD as usize];
-        let skip = (at % super::WORD) as usize;
+        let mut bytes = vec![0; range.len() * WORD as usize];
+        let skip = (at % WORD) as usize;
         let result = write(&mut bytes[skip..skip + len as usize]);
         for (cell, chunk) in self.cells[range].iter().zip(bytes.chunks_exact(8)) {
             // SAFETY: loom reports a conflicting access.

@@ -1,9 +1,10 @@
 //! The producer's side: claim, copy, commit. Lock-free: a claim is repeated only when another one succeeded; no system
-//! call, and no place outside the region whatever the shared words hold.
+//! call, and no byte outside the region whatever the shared words hold.
 
 use std::sync::atomic::compiler_fence;
 
-use super::{CLAIMED, COMMITTED, LENGTH, Memory, PADDING, WORD, record_size};
+use super::memory::Memory;
+use super::record::{CLAIMED, COMMITTED, LENGTH, PADDING, WORD, record_size};
 use crate::sync::{Ordering, load_to_store};
 
 /// A claimed record: write into it, then commit it. A claim that is dropped stays as padding, so that the consumer
@@ -18,7 +19,7 @@ pub struct Claim<'a, M: Memory> {
 }
 
 /// Claim room for `payload` bytes; `None` when the ring is full, or when the record could not fit into half of it
-/// (a larger one might never find a place between the wrap and the head).
+/// (a larger one might never fit between the wrap and the head).
 pub fn claim<M: Memory>(memory: &M, payload: u64) -> Option<Claim<'_, M>> {
     if payload > LENGTH - WORD {
         return None;
@@ -34,10 +35,10 @@ pub fn claim<M: Memory>(memory: &M, payload: u64) -> Option<Claim<'_, M>> {
     let mut head = load_to_store(&cursors.head_cache.0, Ordering::Acquire);
     let mut tail = load_to_store(&cursors.tail.0, Ordering::Relaxed);
     loop {
-        // The masks keep the place inside the region and on a word whatever the cursors hold, and the differences
+        // The masks keep the offset inside the region and on a word whatever the cursors hold, and the differences
         // wrap: a broken process that wrote over them makes the ring full at worst.
-        let place = tail & (capacity - 1) & !(WORD - 1);
-        let to_end = capacity - place;
+        let offset = tail & (capacity - 1) & !(WORD - 1);
+        let to_end = capacity - offset;
         let padding = if size > to_end { to_end } else { 0 };
         let room = capacity - (padding + size);
         if tail.wrapping_sub(head) > room {
@@ -60,9 +61,9 @@ pub fn claim<M: Memory>(memory: &M, payload: u64) -> Option<Claim<'_, M>> {
             continue;
         }
         if padding > 0 {
-            memory.word(place).store(PADDING | padding, Ordering::Release);
+            memory.word(offset).store(PADDING | padding, Ordering::Release);
         }
-        let at = if padding > 0 { 0 } else { place };
+        let at = if padding > 0 { 0 } else { offset };
         memory.word(at).store(CLAIMED | (payload + WORD), Ordering::Relaxed);
         // A producer killed from here on leaves a word that says how long the torn record is; killed before, it leaves
         // zeros up to the next record. Program order is enough: a kill falls between instructions.

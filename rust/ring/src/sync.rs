@@ -1,4 +1,4 @@
-//! The one place where the standard library's primitives and loom's are switched.
+//! The one module that switches between the standard library's primitives and loom's.
 
 #[cfg(loom)]
 pub(crate) use loom::sync::Arc;
@@ -12,7 +12,7 @@ pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
 /// A load of a word that the same thread stores to afterwards.
 ///
 /// Loom remembers one last access of each word, so a thread's own load hides another thread's earlier one from the
-/// store that follows, and orderings go unexplored. A read-modify-write in the place of the load keeps them.
+/// store that follows, and orderings go unexplored. A read-modify-write instead of the load keeps them.
 #[inline]
 pub(crate) fn load_to_store(word: &AtomicU64, order: Ordering) -> u64 {
     #[cfg(loom)]

@@ -57,11 +57,11 @@ proptest! {
     }
 
     #[test]
-    fn one_flipped_bit_is_refused(body in bytes(64), place in any::<prop::sample::Index>(), bit in 0_u8..8) {
+    fn one_flipped_bit_is_refused(body in bytes(64), position in any::<prop::sample::Index>(), bit in 0_u8..8) {
         let exchange = Exchange { method: b"GET", target: b"/", body: &[&body], ..Exchange::default() };
         let mut out = encoded(&exchange);
-        let place = place.index(out.len());
-        out[place] ^= 1 << bit;
+        let position = position.index(out.len());
+        out[position] ^= 1 << bit;
         prop_assert!(Frame::decode(&out).is_err());
     }
 

@@ -398,8 +398,8 @@ proptest! {
         if torn && let Some(claim) = claim(&*memory, 16) {
             std::mem::forget(claim);
         }
-        for (place, value) in &strays {
-            memory.word(place.index(64) as u64 * 8).store(*value, Ordering::SeqCst);
+        for (index, value) in &strays {
+            memory.word(index.index(64) as u64 * 8).store(*value, Ordering::SeqCst);
         }
         let check = |bytes: &[u8]| {
             let (sum, rest) = bytes.split_first_chunk::<8>()?;

@@ -393,3 +393,13 @@ def test_false_alarms_stay_rare_when_judged_again_and_again() -> None:
         looks = [with_series(good(), shadow_errors=errors[:n]) for n in range(100, 2001, 190)]
         rejected += any(rule(look, "shadow_errors").beyond for look in looks)
     assert rejected <= 5
+
+
+@pytest.mark.parametrize("key", ["shadow_errors", "collapsed", "no_chaos"])
+def test_a_shadow_that_was_never_asked_rightly_is_held(key: str) -> None:
+    bad = with_series(good(), **{key: share(0.9, 9000) if key == "no_chaos" else np.ones(9000)})
+    assert evaluate(GATE, bad).decision == "REJECT"
+    verdict = evaluate(GATE, replace(bad, never_asked="9000 copies: 404 The model does not exist"))
+    assert verdict.decision == "HOLD"
+    assert "asked rightly" in verdict.summary
+    assert "The model does not exist" in verdict.rules[0].evidence

@@ -73,7 +73,10 @@ def directory() -> Iterator[Path]:
 def world(directory: Path) -> Iterator[World]:
     made = World(
         directory,
-        routes={"presets": ["openai", "graphql", "mcp", "sql:postgres"], "read": ["POST /ask", "GET /db sql:sqlite"]},
+        routes={
+            "presets": ["openai", "graphql", "mcp", "sql:postgres"],
+            "read": ["POST /ask", "GET /ask", "GET /db sql:sqlite"],
+        },
         policy={"read_only_hint": True, "seed": 7},
     )
     yield made
@@ -83,7 +86,7 @@ def world(directory: Path) -> Iterator[World]:
 
 def test_admission_takes_what_the_presets_list_and_nothing_else(world: World) -> None:
     for method, path in (
-        ("GET", "/anything"),
+        ("GET", "/ask"),
         ("HEAD", "/"),
         ("POST", "/ask"),
         ("POST", "/v1/chat/completions"),
@@ -100,6 +103,8 @@ def test_admission_takes_what_the_presets_list_and_nothing_else(world: World) ->
         ("POST", "/v1/../chat/completions"),
         ("POST", "/v1/chat%2fcompletions"),
         ("POST", "/orders"),
+        ("GET", "/anything"),
+        ("HEAD", "/else"),
         ("PUT", "/ask"),
         ("OPTIONS", "/ask"),
         ("GET", "http://other.example/ask"),

@@ -79,6 +79,8 @@ EQUAL = [
 
 # One thing with two values: (language, kind, one, other, span of one, span of other).
 OTHER = [
+    ("en", "number", "It comes to 17 × 23 = 391.", "Sure: 17 * 23 = 394.", "391", "394"),
+    ("en", "number", "The service listens on port 8080.", "It listens on port 8081 only.", "8080", "8081"),
     (
         "en",
         "number",

@@ -19,6 +19,7 @@ mod reworded;
 mod roles;
 mod segments;
 mod steps;
+mod tokens;
 mod vocabulary;
 
 pub(crate) use content::Unmatched;

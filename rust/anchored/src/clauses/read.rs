@@ -2,40 +2,13 @@
 //!
 //! Invariant: every token keeps the bytes that it was read from; nothing depends on the text that it is compared with.
 
-use std::borrow::Cow;
-
 use super::segments::{Form, Segment, segments};
+pub(crate) use super::tokens::Token;
+use super::tokens::{Tokenizer, straight};
 use super::vocabulary::{self as words, Flags, Vocabulary, root, sense, vocabulary};
 use crate::facts::Span;
 use crate::language::Language;
 use crate::lexicon::mark;
-
-/// A word, a number, or a sign of a language without spaces.
-#[derive(Clone, Copy, Debug)]
-#[allow(clippy::struct_excessive_bools, reason = "four answers that do not depend on each other")]
-pub(crate) struct Token {
-    pub span: Span,
-    /// Of its lower-case form: equal marks, equal words.
-    pub mark: u64,
-    /// What its inflections have in common.
-    pub root: u64,
-    /// What [`Vocabulary::excludes`] takes.
-    pub sense: u64,
-    pub flags: Flags,
-    /// It has content: no small word, no number.
-    pub content: bool,
-    pub number: bool,
-    /// A comma, a bracket or the like stands right before it.
-    pub parted: bool,
-    /// A dash, a colon or a bracket does: what follows is said for itself.
-    pub apart: bool,
-}
-
-impl Token {
-    pub fn is(&self, flags: Flags) -> bool {
-        self.flags & flags != 0
-    }
-}
 
 /// What a text says of: a content word's root, or two signs that stand together where words have no spaces.
 #[derive(Clone, Copy, Debug)]
@@ -302,127 +275,3 @@ const NO_CONTENT: Flags = words::STOP
     | words::THEN
     | words::BECAUSE
     | words::THEREFORE;
-
-/// A word with straight apostrophes.
-fn straight(word: &str) -> Cow<'_, str> {
-    if word.contains('’') { Cow::Owned(word.replace('’', "'")) } else { Cow::Borrowed(word) }
-}
-
-struct Tokenizer<'t> {
-    low: &'t str,
-    language: Language,
-    words: &'static Vocabulary,
-    at: usize,
-    end: usize,
-}
-
-impl Tokenizer<'_> {
-    fn read(mut self, tokens: &mut Vec<Token>) {
-        let (mut parted, mut apart) = (false, false);
-        while self.at < self.end {
-            if self.low.as_bytes().get(self.at) == Some(&b' ') {
-                self.at += 1;
-                continue;
-            }
-            let rest = self.low.get(self.at..self.end).unwrap_or("");
-            let Some(first) = rest.chars().next() else { break };
-            let size = if first.is_ascii_digit() {
-                number(rest)
-            } else if in_word(first) {
-                self.word(rest, first)
-            } else {
-                apart |= matches!(first, ':' | '(' | ')' | '—' | '–' | '：' | '（' | '）' | '→');
-                parted |= apart || matches!(first, ',' | ';' | '，' | '、' | '|');
-                self.at += first.len_utf8();
-                continue;
-            };
-            let span = (self.at, self.at + size);
-            let word = rest.get(..size).unwrap_or("");
-            let digits = first.is_ascii_digit();
-            let known = straight(word);
-            let mark = mark(&known);
-            tokens.push(Token {
-                span,
-                // What inflections share is found out for words with content only: half of all words have none.
-                mark,
-                root: mark,
-                sense: mark,
-                flags: 0,
-                // Hiragana that is no word known here inflects the word before it.
-                content: !digits && !matches!(first, '\u{3040}'..='\u{309f}'),
-                number: digits,
-                parted: std::mem::take(&mut parted),
-                apart: std::mem::take(&mut apart),
-            });
-            self.at += size;
-        }
-    }
-
-    fn word(&self, rest: &str, first: char) -> usize {
-        if spaceless(first) {
-            return self.sign(rest, first);
-        }
-        // Most words are ASCII letters up to a space: no need to look at characters.
-        let ascii = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
-        if rest.as_bytes().get(ascii).is_none_or(|next| next.is_ascii() && *next != b'\'') {
-            return ascii.max(first.len_utf8());
-        }
-        let mut size = ascii;
-        for (place, letter) in rest.get(ascii..).unwrap_or("").char_indices() {
-            let place = ascii + place;
-            let apostrophe = matches!(letter, '\'' | '’');
-            if apostrophe {
-                // French drops a vowel there: two words. English has one: don't.
-                let next = rest.get(place + letter.len_utf8()..).and_then(|rest| rest.chars().next());
-                if self.language == Language::English && next.is_some_and(char::is_alphabetic) {
-                    continue;
-                }
-                break;
-            }
-            if !in_word(letter) || spaceless(letter) {
-                break;
-            }
-            size = place + letter.len_utf8();
-        }
-        size.max(first.len_utf8())
-    }
-
-    /// The longest word that is known here; a run of katakana; one sign.
-    fn sign(&self, rest: &str, first: char) -> usize {
-        let mut longest = first.len_utf8();
-        for (count, (place, letter)) in rest.char_indices().enumerate() {
-            if count >= self.words.longest || !spaceless(letter) {
-                break;
-            }
-            let end = place + letter.len_utf8();
-            if count > 0 && rest.get(..end).is_some_and(|word| self.words.knows(word)) {
-                longest = end;
-            }
-        }
-        let katakana = |letter: char| matches!(letter, '\u{30a0}'..='\u{30ff}');
-        if longest == first.len_utf8() && katakana(first) {
-            return rest.find(|letter| !katakana(letter)).unwrap_or(rest.len());
-        }
-        longest
-    }
-}
-
-fn in_word(letter: char) -> bool {
-    letter.is_alphanumeric() || letter == '_' || letter == '々'
-}
-
-/// Whether words of this sign's script stand without spaces.
-fn spaceless(letter: char) -> bool {
-    matches!(letter, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '々')
-}
-
-/// Where a number ends: digits with points, commas and colons inside.
-fn number(rest: &str) -> usize {
-    let bytes = rest.as_bytes();
-    let digit = |place: usize| bytes.get(place).is_some_and(u8::is_ascii_digit);
-    let mut end = 0;
-    while digit(end) || (bytes.get(end).is_some_and(|byte| b".,:".contains(byte)) && digit(end + 1)) {
-        end += 1;
-    }
-    end
-}

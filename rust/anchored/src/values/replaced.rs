@@ -23,6 +23,11 @@ const COUNTED: f32 = 1.2;
 const CLOSE: usize = 4;
 const BESIDE: f32 = 0.6;
 
+/// Of a value that a text has more often, no mention is looked at by itself.
+const MOST_MENTIONS: usize = 6;
+/// So many values that only one text has are held against those of the other.
+const MOST_LEFT: usize = 64;
+
 /// Two values that only one text each has, and what they have in common.
 struct Candidate {
     i: usize,
@@ -46,10 +51,38 @@ enum Side {
     B,
 }
 
+/// For each value what its best pair and its second best have in common.
+struct Best(Vec<[Option<f32>; 2]>);
+
+impl Best {
+    fn new(size: usize) -> Self {
+        Self(vec![[None; 2]; size])
+    }
+
+    fn add(&mut self, place: usize, shared: f32) {
+        if let Some([first, second]) = self.0.get_mut(place) {
+            if first.is_none_or(|first| shared > first) {
+                (*first, *second) = (Some(shared), *first);
+            } else if second.is_none_or(|second| shared > second) {
+                *second = Some(shared);
+            }
+        }
+    }
+
+    /// The best of a value but for one pair that has this in common.
+    fn besides(&self, place: usize, shared: f32) -> Option<f32> {
+        let [first, second] = *self.0.get(place)?;
+        if first.is_some_and(|first| first.to_bits() == shared.to_bits()) { second } else { first }
+    }
+}
+
 impl Both<'_, '_> {
     /// Values of one thing of which either text has another one.
     pub(super) fn replaced(&self, found: &mut Vec<Finding>) -> Vec<(usize, usize)> {
         let (left_a, left_b) = (self.left(Side::A), self.left(Side::B));
+        if left_a.len().max(left_b.len()) > MOST_LEFT {
+            return Vec::new(); // tables of other figures: nothing tells which is which
+        }
         let mut candidates: Vec<Candidate> = Vec::new();
         for mine in &left_a {
             for theirs in &left_b {
@@ -68,9 +101,13 @@ impl Both<'_, '_> {
             // Two pairs with a value in common are never both of one thing, so the order of a round does not matter.
             let free = |pair: &&Candidate| !used.iter().any(|(i, j)| *i == pair.i || *j == pair.j);
             let open: Vec<&Candidate> = candidates.iter().filter(free).collect();
+            let (mut of_a, mut of_b) = (Best::new(self.a.values.len()), Best::new(self.b.values.len()));
+            for pair in &open {
+                of_a.add(pair.i, pair.shared);
+                of_b.add(pair.j, pair.shared);
+            }
             let next = |pair: &Candidate| {
-                let rivals = open.iter().filter(|other| (other.i == pair.i) != (other.j == pair.j));
-                rivals.map(|other| other.shared).reduce(f32::max)
+                of_a.besides(pair.i, pair.shared).into_iter().chain(of_b.besides(pair.j, pair.shared)).reduce(f32::max)
             };
             let round: Vec<(usize, usize)> =
                 open.iter().filter(|pair| self.of_one_thing(pair, next(pair))).map(|pair| (pair.i, pair.j)).collect();
@@ -124,12 +161,14 @@ impl Both<'_, '_> {
         };
         let near = |reading: &Reading<'_>, place: usize| reading.subjects.near(&reading.values, place);
         let fit = |place: usize, list: &[usize]| -> f32 {
-            let around = near(mine, place);
+            let around = mine.subjects.own(&mine.values, place);
             let beside = |other: usize| match side {
                 Side::A => self.beside_the_same(place, other),
                 Side::B => self.beside_the_same(other, place),
             };
-            let fits = list.iter().map(|other| common(&around, &near(theirs, *other)).0 + beside(*other));
+            let fits = list
+                .iter()
+                .map(|other| common(&around, &theirs.subjects.own(&theirs.values, *other)).0 + beside(*other));
             fits.fold(0.0, f32::max)
         };
         let mut left = Vec::new();
@@ -138,7 +177,11 @@ impl Both<'_, '_> {
                 left.push(Left { place, near: near(mine, place), own: None });
                 continue;
             };
-            let Some(mentions) = back.get(*first).filter(|mentions| mentions.len() > list.len()) else { continue };
+            let Some(mentions) =
+                back.get(*first).filter(|mentions| mentions.len() > list.len() && mentions.len() <= MOST_MENTIONS)
+            else {
+                continue;
+            };
             let own = fit(place, list);
             let better = mentions.iter().filter(|other| **other != place && fit(**other, list) > own).count();
             if better >= list.len() {
@@ -234,5 +277,34 @@ impl Both<'_, '_> {
         let before = joined(i.checked_sub(1), j.checked_sub(1));
         let behind = joined(Some(i + 1), Some(j + 1));
         BESIDE * (f32::from(u8::from(before)) + f32::from(u8::from(behind)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{compare, read};
+    use crate::language::Language;
+
+    fn flips(a: &str, b: &str) -> usize {
+        compare(&read(a, a, Language::English), &read(b, b, Language::English)).findings.len()
+    }
+
+    #[test]
+    fn one_end_of_a_range_is_another_value() {
+        assert_eq!(flips("it grew from 1990 to 2020", "in 1990 it began, and in 2020 it ended"), 0);
+        assert_eq!(flips("it grew from 1990 to 2017", "in 1990 it began, and in 2020 it ended"), 1);
+    }
+
+    #[test]
+    fn a_mention_too_many_beside_another_value() {
+        let said = "the rent is 800 euros and the deposit is 1600 euros";
+        assert_eq!(flips(said, "the deposit is 1600 euros, the rent 800 euros"), 0);
+        assert!(flips(said, "the rent is 800 euros and the deposit is 800 euros") > 0);
+    }
+
+    #[test]
+    fn tables_of_other_figures_are_left() {
+        let table = |unit: &str| (0..200).map(|row| format!("{row} {unit}")).collect::<Vec<_>>().join(". ");
+        assert_eq!(flips(&table("mg"), &table("km")), 0);
     }
 }

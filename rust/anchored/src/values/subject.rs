@@ -57,6 +57,8 @@ impl<'t> Subjects<'t> {
                     token,
                     self.tokens.get(at + 1),
                 ),
+                // What comes out of a sum is said of the sum.
+                Kind::Mark if text(self.low, token) == "=" => mark("=") | 1,
                 Kind::Number | Kind::Mark => 0,
             })
             .collect();

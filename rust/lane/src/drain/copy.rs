@@ -96,7 +96,7 @@ impl DrainedCopy {
     }
 }
 
-/// How tenants are told apart.
+/// How tenants are distinguished.
 pub(super) struct Tenants {
     pub(super) key: Option<StickyKey>,
     pub(super) salt: u64,

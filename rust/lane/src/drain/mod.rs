@@ -4,7 +4,7 @@
 //! removed only when its process is proven dead or has closed it, and everything in it is acknowledged; its counts are
 //! folded into the control file in a way that a killed worker's successor completes.
 //!
-//! [`rings`] finds the rings and knows whose process is gone; [`copy`] makes a sanitized, judged copy of a frame;
+//! [`rings`] finds the rings and knows whose process is gone; [`copy`] makes a sanitized, classified copy of a frame;
 //! [`retire`] ends a ring; [`trial`] goes on after a worker that was killed.
 
 mod copy;
@@ -96,7 +96,7 @@ impl Drainer {
         Ok(drainer)
     }
 
-    /// The same, with the policy that judges every copy before it is handed on.
+    /// The same, with the policy that classifies every copy before it is handed on.
     #[must_use]
     pub fn with_policy(mut self, policy: Policy) -> Self {
         self.cleaner.policy = policy;

@@ -40,7 +40,7 @@ impl Reader {
         self.closed() || self.is_dead(now_ns)
     }
 
-    /// Whether the process has said that it writes no more.
+    /// Whether the process has closed its ring.
     pub(super) fn closed(&self) -> bool {
         self.consumer.memory().header().closed.load(Ordering::Acquire) != 0
     }

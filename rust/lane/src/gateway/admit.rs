@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use super::Lane;
 use super::headers::path_of;
 use super::ticket::{Method, Ticket, Timer};
-use crate::caps::Asked;
+use crate::caps::CapRequest;
 use crate::gcra::monotonic_ns;
 use crate::latency::Group;
 use crate::sampler::{Draw, sticky_take};
@@ -78,12 +78,12 @@ impl Lane {
         });
         match decided.and_then(|draw| Method::new(method).map(|method| (draw, method)).ok_or(Reason::Method)) {
             Ok((Draw::Taken, short)) => {
-                Entry::Taken(self.ticket(short, timed.then(|| (self.named.place(method, path), entered))))
+                Entry::Taken(self.ticket(short, timed.then(|| (self.named.index(method, path), entered))))
             }
             Ok((draw, _)) => {
                 counters.drop_for(Reason::SampledOut);
                 if draw == Draw::Timed && timed {
-                    let route = self.named.place(method, path);
+                    let route = self.named.index(method, path);
                     let lane = Arc::clone(self);
                     return Entry::Timed(Timer { lane, started_mono: monotonic_ns(), route, group: Group::NotTaken });
                 }
@@ -99,8 +99,8 @@ impl Lane {
     /// The coin's word on an eligible request, when there is room for it; else why it is not mirrored.
     ///
     /// The trial compares requests that were taken with requests that could have been. So everything that decides
-    /// eligibility comes before the coin; and what depends on the moment (the caps, the ring's fill) and is asked only
-    /// of requests that the coin chose, is asked of those that are to be timed as well.
+    /// eligibility comes before the coin; and what depends on the moment (the caps, the ring's fill), and is checked only
+    /// for requests that the coin chose, is checked for those that are to be timed as well.
     fn decide<'a>(
         &self,
         method: &[u8],
@@ -143,19 +143,19 @@ impl Lane {
         if draw == Draw::Out {
             return Ok(draw);
         }
-        let mut asked = Asked { method, path, tenant: facts.tenant, weight: 1, now_ns: monotonic_ns() };
-        asked.weight = self.caps.weight(method, path);
+        let mut request = CapRequest { method, path, tenant: facts.tenant, weight: 1, now_ns: monotonic_ns() };
+        request.weight = self.caps.weight(method, path);
         match draw {
             Draw::Taken => {
-                if let Some(reason) = self.refuses(ring, asked.now_ns) {
+                if let Some(reason) = self.refuses(ring, request.now_ns) {
                     return Err(reason);
                 }
-                if !self.charge(&asked) {
+                if !self.charge(&request) {
                     return Err(Reason::Cap);
                 }
                 Ok(Draw::Taken)
             }
-            _ if self.refuses(ring, asked.now_ns).is_none() && self.has_room(&asked) => Ok(Draw::Timed),
+            _ if self.refuses(ring, request.now_ns).is_none() && self.has_room(&request) => Ok(Draw::Timed),
             _ => Ok(Draw::Out),
         }
     }

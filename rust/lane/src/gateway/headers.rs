@@ -10,7 +10,7 @@ use shadowlane_base::Header;
 pub const SHADOW_HEADER: &[u8] = b"x-shadow";
 
 /// A header that admission acts on.
-enum Known {
+enum Fact {
     /// The request is a copy.
     Tag,
     Length,
@@ -18,7 +18,7 @@ enum Known {
     Override,
 }
 
-impl Known {
+impl Fact {
     fn of(name: &[u8]) -> Option<Self> {
         let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
         match name.len() {
@@ -46,17 +46,17 @@ impl Lane {
     /// Whether [`Self::admit`] looks at headers of this name; the caller may leave out the others.
     pub fn reads_header(&self, name: &[u8]) -> bool {
         let key = self.sticky.as_ref().map(|(key, _)| key);
-        Known::of(name).is_some() || key.into_iter().chain(self.caps.tenant_key()).any(|key| key.reads(name))
+        Fact::of(name).is_some() || key.into_iter().chain(self.caps.tenant_key()).any(|key| key.reads(name))
     }
 
     /// Read them in one pass; of a key that comes twice the first holds.
     pub(super) fn facts<'a>(&self, headers: impl Iterator<Item = Header<'a>>) -> Facts<'a> {
         let mut facts = Facts::default();
         for (name, value) in headers {
-            match Known::of(name) {
-                Some(Known::Tag) => facts.is_copy = true,
-                Some(Known::Length) => facts.content_length = parse_length(value),
-                Some(Known::Override) => facts.overrides_method = true,
+            match Fact::of(name) {
+                Some(Fact::Tag) => facts.is_copy = true,
+                Some(Fact::Length) => facts.content_length = parse_length(value),
+                Some(Fact::Override) => facts.overrides_method = true,
                 None => {}
             }
             if let Some((key, _)) = &self.sticky
@@ -90,7 +90,7 @@ fn overrides_method(name: &[u8]) -> bool {
     })
 }
 
-/// What is not a number is judged by what really comes.
+/// What is not a number is checked by what really comes.
 fn parse_length(value: &[u8]) -> u64 {
     std::str::from_utf8(value).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use super::Lane;
 use super::headers::path_of;
 use super::ticket::Ticket;
-use crate::caps::Asked;
+use crate::caps::CapRequest;
 use crate::files::RingFile;
 use crate::gcra::monotonic_ns;
 use crate::latency::Group;
@@ -56,7 +56,7 @@ impl Lane {
         let found = match exchange.body {
             [] => None,
             [one] => key.find_in_body(one),
-            // The one place where a body is copied before it is chosen: at most `max_body_bytes` of it.
+            // Only here is a body copied before it is chosen: at most `max_body_bytes` of it.
             many if total(many) <= self.max_body_bytes => key.find_in_body(&many.concat()),
             _ => return Err(Reason::RequestTooLarge),
         };
@@ -68,8 +68,8 @@ impl Lane {
         let tenant = self.caps.tenant_key().and_then(|key| exchange.headers.iter().find_map(|(n, v)| key.find(n, v)));
         let (method, path) = (ticket.method.get(), path_of(exchange.target));
         let weight = self.caps.weight(method, path);
-        let asked = Asked { method, path, tenant, weight, now_ns: monotonic_ns() };
-        if self.charge(&asked) { Ok(()) } else { Err(Reason::Cap) }
+        let request = CapRequest { method, path, tenant, weight, now_ns: monotonic_ns() };
+        if self.charge(&request) { Ok(()) } else { Err(Reason::Cap) }
     }
 
     fn write(&self, ticket: &Ticket, exchange: Exchange<'_>) -> std::result::Result<(), Reason> {
@@ -81,11 +81,11 @@ impl Lane {
         }
         if total(exchange.response_body) > self.max_body_bytes {
             let (whole, piece) = cut(exchange.response_body, self.max_body_bytes);
-            let mut kept = Vec::with_capacity(whole.len() + 1);
-            kept.extend_from_slice(whole);
-            kept.push(piece);
+            let mut pieces = Vec::with_capacity(whole.len() + 1);
+            pieces.extend_from_slice(whole);
+            pieces.push(piece);
             let flags = exchange.flags | frame::FLAG_RESPONSE_CUT;
-            return self.put(ring, ticket, Exchange { response_body: &kept, flags, ..exchange });
+            return self.put(ring, ticket, Exchange { response_body: &pieces, flags, ..exchange });
         }
         self.put(ring, ticket, exchange)
     }

@@ -64,7 +64,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The routes that are told apart in what is measured.
+    /// The routes that are measured apart.
     pub(super) fn named_routes(&self) -> Vec<String> {
         let capped = self.caps.routes.iter().map(|(pattern, _)| pattern);
         let mut named: Vec<String> = Vec::new();

@@ -1,12 +1,12 @@
 //! Whether there is room for a request at this moment: a pause, the ring's fill, the caps.
 //!
-//! Invariants: what is asked here depends on the moment and not on the request's eligibility; a request that finds no
+//! Invariants: what is checked here depends on the moment and not on the request's eligibility; a request that finds no
 //! room in one cap takes nothing from the others, but for a race for the last unit.
 
 use std::sync::atomic::Ordering;
 
 use super::Lane;
-use crate::caps::Asked;
+use crate::caps::CapRequest;
 use crate::files::RingFile;
 use shadowlane_base::Reason;
 use shadowlane_ring::Memory;
@@ -30,19 +30,19 @@ impl Lane {
     }
 
     /// Whether all caps have room for a request.
-    pub(super) fn has_room(&self, asked: &Asked<'_>) -> bool {
+    pub(super) fn has_room(&self, request: &CapRequest<'_>) -> bool {
         let control = self.control.get();
-        self.caps.have_room(&control.caps, asked)
-            && (!self.cap_at_admission || control.has_room(asked.weight, asked.now_ns))
+        self.caps.have_room(&control.caps, request)
+            && (!self.cap_at_admission || control.has_room(request.weight, request.now_ns))
     }
 
     /// Take a request's units from all caps, or from none but in a race for the last one.
-    pub(super) fn charge(&self, asked: &Asked<'_>) -> bool {
+    pub(super) fn charge(&self, request: &CapRequest<'_>) -> bool {
         let control = self.control.get();
         // Looked at first, so that a cap that is used up does not eat the others' units.
-        if self.caps.any() && !(self.has_room(asked) && self.caps.take(&control.caps, asked)) {
+        if self.caps.any() && !(self.has_room(request) && self.caps.take(&control.caps, request)) {
             return false;
         }
-        !self.cap_at_admission || control.take(asked.weight, asked.now_ns)
+        !self.cap_at_admission || control.take(request.weight, request.now_ns)
     }
 }

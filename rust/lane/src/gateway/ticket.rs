@@ -21,7 +21,7 @@ pub struct Ticket {
     pub(super) started_mono: u64,
     pub(super) id: [u8; 16],
     pub(super) method: Method,
-    /// Whether it is part of the trial, and its place among the named routes.
+    /// Whether it is part of the trial, and its index among the named routes.
     pub(super) timed: Option<usize>,
     /// How long its admission took, in ns; 0 outside the trial.
     pub(super) admitted_in: u64,
@@ -63,7 +63,7 @@ impl Method {
 }
 
 impl Lane {
-    /// The ticket of a request that begins now. `timed`: its place among the named routes when it is part of the trial,
+    /// The ticket of a request that begins now. `timed`: its index among the named routes when it is part of the trial,
     /// and when its admission began.
     pub(super) fn ticket(self: &Arc<Self>, method: Method, timed: Option<(usize, u64)>) -> Ticket {
         let (started_ns, started_mono) = (unix_ns(), monotonic_ns());

@@ -1,6 +1,6 @@
 //! The consumer's side: drain in order, acknowledge in any order, move the head over the acknowledged prefix.
 //!
-//! Invariant: no word of the shared memory is trusted. Places and lengths are computed from cursors that make sense
+//! Invariant: no word of the shared memory is trusted. Positions and lengths are computed from cursors that make sense
 //! and from words that fit; what does not is counted as damage and passed over, or ends the reading of this ring.
 
 mod suspects;
@@ -8,9 +8,10 @@ mod suspects;
 use std::collections::VecDeque;
 use std::sync::atomic::compiler_fence;
 
+use crate::memory::Memory;
 use crate::memory::possible;
+use crate::record::{CLAIMED, COMMITTED, LENGTH, PADDING, WORD, record_size};
 use crate::sync::{Ordering, load_to_store};
-use crate::{CLAIMED, COMMITTED, LENGTH, Memory, PADDING, WORD, record_size};
 use suspects::Suspects;
 
 /// How often [`Consumer::next`] looks at a word that makes no sense, in the ring of a live process, before it goes on
@@ -178,7 +179,7 @@ impl<M: Memory> Consumer<M> {
         self.damage.1 <= PATIENCE
     }
 
-    /// The word makes no sense: something wrote over it. Go on at the next place where a whole record can be read.
+    /// The word makes no sense: something wrote over it. Go on at the next position where a whole record can be read.
     fn resynchronise<R>(&mut self, tail: u64, read: &mut impl FnMut(&[u8]) -> Option<R>) {
         let capacity = self.memory.capacity();
         let mut next = self.drained + WORD;
@@ -251,7 +252,7 @@ impl<M: Memory> Consumer<M> {
         journal.corrupt_to.store(corrupt, Ordering::Relaxed);
         // From this store on, a successor completes the release; before it, a successor drains these records again.
         journal.clear_to.store(clear_to, Ordering::Release);
-        // Nothing is zeroed before the journal says so. A release store keeps only what is before it in its place.
+        // Nothing is zeroed before the journal says so. A release store orders only what is before it.
         compiler_fence(std::sync::atomic::Ordering::SeqCst);
         self.clear(clear_to);
         true

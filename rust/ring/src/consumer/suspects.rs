@@ -8,9 +8,10 @@
 //! is then killed on another record each time, and none of them is taken for the cause.
 
 use super::{Consumer, Drained, Kind, Step};
+use crate::memory::Memory;
+use crate::record::{CLAIMED, COMMITTED, LENGTH, PADDING, WORD, record_size};
 use crate::sync::Ordering;
 use crate::trial::MOST_TRIALS;
-use crate::{CLAIMED, COMMITTED, LENGTH, Memory, PADDING, WORD, record_size};
 
 /// What a consumer suspects.
 #[derive(Default)]

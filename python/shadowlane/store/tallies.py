@@ -1,0 +1,70 @@
+"""Counts over rows that are no scores: by route, by what the shadow said when it refused, by what was blocked.
+
+Invariant: bodies are not touched, and what was never sent for a cause of ours is no refusal.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from typing import Any
+
+from ..types import route_of
+
+__all__ = ["Refused", "Routed", "by_route", "flips", "policy_counts", "refusals"]
+
+Routed = tuple[str, int, int]
+"""Route, copies, and those of them that the shadow failed."""
+Refused = tuple[int, str, str, str, str, int]
+"""Status, reason, words, target, method, copies."""
+
+_FAILED = "reason <> '' OR status >= 500 OR (status >= 400 AND prod_status < 400)"
+_MOST_KINDS = 500
+
+
+def _newest(where: str, newest: int | None) -> tuple[str, tuple[int, ...]]:
+    if newest is None:
+        return f"(SELECT * FROM pairs {where})", ()  # noqa: S608
+    return f"(SELECT * FROM pairs {where} ORDER BY started_ns DESC LIMIT ?)", (newest,)  # noqa: S608
+
+
+def by_route(db: sqlite3.Connection, where: str, values: tuple[Any, ...], newest: int | None) -> list[Routed]:
+    """``(route, copies, failed)``, most copies first; of the newest so many rows, or of all."""
+    rows, limit = _newest(where, newest)
+    query = f"SELECT method, target, count(*), sum({_FAILED}) FROM {rows} GROUP BY method, target"  # noqa: S608
+    copies: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
+    for method, target, n, bad in db.execute(query, (*values, *limit)):
+        route = route_of(method, target)
+        copies[route] += n
+        failed[route] += bad
+    return [(route, n, failed[route]) for route, n in copies.most_common()]
+
+
+def refusals(db: sqlite3.Connection, where: str, values: tuple[Any, ...], newest: int | None) -> list[Refused]:
+    """``(status, reason, words, target, method, copies)`` of answers of HTTP 400 and above where prod's was below, and
+    of copies that reached nobody; at most 500 kinds, most frequent first."""
+    rows, limit = _newest(where, newest)
+    query = (
+        f"SELECT status, reason, detail, max(target), method, count(*) AS n FROM {rows} "  # noqa: S608
+        "WHERE (status >= 400 AND prod_status < 400) OR reason IN ('connect_error', 'transport_error') "
+        "GROUP BY status, reason, detail, method, substr(target, 1, 200) ORDER BY n DESC LIMIT ?"
+    )
+    return [tuple(row) for row in db.execute(query, (*values, *limit, _MOST_KINDS))]
+
+
+def policy_counts(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> tuple[dict[str, int], int, int]:
+    """Why copies were blocked as writes (reason in words to count, most frequent first), how many tool calls were asked
+    for that prod never made, and in how many pairs."""
+    query = f"SELECT why, count(*) AS n FROM pairs {where} AND blocked <> '' GROUP BY why ORDER BY n DESC, why"  # noqa: S608
+    why = dict(db.execute(query, values).fetchall())
+    query = f"SELECT coalesce(sum(strange_calls), 0), count(*) FROM pairs {where} AND strange_calls > 0"  # noqa: S608
+    calls, pairs = db.execute(query, values).fetchone()
+    return why, int(calls), int(pairs)
+
+
+def flips(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> tuple[int, int, int]:
+    """How often a shadow's λ flipped on a repeated question, how often of these prod's did too, and when last."""
+    columns = "count(*), coalesce(sum(prod_flip), 0), coalesce(max(started_ns), 0)"
+    row = db.execute(f"SELECT {columns} FROM pairs {where} AND lambda_flip = 1", values).fetchone()  # noqa: S608
+    return int(row[0]), int(row[1]), int(row[2])
