@@ -215,7 +215,7 @@ READS = [
     Attempt("GET", "GET", "/ask?n=1"),
     Attempt("GET with words", "GET", "/ask?q=" + quote("how do I delete a user from the table")),
     Attempt("HEAD", "HEAD", "/ask"),
-    Attempt("GET of a directory", "GET", "/docs/"),
+    Attempt("GET of a directory", "GET", "/files/"),
     Attempt("GET with an escape", "GET", "/files/a%2Fb%20c"),
     _post("declared", "/ask", {"question": "delete or update?"}),
     _post("declared, with words", "/ask", {"query": "select a good pizza from the menu"}),
