@@ -267,13 +267,9 @@ impl Walk<'_> {
             let folded = name.to_ascii_lowercase();
             let folded = folded.as_str();
             let member = Member { name, folded, place, addressed, called, called_tool };
-            let why = match value {
-                Json::String(text) => self.selects(&member, text),
-                _ if !place.criteria && acting_member(folded, value) => {
-                    Some(format!("member {} asks for a write", shown(name)))
-                }
-                _ => None,
-            };
+            let acts = (!place.criteria && acting_member(folded, value))
+                .then(|| format!("member {} asks for a write", shown(name)));
+            let why = acts.or_else(|| value.as_str().and_then(|text| self.selects(&member, text)));
             why.or_else(|| {
                 let criteria = place.criteria || CRITERIA.contains(&folded);
                 let holds = Holds::of(folded, place.holds);
@@ -332,7 +328,9 @@ fn acting_member(folded: &str, value: &Json) -> bool {
     if matches!(folded, "create" | "index" | "update") {
         return value.get("_index").is_some() || value.get("_id").is_some();
     }
-    VERB_NAMES.contains(&folded) && value.is_set()
+    // Of a text these are nouns.
+    let noun = matches!(folded, "deletes" | "mutation" | "mutations" | "updates") && value.as_str().is_some();
+    VERB_NAMES.contains(&folded) && value.is_set() && !noun
 }
 
 /// Why a text at such a place is a write.

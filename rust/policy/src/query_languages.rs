@@ -64,7 +64,9 @@ fn cypher(text: &str) -> bool {
     if clause("CREATE") || clause("MERGE") {
         return true;
     }
-    let has = |wanted: &[&str]| words(&text).any(|word| wanted.iter().any(|want| word.eq_ignore_ascii_case(want)));
+    // An arrow (`-->`) is a comment of SQL.
+    let parts = || text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty());
+    let has = |wanted: &[&str]| parts().any(|word| wanted.iter().any(|want| word.eq_ignore_ascii_case(want)));
     let first = words(&text).next().unwrap_or_default();
     let procedure = first.eq_ignore_ascii_case("CALL")
         && text.split_once('(').is_some_and(|(name, _)| name.contains('.') && words(name).count() <= 6);
