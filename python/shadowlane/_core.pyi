@@ -3,6 +3,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypedDict, Unpack, final
 
 __all__ = [
+    "ACTING_GETS",
     "FLAG_CLIENT_DISCONNECTED",
     "FLAG_RESPONSE_CUT",
     "FLAG_STREAMED",
@@ -45,6 +46,7 @@ __version__: str
 FLAG_CLIENT_DISCONNECTED: int
 FLAG_RESPONSE_CUT: int
 FLAG_STREAMED: int
+ACTING_GETS: tuple[str, ...]
 PRESET_NAMES: tuple[str, ...]
 REASONS: tuple[str, ...]
 
@@ -237,11 +239,13 @@ class _CopyOptions(TypedDict, total=False):
     stream: bool | None
     temperature: float | None
     seed: int | None
+    keep_members: Sequence[str]
 
 class _PolicyOptions(_CopyOptions, total=False):
     read: Sequence[str]
     allow_tools: Sequence[str]
     read_only_hint: bool
+    acting_gets: Sequence[str] | None
 
 class _NormaliseOptions(_CopyOptions, total=False):
     model: str | None

@@ -116,6 +116,12 @@ def _policy_problem(config: Config) -> str | None:
         return _bad("policy.tool_mode", policy.tool_mode, 'use "strip", "none" or "stub"')
     if policy.stream not in ("keep", "on", "off"):
         return _bad("policy.stream", policy.stream, 'use "keep", "on" or "off"')
+    if "" in policy.keep_members:
+        return _bad("policy.keep_members", "", "name a member of the request's body, or remove the entry")
+    try:
+        _core.Policy(acting_gets=policy.acting_gets)
+    except ConfigError as error:
+        return str(error)
     return None
 
 

@@ -142,6 +142,13 @@ class PolicyConfig(Section, frozen=True):
     """MCP tools whose ``tools/call`` is a read, by exact name."""
     read_only_hint: bool = False
     """Believe a tool's own ``readOnlyHint``, as seen in prod's answer to ``tools/list`` at the same endpoint."""
+    acting_gets: tuple[str, ...] | None = None
+    """GET and HEAD requests that act and are not mirrored, by name: ``"logout"`` is a segment of a path, ``"delete*"``
+    a segment of up to three words that begins or ends with it, ``"stream.body="`` a parameter. Unset: the built-in
+    list, which ``shadowlane doctor`` prints; ``[]`` is none. A GET in ``routes.read`` is mirrored whatever its name."""
+    keep_members: tuple[str, ...] = ()
+    """Members of inference requests that stay on the copy although no preset knows them, by exact name. All others that
+    are not known to ask for an answer and nothing else are removed and listed with the pair."""
     tool_mode: str = "stub"
     """Tool definitions on the copy. ``"strip"``: removed; ``"none"``: kept, their use forbidden; ``"stub"``: kept, and
     the shadow's calls answered with the results that prod got."""

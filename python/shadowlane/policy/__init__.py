@@ -17,6 +17,7 @@ from ..config import Config
 
 __all__ = [
     "Effect",
+    "acting_gets",
     "classify_graphql",
     "classify_jsonrpc",
     "classify_request",
@@ -159,7 +160,14 @@ def lane_policy(config: Config) -> _core.Policy:
         stream={"keep": None, "on": True, "off": False}[policy.stream],
         temperature=policy.temperature,
         seed=policy.seed,
+        acting_gets=policy.acting_gets,
+        keep_members=policy.keep_members,
     )
+
+
+def acting_gets(config: Config) -> tuple[str, ...]:
+    """The names of GETs that are not mirrored: ``policy.acting_gets``, or the built-in list."""
+    return _core.ACTING_GETS if config.policy.acting_gets is None else config.policy.acting_gets
 
 
 def stub_rounds(config: Config) -> int:

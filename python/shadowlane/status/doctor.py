@@ -22,6 +22,7 @@ from ..config import Config, ShadowConfig, lane_directory, load_config
 from ..config.shadows import shown_name
 from ..errors import ConfigError, ShadowlaneError
 from ..gate.evidence import why_no_trial
+from ..policy import acting_gets
 from ..providers.refusals import doubled_prefix
 from ..render.text import Line, print_json, print_lines
 from .collect import collect_status
@@ -71,7 +72,7 @@ def check_config(config: Config) -> list[Check]:
     """All checks of a configuration that is good by itself."""
     checks: list[Check] = []
     steps: tuple[Callable[[Config], Iterator[Check]], ...] = (
-        _directory, _memory, _extras, _credentials, _shadows, _judge, _lane, _store, _clock, _gate,
+        _directory, _memory, _extras, _credentials, _shadows, _judge, _policy, _lane, _store, _clock, _gate,
     )  # fmt: skip
     for step in steps:
         checks += step(config)
@@ -320,6 +321,14 @@ def _clock(config: Config) -> Iterator[Check]:
         yield Check("clock", "fail", text, "set it (timedatectl set-ntp true)")
     else:
         yield Check("clock", "ok", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now)))
+
+
+def _policy(config: Config) -> Iterator[Check]:
+    """Which GETs are taken for acts, since a list that nobody sees surprises the first time it matters."""
+    names = acting_gets(config)
+    whose = "built-in list" if config.policy.acting_gets is None else "policy.acting_gets"
+    text = f"not mirrored, because they act ({whose}): {', '.join(names)}" if names else "all are mirrored"
+    yield Check("GET requests", "ok", text)
 
 
 def _gate(config: Config) -> Iterator[Check]:

@@ -1,35 +1,41 @@
-//! Writes where none is expected: SQL and GraphQL in a parameter, calls in the body of a declared read.
+//! Writes in places that are not meant for them: statements and mutations in a parameter, calls in the body of a declared
+//! read, at any depth of it.
 //!
 //! Invariant: this only ever turns a read into a write. It looks where nothing says what an endpoint speaks, so it asks
-//! for the form of a statement or document, not just for a word: people search for "delete" too.
-
-use sqlparser::dialect::{Dialect, GenericDialect, MsSqlDialect, MySqlDialect, PostgreSqlDialect};
-use sqlparser::parser::Parser;
-use sqlparser::tokenizer::Tokenizer;
+//! for the form of a statement, document, call or request, not just for a word: people search for "delete" too.
 
 use super::effect::{Effect, shown};
 use super::graphql;
 use super::json::Json;
 use super::jsonrpc::{Allowed, classify_parsed};
-use super::parameters::{OPERATION_PARAMETERS, OVERRIDE_PARAMETERS, SQL_MEMBERS, is_unsafe_method};
-use super::sql::classify_sql;
+use super::parameters::{
+    OPERATION_PARAMETERS, OVERRIDE_PARAMETERS, SQL_MEMBERS, TOOL_PARAMETERS, decoded_twice, is_unsafe_method,
+};
+use super::statement_verbs::no_query;
+use super::statements::{statement, whole_statement};
 use super::tool;
-
-/// A statement of more words than this is not looked at further: nobody asks a search for it.
-const MAX_TOKENS: usize = 20_000;
 
 /// Why a parameter holds a write; none if none does.
 pub fn in_parameters(parameters: &[(String, String)]) -> Option<String> {
-    parameters.iter().filter(|(name, _)| SQL_MEMBERS.contains(&name.as_str())).find_map(|(name, value)| {
-        if graphql::holds_mutation(value) {
-            return Some(format!("parameter {} holds a GraphQL mutation", shown(name)));
-        }
-        statement(value).map(|why| format!("parameter {} holds SQL: {why}", shown(name)))
+    parameters.iter().find_map(|(name, value)| {
+        let twice = decoded_twice(value);
+        let named = matches!(Holds::of(name, Holds::Anything), Holds::Statement | Holds::Sql);
+        [value.as_str()].into_iter().chain(twice.as_deref()).find_map(|value| {
+            if named && graphql::holds_mutation(value) {
+                return Some(format!("parameter {} holds a GraphQL mutation", shown(name)));
+            }
+            let why = if named { statement(value) } else { whole_statement(value) };
+            // `?DROP+TABLE+t`, and what stands behind a `;`.
+            let why = why.or_else(|| if value.is_empty() { whole_statement(name) } else { None });
+            why.map(|why| format!("parameter {} holds a statement: {why}", shown(name)))
+        })
     })
 }
 
 /// Why a JSON body on a route that the user declared a read is one all the same; none if nothing says so.
-pub fn in_json(body: &Json, graphql_endpoint: bool, tools: Allowed<'_>) -> Option<String> {
+///
+/// `deep`: the whole tree is looked at. Not so for a search engine, whose queries name fields such as `method`.
+pub fn in_json(body: &Json, graphql_endpoint: bool, deep: bool, tools: Allowed<'_>) -> Option<String> {
     let members = match body {
         Json::Array(items) => items.as_slice(),
         single => std::slice::from_ref(single),
@@ -45,9 +51,12 @@ pub fn in_json(body: &Json, graphql_endpoint: bool, tools: Allowed<'_>) -> Optio
     let asks = names("query") && members_beside.iter().any(|name| names(name)) && members.iter().all(query_is_text);
     if graphql_endpoint || asks || members.iter().any(document) {
         let effect = graphql::classify_parsed(body);
-        return (!effect.is_read()).then(|| format!("a GraphQL request: {}", effect.reason));
+        if !effect.is_read() {
+            return Some(format!("a GraphQL request: {}", effect.reason));
+        }
     }
-    members.iter().find_map(member_writes)
+    let walk = Walk { tools, deep };
+    walk.value(body, Place { holds: Holds::Anything, criteria: false, depth: 0 })
 }
 
 /// Elasticsearch has objects there.
@@ -55,271 +64,367 @@ fn query_is_text(member: &Json) -> bool {
     !matches!(member.get("query"), Some(Json::Object(_) | Json::Array(_)))
 }
 
-fn member_writes(body: &Json) -> Option<String> {
-    let Json::Object(members) = body else { return None };
-    members.iter().find_map(|(name, value)| {
-        let text = value.as_str()?;
-        let folded = name.to_ascii_lowercase();
-        if OVERRIDE_PARAMETERS.contains(&folded.as_str())
-            && is_unsafe_method(text)
-            && !text.eq_ignore_ascii_case("POST")
-        {
-            return Some(format!("member {} overrides the method", shown(name)));
+/// What the texts at a place are, by the names above them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    /// What people write: a statement in it is a topic.
+    Prose,
+    /// Nothing says it.
+    Anything,
+    /// A query of some language, or a search.
+    Statement,
+    /// A statement for sure, by a name such as `sql`.
+    Sql,
+}
+
+const SQL_NAMES: &[&str] = &[
+    "aql",
+    "cql",
+    "cypher",
+    "ddl",
+    "dml",
+    "gremlin",
+    "hql",
+    "influxql",
+    "n1ql",
+    "raw_sql",
+    "rawsql",
+    "soql",
+    "sparql",
+    "sql",
+    "sql_query",
+    "sql_statement",
+    "sqlquery",
+    "sqls",
+    "sqlstatement",
+    "stmt",
+    "stmts",
+];
+const STATEMENT_NAMES: &[&str] = &[
+    "batch",
+    "cmd",
+    "command",
+    "commands",
+    "document",
+    "expression",
+    "gql",
+    "graphql",
+    "mutation",
+    "mutations",
+    "operation",
+    "operations",
+    "procedure",
+    "queries",
+    "query_string",
+    "script",
+    "scripts",
+    "statements",
+];
+const PROSE_NAMES: &[&str] = &[
+    "answer",
+    "content",
+    "context",
+    "conversation",
+    "description",
+    "documents",
+    "history",
+    "input",
+    "inputs",
+    "instructions",
+    "label",
+    "message",
+    "messages",
+    "passages",
+    "prompt",
+    "question",
+    "questions",
+    "summary",
+    "system",
+    "text",
+    "texts",
+    "title",
+    "user_input",
+];
+
+impl Holds {
+    /// What a member of that name (in lower case) holds, in an object that stands in `outer`.
+    fn of(name: &str, outer: Self) -> Self {
+        if SQL_NAMES.contains(&name) {
+            Self::Sql
+        } else if SQL_MEMBERS.contains(&name) || STATEMENT_NAMES.contains(&name) {
+            Self::Statement
+        } else {
+            match outer {
+                // `{"sql": {"dialect": "...", "text": "..."}}`
+                Self::Sql | Self::Statement => Self::Statement,
+                _ if PROSE_NAMES.contains(&name) => Self::Prose,
+                outer => outer,
+            }
         }
-        if OPERATION_PARAMETERS.contains(&folded.as_str()) && tool::plainly_writes(text) {
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Place {
+    holds: Holds,
+    /// Inside the conditions of a search, where names are fields and texts their values.
+    criteria: bool,
+    depth: usize,
+}
+
+/// Names under which searches keep their conditions.
+const CRITERIA: &[&str] = &[
+    "bool",
+    "filter",
+    "filters",
+    "fuzzy",
+    "match",
+    "match_phrase",
+    "must",
+    "must_not",
+    "prefix",
+    "properties",
+    "range",
+    "regexp",
+    "should",
+    "term",
+    "terms",
+    "where",
+    "wildcard",
+];
+
+/// Names that make the object they stand in a request to be sent on.
+const ADDRESSES: &[&str] = &["endpoint", "href", "path", "relative_url", "relativeurl", "target", "uri", "url"];
+
+/// Names that make the object they stand in a call.
+const ARGUMENTS: &[&str] = &["args", "arguments", "kwargs", "tool_input", "toolinput"];
+const TOOL_ARGUMENTS: &[&str] = &["input", "parameters", "params", "payload"];
+
+/// Names that are verbs, of commands whose verb is a member: MongoDB's, Elasticsearch's bulk lines.
+const VERB_NAMES: &[&str] = &[
+    "$merge",
+    "$out",
+    "bulkwrite",
+    "delete",
+    "deletemany",
+    "deleteone",
+    "deletes",
+    "drop",
+    "dropdatabase",
+    "findandmodify",
+    "insert",
+    "insertmany",
+    "insertone",
+    "mutation",
+    "mutations",
+    "purge",
+    "remove",
+    "replaceone",
+    "truncate",
+    "updatemany",
+    "updateone",
+    "updates",
+    "upsert",
+];
+
+struct Walk<'a> {
+    tools: Allowed<'a>,
+    deep: bool,
+}
+
+impl Walk<'_> {
+    fn value(&self, value: &Json, place: Place) -> Option<String> {
+        if place.depth > 1 && !self.deep {
+            return None;
+        }
+        match value {
+            Json::Array(items) => {
+                if matches!(place.holds, Holds::Statement | Holds::Sql)
+                    && let Some(lines) = items.iter().map(Json::as_str).collect::<Option<Vec<_>>>()
+                    && let Some(why) = statement(&lines.join(" "))
+                {
+                    return Some(format!("the body holds a statement: {why}"));
+                }
+                items.iter().find_map(|item| self.value(item, place))
+            }
+            Json::Object(members) => self.object(value, members, place),
+            Json::String(text) => in_text(text, place.holds).map(|why| format!("the body holds {why}")),
+            _ => None,
+        }
+    }
+
+    fn object(&self, object: &Json, members: &[(String, Json)], place: Place) -> Option<String> {
+        if place.depth > 0 && object.get("jsonrpc").is_some() {
+            let effect = classify_parsed(object, self.tools, true);
+            return (!effect.is_read()).then(|| format!("a JSON-RPC message: {}", effect.reason));
+        }
+        let has =
+            |wanted: &[&str]| members.iter().any(|(name, _)| wanted.contains(&name.to_ascii_lowercase().as_str()));
+        let addressed = has(ADDRESSES);
+        let called = has(ARGUMENTS);
+        let called_tool = called || has(TOOL_ARGUMENTS);
+        members.iter().find_map(|(name, value)| {
+            let folded = name.to_ascii_lowercase();
+            let folded = folded.as_str();
+            let member = Member { name, folded, place, addressed, called, called_tool };
+            let why = match value {
+                Json::String(text) => self.selects(&member, text),
+                _ if !place.criteria && acting_member(folded, value) => {
+                    Some(format!("member {} asks for a write", shown(name)))
+                }
+                _ => None,
+            };
+            why.or_else(|| {
+                let criteria = place.criteria || CRITERIA.contains(&folded);
+                let holds = Holds::of(folded, place.holds);
+                self.value(value, Place { holds, criteria, depth: place.depth + 1 })
+                    .map(|why| why.replacen("the body", &format!("member {}", shown(name)), 1))
+            })
+        })
+    }
+
+    /// Why a text in a member that selects a method, an operation or a tool is a write.
+    fn selects(&self, member: &Member<'_>, text: &str) -> Option<String> {
+        let Member { name, folded, place, addressed, called, called_tool } = *member;
+        if OVERRIDE_PARAMETERS.contains(&folded) && (!place.criteria || addressed) {
+            let posts = text.eq_ignore_ascii_case("POST");
+            if is_unsafe_method(text) && (!posts || addressed) {
+                return Some(format!("member {} overrides the method", shown(name)));
+            }
+            if !place.criteria && tool::names_write(text) {
+                return Some(format!("member {} asks for a write", shown(name)));
+            }
+        }
+        if place.criteria {
+            return None;
+        }
+        if OPERATION_PARAMETERS.contains(&folded) && tool::asks_write(text) {
             return Some(format!("member {} asks for a write", shown(name)));
         }
-        if SQL_MEMBERS.contains(&folded.as_str()) {
-            if graphql::holds_mutation(text) {
-                return Some(format!("member {} holds a GraphQL mutation", shown(name)));
+        let selects = TOOL_PARAMETERS.contains(&folded);
+        let call = (selects && called_tool) || (matches!(folded, "name" | "function") && called);
+        if (selects || call || matches!(folded, "function" | "intent" | "event" | "type" | "kind"))
+            && self.tools.why(text).is_none()
+        {
+            let verb = if selects || call { tool::asks_write(text) } else { tool::names_write(text) };
+            if verb {
+                return Some(format!("member {} asks for a write", shown(name)));
             }
-            return statement(text).map(|why| format!("member {} holds SQL: {why}", shown(name)));
+            if call && !tool::reads_by_name(text) {
+                return Some(format!("tool {} is not on the allow-list", shown(text)));
+            }
         }
         None
-    })
+    }
 }
 
-/// Words that start a write, and what follows them in one; `""` is any word.
-const OPENINGS: &[(&str, &[&str])] = &[
-    ("ALTER", OBJECTS),
-    ("ATTACH", &["DATABASE"]),
-    ("CALL", &[""]),
-    ("COMMENT", &["ON"]),
-    ("COPY", &[""]),
-    ("CREATE", OBJECTS),
-    ("DELETE", &["FROM"]),
-    ("DO", &["$"]),
-    ("DROP", OBJECTS),
-    ("EXEC", &[""]),
-    ("EXECUTE", &[""]),
-    ("GRANT", &[""]),
-    ("INSERT", &["INTO", "OVERWRITE", "OR", "IGNORE", "LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY"]),
-    ("LOCK", &["TABLE", "TABLES"]),
-    ("MERGE", &["INTO"]),
-    ("NOTIFY", &[""]),
-    ("REFRESH", &["MATERIALIZED"]),
-    ("REINDEX", &["TABLE", "INDEX", "DATABASE", "SCHEMA", "SYSTEM"]),
-    ("RENAME", &["TABLE"]),
-    ("REPLACE", &["INTO"]),
-    ("REVOKE", &[""]),
-    ("TRUNCATE", &[""]),
-    ("UPDATE", &[""]),
-    ("VACUUM", &["FULL", "ANALYZE"]),
-];
+#[derive(Clone, Copy)]
+struct Member<'a> {
+    name: &'a str,
+    folded: &'a str,
+    place: Place,
+    addressed: bool,
+    called: bool,
+    called_tool: bool,
+}
 
-const OBJECTS: &[&str] = &[
-    "AGGREGATE",
-    "CAST",
-    "COLLATION",
-    "COLUMN",
-    "CONSTRAINT",
-    "CONVERSION",
-    "DATABASE",
-    "DEFINER",
-    "DOMAIN",
-    "EVENT",
-    "EXTENSION",
-    "EXTERNAL",
-    "FOREIGN",
-    "FULLTEXT",
-    "FUNCTION",
-    "GLOBAL",
-    "GROUP",
-    "IF",
-    "INDEX",
-    "KEYSPACE",
-    "LOCAL",
-    "LOGIN",
-    "MATERIALIZED",
-    "OPERATOR",
-    "OR",
-    "PACKAGE",
-    "PIPE",
-    "POLICY",
-    "PROCEDURE",
-    "PUBLICATION",
-    "ROLE",
-    "RULE",
-    "SCHEMA",
-    "SEQUENCE",
-    "SERVER",
-    "STAGE",
-    "STATISTICS",
-    "STREAM",
-    "SUBSCRIPTION",
-    "SYSTEM",
-    "TABLE",
-    "TABLESPACE",
-    "TASK",
-    "TEMP",
-    "TEMPORARY",
-    "TRANSIENT",
-    "TRIGGER",
-    "TYPE",
-    "UNIQUE",
-    "UNLOGGED",
-    "USER",
-    "VIEW",
-    "VIRTUAL",
-    "WAREHOUSE",
-];
+fn acting_member(folded: &str, value: &Json) -> bool {
+    if matches!(folded, "create" | "index" | "update") {
+        return value.get("_index").is_some() || value.get("_id").is_some();
+    }
+    VERB_NAMES.contains(&folded) && value.is_set()
+}
 
-/// Why a text is a statement that writes; none if it is no statement, or a query that reads.
-pub fn statement(text: &str) -> Option<String> {
-    if text.contains("/*!") {
-        return Some("an executable comment".to_owned());
-    }
-    if let Some(why) = text.split(';').find_map(opens_write) {
-        return Some(why);
-    }
-    let first = words(text).next()?.to_ascii_uppercase();
-    if !matches!(first.as_str(), "SELECT" | "WITH" | "VALUES" | "TABLE" | "EXPLAIN") {
+/// Why a text at such a place is a write.
+fn in_text(text: &str, holds: Holds) -> Option<String> {
+    if holds == Holds::Prose {
         return None;
     }
-    let dialects: [(&str, &dyn Dialect); 4] = [
-        ("generic", &GenericDialect {}),
-        ("postgres", &PostgreSqlDialect {}),
-        ("mysql", &MySqlDialect {}),
-        ("tsql", &MsSqlDialect {}),
-    ];
-    let mut name = None;
-    for (candidate, dialect) in dialects {
-        match parses(text, dialect) {
-            Some(true) => {
-                name = Some(candidate);
-                break;
-            }
-            Some(false) => {}
-            None => return Some("a text too long to tell from a statement".to_owned()),
-        }
+    if request_line(text) {
+        return Some("a request to be sent on".to_owned());
     }
-    let Some(name) = name else {
-        // No statement that we know. `SELECT … INTO OUTFILE` of products that we do not has these words.
-        let has = |wanted: &[&str]| words(text).any(|word| wanted.iter().any(|want| word.eq_ignore_ascii_case(want)));
-        return (has(&["FROM"]) && has(&["INTO", "OUTFILE", "NEXTVAL"])).then(|| "an unknown statement".to_owned());
-    };
-    let effect = classify_sql(text, name);
-    (!effect.is_read()).then(|| effect.reason.into_owned())
-}
-
-fn opens_write(piece: &str) -> Option<String> {
-    let mut following = words(piece);
-    let first = following.next()?;
-    let (word, followers) = OPENINGS.iter().find(|(word, _)| first.eq_ignore_ascii_case(word))?;
-    let second = following.next().unwrap_or_default();
-    let fits = followers.iter().any(|follower| follower.is_empty() || second.eq_ignore_ascii_case(follower));
-    let looks = match *word {
-        // Verbs of everyday language, with what makes them statements.
-        "UPDATE" => piece.contains('=') && words(piece).take(24).any(|word| word.eq_ignore_ascii_case("SET")),
-        "CALL" | "EXEC" | "EXECUTE" | "GRANT" | "NOTIFY" | "REVOKE" => parses_somewhere(piece),
-        "COPY" => {
-            words(piece).any(|word| word.eq_ignore_ascii_case("FROM") || word.eq_ignore_ascii_case("TO"))
-                && parses_somewhere(piece)
-        }
-        "TRUNCATE" => second.eq_ignore_ascii_case("TABLE") || words(piece).count() <= 2,
-        _ => true,
-    };
-    (fits && looks).then(|| format!("{word} …"))
-}
-
-fn parses_somewhere(text: &str) -> bool {
-    let dialects: [&dyn Dialect; 4] = [&GenericDialect {}, &PostgreSqlDialect {}, &MySqlDialect {}, &MsSqlDialect {}];
-    dialects.iter().any(|dialect| parses(text, *dialect) != Some(false))
-}
-
-/// Whether the text is SQL; none when it is too long to say.
-fn parses(text: &str, dialect: &dyn Dialect) -> Option<bool> {
-    let Ok(tokens) = Tokenizer::new(dialect, text).tokenize() else {
-        return Some(false);
-    };
-    if tokens.len() > MAX_TOKENS {
-        return None;
+    if holds == Holds::Anything {
+        return whole_statement(text).map(|why| format!("a statement: {why}"));
     }
-    let parse = || Parser::new(dialect).with_tokens(tokens.clone()).parse_statements().is_ok_and(|all| !all.is_empty());
-    Some(super::sql::with_stack(tokens.len(), parse))
+    if graphql::holds_mutation(text) {
+        return Some("a GraphQL mutation".to_owned());
+    }
+    if let Some(why) = statement(text) {
+        return Some(format!("a statement: {why}"));
+    }
+    let verb = if holds == Holds::Sql { no_query(text) } else { None };
+    verb.map(|verb| format!("a statement that starts with {}", shown(verb)))
 }
 
-/// The words of a statement, comments and the punctuation between them left out.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        loop {
-            rest =
-                rest.trim_start_matches(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '/' | '$' | '#')));
-            if let Some(comment) = rest.strip_prefix("--").or_else(|| rest.strip_prefix('#')) {
-                rest = comment.split_once('\n').map_or("", |(_, after)| after);
-            } else if let Some(comment) = rest.strip_prefix("/*") {
-                rest = comment.split_once("*/").map_or("", |(_, after)| after);
-            } else if rest.starts_with(['-', '/']) {
-                rest = &rest[1..];
-            } else if let Some(body) = rest.strip_prefix('$') {
-                rest = body;
-                return Some("$");
-            } else {
-                break;
-            }
-        }
-        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
-        let (word, after) = rest.split_at(end);
-        rest = after;
-        (!word.is_empty()).then_some(word)
+/// `DELETE /users/1`, as a batch may list its requests.
+fn request_line(text: &str) -> bool {
+    text.trim_start().split_once(' ').is_some_and(|(method, target)| {
+        is_unsafe_method(method)
+            && method.bytes().all(|byte| byte.is_ascii_uppercase())
+            && (target.starts_with('/') || target.starts_with("http"))
     })
 }
 
 /// The verdict on a declared read with a JSON body.
 pub fn json_effect(body: &Json, graphql_endpoint: bool, tools: Allowed<'_>) -> Effect {
-    in_json(body, graphql_endpoint, tools).map_or_else(|| Effect::read("declared a read"), Effect::write)
+    in_json(body, graphql_endpoint, true, tools).map_or_else(|| Effect::read("declared a read"), Effect::write)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::statement;
+    use super::{Allowed, in_json};
+    use crate::json::Json;
+
+    fn why(body: &str) -> Option<String> {
+        in_json(&Json::parse(body.as_bytes()).expect("JSON"), false, true, Allowed::none())
+    }
 
     #[test]
-    fn statements_are_told_from_sentences() {
-        for text in [
-            "DELETE FROM users",
-            " /* x */ delete from users where 1=1",
-            "-- a\nDROP TABLE t",
-            "SELECT 1; DROP TABLE t",
-            "update t set a = 1",
-            "WITH x AS (DELETE FROM t RETURNING 1) SELECT * FROM x",
-            "SELECT nextval('s')",
-            "SELECT * FROM t FOR UPDATE",
-            "SELECT * INTO copy FROM t",
-            "(select pg_terminate_backend(1))",
-            "EXPLAIN ANALYZE DELETE FROM t",
-            "call purge()",
-            "create table t (a int)",
-            "insert into t values (1)",
-            "TRUNCATE t",
-            "/*!50000 DELETE FROM t */",
-            &format!("SELECT nextval(1){}", " OR 1".repeat(20_000)),
-            "grant all on t to bob",
+    fn a_body_says_what_it_does_at_any_depth() {
+        for body in [
+            r#"{"queries":["SELECT 1","DROP TABLE t"]}"#,
+            r#"{"query":{"sql":"DELETE FROM t"}}"#,
+            r#"{"query":{"text":"DELETE FROM t"}}"#,
+            r#"{"a":[{"b":{"statement":"update t set a = 1"}}]}"#,
+            r#"{"sql":["DROP","TABLE t"]}"#,
+            r#"{"sql":"optimize table t"}"#,
+            r#"{"sql":"frobnicate everything"}"#,
+            r#"{"payload":"DROP TABLE t"}"#,
+            r#"{"statements":[{"statement":"MATCH (n) DETACH DELETE n"}]}"#,
+            r#"{"cypher":"CREATE (n)"}"#,
+            r#"{"requests":[{"method":"GET","url":"/a"},{"method":"DELETE"}]}"#,
+            r#"{"requests":[{"method":"POST","relative_url":"/users"}]}"#,
+            r#"{"requests":["GET /a","DELETE /users/1"]}"#,
+            r#"{"operations":[{"op":"remove","path":"/a"}]}"#,
+            r#"{"tool":"delete_user"}"#,
+            r#"{"call":{"tool":"charge_card","arguments":{}}}"#,
+            r#"{"tool_calls":[{"function":{"name":"sendEmail","arguments":"{}"}}]}"#,
+            r#"{"method":"users.delete"}"#,
+            r#"{"rpc":{"jsonrpc":"2.0","id":1,"method":"wipe"}}"#,
+            r#"{"graphql":{"document":"mutation { a }"}}"#,
+            r#"{"delete":"users","deletes":[{"q":{}}]}"#,
+            r#"{"pipeline":[{"$out":"x"}]}"#,
+            r#"{"filter":{"method":"DELETE","path":"/x"}}"#,
+            r#"{"query":"{ a }","then":{"sql":"DROP TABLE t"}}"#,
         ] {
-            assert!(statement(text).is_some(), "{text}");
+            assert!(why(body).is_some(), "{body}");
         }
-        for text in [
-            "how do I delete a user",
-            "delete my account please",
-            "Select the three best movies from the 90s",
-            "select shoes",
-            "with love from Paris",
-            "update my address",
-            "create a poem about tables",
-            "drop shipping",
-            "call of duty",
-            "copy machine",
-            "table tennis",
-            "SELECT a FROM t WHERE b = 'delete'",
-            "grant applications for schools",
-            "do you like SQL?",
-            "truncate a long sentence in Python",
-            "",
-            ";",
-            "$",
+        for body in [
+            r#"{"question":"what does DROP TABLE t do?"}"#,
+            r#"{"question":"DROP TABLE t"}"#,
+            r#"{"query":{"bool":{"must":[{"term":{"method":"DELETE"}},{"term":{"action":"delete"}}]}}}"#,
+            r#"{"query":"how do I delete a user","filters":{"type":"delete"}}"#,
+            r#"{"messages":[{"role":"user","content":"DELETE FROM t"}]}"#,
+            r#"{"queries":["red shoes","blue shoes"],"top_k":3}"#,
+            r#"{"sql":"SELECT a FROM t"}"#,
+            r#"{"tool":"search_docs","arguments":{"q":"x"}}"#,
+            r#"{"tools":[{"name":"delete_user","parameters":{"type":"object"}}]}"#,
+            r#"{"method":"hybrid","mode":"rerank"}"#,
+            r#"{"requests":[{"method":"GET","url":"/a"}]}"#,
+            r#"{"statement":"The earth is flat"}"#,
+            r#"{"delete":false,"user":{"name":"Drop Table"}}"#,
         ] {
-            assert_eq!(statement(text), None, "{text}");
+            assert_eq!(why(body), None, "{body}");
         }
     }
 }

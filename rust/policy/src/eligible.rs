@@ -227,6 +227,11 @@ impl Routes {
         }
     }
 
+    /// Whether the user names the route by hand, method and path.
+    pub fn names(&self, method: &[u8], path: &[u8]) -> bool {
+        self.read.iter().any(|read| read.pattern.method == method && read.names(path))
+    }
+
     /// The configured presets of which `path` is a route, whatever the method.
     pub fn presets_at<'a>(&'a self, path: &'a [u8]) -> impl Iterator<Item = &'a str> {
         self.presets.iter().map(String::as_str).filter(|preset| find_path(preset, path).is_some())

@@ -8,6 +8,9 @@
 //! write, because [`super::normalise_llm_body`] turns them off; what it cannot turn off without changing the question
 //! (`previous_response_id`, `background`, conversations, threads) does.
 
+use std::sync::LazyLock;
+
+use super::acting_gets::ActingGets;
 use super::disguise;
 use super::effect::{Effect, shown};
 use super::graphql::classify_graphql;
@@ -33,6 +36,14 @@ pub struct Request<'a> {
     pub body: &'a [u8],
 }
 
+static DEFAULT_ACTING: LazyLock<ActingGets> = LazyLock::new(ActingGets::default);
+
+/// A write, if the request is a GET or HEAD that is on the list of those that act.
+pub fn request_acts(request: &Request<'_>, target: &Target<'_>, acting: &ActingGets) -> Option<Effect> {
+    let gets = matches!(request.method, b"GET" | b"HEAD");
+    if gets { acting.find(target).map(Effect::write) } else { None }
+}
+
 /// What the request does when it is sent once more.
 ///
 /// `method` is compared with case (RFC 9110 §9.1); `headers` are (name, value) pairs; `body` is decoded from
@@ -51,7 +62,8 @@ pub fn classify_request(method: &[u8], target: &[u8], headers: &[(&[u8], &[u8])]
         Err(effect) => return effect,
     };
     if is_safe(method) {
-        return safe_method(&request, &target, preset);
+        let acting = request_acts(&request, &target, &DEFAULT_ACTING);
+        return acting.unwrap_or_else(|| safe_method(&request, &target, preset));
     }
     // These presets say what the endpoint speaks, not where it is.
     let kind = match presets::anywhere(preset) {

@@ -10,6 +10,7 @@ use super::jsonrpc::Allowed;
 use super::normalise::stateful;
 use super::parameters::{SQL_MEMBERS, parameter_overrides};
 use super::sql::classify_sql;
+use super::statements::statement;
 use super::target::{self, Target};
 use super::{disguise, presets};
 
@@ -62,6 +63,17 @@ pub fn llm(headers: &[(&[u8], &[u8])], body: &[u8]) -> Effect {
     }
 }
 
+/// Why what stands beside the question in an inference request on a declared route is a write; none if nothing says so.
+///
+/// The question itself is prose: what it says is not done.
+pub fn beside_inference(body: &Json, target: &Target<'_>, tools: Allowed<'_>) -> Option<String> {
+    const QUESTION: &[&str] =
+        &["documents", "functions", "input", "messages", "prompt", "response_format", "system", "tools"];
+    let Json::Object(members) = body else { return None };
+    let beside = members.iter().filter(|(name, _)| !QUESTION.contains(&name.as_str())).cloned().collect();
+    disguise::in_parameters(&target.query).or_else(|| disguise::in_json(&Json::Object(beside), false, true, tools))
+}
+
 /// Searches that open something on the server: a scroll, a point in time, an asynchronous search.
 const SEARCH_STATE: &[&str] = &["scroll", "keep_alive", "keep_on_completion", "wait_for_completion_timeout"];
 
@@ -83,9 +95,8 @@ pub fn search(target: &Target<'_>, headers: &[(&[u8], &[u8])], body: &[u8]) -> E
         Ok(body) if body.get("pit").is_some_and(|pit| pit.get("keep_alive").is_some()) => {
             Effect::write("the body keeps a point in time open")
         }
-        Ok(body) => {
-            disguise::in_json(&body, false, Allowed::none()).map_or_else(|| Effect::read("a search"), Effect::write)
-        }
+        Ok(body) => disguise::in_json(&body, false, false, Allowed::none())
+            .map_or_else(|| Effect::read("a search"), Effect::write),
     }
 }
 
@@ -103,9 +114,15 @@ pub fn declared(target: &Target<'_>, headers: &[(&[u8], &[u8])], body: &[u8], to
         return Effect::write(reason);
     }
     let endpoint = presets::is_graphql(&target.segments);
+    // Servers skip a byte order mark, and so does whoever sniffs.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let text = String::from_utf8_lossy(body);
+    if let Some(reason) = envelope(headers, &text) {
+        return Effect::write(reason);
+    }
     match media.as_deref().unwrap_or_default() {
         _ if body.is_empty() => read(),
+        "multipart/mixed" | "multipart/batch" | "application/http" => Effect::write("a batch of requests"),
         "application/x-www-form-urlencoded" => {
             let fields = target::parameters(&text);
             let reason = parameter_overrides("POST", &fields).or_else(|| disguise::in_parameters(&fields));
@@ -132,12 +149,44 @@ pub fn declared(target: &Target<'_>, headers: &[(&[u8], &[u8])], body: &[u8], to
         _ => match Json::parse(body) {
             Ok(parsed) => disguise::json_effect(&parsed, endpoint, tools),
             Err(_) if endpoint => Effect::write("a GraphQL body that is neither JSON nor application/graphql"),
-            Err(_) => match disguise::statement(&text) {
-                Some(why) => Effect::write(format!("the body holds SQL: {why}")),
-                None => read(),
-            },
+            Err(_) => lines(&text, tools)
+                .or_else(|| statement(&text).map(|why| format!("the body holds a statement: {why}")))
+                .map_or_else(read, Effect::write),
         },
     }
+}
+
+/// A remote call in XML: SOAP names its operation in the envelope, XML-RPC in `methodCall`; neither says that it reads.
+fn envelope(headers: &[(&[u8], &[u8])], text: &str) -> Option<&'static str> {
+    let soap = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"soapaction"))
+        || headers.iter().any(|(name, value)| {
+            name.eq_ignore_ascii_case(b"content-type") && value.to_ascii_lowercase().starts_with(b"application/soap")
+        });
+    if soap {
+        return Some("a SOAP call");
+    }
+    if !text.trim_start().starts_with('<') {
+        return None;
+    }
+    text.split('<').skip(1).take(16).find_map(|tag| {
+        let name = tag.split(|c: char| c.is_whitespace() || matches!(c, '>' | '/')).next().unwrap_or_default();
+        match name.rsplit(':').next().unwrap_or_default() {
+            "Envelope" => Some("a SOAP call"),
+            "methodCall" => Some("an XML-RPC call"),
+            _ => None,
+        }
+    })
+}
+
+/// Why a line of a body of JSON lines (NDJSON, bulk requests) is a write; none if it is no such body.
+fn lines(text: &str, tools: Allowed<'_>) -> Option<String> {
+    let parsed: Vec<Json> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| Json::parse(line.as_bytes()))
+        .collect::<Result<_, _>>()
+        .ok()?;
+    parsed.iter().find_map(|line| disguise::in_json(line, false, true, tools))
 }
 
 /// The start of a text: a part's header is no longer, and looking further for each field would take quadratic time.

@@ -40,6 +40,11 @@ impl<'a> Allowed<'a> {
         Self(why)
     }
 
+    /// Why calls of this tool are reads; none if they are not known to be.
+    pub fn why(&self, tool: &str) -> Option<&'static str> {
+        (self.0)(tool)
+    }
+
     /// None.
     pub fn none() -> Self {
         Self(&|_| None)
@@ -123,7 +128,7 @@ fn tool_call(message: &Json, tools: Allowed<'_>) -> Effect {
         return Effect::write("the request creates a task");
     }
     match params.get("name").and_then(Json::as_str) {
-        Some(name) => match (tools.0)(name) {
+        Some(name) => match tools.why(name) {
             Some(why) => Effect::read(format!("tool {} is {why}", shown(name))),
             None => Effect::write(format!("tool {} is not on the allow-list", shown(name))),
         },

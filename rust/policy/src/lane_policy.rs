@@ -5,13 +5,16 @@
 
 use std::collections::HashSet;
 
+use super::acting_gets::ActingGets;
+use super::api;
 use super::effect::Effect;
 use super::hints::Hints;
 use super::http::{self, Request};
 use super::json::Json;
 use super::jsonrpc::{ALLOW_LIST, Allowed};
 use super::normalise::{Normalised, Options, normalise_llm_body};
-use super::presets::{self, Kind};
+use super::presets::Kind;
+use super::target::Target;
 use super::{http_body, target};
 use crate::eligible::{RouteClass, Routes};
 use shadowlane_base::Result;
@@ -25,6 +28,8 @@ pub struct PolicyOptions {
     pub allow_tools: Vec<String>,
     /// Whether a tool's own `readOnlyHint`, seen in prod's answer to `tools/list`, makes its calls reads.
     pub read_only_hint: bool,
+    /// Names of GETs that act, in place of [`super::ACTING_GETS`].
+    pub acting_gets: Option<Vec<String>>,
     /// How inference bodies are aligned.
     pub copy: Options,
 }
@@ -35,6 +40,7 @@ pub struct Policy {
     routes: Routes,
     allow_tools: HashSet<String>,
     read_only_hint: bool,
+    acting_gets: ActingGets,
     copy: Options,
 }
 
@@ -56,12 +62,13 @@ impl Verdict {
 }
 
 impl Policy {
-    /// [`shadowlane_base::Error::Invalid`] for a pattern or preset that is none.
+    /// [`shadowlane_base::Error::Invalid`] for a pattern, preset or name of a GET that is none.
     pub fn new(options: PolicyOptions) -> Result<Self> {
         Ok(Self {
             routes: Routes::new(&options.read, &[], &[])?,
             allow_tools: options.allow_tools.into_iter().collect(),
             read_only_hint: options.read_only_hint,
+            acting_gets: options.acting_gets.as_deref().map_or_else(|| Ok(ActingGets::default()), ActingGets::new)?,
             copy: options.copy,
         })
     }
@@ -93,6 +100,12 @@ impl Policy {
             Ok(target) => target,
             Err(effect) => return Verdict::new(effect, "", false),
         };
+        // A GET that the user names is a read by that word.
+        if !self.routes.names(request.method, path)
+            && let Some(effect) = http::request_acts(request, &target, &self.acting_gets)
+        {
+            return Verdict::new(effect, "", false);
+        }
         let why = |tool: &str| {
             if self.allow_tools.contains(tool) {
                 Some(ALLOW_LIST)
@@ -124,28 +137,34 @@ impl Policy {
                 let effect = http::by_kind(kind, request, &target, preset, tools);
                 Verdict::new(effect, preset, kind == Kind::Llm)
             }
-            RouteClass::Declared => match inference(&target.segments, request.body) {
-                Some(preset) => Verdict::new(http::by_kind(Kind::Llm, request, &target, preset, tools), preset, true),
-                None => Verdict::new(http_body::declared(&target, request.headers, request.body, tools), "", false),
-            },
+            RouteClass::Declared => self.declared(request, &target, tools),
         }
+    }
+
+    /// The verdict on a route that the user declared by hand. The body says what it is, whatever the path.
+    fn declared(&self, request: &Request<'_>, target: &Target<'_>, tools: Allowed<'_>) -> Verdict {
+        let parsed = Json::parse(request.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(request.body));
+        if let Ok(body @ Json::Object(_)) = &parsed {
+            if let Some(preset) = api::inference(&target.segments, body) {
+                let mut effect = http::by_kind(Kind::Llm, request, target, preset, tools);
+                if effect.is_read()
+                    && let Some(reason) = http_body::beside_inference(body, target, tools)
+                {
+                    effect = Effect::write(reason);
+                }
+                return Verdict::new(effect, preset, true);
+            }
+            if let Some(reason) = api::keeps(body) {
+                return Verdict::new(Effect::write(reason), "", false);
+            }
+        }
+        Verdict::new(http_body::declared(target, request.headers, request.body, tools), "", false)
     }
 
     /// The body that may leave for an inference request that [`Self::classify`] called a read. An error is a write.
     pub fn normalise(&self, preset: &str, target: &[u8], body: &[u8]) -> std::result::Result<Normalised, String> {
         normalise_llm_body(preset, target, body, &self.copy)
     }
-}
-
-/// The preset of a route that the user declared by hand, if path and body are those of an inference request: its copy
-/// must keep nothing at the provider either.
-fn inference(segments: &[&str], body: &[u8]) -> Option<&'static str> {
-    let preset = presets::llm_preset(segments)?;
-    let parsed = Json::parse(body).ok()?;
-    let asks =
-        ["messages", "prompt", "input", "inputs", "message", "texts"].iter().any(|name| parsed.get(name).is_some());
-    let model = parsed.get("model").and_then(Json::as_str).is_some();
-    (asks && (model || preset == "bedrock")).then_some(preset)
 }
 
 #[cfg(test)]

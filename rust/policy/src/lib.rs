@@ -9,6 +9,8 @@
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+mod acting_gets;
+mod api;
 mod disguise;
 mod effect;
 pub mod eligible;
@@ -18,22 +20,28 @@ mod http;
 mod http_body;
 mod json;
 mod jsonrpc;
+mod known_members;
 mod lane_policy;
 mod members;
 mod normalise;
+mod normalise_tools;
 mod parameters;
 mod preset_routes;
 mod presets;
+mod query_languages;
 mod sql;
 mod sql_family;
 mod sql_functions;
 mod sql_guard;
 mod sql_lexical;
 mod sql_walk;
+mod statement_verbs;
+mod statements;
 mod target;
 mod tool;
 mod upkeep;
 
+pub use acting_gets::{ACTING_GETS, ActingGets};
 pub use effect::{Effect, EffectKind};
 pub use graphql::{classify_graphql, classify_graphql_request};
 pub use hints::Hints;

@@ -5,11 +5,12 @@
 
 use serde_json::value::RawValue;
 
+use super::api::Api;
 use super::effect::shown;
 use super::json::Json;
+use super::known_members::{knows, knows_part};
 use super::members::{Members, raw};
 use super::target;
-use super::tool::tool_acts_at_provider;
 
 /// What happens to the tool definitions of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -48,6 +49,8 @@ pub struct Options {
     pub temperature: Option<f64>,
     /// Sampling seed.
     pub seed: Option<i64>,
+    /// Members that stay although no preset knows them, by exact name.
+    pub keep_members: Vec<String>,
 }
 
 /// A copy's body and what was changed in it.
@@ -103,10 +106,18 @@ pub fn stateful(body: &Json) -> Option<String> {
     if let Some(name) = body.misspelt(GUARDED) {
         return Some(format!("ambiguous member {}", shown(name)));
     }
-    STATE
-        .iter()
-        .find(|name| body.get(name).is_some_and(Json::is_set))
-        .map(|name| format!("{name} keeps state at the provider"))
+    if let Some(name) = STATE.iter().find(|name| body.get(name).is_some_and(Json::is_set)) {
+        return Some(format!("{name} keeps state at the provider"));
+    }
+    let model = body.get("model").and_then(Json::as_str).unwrap_or_default();
+    acting_model(model).then(|| "the model itself calls tools".to_owned())
+}
+
+/// Models that search, browse or run code on their own account, with no member that switches it off.
+fn acting_model(model: &str) -> bool {
+    let name = model.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+    let research = ["deep-research", "search-preview", "search-api"].iter().any(|part| name.contains(part));
+    research || name == "compound" || name.starts_with("compound-")
 }
 
 /// The body that a shadow may get, for a request to `target` under `preset`.
@@ -123,16 +134,15 @@ pub fn normalise_llm_body(preset: &str, target: &[u8], body: &[u8], options: &Op
     }
     let raw_target = target;
     let target = target::parse(target).map_err(|error| format!("target: {error}"))?;
-    let mut copy =
-        Copy { members: Members::parse(body)?, tree, changes: Vec::new(), api: Api::of(preset, &target.segments) };
+    let api = Api::of(preset, &target.segments, &tree);
+    let mut copy = Copy { members: Members::parse(body)?, tree, changes: Vec::new(), api };
     copy.state()?;
     for name in LABELS.iter().chain(ACTING) {
         copy.remove(name, "dropped");
     }
-    if copy.api == Api::Ollama {
-        // It loads and unloads the model for everybody.
-        copy.remove("keep_alive", "dropped");
-    }
+    copy.unknown(preset, &options.keep_members)?;
+    copy.parts()?;
+    copy.online_model()?;
     copy.provider_tools()?;
     copy.bedrock_tools();
     match options.tool_mode {
@@ -152,9 +162,10 @@ pub fn rewrite_model(preset: &str, target: &[u8], body: &[u8], model: &str) -> R
     let (Ok(members), Ok(parsed)) = (Members::parse(body), target::parse(target)) else {
         return Ok(Normalised { body: body.to_vec(), target: None, changes: Vec::new() });
     };
-    let api = Api::of(preset, &parsed.segments);
+    let tree = Json::parse(body).unwrap_or(Json::Null);
+    let api = if preset.is_empty() { Api::Other } else { Api::of(preset, &parsed.segments, &tree) };
     let known = members.get("model").is_some() || !(preset.is_empty() || api == Api::Bedrock);
-    let mut copy = Copy { members, tree: Json::Null, changes: Vec::new(), api };
+    let mut copy = Copy { members, tree, changes: Vec::new(), api };
     if known && api != Api::Bedrock {
         copy.set("model", &model, "rewritten")?;
     }
@@ -189,47 +200,12 @@ fn escape(byte: u8) -> String {
     }
 }
 
-/// The API that a route speaks, as far as normalising differs.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Api {
-    Chat,
-    Completions,
-    Responses,
-    Anthropic,
-    Ollama,
-    Cohere,
-    Mistral,
-    Bedrock,
-    /// Embeddings, moderation, reranking: nothing is generated.
-    Other,
-}
-
-impl Api {
-    fn of(preset: &str, segments: &[&str]) -> Self {
-        let last = segments.last().copied().unwrap_or_default();
-        let openai = match (segments.len().checked_sub(2).and_then(|at| segments.get(at)), last) {
-            (Some(&"chat"), "completions") => Self::Chat,
-            (_, "completions") => Self::Completions,
-            (_, "responses") => Self::Responses,
-            _ => Self::Other,
-        };
-        match (preset, last) {
-            ("anthropic", "messages") => Self::Anthropic,
-            ("ollama", "chat" | "generate") => Self::Ollama,
-            ("openai" | "ollama", _) => openai,
-            ("cohere", "chat" | "generate") => Self::Cohere,
-            ("mistral", "completions") => Self::Mistral,
-            ("bedrock", "invoke" | "invoke-with-response-stream" | "converse" | "converse-stream") => Self::Bedrock,
-            _ => Self::Other,
-        }
-    }
-}
-
-struct Copy {
-    members: Members,
-    tree: Json,
+/// A copy in the making.
+pub(super) struct Copy {
+    pub(super) members: Members,
+    pub(super) tree: Json,
     changes: Vec<String>,
-    api: Api,
+    pub(super) api: Api,
 }
 
 impl Copy {
@@ -243,24 +219,88 @@ impl Copy {
         Ok(Normalised { body, target, changes: self.changes })
     }
 
-    fn note(&mut self, name: &str, what: &str) {
+    pub(super) fn note(&mut self, name: &str, what: &str) {
         self.changes.push(format!("{name}: {what}"));
     }
 
-    fn remove(&mut self, name: &str, what: &str) {
+    pub(super) fn remove(&mut self, name: &str, what: &str) {
         if self.members.remove(name) {
             self.note(name, what);
         }
     }
 
     /// Sets the member, and notes it, unless it has that value already.
-    fn set<T: serde::Serialize>(&mut self, name: &str, value: &T, what: &str) -> Result<(), String> {
+    pub(super) fn set<T: serde::Serialize>(&mut self, name: &str, value: &T, what: &str) -> Result<(), String> {
         let value = raw(name, value)?;
         if self.members.get(name).map(RawValue::get) != Some(value.get()) {
             self.members.set(name, value);
             self.note(name, what);
         }
         Ok(())
+    }
+
+    /// Removes what the API does not know: nobody can tell what it would make the provider do.
+    fn unknown(&mut self, preset: &str, keep: &[String]) -> Result<(), String> {
+        const MOST_NOTES: usize = 24;
+        let Json::Object(members) = &self.tree else { return Ok(()) };
+        let stored = |name: &str, value: &Json| name == "prompt" && matches!(value, Json::Object(_));
+        let names: Vec<String> = members
+            .iter()
+            .filter(|(name, value)| {
+                let kept = keep.iter().any(|kept| kept == name);
+                !kept && (!knows(self.api, preset, name) || stored(name, value)) && self.members.get(name).is_some()
+            })
+            .map(|(name, _)| name.clone())
+            .collect();
+        let asks = |name: &str| ["messages", "message", "input", "prompt", "inputs"].contains(&name);
+        if names.iter().any(|name| asks(name)) && !members.iter().any(|(name, _)| asks(name) && !names.contains(name)) {
+            return Err("prompt is stored at the provider, and nothing else is asked".to_owned());
+        }
+        for (at, name) in names.iter().enumerate() {
+            self.members.remove(name);
+            if at < MOST_NOTES {
+                self.note(&shown(name), "not known to only ask, removed");
+            }
+        }
+        if let Some(more) = names.len().checked_sub(MOST_NOTES).filter(|more| *more > 0) {
+            self.note("members", &format!("{more} more not known to only ask, removed"));
+        }
+        Ok(())
+    }
+
+    /// Removes the parts of a conversation that ask for more than an answer: approvals, stored items, uploads.
+    fn parts(&mut self) -> Result<(), String> {
+        for name in ["input", "messages"] {
+            let acts =
+                |part: &Json| part.get("type").is_some_and(|kind| kind.as_str().is_none_or(|kind| !knows_part(kind)));
+            let Some(items) = self.tree.get(name).and_then(Json::as_array) else { continue };
+            let nested =
+                |item: &Json| item.get("content").and_then(Json::as_array).is_some_and(|all| all.iter().any(acts));
+            let bad: Vec<bool> = items.iter().map(|item| acts(item) || nested(item)).collect();
+            let removed = bad.iter().filter(|bad| **bad).count();
+            if removed == 0 || self.members.get(name).is_none() {
+                continue;
+            }
+            if removed == bad.len() {
+                return Err(format!("{name} holds nothing that only asks"));
+            }
+            let text = self.members.get(name).map_or("[]", RawValue::get);
+            let items: Vec<Box<RawValue>> = serde_json::from_str(text).map_err(|error| format!("{name}: {error}"))?;
+            let kept: Vec<Box<RawValue>> =
+                items.into_iter().zip(&bad).filter_map(|(item, bad)| (!bad).then_some(item)).collect();
+            self.members.set(name, raw(name, &kept)?);
+            self.note(name, &format!("{removed} not known to only ask, removed"));
+        }
+        Ok(())
+    }
+
+    /// `:online` after a model's name makes a gateway search the web for it.
+    fn online_model(&mut self) -> Result<(), String> {
+        let name = self.tree.get("model").and_then(Json::as_str);
+        match name.and_then(|name| name.strip_suffix(":online")).map(str::to_owned) {
+            Some(plain) => self.set("model", &plain, ":online removed"),
+            None => Ok(()),
+        }
     }
 
     fn state(&mut self) -> Result<(), String> {
@@ -272,104 +312,6 @@ impl Copy {
             self.remove(name, "dropped");
         }
         Ok(())
-    }
-
-    /// Removes the definitions of tools that the provider would carry out.
-    fn provider_tools(&mut self) -> Result<(), String> {
-        let Some(definitions) = self.tree.get("tools").and_then(Json::as_array) else {
-            return Ok(());
-        };
-        let acting: Vec<bool> = definitions
-            .iter()
-            .map(|tool| match tool {
-                Json::Object(_) => match tool.get("type") {
-                    None => false,
-                    Some(kind) => tool_acts_at_provider(kind.as_str().or(Some("?"))),
-                },
-                _ => true,
-            })
-            .collect();
-        if !acting.contains(&true) {
-            return Ok(());
-        }
-        let names: Vec<String> = definitions
-            .iter()
-            .zip(&acting)
-            .filter(|(_, acts)| **acts)
-            .flat_map(|(tool, _)| ["name", "type"].map(|member| tool.get(member).and_then(Json::as_str)))
-            .flatten()
-            .map(str::to_owned)
-            .collect();
-        let text = self.members.get("tools").map_or("[]", RawValue::get);
-        let definitions: Vec<Box<RawValue>> = serde_json::from_str(text).map_err(|error| format!("tools: {error}"))?;
-        let kept: Vec<Box<RawValue>> =
-            definitions.into_iter().zip(&acting).filter_map(|(tool, acts)| (!acts).then_some(tool)).collect();
-        let removed = acting.iter().filter(|acts| **acts).count();
-        self.note("tools", &format!("{removed} of the provider removed"));
-        if kept.is_empty() {
-            self.members.remove("tools");
-            for name in ["tool_choice", "parallel_tool_calls"] {
-                self.remove(name, "dropped with the tools");
-            }
-            return Ok(());
-        }
-        self.members.set("tools", raw("tools", &kept)?);
-        let chosen = self.tree.get("tool_choice").is_some_and(|choice| {
-            ["type", "name"]
-                .iter()
-                .filter_map(|member| choice.get(member).and_then(Json::as_str))
-                .any(|word| names.iter().any(|name| name == word))
-        });
-        if chosen {
-            self.remove("tool_choice", "dropped with its tool");
-        }
-        Ok(())
-    }
-
-    /// Bedrock: tools of the system (grounding by web search), and those of the model's own request format.
-    fn bedrock_tools(&mut self) {
-        if self.api != Api::Bedrock {
-            return;
-        }
-        let acts = |tool: &Json| tool.get("toolSpec").is_none() && tool.get("cachePoint").is_none();
-        let listed = self.tree.get("toolConfig").and_then(|config| config.get("tools")).and_then(Json::as_array);
-        if listed.is_some_and(|tools| tools.iter().any(acts)) {
-            // The list cannot be empty, and a choice may name what is removed: all of it goes.
-            self.remove("toolConfig", "dropped with the provider's tools");
-        }
-        let fields = self.tree.get("additionalModelRequestFields");
-        if fields.is_some_and(|fields| fields.get("tools").is_some_and(Json::is_set)) {
-            self.remove("additionalModelRequestFields", "dropped with the provider's tools");
-        }
-    }
-
-    fn strip_tools(&mut self) {
-        // These two refuse a conversation with tool results when the definitions are gone.
-        if matches!(self.api, Api::Anthropic | Api::Bedrock) && mentions_tools(self.tree.get("messages")) {
-            self.note("tools", "kept, because the conversation uses them");
-            return;
-        }
-        for name in ["tools", "tool_choice", "parallel_tool_calls", "functions", "function_call", "toolConfig"] {
-            self.remove(name, "stripped");
-        }
-    }
-
-    fn forbid_tools(&mut self) -> Result<(), String> {
-        if self.members.get("functions").is_some() {
-            self.set("function_call", &"none", "none")?;
-        }
-        if self.members.get("tools").is_none() && self.members.get("toolConfig").is_none() {
-            return Ok(());
-        }
-        match self.api {
-            Api::Anthropic => self.set("tool_choice", &serde_json::json!({"type": "none"}), "none"),
-            Api::Cohere => self.set("tool_choice", &"NONE", "none"),
-            Api::Ollama | Api::Bedrock => {
-                self.strip_tools();
-                Ok(())
-            }
-            _ => self.set("tool_choice", &"none", "none"),
-        }
     }
 
     fn align(&mut self, options: &Options) -> Result<(), String> {
@@ -438,20 +380,4 @@ impl Copy {
         self.note(&format!("{outer}.{inner}"), "aligned");
         Ok(())
     }
-}
-
-/// Whether a conversation holds tool calls or their results.
-fn mentions_tools(messages: Option<&Json>) -> bool {
-    let block = |block: &Json| {
-        matches!(block.get("type").and_then(Json::as_str), Some("tool_use" | "tool_result"))
-            || block.get("toolUse").is_some()
-            || block.get("toolResult").is_some()
-    };
-    messages
-        .and_then(Json::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|message| message.get("content").and_then(Json::as_array))
-        .flatten()
-        .any(block)
 }

@@ -17,6 +17,10 @@ pub(super) const OPERATION_PARAMETERS: &[&str] = &["action", "cmd", "command", "
 const UNSAFE_METHODS: &[&str] =
     &["POST", "PUT", "PATCH", "DELETE", "CONNECT", "MERGE", "MOVE", "COPY", "LINK", "UNLINK"];
 
+/// Members and parameters that select a tool.
+pub(super) const TOOL_PARAMETERS: &[&str] =
+    &["function_name", "functionname", "procedure", "tool", "tool_name", "toolname"];
+
 /// The members and parameters that carry a statement.
 pub const SQL_MEMBERS: &[&str] = &["query", "sql", "statement", "stmt", "q"];
 
@@ -31,7 +35,8 @@ pub fn parameter_overrides(method: &str, parameters: &[(String, String)]) -> Opt
             return Some(format!("parameter {} overrides the method", shown(name)));
         }
         // RFC 9110 §9.2.1 names `page?do=delete` as the case to look out for.
-        if OPERATION_PARAMETERS.contains(&name.as_str()) && super::tool::writes(value) {
+        let operation = OPERATION_PARAMETERS.contains(&name.as_str()) && super::tool::writes(value);
+        if operation || (TOOL_PARAMETERS.contains(&name.as_str()) && super::tool::asks_write(value)) {
             return Some(format!("parameter {} asks for a write", shown(name)));
         }
     }
@@ -41,4 +46,10 @@ pub fn parameter_overrides(method: &str, parameters: &[(String, String)]) -> Opt
 /// Whether a text names a method that writes, whatever its case.
 pub fn is_unsafe_method(text: &str) -> bool {
     UNSAFE_METHODS.iter().any(|method| text.eq_ignore_ascii_case(method))
+}
+
+/// The value decoded once more, where that changes it: some servers do.
+pub fn decoded_twice(value: &str) -> Option<String> {
+    let decoded = super::target::decode(value);
+    (value.contains('%') && decoded != value).then_some(decoded)
 }

@@ -45,7 +45,6 @@ pub const COHERE: &[&str] = &[
 pub const MISTRAL: &[&str] = &[
     "~~/chat/completions",
     "~~/fim/completions",
-    "~~/agents/completions",
     "~~/embeddings",
     "~~/moderations",
     "~~/chat/moderations",

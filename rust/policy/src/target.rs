@@ -69,16 +69,25 @@ pub fn climbs(path: &str) -> bool {
     true
 }
 
-/// Parameters as in a query or a form (WHATWG URL §5.1), decoded once, names in lower case.
+/// Parameters as in a query or a form (WHATWG URL §5.1), decoded once, names in lower case; those that a `;` cuts both
+/// whole and cut.
 pub fn parameters(text: &str) -> Vec<(String, String)> {
-    // Some servers still take `;` for `&`. A name is compared after both cuts.
-    text.split(['&', ';'])
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
+    let mut found = Vec::new();
+    let mut cut = |pair: &str| {
+        if !pair.is_empty() {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(name).to_lowercase(), decode(value))
-        })
-        .collect()
+            found.push((decode(name).to_lowercase(), decode(value)));
+        }
+    };
+    for pair in text.split('&') {
+        // Some servers still take `;` for `&`, others for a part of the value: what follows is looked at in both readings.
+        let pair = pair.trim_end_matches(';');
+        cut(pair);
+        if pair.contains(';') {
+            pair.split(';').for_each(&mut cut);
+        }
+    }
+    found
 }
 
 /// Whether a segment stays one segment, and the same one, after any server's normalisation.
@@ -95,7 +104,7 @@ pub fn one_reading(segment: &str) -> bool {
         && decoded.split('/').all(|piece| !matches!(piece, "" | "." | ".."))
 }
 
-fn decode(text: &str) -> String {
+pub fn decode(text: &str) -> String {
     decode_path(&text.replace('+', " "))
 }
 
@@ -150,7 +159,7 @@ mod tests {
     fn the_query_is_decoded_and_its_names_fold() {
         let target = parse(b"http://h/p?X%5FA=1+2&_METHOD=delete;q=%44").expect("a target");
         assert_eq!(target.segments, ["p"]);
-        let expected = [("x_a", "1 2"), ("_method", "delete"), ("q", "D")];
+        let expected = [("x_a", "1 2"), ("_method", "delete;q=D"), ("_method", "delete"), ("q", "D")];
         let found: Vec<(&str, &str)> = target.query.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         assert_eq!(found, expected);
     }

@@ -167,6 +167,46 @@ pub fn plainly_writes(text: &str) -> bool {
     words(text).first().is_some_and(|word| WRITING.contains(&word.as_str()))
 }
 
+/// Verbs that are no nouns: they write wherever they stand in an identifier (`user.delete`, `get_or_create`).
+const ALWAYS_WRITING: &[&str] = &[
+    "create",
+    "deactivate",
+    "delete",
+    "destroy",
+    "disable",
+    "drop",
+    "erase",
+    "insert",
+    "overwrite",
+    "purge",
+    "remove",
+    "revoke",
+    "shutdown",
+    "terminate",
+    "truncate",
+    "unsubscribe",
+    "update",
+    "upsert",
+    "wipe",
+    "write",
+];
+
+/// Whether an identifier that selects what is done (`delete_user`, `users.delete`, `bulkInsert`) asks for a write. Of a
+/// sentence only the first word counts.
+pub fn asks_write(text: &str) -> bool {
+    plainly_writes(text) || names_write(text)
+}
+
+/// Whether an identifier holds a verb that is nothing but a write.
+pub fn names_write(text: &str) -> bool {
+    !text.trim().contains(char::is_whitespace) && words(text).iter().any(|word| ALWAYS_WRITING.contains(&word.as_str()))
+}
+
+/// Whether a tool's name is evidence that it only reads.
+pub fn reads_by_name(name: &str) -> bool {
+    words(name).first().is_some_and(|word| READING.contains(&word.as_str())) && !writes(name)
+}
+
 /// What calling the tool does. `definition` is a JSON object of one of the four shapes.
 pub fn classify_tool_json(definition: &[u8]) -> Effect {
     match Json::parse(definition) {
@@ -189,6 +229,22 @@ const HINT: &str = "readOnlyHint";
 /// Functions run where the request came from, and a shadow's answer is never carried out; `file_search` only reads.
 pub fn tool_acts_at_provider(kind: Option<&str>) -> bool {
     !matches!(kind, None | Some("function" | "custom" | "file_search"))
+}
+
+/// Whether a definition in a request is of a tool that is carried out elsewhere than where the request came from.
+///
+/// Without a type it must be a function by its form: `{"google_search": {}}` is a tool of the provider, and so is a
+/// function whose name the provider reserves (`$web_search`).
+pub fn definition_acts(definition: &Json) -> bool {
+    let Json::Object(_) = definition else { return true };
+    let inner = definition.get("function").or_else(|| definition.get("toolSpec")).unwrap_or(definition);
+    let name = inner.get("name").and_then(Json::as_str);
+    match definition.get("type") {
+        Some(kind) => {
+            tool_acts_at_provider(kind.as_str().or(Some("?"))) || name.is_some_and(|name| name.starts_with('$'))
+        }
+        None => definition.get("function_declarations").is_none() && name.is_none_or(|name| name.starts_with('$')),
+    }
 }
 
 fn classify(definition: &Json) -> Effect {

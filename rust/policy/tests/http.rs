@@ -251,9 +251,10 @@ fn state_labels_and_acting_tools_are_taken_away() {
 
 #[test]
 fn untouched_members_keep_their_bytes() {
-    let body = br#"{ "seed" : 1.50e1, "big":12345678901234567890123, "user":"u", "messages":[ {"content":"\u00e9\ud83d\ude00"} ] }"#;
+    let body = br#"{ "seed" : 1.50e1, "max_tokens":12345678901234567890123, "user":"u", "messages":[ {"content":"\u00e9\ud83d\ude00"} ] }"#;
     let copy = normalise_llm_body("openai", b"/v1/chat/completions", body, &Options::default()).expect("a copy");
-    let expected = r#"{"seed":1.50e1,"big":12345678901234567890123,"messages":[ {"content":"\u00e9\ud83d\ude00"} ]}"#;
+    let expected =
+        r#"{"seed":1.50e1,"max_tokens":12345678901234567890123,"messages":[ {"content":"\u00e9\ud83d\ude00"} ]}"#;
     assert_eq!(String::from_utf8_lossy(&copy.body), expected);
     assert_eq!(copy.changes, ["user: dropped"]);
 }
@@ -288,6 +289,7 @@ fn options_align_the_copy() {
         model: Some("candidate".to_owned()),
         temperature: Some(0.0),
         seed: Some(7),
+        ..Options::default()
     };
     let body = json!({"model": "m", "messages": [], "stream": true, "stream_options": {"include_usage": true}});
     let (copy, _) = normalised("openai", "/v1/chat/completions", &body, &options);

@@ -65,10 +65,11 @@ fn classify_tool_json(py: Python<'_>, definition: &[u8]) -> Verdict {
 }
 
 /// Policy(*, read=(), allow_tools=(), read_only_hint=False, tool_mode="stub", stream=None, temperature=None,
-/// seed=None): what a lane takes for a read, and how it changes the copies of inference requests.
+/// seed=None, acting_gets=None, keep_members=()): what a lane takes for a read, and how it changes the copies of inference
+/// requests.
 ///
-/// `read`: presets and patterns, both as in `[routes]`; the rest as in `[policy]`. Raises shadowlane.ConfigError for a preset or pattern
-/// that is none, ValueError for an unknown `tool_mode`, TypeError for an unknown keyword.
+/// `read`: presets and patterns, both as in `[routes]`; the rest as in `[policy]`. Raises shadowlane.ConfigError for a
+/// preset, pattern or name of a GET that is none, ValueError for an unknown `tool_mode`, TypeError for an unknown keyword.
 #[pyclass(frozen, module = "shadowlane._core")]
 pub struct Policy {
     pub core: Core,
@@ -84,6 +85,7 @@ impl Policy {
             read: given.take_or("read", Vec::new())?,
             allow_tools: given.take_or("allow_tools", Vec::new())?,
             read_only_hint: given.take_or("read_only_hint", false)?,
+            acting_gets: given.take_or("acting_gets", None)?,
             copy: copy_options(&mut given)?,
         };
         given.finish()?;
@@ -100,6 +102,7 @@ fn copy_options(given: &mut Keywords<'_, '_>) -> PyResult<Options> {
         model: None,
         temperature: given.take_or("temperature", None)?,
         seed: given.take_or("seed", None)?,
+        keep_members: given.take_or("keep_members", Vec::new())?,
     })
 }
 
@@ -161,5 +164,6 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(rewrite_model, module)?)?;
     module.add_function(wrap_pyfunction!(canonical_json, module)?)?;
     module.add("PRESET_NAMES", PyTuple::new(module.py(), policy::PRESET_NAMES)?)?;
+    module.add("ACTING_GETS", PyTuple::new(module.py(), policy::ACTING_GETS)?)?;
     module.add_class::<Policy>()
 }

@@ -233,6 +233,9 @@ def test_without_routes_only_get_and_head_pass(directory: Path) -> None:
         ({"policy": {"stub_rounds": 17}}, "policy.stub_rounds", "0 to 16"),
         ({"policy": {"temperature": 3.0}}, "policy.temperature", "0 to 2"),
         ({"policy": {"stream": "always"}}, "policy.stream", "keep"),
+        ({"policy": {"acting_gets": ["/log out"]}}, "policy.acting_gets", "logout*"),
+        ({"policy": {"acting_gets": ["*"]}}, "policy.acting_gets", "word"),
+        ({"policy": {"keep_members": [""]}}, "policy.keep_members", "name a member"),
     ],
 )
 def test_a_bad_policy_is_refused_at_start(sections: dict[str, Any], field: str, remedy: str) -> None:
@@ -251,3 +254,38 @@ def test_a_configuration_survives_the_way_to_the_worker() -> None:
     config = Config.from_dict(plain)
     assert Config.from_dict(config.to_dict()) == config
     assert config.routes.read_patterns() == ("bedrock", "sql:duckdb", "POST /x search")
+
+
+def test_the_body_says_what_it_is_on_a_declared_route(world: World) -> None:
+    asked = {"model": "m", "messages": [{"role": "user", "content": "x"}], "store": True, "service_tier": "flex"}
+    copy = world.drained("POST", "/ask", json.dumps(asked).encode())
+    assert (copy.blocked, copy.preset) == ("", "openai")
+    assert json.loads(copy.body) == {"model": "m", "messages": asked["messages"], "store": False, "seed": 7}
+    assert "service_tier: not known to only ask, removed" in copy.normalised
+    for body in ({"queries": ["DROP TABLE t"]}, {"tool": "delete_user"}, {"question": "x", "background": True}):
+        assert world.drained("POST", "/ask", json.dumps(body).encode()).blocked == "write_intent", body
+
+
+def test_a_removed_member_is_listed_without_a_personal_datum_in_its_name(world: World) -> None:
+    copy = world.drained("POST", "/v1/chat/completions", json.dumps({**CHAT, "jane.planted@example.org": 1}).encode())
+    assert copy.blocked == ""
+    assert "planted" not in str(copy.normalised)
+    assert b"planted" not in copy.body
+
+
+def test_gets_that_act_are_stopped_by_their_name_and_the_list_can_be_replaced(directory: Path) -> None:
+    made = World(directory, routes={"read": ["GET /logout"]}, policy={"acting_gets": ["launch*"]})
+    assert made.drained("GET", "/launch", headers=()).blocked == "write_intent"
+    assert made.drained("GET", "/shutdown", headers=()).blocked == ""
+    made.lane.close()
+    made.drainer.close()
+
+
+def test_the_built_in_list_stops_gets_that_act_but_for_those_the_user_names(directory: Path) -> None:
+    made = World(directory, routes={"read": ["GET /logout"]})
+    for target in ("/unsubscribe?u=1", "/users/7/delete", "/x?stream.body=%3Cdelete%2F%3E"):
+        copy = made.drained("GET", target, headers=())
+        assert (copy.blocked, "policy.acting_gets" in copy.why) == ("write_intent", True), target
+    assert made.drained("GET", "/logout", headers=()).blocked == ""
+    made.lane.close()
+    made.drainer.close()

@@ -146,7 +146,11 @@ impl Cleaner {
                 Classified::blocked(format!("the body cannot be read: {why}"))
             }
         };
+        // Both repeat names of the request, which may hold anything.
         class.why = self.sanitizer.text(&class.why).0;
+        for change in &mut class.changes {
+            *change = self.sanitizer.text(change).0;
+        }
         let body = body.unwrap_or_default();
         let cut = frame.flags & FLAG_RESPONSE_CUT != 0;
         let response =

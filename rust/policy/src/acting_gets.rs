@@ -1,0 +1,235 @@
+//! GET requests that act all the same: by what their path or a parameter is called.
+//!
+//! Invariant: this only ever turns a read into a write. RFC 9110 calls GET safe, and servers log out, unsubscribe and
+//! delete by it; the list is a default, which a configuration replaces.
+
+use shadowlane_base::{Error, Result};
+
+use super::effect::shown;
+use super::target::{Target, decode};
+
+/// The default list. `word`: a path's segment that is this word; `word*`: one of at most three words that begins or
+/// ends with it; `name=`: a parameter, unless its value says no.
+pub const ACTING_GETS: &[&str] = &[
+    "abort*",
+    "approve*",
+    "cancel*",
+    "clear",
+    "clearcache",
+    "deactivate*",
+    "delete*",
+    "delete=",
+    "destroy*",
+    "disable*",
+    "drop",
+    "erase*",
+    "evict*",
+    "flush*",
+    "flush=",
+    "flushall",
+    "flushdb",
+    "forcemerge",
+    "invalidate*",
+    "kill*",
+    "logoff*",
+    "logout*",
+    "logout=",
+    "optout*",
+    "poweroff*",
+    "purge*",
+    "purge=",
+    "quit",
+    "reboot*",
+    "refresh",
+    "reindex*",
+    "reload*",
+    "reload=",
+    "remove*",
+    "remove=",
+    "reset*",
+    "restart*",
+    "restart=",
+    "revoke*",
+    "rollback*",
+    "shutdown*",
+    "shutdown=",
+    "signoff*",
+    "signout*",
+    "sleep",
+    "sleep=",
+    "stop",
+    "stream.body=",
+    "stream.file=",
+    "stream.url=",
+    "terminate*",
+    "trigger*",
+    "truncate*",
+    "uninstall*",
+    "unsubscribe*",
+    "unsubscribe=",
+    "update",
+    "vacuum",
+    "wipe*",
+];
+
+/// A list of names whose GETs act.
+#[derive(Clone, Debug)]
+pub struct ActingGets {
+    words: Vec<(String, bool)>,
+    parameters: Vec<String>,
+}
+
+impl Default for ActingGets {
+    fn default() -> Self {
+        let mut list = Self { words: Vec::new(), parameters: Vec::new() };
+        for name in ACTING_GETS {
+            list.add(name);
+        }
+        list
+    }
+}
+
+impl ActingGets {
+    /// [`Error::Invalid`] for a text that is neither `word`, `word*` nor `name=`.
+    pub fn new(names: &[String]) -> Result<Self> {
+        let mut list = Self { words: Vec::new(), parameters: Vec::new() };
+        for name in names {
+            let bare = name.strip_suffix('*').or_else(|| name.strip_suffix('=')).unwrap_or(name);
+            let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+            if bare.is_empty() || !bare.chars().all(word) {
+                return Err(Error::Invalid {
+                    field: "policy.acting_gets",
+                    why: format!("{name:?} is neither \"word\", \"word*\" nor \"parameter=\", for example \"logout*\""),
+                });
+            }
+            list.add(name);
+        }
+        Ok(list)
+    }
+
+    fn add(&mut self, name: &str) {
+        let lower = name.to_lowercase();
+        if let Some(parameter) = lower.strip_suffix('=') {
+            self.parameters.push(parameter.to_owned());
+        } else {
+            let (word, starred) = lower.strip_suffix('*').map_or((lower.as_str(), false), |word| (word, true));
+            self.words.push((joined(word), starred));
+        }
+    }
+
+    /// Why a GET of the target acts; none if nothing says so.
+    pub fn find(&self, target: &Target<'_>) -> Option<String> {
+        let segment = target.segments.iter().find(|segment| self.acts(segment));
+        if let Some(segment) = segment {
+            return Some(format!("the path's {} acts (policy.acting_gets)", shown(&decode(segment))));
+        }
+        let no = |value: &str| ["0", "false", "no", "off"].iter().any(|no| value.eq_ignore_ascii_case(no));
+        let parameter =
+            target.query.iter().find(|(name, value)| self.parameters.contains(name) && !no(value.trim()))?;
+        Some(format!("parameter {} acts (policy.acting_gets)", shown(&parameter.0)))
+    }
+
+    fn acts(&self, segment: &str) -> bool {
+        let decoded = decode(segment);
+        let bare = decoded.split(';').next().unwrap_or_default();
+        // `logout.php`, `delete.do`
+        let bare = match bare.rsplit_once('.') {
+            Some((name, kind)) if EXTENSIONS.iter().any(|known| kind.eq_ignore_ascii_case(known)) => name,
+            _ => bare,
+        };
+        let words = words(bare);
+        let whole = joined(bare);
+        self.words.iter().any(|(word, starred)| {
+            let starts = |count: usize| words.get(..count).is_some_and(|some| some.concat() == *word);
+            let ends = |count: usize| {
+                words.len().checked_sub(count).and_then(|at| words.get(at..)).is_some_and(|some| some.concat() == *word)
+            };
+            // `log-out-all` begins with two words that are one in the list.
+            whole == *word || (*starred && words.len() <= 3 && (1..=2).any(|count| starts(count) || ends(count)))
+        })
+    }
+}
+
+const EXTENSIONS: &[&str] = &["action", "ashx", "asp", "aspx", "cgi", "do", "htm", "html", "jsp", "php", "pl", "py"];
+
+/// Without what separates words, in lower case.
+fn joined(text: &str) -> String {
+    words(text).concat()
+}
+
+/// The words of a segment in lower case: cut at separators and humps.
+fn words(text: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut lower_before = false;
+    for c in text.chars() {
+        if !c.is_alphanumeric() || (c.is_uppercase() && lower_before) {
+            words.push(String::new());
+        }
+        if c.is_alphanumeric()
+            && let Some(word) = words.last_mut()
+        {
+            word.extend(c.to_lowercase());
+        }
+        lower_before = c.is_lowercase();
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ActingGets;
+    use crate::target::parse;
+
+    #[test]
+    fn paths_and_parameters_that_act_are_told_from_others() {
+        let list = ActingGets::default();
+        let finds = |target: &str| list.find(&parse(target.as_bytes()).expect("a target")).is_some();
+        for target in [
+            "/logout",
+            "/auth/log-out",
+            "/LogOut.aspx",
+            "/sign_out?next=/",
+            "/newsletter/unsubscribe/abc",
+            "/users/7/delete",
+            "/deleteUser?id=7",
+            "/admin/shutdown",
+            "/actuator/restart",
+            "/cache/flush",
+            "/cache_flush",
+            "/_flush",
+            "/%64elete",
+            "/debug/sleep",
+            "/x?sleep=5",
+            "/core/select?stream.body=%3Cdelete/%3E",
+            "/x?logout",
+            "/safeRestart",
+            "/logout;jsessionid=1",
+        ] {
+            assert!(finds(target), "{target}");
+        }
+        for target in [
+            "/",
+            "/docs/how-to-delete-a-user",
+            "/deleted",
+            "/sleep-masks",
+            "/x?delete=false",
+            "/x?q=delete",
+            "/stopwatch",
+            "/updates",
+            "/v1/models",
+        ] {
+            assert!(!finds(target), "{target}");
+        }
+    }
+
+    #[test]
+    fn a_list_replaces_the_default() {
+        let list = ActingGets::new(&["launch*".to_owned(), "go=".to_owned()]).expect("a list");
+        let finds = |target: &str| list.find(&parse(target.as_bytes()).expect("a target")).is_some();
+        assert!(finds("/launch-now") && finds("/x?go=1") && !finds("/logout"));
+        for bad in ["", "*", "a b", "/logout", "="] {
+            assert!(ActingGets::new(&[bad.to_owned()]).is_err(), "{bad}");
+        }
+    }
+}
