@@ -43,6 +43,7 @@ def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str
 def serve(world: World, app: str, env: dict[str, str]) -> str:
     port = world.ports.reserve()
     arguments = [sys.executable, "-m", "uvicorn", f"tests.support.writer:{app}", "--port", str(port)]
+    arguments += ["--ws", "none"]  # an upgrade is the application's to answer, whatever is installed
     process = Process([*arguments, "--log-level", "warning"], world.folder / f"{app}.log", env)
     world.processes.append(process)
     process.listening(port)
