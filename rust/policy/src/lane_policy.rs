@@ -137,12 +137,12 @@ impl Policy {
                 let effect = http::by_kind(kind, request, &target, preset, tools);
                 Verdict::new(effect, preset, kind == Kind::Llm)
             }
-            RouteClass::Declared => self.declared(request, &target, tools),
+            RouteClass::Declared => Self::declared(request, &target, tools),
         }
     }
 
     /// The verdict on a route that the user declared by hand. The body says what it is, whatever the path.
-    fn declared(&self, request: &Request<'_>, target: &Target<'_>, tools: Allowed<'_>) -> Verdict {
+    fn declared(request: &Request<'_>, target: &Target<'_>, tools: Allowed<'_>) -> Verdict {
         let parsed = Json::parse(request.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(request.body));
         if let Ok(body @ Json::Object(_)) = &parsed {
             if let Some(preset) = api::inference(&target.segments, body) {
