@@ -36,6 +36,7 @@ mod sql_guard;
 mod sql_lexical;
 mod sql_walk;
 mod statement_verbs;
+mod statement_words;
 mod statements;
 mod target;
 mod tool;

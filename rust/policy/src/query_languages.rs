@@ -3,7 +3,7 @@
 //! Invariant: this only ever turns a read into a write, and asks for a form that prose does not have: a verb directly
 //! before a pattern's parenthesis, a method of a traversal, a verb before `DATA {`.
 
-use super::statements::words;
+use super::statement_words::words;
 
 /// Why a text is a statement that writes in one of these languages; none if it is none that is known to.
 pub fn writes(text: &str) -> Option<&'static str> {

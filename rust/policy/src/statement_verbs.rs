@@ -3,7 +3,7 @@
 //! Invariant: this only ever turns a read into a write. A verb that is not on a list is one when the text is written as
 //! statements are (capitals, and the name of a kind of object beside it); in small letters only known pairs are.
 
-use super::statements::{OBJECTS, words};
+use super::statement_words::{OBJECTS, words};
 
 /// Verbs of administration: with any word after them, when both are in capitals.
 const VERBS: &[&str] = &[

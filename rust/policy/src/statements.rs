@@ -10,6 +10,7 @@ use sqlparser::tokenizer::Tokenizer;
 
 use super::effect::shown;
 use super::sql::classify_sql;
+use super::statement_words::{OBJECTS, words};
 use super::{query_languages, statement_verbs};
 
 /// A statement of more words than this is not looked at further: nobody asks a search for it.
@@ -41,64 +42,6 @@ const OPENINGS: &[(&str, &[&str])] = &[
     ("TRUNCATE", &[""]),
     ("UPDATE", &[""]),
     ("VACUUM", &["FULL", "ANALYZE"]),
-];
-
-/// Kinds of object that a statement of definition names after its verb.
-pub const OBJECTS: &[&str] = &[
-    "AGGREGATE",
-    "CAST",
-    "COLLATION",
-    "COLUMN",
-    "CONSTRAINT",
-    "CONVERSION",
-    "DATABASE",
-    "DEFINER",
-    "DOMAIN",
-    "EVENT",
-    "EXTENSION",
-    "EXTERNAL",
-    "FOREIGN",
-    "FULLTEXT",
-    "FUNCTION",
-    "GLOBAL",
-    "GROUP",
-    "IF",
-    "INDEX",
-    "KEYSPACE",
-    "LOCAL",
-    "LOGIN",
-    "MATERIALIZED",
-    "OPERATOR",
-    "OR",
-    "PACKAGE",
-    "PIPE",
-    "POLICY",
-    "PROCEDURE",
-    "PUBLICATION",
-    "ROLE",
-    "RULE",
-    "SCHEMA",
-    "SEQUENCE",
-    "SERVER",
-    "STAGE",
-    "STATISTICS",
-    "STREAM",
-    "SUBSCRIPTION",
-    "SYSTEM",
-    "TABLE",
-    "TABLESPACE",
-    "TASK",
-    "TEMP",
-    "TEMPORARY",
-    "TRANSIENT",
-    "TRIGGER",
-    "TYPE",
-    "UNIQUE",
-    "UNLOGGED",
-    "USER",
-    "VIEW",
-    "VIRTUAL",
-    "WAREHOUSE",
 ];
 
 /// Why a text is a statement that writes; none if it is no statement, or a query that reads.
@@ -204,33 +147,6 @@ fn parses(text: &str, dialect: &dyn Dialect) -> Option<bool> {
     }
     let parse = || Parser::new(dialect).with_tokens(tokens.clone()).parse_statements().is_ok_and(|all| !all.is_empty());
     Some(super::sql::with_stack(tokens.len(), parse))
-}
-
-/// The words of a statement, comments and the punctuation between them left out.
-pub fn words(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        loop {
-            rest =
-                rest.trim_start_matches(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '/' | '$' | '#')));
-            if let Some(comment) = rest.strip_prefix("--").or_else(|| rest.strip_prefix('#')) {
-                rest = comment.split_once('\n').map_or("", |(_, after)| after);
-            } else if let Some(comment) = rest.strip_prefix("/*") {
-                rest = comment.split_once("*/").map_or("", |(_, after)| after);
-            } else if rest.starts_with(['-', '/']) {
-                rest = &rest[1..];
-            } else if let Some(body) = rest.strip_prefix('$') {
-                rest = body;
-                return Some("$");
-            } else {
-                break;
-            }
-        }
-        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
-        let (word, after) = rest.split_at(end);
-        rest = after;
-        (!word.is_empty()).then_some(word)
-    })
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@
 //! unit; the number as written is kept beside the quantity.
 
 use super::Amount;
+use super::cursor::Reader;
 use super::numerals::{self, Digits, digits, german};
-use super::read::Reader;
 use super::tokens::Kind;
 use super::units::{Currency, Dimension};
 use super::vocabulary::ARTICLE;

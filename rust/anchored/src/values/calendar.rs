@@ -3,34 +3,18 @@
 //! Invariant: a form that has two readings (`03/05/2024`) is marked so; what cannot be a date or a time is none.
 
 use super::clock::clock;
+use super::cursor::{Found, Reader, amount};
+use super::number_words::ORDINALS;
 use super::numerals::{self, digits};
-use super::read::Reader;
 use super::tokens::Kind;
 use super::units::Dimension;
-use super::{Amount, Day, Measure};
+use super::{Day, Measure};
 use crate::language::Language;
-
-/// A measure and the token behind it.
-pub(super) type Found = Option<(Measure<'static>, usize)>;
-
-pub(super) fn amount(dimension: Dimension, value: f64) -> Measure<'static> {
-    let amount =
-        Amount { dimension, low: value, high: value, written: value, other: None, precision: 0.0, factor: 1.0 };
-    Measure::Amount(amount)
-}
 
 fn date(year: u32, month: u32, day: u32, swapped: bool) -> Option<Measure<'static>> {
     let real = month <= 12 && day <= 31 && (month > 0 || year > 0);
     real.then_some(Measure::Date(Day { year, month, number: day, swapped }))
 }
-
-/// First to fourth, before a quarter of the year.
-pub(super) const ORDINALS: [&str; 4] = [
-    "first erste ersten erstes premier primer",
-    "second zweite zweiten zweites deuxième segundo",
-    "third dritte dritten drittes troisième tercer",
-    "fourth vierte vierten viertes quatrième cuarto",
-];
 
 impl Reader<'_, '_> {
     /// A date, a time, a weekday or a quarter that begins at a token.

@@ -3,8 +3,7 @@
 //! Invariant: a time without a half of the day may be in either; what cannot be a time is none.
 
 use super::Measure;
-use super::calendar::{Found, amount};
-use super::read::Reader;
+use super::cursor::{Found, Reader, amount};
 use super::units::Dimension;
 use crate::language::Language;
 

@@ -3,7 +3,7 @@
 //! Invariant: a unit stands in the sentence of its number; a letter alone is a unit behind digits only.
 
 use super::amounts::Number;
-use super::read::Reader;
+use super::cursor::Reader;
 use super::tokens::Kind;
 use super::units::{Currency, Dimension};
 use super::vocabulary::{ARTICLE, EVERY};

@@ -13,6 +13,7 @@ mod calendar;
 mod clock;
 mod codes;
 mod compare;
+mod cursor;
 mod measured;
 mod number_words;
 mod numerals;

@@ -4,6 +4,14 @@
 
 use crate::language::Language;
 
+/// First to fourth, before a quarter of the year.
+pub(super) const ORDINALS: [&str; 4] = [
+    "first erste ersten erstes premier primer",
+    "second zweite zweiten zweites deuxième segundo",
+    "third dritte dritten drittes troisième tercer",
+    "fourth vierte vierten viertes quatrième cuarto",
+];
+
 const ENGLISH: &[(&str, f64)] = &[
     ("zero", 0.0),
     ("one", 1.0),

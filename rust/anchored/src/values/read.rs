@@ -5,11 +5,12 @@
 
 use super::bounds::{Bound, bound, counted_back, denies, hedged};
 use super::codes::code;
+use super::cursor::Reader;
 use super::phrases;
 use super::subject::Subjects;
-use super::tokens::{Kind, Token, tokens};
+use super::tokens::{Kind, tokens};
 use super::units::Dimension;
-use super::vocabulary::{AND, ARTICLE, EVERY, Entry, FROM, PHRASE, TIMES, TO, UNKNOWN, Vocabulary, vocabulary};
+use super::vocabulary::{AND, ARTICLE, EVERY, Entry, FROM, PHRASE, TIMES, TO, UNKNOWN, vocabulary};
 use super::{Amount, Measure, Value};
 use crate::language::Language;
 
@@ -42,18 +43,6 @@ pub(crate) fn read<'t>(text: &'t str, low: &'t str, language: Language) -> Readi
     let sentences = tokens.last().map_or(0, |token| token.sentence + 1);
     let subjects = Subjects::new(low, tokens, entries);
     Reading { values, subjects, sentences, cut: full || !whole }
-}
-
-/// The pass over the tokens.
-pub(super) struct Reader<'s, 't> {
-    pub text: &'t str,
-    pub low: &'t str,
-    pub language: Language,
-    pub words: &'static Vocabulary,
-    pub tokens: &'s [Token],
-    /// What is known of each token.
-    pub entries: &'s [&'static Entry],
-    pub values: Vec<Value<'t>>,
 }
 
 impl<'t> Reader<'_, 't> {
@@ -107,31 +96,6 @@ impl<'t> Reader<'_, 't> {
                 next.kind == Kind::Number || matches!(self.text(at + 1), "-" | "_" | "@" | "." | ":" | "+")
             });
         joined || self.language == Language::German && self.text(at).len() >= 7
-    }
-
-    /// The lower-case text of a token; empty behind the last one.
-    pub(super) fn text(&self, at: usize) -> &'t str {
-        self.tokens.get(at).and_then(|token| self.low.get(token.span.0..token.span.1)).unwrap_or("")
-    }
-
-    /// The text of the token before one, or of the one at `steps` before it.
-    pub(super) fn before(&self, at: usize, steps: usize) -> &'t str {
-        at.checked_sub(steps).map_or("", |place| self.text(place))
-    }
-
-    pub(super) fn entry(&self, at: usize) -> &'static Entry {
-        self.entries.get(at).copied().unwrap_or(&UNKNOWN)
-    }
-
-    /// Whether nothing stands between a token and the one before it.
-    pub(super) fn glued(&self, at: usize) -> bool {
-        self.tokens.get(at).is_some_and(|token| !token.spaced)
-    }
-
-    /// Whether the token begins with a capital in the text as it was written.
-    pub(super) fn capital(&self, at: usize) -> bool {
-        let token = self.tokens.get(at);
-        token.and_then(|token| self.text.get(token.span.0..)?.chars().next()).is_some_and(char::is_uppercase)
     }
 
     /// `1.` or `2)` at the beginning of a line: a place in a list, no value.

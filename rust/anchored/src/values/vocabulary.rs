@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use super::number_words::{number_words, ordinal_words, scales};
+use super::number_words::{ORDINALS, number_words, ordinal_words, scales};
 use super::units::{Dimension, common, units};
 use crate::language::Language;
 use crate::lexicon::WordMap;
@@ -279,7 +279,7 @@ fn build(language: Language) -> Vocabulary {
     for word in small(language).split_whitespace() {
         set(word, &|entry| entry.flags |= SMALL);
     }
-    for word in super::calendar::ORDINALS.iter().flat_map(|words| words.split(' ')).chain(["q", "t", "halb", "half"]) {
+    for word in ORDINALS.iter().flat_map(|words| words.split(' ')).chain(["q", "t", "halb", "half"]) {
         set(word, &|entry| entry.flags |= DATED);
     }
     for (code, currency) in super::units::codes() {
