@@ -313,7 +313,7 @@ class StoreConfig(Section, frozen=True):
 
 
 class GateConfig(Section, frozen=True):
-    """``[gate]``: the targets of the verdict. Where each default comes from stands in ``docs/gate.md``."""
+    """``[gate]``: the targets of the verdict. Where each default comes from stands in ``docs/parts/gate.md``."""
 
     mean_delta_s: Annotated[float, Bound(0, 2, above=True, share=True)] = ACCEPTED
     """The most that the mean ΔS may be."""
