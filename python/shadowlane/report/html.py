@@ -1,4 +1,4 @@
-"""The report as one HTML page (see :mod:`.page` for what no page of ours can do).
+"""The report as one HTML page (see :mod:`shadowlane.render.page` for what no page of ours can do).
 
 Invariant: every value is escaped where it enters the markup.
 """

@@ -1,7 +1,8 @@
 """The lane's randomized trial over the gate's window, out of the store: what mirroring adds to the gateway's own P99.
 
-``shadowlane status`` shows the same trial out of shared memory, by route and for one look (:mod:`.overhead`); here are
-all routes together, over every life of the lane in the window, for any number of looks.
+``shadowlane status`` shows the same trial out of shared memory, by route and for one look
+(:mod:`shadowlane.status.overhead`); here are all routes together, over every life of the lane in the window, for any
+number of looks.
 """
 
 from __future__ import annotations
