@@ -1,4 +1,4 @@
-"""shadowlane mirrors a sample of a gateway's traffic to a shadow service and judges the answers.
+"""shadowlane mirrors a sample of a gateway's traffic to a shadow service and compares the answers.
 
 Importing this package is light on purpose: it runs in somebody's gateway. Scoring, storing and sending live in
 the worker process and are imported there.

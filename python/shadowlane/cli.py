@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="shadowlane",
-        description="Mirror a sample of a gateway's traffic to a shadow service, and judge the answers.",
+        description="Mirror a sample of a gateway's traffic to a shadow service, and compare the answers.",
     )
     parser.add_argument("--version", action="version", version=f"shadowlane {__version__}")
     parser.set_defaults(run=lambda _: _help(parser))  # without a command

@@ -1,1 +1,1 @@
-"""Judging answers that are logged already: a file of exchanges instead of a lane."""
+"""Comparing answers that are logged already: a file of exchanges instead of a lane."""

@@ -115,12 +115,12 @@ class RoutesConfig(Section, frozen=True):
     mirrored, unless ``include`` or ``read`` names their path in full."""
 
     presets: tuple[str, ...] = ()
-    """Sets of POST routes that only read, each with the judge of its bodies: ``openai``, ``sql:postgres``, ... (see
+    """Sets of POST routes that only read, each with the parser of its bodies: ``openai``, ``sql:postgres``, ... (see
     ``rust/policy/src/preset_routes.rs``). A POST that no preset lists is a write. With an inference preset (``openai``,
     ``anthropic``, ``ollama``, ``cohere``, ``mistral``, ``bedrock``) GET and HEAD are mirrored only where ``read`` or
     ``include`` asks for them, or another preset lists the path."""
     read: tuple[str, ...] = ()
-    """Further routes that only read: ``"POST /search"``, or with the preset that judges the body, ``"POST /db
+    """Further routes that only read: ``"POST /search"``, or with the preset that classifies the body, ``"POST /db
     sql:sqlite"``. Without one the body is still refused when it calls, mutates or stands for another method."""
     include: tuple[str, ...] = ()
     """Path patterns; when given, only these are mirrored."""
@@ -313,7 +313,7 @@ class StoreConfig(Section, frozen=True):
 
 
 class GateConfig(Section, frozen=True):
-    """``[gate]``: the targets of the verdict. Where each default comes from stands in ``docs/gate.md``."""
+    """``[gate]``: the targets of the verdict. Where each default comes from stands in ``docs/parts/gate.md``."""
 
     mean_delta_s: Annotated[float, Bound(0, 2, above=True, share=True)] = ACCEPTED
     """The most that the mean ΔS may be."""

@@ -345,7 +345,7 @@ class SqliteStore:
     def difference_counts(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]:
         """Where a shadow's JSON answers differ from prod's: ``(shape, kind, pairs, example)``, most frequent first.
 
-        ``example`` is one row of :class:`~shadowlane.types.PlaceDiffers` as JSON.
+        ``example`` is one row of :class:`~shadowlane.types.StructureDifference` as JSON.
         """
         where, values = _where(since_ns, shadow)
         with explained(self.path, "read"):

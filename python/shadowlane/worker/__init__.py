@@ -1,1 +1,1 @@
-"""The worker: the process that empties a lane's rings, sends to shadows, scores, stores and judges."""
+"""The worker: the process that empties a lane's rings, sends to shadows, scores and stores."""
