@@ -76,5 +76,5 @@ def describe(error: BaseException) -> str:
     if isinstance(error, ShadowlaneError):
         return str(error)
     frames = traceback.extract_tb(error.__traceback__)
-    place = f" in {frames[-1].name} ({PurePath(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}{place}"
+    where = f" in {frames[-1].name} ({PurePath(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}{where}"

@@ -91,7 +91,7 @@ def _runs(values: _Floats, variance: float) -> float:
 
 
 def _still_rises(sums: _Floats, longest: int, variance: float) -> bool:
-    """Whether longer blocks would show more. A mean that changed at once, at one place, is left out."""
+    """Whether longer blocks would show more. A mean that changed at once, at one moment, is left out."""
     short, half, whole = (
         float(np.sort(_squares(sums, length, variance))[:-_OF_ONE_STEP].mean())
         for length in (1, max(1, longest // 2), longest)

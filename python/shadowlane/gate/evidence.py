@@ -169,7 +169,7 @@ def direct_of(timed: Sequence[Timed]) -> Direct | None:
 
 def _own_lines(lines: list[str], name: str) -> list[str]:
     """The lane's line and this shadow's."""
-    return [line for place, line in enumerate(lines) if place == 0 or line.startswith(f"{name}:")]
+    return [line for index, line in enumerate(lines) if index == 0 or line.startswith(f"{name}:")]
 
 
 def trial_of(timed: Sequence[Timed]) -> Trial | None:
@@ -196,8 +196,8 @@ def _note(pieces: Sequence[Timed]) -> str:
 
 def _spread(piece: Timed, edges: NDArray[np.int64]) -> Piece:
     taken, not_taken = np.zeros((2, len(edges) - 1))
-    place = np.searchsorted(edges, piece.lower)
-    taken[place], not_taken[place] = piece.taken, piece.not_taken
+    index = np.searchsorted(edges, piece.lower)
+    taken[index], not_taken[index] = piece.taken, piece.not_taken
     return Piece(taken, not_taken)
 
 

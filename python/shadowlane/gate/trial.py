@@ -90,10 +90,10 @@ class _Group:
 
     def at(self, table: _Floats, ns: _Floats) -> _Floats:
         """Rows of a table (m + 1, stakes) at times ``ns`` (k,): (k, stakes)."""
-        place = np.clip(np.searchsorted(self._edges, ns, side="right") - 1, 0, len(self._edges) - 2)
-        low, high = self._edges[place], self._edges[place + 1]
+        bucket = np.clip(np.searchsorted(self._edges, ns, side="right") - 1, 0, len(self._edges) - 2)
+        low, high = self._edges[bucket], self._edges[bucket + 1]
         part = np.clip((ns - low) / (high - low), 0.0, 1.0)[:, None]
-        rows: _Floats = table[place] * (1 - part) + table[place + 1] * part
+        rows: _Floats = table[bucket] * (1 - part) + table[bucket + 1] * part
         return rows
 
     def quantile(self, p: float) -> float:

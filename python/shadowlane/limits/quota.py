@@ -46,16 +46,16 @@ class ProdQuota:
         budget = parse_rate_limit(headers, now)
         if budget is None or budget.share is None:
             return
-        place = (key, budget.limit)
-        known = self._watched.get(place)
+        watched = (key, budget.limit)
+        known = self._watched.get(watched)
         if known is not None and now < known.seen_at:
             return
         until = -math.inf
         if budget.share < self._floor or budget.remaining <= 0:
             reset_s = self._unknown_reset_s if budget.reset_s is None else budget.reset_s
             until = now + min(reset_s, self._max_pause_s)
-        self._watched[place] = _Watched(now, until)
-        self._watched.move_to_end(place)
+        self._watched[watched] = _Watched(now, until)
+        self._watched.move_to_end(watched)
         while len(self._watched) > _MOST:
             self._watched.popitem(last=False)
         self._until = max(watched.paused_until for watched in self._watched.values())

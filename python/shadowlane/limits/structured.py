@@ -21,21 +21,21 @@ def list_members(field: str) -> list[tuple[str, dict[str, str]]]:
     A dictionary's member comes as an item with its sign: ``limit=100``.
     """
     members: list[tuple[str, dict[str, str]]] = []
-    place = 0
-    while place < len(field):
+    position = 0
+    while position < len(field):
         parts: list[str] = []
         while True:
-            match = _PART.match(field, place)
-            end = match.end() if match else place
-            parts.append(field[place:end].strip(" \t"))
-            place = end
-            if place < len(field) and field[place] == ";":
-                place += 1
+            match = _PART.match(field, position)
+            end = match.end() if match else position
+            parts.append(field[position:end].strip(" \t"))
+            position = end
+            if position < len(field) and field[position] == ";":
+                position += 1
                 continue
             break
-        if place < len(field) and field[place] != ",":
+        if position < len(field) and field[position] != ",":
             return members  # an open quote: nothing behind it can be trusted
-        place += 1
+        position += 1
         item, parameters = _bare(parts[0]), {}
         for part in parts[1:]:
             name, sign, value = part.partition("=")

@@ -30,8 +30,8 @@ def levels(counts: list[int], room: int) -> float:
     """The level L of ``room`` places over strata of these counts; infinity when all fit."""
     left, level = float(room), math.inf
     ordered = sorted(counts)
-    for place, count in enumerate(ordered):
-        level = left / (len(ordered) - place)
+    for index, count in enumerate(ordered):
+        level = left / (len(ordered) - index)
         if count > level:
             return level
         left -= count
@@ -81,9 +81,9 @@ class Window(Generic[T]):
         level = levels(counts, max(room, 0))
         quotas = [count if level == math.inf else min(count, math.floor(level)) for count in counts]
         # What rounding left over goes to strata that have more, drawn without looking at the items.
-        over = [place for place, count in enumerate(counts) if count > quotas[place]]
-        for place in self._random.sample(over, min(len(over), max(room, 0) - sum(quotas))):
-            quotas[place] += 1
+        over = [index for index, count in enumerate(counts) if count > quotas[index]]
+        for index in self._random.sample(over, min(len(over), max(room, 0) - sum(quotas))):
+            quotas[index] += 1
         for reservoir, quota in zip(strata, quotas, strict=True):
             if quota:
                 refused += reservoir.shrink(quota)

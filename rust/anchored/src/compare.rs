@@ -22,7 +22,8 @@ pub(crate) fn contradictions(a: &Facts<'_>, b: &Facts<'_>) -> Vec<Finding> {
         found.push(Finding::relation("answer", (one, other)));
     }
     let parallel = parallel(a, b);
-    let pairs = if parallel { (0..a.sentences.len()).map(|place| (place, place)).collect() } else { aligned(a, b) };
+    let pairs =
+        if parallel { (0..a.sentences.len()).map(|position| (position, position)).collect() } else { aligned(a, b) };
     let alone = a.sentences.len() == 1 && b.sentences.len() == 1;
     differing_entities(a, b, &pairs, &mut found);
     for &(i, j) in &pairs {
@@ -84,10 +85,10 @@ fn parallel(a: &Facts<'_>, b: &Facts<'_>) -> bool {
 
 /// Sentences that speak of the same: each of `a` with the sentence of `b` that shares most of its content words.
 fn aligned(a: &Facts<'_>, b: &Facts<'_>) -> Vec<(usize, usize)> {
-    let mut places: WordMap<&str, Vec<usize>> = WordMap::default();
+    let mut positions: WordMap<&str, Vec<usize>> = WordMap::default();
     for (index, sentence) in b.sentences.iter().enumerate() {
         for stem in &sentence.stems {
-            places.entry(stem.root.as_ref()).or_default().push(index);
+            positions.entry(stem.root.as_ref()).or_default().push(index);
         }
     }
     let mut pairs = Vec::new();
@@ -96,10 +97,10 @@ fn aligned(a: &Facts<'_>, b: &Facts<'_>) -> Vec<(usize, usize)> {
     for (index, sentence) in a.sentences.iter().enumerate() {
         touched.clear();
         for stem in &sentence.stems {
-            for &place in places.get(stem.root.as_ref()).map_or(&[][..], Vec::as_slice) {
-                if let Some(count) = counts.get_mut(place) {
+            for &position in positions.get(stem.root.as_ref()).map_or(&[][..], Vec::as_slice) {
+                if let Some(count) = counts.get_mut(position) {
                     if *count == 0 {
-                        touched.push(place);
+                        touched.push(position);
                     }
                     *count += 1;
                 }
@@ -107,19 +108,19 @@ fn aligned(a: &Facts<'_>, b: &Facts<'_>) -> Vec<(usize, usize)> {
         }
         // The most shared words; then the shorter sentence, then the nearer one, then the first.
         let mut best: Option<(usize, usize, usize, usize)> = None;
-        for &place in &touched {
-            let shared = counts.get_mut(place).map_or(0, std::mem::take);
-            let size = b.sentences.get(place).map_or(0, |other| other.stems.len());
+        for &position in &touched {
+            let shared = counts.get_mut(position).map_or(0, std::mem::take);
+            let size = b.sentences.get(position).map_or(0, |other| other.stems.len());
             let better = best.is_none_or(|(known, known_size, known_gap, _)| {
-                (shared, known_size, known_gap) > (known, size, place.abs_diff(index))
+                (shared, known_size, known_gap) > (known, size, position.abs_diff(index))
             });
             if better {
-                best = Some((shared, size, place.abs_diff(index), place));
+                best = Some((shared, size, position.abs_diff(index), position));
             }
         }
-        if let Some((shared, size, _, place)) = best {
+        if let Some((shared, size, _, position)) = best {
             if shared as f64 >= ALIKE * sentence.stems.len().min(size) as f64 {
-                pairs.push((index, place));
+                pairs.push((index, position));
             }
         } else if let ([_], [other]) = (a.sentences.as_slice(), b.sentences.as_slice())
             && sentence.stems.len().min(other.stems.len()) <= 1
@@ -203,8 +204,8 @@ fn antonym(left: &Sentence<'_>, right: &Sentence<'_>) -> Option<(Span, Span)> {
 
 /// Whether two words stand beside the same content word.
 fn beside(left: &Sentence<'_>, i: usize, right: &Sentence<'_>, j: usize) -> bool {
-    let at = |sentence: &Sentence<'_>, place: Option<usize>| -> Option<String> {
-        place.and_then(|place| sentence.stems.get(place)).map(|stem| stem.root.to_string())
+    let at = |sentence: &Sentence<'_>, position: Option<usize>| -> Option<String> {
+        position.and_then(|position| sentence.stems.get(position)).map(|stem| stem.root.to_string())
     };
     let before = if i > 0 && j > 0 { at(left, i.checked_sub(1)) == at(right, j.checked_sub(1)) } else { i == j };
     before || at(left, Some(i + 1)) == at(right, Some(j + 1))
@@ -214,8 +215,10 @@ fn beside(left: &Sentence<'_>, i: usize, right: &Sentence<'_>, j: usize) -> bool
 fn particle(left: &Sentence<'_>, right: &Sentence<'_>) -> Option<(Span, Span)> {
     let candidates = |words: &[&'_ str]| -> Vec<usize> {
         (1..words.len())
-            .filter(|place| {
-                words.get(*place).is_some_and(|word| look_up(word).is(lexicon::PARTICLE) && !opposites(word).is_empty())
+            .filter(|position| {
+                words
+                    .get(*position)
+                    .is_some_and(|word| look_up(word).is(lexicon::PARTICLE) && !opposites(word).is_empty())
             })
             .collect()
     };
@@ -228,7 +231,7 @@ fn particle(left: &Sentence<'_>, right: &Sentence<'_>) -> Option<(Span, Span)> {
                 && !left.words.contains(other)
                 && !right.words.contains(word)
             {
-                return Some((*left.places.get(i)?, *right.places.get(j)?));
+                return Some((*left.positions.get(i)?, *right.positions.get(j)?));
             }
         }
     }
@@ -265,8 +268,8 @@ fn differing_entities(a: &Facts<'_>, b: &Facts<'_>, pairs: &[(usize, usize)], fo
     }
     let mut partner = vec![None; a.sentences.len()];
     for &(mine, theirs) in pairs {
-        if let Some(place) = partner.get_mut(mine) {
-            *place = Some(theirs);
+        if let Some(position) = partner.get_mut(mine) {
+            *position = Some(theirs);
         }
     }
     let partner = |entity: &Entity<'_>| partner.get(entity.sentence).copied().flatten();
@@ -282,8 +285,8 @@ fn differing_entities(a: &Facts<'_>, b: &Facts<'_>, pairs: &[(usize, usize)], fo
             }
             let free = taken.get(index) == Some(&false);
             if free && group(one) == group(other) && partner(one) == Some(other.sentence) && same_slot(one, other) {
-                if let Some(place) = taken.get_mut(index) {
-                    *place = true;
+                if let Some(position) = taken.get_mut(index) {
+                    *position = true;
                 }
                 found.push(entity_finding(one, other));
                 break;
@@ -309,13 +312,13 @@ fn other_name(
 ) -> Option<Finding> {
     let only = |alone: &[&'_ Entity<'_>]| -> Option<usize> {
         let mut names = alone.iter().enumerate().filter(|(_, entity)| entity.kind == Kind::Name);
-        let (place, _) = names.next()?;
-        names.next().is_none().then_some(place)
+        let (position, _) = names.next()?;
+        names.next().is_none().then_some(position)
     };
     let (one, other) = (alone_a.get(only(alone_a)?)?, alone_b.get(only(alone_b)?)?);
     let (left, right) = (a.sentences.get(one.sentence)?, b.sentences.get(other.sentence)?);
     let shared = left.stems.iter().filter(|stem| right.has(&stem.root)).count();
-    let single = |entity: &Entity<'_>| entity.stop - entity.place == 1 && entity.place > 0 && !entity.heading;
+    let single = |entity: &Entity<'_>| entity.stop - entity.position == 1 && entity.position > 0 && !entity.heading;
     let like = shared >= 3 && shared as f64 >= ALIKE * left.stems.len().max(right.stems.len()) as f64;
     // Both stand in a list; elsewhere another name may well be another way to say it.
     let listed = |entity: &Entity<'_>| [entity.left, entity.right].iter().any(|word| matches!(*word, "and" | "or"));
@@ -340,7 +343,7 @@ fn known(entity: &Entity<'_>, facts: &Facts<'_>) -> bool {
         return true;
     }
     entity.kind == Kind::Name
-        && entity.key.split_whitespace().all(|word| facts.places.contains_key(word))
+        && entity.key.split_whitespace().all(|word| facts.positions.contains_key(word))
         && facts
             .sentences
             .iter()

@@ -59,7 +59,7 @@ impl<'s, 't> Side<'s, 't> {
             .iter()
             .skip(from)
             .take_while(move |entity| entity.sentence == index)
-            .filter(move |entity| entity.place < stop && start < entity.stop)
+            .filter(move |entity| entity.position < stop && start < entity.stop)
     }
 
     /// Whether the sentence has this entity, be it as words that it does not recognise as a name.
@@ -79,21 +79,21 @@ impl<'s, 't> Side<'s, 't> {
     /// These words, less those that belong to a quantity: two years and 24 months are no opposites.
     fn loose(&self, (start, stop): Span) -> Vec<&'t str> {
         (start..stop)
-            .filter(|place| {
+            .filter(|position| {
                 !self
                     .entities((start, stop))
-                    .any(|entity| entity.quantity.is_some() && (entity.place..entity.stop).contains(place))
+                    .any(|entity| entity.quantity.is_some() && (entity.position..entity.stop).contains(position))
             })
-            .filter_map(|place| self.sentence.words.get(place).copied())
+            .filter_map(|position| self.sentence.words.get(position).copied())
             .collect()
     }
 
     /// Bytes of these words; of the word before the gap when there are none.
     fn span(&self, (start, stop): Span) -> Span {
-        let places = &self.sentence.places;
+        let positions = &self.sentence.positions;
         let (first, last) =
             if start < stop { (start, stop - 1) } else { (start.saturating_sub(1), start.saturating_sub(1)) };
-        match (places.get(first), places.get(last)) {
+        match (positions.get(first), positions.get(last)) {
             (Some(first), Some(last)) => (first.0, last.1),
             _ => (0, 0),
         }
@@ -108,14 +108,14 @@ pub(crate) fn replaced(left: &Sentence<'_>, right: &Sentence<'_>, parallel: bool
     if mine.len() == theirs.len() {
         let mut edits: Vec<Edit> = Vec::new();
         let mut differ = 0;
-        for (place, _) in mine.iter().zip(theirs).enumerate().filter(|(_, (one, other))| one != other) {
+        for (position, _) in mine.iter().zip(theirs).enumerate().filter(|(_, (one, other))| one != other) {
             differ += 1;
             match edits.last_mut() {
-                Some(open) if open.a.1 == place => {
+                Some(open) if open.a.1 == position => {
                     open.a.1 += 1;
                     open.b.1 += 1;
                 }
-                _ => edits.push(Edit { a: (place, place + 1), b: (place, place + 1) }),
+                _ => edits.push(Edit { a: (position, position + 1), b: (position, position + 1) }),
             }
         }
         let equal = (size - differ) as f64;
@@ -192,7 +192,7 @@ fn judge(edit: Edit, a: Side<'_, '_>, b: Side<'_, '_>) -> Option<Finding> {
         for other in b.entities(edit.b) {
             let kinds = one.kind == other.kind || one.quantity.is_some() && other.quantity.is_some();
             // A name where a date was: both open what was replaced, and neither stands elsewhere.
-            let opens = (one.place, other.place) == (edit.a.0, edit.b.0) && !b.repeats(one) && !a.repeats(other);
+            let opens = (one.position, other.position) == (edit.a.0, edit.b.0) && !b.repeats(one) && !a.repeats(other);
             if (kinds || opens)
                 && !moved(one, other, a, b)
                 && let Some(kind) = other_thing(one, other, mine, theirs)

@@ -79,7 +79,7 @@ impl EmbeddingBag {
             ids.clear();
             for word in words {
                 ids.extend_from_slice(match word {
-                    Word::Kept(place) => &self.tokens[place.clone()],
+                    Word::Kept(position) => &self.tokens[position.clone()],
                     Word::New(number) => &tokens[*number],
                 });
             }
@@ -101,7 +101,7 @@ impl EmbeddingBag {
         let mut numbers = HashMap::new();
         let read = texts.iter().map(|text| {
             let words = self.split(text).map(|word| match self.words.get(word) {
-                Some(place) => Word::Kept(place.clone()),
+                Some(position) => Word::Kept(position.clone()),
                 None => Word::New(*numbers.entry(word).or_insert_with(|| {
                     new.push(word);
                     new.len() - 1

@@ -24,45 +24,45 @@ struct Block {
 struct Line<'s, 't> {
     sentence: &'s Sentence<'t>,
     words: Vec<&'t str>,
-    places: Vec<usize>,
+    positions: Vec<usize>,
     /// Whether a comma, a bracket or the like stands right before this word, or before its article.
     parted: Vec<bool>,
 }
 
 impl<'s, 't> Line<'s, 't> {
     fn new(sentence: &'s Sentence<'t>) -> Self {
-        let mut line = Self { sentence, words: Vec::new(), places: Vec::new(), parted: Vec::new() };
+        let mut line = Self { sentence, words: Vec::new(), positions: Vec::new(), parted: Vec::new() };
         let mut parted = false;
-        for (place, word) in sentence.words.iter().enumerate() {
-            parted |= sentence.parted.get(place).copied().unwrap_or(false);
+        for (position, word) in sentence.words.iter().enumerate() {
+            parted |= sentence.parted.get(position).copied().unwrap_or(false);
             if !look_up(word).is(lexicon::ARTICLE) {
                 line.words.push(whole(word));
-                line.places.push(place);
+                line.positions.push(position);
                 line.parted.push(std::mem::take(&mut parted));
             }
         }
         line
     }
 
-    fn before(&self, place: usize) -> &'t str {
-        place.checked_sub(1).and_then(|place| self.words.get(place)).copied().unwrap_or("^")
+    fn before(&self, position: usize) -> &'t str {
+        position.checked_sub(1).and_then(|position| self.words.get(position)).copied().unwrap_or("^")
     }
 
-    fn at(&self, place: usize) -> &'t str {
-        self.words.get(place).copied().unwrap_or("$")
+    fn at(&self, position: usize) -> &'t str {
+        self.words.get(position).copied().unwrap_or("$")
     }
 
     fn between(&self, start: usize, stop: usize) -> &[&'t str] {
         self.words.get(start..stop).unwrap_or(&[])
     }
 
-    fn parted(&self, place: usize) -> bool {
-        self.parted.get(place).copied().unwrap_or(false)
+    fn parted(&self, position: usize) -> bool {
+        self.parted.get(position).copied().unwrap_or(false)
     }
 
     fn span(&self, (start, stop): Span) -> Option<Span> {
-        let first = self.sentence.places.get(*self.places.get(start)?)?;
-        let last = self.sentence.places.get(*self.places.get(stop.checked_sub(1)?)?)?;
+        let first = self.sentence.positions.get(*self.positions.get(start)?)?;
+        let last = self.sentence.positions.get(*self.positions.get(stop.checked_sub(1)?)?)?;
         Some((first.0, last.1))
     }
 }
@@ -96,8 +96,8 @@ pub(crate) fn exchanged(left: &Sentence<'_>, right: &Sentence<'_>) -> Option<(Sp
     }
     let stays = longest_in_order(&blocks);
     // Where a block stands among those that stay.
-    let slot = |place: usize, side: fn(&Block) -> Span| {
-        blocks.iter().zip(&stays).filter(|(block, stays)| **stays && side(block).0 < place).count()
+    let slot = |position: usize, side: fn(&Block) -> Span| {
+        blocks.iter().zip(&stays).filter(|(block, stays)| **stays && side(block).0 < position).count()
     };
     let slots: Vec<(usize, usize)> =
         blocks.iter().map(|block| (slot(block.a.0, |block| block.a), slot(block.b.0, |block| block.b))).collect();
@@ -109,12 +109,12 @@ pub(crate) fn exchanged(left: &Sentence<'_>, right: &Sentence<'_>) -> Option<(Sp
     let takes =
         |one: &Block, other: &Block| a.before(other.a.0) == b.before(one.b.0) || a.at(other.a.1) == b.at(one.b.1);
     for (index, one) in blocks.iter().enumerate().filter(|(_, block)| content(block)) {
-        for (place, other) in blocks.iter().enumerate().skip(index + 1).filter(|(_, block)| content(block)) {
+        for (position, other) in blocks.iter().enumerate().skip(index + 1).filter(|(_, block)| content(block)) {
             if !(one.a.1 < other.a.0 && other.b.1 < one.b.0) {
                 continue;
             }
-            let (Some(mine), Some(theirs)) = (slots.get(index), slots.get(place)) else { continue };
-            let unsettled = stays.get(index) == Some(&false) && stays.get(place) == Some(&false);
+            let (Some(mine), Some(theirs)) = (slots.get(index), slots.get(position)) else { continue };
+            let unsettled = stays.get(index) == Some(&false) && stays.get(position) == Some(&false);
             let swapped = unsettled && *mine == (theirs.1, theirs.0);
             let traded = beside(one) && beside(other) && takes(one, other) && takes(other, one);
             if (swapped || traded) && !free(&a, &b, one, other) && !recast(&a, &b, one, other) {
@@ -129,8 +129,8 @@ pub(crate) fn exchanged(left: &Sentence<'_>, right: &Sentence<'_>) -> Option<(Sp
 /// `Bob, brother of Ann`.
 fn recast(a: &Line<'_, '_>, b: &Line<'_, '_>, one: &Block, other: &Block) -> bool {
     ["by", "of"].into_iter().any(|word| {
-        let here = [one.a.0, other.a.0].iter().any(|place| a.before(*place) == word);
-        let there = [one.b.0, other.b.0].iter().any(|place| b.before(*place) == word);
+        let here = [one.a.0, other.a.0].iter().any(|position| a.before(*position) == word);
+        let there = [one.b.0, other.b.0].iter().any(|position| b.before(*position) == word);
         here != there
     })
 }
@@ -148,12 +148,12 @@ fn longest_in_order(blocks: &[Block]) -> Vec<bool> {
         best.push((words + size(block), before));
     }
     let mut stays = vec![false; blocks.len()];
-    let mut at = best.iter().enumerate().max_by_key(|(_, (words, _))| *words).map(|(place, _)| place);
-    while let Some(place) = at {
-        if let Some(mark) = stays.get_mut(place) {
+    let mut at = best.iter().enumerate().max_by_key(|(_, (words, _))| *words).map(|(position, _)| position);
+    while let Some(position) = at {
+        if let Some(mark) = stays.get_mut(position) {
             *mark = true;
         }
-        at = best.get(place).and_then(|(_, before)| *before);
+        at = best.get(position).and_then(|(_, before)| *before);
     }
     stays
 }
@@ -252,7 +252,8 @@ fn free(a: &Line<'_, '_>, b: &Line<'_, '_>, one: &Block, other: &Block) -> bool 
     }
     // "It is cold," she said today. Today she said: "It is cold."
     saying(between)
-        && ((one.a.0..=other.a.1).any(|place| a.parted(place)) || (other.b.0..=one.b.1).any(|place| b.parted(place)))
+        && ((one.a.0..=other.a.1).any(|position| a.parted(position))
+            || (other.b.0..=one.b.1).any(|position| b.parted(position)))
 }
 
 /// Whether neither of two phrases comes first: they are one thing by two names, or items of a list that are built alike
@@ -311,8 +312,8 @@ fn timed(words: &[&str]) -> bool {
 /// Each word and where it stands; `None` when it stands there more than once.
 fn once<'t>(words: &[&'t str]) -> WordMap<&'t str, Option<usize>> {
     let mut found: WordMap<&str, Option<usize>> = WordMap::default();
-    for (place, word) in words.iter().enumerate() {
-        found.entry(word).and_modify(|known| *known = None).or_insert(Some(place));
+    for (position, word) in words.iter().enumerate() {
+        found.entry(word).and_modify(|known| *known = None).or_insert(Some(position));
     }
     found
 }

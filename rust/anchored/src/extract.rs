@@ -85,8 +85,8 @@ impl<'t> Reader<'t> {
             Token::Unit => self.unit(span),
             Token::Date(found) => {
                 let kind = if found.kind == "time" { Kind::Time } else { Kind::Date };
-                let place = self.push(self.cut(span), span);
-                self.entity(kind, Cow::Borrowed(""), place, Some(found));
+                let position = self.push(self.cut(span), span);
+                self.entity(kind, Cow::Borrowed(""), position, Some(found));
             }
             Token::Url => {
                 let url = self.cut(span);
@@ -112,11 +112,13 @@ impl<'t> Reader<'t> {
         if self.cut((start, end)) != "." || !rest.starts_with(' ') {
             return false;
         }
-        let (Some(word), Some(place)) = (self.sentence.words.last(), self.sentence.places.last()) else { return false };
-        if place.1 != start {
+        let (Some(word), Some(position)) = (self.sentence.words.last(), self.sentence.positions.last()) else {
+            return false;
+        };
+        if position.1 != start {
             return false;
         }
-        let initial = self.text.get(place.0..place.1).is_some_and(|word| {
+        let initial = self.text.get(position.0..position.1).is_some_and(|word| {
             let mut letters = word.chars();
             letters.next().is_some_and(char::is_uppercase) && letters.next().is_none() && word != "I"
         });
@@ -127,7 +129,7 @@ impl<'t> Reader<'t> {
 
     fn push(&mut self, norm: &'t str, span: Span) -> usize {
         self.sentence.words.push(norm);
-        self.sentence.places.push(span);
+        self.sentence.positions.push(span);
         self.sentence.parted.push(std::mem::take(&mut self.parted));
         self.last = norm;
         self.sentence.words.len() - 1
@@ -182,8 +184,8 @@ impl<'t> Reader<'t> {
             return;
         }
         let previous = self.last;
-        let place = self.push(low, span);
-        if place == 0 && self.closed.is_empty() && known.is(lexicon::YES | lexicon::NO) {
+        let position = self.push(low, span);
+        if position == 0 && self.closed.is_empty() && known.is(lexicon::YES | lexicon::NO) {
             let rest = self.after(end);
             let stands_alone = rest.is_empty()
                 || rest.starts_with([',', '.', '!', ';', ':', '\n'])
@@ -220,14 +222,14 @@ impl<'t> Reader<'t> {
         }
         self.modality(low, known, span);
         if known.is(lexicon::HEDGE) {
-            self.hedge = Some(place);
+            self.hedge = Some(position);
         }
         if capital && known.weekday > 0 {
-            self.entity(Kind::Date, Cow::Owned(format!("weekday {}", known.weekday)), place, None);
+            self.entity(Kind::Date, Cow::Owned(format!("weekday {}", known.weekday)), position, None);
             return;
         }
         if capital && known.month > 0 && (!matches!(low, "may" | "march") || dates(previous)) {
-            self.entity(Kind::Date, Cow::Owned(format!("month {}", known.month)), place, None);
+            self.entity(Kind::Date, Cow::Owned(format!("month {}", known.month)), position, None);
             return;
         }
         if known.is(lexicon::FUNCTION) {
@@ -241,7 +243,7 @@ impl<'t> Reader<'t> {
         }
         self.sentence.add(known.stem(low), self.negated, span);
         if capital && !known.is(lexicon::TITLE) {
-            self.name(low, span, place);
+            self.name(low, span, position);
         }
     }
 
@@ -261,7 +263,7 @@ impl<'t> Reader<'t> {
 
     fn before_last(&self) -> &'t str {
         let words = &self.sentence.words;
-        words.len().checked_sub(2).and_then(|place| words.get(place)).copied().unwrap_or("")
+        words.len().checked_sub(2).and_then(|position| words.get(position)).copied().unwrap_or("")
     }
 
     fn done(mut self) -> Facts<'t> {
@@ -284,7 +286,7 @@ impl<'t> Reader<'t> {
         self.entities.retain(|_| sure.next().unwrap_or(false));
         for entity in &mut self.entities {
             let words = self.closed.get(entity.sentence).map_or(&[][..], |sentence| &sentence.words);
-            entity.left = before(words, entity.place);
+            entity.left = before(words, entity.position);
             entity.right = behind(words, entity.stop);
             let next = self.low.get(entity.span.1..).unwrap_or("");
             entity.heading = next.trim_start_matches(['*', '_', ')', '"']).starts_with(':');
@@ -293,12 +295,12 @@ impl<'t> Reader<'t> {
             }
         }
         let words = self.closed.iter().flat_map(|sentence| &sentence.words);
-        let mut places: WordMap<&str, Option<usize>> = WordMap::default();
-        places.reserve(self.closed.iter().map(|sentence| sentence.words.len()).sum());
-        for (place, word) in words.enumerate() {
-            places.entry(word).and_modify(|known| *known = None).or_insert(Some(place));
+        let mut positions: WordMap<&str, Option<usize>> = WordMap::default();
+        positions.reserve(self.closed.iter().map(|sentence| sentence.words.len()).sum());
+        for (position, word) in words.enumerate() {
+            positions.entry(word).and_modify(|known| *known = None).or_insert(Some(position));
         }
-        Facts { cut: self.full, places, sentences: self.closed, entities: self.entities, answer: self.answer }
+        Facts { cut: self.full, positions, sentences: self.closed, entities: self.entities, answer: self.answer }
     }
 }
 
@@ -307,19 +309,19 @@ fn dates(before: &str) -> bool {
     look_up(before).is(lexicon::PREPOSITION) || matches!(before, "late" | "early" | "mid" | "last" | "next" | "every")
 }
 
-/// The nearest word before `place` that is no determiner.
-fn before<'t>(words: &[&'t str], place: usize) -> &'t str {
+/// The nearest word before `position` that is no determiner.
+fn before<'t>(words: &[&'t str], position: usize) -> &'t str {
     words
-        .get(..place)
+        .get(..position)
         .and_then(|head| head.iter().rev().find(|word| !look_up(word).is(lexicon::DETERMINER)))
         .copied()
         .unwrap_or("^")
 }
 
-/// The nearest word from `place` on that is no determiner.
-fn behind<'t>(words: &[&'t str], place: usize) -> &'t str {
+/// The nearest word from `position` on that is no determiner.
+fn behind<'t>(words: &[&'t str], position: usize) -> &'t str {
     words
-        .get(place..)
+        .get(position..)
         .and_then(|tail| tail.iter().find(|word| !look_up(word).is(lexicon::DETERMINER)))
         .copied()
         .unwrap_or("$")

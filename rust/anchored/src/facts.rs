@@ -33,7 +33,7 @@ pub(crate) struct Entity<'t> {
     pub span: Span,
     pub sentence: usize,
     /// Of its first token in the sentence; `stop` is after its last one.
-    pub place: usize,
+    pub position: usize,
     pub stop: usize,
     pub quantity: Option<Quantity>,
     pub hedged: bool,
@@ -67,7 +67,7 @@ pub(crate) struct Sentence<'t> {
     pub capitals: usize,
     /// Every token in order, lower case, and where it stands.
     pub words: Vec<&'t str>,
-    pub places: Vec<Span>,
+    pub positions: Vec<Span>,
     /// Whether a comma, a bracket, a colon or a dash stands right before the token.
     pub parted: Vec<bool>,
 }
@@ -82,29 +82,29 @@ impl<'t> Sentence<'t> {
             stems: Vec::with_capacity(ROOM),
             marks: Vec::with_capacity(ROOM),
             words: Vec::with_capacity(ROOM),
-            places: Vec::with_capacity(ROOM),
+            positions: Vec::with_capacity(ROOM),
             parted: Vec::with_capacity(ROOM),
             ..Self::default()
         }
     }
 
     pub fn stem(&self, root: &str) -> Option<&Stem<'t>> {
-        self.place_of(root).and_then(|place| self.stems.get(place))
+        self.position_of(root).and_then(|position| self.stems.get(position))
     }
 
-    pub fn place_of(&self, root: &str) -> Option<usize> {
+    pub fn position_of(&self, root: &str) -> Option<usize> {
         let sought = mark(root);
-        let place = self.marks.iter().position(|known| *known == sought)?;
-        self.stems.get(place).is_some_and(|stem| stem.root == root).then_some(place)
+        let position = self.marks.iter().position(|known| *known == sought)?;
+        self.stems.get(position).is_some_and(|stem| stem.root == root).then_some(position)
     }
 
     pub fn has(&self, root: &str) -> bool {
-        self.place_of(root).is_some()
+        self.position_of(root).is_some()
     }
 
     pub fn add(&mut self, root: Cow<'t, str>, negated: bool, span: Span) {
-        if let Some(place) = self.place_of(&root) {
-            if let Some(known) = self.stems.get_mut(place) {
+        if let Some(position) = self.position_of(&root) {
+            if let Some(known) = self.stems.get_mut(position) {
                 known.negated |= negated;
             }
         } else {
@@ -130,7 +130,7 @@ pub(crate) struct Facts<'t> {
     /// There were more than [`MOST_ENTITIES`].
     pub cut: bool,
     /// Each word and where it stands among all; `None` when it stands there more than once.
-    pub places: WordMap<&'t str, Option<usize>>,
+    pub positions: WordMap<&'t str, Option<usize>>,
 }
 
 /// Lower case, byte for byte beside `text`: a letter whose lower case has another length stays as it is.

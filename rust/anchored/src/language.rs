@@ -57,12 +57,12 @@ const LATIN: [(Option<Language>, &str); 5] = [
 /// Bits of a word in the lists above and in the words of each language, by place.
 static SMALL: LazyLock<WordMap<&'static str, u16>> = LazyLock::new(|| {
     let mut table: WordMap<&'static str, u16> = WordMap::default();
-    for (place, (language, list)) in LATIN.iter().enumerate() {
+    for (position, (language, list)) in LATIN.iter().enumerate() {
         for word in list.split_whitespace() {
-            *table.entry(word).or_default() |= 1 << place;
+            *table.entry(word).or_default() |= 1 << position;
         }
         for word in language.map_or("", list_of).split_whitespace().filter(|word| !word.contains('_')) {
-            *table.entry(word).or_default() |= 1 << (place + LATIN.len());
+            *table.entry(word).or_default() |= 1 << (position + LATIN.len());
         }
     }
     table
@@ -113,13 +113,13 @@ pub(crate) fn language(low: &str) -> Spoken {
     let head = low.get(..end).unwrap_or(low);
     for word in head.split(|letter: char| !letter.is_alphabetic()).filter(|word| !word.is_empty()) {
         let bits = SMALL.get(word).copied().unwrap_or(0);
-        for (place, count) in counts.iter_mut().enumerate() {
+        for (position, count) in counts.iter_mut().enumerate() {
             // A word of the short lists tells more.
-            *count += usize::from(bits >> place & 1) * 2 + usize::from(bits >> (place + LATIN.len()) & 1);
+            *count += usize::from(bits >> position & 1) * 2 + usize::from(bits >> (position + LATIN.len()) & 1);
         }
     }
-    let count = |place: usize| counts.get(place).copied().unwrap_or(0);
-    let best = (0..LATIN.len()).rev().max_by_key(|place| count(*place)).unwrap_or(0);
+    let count = |position: usize| counts.get(position).copied().unwrap_or(0);
+    let best = (0..LATIN.len()).rev().max_by_key(|position| count(*position)).unwrap_or(0);
     (LATIN.get(best).and_then(|(language, _)| *language), count(best) > 0)
 }
 

@@ -212,7 +212,7 @@ fn measures(finding: &Finding) -> bool {
 
 /// The first [`MOST_BYTES`] of a text, up to a border between characters.
 fn head(text: &str) -> &str {
-    let end = (0..=MOST_BYTES.min(text.len())).rev().find(|place| text.is_char_boundary(*place));
+    let end = (0..=MOST_BYTES.min(text.len())).rev().find(|position| text.is_char_boundary(*position));
     end.and_then(|end| text.get(..end)).unwrap_or(text)
 }
 

@@ -13,12 +13,14 @@ use super::lexicon::WordMap;
 /// bound, since a clause that moves as a whole inverts many. Times the fourth power of the share of words that both
 /// have: where most words differ, another order is only another way to say it. 0 between active and passive.
 pub(crate) fn disorder(a: &Facts<'_>, b: &Facts<'_>) -> f64 {
-    let (first, second) = (&a.places, &b.places);
+    let (first, second) = (&a.positions, &b.positions);
     if first.contains_key("by") != second.contains_key("by") {
         return 0.0; // active against passive
     }
-    let mut order: Vec<(usize, usize)> =
-        first.iter().filter_map(|(word, place)| Some(((*place)?, second.get(word).copied().flatten()?))).collect();
+    let mut order: Vec<(usize, usize)> = first
+        .iter()
+        .filter_map(|(word, position)| Some(((*position)?, second.get(word).copied().flatten()?)))
+        .collect();
     order.sort_unstable();
     let order: Vec<usize> = order.into_iter().map(|(_, there)| there).collect();
     let count = order.len();
@@ -30,7 +32,7 @@ pub(crate) fn disorder(a: &Facts<'_>, b: &Facts<'_>) -> f64 {
     {
         return 0.0;
     }
-    let single = |words: &WordMap<&str, Option<usize>>| words.values().filter(|place| place.is_some()).count();
+    let single = |words: &WordMap<&str, Option<usize>>| words.values().filter(|position| position.is_some()).count();
     let coverage = 2.0 * count as f64 / (single(first) + single(second)) as f64;
     let inverted = inversions(order) as f64 / (count * (count - 1) / 2) as f64;
     (2.0 * coverage.powi(4) * inverted.sqrt()).min(1.0)
@@ -73,8 +75,8 @@ mod tests {
         #[test]
         fn inversions_are_the_pairs_out_of_order(order in proptest::collection::vec(0_usize..50, 0..40)) {
             let mut naive = 0;
-            for (place, one) in order.iter().enumerate() {
-                naive += order[place..].iter().filter(|other| *other < one).count();
+            for (position, one) in order.iter().enumerate() {
+                naive += order[position..].iter().filter(|other| *other < one).count();
             }
             prop_assert_eq!(inversions(order), naive);
         }

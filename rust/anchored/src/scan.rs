@@ -236,7 +236,7 @@ impl<'t> Scanner<'t> {
     fn underscored(&self, at: usize) -> Option<usize> {
         let end = self.run(at, in_word);
         let word = self.low.get(at..end)?;
-        let inner = word.find('_').is_some_and(|place| place > 0) || word.get(1..)?.contains('_');
+        let inner = word.find('_').is_some_and(|position| position > 0) || word.get(1..)?.contains('_');
         (inner && word.trim_end_matches('_').len() > word.find('_').unwrap_or(0) && word.len() > 2).then_some(end)
     }
 
@@ -331,16 +331,16 @@ impl<'t> Scanner<'t> {
 
     /// A year of four digits after white space, with these marks before it, each at most once.
     fn year(&self, at: usize, marks: &[char]) -> Option<(u32, usize)> {
-        let mut place = at;
+        let mut position = at;
         for mark in marks {
             // Tokenized text has a space before its comma.
-            let spaced = if *mark == ',' { self.spaces(place) } else { place };
+            let spaced = if *mark == ',' { self.spaces(position) } else { position };
             if self.char_at(spaced) == Some(*mark) {
-                place = spaced + mark.len_utf8();
+                position = spaced + mark.len_utf8();
             }
         }
-        let next = self.spaces(place);
-        if next == place {
+        let next = self.spaces(position);
+        if next == position {
             return None;
         }
         let (year, end) = self.digits(next, 4, 4)?;

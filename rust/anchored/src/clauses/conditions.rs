@@ -93,10 +93,11 @@ fn edits(mine: &[&str], theirs: &[&str]) -> Option<Vec<(Range<usize>, Range<usiz
             .zip(theirs)
             .enumerate()
             .filter(|(_, (one, other))| one != other)
-            .map(|(place, _)| place)
+            .map(|(position, _)| position)
             .collect();
         let enough = (longer - differ.len()) as f64 >= least;
-        return enough.then(|| differ.into_iter().map(|place| (place..place + 1, place..place + 1)).collect());
+        return enough
+            .then(|| differ.into_iter().map(|position| (position..position + 1, position..position + 1)).collect());
     }
     let shorter = mine.len().min(theirs.len());
     let head = mine.iter().zip(theirs).take_while(|(one, other)| one == other).count();
@@ -133,8 +134,8 @@ fn lines(text: &str) -> Vec<Line<'_>> {
             push(text, start..at, &mut found);
         } else {
             let mut from = start;
-            for (place, piece) in line.split('`').enumerate() {
-                if place % 2 == 1 {
+            for (position, piece) in line.split('`').enumerate() {
+                if position % 2 == 1 {
                     push(text, from..from + piece.len(), &mut found);
                 }
                 from += piece.len() + 1;

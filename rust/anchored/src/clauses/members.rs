@@ -30,15 +30,15 @@ pub(crate) fn contradictions(low_a: &str, low_b: &str, found: &mut Vec<Finding>)
         if a.is_empty() || b.is_empty() {
             continue;
         }
-        let places: WordMap<&str, &Member> = b.iter().map(|member| (member.pointer.as_str(), member)).collect();
+        let positions: WordMap<&str, &Member> = b.iter().map(|member| (member.pointer.as_str(), member)).collect();
         let value = |text: &'_ str, member: &Member| text.get(member.span.clone()).unwrap_or("").trim().to_owned();
         let differ: Vec<(&Member, &Member)> = a
             .iter()
-            .filter_map(|mine| Some((mine, *places.get(mine.pointer.as_str())?)))
+            .filter_map(|mine| Some((mine, *positions.get(mine.pointer.as_str())?)))
             .filter(|(mine, theirs)| value(low_a, mine) != value(low_b, theirs))
             .collect();
-        for (place, (mine, theirs)) in differ.iter().enumerate() {
-            let swapped = differ.iter().skip(place + 1).any(|(other, back)| {
+        for (position, (mine, theirs)) in differ.iter().enumerate() {
+            let swapped = differ.iter().skip(position + 1).any(|(other, back)| {
                 value(low_a, mine) == value(low_b, back) && value(low_a, other) == value(low_b, theirs)
             });
             let number = |text: &str, member: &Member| value(text, member).replace(',', "").parse::<f64>().ok();
@@ -184,13 +184,13 @@ fn cells(text: &str) -> Vec<Member> {
         if body.trim_matches(['|', '-', ':', ' ', '\t']).is_empty() {
             continue;
         }
-        let mut place = start + line.find('|').unwrap_or(0) + 1;
+        let mut position = start + line.find('|').unwrap_or(0) + 1;
         let mut row: Vec<(String, Range<usize>)> = Vec::new();
         for cell in body.trim_matches('|').split('|') {
             let trimmed = cell.trim();
-            let from = place + (cell.len() - cell.trim_start().len());
+            let from = position + (cell.len() - cell.trim_start().len());
             row.push((trimmed.trim_matches(['*', '`', '_']).to_owned(), from..from + trimmed.len()));
-            place += cell.len() + 1;
+            position += cell.len() + 1;
         }
         if heads.is_empty() {
             heads = row.into_iter().map(|(name, _)| name).collect();

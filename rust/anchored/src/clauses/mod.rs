@@ -70,7 +70,7 @@ pub(crate) fn formal(low_a: &str, low_b: &str) -> Vec<Finding> {
 fn neutral(text: &Text) -> Vec<Span> {
     let found = text.tokens.iter().enumerate().filter(|(_, token)| token.is(vocabulary::NEUTRAL));
     found
-        .map(|(place, token)| (token.span.0, text.tokens.get(place + 2).map_or(token.span.1, |last| last.span.1)))
+        .map(|(position, token)| (token.span.0, text.tokens.get(position + 2).map_or(token.span.1, |last| last.span.1)))
         .collect()
 }
 

@@ -42,12 +42,12 @@ impl Table {
 
 fn best(values: impl Iterator<Item = f32>) -> Option<usize> {
     let mut found: Option<(usize, f32)> = None;
-    for (place, value) in values.enumerate() {
+    for (position, value) in values.enumerate() {
         if value > 0.0 && found.is_none_or(|(_, most)| value > most) {
-            found = Some((place, value));
+            found = Some((position, value));
         }
     }
-    found.map(|(place, _)| place)
+    found.map(|(position, _)| position)
 }
 
 /// What is known of one root over both texts.
@@ -154,8 +154,8 @@ fn add_sentences(table: &mut Table, a: &Text, b: &Text, one: &[(u64, usize)], ot
 
 fn weight(text: &Text, uses: &WordMap<u64, Uses>, clause: &Clause) -> f32 {
     let terms = text.terms(clause.terms);
-    let fresh = |place: usize, root: u64| !terms.iter().take(place).any(|term| term.root == root);
-    let known = terms.iter().enumerate().filter(|(place, term)| fresh(*place, term.root));
+    let fresh = |position: usize, root: u64| !terms.iter().take(position).any(|term| term.root == root);
+    let known = terms.iter().enumerate().filter(|(position, term)| fresh(*position, term.root));
     known.map(|(_, term)| uses.get(&term.root).map_or(1.0, |known| known.weight())).sum()
 }
 

@@ -128,13 +128,13 @@ impl Text {
 
     /// Gives the tokens from `from` on their classes, those of phrases first.
     fn phrases(&mut self, low: &str, language: Language, from: usize) {
-        let mut place = from;
-        while place < self.tokens.len() {
-            let spans = self.tokens.get(place + 1..).unwrap_or(&[]);
+        let mut position = from;
+        while position < self.tokens.len() {
+            let spans = self.tokens.get(position + 1..).unwrap_or(&[]);
             let rest = spans.iter().map(|token| low.get(token.span.0..token.span.1).unwrap_or(""));
-            let Some(token) = self.tokens.get(place) else { break };
+            let Some(token) = self.tokens.get(position) else { break };
             if token.number {
-                place += 1;
+                position += 1;
                 continue;
             }
             let word = straight(low.get(token.span.0..token.span.1).unwrap_or(""));
@@ -148,7 +148,7 @@ impl Text {
             } else {
                 None
             };
-            for (offset, token) in self.tokens.iter_mut().skip(place).take(more + 1).enumerate() {
+            for (offset, token) in self.tokens.iter_mut().skip(position).take(more + 1).enumerate() {
                 // The classes of a phrase are those of its first word, so that each counts once.
                 token.flags = if offset == 0 { flags } else { words::STOP };
                 token.content &= content;
@@ -156,18 +156,18 @@ impl Text {
                     (token.root, token.sense) = (root, sense);
                 }
             }
-            place += more + 1;
+            position += more + 1;
         }
     }
 
     fn add_terms(&mut self, language: Language, from: usize) {
-        for place in from..self.tokens.len() {
-            let Some(token) = self.tokens.get(place) else { break };
+        for position in from..self.tokens.len() {
+            let Some(token) = self.tokens.get(position) else { break };
             if !token.content {
                 continue;
             }
             if !language.spaceless() {
-                self.terms.push(Term { root: token.root, token: place });
+                self.terms.push(Term { root: token.root, token: position });
                 continue;
             }
             // Two signs that stand together; one that stands alone.
@@ -178,13 +178,13 @@ impl Text {
                 })
             };
             let before =
-                place.checked_sub(1).filter(|before| *before >= from).and_then(|before| self.tokens.get(before));
-            let next = self.tokens.get(place + 1);
+                position.checked_sub(1).filter(|before| *before >= from).and_then(|before| self.tokens.get(before));
+            let next = self.tokens.get(position + 1);
             if joined(next, true) {
                 let both = token.root.rotate_left(7) ^ next.map_or(0, |next| next.root);
-                self.terms.push(Term { root: both, token: place });
+                self.terms.push(Term { root: both, token: position });
             } else if !joined(before, false) {
-                self.terms.push(Term { root: token.root, token: place });
+                self.terms.push(Term { root: token.root, token: position });
             }
         }
     }
@@ -194,23 +194,23 @@ impl Text {
         let end = self.tokens.len();
         let mut start = from;
         let mut term = first_term;
-        for place in from + 1..=end {
-            if place < end && !self.begins(start, place, end) {
+        for position in from + 1..=end {
+            if position < end && !self.begins(start, position, end) {
                 continue;
             }
-            let mut clause = Clause { tokens: (start, place), sentence: self.sentences.len(), ..Clause::default() };
+            let mut clause = Clause { tokens: (start, position), sentence: self.sentences.len(), ..Clause::default() };
             if self.words.concord() {
-                self.agree((start, place));
+                self.agree((start, position));
             }
-            for token in self.tokens((start, place)) {
+            for token in self.tokens((start, position)) {
                 clause.flags |= token.flags;
                 clause.negators += usize::from(token.is(words::NEGATOR));
                 clause.weak += usize::from(token.is(words::WEAK) && !token.is(words::NEGATOR));
             }
-            let last = term + self.terms.iter().skip(term).take_while(|known| known.token < place).count();
+            let last = term + self.terms.iter().skip(term).take_while(|known| known.token < position).count();
             clause.terms = (term, last);
             term = last;
-            start = place;
+            start = position;
             self.clauses.push(clause);
         }
     }
@@ -231,10 +231,10 @@ impl Text {
         }
     }
 
-    fn begins(&self, start: usize, place: usize, end: usize) -> bool {
-        let Some(token) = self.tokens.get(place) else { return false };
+    fn begins(&self, start: usize, position: usize, end: usize) -> bool {
+        let Some(token) = self.tokens.get(position) else { return false };
         // What stands before a colon may be no more than a name for what follows: "Deposit: none".
-        if token.is(words::CLAUSE) || token.apart && place - start > NAME {
+        if token.is(words::CLAUSE) || token.apart && position - start > NAME {
             return true;
         }
         if token.parted && token.is(words::FIRST | words::THEN) {
@@ -244,7 +244,7 @@ impl Text {
         if !token.parted && !joins {
             return false;
         }
-        let ahead = self.tokens((place, end));
+        let ahead = self.tokens((position, end));
         let size = ahead.iter().skip(1).take_while(|token| !token.parted && !token.is(words::CLAUSE)).count() + 1;
         let verb = words::VERB | words::MUST | words::MAY | words::NEGATOR;
         if joins && ahead.get(1).is_some_and(|next| next.is(words::THEN)) {

@@ -225,10 +225,10 @@ fn edits(mine: &[Token], theirs: &[Token]) -> Option<Vec<Edit>> {
         let count = equal.iter().filter(|equal| **equal).count();
         if count as f64 >= COMMON * most {
             let mut edits: Vec<Edit> = Vec::new();
-            for (place, _) in equal.iter().enumerate().filter(|(_, equal)| !**equal) {
+            for (position, _) in equal.iter().enumerate().filter(|(_, equal)| !**equal) {
                 match edits.last_mut() {
-                    Some(open) if open.a.1 == place => (open.a.1, open.b.1) = (place + 1, place + 1),
-                    _ => edits.push(Edit { a: (place, place + 1), b: (place, place + 1) }),
+                    Some(open) if open.a.1 == position => (open.a.1, open.b.1) = (position + 1, position + 1),
+                    _ => edits.push(Edit { a: (position, position + 1), b: (position, position + 1) }),
                 }
             }
             return (!edits.is_empty()).then_some(edits);
@@ -264,12 +264,12 @@ fn common(mine: &[Token], theirs: &[Token]) -> Vec<(usize, usize)> {
             let equal = left.get(i).map(|token| token.mark) == right.get(j).map(|token| token.mark);
             let value =
                 if equal { cell(&table, i + 1, j + 1) + 1 } else { cell(&table, i + 1, j).max(cell(&table, i, j + 1)) };
-            if let Some(place) = table.get_mut(i * width + j) {
-                *place = value;
+            if let Some(position) = table.get_mut(i * width + j) {
+                *position = value;
             }
         }
     }
-    let mut found: Vec<(usize, usize)> = (0..head).map(|place| (place, place)).collect();
+    let mut found: Vec<(usize, usize)> = (0..head).map(|position| (position, position)).collect();
     let (mut i, mut j) = (0, 0);
     while i < left.len() && j < right.len() {
         if left.get(i).map(|token| token.mark) == right.get(j).map(|token| token.mark) {

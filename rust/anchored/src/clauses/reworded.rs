@@ -48,7 +48,7 @@ fn negation(overlap: &Overlap<'_>, pair: &Match, one: &Clause, other: &Clause) -
     if excluding(overlap, one, other) {
         return None;
     }
-    let weight = |weights: &[f32], place: usize| weights.get(place).copied().unwrap_or(0.0);
+    let weight = |weights: &[f32], position: usize| weights.get(position).copied().unwrap_or(0.0);
     let (mine, theirs) = (weight(&overlap.weights_a, pair.a), weight(&overlap.weights_b, pair.b));
     // A heading or an order has no predicate that could be held against the other's, unless it is the same in all.
     let predicate = says.is(words::VERB | words::MUST | words::MAY | words::AFFIRM) || !overlap.a.words.spaced();
@@ -81,8 +81,8 @@ fn negation(overlap: &Overlap<'_>, pair: &Match, one: &Clause, other: &Clause) -
 /// `Do not rinse the pasta` and `Rinse the pasta with cold water`: an order that begins with the word that is denied.
 fn ordered(text: &Text, denies: &Clause, other: &Text, says: &Clause) -> bool {
     let negator = text.tokens(denies.tokens).iter().position(|token| token.is(words::NEGATOR));
-    let behind = negator.and_then(|place| {
-        text.terms(denies.terms).iter().find(|term| term.token > denies.tokens.0 + place).map(|term| term.root)
+    let behind = negator.and_then(|position| {
+        text.terms(denies.terms).iter().find(|term| term.token > denies.tokens.0 + position).map(|term| term.root)
     });
     let first = other.terms(says.terms).first().filter(|term| term.token == says.tokens.0).map(|term| term.root);
     behind.is_some() && behind == first
@@ -98,10 +98,10 @@ fn excluding(overlap: &Overlap<'_>, one: &Clause, other: &Clause) -> bool {
 /// Whether what the negator stands before is what the other clause says: one word of it may be another there.
 fn denied(text: &Text, denies: &Clause, other: &Text, says: &Clause) -> bool {
     let sought = if denies.negators > 0 { words::NEGATOR } else { words::WEAK };
-    let Some(place) = text.tokens(denies.tokens).iter().position(|token| token.is(sought)) else { return false };
-    let place = denies.tokens.0 + place;
+    let Some(position) = text.tokens(denies.tokens).iter().position(|token| token.is(sought)) else { return false };
+    let position = denies.tokens.0 + position;
     let terms = text.terms(denies.terms);
-    let behind = terms.partition_point(|term| term.token < place);
+    let behind = terms.partition_point(|term| term.token < position);
     // Where nothing follows, it speaks of what came before, as at the end of a German or a Japanese clause.
     let scope = match terms.get(behind..) {
         Some(scope) if !scope.is_empty() && text.words.spaced() => scope,
@@ -159,10 +159,10 @@ fn quantifier(overlap: &Overlap<'_>, one: &Clause, other: &Clause) -> Option<(Sp
     }
     let head = |text: &Text, clause: &Clause, flags| -> Option<(u64, Span)> {
         let tokens = text.tokens(clause.tokens);
-        let place = tokens.iter().position(|token| token.is(flags))?;
-        let at = clause.tokens.0 + place;
+        let position = tokens.iter().position(|token| token.is(flags))?;
+        let at = clause.tokens.0 + position;
         let near = text.terms(clause.terms).iter().find(|term| term.token > at && term.token <= at + HEAD)?;
-        Some((near.root, tokens.get(place)?.span))
+        Some((near.root, tokens.get(position)?.span))
     };
     let ((root, span), (other_root, back)) = (head(overlap.a, one, mine)?, head(overlap.b, other, theirs)?);
     (root == other_root).then_some((span, back))
@@ -185,11 +185,11 @@ fn antonym(overlap: &Overlap<'_>, one: &Clause, other: &Clause) -> Option<(Span,
     let candidates = |text: &'_ Text, clause: &Clause| -> Vec<Token> {
         let tokens = text.tokens(clause.tokens);
         let counted =
-            |place: usize| place.checked_sub(1).and_then(|before| tokens.get(before)).is_some_and(|t| t.number);
+            |position: usize| position.checked_sub(1).and_then(|before| tokens.get(before)).is_some_and(|t| t.number);
         let known = tokens
             .iter()
             .enumerate()
-            .filter(|(place, token)| means(token) && words.has_opposite(token.sense) && !counted(*place));
+            .filter(|(position, token)| means(token) && words.has_opposite(token.sense) && !counted(*position));
         known.map(|(_, token)| *token).collect()
     };
     let theirs = candidates(overlap.b, other);

@@ -84,12 +84,12 @@ fn route(overlap: &Overlap<'_>, one: &Sentence, other: &Sentence) -> Option<(Spa
 fn parts(text: &Text, sentence: &Sentence, class: Flags) -> Vec<Placed> {
     let tokens = text.tokens(sentence.tokens);
     let mut found = Vec::new();
-    for (place, _) in tokens.iter().enumerate().filter(|(_, token)| token.is(class)) {
+    for (position, _) in tokens.iter().enumerate().filter(|(_, token)| token.is(class)) {
         let content = |at: &usize| tokens.get(*at).is_some_and(|token| token.content || token.number);
         let at = if text.words.postpositions() {
-            (place.saturating_sub(NEAR)..place).rev().find(content)
+            (position.saturating_sub(NEAR)..position).rev().find(content)
         } else {
-            (place + 1..(place + 1 + NEAR).min(tokens.len())).find(content)
+            (position + 1..(position + 1 + NEAR).min(tokens.len())).find(content)
         };
         if let Some((at, token)) = at.and_then(|at| Some((at, tokens.get(at)?))) {
             found.push((token.mark, sentence.tokens.0 + at));
@@ -118,7 +118,7 @@ fn reason(text: &Text, sentence: &Sentence) -> Option<Reason> {
     let tokens = text.tokens(sentence.tokens);
     let class = words::BECAUSE | words::THEREFORE;
     let mut markers = tokens.iter().enumerate().filter(|(_, token)| token.is(class));
-    let (place, marker) = markers.next()?;
+    let (position, marker) = markers.next()?;
     if markers.next().is_some() {
         return None;
     }
@@ -127,11 +127,11 @@ fn reason(text: &Text, sentence: &Sentence) -> Option<Reason> {
         text.terms(sentence.terms).iter().filter(|term| range.contains(&term.token)).map(|term| term.root).collect()
     };
     // "Because of the rain, the game was late": the cause ends at the comma.
-    let comma = tokens.iter().enumerate().skip(1).find(|(_, token)| token.parted).map(|(place, _)| place);
-    let (first, last) = match (place, comma) {
+    let comma = tokens.iter().enumerate().skip(1).find(|(_, token)| token.parted).map(|(position, _)| position);
+    let (first, last) = match (position, comma) {
         (0, Some(comma)) => (between(comma, tokens.len()), between(0, comma)),
         (0, None) => return None,
-        _ => (between(0, place), between(place, tokens.len())),
+        _ => (between(0, position), between(position, tokens.len())),
     };
     let (effect, cause) =
         if marker.is(words::BECAUSE) == text.words.postpositions() { (last, first) } else { (first, last) };

@@ -56,11 +56,11 @@ fn line_segments(body: &str, from: usize, found: &mut Vec<Segment>) {
     let (form, skip) = form(body);
     let rest = body.get(skip..).unwrap_or("");
     let mut start = 0;
-    for (place, letter) in rest.match_indices(ENDS) {
+    for (position, letter) in rest.match_indices(ENDS) {
         let letter = letter.chars().next().unwrap_or(' ');
-        let end = place + letter.len_utf8();
+        let end = position + letter.len_utf8();
         let next = rest.get(end..).and_then(|rest| rest.chars().next());
-        if end > start && ends_sentence(rest, place, letter, next) {
+        if end > start && ends_sentence(rest, position, letter, next) {
             push(found, rest, (start, end), from + skip, form);
             start = end;
         }
@@ -82,12 +82,12 @@ fn push(found: &mut Vec<Segment>, line: &str, (start, end): Span, from: usize, f
     }
 }
 
-fn ends_sentence(line: &str, place: usize, letter: char, next: Option<char>) -> bool {
+fn ends_sentence(line: &str, position: usize, letter: char, next: Option<char>) -> bool {
     match letter {
         '。' | '！' | '？' | '；' => true,
         ';' => next.is_none_or(char::is_whitespace),
         '!' | '?' => next.is_none_or(|next| !next.is_alphanumeric() && !matches!(next, '=' | '!' | '?')),
-        '.' => next.is_none_or(char::is_whitespace) && !abbreviated(line.get(..place).unwrap_or("")),
+        '.' => next.is_none_or(char::is_whitespace) && !abbreviated(line.get(..position).unwrap_or("")),
         _ => false,
     }
 }

@@ -43,8 +43,8 @@ fn turned(overlap: &Overlap<'_>, clauses: &[Match]) -> Option<(Span, Span)> {
         text.clauses.get(clause).is_some_and(|clause| !clause.is(words::BEFORE | words::AFTER | words::IF))
     };
     let same: Vec<&Match> = clauses.iter().filter(|pair| overlap.likeness.at(pair.a, pair.b) >= SAME).collect();
-    for (place, one) in same.iter().enumerate() {
-        for other in same.iter().skip(place + 1) {
+    for (position, one) in same.iter().enumerate() {
+        for other in same.iter().skip(position + 1) {
             if one.b <= other.b || ![one, other].iter().all(|pair| free(overlap.a, pair.a) && free(overlap.b, pair.b)) {
                 continue;
             }
@@ -64,16 +64,16 @@ fn turned(overlap: &Overlap<'_>, clauses: &[Match]) -> Option<(Span, Span)> {
 fn told(text: &Text) -> Vec<(usize, usize)> {
     let mut runs: Vec<(usize, usize)> = Vec::new();
     let mut open: Option<usize> = None;
-    for (place, sentence) in text.sentences.iter().enumerate() {
+    for (position, sentence) in text.sentences.iter().enumerate() {
         let says = |class| text.tokens(sentence.tokens).iter().any(|token| token.is(class));
         if says(words::FIRST) {
-            open = Some(place);
+            open = Some(position);
         }
         if says(words::THEN) {
-            let from = open.unwrap_or(place);
+            let from = open.unwrap_or(position);
             match runs.last_mut() {
-                Some(run) if run.0 == from => run.1 = place,
-                _ => runs.push((from, place)),
+                Some(run) if run.0 == from => run.1 = position,
+                _ => runs.push((from, position)),
             }
         }
     }
@@ -118,11 +118,11 @@ type Marked = (bool, u64, Span);
 
 fn marked(text: &Text, sentence: &Sentence) -> Vec<Marked> {
     let mut found = Vec::new();
-    for (place, token) in text.tokens(sentence.tokens).iter().enumerate() {
+    for (position, token) in text.tokens(sentence.tokens).iter().enumerate() {
         if !token.is(words::BEFORE | words::AFTER) || token.is(words::BEFORE) && token.is(words::AFTER) {
             continue;
         }
-        let at = sentence.tokens.0 + place;
+        let at = sentence.tokens.0 + position;
         let mut terms = text.terms(sentence.terms).iter();
         // Chinese and Japanese put it behind: 饭后.
         let near = if text.words.spaced() {

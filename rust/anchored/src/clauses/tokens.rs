@@ -102,12 +102,12 @@ impl Tokenizer<'_> {
             return ascii.max(first.len_utf8());
         }
         let mut size = ascii;
-        for (place, letter) in rest.get(ascii..).unwrap_or("").char_indices() {
-            let place = ascii + place;
+        for (position, letter) in rest.get(ascii..).unwrap_or("").char_indices() {
+            let position = ascii + position;
             let apostrophe = matches!(letter, '\'' | '’');
             if apostrophe {
                 // French drops a vowel there: two words. English has one: don't.
-                let next = rest.get(place + letter.len_utf8()..).and_then(|rest| rest.chars().next());
+                let next = rest.get(position + letter.len_utf8()..).and_then(|rest| rest.chars().next());
                 if self.language == Language::English && next.is_some_and(char::is_alphabetic) {
                     continue;
                 }
@@ -116,7 +116,7 @@ impl Tokenizer<'_> {
             if !in_word(letter) || spaceless(letter) {
                 break;
             }
-            size = place + letter.len_utf8();
+            size = position + letter.len_utf8();
         }
         size.max(first.len_utf8())
     }
@@ -124,11 +124,11 @@ impl Tokenizer<'_> {
     /// The longest word that is known here; a run of katakana; one sign.
     fn sign(&self, rest: &str, first: char) -> usize {
         let mut longest = first.len_utf8();
-        for (count, (place, letter)) in rest.char_indices().enumerate() {
+        for (count, (position, letter)) in rest.char_indices().enumerate() {
             if count >= self.words.longest || !spaceless(letter) {
                 break;
             }
-            let end = place + letter.len_utf8();
+            let end = position + letter.len_utf8();
             if count > 0 && rest.get(..end).is_some_and(|word| self.words.knows(word)) {
                 longest = end;
             }
@@ -153,7 +153,7 @@ fn spaceless(letter: char) -> bool {
 /// Where a number ends: digits with points, commas and colons inside.
 fn number(rest: &str) -> usize {
     let bytes = rest.as_bytes();
-    let digit = |place: usize| bytes.get(place).is_some_and(u8::is_ascii_digit);
+    let digit = |position: usize| bytes.get(position).is_some_and(u8::is_ascii_digit);
     let mut end = 0;
     while digit(end) || (bytes.get(end).is_some_and(|byte| b".,:".contains(byte)) && digit(end + 1)) {
         end += 1;

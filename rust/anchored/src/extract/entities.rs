@@ -12,12 +12,12 @@ use crate::scan::Scanner;
 
 impl<'t> Reader<'t> {
     /// A capitalised word: joined to the name before it, or a new one, when it is not merely first in its sentence.
-    pub(super) fn name(&mut self, low: &'t str, (start, end): Span, place: usize) {
+    pub(super) fn name(&mut self, low: &'t str, (start, end): Span, position: usize) {
         let sentence = self.closed.len();
         if let Some(before) = self.entities.last_mut()
             && before.kind == Kind::Name
             && before.sentence == sentence
-            && before.stop == place
+            && before.stop == position
             && !self.sentence.parted.last().copied().unwrap_or(false)
             && self.low.get(before.span.1..start).is_some_and(|gap| !gap.contains(['"', '“', '”', '|', '/', '*']))
         {
@@ -25,12 +25,12 @@ impl<'t> Reader<'t> {
             key.push(' ');
             key.push_str(low);
             before.span.1 = end;
-            before.stop = place + 1;
+            before.stop = position + 1;
             return;
         }
         let shouted = self.text.get(start..end).is_some_and(|word| !word.chars().any(char::is_lowercase));
-        let kind = if place == 0 && !shouted { Kind::Opening } else { Kind::Name };
-        self.entity(kind, Cow::Borrowed(low), place, None);
+        let kind = if position == 0 && !shouted { Kind::Opening } else { Kind::Name };
+        self.entity(kind, Cow::Borrowed(low), position, None);
     }
 
     pub(super) fn quote(&mut self, span: Span, nested: bool) {
@@ -51,24 +51,24 @@ impl<'t> Reader<'t> {
 
     /// An entity that is one token.
     pub(super) fn whole(&mut self, kind: Kind, key: Cow<'t, str>, span: Span) {
-        let place = self.push(self.cut(span), span);
-        self.entity(kind, key, place, None);
+        let position = self.push(self.cut(span), span);
+        self.entity(kind, key, position, None);
     }
 
-    pub(super) fn entity(&mut self, kind: Kind, key: Cow<'t, str>, place: usize, quantity: Option<Quantity>) {
+    pub(super) fn entity(&mut self, kind: Kind, key: Cow<'t, str>, position: usize, quantity: Option<Quantity>) {
         if self.entities.len() >= MOST_ENTITIES {
             self.full = true;
             return;
         }
-        let span = self.sentence.places.get(place).copied().unwrap_or_default();
-        let hedged = self.hedge.is_some_and(|hedge| hedge <= place && place - hedge <= 2);
+        let span = self.sentence.positions.get(position).copied().unwrap_or_default();
+        let hedged = self.hedge.is_some_and(|hedge| hedge <= position && position - hedge <= 2);
         self.entities.push(Entity {
             kind,
             key,
             span,
             sentence: self.closed.len(),
-            place,
-            stop: place + 1,
+            position,
+            stop: position + 1,
             quantity,
             hedged,
             heading: false,
@@ -83,7 +83,7 @@ impl<'t> Reader<'t> {
 /// English puts an article before a single countable noun; one that stands bare before a verb in the singular is a
 /// name.
 pub(super) fn is_name(entity: &Entity<'_>, words: &[&str], named: bool) -> bool {
-    if entity.stop - entity.place > 1 || named || words.len() == 1 {
+    if entity.stop - entity.position > 1 || named || words.len() == 1 {
         return true;
     }
     let following = look_up(words.get(entity.stop).copied().unwrap_or(""));

@@ -17,9 +17,9 @@ impl<'t> Reader<'t> {
             self.whole(Kind::Name, Cow::Borrowed(raw), span);
             return;
         };
-        let place = self.push(raw, span);
+        let position = self.push(raw, span);
         if !raw.contains('.') && ["st", "nd", "rd", "th"].iter().any(|suffix| self.after(end).starts_with(suffix)) {
-            self.entity(Kind::Number, Cow::Borrowed(""), place, Some(Quantity::new("ordinal", value)));
+            self.entity(Kind::Number, Cow::Borrowed(""), position, Some(Quantity::new("ordinal", value)));
             return;
         }
         let year = raw.len() == 4 && raw.starts_with(['1', '2']) && raw.bytes().all(|digit| digit.is_ascii_digit());
@@ -27,18 +27,18 @@ impl<'t> Reader<'t> {
         let kind = currency.map_or(if year { "year" } else { "count" }, |(kind, _)| kind);
         let unit = currency.map_or(0, |(kind, _)| mark(kind));
         let quantity = Quantity { unit, precision, ..Quantity::new(kind, value) };
-        self.entity(Kind::Number, Cow::Borrowed(""), place, Some(quantity));
+        self.entity(Kind::Number, Cow::Borrowed(""), position, Some(quantity));
         let sentence = self.closed.len();
         if let (Some((_, sign)), Some(made)) = (currency, self.entities.last_mut())
-            && (made.sentence, made.place) == (sentence, place)
+            && (made.sentence, made.position) == (sentence, position)
         {
             made.span = (sign.min(start), end);
         }
     }
 
     pub(super) fn spelled(&mut self, value: f64, end: usize) {
-        let place = self.sentence.words.len() - 1;
-        if let Some(before) = self.open_number(place)
+        let position = self.sentence.words.len() - 1;
+        if let Some(before) = self.open_number(position)
             && before.key == "spelled"
             && let Some(quantity) = &mut before.quantity
             && quantity.kind == "count"
@@ -54,20 +54,20 @@ impl<'t> Reader<'t> {
                 return;
             }
         }
-        self.entity(Kind::Number, Cow::Borrowed("spelled"), place, Some(Quantity::new("count", value)));
+        self.entity(Kind::Number, Cow::Borrowed("spelled"), position, Some(Quantity::new("count", value)));
     }
 
-    /// The number whose last token stands right before the token at `place`.
-    fn open_number(&mut self, place: usize) -> Option<&mut Entity<'t>> {
+    /// The number whose last token stands right before the token at `position`.
+    fn open_number(&mut self, position: usize) -> Option<&mut Entity<'t>> {
         let sentence = self.closed.len();
         self.entities
             .last_mut()
-            .filter(|before| before.sentence == sentence && before.stop == place && before.kind == Kind::Number)
+            .filter(|before| before.sentence == sentence && before.stop == position && before.kind == Kind::Number)
     }
 
     pub(super) fn scale(&mut self, low: &str, factor: f64, end: usize) -> bool {
-        let place = self.sentence.words.len() - 1;
-        let Some(before) = self.open_number(place) else { return false };
+        let position = self.sentence.words.len() - 1;
+        let Some(before) = self.open_number(position) else { return false };
         let glued = before.span.1 + 1 == end;
         let Some(quantity) = &mut before.quantity else { return false };
         // 5m are metres, $5m are millions.
@@ -88,8 +88,8 @@ impl<'t> Reader<'t> {
 
     /// Gives the open number this unit, which is the token just pushed.
     pub(super) fn measured(&mut self, name: &str, kind: &'static str, factor: f64, end: usize) -> bool {
-        let place = self.sentence.words.len() - 1;
-        let Some(before) = self.open_number(place) else { return false };
+        let position = self.sentence.words.len() - 1;
+        let Some(before) = self.open_number(position) else { return false };
         let Some(quantity) = &mut before.quantity else { return false };
         let exact = quantity.kind == "temperature" && matches!(name, "celsius" | "fahrenheit");
         // "5 in" is five inches, "5 in the box" is not.
@@ -113,8 +113,8 @@ impl<'t> Reader<'t> {
             self.currency = Some((kind, start));
             let next = self.after(end);
             let closes = next.is_empty() || next.starts_with([' ', '.', ',']);
-            let place = self.sentence.words.len();
-            if let Some(before) = self.open_number(place)
+            let position = self.sentence.words.len();
+            if let Some(before) = self.open_number(position)
                 && before.span.1 == start
                 && closes
                 && let Some(quantity) = &mut before.quantity

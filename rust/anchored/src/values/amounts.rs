@@ -118,8 +118,8 @@ impl Reader<'_, '_> {
         if let Some(seconds) = known.period {
             return one(Dimension::Period, seconds, at + 1);
         }
-        if let Some(place) = known.ordinal {
-            return Some((made(Dimension::Ordinal, 1.0, Number::whole(place, at + 1)), at + 1));
+        if let Some(position) = known.ordinal {
+            return Some((made(Dimension::Ordinal, 1.0, Number::whole(position, at + 1)), at + 1));
         }
         if matches!(self.text(at), "每" | "毎") {
             let (seconds, size) = match (self.text(at + 1), self.text(at + 2)) {

@@ -26,8 +26,8 @@ pub(crate) fn code<'t>(low: &'t str, tokens: &[Token], at: usize) -> Option<(For
     if begins && (text.starts_with("http://") || text.starts_with("https://") || text.starts_with("www.")) {
         return url(text, tokens, at, stop);
     }
-    if let Some(place) = text.find('@')
-        && let Some(found) = email(text, place, tokens, at, stop)
+    if let Some(position) = text.find('@')
+        && let Some(found) = email(text, position, tokens, at, stop)
     {
         return Some(found);
     }
@@ -53,21 +53,21 @@ fn url<'t>(text: &'t str, tokens: &[Token], at: usize, stop: usize) -> Option<(F
 
 fn email<'t>(
     text: &'t str,
-    place: usize,
+    position: usize,
     tokens: &[Token],
     at: usize,
     stop: usize,
 ) -> Option<(Form, Cow<'t, str>, usize)> {
     let part = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_' | '+');
-    let (name, rest) = (text.get(..place)?, text.get(place + 1..)?);
+    let (name, rest) = (text.get(..position)?, text.get(position + 1..)?);
     let size = rest.find(|letter| !part(letter)).unwrap_or(rest.len());
     let host = rest.get(..size)?.trim_end_matches(['.', '-', '_', '+']);
     let real = !name.is_empty() && name.chars().all(part) && host.contains('.');
-    let end = tokens.get(at)?.span.0 + place + 1 + host.len();
+    let end = tokens.get(at)?.span.0 + position + 1 + host.len();
     real.then(|| {
         (
             Form::Email,
-            Cow::Borrowed(text.get(..place + 1 + host.len()).unwrap_or(text)),
+            Cow::Borrowed(text.get(..position + 1 + host.len()).unwrap_or(text)),
             behind(tokens, at, end).min(stop),
         )
     })

@@ -64,8 +64,8 @@ pub(crate) fn compare(a: &Reading<'_>, b: &Reading<'_>) -> Outcome {
     both.exchanged(&mut outcome.findings);
     let used = both.replaced(&mut outcome.findings);
     let rest = |reading: &Reading<'_>, partners: &[Vec<usize>], used: &[usize]| -> Vec<Span> {
-        let left = partners.iter().enumerate().filter(|(place, list)| list.is_empty() && !used.contains(place));
-        left.filter_map(|(place, _)| reading.values.get(place)).map(|value| value.span).collect()
+        let left = partners.iter().enumerate().filter(|(position, list)| list.is_empty() && !used.contains(position));
+        left.filter_map(|(position, _)| reading.values.get(position)).map(|value| value.span).collect()
     };
     let (used_a, used_b): (Vec<usize>, Vec<usize>) = used.into_iter().unzip();
     outcome.only_a = rest(a, &both.partners_a, &used_a);
@@ -172,7 +172,7 @@ impl Both<'_, '_> {
                 _ => None,
             })
             .collect();
-        let near = |reading: &Reading<'_>, place: usize| reading.subjects.own(&reading.values, place);
+        let near = |reading: &Reading<'_>, position: usize| reading.subjects.own(&reading.values, position);
         let around: Vec<(Vec<Near>, Vec<Near>)> =
             once.iter().map(|(i, j)| (near(self.a, *i), near(self.b, *j))).collect();
         for (first, (i, j)) in once.iter().enumerate() {

@@ -35,7 +35,7 @@ impl<'t> Reader<'_, 't> {
 
     /// The text of the token before one, or of the one at `steps` before it.
     pub(super) fn before(&self, at: usize, steps: usize) -> &'t str {
-        at.checked_sub(steps).map_or("", |place| self.text(place))
+        at.checked_sub(steps).map_or("", |position| self.text(position))
     }
 
     pub(super) fn entry(&self, at: usize) -> &'static Entry {

@@ -53,33 +53,34 @@ pub(crate) fn digits(text: &str, language: Language) -> Option<Digits> {
     };
     // Thousands: groups of three behind a head of one to three.
     let grouped = |upto: usize| {
-        let ends: Vec<usize> = marks.iter().map(|(_, place)| *place).filter(|place| *place < upto).collect();
+        let ends: Vec<usize> =
+            marks.iter().map(|(_, position)| *position).filter(|position| *position < upto).collect();
         ends.first().is_some_and(|first| (1..=3).contains(first))
             && ends.iter().zip(ends.iter().skip(1).chain([&upto])).all(|(from, to)| to - from == 3)
     };
     match *marks.as_slice() {
         [] => finish(size, None),
-        [(mark, place)] => {
-            let three = size - place == 3 && place <= 3 && !plain.starts_with('0');
+        [(mark, position)] => {
+            let three = size - position == 3 && position <= 3 && !plain.starts_with('0');
             if !three {
-                return matches!(mark, '.' | ',').then(|| finish(place, None))?;
+                return matches!(mark, '.' | ',').then(|| finish(position, None))?;
             }
             if !matches!(mark, '.' | ',') {
                 return finish(size, None);
             }
             let comma_decimal = matches!(language, Language::German | Language::French | Language::Spanish);
             let thousands = (mark == ',') != comma_decimal;
-            if thousands { finish(size, number(place)) } else { finish(place, number(size)) }
+            if thousands { finish(size, number(position)) } else { finish(position, number(size)) }
         }
-        [(first, _), .., (last, place)] if first == last => grouped(size).then(|| finish(size, None))?.or({
+        [(first, _), .., (last, position)] if first == last => grouped(size).then(|| finish(size, None))?.or({
             // 1.2.3 is a version.
-            let _ = place;
+            let _ = position;
             None
         }),
-        [.., (last, place)] => {
+        [.., (last, position)] => {
             let one_kind = marks.iter().rev().skip(1).all(|(mark, _)| *mark != last);
-            let decimal = matches!(last, '.' | ',') && one_kind && grouped(place);
-            decimal.then(|| finish(place, None))?
+            let decimal = matches!(last, '.' | ',') && one_kind && grouped(position);
+            decimal.then(|| finish(position, None))?
         }
     }
 }

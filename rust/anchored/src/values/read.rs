@@ -168,7 +168,7 @@ impl<'t> Reader<'_, 't> {
         }
         let article = self.entry(at).is(ARTICLE);
         let bare = at > 0 && self.entry(at).unit.is_some();
-        let before = at.checked_sub(1).map_or(&UNKNOWN, |place| self.entry(place));
+        let before = at.checked_sub(1).map_or(&UNKNOWN, |position| self.entry(position));
         if before.is(EVERY) || (self.before(at, 1) == "les" && matches!(self.before(at, 2), "toutes" | "tous")) {
             // "por 3 horas", "par 2 jours" are no periods.
             return bare || article || !matches!(self.before(at, 1), "por" | "par" | "al" | "per");
@@ -268,7 +268,7 @@ impl<'t> Reader<'_, 't> {
             ("到" | "至", _) => until + 1,
             _ => return false,
         };
-        let part = |place: usize| "上下午前後晚早夜间".contains(self.text(place));
+        let part = |position: usize| "上下午前後晚早夜间".contains(self.text(position));
         at == joint || (at > joint && at - joint <= 2 && (joint..at).all(part))
     }
 

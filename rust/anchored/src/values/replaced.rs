@@ -40,7 +40,7 @@ struct Candidate {
 
 /// A value that the other text has not, or has less often.
 struct Left {
-    place: usize,
+    position: usize,
     near: Vec<Near>,
     own: Option<f32>,
 }
@@ -59,8 +59,8 @@ impl Best {
         Self(vec![[None; 2]; size])
     }
 
-    fn add(&mut self, place: usize, shared: f32) {
-        if let Some([first, second]) = self.0.get_mut(place) {
+    fn add(&mut self, position: usize, shared: f32) {
+        if let Some([first, second]) = self.0.get_mut(position) {
             if first.is_none_or(|first| shared > first) {
                 (*first, *second) = (Some(shared), *first);
             } else if second.is_none_or(|second| shared > second) {
@@ -70,8 +70,8 @@ impl Best {
     }
 
     /// The best of a value but for one pair that has this in common.
-    fn besides(&self, place: usize, shared: f32) -> Option<f32> {
-        let [first, second] = *self.0.get(place)?;
+    fn besides(&self, position: usize, shared: f32) -> Option<f32> {
+        let [first, second] = *self.0.get(position)?;
         if first.is_some_and(|first| first.to_bits() == shared.to_bits()) { second } else { first }
     }
 }
@@ -86,7 +86,7 @@ impl Both<'_, '_> {
         let mut candidates: Vec<Candidate> = Vec::new();
         for mine in &left_a {
             for theirs in &left_b {
-                let (i, j) = (mine.place, theirs.place);
+                let (i, j) = (mine.position, theirs.position);
                 let (Some(one), Some(other)) = (self.a.values.get(i), self.b.values.get(j)) else { continue };
                 if conflict(one, other) && !same(one, other) {
                     let (words, head) = common(&mine.near, &theirs.near);
@@ -133,18 +133,19 @@ impl Both<'_, '_> {
                 Side::A => (self.a, self.b, &self.partners_a, left_b),
                 Side::B => (self.b, self.a, &self.partners_b, left_a),
             };
-            for (place, (value, list)) in mine.values.iter().zip(partners).enumerate() {
+            for (position, (value, list)) in mine.values.iter().zip(partners).enumerate() {
                 let Some(end) = list.first().and_then(|first| theirs.values.get(*first)) else { continue };
                 if !ranges(value) || list.iter().any(|other| theirs.values.get(*other).is_some_and(ranges)) {
                     continue;
                 }
                 let rest = left.iter().filter(|left| left.own.is_none()).filter_map(|left| {
-                    let other = theirs.values.get(left.place)?;
-                    (other.sentence == end.sentence && conflict(value, other) && !ranges(other)).then_some(left.place)
+                    let other = theirs.values.get(left.position)?;
+                    (other.sentence == end.sentence && conflict(value, other) && !ranges(other))
+                        .then_some(left.position)
                 });
                 let rest: Vec<usize> = rest.collect();
                 if let ([other], 1) = (rest.as_slice(), list.len()) {
-                    found.push(if matches!(side, Side::A) { (place, *other) } else { (*other, place) });
+                    found.push(if matches!(side, Side::A) { (position, *other) } else { (*other, position) });
                 }
             }
         }
@@ -159,12 +160,12 @@ impl Both<'_, '_> {
             Side::A => (self.a, self.b, &self.partners_a, &self.partners_b),
             Side::B => (self.b, self.a, &self.partners_b, &self.partners_a),
         };
-        let near = |reading: &Reading<'_>, place: usize| reading.subjects.near(&reading.values, place);
-        let fit = |place: usize, list: &[usize]| -> f32 {
-            let around = mine.subjects.own(&mine.values, place);
+        let near = |reading: &Reading<'_>, position: usize| reading.subjects.near(&reading.values, position);
+        let fit = |position: usize, list: &[usize]| -> f32 {
+            let around = mine.subjects.own(&mine.values, position);
             let beside = |other: usize| match side {
-                Side::A => self.beside_the_same(place, other),
-                Side::B => self.beside_the_same(other, place),
+                Side::A => self.beside_the_same(position, other),
+                Side::B => self.beside_the_same(other, position),
             };
             let fits = list
                 .iter()
@@ -172,9 +173,9 @@ impl Both<'_, '_> {
             fits.fold(0.0, f32::max)
         };
         let mut left = Vec::new();
-        for (place, list) in partners.iter().enumerate() {
+        for (position, list) in partners.iter().enumerate() {
             let Some(first) = list.first() else {
-                left.push(Left { place, near: near(mine, place), own: None });
+                left.push(Left { position, near: near(mine, position), own: None });
                 continue;
             };
             let Some(mentions) =
@@ -182,10 +183,10 @@ impl Both<'_, '_> {
             else {
                 continue;
             };
-            let own = fit(place, list);
-            let better = mentions.iter().filter(|other| **other != place && fit(**other, list) > own).count();
+            let own = fit(position, list);
+            let better = mentions.iter().filter(|other| **other != position && fit(**other, list) > own).count();
             if better >= list.len() {
-                left.push(Left { place, near: near(mine, place), own: Some(own) });
+                left.push(Left { position, near: near(mine, position), own: Some(own) });
             }
         }
         left
@@ -243,12 +244,12 @@ impl Both<'_, '_> {
             (None, None) => None,
             _ => Some(false),
         };
-        let last = |partners: &Partners, place: usize| {
-            partners.get(..place).and_then(|head| head.iter().rposition(|list| !list.is_empty()))
+        let last = |partners: &Partners, position: usize| {
+            partners.get(..position).and_then(|head| head.iter().rposition(|list| !list.is_empty()))
         };
-        let next = |partners: &Partners, place: usize| {
-            let found = partners.get(place + 1..).and_then(|tail| tail.iter().position(|list| !list.is_empty()));
-            found.map(|found| found + place + 1)
+        let next = |partners: &Partners, position: usize| {
+            let found = partners.get(position + 1..).and_then(|tail| tail.iter().position(|list| !list.is_empty()));
+            found.map(|found| found + position + 1)
         };
         let before = meets(last(&self.partners_a, i), last(&self.partners_b, j));
         let after = meets(next(&self.partners_a, i), next(&self.partners_b, j));
@@ -260,8 +261,8 @@ impl Both<'_, '_> {
         let (Some(one), Some(other)) = (self.a.values.get(i), self.b.values.get(j)) else { return 0.0 };
         let joined = |mine: Option<usize>, theirs: Option<usize>| {
             let (Some(mine), Some(theirs)) = (mine, theirs) else { return false };
-            let near = |reading: &Reading<'_>, place: usize, value: &Value<'_>| {
-                reading.values.get(place).is_some_and(|beside| {
+            let near = |reading: &Reading<'_>, position: usize, value: &Value<'_>| {
+                reading.values.get(position).is_some_and(|beside| {
                     let gap = value
                         .tokens
                         .0

@@ -90,17 +90,17 @@ impl<'t> Subjects<'t> {
     }
 
     /// The content words around a value, the nearest first on either side.
-    pub fn near(&self, values: &[Value<'_>], place: usize) -> Vec<Near> {
-        self.around(values, place, false)
+    pub fn near(&self, values: &[Value<'_>], position: usize) -> Vec<Near> {
+        self.around(values, position, false)
     }
 
     /// Those that are said of this value and of no other one, as far as commas and other values tell.
-    pub fn own(&self, values: &[Value<'_>], place: usize) -> Vec<Near> {
-        self.around(values, place, true)
+    pub fn own(&self, values: &[Value<'_>], position: usize) -> Vec<Near> {
+        self.around(values, position, true)
     }
 
-    fn around(&self, values: &[Value<'_>], place: usize, own: bool) -> Vec<Near> {
-        let Some(value) = values.get(place) else { return Vec::new() };
+    fn around(&self, values: &[Value<'_>], position: usize, own: bool) -> Vec<Near> {
+        let Some(value) = values.get(position) else { return Vec::new() };
         let words = self.words.get_or_init(|| self.words(values));
         let mut found = Vec::with_capacity(MOST);
         let (from, until) = value.tokens;
@@ -108,9 +108,9 @@ impl<'t> Subjects<'t> {
             self.tokens.get(at).is_some_and(|token| token.sentence == value.sentence)
                 && !(own && words.parts.get(at) == Some(&true))
         };
-        let mut side = |places: &mut dyn Iterator<Item = usize>, behind: bool| {
+        let mut side = |positions: &mut dyn Iterator<Item = usize>, behind: bool| {
             let mut distance = 0;
-            for at in places.take_while(|at| sentence(*at)) {
+            for at in positions.take_while(|at| sentence(*at)) {
                 let key = words.keys.get(at).copied().unwrap_or(0);
                 if key == 0 {
                     continue;

@@ -87,9 +87,9 @@ static ALL: LazyLock<Vec<Vocabulary>> = LazyLock::new(|| LANGUAGES.into_iter().m
 
 /// The vocabulary of a language.
 pub(crate) fn vocabulary(language: Language) -> &'static Vocabulary {
-    let place = LANGUAGES.iter().position(|known| *known == language).unwrap_or(0);
+    let position = LANGUAGES.iter().position(|known| *known == language).unwrap_or(0);
     // One is built for each of the languages above.
-    ALL.get(place).unwrap_or_else(|| &ALL[0])
+    ALL.get(position).unwrap_or_else(|| &ALL[0])
 }
 
 const MONTHS: [&str; 12] = [
@@ -255,10 +255,10 @@ fn build(language: Language) -> Vocabulary {
     for (word, factor) in scales(spoken) {
         set(word, &|entry| entry.scale = Some(*factor));
     }
-    for (place, word) in (3_u8..).zip(ordinal_words(spoken).split_whitespace()) {
+    for (position, word) in (3_u8..).zip(ordinal_words(spoken).split_whitespace()) {
         for form in inflected(word, spoken) {
             // Built once for the life of the process.
-            set(form.leak(), &|entry| entry.ordinal = Some(f64::from(place)));
+            set(form.leak(), &|entry| entry.ordinal = Some(f64::from(position)));
         }
     }
     for (number, list) in (1_u8..).zip(MONTHS) {
