@@ -1,9 +1,9 @@
 """The hook for what has no form: names, addresses, and whatever else needs a model. Off by default.
 
-``[sanitize] detector = "module:factory"`` names a function without arguments that gives a :class:`Detector`. The worker
-calls it from one thread at a time, on bodies that the core has redacted already, before a copy is sent or stored; what it
-finds is replaced like every other finding (``mask``, or the action of its kind). A detector that fails keeps the copy
-from being sent: what could not be looked at is not passed on.
+``[sanitize] detector = "module:factory"`` names a function without arguments that gives a :class:`Detector`. The
+worker calls it from one thread at a time, on bodies that the core has redacted already, before a copy is sent or
+stored; what it finds is replaced like every other finding (``mask``, or the action of its kind). A detector that
+fails keeps the copy from being sent: what could not be looked at is not passed on.
 
 :mod:`shadowlane.detect.presidio` is an example that works.
 """
