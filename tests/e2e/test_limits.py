@@ -129,7 +129,10 @@ def test_prods_low_quota_pauses_mirroring(world: World, client: httpx.Client) ->
     status = all_stored(world, 16)
     assert status["dropped"] == {"provider_limit": 10}
     # The copy that brought the word shares the provider too, and is not sent.
-    assert status["shadows"]["candidate"] == {
+    candidate = status["shadows"]["candidate"]
+    assert sum(route["copies"] for route in candidate.pop("routes")) == 6
+    assert candidate == {
+        "refusals": [],
         "mirrored": 6,
         "answered": 5,
         "failed": {"provider_limit": 1},
@@ -214,6 +217,11 @@ def test_the_reservoir_keeps_the_cap_and_gives_each_route_its_share(
     status = all_stored(world, 64)
     assert status["mirrored"] == 64
     assert status["shadows"]["candidate"] == {
+        "routes": [
+            {"route": "GET /busy", "copies": 60, "failed": 52, "share": 60 / 64},
+            {"route": "GET /rare", "copies": 4, "failed": 0, "share": 4 / 64},
+        ],
+        "refusals": [],
         "mirrored": 64,
         "answered": 12,
         "failed": {"reservoir": 52},
