@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import xxhash
 
 from ..errors import ConfigError
 from .checks import problem_of
@@ -98,6 +97,8 @@ class Config(Section, frozen=True):
 
     def revision(self) -> str:
         """16 hex digits, the same for equal configurations in every process of a release."""
+        import xxhash  # a gateway that only imports the package needs no hash
+
         return xxhash.xxh3_64_hexdigest(msgspec.json.encode(self.to_dict(), order="sorted"))
 
     def arms(self) -> dict[str, ShadowConfig]:
