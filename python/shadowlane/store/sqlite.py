@@ -353,25 +353,16 @@ class SqliteStore:
 
     def last_embedder(self, shadow: str, since_ns: int | None = None) -> str:
         """What the newest scored row was scored with; empty when there is none."""
-        where, values = _where(since_ns, shadow)
-        query = f"SELECT embedder FROM pairs {where} AND delta_s IS NOT NULL ORDER BY started_ns DESC, id DESC LIMIT 1"  # noqa: S608
         with explained(self.path, "read"):
-            row = self._db.execute(query, values).fetchone()
-        return str(row[0]) if row else ""
+            return tallies.last_embedder(self._db, *_where(since_ns, shadow))
 
     def difference_counts(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]:
         """Where a shadow's JSON answers differ from prod's: ``(shape, kind, pairs, example)``, most frequent first.
 
         ``example`` is one row of :class:`~shadowlane.types.StructureDifference` as JSON.
         """
-        where, values = _where(since_ns, shadow)
         with explained(self.path, "read"):
-            shape, kind = "json_extract(difference.value, '$[1]')", "json_extract(difference.value, '$[2]')"
-            query = (
-                f"SELECT {shape}, {kind}, count(DISTINCT pairs.id), max(difference.value) "  # noqa: S608
-                f"FROM pairs, json_each(pairs.differences) AS difference {where} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
-            )
-            return [tuple(row) for row in self._db.execute(query, values)]
+            return tallies.difference_counts(self._db, *_where(since_ns, shadow))
 
     def flips(self, shadow: str, since_ns: int | None = None) -> tuple[int, int, int]:
         """See :func:`.tallies.flips`."""
