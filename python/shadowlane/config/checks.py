@@ -16,6 +16,7 @@ from .. import _core
 from ..errors import ConfigError
 from .bounds import number_problem
 from .limits import PriceConfig, breaker_problem, budget_problem, limits_problem, retry_problem
+from .pins import pins_problem
 from .sections import EMBEDDERS, GATE_RULES, ScoreConfig
 from .shadows import ShadowConfig
 
@@ -37,7 +38,7 @@ def problem_of(config: Config) -> str | None:
     checks = (
         number_problem, _lane_problem, _sampling_problem, _limits_problem, _prices_problem, _routes_problem,
         _policy_problem, _sanitize_problem, _score_problem, _store_problem, _shadows_problem, _gate_problem,
-        _judge_problem,
+        _judge_problem, _pins_problem,
     )  # fmt: skip
     return next((problem for check in checks if (problem := check(config))), None)
 
@@ -93,6 +94,10 @@ def _limits_problem(config: Config) -> str | None:
 
 def _prices_problem(config: Config) -> str | None:
     return "prices.'': a price needs a model's name, or '*' for any" if "" in config.prices else None
+
+
+def _pins_problem(config: Config) -> str | None:
+    return pins_problem(config.pins)
 
 
 def _routes_problem(config: Config) -> str | None:

@@ -82,6 +82,16 @@ SCORE_TABLE: tuple[_Score, ...] = (
     _Score("strange_calls", "strange_calls", _ints),
     _Score("collapse", "collapse", _texts),
     _Score("prod_collapse", "prod_collapse", _texts),
+    _Score("waited_ns", "waited_ns", _ints),
+    _Score("tries", "tries", _ints),
+    _Score("tokens", "answer_tokens", _reals),
+    _Score("prod_tokens", "prod_tokens", _reals),
+    _Score("cost", "answer_cost", _reals),
+    _Score("prod_cost", "prod_cost", _reals),
+    _Score("cache_served", "cache_served", _bools),
+    _Score("coverage", "coverage", _reals),
+    _Score("retrieved", "retrieved", _reals),
+    _Score("prod_retrieved", "prod_retrieved", _reals),
 )
 SCORE_SQL = ", ".join(score.sql for score in SCORE_TABLE)
 
