@@ -17,6 +17,7 @@ from ..errors import ConfigError
 from .bounds import number_problem
 from .errors import meant
 from .limits import PriceConfig, breaker_problem, budget_problem, limits_problem, retry_problem
+from .pins import pins_problem
 from .sections import EMBEDDERS, GATE_RULES, ScoreConfig
 from .shadows import ShadowConfig, section_of
 from .shown import looks_like_key, shown_url
@@ -42,7 +43,7 @@ def problem_of(config: Config) -> str | None:
     checks = (
         number_problem, _lane_problem, _sampling_problem, _limits_problem, _prices_problem, _routes_problem,
         _policy_problem, _sanitize_problem, _score_problem, _store_problem, _shadows_problem, _gate_problem,
-        _judge_problem,
+        _judge_problem, _pins_problem,
     )  # fmt: skip
     return next((problem for check in checks if (problem := check(config))), None)
 
@@ -98,6 +99,10 @@ def _limits_problem(config: Config) -> str | None:
 
 def _prices_problem(config: Config) -> str | None:
     return "prices.'': a price needs a model's name, or '*' for any" if "" in config.prices else None
+
+
+def _pins_problem(config: Config) -> str | None:
+    return pins_problem(config.pins)
 
 
 def _routes_problem(config: Config) -> str | None:

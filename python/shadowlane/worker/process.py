@@ -26,7 +26,7 @@ from ..detect import DetectingDrainer, DetectingSanitizer, Hook, load_detector
 from ..dispatch.arm import Arm, ArmOptions
 from ..errors import ShadowlaneError, StoreLostError
 from ..judge.language_model import Judge
-from ..limits import Breaker, Budget, BudgetLimits, LaneLimits, Price, ProdQuota, Retry, ShadowLimits
+from ..limits import Breaker, Budget, BudgetLimits, LaneLimits, Price, Prices, ProdQuota, Retry, ShadowLimits
 from ..policy import lane_policy, stub_rounds
 from ..score import Scorer, extract_answer
 from ..store import SqliteStore, open_store
@@ -142,7 +142,9 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
         )
         control = ControlLoop(limits, drainer, directory, qps=config.limits.qps, arms=arms, revision=config.revision())
         control.resume()
-        scorer = Scorer(config.score, embedder=embedder, groups_folder=groups)
+        scorer = Scorer(
+            config.score, embedder=embedder, groups_folder=groups, prices=Prices(config.prices), pins=config.pins
+        )
         writer = Writer(store, scorer)
         sanitizer = _core.Sanitizer(config.sanitize.rules_dict(), str(directory))
         hook = Hook(load_detector(config.sanitize.detector), sanitizer) if config.sanitize.detector else None
