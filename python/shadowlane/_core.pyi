@@ -12,6 +12,7 @@ __all__ = [
     "Drainer",
     "EmbeddingBag",
     "Finding",
+    "FlatIndex",
     "Lane",
     "Policy",
     "RateLimiter",
@@ -49,6 +50,13 @@ FLAG_STREAMED: int
 ACTING_GETS: tuple[str, ...]
 PRESET_NAMES: tuple[str, ...]
 REASONS: tuple[str, ...]
+
+@final
+class FlatIndex:
+    def __new__(cls, dim: int) -> FlatIndex: ...
+    def set(self, slot: int, scope: int, row: bytes) -> None: ...
+    def nearest(self, row: bytes, scope: int, least: float) -> tuple[int, float] | None: ...
+    def row(self, slot: int) -> bytes | None: ...
 
 @final
 class Finding:
