@@ -4,11 +4,13 @@ from typing import Any, Literal, TypedDict, Unpack, final
 
 __all__ = [
     "ACTING_GETS",
+    "CONTROL_BYTES",
     "FLAG_CLIENT_DISCONNECTED",
     "FLAG_RESPONSE_CUT",
     "FLAG_STREAMED",
     "PRESET_NAMES",
     "REASONS",
+    "RING_HEAD_BYTES",
     "Drainer",
     "EmbeddingBag",
     "Finding",
@@ -50,6 +52,8 @@ FLAG_STREAMED: int
 ACTING_GETS: tuple[str, ...]
 PRESET_NAMES: tuple[str, ...]
 REASONS: tuple[str, ...]
+RING_HEAD_BYTES: int
+CONTROL_BYTES: int
 
 @final
 class FlatIndex:

@@ -76,6 +76,8 @@ mod _core {
         crate::inflate::register(module)?;
         crate::policy::register(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("RING_HEAD_BYTES", shadowlane_lane::layout::RING_DATA)?;
+        module.add("CONTROL_BYTES", size_of::<shadowlane_lane::layout::ControlHeader>())?;
         let names = shadowlane_base::Reason::ALL.iter().map(|reason| reason.name());
         module.add("REASONS", PyTuple::new(module.py(), names.collect::<Vec<_>>())?)?;
         module.add("FLAG_RESPONSE_CUT", shadowlane_ring::frame::FLAG_RESPONSE_CUT)?;
