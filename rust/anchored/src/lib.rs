@@ -22,6 +22,7 @@ pub mod embedding_bag;
 mod exchange;
 mod extract;
 mod facts;
+pub mod flat_index;
 mod language;
 mod lexicon;
 mod order;
