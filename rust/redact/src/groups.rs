@@ -11,13 +11,17 @@ const KEYS: usize = 3;
 /// Kinds of scalars that are looked at, and how many objects upward.
 const SCALARS: usize = 48;
 const UPWARD: usize = 6;
+/// Texts of one body that are looked at in turns.
+const ONE_DOCUMENT: usize = 512;
+/// Pieces are no longer, on average.
+const SHORT: usize = 64;
 
 /// Call `each` with every group of two or more texts, as positions in `pieces.list`; and with lists of bytes alone too.
 /// `apart` says of texts of one path that they are no pieces.
 pub(super) fn each(pieces: &Pieces, apart: impl Fn(&[u32]) -> bool, mut each: impl FnMut(&[u32])) {
     let mut order: Vec<u32> = (0..pieces.list.len() as u32).collect();
     let of = |index: u32| pieces.list.get(index as usize);
-    order.sort_by_key(|index| of(*index).map(|piece| piece.path));
+    order.sort_by_cached_key(|index| of(*index).map(|piece| (piece.path, *index)));
     let mut varying = Vec::new();
     for members in order.chunk_by(|one, next| of(*one).map(|piece| piece.path) == of(*next).map(|piece| piece.path)) {
         let lists = members.first().and_then(|first| of(*first)).is_some_and(Piece::is_list);
@@ -33,11 +37,14 @@ pub(super) fn each(pieces: &Pieces, apart: impl Fn(&[u32]) -> bool, mut each: im
         }
         varying.extend_from_slice(members);
     }
-    varying.sort_by_key(|index| (of(*index).map(|piece| piece.name), *index));
+    varying.sort_by_cached_key(|index| (of(*index).map(|piece| piece.name), *index));
     for members in varying.chunk_by(|one, next| of(*one).map(|piece| piece.name) == of(*next).map(|piece| piece.name)) {
         let path = |index: &u32| of(*index).map(|piece| piece.path);
         let first = members.first().and_then(path);
-        if members.iter().any(|member| path(member) != first) && !apart(members) {
+        let document = |index: Option<&u32>| index.and_then(|index| of(*index)).map(|piece| piece.document);
+        // In one body a name at another path is another thing.
+        let stream = document(members.first()) != document(members.last());
+        if stream && members.iter().any(|member| path(member) != first) && !apart(members) {
             each(members);
             parted(pieces, members, &mut each);
         }
@@ -71,18 +78,27 @@ fn beside(pieces: &Pieces, index: u32, mut found: impl FnMut(u64, u64)) {
 
 /// The groups that scalars part a group into, where their texts come in turns.
 fn parted(pieces: &Pieces, members: &[u32], each: &mut impl FnMut(&[u32])) {
-    if members.len() < 3 {
-        return; // two texts in turns are one of each
+    let piece = |index: &u32| pieces.list.get(*index as usize);
+    let one_document = members.first().and_then(piece).map(|piece| piece.document)
+        == members.last().and_then(piece).map(|piece| piece.document);
+    let length: usize = members.iter().filter_map(piece).map(|piece| piece.range().len()).sum();
+    // Two texts in turns are one of each. A table in one body is no stream, and neither are the turns of a conversation.
+    if members.len() < 3 || (one_document && (members.len() > ONE_DOCUMENT || length > SHORT * members.len())) {
+        return;
+    }
+    if !members.iter().filter_map(piece).any(|piece| piece.signs.0 || piece.signs.1) {
+        return;
     }
     let keys = telling(pieces, members);
-    let mut columns: Vec<Vec<u64>> = Vec::new();
+    let mut turns: Vec<(usize, Vec<u64>)> = Vec::new();
     for key in keys {
         let column: Vec<u64> = members.iter().map(|index| value_of(pieces, *index, key)).collect();
-        columns.push(column);
+        if let Some(count) = in_turns(&column) {
+            turns.push((count, column));
+        }
     }
-    columns.retain(|column| in_turns(column).is_some());
-    columns.sort_by_key(|column| in_turns(column));
-    columns.truncate(KEYS);
+    turns.sort_by_key(|(count, _)| *count);
+    let columns: Vec<Vec<u64>> = turns.into_iter().take(KEYS).map(|(_, column)| column).collect();
     for subset in 1..1_usize << columns.len() {
         let chosen = || columns.iter().enumerate().filter(|(bit, _)| subset >> bit & 1 == 1).map(|(_, column)| column);
         let mut keyed: Vec<(u64, u32)> = members
@@ -130,8 +146,11 @@ fn value_of(pieces: &Pieces, index: u32, wanted: u64) -> u64 {
 
 /// How many values a column has, when they come in turns: fewer than texts, and one of them again after another.
 fn in_turns(column: &[u64]) -> Option<usize> {
-    let mut values = column.to_vec();
     let runs = column.chunk_by(|one, next| one == next).count();
+    if runs < 3 {
+        return None;
+    }
+    let mut values = column.to_vec();
     values.sort_unstable();
     values.dedup();
     (values.len() > 1 && values.len() < column.len() && runs > values.len()).then_some(values.len())

@@ -11,11 +11,11 @@ use std::ops::Range;
 use super::escapes;
 use super::findings::Findings;
 use super::groups;
-use super::joined::{Alone, Joined, Value, alike, digits_around, near};
+use super::joined::{Alone, Joined, Value, alike, near};
 use super::json::{self, Reading};
 use super::kinds::Kind;
 use super::options::Compiled;
-use super::pieces::{NONE, Piece, Pieces, Written};
+use super::pieces::{self, NONE, Piece, Pieces, Written};
 use super::rewrite::{rewritten, uncovered, value};
 use super::stream;
 use super::text::Origin;
@@ -175,24 +175,55 @@ impl Join<'_> {
             index.and_then(|index| self.pieces.list.get(*index as usize)).map(|piece| piece.document)
         };
         let stream = document(members.first()) != document(members.last());
-        let joined = self.joined(members, b"");
-        if stream && matches!(joined.bytes.trim_ascii_start().first(), Some(b'{' | b'[')) && self.as_json(members) {
+        let first = members.first().map(|first| self.now(*first).trim_ascii_start()).unwrap_or_default();
+        if stream && matches!(first.first(), Some(b'{' | b'[' | b'\\')) && self.as_json(members) {
             return;
         }
-        self.find(&joined, stream);
-        // A reader sets a list's texts side by side: there a number may be parted where a space would stand.
-        if !stream && members.len() > 1 {
-            let apart = self.joined(members, b" ");
-            if apart.starts.iter().skip(1).any(|start| digits_around(&apart.bytes, *start)) {
+        for stretch in self.stretches(members) {
+            let near = members.get(stretch).unwrap_or_default();
+            let joined = self.joined(near, b"");
+            self.find(&joined, stream);
+            // A reader sets a list's texts side by side: there a number may be parted where a space would stand.
+            if !stream && joined.starts.iter().skip(1).any(|seam| joined.numbers_around(*seam)) {
+                let apart = self.joined(near, b" ");
                 self.find(&apart, false);
             }
         }
     }
 
+    /// The texts of a group that stand near a sign that values have; with none, nothing reaches over a seam.
+    fn stretches(&self, members: &[u32]) -> Vec<Range<usize>> {
+        let piece = |position: usize| members.get(position).and_then(|index| self.pieces.list.get(*index as usize));
+        let around = |from: usize, step: isize| {
+            let (mut at, mut length) = (from, 0);
+            while let Some(next) = at.checked_add_signed(step).filter(|_| length < pieces::REACH) {
+                let Some(piece) = piece(next) else { break };
+                length += piece.range().len();
+                at = next;
+            }
+            at
+        };
+        let mut stretches: Vec<Range<usize>> = Vec::new();
+        for position in 0..members.len() {
+            let Some(piece) = piece(position).filter(|piece| piece.signs.0 || piece.signs.1) else { continue };
+            let from = if piece.signs.0 { around(position, -1) } else { position };
+            let to = if piece.signs.1 { around(position, 1) } else { position } + 1;
+            match stretches.last_mut() {
+                Some(last) if from < last.end => last.end = last.end.max(to),
+                _ if to - from > 1 || piece.written == Written::Bytes => stretches.push(from..to),
+                _ => {}
+            }
+        }
+        stretches
+    }
+
     /// The texts of a stream as one JSON text, as a tool's arguments come. `false` when they are none.
     fn as_json(&mut self, members: &[u32]) -> bool {
+        let joined = self.joined(members, b"");
+        if !matches!(joined.bytes.trim_ascii_start().first(), Some(b'{' | b'[')) {
+            return false;
+        }
         if self.depth < NESTED_MOST {
-            let joined = self.joined(members, b"");
             self.inner(&joined);
         }
         let joined = self.joined(members, b"");
@@ -218,7 +249,7 @@ impl Join<'_> {
         let name = self.text.get(key.0 as usize..key.1 as usize).unwrap_or_default();
         let list = first.is_some_and(|piece| piece.written == Written::Bytes);
         let mut alone = Alone { redaction: self.redaction, joined, name, found: HashMap::new(), items: None };
-        for near in near(joined) {
+        for near in near(joined, stream) {
             let whole = near.len() == joined.bytes.len();
             let origin = Origin { name, alone: whole && stream && json::is_prose(name) };
             let part = joined.bytes.get(near.clone()).unwrap_or_default();

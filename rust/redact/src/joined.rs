@@ -9,13 +9,16 @@ use super::hit::Finding;
 use super::json;
 use super::kinds::Kind;
 use super::options::Compiled;
+use super::pieces;
 use super::text::Origin;
 
 /// Joined texts up to this length are looked at whole.
-const WHOLE: usize = 2048;
+const WHOLE: usize = 512;
 /// Of longer ones so much is looked at to either side of a seam, and the words there up to their ends.
-const NEAR: usize = 192;
+const NEAR: usize = 128;
 const WORD: usize = 8192;
+/// Shorter pieces, on average, leave nothing between their seams.
+const SHORT: usize = 24;
 
 /// A value over pieces: its part of each, and its label.
 pub(super) struct Value {
@@ -47,7 +50,6 @@ impl Joined<'_> {
 
     /// What a replacement of a range is for each text that it concerns.
     pub(super) fn value(&self, range: Range<usize>, with: Vec<u8>, kinds: Vec<Kind>) -> Value {
-        let length = range.len();
         let first = self.holder(range.start);
         let last = self.holder(range.end.saturating_sub(1)).max(first);
         let mut parts: Vec<(u32, Range<usize>)> = Vec::new();
@@ -59,7 +61,18 @@ impl Joined<'_> {
                 parts.push((*index, part));
             }
         }
+        let length = parts.iter().map(|(_, part)| part.len()).sum();
         Value { parts, with, kinds, length }
+    }
+
+    /// Whether digits stand near a seam, on both of its sides.
+    pub(super) fn numbers_around(&self, seam: usize) -> bool {
+        const AROUND: usize = 24;
+        let end = seam - self.gap.len();
+        let digit = |byte: &u8| byte.is_ascii_digit() || !byte.is_ascii();
+        let left = self.bytes.get(end.saturating_sub(AROUND)..end).unwrap_or_default();
+        let right = self.bytes.get(seam..self.bytes.len().min(seam + AROUND)).unwrap_or_default();
+        left.iter().any(digit) && right.iter().any(digit)
     }
 
     /// Whether one of some texts has words.
@@ -73,8 +86,14 @@ impl Joined<'_> {
 }
 
 /// The parts of a joined text in which something may reach over a seam, in order and apart.
-pub(super) fn near(joined: &Joined<'_>) -> Vec<Range<usize>> {
+pub(super) fn near(joined: &Joined<'_>, stream: bool) -> Vec<Range<usize>> {
     let bytes = joined.bytes.as_slice();
+    let seams = || joined.starts.iter().skip(1).copied();
+    let short = bytes.len() < SHORT * joined.starts.len();
+    let mut open = seams().filter(|seam| (stream && short) || is_open(joined, *seam, stream)).peekable();
+    if joined.members.len() > 1 && open.peek().is_none() {
+        return Vec::new();
+    }
     // A private key has lines, and begins far before its seam.
     let long =
         || memchr::memmem::find(bytes, b"-----BEGIN").is_some() || memchr::memmem::find(bytes, b"PuTTY-").is_some();
@@ -83,28 +102,14 @@ pub(super) fn near(joined: &Joined<'_>) -> Vec<Range<usize>> {
     }
     let mut ranges: Vec<Range<usize>> = Vec::new();
     let mut word_ends = 0;
-    for seam in joined.starts.iter().skip(1) {
+    for seam in open {
         let base = seam.saturating_sub(NEAR);
         let free = ranges.last().map_or(0, |last| last.end);
         let most = base.saturating_sub(WORD).max(free.min(base));
-        let word = bytes
-            .get(most..base)
-            .unwrap_or_default()
-            .iter()
-            .rev()
-            .take_while(|byte| !byte.is_ascii_whitespace())
-            .count();
-        let from = base - word;
+        let from = base - word(bytes.get(most..base).unwrap_or_default().iter().rev());
         let base = (seam + NEAR).min(bytes.len());
         if word_ends < base {
-            let word = bytes
-                .get(base..)
-                .unwrap_or_default()
-                .iter()
-                .take(WORD)
-                .take_while(|byte| !byte.is_ascii_whitespace())
-                .count();
-            word_ends = base + word;
+            word_ends = base + word(bytes.get(base..).unwrap_or_default().iter().take(WORD));
         }
         match ranges.last_mut() {
             Some(last) if from <= last.end => last.end = word_ends.max(last.end),
@@ -112,6 +117,34 @@ pub(super) fn near(joined: &Joined<'_>) -> Vec<Range<usize>> {
         }
     }
     ranges
+}
+
+/// Length of a word.
+fn word<'a>(bytes: impl Iterator<Item = &'a u8>) -> usize {
+    bytes.take_while(|byte| !byte.is_ascii_whitespace()).count()
+}
+
+/// Whether something may reach over a seam: the word on it has a sign that values have, or stands behind a name, or
+/// numbers stand on both of its sides. In a stream, whether such a sign is near.
+fn is_open(joined: &Joined<'_>, seam: usize, stream: bool) -> bool {
+    const NAMED: usize = 48;
+    let bytes = joined.bytes.as_slice();
+    let end = seam - joined.gap.len();
+    let left = bytes.get(end.saturating_sub(pieces::REACH)..end).unwrap_or_default();
+    let right = bytes.get(seam..bytes.len().min(seam + pieces::REACH)).unwrap_or_default();
+    if stream {
+        return left.iter().chain(right).any(|byte| pieces::is_sign(*byte));
+    }
+    if joined.numbers_around(seam) {
+        return true;
+    }
+    let (before, after) = (word(left.iter().rev()), word(right.iter()));
+    if before == 0 || after == 0 || !joined.gap.is_empty() {
+        return false;
+    }
+    let of_word = left.iter().rev().take(before).chain(right.iter().take(after));
+    let named = left.iter().rev().take(NAMED).any(|byte| matches!(byte, b':' | b'='));
+    named || of_word.copied().any(pieces::is_sign)
 }
 
 /// What the texts of a group show by themselves, asked for where something seems to reach over them.
@@ -189,11 +222,4 @@ fn form(byte: u8) -> u8 {
         b'A'..=b'Z' => b'A',
         other => other,
     }
-}
-
-/// Whether digits stand near a seam, on both of its sides.
-pub(super) fn digits_around(bytes: &[u8], seam: usize) -> bool {
-    const AROUND: usize = 24;
-    let digit = |part: Option<&[u8]>| part.is_some_and(|part| part.iter().any(u8::is_ascii_digit));
-    digit(bytes.get(seam.saturating_sub(AROUND)..seam)) && digit(bytes.get(seam..bytes.len().min(seam + AROUND)))
 }

@@ -34,6 +34,31 @@ pub(super) struct Piece {
     /// Which value or event of the stream it stands in.
     pub document: u32,
     pub written: Written,
+    /// Whether a sign that values have stands near its beginning, and near its end.
+    pub signs: (bool, bool),
+}
+
+/// How far from a seam a value has such a sign.
+pub(super) const REACH: usize = 96;
+
+/// Digits, the signs of addresses and assignments, and what may be a digit of another script. Nearly every value has one.
+pub(super) fn is_sign(byte: u8) -> bool {
+    byte.is_ascii_digit() | matches!(byte, b'@' | b':' | b'=') | (byte >= 0xc0)
+}
+
+fn signs(text: &[u8], masked: bool) -> (bool, bool) {
+    if masked && memchr::memchr(b'[', text).is_none() {
+        return (false, false);
+    }
+    // Without a branch, so that it is done many bytes at a time.
+    let any = |part: &[u8]| part.iter().fold(false, |found, byte| found | is_sign(*byte));
+    if text.len() <= REACH {
+        let found = any(text);
+        return (found, found);
+    }
+    // An escape takes up to six bytes for one.
+    let most = text.len().min(2 * REACH);
+    (any(text.get(..most).unwrap_or_default()), any(text.get(text.len() - most..).unwrap_or_default()))
 }
 
 /// No object, no array.
@@ -76,6 +101,8 @@ pub(super) struct Pieces {
     documents: u32,
     /// There are more than are looked at: the body must not pass.
     pub too_many: bool,
+    /// All single texts are masked: only what a mask stands beside may be a value now.
+    masked: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -148,6 +175,11 @@ fn bytes_end(text: &[u8], from: usize) -> Option<usize> {
 }
 
 impl Pieces {
+    /// `masked`: all single texts are masked already.
+    pub(super) fn new(masked: bool) -> Self {
+        Self { masked, ..Self::default() }
+    }
+
     /// The scalars of an object: hash of the name's path, and of the value.
     pub(super) fn scalars(&self, owner: u32) -> impl Iterator<Item = (u64, u64)> + '_ {
         let mut next = self.owners.get(owner as usize).map_or(NONE, |owner| owner.last);
@@ -171,7 +203,7 @@ impl Pieces {
     }
 
     /// A text that is no JSON, as the data of an event may be.
-    pub(super) fn bare(&mut self, root: &[u8], start: usize, end: usize) {
+    pub(super) fn bare(&mut self, text: &[u8], root: &[u8], start: usize, end: usize) {
         self.documents += 1;
         let path = hash(START, root);
         let piece = Piece {
@@ -184,6 +216,7 @@ impl Pieces {
             index: NONE,
             document: self.documents,
             written: Written::Bare,
+            signs: signs(text.get(start..end).unwrap_or_default(), self.masked),
         };
         if start < end {
             self.push(piece);
@@ -202,14 +235,14 @@ impl Pieces {
     pub(super) fn event(&mut self, text: &[u8], from: usize, to: usize, root: &[u8]) {
         let data = text.get(from..to).unwrap_or_default();
         if !begins_json(data) {
-            self.bare(root, from, to);
+            self.bare(text, root, from, to);
             return;
         }
         let count = self.list.len();
         let right = self.json(text, from, to, root);
         if !right && data.trim_ascii_start().first() != Some(&b'{') {
             self.list.truncate(count);
-            self.bare(root, from, to);
+            self.bare(text, root, from, to);
         }
     }
 }
@@ -319,6 +352,10 @@ impl Walk<'_> {
             index: level.filter(|level| !level.object).map_or(NONE, |level| level.index),
             document: self.pieces.documents,
             written,
+            signs: match written {
+                Written::Bytes => (true, true),
+                _ => signs(text.get(start..end).unwrap_or_default(), self.pieces.masked),
+            },
         };
         if start < end {
             self.pieces.push(piece);

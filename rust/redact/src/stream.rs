@@ -29,7 +29,7 @@ pub(super) fn clean(
 ) -> Result<Option<Vec<u8>>, &'static str> {
     let mut clean = None;
     for round in 0..ROUNDS {
-        let crossed = match across_most(redaction, body, declared, 0, findings)? {
+        let crossed = match across_most(redaction, body, declared, (0, round > 0), findings)? {
             Some(edits) => {
                 *body = edits.applied(body);
                 true
@@ -111,23 +111,23 @@ pub(super) fn across(
     depth: u8,
     findings: &mut Findings,
 ) -> Option<Edits> {
-    across_most(redaction, body, declared, depth, findings).ok().flatten()
+    across_most(redaction, body, declared, (depth, false), findings).ok().flatten()
 }
 
 fn across_most(
     redaction: &Compiled,
     body: &[u8],
     declared: bool,
-    depth: u8,
+    (depth, masked): (u8, bool),
     findings: &mut Findings,
 ) -> Result<Option<Edits>, &'static str> {
-    let mut pieces = Pieces::default();
+    let mut pieces = Pieces::new(masked);
     let mark = body.len() - framing::unmarked(body).len();
     let held = match Framing::of(body, declared) {
         Framing::Frames => return Ok(None),
         Framing::Values => {
             if !pieces.json(body, mark, body.len(), b"") && mostly_lines(body) {
-                pieces = Pieces::default();
+                pieces = Pieces::new(masked);
                 lines(body, mark, &mut pieces);
             }
             Held::default()
