@@ -43,7 +43,7 @@ pub(super) const REACH: usize = 96;
 
 /// Digits, the signs of addresses and assignments, and what may be a digit of another script. Nearly every value has one.
 pub(super) fn is_sign(byte: u8) -> bool {
-    byte.is_ascii_digit() | matches!(byte, b'@' | b':' | b'=') | (byte >= 0xc0)
+    byte.is_ascii_digit() || matches!(byte, b'@' | b':' | b'=') || byte >= 0xc0
 }
 
 fn signs(text: &[u8], masked: bool) -> (bool, bool) {
