@@ -9,6 +9,7 @@ import numpy as np
 
 from shadowlane.config import GateConfig
 from shadowlane.gate import Direct, Evidence, Piece, Rule, Sampling, Series, Trial, evaluate
+from shadowlane.gate.accounts import BURNS, Accounts, Burn
 
 HOUR_NS = 3600 * 10**9
 N = 30_000
@@ -24,6 +25,14 @@ SHARES = (
     "index",
     "tool_calls",
     "throttled",
+    "missing",
+    "extra",
+    "recursive",
+    "refused",
+    "empty",
+    "coverage",
+    "retrieved",
+    "retried",
     "shadow_errors",
     "no_flip",
 )
@@ -51,6 +60,15 @@ def direct(n: int, microseconds: float) -> Direct:
     return Direct(edges, np.histogram(took, edges)[0].astype(float))
 
 
+def burns(failed: int) -> tuple[Burn, ...]:
+    """``failed`` copies in every window."""
+    sizes = ((1250, 104), (7500, 625), (N, 7500))
+    return tuple(
+        Burn(name, short, factor, (n, failed), (few, failed))
+        for (name, _, short, _, factor), (n, few) in zip(BURNS, sizes, strict=True)
+    )
+
+
 def share(rate: float, n: int = N, seed: int = 9) -> np.ndarray:
     return (np.random.default_rng(seed).random(n) < rate).astype(float)
 
@@ -60,6 +78,8 @@ def good() -> Evidence:
     random = np.random.default_rng(5)
     prod = random.lognormal(18, 0.2, N)
     series = {key: Series(np.zeros(N)) for key in SHARES}
+    for key in ("missing", "extra"):
+        series[key] = Series(np.zeros(N), excess=np.zeros(N), excess_floor=np.zeros(N), floor=np.zeros(N))
     series["mean_delta_s"] = series["anchored_delta_s"] = Series(random.beta(2, 12, N))
     return Evidence(
         shadow="candidate",
@@ -72,6 +92,7 @@ def good() -> Evidence:
         admitted=N + 10,
         trial=trial(N, 0.005),
         direct=direct(N, 5),
+        accounts=Accounts(burns=burns(0)),
         accounting_holds=True,
         accounting="seen = mirrored",
     )

@@ -15,9 +15,10 @@ import msgspec
 from .. import _core
 from ..errors import ConfigError
 from .bounds import number_problem
+from .gate import GATE_RULES
 from .limits import PriceConfig, breaker_problem, budget_problem, limits_problem, retry_problem
 from .pins import pins_problem
-from .sections import EMBEDDERS, GATE_RULES, ScoreConfig
+from .sections import EMBEDDERS, ScoreConfig
 from .shadows import ShadowConfig
 
 if TYPE_CHECKING:

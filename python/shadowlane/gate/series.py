@@ -18,7 +18,7 @@ from ..columns import ScoreColumns
 from .selection import DELTA_S_MAX, failed_copies, repeated, sent
 from .targets import SCORE_RULES
 
-__all__ = ["Series", "question_of", "series_of"]
+__all__ = ["Series", "joined", "question_of", "series_of"]
 
 _Floats = NDArray[np.float64]
 _Reading = tuple[_Floats, NDArray[np.bool_]]
@@ -47,6 +47,8 @@ class Series:
     """(m,) the control's value at each of them."""
     floor: _Floats | None = None
     """(k,) the control's own; ``None`` without a control."""
+    floor_name: str = "the noise floor"
+    """What the floor is, in words."""
     note: str = ""
     """More for the line of evidence."""
     none: str = ""
@@ -66,17 +68,29 @@ def series_of(columns: ScoreColumns, control: ScoreColumns | None, embedder: str
     for target in SCORE_RULES:
         read = _READINGS[target.key]
         values, has = read(columns, embedder)
-        other = control if target.rise else None
+        own = target.own if control is None or target.own == "always" else ""
+        other = control if target.rise and not own else None
         series = Series(
             values[has],
             questions[has] if target.of_questions else np.zeros(0, dtype=np.int64),
             note=_NOTES[target.key](columns, has) if target.key in _NOTES else "",
             none=_NONE.get(target.key, ""),
         )
+        if own:
+            floor = _OWN[target.key](columns)[has]
+            excess, floor_name = series.values - floor, f"{target.own_name}, which is"
+            series = replace(
+                series,
+                floor=floor,
+                excess=excess,
+                excess_questions=questions[has],
+                excess_floor=floor,
+                floor_name=floor_name,
+            )
         if other is not None:
             floor, floor_has = read(other, embedder)
             series = replace(series, floor=floor[floor_has])
-            mine, theirs = _joined(columns, has, other, floor_has)
+            mine, theirs = joined(columns, has, other, floor_has)
             if len(mine):
                 excess = values[mine] - floor[theirs]
                 series = replace(series, excess=excess, excess_questions=questions[mine], excess_floor=floor[theirs])
@@ -84,7 +98,7 @@ def series_of(columns: ScoreColumns, control: ScoreColumns | None, embedder: str
     return found
 
 
-def _joined(
+def joined(
     columns: ScoreColumns, has: NDArray[np.bool_], control: ScoreColumns, floor_has: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The rows of the requests that both answered, in the shadow's order; none where too few are."""
@@ -192,6 +206,37 @@ def _strange_calls(columns: ScoreColumns, _: str) -> _Reading:
     return (columns.strange_calls > 0).astype(np.float64), columns.reason == ""
 
 
+def _unmatched(side: str) -> Callable[[ScoreColumns, str], _Reading]:
+    def read(columns: ScoreColumns, _: str) -> _Reading:
+        values = getattr(columns, side)
+        return np.clip(values, 0.0, 1.0), ~np.isnan(columns.missing) & ~np.isnan(columns.extra)
+
+    return read
+
+
+def _fell_so(kind: str) -> Callable[[ScoreColumns, str], _Reading]:
+    """Answers that are none in one way: the shadow's less prod's own, over the pairs that both answered."""
+
+    def read(columns: ScoreColumns, _: str) -> _Reading:
+        values = (columns.collapse == kind).astype(np.float64) - (columns.prod_collapse == kind)
+        return values, (columns.reason == "") & (columns.prod_status < 400)
+
+    return read
+
+
+def _coverage(columns: ScoreColumns, _: str) -> _Reading:
+    return np.clip(1.0 - columns.coverage, 0.0, 1.0), ~np.isnan(columns.coverage)
+
+
+def _retrieved(columns: ScoreColumns, _: str) -> _Reading:
+    has = ~np.isnan(columns.retrieved) & ~np.isnan(columns.prod_retrieved)
+    return np.clip(columns.retrieved, 0.0, DELTA_S_MAX), has
+
+
+def _retried(columns: ScoreColumns, _: str) -> _Reading:
+    return failed_copies(columns).astype(np.float64), columns.tries > 1
+
+
 def _throttled(columns: ScoreColumns, _: str) -> _Reading:
     return (columns.status == _THROTTLED).astype(np.float64), sent(columns)
 
@@ -214,9 +259,23 @@ _READINGS: dict[str, Callable[[ScoreColumns, str], _Reading]] = {
     "citations": _citations,
     "index": _index,
     "tool_calls": _strange_calls,
+    "missing": _unmatched("missing"),
+    "extra": _unmatched("extra"),
+    "recursive": _state("recursive"),
+    "refused": _fell_so("refused"),
+    "empty": _fell_so("empty"),
+    "coverage": _coverage,
+    "retrieved": _retrieved,
+    "retried": _retried,
     "throttled": _throttled,
     "shadow_errors": _errors,
 }
+_OWN: dict[str, Callable[[ScoreColumns], _Floats]] = {
+    "missing": lambda columns: np.clip(columns.extra, 0.0, 1.0),
+    "extra": lambda columns: np.clip(columns.missing, 0.0, 1.0),
+    "retrieved": lambda columns: np.clip(columns.prod_retrieved, 0.0, DELTA_S_MAX),
+}
+"""The value of prod's own in the same pair."""
 _NOTES: dict[str, Callable[[ScoreColumns, NDArray[np.bool_]], str]] = {
     "collapsed": _collapse_note,
     "no_flip": _flip_note,
@@ -228,6 +287,12 @@ _NONE = {
     "convergence": "no pair has a λ state; an embedder that works gives them",
     "no_flip": "no question was asked twice; score.groups, and traffic or a probe that repeats questions, give flips",
     "contradicted_facts": "no pair's facts could be looked at; a [judge] reads answers that the rules cannot",
+    "missing": "no pair's sentences could be held against each other; answers in one of the six known languages can",
+    "extra": "no pair's sentences could be held against each other; answers in one of the six known languages can",
+    "recursive": "no pair has a λ state; an embedder that works gives them",
+    "coverage": "no answer of prod's carries what it retrieved; sources with sections, tokens or texts do",
+    "retrieved": "no pair carries what both retrieved; sources with their texts, and a question that is known, do",
+    "retried": "no copy was tried again; shadows.NAME.retry.attempts above 1 tries",
     "citations": "no answer of either side cites; answers with sources, or score.citations_pointer, give matches",
     "index": "no answer says its index; send x-index-hash from both services",
 }
