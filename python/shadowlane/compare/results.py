@@ -70,19 +70,22 @@ def _report(config: Config, store: SqliteStore, source: Source) -> dict[str, Any
 def _status(config: Config, store: SqliteStore, source: Source) -> dict[str, Any]:
     """What stands for a lane's status: prod's failures are in the file, all else of a lane is not."""
     [name] = config.shadows
-    columns = store.scores(name)
-    failed = int((columns.prod_status >= _FAILED).sum())
+    rows, failed, last_ns = 0, 0, 0
+    for columns in store.pieces(name):
+        rows += len(columns)
+        failed += int((columns.prod_status >= _FAILED).sum())
+        last_ns = int(columns.started_ns[-1])
     return {
         "lane": config.lane.name,
         "source": source.name,
         "no_lane": _NO_LANE,
         "started": True,
         "enabled": True,
-        "mirrored": len(columns) - failed,
+        "mirrored": rows - failed,
         "dropped": {"prod_failed": failed},
         "sampler": {"choice": "ratio", "ratio": 1.0, "eligible": 0, "taken": 0},
         "accounting": {"known": False, "holds": None, "lines": []},
-        "last_ns": int(columns.started_ns[-1]),
+        "last_ns": last_ns,
     }
 
 

@@ -12,13 +12,12 @@ from collections.abc import Callable
 import numpy as np
 
 from ..config import GateConfig
-from .accounts import Accounts, Burn
-from .dependence import design_of
+from .accounts import Burn
 from .lines import bounds, hours_for, percent, signed
 from .paired import quantile_ratio
 from .ratios import sum_increase
 from .rules import ALPHA, Evidence, Needs, Rule
-from .sequences import Interval, Spread, rate_cs
+from .sequences import Interval, rate_cs
 from .window import PinSeen
 
 __all__ = ["ACCOUNT_RULES"]
@@ -33,16 +32,14 @@ def ttfb(evidence: Evidence, gate: GateConfig) -> Rule:
     """The P95 of the shadow's time to the first byte at most ``1 + gate.ttfb_increase`` times prod's, by the discordant
     pairs (:mod:`.paired`). Default: WFGY Problem Map, staged_rollout_canary, P95 + 15 %."""
     key, name, accounts, target = "ttfb", "first byte", evidence.accounts, gate.ttfb_increase
-    n = len(accounts.prod_ttfb_ns)
+    times = accounts.first_bytes
     if accounts.whole_answers:
         return _not_judged(key, name, "no first byte's time is known apart from the last one's; a lane measures both")
-    if not n:
+    if not len(times):
         return _nothing(key, name, evidence, gate, "no pair has the time of both first bytes; mirror answered requests")
-    ratio = quantile_ratio(
-        accounts.shadow_ttfb_ns, accounts.prod_ttfb_ns, _P95, alpha=ALPHA, elapsed=evidence.window.elapsed
-    )
+    ratio = quantile_ratio(times.above, times.below, _P95, alpha=ALPHA, elapsed=evidence.window.elapsed)
     seen = Interval(ratio.estimate - 1, ratio.lower - 1, ratio.upper - 1, ratio.n)
-    line = f"shadow P95 of the time to the first byte against prod's, {n} pairs: {bounds(seen, signed, target)}"
+    line = f"shadow P95 of the time to the first byte against prod's, {times.counted}: {bounds(seen, signed, target)}"
     return _reviewed(key, name, line, seen, target, evidence)
 
 
@@ -50,18 +47,16 @@ def slot_wait(evidence: Evidence, gate: GateConfig) -> Rule:
     """The P95 of the wait for a slot at most ``gate.slot_wait_ms``: at most 5 % of the copies waited longer. Default:
     WFGY Problem Map, rate_limit_backpressure. What waits there is the lane's own queue, so it is no fault of the
     shadow's."""
-    key, name, waits = "slot_wait", "slot wait", evidence.accounts.waited_ns
-    if not len(waits):
+    key, name, accounts = "slot_wait", "slot wait", evidence.accounts
+    if not len(accounts.late):
         return _nothing(
             key, name, evidence, gate, "no copy's wait for a slot is known; a lane of this release stores it"
         )
-    late = (waits > gate.slot_wait_ms * _MS).astype(np.float64)
-    together = max(evidence.copies_a_minute, 1.0) if late.any() else 1.0
-    spread = Spread.of(late, design=design_of(late), together=together)
-    seen, target = spread.interval(ALPHA), 1 - _P95
+    together = max(evidence.timeline.copies_a_minute, 1.0) if accounts.late.total else 1.0
+    seen, target = accounts.late.spread(together).interval(ALPHA), 1 - _P95
     line = (
-        f"P95 of the wait for a slot {np.quantile(waits, _P95) / _MS:.0f} ms (target at most {gate.slot_wait_ms:g} "
-        f"ms); copies that waited longer: {bounds(seen, percent, target)}"
+        f"P95 of the wait for a slot {np.quantile(accounts.waits.column(0), _P95) / _MS:.0f} ms (target at most "
+        f"{gate.slot_wait_ms:g} ms); copies that waited longer: {bounds(seen, percent, target)}"
     )
     if seen.estimate > target:
         line += "; raise shadows.NAME.concurrency, or lower its ratio"
@@ -72,12 +67,13 @@ def tokens(evidence: Evidence, gate: GateConfig) -> Rule:
     """The shadow's tokens for the same requests at most ``1 + gate.token_increase`` times prod's, in and out, by the
     ratio of the sums (:mod:`.ratios`). Default: as the cost."""
     key, name, accounts, target = "tokens", "tokens", evidence.accounts, gate.token_increase
-    if not len(accounts.tokens):
+    used = accounts.tokens
+    if not len(used):
         return _nothing(key, name, evidence, gate, "no pair's answers both say what they used; send usage with answers")
-    seen = sum_increase(accounts.tokens, accounts.prod_tokens, accounts.token_questions, alpha=ALPHA)
+    seen = sum_increase(used.above, used.below, used.questions, alpha=ALPHA)
     line = (
-        f"tokens an answered request: {accounts.tokens.mean():.0f} against prod's {accounts.prod_tokens.mean():.0f}, "
-        f"{seen.n} pairs: {bounds(seen, signed, target)}"
+        f"tokens an answered request: {used.above.mean():.0f} against prod's {used.below.mean():.0f}, {used.counted}: "
+        f"{bounds(seen, signed, target)}"
     )
     return _reviewed(key, name, line, seen, target, evidence)
 
@@ -88,27 +84,22 @@ def cost(evidence: Evidence, gate: GateConfig) -> Rule:
     key, name, accounts, target = "cost", "cost", evidence.accounts, gate.cost_increase
     if not accounts.prices:
         return _not_judged(key, name, "there are no prices; add [prices.MODEL] for prod's model and the shadow's")
-    if not len(accounts.cost) or not accounts.prod_cost.sum() > 0:
+    used = accounts.cost
+    if not len(used) or not used.below.sum() > 0:
         why = "no pair's answers both say what they used by a model with a price; add [prices.MODEL]"
         if accounts.cached:
             why = f"all {accounts.cached} turns with costs were served from a cache; let the shadow get others"
         return _nothing(key, name, evidence, gate, why)
-    seen = sum_increase(accounts.cost, accounts.prod_cost, accounts.cost_questions, alpha=ALPHA)
+    seen = sum_increase(used.above, used.below, used.questions, alpha=ALPHA)
+    less = float(used.below.mean() - used.above.mean())
     line = (
-        f"cost an answered request: {accounts.cost.mean():.6g} against prod's {accounts.prod_cost.mean():.6g}, "
-        f"{seen.n} pairs: {bounds(seen, signed, target)}; {_saving(accounts)}"
+        f"cost an answered request: {used.above.mean():.6g} against prod's {used.below.mean():.6g}, {used.counted}: "
+        f"{bounds(seen, signed, target)}; for these {used.n} requests the shadow would have "
+        + (f"saved {less * used.n:.4g}" if less >= 0 else f"cost {-less * used.n:.4g} more")
     )
     if accounts.cached:
         line += f"; {accounts.cached} turns served from a cache are left out"
     return _reviewed(key, name, line, seen, target, evidence)
-
-
-def _saving(accounts: Accounts) -> str:
-    less = float(accounts.prod_cost.sum() - accounts.cost.sum())
-    verb = "saved" if less >= 0 else "cost"
-    return f"for these {len(accounts.cost)} requests the shadow would have {verb} {abs(less):.4g}" + (
-        "" if less >= 0 else " more"
-    )
 
 
 def error_budget(evidence: Evidence, gate: GateConfig) -> Rule:
@@ -166,7 +157,7 @@ def pins(evidence: Evidence, gate: GateConfig) -> Rule:
     line = "; ".join([*found, *held, *(f"{pin}: no answer has it" for pin in silent)])
     if evidence.window.why:
         line += f"; the window began anew: {evidence.window.why}"
-    if found and not evidence.started_ns.size:
+    if found and not evidence.timeline.n:
         return Rule(key, name, None, "no data yet")
     if found:
         return Rule(key, name, False, f"{line}; a person has to look at it", needs_person=True)

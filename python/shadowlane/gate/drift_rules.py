@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from ..bands import STABLE
 from ..config import GateConfig
 from .dependence import Design, design_of
-from .drift import MOST_SQUARE, Batch
+from .drift import Batch
 from .lines import bounds, hours_for, plain, signed_plain
 from .paired import quantile_ratio
 from .rules import ALPHA, REJECT_ALPHA, Evidence, Needs, Rule
+from .sample import PairedSample
 from .sequences import Interval, Spread
-from .series import Series
 
 __all__ = ["DRIFT_RULES", "quantile_bounds"]
 
@@ -46,26 +46,27 @@ def delta_s_p95(evidence: Evidence, gate: GateConfig) -> Rule:
 
 
 def _quantile(key: str, name: str, p: float, target: float, stop: float, evidence: Evidence, gate: GateConfig) -> Rule:
-    series, earlier = evidence.series["mean_delta_s"], evidence.drift.earlier
+    series, deltas, earlier = evidence.series["mean_delta_s"], evidence.drift.deltas, evidence.drift.earlier
     what = "median" if p == _MEDIAN else f"P{100 * p:g}"
     if series.floor is not None:
-        if series.excess is None or len(series.excess) < gate.min_pairs:
+        both = evidence.tails
+        if series.excess is None or len(both) < gate.min_pairs:
             return Rule(key, name, None, "the control has answered too few of the shadow's requests yet")
-        seen = _above_control(series, p, ALPHA, evidence.window.elapsed)
-        line = f"{what} of ΔS above the control's, {seen.n} pairs: {bounds(seen, signed_plain, target)}"
+        seen = _above_control(both, p, ALPHA, evidence.window.elapsed)
+        line = f"{what} of ΔS above the control's, {both.counted}: {bounds(seen, signed_plain, target)}"
         surely = seen.lower > target
-        final = surely and _above_control(series, p, REJECT_ALPHA, evidence.window.elapsed).lower > stop
+        final = surely and _above_control(both, p, REJECT_ALPHA, evidence.window.elapsed).lower > stop
         return _judged(key, name, line, seen, target, evidence, beyond=final)
-    if earlier is None or len(earlier) < gate.min_pairs:
+    if len(earlier) < gate.min_pairs:
         why = (
             "no [control] answers the same requests, and no window before this one is stored; with one, ΔS of prod "
             "against itself, or of before, shows what is usual"
         )
         return Rule(key, name, None, why, not_judged=why)
-    if len(series.values) < gate.min_pairs:
+    if len(deltas) < gate.min_pairs:
         return Rule(key, name, None, "no data yet")
-    now = quantile_bounds(series.values, p, series.questions, alpha=ALPHA / 2)
-    before = quantile_bounds(earlier, p, None, alpha=ALPHA / 2)
+    now = quantile_bounds(deltas.column(0), p, series.values.design.total, alpha=ALPHA / 2)
+    before = quantile_bounds(earlier.column(0), p, series.values.design.questions, alpha=ALPHA / 2)
     seen = Interval(now.estimate - before.estimate, now.lower - before.upper, now.upper - before.lower, now.n)
     line = (
         f"{what} of ΔS {plain(now.estimate)}, above that of the window before ({plain(before.estimate)}, {before.n} "
@@ -74,24 +75,20 @@ def _quantile(key: str, name: str, p: float, target: float, stop: float, evidenc
     return _judged(key, name, line, seen, target, evidence)
 
 
-def _above_control(series: Series, p: float, alpha: float, elapsed: float) -> Interval:
+def _above_control(both: PairedSample, p: float, alpha: float, elapsed: float) -> Interval:
     """The rise of a quantile over the control's at the same requests: ratios of exponentials are differences."""
-    assert series.excess is not None
-    shadow = series.excess + series.excess_floor
-    seen = quantile_ratio(np.exp(shadow), np.exp(series.excess_floor), p, alpha=alpha, elapsed=elapsed)
+    seen = quantile_ratio(np.exp(both.above), np.exp(both.below), p, alpha=alpha, elapsed=elapsed)
     return Interval(_log(seen.estimate), _log(seen.lower), _log(seen.upper), seen.n)
 
 
-def quantile_bounds(
-    values: NDArray[np.float64], p: float, questions: NDArray[np.int64] | None, *, alpha: float
-) -> Interval:
-    """Bounds of the ``p``-quantile of ``values`` (n,), in the order of time, dependent or not: the sample's quantiles
-    at ``p`` less and more what the share below it may be off by, by the sequence of a mean at its estimate (Bahadur,
-    Ann. Math. Stat. 37 (1966))."""
+def quantile_bounds(values: NDArray[np.float64], p: float, effect: float, *, alpha: float) -> Interval:
+    """Bounds of the ``p``-quantile of ``values`` (n,), in the order of time: the sample's quantiles at ``p`` less and
+    more what the share below it may be off by, by the sequence of a mean at its estimate (Bahadur, Ann. Math. Stat. 37
+    (1966)). ``effect``: a design effect that is known beside that of runs in these values, at least 1."""
     estimate = float(np.quantile(values, p))
     below = (values <= estimate).astype(np.float64)
-    known = questions if questions is not None and len(questions) == len(values) else None
-    radius = Spread.of(below, design=design_of(below, known)).radius(alpha)
+    runs = design_of(below).runs
+    radius = Spread.of(below, design=Design(runs, max(effect - runs + 1.0, 1.0))).radius(alpha)
     if not math.isfinite(radius):
         return Interval(estimate, 0.0, _DELTA_S_MAX, len(values))
     low = float(np.quantile(values, p - radius)) if p > radius else 0.0
@@ -109,7 +106,7 @@ def slope(evidence: Evidence, gate: GateConfig) -> Rule:
             f"{gate.min_pairs} pairs of the version that answers now; the store keeps more"
         )
         return Rule(key, name, None, why, not_judged=why)
-    seen = _slope_bounds(batches, design_of(evidence.series["mean_delta_s"].values))
+    seen = _slope_bounds(batches, evidence.series["mean_delta_s"].values.design)
     shown = ", ".join(f"{batch.mean:.3f}" for batch in batches)
     line = f"mean ΔS by window {shown}: {bounds(seen, signed_plain, gate.slope)} a window"
     return _judged(key, name, line, seen, gate.slope, evidence)
@@ -143,21 +140,15 @@ def spread(evidence: Evidence, gate: GateConfig) -> Rule:
         why = "no question was asked twice; score.groups, and traffic or a probe that repeats questions, show a spread"
         return Rule(key, name, None, why, not_judged=why if evidence.scored >= gate.min_pairs else "")
     level = max(evidence.drift.level, STABLE)
-    sigma = math.sqrt(float(series.values.mean()))
+    sigma = math.sqrt(series.values.mean)
     line = f"σ/μ of ΔS within repeated questions: {sigma / level:.2f} (σ {sigma:.3f}, μ {evidence.drift.level:.3f}"
     line += f" taken as {STABLE}" if level > evidence.drift.level else ""
     line += f"; {len(series.values)} answers)"
-    if series.excess is None or not len(series.excess):
+    if series.excess is None or series.floor is None:
         why = f"{line}; no [control] shows how much of it is prod's own, and the probe asks each question several times"
         return Rule(key, name, None, why, not_judged=why)
-    own = math.sqrt(float(series.excess_floor.mean()))
-    made = Spread.of(
-        series.excess,
-        low=-MOST_SQUARE,
-        high=MOST_SQUARE,
-        design=design_of(series.excess, series.excess_questions),
-    )
-    seen, target = made.interval(ALPHA), (gate.spread * level) ** 2
+    own = math.sqrt(series.floor.mean)
+    seen, target = series.excess.spread().interval(ALPHA), (gate.spread * level) ** 2
     line += (
         f"; the control's {own / level:.2f}; variance above the control's: {seen.estimate:+.5f} (95 % at any time: "
         f"{seen.lower:+.5f} to {seen.upper:+.5f}; target at most {target:+.5f}, {gate.spread:g} of μ squared)"

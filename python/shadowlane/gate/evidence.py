@@ -16,15 +16,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..columns import DIRECT, ScoreColumns, Timed
+from ..columns import DIRECT, Timed
 from ..config import Config
 from ..providers.refusals import Refusal, counted, refusal_line
-from .accounts import FailureSource, accounts_of, burns_of
+from .accounts import FailureSource, burns_of
 from .direct import Direct
 from .drift import PastSource, drift_of
+from .fold import RowFold, RowSource, fold_rows
 from .rules import Evidence, Sampling, Window
-from .selection import comparable, never_asked, sent
-from .series import series_of
 from .trial import Piece, Trial
 from .verdict import Verdict, evaluate
 from .window import PinSource, Start, start_of, window_start
@@ -46,10 +45,9 @@ _NOTED_FROM = 100
 _LEAVE_OUT = 'or leave this rule out: gate.disable = ["overhead"]'
 
 
-class EvidenceSource(PinSource, PastSource, FailureSource, Protocol):
+class EvidenceSource(RowSource, PinSource, PastSource, FailureSource, Protocol):
     """What the gate needs of the store."""
 
-    def scores(self, shadow: str | None = None, since_ns: int | None = None) -> ScoreColumns: ...
     def latency(self, since_ns: int) -> list[Timed]: ...
     def refusals(
         self, shadow: str, since_ns: int | None, newest: int | None = None
@@ -75,21 +73,18 @@ def evaluate_lane(
 def _evidence(config: Config, name: str, status: Mapping[str, Any], store: EvidenceSource, now: int) -> Evidence:
     whole = bool(status.get("no_lane"))
     start = start_of(config, name, store, now, whole=whole)
-    columns = store.scores(name, start.counted_ns)
-    control = store.scores("control", start.counted_ns) if "control" in config.arms() else None
+    control = "control" if "control" in config.arms() else ""
+    rows = fold_rows(store, name, start.counted_ns, control=control, slot_wait_ms=config.gate.slot_wait_ms)
     timed = store.latency(start.since_ns)
-    scored = ~np.isnan(columns.delta_s)
-    embedder = str(columns.embedder[scored][-1]) if scored.any() else ""
-    compared = comparable(columns)
     accounting, sampler, started = status["accounting"], status["sampler"], status["started"]
     prod_failed = status["dropped"].get("prod_failed", 0)
     return Evidence(
         shadow=name,
-        window=_window(config, columns, start, now, whole=whole),
-        started_ns=columns.started_ns[sent(columns)],
-        series=series_of(columns, control, embedder),
-        prod_ns=columns.prod_ns[compared].astype(np.float64),
-        shadow_ns=columns.shadow_ns[compared].astype(np.float64),
+        window=_window(config, rows, start, now, whole=whole),
+        timeline=rows.timeline,
+        series=rows.scores.series(),
+        times=rows.times,
+        tails=rows.scores.tails,
         sampling=_sampling(status) if started else None,
         prod_failed=prod_failed if started else None,
         admitted=prod_failed + status["mirrored"] if started else None,
@@ -98,16 +93,15 @@ def _evidence(config: Config, name: str, status: Mapping[str, Any], store: Evide
         no_trial=why_no_trial(sampler),
         accounting_holds=accounting["holds"] if accounting["known"] else None,
         accounting="; ".join(_own_lines(accounting["lines"], name)) if accounting["known"] else "",
-        accounts=accounts_of(
-            columns,
+        accounts=rows.accounts.accounts(
             prices=bool(config.prices),
             burns=burns_of(store, name, now, start.since_ns if start.why else 0),
             pins=store.pins(name, start.since_ns),
-            configured=config.pins,
+            expected={pin: some.expected for pin, some in config.pins.items()},
         ),
-        drift=drift_of(config, name, store, start, now, columns, control, embedder, whole=whole),
+        drift=drift_of(config, name, store, start, now, rows.drift, whole=whole),
         no_lane=status.get("no_lane", ""),
-        never_asked=_refused(config, name, store, start.since_ns) if never_asked(columns) else "",
+        never_asked=_refused(config, name, store, start.since_ns) if rows.never_asked else "",
     )
 
 
@@ -117,12 +111,11 @@ def _refused(config: Config, name: str, store: EvidenceSource, since: int) -> st
     return "; ".join(refusal_line(one, name, config.arms()[name]) for one in found) or "see shadowlane report"
 
 
-def _window(config: Config, columns: ScoreColumns, start: Start, now: int, *, whole: bool) -> Window:
-    if whole or not len(columns):
+def _window(config: Config, rows: RowFold, start: Start, now: int, *, whole: bool) -> Window:
+    if whole or not rows.rows:
         # A file is over, whatever its times are.
         return Window(since_ns=start.since_ns, why=start.why, warmup=start.warmup)
-    began = max(start.since_ns, int(columns.started_ns[0]))
-    hours = max((now - began) / _HOUR_NS, 1e-6)
+    hours = max((now - max(start.since_ns, rows.first_ns)) / _HOUR_NS, 1e-6)
     elapsed = min(1.0, hours / config.gate.window_hours)
     return Window(elapsed, hours, start.since_ns, start.why, start.warmup)
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import numpy as np
-
 from ..config import GateConfig
 from .account_rules import ACCOUNT_RULES
 from .drift_rules import DRIFT_RULES
@@ -21,7 +19,6 @@ from .trial import increase_cs
 
 __all__ = ["LANE_RULES", "NO_LANE", "latency_bounds"]
 
-_HOUR_NS = 3600 * 10**9
 _SAMPLER_SLACK = 2
 """The ratio sampler is within two of its ratio at any time; over few requests that alone is more than the tolerance."""
 _P95 = 0.95
@@ -42,20 +39,20 @@ def pairs(evidence: Evidence, gate: GateConfig) -> Rule:
 def latency_bounds(evidence: Evidence, alpha: float) -> Interval:
     """The relative increase of the P95 from prod to the shadow."""
     return _increase(
-        quantile_ratio(evidence.shadow_ns, evidence.prod_ns, _P95, alpha=alpha, elapsed=evidence.window.elapsed)
+        quantile_ratio(evidence.times.above, evidence.times.below, _P95, alpha=alpha, elapsed=evidence.window.elapsed)
     )
 
 
 def p95_latency(evidence: Evidence, gate: GateConfig) -> Rule:
     """The shadow's P95 latency at most ``1 + gate.p95_increase`` times prod's, by the discordant pairs."""
     key, name, target = "p95_latency", "P95 latency", gate.p95_increase
-    n = len(evidence.prod_ns)
+    n = evidence.times.n
     if not n:
         why = "no pair has the times of both answers in one round; mirror requests that prod answers, without stubs"
         judged = "" if evidence.scored < gate.min_pairs else why
         return Rule(key, name, None, judged or "no data yet", not_judged=judged)
     seen = latency_bounds(evidence, ALPHA)
-    line = f"shadow P95 against prod P95, {n} pairs: {bounds(seen, signed, target)}"
+    line = f"shadow P95 against prod P95, {evidence.times.counted}: {bounds(seen, signed, target)}"
     if seen.upper <= target:
         return Rule(key, name, True, line)
     surest = latency_bounds(evidence, REJECT_ALPHA)
@@ -72,7 +69,7 @@ def _latency_needs(evidence: Evidence, seen: Interval, target: float) -> Needs |
     """The bounds narrow with the share of the window that is over, and then with the root of the pairs in it."""
     if not math.isfinite(seen.upper) or not math.isfinite(seen.estimate):
         return None
-    n, elapsed = len(evidence.prod_ns), evidence.window.elapsed
+    n, elapsed = len(evidence.times), evidence.window.elapsed
     at_end = (seen.upper - seen.estimate) * elapsed
     room = target - seen.estimate
     if room <= 0:
@@ -177,7 +174,7 @@ def _direct(evidence: Evidence) -> tuple[float | None, str]:
     if evidence.direct is None:
         return None, ""
     bound = evidence.direct.bound(ALPHA / 2)
-    p99 = quantile_cs(evidence.prod_ns, OVERHEAD, alpha=ALPHA / 2)
+    p99 = quantile_cs(evidence.times.below, OVERHEAD, alpha=ALPHA / 2)
     if bound is None or not (math.isfinite(p99.lower) and p99.lower > 0):
         return None, f"the lane's own calls: {evidence.direct.n} requests timed, not enough for a bound yet; "
     ns, beyond = bound
@@ -191,9 +188,7 @@ def _direct(evidence: Evidence) -> tuple[float | None, str]:
 def every_hour(evidence: Evidence, gate: GateConfig) -> Rule:
     """Pairs over the whole window, with every hour of the day covered (UTC)."""
     needed = min(24, max(1, math.ceil(gate.window_hours)))
-    starts = evidence.started_ns
-    hours = len(np.unique(starts // _HOUR_NS % 24)) if len(starts) else 0
-    span = float(starts.max() - starts.min()) / _HOUR_NS if len(starts) else 0.0
+    hours, span = evidence.timeline.hours, evidence.timeline.span_hours
     # A copy late in the first hour and one early in the last are a full set that spans nearly two hours less.
     enough = hours >= needed and span >= 0.9 * gate.window_hours
     line = f"{hours} of {needed} hours of the day covered, over {span:.1f} of {gate.window_hours:g} h"

@@ -12,7 +12,6 @@ from ..columns import ScoreColumns, Timed
 from ..gate.evidence import EvidenceSource
 from ..status.routes import RouteSource
 from ..store import Order, StoredPair
-from ..store.scores import score_columns
 
 __all__ = ["NoPairs", "PairSource"]
 
@@ -37,8 +36,16 @@ class PairSource(EvidenceSource, RouteSource, Protocol):
 class NoPairs:
     """The store of a lane whose worker has not stored anything yet."""
 
-    def scores(self, shadow: str | None = None, since_ns: int | None = None) -> ScoreColumns:
-        return score_columns([])
+    def pieces(self, shadow: str, since_ns: int | None = None) -> Iterator[ScoreColumns]:
+        yield from ()
+
+    def pieces_beside(
+        self, shadow: str, other: str, since_ns: int | None = None
+    ) -> Iterator[tuple[ScoreColumns, ScoreColumns]]:
+        yield from ()
+
+    def last_embedder(self, shadow: str, since_ns: int | None = None) -> str:
+        return ""
 
     def iter_pairs(
         self,
@@ -83,8 +90,8 @@ class NoPairs:
     def failure_counts(self, shadow: str, since_ns: Sequence[int], not_sent: Sequence[str]) -> list[tuple[int, int]]:
         return [(0, 0)] * len(since_ns)
 
-    def delta_values(self, shadow: str, since_ns: int, until_ns: int, embedder: str) -> NDArray[np.float64]:
-        return np.zeros(0)
+    def delta_values(self, shadow: str, since_ns: int, until_ns: int, embedder: str) -> Iterator[NDArray[np.float64]]:
+        yield from ()
 
     def delta_sums(
         self, shadow: str, since_ns: int, until_ns: int, bin_ns: int, embedder: str

@@ -7,7 +7,7 @@ Invariant: everything is summed up in the database; of rows, one number each is 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -81,16 +81,17 @@ class History:
             row = self._db.execute(query, (*twice, shadow, min(since_ns), *not_sent)).fetchone()
         return [(int(n), int(failed)) for n, failed in zip(row[::2], row[1::2], strict=True)]
 
-    def delta_values(self, shadow: str, since_ns: int, until_ns: int, embedder: str) -> NDArray[np.float64]:
-        """The ΔS of one embedder from ``since_ns`` to before ``until_ns`` (n,), in the order of time."""
+    def delta_values(self, shadow: str, since_ns: int, until_ns: int, embedder: str) -> Iterator[NDArray[np.float64]]:
+        """The ΔS of one embedder from ``since_ns`` to before ``until_ns``, some thousand (m,) at a time, in the order
+        of time."""
         query = (
             "SELECT delta_s FROM pairs WHERE shadow = ? AND started_ns >= ? AND started_ns < ? AND embedder = ? "
             "AND delta_s IS NOT NULL ORDER BY started_ns, id"
         )
         with explained(self.path, "read"):
             cursor = self._db.execute(query, (shadow, since_ns, until_ns, embedder))
-            pieces = [np.array(rows)[:, 0] for rows in iter(lambda: cursor.fetchmany(_CHUNK), [])]
-        return np.concatenate(pieces) if pieces else np.zeros(0)
+            while rows := cursor.fetchmany(_CHUNK):
+                yield np.array(rows)[:, 0]
 
     def delta_sums(
         self, shadow: str, since_ns: int, until_ns: int, bin_ns: int, embedder: str

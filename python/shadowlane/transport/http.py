@@ -48,7 +48,11 @@ class HttpTransport:
             import aiohttp
         except ImportError:
             raise MissingExtraError(f"the HTTP transport to shadow {name!r}", "worker", "aiohttp") from None
+        from .connection import AnswerError, LenientConnector
+
         self._aiohttp = aiohttp
+        self._answer_error = AnswerError
+        self._connector = LenientConnector
         self._name = name
         self._shadow = shadow
         self._credential = credential
@@ -76,7 +80,7 @@ class HttpTransport:
             await self._exchange(copy, call)
         except asyncio.CancelledError:
             raise
-        except BodyError as error:
+        except (BodyError, self._answer_error) as error:
             call.fail("transport_error", str(error))
         except aiohttp.ClientConnectorCertificateError as error:
             cause = error.certificate_error
@@ -139,11 +143,11 @@ class HttpTransport:
             async for chunk in response.content.iter_any():
                 if not reader.feed(chunk):
                     response.close()  # the rest is not wanted: the connection cannot be used again
-                    call.body = reader.partial
-                    limit = self._shadow.max_response_bytes
-                    call.fail("response_too_large", f"more than max_response_bytes = {limit}")
-                    return
-            call.body = reader.finish()
+                    break
+            call.body = reader.partial if reader.over else reader.finish()
+            if reader.over:
+                limit = self._shadow.max_response_bytes
+                call.fail("response_too_large", f"more than max_response_bytes = {limit}")
 
     def _opened(self) -> aiohttp.ClientSession:
         # At the first send, because aiohttp binds a session to the running loop.
@@ -151,9 +155,7 @@ class HttpTransport:
             aiohttp = self._aiohttp
             options: dict[str, Any] = {} if self._tls is None else {"ssl": self._tls}
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=self._shadow.concurrency, keepalive_timeout=_KEEP_ALIVE_S, **options
-                ),
+                connector=self._connector(limit=self._shadow.concurrency, keepalive_timeout=_KEEP_ALIVE_S, **options),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=self._shadow.trust_env,
                 skip_auto_headers=_AUTOMATIC,
