@@ -57,21 +57,21 @@ for, is always asked."""
 class GateConfig(Section, frozen=True):
     """``[gate]``: the targets of the verdict. Where each default comes from stands in ``docs/parts/gate.md``."""
 
-    mean_delta_s: Annotated[float, Bound(0, 2, above=True, share=True)] = ACCEPTED
+    mean_delta_s: Annotated[float, Bound(0, 1, above=True, share=True)] = ACCEPTED
     """The most that the mean ΔS may be."""
-    anchored_delta_s: Annotated[float, Bound(0, 2, above=True, share=True)] = ACCEPTED
+    anchored_delta_s: Annotated[float, Bound(0, 1, above=True, share=True)] = ACCEPTED
     """The most that the mean anchored ΔS may be."""
-    mean_rise: Annotated[float, Bound(0, 2, share=True)] = 0.05
+    mean_rise: Annotated[float, Bound(0, 1, share=True)] = 0.05
     """How far above the noise floor means, and the shares of transitional, diverging and uncited answers, may be."""
     rate_rise: Annotated[float, Bound(0, 1, share=True)] = 0.02
     """How far above the noise floor the shares of rare faults may be."""
-    delta_s_p95_rise: Annotated[float, Bound(0, 2, share=True)] = 0.10
+    delta_s_p95_rise: Annotated[float, Bound(0, 1, share=True)] = 0.10
     """How far the P95 of ΔS may be above the control's, or the earlier window's."""
-    delta_s_p95_stop: Annotated[float, Bound(0, 2, above=True, share=True)] = 0.15
+    delta_s_p95_stop: Annotated[float, Bound(0, 1, above=True, share=True)] = 0.15
     """A P95 of ΔS that surely is further above the control's rejects."""
-    delta_s_median_rise: Annotated[float, Bound(0, 2, share=True)] = 0.03
+    delta_s_median_rise: Annotated[float, Bound(0, 1, share=True)] = 0.03
     """How far the median of ΔS may be above the control's, or the earlier window's."""
-    slope: Annotated[float, Bound(0, 2, above=True, share=True)] = 0.02
+    slope: Annotated[float, Bound(0, 1, above=True, share=True)] = 0.02
     """What the mean ΔS may rise from one window to the next, over at least five."""
     spread: Annotated[float, Bound(0, 10, above=True, share=True)] = 0.15
     """σ/μ of ΔS within repeated questions, beyond what the control's answers show; a μ below 0.40 is taken as 0.40."""
@@ -105,7 +105,7 @@ class GateConfig(Section, frozen=True):
     """Share of the answers that are empty where prod's is not, less the reverse."""
     coverage: Annotated[float, SHARE] = 0.70
     """Share of what prod retrieved that the shadow retrieves too, at least."""
-    retrieved_delta_s: Annotated[float, Bound(0, 2, above=True, share=True)] = ACCEPTED
+    retrieved_delta_s: Annotated[float, Bound(0, 1, above=True, share=True)] = ACCEPTED
     """The most that the mean ΔS of the question and what the shadow retrieved may be."""
     citation_match: Annotated[float, SHARE] = 0.60
     """Share of prod's citations that the shadow has too, at least."""
