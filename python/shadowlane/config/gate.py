@@ -73,7 +73,7 @@ class GateConfig(Section, frozen=True):
     """How far the median of ΔS may be above the control's, or the earlier window's."""
     slope: Annotated[float, Bound(0, 1, above=True, share=True)] = 0.02
     """What the mean ΔS may rise from one window to the next, over at least five."""
-    spread: Annotated[float, Bound(0, 10, above=True, share=True)] = 0.15
+    spread: Annotated[float, Bound(0, 1, above=True, share=True)] = 0.15
     """σ/μ of ΔS within repeated questions, beyond what the control's answers show; a μ below 0.40 is taken as 0.40."""
     missing_rise: Annotated[float, Bound(0, 1, above=True, share=True)] = 0.05
     """How far the share of prod's sentences that the shadow leaves out may be above the control's; without a control,
