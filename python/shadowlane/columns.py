@@ -71,6 +71,23 @@ class ScoreColumns(msgspec.Struct, frozen=True, kw_only=True):
     """How the shadow's answer collapsed; empty when it did not, or when the release that stored it did not say."""
     prod_collapse: NDArray[np.str_]
     """How prod's did."""
+    waited_ns: NDArray[np.int64]
+    """How long the copy waited for a slot."""
+    tries: NDArray[np.int64]
+    """How often it was sent; 0 where it never was, or where the release that stored it did not say."""
+    tokens: NDArray[np.float64]
+    """What the shadow's answer used; NaN unless both answers say."""
+    prod_tokens: NDArray[np.float64]
+    cost: NDArray[np.float64]
+    """What that costs by ``[prices]``; NaN unless both answers' models have a price."""
+    prod_cost: NDArray[np.float64]
+    cache_served: NDArray[np.bool_]
+    """Whether a cache served either answer, or a part of its input."""
+    coverage: NDArray[np.float64]
+    """Share of prod's retrieved sections that the shadow retrieved too; NaN without retrieval."""
+    retrieved: NDArray[np.float64]
+    """ΔS of the question and what the shadow retrieved; NaN without retrieved text."""
+    prod_retrieved: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.started_ns)

@@ -152,6 +152,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Time from the first round's start to the head of the last answer."""
     duration_ns: int = 0
     """Time from the first round's start to the end of the last answer: what the shadow took for the answer scored."""
+    waited_ns: int = 0
+    """How long it waited for a slot, over all tries."""
+    tries: int = 0
+    """How often it was sent: more than once when it was tried again; 0 when it never was."""
     tokens: int = 0
     """What the answer used by its own usage fields, over all rounds; 0 when the shadow has no budget."""
     money: float = 0.0
@@ -305,6 +309,23 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """Where two JSON answers differ, once for each shape of path; ``None`` when they are not JSON."""
     judge: JudgeVerdict | None = None
     """Given later than the other scores, and to few pairs."""
+    tokens: int | None = None
+    """What the shadow's answer used by its own usage fields, in and out; ``None`` unless both answers say."""
+    prod_tokens: int | None = None
+    """What prod's did."""
+    cost: float | None = None
+    """What the shadow's tokens cost by ``[prices]``; ``None`` unless both answers' models have a price."""
+    prod_cost: float | None = None
+    """What prod's did."""
+    cache_served: bool = False
+    """Whether a cache served either answer, or a part of its input: such costs are not like for like."""
+    coverage: float | None = None
+    """Share of the sections which prod retrieved that the shadow retrieved too, by their tokens where those are known;
+    ``None`` where prod's answer carries no retrieval."""
+    retrieved: float | None = None
+    """ΔS of the question and what the shadow retrieved; ``None`` where its answer carries no retrieved text."""
+    prod_retrieved: float | None = None
+    """ΔS of the question and what prod retrieved."""
     note: str = ""
     """Why there is no score."""
     collapse: Collapse = ""
@@ -331,6 +352,10 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     model_rev: str = ""
     index_hash: str = ""
     prod_index_hash: str = ""
+    prod_model: str = ""
+    """The model that prod's answer names."""
+    pins: dict[str, str] = {}
+    """What the pins of ``[pins]`` read, by name; those that nobody sent are left out."""
     rate_limit: dict[str, str] = {}
     """The shadow's rate-limit headers, by lower-case name."""
 

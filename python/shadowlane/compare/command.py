@@ -20,6 +20,7 @@ import msgspec
 
 from ..config import Config, load_config
 from ..errors import ConfigError, DataError
+from ..limits import Prices
 from ..render.text import print_json, print_lines
 from ..score import Scorer
 from ..store import SqliteStore, open_store
@@ -76,7 +77,7 @@ def run_command(options: argparse.Namespace) -> int:
                 shadow=shadow,
                 config=config,
                 cleaner=open_cleaner(config),
-                scorer=Scorer(config.score, embedder=embedder),
+                scorer=Scorer(config.score, embedder=embedder, prices=Prices(config.prices), pins=config.pins),
                 store=store,
                 progress=progress,
             )

@@ -7,9 +7,8 @@ never guessed.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from ..columns import ScoreColumns
 from ..config import Config
 from ..gate import verdict_data, verdicts_data
 from ..gate.evidence import evaluate_lane
@@ -17,7 +16,6 @@ from ..render.text import Line, print_json, print_lines
 from ..report.build import build_report
 from ..report.command import write_page
 from ..report.html import render_page
-from ..report.source import PairSource
 from ..report.terminal import render_report, render_verdict
 from ..store import SqliteStore
 from .reader import Source
@@ -27,19 +25,6 @@ __all__ = ["show_report", "show_verdict"]
 
 _NO_LANE = "a file of answers has no lane's counters; mirror through a gateway to know"
 _FAILED = 500
-
-
-class _WholeFile:
-    """A store whose pairs all count, whenever they were: the file is the window."""
-
-    def __init__(self, store: SqliteStore) -> None:
-        self._store = store
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    def scores(self, shadow: str | None = None, since_ns: int | None = None) -> ScoreColumns:
-        return self._store.scores(shadow)
 
 
 def show_report(
@@ -66,7 +51,7 @@ def show_verdict(
     if html is not None:
         _write_html(_report(config, store, source), html)
     status = _status(config, store, source)
-    verdicts = evaluate_lane(config, status, _whole(store), now_ns=status["last_ns"])
+    verdicts = evaluate_lane(config, status, store, now_ns=status["last_ns"])
     [verdict] = verdicts
     if as_json:
         data = {"source": source.name, **verdicts_data(verdicts)}
@@ -76,32 +61,31 @@ def show_verdict(
     return 0 if verdict.decision == "GRADUATE" else 1
 
 
-def _whole(store: SqliteStore) -> PairSource:
-    return cast("PairSource", _WholeFile(store))
-
-
 def _report(config: Config, store: SqliteStore, source: Source) -> dict[str, Any]:
     status = _status(config, store, source)
-    report = build_report(config, status, _whole(store), now_ns=status["last_ns"])
+    report = build_report(config, status, store, now_ns=status["last_ns"])
     return {**report, "unread_fields": dict(source.unread)}
 
 
 def _status(config: Config, store: SqliteStore, source: Source) -> dict[str, Any]:
     """What stands for a lane's status: prod's failures are in the file, all else of a lane is not."""
     [name] = config.shadows
-    columns = store.scores(name)
-    failed = int((columns.prod_status >= _FAILED).sum())
+    rows, failed, last_ns = 0, 0, 0
+    for columns in store.pieces(name):
+        rows += len(columns)
+        failed += int((columns.prod_status >= _FAILED).sum())
+        last_ns = int(columns.started_ns[-1])
     return {
         "lane": config.lane.name,
         "source": source.name,
         "no_lane": _NO_LANE,
         "started": True,
         "enabled": True,
-        "mirrored": len(columns) - failed,
+        "mirrored": rows - failed,
         "dropped": {"prod_failed": failed},
         "sampler": {"choice": "ratio", "ratio": 1.0, "eligible": 0, "taken": 0},
         "accounting": {"known": False, "holds": None, "lines": []},
-        "last_ns": int(columns.started_ns[-1]),
+        "last_ns": last_ns,
     }
 
 

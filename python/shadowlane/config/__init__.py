@@ -17,11 +17,12 @@ import msgspec
 from ..errors import ConfigError
 from .checks import problem_of
 from .errors import readable
+from .gate import GateConfig
 from .limits import BreakerConfig, BudgetConfig, LimitsConfig, PriceConfig, RetryConfig, Section
 from .paths import groups_folder, lane_directory, make_lane_directory
+from .pins import PinConfig, pin_headers, pin_tables
 from .sections import (
     FieldConfig,
-    GateConfig,
     JudgeConfig,
     LaneConfig,
     PolicyConfig,
@@ -34,6 +35,7 @@ from .sections import (
     StructureConfig,
 )
 from .shadows import ControlConfig, ShadowConfig
+from .shown import without_secrets
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -49,6 +51,7 @@ __all__ = [
     "JudgeConfig",
     "LaneConfig",
     "LimitsConfig",
+    "PinConfig",
     "PolicyConfig",
     "PriceConfig",
     "RetryConfig",
@@ -84,6 +87,7 @@ class Config(Section, frozen=True):
     prices: dict[str, PriceConfig] = msgspec.field(default_factory=dict)
     """By model: the exact name, else the longest beginning of it, else ``*``."""
     judge: JudgeConfig = JudgeConfig()
+    pins: dict[str, PinConfig] = msgspec.field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Config:
@@ -142,13 +146,18 @@ def load_config(path: str | os.PathLike[str], *, defaults: Mapping[str, Any] | N
 
 
 def _checked(data: dict[str, Any], *, origin: str, base: Path | None = None) -> Config:
+    if "pins" in data:
+        data = {**data, "pins": pin_tables(data["pins"])}
     try:
         config = msgspec.convert(data, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{origin}: {readable(str(error), data, Config)}") from None
+        raise ConfigError(f"{origin}: {without_secrets(readable(str(error), data, Config), data)}") from None
     problem = problem_of(config)
     if problem:
-        raise ConfigError(f"{origin}: {problem}")
+        raise ConfigError(f"{origin}: {without_secrets(problem, data)}")
+    allowed = dict.fromkeys((*config.sanitize.allow_headers, *pin_headers(config.pins)))
+    sanitize = msgspec.structs.replace(config.sanitize, allow_headers=tuple(allowed))
+    config = msgspec.structs.replace(config, sanitize=sanitize)
     if base is not None:
         config = msgspec.structs.replace(config, store=config.store.anchored(base))
     return config

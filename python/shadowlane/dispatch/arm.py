@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from ..config.shadows import section_of
 from ..core import StickySampler
 from ..limits import Permit, Retry, ShadowLimits
 from ..types import Copy, Outcome, Transport
@@ -55,11 +56,14 @@ class ArmOptions(msgspec.Struct, frozen=True, kw_only=True):
 class _Held:
     """A copy that an arm holds."""
 
-    __slots__ = ("bytes", "released")
+    __slots__ = ("bytes", "released", "tries", "waited_s")
 
     def __init__(self, copy: Copy) -> None:
         self.bytes = len(copy.body) + len(copy.response_body)
         self.released = False
+        self.tries = 0
+        self.waited_s = 0.0
+        """For a slot, over all tries."""
 
 
 class Arm:
@@ -96,6 +100,7 @@ class Arm:
         """Copies since the last one that was answered."""
         self._held = 0
         self._held_bytes = 0
+        self._section = section_of(name)
         self._slots = Slots(options.concurrency)
         self._spare_s = max(options.deadline_s - options.timeout_s, 0.0)
         self._retry = retry or Retry()
@@ -144,6 +149,8 @@ class Arm:
         self._held_bytes += held.bytes
         try:
             outcome = await self._deliver(copy, held)
+            waited_ns = round(held.waited_s * 1e9)
+            outcome = msgspec.structs.replace(outcome, waited_ns=waited_ns, tries=held.tries)
             self._unanswered = self._unanswered + 1 if outcome.reason else 0
             return outcome
         finally:
@@ -159,21 +166,20 @@ class Arm:
         return self.refused(
             "deadline",
             f"not sent: more copies came than this shadow answers, and it held its share of {self._most} copies; "
-            "raise its concurrency, or lower its ratio",
+            f"raise {self._section}.concurrency, or lower {self._section}.ratio",
         )
 
     async def _deliver(self, copy: Copy, held: _Held) -> Outcome:
         loop = asyncio.get_running_loop()
         latest = loop.time() + self._spare_s
-        tries = 0
         last: Outcome | None = None
         while True:
-            outcome, sent = await self._try(copy, held, latest, again=tries > 0)
+            outcome, sent = await self._try(copy, held, latest, again=held.tries > 0)
             if not sent:
                 return last or outcome
             last = outcome
-            tries += 1
-            wait_s = self._retry.wait_s(outcome, tries)
+            held.tries += 1
+            wait_s = self._retry.wait_s(outcome, held.tries)
             if wait_s is None:
                 return outcome
             wait_s = max(wait_s, self.limits.paused_s() if self.limits is not None else 0.0)
@@ -185,10 +191,11 @@ class Arm:
         """One try: its outcome, and whether it was sent."""
         if self.limits is not None and (reason := self.limits.refusal()):
             return self.refused(reason), False
-        if not await self._slots.acquire(latest, lambda: self._release(held)):
+        if not await self._acquire(latest, held):
             if held.released:
                 return self._crowded_out(), False
-            waited = f"not sent: no slot among concurrency = {self._slots.concurrency} for {self._spare_s:g} s"
+            slots = f"{self._section}.concurrency = {self._slots.concurrency}"
+            waited = f"not sent: no slot among {slots} for {self._spare_s:g} s"
             return self.refused("deadline", waited), False
         try:
             if not await self._has_memory(latest):
@@ -209,6 +216,15 @@ class Arm:
                 self.out -= 1
         finally:
             self._slots.release()
+
+    async def _acquire(self, latest: float, held: _Held) -> bool:
+        """Wait for a slot, and say how long."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            return await self._slots.acquire(latest, lambda: self._release(held))
+        finally:
+            held.waited_s += loop.time() - began
 
     async def _has_memory(self, latest: float) -> bool:
         if self.memory is None or self.memory.is_set():

@@ -13,15 +13,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
+from ..bands import ACCEPTED, CRITICAL
 from ..config import GateConfig
-from .dependence import Design, design_of
+from .accounts import Accounts
 from .direct import Direct
+from .drift import Drift
+from .sample import PairedSample
 from .sequences import Interval, Spread, minus
 from .series import Series
 from .targets import SCORE_RULES, Target
+from .timeline import Timeline
 from .trial import Trial
 
 __all__ = [
@@ -41,8 +42,8 @@ ALPHA = 0.05
 """What may go wrong: a verdict GRADUATE or REJECT is false with at most this probability, however often one looks."""
 OVERHEAD = 0.99
 """The quantile at which mirroring's own cost is judged."""
-REJECT_ALPHA = ALPHA / (2 * sum(target.rejects for target in SCORE_RULES) + 1)
-"""Each bound that can reject: those of the rules that may, absolute and above the floor, and the P95's."""
+REJECT_ALPHA = ALPHA / (2 * sum(target.rejects for target in SCORE_RULES) + 2)
+"""Each bound that can reject: those of the rules that may, absolute and above the floor, and both P95s'."""
 _MOST_GROWTH = 1e6
 _SCARCE = 0.25
 """An optional rule is judged when it has this share of the pairs, or as many as it takes."""
@@ -76,6 +77,8 @@ class Rule:
     not_judged: str = ""
     """Why it cannot be judged on this lane, and what would make it judged."""
     needs: Needs | None = None
+    needs_person: bool = False
+    """No more pairs will tell: a person has to look at it."""
 
     @property
     def status(self) -> Status:
@@ -96,6 +99,8 @@ class Window:
     since_ns: int = 0
     why: str = ""
     """Why it began later than the configured hours ago; empty: it did not."""
+    warmup: int = 0
+    """So many first answers of a cold shadow do not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,22 +114,19 @@ class Sampling:
     """Of the taken requests, those that were not mirrored for want of room, by reason."""
 
 
-def _no_times() -> NDArray[np.float64]:
-    return np.zeros(0)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What is known about one shadow in the window. Arrays are in the order of time; ``None`` is "not known"."""
 
     shadow: str
-    started_ns: NDArray[np.int64]
-    """When each copy that was sent began (n,)."""
     series: dict[str, Series]
     """By key of :data:`~shadowlane.gate.targets.SCORE_RULES`."""
-    prod_ns: NDArray[np.float64] = field(default_factory=_no_times)
-    """Prod's and the shadow's time to the end of the answer, pair by pair."""
-    shadow_ns: NDArray[np.float64] = field(default_factory=_no_times)
+    timeline: Timeline = field(default_factory=Timeline)
+    """When the copies that were sent began."""
+    times: PairedSample = field(default_factory=PairedSample)
+    """The shadow's and prod's time to the end of the answer in ns, pair by pair."""
+    tails: PairedSample = field(default_factory=PairedSample)
+    """ΔS of the shadow and of the control at the same requests."""
     window: Window = field(default_factory=Window)
     sampling: Sampling | None = None
     prod_failed: int | None = None
@@ -138,6 +140,8 @@ class Evidence:
     """Why there is none, and what to do; empty: it only has to go on."""
     accounting_holds: bool | None = None
     accounting: str = ""
+    accounts: Accounts = field(default_factory=Accounts)
+    drift: Drift = field(default_factory=Drift)
     no_lane: str = ""
     """Why there is no lane behind the pairs: rules about its counters are not judged then. Empty: there is one."""
     never_asked: str = ""
@@ -147,14 +151,6 @@ class Evidence:
     def scored(self) -> int:
         """How many pairs have a ΔS."""
         return len(self.series["mean_delta_s"].values)
-
-    @property
-    def copies_a_minute(self) -> float:
-        """In how large a company the average copy began, by minutes."""
-        if not len(self.started_ns):
-            return 1.0
-        _, counts = np.unique(self.started_ns // (60 * 10**9), return_counts=True)
-        return float(np.sum(counts.astype(np.float64) ** 2) / np.sum(counts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,21 +208,38 @@ def evaluate_target(target: Target, evidence: Evidence, gate: GateConfig) -> Rul
     if not len(series.values):
         return _without_values(target, series, evidence, gate)
     parts = _parts(target, series, evidence, gate)
+    if not parts:
+        return Rule(target.key, target.name, None, "the control has no such values yet: no noise floor")
     show = _percent if target.share else _plain
-    line = "; ".join(filter(None, (_line(target, series, parts, show), series.note)))
+    line = "; ".join(filter(None, (_line(target, series, parts, show), series.values.note, series.note)))
     if series.floor is not None and not len(series.floor):
         return Rule(target.key, target.name, None, f"{line}; the control has no such values yet: no noise floor")
     if all(part.met for part in parts):
         return Rule(target.key, target.name, True, line)
+    few = len(series.values) < _SCARCE * max(evidence.scored, 1)
+    if target.sparse and few and not any(part.surely_missed for part in parts):
+        why = f"only {len(series.values)} of {evidence.scored} pairs have it, too few to tell; {series.none}"
+        return Rule(target.key, target.name, None, f"{line}; {why}", not_judged=why)
     if target.key == "facts_read" and parts[0].interval.estimate >= _NEARLY_ALL:
         return Rule(target.key, target.name, None, line, not_judged=f"{line}; a [judge] reads what the rules cannot")
     surely = target.rejects and any(part.surely_missed for part in parts)
     final = surely and any(part.is_final(evidence.window.elapsed, gate.hard_stop) for part in parts)
     if any(part.missed for part in parts):
+        person = _needs_person(target, parts)
         if not surely:
-            line += "; a person has to look at it" if not target.rejects else "; missed, not surely yet"
-        return Rule(target.key, target.name, False, line, beyond=final, leaning=surely and not final)
+            line += "; a person has to look at it" if person else "; missed, not surely yet"
+        leaning = surely and not final
+        return Rule(target.key, target.name, False, line, beyond=final, leaning=leaning, needs_person=person)
     return _not_known(target, series, evidence, parts, line)
+
+
+def _needs_person(target: Target, parts: list[_Part]) -> bool:
+    """Whether more pairs will not tell: a reviewed rule is surely missed, or a mean ΔS lies in the band that people
+    review (WFGY Problem Map, regression_gate: 0.46 to 0.59)."""
+    if not target.rejects:
+        return any(part.interval.lower > part.target for part in parts)
+    level = parts[0].interval.estimate
+    return target.key in ("mean_delta_s", "anchored_delta_s") and ACCEPTED < level < CRITICAL
 
 
 def _without_values(target: Target, series: Series, evidence: Evidence, gate: GateConfig) -> Rule:
@@ -239,20 +252,21 @@ def _parts(target: Target, series: Series, evidence: Evidence, gate: GateConfig)
     limit = 1.0 - getattr(gate, target.field) if target.missing else getattr(gate, target.field)
     if series.floor is None:
         limit *= target.alone
-    together = max(evidence.copies_a_minute, _runs_of_scores(evidence)) if target.rare else 1.0
+    together = max(evidence.timeline.copies_a_minute, _runs_of_scores(evidence)) if target.rare else 1.0
     parts = []
-    spread = _spread(series.values, series.questions, target.low, target.high, together)
+    spread = series.values.spread(together)
     rise = getattr(gate, target.rise) if target.rise else 0.0
     if series.floor is not None and len(series.floor):
-        limit = _above_noise(limit, float(np.mean(series.floor)), rise)
-    parts.append(_Part(spread.interval(ALPHA), spread.interval(REJECT_ALPHA), limit, target.low, spread))
+        limit = _above_noise(limit, series.floor.mean, rise)
+    if target.absolute:
+        parts.append(_Part(spread.interval(ALPHA), spread.interval(REJECT_ALPHA), limit, target.low, spread))
     if series.floor is None or not len(series.floor):
         return parts
     width = target.high - target.low
     if series.excess is not None:
-        above = _spread(series.excess, series.excess_questions, -width, width, together)
+        above = series.excess.spread(together)
         return [*parts, _Part(above.interval(ALPHA), above.interval(REJECT_ALPHA), rise, -width, above)]
-    noise = _spread(series.floor, np.zeros(0, dtype=np.int64), target.low, target.high, together)
+    noise = series.floor.spread(together)
     both = [minus(spread.interval(a / 2), noise.interval(a / 2)) for a in (ALPHA, REJECT_ALPHA)]
     return [*parts, _Part(both[0], both[1], rise, -width)]
 
@@ -265,37 +279,32 @@ def _above_noise(limit: float, floor: float, rise: float) -> float:
 def _runs_of_scores(evidence: Evidence) -> float:
     """How many values in a row are as one, told by the values of which there are enough: rare events come in the same
     runs."""
-    return design_of(evidence.series["mean_delta_s"].values).runs
-
-
-def _spread(
-    values: NDArray[np.float64], questions: NDArray[np.int64], low: float, high: float, together: float
-) -> Spread:
-    design: Design = design_of(values, questions if len(questions) == len(values) else None)
-    return Spread.of(values, low=low, high=high, design=design, together=together)
+    return evidence.series["mean_delta_s"].values.design.runs
 
 
 def _line(target: Target, series: Series, parts: list[_Part], show: Callable[[float], str]) -> str:
     """The evidence in words: what was seen, between which bounds it lies, and what was asked for."""
     n = len(series.values)
-    absolute = parts[0]
-    count = f"{n} of them" if not target.share else f"{_count(float(series.values.sum()))} of {n}"
-    line = (
-        f"{target.what}: {show(absolute.interval.estimate)}, {count} (95 % at any time: "
-        f"{show(absolute.interval.lower)} to {show(absolute.interval.upper)}; target at most {show(absolute.target)})"
-    )
+    first, spread = parts[0], parts[0].spread
+    count = f"{n} of them" if not target.share else f"{_count(series.values.total)} of {n}"
+    if target.absolute:
+        line = (
+            f"{target.what}: {show(first.interval.estimate)}, {count} (95 % at any time: "
+            f"{show(first.interval.lower)} to {show(first.interval.upper)}; target at most {show(first.target)})"
+        )
+    else:
+        line = f"{target.what}: {show(series.values.mean)} on average of {n}"
     if series.floor is None and target.alone > 1.0:
         line += f"; without a control {target.alone:g} times gate.{target.field}"
-    spread = absolute.spread
     if spread is not None and not math.isfinite(spread.design.runs):
         line += "; values come in runs so long that they cannot be bounded yet"
     elif spread is not None and spread.design.total > 1.0:
-        line += f"; they come in runs or repeat, and count as {n / spread.design.total:.0f} independent ones"
-    if len(parts) > 1:
-        above = parts[1]
-        floor = 0.0 if series.floor is None else float(np.mean(series.floor))
+        line += f"; they come in runs or repeat, and count as {spread.n / spread.design.total:.0f} independent ones"
+    if len(parts) > target.absolute:
+        above = parts[-1]
+        floor = 0.0 if series.floor is None else series.floor.mean
         line += (
-            f"; above the noise floor of {show(floor)}: {_signed(above.interval.estimate, target)} "
+            f"; above {series.floor_name} of {show(floor)}: {_signed(above.interval.estimate, target)} "
             f"({_signed(above.interval.lower, target)} to {_signed(above.interval.upper, target)}; at most "
             f"{_signed(above.target, target)})"
         )

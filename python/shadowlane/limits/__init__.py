@@ -12,6 +12,7 @@ from .budget import Budget, BudgetLimits, Price
 from .dates import parse_retry_after
 from .headers import RateLimit, parse_rate_limit, rate_limit_headers, retry_after_s
 from .lane import LaneLimits, Throttle
+from .prices import Prices
 from .quota import ProdQuota
 from .retry import Retry
 from .shadow import Permit, ShadowLimits
@@ -25,6 +26,7 @@ __all__ = [
     "LaneLimits",
     "Permit",
     "Price",
+    "Prices",
     "ProdQuota",
     "RateLimit",
     "Retry",

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from ..config.limits import PriceConfig as Price
+from .prices import Price, Prices, Spent
 
 __all__ = ["Budget", "BudgetLimits", "Price", "Spent"]
 
@@ -31,19 +31,11 @@ class BudgetLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     money_per_day: float = math.inf
 
 
-class Spent(msgspec.Struct, frozen=True):
-    """What was recorded within a window."""
-
-    tokens: float
-    money: float
-
-
 class Budget:
     """Counts a shadow's usage against limits.
 
-    ``prices`` by model: the exact name first, else the longest name that the model starts with (``gpt-4o`` for
-    ``gpt-4o-2024-08-06``), else ``*``. A model without a price counts as the dearest one and is named in
-    :attr:`unpriced`. ``now`` is in seconds; give the Unix time when what was spent is to outlive the process.
+    ``prices`` by model, see :class:`.Prices`. ``now`` is in seconds; give the Unix time when what was spent is to
+    outlive the process.
     Raises ValueError for a limit that is not positive, and for money limits without prices.
     """
 
@@ -51,12 +43,13 @@ class Budget:
         for name in limits.__struct_fields__:
             if not getattr(limits, name) > 0:
                 raise ValueError(f"{name} = {getattr(limits, name)!r}: use more than 0, or leave it out")
-        self._prices = dict(prices or {})
+        self._prices = Prices(prices)
         if not self._prices and min(limits.money_per_hour, limits.money_per_day) < math.inf:
             raise ValueError("money_per_hour and money_per_day need prices: give a price for each model, or for '*'")
         self._limits = limits
         self._windows = {"hour": _Window(_HOUR_S), "day": _Window(_DAY_S)}
-        self.unpriced: set[str] = set()
+        self.unpriced = self._prices.unpriced
+        """Models that no price names."""
 
     def allow(self, now: float) -> bool:
         """Whether another copy may be sent."""
@@ -84,7 +77,7 @@ class Budget:
     def record(self, model: str, usage: Mapping[str, int], now: float) -> Spent:
         """Count an answer's ``usage`` (the names of OpenAI or Anthropic, or ``input_tokens`` and ``output_tokens`` with
         ``cached_tokens`` and ``cache_write_tokens`` among the former) and return what it cost."""
-        cost = self._cost(model, usage)
+        cost = self._prices.cost(model, usage)
         if cost.tokens or cost.money:
             for window in self._windows.values():
                 window.add(cost, now)
@@ -104,42 +97,6 @@ class Budget:
         """Take over the counts of a :meth:`snapshot`; ``now`` must then come from the same clock."""
         for name, window in self._windows.items():
             window.fill(snapshot.get(name, ()))
-
-    def _cost(self, model: str, usage: Mapping[str, int]) -> Spent:
-        def count(*names: str) -> int:
-            return next((max(usage[name], 0) for name in names if name in usage), 0)
-
-        plain, output = count("prompt_tokens", "input_tokens"), count("completion_tokens", "output_tokens")
-        write, read = count("cache_creation_input_tokens"), count("cache_read_input_tokens")
-        cached = min(count("cached_tokens", "prompt_tokens_details.cached_tokens"), plain)  # OpenAI's lie within
-        cached_new = min(count("cache_write_tokens"), plain - cached)  # so does this, in normalised usage
-        total = max(count("total_tokens"), plain + output + write + read)
-        if not self._prices or not total:
-            return Spent(total, 0.0)
-        price = self._price(model)
-        cached_price = price.input if price.cached_input is None else price.cached_input
-        write_price = price.input if price.cache_write is None else price.cache_write
-        # Tokens that a total names and no part does are counted as the dearer kind: some services give only totals.
-        rest = total - (plain + output + write + read)
-        money = (
-            (plain - cached - cached_new) * price.input
-            + (cached + read) * cached_price
-            + (write + cached_new) * write_price
-            + output * price.output
-            + rest * max(price.input, price.output)
-        )
-        return Spent(total, money / 1e6)
-
-    def _price(self, model: str) -> Price:
-        if model in self._prices:
-            return self._prices[model]
-        prefixes = [name for name in self._prices if name != "*" and model.startswith(name)]
-        if prefixes:
-            return self._prices[max(prefixes, key=len)]
-        if "*" in self._prices:
-            return self._prices["*"]
-        self.unpriced.add(model)
-        return max(self._prices.values(), key=lambda price: max(price.input, price.output))
 
 
 class _Window:

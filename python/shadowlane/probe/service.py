@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from ..limits import retry_after_s
 from ..providers import extract_answer
-from ..score.scorer import collapse_kind, collapsed, compared_text
+from ..score.collapse import collapse_kind, collapsed, compared_text
 from ..types import Copy, Outcome, Transport, header
 from .state import Arm, Run
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..columns import ScoreColumns, Timed
 from ..gate.evidence import EvidenceSource
 from ..status.routes import RouteSource
 from ..store import Order, StoredPair
-from ..store.scores import score_columns
 
 __all__ = ["NoPairs", "PairSource"]
 
@@ -34,8 +36,16 @@ class PairSource(EvidenceSource, RouteSource, Protocol):
 class NoPairs:
     """The store of a lane whose worker has not stored anything yet."""
 
-    def scores(self, shadow: str | None = None, since_ns: int | None = None) -> ScoreColumns:
-        return score_columns([])
+    def pieces(self, shadow: str, since_ns: int | None = None) -> Iterator[ScoreColumns]:
+        yield from ()
+
+    def pieces_beside(
+        self, shadow: str, other: str, since_ns: int | None = None
+    ) -> Iterator[tuple[ScoreColumns, ScoreColumns]]:
+        yield from ()
+
+    def last_embedder(self, shadow: str, since_ns: int | None = None) -> str:
+        return ""
 
     def iter_pairs(
         self,
@@ -68,7 +78,24 @@ class NoPairs:
     def latency(self, since_ns: int) -> list[Timed]:
         return []
 
-    def pins(self, shadow: str, since_ns: int) -> list[tuple[str, int, int]]:
+    def pins(self, shadow: str, since_ns: int) -> list[tuple[str, str, int, int, int]]:
+        return []
+
+    def first_ns(self, shadow: str) -> int | None:
+        return None
+
+    def after_answers(self, shadow: str, since_ns: int, answers: int) -> int | None:
+        return None
+
+    def failure_counts(self, shadow: str, since_ns: Sequence[int], not_sent: Sequence[str]) -> list[tuple[int, int]]:
+        return [(0, 0)] * len(since_ns)
+
+    def delta_values(self, shadow: str, since_ns: int, until_ns: int, embedder: str) -> Iterator[NDArray[np.float64]]:
+        yield from ()
+
+    def delta_sums(
+        self, shadow: str, since_ns: int, until_ns: int, bin_ns: int, embedder: str
+    ) -> list[tuple[int, int, float, float]]:
         return []
 
     def window_restarted(self, shadow: str) -> int | None:

@@ -12,6 +12,7 @@ compared as if it were an answer. The scorer reads sanitized bodies only, since 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +20,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ..config import ScoreConfig
+from ..config import PinConfig, ScoreConfig
 from ..embedders import Embedder, load_embedder
 from ..errors import ScoreError, describe
+from ..limits import Prices
 from ..providers import extract_answer, extract_vectors
+from ..providers.question import shown_question
 from ..types import (
     Answer,
     Collapse,
@@ -36,14 +39,17 @@ from ..types import (
 )
 from .anchored import anchor
 from .citations import cited, compare_citations
+from .collapse import collapse_kind, collapsed, compared_text, refuses
 from .delta import delta_s, rows_delta_s
 from .incomplete import common_length, is_cut, left_out_by_status, why_incomplete
 from .lambda_ import State, pair_states
 from .live import Answered, LiveGroups, citation_keys
+from .pins import read_pins
 from .pointers import structure_differences
-from .refusal import is_refusal
+from .retrieval import coverage, question_deltas
+from .usage import with_usage
 
-__all__ = ["Scorer", "collapsed", "compared_text"]
+__all__ = ["Scorer"]
 
 log = logging.getLogger("shadowlane.score")
 
@@ -74,16 +80,25 @@ class Scorer:
     """Compares prod's and the shadow's answers. Loads the embedder at once, so that a wrong name fails at start.
 
     ``groups_folder`` is where paraphrase groups are kept between workers; without it they live in memory only.
+    ``prices`` and ``pins`` are those of the configuration.
     Raises :class:`~shadowlane.errors.ConfigError` for an unknown embedder and
     :class:`~shadowlane.errors.MissingExtraError` when its package is not installed.
     """
 
     def __init__(
-        self, config: ScoreConfig, *, embedder: Embedder | None = None, groups_folder: Path | None = None
+        self,
+        config: ScoreConfig,
+        *,
+        embedder: Embedder | None = None,
+        groups_folder: Path | None = None,
+        prices: Prices | None = None,
+        pins: Mapping[str, PinConfig] | None = None,
     ) -> None:
         self._config = config
         self._embedder = load_embedder(config.embedder) if embedder is None else embedder
         self._groups = LiveGroups(self._embedder, config, groups_folder) if config.groups else None
+        self._prices = prices or Prices()
+        self._pins = pins or {}
         self._trouble = ""
         """Why nothing can be embedded now; empty when all is well."""
 
@@ -110,6 +125,8 @@ class Scorer:
         out = list(pairs)
         reads: list[_Read] = []
         for index, pair in enumerate(pairs):
+            if self._pins:
+                pair = msgspec.structs.replace(pair, pins=read_pins(self._pins, pair.copy, pair.outcome))
             try:
                 read = self._read(index, pair)
             except Exception as error:
@@ -129,6 +146,7 @@ class Scorer:
             if not read.failed:
                 scores = self._scores(read, None if deltas is None else float(deltas[position]), state)
                 out[read.index] = msgspec.structs.replace(read.pair, scores=scores)
+        self._retrieved([read for read in reads if not (read.failed or read.partial)], out)
         if rows is not None and self._groups is not None:
             # What a client did not wait for says nothing of how prod answers this question.
             whole = [position for position, read in enumerate(reads) if not read.partial]
@@ -189,6 +207,21 @@ class Scorer:
             note="; ".join(filter(None, notes)),
         )
 
+    def _retrieved(self, reads: list[_Read], scored: list[Pair]) -> None:
+        """What is known of both answers beside their texts: what they used, and the passages that they carry."""
+        try:
+            asked = [(shown_question(read.pair.copy), read.prod, read.shadow) for read in reads]
+            deltas = [(None, None)] * len(reads) if self._trouble else question_deltas(self._embedder, asked)
+        except Exception as error:
+            log.error("pairs are stored without ΔS of question and passages: %s", describe(error))
+            deltas = [(None, None)] * len(reads)
+        for read, (prod, shadow) in zip(reads, deltas, strict=True):
+            scores = with_usage(scored[read.index], read.prod, read.shadow, self._prices)
+            scores = msgspec.structs.replace(
+                scores, coverage=coverage(read.prod, read.shadow), prod_retrieved=prod, retrieved=shadow
+            )
+            scored[read.index] = msgspec.structs.replace(scored[read.index], scores=scores)
+
     def _readings(
         self,
         groups: LiveGroups,
@@ -234,6 +267,7 @@ class Scorer:
             model_rev=shadow.model_rev or pair.model_rev,
             index_hash=index_hash,
             prod_index_hash=prod_index_hash,
+            prod_model=prod.model,
         )
         if copy.status >= 400:
             return _noted(pair, f"prod answered with HTTP {copy.status}")
@@ -336,36 +370,9 @@ def _fell(read: _Read) -> bool:
     prod, shadow = read.pair.prod_text, read.pair.shadow_text
     if read.partial:  # being cut is then no fault of the shadow
         return (
-            not shadow or _refuses(read.shadow, shadow) > _refuses(read.prod, prod) or read.shadow.incomplete == "error"
+            not shadow or refuses(read.shadow, shadow) > refuses(read.prod, prod) or read.shadow.incomplete == "error"
         )
     return collapsed(read.prod, prod) < collapsed(read.shadow, shadow)
-
-
-def collapsed(answer: Answer, text: str) -> bool:
-    """Whether an answer by itself is a collapse: empty, refused, cut off, or an error."""
-    return bool(collapse_kind(answer, text))
-
-
-def collapse_kind(answer: Answer, text: str) -> Collapse:
-    """How an answer by itself is a collapse; empty when it is none. A cut answer may be empty too: it is cut."""
-    if _refuses(answer, text):
-        return "refused"
-    if is_cut(answer):
-        return "cut"
-    if not text:
-        return "empty"
-    return "error" if answer.note else ""
-
-
-def _refuses(answer: Answer, text: str) -> bool:
-    """Whether it declines: its provider says so, or the answer does in words."""
-    return answer.refusal or is_refusal(text)
-
-
-def compared_text(answer: Answer) -> str:
-    """What is compared: the text, and what the answer asks tools to do, since that is an answer too."""
-    calls = [f"{call.name}({call.arguments})" for call in answer.tool_calls]
-    return "\n".join([answer.text, *calls]).strip() if calls else answer.text.strip()
 
 
 def _noted(pair: Pair, note: str, state: State | None = None, collapse: Collapse = "", unread: Unread = "") -> Pair:

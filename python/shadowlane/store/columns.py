@@ -55,6 +55,10 @@ def _int(value: int) -> int:
     return min(value, _MAX_INT)
 
 
+def _some_int(value: int | None) -> int | None:
+    return None if value is None else _int(value)
+
+
 def _real(value: float | None) -> float | None:
     return None if value is None or math.isnan(value) else float(value)
 
@@ -260,6 +264,18 @@ PAIR_TABLE: tuple[Column, ...] = (
     _field("unread", "scores.unread"),
     _field("collapse", "scores.collapse"),
     _field("prod_collapse", "scores.prod_collapse"),
+    _field("waited_ns", "outcome.waited_ns", _int),
+    _field("tries", "outcome.tries"),
+    _field("answer_tokens", "scores.tokens", _some_int),
+    _field("prod_tokens", "scores.prod_tokens", _some_int),
+    _field("answer_cost", "scores.cost", _real),
+    _field("prod_cost", "scores.prod_cost", _real),
+    _field("cache_served", "scores.cache_served", int, bool),
+    _field("coverage", "scores.coverage", _real),
+    _field("retrieved", "scores.retrieved", _real),
+    _field("prod_retrieved", "scores.prod_retrieved", _real),
+    _field("prod_model", "pair.prod_model", _text),
+    _field("pins", "pair.pins", _json, _texts),
 )
 """The columns of ``pairs``, but for ``id`` and ``stored_ns``, which are the row's own."""
 

@@ -180,6 +180,20 @@ _COLLAPSE = (
     "ALTER TABLE pairs ADD COLUMN collapse TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE pairs ADD COLUMN prod_collapse TEXT NOT NULL DEFAULT ''",
 )
+_ACCOUNTS = (
+    "ALTER TABLE pairs ADD COLUMN waited_ns INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE pairs ADD COLUMN tries INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE pairs ADD COLUMN answer_tokens INTEGER",
+    "ALTER TABLE pairs ADD COLUMN prod_tokens INTEGER",
+    "ALTER TABLE pairs ADD COLUMN answer_cost REAL",
+    "ALTER TABLE pairs ADD COLUMN prod_cost REAL",
+    "ALTER TABLE pairs ADD COLUMN cache_served INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE pairs ADD COLUMN coverage REAL",
+    "ALTER TABLE pairs ADD COLUMN retrieved REAL",
+    "ALTER TABLE pairs ADD COLUMN prod_retrieved REAL",
+    "ALTER TABLE pairs ADD COLUMN prod_model TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE pairs ADD COLUMN pins TEXT NOT NULL DEFAULT '{}'",
+)
 _STEPS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _GROUPS_STRUCTURE_JUDGE,
@@ -189,6 +203,7 @@ _STEPS: tuple[tuple[str, ...], ...] = (
     _COST_TENANT,
     _CLAUSES,
     _COLLAPSE,
+    _ACCOUNTS,
 )
 SCHEMA_VERSION = len(_STEPS)
 

@@ -20,12 +20,13 @@ import uvloop
 
 from .. import _core
 from ..config import Config, JudgeConfig, ShadowConfig, groups_folder, make_lane_directory
+from ..config.shadows import section_of
 from ..core import RateLimiter
 from ..detect import DetectingDrainer, DetectingSanitizer, Hook, load_detector
 from ..dispatch.arm import Arm, ArmOptions
 from ..errors import ShadowlaneError, StoreLostError
 from ..judge.language_model import Judge
-from ..limits import Breaker, Budget, BudgetLimits, LaneLimits, Price, ProdQuota, Retry, ShadowLimits
+from ..limits import Breaker, Budget, BudgetLimits, LaneLimits, Price, Prices, ProdQuota, Retry, ShadowLimits
 from ..policy import lane_policy, stub_rounds
 from ..score import Scorer, extract_answer
 from ..store import SqliteStore, open_store
@@ -113,7 +114,7 @@ def _open_judge(config: JudgeConfig, sanitizer: _core.Sanitizer, saved: str) -> 
     price = Price(input=config.price_input, output=config.price_output)
     return Judge(
         config,
-        transport=open_transport("judge", service, service.credential()),
+        transport=open_transport("judge", service, service.credential(where="judge."), where="judge."),
         budget=Budget(limits, {"*": price}),
         breaker=Breaker(),
         sanitizer=sanitizer,
@@ -141,7 +142,9 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
         )
         control = ControlLoop(limits, drainer, directory, qps=config.limits.qps, arms=arms, revision=config.revision())
         control.resume()
-        scorer = Scorer(config.score, embedder=embedder, groups_folder=groups)
+        scorer = Scorer(
+            config.score, embedder=embedder, groups_folder=groups, prices=Prices(config.prices), pins=config.pins
+        )
         writer = Writer(store, scorer)
         sanitizer = _core.Sanitizer(config.sanitize.rules_dict(), str(directory))
         hook = Hook(load_detector(config.sanitize.detector), sanitizer) if config.sanitize.detector else None
@@ -184,7 +187,10 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
 
 
 def _transport(config: Config, name: str, shadow: ShadowConfig) -> HttpTransport:
-    return open_transport(name, shadow, shadow.credential(), read=extract_answer, stub_rounds=stub_rounds(config))
+    where = f"{section_of(name)}."
+    credential = shadow.credential(where=where)
+    rounds = stub_rounds(config)
+    return open_transport(name, shadow, credential, read=extract_answer, stub_rounds=rounds, where=where)
 
 
 def _arm(config: Config, name: str, shadow: ShadowConfig, limits: ShadowLimits, drainer: _core.Drainer) -> Arm:

@@ -6,13 +6,15 @@
 //! The way of a body: [`body`] decodes it and takes it apart by what its bytes show ([`framing`]). Texts that may be pieces
 //! of one ([`pieces`], [`groups`]) are looked at as one ([`join`]); [`json`], [`form`], [`multipart`], [`stream`] and
 //! [`eventstream`] give each text to the engine, [`scan`] goes over each text once, from trigger to trigger, and asks the
-//! rules of that byte ([`mail`], [`number`], [`ids`], [`net`], [`secrets`], [`assign`]), whose candidates are validated
+//! rules of that byte ([`mail`], [`number`] with [`cards`], [`phones`] and [`identity`], [`ids`], [`net`], [`secrets`],
+//! [`assign`]), whose candidates are validated
 //! ([`checks`]) and weighed by the words before them ([`context`]).
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod assign;
 mod body;
+mod cards;
 mod checks;
 mod context;
 mod edits;
@@ -26,6 +28,7 @@ mod groups;
 mod header_names;
 mod headers;
 mod hit;
+mod identity;
 mod ids;
 pub mod inflate;
 mod join;
@@ -35,11 +38,13 @@ mod key_forms;
 mod kinds;
 mod label;
 mod mail;
+mod markup;
 mod multipart;
 mod net;
 mod number;
 mod options;
 mod paths;
+mod phones;
 mod pieces;
 #[cfg(feature = "panic-probe")]
 pub mod probe;

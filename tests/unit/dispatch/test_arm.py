@@ -70,7 +70,7 @@ def test_a_copy_that_waited_too_long_for_a_place_never_goes_out() -> None:
         await shadow.until_sent(1)
         late = await arm.deliver(COPY)
         assert (late.reason, late.duration_ns) == ("deadline", 0)
-        assert "no slot among concurrency = 1" in late.detail
+        assert "no slot among shadows.s.concurrency = 1" in late.detail
         release.set()
         assert (await first).status == 200
         assert (await arm.deliver(COPY)).status == 200
@@ -243,3 +243,35 @@ def test_a_cancelled_call_gives_its_place_and_its_probe_back() -> None:
 def test_a_refused_copy_has_no_time_and_no_status() -> None:
     refused = Arm("s", Shadow()).refused("budget")
     assert msgspec.structs.replace(refused, started_ns=0) == Outcome(shadow="s", reason="budget")
+
+
+def test_an_outcome_says_how_long_it_waited_for_a_slot_and_how_often_it_was_sent() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        released = asyncio.Event()
+
+        async def send(copy: Copy) -> Outcome:
+            await released.wait()
+            return ANSWER
+
+        arm = Arm("s", Shadow(send), ArmOptions(concurrency=1))
+        began = loop.time()
+        first = asyncio.create_task(arm.deliver(COPY))
+        second = asyncio.create_task(arm.deliver(COPY))
+        loop.call_later(0.05, released.set)
+        at_once, waited = await asyncio.gather(first, second)
+        took_ns = (loop.time() - began) * 1e9
+        assert (at_once.tries, waited.tries) == (1, 1)
+        assert at_once.waited_ns < waited.waited_ns <= took_ns
+        assert waited.waited_ns >= 0.04e9
+
+        again = Arm("s", Shadow(failing(BUSY, DOWN)), retry=Retry(3, base_s=1e-3, max_s=1e-3))
+        assert (await again.deliver(COPY)).tries == 3
+        limits = limits_of()
+        refusing = Arm("s", Shadow(failing(DOWN, DOWN)), limits=limits)
+        await refusing.deliver(COPY)
+        await refusing.deliver(COPY)
+        unsent = await refusing.deliver(COPY)
+        assert (unsent.reason, unsent.tries) == ("breaker_open", 0)
+
+    asyncio.run(main())

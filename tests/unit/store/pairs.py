@@ -64,6 +64,8 @@ _call = st.builds(
     answered=st.sampled_from(("recorded", "unavailable", "left")),
     by_prod=st.booleans(),
 )
+_tokens = st.none() | st.integers(0, 1 << 40)
+_money = st.none() | st.floats(0, 1e9)
 _share = st.none() | st.floats(0, 2, allow_nan=False)
 _state = st.sampled_from(("convergent", "divergent", "recursive", "chaotic"))
 _group = st.builds(
@@ -133,6 +135,8 @@ def pairs(draw: st.DrawFn) -> Pair:
             started_ns=draw(_ns),
             ttfb_ns=draw(_ns),
             duration_ns=draw(_ns),
+            waited_ns=draw(_ns),
+            tries=draw(st.integers(0, 10)),
             tokens=draw(st.integers(0, 1 << 40)),
             money=draw(st.floats(0, 1e9)),
             rounds=draw(st.integers(1, 17)),
@@ -160,11 +164,21 @@ def pairs(draw: st.DrawFn) -> Pair:
             group=draw(st.none() | _group),
             differences=draw(st.none() | _places),
             judge=draw(st.none() | _verdict),
+            tokens=draw(_tokens),
+            prod_tokens=draw(_tokens),
+            cost=draw(_money),
+            prod_cost=draw(_money),
+            cache_served=draw(st.booleans()),
+            coverage=draw(_share),
+            retrieved=draw(_share),
+            prod_retrieved=draw(_share),
         ),
         prod_text=draw(_text),
         shadow_text=draw(_text),
         model_rev=draw(_text),
         index_hash=draw(_text),
         prod_index_hash=draw(_text),
+        prod_model=draw(_text),
+        pins=draw(st.dictionaries(_text, _text, max_size=3)),
         rate_limit=draw(st.dictionaries(_text, _text, max_size=3)),
     )
