@@ -264,7 +264,7 @@ impl Join<'_> {
                 let apart = from < to
                     && ((weak && !stream && !joined.is_prose(from, to))
                         || alike(joined, from, to, &range, stream && !weak)
-                        || alone.covers(from, to, &range)
+                        || alone.covers((from, to), &range, finding.kind)
                         || (!stream && alone.are_items(from, to)));
                 if inside || apart {
                     continue;

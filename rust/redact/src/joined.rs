@@ -163,14 +163,17 @@ impl Alone<'_> {
         self.found.entry(position).or_insert_with(|| self.redaction.find(text, origin).0)
     }
 
-    /// Whether each text shows its part of a range by itself: then they are values side by side.
-    pub(super) fn covers(&mut self, from: usize, to: usize, range: &Range<usize>) -> bool {
+    /// Whether each text shows its part of a range by itself, as the same kind: then they are values side by side.
+    pub(super) fn covers(&mut self, (from, to): (usize, usize), range: &Range<usize>, kind: Kind) -> bool {
         (from..=to).all(|position| {
             let start = self.joined.starts.get(position).copied().unwrap_or(0);
             let part =
                 range.start.saturating_sub(start)..range.end.min(self.joined.end(position)).saturating_sub(start);
             part.is_empty()
-                || self.of(position).iter().any(|finding| finding.start <= part.start && finding.end >= part.end)
+                || self
+                    .of(position)
+                    .iter()
+                    .any(|finding| finding.kind == kind && finding.start <= part.start && finding.end >= part.end)
         })
     }
 
