@@ -27,7 +27,7 @@ from ..providers.refusals import doubled_prefix
 from ..render.text import Line, print_json, print_lines
 from .collect import collect_status
 from .lane import choice_of
-from .render import size
+from .render import process, size
 from .routes import failing_route
 
 __all__ = ["Check", "check_config", "run_doctor"]
@@ -281,9 +281,10 @@ def _worker(status: dict[str, Any], config: Config) -> Check:
     if worker["alive"]:
         age = worker["heartbeat_age_s"]
         if age is not None and age > _STALE_S:
-            text = f"process {worker['pid']} has not reported itself for {age:.0f} s"
-            return Check("worker", "fail", text, f"kill {worker['pid']}; its successor loses nothing")
-        return Check("worker", "ok", f"process {worker['pid']} is at work")
+            text = f"{process(worker)} has not reported itself for {age:.0f} s"
+            where = f"kill {worker['pid']}" if worker["near"] else "restart the container that it runs in"
+            return Check("worker", "fail", text, f"{where}; its successor loses nothing")
+        return Check("worker", "ok", f"{process(worker)} is at work")
     if not gateways and not waiting:
         return Check("worker", "ok", "none is running, and nothing waits for it")
     text = f"none is running; {gateways} gateway processes, {size(waiting)} waiting in the rings"

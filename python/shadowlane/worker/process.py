@@ -20,6 +20,7 @@ import uvloop
 
 from .. import _core
 from ..config import Config, JudgeConfig, ShadowConfig, groups_folder, make_lane_directory
+from ..config.worker_file import START_LOCK_ENV
 from ..core import RateLimiter
 from ..detect import DetectingDrainer, DetectingSanitizer, Hook, load_detector
 from ..dispatch.arm import Arm, ArmOptions
@@ -68,6 +69,7 @@ def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
         policy=lane_policy(config),
         tenant_key=config.limits.tenant_key or None,
     )
+    _give_back_start_lock()
     try:
         uvloop.run(_run(config, directory, drainer, config.lane.idle_exit_s if leave_when_idle else None))
     except BaseException as error:  # a panic of an extension is no Exception; signals end the loop without raising
@@ -77,6 +79,14 @@ def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
         clear_error(directory)
     finally:
         drainer.close()
+
+
+def _give_back_start_lock() -> None:
+    """This worker has the lane: from here on its own lock says so, and another may be started when it ends."""
+    handle = os.environ.pop(START_LOCK_ENV, "")
+    if handle.isdecimal():
+        with contextlib.suppress(OSError):
+            os.close(int(handle))
 
 
 def give_way() -> None:
