@@ -33,6 +33,7 @@ log = logging.getLogger("shadowlane")
 _SUPERVISE_EVERY_S = 1.0
 _HEARTBEAT_STALE_S = 5.0
 _COMES_UP_S = 60.0
+_HUNG = "hung: process"
 
 
 def write_worker_config(config: Config, directory: Path) -> Path:
@@ -81,7 +82,7 @@ class Supervisor:
         self._process: subprocess.Popen[bytes] | None = None
         self._backoff_s = _SUPERVISE_EVERY_S
         self._next_try = 0.0
-        self._started_at = 0.0
+        self._absent_since = 0.0
         self._kills: Counter[int] = Counter()
 
     def start(self) -> None:
@@ -107,19 +108,20 @@ class Supervisor:
 
     def _step(self) -> None:
         if self._process is not None and (code := self._process.poll()) is not None:
-            self._process = None
-            if code < 0:
+            pid, self._process = self._process.pid, None
+            if code < 0 and not self._is_said_to_hang(pid):
                 self._killed(-code)
         age = self._core.worker_heartbeat_age_s()
+        now = time.monotonic()
         if age is not None:
+            self._absent_since = now
             if age < _HEARTBEAT_STALE_S:
                 self._backoff_s, self._next_try = _SUPERVISE_EVERY_S, 0.0
             elif ended := self._core.end_hung_worker():
                 self._say_hung(ended, age)
             return
-        now = time.monotonic()
         if self._process is not None:
-            if now - self._started_at > _COMES_UP_S:  # it hangs before it has the lane
+            if now - self._absent_since > _COMES_UP_S:  # it hangs before it has the lane, or after
                 self._process.kill()
             return
         if now < self._next_try:
@@ -132,16 +134,22 @@ class Supervisor:
                 return  # it came up meanwhile
             self._next_try = now + self._backoff_s
             self._backoff_s = min(2 * self._backoff_s, 60.0)
-            self._started_at = now
+            self._absent_since = now
             self._process = spawn_worker(self._directory, self._worker_config, lock)
         finally:
             lock.release()
 
     def _say_hung(self, pid: int, age: float) -> None:
-        text = f"process {pid} had not reported itself for {age:.0f} s and was ended; what it held is sent again\n"
+        text = f"{_HUNG} {pid} had not reported itself for {age:.0f} s and was ended; what it held is sent again\n"
         log.warning("the shadowlane worker hung: %s", text.rstrip())
         with contextlib.suppress(OSError):
             write_private(self._directory / ERROR_FILE, text.encode())
+
+    def _is_said_to_hang(self, pid: int) -> bool:
+        """Whether a supervisor, this one or another gateway's, has ended that process and said why."""
+        with contextlib.suppress(OSError):
+            return (self._directory / ERROR_FILE).read_bytes().startswith(f"{_HUNG} {pid} ".encode())
+        return False
 
     def _killed(self, number: int) -> None:
         """A worker that was killed could not say so itself: it stands in ``worker.error`` until one runs again."""

@@ -42,21 +42,27 @@ class HttpTransport:
         *,
         read: Reader | None = None,
         stub_rounds: int = 0,
+        where: str | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         try:
             import aiohttp
         except ImportError:
             raise MissingExtraError(f"the HTTP transport to shadow {name!r}", "worker", "aiohttp") from None
+        from .connection import AnswerError, LenientConnector
+
         self._aiohttp = aiohttp
+        self._answer_error = AnswerError
+        self._connector = LenientConnector
         self._name = name
         self._shadow = shadow
         self._credential = credential
-        self._sign_key = shadow.sign_key()
+        self._where = f"shadows.{name}." if where is None else where
+        self._sign_key = shadow.sign_key(where=self._where)
         self._read = read or _reads_nothing
         self._stub_rounds = stub_rounds
         self._clock_ns = clock_ns
-        self._tls = _tls(name, shadow)
+        self._tls = _tls(self._where, shadow)
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, copy: Copy) -> Outcome:
@@ -76,7 +82,7 @@ class HttpTransport:
             await self._exchange(copy, call)
         except asyncio.CancelledError:
             raise
-        except BodyError as error:
+        except (BodyError, self._answer_error) as error:
             call.fail("transport_error", str(error))
         except aiohttp.ClientConnectorCertificateError as error:
             cause = error.certificate_error
@@ -86,7 +92,7 @@ class HttpTransport:
             text = (isinstance(cause, ssl.SSLError) and cause.reason) or cause.strerror or type(cause).__name__
             call.fail("connect_error", f"{type(error).__name__}: {error.host}:{error.port}: {text}")
         except asyncio.TimeoutError:
-            call.fail("deadline", f"no whole answer within timeout_s = {self._shadow.timeout_s:g}")
+            call.fail("deadline", f"no whole answer within {self._where}timeout_s = {self._shadow.timeout_s:g}")
         except aiohttp.ServerDisconnectedError:
             call.fail("transport_error", "the shadow closed the connection without an answer")
         except aiohttp.ClientPayloadError:
@@ -139,11 +145,11 @@ class HttpTransport:
             async for chunk in response.content.iter_any():
                 if not reader.feed(chunk):
                     response.close()  # the rest is not wanted: the connection cannot be used again
-                    call.body = reader.partial
-                    limit = self._shadow.max_response_bytes
-                    call.fail("response_too_large", f"more than max_response_bytes = {limit}")
-                    return
-            call.body = reader.finish()
+                    break
+            call.body = reader.partial if reader.over else reader.finish()
+            if reader.over:
+                limit = self._shadow.max_response_bytes
+                call.fail("response_too_large", f"more than {self._where}max_response_bytes = {limit}")
 
     def _opened(self) -> aiohttp.ClientSession:
         # At the first send, because aiohttp binds a session to the running loop.
@@ -151,9 +157,7 @@ class HttpTransport:
             aiohttp = self._aiohttp
             options: dict[str, Any] = {} if self._tls is None else {"ssl": self._tls}
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=self._shadow.concurrency, keepalive_timeout=_KEEP_ALIVE_S, **options
-                ),
+                connector=self._connector(limit=self._shadow.concurrency, keepalive_timeout=_KEEP_ALIVE_S, **options),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=self._shadow.trust_env,
                 skip_auto_headers=_AUTOMATIC,
@@ -237,7 +241,7 @@ class _Call:
         )
 
 
-def _tls(name: str, shadow: ShadowConfig) -> ssl.SSLContext | None:
+def _tls(where: str, shadow: ShadowConfig) -> ssl.SSLContext | None:
     """The system's authorities, and those of ``ca_file``; ``None`` for plain HTTP without a proxy."""
     if not shadow.url.startswith("https:") and not shadow.ca_file:
         return None
@@ -247,7 +251,5 @@ def _tls(name: str, shadow: ShadowConfig) -> ssl.SSLContext | None:
             context.load_verify_locations(cafile=shadow.ca_file)
         except OSError as error:  # ssl.SSLError is one
             why = "holds no PEM certificates" if isinstance(error, ssl.SSLError) else error.strerror
-            raise ConfigError(
-                f"shadows.{name}.ca_file = {shadow.ca_file!r}: {why}; give a readable PEM bundle"
-            ) from None
+            raise ConfigError(f"{where}ca_file = {shadow.ca_file!r}: {why}; give a readable PEM bundle") from None
     return context

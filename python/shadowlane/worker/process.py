@@ -20,6 +20,7 @@ import uvloop
 
 from .. import _core
 from ..config import Config, JudgeConfig, ShadowConfig, groups_folder, make_lane_directory
+from ..config.shadows import section_of
 from ..config.worker_file import START_LOCK_ENV
 from ..core import RateLimiter
 from ..detect import DetectingDrainer, DetectingSanitizer, Hook, load_detector
@@ -123,7 +124,7 @@ def _open_judge(config: JudgeConfig, sanitizer: _core.Sanitizer, saved: str) -> 
     price = Price(input=config.price_input, output=config.price_output)
     return Judge(
         config,
-        transport=open_transport("judge", service, service.credential()),
+        transport=open_transport("judge", service, service.credential(where="judge."), where="judge."),
         budget=Budget(limits, {"*": price}),
         breaker=Breaker(),
         sanitizer=sanitizer,
@@ -132,14 +133,22 @@ def _open_judge(config: JudgeConfig, sanitizer: _core.Sanitizer, saved: str) -> 
 
 
 async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exit_s: float | None) -> None:
+    # From the first moment to the last: one that opens a large store, or closes it, does not hang.
+    beating = asyncio.create_task(_beat(drainer))
+    try:
+        await _work(config, directory, drainer, idle_exit_s)
+    finally:
+        beating.cancel()
+
+
+async def _work(config: Config, directory: Path, drainer: _core.Drainer, idle_exit_s: float | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    drainer.beat()
     groups = groups_folder(config)
     embedder = await asyncio.to_thread(open_embedder, config.score, folder=groups)
-    store = open_store(config.store)
+    store = await asyncio.to_thread(open_store, config.store)
     try:
         store.set_epoch(drainer.lane_id(), dict.fromkeys(config.arms(), drainer.acked()))
         shadows = {name: _shadow_limits(config, name, arm, store) for name, arm in config.arms().items()}
@@ -172,7 +181,7 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
         log.info("worker %d: lane %s, shadows %s", os.getpid(), config.lane.name, ", ".join(config.arms()))
         overhead = OverheadRecorder(directory, store)
         periodic = [
-            asyncio.create_task(_beat(drainer, control)),
+            asyncio.create_task(_tick(control)),
             asyncio.create_task(_forgive(directory)),
             asyncio.create_task(_prune(writer)),
             asyncio.create_task(_record_overhead(writer, overhead)),
@@ -196,7 +205,10 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
 
 
 def _transport(config: Config, name: str, shadow: ShadowConfig) -> HttpTransport:
-    return open_transport(name, shadow, shadow.credential(), read=extract_answer, stub_rounds=stub_rounds(config))
+    where = f"{section_of(name)}."
+    credential = shadow.credential(where=where)
+    rounds = stub_rounds(config)
+    return open_transport(name, shadow, credential, read=extract_answer, stub_rounds=rounds, where=where)
 
 
 def _arm(config: Config, name: str, shadow: ShadowConfig, limits: ShadowLimits, drainer: _core.Drainer) -> Arm:
@@ -250,13 +262,17 @@ def _usage(outcome: Outcome) -> tuple[str, dict[str, int]]:
     return answer.model, outcome.usage or {**answer.usage, **answer.cached}
 
 
-async def _beat(drainer: _core.Drainer, control: ControlLoop) -> None:
+async def _beat(drainer: _core.Drainer) -> None:
     while True:
         drainer.beat()
+        await asyncio.sleep(_BEAT_EVERY_S)
+
+
+async def _tick(control: ControlLoop) -> None:
+    while True:
         try:
             control.tick()
         except Exception:
-            # The heart must go on beating: without it another worker would be started, again and again.
             log.exception("the state of the limits cannot be written")
         await asyncio.sleep(_BEAT_EVERY_S)
 

@@ -215,6 +215,7 @@ def test_a_compressed_bomb_is_bounded_after_decompression() -> None:
         ("deflate", zlib.compress(ANSWER)),
         ("deflate", zlib.compressobj(9, zlib.DEFLATED, -15).compress(b"") + zlib.compress(ANSWER)[2:-4]),
         ("identity", ANSWER),
+        ("gzip, gzip", gzip.compress(gzip.compress(ANSWER, mtime=0), mtime=0)),
     ],
 )
 def test_compressed_answers_are_read(coding: str, packed: bytes) -> None:
@@ -234,8 +235,8 @@ def test_compressed_answers_are_read(coding: str, packed: bytes) -> None:
     [
         ("gzip", gzip.compress(ANSWER, mtime=0)[:-12], "ended early"),
         ("gzip", b"no gzip at all", "damaged"),
-        ("br", b"\x0b\x02\x80", "not asked for"),
-        ("gzip, gzip", gzip.compress(gzip.compress(ANSWER, mtime=0), mtime=0), "not asked for"),
+        ("br", b"\x0b\x02\x80", "damaged"),
+        ("compress", ANSWER, "not read"),
     ],
 )
 def test_bodies_that_cannot_be_decoded(coding: str, packed: bytes, words: str) -> None:
