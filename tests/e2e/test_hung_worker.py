@@ -6,6 +6,7 @@ import os
 import re
 import signal
 from collections import Counter
+from pathlib import Path
 
 import httpx
 import pytest
@@ -28,16 +29,13 @@ def started(world: World) -> list[str]:
 def processes(world: World) -> set[int]:
     """Worker processes that were started for this lane and are there now, whether they have it or not."""
     found = set()
-    for entry in os.listdir("/proc"):
-        if not entry.isdecimal():
-            continue
+    for entry in Path("/proc").glob("[0-9]*"):
         try:
-            with open(f"/proc/{entry}/cmdline", "rb") as file:
-                words = file.read().split(b"\0")
+            words = (entry / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
         if b"worker" in words and os.fsencode(world.lane / "config.json") in words:
-            found.add(int(entry))
+            found.add(int(entry.name))
     return found
 
 

@@ -313,7 +313,7 @@ def _worker(status: dict[str, Any], config: Config) -> Check:
         age = worker["heartbeat_age_s"]
         if age is not None and age > _STALE_S:
             text = f"{process(worker)} has not reported itself for {age:.0f} s"
-            where = f"kill {worker['pid']}" if worker["near"] else "restart the container that it runs in"
+            where = f"kill {worker['pid']}" if worker["same_namespace"] else "restart the container that it runs in"
             return Check("worker", "fail", text, f"{where}; its successor loses nothing")
         return Check("worker", "ok", f"{process(worker)} is at work")
     if not gateways and not waiting:

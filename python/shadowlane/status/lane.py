@@ -31,7 +31,7 @@ class RingStatus(_Record, frozen=True):
     pid: int
     alive: bool
     """Whether its process lives, by its lock: whatever its pid namespace."""
-    near: bool
+    same_namespace: bool
     """Whether ``pid`` is of the reader's pid namespace."""
     bytes: int
     used: int
@@ -70,7 +70,7 @@ class WorkerStatus(_Record, frozen=True):
 
     pid: int = 0
     alive: bool = False
-    near: bool = True
+    same_namespace: bool = True
     """Whether ``pid`` is of the reader's pid namespace."""
     heartbeat_age_s: float | None = None
 

@@ -145,7 +145,7 @@ def _worker(status: Mapping[str, Any]) -> str:
 
 def process(one: Mapping[str, Any]) -> str:
     """``process 7``; its number means nothing here when it runs in another container."""
-    return f"process {one['pid']}" if one["near"] else f"process {one['pid']} of another pid namespace"
+    return f"process {one['pid']}" if one["same_namespace"] else f"process {one['pid']} of another pid namespace"
 
 
 def _configured(revisions: Mapping[str, str]) -> str:

@@ -31,7 +31,7 @@ impl Identity {
     }
 
     /// Whether its process id means something here: it is of this pid namespace.
-    pub fn is_near(&self) -> bool {
+    pub fn is_same_namespace(&self) -> bool {
         self.namespace == namespace()
     }
 }

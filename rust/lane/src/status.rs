@@ -24,7 +24,7 @@ pub struct RingStatus {
     /// Whether that process lives and has not closed the ring.
     pub alive: bool,
     /// Whether its process id is of the reader's pid namespace.
-    pub near: bool,
+    pub same_namespace: bool,
     /// Size of the data region.
     pub bytes: u64,
     /// Bytes claimed and not acknowledged.
@@ -69,7 +69,7 @@ pub struct WorkerStatus {
     /// Whether it lives.
     pub alive: bool,
     /// Whether its process id is of the reader's pid namespace.
-    pub near: bool,
+    pub same_namespace: bool,
     /// Seconds since it last reported itself.
     pub heartbeat_age_s: Option<f64>,
 }
@@ -133,7 +133,7 @@ impl LaneStatus {
             worker: WorkerStatus {
                 pid: worker.pid,
                 alive: worker.pid != 0 && control.has_worker(),
-                near: worker.is_near(),
+                same_namespace: worker.pid == 0 || worker.is_same_namespace(),
                 heartbeat_age_s: control.worker_age_s().filter(|_| worker.pid != 0),
             },
         })
@@ -229,7 +229,7 @@ fn ring_status(id: u64, ring: &RingFile) -> RingStatus {
         id,
         pid: ring.producer().pid,
         alive: header.closed.load(Ordering::Relaxed) == 0 && ring.has_producer(),
-        near: ring.producer().is_near(),
+        same_namespace: ring.producer().is_same_namespace(),
         bytes: ring.capacity(),
         used: cursors.tail.0.load(Ordering::Acquire).saturating_sub(head),
         totals: totals.without_corrupt(),

@@ -39,7 +39,7 @@ struct RingOut {
     ring: u64,
     pid: u64,
     alive: bool,
-    near: bool,
+    same_namespace: bool,
     bytes: u64,
     used: u64,
     started: u64,
@@ -70,7 +70,7 @@ struct SamplerOut {
 struct WorkerOut {
     pid: u64,
     alive: bool,
-    near: bool,
+    same_namespace: bool,
     heartbeat_age_s: Option<f64>,
 }
 
@@ -81,7 +81,7 @@ impl RingOut {
             ring: ring.id,
             pid: ring.pid,
             alive: ring.alive,
-            near: ring.near,
+            same_namespace: ring.same_namespace,
             bytes: ring.bytes,
             used: ring.used,
             started: totals.started,
@@ -126,7 +126,7 @@ impl StatusOut {
             worker: WorkerOut {
                 pid: worker.pid,
                 alive: worker.alive,
-                near: worker.near,
+                same_namespace: worker.same_namespace,
                 heartbeat_age_s: worker.heartbeat_age_s,
             },
             lane_id: status.lane_id,
