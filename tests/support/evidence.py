@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from shadowlane.config import GateConfig
-from shadowlane.gate import Direct, Evidence, Piece, Rule, Sampling, Series, Trial, evaluate
+from shadowlane.gate import (
+    Direct,
+    Evidence,
+    PairedSample,
+    Piece,
+    Rule,
+    Sampling,
+    Series,
+    Stream,
+    Timeline,
+    Trial,
+    evaluate,
+)
+from shadowlane.gate.targets import SCORE_RULES
 
 HOUR_NS = 3600 * 10**9
 N = 30_000
@@ -55,18 +69,19 @@ def share(rate: float, n: int = N, seed: int = 9) -> np.ndarray:
     return (np.random.default_rng(seed).random(n) < rate).astype(float)
 
 
+@cache
 def good() -> Evidence:
     """Evidence that meets every rule that needs no control."""
     random = np.random.default_rng(5)
     prod = random.lognormal(18, 0.2, N)
-    series = {key: Series(np.zeros(N)) for key in SHARES}
-    series["mean_delta_s"] = series["anchored_delta_s"] = Series(random.beta(2, 12, N))
+    delta = random.beta(2, 12, N)
+    scores = {key: Values(np.zeros(N)).series(key) for key in SHARES}
+    scores |= {key: Values(delta).series(key) for key in ("mean_delta_s", "anchored_delta_s")}
     return Evidence(
         shadow="candidate",
-        started_ns=np.linspace(0, 24 * HOUR_NS, N).astype(np.int64),
-        series=series,
-        prod_ns=prod,
-        shadow_ns=prod * random.lognormal(-0.01, 0.01, N),
+        timeline=Timeline.of(np.linspace(0, 24 * HOUR_NS, N).astype(np.int64)),
+        series=scores,
+        times=PairedSample.of(prod * random.lognormal(-0.01, 0.01, N), prod),
         sampling=Sampling(0.05, 20 * N, N),
         prod_failed=10,
         admitted=N + 10,
@@ -77,10 +92,47 @@ def good() -> Evidence:
     )
 
 
-def with_series(evidence: Evidence, **changes: Any) -> Evidence:
-    """The evidence with series replaced: a :class:`Series`, or the values of one."""
-    given = {key: some if isinstance(some, Series) else Series(some) for key, some in changes.items()}
-    return replace(evidence, series={**evidence.series, **given})
+@dataclass(frozen=True)
+class Values:
+    """One rule's values as arrays; with a control those at the same requests, or its own."""
+
+    values: np.ndarray
+    control: np.ndarray | None = None
+    """At the same requests."""
+    floor: np.ndarray | None = None
+    none: str = ""
+
+    def series(self, key: str) -> Series:
+        target = next(target for target in SCORE_RULES if target.key == key)
+        width = target.high - target.low
+        floor = self.control if self.floor is None else self.floor
+        return Series(
+            Stream.of(self.values, low=target.low, high=target.high),
+            None if self.control is None else Stream.of(self.values - self.control, low=-width, high=width),
+            None if floor is None else Stream.of(floor, low=target.low, high=target.high),
+            none=self.none,
+        )
+
+
+def with_series(evidence: Evidence, **changes: Values | np.ndarray) -> Evidence:
+    """The evidence with the values of some rules replaced."""
+    given = {key: some if isinstance(some, Values) else Values(some) for key, some in changes.items()}
+    series = {**evidence.series, **{key: some.series(key) for key, some in given.items()}}
+    delta = given.get("mean_delta_s")
+    tails = evidence.tails
+    if delta is not None and delta.control is not None:
+        tails = PairedSample.of(delta.values, delta.control)
+    return replace(evidence, series=series, tails=tails)
+
+
+def with_times(evidence: Evidence, slower: Any = 1.0, first: int = N) -> Evidence:
+    """The first so many pairs of times, the shadow's ``slower`` times as long."""
+    return replace(evidence, times=PairedSample.of(slower * evidence.times.above[:first], evidence.times.below[:first]))
+
+
+def with_starts(evidence: Evidence, started_ns: np.ndarray) -> Evidence:
+    """The evidence with copies that began then."""
+    return replace(evidence, timeline=Timeline.of(started_ns.astype(np.int64)))
 
 
 def rule(evidence: Evidence, key: str, gate: GateConfig | None = None) -> Rule:

@@ -6,6 +6,7 @@ never guessed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -38,8 +39,16 @@ class _WholeFile:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    def scores(self, shadow: str | None = None, since_ns: int | None = None) -> ScoreColumns:
-        return self._store.scores(shadow)
+    def pieces(self, shadow: str, since_ns: int | None = None) -> Iterator[ScoreColumns]:
+        return self._store.pieces(shadow)
+
+    def pieces_beside(
+        self, shadow: str, other: str, since_ns: int | None = None
+    ) -> Iterator[tuple[ScoreColumns, ScoreColumns]]:
+        return self._store.pieces_beside(shadow, other)
+
+    def last_embedder(self, shadow: str, since_ns: int | None = None) -> str:
+        return self._store.last_embedder(shadow)
 
 
 def show_report(
@@ -89,19 +98,22 @@ def _report(config: Config, store: SqliteStore, source: Source) -> dict[str, Any
 def _status(config: Config, store: SqliteStore, source: Source) -> dict[str, Any]:
     """What stands for a lane's status: prod's failures are in the file, all else of a lane is not."""
     [name] = config.shadows
-    columns = store.scores(name)
-    failed = int((columns.prod_status >= _FAILED).sum())
+    rows, failed, last_ns = 0, 0, 0
+    for columns in store.pieces(name):
+        rows += len(columns)
+        failed += int((columns.prod_status >= _FAILED).sum())
+        last_ns = int(columns.started_ns[-1])
     return {
         "lane": config.lane.name,
         "source": source.name,
         "no_lane": _NO_LANE,
         "started": True,
         "enabled": True,
-        "mirrored": len(columns) - failed,
+        "mirrored": rows - failed,
         "dropped": {"prod_failed": failed},
         "sampler": {"choice": "ratio", "ratio": 1.0, "eligible": 0, "taken": 0},
         "accounting": {"known": False, "holds": None, "lines": []},
-        "last_ns": int(columns.started_ns[-1]),
+        "last_ns": last_ns,
     }
 
 

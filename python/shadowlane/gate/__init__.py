@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from .direct import Direct
 from .rules import ALPHA, OVERHEAD, Evidence, Needs, Rule, Sampling, Window
+from .sample import PairedSample
 from .sequences import Interval
 from .series import Series
+from .stream import Stream
+from .timeline import Timeline
 from .trial import Piece, Trial, increase_cs
 from .verdict import Verdict, evaluate, verdict_data, verdicts_data, worst_of
 
@@ -16,10 +19,13 @@ __all__ = [
     "Evidence",
     "Interval",
     "Needs",
+    "PairedSample",
     "Piece",
     "Rule",
     "Sampling",
     "Series",
+    "Stream",
+    "Timeline",
     "Trial",
     "Verdict",
     "Window",

@@ -25,7 +25,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["INDEPENDENT", "Design", "design_of"]
+from .blocks import Blocks
+from .repeats import Questions, Repeats
+
+__all__ = ["INDEPENDENT", "Design", "design_of", "effect_of_repeats", "effect_of_runs", "variance_of"]
 
 _Floats = NDArray[np.float64]
 
@@ -36,12 +39,12 @@ _NOISE = (35 / 9) ** 0.5
 """The standard deviation of an effect's estimate from n/L blocks is this times (L/n) ** 0.5, for Gaussian sums."""
 _RISES, _STEEP = 1.5, 3.0
 """An effect that rises so much over the last doubling of the blocks, and over all of them, has not come to its end."""
-_OF_ONE_STEP = 3
-"""Second differences that a single step of the mean can reach."""
 _ACROSS = 5 / 9
 """What second differences of blocks of length L miss of runs of length l, in units of l/L: the blocks' own variance
 lacks 1/3, and the covariance of neighbours, which share the runs across their border, takes 2/9."""
 _SELF_REPRESENTING = 1 / 100
+_ROUNDING = 1e-12
+"""Values whose spread is less than this part of their squares are equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,47 +68,52 @@ INDEPENDENT = Design()
 def design_of(values: _Floats, questions: NDArray[np.int64] | None = None) -> Design:
     """The design effects of ``values`` (n,), in the order of time; ``questions`` (n,) says what each one answers, with
     a negative number for "not known"."""
-    n = len(values)
-    centred = values - values.mean() if n else values
-    spread = float(np.sum(centred**2))
-    if spread <= 0.0:
-        return INDEPENDENT
-    return Design(_runs(values, spread / n), 1.0 if questions is None else _repeats(centred, spread, questions))
+    blocks, known = Blocks(), Questions()
+    repeats = known.repeats()
+    blocks.add(values)
+    if questions is not None:
+        repeats.add(known.slots(questions), values)
+    mean = float(values.mean()) if len(values) else 0.0
+    squares = float(np.sum(values**2))
+    return Design(
+        effect_of_runs(blocks, variance_of(len(values), mean, squares)),
+        effect_of_repeats(repeats, len(values), mean, squares, known.share),
+    )
 
 
-def _runs(values: _Floats, variance: float) -> float:
-    """The effect of runs; infinite while they may be longer than the longest block."""
-    longest = len(values) // _LEAST_BLOCKS
-    if longest < 2:
+def variance_of(n: int, mean: float, squares: float) -> float:
+    """The variance of ``n`` values of this mean and sum of squares; 0 where they are equal but for rounding."""
+    spread = squares - n * mean**2
+    return spread / n if spread > _ROUNDING * squares else 0.0
+
+
+def effect_of_runs(blocks: Blocks, variance: float) -> float:
+    """The effect of runs in time on values of this ``variance``; infinite while they may be longer than the longest
+    block."""
+    longest = blocks.n // _LEAST_BLOCKS // blocks.length * blocks.length
+    if longest < 2 or variance <= 0.0:
         return 1.0
-    sums = np.concatenate([[0.0], np.cumsum(values)])
-    lengths = sorted({max(1, int(longest / 2 ** (k / 2))) for k in range(2 * longest.bit_length() + 1)})
-    if _still_rises(sums, longest, variance):
+    if _still_rises(blocks, longest):
         return math.inf
-    effects = {length: float(_squares(sums, length, variance).mean()) for length in lengths}
     worst = 1.0
-    for length, found in effects.items():
-        if length > 1 and found > 1.0 + _SIGMAS * _NOISE * (length / len(values)) ** 0.5:
+    for length in _lengths(blocks.length, longest):
+        found = float(blocks.variance(length).mean()) / variance
+        if length > 1 and found > 1.0 + _SIGMAS * _NOISE * (length / blocks.n) ** 0.5:
             worst = max(worst, _across(found, length))
     return worst
 
 
-def _still_rises(sums: _Floats, longest: int, variance: float) -> bool:
+def _lengths(least: int, longest: int) -> list[int]:
+    """From the longest down by roots of two, each a multiple of ``least``."""
+    steps = (int(longest / 2 ** (k / 2)) // least * least for k in range(2 * longest.bit_length() + 1))
+    return sorted({max(least, some) for some in steps})
+
+
+def _still_rises(blocks: Blocks, longest: int) -> bool:
     """Whether longer blocks would show more. A mean that changed at once, at one moment, is left out."""
-    short, half, whole = (
-        float(np.sort(_squares(sums, length, variance))[:-_OF_ONE_STEP].mean())
-        for length in (1, max(1, longest // 2), longest)
-    )
-    return whole > _RISES * half and whole > _STEEP * short
-
-
-def _squares(sums: _Floats, length: int, variance: float) -> _Floats:
-    """Squared second differences of the sums over blocks of ``length``: their mean is the variance of such a sum, in
-    units of independent values'."""
-    blocks = (len(sums) - 1) // length
-    of_blocks = np.diff(sums[: blocks * length + 1 : length])
-    squares: _Floats = np.diff(of_blocks, 2) ** 2 / (6 * length * variance)
-    return squares
+    half = max(blocks.length, longest // 2 // blocks.length * blocks.length)
+    short, middle, whole = (blocks.variance_without_steps(length) for length in (1, half, longest))
+    return whole > _RISES * middle and whole > _STEEP * short
 
 
 def _across(found: float, length: int) -> float:
@@ -114,15 +122,17 @@ def _across(found: float, length: int) -> float:
     return length * (1.0 - math.sqrt(max(left, 0.0))) / (2 * _ACROSS)
 
 
-def _repeats(centred: _Floats, spread: float, questions: NDArray[np.int64]) -> float:
-    known = questions >= 0
-    if not known.any():
-        return 1.0
-    _, which, sizes = np.unique(questions[known], return_inverse=True, return_counts=True)
-    sums = np.bincount(which, weights=centred[known])
-    own = np.bincount(which, weights=centred[known] ** 2)
-    drawn = sizes <= max(1.0, _SELF_REPRESENTING * len(centred))
+def effect_of_repeats(repeats: Repeats, n: int, mean: float, squares: float, share: float) -> float:
+    """The effect of repeated questions on ``n`` values, from sums over those ``share`` of the questions that are
+    known."""
+    sizes = repeats.sizes
+    spread = n * variance_of(n, mean, squares)
     # Within a question that represents itself, answers vary around its own mean.
-    excess = float(np.sum((sums**2 - own)[drawn])) / spread
-    noise = _SIGMAS * float(np.sqrt(2 * np.sum((sizes * (sizes - 1.0))[drawn]))) / len(centred)
+    drawn = (sizes > 1) & (sizes <= _SELF_REPRESENTING * n)
+    if spread <= 0.0 or not drawn.any():
+        return 1.0
+    sizes, sums = sizes[drawn], repeats.sums[drawn]
+    own = repeats.squares[drawn] - 2 * mean * sums + sizes * mean**2
+    excess = float(np.sum((sums - sizes * mean) ** 2 - own)) / (share * spread)
+    noise = _SIGMAS * float(np.sqrt(2 * np.sum(sizes * (sizes - 1.0)))) / (share * n)
     return 1.0 + excess if excess > noise else 1.0

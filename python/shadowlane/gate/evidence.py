@@ -16,13 +16,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..columns import DIRECT, ScoreColumns, Timed
+from ..columns import DIRECT, Timed
 from ..config import Config
 from ..providers.refusals import Refusal, counted, refusal_line
 from .direct import Direct
+from .fold import RowFold, RowSource, fold_rows
 from .rules import Evidence, Sampling, Window
-from .selection import comparable, never_asked, sent
-from .series import series_of
 from .trial import Piece, Trial
 from .verdict import Verdict, evaluate
 
@@ -44,10 +43,9 @@ _NOTED_FROM = 100
 _LEAVE_OUT = 'or leave this rule out: gate.disable = ["overhead"]'
 
 
-class EvidenceSource(Protocol):
+class EvidenceSource(RowSource, Protocol):
     """What the gate needs of the store."""
 
-    def scores(self, shadow: str | None = None, since_ns: int | None = None) -> ScoreColumns: ...
     def latency(self, since_ns: int) -> list[Timed]: ...
     def pins(self, shadow: str, since_ns: int) -> list[tuple[str, int, int]]: ...
     def window_restarted(self, shadow: str) -> int | None: ...
@@ -83,21 +81,18 @@ def evaluate_lane(
 
 def _evidence(config: Config, name: str, status: Mapping[str, Any], store: EvidenceSource, now: int) -> Evidence:
     since, why = (window_start(config, now), "") if status.get("no_lane") else _began(config, name, store, now)
-    columns = store.scores(name, since)
-    control = store.scores("control", since) if "control" in config.arms() else None
+    control = "control" if "control" in config.arms() else ""
+    rows = fold_rows(store, name, since, control=control)
     timed = store.latency(since)
-    scored = ~np.isnan(columns.delta_s)
-    embedder = str(columns.embedder[scored][-1]) if scored.any() else ""
-    compared = comparable(columns)
     accounting, sampler, started = status["accounting"], status["sampler"], status["started"]
     prod_failed = status["dropped"].get("prod_failed", 0)
     return Evidence(
         shadow=name,
-        window=_window(config, status, columns, since, now, why),
-        started_ns=columns.started_ns[sent(columns)],
-        series=series_of(columns, control, embedder),
-        prod_ns=columns.prod_ns[compared].astype(np.float64),
-        shadow_ns=columns.shadow_ns[compared].astype(np.float64),
+        window=_window(config, status, rows, since, now, why),
+        timeline=rows.timeline,
+        series=rows.scores.series(),
+        times=rows.times,
+        tails=rows.scores.tails,
         sampling=_sampling(status) if started else None,
         prod_failed=prod_failed if started else None,
         admitted=prod_failed + status["mirrored"] if started else None,
@@ -107,7 +102,7 @@ def _evidence(config: Config, name: str, status: Mapping[str, Any], store: Evide
         accounting_holds=accounting["holds"] if accounting["known"] else None,
         accounting="; ".join(_own_lines(accounting["lines"], name)) if accounting["known"] else "",
         no_lane=status.get("no_lane", ""),
-        never_asked=_refused(config, name, store, since) if never_asked(columns) else "",
+        never_asked=_refused(config, name, store, since) if rows.never_asked else "",
     )
 
 
@@ -143,10 +138,10 @@ def last_change(pins: Sequence[tuple[str, int, int]]) -> int | None:
     return max(changes, default=None)
 
 
-def _window(config: Config, status: Mapping[str, Any], columns: ScoreColumns, since: int, now: int, why: str) -> Window:
-    if status.get("no_lane") or not len(columns):
+def _window(config: Config, status: Mapping[str, Any], rows: RowFold, since: int, now: int, why: str) -> Window:
+    if status.get("no_lane") or not rows.rows:
         return Window(since_ns=since, why=why)  # a file is over, whatever its times are
-    began = max(since, int(columns.started_ns[0]))
+    began = max(since, rows.first_ns)
     hours = max((now - began) / _HOUR_NS, 1e-6)
     return Window(min(1.0, hours / config.gate.window_hours), hours, since, why)
 

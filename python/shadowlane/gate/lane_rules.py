@@ -13,12 +13,12 @@ import numpy as np
 from ..config import GateConfig
 from .paired import quantile_ratio
 from .rules import ALPHA, OVERHEAD, REJECT_ALPHA, Evidence, Needs, Rule
+from .sample import PairedSample
 from .sequences import Interval, quantile_cs, rate_cs
 from .trial import increase_cs
 
 __all__ = ["LANE_RULES", "NO_LANE", "latency_bounds"]
 
-_HOUR_NS = 3600 * 10**9
 _SAMPLER_SLACK = 2
 """The ratio sampler is within two of its ratio at any time; over few requests that alone is more than the tolerance."""
 _P95 = 0.95
@@ -37,20 +37,20 @@ def pairs(evidence: Evidence, gate: GateConfig) -> Rule:
 def latency_bounds(evidence: Evidence, alpha: float) -> Interval:
     """The relative increase of the P95 from prod to the shadow."""
     return _increase(
-        quantile_ratio(evidence.shadow_ns, evidence.prod_ns, _P95, alpha=alpha, elapsed=evidence.window.elapsed)
+        quantile_ratio(evidence.times.above, evidence.times.below, _P95, alpha=alpha, elapsed=evidence.window.elapsed)
     )
 
 
 def p95_latency(evidence: Evidence, gate: GateConfig) -> Rule:
     """The shadow's P95 latency at most ``1 + gate.p95_increase`` times prod's, by the discordant pairs."""
     key, name, target = "p95_latency", "P95 latency", gate.p95_increase
-    n = len(evidence.prod_ns)
+    n = evidence.times.n
     if not n:
         why = "no pair has the times of both answers in one round; mirror requests that prod answers, without stubs"
         judged = "" if evidence.scored < gate.min_pairs else why
         return Rule(key, name, None, judged or "no data yet", not_judged=judged)
     seen = latency_bounds(evidence, ALPHA)
-    line = f"shadow P95 against prod P95, {n} pairs: {_bounds(seen, _signed, target)}"
+    line = f"shadow P95 against prod P95, {_pairs_of(evidence.times)}: {_bounds(seen, _signed, target)}"
     if seen.upper <= target:
         return Rule(key, name, True, line)
     surest = latency_bounds(evidence, REJECT_ALPHA)
@@ -67,7 +67,7 @@ def _latency_needs(evidence: Evidence, seen: Interval, target: float) -> Needs |
     """The bounds narrow with the share of the window that is over, and then with the root of the pairs in it."""
     if not math.isfinite(seen.upper) or not math.isfinite(seen.estimate):
         return None
-    n, elapsed = len(evidence.prod_ns), evidence.window.elapsed
+    n, elapsed = len(evidence.times), evidence.window.elapsed
     at_end = (seen.upper - seen.estimate) * elapsed
     room = target - seen.estimate
     if room <= 0:
@@ -84,22 +84,25 @@ def delta_s_p95(evidence: Evidence, gate: GateConfig) -> Rule:
     why = "no [control] answers the same requests; with one, prod against itself shows the noise of the tail"
     if series.floor is None:
         return Rule(key, name, None, why, not_judged=why)
-    if series.excess is None or len(series.excess) < gate.min_pairs:
+    both = evidence.tails
+    if series.excess is None or len(both) < gate.min_pairs:
         return Rule(key, name, None, "the control has answered too few of the shadow's requests yet")
-    shadow = series.excess + series.excess_floor
-    seen = quantile_ratio(
-        np.exp(shadow), np.exp(series.excess_floor), _P95, alpha=ALPHA, elapsed=evidence.window.elapsed
-    )
+    above, below = np.exp(both.above), np.exp(both.below)
+    seen = quantile_ratio(above, below, _P95, alpha=ALPHA, elapsed=evidence.window.elapsed)
     rise = Interval(_log(seen.estimate), _log(seen.lower), _log(seen.upper), seen.n)
-    line = f"P95 of ΔS above the control's, {rise.n} pairs: {_bounds(rise, _signed_plain, gate.delta_s_p95_rise)}"
+    line = f"P95 of ΔS above the control's, {_pairs_of(both)}: {_bounds(rise, _signed_plain, gate.delta_s_p95_rise)}"
     if rise.upper <= gate.delta_s_p95_rise:
         return Rule(key, name, True, line)
     if rise.estimate > gate.delta_s_p95_rise:
         return Rule(key, name, False, f"{line}; a person has to look at it")
-    more = len(series.excess)
+    more = len(both)
     return Rule(
         key, name, None, f"{line}; within it, not surely yet", needs=Needs(more, _hours_for(more, more, evidence))
     )
+
+
+def _pairs_of(sample: PairedSample) -> str:
+    return f"{sample.n} pairs" + (f" ({sample.note})" if sample.note else "")
 
 
 def prod_errors(evidence: Evidence, gate: GateConfig) -> Rule:
@@ -193,7 +196,7 @@ def _direct(evidence: Evidence) -> tuple[float | None, str]:
     if evidence.direct is None:
         return None, ""
     bound = evidence.direct.bound(ALPHA / 2)
-    p99 = quantile_cs(evidence.prod_ns, OVERHEAD, alpha=ALPHA / 2)
+    p99 = quantile_cs(evidence.times.below, OVERHEAD, alpha=ALPHA / 2)
     if bound is None or not (math.isfinite(p99.lower) and p99.lower > 0):
         return None, f"the lane's own calls: {evidence.direct.n} requests timed, not enough for a bound yet; "
     ns, beyond = bound
@@ -207,9 +210,7 @@ def _direct(evidence: Evidence) -> tuple[float | None, str]:
 def every_hour(evidence: Evidence, gate: GateConfig) -> Rule:
     """Pairs over the whole window, with every hour of the day covered (UTC)."""
     needed = min(24, max(1, math.ceil(gate.window_hours)))
-    starts = evidence.started_ns
-    hours = len(np.unique(starts // _HOUR_NS % 24)) if len(starts) else 0
-    span = float(starts.max() - starts.min()) / _HOUR_NS if len(starts) else 0.0
+    hours, span = evidence.timeline.hours, evidence.timeline.span_hours
     # A copy late in the first hour and one early in the last are a full set that spans nearly two hours less.
     enough = hours >= needed and span >= 0.9 * gate.window_hours
     line = f"{hours} of {needed} hours of the day covered, over {span:.1f} of {gate.window_hours:g} h"

@@ -13,15 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..config import GateConfig
-from .dependence import Design, design_of
 from .direct import Direct
+from .sample import PairedSample
 from .sequences import Interval, Spread, minus
 from .series import Series
 from .targets import SCORE_RULES, Target
+from .timeline import Timeline
 from .trial import Trial
 
 __all__ = [
@@ -109,22 +107,19 @@ class Sampling:
     """Of the taken requests, those that were not mirrored for want of room, by reason."""
 
 
-def _no_times() -> NDArray[np.float64]:
-    return np.zeros(0)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What is known about one shadow in the window. Arrays are in the order of time; ``None`` is "not known"."""
 
     shadow: str
-    started_ns: NDArray[np.int64]
-    """When each copy that was sent began (n,)."""
     series: dict[str, Series]
     """By key of :data:`~shadowlane.gate.targets.SCORE_RULES`."""
-    prod_ns: NDArray[np.float64] = field(default_factory=_no_times)
-    """Prod's and the shadow's time to the end of the answer, pair by pair."""
-    shadow_ns: NDArray[np.float64] = field(default_factory=_no_times)
+    timeline: Timeline = field(default_factory=Timeline)
+    """When the copies that were sent began."""
+    times: PairedSample = field(default_factory=PairedSample)
+    """The shadow's and prod's time to the end of the answer in ns, pair by pair."""
+    tails: PairedSample = field(default_factory=PairedSample)
+    """ΔS of the shadow and of the control at the same requests."""
     window: Window = field(default_factory=Window)
     sampling: Sampling | None = None
     prod_failed: int | None = None
@@ -147,14 +142,6 @@ class Evidence:
     def scored(self) -> int:
         """How many pairs have a ΔS."""
         return len(self.series["mean_delta_s"].values)
-
-    @property
-    def copies_a_minute(self) -> float:
-        """In how large a company the average copy began, by minutes."""
-        if not len(self.started_ns):
-            return 1.0
-        _, counts = np.unique(self.started_ns // (60 * 10**9), return_counts=True)
-        return float(np.sum(counts.astype(np.float64) ** 2) / np.sum(counts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +200,7 @@ def evaluate_target(target: Target, evidence: Evidence, gate: GateConfig) -> Rul
         return _without_values(target, series, evidence, gate)
     parts = _parts(target, series, evidence, gate)
     show = _percent if target.share else _plain
-    line = "; ".join(filter(None, (_line(target, series, parts, show), series.note)))
+    line = "; ".join(filter(None, (_line(target, series, parts, show), series.values.note, series.note)))
     if series.floor is not None and not len(series.floor):
         return Rule(target.key, target.name, None, f"{line}; the control has no such values yet: no noise floor")
     if all(part.met for part in parts):
@@ -239,20 +226,20 @@ def _parts(target: Target, series: Series, evidence: Evidence, gate: GateConfig)
     limit = 1.0 - getattr(gate, target.field) if target.missing else getattr(gate, target.field)
     if series.floor is None:
         limit *= target.alone
-    together = max(evidence.copies_a_minute, _runs_of_scores(evidence)) if target.rare else 1.0
+    together = max(evidence.timeline.copies_a_minute, _runs_of_scores(evidence)) if target.rare else 1.0
     parts = []
-    spread = _spread(series.values, series.questions, target.low, target.high, together)
+    spread = series.values.spread(together)
     rise = getattr(gate, target.rise) if target.rise else 0.0
     if series.floor is not None and len(series.floor):
-        limit = _above_noise(limit, float(np.mean(series.floor)), rise)
+        limit = _above_noise(limit, series.floor.mean, rise)
     parts.append(_Part(spread.interval(ALPHA), spread.interval(REJECT_ALPHA), limit, target.low, spread))
     if series.floor is None or not len(series.floor):
         return parts
     width = target.high - target.low
     if series.excess is not None:
-        above = _spread(series.excess, series.excess_questions, -width, width, together)
+        above = series.excess.spread(together)
         return [*parts, _Part(above.interval(ALPHA), above.interval(REJECT_ALPHA), rise, -width, above)]
-    noise = _spread(series.floor, np.zeros(0, dtype=np.int64), target.low, target.high, together)
+    noise = series.floor.spread(together)
     both = [minus(spread.interval(a / 2), noise.interval(a / 2)) for a in (ALPHA, REJECT_ALPHA)]
     return [*parts, _Part(both[0], both[1], rise, -width)]
 
@@ -265,21 +252,14 @@ def _above_noise(limit: float, floor: float, rise: float) -> float:
 def _runs_of_scores(evidence: Evidence) -> float:
     """How many values in a row are as one, told by the values of which there are enough: rare events come in the same
     runs."""
-    return design_of(evidence.series["mean_delta_s"].values).runs
-
-
-def _spread(
-    values: NDArray[np.float64], questions: NDArray[np.int64], low: float, high: float, together: float
-) -> Spread:
-    design: Design = design_of(values, questions if len(questions) == len(values) else None)
-    return Spread.of(values, low=low, high=high, design=design, together=together)
+    return evidence.series["mean_delta_s"].values.design.runs
 
 
 def _line(target: Target, series: Series, parts: list[_Part], show: Callable[[float], str]) -> str:
     """The evidence in words: what was seen, between which bounds it lies, and what was asked for."""
     n = len(series.values)
     absolute = parts[0]
-    count = f"{n} of them" if not target.share else f"{_count(float(series.values.sum()))} of {n}"
+    count = f"{n} of them" if not target.share else f"{_count(series.values.total)} of {n}"
     line = (
         f"{target.what}: {show(absolute.interval.estimate)}, {count} (95 % at any time: "
         f"{show(absolute.interval.lower)} to {show(absolute.interval.upper)}; target at most {show(absolute.target)})"
@@ -293,7 +273,7 @@ def _line(target: Target, series: Series, parts: list[_Part], show: Callable[[fl
         line += f"; they come in runs or repeat, and count as {n / spread.design.total:.0f} independent ones"
     if len(parts) > 1:
         above = parts[1]
-        floor = 0.0 if series.floor is None else float(np.mean(series.floor))
+        floor = 0.0 if series.floor is None else series.floor.mean
         line += (
             f"; above the noise floor of {show(floor)}: {_signed(above.interval.estimate, target)} "
             f"({_signed(above.interval.lower, target)} to {_signed(above.interval.upper, target)}; at most "

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..columns import ScoreColumns
 
-__all__ = ["DELTA_S_MAX", "comparable", "delta_values", "failed_copies", "never_asked", "repeated", "sent"]
+__all__ = ["DELTA_S_MAX", "comparable", "failed_copies", "repeated", "sent", "tried_in_vain"]
 
 DELTA_S_MAX = 2.0
 
@@ -43,21 +43,14 @@ def failed_copies(columns: ScoreColumns) -> NDArray[np.bool_]:
     return answer
 
 
-def never_asked(columns: ScoreColumns) -> bool:
-    """Whether no copy was ever a request that the shadow takes: each was refused by HTTP 4xx where prod answered, or
-    reached nobody. A wrong key, model or address looks so, and says nothing about the shadow's answers. Refusals for
-    the moment (408, 429) count for neither side."""
+def tried_in_vain(columns: ScoreColumns) -> tuple[int, int]:
+    """How many copies were tried, and in how many of them the shadow was never asked rightly: refused by HTTP 4xx where
+    prod answered, or nobody was reached. Where all were, a wrong key, model or address is the cause, and nothing is
+    known of the shadow's answers. Refusals for the moment (408, 429) count for neither side."""
     tried = sent(columns) & ~np.isin(columns.status, (408, 429))
     refused = (columns.status >= 400) & (columns.status < 500) & (columns.prod_status < 400)
     wrong = np.where(columns.reason == "", refused, columns.reason == "connect_error")
-    return bool(tried.any() and wrong[tried].all())
-
-
-def delta_values(columns: ScoreColumns, embedder: str) -> NDArray[np.float64]:
-    """The ΔS of one embedder, in time order, within their range."""
-    mine = ~np.isnan(columns.delta_s) & (columns.embedder == embedder)
-    values: NDArray[np.float64] = np.clip(columns.delta_s[mine], 0.0, DELTA_S_MAX)
-    return values
+    return int(tried.sum()), int((tried & wrong).sum())
 
 
 def repeated(columns: ScoreColumns) -> NDArray[np.bool_]:

@@ -25,6 +25,7 @@ from .dependence import INDEPENDENT, Design
 __all__ = [
     "BETS",
     "LOG_WEIGHTS",
+    "Errors",
     "Interval",
     "Spread",
     "mean_cs",
@@ -111,13 +112,60 @@ def mean_cs_path(
     return low + width * np.clip(mean - radius, 0.0, 1.0), low + width * np.clip(mean + radius, 0.0, 1.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """What the interval of a mean is made of, so that it can be had at other risks, and for more values like these.
+@dataclass(slots=True)
+class Errors:
+    """Values in [``low``, ``high``], fed in the order of time, and the squared errors of predicting each by those
+    before it.
 
     For differences (``low`` is −``high``) each bound is made for means near 0: an upper bound needs only that no value
     is more than its unit above its prediction, and with predictions of 0 or more half the range is such a unit.
     """
+
+    low: float = 0.0
+    high: float = 1.0
+    n: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+    """The sum of the values' squares."""
+    below: float = 0.0
+    """Sums of squared errors for the lower and the upper bound, in units of :attr:`unit` squared."""
+    above: float = 0.0
+
+    @property
+    def unit(self) -> float:
+        """What errors are measured in."""
+        return self.high if self.low == -self.high else self.high - self.low
+
+    @property
+    def mean(self) -> float:
+        """NaN without values."""
+        return self.total / self.n if self.n else math.nan
+
+    def add(self, values: _Floats) -> None:
+        """The next values (m,). Raises ValueError for one outside the range, or NaN."""
+        _check(values, self.low, self.high)
+        if not len(values):
+            return
+        count = self.n + np.arange(1, len(values) + 1, dtype=np.float64)
+        before = self.total + np.cumsum(values) - values
+        if self.low == -self.high:
+            scaled, seen = values / self.high, before / self.high / count
+            self.below += float(np.sum((scaled - np.minimum(seen, 0.0)) ** 2))
+            self.above += float(np.sum((scaled - np.maximum(seen, 0.0)) ** 2))
+        else:
+            scaled = (values - self.low) / self.unit
+            # The prediction of a value knows only those before it: a mean that starts from one half.
+            seen = (0.5 + (before - (count - 1) * self.low) / self.unit) / count
+            self.below += float(np.sum((scaled - seen) ** 2))
+            self.above = self.below
+        self.n += len(values)
+        self.total += float(values.sum())
+        self.squares += float(np.sum(values**2))
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What the interval of a mean is made of, so that it can be had at other risks, and for more values like these."""
 
     mean: float
     n: int
@@ -142,19 +190,15 @@ class Spread:
         together: float = 1.0,
     ) -> Spread:
         """Of one run ``values`` (n,) in [``low``, ``high``]. Raises ValueError for a value outside, or NaN."""
-        _check(values, low, high)
-        n = len(values)
-        if not n:
-            return cls(math.nan, 0, low, high, high - low, (0.0, 0.0), design, together)
-        if low == -high:
-            scaled, unit = values / high, high
-            before = (np.cumsum(scaled) - scaled) / np.arange(1, n + 1, dtype=np.float64)
-            errors = (scaled - np.minimum(before, 0.0), scaled - np.maximum(before, 0.0))
-            variances = (float(np.sum(errors[0] ** 2)), float(np.sum(errors[1] ** 2)))
-            return cls(float(values.mean()), n, low, high, unit, variances, design, together)
-        _, mean, variance = _paths(values, low, high)
-        both = (float(variance[-1]), float(variance[-1]))
-        return cls(low + (high - low) * float(mean[-1]), n, low, high, high - low, both, design, together)
+        errors = Errors(low, high)
+        errors.add(values)
+        return cls.of_errors(errors, design=design, together=together)
+
+    @classmethod
+    def of_errors(cls, errors: Errors, *, design: Design = INDEPENDENT, together: float = 1.0) -> Spread:
+        """Of values that were fed one after the other."""
+        variances = (errors.below, errors.above)
+        return cls(errors.mean, errors.n, errors.low, errors.high, errors.unit, variances, design, together)
 
     def radius(self, alpha: float, n: float | None = None, *, upper: bool = True) -> float:
         """How far a bound lies from the mean; with ``n``, once there are so many values like these."""

@@ -1,24 +1,29 @@
-"""What each rule on the scores averages: one series of values a rule, out of the store's columns.
+"""What each rule on the scores averages: one series of values a rule, out of the store's columns, piece by piece.
 
 Where a control runs, the same request was answered by prod, the shadow and the control, so that the shadow's value and
 the control's are a pair: their differences vary much less than either. Invariant: values are in the order of time, and
-a row without the value (no score, no citation, no repeated question) is in no series of it.
+a row without the value (no score, no citation, no repeated question) is in no series of it; what is held does not grow
+with the rows (:mod:`.stream`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..bands import CRITICAL, STABLE
 from ..columns import ScoreColumns
+from .repeats import Questions
+from .sample import PairedSample
 from .selection import DELTA_S_MAX, failed_copies, repeated, sent
-from .targets import SCORE_RULES
+from .stream import Stream
+from .targets import SCORE_RULES, Target
 
-__all__ = ["Series", "question_of", "series_of"]
+__all__ = ["Series", "SeriesFold", "question_of"]
 
 _Floats = NDArray[np.float64]
 _Reading = tuple[_Floats, NDArray[np.bool_]]
@@ -28,25 +33,16 @@ _LEAST_PAIRED = 0.1
 _THROTTLED = 429
 
 
-def _nothing() -> _Floats:
-    return np.zeros(0)
-
-
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The values of one rule, in the order of time; the larger, the worse."""
+    """The values of one rule, fed in the order of time; the larger, the worse."""
 
-    values: _Floats
-    """(n,) of the shadow."""
-    questions: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    """(n,) which question each answers; empty or negative: not known."""
-    excess: _Floats | None = None
-    """(m,) the shadow's less the control's at the same request; ``None`` without such pairs."""
-    excess_questions: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    excess_floor: _Floats = field(default_factory=_nothing)
-    """(m,) the control's value at each of them."""
-    floor: _Floats | None = None
-    """(k,) the control's own; ``None`` without a control."""
+    values: Stream
+    """Of the shadow, with the question that each answers where that decides it."""
+    excess: Stream | None = None
+    """The shadow's less the control's at the same request; ``None`` without such pairs."""
+    floor: Stream | None = None
+    """The control's own; ``None`` without a control."""
     note: str = ""
     """More for the line of evidence."""
     none: str = ""
@@ -59,41 +55,81 @@ def question_of(columns: ScoreColumns) -> NDArray[np.int64]:
     return np.where(columns.group >= 0, columns.group, asked)
 
 
-def series_of(columns: ScoreColumns, control: ScoreColumns | None, embedder: str) -> dict[str, Series]:
-    """The series of every rule of :data:`~shadowlane.gate.targets.SCORE_RULES`, by key."""
-    questions = question_of(columns)
-    found = {}
-    for target in SCORE_RULES:
-        read = _READINGS[target.key]
-        values, has = read(columns, embedder)
-        other = control if target.rise else None
-        series = Series(
-            values[has],
-            questions[has] if target.of_questions else np.zeros(0, dtype=np.int64),
-            note=_NOTES[target.key](columns, has) if target.key in _NOTES else "",
-            none=_NONE.get(target.key, ""),
-        )
-        if other is not None:
-            floor, floor_has = read(other, embedder)
-            series = replace(series, floor=floor[floor_has])
-            mine, theirs = _joined(columns, has, other, floor_has)
-            if len(mine):
-                excess = values[mine] - floor[theirs]
-                series = replace(series, excess=excess, excess_questions=questions[mine], excess_floor=floor[theirs])
-        found[target.key] = series
-    return found
+class _Rule:
+    """The streams of one rule."""
+
+    def __init__(self, target: Target, questions: Questions) -> None:
+        width = target.high - target.low
+        asked = questions if target.of_questions else None
+        self.target = target
+        self.values = Stream(target.low, target.high, asked)
+        self.excess = Stream(-width, width, questions)
+        self.floor = Stream(target.low, target.high)
+        self.notes: Counter[str] = Counter()
+
+    def series(self, *, with_control: bool) -> Series:
+        note, none = _NOTES.get(self.target.key), _NONE.get(self.target.key, "")
+        text = note.text(self.notes) if note is not None else ""
+        if not (with_control and self.target.rise):
+            return Series(self.values, note=text, none=none)
+        enough = len(self.excess) >= max(1.0, _LEAST_PAIRED * min(len(self.values), len(self.floor)))
+        return Series(self.values, self.excess if enough else None, self.floor, text, none)
+
+
+class SeriesFold:
+    """The series of every rule of :data:`~shadowlane.gate.targets.SCORE_RULES`, made of pieces in the order of time.
+
+    ``embedder``: whose ΔS counts.
+    """
+
+    def __init__(self, embedder: str, *, with_control: bool) -> None:
+        self._embedder, self._with_control = embedder, with_control
+        self._questions = Questions()
+        self._rules = [_Rule(target, self._questions) for target in SCORE_RULES]
+        self._tails = PairedSample()
+
+    def add(self, columns: ScoreColumns, control: ScoreColumns | None) -> None:
+        """The next rows, and those of the control's that answered the same requests, in any order."""
+        slots = self._questions.slots(question_of(columns))
+        for rule in self._rules:
+            read = _READINGS[rule.target.key]
+            values, has = read(columns, self._embedder)
+            rule.values.add(values[has], slots[has])
+            if rule.target.key in _NOTES:
+                rule.notes.update(_NOTES[rule.target.key].count(columns, has))
+            if control is None or not rule.target.rise:
+                continue
+            floor, floor_has = read(control, self._embedder)
+            mine, theirs = _joined(columns, has, control, floor_has)
+            rule.excess.add(values[mine] - floor[theirs], slots[mine])
+            if rule.target.key == "mean_delta_s":
+                self._tails.add(columns.exchange[mine], values[mine], floor[theirs])
+
+    def add_control(self, columns: ScoreColumns) -> None:
+        """The next rows of the control's own."""
+        for rule in self._rules:
+            if rule.target.rise:
+                floor, has = _READINGS[rule.target.key](columns, self._embedder)
+                rule.floor.add(floor[has])
+
+    def series(self) -> dict[str, Series]:
+        """By key."""
+        return {rule.target.key: rule.series(with_control=self._with_control) for rule in self._rules}
+
+    @property
+    def tails(self) -> PairedSample:
+        """ΔS of the shadow and of the control at the same requests."""
+        return self._tails
 
 
 def _joined(
     columns: ScoreColumns, has: NDArray[np.bool_], control: ScoreColumns, floor_has: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The rows of the requests that both answered, in the shadow's order; none where too few are."""
+    """The rows of the requests that both answered, in the shadow's order."""
     rows, others = np.flatnonzero(has), np.flatnonzero(floor_has)
     _, mine, theirs = np.intersect1d(
         columns.exchange[rows], control.exchange[others], assume_unique=True, return_indices=True
     )
-    if len(mine) < _LEAST_PAIRED * min(len(rows), len(others)):
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     order = np.argsort(mine)
     return rows[mine[order]], others[theirs[order]]
 
@@ -160,24 +196,35 @@ def _collapsed(columns: ScoreColumns, _: str) -> _Reading:
     return fell.astype(np.float64) - prod_fell, answered | fell
 
 
-def _collapse_note(columns: ScoreColumns, has: NDArray[np.bool_]) -> str:
+def _kinds(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{kind} {n}" for kind, n in sorted(counts.items()))
+
+
+def _counted(texts: NDArray[np.str_]) -> dict[str, int]:
+    kinds, counts = np.unique(texts, return_counts=True)
+    return dict(zip(kinds.tolist(), counts.tolist(), strict=True))
+
+
+def _collapses(columns: ScoreColumns, has: NDArray[np.bool_]) -> dict[str, int]:
     fell = has & (columns.state == "divergent") & (columns.prod_collapse == "")
-    kinds, counts = np.unique(
-        np.where(columns.collapse == "", "not said how", columns.collapse)[fell], return_counts=True
-    )
-    return ", ".join(f"{kind} {n}" for kind, n in zip(kinds.tolist(), counts.tolist(), strict=True))
+    return _counted(np.where(columns.collapse == "", "not said how", columns.collapse)[fell])
 
 
-def _flip_note(columns: ScoreColumns, has: NDArray[np.bool_]) -> str:
-    own = int((columns.flip & ~columns.prod_flip & has).sum())
-    both = int((columns.flip & columns.prod_flip & has).sum())
-    prods = int((columns.prod_flip & ~columns.flip & has).sum())
+def _whose_flips(columns: ScoreColumns, has: NDArray[np.bool_]) -> dict[str, int]:
+    return {
+        "shadow": int((columns.flip & ~columns.prod_flip & has).sum()),
+        "prod": int((columns.prod_flip & ~columns.flip & has).sum()),
+        "both": int((columns.flip & columns.prod_flip & has).sum()),
+    }
+
+
+def _flips_line(counts: Mapping[str, int]) -> str:
+    own, prods, both = (counts.get(who, 0) for who in ("shadow", "prod", "both"))
     return f"{own} of the shadow alone, {prods} of prod alone, {both} of both"
 
 
-def _unread_note(columns: ScoreColumns, has: NDArray[np.bool_]) -> str:
-    why, counts = np.unique(columns.unread[has & _unread(columns)], return_counts=True)
-    return ", ".join(f"{kind} {n}" for kind, n in zip(why.tolist(), counts.tolist(), strict=True))
+def _why_unread(columns: ScoreColumns, has: NDArray[np.bool_]) -> dict[str, int]:
+    return _counted(columns.unread[has & _unread(columns)])
 
 
 def _citations(columns: ScoreColumns, _: str) -> _Reading:
@@ -217,10 +264,20 @@ _READINGS: dict[str, Callable[[ScoreColumns, str], _Reading]] = {
     "throttled": _throttled,
     "shadow_errors": _errors,
 }
-_NOTES: dict[str, Callable[[ScoreColumns, NDArray[np.bool_]], str]] = {
-    "collapsed": _collapse_note,
-    "no_flip": _flip_note,
-    "facts_read": _unread_note,
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """More for a line of evidence: counts that add up over the pieces, and their words."""
+
+    count: Callable[[ScoreColumns, NDArray[np.bool_]], dict[str, int]]
+    text: Callable[[Mapping[str, int]], str] = _kinds
+
+
+_NOTES = {
+    "collapsed": _Note(_collapses),
+    "no_flip": _Note(_whose_flips, _flips_line),
+    "facts_read": _Note(_why_unread),
 }
 _NONE = {
     "anchored_delta_s": "no pair has an anchored ΔS; the two texts must be answers, not vectors",

@@ -14,15 +14,15 @@ from typing import Any
 import msgspec
 
 from ..bands import CRITICAL, STABLE
-from ..columns import ScoreColumns
 from ..config import Config
 from ..gate import Verdict, verdict_data
 from ..gate.evidence import direct_of, evaluate_lane, trial_of, why_no_trial, window_start
 from ..providers.question import shown_question
 from ..status.routes import routes_of
 from ..store import StoredPair
-from . import readings, stats
+from . import readings
 from .source import PairSource
+from .stats import RowStats, stats_of
 from .trial import overhead_block
 
 __all__ = ["build_report"]
@@ -47,7 +47,7 @@ def build_report(
     """
     now = time.time_ns() if now_ns is None else now_ns
     since = None if hours is None else now - int(hours * _HOUR_NS)
-    columns = {name: store.scores(name, since) for name in config.arms()}
+    rows = {name: stats_of(store.pieces(name, since)) for name in config.arms()}
     verdicts = {verdict.shadow: verdict for verdict in evaluate_lane(config, status, store, now_ns=now)}
     sampler = status["sampler"]
     timed = store.latency(window_start(config, now))
@@ -57,9 +57,9 @@ def build_report(
         "source": status.get("source", ""),
         "generated_ns": now,
         "hours": hours,
-        "pairs": sum(len(some) for some in columns.values()),
-        "first_ns": min((int(some.started_ns[0]) for some in columns.values() if len(some)), default=None),
-        "last_ns": max((int(some.started_ns[-1]) for some in columns.values() if len(some)), default=None),
+        "pairs": sum(some.pairs for some in rows.values()),
+        "first_ns": min((some.first_ns for some in rows.values() if some.first_ns is not None), default=None),
+        "last_ns": max((some.last_ns for some in rows.values() if some.last_ns is not None), default=None),
         "enabled": status["enabled"],
         "accounting": dict(status["accounting"]),
         "sampling": {
@@ -70,10 +70,10 @@ def build_report(
         },
         "overhead": overhead_block(config, trial, why_no_trial(sampler), direct),
         "targets": {**_targets(config), "stable": STABLE, "critical": CRITICAL},
-        "noise_floor": _floors(columns.get("control")),
+        "noise_floor": _floors(rows.get("control")),
         "judge": readings.judge_counts(store.judge_state()),
         "shadows": [
-            _shadow(config, name, columns[name], store, since, columns.get("control"), verdicts.get(name))
+            _shadow(config, name, rows[name], store, since, rows.get("control"), verdicts.get(name))
             for name in config.arms()
         ],
     }
@@ -89,51 +89,50 @@ def _targets(config: Config) -> dict[str, Any]:
 def _shadow(
     config: Config,
     name: str,
-    columns: ScoreColumns,
+    rows: RowStats,
     store: PairSource,
     since: int | None,
-    control: ScoreColumns | None,
+    control: RowStats | None,
     verdict: Verdict | None,
 ) -> dict[str, Any]:
-    answered = columns.reason == ""
     why, strange_calls, strange_pairs = store.policy_counts(name, since)
     return {
         "name": name,
         "url": config.arms()[name].url,
         "control": name == "control",
-        "pairs": len(columns),
-        "answered": int(answered.sum()),
-        "failed": _count(columns.reason[~answered].tolist()),
+        "pairs": rows.pairs,
+        "answered": rows.answered,
+        "failed": _count(rows.failed),
         "blocked": why,
         **routes_of(store, name, config.arms()[name], since),
         "strange_calls": {"calls": strange_calls, "pairs": strange_pairs},
-        "http": _count(columns.status[answered].tolist()),
-        "prod_http": _count(columns.prod_status.tolist()),
-        "status_differs": stats.status_differences(columns),
-        "delta_s": stats.delta_blocks(columns, None if name == "control" else control),
-        "states": stats.states(columns),
-        "groups": readings.groups(columns, store, name, since),
-        "structure": readings.structure(columns, control, store, name, since),
-        "judged": readings.judge_verdicts(columns),
+        "http": _count(rows.http),
+        "prod_http": _count(rows.prod_http),
+        "status_differs": rows.status_differences(),
+        "delta_s": rows.deltas.data(None if name == "control" or control is None else control.deltas),
+        "states": rows.states(),
+        "groups": readings.groups(rows, store, name, since),
+        "structure": readings.structure(rows, control, store, name, since),
+        "judged": dict(sorted(rows.judged.items())) or None,
         "agreement": readings.judge_agreement(store.judge_state(), name),
-        **stats.citations(columns),
-        "facts": stats.facts(columns),
-        "latency": stats.latency(columns),
+        **rows.citations(),
+        "facts": rows.facts(),
+        "latency": rows.latency.data(),
         "rate_limit": _rate_limit(store, name, since),
         "worst": _worst(store, name, since),
         "verdict": None if verdict is None else verdict_data(verdict),
     }
 
 
-def _floors(control: ScoreColumns | None) -> dict[str, float] | None:
+def _floors(control: RowStats | None) -> dict[str, float] | None:
     """Mean ΔS of prod against control, by embedder; ``None`` without a control that has scores."""
     if control is None:
         return None
-    return {block["embedder"]: block["mean"] for block in stats.delta_blocks(control)} or None
+    return control.deltas.means() or None
 
 
-def _count(values: list[Any]) -> dict[str, int]:
-    return {str(value): n for value, n in Counter(values).most_common()}
+def _count(values: Counter[Any]) -> dict[str, int]:
+    return {str(value): n for value, n in values.most_common()}
 
 
 def _rate_limit(store: PairSource, name: str, since: int | None) -> dict[str, Any] | None:

@@ -148,9 +148,11 @@ def _charts(shadow: Mapping[str, Any], targets: Mapping[str, Any]) -> str:
             for name in ("stable", "transitional", "critical")
         )
         floor = "" if shadow["control"] else f"<span>{_e(above_floor(block))}</span>"
+        sampled = f", of {block['sampled']}" if block["sampled"] else ""
         cards.append(
             f"<h3>How far apart the answers are</h3>{histogram(block, targets)}"
-            f'<div class="key num">{bands}<span>median {block["median"]:.3f}, P95 {block["p95"]:.3f}</span>{floor}'
+            f'<div class="key num">{bands}<span>median {block["median"]:.3f}, '
+            f"P95 {block['p95']:.3f}{sampled}</span>{floor}"
             f"<span>{_e(block['embedder'])}</span></div>"
         )
     if shadow["latency"]:
@@ -161,6 +163,7 @@ def _charts(shadow: Mapping[str, Any], targets: Mapping[str, Any]) -> str:
             for who in ("prod", "shadow")
         )
         late = f"<span>{latency['deadlines']} ran into the deadline</span>" if latency["deadlines"] else ""
+        late += f"<span>{latency['sampled']}</span>" if latency["sampled"] else ""
         cards.append(f'<h3>How long they take</h3>{latency_curves(latency)}<div class="key num">{key}{late}</div>')
     return f'<div class="two">{"".join(f"""<section class="card">{card}</section>""" for card in cards)}</div>\n'
 

@@ -10,11 +10,7 @@ from contextlib import closing
 from typing import Any
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
-from ..columns import ScoreColumns
-from ..gate.selection import repeated
 from ..gate.sequences import rate_cs
 from ..judge.doubt import DOUBTS, Tally
 from ..judge.language_model import JudgeState
@@ -22,40 +18,31 @@ from ..providers.question import shown_question
 from ..score.noise import NoiseModel
 from ..types import StructureDifference
 from .source import PairSource
+from .stats import RowStats, shares
 
-__all__ = ["groups", "judge_agreement", "judge_counts", "judge_verdicts", "structure"]
+__all__ = ["groups", "judge_agreement", "judge_counts", "structure"]
 
 _FLIPS_SHOWN = 8
 _DIFFERENCES_SHOWN = 12
 _TEXT_CHARS = 400
 
 
-def groups(columns: ScoreColumns, store: PairSource, name: str, since: int | None) -> dict[str, Any] | None:
+def groups(rows: RowStats, store: PairSource, name: str, since: int | None) -> dict[str, Any] | None:
     """λ within paraphrase groups, of prod and of the shadow; ``None`` when no question was asked twice."""
-    again = repeated(columns)
-    if not again.any():
+    found = rows.groups
+    if not found.answers:
         return None
-    flips, prod_flips = columns.flip[again], columns.prod_flip[again]
-    trend = columns.trend[columns.trend != ""]
     return {
-        "groups": len(np.unique(columns.group[again])),
-        "answers": int(again.sum()),
-        "flips": int(flips.sum()),
-        "own_flips": int((flips & ~prod_flips).sum()),
-        "prod_flips": int(prod_flips.sum()),
-        "flip_rate": {"prod": float(prod_flips.mean()), "shadow": float(flips.mean())},
-        "states": {
-            "prod": _shares(columns.prod_lambda[again]),
-            "shadow": _shares(columns.shadow_lambda[again]),
-        },
-        "trend": _shares(trend),
+        "groups": found.groups,
+        "answers": found.answers,
+        "flips": found.flips,
+        "own_flips": found.own_flips,
+        "prod_flips": found.prod_flips,
+        "flip_rate": {"prod": found.prod_flips / found.answers, "shadow": found.flips / found.answers},
+        "states": {side: shares(states) for side, states in found.states.items()},
+        "trend": shares(found.trend),
         "shown": _flipped(store, name, since),
     }
-
-
-def _shares(states: NDArray[np.str_]) -> dict[str, float]:
-    names, counts = np.unique(states, return_counts=True)
-    return {name: n / len(states) for name, n in zip(names.tolist(), counts.tolist(), strict=True)}
 
 
 def _flipped(store: PairSource, name: str, since: int | None) -> list[dict[str, Any]]:
@@ -85,16 +72,16 @@ def _flipped(store: PairSource, name: str, since: int | None) -> list[dict[str, 
 
 
 def structure(
-    columns: ScoreColumns, control: ScoreColumns | None, store: PairSource, name: str, since: int | None
+    rows: RowStats, control: RowStats | None, store: PairSource, name: str, since: int | None
 ) -> dict[str, Any] | None:
     """Paths at which JSON answers differ, beside how often prod differs there from control; ``None`` without JSON."""
-    pairs = int(columns.structured.sum())
+    pairs = rows.structured
     if not pairs:
         return None
     model = NoiseModel()
     found = store.difference_counts(name, since)
     model.add(pairs, {f"{kind} {shape}": n for shape, kind, n, _ in found}, arm="shadow")
-    learnt = 0 if control is None else int(control.structured.sum())
+    learnt = 0 if control is None else control.structured
     if learnt and name != "control":
         model.add(learnt, {f"{kind} {shape}": n for shape, kind, n, _ in store.difference_counts("control", since)})
     entries: list[dict[str, Any]] = []
@@ -123,12 +110,6 @@ def structure(
         "noise": sum(entry["noise"] for entry in entries),
         "places": entries[:_DIFFERENCES_SHOWN],
     }
-
-
-def judge_verdicts(columns: ScoreColumns) -> dict[str, int] | None:
-    """How many of a shadow's pairs the judge gave which verdict; ``None`` when it gave none."""
-    names, counts = np.unique(columns.judge[columns.judge != ""], return_counts=True)
-    return dict(zip(names.tolist(), counts.tolist(), strict=True)) or None
 
 
 def judge_agreement(saved: str, shadow: str) -> dict[str, Any] | None:

@@ -9,7 +9,6 @@ from ..columns import ScoreColumns, Timed
 from ..gate.evidence import EvidenceSource
 from ..status.routes import RouteSource
 from ..store import Order, StoredPair
-from ..store.scores import score_columns
 
 __all__ = ["NoPairs", "PairSource"]
 
@@ -34,8 +33,16 @@ class PairSource(EvidenceSource, RouteSource, Protocol):
 class NoPairs:
     """The store of a lane whose worker has not stored anything yet."""
 
-    def scores(self, shadow: str | None = None, since_ns: int | None = None) -> ScoreColumns:
-        return score_columns([])
+    def pieces(self, shadow: str, since_ns: int | None = None) -> Iterator[ScoreColumns]:
+        yield from ()
+
+    def pieces_beside(
+        self, shadow: str, other: str, since_ns: int | None = None
+    ) -> Iterator[tuple[ScoreColumns, ScoreColumns]]:
+        yield from ()
+
+    def last_embedder(self, shadow: str, since_ns: int | None = None) -> str:
+        return ""
 
     def iter_pairs(
         self,

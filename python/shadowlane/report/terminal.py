@@ -37,7 +37,6 @@ DECISIONS: dict[str, str] = {
 }
 _DECISION_TONE = {"GRADUATE": "good", "HOLD": "open", "REJECT": "bad"}
 _WORST = 3
-_WIDTH = 116
 _FLIPS, _DIFFERENCES = 3, 6
 
 
@@ -121,6 +120,7 @@ def _delta_rows(shadow: Mapping[str, Any]) -> list[tuple[str, str]]:
             f"mean {block['mean']:.3f} (95 % at any time: {low:.3f} to {high:.3f}), median {block['median']:.3f}, "
             f"P95 {block['p95']:.3f}; {block['n']} pairs, {block['embedder']}"
         )
+        text += f"; quantiles of {block['sampled']}" if block["sampled"] else ""
         rows.append(("ΔS", text))
         if not shadow["control"]:
             rows.append(("", above_floor(block)))
@@ -263,7 +263,8 @@ def _latency_rows(latency: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     bounds = f" (95 % bootstrap: {signed(interval[0])} to {signed(interval[1])})" if interval else ""
     late = f"; {latency['deadlines']} ran into the deadline" if latency["deadlines"] else ""
     increase = "not comparable" if latency["p95_increase"] is None else signed(latency["p95_increase"])
-    return [*rows, ("", f"P95 {increase}{bounds}, {latency['n']} pairs{late}")]
+    pairs = f"{latency['n']} pairs" + (f" ({latency['sampled']})" if latency["sampled"] else "")
+    return [*rows, ("", f"P95 {increase}{bounds}, {pairs}{late}")]
 
 
 def render_verdict(verdict: Mapping[str, Any], indent: str = "") -> list[Line]:
@@ -315,6 +316,4 @@ def _pair(pair: Mapping[str, Any]) -> list[Line]:
 
 def _wrapped(name: str, text: str) -> list[Line]:
     short = textwrap.shorten(printable(text), 300, placeholder=" …") or "(empty)"
-    indent = " " * 15
-    wrapped = textwrap.wrap(short, _WIDTH, initial_indent=f"      {name:<9}", subsequent_indent=indent)
-    return [(line, "dim") for line in wrapped]
+    return [(f"      {name:<8}  {short}", "dim")]

@@ -6,7 +6,8 @@ To add a column: a field of the record and a line of the same name in :data:`SCO
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,11 @@ from numpy.typing import NDArray
 
 from ..columns import ScoreColumns
 
-__all__ = ["SCORE_SQL", "joined_columns", "score_columns"]
+__all__ = ["joined_columns", "rows_beside", "score_columns", "score_rows"]
+
+_ROWS_AT_ONCE = 4096
+"""Rows as Python objects take some twenty times the room of the arrays that they become."""
+_KEYS_A_QUERY = 500
 
 
 def _ints(values: Sequence[Any]) -> NDArray[np.int64]:
@@ -93,11 +98,34 @@ SCORE_TABLE: tuple[_Score, ...] = (
     _Score("retrieved", "retrieved", _reals),
     _Score("prod_retrieved", "prod_retrieved", _reals),
 )
-SCORE_SQL = ", ".join(score.sql for score in SCORE_TABLE)
+_SQL = ", ".join(score.sql for score in SCORE_TABLE)
+_SHADOW_ID = [score.field for score in SCORE_TABLE].index("exchange")
+Row = tuple[Any, ...]
 
 
-def score_columns(rows: Sequence[Sequence[Any]]) -> ScoreColumns:
-    """Rows of :data:`SCORE_SQL` as arrays."""
+def score_rows(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> Iterator[list[Row]]:
+    """Rows of the columns of :data:`SCORE_TABLE` in the order of time, some at a time."""
+    cursor = db.execute(f"SELECT {_SQL} FROM pairs {where} ORDER BY started_ns, id", values)  # noqa: S608
+    try:
+        while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+            yield rows
+    finally:
+        cursor.close()
+
+
+def rows_beside(db: sqlite3.Connection, rows: Sequence[Row], shadow: str) -> list[Row]:
+    """The rows of another shadow with the same ``shadow_id`` as ``rows``, in any order."""
+    found: list[Row] = []
+    for start in range(0, len(rows), _KEYS_A_QUERY):
+        ids = [row[_SHADOW_ID] for row in rows[start : start + _KEYS_A_QUERY]]
+        marks = ", ".join("?" * len(ids))
+        query = f"SELECT {_SQL} FROM pairs WHERE shadow_id IN ({marks}) AND shadow = ?"  # noqa: S608
+        found += db.execute(query, (*ids, shadow)).fetchall()
+    return found
+
+
+def score_columns(rows: Sequence[Row]) -> ScoreColumns:
+    """Rows of the columns of :data:`SCORE_TABLE` as arrays."""
     columns: list[tuple[Any, ...]] = list(zip(*rows, strict=True)) if rows else [() for _ in SCORE_TABLE]
     return ScoreColumns(
         **{score.field: score.array(values) for score, values in zip(SCORE_TABLE, columns, strict=True)}

@@ -31,7 +31,7 @@ from .pruning import Retention, bytes_used, prune, transaction
 from .retention import RetentionClock
 from .rows import BODY_COLUMNS, PAIR_COLUMNS, StoredPair, from_row, to_rows
 from .schema import connect, explained
-from .scores import SCORE_SQL, joined_columns, score_columns
+from .scores import joined_columns, rows_beside, score_columns, score_rows
 from .tallies import Refused, Routed
 
 __all__ = ["Order", "SqliteStore"]
@@ -41,8 +41,6 @@ Order = Literal["time", "newest", "worst", "flipped"]
 _ANSWERED = "answered"
 _KEYS_A_QUERY = 500
 _FETCH_ROWS = 256
-_SCORES_AT_ONCE = 8192
-"""Rows as Python objects take some twenty times the room of the arrays that they become."""
 _MINUTE_NS = 60 * 10**9
 _HOUR_NS = 3_600 * 10**9
 
@@ -335,26 +333,36 @@ class SqliteStore:
                 yield from map(from_row, rows)
 
     def scores(self, shadow: str | None = None, since_ns: int | None = None) -> ScoreColumns:
-        """Scores, times and statuses as numpy columns, by rising ``started_ns``; bodies are not touched."""
-        where, values = _where(since_ns, shadow)
+        """All of :meth:`pieces` at once: for stores that are known to be small."""
+        return joined_columns(self.pieces(shadow, since_ns))
+
+    def pieces(self, shadow: str | None = None, since_ns: int | None = None) -> Iterator[ScoreColumns]:
+        """Scores, times and statuses as numpy columns, by rising ``started_ns``, some thousand rows at a time;
+        bodies are not touched. As with :meth:`iter_pairs`, close the iterator or read it to its end.
+        """
         with explained(self.path, "read"):
-            query = f"SELECT {SCORE_SQL} FROM pairs {where} ORDER BY started_ns, id"  # noqa: S608
-            cursor = self._db.execute(query, values)
-            return joined_columns(map(score_columns, iter(lambda: cursor.fetchmany(_SCORES_AT_ONCE), [])))
+            yield from map(score_columns, score_rows(self._db, *_where(since_ns, shadow)))
+
+    def pieces_beside(
+        self, shadow: str, other: str, since_ns: int | None = None
+    ) -> Iterator[tuple[ScoreColumns, ScoreColumns]]:
+        """The same, and beside each piece the rows of another shadow with the same ``shadow_id``, in any order."""
+        with explained(self.path, "read"):
+            for rows in score_rows(self._db, *_where(since_ns, shadow)):
+                yield score_columns(rows), score_columns(rows_beside(self._db, rows, other))
+
+    def last_embedder(self, shadow: str, since_ns: int | None = None) -> str:
+        """What the newest scored row was scored with; empty when there is none."""
+        with explained(self.path, "read"):
+            return tallies.last_embedder(self._db, *_where(since_ns, shadow))
 
     def difference_counts(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]:
         """Where a shadow's JSON answers differ from prod's: ``(shape, kind, pairs, example)``, most frequent first.
 
         ``example`` is one row of :class:`~shadowlane.types.StructureDifference` as JSON.
         """
-        where, values = _where(since_ns, shadow)
         with explained(self.path, "read"):
-            shape, kind = "json_extract(difference.value, '$[1]')", "json_extract(difference.value, '$[2]')"
-            query = (
-                f"SELECT {shape}, {kind}, count(DISTINCT pairs.id), max(difference.value) "  # noqa: S608
-                f"FROM pairs, json_each(pairs.differences) AS difference {where} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
-            )
-            return [tuple(row) for row in self._db.execute(query, values)]
+            return tallies.difference_counts(self._db, *_where(since_ns, shadow))
 
     def flips(self, shadow: str, since_ns: int | None = None) -> tuple[int, int, int]:
         """See :func:`.tallies.flips`."""

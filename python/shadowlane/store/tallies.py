@@ -11,7 +11,7 @@ from typing import Any
 
 from ..types import route_of
 
-__all__ = ["Refused", "Routed", "by_route", "flips", "policy_counts", "refusals"]
+__all__ = ["Refused", "Routed", "by_route", "difference_counts", "flips", "last_embedder", "policy_counts", "refusals"]
 
 Routed = tuple[str, int, int]
 """Route, copies, and those of them that the shadow failed."""
@@ -68,3 +68,20 @@ def flips(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> tuple[
     columns = "count(*), coalesce(sum(prod_flip), 0), coalesce(max(started_ns), 0)"
     row = db.execute(f"SELECT {columns} FROM pairs {where} AND lambda_flip = 1", values).fetchone()  # noqa: S608
     return int(row[0]), int(row[1]), int(row[2])
+
+
+def difference_counts(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> list[tuple[str, str, int, str]]:
+    """Shape and kind of what differs in JSON answers, in how many pairs, and one row of it; most frequent first."""
+    shape, kind = "json_extract(difference.value, '$[1]')", "json_extract(difference.value, '$[2]')"
+    query = (
+        f"SELECT {shape}, {kind}, count(DISTINCT pairs.id), max(difference.value) "  # noqa: S608
+        f"FROM pairs, json_each(pairs.differences) AS difference {where} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
+    )
+    return [tuple(row) for row in db.execute(query, values)]
+
+
+def last_embedder(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> str:
+    """What the newest scored row was scored with; empty when there is none."""
+    query = f"SELECT embedder FROM pairs {where} AND delta_s IS NOT NULL ORDER BY started_ns DESC, id DESC LIMIT 1"  # noqa: S608
+    row = db.execute(query, values).fetchone()
+    return str(row[0]) if row else ""

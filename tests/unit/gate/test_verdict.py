@@ -11,10 +11,23 @@ import pytest
 from shadowlane.config import Config, GateConfig
 from shadowlane.config.sections import GATE_RULES
 from shadowlane.errors import ConfigError
-from shadowlane.gate import Evidence, Sampling, Series, Window, evaluate, verdict_data, verdicts_data, worst_of
+from shadowlane.gate import Evidence, PairedSample, Sampling, Window, evaluate, verdict_data, verdicts_data, worst_of
 from shadowlane.gate.lane_rules import LANE_RULES
+from shadowlane.gate.rules import evaluate_target
 from shadowlane.gate.targets import SCORE_RULES
-from tests.support.evidence import HOUR_NS, N, direct, good, rule, share, trial, with_series
+from tests.support.evidence import (
+    HOUR_NS,
+    N,
+    Values,
+    direct,
+    good,
+    rule,
+    share,
+    trial,
+    with_series,
+    with_starts,
+    with_times,
+)
 
 GATE = GateConfig()
 NONE = np.zeros(0)
@@ -52,13 +65,13 @@ def test_every_rule_can_be_named_and_only_rules_can() -> None:
     [
         ("mean_delta_s", with_series(good(), mean_delta_s=NONE)),
         ("mean_delta_s", with_series(good(), mean_delta_s=np.full(40, 0.40))),
-        ("mean_delta_s", with_series(good(), mean_delta_s=Series(delta(0.1), floor=NONE))),
+        ("mean_delta_s", with_series(good(), mean_delta_s=Values(delta(0.1), floor=NONE))),
         ("no_chaos", with_series(good(), no_chaos=share(0.02, 300))),
         ("contradicted_facts", with_series(good(), contradicted_facts=share(0.018, 9000))),
         ("collapsed", with_series(good(), collapsed=np.zeros(200))),
         ("shadow_errors", with_series(good(), shadow_errors=np.zeros(200))),
         ("throttled", with_series(good(), throttled=np.zeros(300))),
-        ("p95_latency", replace(good(), prod_ns=good().prod_ns[:300], shadow_ns=good().shadow_ns[:300])),
+        ("p95_latency", with_times(good(), first=300)),
         ("prod_errors", replace(good(), prod_failed=None, admitted=None)),
         ("prod_errors", replace(good(), prod_failed=0, admitted=0)),
         ("prod_errors", replace(good(), prod_failed=0, admitted=90)),
@@ -68,9 +81,9 @@ def test_every_rule_can_be_named_and_only_rules_can() -> None:
         ("overhead", replace(good(), trial=None, direct=None)),
         ("overhead", replace(good(), trial=trial(N, 0.0, others=0), direct=None)),
         ("overhead", replace(good(), trial=trial(300, 0.0), direct=direct(300, 5))),
-        ("every_hour", replace(good(), started_ns=np.array([], dtype=np.int64))),
-        ("every_hour", replace(good(), started_ns=np.linspace(0, 20 * HOUR_NS, N).astype(np.int64))),
-        ("every_hour", replace(good(), started_ns=np.arange(24, dtype=np.int64) // 12 * 2 * HOUR_NS)),
+        ("every_hour", with_starts(good(), NONE)),
+        ("every_hour", with_starts(good(), np.linspace(0, 20 * HOUR_NS, N))),
+        ("every_hour", with_starts(good(), np.arange(24) // 12 * 2 * HOUR_NS)),
         ("pairs", with_series(good(), mean_delta_s=np.zeros(99))),
         ("accounting", replace(good(), accounting_holds=None)),
     ],
@@ -103,7 +116,7 @@ def test_what_a_person_has_to_look_at_holds(key: str) -> None:
 
 
 def test_a_shadow_that_is_surely_slower_is_rejected() -> None:
-    slow = replace(good(), shadow_ns=1.2 * good().prod_ns)
+    slow = with_times(good(), 1.2)
     assert rule(slow, "p95_latency").beyond
     assert evaluate(GATE, slow).summary == "beyond the target for sure: P95 latency"
 
@@ -115,7 +128,7 @@ def test_a_shadow_that_is_surely_slower_is_rejected() -> None:
         ("no_chaos", with_series(good(), no_chaos=share(0.031))),
         ("no_flip", with_series(good(), no_flip=share(0.15, 200))),
         ("shadow_errors", with_series(good(), shadow_errors=(np.arange(120) % 60 == 7).astype(float))),
-        ("p95_latency", replace(good(), shadow_ns=1.05 * good().shadow_ns[:900], prod_ns=good().prod_ns[:900])),
+        ("p95_latency", with_times(good(), 1.05, first=900)),
         ("prod_errors", replace(good(), prod_failed=N // 10)),
         ("sampling", replace(good(), sampling=Sampling(0.05, 20 * N, N + N // 20))),
         ("overhead", replace(good(), trial=trial(N, 0.2))),
@@ -132,15 +145,15 @@ def test_what_is_missed_but_not_surely_or_not_by_the_shadow_holds(key: str, evid
 # ---- absolute and above the noise floor
 
 
-def noisy(mean: float, floor: float, *, paired: bool = True) -> Series:
+def noisy(mean: float, floor: float, *, paired: bool = True) -> Values:
     """ΔS of a shadow and a control that answered the same requests, each with noise of its own."""
     random = np.random.default_rng(2)
     question = random.normal(0, 0.1, 3000)
     shadow = np.clip(mean + question + random.normal(0, 0.03, 3000), 0, 2)
     control = np.clip(floor + question + random.normal(0, 0.03, 3000), 0, 2)
     if not paired:
-        return Series(shadow, floor=control)
-    return Series(shadow, excess=shadow - control, excess_floor=control, floor=control)
+        return Values(shadow, floor=control)
+    return Values(shadow, control)
 
 
 @pytest.mark.parametrize("paired", [True, False])
@@ -165,9 +178,8 @@ def test_where_prod_misses_a_target_against_itself_the_shadow_need_only_be_as_go
     assert rule(with_series(good(), mean_delta_s=noisy(0.60, 0.50)), "mean_delta_s").ok is False
 
 
-def both(rate: float, floor: float, n: int = N) -> Series:
-    mine, control = share(rate, n, 21), share(floor, n, 22)
-    return Series(mine, excess=mine - control, excess_floor=control, floor=control)
+def both(rate: float, floor: float, n: int = N) -> Values:
+    return Values(share(rate, n, 21), share(floor, n, 22))
 
 
 @pytest.mark.parametrize("key", ["no_chaos", "critical", "contradicted_facts", "tool_calls"])
@@ -183,8 +195,7 @@ def test_the_tail_of_the_drift_is_compared_with_the_controls() -> None:
     series = noisy(0.21, 0.20)
     assert rule(with_series(good(), mean_delta_s=series), "delta_s_p95").ok is True
     wide = np.where(np.arange(3000) % 10 == 0, 0.9, series.values)
-    assert series.floor is not None
-    tail = replace(series, values=wide, excess=wide - series.floor)
+    tail = replace(series, values=wide)
     missed = rule(with_series(good(), mean_delta_s=tail), "delta_s_p95")
     assert (missed.ok, missed.beyond) == (False, False)
 
@@ -226,7 +237,7 @@ def test_beyond_the_hard_stop_nobody_waits() -> None:
     twice = replace(with_series(good(), shadow_errors=share(0.1, 3000)), window=early)
     assert evaluate(GATE, twice).decision == "REJECT"
     assert evaluate(GateConfig(hard_stop=100), twice).decision == "HOLD"
-    slow = replace(good(), shadow_ns=1.5 * good().prod_ns, window=early)
+    slow = replace(with_times(good(), 1.5), window=early)
     assert evaluate(GATE, slow).decision == "REJECT"
 
 
@@ -237,7 +248,7 @@ def test_beyond_the_hard_stop_nobody_waits() -> None:
     "key", ["no_flip", "citations", "index", "contradicted_facts", "convergence", "no_chaos", "anchored_delta_s"]
 )
 def test_what_cannot_be_judged_says_why_and_blocks_only_when_it_is_required(key: str) -> None:
-    without = with_series(good(), **{key: Series(NONE, none="nothing of the kind; send some")})
+    without = with_series(good(), **{key: Values(NONE, none="nothing of the kind; send some")})
     verdict = evaluate(GATE, without)
     assert verdict.decision == "GRADUATE"
     some = next(one for one in verdict.rules if one.key == key)
@@ -248,14 +259,14 @@ def test_what_cannot_be_judged_says_why_and_blocks_only_when_it_is_required(key:
 
 
 def test_a_rule_that_too_few_pairs_have_is_not_judged_and_one_that_they_miss_is() -> None:
-    few = with_series(good(), no_flip=Series(np.zeros(40), none="ask again"))
+    few = with_series(good(), no_flip=Values(np.zeros(40), none="ask again"))
     assert rule(few, "no_flip").status == "not judged"
     assert "only 40 of 30000 pairs have it" in rule(few, "no_flip").not_judged
     assert rule(with_series(good(), no_flip=np.ones(40)), "no_flip").ok is False
 
 
 def test_facts_of_another_language_are_not_judged_and_of_some_pairs_missed() -> None:
-    foreign = with_series(good(), facts_read=np.ones(N), contradicted_facts=Series(NONE, none="a [judge] reads them"))
+    foreign = with_series(good(), facts_read=np.ones(N), contradicted_facts=Values(NONE, none="a [judge] reads them"))
     verdict = evaluate(GATE, foreign)
     assert verdict.decision == "GRADUATE"
     assert {one.key for one in verdict.rules if one.not_judged} == {"facts_read", "contradicted_facts", "delta_s_p95"}
@@ -294,8 +305,8 @@ def test_what_is_not_known_says_how_many_more_pairs_and_hours_it_takes() -> None
 
 
 def test_the_last_rule_is_named() -> None:
-    slow_hours = good().started_ns[: N // 2]
-    verdict = evaluate(GATE, replace(good(), started_ns=slow_hours, window=Window(0.5, 12)))
+    half_a_day = with_starts(good(), np.linspace(0, 12 * HOUR_NS, N // 2, endpoint=False))
+    verdict = evaluate(GATE, replace(half_a_day, window=Window(0.5, 12)))
     assert verdict.last is not None
     assert verdict.last.key == "every_hour"
     assert "last: hours, needs about 12.0 h more" in verdict.summary
@@ -305,7 +316,7 @@ def test_the_last_rule_is_named() -> None:
 def test_latency_says_how_many_pairs_it_takes() -> None:
     random = np.random.default_rng(3)
     prod = random.lognormal(18, 0.6, 4000)
-    few = replace(good(), prod_ns=prod, shadow_ns=prod * random.lognormal(0, 0.28, 4000))
+    few = replace(good(), times=PairedSample.of(prod * random.lognormal(0, 0.28, 4000), prod))
     some = rule(few, "p95_latency", GateConfig(p95_increase=0.15))
     assert some.ok is None
     assert some.needs is not None
@@ -326,8 +337,7 @@ def test_sampling_says_what_was_mirrored_of_what_was_wanted() -> None:
 
 
 def test_the_lanes_own_calls_bound_the_overhead_after_few_requests() -> None:
-    few = {"prod_ns": good().prod_ns[:4320], "shadow_ns": good().shadow_ns[:4320]}
-    day = replace(good(), **few, trial=trial(4320, 0.0), direct=direct(4320, 20))
+    day = replace(with_times(good(), first=4320), trial=trial(4320, 0.0), direct=direct(4320, 20))
     some = rule(day, "overhead")
     assert some.ok is True
     assert "the lane's own calls: at most" in some.evidence
@@ -358,8 +368,7 @@ def test_one_fault_is_enough_to_reject_whatever_else_is_unknown() -> None:
 def test_no_evidence_at_all_holds() -> None:
     nothing = Evidence(
         shadow="candidate",
-        started_ns=np.array([], dtype=np.int64),
-        series={target.key: Series(NONE, none="nothing") for target in SCORE_RULES},
+        series={target.key: Values(NONE, none="nothing").series(target.key) for target in SCORE_RULES},
     )
     verdict = evaluate(GATE, nothing)
     assert verdict.decision == "HOLD"
@@ -370,9 +379,9 @@ def test_no_evidence_at_all_holds() -> None:
 @pytest.mark.parametrize("hours", [0.5, 1, 6, 24, 48])
 def test_the_window_says_how_many_hours_are_needed(hours: float) -> None:
     gate = GateConfig(window_hours=hours)
-    starts = np.linspace(0, hours * HOUR_NS, 2000).astype(np.int64)
-    assert rule(replace(good(), started_ns=starts), "every_hour", gate).ok is True
-    assert rule(replace(good(), started_ns=starts[:1000]), "every_hour", gate).ok is None
+    starts = np.linspace(0, hours * HOUR_NS, 2000)
+    assert rule(with_starts(good(), starts), "every_hour", gate).ok is True
+    assert rule(with_starts(good(), starts[:1000]), "every_hour", gate).ok is None
 
 
 def test_several_shadows_have_the_worst_verdict() -> None:
@@ -388,10 +397,11 @@ def test_several_shadows_have_the_worst_verdict() -> None:
 def test_false_alarms_stay_rare_when_judged_again_and_again() -> None:
     """A shadow that is exactly at its error budget is almost never rejected, however often one looks."""
     rejected = 0
+    target = next(target for target in SCORE_RULES if target.key == "shadow_errors")
     for seed in range(100):
         errors = share(GATE.shadow_error_rate, 2000, seed)
         looks = [with_series(good(), shadow_errors=errors[:n]) for n in range(100, 2001, 190)]
-        rejected += any(rule(look, "shadow_errors").beyond for look in looks)
+        rejected += any(evaluate_target(target, look, GATE).beyond for look in looks)
     assert rejected <= 5
 
 

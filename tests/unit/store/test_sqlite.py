@@ -262,11 +262,34 @@ def test_the_policys_counts_are_by_reason_in_words(store: SqliteStore) -> None:
     assert store.scores("candidate").rounds.tolist().count(2) == 1
 
 
+def test_rows_of_another_shadow_lie_beside_those_of_the_same_request(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shadowlane.store.scores._ROWS_AT_ONCE", 10)
+    monkeypatch.setattr("shadowlane.store.scores._KEYS_A_QUERY", 3)
+    store.save([make_pair(number) for number in range(25)])
+    store.save([make_pair(number, shadow="control") for number in range(0, 25, 2)])
+    pieces = list(store.pieces_beside("candidate", "control"))
+    assert [len(mine) for mine, _ in pieces] == [10, 10, 5]
+    for mine, beside in pieces:
+        assert set(beside.exchange.tolist()) < set(mine.exchange.tolist())
+    assert sum(len(beside) for _, beside in pieces) == 13
+
+
+def test_the_last_embedder_is_that_of_the_newest_scored_row(store: SqliteStore) -> None:
+    assert store.last_embedder("candidate") == ""
+    store.save([make_pair(n, scores=Scores(delta_s=0.1, embedder=f"embedder {n}")) for n in range(3)])
+    store.save([make_pair(9)])
+    assert store.last_embedder("candidate") == "embedder 2"
+    assert store.last_embedder("candidate", since_ns=10**18) == ""
+    assert store.last_embedder("other") == ""
+
+
 def test_scores_of_many_rows_come_in_pieces_and_as_one(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.save([make_pair(number) for number in range(25)])
     whole = store.scores()
     for size in (1, 7, 24, 25):
-        monkeypatch.setattr("shadowlane.store.sqlite._SCORES_AT_ONCE", size)
+        monkeypatch.setattr("shadowlane.store.scores._ROWS_AT_ONCE", size)
         pieces = store.scores()
         for name in whole.__struct_fields__:
             assert getattr(pieces, name).dtype == getattr(whole, name).dtype

@@ -1,0 +1,77 @@
+"""What the gate keeps of the stored rows while it reads them, piece by piece.
+
+Invariant: what is held does not grow with the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+
+from ..columns import ScoreColumns
+from .sample import PairedSample
+from .selection import comparable, sent, tried_in_vain
+from .series import SeriesFold
+from .timeline import Timeline
+
+__all__ = ["RowFold", "RowSource", "fold_rows"]
+
+
+class RowSource(Protocol):
+    """What reading the rows needs of the store."""
+
+    def pieces(self, shadow: str, since_ns: int | None = None) -> Iterator[ScoreColumns]: ...
+    def pieces_beside(
+        self, shadow: str, other: str, since_ns: int | None = None
+    ) -> Iterator[tuple[ScoreColumns, ScoreColumns]]: ...
+    def last_embedder(self, shadow: str, since_ns: int | None = None) -> str: ...
+
+
+class RowFold:
+    """One shadow's rows in a window."""
+
+    def __init__(self, embedder: str, *, with_control: bool) -> None:
+        self.rows = 0
+        self.first_ns = 0
+        self.timeline = Timeline()
+        """Of the copies that were sent."""
+        self.times = PairedSample()
+        """The shadow's and prod's time to the end of the answer, in ns."""
+        self.scores = SeriesFold(embedder, with_control=with_control)
+        self._tried, self._in_vain = 0, 0
+
+    def add(self, columns: ScoreColumns, control: ScoreColumns | None = None) -> None:
+        """The next rows, and those of the control's that answered the same requests."""
+        if not len(columns):
+            return
+        self.first_ns = self.first_ns if self.rows else int(columns.started_ns[0])
+        self.rows += len(columns)
+        self.timeline.add(columns.started_ns[sent(columns)])
+        use = comparable(columns)
+        times = (some[use].astype(np.float64) for some in (columns.shadow_ns, columns.prod_ns))
+        self.times.add(columns.exchange[use], *times)
+        self.scores.add(columns, control)
+        tried, in_vain = tried_in_vain(columns)
+        self._tried += tried
+        self._in_vain += in_vain
+
+    @property
+    def never_asked(self) -> bool:
+        """Whether no copy was ever a request that the shadow takes."""
+        return 0 < self._tried == self._in_vain
+
+
+def fold_rows(store: RowSource, shadow: str, since_ns: int | None, *, control: str = "") -> RowFold:
+    """Read a shadow's rows, beside them the ``control``'s (its name; empty: none runs)."""
+    fold = RowFold(store.last_embedder(shadow, since_ns), with_control=bool(control))
+    if not control:
+        for columns in store.pieces(shadow, since_ns):
+            fold.add(columns)
+        return fold
+    for columns, beside in store.pieces_beside(shadow, control, since_ns):
+        fold.add(columns, beside)
+    for columns in store.pieces(control, since_ns):
+        fold.scores.add_control(columns)
+    return fold

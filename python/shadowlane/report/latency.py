@@ -1,0 +1,93 @@
+"""How long prod and the shadow take, for the report: quantiles of both, and how much slower the shadow's P95 is.
+
+Invariant: a time that ran into the deadline counts with the time that it took, so that a shadow which hangs cannot look
+fast; what is held does not grow with the rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..columns import ScoreColumns
+from ..gate.sample import Sample
+from ..gate.selection import comparable
+
+__all__ = ["Latency"]
+
+_RESAMPLES = 400
+_RESAMPLED_PAIRS = 20_000
+_ECDF_POINTS = 120
+_SEED = 20240607
+
+
+class Latency:
+    """The times of the pairs that can be compared, fed in the order of time."""
+
+    def __init__(self) -> None:
+        self._seconds = Sample(4)
+        self._deadlines = 0
+
+    def add(self, columns: ScoreColumns) -> None:
+        """The next rows."""
+        use = comparable(columns)
+        times = (columns.prod_ns, columns.shadow_ns, columns.prod_ttfb_ns, columns.shadow_ttfb_ns)
+        self._seconds.add(columns.exchange[use], *(some[use] / 1e9 for some in times))
+        self._deadlines += int((use & (columns.reason == "deadline")).sum())
+
+    def data(self) -> dict[str, Any] | None:
+        """P50, P95, P99 of both in seconds, the P95's increase with a bootstrap interval, both ECDFs; ``sampled`` says
+        of how many of the pairs, where that are not all. ``None``: no pairs.
+
+        The interval resamples pairs (percentile bootstrap, fixed seed), so it holds for one look; the gate uses an
+        interval that holds at any time and is wider.
+        """
+        if not len(self._seconds):
+            return None
+        prod, shadow, prod_first, shadow_first = (self._seconds.column(index) for index in range(4))
+        increase = _p95_increase(prod, shadow)
+        return {
+            "n": self._seconds.n,
+            "sampled": self._seconds.note,
+            "deadlines": self._deadlines,
+            "prod": _quantiles(prod),
+            "shadow": _quantiles(shadow),
+            "ttfb": {"prod": _quantiles(prod_first), "shadow": _quantiles(shadow_first)},
+            "p95_increase": increase if math.isfinite(increase) else None,
+            "p95_interval": _bootstrap(prod, shadow, _p95_increase) if math.isfinite(increase) else None,
+            "ecdf": {"prod": _ecdf(prod), "shadow": _ecdf(shadow)},
+        }
+
+
+def _p95_increase(prod: NDArray[np.float64], shadow: NDArray[np.float64]) -> float:
+    bottom = float(np.quantile(prod, 0.95))
+    return float(np.quantile(shadow, 0.95)) / bottom - 1 if bottom > 0 else math.inf
+
+
+def _bootstrap(
+    prod: NDArray[np.float64],
+    shadow: NDArray[np.float64],
+    statistic: Callable[[NDArray[np.float64], NDArray[np.float64]], float],
+) -> list[float]:
+    prod, shadow = prod[-_RESAMPLED_PAIRS:], shadow[-_RESAMPLED_PAIRS:]
+    random = np.random.default_rng(_SEED)
+    values = np.empty(_RESAMPLES)
+    for index in range(_RESAMPLES):
+        drawn = random.integers(0, len(prod), len(prod))
+        values[index] = statistic(prod[drawn], shadow[drawn])
+    return [float(value) for value in np.quantile(values, [0.025, 0.975])]
+
+
+def _quantiles(seconds: NDArray[np.float64]) -> dict[str, float]:
+    p50, p95, p99 = np.quantile(seconds, [0.5, 0.95, 0.99]).tolist()
+    return {"p50": p50, "p95": p95, "p99": p99}
+
+
+def _ecdf(seconds: NDArray[np.float64]) -> dict[str, Sequence[float]]:
+    """Seconds at evenly spread shares: enough points to draw."""
+    shares = np.linspace(0.0, 1.0, min(_ECDF_POINTS, max(2, len(seconds))))
+    return {"shares": shares.tolist(), "seconds": np.quantile(seconds, shares).tolist()}
