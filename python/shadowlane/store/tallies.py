@@ -11,14 +11,25 @@ from typing import Any
 
 from ..types import route_of
 
-__all__ = ["Refused", "Routed", "by_route", "difference_counts", "flips", "last_embedder", "policy_counts", "refusals"]
+__all__ = [
+    "FAILED",
+    "Refused",
+    "Routed",
+    "by_route",
+    "difference_counts",
+    "flips",
+    "last_embedder",
+    "policy_counts",
+    "refusals",
+]
 
 Routed = tuple[str, int, int]
 """Route, copies, and those of them that the shadow failed."""
 Refused = tuple[int, str, str, str, str, int]
 """Status, reason, words, target, method, copies."""
 
-_FAILED = "reason <> '' OR status >= 500 OR (status >= 400 AND prod_status < 400)"
+FAILED = "reason <> '' OR status >= 500 OR (status >= 400 AND prod_status < 400)"
+"""Of the rows that were sent, those that the shadow failed."""
 _MOST_KINDS = 500
 
 
@@ -31,7 +42,7 @@ def _newest(where: str, newest: int | None) -> tuple[str, tuple[int, ...]]:
 def by_route(db: sqlite3.Connection, where: str, values: tuple[Any, ...], newest: int | None) -> list[Routed]:
     """``(route, copies, failed)``, most copies first; of the newest so many rows, or of all."""
     rows, limit = _newest(where, newest)
-    query = f"SELECT method, target, count(*), sum({_FAILED}) FROM {rows} GROUP BY method, target"  # noqa: S608
+    query = f"SELECT method, target, count(*), sum({FAILED}) FROM {rows} GROUP BY method, target"  # noqa: S608
     copies: Counter[str] = Counter()
     failed: Counter[str] = Counter()
     for method, target, n, bad in db.execute(query, (*values, *limit)):
