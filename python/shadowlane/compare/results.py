@@ -6,7 +6,7 @@ never guessed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -39,13 +39,18 @@ class _WholeFile:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    def pieces(self, shadow: str, since_ns: int | None = None) -> Iterator[ScoreColumns]:
-        return self._store.pieces(shadow)
+    def pieces(
+        self, shadow: str, since_ns: int | None = None, *, without: Sequence[str] = ()
+    ) -> Iterator[ScoreColumns]:
+        return self._store.pieces(shadow, without=without)
 
     def pieces_beside(
-        self, shadow: str, other: str, since_ns: int | None = None
+        self, shadow: str, other: str, since_ns: int | None = None, *, without: Sequence[str] = ()
     ) -> Iterator[tuple[ScoreColumns, ScoreColumns]]:
-        return self._store.pieces_beside(shadow, other)
+        return self._store.pieces_beside(shadow, other, without=without)
+
+    def refused_routes(self, shadow: str, since_ns: int | None) -> list[tuple[str, int, int]]:
+        return self._store.refused_routes(shadow, None)
 
     def last_embedder(self, shadow: str, since_ns: int | None = None) -> str:
         return self._store.last_embedder(shadow)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from ..columns import ScoreColumns, Timed
@@ -33,11 +33,13 @@ class PairSource(EvidenceSource, RouteSource, Protocol):
 class NoPairs:
     """The store of a lane whose worker has not stored anything yet."""
 
-    def pieces(self, shadow: str, since_ns: int | None = None) -> Iterator[ScoreColumns]:
+    def pieces(
+        self, shadow: str, since_ns: int | None = None, *, without: Sequence[str] = ()
+    ) -> Iterator[ScoreColumns]:
         yield from ()
 
     def pieces_beside(
-        self, shadow: str, other: str, since_ns: int | None = None
+        self, shadow: str, other: str, since_ns: int | None = None, *, without: Sequence[str] = ()
     ) -> Iterator[tuple[ScoreColumns, ScoreColumns]]:
         yield from ()
 
@@ -62,6 +64,9 @@ class NoPairs:
         return []
 
     def route_counts(self, shadow: str, since_ns: int | None, newest: int | None = None) -> list[tuple[str, int, int]]:
+        return []
+
+    def refused_routes(self, shadow: str, since_ns: int | None) -> list[tuple[str, int, int]]:
         return []
 
     def refusals(

@@ -9,9 +9,19 @@ import sqlite3
 from collections import Counter
 from typing import Any
 
-from ..types import route_of
+from ..types import NOT_SENT, route_of
 
-__all__ = ["Refused", "Routed", "by_route", "difference_counts", "flips", "last_embedder", "policy_counts", "refusals"]
+__all__ = [
+    "Refused",
+    "Routed",
+    "by_route",
+    "difference_counts",
+    "flips",
+    "last_embedder",
+    "policy_counts",
+    "refusals",
+    "refused_routes",
+]
 
 Routed = tuple[str, int, int]
 """Route, copies, and those of them that the shadow failed."""
@@ -51,6 +61,25 @@ def refusals(db: sqlite3.Connection, where: str, values: tuple[Any, ...], newest
         "GROUP BY status, reason, detail, method, substr(target, 1, 200) ORDER BY n DESC LIMIT ?"
     )
     return [tuple(row) for row in db.execute(query, (*values, *limit, _MOST_KINDS))]
+
+
+def refused_routes(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> list[Routed]:
+    """``(route, copies, refused)`` of the copies that were sent, most copies first: how many there are, and how many of
+    them the shadow answered with HTTP 4xx where prod had none. Refusals for the moment (408, 429) count as neither."""
+    unsent = ", ".join("?" * len(NOT_SENT))
+    refused = "reason = '' AND status BETWEEN 400 AND 499 AND prod_status < 400"
+    query = (
+        f"SELECT method, target, count(*), sum({refused}) FROM (SELECT * FROM pairs {where}) "  # noqa: S608
+        f"WHERE reason NOT IN ({unsent}) AND NOT (reason = 'deadline' AND shadow_ns = 0) AND status NOT IN (408, 429) "
+        "GROUP BY method, target"
+    )
+    copies: Counter[str] = Counter()
+    bad: Counter[str] = Counter()
+    for method, target, n, some in db.execute(query, (*values, *NOT_SENT)):
+        route = route_of(method, target)
+        copies[route] += n
+        bad[route] += some
+    return [(route, n, bad[route]) for route, n in copies.most_common()]
 
 
 def policy_counts(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> tuple[dict[str, int], int, int]:
