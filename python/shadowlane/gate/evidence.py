@@ -103,7 +103,7 @@ def _evidence(config: Config, name: str, status: Mapping[str, Any], store: Evide
         accounting="; ".join(_own_lines(accounting["lines"], name)) if accounting["known"] else "",
         accounts=rows.accounts.accounts(
             prices=bool(config.prices),
-            burns=burns_of(store, name, now, start.since_ns if start.why else 0),
+            burns=burns_of(store, name, now, start.since_ns if start.why else 0, without=without),
             pins=store.pins(name, start.since_ns),
             expected={pin: some.expected for pin, some in config.pins.items()},
         ),

@@ -92,7 +92,9 @@ class NoPairs:
     def after_answers(self, shadow: str, since_ns: int, answers: int) -> int | None:
         return None
 
-    def failure_counts(self, shadow: str, since_ns: Sequence[int], not_sent: Sequence[str]) -> list[tuple[int, int]]:
+    def failure_counts(
+        self, shadow: str, since_ns: Sequence[int], not_sent: Sequence[str], *, without: Sequence[str] = ()
+    ) -> list[tuple[int, int]]:
         return [(0, 0)] * len(since_ns)
 
     def delta_values(self, shadow: str, since_ns: int, until_ns: int, embedder: str) -> Iterator[NDArray[np.float64]]:

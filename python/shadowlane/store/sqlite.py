@@ -402,6 +402,6 @@ def _where(since_ns: int | None, shadow: str | None, without: Sequence[str] = ()
         parts.append("shadow = ?")
         values.append(shadow)
     if without:
-        parts.append(f"route_of(method, target) NOT IN ({', '.join('?' * len(without))})")
+        parts.append(tallies.without_routes(without))
         values.extend(without)
     return ("WHERE " + " AND ".join(parts) if parts else ""), tuple(values)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from ..types import NOT_SENT, route_of
@@ -22,6 +23,7 @@ __all__ = [
     "policy_counts",
     "refusals",
     "refused_routes",
+    "without_routes",
 ]
 
 Routed = tuple[str, int, int]
@@ -38,6 +40,12 @@ def _newest(where: str, newest: int | None) -> tuple[str, tuple[int, ...]]:
     if newest is None:
         return f"(SELECT * FROM pairs {where})", ()  # noqa: S608
     return f"(SELECT * FROM pairs {where} ORDER BY started_ns DESC LIMIT ?)", (newest,)  # noqa: S608
+
+
+def without_routes(routes: Sequence[str]) -> str:
+    """The condition that a row is of none of these routes; they are its values. (:func:`~shadowlane.types.route_of` is
+    a function of the connection, see :mod:`.schema`.)"""
+    return f"route_of(method, target) NOT IN ({', '.join('?' * len(routes))})"
 
 
 def by_route(db: sqlite3.Connection, where: str, values: tuple[Any, ...], newest: int | None) -> list[Routed]:
