@@ -11,7 +11,18 @@ from typing import Any
 
 from ..types import route_of
 
-__all__ = ["Refused", "Routed", "by_route", "difference_counts", "flips", "last_embedder", "policy_counts", "refusals"]
+__all__ = [
+    "Refused",
+    "Routed",
+    "apart_ids",
+    "by_route",
+    "difference_counts",
+    "flips",
+    "last_embedder",
+    "policy_counts",
+    "refusals",
+    "said_counts",
+]
 
 Routed = tuple[str, int, int]
 """Route, copies, and those of them that the shadow failed."""
@@ -20,6 +31,7 @@ Refused = tuple[int, str, str, str, str, int]
 
 _FAILED = "reason <> '' OR status >= 500 OR (status >= 400 AND prod_status < 400)"
 _MOST_KINDS = 500
+_MOST_SAID = 12
 
 
 def _newest(where: str, newest: int | None) -> tuple[str, tuple[int, ...]]:
@@ -68,6 +80,35 @@ def flips(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> tuple[
     columns = "count(*), coalesce(sum(prod_flip), 0), coalesce(max(started_ns), 0)"
     row = db.execute(f"SELECT {columns} FROM pairs {where} AND lambda_flip = 1", values).fetchone()  # noqa: S608
     return int(row[0]), int(row[1]), int(row[2])
+
+
+def said_counts(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> dict[str, list[tuple[str, str, int]]]:
+    """Of the answered copies, ``(prod's, the shadow's, pairs)`` by ``models`` and ``finish`` (why the answers ended),
+    and ``("", how they agree, pairs)`` by ``tools``; each the most frequent first, at most 12."""
+    columns = {"models": ("prod_model", "model"), "finish": ("prod_finish", "finish"), "tools": ("''", "tools")}
+    found = {}
+    for name, (prod, shadow) in columns.items():
+        query = (
+            f"SELECT {prod}, {shadow}, count(*) AS n FROM pairs {where} AND reason = '' "  # noqa: S608
+            f"AND ({prod} <> '' OR {shadow} <> '') GROUP BY 1, 2 ORDER BY n DESC, 1, 2 LIMIT {_MOST_SAID}"
+        )
+        found[name] = [(str(a), str(b), int(n)) for a, b, n in db.execute(query, values)]
+    return found
+
+
+def apart_ids(
+    db: sqlite3.Connection, where: str, values: tuple[Any, ...], limit: int, *, only_kept: bool
+) -> list[tuple[int, int]]:
+    """The rows furthest apart, one a question (a paraphrase group, else a request): contradicted facts first, then by
+    falling ΔS. Each with how many scored rows its question has."""
+    kept = "JOIN bodies ON bodies.pair = pairs.id" if only_kept else ""
+    # The other columns of a row are those of the row with the maximum: https://sqlite.org/lang_select.html#bareagg
+    query = (
+        f"SELECT pairs.id, max(10 * fact_flip + coalesce(delta_s, 0)) AS far, count(*) FROM pairs {kept} {where} "  # noqa: S608
+        "AND (delta_s IS NOT NULL OR fact_flip) GROUP BY coalesce('group ' || group_id, req_hash) "
+        "ORDER BY far DESC, pairs.id LIMIT ?"
+    )
+    return [(int(row[0]), int(row[2])) for row in db.execute(query, (*values, limit))]
 
 
 def difference_counts(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> list[tuple[str, str, int, str]]:
