@@ -14,6 +14,7 @@ __all__ = [
     "Drainer",
     "EmbeddingBag",
     "Finding",
+    "FlatIndex",
     "Lane",
     "Policy",
     "RateLimiter",
@@ -53,6 +54,13 @@ PRESET_NAMES: tuple[str, ...]
 REASONS: tuple[str, ...]
 RING_HEAD_BYTES: int
 CONTROL_BYTES: int
+
+@final
+class FlatIndex:
+    def __new__(cls, dim: int) -> FlatIndex: ...
+    def set(self, slot: int, scope: int, row: bytes) -> None: ...
+    def nearest(self, row: bytes, scope: int, least: float) -> tuple[int, float] | None: ...
+    def row(self, slot: int) -> bytes | None: ...
 
 @final
 class Finding:

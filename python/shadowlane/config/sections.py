@@ -268,11 +268,14 @@ class ScoreConfig(Section, frozen=True):
     citations_pointer: str = ""
     """JSON pointer to the array of citations; empty: look for ``citations``."""
     groups: bool = True
-    """Group live requests into paraphrases, and read λ within each group. Needs hnswlib (the ``semantic`` extra)."""
+    """Group live requests into paraphrases, and read λ within each group."""
     group_threshold: Annotated[float, SHARE] = 0.7
     """The least cosine of a request to its group's first one."""
     group_capacity: Annotated[int, Bound(1, 1_000_000)] = 4096
     """The most groups held at a time; the one not seen for longest goes first."""
+    group_index: Literal["exact", "hnsw"] = "exact"
+    """How a request's group is found: ``exact``, in a time that grows with the groups; ``hnsw``, for hundreds of
+    thousands: may miss a group, needs hnswlib (the ``groups`` extra) and so a C++ compiler to install."""
     group_window: Annotated[int, Bound(2, 100)] = 6
     """The answers of each arm that a group keeps: three paraphrases, two runs each."""
     structure: StructureConfig = StructureConfig()

@@ -41,7 +41,7 @@ _OWN = (
     "lane",
     "logs",
 )
-_NEEDS = ("starlette", "uvicorn", "httpx", "rich", "aiohttp", "wordllama", "hnswlib")
+_NEEDS = ("starlette", "uvicorn", "httpx", "rich", "aiohttp", "wordllama")
 _UP_S = 90.0
 _LEAVE_S = 30.0
 _RATIO = 0.5

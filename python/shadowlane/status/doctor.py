@@ -165,8 +165,8 @@ def _extras(config: Config) -> Iterator[Check]:
     needed = {"aiohttp": "worker"}
     if config.score.embedder == "wordllama":
         needed["wordllama"] = "semantic"
-    if config.score.groups:
-        needed["hnswlib"] = "semantic"
+    if config.score.groups and config.score.group_index == "hnsw":
+        needed["hnswlib"] = "groups"
     for package, extra in needed.items():
         if importlib.util.find_spec(package) is not None:
             yield Check("extras", "ok", f"{package} is installed")

@@ -8,6 +8,7 @@ mod anchored;
 mod convert;
 mod drain;
 mod embedding_bag;
+mod flat_index;
 mod inflate;
 mod keywords;
 mod lane;
@@ -31,6 +32,7 @@ macro_rules! aligned_for_python {
 aligned_for_python!(
     drain::Drainer,
     embedding_bag::EmbeddingBag,
+    flat_index::FlatIndex,
     lane::Lane,
     policy::Policy,
     samplers::RateLimiter,
@@ -55,6 +57,8 @@ mod _core {
     use crate::drain::Drainer;
     #[pymodule_export]
     use crate::embedding_bag::EmbeddingBag;
+    #[pymodule_export]
+    use crate::flat_index::FlatIndex;
     #[pymodule_export]
     use crate::lane::Lane;
     #[pymodule_export]
