@@ -23,6 +23,7 @@ from typing import Any, Literal
 from ..columns import ScoreColumns, Timed
 from ..types import JudgeVerdict, Pair, ShadowCounts
 from . import tallies
+from .apart import furthest_apart
 from .columns import judge_values
 from .exemplars import Exemplars
 from .identity import MARK, FileIdentity
@@ -340,17 +341,9 @@ class SqliteStore:
     def furthest_apart(
         self, shadow: str, since_ns: int | None, limit: int, *, only_kept: bool = False
     ) -> list[tuple[StoredPair, int]]:
-        """See :func:`.tallies.apart_ids`: the rows, with bodies where they are kept."""
-        columns = [f"pairs.{name}" for name in ("id", "stored_ns", *PAIR_COLUMNS)]
-        columns += [f"bodies.{name}" for name in BODY_COLUMNS]
-        query = f"SELECT {', '.join(columns)} FROM pairs LEFT JOIN bodies ON bodies.pair = pairs.id WHERE pairs.id = ?"  # noqa: S608
-        found = []
+        """See :func:`.apart.furthest_apart`."""
         with explained(self.path, "read"):
-            for row_id, n in tallies.apart_ids(self._db, *_where(since_ns, shadow), limit, only_kept=only_kept):
-                row = self._db.execute(query, (row_id,)).fetchone()
-                if row is not None:  # retention may have come between
-                    found.append((from_row(row), n))
-        return found
+            return furthest_apart(self._db, *_where(since_ns, shadow), limit, only_kept=only_kept)
 
     def said_counts(self, shadow: str, since_ns: int | None = None) -> dict[str, list[tuple[str, str, int]]]:
         """See :func:`.tallies.said_counts`."""

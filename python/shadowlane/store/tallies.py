@@ -14,7 +14,6 @@ from ..types import route_of
 __all__ = [
     "Refused",
     "Routed",
-    "apart_ids",
     "by_route",
     "difference_counts",
     "flips",
@@ -94,21 +93,6 @@ def said_counts(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> 
         )
         found[name] = [(str(a), str(b), int(n)) for a, b, n in db.execute(query, values)]
     return found
-
-
-def apart_ids(
-    db: sqlite3.Connection, where: str, values: tuple[Any, ...], limit: int, *, only_kept: bool
-) -> list[tuple[int, int]]:
-    """The rows furthest apart, one a question (a paraphrase group, else a request): contradicted facts first, then by
-    falling ΔS. Each with how many scored rows its question has."""
-    kept = "JOIN bodies ON bodies.pair = pairs.id" if only_kept else ""
-    # The other columns of a row are those of the row with the maximum: https://sqlite.org/lang_select.html#bareagg
-    query = (
-        f"SELECT pairs.id, max(10 * fact_flip + coalesce(delta_s, 0)) AS far, count(*) FROM pairs {kept} {where} "  # noqa: S608
-        "AND (delta_s IS NOT NULL OR fact_flip) GROUP BY coalesce('group ' || group_id, req_hash) "
-        "ORDER BY far DESC, pairs.id LIMIT ?"
-    )
-    return [(int(row[0]), int(row[2])) for row in db.execute(query, (*values, limit))]
 
 
 def difference_counts(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> list[tuple[str, str, int, str]]:
