@@ -11,9 +11,11 @@ from typing import Protocol
 import numpy as np
 
 from ..columns import ScoreColumns
+from .accounts import AccountFold
+from .drift import DriftFold
 from .sample import PairedSample
 from .selection import comparable, sent, tried_in_vain
-from .series import SeriesFold
+from .series import SeriesFold, question_of
 from .timeline import Timeline
 
 __all__ = ["RowFold", "RowSource", "fold_rows"]
@@ -32,7 +34,7 @@ class RowSource(Protocol):
 class RowFold:
     """One shadow's rows in a window."""
 
-    def __init__(self, embedder: str, *, with_control: bool) -> None:
+    def __init__(self, embedder: str, *, with_control: bool, slot_wait_ms: float) -> None:
         self.rows = 0
         self.first_ns = 0
         self.timeline = Timeline()
@@ -40,6 +42,8 @@ class RowFold:
         self.times = PairedSample()
         """The shadow's and prod's time to the end of the answer, in ns."""
         self.scores = SeriesFold(embedder, with_control=with_control)
+        self.accounts = AccountFold(slot_wait_ms)
+        self.drift = DriftFold(embedder, with_control=with_control)
         self._tried, self._in_vain = 0, 0
 
     def add(self, columns: ScoreColumns, control: ScoreColumns | None = None) -> None:
@@ -53,6 +57,9 @@ class RowFold:
         times = (some[use].astype(np.float64) for some in (columns.shadow_ns, columns.prod_ns))
         self.times.add(columns.exchange[use], *times)
         self.scores.add(columns, control)
+        questions = question_of(columns)
+        self.accounts.add(columns, questions)
+        self.drift.add(columns, control, questions)
         tried, in_vain = tried_in_vain(columns)
         self._tried += tried
         self._in_vain += in_vain
@@ -63,9 +70,11 @@ class RowFold:
         return 0 < self._tried == self._in_vain
 
 
-def fold_rows(store: RowSource, shadow: str, since_ns: int | None, *, control: str = "") -> RowFold:
+def fold_rows(
+    store: RowSource, shadow: str, since_ns: int | None, *, control: str = "", slot_wait_ms: float = 200.0
+) -> RowFold:
     """Read a shadow's rows, beside them the ``control``'s (its name; empty: none runs)."""
-    fold = RowFold(store.last_embedder(shadow, since_ns), with_control=bool(control))
+    fold = RowFold(store.last_embedder(shadow, since_ns), with_control=bool(control), slot_wait_ms=slot_wait_ms)
     if not control:
         for columns in store.pieces(shadow, since_ns):
             fold.add(columns)

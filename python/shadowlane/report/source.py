@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..columns import ScoreColumns, Timed
 from ..gate.evidence import EvidenceSource
@@ -87,7 +90,24 @@ class NoPairs:
     def latency(self, since_ns: int) -> list[Timed]:
         return []
 
-    def pins(self, shadow: str, since_ns: int) -> list[tuple[str, int, int]]:
+    def pins(self, shadow: str, since_ns: int) -> list[tuple[str, str, int, int, int]]:
+        return []
+
+    def first_ns(self, shadow: str) -> int | None:
+        return None
+
+    def after_answers(self, shadow: str, since_ns: int, answers: int) -> int | None:
+        return None
+
+    def failure_counts(self, shadow: str, since_ns: Sequence[int], not_sent: Sequence[str]) -> list[tuple[int, int]]:
+        return [(0, 0)] * len(since_ns)
+
+    def delta_values(self, shadow: str, since_ns: int, until_ns: int, embedder: str) -> Iterator[NDArray[np.float64]]:
+        yield from ()
+
+    def delta_sums(
+        self, shadow: str, since_ns: int, until_ns: int, bin_ns: int, embedder: str
+    ) -> list[tuple[int, int, float, float]]:
         return []
 
     def window_restarted(self, shadow: str) -> int | None:

@@ -26,6 +26,7 @@ from . import tallies
 from .apart import furthest_apart
 from .columns import judge_values
 from .exemplars import Exemplars
+from .history import History
 from .identity import MARK, FileIdentity
 from .latency import GET_ROWS, PUT_ROW, between
 from .pruning import Retention, bytes_used, prune, transaction
@@ -73,7 +74,7 @@ _RETENTION = "retention"
 _SET_META = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"
 
 
-class SqliteStore:
+class SqliteStore(History):
     """Pairs and counters in one file. Open it with :func:`shadowlane.store.open_store`."""
 
     def __init__(
@@ -267,20 +268,6 @@ class SqliteStore:
         """What requests took from the hour of ``since_ns`` on, over all lives of the lane, hour by hour."""
         with explained(self.path, "read"):
             return list(between(self._db.execute(GET_ROWS, {"hour": since_ns // _HOUR_NS})))
-
-    def pins(self, shadow: str, since_ns: int) -> list[tuple[str, int, int]]:
-        """What said which version answered (model, index, prod's index): ``(pin, first, last)`` with the times of its
-        first and last answer, in the order of the first; values that nobody sent are left out.
-        """
-        with explained(self.path, "read"):
-            found: list[tuple[str, int, int]] = []
-            for column in ("model_rev", "index_hash", "prod_index_hash"):
-                query = (
-                    f"SELECT '{column} ' || {column}, min(started_ns), max(started_ns) FROM pairs "  # noqa: S608
-                    f"WHERE shadow = ? AND started_ns >= ? AND {column} <> '' GROUP BY 1"
-                )
-                found += self._db.execute(query, (shadow, since_ns)).fetchall()
-        return sorted(found, key=lambda pin: pin[1])
 
     def restart_window(self, shadow: str, at_ns: int) -> None:
         """Let the gate's window of a shadow begin at ``at_ns``, until a later call says otherwise."""

@@ -12,6 +12,7 @@ from typing import Any
 from ..types import route_of
 
 __all__ = [
+    "FAILED",
     "Refused",
     "Routed",
     "by_route",
@@ -28,7 +29,8 @@ Routed = tuple[str, int, int]
 Refused = tuple[int, str, str, str, str, int]
 """Status, reason, words, target, method, copies."""
 
-_FAILED = "reason <> '' OR status >= 500 OR (status >= 400 AND prod_status < 400)"
+FAILED = "reason <> '' OR status >= 500 OR (status >= 400 AND prod_status < 400)"
+"""Of the rows that were sent, those that the shadow failed."""
 _MOST_KINDS = 500
 _MOST_SAID = 12
 
@@ -42,7 +44,7 @@ def _newest(where: str, newest: int | None) -> tuple[str, tuple[int, ...]]:
 def by_route(db: sqlite3.Connection, where: str, values: tuple[Any, ...], newest: int | None) -> list[Routed]:
     """``(route, copies, failed)``, most copies first; of the newest so many rows, or of all."""
     rows, limit = _newest(where, newest)
-    query = f"SELECT method, target, count(*), sum({_FAILED}) FROM {rows} GROUP BY method, target"  # noqa: S608
+    query = f"SELECT method, target, count(*), sum({FAILED}) FROM {rows} GROUP BY method, target"  # noqa: S608
     copies: Counter[str] = Counter()
     failed: Counter[str] = Counter()
     for method, target, n, bad in db.execute(query, (*values, *limit)):

@@ -13,7 +13,7 @@ import pytest
 from shadowlane.cli import main
 from shadowlane.config import Config
 from shadowlane.gate import Rule, Verdict
-from shadowlane.gate.evidence import evaluate_lane, last_change
+from shadowlane.gate.evidence import evaluate_lane
 from shadowlane.store import open_store
 from shadowlane.types import STRANGE_CALLS, Pair
 from tests.support.lanes import HOUR_NS, NOW_NS, config_at, make_pairs, make_status, save
@@ -45,7 +45,9 @@ def verdict_of(config: Config, n: int, *, now_ns: int = NOW_NS, status: Mapping[
 
 
 def judged(folder: Path, pairs: list[Pair], control: list[Pair] | None = None, **config: Any) -> Verdict:
-    lane = config_at(folder, **(CONTROL if control else {}), **{"gate": {"disable": ["overhead"]}, **config})
+    lane = config_at(
+        folder, **(CONTROL if control else {}), **{"gate": {"disable": ["overhead"], "warmup_pairs": 0}, **config}
+    )
     save(lane, [*pairs, *(control or [])])
     return verdict_of(lane, len(pairs))
 
@@ -204,30 +206,13 @@ def test_a_version_that_is_exchanged_begins_a_new_window(tmp_path: Path) -> None
     pairs = versioned(altered(good(), fact_flip=lambda i: i < 1200), lambda i: "old" if i < 1200 else "new")
     verdict = judged(tmp_path, pairs)
     assert verdict.window.since_ns == pairs[1200].copy.started_ns
-    assert verdict.window.why == "another version answers since then"
+    assert verdict.window.why == "pin model_rev changed from old to new"
     assert rule(verdict, "contradicted_facts").ok is True
 
 
 def test_versions_that_take_turns_begin_none(tmp_path: Path) -> None:
     verdict = judged(tmp_path, versioned(good(), lambda i: ("a", "b")[i % 2]))
     assert (verdict.window.why, verdict.decision) == ("", "GRADUATE")
-
-
-@pytest.mark.parametrize(
-    ("pins", "changed"),
-    [
-        ([], None),
-        ([("model_rev 1", 0, 9)], None),
-        ([("model_rev 1", 0, 4), ("model_rev 2", 5, 9)], 5),
-        ([("model_rev 1", 0, 6), ("model_rev 2", 5, 9)], None),
-        ([("model_rev 1", 0, 9), ("model_rev 2", 3, 4)], None),
-        ([("model_rev 1", 0, 9), ("index_hash a", 0, 2), ("index_hash b", 7, 9)], 7),
-        ([("index_hash a", 0, 2), ("index_hash b", 3, 5), ("index_hash c", 6, 9), ("model_rev 1", 0, 9)], 6),
-        ([("model_rev 1", 0, 2), ("model_rev 2", 4, 9), ("index_hash a", 0, 6), ("index_hash b", 7, 9)], 7),
-    ],
-)
-def test_when_a_version_was_last_exchanged(pins: list[tuple[str, int, int]], changed: int | None) -> None:
-    assert last_change(pins) == changed
 
 
 def test_the_control_is_compared_at_the_same_requests(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_the_control_is_the_noise_floor(tmp_path: Path) -> None:
 
 
 def test_hours_cut_the_report_and_not_the_verdict(tmp_path: Path) -> None:
-    config = config_at(tmp_path)
+    config = config_at(tmp_path, gate={"warmup_pairs": 0})
     save(config, make_pairs(240))
     report = report_of(config, 240, hours=6)
     assert report["pairs"] == 60
