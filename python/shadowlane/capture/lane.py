@@ -101,6 +101,8 @@ class Lane:
             shed_above=config.limits.shed_mark(),
         )
         lane = cls(config, directory, core)
+        if older := core.older():
+            log.warning("lane %s is in %s, beside another release's: %s", config.lane.name, directory, "; ".join(older))
         if core.ring_error:
             log.warning("mirroring is off for process %d: %s", os.getpid(), core.ring_error)
         if config.lane.worker == "auto":

@@ -296,6 +296,11 @@ def _lane(config: Config) -> Iterator[Check]:
         yield Check("rings", "fail", text, "see the check of the shared memory, then start the gateway again")
     else:
         yield Check("rings", "ok", f"{sum(ring['alive'] for ring in status['rings'])} gateway processes have one")
+    for text in status["older"]:
+        remedy = "restart the gateways that still run the other release; the rest goes by itself"
+        yield Check("other release", "warn", text, remedy)
+    if status["unread"]:
+        yield Check("other release", "warn", f"lost: {status['unread']}", "nothing; stop the old gateways first next time")
     yield _worker(status, config)
     yield from _copies(status)
     accounting = status["accounting"]

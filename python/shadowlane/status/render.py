@@ -39,6 +39,9 @@ def render_status(status: Mapping[str, Any]) -> str:
     if status["ringless"] or status["ring_error"]:
         rows.append(("no ring", f"{status['ringless']} processes mirror nothing: {status['ring_error']}"))
     rows += [("refused", text) for text in status.get("refused", ())]
+    rows += [("older", text) for text in status["older"]]
+    if status["unread"]:
+        rows.append(("unread", status["unread"]))
     if status["corrupt"]:
         rows.append(("damaged", f"{status['corrupt']} frames, counted as dropped (producer_died)"))
     if status["faults"]:

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use super::Drainer;
 use crate::files::RingFile;
 use crate::gcra::monotonic_ns;
+use crate::older::OtherRing;
 use crate::status::ring_ids;
 use shadowlane_ring::Consumer;
 
@@ -63,6 +64,8 @@ impl Drainer {
                 Ok(ring) => self.readers.push(Reader { id, consumer: Consumer::new(ring), dead: false, looked_ns: 0 }),
                 Err(_) => {
                     self.refused.insert(id);
+                    let other = OtherRing::open(&RingFile::path_of(&self.directory, id), false);
+                    self.others.extend(other.filter(|ring| ring.totals().is_some()).map(|ring| (id, ring)));
                 }
             }
         }
