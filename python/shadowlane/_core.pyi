@@ -1,5 +1,6 @@
 # The compiled core. What is public of it is re-exported, with the same objects, by shadowlane.core.
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, final
 
 __all__ = [

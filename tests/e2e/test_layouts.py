@@ -1,4 +1,4 @@
-"""A release with another layout was here before, or still runs: the gateway starts, mirrors, and its accounting is whole."""
+"""A release with another layout was here before, or still runs: the gateway mirrors, and its accounting is whole."""
 
 from __future__ import annotations
 

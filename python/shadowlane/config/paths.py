@@ -23,8 +23,8 @@ def lane_directory(config: Config, environ: Mapping[str, str] | None = None) -> 
     """Where the lane's rings and control file lie: shared memory of this user, one directory a lane.
 
     ``lane.directory`` when it is set; else ``$XDG_RUNTIME_DIR/shadowlane/NAME`` (XDG Base Directory Specification:
-    that directory is the user's own and 0700); else ``/dev/shm/shadowlane-UID-NAME``. Where files of another release lie
-    there, this one's lane is in ``layout-N`` below it.
+    that directory is the user's own and 0700); else ``/dev/shm/shadowlane-UID-NAME``. Where files of another release
+    lie there, this one's lane is in ``layout-N`` below it.
     """
     return _core.locate_lane(str(_root(config, environ)))
 

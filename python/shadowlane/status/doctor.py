@@ -284,6 +284,9 @@ def _lane(config: Config) -> Iterator[Check]:
     except ShadowlaneError as error:
         yield Check("lane", "fail", str(error), "see the check of the directory")
         return
+    if status["gateway_error"]:
+        text = f"a gateway could not open the lane and mirrors nothing: {status['gateway_error']}"
+        yield Check("gateway", "fail", text, "correct that and start the gateway again; its users are served")
     if not status["started"]:
         yield Check("lane", "ok", "never started; it starts with the first gateway process")
         return
@@ -300,7 +303,7 @@ def _lane(config: Config) -> Iterator[Check]:
         remedy = "restart the gateways that still run the other release; the rest goes by itself"
         yield Check("other release", "warn", text, remedy)
     if status["unread"]:
-        yield Check("other release", "warn", f"lost: {status['unread']}", "nothing; stop the old gateways first next time")
+        yield Check("other release", "warn", f"lost: {status['unread']}", "next time stop the old gateways first")
     yield _worker(status, config)
     yield from _copies(status)
     accounting = status["accounting"]

@@ -36,6 +36,8 @@ def render_status(status: Mapping[str, Any]) -> str:
         ("configured", _configured(status["revisions"])),
         *[("ring", _ring(ring)) for ring in status["rings"]],
     ]
+    if status["gateway_error"]:
+        rows.append(("no lane", f"a gateway could not open it and mirrors nothing: {status['gateway_error']}"))
     if status["ringless"] or status["ring_error"]:
         rows.append(("no ring", f"{status['ringless']} processes mirror nothing: {status['ring_error']}"))
     rows += [("refused", text) for text in status.get("refused", ())]
@@ -68,7 +70,12 @@ def _caps(cap: Mapping[str, Any]) -> list[str]:
 
 def _mirroring(status: Mapping[str, Any]) -> str:
     if not status["started"]:
-        return "this lane never started: start a gateway with shadowlane.asgi.ShadowMiddleware"
+        if status["gateway_error"]:
+            return "OFF: no gateway could open this lane"
+        return (
+            "this lane never started: start a gateway with shadowlane.asgi.ShadowMiddleware; if one runs, its log and "
+            "shadowlane doctor say why"
+        )
     return "on" if status["enabled"] else "OFF (shadowlane on switches it on)"
 
 
