@@ -82,7 +82,8 @@ def evaluate_lane(
 def _evidence(config: Config, name: str, status: Mapping[str, Any], store: EvidenceSource, now: int) -> Evidence:
     since, why = (window_start(config, now), "") if status.get("no_lane") else _began(config, name, store, now)
     control = "control" if "control" in config.arms() else ""
-    rows = fold_rows(store, name, since, control=control)
+    window_ns = None if status.get("no_lane") else int(config.gate.window_hours * _HOUR_NS)
+    rows = fold_rows(store, name, since, control=control, window_ns=window_ns)
     timed = store.latency(since)
     accounting, sampler, started = status["accounting"], status["sampler"], status["started"]
     prod_failed = status["dropped"].get("prod_failed", 0)
