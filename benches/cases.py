@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import simsimd
@@ -23,6 +23,8 @@ import simsimd
 from shadowlane import Config, Lane, _core
 from shadowlane.asgi import ShadowMiddleware
 from shadowlane.score.delta import delta_s
+from shadowlane.score.groups import ParaphraseGroups
+from shadowlane.score.leaders import open_leaders
 from shadowlane.types import Copy
 
 Case = Callable[[int], float]
@@ -208,3 +210,50 @@ def delta_cases() -> tuple[Case, Case]:
         return case
 
     return timed(delta_s), timed(simsimd.cosine)
+
+
+def lookup_cases(groups: int = 4096, dim: int = 256) -> tuple[Case, Case]:
+    """The nearest of a full table of leaders, all of one scope, for questions that are new: exact, and by HNSW."""
+    leaders, questions = _unit_rows(groups, dim, 1), _unit_rows(512, dim, 2)
+
+    def timed(kind: Literal["exact", "hnsw"]) -> Case:
+        index = open_leaders(kind, dim, groups, 0)
+        for slot, row in enumerate(leaders):
+            index.set(slot, 0, row)
+
+        def case(n: int) -> float:
+            start = perf_counter_ns()
+            for number in range(n):
+                index.nearest(questions[number % len(questions)], 0, 0.7)
+            return (perf_counter_ns() - start) / n
+
+        return case
+
+    return timed("exact"), timed("hnsw")
+
+
+def grouping_cases(capacity: int = 4096, dim: int = 256) -> tuple[Case, Case]:
+    """A new question's group in a full table: the look-up, and its leader in the stead of the oldest one's."""
+    rows = _unit_rows(capacity + 8192, dim, 3)
+
+    def timed(kind: Literal["exact", "hnsw"]) -> Case:
+        groups = ParaphraseGroups(dim, capacity=capacity, index=kind)
+        groups.assign(rows[:capacity])
+        place = capacity
+
+        def case(n: int) -> float:
+            nonlocal place
+            start = perf_counter_ns()
+            for _ in range(n):
+                groups.assign(rows[place : place + 1])
+                place = (place + 1) % len(rows)
+            return (perf_counter_ns() - start) / n
+
+        return case
+
+    return timed("exact"), timed("hnsw")
+
+
+def _unit_rows(count: int, dim: int, seed: int) -> Any:
+    rows = np.random.default_rng(seed).standard_normal((count, dim)).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)

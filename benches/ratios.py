@@ -76,6 +76,10 @@ def comparisons() -> Iterator[list[Comparison]]:
                     2000, aim_ns=12_000, added=True,
                 ),
                 Comparison("delta_s (8192, 384)", "simsimd.cosine", *cases.delta_cases(), 20, aim_ratio=1 / 0.9),
+                Comparison(
+                    "nearest of (4096, 256)", "hnswlib.knn_query", *cases.lookup_cases(), 100, aim_ns=60_000
+                ),
+                Comparison("group of a new question", "the same with hnswlib", *cases.grouping_cases(), 50),
             ]  # fmt: skip
             yield some
         finally:

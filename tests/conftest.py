@@ -9,6 +9,13 @@ from hypothesis import settings
 settings.register_profile("shadowlane", deadline=None)
 settings.load_profile("shadowlane")
 
+
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is said is tested apart from where its lines are cut (``tests/unit/render/test_wrap.py``)."""
+    monkeypatch.setenv("COLUMNS", "4000")
+
+
 PROCESSES = {Path(__file__).parent / "e2e", Path(__file__).parent / "examples"}
 
 

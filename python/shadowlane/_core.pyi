@@ -4,14 +4,17 @@ from typing import Any, Literal, TypedDict, Unpack, final
 
 __all__ = [
     "ACTING_GETS",
+    "CONTROL_BYTES",
     "FLAG_CLIENT_DISCONNECTED",
     "FLAG_RESPONSE_CUT",
     "FLAG_STREAMED",
     "PRESET_NAMES",
     "REASONS",
+    "RING_HEAD_BYTES",
     "Drainer",
     "EmbeddingBag",
     "Finding",
+    "FlatIndex",
     "Lane",
     "Policy",
     "RateLimiter",
@@ -49,6 +52,15 @@ FLAG_STREAMED: int
 ACTING_GETS: tuple[str, ...]
 PRESET_NAMES: tuple[str, ...]
 REASONS: tuple[str, ...]
+RING_HEAD_BYTES: int
+CONTROL_BYTES: int
+
+@final
+class FlatIndex:
+    def __new__(cls, dim: int) -> FlatIndex: ...
+    def set(self, slot: int, scope: int, row: bytes) -> None: ...
+    def nearest(self, row: bytes, scope: int, least: float) -> tuple[int, float] | None: ...
+    def row(self, slot: int) -> bytes | None: ...
 
 @final
 class Finding:

@@ -13,12 +13,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from . import __version__, _core
 from .config import Config, lane_directory, load_config
+from .config.errors import meant
+from .config.shown import without_keys
 from .errors import ConfigError, LaneError, ShadowlaneError
-from .render.text import print_json, printable
+from .render.text import print_error, print_json, print_lines
 
 __all__ = ["main"]
 
@@ -33,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(options)
     except ShadowlaneError as error:
-        print(f"shadowlane: {printable(str(error))}", file=sys.stderr)  # noqa: T201
+        print_error(without_keys(str(error), known=True))
         return error.exit_code
     except BrokenPipeError:  # the reader of our output left: not an error of ours
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -42,8 +44,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 3
 
 
+class _Parser(argparse.ArgumentParser):
+    """What is not understood is said within the terminal's width, and without what may be a key."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        print_error(f"error: {without_keys(message)}", self.prog)
+        self.exit(2)
+
+
 def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="shadowlane",
         description="Mirror a sample of a gateway's traffic to a shadow service, and compare the answers.",
     )
@@ -126,14 +137,6 @@ def _load(options: argparse.Namespace) -> Config:
     return load_config(options.config)
 
 
-def _print_json(value: Any) -> None:
-    print_json(value)
-
-
-def _say(text: str) -> None:
-    print(text)  # noqa: T201
-
-
 def _demo(options: argparse.Namespace) -> int:
     from .demo.run import DemoOptions, run_demo
 
@@ -162,9 +165,9 @@ def _status(options: argparse.Namespace) -> int:
 
     status = collect_status(_load(options))
     if options.json:
-        _print_json(status)
+        print_json(status)
     else:
-        _say(render_status(status))
+        print_lines([(line, "") for line in render_status(status).splitlines()])
     return 0
 
 
@@ -178,9 +181,10 @@ def _switch(options: argparse.Namespace, enabled: bool) -> int:
         )
     _core.set_enabled(str(directory), enabled)
     if options.json:
-        _print_json({"lane": config.lane.name, "enabled": enabled})
+        print_json({"lane": config.lane.name, "enabled": enabled})
     else:
-        _say(f"lane {config.lane.name}: mirroring is {'on' if enabled else 'off'} for all its processes")
+        switched = "on" if enabled else "off"
+        print_lines([(f"lane {config.lane.name}: mirroring is {switched} for all its processes", "")])
     return 0
 
 
@@ -202,7 +206,8 @@ def _gate(options: argparse.Namespace) -> int:
     config = _load(options)
     if options.shadow is not None and options.shadow not in config.shadows:
         known = ", ".join(config.shadows)
-        raise ConfigError(f"--shadow = {options.shadow!r}: no such shadow in the configuration; known: {known}")
+        guess = meant(options.shadow, config.shadows)
+        raise ConfigError(f"--shadow = {options.shadow!r}: {guess}No such shadow in the configuration; known: {known}")
     from .report.command import restart_window, run_gate
 
     if options.restart:

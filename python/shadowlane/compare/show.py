@@ -5,7 +5,6 @@ Invariant: no style carries meaning of its own; text from the file never drives 
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +12,6 @@ from ..render.text import Line, printable
 
 __all__ = ["explained_lines", "unread_line"]
 
-_WIDTH = 116
 _DIFFERENCES = 12
 
 
@@ -71,8 +69,4 @@ def _citation_lines(arm: Mapping[str, Any], name: str) -> list[Line]:
 
 
 def _wrapped(label: str, text: str) -> list[Line]:
-    indent = " " * 13
-    wrapped = textwrap.wrap(
-        printable(" ".join(text.split())), _WIDTH, initial_indent=f"  {label:<11}", subsequent_indent=indent
-    )
-    return [(line, "") for line in wrapped]
+    return [(f"  {label:<9}  {printable(' '.join(text.split()))}", "")]

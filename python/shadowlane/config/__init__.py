@@ -35,6 +35,7 @@ from .sections import (
     StructureConfig,
 )
 from .shadows import ControlConfig, ShadowConfig
+from .shown import without_secrets
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -150,10 +151,10 @@ def _checked(data: dict[str, Any], *, origin: str, base: Path | None = None) -> 
     try:
         config = msgspec.convert(data, Config)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{origin}: {readable(str(error), data, Config)}") from None
+        raise ConfigError(f"{origin}: {without_secrets(readable(str(error), data, Config), data)}") from None
     problem = problem_of(config)
     if problem:
-        raise ConfigError(f"{origin}: {problem}")
+        raise ConfigError(f"{origin}: {without_secrets(problem, data)}")
     allowed = dict.fromkeys((*config.sanitize.allow_headers, *pin_headers(config.pins)))
     sanitize = msgspec.structs.replace(config.sanitize, allow_headers=tuple(allowed))
     config = msgspec.structs.replace(config, sanitize=sanitize)

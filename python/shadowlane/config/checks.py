@@ -15,10 +15,13 @@ import msgspec
 from .. import _core
 from ..errors import ConfigError
 from .bounds import number_problem
+from .errors import meant
 from .limits import PriceConfig, breaker_problem, budget_problem, limits_problem, retry_problem
 from .pins import pins_problem
 from .sections import EMBEDDERS, GATE_RULES, ScoreConfig
-from .shadows import ShadowConfig
+from .shadows import ShadowConfig, section_of
+from .shown import looks_like_key, shown_url
+from .variables import variable_problem
 
 if TYPE_CHECKING:
     from . import Config
@@ -30,6 +33,8 @@ _ROUTE = re.compile(r"[A-Z]+ [/*]\S*\Z")
 _ROUTE_HELP = 'write METHOD and a path pattern, for example "POST /search"'
 # A field name, or a cookie's name, is a token (RFC 9110 §5.6.2, RFC 6265 §4.1.1).
 _KEY = re.compile(r"(?:(?:header|cookie):[!#$%&'*+.^_`|~0-9A-Za-z-]+|api_key|json:/(?:[^~]|~[01])*)\Z")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_PREFIX = re.compile(r"(?:[!-~]{1,32}[ :=]{0,2})?\Z")
 _KEYS = '"header:x-user-id", "cookie:session" or "api_key"'
 
 
@@ -101,10 +106,12 @@ def _pins_problem(config: Config) -> str | None:
 
 
 def _routes_problem(config: Config) -> str | None:
-    try:
-        _core.Policy(read=config.routes.read_patterns())
-    except ConfigError as error:
-        return str(error)
+    for field, texts in (("presets", config.routes.presets), ("read", config.routes.read)):
+        for text in texts:
+            try:
+                _core.Policy(read=(text,))
+            except ConfigError as error:
+                return _route_problem(f"routes.{field}", text, str(error))
     for pattern in config.routes.timed:
         if not _ROUTE.match(pattern):
             return _bad("routes.timed", pattern, _ROUTE_HELP)
@@ -115,12 +122,30 @@ def _routes_problem(config: Config) -> str | None:
     return None
 
 
+def _route_problem(field: str, text: str, said: str) -> str:
+    """What the core said of one preset or route, under the field where it stands and with what was meant."""
+    why = said.partition(": ")[2].removeprefix("= ")
+    why = why.removeprefix(f'"{text}": ')
+    _, _, preset = text.rpartition(" ")
+    name, colon, dialect = preset.partition(":")
+    if why.startswith("not METHOD"):
+        guess = meant(name, _core.PRESET_NAMES) if " " not in text else ""
+    elif name in _core.PRESET_NAMES and colon:
+        guess = meant(dialect, why.partition("known: ")[2].split(", "))
+        guess = guess.replace("did you mean ", f"did you mean {name}:", 1)
+    else:
+        guess = meant(name, _core.PRESET_NAMES)
+    return _bad(field, text, f"{guess}{why}".strip())
+
+
 def _policy_problem(config: Config) -> str | None:
     policy = config.policy
     if policy.tool_mode not in ("strip", "none", "stub"):
-        return _bad("policy.tool_mode", policy.tool_mode, 'use "strip", "none" or "stub"')
+        guess = meant(policy.tool_mode, ("strip", "none", "stub"))
+        return _bad("policy.tool_mode", policy.tool_mode, f'{guess}Use "strip", "none" or "stub"')
     if policy.stream not in ("keep", "on", "off"):
-        return _bad("policy.stream", policy.stream, 'use "keep", "on" or "off"')
+        guess = meant(policy.stream, ("keep", "on", "off"))
+        return _bad("policy.stream", policy.stream, f'{guess}Use "keep", "on" or "off"')
     if "" in policy.keep_members:
         return _bad("policy.keep_members", "", "name a member of the request's body, or remove the entry")
     try:
@@ -144,7 +169,7 @@ def _shadows_problem(config: Config) -> str | None:
     if "control" in config.shadows:
         return "shadows.control: the name is taken by the noise-floor arm; use the table [control]"
     for name, shadow in config.arms().items():
-        where = "control" if name == "control" else f"shadows.{name}"
+        where = section_of(name)
         if not _NAME.match(name):
             return _bad(where, name, "name a shadow with 1 to 64 of a-z, 0-9, '_', '.', '-'")
         if problem := _shadow_problem(shadow, config.prices):
@@ -156,10 +181,10 @@ def _gate_problem(config: Config) -> str | None:
     gate, known = config.gate, f"known: {', '.join(GATE_RULES)}"
     for name in gate.disable:
         if name not in GATE_RULES:
-            return _bad("gate.disable", name, f"no rule of this name can be left out; {known}")
+            return _bad("gate.disable", name, f"{meant(name, GATE_RULES)}No rule of this name can be left out; {known}")
     for name in gate.require:
         if name not in GATE_RULES:
-            return _bad("gate.require", name, f"no rule of this name; {known}")
+            return _bad("gate.require", name, f"{meant(name, GATE_RULES)}No rule has this name; {known}")
         if name in gate.disable:
             return _bad("gate.require", name, "gate.disable leaves it out; name it in one of them")
     return None
@@ -167,8 +192,9 @@ def _gate_problem(config: Config) -> str | None:
 
 def _score_problem(config: Config) -> str | None:
     score = config.score
-    if score.embedder.partition(":")[0] not in EMBEDDERS:
-        return _bad("score.embedder", score.embedder, f"unknown embedder; known: {', '.join(EMBEDDERS)}")
+    if (kind := score.embedder.partition(":")[0]) not in EMBEDDERS:
+        guess = meant(kind, EMBEDDERS)
+        return _bad("score.embedder", score.embedder, f"{guess}Unknown embedder; known: {', '.join(EMBEDDERS)}")
     if problem := _embedder_problem(score):
         return problem
     structure = score.structure
@@ -184,7 +210,12 @@ def _score_problem(config: Config) -> str | None:
 def _embedder_problem(score: ScoreConfig) -> str | None:
     kind, _, model = score.embedder.partition(":")
     if kind == "openai":
-        shape = ShadowConfig(url=score.embedder_url, timeout_s=score.embedder_timeout_s, ca_file=score.embedder_ca_file)
+        shape = ShadowConfig(
+            url=score.embedder_url,
+            timeout_s=score.embedder_timeout_s,
+            ca_file=score.embedder_ca_file,
+            credential_env=score.embedder_credential_env,
+        )
         if problem := _shadow_problem(shape, {}):
             return f"score.embedder_{problem}"
         if not model:
@@ -198,11 +229,15 @@ def _embedder_problem(score: ScoreConfig) -> str | None:
 def _sanitize_problem(config: Config) -> str | None:
     """What the core says of the rules: a bad pattern, path, kind or header is refused here, not at the first body."""
     sanitize = config.sanitize
+    if problem := variable_problem("sanitize.hash_key_env", sanitize.hash_key_env):
+        return problem
     rules = msgspec.structs.replace(sanitize, hash_key_env="").rules_dict()
     try:
         _core.Redactor(rules)
     except ConfigError as error:
-        return str(error)
+        named = re.search(r'"([a-z0-9_]+)"', str(error))
+        guess = meant(named[1], _core.Redactor.kinds()) if named and "kind" in str(error) else ""
+        return f"{error}{'; ' if guess else ''}{guess.strip()}"
     if sanitize.detector and not re.match(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z", sanitize.detector):
         return (
             f"sanitize.detector = {sanitize.detector!r}: write MODULE:FACTORY, "
@@ -215,7 +250,15 @@ def _judge_problem(config: Config) -> str | None:
     judge = config.judge
     if not judge.url:
         return None
-    shape = ShadowConfig(url=judge.url, timeout_s=judge.timeout_s, concurrency=judge.concurrency, ca_file=judge.ca_file)
+    shape = ShadowConfig(
+        url=judge.url,
+        timeout_s=judge.timeout_s,
+        concurrency=judge.concurrency,
+        ca_file=judge.ca_file,
+        credential_env=judge.credential_env,
+        credential_header=judge.credential_header,
+        credential_prefix=judge.credential_prefix,
+    )
     problem = _shadow_problem(shape, {})
     if problem:
         return f"judge.{problem}"
@@ -241,17 +284,20 @@ def _origin(url: str) -> tuple[str, str, int]:
 
 
 def _shadow_problem(shadow: ShadowConfig, prices: dict[str, PriceConfig]) -> str | None:
+    shown = shown_url(shadow.url)
     try:
         url = urlsplit(shadow.url)
         host, _ = url.hostname, url.port
-    except ValueError as error:
-        return f"url = {shadow.url!r}: {error}"
+    except ValueError:  # whose words quote what may be a password
+        return f"url = {shown!r}: host or port cannot be read; use http://HOST[:PORT][/PREFIX] or https://..."
     if url.scheme not in ("http", "https") or not host:
-        return f"url = {shadow.url!r}: use http://HOST[:PORT][/PREFIX] or https://..."
+        return f"url = {shown!r}: use http://HOST[:PORT][/PREFIX] or https://..."
     if url.username is not None or url.password is not None:
         return "url: holds a user name or password; put the credential into an environment variable (credential_env)"
     if url.query or url.fragment:
-        return f"url = {shadow.url!r}: a query or fragment has no meaning here; remove it"
+        return f"url = {shown!r}: a query or fragment has no meaning here; remove it"
+    if problem := _credential_problem(shadow):
+        return problem
     if shadow.deadline_s is not None and shadow.deadline_s < shadow.timeout_s:
         return f"deadline_s = {shadow.deadline_s!r}: use timeout_s = {shadow.timeout_s!r} to 86400 seconds"
     if problem := breaker_problem(shadow.breaker):
@@ -262,4 +308,18 @@ def _shadow_problem(shadow: ShadowConfig, prices: dict[str, PriceConfig]) -> str
         return f"budget.{problem}"
     if shadow.ca_file and not Path(shadow.ca_file).is_file():
         return f"ca_file = {shadow.ca_file!r}: no such file"
+    return None
+
+
+def _credential_problem(shadow: ShadowConfig) -> str | None:
+    """A key that stands in the file itself is refused, and not shown: the file is read by more people than a key."""
+    for field in ("credential_env", "sign_key_env"):
+        if problem := variable_problem(field, getattr(shadow, field)):
+            return problem
+    header, prefix = shadow.credential_header, shadow.credential_prefix
+    own = "the key itself belongs into the variable that credential_env names"
+    if not _TOKEN.match(header) or looks_like_key(header):
+        return f"credential_header: not the name of a header, and not shown; use for example authorization; {own}"
+    if not _PREFIX.match(prefix) or looks_like_key(prefix):
+        return f"credential_prefix: more than a scheme, and not shown; use for example 'Bearer ', or ''; {own}"
     return None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
 import msgspec
 import msgspec.inspect
 
-__all__ = ["readable"]
+__all__ = ["meant", "readable"]
 
 _PART = re.compile(r"\.(?P<name>[^.\[\]]+)|\[(?P<index>\d+)\]|\[(?P<any>\.\.\.)\]")
 
@@ -23,9 +23,8 @@ def readable(message: str, data: Mapping[str, Any], kind: type[msgspec.Struct]) 
     unknown = re.search(r"unknown field `([^`]*)`", text)
     if unknown:
         field = f"{path}.{unknown[1]}" if path else unknown[1]
-        near = get_close_matches(unknown[1], _fields_at(kind, keys), 1)
-        guess = f"did you mean {near[0]}? Otherwise " if near else ""
-        remedy = f"{guess}remove it or correct its spelling"
+        guess = meant(unknown[1], _fields_at(kind, keys))
+        remedy = f"{guess}Otherwise remove it" if guess else "remove it or correct its spelling"
         return f"{field}: unknown field; {remedy} (the configuration reference lists them all)"
     missing = re.search(r"missing required field `([^`]*)`", text)
     if missing:
@@ -36,11 +35,50 @@ def readable(message: str, data: Mapping[str, Any], kind: type[msgspec.Struct]) 
     for key in keys:
         value = value[key]
     shown = f" = {value!r}" if not isinstance(value, Mapping) else ""
-    return f"{path}{shown}: {text[:1].lower()}{text[1:]}; correct the value"
+    return f"{path}{shown}: {text[:1].lower()}{text[1:]}; {_remedy(text, value, _choices_at(kind, keys))}"
+
+
+def meant(text: str, known: Iterable[str]) -> str:
+    """``did you mean X? `` for the known word that ``text`` is most likely a slip of; empty when none is near."""
+    words = {word.lower(): word for word in known}
+    lower = text.strip().lower()
+    near = get_close_matches(lower, words, 1, cutoff=0.6)
+    if not near and len(lower) >= 4:  # the beginning, the end or a part of one: "throttle", "latency"
+        near = [word for word in words if word.startswith(lower) or word.endswith(lower)] or [
+            word for word in words if len(word) >= 4 and word in lower
+        ]
+    return f"did you mean {words[near[0]]}? " if near else ""
+
+
+def _remedy(text: str, value: Any, choices: list[str]) -> str:
+    """What to write instead of a value of the wrong type."""
+    if isinstance(value, str) and re.match(r"Expected `(float|int)", text):
+        number = re.match(r"\s*([+-]?[0-9]+(?:\.[0-9]+)?)\s*(%?)", value)
+        if number is None:
+            return "write a number, without quotes"
+        told = float(number[1]) / 100 if number[2] else float(number[1])
+        return f"write a number without quotes: {told:.10g}"
+    if choices:
+        guess = meant(str(value), choices)
+        return f"{guess}{'Use' if guess else 'use'} one of: {', '.join(choices)}"
+    return "correct the value"
 
 
 def _fields_at(kind: type[msgspec.Struct], keys: list[str | int]) -> list[str]:
     """The fields of the table that ``keys`` lead to; empty where that is no table of known fields."""
+    at = _type_at(kind, keys)
+    return [field.encode_name for field in at.fields] if isinstance(at, msgspec.inspect.StructType) else []
+
+
+def _choices_at(kind: type[msgspec.Struct], keys: list[str | int]) -> list[str]:
+    """The words that the field at ``keys`` can have; empty where it can have others."""
+    at = _type_at(kind, keys)
+    if isinstance(at, msgspec.inspect.UnionType):
+        at = next((one for one in at.types if isinstance(one, msgspec.inspect.LiteralType)), at)
+    return [str(one) for one in at.values] if isinstance(at, msgspec.inspect.LiteralType) else []
+
+
+def _type_at(kind: type[msgspec.Struct], keys: list[str | int]) -> Any:
     at: Any = msgspec.inspect.type_info(kind)
     for key in keys:
         if isinstance(at, msgspec.inspect.StructType):
@@ -49,7 +87,7 @@ def _fields_at(kind: type[msgspec.Struct], keys: list[str | int]) -> list[str]:
             at = at.value_type
         elif isinstance(at, msgspec.inspect.VarTupleType):
             at = at.item_type
-    return [field.encode_name for field in at.fields] if isinstance(at, msgspec.inspect.StructType) else []
+    return at
 
 
 def _shown(key: str) -> str:

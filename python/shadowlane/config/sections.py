@@ -5,7 +5,6 @@ No section knows how it is carried out; what is wrong with one beyond its types 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +15,7 @@ from ..bands import ACCEPTED
 from ..errors import ConfigError
 from .bounds import DAY_S, SHARE, Bound
 from .limits import Section
+from .variables import value_of
 
 __all__ = [
     "FieldConfig",
@@ -230,12 +230,7 @@ class SanitizeConfig(Section, frozen=True):
         for other in ("hash_ignore", "hash_key_env", "detector"):
             del rules[other]
         if self.hash_key_env:
-            rules["hash_key"] = (os.environ if environ is None else environ).get(self.hash_key_env, "")
-            if not rules["hash_key"]:
-                raise ConfigError(
-                    f"sanitize.hash_key_env = {self.hash_key_env!r}: the environment variable is not set; "
-                    "export 64 hexadecimal digits (openssl rand -hex 32) for the worker, or remove the field"
-                )
+            rules["hash_key"] = value_of("sanitize.hash_key_env", self.hash_key_env, environ)
         return rules
 
 
@@ -273,11 +268,14 @@ class ScoreConfig(Section, frozen=True):
     citations_pointer: str = ""
     """JSON pointer to the array of citations; empty: look for ``citations``."""
     groups: bool = True
-    """Group live requests into paraphrases, and read λ within each group. Needs hnswlib (the ``semantic`` extra)."""
+    """Group live requests into paraphrases, and read λ within each group."""
     group_threshold: Annotated[float, SHARE] = 0.7
     """The least cosine of a request to its group's first one."""
     group_capacity: Annotated[int, Bound(1, 1_000_000)] = 4096
     """The most groups held at a time; the one not seen for longest goes first."""
+    group_index: Literal["exact", "hnsw"] = "exact"
+    """How a request's group is found: ``exact``, in a time that grows with the groups; ``hnsw``, for hundreds of
+    thousands: may miss a group, needs hnswlib (the ``groups`` extra) and so a C++ compiler to install."""
     group_window: Annotated[int, Bound(2, 100)] = 6
     """The answers of each arm that a group keeps: three paraphrases, two runs each."""
     structure: StructureConfig = StructureConfig()
@@ -315,15 +313,15 @@ class StoreConfig(Section, frozen=True):
 class GateConfig(Section, frozen=True):
     """``[gate]``: the targets of the verdict. Where each default comes from stands in ``docs/parts/gate.md``."""
 
-    mean_delta_s: Annotated[float, Bound(0, 2, above=True, share=True)] = ACCEPTED
+    mean_delta_s: Annotated[float, Bound(0, 1, above=True, share=True)] = ACCEPTED
     """The most that the mean ΔS may be."""
-    anchored_delta_s: Annotated[float, Bound(0, 2, above=True, share=True)] = ACCEPTED
+    anchored_delta_s: Annotated[float, Bound(0, 1, above=True, share=True)] = ACCEPTED
     """The most that the mean anchored ΔS may be."""
-    mean_rise: Annotated[float, Bound(0, 2, share=True)] = 0.05
+    mean_rise: Annotated[float, Bound(0, 1, share=True)] = 0.05
     """How far above the noise floor means, and the shares of transitional, diverging and uncited answers, may be."""
     rate_rise: Annotated[float, Bound(0, 1, share=True)] = 0.02
     """How far above the noise floor the shares of rare faults may be."""
-    delta_s_p95_rise: Annotated[float, Bound(0, 2, share=True)] = 0.10
+    delta_s_p95_rise: Annotated[float, Bound(0, 1, share=True)] = 0.10
     """How far the P95 of ΔS may be above the control's."""
     critical_rate: Annotated[float, Bound(0, 1, share=True)] = 0.03
     """Share of the pairs with ΔS of 0.60 or more."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -11,8 +9,10 @@ from ..errors import ConfigError
 from ..tag import checked_key
 from .bounds import DAY_S, SHARE, Bound
 from .limits import BreakerConfig, BudgetConfig, RetryConfig, Section
+from .shown import shown_name
+from .variables import value_of
 
-__all__ = ["ControlConfig", "ShadowConfig", "shown_name"]
+__all__ = ["ControlConfig", "ShadowConfig", "section_of"]
 
 _RATIO = SHARE._replace(remedy="use more than 0 and at most 1, or remove the shadow")
 _QPS = Bound(0, 1e6, remedy="use 0 (no cap of its own) to 1000000 copies a second")
@@ -20,15 +20,9 @@ _BURST = Bound(0, 1_000_000, remedy="use 0 (what comes in one second) to 1000000
 _TIMEOUT = Bound(0, 3600, above=True, unit="seconds")
 
 
-_VARIABLE = re.compile(r"(?=.*_|.{0,12}\Z)[A-Z_][A-Z0-9_]{0,47}\Z")
-
-
-def shown_name(name: str) -> str:
-    """The name of an environment variable for an error. What does not look like one may be the key itself, pasted into
-    the wrong field: it is not shown."""
-    if _VARIABLE.match(name):
-        return repr(name)
-    return "(not shown: it may be a key; give the name of a variable in capitals, such as SHADOW_KEY)"
+def section_of(name: str) -> str:
+    """The table of the configuration that an arm of this name has."""
+    return "control" if name == "control" else f"shadows.{name}"
 
 
 class ShadowConfig(Section, frozen=True):
@@ -87,29 +81,27 @@ class ShadowConfig(Section, frozen=True):
         """The salt of its sample: equal salts take the same copies."""
         return "" if self.sample == "identical" else name
 
-    def credential(self, environ: Mapping[str, str] | None = None) -> tuple[bytes, bytes] | None:
-        """The header that authenticates at the shadow, or ``None``. Raises ConfigError when the variable is unset."""
+    def credential(self, environ: Mapping[str, str] | None = None, *, where: str = "") -> tuple[bytes, bytes] | None:
+        """The header that authenticates at the shadow, or ``None``. Raises ConfigError when the variable is unset, or
+        holds what no header can; ``where`` stands before the field's name in it, such as ``shadows.candidate.``."""
         if not self.credential_env:
             return None
-        value = (os.environ if environ is None else environ).get(self.credential_env, "")
-        if not value:
+        field = f"{where}credential_env"
+        value = value_of(field, self.credential_env, environ)
+        if not value.isprintable() or not value.isascii():
             raise ConfigError(
-                f"credential_env = {shown_name(self.credential_env)}: the environment variable is not set; "
-                "export it for the worker, or remove the field"
+                f"{field}: the variable holds a line break, a control character or a letter beyond ASCII, which no "
+                "credential has; write the key into it alone, without a line's end"
             )
         return self.credential_header.lower().encode("latin-1"), (self.credential_prefix + value).encode("latin-1")
 
-    def sign_key(self, environ: Mapping[str, str] | None = None) -> bytes | None:
-        """The key that signs the tag, or ``None``. Raises ConfigError when the variable is unset or too short."""
+    def sign_key(self, environ: Mapping[str, str] | None = None, *, where: str = "") -> bytes | None:
+        """The key that signs the tag, or ``None``. Raises ConfigError when the variable is unset or too short, see
+        :meth:`credential`."""
         if not self.sign_key_env:
             return None
-        value = (os.environ if environ is None else environ).get(self.sign_key_env, "")
-        if not value:
-            raise ConfigError(
-                f"sign_key_env = {shown_name(self.sign_key_env)}: the environment variable is not set; "
-                "export it for the worker, or remove the field"
-            )
-        return checked_key(value, f"sign_key_env = {shown_name(self.sign_key_env)}")
+        field = f"{where}sign_key_env"
+        return checked_key(value_of(field, self.sign_key_env, environ), f"{field} = {shown_name(self.sign_key_env)}")
 
 
 class ControlConfig(ShadowConfig, frozen=True):

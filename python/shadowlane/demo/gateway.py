@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from ..asgi import ShadowMiddleware
 from ..errors import ShadowlaneError
+from ..render.text import print_error
 from .serving import add_serving_options, serve
 
 __all__ = ["build_proxy"]
@@ -89,7 +90,7 @@ def main() -> int:
     try:
         app = ShadowMiddleware(build_proxy(options.upstream), config=options.config)
     except ShadowlaneError as error:
-        print(f"gateway: {error}", file=sys.stderr)  # noqa: T201
+        print_error(str(error), "gateway")
         return error.exit_code
     # httpx logs every URL, and a URL may hold what its user would not want to see in a log.
     logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ShadowlaneError
+from ..render.text import print_error, print_lines
 from .processes import Child, start
 
 __all__ = ["gold_text", "run_probe_demo"]
@@ -59,9 +60,9 @@ def _probe(out: Path, gold: Path, prod: str, name: str, url: str) -> int:
     arguments += ["--template", '{"question": "{{question}}", "seed": "{{seed}}"}', "--qps", "0", "--fresh"]
     arguments += ["--html", str(out / f"probe-{name}.html"), "--junit", str(out / f"probe-{name}.xml")]
     arguments += ["--state", str(out / f"probe-{name}.state")]
-    print(f"\n$ shadowlane {shlex.join(arguments)}", flush=True)  # noqa: T201
+    print_lines([("", ""), (f"$ shadowlane {shlex.join(arguments)}", "")])
     code = subprocess.run([sys.executable, "-m", "shadowlane", *arguments], check=False).returncode  # noqa: S603
-    print(f"exit code {code}", flush=True)  # noqa: T201
+    print_lines([(f"exit code {code}", "")])
     return code
 
 
@@ -73,7 +74,8 @@ def _verdict(out: Path, codes: dict[str, int]) -> int:
         outcome = f"the probe passes the shadow, and says of the broken one that it misses {', '.join(sorted(wanted))}"
     else:
         outcome = f"not as expected: exit codes {codes}; missed by the broken one: {sorted(blamed)}"
-    print(f"\n{outcome}\npages: {out}/probe-shadow.html, {out}/probe-broken.html")  # noqa: T201
+    pages = f"pages: {out}/probe-shadow.html, {out}/probe-broken.html"
+    print_lines([("", ""), (outcome, ""), (pages, "")])
     return 0 if good else 1
 
 
@@ -103,7 +105,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="shadowlane-probe-") as folder:
             return run_probe_demo(Path(folder))
     except ShadowlaneError as error:
-        print(f"probe demo: {error}", file=sys.stderr)  # noqa: T201
+        print_error(str(error), "probe demo")
         return error.exit_code
 
 

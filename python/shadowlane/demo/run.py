@@ -24,6 +24,7 @@ from typing import Any
 
 from ..config import Config, load_config
 from ..errors import ConfigError, MissingExtraError
+from ..render.text import print_lines
 from .corpus import load_questions, load_sections
 from .processes import Child, DemoError, end_by_force, start, wait_for_exit
 
@@ -40,7 +41,7 @@ _OWN = (
     "lane",
     "logs",
 )
-_NEEDS = ("starlette", "uvicorn", "httpx", "rich", "aiohttp", "wordllama", "hnswlib")
+_NEEDS = ("starlette", "uvicorn", "httpx", "rich", "aiohttp", "wordllama")
 _UP_S = 90.0
 _LEAVE_S = 30.0
 _RATIO = 0.5
@@ -75,9 +76,13 @@ def run_demo(options: DemoOptions) -> int:
         with _terminable():
             run.go()
     except DemoError as error:
-        console.print(f"\nThe demonstration failed. {error}")
+        _say(f"\nThe demonstration failed. {error}")
         return error.exit_code
     return 0
+
+
+def _say(text: str) -> None:
+    print_lines([(line, "") for line in text.split("\n")])
 
 
 class _Run:
@@ -87,7 +92,7 @@ class _Run:
         self._options = options
         self._out = out
         self._logs = out / "logs"
-        self._say = console.print
+        self._say = _say
         self._console = console
         self._children: list[Child] = []
         self._config_file = out / "shadowlane.toml"

@@ -24,6 +24,7 @@ from starlette.routing import Route
 
 from ..embedders import load_embedder
 from ..errors import ShadowlaneError
+from ..render.text import print_error
 from .corpus import load_sections
 from .planted import find_planted
 from .retrieval import ROLES, Composed, HandbookIndex
@@ -180,7 +181,7 @@ def main() -> int:
     try:
         app = build_app(options.role)
     except ShadowlaneError as error:
-        print(f"{options.role}: {error}", file=sys.stderr)  # noqa: T201
+        print_error(str(error), options.role)
         return error.exit_code
     return serve(app, options)
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import uvicorn
 
+from ..render.text import print_error
+
 __all__ = ["PORT_LINE", "add_serving_options", "serve"]
 
 PORT_LINE = "listening on port "
@@ -47,7 +49,7 @@ def serve(app: Any, options: argparse.Namespace) -> int:
         try:
             listener.bind(("127.0.0.1", options.port))
         except OSError as error:
-            print(f"--port = {options.port}: {error.strerror}; choose another", file=sys.stderr)  # noqa: T201
+            print_error(f"--port = {options.port}: {error.strerror}; choose another", "demo")
             return 3
         config = uvicorn.Config(
             app, lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=5, timeout_keep_alive=30

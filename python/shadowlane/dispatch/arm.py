@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from ..config.shadows import section_of
 from ..core import StickySampler
 from ..limits import Permit, Retry, ShadowLimits
 from ..types import Copy, Outcome, Transport
@@ -99,6 +100,7 @@ class Arm:
         """Copies since the last one that was answered."""
         self._held = 0
         self._held_bytes = 0
+        self._section = section_of(name)
         self._slots = Slots(options.concurrency)
         self._spare_s = max(options.deadline_s - options.timeout_s, 0.0)
         self._retry = retry or Retry()
@@ -164,7 +166,7 @@ class Arm:
         return self.refused(
             "deadline",
             f"not sent: more copies came than this shadow answers, and it held its share of {self._most} copies; "
-            "raise its concurrency, or lower its ratio",
+            f"raise {self._section}.concurrency, or lower {self._section}.ratio",
         )
 
     async def _deliver(self, copy: Copy, held: _Held) -> Outcome:
@@ -192,7 +194,8 @@ class Arm:
         if not await self._acquire(latest, held):
             if held.released:
                 return self._crowded_out(), False
-            waited = f"not sent: no slot among concurrency = {self._slots.concurrency} for {self._spare_s:g} s"
+            slots = f"{self._section}.concurrency = {self._slots.concurrency}"
+            waited = f"not sent: no slot among {slots} for {self._spare_s:g} s"
             return self.refused("deadline", waited), False
         try:
             if not await self._has_memory(latest):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import itertools
-import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from .base import Embedder
 
 __all__ = ["WordLlama"]
 
+_WEIGHTS, _TENSOR, _TOKENIZER = "l2_supercat_256.safetensors", "embedding.weight", "l2_supercat_tokenizer_config.json"
 _GAP = re.compile(r"(?<=[^ ]) ")
 _SPACE = "▁"
 """How SentencePiece's vocabularies write the space before a word."""
@@ -26,32 +27,36 @@ _MARKS = ("<s>", "</s>", "<unk>", _SPACE)
 _PROBE = "The  quick, brown foxes' café;\n\n1. costs $12.50 (naïve)  now — 日本語 too. "
 
 
+def _read(weights: Path, tokenizer: Path) -> tuple[NDArray[np.float32], Any]:
+    """(tokens, dim) float32, and the tokenizer, as the wheel ships them."""
+    try:
+        from safetensors import safe_open
+        from tokenizers import Tokenizer
+    except ImportError as error:
+        raise MissingExtraError("score.embedder = 'wordllama'", "semantic", error.name or "wordllama") from None
+    try:
+        with safe_open(weights, framework="np") as file:
+            table = np.ascontiguousarray(file.get_tensor(_TENSOR), dtype=np.float32)
+        return table, Tokenizer.from_str(tokenizer.read_text(encoding="utf-8"))
+    except Exception as error:  # a plain Exception is what the tokenizer raises
+        raise ScoreError(
+            f"score.embedder = 'wordllama': the installed wheel lacks its model ({error}); reinstall wordllama>=0.4.0"
+        ) from None
+
+
 class WordLlama(Embedder):
     """The static model in wordllama's wheel: mean of token vectors, 256 dimensions, no download, no accelerator."""
 
     def __init__(self) -> None:
         super().__init__()
-        root, level, handlers = logging.getLogger(), logging.getLogger().level, logging.getLogger().handlers[:]
-        try:
-            import wordllama
-        except ImportError:
-            raise MissingExtraError("score.embedder = 'wordllama'", "semantic", "wordllama") from None
-        finally:
-            # The package calls logging.basicConfig on import; how a process logs is not a library's decision.
-            root.setLevel(level)
-            root.handlers[:] = handlers
-        try:
-            # Its own loader looks for the tokenizer beside the package and would go online for it; it lies inside.
-            folder = Path(wordllama.__file__).parent
-            model: Any = wordllama.WordLlama.load(cache_dir=folder, disable_download=True)
-        except FileNotFoundError as error:
-            raise ScoreError(
-                f"score.embedder = 'wordllama': the installed wheel lacks its model ({error}); "
-                "reinstall wordllama>=0.4.0"
-            ) from None
-        table: NDArray[np.float32] = np.ascontiguousarray(model.embedding, dtype=np.float32)
-        self._tokenizer: Any = model.tokenizer
-        self._pieces: Any = model.tokenizer.model
+        # Its files are read where they lie. Its own code looks for a home directory when it is imported, which a
+        # container's user may lack, configures the process's logging, and would go online for the tokenizer.
+        found = importlib.util.find_spec("wordllama")
+        if found is None or found.origin is None:
+            raise MissingExtraError("score.embedder = 'wordllama'", "semantic", "wordllama")
+        folder = Path(found.origin).parent
+        table, self._tokenizer = _read(folder / "weights" / _WEIGHTS, folder / "tokenizers" / _TOKENIZER)
+        self._pieces: Any = self._tokenizer.model
         self._splits = self._may_split()
         self._bag = _core.EmbeddingBag(table.tobytes(), table.shape[1], _MARKS if self._splits else None)
         self.dim = int(table.shape[1])

@@ -22,9 +22,11 @@ import msgspec
 
 from .. import _core
 from ..config import Config
+from ..config.shown import shown_name
+from ..config.variables import unset_remedy
 from ..embedders import Embedder
 from ..errors import ConfigError, ScoreError
-from ..render.text import print_json, print_lines
+from ..render.text import print_error, print_json, print_lines
 from ..report.command import write_page
 from ..worker.embedder import open_embedder
 from .gold import read_gold
@@ -101,8 +103,7 @@ def run_command(options: argparse.Namespace) -> int:
                 write_page(Path(options.junit), junit(verdict), option="--junit")
             done = True
         except KeyboardInterrupt:
-            message = f"shadowlane: interrupted; {_kept(state)}: run the same command again"
-            print(message, file=sys.stderr)  # noqa: T201
+            print_error(f"interrupted; {_kept(state)}: run the same command again")
             return 3
         except ScoreError as error:
             raise ScoreError(f"{_as_options(error)}; {_kept(state)}: run the same command again") from None
@@ -172,8 +173,8 @@ def _target(options: argparse.Namespace, name: str, url: str) -> Target:
 def _exported(name: str, variable: str) -> None:
     if variable and not os.environ.get(variable):
         raise ConfigError(
-            f"--{name}-credential-env = {variable!r}: the environment variable is not set; export it, or leave the "
-            "option out"
+            f"--{name}-credential-env = {shown_name(variable)}: the environment variable is not set; "
+            f"{unset_remedy(variable)}, or leave the option out"
         )
 
 

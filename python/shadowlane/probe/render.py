@@ -19,7 +19,6 @@ __all__ = ["junit", "render_verdict"]
 
 _MARKS = {True: ("accepted", "good"), False: ("NOT", "bad"), None: ("no prod", "open")}
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_WIDTH = 110
 
 
 def render_verdict(verdict: ProbeVerdict, *, every: bool = False) -> list[Line]:
@@ -60,12 +59,12 @@ def _details(item: ItemVerdict) -> list[Line]:
     )
     if worst is not None and item.ok is False:
         for who, text in (("prod", worst.prod), ("shadow", worst.shadow)):
-            lines += _wrapped(f"{who:<7} {textwrap.shorten(text, 220, placeholder=' …')}", "dim")
+            lines += _wrapped(f"{who:<6}  {textwrap.shorten(text, 220, placeholder=' …')}", "dim")
     return lines
 
 
 def _wrapped(text: str, style: str) -> list[Line]:
-    return [(line, style) for line in textwrap.wrap(text, _WIDTH, initial_indent=" " * 10, subsequent_indent=" " * 14)]
+    return [(" " * 10 + " ".join(text.split()), style)]
 
 
 def _both(shares: dict[str, float] | dict[str, float | None], what: str) -> str:

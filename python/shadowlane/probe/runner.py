@@ -111,7 +111,7 @@ class _Job(NamedTuple):
 
 
 def _opened(plan: Plan, arm: Arm, target: Target, stack: contextlib.AsyncExitStack) -> tuple[Service, Target]:
-    transport = open_transport(arm, target.config(plan.concurrency), target.credential)
+    transport = open_transport(arm, target.config(plan.concurrency), target.credential, where="")
     stack.push_async_callback(transport.close)
     service = Service(
         arm,
@@ -140,7 +140,7 @@ async def _wordings(plan: Plan, state: RunState) -> dict[str, tuple[str, ...]]:
         )
     if short and plan.paraphrases is not None:
         target = plan.paraphrases
-        transport = open_transport("paraphrases", target.config(plan.concurrency), target.credential)
+        transport = open_transport("paraphrases", target.config(plan.concurrency), target.credential, where="")
         pace = Pace(plan.qps)
         try:
             for number, item in enumerate(short, 1):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ..config import ShadowConfig
+from ..config.shadows import section_of
 from ..types import Headers, header, route_of
 from .answers import extract_answer
 
@@ -61,7 +62,7 @@ def refusal_line(one: Refusal, name: str, arm: ShadowConfig) -> str:
     """``18 copies: 404 The model `x` does not exist (POST /v1/chat/completions); set shadows.candidate.model``."""
     said = f"{one.status} {one.words}".rstrip() if one.status else f"{one.reason}: {one.words}".removesuffix(": ")
     copies = "1 copy" if one.copies == 1 else f"{one.copies} copies"
-    remedy = remedy_of(one, "control" if name == "control" else f"shadows.{name}", arm)
+    remedy = remedy_of(one, section_of(name), arm)
     return f"{copies}: {said} ({route_of(one.method, one.target)})" + (f"; {remedy}" if remedy else "")
 
 
@@ -91,7 +92,7 @@ def doubled_prefix(url: str, target: str = "/v1/") -> str:
 
 def refusal_data(one: Refusal, name: str, arm: ShadowConfig) -> dict[str, Any]:
     """A refusal, JSON-ready."""
-    where = "control" if name == "control" else f"shadows.{name}"
+    where = section_of(name)
     return {
         "status": one.status,
         "reason": one.reason,

@@ -1,7 +1,8 @@
-"""Lines for a terminal, and numbers and times as text. Styled by rich when it is installed and a person looks.
+"""What goes to standard output and standard error: lines, errors, JSON; and numbers and times as text.
 
-Invariant: no style carries meaning of its own; no control character and no direction mark from outside reaches the
-terminal, as text or in JSON.
+Invariants: every command writes through this module and no other way (``tests/unit/render/test_output.py``), so that no
+control character and no direction mark from outside reaches a terminal, as text or in JSON; no style carries meaning of
+its own; no line of text is wider than the terminal, JSON is never wrapped.
 """
 
 from __future__ import annotations
@@ -11,9 +12,24 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TextIO
 
-__all__ = ["Line", "clock", "count_line", "milliseconds", "percent", "print_json", "print_lines", "printable", "signed"]
+from .wrap import columns_of, wrapped
+
+__all__ = [
+    "Line",
+    "clock",
+    "count_line",
+    "json_line",
+    "milliseconds",
+    "percent",
+    "print_error",
+    "print_json",
+    "print_json_line",
+    "print_lines",
+    "printable",
+    "signed",
+]
 
 Line = tuple[str, str]
 """Text and the name of its style."""
@@ -31,8 +47,10 @@ _HARMLESS = "\n\t\u00a0\u202f\u2009\u3000\u200c\u200d\u00ad"
 
 
 def print_lines(lines: Iterable[Line]) -> None:
-    """Print to standard output, what would drive the terminal replaced by ``�``."""
-    lines = [(printable(text), style) for text, style in lines]
+    """Print to standard output, wrapped, what would drive the terminal replaced by ``�``. Styled by rich when it is
+    installed and a person looks."""
+    width = columns_of(sys.stdout)
+    lines = [(line, style) for text, style in lines for line in wrapped(printable(text), width)]
     if sys.stdout.isatty() and importlib.util.find_spec("rich") is not None:
         from rich.console import Console
         from rich.text import Text
@@ -42,6 +60,13 @@ def print_lines(lines: Iterable[Line]) -> None:
             console.print(Text(text, style=_STYLES[style]))
     else:
         sys.stdout.write("".join(text + "\n" for text, _ in lines))
+    sys.stdout.flush()
+
+
+def print_error(text: str, program: str = "shadowlane") -> None:
+    """Print ``program: text`` to standard error, as :func:`print_lines` does."""
+    lines = wrapped(printable(f"{program}: {text}"), columns_of(sys.stderr))
+    sys.stderr.write("".join(line + "\n" for line in lines))
 
 
 def print_json(value: Any) -> None:
@@ -49,12 +74,29 @@ def print_json(value: Any) -> None:
 
     A terminal obeys U+009B as it obeys ESC ``[``, and U+202E turns what follows around; ``json.dumps`` escapes neither.
     """
-    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    sys.stdout.write("".join(c if c.isprintable() or c == "\n" else _escape(c) for c in text) + "\n")
+    sys.stdout.write(_json(value, indent=2) + "\n")
+
+
+def json_line(value: Any) -> str:
+    """The same as one line, without its end: for a log that a terminal may show."""
+    return _json(value, indent=None)
+
+
+def print_json_line(value: Any, stream: TextIO | None = None) -> None:
+    """Write :func:`json_line` to a stream, by default standard output, at once."""
+    out = sys.stdout if stream is None else stream
+    out.write(json_line(value) + "\n")
+    out.flush()
+
+
+def _json(value: Any, *, indent: int | None) -> str:
+    text = json.dumps(value, indent=indent, sort_keys=indent is not None, ensure_ascii=False, allow_nan=False)
+    return "".join(c if c.isprintable() or (c == "\n" and indent is not None) else _escape(c) for c in text)
 
 
 def _escape(character: str) -> str:
-    return json.dumps(character)[1:-1]
+    # json.dumps takes DEL for a letter, and gives a pair of surrogates for what lies beyond the first plane.
+    return "\\u007f" if character == "\x7f" else json.dumps(character)[1:-1]
 
 
 def printable(text: str) -> str:

@@ -37,7 +37,6 @@ DECISIONS: dict[str, str] = {
 }
 _DECISION_TONE = {"GRADUATE": "good", "HOLD": "open", "REJECT": "bad"}
 _WORST = 3
-_WIDTH = 116
 _FLIPS, _DIFFERENCES = 3, 6
 
 
@@ -317,6 +316,4 @@ def _pair(pair: Mapping[str, Any]) -> list[Line]:
 
 def _wrapped(name: str, text: str) -> list[Line]:
     short = textwrap.shorten(printable(text), 300, placeholder=" …") or "(empty)"
-    indent = " " * 15
-    wrapped = textwrap.wrap(short, _WIDTH, initial_indent=f"      {name:<9}", subsequent_indent=indent)
-    return [(line, "dim") for line in wrapped]
+    return [(f"      {name:<8}  {short}", "dim")]

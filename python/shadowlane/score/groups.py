@@ -8,7 +8,7 @@ A group is led by its first request: a request joins the group of the nearest le
 reaches the threshold, else it leads a new one. So a group cannot drift by chains of near neighbours. The scope is a
 number that the caller gives: requests of different scopes (another route, model, system prompt, other figures in the
 question) never share a group, however alike they read. No text is kept: embeddings of sanitized text only.
-Index: HNSW (Malkov & Yashunin 2018, "Efficient and robust approximate nearest neighbor search"), by hnswlib.
+The leaders are looked up in one of the indexes of ``leaders``; what is saved does not depend on which.
 """
 
 from __future__ import annotations
@@ -18,22 +18,19 @@ from collections import OrderedDict, deque
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ConfigError, MissingExtraError, ScoreError
+from ..errors import ConfigError, ScoreError
 from ..files import write_private
 from .lambda_ import State, lambda_group, lambda_trend
+from .leaders import Leaders, open_leaders
 
 __all__ = ["Observation", "ParaphraseGroups", "Purity", "purity"]
 
-_ROOM = 1024
-_M, _EF_CONSTRUCTION, _EF = 16, 100, 64
-_NEIGHBOURS = 16
-"""Leaders looked at for one of the request's scope: beyond these, a group may be missed, never mixed."""
 _SERIES = 6
 """Values of ΔS that the last step of a trend depends on: its rolling mean over 5, and that of the step before."""
 _FORMAT = 2
@@ -105,11 +102,12 @@ class ParaphraseGroups:
 
     ``threshold`` is the least cosine to a group's leader, in (0, 1]: high enough that a group rarely mixes questions,
     at the price of several groups for one question (``make judge-bench`` measures both). ``capacity`` is the most
-    groups held at a time, ``window`` the answers kept for each group and arm. ``embedder`` names the embedder of the
-    requests: groups that were saved with another one are refused on load.
+    groups held at a time, ``window`` the answers kept for each group and arm. ``index`` is how the nearest leader is
+    found: ``exact``, or ``hnsw`` for hundreds of thousands of groups. ``embedder`` names the embedder of the requests:
+    groups that were saved with another one are refused on load.
 
     Raises :class:`~shadowlane.errors.ConfigError` for a value out of range and
-    :class:`~shadowlane.errors.MissingExtraError` when hnswlib is not installed.
+    :class:`~shadowlane.errors.MissingExtraError` for ``hnsw`` when hnswlib is not installed.
     """
 
     def __init__(
@@ -120,6 +118,7 @@ class ParaphraseGroups:
         threshold: float = 0.70,
         capacity: int = 4096,
         window: int = 6,
+        index: Literal["exact", "hnsw"] = "exact",
         seed: int = 0,
     ) -> None:
         if not 0 < threshold <= 1:
@@ -129,11 +128,7 @@ class ParaphraseGroups:
                 raise ConfigError(f"{name} = {value}: must be at least 1")
         self.dim, self.embedder, self.threshold = dim, embedder, threshold
         self.capacity, self.window = capacity, window
-        self._index: Any = _hnswlib().Index(space="cosine", dim=dim)
-        self._index.init_index(
-            max_elements=min(capacity, _ROOM), M=_M, ef_construction=_EF_CONSTRUCTION, random_seed=seed
-        )
-        self._index.set_ef(_EF)
+        self._leaders: Leaders = open_leaders(index, dim, capacity, seed)
         self._groups: OrderedDict[int, _Group] = OrderedDict()
         self._at_slot: dict[int, int] = {}
         self._next = 0
@@ -229,8 +224,8 @@ class ParaphraseGroups:
         ]
         state = _Saved(_FORMAT, self.embedder, self.dim, self.threshold, self.capacity, self.window, self._next, groups)
         leaders = np.empty((len(groups), self.dim), dtype=np.float32)
-        if groups:
-            leaders[:] = self._index.get_items([group.slot for group in groups])
+        for leader, group in zip(leaders, groups, strict=True):
+            leader[:] = self._leaders.row(group.slot)
         try:
             target.mkdir(mode=0o700, parents=True, exist_ok=True)
             # One file, so that a crash between two of them cannot pair old groups with new leaders.
@@ -241,8 +236,15 @@ class ParaphraseGroups:
             raise ScoreError(f"{target}: the paraphrase groups cannot be saved: {error.strerror}") from None
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str], *, embedder: str = "", seed: int = 0) -> ParaphraseGroups:
-        """Groups as :meth:`save` wrote them.
+    def load(
+        cls,
+        folder: str | os.PathLike[str],
+        *,
+        embedder: str = "",
+        index: Literal["exact", "hnsw"] = "exact",
+        seed: int = 0,
+    ) -> ParaphraseGroups:
+        """Groups as :meth:`save` wrote them, whichever index they had.
 
         Raises :class:`~shadowlane.errors.ScoreError` when there are none, when the file is damaged, or when they were
         built with another embedder.
@@ -256,6 +258,8 @@ class ParaphraseGroups:
         try:
             state = msgspec.msgpack.decode(data[8 : 8 + size], type=_Saved)
             leaders = np.frombuffer(data[8 + size :], dtype=np.float32).reshape(len(state.groups), state.dim)
+            if not np.isfinite(leaders).all():
+                raise ValueError("a leader is not finite")
         except (msgspec.DecodeError, ValueError) as error:
             raise ScoreError(f"{file}: the paraphrase groups are damaged ({error}); delete the file") from None
         if state.format != _FORMAT:
@@ -271,8 +275,10 @@ class ParaphraseGroups:
             threshold=state.threshold,
             capacity=state.capacity,
             window=state.window,
+            index=index,
             seed=seed,
         )
+        by_slot: dict[int, tuple[int, NDArray[np.float32]]] = {}
         for saved, leader in zip(state.groups, leaders, strict=True):
             group = _Group(saved.slot, saved.scope, saved.size)
             for name, arm in saved.arms.items():
@@ -284,21 +290,23 @@ class ParaphraseGroups:
                     arm.state,
                     arm.flips,
                 )
-            groups._insert(saved.number, group, leader)
+            groups._groups[saved.number] = group
+            groups._at_slot[saved.slot] = saved.number
+            by_slot[saved.slot] = (saved.scope, leader)
+        if sorted(by_slot) != list(range(len(state.groups))):
+            raise ScoreError(f"{file}: the paraphrase groups are damaged (slots are missing); delete the file")
+        for slot, (scope, leader) in sorted(by_slot.items()):
+            groups._leaders.set(slot, scope, leader)
         groups._next = state.next_number
         return groups
 
     def _assign(self, row: NDArray[np.float32], scope: int) -> int:
-        if self._groups:
-            slots, distances = self._index.knn_query(row, k=min(_NEIGHBOURS, len(self._groups)), num_threads=1)
-            for slot, distance in zip(slots[0].tolist(), distances[0].tolist(), strict=True):
-                if 1 - distance < self.threshold:
-                    break
-                number = self._at_slot[slot]
-                if self._groups[number].scope == scope:
-                    self._groups.move_to_end(number)
-                    self._groups[number].size += 1
-                    return number
+        found = self._leaders.nearest(row, scope, self.threshold)
+        if found is not None:
+            number = self._at_slot[found]
+            self._groups.move_to_end(number)
+            self._groups[number].size += 1
+            return number
         if len(self._groups) >= self.capacity:
             _, oldest = self._groups.popitem(last=False)
             del self._at_slot[oldest.slot]
@@ -307,17 +315,10 @@ class ParaphraseGroups:
             slot = len(self._groups)
         number = self._next
         self._next += 1
-        self._insert(number, _Group(slot, scope, 1), row)
+        self._leaders.set(slot, scope, row)
+        self._groups[number] = _Group(slot, scope, 1)
+        self._at_slot[slot] = number
         return number
-
-    def _insert(self, number: int, group: _Group, leader: NDArray[np.float32]) -> None:
-        room = self._index.get_max_elements()
-        if group.slot >= room:
-            self._index.resize_index(min(max(2 * room, group.slot + 1), self.capacity))
-        # A slot that is taken already gets the new leader instead of the dropped group's.
-        self._index.add_items(leader[None], [group.slot], num_threads=1)
-        self._groups[number] = group
-        self._at_slot[group.slot] = number
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,11 +353,3 @@ def purity(groups: NDArray[np.int64], labels: NDArray[np.int64]) -> Purity:
         recall=joined / pairs if pairs else 1.0,
         groups=len(table),
     )
-
-
-def _hnswlib() -> Any:
-    try:
-        import hnswlib
-    except ImportError:
-        raise MissingExtraError("paraphrase groups (or set score.groups = false)", "semantic", "hnswlib") from None
-    return hnswlib

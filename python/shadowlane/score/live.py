@@ -63,8 +63,9 @@ class LiveGroups:
             threshold=config.group_threshold,
             capacity=config.group_capacity,
             window=config.group_window,
+            index=config.group_index,
         )
-        self._groups = self._saved(fresh) or fresh
+        self._groups = self._saved(fresh, config) or fresh
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -86,11 +87,11 @@ class LiveGroups:
             self._groups.save(self._folder)
             self._changed = False
 
-    def _saved(self, fresh: ParaphraseGroups) -> ParaphraseGroups | None:
+    def _saved(self, fresh: ParaphraseGroups, config: ScoreConfig) -> ParaphraseGroups | None:
         if self._folder is None or not (self._folder / "groups.bin").exists():
             return None
         try:
-            groups = ParaphraseGroups.load(self._folder, embedder=fresh.embedder)
+            groups = ParaphraseGroups.load(self._folder, embedder=fresh.embedder, index=config.group_index)
         except ScoreError as error:
             log.warning("paraphrase groups start anew: %s", error)
             return None

@@ -7,19 +7,25 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import resource
 import socket
 import ssl
 import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from .. import __file__ as _package_file
+from .. import _core
 from ..config import Config, ShadowConfig, lane_directory, load_config
-from ..config.shadows import shown_name
+from ..config.bounds import bounds_of
+from ..config.shadows import section_of
+from ..config.shown import names_variable, shown_name, shown_url
+from ..config.variables import value_of
 from ..errors import ConfigError, ShadowlaneError
 from ..gate.evidence import why_no_trial
 from ..policy import acting_gets
@@ -33,7 +39,11 @@ from .routes import failing_route
 __all__ = ["Check", "check_config", "run_doctor"]
 
 _CONNECT_S = 3.0
+_SMALL_FILES = 8
+"""Files of one page that a lane has beside its control file and rings: configuration, worker's state, log, locks."""
 _STALE_S = 5.0
+_AT_LEAST = ("convergence", "citation_match", "index_agreement")
+"""Targets of ``[gate]`` that a good share must reach: 1 asks for all."""
 _FUTURE_S = 300.0
 _TONE = {"ok": "good", "warn": "open", "fail": "bad"}
 
@@ -130,9 +140,17 @@ def _memory(config: Config) -> Iterator[Check]:
     except OSError as error:
         yield Check("shared memory", "fail", f"{folder}: {error.strerror}", "set lane.directory to another folder")
         return
-    free, ring = info.f_bavail * info.f_frsize, config.lane.ring_bytes
-    fits, cores = free // ring, os.cpu_count() or 1
-    text = f"{folder}: {size(free)} free, room for {fits} more gateway processes with rings of {size(ring)}"
+    free, page = info.f_bavail * info.f_frsize, info.f_frsize or 4096
+    ring = _core.RING_HEAD_BYTES + config.lane.ring_bytes
+    if not (lane_directory(config) / "control.shm").exists():
+        free -= -(-_core.CONTROL_BYTES // page) * page + _SMALL_FILES * page
+    fits, cores = max(free, 0) // (-(-ring // page) * page), os.cpu_count() or 1
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    if most != resource.RLIM_INFINITY and most < ring:
+        text = f"{folder}: a ring needs a file of {size(ring)}, and this process may write {size(most)} (ulimit -f)"
+        yield Check("shared memory", "fail", text, "raise that limit, or make lane.ring_bytes smaller")
+        return
+    text = f"{folder}: {size(max(free, 0))} free, room for {fits} more gateway processes with rings of {size(ring)}"
     remedy = "give the container more (docker run --shm-size=256m), make lane.ring_bytes smaller, or set lane.directory"
     if fits == 0:
         yield Check("shared memory", "fail", text, remedy)
@@ -147,8 +165,8 @@ def _extras(config: Config) -> Iterator[Check]:
     needed = {"aiohttp": "worker"}
     if config.score.embedder == "wordllama":
         needed["wordllama"] = "semantic"
-    if config.score.groups:
-        needed["hnswlib"] = "semantic"
+    if config.score.groups and config.score.group_index == "hnsw":
+        needed["hnswlib"] = "groups"
     for package, extra in needed.items():
         if importlib.util.find_spec(package) is not None:
             yield Check("extras", "ok", f"{package} is installed")
@@ -162,19 +180,29 @@ def _extras(config: Config) -> Iterator[Check]:
 
 
 def _credentials(config: Config) -> Iterator[Check]:
+    """Every variable that the configuration names, but for the judge's."""
     for name, arm in config.arms().items():
-        for what, variable, read in (
-            ("credential", arm.credential_env, arm.credential),
-            ("signing key", arm.sign_key_env, arm.sign_key),
-        ):
-            if not variable:
-                continue
-            try:
-                read()
-            except ConfigError as error:
-                yield Check(f"{what} {name}", "fail", str(error), "export that variable for the worker")
-            else:
-                yield Check(f"{what} {name}", "ok", f"{shown_name(variable)} is set")
+        where = f"{section_of(name)}."
+        if arm.credential_env:
+            yield _variable(f"credential {name}", arm.credential_env, partial(arm.credential, where=where))
+        if arm.sign_key_env:
+            yield _variable(f"signing key {name}", arm.sign_key_env, partial(arm.sign_key, where=where))
+    embedder, hash_key = config.score.embedder_credential_env, config.sanitize.hash_key_env
+    if embedder:
+        read = partial(value_of, "score.embedder_credential_env", embedder)
+        yield _variable("credential embedder", embedder, read)
+    if hash_key:
+        yield _variable("hash key", hash_key, config.sanitize.rules_dict)
+
+
+def _variable(name: str, variable: str, read: Callable[[], object]) -> Check:
+    """Whether a variable that the configuration names is set to something that can be used."""
+    try:
+        read()
+    except ConfigError as error:
+        text, _, _ = str(error).partition("; ")
+        return Check(name, "fail", text, str(error).removeprefix(f"{text}; "))
+    return Check(name, "ok", f"{shown_name(variable)} is set" if names_variable(variable) else "its variable is set")
 
 
 def _shadows(config: Config) -> Iterator[Check]:
@@ -182,7 +210,7 @@ def _shadows(config: Config) -> Iterator[Check]:
         yield _reach(f"shadow {name}", arm)
         version = doubled_prefix(arm.url)
         if version and config.routes.presets:
-            text = f"{arm.url}: ends in {version}, and the request's path, {version}/..., is put behind it"
+            text = f"{shown_url(arm.url)}: ends in {version}, and the request's path, {version}/..., is put behind it"
             yield Check(f"url {name}", "warn", text, f"leave {version} out of the url")
 
 
@@ -191,10 +219,8 @@ def _judge(config: Config) -> Iterator[Check]:
     if not judge.url:
         return
     service = ShadowConfig(url=judge.url, credential_env=judge.credential_env, ca_file=judge.ca_file)
-    try:
-        service.credential()
-    except ConfigError as error:
-        yield Check("credential judge", "fail", str(error), "export that variable for the worker")
+    if judge.credential_env:
+        yield _variable("credential judge", judge.credential_env, partial(service.credential, where="judge."))
     yield _reach("judge", service)
 
 
@@ -207,7 +233,10 @@ def _reach(name: str, arm: ShadowConfig) -> Check:
     ]
     if arm.trust_env and proxies:
         return Check(
-            name, "warn", f"{arm.url}: goes through a proxy ({', '.join(proxies)}), not tried", "try it with curl"
+            name,
+            "warn",
+            f"{shown_url(arm.url)}: goes through a proxy ({', '.join(proxies)}), not tried",
+            "try it with curl",
         )
     start = time.monotonic()
     try:
@@ -217,16 +246,18 @@ def _reach(name: str, arm: ShadowConfig) -> Check:
                 with context.wrap_socket(plain, server_hostname=host):
                     pass
     except ssl.SSLCertVerificationError as error:
-        text = f"{arm.url}: its certificate is not trusted: {error.verify_message}"
+        text = f"{shown_url(arm.url)}: its certificate is not trusted: {error.verify_message}"
         return Check(name, "fail", text, "set ca_file to the authority's PEM bundle, or correct the host name")
     except ssl.SSLError as error:
-        text = f"{arm.url}: no TLS: {error.reason or error}"
+        text = f"{shown_url(arm.url)}: no TLS: {error.reason or error}"
         return Check(name, "fail", text, "use http:// if it is plain, or correct the port")
     except OSError as error:
-        text = f"{arm.url}: cannot connect: {error.strerror or error}"
+        text = f"{shown_url(arm.url)}: cannot connect: {error.strerror or error}"
         return Check(name, "fail", text, "start the shadow, or correct the url; users are not affected meanwhile")
     took = 1000 * (time.monotonic() - start)
-    return Check(name, "ok", f"{arm.url}: {'TLS' if tls else 'TCP'} connection in {took:.0f} ms (no request sent)")
+    return Check(
+        name, "ok", f"{shown_url(arm.url)}: {'TLS' if tls else 'TCP'} connection in {took:.0f} ms (no request sent)"
+    )
 
 
 def _lane(config: Config) -> Iterator[Check]:
@@ -333,6 +364,11 @@ def _policy(config: Config) -> Iterator[Check]:
 
 def _gate(config: Config) -> Iterator[Check]:
     """What this configuration can never show should not be found out after a day of waiting."""
+    for field, bound in bounds_of(type(config.gate)).items():
+        value = getattr(config.gate, field)
+        if bound.share and field not in _AT_LEAST and value == 1:
+            text = f"gate.{field} = 1 is 100 %: no shadow can miss it"
+            yield Check("gate", "warn", text, "for 1 % use 0.01; to leave the rule out, name it in gate.disable")
     why = why_no_trial({"choice": choice_of(config), "ratio": config.sampling.ratio})
     if why and "overhead" not in config.gate.disable:
         what, _, remedy = why.partition("; ")

@@ -42,6 +42,7 @@ class HttpTransport:
         *,
         read: Reader | None = None,
         stub_rounds: int = 0,
+        where: str | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         try:
@@ -56,11 +57,12 @@ class HttpTransport:
         self._name = name
         self._shadow = shadow
         self._credential = credential
-        self._sign_key = shadow.sign_key()
+        self._where = f"shadows.{name}." if where is None else where
+        self._sign_key = shadow.sign_key(where=self._where)
         self._read = read or _reads_nothing
         self._stub_rounds = stub_rounds
         self._clock_ns = clock_ns
-        self._tls = _tls(name, shadow)
+        self._tls = _tls(self._where, shadow)
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, copy: Copy) -> Outcome:
@@ -90,7 +92,7 @@ class HttpTransport:
             text = (isinstance(cause, ssl.SSLError) and cause.reason) or cause.strerror or type(cause).__name__
             call.fail("connect_error", f"{type(error).__name__}: {error.host}:{error.port}: {text}")
         except asyncio.TimeoutError:
-            call.fail("deadline", f"no whole answer within timeout_s = {self._shadow.timeout_s:g}")
+            call.fail("deadline", f"no whole answer within {self._where}timeout_s = {self._shadow.timeout_s:g}")
         except aiohttp.ServerDisconnectedError:
             call.fail("transport_error", "the shadow closed the connection without an answer")
         except aiohttp.ClientPayloadError:
@@ -147,7 +149,7 @@ class HttpTransport:
             call.body = reader.partial if reader.over else reader.finish()
             if reader.over:
                 limit = self._shadow.max_response_bytes
-                call.fail("response_too_large", f"more than max_response_bytes = {limit}")
+                call.fail("response_too_large", f"more than {self._where}max_response_bytes = {limit}")
 
     def _opened(self) -> aiohttp.ClientSession:
         # At the first send, because aiohttp binds a session to the running loop.
@@ -239,7 +241,7 @@ class _Call:
         )
 
 
-def _tls(name: str, shadow: ShadowConfig) -> ssl.SSLContext | None:
+def _tls(where: str, shadow: ShadowConfig) -> ssl.SSLContext | None:
     """The system's authorities, and those of ``ca_file``; ``None`` for plain HTTP without a proxy."""
     if not shadow.url.startswith("https:") and not shadow.ca_file:
         return None
@@ -249,7 +251,5 @@ def _tls(name: str, shadow: ShadowConfig) -> ssl.SSLContext | None:
             context.load_verify_locations(cafile=shadow.ca_file)
         except OSError as error:  # ssl.SSLError is one
             why = "holds no PEM certificates" if isinstance(error, ssl.SSLError) else error.strerror
-            raise ConfigError(
-                f"shadows.{name}.ca_file = {shadow.ca_file!r}: {why}; give a readable PEM bundle"
-            ) from None
+            raise ConfigError(f"{where}ca_file = {shadow.ca_file!r}: {why}; give a readable PEM bundle") from None
     return context

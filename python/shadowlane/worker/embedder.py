@@ -12,7 +12,6 @@ import xxhash
 from ..config import ScoreConfig, ShadowConfig
 from ..embedders import Embedder, load_embedder
 from ..embedders.remote import RemoteEmbedder, ServiceRecord
-from ..errors import ConfigError
 from ..files import write_private
 from ..limits import Breaker, Budget, BudgetLimits
 from ..transport import open_transport
@@ -75,10 +74,8 @@ def open_embedder(
         max_response_bytes=_RESPONSE_BYTES,
         ca_file=config.embedder_ca_file,
     )
-    try:
-        transport = open_transport("embedder", service, service.credential())
-    except ConfigError as error:
-        raise ConfigError(f"score.embedder_{str(error).removeprefix('shadows.embedder.')}") from None
+    where = "score.embedder_"
+    transport = open_transport("embedder", service, service.credential(where=where), where=where)
     return RemoteEmbedder(
         model,
         transport=transport,

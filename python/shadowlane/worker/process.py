@@ -20,6 +20,7 @@ import uvloop
 
 from .. import _core
 from ..config import Config, JudgeConfig, ShadowConfig, groups_folder, make_lane_directory
+from ..config.shadows import section_of
 from ..core import RateLimiter
 from ..detect import DetectingDrainer, DetectingSanitizer, Hook, load_detector
 from ..dispatch.arm import Arm, ArmOptions
@@ -113,7 +114,7 @@ def _open_judge(config: JudgeConfig, sanitizer: _core.Sanitizer, saved: str) -> 
     price = Price(input=config.price_input, output=config.price_output)
     return Judge(
         config,
-        transport=open_transport("judge", service, service.credential()),
+        transport=open_transport("judge", service, service.credential(where="judge."), where="judge."),
         budget=Budget(limits, {"*": price}),
         breaker=Breaker(),
         sanitizer=sanitizer,
@@ -186,7 +187,10 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
 
 
 def _transport(config: Config, name: str, shadow: ShadowConfig) -> HttpTransport:
-    return open_transport(name, shadow, shadow.credential(), read=extract_answer, stub_rounds=stub_rounds(config))
+    where = f"{section_of(name)}."
+    credential = shadow.credential(where=where)
+    rounds = stub_rounds(config)
+    return open_transport(name, shadow, credential, read=extract_answer, stub_rounds=rounds, where=where)
 
 
 def _arm(config: Config, name: str, shadow: ShadowConfig, limits: ShadowLimits, drainer: _core.Drainer) -> Arm:

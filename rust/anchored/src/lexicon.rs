@@ -343,11 +343,14 @@ static EXCLUDED: LazyLock<WordMap<String, Vec<String>>> = LazyLock::new(|| {
         }
     };
     for line in OPPOSITES.lines() {
-        let Some((left, right)) = line.split_once('|') else { continue };
-        for one in left.split_whitespace() {
-            for other in right.split_whitespace() {
-                exclude(&stem(one), &stem(other));
-                exclude(&stem(other), &stem(one));
+        let sides: Vec<&str> = line.split('|').collect();
+        for (position, side) in sides.iter().enumerate() {
+            for one in side.split_whitespace() {
+                let others = sides.iter().skip(position + 1).flat_map(|other| other.split_whitespace());
+                for other in others {
+                    exclude(&stem(one), &stem(other));
+                    exclude(&stem(other), &stem(one));
+                }
             }
         }
     }

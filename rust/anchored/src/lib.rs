@@ -14,6 +14,7 @@
 //! Invariant: rules and vocabulary only ([`lexicon`], [`compare`]), nothing learnt. Any two texts will do; nothing here
 //! fails, and the work is bounded by [`MOST_BYTES`] of each.
 
+mod aligned;
 mod clauses;
 mod compare;
 mod edits;
@@ -21,6 +22,7 @@ pub mod embedding_bag;
 mod exchange;
 mod extract;
 mod facts;
+pub mod flat_index;
 mod language;
 mod lexicon;
 mod order;
@@ -32,7 +34,7 @@ mod values;
 use edits::Finding;
 use extract::extract;
 use facts::{Facts, Span, lowered};
-use language::{Language, Spoken, common, language};
+use language::{Language, common, language};
 
 /// From here on two answers do not mean the same: what a contradiction puts a pair at.
 pub const CRITICAL: f64 = 0.60;
@@ -124,8 +126,13 @@ pub fn anchor(text_a: &str, text_b: &str, plain: f64) -> Comparison {
     let spoken = (language(&low_a), language(&low_b));
     let both = common(spoken.0, spoken.1);
     let english = both == Some(Language::English);
-    let clauses = both.map_or_else(clauses::Compared::default, |both| clauses::compared(&low_a, &low_b, both));
-    let values = said((head_a, &low_a, spoken.0), (head_b, &low_b, spoken.1), both);
+    // A text of none of the six languages is read as an English one.
+    let reading = |text, low, own: Option<Language>| values::read(text, low, both.or(own).unwrap_or(Language::English));
+    let readings = (reading(head_a, &low_a, spoken.0.0), reading(head_b, &low_b, spoken.1.0));
+    let held = values::Both::new(&readings.0, &readings.1);
+    let clauses =
+        both.map_or_else(clauses::Compared::default, |both| clauses::compared(&low_a, &low_b, both, &held.equal()));
+    let values = held.compared(&clauses.aligned);
     made.cut = head_a.len() < text_a.len() || head_b.len() < text_b.len();
     made.cut = made.cut || a.cut || b.cut || values.cut || clauses.cut;
     made.foreign = both.is_none();
@@ -148,7 +155,14 @@ pub fn anchor(text_a: &str, text_b: &str, plain: f64) -> Comparison {
             findings.push(*finding);
         }
     }
-    for finding in clauses.findings.into_iter().chain(clauses::formal(&low_a, &low_b)) {
+    let turned = |known: &Finding| {
+        let within = |(one, other): &(Span, Span)| meets(known.a, *one) && meets(known.b, *other);
+        matches!(known.kind, "antonym" | "direction") && clauses.converse.iter().any(within)
+    };
+    findings.retain(|known| !turned(known));
+    for finding in
+        clauses.findings.iter().copied().filter(|known| !turned(known)).chain(clauses::formal(&low_a, &low_b))
+    {
         // One difference is one finding, whichever rule saw it first; "3 or more" is no more than "at least 3".
         let one_value = measures(&finding) && values.equal_at(finding.a, finding.b);
         if !one_value && !findings.iter().any(|known| meets(known.a, finding.a) && meets(known.b, finding.b)) {
@@ -197,12 +211,6 @@ fn in_characters(text: &str, unmatched: &clauses::Unmatched) -> Unmatched {
 
 fn meets(one: Span, other: Span) -> bool {
     one.0 < other.1 && other.0 < one.1
-}
-
-/// The values of two texts, compared. Each is read in its own language; a text of none of the six as an English one.
-fn said(one: (&str, &str, Spoken), other: (&str, &str, Spoken), both: Option<Language>) -> values::Outcome {
-    let spoken = |(own, _): Spoken| both.or(own).unwrap_or(Language::English);
-    values::compare(&values::read(one.0, one.1, spoken(one.2)), &values::read(other.0, other.1, spoken(other.2)))
 }
 
 /// Whether a finding is about a number, a date, a time, or the words of their bounds.

@@ -8,6 +8,7 @@ mod anchored;
 mod convert;
 mod drain;
 mod embedding_bag;
+mod flat_index;
 mod inflate;
 mod keywords;
 mod lane;
@@ -31,6 +32,7 @@ macro_rules! aligned_for_python {
 aligned_for_python!(
     drain::Drainer,
     embedding_bag::EmbeddingBag,
+    flat_index::FlatIndex,
     lane::Lane,
     policy::Policy,
     samplers::RateLimiter,
@@ -56,6 +58,8 @@ mod _core {
     #[pymodule_export]
     use crate::embedding_bag::EmbeddingBag;
     #[pymodule_export]
+    use crate::flat_index::FlatIndex;
+    #[pymodule_export]
     use crate::lane::Lane;
     #[pymodule_export]
     use crate::samplers::{RateLimiter, RatioSampler, Reservoir, StickySampler, WeightedReservoir, request_hash};
@@ -72,6 +76,8 @@ mod _core {
         crate::inflate::register(module)?;
         crate::policy::register(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("RING_HEAD_BYTES", shadowlane_lane::layout::RING_DATA)?;
+        module.add("CONTROL_BYTES", size_of::<shadowlane_lane::layout::ControlHeader>())?;
         let names = shadowlane_base::Reason::ALL.iter().map(|reason| reason.name());
         module.add("REASONS", PyTuple::new(module.py(), names.collect::<Vec<_>>())?)?;
         module.add("FLAG_RESPONSE_CUT", shadowlane_ring::frame::FLAG_RESPONSE_CUT)?;

@@ -70,7 +70,7 @@ def test_a_copy_that_waited_too_long_for_a_place_never_goes_out() -> None:
         await shadow.until_sent(1)
         late = await arm.deliver(COPY)
         assert (late.reason, late.duration_ns) == ("deadline", 0)
-        assert "no slot among concurrency = 1" in late.detail
+        assert "no slot among shadows.s.concurrency = 1" in late.detail
         release.set()
         assert (await first).status == 200
         assert (await arm.deliver(COPY)).status == 200

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import logging
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+import shadowlane
 from shadowlane import _core
 from shadowlane.embedders import Embedder, load_embedder
 from shadowlane.errors import ConfigError, MissingExtraError, ScoreError
@@ -167,6 +170,67 @@ def test_loading_leaves_the_process_logging_alone() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(logging.WARNING), "[]"]
+
+
+NO_HOME = """
+import os, pwd, sys
+def nobody(uid):
+    raise KeyError(f"getpwuid(): uid not found: {uid}")
+pwd.getpwuid = nobody
+assert os.path.expanduser("~") == "~", "this process has a home directory: the test shows nothing"
+"""
+
+
+def without_home(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run code as a user without a passwd entry and an environment with nothing but what imports need."""
+    environment = {"PYTHONPATH": str(Path(shadowlane.__file__).parents[1]), **variables}
+    return subprocess.run([sys.executable, "-c", NO_HOME + code], env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("name", ["wordllama", "lexical"])
+def test_loads_without_a_home_directory(name: str) -> None:
+    code = f"from shadowlane.embedders import load_embedder; print(load_embedder({name!r}).embed(['one']).shape[0])"
+    done = without_home(code)
+    assert (done.returncode, done.stdout.strip()) == (0, "1"), done.stderr
+
+
+def test_the_worker_and_its_groups_are_imported_without_a_home_directory() -> None:
+    code = (
+        "import shadowlane.worker.process, shadowlane.score.live, shadowlane.report.command, shadowlane.probe.command"
+    )
+    done = without_home(code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_model_to_be_downloaded_needs_a_folder_that_is_named(tmp_path: Path) -> None:
+    # The package itself is not installed here, and is looked for first: so only the decision is tried.
+    code = "from shadowlane.embedders.sentence_transformers import has_model_cache; print(has_model_cache())"
+    assert without_home(code).stdout.strip() == "False"
+    for name in ("HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME"):
+        assert without_home(code, **{name: str(tmp_path)}).stdout.strip() == "True"
+
+
+@pytest.mark.parametrize(
+    "spoil", ["weights/l2_supercat_256.safetensors", "tokenizers/l2_supercat_tokenizer_config.json"]
+)
+@pytest.mark.parametrize("how", ["missing", "damaged"])
+def test_a_wheel_without_its_model_is_named(
+    spoil: str, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = importlib.util.find_spec("wordllama")
+    assert spec is not None
+    assert spec.origin is not None
+    package = tmp_path / "wordllama"
+    for part in ("weights", "tokenizers"):
+        shutil.copytree(Path(spec.origin).parent / part, package / part)
+    (package / "__init__.py").touch()
+    (package / spoil).unlink()
+    if how == "damaged":
+        (package / spoil).write_bytes(b"{")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "wordllama", raising=False)
+    with pytest.raises(ScoreError, match=r"lacks its model.*reinstall wordllama"):
+        load_embedder("wordllama")
 
 
 def test_importing_score_loads_no_model_package() -> None:

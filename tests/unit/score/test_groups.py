@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import os
 import stat
 import sys
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -77,15 +79,64 @@ def test_is_a_bounded_least_recently_seen_table(axes: list[int], capacity: int) 
     assert len(groups) == len(table) <= capacity
 
 
-def test_grows_beyond_its_first_room() -> None:
+@pytest.mark.parametrize(("index", "found"), [("exact", 1.0), ("hnsw", 0.99)])
+def test_grows_beyond_its_first_room(index: Literal["exact", "hnsw"], found: float) -> None:
     random = np.random.default_rng(3)
     rows = random.standard_normal((1500, 32)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    groups = ParaphraseGroups(32, threshold=0.999, capacity=1400)
+    groups = ParaphraseGroups(32, threshold=0.999, capacity=1400, index=index)
     assert groups.assign(rows).tolist() == list(range(1500))
     assert len(groups) == 1400
     again = groups.assign(rows[200:])
-    assert (again == np.arange(200, 1500)).mean() > 0.99  # the index is approximate
+    assert (again == np.arange(200, 1500)).mean() >= found  # HNSW is approximate
+
+
+class BruteForce:
+    """Groups as their definition says, computed over all leaders in double precision."""
+
+    def __init__(self, threshold: float, capacity: int) -> None:
+        self.threshold, self.capacity, self.next = threshold, capacity, 0
+        self.leaders: dict[int, tuple[int, NDArray[np.float64]]] = {}
+
+    def assign(self, row: NDArray[np.float32], scope: int) -> tuple[int, bool]:
+        """The group's number, and whether another leader is as near: then either is right."""
+        wide = row.astype(np.float64)
+        numbers = [number for number, (of, _) in self.leaders.items() if of == scope]
+        cosines = np.array([float(self.leaders[number][1] @ wide) for number in numbers])
+        if len(numbers) and cosines.max() >= self.threshold:
+            best = numbers[int(cosines.argmax())]
+            self.leaders[best] = self.leaders.pop(best)
+            return best, bool((cosines > cosines.max() - 1e-6).sum() > 1)
+        close = bool(len(numbers) and cosines.max() > self.threshold - 1e-6)
+        if len(self.leaders) == self.capacity:
+            self.leaders.pop(next(iter(self.leaders)))
+        self.leaders[self.next] = (scope, wide)
+        self.next += 1
+        return self.next - 1, close
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_exact_groups_are_those_of_brute_force(data: st.DataObject) -> None:
+    dim = data.draw(st.integers(2, 80))
+    threshold = data.draw(st.floats(0.3, 0.99))
+    capacity = data.draw(st.integers(1, 30))
+    random = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    # Rows about a few centres, so that many are near the threshold and near each other.
+    centres = random.standard_normal((data.draw(st.integers(1, 8)), dim))
+    spread = data.draw(st.floats(0.01, 1.5))
+    rows = (centres[random.integers(0, len(centres), 80)] + spread * random.standard_normal((80, dim))).astype(
+        np.float32
+    )
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    scopes = random.integers(0, 3, 80).tolist()
+    groups, plain = ParaphraseGroups(dim, threshold=threshold, capacity=capacity), BruteForce(threshold, capacity)
+    for row, scope in zip(rows, scopes, strict=True):
+        expected, undecided = plain.assign(row, scope)
+        got = int(groups.assign(row[None], [scope])[0])
+        if undecided and got != expected:
+            return
+        assert got == expected
 
 
 def test_states_and_flips_of_an_arm() -> None:
@@ -141,6 +192,40 @@ def test_saved_groups_go_on(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "groups" / "groups.bin").stat().st_mode) == 0o600
 
 
+OLD = (
+    ")c^nh00000h^A(5a&2LB0;pweVr67xWpbr&Ze>6*qhx7q1gUgra%FR9Z){}CKkUrR%*@QqsAFMpVPk1@c>|_*X>Me1cLJ+!Wq5R7Zgp*9WpV"
+    "|kXL4_KaC4KD0|3we|NsC0|Ns91fRzCO2LghmaB^>CmXX8|^8__N^8__N0000000000k&&Tck;0IwV{dMDWpZa_Zgc>tV_|M&X=Gt^WtNe|5c3"
+    "2zKL7v#0P_SjKL7v#0FjW9!ja2A&;S4c00020V{dMDWpZa_Zgc>Z1Of;FfB*mh00000000000001hKL7v#0001hKL7v#00000000000001hKL7"
+    "v#0000000"
+)
+"""As a release with an HNSW index only saved them: 4 dimensions, groups 3, 1 and 4 in slots 0, 1 and 2, by last use."""
+
+
+@pytest.mark.parametrize("index", ["exact", "hnsw"])
+def test_groups_of_an_older_release_go_on(index: Literal["exact", "hnsw"], tmp_path: Path) -> None:
+    (tmp_path / "groups.bin").write_bytes(base64.b85decode(OLD))
+    groups = ParaphraseGroups.load(tmp_path, embedder="one@1", index=index)
+    assert [groups.size(number) for number in range(5)] == [0, 2, 0, 1, 1]
+    rows = basis(3, 1, 1, 0, dim=4)
+    assert groups.assign(rows, [2**64 - 1, 7, 8, 7]).tolist() == [3, 1, 4, 5]
+    assert groups.size(3) == 0, "the group not seen for longest makes room"
+    seen = groups.observe(1, "prod", basis(2, dim=4)[0], ["z"])
+    assert seen is not None
+    assert (seen.state, seen.flips) == ("chaotic", 1)
+
+
+@pytest.mark.parametrize(("first", "then"), [("exact", "hnsw"), ("hnsw", "exact"), ("exact", "exact")])
+def test_what_is_saved_does_not_depend_on_the_index(
+    first: Literal["exact", "hnsw"], then: Literal["exact", "hnsw"], tmp_path: Path
+) -> None:
+    groups = ParaphraseGroups(64, threshold=0.9, capacity=5, index=first)
+    groups.assign(basis(0, 1, 2, 3, 4, 5, 2), [0, 1, 0, 1, 0, 1, 0])
+    groups.save(tmp_path)
+    back = ParaphraseGroups.load(tmp_path, index=then)
+    following, scopes = basis(5, 2, 9, 3, 1), [1, 0, 0, 1, 1]
+    np.testing.assert_array_equal(back.assign(following, scopes), groups.assign(following, scopes))
+
+
 def test_saves_nothing_too(tmp_path: Path) -> None:
     ParaphraseGroups(8).save(tmp_path)
     assert len(ParaphraseGroups.load(tmp_path)) == 0
@@ -189,8 +274,9 @@ def test_refuses_rows_that_do_not_fit() -> None:
 
 def test_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "hnswlib", None)
-    with pytest.raises(MissingExtraError, match="hnswlib"):
-        ParaphraseGroups(2)
+    with pytest.raises(MissingExtraError, match=r"group_index = 'hnsw'.*shadowlane\[groups\]"):
+        ParaphraseGroups(2, index="hnsw")
+    assert ParaphraseGroups(2).assign(fan(0, 90)).tolist() == [0, 1]
 
 
 def test_purity() -> None:

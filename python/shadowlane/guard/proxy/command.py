@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import contextlib
 import ipaddress
-import json
 import os
 import re
 import signal
@@ -21,8 +20,10 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 from urllib.parse import urlsplit
 
+from ...config.shown import shown_url
 from ...errors import ConfigError, MissingExtraError, ShadowlaneError
 from ...files import append_private
+from ...render.text import count_line, print_json_line, print_lines
 
 __all__ = ["add_arguments", "run_guard"]
 
@@ -72,14 +73,13 @@ def run_guard(options: argparse.Namespace) -> int:
     with _opened(options.log) as out:
 
         def log(line: dict[str, Any]) -> None:
-            out.write(json.dumps(line, ensure_ascii=True) + "\n")
-            out.flush()
+            print_json_line(line, out)
 
         counts = asyncio.run(_run(rules, found[1].strip("[]"), int(found[2]), options.sink, log))
     if options.json:
-        print(json.dumps(counts, sort_keys=True))  # noqa: T201
+        print_json_line(dict(sorted(counts.items())))
     else:
-        print(", ".join(f"{name} {number}" for name, number in counts.items()))  # noqa: T201
+        print_lines([(count_line(counts), "")])
     return 0
 
 
@@ -118,7 +118,7 @@ def _check_sink(sink: str) -> None:
         parts = urlsplit(sink)
         if parts.scheme == "http" and parts.hostname and parts.port != 0 and parts.username is None and not parts.query:
             return
-    raise ConfigError(f"--sink = {sink!r}: write http://HOST[:PORT][/PATH]")
+    raise ConfigError(f"--sink = {shown_url(sink)!r}: write http://HOST[:PORT][/PATH]")
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from typing import Literal
 
 import msgspec
 
+from ..._core import PRESET_NAMES
+from ...config.errors import meant
 from ...errors import ConfigError
 from ...policy import classify_request, normalise_llm_body
 from .wire import Request
@@ -51,7 +53,8 @@ class Rules:
         for entry in allow:
             host, port, preset = _entry("--allow", entry, 80)
             if preset and classify_request("GET", "/", [], b"", preset).reason == "unknown preset":
-                raise ConfigError(f"--allow = {entry!r}: {preset!r} is no preset; known ones are in the README")
+                guess, known = meant(preset, PRESET_NAMES), ", ".join(PRESET_NAMES)
+                raise ConfigError(f"--allow = {entry!r}: {guess}{preset!r} is no preset; known: {known}")
             self._allow[host, port] = preset
         for entry in connect:
             host, port, preset = _entry("--connect", entry, 443)

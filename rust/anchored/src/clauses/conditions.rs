@@ -53,7 +53,8 @@ pub(crate) fn contradictions(low_a: &str, low_b: &str, found: &mut Vec<Finding>)
                 continue;
             };
             let decided = edits.into_iter().find(|(mine, theirs)| {
-                decides(line.words.get(mine.clone()).unwrap_or(&[]), words.get(theirs.clone()).unwrap_or(&[]))
+                options(line, mine, other, theirs)
+                    || decides(line.words.get(mine.clone()).unwrap_or(&[]), words.get(theirs.clone()).unwrap_or(&[]))
             });
             if let Some((mine, theirs)) = decided
                 && let (Some(a), Some(b)) = (line.span(mine), other.span(theirs))
@@ -103,6 +104,29 @@ fn edits(mine: &[&str], theirs: &[&str]) -> Option<Vec<(Range<usize>, Range<usiz
     let head = mine.iter().zip(theirs).take_while(|(one, other)| one == other).count();
     let tail = mine.iter().rev().zip(theirs.iter().rev()).take(shorter - head).take_while(|(a, b)| a == b).count();
     ((head + tail) as f64 >= least).then(|| vec![(head..mine.len() - tail, head..theirs.len() - tail)])
+}
+
+/// `--abort` against `--skip`, `-i` against `-n`: another option of the same command. `-m` may be short for `--message`.
+fn options(line: &Line<'_>, mine: &Range<usize>, other: &Line<'_>, theirs: &Range<usize>) -> bool {
+    let named = |line: &Line<'_>, range: &Range<usize>| -> Option<(bool, String)> {
+        let word = line.words.get(range.start).filter(|_| range.len() == 1)?;
+        let letters =
+            |text: &str| !text.is_empty() && text.chars().all(|letter| letter.is_alphabetic() || letter == '-');
+        let long = range.start > 0 && line.words.get(range.start - 1) == Some(&"--");
+        if long && letters(word) {
+            return Some((true, (*word).to_owned()));
+        }
+        let short = word.strip_prefix('-').filter(|rest| letters(rest))?;
+        Some((false, short.to_owned()))
+    };
+    match (named(line, mine), named(other, theirs)) {
+        (Some((one, name)), Some((two, back))) => {
+            (one == two || name.chars().next() != back.chars().next())
+                && !name.starts_with(&back)
+                && !back.starts_with(&name)
+        }
+        _ => false,
+    }
 }
 
 /// Whether these tokens in each other's slot decide otherwise.

@@ -8,6 +8,7 @@
 //! Invariants: symmetric; a text against itself has no finding and nothing unmatched; what is merely left out is no
 //! contradiction; every finding has a span on each side.
 
+mod aligned;
 mod conditions;
 mod content;
 mod members;
@@ -20,6 +21,7 @@ mod roles;
 mod segments;
 mod steps;
 mod tokens;
+mod versions;
 mod vocabulary;
 
 pub(crate) use content::Unmatched;
@@ -27,6 +29,7 @@ use content::unmatched;
 use overlap::Overlap;
 use read::Text;
 
+use crate::aligned::Aligned;
 use crate::edits::Finding;
 use crate::facts::Span;
 use crate::language::Language;
@@ -42,12 +45,17 @@ pub(crate) struct Compared {
     pub neutral: (Vec<Span>, Vec<Span>),
     /// A text had more sentences than are read.
     pub cut: bool,
+    /// Sentences that say the same in two versions of one answer.
+    pub aligned: Aligned,
+    /// Sentences that say the same the other way round: `A is lower than B`, `B is higher than A`.
+    pub converse: Vec<(Span, Span)>,
 }
 
-/// Compares two texts in lower case, both in one language.
-pub(crate) fn compared(low_a: &str, low_b: &str, language: Language) -> Compared {
+/// Compares two texts in lower case, both in one language. `equal`: where values stand that both have.
+pub(crate) fn compared(low_a: &str, low_b: &str, language: Language, equal: &[(Span, Span)]) -> Compared {
     let (a, b) = (Text::read(low_a, language), Text::read(low_b, language));
     let overlap = Overlap::new(&a, &b);
+    let groups = aligned::groups(&overlap, equal);
     let (missing, extra) = unmatched(&overlap);
     let mut findings = Vec::new();
     let (sentences, clauses) = (pairs::sentences(&overlap), pairs::clauses(&overlap));
@@ -55,7 +63,25 @@ pub(crate) fn compared(low_a: &str, low_b: &str, language: Language) -> Compared
     reworded::contradictions(&overlap, &clauses, &mut findings);
     roles::contradictions(&overlap, &sentences, &mut findings);
     steps::contradictions(&overlap, &clauses, &sentences, &mut findings);
-    Compared { findings, missing, extra, neutral: (neutral(&a), neutral(&b)), cut: a.cut || b.cut }
+    let mut converse = Vec::new();
+    versions::contradictions(&overlap, &groups, &mut findings, &mut converse);
+    let aligned = spans(&overlap, &groups);
+    Compared { findings, missing, extra, neutral: (neutral(&a), neutral(&b)), cut: a.cut || b.cut, aligned, converse }
+}
+
+/// Where the sentences of each group stand.
+fn spans(overlap: &Overlap<'_>, groups: &[aligned::Group]) -> Aligned {
+    let mut found = Aligned::default();
+    for (number, group) in groups.iter().enumerate() {
+        let of = |text: &Text, list: &[usize]| -> Vec<(Span, usize)> {
+            list.iter().filter_map(|one| text.sentences.get(*one)).map(|sentence| (sentence.span, number)).collect()
+        };
+        found.a.extend(of(overlap.a, &group.a));
+        found.b.extend(of(overlap.b, &group.b));
+    }
+    found.a.sort_unstable();
+    found.b.sort_unstable();
+    found
 }
 
 /// What contradicts in code, JSON and tables, whatever the language of the text around them.
@@ -131,7 +157,7 @@ mod tests {
         #[test]
         fn the_other_way_round_is_the_same(a in text(), b in text(), language in language()) {
             let (a, b) = (crate::facts::lowered(&a), crate::facts::lowered(&b));
-            let (there, back) = (compared(&a, &b, language), compared(&b, &a, language));
+            let (there, back) = (compared(&a, &b, language, &[]), compared(&b, &a, language, &[]));
             let turned = |found: &Compared| {
                 let mut all: Vec<_> = found.findings.iter().map(|one| (one.kind, one.b, one.a)).collect();
                 all.sort_unstable();
@@ -150,7 +176,7 @@ mod tests {
         #[test]
         fn a_text_says_all_that_it_says(a in text(), language in language()) {
             let low = crate::facts::lowered(&a);
-            let found = compared(&low, &low, language);
+            let found = compared(&low, &low, language, &[]);
             prop_assert!(found.findings.is_empty(), "{:?}", found.findings);
             prop_assert_eq!((found.missing.share, found.extra.share), (0.0, 0.0));
         }

@@ -7,6 +7,7 @@
 use super::overlap::Overlap;
 use super::pairs::{self, Match};
 use super::read::{Clause, Text, Token};
+use super::versions;
 use super::vocabulary as words;
 use crate::Component;
 use crate::edits::Finding;
@@ -44,6 +45,10 @@ fn negation(overlap: &Overlap<'_>, pair: &Match, one: &Clause, other: &Clause) -
     if says.negators + says.weak > 0 || says.is(words::DOUBT) || denies.is(words::ONLY) && says.is(words::ONLY) {
         return None;
     }
+    let (denying_text, saying_text) = if one.negative() { (overlap.a, overlap.b) } else { (overlap.b, overlap.a) };
+    if versions::limits(denying_text, denies) || denied_beside(denying_text, denies, saying_text, says) {
+        return None;
+    }
     // "not closed" and "open" say the same.
     if excluding(overlap, one, other) {
         return None;
@@ -76,6 +81,17 @@ fn negation(overlap: &Overlap<'_>, pair: &Match, one: &Clause, other: &Clause) -
     } else {
         Some((overlap.a.span(one.tokens), negator(overlap.b, other)?))
     }
+}
+
+/// Whether another clause of the asserting sentence denies the same: `Never rebase commits | that were pushed`, `Refund:
+/// none`.
+fn denied_beside(text: &Text, denies: &Clause, other: &Text, says: &Clause) -> bool {
+    let roots = text.terms(denies.terms);
+    let beside = other.clauses.iter().filter(|clause| clause.sentence == says.sentence && clause.tokens != says.tokens);
+    beside.filter(|clause| clause.negative()).any(|clause| {
+        let own = other.terms(clause.terms);
+        own.is_empty() || own.iter().any(|term| roots.iter().any(|known| known.root == term.root))
+    })
 }
 
 /// `Do not rinse the pasta` and `Rinse the pasta with cold water`: an order that begins with the word that is denied.
@@ -172,7 +188,7 @@ fn quantifier(overlap: &Overlap<'_>, one: &Clause, other: &Clause) -> Option<(Sp
 const HEAD: usize = 3;
 
 /// Whether a word says something by itself: no small word, unless it permits or forbids.
-fn means(token: &Token) -> bool {
+pub(crate) fn means(token: &Token) -> bool {
     token.content || token.is(words::MAY | words::MUST | words::WEAK | words::AFFIRM)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant: vocabulary only, written by hand in `words/`, looked up and never learnt. A line of `words/LANGUAGE.txt`
 //! names a class and its words, phrases with `_` between their words; a line of `words/opposites_LANGUAGE.txt` has words
-//! on either side of a bar that exclude each other, said of the same thing.
+//! between bars that exclude those of its other sides, said of the same thing.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -58,6 +58,12 @@ classes! {
     INCLUDE = 26 "include";
     /// May deny by its meaning, or not: beside it a negation elsewhere is no contradiction.
     DOUBT = 25 "doubt";
+    /// Before a number: the number is a limit.
+    MORE = 27 "more";
+    /// Between two things that are compared.
+    THAN = 28 "than";
+    /// A number in words.
+    COUNT = 29 "count";
 }
 
 /// A phrase: the words after its first one.
@@ -73,8 +79,8 @@ struct Entry {
     phrases: Vec<Phrase>,
 }
 
-/// Group of opposites, and the side of the bar.
-type Side = (u16, bool);
+/// Group of opposites, and which of the sides between its bars.
+type Side = (u16, u8);
 
 /// One language's words.
 pub(crate) struct Vocabulary {
@@ -112,8 +118,7 @@ impl Vocabulary {
         }
         let mut table: WordMap<u64, Vec<Side>> = WordMap::default();
         for (group, line) in (0_u16..).zip(opposites.lines()) {
-            let Some((left, right)) = line.split_once('|') else { continue };
-            for (side, list) in [(false, left), (true, right)] {
+            for (side, list) in (0_u8..).zip(line.split('|')) {
                 for word in list.split_whitespace() {
                     let known = table.entry(sense(language, word)).or_default();
                     if !known.contains(&(group, side)) {
@@ -175,7 +180,7 @@ impl Vocabulary {
     pub fn excludes(&self, one: u64, other: u64) -> bool {
         match (self.opposites.get(&one), self.opposites.get(&other)) {
             (Some(mine), Some(theirs)) => {
-                mine.iter().any(|(group, side)| theirs.contains(&(*group, !side)))
+                mine.iter().any(|(group, side)| theirs.iter().any(|(known, other)| known == group && other != side))
                     && !mine.iter().any(|known| theirs.contains(known))
             }
             _ => false,
@@ -311,9 +316,9 @@ mod tests {
             let words = vocabulary(language);
             for line in list.lines() {
                 let (left, right) = line.split_once('|').unwrap();
-                assert!(!left.trim().is_empty() && !right.trim().is_empty(), "{line}");
+                assert!(line.split('|').all(|side| !side.trim().is_empty()), "{line}");
                 for one in left.split_whitespace() {
-                    for other in right.split_whitespace() {
+                    for other in right.split(['|', ' ']).filter(|word| !word.is_empty()) {
                         let (one, other) = (sense(language, one), sense(language, other));
                         assert_eq!(words.excludes(one, other), words.excludes(other, one), "{line}");
                     }

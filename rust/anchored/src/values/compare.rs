@@ -11,8 +11,10 @@ use super::bounds::Bound;
 use super::read::Reading;
 use super::same::{conflict, exactly, same};
 use super::subject::{Near, common};
+use super::trend::Trend;
 use super::{Measure, Value};
 use crate::Component;
+use crate::aligned::Aligned;
 use crate::edits::Finding;
 use crate::facts::Span;
 
@@ -41,37 +43,6 @@ impl Outcome {
 const EXCHANGED: f32 = 0.45;
 /// More values than this are not looked at for exchanged ones.
 const MOST_EXCHANGED: usize = 40;
-
-/// Holds the values of two texts against each other.
-pub(crate) fn compare(a: &Reading<'_>, b: &Reading<'_>) -> Outcome {
-    let mut outcome = Outcome { cut: a.cut || b.cut, ..Outcome::default() };
-    if a.values.is_empty() || b.values.is_empty() {
-        outcome.only_a = a.values.iter().map(|value| value.span).collect();
-        outcome.only_b = b.values.iter().map(|value| value.span).collect();
-        return outcome;
-    }
-    let (partners_a, partners_b) = partners(a, b);
-    for (one, list) in a.values.iter().zip(&partners_a) {
-        for other in list.iter().filter_map(|j| b.values.get(*j)) {
-            // 78 % and a bare 78 can be the same, but a unit that another word took is seen elsewhere.
-            if conflict(one, other) && exactly(one, other) && !opposed(one.bound, other.bound) {
-                outcome.equal.push((one.whole, other.whole));
-            }
-        }
-    }
-    let both = Both { a, b, partners_a, partners_b };
-    both.bounds(&mut outcome.findings);
-    both.exchanged(&mut outcome.findings);
-    let used = both.replaced(&mut outcome.findings);
-    let rest = |reading: &Reading<'_>, partners: &[Vec<usize>], used: &[usize]| -> Vec<Span> {
-        let left = partners.iter().enumerate().filter(|(position, list)| list.is_empty() && !used.contains(position));
-        left.filter_map(|(position, _)| reading.values.get(position)).map(|value| value.span).collect()
-    };
-    let (used_a, used_b): (Vec<usize>, Vec<usize>) = used.into_iter().unzip();
-    outcome.only_a = rest(a, &both.partners_a, &used_a);
-    outcome.only_b = rest(b, &both.partners_b, &used_b);
-    outcome
-}
 
 /// For each value those of the other text that are the same.
 pub(super) type Partners = Vec<Vec<usize>>;
@@ -120,7 +91,8 @@ fn written_alike(one: &Value<'_>, other: &Value<'_>) -> bool {
     }
 }
 
-pub(super) struct Both<'r, 't> {
+/// Two readings, and which of their values are the same.
+pub(crate) struct Both<'r, 't> {
     pub(super) a: &'r Reading<'t>,
     pub(super) b: &'r Reading<'t>,
     /// For each value of the one text those of the other that are the same.
@@ -144,7 +116,55 @@ pub(super) fn finding(one: &Value<'_>, other: &Value<'_>, whole: bool) -> Findin
     Finding { kind, component: Component::Entities, a, b }
 }
 
-impl Both<'_, '_> {
+impl<'r, 't> Both<'r, 't> {
+    pub fn new(a: &'r Reading<'t>, b: &'r Reading<'t>) -> Self {
+        let (partners_a, partners_b) = partners(a, b);
+        Self { a, b, partners_a, partners_b }
+    }
+
+    /// Where values stand that both texts have.
+    pub fn equal(&self) -> Vec<(Span, Span)> {
+        let mut found = Vec::new();
+        for (one, list) in self.a.values.iter().zip(&self.partners_a) {
+            found.extend(list.iter().filter_map(|j| self.b.values.get(*j)).map(|other| (one.span, other.span)));
+        }
+        found
+    }
+
+    /// Holds the values of two texts against each other.
+    pub fn compared(&self, aligned: &Aligned) -> Outcome {
+        let (a, b) = (self.a, self.b);
+        let mut outcome = Outcome { cut: a.cut || b.cut, ..Outcome::default() };
+        if a.values.is_empty() || b.values.is_empty() {
+            outcome.only_a = a.values.iter().map(|value| value.span).collect();
+            outcome.only_b = b.values.iter().map(|value| value.span).collect();
+            return outcome;
+        }
+        for (one, list) in a.values.iter().zip(&self.partners_a) {
+            for other in list.iter().filter_map(|j| b.values.get(*j)) {
+                // 78 % and a bare 78 can be the same, but a unit that another word took is seen elsewhere.
+                if conflict(one, other) && exactly(one, other) && !opposed(one.bound, other.bound) {
+                    outcome.equal.push((one.whole, other.whole));
+                }
+            }
+        }
+        self.bounds(&mut outcome.findings);
+        self.trends(&mut outcome.findings);
+        self.exchanged(&mut outcome.findings);
+        let mut used = self.replaced(&mut outcome.findings);
+        self.exchanged_groups(aligned, &mut outcome.findings);
+        self.of_versions(aligned, &mut used, &mut outcome.findings);
+        let rest = |reading: &Reading<'_>, partners: &[Vec<usize>], used: &[usize]| -> Vec<Span> {
+            let left =
+                partners.iter().enumerate().filter(|(position, list)| list.is_empty() && !used.contains(position));
+            left.filter_map(|(position, _)| reading.values.get(position)).map(|value| value.span).collect()
+        };
+        let (used_a, used_b): (Vec<usize>, Vec<usize>) = used.into_iter().unzip();
+        outcome.only_a = rest(a, &self.partners_a, &used_a);
+        outcome.only_b = rest(b, &self.partners_b, &used_b);
+        outcome
+    }
+
     /// At least against at most.
     fn bounds(&self, found: &mut Vec<Finding>) {
         for (one, list) in self.a.values.iter().zip(&self.partners_a) {
@@ -154,6 +174,18 @@ impl Both<'_, '_> {
             let again = list.iter().filter_map(|j| self.partners_b.get(*j)).any(|back| back.len() > 1);
             if opposed(one.bound, first.bound) && others.next().is_none() && !again {
                 found.push(finding(one, first, true));
+            }
+        }
+    }
+
+    /// Up by so much against down by so much.
+    fn trends(&self, found: &mut Vec<Finding>) {
+        for (one, list) in self.a.values.iter().zip(&self.partners_a) {
+            let [j] = list.as_slice() else { continue };
+            let single = self.partners_b.get(*j).is_some_and(|back| back.len() == 1);
+            let Some(other) = self.b.values.get(*j).filter(|_| single) else { continue };
+            if matches!((one.trend, other.trend), (Trend::Up, Trend::Down) | (Trend::Down, Trend::Up)) {
+                found.push(finding(one, other, false));
             }
         }
     }
@@ -200,6 +232,10 @@ impl Both<'_, '_> {
 mod tests {
     use super::super::read;
     use super::*;
+
+    fn compare(a: &Reading<'_>, b: &Reading<'_>) -> Outcome {
+        Both::new(a, b).compared(&Aligned::default())
+    }
     use crate::facts::lowered;
     use crate::language::Language;
     use proptest::prelude::*;

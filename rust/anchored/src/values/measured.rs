@@ -6,7 +6,7 @@ use super::amounts::Number;
 use super::cursor::Reader;
 use super::tokens::Kind;
 use super::units::{Currency, Dimension};
-use super::vocabulary::{ARTICLE, EVERY};
+use super::vocabulary::{AND, ARTICLE, EVERY, FROM, SMALL, TIMES, TO};
 use crate::language::Language;
 
 impl Reader<'_, '_> {
@@ -58,6 +58,7 @@ impl Reader<'_, '_> {
         // 5 business days: what kind of day is not compared.
         let skip =
             usize::from(matches!(text, "business" | "working" | "calendar" | "consecutive" | "full" | "us" | "u"));
+        let skip = if skip == 0 && self.described(number, at) { 1 } else { skip };
         if let Some((dimension, factor)) = self.entry(at + skip).unit {
             // "in 3 s" is three seconds, "three s" is nothing.
             let short = text.chars().nth(1).is_none() && text.bytes().all(|byte| byte.is_ascii_alphabetic());
@@ -69,6 +70,17 @@ impl Reader<'_, '_> {
             return (!short && !coded || number.digits).then_some((dimension, factor, end));
         }
         None
+    }
+
+    /// `24 paid days`: a word of its own between a number and a unit of time.
+    fn described(&self, number: &Number, at: usize) -> bool {
+        let (word, next) = (self.entry(at), self.entry(at + 1));
+        let plain = word.unit.is_none() && word.number.is_none() && word.scale.is_none();
+        let small = word.is(SMALL | AND | ARTICLE | EVERY | FROM | TO | TIMES) || self.text(at).chars().count() < 4;
+        let word_of_text = self.tokens.get(at).is_some_and(|token| token.kind == Kind::Word);
+        let time = next.unit.is_some_and(|(dimension, factor)| dimension == Dimension::Duration && factor >= 60.0);
+        let glued = self.glued(at) || self.glued(at + 1);
+        word_of_text && plain && !small && time && !glued && number.value < 1000.0
     }
 
     /// `kilometres per hour`, `Kilometer pro Stunde`: metres a second, and the token behind.

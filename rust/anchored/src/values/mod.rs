@@ -23,16 +23,19 @@ mod replaced;
 mod same;
 mod subject;
 mod tokens;
+mod trend;
 mod units;
+mod versions;
 mod vocabulary;
 
-pub(crate) use compare::{Outcome, compare};
+pub(crate) use compare::Both;
 pub(crate) use read::read;
 
 use std::borrow::Cow;
 
 use crate::facts::Span;
 use bounds::Bound;
+use trend::Trend;
 use units::Dimension;
 
 /// What kind of text a value is that is no quantity.
@@ -89,6 +92,8 @@ pub(crate) struct Value<'t> {
     pub bound: Bound,
     /// About, nearly: within 10 %.
     pub hedged: bool,
+    /// Of a share: which way something went by so much.
+    pub trend: Trend,
     pub span: Span,
     /// With the words of its bound.
     pub whole: Span,

@@ -9,9 +9,11 @@ use super::cursor::Reader;
 use super::phrases;
 use super::subject::Subjects;
 use super::tokens::{Kind, tokens};
+use super::trend::{Trend, trend};
 use super::units::Dimension;
 use super::vocabulary::{AND, ARTICLE, EVERY, Entry, FROM, PHRASE, TIMES, TO, UNKNOWN, vocabulary};
 use super::{Amount, Measure, Value};
+use crate::facts::Span;
 use crate::language::Language;
 
 /// So many values of a text are compared.
@@ -152,9 +154,37 @@ impl<'t> Reader<'_, 't> {
             _ => (Bound::None, start, stop),
         };
         let hedged = hedged(self.low, from);
-        let value =
-            Value { measure, bound, hedged, span: (start, stop), whole: (from, to), sentence, tokens: (at, end) };
+        let trend = self.trend(&mut measure, (start, stop), sentence);
+        let value = Value {
+            measure,
+            bound,
+            hedged,
+            trend,
+            span: (start, stop),
+            whole: (from, to),
+            sentence,
+            tokens: (at, end),
+        };
         self.values.push(value);
+    }
+
+    /// Which way a share went; one that fell may be written with a minus elsewhere.
+    fn trend(&self, measure: &mut Measure<'t>, (start, stop): Span, sentence: usize) -> Trend {
+        let Measure::Amount(amount) = measure else { return Trend::Open };
+        if amount.dimension != Dimension::Percent {
+            return Trend::Open;
+        }
+        if amount.low < 0.0 {
+            return Trend::Down;
+        }
+        let first = self.tokens.partition_point(|token| token.sentence < sentence);
+        let opens = self.tokens.get(first).map_or(start, |token| token.span.0);
+        let from = self.values.last().map_or(opens, |last| last.span.1.max(opens)).min(start);
+        let found = trend(self.low.get(from..start).unwrap_or(""), self.low.get(stop..).unwrap_or(""));
+        if found == Trend::Down && amount.other.is_none() {
+            amount.other = Some(-amount.low);
+        }
+        found
     }
 
     /// Whether a duration says how often: `every 6 hours`, `per month`, `a week` behind a value.

@@ -257,7 +257,7 @@ impl Both<'_, '_> {
     }
 
     /// What the same value right beside both adds to what they share: `2.5 million in 2002`.
-    fn beside_the_same(&self, i: usize, j: usize) -> f32 {
+    pub(super) fn beside_the_same(&self, i: usize, j: usize) -> f32 {
         let (Some(one), Some(other)) = (self.a.values.get(i), self.b.values.get(j)) else { return 0.0 };
         let joined = |mine: Option<usize>, theirs: Option<usize>| {
             let (Some(mine), Some(theirs)) = (mine, theirs) else { return false };
@@ -283,11 +283,13 @@ impl Both<'_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{compare, read};
+    use super::super::{Both, read};
+    use crate::aligned::Aligned;
     use crate::language::Language;
 
     fn flips(a: &str, b: &str) -> usize {
-        compare(&read(a, a, Language::English), &read(b, b, Language::English)).findings.len()
+        let (a, b) = (read(a, a, Language::English), read(b, b, Language::English));
+        Both::new(&a, &b).compared(&Aligned::default()).findings.len()
     }
 
     #[test]
