@@ -1,8 +1,8 @@
 """The sequences of three rules alone, on days exactly at their targets: how often each errs when looked at every hour.
 
-No store and no verdict, so that there can be thousands of days; the values are those of :func:`.days.boundary`, the bounds
-the gate's own. *Met* and *missed* are judged at the stated risk (5 % each), *rejected* at that of a REJECT, which all
-rules share.
+No store and no verdict, so that there can be thousands of days; the values are those of :func:`.days.boundary`, the
+bounds the gate's own. *Met* and *missed* are judged at the stated risk (5 % each), *rejected* at that of a REJECT,
+which all rules share.
 """
 
 from __future__ import annotations

@@ -105,9 +105,9 @@ def effect_of_runs(blocks: Blocks, variance: float) -> float:
 def runs_of(blocks: Blocks, variance: float) -> Runs:
     """The effect of runs, and how sure it is.
 
-    Longer blocks see longer runs, and less surely. The block length is the one that surely shows most (its estimate less
-    two standard deviations), which is no longer than it takes to see the runs whole: the largest of all estimates would
-    be that of the largest error. One standard deviation is added for what longer blocks would show besides.
+    Longer blocks see longer runs, and less surely. The block length is the one that surely shows most (its estimate
+    less two standard deviations), which is no longer than it takes to see the runs whole: the largest of all estimates
+    would be that of the largest error. One standard deviation is added for what longer blocks would show besides.
     """
     longest = blocks.n // _LEAST_BLOCKS // blocks.length * blocks.length
     if longest < 2 or variance <= 0.0:

@@ -39,8 +39,8 @@ class RowFold:
         self.timeline = Timeline()
         """Of the copies that were sent."""
         self.times = PairedSample()
-        """The shadow's and prod's time to the end of the answer, in ns. Bounds of quantiles hold until the window's end,
-        and at it once: later rows wait for the next window, which begins within the hour."""
+        """The shadow's and prod's time to the end of the answer, in ns. Bounds of quantiles hold until the window's
+        end, and at it once: later rows wait for the next window, which begins within the hour."""
         self.scores = SeriesFold(embedder, with_control=with_control)
         self._tried, self._in_vain = 0, 0
 

@@ -65,8 +65,8 @@ class PairedQuantiles:
 
     @classmethod
     def of(cls, above: _Floats, below: _Floats, p: float) -> PairedQuantiles:
-        """Of ``above`` and ``below``: (n,) both, positive, pair by pair, in the order of time. Raises ValueError when the
-        lengths differ."""
+        """Of ``above`` and ``below``: (n,) both, positive, pair by pair, in the order of time. Raises ValueError when
+        the lengths differ."""
         if len(above) != len(below):
             raise ValueError(f"above holds {len(above)} values and below {len(below)}; give one of each for every pair")
         n, none = len(below), np.zeros(0)
@@ -113,8 +113,8 @@ def quantile_ratio(above: _Floats, below: _Floats, p: float, *, alpha: float = 0
     order of time.
 
     ``elapsed`` is the share of the window that is over, in (0, 1]: the bounds hold with 1 − ``alpha`` at all looks of
-    the window together, each alone with 1 − ``alpha`` / 2, and are wide early. Raises ValueError when the lengths differ
-    or ``elapsed`` is no such share.
+    the window together, each alone with 1 − ``alpha`` / 2, and are wide early. Raises ValueError when the lengths
+    differ or ``elapsed`` is no such share.
     """
     return PairedQuantiles.of(above, below, p).interval(alpha, elapsed)
 
