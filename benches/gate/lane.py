@@ -49,6 +49,8 @@ class Lane:
         self._stored = 0
         rng = np.random.default_rng(seed)
         self._others = day.prod_s * np.exp(rng.normal(0, 0.2, day.n))
+        # What one wording says and another does not: alike for both sides, as recorded answers of one model are.
+        self._unmatched = np.round(rng.beta(0.8, 1.2, (2, 2, day.n)), 2)
         self._direct = 1e3 * direct_us * rng.lognormal(0, 0.3, day.n)
         with open_store(self.config.store) as store:
             store.set_epoch(_LANE, dict.fromkeys(self.config.arms(), 0))
@@ -86,6 +88,8 @@ class Lane:
                 "started_ns": _START_NS + int(1e9 * day.at_s[i]),
                 "prod_ns": int(1e9 * day.prod_s[i]),
                 "shadow_ns": int(1e9 * (day.prod_s if control else day.shadow_s)[i]),
+                "prod_ttfb_ns": int(0.3e9 * day.prod_s[i]),
+                "shadow_ttfb_ns": int(0.3e9 * (day.prod_s if control else day.shadow_s)[i]),
             }
             if failed:
                 row |= {"reason": "transport_error", "status": 0, "delta_s": None, "anchored": None, "state": "",
@@ -94,7 +98,10 @@ class Lane:
                 row |= {"delta_s": float(delta[i]), "anchored": float(delta[i]), "state": state,
                         "fact_flip": int(facts[i]), "group_id": int(day.question[i]), "group_seen": 2,
                         "lambda_flip": int((day.prod_flips if control else day.flips)[i]),
-                        "prod_flip": int(day.prod_flips[i])}  # fmt: skip
+                        "prod_flip": int(day.prod_flips[i]), "missing": float(self._unmatched[int(control), 0, i]),
+                        "extra": float(self._unmatched[int(control), 1, i]),
+                        "prod_tokens": int(500 * day.prod_s[i]),
+                        "answer_tokens": int(500 * (day.prod_s if control else day.shadow_s)[i])}  # fmt: skip
             yield tuple(row.values())
 
     def _store_latency(self, until: int) -> None:
@@ -135,7 +142,7 @@ def _pair(shadow: str) -> Pair:
             ttfb_ns=1,
             duration_ns=1,
         ),
-        outcome=Outcome(shadow=shadow, status=200, ttfb_ns=1, duration_ns=1),
+        outcome=Outcome(shadow=shadow, status=200, ttfb_ns=1, duration_ns=1, tries=1, waited_ns=2_000_000),
         scores=Scores(
             delta_s=0.1,
             anchored=0.1,

@@ -22,6 +22,7 @@ from shadowlane.gate import (
     Trial,
     evaluate,
 )
+from shadowlane.gate.accounts import BURNS, Accounts, Burn
 from shadowlane.gate.targets import SCORE_RULES
 
 HOUR_NS = 3600 * 10**9
@@ -38,6 +39,12 @@ SHARES = (
     "index",
     "tool_calls",
     "throttled",
+    "recursive",
+    "refused",
+    "empty",
+    "coverage",
+    "retrieved",
+    "retried",
     "shadow_errors",
     "no_flip",
 )
@@ -65,6 +72,15 @@ def direct(n: int, microseconds: float) -> Direct:
     return Direct(edges, np.histogram(took, edges)[0].astype(float))
 
 
+def burns(failed: int) -> tuple[Burn, ...]:
+    """``failed`` copies in every window."""
+    sizes = ((1250, 104), (7500, 625), (N, 7500))
+    return tuple(
+        Burn(name, short, factor, (n, failed), (few, failed))
+        for (name, _, short, _, factor), (n, few) in zip(BURNS, sizes, strict=True)
+    )
+
+
 def share(rate: float, n: int = N, seed: int = 9) -> np.ndarray:
     return (np.random.default_rng(seed).random(n) < rate).astype(float)
 
@@ -76,6 +92,7 @@ def good() -> Evidence:
     prod = random.lognormal(18, 0.2, N)
     delta = random.beta(2, 12, N)
     scores = {key: Values(np.zeros(N)).series(key) for key in SHARES}
+    scores |= {key: Values(np.zeros(N), np.zeros(N)).series(key) for key in ("missing", "extra")}
     scores |= {key: Values(delta).series(key) for key in ("mean_delta_s", "anchored_delta_s")}
     return Evidence(
         shadow="candidate",
@@ -87,6 +104,7 @@ def good() -> Evidence:
         admitted=N + 10,
         trial=trial(N, 0.005),
         direct=direct(N, 5),
+        accounts=Accounts(burns=burns(0)),
         accounting_holds=True,
         accounting="seen = mirrored",
     )

@@ -6,11 +6,9 @@ never guessed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from ..columns import ScoreColumns
 from ..config import Config
 from ..gate import verdict_data, verdicts_data
 from ..gate.evidence import evaluate_lane
@@ -18,7 +16,6 @@ from ..render.text import Line, print_json, print_lines
 from ..report.build import build_report
 from ..report.command import write_page
 from ..report.html import render_page
-from ..report.source import PairSource
 from ..report.terminal import render_report, render_verdict
 from ..store import SqliteStore
 from .reader import Source
@@ -28,27 +25,6 @@ __all__ = ["show_report", "show_verdict"]
 
 _NO_LANE = "a file of answers has no lane's counters; mirror through a gateway to know"
 _FAILED = 500
-
-
-class _WholeFile:
-    """A store whose pairs all count, whenever they were: the file is the window."""
-
-    def __init__(self, store: SqliteStore) -> None:
-        self._store = store
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    def pieces(self, shadow: str, since_ns: int | None = None) -> Iterator[ScoreColumns]:
-        return self._store.pieces(shadow)
-
-    def pieces_beside(
-        self, shadow: str, other: str, since_ns: int | None = None
-    ) -> Iterator[tuple[ScoreColumns, ScoreColumns]]:
-        return self._store.pieces_beside(shadow, other)
-
-    def last_embedder(self, shadow: str, since_ns: int | None = None) -> str:
-        return self._store.last_embedder(shadow)
 
 
 def show_report(
@@ -75,7 +51,7 @@ def show_verdict(
     if html is not None:
         _write_html(_report(config, store, source), html)
     status = _status(config, store, source)
-    verdicts = evaluate_lane(config, status, _whole(store), now_ns=status["last_ns"])
+    verdicts = evaluate_lane(config, status, store, now_ns=status["last_ns"])
     [verdict] = verdicts
     if as_json:
         data = {"source": source.name, **verdicts_data(verdicts)}
@@ -85,13 +61,9 @@ def show_verdict(
     return 0 if verdict.decision == "GRADUATE" else 1
 
 
-def _whole(store: SqliteStore) -> PairSource:
-    return cast("PairSource", _WholeFile(store))
-
-
 def _report(config: Config, store: SqliteStore, source: Source) -> dict[str, Any]:
     status = _status(config, store, source)
-    report = build_report(config, status, _whole(store), now_ns=status["last_ns"])
+    report = build_report(config, status, store, now_ns=status["last_ns"])
     return {**report, "unread_fields": dict(source.unread)}
 
 

@@ -17,12 +17,12 @@ import msgspec
 from ..errors import ConfigError
 from .checks import problem_of
 from .errors import readable
+from .gate import GateConfig
 from .limits import BreakerConfig, BudgetConfig, LimitsConfig, PriceConfig, RetryConfig, Section
 from .paths import groups_folder, lane_directory, make_lane_directory
 from .pins import PinConfig, pin_headers, pin_tables
 from .sections import (
     FieldConfig,
-    GateConfig,
     JudgeConfig,
     LaneConfig,
     PolicyConfig,

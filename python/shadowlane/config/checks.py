@@ -16,9 +16,10 @@ from .. import _core
 from ..errors import ConfigError
 from .bounds import number_problem
 from .errors import meant
+from .gate import GATE_RULES
 from .limits import PriceConfig, breaker_problem, budget_problem, limits_problem, retry_problem
 from .pins import pins_problem
-from .sections import EMBEDDERS, GATE_RULES, ScoreConfig
+from .sections import EMBEDDERS, ScoreConfig
 from .shadows import ShadowConfig, section_of
 from .shown import looks_like_key, shown_url
 from .variables import variable_problem

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from ..bands import ACCEPTED
 from ..errors import ConfigError
 from .bounds import DAY_S, SHARE, Bound
 from .limits import Section
@@ -19,7 +18,6 @@ from .variables import value_of
 
 __all__ = [
     "FieldConfig",
-    "GateConfig",
     "JudgeConfig",
     "LaneConfig",
     "PolicyConfig",
@@ -32,31 +30,6 @@ __all__ = [
     "StructureConfig",
 ]
 
-GATE_RULES = (
-    "mean_delta_s",
-    "anchored_delta_s",
-    "delta_s_p95",
-    "critical",
-    "transitional",
-    "no_chaos",
-    "convergence",
-    "no_flip",
-    "contradicted_facts",
-    "facts_read",
-    "collapsed",
-    "citations",
-    "index",
-    "tool_calls",
-    "throttled",
-    "p95_latency",
-    "shadow_errors",
-    "prod_errors",
-    "sampling",
-    "overhead",
-    "every_hour",
-)
-"""The rules that ``gate.disable`` and ``gate.require`` may name; that enough pairs were scored, and all are accounted
-for, is always asked."""
 EMBEDDERS = ("wordllama", "lexical", "sentence-transformers", "openai")
 """What ``score.embedder`` may start with; some take a model after a colon (see ``shadowlane.score.load_embedder``)."""
 
@@ -308,66 +281,6 @@ class StoreConfig(Section, frozen=True):
     def anchored(self, base: Path) -> StoreConfig:
         """With a path that is relative taken from ``base``, so that every command finds the same database."""
         return msgspec.structs.replace(self, url=f"{_SQLITE}{base / self.path}")
-
-
-class GateConfig(Section, frozen=True):
-    """``[gate]``: the targets of the verdict. Where each default comes from stands in ``docs/parts/gate.md``."""
-
-    mean_delta_s: Annotated[float, Bound(0, 1, above=True, share=True)] = ACCEPTED
-    """The most that the mean ΔS may be."""
-    anchored_delta_s: Annotated[float, Bound(0, 1, above=True, share=True)] = ACCEPTED
-    """The most that the mean anchored ΔS may be."""
-    mean_rise: Annotated[float, Bound(0, 1, share=True)] = 0.05
-    """How far above the noise floor means, and the shares of transitional, diverging and uncited answers, may be."""
-    rate_rise: Annotated[float, Bound(0, 1, share=True)] = 0.02
-    """How far above the noise floor the shares of rare faults may be."""
-    delta_s_p95_rise: Annotated[float, Bound(0, 1, share=True)] = 0.10
-    """How far the P95 of ΔS may be above the control's."""
-    critical_rate: Annotated[float, Bound(0, 1, share=True)] = 0.03
-    """Share of the pairs with ΔS of 0.60 or more."""
-    transitional_rate: Annotated[float, Bound(0, 1, share=True)] = 0.10
-    """Share of the pairs with ΔS from 0.40 to 0.60; twice that where no control shows the noise of wording."""
-    chaotic_rate: Annotated[float, Bound(0, 1, share=True)] = 0.03
-    """Share of the pairs whose λ is ×."""
-    convergence: Annotated[float, SHARE] = 0.80
-    """Share of the pairs whose λ is →, at least."""
-    flip_rate: Annotated[float, Bound(0, 1, below=True, share=True)] = 0.10
-    """Share of the answers to repeated questions at which the shadow's λ may flip, less the share at which prod's
-    does. 0: not one more."""
-    fact_flip_rate: Annotated[float, Bound(0, 1, share=True)] = 0.02
-    """Share of the pairs whose facts contradict each other."""
-    facts_unread_rate: Annotated[float, Bound(0, 1, share=True)] = 0.20
-    """Share of the pairs whose facts could not be looked at."""
-    collapse_rate: Annotated[float, Bound(0, 1, share=True)] = 0.01
-    """Share of the answers that are empty, refused, cut or an error where prod's is not, less the reverse."""
-    citation_match: Annotated[float, SHARE] = 0.60
-    """Share of prod's citations that the shadow has too, at least."""
-    index_agreement: Annotated[float, SHARE] = 0.95
-    """Share of the answers from the same index as prod's, at least."""
-    strange_call_rate: Annotated[float, Bound(0, 1, share=True)] = 0.01
-    """Share of the pairs in which the shadow asks for tool calls that prod never made."""
-    throttle_rate: Annotated[float, Bound(0, 1, share=True)] = 0.005
-    """Share of the copies that the shadow answers with HTTP 429."""
-    p95_increase: Annotated[float, SHARE] = 0.03
-    """What the shadow's P95 latency may lie above prod's, as a share: 0.03 is 3 %."""
-    shadow_error_rate: Annotated[float, SHARE] = 0.01
-    """Share of the copies that the shadow may fail."""
-    sampling_tolerance: Annotated[float, SHARE] = 0.02
-    """How far the share that was taken may lie from ``sampling.ratio``, as a share of it."""
-    overhead_p99: Annotated[float, SHARE] = 0.05
-    """What mirroring may add to the gateway's own P99, as a share of it."""
-    window_hours: Annotated[float, Bound(0, 87_600, above=True, unit="hours")] = 24.0
-    """How many of the last hours the verdict looks at. Pairs must span them, and cover every hour of the day in
-    them."""
-    min_pairs: Annotated[int, Bound(1, 1_000_000_000)] = 100
-    """Fewer scored pairs than this are no evidence."""
-    hard_stop: Annotated[float, Bound(1, 1000)] = 2.0
-    """How many times a target must surely be missed to reject before the window is over."""
-    disable: tuple[str, ...] = ()
-    """Rules that are not judged, by name: ``overhead`` for lanes in which nothing is left to compare with
-    (``sampling.ratio = 1``, sticky sampling). Every verdict names them."""
-    require: tuple[str, ...] = ()
-    """Rules that must be met even where they cannot be judged on this lane, by name."""
 
 
 class JudgeConfig(Section, frozen=True):

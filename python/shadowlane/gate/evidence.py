@@ -19,22 +19,28 @@ from numpy.typing import NDArray
 from ..columns import DIRECT, Timed
 from ..config import Config
 from ..providers.refusals import Refusal, counted, refusal_line
+from ..types import route_of
+from .accounts import FailureSource, burns_of
 from .direct import Direct
+from .drift import PastSource, drift_of
 from .fold import RowFold, RowSource, fold_rows
 from .rules import Evidence, Sampling, Window
 from .trial import Piece, Trial
 from .verdict import Verdict, evaluate
+from .window import PinSource, Start, start_of, window_start
 
 __all__ = [
     "EvidenceSource",
     "direct_of",
     "evaluate_lane",
-    "last_change",
     "trial_of",
     "why_no_trial",
     "window_start",
+    "wrong_routes",
 ]
 
+_FEW_REFUSED = 20
+"""Copies of a route: when so many were all refused, what is asked there is at fault, and not one odd request."""
 _HOUR_NS = 3600 * 10**9
 _NO_ROOM = ("cap", "ring_full", "reservoir", "provider_limit", "budget")
 """Reasons for which a taken request was not mirrored that know how busy the lane was."""
@@ -43,24 +49,14 @@ _NOTED_FROM = 100
 _LEAVE_OUT = 'or leave this rule out: gate.disable = ["overhead"]'
 
 
-class EvidenceSource(RowSource, Protocol):
+class EvidenceSource(RowSource, PinSource, PastSource, FailureSource, Protocol):
     """What the gate needs of the store."""
 
     def latency(self, since_ns: int) -> list[Timed]: ...
-    def pins(self, shadow: str, since_ns: int) -> list[tuple[str, int, int]]: ...
-    def window_restarted(self, shadow: str) -> int | None: ...
+    def refused_routes(self, shadow: str, since_ns: int | None) -> list[tuple[str, int, int]]: ...
     def refusals(
         self, shadow: str, since_ns: int | None, newest: int | None = None
     ) -> list[tuple[int, str, str, str, str, int]]: ...
-
-
-def window_start(config: Config, now_ns: int) -> int:
-    """Where the gate's window begins, when nothing else lets it begin later.
-
-    It moves once an hour, not with every look: between two moves, looking again is free, since the intervals hold at
-    any time from their start on.
-    """
-    return (now_ns - int(config.gate.window_hours * _HOUR_NS)) // _HOUR_NS * _HOUR_NS
 
 
 def evaluate_lane(
@@ -80,16 +76,26 @@ def evaluate_lane(
 
 
 def _evidence(config: Config, name: str, status: Mapping[str, Any], store: EvidenceSource, now: int) -> Evidence:
-    since, why = (window_start(config, now), "") if status.get("no_lane") else _began(config, name, store, now)
+    whole = bool(status.get("no_lane"))
+    start = start_of(config, name, store, now, whole=whole)
     control = "control" if "control" in config.arms() else ""
-    window_ns = None if status.get("no_lane") else int(config.gate.window_hours * _HOUR_NS)
-    rows = fold_rows(store, name, since, control=control, window_ns=window_ns)
-    timed = store.latency(since)
+    wrong = wrong_routes(store.refused_routes(name, start.counted_ns))
+    without = [route for route, _ in wrong]
+    rows = fold_rows(
+        store,
+        name,
+        start.counted_ns,
+        control=control,
+        slot_wait_ms=config.gate.slot_wait_ms,
+        without=without,
+        window_ns=None if whole else int(config.gate.window_hours * _HOUR_NS),
+    )
+    timed = store.latency(start.since_ns)
     accounting, sampler, started = status["accounting"], status["sampler"], status["started"]
     prod_failed = status["dropped"].get("prod_failed", 0)
     return Evidence(
         shadow=name,
-        window=_window(config, status, rows, since, now, why),
+        window=_window(config, rows, start, now, whole=whole),
         timeline=rows.timeline,
         series=rows.scores.series(),
         times=rows.times,
@@ -102,49 +108,43 @@ def _evidence(config: Config, name: str, status: Mapping[str, Any], store: Evide
         no_trial=why_no_trial(sampler),
         accounting_holds=accounting["holds"] if accounting["known"] else None,
         accounting="; ".join(_own_lines(accounting["lines"], name)) if accounting["known"] else "",
+        accounts=rows.accounts.accounts(
+            prices=bool(config.prices),
+            burns=burns_of(store, name, now, start.since_ns if start.why else 0, without=without),
+            pins=store.pins(name, start.since_ns),
+            expected={pin: some.expected for pin, some in config.pins.items()},
+        ),
+        drift=drift_of(config, name, store, start, now, rows.drift, whole=whole),
         no_lane=status.get("no_lane", ""),
-        never_asked=_refused(config, name, store, since) if rows.never_asked else "",
+        never_asked=_refused(config, name, store, start.since_ns) if rows.never_asked else "",
+        asked_wrongly="; ".join(
+            f"{route} ({n} copies): {_refused(config, name, store, start.since_ns, route)}" for route, n in wrong
+        ),
     )
 
 
-def _refused(config: Config, name: str, store: EvidenceSource, since: int) -> str:
-    """What the shadow said, and the remedy, where it was never asked rightly."""
-    found = counted((Refusal(*one) for one in store.refusals(name, since)), 1)
+def wrong_routes(routes: Sequence[tuple[str, int, int]]) -> list[tuple[str, int]]:
+    """Routes on which the shadow was never asked rightly, and their copies, of ``(route, copies, refused)``: all their
+    copies were refused, on others not all were. Few copies may be refused for what they ask."""
+    if all(copies == refused for _, copies, refused in routes):
+        return []  # then it was never asked rightly at all
+    return [(route, copies) for route, copies, refused in routes if copies == refused and copies >= _FEW_REFUSED]
+
+
+def _refused(config: Config, name: str, store: EvidenceSource, since: int, route: str = "") -> str:
+    """What the shadow said (on a route), and the remedy, where it was never asked rightly."""
+    said = (Refusal(*one) for one in store.refusals(name, since))
+    found = counted((one for one in said if not route or route_of(one.method, one.target) == route), 1)
     return "; ".join(refusal_line(one, name, config.arms()[name]) for one in found) or "see shadowlane report"
 
 
-def _began(config: Config, name: str, store: EvidenceSource, now: int) -> tuple[int, str]:
-    """Where a shadow's window begins, and why later than the configured hours ago; empty: it does not."""
-    since, why = window_start(config, now), ""
-    restarted = store.window_restarted(name)
-    if restarted is not None and restarted > since:
-        since, why = restarted, "restarted by hand"
-    changed = last_change(store.pins(name, since))
-    if changed is not None:
-        since, why = changed, "another version answers since then"
-    return since, why
-
-
-def last_change(pins: Sequence[tuple[str, int, int]]) -> int | None:
-    """When a version was last exchanged for another: a pin (``"model_rev 7"``, first, last) of a kind that begins when
-    every earlier one of its kind has ended. Versions that take turns are one. ``None``: never.
-    """
-    changes = []
-    for kind in {pin.partition(" ")[0] for pin, _, _ in pins}:
-        ended = None
-        for _, first, last in sorted((pin for pin in pins if pin[0].partition(" ")[0] == kind), key=lambda pin: pin[1]):
-            if ended is not None and first > ended:
-                changes.append(first)
-            ended = last if ended is None else max(ended, last)
-    return max(changes, default=None)
-
-
-def _window(config: Config, status: Mapping[str, Any], rows: RowFold, since: int, now: int, why: str) -> Window:
-    if status.get("no_lane") or not rows.rows:
-        return Window(since_ns=since, why=why)  # a file is over, whatever its times are
-    began = max(since, rows.first_ns)
-    hours = max((now - began) / _HOUR_NS, 1e-6)
-    return Window(min(1.0, hours / config.gate.window_hours), hours, since, why)
+def _window(config: Config, rows: RowFold, start: Start, now: int, *, whole: bool) -> Window:
+    if whole or not rows.rows:
+        # A file is over, whatever its times are.
+        return Window(since_ns=start.since_ns, why=start.why, warmup=start.warmup)
+    hours = max((now - max(start.since_ns, rows.first_ns)) / _HOUR_NS, 1e-6)
+    elapsed = min(1.0, hours / config.gate.window_hours)
+    return Window(elapsed, hours, start.since_ns, start.why, start.warmup)
 
 
 def _sampling(status: Mapping[str, Any]) -> Sampling:

@@ -5,15 +5,17 @@ Invariant: what is held does not grow with the rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from ..columns import ScoreColumns
+from .accounts import AccountFold
+from .drift import DriftFold
 from .sample import PairedSample
 from .selection import comparable, sent, tried_in_vain
-from .series import SeriesFold
+from .series import SeriesFold, question_of
 from .timeline import Timeline
 
 __all__ = ["RowFold", "RowSource", "fold_rows"]
@@ -22,9 +24,11 @@ __all__ = ["RowFold", "RowSource", "fold_rows"]
 class RowSource(Protocol):
     """What reading the rows needs of the store."""
 
-    def pieces(self, shadow: str, since_ns: int | None = None) -> Iterator[ScoreColumns]: ...
+    def pieces(
+        self, shadow: str, since_ns: int | None = None, *, without: Sequence[str] = ()
+    ) -> Iterator[ScoreColumns]: ...
     def pieces_beside(
-        self, shadow: str, other: str, since_ns: int | None = None
+        self, shadow: str, other: str, since_ns: int | None = None, *, without: Sequence[str] = ()
     ) -> Iterator[tuple[ScoreColumns, ScoreColumns]]: ...
     def last_embedder(self, shadow: str, since_ns: int | None = None) -> str: ...
 
@@ -32,7 +36,7 @@ class RowSource(Protocol):
 class RowFold:
     """One shadow's rows in a window that is ``window_ns`` long (``None``: as long as it has rows)."""
 
-    def __init__(self, embedder: str, *, with_control: bool, window_ns: int | None = None) -> None:
+    def __init__(self, embedder: str, *, with_control: bool, slot_wait_ms: float, window_ns: int | None = None) -> None:
         self.rows = 0
         self.first_ns = 0
         self._window_ns = window_ns
@@ -42,6 +46,8 @@ class RowFold:
         """The shadow's and prod's time to the end of the answer, in ns. Bounds of quantiles hold until the window's
         end, and at it once: later rows wait for the next window, which begins within the hour."""
         self.scores = SeriesFold(embedder, with_control=with_control)
+        self.accounts = AccountFold(slot_wait_ms)
+        self.drift = DriftFold(embedder, with_control=with_control)
         self._tried, self._in_vain = 0, 0
 
     def add(self, columns: ScoreColumns, control: ScoreColumns | None = None) -> None:
@@ -58,6 +64,9 @@ class RowFold:
         times = (some[use].astype(np.float64) for some in (columns.shadow_ns, columns.prod_ns))
         self.times.add(columns.exchange[use], *times)
         self.scores.add(columns, control, inside)
+        questions = question_of(columns)
+        self.accounts.add(columns, questions, inside)
+        self.drift.add(columns, control, questions)
         tried, in_vain = tried_in_vain(columns)
         self._tried += tried
         self._in_vain += in_vain
@@ -69,16 +78,26 @@ class RowFold:
 
 
 def fold_rows(
-    store: RowSource, shadow: str, since_ns: int | None, *, control: str = "", window_ns: int | None = None
+    store: RowSource,
+    shadow: str,
+    since_ns: int | None,
+    *,
+    control: str = "",
+    slot_wait_ms: float = 200.0,
+    without: Sequence[str] = (),
+    window_ns: int | None = None,
 ) -> RowFold:
-    """Read a shadow's rows, beside them the ``control``'s (its name; empty: none runs)."""
-    fold = RowFold(store.last_embedder(shadow, since_ns), with_control=bool(control), window_ns=window_ns)
+    """Read a shadow's rows, beside them the ``control``'s (its name; empty: none runs), but for the routes of
+    ``without``."""
+    with_control = bool(control)
+    embedder = store.last_embedder(shadow, since_ns)
+    fold = RowFold(embedder, with_control=with_control, slot_wait_ms=slot_wait_ms, window_ns=window_ns)
     if not control:
-        for columns in store.pieces(shadow, since_ns):
+        for columns in store.pieces(shadow, since_ns, without=without):
             fold.add(columns)
         return fold
-    for columns, beside in store.pieces_beside(shadow, control, since_ns):
+    for columns, beside in store.pieces_beside(shadow, control, since_ns, without=without):
         fold.add(columns, beside)
-    for columns in store.pieces(control, since_ns):
+    for columns in store.pieces(control, since_ns, without=without):
         fold.scores.add_control(columns)
     return fold

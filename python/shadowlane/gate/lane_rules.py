@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import numpy as np
-
 from ..config import GateConfig
+from .account_rules import ACCOUNT_RULES
 from .boundary import limit
-from .paired import PairedQuantiles, quantile_ratio
+from .drift_rules import DRIFT_RULES
+from .lines import bounds, hours_for, percent, signed, signed_fine
+from .paired import PairedQuantiles
 from .rules import ALPHA, OVERHEAD, REJECT_ALPHA, Evidence, Needs, Rule
-from .sample import PairedSample
 from .sequences import Interval, quantile_cs, rate_cs
 from .trial import increase_cs
 
@@ -29,10 +29,12 @@ def pairs(evidence: Evidence, gate: GateConfig) -> Rule:
     """At least ``gate.min_pairs`` scored pairs."""
     n = evidence.scored
     line = f"{n} pairs scored; at least {gate.min_pairs} needed"
+    if evidence.window.warmup:
+        line += f"; the first {evidence.window.warmup} answers of the cold shadow do not count (gate.warmup_pairs)"
     if n >= gate.min_pairs:
         return Rule("pairs", "pairs", True, line)
     more = gate.min_pairs - n
-    return Rule("pairs", "pairs", None, line, needs=Needs(more, _hours_for(more, n, evidence)))
+    return Rule("pairs", "pairs", None, line, needs=Needs(more, hours_for(more, n, evidence.window.hours)))
 
 
 def p95_latency(evidence: Evidence, gate: GateConfig) -> Rule:
@@ -46,7 +48,7 @@ def p95_latency(evidence: Evidence, gate: GateConfig) -> Rule:
     both, elapsed = PairedQuantiles.of(evidence.times.above, evidence.times.below, _P95), evidence.window.elapsed
     # A verdict rests on one bound, never on both: each holds with what both may go wrong with.
     seen = _increase(both.interval(2 * ALPHA, elapsed))
-    line = f"shadow P95 against prod P95, {_pairs_of(evidence.times)}: {_each(seen, _signed, target)}"
+    line = f"shadow P95 against prod P95, {evidence.times.counted}: {bounds(seen, signed, target, each=True)}"
     if seen.upper <= target:
         return Rule(key, name, True, line)
     if seen.estimate > target:
@@ -75,35 +77,7 @@ def _latency_needs(evidence: Evidence, seen: Interval, target: float) -> Needs |
         return None
     total = n / elapsed * max(1.0, (at_end / room) ** 2)
     more = max(1, math.ceil(total) - n)
-    return Needs(more, _hours_for(more, n, evidence))
-
-
-def delta_s_p95(evidence: Evidence, gate: GateConfig) -> Rule:
-    """The P95 of ΔS at most ``gate.delta_s_p95_rise`` above the control's, by the discordant pairs."""
-    key, name = "delta_s_p95", "ΔS P95"
-    series = evidence.series["mean_delta_s"]
-    why = "no [control] answers the same requests; with one, prod against itself shows the noise of the tail"
-    if series.floor is None:
-        return Rule(key, name, None, why, not_judged=why)
-    both = evidence.tails
-    if series.excess is None or len(both) < gate.min_pairs:
-        return Rule(key, name, None, "the control has answered too few of the shadow's requests yet")
-    above, below = np.exp(both.above), np.exp(both.below)
-    seen = quantile_ratio(above, below, _P95, alpha=2 * ALPHA, elapsed=evidence.window.elapsed)
-    rise = Interval(_log(seen.estimate), _log(seen.lower), _log(seen.upper), seen.n)
-    line = f"P95 of ΔS above the control's, {_pairs_of(both)}: {_each(rise, _signed_plain, gate.delta_s_p95_rise)}"
-    if rise.upper <= gate.delta_s_p95_rise:
-        return Rule(key, name, True, line)
-    if rise.estimate > gate.delta_s_p95_rise:
-        return Rule(key, name, False, f"{line}; a person has to look at it")
-    more = len(both)
-    return Rule(
-        key, name, None, f"{line}; within it, not surely yet", needs=Needs(more, _hours_for(more, more, evidence))
-    )
-
-
-def _pairs_of(sample: PairedSample) -> str:
-    return f"{sample.n} pairs" + (f" ({sample.note})" if sample.note else "")
+    return Needs(more, hours_for(more, n, evidence.window.hours))
 
 
 def prod_errors(evidence: Evidence, gate: GateConfig) -> Rule:
@@ -114,14 +88,18 @@ def prod_errors(evidence: Evidence, gate: GateConfig) -> Rule:
     if failed is None or admitted is None or admitted == 0:
         return Rule(key, name, None, "no request of this lane's life is counted yet")
     seen = rate_cs(failed, admitted, alpha=ALPHA)
-    line = f"prod failed {failed} of {admitted} requests: {_bounds(seen, _percent, target)}"
+    line = f"prod failed {failed} of {admitted} requests: {bounds(seen, percent, target)}"
     if seen.upper <= target:
         return Rule(key, name, True, line)
     if seen.estimate > target:
         return Rule(key, name, False, line)
     more = _rate_needs(failed, admitted, target)
     return Rule(
-        key, name, None, f"{line}; within it, not surely yet", needs=Needs(more, _hours_for(more, admitted, evidence))
+        key,
+        name,
+        None,
+        f"{line}; within it, not surely yet",
+        needs=Needs(more, hours_for(more, admitted, evidence.window.hours)),
     )
 
 
@@ -143,13 +121,13 @@ def sampling(evidence: Evidence, gate: GateConfig) -> Rule:
     wanted, tolerance = sample.ratio * sample.eligible, gate.sampling_tolerance
     off, lost = sample.taken / wanted - 1, sum(sample.lost.values())
     line = (
-        f"{sample.taken} of {sample.eligible} eligible requests taken: {_percent(sample.taken / sample.eligible)}, "
-        f"{_signed(off)} from the configured {_percent(sample.ratio)} (target within ±{_percent(tolerance)})"
+        f"{sample.taken} of {sample.eligible} eligible requests taken: {percent(sample.taken / sample.eligible)}, "
+        f"{signed(off)} from the configured {percent(sample.ratio)} (target within ±{percent(tolerance)})"
     )
     if lost:
         reasons = ", ".join(f"{reason} {n}" for reason, n in sample.lost.items())
         kept = max(sample.taken - lost, 0)
-        line += f"; {kept} of the {wanted:.0f} wanted had room ({_percent(kept / wanted)}; {reasons})"
+        line += f"; {kept} of the {wanted:.0f} wanted had room ({percent(kept / wanted)}; {reasons})"
         if lost > tolerance * sample.taken:
             ratio = sample.ratio * kept / max(sample.taken, 1)
             more = f"; busy minutes are missing: raise limits.qps, or set sampling.ratio to about {ratio:.2g}"
@@ -174,7 +152,7 @@ def overhead(evidence: Evidence, gate: GateConfig) -> Rule:
     if trial is not None and min(sizes):
         seen = increase_cs(trial, OVERHEAD, alpha=ALPHA)
         said += f"trial: P99 in the gateway, {sizes[0]} mirrored requests against {sizes[1]} of the others: "
-        said += _bounds(seen, _signed, target) + (f"; {trial.note}" if trial.note else "")
+        said += bounds(seen, signed, target) + (f"; {trial.note}" if trial.note else "")
         if seen.lower > target:
             return Rule(key, name, False, said)
         if seen.upper <= target:
@@ -204,7 +182,7 @@ def _direct(evidence: Evidence) -> tuple[float | None, str]:
     share = ns / p99.lower
     return share, (
         f"the lane's own calls: at most {1e-3 * ns:.3g} µs in all but {100 * beyond:.2g} % of {evidence.direct.n} "
-        f"requests, {_signed_fine(share)} of prod's P99; "
+        f"requests, {signed_fine(share)} of prod's P99; "
     )
 
 
@@ -226,8 +204,9 @@ def accounting(evidence: Evidence, gate: GateConfig) -> Rule:
 
 
 LANE_RULES: dict[str, Callable[[Evidence, GateConfig], Rule]] = {
+    **DRIFT_RULES,
     "p95_latency": p95_latency,
-    "delta_s_p95": delta_s_p95,
+    **ACCOUNT_RULES,
     "prod_errors": prod_errors,
     "sampling": sampling,
     "overhead": overhead,
@@ -237,44 +216,9 @@ LANE_RULES: dict[str, Callable[[Evidence, GateConfig], Rule]] = {
 }
 """By key, in the order in which the verdict shows them."""
 
-NO_LANE = ("sampling", "overhead", "every_hour", "accounting")
+NO_LANE = ("sampling", "overhead", "every_hour", "accounting", "slot_wait")
 """What only a lane can tell."""
-
-
-def _hours_for(more: int | None, n: int, evidence: Evidence) -> float | None:
-    if more is None or n <= 0 or evidence.window.hours <= 0:
-        return None
-    return more / (n / evidence.window.hours)
-
-
-def _log(value: float) -> float:
-    return math.log(value) if value > 0 else -math.inf
 
 
 def _increase(ratio: Interval) -> Interval:
     return Interval(ratio.estimate - 1, ratio.lower - 1, ratio.upper - 1, ratio.n)
-
-
-def _each(seen: Interval, show: Callable[[float], str], target: float) -> str:
-    return _bounds(seen, show, target).replace("(95 %", "(each bound 95 %", 1)
-
-
-def _bounds(seen: Interval, show: Callable[[float], str], target: float) -> str:
-    bounds = f"{show(seen.lower)} to {show(seen.upper)}" if math.isfinite(seen.upper) else "not bounded yet"
-    return f"{show(seen.estimate)} (95 % at any time: {bounds}; target at most {show(target)})"
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.2f} %"
-
-
-def _signed(value: float) -> str:
-    return f"{100 * value:+.1f} %"
-
-
-def _signed_fine(value: float) -> str:
-    return f"{100 * value:+.2g} %"
-
-
-def _signed_plain(value: float) -> str:
-    return f"{value:+.3f}"

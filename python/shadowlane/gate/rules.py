@@ -13,8 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..bands import ACCEPTED, CRITICAL
 from ..config import GateConfig
+from .accounts import Accounts
 from .direct import Direct
+from .drift import Drift
 from .sample import PairedSample
 from .sequences import Interval, Spread, minus
 from .series import Series
@@ -39,8 +42,8 @@ ALPHA = 0.05
 """What may go wrong: a verdict GRADUATE or REJECT is false with at most this probability, however often one looks."""
 OVERHEAD = 0.99
 """The quantile at which mirroring's own cost is judged."""
-REJECT_ALPHA = ALPHA / (2 * sum(target.rejects for target in SCORE_RULES) + 1)
-"""Each bound that can reject: those of the rules that may, absolute and above the floor, and the P95's."""
+REJECT_ALPHA = ALPHA / (2 * sum(target.rejects for target in SCORE_RULES) + 2)
+"""Each bound that can reject: those of the rules that may, absolute and above the floor, and both P95s'."""
 _MOST_GROWTH = 1e6
 _SCARCE = 0.25
 """An optional rule is judged when it has this share of the pairs, or as many as it takes."""
@@ -74,6 +77,8 @@ class Rule:
     not_judged: str = ""
     """Why it cannot be judged on this lane, and what would make it judged."""
     needs: Needs | None = None
+    needs_person: bool = False
+    """No more pairs will tell: a person has to look at it."""
 
     @property
     def status(self) -> Status:
@@ -94,6 +99,8 @@ class Window:
     since_ns: int = 0
     why: str = ""
     """Why it began later than the configured hours ago; empty: it did not."""
+    warmup: int = 0
+    """So many first answers of a cold shadow do not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +140,14 @@ class Evidence:
     """Why there is none, and what to do; empty: it only has to go on."""
     accounting_holds: bool | None = None
     accounting: str = ""
+    accounts: Accounts = field(default_factory=Accounts)
+    drift: Drift = field(default_factory=Drift)
     no_lane: str = ""
     """Why there is no lane behind the pairs: rules about its counters are not judged then. Empty: there is one."""
     never_asked: str = ""
     """Why no copy was a request that the shadow takes (its words, the remedy); empty: some were, or none was sent."""
+    asked_wrongly: str = ""
+    """The same for single routes, where on others some copy was; their copies are in nothing else here."""
 
     @property
     def scored(self) -> int:
@@ -199,21 +210,38 @@ def evaluate_target(target: Target, evidence: Evidence, gate: GateConfig) -> Rul
     if not len(series.values):
         return _without_values(target, series, evidence, gate)
     parts = _parts(target, series, evidence, gate)
+    if not parts:
+        return Rule(target.key, target.name, None, "the control has no such values yet: no noise floor")
     show = _percent if target.share else _plain
     line = "; ".join(filter(None, (_line(target, series, parts, show), series.values.note, series.note)))
     if series.floor is not None and not len(series.floor):
         return Rule(target.key, target.name, None, f"{line}; the control has no such values yet: no noise floor")
     if all(part.met for part in parts):
         return Rule(target.key, target.name, True, line)
+    few = len(series.values) < _SCARCE * max(evidence.scored, 1)
+    if target.sparse and few and not any(part.surely_missed for part in parts):
+        why = f"only {len(series.values)} of {evidence.scored} pairs have it, too few to tell; {series.none}"
+        return Rule(target.key, target.name, None, f"{line}; {why}", not_judged=why)
     if target.key == "facts_read" and parts[0].interval.estimate >= _NEARLY_ALL:
         return Rule(target.key, target.name, None, line, not_judged=f"{line}; a [judge] reads what the rules cannot")
     surely = target.rejects and any(part.surely_missed for part in parts)
     final = surely and any(part.is_final(evidence.window.elapsed, gate.hard_stop) for part in parts)
     if any(part.missed for part in parts):
+        person = _needs_person(target, parts)
         if not surely:
-            line += "; a person has to look at it" if not target.rejects else "; missed, not surely yet"
-        return Rule(target.key, target.name, False, line, beyond=final, leaning=surely and not final)
+            line += "; a person has to look at it" if person else "; missed, not surely yet"
+        leaning = surely and not final
+        return Rule(target.key, target.name, False, line, beyond=final, leaning=leaning, needs_person=person)
     return _not_known(target, series, evidence, parts, line)
+
+
+def _needs_person(target: Target, parts: list[_Part]) -> bool:
+    """Whether more pairs will not tell: a reviewed rule is surely missed, or a mean ΔS lies in the band that people
+    review (WFGY Problem Map, regression_gate: 0.46 to 0.59)."""
+    if not target.rejects:
+        return any(part.interval.lower > part.target for part in parts)
+    level = parts[0].interval.estimate
+    return target.key in ("mean_delta_s", "anchored_delta_s") and ACCEPTED < level < CRITICAL
 
 
 def _without_values(target: Target, series: Series, evidence: Evidence, gate: GateConfig) -> Rule:
@@ -232,7 +260,8 @@ def _parts(target: Target, series: Series, evidence: Evidence, gate: GateConfig)
     rise = getattr(gate, target.rise) if target.rise else 0.0
     if series.floor is not None and len(series.floor):
         limit = _above_noise(limit, series.floor.mean, rise)
-    parts.append(_Part(spread.interval(ALPHA), spread.interval(REJECT_ALPHA), limit, target.low, spread))
+    if target.absolute:
+        parts.append(_Part(spread.interval(ALPHA), spread.interval(REJECT_ALPHA), limit, target.low, spread))
     if series.floor is None or not len(series.floor):
         return parts
     width = target.high - target.low
@@ -258,24 +287,26 @@ def _runs_of_scores(evidence: Evidence) -> float:
 def _line(target: Target, series: Series, parts: list[_Part], show: Callable[[float], str]) -> str:
     """The evidence in words: what was seen, between which bounds it lies, and what was asked for."""
     n = len(series.values)
-    absolute = parts[0]
+    first, spread = parts[0], parts[0].spread
     count = f"{n} of them" if not target.share else f"{_count(series.values.total)} of {n}"
-    line = (
-        f"{target.what}: {show(absolute.interval.estimate)}, {count} (95 % at any time: "
-        f"{show(absolute.interval.lower)} to {show(absolute.interval.upper)}; target at most {show(absolute.target)})"
-    )
+    if target.absolute:
+        line = (
+            f"{target.what}: {show(first.interval.estimate)}, {count} (95 % at any time: "
+            f"{show(first.interval.lower)} to {show(first.interval.upper)}; target at most {show(first.target)})"
+        )
+    else:
+        line = f"{target.what}: {show(series.values.mean)} on average of {n}"
     if series.floor is None and target.alone > 1.0:
         line += f"; without a control {target.alone:g} times gate.{target.field}"
-    spread = absolute.spread
     if spread is not None and not math.isfinite(spread.design.runs):
         line += "; values come in runs so long that they cannot be bounded yet"
     elif spread is not None and spread.design.total > 1.0:
-        line += f"; they come in runs or repeat, and count as {n / spread.design.total:.0f} independent ones"
-    if len(parts) > 1:
-        above = parts[1]
+        line += f"; they come in runs or repeat, and count as {spread.n / spread.design.total:.0f} independent ones"
+    if len(parts) > target.absolute:
+        above = parts[-1]
         floor = 0.0 if series.floor is None else series.floor.mean
         line += (
-            f"; above the noise floor of {show(floor)}: {_signed(above.interval.estimate, target)} "
+            f"; above {series.floor_name} of {show(floor)}: {_signed(above.interval.estimate, target)} "
             f"({_signed(above.interval.lower, target)} to {_signed(above.interval.upper, target)}; at most "
             f"{_signed(above.target, target)})"
         )

@@ -77,6 +77,11 @@ class Sample:
         """What was bounded; empty: nothing."""
         return f"a uniform sample of one in {2**self.halvings} of {self.n}" if self.halvings else ""
 
+    @property
+    def counted(self) -> str:
+        """How many pairs there were, and what was bounded."""
+        return f"{self.n} pairs" + (f" ({self.note})" if self.note else "")
+
 
 class PairedSample(Sample):
     """Two values of each request, the shadow's ``above`` and prod's or the control's ``below``."""

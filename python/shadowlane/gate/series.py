@@ -23,7 +23,7 @@ from .selection import DELTA_S_MAX, failed_copies, repeated, sent
 from .stream import Stream
 from .targets import SCORE_RULES, Target
 
-__all__ = ["Series", "SeriesFold", "question_of"]
+__all__ = ["Series", "SeriesFold", "joined", "question_of"]
 
 _Floats = NDArray[np.float64]
 _Reading = tuple[_Floats, NDArray[np.bool_]]
@@ -43,6 +43,8 @@ class Series:
     """The shadow's less the control's at the same request; ``None`` without such pairs."""
     floor: Stream | None = None
     """The control's own; ``None`` without a control."""
+    floor_name: str = "the noise floor"
+    """What the floor is, in words."""
     note: str = ""
     """More for the line of evidence."""
     none: str = ""
@@ -67,13 +69,19 @@ class _Rule:
         self.floor = Stream(target.low, target.high)
         self.notes: Counter[str] = Counter()
 
+    def own(self, *, with_control: bool) -> bool:
+        """Whether the pairs themselves have the floor."""
+        return self.target.own == "always" or (self.target.own == "alone" and not with_control)
+
     def series(self, *, with_control: bool) -> Series:
         note, none = _NOTES.get(self.target.key), _NONE.get(self.target.key, "")
         text = note.text(self.notes) if note is not None else ""
+        if self.own(with_control=with_control):
+            return Series(self.values, self.excess, self.floor, f"{self.target.own_name}, which is", text, none)
         if not (with_control and self.target.rise):
             return Series(self.values, note=text, none=none)
         enough = len(self.excess) >= max(1.0, _LEAST_PAIRED * min(len(self.values), len(self.floor)))
-        return Series(self.values, self.excess if enough else None, self.floor, text, none)
+        return Series(self.values, self.excess if enough else None, self.floor, note=text, none=none)
 
 
 class SeriesFold:
@@ -100,10 +108,15 @@ class SeriesFold:
             rule.values.add(values[has], slots[has])
             if rule.target.key in _NOTES:
                 rule.notes.update(_NOTES[rule.target.key].count(columns, has))
+            if rule.own(with_control=self._with_control):
+                own = _OWN[rule.target.key](columns)[has]
+                rule.excess.add(values[has] - own, slots[has])
+                rule.floor.add(own)
+                continue
             if control is None or not rule.target.rise:
                 continue
             floor, floor_has = read(control, self._embedder)
-            mine, theirs = _joined(columns, has, control, floor_has)
+            mine, theirs = joined(columns, has, control, floor_has)
             rule.excess.add(values[mine] - floor[theirs], slots[mine])
             if rule.target.key == "mean_delta_s":
                 part = slice(None) if inside is None else inside[mine]
@@ -112,7 +125,7 @@ class SeriesFold:
     def add_control(self, columns: ScoreColumns) -> None:
         """The next rows of the control's own."""
         for rule in self._rules:
-            if rule.target.rise:
+            if rule.target.rise and not rule.own(with_control=True):
                 floor, has = _READINGS[rule.target.key](columns, self._embedder)
                 rule.floor.add(floor[has])
 
@@ -126,7 +139,7 @@ class SeriesFold:
         return self._tails
 
 
-def _joined(
+def joined(
     columns: ScoreColumns, has: NDArray[np.bool_], control: ScoreColumns, floor_has: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The rows of the requests that both answered, in the shadow's order."""
@@ -243,6 +256,37 @@ def _strange_calls(columns: ScoreColumns, _: str) -> _Reading:
     return (columns.strange_calls > 0).astype(np.float64), columns.reason == ""
 
 
+def _unmatched(side: str) -> Callable[[ScoreColumns, str], _Reading]:
+    def read(columns: ScoreColumns, _: str) -> _Reading:
+        values = getattr(columns, side)
+        return np.clip(values, 0.0, 1.0), ~np.isnan(columns.missing) & ~np.isnan(columns.extra)
+
+    return read
+
+
+def _fell_so(kind: str) -> Callable[[ScoreColumns, str], _Reading]:
+    """Answers that are none in one way: the shadow's less prod's own, over the pairs that both answered."""
+
+    def read(columns: ScoreColumns, _: str) -> _Reading:
+        values = (columns.collapse == kind).astype(np.float64) - (columns.prod_collapse == kind)
+        return values, (columns.reason == "") & (columns.prod_status < 400)
+
+    return read
+
+
+def _coverage(columns: ScoreColumns, _: str) -> _Reading:
+    return np.clip(1.0 - columns.coverage, 0.0, 1.0), ~np.isnan(columns.coverage)
+
+
+def _retrieved(columns: ScoreColumns, _: str) -> _Reading:
+    has = ~np.isnan(columns.retrieved) & ~np.isnan(columns.prod_retrieved)
+    return np.clip(columns.retrieved, 0.0, DELTA_S_MAX), has
+
+
+def _retried(columns: ScoreColumns, _: str) -> _Reading:
+    return failed_copies(columns).astype(np.float64), columns.tries > 1
+
+
 def _throttled(columns: ScoreColumns, _: str) -> _Reading:
     return (columns.status == _THROTTLED).astype(np.float64), sent(columns)
 
@@ -265,9 +309,25 @@ _READINGS: dict[str, Callable[[ScoreColumns, str], _Reading]] = {
     "citations": _citations,
     "index": _index,
     "tool_calls": _strange_calls,
+    "missing": _unmatched("missing"),
+    "extra": _unmatched("extra"),
+    "recursive": _state("recursive"),
+    "refused": _fell_so("refused"),
+    "empty": _fell_so("empty"),
+    "coverage": _coverage,
+    "retrieved": _retrieved,
+    "retried": _retried,
     "throttled": _throttled,
     "shadow_errors": _errors,
 }
+
+
+_OWN: dict[str, Callable[[ScoreColumns], _Floats]] = {
+    "missing": lambda columns: np.clip(columns.extra, 0.0, 1.0),
+    "extra": lambda columns: np.clip(columns.missing, 0.0, 1.0),
+    "retrieved": lambda columns: np.clip(columns.prod_retrieved, 0.0, DELTA_S_MAX),
+}
+"""The value of prod's own in the same pair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +349,12 @@ _NONE = {
     "convergence": "no pair has a λ state; an embedder that works gives them",
     "no_flip": "no question was asked twice; score.groups, and traffic or a probe that repeats questions, give flips",
     "contradicted_facts": "no pair's facts could be looked at; a [judge] reads answers that the rules cannot",
+    "missing": "no pair's sentences could be held against each other; answers in one of the six known languages can",
+    "extra": "no pair's sentences could be held against each other; answers in one of the six known languages can",
+    "recursive": "no pair has a λ state; an embedder that works gives them",
+    "coverage": "no answer of prod's carries what it retrieved; sources with sections, tokens or texts do",
+    "retrieved": "no pair carries what both retrieved; sources with their texts, and a question that is known, do",
+    "retried": "no copy was tried again; shadows.NAME.retry.attempts above 1 tries",
     "citations": "no answer of either side cites; answers with sources, or score.citations_pointer, give matches",
     "index": "no answer says its index; send x-index-hash from both services",
 }

@@ -9,6 +9,7 @@ line of the table.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 __all__ = ["SCORE_RULES", "Target"]
 
@@ -45,6 +46,14 @@ class Target:
     """Whether the question decides it, so that answers to one question are one vote; else the service does."""
     optional: bool = False
     """Says nothing where too few pairs have it (citations, tools, repeated questions): then it is not judged."""
+    sparse: bool = False
+    """Of few pairs by its nature (copies that were tried again): a miss that may be chance is not judged either."""
+    own: Literal["", "alone", "always"] = ""
+    """Whether the pair itself has a noise floor, prod's own value: where no control runs, or in any case."""
+    own_name: str = ""
+    """What that value is, in words."""
+    absolute: bool = True
+    """Whether there is a target beside the one above the floor; else ``field`` is that one."""
 
 
 SCORE_RULES: tuple[Target, ...] = (
@@ -106,6 +115,44 @@ SCORE_RULES: tuple[Target, ...] = (
     Target(
         "tool_calls", "tool calls", "strange_call_rate", "pairs with tool calls that prod never made",
         _WFGY + "staged_rollout_canary: tool success at least 99 %", rise="rate_rise", rare=True,
+    ),
+    Target(
+        "missing", "left out", "missing_rise", "sentences of prod's that the shadow leaves out",
+        "as much as means may rise; no absolute target: one model against itself leaves out two in five",
+        rise="missing_rise", rejects=False, optional=True, own="alone", absolute=False,
+        own_name="the shadow's sentences that prod leaves out",
+    ),
+    Target(
+        "extra", "added", "extra_rise", "sentences that the shadow adds",
+        "as left out", rise="extra_rise", rejects=False, optional=True, own="alone", absolute=False,
+        own_name="prod's sentences that the shadow leaves out",
+    ),
+    Target(
+        "recursive", "λ <>", "recursive_rate", "answers that waver (<>)",
+        _WFGY + "lambda_observe: at most 10 %", rise="mean_rise", alone=2.0, rejects=False,
+    ),
+    Target(
+        "refused", "refusals", "refusal_rate", "answers that refuse, the shadow's less prod's own",
+        "the error budget", rejects=False, low=-1.0, rare=True,
+    ),
+    Target(
+        "empty", "empty answers", "empty_rate", "answers that are empty, the shadow's less prod's own",
+        "the error budget", rejects=False, low=-1.0, rare=True,
+    ),
+    Target(
+        "coverage", "coverage", "coverage", "what prod retrieved and the shadow did not",
+        _WFGY + "staged_rollout_canary, coverage_tracking: at least 0.70", rise="mean_rise", rejects=False,
+        missing=True, optional=True,
+    ),
+    Target(
+        "retrieved", "ΔS retrieved", "retrieved_delta_s", "mean ΔS of the question and what the shadow retrieved",
+        _WFGY + "rollout_readiness_gate: at most 0.45", rise="mean_rise", high=2.0, share=False, rejects=False,
+        optional=True, own="always", own_name="what prod retrieved",
+    ),
+    Target(
+        "retried", "retries", "retry_success", "copies that were tried again in vain",
+        _WFGY + "retry_backoff: at least 90 % succeed", rejects=False, missing=True, optional=True, sparse=True,
+        of_questions=False,
     ),
     Target(
         "throttled", "throttled", "throttle_rate", "copies answered with HTTP 429",

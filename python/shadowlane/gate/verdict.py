@@ -2,7 +2,7 @@
 
 Invariant: GRADUATE only when every rule that can be judged on this lane, and every one that ``gate.require`` names, is
 met; one that is not known holds. REJECT only when a rule is missed for sure and for good by the shadow's own fault; a
-shadow that was never asked rightly is held. A
+shadow that was never asked rightly is held, and one that was never asked rightly on a route does not graduate. A
 false GRADUATE needs a false "met" of the very rule that is broken, so its chance is that of one rule; the chance of a
 false REJECT is shared out among the bounds that can reject.
 """
@@ -19,6 +19,9 @@ from .rules import Evidence, Needs, Rule, Window, evaluate_target
 from .targets import SCORE_RULES
 
 __all__ = ["Decision", "Verdict", "evaluate", "needs_line", "verdict_data", "verdicts_data", "worst_of"]
+
+_OURS = ("asked", "prod_errors", "sampling", "overhead", "accounting")
+"""What is no property of the shadow's answers."""
 
 Decision = Literal["GRADUATE", "HOLD", "REJECT"]
 
@@ -45,18 +48,32 @@ class Verdict:
         """The decision and its reason in one line."""
         if self.decision == "REJECT":
             return "beyond the target for sure: " + ", ".join(rule.name for rule in self.rules if rule.beyond)
-        leaning = [rule.name for rule in self.rules if rule.leaning]
-        missed = [rule.name for rule in self.rules if rule.ok is False and not rule.leaning]
-        unknown = [rule.name for rule in self.rules if rule.ok is None and not rule.not_judged]
-        parts = (
-            (["on the way to REJECT, unless the rest of the window saves it: " + ", ".join(leaning)] if leaning else [])
-            + (["not met: " + ", ".join(missed)] if missed else [])
-            + (["not known yet: " + ", ".join(unknown)] if unknown else [])
-        )
+        leaning = [rule for rule in self.rules if rule.leaning]
+        missed = [rule for rule in self.rules if rule.ok is False and not (rule.leaning or rule.needs_person)]
+        unknown = [rule for rule in self.rules if rule.ok is None and not rule.not_judged]
+        found = {
+            "on the way to REJECT, unless the rest of the window saves it": leaning,
+            "needs a person to look at": [rule for rule in self.rules if rule.needs_person and not rule.leaning],
+            "not met": missed,
+            "needs more data for": unknown,
+        }
+        parts = [f"{what}: {', '.join(rule.name for rule in rules)}" for what, rules in found.items() if rules]
         last = self.last
         if last is not None and last.needs is not None:
             parts.append(f"last: {last.name}, {needs_line(last.needs)}")
         return "; ".join(parts) or "every rule is met"
+
+    @property
+    def waits_for(self) -> dict[str, list[str]]:
+        """What a HOLD waits for, rule by rule: ``person``, where no more pairs will tell; ``lane``, where something of
+        ours or of prod's has to be mended; ``data``."""
+        found: dict[str, list[str]] = {"person": [], "lane": [], "data": []}
+        for rule in self.rules if self.decision == "HOLD" else ():
+            if rule.ok is True or rule.not_judged:
+                continue
+            ours = rule.ok is False and rule.key in _OURS
+            found["person" if rule.needs_person else "lane" if ours else "data"].append(rule.key)
+        return found
 
 
 def evaluate(gate: GateConfig, evidence: Evidence) -> Verdict:
@@ -74,6 +91,9 @@ def evaluate(gate: GateConfig, evidence: Evidence) -> Verdict:
         # What a shadow answers to requests that are not meant for it is no fault of its own.
         found = [replace(rule, beyond=False, leaning=False) for rule in found]
         line = f"the shadow was never asked rightly, so nothing is known of its answers: {evidence.never_asked}"
+        found.insert(0, Rule("asked", "asked rightly", False, line))
+    elif evidence.asked_wrongly:
+        line = f"never asked rightly on some routes, whose copies count for nothing here: {evidence.asked_wrongly}"
         found.insert(0, Rule("asked", "asked rightly", False, line))
     rules = tuple(_required(rule) if rule.key in gate.require else rule for rule in found)
     decision: Decision = "HOLD"
@@ -114,6 +134,7 @@ def verdict_data(verdict: Verdict) -> dict[str, Any]:
         "verdict": verdict.decision,
         "decision": verdict.decision,
         "summary": verdict.summary,
+        "waits_for": verdict.waits_for,
         "on_the_way_to_reject": any(rule.leaning for rule in verdict.rules),
         "last": None if last is None else last.key,
         "window": {
@@ -121,6 +142,7 @@ def verdict_data(verdict: Verdict) -> dict[str, Any]:
             "hours": verdict.window.hours,
             "elapsed": verdict.window.elapsed,
             "why": verdict.window.why,
+            "warmup": verdict.window.warmup,
         },
         "rules": [_rule_data(rule) for rule in verdict.rules],
         "left_out": list(verdict.left_out),
@@ -155,6 +177,7 @@ def _rule_data(rule: Rule) -> dict[str, Any]:
         "ok": rule.ok,
         "beyond": rule.beyond,
         "leaning": rule.leaning,
+        "needs_person": rule.needs_person,
         "evidence": rule.evidence,
         "needs": None if needs is None else {"pairs": needs.pairs, "hours": needs.hours, "text": needs_line(needs)},
     }

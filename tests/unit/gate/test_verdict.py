@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shadowlane.config import Config, GateConfig
-from shadowlane.config.sections import GATE_RULES
+from shadowlane.config.gate import GATE_RULES
 from shadowlane.errors import ConfigError
 from shadowlane.gate import Evidence, PairedSample, Sampling, Window, evaluate, verdict_data, verdicts_data, worst_of
 from shadowlane.gate.lane_rules import LANE_RULES
@@ -31,6 +31,8 @@ from tests.support.evidence import (
 
 GATE = GateConfig()
 NONE = np.zeros(0)
+WITHOUT_DATA = {"ttfb", "slot_wait", "tokens", "cost", "pins", "spread", "slope", "delta_s_median", "delta_s_p95"}
+"""What good evidence says nothing of."""
 REJECTING = [target.key for target in SCORE_RULES if target.rejects]
 REVIEWED = [target.key for target in SCORE_RULES if not target.rejects]
 
@@ -42,7 +44,7 @@ def delta(mean: float, n: int = N) -> np.ndarray:
 def test_good_evidence_graduates() -> None:
     verdict = evaluate(GATE, good())
     assert verdict.decision == "GRADUATE"
-    assert {some.key for some in verdict.rules if some.ok is not True} == {"delta_s_p95"}
+    assert {some.key for some in verdict.rules if some.ok is not True} == WITHOUT_DATA
     assert rule(good(), "delta_s_p95").not_judged.startswith("no [control]")
     assert verdict.summary == "every rule is met"
     assert all(some.evidence for some in verdict.rules)
@@ -93,7 +95,7 @@ def test_what_is_not_known_holds(key: str, evidence: Evidence) -> None:
     assert (some.ok, some.status) == (None, "not known")
     verdict = evaluate(GATE, evidence)
     assert verdict.decision == "HOLD"
-    assert "not known yet: " in verdict.summary
+    assert "needs more data for: " in verdict.summary
     assert some.name in verdict.summary
 
 
@@ -109,10 +111,14 @@ def test_what_the_shadow_surely_fails_is_rejected(key: str) -> None:
 
 @pytest.mark.parametrize("key", REVIEWED)
 def test_what_a_person_has_to_look_at_holds(key: str) -> None:
-    failed = rule(with_series(good(), **{key: share(0.6)}), key)
-    assert (failed.ok, failed.beyond) == (False, False)
+    floored = key in ("missing", "extra")
+    bad = Values(share(0.6), np.zeros(N) if floored else None)
+    failed = rule(with_series(good(), **{key: bad}), key)
+    assert (failed.ok, failed.beyond, failed.needs_person) == (False, False, True)
     assert failed.evidence.endswith("a person has to look at it")
-    assert evaluate(GATE, with_series(good(), **{key: share(0.6)})).decision == "HOLD"
+    verdict = evaluate(GATE, with_series(good(), **{key: bad}))
+    assert (verdict.decision, key in verdict.waits_for["person"]) == ("HOLD", True)
+    assert f"needs a person to look at: {failed.name}" in verdict.summary
 
 
 def test_a_shadow_that_is_surely_slower_is_rejected() -> None:
@@ -196,8 +202,11 @@ def test_the_tail_of_the_drift_is_compared_with_the_controls() -> None:
     assert rule(with_series(good(), mean_delta_s=series), "delta_s_p95").ok is True
     wide = np.where(np.arange(3000) % 10 == 0, 0.9, series.values)
     tail = replace(series, values=wide)
-    missed = rule(with_series(good(), mean_delta_s=tail), "delta_s_p95")
-    assert (missed.ok, missed.beyond) == (False, False)
+    stopped = rule(with_series(good(), mean_delta_s=tail), "delta_s_p95")
+    assert (stopped.ok, stopped.beyond) == (False, True)
+    gate = GateConfig(delta_s_p95_stop=1.0)
+    missed = rule(with_series(good(), mean_delta_s=tail), "delta_s_p95", gate)
+    assert (missed.ok, missed.beyond, missed.needs_person) == (False, False, True)
 
 
 def test_a_target_of_0_is_met_by_none_and_missed_by_one() -> None:
@@ -269,7 +278,7 @@ def test_facts_of_another_language_are_not_judged_and_of_some_pairs_missed() -> 
     foreign = with_series(good(), facts_read=np.ones(N), contradicted_facts=Values(NONE, none="a [judge] reads them"))
     verdict = evaluate(GATE, foreign)
     assert verdict.decision == "GRADUATE"
-    assert {one.key for one in verdict.rules if one.not_judged} == {"facts_read", "contradicted_facts", "delta_s_p95"}
+    assert {one.key for one in verdict.rules if one.not_judged} == {"facts_read", "contradicted_facts", *WITHOUT_DATA}
     assert rule(with_series(good(), facts_read=share(0.5)), "facts_read").ok is False
 
 
@@ -277,7 +286,7 @@ def test_without_a_lane_its_rules_are_not_judged() -> None:
     nothing: dict[str, Any] = {"sampling": None, "trial": None, "direct": None, "accounting_holds": None}
     verdict = evaluate(GATE, replace(good(), **nothing, no_lane="a file has no lane"))
     assert verdict.decision == "GRADUATE"
-    lanes = {"sampling", "overhead", "every_hour", "accounting", "delta_s_p95"}
+    lanes = {"sampling", "overhead", "every_hour", "accounting", *WITHOUT_DATA}
     assert {one.key for one in verdict.rules if one.not_judged} == lanes
 
 

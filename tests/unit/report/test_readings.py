@@ -45,7 +45,7 @@ def text_of(report: dict[str, Any]) -> str:
 
 
 def test_flips_are_counted_shown_and_evaluated(tmp_path: Path) -> None:
-    config = config_at(tmp_path)
+    config = config_at(tmp_path, gate={"warmup_pairs": 0})
     pairs = [grouped(pair, index + 1) for index, pair in enumerate(make_pairs(40))]
     pairs[7] = scored(grouped(pairs[7], 8, shadow="chaotic", flip=True, trend="chaotic"), delta_s=0.9)
     pairs[9] = grouped(pairs[9], 10, shadow="recursive", prod="recursive", flip=True, prod_flip=True, trend="recursive")

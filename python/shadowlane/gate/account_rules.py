@@ -1,0 +1,222 @@
+"""The rules on what accounts for the pairs: time to the first byte, waiting, tokens, cost, error budget, versions.
+
+Invariant: none of them rejects; what is not the shadow's (waiting for a slot of ours) and what a person decides (what
+an answer may cost) holds at most.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from ..config import GateConfig
+from .accounts import Burn
+from .lines import bounds, hours_for, percent, signed
+from .paired import quantile_ratio
+from .ratios import sum_increase
+from .rules import ALPHA, Evidence, Needs, Rule
+from .sequences import Interval, rate_cs
+from .window import PinSeen
+
+__all__ = ["ACCOUNT_RULES"]
+
+_P95 = 0.95
+_MS = 1e6
+_LEAST_SHOWN = 20
+_VALUES_SHOWN = 4
+
+
+def ttfb(evidence: Evidence, gate: GateConfig) -> Rule:
+    """The P95 of the shadow's time to the first byte at most ``1 + gate.ttfb_increase`` times prod's, by the discordant
+    pairs (:mod:`.paired`). Default: WFGY Problem Map, staged_rollout_canary, P95 + 15 %."""
+    key, name, accounts, target = "ttfb", "first byte", evidence.accounts, gate.ttfb_increase
+    times = accounts.first_bytes
+    if accounts.whole_answers:
+        return _not_judged(key, name, "no first byte's time is known apart from the last one's; a lane measures both")
+    if not len(times):
+        return _nothing(key, name, evidence, gate, "no pair has the time of both first bytes; mirror answered requests")
+    ratio = quantile_ratio(times.above, times.below, _P95, alpha=ALPHA, elapsed=evidence.window.elapsed)
+    seen = Interval(ratio.estimate - 1, ratio.lower - 1, ratio.upper - 1, ratio.n)
+    line = f"shadow P95 of the time to the first byte against prod's, {times.counted}: {bounds(seen, signed, target)}"
+    return _reviewed(key, name, line, seen, target, evidence)
+
+
+def slot_wait(evidence: Evidence, gate: GateConfig) -> Rule:
+    """The P95 of the wait for a slot at most ``gate.slot_wait_ms``: at most 5 % of the copies waited longer. Default:
+    WFGY Problem Map, rate_limit_backpressure. What waits there is the lane's own queue, so it is no fault of the
+    shadow's."""
+    key, name, accounts = "slot_wait", "slot wait", evidence.accounts
+    if not len(accounts.late):
+        return _nothing(
+            key, name, evidence, gate, "no copy's wait for a slot is known; a lane of this release stores it"
+        )
+    together = max(evidence.timeline.copies_a_minute, 1.0) if accounts.late.total else 1.0
+    seen, target = accounts.late.spread(together).interval(ALPHA), 1 - _P95
+    line = (
+        f"P95 of the wait for a slot {np.quantile(accounts.waits.column(0), _P95) / _MS:.0f} ms (target at most "
+        f"{gate.slot_wait_ms:g} ms); copies that waited longer: {bounds(seen, percent, target)}"
+    )
+    if seen.estimate > target:
+        line += "; raise shadows.NAME.concurrency, or lower its ratio"
+    return _reviewed(key, name, line, seen, target, evidence)
+
+
+def tokens(evidence: Evidence, gate: GateConfig) -> Rule:
+    """The shadow's tokens for the same requests at most ``1 + gate.token_increase`` times prod's, in and out, by the
+    ratio of the sums (:mod:`.ratios`). Default: as the cost."""
+    key, name, accounts, target = "tokens", "tokens", evidence.accounts, gate.token_increase
+    used = accounts.tokens
+    if not len(used):
+        return _nothing(key, name, evidence, gate, "no pair's answers both say what they used; send usage with answers")
+    seen = sum_increase(used.above, used.below, used.questions, alpha=ALPHA)
+    line = (
+        f"tokens an answered request: {used.above.mean():.0f} against prod's {used.below.mean():.0f}, {used.counted}: "
+        f"{bounds(seen, signed, target)}"
+    )
+    return _reviewed(key, name, line, seen, target, evidence)
+
+
+def cost(evidence: Evidence, gate: GateConfig) -> Rule:
+    """The shadow's cost of an answered request at most ``1 + gate.cost_increase`` times prod's, by ``[prices]``; turns
+    that a cache served are left out of both. Default: WFGY Problem Map, staged_rollout_canary, + 10 %."""
+    key, name, accounts, target = "cost", "cost", evidence.accounts, gate.cost_increase
+    if not accounts.prices:
+        return _not_judged(key, name, "there are no prices; add [prices.MODEL] for prod's model and the shadow's")
+    used = accounts.cost
+    if not len(used) or not used.below.sum() > 0:
+        why = "no pair's answers both say what they used by a model with a price; add [prices.MODEL]"
+        if accounts.cached:
+            why = f"all {accounts.cached} turns with costs were served from a cache; let the shadow get others"
+        return _nothing(key, name, evidence, gate, why)
+    seen = sum_increase(used.above, used.below, used.questions, alpha=ALPHA)
+    less = float(used.below.mean() - used.above.mean())
+    line = (
+        f"cost an answered request: {used.above.mean():.6g} against prod's {used.below.mean():.6g}, {used.counted}: "
+        f"{bounds(seen, signed, target)}; for these {used.n} requests the shadow would have "
+        + (f"saved {less * used.n:.4g}" if less >= 0 else f"cost {-less * used.n:.4g} more")
+    )
+    if accounts.cached:
+        line += f"; {accounts.cached} turns served from a cache are left out"
+    return _reviewed(key, name, line, seen, target, evidence)
+
+
+def error_budget(evidence: Evidence, gate: GateConfig) -> Rule:
+    """The error budget, which is ``gate.shadow_error_rate``, does not burn many times too fast in a long and a short
+    window up to now: 14.4 times in 1 h and 5 min, 6 times in 6 h and 30 min, 1 time in 3 d and 6 h. Source: Google,
+    "The Site Reliability Workbook" (2018), chapter 5. The bounds are those of each window by itself."""
+    key, name, budget = "error_budget", "error budget", gate.shadow_error_rate
+    burns = [burn for burn in evidence.accounts.burns if burn.in_long[0]]
+    if not burns:
+        return Rule(key, name, None, "no data yet")
+    lines, known, burning, surely = [], [], False, False
+    for burn in burns:
+        line, state, sure = _burn(burn, budget)
+        lines.append(line)
+        known.append(state is False)
+        burning, surely = burning or state is True, surely or sure
+    line = "failed copies as a multiple of the error budget, in two windows up to now: " + "; ".join(lines)
+    if burning:
+        ends = "a person has to look at it" if surely else "missed, not surely yet"
+        return Rule(key, name, False, f"{line}; {ends}", needs_person=surely)
+    if any(known):
+        return Rule(key, name, True, line)
+    if evidence.scored < gate.min_pairs:
+        return Rule(key, name, None, line)
+    return _not_judged(key, name, f"{line}: too few copies in these windows to tell; more traffic would")
+
+
+def _burn(burn: Burn, budget: float) -> tuple[str, bool | None, bool]:
+    """In words; whether it burns (``None``: too few copies to tell); whether it surely does."""
+    most = burn.factor * budget
+    (n, failed), (few, late) = burn.in_long, burn.in_short
+    long, short = rate_cs(failed, n, alpha=ALPHA), rate_cs(late, few, alpha=ALPHA)
+    shown = [f"{failed / n / budget:.1f} in {burn.long}", f"{late / few / budget:.1f} in {burn.short}" if few else ""]
+    line = f"{' and '.join(filter(None, shown))} (at most {burn.factor:g} in both; {failed} of {n} copies)"
+    if most >= 1 or long.upper <= most or (few and short.upper <= most):
+        return line, False, False
+    if few and long.estimate > most and short.estimate > most:
+        return line, True, long.lower > most and short.lower > most
+    return line, None, False
+
+
+def pins(evidence: Evidence, gate: GateConfig) -> Rule:
+    """Every pin says what ``[pins]`` expects of it, and one thing only within the window. Source: WFGY Problem Map,
+    version_pinning_and_model_lock. A change begins a new window (:mod:`.window`), so what is counted here answered side
+    by side. This is no estimate: one answer of another version is a finding."""
+    key, name, accounts = "pins", "pins", evidence.accounts
+    seen: dict[str, list[PinSeen]] = {}
+    for pin in accounts.pins:
+        seen.setdefault(pin[0], []).append(pin)
+    if not seen and not accounts.expected:
+        return _not_judged(key, name, "no answer says its version; send x-model-rev, or name a header in [pins]")
+    found = [problem for pin, want in accounts.expected.items() if (problem := _finding(pin, want, seen.get(pin, [])))]
+    silent = [pin for pin, want in accounts.expected.items() if pin not in seen and not want]
+    held = [_values(pin, values) for pin, values in seen.items()]
+    line = "; ".join([*found, *held, *(f"{pin}: no answer has it" for pin in silent)])
+    if evidence.window.why:
+        line += f"; the window began anew: {evidence.window.why}"
+    if found and not evidence.timeline.n:
+        return Rule(key, name, None, "no data yet")
+    if found:
+        return Rule(key, name, False, f"{line}; a person has to look at it", needs_person=True)
+    if not seen:
+        return _not_judged(key, name, f"{line}; send it with answers, or correct [pins]")
+    return Rule(key, name, True, line)
+
+
+def _finding(pin: str, want: str, values: list[PinSeen]) -> str:
+    """What is wrong with a pin of ``[pins]``; empty: nothing."""
+    if want and not values:
+        return f"{pin}: expected {want!r}, and no answer says it"
+    other = [one for one in values if one[1] != want]
+    if want and other:
+        shown = ", ".join(f"{one[1]!r} {one[4]} times" for one in other[:_VALUES_SHOWN])
+        return f"{pin}: expected {want!r}, and {sum(one[4] for one in other)} answers say another: {shown}"
+    return "" if want or len(values) < 2 else f"{pin}: {len(values)} versions answer side by side"
+
+
+def _values(pin: str, values: list[PinSeen]) -> str:
+    shown = ", ".join(f"{one[1]!r} {one[4]} times" for one in values[:_VALUES_SHOWN])
+    more = f" and {len(values) - _VALUES_SHOWN} more" if len(values) > _VALUES_SHOWN else ""
+    return f"{pin} {shown}{more}"
+
+
+def _reviewed(key: str, name: str, line: str, seen: Interval, target: float, evidence: Evidence) -> Rule:
+    """A rule that a person decides when it is missed: by its bounds, which hold at any time."""
+    if seen.upper <= target:
+        return Rule(key, name, True, line)
+    if seen.estimate > target:
+        surely = seen.lower > target
+        ends = "a person has to look at it" if surely else "missed, not surely yet"
+        return Rule(key, name, False, f"{line}; {ends}", needs_person=surely)
+    needs = None
+    if seen.n >= _LEAST_SHOWN and math.isfinite(seen.upper) and seen.estimate < target:
+        # A radius goes with the root of the number of pairs.
+        growth = ((seen.upper - seen.estimate) / (target - seen.estimate)) ** 2
+        more = max(1, math.ceil(seen.n * (growth - 1)))
+        needs = Needs(more, hours_for(more, seen.n, evidence.window.hours))
+    return Rule(key, name, None, f"{line}; within it, not surely yet", needs=needs)
+
+
+def _nothing(key: str, name: str, evidence: Evidence, gate: GateConfig, why: str) -> Rule:
+    """No value: not judged once there are pairs enough to say that there will be none."""
+    if evidence.scored < gate.min_pairs:
+        return Rule(key, name, None, "no data yet")
+    return _not_judged(key, name, why)
+
+
+def _not_judged(key: str, name: str, why: str) -> Rule:
+    return Rule(key, name, None, why, not_judged=why)
+
+
+ACCOUNT_RULES: dict[str, Callable[[Evidence, GateConfig], Rule]] = {
+    "ttfb": ttfb,
+    "slot_wait": slot_wait,
+    "tokens": tokens,
+    "cost": cost,
+    "error_budget": error_budget,
+    "pins": pins,
+}
+"""By key, in the order in which the verdict shows them."""

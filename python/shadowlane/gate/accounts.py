@@ -1,0 +1,170 @@
+"""What accounts for a shadow's pairs beside their scores: first bytes, waiting, tokens, costs, error rates, versions.
+
+Invariants: prod's and the shadow's figures are of the same requests, or there are none; what is held does not grow with
+the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..columns import ScoreColumns
+from ..types import NOT_SENT
+from .sample import PairedSample, Sample
+from .selection import comparable
+from .stream import Stream
+from .window import PinSeen
+
+__all__ = ["BURNS", "AccountFold", "Accounts", "Burn", "UseSample", "burns_of"]
+
+_SECOND_NS = 10**9
+_MS = 10**6
+_EXACT = (1 << 52) - 1
+"""So many whole numbers a float64 tells apart."""
+
+BURNS = (("1 h", 3600, "5 min", 300, 14.4), ("6 h", 21_600, "30 min", 1800, 6.0), ("3 d", 259_200, "6 h", 21_600, 1.0))
+"""Long and short windows in seconds, and how many times too fast the error budget burns in both: Google, "The Site
+Reliability Workbook" (2018), chapter 5, table 5-8."""
+
+
+@dataclass(frozen=True, slots=True)
+class Burn:
+    """Copies of a long and a short window up to now, and those that the shadow failed."""
+
+    long: str
+    short: str
+    factor: float
+    in_long: tuple[int, int]
+    in_short: tuple[int, int]
+
+
+class UseSample(Sample):
+    """What the shadow's and prod's answers used, with the question that both answer."""
+
+    def __init__(self) -> None:
+        super().__init__(3)
+
+    def add_pairs(self, exchange: NDArray[np.int64], questions: NDArray[np.int64], *used: NDArray[np.float64]) -> None:
+        """The next pairs (m,): the exchange, its question (negative: not known), the shadow's figure, prod's."""
+        self.add(exchange, *used, np.where(questions >= 0, questions & _EXACT, -1).astype(np.float64))
+
+    @property
+    def above(self) -> NDArray[np.float64]:
+        """(k,) the shadow's."""
+        return self.column(0)
+
+    @property
+    def below(self) -> NDArray[np.float64]:
+        """(k,) prod's."""
+        return self.column(1)
+
+    @property
+    def questions(self) -> NDArray[np.int64]:
+        """(k,) equal numbers for equal questions."""
+        return self.column(2).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accounts:
+    """What the rules read."""
+
+    first_bytes: PairedSample = field(default_factory=PairedSample)
+    """The shadow's and prod's time to the first byte, in ns."""
+    whole_answers: bool = False
+    """Whether the first byte's time is the last one's everywhere: then nobody measured it."""
+    waits: Sample = field(default_factory=lambda: Sample(1))
+    """How long copies waited for a slot, in ns."""
+    late: Stream = field(default_factory=Stream)
+    """For each whether that was longer than ``gate.slot_wait_ms``."""
+    tokens: UseSample = field(default_factory=UseSample)
+    cost: UseSample = field(default_factory=UseSample)
+    """By ``[prices]``, of turns that no cache served."""
+    cached: int = 0
+    """Pairs with costs that are left out because a cache served a side."""
+    prices: bool = False
+    """Whether there are prices."""
+    burns: tuple[Burn, ...] = ()
+    pins: tuple[PinSeen, ...] = ()
+    expected: Mapping[str, str] = field(default_factory=dict)
+    """What pins must say, by name; those of ``[pins]`` that may say anything have an empty text."""
+
+
+class AccountFold:
+    """Accounts made of pieces of rows, in the order of time. ``slot_wait_ms``: what is a long wait."""
+
+    def __init__(self, slot_wait_ms: float) -> None:
+        self._longest = slot_wait_ms * _MS
+        self._first_bytes, self._waits, self._late = PairedSample(), Sample(1), Stream()
+        self._tokens, self._cost = UseSample(), UseSample()
+        self._apart, self._cached = False, 0
+
+    def add(self, columns: ScoreColumns, questions: NDArray[np.int64], inside: NDArray[np.bool_]) -> None:
+        """The next rows, the question of each, and which lie before the end of a window of quantiles."""
+        shadow, prod = columns.shadow_ttfb_ns, columns.prod_ttfb_ns
+        first = comparable(columns) & inside & (columns.status > 0) & (prod > 0) & (shadow > 0)
+        self._first_bytes.add(columns.exchange[first], *(some[first].astype(np.float64) for some in (shadow, prod)))
+        self._apart |= bool(((prod < columns.prod_ns) | (shadow < columns.shadow_ns))[first].any())
+        slots = (columns.tries > 0) | (columns.waited_ns > 0)
+        waited = columns.waited_ns[slots].astype(np.float64)
+        self._waits.add(columns.exchange[slots], waited)
+        self._late.add((waited > self._longest).astype(np.float64))
+        said = ~np.isnan(columns.tokens) & ~np.isnan(columns.prod_tokens)
+        self._use(self._tokens, columns, questions, said, columns.tokens, columns.prod_tokens)
+        priced = ~np.isnan(columns.cost) & ~np.isnan(columns.prod_cost)
+        self._cached += int((priced & columns.cache_served).sum())
+        self._use(self._cost, columns, questions, priced & ~columns.cache_served, columns.cost, columns.prod_cost)
+
+    @staticmethod
+    def _use(
+        sample: UseSample,
+        columns: ScoreColumns,
+        questions: NDArray[np.int64],
+        has: NDArray[np.bool_],
+        *used: NDArray[np.float64],
+    ) -> None:
+        sample.add_pairs(columns.exchange[has], questions[has], *(some[has] for some in used))
+
+    def accounts(
+        self, *, prices: bool, burns: tuple[Burn, ...], pins: Sequence[PinSeen], expected: Mapping[str, str]
+    ) -> Accounts:
+        """With what is known beside the rows."""
+        return Accounts(
+            first_bytes=self._first_bytes,
+            whole_answers=bool(len(self._first_bytes)) and not self._apart,
+            waits=self._waits,
+            late=self._late,
+            tokens=self._tokens,
+            cost=self._cost,
+            cached=self._cached,
+            prices=prices,
+            burns=burns,
+            pins=tuple(pins),
+            expected=expected,
+        )
+
+
+class FailureSource(Protocol):
+    """What counts failures."""
+
+    def failure_counts(
+        self, shadow: str, since_ns: Sequence[int], not_sent: Sequence[str], *, without: Sequence[str] = ()
+    ) -> list[tuple[int, int]]: ...
+
+
+def burns_of(
+    store: FailureSource, shadow: str, now_ns: int, not_before_ns: int, *, without: Sequence[str] = ()
+) -> tuple[Burn, ...]:
+    """How the error budget burns now, by copies that began at ``not_before_ns`` or later, but for the routes of
+    ``without``."""
+    lengths = [length for _, long, _, short, _ in BURNS for length in (long, short)]
+    since = [max(now_ns - length * _SECOND_NS, not_before_ns) for length in lengths]
+    counts = store.failure_counts(shadow, since, NOT_SENT, without=without)
+    return tuple(
+        Burn(long, short, factor, counts[2 * i], counts[2 * i + 1])
+        for i, (long, _, short, _, factor) in enumerate(BURNS)
+    )

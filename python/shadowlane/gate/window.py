@@ -1,0 +1,110 @@
+"""Where the gate's window begins: the configured hours ago, or later, where something began anew since.
+
+Invariant: a pair of another version than the one that answers now is in no verdict; nor is one of a shadow's first
+answers, while it was cold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..config import Config
+
+__all__ = ["Change", "PinSeen", "Start", "last_change", "start_of", "window_start"]
+
+_HOUR_NS = 3600 * 10**9
+_WARM_UP = 20
+"""WFGY Problem Map, cache_warmup_invalidation: a shadow is warmed with 20 to 40 questions before it is judged."""
+
+PinSeen = tuple[str, str, int, int, int]
+"""A pin's name, its value, the times of its first and last answer, and how many answers had it."""
+
+
+class PinSource(Protocol):
+    """What the window needs of the store."""
+
+    def pins(self, shadow: str, since_ns: int) -> list[PinSeen]: ...
+    def window_restarted(self, shadow: str) -> int | None: ...
+    def first_ns(self, shadow: str) -> int | None: ...
+    def after_answers(self, shadow: str, since_ns: int, answers: int) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A version that was exchanged for another."""
+
+    at_ns: int
+    pin: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        return f"pin {self.pin} changed from {_shown(self.before)} to {_shown(self.after)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a shadow's window begins."""
+
+    since_ns: int
+    why: str
+    """Why later than the configured hours ago; empty: it does not."""
+    counted_ns: int
+    """From when on pairs count: later than the beginning where the shadow was cold."""
+    warmup: int
+    """So many first answers do not count."""
+
+
+def window_start(config: Config, now_ns: int) -> int:
+    """Where the gate's window begins, when nothing else lets it begin later.
+
+    It moves once an hour, not with every look: between two moves, looking again is free, since the intervals hold at
+    any time from their start on.
+    """
+    return (now_ns - int(config.gate.window_hours * _HOUR_NS)) // _HOUR_NS * _HOUR_NS
+
+
+def start_of(config: Config, shadow: str, store: PinSource, now_ns: int, *, whole: bool = False) -> Start:
+    """The window of one shadow. ``whole``: of a file, which is the window, whatever its times are."""
+    since, why = 0 if whole else window_start(config, now_ns), ""
+    restarted = None if whole else store.window_restarted(shadow)
+    if restarted is not None and restarted > since:
+        since, why = restarted, "restarted by hand"
+    seen = store.pins(shadow, since)
+    if whole:  # what a file's answers happen to say of themselves is not asked for
+        seen = [pin for pin in seen if pin[0] in config.pins]
+    changed = last_change(seen, config.pins)
+    if changed is not None:
+        since, why = changed.at_ns, str(changed)
+    cold = bool(why) or (store.first_ns(shadow) or 0) >= since
+    warmup = (0 if whole else _WARM_UP) if config.gate.warmup_pairs is None else config.gate.warmup_pairs
+    if not cold or not warmup:
+        return Start(since, why, since, 0)
+    counted = store.after_answers(shadow, since, warmup)
+    return Start(since, why, now_ns + 1 if counted is None else counted, warmup)
+
+
+def last_change(pins: Sequence[PinSeen], rolling: Collection[str] = ()) -> Change | None:
+    """The last time at which a version was exchanged for another: a value that begins when every earlier one of its pin
+    has ended. Versions that take turns are one. ``None``: never.
+
+    Of a pin in ``rolling`` the old version may answer beside the new one for a while, as replicas are exchanged one by
+    one: it has ended when it has been silent for longer than both answered. The change is then its last answer.
+    """
+    changes: list[Change] = []
+    for name in dict.fromkeys(pin[0] for pin in pins):
+        mine = sorted((pin for pin in pins if pin[0] == name), key=lambda pin: pin[2])
+        end = max(pin[3] for pin in mine)
+        for position, (_, value, first, _, _) in enumerate(mine[1:], 1):
+            old = max(mine[:position], key=lambda pin: pin[3])
+            if first > old[3]:
+                changes.append(Change(first, name, old[1], value))
+            elif name in rolling and end - old[3] > old[3] - first:
+                changes.append(Change(old[3] + 1, name, old[1], value))
+    return max(changes, key=lambda change: change.at_ns, default=None)
+
+
+def _shown(value: str) -> str:
+    return value if len(value) <= 40 else value[:39] + "…"

@@ -1,0 +1,107 @@
+"""What the gate asks of rows beside one window's columns: when a shadow was new, which versions answered, how often it
+failed lately, and how ΔS was in windows before.
+
+Invariant: everything is summed up in the database; of rows, one number each is read at most.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .schema import explained
+from .tallies import FAILED, without_routes
+
+__all__ = ["History", "PinSeen"]
+
+PinSeen = tuple[str, str, int, int, int]
+"""A pin's name, its value, the times of its first and last answer, and how many answers had it."""
+
+_RECORDED = ("model_rev", "index_hash", "prod_index_hash")
+_NEVER_SENT = "(reason = 'deadline' AND shadow_ns = 0)"
+_CHUNK = 8192
+
+
+class History:
+    """Reads of a store's past. ``_db`` is its connection, ``path`` its file."""
+
+    _db: sqlite3.Connection
+    path: Path
+
+    def pins(self, shadow: str, since_ns: int) -> list[PinSeen]:
+        """What said which version answered since ``since_ns``: the model, the index, prod's index, and the pins of
+        ``[pins]``; in the order of their first answers. Values that nobody sent are left out."""
+        where = "FROM pairs WHERE shadow = ? AND started_ns >= ?"
+        parts = [
+            f"SELECT '{column}', {column}, min(started_ns), max(started_ns), count(*) {where} AND {column} <> '' "
+            f"GROUP BY {column}"
+            for column in _RECORDED
+        ]
+        rows = where.replace("pairs", "pairs, json_each(pairs.pins) AS pin")
+        parts.append(
+            f"SELECT pin.key, pin.value, min(started_ns), max(started_ns), count(*) {rows} AND pins <> '{{}}' "
+            "GROUP BY 1, 2"
+        )
+        with explained(self.path, "read"):
+            found = [row for query in parts for row in self._db.execute(query, (shadow, since_ns))]
+        return sorted(found, key=lambda pin: pin[2])
+
+    def first_ns(self, shadow: str) -> int | None:
+        """When a shadow's oldest copy that is kept began; ``None``: there is none."""
+        with explained(self.path, "read"):
+            query = "SELECT min(started_ns) FROM pairs WHERE shadow = ?"
+            oldest: int | None = self._db.execute(query, (shadow,)).fetchone()[0]
+        return oldest
+
+    def after_answers(self, shadow: str, since_ns: int, answers: int) -> int | None:
+        """When the answer after the first so many since ``since_ns`` began; ``None``: there are no more."""
+        query = (
+            "SELECT started_ns FROM pairs WHERE shadow = ? AND started_ns >= ? AND status > 0 "
+            "ORDER BY started_ns, id LIMIT 1 OFFSET ?"
+        )
+        with explained(self.path, "read"):
+            row = self._db.execute(query, (shadow, since_ns, answers)).fetchone()
+        return None if row is None else int(row[0])
+
+    def failure_counts(
+        self, shadow: str, since_ns: Sequence[int], not_sent: Sequence[str], *, without: Sequence[str] = ()
+    ) -> list[tuple[int, int]]:
+        """Of the copies sent since each of the times, but for the routes of ``without``: how many, and how many of them
+        the shadow failed. ``not_sent`` are the reasons of copies that never went out."""
+        sums = ", ".join(f"total(started_ns >= ?), total(started_ns >= ? AND ({FAILED}))" for _ in since_ns)
+        marks = ", ".join("?" * len(not_sent))
+        query = (
+            f"SELECT {sums} FROM pairs WHERE shadow = ? AND started_ns >= ? AND reason NOT IN ({marks}) "  # noqa: S608
+            f"AND NOT {_NEVER_SENT}" + (f" AND {without_routes(without)}" if without else "")
+        )
+        twice = [at for one in since_ns for at in (one, one)]
+        with explained(self.path, "read"):
+            row = self._db.execute(query, (*twice, shadow, min(since_ns), *not_sent, *without)).fetchone()
+        return [(int(n), int(failed)) for n, failed in zip(row[::2], row[1::2], strict=True)]
+
+    def delta_values(self, shadow: str, since_ns: int, until_ns: int, embedder: str) -> Iterator[NDArray[np.float64]]:
+        """The ΔS of one embedder from ``since_ns`` to before ``until_ns``, some thousand (m,) at a time, in the order
+        of time."""
+        query = (
+            "SELECT delta_s FROM pairs WHERE shadow = ? AND started_ns >= ? AND started_ns < ? AND embedder = ? "
+            "AND delta_s IS NOT NULL ORDER BY started_ns, id"
+        )
+        with explained(self.path, "read"):
+            cursor = self._db.execute(query, (shadow, since_ns, until_ns, embedder))
+            while rows := cursor.fetchmany(_CHUNK):
+                yield np.array(rows)[:, 0]
+
+    def delta_sums(
+        self, shadow: str, since_ns: int, until_ns: int, bin_ns: int, embedder: str
+    ) -> list[tuple[int, int, float, float]]:
+        """ΔS of one embedder in bins of ``bin_ns`` from ``since_ns`` on: number of the bin, pairs, Σ ΔS, Σ ΔS²."""
+        query = (
+            "SELECT (started_ns - ?) / ?, count(*), sum(delta_s), sum(delta_s * delta_s) FROM pairs WHERE shadow = ? "
+            "AND started_ns >= ? AND started_ns < ? AND embedder = ? AND delta_s IS NOT NULL GROUP BY 1 ORDER BY 1"
+        )
+        with explained(self.path, "read"):
+            return self._db.execute(query, (since_ns, bin_ns, shadow, since_ns, until_ns, embedder)).fetchall()
