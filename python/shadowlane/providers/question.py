@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import msgspec
 import xxhash
 
 from ..types import Copy
-from .reading.jsonlike import JsonMap, as_list, as_map, as_str, canonical
+from .reading.jsonlike import JsonMap, as_list, as_map, as_str, canonical, parse_json
 from .registry import QUESTIONS
 
 __all__ = ["Question", "find_question", "shown_question"]
@@ -63,9 +62,8 @@ def find_question(copy: Copy) -> Question | None:
 
 def _turns(copy: Copy) -> tuple[list[str], list[str]]:
     """The user's turns in order, and the settings that answers depend on."""
-    try:
-        body = msgspec.json.decode(copy.body) if copy.body else None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    body, why = parse_json(copy.body) if copy.body else (None, "")
+    if why:
         return [], []
     fields = as_map(body)
     if not fields:

@@ -31,6 +31,10 @@ class PairSource(EvidenceSource, RouteSource, Protocol):
     def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]: ...
     def difference_counts(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]: ...
     def judge_state(self) -> str: ...
+    def said_counts(self, shadow: str, since_ns: int | None = None) -> dict[str, list[tuple[str, str, int]]]: ...
+    def furthest_apart(
+        self, shadow: str, since_ns: int | None, limit: int, *, only_kept: bool = False
+    ) -> list[tuple[StoredPair, int]]: ...
 
 
 class NoPairs:
@@ -74,6 +78,14 @@ class NoPairs:
 
     def judge_state(self) -> str:
         return ""
+
+    def said_counts(self, shadow: str, since_ns: int | None = None) -> dict[str, list[tuple[str, str, int]]]:
+        return {"models": [], "finish": [], "tools": []}
+
+    def furthest_apart(
+        self, shadow: str, since_ns: int | None, limit: int, *, only_kept: bool = False
+    ) -> list[tuple[StoredPair, int]]:
+        return []
 
     def latency(self, since_ns: int) -> list[Timed]:
         return []

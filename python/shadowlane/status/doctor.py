@@ -28,6 +28,7 @@ from ..config.shown import names_variable, shown_name, shown_url
 from ..config.variables import value_of
 from ..errors import ConfigError, ShadowlaneError
 from ..gate.evidence import why_no_trial
+from ..gate.targets import SCORE_RULES
 from ..policy import acting_gets
 from ..providers.refusals import doubled_prefix
 from ..render.text import Line, print_json, print_lines
@@ -42,7 +43,7 @@ _CONNECT_S = 3.0
 _SMALL_FILES = 8
 """Files of one page that a lane has beside its control file and rings: configuration, worker's state, log, locks."""
 _STALE_S = 5.0
-_AT_LEAST = ("convergence", "citation_match", "index_agreement")
+_AT_LEAST = {target.field for target in SCORE_RULES if target.missing} | {"retry_success"}
 """Targets of ``[gate]`` that a good share must reach: 1 asks for all."""
 _FUTURE_S = 300.0
 _TONE = {"ok": "good", "warn": "open", "fail": "bad"}
@@ -366,7 +367,7 @@ def _gate(config: Config) -> Iterator[Check]:
     """What this configuration can never show should not be found out after a day of waiting."""
     for field, bound in bounds_of(type(config.gate)).items():
         value = getattr(config.gate, field)
-        if bound.share and field not in _AT_LEAST and value == 1:
+        if bound.share and field not in _AT_LEAST and not field.endswith("_increase") and value == 1:
             text = f"gate.{field} = 1 is 100 %: no shadow can miss it"
             yield Check("gate", "warn", text, "for 1 % use 0.01; to leave the rule out, name it in gate.disable")
     why = why_no_trial({"choice": choice_of(config), "ratio": config.sampling.ratio})

@@ -194,6 +194,12 @@ _ACCOUNTS = (
     "ALTER TABLE pairs ADD COLUMN prod_model TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE pairs ADD COLUMN pins TEXT NOT NULL DEFAULT '{}'",
 )
+_SAID = (
+    "ALTER TABLE pairs ADD COLUMN model TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE pairs ADD COLUMN finish TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE pairs ADD COLUMN prod_finish TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE pairs ADD COLUMN tools TEXT NOT NULL DEFAULT ''",
+)
 _STEPS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _GROUPS_STRUCTURE_JUDGE,
@@ -204,6 +210,7 @@ _STEPS: tuple[tuple[str, ...], ...] = (
     _CLAUSES,
     _COLLAPSE,
     _ACCOUNTS,
+    _SAID,
 )
 SCHEMA_VERSION = len(_STEPS)
 

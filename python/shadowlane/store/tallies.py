@@ -21,6 +21,7 @@ __all__ = [
     "last_embedder",
     "policy_counts",
     "refusals",
+    "said_counts",
 ]
 
 Routed = tuple[str, int, int]
@@ -31,6 +32,7 @@ Refused = tuple[int, str, str, str, str, int]
 FAILED = "reason <> '' OR status >= 500 OR (status >= 400 AND prod_status < 400)"
 """Of the rows that were sent, those that the shadow failed."""
 _MOST_KINDS = 500
+_MOST_SAID = 12
 
 
 def _newest(where: str, newest: int | None) -> tuple[str, tuple[int, ...]]:
@@ -79,6 +81,20 @@ def flips(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> tuple[
     columns = "count(*), coalesce(sum(prod_flip), 0), coalesce(max(started_ns), 0)"
     row = db.execute(f"SELECT {columns} FROM pairs {where} AND lambda_flip = 1", values).fetchone()  # noqa: S608
     return int(row[0]), int(row[1]), int(row[2])
+
+
+def said_counts(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> dict[str, list[tuple[str, str, int]]]:
+    """Of the answered copies, ``(prod's, the shadow's, pairs)`` by ``models`` and ``finish`` (why the answers ended),
+    and ``("", how they agree, pairs)`` by ``tools``; each the most frequent first, at most 12."""
+    columns = {"models": ("prod_model", "model"), "finish": ("prod_finish", "finish"), "tools": ("''", "tools")}
+    found = {}
+    for name, (prod, shadow) in columns.items():
+        query = (
+            f"SELECT {prod}, {shadow}, count(*) AS n FROM pairs {where} AND reason = '' "  # noqa: S608
+            f"AND ({prod} <> '' OR {shadow} <> '') GROUP BY 1, 2 ORDER BY n DESC, 1, 2 LIMIT {_MOST_SAID}"
+        )
+        found[name] = [(str(a), str(b), int(n)) for a, b, n in db.execute(query, values)]
+    return found
 
 
 def difference_counts(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> list[tuple[str, str, int, str]]:

@@ -193,6 +193,9 @@ pub(super) fn value(text: &Text<'_>, at: usize) -> Option<Hit> {
     if label::mask_end(text.bytes, from).is_some() {
         return None;
     }
+    // What stands for another value ends this one, however the label is written.
+    let written = text.slice(from, text.bytes.len().min(end + label::LONGEST));
+    end = label::first_mask(written).map_or(end, |mask| end.min(from + mask));
     if let Some(hit) = secrets::known(text, from)
         && hit.end >= end
     {

@@ -22,14 +22,26 @@ contexts! {
         "phone", "mobile", "cell", "tel", "telephone", "telefon", "telefono", "teléfono", "téléphone", "telefone",
         "telefonnummer", "handy", "portable", "celular", "móvil", "movil", "call", "fax", "whatsapp", "sms", "dial",
         "puhelin", "numara", "numaram", "numero", "número", "numéro", "contact", "hotline", "電話", "电话", "手机",
-        "携帯", "전화", "телефон", "ring me", "reach me", "text me", "msisdn",
+        "携帯", "전화", "телефон", "ring me", "reach me", "text me", "msisdn", "calling", "called", "callback",
+        "dialing", "dialling", "telefax", "rufnummer", "mobil", "mobiltelefon", "cellular", "cellphone", "landline",
+        "voicemail", "telefoon", "téléphoner", "tlf", "phonenumber", "mobilenumber", "ph#", "tél", "telefonszám",
+        "helpline", "switchboard", "telephones", "hotlines", "handynummer", "faxnummer",
     ];
-    CARD: ["card", "credit", "debit", "visa", "mastercard", "amex", "pan", "kreditkarte", "carte", "tarjeta", "cc"];
+    REACHED: [
+        "office", "desk", "message", "messages", "answering", "answer at", "registered", "home", "work", "direct",
+        "extension", "ext", "reach", "sms to", "büro", "buero", "zentrale", "bureau", "oficina", "ufficio", "kontor",
+        "privat", "emergency", "reception", "number is",
+    ];
+    CARD: [
+        "card", "credit", "debit", "visa", "mastercard", "amex", "pan", "kreditkarte", "carte", "tarjeta", "cc", "maestro", "discover", "diners", "jcb",
+        "unionpay", "cardnumber", "creditcard", "debitcard", "kartennummer", "karte", "карта", "信用卡", "カード", "carta di credito",
+        "cartão", "cartao", "kaart", "kort", "american express",
+    ];
     SSN: ["ssn", "social security", "socialsecurity", "social_security", "ssns", "ss#", "ssid", "soc sec"];
     ITIN: ["itin", "taxpayer", "tax id", "tax_id", "taxid", "tin"];
     SIN: ["sin", "social insurance", "socialinsurance", "social_insurance", "assurance sociale", "nas"];
     NHS: ["nhs", "national health"];
-    NPI: ["npi", "provider"];
+    NPI: ["npi", "provider number", "provider id", "provider identifier", "national provider"];
     ROUTING: ["routing", "aba", "rtn", "transit"];
     DEA: ["dea", "medical license", "certificate", "prescriber"];
     MEDICARE: ["medicare", "mbi", "beneficiary"];
@@ -65,11 +77,25 @@ contexts! {
     CHINESE: ["身份证", "居民身份证"];
     PASSPORT: ["passport", "passaporto", "pasaporte", "passeport", "reisepass", "pass-nr", "여권", "パスポート", "护照"];
     LICENSE: [
-        "license", "licence", "driver", "driving", "führerschein", "fuhrerschein", "permis", "patente", "운전면허",
+        "driver license", "driver licence", "drivers license", "drivers licence", "driver's license", "driver's licence",
+        "driver’s license", "driver’s licence", "driving license", "driving licence", "driver_license", "drivers_license",
+        "driving_licence", "driverlicense", "driverslicense", "drivinglicence", "license number", "licence number",
+        "license no", "licence no", "license #", "licence #", "licensenumber", "license_number", "licence_number",
+        "driver id", "dl number", "driver lic", "führerschein", "fuhrerschein", "permis", "patente", "운전면허",
         "licencia",
     ];
     ADDRESS: ["ip", "ipv4", "ipv6", "address", "addr", "host", "src", "dst", "server", "client", "listen", "bind", "gateway"];
     VERSION: ["version", "versions", "release", "ver", "build", "firmware", "section", "chapter", "§", "oid"];
+    ID: [
+        "id", "ids", "uuid", "guid", "order", "trace", "span", "request", "ticket", "invoice", "tracking", "transaction",
+        "txn", "ref", "reference", "timestamp", "ts", "nonce", "seq", "sequence", "offset", "commit", "job", "run", "batch",
+        "session", "event", "snowflake", "tweet", "item", "sku", "isbn", "ean", "upc", "gtin", "took", "created",
+        "hash", "seed", "serial", "epoch", "identifier", "_id", "bestellung", "auftrag", "rechnung",
+    ];
+    SUM: [
+        "calculate", "compute", "minus", "subtract", "evaluate", "solve", "equals", "difference", "what is", "what's",
+        "subtraction", "berechne", "calcule", "calcula",
+    ];
     WALLET: ["wallet", "bitcoin", "btc", "crypto", "ethereum", "eth", "address"];
 }
 

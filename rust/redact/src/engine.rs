@@ -9,6 +9,7 @@ use super::findings::Findings;
 use super::hit::Finding;
 use super::kinds::Kind;
 use super::label::{self, Action};
+use super::markup;
 use super::options::Compiled;
 use super::scan::scan;
 use super::text::{Origin, Wanted};
@@ -58,6 +59,12 @@ impl Compiled {
         let mut sources = usize::from(scanned > 0) + usize::from(found.len() > scanned) + self.rules.len();
         if let Some(view) = &folded {
             view.outward(&mut found, 0);
+        }
+        if let Some(view) = markup::without(plain).map(|view| view.within(folded.as_ref())) {
+            let first = found.len();
+            found.extend(scan(&view.bytes, wanted, None));
+            view.outward(&mut found, first);
+            sources += 1;
         }
         // Encodings, and what was encoded twice.
         let mut encoded = view::decode(plain).map(|view| view.within(folded.as_ref()));

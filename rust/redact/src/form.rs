@@ -30,7 +30,7 @@ pub(super) fn pairs(redaction: &Compiled, body: &[u8], findings: &mut Findings) 
 /// One pair; `None` when a rule drops it.
 fn pair_of(redaction: &Compiled, pair: &[u8], findings: &mut Findings) -> Option<Vec<u8>> {
     let Some(sign) = memchr::memchr(b'=', pair) else {
-        return Some(component(redaction, pair, true, Origin { name: b"", alone: true }, findings));
+        return Some(component(redaction, pair, true, Origin { name: b"", alone: true }, findings).0);
     };
     let (written, value) = (pair.get(..sign)?, pair.get(sign + 1..)?);
     let decoded = percent_decode(written);
@@ -43,7 +43,9 @@ fn pair_of(redaction: &Compiled, pair: &[u8], findings: &mut Findings) -> Option
         findings.add(redaction.name(kind));
         return None;
     }
-    let mut out = component(redaction, written, true, Origin::default(), findings);
+    let (mut out, clean) = component(redaction, written, true, Origin::default(), findings);
+    // A name that holds a label does not speak of its value, nor does one that will.
+    let spoken: &[u8] = if clean { &decoded } else { b"" };
     out.push(b'=');
     match rule {
         Some((kind, action)) if !value.is_empty() => {
@@ -56,14 +58,20 @@ fn pair_of(redaction: &Compiled, pair: &[u8], findings: &mut Findings) -> Option
                 encode(&with, &mut out);
             }
         }
-        _ => out.extend(component(redaction, value, true, Origin { name: &decoded, alone: true }, findings)),
+        _ => out.extend(component(redaction, value, true, Origin { name: spoken, alone: true }, findings).0),
     }
     Some(out)
 }
 
 /// One percent-encoded component: what is found in what it stands for is masked, the rest keeps its bytes. `plus`:
-/// spaces are written as plus signs.
-fn component(redaction: &Compiled, written: &[u8], plus: bool, origin: Origin<'_>, findings: &mut Findings) -> Vec<u8> {
+/// spaces are written as plus signs. And whether nothing was found.
+fn component(
+    redaction: &Compiled,
+    written: &[u8],
+    plus: bool,
+    origin: Origin<'_>,
+    findings: &mut Findings,
+) -> (Vec<u8>, bool) {
     // Bytes that are not allowed in a target are encoded, so that it stays one.
     let written = written.iter().fold(Vec::with_capacity(written.len()), |mut out, byte| {
         if byte.is_ascii_graphic() {
@@ -86,7 +94,7 @@ fn component(redaction: &Compiled, written: &[u8], plus: bool, origin: Origin<'_
     for (range, with) in edits.iter() {
         encoded.push(range, |out| encode(with, out));
     }
-    encoded.applied(&written)
+    (encoded.applied(&written), found.is_empty())
 }
 
 fn encode(text: &[u8], out: &mut Vec<u8>) {
@@ -127,15 +135,16 @@ pub(super) fn target(redaction: &Compiled, target: &[u8], findings: &mut Finding
         Some(sign) => (target.get(..sign).unwrap_or_default(), target.get(sign + 1..)),
         None => (target, None),
     };
-    let mut before: &[u8] = b"";
+    let mut before = Vec::new();
     let mut out = Vec::with_capacity(target.len());
     for (index, segment) in path.split(|byte| *byte == b'/').enumerate() {
         if index > 0 {
             out.push(b'/');
         }
         // `/users/jane@example.org`: the segment before names the value.
-        out.extend(component(redaction, segment, false, Origin { name: before, alone: false }, findings));
-        before = segment;
+        let (clean, _) = component(redaction, segment, false, Origin { name: &before, alone: false }, findings);
+        out.extend_from_slice(&clean);
+        before = clean;
     }
     if let Some(query) = query {
         out.push(b'?');

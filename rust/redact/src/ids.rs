@@ -14,8 +14,9 @@ const LONGEST: usize = 96;
 
 /// The better of a hit and of a word that begins at `start` and holds a digit.
 pub(super) fn token(text: &Text<'_>, start: usize, best: Option<Hit>) -> Option<Hit> {
+    // Part of a name with dashes or dots: only what has check digits of its own.
     if matches!(text.before(start), b'-' | b'.') && text.before(start.saturating_sub(1)).is_ascii_alphanumeric() {
-        return best;
+        return better(best, iban(text, start));
     }
     let length = text.run(start, LONGEST + 1, |byte| byte.is_ascii_alphanumeric());
     let end = start + length;

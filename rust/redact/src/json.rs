@@ -176,13 +176,14 @@ impl Walk<'_> {
         let mark = self.edits.len();
         let inner = self.text.get(at + 1..end)?;
         let value = if escaped { escapes::unescape(inner, self.reading.cut)? } else { inner.into() };
-        self.scan(at + 1, inner, &value, Origin::default());
+        let clean = self.scan(at + 1, inner, &value, Origin::default());
         // A name that holds a label does not say what the label says.
         let name = std::str::from_utf8(&value).ok().filter(|_| label::first_mask(&value).is_none()).unwrap_or_default();
         let paths = &self.redaction.paths;
         let (state, field) = if paths.is_empty() { (0, None) } else { paths.step(level.state, Child::Name(name)) };
-        self.member =
-            Member { state, field: level.field.or(field), secret: paths.is_secret(name), name: (at + 1, end), mark };
+        // Nor does one that will hold a label: its words say the same before and after.
+        let spoken = if clean { (at + 1, end) } else { (0, 0) };
+        self.member = Member { state, field: level.field.or(field), secret: paths.is_secret(name), name: spoken, mark };
         Some(next)
     }
 
@@ -338,11 +339,11 @@ impl Walk<'_> {
         Some(())
     }
 
-    /// Find in a string's value, and replace where it is written.
-    fn scan(&mut self, start: usize, inner: &[u8], value: &[u8], origin: Origin<'_>) {
+    /// Find in a string's value, and replace where it is written. Whether there was nothing.
+    fn scan(&mut self, start: usize, inner: &[u8], value: &[u8], origin: Origin<'_>) -> bool {
         let (found, edits) = self.redaction.find(value, origin);
         if found.is_empty() {
-            return;
+            return true;
         }
         self.counted.extend(found.iter().map(|finding| finding.kind));
         let mut positions = Positions::new(inner);
@@ -350,6 +351,7 @@ impl Walk<'_> {
             let range = start + positions.of(range.start)..start + positions.of(range.end);
             self.edits.push(range, |out| out.extend_from_slice(with));
         }
+        false
     }
 
     /// A number: a card or telephone number becomes a string.

@@ -5,13 +5,14 @@
 //!
 //! The way of a body: [`body`] decodes it and takes it apart by its media type, [`json`], [`form`], [`multipart`],
 //! [`stream`] and [`eventstream`] give its texts to the engine, [`scan`] goes over each text once, from trigger to trigger, and asks the
-//! rules of that byte ([`mail`], [`number`], [`ids`], [`net`], [`secrets`], [`assign`]), whose candidates are validated
+//! rules of that byte ([`mail`], [`number`] with [`cards`], [`phones`] and [`identity`], [`ids`], [`net`], [`secrets`], [`assign`]), whose candidates are validated
 //! ([`checks`]) and weighed by the words before them ([`context`]).
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod assign;
 mod body;
+mod cards;
 mod checks;
 mod context;
 mod edits;
@@ -23,6 +24,7 @@ mod form;
 mod header_names;
 mod headers;
 mod hit;
+mod identity;
 mod ids;
 pub mod inflate;
 mod json;
@@ -30,11 +32,13 @@ mod key_forms;
 mod kinds;
 mod label;
 mod mail;
+mod markup;
 mod multipart;
 mod net;
 mod number;
 mod options;
 mod paths;
+mod phones;
 #[cfg(feature = "panic-probe")]
 pub mod probe;
 mod response;

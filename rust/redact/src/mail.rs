@@ -12,29 +12,8 @@ const FILES: &[&[u8]] = &[
 
 /// An addr-spec (RFC 5322 §3.4.1, dot-atom form; letters beyond ASCII as in RFC 6531).
 pub(super) fn address(text: &Text<'_>, at: usize) -> Option<Hit> {
-    let local = |byte: u8| byte.is_ascii_alphanumeric() || b".!#$%&'*+-/=?^_`{|}~".contains(&byte) || byte >= 0x80;
-    let mut start = text.back(at, 64, local);
-    // What punctuates the text around an address is no part of it; `key=`, `path/` and `a|` before it neither; a
-    // character is not cut in two.
-    let head = text.slice(start, at);
-    if let Some(sign) = head.iter().rposition(|byte| b"=/&?|{}`#$^!".contains(byte)) {
-        start += sign + 1;
-    }
-    // A label in percent-encoding ends so: what it stands for was taken out before, and is no part of an address.
-    if let Some(end) = text.slice(start, at).windows(3).rposition(|three| three.eq_ignore_ascii_case(b"%5d")) {
-        start += end + 3;
-    }
-    while start < at && matches!(text.get(start), b'.' | b'\'' | b'*' | b'-' | b'~' | b'+' | b'%' | 0x80..=0xbf) {
-        start += 1;
-    }
-    let mut end = at
-        + 1
-        + text.run(at + 1, 255, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-') || byte >= 0x80);
-    while end > at + 1 && matches!(text.get(end - 1), b'.' | b'-' | 0x80..=0xff) {
-        // Letters beyond ASCII end a domain only in their own top-level names; what follows an address in running
-        // text of another script does not belong to it.
-        end -= 1;
-    }
+    let start = local(text, at);
+    let end = domain(text, at + 1);
     let name = text.slice(at + 1, end);
     let last = name.iter().rposition(|byte| *byte == b'.')?;
     let top = name.get(last + 1..)?;
@@ -52,4 +31,77 @@ pub(super) fn address(text: &Text<'_>, at: usize) -> Option<Hit> {
         return None;
     }
     text.sure(Kind::EMAIL, start, end)
+}
+
+/// Where the local part begins that ends at `at`.
+fn local(text: &Text<'_>, at: usize) -> usize {
+    let part = |byte: u8| byte.is_ascii_alphanumeric() || b".!#$%&'*+-/=?^_`{|}~".contains(&byte) || byte >= 0x80;
+    let mut start = text.back(at, 64, part);
+    // What punctuates the text around an address is no part of it; `key=`, `path/` and `a|` before it neither; a
+    // character is not cut in two.
+    if let Some(sign) = text.slice(start, at).iter().rposition(|byte| b"=/&?|{}`#$^!".contains(byte)) {
+        start += sign + 1;
+    }
+    // A label in percent-encoding ends so: what it stands for was taken out before, and is no part of an address.
+    if let Some(end) = text.slice(start, at).windows(3).rposition(|three| three.eq_ignore_ascii_case(b"%5d")) {
+        start += end + 3;
+    }
+    while start < at && matches!(text.get(start), 0x80..=0xbf) {
+        start += 1;
+    }
+    // A dash, a quotation mark or a picture is no letter; nor does a word of a script without spaces belong to what
+    // follows it.
+    let written = String::from_utf8_lossy(text.slice(start, at));
+    if let Some((end, sign)) = written.char_indices().rev().find(|(_, sign)| !sign.is_ascii() && !of_a_name(*sign)) {
+        let after = end + sign.len_utf8();
+        // What is not UTF-8 has other lengths.
+        start = if written.len() == at - start { start + after } else { at - (written.len() - after).min(at - start) };
+    }
+    while start < at && matches!(text.get(start), b'.' | b'\'' | b'*' | b'-' | b'~' | b'+' | b'%') {
+        start += 1;
+    }
+    start
+}
+
+/// Letters that stand in names of addresses: alphabets, and no scripts without spaces.
+fn of_a_name(sign: char) -> bool {
+    sign.is_alphanumeric() && (sign as u32) < 0x0e00
+}
+
+/// The end of a domain that begins at `from`. Letters beyond ASCII end one only in top-level names of their own; what
+/// follows an address in running text of another script does not belong to it.
+fn domain(text: &Text<'_>, from: usize) -> usize {
+    let most = text.run(from, 255, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-') || byte >= 0x80);
+    let name = text.slice(from, from + most);
+    let mut end = from + most;
+    // The first top-level name in ASCII before a letter of another script.
+    let (mut label, mut dots) = (0, 0);
+    for (at, byte) in name.iter().enumerate() {
+        match byte {
+            b'.' => (label, dots) = (at + 1, dots + 1),
+            // A top-level name has no dash, except in its encoded form.
+            b'-' if dots > 0
+                && at >= label + 2
+                && ascii_letters(name, label, at)
+                && !name.get(at..).unwrap_or_default().contains(&b'.')
+                && !name.get(label..at).is_some_and(|label| label.eq_ignore_ascii_case(b"xn")) =>
+            {
+                end = from + at;
+                break;
+            }
+            0x80.. if dots > 0 && at >= label + 2 && ascii_letters(name, label, at) => {
+                end = from + at;
+                break;
+            }
+            _ => {}
+        }
+    }
+    while end > from && matches!(text.get(end - 1), b'.' | b'-' | 0x80..=0xff) {
+        end -= 1;
+    }
+    end
+}
+
+fn ascii_letters(name: &[u8], start: usize, end: usize) -> bool {
+    name.get(start..end).unwrap_or_default().iter().all(u8::is_ascii_alphabetic)
 }

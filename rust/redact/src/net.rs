@@ -13,7 +13,12 @@ fn hex(byte: u8) -> bool {
 
 /// Four numbers with dots; a fifth makes it something else only when the words before say so.
 pub(super) fn numeric(text: &Text<'_>, at: usize) -> Option<Hit> {
-    if matches!(text.before(at), b'.' | b'-') && text.before(at - 1).is_ascii_alphanumeric() {
+    let part = match text.before(at) {
+        b'.' => text.before(at - 1).is_ascii_digit(),
+        b'-' => text.before(at - 1).is_ascii_alphanumeric(),
+        before => before.is_ascii_alphabetic(),
+    };
+    if part {
         return None;
     }
     let end = quad(text, at)?;
@@ -64,7 +69,9 @@ fn prefix(text: &Text<'_>, end: usize, most: u32) -> usize {
 /// What a colon joins: the first one of a MAC or IPv6 address.
 pub(super) fn colon(text: &Text<'_>, at: usize) -> Option<Hit> {
     let start = text.back(at, 5, hex);
-    if at - start > 4 || !text.begins(start) || text.before(start) == b':' {
+    let more =
+        text.before(start) == b':' && matches!(text.before(start - 1), b':' | b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F');
+    if at - start > 4 || !text.begins(start) || more {
         return None;
     }
     if let Some(end) = pairs(text, start, b':') {
@@ -78,11 +85,17 @@ pub(super) fn colon(text: &Text<'_>, at: usize) -> Option<Hit> {
     {
         end -= 1;
     }
-    let span = text.slice(start, end);
-    if !text.ends(end) || memchr::memchr_iter(b':', span).count() < 2 {
-        return None;
+    let parsed = |end: usize| -> Option<Ipv6Addr> { std::str::from_utf8(text.slice(start, end)).ok()?.parse().ok() };
+    let mut address = parsed(end);
+    // `...370.Bob`: the dot is the sentence's, and no IPv4 address follows it.
+    if let Some(dot) = address.is_none().then(|| memchr::memchr(b'.', text.slice(start, end))).flatten() {
+        end = start + dot;
+        address = parsed(end);
     }
-    let address: Ipv6Addr = std::str::from_utf8(span).ok()?.parse().ok()?;
+    let span = text.slice(start, end);
+    let (true, Some(address)) = (text.ends(end) && memchr::memchr_iter(b':', span).count() >= 2, address) else {
+        return None;
+    };
     let compressed = memchr::memmem::find(span, b"::").is_some();
     let groups = span.split(|byte| *byte == b':').filter(|group| !group.is_empty()).count();
     let digit = span.iter().any(u8::is_ascii_digit);

@@ -6,9 +6,9 @@
 use std::ops::Range;
 
 use super::hit::{Finding, Hit, better};
-use super::text::{Text, Wanted, is_word};
+use super::text::{Text, Wanted};
 use super::triggers::Triggers;
-use super::{assign, ids, label, mail, net, number, secrets};
+use super::{assign, ids, label, mail, net, number, phones, secrets};
 
 /// Find all values, in order, without overlap. `near`: only from triggers in these ranges, which are in order.
 pub(super) fn scan(bytes: &[u8], wanted: Wanted<'_>, near: Option<&[Range<usize>]>) -> Vec<Finding> {
@@ -40,8 +40,8 @@ pub(super) fn scan(bytes: &[u8], wanted: Wanted<'_>, near: Option<&[Range<usize>
             b'-' => secrets::dash(&text, at),
             b'_' => secrets::prefixed(&text, at),
             b'.' => secrets::dot(&text, at),
-            b'+' => number::international(&text, at),
-            b'(' => number::bracketed(&text, at),
+            b'+' => phones::international(&text, at),
+            b'(' => phones::bracketed(&text, at),
             b'A' | b'B' | b'J' => secrets::capital(&text, at),
             _ => digits(&text, at),
         };
@@ -61,9 +61,6 @@ fn digits(text: &Text<'_>, at: usize) -> Option<Hit> {
     // Where the word begins that the digits belong to: more letters than any identifier has make it another word.
     let start = text.back(at, 12, |byte| byte.is_ascii_alphanumeric());
     if start == at {
-        if is_word(text.before(at)) {
-            return None;
-        }
         // `DE-136-695-976`: the first word has no digit.
         if at >= 3
             && text.before(at) == b'-'
@@ -75,9 +72,10 @@ fn digits(text: &Text<'_>, at: usize) -> Option<Hit> {
         let hit = number::digits(text, at, net::numeric(text, at));
         return ids::token(text, at, hit).or_else(|| secrets::numeric(text, at));
     }
-    if text.slice(start, at).iter().any(u8::is_ascii_digit) || is_word(text.before(start)) {
+    if text.slice(start, at).iter().any(u8::is_ascii_digit) || text.before(start).is_ascii_alphanumeric() {
         // Not the first digits of the word; only keys have a mark within.
         return secrets::inner(text, at);
     }
-    better(ids::token(text, start, None), secrets::word(text, start))
+    // `Card4012...`: a word that stands right before a number.
+    number::digits(text, at, better(ids::token(text, start, None), secrets::word(text, start)))
 }

@@ -246,7 +246,9 @@ pub(super) fn known(text: &Text<'_>, start: usize) -> Option<Hit> {
 /// A JWS or JWE in compact form (RFC 7515 §7.1, RFC 7516 §7.1): its header is a JSON object, which base 64 begins `eyJ`.
 fn jwt(text: &Text<'_>, at: usize) -> Option<Hit> {
     let start = at.checked_sub(2)?;
-    if start < text.free || text.get(start) != b'e' || !text.begins(start) || text.before(start) == b'-' {
+    // A dash within a longer run of base 64 begins nothing.
+    let within = text.before(start) == b'-' && text.before(start - 1).is_ascii_alphanumeric();
+    if start < text.free || text.get(start) != b'e' || !text.begins(start) || within {
         return None;
     }
     let part = |from| text.run(from, LONGEST * 4, |byte| Body::Url.has(byte));

@@ -51,6 +51,9 @@ const ALONE: u8 = 35;
 const WINDOW: usize = 80;
 /// How far after its value's start: "4155550132 is my phone".
 const AFTER: usize = 48;
+/// How far a word may stand before and after a value that it names by itself.
+const BESIDE: usize = 32;
+const BESIDE_AFTER: usize = 12;
 
 impl<'a> Text<'a> {
     pub(super) fn new(bytes: &'a [u8], wanted: Wanted<'a>) -> Self {
@@ -94,14 +97,14 @@ impl<'a> Text<'a> {
         at - run
     }
 
-    /// A value may begin here: the byte before is no part of a word.
+    /// A value may begin here: no letter or digit stands before. An underscore separates words.
     pub(super) fn begins(&self, at: usize) -> bool {
-        !is_word(self.before(at))
+        !self.before(at).is_ascii_alphanumeric()
     }
 
     /// A value may end here.
     pub(super) fn ends(&self, at: usize) -> bool {
-        !is_word(self.get(at))
+        !self.get(at).is_ascii_alphanumeric()
     }
 
     /// Contexts that the words before a position name, and that the field's name does.
@@ -126,7 +129,7 @@ impl<'a> Text<'a> {
     }
 
     /// What the field's name speaks of; a name that holds a label does not speak of what the label says.
-    fn field(&self) -> Contexts {
+    pub(super) fn field(&self) -> Contexts {
         match label::first_mask(self.wanted.origin.name) {
             None => context::named(self.wanted.origin.name),
             Some(_) => 0,
@@ -153,6 +156,18 @@ impl<'a> Text<'a> {
             return self.contexts(start) & near != 0 && self.spoken() & near != 0;
         }
         self.spoken() & near != 0 && self.contexts(start) & near != 0
+    }
+
+    /// Whether a word right before a value, right after it, or the field's name says what it is.
+    pub(super) fn named_by(&self, start: usize, end: usize, near: Contexts) -> bool {
+        let from = start.saturating_sub(BESIDE).max(self.free).min(start);
+        let wide = start.saturating_sub(BESIDE + label::LONGEST).max(self.free).min(start);
+        let from = label::last_mask_end(self.slice(wide, start)).map_or(from, |end| from.max(wide + end));
+        // A label is looked for a little further, so that none is cut.
+        let after = self.slice(end, self.bytes.len().min(end + BESIDE_AFTER + label::LONGEST));
+        let after = after.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let after = after.get(..label::first_mask(after).unwrap_or(after.len()).min(BESIDE_AFTER)).unwrap_or_default();
+        (context::named(self.slice(from, start)) | context::named(after) | self.field()) & near != 0
     }
 
     /// Whether the value is all that the text says.

@@ -13,13 +13,31 @@ pub(super) struct View {
 }
 
 impl View {
-    fn with_capacity(length: usize) -> Self {
+    pub(super) fn with_capacity(length: usize) -> Self {
         Self { bytes: Vec::with_capacity(length), positions: Vec::with_capacity(length + 1) }
     }
 
     /// The text's position behind a position in the view.
     fn position(&self, at: usize) -> usize {
         self.positions.get(at).map_or(0, |position| *position as usize)
+    }
+
+    /// Append a part of the text as it is.
+    pub(super) fn copy(&mut self, text: &[u8], at: usize, length: usize) {
+        self.bytes.extend_from_slice(text.get(at..at + length).unwrap_or_default());
+        self.positions.extend(at as u32..(at + length) as u32);
+    }
+
+    /// Append a byte that stands for what is at a position of the text.
+    pub(super) fn push(&mut self, byte: u8, position: usize) {
+        self.bytes.push(byte);
+        self.positions.push(position as u32);
+    }
+
+    /// The whole view.
+    pub(super) fn end(mut self, text: &[u8]) -> Self {
+        self.positions.push(text.len() as u32);
+        self
     }
 
     /// Findings of the view, from the given one on, as positions of the text.
@@ -80,10 +98,9 @@ pub(super) fn fold(text: &[u8]) -> Option<View> {
             at += character.len_utf8();
             if let Some(byte) = folded(character) {
                 let view = view.get_or_insert_with(|| View::with_capacity(text.len()));
-                copy(view, text, copied, position - copied);
+                view.copy(text, copied, position - copied);
                 if byte != 0 {
-                    view.bytes.push(byte);
-                    view.positions.push(position as u32);
+                    view.push(byte, position);
                 }
                 copied = begin + at;
             }
@@ -91,24 +108,14 @@ pub(super) fn fold(text: &[u8]) -> Option<View> {
         begin += valid.len() + chunk.invalid().len();
     }
     let mut view = view?;
-    copy(&mut view, text, copied, text.len() - copied);
-    Some(end(view, text))
+    view.copy(text, copied, text.len() - copied);
+    Some(view.end(text))
 }
 
 /// The next character beyond ASCII from `at` on, which moves to it.
 fn next_beyond_ascii(text: &str, at: &mut usize) -> Option<char> {
     *at += text.as_bytes().get(*at..)?.iter().position(|byte| !byte.is_ascii())?;
     text.get(*at..)?.chars().next()
-}
-
-fn copy(view: &mut View, text: &[u8], at: usize, length: usize) {
-    view.bytes.extend_from_slice(text.get(at..at + length).unwrap_or_default());
-    view.positions.extend(at as u32..(at + length) as u32);
-}
-
-fn end(mut view: View, text: &[u8]) -> View {
-    view.positions.push(text.len() as u32);
-    view
 }
 
 /// The view with encodings undone, when there are any.
@@ -125,7 +132,7 @@ pub(super) fn decode(text: &[u8]) -> Option<View> {
             continue;
         };
         let view = view.get_or_insert_with(|| View::with_capacity(text.len()));
-        copy(view, text, copied, next - copied);
+        view.copy(text, copied, next - copied);
         let mut utf8 = [0; 4];
         let bytes: &[u8] = match character {
             Decoded::Byte(byte) => {
@@ -140,8 +147,8 @@ pub(super) fn decode(text: &[u8]) -> Option<View> {
         copied = at;
     }
     let mut view = view?;
-    copy(&mut view, text, copied, text.len() - copied);
-    Some(end(view, text))
+    view.copy(text, copied, text.len() - copied);
+    Some(view.end(text))
 }
 
 enum Decoded {
