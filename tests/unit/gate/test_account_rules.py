@@ -71,7 +71,11 @@ def test_the_saving_is_said_and_turns_from_a_cache_are_left_out(tmp_path: Path) 
     [
         (good(300), PRICES, "no pair's answers both say what they used by a model with a price"),
         (used(good(300), 0.0), {}, "there are no prices; add [prices.MODEL]"),
-        (used(good(300), 0.0, cache_served=True), PRICES, "all 300 turns with costs were served from a cache"),
+        (
+            used(good(300), 0.0, cache_served=True),
+            PRICES,
+            "all 300 turns that say what they used were served from a cache",
+        ),
     ],
     ids=["no usage", "no prices", "all from a cache"],
 )
