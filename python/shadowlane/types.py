@@ -23,6 +23,7 @@ __all__ = [
     "FLAG_CLIENT_DISCONNECTED",
     "FLAG_RESPONSE_CUT",
     "FLAG_STREAMED",
+    "NOT_SENT",
     "REASONS",
     "STRANGE_CALLS",
     "Answer",
@@ -59,6 +60,20 @@ StateName = Literal["", "convergent", "divergent", "recursive", "chaotic"]
 
 STRANGE_CALLS = "tool_call_prod_never_made"
 """The finding of an outcome whose shadow asked for tool calls that prod made neither before nor in its answer."""
+
+
+NOT_SENT = (
+    "sampled_out",
+    "write_intent",
+    "cap",
+    "provider_limit",
+    "budget",
+    "reservoir",
+    "store_error",
+    "producer_died",
+    "unreadable",
+)
+"""Reasons that say nothing about the shadow: the copy never went out, or was left out, for a cause of ours."""
 
 
 # Digits; a UUID (RFC 9562); a long run of hex; a long word with digits, as keys and slugs are; a redacted value.

@@ -40,11 +40,13 @@ class PairSource(EvidenceSource, RouteSource, Protocol):
 class NoPairs:
     """The store of a lane whose worker has not stored anything yet."""
 
-    def pieces(self, shadow: str, since_ns: int | None = None) -> Iterator[ScoreColumns]:
+    def pieces(
+        self, shadow: str, since_ns: int | None = None, *, without: Sequence[str] = ()
+    ) -> Iterator[ScoreColumns]:
         yield from ()
 
     def pieces_beside(
-        self, shadow: str, other: str, since_ns: int | None = None
+        self, shadow: str, other: str, since_ns: int | None = None, *, without: Sequence[str] = ()
     ) -> Iterator[tuple[ScoreColumns, ScoreColumns]]:
         yield from ()
 
@@ -69,6 +71,9 @@ class NoPairs:
         return []
 
     def route_counts(self, shadow: str, since_ns: int | None, newest: int | None = None) -> list[tuple[str, int, int]]:
+        return []
+
+    def refused_routes(self, shadow: str, since_ns: int | None) -> list[tuple[str, int, int]]:
         return []
 
     def refusals(
@@ -99,7 +104,9 @@ class NoPairs:
     def after_answers(self, shadow: str, since_ns: int, answers: int) -> int | None:
         return None
 
-    def failure_counts(self, shadow: str, since_ns: Sequence[int], not_sent: Sequence[str]) -> list[tuple[int, int]]:
+    def failure_counts(
+        self, shadow: str, since_ns: Sequence[int], not_sent: Sequence[str], *, without: Sequence[str] = ()
+    ) -> list[tuple[int, int]]:
         return [(0, 0)] * len(since_ns)
 
     def delta_values(self, shadow: str, since_ns: int, until_ns: int, embedder: str) -> Iterator[NDArray[np.float64]]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ..errors import StoreError
+from ..types import route_of
 
 __all__ = ["SCHEMA_VERSION", "connect", "explained"]
 
@@ -277,13 +278,15 @@ def _connect_to_read(path: Path) -> sqlite3.Connection:
 
 
 def _raw(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(
+    db = sqlite3.connect(
         f"file:{quote(str(path.absolute()))}?mode={mode}",
         uri=True,
         timeout=_BUSY_TIMEOUT_S,
         isolation_level=None,  # transactions are written out, so that one glance shows where they begin and end
         check_same_thread=False,
     )
+    db.create_function("route_of", 2, route_of, deterministic=True)
+    return db
 
 
 def _is_empty(db: sqlite3.Connection) -> bool:

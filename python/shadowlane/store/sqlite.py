@@ -341,19 +341,22 @@ class SqliteStore(History):
         """All of :meth:`pieces` at once: for stores that are known to be small."""
         return joined_columns(self.pieces(shadow, since_ns))
 
-    def pieces(self, shadow: str | None = None, since_ns: int | None = None) -> Iterator[ScoreColumns]:
-        """Scores, times and statuses as numpy columns, by rising ``started_ns``, some thousand rows at a time;
-        bodies are not touched. As with :meth:`iter_pairs`, close the iterator or read it to its end.
+    def pieces(
+        self, shadow: str | None = None, since_ns: int | None = None, *, without: Sequence[str] = ()
+    ) -> Iterator[ScoreColumns]:
+        """Scores, times and statuses as numpy columns, by rising ``started_ns``, some thousand rows at a time, but for
+        the routes of ``without``; bodies are not touched. As with :meth:`iter_pairs`, close the iterator or read it to
+        its end.
         """
         with explained(self.path, "read"):
-            yield from map(score_columns, score_rows(self._db, *_where(since_ns, shadow)))
+            yield from map(score_columns, score_rows(self._db, *_where(since_ns, shadow, without)))
 
     def pieces_beside(
-        self, shadow: str, other: str, since_ns: int | None = None
+        self, shadow: str, other: str, since_ns: int | None = None, *, without: Sequence[str] = ()
     ) -> Iterator[tuple[ScoreColumns, ScoreColumns]]:
         """The same, and beside each piece the rows of another shadow with the same ``shadow_id``, in any order."""
         with explained(self.path, "read"):
-            for rows in score_rows(self._db, *_where(since_ns, shadow)):
+            for rows in score_rows(self._db, *_where(since_ns, shadow, without)):
                 yield score_columns(rows), score_columns(rows_beside(self._db, rows, other))
 
     def last_embedder(self, shadow: str, since_ns: int | None = None) -> str:
@@ -384,6 +387,11 @@ class SqliteStore(History):
         with explained(self.path, "read"):
             return tallies.by_route(self._db, *_where(since_ns, shadow), newest)
 
+    def refused_routes(self, shadow: str, since_ns: int | None) -> list[Routed]:
+        """See :func:`.tallies.refused_routes`."""
+        with explained(self.path, "read"):
+            return tallies.refused_routes(self._db, *_where(since_ns, shadow))
+
     def refusals(self, shadow: str, since_ns: int | None, newest: int | None = None) -> list[Refused]:
         """See :func:`.tallies.refusals`."""
         with explained(self.path, "read"):
@@ -402,7 +410,7 @@ class SqliteStore(History):
             yield
 
 
-def _where(since_ns: int | None, shadow: str | None) -> tuple[str, tuple[Any, ...]]:
+def _where(since_ns: int | None, shadow: str | None, without: Sequence[str] = ()) -> tuple[str, tuple[Any, ...]]:
     parts: list[str] = []
     values: list[Any] = []
     if since_ns is not None:
@@ -411,4 +419,7 @@ def _where(since_ns: int | None, shadow: str | None) -> tuple[str, tuple[Any, ..
     if shadow is not None:
         parts.append("shadow = ?")
         values.append(shadow)
+    if without:
+        parts.append(tallies.without_routes(without))
+        values.extend(without)
     return ("WHERE " + " AND ".join(parts) if parts else ""), tuple(values)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
-from ..types import route_of
+from ..types import NOT_SENT, route_of
 
 __all__ = [
     "FAILED",
@@ -21,7 +22,9 @@ __all__ = [
     "last_embedder",
     "policy_counts",
     "refusals",
+    "refused_routes",
     "said_counts",
+    "without_routes",
 ]
 
 Routed = tuple[str, int, int]
@@ -39,6 +42,12 @@ def _newest(where: str, newest: int | None) -> tuple[str, tuple[int, ...]]:
     if newest is None:
         return f"(SELECT * FROM pairs {where})", ()  # noqa: S608
     return f"(SELECT * FROM pairs {where} ORDER BY started_ns DESC LIMIT ?)", (newest,)  # noqa: S608
+
+
+def without_routes(routes: Sequence[str]) -> str:
+    """The condition that a row is of none of these routes; they are its values. (:func:`~shadowlane.types.route_of` is
+    a function of the connection, see :mod:`.schema`.)"""
+    return f"route_of(method, target) NOT IN ({', '.join('?' * len(routes))})"
 
 
 def by_route(db: sqlite3.Connection, where: str, values: tuple[Any, ...], newest: int | None) -> list[Routed]:
@@ -64,6 +73,25 @@ def refusals(db: sqlite3.Connection, where: str, values: tuple[Any, ...], newest
         "GROUP BY status, reason, detail, method, substr(target, 1, 200) ORDER BY n DESC LIMIT ?"
     )
     return [tuple(row) for row in db.execute(query, (*values, *limit, _MOST_KINDS))]
+
+
+def refused_routes(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> list[Routed]:
+    """``(route, copies, refused)`` of the copies that were sent, most copies first: how many there are, and how many of
+    them the shadow answered with HTTP 4xx where prod had none. Refusals for the moment (408, 429) count as neither."""
+    unsent = ", ".join("?" * len(NOT_SENT))
+    refused = "reason = '' AND status BETWEEN 400 AND 499 AND prod_status < 400"
+    query = (
+        f"SELECT method, target, count(*), sum({refused}) FROM (SELECT * FROM pairs {where}) "  # noqa: S608
+        f"WHERE reason NOT IN ({unsent}) AND NOT (reason = 'deadline' AND shadow_ns = 0) AND status NOT IN (408, 429) "
+        "GROUP BY method, target"
+    )
+    copies: Counter[str] = Counter()
+    bad: Counter[str] = Counter()
+    for method, target, n, some in db.execute(query, (*values, *NOT_SENT)):
+        route = route_of(method, target)
+        copies[route] += n
+        bad[route] += some
+    return [(route, n, bad[route]) for route, n in copies.most_common()]
 
 
 def policy_counts(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> tuple[dict[str, int], int, int]:
