@@ -345,8 +345,9 @@ class _Exchange:
                 self._give_back("client_disconnected" if self._disconnected else "prod_failed")
                 return
             if not self._body_whole and not self._has_no_body():
-                # The application answered without reading the request: what we hold is not the request.
-                self._give_back("prod_failed")
+                # The application answered without the whole request, which it did not read or never got: what we hold
+                # is not the request.
+                self._give_back("client_disconnected" if self._disconnected else "prod_failed")
                 self._stop()
                 return
             self._ticket = None

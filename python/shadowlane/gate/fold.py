@@ -5,7 +5,7 @@ Invariant: what is held does not grow with the rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -24,23 +24,27 @@ __all__ = ["RowFold", "RowSource", "fold_rows"]
 class RowSource(Protocol):
     """What reading the rows needs of the store."""
 
-    def pieces(self, shadow: str, since_ns: int | None = None) -> Iterator[ScoreColumns]: ...
+    def pieces(
+        self, shadow: str, since_ns: int | None = None, *, without: Sequence[str] = ()
+    ) -> Iterator[ScoreColumns]: ...
     def pieces_beside(
-        self, shadow: str, other: str, since_ns: int | None = None
+        self, shadow: str, other: str, since_ns: int | None = None, *, without: Sequence[str] = ()
     ) -> Iterator[tuple[ScoreColumns, ScoreColumns]]: ...
     def last_embedder(self, shadow: str, since_ns: int | None = None) -> str: ...
 
 
 class RowFold:
-    """One shadow's rows in a window."""
+    """One shadow's rows in a window that is ``window_ns`` long (``None``: as long as it has rows)."""
 
-    def __init__(self, embedder: str, *, with_control: bool, slot_wait_ms: float) -> None:
+    def __init__(self, embedder: str, *, with_control: bool, slot_wait_ms: float, window_ns: int | None = None) -> None:
         self.rows = 0
         self.first_ns = 0
+        self._window_ns = window_ns
         self.timeline = Timeline()
         """Of the copies that were sent."""
         self.times = PairedSample()
-        """The shadow's and prod's time to the end of the answer, in ns."""
+        """The shadow's and prod's time to the end of the answer, in ns. Bounds of quantiles hold until the window's
+        end, and at it once: later rows wait for the next window, which begins within the hour."""
         self.scores = SeriesFold(embedder, with_control=with_control)
         self.accounts = AccountFold(slot_wait_ms)
         self.drift = DriftFold(embedder, with_control=with_control)
@@ -53,12 +57,15 @@ class RowFold:
         self.first_ns = self.first_ns if self.rows else int(columns.started_ns[0])
         self.rows += len(columns)
         self.timeline.add(columns.started_ns[sent(columns)])
-        use = comparable(columns)
+        inside = np.ones(len(columns), dtype=bool)
+        if self._window_ns is not None:
+            inside = columns.started_ns < self.first_ns + self._window_ns
+        use = comparable(columns) & inside
         times = (some[use].astype(np.float64) for some in (columns.shadow_ns, columns.prod_ns))
         self.times.add(columns.exchange[use], *times)
-        self.scores.add(columns, control)
+        self.scores.add(columns, control, inside)
         questions = question_of(columns)
-        self.accounts.add(columns, questions)
+        self.accounts.add(columns, questions, inside)
         self.drift.add(columns, control, questions)
         tried, in_vain = tried_in_vain(columns)
         self._tried += tried
@@ -71,16 +78,26 @@ class RowFold:
 
 
 def fold_rows(
-    store: RowSource, shadow: str, since_ns: int | None, *, control: str = "", slot_wait_ms: float = 200.0
+    store: RowSource,
+    shadow: str,
+    since_ns: int | None,
+    *,
+    control: str = "",
+    slot_wait_ms: float = 200.0,
+    without: Sequence[str] = (),
+    window_ns: int | None = None,
 ) -> RowFold:
-    """Read a shadow's rows, beside them the ``control``'s (its name; empty: none runs)."""
-    fold = RowFold(store.last_embedder(shadow, since_ns), with_control=bool(control), slot_wait_ms=slot_wait_ms)
+    """Read a shadow's rows, beside them the ``control``'s (its name; empty: none runs), but for the routes of
+    ``without``."""
+    with_control = bool(control)
+    embedder = store.last_embedder(shadow, since_ns)
+    fold = RowFold(embedder, with_control=with_control, slot_wait_ms=slot_wait_ms, window_ns=window_ns)
     if not control:
-        for columns in store.pieces(shadow, since_ns):
+        for columns in store.pieces(shadow, since_ns, without=without):
             fold.add(columns)
         return fold
-    for columns, beside in store.pieces_beside(shadow, control, since_ns):
+    for columns, beside in store.pieces_beside(shadow, control, since_ns, without=without):
         fold.add(columns, beside)
-    for columns in store.pieces(control, since_ns):
+    for columns in store.pieces(control, since_ns, without=without):
         fold.scores.add_control(columns)
     return fold

@@ -16,7 +16,10 @@ from ..types import Outcome
 __all__ = ["Retry"]
 
 _REASONS = ("connect_error", "transport_error")
-_STATUSES = (429, 502, 503, 504, 529)
+# "Not now", whoever says it. 408 (RFC 9110 §15.5.9) asks for the request once more; the gate counts it, and 429, for
+# neither side. 500 is none of them: it is what the candidate makes of this request, and trying until it goes away would
+# hide the fault that the comparison is there to find.
+_STATUSES = (408, 429, 502, 503, 504, 529)
 
 
 class Retry:

@@ -1,6 +1,7 @@
 """What a request asks: for a reader's eye, and as the text that paraphrase groups are made of.
 
-Invariant: reads sanitized copies only, and raises nothing: a request that asks nothing we know has an empty text.
+Invariant: reads sanitized copies only, redacts once more what it puts together, and raises nothing: a request that asks
+nothing we know has an empty text.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import msgspec
 import xxhash
 
 from ..types import Copy
-from .reading.jsonlike import JsonMap, as_list, as_map, as_str, canonical
+from .cleaning import clean
+from .reading.jsonlike import JsonMap, as_list, as_map, as_str, canonical, parse_json
 from .registry import QUESTIONS
 
 __all__ = ["Question", "find_question", "shown_question"]
@@ -46,7 +47,7 @@ class Question:
 def shown_question(copy: Copy) -> str:
     """What the request asks, for a reader: its last message, or its question field; empty when it has none we know."""
     turns, _ = _turns(copy)
-    return turns[-1] if turns else ""
+    return clean(turns[-1]) if turns else ""
 
 
 def find_question(copy: Copy) -> Question | None:
@@ -58,14 +59,13 @@ def find_question(copy: Copy) -> Question | None:
     state = xxhash.xxh3_64()
     for part in (copy.method, urlsplit(copy.target).path, *settings, *sorted(_FIGURE.findall(text))):
         state.update(part.encode("utf-8", "replace") + b"\x1f")
-    return Question(text, state.intdigest())
+    return Question(clean(text), state.intdigest())
 
 
 def _turns(copy: Copy) -> tuple[list[str], list[str]]:
     """The user's turns in order, and the settings that answers depend on."""
-    try:
-        body = msgspec.json.decode(copy.body) if copy.body else None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    body, why = parse_json(copy.body) if copy.body else (None, "")
+    if why:
         return [], []
     fields = as_map(body)
     if not fields:

@@ -24,7 +24,8 @@ from ..config import PinConfig, ScoreConfig
 from ..embedders import Embedder, load_embedder
 from ..errors import ScoreError, describe
 from ..limits import Prices
-from ..providers import extract_answer, extract_vectors
+from ..providers import extract_vectors
+from ..providers.cleaning import cleaned, read_answer
 from ..providers.question import shown_question
 from ..types import (
     Answer,
@@ -47,11 +48,15 @@ from .live import Answered, LiveGroups, citation_keys
 from .pins import read_pins
 from .pointers import structure_differences
 from .retrieval import coverage, question_deltas
+from .tools import tool_agreement
 from .usage import with_usage
 
 __all__ = ["Scorer"]
 
 log = logging.getLogger("shadowlane.score")
+
+_FINISH_CHARS = 60
+"""A finish reason is a word, or a few; what is longer is none."""
 
 
 @dataclass(slots=True)
@@ -182,7 +187,7 @@ class Scorer:
         try:
             bodies = (read.pair.copy.response_body, read.pair.outcome.body)
             if not read.partial:
-                differences = structure_differences(read.prod, read.shadow, bodies, self._config.structure)
+                differences = cleaned(structure_differences(read.prod, read.shadow, bodies, self._config.structure))
         except Exception as error:
             # A value that cannot be compared must cost neither this pair its ΔS nor the batch its scores.
             log.error("cannot compare the structure of %s: %s", read.pair.copy.shadow_id, describe(error))
@@ -204,6 +209,7 @@ class Scorer:
             collapse=collapse_kind(read.shadow, read.pair.shadow_text),
             prod_collapse=collapse_kind(read.prod, read.pair.prod_text),
             differences=differences,
+            tools=tool_agreement(read.prod, read.shadow, read.pair.outcome.calls),
             note="; ".join(filter(None, notes)),
         )
 
@@ -268,6 +274,9 @@ class Scorer:
             index_hash=index_hash,
             prod_index_hash=prod_index_hash,
             prod_model=prod.model,
+            model=shadow.model,
+            finish=shadow.finish_reason[:_FINISH_CHARS],
+            prod_finish=prod.finish_reason[:_FINISH_CHARS],
         )
         if copy.status >= 400:
             return _noted(pair, f"prod answered with HTTP {copy.status}")
@@ -319,8 +328,8 @@ class Scorer:
         return _Read(index, pair, prod, shadow, None, None, note, partial=True)
 
     def _answer(self, headers: Headers, body: bytes) -> Answer:
-        answer = extract_answer(
-            header(headers, b"content-type"),
+        answer = read_answer(
+            headers,
             body,
             text_pointer=self._config.text_pointer,
             citations_pointer=self._config.citations_pointer,

@@ -1,7 +1,10 @@
 //! RFC 8785, the JSON Canonicalization Scheme: one text for each JSON value.
 //!
 //! Invariant: nothing here recurses without a bound. What has no canonical form (invalid JSON, duplicate names, lone
-//! surrogates, numbers beyond a double, more than 128 levels) gives `None`, never a guess.
+//! surrogates, fractions beyond a double, more than 128 levels) gives `None`, never a guess.
+//!
+//! One thing differs from the RFC, whose numbers are IEEE doubles: an integer that no double holds keeps its digits.
+//! Identifiers above 2^53 are that common, and two of them must not become one.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +13,8 @@ const DEEPEST: usize = 128;
 enum Value {
     Atom(&'static str),
     Number(f64),
+    /// An integer that is no double, as it came: JSON has one spelling for it.
+    Digits(String),
     Text(String),
     Array(Vec<Value>),
     Object(BTreeMap<Key, Value>),
@@ -237,7 +242,13 @@ impl Parser<'_> {
             }
             self.digits()?;
         }
-        let number: f64 = self.text.get(start..self.at)?.parse().ok()?;
+        let text = self.text.get(start..self.at)?;
+        let number: f64 = text.parse().ok()?;
+        let integer = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+        // Up to 15 digits every integer is a double. Rust prints all digits of one.
+        if integer && text.len() > 15 && format!("{number:.0}") != text {
+            return Some(Value::Digits(text.to_owned()));
+        }
         number.is_finite().then_some(Value::Number(number))
     }
 
@@ -255,6 +266,7 @@ fn write(value: &Value, out: &mut String) {
         Value::Atom(word) => out.push_str(word),
         // ECMAScript's Number::toString, as RFC 8785 §3.2.2.3 asks; it writes -0 as 0.
         Value::Number(number) => out.push_str(ryu_js::Buffer::new().format(*number)),
+        Value::Digits(digits) => out.push_str(digits),
         Value::Text(text) => write_string(text, out),
         Value::Array(items) => {
             out.push('[');

@@ -147,6 +147,36 @@ const GOLDEN_EMPTY: &str = "5ec833ee7f14b4bc1828d3c1410dfbb6";
 const GOLDEN_JSON: &str = "b63b27a7b686c70094ec191fa68f1810";
 
 #[test]
+fn integers_beyond_a_double_keep_their_digits() {
+    let form = |text: &str| String::from_utf8(canonicalize(text.as_bytes()).unwrap()).unwrap();
+    for (text, expected) in [
+        ("9007199254740992", "9007199254740992"),
+        ("9007199254740993", "9007199254740993"),
+        ("-9007199254740993", "-9007199254740993"),
+        ("1234567890123456789", "1234567890123456789"),
+        ("1234567890123456788", "1234567890123456788"),
+        ("9007199254740994", "9007199254740994"),
+        ("1000000000000000000000", "1e+21"),
+        ("1000000000000000000001", "1000000000000000000001"),
+        ("9007199254740993.0", "9007199254740992"),
+        ("-0", "0"),
+    ] {
+        assert_eq!(form(text), expected);
+        assert_eq!(form(&form(text)), expected);
+    }
+    let huge = format!("1{}", "0".repeat(400));
+    assert_eq!(form(&huge), huge);
+    assert!(canonicalize(b"1e400").is_none());
+    let hash = |id: &str| {
+        let body = format!("{{\"thread\": {{\"id\": {id}}}}}");
+        shadowlane_lane::hash::request_hash(b"POST", b"/a", &[], body.as_bytes(), &[])
+    };
+    assert_ne!(hash("9007199254740992"), hash("9007199254740993"));
+    assert_ne!(hash("[1780000000000000001]"), hash("[1780000000000000002]"));
+    assert_eq!(hash("9007199254740993"), hash(" 9007199254740993 "));
+}
+
+#[test]
 fn rfc_8785_vectors() {
     let Some(data) = std::env::var_os("SHADOWLANE_DATA") else {
         eprintln!("skipped: SHADOWLANE_DATA does not name a folder with the vectors");

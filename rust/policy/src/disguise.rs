@@ -6,21 +6,25 @@
 
 use super::effect::{Effect, shown};
 use super::graphql;
+use super::holds::Holds;
 use super::json::Json;
 use super::jsonrpc::{Allowed, classify_parsed};
-use super::parameters::{
-    OPERATION_PARAMETERS, OVERRIDE_PARAMETERS, SQL_MEMBERS, TOOL_PARAMETERS, decoded_twice, is_unsafe_method,
-};
+use super::parameters::{OPERATION_PARAMETERS, OVERRIDE_PARAMETERS, TOOL_PARAMETERS, decoded_twice, is_unsafe_method};
+use super::searches::is_phrase;
 use super::statement_verbs::no_query;
 use super::statements::{statement, whole_statement};
 use super::tool;
 
-/// Why a parameter holds a write; none if none does.
-pub fn in_parameters(parameters: &[(String, String)]) -> Option<String> {
+/// Why a parameter holds a write; none if none does. `searching`: the path is one of searches.
+pub fn in_parameters(parameters: &[(String, String)], searching: bool) -> Option<String> {
     parameters.iter().find_map(|(name, value)| {
         let twice = decoded_twice(value);
-        let named = matches!(Holds::of(name, Holds::Anything), Holds::Statement | Holds::Sql);
+        let holds = Holds::of(name, Holds::Anything);
+        let named = holds.statements();
         [value.as_str()].into_iter().chain(twice.as_deref()).find_map(|value| {
+            if searching && !holds.no_search() && is_phrase(value) {
+                return None;
+            }
             if named && graphql::holds_mutation(value) {
                 return Some(format!("parameter {} holds a GraphQL mutation", shown(name)));
             }
@@ -34,8 +38,8 @@ pub fn in_parameters(parameters: &[(String, String)]) -> Option<String> {
 
 /// Why a JSON body on a route that the user declared a read is one all the same; none if nothing says so.
 ///
-/// `deep`: the whole tree is looked at. Not so for a search engine, whose queries name fields such as `method`.
-pub fn in_json(body: &Json, graphql_endpoint: bool, deep: bool, tools: Allowed<'_>) -> Option<String> {
+/// `depth` says how far it is looked into.
+pub fn in_json(body: &Json, graphql_endpoint: bool, depth: Depth, tools: Allowed<'_>) -> Option<String> {
     let members = match body {
         Json::Array(items) => items.as_slice(),
         single => std::slice::from_ref(single),
@@ -55,113 +59,13 @@ pub fn in_json(body: &Json, graphql_endpoint: bool, deep: bool, tools: Allowed<'
             return Some(format!("a GraphQL request: {}", effect.reason));
         }
     }
-    let walk = Walk { tools, deep };
+    let walk = Walk { tools, depth };
     walk.value(body, Place { holds: Holds::Anything, criteria: false, depth: 0 })
 }
 
 /// Elasticsearch has objects there.
 fn query_is_text(member: &Json) -> bool {
     !matches!(member.get("query"), Some(Json::Object(_) | Json::Array(_)))
-}
-
-/// What the texts at a place are, by the names above them.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Holds {
-    /// What people write: a statement in it is a topic.
-    Prose,
-    /// Nothing says it.
-    Anything,
-    /// A query of some language, or a search.
-    Statement,
-    /// A statement for sure, by a name such as `sql`.
-    Sql,
-}
-
-const SQL_NAMES: &[&str] = &[
-    "aql",
-    "cql",
-    "cypher",
-    "ddl",
-    "dml",
-    "gremlin",
-    "hql",
-    "influxql",
-    "n1ql",
-    "raw_sql",
-    "rawsql",
-    "soql",
-    "sparql",
-    "sql",
-    "sql_query",
-    "sql_statement",
-    "sqlquery",
-    "sqls",
-    "sqlstatement",
-    "stmt",
-    "stmts",
-];
-const STATEMENT_NAMES: &[&str] = &[
-    "batch",
-    "cmd",
-    "command",
-    "commands",
-    "document",
-    "expression",
-    "gql",
-    "graphql",
-    "mutation",
-    "mutations",
-    "operation",
-    "operations",
-    "procedure",
-    "queries",
-    "query_string",
-    "script",
-    "scripts",
-    "statements",
-];
-const PROSE_NAMES: &[&str] = &[
-    "answer",
-    "content",
-    "context",
-    "conversation",
-    "description",
-    "documents",
-    "history",
-    "input",
-    "inputs",
-    "instructions",
-    "label",
-    "message",
-    "messages",
-    "passages",
-    "prompt",
-    "question",
-    "questions",
-    "summary",
-    "system",
-    "text",
-    "texts",
-    "title",
-    "user_input",
-];
-
-impl Holds {
-    /// What a member of that name (in lower case) holds, in an object that stands in `outer`.
-    fn of(name: &str, outer: Self) -> Self {
-        if SQL_NAMES.contains(&name) {
-            Self::Sql
-        } else if SQL_MEMBERS.contains(&name) || STATEMENT_NAMES.contains(&name) {
-            Self::Statement
-        } else {
-            match outer {
-                // `{"sql": {"dialect": "...", "text": "..."}}`
-                Self::Sql | Self::Statement => Self::Statement,
-                _ if PROSE_NAMES.contains(&name) => Self::Prose,
-                outer => outer,
-            }
-        }
-    }
 }
 
 #[derive(Clone, Copy)]
@@ -227,19 +131,42 @@ const VERB_NAMES: &[&str] = &[
     "upsert",
 ];
 
+/// How a body is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// At its top alone, on a route of searches: a search engine's queries name fields such as `method`.
+    Top,
+    /// The whole tree.
+    Whole,
+    /// The whole tree, on a path of searches.
+    Searching,
+}
+
+impl Depth {
+    /// The whole tree, on a path of searches or on another one.
+    pub fn whole(searching: bool) -> Self {
+        if searching { Self::Searching } else { Self::Whole }
+    }
+}
+
 struct Walk<'a> {
     tools: Allowed<'a>,
-    deep: bool,
+    depth: Depth,
 }
 
 impl Walk<'_> {
+    fn searches(&self, holds: Holds) -> bool {
+        self.depth != Depth::Whole && !holds.no_search()
+    }
+
     fn value(&self, value: &Json, place: Place) -> Option<String> {
-        if place.depth > 1 && !self.deep {
+        if place.depth > 1 && self.depth == Depth::Top {
             return None;
         }
         match value {
             Json::Array(items) => {
-                if matches!(place.holds, Holds::Statement | Holds::Sql)
+                if place.holds.statements()
+                    && !(self.searches(place.holds) && items.iter().all(|item| item.as_str().is_some_and(is_phrase)))
                     && let Some(lines) = items.iter().map(Json::as_str).collect::<Option<Vec<_>>>()
                     && let Some(why) = statement(&lines.join(" "))
                 {
@@ -248,6 +175,7 @@ impl Walk<'_> {
                 items.iter().find_map(|item| self.value(item, place))
             }
             Json::Object(members) => self.object(value, members, place),
+            Json::String(text) if self.searches(place.holds) && is_phrase(text) => None,
             Json::String(text) => in_text(text, place.holds).map(|why| format!("the body holds {why}")),
             _ => None,
         }
@@ -364,17 +292,18 @@ fn request_line(text: &str) -> bool {
 }
 
 /// The verdict on a declared read with a JSON body.
-pub fn json_effect(body: &Json, graphql_endpoint: bool, tools: Allowed<'_>) -> Effect {
-    in_json(body, graphql_endpoint, true, tools).map_or_else(|| Effect::read("declared a read"), Effect::write)
+pub fn json_effect(body: &Json, graphql_endpoint: bool, searching: bool, tools: Allowed<'_>) -> Effect {
+    in_json(body, graphql_endpoint, Depth::whole(searching), tools)
+        .map_or_else(|| Effect::read("declared a read"), Effect::write)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Allowed, in_json};
+    use super::{Allowed, Depth, in_json};
     use crate::json::Json;
 
     fn why(body: &str) -> Option<String> {
-        in_json(&Json::parse(body.as_bytes()).expect("JSON"), false, true, Allowed::none())
+        in_json(&Json::parse(body.as_bytes()).expect("JSON"), false, Depth::Whole, Allowed::none())
     }
 
     #[test]

@@ -18,6 +18,7 @@ use super::http_body::{self, sql_dialect};
 use super::jsonrpc::{Allowed, classify_messages};
 use super::parameters::{SQL_MEMBERS, parameter_overrides};
 use super::presets::{self, Kind, preset_problem};
+use super::searches::searching;
 use super::sql::classify_sql;
 use super::target::{self, Target};
 use shadowlane_base::header;
@@ -219,7 +220,7 @@ pub fn safe_method(request: &Request<'_>, target: &Target<'_>, preset: &str) -> 
                 return effect.unwrap_or_else(|| Effect::write("two statements"));
             }
         }
-    } else if let Some(reason) = disguise::in_parameters(&target.query) {
+    } else if let Some(reason) = disguise::in_parameters(&target.query, searching(target)) {
         return Effect::write(reason);
     }
     if !body.is_empty() {

@@ -3,12 +3,14 @@
 //! Invariant: a body is classified only as what its media type says it is, in UTF-8, and whole; a request that carries its
 //! operation both in the URL and in the body is a write, because servers differ in which they take.
 
+use super::disguise::Depth;
 use super::effect::{Effect, shown};
 use super::graphql::{classify_graphql, classify_graphql_request};
 use super::json::Json;
 use super::jsonrpc::Allowed;
 use super::normalise::stateful;
 use super::parameters::{SQL_MEMBERS, parameter_overrides};
+use super::searches::searching;
 use super::sql::classify_sql;
 use super::statements::statement;
 use super::target::{self, Target};
@@ -71,7 +73,8 @@ pub fn beside_inference(body: &Json, target: &Target<'_>, tools: Allowed<'_>) ->
         &["documents", "functions", "input", "messages", "prompt", "response_format", "system", "tools"];
     let Json::Object(members) = body else { return None };
     let beside = members.iter().filter(|(name, _)| !QUESTION.contains(&name.as_str())).cloned().collect();
-    disguise::in_parameters(&target.query).or_else(|| disguise::in_json(&Json::Object(beside), false, true, tools))
+    disguise::in_parameters(&target.query, searching(target))
+        .or_else(|| disguise::in_json(&Json::Object(beside), false, Depth::whole(searching(target)), tools))
 }
 
 /// Searches that open something on the server: a scroll, a point in time, an asynchronous search.
@@ -95,7 +98,7 @@ pub fn search(target: &Target<'_>, headers: &[(&[u8], &[u8])], body: &[u8]) -> E
         Ok(body) if body.get("pit").is_some_and(|pit| pit.get("keep_alive").is_some()) => {
             Effect::write("the body keeps a point in time open")
         }
-        Ok(body) => disguise::in_json(&body, false, false, Allowed::none())
+        Ok(body) => disguise::in_json(&body, false, Depth::Top, Allowed::none())
             .map_or_else(|| Effect::read("a search"), Effect::write),
     }
 }
@@ -110,7 +113,8 @@ pub fn declared(target: &Target<'_>, headers: &[(&[u8], &[u8])], body: &[u8], to
         Ok(media) => media,
         Err(effect) => return effect,
     };
-    if let Some(reason) = disguise::in_parameters(&target.query) {
+    let searching = searching(target);
+    if let Some(reason) = disguise::in_parameters(&target.query, searching) {
         return Effect::write(reason);
     }
     let endpoint = presets::is_graphql(&target.segments);
@@ -125,7 +129,7 @@ pub fn declared(target: &Target<'_>, headers: &[(&[u8], &[u8])], body: &[u8], to
         "multipart/mixed" | "multipart/batch" | "application/http" => Effect::write("a batch of requests"),
         "application/x-www-form-urlencoded" => {
             let fields = target::parameters(&text);
-            let reason = parameter_overrides("POST", &fields).or_else(|| disguise::in_parameters(&fields));
+            let reason = parameter_overrides("POST", &fields).or_else(|| disguise::in_parameters(&fields, searching));
             reason.map_or_else(read, Effect::write)
         }
         "multipart/form-data" => {
@@ -133,7 +137,7 @@ pub fn declared(target: &Target<'_>, headers: &[(&[u8], &[u8])], body: &[u8], to
             if endpoint || fields.iter().any(|(name, _)| name == "operations") {
                 return Effect::write("a GraphQL request in parts");
             }
-            let reason = parameter_overrides("POST", &fields).or_else(|| disguise::in_parameters(&fields));
+            let reason = parameter_overrides("POST", &fields).or_else(|| disguise::in_parameters(&fields, searching));
             reason.map_or_else(read, Effect::write)
         }
         "application/graphql" => classify_graphql(&text, None),
@@ -143,11 +147,11 @@ pub fn declared(target: &Target<'_>, headers: &[(&[u8], &[u8])], body: &[u8], to
         media if is_json(Some(media)) && media != "text/plain" && media != "application/x-ndjson" => Json::parse(body)
             .map_or_else(
                 |_| Effect::write("the body is not one unambiguous JSON text"),
-                |parsed| disguise::json_effect(&parsed, endpoint, tools),
+                |parsed| disguise::json_effect(&parsed, endpoint, searching, tools),
             ),
         // Declared as something else, or as nothing: classified as what it looks like, since servers sniff too.
         _ => match Json::parse(body) {
-            Ok(parsed) => disguise::json_effect(&parsed, endpoint, tools),
+            Ok(parsed) => disguise::json_effect(&parsed, endpoint, searching, tools),
             Err(_) if endpoint => Effect::write("a GraphQL body that is neither JSON nor application/graphql"),
             Err(_) => lines(&text, tools)
                 .or_else(|| statement(&text).map(|why| format!("the body holds a statement: {why}")))
@@ -186,7 +190,7 @@ fn lines(text: &str, tools: Allowed<'_>) -> Option<String> {
         .map(|line| Json::parse(line.as_bytes()))
         .collect::<Result<_, _>>()
         .ok()?;
-    parsed.iter().find_map(|line| disguise::in_json(line, false, true, tools))
+    parsed.iter().find_map(|line| disguise::in_json(line, false, Depth::Whole, tools))
 }
 
 /// The start of a text: a part's header is no longer, and looking further for each field would take quadratic time.

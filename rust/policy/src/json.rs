@@ -4,6 +4,7 @@
 //! regard to case. A body that two parsers may read differently must never be called a read; so it is refused here,
 //! once, for every classifier. Depth is bounded by serde_json (128).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -27,8 +28,11 @@ pub enum Json {
 
 impl Json {
     /// The value of `bytes`, which must be one UTF-8 JSON text without ambiguous members.
+    ///
+    /// A byte order mark is no part of the text (RFC 8259 §8.1), and half a surrogate pair is read as U+FFFD: clients
+    /// write both by accident, parsers take them, and no word that a verdict depends on can be hidden so.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        serde_json::from_slice(bytes).map_err(|error| error.to_string())
+        serde_json::from_slice(&whole_pairs(&plain(bytes))).map_err(|error| error.to_string())
     }
 
     /// The member of that exact name.
@@ -76,6 +80,49 @@ impl Json {
             _ => None,
         }
     }
+}
+
+/// A JSON text without its byte order mark, and with U+FFFD for surrogates that were encoded by themselves.
+pub fn plain(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let surrogate =
+        |three: &[u8]| matches!(three, [0xed, second, third] if *second >= 0xa0 && (0x80..0xc0).contains(third));
+    if std::str::from_utf8(text).is_ok() || !text.windows(3).any(surrogate) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = text.to_vec();
+    for at in 0..out.len() {
+        if let Some(three) = out.get_mut(at..at + 3)
+            && surrogate(three)
+        {
+            three.copy_from_slice("\u{fffd}".as_bytes());
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// The text with `\ufffd` for each escaped half of a surrogate pair that stands without its other half.
+fn whole_pairs(text: &[u8]) -> Cow<'_, [u8]> {
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        digits.iter().try_fold(0, |unit, digit| Some(unit * 16 + char::from(*digit).to_digit(16)?))
+    };
+    let mut out = Cow::Borrowed(text);
+    let mut at = 0;
+    while let Some(found) = memchr::memchr(b'\\', text.get(at..).unwrap_or_default()) {
+        at += found;
+        at += match unit(at) {
+            Some(0xd800..0xdc00) if matches!(unit(at + 6), Some(0xdc00..0xe000)) => 12,
+            Some(0xd800..0xe000) => {
+                if let Some(escape) = out.to_mut().get_mut(at..at + 6) {
+                    escape.copy_from_slice(b"\\ufffd");
+                }
+                6
+            }
+            _ => 2,
+        };
+    }
+    out
 }
 
 impl<'de> Deserialize<'de> for Json {
@@ -166,6 +213,30 @@ mod tests {
         let wide: Vec<String> = (0..40).map(|n| format!("\"k{}\":0", n % 39)).collect();
         assert!(Json::parse(format!("{{{}}}", wide.join(",")).as_bytes()).is_err());
         assert!(Json::parse(br#"{"a":1,"b":{"a":1}}"#).is_ok());
+    }
+
+    #[test]
+    fn a_mark_and_half_pairs_are_read_and_hide_nothing() {
+        let parse = |text: &[u8]| Json::parse(text);
+        assert_eq!(parse(b"\xef\xbb\xbf{\"a\":1}"), parse(b"{\"a\":1}"));
+        let replaced = Ok(Json::String("x\u{fffd}y".to_owned()));
+        for half in [&br#""x\ud83dy""#[..], br#""x\uDE00y""#, b"\"x\xed\xa0\xbdy\"", b"\"x\xed\xb8\x80y\""] {
+            assert_eq!(parse(half), replaced, "{}", String::from_utf8_lossy(half));
+        }
+        assert_eq!(parse(br#""\ud83d\ude00\ude00\ud83d""#), Ok(Json::String("😀\u{fffd}\u{fffd}".to_owned())));
+        assert_eq!(parse(br#""\\ud83d""#), Ok(Json::String(r"\ud83d".to_owned())));
+        assert!(parse(br#"{"a\ud800":1,"a\udfff":2}"#).is_err(), "read alike, so ambiguous");
+        for none in [
+            &b"\xff\"x\""[..],
+            b"\"x\xff\"",
+            b"\xfe\xff\"x\"",
+            br#""\ud8""#,
+            br#""\"#,
+            b"\"\xed\xa0\"",
+            b"\xef\xbb\xbf",
+        ] {
+            assert!(parse(none).is_err(), "{}", String::from_utf8_lossy(none));
+        }
     }
 
     #[test]

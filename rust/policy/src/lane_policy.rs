@@ -143,7 +143,7 @@ impl Policy {
 
     /// The verdict on a route that the user declared by hand. The body says what it is, whatever the path.
     fn declared(request: &Request<'_>, target: &Target<'_>, tools: Allowed<'_>) -> Verdict {
-        let parsed = Json::parse(request.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(request.body));
+        let parsed = Json::parse(request.body);
         if let Ok(body @ Json::Object(_)) = &parsed {
             if let Some(preset) = api::inference(&target.segments, body) {
                 let mut effect = http::by_kind(Kind::Llm, request, target, preset, tools);

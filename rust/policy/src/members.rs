@@ -2,6 +2,8 @@
 
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::json::plain;
+
 /// The members of an object in their order, values as the bytes that came.
 #[derive(Default)]
 pub struct Members(Vec<(String, Box<RawValue>)>);
@@ -23,7 +25,8 @@ impl Members {
                 Ok(Members(members))
             }
         }
-        let mut reader = serde_json::Deserializer::from_slice(body);
+        let text = plain(body);
+        let mut reader = serde_json::Deserializer::from_slice(&text);
         serde::Deserializer::deserialize_map(&mut reader, Reader)
             .and_then(|members| reader.end().map(|()| members))
             .map_err(|error| format!("body: {error}"))

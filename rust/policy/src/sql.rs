@@ -3,7 +3,8 @@
 //! Invariant: a read is one statement whose tokens were certain (no construct that two servers cut differently), that
 //! contains no writing word, and whose every function is a known pure built-in. Three layers, each of which can only
 //! turn a read into a write:
-//! 1. the tokens (`sql_guard`): executable comments, ambiguous comments and strings, writing words, a second statement;
+//! 1. the tokens (`sql_guard`, `sql_addresses`): executable comments, ambiguous comments and strings, writing words, a
+//!    second statement, other hosts;
 //! 2. the syntax tree (`sql_walk`): statement kinds, locks, `INTO`, functions;
 //! 3. where the parser lacks a dialect's syntax, the tokens alone (`sql_lexical`), under stricter rules.
 //!
@@ -20,7 +21,7 @@ use sqlparser::tokenizer::{Token, Tokenizer};
 use super::effect::Effect;
 use super::sql_family::Family;
 use super::sql_guard::{ambiguous, writing_word};
-use super::{sql_lexical, sql_walk};
+use super::{sql_addresses, sql_lexical, sql_walk};
 
 /// The dialects that [`classify_sql`] knows, by name. Any other name is a write.
 pub const SQL_DIALECTS: &[&str] = &[
@@ -102,6 +103,9 @@ pub fn classify_sql(text: &str, dialect_name: &str) -> Effect {
         return Effect::write("several statements");
     }
     if let Some(reason) = writing_word(&tokens, family) {
+        return Effect::write(reason);
+    }
+    if let Some(reason) = sql_addresses::reaches_out(&tokens, family) {
         return Effect::write(reason);
     }
     with_stack(tokens.len(), || classify_tokens(&tokens, family, dialect.as_ref()))

@@ -11,6 +11,7 @@ use sqlparser::ast::{
 };
 
 use super::effect::{Effect, shown};
+use super::sql_addresses::is_address;
 use super::sql_family::Family;
 use super::sql_functions::is_pure;
 
@@ -78,6 +79,7 @@ impl Visitor for Walk {
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> Step {
         match factor {
+            TableFactor::Table { name, .. } if elsewhere(name, self.family) => stop("reads from another host"),
             TableFactor::Table { name, args: Some(args), .. } => {
                 if args.settings.is_some() {
                     return stop("changes settings");
@@ -100,6 +102,12 @@ impl Visitor for Walk {
             _ => ControlFlow::Continue(()),
         }
     }
+}
+
+/// Whether a table's name is an address (a file in DuckDB, Databricks and Spark), or that of a linked server in T-SQL.
+fn elsewhere(name: &ObjectName, family: Family) -> bool {
+    let address = |part: &ObjectNamePart| matches!(part, ObjectNamePart::Identifier(one) if is_address(&one.value));
+    name.0.iter().any(address) || (family == Family::TSql && name.0.len() > 3)
 }
 
 /// The names of the indexes in `FORCESEEK (index (column))`.

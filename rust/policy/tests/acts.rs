@@ -117,6 +117,61 @@ fn a_body_that_is_not_json_says_what_it_is_too() {
 }
 
 #[test]
+fn a_search_box_takes_words() {
+    for body in [
+        json!({"q": "drop table lamp"}),
+        json!({"query": "delete from cart", "limit": 3}),
+        json!({"queries": ["insert into slot", "truncate table saw"]}),
+        json!({"query": {"text": "drop table lamp"}}),
+    ] {
+        let verdict = json_post("/search", &body);
+        assert!(verdict.effect.is_read(), "{body}: {}", verdict.effect.reason);
+        assert!(!json_post("/ask", &body).effect.is_read(), "no path of searches: {body}");
+    }
+    for body in [
+        json!({"sql": "drop table lamp"}),
+        json!({"statement": "drop table lamp"}),
+        json!({"query": {"sql": "drop table lamp"}}),
+        json!({"q": "DROP TABLE lamp"}),
+        json!({"q": "drop table order_items"}),
+        json!({"queries": ["insert into slot", "drop table t"]}),
+    ] {
+        let verdict = json_post("/search", &body);
+        assert!(!verdict.effect.is_read(), "{body}: {}", verdict.effect.reason);
+    }
+}
+
+#[test]
+fn a_mark_or_half_a_pair_is_no_write() {
+    let chat = |body: &[u8]| {
+        let headers = [(&b"content-type"[..], &b"application/json"[..])];
+        let effect = classify_request(b"POST", b"/v1/chat/completions", &headers, body, "openai");
+        let copy = shadowlane_policy::normalise_llm_body("openai", b"/v1/chat/completions", body, &Options::default());
+        (effect.is_read(), copy.map(|copy| String::from_utf8(copy.body).expect("UTF-8")))
+    };
+    let prompt = |text: &[u8]| {
+        [&br#"{"model":"m","store":true,"messages":[{"role":"user","content":""#[..], text, b"\"}]}"].concat()
+    };
+    for body in [
+        [&b"\xef\xbb\xbf"[..], &prompt(b"hi")].concat(),
+        prompt(br"half a \ud83d smile"),
+        prompt(br"the other \ude00 half"),
+        prompt(b"as bytes \xed\xa0\xbd"),
+    ] {
+        let (read, copy) = chat(&body);
+        let copy = copy.expect("a copy");
+        assert!(read && copy.contains(r#""store":false"#) && copy.starts_with('{'), "{copy}");
+    }
+    assert!(
+        chat(&prompt(br"half a \ud83d smile")).1.expect("a copy").contains(r"half a \ud83d smile"),
+        "its bytes stay"
+    );
+    for body in [prompt(b"\xff"), prompt(br"\ud8"), [&b"\xff\xfe"[..], &prompt(b"hi")].concat()] {
+        assert!(!chat(&body).0, "{}", String::from_utf8_lossy(&body));
+    }
+}
+
+#[test]
 fn a_semicolon_and_an_unknown_verb_hide_nothing() {
     for target in [
         "/search?q=SELECT+1;DROP+TABLE+t",
@@ -129,6 +184,12 @@ fn a_semicolon_and_an_unknown_verb_hide_nothing() {
         "/search?query=SYSTEM+SHUTDOWN",
         "/search?sql=OPTIMIZE+TABLE+t",
         "/search?q=optimize+table+t",
+        "/search?q=drop+table+order_items",
+        "/search?q=drop+table+if+exists+lamp",
+        "/search?q=drop+table+lamp%3B",
+        "/search?sql=drop+table+lamp",
+        "/search?statement=drop+table+lamp",
+        "/db?q=drop+table+lamp",
         "/search?q=FROBNICATE+TABLE+t",
         "/search?cypher=MATCH+(n)+DELETE+n",
         "/search?x=INSERT+INTO+t+VALUES+(1)",
@@ -139,6 +200,9 @@ fn a_semicolon_and_an_unknown_verb_hide_nothing() {
         assert!(!asked("GET", target, &[], b"").effect.is_read(), "{target}");
     }
     for target in [
+        "/search?q=drop+table+lamp",
+        "/products?query=delete+from+cart",
+        "/api/find?term=Insert+into+slot,+black",
         "/search?q=drop+shipping;page=2",
         "/search?q=how+do+I+DROP+a+TABLE",
         "/search?q=USB+CABLE",

@@ -235,3 +235,56 @@ proptest! {
         prop_assert!(!classify_sql(&text, dialect).is_read(), "{text}");
     }
 }
+
+#[test]
+fn a_query_that_asks_another_host_is_no_read() {
+    for (dialect, statement) in [
+        ("duckdb", "SELECT * FROM read_csv('http://x.example/a.csv')"),
+        ("duckdb", "from read_parquet(['a.parquet', 's3://b/c.parquet'], union_by_name = true)"),
+        ("duckdb", "SELECT * FROM read_json('ht' || 'tp://x.example/a')"),
+        ("duckdb", "SELECT * FROM t, read_text(t.name)"),
+        ("duckdb", "SELECT (SELECT count(*) FROM sniff_csv(getvariable('x')))"),
+        ("duckdb", "SELECT * FROM glob($1)"),
+        ("duckdb", "SELECT * FROM 'https://x.example/a.csv'"),
+        ("duckdb", "SELECT * FROM t, 'gcs://b/a.csv'"),
+        ("duckdb", "SELECT * FROM t JOIN \"hf://datasets/a.csv\" USING (a)"),
+        ("duckdb", "WITH a AS (FROM 's3://b/a.csv') SELECT * FROM a"),
+        ("duckdb", "SELECT * FROM '//host/share/a.csv'"),
+        ("duckdb", "SUMMARIZE 'http://x.example/a.csv'"),
+        ("duckdb", "DESCRIBE 'http://x.example/a.csv'"),
+        ("duckdb", "PIVOT 'http://x.example/a.csv' ON a USING sum(b)"),
+        ("duckdb", "COPY t TO 's3://b/a.csv'"),
+        ("duckdb", "ATTACH 'http://x.example/a.db'"),
+        ("duckdb", "INSTALL httpfs"),
+        ("duckdb", "LOAD httpfs"),
+        ("duckdb", "SELECT * FROM postgres_scan('host=x', 'a', 'b')"),
+        ("postgres", "SELECT * FROM dblink('host=x', 'SELECT 1') AS t(a int)"),
+        ("clickhouse", "SELECT * FROM url('http://x.example', 'CSV')"),
+        ("clickhouse", "SELECT * FROM s3('http://x.example/a', 'CSV')"),
+        ("clickhouse", "SELECT * FROM remote('host', db.t)"),
+        ("databricks", "SELECT * FROM csv.`s3://b/a.csv`"),
+        ("oracle", "SELECT * FROM orders@branch"),
+        ("oracle", "SELECT o.a FROM hr.orders@branch.example o"),
+        ("tsql", "SELECT * FROM server1.db.dbo.orders"),
+        ("bigquery", "SELECT * FROM EXTERNAL_QUERY('c', 'SELECT 1')"),
+        ("mysql", "SELECT LOAD_FILE('//host/share/a')"),
+    ] {
+        let effect = classify_sql(statement, dialect);
+        assert!(!effect.is_read(), "{dialect}: {statement}: {}", effect.reason);
+    }
+    for (dialect, statement) in [
+        ("duckdb", "SELECT * FROM read_csv('a.csv')"),
+        ("duckdb", "SELECT * FROM read_csv(['data/a.csv', 'data/b.csv'], header = true, columns = {'a': 'INTEGER'})"),
+        ("duckdb", "SELECT * FROM 'data/a.parquet'"),
+        ("duckdb", "SELECT * FROM pages WHERE url = 'https://x.example/a'"),
+        ("duckdb", "SELECT 'a', 'https://x.example/a'"),
+        ("duckdb", "SELECT * FROM pages WHERE url IN ('http://a', 'http://b')"),
+        ("postgres", "SELECT * FROM pages WHERE url LIKE 'https://%'"),
+        ("clickhouse", "SELECT domain('http://x.example/a')"),
+        ("oracle", "SELECT a FROM orders WHERE mail = 'a@b.example'"),
+        ("tsql", "SELECT * FROM db.dbo.orders"),
+    ] {
+        let effect = classify_sql(statement, dialect);
+        assert!(effect.is_read(), "{dialect}: {statement}: {}", effect.reason);
+    }
+}

@@ -127,7 +127,7 @@ fn rewrite_model<'py>(
     Ok((target, PyBytes::new(py, &copy.body), copy.changes))
 }
 
-/// The canonical form of a JSON text (RFC 8785), or `None` when it has none (not JSON, a name twice, a number out of
+/// The canonical form of a JSON text (RFC 8785), or `None` when it has none (not JSON, a name twice, a fraction out of
 /// range).
 #[pyfunction]
 fn canonical_json<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Option<Bound<'py, PyBytes>>> {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -215,6 +216,65 @@ def test_a_client_that_leaves_in_mid_answer_is_counted(world: World) -> None:
         call(ShadowMiddleware(answering(b"a", b"b", b"c"), world.lane), client)
     assert world.rows() == []
     assert world.dropped() == {"client_disconnected": 1}
+
+
+def cut_upload(reads: Callable[[Any], Any]) -> tuple[Any, Client]:
+    """An application that answers 400 when ``reads`` gives up, and a client that leaves after two of three chunks."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await reads(receive)
+        await send({"type": "http.response.start", "status": 400, "headers": []})
+        await send({"type": "http.response.body", "body": b"bad request"})
+
+    client = Client(b"a", b"b", b"c")
+    del client.incoming[2:]
+    return app, client
+
+
+def test_an_upload_that_its_client_aborts_is_the_clients_doing(world: World) -> None:
+    async def half_of_it(receive: Any) -> None:
+        while (await receive()).get("more_body", False):
+            pass
+
+    app, client = cut_upload(half_of_it)
+    call(ShadowMiddleware(app, world.lane), client)
+    assert world.rows() == []
+    assert world.dropped() == {"client_disconnected": 1}
+
+
+def test_an_aborted_upload_under_a_framework(world: World) -> None:
+    from starlette.applications import Starlette
+    from starlette.requests import ClientDisconnect, Request
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Route
+
+    async def ask(request: Request) -> PlainTextResponse:
+        try:
+            return PlainTextResponse(await request.body())
+        except ClientDisconnect:
+            if request.url.query:
+                raise
+            return PlainTextResponse("nobody is there", 499)
+
+    path = scope_of()["path"]
+    app = Starlette(routes=[Route(path, ask, methods=["POST"])])
+    for query in (b"", b"raise=1"):
+        client = Client(b"a", b"b", b"c")
+        del client.incoming[1:]
+        scope = {**scope_of(), "root_path": "", "server": ("t", 80), "query_string": query}
+        with contextlib.suppress(ClientDisconnect):
+            call(ShadowMiddleware(app, world.lane), client, scope)
+    assert world.rows() == []
+    assert world.dropped() == {"client_disconnected": 2}
+
+
+def test_an_upload_that_the_application_leaves_unread_is_prods_doing(world: World) -> None:
+    async def first_alone(receive: Any) -> None:
+        await receive()
+
+    app, client = cut_upload(first_alone)
+    call(ShadowMiddleware(app, world.lane), client)
+    assert world.dropped() == {"prod_failed": 1}
 
 
 def test_a_client_that_leaves_as_the_answer_ends_is_flagged(world: World) -> None:

@@ -33,6 +33,8 @@ def test_retries_are_off_by_default() -> None:
         (Outcome(shadow="s", status=200), False),
         (Outcome(shadow="s", status=404), False),
         (Outcome(shadow="s", status=500), False),
+        (Outcome(shadow="s", status=501), False),
+        (Outcome(shadow="s", status=408), True),
         (Outcome(shadow="s", status=429), True),
         (Outcome(shadow="s", status=502), True),
         (Outcome(shadow="s", status=503), True),

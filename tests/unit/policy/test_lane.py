@@ -15,6 +15,7 @@ import pytest
 from shadowlane import Config, _core
 from shadowlane.errors import ConfigError
 from shadowlane.policy import lane_policy
+from shadowlane.providers.question import find_question
 from shadowlane.types import Copy
 from shadowlane.worker.pipeline import _COPY_FIELDS
 
@@ -176,6 +177,31 @@ def test_inference_is_normalised_and_its_hash_is_that_of_the_request(world: Worl
     copy = world.drained("POST", "/v1/responses", b'{"model":"m","input":"x","previous_response_id":"r"}')
     assert (copy.blocked, copy.normalised) == ("write_intent", ())
     assert copy.why == "previous_response_id keeps state at the provider"
+
+
+@pytest.mark.parametrize("target", ["/v1/chat/completions", "/ask"])
+@pytest.mark.parametrize(
+    ("before", "text"),
+    [(b"\xef\xbb\xbf", b"how are you"), (b"", b"how are you \\ud83d"), (b"", b"how are you \xed\xa0\xbd")],
+    ids=["mark", "escaped", "as bytes"],
+)
+def test_a_mark_or_half_a_pair_is_no_write_and_the_question_is_read(
+    world: World, target: str, before: bytes, text: bytes
+) -> None:
+    body = before + b'{"model":"m","store":true,"messages":[{"role":"user","content":"' + text + b' a@b.example"}]}'
+    copy = world.drained("POST", target, body)
+    assert copy.blocked == ""
+    assert b"[EMAIL]" in copy.body
+    assert b'"store":false' in copy.body
+    question = find_question(copy)
+    assert question is not None
+    assert question.text.startswith("how are you")
+    question.text.encode()  # no half of a pair is left in it
+
+
+def test_a_search_for_words_is_no_write_intent(world: World) -> None:
+    assert world.drained("GET", "/search?q=drop+table+lamp", admitted_as="/ask", headers=()).blocked == ""
+    assert world.drained("GET", "/ask?q=drop+table+lamp", headers=()).blocked == "write_intent"
 
 
 def test_a_hint_counts_after_prod_gave_it_and_at_its_endpoint_only(world: World) -> None:
