@@ -7,7 +7,7 @@ RUST_SOURCES := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build dev demo probe-demo test test-fast test-rust test-loom test-python test-faults lint audit format docs \
-	hooks bench judge-bench gate-bench redact-bench detector-test redact-adversarial wheel wheels sdist wheel-check crash fuzz miri \
+	hooks bench peers judge-bench gate-bench redact-bench detector-test redact-adversarial wheel wheels sdist wheel-check crash fuzz miri \
 	asan valgrind free-threaded clean
 
 help: ## Show this help
@@ -110,6 +110,17 @@ bench: build ## Benchmarks, as ratios against their rivals
 	$(BIN)/python -m benches.ratios
 	$(BIN)/python -m benches.overhead.run
 
+PEERS ?=
+PEERS_PYTHON := .venv-peers/bin/python
+.venv-peers/.made: benches/peers/requirements.txt pyproject.toml tools/requirements.py
+	$(PYTHON) -m venv .venv-peers
+	$(PEERS_PYTHON) tools/requirements.py demo > .venv-peers/requirements.txt
+	$(PEERS_PYTHON) -m pip install --quiet -r benches/peers/requirements.txt -r .venv-peers/requirements.txt
+	@touch $@
+
+peers: build .venv-peers/.made ## Mirrors beside each other: Envoy, nginx, LiteLLM, a bare task, ours: make peers PEERS="--only nginx,ours"
+	PYTHONPATH=python:. $(PEERS_PYTHON) -m benches.peers $(PEERS)
+
 judge-bench: build ## How well ΔS judges, on labelled data: make judge-bench DATA=folder
 	$(BIN)/python -m benches.judge $(DATA)
 
@@ -196,7 +207,7 @@ wheel-check: $(if $(filter command line,$(origin WHEEL)),$(VENV)/.dependencies,w
 	$(BIN)/python tools/wheel_check.py $(WHEEL) $(PYTHONS)
 
 clean: ## Remove what was built
-	rm -rf $(VENV) target dist demo-out probe-demo-out python/shadowlane/_core*.so
+	rm -rf $(VENV) .venv-peers .venv-redact target dist demo-out probe-demo-out python/shadowlane/_core*.so
 
 .venv-redact/.made: benches/redact/requirements.txt
 	$(PYTHON) -m venv .venv-redact

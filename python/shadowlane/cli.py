@@ -103,7 +103,17 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
         if name in asked:
             _add_own_options(name, sub)
 
-    command("doctor", _doctor, "Check configuration, directories, shared memory, extras and shadows.")
+    doctor = command("doctor", _doctor, "Check configuration, directories, shared memory, extras and shadows.")
+    doctor.add_argument(
+        "--try",
+        dest="try_source",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="send one real request to a shadow, on the way that copies go: the JSON object of FILE (method, path, "
+        "headers, body; - is standard input), else the usual one of the lane's preset; counts in nothing",
+    )
+    doctor.add_argument("--shadow", default=None, help="with --try: which shadow (default: the first)")
     return parser
 
 
@@ -236,7 +246,9 @@ def _guard(options: argparse.Namespace) -> int:
 def _doctor(options: argparse.Namespace) -> int:
     from .status.doctor import run_doctor
 
-    return run_doctor(options.config, as_json=options.json)
+    if options.shadow is not None and options.try_source is None:
+        raise ConfigError("--shadow: says whom --try asks; add --try")
+    return run_doctor(options.config, as_json=options.json, try_source=options.try_source, shadow=options.shadow)
 
 
 _WITH_OWN_OPTIONS = (

@@ -24,6 +24,7 @@ __all__ = [
     "FLAG_REDELIVERED",
     "FLAG_RESPONSE_CUT",
     "FLAG_STREAMED",
+    "NOT_SENT",
     "REASONS",
     "STRANGE_CALLS",
     "Answer",
@@ -40,6 +41,7 @@ __all__ = [
     "StateName",
     "StructureDifference",
     "StubbedCall",
+    "ToolAgreement",
     "ToolCall",
     "Transport",
     "header",
@@ -59,6 +61,20 @@ StateName = Literal["", "convergent", "divergent", "recursive", "chaotic"]
 
 STRANGE_CALLS = "tool_call_prod_never_made"
 """The finding of an outcome whose shadow asked for tool calls that prod made neither before nor in its answer."""
+
+
+NOT_SENT = (
+    "sampled_out",
+    "write_intent",
+    "cap",
+    "provider_limit",
+    "budget",
+    "reservoir",
+    "store_error",
+    "producer_died",
+    "unreadable",
+)
+"""Reasons that say nothing about the shadow: the copy never went out, or was left out, for a cause of ours."""
 
 
 # Digits; a UUID (RFC 9562); a long run of hex; a long word with digits, as keys and slugs are; a redacted value.
@@ -282,6 +298,11 @@ Unread: TypeAlias = Literal["", "language", "cut", "too long"]
 is longer than is read; empty when they were."""
 
 
+ToolAgreement: TypeAlias = Literal["", "same", "arguments", "others", "missing", "extra"]
+"""How the tool calls of two answers agree: the same calls; the same tools with other arguments; other tools; only
+prod's answer calls; only the shadow's does. Empty when neither calls one."""
+
+
 Collapse: TypeAlias = Literal["", "empty", "refused", "cut", "error"]
 """How an answer collapsed; empty when it did not."""
 
@@ -327,6 +348,7 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """ΔS of the question and what the shadow retrieved; ``None`` where its answer carries no retrieved text."""
     prod_retrieved: float | None = None
     """ΔS of the question and what prod retrieved."""
+    tools: ToolAgreement = ""
     note: str = ""
     """Why there is no score."""
     collapse: Collapse = ""
@@ -355,6 +377,12 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     prod_index_hash: str = ""
     prod_model: str = ""
     """The model that prod's answer names."""
+    model: str = ""
+    """The model that the shadow's answer names."""
+    finish: str = ""
+    """Why the shadow's answer ended, in its own word; empty when it does not say."""
+    prod_finish: str = ""
+    """Why prod's did."""
     pins: dict[str, str] = {}
     """What the pins of ``[pins]`` read, by name; those that nobody sent are left out."""
     rate_limit: dict[str, str] = {}

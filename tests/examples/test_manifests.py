@@ -79,10 +79,12 @@ def test_the_shared_memory_holds_the_rings_of_the_containers() -> None:
     assert int(memory["sizeLimit"].removesuffix("Mi")) * MIB >= lane.lane.ring_bytes + HEADER_BYTES + CONTROL_BYTES
 
 
-def test_both_containers_see_one_lane_and_one_pid_namespace() -> None:
+def test_both_containers_see_one_lane_as_one_user() -> None:
     pod = of_kind("Deployment")["spec"]["template"]["spec"]
     lane = Config.from_dict(tomllib.loads(of_kind("ConfigMap")["data"]["shadowlane.toml"]))
-    assert pod["shareProcessNamespace"] is True
+    assert "shareProcessNamespace" not in pod, "who lives crosses pid namespaces"
+    assert pod["securityContext"]["runAsUser"], "one user for both: the files are its alone"
+    assert all("runAsUser" not in container.get("securityContext", {}) for container in pod["containers"])
     assert lane.lane.worker == "external"
     for container in pod["containers"]:
         mounts = [mount["mountPath"] for mount in container["volumeMounts"]]

@@ -172,7 +172,7 @@ class Lane:
         worker_config = self.directory / CONFIG_FILE
         if not (forked and worker_config.exists()):  # a child of an old gateway must not bring its configuration back
             worker_config = write_worker_config(self.config, self.directory)
-        self._supervisor = Supervisor(self._core.worker_heartbeat_age_s, self.directory, worker_config)
+        self._supervisor = Supervisor(self._core, self.directory, worker_config)
         self._supervisor.start()
 
     def _after_fork(self) -> None:

@@ -1,7 +1,8 @@
 """Keeps the lane's worker running while a gateway process lives, and hands it the gateway's configuration.
 
-Invariant: a gateway that ends, cleanly or not, takes no worker with it; the worker's lock file elects which of the
-started ones stays.
+Invariants: a gateway that ends, cleanly or not, takes no worker with it. Of all gateway processes one starts a worker
+at a time, whoever of them is killed meanwhile: a lock is held from before a worker's process is made until that has the
+lane, or ends (:mod:`.start`). A worker that hangs is ended before another is started.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from ..config import Config
 from ..config.worker_file import CONFIG_FILE, ERROR_FILE, running_revision, worker_config
 from ..errors import LaneError
 from ..files import append_private, write_private
+from .start import StartLock, take_start_lock
 
 __all__ = ["Supervisor", "spawn_worker", "write_worker_config"]
 
@@ -30,6 +32,8 @@ log = logging.getLogger("shadowlane")
 
 _SUPERVISE_EVERY_S = 1.0
 _HEARTBEAT_STALE_S = 5.0
+_COMES_UP_S = 60.0
+_HUNG = "hung: process"
 
 
 def write_worker_config(config: Config, directory: Path) -> Path:
@@ -56,15 +60,21 @@ def write_worker_config(config: Config, directory: Path) -> Path:
     return target
 
 
+class _Watched(Protocol):
+    """What a supervisor asks of the core's lane."""
+
+    def worker_heartbeat_age_s(self) -> float | None: ...
+    def end_hung_worker(self) -> int | None: ...
+
+
 class Supervisor:
     """Keeps one worker running for the lane while this gateway process lives.
 
-    Every gateway process has one; the worker's lock file elects which started worker stays. A worker that does not
-    come up is tried again after 1, 2, 4 ... 60 seconds.
+    Every gateway process has one. A worker that does not come up is tried again after 1, 2, 4 ... 60 seconds.
     """
 
-    def __init__(self, heartbeat_age_s: Callable[[], float | None], directory: Path, worker_config: Path) -> None:
-        self._heartbeat_age_s = heartbeat_age_s
+    def __init__(self, core: _Watched, directory: Path, worker_config: Path) -> None:
+        self._core = core
         self._directory = directory
         self._worker_config = worker_config
         self._stop = threading.Event()
@@ -72,6 +82,7 @@ class Supervisor:
         self._process: subprocess.Popen[bytes] | None = None
         self._backoff_s = _SUPERVISE_EVERY_S
         self._next_try = 0.0
+        self._absent_since = 0.0
         self._kills: Counter[int] = Counter()
 
     def start(self) -> None:
@@ -97,19 +108,48 @@ class Supervisor:
 
     def _step(self) -> None:
         if self._process is not None and (code := self._process.poll()) is not None:
-            self._process = None
-            if code < 0:
+            pid, self._process = self._process.pid, None
+            if code < 0 and not self._is_said_to_hang(pid):
                 self._killed(-code)
-        age = self._heartbeat_age_s()
-        if age is not None and age < _HEARTBEAT_STALE_S:
-            self._backoff_s = _SUPERVISE_EVERY_S
-            return
+        age = self._core.worker_heartbeat_age_s()
         now = time.monotonic()
-        if self._process is not None or now < self._next_try:
+        if age is not None:
+            self._absent_since = now
+            if age < _HEARTBEAT_STALE_S:
+                self._backoff_s, self._next_try = _SUPERVISE_EVERY_S, 0.0
+            elif ended := self._core.end_hung_worker():
+                self._say_hung(ended, age)
             return
-        self._next_try = now + self._backoff_s
-        self._backoff_s = min(2 * self._backoff_s, 60.0)
-        self._process = spawn_worker(self._directory, self._worker_config)
+        if self._process is not None:
+            if now - self._absent_since > _COMES_UP_S:  # it hangs before it has the lane, or after
+                self._process.kill()
+            return
+        if now < self._next_try:
+            return
+        lock = take_start_lock(self._directory)
+        if lock is None:
+            return  # another gateway's worker is coming up
+        try:
+            if self._core.worker_heartbeat_age_s() is not None:
+                return  # it came up meanwhile
+            self._next_try = now + self._backoff_s
+            self._backoff_s = min(2 * self._backoff_s, 60.0)
+            self._absent_since = now
+            self._process = spawn_worker(self._directory, self._worker_config, lock)
+        finally:
+            lock.release()
+
+    def _say_hung(self, pid: int, age: float) -> None:
+        text = f"{_HUNG} {pid} had not reported itself for {age:.0f} s and was ended; what it held is sent again\n"
+        log.warning("the shadowlane worker hung: %s", text.rstrip())
+        with contextlib.suppress(OSError):
+            write_private(self._directory / ERROR_FILE, text.encode())
+
+    def _is_said_to_hang(self, pid: int) -> bool:
+        """Whether a supervisor, this one or another gateway's, has ended that process and said why."""
+        with contextlib.suppress(OSError):
+            return (self._directory / ERROR_FILE).read_bytes().startswith(f"{_HUNG} {pid} ".encode())
+        return False
 
     def _killed(self, number: int) -> None:
         """A worker that was killed could not say so itself: it stands in ``worker.error`` until one runs again."""
@@ -122,8 +162,9 @@ class Supervisor:
             write_private(self._directory / ERROR_FILE, text.encode())
 
 
-def spawn_worker(directory: Path, worker_config: Path) -> subprocess.Popen[bytes]:
-    """Start a worker in a session of its own; its log goes to ``worker.log`` in the lane's directory (0600)."""
+def spawn_worker(directory: Path, worker_config: Path, lock: StartLock) -> subprocess.Popen[bytes]:
+    """Start a worker in a session of its own, which holds ``lock`` until it has the lane; its log goes to
+    ``worker.log`` in the lane's directory (0600)."""
     log_file = append_private(directory / "worker.log")
     try:
         return subprocess.Popen(  # noqa: S603 - our own interpreter and module
@@ -132,8 +173,9 @@ def spawn_worker(directory: Path, worker_config: Path) -> subprocess.Popen[bytes
             stdout=log_file,
             stderr=log_file,
             start_new_session=True,
+            pass_fds=(lock.fileno(),),
             # One thread for BLAS: the worker gives way to the gateway.
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            env={**os.environ, **lock.environment(), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
     finally:
         os.close(log_file)

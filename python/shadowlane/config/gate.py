@@ -121,9 +121,9 @@ class GateConfig(Section, frozen=True):
     """What the P95 of the wait for a slot may be."""
     ttfb_increase: Annotated[float, SHARE] = 0.15
     """What the P95 of the shadow's time to the first byte may lie above prod's, as a share."""
-    token_increase: Annotated[float, Bound(0, 100, above=True)] = 0.10
+    token_increase: Annotated[float, Bound(0, 2, above=True, share=True)] = 0.10
     """What the shadow's tokens for a request may lie above prod's, as a share."""
-    cost_increase: Annotated[float, Bound(0, 100, above=True)] = 0.10
+    cost_increase: Annotated[float, Bound(0, 2, above=True, share=True)] = 0.10
     """What the shadow's cost of an answered request may lie above prod's, as a share."""
     p95_increase: Annotated[float, SHARE] = 0.03
     """What the shadow's P95 latency may lie above prod's, as a share: 0.03 is 3 %."""

@@ -13,12 +13,17 @@ import msgspec
 from ..errors import ConfigError
 from . import Config
 
-__all__ = ["CONFIG_FILE", "ERROR_FILE", "running_revision", "worker_config"]
+__all__ = ["CONFIG_FILE", "ERROR_FILE", "START_LOCK", "START_LOCK_ENV", "running_revision", "worker_config"]
 
 CONFIG_FILE = "config.json"
 """The configuration that the worker runs. Written by who opens the lane."""
 ERROR_FILE = "worker.error"
 """Why the last worker ended, when it did not end well: in its own words, or its supervisor's when it was killed."""
+
+START_LOCK = "start.lock"
+"""Locked while a worker is coming up."""
+START_LOCK_ENV = "SHADOWLANE_START_LOCK"
+"""Which descriptor a worker that a gateway starts inherits with that lock."""
 
 
 def worker_config(config: Config, directory: Path) -> Config:

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..columns import ScoreColumns
+from ..types import NOT_SENT
 from .sample import PairedSample, Sample
-from .selection import NOT_SENT, comparable
+from .selection import comparable
 from .stream import Stream
 from .window import PinSeen
 
@@ -151,15 +152,18 @@ class FailureSource(Protocol):
     """What counts failures."""
 
     def failure_counts(
-        self, shadow: str, since_ns: Sequence[int], not_sent: Sequence[str]
+        self, shadow: str, since_ns: Sequence[int], not_sent: Sequence[str], *, without: Sequence[str] = ()
     ) -> list[tuple[int, int]]: ...
 
 
-def burns_of(store: FailureSource, shadow: str, now_ns: int, not_before_ns: int) -> tuple[Burn, ...]:
-    """How the error budget burns now, by copies that began at ``not_before_ns`` or later."""
+def burns_of(
+    store: FailureSource, shadow: str, now_ns: int, not_before_ns: int, *, without: Sequence[str] = ()
+) -> tuple[Burn, ...]:
+    """How the error budget burns now, by copies that began at ``not_before_ns`` or later, but for the routes of
+    ``without``."""
     lengths = [length for _, long, _, short, _ in BURNS for length in (long, short)]
     since = [max(now_ns - length * _SECOND_NS, not_before_ns) for length in lengths]
-    counts = store.failure_counts(shadow, since, NOT_SENT)
+    counts = store.failure_counts(shadow, since, NOT_SENT, without=without)
     return tuple(
         Burn(long, short, factor, counts[2 * i], counts[2 * i + 1])
         for i, (long, _, short, _, factor) in enumerate(BURNS)

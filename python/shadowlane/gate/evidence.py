@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..columns import DIRECT, Timed
 from ..config import Config
 from ..providers.refusals import Refusal, counted, refusal_line
+from ..types import route_of
 from .accounts import FailureSource, burns_of
 from .direct import Direct
 from .drift import PastSource, drift_of
@@ -35,8 +36,11 @@ __all__ = [
     "trial_of",
     "why_no_trial",
     "window_start",
+    "wrong_routes",
 ]
 
+_FEW_REFUSED = 20
+"""Copies of a route: when so many were all refused, what is asked there is at fault, and not one odd request."""
 _HOUR_NS = 3600 * 10**9
 _NO_ROOM = ("cap", "ring_full", "reservoir", "provider_limit", "budget")
 """Reasons for which a taken request was not mirrored that know how busy the lane was."""
@@ -49,6 +53,7 @@ class EvidenceSource(RowSource, PinSource, PastSource, FailureSource, Protocol):
     """What the gate needs of the store."""
 
     def latency(self, since_ns: int) -> list[Timed]: ...
+    def refused_routes(self, shadow: str, since_ns: int | None) -> list[tuple[str, int, int]]: ...
     def refusals(
         self, shadow: str, since_ns: int | None, newest: int | None = None
     ) -> list[tuple[int, str, str, str, str, int]]: ...
@@ -74,7 +79,10 @@ def _evidence(config: Config, name: str, status: Mapping[str, Any], store: Evide
     whole = bool(status.get("no_lane"))
     start = start_of(config, name, store, now, whole=whole)
     control = "control" if "control" in config.arms() else ""
-    rows = fold_rows(store, name, start.counted_ns, control=control, slot_wait_ms=config.gate.slot_wait_ms)
+    wrong = wrong_routes(store.refused_routes(name, start.counted_ns))
+    without = [route for route, _ in wrong]
+    wait_ms = config.gate.slot_wait_ms
+    rows = fold_rows(store, name, start.counted_ns, control=control, slot_wait_ms=wait_ms, without=without)
     timed = store.latency(start.since_ns)
     accounting, sampler, started = status["accounting"], status["sampler"], status["started"]
     prod_failed = status["dropped"].get("prod_failed", 0)
@@ -95,19 +103,31 @@ def _evidence(config: Config, name: str, status: Mapping[str, Any], store: Evide
         accounting="; ".join(_own_lines(accounting["lines"], name)) if accounting["known"] else "",
         accounts=rows.accounts.accounts(
             prices=bool(config.prices),
-            burns=burns_of(store, name, now, start.since_ns if start.why else 0),
+            burns=burns_of(store, name, now, start.since_ns if start.why else 0, without=without),
             pins=store.pins(name, start.since_ns),
             expected={pin: some.expected for pin, some in config.pins.items()},
         ),
         drift=drift_of(config, name, store, start, now, rows.drift, whole=whole),
         no_lane=status.get("no_lane", ""),
         never_asked=_refused(config, name, store, start.since_ns) if rows.never_asked else "",
+        asked_wrongly="; ".join(
+            f"{route} ({n} copies): {_refused(config, name, store, start.since_ns, route)}" for route, n in wrong
+        ),
     )
 
 
-def _refused(config: Config, name: str, store: EvidenceSource, since: int) -> str:
-    """What the shadow said, and the remedy, where it was never asked rightly."""
-    found = counted((Refusal(*one) for one in store.refusals(name, since)), 1)
+def wrong_routes(routes: Sequence[tuple[str, int, int]]) -> list[tuple[str, int]]:
+    """Routes on which the shadow was never asked rightly, and their copies, of ``(route, copies, refused)``: all their
+    copies were refused, on others not all were. Few copies may be refused for what they ask."""
+    if all(copies == refused for _, copies, refused in routes):
+        return []  # then it was never asked rightly at all
+    return [(route, copies) for route, copies, refused in routes if copies == refused and copies >= _FEW_REFUSED]
+
+
+def _refused(config: Config, name: str, store: EvidenceSource, since: int, route: str = "") -> str:
+    """What the shadow said (on a route), and the remedy, where it was never asked rightly."""
+    said = (Refusal(*one) for one in store.refusals(name, since))
+    found = counted((one for one in said if not route or route_of(one.method, one.target) == route), 1)
     return "; ".join(refusal_line(one, name, config.arms()[name]) for one in found) or "see shadowlane report"
 
 

@@ -5,7 +5,7 @@ Invariant: what is held does not grow with the rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -24,9 +24,11 @@ __all__ = ["RowFold", "RowSource", "fold_rows"]
 class RowSource(Protocol):
     """What reading the rows needs of the store."""
 
-    def pieces(self, shadow: str, since_ns: int | None = None) -> Iterator[ScoreColumns]: ...
+    def pieces(
+        self, shadow: str, since_ns: int | None = None, *, without: Sequence[str] = ()
+    ) -> Iterator[ScoreColumns]: ...
     def pieces_beside(
-        self, shadow: str, other: str, since_ns: int | None = None
+        self, shadow: str, other: str, since_ns: int | None = None, *, without: Sequence[str] = ()
     ) -> Iterator[tuple[ScoreColumns, ScoreColumns]]: ...
     def last_embedder(self, shadow: str, since_ns: int | None = None) -> str: ...
 
@@ -71,16 +73,23 @@ class RowFold:
 
 
 def fold_rows(
-    store: RowSource, shadow: str, since_ns: int | None, *, control: str = "", slot_wait_ms: float = 200.0
+    store: RowSource,
+    shadow: str,
+    since_ns: int | None,
+    *,
+    control: str = "",
+    slot_wait_ms: float = 200.0,
+    without: Sequence[str] = (),
 ) -> RowFold:
-    """Read a shadow's rows, beside them the ``control``'s (its name; empty: none runs)."""
+    """Read a shadow's rows, beside them the ``control``'s (its name; empty: none runs), but for the routes of
+    ``without``."""
     fold = RowFold(store.last_embedder(shadow, since_ns), with_control=bool(control), slot_wait_ms=slot_wait_ms)
     if not control:
-        for columns in store.pieces(shadow, since_ns):
+        for columns in store.pieces(shadow, since_ns, without=without):
             fold.add(columns)
         return fold
-    for columns, beside in store.pieces_beside(shadow, control, since_ns):
+    for columns, beside in store.pieces_beside(shadow, control, since_ns, without=without):
         fold.add(columns, beside)
-    for columns in store.pieces(control, since_ns):
+    for columns in store.pieces(control, since_ns, without=without):
         fold.scores.add_control(columns)
     return fold

@@ -146,6 +146,8 @@ class Evidence:
     """Why there is no lane behind the pairs: rules about its counters are not judged then. Empty: there is one."""
     never_asked: str = ""
     """Why no copy was a request that the shadow takes (its words, the remedy); empty: some were, or none was sent."""
+    asked_wrongly: str = ""
+    """The same for single routes, where on others some copy was; their copies are in nothing else here."""
 
     @property
     def scored(self) -> int:

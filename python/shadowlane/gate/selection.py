@@ -9,23 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..columns import ScoreColumns
+from ..types import NOT_SENT
 
 __all__ = ["DELTA_S_MAX", "comparable", "failed_copies", "repeated", "sent", "tried_in_vain"]
 
 DELTA_S_MAX = 2.0
-
-NOT_SENT = (
-    "sampled_out",
-    "write_intent",
-    "cap",
-    "provider_limit",
-    "budget",
-    "reservoir",
-    "store_error",
-    "producer_died",
-    "unreadable",
-)
-"""Reasons that say nothing about the shadow: the copy never went out, or was left out, for a cause of ours."""
 
 
 def sent(columns: ScoreColumns) -> NDArray[np.bool_]:

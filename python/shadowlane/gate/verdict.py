@@ -2,7 +2,7 @@
 
 Invariant: GRADUATE only when every rule that can be judged on this lane, and every one that ``gate.require`` names, is
 met; one that is not known holds. REJECT only when a rule is missed for sure and for good by the shadow's own fault; a
-shadow that was never asked rightly is held. A
+shadow that was never asked rightly is held, and one that was never asked rightly on a route does not graduate. A
 false GRADUATE needs a false "met" of the very rule that is broken, so its chance is that of one rule; the chance of a
 false REJECT is shared out among the bounds that can reject.
 """
@@ -91,6 +91,9 @@ def evaluate(gate: GateConfig, evidence: Evidence) -> Verdict:
         # What a shadow answers to requests that are not meant for it is no fault of its own.
         found = [replace(rule, beyond=False, leaning=False) for rule in found]
         line = f"the shadow was never asked rightly, so nothing is known of its answers: {evidence.never_asked}"
+        found.insert(0, Rule("asked", "asked rightly", False, line))
+    elif evidence.asked_wrongly:
+        line = f"never asked rightly on some routes, whose copies count for nothing here: {evidence.asked_wrongly}"
         found.insert(0, Rule("asked", "asked rightly", False, line))
     rules = tuple(_required(rule) if rule.key in gate.require else rule for rule in found)
     decision: Decision = "HOLD"

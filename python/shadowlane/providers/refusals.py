@@ -16,7 +16,16 @@ from ..config.shadows import section_of
 from ..types import Headers, header, route_of
 from .answers import extract_answer
 
-__all__ = ["Refusal", "counted", "doubled_prefix", "refusal_data", "refusal_line", "refused_words", "remedy_of"]
+__all__ = [
+    "Refusal",
+    "counted",
+    "doubled_prefix",
+    "kind_of",
+    "refusal_data",
+    "refusal_line",
+    "refused_words",
+    "remedy_of",
+]
 
 _MOST_CHARS = 240
 _VARIES = re.compile(r"[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]{4,})*|\b[\w-]*\d[\w-]*\b")
@@ -47,12 +56,17 @@ def refused_words(status: int, headers: Headers, body: bytes) -> str:
     return words if len(words) <= _MOST_CHARS else f"{words[: _MOST_CHARS - 1].rstrip()}…"
 
 
+def kind_of(words: str) -> str:
+    """What words that differ in numbers and identifiers only have in common."""
+    return _VARIES.sub("#", words)
+
+
 def counted(found: Iterable[Refusal], most: int = 5) -> list[Refusal]:
     """Refusals that say the same together, the most frequent first."""
     kinds: dict[tuple[int, str, str, str], Refusal] = {}
     for one in found:
         route = route_of(one.method, one.target)
-        key = (one.status, one.reason, _VARIES.sub("#", one.words), route)
+        key = (one.status, one.reason, kind_of(one.words), route)
         before = kinds.get(key)
         kinds[key] = one if before is None else before._replace(copies=before.copies + one.copies)
     return sorted(kinds.values(), key=lambda one: -one.copies)[:most]

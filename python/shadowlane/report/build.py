@@ -15,12 +15,14 @@ import msgspec
 
 from ..bands import CRITICAL, STABLE
 from ..config import Config
+from ..config.shown import shown_url
 from ..gate import Verdict, verdict_data
 from ..gate.evidence import direct_of, evaluate_lane, trial_of, why_no_trial, window_start
-from ..providers.question import shown_question
 from ..status.routes import routes_of
-from ..store import StoredPair
 from . import readings
+from .accounts import said
+from .apart import furthest_apart
+from .refused import with_bodies
 from .source import PairSource
 from .stats import RowStats, stats_of
 from .trial import overhead_block
@@ -28,8 +30,6 @@ from .trial import overhead_block
 __all__ = ["build_report"]
 
 _HOUR_NS = 3600 * 10**9
-_WORST = 8
-_TEXT_CHARS = 1500
 _RECENT = 200
 
 
@@ -98,13 +98,13 @@ def _shadow(
     why, strange_calls, strange_pairs = store.policy_counts(name, since)
     return {
         "name": name,
-        "url": config.arms()[name].url,
+        "url": shown_url(config.arms()[name].url),
         "control": name == "control",
         "pairs": rows.pairs,
         "answered": rows.answered,
         "failed": _count(rows.failed),
         "blocked": why,
-        **routes_of(store, name, config.arms()[name], since),
+        **with_bodies(routes_of(store, name, config.arms()[name], since), store, name, since),
         "strange_calls": {"calls": strange_calls, "pairs": strange_pairs},
         "http": _count(rows.http),
         "prod_http": _count(rows.prod_http),
@@ -118,8 +118,10 @@ def _shadow(
         **rows.citations(),
         "facts": rows.facts(),
         "latency": rows.latency.data(),
+        "accounts": rows.accounts.data(),
+        **said(store.said_counts(name, since)),
         "rate_limit": _rate_limit(store, name, since),
-        "worst": _worst(store, name, since),
+        "worst": furthest_apart(store, name, since),
         "verdict": None if verdict is None else verdict_data(verdict),
     }
 
@@ -142,55 +144,3 @@ def _rate_limit(store: PairSource, name: str, since: int | None) -> dict[str, An
             if row.pair.rate_limit:
                 return {"seen_ns": row.pair.outcome.started_ns, "headers": dict(row.pair.rate_limit)}
     return None
-
-
-def _worst(store: PairSource, name: str, since: int | None) -> list[dict[str, Any]]:
-    """The pairs furthest apart among those whose answers are kept; when none are, those furthest apart."""
-    for only_kept in (True, False):
-        rows = store.iter_pairs(since, name, _WORST, with_bodies=True, order="worst", only_kept=only_kept)
-        pairs = [_side_by_side(row) for row in rows if row.pair.scores.delta_s is not None or row.pair.scores.fact_flip]
-        if pairs:
-            return pairs
-    return []
-
-
-def _side_by_side(row: StoredPair) -> dict[str, Any]:
-    pair = row.pair
-    return {
-        "shadow_id": pair.copy.shadow_id,
-        "req_hash": pair.copy.req_hash,
-        "method": pair.copy.method,
-        "target": pair.copy.target,
-        "started_ns": pair.copy.started_ns,
-        "asked": _cut(shown_question(pair.copy), 300),
-        "delta_s": pair.scores.delta_s,
-        "embedder": pair.scores.embedder,
-        "anchored": pair.scores.anchored,
-        "fact_flip": pair.scores.fact_flip,
-        "missing": pair.scores.missing,
-        "extra": pair.scores.extra,
-        "unread": pair.scores.unread,
-        "state": pair.scores.state,
-        "citation_match": pair.scores.citation_match,
-        "judge": None if pair.scores.judge is None else msgspec.to_builtins(pair.scores.judge),
-        "note": pair.scores.note,
-        "policy": {"why": pair.copy.why, "preset": pair.copy.preset},
-        "normalised": [*pair.copy.normalised, *pair.outcome.normalised],
-        "tool_calls": [msgspec.to_builtins(call) for call in pair.outcome.calls],
-        "rounds": pair.outcome.rounds,
-        "round_seconds": [ns / 1e9 for ns in pair.outcome.round_ns],
-        "usage": dict(pair.outcome.usage),
-        "prod": {"status": pair.copy.status, "seconds": pair.copy.duration_ns / 1e9, "text": _cut(pair.prod_text)},
-        "shadow": {
-            "status": pair.outcome.status,
-            "seconds": pair.outcome.duration_ns / 1e9,
-            "text": _cut(pair.shadow_text),
-            "model_rev": pair.model_rev,
-            "index_hash": pair.index_hash,
-        },
-        "bodies": row.bodies,
-    }
-
-
-def _cut(text: str, chars: int = _TEXT_CHARS) -> str:
-    return text if len(text) <= chars else text[: chars - 1].rstrip() + "…"

@@ -15,9 +15,10 @@ from ..render.svg import histogram, latency_curves
 from ..render.text import clock, count_line, milliseconds, percent, signed
 from ..score.lambda_ import ARROWS, STATES
 from ..status.routes import route_lines
+from .accounts import account_rows
 from .sections import group_card, judge_card, structure_card
 from .stats import facts_line
-from .terminal import DECISIONS, MARKS, TONES, above_floor, agreement_lines, rule_line, window_line
+from .terminal import DECISIONS, MARKS, TONES, above_floor, agreement_lines, refusal_lines, rule_line, window_line
 from .trial import overhead_line
 
 __all__ = ["render_page"]
@@ -128,12 +129,29 @@ def _tiles(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     if shadow["facts"]["missing"] is not None:
         added = f"of prod's sentences; adds {percent(shadow['facts']['extra'])} of its own"
         tiles.append(("left out", percent(shadow["facts"]["missing"]), added))
+    tiles += _account_tiles(shadow)
     cards = "".join(
         f'<div class="card"><div class="tile-name">{_e(name)}</div><div class="tile-value num">{_e(value)}</div>'
         f'<div class="tile-more num">{_e(more)}</div></div>'
         for name, value, more in tiles
     )
     return f'<div class="tiles">{cards}</div>\n'
+
+
+def _account_tiles(shadow: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """First byte, tokens and cost: how much more the shadow takes, and of what."""
+    tiles = []
+    if shadow["latency"]:
+        first = {who: shadow["latency"]["ttfb"][who]["p95"] for who in ("prod", "shadow")}
+        if first["prod"] > 0:
+            more = f"prod {milliseconds(first['prod'])}, shadow {milliseconds(first['shadow'])}"
+            tiles.append(("P95 to the first byte", signed(first["shadow"] / first["prod"] - 1), more))
+    for name, form in (("tokens", "{:,.0f}"), ("cost", "{:.4g}")):
+        mean = shadow["accounts"][name]
+        if mean is not None and mean["increase"] is not None:
+            more = f"prod {form.format(mean['prod'])}, shadow {form.format(mean['shadow'])}; {mean['pairs']} pairs"
+            tiles.append((f"{name} an answer", signed(mean["increase"]), more))
+    return tiles
 
 
 def _target(report: Mapping[str, Any]) -> str:
@@ -184,7 +202,8 @@ def _tables(shadow: Mapping[str, Any]) -> str:
         ("another status than prod's", count_line(shadow["status_differs"])),
     ]
     rows += [("Routes", line) for line in route_lines(shadow["routes"])]
-    rows += [("The shadow's errors", one["text"]) for one in shadow["refusals"]]
+    rows += [("The shadow's errors", line) for one in shadow["refusals"] for line in refusal_lines(one)]
+    rows += [(title.capitalize(), line) for title, line in account_rows(shadow)]
     if shadow["blocked"]:
         rows.append(("Blocked as writes", count_line(shadow["blocked"])))
     if shadow["strange_calls"]["calls"]:
@@ -212,6 +231,8 @@ def _pair(pair: Mapping[str, Any], opened: bool) -> str:
         pills += f' <span class="soft">{ARROWS[pair["state"]]} {_e(pair["state"])}</span>'
     if pair["fact_flip"]:
         pills += ' <span class="pill bad">facts contradict</span>'
+    if pair["asked_times"] > 1:
+        pills += f' <span class="soft">asked {pair["asked_times"]} times</span>'
     if pair["judge"]:
         pills += f' <span class="pill open">judge: {_e(pair["judge"]["verdict"].replace("_", " "))}</span>'
     prod, shadow = marked(pair["prod"]["text"], pair["shadow"]["text"]) if pair["bodies"] else (_NOT_KEPT, _NOT_KEPT)
@@ -246,7 +267,11 @@ def _record(pair: Mapping[str, Any]) -> str:
 
 
 def _side(who: str, answer: Mapping[str, Any], text: str, more: str) -> str:
-    facts = f"HTTP {answer['status']}, {milliseconds(answer['seconds'])}"
+    parts = [f"HTTP {answer['status']}", milliseconds(answer["seconds"]), answer["model"]]
+    parts += [f"ended: {answer['finish']}"] if answer["finish"] else []
+    parts += [f"{answer['tokens']:,} tokens"] if answer["tokens"] is not None else []
+    parts += [f"cost {answer['cost']:.4g}"] if answer["cost"] is not None else []
+    facts = _e(", ".join(filter(None, parts)))
     shown = text or '<span class="soft">(empty)</span>'
     below = f'<div class="hash">{more}</div>' if more else ""
     return (

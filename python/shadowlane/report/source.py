@@ -31,16 +31,22 @@ class PairSource(EvidenceSource, RouteSource, Protocol):
     def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]: ...
     def difference_counts(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]: ...
     def judge_state(self) -> str: ...
+    def said_counts(self, shadow: str, since_ns: int | None = None) -> dict[str, list[tuple[str, str, int]]]: ...
+    def furthest_apart(
+        self, shadow: str, since_ns: int | None, limit: int, *, only_kept: bool = False
+    ) -> list[tuple[StoredPair, int]]: ...
 
 
 class NoPairs:
     """The store of a lane whose worker has not stored anything yet."""
 
-    def pieces(self, shadow: str, since_ns: int | None = None) -> Iterator[ScoreColumns]:
+    def pieces(
+        self, shadow: str, since_ns: int | None = None, *, without: Sequence[str] = ()
+    ) -> Iterator[ScoreColumns]:
         yield from ()
 
     def pieces_beside(
-        self, shadow: str, other: str, since_ns: int | None = None
+        self, shadow: str, other: str, since_ns: int | None = None, *, without: Sequence[str] = ()
     ) -> Iterator[tuple[ScoreColumns, ScoreColumns]]:
         yield from ()
 
@@ -67,6 +73,9 @@ class NoPairs:
     def route_counts(self, shadow: str, since_ns: int | None, newest: int | None = None) -> list[tuple[str, int, int]]:
         return []
 
+    def refused_routes(self, shadow: str, since_ns: int | None) -> list[tuple[str, int, int]]:
+        return []
+
     def refusals(
         self, shadow: str, since_ns: int | None, newest: int | None = None
     ) -> list[tuple[int, str, str, str, str, int]]:
@@ -74,6 +83,14 @@ class NoPairs:
 
     def judge_state(self) -> str:
         return ""
+
+    def said_counts(self, shadow: str, since_ns: int | None = None) -> dict[str, list[tuple[str, str, int]]]:
+        return {"models": [], "finish": [], "tools": []}
+
+    def furthest_apart(
+        self, shadow: str, since_ns: int | None, limit: int, *, only_kept: bool = False
+    ) -> list[tuple[StoredPair, int]]:
+        return []
 
     def latency(self, since_ns: int) -> list[Timed]:
         return []
@@ -87,7 +104,9 @@ class NoPairs:
     def after_answers(self, shadow: str, since_ns: int, answers: int) -> int | None:
         return None
 
-    def failure_counts(self, shadow: str, since_ns: Sequence[int], not_sent: Sequence[str]) -> list[tuple[int, int]]:
+    def failure_counts(
+        self, shadow: str, since_ns: Sequence[int], not_sent: Sequence[str], *, without: Sequence[str] = ()
+    ) -> list[tuple[int, int]]:
         return [(0, 0)] * len(since_ns)
 
     def delta_values(self, shadow: str, since_ns: int, until_ns: int, embedder: str) -> Iterator[NDArray[np.float64]]:

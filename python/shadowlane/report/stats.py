@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..columns import ScoreColumns
 from ..gate.repeats import Questions
 from ..gate.selection import repeated
+from .accounts import Accounts
 from .deltas import DeltaBlocks
 from .latency import Latency
 
@@ -50,7 +51,7 @@ class RowStats:
         self.prod_http: Counter[int] = Counter()
         self.judged: Counter[str] = Counter()
         """The judge's verdicts."""
-        self.deltas, self.latency = DeltaBlocks(), Latency()
+        self.deltas, self.latency, self.accounts = DeltaBlocks(), Latency(), Accounts()
         self.groups = GroupStats()
         self._differs: Counter[tuple[int, int]] = Counter()
         self._states: Counter[str] = Counter()
@@ -68,6 +69,7 @@ class RowStats:
         self._add_scores(columns)
         self.deltas.add(columns)
         self.latency.add(columns)
+        self.accounts.add(columns)
         self.groups.add(columns)
 
     def _add_outcomes(self, columns: ScoreColumns) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from ..render.text import Line, clock, count_line, milliseconds, percent, printable, signed
 from ..score.lambda_ import ARROWS, STATES
 from ..status.routes import route_lines
+from .accounts import account_rows
 from .stats import facts_line
 from .trial import overhead_line
 
@@ -21,6 +22,7 @@ __all__ = [
     "TONES",
     "above_floor",
     "difference_line",
+    "refusal_lines",
     "render_report",
     "render_verdict",
     "rule_line",
@@ -81,13 +83,14 @@ def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> list[Line]:
             else []
         ),
         *_titled("routes", route_lines(shadow["routes"])),
-        *_titled("errors", [one["text"] for one in shadow["refusals"]]),
+        *_titled("errors", [line for one in shadow["refusals"] for line in refusal_lines(one)]),
         *_delta_rows(shadow),
         *_answer_rows(shadow),
         *_group_rows(shadow["groups"]),
         *_structure_rows(shadow["structure"]),
         *_judge_rows(shadow["judged"], report["judge"], shadow["agreement"]),
         *_latency_rows(shadow["latency"]),
+        *_grouped(account_rows(shadow)),
     ]
     if shadow["blocked"]:
         rows.append(("blocked", f"as writes: {count_line(shadow['blocked'])}"))
@@ -106,6 +109,21 @@ def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> list[Line]:
         for pair in shadow["worst"][:_WORST]:
             lines += _pair(pair)
     return lines
+
+
+def refusal_lines(one: Mapping[str, Any]) -> list[str]:
+    """What the shadow said to copies that it refused, how many, the remedy; and the body of one, redacted."""
+    if not one["body"]:
+        return [one["text"]]
+    return [one["text"], f"its body: {textwrap.shorten(one['body'], 300, placeholder=' …')}"]
+
+
+def _grouped(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Rows whose title is that of the row before, without it."""
+    return [
+        ("" if position and title == rows[position - 1][0] else title, text)
+        for position, (title, text) in enumerate(rows)
+    ]
 
 
 def _titled(title: str, lines: list[str]) -> list[tuple[str, str]]:
@@ -306,6 +324,8 @@ def _pair(pair: Mapping[str, Any]) -> list[Line]:
     flip = ", facts contradict" if pair["fact_flip"] else ""
     if pair["judge"]:
         flip += f", judge: {pair['judge']['verdict']}"
+    if pair["asked_times"] > 1:
+        flip += f", asked {pair['asked_times']} times"
     lines: list[Line] = [(f"    {score}{flip}  {pair['method']} {pair['target']}  {pair['req_hash']}", "")]
     if pair["asked"]:
         lines += _wrapped("question", pair["asked"])

@@ -47,11 +47,15 @@ from .live import Answered, LiveGroups, citation_keys
 from .pins import read_pins
 from .pointers import structure_differences
 from .retrieval import coverage, question_deltas
+from .tools import tool_agreement
 from .usage import with_usage
 
 __all__ = ["Scorer"]
 
 log = logging.getLogger("shadowlane.score")
+
+_FINISH_CHARS = 60
+"""A finish reason is a word, or a few; what is longer is none."""
 
 
 @dataclass(slots=True)
@@ -204,6 +208,7 @@ class Scorer:
             collapse=collapse_kind(read.shadow, read.pair.shadow_text),
             prod_collapse=collapse_kind(read.prod, read.pair.prod_text),
             differences=differences,
+            tools=tool_agreement(read.prod, read.shadow, read.pair.outcome.calls),
             note="; ".join(filter(None, notes)),
         )
 
@@ -268,6 +273,9 @@ class Scorer:
             index_hash=index_hash,
             prod_index_hash=prod_index_hash,
             prod_model=prod.model,
+            model=shadow.model,
+            finish=shadow.finish_reason[:_FINISH_CHARS],
+            prod_finish=prod.finish_reason[:_FINISH_CHARS],
         )
         if copy.status >= 400:
             return _noted(pair, f"prod answered with HTTP {copy.status}")

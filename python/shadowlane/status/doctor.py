@@ -1,6 +1,7 @@
 """``shadowlane doctor``: is everything in place, and if not, what to do. Each check is one line: ok, warn or fail.
 
-Invariant: looks and connects only. No request is sent to a shadow, no file is made, no credential is printed.
+Invariant: looks and connects only, makes no file, prints no credential. No request is sent to a shadow but the one that
+``--try`` asks for (:mod:`.attempt`).
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ import ssl
 import stat
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 from .. import __file__ as _package_file
@@ -28,13 +29,17 @@ from ..config.shown import names_variable, shown_name, shown_url
 from ..config.variables import value_of
 from ..errors import ConfigError, ShadowlaneError
 from ..gate.evidence import why_no_trial
+from ..gate.targets import SCORE_RULES
 from ..policy import acting_gets
 from ..providers.refusals import doubled_prefix
 from ..render.text import Line, print_json, print_lines
+from .attempt import Attempt, attempt, attempt_checks
+from .check import Check
 from .collect import collect_status
 from .lane import choice_of
-from .render import size
+from .render import process, size
 from .routes import failing_route
+from .sample import request_from
 
 __all__ = ["Check", "check_config", "run_doctor"]
 
@@ -42,36 +47,41 @@ _CONNECT_S = 3.0
 _SMALL_FILES = 8
 """Files of one page that a lane has beside its control file and rings: configuration, worker's state, log, locks."""
 _STALE_S = 5.0
-_AT_LEAST = ("convergence", "citation_match", "index_agreement")
+_AT_LEAST = {target.field for target in SCORE_RULES if target.missing} | {"retry_success"}
 """Targets of ``[gate]`` that a good share must reach: 1 asks for all."""
 _FUTURE_S = 300.0
 _TONE = {"ok": "good", "warn": "open", "fail": "bad"}
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at. ``remedy`` is empty when all is well."""
+def run_doctor(
+    config_path: str | os.PathLike[str],
+    as_json: bool = False,
+    *,
+    try_source: str | None = None,
+    shadow: str | None = None,
+) -> int:
+    """Print all checks. Returns 0 when none fails, 1 when one does, 2 when the configuration is wrong.
 
-    name: str
-    level: Literal["ok", "warn", "fail"]
-    text: str
-    remedy: str = ""
-
-
-def run_doctor(config_path: str | os.PathLike[str], as_json: bool = False) -> int:
-    """Print all checks. Returns 0 when none fails, 1 when one does, 2 when the configuration is wrong."""
+    With ``try_source`` one request is sent, too: that of a file, or when it is empty a preset's usual one; to
+    ``shadow``, or the first one. Raises :class:`~shadowlane.errors.ConfigError` when there is no such request or
+    shadow.
+    """
     path = Path(config_path)
-    code = 0
+    code, tried = 0, None
     try:
         config = load_config(path)
     except ConfigError as error:
         checks = [Check("configuration", "fail", str(error), "correct it, then run shadowlane doctor again")]
         code = 2
     else:
+        tried = _tried(config, try_source, shadow) if try_source is not None else None
         checks = [Check("configuration", "ok", f"{path}: {', '.join(config.arms())}"), *check_config(config)]
+        checks += [] if tried is None else attempt_checks(tried)
         code = int(any(check.level == "fail" for check in checks))
     if as_json:
-        data = {"ok": code == 0, "checks": [asdict(check) for check in checks]}
+        data: dict[str, Any] = {"ok": code == 0, "checks": [asdict(check) for check in checks]}
+        if tried is not None:
+            data["try"] = asdict(tried)
         print_json(data)
     else:
         print_lines(_lines(checks))
@@ -87,6 +97,14 @@ def check_config(config: Config) -> list[Check]:
     for step in steps:
         checks += step(config)
     return checks
+
+
+def _tried(config: Config, source: str, shadow: str | None) -> Attempt:
+    known = list(config.arms())
+    name = known[0] if shadow is None else shadow
+    if name not in known:
+        raise ConfigError(f"--shadow = {name!r}: no such shadow in the configuration; known: {', '.join(known)}")
+    return attempt(config, name, request_from(config, name, source))
 
 
 def _lines(checks: list[Check]) -> list[Line]:
@@ -312,9 +330,10 @@ def _worker(status: dict[str, Any], config: Config) -> Check:
     if worker["alive"]:
         age = worker["heartbeat_age_s"]
         if age is not None and age > _STALE_S:
-            text = f"process {worker['pid']} has not reported itself for {age:.0f} s"
-            return Check("worker", "fail", text, f"kill {worker['pid']}; its successor loses nothing")
-        return Check("worker", "ok", f"process {worker['pid']} is at work")
+            text = f"{process(worker)} has not reported itself for {age:.0f} s"
+            where = f"kill {worker['pid']}" if worker["same_namespace"] else "restart the container that it runs in"
+            return Check("worker", "fail", text, f"{where}; its successor loses nothing")
+        return Check("worker", "ok", f"{process(worker)} is at work")
     if not gateways and not waiting:
         return Check("worker", "ok", "none is running, and nothing waits for it")
     text = f"none is running; {gateways} gateway processes, {size(waiting)} waiting in the rings"
@@ -366,7 +385,7 @@ def _gate(config: Config) -> Iterator[Check]:
     """What this configuration can never show should not be found out after a day of waiting."""
     for field, bound in bounds_of(type(config.gate)).items():
         value = getattr(config.gate, field)
-        if bound.share and field not in _AT_LEAST and value == 1:
+        if bound.share and field not in _AT_LEAST and not field.endswith("_increase") and value == 1:
             text = f"gate.{field} = 1 is 100 %: no shadow can miss it"
             yield Check("gate", "warn", text, "for 1 % use 0.01; to leave the rule out, name it in gate.disable")
     why = why_no_trial({"choice": choice_of(config), "ratio": config.sampling.ratio})

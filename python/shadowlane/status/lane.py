@@ -30,7 +30,9 @@ class RingStatus(_Record, frozen=True):
     ring: int
     pid: int
     alive: bool
-    """Whether its process lives."""
+    """Whether its process lives, by its lock: whatever its pid namespace."""
+    same_namespace: bool
+    """Whether ``pid`` is of the reader's pid namespace."""
     bytes: int
     used: int
     """Bytes of records that are not acknowledged."""
@@ -68,6 +70,8 @@ class WorkerStatus(_Record, frozen=True):
 
     pid: int = 0
     alive: bool = False
+    same_namespace: bool = True
+    """Whether ``pid`` is of the reader's pid namespace."""
     heartbeat_age_s: float | None = None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from .overhead import render_overhead
 from .routes import route_lines
 
-__all__ = ["render_status", "size", "sum_of"]
+__all__ = ["process", "render_status", "size", "sum_of"]
 
 
 def sum_of(reasons: Mapping[str, int]) -> str:
@@ -137,10 +137,15 @@ def _worker(status: Mapping[str, Any]) -> str:
     age = worker["heartbeat_age_s"]
     if worker["alive"]:
         beat = "no heartbeat yet" if age is None else f"heartbeat {age:.1f} s ago"
-        text = f"process {worker['pid']}, {beat}"
+        text = f"{process(worker)}, {beat}"
     else:
         text = "none is running"
     return f"{text}; the last one failed: {status['worker_error']}" if status["worker_error"] else text
+
+
+def process(one: Mapping[str, Any]) -> str:
+    """``process 7``; its number means nothing here when it runs in another container."""
+    return f"process {one['pid']}" if one["same_namespace"] else f"process {one['pid']} of another pid namespace"
 
 
 def _configured(revisions: Mapping[str, str]) -> str:
@@ -152,7 +157,7 @@ def _ring(ring: Mapping[str, Any]) -> str:
     fill = 100 * ring["used"] / ring["bytes"] if ring["bytes"] else 0.0
     life = "alive" if ring["alive"] else "gone"
     return (
-        f"{ring['ring']}: process {ring['pid']} ({life}), {fill:.1f} % of {size(ring['bytes'])} full, "
+        f"{ring['ring']}: {process(ring)} ({life}), {fill:.1f} % of {size(ring['bytes'])} full, "
         f"mirrored {ring['mirrored']}, acknowledged {ring['acked']}, open {ring['open']}"
     )
 

@@ -275,6 +275,10 @@ PAIR_TABLE: tuple[Column, ...] = (
     _field("retrieved", "scores.retrieved", _real),
     _field("prod_retrieved", "scores.prod_retrieved", _real),
     _field("prod_model", "pair.prod_model", _text),
+    _field("model", "pair.model", _text),
+    _field("finish", "pair.finish", _text),
+    _field("prod_finish", "pair.prod_finish", _text),
+    _field("tools", "scores.tools"),
     _field("pins", "pair.pins", _json, _texts),
 )
 """The columns of ``pairs``, but for ``id`` and ``stored_ns``, which are the row's own."""

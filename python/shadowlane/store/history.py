@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .schema import explained
-from .tallies import FAILED
+from .tallies import FAILED, without_routes
 
 __all__ = ["History", "PinSeen"]
 
@@ -67,18 +67,20 @@ class History:
             row = self._db.execute(query, (shadow, since_ns, answers)).fetchone()
         return None if row is None else int(row[0])
 
-    def failure_counts(self, shadow: str, since_ns: Sequence[int], not_sent: Sequence[str]) -> list[tuple[int, int]]:
-        """Of the copies sent since each of the times, how many, and how many of them the shadow failed. ``not_sent``
-        are the reasons of copies that never went out."""
+    def failure_counts(
+        self, shadow: str, since_ns: Sequence[int], not_sent: Sequence[str], *, without: Sequence[str] = ()
+    ) -> list[tuple[int, int]]:
+        """Of the copies sent since each of the times, but for the routes of ``without``: how many, and how many of them
+        the shadow failed. ``not_sent`` are the reasons of copies that never went out."""
         sums = ", ".join(f"total(started_ns >= ?), total(started_ns >= ? AND ({FAILED}))" for _ in since_ns)
         marks = ", ".join("?" * len(not_sent))
         query = (
             f"SELECT {sums} FROM pairs WHERE shadow = ? AND started_ns >= ? AND reason NOT IN ({marks}) "  # noqa: S608
-            f"AND NOT {_NEVER_SENT}"
+            f"AND NOT {_NEVER_SENT}" + (f" AND {without_routes(without)}" if without else "")
         )
         twice = [at for one in since_ns for at in (one, one)]
         with explained(self.path, "read"):
-            row = self._db.execute(query, (*twice, shadow, min(since_ns), *not_sent)).fetchone()
+            row = self._db.execute(query, (*twice, shadow, min(since_ns), *not_sent, *without)).fetchone()
         return [(int(n), int(failed)) for n, failed in zip(row[::2], row[1::2], strict=True)]
 
     def delta_values(self, shadow: str, since_ns: int, until_ns: int, embedder: str) -> Iterator[NDArray[np.float64]]:

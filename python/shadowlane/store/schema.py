@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ..errors import StoreError
+from ..types import route_of
 
 __all__ = ["SCHEMA_VERSION", "connect", "explained"]
 
@@ -194,6 +195,12 @@ _ACCOUNTS = (
     "ALTER TABLE pairs ADD COLUMN prod_model TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE pairs ADD COLUMN pins TEXT NOT NULL DEFAULT '{}'",
 )
+_SAID = (
+    "ALTER TABLE pairs ADD COLUMN model TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE pairs ADD COLUMN finish TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE pairs ADD COLUMN prod_finish TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE pairs ADD COLUMN tools TEXT NOT NULL DEFAULT ''",
+)
 _STEPS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _GROUPS_STRUCTURE_JUDGE,
@@ -204,6 +211,7 @@ _STEPS: tuple[tuple[str, ...], ...] = (
     _CLAUSES,
     _COLLAPSE,
     _ACCOUNTS,
+    _SAID,
 )
 SCHEMA_VERSION = len(_STEPS)
 
@@ -270,13 +278,15 @@ def _connect_to_read(path: Path) -> sqlite3.Connection:
 
 
 def _raw(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(
+    db = sqlite3.connect(
         f"file:{quote(str(path.absolute()))}?mode={mode}",
         uri=True,
         timeout=_BUSY_TIMEOUT_S,
         isolation_level=None,  # transactions are written out, so that one glance shows where they begin and end
         check_same_thread=False,
     )
+    db.create_function("route_of", 2, route_of, deterministic=True)
+    return db
 
 
 def _is_empty(db: sqlite3.Connection) -> bool:

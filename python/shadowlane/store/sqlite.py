@@ -23,6 +23,7 @@ from typing import Any, Literal
 from ..columns import ScoreColumns, Timed
 from ..types import JudgeVerdict, Pair, ShadowCounts
 from . import tallies
+from .apart import furthest_apart
 from .columns import judge_values
 from .exemplars import Exemplars
 from .history import History
@@ -37,7 +38,7 @@ from .tallies import Refused, Routed
 
 __all__ = ["Order", "SqliteStore"]
 
-Order = Literal["time", "newest", "worst", "flipped"]
+Order = Literal["time", "newest", "worst", "flipped", "refused"]
 
 _ANSWERED = "answered"
 _KEYS_A_QUERY = 500
@@ -65,6 +66,7 @@ _ORDERS: dict[Order, str] = {
     # A contradicted fact is worse than any distance: cosine calls "Paris" and "Lyon" near.
     "worst": "fact_flip DESC, delta_s IS NULL, delta_s DESC, id",
     "flipped": "prod_flip, started_ns DESC, id DESC",
+    "refused": "started_ns DESC, id DESC",
 }
 _JUDGE_STATE = "judge"
 _WINDOW = "gate_window:"
@@ -294,7 +296,8 @@ class SqliteStore(History):
         only_kept: bool = False,
     ) -> Iterator[StoredPair]:
         """Rows one by one: ``time`` (oldest first), ``newest``, ``worst`` (contradicted facts, then by falling ΔS;
-        pairs without ΔS last), or ``flipped`` (only those whose λ flipped, the shadow's alone first, newest first).
+        pairs without ΔS last), ``flipped`` (only those whose λ flipped, the shadow's alone first, newest first), or
+        ``refused`` (only answers of HTTP 400 and above where prod's was below, newest first).
         ``since_ns`` is compared with ``started_ns``. ``only_kept``: rows whose bodies are kept.
 
         The whole iteration sees one state of the database. Close the iterator, or read it to its end, before long
@@ -305,6 +308,9 @@ class SqliteStore(History):
         where, values = _where(since_ns, shadow)
         if order == "flipped":  # few rows, with an index of their own
             where = f"{where} AND lambda_flip = 1" if where else "WHERE lambda_flip = 1"
+        if order == "refused":
+            refused = "status >= 400 AND prod_status < 400"
+            where = f"{where} AND {refused}" if where else f"WHERE {refused}"
         columns = [f"pairs.{name}" for name in ("id", "stored_ns", *PAIR_COLUMNS)]
         if with_bodies:
             columns += [f"bodies.{name}" for name in BODY_COLUMNS]
@@ -319,23 +325,38 @@ class SqliteStore(History):
             while rows := cursor.fetchmany(_FETCH_ROWS):
                 yield from map(from_row, rows)
 
+    def furthest_apart(
+        self, shadow: str, since_ns: int | None, limit: int, *, only_kept: bool = False
+    ) -> list[tuple[StoredPair, int]]:
+        """See :func:`.apart.furthest_apart`."""
+        with explained(self.path, "read"):
+            return furthest_apart(self._db, *_where(since_ns, shadow), limit, only_kept=only_kept)
+
+    def said_counts(self, shadow: str, since_ns: int | None = None) -> dict[str, list[tuple[str, str, int]]]:
+        """See :func:`.tallies.said_counts`."""
+        with explained(self.path, "read"):
+            return tallies.said_counts(self._db, *_where(since_ns, shadow))
+
     def scores(self, shadow: str | None = None, since_ns: int | None = None) -> ScoreColumns:
         """All of :meth:`pieces` at once: for stores that are known to be small."""
         return joined_columns(self.pieces(shadow, since_ns))
 
-    def pieces(self, shadow: str | None = None, since_ns: int | None = None) -> Iterator[ScoreColumns]:
-        """Scores, times and statuses as numpy columns, by rising ``started_ns``, some thousand rows at a time;
-        bodies are not touched. As with :meth:`iter_pairs`, close the iterator or read it to its end.
+    def pieces(
+        self, shadow: str | None = None, since_ns: int | None = None, *, without: Sequence[str] = ()
+    ) -> Iterator[ScoreColumns]:
+        """Scores, times and statuses as numpy columns, by rising ``started_ns``, some thousand rows at a time, but for
+        the routes of ``without``; bodies are not touched. As with :meth:`iter_pairs`, close the iterator or read it to
+        its end.
         """
         with explained(self.path, "read"):
-            yield from map(score_columns, score_rows(self._db, *_where(since_ns, shadow)))
+            yield from map(score_columns, score_rows(self._db, *_where(since_ns, shadow, without)))
 
     def pieces_beside(
-        self, shadow: str, other: str, since_ns: int | None = None
+        self, shadow: str, other: str, since_ns: int | None = None, *, without: Sequence[str] = ()
     ) -> Iterator[tuple[ScoreColumns, ScoreColumns]]:
         """The same, and beside each piece the rows of another shadow with the same ``shadow_id``, in any order."""
         with explained(self.path, "read"):
-            for rows in score_rows(self._db, *_where(since_ns, shadow)):
+            for rows in score_rows(self._db, *_where(since_ns, shadow, without)):
                 yield score_columns(rows), score_columns(rows_beside(self._db, rows, other))
 
     def last_embedder(self, shadow: str, since_ns: int | None = None) -> str:
@@ -366,6 +387,11 @@ class SqliteStore(History):
         with explained(self.path, "read"):
             return tallies.by_route(self._db, *_where(since_ns, shadow), newest)
 
+    def refused_routes(self, shadow: str, since_ns: int | None) -> list[Routed]:
+        """See :func:`.tallies.refused_routes`."""
+        with explained(self.path, "read"):
+            return tallies.refused_routes(self._db, *_where(since_ns, shadow))
+
     def refusals(self, shadow: str, since_ns: int | None, newest: int | None = None) -> list[Refused]:
         """See :func:`.tallies.refusals`."""
         with explained(self.path, "read"):
@@ -384,7 +410,7 @@ class SqliteStore(History):
             yield
 
 
-def _where(since_ns: int | None, shadow: str | None) -> tuple[str, tuple[Any, ...]]:
+def _where(since_ns: int | None, shadow: str | None, without: Sequence[str] = ()) -> tuple[str, tuple[Any, ...]]:
     parts: list[str] = []
     values: list[Any] = []
     if since_ns is not None:
@@ -393,4 +419,7 @@ def _where(since_ns: int | None, shadow: str | None) -> tuple[str, tuple[Any, ..
     if shadow is not None:
         parts.append("shadow = ?")
         values.append(shadow)
+    if without:
+        parts.append(tallies.without_routes(without))
+        values.extend(without)
     return ("WHERE " + " AND ".join(parts) if parts else ""), tuple(values)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
-from ..types import route_of
+from ..types import NOT_SENT, route_of
 
 __all__ = [
     "FAILED",
@@ -21,6 +22,9 @@ __all__ = [
     "last_embedder",
     "policy_counts",
     "refusals",
+    "refused_routes",
+    "said_counts",
+    "without_routes",
 ]
 
 Routed = tuple[str, int, int]
@@ -31,12 +35,19 @@ Refused = tuple[int, str, str, str, str, int]
 FAILED = "reason <> '' OR status >= 500 OR (status >= 400 AND prod_status < 400)"
 """Of the rows that were sent, those that the shadow failed."""
 _MOST_KINDS = 500
+_MOST_SAID = 12
 
 
 def _newest(where: str, newest: int | None) -> tuple[str, tuple[int, ...]]:
     if newest is None:
         return f"(SELECT * FROM pairs {where})", ()  # noqa: S608
     return f"(SELECT * FROM pairs {where} ORDER BY started_ns DESC LIMIT ?)", (newest,)  # noqa: S608
+
+
+def without_routes(routes: Sequence[str]) -> str:
+    """The condition that a row is of none of these routes; they are its values. (:func:`~shadowlane.types.route_of` is
+    a function of the connection, see :mod:`.schema`.)"""
+    return f"route_of(method, target) NOT IN ({', '.join('?' * len(routes))})"
 
 
 def by_route(db: sqlite3.Connection, where: str, values: tuple[Any, ...], newest: int | None) -> list[Routed]:
@@ -64,6 +75,25 @@ def refusals(db: sqlite3.Connection, where: str, values: tuple[Any, ...], newest
     return [tuple(row) for row in db.execute(query, (*values, *limit, _MOST_KINDS))]
 
 
+def refused_routes(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> list[Routed]:
+    """``(route, copies, refused)`` of the copies that were sent, most copies first: how many there are, and how many of
+    them the shadow answered with HTTP 4xx where prod had none. Refusals for the moment (408, 429) count as neither."""
+    unsent = ", ".join("?" * len(NOT_SENT))
+    refused = "reason = '' AND status BETWEEN 400 AND 499 AND prod_status < 400"
+    query = (
+        f"SELECT method, target, count(*), sum({refused}) FROM (SELECT * FROM pairs {where}) "  # noqa: S608
+        f"WHERE reason NOT IN ({unsent}) AND NOT (reason = 'deadline' AND shadow_ns = 0) AND status NOT IN (408, 429) "
+        "GROUP BY method, target"
+    )
+    copies: Counter[str] = Counter()
+    bad: Counter[str] = Counter()
+    for method, target, n, some in db.execute(query, (*values, *NOT_SENT)):
+        route = route_of(method, target)
+        copies[route] += n
+        bad[route] += some
+    return [(route, n, bad[route]) for route, n in copies.most_common()]
+
+
 def policy_counts(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> tuple[dict[str, int], int, int]:
     """Why copies were blocked as writes (reason in words to count, most frequent first), how many tool calls were asked
     for that prod never made, and in how many pairs."""
@@ -79,6 +109,20 @@ def flips(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> tuple[
     columns = "count(*), coalesce(sum(prod_flip), 0), coalesce(max(started_ns), 0)"
     row = db.execute(f"SELECT {columns} FROM pairs {where} AND lambda_flip = 1", values).fetchone()  # noqa: S608
     return int(row[0]), int(row[1]), int(row[2])
+
+
+def said_counts(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> dict[str, list[tuple[str, str, int]]]:
+    """Of the answered copies, ``(prod's, the shadow's, pairs)`` by ``models`` and ``finish`` (why the answers ended),
+    and ``("", how they agree, pairs)`` by ``tools``; each the most frequent first, at most 12."""
+    columns = {"models": ("prod_model", "model"), "finish": ("prod_finish", "finish"), "tools": ("''", "tools")}
+    found = {}
+    for name, (prod, shadow) in columns.items():
+        query = (
+            f"SELECT {prod}, {shadow}, count(*) AS n FROM pairs {where} AND reason = '' "  # noqa: S608
+            f"AND ({prod} <> '' OR {shadow} <> '') GROUP BY 1, 2 ORDER BY n DESC, 1, 2 LIMIT {_MOST_SAID}"
+        )
+        found[name] = [(str(a), str(b), int(n)) for a, b, n in db.execute(query, values)]
+    return found
 
 
 def difference_counts(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> list[tuple[str, str, int, str]]:

@@ -22,6 +22,7 @@ import uvloop
 from .. import _core
 from ..config import Config, JudgeConfig, ShadowConfig, groups_folder, make_lane_directory
 from ..config.shadows import section_of
+from ..config.worker_file import START_LOCK_ENV
 from ..detect import DetectingDrainer, DetectingSanitizer, Hook, load_detector
 from ..dispatch.arm import Arm, ArmOptions
 from ..errors import ShadowlaneError, StoreLostError
@@ -69,6 +70,7 @@ def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
         policy=lane_policy(config),
         tenant_key=config.limits.tenant_key or None,
     )
+    _give_back_start_lock()
     try:
         uvloop.run(_run(config, directory, drainer, config.lane.idle_exit_s if leave_when_idle else None))
     except BaseException as error:  # a panic of an extension is no Exception; signals end the loop without raising
@@ -78,6 +80,14 @@ def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
         clear_error(directory)
     finally:
         drainer.close()
+
+
+def _give_back_start_lock() -> None:
+    """This worker has the lane: from here on its own lock says so, and another may be started when it ends."""
+    handle = os.environ.pop(START_LOCK_ENV, "")
+    if handle.isdecimal():
+        with contextlib.suppress(OSError):
+            os.close(int(handle))
 
 
 def give_way() -> None:
@@ -123,14 +133,22 @@ def _open_judge(config: JudgeConfig, sanitizer: _core.Sanitizer, saved: str) -> 
 
 
 async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exit_s: float | None) -> None:
+    # From the first moment to the last: one that opens a large store, or closes it, does not hang.
+    beating = asyncio.create_task(_beat(drainer))
+    try:
+        await _work(config, directory, drainer, idle_exit_s)
+    finally:
+        beating.cancel()
+
+
+async def _work(config: Config, directory: Path, drainer: _core.Drainer, idle_exit_s: float | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    drainer.beat()
     groups = groups_folder(config)
     embedder = await asyncio.to_thread(open_embedder, config.score, folder=groups)
-    store = open_store(config.store)
+    store = await asyncio.to_thread(open_store, config.store)
     try:
         store.set_epoch(drainer.lane_id(), dict.fromkeys(config.arms(), drainer.acked()))
         shadows = {name: _shadow_limits(config, name, arm, store, drainer) for name, arm in config.arms().items()}
@@ -163,7 +181,7 @@ async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exi
         log.info("worker %d: lane %s, shadows %s", os.getpid(), config.lane.name, ", ".join(config.arms()))
         overhead = OverheadRecorder(directory, store)
         periodic = [
-            asyncio.create_task(_beat(drainer, control)),
+            asyncio.create_task(_tick(control)),
             asyncio.create_task(_forgive(directory)),
             asyncio.create_task(_prune(writer)),
             asyncio.create_task(_record_overhead(writer, overhead)),
@@ -258,13 +276,17 @@ def _usage(outcome: Outcome) -> tuple[str, dict[str, int]]:
     return answer.model, outcome.usage or {**answer.usage, **answer.cached}
 
 
-async def _beat(drainer: _core.Drainer, control: ControlLoop) -> None:
+async def _beat(drainer: _core.Drainer) -> None:
     while True:
         drainer.beat()
+        await asyncio.sleep(_BEAT_EVERY_S)
+
+
+async def _tick(control: ControlLoop) -> None:
+    while True:
         try:
             control.tick()
         except Exception:
-            # The heart must go on beating: without it another worker would be started, again and again.
             log.exception("the state of the limits cannot be written")
         await asyncio.sleep(_BEAT_EVERY_S)
 

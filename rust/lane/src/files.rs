@@ -2,21 +2,30 @@
 //!
 //! Invariant: a value of these types holds a mapping whose magic and sizes were checked against its layout.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::gcra::monotonic_ns;
 use crate::lanedir::{self, Mapped};
 use crate::layout::{CONTROL_MAGIC, ControlHeader, RING_DATA, RING_MAGIC, RingHeader, Shared};
-use crate::process::{Identity, random_u64};
+use crate::lock::{self, Held};
+use crate::process::{Identity, Signer, random_u64};
 use shadowlane_base::{Error, Result};
 use shadowlane_ring::{Cursors, Memory};
 
 /// Smallest and largest ring, in bytes.
 pub const RING_BYTES: std::ops::RangeInclusive<u64> = 64 * 1024..=1 << 30;
 
+/// After how many seconds without a report a worker hangs, when it does not run.
+pub const HUNG_S: f64 = 10.0;
+/// And when it runs, or would if it got time.
+pub const BUSY_S: f64 = 120.0;
+
 /// The mapped control file.
 pub struct ControlFile {
     map: Mapped,
+    directory: PathBuf,
 }
 
 // SAFETY: the mapping is shared memory that is only read and written through atomics.
@@ -35,16 +44,17 @@ impl ControlFile {
         let path = Self::path(directory);
         if !path.exists() {
             let size = size_of::<ControlHeader>() as u64;
-            let made = lanedir::create(&path, size, |map| {
+            let made = lanedir::create(&path, size, |map, _| {
                 let control = header::<ControlHeader>(map);
                 control.size.store(size, Ordering::Relaxed);
                 control.lane_id[0].store(random_u64(), Ordering::Relaxed);
                 control.lane_id[1].store(random_u64(), Ordering::Relaxed);
                 control.enabled.store(1, Ordering::Relaxed);
                 control.magic.store(CONTROL_MAGIC, Ordering::Release);
+                Ok(())
             })?;
-            if let Some(map) = made {
-                return Ok(Self { map });
+            if let Some((map, ())) = made {
+                return Ok(Self { map, directory: directory.to_path_buf() });
             }
         }
         Self::open(directory)
@@ -54,7 +64,7 @@ impl ControlFile {
     pub fn open(directory: &Path) -> Result<Self> {
         let path = Self::path(directory);
         let size = size_of::<ControlHeader>() as u64;
-        let map = lanedir::open(&path, size)?;
+        let (map, _) = lanedir::open(&path, size)?;
         let control = header::<ControlHeader>(&map);
         let right = map.len() as u64 == size && control.size.load(Ordering::Relaxed) == size;
         if control.magic.load(Ordering::Acquire) != CONTROL_MAGIC || !right {
@@ -64,7 +74,38 @@ impl ControlFile {
                     .to_owned(),
             });
         }
-        Ok(Self { map })
+        Ok(Self { map, directory: directory.to_path_buf() })
+    }
+
+    /// The file whose lock says that the lane has a worker.
+    pub fn worker_lock(directory: &Path) -> PathBuf {
+        directory.join("worker.lock")
+    }
+
+    /// Whether the lane has a worker, hung or not.
+    pub fn has_worker(&self) -> bool {
+        lock::is_path_held(&Self::worker_lock(&self.directory))
+    }
+
+    /// Seconds since the lane's worker last reported itself; `None` when there is none.
+    pub fn worker_age_s(&self) -> Option<f64> {
+        let beat = self.get().worker.heartbeat.load(Ordering::Relaxed);
+        self.has_worker().then(|| monotonic_ns().saturating_sub(beat) as f64 / 1e9)
+    }
+
+    /// End the lane's worker when it hangs; its process id as seen from here.
+    ///
+    /// It hangs when it has not reported itself for [`HUNG_S`], or for [`BUSY_S`] when it runs or would like to: at idle
+    /// priority it may get no time for long. One of a pid namespace that cannot be seen from here is left alone.
+    pub fn end_hung_worker(&self) -> Option<u64> {
+        let age = self.worker_age_s().filter(|age| *age > HUNG_S)?;
+        let signer = Signer::of(&Self::worker_lock(&self.directory))?;
+        if age < BUSY_S && signer.is_runnable() {
+            return None;
+        }
+        // It may have reported itself while it was looked up.
+        self.worker_age_s().filter(|age| *age > HUNG_S)?;
+        signer.kill().ok().and_then(|()| u64::try_from(signer.pid()).ok())
     }
 
     /// The typed contents.
@@ -96,6 +137,10 @@ pub struct RingFile {
     map: Mapped,
     path: PathBuf,
     capacity: u64,
+    /// Who writes to it has its lock;
+    _held: Option<Held>,
+    /// who reads it has a descriptor, by which to ask for the lock.
+    file: Option<File>,
 }
 
 // SAFETY: header words are atomics; the data region is only touched through the ring's protocol.
@@ -123,7 +168,7 @@ impl RingFile {
             });
         }
         let path = Self::path_of(directory, id);
-        let made = lanedir::create(&path, RING_DATA + ring_bytes, |map| {
+        let made = lanedir::create(&path, RING_DATA + ring_bytes, |map, temporary| {
             let header = header::<RingHeader>(map);
             let me = Identity::current();
             header.capacity.store(ring_bytes, Ordering::Relaxed);
@@ -132,13 +177,15 @@ impl RingFile {
             header.start.store(me.start, Ordering::Relaxed);
             header.namespace.store(me.namespace, Ordering::Relaxed);
             header.magic.store(RING_MAGIC, Ordering::Release);
+            // Before it has a name: whoever sees the ring sees the lock.
+            Held::take(temporary)
         })?;
-        Ok(made.map(|map| Self { map, path, capacity: ring_bytes }))
+        Ok(made.map(|(map, held)| Self { map, path, capacity: ring_bytes, _held: held, file: None }))
     }
 
     /// Map an existing ring.
     pub fn open(path: &Path) -> Result<Self> {
-        let map = lanedir::open(path, RING_DATA)?;
+        let (map, file) = lanedir::open(path, RING_DATA)?;
         let header = header::<RingHeader>(&map);
         let capacity = header.capacity.load(Ordering::Relaxed);
         let right = header.magic.load(Ordering::Acquire) == RING_MAGIC
@@ -152,7 +199,7 @@ impl RingFile {
                     .to_owned(),
             });
         }
-        Ok(Self { map, path: path.to_path_buf(), capacity })
+        Ok(Self { map, path: path.to_path_buf(), capacity, _held: None, file: Some(file) })
     }
 
     /// The typed header.
@@ -165,7 +212,12 @@ impl RingFile {
         &self.path
     }
 
-    /// The process that writes to it.
+    /// Whether the process that writes to it lives, whatever its pid namespace. One that cannot be asked for lives.
+    pub fn has_producer(&self) -> bool {
+        self.file.as_ref().is_none_or(|file| lock::is_held(file).unwrap_or(true))
+    }
+
+    /// The process that writes to it, to be shown.
     pub fn producer(&self) -> Identity {
         let header = self.header();
         Identity {

@@ -10,9 +10,12 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use memmap2::{MmapOptions, MmapRaw};
 
+use crate::lock;
+use crate::process::random_u64;
 use shadowlane_base::{Error, Result};
 
 fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
@@ -81,16 +84,21 @@ impl Mapped {
     }
 }
 
-/// Make a file of `size` zero bytes under a temporary name, let `fill` write its header, and give it its name.
+/// Make a file of `size` zero bytes under a temporary name, let `fill` write its header and do what must be done before
+/// others see the file (which has the name that it is given), and name it.
 ///
 /// When the name is taken already, the file there wins and `None` is returned.
-pub fn create(path: &Path, size: u64, fill: impl FnOnce(&Mapped)) -> Result<Option<Mapped>> {
+pub fn create<T>(
+    path: &Path,
+    size: u64,
+    fill: impl FnOnce(&Mapped, &Path) -> Result<T>,
+) -> Result<Option<(Mapped, T)>> {
     let temporary = temporary_name(path);
     let made = create_temporary(&temporary, size).and_then(|mapped| {
-        fill(&mapped);
+        let filled = fill(&mapped, &temporary)?;
         // A link and not a rename, which would replace the file of somebody who lives.
         match fs::hard_link(&temporary, path) {
-            Ok(()) => Ok(Some(mapped)),
+            Ok(()) => Ok(Some((mapped, filled))),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(None),
             Err(error) => Err(io("cannot name the file", path)(error)),
         }
@@ -100,12 +108,35 @@ pub fn create(path: &Path, size: u64, fill: impl FnOnce(&Mapped)) -> Result<Opti
     made
 }
 
+/// Nobody else's: process ids would repeat over pid namespaces.
 fn temporary_name(path: &Path) -> PathBuf {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static NEXT: AtomicU64 = AtomicU64::new(0);
     let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}-{}.tmp", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+    name.push(format!(".{:016x}{TEMPORARY}", random_u64()));
     PathBuf::from(name)
+}
+
+const TEMPORARY: &str = ".tmp";
+/// Making a file takes milliseconds. One that is older was left behind.
+const LEFT_BEHIND: Duration = Duration::from_secs(600);
+
+/// Remove the temporary files of processes that were killed while they made one, whatever their pid namespace.
+pub fn remove_leftovers(directory: &Path) {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let is_temporary = entry.file_name().to_str().is_some_and(|name| name.ends_with(TEMPORARY));
+        let is_old = || {
+            entry
+                .metadata()
+                .and_then(|meta| meta.modified())
+                .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > LEFT_BEHIND))
+        };
+        if is_temporary && is_old() && !lock::is_path_held(&entry.path()) {
+            // Another worker's successor may have removed it.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 fn create_temporary(path: &Path, size: u64) -> Result<Mapped> {
@@ -135,8 +166,9 @@ fn map(file: &File, path: &Path, options: &MmapOptions) -> Result<Mapped> {
     Ok(Mapped { map })
 }
 
-/// Map an existing file that is at least `least` bytes long. It must be a regular file of this user, 0600.
-pub fn open(path: &Path, least: u64) -> Result<Mapped> {
+/// Map an existing file that is at least `least` bytes long, and give the descriptor too. It must be a regular file of
+/// this user, 0600.
+pub fn open(path: &Path, least: u64) -> Result<(Mapped, File)> {
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -151,33 +183,7 @@ pub fn open(path: &Path, least: u64) -> Result<Mapped> {
     if meta.len() < least {
         return Err(refused(path, "is shorter than its layout; it is not of this version, remove it"));
     }
-    map(&file, path, &MmapOptions::new())
-}
-
-/// An exclusive lock that the kernel releases when the process ends, however it ends.
-pub struct FileLock {
-    _file: File,
-}
-
-impl FileLock {
-    /// Take the lock, or `None` when another process holds it.
-    pub fn try_lock(path: &Path) -> Result<Option<Self>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
-            .open(path)
-            .map_err(io("cannot open the lock", path))?;
-        // SAFETY: the descriptor is open; flock touches no memory of ours.
-        if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
-            return Ok(Some(Self { _file: file }));
-        }
-        let error = std::io::Error::last_os_error();
-        if error.kind() == std::io::ErrorKind::WouldBlock { Ok(None) } else { Err(io("cannot lock", path)(error)) }
-    }
+    Ok((map(&file, path, &MmapOptions::new())?, file))
 }
 
 /// The lane's key for the tokens that stand for redacted values: random, made once, and the same for every process of
@@ -191,9 +197,10 @@ pub fn key(directory: &Path) -> Result<[u8; 32]> {
         getrandom::fill(&mut fresh)
             .map_err(|error| io("cannot get random bytes for", &path)(std::io::Error::other(error.to_string())))?;
         // Somebody else's may have won: then that one holds.
-        create(&path, SIZE as u64, |mapped| {
+        create(&path, SIZE as u64, |mapped, _| {
             // SAFETY: the mapping is `SIZE` bytes long, nobody else sees it yet, and the two do not overlap.
             unsafe { std::ptr::copy_nonoverlapping(fresh.as_ptr(), mapped.base(), SIZE) };
+            Ok(())
         })?;
     }
     open(&path, SIZE as u64)?;

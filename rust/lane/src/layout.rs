@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::caps::CapTable;
-use crate::gcra::{GcraCell, monotonic_ns};
+use crate::gcra::GcraCell;
 use crate::latency::Latency;
 use crate::process::Identity;
 use crate::sampler::RatioCell;
@@ -15,14 +15,13 @@ use crate::throttle::ThrottleLine;
 use shadowlane_base::Reason;
 use shadowlane_ring::Cursors;
 
-/// Version of a ring file's layout: another one for any change of [`RingHeader`].
-const RING_VERSION: u8 = 5;
-/// Version of the control file's layout: another one for any change of [`ControlHeader`].
-const CONTROL_VERSION: u8 = 4;
+/// Version of the layout of both files: another one for any change of [`RingHeader`], of [`ControlHeader`] or of what
+/// a lock on a file of the lane means. A directory holds files of one version.
+pub const LAYOUT_VERSION: u8 = 6;
 /// First word of a ring file: `slring`, a zero byte, the version; little-endian.
-pub const RING_MAGIC: u64 = u64::from_le_bytes(*b"slring\0\0") | (RING_VERSION as u64) << 56;
+pub const RING_MAGIC: u64 = u64::from_le_bytes(*b"slring\0\0") | (LAYOUT_VERSION as u64) << 56;
 /// First word of the control file: `slctrl`, a zero byte, the version; little-endian.
-pub const CONTROL_MAGIC: u64 = u64::from_le_bytes(*b"slctrl\0\0") | (CONTROL_VERSION as u64) << 56;
+pub const CONTROL_MAGIC: u64 = u64::from_le_bytes(*b"slctrl\0\0") | (LAYOUT_VERSION as u64) << 56;
 /// The largest page of the machines that this runs on: mappings of the data region begin on one.
 const LARGEST_PAGE: u64 = 64 * 1024;
 /// Where a ring file's data region starts: after the header, on a page.
@@ -258,14 +257,5 @@ impl WorkerLine {
             start: self.start.load(Ordering::Relaxed),
             namespace: self.namespace.load(Ordering::Relaxed),
         }
-    }
-
-    /// Seconds since the worker last reported itself; `None` when there is none, or it is dead.
-    pub fn age_s(&self) -> Option<f64> {
-        let worker = self.identity();
-        if worker.pid == 0 || worker.is_dead() {
-            return None;
-        }
-        Some(monotonic_ns().saturating_sub(self.heartbeat.load(Ordering::Relaxed)) as f64 / 1e9)
     }
 }

@@ -17,6 +17,7 @@ pub mod keys;
 pub mod lanedir;
 pub mod latency;
 pub mod layout;
+pub mod lock;
 pub mod process;
 pub mod reservoir;
 pub mod sampler;

@@ -23,6 +23,8 @@ pub struct RingStatus {
     pub pid: u64,
     /// Whether that process lives and has not closed the ring.
     pub alive: bool,
+    /// Whether its process id is of the reader's pid namespace.
+    pub same_namespace: bool,
     /// Size of the data region.
     pub bytes: u64,
     /// Bytes claimed and not acknowledged.
@@ -66,6 +68,8 @@ pub struct WorkerStatus {
     pub pid: u64,
     /// Whether it lives.
     pub alive: bool,
+    /// Whether its process id is of the reader's pid namespace.
+    pub same_namespace: bool,
     /// Seconds since it last reported itself.
     pub heartbeat_age_s: Option<f64>,
 }
@@ -128,8 +132,9 @@ impl LaneStatus {
             },
             worker: WorkerStatus {
                 pid: worker.pid,
-                alive: worker.pid != 0 && !worker.is_dead(),
-                heartbeat_age_s: header.worker.age_s(),
+                alive: worker.pid != 0 && control.has_worker(),
+                same_namespace: worker.pid == 0 || worker.is_same_namespace(),
+                heartbeat_age_s: control.worker_age_s().filter(|_| worker.pid != 0),
             },
         })
     }
@@ -223,7 +228,8 @@ fn ring_status(id: u64, ring: &RingFile) -> RingStatus {
     RingStatus {
         id,
         pid: ring.producer().pid,
-        alive: header.closed.load(Ordering::Relaxed) == 0 && !ring.producer().is_dead(),
+        alive: header.closed.load(Ordering::Relaxed) == 0 && ring.has_producer(),
+        same_namespace: ring.producer().is_same_namespace(),
         bytes: ring.capacity(),
         used: cursors.tail.0.load(Ordering::Acquire).saturating_sub(head),
         totals: totals.without_corrupt(),

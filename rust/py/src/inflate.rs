@@ -1,7 +1,8 @@
-//! Compressed bodies for Python: conversions only.
+//! Compressed bodies and their framing for Python: conversions only.
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use shadowlane_redact::Framing;
 use shadowlane_redact::inflate as core;
 use shadowlane_redact::inflate::State;
 
@@ -25,7 +26,16 @@ fn inflate<'py>(
     Ok(Some((PyBytes::new(py, &found.data), found.coding, state)))
 }
 
+/// How a body is framed, told by its bytes: `events` (server-sent), `frames` (Amazon's event stream), `values` (it begins
+/// like JSON, one value or several), `lines` (each is JSON, perhaps behind a code), `text`. `declared`: a media type says
+/// that these are server-sent events.
+#[pyfunction]
+fn framing(py: Python<'_>, body: &[u8], declared: bool) -> PyResult<&'static str> {
+    detached(py, || Framing::of(body, declared).name())
+}
+
 /// Adds the functions of this file to the extension module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(framing, module)?)?;
     module.add_function(wrap_pyfunction!(inflate, module)?)
 }

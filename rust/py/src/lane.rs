@@ -243,9 +243,15 @@ impl Lane {
         self.current().fault();
     }
 
-    /// Seconds since the lane's worker last reported itself; `None` when there is none, or it is dead.
+    /// Seconds since the lane's worker last reported itself; `None` when there is none: nobody holds its lock.
     fn worker_heartbeat_age_s(&self) -> Option<f64> {
         self.current().worker_heartbeat_age_s()
+    }
+
+    /// End the lane's worker (SIGKILL) when it hangs, so that another can be started: its process id, else `None`. One of
+    /// a pid namespace that cannot be seen from here is left alone.
+    fn end_hung_worker(&self) -> Option<u64> {
+        self.current().end_hung_worker()
     }
 
     /// Whether this process opened the ring: `False` in a forked child until `reopen`.

@@ -39,6 +39,7 @@ struct RingOut {
     ring: u64,
     pid: u64,
     alive: bool,
+    same_namespace: bool,
     bytes: u64,
     used: u64,
     started: u64,
@@ -69,6 +70,7 @@ struct SamplerOut {
 struct WorkerOut {
     pid: u64,
     alive: bool,
+    same_namespace: bool,
     heartbeat_age_s: Option<f64>,
 }
 
@@ -79,6 +81,7 @@ impl RingOut {
             ring: ring.id,
             pid: ring.pid,
             alive: ring.alive,
+            same_namespace: ring.same_namespace,
             bytes: ring.bytes,
             used: ring.used,
             started: totals.started,
@@ -120,7 +123,12 @@ impl StatusOut {
                 eligible: sampler.eligible,
                 taken: sampler.taken,
             },
-            worker: WorkerOut { pid: worker.pid, alive: worker.alive, heartbeat_age_s: worker.heartbeat_age_s },
+            worker: WorkerOut {
+                pid: worker.pid,
+                alive: worker.alive,
+                same_namespace: worker.same_namespace,
+                heartbeat_age_s: worker.heartbeat_age_s,
+            },
             lane_id: status.lane_id,
             refused: status.refused,
             ring_error: status.ring_error,

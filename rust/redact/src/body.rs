@@ -1,12 +1,12 @@
-//! Bodies: content codings undone, then by media type. What is not known to be text is not passed on.
+//! Bodies: content codings undone, then by what their bytes show; the media type says what is a form or no text. What is not known to be text is not passed on.
 
 use std::io::Read;
 
 use super::findings::Findings;
-use super::json::{self, Reading};
+use super::framing::Framing;
 use super::options::Compiled;
 use super::text::Origin;
-use super::{eventstream, form, multipart, stream};
+use super::{eventstream, form, multipart, stream, tokens};
 
 /// Bound of a decoded body: the ring's bodies are at most some MiB, and a compressed one may be a bomb.
 const DECODED_MOST: u64 = 32 * 1024 * 1024;
@@ -137,41 +137,51 @@ pub(super) fn by_type(
     cut: bool,
     findings: &mut Findings,
 ) -> Result<Vec<u8>, &'static str> {
-    match form_of(content_type) {
-        Form::Json => json_or_text(redaction, body, cut, findings),
-        Form::Events => stream::events(redaction, body, cut, findings),
-        Form::Lines => stream::lines(redaction, body, cut, findings),
-        Form::Pairs => Ok(form::pairs(redaction, body, findings)),
-        Form::Multipart => multipart::clean(redaction, content_type, body, findings, by_type),
-        Form::Frames => Ok(eventstream::clean(redaction, body, findings)),
-        Form::Unknown if looks_like_json(body) => json_or_text(redaction, body, cut, findings),
-        Form::Unknown | Form::Text => text(redaction, body, cut, findings),
-        Form::Binary => Err("binary"),
+    let form = form_of(content_type);
+    match form {
+        Form::Binary => return Err("binary"),
+        Form::Multipart => return multipart::clean(redaction, content_type, body, findings, by_type),
+        Form::Frames => return Ok(eventstream::clean(redaction, body, findings)),
+        _ => {}
+    }
+    match Framing::of(body, form == Form::Events) {
+        Framing::Frames => Ok(eventstream::clean(redaction, body, findings)),
+        Framing::Text if form == Form::Pairs => Ok(form::pairs(redaction, body, findings)),
+        framing => framed(redaction, form, framing, body, cut, findings),
     }
 }
 
-fn looks_like_json(body: &[u8]) -> bool {
-    matches!(body.trim_ascii_start().first(), Some(b'{' | b'[' | b'"'))
-}
-
-fn json_or_text(
+/// A body by the framing that its bytes show; one that is broken by its text.
+fn framed(
     redaction: &Compiled,
+    form: Form,
+    framing: Framing,
     body: &[u8],
     cut: bool,
     findings: &mut Findings,
 ) -> Result<Vec<u8>, &'static str> {
-    if let Some(edits) = json::edits(redaction, body, Reading { cut, many: true }, findings) {
-        return Ok(edits.applied(body));
+    let why = if form == Form::Json { "bad_json" } else { "binary" };
+    if framing != Framing::Values && body.contains(&0) {
+        return Err(why);
     }
-    // Declared as JSON and is not: event streams and broken answers come so.
-    text(redaction, body, cut, findings).map_err(|_| "bad_json")
+    let before = findings.total();
+    let mut body = body.to_vec();
+    let clean = match stream::clean(redaction, &mut body, form == Form::Events, cut, findings)? {
+        Some(clean) => clean,
+        // Broken answers come declared as JSON too.
+        None => text(redaction, &body, cut, findings).map_err(|_| why)?,
+    };
+    if findings.total() > before { Ok(tokens::emptied(&clean).unwrap_or(clean)) } else { Ok(clean) }
 }
 
 /// A text, in UTF-8 or in another encoding that keeps ASCII. Bytes beyond ASCII are kept; the forms that are looked for
 /// are ASCII, or UTF-8 that reads as ASCII.
 fn text(redaction: &Compiled, body: &[u8], cut: bool, findings: &mut Findings) -> Result<Vec<u8>, &'static str> {
     let origin = Origin { name: b"", alone: true };
-    let readable = !body.contains(&0)
+    // The marks of UTF-16, which may hold no byte that is 0.
+    let wide = body.starts_with(b"\xff\xfe") || body.starts_with(b"\xfe\xff");
+    let readable = !wide
+        && !body.contains(&0)
         && match std::str::from_utf8(body) {
             Ok(_) => true,
             // A cut may fall inside a character.

@@ -9,8 +9,9 @@
 use super::findings::Findings;
 use super::json::{self, Reading};
 use super::options::Compiled;
-use super::stream::{self, Line};
+use super::stream;
 use super::text::Origin;
+use super::tokens;
 
 /// Both lengths and their checksum.
 const PRELUDE: usize = 12;
@@ -20,8 +21,11 @@ const AROUND: usize = PRELUDE + 4;
 const STRING: u8 = 7;
 /// The field that a model's own event is wrapped in.
 const WRAPPED: &str = "bytes";
-/// Fields that carry pieces of a longer text here: a tool's arguments in Converse streams, Titan's and Llama's own text.
-const PIECES: &[&[u8]] = &[b"input", b"outputText", b"generation"];
+
+/// Whether a body begins with a frame's prelude: its lengths and their checksum.
+pub(super) fn begins(body: &[u8]) -> bool {
+    word(body, 8).is_some_and(|check| crc32(body.get(..8).unwrap_or_default()) == check)
+}
 
 fn crc32(bytes: &[u8]) -> u32 {
     let mut crc = flate2::Crc::new();
@@ -122,7 +126,8 @@ fn header(rest: &[u8]) -> Option<(Header<'_>, &[u8])> {
 
 /// A stream, with what is found in it masked.
 pub(super) fn clean(redaction: &Compiled, body: &[u8], findings: &mut Findings) -> Vec<u8> {
-    let (mut frames, mut lines) = (Vec::new(), Vec::new());
+    let before = findings.total();
+    let (mut frames, mut payloads) = (Vec::new(), Vec::new());
     let mut tail = Vec::new();
     let mut rest = body;
     while !rest.is_empty() {
@@ -132,15 +137,10 @@ pub(super) fn clean(redaction: &Compiled, body: &[u8], findings: &mut Findings) 
                 if let Frame::Whole { headers, payload } = frame {
                     let inner = unwrapped(payload);
                     frames.push(Some((headers, inner.is_some())));
-                    lines.push(Line {
-                        prefix: b"",
-                        data: inner.unwrap_or_else(|| payload.to_vec()),
-                        end: b"",
-                        is_data: true,
-                    });
+                    payloads.push(inner.unwrap_or_else(|| payload.to_vec()));
                 } else {
                     frames.push(None);
-                    lines.push(Line { prefix: b"", data: Vec::new(), end: b"", is_data: false });
+                    payloads.push(Vec::new());
                 }
             }
             Err(instead) => {
@@ -149,9 +149,18 @@ pub(super) fn clean(redaction: &Compiled, body: &[u8], findings: &mut Findings) 
             }
         }
     }
-    stream::mask_across(redaction, &mut lines, PIECES, findings);
+    stream::mask_across(redaction, &mut payloads, findings);
+    for data in &mut payloads {
+        let mut clean = Vec::with_capacity(data.len());
+        match json::edits(redaction, data, Reading::default(), findings) {
+            Some(edits) => edits.apply(data, &mut clean),
+            None => redaction.text(data, Origin::default(), findings, &mut clean),
+        }
+        *data = clean;
+    }
+    let masked = findings.total() > before;
     let mut out = Vec::with_capacity(body.len());
-    for (frame, line) in frames.iter().zip(&lines) {
+    for (frame, data) in frames.iter().zip(payloads) {
         let Some((headers, wrapped)) = frame else {
             // Wrong again: as long as nothing, and a checksum that is not its own.
             write(b"", b"", &mut out);
@@ -160,11 +169,7 @@ pub(super) fn clean(redaction: &Compiled, body: &[u8], findings: &mut Findings) 
             }
             continue;
         };
-        let mut payload = Vec::with_capacity(line.data.len());
-        match json::edits(redaction, &line.data, Reading::default(), findings) {
-            Some(edits) => edits.apply(&line.data, &mut payload),
-            None => redaction.text(&line.data, Origin::default(), findings, &mut payload),
-        }
+        let mut payload = if masked { tokens::emptied(&data).unwrap_or(data) } else { data };
         if *wrapped {
             payload = format!("{{\"{WRAPPED}\":\"{}\"}}", encode(&payload)).into_bytes();
         }

@@ -33,6 +33,11 @@ impl Findings {
         self.0.iter().map(|(kind, count)| (kind.as_str(), *count))
     }
 
+    /// How many values there are of all kinds.
+    pub(crate) fn total(&self) -> u64 {
+        self.0.values().sum()
+    }
+
     /// Nothing was found.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

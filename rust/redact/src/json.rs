@@ -103,12 +103,23 @@ const PROSE: &[&[u8]] = &[
     b"response",
 ];
 
+/// Whether a field of this name holds what a person wrote.
+pub(super) fn is_prose(name: &[u8]) -> bool {
+    PROSE.iter().any(|prose| prose.eq_ignore_ascii_case(name))
+}
+
 /// The replacements that a JSON text needs, in order; `None` when it is not JSON, and then nothing is counted.
 pub(super) fn edits(redaction: &Compiled, text: &[u8], reading: Reading, findings: &mut Findings) -> Option<Edits> {
-    let mut counted = Vec::new();
-    let edits = nested(redaction, text, reading, 0, &mut counted)?;
+    let (edits, counted) = counted(redaction, text, reading)?;
     redaction.count(counted, findings);
     Some(edits)
+}
+
+/// The same, with the kind of each value that is found.
+pub(super) fn counted(redaction: &Compiled, text: &[u8], reading: Reading) -> Option<(Edits, Vec<Kind>)> {
+    let mut counted = Vec::new();
+    let edits = nested(redaction, text, reading, 0, &mut counted)?;
+    Some((edits, counted))
 }
 
 fn nested(redaction: &Compiled, text: &[u8], reading: Reading, nesting: u8, counted: &mut Vec<Kind>) -> Option<Edits> {
@@ -334,7 +345,7 @@ impl Walk<'_> {
                 return Some(());
             }
         }
-        let alone = name.is_empty() || PROSE.iter().any(|prose| prose.eq_ignore_ascii_case(name));
+        let alone = name.is_empty() || is_prose(name);
         self.scan(start, inner, &value, Origin { name, alone });
         Some(())
     }

@@ -3,9 +3,11 @@
 //! Invariants: what cannot be read is not passed on; JSON stays JSON; nothing outside a finding changes; sanitizing
 //! what is sanitized finds nothing; time is linear in the bytes, whatever they are.
 //!
-//! The way of a body: [`body`] decodes it and takes it apart by its media type, [`json`], [`form`], [`multipart`],
-//! [`stream`] and [`eventstream`] give its texts to the engine, [`scan`] goes over each text once, from trigger to trigger, and asks the
-//! rules of that byte ([`mail`], [`number`] with [`cards`], [`phones`] and [`identity`], [`ids`], [`net`], [`secrets`], [`assign`]), whose candidates are validated
+//! The way of a body: [`body`] decodes it and takes it apart by what its bytes show ([`framing`]). Texts that may be pieces
+//! of one ([`pieces`], [`groups`]) are looked at as one ([`join`]); [`json`], [`form`], [`multipart`], [`stream`] and
+//! [`eventstream`] give each text to the engine, [`scan`] goes over each text once, from trigger to trigger, and asks the
+//! rules of that byte ([`mail`], [`number`] with [`cards`], [`phones`] and [`identity`], [`ids`], [`net`], [`secrets`],
+//! [`assign`]), whose candidates are validated
 //! ([`checks`]) and weighed by the words before them ([`context`]).
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
@@ -21,12 +23,16 @@ mod escapes;
 mod eventstream;
 mod findings;
 mod form;
+mod framing;
+mod groups;
 mod header_names;
 mod headers;
 mod hit;
 mod identity;
 mod ids;
 pub mod inflate;
+mod join;
+mod joined;
 mod json;
 mod key_forms;
 mod kinds;
@@ -39,20 +45,24 @@ mod number;
 mod options;
 mod paths;
 mod phones;
+mod pieces;
 #[cfg(feature = "panic-probe")]
 pub mod probe;
 mod response;
+mod rewrite;
 mod sanitizer;
 mod scan;
 mod secrets;
 mod stream;
 mod text;
 mod texts;
+mod tokens;
 mod triggers;
 mod view;
 
 pub use body::Body;
 pub use findings::Findings;
+pub use framing::Framing;
 pub use headers::OwnedHeader;
 pub use hit::Finding;
 pub use kinds::{BUILT_IN, Kind};

@@ -10,7 +10,7 @@ use super::json::{self, Reading};
 use super::kinds::Kind;
 use super::options::{Compiled, Options};
 use super::text::Origin;
-use super::{form, texts};
+use super::{form, stream, texts};
 
 /// Sanitizes headers, targets and bodies.
 #[derive(Clone, Debug)]
@@ -64,9 +64,16 @@ impl Sanitizer {
 
     /// A JSON text. [`Error::Invalid`] when it is not JSON.
     pub fn json(&self, text: &[u8]) -> Result<Vec<u8>> {
-        json::edits(&self.redaction, text, Reading::default(), &mut Findings::default())
-            .map(|edits| edits.applied(text))
-            .ok_or(Error::Invalid { field: "body", why: "is not JSON; give JSON, or use redact_text".to_owned() })
+        let invalid = || Error::Invalid { field: "body", why: "is not JSON; give JSON, or use redact_text".to_owned() };
+        let reading = Reading::default();
+        json::edits(&self.redaction, text, reading, &mut Findings::default()).ok_or_else(invalid)?;
+        let mut body = text.to_vec();
+        if let Some(edits) = stream::across(&self.redaction, text, false, 0, &mut Findings::default()) {
+            body = edits.applied(text);
+        }
+        json::edits(&self.redaction, &body, reading, &mut Findings::default())
+            .map(|edits| edits.applied(&body))
+            .ok_or_else(invalid)
     }
 
     /// The texts of a clean body that a detector of names may look at, in order: the string values of JSON, or the

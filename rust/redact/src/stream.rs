@@ -1,67 +1,76 @@
-//! Streams of JSON: server-sent events (WHATWG HTML §9.2) and newline-delimited JSON.
+//! Bodies that are made of pieces: server-sent events, JSON values one after the other, lines of JSON.
 //!
-//! A secret may be cut into several events. So the pieces of text that events carry are joined, by field and index,
-//! and looked at as one; what spans events is masked in the first of them and taken out of the others.
+//! A secret may be cut over several events, elements or parts. So the pieces are found by the framing that the bytes show
+//! ([`super::framing`]), put together by their paths and looked at as one ([`super::join`]); then each is looked at where
+//! it stands. Invariant: the declared media type does not decide what is put together.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::edits::Edits;
-use super::escapes::{self, Positions};
 use super::findings::Findings;
+use super::framing::{self, Framing, begins_json, is_gap};
+use super::join;
 use super::json::{self, Reading};
 use super::options::Compiled;
+use super::pieces::Pieces;
 use super::text::Origin;
 
-/// Fields that carry pieces of a longer text in the streams of the known providers.
-const PIECES: &[&[u8]] = &[
-    b"content",
-    b"text",
-    b"delta",
-    b"arguments",
-    b"partial_json",
-    b"response",
-    b"output_text",
-    b"refusal",
-    b"thinking",
-    b"reasoning",
-    b"reasoning_content",
-    b"token",
-    b"generated_text",
-    b"completion",
-    b"transcript",
-];
+/// How often a body with findings is looked at again: what one mask leaves beside another is rare.
+const ROUNDS: usize = 3;
 
-/// A server-sent event stream.
-pub(super) fn events(
+/// Sanitize a body by its framing; `None` when it is none of those here, or is broken in a way that only its text can be
+/// looked at: then its pieces are masked in `body`.
+pub(super) fn clean(
     redaction: &Compiled,
-    body: &[u8],
+    body: &mut Vec<u8>,
+    declared: bool,
     cut: bool,
     findings: &mut Findings,
-) -> Result<Vec<u8>, &'static str> {
-    lines_with(redaction, body, cut, findings, |line| {
-        let after = line.strip_prefix(b"data:")?;
-        let space = usize::from(after.first() == Some(&b' '));
-        Some(5 + space)
-    })
+) -> Result<Option<Vec<u8>>, &'static str> {
+    let mut clean = None;
+    for round in 0..ROUNDS {
+        let crossed = match across_most(redaction, body, declared, (0, round > 0), findings)? {
+            Some(edits) => {
+                *body = edits.applied(body);
+                true
+            }
+            None => false,
+        };
+        if round > 0 && !crossed {
+            break;
+        }
+        let framing = Framing::of(body, declared);
+        let Some(out) = each(redaction, framing, body, cut, findings) else { return Ok(None) };
+        let changed = out != *body;
+        if changed {
+            body.clone_from(&out);
+        }
+        clean = Some(out);
+        if !changed {
+            break;
+        }
+    }
+    Ok(clean)
 }
 
-/// Newline-delimited JSON.
-pub(super) fn lines(
-    redaction: &Compiled,
-    body: &[u8],
-    cut: bool,
-    findings: &mut Findings,
-) -> Result<Vec<u8>, &'static str> {
-    lines_with(redaction, body, cut, findings, |_| Some(0))
+/// Each event, value or line by itself.
+fn each(redaction: &Compiled, framing: Framing, body: &[u8], cut: bool, findings: &mut Findings) -> Option<Vec<u8>> {
+    match framing {
+        Framing::Events => Some(lines_with(redaction, body, cut, findings, framing::event_data)),
+        Framing::Lines => Some(lines_with(redaction, body, cut, findings, framing::line_code)),
+        Framing::Values => match json::edits(redaction, body, Reading { cut, many: true }, findings) {
+            Some(edits) => Some(edits.applied(body)),
+            None => mostly_lines(body).then(|| lines_with(redaction, body, cut, findings, framing::line_code)),
+        },
+        Framing::Frames | Framing::Text => None,
+    }
 }
 
-/// A line: what stands before its data, the data, and its end.
-pub(super) struct Line<'a> {
-    pub prefix: &'a [u8],
-    pub data: Vec<u8>,
-    pub end: &'a [u8],
-    pub is_data: bool,
+/// Lines of JSON of which some are broken.
+fn mostly_lines(body: &[u8]) -> bool {
+    let written = || framing::lines(body).filter(|(line, _)| !line.trim_ascii().is_empty());
+    let json = written().filter(|(line, _)| framing::line_code(line).is_some()).count();
+    json > 1 && 2 * json >= written().count()
 }
 
 fn lines_with(
@@ -70,171 +79,160 @@ fn lines_with(
     cut: bool,
     findings: &mut Findings,
     prefix: impl Fn(&[u8]) -> Option<usize>,
-) -> Result<Vec<u8>, &'static str> {
-    if body.contains(&0) {
-        return Err("binary");
-    }
-    let mut lines: Vec<Line<'_>> = split(body)
-        .map(|(text, end)| {
-            let at = prefix(text);
-            let (before, data) = text.split_at_checked(at.unwrap_or(0)).unwrap_or((text, b""));
-            Line { prefix: before, data: data.to_vec(), end, is_data: at.is_some() }
-        })
-        .collect();
-    mask_across(redaction, &mut lines, &[], findings);
+) -> Vec<u8> {
     let mut out = Vec::with_capacity(body.len());
-    let last = lines.len().saturating_sub(1);
-    for (index, line) in lines.iter().enumerate() {
-        out.extend_from_slice(line.prefix);
-        let reading = Reading { cut: cut && index == last, many: true };
-        let edits = (line.is_data && line.data.first().is_some_and(|byte| matches!(byte, b'{' | b'[' | b'"')))
-            .then(|| json::edits(redaction, &line.data, reading, findings))
-            .flatten();
+    let mark = body.len() - framing::unmarked(body).len();
+    out.extend_from_slice(body.get(..mark).unwrap_or_default());
+    let mut left = framing::lines(framing::unmarked(body)).peekable();
+    while let Some((line, end)) = left.next() {
+        let begin = prefix(line);
+        let gap = |from: usize| line.get(from..).unwrap_or_default().iter().take_while(|byte| is_gap(**byte)).count();
+        let at = begin
+            .map_or(0, |begin| begin + if begins_json(line.get(begin..).unwrap_or_default()) { gap(begin) } else { 0 });
+        let (before, data) = line.split_at_checked(at).unwrap_or((line, b""));
+        out.extend_from_slice(before);
+        let reading = Reading { cut: cut && left.peek().is_none(), many: true };
+        let edits =
+            (begin.is_some() && begins_json(data)).then(|| json::edits(redaction, data, reading, findings)).flatten();
         match edits {
-            Some(edits) => edits.apply(&line.data, &mut out),
-            None => redaction.text(&line.data, Origin::default(), findings, &mut out),
+            Some(edits) => edits.apply(data, &mut out),
+            None => redaction.text(data, Origin::default(), findings, &mut out),
         }
-        out.extend_from_slice(line.end);
+        out.extend_from_slice(end);
     }
-    Ok(out)
+    out
 }
 
-/// Lines and their ends: `\n`, `\r\n`, or a lone `\r`, which the event-stream grammar allows too.
-fn split(body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    let mut rest = body;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
+/// What the pieces of a body show together and none by itself; `None` when there is nothing.
+pub(super) fn across(
+    redaction: &Compiled,
+    body: &[u8],
+    declared: bool,
+    depth: u8,
+    findings: &mut Findings,
+) -> Option<Edits> {
+    across_most(redaction, body, declared, (depth, false), findings).ok().flatten()
+}
+
+fn across_most(
+    redaction: &Compiled,
+    body: &[u8],
+    declared: bool,
+    (depth, masked): (u8, bool),
+    findings: &mut Findings,
+) -> Result<Option<Edits>, &'static str> {
+    let mut pieces = Pieces::new(masked);
+    let mark = body.len() - framing::unmarked(body).len();
+    let held = match Framing::of(body, declared) {
+        Framing::Frames => return Ok(None),
+        Framing::Values => {
+            if !pieces.json(body, mark, body.len(), b"") && mostly_lines(body) {
+                pieces = Pieces::new(masked);
+                lines(body, mark, &mut pieces);
+            }
+            Held::default()
         }
-        let text = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
-        let (line, after) = rest.split_at(text);
-        let end = if after.starts_with(b"\r\n") { 2 } else { after.len().min(1) };
-        let (end, left) = after.split_at(end);
-        rest = left;
-        Some((line, end))
-    })
+        Framing::Events => events(body, mark, &mut pieces),
+        Framing::Lines | Framing::Text => {
+            lines(body, mark, &mut pieces);
+            Held::default()
+        }
+    };
+    if pieces.too_many {
+        return Err("pieces");
+    }
+    let text = if held.segments.is_empty() { body } else { &held.text };
+    let masks = join::masks(redaction, text, &pieces, depth, findings);
+    if masks.is_empty() {
+        return Ok(None);
+    }
+    let mut edits = Edits::default();
+    for (range, with) in masks {
+        edits.push(held.outward(range), |out| out.extend_from_slice(&with));
+    }
+    Ok(Some(edits))
 }
 
-/// A piece of text in a line: where it is written, and what it says.
-struct Piece {
-    line: usize,
-    inner: Range<usize>,
+/// The data of events, each joined as the standard says, and where it stands in the body.
+#[derive(Default)]
+struct Held {
     text: Vec<u8>,
-    /// It is a JSON string, and no bare data.
-    string: bool,
+    /// Where a part begins in `text` and in the body.
+    segments: Vec<(usize, usize)>,
 }
 
-/// What one line loses of a value that reaches over several, and gets instead.
-struct Cut {
-    line: usize,
-    range: Range<usize>,
-    with: Vec<u8>,
-}
-
-/// Mask what the joined pieces of lines hold and no line by itself. `also`: fields beside the usual ones that carry
-/// pieces.
-pub(super) fn mask_across(redaction: &Compiled, lines: &mut [Line<'_>], also: &[&[u8]], findings: &mut Findings) {
-    let mut streams: BTreeMap<(Vec<u8>, Vec<u8>), Vec<Piece>> = BTreeMap::new();
-    for (number, line) in lines.iter().enumerate().filter(|(_, line)| line.is_data) {
-        if matches!(line.data.first(), Some(b'{' | b'[' | b'"')) {
-            pieces(&line.data, also, |key, index, inner, text| {
-                let piece = Piece { line: number, inner, text, string: true };
-                streams.entry((key.to_vec(), index.to_vec())).or_default().push(piece);
-            });
-        } else if !line.prefix.is_empty() && line.data != b"[DONE]" {
-            let piece = Piece { line: number, inner: 0..line.data.len(), text: line.data.clone(), string: false };
-            streams.entry((Vec::new(), Vec::new())).or_default().push(piece);
-        }
-    }
-    let mut cuts: Vec<Cut> = Vec::new();
-    for pieces in streams.into_values().filter(|pieces| pieces.len() > 1) {
-        across(redaction, lines, &pieces, findings, &mut cuts);
-    }
-    cuts.sort_by_key(|cut| (cut.line, cut.range.start));
-    for cuts in cuts.chunk_by(|one, next| one.line == next.line) {
-        let mut edits = Edits::default();
-        for cut in cuts {
-            edits.push(cut.range.clone(), |out| out.extend_from_slice(&cut.with));
-        }
-        if let Some(line) = cuts.first().and_then(|cut| lines.get_mut(cut.line)) {
-            line.data = edits.applied(&line.data);
-        }
-    }
-}
-
-/// What is found in the joined text of some pieces and reaches over more than one.
-fn across(redaction: &Compiled, lines: &[Line<'_>], pieces: &[Piece], findings: &mut Findings, cuts: &mut Vec<Cut>) {
-    let mut whole = Vec::new();
-    let mut starts = Vec::with_capacity(pieces.len());
-    for piece in pieces {
-        starts.push(whole.len());
-        whole.extend_from_slice(&piece.text);
-    }
-    // The last piece that begins at or before a position; empty pieces hold nothing.
-    let owner = |position: usize| starts.partition_point(|start| *start <= position).saturating_sub(1);
-    let (found, _) = redaction.find(&whole, Origin { name: b"content", alone: true });
-    for finding in found {
-        let (first, last) = (owner(finding.start), owner(finding.end.saturating_sub(1)));
-        if first == last {
-            continue; // the line by itself shows it, or the joined text is all that does
-        }
-        findings.add(redaction.name(finding.kind));
-        let mut with = Vec::new();
-        redaction.label(finding.kind, None, whole.get(finding.start..finding.end).unwrap_or_default(), &mut with);
-        for (piece, start) in pieces.iter().zip(&starts).take(last + 1).skip(first) {
-            let from = finding.start.saturating_sub(*start).min(piece.text.len());
-            let to = (finding.end - start).min(piece.text.len());
-            let Some(written) = lines.get(piece.line).and_then(|line| line.data.get(piece.inner.clone())) else {
-                continue;
-            };
-            let range = if piece.string {
-                let mut positions = Positions::new(written);
-                positions.of(from)..positions.of(to)
-            } else {
-                from..to
-            };
-            let range = piece.inner.start + range.start..piece.inner.start + range.end;
-            if !range.is_empty() || !with.is_empty() {
-                cuts.push(Cut { line: piece.line, range, with: std::mem::take(&mut with) });
-            }
-        }
-    }
-}
-
-/// The string values of the fields that carry pieces, with the last number of a field `index` before them.
-fn pieces(data: &[u8], also: &[&[u8]], mut found: impl FnMut(&[u8], &[u8], Range<usize>, Vec<u8>)) {
-    let mut at = 0;
-    let mut key: &[u8] = b"";
-    let mut index: &[u8] = b"";
-    while let Some(open) = data.get(at..).and_then(|rest| memchr::memchr(b'"', rest)).map(|offset| at + offset) {
-        let mut end = open + 1;
-        while let Some(sign) = data.get(end..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
-            end += sign;
-            if data.get(end) == Some(&b'"') {
-                break;
-            }
-            end += 2;
-        }
-        let Some(inner) = data.get(open + 1..end) else {
-            return;
+impl Held {
+    fn outward(&self, range: Range<usize>) -> Range<usize> {
+        let of = |at: usize| match self.segments.partition_point(|(start, _)| *start <= at).checked_sub(1) {
+            Some(index) => self.segments.get(index).map_or(at, |(start, outer)| outer + at - start),
+            None => at,
         };
-        let after = data.get(end + 1..).unwrap_or_default();
-        let gap = after.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-        if after.get(gap) == Some(&b':') {
-            key = inner;
-            let value = after.get(gap + 1..).unwrap_or_default().trim_ascii_start();
-            if matches!(key, b"index" | b"contentBlockIndex") {
-                let digits = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
-                index = value.get(..digits).unwrap_or_default();
+        let start = of(range.start);
+        start..range.end.checked_sub(1).map_or(start, |last| of(last) + 1).max(start)
+    }
+}
+
+/// The pieces of events: their data.
+fn events(body: &[u8], mark: usize, pieces: &mut Pieces) -> Held {
+    let mut held = Held { text: Vec::with_capacity(body.len()), segments: Vec::new() };
+    let (mut at, mut begin) = (mark, None);
+    let dispatch = |held: &Held, begin: &mut Option<usize>, pieces: &mut Pieces| {
+        if let Some(from) = begin.take() {
+            let data = held.text.get(from..).unwrap_or_default();
+            if data.trim_ascii() != b"[DONE]" {
+                pieces.event(&held.text, from, held.text.len(), b"data");
             }
-        } else {
-            if (PIECES.contains(&key) || also.contains(&key))
-                && let Some(text) = escapes::unescape(inner, false)
-            {
-                found(key, index, open + 1..end, text.into_owned());
-            }
-            key = b"";
         }
-        at = end + 1;
+    };
+    for (line, end) in framing::lines(framing::unmarked(body)) {
+        if line.is_empty() {
+            dispatch(&held, &mut begin, pieces);
+        } else if let Some(from) = framing::event_data(line) {
+            // Lines of one event are joined by LF.
+            if begin.is_some() {
+                held.segments.push((held.text.len(), at.saturating_sub(1)));
+                held.text.push(b'\n');
+            }
+            begin.get_or_insert(held.text.len());
+            held.segments.push((held.text.len(), at + from));
+            held.text.extend_from_slice(line.get(from..).unwrap_or_default());
+        }
+        at += line.len() + end.len();
+    }
+    dispatch(&held, &mut begin, pieces);
+    held
+}
+
+/// The pieces of lines that hold JSON; others are texts by themselves.
+fn lines(body: &[u8], mark: usize, pieces: &mut Pieces) {
+    let mut at = mark;
+    for (line, end) in framing::lines(framing::unmarked(body)) {
+        if let Some(from) = framing::line_code(line) {
+            pieces.json(body, at + from, at + line.len(), line.get(..from).unwrap_or_default());
+        }
+        at += line.len() + end.len();
+    }
+}
+
+/// Replace what the pieces of several texts, which are JSON each, show together.
+pub(super) fn mask_across(redaction: &Compiled, texts: &mut [Vec<u8>], findings: &mut Findings) {
+    let mut whole = Vec::new();
+    let mut pieces = Pieces::default();
+    let mut starts = Vec::with_capacity(texts.len());
+    for text in texts.iter() {
+        starts.push(whole.len());
+        whole.extend_from_slice(text);
+        pieces.event(&whole, whole.len() - text.len(), whole.len(), b"");
+    }
+    let masks = join::masks(redaction, &whole, &pieces, 0, findings);
+    let mut masks = masks.into_iter().peekable();
+    for (text, start) in texts.iter_mut().zip(starts) {
+        let mut edits = Edits::default();
+        while let Some((range, with)) = masks.next_if(|(range, _)| range.end <= start + text.len()) {
+            edits.push(range.start.saturating_sub(start)..range.end.saturating_sub(start), |out| {
+                out.extend_from_slice(&with);
+            });
+        }
+        *text = edits.applied(text);
     }
 }

@@ -5,6 +5,7 @@ use super::body::{Form, form_of};
 use super::edits::Edits;
 use super::escapes::{self, Positions};
 use super::findings::Findings;
+use super::framing::Framing;
 use super::options::Compiled;
 
 /// A text and where it is written; `string`: as a JSON string.
@@ -18,11 +19,15 @@ struct Held {
 const LEAST: usize = 4;
 
 fn held(content_type: &[u8], body: &[u8]) -> Vec<Held> {
-    match form_of(content_type) {
-        Form::Json | Form::Lines | Form::Events => strings(body),
-        Form::Unknown if matches!(body.trim_ascii_start().first(), Some(b'{' | b'[' | b'"')) => strings(body),
-        Form::Text | Form::Unknown => vec![Held { start: 0, end: body.len(), string: false }],
-        Form::Pairs | Form::Multipart | Form::Frames | Form::Binary => Vec::new(),
+    let form = form_of(content_type);
+    if matches!(form, Form::Multipart | Form::Frames | Form::Binary) {
+        return Vec::new();
+    }
+    match Framing::of(body, form == Form::Events) {
+        Framing::Frames => Vec::new(),
+        Framing::Values | Framing::Events | Framing::Lines => strings(body),
+        Framing::Text if form == Form::Pairs => Vec::new(),
+        Framing::Text => vec![Held { start: 0, end: body.len(), string: false }],
     }
 }
 

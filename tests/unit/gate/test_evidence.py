@@ -15,7 +15,7 @@ from shadowlane.config import Config
 from shadowlane.gate import Rule, Verdict
 from shadowlane.gate.evidence import evaluate_lane
 from shadowlane.store import open_store
-from shadowlane.types import STRANGE_CALLS, Pair
+from shadowlane.types import STRANGE_CALLS, Pair, Scores
 from tests.support.lanes import HOUR_NS, NOW_NS, config_at, make_pairs, make_status, save
 
 CONTROL = {"control": {"url": "http://127.0.0.1:9002"}}
@@ -222,3 +222,73 @@ def test_the_control_is_compared_at_the_same_requests(tmp_path: Path) -> None:
     some = rule(judged(tmp_path, pairs, noisy[1500:]), "mean_delta_s")
     assert some.ok is True
     assert "+0.000 (-0.0" in some.evidence
+
+
+# ---- asked wrongly on a route
+
+
+def refused(n: int, path: str = "/v1/embeddings", status: int = 404, first: int = 100_000, **more: Any) -> list[Pair]:
+    """Copies of another route that the shadow refuses, all over the window."""
+    words = {404: "The model `large` does not exist", 401: "Incorrect API key", 400: "Bad input"}.get(status, "no")
+    return [
+        msgspec.structs.replace(
+            pair,
+            copy=msgspec.structs.replace(pair.copy, target=path),
+            outcome=msgspec.structs.replace(pair.outcome, status=status, detail=words),
+            scores=Scores(note=f"HTTP {status}"),
+        )
+        for pair in make_pairs(n, first=first, **more)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [(404, "set shadows.candidate.model"), (401, "set shadows.candidate.credential_env"), (400, "Bad input")],
+)
+def test_a_route_on_which_the_shadow_was_never_asked_rightly_holds(status: int, remedy: str, tmp_path: Path) -> None:
+    verdict = judged(tmp_path, [*good(), *refused(600, status=status)])
+    asked = rule(verdict, "asked")
+    assert (verdict.decision, asked.ok) == ("HOLD", False)
+    assert "POST /v1/embeddings (600 copies): 600 copies:" in asked.evidence
+    assert remedy in asked.evidence
+    assert [one.key for one in verdict.rules if one.ok is False] == ["asked"], "its copies count for nothing else"
+
+
+def test_several_such_routes_are_all_named(tmp_path: Path) -> None:
+    pairs = [*good(), *refused(40), *refused(30, "/v1/rerank", 401, 200_000)]
+    evidence = rule(judged(tmp_path, pairs), "asked").evidence
+    assert "POST /v1/embeddings (40 copies): 40 copies: 404 The model" in evidence
+    assert "POST /v1/rerank (30 copies): 30 copies: 401 Incorrect" in evidence
+
+
+def test_a_bad_shadow_is_rejected_whatever_it_was_wrongly_asked_beside(tmp_path: Path) -> None:
+    verdict = judged(tmp_path, [*altered(good(), fact_flip=True), *refused(600)])
+    assert verdict.decision == "REJECT"
+    assert rule(verdict, "asked").ok is False
+
+
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/chat/completions"])
+def test_a_route_that_is_refused_in_part_is_the_shadows_fault(path: str, tmp_path: Path) -> None:
+    some = [*good(600, first=300_000), *refused(600, path)]
+    answered = [
+        msgspec.structs.replace(pair, copy=msgspec.structs.replace(pair.copy, target=path)) for pair in some[:600]
+    ]
+    verdict = judged(tmp_path, [*good(), *answered, *some[600:]])
+    assert "asked" not in [one.key for one in verdict.rules]
+    assert verdict.decision == "REJECT"
+
+
+def test_a_few_odd_requests_are_no_route(tmp_path: Path) -> None:
+    verdict = judged(tmp_path, [*good(), *refused(5)])
+    assert "asked" not in [one.key for one in verdict.rules]
+
+
+def test_refusals_for_the_moment_are_no_wrong_request(tmp_path: Path) -> None:
+    verdict = judged(tmp_path, [*good(), *refused(600, status=429)])
+    assert "asked" not in [one.key for one in verdict.rules]
+
+
+def test_beside_a_control_the_route_is_left_out_of_both(tmp_path: Path) -> None:
+    control = [*good(shadow="control"), *refused(600, shadow="control")]
+    verdict = judged(tmp_path, [*good(), *refused(600)], control)
+    assert [one.key for one in verdict.rules if one.ok is False] == ["asked"]

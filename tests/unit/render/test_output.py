@@ -31,6 +31,7 @@ NOT_FOR_A_TERMINAL = {
     "providers/reading/calls.py": "a tool call's arguments, as text of an answer",
     "providers/reading/jsonlike.py": "a value as text of an answer",
     "score/answers.py": "a body that is read again",
+    "status/sample.py": "a request's body",
     "transport/stub.py": "a request's body",
 }
 """Who calls ``json.dumps`` beside the writer, and what for."""

@@ -14,7 +14,7 @@ from shadowlane.report.build import build_report
 from shadowlane.report.html import render_page
 from shadowlane.store import open_store
 from shadowlane.types import STRANGE_CALLS, StubbedCall
-from tests.support.lanes import NOW_NS, config_at, failed, make_pairs, make_status, save
+from tests.support.lanes import NOW_NS, QUESTIONS, config_at, failed, make_pairs, make_status, save
 from tests.support.pages import read
 
 EVIL = "</div><script>alert(1)</script><img src=x onerror='alert(2)'>\"&amp;\x1b[31m\x00\u202e"
@@ -34,7 +34,7 @@ def test_the_page_shows_the_report(tmp_path: Path) -> None:
     for expected in ("HOLD", "mean ΔS", "P95 latency", "stable", "shadow candidate", "every request accounted for"):
         assert expected in text
     assert page.count("<svg") == 2
-    assert page.count("<details") == 8
+    assert page.count("<details") == len(QUESTIONS)
 
 
 def test_nothing_from_outside_runs_or_loads(tmp_path: Path) -> None:
@@ -44,6 +44,10 @@ def test_nothing_from_outside_runs_or_loads(tmp_path: Path) -> None:
         prod_text=EVIL,
         shadow_text=EVIL + " more",
         model_rev=EVIL,
+        model=EVIL,
+        prod_model=EVIL,
+        finish=EVIL,
+        prod_finish=EVIL,
         index_hash=EVIL,
         rate_limit={EVIL: EVIL},
         copy=msgspec.structs.replace(

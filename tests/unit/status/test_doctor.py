@@ -68,7 +68,8 @@ def test_a_limit_of_file_sizes_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     [
         ({"shadow_error_rate": 1}, "gate.shadow_error_rate = 1 is 100 %"),
         ({"mean_delta_s": 1.0}, "gate.mean_delta_s = 1 is 100 %"),
-        ({"convergence": 1}, ""),
+        ({"convergence": 1, "citation_match": 1, "coverage": 1, "retry_success": 1}, ""),
+        ({"p95_increase": 1, "token_increase": 1}, ""),
         ({}, ""),
     ],
 )

@@ -172,6 +172,7 @@ def pairs(draw: st.DrawFn) -> Pair:
             coverage=draw(_share),
             retrieved=draw(_share),
             prod_retrieved=draw(_share),
+            tools=draw(st.sampled_from(("", "same", "arguments", "others", "missing", "extra"))),
         ),
         prod_text=draw(_text),
         shadow_text=draw(_text),
@@ -179,6 +180,9 @@ def pairs(draw: st.DrawFn) -> Pair:
         index_hash=draw(_text),
         prod_index_hash=draw(_text),
         prod_model=draw(_text),
+        model=draw(_text),
+        finish=draw(_text),
+        prod_finish=draw(_text),
         pins=draw(st.dictionaries(_text, _text, max_size=3)),
         rate_limit=draw(st.dictionaries(_text, _text, max_size=3)),
     )

@@ -1,7 +1,7 @@
 //! The worker's side of a lane: drain all rings, sanitize, acknowledge, retire the rings of processes that are gone.
 //!
 //! Invariants: one drainer a lane (the lock file says so); a frame leaves here sanitized, or without contents when that fails; a ring is
-//! removed only when its process is proven dead or has closed it, and everything in it is acknowledged; its counts are
+//! removed only when the lock of its process is free or that has closed it, and everything in it is acknowledged; its counts are
 //! folded into the control file in a way that a killed worker's successor completes.
 //!
 //! [`rings`] finds the rings and knows whose process is gone; [`copy`] makes a sanitized, classified copy of a frame;
@@ -20,7 +20,8 @@ use std::sync::{Arc, Mutex};
 use crate::files::ControlFile;
 use crate::gcra::monotonic_ns;
 use crate::keys::StickyKey;
-use crate::lanedir::{self, FileLock};
+use crate::lanedir;
+use crate::lock::{Held, Signed};
 use crate::process::Identity;
 use shadowlane_base::{Error, Result};
 use shadowlane_policy::{Hints, Policy};
@@ -31,7 +32,6 @@ use shadowlane_ring::{Memory, Step};
 
 pub use copy::DrainedCopy;
 use copy::{Cleaner, Tenants};
-use retire::remove_leftovers;
 use rings::Reader;
 
 /// Empties a lane's rings.
@@ -47,7 +47,8 @@ pub struct Drainer {
     /// When the last trial began.
     trial_since: u64,
     acks: Mutex<Vec<(u64, u64)>>,
-    _lock: FileLock,
+    _lock: Held,
+    _signed: Signed,
 }
 
 impl Drainer {
@@ -56,13 +57,14 @@ impl Drainer {
     /// Only GET and HEAD pass, until [`Self::with_policy`] says what else is a read.
     pub fn open(directory: &Path, sanitizer: Sanitizer, ignore: Vec<String>) -> Result<Self> {
         lanedir::ensure(directory)?;
-        let lock_path = directory.join("worker.lock");
-        let Some(lock) = FileLock::try_lock(&lock_path)? else {
+        let lock_path = ControlFile::worker_lock(directory);
+        let Some(lock) = Held::take(&lock_path)? else {
             return Err(Error::Refused {
                 path: lock_path,
                 why: "another worker has this lane; stop it first, or let it do its work".to_owned(),
             });
         };
+        let signed = Signed::sign(&lock_path)?;
         let control = Arc::new(ControlFile::open_or_create(directory)?);
         let salt = control.get().lane_id[1].load(Ordering::Relaxed);
         let me = Identity::current();
@@ -71,7 +73,7 @@ impl Drainer {
         line.namespace.store(me.namespace, Ordering::Relaxed);
         line.heartbeat.store(monotonic_ns(), Ordering::Relaxed);
         line.pid.store(me.pid, Ordering::Release);
-        remove_leftovers(directory);
+        lanedir::remove_leftovers(directory);
         let mut drainer = Self {
             directory: directory.to_path_buf(),
             control,
@@ -90,6 +92,7 @@ impl Drainer {
             trial_since: 0,
             acks: Mutex::new(Vec::new()),
             _lock: lock,
+            _signed: signed,
         };
         drainer.finish_retirement();
         drainer.find_rings();
@@ -184,7 +187,7 @@ impl Drainer {
 
     /// Rings whose process lives and has not closed them.
     pub fn live_producers(&self) -> usize {
-        self.readers.iter().filter(|reader| !reader.closed() && !reader.producer.is_dead()).count()
+        self.readers.iter().filter(|reader| !reader.closed() && reader.consumer.memory().has_producer()).count()
     }
 
     /// Rings that hold something that is not acknowledged.

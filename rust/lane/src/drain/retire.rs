@@ -4,7 +4,6 @@
 //! that a worker killed at any step is completed by its successor and nothing is counted twice.
 
 use std::fs;
-use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use super::Drainer;
@@ -72,26 +71,6 @@ impl Drainer {
         }
         if header.retire_generation.load(Ordering::Acquire) % 2 == 1 {
             header.retire_generation.fetch_add(1, Ordering::AcqRel);
-        }
-    }
-}
-
-/// Temporary files of processes that were killed while they made one.
-pub(super) fn remove_leftovers(directory: &Path) {
-    let Ok(entries) = fs::read_dir(directory) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let pid = name.to_str().and_then(|name| {
-            let (_, rest) = name.strip_suffix(".tmp")?.rsplit_once('.')?;
-            rest.split_once('-')?.0.parse::<u64>().ok()
-        });
-        if let Some(pid) = pid
-            && !Path::new(&format!("/proc/{pid}")).exists()
-        {
-            // Another worker's successor may have removed it.
-            let _ = fs::remove_file(entry.path());
         }
     }
 }

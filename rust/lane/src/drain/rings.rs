@@ -1,6 +1,6 @@
 //! The rings that a drainer reads: finding them, and knowing whose process is gone.
 //!
-//! Invariant: a ring is gone only when its process is proven dead or has closed it. One that cannot be read is refused
+//! Invariant: a ring is gone only when the lock that its process held is free, or that has closed it. One that cannot be read is refused
 //! once, and left where it is.
 
 use std::sync::atomic::Ordering;
@@ -8,28 +8,26 @@ use std::sync::atomic::Ordering;
 use super::Drainer;
 use crate::files::RingFile;
 use crate::gcra::monotonic_ns;
-use crate::process::Identity;
 use crate::status::ring_ids;
 use shadowlane_ring::Consumer;
 
-/// How often a ring's process is looked up, in ns: a look costs a few system calls.
+/// How often a ring's lock is asked for, in ns: a look costs a system call.
 const LIVENESS_EVERY_NS: u64 = 200_000_000;
 
 /// A ring and what is known of its process.
 pub(super) struct Reader {
     pub(super) id: u64,
     pub(super) consumer: Consumer<RingFile>,
-    pub(super) producer: Identity,
     dead: bool,
     looked_ns: u64,
 }
 
 impl Reader {
-    /// Whether the ring's process is proven dead. Looked up now and then; once dead, dead for ever.
+    /// Whether the ring's process is dead: its lock is free. Looked up now and then; once dead, dead for ever.
     pub(super) fn is_dead(&mut self, now_ns: u64) -> bool {
         if !self.dead && now_ns.saturating_sub(self.looked_ns) >= LIVENESS_EVERY_NS {
             self.looked_ns = now_ns;
-            self.dead = self.producer.is_dead();
+            self.dead = !self.consumer.memory().has_producer();
         }
         self.dead
     }
@@ -62,13 +60,7 @@ impl Drainer {
                 continue;
             }
             match RingFile::open(&RingFile::path_of(&self.directory, id)) {
-                Ok(ring) => self.readers.push(Reader {
-                    id,
-                    producer: ring.producer(),
-                    consumer: Consumer::new(ring),
-                    dead: false,
-                    looked_ns: 0,
-                }),
+                Ok(ring) => self.readers.push(Reader { id, consumer: Consumer::new(ring), dead: false, looked_ns: 0 }),
                 Err(_) => {
                     self.refused.insert(id);
                 }

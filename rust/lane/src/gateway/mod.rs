@@ -126,9 +126,14 @@ impl Lane {
         self.ring.as_ref().map_or(&self.control.get().fallback, |ring| &ring.header().counters)
     }
 
-    /// Seconds since the lane's worker last reported itself; `None` when there is none, or it is dead.
+    /// Seconds since the lane's worker last reported itself; `None` when there is none.
     pub fn worker_heartbeat_age_s(&self) -> Option<f64> {
-        self.control.get().worker.age_s()
+        self.control.worker_age_s()
+    }
+
+    /// End the lane's worker when it hangs; its process id. See [`ControlFile::end_hung_worker`].
+    pub fn end_hung_worker(&self) -> Option<u64> {
+        self.control.end_hung_worker()
     }
 
     /// Count a failure of our own on the user path. A request that admission failed on is not seen, and counts only here.

@@ -1,0 +1,38 @@
+"""The rows furthest apart, one of each question.
+
+Invariant: no paraphrase group, and no request outside of one, comes twice; bodies are read of the rows that are given
+back and of no other.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from .rows import BODY_COLUMNS, PAIR_COLUMNS, StoredPair, from_row
+
+__all__ = ["furthest_apart"]
+
+_COLUMNS = ", ".join(
+    [f"pairs.{name}" for name in ("id", "stored_ns", *PAIR_COLUMNS)] + [f"bodies.{name}" for name in BODY_COLUMNS]
+)
+_ROW = f"SELECT {_COLUMNS} FROM pairs LEFT JOIN bodies ON bodies.pair = pairs.id WHERE pairs.id = ?"  # noqa: S608
+
+
+def furthest_apart(
+    db: sqlite3.Connection, where: str, values: tuple[Any, ...], limit: int, *, only_kept: bool
+) -> list[tuple[StoredPair, int]]:
+    """Contradicted facts first, then by falling ΔS; each with how many scored rows its question has."""
+    kept = "JOIN bodies ON bodies.pair = pairs.id" if only_kept else ""
+    # Beside max() the other columns are those of the row that has it: https://sqlite.org/lang_select.html#bareagg
+    query = (
+        f"SELECT pairs.id, max(10 * fact_flip + coalesce(delta_s, 0)) AS far, count(*) FROM pairs {kept} {where} "  # noqa: S608
+        "AND (delta_s IS NOT NULL OR fact_flip) GROUP BY coalesce('group ' || group_id, req_hash) "
+        "ORDER BY far DESC, pairs.id LIMIT ?"
+    )
+    found = []
+    for row_id, _, times in db.execute(query, (*values, limit)).fetchall():
+        row = db.execute(_ROW, (row_id,)).fetchone()
+        if row is not None:  # retention may have come between
+            found.append((from_row(row), int(times)))
+    return found

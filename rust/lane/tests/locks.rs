@@ -1,0 +1,383 @@
+//! Who is dead: the kernel says it, by a lock, whatever pid namespace, fork or closed descriptor lies between.
+#![cfg(all(target_os = "linux", not(loom), not(miri)))]
+
+mod common;
+
+use std::ffi::CString;
+use std::fs::{self, File};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use shadowlane_base::Reason;
+use shadowlane_lane::drain::Drainer;
+use shadowlane_lane::files::{ControlFile, RingFile};
+use shadowlane_lane::gateway::Lane;
+use shadowlane_lane::lanedir::remove_leftovers;
+use shadowlane_lane::lock::{Held, is_path_held};
+use shadowlane_ring::frame::Exchange;
+
+use common::process::{Child, shared};
+use common::{Directory, options, sanitizer};
+
+/// How long a condition is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[repr(C)]
+struct Ledger {
+    /// How far a child has come.
+    step: AtomicU64,
+    /// A child of a child, which outlives that.
+    orphan: AtomicU64,
+}
+
+impl Ledger {
+    fn orphan(&self) -> libc::pid_t {
+        self.orphan.load(Ordering::SeqCst) as libc::pid_t
+    }
+
+    fn end_orphan(&self) {
+        // SAFETY: a process of this test, which nobody has waited for: its parent is gone.
+        unsafe { libc::kill(self.orphan(), libc::SIGKILL) };
+    }
+}
+
+fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < PATIENCE, "waited in vain: {what}");
+        std::thread::yield_now();
+    }
+}
+
+fn mirror(lane: &Arc<Lane>) -> bool {
+    let Some(ticket) = lane.admit(b"GET", b"/", std::iter::empty()) else { return false };
+    lane.offer(ticket, Exchange { target: b"/", ..Exchange::default() })
+}
+
+fn drain(drainer: &mut Drainer) -> usize {
+    let copies = drainer.drain(1000, usize::MAX);
+    for copy in &copies {
+        drainer.ack(copy.ring, copy.seq);
+    }
+    copies.len()
+}
+
+fn open(directory: &Directory) -> Arc<Lane> {
+    directory.open(&options())
+}
+
+fn park() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// The lane of a process that was killed is drained and retired, while `around` holds.
+fn retired(directory: &Directory, copies: usize, mut around: impl FnMut()) {
+    let mut drainer = Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap();
+    let mut got = drainer.acked() as usize;
+    until("the ring is retired", || {
+        got += drain(&mut drainer);
+        around();
+        directory.status().rings.is_empty()
+    });
+    assert_eq!(got, copies);
+    let totals = directory.status().totals;
+    assert_eq!(totals.settled(), totals.started);
+    assert_eq!(totals.mirrored, copies as u64);
+}
+
+#[test]
+fn a_forked_child_does_not_keep_its_dead_parent_alive() {
+    let directory = Directory::new();
+    let ledger: &Ledger = shared();
+    let parent = Child::fork(|| {
+        let lane = open(&directory);
+        assert!(mirror(&lane));
+        // SAFETY: the child only waits for its end.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // It gives its parent's lane back, as an interpreter that ends does, and stays.
+            drop(lane);
+            ledger.orphan.store(u64::from(std::process::id()), Ordering::SeqCst);
+            park();
+        }
+        park();
+    });
+    until("the child runs", || ledger.orphan() != 0);
+    let ring = RingFile::open(&RingFile::path_of(&directory.0, 1)).unwrap();
+    assert!(ring.has_producer(), "what the child gives back is not the parent's");
+    parent.kill();
+    retired(&directory, 1, || {
+        // SAFETY: signal 0 only asks whether the process is there.
+        assert_eq!(unsafe { libc::kill(ledger.orphan(), 0) }, 0, "the child lives all the while");
+    });
+    ledger.end_orphan();
+}
+
+#[test]
+fn a_process_that_closes_every_descriptor_lives() {
+    let directory = Directory::new();
+    let ledger: &Ledger = shared();
+    let child = Child::fork(|| {
+        let lane = open(&directory);
+        assert!(mirror(&lane));
+        // SAFETY: nothing in this child uses a descriptor afterwards.
+        unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
+        assert!(mirror(&lane));
+        ledger.step.store(1, Ordering::SeqCst);
+        until("it may go on", || ledger.step.load(Ordering::SeqCst) == 2);
+        assert!(mirror(&lane));
+        ledger.step.store(3, Ordering::SeqCst);
+        park();
+    });
+    until("the child has closed them", || ledger.step.load(Ordering::SeqCst) == 1);
+    let mut drainer = Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap();
+    let mut got = drain(&mut drainer);
+    // Three times as long as a ring's lock is not asked for.
+    let looked = Instant::now();
+    until("time passes", || {
+        got += drain(&mut drainer);
+        looked.elapsed() > Duration::from_millis(600)
+    });
+    assert!(directory.status().rings[0].alive);
+    ledger.step.store(2, Ordering::SeqCst);
+    until("the child goes on", || ledger.step.load(Ordering::SeqCst) == 3);
+    until("all is drained", || {
+        got += drain(&mut drainer);
+        got == 3
+    });
+    drop(drainer);
+    child.kill();
+    retired(&directory, 3, || {});
+}
+
+#[test]
+fn a_process_that_replaces_its_image_gives_its_ring_back() {
+    let directory = Directory::new();
+    let program = CString::new("/bin/sleep").unwrap();
+    let argument = CString::new("60").unwrap();
+    let child = Child::fork(|| {
+        let lane = open(&directory);
+        assert!(mirror(&lane));
+        let arguments = [program.as_ptr(), argument.as_ptr(), std::ptr::null()];
+        // SAFETY: both strings are NUL-terminated and the list ends with null.
+        unsafe { libc::execv(program.as_ptr(), arguments.as_ptr()) };
+    });
+    until("its ring is there", || fs::exists(RingFile::path_of(&directory.0, 1)).unwrap());
+    retired(&directory, 1, || {});
+    child.kill();
+}
+
+#[test]
+fn forks_while_a_lock_is_taken_do_not_inherit_it() {
+    let directory = Directory::new();
+    fs::create_dir(&directory.0).unwrap();
+    let path = directory.0.join("lock");
+    let mut children = Vec::new();
+    std::thread::scope(|scope| {
+        let taking = scope.spawn(|| {
+            for _ in 0..2000 {
+                drop(Held::take(&path).unwrap().expect("nobody else takes it"));
+            }
+        });
+        while !taking.is_finished() && children.len() < 60 {
+            children.push(Child::fork(|| park()));
+        }
+    });
+    assert!(!children.is_empty());
+    assert!(!is_path_held(&path), "a child holds it");
+    for child in children {
+        child.kill();
+    }
+}
+
+#[test]
+fn a_lock_is_one_processes_at_a_time() {
+    let directory = Directory::new();
+    fs::create_dir(&directory.0).unwrap();
+    let path = directory.0.join("lock");
+    let held = Held::take(&path).unwrap().unwrap();
+    assert!(Held::take(&path).unwrap().is_none());
+    // Looking, opening and closing takes nothing from its holder, as it would from a classic lock's.
+    drop(File::open(&path).unwrap());
+    assert!(is_path_held(&path) && is_path_held(&path));
+    drop(held);
+    assert!(!is_path_held(&path));
+    assert!(Held::take(&path).unwrap().is_some());
+}
+
+/// On overlayfs a mapping refers to the file below, and the lock needs its descriptor.
+#[test]
+fn a_lock_on_an_overlay_is_held_and_not_inherited() {
+    let base = Directory::new();
+    let [lower, upper, work, merged] = ["lower", "upper", "work", "merged"].map(|name| base.0.join(name));
+    for folder in [&lower, &upper, &work, &merged] {
+        fs::create_dir_all(folder).unwrap();
+    }
+    let ledger: &Ledger = shared();
+    let parent = Child::fork(|| {
+        let text = |path: &Path| path.to_str().unwrap().to_owned();
+        let data = format!("lowerdir={},upperdir={},workdir={}", text(&lower), text(&upper), text(&work));
+        let (data, target) = (CString::new(data).unwrap(), CString::new(text(&merged)).unwrap());
+        // SAFETY: in a mount namespace of this child alone; all strings are NUL-terminated.
+        let mounted = unsafe {
+            libc::unshare(libc::CLONE_NEWNS) == 0
+                && libc::mount(
+                    c"none".as_ptr(),
+                    c"/".as_ptr(),
+                    std::ptr::null(),
+                    libc::MS_REC | libc::MS_PRIVATE,
+                    std::ptr::null(),
+                ) == 0
+                && libc::mount(c"overlay".as_ptr(), target.as_ptr(), c"overlay".as_ptr(), 0, data.as_ptr().cast()) == 0
+        };
+        if !mounted {
+            ledger.step.store(9, Ordering::SeqCst);
+            park();
+        }
+        let path = merged.join("lock");
+        let holder = Child::fork(|| {
+            let held = Held::take(&path).unwrap().unwrap();
+            // SAFETY: the child only waits for its end.
+            if unsafe { libc::fork() } == 0 {
+                drop(held);
+                ledger.orphan.store(u64::from(std::process::id()), Ordering::SeqCst);
+                park();
+            }
+            park();
+        });
+        until("the holder's child runs", || ledger.orphan() != 0);
+        let held = is_path_held(&path);
+        holder.kill();
+        let free = !is_path_held(&path);
+        ledger.end_orphan();
+        ledger.step.store(if held && free { 2 } else { 3 }, Ordering::SeqCst);
+        park();
+    });
+    until("the overlay is tried", || ledger.step.load(Ordering::SeqCst) > 1);
+    let step = ledger.step.load(Ordering::SeqCst);
+    parent.kill();
+    match step {
+        9 => println!("skipped: this user may not mount an overlay"),
+        step => assert_eq!(step, 2, "held while its process lives, free when that is killed"),
+    }
+}
+
+#[test]
+fn a_producer_of_another_pid_namespace_lives_until_it_is_killed() {
+    let directory = Directory::new();
+    let ledger: &Ledger = shared();
+    let outer = Child::fork(|| {
+        // SAFETY: a plain system call; the next child is the first process of a pid namespace.
+        if unsafe { libc::unshare(libc::CLONE_NEWPID) } != 0 {
+            ledger.step.store(9, Ordering::SeqCst);
+            park();
+        }
+        let inner = Child::fork(|| {
+            assert_eq!(std::process::id(), 1);
+            let lane = open(&directory);
+            assert!(mirror(&lane));
+            ledger.step.store(1, Ordering::SeqCst);
+            until("it may go on", || ledger.step.load(Ordering::SeqCst) == 2);
+            assert!(mirror(&lane));
+            ledger.step.store(3, Ordering::SeqCst);
+            park();
+        });
+        until("the test ends it", || ledger.step.load(Ordering::SeqCst) == 4);
+        inner.kill();
+        ledger.step.store(5, Ordering::SeqCst);
+        park();
+    });
+    until("the producer is there", || ledger.step.load(Ordering::SeqCst) != 0);
+    if ledger.step.load(Ordering::SeqCst) == 9 {
+        println!("skipped: this user may not make a pid namespace");
+        outer.kill();
+        return;
+    }
+    let mut drainer = Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap();
+    let mut got = 0;
+    let looked = Instant::now();
+    until("time passes", || {
+        got += drain(&mut drainer);
+        looked.elapsed() > Duration::from_millis(600)
+    });
+    let ring = directory.status().rings.remove(0);
+    assert!(ring.alive && ring.pid == 1, "process 1 lives here too, and is another: {ring:?}");
+    ledger.step.store(2, Ordering::SeqCst);
+    until("the producer goes on", || ledger.step.load(Ordering::SeqCst) == 3);
+    until("all is drained", || {
+        got += drain(&mut drainer);
+        got == 2
+    });
+    assert_eq!(drainer.live_producers(), 1);
+    ledger.step.store(4, Ordering::SeqCst);
+    until("the producer is killed", || ledger.step.load(Ordering::SeqCst) == 5);
+    until("its ring is retired", || {
+        drain(&mut drainer);
+        directory.status().rings.is_empty()
+    });
+    let totals = directory.status().totals;
+    assert_eq!((totals.started, totals.mirrored, totals.dropped[Reason::ProducerDied as usize]), (2, 2, 0));
+    outer.kill();
+}
+
+#[test]
+fn a_stopped_worker_is_ended_and_a_living_one_is_not() {
+    let directory = Directory::new();
+    let lane = open(&directory);
+    let ledger: &Ledger = shared();
+    let worker = Child::fork(|| {
+        let drainer = Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap();
+        ledger.step.store(1, Ordering::SeqCst);
+        until("it is stopped", || ledger.step.load(Ordering::SeqCst) == 2);
+        drop(drainer);
+    });
+    until("the worker has the lane", || ledger.step.load(Ordering::SeqCst) == 1);
+    assert!(lane.worker_heartbeat_age_s().is_some_and(|age| age < 10.0));
+    assert_eq!(lane.end_hung_worker(), None);
+    worker.signal(libc::SIGSTOP);
+    // As if it had not reported itself for a minute: the clock is the machine's.
+    let control = ControlFile::open(&directory.0).unwrap();
+    let beat = control.get().worker.heartbeat.load(Ordering::SeqCst);
+    control.get().worker.heartbeat.store(beat.saturating_sub(60_000_000_000), Ordering::SeqCst);
+    let ended = loop {
+        // Until the signal has arrived it may look as if it ran.
+        if let Some(pid) = lane.end_hung_worker() {
+            break pid;
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(ended, worker.pid() as u64);
+    let status = worker.wait();
+    assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL);
+    assert_eq!(lane.worker_heartbeat_age_s(), None);
+    assert_eq!(lane.end_hung_worker(), None, "there is none");
+    assert!(Drainer::open(&directory.0, sanitizer(), Vec::new()).is_ok());
+}
+
+#[test]
+fn what_killed_makers_left_behind_goes_and_what_is_being_made_stays() {
+    let directory = Directory::new();
+    fs::create_dir(&directory.0).unwrap();
+    let old = std::time::SystemTime::now() - Duration::from_secs(3600);
+    let file = |name: &str, aged: bool| {
+        let path = directory.0.join(name);
+        let file = File::create(&path).unwrap();
+        if aged {
+            file.set_modified(old).unwrap();
+        }
+        path
+    };
+    let left = file("ring-3.shm.0123456789abcdef.tmp", true);
+    let young = file("ring-4.shm.1-0.tmp", false);
+    let making = file("ring-5.shm.fedcba9876543210.tmp", true);
+    let other = file("notes.txt", true);
+    let held = Held::take(&making).unwrap().unwrap();
+    remove_leftovers(&directory.0);
+    assert!(!left.exists());
+    assert!(young.exists() && making.exists() && other.exists());
+    drop(held);
+}

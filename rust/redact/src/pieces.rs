@@ -1,0 +1,436 @@
+//! The texts of JSON as they stand in it: each string, list of bytes or bare line with its path, so that pieces of one
+//! text can be put together ([`super::groups`]).
+//!
+//! Invariants: one pass, no stack of the machine, and whatever the bytes: what is no JSON is passed over. A path leaves
+//! positions in arrays out, and the digits of names (`part1`, `part2`), so that what repeats has one path.
+
+use super::framing::{begins_json, is_gap};
+
+/// How a text is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// A JSON string, without its quotes.
+    String,
+    /// The elements of a JSON array that are the bytes of a text.
+    Bytes,
+    /// As it is.
+    Bare,
+}
+
+/// One text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece {
+    pub path: u64,
+    /// Hash of the name of the member that holds it.
+    pub name: u64,
+    pub start: u32,
+    pub end: u32,
+    /// The name as it is written.
+    pub key: (u32, u32),
+    /// The object that holds it.
+    pub owner: u32,
+    /// Position in the array that holds it; [`NONE`] in an object.
+    pub index: u32,
+    /// Which value or event of the stream it stands in.
+    pub document: u32,
+    pub written: Written,
+    /// Whether a sign that values have stands near its beginning, and near its end.
+    pub signs: (bool, bool),
+}
+
+/// How far from a seam a value has such a sign.
+pub(super) const REACH: usize = 96;
+
+/// Digits, the signs of addresses and assignments, and what may be a digit of another script. Nearly every value has one.
+pub(super) fn is_sign(byte: u8) -> bool {
+    byte.is_ascii_digit() || matches!(byte, b'@' | b':' | b'=') || byte >= 0xc0
+}
+
+fn signs(text: &[u8], masked: bool) -> (bool, bool) {
+    if masked && memchr::memchr(b'[', text).is_none() {
+        return (false, false);
+    }
+    // Without a branch, so that it is done many bytes at a time.
+    let any = |part: &[u8]| part.iter().fold(false, |found, byte| found | is_sign(*byte));
+    if text.len() <= REACH {
+        let found = any(text);
+        return (found, found);
+    }
+    // An escape takes up to six bytes for one.
+    let most = text.len().min(2 * REACH);
+    (any(text.get(..most).unwrap_or_default()), any(text.get(text.len() - most..).unwrap_or_default()))
+}
+
+/// No object, no array.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// An object, and what its scalars say: which choice, block or item its texts belong to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Owner {
+    pub parent: u32,
+    /// The array that it is an element of, and its position there.
+    pub array: u64,
+    pub index: u32,
+    /// The last of its scalars.
+    last: u32,
+    count: u8,
+}
+
+/// A scalar member: by it, texts of one path are told apart.
+#[derive(Clone, Copy, Debug)]
+struct Scalar {
+    before: u32,
+    key: u64,
+    value: u64,
+}
+
+/// Scalars that are looked at in one object, and how long a string may be that tells texts apart.
+const SCALARS: u8 = 12;
+const SCALAR_LENGTH: usize = 80;
+/// Arrays and objects beyond this depth are one level.
+const DEPTH: usize = 128;
+/// Most texts of a body. An event of a model has some hundred bytes and five.
+const MOST: usize = 4 << 20;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Pieces {
+    pub list: Vec<Piece>,
+    owners: Vec<Owner>,
+    scalars: Vec<Scalar>,
+    documents: u32,
+    /// There are more than are looked at: the body must not pass.
+    pub too_many: bool,
+    /// All single texts are masked: only what a mask stands beside may be a value now.
+    masked: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Level {
+    object: bool,
+    path: u64,
+    owner: u32,
+    /// The name that its elements are under.
+    name: u64,
+    key: (u32, u32),
+    /// Of an array: the position of the next element.
+    index: u32,
+}
+
+/// FNV-1a, 64 bits, going on from a hash.
+fn hash(from: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(from, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+const START: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// A name, with each run of digits as one sign.
+fn name_hash(from: u64, name: &[u8]) -> u64 {
+    let mut hashed = hash(from, b".");
+    let mut digits = false;
+    for byte in name {
+        if byte.is_ascii_digit() {
+            if !digits {
+                hashed = hash(hashed, b"#");
+            }
+            digits = true;
+        } else {
+            digits = false;
+            hashed = hash(hashed, &[*byte]);
+        }
+    }
+    hashed
+}
+
+/// The end of a string's text, from behind its opening quote: where its closing quote stands, or the end.
+fn string_end(text: &[u8], from: usize) -> usize {
+    let mut at = from;
+    while let Some(sign) = text.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        at += sign;
+        if text.get(at) == Some(&b'"') {
+            return at;
+        }
+        at += 2;
+    }
+    text.len()
+}
+
+/// The end of the elements of an array of bytes that begins at `from`, behind its bracket.
+fn bytes_end(text: &[u8], from: usize) -> Option<usize> {
+    let mut number: Option<u32> = None;
+    for (offset, byte) in text.get(from..)?.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => {
+                let next = number.unwrap_or(0) * 10 + u32::from(byte - b'0');
+                number = Some(next).filter(|next| *next <= 255);
+                number?;
+            }
+            b',' => _ = number.take()?,
+            b']' => return number.map(|_| from + offset),
+            b' ' | b'\t' | b'\n' | b'\r' => {}
+            _ => return None,
+        }
+    }
+    None
+}
+
+impl Pieces {
+    /// `masked`: all single texts are masked already.
+    pub(super) fn new(masked: bool) -> Self {
+        Self { masked, ..Self::default() }
+    }
+
+    /// The scalars of an object: hash of the name's path, and of the value.
+    pub(super) fn scalars(&self, owner: u32) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let mut next = self.owners.get(owner as usize).map_or(NONE, |owner| owner.last);
+        std::iter::from_fn(move || {
+            let scalar = self.scalars.get(next as usize)?;
+            next = scalar.before;
+            Some((scalar.key, scalar.value))
+        })
+    }
+
+    pub(super) fn owner(&self, owner: u32) -> Option<&Owner> {
+        self.owners.get(owner as usize)
+    }
+
+    fn push(&mut self, piece: Piece) {
+        if self.list.len() < MOST {
+            self.list.push(piece);
+        } else {
+            self.too_many = true;
+        }
+    }
+
+    /// A text that is no JSON, as the data of an event may be.
+    pub(super) fn bare(&mut self, text: &[u8], root: &[u8], start: usize, end: usize) {
+        self.documents += 1;
+        let path = hash(START, root);
+        let piece = Piece {
+            path,
+            name: path,
+            start: start as u32,
+            end: end as u32,
+            key: (0, 0),
+            owner: NONE,
+            index: NONE,
+            document: self.documents,
+            written: Written::Bare,
+            signs: signs(text.get(start..end).unwrap_or_default(), self.masked),
+        };
+        if start < end {
+            self.push(piece);
+        }
+    }
+
+    /// The texts of the JSON in `text[from..to]`. Whether it is well-formed, roughly; else what was found of it stays.
+    pub(super) fn json(&mut self, text: &[u8], from: usize, to: usize, root: &[u8]) -> bool {
+        let text = text.get(..to).unwrap_or(text);
+        let mut walk = Walk { levels: Vec::new(), deep: 0, key: None, root: hash(START, root), pieces: self };
+        walk.run(text, from)
+    }
+
+    /// What `text[from..to]` of a stream says: JSON, else the text itself. What begins like a list or a string is a text
+    /// unless it is one whole.
+    pub(super) fn event(&mut self, text: &[u8], from: usize, to: usize, root: &[u8]) {
+        let data = text.get(from..to).unwrap_or_default();
+        if !begins_json(data) {
+            self.bare(text, root, from, to);
+            return;
+        }
+        let count = self.list.len();
+        let right = self.json(text, from, to, root);
+        if !right && data.trim_ascii_start().first() != Some(&b'{') {
+            self.list.truncate(count);
+            self.bare(text, root, from, to);
+        }
+    }
+}
+
+struct Walk<'a> {
+    levels: Vec<Level>,
+    /// Levels beyond the deepest that is kept.
+    deep: usize,
+    /// The name before a value.
+    key: Option<(usize, usize)>,
+    root: u64,
+    pieces: &'a mut Pieces,
+}
+
+impl Walk<'_> {
+    fn run(&mut self, text: &[u8], from: usize) -> bool {
+        let mut at = from;
+        let mut right = true;
+        while let Some(byte) = text.get(at) {
+            at = match byte {
+                b'"' => {
+                    let end = string_end(text, at + 1);
+                    right &= end < text.len();
+                    self.string(text, at + 1, end);
+                    end + 1
+                }
+                b'{' | b'[' => self.open(text, *byte == b'{', at),
+                b'}' | b']' => {
+                    right &= self.close(*byte == b'}');
+                    at + 1
+                }
+                b',' => {
+                    self.comma();
+                    at + 1
+                }
+                b':' => at + 1,
+                b'-' | b'0'..=b'9' => self.number(text, at),
+                byte if is_gap(*byte) => at + 1,
+                _ => {
+                    let word = text.get(at..).unwrap_or_default();
+                    let length = word.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+                    let known: [&[u8]; 5] = [b"true", b"false", b"null", b"NaN", b"Infinity"];
+                    right &= known.contains(&word.get(..length).unwrap_or_default());
+                    self.key = None;
+                    at + length.max(1)
+                }
+            };
+        }
+        right && self.levels.is_empty()
+    }
+
+    /// Path and owner of a value here.
+    fn child(&self, text: &[u8]) -> (u64, u64, (u32, u32)) {
+        let path = self.levels.last().map_or(self.root, |level| level.path);
+        match self.key {
+            Some((start, end)) => {
+                let name = text.get(start..end).unwrap_or_default();
+                (name_hash(path, name), name_hash(START, name), (start as u32, end as u32))
+            }
+            // An array's elements are under the name of the array.
+            None if self.levels.is_empty() => (path, path, (0, 0)),
+            None => {
+                let (name, key) = self.levels.last().map_or((self.root, (0, 0)), |level| (level.name, level.key));
+                (hash(path, b"*"), name, key)
+            }
+        }
+    }
+
+    /// A new value at the top, or in an array at the top, is another document.
+    fn begins_value(&mut self) {
+        let top = self.levels.is_empty()
+            || (self.levels.len() == 1 && self.levels.first().is_some_and(|level| !level.object));
+        if top && self.deep == 0 {
+            self.pieces.documents += 1;
+        }
+    }
+
+    fn string(&mut self, text: &[u8], start: usize, end: usize) {
+        let in_object = self.levels.last().is_some_and(|level| level.object) && self.deep == 0;
+        if in_object && self.key.is_none() {
+            let after = text.get(end + 1..).unwrap_or_default();
+            if after.iter().find(|byte| !is_gap(**byte)) == Some(&b':') {
+                self.key = Some((start, end));
+                return;
+            }
+        }
+        self.begins_value();
+        self.text(text, start, end, Written::String);
+        let inner = text.get(start..end).unwrap_or_default();
+        if inner.len() <= SCALAR_LENGTH {
+            self.scalar(text, inner);
+        }
+        self.key = None;
+    }
+
+    fn text(&mut self, text: &[u8], start: usize, end: usize, written: Written) {
+        let (path, name, key) = self.child(text);
+        let path = if written == Written::Bytes { hash(path, b"[]") } else { path };
+        let level = self.levels.last();
+        let piece = Piece {
+            path,
+            name,
+            start: start as u32,
+            end: end as u32,
+            key,
+            owner: level.map_or(NONE, |level| level.owner),
+            index: level.filter(|level| !level.object).map_or(NONE, |level| level.index),
+            document: self.pieces.documents,
+            written,
+            signs: match written {
+                Written::Bytes => (true, true),
+                _ => signs(text.get(start..end).unwrap_or_default(), self.pieces.masked),
+            },
+        };
+        if start < end {
+            self.pieces.push(piece);
+        }
+    }
+
+    fn scalar(&mut self, text: &[u8], value: &[u8]) {
+        let Some(level) = self.levels.last().filter(|level| level.object && self.key.is_some()) else { return };
+        let owner = level.owner;
+        let (key, _, _) = self.child(text);
+        let before = match self.pieces.owners.get_mut(owner as usize) {
+            Some(owner) if owner.count < SCALARS => {
+                owner.count += 1;
+                std::mem::replace(&mut owner.last, self.pieces.scalars.len() as u32)
+            }
+            _ => return,
+        };
+        self.pieces.scalars.push(Scalar { before, key, value: hash(START, value) });
+    }
+
+    fn number(&mut self, text: &[u8], at: usize) -> usize {
+        let rest = text.get(at..).unwrap_or_default();
+        let is_number = |byte: &&u8| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9');
+        let length = rest.iter().take_while(is_number).count();
+        let number = rest.get(..length).unwrap_or_default();
+        self.begins_value();
+        // Fractions are measures.
+        if number.len() < 20 && number.iter().all(u8::is_ascii_digit) {
+            self.scalar(text, number);
+        }
+        self.key = None;
+        at + length
+    }
+
+    fn open(&mut self, text: &[u8], object: bool, at: usize) -> usize {
+        if self.levels.len() >= DEPTH {
+            self.deep += 1;
+            self.key = None;
+            return at + 1;
+        }
+        let (path, name, key) = self.child(text);
+        self.begins_value();
+        if !object && let Some(end) = bytes_end(text, at + 1) {
+            self.text(text, at + 1, end, Written::Bytes);
+            self.key = None;
+            return end + 1;
+        }
+        let (parent, array, index) = self
+            .levels
+            .last()
+            .map_or((NONE, 0, 0), |level| (level.owner, if level.object { 0 } else { level.path }, level.index));
+        let owner = if object {
+            self.pieces.owners.push(Owner { parent, array, index, last: NONE, count: 0 });
+            self.pieces.owners.len() as u32 - 1
+        } else {
+            parent
+        };
+        self.levels.push(Level { object, path, owner, name, key, index: 0 });
+        self.key = None;
+        at + 1
+    }
+
+    fn close(&mut self, object: bool) -> bool {
+        self.key = None;
+        if self.deep > 0 {
+            self.deep -= 1;
+            return true;
+        }
+        self.levels.pop().is_some_and(|level| level.object == object)
+    }
+
+    fn comma(&mut self) {
+        self.key = None;
+        if let Some(level) = self.levels.last_mut().filter(|level| !level.object) {
+            level.index = level.index.saturating_add(1);
+        }
+    }
+}
