@@ -313,7 +313,7 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     anchored: float | None = None
     fact_flip: bool = False
     missing: float | None = None
-    """Share of prod's sentences that the shadow's answer does not say, in [0, 1]."""
+    """Share of prod's sentences, and of values in the others, that the shadow's answer does not say, in [0, 1]."""
     extra: float | None = None
     """Share of the shadow's sentences that prod's answer does not say."""
     unread: Unread = ""

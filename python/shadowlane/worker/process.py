@@ -29,6 +29,7 @@ from ..errors import ShadowlaneError, StoreError, StoreLostError
 from ..judge.language_model import Judge
 from ..limits import Breaker, Budget, BudgetLimits, LaneLimits, Price, Prices, ProdQuota, Retry, ShadowLimits
 from ..policy import lane_policy, stub_rounds
+from ..providers.cleaning import use_rules
 from ..score import Scorer, extract_answer
 from ..store import SqliteStore, open_store
 from ..transport import HttpTransport, open_transport
@@ -167,11 +168,13 @@ async def _work(config: Config, directory: Path, drainer: _core.Drainer, idle_ex
         writer = Writer(store, scorer)
         sanitizer = _core.Sanitizer(config.sanitize.rules_dict(), str(directory))
         hook = Hook(load_detector(config.sanitize.detector), sanitizer) if config.sanitize.detector else None
+        answers = DetectingSanitizer(sanitizer, hook) if hook else sanitizer
+        use_rules(answers.again)
         pipeline = Pipeline(
             drainer=DetectingDrainer(drainer, hook) if hook else drainer,
             arms=list(arms.values()),
             writer=writer,
-            sanitizer=DetectingSanitizer(sanitizer, hook) if hook else sanitizer,
+            sanitizer=answers,
             judge=_open_judge(config.judge, sanitizer, store.judge_state()) if config.judge.url else None,
             limits=limits,
             on_limits=control.update_admission,
