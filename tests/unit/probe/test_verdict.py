@@ -173,7 +173,11 @@ def test_criteria_that_do_not_apply_do_not_count(embedder: Embedder) -> None:
     bare = msgspec.structs.replace(ITEM, sections=())
     item = judged(runs_of(lambda w, s: {"citations": ()}, lambda w, s: {"citations": ()}), embedder, item=bare)
     assert item.ok is True
-    assert [criterion.name for criterion in item.criteria if criterion.ok is None] == ["spread", "citations", "coverage"]
+    assert [criterion.name for criterion in item.criteria if criterion.ok is None] == [
+        "spread",
+        "citations",
+        "coverage",
+    ]
 
 
 def test_targets_are_the_users(embedder: Embedder) -> None:
