@@ -7,7 +7,7 @@ RUST_SOURCES := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build dev demo probe-demo test test-fast test-rust test-loom test-python test-faults lint audit format docs \
-	hooks bench peers judge-bench gate-bench redact-bench detector-test redact-adversarial wheel wheels sdist wheel-check crash fuzz miri \
+	hooks bench peers judge-bench gate-bench redact-bench detector-test redact-adversarial wheel wheels sbom sdist wheel-check crash fuzz miri \
 	asan valgrind free-threaded clean
 
 help: ## Show this help
@@ -90,11 +90,16 @@ docs: build $(VENV)/.docs ## The documentation as a site, into target/site: open
 	$(BIN)/python tools/reference.py docs/reference
 	$(BIN)/zensical build --clean --strict
 
-audit: $(VENV)/.dependencies ## Known vulnerabilities and licences of what we depend on: needs cargo-deny and the advisory databases
-	@cargo deny --version >/dev/null 2>&1 || { echo "make audit needs cargo-deny: cargo install cargo-deny --locked"; exit 1; }
-	cargo deny --all-features check
+# cargo-deny is a crate of its own, of some minutes to build: the one that is installed, else one under target/.
+DENY := target/tools/bin/cargo-deny
+STRICT ?=
+audit: $(VENV)/.dependencies ## Vulnerabilities, licences and sources of what we depend on; what cannot be looked up is said (STRICT=1: fails)
+	@command -v cargo-deny >/dev/null || test -x $(DENY) || cargo install cargo-deny --locked --quiet --root target/tools
 	$(BIN)/python -m pip install --quiet "pip-audit>=2.10,<3"
-	$(BIN)/pip-audit --requirement $(VENV)/requirements.txt
+	@PATH="$$PATH:$(abspath $(dir $(DENY)))" $(BIN)/python -m tools.audit $(if $(STRICT),--strict)
+
+sbom: $(VENV)/.dependencies ## The bill of materials (CycloneDX) of crates and Python distributions, into dist/
+	$(BIN)/python -m tools.sbom --out dist
 
 hooks: $(VENV)/.dependencies ## Run the quick part of the lint before each commit, the slow one before each push
 	$(BIN)/python -m pip install --quiet "pre-commit>=4,<5"
@@ -185,18 +190,20 @@ free-threaded: $(VENV)/.dependencies ## Wheel and threads tests for a Python wit
 	cd $(FREE) && bin/python -m pytest -p no:cacheprovider -c $(CURDIR)/pyproject.toml --rootdir $(CURDIR) \
 		$(CURDIR)/tests/unit/capture/test_threads.py
 
-wheel: $(VENV)/.dependencies ## A wheel of this machine for Python 3.10 and later, into dist/
+wheel: $(VENV)/.dependencies ## A wheel of this machine for Python 3.10 and later, with its bill of materials, into dist/
 	$(BIN)/maturin build --release --out dist
+	$(BIN)/python -m tools.sbom --out dist
 
 # zig links against the old C library that manylinux2014 promises, and cross-compiles. A target needs its Rust standard
 # library once: rustup target add TARGET.
 TARGETS ?= x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu x86_64-unknown-linux-musl aarch64-unknown-linux-musl
-wheels: $(VENV)/.dependencies ## manylinux2014 and musllinux wheels of TARGETS, into dist/
+wheels: $(VENV)/.dependencies ## manylinux2014 and musllinux wheels of TARGETS, each with its bill of materials, into dist/
 	$(BIN)/python -m pip install --quiet "ziglang>=0.15,<0.18"
 	@for target in $(TARGETS); do \
 		case $$target in *-musl) tag=musllinux_1_2;; *) tag=manylinux2014;; esac; \
 		echo "== $$target, $$tag"; \
 		PATH="$(abspath $(BIN)):$$PATH" $(BIN)/maturin build --release --zig --target $$target --compatibility $$tag --out dist || exit 1; \
+		$(BIN)/python -m tools.sbom --target $$target --out dist || exit 1; \
 	done
 
 sdist: $(VENV)/.dependencies ## The source distribution, into dist/
@@ -204,7 +211,7 @@ sdist: $(VENV)/.dependencies ## The source distribution, into dist/
 
 WHEEL = $(shell ls -t dist/*.whl | head -n 1)
 wheel-check: $(if $(filter command line,$(origin WHEEL)),$(VENV)/.dependencies,wheel) ## A wheel in a clean environment of each Python: make wheel-check PYTHONS="python3.10 ..."
-	$(BIN)/python tools/wheel_check.py $(WHEEL) $(PYTHONS)
+	$(BIN)/python -m tools.wheel_check $(WHEEL) $(PYTHONS)
 
 clean: ## Remove what was built
 	rm -rf $(VENV) .venv-peers .venv-redact target dist demo-out probe-demo-out python/shadowlane/_core*.so

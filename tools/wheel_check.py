@@ -1,4 +1,4 @@
-"""``python tools/wheel_check.py WHEEL [PYTHON...]``: install the wheel in a clean environment of each Python, use it.
+"""``python -m tools.wheel_check WHEEL [PYTHON...]``: install the wheel in a clean environment of each Python, use it.
 
 One exchange goes the whole way: middleware, ring, worker, an HTTP server as shadow, store, report. No Rust is needed:
 the environment's PATH holds the interpreter and the system's programs only. Without PYTHON it is every ``python3.10``
@@ -7,11 +7,15 @@ to ``python3.14`` that runs here; one that does not is said.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
+
+from tools.dependencies import EXTENSION, crates, host
 
 USE = '''
 import asyncio, json, select, subprocess, sys, threading, time
@@ -89,6 +93,21 @@ def runs(python: str) -> bool:
         return False
 
 
+def check_bill(wheel: Path) -> None:
+    """The wheel's own bill of materials (PEP 770) names every crate that the extension is made of."""
+    wanted = {(crate.name, crate.version) for crate in crates(host()).values() if crate.name != EXTENSION}
+    with zipfile.ZipFile(wheel) as archive:
+        files = [
+            name for name in archive.namelist() if ".dist-info/sboms/" in name and name.endswith(".cyclonedx.json")
+        ]
+        bills = [json.loads(archive.read(name)) for name in files]
+    found = {(part["name"], part["version"]) for one in bills for part in one["components"]}
+    if not bills or wanted - found:
+        missing = ", ".join(f"{name} {version}" for name, version in sorted(wanted - found)) if bills else "everything"
+        raise SystemExit(f"{wheel.name}: its bill of materials lacks {missing}")
+    print(f"{wheel.name}: its bill of materials names all {len(wanted)} crates")
+
+
 def check(wheel: Path, python: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([python, "-m", "venv", folder + "/env"], check=True)
@@ -111,6 +130,7 @@ def main() -> int:
             print(f"{python}: not on this machine, not checked")
     if not found or (sys.argv[2:] and len(found) < len(wanted)):
         return 1
+    check_bill(Path(sys.argv[1]))
     for python in found:
         check(Path(sys.argv[1]).resolve(), python)
     return 0

@@ -16,11 +16,12 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
-from ._core import FLAG_CLIENT_DISCONNECTED, FLAG_RESPONSE_CUT, FLAG_STREAMED, REASONS
+from ._core import FLAG_CLIENT_DISCONNECTED, FLAG_REDELIVERED, FLAG_RESPONSE_CUT, FLAG_STREAMED, REASONS
 from .bands import band
 
 __all__ = [
     "FLAG_CLIENT_DISCONNECTED",
+    "FLAG_REDELIVERED",
     "FLAG_RESPONSE_CUT",
     "FLAG_STREAMED",
     "NOT_SENT",
@@ -313,7 +314,7 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     anchored: float | None = None
     fact_flip: bool = False
     missing: float | None = None
-    """Share of prod's sentences that the shadow's answer does not say, in [0, 1]."""
+    """Share of prod's sentences, and of values in the others, that the shadow's answer does not say, in [0, 1]."""
     extra: float | None = None
     """Share of the shadow's sentences that prod's answer does not say."""
     unread: Unread = ""

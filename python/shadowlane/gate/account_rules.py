@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..config import GateConfig
-from .accounts import Burn
+from .accounts import Accounts, Burn
 from .lines import bounds, hours_for, percent, signed
 from .paired import quantile_ratio
 from .ratios import sum_increase
@@ -65,17 +65,28 @@ def slot_wait(evidence: Evidence, gate: GateConfig) -> Rule:
 
 def tokens(evidence: Evidence, gate: GateConfig) -> Rule:
     """The shadow's tokens for the same requests at most ``1 + gate.token_increase`` times prod's, in and out, by the
-    ratio of the sums (:mod:`.ratios`). Default: as the cost."""
+    ratio of the sums (:mod:`.ratios`); turns that a cache served are left out of both. Default: as the cost."""
     key, name, accounts, target = "tokens", "tokens", evidence.accounts, gate.token_increase
     used = accounts.tokens
     if not len(used):
-        return _nothing(key, name, evidence, gate, "no pair's answers both say what they used; send usage with answers")
+        why = "no pair's answers both say what they used; send usage with answers"
+        return _nothing(key, name, evidence, gate, _all_cached(accounts) or why)
     seen = sum_increase(used.above, used.below, used.questions, alpha=ALPHA)
     line = (
         f"tokens an answered request: {used.above.mean():.0f} against prod's {used.below.mean():.0f}, {used.counted}: "
-        f"{bounds(seen, signed, target)}"
+        f"{bounds(seen, signed, target)}{_left_out(accounts)}"
     )
     return _reviewed(key, name, line, seen, target, evidence)
+
+
+def _all_cached(accounts: Accounts) -> str:
+    if not accounts.cached:
+        return ""
+    return f"all {accounts.cached} turns that say what they used were served from a cache; let the shadow get others"
+
+
+def _left_out(accounts: Accounts) -> str:
+    return f"; {accounts.cached} turns served from a cache are left out" if accounts.cached else ""
 
 
 def cost(evidence: Evidence, gate: GateConfig) -> Rule:
@@ -87,8 +98,7 @@ def cost(evidence: Evidence, gate: GateConfig) -> Rule:
     used = accounts.cost
     if not len(used) or not used.below.sum() > 0:
         why = "no pair's answers both say what they used by a model with a price; add [prices.MODEL]"
-        if accounts.cached:
-            why = f"all {accounts.cached} turns with costs were served from a cache; let the shadow get others"
+        why = why if len(accounts.tokens) else _all_cached(accounts) or why
         return _nothing(key, name, evidence, gate, why)
     seen = sum_increase(used.above, used.below, used.questions, alpha=ALPHA)
     less = float(used.below.mean() - used.above.mean())
@@ -97,9 +107,7 @@ def cost(evidence: Evidence, gate: GateConfig) -> Rule:
         f"{bounds(seen, signed, target)}; for these {used.n} requests the shadow would have "
         + (f"saved {less * used.n:.4g}" if less >= 0 else f"cost {-less * used.n:.4g} more")
     )
-    if accounts.cached:
-        line += f"; {accounts.cached} turns served from a cache are left out"
-    return _reviewed(key, name, line, seen, target, evidence)
+    return _reviewed(key, name, line + _left_out(accounts), seen, target, evidence)
 
 
 def error_budget(evidence: Evidence, gate: GateConfig) -> Rule:

@@ -82,10 +82,11 @@ class Accounts:
     late: Stream = field(default_factory=Stream)
     """For each whether that was longer than ``gate.slot_wait_ms``."""
     tokens: UseSample = field(default_factory=UseSample)
+    """Of turns that no cache served, so that both sides did the same work."""
     cost: UseSample = field(default_factory=UseSample)
-    """By ``[prices]``, of turns that no cache served."""
+    """The same by ``[prices]``."""
     cached: int = 0
-    """Pairs with costs that are left out because a cache served a side."""
+    """Pairs that are left out of tokens and costs because a cache served a side."""
     prices: bool = False
     """Whether there are prices."""
     burns: tuple[Burn, ...] = ()
@@ -103,10 +104,10 @@ class AccountFold:
         self._tokens, self._cost = UseSample(), UseSample()
         self._apart, self._cached = False, 0
 
-    def add(self, columns: ScoreColumns, questions: NDArray[np.int64]) -> None:
-        """The next rows, and the question of each."""
+    def add(self, columns: ScoreColumns, questions: NDArray[np.int64], inside: NDArray[np.bool_]) -> None:
+        """The next rows, the question of each, and which lie before the end of a window of quantiles."""
         shadow, prod = columns.shadow_ttfb_ns, columns.prod_ttfb_ns
-        first = comparable(columns) & (columns.status > 0) & (prod > 0) & (shadow > 0)
+        first = comparable(columns) & inside & (columns.status > 0) & (prod > 0) & (shadow > 0)
         self._first_bytes.add(columns.exchange[first], *(some[first].astype(np.float64) for some in (shadow, prod)))
         self._apart |= bool(((prod < columns.prod_ns) | (shadow < columns.shadow_ns))[first].any())
         slots = (columns.tries > 0) | (columns.waited_ns > 0)
@@ -114,10 +115,11 @@ class AccountFold:
         self._waits.add(columns.exchange[slots], waited)
         self._late.add((waited > self._longest).astype(np.float64))
         said = ~np.isnan(columns.tokens) & ~np.isnan(columns.prod_tokens)
+        self._cached += int((said & columns.cache_served).sum())
+        said &= ~columns.cache_served
         self._use(self._tokens, columns, questions, said, columns.tokens, columns.prod_tokens)
-        priced = ~np.isnan(columns.cost) & ~np.isnan(columns.prod_cost)
-        self._cached += int((priced & columns.cache_served).sum())
-        self._use(self._cost, columns, questions, priced & ~columns.cache_served, columns.cost, columns.prod_cost)
+        priced = said & ~np.isnan(columns.cost) & ~np.isnan(columns.prod_cost)
+        self._use(self._cost, columns, questions, priced, columns.cost, columns.prod_cost)
 
     @staticmethod
     def _use(

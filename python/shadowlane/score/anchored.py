@@ -52,10 +52,10 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Unmatched:
-    """Sentences and list items of one text of which the other says next to nothing."""
+    """Sentences and list items of one text of which the other says next to nothing, and values that it leaves out."""
 
     share: float = 0.0
-    """Of all that have content, in [0, 1]; 0 where the texts could not be read."""
+    """Of all sentences that have content, and these values, in [0, 1]; 0 where the texts could not be read."""
     spans: tuple[tuple[int, int], ...] = ()
     """(start, end) characters of each."""
     texts: tuple[str, ...] = ()

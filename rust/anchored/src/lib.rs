@@ -98,7 +98,8 @@ pub struct Comparison {
     pub cut: bool,
 }
 
-/// The share of a text's sentences that the other text does not say, and the characters of each.
+/// The share of a text's sentences, and of its values in sentences that are said, which the other text does not say,
+/// and the characters of each.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Unmatched {
     /// In [0, 1]. A sentence without content, as a greeting is, does not count.
@@ -136,8 +137,10 @@ pub fn anchor(text_a: &str, text_b: &str, plain: f64) -> Comparison {
     made.cut = head_a.len() < text_a.len() || head_b.len() < text_b.len();
     made.cut = made.cut || a.cut || b.cut || values.cut || clauses.cut;
     made.foreign = both.is_none();
-    made.missing = in_characters(text_a, &clauses.missing);
-    made.extra = in_characters(text_b, &clauses.extra);
+    if both.is_some() {
+        made.missing = in_characters(text_a, &clauses.missing.with_values(&values.only_a));
+        made.extra = in_characters(text_b, &clauses.extra.with_values(&values.only_b));
+    }
     let mut findings = if english { compare::contradictions(&a, &b) } else { Vec::new() };
     // "No later than Friday" denies nothing.
     let touches = |spans: &[Span], span: Span| spans.iter().any(|known| meets(*known, span));

@@ -239,6 +239,32 @@ def test_what_one_text_leaves_out_is_missing_in_it_and_no_flip() -> None:
 
 
 @pytest.mark.parametrize(
+    ("whole", "part", "share", "texts"),
+    [
+        ("You can send unworn shoes back within 30 days. Refunds go to your card.",
+         "You can send unworn shoes back. Refunds go to your card.", 1 / 3, ["30 days"]),
+        ("Die Kaution von 450 Euro zahlen wir nach dem Auszug zurück.",
+         "Die Kaution zahlen wir nach dem Auszug zurück.", 1 / 2, ["450 Euro"]),
+        ("Take one tablet of 20 mg every 8 hours with a glass of water.",
+         "Take one tablet with a glass of water.", 2 / 3, ["20 mg", "8 hours"]),
+    ],
+)  # fmt: skip
+def test_a_value_that_a_sentence_leaves_out_is_missing_and_no_flip(
+    whole: str, part: str, share: float, texts: list[str]
+) -> None:
+    found = anchor(whole, part, 0.1)
+    assert found.missing.share == pytest.approx(share)
+    assert [text for text in texts if any(text in known for known in found.missing.texts)] == texts
+    assert (found.extra.share, found.fact_flip) == (0, False)
+    assert anchor(part, whole, 0.1).extra == found.missing
+
+
+def test_a_value_in_a_sentence_that_is_left_out_counts_with_it() -> None:
+    whole, part = "Unplug the device for 10 minutes. Remove the four screws.", "Remove the four screws."
+    assert anchor(whole, part, 0.2).missing.share == 0.5
+
+
+@pytest.mark.parametrize(
     ("a", "b", "kind"),
     [
         ("Haustiere sind in der Wohnung nicht erlaubt.", "In der Wohnung sind Haustiere erlaubt.", "negation"),

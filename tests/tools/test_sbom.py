@@ -1,0 +1,168 @@
+"""The bill of materials names all that the package is made of and needs, and nothing that only developers have."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomllib
+
+from tools import sbom
+from tools.audit import Result, judged, licences, permitted
+from tools.dependencies import EXTENSION, ROOT, _crates, distributions, host
+from tools.wheel_check import check_bill
+
+needs_cargo = pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo and rustc are not installed")
+
+
+@pytest.fixture(scope="module")
+def bill() -> dict[str, Any]:
+    return sbom.bill(host())
+
+
+@needs_cargo
+def test_it_is_a_graph_without_holes(bill: dict[str, Any]) -> None:
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    refs = [one["bom-ref"] for one in bill["components"]]
+    itself = bill["metadata"]["component"]["bom-ref"]
+    assert len(set(refs)) == len(refs)
+    edges = {one["ref"]: one["dependsOn"] for one in bill["dependencies"]}
+    assert set(edges) == {itself, *refs}
+    reached, todo = set(), [itself]
+    while todo:
+        ref = todo.pop()
+        if ref not in reached:
+            reached.add(ref)
+            todo += edges[ref]
+    assert reached == {itself, *refs}
+
+
+@needs_cargo
+def test_crates_are_those_of_the_lock_file_with_their_checksums(bill: dict[str, Any]) -> None:
+    lock = tomllib.loads((ROOT / "Cargo.lock").read_text(encoding="utf-8"))
+    locked = {(one["name"], one["version"]): one.get("checksum") for one in lock["package"]}
+    crates = [one for one in bill["components"] if one["purl"].startswith("pkg:cargo/")]
+    names = {one["name"] for one in crates}
+    assert {EXTENSION, "shadowlane-redact", "pyo3", "regex", "memmap2", "sqlparser"} <= names
+    assert not names & {"loom", "proptest", "criterion"}  # tests alone need them
+    for one in crates:
+        checksum = locked[one["name"], one["version"]]
+        assert [part["content"] for part in one.get("hashes", ())] == ([checksum] if checksum else [])
+        assert one["licenses"]
+    scopes = {one["name"]: one["scope"] for one in crates}
+    assert (scopes["regex"], scopes["pyo3-macros"]) == ("required", "excluded")
+
+
+@needs_cargo
+def test_distributions_are_those_that_are_installed(bill: dict[str, Any]) -> None:
+    found = {one["name"]: one for one in bill["components"] if one["purl"].startswith("pkg:pypi/")}
+    assert {"msgspec", "numpy", "xxhash", "aiohttp", "yarl", "h11", "psycopg"} <= set(found)
+    assert not set(found) & {"pytest", "mypy", "ruff", "maturin", "starlette", "zensical"}
+    for name, one in found.items():
+        assert one["version"] == metadata.version(name)
+        assert one["licenses"], name
+    assert (found["numpy"]["scope"], found["aiohttp"]["scope"]) == ("required", "optional")
+
+
+@needs_cargo
+def test_equal_dependencies_give_an_equal_file(bill: dict[str, Any]) -> None:
+    again = sbom.bill(host())
+    assert again == bill
+    assert json.dumps(again) == json.dumps(bill)
+    assert str(ROOT) not in json.dumps(bill)
+
+
+def test_what_a_macro_needs_only_runs_in_the_build() -> None:
+    def package(name: str, kind: str = "lib") -> dict[str, Any]:
+        return {
+            "id": name, "name": name, "version": "1.0.0", "license": "MIT/Apache-2.0", "repository": None,
+            "targets": [{"kind": [kind]}],
+        }  # fmt: skip
+
+    def node(name: str, **deps: str | None) -> dict[str, Any]:
+        return {"id": name, "deps": [{"pkg": key, "dep_kinds": [{"kind": kind}]} for key, kind in deps.items()]}
+
+    data = {
+        "packages": [package(EXTENSION), package("a"), package("m", "proc-macro"), package("syn"), package("t")],
+        "resolve": {
+            "nodes": [
+                node(EXTENSION, a=None, m=None, t="dev"), node("a"), node("m", syn=None, a=None), node("syn"),
+                node("t"),
+            ]
+        },
+    }  # fmt: skip
+    found = {one.name: one for one in _crates(data, {("a", "1.0.0"): "ab"}).values()}
+    assert {name: one.scope for name, one in found.items()} == {
+        EXTENSION: "required",
+        "a": "required",
+        "m": "excluded",
+        "syn": "excluded",
+    }
+    assert (found["a"].sha256, found["a"].licence) == ("ab", "MIT OR Apache-2.0")
+
+
+def test_every_extra_of_users_is_in_it() -> None:
+    _, asked = distributions()
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert set(asked) == {"", *extras} - {"dev", "docs", "demo"}
+
+
+@pytest.mark.parametrize(
+    ("expression", "good"),
+    [
+        ("MIT", True),
+        ("GPL-3.0-only", False),
+        ("", False),
+        ("MIT OR GPL-3.0-only", True),
+        ("MIT AND GPL-3.0-only", False),
+        ("(MIT OR GPL-3.0-only) AND ISC", True),
+        ("MIT AND (GPL-3.0-only OR ISC)", True),
+        ("MIT AND (GPL-3.0-only AND ISC)", False),
+        ("(MIT) OR (GPL-3.0-only)", True),
+        ("(MIT OR ISC) AND (GPL-3.0-only)", False),
+        ("Some words of an author", False),
+    ],
+)
+def test_a_licence_is_allowed_as_a_whole(expression: str, good: bool) -> None:
+    assert permitted(expression, {"MIT", "ISC"}) is good
+
+
+def test_the_licences_of_what_users_get_are_allowed() -> None:
+    assert licences() == Result("distributions: licences", "ok")
+
+
+def test_what_could_not_be_looked_up_is_not_called_good() -> None:
+    good = {"name": "a", "version": "1", "vulns": []}
+    unknown = {"name": "b", "skip_reason": "not found"}
+    bad = {"name": "c", "version": "1", "vulns": [{"id": "PYSEC-1", "fix_versions": ["2"]}]}
+    assert judged("x", [good]).outcome == "ok"
+    assert judged("x", [good, unknown]).outcome == "skipped"
+    failed = judged("x", [good, unknown, bad])
+    assert failed.outcome == "FAILED"
+    assert failed.lines[0] == "c 1: PYSEC-1, fixed in 2"
+
+
+@needs_cargo
+def test_a_wheel_whose_own_bill_lacks_a_crate_is_refused(bill: dict[str, Any], tmp_path: Path) -> None:
+    crates = [one for one in bill["components"] if one["purl"].startswith("pkg:cargo/")]
+
+    def wheel(parts: list[dict[str, Any]] | None) -> Path:
+        file = tmp_path / f"shadowlane-{len(parts or ())}.whl"
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("shadowlane/__init__.py", "")
+            if parts is not None:
+                name = "shadowlane-0.dist-info/sboms/shadowlane-py.cyclonedx.json"
+                archive.writestr(name, json.dumps({"components": parts}))
+        return file
+
+    check_bill(wheel(crates))
+    with pytest.raises(SystemExit, match=r"lacks everything"):
+        check_bill(wheel(None))
+    lost = crates.pop()
+    with pytest.raises(SystemExit, match=f"lacks .*{lost['name']} {lost['version']}"):
+        check_bill(wheel(crates))
