@@ -204,10 +204,13 @@ struct Ledger {
     step: AtomicU64,
 }
 
+/// What holds a lane, as long as it lives.
+type Hold = fn(&Path) -> Box<dyn std::any::Any>;
+
 /// By its lock, by its worker's lock of today's kind or of the older one.
 #[test]
 fn a_lane_that_somebody_holds_stays() {
-    let holds: [fn(&Path) -> Box<dyn std::any::Any>; 3] = [
+    let holds: [Hold; 3] = [
         |root| {
             let lane = open(root);
             assert!(mirror(&lane));

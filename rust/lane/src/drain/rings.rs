@@ -60,13 +60,13 @@ impl Drainer {
             if self.refused.contains(&id) || self.readers.iter().any(|reader| reader.id == id) {
                 continue;
             }
-            match RingFile::open(&RingFile::path_of(&self.directory, id)) {
-                Ok(ring) => self.readers.push(Reader { id, consumer: Consumer::new(ring), dead: false, looked_ns: 0 }),
-                Err(_) => {
-                    self.refused.insert(id);
-                    let other = OtherRing::open(&RingFile::path_of(&self.directory, id), false);
-                    self.others.extend(other.filter(|ring| ring.totals().is_some()).map(|ring| (id, ring)));
-                }
+            let path = RingFile::path_of(&self.directory, id);
+            if let Ok(ring) = RingFile::open(&path) {
+                self.readers.push(Reader { id, consumer: Consumer::new(ring), dead: false, looked_ns: 0 });
+            } else {
+                self.refused.insert(id);
+                let other = OtherRing::open(&path, false).filter(|ring| ring.totals().is_some());
+                self.others.extend(other.map(|ring| (id, ring)));
             }
         }
     }
