@@ -6,6 +6,7 @@ __all__ = [
     "ACTING_GETS",
     "CONTROL_BYTES",
     "FLAG_CLIENT_DISCONNECTED",
+    "FLAG_REDELIVERED",
     "FLAG_RESPONSE_CUT",
     "FLAG_STREAMED",
     "PRESET_NAMES",
@@ -47,6 +48,7 @@ __all__ = [
 ]
 __version__: str
 FLAG_CLIENT_DISCONNECTED: int
+FLAG_REDELIVERED: int
 FLAG_RESPONSE_CUT: int
 FLAG_STREAMED: int
 ACTING_GETS: tuple[str, ...]
@@ -240,6 +242,7 @@ class Drainer:
     def pause(self, seconds: float, reason: str) -> None: ...
     def throttle(self) -> tuple[float, float, str]: ...
     def try_acquire(self, n: int = 1) -> bool: ...
+    def take_own(self, name: str, qps: float, burst: int) -> bool: ...
     def available(self, after_s: float = 0.0) -> float: ...
     def live_producers(self) -> int: ...
     def pending(self) -> int: ...
