@@ -1,10 +1,11 @@
-"""``python -m benches.redact [--each 40] [--data FOLDER [--half 1]]``: precision, recall and F1 by kind, and MB/s, beside the rivals, in one run.
+"""``python -m benches.redact [--each 40] [--data FOLDER [--half 1]]``: precision, recall and MB/s beside the rivals.
 
 Labelled texts are made here (``texts.py``), half of them with nothing in them. With ``SHADOWLANE_DATA`` set to a
-folder that has ``pii_cases.jsonl.gz`` (text, entities, spans), the recall on those is printed too. A value counts as
-found when a finding of its kind overlaps it; and the speed on the recorded bodies of ``llm_exchanges.jsonl.gz`` there.
-With ``--data`` public labelled data is measured on, and nothing else (``public.py``). Speed rounds are interleaved, rivals get the same text in the same round; on a shared machine the best round says what
-the code can do, and ratios compare.
+folder that has ``pii_cases.jsonl.gz`` (text, entities, spans), the recall on those is printed too, and the speed on the
+recorded bodies of ``llm_exchanges.jsonl.gz`` there. A value counts as found when a finding of its kind overlaps it.
+With ``--data``, public labelled data is measured on and nothing else (``public.py``). Speed rounds are interleaved,
+rivals get the same text in the same round; on a shared machine the best round says what the code can do, and ratios
+compare.
 """
 
 from __future__ import annotations
