@@ -12,7 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from .days import SCENARIOS, boundary
+from shadowlane.gate import Verdict
+
+from .boundary import OUTCOMES, at_the_boundary
+from .days import SCENARIOS, WHOLE
 from .lane import Lane
 
 KINDS = ("independent", "runs of 20", "150 questions", "diurnal")
@@ -24,7 +27,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benches.gate", description="Days of traffic through the gate.")
     parser.add_argument("--rates", default="1,10,50", help="requests a second, of which 5 %% are mirrored")
     parser.add_argument("--days", type=int, default=3, help="days of each scenario and rate (default: 3)")
-    parser.add_argument("--boundary-days", type=int, default=100, help="days at the boundary (default: 100)")
+    parser.add_argument("--boundary-days", type=int, default=1000, help="days at the targets, without a store")
+    parser.add_argument("--whole-days", type=int, default=200, help="short days through the store (default: 200)")
+    parser.add_argument("--kinds", default="", help="of the days at the targets, those kinds alone (comma)")
     parser.add_argument("--looks", type=int, default=24, help="looks a day (default: 24)")
     parser.add_argument("--json", default=None, metavar="FILE", help="write the numbers")
     options = parser.parse_args()
@@ -34,10 +39,19 @@ def main() -> None:
         scenario(name, rate, options.days, options.looks) for name in SCENARIOS for rate in rates if options.days
     ]
     show_scenarios(scenarios)
-    kinds = [at_the_boundary(kind, options.boundary_days, options.looks) for kind in KINDS if options.boundary_days]
-    show_boundary(kinds, options.boundary_days, options.looks)
+    days = options.boundary_days
+    kinds = [
+        {"kind": kind, "days": days, "rules": at_the_boundary(kind, days, options.looks)}
+        for kind in (options.kinds.split(",") if options.kinds else KINDS)
+        if days
+    ]
+    show_boundary(kinds, options.looks)
+    whole = [whole_verdicts(name, options.whole_days, options.looks) for name in WHOLE if options.whole_days]
+    show_whole(whole, options.looks)
     if options.json:
-        Path(options.json).write_text(json.dumps({"scenarios": scenarios, "boundary": kinds}, indent=2) + "\n")
+        Path(options.json).write_text(
+            json.dumps({"scenarios": scenarios, "boundary": kinds, "whole": whole}, indent=2) + "\n"
+        )
     print(f"\n{time.monotonic() - began:.0f} s")
 
 
@@ -48,6 +62,7 @@ def scenario(name: str, rate: float, days: int, looks: int) -> dict[str, Any]:
     shown: Counter[str] = Counter()
     hours: list[float] = []
     waiting: Counter[str] = Counter()
+    overhead: list[float] = []
     pairs = 0
     for seed in range(days):
         with tempfile.TemporaryDirectory() as folder:
@@ -58,6 +73,7 @@ def scenario(name: str, rate: float, days: int, looks: int) -> dict[str, Any]:
         ends[last.decision] += 1
         decided = next((hour for hour, verdict in verdicts if verdict.decision == last.decision != "HOLD"), None)
         hours += [] if decided is None else [decided]
+        overhead += [hour for hour, verdict in verdicts if _status(verdict, "overhead") in ("met", "not met")][:1]
         shown["REJECT"] += any(verdict.decision == "REJECT" for _, verdict in verdicts)
         shown["GRADUATE"] += any(verdict.decision == "GRADUATE" for _, verdict in verdicts)
         waiting.update(rule.name for rule in last.rules if rule.ok is not True and not rule.not_judged)
@@ -70,45 +86,64 @@ def scenario(name: str, rate: float, days: int, looks: int) -> dict[str, Any]:
         "ends": dict(ends),
         "ever": {key: n for key, n in shown.items() if n},
         "hours": float(np.median(hours)) if hours else None,
+        "overhead_hours": float(np.median(overhead)) if overhead else None,
         "not_met_or_known": dict(waiting),
     }
 
 
-def at_the_boundary(kind: str, days: int, looks: int) -> dict[str, Any]:
-    """Days exactly at the targets, at 1 request a second: how often a rule was ever met, or ever beyond for good."""
-    met: Counter[str] = Counter()
-    beyond: Counter[str] = Counter()
+def _status(verdict: Verdict, key: str) -> str:
+    return next(rule.status for rule in verdict.rules if rule.key == key)
+
+
+def whole_verdicts(name: str, days: int, looks: int) -> dict[str, Any]:
+    """Days at 1 request a second through the real store: how often a false verdict was ever shown."""
+    make, false = WHOLE[name]
+    shown: Counter[str] = Counter()
     for seed in range(days):
         with tempfile.TemporaryDirectory() as folder:
-            lane = Lane(Path(folder), boundary(kind, np.random.default_rng(5000 + seed), 1.0), seed=seed)
-            verdicts = [lane.look(24 * k / looks) for k in range(1, looks + 1)]
-        for key in RULES:
-            outcomes = [next(rule for rule in verdict.rules if rule.key == key) for verdict in verdicts]
-            met[key] += any(rule.ok is True for rule in outcomes)
-            beyond[key] += any(rule.beyond for rule in outcomes)
-    shares = {key: {"met": met[key] / days, "rejected": beyond[key] / days} for key in RULES}
-    return {"kind": kind, "days": days, "rules": shares}
+            lane = Lane(Path(folder), make(np.random.default_rng([7000, seed]), 1.0), seed=seed)
+            shown.update({lane.look(24 * k / looks).decision for k in range(1, looks + 1)})
+    return {"scenario": name, "false": false, "days": days, "ever": dict(shown), "errs": shown[false] / days}
 
 
 def show_scenarios(rows: list[dict[str, Any]]) -> None:
-    print("| a day of | requests/s | pairs | verdict at its end | ever shown | hours to it | not met or known |")
-    print("|---|---|---|---|---|---|---|")
+    heads = (
+        "a day of",
+        "requests/s",
+        "pairs",
+        "verdict at its end",
+        "ever shown",
+        "hours to it",
+        "overhead known after",
+    )
+    print(f"| {' | '.join(heads)} | not met or known |")
+    print("|---|---|---|---|---|---|---|---|")
     for row in rows:
         ends = ", ".join(f"{name} {n}/{row['days']}" for name, n in row["ends"].items())
         ever = ", ".join(f"{name} {n}" for name, n in row["ever"].items()) or "neither"
         hours = "" if row["hours"] is None else f"{row['hours']:.0f}"
         waiting = ", ".join(row["not_met_or_known"])
-        cells = (row["scenario"], f"{row['rate']:g}", row["pairs"], ends, ever, hours, waiting)
+        overhead = "" if row["overhead_hours"] is None else f"{row['overhead_hours']:.0f} h"
+        cells = (row["scenario"], f"{row['rate']:g}", row["pairs"], ends, ever, hours, overhead, waiting)
         print(f"| {' | '.join(map(str, cells))} |")
 
 
-def show_boundary(rows: list[dict[str, Any]], days: int, looks: int) -> None:
-    print(f"\nExactly at a target, {days} days of 4,320 pairs, {looks} looks each: ever met, ever rejected\n")
-    print(f"| values | {' | '.join(RULES.values())} |")
-    print(f"|---|{'---|' * len(RULES)}")
+def show_boundary(rows: list[dict[str, Any]], looks: int) -> None:
+    print(f"\nExactly at a target, days of 4,320 pairs, {looks} looks each: ever met, ever missed, ever rejected\n")
+    print(f"| values | days | {' | '.join(RULES.values())} |")
+    print(f"|---|---|{'---|' * len(RULES)}")
     for row in rows:
-        cells = [f"{100 * some['met']:.0f} %, {100 * some['rejected']:.0f} %" for some in row["rules"].values()]
-        print(f"| {row['kind']} | {' | '.join(cells)} |")
+        cells = [", ".join(f"{100 * row['rules'][key][some]:.1f} %" for some in OUTCOMES) for key in RULES]
+        print(f"| {row['kind']} | {row['days']} | {' | '.join(cells)} |")
+
+
+def show_whole(rows: list[dict[str, Any]], looks: int) -> None:
+    print(f"\nWhole verdicts, days of 4,320 pairs, {looks} looks each\n")
+    print("| a day of | days | false would be | ever shown | falsely |")
+    print("|---|---|---|---|---|")
+    for row in rows:
+        ever = ", ".join(f"{name} {n}" for name, n in sorted(row["ever"].items()))
+        print(f"| {row['scenario']} | {row['days']} | {row['false']} | {ever} | {100 * row['errs']:.1f} % |")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DAY_S", "EDGES", "RATIO", "SCENARIOS", "Day", "boundary"]
+__all__ = ["DAY_S", "EDGES", "RATIO", "SCENARIOS", "WHOLE", "Day", "boundary"]
 
 DAY_S = 86_400.0
 RATIO = 0.05
@@ -148,6 +148,25 @@ SCENARIOS: dict[str, tuple[Callable[[np.random.Generator, float], Day], str]] = 
     "bad half of the day first": (_bad_half_first, "HOLD until the end"),
 }
 """The day, and what a verdict at its end should be."""
+
+
+def _slower(rng: np.random.Generator, rate: float) -> Day:
+    day = _equal(rng, rate)
+    return replace(day, shadow_s=1.03 * day.shadow_s)
+
+
+def _failing(rng: np.random.Generator, rate: float) -> Day:
+    day = _equal(rng, rate)
+    return replace(day, failed=rng.random(day.n) < 0.01)
+
+
+WHOLE: dict[str, tuple[Callable[[np.random.Generator, float], Day], str]] = {
+    "equal": (_equal, "REJECT"),
+    "language model with temperature, against itself": (_model, "REJECT"),
+    "P95 exactly 3 % longer, else equal": (_slower, "GRADUATE"),
+    "exactly 1 % of errors, else equal": (_failing, "GRADUATE"),
+}
+"""The day, and the verdict that would be false at any look."""
 
 
 def boundary(kind: str, rng: np.random.Generator, rate: float) -> Day:

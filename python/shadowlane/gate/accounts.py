@@ -104,10 +104,10 @@ class AccountFold:
         self._tokens, self._cost = UseSample(), UseSample()
         self._apart, self._cached = False, 0
 
-    def add(self, columns: ScoreColumns, questions: NDArray[np.int64]) -> None:
-        """The next rows, and the question of each."""
+    def add(self, columns: ScoreColumns, questions: NDArray[np.int64], inside: NDArray[np.bool_]) -> None:
+        """The next rows, the question of each, and which lie before the end of a window of quantiles."""
         shadow, prod = columns.shadow_ttfb_ns, columns.prod_ttfb_ns
-        first = comparable(columns) & (columns.status > 0) & (prod > 0) & (shadow > 0)
+        first = comparable(columns) & inside & (columns.status > 0) & (prod > 0) & (shadow > 0)
         self._first_bytes.add(columns.exchange[first], *(some[first].astype(np.float64) for some in (shadow, prod)))
         self._apart |= bool(((prod < columns.prod_ns) | (shadow < columns.shadow_ns))[first].any())
         slots = (columns.tries > 0) | (columns.waited_ns > 0)

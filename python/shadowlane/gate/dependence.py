@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from .blocks import Blocks
 from .repeats import Questions, Repeats
 
-__all__ = ["INDEPENDENT", "Design", "design_of", "effect_of_repeats", "effect_of_runs", "variance_of"]
+__all__ = ["INDEPENDENT", "Design", "design_of", "effect_of_repeats", "effect_of_runs", "runs_of", "variance_of"]
 
 _Floats = NDArray[np.float64]
 
@@ -37,8 +37,9 @@ _LEAST_BLOCKS = 48
 _SIGMAS = 3.0
 _NOISE = (35 / 9) ** 0.5
 """The standard deviation of an effect's estimate from n/L blocks is this times (L/n) ** 0.5, for Gaussian sums."""
-_RISES, _STEEP = 1.5, 3.0
-"""An effect that rises so much over the last doubling of the blocks, and over all of them, has not come to its end."""
+_RISES, _STEEP = 2.0, 3.0
+"""An effect that rises so much while blocks become four times as long, and over all of them, has not come to its end:
+runs that are much longer would make it four times as large."""
 _ACROSS = 5 / 9
 """What second differences of blocks of length L miss of runs of length l, in units of l/L: the blocks' own variance
 lacks 1/3, and the covariance of neighbours, which share the runs across their border, takes 2/9."""
@@ -63,6 +64,14 @@ class Design:
 
 
 INDEPENDENT = Design()
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """The design effect of runs in time, at least 1, and what it surely is at least."""
+
+    effect: float
+    at_least: float
 
 
 def design_of(values: _Floats, questions: NDArray[np.int64] | None = None) -> Design:
@@ -90,17 +99,31 @@ def variance_of(n: int, mean: float, squares: float) -> float:
 def effect_of_runs(blocks: Blocks, variance: float) -> float:
     """The effect of runs in time on values of this ``variance``; infinite while they may be longer than the longest
     block."""
+    return runs_of(blocks, variance).effect
+
+
+def runs_of(blocks: Blocks, variance: float) -> Runs:
+    """The effect of runs, and how sure it is.
+
+    Longer blocks see longer runs, and less surely. The block length is the one that surely shows most (its estimate
+    less two standard deviations), which is no longer than it takes to see the runs whole: the largest of all estimates
+    would be that of the largest error. One standard deviation is added for what longer blocks would show besides.
+    """
     longest = blocks.n // _LEAST_BLOCKS // blocks.length * blocks.length
     if longest < 2 or variance <= 0.0:
-        return 1.0
+        return Runs(1.0, 1.0)
     if _still_rises(blocks, longest):
-        return math.inf
-    worst = 1.0
+        return Runs(math.inf, math.inf)
+    best = Runs(1.0, 1.0)
     for length in _lengths(blocks.length, longest):
-        found = float(blocks.variance(length).mean()) / variance
-        if length > 1 and found > 1.0 + _SIGMAS * _NOISE * (length / blocks.n) ** 0.5:
-            worst = max(worst, _across(found, length))
-    return worst
+        squares = blocks.variance(length) / variance
+        found, known = float(squares.mean()), _NOISE * (length / blocks.n) ** 0.5
+        if length > 1 and found > 1.0 + _SIGMAS * known:
+            # Rare events make sums with heavy tails, whose squares say less than those of Gaussian ones.
+            noise = max(known, _NOISE * float(squares.std()) / (found * (2 * len(squares)) ** 0.5))
+            effect = _across(found, length)
+            best = max(best, Runs(effect * (1 + noise), effect * (1 - 2 * noise)), key=lambda some: some.at_least)
+    return best
 
 
 def _lengths(least: int, longest: int) -> list[int]:
@@ -111,8 +134,8 @@ def _lengths(least: int, longest: int) -> list[int]:
 
 def _still_rises(blocks: Blocks, longest: int) -> bool:
     """Whether longer blocks would show more. A mean that changed at once, at one moment, is left out."""
-    half = max(blocks.length, longest // 2 // blocks.length * blocks.length)
-    short, middle, whole = (blocks.variance_without_steps(length) for length in (1, half, longest))
+    quarter = max(blocks.length, longest // 4 // blocks.length * blocks.length)
+    short, middle, whole = (blocks.variance_without_steps(length) for length in (1, quarter, longest))
     return whole > _RISES * middle and whole > _STEEP * short
 
 

@@ -81,8 +81,15 @@ def _evidence(config: Config, name: str, status: Mapping[str, Any], store: Evide
     control = "control" if "control" in config.arms() else ""
     wrong = wrong_routes(store.refused_routes(name, start.counted_ns))
     without = [route for route, _ in wrong]
-    wait_ms = config.gate.slot_wait_ms
-    rows = fold_rows(store, name, start.counted_ns, control=control, slot_wait_ms=wait_ms, without=without)
+    rows = fold_rows(
+        store,
+        name,
+        start.counted_ns,
+        control=control,
+        slot_wait_ms=config.gate.slot_wait_ms,
+        without=without,
+        window_ns=None if whole else int(config.gate.window_hours * _HOUR_NS),
+    )
     timed = store.latency(start.since_ns)
     accounting, sampler, started = status["accounting"], status["sampler"], status["started"]
     prod_failed = status["dropped"].get("prod_failed", 0)

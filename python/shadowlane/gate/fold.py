@@ -34,15 +34,17 @@ class RowSource(Protocol):
 
 
 class RowFold:
-    """One shadow's rows in a window."""
+    """One shadow's rows in a window that is ``window_ns`` long (``None``: as long as it has rows)."""
 
-    def __init__(self, embedder: str, *, with_control: bool, slot_wait_ms: float) -> None:
+    def __init__(self, embedder: str, *, with_control: bool, slot_wait_ms: float, window_ns: int | None = None) -> None:
         self.rows = 0
         self.first_ns = 0
+        self._window_ns = window_ns
         self.timeline = Timeline()
         """Of the copies that were sent."""
         self.times = PairedSample()
-        """The shadow's and prod's time to the end of the answer, in ns."""
+        """The shadow's and prod's time to the end of the answer, in ns. Bounds of quantiles hold until the window's
+        end, and at it once: later rows wait for the next window, which begins within the hour."""
         self.scores = SeriesFold(embedder, with_control=with_control)
         self.accounts = AccountFold(slot_wait_ms)
         self.drift = DriftFold(embedder, with_control=with_control)
@@ -55,12 +57,15 @@ class RowFold:
         self.first_ns = self.first_ns if self.rows else int(columns.started_ns[0])
         self.rows += len(columns)
         self.timeline.add(columns.started_ns[sent(columns)])
-        use = comparable(columns)
+        inside = np.ones(len(columns), dtype=bool)
+        if self._window_ns is not None:
+            inside = columns.started_ns < self.first_ns + self._window_ns
+        use = comparable(columns) & inside
         times = (some[use].astype(np.float64) for some in (columns.shadow_ns, columns.prod_ns))
         self.times.add(columns.exchange[use], *times)
-        self.scores.add(columns, control)
+        self.scores.add(columns, control, inside)
         questions = question_of(columns)
-        self.accounts.add(columns, questions)
+        self.accounts.add(columns, questions, inside)
         self.drift.add(columns, control, questions)
         tried, in_vain = tried_in_vain(columns)
         self._tried += tried
@@ -80,10 +85,13 @@ def fold_rows(
     control: str = "",
     slot_wait_ms: float = 200.0,
     without: Sequence[str] = (),
+    window_ns: int | None = None,
 ) -> RowFold:
     """Read a shadow's rows, beside them the ``control``'s (its name; empty: none runs), but for the routes of
     ``without``."""
-    fold = RowFold(store.last_embedder(shadow, since_ns), with_control=bool(control), slot_wait_ms=slot_wait_ms)
+    with_control = bool(control)
+    embedder = store.last_embedder(shadow, since_ns)
+    fold = RowFold(embedder, with_control=with_control, slot_wait_ms=slot_wait_ms, window_ns=window_ns)
     if not control:
         for columns in store.pieces(shadow, since_ns, without=without):
             fold.add(columns)

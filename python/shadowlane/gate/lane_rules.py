@@ -10,14 +10,15 @@ from collections.abc import Callable
 
 from ..config import GateConfig
 from .account_rules import ACCOUNT_RULES
+from .boundary import limit
 from .drift_rules import DRIFT_RULES
 from .lines import bounds, hours_for, percent, signed, signed_fine
-from .paired import quantile_ratio
+from .paired import PairedQuantiles
 from .rules import ALPHA, OVERHEAD, REJECT_ALPHA, Evidence, Needs, Rule
 from .sequences import Interval, quantile_cs, rate_cs
 from .trial import increase_cs
 
-__all__ = ["LANE_RULES", "NO_LANE", "latency_bounds"]
+__all__ = ["LANE_RULES", "NO_LANE"]
 
 _SAMPLER_SLACK = 2
 """The ratio sampler is within two of its ratio at any time; over few requests that alone is more than the tolerance."""
@@ -36,13 +37,6 @@ def pairs(evidence: Evidence, gate: GateConfig) -> Rule:
     return Rule("pairs", "pairs", None, line, needs=Needs(more, hours_for(more, n, evidence.window.hours)))
 
 
-def latency_bounds(evidence: Evidence, alpha: float) -> Interval:
-    """The relative increase of the P95 from prod to the shadow."""
-    return _increase(
-        quantile_ratio(evidence.times.above, evidence.times.below, _P95, alpha=alpha, elapsed=evidence.window.elapsed)
-    )
-
-
 def p95_latency(evidence: Evidence, gate: GateConfig) -> Rule:
     """The shadow's P95 latency at most ``1 + gate.p95_increase`` times prod's, by the discordant pairs."""
     key, name, target = "p95_latency", "P95 latency", gate.p95_increase
@@ -51,26 +45,33 @@ def p95_latency(evidence: Evidence, gate: GateConfig) -> Rule:
         why = "no pair has the times of both answers in one round; mirror requests that prod answers, without stubs"
         judged = "" if evidence.scored < gate.min_pairs else why
         return Rule(key, name, None, judged or "no data yet", not_judged=judged)
-    seen = latency_bounds(evidence, ALPHA)
-    line = f"shadow P95 against prod P95, {evidence.times.counted}: {bounds(seen, signed, target)}"
+    both, elapsed = PairedQuantiles.of(evidence.times.above, evidence.times.below, _P95), evidence.window.elapsed
+    # A verdict rests on one bound, never on both: each holds with what both may go wrong with.
+    seen = _increase(both.interval(2 * ALPHA, elapsed))
+    line = f"shadow P95 against prod P95, {evidence.times.counted}: {bounds(seen, signed, target, each=True)}"
     if seen.upper <= target:
         return Rule(key, name, True, line)
-    surest = latency_bounds(evidence, REJECT_ALPHA)
     if seen.estimate > target:
+        surest = _increase(both.interval(2 * REJECT_ALPHA, elapsed))
         surely = surest.lower > target
         # What the rest of the window brings moves a quantile as it moves a share: all of it may be fast.
-        final = surely and (evidence.window.elapsed >= 1.0 or surest.lower > gate.hard_stop * target)
+        final = surely and (elapsed >= 1.0 or surest.lower > gate.hard_stop * target)
         line += "" if surely else "; missed, not surely yet"
         return Rule(key, name, False, line, beyond=final, leaning=surely and not final)
-    return Rule(key, name, None, f"{line}; within it, not surely yet", needs=_latency_needs(evidence, seen, target))
+    needs = _latency_needs(evidence, seen, target)
+    line += "; within it, not surely yet"
+    if needs is not None and elapsed >= 1.0 and not evidence.no_lane and needs.pairs is not None:
+        hours = math.ceil(gate.window_hours * (1 + needs.pairs / n))
+        line += f"; this window has no more pairs: gate.window_hours = {hours}, or a larger sampling.ratio, would do"
+    return Rule(key, name, None, line, needs=needs)
 
 
 def _latency_needs(evidence: Evidence, seen: Interval, target: float) -> Needs | None:
-    """The bounds narrow with the share of the window that is over, and then with the root of the pairs in it."""
+    """Until the window's end the bounds narrow faster than with the root of the pairs, after it as fast."""
     if not math.isfinite(seen.upper) or not math.isfinite(seen.estimate):
         return None
     n, elapsed = len(evidence.times), evidence.window.elapsed
-    at_end = (seen.upper - seen.estimate) * elapsed
+    at_end = (seen.upper - seen.estimate) * math.sqrt(elapsed) * limit(2 * ALPHA, 1.0) / limit(2 * ALPHA, elapsed)
     room = target - seen.estimate
     if room <= 0:
         return None

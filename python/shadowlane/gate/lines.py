@@ -10,10 +10,11 @@ from .sequences import Interval
 __all__ = ["bounds", "hours_for", "percent", "plain", "signed", "signed_fine", "signed_plain"]
 
 
-def bounds(seen: Interval, show: Callable[[float], str], target: float) -> str:
-    """The estimate, its bounds and the target."""
+def bounds(seen: Interval, show: Callable[[float], str], target: float, *, each: bool = False) -> str:
+    """The estimate, its bounds and the target; ``each``: each bound holds with 95 %, not both together."""
     text = f"{show(seen.lower)} to {show(seen.upper)}" if math.isfinite(seen.upper) else "not bounded yet"
-    return f"{show(seen.estimate)} (95 % at any time: {text}; target at most {show(target)})"
+    level = "each bound 95 %" if each else "95 %"
+    return f"{show(seen.estimate)} ({level} at any time: {text}; target at most {show(target)})"
 
 
 def hours_for(more: int | None, n: int, hours: float) -> float | None:

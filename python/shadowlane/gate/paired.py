@@ -7,11 +7,10 @@ Psychometrika 12 (1947)), whatever the two have in common. q is prod's sample qu
 variance, by the slopes of both distributions there (the linear expansion of quantiles: Bahadur, Ann. Math. Stat. 37
 (1966)), and so is the dependence of one pair on the next (:mod:`.dependence`).
 
-The count of these pairs over the window is near a Brownian motion, which crosses a constant boundary during the window
-with twice the chance to be beyond it at the end (reflection principle; as group-sequential boundary: O'Brien and
-Fleming, Biometrics 35 (1979), in continuous time: Lan and DeMets, Biometrika 70 (1983)). So the bounds hold at every
-look at one window together, and at its end they are hardly wider than those for a single look: a verdict of this gate
-needs the whole window anyway.
+The count of these pairs over the window is near a Brownian motion, for which :mod:`.boundary` says how far it may be
+off: the bounds hold at every look at one window together, and at its end they are hardly wider than those for a single
+look. No estimate from the pairs alone has a smaller variance, unless it assumes more of their distribution (the
+influence function of the ratio is unique, see docs/parts/gate.md).
 
 Invariant: bounds are finite only where enough pairs are discordant for the approximation; else they are 0 and inf.
 """
@@ -21,15 +20,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .dependence import design_of
+from .blocks import Blocks
+from .boundary import limit
+from .dependence import Runs, runs_of, variance_of
 from .sequences import Interval
 
-__all__ = ["quantile_ratio"]
+__all__ = ["PairedQuantiles", "quantile_ratio"]
 
 _Floats = NDArray[np.float64]
 
@@ -44,21 +44,68 @@ _SLOPE_SHARES = (0.6, 1.6)
 
 
 @dataclass(frozen=True, slots=True)
-class _Discordance:
-    """Sorted times of the shadow, of the pairs whose prod time is beyond its quantile and of the others."""
+class PairedQuantiles:
+    """The ``p``-quantiles of two times of each pair, and what bounds of their ratio are made of."""
 
+    estimate: float
+    """The ratio of the sample's quantiles; NaN where there is none."""
+    n: int
+    known: bool
+    """Whether there are enough pairs for the approximation."""
+    base: float
+    """Prod's quantile."""
     slow: _Floats
+    """The shadow's times, ascending, of the pairs whose prod time is beyond its quantile."""
     quick: _Floats
+    """Those of the others."""
     slope: float
     """How steep the shadow's distribution is at its quantile, in units of prod's."""
+    effect: float
+    """The design effect of runs."""
 
-    def at(self, ns: float) -> tuple[float, float]:
-        """At a time for the shadow's quantile: how many more pairs are beyond there than at prod, and the variance."""
+    @classmethod
+    def of(cls, above: _Floats, below: _Floats, p: float) -> PairedQuantiles:
+        """Of ``above`` and ``below``: (n,) both, positive, pair by pair, in the order of time. Raises ValueError when
+        the lengths differ."""
+        if len(above) != len(below):
+            raise ValueError(f"above holds {len(above)} values and below {len(below)}; give one of each for every pair")
+        n, none = len(below), np.zeros(0)
+        base, top = (float(np.quantile(some, p)) if n else math.nan for some in (below, above))
+        if not (base > 0.0 and top > 0.0):
+            return cls(math.nan, n, False, base, none, none, 1.0, 1.0)
+        beyond = below > base
+        effect = _effect(above, below, (above > top) - beyond.astype(np.float64))
+        known = n * (1 - p) / effect >= _LEAST_BEYOND
+        slow, quick = np.sort(above[beyond]), np.sort(above[~beyond])
+        return cls(top / base, n, known, base, slow, quick, _slope(above, below, p), effect)
+
+    def refutes(self, ratio: float, most: float, *, upper: bool) -> bool:
+        """Whether a ratio is too large (``upper``) or too small for these pairs, when a sum may be off by ``most``
+        standard deviations. One more pair must speak against it, for the steps of counts."""
+        if not self.known:
+            return False
+        ns = self.base * ratio
         only_shadow = len(self.quick) - int(np.searchsorted(self.quick, ns, side="right"))
         only_prod = int(np.searchsorted(self.slow, ns, side="right"))
         both = len(self.slow) - only_prod
         variance = only_shadow + self.slope**2 * only_prod + (1 - self.slope) ** 2 * both
-        return float(only_shadow - only_prod), float(variance)
+        against = only_prod - only_shadow if upper else only_shadow - only_prod
+        return against - 1.0 > most * math.sqrt(max(variance, 1.0) * self.effect)
+
+    def interval(self, alpha: float, elapsed: float) -> Interval:
+        """Bounds of the ratio, see :func:`quantile_ratio`."""
+        most = limit(alpha, elapsed)
+        if not self.known:
+            return Interval(self.estimate, 0.0, math.inf, self.n)
+        centre = math.log(self.estimate)
+        lower = _edge(lambda at: self.refutes(math.exp(at), most, upper=False), centre, centre - _FARTHEST)
+        upper = _edge(lambda at: self.refutes(math.exp(at), most, upper=True), centre, centre + _FARTHEST)
+        return Interval(
+            self.estimate,
+            0.0 if lower is None else math.exp(lower),
+            math.inf if upper is None else math.exp(upper),
+            self.n,
+        )
 
 
 def quantile_ratio(above: _Floats, below: _Floats, p: float, *, alpha: float = 0.05, elapsed: float = 1.0) -> Interval:
@@ -66,50 +113,27 @@ def quantile_ratio(above: _Floats, below: _Floats, p: float, *, alpha: float = 0
     order of time.
 
     ``elapsed`` is the share of the window that is over, in (0, 1]: the bounds hold with 1 − ``alpha`` at all looks of
-    the window together, and are wide early. Raises ValueError when the lengths differ or ``elapsed`` is no such share.
+    the window together, each alone with 1 − ``alpha`` / 2, and are wide early. Raises ValueError when the lengths
+    differ or ``elapsed`` is no such share.
     """
-    if len(above) != len(below):
-        raise ValueError(f"above holds {len(above)} values and below {len(below)}; give one of each for every pair")
-    if not 0.0 < elapsed <= 1.0:
-        raise ValueError(f"elapsed = {elapsed!r}: must be above 0, and at most 1")
-    n = len(below)
-    if n == 0:
-        return Interval(math.nan, 0.0, math.inf, 0)
-    base, top = float(np.quantile(below, p)), float(np.quantile(above, p))
-    if base <= 0.0 or top <= 0.0:
-        return Interval(math.nan, 0.0, math.inf, n)
-    estimate = top / base
-    beyond = below > base
-    effect = _effect(above, below, (above > top) - beyond.astype(np.float64))
-    if n * (1 - p) / effect < _LEAST_BEYOND or not math.isfinite(effect):
-        return Interval(estimate, 0.0, math.inf, n)
-    pairs = _Discordance(np.sort(above[beyond]), np.sort(above[~beyond]), _slope(above, below, p))
-    limit = NormalDist().inv_cdf(1 - alpha / 4) / math.sqrt(elapsed)
-
-    def refuted(log_ratio: float, sign: float) -> bool:
-        more, variance = pairs.at(base * math.exp(log_ratio))
-        return -sign * more - 1.0 > limit * math.sqrt(max(variance, 1.0) * effect)
-
-    centre = math.log(estimate)
-    lower = _edge(lambda at: refuted(at, -1.0), centre, centre - _FARTHEST)
-    upper = _edge(lambda at: refuted(at, 1.0), centre, centre + _FARTHEST)
-    return Interval(
-        estimate,
-        0.0 if lower is None else math.exp(lower),
-        math.inf if upper is None else math.exp(upper),
-        n,
-    )
+    return PairedQuantiles.of(above, below, p).interval(alpha, elapsed)
 
 
 def _effect(above: _Floats, below: _Floats, discordant: _Floats) -> float:
     """The design effect of runs. Discordant pairs are few, so that their runs are seen late; those of the pairs' ratios
-    show at once, and are no shorter."""
-    some = design_of(discordant).runs
+    show at once, and are no shorter: whichever surely shows more counts."""
+    found = [_runs(discordant)]
     if above.min() > 0 and below.min() > 0:
         ratios = np.log(above / below)
         if float(ratios.std()) > _EQUAL:
-            some = max(some, design_of(ratios).runs)
-    return some
+            found.append(_runs(ratios))
+    return max(found, key=lambda some: some.at_least).effect
+
+
+def _runs(values: _Floats) -> Runs:
+    blocks = Blocks()
+    blocks.add(values)
+    return runs_of(blocks, variance_of(len(values), float(values.mean()), float(np.sum(values**2))))
 
 
 def _slope(above: _Floats, below: _Floats, p: float) -> float:

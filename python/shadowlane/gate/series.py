@@ -96,8 +96,11 @@ class SeriesFold:
         self._rules = [_Rule(target, self._questions) for target in SCORE_RULES]
         self._tails = PairedSample()
 
-    def add(self, columns: ScoreColumns, control: ScoreColumns | None) -> None:
-        """The next rows, and those of the control's that answered the same requests, in any order."""
+    def add(
+        self, columns: ScoreColumns, control: ScoreColumns | None = None, inside: NDArray[np.bool_] | None = None
+    ) -> None:
+        """The next rows, and those of the control's that answered the same requests, in any order; ``inside`` (m,) says
+        which rows have part in :attr:`tails` (default: all)."""
         slots = self._questions.slots(question_of(columns))
         for rule in self._rules:
             read = _READINGS[rule.target.key]
@@ -116,7 +119,8 @@ class SeriesFold:
             mine, theirs = joined(columns, has, control, floor_has)
             rule.excess.add(values[mine] - floor[theirs], slots[mine])
             if rule.target.key == "mean_delta_s":
-                self._tails.add(columns.exchange[mine], values[mine], floor[theirs])
+                part = slice(None) if inside is None else inside[mine]
+                self._tails.add(columns.exchange[mine][part], values[mine][part], floor[theirs][part])
 
     def add_control(self, columns: ScoreColumns) -> None:
         """The next rows of the control's own."""
