@@ -111,7 +111,7 @@ def _lines(checks: list[Check]) -> list[Line]:
         lines.append((f"{check.level:<4}  {check.name:<{width}}  {check.text}", _TONE[check.level]))
         if check.remedy:
             lines.append((f"      {'':<{width}}  -> {check.remedy}", ""))
-    counts = {level: sum(check.level == level for check in checks) for level in reversed(_TONE)}
+    counts = {level: n for level in reversed(_TONE) if (n := sum(check.level == level for check in checks))}
     return [*lines, (count_line(counts), "")]
 
 
