@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .. import __file__ as _package_file
 from .. import _core
-from ..config import Config, lane_directory
+from ..config import Config, lane_directory, lies_in_state_folder
 from .check import Check
 from .render import size
 
@@ -33,6 +33,8 @@ def directory_checks(config: Config) -> Iterator[Check]:
         info = directory.lstat()
     except FileNotFoundError:
         parent = directory.parent
+        if not config.lane.directory and not parent.exists():  # the folder of all lanes, which the first one makes
+            parent = parent.parent
         if parent.is_dir() and os.access(parent, os.W_OK | os.X_OK):
             yield Check(name, "ok", f"{directory}: not there yet; the first gateway process makes it")
         else:
@@ -109,9 +111,11 @@ def extras_checks(config: Config) -> Iterator[Check]:
 def store_checks(config: Config) -> Iterator[Check]:
     path = config.store.path
     folder = path.parent
+    if lies_in_state_folder(config):  # the worker makes it
+        folder = next(some for some in (folder, *folder.parents) if some.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         text = f"{path}: {folder} is not a folder that this user can write"
-        yield Check("store", "fail", text, "make it, or correct store.url")
+        yield Check("store", "fail", text, "make it, set store.url, or XDG_STATE_HOME to a folder of this user")
         return
     if path.exists() and not os.access(path, os.R_OK | os.W_OK):
         yield Check("store", "fail", f"{path}: this user cannot write it", "run as its owner, or correct store.url")
