@@ -52,7 +52,7 @@ fn knows(layout: u8) -> bool {
 /// All processes of one layout find the same. Makes nothing.
 pub fn locate(root: &Path) -> PathBuf {
     let all = || (0..=MOST).map(|number| candidate(root, number));
-    let ours = all().filter(|directory| is_ours(&ControlFile::path(directory))).next_back();
+    let ours = all().rfind(|directory| is_ours(&ControlFile::path(directory)));
     let free = || all().find(|directory| fs::symlink_metadata(ControlFile::path(directory)).is_err());
     ours.or_else(free).unwrap_or_else(|| root.to_path_buf())
 }
