@@ -221,8 +221,8 @@ clean: ## Remove what was built
 	.venv-redact/bin/python -m pip install --quiet -r benches/redact/requirements.txt
 	@touch $@
 
-redact-bench: build .venv-redact/.made ## Redaction beside Presidio, scrubadub and detect-secrets, in one run
-	PYTHONPATH=python .venv-redact/bin/python -W ignore -m benches.redact
+redact-bench: build .venv-redact/.made ## Redaction beside Presidio, scrubadub and detect-secrets; on public data with DATA=folder
+	PYTHONPATH=python .venv-redact/bin/python -W ignore -m benches.redact $(if $(DATA),--data "$(DATA)") $(if $(HALF),--half $(HALF))
 
 detector-test: build .venv-redact/.made ## The detector hook with Presidio and a spaCy model
 	PYTHONPATH=python .venv-redact/bin/python -m pytest -p no:cacheprovider -W default tests/unit/sanitize/test_detect.py
