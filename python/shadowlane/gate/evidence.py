@@ -94,7 +94,9 @@ def _evidence(config: Config, name: str, status: Mapping[str, Any], store: Evide
     timed = store.latency(start.since_ns)
 
     def parts(arm: str) -> tuple[SegmentSums, ...]:
-        return segments_of(store, arm, start.counted_ns, rows.drift.embedder, config.gate.segment_pairs)
+        if not arm or rows.never_asked:
+            return ()
+        return segments_of(store, arm, start.counted_ns, rows.drift.embedder, config.gate.segment_pairs, without)
 
     accounting, sampler, started = status["accounting"], status["sampler"], status["started"]
     prod_failed = status["dropped"].get("prod_failed", 0)
@@ -117,7 +119,7 @@ def _evidence(config: Config, name: str, status: Mapping[str, Any], store: Evide
             prices=bool(config.prices),
             burns=burns_of(store, name, now, start.since_ns if start.why else 0, without=without),
             pins=store.pins(name, start.since_ns),
-            segments=(parts(name), parts(control) if control else ()),
+            segments=(parts(name), parts(control)),
             expected={pin: some.expected for pin, some in config.pins.items()},
         ),
         drift=drift_of(config, name, store, start, now, rows.drift, whole=whole),

@@ -21,7 +21,6 @@ import numpy as np
 
 from ..config import GateConfig
 from .dependence import Design
-from .selection import NOT_SENT
 from .sequences import Interval, Spread
 
 __all__ = ["KINDS", "Finding", "SegmentSource", "SegmentSums", "found_bad", "segments_of"]
@@ -77,13 +76,16 @@ class SegmentSource(Protocol):
     """What sums the store's rows by their parts."""
 
     def segment_sums(
-        self, shadow: str, since_ns: int, embedder: str, not_sent: Sequence[str], least: int
+        self, shadow: str, since_ns: int, embedder: str, least: int, *, without: Sequence[str] = ()
     ) -> Iterable[tuple[str, str, int, int, int, float, float, int]]: ...
 
 
-def segments_of(store: SegmentSource, shadow: str, since_ns: int, embedder: str, least: int) -> tuple[SegmentSums, ...]:
-    """The segments of a window with ``least`` copies or more; none of a kind that has only one."""
-    sums = [SegmentSums(*row) for row in store.segment_sums(shadow, since_ns, embedder, NOT_SENT, least)]
+def segments_of(
+    store: SegmentSource, shadow: str, since_ns: int, embedder: str, least: int, without: Sequence[str]
+) -> tuple[SegmentSums, ...]:
+    """The segments of a window with ``least`` copies or more; none of a kind that has only one. ``without``: routes
+    that do not count."""
+    sums = [SegmentSums(*row) for row in store.segment_sums(shadow, since_ns, embedder, least, without=without)]
     several = {kind for kind in KINDS if sum(one.kind == kind for one in sums) > 1}
     return tuple(one for one in sums if one.kind in several)
 

@@ -105,7 +105,7 @@ class NoPairs:
         return None
 
     def segment_sums(
-        self, shadow: str, since_ns: int, embedder: str, not_sent: Sequence[str], least: int
+        self, shadow: str, since_ns: int, embedder: str, least: int, *, without: Sequence[str] = ()
     ) -> list[tuple[str, str, int, int, int, float, float, int]]:
         return []
 
