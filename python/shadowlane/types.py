@@ -16,11 +16,12 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
-from ._core import FLAG_CLIENT_DISCONNECTED, FLAG_RESPONSE_CUT, FLAG_STREAMED, REASONS
+from ._core import FLAG_CLIENT_DISCONNECTED, FLAG_REDELIVERED, FLAG_RESPONSE_CUT, FLAG_STREAMED, REASONS
 from .bands import band
 
 __all__ = [
     "FLAG_CLIENT_DISCONNECTED",
+    "FLAG_REDELIVERED",
     "FLAG_RESPONSE_CUT",
     "FLAG_STREAMED",
     "NOT_SENT",

@@ -14,12 +14,12 @@ import msgspec
 from ..config import Config
 from ..embedders import Embedder
 from ..errors import DataError
-from ..providers import extract_answer
+from ..providers.cleaning import read_answer
 from ..providers.question import shown_question
 from ..score import Scorer
 from ..score.answers import AnswerComparison, comparison_of
 from ..score.citations import cited
-from ..types import Citation, Headers, Pair, header
+from ..types import Citation, Headers, Pair
 from .pairs import Cleaner, open_cleaner, pairs_of
 from .reader import Exchange, Source
 
@@ -68,9 +68,8 @@ def _arm(pair: Pair, config: Config) -> dict[str, Any]:
 
 
 def _citations(headers: Headers, body: bytes, config: Config) -> list[str]:
-    content_type = header(headers, b"content-type")
-    answer = extract_answer(
-        content_type,
+    answer = read_answer(
+        headers,
         body,
         text_pointer=config.score.text_pointer,
         citations_pointer=config.score.citations_pointer,

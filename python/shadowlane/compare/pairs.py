@@ -17,6 +17,7 @@ from ..config import Config
 from ..core import request_hash
 from ..detect import DetectingSanitizer, Hook, load_detector
 from ..errors import DataError
+from ..providers.cleaning import use_rules
 from ..score.answers import Response
 from ..types import Copy, Headers, Outcome, Pair
 from .reader import Exchange
@@ -31,6 +32,7 @@ class Cleaner(Protocol):
     """What redacts: the core's ``Sanitizer``, with or without a detector of the user's."""
 
     def text(self, text: str) -> str: ...
+    def again(self, text: str) -> str: ...
     def response(
         self, headers: Headers, body: bytes, cut: bool
     ) -> tuple[list[tuple[bytes, bytes]], bytes, dict[str, int], str]: ...
@@ -46,11 +48,16 @@ class _Store(Protocol):
 
 
 def open_cleaner(config: Config) -> Cleaner:
-    """The redaction of ``[sanitize]``. Raises :class:`~shadowlane.errors.ConfigError`."""
+    """The redaction of ``[sanitize]``; what is read out of bodies in this process goes through it from now on.
+
+    Raises :class:`~shadowlane.errors.ConfigError`.
+    """
     sanitizer = _core.Sanitizer(config.sanitize.rules_dict())
-    if not config.sanitize.detector:
-        return sanitizer
-    return DetectingSanitizer(sanitizer, Hook(load_detector(config.sanitize.detector), sanitizer))
+    cleaner: Cleaner = sanitizer
+    if config.sanitize.detector:
+        cleaner = DetectingSanitizer(sanitizer, Hook(load_detector(config.sanitize.detector), sanitizer))
+    use_rules(cleaner.again)
+    return cleaner
 
 
 def batches(exchanges: Iterable[Exchange], size: int = BATCH) -> Iterator[list[Exchange]]:

@@ -1,6 +1,7 @@
-"""Where a lane's files lie: its runtime directory and its groups. The database's is ``StoreConfig.path``.
+"""Where a lane's files lie: its runtime directory, its groups, and its database where the file does not say.
 
-Invariant: asking makes nothing; only :func:`make_lane_directory` does, for who opens a lane.
+Invariant: asking makes nothing; only :func:`make_lane_directory` and :func:`make_state_folder` do, for who opens a lane
+and for who opens its database.
 """
 
 from __future__ import annotations
@@ -14,7 +15,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from . import Config
 
-__all__ = ["groups_folder", "lane_directory", "make_lane_directory"]
+__all__ = [
+    "default_store",
+    "groups_folder",
+    "lane_directory",
+    "lies_in_state_folder",
+    "make_lane_directory",
+    "make_state_folder",
+]
 
 
 def lane_directory(config: Config, environ: Mapping[str, str] | None = None) -> Path:
@@ -45,3 +53,34 @@ def groups_folder(config: Config) -> Path:
     """Where the paraphrase groups are kept: beside the database, which outlives a restart of the machine."""
     path = config.store.path
     return path.with_name(f"{path.name}.{config.lane.name}.groups")
+
+
+def default_store(base: Path, file: Path, lane: str, environ: Mapping[str, str] | None = None) -> Path:
+    """The database of a configuration that names none: ``file`` beside it, in ``base``. Where that folder cannot be
+    written and has no database yet, as a read-only mount, a file of the lane's name in the user's state directory."""
+    beside = base / file
+    if beside.exists() or os.access(base, os.W_OK | os.X_OK):
+        return beside
+    folder = _state_folder(os.environ if environ is None else environ)
+    return beside if folder is None else folder / f"{lane}.db"
+
+
+def make_state_folder(config: Config, environ: Mapping[str, str] | None = None) -> None:
+    """Make the user's state directory (0700), when the lane's database lies there. Raises :class:`OSError`."""
+    if lies_in_state_folder(config, environ):
+        config.store.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def lies_in_state_folder(config: Config, environ: Mapping[str, str] | None = None) -> bool:
+    """Whether the lane's database lies in the user's state directory."""
+    return config.store.path.parent == _state_folder(os.environ if environ is None else environ)
+
+
+def _state_folder(environ: Mapping[str, str]) -> Path | None:
+    """``$XDG_STATE_HOME/shadowlane``, else ``~/.local/state/shadowlane`` (XDG Base Directory Specification: a path that
+    is not absolute is none); ``None`` for a user without a home directory."""
+    named = Path(environ.get("XDG_STATE_HOME", ""))
+    if named.is_absolute():
+        return named / "shadowlane"
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home() raises for a user without one
+    return home / ".local" / "state" / "shadowlane" if home.is_absolute() else None

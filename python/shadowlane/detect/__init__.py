@@ -36,6 +36,7 @@ log = logging.getLogger("shadowlane.worker")
 
 _FIELDS = {field.name: position for position, field in enumerate(msgspec.structs.fields(Copy))}
 _UNREADABLE = "unreadable:detector"
+_TEXT: Headers = ((b"content-type", b"text/plain"),)
 
 
 class Found(NamedTuple):
@@ -164,7 +165,15 @@ class DetectingSanitizer:
         """A short text of a shadow's, as a tool call's arguments; what the detector cannot look at is left out."""
         clean = self._sanitizer.text(text)
         try:
-            return self._hook.clean(((b"content-type", b"text/plain"),), clean.encode())[0].decode()
+            return self._hook.clean(_TEXT, clean.encode())[0].decode()
+        except DetectorError:
+            return ""
+
+    def again(self, text: str) -> str:
+        """As ``Sanitizer.again``: a whole shows names that no piece does; what cannot be looked at is left out."""
+        clean = self._sanitizer.again(text)
+        try:
+            return self._hook.clean(_TEXT, clean.encode("utf-8", "replace"))[0].decode()
         except DetectorError:
             return ""
 

@@ -102,6 +102,8 @@ class Arm:
         self._held_bytes = 0
         self._section = section_of(name)
         self._slots = Slots(options.concurrency)
+        self.deadline_s = options.deadline_s
+        """How long a copy may take in all."""
         self._spare_s = max(options.deadline_s - options.timeout_s, 0.0)
         self._retry = retry or Retry()
         self._cap = cap

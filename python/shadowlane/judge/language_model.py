@@ -26,9 +26,9 @@ from ..config import JudgeConfig
 from ..core import StickySampler
 from ..errors import StoreError, describe
 from ..limits import Breaker, Budget
-from ..providers import extract_answer
+from ..providers.cleaning import read_answer
 from ..providers.question import shown_question
-from ..types import Answer, Copy, Headers, JudgeVerdict, Pair, Transport, header
+from ..types import Answer, Copy, Headers, JudgeVerdict, Pair, Transport
 from .doubt import RANKS, Tally, doubt_of, in_doubt, rank_of, rate_of
 
 __all__ = ["Judge", "JudgeState", "in_doubt"]
@@ -222,7 +222,7 @@ class Judge:
         """Whether one of the answers is of the judge's model: nobody judges his own work."""
         own = re.compile(re.escape(self._config.model) + r"(?:-\d.*)?\Z")
         sides = ((pair.copy.response_headers, pair.copy.response_body), (pair.outcome.headers, pair.outcome.body))
-        return any(own.match(extract_answer(header(headers, b"content-type"), body).model) for headers, body in sides)
+        return any(own.match(read_answer(headers, body).model) for headers, body in sides)
 
     async def _ask(self, pair: Pair, prod_first: bool) -> JudgeVerdict | None:
         outcome = await self._transport.send(self._request(pair, prod_first))
@@ -233,7 +233,7 @@ class Judge:
             self._fail(outcome.reason or f"http_{outcome.status}")
             return None
         headers, body, _, _ = self._sanitizer.response(outcome.headers, outcome.body, False)
-        answer = extract_answer(header(headers, b"content-type"), body)
+        answer = read_answer(tuple(headers), body)
         self._budget.record(self._config.model, answer.usage or _guessed(pair, body), now)
         read = _read(answer)
         if read is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from ..core import RateLimiter
 from ..types import Outcome
@@ -18,7 +18,7 @@ from .breaker import Breaker
 from .budget import Budget, Spent
 from .headers import retry_after_s
 
-__all__ = ["Permit", "ShadowLimits"]
+__all__ = ["Permit", "ShadowLimits", "Units"]
 
 _BROKEN = ("deadline", "connect_error", "transport_error")
 
@@ -28,6 +28,14 @@ class Permit(NamedTuple):
 
     reason: str
     probe: bool = False
+
+
+class Units(Protocol):
+    """A cap that gives out units."""
+
+    def try_acquire(self) -> bool:
+        """Take one, if there is one."""
+        ...
 
 
 class ShadowLimits:
@@ -43,7 +51,7 @@ class ShadowLimits:
         min_qps: float = 0.1,
         breaker: Breaker | None = None,
         budget: Budget | None = None,
-        cap: RateLimiter | None = None,
+        cap: Units | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:

@@ -20,10 +20,10 @@ from .embeddings import vectors_of
 from .events import fold_events, read_chunks, read_value
 from .reading.citing import parse_citations
 from .reading.draft import Draft
-from .reading.eventstream import looks_like_eventstream, parse_eventstream
+from .reading.eventstream import parse_eventstream
 from .reading.html import html_text, looks_like_html
-from .reading.jsonlike import as_map, as_str, canonical, complete_items, parse_json, resolve_pointer
-from .reading.sse import looks_like_sse, parse_sse
+from .reading.jsonlike import as_map, as_str, canonical, complete_items, parse_json, parse_values, resolve_pointer
+from .reading.sse import parse_sse
 from .reading.vectors import decode_base64
 from .registry import USAGE
 from .vercel import data_stream_parts
@@ -85,9 +85,10 @@ def _read(content_type: str, body: bytes, text_pointer: str, citations_pointer: 
         draft.note("the body is empty")
         return draft
     pointers = _Pointers(text_pointer, citations_pointer)
-    if looks_like_eventstream(body):
+    framing = _core.framing(body, "event-stream" in content_type)
+    if framing == "frames":
         _read_eventstream(body, draft, pointers)
-    elif looks_like_sse(body, declared="event-stream" in content_type):
+    elif framing == "events":
         _read_sse(body, draft, pointers)
     else:
         _read_document(content_type, body, draft, pointers)
@@ -208,19 +209,12 @@ def _read_sse(body: bytes, draft: Draft, pointers: _Pointers) -> None:
         draft.note_cut(_CUT)
 
 
-def _read_ndjson(lines: list[bytes], draft: Draft, pointers: _Pointers) -> bool:
-    """Reads lines that are each a JSON object; false when they are not."""
-    values: list[Any] = []
-    cut = False
-    for number, line in enumerate(lines):
-        value, why = parse_json(line, halves=True)
-        if why or not isinstance(value, (dict, list)):
-            if number + 1 < len(lines) or not values:
-                return False
-            cut = True
-            break
-        values.append(value)
-    if len(lines) < 2:
+def _read_values(text: str, draft: Draft, pointers: _Pointers) -> bool:
+    """Reads JSON values one after the other, on lines or without; false when the text is something else."""
+    values, cut = parse_values(text)
+    if len(values) + cut < 2 or not values:
+        return False
+    if not all(isinstance(value, (dict, list, str)) for value in values):
         return False
     fold_events(_watched(((as_str(as_map(value).get("event")), value) for value in values), draft, pointers), draft)
     if draft.kind == "stream" and not draft.text():
@@ -258,15 +252,15 @@ def _read_document(content_type: str, body: bytes, draft: Draft, pointers: _Poin
             draft.note_cut(_CUT)
         return
     text = _decoded(content_type, body)
-    start = text.lstrip("\ufeff \t\r\n")[:1]
+    start = text.lstrip("\ufeff\x1e \t\r\n")[:1]
     declared_json = "json" in content_type
-    if declared_json or start in ("{", "["):
+    if declared_json or start in ("{", "[", '"'):
         value, why = parse_json(text)
         if not why:
             pointers.look(value, draft)
             read_value(value, draft)
             return
-        if start in ("{", "[") and _read_ndjson(body.strip().splitlines(), draft, pointers):
+        if _read_values(text, draft, pointers):
             return
         if start == "[" and _read_cut_array(text, draft, pointers):
             return

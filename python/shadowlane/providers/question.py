@@ -1,6 +1,7 @@
 """What a request asks: for a reader's eye, and as the text that paraphrase groups are made of.
 
-Invariant: reads sanitized copies only, and raises nothing: a request that asks nothing we know has an empty text.
+Invariant: reads sanitized copies only, redacts once more what it puts together, and raises nothing: a request that asks
+nothing we know has an empty text.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 import xxhash
 
 from ..types import Copy
+from .cleaning import clean
 from .reading.jsonlike import JsonMap, as_list, as_map, as_str, canonical, parse_json
 from .registry import QUESTIONS
 
@@ -45,7 +47,7 @@ class Question:
 def shown_question(copy: Copy) -> str:
     """What the request asks, for a reader: its last message, or its question field; empty when it has none we know."""
     turns, _ = _turns(copy)
-    return turns[-1] if turns else ""
+    return clean(turns[-1]) if turns else ""
 
 
 def find_question(copy: Copy) -> Question | None:
@@ -57,7 +59,7 @@ def find_question(copy: Copy) -> Question | None:
     state = xxhash.xxh3_64()
     for part in (copy.method, urlsplit(copy.target).path, *settings, *sorted(_FIGURE.findall(text))):
         state.update(part.encode("utf-8", "replace") + b"\x1f")
-    return Question(text, state.intdigest())
+    return Question(clean(text), state.intdigest())
 
 
 def _turns(copy: Copy) -> tuple[list[str], list[str]]:

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from ..config import ShadowConfig
 from ..config.shadows import section_of
-from ..types import Headers, header, route_of
-from .answers import extract_answer
+from ..types import Headers, route_of
+from .cleaning import read_answer
 
 __all__ = [
     "Refusal",
@@ -49,7 +49,7 @@ def refused_words(status: int, headers: Headers, body: bytes) -> str:
     """The message of an answer of HTTP 400 or above, in one line; empty when it has none. ``body`` is sanitized."""
     if status < 400 or not body:
         return ""
-    answer = extract_answer(header(headers, b"content-type"), body)
+    answer = read_answer(headers, body)
     if answer.kind in ("unreadable", "empty"):
         return ""
     words = " ".join((answer.text or answer.note).split())

@@ -5,6 +5,7 @@ Both: https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol. Reasoning and the resul
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator
 
@@ -50,7 +51,7 @@ _NAMES = {
 
 def data_stream_parts(body: bytes) -> Iterator[JsonMap] | None:
     """The parts of a data stream, in the words of the message stream; ``None`` when the body is none."""
-    lines = body.strip().splitlines()
+    lines = body.removeprefix(codecs.BOM_UTF8).strip().splitlines()
     if not lines or not all(_LINE.match(line) for line in lines if line.strip()):
         return None
     if not any(line[:2] in (b"0:", b"d:", b"e:", b"f:", b"9:", b"3:") for line in lines):

@@ -14,6 +14,7 @@ from ..score.lambda_ import ARROWS, STATES
 from ..status.routes import route_lines
 from .accounts import account_rows
 from .stats import facts_line
+from .surroundings import surrounding_rows
 from .trial import overhead_line
 
 __all__ = [
@@ -91,6 +92,7 @@ def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> list[Line]:
         *_judge_rows(shadow["judged"], report["judge"], shadow["agreement"]),
         *_latency_rows(shadow["latency"]),
         *_grouped(account_rows(shadow)),
+        *_grouped(surrounding_rows(shadow)),
     ]
     if shadow["blocked"]:
         rows.append(("blocked", f"as writes: {count_line(shadow['blocked'])}"))

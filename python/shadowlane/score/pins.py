@@ -11,6 +11,7 @@ from typing import Any
 import xxhash
 
 from ..config import PinConfig
+from ..providers.cleaning import clean
 from ..providers.reading.jsonlike import canonical, parse_json, resolve_pointer
 from ..providers.reading.sse import looks_like_sse, parse_sse
 from ..types import Copy, Headers, Outcome, header
@@ -30,7 +31,7 @@ def read_pins(pins: Mapping[str, PinConfig], copy: Copy, outcome: Outcome) -> di
     }
     if not outcome.reason and outcome.status < 400:
         sides["shadow"] = (outcome.headers, outcome.body)
-    found = {name: _value(pin, *sides[pin.of]) for name, pin in pins.items() if pin.of in sides}
+    found = {name: clean(_value(pin, *sides[pin.of])) for name, pin in pins.items() if pin.of in sides}
     return {name: value for name, value in found.items() if value}
 
 

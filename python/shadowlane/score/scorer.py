@@ -24,7 +24,8 @@ from ..config import PinConfig, ScoreConfig
 from ..embedders import Embedder, load_embedder
 from ..errors import ScoreError, describe
 from ..limits import Prices
-from ..providers import extract_answer, extract_vectors
+from ..providers import extract_vectors
+from ..providers.cleaning import cleaned, read_answer
 from ..providers.question import shown_question
 from ..types import (
     Answer,
@@ -186,7 +187,7 @@ class Scorer:
         try:
             bodies = (read.pair.copy.response_body, read.pair.outcome.body)
             if not read.partial:
-                differences = structure_differences(read.prod, read.shadow, bodies, self._config.structure)
+                differences = cleaned(structure_differences(read.prod, read.shadow, bodies, self._config.structure))
         except Exception as error:
             # A value that cannot be compared must cost neither this pair its ΔS nor the batch its scores.
             log.error("cannot compare the structure of %s: %s", read.pair.copy.shadow_id, describe(error))
@@ -327,8 +328,8 @@ class Scorer:
         return _Read(index, pair, prod, shadow, None, None, note, partial=True)
 
     def _answer(self, headers: Headers, body: bytes) -> Answer:
-        answer = extract_answer(
-            header(headers, b"content-type"),
+        answer = read_answer(
+            headers,
             body,
             text_pointer=self._config.text_pointer,
             citations_pointer=self._config.citations_pointer,

@@ -22,10 +22,10 @@ from ..config.shadows import section_of
 from ..detect import DetectingDrainer, DetectingSanitizer, Hook, load_detector
 from ..errors import LaneError
 from ..policy import lane_policy
-from ..providers.answers import extract_answer
+from ..providers.cleaning import read_answer, use_rules
 from ..providers.refusals import Refusal, refused_words, remedy_of
 from ..transport import open_transport
-from ..types import Copy, Outcome, Transport, header, route_of
+from ..types import Copy, Outcome, Transport, route_of
 from .check import Check
 from .sample import Request
 
@@ -156,6 +156,7 @@ def _clean(config: Config, directory: Path, outcome: Outcome) -> Outcome:
     sanitizer = _core.Sanitizer(config.sanitize.rules_dict(), str(directory))
     hook = _hook(config, directory)
     cleaner = DetectingSanitizer(sanitizer, hook) if hook else sanitizer
+    use_rules(cleaner.again)
     headers, body, _, _ = cleaner.response(outcome.headers, outcome.body, outcome.reason == "response_too_large")
     return msgspec.structs.replace(outcome, headers=tuple(headers), body=body)
 
@@ -185,8 +186,8 @@ def _answered(config: Config, found: Attempt, copy: Copy, outcome: Outcome) -> A
 
 def _answer(config: Config, outcome: Outcome) -> tuple[str, str]:
     """What a good answer says, in one short line, and what to do when it says nothing that could be compared."""
-    answer = extract_answer(
-        header(outcome.headers, b"content-type"),
+    answer = read_answer(
+        outcome.headers,
         outcome.body,
         text_pointer=config.score.text_pointer,
         citations_pointer=config.score.citations_pointer,

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from .. import __file__ as _package_file
 from .. import _core
-from ..config import Config, ShadowConfig, lane_directory, load_config
+from ..config import Config, ShadowConfig, lane_directory, lies_in_state_folder, load_config
 from ..config.bounds import bounds_of
 from ..config.shadows import section_of
 from ..config.shown import names_variable, shown_name, shown_url
@@ -124,6 +124,8 @@ def _directory(config: Config) -> Iterator[Check]:
         info = directory.lstat()
     except FileNotFoundError:
         parent = directory.parent
+        if not config.lane.directory and not parent.exists():  # the folder of all lanes, which the first one makes
+            parent = parent.parent
         if parent.is_dir() and os.access(parent, os.W_OK | os.X_OK):
             yield Check(name, "ok", f"{directory}: not there yet; the first gateway process makes it")
         else:
@@ -344,9 +346,11 @@ def _worker(status: dict[str, Any], config: Config) -> Check:
 def _store(config: Config) -> Iterator[Check]:
     path = config.store.path
     folder = path.parent
+    if lies_in_state_folder(config):  # the worker makes it
+        folder = next(some for some in (folder, *folder.parents) if some.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         text = f"{path}: {folder} is not a folder that this user can write"
-        yield Check("store", "fail", text, "make it, or correct store.url")
+        yield Check("store", "fail", text, "make it, set store.url, or XDG_STATE_HOME to a folder of this user")
         return
     if path.exists() and not os.access(path, os.R_OK | os.W_OK):
         yield Check("store", "fail", f"{path}: this user cannot write it", "run as its owner, or correct store.url")

@@ -14,7 +14,7 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -24,7 +24,7 @@ from ..config.limits import WINDOW_COPIES
 from ..dispatch.arm import MOST_COPIES, Arm
 from ..limits import LaneLimits, Window, rate_limit_headers
 from ..providers.refusals import refused_words
-from ..types import Copy, Headers, Outcome, Pair, StubbedCall
+from ..types import FLAG_REDELIVERED, Copy, Headers, Outcome, Pair, StubbedCall
 from .in_flight import InFlight, Tracked
 from .writer import Writer
 
@@ -210,8 +210,27 @@ class Pipeline:
                 self._hold(tracked)
                 if self._drainer.suspects():
                     self._close_window()  # the next comes when this one is acknowledged
+            elif copy.flags & FLAG_REDELIVERED:
+                self._spawn(self._start_again(tracked))
             else:
                 self._start(tracked)
+
+    async def _start_again(self, tracked: Tracked) -> None:
+        """Send a copy that a worker before this one may have sent: it takes another unit of the lane's cap for that,
+        and waits for it as long as a copy may take. Else each death of a worker would be a burst beside the cap."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + max(arm.deadline_s for arm in tracked.arms)
+        while not self._drainer.try_acquire():
+            if loop.time() >= until:
+                self._refuse(tracked, "cap")
+                return
+            await asyncio.sleep(_POLL_MIN_S)
+        self._start(tracked)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _refuse(self, tracked: Tracked, reason: str) -> None:
         for arm in tracked.arms:
@@ -245,9 +264,7 @@ class Pipeline:
             self._refuse(tracked, reason)
             return
         for arm in tracked.arms:
-            task = asyncio.create_task(self._send(tracked, arm))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._spawn(self._send(tracked, arm))
 
     async def _send(self, tracked: Tracked, arm: Arm) -> None:
         ahead = any(other.is_ahead for other in self._arms if other is not arm)

@@ -14,21 +14,22 @@ import math
 import os
 import signal
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import uvloop
 
 from .. import _core
-from ..config import Config, JudgeConfig, ShadowConfig, groups_folder, make_lane_directory
+from ..config import Config, JudgeConfig, ShadowConfig, groups_folder, make_lane_directory, make_state_folder
 from ..config.shadows import section_of
 from ..config.worker_file import START_LOCK_ENV
-from ..core import RateLimiter
 from ..detect import DetectingDrainer, DetectingSanitizer, Hook, load_detector
 from ..dispatch.arm import Arm, ArmOptions
-from ..errors import ShadowlaneError, StoreLostError
+from ..errors import ShadowlaneError, StoreError, StoreLostError
 from ..judge.language_model import Judge
 from ..limits import Breaker, Budget, BudgetLimits, LaneLimits, Price, Prices, ProdQuota, Retry, ShadowLimits
 from ..policy import lane_policy, stub_rounds
+from ..providers.cleaning import use_rules
 from ..score import Scorer, extract_answer
 from ..store import SqliteStore, open_store
 from ..transport import HttpTransport, open_transport
@@ -147,11 +148,12 @@ async def _work(config: Config, directory: Path, drainer: _core.Drainer, idle_ex
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     groups = groups_folder(config)
+    _make_state_folder(config)
     embedder = await asyncio.to_thread(open_embedder, config.score, folder=groups)
     store = await asyncio.to_thread(open_store, config.store)
     try:
         store.set_epoch(drainer.lane_id(), dict.fromkeys(config.arms(), drainer.acked()))
-        shadows = {name: _shadow_limits(config, name, arm, store) for name, arm in config.arms().items()}
+        shadows = {name: _shadow_limits(config, name, arm, store, drainer) for name, arm in config.arms().items()}
         arms = {name: _arm(config, name, arm, shadows[name], drainer) for name, arm in config.arms().items()}
         limits = LaneLimits(
             {name: (shadows[name], arm.ratio) for name, arm in config.arms().items()},
@@ -166,11 +168,13 @@ async def _work(config: Config, directory: Path, drainer: _core.Drainer, idle_ex
         writer = Writer(store, scorer)
         sanitizer = _core.Sanitizer(config.sanitize.rules_dict(), str(directory))
         hook = Hook(load_detector(config.sanitize.detector), sanitizer) if config.sanitize.detector else None
+        answers = DetectingSanitizer(sanitizer, hook) if hook else sanitizer
+        use_rules(answers.again)
         pipeline = Pipeline(
             drainer=DetectingDrainer(drainer, hook) if hook else drainer,
             arms=list(arms.values()),
             writer=writer,
-            sanitizer=DetectingSanitizer(sanitizer, hook) if hook else sanitizer,
+            sanitizer=answers,
             judge=_open_judge(config.judge, sanitizer, store.judge_state()) if config.judge.url else None,
             limits=limits,
             on_limits=control.update_admission,
@@ -204,6 +208,16 @@ async def _work(config: Config, directory: Path, drainer: _core.Drainer, idle_ex
         await asyncio.to_thread(embedder.close)
 
 
+def _make_state_folder(config: Config) -> None:
+    try:
+        make_state_folder(config)
+    except OSError as error:
+        raise StoreError(
+            f"{config.store.path.parent}: the folder of the database cannot be made: {error.strerror}; set store.url, "
+            "or XDG_STATE_HOME to a folder that this user can write"
+        ) from None
+
+
 def _transport(config: Config, name: str, shadow: ShadowConfig) -> HttpTransport:
     where = f"{section_of(name)}."
     credential = shadow.credential(where=where)
@@ -231,7 +245,21 @@ def _arm(config: Config, name: str, shadow: ShadowConfig, limits: ShadowLimits, 
     )
 
 
-def _shadow_limits(config: Config, name: str, shadow: ShadowConfig, store: SqliteStore) -> ShadowLimits:
+class _OwnCap(NamedTuple):
+    """A shadow's own cap. It lies in the control file: a worker that takes over goes on with what is left of it."""
+
+    drainer: _core.Drainer
+    name: str
+    qps: float
+    burst: int
+
+    def try_acquire(self) -> bool:
+        return self.drainer.take_own(self.name, self.qps, self.burst)
+
+
+def _shadow_limits(
+    config: Config, name: str, shadow: ShadowConfig, store: SqliteStore, drainer: _core.Drainer
+) -> ShadowLimits:
     breaker, budget = shadow.breaker, None
     if shadow.budget.limited:
         limited = {field: value for field, value in msgspec.structs.asdict(shadow.budget).items() if value}
@@ -241,7 +269,7 @@ def _shadow_limits(config: Config, name: str, shadow: ShadowConfig, store: Sqlit
     return ShadowLimits(
         qps=min(share, shadow.qps) if shadow.qps else share,
         min_qps=shadow.min_qps,
-        cap=RateLimiter(shadow.qps, shadow.burst or max(1, math.ceil(shadow.qps))) if shadow.qps else None,
+        cap=_OwnCap(drainer, name, shadow.qps, shadow.burst or max(1, math.ceil(shadow.qps))) if shadow.qps else None,
         breaker=Breaker(
             window=breaker.window,
             minimum=breaker.minimum,

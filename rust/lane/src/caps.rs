@@ -62,6 +62,21 @@ impl CapTable {
     }
 }
 
+impl CapTable {
+    /// Take a unit of a shadow's own cap, which lies beside the routes' so that it outlives the worker that asks.
+    ///
+    /// [`Error::Invalid`] for a rate or burst that is none.
+    pub fn take_own(&self, shadow: &str, rate: f64, burst: u32, now_ns: u64) -> Result<bool> {
+        let quota = Quota::new(rate, burst)?;
+        // No pattern of a route begins so: its method is in capitals.
+        let slot = self.route_slot(&format!("shadow {shadow}"));
+        Ok(self.routes.get(slot).is_some_and(|tat| {
+            quota.forget_what_no_burst_explains(tat, now_ns);
+            quota.try_take(tat, 1, now_ns)
+        }))
+    }
+}
+
 /// What a configuration caps beside the lane.
 #[derive(Clone, Debug, Default)]
 pub struct CapOptions {

@@ -185,6 +185,15 @@ impl Quota {
         }
     }
 
+    /// A debt above one burst is that of a slower rate, or of another boot's clock: it becomes that of one burst.
+    pub fn forget_what_no_burst_explains(self, tat: &AtomicU64, now_ns: u64) {
+        let most = now_ns.saturating_add(self.tolerance_ns);
+        let seen = tat.load(Ordering::Relaxed);
+        if seen > most {
+            let _ = tat.compare_exchange(seen, most, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
     /// How long until `n` units could be taken, in ns; `None` when they are more than the burst.
     pub fn wait_ns(self, tat: &AtomicU64, n: u32, now_ns: u64) -> Option<u64> {
         let cost = self.interval_ns.saturating_mul(u64::from(n));

@@ -125,6 +125,12 @@ impl Drainer {
         self.control.get().take(n, monotonic_ns())
     }
 
+    /// Take a unit of the own cap of the shadow called `name`, `qps` units a second with bursts of `burst`; never waits.
+    /// What was taken outlives this worker. Raises shadowlane.ConfigError for a rate or burst that is none.
+    fn take_own(&self, py: Python<'_>, name: &str, qps: f64, burst: u32) -> PyResult<bool> {
+        self.control.get().caps.take_own(name, qps, burst, monotonic_ns()).map_err(|error| raise(py, &error))
+    }
+
     /// Units of the lane's cap that could be taken at once in `after_s` seconds, when none is taken until then.
     #[pyo3(signature = (after_s=0.0))]
     fn available(&self, after_s: f64) -> f64 {

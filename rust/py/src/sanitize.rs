@@ -228,6 +228,11 @@ impl Sanitizer {
         })
     }
 
+    /// A text that was put together from sanitized pieces, looked at once more: what the pieces show together is masked.
+    fn again(&self, py: Python<'_>, text: &str) -> PyResult<String> {
+        detached(py, || self.core.again(text))
+    }
+
     /// A response's headers and body, sanitized: (headers, body, findings by kind, why the body could not be read or "").
     ///
     /// `body` is decoded already; `cut`: it may end anywhere. Raises shadowlane.errors.CoreError when the redaction itself

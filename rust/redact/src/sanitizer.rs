@@ -57,6 +57,16 @@ impl Sanitizer {
         (String::from_utf8_lossy(&edits.applied(text.as_bytes())).into_owned(), found)
     }
 
+    /// A text that was put together from sanitized pieces, looked at once more; inside its strings when it is JSON. What
+    /// speaks for itself only where it stands alone was decided where it stood.
+    pub fn again(&self, text: &str) -> String {
+        let clean = self.json(text.as_bytes()).unwrap_or_else(|_| {
+            let (_, edits) = self.redaction.find(text.as_bytes(), Origin::default());
+            edits.applied(text.as_bytes())
+        });
+        String::from_utf8_lossy(&clean).into_owned()
+    }
+
     /// A kind's name.
     pub fn name(&self, kind: Kind) -> &str {
         self.redaction.name(kind)

@@ -33,6 +33,8 @@ pub const FLAG_RESPONSE_CUT: u32 = 1;
 pub const FLAG_CLIENT_DISCONNECTED: u32 = 2;
 /// Prod answered in more than one chunk.
 pub const FLAG_STREAMED: u32 = 4;
+/// A worker that is gone had the frame in its hands, and may have sent it. Set by the drain alone.
+pub const FLAG_REDELIVERED: u32 = 8;
 
 /// What is to be encoded. Bodies come in the pieces in which they passed.
 #[derive(Clone, Copy, Debug, Default)]

@@ -24,6 +24,8 @@ pub struct Trial {
     /// End of the last record that a consumer has begun to look at; what is not above `head` says nothing.
     pub looked_to: AtomicU64,
     slots: [Slot; SLOTS],
+    /// As `looked_to`, but never taken back: records below it may have been sent by whoever was here before.
+    pub handed_to: AtomicU64,
 }
 
 /// One record's count.
@@ -37,13 +39,20 @@ struct Slot {
 
 impl Default for Trial {
     fn default() -> Self {
-        Self { looked_to: AtomicU64::new(0), slots: std::array::from_fn(|_| Slot::default()) }
+        Self {
+            looked_to: AtomicU64::new(0),
+            slots: std::array::from_fn(|_| Slot::default()),
+            handed_to: AtomicU64::new(0),
+        }
     }
 }
 
 impl Trial {
     /// Say that everything up to `end` is being looked at.
     pub(crate) fn look_to(&self, end: u64) {
+        if self.handed_to.load(Ordering::Relaxed) < end {
+            self.handed_to.store(end, Ordering::Relaxed);
+        }
         self.looked_to.store(end, Ordering::Relaxed);
         // A kill falls between instructions: program order is all that a successor needs.
         compiler_fence(std::sync::atomic::Ordering::SeqCst);

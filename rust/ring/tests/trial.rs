@@ -170,3 +170,54 @@ fn a_suspect_that_is_damaged_is_counted_and_passed_over() {
     assert_eq!(log.done, [0]);
     assert!(ring.cursors().journal.corrupt.load(Ordering::SeqCst) >= 1);
 }
+
+#[test]
+fn what_a_predecessor_held_is_known_however_it_left() {
+    for leaves in [true, false] {
+        let ring: Ring = Arc::new(HeapMemory::new(4096));
+        (0..6).for_each(|value| push(&ring, value));
+        let mut first = Consumer::new(Arc::clone(&ring));
+        let seqs: Vec<u64> = (0..4)
+            .map(|_| match first.next(true, value) {
+                Step::Record(drained) => drained.seq,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert!(seqs.iter().all(|seq| !first.is_redelivered(*seq)), "nobody was here before");
+        assert!(first.ack(seqs[0]));
+        first.release();
+        if leaves {
+            first.leave();
+        }
+        drop(first);
+        let mut next = Consumer::new(Arc::clone(&ring));
+        push(&ring, 7);
+        let mut met = Vec::new();
+        let read = |bytes: &[u8], _| value(bytes);
+        while let Step::Record(drained) = next.next_suspect(true, |bytes| value(bytes).is_some(), read) {
+            met.push((drained.value, next.is_redelivered(drained.seq)));
+            next.end_trial();
+        }
+        while let Step::Record(drained) = next.next(true, value) {
+            met.push((drained.value, next.is_redelivered(drained.seq)));
+        }
+        met.sort_unstable();
+        let held = [(1, true), (2, true), (3, true)];
+        assert_eq!(met, [&held[..], &[(4, false), (5, false), (7, false)]].concat(), "leaves: {leaves}");
+    }
+}
+
+#[test]
+fn a_stray_mark_of_what_was_held_says_no_more_than_there_is() {
+    let ring: Ring = Arc::new(HeapMemory::new(4096));
+    push(&ring, 1);
+    ring.cursors().trial.handed_to.store(u64::MAX, Ordering::SeqCst);
+    let mut next = Consumer::new(Arc::clone(&ring));
+    push(&ring, 2);
+    let found: Vec<bool> = std::iter::from_fn(|| match next.next(true, value) {
+        Step::Record(drained) => Some(next.is_redelivered(drained.seq)),
+        _ => None,
+    })
+    .collect();
+    assert_eq!(found, [true, false]);
+}

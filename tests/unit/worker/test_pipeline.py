@@ -7,12 +7,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from shadowlane.dispatch.arm import MOST_COPIES, Arm, ArmOptions
 from shadowlane.errors import CoreError, StoreError
 from shadowlane.limits import LaneLimits, ProdQuota, ShadowLimits
-from shadowlane.types import Copy, Outcome, Pair, ShadowCounts
+from shadowlane.types import FLAG_REDELIVERED, Copy, Outcome, Pair, ShadowCounts
 
 from .world import ANSWER, Run, Shadow, copy_of
 
@@ -28,6 +29,37 @@ def test_all_is_stored_and_acknowledged_for_two_shadows(tmp_path: Path) -> None:
         assert 100 < counts["b"].answered < 200
         assert len(run.rings.acked) == 300
         assert run.store.looks > 0
+
+    asyncio.run(main())
+
+
+def redelivered(numbers: range) -> list[Copy]:
+    return [msgspec.structs.replace(copy_of(number), flags=FLAG_REDELIVERED) for number in numbers]
+
+
+def test_copies_that_a_dead_worker_held_take_their_units_again(tmp_path: Path) -> None:
+    async def main() -> None:
+        shadows = [Shadow(), Shadow()]
+        options = ArmOptions(deadline_s=0.2, timeout_s=0.1)
+        arms = [Arm(name, shadow, options) for name, shadow in zip("ab", shadows, strict=True)]
+        run = Run(tmp_path, [*redelivered(range(30)), *map(copy_of, range(30, 50))], arms, units=12)
+        counts = await run()
+        # A unit is for one copy, whatever the number of its shadows; new copies have paid at admission.
+        assert counts["a"] == counts["b"] == ShadowCounts(answered=32, failed={"cap": 18})
+        assert len(run.rings.acked) == 50
+
+    asyncio.run(main())
+
+
+def test_a_copy_waits_for_its_unit_as_long_as_it_may_take(tmp_path: Path) -> None:
+    async def main() -> None:
+        shadow = Shadow()
+        run = Run(tmp_path, [*redelivered(range(3)), copy_of(3)], [Arm("s", shadow)], units=0)
+        running = asyncio.create_task(run())
+        await shadow.until_sent(1)
+        assert shadow.sent == [copy_of(3).shadow_id]
+        run.rings.units = 3
+        assert (await running)["s"] == ShadowCounts(answered=4)
 
     asyncio.run(main())
 

@@ -76,8 +76,10 @@ class Rings:
         return 0
 
     def try_acquire(self, n: int = 1) -> bool:
+        if self.units < n:
+            return False
         self.units -= n
-        return self.units >= 0
+        return True
 
     def available(self, after_s: float = 0.0) -> float:
         return float(max(self.units, 0))

@@ -26,6 +26,7 @@ __all__ = [
     "first_count",
     "first_str",
     "parse_json",
+    "parse_values",
     "resolve_pointer",
     "whole",
 ]
@@ -37,6 +38,7 @@ _LONE_SURROGATE = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})"
     r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 )
+_BETWEEN = re.compile(r"[\s\x1e]*")
 _NOT_AN_ITEM = re.compile(r"[\s,]*")
 _BIG_COUNT = 1 << 53
 
@@ -91,6 +93,28 @@ def complete_items(text: str) -> list[Any]:
             break
         items.append(item)
     return items
+
+
+def parse_values(text: str) -> tuple[list[Any], bool]:
+    """JSON values one after the other (lines, records of RFC 7464, or nothing between), and whether a last one is cut.
+
+    Lone surrogates stay. No values when something else stands between them.
+    """
+    values: list[Any] = []
+    decoder = json.JSONDecoder(strict=False, parse_constant=str)
+    text = text.removeprefix("\ufeff")
+    at = _BETWEEN.match(text).end()  # type: ignore[union-attr]
+    while at < len(text):
+        try:
+            value, at = decoder.raw_decode(text, at)
+        except RecursionError:
+            return [], False
+        except ValueError:
+            cut = bool(values) and text[at] in '{["' and "\n" not in text[at:].strip()
+            return (values, True) if cut else ([], False)
+        values.append(value)
+        at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]
+    return values, False
 
 
 def canonical(value: Any) -> str:

@@ -10,12 +10,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ... import _core
+
 __all__ = ["Event", "SseDecoder", "looks_like_sse", "parse_sse"]
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
-_FIELD_LINE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:(?:data|event|id|retry):|:)")
-_DATA_LINE = re.compile(rb"^data:", re.MULTILINE)
-_OTHER_LINE = re.compile(rb"^(?!(?:data|event|id|retry)(?::|[ \t\r]*$)|:|[ \t\r]*$)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +91,6 @@ def parse_sse(body: bytes) -> list[Event]:
 
 
 def looks_like_sse(body: bytes, *, declared: bool) -> bool:
-    """Whether the bytes read as an event stream. When no header declares one, every line must be one of its fields."""
-    if not _FIELD_LINE.match(body):
-        return False
-    return declared or (_DATA_LINE.search(body) is not None and _OTHER_LINE.search(body) is None)
+    """Whether the bytes read as an event stream, as the redaction reads them. When no header declares one, events hold
+    JSON, or every line is one of their fields."""
+    return _core.framing(body, declared) == "events"

@@ -11,7 +11,7 @@ use shadowlane_base::Reason;
 use shadowlane_base::{guarded, header};
 use shadowlane_policy::{Hints, Policy, Request};
 use shadowlane_redact::{Body, Findings, OwnedHeader, Sanitizer, sanitize_response};
-use shadowlane_ring::frame::{FLAG_RESPONSE_CUT, Frame};
+use shadowlane_ring::frame::{FLAG_REDELIVERED, FLAG_RESPONSE_CUT, Frame};
 
 /// A sanitized exchange.
 #[derive(Clone, Debug)]
@@ -63,8 +63,10 @@ pub struct DrainedCopy {
 
 impl DrainedCopy {
     /// The same, with the ring that it was read from and its number there.
-    pub(super) fn at(mut self, ring: u64, seq: u64) -> Self {
+    pub(super) fn at(mut self, ring: u64, seq: u64, redelivered: bool) -> Self {
         (self.ring, self.seq) = (ring, seq);
+        // No producer says this, whatever stands in the frame.
+        self.flags = (self.flags & !FLAG_REDELIVERED) | if redelivered { FLAG_REDELIVERED } else { 0 };
         self
     }
 

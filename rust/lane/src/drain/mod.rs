@@ -163,7 +163,10 @@ impl Drainer {
         let cleaner = &mut self.cleaner;
         let read = |bytes: &[u8]| Frame::decode(bytes).ok().map(|frame| cleaner.copy(&frame));
         match reader.consumer.next(dead, read) {
-            Step::Record(drained) => Some(drained.value.at(id, drained.seq)),
+            Step::Record(drained) => {
+                let redelivered = reader.consumer.is_redelivered(drained.seq);
+                Some(drained.value.at(id, drained.seq, redelivered))
+            }
             Step::Empty | Step::Blocked | Step::Broken => None,
         }
     }

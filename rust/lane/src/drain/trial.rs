@@ -34,7 +34,7 @@ impl Drainer {
             };
             let is_record = |bytes: &[u8]| Frame::decode(bytes).is_ok();
             while let Step::Record(drained) = reader.consumer.next_suspect(dead, is_record, &mut read) {
-                copies.push(drained.value.at(reader.id, drained.seq));
+                copies.push(drained.value.at(reader.id, drained.seq, reader.consumer.is_redelivered(drained.seq)));
                 if reader.consumer.is_trying() {
                     return false;
                 }

@@ -70,6 +70,8 @@ pub struct Consumer<M: Memory> {
     damage: (u64, u32),
     broken: bool,
     suspects: Suspects,
+    /// What lies before was in the hands of a predecessor.
+    handed_before: u64,
 }
 
 impl<M: Memory> Consumer<M> {
@@ -82,6 +84,8 @@ impl<M: Memory> Consumer<M> {
         let tail = cursors.tail.0.load(Ordering::Acquire);
         let capacity = memory.capacity();
         let broken = !possible(head, tail, capacity) || (clear_to > head && !possible(clear_to, tail, capacity));
+        let handed_to = cursors.trial.handed_to.load(Ordering::Relaxed);
+        let handed_before = if broken { tail } else { handed_to.min(tail) };
         let mut consumer = Self {
             memory,
             head,
@@ -91,6 +95,7 @@ impl<M: Memory> Consumer<M> {
             damage: (0, 0),
             broken,
             suspects: Suspects::default(),
+            handed_before,
         };
         if !broken && clear_to > head {
             consumer.clear(clear_to);
@@ -103,6 +108,11 @@ impl<M: Memory> Consumer<M> {
     /// The ring's storage.
     pub fn memory(&self) -> &M {
         &self.memory
+    }
+
+    /// Whether a predecessor had that record in its hands, and may have done something with it.
+    pub fn is_redelivered(&self, seq: u64) -> bool {
+        seq < self.handed_before
     }
 
     /// Read the next record. `read` sees a copy of the payload and says what it is worth; `None` means that it is

@@ -1,0 +1,59 @@
+"""A worker that is killed while its calls are out sends them again: the caps hold all the same."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import httpx
+import pytest
+
+from tests.support.rawserver import RawServer
+
+from .conftest import World, until
+
+QPS, BURST, OUT = 2.0, 40, 32
+ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 3\r\n\r\nyes"
+
+
+class Held:
+    """A shadow that answers nobody until it is let, and notes when it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+        self.let = threading.Event()
+
+    def answer(self, path: str) -> bytes:
+        self.asked.append(time.monotonic())
+        self.let.wait(60)
+        return ANSWER
+
+
+@pytest.mark.parametrize(("cap", "deaths"), [("the lane's", 1), ("the lane's", 3), ("the shadow's own", 1)])
+def test_a_cap_holds_over_the_deaths_of_workers(world: World, client: httpx.Client, deaths: int, cap: str) -> None:
+    held = Held()
+    limits = {"qps": QPS, "burst": BURST}
+    lane, own = (limits, {}) if cap == "the lane's" else ({}, limits)
+    with RawServer(held.answer) as server:
+        world.configure(server.url, limits=lane, shadows__candidate={"concurrency": OUT, "timeout_s": 60.0, **own})
+        url = world.gateway()
+        began = time.monotonic()
+        for number in range(BURST):
+            assert client.get(f"{url}/x?n={number}").status_code == 200
+        for death in range(deaths):
+            before = len(held.asked)
+            until(lambda before=before: len(held.asked) > before + (OUT - 1) * (not before), "calls are out")
+            pid = world.worker_pid()
+            os.kill(pid, signal.SIGKILL)
+            until(lambda pid=pid: world.worker_pid() not in (0, pid), f"worker {death + 2}")
+        held.let.set()
+        status = world.settle(BURST)
+        took = max(held.asked) - began
+    assert len(held.asked) > BURST, "something was sent again, else this test says nothing"
+    assert len(held.asked) <= BURST + QPS * took + 1
+    candidate = status["shadows"]["candidate"]
+    assert candidate["answered"] + candidate["failed"].get("cap", 0) == BURST
+    # The lane's cap is waited for. A shadow's own refuses what comes too soon.
+    assert candidate["answered"] == BURST or cap != "the lane's"
