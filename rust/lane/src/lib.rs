@@ -20,6 +20,7 @@ pub mod layout;
 pub mod lock;
 pub mod process;
 pub mod reservoir;
+pub mod revisions;
 pub mod sampler;
 pub mod status;
 pub mod text;
