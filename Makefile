@@ -7,7 +7,7 @@ RUST_SOURCES := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build dev demo probe-demo test test-fast test-rust test-loom test-python test-faults lint audit format docs \
-	hooks bench peers judge-bench gate-bench redact-bench detector-test redact-adversarial wheel wheels sbom sdist wheel-check crash fuzz miri \
+	hooks bench peers judge-bench gate-bench redact-bench detector-test redact-adversarial wheel wheels sbom sdist wheel-check first-hour crash fuzz miri \
 	asan valgrind free-threaded clean
 
 help: ## Show this help
@@ -213,6 +213,10 @@ WHEEL = $(shell ls -t dist/*.whl | head -n 1)
 wheel-check: $(if $(filter command line,$(origin WHEEL)),$(VENV)/.dependencies,wheel) ## A wheel in a clean environment of each Python: make wheel-check PYTHONS="python3.10 ..."
 	$(BIN)/python -m tools.wheel_check $(WHEEL) $(PYTHONS)
 
+GATEWAYS ?=
+first-hour: $(if $(filter command line,$(origin WHEEL)),$(VENV)/.dependencies,wheel) ## What a new user meets, from the wheel: make first-hour GATEWAYS="fastapi litellm django"
+	$(BIN)/python tools/first_hour.py $(WHEEL) $(GATEWAYS)
+
 clean: ## Remove what was built
 	rm -rf $(VENV) .venv-peers .venv-redact target dist demo-out probe-demo-out python/shadowlane/_core*.so
 
@@ -221,8 +225,8 @@ clean: ## Remove what was built
 	.venv-redact/bin/python -m pip install --quiet -r benches/redact/requirements.txt
 	@touch $@
 
-redact-bench: build .venv-redact/.made ## Redaction beside Presidio, scrubadub and detect-secrets, in one run
-	PYTHONPATH=python .venv-redact/bin/python -W ignore -m benches.redact
+redact-bench: build .venv-redact/.made ## Redaction beside Presidio, scrubadub and detect-secrets; on public data with DATA=folder
+	PYTHONPATH=python .venv-redact/bin/python -W ignore -m benches.redact $(if $(DATA),--data "$(DATA)") $(if $(HALF),--half $(HALF))
 
 detector-test: build .venv-redact/.made ## The detector hook with Presidio and a spaCy model
 	PYTHONPATH=python .venv-redact/bin/python -m pytest -p no:cacheprovider -W default tests/unit/sanitize/test_detect.py

@@ -1,10 +1,11 @@
-"""``python -m benches.redact [--each 40]``: precision, recall and F1 by kind, and MB/s, beside the rivals, in one run.
+"""``python -m benches.redact [--each 40] [--data FOLDER [--half 1]]``: precision, recall and MB/s beside the rivals.
 
 Labelled texts are made here (``texts.py``), half of them with nothing in them. With ``SHADOWLANE_DATA`` set to a
-folder that has ``pii_cases.jsonl.gz`` (text, entities, spans), the recall on those is printed too. A value counts as
-found when a finding of its kind overlaps it; and the speed on the recorded bodies of ``llm_exchanges.jsonl.gz`` there.
-Speed rounds are interleaved, rivals get the same text in the same round; on a shared machine the best round says what
-the code can do, and ratios compare.
+folder that has ``pii_cases.jsonl.gz`` (text, entities, spans), the recall on those is printed too, and the speed on the
+recorded bodies of ``llm_exchanges.jsonl.gz`` there. A value counts as found when a finding of its kind overlaps it.
+With ``--data``, public labelled data is measured on and nothing else (``public.py``). Speed rounds are interleaved,
+rivals get the same text in the same round; on a shared machine the best round says what the code can do, and ratios
+compare.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import TypeVar
 from shadowlane.core import Redactor
 
 from . import rivals, texts
+from .public import public
 
 T = TypeVar("T")
 
@@ -174,7 +176,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benches.redact", description=__doc__)
     parser.add_argument("--each", type=int, default=40, help="labelled texts of each kind")
     parser.add_argument("--rounds", type=int, default=20, help="interleaved rounds of the speed part")
+    parser.add_argument("--data", type=Path, help="a folder of public labelled data: these are all that is measured")
+    parser.add_argument("--half", type=int, choices=(0, 1), help="one half of it, by the hash of each text")
     options = parser.parse_args()
+    if options.data is not None:
+        public(options.data, options.half)
+        return
     quality(options.each)
     cases()
     speed(options.rounds)

@@ -27,6 +27,33 @@ __all__ = ["main"]
 _DEFAULT_CONFIG = "shadowlane.toml"
 _MOST_HOURS = 87_600
 
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "init": (
+        "init --gateway fastapi --provider openai --shadow-url http://127.0.0.1:9001",
+        "init --gateway litellm --provider anthropic --model NAME --output lane.toml",
+    ),
+    "doctor": ("doctor", "doctor --try", "doctor --try request.json --shadow candidate --config lane.toml"),
+    "status": ("status", "status --json"),
+    "report": ("report --html report.html", "report --hours 24 --json"),
+    "gate": ("gate", "gate --shadow candidate --json", "gate --restart"),
+    "on": ("on",),
+    "off": ("off", "off --config lane.toml"),
+    "reset": ("reset", "reset --yes --json"),
+    "worker": ("worker --config lane.toml", "worker --leave-when-idle --log-level debug"),
+    "demo": ("demo", "demo --seconds 90 --qps 20 --out demo-out"),
+    "probe": (
+        "probe gold.jsonl --prod http://127.0.0.1:9000 --shadow http://127.0.0.1:9001",
+        "probe gold.jsonl --prod http://127.0.0.1:9000 --shadow http://127.0.0.1:9001 --qps 2 --junit probe.xml",
+    ),
+    "compare": (
+        "compare answers.jsonl --html report.html",
+        "compare answers.jsonl --gate",
+        "compare answers.jsonl --explain 17",
+    ),
+    "guard": ("guard --allow api.internal:8080 --allow llm.internal:9000=openai --connect auth.internal:443",),
+}
+"""By command: what its ``--help`` shows. A test runs each through the parser."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
@@ -57,13 +84,20 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="shadowlane",
         description="Mirror a sample of a gateway's traffic to a shadow service, and compare the answers.",
+        epilog="to begin: shadowlane init, then shadowlane doctor --try; every command has examples in its --help",
     )
     parser.add_argument("--version", action="version", version=f"shadowlane {__version__}")
     parser.set_defaults(run=lambda _: _help(parser))  # without a command
     commands = parser.add_subparsers(metavar="COMMAND")
 
     def command(name: str, run: Callable[[argparse.Namespace], int], text: str, *, configured: bool = True) -> Any:
-        sub = commands.add_parser(name, help=text, description=text)
+        sub = commands.add_parser(
+            name,
+            help=text,
+            description=text,
+            epilog="\n".join(["examples:", *(f"  shadowlane {example}" for example in EXAMPLES[name])]),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         sub.set_defaults(run=run)
         if configured:
             sub.add_argument(
@@ -105,6 +139,11 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
         sub = command(name, run, text, configured=False)
         if name in asked:
             _add_own_options(name, sub)
+
+    init = command("init", _init, "Write a commented configuration to begin with.", configured=False)
+    from .init.command import add_options as add_init_options
+
+    add_init_options(init)
 
     doctor = command("doctor", _doctor, "Check configuration, directories, shared memory, extras and shadows.")
     doctor.add_argument(
@@ -250,6 +289,12 @@ def _guard(options: argparse.Namespace) -> int:
     from .guard.proxy.command import run_guard
 
     return run_guard(options)
+
+
+def _init(options: argparse.Namespace) -> int:
+    from .init.command import run_init
+
+    return run_init(options)
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -46,7 +46,7 @@ def select_nothing(seconds: float) -> None:
 class Process:
     """A child in a session of its own, ended with its whole group."""
 
-    def __init__(self, arguments: list[str], log: Path, env: dict[str, str] | None = None) -> None:
+    def __init__(self, arguments: list[str], log: Path, env: dict[str, str] | None = None, cwd: Path = ROOT) -> None:
         self.log = log
         with log.open("ab") as out:
             self.popen = subprocess.Popen(
@@ -54,7 +54,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=out,
-                cwd=ROOT,
+                cwd=cwd,
                 env={**os.environ, **(env or {})},
                 start_new_session=True,
             )

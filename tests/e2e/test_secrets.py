@@ -94,6 +94,38 @@ def test_planted_secrets_stay_in_prod(world: World, client: httpx.Client) -> Non
     assert oct(page.stat().st_mode & 0o777) == "0o600"
 
 
+def test_a_value_in_pieces_reaches_nothing_whatever_the_pieces_are_called(world: World, client: httpx.Client) -> None:
+    seen_by_shadow = world.folder / "shadow.jsonl"
+    world.configure(world.shadow(log=seen_by_shadow), routes={"read": ["POST /pieces"]})
+    url = world.gateway()
+    fields = ("answer", "chunk", "data", "message", "output", "piece", "reply", "result", "translation", "x-own")
+    kinds = ("application/json", "text/plain", "text/event-stream", "")
+    frames = ("events", "lines", "joined", "array", "parts")
+    for number, field in enumerate(fields):
+        say = f"I am {MAIL}, and my card is {CARD}, my key {GITHUB} for number {number}"
+        wanted = {"say": say, "field": field, "frame": frames[number % 5], "type": kinds[number % 4]}
+        answer = client.post(url + "/pieces", json=wanted)
+        assert answer.status_code == 200
+        assert MAIL not in answer.text, "the pieces are meant to cut values"
+    assert world.settle(len(fields))["mirrored"] == len(fields)
+    page = world.folder / "page.html"
+    assert world.cli("report", "--html", str(page)).returncode == 0
+    places = {
+        "shadow": seen_by_shadow.read_bytes(),
+        "database": everything_in(world.database),
+        "page": page.read_bytes(),
+    }
+    for place, data in places.items():
+        text = data.decode("utf-8", "replace")
+        joined = "".join(sign for sign in text if sign not in '{}[],: "\\\n')
+        for field in ("", *fields):
+            for secret in (MAIL, CARD, GITHUB):
+                plain = joined.replace(field, "") if field else text
+                assert secret not in plain, f"{secret!r} reached the {place}"
+                assert secret.replace(" ", "") not in plain.replace("data", ""), f"{secret!r} reached the {place}"
+    assert places["database"].count(b"[GITHUB_TOKEN]") >= 2 * len(fields)
+
+
 def test_the_shadows_own_credential_comes_from_the_environment(world: World, client: httpx.Client, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     seen_by_shadow = world.folder / "shadow.jsonl"
     monkeypatch.setenv("TEST_SHADOW_KEY", "the-shadows-own-key")

@@ -45,6 +45,9 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     if path == "/sse":
         await _stream(send, body)
         return
+    if path == "/pieces":
+        await _pieces(send, body)
+        return
     if path == "/half":
         await _stream(send, body, done=False)
         return
@@ -91,6 +94,25 @@ async def _stream(send: Any, body: bytes, *, done: bool = True) -> None:
         chunk = f"data: {json.dumps(event)}\n\n".encode()
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b"data: [DONE]\n\n" if done else b"", "more_body": False})
+
+
+async def _pieces(send: Any, body: bytes) -> None:
+    """What the request says, four characters a piece, under the field, in the frame and of the type that it wants."""
+    wanted = json.loads(body)
+    text, field, kind = wanted["say"], wanted["field"], wanted["type"].encode()
+    pieces = [{field: text[start : start + 4]} for start in range(0, len(text), 4)]
+    if wanted["frame"] == "parts":
+        chunks = [json.dumps({"parts": pieces})]
+    elif wanted["frame"] == "array":
+        chunks = ["[", ",\n".join(map(json.dumps, pieces)), "]"]
+    else:
+        before, after = {"events": ("data: ", "\n\n"), "lines": ("", "\n"), "joined": ("", "")}[wanted["frame"]]
+        chunks = [f"{before}{json.dumps(piece)}{after}" for piece in pieces]
+    headers = [(b"content-type", kind)] if kind else []
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    for chunk in chunks:
+        await send({"type": "http.response.body", "body": chunk.encode(), "more_body": True})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 if "SHADOWLANE_CONFIG" in os.environ:

@@ -19,7 +19,14 @@ from .checks import problem_of
 from .errors import readable
 from .gate import GateConfig
 from .limits import BreakerConfig, BudgetConfig, LimitsConfig, PriceConfig, RetryConfig, Section
-from .paths import groups_folder, lane_directory, make_lane_directory
+from .paths import (
+    default_store,
+    groups_folder,
+    lane_directory,
+    lies_in_state_folder,
+    make_lane_directory,
+    make_state_folder,
+)
 from .pins import PinConfig, pin_headers, pin_tables
 from .sections import (
     FieldConfig,
@@ -65,8 +72,10 @@ __all__ = [
     "StructureConfig",
     "groups_folder",
     "lane_directory",
+    "lies_in_state_folder",
     "load_config",
     "make_lane_directory",
+    "make_state_folder",
 ]
 
 
@@ -159,5 +168,8 @@ def _checked(data: dict[str, Any], *, origin: str, base: Path | None = None) -> 
     sanitize = msgspec.structs.replace(config.sanitize, allow_headers=tuple(allowed))
     config = msgspec.structs.replace(config, sanitize=sanitize)
     if base is not None:
+        if "url" not in data.get("store", {}):
+            at = default_store(base, config.store.path, config.lane.name)
+            config = msgspec.structs.replace(config, store=config.store.anchored(at.parent, at.name))
         config = msgspec.structs.replace(config, store=config.store.anchored(base))
     return config

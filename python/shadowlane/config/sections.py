@@ -258,7 +258,8 @@ class StoreConfig(Section, frozen=True):
     """``[store]``: where pairs are kept, and for how long."""
 
     url: str = "sqlite:///shadowlane.db"
-    """``sqlite:///FILE``, relative to the configuration file; four slashes for an absolute path."""
+    """``sqlite:///FILE``, relative to the configuration file; four slashes for an absolute path. Where it is left out
+    and that folder is read-only: ``LANE.db`` in ``$XDG_STATE_HOME/shadowlane``, else ``~/.local/state/shadowlane``."""
     max_age_days: Annotated[float, Bound(0, 36_500, above=True, unit="days")] = 30.0
     """Rows that are older are removed."""
     max_bytes: Annotated[int, Bound(1 << 20, 1 << 60, unit="bytes")] = 4 * 1024**3
@@ -278,9 +279,10 @@ class StoreConfig(Section, frozen=True):
             raise ConfigError(f"store.url = {self.url!r}: use sqlite:///relative.db or sqlite:////absolute.db")
         return Path(path)
 
-    def anchored(self, base: Path) -> StoreConfig:
-        """With a path that is relative taken from ``base``, so that every command finds the same database."""
-        return msgspec.structs.replace(self, url=f"{_SQLITE}{base / self.path}")
+    def anchored(self, base: Path, name: str = "") -> StoreConfig:
+        """With a path that is relative taken from ``base``, so that every command finds the same database; with
+        ``name`` the file of that name in ``base``."""
+        return msgspec.structs.replace(self, url=f"{_SQLITE}{base / (name or self.path)}")
 
 
 class JudgeConfig(Section, frozen=True):

@@ -67,6 +67,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--embedder-ca-file", default="", metavar="FILE", help="PEM bundle of that service's own authority")
     add("--embedder-tokens", type=float, default=1e7, metavar="N", help="most tokens it may embed in this run (1e7)")
     add("--max-delta-s", type=float, default=Targets().delta_s, help="mean ΔS of an accepted item (default: 0.45)")
+    add("--max-spread", type=float, default=None, help="σ/μ of an item's ΔS beyond prod's own (default: only shown)")
     add("--min-citations", type=float, default=Targets().citation_match, help="share of prod's citations found again")
     add("--min-coverage", type=float, default=Targets().coverage, help="share of the expected sections cited")
     add("--min-accepted", type=float, default=1.0, help="share of the items that must be accepted (default: 1)")
@@ -206,12 +207,19 @@ def _as_options(error: Exception) -> str:
 
 
 def _targets(options: argparse.Namespace) -> Targets:
-    for option, most in (("max_delta_s", 2.0), ("min_citations", 1.0), ("min_coverage", 1.0), ("min_accepted", 1.0)):
+    for option, most in (
+        ("max_delta_s", 2.0),
+        ("max_spread", 10.0),
+        ("min_citations", 1.0),
+        ("min_coverage", 1.0),
+        ("min_accepted", 1.0),
+    ):
         value = getattr(options, option)
-        if not 0 <= value <= most:
+        if value is not None and not 0 <= value <= most:
             raise ConfigError(f"--{option.replace('_', '-')} = {value}: use 0 to {most:g}")
     return Targets(
         delta_s=options.max_delta_s,
+        spread=options.max_spread,
         citation_match=options.min_citations,
         coverage=options.min_coverage,
         accepted=options.min_accepted,

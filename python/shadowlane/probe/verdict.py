@@ -24,6 +24,7 @@ from ..score.lambda_ import ARROWS, accepted, convergence_rate, lambda_groups
 from ..score.live import citation_keys
 from .gold import GoldItem
 from .runner import Runs
+from .spread import own_spreads, spread_line
 from .state import Arm, Run
 
 __all__ = ["Criterion", "ItemVerdict", "PairScore", "ProbeVerdict", "Targets", "evaluate_runs"]
@@ -38,6 +39,9 @@ class Targets:
     coverage: float = 0.8
     contradicting: float = 0.5
     """Share of an item's pairs whose facts may contradict each other; one such pair may be a wording's fault."""
+    spread: float | None = None
+    """σ/μ of ΔS over an item's wordings and seeds, beyond what prod's own seeds differ by; ``None``: shown alone, since
+    services that retrieve differ by the wording for reasons of their own."""
     accepted: float = 1.0
     """Share of the items that must be accepted."""
 
@@ -122,6 +126,7 @@ def evaluate_runs(
     every = [(prod, shadow) for pair in zip(*sides.values(), strict=True) for prod, shadow in zip(*pair, strict=True)]
     deltas = text_delta_s(embedder, [prod.text for prod, _ in every], [shadow.text for _, shadow in every])
     size = len(every) // max(len(items), 1)
+    spreads = own_spreads(embedder, sides["prod"], len(seeds))
     evaluated = []
     for index, item in enumerate(items):
         pairs = [
@@ -131,7 +136,7 @@ def evaluate_runs(
             )
         ]
         own = {arm: (sides[arm][index], states[arm][index]) for arm in sides}
-        evaluated.append(_item(item, wordings[item.id], pairs, own, len(seeds), aims))
+        evaluated.append(_item(item, wordings[item.id], pairs, own, len(seeds), aims, spreads[index]))
     return _whole(evaluated, sides, states, seeds, embedder.name, aims)
 
 
@@ -182,6 +187,7 @@ def _item(
     own: Mapping[str, tuple[list[Run], NDArray[np.str_]]],
     seeds: int,
     aims: Targets,
+    own_spread: float,
 ) -> ItemVerdict:
     prod, shadow = own["prod"][0], own["shadow"][0]
     by_wording = [_mean([p.delta_s for p in pairs if p.wording == index]) for index in range(len(wordings))]
@@ -191,6 +197,7 @@ def _item(
     criteria = (
         _answers(prod, shadow),
         _delta(by_wording, aims),
+        Criterion("spread", *spread_line([pair.delta_s for pair in pairs], own_spread, aims.spread)),
         _facts(pairs, aims),
         _lambda(states["prod"], states["shadow"]),
         _citations(match, aims),

@@ -25,6 +25,7 @@ from .apart import furthest_apart
 from .refused import with_bodies
 from .source import PairSource
 from .stats import RowStats, stats_of
+from .surroundings import pins_data
 from .trial import overhead_block
 
 __all__ = ["build_report"]
@@ -119,6 +120,8 @@ def _shadow(
         "facts": rows.facts(),
         "latency": rows.latency.data(),
         "accounts": rows.accounts.data(),
+        "surroundings": rows.surroundings.data(),
+        "pins": pins_data(store.pins(name, 0 if since is None else since)),
         **said(store.said_counts(name, since)),
         "rate_limit": _rate_limit(store, name, since),
         "worst": furthest_apart(store, name, since),

@@ -18,6 +18,7 @@ from ..status.routes import route_lines
 from .accounts import account_rows
 from .sections import group_card, judge_card, structure_card
 from .stats import facts_line
+from .surroundings import surrounding_rows
 from .terminal import DECISIONS, MARKS, TONES, above_floor, agreement_lines, refusal_lines, rule_line, window_line
 from .trial import overhead_line
 
@@ -203,7 +204,7 @@ def _tables(shadow: Mapping[str, Any]) -> str:
     ]
     rows += [("Routes", line) for line in route_lines(shadow["routes"])]
     rows += [("The shadow's errors", line) for one in shadow["refusals"] for line in refusal_lines(one)]
-    rows += [(title.capitalize(), line) for title, line in account_rows(shadow)]
+    rows += [(title.capitalize(), line) for title, line in (*account_rows(shadow), *surrounding_rows(shadow))]
     if shadow["blocked"]:
         rows.append(("Blocked as writes", count_line(shadow["blocked"])))
     if shadow["strange_calls"]["calls"]:

@@ -18,6 +18,7 @@ from ..gate.selection import repeated
 from .accounts import Accounts
 from .deltas import DeltaBlocks
 from .latency import Latency
+from .surroundings import Surroundings
 
 __all__ = ["RowStats", "facts_line", "stats_of"]
 
@@ -52,6 +53,7 @@ class RowStats:
         self.judged: Counter[str] = Counter()
         """The judge's verdicts."""
         self.deltas, self.latency, self.accounts = DeltaBlocks(), Latency(), Accounts()
+        self.surroundings = Surroundings()
         self.groups = GroupStats()
         self._differs: Counter[tuple[int, int]] = Counter()
         self._states: Counter[str] = Counter()
@@ -70,6 +72,7 @@ class RowStats:
         self.deltas.add(columns)
         self.latency.add(columns)
         self.accounts.add(columns)
+        self.surroundings.add(columns)
         self.groups.add(columns)
 
     def _add_outcomes(self, columns: ScoreColumns) -> None:

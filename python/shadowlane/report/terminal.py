@@ -14,6 +14,7 @@ from ..score.lambda_ import ARROWS, STATES
 from ..status.routes import route_lines
 from .accounts import account_rows
 from .stats import facts_line
+from .surroundings import surrounding_rows
 from .trial import overhead_line
 
 __all__ = [
@@ -75,6 +76,7 @@ def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> list[Line]:
     if not shadow["pairs"]:
         return [*lines, ("  no pairs stored yet", "open")]
     rows = [
+        *_decided(shadow["verdict"]),
         ("copies", f"{shadow['pairs']} stored, {shadow['answered']} answered, failed: {count_line(shadow['failed'])}"),
         ("HTTP", f"shadow {count_line(shadow['http'])}; prod {count_line(shadow['prod_http'])}"),
         *(
@@ -91,6 +93,7 @@ def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> list[Line]:
         *_judge_rows(shadow["judged"], report["judge"], shadow["agreement"]),
         *_latency_rows(shadow["latency"]),
         *_grouped(account_rows(shadow)),
+        *_grouped(surrounding_rows(shadow)),
     ]
     if shadow["blocked"]:
         rows.append(("blocked", f"as writes: {count_line(shadow['blocked'])}"))
@@ -109,6 +112,14 @@ def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> list[Line]:
         for pair in shadow["worst"][:_WORST]:
             lines += _pair(pair)
     return lines
+
+
+def _decided(verdict: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """The decision before all figures; its rules follow them."""
+    if verdict is None:
+        return []
+    decision = verdict["decision"]
+    return [("verdict", f"{decision}: {DECISIONS[decision]} ({verdict['summary']})")]
 
 
 def refusal_lines(one: Mapping[str, Any]) -> list[str]:

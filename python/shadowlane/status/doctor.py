@@ -6,12 +6,9 @@ Invariant: looks and connects only, makes no file, prints no credential. No requ
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import resource
 import socket
 import ssl
-import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -20,10 +17,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from .. import __file__ as _package_file
-from .. import _core
-from ..config import Config, ShadowConfig, lane_directory, load_config
+from ..config import Config, ShadowConfig, load_config
 from ..config.bounds import bounds_of
+from ..config.errors import meant
 from ..config.shadows import section_of
 from ..config.shown import names_variable, shown_name, shown_url
 from ..config.variables import value_of
@@ -32,11 +28,12 @@ from ..gate.evidence import why_no_trial
 from ..gate.targets import SCORE_RULES
 from ..policy import acting_gets
 from ..providers.refusals import doubled_prefix
-from ..render.text import Line, print_json, print_lines
+from ..render.text import Line, count_line, print_json, print_lines
 from .attempt import Attempt, attempt, attempt_checks
 from .check import Check
 from .collect import collect_status
 from .lane import choice_of
+from .machine import clock_checks, directory_checks, extras_checks, memory_checks, store_checks
 from .render import process, size
 from .routes import failing_route
 from .sample import request_from
@@ -44,12 +41,9 @@ from .sample import request_from
 __all__ = ["Check", "check_config", "run_doctor"]
 
 _CONNECT_S = 3.0
-_SMALL_FILES = 8
-"""Files of one page that a lane has beside its control file and rings: configuration, worker's state, log, locks."""
 _STALE_S = 5.0
 _AT_LEAST = {target.field for target in SCORE_RULES if target.missing} | {"retry_success"}
 """Targets of ``[gate]`` that a good share must reach: 1 asks for all."""
-_FUTURE_S = 300.0
 _TONE = {"ok": "good", "warn": "open", "fail": "bad"}
 
 
@@ -92,7 +86,8 @@ def check_config(config: Config) -> list[Check]:
     """All checks of a configuration that is good by itself."""
     checks: list[Check] = []
     steps: tuple[Callable[[Config], Iterator[Check]], ...] = (
-        _directory, _memory, _extras, _credentials, _shadows, _judge, _policy, _lane, _store, _clock, _gate,
+        directory_checks, memory_checks, extras_checks, _credentials, _shadows, _judge, _policy, _lane, store_checks,
+        clock_checks, _gate,
     )  # fmt: skip
     for step in steps:
         checks += step(config)
@@ -103,98 +98,21 @@ def _tried(config: Config, source: str, shadow: str | None) -> Attempt:
     known = list(config.arms())
     name = known[0] if shadow is None else shadow
     if name not in known:
-        raise ConfigError(f"--shadow = {name!r}: no such shadow in the configuration; known: {', '.join(known)}")
+        guess = meant(name, known)
+        raise ConfigError(f"--shadow = {name!r}: {guess}No such shadow in the configuration; known: {', '.join(known)}")
     return attempt(config, name, request_from(config, name, source))
 
 
 def _lines(checks: list[Check]) -> list[Line]:
+    """What fails first, then what warns: on the first screen, whatever is well."""
     width = max(len(check.name) for check in checks)
     lines: list[Line] = []
-    for check in checks:
+    for check in sorted(checks, key=lambda check: list(_TONE).index(check.level), reverse=True):
         lines.append((f"{check.level:<4}  {check.name:<{width}}  {check.text}", _TONE[check.level]))
         if check.remedy:
             lines.append((f"      {'':<{width}}  -> {check.remedy}", ""))
-    return lines
-
-
-def _directory(config: Config) -> Iterator[Check]:
-    directory = lane_directory(config)
-    name = "directory"
-    try:
-        info = directory.lstat()
-    except FileNotFoundError:
-        parent = directory.parent
-        if parent.is_dir() and os.access(parent, os.W_OK | os.X_OK):
-            yield Check(name, "ok", f"{directory}: not there yet; the first gateway process makes it")
-        else:
-            text = f"{directory}: not there, and {parent} is not a folder that this user can write"
-            yield Check(name, "fail", text, "make that folder, or set lane.directory to another folder")
-        return
-    except OSError as error:
-        yield Check(name, "fail", f"{directory}: {error.strerror}", "set lane.directory to a folder that can be read")
-        return
-    if stat.S_ISLNK(info.st_mode):
-        yield Check(
-            name, "fail", f"{directory}: is a symbolic link", "remove it, or set lane.directory to a real folder"
-        )
-    elif not stat.S_ISDIR(info.st_mode):
-        yield Check(name, "fail", f"{directory}: is not a folder", "remove it, or set lane.directory to another folder")
-    elif info.st_uid != os.geteuid():
-        text = f"{directory}: belongs to user {info.st_uid}, this is user {os.geteuid()}"
-        yield Check(name, "fail", text, "run as that user, or set lane.directory to a folder of your own")
-    elif info.st_mode & 0o077:
-        text = f"{directory}: mode {stat.S_IMODE(info.st_mode):04o} is open to others"
-        yield Check(name, "fail", text, f"chmod 700 {directory}")
-    else:
-        yield Check(name, "ok", f"{directory}: yours alone")
-
-
-def _memory(config: Config) -> Iterator[Check]:
-    folder = lane_directory(config)
-    while not folder.is_dir() and folder != folder.parent:
-        folder = folder.parent
-    try:
-        info = os.statvfs(folder)
-    except OSError as error:
-        yield Check("shared memory", "fail", f"{folder}: {error.strerror}", "set lane.directory to another folder")
-        return
-    free, page = info.f_bavail * info.f_frsize, info.f_frsize or 4096
-    ring = _core.RING_HEAD_BYTES + config.lane.ring_bytes
-    if not (lane_directory(config) / "control.shm").exists():
-        free -= -(-_core.CONTROL_BYTES // page) * page + _SMALL_FILES * page
-    fits, cores = max(free, 0) // (-(-ring // page) * page), os.cpu_count() or 1
-    most = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
-    if most != resource.RLIM_INFINITY and most < ring:
-        text = f"{folder}: a ring needs a file of {size(ring)}, and this process may write {size(most)} (ulimit -f)"
-        yield Check("shared memory", "fail", text, "raise that limit, or make lane.ring_bytes smaller")
-        return
-    text = f"{folder}: {size(max(free, 0))} free, room for {fits} more gateway processes with rings of {size(ring)}"
-    remedy = "give the container more (docker run --shm-size=256m), make lane.ring_bytes smaller, or set lane.directory"
-    if fits == 0:
-        yield Check("shared memory", "fail", text, remedy)
-    elif fits < cores:
-        yield Check("shared memory", "warn", f"{text}; this machine has {cores} cores", remedy)
-    else:
-        yield Check("shared memory", "ok", text)
-
-
-def _extras(config: Config) -> Iterator[Check]:
-    """What the worker imports; it may run elsewhere only when it is external."""
-    needed = {"aiohttp": "worker"}
-    if config.score.embedder == "wordllama":
-        needed["wordllama"] = "semantic"
-    if config.score.groups and config.score.group_index == "hnsw":
-        needed["hnswlib"] = "groups"
-    for package, extra in needed.items():
-        if importlib.util.find_spec(package) is not None:
-            yield Check("extras", "ok", f"{package} is installed")
-            continue
-        remedy = f"pip install 'shadowlane[{extra}]'"
-        if config.lane.worker == "external":
-            text = f"{package} is not installed here; the worker needs it where it runs"
-            yield Check("extras", "warn", text, f"there: {remedy}")
-        else:
-            yield Check("extras", "fail", f"{package} is not installed; the worker cannot start", remedy)
+    counts = {level: n for level in reversed(_TONE) if (n := sum(check.level == level for check in checks))}
+    return [*lines, (count_line(counts), "")]
 
 
 def _credentials(config: Config) -> Iterator[Check]:
@@ -284,6 +202,9 @@ def _lane(config: Config) -> Iterator[Check]:
     except ShadowlaneError as error:
         yield Check("lane", "fail", str(error), "see the check of the directory")
         return
+    if status["gateway_error"]:
+        text = f"a gateway could not open the lane and mirrors nothing: {status['gateway_error']}"
+        yield Check("gateway", "fail", text, "correct that and start the gateway again; its users are served")
     if not status["started"]:
         yield Check("lane", "ok", "never started; it starts with the first gateway process")
         return
@@ -296,6 +217,11 @@ def _lane(config: Config) -> Iterator[Check]:
         yield Check("rings", "fail", text, "see the check of the shared memory, then start the gateway again")
     else:
         yield Check("rings", "ok", f"{sum(ring['alive'] for ring in status['rings'])} gateway processes have one")
+    for text in status["older"]:
+        remedy = "restart the gateways that still run the other release; the rest goes by itself"
+        yield Check("other release", "warn", text, remedy)
+    if status["unread"]:
+        yield Check("other release", "warn", f"lost: {status['unread']}", "next time stop the old gateways first")
     yield _worker(status, config)
     yield from _copies(status)
     accounting = status["accounting"]
@@ -339,38 +265,6 @@ def _worker(status: dict[str, Any], config: Config) -> Check:
     text = f"none is running; {gateways} gateway processes, {size(waiting)} waiting in the rings"
     start = "shadowlane worker" if config.lane.worker == "external" else "see worker.log in the lane's directory"
     return Check("worker", "fail", text, start)
-
-
-def _store(config: Config) -> Iterator[Check]:
-    path = config.store.path
-    folder = path.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        text = f"{path}: {folder} is not a folder that this user can write"
-        yield Check("store", "fail", text, "make it, or correct store.url")
-        return
-    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
-        yield Check("store", "fail", f"{path}: this user cannot write it", "run as its owner, or correct store.url")
-        return
-    info = os.statvfs(folder)
-    free = info.f_bavail * info.f_frsize
-    used = path.stat().st_size if path.exists() else 0
-    if used + free < config.store.max_bytes:
-        text = f"{path}: {size(free)} free, and it may grow to {size(config.store.max_bytes)}"
-        yield Check("store", "warn", text, "make room, or make store.max_bytes smaller")
-    else:
-        yield Check("store", "ok", f"{path}: {size(used)}, {size(free)} free")
-
-
-def _clock(config: Config) -> Iterator[Check]:
-    """Ids, windows and retention follow the system clock; it cannot be before what was installed or stored."""
-    now = time.time()
-    known = [Path(_package_file or __file__), config.store.path]
-    latest = max(file.stat().st_mtime for file in known if file.exists())
-    if latest > now + _FUTURE_S:
-        text = f"the system clock is {latest - now:.0f} s behind files of this installation"
-        yield Check("clock", "fail", text, "set it (timedatectl set-ntp true)")
-    else:
-        yield Check("clock", "ok", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now)))
 
 
 def _policy(config: Config) -> Iterator[Check]:

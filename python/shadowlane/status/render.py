@@ -1,4 +1,4 @@
-"""A lane's status as aligned plain text."""
+"""A lane's status as aligned plain text: what is wrong first, so that it stands on the first screen."""
 
 from __future__ import annotations
 
@@ -25,31 +25,44 @@ def render_status(status: Mapping[str, Any]) -> str:
     rows = [
         ("lane", f"{status['lane']}, {status['directory']}"),
         ("mirroring", _mirroring(status)),
+        *_troubles(status),
         ("accounting", _holds(accounting)),
         *[("", line) for line in accounting["lines"]],
+        ("worker", _worker(status)),
+    ]
+    for name, shadow in status["shadows"].items():
+        rows += _titled(f"errors {name}", [one["text"] for one in shadow["refusals"]])
+        rows += _titled(f"copies {name}", route_lines(shadow["routes"]))
+    rows += [
+        *[("limits", f"{name}: {text}") for name, text in _shadow_limits(status["limits"])],
         ("sampler", _sampler(status["sampler"])),
         ("cap", _cap(status["cap"])),
         *[("", line) for line in _caps(status["cap"])],
-        *[("limits", f"{name}: {text}") for name, text in _shadow_limits(status["limits"])],
         *_titled("overhead", render_overhead(status["overhead"])),
-        ("worker", _worker(status)),
         ("configured", _configured(status["revisions"])),
         *[("ring", _ring(ring)) for ring in status["rings"]],
+        ("store", _store(status["store"])),
     ]
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:<{width}}  {text}".rstrip() for name, text in rows)
+
+
+def _troubles(status: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What somebody should look at, before anything that is as it should be."""
+    rows = [("ALERT", text) for text in status["alerts"]]
+    if status["gateway_error"]:
+        rows.append(("no lane", f"a gateway could not open it and mirrors nothing: {status['gateway_error']}"))
     if status["ringless"] or status["ring_error"]:
         rows.append(("no ring", f"{status['ringless']} processes mirror nothing: {status['ring_error']}"))
     rows += [("refused", text) for text in status.get("refused", ())]
+    rows += [("older", text) for text in status["older"]]
+    if status["unread"]:
+        rows.append(("unread", status["unread"]))
     if status["corrupt"]:
         rows.append(("damaged", f"{status['corrupt']} frames, counted as dropped (producer_died)"))
     if status["faults"]:
         rows.append(("faults", f"{status['faults']} failures of our own in gateways, swallowed; please report them"))
-    rows.append(("store", _store(status["store"])))
-    for name, shadow in status["shadows"].items():
-        rows += _titled(f"copies {name}", route_lines(shadow["routes"]))
-        rows += _titled(f"errors {name}", [one["text"] for one in shadow["refusals"]])
-    rows += [("ALERT", text) for text in status["alerts"]]
-    width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name:<{width}}  {text}".rstrip() for name, text in rows)
+    return rows
 
 
 def _titled(title: str, lines: list[str]) -> list[tuple[str, str]]:
@@ -65,7 +78,12 @@ def _caps(cap: Mapping[str, Any]) -> list[str]:
 
 def _mirroring(status: Mapping[str, Any]) -> str:
     if not status["started"]:
-        return "this lane never started: start a gateway with shadowlane.asgi.ShadowMiddleware"
+        if status["gateway_error"]:
+            return "OFF: no gateway could open this lane"
+        return (
+            "this lane never started: start a gateway with shadowlane.asgi.ShadowMiddleware; if one runs, its log and "
+            "shadowlane doctor say why"
+        )
     return "on" if status["enabled"] else "OFF (shadowlane on switches it on)"
 
 

@@ -20,12 +20,12 @@ import msgspec
 import uvloop
 
 from .. import _core
-from ..config import Config, JudgeConfig, ShadowConfig, groups_folder, make_lane_directory
+from ..config import Config, JudgeConfig, ShadowConfig, groups_folder, make_lane_directory, make_state_folder
 from ..config.shadows import section_of
 from ..config.worker_file import START_LOCK_ENV
 from ..detect import DetectingDrainer, DetectingSanitizer, Hook, load_detector
 from ..dispatch.arm import Arm, ArmOptions
-from ..errors import ShadowlaneError, StoreLostError
+from ..errors import ShadowlaneError, StoreError, StoreLostError
 from ..judge.language_model import Judge
 from ..limits import Breaker, Budget, BudgetLimits, LaneLimits, Price, Prices, ProdQuota, Retry, ShadowLimits
 from ..policy import lane_policy, stub_rounds
@@ -148,6 +148,7 @@ async def _work(config: Config, directory: Path, drainer: _core.Drainer, idle_ex
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     groups = groups_folder(config)
+    _make_state_folder(config)
     embedder = await asyncio.to_thread(open_embedder, config.score, folder=groups)
     store = await asyncio.to_thread(open_store, config.store)
     try:
@@ -205,6 +206,16 @@ async def _work(config: Config, directory: Path, drainer: _core.Drainer, idle_ex
     finally:
         store.close()
         await asyncio.to_thread(embedder.close)
+
+
+def _make_state_folder(config: Config) -> None:
+    try:
+        make_state_folder(config)
+    except OSError as error:
+        raise StoreError(
+            f"{config.store.path.parent}: the folder of the database cannot be made: {error.strerror}; set store.url, "
+            "or XDG_STATE_HOME to a folder that this user can write"
+        ) from None
 
 
 def _transport(config: Config, name: str, shadow: ShadowConfig) -> HttpTransport:

@@ -1,198 +1,168 @@
 //! What a colon or an equals sign gives to a name: `password=...`, `"token": "..."`, `scheme://user:password@host`.
+//!
+//! Invariant: a look to either side is bounded; code (a call, a variable, a template) and words that stand for a value
+//! that was left out are no values; a label ends the value before it.
 
 use super::hit::Hit;
 use super::kinds::Kind;
+use super::names::{self, Name, says};
+use super::secrets;
 use super::text::Text;
-use super::{label, net, secrets};
-
-/// What a name says of its value.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Name {
-    /// Nothing.
-    Plain,
-    /// A secret when it looks random.
-    Token,
-    /// A secret whatever it looks like.
-    Password,
-}
-
-/// What names of passwords end in, without signs and in small letters; and of tokens.
-const PASSWORDS: &[&[u8]] = &[b"password", b"passwd", b"passphrase", b"pwd", b"passwort", b"motdepasse", b"contrasena"];
-const TOKENS: &[&[u8]] = &[
-    b"token",
-    b"secret",
-    b"apikey",
-    b"accesskey",
-    b"secretkey",
-    b"privatekey",
-    b"clientsecret",
-    b"accountkey",
-    b"signature",
-    b"authkey",
-    b"encryptionkey",
-    b"sharedaccesskey",
-    b"accesskeyid",
-    b"credential",
-    b"credentials",
-    b"subscriptionkey",
-    b"signingkey",
-    b"masterkey",
-    b"sessionid",
-    b"authorization",
-    b"apisecret",
-    b"connectionstring",
-    b"sig",
-    b"passcode",
-    b"otp",
-    b"pin",
-];
-
-/// What a name of a field or variable says of its value.
-pub(super) fn name(name: &[u8]) -> Name {
-    let mut plain = [0_u8; 40];
-    let mut length = 0;
-    for byte in name.iter().filter(|byte| byte.is_ascii_alphanumeric()) {
-        let Some(slot) = plain.get_mut(length) else {
-            return Name::Plain;
-        };
-        *slot = byte.to_ascii_lowercase();
-        length += 1;
-    }
-    let plain = plain.get(..length).unwrap_or_default();
-    let Some(last) = plain.last() else {
-        return Name::Plain;
-    };
-    // Most names end in no letter that one of these ends in.
-    if PASSWORDS.iter().any(|end| end.last() == Some(last) && plain.ends_with(end)) {
-        return Name::Password;
-    }
-    // Short words end many others: they count only whole.
-    let is = |end: &[u8]| plain == end || (end.len() > 4 && plain.ends_with(end));
-    if TOKENS.iter().any(|end| end.last() == Some(last) && is(end)) {
-        return Name::Token;
-    }
-    Name::Plain
-}
+use super::values::{expression, keylike, mixed, placeholder, random, words};
+use super::{fields, label, net, urls};
 
 pub(super) fn colon(text: &Text<'_>, at: usize) -> Option<Hit> {
     if text.slice(at, at + 3) == b"://" {
-        return url(text, at);
+        return urls::url(text, at);
     }
     if text.get(at + 1) == b':' && text.before(at) != b':' && !text.before(at).is_ascii_hexdigit() {
         return net::colon(text, at);
     }
-    net::colon(text, at).or_else(|| value(text, at))
+    net::colon(text, at).or_else(|| value(text, at)).or_else(|| fields::pgpass(text, at))
 }
 
-/// Schemes of databases and brokers: the whole URL tells where the data is.
-const DATABASES: &[&[u8]] = &[
-    b"postgres",
-    b"postgresql",
-    b"mysql",
-    b"mariadb",
-    b"mongodb",
-    b"mongodb+srv",
-    b"redis",
-    b"rediss",
-    b"amqp",
-    b"amqps",
-    b"mssql",
-    b"sqlserver",
-    b"oracle",
-    b"clickhouse",
-    b"cassandra",
-    b"cockroachdb",
-    b"kafka",
-    b"nats",
-    b"snowflake",
-    b"neo4j",
-    b"bolt",
-    b"influxdb",
-    b"couchdb",
-    b"db2",
-    b"redshift",
-    b"memcached",
-    b"valkey",
-    b"libsql",
-];
+/// A name before a sign: where it begins, and what it says.
+struct Named {
+    start: usize,
+    says: Name,
+    /// It stands between quotes that close after it, or without any.
+    closed: bool,
+}
 
-/// `scheme://user:password@host`: the user information (RFC 3986 §3.2.1), when it holds a password.
-fn url(text: &Text<'_>, at: usize) -> Option<Hit> {
-    let start = at + 3;
-    let end = start
-        + text.run(start, 512, |byte| {
-            (byte.is_ascii_graphic() || byte >= 0x80) && !matches!(byte, b'"' | b'<' | b'>' | b'\'' | b'`' | b'\\')
-        });
-    let whole = text.slice(start, end);
-    // A password may hold `/`, `?` or `#` that nobody encoded; the host may not.
-    let authority = whole.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(whole.len());
-    let sign = whole.get(..authority)?.iter().rposition(|byte| *byte == b'@').or_else(|| {
-        let colon = whole.iter().position(|byte| *byte == b':')?;
-        let sign = whole.iter().position(|byte| *byte == b'@')?;
-        (colon < sign && colon < authority && !whole.get(colon + 1)?.is_ascii_digit()).then_some(sign)
-    })?;
-    let user = whole.get(..sign)?;
-    let colon = user.iter().position(|byte| *byte == b':')?;
-    let password = user.get(colon + 1..)?;
-    if password.is_empty() || placeholder(password) || label::is_mask(password) {
-        return None;
-    }
-    let scheme = text.back(at, 16, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
-    // Drivers are named after a plus sign: postgresql+asyncpg.
-    let name = text.slice(scheme, at).to_ascii_lowercase();
-    let base = name.split(|byte| *byte == b'+').next().unwrap_or_default();
-    if DATABASES.contains(&name.as_slice()) || DATABASES.contains(&base) {
-        let mut close = end;
-        while close > start && matches!(text.get(close - 1), b'.' | b',' | b';' | b')' | b']' | b'}') {
-            close -= 1;
+pub(super) fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.') || byte >= 0x80
+}
+
+/// The name that ends before `end`, with the quotes and brackets behind it.
+fn named(text: &Text<'_>, end: usize) -> Named {
+    let mut close = text.back(end, 8, |byte| matches!(byte, b' ' | b'\t'));
+    let quotes = close;
+    close = text.back(close, 4, |byte| matches!(byte, b'"' | b'\'' | b'\\' | b']' | b')' | b'`' | b'*' | b'>'));
+    let start = text.back(close, names::LONGEST + 1, is_name);
+    let written = text.slice(start, close);
+    // `var token string =`, `password: str =`: a type stands between.
+    if matches!(written, b"string" | b"String" | b"str" | b"text" | b"char" | b"SecretStr" | b"const")
+        && close == quotes
+    {
+        let gap = text.back(start, 4, |byte| matches!(byte, b' ' | b':' | b'*'));
+        if gap < start {
+            let first = text.back(gap, names::LONGEST + 1, is_name);
+            return Named { start: first, says: says(text.slice(first, gap)), closed: true };
         }
-        return text.sure(Kind::DATABASE_URL, scheme, close);
     }
-    text.sure(Kind::URL_CREDENTIALS, start, start + sign)
+    let name = match written.iter().rposition(|byte| *byte == b'.') {
+        // What is passed on: `config.facebook.key`, `-Dsonar.login`.
+        Some(dot) => written.get(dot + 1..).unwrap_or_default(),
+        None => written,
+    };
+    let says = if name.len() > names::LONGEST { Name::Plain } else { says(name) };
+    // A parameter of a link or of a form in a text.
+    let parameter = matches!(text.before(start), b'?' | b'&')
+        && matches!(
+            name,
+            b"code"
+                | b"state"
+                | b"t"
+                | b"st"
+                | b"ticket"
+                | b"invite"
+                | b"k"
+                | b"s"
+                | b"h"
+                | b"hmac"
+                | b"policy"
+                | b"Policy"
+        );
+    let says = if says == Name::Plain && parameter { Name::Key } else { says };
+    let says = if says == Name::Plain && names::values_a_pair(name) { fields::pair(text, start, end) } else { says };
+    let opened = matches!(text.before(start), b'"' | b'\'' | b'`');
+    Named { start, says, closed: !opened || close < quotes }
 }
 
 /// The value after a sign, when the name before it says that it is a secret.
 pub(super) fn value(text: &Text<'_>, at: usize) -> Option<Hit> {
     let sign = text.get(at);
-    // `==`, `!=`, `=>`, `:=`: the last of the two gives, or nothing does.
-    if matches!(text.get(at + 1), b'=' | b'~') || matches!(text.before(at), b'=' | b'!' | b'<' | b'>' | b'~') {
+    // `==`, `:=`, `=>`: the last of two signs gives.
+    if matches!(text.get(at + 1), b'=' | b'~') || (sign == b':' && text.get(at + 1) == b':') {
         return None;
     }
-    let mut close = text.back(at, 2, |byte| byte == b' ');
-    close = text.back(close, 2, |byte| matches!(byte, b'"' | b'\'' | b'\\' | b']' | b':'));
-    let start = text.back(close, 41, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
-    let name_says = match text.slice(start, close) {
-        name if name.is_empty() || name.len() > 40 => Name::Plain,
-        written => name(written),
-    };
-    if name_says == Name::Plain || label::inside_mask(text.bytes, start) {
+    let before =
+        text.back(at, 4, |byte| matches!(byte, b'=' | b'!' | b':' | b'?' | b'+') || (byte == b'.' && sign == b'='));
+    if matches!(text.before(at), b'<' | b'>' | b'~') {
         return None;
     }
-    let mut from = at + 1;
-    if text.get(from) == b'>' {
-        from += 1;
+    let compared = matches!(text.before(at), b'=' | b'!');
+    let name = named(text, before);
+    if name.says == Name::Plain || label::inside_mask(text.bytes, name.start) {
+        return None;
     }
-    let spaces = text.run(from, 4, |byte| byte == b' ');
+    let mut from =
+        at + 1 + usize::from(text.get(at + 1) == b'>' || text.get(at + 1) == b'*' && text.get(at + 2) != b'*');
+    from += text.run(from, 2, |byte| byte == b'*');
+    let spaces = text.run(from, 24, |byte| matches!(byte, b' ' | b'\t'));
     from += spaces;
-    let quote = text.run(from, 2, |byte| matches!(byte, b'"' | b'\'' | b'`' | b'\\'));
-    from += quote;
-    // A scheme of authorization.
-    let word = text.run(from, 12, |byte| byte.is_ascii_alphabetic());
-    let scheme = text.slice(from, from + word);
-    if text.get(from + word) == b' '
-        && [b"bearer".as_slice(), b"basic", b"token"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
-    {
-        from += word + 1;
+    if matches!(text.get(from), b'\n' | b'\r' | b'|' | b'>') && sign == b':' {
+        return fields::block(text, name.start, from, name.says);
     }
-    let open = if quote > 0 { text.get(from.saturating_sub(1)) } else { 0 };
-    let ends = |byte: u8| match open {
-        b'"' | b'\'' | b'`' => byte == open || byte == b'\n' || byte == b'\\',
-        _ => byte.is_ascii_whitespace() || b"\"'&;,<>)}]`\\".contains(&byte),
-    };
-    let mut end = from + text.run(from, 512, |byte| !ends(byte));
+    from += usize::from(text.get(from) == b'@' && matches!(text.get(from + 1), b'"'));
+    let (open, quoted) = quotes(text, from)?;
+    // The quote that opened before the name closes: `"Password:"`.
+    if quoted > 0 && spaces == 0 && !name.closed {
+        return None;
+    }
+    if compared && quoted == 0 {
+        return None;
+    }
+    from += quoted;
+    // A header's value ends with its line, or with the text in quotes that the header stands in.
+    let around = text.before(name.start);
+    let open = if name.says == Name::Header && quoted == 0 && matches!(around, b'"' | b'\'') { around } else { open };
+    given(
+        text,
+        from,
+        open,
+        &Given { says: name.says, prose: sign == b':' && spaces > 0 && quoted == 0, quoted: quoted > 0 },
+    )
+    .filter(|hit| !(hit.kind == Kind::SECRET && sign == b':' && quoted == 0 && spaces == 0 && hit.end - hit.start < 6))
+}
+
+/// The quote that opens a value at `at`, 0 for none, and how many bytes it takes; `None` when nothing stands between.
+fn quotes(text: &Text<'_>, at: usize) -> Option<(u8, usize)> {
+    let escapes = text.run(at, 3, |byte| byte == b'\\');
+    let open = text.get(at + escapes);
+    if !matches!(open, b'"' | b'\'' | b'`') {
+        return Some((0, 0));
+    }
+    let count = text.run(at + escapes, 3, |byte| byte == open);
+    // Two of them hold nothing, three open a text of several lines.
+    (count != 2 && !(escapes > 0 && text.get(at + escapes + 1) == b'\\')).then_some((open, escapes + count))
+}
+
+/// What is known of a value before it is read.
+pub(super) struct Given {
+    pub says: Name,
+    /// In running text, "password: something" need not be one.
+    pub prose: bool,
+    pub quoted: bool,
+}
+
+/// The value at `from`, when it is a secret. `open`: the quote before it, 0 for none.
+pub(super) fn given(text: &Text<'_>, from: usize, open: u8, given: &Given) -> Option<Hit> {
     if label::mask_end(text.bytes, from).is_some() {
         return None;
     }
+    let scheme = scheme(text, from);
+    let from = if scheme > 0 && given.says != Name::Password { from + scheme } else { from };
+    let header = given.says == Name::Header;
+    let ends = |byte: u8| match open {
+        b'"' | b'\'' | b'`' => byte == open || byte == b'\n' || byte == b'\\',
+        _ if header => matches!(byte, b'\n' | b'\r' | b'`' | b'\\' | b'<'),
+        // Brackets may stand in a password; those around it are taken off below.
+        _ if given.says == Name::Password => byte.is_ascii_whitespace() || b"\"'&;,<`\\".contains(&byte),
+        _ => byte.is_ascii_whitespace() || b"\"'&;,<>)}]`\\".contains(&byte),
+    };
+    let most = if header { 4096 } else { 512 };
+    let mut end = from + text.run(from, most, |byte| !ends(byte));
     // What stands for another value ends this one, however the label is written.
     let written = text.slice(from, text.bytes.len().min(end + label::LONGEST));
     end = label::first_mask(written).map_or(end, |mask| end.min(from + mask));
@@ -201,116 +171,99 @@ pub(super) fn value(text: &Text<'_>, at: usize) -> Option<Hit> {
     {
         return Some(hit);
     }
-    while open == 0 && end > from && matches!(text.get(end - 1), b'.' | b'!' | b'?' | b':') {
+    while end > from
+        && (text.get(end - 1) == b' ' || (open == 0 && matches!(text.get(end - 1), b'.' | b'!' | b'?' | b':')))
+    {
+        end -= 1;
+    }
+    while open == 0 && end > from && closes(text.slice(from, end)) {
         end -= 1;
     }
     let value = text.slice(from, end);
-    let quoted = quote > 0;
-    let secret = match name_says {
-        Name::Password => {
-            // In running text, "password: something" need not be one.
-            let prose = sign == b':' && spaces > 0 && !quoted;
-            value.len() >= 4 && (!prose || mixed(value)) && !(open == 0 && expression(value))
-        }
-        _ => value.len() >= 8 && random(value) && !expression(value),
+    // All that its line says after the name.
+    let alone = given.prose && matches!(text.get(end), b'\n' | b'\r' | 0);
+    (is_secret(value, given, alone, scheme > 0) && !placeholder(value))
+        .then(|| text.sure(Kind::SECRET, from, end))
+        .flatten()
+}
+
+/// Whether a value ends in a bracket that nothing in it opens.
+fn closes(value: &[u8]) -> bool {
+    let open = match value.last() {
+        Some(b')') => b'(',
+        Some(b']') => b'[',
+        Some(b'}') => b'{',
+        Some(b'>') => b'<',
+        _ => return false,
     };
-    if !secret || placeholder(value) {
-        return None;
-    }
-    text.sure(Kind::SECRET, from, end)
+    !value.contains(&open)
 }
 
-/// Letters with digits or signs among them.
-fn mixed(value: &[u8]) -> bool {
-    value.iter().any(|byte| !byte.is_ascii_alphabetic()) && value.iter().any(|byte| !byte.is_ascii_punctuation())
-}
-
-/// A call, an index, a variable, a path: code, not a value.
-fn expression(value: &[u8]) -> bool {
-    let word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
-    value.iter().any(|byte| matches!(byte, b'(' | b'{' | b'|'))
-        || matches!(value.first(), Some(b'$' | b'%' | b'<' | b'{' | b'@'))
-        || value.iter().take_while(|byte| word(byte)).count() < value.len() && value.contains(&b'[')
-        || (value.contains(&b'.')
-            && value.iter().all(word)
-            && value.split(|byte| *byte == b'.').all(|part| part.len() < 24 && !part.iter().any(u8::is_ascii_digit)))
-}
-
-/// Values that stand for one that is left out.
-fn placeholder(value: &[u8]) -> bool {
-    const WORDS: &[&[u8]] = &[
-        b"none",
-        b"null",
-        b"true",
-        b"false",
-        b"nil",
-        b"undefined",
-        b"string",
-        b"str",
-        b"text",
-        b"required",
-        b"optional",
-        b"password",
-        b"secret",
-        b"token",
-        b"changeme",
-        b"example",
-        b"redacted",
-        b"hidden",
-        b"unset",
-        b"empty",
-        b"integer",
-        b"number",
-        b"bool",
-        b"boolean",
-        b"object",
-        b"bytes",
-        b"self",
-        b"this",
-        b"value",
-        b"pass",
-        b"passwd",
-        b"user",
-        b"username",
-        b"your",
-        b"password123?",
-        b"masked",
-        b"xxxx",
-    ];
-    let lower = value.to_ascii_lowercase();
-    let first = value.first();
-    value.iter().all(|byte| Some(byte) == first)
-        || WORDS.contains(&lower.as_slice())
-        || lower.starts_with(b"your")
-        || lower.starts_with(b"my_")
-        || lower.starts_with(b"<")
-        || lower.starts_with(b"${")
-        || lower.starts_with(b"{{")
-        || lower.iter().all(|byte| matches!(byte, b'*' | b'x' | b'.' | b'-' | b'_'))
-}
-
-/// Whether a value looks random: by its classes of characters and its entropy (Shannon, in bits a character).
-pub(super) fn random(value: &[u8]) -> bool {
-    let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let upper = value.iter().any(u8::is_ascii_uppercase);
-    let lower = value.iter().any(u8::is_ascii_lowercase);
-    let classes = usize::from(digits > 0) + usize::from(upper) + usize::from(lower);
-    let mut counts = [0_u16; 256];
-    for byte in value {
-        if let Some(count) = counts.get_mut(usize::from(*byte)) {
-            *count += 1;
+fn is_secret(value: &[u8], given: &Given, alone: bool, scheme: bool) -> bool {
+    let code = |least: usize| value.len() >= least && value.len() <= 8 && value.iter().all(u8::is_ascii_digit);
+    match given.says {
+        Name::Plain => false,
+        Name::Password => {
+            let shown = !given.prose || alone || mixed(value);
+            value.len() >= 4
+                && shown
+                && (given.quoted || !expression(value))
+                && value.iter().any(u8::is_ascii_alphanumeric)
+                && !template(value)
+        }
+        Name::Code => code(3) || (value.len() >= 6 && random(value) && !expression(value)),
+        Name::Header => {
+            let cookie = value.contains(&b'=') && value.len() >= 6;
+            !template(value)
+                && (cookie
+                    || (scheme && value.len() >= 6)
+                    || value.split(|byte| *byte == b' ').any(|word| word.len() >= 8 && random(word)))
+        }
+        Name::Key => keylike(value) && !template(value) && (given.quoted || !expression(value)),
+        Name::Token => {
+            value.len() >= 8
+                && random(value)
+                && !words(value)
+                && !template(value)
+                && (given.quoted || !expression(value))
         }
     }
-    let length = value.len() as f32;
-    let entropy: f32 = counts
-        .iter()
-        .filter(|count| **count > 0)
-        .map(|count| {
-            let share = f32::from(*count) / length;
-            -share * share.log2()
-        })
-        .sum();
-    // A number is a count of tokens, an expiry, an id; words in kebab or snake case are names.
-    let (letters, least) = (value.len() - digits, if value.len() >= 16 { 3.0 } else { 2.5 });
-    letters >= 2 && classes >= 2 && (digits > 0 || value.len() >= 16) && entropy >= least
+}
+
+/// A place for a value: `${KEY}`, `{{ key }}`, `<key>`, `%KEY%`.
+fn template(value: &[u8]) -> bool {
+    let pair = |open: &[u8], close: &[u8]| value.starts_with(open) && value.ends_with(close) && value.len() < 64;
+    let value = value.strip_prefix(b"'").unwrap_or(value);
+    let variable = value.starts_with(b"$(") || value.starts_with(b"${") || value.starts_with(b"{{");
+    variable
+        || pair(b"${", b"}")
+        || pair(b"{{", b"}}")
+        || pair(b"<", b">")
+        || pair(b"%", b"%")
+        || pair(b"$(", b")")
+        || pair(b"{", b"}")
+        || (value.first() == Some(&b'$') && value.iter().skip(1).all(|byte| byte.is_ascii_uppercase() || *byte == b'_'))
+}
+
+/// Length of a scheme of authorization and its space (RFC 9110 §11.4).
+fn scheme(text: &Text<'_>, from: usize) -> usize {
+    let word = text.run(from, 24, |byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let name = text.slice(from, from + word);
+    let known: [&[u8]; 13] = [
+        b"bearer",
+        b"basic",
+        b"token",
+        b"digest",
+        b"apikey",
+        b"negotiate",
+        b"ntlm",
+        b"aws4-hmac-sha256",
+        b"hmac",
+        b"key",
+        b"sharedkey",
+        b"oauth",
+        b"genie-key",
+    ];
+    let known = known.iter().any(|known| name.eq_ignore_ascii_case(known));
+    if text.get(from + word) == b' ' && known { word + 1 } else { 0 }
 }

@@ -12,6 +12,7 @@ use super::label::{self, Action};
 use super::markup;
 use super::options::Compiled;
 use super::scan::scan;
+use super::spoken;
 use super::text::{Origin, Wanted};
 use super::view;
 
@@ -55,8 +56,11 @@ impl Compiled {
         // A view's positions are not the text's: there, everything is looked at again.
         let mut found = scan(plain, wanted, near.filter(|_| folded.is_none()));
         let scanned = found.len();
+        spoken::scan(plain, wanted, &mut found);
+        let said = found.len() > scanned;
         self.rules(plain, &mut found);
-        let mut sources = usize::from(scanned > 0) + usize::from(found.len() > scanned) + self.rules.len();
+        let mut sources =
+            usize::from(scanned > 0) + usize::from(said) + usize::from(found.len() > scanned) + self.rules.len();
         if let Some(view) = &folded {
             view.outward(&mut found, 0);
         }

@@ -5,6 +5,7 @@
 //! declared media type is a hint for one question only: whether lines of no known field may stand between events.
 
 use super::eventstream;
+use super::label;
 
 /// How a body is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +42,7 @@ impl Framing {
         let body = unmarked(body);
         if is_events(body, declared) {
             Self::Events
-        } else if body.iter().find(|byte| !is_gap(**byte)).is_some_and(|byte| matches!(byte, b'{' | b'[' | b'"')) {
+        } else if begins_json(body) {
             Self::Values
         } else if is_lines(body) {
             Self::Lines
@@ -128,8 +129,12 @@ pub(super) fn line_code(line: &[u8]) -> Option<usize> {
     (code > 0 && line.get(code) == Some(&b':') && begins_json(line.get(code + 1..)?)).then_some(code + 1)
 }
 
+/// A label begins like an array, and is text: it stands where text stood.
 pub(super) fn begins_json(data: &[u8]) -> bool {
-    matches!(data.iter().find(|byte| !is_gap(**byte)), Some(b'{' | b'[' | b'"'))
+    let Some(at) = data.iter().position(|byte| !is_gap(*byte)) else {
+        return false;
+    };
+    matches!(data.get(at), Some(b'{' | b'[' | b'"')) && label::mask_end(data, at).is_none()
 }
 
 fn is_lines(body: &[u8]) -> bool {

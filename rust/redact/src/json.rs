@@ -8,9 +8,12 @@ use super::escapes::{self, Positions};
 use super::findings::Findings;
 use super::kinds::Kind;
 use super::label::{self, Action};
+use super::names::{self, Name};
 use super::options::Compiled;
 use super::paths::{Child, Field, State};
+use super::peek;
 use super::text::Origin;
+use super::values;
 
 /// How a body is to be read.
 #[derive(Clone, Copy, Default)]
@@ -41,8 +44,10 @@ struct Level {
     index: u32,
     /// The rule that it falls under itself: it holds for all that is in it.
     field: Option<Field>,
-    /// An array under a secret name.
+    /// An object or array under a secret name.
     secret: bool,
+    /// What the member says that names this object: `{"name": "password", "value": "..."}`.
+    pair: Name,
     /// Name of the field that it stands in.
     name: (usize, usize),
     /// End of the last member that stays, or of the opening bracket; and whether there is such a member.
@@ -58,6 +63,10 @@ struct Member {
     state: State,
     field: Option<Field>,
     secret: bool,
+    /// What its name says of a value that is no secret for certain.
+    says: Name,
+    /// It names the object that it stands in, or is what that is named for.
+    names: bool,
     name: (usize, usize),
     /// Edits before it.
     mark: usize,
@@ -194,7 +203,18 @@ impl Walk<'_> {
         let (state, field) = if paths.is_empty() { (0, None) } else { paths.step(level.state, Child::Name(name)) };
         // Nor does one that will hold a label: its words say the same before and after.
         let spoken = if clean { (at + 1, end) } else { (0, 0) };
-        self.member = Member { state, field: level.field.or(field), secret: paths.is_secret(name), name: spoken, mark };
+        // A value's secret may be named by the member beside it.
+        let value = names::values_a_pair(name.as_bytes());
+        let says = match names::says(name.as_bytes()) {
+            Name::Plain if value && level.pair != Name::Plain => level.pair,
+            Name::Plain if value => peek::named_next(self.text, next),
+            // A signature of what is in the body is part of what is asked; a session is what the caller calls it.
+            Name::Token if names::is_of_the_body(name.as_bytes()) => Name::Plain,
+            says => says,
+        };
+        let secret = level.secret || paths.is_secret(name) || (value && matches!(says, Name::Password | Name::Header));
+        let names = names::names_a_pair(name.as_bytes());
+        self.member = Member { state, field: level.field.or(field), secret, says, names, name: spoken, mark };
         Some(next)
     }
 
@@ -222,6 +242,8 @@ impl Walk<'_> {
             state,
             field: level.field.or(field),
             secret: level.secret,
+            says: level.pair,
+            names: false,
             name: level.name,
             mark: self.edits.len(),
         };
@@ -237,7 +259,8 @@ impl Walk<'_> {
                 state: member.state,
                 index: 0,
                 field: member.field,
-                secret: member.secret && !object,
+                secret: member.secret && !(object && peek::is_schema(self.text, at)),
+                pair: if object { Name::Plain } else { member.says },
                 name: member.name,
                 after: at + 1,
                 has_member: false,
@@ -332,6 +355,18 @@ impl Walk<'_> {
             }
             return Some(());
         }
+        if self.member.names
+            && let says = names::says(&value)
+            && says != Name::Plain
+            && let Some(level) = self.levels.last_mut()
+        {
+            level.pair = says;
+        }
+        if values::is_secret(&value, self.member.says) && label::first_mask(&value).is_none() {
+            self.edits.push(start..end, |out| self.redaction.label(Kind::SECRET, None, &value, out));
+            self.counted.push(Kind::SECRET);
+            return Some(());
+        }
         // JSON in a string, as tool arguments are.
         let first = value.iter().find(|byte| !byte.is_ascii_whitespace());
         if matches!(first, Some(b'{' | b'[')) && value.len() > 2 && self.nesting < NESTED_MOST {
@@ -375,13 +410,13 @@ impl Walk<'_> {
         }
         let number = rest.get(..length)?;
         let ends_in_a_cut = self.reading.cut && at + length == self.text.len();
-        if !(is_json_number(number) || ends_in_a_cut) {
+        if !(peek::is_number(number) || ends_in_a_cut) {
             return None;
         }
-        self.scalar(at, number);
+        let replaced = self.scalar(at, number);
         // Fractions are measures: an embedding has thousands of them.
         let whole = number.len() >= 9 && number.iter().all(u8::is_ascii_digit);
-        if self.member.field.is_none() && !self.member.secret && whole {
+        if self.member.field.is_none() && !self.member.secret && !replaced && whole {
             let name = self.text.get(self.member.name.0..self.member.name.1).unwrap_or_default();
             if let [finding] = self.redaction.find(number, Origin { name, alone: false }).0.as_slice()
                 && (finding.start, finding.end) == (0, number.len())
@@ -392,14 +427,18 @@ impl Walk<'_> {
         Some(at + length)
     }
 
-    /// A number or a truth value under a rule becomes a string.
-    fn scalar(&mut self, at: usize, written: &[u8]) {
-        let secret = self.member.secret && written.len() >= 3 && written.first().is_some_and(u8::is_ascii_digit);
+    /// A number or a truth value under a rule becomes a string. Whether it did.
+    fn scalar(&mut self, at: usize, written: &[u8]) -> bool {
+        let secret = (self.member.secret || self.member.says == Name::Code)
+            && written.len() >= 3
+            && written.first().is_some_and(u8::is_ascii_digit);
         let secret = secret.then_some(Field { action: Action::Mask, kind: Kind::SECRET });
         if let Some(field) = self.field().or(secret.filter(|_| self.member.field.is_none())) {
             let action = (field.kind != Kind::SECRET).then_some(field.action);
             self.quoted(at, written, field.kind, action);
+            return true;
         }
+        false
     }
 
     /// A label as a string, where there was none.
@@ -423,32 +462,4 @@ impl Walk<'_> {
         }
         (self.reading.cut && words.iter().any(|word| word.starts_with(rest))).then_some(self.text.len())
     }
-}
-
-/// RFC 8259 §6.
-fn is_json_number(number: &[u8]) -> bool {
-    let digits =
-        |from: usize| number.get(from..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let mut at = usize::from(number.first() == Some(&b'-'));
-    let whole = digits(at);
-    if whole == 0 || (whole > 1 && number.get(at) == Some(&b'0')) {
-        return false;
-    }
-    at += whole;
-    if number.get(at) == Some(&b'.') {
-        let fraction = digits(at + 1);
-        if fraction == 0 {
-            return false;
-        }
-        at += 1 + fraction;
-    }
-    if matches!(number.get(at), Some(b'e' | b'E')) {
-        at += 1 + usize::from(matches!(number.get(at + 1), Some(b'+' | b'-')));
-        let exponent = digits(at);
-        if exponent == 0 {
-            return false;
-        }
-        at += exponent;
-    }
-    at == number.len()
 }

@@ -119,7 +119,7 @@ fn validator(name: &str) -> Option<Validator> {
         },
         "mod11" => |value| checks::mod_11(&digits(value)),
         "ean13" => |value| digits(value).len() == 13 && checks::ean(&digits(value)),
-        "entropy" => super::assign::random,
+        "entropy" => super::values::random,
         "us_ssn" => |value| digits(value).len() == 9 && checks::ssn(&digits(value)),
         "uk_nhs" => |value| digits(value).len() == 10 && checks::nhs(&digits(value)),
         "tr_national_id" => |value| digits(value).len() == 11 && checks::turkish(&digits(value)),

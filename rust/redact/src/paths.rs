@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use super::kinds::Kind;
 use super::label::Action;
+use super::names::{self, Name};
 use shadowlane_base::{Error, Result};
 
 /// A rule that a field falls under.
@@ -198,7 +199,7 @@ impl Paths {
         let plain = plain.get(..length).unwrap_or_default();
         secret_name(plain)
             || self.secret.iter().any(|secret| secret.as_bytes() == plain)
-            || (plain.ends_with(b"password") && plain.len() < 24)
+            || matches!(names::says(name.as_bytes()), Name::Password | Name::Header)
     }
 }
 

@@ -278,7 +278,10 @@ impl Walk<'_> {
                     self.comma();
                     at + 1
                 }
-                b':' => at + 1,
+                b':' => {
+                    right &= !self.levels.is_empty();
+                    at + 1
+                }
                 b'-' | b'0'..=b'9' => self.number(text, at),
                 byte if is_gap(*byte) => at + 1,
                 _ => {

@@ -75,15 +75,15 @@ impl Sanitizer {
     /// A JSON text. [`Error::Invalid`] when it is not JSON.
     pub fn json(&self, text: &[u8]) -> Result<Vec<u8>> {
         let invalid = || Error::Invalid { field: "body", why: "is not JSON; give JSON, or use redact_text".to_owned() };
-        let reading = Reading::default();
-        json::edits(&self.redaction, text, reading, &mut Findings::default()).ok_or_else(invalid)?;
-        let mut body = text.to_vec();
-        if let Some(edits) = stream::across(&self.redaction, text, false, 0, &mut Findings::default()) {
-            body = edits.applied(text);
-        }
-        json::edits(&self.redaction, &body, reading, &mut Findings::default())
-            .map(|edits| edits.applied(&body))
-            .ok_or_else(invalid)
+        let edits = |body: &[u8]| {
+            json::edits(&self.redaction, body, Reading::default(), &mut Findings::default()).ok_or_else(invalid)
+        };
+        let single = edits(text)?;
+        let Some(across) = stream::across(&self.redaction, text, false, 0, &mut Findings::default()) else {
+            return Ok(single.applied(text));
+        };
+        let body = across.applied(text);
+        Ok(edits(&body)?.applied(&body))
     }
 
     /// The texts of a clean body that a detector of names may look at, in order: the string values of JSON, or the

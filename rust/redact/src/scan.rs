@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::hit::{Finding, Hit, better};
 use super::text::{Text, Wanted};
 use super::triggers::Triggers;
-use super::{assign, ids, label, mail, net, number, phones, secrets};
+use super::{assign, fields, hashes, ids, label, mail, net, number, phones, secrets};
 
 /// Find all values, in order, without overlap. `near`: only from triggers in these ranges, which are in order.
 pub(super) fn scan(bytes: &[u8], wanted: Wanted<'_>, near: Option<&[Range<usize>]>) -> Vec<Finding> {
@@ -41,7 +41,8 @@ pub(super) fn scan(bytes: &[u8], wanted: Wanted<'_>, near: Option<&[Range<usize>
             b'_' => secrets::prefixed(&text, at),
             b'.' => secrets::dot(&text, at),
             b'+' => phones::international(&text, at),
-            b'(' => phones::bracketed(&text, at),
+            b'(' => phones::bracketed(&text, at).or_else(|| fields::argument(&text, at)),
+            b'>' => fields::element(&text, at),
             b'A' | b'B' | b'J' => secrets::capital(&text, at),
             _ => digits(&text, at),
         };
@@ -60,6 +61,11 @@ pub(super) fn scan(bytes: &[u8], wanted: Wanted<'_>, near: Option<&[Range<usize>
 fn digits(text: &Text<'_>, at: usize) -> Option<Hit> {
     // Where the word begins that the digits belong to: more letters than any identifier has make it another word.
     let start = text.back(at, 12, |byte| byte.is_ascii_alphanumeric());
+    if text.before(start) == b'$'
+        && let Some(hit) = hashes::crypt(text, start - 1)
+    {
+        return Some(hit);
+    }
     if start == at {
         // `DE-136-695-976`: the first word has no digit.
         if at >= 3

@@ -2,10 +2,12 @@
 //!
 //! Invariant: a value is bounded, so that no text is read over and over; words in snake or kebab case are no keys.
 
+use super::fields;
 use super::hit::Hit;
 use super::key_forms::{Body, forms};
 use super::kinds::Kind;
 use super::net;
+use super::shapes;
 use super::text::{Text, is_word};
 
 /// Longest value of a key.
@@ -17,7 +19,7 @@ pub(super) fn prefixed(text: &Text<'_>, at: usize) -> Option<Hit> {
     if start == at || !text.begins(start) {
         return None;
     }
-    key(text, start, at + 1)
+    key(text, start, at + 1).or_else(|| shapes::shaped(text, start, at + 1))
 }
 
 /// A key at `start` whose head ends before `head`.
@@ -69,9 +71,9 @@ pub(super) fn dash(text: &Text<'_>, at: usize) -> Option<Hit> {
         return None;
     }
     if text.get(at + 1) == b'-' {
-        return pem(text, at);
+        return pem(text, at).or_else(|| fields::option(text, at));
     }
-    prefixed(text, at).or_else(|| net::dash(text, at))
+    fields::option(text, at).or_else(|| prefixed(text, at)).or_else(|| net::dash(text, at))
 }
 
 /// A private key (RFC 7468, OpenSSH, `OpenPGP`), to its end line, or to the end of the text when that is missing.

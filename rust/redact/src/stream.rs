@@ -126,9 +126,15 @@ fn across_most(
     let held = match Framing::of(body, declared) {
         Framing::Frames => return Ok(None),
         Framing::Values => {
-            if !pieces.json(body, mark, body.len(), b"") && mostly_lines(body) {
-                pieces = Pieces::new(masked);
-                lines(body, mark, &mut pieces);
+            if !pieces.json(body, mark, body.len(), b"") {
+                // A string that is none, and what only begins like JSON within another text.
+                let text = depth > 0 || body.iter().find(|byte| !is_gap(**byte)) == Some(&b'"');
+                if mostly_lines(body) {
+                    pieces = Pieces::new(masked);
+                    lines(body, mark, &mut pieces);
+                } else if text {
+                    pieces = Pieces::new(masked);
+                }
             }
             Held::default()
         }

@@ -1,11 +1,11 @@
 //! The prefilter: the positions in a text where a value may begin or join, 64 bytes at a time.
 //!
-//! Every form that is looked for holds one of a few bytes: a digit, or one of `@ : = - _ . + ( A B J`. Where none
+//! Every form that is looked for holds one of a few bytes: a digit, or one of `@ : = - _ . + ( > A B J`. Where none
 //! stands, nothing is looked at again. Of a run of digits only the first counts. On x86-64 with AVX2 the bytes are
 //! classified by two table look-ups a vector (low and high half of the byte); elsewhere, and under Miri, by a table of
 //! 256. Both give the same masks; a test compares them on every byte.
 
-const MARKS: &[u8] = b"@:=-_.+(ABJ";
+const MARKS: &[u8] = b"@:=-_.+(>ABJ";
 
 /// Bits of the bytes that are marks, and of those that are digits; the first byte is the lowest bit.
 type Masks = fn(&[u8; 64]) -> (u64, u64);

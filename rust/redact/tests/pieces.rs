@@ -314,6 +314,17 @@ fn tool_arguments_in_pieces_are_read_as_the_json_that_they_are() {
 }
 
 #[test]
+fn a_piece_of_json_is_no_list_of_strings() {
+    let whole = r#"{"to": "carol.jones88@mail.example"}"#;
+    for cut in 1..8 {
+        let stream: String =
+            [&whole[..cut], &whole[cut..]].iter().map(|piece| json!({"i": piece}).to_string() + "\n").collect();
+        let (out, _) = clean(&sanitizer(), None, stream.as_bytes());
+        assert_eq!(strings("i", &String::from_utf8(out).expect("UTF-8")), r#"{"to": "[EMAIL]"}"#, "{cut}");
+    }
+}
+
+#[test]
 fn a_fields_first_piece_may_have_another_path() {
     let lines = [
         json!({"type": "content_block_start", "content_block": {"type": "text", "text": "I am carol.jo"}, "index": 0}),

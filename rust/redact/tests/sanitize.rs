@@ -113,6 +113,18 @@ fn mess() -> impl Strategy<Value = String> {
         "$",
         "–",
         "дом",
+        "<password>",
+        "</",
+        "--token ",
+        "curl -u a:",
+        "my password is ",
+        "Authorization: ",
+        "Cookie: a=",
+        "acme_q7Zt3LmP9xKd2VbN5wRy",
+        "(\"token\", \"",
+        "name=\"password\" value=\"",
+        "$2b$",
+        "pass:\n  ",
         "电话",
     ])
     .prop_map(str::to_owned);
@@ -132,8 +144,11 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
     ];
     let name = prop_oneof![
         mess(),
-        prop::sample::select(vec!["content", "password", "email", "phone", "ssn", "id", "drop", "a", "messages"])
-            .prop_map(str::to_owned),
+        prop::sample::select(vec![
+            "content", "password", "email", "phone", "name", "value", "key", "token", "pin", "ssn", "id", "drop", "a",
+            "messages"
+        ])
+        .prop_map(str::to_owned),
     ];
     leaf.prop_recursive(4, 48, 6, move |inner| {
         prop_oneof![

@@ -106,6 +106,43 @@ def test_seeds_that_disagree_are_counted_by_wording(embedder: Embedder) -> None:
     assert item.states["shadow"][0] == ("convergent", "chaotic")
 
 
+NEAR = "A ride may last 45 minutes."
+
+
+@pytest.mark.parametrize(
+    ("prod", "shadow", "ok"),
+    [
+        (lambda w, s: {}, lambda w, s: {}, True),
+        (lambda w, s: {}, lambda w, s: {"text": NEAR}, True),
+        (lambda w, s: {}, lambda w, s: {"text": NEAR} if s == 2 else {}, False),
+        (lambda w, s: {"text": NEAR} if s == 2 else {}, lambda w, s: {"text": NEAR} if s == 1 else {}, True),
+        (lambda w, s: {"text": NEAR} if s == 2 else {}, lambda w, s: {"text": NEAR}, True),
+    ],
+    ids=["equal", "always other words", "by the seed", "as prod by the seed", "prod by the seed"],
+)
+def test_how_far_the_seeds_differ_is_held_against_prods_own(
+    prod: Callable[[int, int], dict[str, Any]],
+    shadow: Callable[[int, int], dict[str, Any]],
+    ok: bool,
+    embedder: Embedder,
+) -> None:
+    item = judged(runs_of(prod, shadow), embedder, Targets(delta_s=2.0, spread=0.15))
+    found = next(one for one in item.criteria if one.name == "spread")
+    assert found.ok is ok, found.evidence
+    assert "σ/μ" in found.evidence
+    allowed = judged(runs_of(prod, shadow), embedder, Targets(delta_s=2.0, spread=1.0))
+    assert next(one for one in allowed.criteria if one.name == "spread").ok is True
+    shown = judged(runs_of(prod, shadow), embedder, Targets(delta_s=2.0))
+    assert next(one for one in shown.criteria if one.name == "spread").ok is None
+
+
+def test_a_spread_of_three_answers_is_not_known(embedder: Embedder) -> None:
+    runs = {key: run for key, run in runs_of(good, good).items() if run.seed == 1}
+    [item] = evaluate_runs([ITEM], {"ride": WORDINGS}, runs, (1,), embedder).items
+    found = next(one for one in item.criteria if one.name == "spread")
+    assert (found.ok, "give more seeds or paraphrases" in found.evidence, item.ok) == (None, True, True)
+
+
 def test_what_prod_itself_does_not_do_is_not_asked_of_the_shadow(embedder: Embedder) -> None:
     def wavers(wording: int, seed: int) -> dict[str, Any]:
         return {"text": OTHER, "citations": cite("x")} if wording == 1 else {}
@@ -136,7 +173,11 @@ def test_criteria_that_do_not_apply_do_not_count(embedder: Embedder) -> None:
     bare = msgspec.structs.replace(ITEM, sections=())
     item = judged(runs_of(lambda w, s: {"citations": ()}, lambda w, s: {"citations": ()}), embedder, item=bare)
     assert item.ok is True
-    assert [criterion.name for criterion in item.criteria if criterion.ok is None] == ["citations", "coverage"]
+    assert [criterion.name for criterion in item.criteria if criterion.ok is None] == [
+        "spread",
+        "citations",
+        "coverage",
+    ]
 
 
 def test_targets_are_the_users(embedder: Embedder) -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import msgspec
 
+from shadowlane.render.wrap import wrapped
 from shadowlane.report.build import build_report
 from shadowlane.report.terminal import render_report
 from shadowlane.store import open_store
+from shadowlane.types import Scores
 from tests.support.lanes import NOW_NS, config_at, failed, make_pairs, make_status, save
 
 
@@ -59,3 +61,14 @@ def test_a_shadow_without_pairs_says_so(tmp_path: Path) -> None:
     shadows = {"a": {"url": "http://127.0.0.1:1"}, "candidate": {"url": "http://127.0.0.1:2"}}
     text = text_of(tmp_path, make_pairs(3), shadows=shadows)
     assert "shadow a, http://127.0.0.1:1\n  no pairs stored yet" in text
+
+
+def test_the_verdict_and_what_the_shadow_refused_stand_on_the_first_screen(tmp_path: Path) -> None:
+    pairs = make_pairs(100)
+    for number in range(20):
+        outcome = msgspec.structs.replace(pairs[number].outcome, status=401, detail="Incorrect API key provided")
+        pairs[number] = msgspec.structs.replace(pairs[number], outcome=outcome, scores=Scores(note="no"))
+    lines = [piece for line in text_of(tmp_path, pairs).splitlines() for piece in wrapped(line, 80)]
+    first = "\n".join(lines[:24])
+    assert "verdict      HOLD" in first
+    assert "20 copies: 401 Incorrect API key provided" in first

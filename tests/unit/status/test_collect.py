@@ -15,6 +15,7 @@ from shadowlane import _core
 from shadowlane.capture.lane import Lane
 from shadowlane.config import Config
 from shadowlane.errors import LaneError
+from shadowlane.render.wrap import wrapped
 from shadowlane.status.collect import collect_status
 from shadowlane.status.render import render_status, size
 from shadowlane.store import open_store
@@ -247,3 +248,18 @@ def test_a_slowed_and_paused_cap_is_shown(config: Config, lane: Lane) -> None:
     text = render_status(collect_status(config))
     assert "slowed to 12 a second" in text
     assert "PAUSED for 90 s (provider_limit)" in text
+
+
+def test_what_is_wrong_stands_on_the_first_screen(config: Config, lane: Lane) -> None:
+    """However many rings and routes there are."""
+    take(lane, 40)
+    work(config, 12, reason="connect_error")
+    (Path(config.lane.directory) / "worker.error").write_text("killed by signal 9\n")
+    status = collect_status(config)
+    [ring] = status["rings"]
+    refusals = status["shadows"]["candidate"]["refusals"]
+    assert [one["reason"] for one in refusals] == ["connect_error"]
+    text = render_status({**status, "rings": [ring] * 40, "alerts": ["look here"], "faults": 3})
+    first = "\n".join([piece for line in text.splitlines() for piece in wrapped(line, 80)][:24])
+    for part in ("ALERT", "look here", "faults", "killed by signal 9", "12 copies: connect_error", "accounting"):
+        assert part in first

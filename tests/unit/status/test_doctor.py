@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 
 from shadowlane import _core
 from shadowlane.config import Config
-from shadowlane.status import doctor
+from shadowlane.status import doctor, machine
+from shadowlane.status.check import Check
 
 MIB = 1 << 20
 
@@ -21,12 +23,12 @@ def config(tmp_path: Path, ring: int = 16 * MIB, **sections: Any) -> Config:
     return Config.from_dict({"shadows": {"a": {"url": "http://127.0.0.1:9"}}, "lane": lane, **sections})
 
 
-def memory(config: Config, monkeypatch: pytest.MonkeyPatch, free: int) -> doctor.Check:
+def memory(config: Config, monkeypatch: pytest.MonkeyPatch, free: int) -> Check:
     class Info:
         f_bavail, f_frsize = free // 4096, 4096
 
     monkeypatch.setattr(os, "statvfs", lambda _: Info)
-    return next(check for check in doctor._memory(config))
+    return next(check for check in machine.memory_checks(config))
 
 
 @pytest.mark.parametrize(
@@ -77,3 +79,19 @@ def test_a_target_that_nobody_can_miss_is_said_to_be_one(tmp_path: Path, gate: d
     checks = list(doctor._gate(config(tmp_path, gate=gate)))
     said = [check.text for check in checks if check.level == "warn"]
     assert [warned in text for text in said] == ([True] if warned else [])
+
+
+def test_what_fails_comes_first_and_json_keeps_the_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "shadowlane.toml"
+    file.write_text(
+        f'[lane]\ndirectory = "{tmp_path}/no/such/lane"\n[shadows.a]\nurl = "http://127.0.0.1:9"\n'
+        "[gate]\nfact_flip_rate = 1\n"
+    )
+    assert doctor.run_doctor(file) == 1
+    *lines, last = capsys.readouterr().out.splitlines()
+    levels = [line[:4].strip() for line in lines if line[:4].strip()]
+    assert levels == sorted(levels, key=["fail", "warn", "ok"].index)
+    assert last == f"fail {levels.count('fail')}, warn {levels.count('warn')}, ok {levels.count('ok')}"
+    doctor.run_doctor(file, as_json=True)
+    names = [check["name"] for check in json.loads(capsys.readouterr().out)["checks"]]
+    assert names[:2] == ["configuration", "directory"]

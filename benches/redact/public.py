@@ -1,0 +1,167 @@
+"""Recall, precision and MB/s on public labelled data, beside Presidio and detect-secrets, with 95 % intervals.
+
+A value counts as found when each of its letters and digits lies in a finding, of whatever kind: that is what does not
+leak. A finding of a kind is right when it overlaps a labelled value of a kind that is looked for; one that overlaps a
+label of no such kind (a name, an address) is neither. A case is caught when each of its secrets (where they are said,
+else any part of it) is found, and a benign one is flagged by any finding. Intervals are Wilson's. Of ``half`` 0 or 1
+only the texts are taken whose SHA-256 begins with an even or odd byte, so that who mends rules can look at one half
+and be measured on the other.
+"""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+import math
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from shadowlane.core import Redactor
+
+from . import rivals
+from .labelled import Case, Set, Spanned, read_folder
+
+__all__ = ["public"]
+
+_MOST = 1500
+"""Texts of a set that slow rivals are asked about."""
+
+
+def wilson(hits: int, of: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson 1927)."""
+    if not of:
+        return 0.0, 1.0
+    z, share = 1.959964, hits / of
+    middle, width = share + z * z / (2 * of), z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
+    return (middle - width) / (1 + z * z / of), (middle + width) / (1 + z * z / of)
+
+
+def _ours() -> rivals.Find:
+    redactor = Redactor()
+    return lambda text: [(item.kind, item.start, item.end) for item in redactor.redact_text(text)[1]]
+
+
+def _by_lines(find: rivals.Find) -> rivals.Find:
+    def found(text: str) -> list[rivals.Span]:
+        spans, at = [], 0
+        for line in text.splitlines(keepends=True):
+            spans += [(kind, start + at, end + at) for kind, start, end in find(line.rstrip("\n")) if start >= 0]
+            at += len(line)
+        return spans
+
+    return found
+
+
+def tools() -> dict[str, rivals.Find]:
+    """Us, and the rivals that are installed; what is missing is said."""
+    found = {"shadowlane": _ours()}
+    known = {name: find for name, find, _ in rivals.all_of_them()}
+    for name in ("presidio", "detect-secrets"):
+        if name in known:
+            found[name] = _by_lines(known[name]) if name == "detect-secrets" else known[name]
+        else:
+            print(f"{name} is not installed here, and left out; make redact-bench installs it")
+    return found
+
+
+def _covered(text: str, start: int, end: int, found: Iterable[rivals.Span]) -> bool:
+    inside = {at for _, low, high in found for at in range(max(low, start), min(high, end))}
+    return all(at in inside for at in range(start, min(end, len(text))) if text[at].isalnum())
+
+
+def _share(hits: int, of: int) -> str:
+    low, high = wilson(hits, of)
+    return f"{hits}/{of} {hits / of:.3f} ({low:.3f} to {high:.3f})" if of else "-"
+
+
+def _spanned(items: Sequence[Spanned], find: rivals.Find) -> dict[str, tuple[int, int, int, int]]:
+    """By kind: found, labelled, right, findings."""
+    counts: dict[str, list[int]] = collections.defaultdict(lambda: [0, 0, 0, 0])
+    for text, spans in items:
+        found = find(text)
+        known = [span for span in spans if span[0]]
+        for kind, start, end in known:
+            counts[kind][1] += 1
+            counts[kind][0] += _covered(text, start, end, found)
+        for kind, start, end in found:
+            over = [label for label, low, high in spans if low < end and high > start]
+            counts[kind][3] += not over or any(over)
+            counts[kind][2] += any(over)
+    return {kind: (one[0], one[1], one[2], one[3]) for kind, one in counts.items()}
+
+
+def _caught(case: Case, found: Sequence[rivals.Span]) -> bool:
+    values = [value for value in case.values if value and value in case.text]
+    if not values:
+        return bool(found)
+    starts = [(case.text.index(value), len(value)) for value in values]
+    return all(any(low < start + length and high > start for _, low, high in found) for start, length in starts)
+
+
+def _print_spanned(kept: Set, finds: dict[str, rivals.Find]) -> None:
+    results = {name: _spanned(kept.spanned, find) for name, find in finds.items() if name != "detect-secrets"}
+    labelled = {kind: one[1] for kind, one in results["shadowlane"].items() if one[1]}
+    print(f"\n{kept.name}: {len(kept.spanned)} texts with spans")
+    for kind in sorted(labelled, key=lambda kind: -labelled[kind]):
+        for name, counts in results.items():
+            found, of, right, findings = counts.get(kind, (0, labelled[kind], 0, 0))
+            print(f"  {kind:16}{name:12} recall {_share(found, of):34} precision {_share(right, findings)}")
+    for name, counts in results.items():
+        false = {kind: one[3] - one[2] for kind, one in counts.items() if one[3] > one[2]}
+        print(
+            f"  findings that overlap no labelled value, {name}: {dict(sorted(false.items(), key=lambda one: -one[1]))}"
+        )
+
+
+def _print_cases(kept: Set, finds: dict[str, rivals.Find]) -> None:
+    secrets = sum(case.secret for case in kept.cases)
+    print(f"\n{kept.name}: {len(kept.cases)} cases, {secrets} of them secrets")
+    for name, find in finds.items():
+        if name == "presidio":
+            continue
+        said = [(case.secret, _caught(case, find(case.text))) for case in kept.cases]
+        caught, flagged = (sum(one for secret, one in said if secret is wanted) for wanted in (True, False))
+        print(f"  {name:16} caught {_share(caught, secrets):34} benign flagged {_share(flagged, len(said) - secrets)}")
+
+
+def _print_speed(kept: Set, finds: dict[str, rivals.Find]) -> None:
+    texts = [item.text for item in (*kept.spanned, *kept.cases)]
+    for name, find in finds.items():
+        some = texts if name == "shadowlane" else texts[: _MOST // 5]
+        size, best = sum(len(text.encode("utf-8", "replace")) for text in some), math.inf
+        for _ in range(5 if name == "shadowlane" else 1):
+            start = time.perf_counter()
+            for text in some:
+                find(text)
+            best = min(best, time.perf_counter() - start)
+        print(f"  {name:16} {size / 1e6 / best:.2f} MB/s on {len(some)} texts of {size // len(some)} bytes on average")
+
+
+def _of_half(kept: Set, half: int | None) -> Set:
+    def takes(text: str) -> bool:
+        return half is None or hashlib.sha256(text.encode("utf-8", "replace")).digest()[0] % 2 == half
+
+    return Set(
+        kept.name,
+        [item for item in kept.spanned if takes(item.text)][:_MOST],
+        [case for case in kept.cases if takes(case.text)][:_MOST],
+    )
+
+
+def public(folder: Path, half: int | None) -> None:
+    """Print the tables for all that is readable in a folder."""
+    sets, passed = read_folder(folder)
+    if not sets:
+        print(f"{folder}: no labelled data in a format that is read; see benches/redact/labelled.py")
+        return
+    finds = tools()
+    if passed:
+        print(f"{passed} files are in none of the formats, and left out")
+    for kept in (_of_half(one, half) for one in sets):
+        if kept.spanned:
+            _print_spanned(kept, finds)
+        if kept.cases:
+            _print_cases(kept, finds)
+        if kept.spanned or kept.cases:
+            _print_speed(kept, finds)

@@ -1,0 +1,1 @@
+"""``shadowlane init``: a commented configuration to begin with."""

@@ -1,0 +1,270 @@
+//! What the name of a field, a variable, a header or an option says of its value.
+//!
+//! Invariant: only the name's own words count, so that the same name says the same in JSON, in code and in a form; names
+//! of what merely has to do with secrets (a page's token, a table's key, a password's label) say nothing.
+
+/// What a name says of its value.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(super) enum Name {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// A secret when it looks random.
+    Token,
+    /// A secret when it is long and looks random: a name that other things have too.
+    Key,
+    /// A secret that may be a few digits.
+    Code,
+    /// A header or a cookie, whose value is a secret to its end.
+    Header,
+    /// A secret whatever it looks like.
+    Password,
+}
+
+/// Names of passwords end in these, without signs and in small letters.
+const PASSWORDS: &[&str] = &[
+    "password",
+    "passwd",
+    "passphrase",
+    "passwort",
+    "motdepasse",
+    "contrasena",
+    "contraseña",
+    "kennwort",
+    "wachtwoord",
+    "senha",
+    "lösenord",
+    "losenord",
+    "hasło",
+    "parola",
+    "salasana",
+    "heslo",
+    "şifre",
+    "пароль",
+    "密码",
+    "密碼",
+    "パスワード",
+    "비밀번호",
+    "passwordhash",
+    "clave",
+    "passphrases",
+    "passwords",
+];
+/// These are words of their own, between signs or changes of case: `DB_PASS` and not `bypass`.
+const PASSWORD_WORDS: &[&str] = &["pass", "pwd", "pw", "psw", "pswd", "passw", "pwhash", "mdp"];
+const TOKENS: &[&str] = &[
+    "token",
+    "secret",
+    "apikey",
+    "accesskey",
+    "secretkey",
+    "privatekey",
+    "accountkey",
+    "signature",
+    "authkey",
+    "encryptionkey",
+    "sharedaccesskey",
+    "accesskeyid",
+    "credential",
+    "credentials",
+    "subscriptionkey",
+    "signingkey",
+    "masterkey",
+    "sessionid",
+    "apisecret",
+    "connectionstring",
+    "licensekey",
+    "sessid",
+    "tokens",
+    "secrets",
+    "authcode",
+];
+const TOKEN_WORDS: &[&str] =
+    &["sig", "key", "auth", "sid", "pat", "dsn", "bearer", "creds", "skey", "jwt", "apitoken", "keys"];
+const CODES: &[&str] = &["otp", "pin", "passcode", "cvv", "cvc", "pincode", "totp"];
+const HEADERS: &[&str] = &["authorization", "cookie"];
+/// Words that end a name after the one that counts.
+const AFTER: &[&str] = &[
+    "hash",
+    "value",
+    "text",
+    "plain",
+    "plaintext",
+    "new",
+    "old",
+    "current",
+    "confirm",
+    "confirmation",
+    "repeat",
+    "prod",
+    "production",
+    "dev",
+    "test",
+    "staging",
+    "base",
+    "digest",
+    "encrypted",
+    "secure",
+    "raw",
+    "default",
+    "live",
+    "admin",
+    "root",
+];
+/// What has the words of a secret in its name and is none.
+const NEVER: &[&str] = &[
+    "page",
+    "cursor",
+    "continuation",
+    "publickey",
+    "pubkey",
+    "primary",
+    "foreign",
+    "cachekey",
+    "sortkey",
+    "partition",
+    "idempotency",
+    "bostoken",
+    "eostoken",
+    "padtoken",
+    "unktoken",
+    "stoptoken",
+    "masktoken",
+    "maxtoken",
+    "synctoken",
+    "hotkey",
+    "keyboard",
+    "shortcut",
+    "tokenizer",
+    "i18n",
+    "translation",
+    "groupkey",
+    "dedup",
+    "routingkey",
+    "issuekey",
+    "projectkey",
+    "hotkey",
+    "nexttoken",
+    "keyhash",
+    "canceltoken",
+    "cancellation",
+    "passthrough",
+    "public",
+    "monkey",
+    "turkey",
+    "rowkey",
+    "storagekey",
+];
+
+/// Longest name that says something, in bytes.
+pub(super) const LONGEST: usize = 48;
+
+/// What a name says of its value.
+pub(super) fn says(name: &[u8]) -> Name {
+    let mut plain = [0_u8; LONGEST];
+    // Where the last words begin.
+    let mut words = [0_usize; 16];
+    let (mut length, mut count, mut before) = (0, 0, b' ');
+    for byte in name {
+        let letter = byte.is_ascii_alphanumeric() || *byte >= 0x80;
+        let begins = !(before.is_ascii_alphanumeric() || before >= 0x80)
+            || (byte.is_ascii_uppercase() && before.is_ascii_lowercase());
+        before = *byte;
+        if !letter {
+            continue;
+        }
+        let Some(slot) = plain.get_mut(length) else {
+            return Name::Plain;
+        };
+        if begins && let Some(word) = words.get_mut(count) {
+            *word = length;
+            count += 1;
+        }
+        *slot = byte.to_ascii_lowercase();
+        length += 1;
+    }
+    let whole = plain.get(..length).unwrap_or_default();
+    let mut plain = whole;
+    // `password_2`, `DB_PASS_PROD`, `secretKeyBase`.
+    while let Some(word) = count.checked_sub(1).filter(|word| *word > 0).and_then(|word| words.get(word))
+        && let Some(last) = plain.get(*word..)
+        && (last.iter().all(u8::is_ascii_digit) || is_one(AFTER, last))
+    {
+        plain = plain.get(..*word).unwrap_or_default();
+        count -= 1;
+    }
+    while plain.last().is_some_and(u8::is_ascii_digit) {
+        plain = plain.split_last().map_or(plain, |(_, rest)| rest);
+    }
+    of(whole, plain, words.get(count.saturating_sub(1)).and_then(|word| plain.get(*word..)).unwrap_or_default())
+}
+
+/// What a name without signs says: whole, up to the word that counts, and that word.
+fn of(whole: &[u8], plain: &[u8], word: &[u8]) -> Name {
+    let Some(last) = plain.last() else {
+        return Name::Plain;
+    };
+    let ends =
+        |list: &[&str]| list.iter().any(|end| end.as_bytes().last() == Some(last) && plain.ends_with(end.as_bytes()));
+    if ends(PASSWORDS) || is_one(PASSWORD_WORDS, word) {
+        return Name::Password;
+    }
+    let (token, key) = (ends(TOKENS), is_one(TOKEN_WORDS, word));
+    let code = is_one(CODES, word) || is_one(CODES, plain);
+    let header = ends(HEADERS);
+    let (true, false) = (
+        token || key || code || header,
+        NEVER.iter().any(|never| memchr::memmem::find(whole, never.as_bytes()).is_some()),
+    ) else {
+        return Name::Plain;
+    };
+    match (header, code, token) {
+        (true, ..) => Name::Header,
+        (_, true, _) => Name::Code,
+        (.., true) => Name::Token,
+        _ => Name::Key,
+    }
+}
+
+fn is_one(list: &[&str], word: &[u8]) -> bool {
+    list.iter().any(|one| one.as_bytes() == word)
+}
+
+/// Words for a value's name in a pair of members or attributes: `name="password" value="..."`.
+pub(super) fn names_a_pair(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"name"
+            | b"key"
+            | b"field"
+            | b"header"
+            | b"param"
+            | b"parameter"
+            | b"variable"
+            | b"property"
+            | b"label"
+            | b"Name"
+            | b"Key"
+            | b"Header"
+            | b"Field"
+            | b"k"
+            | b"id"
+            | b"title"
+            | b"attribute"
+            | b"option"
+    )
+}
+
+/// And for the value itself.
+pub(super) fn values_a_pair(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"value" | b"val" | b"Value" | b"v" | b"content" | b"values" | b"stringValue" | b"string_value" | b"data"
+    )
+}
+
+/// Tokens that a body carries about itself: a model's signed thinking, the caller's own session.
+pub(super) fn is_of_the_body(name: &[u8]) -> bool {
+    let lower = name.to_ascii_lowercase();
+    lower.ends_with(b"signature") || lower.ends_with(b"session_id") || lower.ends_with(b"sessionid")
+}

@@ -1,0 +1,182 @@
+//! What a value looks like: random, a placeholder, or a piece of code.
+
+use super::names::Name;
+
+/// Letters with digits or signs among them.
+pub(super) fn mixed(value: &[u8]) -> bool {
+    value.iter().any(|byte| !byte.is_ascii_alphabetic()) && value.iter().any(|byte| !byte.is_ascii_punctuation())
+}
+
+/// A call, an index, a variable, a path: code, not a value.
+pub(super) fn expression(value: &[u8]) -> bool {
+    let word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
+    let name = value.iter().take_while(|byte| word(byte)).count();
+    let called =
+        name > 0 && matches!(value.get(name), Some(b'(' | b'[')) && value.first().is_some_and(u8::is_ascii_alphabetic);
+    let variable = match value {
+        [b'$' | b'%' | b'@' | b'<', next, ..] => {
+            next.is_ascii_alphabetic() || matches!(next, b'{' | b'(' | b'_' | b'%')
+        }
+        [b'{' | b'(' | b'[', ..] => true,
+        _ => false,
+    };
+    variable
+        || called
+        || (value.contains(&b'.')
+            && value.iter().all(word)
+            && value.split(|byte| *byte == b'.').all(|part| part.len() < 24 && !part.iter().any(u8::is_ascii_digit)))
+}
+
+/// Values that stand for one that is left out.
+pub(super) fn placeholder(value: &[u8]) -> bool {
+    const WORDS: &[&[u8]] = &[
+        b"none",
+        b"null",
+        b"true",
+        b"false",
+        b"nil",
+        b"undefined",
+        b"string",
+        b"str",
+        b"text",
+        b"required",
+        b"optional",
+        b"password",
+        b"secret",
+        b"token",
+        b"changeme",
+        b"example",
+        b"redacted",
+        b"hidden",
+        b"unset",
+        b"empty",
+        b"integer",
+        b"number",
+        b"bool",
+        b"boolean",
+        b"object",
+        b"bytes",
+        b"self",
+        b"this",
+        b"value",
+        b"pass",
+        b"passwd",
+        b"user",
+        b"username",
+        b"your",
+        b"password123?",
+        b"masked",
+        b"incorrect",
+        b"invalid",
+        b"wrong",
+        b"missing",
+        b"expired",
+        b"protected",
+        b"forgotten",
+        b"option",
+        b"flag",
+        b"argument",
+        b"parameter",
+        b"field",
+        b"prompt",
+        b"default",
+        b"file",
+        b"env",
+        b"manager",
+        b"policy",
+        b"todo",
+        b"n/a",
+        b"auto",
+        b"later",
+        b"confirm",
+        b"unknown",
+        b"disabled",
+        b"enabled",
+        b"xxxx",
+    ];
+    let lower = value.to_ascii_lowercase();
+    let first = value.first();
+    value.iter().all(|byte| Some(byte) == first)
+        || WORDS.contains(&lower.as_slice())
+        || lower.starts_with(b"your")
+        || lower.starts_with(b"my_")
+        || lower.starts_with(b"<")
+        || lower.starts_with(b"&lt;")
+        || is_path(&lower)
+        || [b"your_".as_slice(), b"_here", b"xxxxx", b"#####", b"*****"]
+            .iter()
+            .any(|part| memchr::memmem::find(&lower, part).is_some())
+        || lower.starts_with(b"${")
+        || lower.starts_with(b"{{")
+        || lower.iter().all(|byte| matches!(byte, b'*' | b'x' | b'.' | b'-' | b'_'))
+}
+
+/// A path, a selector, a name of what asks for a password.
+fn is_path(value: &[u8]) -> bool {
+    let digits = value.iter().any(u8::is_ascii_digit);
+    let slashes = memchr::memchr_iter(b'/', value).count();
+    (value.starts_with(b"/") && slashes > 1 && !digits)
+        || (!digits && memchr::memmem::find(value, b"password").is_some() && value.len() > 8)
+}
+
+/// Whether a value looks random: by its classes of characters and its entropy (Shannon, in bits a character).
+pub(super) fn random(value: &[u8]) -> bool {
+    let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let upper = value.iter().any(u8::is_ascii_uppercase);
+    let lower = value.iter().any(u8::is_ascii_lowercase);
+    let signs = value.iter().filter(|byte| b"!#$%^&*+=~?@{}()[]<>".contains(byte)).count() >= 2;
+    let classes = usize::from(digits > 0) + usize::from(upper) + usize::from(lower) + usize::from(signs);
+    let mut counts = [0_u16; 256];
+    for byte in value {
+        if let Some(count) = counts.get_mut(usize::from(*byte)) {
+            *count += 1;
+        }
+    }
+    let length = value.len() as f32;
+    let entropy: f32 = counts
+        .iter()
+        .filter(|count| **count > 0)
+        .map(|count| {
+            let share = f32::from(*count) / length;
+            -share * share.log2()
+        })
+        .sum();
+    // A number is a count of tokens, an expiry, an id; words in kebab or snake case are names.
+    let (letters, least) = (value.len() - digits, if value.len() >= 16 { 3.0 } else { 2.5 });
+    letters >= 2 && classes >= 2 && (digits > 0 || value.len() >= 16) && entropy >= least
+}
+
+/// A name in words: every part is a word or a short number, as in `jackson-core-0.11.2`.
+pub(super) fn words(value: &[u8]) -> bool {
+    value.split(|byte| matches!(byte, b'-' | b'_' | b'.' | b'/' | b':')).all(|part| {
+        let digits = part.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        (part.iter().all(u8::is_ascii_alphabetic) && part.len() < 20) || (digits == part.len() && part.len() < 12)
+    })
+}
+
+/// Whether a value looks like a key where its name alone says little: long, mixed, and no name in words.
+pub(super) fn keylike(value: &[u8]) -> bool {
+    let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let other = value.iter().any(|byte| !(byte.is_ascii_alphanumeric() || b"-_+/=.~%:$@!#*^".contains(byte)));
+    value.len() >= 16
+        && digits >= 2
+        && !other
+        && !words(value)
+        && memchr::memmem::find(value, b"://").is_none()
+        && random(value)
+}
+
+/// Whether a field's whole value is a secret by what its name says.
+pub(super) fn is_secret(value: &[u8], says: Name) -> bool {
+    let shown = || !placeholder(value) && !value.contains(&b' ');
+    match says {
+        Name::Plain => false,
+        // Their fields are secret whatever is in them, where that is certain.
+        Name::Password | Name::Header => value.len() >= 4 && shown() && !expression(value),
+        Name::Code => (3..=8).contains(&value.len()) && value.iter().all(u8::is_ascii_digit),
+        Name::Token => {
+            value.len() >= 8 && value.len() <= 4096 && random(value) && !words(value) && shown() && !expression(value)
+        }
+        Name::Key => value.len() <= 4096 && keylike(value) && !placeholder(value),
+    }
+}
