@@ -118,7 +118,7 @@ def _evidence(config: Config, name: str, status: Mapping[str, Any], store: Evide
         accounts=rows.accounts.accounts(
             prices=bool(config.prices),
             burns=burns_of(store, name, now, start.since_ns if start.why else 0, without=without),
-            pins=store.pins(name, start.since_ns),
+            pins=start.pins,
             segments=(parts(name), parts(control)),
             expected={pin: some.expected for pin, some in config.pins.items()},
         ),
