@@ -18,6 +18,8 @@ from typing import Any
 from .. import _core
 from ..config import Config, load_config, make_lane_directory
 from ..config.worker_file import CONFIG_FILE
+from ..errors import ShadowlaneError
+from .failure import forget_failure, note_failure
 from .supervisor import Supervisor, write_worker_config
 
 __all__ = ["Lane"]
@@ -81,6 +83,16 @@ class Lane:
         """
         config = resolve_config(config)
         directory = make_lane_directory(config)
+        try:
+            lane = cls._open(config, directory)
+        except (ShadowlaneError, OSError) as error:
+            note_failure(directory, str(error))
+            raise
+        forget_failure(directory)
+        return lane
+
+    @classmethod
+    def _open(cls, config: Config, directory: Path) -> Lane:
         core = _core.Lane(
             str(directory),
             ring_bytes=config.lane.ring_bytes,
@@ -101,6 +113,8 @@ class Lane:
             shed_above=config.limits.shed_mark(),
         )
         lane = cls(config, directory, core)
+        if older := core.older():
+            log.warning("lane %s is in %s, beside another release's: %s", config.lane.name, directory, "; ".join(older))
         if core.ring_error:
             log.warning("mirroring is off for process %d: %s", os.getpid(), core.ring_error)
         if config.lane.worker == "auto":

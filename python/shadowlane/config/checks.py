@@ -232,6 +232,8 @@ def _sanitize_problem(config: Config) -> str | None:
     sanitize = config.sanitize
     if problem := variable_problem("sanitize.hash_key_env", sanitize.hash_key_env):
         return problem
+    if not all(map(_TOKEN.match, sanitize.allow_headers)):
+        return "sanitize.allow_headers: holds what is not the name of a header, and is not shown; name headers alone"
     rules = msgspec.structs.replace(sanitize, hash_key_env="").rules_dict()
     try:
         _core.Redactor(rules)

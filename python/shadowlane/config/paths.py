@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import _core
+
 if TYPE_CHECKING:
     from . import Config
 
@@ -29,8 +31,13 @@ def lane_directory(config: Config, environ: Mapping[str, str] | None = None) -> 
     """Where the lane's rings and control file lie: shared memory of this user, one directory a lane.
 
     ``lane.directory`` when it is set; else ``$XDG_RUNTIME_DIR/shadowlane/NAME`` (XDG Base Directory Specification:
-    that directory is the user's own and 0700); else ``/dev/shm/shadowlane-UID-NAME``.
+    that directory is the user's own and 0700); else ``/dev/shm/shadowlane-UID-NAME``. Where files of another release
+    lie there, this one's lane is in ``layout-N`` below it.
     """
+    return _core.locate_lane(str(_root(config, environ)))
+
+
+def _root(config: Config, environ: Mapping[str, str] | None = None) -> Path:
     if config.lane.directory:
         return Path(config.lane.directory)
     runtime = (os.environ if environ is None else environ).get("XDG_RUNTIME_DIR", "")
@@ -41,11 +48,16 @@ def lane_directory(config: Config, environ: Mapping[str, str] | None = None) -> 
 
 def make_lane_directory(config: Config) -> Path:
     """As :func:`lane_directory`, with the folder of all lanes made in the user's runtime directory (0700). The lane's
-    own is made, and checked, by the core."""
-    directory = lane_directory(config)
-    if not config.lane.directory and directory.parent.name == "shadowlane":
+    own is made, and checked, by the core.
+
+    Raises :class:`~shadowlane.errors.LaneError` for one that holds another release's lane and is not safe to use."""
+    root = _root(config)
+    if not config.lane.directory and root.parent.name == "shadowlane":
         with contextlib.suppress(FileExistsError):
-            directory.parent.mkdir(mode=0o700)
+            root.parent.mkdir(mode=0o700)
+    directory = _core.locate_lane(str(root))
+    if directory != root:
+        _core.check_directory(str(root))
     return directory
 
 

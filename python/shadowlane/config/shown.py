@@ -37,6 +37,8 @@ _HEX = re.compile(r"[0-9a-fA-F]{32,}\Z")
 _WORD = re.compile(r"[^\s'\"`,;()<>{}\[\]=]+")
 _URL = re.compile(r"(?P<before>[A-Za-z][A-Za-z0-9+.-]*:?//?)?(?P<user>[^\s]*@)?(?P<rest>[^@\s]*)\Z")
 _CREDENTIAL_FIELDS = frozenset({"credential_env", "credential_header", "credential_prefix", "credential", "api_key"})
+_SCHEME = re.compile(r"\b(?:authorization|bearer|basic|token|api-?key)\b[\s:=]+\S", re.IGNORECASE)
+"""A credential as a header carries it (RFC 9110 §11.4)."""
 _HARMLESS_PREFIX = re.compile(r"[A-Za-z][A-Za-z-]{0,15}[ :=]{0,2}\Z")
 
 
@@ -148,7 +150,7 @@ def _instead(field: str, value: str) -> str | None:
         safe = shown_url(value)
         if safe != value:
             return repr(safe)
-    return NOT_SHOWN if looks_like_key(value) and not _is_file(value) else None
+    return NOT_SHOWN if _SCHEME.search(value) or (looks_like_key(value) and not _is_file(value)) else None
 
 
 def _is_file(value: str) -> bool:

@@ -13,13 +13,23 @@ import msgspec
 from ..errors import ConfigError
 from . import Config
 
-__all__ = ["CONFIG_FILE", "ERROR_FILE", "START_LOCK", "START_LOCK_ENV", "running_revision", "worker_config"]
+__all__ = [
+    "CONFIG_FILE",
+    "ERROR_FILE",
+    "GATEWAY_ERROR_FILE",
+    "START_LOCK",
+    "START_LOCK_ENV",
+    "running_revision",
+    "worker_config",
+]
 
 CONFIG_FILE = "config.json"
 """The configuration that the worker runs. Written by who opens the lane."""
 ERROR_FILE = "worker.error"
 """Why the last worker ended, when it did not end well: in its own words, or its supervisor's when it was killed."""
 
+GATEWAY_ERROR_FILE = "gateway.error"
+"""Why the last gateway process that could not open the lane mirrors nothing, until one can."""
 START_LOCK = "start.lock"
 """Locked while a worker is coming up."""
 START_LOCK_ENV = "SHADOWLANE_START_LOCK"

@@ -18,7 +18,7 @@ from ..config.worker_file import running_revision, worker_config
 from ..errors import StoreError
 from ..store import open_store
 from ..types import ShadowCounts
-from ..worker.state import last_error, read_state
+from ..worker.state import gateway_error, last_error, read_state
 from .lane import LaneStatus, as_json, read_lane, unstarted
 from .limits import limits_of
 from .overhead import overhead
@@ -82,6 +82,7 @@ def collect_status(config: Config) -> dict[str, Any]:
             "lines": _lines(now, shadows),
         },
         "worker_error": last_error(directory) if started else "",
+        "gateway_error": gateway_error(directory),
         "limits": in_force,
         "store": store,
         "revisions": revisions,

@@ -202,6 +202,9 @@ def _lane(config: Config) -> Iterator[Check]:
     except ShadowlaneError as error:
         yield Check("lane", "fail", str(error), "see the check of the directory")
         return
+    if status["gateway_error"]:
+        text = f"a gateway could not open the lane and mirrors nothing: {status['gateway_error']}"
+        yield Check("gateway", "fail", text, "correct that and start the gateway again; its users are served")
     if not status["started"]:
         yield Check("lane", "ok", "never started; it starts with the first gateway process")
         return
@@ -214,6 +217,11 @@ def _lane(config: Config) -> Iterator[Check]:
         yield Check("rings", "fail", text, "see the check of the shared memory, then start the gateway again")
     else:
         yield Check("rings", "ok", f"{sum(ring['alive'] for ring in status['rings'])} gateway processes have one")
+    for text in status["older"]:
+        remedy = "restart the gateways that still run the other release; the rest goes by itself"
+        yield Check("other release", "warn", text, remedy)
+    if status["unread"]:
+        yield Check("other release", "warn", f"lost: {status['unread']}", "next time stop the old gateways first")
     yield _worker(status, config)
     yield from _copies(status)
     accounting = status["accounting"]

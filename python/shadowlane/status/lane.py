@@ -98,6 +98,10 @@ class LaneStatus(_Record, frozen=True):
     rings: list[RingStatus] = []
     refused: list[str] = []
     """Rings that cannot be read, and why."""
+    older: list[str] = []
+    """Lanes of other releases in the same directory, in words."""
+    unread: str = ""
+    """What was lost with such lanes, in words; empty when nothing was."""
     ringless: int = 0
     """Processes without a ring: they mirror nothing."""
     ring_error: str = ""

@@ -50,9 +50,14 @@ def render_status(status: Mapping[str, Any]) -> str:
 def _troubles(status: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What somebody should look at, before anything that is as it should be."""
     rows = [("ALERT", text) for text in status["alerts"]]
+    if status["gateway_error"]:
+        rows.append(("no lane", f"a gateway could not open it and mirrors nothing: {status['gateway_error']}"))
     if status["ringless"] or status["ring_error"]:
         rows.append(("no ring", f"{status['ringless']} processes mirror nothing: {status['ring_error']}"))
     rows += [("refused", text) for text in status.get("refused", ())]
+    rows += [("older", text) for text in status["older"]]
+    if status["unread"]:
+        rows.append(("unread", status["unread"]))
     if status["corrupt"]:
         rows.append(("damaged", f"{status['corrupt']} frames, counted as dropped (producer_died)"))
     if status["faults"]:
@@ -73,7 +78,12 @@ def _caps(cap: Mapping[str, Any]) -> list[str]:
 
 def _mirroring(status: Mapping[str, Any]) -> str:
     if not status["started"]:
-        return "this lane never started: start a gateway with shadowlane.asgi.ShadowMiddleware"
+        if status["gateway_error"]:
+            return "OFF: no gateway could open this lane"
+        return (
+            "this lane never started: start a gateway with shadowlane.asgi.ShadowMiddleware; if one runs, its log and "
+            "shadowlane doctor say why"
+        )
     return "on" if status["enabled"] else "OFF (shadowlane on switches it on)"
 
 

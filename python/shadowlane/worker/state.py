@@ -13,10 +13,19 @@ from typing import Any
 
 import msgspec
 
-from ..config.worker_file import ERROR_FILE
+from ..config.worker_file import ERROR_FILE, GATEWAY_ERROR_FILE
 from ..files import write_private
 
-__all__ = ["ERROR_FILE", "STATE_FILE", "clear_error", "last_error", "read_state", "write_error", "write_state"]
+__all__ = [
+    "ERROR_FILE",
+    "STATE_FILE",
+    "clear_error",
+    "gateway_error",
+    "last_error",
+    "read_state",
+    "write_error",
+    "write_state",
+]
 
 STATE_FILE = "worker.json"
 
@@ -39,6 +48,14 @@ def last_error(directory: Path) -> str:
     """Why the last worker of this lane ended, when it ended with an error; else empty."""
     try:
         return (directory / ERROR_FILE).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def gateway_error(directory: Path) -> str:
+    """Why the last gateway process that could not open the lane mirrors nothing; empty since one could."""
+    try:
+        return (directory / GATEWAY_ERROR_FILE).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return ""
 

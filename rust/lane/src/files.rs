@@ -10,6 +10,7 @@ use crate::gcra::monotonic_ns;
 use crate::lanedir::{self, Mapped};
 use crate::layout::{CONTROL_MAGIC, ControlHeader, RING_DATA, RING_MAGIC, RingHeader, Shared};
 use crate::lock::{self, Held};
+use crate::older;
 use crate::process::{Identity, Signer, random_u64};
 use shadowlane_base::{Error, Result};
 use shadowlane_ring::{Cursors, Memory};
@@ -49,7 +50,8 @@ impl ControlFile {
                 control.size.store(size, Ordering::Relaxed);
                 control.lane_id[0].store(random_u64(), Ordering::Relaxed);
                 control.lane_id[1].store(random_u64(), Ordering::Relaxed);
-                control.enabled.store(1, Ordering::Relaxed);
+                let enabled = !older::is_switched_off(directory);
+                control.enabled.store(u64::from(enabled), Ordering::Relaxed);
                 control.magic.store(CONTROL_MAGIC, Ordering::Release);
                 Ok(())
             })?;

@@ -17,7 +17,7 @@ use shadowlane_ring::Cursors;
 
 /// Version of the layout of both files: another one for any change of [`RingHeader`], of [`ControlHeader`] or of what
 /// a lock on a file of the lane means. A directory holds files of one version.
-pub const LAYOUT_VERSION: u8 = 6;
+pub const LAYOUT_VERSION: u8 = 7;
 /// First word of a ring file: `slring`, a zero byte, the version; little-endian.
 pub const RING_MAGIC: u64 = u64::from_le_bytes(*b"slring\0\0") | (LAYOUT_VERSION as u64) << 56;
 /// First word of the control file: `slctrl`, a zero byte, the version; little-endian.
@@ -196,6 +196,8 @@ pub struct ControlHeader {
     pub caps: CapTable,
     /// Who empties the rings.
     pub worker: WorkerLine,
+    /// What nobody here could read.
+    pub unread: Unread,
     /// Odd while a ring is being retired.
     pub retire_generation: AtomicU64,
     /// The ring that is being retired, or 0: then `retiring` replaces `retired`, and that ring's file is left out.
@@ -233,6 +235,20 @@ impl ControlHeader {
     pub fn available_at(&self, at_ns: u64, now_ns: u64) -> f64 {
         self.cap.available_slowed_at(at_ns, self.rate_at(now_ns))
     }
+}
+
+/// What was in rings of other layouts when nobody held them any more, and went with them.
+#[repr(C, align(128))]
+#[derive(Default)]
+pub struct Unread {
+    /// Copies.
+    pub copies: AtomicU64,
+    /// Rings that were not empty, of which nobody can say how many copies they held.
+    pub uncounted: AtomicU64,
+    /// Rings that were removed.
+    pub rings: AtomicU64,
+    /// Where the last of them were.
+    pub last: Text,
 }
 
 /// The worker, as it last reported itself.

@@ -18,6 +18,7 @@ pub mod lanedir;
 pub mod latency;
 pub mod layout;
 pub mod lock;
+pub mod older;
 pub mod process;
 pub mod reservoir;
 pub mod sampler;

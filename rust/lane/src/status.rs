@@ -10,6 +10,7 @@ use crate::gcra::monotonic_ns;
 use crate::lanedir;
 use crate::latency::LatencySums;
 use crate::layout::{ControlHeader, Totals};
+use crate::older::{self, OlderLane, OtherRing};
 use shadowlane_base::Reason;
 use shadowlane_base::Result;
 use shadowlane_ring::Memory;
@@ -87,6 +88,10 @@ pub struct LaneStatus {
     pub rings: Vec<RingStatus>,
     /// Files that are not rings of this version, and why.
     pub refused: Vec<String>,
+    /// Lanes of other layouts beside this one, in words.
+    pub older: Vec<String>,
+    /// What went with such lanes when nobody held them any more, in words; empty when nothing did.
+    pub unread: String,
     /// Processes without a ring.
     pub ringless: u64,
     /// Why, for the last of them.
@@ -115,6 +120,8 @@ impl LaneStatus {
             totals,
             rings,
             refused,
+            older: older::others(directory).iter().map(OlderLane::text).collect(),
+            unread: unread_text(header),
             ringless: header.ringless.load(Ordering::Relaxed),
             ring_error: control.ring_error(),
             cap: CapStatus {
@@ -178,6 +185,19 @@ pub fn read_latency(directory: &Path) -> Result<LatencySums> {
     }))
 }
 
+fn unread_text(header: &ControlHeader) -> String {
+    let unread = &header.unread;
+    let rings = unread.rings.load(Ordering::Acquire);
+    if rings == 0 {
+        return String::new();
+    }
+    let copies = older::copies_text(unread.copies.load(Ordering::Acquire), unread.uncounted.load(Ordering::Acquire));
+    format!(
+        "{copies} in {rings} rings of other layouts, gone when nobody held them any more; last {}",
+        unread.last.read()
+    )
+}
+
 fn read_rings(directory: &Path, header: &ControlHeader) -> (Totals, Vec<RingStatus>, Vec<String>) {
     let retiring = header.retire_ring.load(Ordering::Acquire);
     let mut totals = if retiring == 0 { header.retired.read() } else { header.retiring.read() };
@@ -200,7 +220,13 @@ fn read_rings(directory: &Path, header: &ControlHeader) -> (Totals, Vec<RingStat
             }
             // Retired between the listing and the opening: the caller sees another generation and reads again.
             Err(_) if !path.exists() => {}
-            Err(error) => refused.push(error.to_string()),
+            Err(error) => {
+                // Of another layout, and yet of this life: what it counted stands, read or not.
+                if let Some(counted) = OtherRing::open(&path, false).and_then(|ring| ring.totals()) {
+                    totals.add(&counted.without_corrupt());
+                }
+                refused.push(error.to_string());
+            }
         }
     }
     (totals, rings, refused)

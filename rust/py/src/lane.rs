@@ -14,6 +14,7 @@ use shadowlane_base::Header;
 use shadowlane_base::Reason;
 use shadowlane_lane::caps::CapOptions;
 use shadowlane_lane::gateway::{Entry, Lane as Core, Options, StickyKey};
+use shadowlane_lane::older::{self, OlderLane};
 use shadowlane_ring::frame::Exchange;
 
 use crate::convert::{Body, Headers, Text, WantedHeaders, detached, invalid, lend_all, raise};
@@ -252,6 +253,11 @@ impl Lane {
     /// a pid namespace that cannot be seen from here is left alone.
     fn end_hung_worker(&self) -> Option<u64> {
         self.current().end_hung_worker()
+    }
+
+    /// The lanes of other releases in the same directory, in words.
+    fn older(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        detached(py, || older::others(&self.directory).iter().map(OlderLane::text).collect())
     }
 
     /// Whether this process opened the ring: `False` in a forked child until `reopen`.

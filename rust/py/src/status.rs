@@ -8,6 +8,7 @@ use pyo3::types::PyBytes;
 use shadowlane_base::Reason;
 use shadowlane_lane::histogram::{BUCKETS, lower_edge};
 use shadowlane_lane::lanedir;
+use shadowlane_lane::older;
 use shadowlane_lane::status::{LaneStatus, RingStatus, read_latency, set_enabled as core_set_enabled};
 
 use crate::convert::{detached, raise};
@@ -27,6 +28,8 @@ pub struct StatusOut {
     faults: u64,
     rings: Vec<RingOut>,
     refused: Vec<String>,
+    older: Vec<String>,
+    unread: String,
     ringless: u64,
     ring_error: String,
     cap: CapOut,
@@ -131,6 +134,8 @@ impl StatusOut {
             },
             lane_id: status.lane_id,
             refused: status.refused,
+            older: status.older,
+            unread: status.unread,
             ring_error: status.ring_error,
         }
     }
@@ -185,6 +190,13 @@ type LatencyOut<'py> = (Bound<'py, PyBytes>, Vec<(String, Bound<'py, PyBytes>, B
 #[pyfunction]
 pub fn set_enabled(py: Python<'_>, directory: PathBuf, enabled: bool) -> PyResult<()> {
     core_set_enabled(&directory, enabled).map_err(|error| raise(py, &error))
+}
+
+/// locate_lane(directory): where this release's lane of that directory is: there, or in a directory below when files of
+/// another release are there. Makes nothing.
+#[pyfunction]
+pub fn locate_lane(directory: PathBuf) -> PathBuf {
+    older::locate(&directory)
 }
 
 /// check_directory(directory): raises shadowlane.LaneError when a lane must not use the directory, and says why.

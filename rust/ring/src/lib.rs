@@ -27,7 +27,7 @@ mod sync;
 mod trial;
 
 pub use consumer::{Consumer, Drained, PATIENCE, Step};
-pub use memory::{Cursors, HeapMemory, Memory};
+pub use memory::{Cursors, HeapMemory, Journal, Memory};
 pub use producer::{Claim, claim};
 pub use record::{WORD, record_size};
 pub use trial::{MOST_TRIALS, Trial};

@@ -54,6 +54,9 @@ def misplaced(key: str) -> dict[str, dict[str, Any]]:
         "judge": {"judge": {"url": f"http://:{key}@h/v1", "model": "m"}},
         "judge's variable": {"judge": {"url": URL, "model": "m", "credential_env": f"{key} "}},
         "embedder": {"score": {"embedder": "openai:m", "embedder_url": URL, "embedder_credential_env": f"{key} "}},
+        "allowed header": {"sanitize": {"allow_headers": ["x-class", f"Authorization: Bearer {key}"]}},
+        "sampling key": {"sampling": {"mode": "sticky", "key": f"header:Authorization: Bearer {key}"}},
+        "store": {"store": {"url": f"postgres://user:{key}@db/x"}},
         "hash key": {"sanitize": {"hash_key_env": f"{key}="}},
     }
 

@@ -16,12 +16,14 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::files::ControlFile;
 use crate::gcra::monotonic_ns;
 use crate::keys::StickyKey;
 use crate::lanedir;
 use crate::lock::{Held, Signed};
+use crate::older::OtherRing;
 use crate::process::Identity;
 use shadowlane_base::{Error, Result};
 use shadowlane_policy::{Hints, Policy};
@@ -41,6 +43,11 @@ pub struct Drainer {
     cleaner: Cleaner,
     readers: Vec<Reader>,
     refused: HashSet<u64>,
+    /// Rings of other layouts in this lane's directory, and their numbers.
+    others: Vec<(u64, OtherRing)>,
+    /// Lanes beside this one that nobody held at the last look, and when that was.
+    abandoned: (Vec<PathBuf>, u64),
+    others_every_ns: u64,
     rings_seen: u64,
     listed_ns: u64,
     next: usize,
@@ -86,6 +93,9 @@ impl Drainer {
             },
             readers: Vec::new(),
             refused: HashSet::new(),
+            others: Vec::new(),
+            abandoned: (Vec::new(), 0),
+            others_every_ns: retire::OTHERS_EVERY_NS,
             rings_seen: u64::MAX,
             listed_ns: 0,
             next: 0,
@@ -103,6 +113,14 @@ impl Drainer {
     #[must_use]
     pub fn with_policy(mut self, policy: Policy) -> Self {
         self.cleaner.policy = policy;
+        self
+    }
+
+    /// The same, looking at lanes and rings of other layouts in another interval; they go at the second look at which
+    /// nobody holds them.
+    #[must_use]
+    pub fn with_looks_every(mut self, interval: Duration) -> Self {
+        self.others_every_ns = interval.as_nanos() as u64;
         self
     }
 
@@ -153,6 +171,7 @@ impl Drainer {
             }
         }
         self.retire_rings(now);
+        self.retire_others(now);
         copies
     }
 
@@ -203,7 +222,8 @@ impl Drainer {
             .iter()
             .map(|reader| reader.consumer.memory().cursors().journal.acked.load(Ordering::Relaxed))
             .sum();
-        self.control.get().retired.acked.load(Ordering::Relaxed) + live
+        let others: u64 = self.others.iter().filter_map(|(_, ring)| ring.totals()).map(|totals| totals.acked).sum();
+        self.control.get().retired.acked.load(Ordering::Relaxed) + live + others
     }
 
     /// The lane's identity.

@@ -9,10 +9,14 @@ use std::sync::atomic::Ordering;
 use super::Drainer;
 use super::rings::Reader;
 use crate::files::RingFile;
-use crate::latency::LatencySums;
+use crate::latency::{Latency, LatencySums};
 use crate::layout::Totals;
+use crate::older;
 use shadowlane_base::Reason;
 use shadowlane_ring::Memory;
+
+/// How often lanes and rings of other layouts are looked at, in ns: their processes are another release's.
+pub(super) const OTHERS_EVERY_NS: u64 = 5_000_000_000;
 
 impl Drainer {
     /// Retire the rings that are gone and empty.
@@ -28,11 +32,33 @@ impl Drainer {
         }
     }
 
+    /// Retire what nobody here can read, when nobody holds it any more: rings of other layouts in this directory, whose
+    /// copies are counted as dropped, and whole lanes beside it.
+    pub(super) fn retire_others(&mut self, now: u64) {
+        if now.saturating_sub(self.abandoned.1) < self.others_every_ns {
+            return;
+        }
+        let (done, live): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.others).into_iter().partition(|(_, ring)| !ring.has_producer());
+        self.others = live;
+        for (id, mut totals) in done.into_iter().filter_map(|(id, ring)| Some((id, ring.totals()?))) {
+            totals.mirrored = totals.acked;
+            let lost = totals.started.saturating_sub(totals.settled());
+            totals.corrupt = 0;
+            totals.dropped[Reason::Unreadable as usize] += lost;
+            self.fold(id, &totals, None);
+        }
+        let mut idle: Vec<_> = older::others(&self.directory).into_iter().filter(|lane| !lane.held).collect();
+        // Seen twice: between the two a process of it may just have been starting.
+        let (gone, new) = idle.drain(..).partition::<Vec<_>, _>(|lane| self.abandoned.0.contains(&lane.directory));
+        for lane in &gone {
+            lane.retire(self.control.get());
+        }
+        self.abandoned = (new.into_iter().map(|lane| lane.directory).collect(), now);
+    }
+
     /// Fold the counts of a ring that is done into the control file, and remove its file.
-    ///
-    /// The journal holds the new totals whole before it is in force, so that each step may be repeated by a successor.
     fn retire(&self, reader: &Reader) {
-        let header = self.control.get();
         let journal = &reader.consumer.memory().cursors().journal;
         let mut totals = reader.consumer.memory().header().counters.read();
         let acked = journal.acked.load(Ordering::Acquire);
@@ -43,15 +69,23 @@ impl Drainer {
         totals.acked = acked;
         totals.corrupt = journal.corrupt.load(Ordering::Acquire).min(lost);
         totals.dropped[Reason::ProducerDied as usize] += lost;
+        self.fold(reader.id, &totals, Some(&reader.consumer.memory().header().latency));
+    }
+
+    /// The journal holds the new totals whole before it is in force, so that each step may be repeated by a successor.
+    fn fold(&self, ring: u64, totals: &Totals, latency: Option<&Latency>) {
+        let header = self.control.get();
         let mut sum = header.retired.read();
-        sum.add(&totals);
+        sum.add(totals);
         let mut times = LatencySums::default();
         header.retired_latency.add_to(&mut times);
-        reader.consumer.memory().header().latency.add_to(&mut times);
+        if let Some(latency) = latency {
+            latency.add_to(&mut times);
+        }
         header.retire_generation.fetch_or(1, Ordering::AcqRel);
         header.retiring.write(&sum);
         header.retiring_latency.write(&times);
-        header.retire_ring.store(reader.id, Ordering::Release);
+        header.retire_ring.store(ring, Ordering::Release);
         self.finish_retirement();
     }
 

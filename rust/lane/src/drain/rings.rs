@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use super::Drainer;
 use crate::files::RingFile;
 use crate::gcra::monotonic_ns;
+use crate::older::OtherRing;
 use crate::status::ring_ids;
 use shadowlane_ring::Consumer;
 
@@ -59,11 +60,13 @@ impl Drainer {
             if self.refused.contains(&id) || self.readers.iter().any(|reader| reader.id == id) {
                 continue;
             }
-            match RingFile::open(&RingFile::path_of(&self.directory, id)) {
-                Ok(ring) => self.readers.push(Reader { id, consumer: Consumer::new(ring), dead: false, looked_ns: 0 }),
-                Err(_) => {
-                    self.refused.insert(id);
-                }
+            let path = RingFile::path_of(&self.directory, id);
+            if let Ok(ring) = RingFile::open(&path) {
+                self.readers.push(Reader { id, consumer: Consumer::new(ring), dead: false, looked_ns: 0 });
+            } else {
+                self.refused.insert(id);
+                let other = OtherRing::open(&path, false).filter(|ring| ring.totals().is_some());
+                self.others.extend(other.map(|ring| (id, ring)));
             }
         }
     }

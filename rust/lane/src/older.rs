@@ -1,0 +1,289 @@
+//! Lanes of other layouts, which another release left beside this one or still runs, and rings of other layouts.
+//!
+//! Invariants: what another layout's process may still use is neither written nor removed; what nobody holds any more is
+//! counted before it is removed; of a file of another layout only words are read whose offsets are the same in all
+//! layouts that [`knows`] names, by plain reads and never by a mapping.
+
+use std::fs::{self, File, OpenOptions};
+use std::mem::offset_of;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use crate::files::{ControlFile, RingFile};
+use crate::layout::{
+    CONTROL_MAGIC, ControlHeader, Counters, LAYOUT_VERSION, REASON_SLOTS, RING_MAGIC, RingHeader, Totals,
+};
+use crate::lock;
+use crate::status::ring_ids;
+use shadowlane_ring::{Cursors, Journal};
+
+/// The first layout whose producers hold a lock.
+const FIRST_LOCKED: u8 = 6;
+/// The first layout whose counters lie where they do now.
+const FIRST_COUNTED: u8 = 5;
+/// The first layout whose control file has its switch where it is now.
+const FIRST_SWITCH: u8 = 4;
+/// How many directories of one layout there may be, each for a control file that was damaged.
+const MOST: u32 = 9;
+
+const CURSORS: usize = offset_of!(RingHeader, cursors);
+const JOURNAL: usize = CURSORS + offset_of!(Cursors, journal);
+const COUNTERS: usize = offset_of!(RingHeader, counters);
+/// A release that moves one of these must say here from which layout on it lies elsewhere.
+const _: () = assert!(
+    offset_of!(RingHeader, pid) == 24
+        && offset_of!(RingHeader, closed) == 48
+        && CURSORS == 128
+        && JOURNAL == 512
+        && COUNTERS == 4736
+        && REASON_SLOTS == 32
+        && offset_of!(ControlHeader, enabled) == 32
+);
+
+/// Whether the counters of a layout's rings lie where this release looks for them.
+fn knows(layout: u8) -> bool {
+    layout >= FIRST_COUNTED
+}
+
+/// The directory of this release's lane: the lane's own, or one below it when that holds another layout's.
+///
+/// All processes of one layout find the same. Makes nothing.
+pub fn locate(root: &Path) -> PathBuf {
+    let all = || (0..=MOST).map(|number| candidate(root, number));
+    let ours = all().rfind(|directory| is_ours(&ControlFile::path(directory)));
+    let free = || all().find(|directory| fs::symlink_metadata(ControlFile::path(directory)).is_err());
+    ours.or_else(free).unwrap_or_else(|| root.to_path_buf())
+}
+
+fn candidate(root: &Path, number: u32) -> PathBuf {
+    match number {
+        0 => root.to_path_buf(),
+        1 => root.join(format!("{BELOW}{LAYOUT_VERSION}")),
+        _ => root.join(format!("{BELOW}{LAYOUT_VERSION}.{number}")),
+    }
+}
+
+const BELOW: &str = "layout-";
+
+/// The lane's own directory of one that [`locate`] gave.
+pub fn root_of(directory: &Path) -> PathBuf {
+    let below = directory.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(BELOW));
+    directory.parent().filter(|_| below).unwrap_or(directory).to_path_buf()
+}
+
+/// Whether the lane of another layout beside which this directory's begins was switched off: so is this one.
+pub fn is_switched_off(directory: &Path) -> bool {
+    let root = root_of(directory);
+    let Some(control) = (root != directory).then(|| readable(&ControlFile::path(&root))).flatten() else {
+        return false;
+    };
+    let layout = word(&control, 0).filter(|magic| is_control(*magic)).map_or(0, version);
+    layout >= FIRST_SWITCH && word(&control, offset_of!(ControlHeader, enabled)) == Some(0)
+}
+
+/// A lane of another layout, or one whose control file was damaged.
+#[derive(Clone, Debug)]
+pub struct OlderLane {
+    /// Its directory.
+    pub directory: PathBuf,
+    /// Its layout; 0 when its control file does not say one.
+    pub layout: u8,
+    /// Whether a process of it lives: a gateway with a ring, or a worker.
+    pub held: bool,
+    /// Its rings.
+    pub rings: usize,
+    /// Copies in them that this release cannot read.
+    pub copies: u64,
+    /// Rings with something in them, of which it cannot be said how many copies that is.
+    pub uncounted: usize,
+}
+
+/// The other lanes of a lane's directory.
+pub fn others(directory: &Path) -> Vec<OlderLane> {
+    let root = root_of(directory);
+    let below = fs::read_dir(&root).into_iter().flatten().flatten();
+    let below = below.filter(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with(BELOW)));
+    let all = std::iter::once(root.clone()).chain(below.map(|entry| entry.path()));
+    let mut found: Vec<OlderLane> = all.filter(|other| other != directory).filter_map(|other| look(&other)).collect();
+    found.sort_by(|a, b| a.directory.cmp(&b.directory));
+    found
+}
+
+fn look(directory: &Path) -> Option<OlderLane> {
+    let ids = ring_ids(directory);
+    let control = ControlFile::path(directory);
+    if ids.is_empty() && !control.exists() {
+        return None;
+    }
+    let worker = ControlFile::worker_lock(directory);
+    let layout = magic(&control).filter(|magic| is_control(*magic)).map_or(0, version);
+    let mut lane = OlderLane {
+        directory: directory.to_path_buf(),
+        layout,
+        held: lock::is_path_held(&worker) || is_flocked(&worker),
+        rings: ids.len(),
+        copies: 0,
+        uncounted: 0,
+    };
+    for id in ids {
+        let Some(ring) = OtherRing::open(&RingFile::path_of(directory, id), true) else {
+            lane.uncounted += 1;
+            continue;
+        };
+        lane.held |= ring.has_producer();
+        match ring.totals() {
+            Some(totals) => lane.copies += totals.mirrored.saturating_sub(totals.acked),
+            None if ring.is_empty() => {}
+            None => lane.uncounted += 1,
+        }
+    }
+    Some(lane)
+}
+
+impl OlderLane {
+    /// In words, for people.
+    pub fn text(&self) -> String {
+        let layout = if self.layout == 0 { "no known layout".to_owned() } else { format!("layout {}", self.layout) };
+        let next = if self.held {
+            "processes of the release that made them have them still, and its worker empties them"
+        } else {
+            "nobody holds them, and a worker of this release removes them"
+        };
+        let copies = copies_text(self.copies, self.uncounted as u64);
+        format!("{}: {} rings of {layout} with {copies}; {next}", self.directory.display(), self.rings)
+    }
+
+    /// Count what goes with it in this lane's control file, and remove it.
+    pub fn retire(&self, control: &ControlHeader) {
+        let unread = &control.unread;
+        unread.last.write(&self.directory.to_string_lossy());
+        unread.copies.fetch_add(self.copies, Ordering::AcqRel);
+        unread.uncounted.fetch_add(self.uncounted as u64, Ordering::AcqRel);
+        unread.rings.fetch_add(self.rings as u64, Ordering::AcqRel);
+        self.remove();
+    }
+
+    /// Remove its rings and its control file, which nobody holds: its life ends, and a release of its layout begins
+    /// another one. Its log and its configuration stay.
+    fn remove(&self) {
+        // The control file first: rings without one belong to no life, and are looked for again.
+        let rings = ring_ids(&self.directory).into_iter().map(|id| RingFile::path_of(&self.directory, id));
+        for path in std::iter::once(ControlFile::path(&self.directory)).chain(rings) {
+            // What is gone already needs no removing, and what cannot be removed is looked at again.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// How many copies that are, in words.
+pub fn copies_text(copies: u64, uncounted: u64) -> String {
+    let rings =
+        if uncounted == 0 { String::new() } else { format!(" and those of {uncounted} rings that cannot be counted") };
+    format!("{copies} copies{rings}")
+}
+
+/// A ring, of which only what all layouts share is read.
+pub struct OtherRing {
+    file: File,
+    /// Its layout.
+    pub layout: u8,
+}
+
+impl OtherRing {
+    /// Open a ring of another layout; of this one too with `any`. `None` when it is none.
+    pub fn open(path: &Path, any: bool) -> Option<Self> {
+        let file = readable(path)?;
+        let magic = word(&file, 0).filter(|magic| *magic << 8 == RING_MAGIC << 8 && (any || *magic != RING_MAGIC))?;
+        Some(Self { file, layout: version(magic) })
+    }
+
+    fn word(&self, at: usize) -> u64 {
+        word(&self.file, at).unwrap_or(0)
+    }
+
+    /// Whether a process may still write to it.
+    pub fn has_producer(&self) -> bool {
+        if self.layout >= FIRST_LOCKED {
+            return lock::is_held(&self.file).unwrap_or(true);
+        }
+        let pid = self.word(offset_of!(RingHeader, pid));
+        self.word(offset_of!(RingHeader, closed)) == 0 && !is_gone(pid, self.word(offset_of!(RingHeader, namespace)))
+    }
+
+    fn is_empty(&self) -> bool {
+        let tail = self.word(CURSORS + offset_of!(Cursors, tail));
+        tail == self.word(CURSORS + offset_of!(Cursors, head))
+    }
+
+    /// What its process and its workers counted; `None` when they do so elsewhere.
+    pub fn totals(&self) -> Option<Totals> {
+        if !knows(self.layout) {
+            return None;
+        }
+        let journal = |at| self.word(JOURNAL + at);
+        let head = self.word(CURSORS + offset_of!(Cursors, head));
+        // A worker was killed between its word and the deed: the word counts.
+        let moved = journal(offset_of!(Journal, clear_to)) > head;
+        let acked = if moved { offset_of!(Journal, acked_to) } else { offset_of!(Journal, acked) };
+        let corrupt = if moved { offset_of!(Journal, corrupt_to) } else { offset_of!(Journal, corrupt) };
+        let count = |at| self.word(COUNTERS + at);
+        let mut totals = Totals { acked: journal(acked), corrupt: journal(corrupt), ..Totals::default() };
+        totals.mirrored = count(offset_of!(Counters, mirrored));
+        for (index, dropped) in totals.dropped.iter_mut().enumerate() {
+            *dropped = count(offset_of!(Counters, dropped) + 8 * index);
+        }
+        totals.faults = count(offset_of!(Counters, faults));
+        totals.started = count(offset_of!(Counters, started));
+        Some(totals)
+    }
+}
+
+/// Of layouts without locks: whether a process is surely gone. Only where /proc is this pid namespace's own.
+fn is_gone(pid: u64, namespace: u64) -> bool {
+    let own = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let own = own.split(' ').next().and_then(|text| text.parse().ok());
+    own == Some(std::process::id())
+        && crate::process::Identity { pid, start: 0, namespace }.is_same_namespace()
+        && !Path::new(&format!("/proc/{pid}")).exists()
+}
+
+/// Of layouts without locks of our kind: whether a worker has the lane.
+fn is_flocked(path: &Path) -> bool {
+    let Some(file) = readable(path) else { return false };
+    // SAFETY: the descriptor is open; what is taken is given back when it is closed, at the end of this function.
+    unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) != 0 }
+}
+
+fn readable(path: &Path) -> Option<File> {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(path).ok()?;
+    let meta = file.metadata().ok()?;
+    // SAFETY: geteuid has no preconditions.
+    (meta.is_file() && meta.uid() == unsafe { libc::geteuid() }).then_some(file)
+}
+
+fn word(file: &File, at: usize) -> Option<u64> {
+    let mut bytes = [0; 8];
+    file.read_exact_at(&mut bytes, at as u64).ok()?;
+    Some(u64::from_le_bytes(bytes))
+}
+
+fn magic(path: &Path) -> Option<u64> {
+    word(&readable(path)?, 0)
+}
+
+/// Whether a control file can be opened by this release: the checks of [`ControlFile::open`], without a mapping.
+fn is_ours(path: &Path) -> bool {
+    let size = size_of::<ControlHeader>() as u64;
+    let right = |file: &File| word(file, 0) == Some(CONTROL_MAGIC) && word(file, 8) == Some(size);
+    readable(path).is_some_and(|file| right(&file) && file.metadata().is_ok_and(|meta| meta.len() == size))
+}
+
+fn version(magic: u64) -> u8 {
+    (magic >> 56) as u8
+}
+
+fn is_control(magic: u64) -> bool {
+    magic << 8 == CONTROL_MAGIC << 8
+}

@@ -1,0 +1,256 @@
+//! Files of other layouts: the lane beside them, what is counted of them, and when they go.
+#![cfg(all(target_os = "linux", not(loom), not(miri)))]
+
+mod common;
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use shadowlane_base::Reason;
+use shadowlane_lane::drain::Drainer;
+use shadowlane_lane::files::{ControlFile, RingFile};
+use shadowlane_lane::gateway::Lane;
+use shadowlane_lane::layout::LAYOUT_VERSION;
+use shadowlane_lane::lock::Held;
+use shadowlane_lane::older::{locate, others, root_of};
+use shadowlane_lane::status::{LaneStatus, set_enabled};
+use shadowlane_ring::frame::Exchange;
+
+use common::process::{Child, shared};
+use common::{Directory, options, sanitizer};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < PATIENCE, "waited in vain: {what}");
+        std::thread::yield_now();
+    }
+}
+
+fn open(directory: &Path) -> Arc<Lane> {
+    Arc::new(Lane::open(directory, &options()).unwrap())
+}
+
+fn mirror(lane: &Arc<Lane>) -> bool {
+    let Some(ticket) = lane.admit(b"GET", b"/", std::iter::empty()) else { return false };
+    lane.offer(ticket, Exchange { target: b"/", ..Exchange::default() })
+}
+
+fn drainer(directory: &Path) -> Drainer {
+    Drainer::open(directory, sanitizer(), Vec::new()).unwrap().with_looks_every(Duration::from_millis(100))
+}
+
+fn drain(drainer: &mut Drainer, most: usize) -> usize {
+    let copies = drainer.drain(most, usize::MAX);
+    for copy in &copies {
+        drainer.ack(copy.ring, copy.seq);
+    }
+    copies.len()
+}
+
+/// As if another release had made the file.
+fn set_layout(path: &Path, layout: u8) {
+    OpenOptions::new().write(true).open(path).unwrap().write_all_at(&[layout], 7).unwrap();
+}
+
+/// A lane with a process that is gone: `mirrored` copies, of which `acked` were acknowledged.
+fn leave(directory: &Path, mirrored: usize, acked: usize) {
+    Child::fork(|| {
+        let lane = open(directory);
+        for _ in 0..mirrored {
+            assert!(mirror(&lane));
+        }
+        let mut worker = drainer(directory);
+        assert_eq!(drain(&mut worker, acked.max(1)), acked.max(1));
+        drop(worker);
+        // SAFETY: ends this child as a kill does.
+        unsafe { libc::raise(libc::SIGKILL) };
+    })
+    .wait();
+}
+
+fn set_all(directory: &Path, layout: u8) {
+    set_layout(&ControlFile::path(directory), layout);
+    for id in shadowlane_lane::status::ring_ids(directory) {
+        set_layout(&RingFile::path_of(directory, id), layout);
+    }
+}
+
+#[test]
+fn a_lane_is_beside_another_layouts_and_stays_there() {
+    let directory = Directory::new();
+    let root = &directory.0;
+    assert_eq!(locate(root), *root, "nothing is there");
+    drop(open(root));
+    assert_eq!(locate(root), *root, "it is ours");
+    for layout in [LAYOUT_VERSION - 1, LAYOUT_VERSION + 1, 0] {
+        set_layout(&ControlFile::path(root), layout);
+        let beside = locate(root);
+        assert_eq!(beside, root.join(format!("layout-{LAYOUT_VERSION}")));
+        assert_eq!((locate(&beside), root_of(&beside)), (beside.clone(), root.clone()), "as its worker is told");
+    }
+    set_layout(&ControlFile::path(root), LAYOUT_VERSION);
+    assert_eq!(locate(root), *root);
+    OpenOptions::new().write(true).open(ControlFile::path(root)).unwrap().set_len(100).unwrap();
+    let beside = locate(root);
+    assert_eq!(beside, root.join(format!("layout-{LAYOUT_VERSION}")), "it was cut");
+    assert!(mirror(&open(&beside)));
+    // A process that comes later finds the same lane, whatever became of the other one meanwhile.
+    fs::remove_file(ControlFile::path(root)).unwrap();
+    assert_eq!(locate(root), beside);
+    // And where that was damaged too, a third.
+    fs::write(ControlFile::path(&beside), b"torn").unwrap();
+    fs::write(ControlFile::path(root), b"torn").unwrap();
+    let third = locate(root);
+    assert_eq!(third, root.join(format!("layout-{LAYOUT_VERSION}.2")));
+    assert!(mirror(&open(&third)));
+    assert_eq!(locate(root), third);
+}
+
+#[test]
+fn a_switch_that_is_off_stays_off_beside() {
+    for (enabled, layout) in [(false, 4), (false, LAYOUT_VERSION + 1), (true, 4)] {
+        let directory = Directory::new();
+        drop(open(&directory.0));
+        set_enabled(&directory.0, enabled).unwrap();
+        set_layout(&ControlFile::path(&directory.0), layout);
+        let beside = locate(&directory.0);
+        assert_eq!(mirror(&open(&beside)), enabled);
+    }
+}
+
+#[test]
+fn a_ring_of_another_layout_in_a_lane_is_counted_and_retired() {
+    for layout in [5, LAYOUT_VERSION - 1, LAYOUT_VERSION + 1] {
+        let directory = Directory::new();
+        leave(&directory.0, 10, 6);
+        set_layout(&RingFile::path_of(&directory.0, 1), layout);
+        let status = directory.status();
+        assert_eq!((status.totals.mirrored, status.totals.acked), (10, 6), "what was stored is not more than was seen");
+        assert_eq!(status.refused.len(), 1);
+        let lane = open(&directory.0);
+        let mut worker = drainer(&directory.0);
+        assert_eq!(worker.acked(), 6);
+        until("the other layout's ring is retired", || {
+            drain(&mut worker, 10);
+            directory.status().refused.is_empty()
+        });
+        let totals = directory.status().totals;
+        assert_eq!((totals.started, totals.mirrored, totals.acked), (10, 6, 6));
+        assert_eq!(totals.dropped[Reason::Unreadable as usize], 4, "each under its reason");
+        assert_eq!(totals.settled(), totals.started);
+        drop(lane);
+    }
+}
+
+#[test]
+fn a_ring_of_another_layout_whose_process_lives_stays() {
+    let directory = Directory::new();
+    let lane = open(&directory.0);
+    assert!(mirror(&lane) && mirror(&lane));
+    let path = RingFile::path_of(&directory.0, 1);
+    set_layout(&path, LAYOUT_VERSION + 1);
+    let mut worker = drainer(&directory.0);
+    let begun = Instant::now();
+    until("the worker has looked twice", || {
+        drain(&mut worker, 10);
+        begun.elapsed() > Duration::from_millis(700)
+    });
+    assert!(path.exists());
+    assert!(mirror(&lane));
+    assert_eq!(directory.status().totals.mirrored, 3);
+}
+
+#[test]
+fn a_lane_that_nobody_holds_is_counted_and_removed() {
+    for (layout, words) in [(LAYOUT_VERSION - 1, "7 copies"), (5, "7 copies"), (4, "those of 1 rings")] {
+        let directory = Directory::new();
+        leave(&directory.0, 9, 2);
+        set_all(&directory.0, layout);
+        let beside = locate(&directory.0);
+        let lane = open(&beside);
+        assert!(mirror(&lane));
+        let before = LaneStatus::read(&beside).unwrap();
+        assert_eq!(before.older.len(), 1);
+        assert!(
+            before.older[0].contains(words) && before.older[0].contains(&format!("layout {layout}")),
+            "{:?}",
+            before.older
+        );
+        let mut worker = drainer(&beside);
+        until("the other lane is removed", || {
+            drain(&mut worker, 10);
+            others(&beside).is_empty()
+        });
+        assert!(!RingFile::path_of(&directory.0, 1).exists() && !ControlFile::path(&directory.0).exists());
+        let after = LaneStatus::read(&beside).unwrap();
+        assert!(after.unread.contains(words), "{}", after.unread);
+        assert_eq!(
+            (after.totals.started, after.totals.mirrored, after.totals.acked),
+            (1, 1, 1),
+            "its own life is whole"
+        );
+    }
+}
+
+#[repr(C)]
+struct Ledger {
+    step: AtomicU64,
+}
+
+/// What holds a lane, as long as it lives.
+type Hold = fn(&Path) -> Box<dyn std::any::Any>;
+
+/// By its lock, by its worker's lock of today's kind or of the older one.
+#[test]
+fn a_lane_that_somebody_holds_stays() {
+    let holds: [Hold; 3] = [
+        |root| {
+            let lane = open(root);
+            assert!(mirror(&lane));
+            Box::new(lane)
+        },
+        |root| Box::new(Held::take(&ControlFile::worker_lock(root)).unwrap().unwrap()),
+        |root| {
+            use std::os::fd::AsRawFd;
+            let file = fs::File::create(ControlFile::worker_lock(root)).unwrap();
+            // SAFETY: a descriptor that is open.
+            assert_eq!(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX) }, 0);
+            Box::new(file)
+        },
+    ];
+    for hold in holds {
+        let directory = Directory::new();
+        let ledger: &Ledger = shared();
+        leave(&directory.0, 3, 1);
+        let holder = Child::fork(|| {
+            let _held = hold(&directory.0);
+            ledger.step.store(1, Ordering::SeqCst);
+            loop {
+                std::thread::park();
+            }
+        });
+        until("it is held", || ledger.step.load(Ordering::SeqCst) == 1);
+        set_all(&directory.0, LAYOUT_VERSION - 1);
+        let beside = locate(&directory.0);
+        let mut worker = drainer(&beside);
+        let begun = Instant::now();
+        until("the worker has looked three times", || {
+            drain(&mut worker, 10);
+            begun.elapsed() > Duration::from_millis(700)
+        });
+        assert!(RingFile::path_of(&directory.0, 1).exists() && ControlFile::path(&directory.0).exists());
+        assert!(others(&beside)[0].held);
+        holder.kill();
+        until("it is removed when it is free", || {
+            drain(&mut worker, 10);
+            others(&beside).is_empty()
+        });
+    }
+}
