@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .schema import explained
+from .segments import SegmentRow, segment_rows
 from .tallies import FAILED, without_routes
 
 __all__ = ["History", "PinSeen"]
@@ -82,6 +83,13 @@ class History:
         with explained(self.path, "read"):
             row = self._db.execute(query, (*twice, shadow, min(since_ns), *not_sent, *without)).fetchone()
         return [(int(n), int(failed)) for n, failed in zip(row[::2], row[1::2], strict=True)]
+
+    def segment_sums(
+        self, shadow: str, since_ns: int, embedder: str, least: int, *, without: Sequence[str] = ()
+    ) -> list[SegmentRow]:
+        """See :func:`.segments.segment_rows`."""
+        with explained(self.path, "read"):
+            return list(segment_rows(self._db, shadow, since_ns, embedder, least, without))
 
     def delta_values(self, shadow: str, since_ns: int, until_ns: int, embedder: str) -> Iterator[NDArray[np.float64]]:
         """The ΔS of one embedder from ``since_ns`` to before ``until_ns``, some thousand (m,) at a time, in the order
