@@ -26,6 +26,7 @@ from .direct import Direct
 from .drift import PastSource, drift_of
 from .fold import RowFold, RowSource, fold_rows
 from .rules import Evidence, Sampling, Window
+from .segments import SegmentSource, SegmentSums, segments_of
 from .trial import Piece, Trial
 from .verdict import Verdict, evaluate
 from .window import PinSource, Start, start_of, window_start
@@ -50,7 +51,7 @@ _NOTED_FROM = 100
 _LEAVE_OUT = 'or leave this rule out: gate.disable = ["overhead"]'
 
 
-class EvidenceSource(RowSource, PinSource, PastSource, FailureSource, Protocol):
+class EvidenceSource(RowSource, PinSource, PastSource, FailureSource, SegmentSource, Protocol):
     """What the gate needs of the store."""
 
     def latency(self, since_ns: int) -> list[Timed]: ...
@@ -92,6 +93,12 @@ def _evidence(config: Config, name: str, status: Mapping[str, Any], store: Evide
         window_ns=None if whole else int(config.gate.window_hours * _HOUR_NS),
     )
     timed = store.latency(start.since_ns)
+
+    def parts(arm: str) -> tuple[SegmentSums, ...]:
+        if not arm or rows.never_asked:
+            return ()
+        return segments_of(store, arm, start.counted_ns, rows.drift.embedder, config.gate.segment_pairs, without)
+
     accounting, sampler, started = status["accounting"], status["sampler"], status["started"]
     prod_failed = status["dropped"].get("prod_failed", 0)
     return Evidence(
@@ -112,7 +119,8 @@ def _evidence(config: Config, name: str, status: Mapping[str, Any], store: Evide
         accounts=rows.accounts.accounts(
             prices=bool(config.prices),
             burns=burns_of(store, name, now, start.since_ns if start.why else 0, without=without),
-            pins=store.pins(name, start.since_ns),
+            pins=start.pins,
+            segments=(parts(name), parts(control)),
             expected={pin: some.expected for pin, some in config.pins.items()},
         ),
         drift=drift_of(config, name, store, start, now, rows.drift, whole=whole),

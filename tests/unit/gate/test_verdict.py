@@ -31,7 +31,10 @@ from tests.support.evidence import (
 
 GATE = GateConfig()
 NONE = np.zeros(0)
-WITHOUT_DATA = {"ttfb", "slot_wait", "tokens", "cost", "pins", "spread", "slope", "delta_s_median", "delta_s_p95"}
+WITHOUT_DATA = {"ttfb", "slot_wait", "tokens", "cost", "pins", "segments", "spread", "slope"} | {
+    "delta_s_median",
+    "delta_s_p95",
+}
 """What good evidence says nothing of."""
 REJECTING = [target.key for target in SCORE_RULES if target.rejects]
 REVIEWED = [target.key for target in SCORE_RULES if not target.rejects]
