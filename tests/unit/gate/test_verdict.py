@@ -364,6 +364,25 @@ def test_sampling_says_what_was_mirrored_of_what_was_wanted() -> None:
     assert rule(replace(good(), sampling=Sampling(0.05, 20 * N, N, {"cap": N // 100})), "sampling").ok is True
 
 
+def test_each_setting_of_the_sampling_is_held_against_its_own_ratio() -> None:
+    slow = Sampling(0.05, 20 * N, N, {}, 20.0)
+    ramped = Sampling(0.5, 2000, 1000, {}, 200.0, (slow,))
+    some = rule(replace(good(), sampling=ramped), "sampling")
+    assert some.ok is True
+    assert "1000 of 2000 eligible requests taken: 50.00 %" in some.evidence
+    assert "before, at 5.00 % and 20 a second: 30000 of 600000 eligible requests taken: 5.00 %" in some.evidence
+    just = replace(ramped, eligible=0, taken=0)
+    assert rule(replace(good(), sampling=just), "sampling").ok is True
+    # What was wrong while it was in force stays wrong in this window.
+    capped = replace(slow, lost={"cap": N // 2})
+    some = rule(replace(good(), sampling=replace(ramped, earlier=(capped, slow))), "sampling")
+    assert some.ok is False
+    assert "gate --restart" in some.evidence
+    off = replace(ramped, taken=100)
+    assert rule(replace(good(), sampling=off), "sampling").ok is False
+    assert rule(replace(good(), sampling=Sampling(0.5, 0, 0)), "sampling").ok is None
+
+
 def test_the_lanes_own_calls_bound_the_overhead_after_few_requests() -> None:
     day = replace(with_times(good(), first=4320), trial=trial(4320, 0.0), direct=direct(4320, 20))
     some = rule(day, "overhead")
