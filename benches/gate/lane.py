@@ -84,6 +84,7 @@ class Lane:
             row = template | {
                 "id": None,
                 "shadow_id": f"x{i}",
+                "target": f"/v1/route-{'abcde'[i % 5]}",
                 "req_hash": f"{day.question[i]:032x}",
                 "started_ns": _START_NS + int(1e9 * day.at_s[i]),
                 "prod_ns": int(1e9 * day.prod_s[i]),
