@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,20 +37,20 @@ class History:
     def pins(self, shadow: str, since_ns: int) -> list[PinSeen]:
         """What said which version answered since ``since_ns``: the model, the index, prod's index, and the pins of
         ``[pins]``; in the order of their first answers. Values that nobody sent are left out."""
-        where = "FROM pairs WHERE shadow = ? AND started_ns >= ?"
-        parts = [
-            f"SELECT '{column}', {column}, min(started_ns), max(started_ns), count(*) {where} AND {column} <> '' "
-            f"GROUP BY {column}"
-            for column in _RECORDED
-        ]
-        rows = where.replace("pairs", "pairs, json_each(pairs.pins) AS pin")
-        parts.append(
-            f"SELECT pin.key, pin.value, min(started_ns), max(started_ns), count(*) {rows} AND pins <> '{{}}' "
-            "GROUP BY 1, 2"
+        columns = ", ".join((*_RECORDED, "pins"))
+        query = (
+            f"SELECT {columns}, min(started_ns), max(started_ns), count(*) FROM pairs "  # noqa: S608
+            f"WHERE shadow = ? AND started_ns >= ? GROUP BY {columns}"
         )
+        found: dict[tuple[str, str], tuple[int, int, int]] = {}
         with explained(self.path, "read"):
-            found = [row for query in parts for row in self._db.execute(query, (shadow, since_ns))]
-        return sorted(found, key=lambda pin: pin[2])
+            for *values, pins, first, last, n in self._db.execute(query, (shadow, since_ns)):
+                said = dict(zip(_RECORDED, values, strict=True)) | msgspec.json.decode(pins, type=dict[str, str])
+                for pin in said.items():
+                    if pin[1]:
+                        before = found.get(pin, (first, last, 0))
+                        found[pin] = min(before[0], first), max(before[1], last), before[2] + n
+        return sorted(((*pin, *seen) for pin, seen in found.items()), key=lambda pin: pin[2])
 
     def first_ns(self, shadow: str) -> int | None:
         """When a shadow's oldest copy that is kept began; ``None``: there is none."""
