@@ -44,8 +44,8 @@ def test_a_pins_header_passes_the_redaction_and_is_held_against_what_is_expected
     found = rules(world)["pins"]
     assert found["status"] == "not met"
     assert "build: expected '42', and 12 answers say another: '41' 12 times" in found["evidence"]
-    report = world.cli("report")
-    assert "build 41: 12 answers" in report.stdout
+    assert "build 41: 12 answers" in world.cli("report").stdout
+    assert "kind chat.completion" in world.cli("status").stdout
 
 
 def test_tries_are_stored_and_copies_that_were_tried_again_are_judged(
