@@ -26,6 +26,7 @@ RULES = {"mean_delta_s": "mean ΔS 0.45", "shadow_errors": "1 % errors", "p95_la
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benches.gate", description="Days of traffic through the gate.")
     parser.add_argument("--rates", default="1,10,50", help="requests a second, of which 5 %% are mirrored")
+    parser.add_argument("--only", default="", help="of the scenarios, those whose names have this in them")
     parser.add_argument("--days", type=int, default=3, help="days of each scenario and rate (default: 3)")
     parser.add_argument("--boundary-days", type=int, default=1000, help="days at the targets, without a store")
     parser.add_argument("--whole-days", type=int, default=200, help="short days through the store (default: 200)")
@@ -38,7 +39,11 @@ def main() -> None:
     rates = [float(rate) for rate in options.rates.split(",")]
     began = time.monotonic()
     scenarios = [
-        scenario(name, rate, options.days, options.looks) for name in SCENARIOS for rate in rates if options.days
+        scenario(name, rate, options.days, options.looks)
+        for name in SCENARIOS
+        if options.only in name
+        for rate in rates
+        if options.days
     ]
     show_scenarios(scenarios)
     days, how = options.boundary_days, {"rate": options.boundary_rate, "scores": not options.latency_only}
