@@ -7,7 +7,7 @@ RUST_SOURCES := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build dev demo probe-demo test test-fast test-rust test-loom test-python test-faults lint audit format docs \
-	hooks bench peers judge-bench gate-bench redact-bench detector-test redact-adversarial wheel wheels sbom sdist wheel-check crash fuzz miri \
+	hooks bench peers judge-bench gate-bench redact-bench detector-test redact-adversarial wheel wheels sbom sdist wheel-check first-hour crash fuzz miri \
 	asan valgrind free-threaded clean
 
 help: ## Show this help
@@ -212,6 +212,10 @@ sdist: $(VENV)/.dependencies ## The source distribution, into dist/
 WHEEL = $(shell ls -t dist/*.whl | head -n 1)
 wheel-check: $(if $(filter command line,$(origin WHEEL)),$(VENV)/.dependencies,wheel) ## A wheel in a clean environment of each Python: make wheel-check PYTHONS="python3.10 ..."
 	$(BIN)/python -m tools.wheel_check $(WHEEL) $(PYTHONS)
+
+GATEWAYS ?=
+first-hour: $(if $(filter command line,$(origin WHEEL)),$(VENV)/.dependencies,wheel) ## What a new user meets, from the wheel: make first-hour GATEWAYS="fastapi litellm django"
+	$(BIN)/python tools/first_hour.py $(WHEEL) $(GATEWAYS)
 
 clean: ## Remove what was built
 	rm -rf $(VENV) .venv-peers .venv-redact target dist demo-out probe-demo-out python/shadowlane/_core*.so

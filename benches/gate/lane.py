@@ -84,6 +84,7 @@ class Lane:
             row = template | {
                 "id": None,
                 "shadow_id": f"x{i}",
+                "target": f"/v1/route-{'abcde'[i % 5]}",
                 "req_hash": f"{day.question[i]:032x}",
                 "started_ns": _START_NS + int(1e9 * day.at_s[i]),
                 "prod_ns": int(1e9 * day.prod_s[i]),
@@ -116,11 +117,13 @@ class Lane:
 
     def _status(self, n: int) -> dict[str, Any]:
         eligible = round(n / RATIO)
+        counted = {"eligible": eligible, "taken": n, "dropped": {}}
+        revision = {"number": 1, "since_ns": 1, "choice": "ratio", "ratio": RATIO, "qps": 20.0, "burst": 20, **counted}
         return {
             "started": True,
             "mirrored": n,
             "dropped": {"sampled_out": eligible - n, "prod_failed": 0},
-            "sampler": {"choice": "ratio", "ratio": RATIO, "eligible": eligible, "taken": n},
+            "sampler": {"choice": "ratio", "ratio": RATIO, "eligible": eligible, "taken": n, "revisions": [revision]},
             "accounting": {"known": True, "holds": True, "lines": [f"seen {eligible} = mirrored {n} + dropped"]},
         }
 

@@ -146,3 +146,19 @@ def test_the_first_answers_of_a_cold_shadow_do_not_count_where_that_is_asked_for
     (tmp_path / "counted").mkdir()
     code, found, rules = gate(warm, tmp_path / "counted")
     assert (code, rules["shadow errors"]["status"]) == (1, "not met")
+
+
+def test_one_bad_route_is_not_averaged_away(tmp_path: Path) -> None:
+    def routed(number: int, line: Line, rng: random.Random) -> Line:
+        line["route"] = f"POST /{('rides', 'prices', 'help', 'accounts', 'maps', 'news', 'jobs', 'shops')[number % 8]}"
+        if number % 8 == 3:
+            other = f"Bond yields fell by {rng.randint(1, 90)} points after the bank's announcement on Tuesday."
+            line["shadow"] = {**line["shadow"], **chat(other)}
+        return line
+
+    code, found, rules = gate(changed(routed), tmp_path)
+    assert rules["mean ΔS"]["ok"] is True
+    assert (code, rules["segments"]["status"]) == (1, "not met")
+    assert "route POST /accounts: mean ΔS" in rules["segments"]["evidence"]
+    assert found["verdict"] != "GRADUATE"
+    assert not any(f"route POST /{other}" in rules["segments"]["evidence"] for other in ("rides", "prices", "jobs"))

@@ -49,6 +49,7 @@ GATE_RULES = (
     "slot_wait",
     "error_budget",
     "pins",
+    "segments",
 )
 """The rules that ``gate.disable`` and ``gate.require`` may name; that enough pairs were scored, and all are accounted
 for, is always asked."""
@@ -139,6 +140,10 @@ class GateConfig(Section, frozen=True):
     warmup_pairs: Annotated[int | None, Bound(0, 1_000_000)] = None
     """How many of the first answers of a cold shadow (new to the lane, of another version, or after ``gate --restart``)
     do not count. Unset: 20 on a lane, 0 for a file of answers."""
+    segment_pairs: Annotated[int, Bound(1, 1_000_000_000)] = 50
+    """Copies that a route, tenant, model or repeated question must have to be looked at by itself."""
+    segment_fdr: Annotated[float, SHARE] = 0.05
+    """Of the segments that are named as bad, the share that may be named wrongly, on average."""
     min_pairs: Annotated[int, Bound(1, 1_000_000_000)] = 100
     """Fewer scored pairs than this are no evidence."""
     hard_stop: Annotated[float, Bound(1, 1000)] = 2.0

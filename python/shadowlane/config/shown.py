@@ -23,9 +23,11 @@ __all__ = [
 NOT_SHOWN = "(not shown: it may be a key)"
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-# Words in capitals of which the last but one or two says what it holds: no key of any service looks so.
+# Words in capitals of which the last or last but one says what it holds, or three and more of letters alone: no key of
+# any service looks so.
 _CLEAR_NAME = re.compile(
     r"(?:[A-Z]{1,16}[0-9]{0,2}_){0,6}(?:KEY|TOKEN|SECRET|PASSWORD|PASS|CREDENTIALS?|AUTH|BEARER)(?:_[A-Z]{1,12}[0-9]?)?\Z"
+    r"|[A-Z]{2,16}(?:_[A-Z]{2,16}){2,6}\Z"
 )
 _OF_NO_SECRET = re.compile(r"[0-9a-f]{16}\Z")  # revisions
 _SECRET_KINDS = (
@@ -37,6 +39,8 @@ _HEX = re.compile(r"[0-9a-fA-F]{32,}\Z")
 _WORD = re.compile(r"[^\s'\"`,;()<>{}\[\]=]+")
 _URL = re.compile(r"(?P<before>[A-Za-z][A-Za-z0-9+.-]*:?//?)?(?P<user>[^\s]*@)?(?P<rest>[^@\s]*)\Z")
 _CREDENTIAL_FIELDS = frozenset({"credential_env", "credential_header", "credential_prefix", "credential", "api_key"})
+_SCHEME = re.compile(r"\b(?:authorization|bearer|basic|token|api-?key)\b[\s:=]+\S", re.IGNORECASE)
+"""A credential as a header carries it (RFC 9110 §11.4)."""
 _HARMLESS_PREFIX = re.compile(r"[A-Za-z][A-Za-z-]{0,15}[ :=]{0,2}\Z")
 
 
@@ -148,7 +152,7 @@ def _instead(field: str, value: str) -> str | None:
         safe = shown_url(value)
         if safe != value:
             return repr(safe)
-    return NOT_SHOWN if looks_like_key(value) and not _is_file(value) else None
+    return NOT_SHOWN if _SCHEME.search(value) or (looks_like_key(value) and not _is_file(value)) else None
 
 
 def _is_file(value: str) -> bool:

@@ -7,6 +7,7 @@ an answer may cost) holds at most.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -17,6 +18,7 @@ from .lines import bounds, hours_for, percent, signed
 from .paired import quantile_ratio
 from .ratios import sum_increase
 from .rules import ALPHA, Evidence, Needs, Rule
+from .segments import found_bad
 from .sequences import Interval, rate_cs
 from .window import PinSeen
 
@@ -26,6 +28,7 @@ _P95 = 0.95
 _MS = 1e6
 _LEAST_SHOWN = 20
 _VALUES_SHOWN = 4
+_SEGMENTS_SHOWN = 5
 
 
 def ttfb(evidence: Evidence, gate: GateConfig) -> Rule:
@@ -191,6 +194,30 @@ def _values(pin: str, values: list[PinSeen]) -> str:
     return f"{pin} {shown}{more}"
 
 
+def segments(evidence: Evidence, gate: GateConfig) -> Rule:
+    """No route, tenant, model or repeated question is surely beyond the targets of mean ΔS, contradicted facts or
+    failed copies, with false discoveries controlled at ``gate.segment_fdr`` (:mod:`.segments`). Met says that none was
+    found, not that each is surely good: that takes as many pairs of each as of the whole."""
+    key, name, accounts = "segments", "segments", evidence.accounts
+    if not accounts.segments:
+        why = (
+            f"no two routes, tenants, models or questions have {gate.segment_pairs} copies each; more traffic has them"
+        )
+        return _nothing(key, name, evidence, gate, why)
+    design = evidence.series["mean_delta_s"].values.design
+    together = max(evidence.timeline.copies_a_minute, design.runs)
+    bad, tried = found_bad(accounts.segments, accounts.control_segments, gate, design=design, together=together)
+    kinds = Counter(one.kind for one in accounts.segments)
+    line = ", ".join(f"{n} {kind}s" for kind, n in kinds.items())
+    line = f"{line} of {gate.segment_pairs} copies or more, {tried} figures: "
+    if not bad:
+        return Rule(key, name, True, f"{line}none is surely beyond its target (false discoveries {gate.segment_fdr:g})")
+    shown = "; ".join(map(str, bad[:_SEGMENTS_SHOWN]))
+    more = f"; and {len(bad) - _SEGMENTS_SHOWN} more" if len(bad) > _SEGMENTS_SHOWN else ""
+    line += f"{len(bad)} are surely beyond their target: {shown}{more}"
+    return Rule(key, name, False, f"{line}; a person has to look at it", needs_person=True)
+
+
 def _reviewed(key: str, name: str, line: str, seen: Interval, target: float, evidence: Evidence) -> Rule:
     """A rule that a person decides when it is missed: by its bounds, which hold at any time."""
     if seen.upper <= target:
@@ -226,5 +253,6 @@ ACCOUNT_RULES: dict[str, Callable[[Evidence, GateConfig], Rule]] = {
     "cost": cost,
     "error_budget": error_budget,
     "pins": pins,
+    "segments": segments,
 }
 """By key, in the order in which the verdict shows them."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..columns import ScoreColumns
 from ..types import NOT_SENT
 from .sample import PairedSample, Sample
+from .segments import SegmentSums
 from .selection import comparable
 from .stream import Stream
 from .window import PinSeen
@@ -91,6 +92,9 @@ class Accounts:
     """Whether there are prices."""
     burns: tuple[Burn, ...] = ()
     pins: tuple[PinSeen, ...] = ()
+    segments: tuple[SegmentSums, ...] = ()
+    """Parts of the traffic, and the same parts of the control's."""
+    control_segments: tuple[SegmentSums, ...] = ()
     expected: Mapping[str, str] = field(default_factory=dict)
     """What pins must say, by name; those of ``[pins]`` that may say anything have an empty text."""
 
@@ -132,7 +136,13 @@ class AccountFold:
         sample.add_pairs(columns.exchange[has], questions[has], *(some[has] for some in used))
 
     def accounts(
-        self, *, prices: bool, burns: tuple[Burn, ...], pins: Sequence[PinSeen], expected: Mapping[str, str]
+        self,
+        *,
+        prices: bool,
+        burns: tuple[Burn, ...],
+        pins: Sequence[PinSeen],
+        expected: Mapping[str, str],
+        segments: tuple[tuple[SegmentSums, ...], tuple[SegmentSums, ...]],
     ) -> Accounts:
         """With what is known beside the rows."""
         return Accounts(
@@ -146,6 +156,8 @@ class AccountFold:
             prices=prices,
             burns=burns,
             pins=tuple(pins),
+            segments=segments[0],
+            control_segments=segments[1],
             expected=expected,
         )
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..columns import ScoreColumns
 from ..types import NOT_SENT
 
-__all__ = ["DELTA_S_MAX", "comparable", "failed_copies", "repeated", "sent", "tried_in_vain"]
+__all__ = ["DELTA_S_MAX", "NOT_SENT", "comparable", "failed_copies", "repeated", "sent", "tried_in_vain"]
 
 DELTA_S_MAX = 2.0
 

@@ -104,6 +104,11 @@ class NoPairs:
     def after_answers(self, shadow: str, since_ns: int, answers: int) -> int | None:
         return None
 
+    def segment_sums(
+        self, shadow: str, since_ns: int, embedder: str, least: int, *, without: Sequence[str] = ()
+    ) -> list[tuple[str, str, int, int, int, float, float, int]]:
+        return []
+
     def failure_counts(
         self, shadow: str, since_ns: Sequence[int], not_sent: Sequence[str], *, without: Sequence[str] = ()
     ) -> list[tuple[int, int]]:

@@ -260,9 +260,9 @@ class Scorer:
 
     def _read(self, index: int, pair: Pair) -> _Read | Pair:
         copy, outcome = pair.copy, pair.outcome
-        if outcome.reason:
-            return _noted(pair, outcome.reason)
         prod = self._answer(copy.response_headers, copy.response_body)
+        if outcome.reason:  # prod's part of the traffic is known all the same
+            return _noted(msgspec.structs.replace(pair, prod_model=prod.model), outcome.reason)
         shadow = self._answer(outcome.headers, outcome.body)
         index_hash = shadow.index_hash or pair.index_hash
         prod_index_hash = prod.index_hash or pair.prod_index_hash

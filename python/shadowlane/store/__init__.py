@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from ..columns import ScoreColumns, Timed
 from ..config import StoreConfig
+from .queries import Order
 from .rows import StoredPair
-from .sqlite import Order, SqliteStore
+from .sqlite import SqliteStore
 
 __all__ = ["Order", "ScoreColumns", "SqliteStore", "StoredPair", "Timed", "open_store"]
 

@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ..columns import ScoreColumns, Timed
 from ..types import JudgeVerdict, Pair, ShadowCounts
@@ -30,15 +30,14 @@ from .history import History
 from .identity import MARK, FileIdentity
 from .latency import GET_ROWS, PUT_ROW, between
 from .pruning import Retention, bytes_used, prune, transaction
+from .queries import Order, pairs_query, selected
 from .retention import RetentionClock
 from .rows import BODY_COLUMNS, PAIR_COLUMNS, StoredPair, from_row, to_rows
 from .schema import connect, explained
 from .scores import joined_columns, rows_beside, score_columns, score_rows
 from .tallies import Refused, Routed
 
-__all__ = ["Order", "SqliteStore"]
-
-Order = Literal["time", "newest", "worst", "flipped", "refused"]
+__all__ = ["SqliteStore"]
 
 _ANSWERED = "answered"
 _KEYS_A_QUERY = 500
@@ -60,14 +59,6 @@ _ADD_COUNT = (
     "INSERT INTO counts (lane_epoch, shadow, reason, n) VALUES (?, ?, ?, ?) "
     "ON CONFLICT (lane_epoch, shadow, reason) DO UPDATE SET n = n + excluded.n"
 )
-_ORDERS: dict[Order, str] = {
-    "time": "started_ns, id",
-    "newest": "started_ns DESC, id DESC",
-    # A contradicted fact is worse than any distance: cosine calls "Paris" and "Lyon" near.
-    "worst": "fact_flip DESC, delta_s IS NULL, delta_s DESC, id",
-    "flipped": "prod_flip, started_ns DESC, id DESC",
-    "refused": "started_ns DESC, id DESC",
-}
 _JUDGE_STATE = "judge"
 _WINDOW = "gate_window:"
 _RETENTION = "retention"
@@ -303,21 +294,7 @@ class SqliteStore(History):
         The whole iteration sees one state of the database. Close the iterator, or read it to its end, before long
         waits: an open one keeps the write-ahead log from shrinking.
         """
-        if order not in _ORDERS:
-            raise ValueError(f"order = {order!r}: use one of {', '.join(_ORDERS)}")
-        where, values = _where(since_ns, shadow)
-        if order == "flipped":  # few rows, with an index of their own
-            where = f"{where} AND lambda_flip = 1" if where else "WHERE lambda_flip = 1"
-        if order == "refused":
-            refused = "status >= 400 AND prod_status < 400"
-            where = f"{where} AND {refused}" if where else f"WHERE {refused}"
-        columns = [f"pairs.{name}" for name in ("id", "stored_ns", *PAIR_COLUMNS)]
-        if with_bodies:
-            columns += [f"bodies.{name}" for name in BODY_COLUMNS]
-        join = "LEFT JOIN bodies ON bodies.pair = pairs.id" if with_bodies else ""
-        if only_kept:
-            join = "JOIN bodies ON bodies.pair = pairs.id"
-        query = f"SELECT {', '.join(columns)} FROM pairs {join} {where} ORDER BY {_ORDERS[order]} LIMIT ?"  # noqa: S608
+        query, values = pairs_query(since_ns, shadow, order, with_bodies=with_bodies, only_kept=only_kept)
         with (
             explained(self.path, "read"),
             contextlib.closing(self._db.execute(query, (*values, -1 if limit is None else limit))) as cursor,
@@ -330,12 +307,12 @@ class SqliteStore(History):
     ) -> list[tuple[StoredPair, int]]:
         """See :func:`.apart.furthest_apart`."""
         with explained(self.path, "read"):
-            return furthest_apart(self._db, *_where(since_ns, shadow), limit, only_kept=only_kept)
+            return furthest_apart(self._db, *selected(since_ns, shadow), limit, only_kept=only_kept)
 
     def said_counts(self, shadow: str, since_ns: int | None = None) -> dict[str, list[tuple[str, str, int]]]:
         """See :func:`.tallies.said_counts`."""
         with explained(self.path, "read"):
-            return tallies.said_counts(self._db, *_where(since_ns, shadow))
+            return tallies.said_counts(self._db, *selected(since_ns, shadow))
 
     def scores(self, shadow: str | None = None, since_ns: int | None = None) -> ScoreColumns:
         """All of :meth:`pieces` at once: for stores that are known to be small."""
@@ -349,20 +326,20 @@ class SqliteStore(History):
         its end.
         """
         with explained(self.path, "read"):
-            yield from map(score_columns, score_rows(self._db, *_where(since_ns, shadow, without)))
+            yield from map(score_columns, score_rows(self._db, *selected(since_ns, shadow, without)))
 
     def pieces_beside(
         self, shadow: str, other: str, since_ns: int | None = None, *, without: Sequence[str] = ()
     ) -> Iterator[tuple[ScoreColumns, ScoreColumns]]:
         """The same, and beside each piece the rows of another shadow with the same ``shadow_id``, in any order."""
         with explained(self.path, "read"):
-            for rows in score_rows(self._db, *_where(since_ns, shadow, without)):
+            for rows in score_rows(self._db, *selected(since_ns, shadow, without)):
                 yield score_columns(rows), score_columns(rows_beside(self._db, rows, other))
 
     def last_embedder(self, shadow: str, since_ns: int | None = None) -> str:
         """What the newest scored row was scored with; empty when there is none."""
         with explained(self.path, "read"):
-            return tallies.last_embedder(self._db, *_where(since_ns, shadow))
+            return tallies.last_embedder(self._db, *selected(since_ns, shadow))
 
     def difference_counts(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]:
         """Where a shadow's JSON answers differ from prod's: ``(shape, kind, pairs, example)``, most frequent first.
@@ -370,32 +347,32 @@ class SqliteStore(History):
         ``example`` is one row of :class:`~shadowlane.types.StructureDifference` as JSON.
         """
         with explained(self.path, "read"):
-            return tallies.difference_counts(self._db, *_where(since_ns, shadow))
+            return tallies.difference_counts(self._db, *selected(since_ns, shadow))
 
     def flips(self, shadow: str, since_ns: int | None = None) -> tuple[int, int, int]:
         """See :func:`.tallies.flips`."""
         with explained(self.path, "read"):
-            return tallies.flips(self._db, *_where(since_ns, shadow))
+            return tallies.flips(self._db, *selected(since_ns, shadow))
 
     def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]:
         """See :func:`.tallies.policy_counts`."""
         with explained(self.path, "read"):
-            return tallies.policy_counts(self._db, *_where(since_ns, shadow))
+            return tallies.policy_counts(self._db, *selected(since_ns, shadow))
 
     def route_counts(self, shadow: str, since_ns: int | None, newest: int | None = None) -> list[Routed]:
         """See :func:`.tallies.by_route`."""
         with explained(self.path, "read"):
-            return tallies.by_route(self._db, *_where(since_ns, shadow), newest)
+            return tallies.by_route(self._db, *selected(since_ns, shadow), newest)
 
     def refused_routes(self, shadow: str, since_ns: int | None) -> list[Routed]:
         """See :func:`.tallies.refused_routes`."""
         with explained(self.path, "read"):
-            return tallies.refused_routes(self._db, *_where(since_ns, shadow))
+            return tallies.refused_routes(self._db, *selected(since_ns, shadow))
 
     def refusals(self, shadow: str, since_ns: int | None, newest: int | None = None) -> list[Refused]:
         """See :func:`.tallies.refusals`."""
         with explained(self.path, "read"):
-            return tallies.refusals(self._db, *_where(since_ns, shadow), newest)
+            return tallies.refusals(self._db, *selected(since_ns, shadow), newest)
 
     def bytes_used(self) -> int:
         """Bytes of the pages that hold something (the file may be larger until :meth:`prune` shrinks it)."""
@@ -408,18 +385,3 @@ class SqliteStore(History):
     def _transaction(self, doing: str) -> Iterator[None]:
         with explained(self.path, doing), transaction(self._db):
             yield
-
-
-def _where(since_ns: int | None, shadow: str | None, without: Sequence[str] = ()) -> tuple[str, tuple[Any, ...]]:
-    parts: list[str] = []
-    values: list[Any] = []
-    if since_ns is not None:
-        parts.append("started_ns >= ?")
-        values.append(since_ns)
-    if shadow is not None:
-        parts.append("shadow = ?")
-        values.append(shadow)
-    if without:
-        parts.append(tallies.without_routes(without))
-        values.extend(without)
-    return ("WHERE " + " AND ".join(parts) if parts else ""), tuple(values)

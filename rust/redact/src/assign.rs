@@ -9,7 +9,7 @@ use super::names::{self, Name, says};
 use super::secrets;
 use super::text::Text;
 use super::values::{expression, keylike, mixed, placeholder, random, words};
-use super::{fields, label, net, urls};
+use super::{encoded, fields, label, net, urls};
 
 pub(super) fn colon(text: &Text<'_>, at: usize) -> Option<Hit> {
     if text.slice(at, at + 3) == b"://" {
@@ -18,7 +18,10 @@ pub(super) fn colon(text: &Text<'_>, at: usize) -> Option<Hit> {
     if text.get(at + 1) == b':' && text.before(at) != b':' && !text.before(at).is_ascii_hexdigit() {
         return net::colon(text, at);
     }
-    net::colon(text, at).or_else(|| value(text, at)).or_else(|| fields::pgpass(text, at))
+    net::colon(text, at)
+        .or_else(|| value(text, at))
+        .or_else(|| fields::pgpass(text, at))
+        .or_else(|| encoded::data_url(text, at))
 }
 
 /// A name before a sign: where it begins, and what it says.

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use super::findings::Findings;
-use super::framing::Framing;
+use super::framing::{self, Framing};
 use super::options::Compiled;
 use super::text::Origin;
 use super::{eventstream, form, multipart, stream, tokens};
@@ -146,6 +146,10 @@ pub(super) fn by_type(
     }
     match Framing::of(body, form == Form::Events) {
         Framing::Frames => Ok(eventstream::clean(redaction, body, findings)),
+        // One line that begins like an event is a pair in a form, whose own ends of lines are encoded.
+        Framing::Events if form == Form::Pairs && framing::lines(body.trim_ascii()).count() < 2 => {
+            Ok(form::pairs(redaction, body, findings))
+        }
         Framing::Text if form == Form::Pairs => Ok(form::pairs(redaction, body, findings)),
         framing => framed(redaction, form, framing, body, cut, findings),
     }

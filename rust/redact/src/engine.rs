@@ -5,7 +5,9 @@
 use std::ops::Range;
 
 use super::edits::Edits;
+use super::encoded;
 use super::findings::Findings;
+use super::hidden;
 use super::hit::Finding;
 use super::kinds::Kind;
 use super::label::{self, Action};
@@ -64,6 +66,10 @@ impl Compiled {
         if let Some(view) = &folded {
             view.outward(&mut found, 0);
         }
+        let seen = found.len();
+        hidden::find(text, wanted, &mut found);
+        found.extend(encoded::whole(text, wanted));
+        sources += 2 * usize::from(found.len() > seen);
         if let Some(view) = markup::without(plain).map(|view| view.within(folded.as_ref())) {
             let first = found.len();
             found.extend(scan(&view.bytes, wanted, None));

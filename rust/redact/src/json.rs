@@ -356,6 +356,7 @@ impl Walk<'_> {
             return Some(());
         }
         if self.member.names
+            && label::first_mask(&value).is_none()
             && let says = names::says(&value)
             && says != Name::Plain
             && let Some(level) = self.levels.last_mut()

@@ -220,9 +220,11 @@ fn right(text: &Text<'_>, end: usize, bare: bool) -> Side {
             let length = text.run(end, 25, |byte| byte.is_ascii_alphanumeric());
             let word = text.slice(end, end + length);
             // An extension, or a word; what is hexadecimal or mixed is an id.
-            let written = word.len() <= 24 && word.iter().any(|byte| !byte.is_ascii_hexdigit());
+            let written = word.iter().any(|byte| !byte.is_ascii_hexdigit());
             let letters = word.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-            if !written || (letters < word.len() && !phones::is_extension(text, end)) {
+            // The next number behind a word, as where texts are set side by side.
+            let number = letters > 2 && word.get(letters..).unwrap_or_default().iter().all(u8::is_ascii_digit);
+            if !written || (letters < word.len() && !number && !phones::is_extension(text, end)) {
                 Side::Never
             } else if bare {
                 Side::Weak

@@ -3,6 +3,7 @@
 //!
 //! Invariant: a look reads at most what follows once, a string or some hundred bytes.
 
+use super::label;
 use super::names::{self, Name};
 
 /// What the next member says that names the one whose name ends at `at`; only right behind a string:
@@ -19,7 +20,7 @@ pub(super) fn named_next(text: &[u8], at: usize) -> Name {
             return None;
         }
         let (name, _) = string(text, sign(skip(end), b':')?)?;
-        Some(names::says(name))
+        (label::first_mask(name).is_none()).then(|| names::says(name))
     };
     next().unwrap_or(Name::Plain)
 }

@@ -74,16 +74,24 @@ impl Sanitizer {
 
     /// A JSON text. [`Error::Invalid`] when it is not JSON.
     pub fn json(&self, text: &[u8]) -> Result<Vec<u8>> {
+        // What one text's mask shows of its neighbours is rare: as `stream::clean` does with whole bodies.
+        const ROUNDS: usize = 3;
         let invalid = || Error::Invalid { field: "body", why: "is not JSON; give JSON, or use redact_text".to_owned() };
-        let edits = |body: &[u8]| {
-            json::edits(&self.redaction, body, Reading::default(), &mut Findings::default()).ok_or_else(invalid)
-        };
-        let single = edits(text)?;
-        let Some(across) = stream::across(&self.redaction, text, false, 0, &mut Findings::default()) else {
-            return Ok(single.applied(text));
-        };
-        let body = across.applied(text);
-        Ok(edits(&body)?.applied(&body))
+        let mut body = std::borrow::Cow::Borrowed(text);
+        for round in 0..ROUNDS {
+            match stream::across(&self.redaction, &body, false, 0, &mut Findings::default()) {
+                Some(across) => body = across.applied(&body).into(),
+                None if round > 0 => break,
+                None => {}
+            }
+            let single = json::edits(&self.redaction, &body, Reading::default(), &mut Findings::default());
+            let single = single.ok_or_else(invalid)?;
+            if single.len() == 0 {
+                break;
+            }
+            body = single.applied(&body).into();
+        }
+        Ok(body.into_owned())
     }
 
     /// The texts of a clean body that a detector of names may look at, in order: the string values of JSON, or the

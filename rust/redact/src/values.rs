@@ -142,7 +142,8 @@ pub(super) fn random(value: &[u8]) -> bool {
         })
         .sum();
     // A number is a count of tokens, an expiry, an id; words in kebab or snake case are names.
-    let (letters, least) = (value.len() - digits, if value.len() >= 16 { 3.0 } else { 2.5 });
+    let letters = value.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
+    let (letters, least) = (letters, if value.len() >= 16 { 3.0 } else { 2.5 });
     letters >= 2 && classes >= 2 && (digits > 0 || value.len() >= 16) && entropy >= least
 }
 

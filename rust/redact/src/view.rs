@@ -68,18 +68,61 @@ const ZEROS: &[u32] = &[
 fn folded(character: char) -> Option<u8> {
     let code = character as u32;
     match code {
+        0x300..=0x36f => (code == 0x34f).then_some(0),
         // Latin, Greek, Cyrillic, Hebrew; Chinese, Japanese, Korean: most text, and none of it reads as ASCII.
-        0xc0..=0x5ff | 0x3003..=0xfe0e => None,
+        0xc0..=0x5ff | 0x3003..=0x3163 | 0x3165..=0xfdff => None,
+        0xb2 | 0xb3 => Some((code - 0xb0) as u8 + b'0'),
+        0xb9 => Some(b'1'),
         0xa0 | 0x2000..=0x200a | 0x202f | 0x205f | 0x3000 => Some(b' '),
-        0xad | 0x200b..=0x200f | 0x2060..=0x2064 | 0xfeff | 0x202a..=0x202e | 0x2066..=0x2069 | 0xfe0f => Some(0),
-        0x2010..=0x2013 | 0x2212 | 0xfe63 => Some(b'-'),
-        0x2024 | 0x3002 => Some(b'.'),
-        0xff01..=0xff5e => Some((code - 0xff01) as u8 + b'!'),
+        0x2010..=0x2013 | 0x2212 | 0xfe58 | 0xfe63 => Some(b'-'),
+        0x2024 | 0x3002 | 0xfe52 => Some(b'.'),
         0xfe6b => Some(b'@'),
-        0x2070 | 0x2074..=0x2079 => Some((code - 0x2070) as u8 + b'0'),
-        0x2080..=0x2089 => Some((code - 0x2080) as u8 + b'0'),
-        0x2460..=0x2468 => Some((code - 0x2460) as u8 + b'1'),
+        0xff01..=0xff5e => Some((code - 0xff01) as u8 + b'!'),
+        _ if unseen(code) => Some(0),
+        _ => numbered(code).or_else(|| lettered(code)),
+    }
+}
+
+/// Characters that show nothing: joiners, marks of direction, fillers, variation selectors, tags (Unicode's
+/// `Default_Ignorable_Code_Point`, and the keycap around a digit).
+fn unseen(code: u32) -> bool {
+    matches!(code,
+        0xad | 0x61c | 0x115f | 0x1160 | 0x17b4 | 0x17b5 | 0x180b..=0x180f | 0x200b..=0x200f | 0x202a..=0x202e
+        | 0x2060..=0x206f | 0x20e3 | 0x3164 | 0xfe00..=0xfe0f | 0xfeff | 0xffa0 | 0xfff0..=0xfffb | 0x1bca0..=0x1bca3
+        | 0x1d173..=0x1d17a | 0xe0000..=0xe0fff)
+}
+
+/// Digits in other dresses: superscript, subscript, in circles and brackets, of other scripts.
+fn numbered(code: u32) -> Option<u8> {
+    let from = |first: u32, digit: u8| Some((code - first) as u8 + digit);
+    match code {
+        0x2070 | 0x2074..=0x2079 => from(0x2070, b'0'),
+        0x2080..=0x2089 => from(0x2080, b'0'),
+        0x2460..=0x2468 => from(0x2460, b'1'),
+        0x2474..=0x247c => from(0x2474, b'1'),
+        0x2488..=0x2490 => from(0x2488, b'1'),
+        0x24f5..=0x24fd => from(0x24f5, b'1'),
+        0x2776..=0x277e => from(0x2776, b'1'),
+        0x2780..=0x2788 => from(0x2780, b'1'),
+        0x278a..=0x2792 => from(0x278a, b'1'),
+        0x24ea | 0x24ff | 0x1f10b | 0x1f10c | 0x1f100 => Some(b'0'),
+        0x1f101..=0x1f10a => from(0x1f101, b'0'),
         _ => ZEROS.iter().find(|zero| (**zero..**zero + 10).contains(&code)).map(|zero| (code - zero) as u8 + b'0'),
+    }
+}
+
+/// Letters in other dresses: in circles and boxes, and the alphabets of mathematics (each 52 letters, from A on).
+fn lettered(code: u32) -> Option<u8> {
+    let letter = |at: u32| if at < 26 { at as u8 + b'A' } else { (at - 26) as u8 + b'a' };
+    match code {
+        0x24b6..=0x24e9 => Some(letter(code - 0x24b6)),
+        0x249c..=0x24b5 => Some((code - 0x249c) as u8 + b'a'),
+        0x1d400..=0x1d6a3 => Some(letter((code - 0x1d400) % 52)),
+        0x1f110..=0x1f129 => Some((code - 0x1f110) as u8 + b'A'),
+        0x1f130..=0x1f149 => Some((code - 0x1f130) as u8 + b'A'),
+        0x1f150..=0x1f169 => Some((code - 0x1f150) as u8 + b'A'),
+        0x1f170..=0x1f189 => Some((code - 0x1f170) as u8 + b'A'),
+        _ => None,
     }
 }
 
@@ -160,10 +203,13 @@ fn hex(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |value, digit| Some(value * 16 + char::from(*digit).to_digit(16)?))
 }
 
-/// RFC 3986 §2.1.
+/// RFC 3986 §2.1, and `%u0040` of ECMAScript's `escape`.
 fn percent(rest: &[u8]) -> Option<(Decoded, usize)> {
     if rest.first() != Some(&b'%') {
         return None;
+    }
+    if matches!(rest.get(1), Some(b'u' | b'U')) {
+        return Some((Decoded::Char(char::from_u32(hex(rest.get(2..6)?)?)?), 6));
     }
     Some((Decoded::Byte(hex(rest.get(1..3)?)? as u8), 3))
 }
@@ -178,6 +224,15 @@ fn reference(rest: &[u8]) -> Option<(Decoded, usize)> {
         (b"&lowbar;", b'_'),
         (b"&nbsp;", b' '),
         (b"&equals;", b'='),
+        (b"&amp;", b'&'),
+        (b"&num;", b'#'),
+        (b"&plus;", b'+'),
+        (b"&lpar;", b'('),
+        (b"&rpar;", b')'),
+        (b"&sol;", b'/'),
+        (b"&quot;", b'"'),
+        (b"&lt;", b'<'),
+        (b"&gt;", b'>'),
     ];
     if let Some((name, byte)) = NAMES.iter().find(|(name, _)| rest.starts_with(name)) {
         return Some((Decoded::Byte(*byte), name.len()));

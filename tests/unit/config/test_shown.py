@@ -54,6 +54,9 @@ def misplaced(key: str) -> dict[str, dict[str, Any]]:
         "judge": {"judge": {"url": f"http://:{key}@h/v1", "model": "m"}},
         "judge's variable": {"judge": {"url": URL, "model": "m", "credential_env": f"{key} "}},
         "embedder": {"score": {"embedder": "openai:m", "embedder_url": URL, "embedder_credential_env": f"{key} "}},
+        "allowed header": {"sanitize": {"allow_headers": ["x-class", f"Authorization: Bearer {key}"]}},
+        "sampling key": {"sampling": {"mode": "sticky", "key": f"header:Authorization: Bearer {key}"}},
+        "store": {"store": {"url": f"postgres://user:{key}@db/x"}},
         "hash key": {"sanitize": {"hash_key_env": f"{key}="}},
     }
 
@@ -133,6 +136,9 @@ def test_what_no_header_can_hold_is_refused_at_start_and_not_shown(value: str) -
     [
         ("OPENAI_API_KEY", True, False),
         ("SHADOW_TOKEN_EU", True, False),
+        ("NOT_SET_AT_ALL", True, False),
+        ("SECRETKEYABC", False, False),
+        ("ABCDE_FGH1J_KLMNO", False, False),
         ("openai_key", False, False),
         ("AKIAIOSFODNN7EXAMPLE", False, True),
         ("A1B2C3D4E5F6G7H8_KEY", False, True),

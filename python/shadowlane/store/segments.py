@@ -1,0 +1,51 @@
+"""Sums over a shadow's rows by route, tenant, model and repeated question.
+
+Invariant: rows are summed up in the database, and no more than :data:`MOST_SEGMENTS` of a kind come out, those with the
+most copies.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+
+from ..types import NOT_SENT
+from .tallies import FAILED, without_routes
+
+__all__ = ["MOST_SEGMENTS", "SegmentRow", "segment_rows"]
+
+MOST_SEGMENTS = 200
+
+SegmentRow = tuple[str, str, int, int, int, float, float, int]
+"""Kind, name, copies sent, failed, pairs scored, Σ ΔS, Σ ΔS², contradicted facts."""
+
+_NEVER_SENT = "(reason = 'deadline' AND shadow_ns = 0)"
+_MINE = "delta_s IS NOT NULL AND embedder = ?"
+_SUMS = (
+    f"count(*) AS sent, total({FAILED}) AS failed, total({_MINE}) AS scored, "
+    f"total(CASE WHEN {_MINE} THEN delta_s END) AS delta, "
+    f"total(CASE WHEN {_MINE} THEN delta_s * delta_s END) AS squares, total({_MINE} AND fact_flip) AS flips"
+)
+_TOTALS = "sum(sent), sum(failed), sum(scored), sum(delta), sum(squares), sum(flips)"
+_BY = {
+    # A route is a function of Python's: it is asked once for each target.
+    "route": ("method, target", "target <> ''", "route_of(method, target)"),
+    "tenant": ("tenant", "tenant <> ''", "tenant"),
+    "model": ("prod_model", "prod_model <> ''", "prod_model"),
+    "question": ("group_id", "group_id IS NOT NULL", "'group ' || group_id"),
+}
+
+
+def segment_rows(
+    db: sqlite3.Connection, shadow: str, since_ns: int, embedder: str, least: int, without: Sequence[str]
+) -> Iterator[SegmentRow]:
+    """The segments with ``least`` copies or more, but for the routes of ``without``. ``embedder``: whose ΔS counts."""
+    where = f"shadow = ? AND started_ns >= ? AND reason NOT IN ({', '.join('?' * len(NOT_SENT))}) AND NOT {_NEVER_SENT}"
+    if without:
+        where += f" AND {without_routes(without)}"
+    values = (*[embedder] * 4, shadow, since_ns, *NOT_SENT, *without, least, MOST_SEGMENTS)
+    for kind, (parts, has, name) in _BY.items():
+        inner = f"SELECT {parts}, {_SUMS} FROM pairs WHERE {where} AND {has} GROUP BY {parts}"  # noqa: S608
+        query = f"SELECT {name}, {_TOTALS} FROM ({inner}) GROUP BY 1 HAVING sum(sent) >= ? ORDER BY 2 DESC, 1 LIMIT ?"  # noqa: S608
+        for segment, sent, failed, scored, delta, squares, flips in db.execute(query, values):
+            yield kind, segment, sent, int(failed), int(scored), delta, squares, int(flips)
