@@ -18,6 +18,7 @@ from .wrap import columns_of, wrapped
 
 __all__ = [
     "Line",
+    "asked",
     "clock",
     "count_line",
     "json_line",
@@ -67,6 +68,13 @@ def print_error(text: str, program: str = "shadowlane") -> None:
     """Print ``program: text`` to standard error, as :func:`print_lines` does."""
     lines = wrapped(printable(f"{program}: {text}"), columns_of(sys.stderr))
     sys.stderr.write("".join(line + "\n" for line in lines))
+
+
+def asked(question: str) -> str:
+    """What a person answers to a question on standard output, in lower case without outer blanks."""
+    sys.stdout.write(printable(question))
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower()
 
 
 def print_json(value: Any) -> None:
