@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from . import __version__, _core
 from .config import Config, lane_directory, load_config
-from .config.errors import meant
+from .config.errors import advised
 from .config.shown import without_keys
 from .errors import ConfigError, LaneError, ShadowlaneError
 from .render.text import print_error, print_json, print_lines
@@ -38,6 +38,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "gate": ("gate", "gate --shadow candidate --json", "gate --restart"),
     "on": ("on",),
     "off": ("off", "off --config lane.toml"),
+    "reset": ("reset", "reset --yes --json"),
     "worker": ("worker --config lane.toml", "worker --leave-when-idle --log-level debug"),
     "demo": ("demo", "demo --seconds 90 --qps 20 --out demo-out"),
     "probe": (
@@ -120,6 +121,9 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
     command("status", _status, "Show counters, ring fill, cap and the worker's health.")
     command("on", _on, "Switch mirroring on for all processes of the lane.")
     command("off", _off, "Switch mirroring off for all processes of the lane, at once.")
+
+    reset = command("reset", _reset, "Forget what the lane has counted and learned; its rows stay.")
+    reset.add_argument("--yes", action="store_true", help="do not ask")
 
     report = command("report", _report, "Compare prod and the shadows from what is stored.")
     report.add_argument("--html", metavar="FILE", help="write the report as one HTML page")
@@ -244,6 +248,12 @@ def _off(options: argparse.Namespace) -> int:
     return _switch(options, False)
 
 
+def _reset(options: argparse.Namespace) -> int:
+    from .status.reset import run_reset
+
+    return run_reset(_load(options), yes=options.yes, as_json=options.json)
+
+
 def _report(options: argparse.Namespace) -> int:
     from .report.command import run_report
 
@@ -254,8 +264,8 @@ def _gate(options: argparse.Namespace) -> int:
     config = _load(options)
     if options.shadow is not None and options.shadow not in config.shadows:
         known = ", ".join(config.shadows)
-        guess = meant(options.shadow, config.shadows)
-        raise ConfigError(f"--shadow = {options.shadow!r}: {guess}No such shadow in the configuration; known: {known}")
+        why = advised(options.shadow, config.shadows, f"no such shadow in the configuration; known: {known}")
+        raise ConfigError(f"--shadow = {options.shadow!r}: {why}")
     from .report.command import restart_window, run_gate
 
     if options.restart:

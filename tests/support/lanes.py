@@ -148,6 +148,9 @@ def save(config: Config, pairs: list[Pair], lane_id: str = "ab" * 16) -> None:
 def make_status(n: int, *, ratio: float = 0.25, started: bool = True, **more: Any) -> dict[str, Any]:
     """What ``collect_status`` gives for a lane that mirrored ``n`` copies, all stored."""
     eligible = round(n / ratio)
+    dropped = more.get("dropped", {"sampled_out": eligible - n})
+    setting = {"number": 1, "since_ns": 1, "choice": "ratio", "ratio": ratio, "qps": 20.0, "burst": 20}
+    revision = {**setting, "eligible": eligible, "taken": n, "dropped": dropped}
     return {
         "lane": "default",
         "started": started,
@@ -156,7 +159,7 @@ def make_status(n: int, *, ratio: float = 0.25, started: bool = True, **more: An
         "mirrored": n,
         "dropped": {"sampled_out": eligible - n},
         "open": 0,
-        "sampler": {"choice": "ratio", "ratio": ratio, "eligible": eligible, "taken": n},
+        "sampler": {"choice": "ratio", "ratio": ratio, "eligible": eligible, "taken": n, "revisions": [revision]},
         "accounting": {
             "holds": True,
             "known": started,

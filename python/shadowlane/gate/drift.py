@@ -7,6 +7,7 @@ what answered before it (the earlier window); what is held does not grow with th
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -70,7 +71,7 @@ class DriftFold:
         self._excess = Stream(-MOST_SQUARE, MOST_SQUARE, self._questions)
         self._floor = Stream(0.0, MOST_SQUARE)
         self._sum = 0.0
-        self._last: dict[int, tuple[float, float]] = {}
+        self._last: OrderedDict[int, tuple[float, float]] = OrderedDict()
         """By question, ΔS of its last answer, the shadow's and the control's."""
 
     def add(self, columns: ScoreColumns, control: ScoreColumns | None, questions: NDArray[np.int64]) -> None:
@@ -124,7 +125,7 @@ class DriftFold:
             before[:, at] = self._last.pop(question, (np.nan, np.nan))
             self._last[question] = (float(both[0, end]), float(both[1, end]))  # the newest are last
         while len(self._last) > MOST_QUESTIONS:
-            del self._last[next(iter(self._last))]
+            self._last.popitem(last=False)
         return before
 
     def spread(self) -> tuple[Series | None, float]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -107,7 +108,7 @@ def _evidence(config: Config, name: str, status: Mapping[str, Any], store: Evide
         series=rows.scores.series(),
         times=rows.times,
         tails=rows.scores.tails,
-        sampling=_sampling(status) if started else None,
+        sampling=_sampling(status, start.since_ns) if started else None,
         prod_failed=prod_failed if started else None,
         admitted=prod_failed + status["mirrored"] if started else None,
         trial=trial_of(timed),
@@ -118,7 +119,7 @@ def _evidence(config: Config, name: str, status: Mapping[str, Any], store: Evide
         accounts=rows.accounts.accounts(
             prices=bool(config.prices),
             burns=burns_of(store, name, now, start.since_ns if start.why else 0, without=without),
-            pins=store.pins(name, start.since_ns),
+            pins=start.pins,
             segments=(parts(name), parts(control)),
             expected={pin: some.expected for pin, some in config.pins.items()},
         ),
@@ -155,10 +156,19 @@ def _window(config: Config, rows: RowFold, start: Start, now: int, *, whole: boo
     return Window(elapsed, hours, start.since_ns, start.why, start.warmup)
 
 
-def _sampling(status: Mapping[str, Any]) -> Sampling:
-    sampler = status["sampler"]
-    lost = {reason: n for reason, n in status["dropped"].items() if reason in _NO_ROOM and n}
-    return Sampling(sampler["ratio"], sampler["eligible"], sampler["taken"], lost)
+def _sampling(status: Mapping[str, Any], since_ns: int) -> Sampling | None:
+    """Each setting of the sampling that was in force in the window, with what was counted while it was."""
+    revisions = status["sampler"]["revisions"]
+    if not revisions:
+        return None
+    ends = [following["since_ns"] for following in revisions[1:]]
+    before = [one for one, end in zip(revisions, ends, strict=False) if end > since_ns and one["eligible"]]
+    return replace(_sampled(revisions[-1]), earlier=tuple(_sampled(one) for one in before))
+
+
+def _sampled(revision: Mapping[str, Any]) -> Sampling:
+    lost = {reason: n for reason, n in revision["dropped"].items() if reason in _NO_ROOM and n}
+    return Sampling(revision["ratio"], revision["eligible"], revision["taken"], lost, revision["qps"])
 
 
 def direct_of(timed: Sequence[Timed]) -> Direct | None:

@@ -14,7 +14,7 @@ from .boundary import limit
 from .drift_rules import DRIFT_RULES
 from .lines import bounds, hours_for, percent, signed, signed_fine
 from .paired import PairedQuantiles
-from .rules import ALPHA, OVERHEAD, REJECT_ALPHA, Evidence, Needs, Rule
+from .rules import ALPHA, OVERHEAD, REJECT_ALPHA, Evidence, Needs, Rule, Sampling
 from .sequences import Interval, quantile_cs, rate_cs
 from .trial import increase_cs
 
@@ -116,9 +116,26 @@ def sampling(evidence: Evidence, gate: GateConfig) -> Rule:
     """What was mirrored within ``gate.sampling_tolerance`` of what the ratio asks for, relatively: neither the sampler
     nor a want of room may choose other requests than the coin would."""
     key, name, sample = "sampling", "sampling", evidence.sampling
-    if sample is None or sample.eligible == 0:
+    if sample is None or not (sample.eligible or sample.earlier):
         return Rule(key, name, None, "no eligible request of this lane's life is counted yet")
-    wanted, tolerance = sample.ratio * sample.eligible, gate.sampling_tolerance
+    ok, line = _sampled(sample, gate.sampling_tolerance)
+    judged = [ok]
+    # Each setting is held against its own ratio and cap: counts of several, put together, say nothing about any.
+    for before in reversed(sample.earlier):
+        ok, said = _sampled(before, gate.sampling_tolerance)
+        judged.append(ok)
+        line += f"; before, at {percent(before.ratio)} and {before.qps:g} a second: {said}"
+        if ok is False:
+            line += " (shadowlane gate --restart begins a window without it)"
+    known = [ok for ok in judged if ok is not None]
+    return Rule(key, name, all(known) if known else None, line)
+
+
+def _sampled(sample: Sampling, tolerance: float) -> tuple[bool | None, str]:
+    """Whether what was mirrored by one setting is what it asks for, and the line."""
+    if not sample.eligible:
+        return None, "no eligible request yet"
+    wanted = sample.ratio * sample.eligible
     off, lost = sample.taken / wanted - 1, sum(sample.lost.values())
     line = (
         f"{sample.taken} of {sample.eligible} eligible requests taken: {percent(sample.taken / sample.eligible)}, "
@@ -131,11 +148,11 @@ def sampling(evidence: Evidence, gate: GateConfig) -> Rule:
         if lost > tolerance * sample.taken:
             ratio = sample.ratio * kept / max(sample.taken, 1)
             more = f"; busy minutes are missing: raise limits.qps, or set sampling.ratio to about {ratio:.2g}"
-            return Rule(key, name, False, line + more)
+            return False, line + more
     if abs(off) <= tolerance:
-        return Rule(key, name, True, line)
+        return True, line
     few = abs(sample.taken - wanted) <= _SAMPLER_SLACK
-    return Rule(key, name, None if few else False, line + ("; too few to tell" if few else ""))
+    return None if few else False, line + ("; too few to tell" if few else "")
 
 
 def overhead(evidence: Evidence, gate: GateConfig) -> Rule:

@@ -105,13 +105,17 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """What the lane's sampler was asked for and what became of it."""
+    """What the lane's sampler was asked for and what became of it, while one setting was in force."""
 
     ratio: float
     eligible: int
     taken: int
     lost: dict[str, int] = field(default_factory=dict)
     """Of the taken requests, those that were not mirrored for want of room, by reason."""
+    qps: float = 0.0
+    """The cap."""
+    earlier: tuple[Sampling, ...] = ()
+    """By the settings that were in force earlier in the window, the oldest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,6 +55,8 @@ class Start:
     """From when on pairs count: later than the beginning where the shadow was cold."""
     warmup: int
     """So many first answers do not count."""
+    pins: tuple[PinSeen, ...] = ()
+    """What answered since then."""
 
 
 def window_start(config: Config, now_ns: int) -> int:
@@ -72,18 +74,18 @@ def start_of(config: Config, shadow: str, store: PinSource, now_ns: int, *, whol
     restarted = None if whole else store.window_restarted(shadow)
     if restarted is not None and restarted > since:
         since, why = restarted, "restarted by hand"
-    seen = store.pins(shadow, since)
-    if whole:  # what a file's answers happen to say of themselves is not asked for
-        seen = [pin for pin in seen if pin[0] in config.pins]
-    changed = last_change(seen, config.pins)
+    pins = store.pins(shadow, since)
+    # What a file's answers happen to say of themselves is not asked for.
+    changed = last_change([pin for pin in pins if not whole or pin[0] in config.pins], config.pins)
     if changed is not None:
         since, why = changed.at_ns, str(changed)
+        pins = store.pins(shadow, since)
     cold = bool(why) or (store.first_ns(shadow) or 0) >= since
     warmup = (0 if whole else _WARM_UP) if config.gate.warmup_pairs is None else config.gate.warmup_pairs
     if not cold or not warmup:
-        return Start(since, why, since, 0)
+        return Start(since, why, since, 0, tuple(pins))
     counted = store.after_answers(shadow, since, warmup)
-    return Start(since, why, now_ns + 1 if counted is None else counted, warmup)
+    return Start(since, why, now_ns + 1 if counted is None else counted, warmup, tuple(pins))
 
 
 def last_change(pins: Sequence[PinSeen], rolling: Collection[str] = ()) -> Change | None:

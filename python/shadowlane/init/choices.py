@@ -29,6 +29,8 @@ class Provider(NamedTuple):
     shadow: tuple[str, ...] = ()
     """Lines under ``[shadows.candidate]`` beside url and model."""
     has_model: bool = True
+    request: str = ""
+    """A request for ``doctor --try``, where no preset has a usual one."""
 
 
 _IMPORT = "from shadowlane.asgi import ShadowMiddleware"
@@ -115,6 +117,7 @@ PROVIDERS: dict[str, Provider] = {
         ('read = ["POST /ask"]                    # your POST routes that only read: correct this',),
         (_KEY,),
         has_model=False,
+        request='{"path": "/ask", "body": {"question": "..."}}',
     ),
     "http": Provider(
         "any HTTP service",
@@ -125,6 +128,7 @@ PROVIDERS: dict[str, Provider] = {
         ),
         (_KEY,),
         has_model=False,
+        request='{"path": "/search?q=..."}',
     ),
 }
 """By name."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..config import Config
 from ..errors import ConfigError
-from ..render.text import Line, print_lines
+from ..render.text import Line, print_file, print_lines
 from .choices import GATEWAYS, PROVIDERS, Gateway, Provider
 
 if sys.version_info >= (3, 11):
@@ -54,10 +54,10 @@ def run_init(options: argparse.Namespace) -> int:
     text = configuration(gateway, provider, shown, url=options.shadow_url, model=options.model)
     Config.from_dict(tomllib.loads(text))
     if options.output == "-":
-        print_lines([(line, "") for line in text.splitlines()])
+        print_file(text)
         return 0
     _write(Path(options.output), text, force=options.force)
-    print_lines(_next_steps(gateway, options.output))
+    print_lines(_next_steps(gateway, provider, options.output))
     return 0
 
 
@@ -70,7 +70,8 @@ def configuration(gateway: Gateway, provider: Provider, path: str, *, url: str =
         "#",
         *(["# Put the middleware into the gateway:", "#", *code] if code else []),
         f"# Start it: {gateway.start.format(config=path)}",
-        "# Then: shadowlane doctor --try, shadowlane status, shadowlane report, shadowlane gate.",
+        f"# Try it: {_try(provider)[0]}shadowlane doctor --try{_try(provider)[1]}",
+        "# Then: shadowlane status, shadowlane report, shadowlane gate.",
     ]
     shadow = [f"url = {_quoted(url)}", "# The base: the request's path is put behind it, so /v1 stays out."]
     if provider.has_model:
@@ -134,10 +135,20 @@ def _write(path: Path, text: str, *, force: bool) -> None:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}; name another file with --output") from None
 
 
-def _next_steps(gateway: Gateway, path: str) -> list[Line]:
+def _try(provider: Provider) -> tuple[str, str]:
+    """What stands before and behind ``shadowlane doctor --try``."""
+    return (f"echo '{provider.request}' | ", " -") if provider.request else ("", "")
+
+
+def _next_steps(gateway: Gateway, provider: Provider, path: str) -> list[Line]:
     at = "" if path == "shadowlane.toml" else f" --config {path}"
     lines: list[Line] = [(f"{path}: written; correct the candidate's url in it", "good")]
     if gateway.code:
         lines += [("in the gateway:", ""), *((f"    {line}".rstrip(), "") for line in _code(gateway, path))]
-    steps = [f"shadowlane doctor --try{at}", gateway.start.format(config=path), f"shadowlane status{at}"]
+    before, behind = _try(provider)
+    steps = [
+        f"{before}shadowlane doctor --try{behind}{at}",
+        gateway.start.format(config=path),
+        f"shadowlane status{at}",
+    ]
     return [*lines, ("then:", ""), *((f"    {step}", "") for step in steps)]

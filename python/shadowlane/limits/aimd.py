@@ -71,6 +71,11 @@ class Aimd:
         return self._rate
 
     @property
+    def maximum(self) -> float:
+        """The rate that no refusal has lowered."""
+        return self._maximum
+
+    @property
     def slowed(self) -> bool:
         """Whether the rate is below the maximum."""
         return self._rate < self._maximum

@@ -169,7 +169,9 @@ class ShadowLimits:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on where another worker's :meth:`state` was: its rate, its pause, its open breaker."""
         now, wall = self._clock(), self._wall()
-        self.aimd.restore(float(state["rate"]), float(state["paused_until"] or 0) - wall, now)
+        # A rate that nobody lowered was the most that the configuration allowed then, and asks for nothing now.
+        rate = float(state["rate"]) if state["slowed"] else self.aimd.maximum
+        self.aimd.restore(rate, float(state["paused_until"] or 0) - wall, now)
         breaker = state["breaker"]
         if self.breaker is not None and breaker and breaker["state"] != "closed":
             self.breaker.restore(float(breaker["rest_s"]), float(breaker["probe_at"] or 0) - wall, now)

@@ -14,7 +14,17 @@ import msgspec
 from .. import _core
 from ..config import Config, lane_directory
 
-__all__ = ["CapStatus", "Choice", "LaneStatus", "RingStatus", "SamplerStatus", "WorkerStatus", "choice_of", "read_lane"]
+__all__ = [
+    "CapStatus",
+    "Choice",
+    "LaneStatus",
+    "RingStatus",
+    "SamplerStatus",
+    "SamplingRevision",
+    "WorkerStatus",
+    "choice_of",
+    "read_lane",
+]
 
 Choice = Literal["ratio", "sticky", "sticky by body"]
 """How a gateway chooses: by a coin, by a key at admission, or by a key in the body."""
@@ -56,6 +66,22 @@ class CapStatus(_Record, frozen=True):
     paused_reason: str = ""
 
 
+class SamplingRevision(_Record, frozen=True):
+    """What was counted while one setting of the sampling was in force."""
+
+    number: int
+    since_ns: int
+    """When it began, Unix time."""
+    choice: Choice
+    ratio: float
+    qps: float
+    burst: int
+    eligible: int = 0
+    taken: int = 0
+    dropped: dict[str, int] = {}
+    """By reason; without zeros."""
+
+
 class SamplerStatus(_Record, frozen=True):
     """What the sampler was asked for and what it did."""
 
@@ -63,6 +89,8 @@ class SamplerStatus(_Record, frozen=True):
     ratio: float
     eligible: int = 0
     taken: int = 0
+    revisions: list[SamplingRevision] = []
+    """The oldest first; the last one is in force."""
 
 
 class WorkerStatus(_Record, frozen=True):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from .lately import lately_lines
 from .overhead import render_overhead
 from .routes import route_lines
 
@@ -32,7 +33,7 @@ def render_status(status: Mapping[str, Any]) -> str:
     ]
     for name, shadow in status["shadows"].items():
         rows += _titled(f"errors {name}", [one["text"] for one in shadow["refusals"]])
-        rows += _titled(f"copies {name}", route_lines(shadow["routes"]))
+        rows += _titled(f"copies {name}", [*route_lines(shadow["routes"]), *lately_lines(shadow["lately"])])
     rows += [
         *[("limits", f"{name}: {text}") for name, text in _shadow_limits(status["limits"])],
         ("sampler", _sampler(status["sampler"])),
@@ -94,10 +95,15 @@ def _holds(accounting: Mapping[str, Any]) -> str:
 
 
 def _sampler(sampler: Mapping[str, Any]) -> str:
-    eligible, taken = sampler["eligible"], sampler["taken"]
+    revisions = sampler["revisions"]
+    newest = revisions[-1] if revisions else sampler
+    eligible, taken = newest["eligible"], newest["taken"]
     achieved = f", {100 * taken / eligible:.2f} % achieved" if eligible else ""
     what = "eligible requests" if sampler["choice"] == "ratio" else "eligible requests with a key"
-    return f"{taken} of {eligible} {what} taken; {100 * sampler['ratio']:.2f} % asked for{achieved}"
+    text = f"{taken} of {eligible} {what} taken; {100 * sampler['ratio']:.2f} % asked for{achieved}"
+    for before in reversed(revisions[:-1]):
+        text += f"; before, at {100 * before['ratio']:.2f} %: {before['taken']} of {before['eligible']}"
+    return text
 
 
 def _cap(cap: Mapping[str, Any]) -> str:

@@ -33,6 +33,7 @@ _USUAL: dict[str, tuple[str, str, dict[str, Any]]] = {
     "mcp": ("/mcp", "", {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}),
 }
 """By preset: path, the model that is asked for when the shadow has none of its own, and the body without it."""
+_GENERATE, _GEMINI_MODEL = ":generateContent", "gemini-2.5-flash"
 _HEADERS = {"anthropic": {"anthropic-version": "2023-06-01"}, "mcp": {"accept": "application/json, text/event-stream"}}
 _EXAMPLE = '{"method": "POST", "path": "/ask", "body": {"question": "..."}}'
 
@@ -97,7 +98,7 @@ def _read(source: str) -> dict[str, Any]:
 def _usual(config: Config, shadow: str, why: str = "") -> Request:
     preset, path = _preset(config)
     if not preset:
-        got = _plain_get(config)
+        got = _gemini(config) or _plain_get(config)
         if got is not None and not why:
             return got
         raise ConfigError(
@@ -124,6 +125,18 @@ def _preset(config: Config) -> tuple[str, str]:
         if len(words) == 3 and words[0].upper() == "POST" and "*" not in words[1] and words[2] in _USUAL:
             return words[2], words[1]
     return next(((preset, "") for preset in config.routes.presets if preset in _USUAL), ("", ""))
+
+
+def _gemini(config: Config) -> Request | None:
+    """Gemini's usual request, where ``routes.read`` names its route: its model stands in the path."""
+    for pattern in config.routes.read:
+        method, _, path = pattern.partition(" ")
+        if method.upper() == "POST" and path.endswith(_GENERATE):
+            data, kind = _body({"contents": [{"role": "user", "parts": [{"text": _ASK}]}]})
+            note = f"asks for the model {_GEMINI_MODEL}" if "*" in path else ""
+            target = path.replace("*", _GEMINI_MODEL)
+            return Request("POST", target, _pairs({"host": "gateway", "content-type": kind}), data, note)
+    return None
 
 
 def _plain_get(config: Config) -> Request | None:

@@ -22,14 +22,17 @@ SegmentRow = tuple[str, str, int, int, int, float, float, int]
 _NEVER_SENT = "(reason = 'deadline' AND shadow_ns = 0)"
 _MINE = "delta_s IS NOT NULL AND embedder = ?"
 _SUMS = (
-    f"count(*), total({FAILED}), total({_MINE}), total(CASE WHEN {_MINE} THEN delta_s END), "
-    f"total(CASE WHEN {_MINE} THEN delta_s * delta_s END), total({_MINE} AND fact_flip)"
+    f"count(*) AS sent, total({FAILED}) AS failed, total({_MINE}) AS scored, "
+    f"total(CASE WHEN {_MINE} THEN delta_s END) AS delta, "
+    f"total(CASE WHEN {_MINE} THEN delta_s * delta_s END) AS squares, total({_MINE} AND fact_flip) AS flips"
 )
+_TOTALS = "sum(sent), sum(failed), sum(scored), sum(delta), sum(squares), sum(flips)"
 _BY = {
-    "route": ("route_of(method, target)", "target <> ''"),
-    "tenant": ("tenant", "tenant <> ''"),
-    "model": ("prod_model", "prod_model <> ''"),
-    "question": ("'group ' || group_id", "group_id IS NOT NULL"),
+    # A route is a function of Python's: it is asked once for each target.
+    "route": ("method, target", "target <> ''", "route_of(method, target)"),
+    "tenant": ("tenant", "tenant <> ''", "tenant"),
+    "model": ("prod_model", "prod_model <> ''", "prod_model"),
+    "question": ("group_id", "group_id IS NOT NULL", "'group ' || group_id"),
 }
 
 
@@ -41,10 +44,8 @@ def segment_rows(
     if without:
         where += f" AND {without_routes(without)}"
     values = (*[embedder] * 4, shadow, since_ns, *NOT_SENT, *without, least, MOST_SEGMENTS)
-    for kind, (name, has) in _BY.items():
-        query = (
-            f"SELECT {name}, {_SUMS} FROM pairs WHERE {where} AND {has} GROUP BY 1 HAVING count(*) >= ? "  # noqa: S608
-            "ORDER BY 2 DESC, 1 LIMIT ?"
-        )
+    for kind, (parts, has, name) in _BY.items():
+        inner = f"SELECT {parts}, {_SUMS} FROM pairs WHERE {where} AND {has} GROUP BY {parts}"  # noqa: S608
+        query = f"SELECT {name}, {_TOTALS} FROM ({inner}) GROUP BY 1 HAVING sum(sent) >= ? ORDER BY 2 DESC, 1 LIMIT ?"  # noqa: S608
         for segment, sent, failed, scored, delta, squares, flips in db.execute(query, values):
             yield kind, segment, sent, int(failed), int(scored), delta, squares, int(flips)

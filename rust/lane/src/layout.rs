@@ -9,6 +9,7 @@ use crate::caps::CapTable;
 use crate::gcra::GcraCell;
 use crate::latency::Latency;
 use crate::process::Identity;
+use crate::revisions::Revisions;
 use crate::sampler::RatioCell;
 use crate::text::Text;
 use crate::throttle::ThrottleLine;
@@ -17,7 +18,7 @@ use shadowlane_ring::Cursors;
 
 /// Version of the layout of both files: another one for any change of [`RingHeader`], of [`ControlHeader`] or of what
 /// a lock on a file of the lane means. A directory holds files of one version.
-pub const LAYOUT_VERSION: u8 = 7;
+pub const LAYOUT_VERSION: u8 = 8;
 /// First word of a ring file: `slring`, a zero byte, the version; little-endian.
 pub const RING_MAGIC: u64 = u64::from_le_bytes(*b"slring\0\0") | (LAYOUT_VERSION as u64) << 56;
 /// First word of the control file: `slctrl`, a zero byte, the version; little-endian.
@@ -212,6 +213,8 @@ pub struct ControlHeader {
     pub retired_latency: Latency,
     /// What `retired_latency` will be.
     pub retiring_latency: Latency,
+    /// What was counted by which setting.
+    pub revisions: Revisions,
 }
 
 impl ControlHeader {

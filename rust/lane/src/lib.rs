@@ -21,6 +21,7 @@ pub mod lock;
 pub mod older;
 pub mod process;
 pub mod reservoir;
+pub mod revisions;
 pub mod sampler;
 pub mod status;
 pub mod text;

@@ -11,6 +11,7 @@ use crate::lanedir;
 use crate::latency::LatencySums;
 use crate::layout::{ControlHeader, Totals};
 use crate::older::{self, OlderLane, OtherRing};
+use crate::revisions::{Counted, Revision};
 use shadowlane_base::Reason;
 use shadowlane_base::Result;
 use shadowlane_ring::Memory;
@@ -50,7 +51,7 @@ pub struct CapStatus {
 }
 
 /// The sampler's setting, and what it did.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SamplerStatus {
     /// How requests are chosen.
     pub choice: Choice,
@@ -60,6 +61,20 @@ pub struct SamplerStatus {
     pub eligible: u64,
     /// Requests that it took.
     pub taken: u64,
+    /// What was counted by which setting, the oldest first.
+    pub revisions: Vec<Revision>,
+}
+
+/// What was counted up to now.
+pub(crate) fn counted(directory: &Path, header: &ControlHeader) -> Counted {
+    let (totals, _, _) = steadily(header, || read_rings(directory, header));
+    counted_with(header, &totals)
+}
+
+fn counted_with(header: &ControlHeader, totals: &Totals) -> Counted {
+    // What was taken last: it is never more than what was eligible then.
+    let (eligible, taken) = (header.sampler.eligible(), header.sampler.taken());
+    Counted { eligible, taken, dropped: totals.dropped }
 }
 
 /// The worker, as it last reported itself.
@@ -136,6 +151,7 @@ impl LaneStatus {
                 ratio: header.sampler.ratio(),
                 eligible: header.sampler.eligible(),
                 taken: header.sampler.taken(),
+                revisions: header.revisions.counted(counted_with(header, &totals)),
             },
             worker: WorkerStatus {
                 pid: worker.pid,

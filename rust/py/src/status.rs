@@ -9,6 +9,7 @@ use shadowlane_base::Reason;
 use shadowlane_lane::histogram::{BUCKETS, lower_edge};
 use shadowlane_lane::lanedir;
 use shadowlane_lane::older;
+use shadowlane_lane::revisions::Revision;
 use shadowlane_lane::status::{LaneStatus, RingStatus, read_latency, set_enabled as core_set_enabled};
 
 use crate::convert::{detached, raise};
@@ -67,6 +68,47 @@ struct SamplerOut {
     ratio: f64,
     eligible: u64,
     taken: u64,
+    revisions: Vec<RevisionOut>,
+}
+
+#[derive(IntoPyObject)]
+struct RevisionOut {
+    number: u64,
+    since_ns: u64,
+    choice: &'static str,
+    ratio: f64,
+    qps: f64,
+    burst: u32,
+    eligible: u64,
+    taken: u64,
+    dropped: BTreeMap<&'static str, u64>,
+}
+
+impl RevisionOut {
+    fn new(revision: &Revision) -> Self {
+        let Revision { setting, counted, .. } = revision;
+        Self {
+            number: revision.number,
+            since_ns: revision.since_ns,
+            choice: setting.choice.name(),
+            ratio: setting.ratio,
+            qps: setting.qps,
+            burst: setting.burst,
+            eligible: counted.eligible,
+            taken: counted.taken,
+            dropped: by_reason(&counted.dropped),
+        }
+    }
+}
+
+/// Counts by the names of their reasons, without zeros.
+fn by_reason(counts: &[u64]) -> BTreeMap<&'static str, u64> {
+    Reason::ALL
+        .iter()
+        .zip(counts)
+        .filter(|(_, count)| **count > 0)
+        .map(|(reason, count)| (reason.name(), *count))
+        .collect()
 }
 
 #[derive(IntoPyObject)]
@@ -98,7 +140,6 @@ impl RingOut {
 impl StatusOut {
     fn new(directory: &Path, status: LaneStatus) -> Self {
         let LaneStatus { totals, cap, sampler, worker, .. } = &status;
-        let counts = Reason::ALL.iter().zip(&totals.dropped).filter(|(_, count)| **count > 0);
         let (paused_reason, paused_s) = cap.paused.map_or(("", 0.0), |(reason, left)| (reason.name(), left));
         Self {
             directory: directory.to_string_lossy().into_owned(),
@@ -106,7 +147,7 @@ impl StatusOut {
             seen: totals.settled(),
             open: totals.started.saturating_sub(totals.settled()),
             mirrored: totals.mirrored,
-            dropped: counts.map(|(reason, count)| (reason.name(), *count)).collect(),
+            dropped: by_reason(&totals.dropped),
             acked: totals.acked,
             corrupt: totals.corrupt,
             faults: totals.faults,
@@ -125,6 +166,7 @@ impl StatusOut {
                 ratio: sampler.ratio,
                 eligible: sampler.eligible,
                 taken: sampler.taken,
+                revisions: sampler.revisions.iter().map(RevisionOut::new).collect(),
             },
             worker: WorkerOut {
                 pid: worker.pid,

@@ -151,6 +151,23 @@ def test_a_cap_that_dropped_nearly_all_is_not_met_sampling(tmp_path: Path) -> No
     assert "2400 of the 48000 wanted had room" in some.evidence
 
 
+def test_settings_of_before_the_window_are_not_judged(tmp_path: Path) -> None:
+    config = config_at(tmp_path)
+    pairs = good()
+    save(config, pairs)
+    start = pairs[0].copy.started_ns
+    status = make_status(2400)
+    (last,) = status["sampler"]["revisions"]
+    wrong = {**last, "ratio": 0.9, "number": 0}
+
+    def sampling(began_ns: int) -> Rule:
+        status["sampler"]["revisions"] = [wrong, {**last, "since_ns": began_ns}]
+        return rule(verdict_of(config, 2400, status=status), "sampling")
+
+    assert sampling(start - 48 * HOUR_NS).ok is True
+    assert sampling(start + 12 * HOUR_NS).ok is False
+
+
 def test_a_bad_half_of_the_day_first_holds_until_the_end(tmp_path: Path) -> None:
     rng = random.Random(4)
     pairs = altered(

@@ -336,6 +336,22 @@ def test_latency_says_how_many_pairs_it_takes() -> None:
     assert some.needs.pairs > 0
 
 
+def test_a_window_without_pairs_enough_says_how_long_one_would_have_to_be() -> None:
+    random = np.random.default_rng(4)
+    prod = random.lognormal(18, 0.6, 4000)
+    few = replace(good(), times=PairedSample.of(prod * random.lognormal(0, 0.28, 4000), prod))
+    gate = GateConfig(p95_increase=0.14)
+    some = rule(few, "p95_latency", gate)
+    assert some.ok is None
+    assert some.needs is not None
+    assert some.needs.pairs is not None
+    hours = 24 * (1 + some.needs.pairs / 4000)
+    assert f"gate.window_hours = {int(np.ceil(hours))}, or a larger sampling.ratio, would do" in some.evidence
+    assert "each bound 95 % at any time" in some.evidence
+    early = rule(replace(few, window=Window(0.5, 12)), "p95_latency", gate)
+    assert (early.ok, "would do" in early.evidence) == (None, False)
+
+
 # ---- sampling and overhead
 
 
@@ -346,6 +362,25 @@ def test_sampling_says_what_was_mirrored_of_what_was_wanted() -> None:
     assert "1500 of the 30000 wanted had room (5.00 %; cap 28500)" in some.evidence
     assert "set sampling.ratio to about 0.0025" in some.evidence
     assert rule(replace(good(), sampling=Sampling(0.05, 20 * N, N, {"cap": N // 100})), "sampling").ok is True
+
+
+def test_each_setting_of_the_sampling_is_held_against_its_own_ratio() -> None:
+    slow = Sampling(0.05, 20 * N, N, {}, 20.0)
+    ramped = Sampling(0.5, 2000, 1000, {}, 200.0, (slow,))
+    some = rule(replace(good(), sampling=ramped), "sampling")
+    assert some.ok is True
+    assert "1000 of 2000 eligible requests taken: 50.00 %" in some.evidence
+    assert "before, at 5.00 % and 20 a second: 30000 of 600000 eligible requests taken: 5.00 %" in some.evidence
+    just = replace(ramped, eligible=0, taken=0)
+    assert rule(replace(good(), sampling=just), "sampling").ok is True
+    # What was wrong while it was in force stays wrong in this window.
+    capped = replace(slow, lost={"cap": N // 2})
+    some = rule(replace(good(), sampling=replace(ramped, earlier=(capped, slow))), "sampling")
+    assert some.ok is False
+    assert "gate --restart" in some.evidence
+    off = replace(ramped, taken=100)
+    assert rule(replace(good(), sampling=off), "sampling").ok is False
+    assert rule(replace(good(), sampling=Sampling(0.5, 0, 0)), "sampling").ok is None
 
 
 def test_the_lanes_own_calls_bound_the_overhead_after_few_requests() -> None:

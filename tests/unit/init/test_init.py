@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
+import shlex
 import socket
 import sys
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ import pytest
 from shadowlane.cli import main
 from shadowlane.config import load_config
 from shadowlane.init.choices import GATEWAYS, PROVIDERS
+from tests.support.chatserver import Got, Reply, chat, serving
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -106,12 +109,18 @@ def test_a_file_that_cannot_be_written_is_named(output: str, capsys: pytest.Capt
     assert output in capsys.readouterr().err
 
 
-def test_prints_to_standard_output(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_prints_to_standard_output_what_it_would_write(
+    provider: str, inside: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = sorted(inside.iterdir())
-    assert main(["init", "--provider", "anthropic", "--model", "small", "--output", "-"]) == 0
-    data = tomllib.loads(capsys.readouterr().out)
-    assert data["shadows"]["candidate"]["model"] == "small"
+    monkeypatch.setenv("COLUMNS", "40")
+    assert main(["init", "--provider", provider, "--output", "-"]) == 0
+    printed = capsys.readouterr().out
+    assert tomllib.loads(printed)["shadows"]["candidate"]["url"] == "http://127.0.0.1:9001"
     assert sorted(inside.iterdir()) == before
+    assert main(["init", "--provider", provider]) == 0
+    assert Path("shadowlane.toml").read_text() == printed
 
 
 @pytest.mark.parametrize("model", ['a "quoted" one', "back\\slash", "tab\tand\u202e", "gpt-4o"])
@@ -134,3 +143,22 @@ def test_what_the_configuration_would_refuse_is_refused_and_nothing_written(
     assert main(["init", *arguments]) == 2
     assert says in capsys.readouterr().err
     assert not Path("shadowlane.toml").exists()
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_the_step_that_is_advised_next_sends_one_request(
+    provider: str, inside: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def answer(got: Got) -> Reply:
+        return chat("ready")
+
+    with serving(answer) as shadow:
+        main(["init", "--provider", provider, "--shadow-url", shadow.url])
+        [advised] = [line for line in capsys.readouterr().out.splitlines() if "doctor --try" in line]
+        words = shlex.split(advised)
+        if words[0] == "echo":
+            monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(words[1].encode())))
+        assert main(words[words.index("doctor") :]) == 0, capsys.readouterr().out
+        assert len(shadow.requests) == 1
+    shown = Path("shadowlane.toml").read_text()
+    assert f"# Try it: {advised.strip()}" in shown

@@ -148,6 +148,19 @@ def test_a_successor_goes_on_with_rate_pause_and_breaker(clock: Clock) -> None:
     assert later.breaker.opens_in(clock.now) == pytest.approx(4, abs=0.2)
 
 
+@pytest.mark.parametrize(("before", "now"), [(20.0, 200.0), (200.0, 20.0), (60.0, 60.0)])
+def test_a_rate_that_nobody_lowered_asks_a_successor_for_nothing(clock: Clock, before: float, now: float) -> None:
+    state = json.loads(json.dumps(limits_of(clock, qps=before).state()))
+    later = limits_of(clock, qps=now)
+    later.restore(state)
+    assert (later.aimd.unpaused, later.aimd.slowed) == (now, False)
+    lowered = limits_of(clock, qps=before)
+    call(lowered, answer(429))
+    later = limits_of(clock, qps=200.0)
+    later.restore(json.loads(json.dumps(lowered.state())))
+    assert (later.aimd.unpaused, later.aimd.slowed) == (before / 2, True)
+
+
 def lane_of(clock: Clock, first: ShadowLimits, second: ShadowLimits, prod: ProdQuota | None = None) -> LaneLimits:
     return LaneLimits({"a": (first, 1.0), "b": (second, 0.5)}, qps=60.0, prod=prod, wall=clock.wall)
 

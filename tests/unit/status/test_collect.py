@@ -91,7 +91,11 @@ def test_before_any_worker_all_is_in_flight(config: Config, lane: Lane) -> None:
     assert status["shadows"]["candidate"]["in_flight"] == 20
     assert status["accounting"]["holds"]
     assert status["accounting"]["known"]
+    (revision,) = status["sampler"].pop("revisions")
     assert status["sampler"] == {"choice": "ratio", "ratio": 0.5, "eligible": 40, "taken": 20}
+    assert revision["since_ns"] > 0
+    counted = {name: revision[name] for name in ("eligible", "taken", "dropped", "qps", "burst")}
+    assert counted == {"eligible": 40, "taken": 20, "dropped": {"sampled_out": 20}, "qps": 1000.0, "burst": 1000}
 
 
 def test_stored_rows_are_answered_or_failed(config: Config, lane: Lane) -> None:

@@ -41,6 +41,8 @@ def test_a_lane_reads_as_before_its_start_but_for_its_life(tmp_path: Path, sampl
         assert as_json(now) == _core.lane_status(str(tmp_path / "lane"))
         alone = msgspec.structs.replace(now, lane_id="", rings=[])
         # A cap that is full says how much of it is there as a count of units.
+        assert [(one.number, one.eligible, one.dropped) for one in now.sampler.revisions] == [(1, 0, {})]
+        alone = msgspec.structs.replace(alone, sampler=msgspec.structs.replace(now.sampler, revisions=[]))
         assert alone == msgspec.structs.replace(before, cap=now.cap)
         assert (now.cap.qps, now.cap.burst, now.cap.rate) == (before.cap.qps, before.cap.burst, before.cap.rate)
         assert now.cap.available == pytest.approx(before.cap.available, abs=0.01)

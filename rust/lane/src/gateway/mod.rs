@@ -24,8 +24,10 @@ use crate::files::{ControlFile, RingFile};
 use crate::gcra::monotonic_ns;
 pub use crate::keys::StickyKey;
 use crate::lanedir;
-use crate::layout::Counters;
-use crate::process::{fork_generation, random_u64, watch_forks};
+use crate::layout::{ControlHeader, Counters};
+use crate::process::{fork_generation, random_u64, unix_ns, watch_forks};
+use crate::revisions::Setting;
+use crate::status;
 use shadowlane_base::{Error, Result};
 use shadowlane_policy::eligible::{NamedRoutes, Routes};
 
@@ -75,6 +77,7 @@ impl Lane {
         lanedir::ensure(directory)?;
         let control = ControlFile::open_or_create(directory)?;
         let header = control.get();
+        begin_revision(directory, header, options);
         configure_sampler(&control, options)?;
         header.cap.change(options.qps, options.burst, monotonic_ns)?;
         let salt = options.seed.unwrap_or_else(|| header.lane_id[0].load(Ordering::Relaxed));
@@ -171,6 +174,14 @@ fn make_ring(directory: &Path, control: &ControlFile, ring_bytes: u64) -> Result
         path: directory.to_path_buf(),
         why: format!("holds {MOST_RINGS} rings of an older control file; stop the lane's processes and remove it"),
     })
+}
+
+/// Write down where the counters stand, where the way of sampling changes. Before it does: requests that are decided in
+/// between count for the new revision by the old ratio, and there are few.
+fn begin_revision(directory: &Path, header: &ControlHeader, options: &Options) {
+    let choice = Choice::by(options.sticky.as_ref());
+    let setting = Setting { choice, ratio: options.ratio, qps: options.qps, burst: options.burst };
+    header.revisions.begin(setting, unix_ns(), || status::counted(directory, header));
 }
 
 fn configure_sampler(control: &ControlFile, options: &Options) -> Result<()> {
