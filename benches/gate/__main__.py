@@ -26,6 +26,7 @@ RULES = {"mean_delta_s": "mean ΔS 0.45", "shadow_errors": "1 % errors", "p95_la
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benches.gate", description="Days of traffic through the gate.")
     parser.add_argument("--rates", default="1,10,50", help="requests a second, of which 5 %% are mirrored")
+    parser.add_argument("--only", default="", help="of the scenarios, those whose names have this in them")
     parser.add_argument("--days", type=int, default=3, help="days of each scenario and rate (default: 3)")
     parser.add_argument("--boundary-days", type=int, default=1000, help="days at the targets, without a store")
     parser.add_argument("--whole-days", type=int, default=200, help="short days through the store (default: 200)")
@@ -38,7 +39,11 @@ def main() -> None:
     rates = [float(rate) for rate in options.rates.split(",")]
     began = time.monotonic()
     scenarios = [
-        scenario(name, rate, options.days, options.looks) for name in SCENARIOS for rate in rates if options.days
+        scenario(name, rate, options.days, options.looks)
+        for name in SCENARIOS
+        if options.only in name
+        for rate in rates
+        if options.days
     ]
     show_scenarios(scenarios)
     days, how = options.boundary_days, {"rate": options.boundary_rate, "scores": not options.latency_only}
@@ -69,7 +74,7 @@ def scenario(name: str, rate: float, days: int, looks: int) -> dict[str, Any]:
     for seed in range(days):
         with tempfile.TemporaryDirectory() as folder:
             lane = Lane(Path(folder), make(np.random.default_rng(1000 + seed), rate), seed=seed)
-            verdicts = [(24 * k / looks, lane.look(24 * k / looks)) for k in range(1, looks + 1)]
+            verdicts = [(hour, lane.look(hour)) for hour in look_hours(looks)]
         last = verdicts[-1][1]
         pairs = next(len(rule.evidence) and int(rule.evidence.split()[0]) for rule in last.rules if rule.key == "pairs")
         ends[last.decision] += 1
@@ -93,6 +98,12 @@ def scenario(name: str, rate: float, days: int, looks: int) -> dict[str, Any]:
     }
 
 
+def look_hours(looks: int) -> list[float]:
+    """So many looks, evenly over the day. A window begins with its first copy that counts, some minutes into the day,
+    so the last look is half an hour after it."""
+    return [*(24 * k / looks for k in range(1, looks)), 24.5]
+
+
 def _hour_from_which(verdicts: list[tuple[float, Verdict]], key: str) -> list[float]:
     """The first look from which on a rule is met to the day's end; empty: it is not."""
     met = [next(rule.ok is True for rule in verdict.rules if rule.key == key) for _, verdict in verdicts]
@@ -107,7 +118,7 @@ def whole_verdicts(name: str, days: int, looks: int) -> dict[str, Any]:
     for seed in range(days):
         with tempfile.TemporaryDirectory() as folder:
             lane = Lane(Path(folder), make(np.random.default_rng([7000, seed]), 1.0), seed=seed)
-            shown.update({lane.look(24 * k / looks).decision for k in range(1, looks + 1)})
+            shown.update({lane.look(hour).decision for hour in look_hours(looks)})
     return {"scenario": name, "false": false, "days": days, "ever": dict(shown), "errs": shown[false] / days}
 
 
