@@ -161,6 +161,10 @@ pub(super) const LONGEST: usize = 48;
 
 /// What a name says of its value.
 pub(super) fn says(name: &[u8]) -> Name {
+    // Signs do not count, but no name has so many.
+    if name.len() > LONGEST {
+        return Name::Plain;
+    }
     let mut plain = [0_u8; LONGEST];
     // Where the last words begin.
     let mut words = [0_usize; 16];
@@ -212,12 +216,11 @@ fn of(whole: &[u8], plain: &[u8], word: &[u8]) -> Name {
     let (token, key) = (ends(TOKENS), is_one(TOKEN_WORDS, word));
     let code = is_one(CODES, word) || is_one(CODES, plain);
     let header = ends(HEADERS);
-    let (true, false) = (
-        token || key || code || header,
-        NEVER.iter().any(|never| memchr::memmem::find(whole, never.as_bytes()).is_some()),
-    ) else {
+    if !(token || key || code || header)
+        || NEVER.iter().any(|never| memchr::memmem::find(whole, never.as_bytes()).is_some())
+    {
         return Name::Plain;
-    };
+    }
     match (header, code, token) {
         (true, ..) => Name::Header,
         (_, true, _) => Name::Code,
