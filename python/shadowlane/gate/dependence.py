@@ -38,9 +38,9 @@ _SIGMAS = 3.0
 _NOISE = (35 / 9) ** 0.5
 """The standard deviation of an effect's estimate from n/L blocks is this times (L/n) ** 0.5, for Gaussian sums."""
 _MOST_NOISE = 0.4
-_RISES, _STEEP = 2.0, 3.0
-"""An effect that rises so much while blocks become four times as long, and over all of them, has not come to its end:
-runs that are much longer would make it four times as large."""
+_RISES, _STEEP = 1.5, 3.0
+"""An effect that rises so much at each of the last two doublings of the blocks, and over all of them, has not come to its
+end: runs that are much longer would make it twice as large each time."""
 _ACROSS = 5 / 9
 """What second differences of blocks of length L miss of runs of length l, in units of l/L: the blocks' own variance
 lacks 1/3, and the covariance of neighbours, which share the runs across their border, takes 2/9."""
@@ -137,9 +137,9 @@ def _lengths(least: int, longest: int) -> list[int]:
 
 def _still_rises(blocks: Blocks, longest: int) -> bool:
     """Whether longer blocks would show more. A mean that changed at once, at one moment, is left out."""
-    quarter = max(blocks.length, longest // 4 // blocks.length * blocks.length)
-    short, middle, whole = (blocks.variance_without_steps(length) for length in (1, quarter, longest))
-    return whole > _RISES * middle and whole > _STEEP * short
+    parts = [max(blocks.length, longest // part // blocks.length * blocks.length) for part in (4, 2, 1)]
+    short, quarter, half, whole = (blocks.variance_without_steps(length) for length in (1, *parts))
+    return whole > _RISES**2 * quarter and whole > _RISES * half and whole > _STEEP * short
 
 
 def _across(found: float, length: int) -> float:
