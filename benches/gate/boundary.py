@@ -73,15 +73,18 @@ def _times(day: Day, until: int, elapsed: float) -> _Claims:
         yield "p95_latency", "rejected"
 
 
-def at_the_boundary(kind: str, runs: int, looks: int, *, rate: float = 1.0) -> dict[str, dict[str, float]]:
-    """The share of ``runs`` days of this kind in which a rule was ever met, missed or rejected, by rule."""
+def at_the_boundary(
+    kind: str, runs: int, looks: int, *, rate: float = 1.0, scores: bool = True
+) -> dict[str, dict[str, float]]:
+    """The share of ``runs`` days of this kind in which a rule was ever met, missed or rejected, by rule: the P95's, and
+    with ``scores`` those of ΔS and errors."""
     ever: Counter[tuple[str, str]] = Counter()
     for seed in range(runs):
         day = boundary(kind, np.random.default_rng([9000, seed]), rate)
-        scores, claims = _Scores(day), set()
+        of_scores, claims = _Scores(day), set()
         for look in range(1, looks + 1):
             until = int(np.searchsorted(day.at_s, 86_400.0 * look / looks))
-            claims |= {*scores.look(until), *_times(day, until, look / looks)}
+            claims |= {*(of_scores.look(until) if scores else ()), *_times(day, until, look / looks)}
         ever.update(claims)
-    keys = ("mean_delta_s", "shadow_errors", "p95_latency")
+    keys = ("mean_delta_s", "shadow_errors", "p95_latency") if scores else ("p95_latency",)
     return {key: {outcome: ever[key, outcome] / runs for outcome in OUTCOMES} for key in keys}

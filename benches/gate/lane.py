@@ -117,11 +117,13 @@ class Lane:
 
     def _status(self, n: int) -> dict[str, Any]:
         eligible = round(n / RATIO)
+        counted = {"eligible": eligible, "taken": n, "dropped": {}}
+        revision = {"number": 1, "since_ns": 1, "choice": "ratio", "ratio": RATIO, "qps": 20.0, "burst": 20, **counted}
         return {
             "started": True,
             "mirrored": n,
             "dropped": {"sampled_out": eligible - n, "prod_failed": 0},
-            "sampler": {"choice": "ratio", "ratio": RATIO, "eligible": eligible, "taken": n},
+            "sampler": {"choice": "ratio", "ratio": RATIO, "eligible": eligible, "taken": n, "revisions": [revision]},
             "accounting": {"known": True, "holds": True, "lines": [f"seen {eligible} = mirrored {n} + dropped"]},
         }
 

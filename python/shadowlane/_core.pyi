@@ -38,6 +38,7 @@ __all__ = [
     "classify_request",
     "classify_sql",
     "classify_tool_json",
+    "framing",
     "inflate",
     "lane_direct",
     "lane_status",

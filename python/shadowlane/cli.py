@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from . import __version__, _core
 from .config import Config, lane_directory, load_config
-from .config.errors import meant
+from .config.errors import advised
 from .config.shown import without_keys
 from .errors import ConfigError, LaneError, ShadowlaneError
 from .render.text import print_error, print_json, print_lines
@@ -264,8 +264,8 @@ def _gate(options: argparse.Namespace) -> int:
     config = _load(options)
     if options.shadow is not None and options.shadow not in config.shadows:
         known = ", ".join(config.shadows)
-        guess = meant(options.shadow, config.shadows)
-        raise ConfigError(f"--shadow = {options.shadow!r}: {guess}No such shadow in the configuration; known: {known}")
+        why = advised(options.shadow, config.shadows, f"no such shadow in the configuration; known: {known}")
+        raise ConfigError(f"--shadow = {options.shadow!r}: {why}")
     from .report.command import restart_window, run_gate
 
     if options.restart:

@@ -83,7 +83,7 @@ def _status(config: Config, store: SqliteStore, source: Source) -> dict[str, Any
         "enabled": True,
         "mirrored": rows - failed,
         "dropped": {"prod_failed": failed},
-        "sampler": {"choice": "ratio", "ratio": 1.0, "eligible": 0, "taken": 0},
+        "sampler": {"choice": "ratio", "ratio": 1.0, "eligible": 0, "taken": 0, "revisions": []},
         "accounting": {"known": False, "holds": None, "lines": []},
         "last_ns": last_ns,
     }

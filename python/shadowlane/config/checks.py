@@ -15,7 +15,7 @@ import msgspec
 from .. import _core
 from ..errors import ConfigError
 from .bounds import number_problem
-from .errors import meant
+from .errors import advised, meant
 from .gate import GATE_RULES
 from .limits import PriceConfig, breaker_problem, budget_problem, limits_problem, retry_problem
 from .pins import pins_problem
@@ -142,11 +142,11 @@ def _route_problem(field: str, text: str, said: str) -> str:
 def _policy_problem(config: Config) -> str | None:
     policy = config.policy
     if policy.tool_mode not in ("strip", "none", "stub"):
-        guess = meant(policy.tool_mode, ("strip", "none", "stub"))
-        return _bad("policy.tool_mode", policy.tool_mode, f'{guess}Use "strip", "none" or "stub"')
+        why = advised(policy.tool_mode, ("strip", "none", "stub"), 'use "strip", "none" or "stub"')
+        return _bad("policy.tool_mode", policy.tool_mode, why)
     if policy.stream not in ("keep", "on", "off"):
-        guess = meant(policy.stream, ("keep", "on", "off"))
-        return _bad("policy.stream", policy.stream, f'{guess}Use "keep", "on" or "off"')
+        why = advised(policy.stream, ("keep", "on", "off"), 'use "keep", "on" or "off"')
+        return _bad("policy.stream", policy.stream, why)
     if "" in policy.keep_members:
         return _bad("policy.keep_members", "", "name a member of the request's body, or remove the entry")
     try:
@@ -182,10 +182,11 @@ def _gate_problem(config: Config) -> str | None:
     gate, known = config.gate, f"known: {', '.join(GATE_RULES)}"
     for name in gate.disable:
         if name not in GATE_RULES:
-            return _bad("gate.disable", name, f"{meant(name, GATE_RULES)}No rule of this name can be left out; {known}")
+            why = advised(name, GATE_RULES, f"no rule of this name can be left out; {known}")
+            return _bad("gate.disable", name, why)
     for name in gate.require:
         if name not in GATE_RULES:
-            return _bad("gate.require", name, f"{meant(name, GATE_RULES)}No rule has this name; {known}")
+            return _bad("gate.require", name, advised(name, GATE_RULES, f"no rule of this name; {known}"))
         if name in gate.disable:
             return _bad("gate.require", name, "gate.disable leaves it out; name it in one of them")
     return None
@@ -194,8 +195,8 @@ def _gate_problem(config: Config) -> str | None:
 def _score_problem(config: Config) -> str | None:
     score = config.score
     if (kind := score.embedder.partition(":")[0]) not in EMBEDDERS:
-        guess = meant(kind, EMBEDDERS)
-        return _bad("score.embedder", score.embedder, f"{guess}Unknown embedder; known: {', '.join(EMBEDDERS)}")
+        why = advised(kind, EMBEDDERS, f"unknown embedder; known: {', '.join(EMBEDDERS)}")
+        return _bad("score.embedder", score.embedder, why)
     if problem := _embedder_problem(score):
         return problem
     structure = score.structure

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import msgspec.inspect
 
-__all__ = ["meant", "readable"]
+__all__ = ["advised", "meant", "readable"]
 
 _PART = re.compile(r"\.(?P<name>[^.\[\]]+)|\[(?P<index>\d+)\]|\[(?P<any>\.\.\.)\]")
 
@@ -50,6 +50,12 @@ def meant(text: str, known: Iterable[str]) -> str:
     return f"did you mean {words[near[0]]}? " if near else ""
 
 
+def advised(text: str, known: Iterable[str], why: str) -> str:
+    """``why``, a sentence without its capital, behind what was probably meant."""
+    guess = meant(text, known)
+    return f"{guess}{why[:1].upper()}{why[1:]}" if guess else why
+
+
 def _remedy(text: str, value: Any, choices: list[str]) -> str:
     """What to write instead of a value of the wrong type."""
     if isinstance(value, str) and re.match(r"Expected `(float|int)", text):
@@ -59,8 +65,7 @@ def _remedy(text: str, value: Any, choices: list[str]) -> str:
         told = float(number[1]) / 100 if number[2] else float(number[1])
         return f"write a number without quotes: {told:.10g}"
     if choices:
-        guess = meant(str(value), choices)
-        return f"{guess}{'Use' if guess else 'use'} one of: {', '.join(choices)}"
+        return advised(str(value), choices, f"use one of: {', '.join(choices)}")
     return "correct the value"
 
 

@@ -23,9 +23,11 @@ __all__ = [
 NOT_SHOWN = "(not shown: it may be a key)"
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-# Words in capitals of which the last but one or two says what it holds: no key of any service looks so.
+# Words in capitals of which the last or last but one says what it holds, or three and more of letters alone: no key of
+# any service looks so.
 _CLEAR_NAME = re.compile(
     r"(?:[A-Z]{1,16}[0-9]{0,2}_){0,6}(?:KEY|TOKEN|SECRET|PASSWORD|PASS|CREDENTIALS?|AUTH|BEARER)(?:_[A-Z]{1,12}[0-9]?)?\Z"
+    r"|[A-Z]{2,16}(?:_[A-Z]{2,16}){2,6}\Z"
 )
 _OF_NO_SECRET = re.compile(r"[0-9a-f]{16}\Z")  # revisions
 _SECRET_KINDS = (

@@ -22,7 +22,8 @@ _OF_ONE_STEP = 3
 class Blocks:
     """The block sums of one series, fed in the order of time."""
 
-    def __init__(self, most: int = MOST_BLOCKS) -> None:
+    def __init__(self, most: int | None = None) -> None:
+        most = MOST_BLOCKS if most is None else most
         self.n = 0
         self.length = 1
         """How many values a block holds: a power of two."""

@@ -37,6 +37,7 @@ _LEAST_BLOCKS = 48
 _SIGMAS = 3.0
 _NOISE = (35 / 9) ** 0.5
 """The standard deviation of an effect's estimate from n/L blocks is this times (L/n) ** 0.5, for Gaussian sums."""
+_MOST_NOISE = 0.4
 _RISES, _STEEP = 2.0, 3.0
 """An effect that rises so much while blocks become four times as long, and over all of them, has not come to its end:
 runs that are much longer would make it four times as large."""
@@ -114,13 +115,15 @@ def runs_of(blocks: Blocks, variance: float) -> Runs:
         return Runs(1.0, 1.0)
     if _still_rises(blocks, longest):
         return Runs(math.inf, math.inf)
-    best = Runs(1.0, 1.0)
+    best = Runs(1.0, -math.inf)
     for length in _lengths(blocks.length, longest):
         squares = blocks.variance(length) / variance
         found, known = float(squares.mean()), _NOISE * (length / blocks.n) ** 0.5
         if length > 1 and found > 1.0 + _SIGMAS * known:
-            # Rare events make sums with heavy tails, whose squares say less than those of Gaussian ones.
+            # Rare events make sums with heavy tails, whose squares say less than those of Gaussian ones; yet that they
+            # are no independent ones is sure: a single outage is a run, though nobody saw a second one.
             noise = max(known, _NOISE * float(squares.std()) / (found * (2 * len(squares)) ** 0.5))
+            noise = min(noise, _MOST_NOISE)
             effect = _across(found, length)
             best = max(best, Runs(effect * (1 + noise), effect * (1 - 2 * noise)), key=lambda some: some.at_least)
     return best

@@ -24,7 +24,7 @@ MOST_QUESTIONS = 1 << 15
 class Questions:
     """The questions that are known: each has a slot, a number from 0."""
 
-    most: int = MOST_QUESTIONS
+    most: int = field(default_factory=lambda: MOST_QUESTIONS)
     halvings: int = 0
     """Known is one question in 2 to the power of this."""
     _keys: _Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))

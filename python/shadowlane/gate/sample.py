@@ -23,7 +23,8 @@ _FIRST_ROOM = 1024
 class Sample:
     """Rows of ``width`` values."""
 
-    def __init__(self, width: int, most: int = MOST_ROWS) -> None:
+    def __init__(self, width: int, most: int | None = None) -> None:
+        most = MOST_ROWS if most is None else most
         self.n = 0
         """How many rows there were."""
         self.halvings = 0
@@ -86,7 +87,7 @@ class Sample:
 class PairedSample(Sample):
     """Two values of each request, the shadow's ``above`` and prod's or the control's ``below``."""
 
-    def __init__(self, most: int = MOST_ROWS) -> None:
+    def __init__(self, most: int | None = None) -> None:
         super().__init__(2, most)
 
     @classmethod

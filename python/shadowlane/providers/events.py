@@ -163,9 +163,13 @@ def _read_loose(name: str, value: Any, draft: Draft, unknown: list[str] | None) 
 
 
 def _joined(pieces: list[str]) -> str:
-    """Pieces one after the other; or the last, when each repeats the one before and adds to it."""
+    """Pieces one after the other; or the last, when each repeats the one before and adds to it.
+
+    Two that end in one masked value are equal, where they were parts of it before.
+    """
     texts = [piece for piece in pieces if piece]
     grows = len(texts) >= 3 and all(
-        len(later) > len(earlier) and later.startswith(earlier) for earlier, later in pairwise(texts)
+        later.startswith(earlier) and (later != earlier or later.endswith("]")) for earlier, later in pairwise(texts)
     )
+    grows = grows and len(texts[-1]) > len(texts[0])
     return texts[-1] if grows else "".join(pieces)

@@ -18,12 +18,14 @@ from .wrap import columns_of, wrapped
 
 __all__ = [
     "Line",
+    "asked",
     "clock",
     "count_line",
     "json_line",
     "milliseconds",
     "percent",
     "print_error",
+    "print_file",
     "print_json",
     "print_json_line",
     "print_lines",
@@ -63,10 +65,23 @@ def print_lines(lines: Iterable[Line]) -> None:
     sys.stdout.flush()
 
 
+def print_file(text: str) -> None:
+    """Print a file's text to standard output for a pipe: not wrapped, since a line's end means something there."""
+    sys.stdout.write(printable(text))
+    sys.stdout.flush()
+
+
 def print_error(text: str, program: str = "shadowlane") -> None:
     """Print ``program: text`` to standard error, as :func:`print_lines` does."""
     lines = wrapped(printable(f"{program}: {text}"), columns_of(sys.stderr))
     sys.stderr.write("".join(line + "\n" for line in lines))
+
+
+def asked(question: str) -> str:
+    """What a person answers to a question on standard output, in lower case without outer blanks."""
+    sys.stdout.write(printable(question))
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower()
 
 
 def print_json(value: Any) -> None:

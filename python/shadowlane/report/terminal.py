@@ -115,11 +115,12 @@ def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> list[Line]:
 
 
 def _decided(verdict: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    """The decision before all figures; its rules follow them."""
+    """The decision before all figures, and what stands against it; its rules, and what needs more data, follow them."""
     if verdict is None:
         return []
     decision = verdict["decision"]
-    return [("verdict", f"{decision}: {DECISIONS[decision]} ({verdict['summary']})")]
+    known = [part for part in verdict["summary"].split("; ") if not part.startswith("needs more data")]
+    return [("verdict", "; ".join([f"{decision}: {DECISIONS[decision]}", *known]))]
 
 
 def refusal_lines(one: Mapping[str, Any]) -> list[str]:

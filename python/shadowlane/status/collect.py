@@ -56,7 +56,7 @@ def collect_status(config: Config) -> dict[str, Any]:
             "failed": dict(count.failed),
             "in_flight": now.mirrored - base - stored,
             "holds": None if store["error"] else before.acked <= base + stored <= now.mirrored,
-            **store["copies"].get(name, {"routes": [], "refusals": []}),
+            **store["copies"].get(name, {"routes": [], "refusals": [], "lately": None}),
         }
     limits, status = config.limits, as_json(now)
     state = read_state(directory) if started else None
@@ -131,7 +131,10 @@ def _read_store(config: Config, lane_id: str) -> tuple[dict[str, Any], dict[str,
             info["bytes"] = store.bytes_used()
             since = time.time_ns() - int(config.gate.window_hours * 3600e9)
             info["flips"] = {name: _flips(store.flips(name, since)) for name in config.shadows}
-            info["copies"] = {name: routes_of(store, name, arm, since, NEWEST) for name, arm in config.arms().items()}
+            info["copies"] = {
+                name: {**routes_of(store, name, arm, since, NEWEST), "lately": store.lately(name, NEWEST)}
+                for name, arm in config.arms().items()
+            }
             info["rows"] = sum(count.answered + sum(count.failed.values()) for count in counts.values())
     except StoreError as error:
         info["error"] = str(error)

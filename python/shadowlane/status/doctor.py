@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from ..config import Config, ShadowConfig, load_config
 from ..config.bounds import bounds_of
-from ..config.errors import meant
+from ..config.errors import advised
 from ..config.shadows import section_of
 from ..config.shown import names_variable, shown_name, shown_url
 from ..config.variables import value_of
@@ -98,8 +98,8 @@ def _tried(config: Config, source: str, shadow: str | None) -> Attempt:
     known = list(config.arms())
     name = known[0] if shadow is None else shadow
     if name not in known:
-        guess = meant(name, known)
-        raise ConfigError(f"--shadow = {name!r}: {guess}No such shadow in the configuration; known: {', '.join(known)}")
+        why = advised(name, known, f"no such shadow in the configuration; known: {', '.join(known)}")
+        raise ConfigError(f"--shadow = {name!r}: {why}")
     return attempt(config, name, request_from(config, name, source))
 
 

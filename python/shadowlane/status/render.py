@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from .lately import lately_lines
 from .overhead import render_overhead
 from .routes import route_lines
 
@@ -32,7 +33,7 @@ def render_status(status: Mapping[str, Any]) -> str:
     ]
     for name, shadow in status["shadows"].items():
         rows += _titled(f"errors {name}", [one["text"] for one in shadow["refusals"]])
-        rows += _titled(f"copies {name}", route_lines(shadow["routes"]))
+        rows += _titled(f"copies {name}", [*route_lines(shadow["routes"]), *lately_lines(shadow["lately"])])
     rows += [
         *[("limits", f"{name}: {text}") for name, text in _shadow_limits(status["limits"])],
         ("sampler", _sampler(status["sampler"])),

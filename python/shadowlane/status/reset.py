@@ -18,7 +18,7 @@ from pathlib import Path
 from ..config import Config, groups_folder, lane_directory
 from ..config.worker_file import ERROR_FILE
 from ..errors import ConfigError, LaneError
-from ..render.text import Line, print_json, print_lines
+from ..render.text import Line, asked, print_json, print_lines
 from ..store import open_store
 from ..worker.state import STATE_FILE
 from .lane import LaneStatus, read_lane
@@ -121,6 +121,4 @@ def _told(config: Config, lane: LaneStatus | None, files: list[Path], windows: l
 def _agreed(as_json: bool) -> bool:
     if as_json or not sys.stdin.isatty():
         raise ConfigError("--yes: nobody can be asked here; add it when all of this may be forgotten")
-    sys.stdout.write("Forget it? [y/N] ")
-    sys.stdout.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return asked("Forget it? [y/N] ") in ("y", "yes")

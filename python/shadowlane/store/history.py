@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -51,6 +52,38 @@ class History:
                         before = found.get(pin, (first, last, 0))
                         found[pin] = min(before[0], first), max(before[1], last), before[2] + n
         return sorted(((*pin, *seen) for pin, seen in found.items()), key=lambda pin: pin[2])
+
+    def lately(self, shadow: str, newest: int) -> dict[str, Any]:
+        """Of a shadow's newest copies: how many were ``sent``, how many of them ``again``, the P95 of their wait for a
+        slot (``wait_p95_s``; ``None``: no copy says), the sums of what both sides used where both say and no cache
+        served (``tokens`` and ``cost``, each ``[prod, shadow]`` or ``None``), and the newest value of each pin
+        (``pins``)."""
+        rows = "(SELECT * FROM pairs WHERE shadow = ? ORDER BY started_ns DESC LIMIT ?)"
+        both = "NOT cache_served AND answer_{0} IS NOT NULL AND prod_{0} IS NOT NULL"
+        sums = ", ".join(
+            f"sum({side}_{what}) FILTER (WHERE {both.format(what)})"
+            for what in ("tokens", "cost")
+            for side in ("prod", "answer")
+        )
+        with explained(self.path, "read"):
+            query = f"SELECT total(tries > 0), total(tries > 1), {sums} FROM {rows}"  # noqa: S608
+            sent, again, *used = self._db.execute(query, (shadow, newest)).fetchone()
+            query = f"SELECT waited_ns FROM {rows} WHERE tries > 0 ORDER BY 1 LIMIT 1 OFFSET ?"  # noqa: S608
+            wait = self._db.execute(query, (shadow, newest, int(0.95 * sent))).fetchone() if sent else None
+            columns = ", ".join((*_RECORDED, "pins"))
+            query = f"SELECT {columns} FROM {rows} GROUP BY {columns} ORDER BY max(started_ns)"  # noqa: S608
+            pins: dict[str, str] = {}
+            for *values, own in self._db.execute(query, (shadow, newest)):
+                said = dict(zip(_RECORDED, values, strict=True)) | msgspec.json.decode(own, type=dict[str, str])
+                pins |= {pin: value for pin, value in said.items() if value}
+        return {
+            "sent": int(sent),
+            "again": int(again),
+            "wait_p95_s": None if wait is None else wait[0] / 1e9,
+            "tokens": None if used[0] is None else used[:2],
+            "cost": None if used[2] is None else used[2:],
+            "pins": pins,
+        }
 
     def first_ns(self, shadow: str) -> int | None:
         """When a shadow's oldest copy that is kept began; ``None``: there is none."""

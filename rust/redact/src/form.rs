@@ -2,10 +2,12 @@
 
 use super::edits::Edits;
 use super::findings::Findings;
+use super::join;
 use super::kinds::Kind;
 use super::label::{self, Action};
 use super::options::Compiled;
 use super::paths::Child;
+use super::pieces::Pieces;
 use super::text::Origin;
 
 /// Names that are secrets in a form or query, where short names are common.
@@ -13,6 +15,8 @@ const SECRET_NAMES: &[&str] = &["token", "key", "sig", "signature", "code", "aut
 
 /// A form or the query of a target.
 pub(super) fn pairs(redaction: &Compiled, body: &[u8], findings: &mut Findings) -> Vec<u8> {
+    let joined = across(redaction, body, findings);
+    let body = joined.as_deref().unwrap_or(body);
     let mut out = Vec::with_capacity(body.len());
     let mut first = true;
     for pair in body.split(|byte| *byte == b'&') {
@@ -25,6 +29,27 @@ pub(super) fn pairs(redaction: &Compiled, body: &[u8], findings: &mut Findings) 
         }
     }
     out
+}
+
+/// What the values of one name, side by side, show together; `None` when there is nothing.
+fn across(redaction: &Compiled, body: &[u8], findings: &mut Findings) -> Option<Vec<u8>> {
+    let mut pieces = Pieces::default();
+    let mut at = 0;
+    for pair in body.split(|byte| *byte == b'&') {
+        if let Some(sign) = memchr::memchr(b'=', pair) {
+            pieces.field(body, (at, at + sign), at + sign + 1, at + pair.len());
+        }
+        at += pair.len() + 1;
+    }
+    let masks = join::masks(redaction, body, &pieces, join::NESTED_MOST, findings);
+    if masks.is_empty() {
+        return None;
+    }
+    let mut edits = Edits::default();
+    for (range, with) in masks {
+        edits.push(range, |out| out.extend_from_slice(&with));
+    }
+    Some(edits.applied(body))
 }
 
 /// One pair; `None` when a rule drops it.
@@ -97,7 +122,7 @@ fn component(
     (encoded.applied(&written), found.is_empty())
 }
 
-fn encode(text: &[u8], out: &mut Vec<u8>) {
+pub(super) fn encode(text: &[u8], out: &mut Vec<u8>) {
     for byte in text {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             out.push(*byte);
@@ -111,7 +136,7 @@ fn push_encoded(byte: u8, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("%{byte:02X}").as_bytes());
 }
 
-fn percent_decode(text: &[u8]) -> Vec<u8> {
+pub(super) fn percent_decode(text: &[u8]) -> Vec<u8> {
     let hex = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
     let mut out = Vec::with_capacity(text.len());
     let mut at = 0;

@@ -179,6 +179,9 @@ impl Join<'_> {
         if stream && matches!(first.first(), Some(b'{' | b'[' | b'\\')) && self.as_json(members) {
             return;
         }
+        if stream && self.grown(members) {
+            return;
+        }
         for stretch in self.stretches(members) {
             let near = members.get(stretch).unwrap_or_default();
             let joined = self.joined(near, b"");
@@ -189,6 +192,48 @@ impl Join<'_> {
                 self.find(&apart, false);
             }
         }
+    }
+
+    /// Texts of a stream that each repeat the one before and add to it: what the last one shows, the others show in part.
+    /// `false` when these are none.
+    fn grown(&mut self, members: &[u32]) -> bool {
+        const LEAST: usize = 3;
+        let repeats = |two: &[u32]| match two {
+            [one, next] => !self.now(*one).is_empty() && self.now(*next).starts_with(self.now(*one)),
+            _ => false,
+        };
+        let steps = members.windows(2).filter(|two| repeats(two)).count();
+        let length = |index: Option<&u32>| index.map_or(0, |index| self.now(*index).len());
+        if members.len() < LEAST || 2 * steps < members.len() || length(members.first()) >= length(members.last()) {
+            return false;
+        }
+        let mut runs: Vec<&[u32]> = members.chunk_by(|one, next| repeats(&[*one, *next])).collect();
+        runs.retain(|run| run.len() > 1);
+        for run in runs {
+            let Some((last, others)) = run.split_last() else { continue };
+            let bytes = value(self.now(*last), self.kind(*last)).into_owned();
+            let name = self.name(*last);
+            let origin = Origin { name: &name, alone: json::is_prose(&name) };
+            let (found, edits) = self.redaction.find(&bytes, origin);
+            for index in others {
+                let length = value(self.now(*index), self.kind(*index)).len();
+                for (finding, (range, with)) in found.iter().zip(edits.iter()) {
+                    let part = range.start..range.end.min(length);
+                    // What is whole here is found here, too.
+                    if !part.is_empty() && range.end > length {
+                        let (kinds, length) = (vec![finding.kind], part.len());
+                        self.found.push(Value { parts: vec![(*index, part)], with: with.to_vec(), kinds, length });
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    /// The name that a text stands under.
+    fn name(&self, index: u32) -> Vec<u8> {
+        let key = self.pieces.list.get(index as usize).map_or((0, 0), |piece| piece.key);
+        self.text.get(key.0 as usize..key.1 as usize).unwrap_or_default().to_vec()
     }
 
     /// The texts of a group that stand near a sign that values have; with none, nothing reaches over a seam.

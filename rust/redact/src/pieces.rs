@@ -15,6 +15,8 @@ pub(super) enum Written {
     Bytes,
     /// As it is.
     Bare,
+    /// In percent-encoding, as a form's value.
+    Form,
 }
 
 /// One text.
@@ -216,6 +218,26 @@ impl Pieces {
             index: NONE,
             document: self.documents,
             written: Written::Bare,
+            signs: signs(text.get(start..end).unwrap_or_default(), self.masked),
+        };
+        if start < end {
+            self.push(piece);
+        }
+    }
+
+    /// The value of a form's field, with the range of its name.
+    pub(super) fn field(&mut self, text: &[u8], name: (usize, usize), start: usize, end: usize) {
+        let path = name_hash(START, text.get(name.0..name.1).unwrap_or_default());
+        let piece = Piece {
+            path,
+            name: path,
+            start: start as u32,
+            end: end as u32,
+            key: (name.0 as u32, name.1 as u32),
+            owner: NONE,
+            index: NONE,
+            document: 0,
+            written: Written::Form,
             signs: signs(text.get(start..end).unwrap_or_default(), self.masked),
         };
         if start < end {

@@ -1,6 +1,8 @@
-//! A piece written anew, with parts of what it says replaced: a JSON string with its escapes, bytes as numbers.
+//! A piece written anew, with parts of what it says replaced: a JSON string with its escapes, bytes as numbers, a form's
+//! value in percent-encoding.
 //!
-//! Invariant: what is not replaced keeps its bytes, but for white space in an array of bytes.
+//! Invariant: what is not replaced keeps its bytes, but for white space in an array of bytes and for how
+//! a form writes what need not be encoded.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,6 +10,7 @@ use std::ops::Range;
 
 use super::edits::Edits;
 use super::escapes::{self, Positions};
+use super::form;
 use super::pieces::Written;
 
 /// The parts of a range that no other covers; then all of it is covered. `covered`: ends by starts, apart.
@@ -37,6 +40,7 @@ pub(super) fn value(written: &[u8], kind: Written) -> Cow<'_, [u8]> {
     match kind {
         Written::String => escapes::unescape(written, true).unwrap_or(Cow::Borrowed(written)),
         Written::Bytes => Cow::Owned(numbers(written)),
+        Written::Form => Cow::Owned(form::percent_decode(written)),
         Written::Bare => Cow::Borrowed(written),
     }
 }
@@ -65,6 +69,14 @@ pub(super) fn rewritten(written: &[u8], kind: Written, cuts: &[(u32, Range<usize
             }
             let texts: Vec<String> = edits.applied(&numbers(written)).iter().map(u8::to_string).collect();
             texts.join(",").into_bytes()
+        }
+        Written::Form => {
+            for (_, range, with) in cuts {
+                edits.push(range.clone(), |out| out.extend_from_slice(with));
+            }
+            let mut encoded = Vec::with_capacity(written.len());
+            form::encode(&edits.applied(&form::percent_decode(written)), &mut encoded);
+            encoded
         }
         Written::String | Written::Bare => {
             for (_, range, with) in cuts {

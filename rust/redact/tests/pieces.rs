@@ -314,6 +314,43 @@ fn tool_arguments_in_pieces_are_read_as_the_json_that_they_are() {
 }
 
 #[test]
+fn a_text_that_grows_event_by_event_shows_nothing_before_it_is_whole() {
+    let text = "I am carol.jones88@mail.example, she said.";
+    for step in 1..9 {
+        let lines: String = (1..=text.len())
+            .step_by(step)
+            .chain([text.len()])
+            .map(|end| json!({"output": {"t": &text[..end]}}).to_string() + "\n")
+            .collect();
+        let (out, _) = clean(&sanitizer(), None, lines.as_bytes());
+        let out = String::from_utf8(out).expect("UTF-8");
+        for part in ["caro", "jones", "88@", "mail"] {
+            assert!(!out.contains(part), "{step}: {part} in {out}");
+        }
+        assert!(out.contains("I am [EMAIL], she said."), "{out}");
+        let (again, none) = clean(&sanitizer(), None, out.as_bytes());
+        assert_eq!((String::from_utf8_lossy(&again).as_ref(), none.is_empty()), (out.as_str(), true));
+    }
+}
+
+#[test]
+fn a_forms_values_of_one_name_are_looked_at_together() {
+    let form = |parts: &[&str]| parts.iter().map(|part| format!("text={part}")).collect::<Vec<_>>().join("&");
+    for (parts, wanted) in [
+        (vec!["I+am+carol.jo", "nes88%40mail.ex", "ample+now"], "text=I%20am%20%5BEMAIL%5D&text=&text=%20now"),
+        (vec!["4012+8888", "8888+1881"], "text=%5BPAYMENT_CARD%5D&text="),
+        (vec!["one", "two+3"], "text=one&text=two+3"),
+    ] {
+        let kind = Some("application/x-www-form-urlencoded");
+        let (out, _) = clean(&sanitizer(), kind, form(&parts).as_bytes());
+        assert_eq!(String::from_utf8_lossy(&out), wanted);
+        assert_eq!(clean(&sanitizer(), kind, &out).0, out);
+        let target = sanitizer().target(format!("/x?n=1&{}", form(&parts)).as_bytes(), &mut Findings::default());
+        assert_eq!(target, format!("/x?n=1&{wanted}"));
+    }
+}
+
+#[test]
 fn a_piece_of_json_is_no_list_of_strings() {
     let whole = r#"{"to": "carol.jones88@mail.example"}"#;
     for cut in 1..8 {

@@ -136,6 +136,9 @@ def test_what_no_header_can_hold_is_refused_at_start_and_not_shown(value: str) -
     [
         ("OPENAI_API_KEY", True, False),
         ("SHADOW_TOKEN_EU", True, False),
+        ("NOT_SET_AT_ALL", True, False),
+        ("SECRETKEYABC", False, False),
+        ("ABCDE_FGH1J_KLMNO", False, False),
         ("openai_key", False, False),
         ("AKIAIOSFODNN7EXAMPLE", False, True),
         ("A1B2C3D4E5F6G7H8_KEY", False, True),

@@ -24,6 +24,16 @@ def test_a_sum_passes_it_at_any_of_many_looks_with_no_more_than_the_stated_risk(
     assert 0.85 * alpha < passed < alpha + noise
 
 
+@pytest.mark.parametrize("alpha", [0.004, 0.05, 0.2])
+def test_looks_in_the_last_minute_and_at_the_end_together_keep_the_risk(alpha: float) -> None:
+    runs, looks = 100_000, 20
+    random = np.random.default_rng(2)
+    before = random.normal(0, math.sqrt(0.999), (runs, 1))
+    last = np.cumsum(random.normal(0, math.sqrt(0.001 / looks), (runs, looks)), axis=1)
+    passed = (np.abs(before + last) > limit(alpha, 0.9995)).any(axis=1).mean()
+    assert passed < 0.96 * alpha + 3 * math.sqrt(alpha / runs)
+
+
 def test_at_the_end_it_is_hardly_more_than_a_single_looks() -> None:
     assert limit(0.05, 1.0) < 1.03 * NormalDist().inv_cdf(0.975)
 

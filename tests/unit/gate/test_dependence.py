@@ -89,6 +89,17 @@ def test_runs_that_may_be_longer_than_can_be_seen_are_worth_nothing() -> None:
     assert math.isinf(design_of(values).runs)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_single_outage_is_a_run_though_nobody_saw_a_second_one(seed: int) -> None:
+    """Forty minutes of a day of 43,000 copies, beside one failure in a thousand."""
+    random = np.random.default_rng(seed)
+    failed = random.random(43_000) < 0.001
+    start = random.integers(0, 41_800)
+    failed[start : start + 1200] = True
+    assert design_of(failed.astype(float)).runs > 100
+    assert mean_cs(failed.astype(float), design=design_of(failed.astype(float))).lower < 0.01
+
+
 def test_a_mean_that_changes_with_the_hour_is_no_dependence() -> None:
     hours = np.linspace(0, 2 * np.pi, 43_200)
     values = 0.3 + 0.15 * np.sin(hours) + np.random.default_rng(3).normal(0, 0.1, len(hours))

@@ -336,6 +336,22 @@ def test_latency_says_how_many_pairs_it_takes() -> None:
     assert some.needs.pairs > 0
 
 
+def test_a_window_without_pairs_enough_says_how_long_one_would_have_to_be() -> None:
+    random = np.random.default_rng(4)
+    prod = random.lognormal(18, 0.6, 4000)
+    few = replace(good(), times=PairedSample.of(prod * random.lognormal(0, 0.28, 4000), prod))
+    gate = GateConfig(p95_increase=0.14)
+    some = rule(few, "p95_latency", gate)
+    assert some.ok is None
+    assert some.needs is not None
+    assert some.needs.pairs is not None
+    hours = 24 * (1 + some.needs.pairs / 4000)
+    assert f"gate.window_hours = {int(np.ceil(hours))}, or a larger sampling.ratio, would do" in some.evidence
+    assert "each bound 95 % at any time" in some.evidence
+    early = rule(replace(few, window=Window(0.5, 12)), "p95_latency", gate)
+    assert (early.ok, "would do" in early.evidence) == (None, False)
+
+
 # ---- sampling and overhead
 
 

@@ -158,7 +158,7 @@ def test_without_a_control_group_the_rule_says_so_and_what_to_do(
     config = config_at(tmp_path)
     save(config, make_pairs(50))
     keep_times(config, 2000, 0.0, choice=choice, ratio=ratio, others_share=0.0 if ratio == 1 else 1.0)
-    sampler = {"choice": choice, "ratio": ratio, "eligible": 100, "taken": 50}
+    sampler = {"choice": choice, "ratio": ratio, "eligible": 100, "taken": 50, "revisions": []}
     rule, report = overhead_of(config, sampler=sampler)
     assert rule["ok"] is None
     for text in (rule["evidence"], report["overhead"]["why"], overhead_line(report["overhead"])):

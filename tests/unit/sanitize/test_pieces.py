@@ -283,3 +283,11 @@ def test_only_the_cleaning_reader_reads_for_those_who_store_and_show() -> None:
 def test_the_recorder_is_an_embedder() -> None:
     embedder: Embedder = Recorder()
     assert embedder.embed(["a"]).shape == (1, embedder.dim)
+
+
+@pytest.mark.parametrize("step", [1, 3, 7])
+def test_an_answer_that_grows_is_read_as_its_last_text(step: int) -> None:
+    text = f"It is {MAIL} she said"
+    ends = [*range(2, len(text), step), len(text)]
+    _, clean = response("".join(f"data: {json.dumps({'answer': text[:end]})}\n\n" for end in ends), "text/event-stream")
+    assert extract_answer("", clean).text == "It is [EMAIL] she said"
