@@ -106,8 +106,12 @@ def measured(shadow: Shadow, embedder: str, copies: int, done: Callable[[Shadow]
                     ticket = lane.admit("POST", "/ask", _JSON)
                     if ticket is not None:
                         lane.offer(ticket, f"/ask?n={number}", _JSON, text, 200, _JSON, text, 1000, 0)
-                risen = time.monotonic()
+                began = risen = time.monotonic()
                 while not done(shadow) or time.monotonic() < risen + _STEADY_S:
+                    if time.monotonic() > began + _PATIENCE_S:
+                        raise SystemExit(
+                            f"the shadow was asked {shadow.asked} times in {_PATIENCE_S:.0f} s; a slow machine?"
+                        )
                     now = anonymous(worker.pid)
                     if now > peak:
                         peak, risen = now, time.monotonic()
