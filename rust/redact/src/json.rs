@@ -212,7 +212,7 @@ impl Walk<'_> {
             Name::Token if names::is_of_the_body(name.as_bytes()) => Name::Plain,
             says => says,
         };
-        let secret = level.secret || paths.is_secret(name) || (value && matches!(says, Name::Password | Name::Header));
+        let secret = level.secret || paths.is_listed(name) || matches!(says, Name::Password | Name::Header);
         let names = names::names_a_pair(name.as_bytes());
         self.member = Member { state, field: level.field.or(field), secret, says, names, name: spoken, mark };
         Some(next)
