@@ -74,7 +74,7 @@ def scenario(name: str, rate: float, days: int, looks: int) -> dict[str, Any]:
     for seed in range(days):
         with tempfile.TemporaryDirectory() as folder:
             lane = Lane(Path(folder), make(np.random.default_rng(1000 + seed), rate), seed=seed)
-            verdicts = [(24 * k / looks, lane.look(24 * k / looks)) for k in range(1, looks + 1)]
+            verdicts = [(hour, lane.look(hour)) for hour in look_hours(looks)]
         last = verdicts[-1][1]
         pairs = next(len(rule.evidence) and int(rule.evidence.split()[0]) for rule in last.rules if rule.key == "pairs")
         ends[last.decision] += 1
@@ -98,6 +98,12 @@ def scenario(name: str, rate: float, days: int, looks: int) -> dict[str, Any]:
     }
 
 
+def look_hours(looks: int) -> list[float]:
+    """So many looks, evenly over the day. A window begins with its first copy that counts, some minutes into the day,
+    so the last look is half an hour after it."""
+    return [*(24 * k / looks for k in range(1, looks)), 24.5]
+
+
 def _hour_from_which(verdicts: list[tuple[float, Verdict]], key: str) -> list[float]:
     """The first look from which on a rule is met to the day's end; empty: it is not."""
     met = [next(rule.ok is True for rule in verdict.rules if rule.key == key) for _, verdict in verdicts]
@@ -112,7 +118,7 @@ def whole_verdicts(name: str, days: int, looks: int) -> dict[str, Any]:
     for seed in range(days):
         with tempfile.TemporaryDirectory() as folder:
             lane = Lane(Path(folder), make(np.random.default_rng([7000, seed]), 1.0), seed=seed)
-            shown.update({lane.look(24 * k / looks).decision for k in range(1, looks + 1)})
+            shown.update({lane.look(hour).decision for hour in look_hours(looks)})
     return {"scenario": name, "false": false, "days": days, "ever": dict(shown), "errs": shown[false] / days}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -100,3 +101,34 @@ def test_a_shadow_that_refuses_all_is_held(
     assert said in asked[0]["evidence"]
     assert said in world.cli("report").stdout
     assert said in world.cli("status").stdout
+
+
+def test_one_route_on_which_it_is_never_asked_rightly_is_held_by_name(
+    world: World, strict: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRICT_KEY", "right")
+    world.configure(
+        strict,
+        routes={"presets": ["openai"], "read": []},
+        shadows__candidate={"credential_env": "STRICT_KEY", "model": "small"},
+    )
+    gateway = world.gateway()
+    with httpx.Client() as client:
+        for n in range(COPIES):
+            for path, body in (
+                ("chat/completions", {"messages": [{"role": "user", "content": f"question {n}"}]}),
+                ("embeddings", {"input": f"question {n}"}),
+            ):
+                assert client.post(f"{gateway}/v1/{path}", json={"model": "any", **body}).status_code == 200
+    world.settle(2 * COPIES)
+    verdict = json.loads(world.cli("gate", "--json").stdout)["shadows"][0]
+    [asked] = [rule for rule in verdict["rules"] if rule["key"] == "asked"]
+    assert verdict["decision"] == "HOLD"
+    found = re.search(r"POST /v1/embeddings \((\d+) copies\): (\d+) copies: 404 Not Found", asked["evidence"])
+    assert found is not None, asked["evidence"]
+    counted = int(found[1])  # all but the first answers of a cold shadow
+    assert found[2] == found[1]
+    assert COPIES / 2 <= counted <= COPIES
+    assert "routes.exclude" in asked["evidence"]
+    errors = next(rule for rule in verdict["rules"] if rule["key"] == "shadow_errors")
+    assert errors["ok"] is not False, errors["evidence"]

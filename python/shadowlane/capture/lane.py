@@ -2,7 +2,7 @@
 
 Invariants: neither call waits, raises or logs; all that can fail, fails in :meth:`Lane.open`. A process forked from
 one that has a lane gets a ring of its own before its first request is admitted. The only thread is the supervisor,
-which keeps a worker running when ``lane.worker = "auto"``; :meth:`Lane.close` ends it.
+which keeps the lane in its directory and, with ``lane.worker = "auto"``, a worker running; :meth:`Lane.close` ends it.
 """
 
 from __future__ import annotations
@@ -117,8 +117,7 @@ class Lane:
             log.warning("lane %s is in %s, beside another release's: %s", config.lane.name, directory, "; ".join(older))
         if core.ring_error:
             log.warning("mirroring is off for process %d: %s", os.getpid(), core.ring_error)
-        if config.lane.worker == "auto":
-            lane._supervise()
+        lane._supervise()
         return lane
 
     @property
@@ -152,8 +151,7 @@ class Lane:
             try:
                 if not self._closed:
                     self._core.reopen()
-                    if self.config.lane.worker == "auto":
-                        self._supervise(forked=True)
+                    self._supervise(forked=True)
             finally:
                 self._fork_lock = None
                 self._bind()
@@ -183,11 +181,22 @@ class Lane:
         self.drop = self._core.drop
 
     def _supervise(self, *, forked: bool = False) -> None:
-        worker_config = self.directory / CONFIG_FILE
-        if not (forked and worker_config.exists()):  # a child of an old gateway must not bring its configuration back
+        worker_config: Path | None = self.directory / CONFIG_FILE
+        if self.config.lane.worker != "auto":
+            worker_config = None
+        elif not (forked and (self.directory / CONFIG_FILE).exists()):
+            # A child of an old gateway must not bring its configuration back.
             worker_config = write_worker_config(self.config, self.directory)
-        self._supervisor = Supervisor(self._core, self.directory, worker_config)
+        self._supervisor = Supervisor(self._core, self.directory, worker_config, self._remake)
         self._supervisor.start()
+
+    def _remake(self) -> tuple[Path, Path | None]:
+        """Open the lane anew: its files were removed or replaced. On the supervisor's thread."""
+        directory = make_lane_directory(self.config)
+        self._core.remake(str(directory))
+        self.directory = directory
+        wanted = self.config.lane.worker == "auto"
+        return directory, write_worker_config(self.config, directory) if wanted else None
 
     def _after_fork(self) -> None:
         # The supervisor's thread did not survive the fork, and the ring is the parent's. Most children never serve a

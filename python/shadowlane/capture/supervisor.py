@@ -17,12 +17,13 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from ..config import Config
 from ..config.worker_file import CONFIG_FILE, ERROR_FILE, running_revision, worker_config
-from ..errors import LaneError
+from ..errors import LaneError, ShadowlaneError
 from ..files import append_private, write_private
 from .start import StartLock, take_start_lock
 
@@ -63,18 +64,30 @@ def write_worker_config(config: Config, directory: Path) -> Path:
 class _Watched(Protocol):
     """What a supervisor asks of the core's lane."""
 
+    def is_in_place(self) -> bool: ...
+    def take_along(self) -> None: ...
     def worker_heartbeat_age_s(self) -> float | None: ...
     def end_hung_worker(self) -> int | None: ...
 
 
 class Supervisor:
-    """Keeps one worker running for the lane while this gateway process lives.
+    """Keeps the lane in its directory, and one worker running for it, while this gateway process lives.
 
-    Every gateway process has one. A worker that does not come up is tried again after 1, 2, 4 ... 60 seconds.
+    Every gateway process has one. A worker that does not come up is tried again after 1, 2, 4 ... 60 seconds; without a
+    ``worker_config`` none is started. ``remake`` opens the lane anew when its files were removed or replaced, and gives
+    its directory and the worker's configuration.
     """
 
-    def __init__(self, core: _Watched, directory: Path, worker_config: Path) -> None:
+    def __init__(
+        self,
+        core: _Watched,
+        directory: Path,
+        worker_config: Path | None,
+        remake: Callable[[], tuple[Path, Path | None]],
+    ) -> None:
         self._core = core
+        self._remake = remake
+        self._trouble = ""
         self._directory = directory
         self._worker_config = worker_config
         self._stop = threading.Event()
@@ -107,6 +120,9 @@ class Supervisor:
                 log.exception("the shadowlane supervisor could not start a worker")
 
     def _step(self) -> None:
+        self._keep_in_place()
+        if self._worker_config is None:
+            return
         if self._process is not None and (code := self._process.poll()) is not None:
             pid, self._process = self._process.pid, None
             if code < 0 and not self._is_said_to_hang(pid):
@@ -138,6 +154,20 @@ class Supervisor:
             self._process = spawn_worker(self._directory, self._worker_config, lock)
         finally:
             lock.release()
+
+    def _keep_in_place(self) -> None:
+        if self._core.is_in_place():
+            self._core.take_along()
+            return
+        try:
+            self._directory, self._worker_config = self._remake()
+        except (ShadowlaneError, OSError) as error:
+            if str(error) != self._trouble:
+                log.error("the lane's files were removed or replaced, and cannot be made anew: %s", error)
+            self._trouble = str(error)
+        else:
+            self._trouble = ""
+            log.warning("the lane's files were removed or replaced while it ran: made anew in %s", self._directory)
 
     def _say_hung(self, pid: int, age: float) -> None:
         text = f"{_HUNG} {pid} had not reported itself for {age:.0f} s and was ended; what it held is sent again\n"

@@ -182,6 +182,9 @@ class SanitizeConfig(Section, frozen=True):
     """Patterns of values that are never redacted; a pattern must match the whole value."""
     action: Action = "mask"
     """What is done with a value that is found, unless ``actions`` or a rule says otherwise."""
+    format: Literal["label", "same"] = "label"
+    """What stands in place of a number in JSON: ``label``, as a string; ``same``, a number of the same length with the
+    digit 1 throughout, so that the body stays valid for its schema. Texts get labels always."""
     actions: dict[str, Action] = msgspec.field(default_factory=dict)
     """What is done with the values of a kind, where it is not ``action``."""
     disable: tuple[str, ...] = ()

@@ -115,7 +115,7 @@ def runs_of(blocks: Blocks, variance: float) -> Runs:
         return Runs(1.0, 1.0)
     if _still_rises(blocks, longest):
         return Runs(math.inf, math.inf)
-    best = Runs(1.0, -math.inf)
+    best = Runs(1.0, 1.0)
     for length in _lengths(blocks.length, longest):
         squares = blocks.variance(length) / variance
         found, known = float(squares.mean()), _NOISE * (length / blocks.n) ** 0.5

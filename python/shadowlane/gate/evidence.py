@@ -127,7 +127,7 @@ def _evidence(config: Config, name: str, status: Mapping[str, Any], store: Evide
         no_lane=status.get("no_lane", ""),
         never_asked=_refused(config, name, store, start.since_ns) if rows.never_asked else "",
         asked_wrongly="; ".join(
-            f"{route} ({n} copies): {_refused(config, name, store, start.since_ns, route)}" for route, n in wrong
+            f"{route} ({n} copies): {_refused(config, name, store, start.counted_ns, route)}" for route, n in wrong
         ),
     )
 

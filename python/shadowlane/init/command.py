@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..config import Config
 from ..errors import ConfigError
-from ..render.text import Line, print_lines
+from ..render.text import Line, print_file, print_lines
 from .choices import GATEWAYS, PROVIDERS, Gateway, Provider
 
 if sys.version_info >= (3, 11):
@@ -54,7 +54,7 @@ def run_init(options: argparse.Namespace) -> int:
     text = configuration(gateway, provider, shown, url=options.shadow_url, model=options.model)
     Config.from_dict(tomllib.loads(text))
     if options.output == "-":
-        print_lines([(line, "") for line in text.splitlines()])
+        print_file(text)
         return 0
     _write(Path(options.output), text, force=options.force)
     print_lines(_next_steps(gateway, provider, options.output))

@@ -25,6 +25,7 @@ __all__ = [
     "milliseconds",
     "percent",
     "print_error",
+    "print_file",
     "print_json",
     "print_json_line",
     "print_lines",
@@ -61,6 +62,12 @@ def print_lines(lines: Iterable[Line]) -> None:
             console.print(Text(text, style=_STYLES[style]))
     else:
         sys.stdout.write("".join(text + "\n" for text, _ in lines))
+    sys.stdout.flush()
+
+
+def print_file(text: str) -> None:
+    """Print a file's text to standard output for a pipe: not wrapped, since a line's end means something there."""
+    sys.stdout.write(printable(text))
     sys.stdout.flush()
 
 

@@ -7,13 +7,17 @@ and after every drain: a frame that came with the new configuration was written 
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ..config.worker_file import CONFIG_FILE, running_revision
 
-__all__ = ["Handover"]
+__all__ = ["Displaced", "Handover"]
 
 log = logging.getLogger("shadowlane.worker")
+
+_LOOK_EVERY_S = 0.5
 
 
 class Handover:
@@ -41,3 +45,24 @@ class Handover:
         except OSError:
             return None
         return status.st_ino, status.st_mtime_ns
+
+
+class Displaced:
+    """Asks now and then whether the lane's files were removed or replaced while the worker has them."""
+
+    def __init__(self, is_in_place: Callable[[], bool], clock: Callable[[], float] = time.monotonic) -> None:
+        self._is_in_place = is_in_place
+        self._clock = clock
+        self._looked_at = clock()
+        self.seen = False
+        """Whether they were."""
+
+    def is_due(self) -> bool:
+        """Whether the worker must leave what it has, and open the lane that is there now."""
+        now = self._clock()
+        if not self.seen and now - self._looked_at >= _LOOK_EVERY_S:
+            self._looked_at = now
+            if not self._is_in_place():
+                self.seen = True
+                log.warning("the lane's files were removed or replaced: opening what is there now")
+        return self.seen

@@ -36,7 +36,7 @@ from ..transport import HttpTransport, open_transport
 from ..types import Outcome, header
 from .control import ControlLoop
 from .embedder import open_embedder
-from .handover import Handover
+from .handover import Displaced, Handover
 from .overhead import OverheadRecorder
 from .pipeline import MOST_BYTES, Pipeline
 from .state import ERROR_FILE, clear_error, write_error
@@ -61,9 +61,16 @@ def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
     :class:`~shadowlane.errors.StoreError` when it cannot start. What went wrong is also left in the lane's directory,
     where ``shadowlane status`` and ``shadowlane doctor`` read it.
     """
-    directory = make_lane_directory(config)
     give_way()
     forbid_dumps()
+    while _serve(config, leave_when_idle=leave_when_idle):
+        pass
+
+
+def _serve(config: Config, *, leave_when_idle: bool) -> bool:
+    """Be the worker of the lane that is there. Returns whether another one is there now, in its place. One that a
+    gateway started leaves then: its successor is told where that is."""
+    directory = make_lane_directory(config)
     drainer = _core.Drainer(
         str(directory),
         rules=config.sanitize.rules_dict(),
@@ -72,8 +79,9 @@ def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
         tenant_key=config.limits.tenant_key or None,
     )
     _give_back_start_lock()
+    displaced = Displaced(drainer.is_in_place)
     try:
-        uvloop.run(_run(config, directory, drainer, config.lane.idle_exit_s if leave_when_idle else None))
+        uvloop.run(_run(config, directory, drainer, displaced, config.lane.idle_exit_s if leave_when_idle else None))
     except BaseException as error:  # a panic of an extension is no Exception; signals end the loop without raising
         _leave_error(directory, error)
         raise
@@ -81,6 +89,7 @@ def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
         clear_error(directory)
     finally:
         drainer.close()
+    return displaced.seen and not leave_when_idle
 
 
 def _give_back_start_lock() -> None:
@@ -133,16 +142,20 @@ def _open_judge(config: JudgeConfig, sanitizer: _core.Sanitizer, saved: str) -> 
     )
 
 
-async def _run(config: Config, directory: Path, drainer: _core.Drainer, idle_exit_s: float | None) -> None:
+async def _run(
+    config: Config, directory: Path, drainer: _core.Drainer, displaced: Displaced, idle_exit_s: float | None
+) -> None:
     # From the first moment to the last: one that opens a large store, or closes it, does not hang.
     beating = asyncio.create_task(_beat(drainer))
     try:
-        await _work(config, directory, drainer, idle_exit_s)
+        await _work(config, directory, drainer, displaced, idle_exit_s)
     finally:
         beating.cancel()
 
 
-async def _work(config: Config, directory: Path, drainer: _core.Drainer, idle_exit_s: float | None) -> None:
+async def _work(
+    config: Config, directory: Path, drainer: _core.Drainer, displaced: Displaced, idle_exit_s: float | None
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -170,6 +183,8 @@ async def _work(config: Config, directory: Path, drainer: _core.Drainer, idle_ex
         hook = Hook(load_detector(config.sanitize.detector), sanitizer) if config.sanitize.detector else None
         answers = DetectingSanitizer(sanitizer, hook) if hook else sanitizer
         use_rules(answers.again)
+        # One that was started by hand has its own file, and its starter decides when it is read again.
+        handover = Handover(directory, config.revision()) if idle_exit_s is not None else None
         pipeline = Pipeline(
             drainer=DetectingDrainer(drainer, hook) if hook else drainer,
             arms=list(arms.values()),
@@ -179,8 +194,7 @@ async def _work(config: Config, directory: Path, drainer: _core.Drainer, idle_ex
             limits=limits,
             on_limits=control.update_admission,
             window_s=config.limits.window_s if config.limits.cap_mode == "reservoir" else 0.0,
-            # One that was started by hand has its own file, and its starter decides when it is read again.
-            handover_due=Handover(directory, config.revision()).is_due if idle_exit_s is not None else lambda: False,
+            handover_due=lambda: displaced.is_due() or (handover is not None and handover.is_due()),
         )
         log.info("worker %d: lane %s, shadows %s", os.getpid(), config.lane.name, ", ".join(config.arms()))
         overhead = OverheadRecorder(directory, store)

@@ -79,6 +79,23 @@ impl ControlFile {
         Ok(Self { map, directory: directory.to_path_buf() })
     }
 
+    /// Whether the lane's control file is the one that is mapped here: it was neither removed nor replaced.
+    pub fn is_in_place(&self) -> bool {
+        self.map.is_at(&Self::path(&self.directory))
+    }
+
+    /// Whether both are the same file.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.map.is_same(&other.map)
+    }
+
+    /// Whether a worker that has this file mapped may still read rings: it has not left, and reports itself.
+    pub fn is_being_read(&self) -> bool {
+        let worker = &self.get().worker;
+        let age = monotonic_ns().saturating_sub(worker.heartbeat.load(Ordering::Relaxed)) as f64 / 1e9;
+        worker.pid.load(Ordering::Acquire) != 0 && age < HUNG_S
+    }
+
     /// The file whose lock says that the lane has a worker.
     pub fn worker_lock(directory: &Path) -> PathBuf {
         directory.join("worker.lock")
@@ -212,6 +229,11 @@ impl RingFile {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether the ring's file is the one that is mapped here.
+    pub fn is_in_place(&self) -> bool {
+        self.map.is_at(&self.path)
     }
 
     /// Whether the process that writes to it lives, whatever its pid namespace. One that cannot be asked for lives.

@@ -65,6 +65,8 @@ pub fn check(directory: &Path) -> Result<()> {
 /// A shared mapping of a whole file. The file's descriptor is not kept.
 pub struct Mapped {
     map: MmapRaw,
+    /// Device and inode of the file.
+    file: (u64, u64),
 }
 
 impl Mapped {
@@ -76,6 +78,16 @@ impl Mapped {
     /// Length in bytes.
     pub fn len(&self) -> usize {
         self.map.len()
+    }
+
+    /// Whether a path names the file that is mapped, and not another one or none.
+    pub fn is_at(&self, path: &Path) -> bool {
+        fs::symlink_metadata(path).is_ok_and(|meta| (meta.dev(), meta.ino()) == self.file)
+    }
+
+    /// Whether both map the same file.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.file == other.file
     }
 
     /// Whether the mapping is empty: never, since empty files are refused.
@@ -163,7 +175,8 @@ fn map(file: &File, path: &Path, options: &MmapOptions) -> Result<Mapped> {
     let map = options.map_raw(file).map_err(io("cannot map", path))?;
     // A core dump must not hold bodies that nobody has sanitized.
     let _ = map.advise(memmap2::Advice::DontDump);
-    Ok(Mapped { map })
+    let meta = file.metadata().map_err(io("cannot read", path))?;
+    Ok(Mapped { map, file: (meta.dev(), meta.ino()) })
 }
 
 /// Map an existing file that is at least `least` bytes long, and give the descriptor too. It must be a regular file of

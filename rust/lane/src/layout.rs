@@ -110,6 +110,15 @@ impl Counters {
         }
     }
 
+    /// Add to the counts.
+    pub fn count(&self, totals: &Totals) {
+        self.started.fetch_add(totals.started, Ordering::Relaxed);
+        self.mirrored.fetch_add(totals.mirrored, Ordering::Release);
+        for (count, more) in self.dropped.iter().zip(&totals.dropped) {
+            count.fetch_add(*more, Ordering::Relaxed);
+        }
+    }
+
     /// Overwrite all counts.
     pub fn write(&self, totals: &Totals) {
         self.started.store(totals.started, Ordering::Release);

@@ -100,7 +100,7 @@ fn a_control_file_of_another_version_or_size_is_refused() {
 }
 
 #[test]
-fn the_cursors_lie_where_version_7_has_them() {
+fn the_cursors_lie_where_every_layout_has_them() {
     use shadowlane_ring::Cursors;
     use std::mem::offset_of;
     let offsets = [

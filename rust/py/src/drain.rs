@@ -92,6 +92,11 @@ impl Drainer {
         self.acks.lock().unwrap_or_else(PoisonError::into_inner).push((ring, seq));
     }
 
+    /// Whether the lane's control file is where it was: neither removed nor replaced, nor the directory.
+    fn is_in_place(&self) -> bool {
+        self.control.is_in_place()
+    }
+
     /// Report that the worker lives.
     fn beat(&self) {
         self.control.get().worker.heartbeat.store(monotonic_ns(), std::sync::atomic::Ordering::Relaxed);

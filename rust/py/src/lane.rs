@@ -36,11 +36,13 @@ use crate::ticket::{State, Ticket, Timer};
 /// a parameter out of range. A ring that cannot be made is no error: see `ring_error`.
 #[pyclass(frozen, module = "shadowlane._core")]
 pub struct Lane {
-    directory: PathBuf,
+    directory: Mutex<PathBuf>,
     options: Options,
     /// What the last of `all` points to; none of them is dropped while `self` lives.
     current: AtomicPtr<Core>,
     all: Mutex<Vec<Arc<Core>>>,
+    /// Those whose files were removed, until what is in them was taken along.
+    leaving: Mutex<Vec<Arc<Core>>>,
 }
 
 /// The lane in use, lent without touching its count: this is read for every request, by all threads.
@@ -62,6 +64,10 @@ impl Lane {
         // count that belongs to `all` stays. Moving an `Arc`, as the vector does when it grows, does not move what it
         // points to, nor end the right to read there.
         Current(ManuallyDrop::new(unsafe { Arc::from_raw(at) }), PhantomData)
+    }
+
+    fn directory(&self) -> PathBuf {
+        self.directory.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn install(&self, core: Core) {
@@ -139,7 +145,8 @@ impl Lane {
         let core = detached(py, || Core::open(&directory, &options))?.map_err(|error| raise(py, &error))?;
         let made = Arc::new(core);
         let current = AtomicPtr::new(Arc::as_ptr(&made).cast_mut());
-        Ok(Self { directory, options, current, all: Mutex::new(vec![made]) })
+        let (directory, all, leaving) = (Mutex::new(directory), Mutex::new(vec![made]), Mutex::default());
+        Ok(Self { directory, options, current, all, leaving })
     }
 
     /// Why this process has no ring and mirrors nothing, or `None`.
@@ -257,7 +264,8 @@ impl Lane {
 
     /// The lanes of other releases in the same directory, in words.
     fn older(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        detached(py, || older::others(&self.directory).iter().map(OlderLane::text).collect())
+        let directory = self.directory();
+        detached(py, || older::others(&directory).iter().map(OlderLane::text).collect())
     }
 
     /// Whether this process opened the ring: `False` in a forked child until `reopen`.
@@ -267,9 +275,36 @@ impl Lane {
 
     /// Make a ring for this process, after a fork. The parent's is left alone. Raises as the constructor does.
     fn reopen(&self, py: Python<'_>) -> PyResult<()> {
-        let core = detached(py, || Core::open(&self.directory, &self.options))?.map_err(|error| raise(py, &error))?;
+        let directory = self.directory();
+        let core = detached(py, || Core::open(&directory, &self.options))?.map_err(|error| raise(py, &error))?;
         self.install(core);
         Ok(())
+    }
+
+    /// Whether the files of this process's lane are where they were made. `False`: `remake` it.
+    fn is_in_place(&self, py: Python<'_>) -> PyResult<bool> {
+        detached(py, || self.current().is_in_place())
+    }
+
+    /// Open the lane anew, in `directory`, because its files were removed or replaced; requests that are open settle
+    /// there. Raises as the constructor does, and nothing is changed then.
+    fn remake(&self, py: Python<'_>, directory: PathBuf) -> PyResult<()> {
+        let core = detached(py, || Core::open(&directory, &self.options))?.map_err(|error| raise(py, &error))?;
+        let old = Arc::clone(&self.current());
+        *self.directory.lock().unwrap_or_else(PoisonError::into_inner) = directory;
+        self.install(core);
+        old.close();
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner).push(old);
+        Ok(())
+    }
+
+    /// Take along what is left in rings that were removed, as far as no worker reads them any more. Call it a second
+    /// after `remake`, and again.
+    fn take_along(&self, py: Python<'_>) -> PyResult<()> {
+        detached(py, || {
+            let core = Arc::clone(&self.current());
+            self.leaving.lock().unwrap_or_else(PoisonError::into_inner).retain(|old| !core.take_along(old));
+        })
     }
 
     /// Say that this process will not write to its ring any more, so that the worker may remove it.

@@ -143,7 +143,12 @@ fn is_open(joined: &Joined<'_>, seam: usize, stream: bool) -> bool {
         return false;
     }
     let of_word = left.iter().rev().take(before).chain(right.iter().take(after));
-    let named = left.iter().rev().take(NAMED).any(|byte| matches!(byte, b':' | b'='));
+    // `password: hun` and `ter2`: the value that the name says reaches to the seam.
+    let said = left.get(left.len().saturating_sub(NAMED)..).unwrap_or_default();
+    let named = said.iter().rposition(|byte| matches!(byte, b':' | b'=')).is_some_and(|sign| {
+        let value = said.get(sign + 1..).unwrap_or_default().trim_ascii_start();
+        !value.iter().any(u8::is_ascii_whitespace)
+    });
     named || of_word.copied().any(pieces::is_sign)
 }
 

@@ -7,7 +7,7 @@ use super::edits::Edits;
 use super::escapes::{self, Positions};
 use super::findings::Findings;
 use super::kinds::Kind;
-use super::label::{self, Action};
+use super::label::{self, Action, Format};
 use super::names::{self, Name};
 use super::options::Compiled;
 use super::paths::{Child, Field, State};
@@ -212,7 +212,7 @@ impl Walk<'_> {
             Name::Token if names::is_of_the_body(name.as_bytes()) => Name::Plain,
             says => says,
         };
-        let secret = level.secret || paths.is_secret(name) || (value && matches!(says, Name::Password | Name::Header));
+        let secret = level.secret || paths.is_listed(name) || matches!(says, Name::Password | Name::Header);
         let names = names::names_a_pair(name.as_bytes());
         self.member = Member { state, field: level.field.or(field), secret, says, names, name: spoken, mark };
         Some(next)
@@ -442,13 +442,22 @@ impl Walk<'_> {
         false
     }
 
-    /// A label as a string, where there was none.
+    /// A label as a string, where there was none; or a number of the same form, which is no finding a second time.
     fn quoted(&mut self, at: usize, written: &[u8], kind: Kind, action: Option<Action>) {
-        self.edits.push(at..at + written.len(), |out| {
-            out.push(b'"');
-            self.redaction.label(kind, action, written, out);
-            out.push(b'"');
-        });
+        if self.redaction.format == Format::Same {
+            let mut same = Vec::with_capacity(written.len());
+            label::write_same(written, &mut same);
+            if same == written {
+                return;
+            }
+            self.edits.push(at..at + written.len(), |out| out.extend_from_slice(&same));
+        } else {
+            self.edits.push(at..at + written.len(), |out| {
+                out.push(b'"');
+                self.redaction.label(kind, action, written, out);
+                out.push(b'"');
+            });
+        }
         self.counted.push(kind);
     }
 

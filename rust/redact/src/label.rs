@@ -27,6 +27,31 @@ pub enum Action {
     KeepLast4,
 }
 
+/// What stands in place of a number in JSON.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// The label, as a string.
+    #[default]
+    Label,
+    /// A number of the same length and class, whatever the action: each digit is a 1. A schema that wants a number
+    /// accepts it.
+    Same,
+}
+
+/// Write a number of the same form, and `false` for a truth value.
+pub(super) fn write_same(written: &[u8], out: &mut Vec<u8>) {
+    if written.first().is_some_and(u8::is_ascii_alphabetic) {
+        out.extend_from_slice(b"false");
+        return;
+    }
+    // An exponent stays: with other digits the number might be beyond all bounds.
+    let exponent = written.iter().position(|byte| matches!(byte, b'e' | b'E')).unwrap_or(written.len());
+    out.extend(
+        written.iter().enumerate().map(|(at, byte)| if byte.is_ascii_digit() && at < exponent { b'1' } else { *byte }),
+    );
+}
+
 /// Write the label of a value.
 pub(super) fn write(name: &str, kind: Kind, action: Action, key: &[u8; 32], value: &[u8], out: &mut Vec<u8>) {
     if action == Action::Drop {

@@ -76,7 +76,7 @@ pub use framing::Framing;
 pub use headers::OwnedHeader;
 pub use hit::Finding;
 pub use kinds::{BUILT_IN, Kind};
-pub use label::Action;
+pub use label::{Action, Format};
 pub use options::{FieldOptions, Options, RuleOptions, VALIDATORS};
 pub use response::{CleanResponse, sanitize_response};
 pub use sanitizer::Sanitizer;

@@ -3,6 +3,8 @@
 //! Invariant: only the name's own words count, so that the same name says the same in JSON, in code and in a form; names
 //! of what merely has to do with secrets (a page's token, a table's key, a password's label) say nothing.
 
+use std::cell::RefCell;
+
 /// What a name says of its value.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(super) enum Name {
@@ -159,8 +161,45 @@ const NEVER: &[&str] = &[
 /// Longest name that says something, in bytes.
 pub(super) const LONGEST: usize = 48;
 
+/// Names that were asked about, each where its bytes say: bodies have few names, and those many times.
+struct Said {
+    name: [u8; LONGEST],
+    length: usize,
+    says: Name,
+}
+
+const SAID: usize = 128;
+
+thread_local! {
+    static KNOWN: RefCell<Vec<Option<Said>>> = RefCell::new((0..SAID).map(|_| None).collect());
+}
+
 /// What a name says of its value.
 pub(super) fn says(name: &[u8]) -> Name {
+    if name.len() > LONGEST {
+        return looked_up(name);
+    }
+    let slot = name.iter().fold(name.len(), |hash, byte| hash.wrapping_mul(31) ^ usize::from(*byte)) % SAID;
+    KNOWN.with_borrow_mut(|known| {
+        let Some(slot) = known.get_mut(slot) else {
+            return looked_up(name);
+        };
+        if let Some(said) = slot
+            && said.name.get(..said.length) == Some(name)
+        {
+            return said.says;
+        }
+        let says = looked_up(name);
+        let mut said = Said { name: [0; LONGEST], length: name.len(), says };
+        if let Some(kept) = said.name.get_mut(..name.len()) {
+            kept.copy_from_slice(name);
+        }
+        *slot = Some(said);
+        says
+    })
+}
+
+fn looked_up(name: &[u8]) -> Name {
     let mut plain = [0_u8; LONGEST];
     // Where the last words begin.
     let mut words = [0_usize; 16];
@@ -212,12 +251,12 @@ fn of(whole: &[u8], plain: &[u8], word: &[u8]) -> Name {
     let (token, key) = (ends(TOKENS), is_one(TOKEN_WORDS, word));
     let code = is_one(CODES, word) || is_one(CODES, plain);
     let header = ends(HEADERS);
-    let (true, false) = (
-        token || key || code || header,
-        NEVER.iter().any(|never| memchr::memmem::find(whole, never.as_bytes()).is_some()),
-    ) else {
+    if !(token || key || code || header) {
         return Name::Plain;
-    };
+    }
+    if NEVER.iter().any(|never| memchr::memmem::find(whole, never.as_bytes()).is_some()) {
+        return Name::Plain;
+    }
     match (header, code, token) {
         (true, ..) => Name::Header,
         (_, true, _) => Name::Code,

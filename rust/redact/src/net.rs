@@ -31,7 +31,24 @@ pub(super) fn numeric(text: &Text<'_>, at: usize) -> Option<Hit> {
     if gap < at && context::named(word) & context::VERSION != 0 {
         return None;
     }
+    if pinned(text, at) || context::named(text.wanted.origin.name) & context::VERSION != 0 {
+        return None;
+    }
     text.hit(Kind::IP, at, prefix(text, end, 32), 80, 0)
+}
+
+/// Whether a version is pinned here: `pkg==1.2.3.4`, `pkg>=1.2.3.4`, `"^1.2.3.4"`; not when what is compared is an address.
+fn pinned(text: &Text<'_>, at: usize) -> bool {
+    let sign = text.before(at);
+    if matches!(sign, b'^' | b'~') {
+        return at > 1 && matches!(text.before(at - 1), b'"' | b'\'');
+    }
+    let before = at.saturating_sub(2);
+    if sign != b'=' || !matches!(text.get(before), b'=' | b'>' | b'<' | b'~' | b'!') || before < text.free {
+        return false;
+    }
+    let word = text.back(before, 32, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b']'));
+    word < before && context::named(text.slice(word, before)) & context::ADDRESS == 0
 }
 
 /// The end of four octets.
@@ -106,6 +123,18 @@ pub(super) fn colon(text: &Text<'_>, at: usize) -> Option<Hit> {
                 == 0 =>
             {
                 return None;
+            }
+            // `x[0::2]` is a slice.
+            1 | 2 if text.before(start) == b'[' && start > 1 && text.before(start - 1).is_ascii_alphanumeric() => {
+                return None;
+            }
+            // `0::2`, `::1`: an address only where one is spoken of.
+            1 | 2
+                if span
+                    .split(|byte| *byte == b':')
+                    .all(|group| group.len() < 4 && group.iter().all(u8::is_ascii_digit)) =>
+            {
+                12
             }
             // `a::b` is a name in code.
             1 | 2 if !digit => return None,

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::checks;
 use super::header_names;
 use super::kinds::{BUILT_IN, Kind, Kinds};
-use super::label::Action;
+use super::label::{Action, Format};
 use super::paths::Paths;
 use shadowlane_base::{Error, Result};
 
@@ -27,6 +27,8 @@ pub struct Options {
     pub allow_patterns: Vec<String>,
     /// What is done with a value; `mask` when not given.
     pub action: Option<Action>,
+    /// What stands in place of a number in JSON; the label when not given.
+    pub format: Option<Format>,
     /// What is done with the values of a kind.
     pub actions: BTreeMap<String, Action>,
     /// Kinds that are not looked for.
@@ -137,6 +139,7 @@ pub(super) struct Compiled {
     pub paths: Paths,
     pub names: Vec<String>,
     pub actions: Vec<Action>,
+    pub format: Format,
     pub allow_values: Vec<Vec<u8>>,
     pub allow_patterns: Vec<Regex>,
     pub allow_headers: Vec<String>,
@@ -266,6 +269,7 @@ impl Compiled {
             paths,
             names,
             actions,
+            format: options.format.unwrap_or_default(),
             allow_values: options.allow_values.iter().map(|value| value.to_lowercase().into_bytes()).collect(),
             allow_patterns,
             allow_headers,

@@ -187,6 +187,11 @@ impl Paths {
 
     /// Whether a field's text is a secret by its name.
     pub(super) fn is_secret(&self, name: &str) -> bool {
+        self.is_listed(name) || matches!(names::says(name.as_bytes()), Name::Password | Name::Header)
+    }
+
+    /// Whether a name is one of those that are secret as they are.
+    pub(super) fn is_listed(&self, name: &str) -> bool {
         let mut plain = [0_u8; 64];
         let mut length = 0;
         for byte in name.bytes().filter(u8::is_ascii_alphanumeric) {
@@ -197,9 +202,7 @@ impl Paths {
             length += 1;
         }
         let plain = plain.get(..length).unwrap_or_default();
-        secret_name(plain)
-            || self.secret.iter().any(|secret| secret.as_bytes() == plain)
-            || matches!(names::says(name.as_bytes()), Name::Password | Name::Header)
+        secret_name(plain) || self.secret.iter().any(|secret| secret.as_bytes() == plain)
     }
 }
 

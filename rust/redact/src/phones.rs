@@ -163,7 +163,9 @@ fn country(digits: &[u8]) -> bool {
 
 /// E.164: a plus sign and up to fifteen digits, with single signs and one pair of brackets between groups.
 pub(super) fn international(text: &Text<'_>, at: usize) -> Option<Hit> {
-    if text.before(at) == b'+' || text.before(at).is_ascii_digit() {
+    // `12 + 734-245-3000` is a sum.
+    let sum = text.get(at + 1) == b' ' && text.before(at) == b' ' && text.before(at - 1).is_ascii_digit();
+    if text.before(at) == b'+' || text.before(at).is_ascii_digit() || sum {
         return None;
     }
     let (mut best, mut groups, mut sure) = (None, 0, false);

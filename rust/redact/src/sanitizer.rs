@@ -79,7 +79,11 @@ impl Sanitizer {
         let invalid = || Error::Invalid { field: "body", why: "is not JSON; give JSON, or use redact_text".to_owned() };
         let mut body = std::borrow::Cow::Borrowed(text);
         for round in 0..ROUNDS {
-            match stream::across(&self.redaction, &body, false, 0, &mut Findings::default()) {
+            let across = match round {
+                0 => stream::across(&self.redaction, &body, false, 0, &mut Findings::default()),
+                _ => stream::across_masked(&self.redaction, &body, &mut Findings::default()),
+            };
+            match across {
                 Some(across) => body = across.applied(&body).into(),
                 None if round > 0 => break,
                 None => {}

@@ -20,8 +20,8 @@ static LETTERS: LazyLock<[Finder<'static>; 9]> = LazyLock::new(|| {
 
 /// Append what sentences say of secrets.
 pub(super) fn scan(bytes: &[u8], wanted: Wanted<'_>, found: &mut Vec<Finding>) {
-    // The shortest: "PIN is 1234".
-    if bytes.len() < 11 {
+    // The shortest: "PIN is 1234"; a sentence has spaces.
+    if bytes.len() < 11 || memchr::memchr(b' ', bytes).is_none() {
         return;
     }
     let text = Text::new(bytes, wanted);

@@ -114,6 +114,11 @@ pub(super) fn across(
     across_most(redaction, body, declared, (depth, false), findings).ok().flatten()
 }
 
+/// The same for a text that was masked once: only pieces beside labels are looked at.
+pub(super) fn across_masked(redaction: &Compiled, body: &[u8], findings: &mut Findings) -> Option<Edits> {
+    across_most(redaction, body, false, (0, true), findings).ok().flatten()
+}
+
 fn across_most(
     redaction: &Compiled,
     body: &[u8],

@@ -168,6 +168,7 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
+const SAME: &str = r#"{"format": "same"}"#;
 const RULES: &str = r#"{"action": "hash", "hash_key": "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
     "fields": [{"path": "$..drop", "action": "drop"}, {"path": "$.messages[*].a", "action": "hash", "kind": "email"},
                {"key": "id", "action": "keep_last4"}]}"#;
@@ -201,7 +202,7 @@ proptest! {
     #[test]
     fn json_stays_json_and_is_clean_after_one_time(value in json(), pretty in any::<bool>()) {
         let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.expect("JSON");
-        for sanitizer in [sanitizer(), with(RULES)] {
+        for sanitizer in [sanitizer(), with(RULES), with(SAME)] {
             let clean = sanitizer.json(text.as_bytes()).expect("it is JSON");
             let parsed: Result<serde_json::Value, _> = serde_json::from_slice(&clean);
             prop_assert!(parsed.is_ok(), "{} became {}", text, String::from_utf8_lossy(&clean));
@@ -308,6 +309,11 @@ fn what_only_looks_like_a_value_stays() {
         "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
         "https://example.org:8080/path?x=1#frag and mailto: nobody",
         "sum 999999+999n, 850101+123A and 850101-12",
+        "x[0::2], a[1::3], b[::2] and c[10::], pkg==1.2.3.4, other>=1.2.3.4 and '^1.2.3.4' or '~1.2.3.4'",
+        "the license key is ABCD1234, license plate KA01AB1234, driver version 535.129.03",
+        "compute 734-245-3000, 734-245-3000 = ? and 12 + 734-245-3000",
+        "123456789",
+        "id 4012888888881881, order #4012888888881881, trace_id=4012888888881881",
         "the sk-learn package, ghp_ prefixes and xoxb- tokens are documented; hf_hub_download(repo_id)",
     ] {
         let (clean, found) = sanitizer.text(text);
@@ -350,6 +356,29 @@ fn a_secret_name_hides_scalars_and_leaves_schemas() {
     let wanted = r#"{"password": "[SECRET]", "apiKey": ["[SECRET]", "[SECRET]"], "cvv": "[SECRET]", "client_secret": null,
         "properties": {"password": {"type": "string", "description": "the user's"}}, "max_tokens": 5}"#;
     assert_eq!(String::from_utf8_lossy(&sanitizer.json(text.as_bytes()).expect("JSON")), wanted);
+}
+
+#[test]
+fn numbers_keep_their_form_where_a_schema_wants_it() {
+    let sanitizer =
+        with(r#"{"format": "same", "fields": [{"key": "score", "action": "mask"}, {"key": "ok", "action": "hash"}]}"#);
+    let text = r#"{"n": 4012888888881881, "phone": 4155550132, "cvv": 123, "score": -12.50e3, "ok": true, "id": 42, "s": "x@y.example"}"#;
+    let wanted = r#"{"n": 1111111111111111, "phone": 1111111111, "cvv": 111, "score": -11.11e3, "ok": false, "id": 42, "s": "[EMAIL]"}"#;
+    let clean = sanitizer.json(text.as_bytes()).expect("JSON");
+    assert_eq!(String::from_utf8_lossy(&clean), wanted);
+    assert_eq!(sanitizer.json(&clean).expect("JSON"), clean);
+}
+
+#[test]
+fn a_number_called_an_id_or_a_version_stays() {
+    let sanitizer = sanitizer();
+    let text = r#"{"id": 4012888888881881, "trace_id": "4012888888881881", "order": 4012888888881881, "version": "1.2.3.4", "user_id": 536228726}"#;
+    assert_eq!(String::from_utf8_lossy(&sanitizer.json(text.as_bytes()).expect("JSON")), text);
+    let named = r#"{"card_id": 4012888888881881, "ssn": 536228726}"#;
+    assert_eq!(
+        String::from_utf8_lossy(&sanitizer.json(named.as_bytes()).expect("JSON")),
+        r#"{"card_id": "[PAYMENT_CARD]", "ssn": "[SECRET]"}"#
+    );
 }
 
 #[test]

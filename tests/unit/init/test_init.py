@@ -109,12 +109,18 @@ def test_a_file_that_cannot_be_written_is_named(output: str, capsys: pytest.Capt
     assert output in capsys.readouterr().err
 
 
-def test_prints_to_standard_output(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_prints_to_standard_output_what_it_would_write(
+    provider: str, inside: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = sorted(inside.iterdir())
-    assert main(["init", "--provider", "anthropic", "--model", "small", "--output", "-"]) == 0
-    data = tomllib.loads(capsys.readouterr().out)
-    assert data["shadows"]["candidate"]["model"] == "small"
+    monkeypatch.setenv("COLUMNS", "40")
+    assert main(["init", "--provider", provider, "--output", "-"]) == 0
+    printed = capsys.readouterr().out
+    assert tomllib.loads(printed)["shadows"]["candidate"]["url"] == "http://127.0.0.1:9001"
     assert sorted(inside.iterdir()) == before
+    assert main(["init", "--provider", provider]) == 0
+    assert Path("shadowlane.toml").read_text() == printed
 
 
 @pytest.mark.parametrize("model", ['a "quoted" one', "back\\slash", "tab\tand\u202e", "gpt-4o"])

@@ -54,6 +54,14 @@ def test_json_keeps_every_byte_outside_a_finding() -> None:
         Redactor().redact_json(b'{"a": ')
 
 
+def test_a_number_keeps_its_form_for_a_schema() -> None:
+    body = {"card": 4012888888881881, "score": 1.5, "name": "jane@example.org"}
+    clean = json.loads(Redactor({"format": "same"}).redact_json(json.dumps(body).encode()))
+    assert clean == {"card": 1111111111111111, "score": 1.5, "name": "[EMAIL]"}
+    with pytest.raises(ConfigError, match="format"):
+        Config.from_dict({"shadows": {"candidate": {"url": "http://127.0.0.1:9001"}}, "sanitize": {"format": "other"}})
+
+
 def test_a_hash_is_the_same_for_the_same_value_and_key() -> None:
     rules = {"action": "hash", "hash_key": KEY}
     one, two = Redactor(rules), Redactor(rules)

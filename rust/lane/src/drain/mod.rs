@@ -54,8 +54,12 @@ pub struct Drainer {
     /// When the last trial began.
     trial_since: u64,
     acks: Mutex<Vec<(u64, u64)>>,
-    _lock: Held,
+    _locks: [Held; 2],
     _signed: Signed,
+}
+
+fn another_worker(path: PathBuf) -> Error {
+    Error::Refused { path, why: "another worker has this lane; stop it first, or let it do its work".to_owned() }
 }
 
 impl Drainer {
@@ -66,13 +70,14 @@ impl Drainer {
         lanedir::ensure(directory)?;
         let lock_path = ControlFile::worker_lock(directory);
         let Some(lock) = Held::take(&lock_path)? else {
-            return Err(Error::Refused {
-                path: lock_path,
-                why: "another worker has this lane; stop it first, or let it do its work".to_owned(),
-            });
+            return Err(another_worker(lock_path));
         };
         let signed = Signed::sign(&lock_path)?;
         let control = Arc::new(ControlFile::open_or_create(directory)?);
+        // On the control file too: who removes the lock file alone makes no second worker.
+        let Some(second) = Held::take(&ControlFile::path(directory))? else {
+            return Err(another_worker(lock_path));
+        };
         let salt = control.get().lane_id[1].load(Ordering::Relaxed);
         let me = Identity::current();
         let line = &control.get().worker;
@@ -101,7 +106,7 @@ impl Drainer {
             next: 0,
             trial_since: 0,
             acks: Mutex::new(Vec::new()),
-            _lock: lock,
+            _locks: [lock, second],
             _signed: signed,
         };
         drainer.finish_retirement();

@@ -6,10 +6,12 @@
 //! was forked from this one counts nothing and writes nothing here until it has a lane of its own.
 //!
 //! [`options`] says how a lane admits; [`admit`] decides about a request, of which [`headers`] reads what is needed, when
-//! there is [`room`]; [`ticket`] is what an admitted one holds; [`offer`] copies the exchange.
+//! there is [`room`]; [`ticket`] is what an admitted one holds; [`offer`] copies the exchange. [`moved`] takes a lane along
+//! whose files were removed, beside the user path.
 
 mod admit;
 mod headers;
+mod moved;
 mod offer;
 mod options;
 mod room;
@@ -17,6 +19,7 @@ mod ticket;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::caps::Caps;
 use crate::choice::Choice;
@@ -24,7 +27,7 @@ use crate::files::{ControlFile, RingFile};
 use crate::gcra::monotonic_ns;
 pub use crate::keys::StickyKey;
 use crate::lanedir;
-use crate::layout::{ControlHeader, Counters};
+use crate::layout::{ControlHeader, Counters, Totals};
 use crate::process::{fork_generation, random_u64, unix_ns, watch_forks};
 use crate::revisions::Setting;
 use crate::status;
@@ -42,7 +45,7 @@ const MOST_RINGS: u32 = 10_000;
 /// A gateway process's part of a lane.
 pub struct Lane {
     control: ControlFile,
-    ring: Option<RingFile>,
+    ring: Option<Arc<RingFile>>,
     ring_error: Option<String>,
     routes: Routes,
     named: NamedRoutes,
@@ -56,6 +59,8 @@ pub struct Lane {
     forks: u64,
     id_seed: u64,
     ids: AtomicU64,
+    /// What was counted when the lane was last seen in place.
+    seen_in_place: Mutex<Totals>,
 }
 
 impl Lane {
@@ -87,7 +92,7 @@ impl Lane {
                 ring.header().latency.name(&labels);
                 // Tells the worker to look again, now that the file has its name.
                 header.rings.fetch_add(1, Ordering::AcqRel);
-                (Some(ring), None)
+                (Some(Arc::new(ring)), None)
             }
             Err(error @ Error::Invalid { .. }) => return Err(error),
             Err(error) => {
@@ -112,6 +117,7 @@ impl Lane {
             forks: fork_generation(),
             id_seed: random_u64(),
             ids: AtomicU64::new(0),
+            seen_in_place: Mutex::new(Totals::default()),
         })
     }
 

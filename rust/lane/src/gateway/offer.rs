@@ -27,6 +27,7 @@ impl Lane {
             ticket.open = false;
             return false;
         }
+        self.adopt(&ticket);
         let offered = if ticket.timed.is_some() { monotonic_ns() } else { 0 };
         let write = || self.choose(&ticket, &exchange).and_then(|()| self.write(&ticket, exchange));
         let written = guarded(write).unwrap_or_else(|_| {

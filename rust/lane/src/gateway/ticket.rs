@@ -99,9 +99,17 @@ impl Lane {
         if !std::mem::take(&mut ticket.open) || !self.is_ours() {
             return None;
         }
+        self.adopt(&ticket);
         self.counters().drop_for(reason);
         let lane = Arc::clone(&ticket.lane);
         ticket.timed.map(|route| Timer { lane, started_mono: ticket.started_mono, route, group: Group::Taken })
+    }
+
+    /// A request that began before this lane was made in the place of another settles here, so it counts as begun here.
+    pub(super) fn adopt(&self, ticket: &Ticket) {
+        if !std::ptr::eq(Arc::as_ptr(&ticket.lane), self) {
+            self.counters().started.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Count a time in the trial.
