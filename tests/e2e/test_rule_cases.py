@@ -94,16 +94,18 @@ def test_what_answers_use_and_cost(model: str, more: float, cost: str, tokens: s
 
 @pytest.mark.parametrize(("shift", "status"), [(0, "met"), (1, "not met")], ids=["the same sections", "other sections"])
 def test_the_sections_that_prod_retrieves_are_retrieved(shift: int, status: str, tmp_path: Path) -> None:
-    def retrieves(number: int, line: Line, _: random.Random) -> Line:
-        own = [SECTIONS[number % 30], SECTIONS[(number + 7) % 30]]
-        other = [SECTIONS[(number + shift) % 30], SECTIONS[(number + 7 + shift) % 30]]
+    def retrieves(_: int, line: Line, rng: random.Random) -> Line:
+        asked = rng.randrange(30)
+        line["question"] = f"How long may a ride of tariff {asked} last, and what does it cost after that?"
+        own = [SECTIONS[asked], SECTIONS[(asked + 7) % 30]]
+        other = [SECTIONS[(asked + shift) % 30], SECTIONS[(asked + 7 + shift) % 30]]
         for arm, cited in (("prod", own), ("shadow", other)):
             line = {**line, arm: {**line[arm], "body": {"answer": text_of(line, arm), "citations": cited}}}
         return line
 
     _, _, rules = gate(changed(retrieves), tmp_path)
     assert rules["coverage"]["status"] == status
-    assert rules["ΔS retrieved"]["status"] == "met"
+    assert rules["ΔS retrieved"]["status"] == "met", rules["ΔS retrieved"]["evidence"]
     assert "above what prod retrieved, which is of" in rules["ΔS retrieved"]["evidence"]
 
 

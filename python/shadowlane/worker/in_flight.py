@@ -63,19 +63,25 @@ class InFlight:
         """One row of it, to be stored; ``size`` is what :meth:`answered` was told."""
         self._rows.put_nowait((tracked, pair, size))
 
-    async def take(self, most: int, wait_s: float) -> list[tuple[Tracked, Pair, int]]:
-        """Rows to store together: at least one, as many as come within ``wait_s``, at most ``most``."""
+    async def take(self, most: int, wait_s: float, most_bytes: float = math.inf) -> list[tuple[Tracked, Pair, int]]:
+        """Rows to store together: at least one, as many as come within ``wait_s``, at most ``most``, and none more once
+        their bodies are ``most_bytes``: scoring and storing take several times that."""
         loop = asyncio.get_running_loop()
         batch = [await self._rows.get()]
         deadline = loop.time() + wait_s
-        while len(batch) < most:
-            if not self._rows.empty():
-                batch.append(self._rows.get_nowait())
-                continue
+        held = _bytes(batch[0])
+        while len(batch) < most and held < most_bytes:
             try:
-                batch.append(await asyncio.wait_for(self._rows.get(), max(deadline - loop.time(), 0.0)))
+                wait = max(deadline - loop.time(), 0.0)
+                row = (
+                    self._rows.get_nowait()
+                    if not self._rows.empty()
+                    else await asyncio.wait_for(self._rows.get(), wait)
+                )
             except asyncio.TimeoutError:
                 break
+            batch.append(row)
+            held += _bytes(row)
         return batch
 
     def stored(self, batch: Sequence[tuple[Tracked, Pair, int]]) -> None:
@@ -94,3 +100,8 @@ class InFlight:
     async def settled(self) -> None:
         """Wait until every row that was put is stored."""
         await self._rows.join()
+
+
+def _bytes(row: tuple[Tracked, Pair, int]) -> int:
+    tracked, _, size = row
+    return tracked.size + size

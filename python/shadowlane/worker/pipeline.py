@@ -38,6 +38,7 @@ _DRAIN_FRAMES = 128
 _DRAIN_BYTES = 8 * 1024 * 1024
 _BATCH_PAIRS = 256
 _BATCH_WAIT_S = 0.1
+_BATCH_BYTES = 8 * 1024 * 1024
 # Copies are not urgent; each look at the rings takes processor time beside the gateway. So they are taken in handfuls.
 _POLL_MIN_S, _POLL_MAX_S = 0.02, 0.1
 _COPY_FIELDS = tuple(field.name for field in msgspec.structs.fields(Copy))
@@ -305,7 +306,7 @@ class Pipeline:
     async def _write(self) -> None:
         """Score and store in batches, then acknowledge."""
         while True:
-            batch = await self._in_flight.take(_BATCH_PAIRS, _BATCH_WAIT_S)
+            batch = await self._in_flight.take(_BATCH_PAIRS, _BATCH_WAIT_S, _BATCH_BYTES)
             pairs = await self._writer.write([pair for _, pair, _ in batch])
             if self._judge is not None:
                 self._judge.offer(pairs)

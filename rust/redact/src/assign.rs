@@ -141,6 +141,9 @@ fn quotes(text: &Text<'_>, at: usize) -> Option<(u8, usize)> {
     (count != 2 && !(escapes > 0 && text.get(at + escapes + 1) == b'\\')).then_some((open, escapes + count))
 }
 
+/// How far a header's value is read on when its beginning is a secret.
+const LONGEST_HEADER: usize = 4096;
+
 /// What is known of a value before it is read.
 pub(super) struct Given {
     pub says: Name,
@@ -164,8 +167,7 @@ pub(super) fn given(text: &Text<'_>, from: usize, open: u8, given: &Given) -> Op
         _ if given.says == Name::Password => byte.is_ascii_whitespace() || b"\"'&;,<`\\".contains(&byte),
         _ => byte.is_ascii_whitespace() || b"\"'&;,<>)}]`\\".contains(&byte),
     };
-    let most = if header { 4096 } else { 512 };
-    let mut end = from + text.run(from, most, |byte| !ends(byte));
+    let mut end = from + text.run(from, 512, |byte| !ends(byte));
     // What stands for another value ends this one, however the label is written.
     let written = text.slice(from, text.bytes.len().min(end + label::LONGEST));
     end = label::first_mask(written).map_or(end, |mask| end.min(from + mask));
@@ -185,9 +187,14 @@ pub(super) fn given(text: &Text<'_>, from: usize, open: u8, given: &Given) -> Op
     let value = text.slice(from, end);
     // All that its line says after the name.
     let alone = given.prose && matches!(text.get(end), b'\n' | b'\r' | 0);
-    (is_secret(value, given, alone, scheme > 0) && !placeholder(value))
-        .then(|| text.sure(Kind::SECRET, from, end))
-        .flatten()
+    let secret = is_secret(value, given, alone, scheme > 0) && !placeholder(value);
+    // A long header is read on only when it is one.
+    if secret && header && end - from >= 500 && text.get(end) != 0 {
+        let more = text.run(end, LONGEST_HEADER, |byte| !ends(byte));
+        let rest = text.slice(end, text.bytes.len().min(end + more + label::LONGEST));
+        end += label::first_mask(rest).map_or(more, |mask| more.min(mask));
+    }
+    secret.then(|| text.sure(Kind::SECRET, from, end)).flatten()
 }
 
 /// Whether a value ends in a bracket that nothing in it opens.

@@ -136,6 +136,10 @@ const NAMED: &[&[u8]] = &[
 
 /// A key by its shape: a short word, a sign, and twenty or more letters and digits that look random.
 pub(super) fn shaped(text: &Text<'_>, start: usize, head: usize) -> Option<Hit> {
+    // Most words before a sign have no such run behind it.
+    if text.run(head, 20, |byte| Body::Url.has(byte)) < 20 {
+        return None;
+    }
     let prefix = text.slice(start, head - 1);
     // A word in one case; `1W7KCxOxP-` is itself random, and an id.
     let (first, rest) = prefix.split_first()?;

@@ -111,3 +111,16 @@ def test_a_copy_for_which_there_is_no_memory_in_time_is_not_sent() -> None:
         assert (await arm.deliver(copy_of(0))).reason == ""
 
     asyncio.run(main())
+
+
+def test_a_batch_ends_where_its_bodies_are_enough() -> None:
+    async def main() -> None:
+        held = InFlight(lambda ring, seq: None)
+        arms = [Arm("s", Shadow())]
+        for number in range(5):
+            tracked = held.add(copy_of(number), arms)
+            held.put(tracked, Pair(copy=tracked.copy, outcome=ANSWER), 100)
+        each = 100 + len(copy_of(0).response_body)
+        assert [len(await held.take(9, 0.0, most)) for most in (each - 1, each + 1, 9 * each)] == [1, 2, 2]
+
+    asyncio.run(main())

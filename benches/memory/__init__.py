@@ -1,0 +1,1 @@
+"""What a worker's process needs of memory, see :mod:`.__main__`."""
