@@ -39,8 +39,8 @@ _NOISE = (35 / 9) ** 0.5
 """The standard deviation of an effect's estimate from n/L blocks is this times (L/n) ** 0.5, for Gaussian sums."""
 _MOST_NOISE = 0.4
 _RISES, _STEEP = 1.5, 3.0
-"""An effect that rises so much at each of the last two doublings of the blocks, and over all of them, has not come to its
-end: runs that are much longer would make it twice as large each time."""
+"""An effect that rises so much at each of the last two doublings of the blocks, and over all of them, has not come to
+its end: runs that are much longer would make it twice as large each time."""
 _ACROSS = 5 / 9
 """What second differences of blocks of length L miss of runs of length l, in units of l/L: the blocks' own variance
 lacks 1/3, and the covariance of neighbours, which share the runs across their border, takes 2/9."""
