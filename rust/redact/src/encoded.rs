@@ -12,15 +12,28 @@ const LEAST: usize = 16;
 /// How much is decoded before it is known to be text; a multiple of four.
 const HEAD: usize = 64;
 
+const NONE: u8 = u8::MAX;
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler: a position outside would not compile")]
+const SEXTETS: [u8; 256] = {
+    let mut sextets = [NONE; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        sextets[byte] = match byte as u8 {
+            letter @ b'A'..=b'Z' => letter - b'A',
+            letter @ b'a'..=b'z' => letter - b'a' + 26,
+            digit @ b'0'..=b'9' => digit - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => NONE,
+        };
+        byte += 1;
+    }
+    sextets
+};
+
 fn sextet(byte: u8) -> Option<u32> {
-    Some(u32::from(match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'+' | b'-' => 62,
-        b'/' | b'_' => 63,
-        _ => return None,
-    }))
+    SEXTETS.get(usize::from(byte)).filter(|value| **value != NONE).map(|value| u32::from(*value))
 }
 
 /// The bytes that base 64 without padding stands for; `None` when it is none.
@@ -55,7 +68,12 @@ fn text(value: &[u8]) -> Option<Vec<u8>> {
     if written.len() < LEAST {
         return None;
     }
-    let head = bytes(written.get(..HEAD.min(written.len()))?)?;
+    let head = written.get(..HEAD.min(written.len()))?;
+    // Nearly every other text has a sign or a space there.
+    if !head.iter().all(|byte| sextet(*byte).is_some()) {
+        return None;
+    }
+    let head = bytes(head)?;
     if !is_text(&head, written.len() > HEAD) {
         return None;
     }

@@ -15,6 +15,7 @@ use super::markup;
 use super::options::Compiled;
 use super::scan::scan;
 use super::spoken;
+use super::survey::Survey;
 use super::text::{Origin, Wanted};
 use super::view;
 
@@ -53,12 +54,21 @@ impl Compiled {
     /// One look at all views of a text. `near`: only there, since the rest has been looked at.
     fn once(&self, text: &[u8], origin: Origin<'_>, near: Option<&[Range<usize>]>) -> Vec<Finding> {
         let wanted = Wanted { kinds: &self.kinds, least: self.least, origin };
-        let folded = view::fold(text);
-        let plain = folded.as_ref().map_or(text, |view| view.bytes.as_slice());
+        let survey = Survey::of(text);
+        if survey.is_plain() && self.rules.is_empty() {
+            return Vec::new();
+        }
+        let folded = if survey.beyond_ascii() { view::fold(text) } else { None };
+        let (plain, shown) = match &folded {
+            Some(view) => (view.bytes.as_slice(), Survey::of(&view.bytes)),
+            None => (text, survey),
+        };
         // A view's positions are not the text's: there, everything is looked at again.
         let mut found = scan(plain, wanted, near.filter(|_| folded.is_none()));
         let scanned = found.len();
-        spoken::scan(plain, wanted, &mut found);
+        if shown.space() {
+            spoken::scan(plain, wanted, &mut found);
+        }
         let said = found.len() > scanned;
         self.rules(plain, &mut found);
         let mut sources =
@@ -67,17 +77,21 @@ impl Compiled {
             view.outward(&mut found, 0);
         }
         let seen = found.len();
-        hidden::find(text, wanted, &mut found);
+        if survey.beyond_ascii() {
+            hidden::find(text, wanted, &mut found);
+        }
         found.extend(encoded::whole(text, wanted));
         sources += 2 * usize::from(found.len() > seen);
-        if let Some(view) = markup::without(plain).map(|view| view.within(folded.as_ref())) {
+        let unmarked = if shown.markup() { markup::without(plain) } else { None };
+        if let Some(view) = unmarked.map(|view| view.within(folded.as_ref())) {
             let first = found.len();
             found.extend(scan(&view.bytes, wanted, None));
             view.outward(&mut found, first);
             sources += 1;
         }
         // Encodings, and what was encoded twice.
-        let mut encoded = view::decode(plain).map(|view| view.within(folded.as_ref()));
+        let decoded = if shown.encoded() { view::decode(plain) } else { None };
+        let mut encoded = decoded.map(|view| view.within(folded.as_ref()));
         for _ in 0..DECODED_MOST {
             let Some(view) = encoded else { break };
             let view = match view::fold(&view.bytes) {

@@ -19,9 +19,14 @@ const SHORT: usize = 64;
 /// Call `each` with every group of two or more texts, as positions in `pieces.list`; and with lists of bytes alone too.
 /// `apart` says of texts of one path that they are no pieces.
 pub(super) fn each(pieces: &Pieces, apart: impl Fn(&[u32]) -> bool, mut each: impl FnMut(&[u32])) {
-    let mut order: Vec<u32> = (0..pieces.list.len() as u32).collect();
     let of = |index: u32| pieces.list.get(index as usize);
-    order.sort_by_cached_key(|index| of(*index).map(|piece| (piece.path, *index)));
+    let documents = (pieces.list.first().map(|piece| piece.document), pieces.list.last().map(|piece| piece.document));
+    let one_document = documents.0 == documents.1;
+    // In one body nothing reaches over a seam where no sign stands near one.
+    let quiet = |members: &[u32]| {
+        one_document && !members.iter().filter_map(|index| of(*index)).any(|piece| piece.signs.0 || piece.signs.1)
+    };
+    let order = ordered(pieces, |piece| piece.path);
     let mut varying = Vec::new();
     for members in order.chunk_by(|one, next| of(*one).map(|piece| piece.path) == of(*next).map(|piece| piece.path)) {
         let lists = members.first().and_then(|first| of(*first)).is_some_and(Piece::is_list);
@@ -29,7 +34,7 @@ pub(super) fn each(pieces: &Pieces, apart: impl Fn(&[u32]) -> bool, mut each: im
             each(members);
         }
         if members.len() > 1 {
-            if apart(members) {
+            if quiet(members) || apart(members) {
                 continue;
             }
             each(members);
@@ -37,18 +42,28 @@ pub(super) fn each(pieces: &Pieces, apart: impl Fn(&[u32]) -> bool, mut each: im
         }
         varying.extend_from_slice(members);
     }
+    // In one body a name at another path is another thing.
+    if one_document {
+        return;
+    }
     varying.sort_by_cached_key(|index| (of(*index).map(|piece| piece.name), *index));
     for members in varying.chunk_by(|one, next| of(*one).map(|piece| piece.name) == of(*next).map(|piece| piece.name)) {
         let path = |index: &u32| of(*index).map(|piece| piece.path);
         let first = members.first().and_then(path);
         let document = |index: Option<&u32>| index.and_then(|index| of(*index)).map(|piece| piece.document);
-        // In one body a name at another path is another thing.
         let stream = document(members.first()) != document(members.last());
         if stream && members.iter().any(|member| path(member) != first) && !apart(members) {
             each(members);
             parted(pieces, members, &mut each);
         }
     }
+}
+
+/// The texts by a hash of each, and in their order.
+fn ordered(pieces: &Pieces, by: impl Fn(&Piece) -> u64) -> Vec<u32> {
+    let mut keyed: Vec<(u64, u32)> = pieces.list.iter().zip(0_u32..).map(|(piece, index)| (by(piece), index)).collect();
+    keyed.sort_unstable();
+    keyed.into_iter().map(|(_, index)| index).collect()
 }
 
 impl Piece {

@@ -15,7 +15,7 @@ const PART: usize = 512;
 
 /// Append what is found in reversed parts and in tags.
 pub(super) fn find(text: &[u8], wanted: Wanted<'_>, found: &mut Vec<Finding>) {
-    if text.is_ascii() || memchr::memchr2(0xe2, 0xf3, text).is_none() {
+    if memchr::memchr2(0xe2, 0xf3, text).is_none() {
         return;
     }
     for at in memchr::memmem::find_iter(text, OVERRIDE) {

@@ -89,32 +89,34 @@ struct Walk<'a> {
 /// JSON in a string in JSON, so many times. Each level doubles the backslashes, so honest bodies have two or three.
 const NESTED_MOST: u8 = 8;
 
-/// Fields that hold what a person wrote, where a value that stands alone speaks for itself.
-const PROSE: &[&[u8]] = &[
-    b"content",
-    b"text",
-    b"input",
-    b"prompt",
-    b"query",
-    b"q",
-    b"message",
-    b"value",
-    b"answer",
-    b"question",
-    b"output",
-    b"body",
-    b"msg",
-    b"system",
-    b"delta",
-    b"note",
-    b"comment",
-    b"description",
-    b"response",
-];
-
-/// Whether a field of this name holds what a person wrote.
+/// Whether a field of this name holds what a person wrote: there a value that stands alone speaks for itself.
 pub(super) fn is_prose(name: &[u8]) -> bool {
-    PROSE.iter().any(|prose| prose.eq_ignore_ascii_case(name))
+    let mut lower = [0_u8; 12];
+    let Some(lower) = lower.get_mut(..name.len()) else { return false };
+    lower.copy_from_slice(name);
+    lower.make_ascii_lowercase();
+    matches!(
+        &*lower,
+        b"content"
+            | b"text"
+            | b"input"
+            | b"prompt"
+            | b"query"
+            | b"q"
+            | b"message"
+            | b"value"
+            | b"answer"
+            | b"question"
+            | b"output"
+            | b"body"
+            | b"msg"
+            | b"system"
+            | b"delta"
+            | b"note"
+            | b"comment"
+            | b"description"
+            | b"response"
+    )
 }
 
 /// The replacements that a JSON text needs, in order; `None` when it is not JSON, and then nothing is counted.

@@ -62,6 +62,7 @@ mod secrets;
 mod shapes;
 mod spoken;
 mod stream;
+mod survey;
 mod text;
 mod texts;
 mod tokens;

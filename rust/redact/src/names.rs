@@ -4,6 +4,9 @@
 //! of what merely has to do with secrets (a page's token, a table's key, a password's label) say nothing.
 
 use std::cell::RefCell;
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
 
 /// What a name says of its value.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -158,6 +161,8 @@ const NEVER: &[&str] = &[
     "storagekey",
 ];
 
+static FINDER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(NEVER).ok());
+
 /// Longest name that says something, in bytes.
 pub(super) const LONGEST: usize = 48;
 
@@ -176,6 +181,9 @@ thread_local! {
 
 /// What a name says of its value.
 pub(super) fn says(name: &[u8]) -> Name {
+    if !may_say(name) {
+        return Name::Plain;
+    }
     if name.len() > LONGEST {
         return looked_up(name);
     }
@@ -197,6 +205,36 @@ pub(super) fn says(name: &[u8]) -> Name {
         *slot = Some(said);
         says
     })
+}
+
+/// The last two letters of all words that say something or end a name that does: a bit for each last one, by the one
+/// before.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler: a position outside would not compile")]
+const ENDS: [u32; 32] = {
+    let lists = [PASSWORDS, PASSWORD_WORDS, TOKENS, TOKEN_WORDS, CODES, HEADERS, AFTER];
+    let mut ends = [0; 32];
+    let mut list = 0;
+    while list < lists.len() {
+        let mut word = 0;
+        while word < lists[list].len() {
+            let letters = lists[list][word].as_bytes();
+            let (one, last) = (letters[letters.len() - 2], letters[letters.len() - 1]);
+            ends[(one & 31) as usize] |= 1 << (last & 31);
+            word += 1;
+        }
+        list += 1;
+    }
+    ends
+};
+
+/// Whether a name may say something, by how it ends: in two letters that such names end in, a digit, or no ASCII.
+pub(super) fn may_say(name: &[u8]) -> bool {
+    let mut written = name.iter().rev().filter(|byte| byte.is_ascii_alphanumeric() || **byte >= 0x80);
+    let (Some(last), Some(one)) = (written.next(), written.next()) else {
+        return false;
+    };
+    let letters = last.is_ascii_alphabetic() && one.is_ascii_alphabetic();
+    !letters || ENDS.get(usize::from(one & 31)).is_some_and(|ends| ends >> (last & 31) & 1 == 1)
 }
 
 fn looked_up(name: &[u8]) -> Name {
@@ -254,7 +292,7 @@ fn of(whole: &[u8], plain: &[u8], word: &[u8]) -> Name {
     if !(token || key || code || header) {
         return Name::Plain;
     }
-    if NEVER.iter().any(|never| memchr::memmem::find(whole, never.as_bytes()).is_some()) {
+    if FINDER.as_ref().is_none_or(|never| never.is_match(whole)) {
         return Name::Plain;
     }
     match (header, code, token) {

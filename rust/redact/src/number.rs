@@ -14,6 +14,9 @@ use super::text::Text;
 
 const DIGITS: usize = 20;
 const GROUPS: usize = 7;
+/// Digits of the shortest number that is one, and how far apart they may stand: four signs between two.
+const LEAST: usize = 7;
+const REACH: usize = LEAST + 4 * (LEAST - 1);
 
 /// One group: digits up to its end, its end, the shape's length up to it, and what stands after it.
 #[derive(Clone, Copy, Default)]
@@ -85,8 +88,24 @@ fn read(text: &Text<'_>, at: usize) -> Option<Number> {
     (number.count > 0).then_some(number)
 }
 
+/// Whether digits enough for a number stand at `at`, with nothing between them that parts no groups: most do not.
+fn is_long(text: &Text<'_>, at: usize) -> bool {
+    let mut count = 0;
+    for byte in text.from(at).iter().take(REACH) {
+        match byte {
+            b'0'..=b'9' => count += 1,
+            b' ' | b'\t' | b'\r' | b'\n' | b'+' | b'-' | b'/' | b'.' => {}
+            _ => break,
+        }
+    }
+    count >= LEAST
+}
+
 /// The better of a hit and of a number of one or more groups that may stand by itself.
 pub(super) fn digits(text: &Text<'_>, at: usize, best: Option<Hit>) -> Option<Hit> {
+    if !is_long(text, at) {
+        return best;
+    }
     let Some(before) = left(text, at) else {
         return best;
     };
@@ -96,7 +115,7 @@ pub(super) fn digits(text: &Text<'_>, at: usize, best: Option<Hit>) -> Option<Hi
     let mut best = best;
     // The longest first: where it is sure, the shorter ones need not be weighed.
     for (index, group) in number.groups.iter().enumerate().take(number.count).rev() {
-        if group.count < 7 {
+        if group.count < LEAST {
             continue;
         }
         let (digits, shape) = (number.digits.get(..group.count)?, number.shape.get(..group.shape)?);

@@ -119,26 +119,40 @@ struct Level {
     index: u32,
 }
 
-/// FNV-1a, 64 bits, going on from a hash.
+/// One step of a hash: a wide product folded in two.
+fn mixed(hash: u64, word: u64) -> u64 {
+    let wide = u128::from(hash ^ word ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93;
+    wide as u64 ^ (wide >> 64) as u64
+}
+
+/// A hash of bytes, going on from a hash.
 fn hash(from: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(from, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.chunks(8).fold(mixed(from, bytes.len() as u64), |hash, chunk| {
+        let mut word = [0; 8];
+        word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
+        mixed(hash, u64::from_le_bytes(word))
+    })
 }
 
 const START: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// A name, with each run of digits as one sign.
-fn name_hash(from: u64, name: &[u8]) -> u64 {
-    let mut hashed = hash(from, b".");
+fn name_hash(name: &[u8]) -> u64 {
+    const DIGITS: u8 = b'#';
+    if !name.iter().any(|byte| byte.is_ascii_digit() || *byte == DIGITS) {
+        return hash(START, name);
+    }
+    let mut hashed = START;
     let mut digits = false;
     for byte in name {
         if byte.is_ascii_digit() {
             if !digits {
-                hashed = hash(hashed, b"#");
+                hashed = mixed(hashed, u64::from(DIGITS));
             }
             digits = true;
         } else {
             digits = false;
-            hashed = hash(hashed, &[*byte]);
+            hashed = mixed(hashed, u64::from(*byte));
         }
     }
     hashed
@@ -227,7 +241,7 @@ impl Pieces {
 
     /// The value of a form's field, with the range of its name.
     pub(super) fn field(&mut self, text: &[u8], name: (usize, usize), start: usize, end: usize) {
-        let path = name_hash(START, text.get(name.0..name.1).unwrap_or_default());
+        let path = mixed(START, name_hash(text.get(name.0..name.1).unwrap_or_default()));
         let piece = Piece {
             path,
             name: path,
@@ -268,6 +282,9 @@ impl Pieces {
         }
     }
 }
+
+/// Hashes of a value's path and of its name, and where the name is written.
+type Child = (u64, u64, (u32, u32));
 
 struct Walk<'a> {
     levels: Vec<Level>,
@@ -320,12 +337,13 @@ impl Walk<'_> {
     }
 
     /// Path and owner of a value here.
-    fn child(&self, text: &[u8]) -> (u64, u64, (u32, u32)) {
+    fn child(&self, text: &[u8]) -> Child {
         let path = self.levels.last().map_or(self.root, |level| level.path);
         match self.key {
             Some((start, end)) => {
                 let name = text.get(start..end).unwrap_or_default();
-                (name_hash(path, name), name_hash(START, name), (start as u32, end as u32))
+                let name = name_hash(name);
+                (mixed(path, name), mixed(START, name), (start as u32, end as u32))
             }
             // An array's elements are under the name of the array.
             None if self.levels.is_empty() => (path, path, (0, 0)),
@@ -355,16 +373,17 @@ impl Walk<'_> {
             }
         }
         self.begins_value();
-        self.text(text, start, end, Written::String);
+        let child = self.child(text);
+        self.text(text, start, end, Written::String, child);
         let inner = text.get(start..end).unwrap_or_default();
         if inner.len() <= SCALAR_LENGTH {
-            self.scalar(text, inner);
+            self.scalar(inner, child.0);
         }
         self.key = None;
     }
 
-    fn text(&mut self, text: &[u8], start: usize, end: usize, written: Written) {
-        let (path, name, key) = self.child(text);
+    fn text(&mut self, text: &[u8], start: usize, end: usize, written: Written, child: Child) {
+        let (path, name, key) = child;
         let path = if written == Written::Bytes { hash(path, b"[]") } else { path };
         let level = self.levels.last();
         let piece = Piece {
@@ -387,10 +406,9 @@ impl Walk<'_> {
         }
     }
 
-    fn scalar(&mut self, text: &[u8], value: &[u8]) {
+    fn scalar(&mut self, value: &[u8], key: u64) {
         let Some(level) = self.levels.last().filter(|level| level.object && self.key.is_some()) else { return };
         let owner = level.owner;
-        let (key, _, _) = self.child(text);
         let before = match self.pieces.owners.get_mut(owner as usize) {
             Some(owner) if owner.count < SCALARS => {
                 owner.count += 1;
@@ -409,7 +427,8 @@ impl Walk<'_> {
         self.begins_value();
         // Fractions are measures.
         if number.len() < 20 && number.iter().all(u8::is_ascii_digit) {
-            self.scalar(text, number);
+            let (path, _, _) = self.child(text);
+            self.scalar(number, path);
         }
         self.key = None;
         at + length
@@ -421,10 +440,11 @@ impl Walk<'_> {
             self.key = None;
             return at + 1;
         }
-        let (path, name, key) = self.child(text);
+        let child = self.child(text);
+        let (path, name, key) = child;
         self.begins_value();
         if !object && let Some(end) = bytes_end(text, at + 1) {
-            self.text(text, at + 1, end, Written::Bytes);
+            self.text(text, at + 1, end, Written::Bytes, child);
             self.key = None;
             return end + 1;
         }

@@ -5,29 +5,61 @@
 
 use std::sync::LazyLock;
 
-use memchr::memmem::Finder;
+use aho_corasick::{AhoCorasick, Input, MatchKind};
 
 use super::fields;
 use super::hit::Finding;
 use super::label;
 use super::text::{Text, Wanted};
 
-/// Letters within the words: of password, passwort, passphrase and passcode; of secret, token, key, PIN and OTP.
-static LETTERS: LazyLock<[Finder<'static>; 9]> = LazyLock::new(|| {
-    [b"assw".as_slice(), b"assphrase", b"asscode", b"ontrase", b"ecret ", b"oken ", b"ey ", b"PIN ", b"OTP "]
-        .map(Finder::new)
+/// Letters within the words: of password, passwort, passphrase and passcode; of secret, token, key, PIN and OTP. Which
+/// word, and where its letters begin: no other name ends in `oken` or `ey`, but signs may stand within one. No two of
+/// them begin at one byte.
+const LETTERS: [(&str, u8, usize); 15] = [
+    ("assw", 0, 0),
+    ("assphrase", 1, 0),
+    ("asscode", 2, 0),
+    ("ontrase", 3, 0),
+    ("ecret ", 4, 0),
+    ("token ", 5, 1),
+    ("Token ", 5, 1),
+    ("-oken ", 5, 1),
+    ("_oken ", 5, 1),
+    ("key ", 6, 1),
+    ("Key ", 6, 1),
+    ("-ey ", 6, 1),
+    ("_ey ", 6, 1),
+    ("PIN ", 7, 0),
+    ("OTP ", 8, 0),
+];
+
+static FINDER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(LETTERS.map(|(letters, ..)| letters)).ok()
 });
 
 /// Append what sentences say of secrets.
 pub(super) fn scan(bytes: &[u8], wanted: Wanted<'_>, found: &mut Vec<Finding>) {
-    // The shortest: "PIN is 1234"; a sentence has spaces.
-    if bytes.len() < 11 || memchr::memchr(b' ', bytes).is_none() {
+    let Some(finder) = FINDER.as_ref() else { return };
+    // The shortest: "PIN is 1234".
+    if bytes.len() < 11 {
         return;
     }
+    let mut next = 0;
+    let words = std::iter::from_fn(|| {
+        let word = finder.find(Input::new(bytes).range(next..))?;
+        next = word.start() + 1;
+        let (_, kind, skipped) = LETTERS.get(word.pattern().as_usize())?;
+        Some((*kind, word.start() + skipped))
+    });
+    let mut words: Vec<_> = words.collect();
+    if words.is_empty() {
+        return;
+    }
+    words.sort_unstable();
     let text = Text::new(bytes, wanted);
-    for finder in LETTERS.iter() {
+    for words in words.chunk_by(|one, next| one.0 == next.0) {
         let mut free = 0;
-        for at in finder.find_iter(bytes) {
+        for (_, at) in words.iter().copied() {
             if at < free {
                 continue;
             }

@@ -40,6 +40,8 @@ pub(super) struct Text<'a> {
     pub dull: Cell<usize>,
     /// Contexts that any words of the text, or the field's name, speak of; `None` until needed.
     spoken: Cell<Option<Contexts>>,
+    /// What the field's name speaks of; `None` until needed.
+    field: Cell<Option<Contexts>>,
     /// How many bytes were looked at for contexts near candidates.
     looked: Cell<usize>,
 }
@@ -65,6 +67,7 @@ impl<'a> Text<'a> {
             near: Cell::new((usize::MAX, 0, 0)),
             dull: Cell::new(0),
             spoken: Cell::new(None),
+            field: Cell::new(None),
             looked: Cell::new(0),
         }
     }
@@ -130,10 +133,12 @@ impl<'a> Text<'a> {
 
     /// What the field's name speaks of; a name that holds a label does not speak of what the label says.
     pub(super) fn field(&self) -> Contexts {
-        match label::first_mask(self.wanted.origin.name) {
-            None => context::named(self.wanted.origin.name),
-            Some(_) => 0,
-        }
+        self.field.get().unwrap_or_else(|| {
+            let name = self.wanted.origin.name;
+            let field = if label::first_mask(name).is_none() { context::named(name) } else { 0 };
+            self.field.set(Some(field));
+            field
+        })
     }
 
     /// A context must be spoken of somewhere before it is worth looking where: one pass over the text, at most.

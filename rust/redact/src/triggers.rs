@@ -72,6 +72,12 @@ const CLASS: [u8; 256] = {
     class
 };
 
+/// Whether the scan looks at a byte, be it the first digit of a run.
+#[expect(clippy::indexing_slicing, reason = "a table of 256, by a byte")]
+pub(super) const fn is_trigger(byte: u8) -> bool {
+    CLASS[byte as usize] != 0
+}
+
 fn portable(block: &[u8; 64]) -> (u64, u64) {
     let (mut marks, mut digits) = (0, 0);
     for (index, byte) in block.iter().enumerate() {

@@ -1,5 +1,9 @@
 //! URLs: user information that holds a password, databases and brokers, and links that let in whoever has them.
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
 use super::hit::Hit;
 use super::kinds::Kind;
 use super::label;
@@ -98,6 +102,12 @@ const LINKS: &[&[u8]] = &[
     b"share",
 ];
 
+static FINDER: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::builder().ascii_case_insensitive(true).build(LINKS).ok());
+
+/// Shortest token of a link.
+const TOKEN: usize = 16;
+
 /// The token of a link: a random segment behind one that says what it does.
 fn link(text: &Text<'_>, at: usize) -> Option<Hit> {
     let start = at + 3;
@@ -107,15 +117,18 @@ fn link(text: &Text<'_>, at: usize) -> Option<Hit> {
                 || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'~' | b':' | b'%' | b'@' | b'+' | b'=')
         });
     let path = start + text.slice(start, end).iter().position(|byte| *byte == b'/')? + 1;
+    if !text.slice(path, end).split(|byte| *byte == b'/').any(|segment| segment.len() >= TOKEN) {
+        return None;
+    }
     let mut says = false;
     let mut from = path;
     for segment in text.slice(path, end).split(|byte| *byte == b'/') {
-        let random = segment.len() >= 16 && keylike(segment);
+        let random = segment.len() >= TOKEN && keylike(segment);
         if says && random {
             return text.sure(Kind::SECRET, from, from + segment.len());
         }
-        let lower = segment.get(..segment.len().min(16)).unwrap_or_default().to_ascii_lowercase();
-        says |= LINKS.iter().any(|link| memchr::memmem::find(&lower, link).is_some());
+        let head = segment.get(..segment.len().min(16)).unwrap_or_default();
+        says = says || FINDER.as_ref().is_some_and(|links| links.is_match(head));
         from += segment.len() + 1;
     }
     None
