@@ -11,6 +11,8 @@ const KEYS: usize = 3;
 /// Kinds of scalars that are looked at, and how many objects upward.
 const SCALARS: usize = 48;
 const UPWARD: usize = 6;
+/// Columns of values that are held at once: a body may have a million texts.
+const AT_ONCE: usize = 8;
 /// Texts of one body that are looked at in turns.
 const ONE_DOCUMENT: usize = 512;
 /// Pieces are no longer, on average.
@@ -104,12 +106,12 @@ fn parted(pieces: &Pieces, members: &[u32], each: &mut impl FnMut(&[u32])) {
     if !members.iter().filter_map(piece).any(|piece| piece.signs.0 || piece.signs.1) {
         return;
     }
-    let keys = telling(pieces, members);
     let mut turns: Vec<(usize, Vec<u64>)> = Vec::new();
-    for key in keys {
-        let column: Vec<u64> = members.iter().map(|index| value_of(pieces, *index, key)).collect();
-        if let Some(count) = in_turns(&column) {
-            turns.push((count, column));
+    for keys in telling(pieces, members).chunks(AT_ONCE) {
+        for column in columns(pieces, members, keys) {
+            if let Some(count) = in_turns(&column) {
+                turns.push((count, column));
+            }
         }
     }
     turns.sort_by_key(|(count, _)| *count);
@@ -149,14 +151,18 @@ fn telling(pieces: &Pieces, members: &[u32]) -> Vec<u64> {
     seen.into_iter().filter(|(_, _, varies)| *varies).map(|(key, _, _)| key).collect()
 }
 
-fn value_of(pieces: &Pieces, index: u32, wanted: u64) -> u64 {
-    let mut found = 0;
-    beside(pieces, index, |key, value| {
-        if key == wanted && found == 0 {
-            found = value.wrapping_add(1);
-        }
-    });
-    found
+/// The first value of each key beside each text, plus one; 0 where there is none.
+fn columns(pieces: &Pieces, members: &[u32], keys: &[u64]) -> Vec<Vec<u64>> {
+    let mut columns = vec![vec![0; members.len()]; keys.len()];
+    for (position, index) in members.iter().enumerate() {
+        beside(pieces, *index, |key, value| {
+            let column = keys.iter().position(|wanted| *wanted == key).and_then(|column| columns.get_mut(column));
+            if let Some(slot) = column.and_then(|column| column.get_mut(position)).filter(|slot| **slot == 0) {
+                *slot = value.wrapping_add(1);
+            }
+        });
+    }
+    columns
 }
 
 /// How many values a column has, when they come in turns: fewer than texts, and one of them again after another.

@@ -48,6 +48,7 @@ mod names;
 mod net;
 mod number;
 mod options;
+mod path_hash;
 mod paths;
 mod peek;
 mod phones;

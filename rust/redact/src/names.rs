@@ -207,19 +207,26 @@ pub(super) fn says(name: &[u8]) -> Name {
     })
 }
 
-/// The last two letters of all words that say something or end a name that does: a bit for each last one, by the one
-/// before.
+/// The last three letters of all words that say something or end a name that does: a bit for each last one, by the two
+/// before. Before a word of two letters anything may stand.
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler: a position outside would not compile")]
-const ENDS: [u32; 32] = {
+const ENDS: [[u32; 32]; 32] = {
     let lists = [PASSWORDS, PASSWORD_WORDS, TOKENS, TOKEN_WORDS, CODES, HEADERS, AFTER];
-    let mut ends = [0; 32];
+    let mut ends = [[0; 32]; 32];
     let mut list = 0;
     while list < lists.len() {
         let mut word = 0;
         while word < lists[list].len() {
             let letters = lists[list][word].as_bytes();
-            let (one, last) = (letters[letters.len() - 2], letters[letters.len() - 1]);
-            ends[(one & 31) as usize] |= 1 << (last & 31);
+            let length = letters.len();
+            let (two, last) = ((letters[length - 2] & 31) as usize, 1 << (letters[length - 1] & 31));
+            let mut one = 0;
+            while one < 32 {
+                if length == 2 || one == (letters[length - 3] & 31) as usize {
+                    ends[one][two] |= last;
+                }
+                one += 1;
+            }
             word += 1;
         }
         list += 1;
@@ -227,14 +234,18 @@ const ENDS: [u32; 32] = {
     ends
 };
 
-/// Whether a name may say something, by how it ends: in two letters that such names end in, a digit, or no ASCII.
-pub(super) fn may_say(name: &[u8]) -> bool {
+/// Whether a name may say something, by how it ends: in letters that such names end in, in a digit, or beyond ASCII.
+fn may_say(name: &[u8]) -> bool {
     let mut written = name.iter().rev().filter(|byte| byte.is_ascii_alphanumeric() || **byte >= 0x80);
-    let (Some(last), Some(one)) = (written.next(), written.next()) else {
+    let (Some(last), Some(two)) = (written.next(), written.next()) else {
         return false;
     };
-    let letters = last.is_ascii_alphabetic() && one.is_ascii_alphabetic();
-    !letters || ENDS.get(usize::from(one & 31)).is_some_and(|ends| ends >> (last & 31) & 1 == 1)
+    let one = written.next().copied().unwrap_or_default();
+    if !last.is_ascii_alphabetic() || !two.is_ascii_alphabetic() || !one.is_ascii() {
+        return true;
+    }
+    let ends = ENDS.get(usize::from(one & 31)).and_then(|ends| ends.get(usize::from(two & 31)));
+    ends.is_some_and(|ends| ends >> (last & 31) & 1 == 1)
 }
 
 fn looked_up(name: &[u8]) -> Name {

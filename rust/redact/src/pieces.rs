@@ -5,6 +5,7 @@
 //! positions in arrays out, and the digits of names (`part1`, `part2`), so that what repeats has one path.
 
 use super::framing::{begins_json, is_gap};
+use super::path_hash::{START, hash, mixed, name_hash};
 
 /// How a text is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,45 +118,6 @@ struct Level {
     key: (u32, u32),
     /// Of an array: the position of the next element.
     index: u32,
-}
-
-/// One step of a hash: a wide product folded in two.
-fn mixed(hash: u64, word: u64) -> u64 {
-    let wide = u128::from(hash ^ word ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93;
-    wide as u64 ^ (wide >> 64) as u64
-}
-
-/// A hash of bytes, going on from a hash.
-fn hash(from: u64, bytes: &[u8]) -> u64 {
-    bytes.chunks(8).fold(mixed(from, bytes.len() as u64), |hash, chunk| {
-        let mut word = [0; 8];
-        word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
-        mixed(hash, u64::from_le_bytes(word))
-    })
-}
-
-const START: u64 = 0xcbf2_9ce4_8422_2325;
-
-/// A name, with each run of digits as one sign.
-fn name_hash(name: &[u8]) -> u64 {
-    const DIGITS: u8 = b'#';
-    if !name.iter().any(|byte| byte.is_ascii_digit() || *byte == DIGITS) {
-        return hash(START, name);
-    }
-    let mut hashed = START;
-    let mut digits = false;
-    for byte in name {
-        if byte.is_ascii_digit() {
-            if !digits {
-                hashed = mixed(hashed, u64::from(DIGITS));
-            }
-            digits = true;
-        } else {
-            digits = false;
-            hashed = mixed(hashed, u64::from(*byte));
-        }
-    }
-    hashed
 }
 
 /// The end of a string's text, from behind its opening quote: where its closing quote stands, or the end.

@@ -331,7 +331,7 @@ pub(super) fn word(text: &Text<'_>, start: usize) -> Option<Hit> {
 pub(super) fn inner(text: &Text<'_>, at: usize) -> Option<Hit> {
     let digits = text.run(at, 8, |byte| byte.is_ascii_digit());
     let mark = at + digits;
-    if text.slice(mark, mark + 2) != b"Q~" {
+    if text.get(mark) != b'Q' || text.get(mark + 1) != b'~' {
         return None;
     }
     let class = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'~');

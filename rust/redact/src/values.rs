@@ -126,6 +126,11 @@ pub(super) fn random(value: &[u8]) -> bool {
     let lower = value.iter().any(u8::is_ascii_lowercase);
     let signs = value.iter().filter(|byte| b"!#$%^&*+=~?@{}()[]<>".contains(byte)).count() >= 2;
     let classes = usize::from(digits > 0) + usize::from(upper) + usize::from(lower) + usize::from(signs);
+    // A number is a count of tokens, an expiry, an id; words in kebab or snake case are names.
+    let letters = value.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
+    if letters < 2 || classes < 2 || (digits == 0 && value.len() < 16) {
+        return false;
+    }
     let mut counts = [0_u16; 256];
     for byte in value {
         if let Some(count) = counts.get_mut(usize::from(*byte)) {
@@ -141,10 +146,7 @@ pub(super) fn random(value: &[u8]) -> bool {
             -share * share.log2()
         })
         .sum();
-    // A number is a count of tokens, an expiry, an id; words in kebab or snake case are names.
-    let letters = value.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
-    let (letters, least) = (letters, if value.len() >= 16 { 3.0 } else { 2.5 });
-    letters >= 2 && classes >= 2 && (digits > 0 || value.len() >= 16) && entropy >= least
+    entropy >= if value.len() >= 16 { 3.0 } else { 2.5 }
 }
 
 /// A name in words: every part is a word or a short number, as in `jackson-core-0.11.2`.
