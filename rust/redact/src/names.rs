@@ -72,6 +72,7 @@ const TOKENS: &[&str] = &[
     "subscriptionkey",
     "signingkey",
     "masterkey",
+    "sessionid",
     "apisecret",
     "connectionstring",
     "licensekey",
@@ -82,8 +83,6 @@ const TOKENS: &[&str] = &[
 ];
 const TOKEN_WORDS: &[&str] =
     &["sig", "key", "auth", "sid", "pat", "dsn", "bearer", "creds", "skey", "jwt", "apitoken", "keys"];
-/// Names that other things have too end in these, several words long.
-const KEYS: &[&str] = &["sessionid"];
 const CODES: &[&str] = &["otp", "pin", "passcode", "cvv", "cvc", "pincode", "totp"];
 const HEADERS: &[&str] = &["authorization", "cookie"];
 /// Words that end a name after the one that counts.
@@ -256,7 +255,7 @@ fn of(whole: &[u8], plain: &[u8], word: &[u8]) -> Name {
     if ends(PASSWORDS) || is_one(PASSWORD_WORDS, word) {
         return Name::Password;
     }
-    let (token, key) = (ends(TOKENS), is_one(TOKEN_WORDS, word) || ends(KEYS));
+    let (token, key) = (ends(TOKENS), is_one(TOKEN_WORDS, word));
     let code = is_one(CODES, word) || is_one(CODES, plain);
     let header = ends(HEADERS);
     if !(token || key || code || header) {
@@ -268,6 +267,8 @@ fn of(whole: &[u8], plain: &[u8], word: &[u8]) -> Name {
     match (header, code, token) {
         (true, ..) => Name::Header,
         (_, true, _) => Name::Code,
+        // A session's UUID is mostly the caller's own name for it.
+        (.., true) if plain.ends_with(b"sessionid") => Name::Key,
         (.., true) => Name::Token,
         _ => Name::Key,
     }

@@ -47,8 +47,7 @@ fn key(text: &Text<'_>, start: usize, head: usize) -> Option<Hit> {
             .split(|byte| matches!(byte, b'-' | b'_'))
             .any(|part| part.len() >= 8 && part.iter().any(u8::is_ascii_digit))
         || (value.len() >= 30 && value.iter().any(u8::is_ascii_uppercase) && value.iter().any(u8::is_ascii_lowercase));
-    let shown = !stand_in::is_blank(value) && !stand_in::is_told(value);
-    if end - from < *least || !random || !shown {
+    if end - from < *least || !random || stand_in::is_blank(value) || stand_in::is_told(value) {
         // A long run that is no key is not read again from each sign within.
         if reach - from > 256 {
             text.dull.set(reach);

@@ -4,6 +4,7 @@
 //! password may be any of these; and a value with one random part is none of them.
 
 /// Whether a value under a token's or a key's name is something else than a secret.
+#[inline(never)]
 pub(super) fn stands_in(value: &[u8]) -> bool {
     in_words(value)
         || is_path(value)
@@ -41,6 +42,7 @@ fn in_words(value: &[u8]) -> bool {
 }
 
 /// A path from a root whose parts are words: `/run/secrets/db1`, `./server.pem`, `~/.ssh/id_ed25519`, `C:\keys\id`.
+#[inline(never)]
 pub(super) fn is_path(value: &[u8]) -> bool {
     const DIGITS: usize = 5;
     let rooted = match value {
@@ -113,6 +115,7 @@ fn is_base(value: &[u8]) -> bool {
 }
 
 /// It tells its reader to put another here: `replace-with-...`, `INSERT_KEY_1`, `example_key_1a`, `...Here`.
+#[inline(never)]
 pub(super) fn is_told(value: &[u8]) -> bool {
     const VERBS: &[&[u8]] =
         &[b"your", b"replace", b"insert", b"enter", b"put", b"paste", b"change", b"add", b"example"];
@@ -131,6 +134,7 @@ pub(super) fn is_told(value: &[u8]) -> bool {
 }
 
 /// A sign that stands for any other makes up most of it: `XXXXXXXX1234XXXXXXXX`.
+#[inline(never)]
 pub(super) fn is_blank(value: &[u8]) -> bool {
     let blanks = value.iter().filter(|byte| b"xX*#".contains(byte)).count();
     value.len() >= 8 && 5 * blanks >= 3 * value.len()

@@ -114,6 +114,7 @@ fn members_of_json_say_the_same() {
     let sanitizer = sanitizer();
     for text in [
         r#"{"deploy_token": "/run/secrets/db_pass1", "service_apikey": "REPLACE_ME_123abc"}"#,
+        r#"{"session_id": "q7Zt3LmP9xKd2VbN5wRy8HcF", "n": 1}"#,
         r#"{"upload_token": "2025-03-04T07:24:52Z", "key": "3fa85f64-5717-4562-b3fc-2c963f66afa6"}"#,
         r#"{"signing_key": "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEq7Zt3LmP9xKd2VbN5wRy8HcF", "auth_key": "users:2024:v2"}"#,
     ] {
