@@ -61,6 +61,7 @@ mod scan;
 mod secrets;
 mod shapes;
 mod spoken;
+mod stand_in;
 mod stream;
 mod text;
 mod texts;

@@ -72,7 +72,6 @@ const TOKENS: &[&str] = &[
     "subscriptionkey",
     "signingkey",
     "masterkey",
-    "sessionid",
     "apisecret",
     "connectionstring",
     "licensekey",
@@ -83,6 +82,8 @@ const TOKENS: &[&str] = &[
 ];
 const TOKEN_WORDS: &[&str] =
     &["sig", "key", "auth", "sid", "pat", "dsn", "bearer", "creds", "skey", "jwt", "apitoken", "keys"];
+/// Names that other things have too end in these, several words long.
+const KEYS: &[&str] = &["sessionid"];
 const CODES: &[&str] = &["otp", "pin", "passcode", "cvv", "cvc", "pincode", "totp"];
 const HEADERS: &[&str] = &["authorization", "cookie"];
 /// Words that end a name after the one that counts.
@@ -156,6 +157,13 @@ const NEVER: &[&str] = &[
     "turkey",
     "rowkey",
     "storagekey",
+    "verifykey",
+    "verificationkey",
+    "fingerprint",
+    "checksum",
+    "etag",
+    "keydigest",
+    "keysha",
 ];
 
 /// Longest name that says something, in bytes.
@@ -248,7 +256,7 @@ fn of(whole: &[u8], plain: &[u8], word: &[u8]) -> Name {
     if ends(PASSWORDS) || is_one(PASSWORD_WORDS, word) {
         return Name::Password;
     }
-    let (token, key) = (ends(TOKENS), is_one(TOKEN_WORDS, word));
+    let (token, key) = (ends(TOKENS), is_one(TOKEN_WORDS, word) || ends(KEYS));
     let code = is_one(CODES, word) || is_one(CODES, plain);
     let header = ends(HEADERS);
     if !(token || key || code || header) {
