@@ -48,7 +48,7 @@ def test_flips_noise_drift_and_verdicts_reach_the_reader(world: World, client: h
             candidate.url,
             shadows__candidate={"concurrency": 1},
             control={"url": second.url},
-            gate={"min_pairs": 5},
+            gate={"min_pairs": 5, "warmup_pairs": 0},
             score={"embedder": "wordllama"},
             judge={"url": model.url + "/v1", "model": "judge-1", "ratio": 1.0, "tokens_per_day": 100000.0},
         )

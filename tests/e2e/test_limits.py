@@ -131,6 +131,7 @@ def test_prods_low_quota_pauses_mirroring(world: World, client: httpx.Client) ->
     # The copy that brought the word shares the provider too, and is not sent.
     candidate = status["shadows"]["candidate"]
     assert sum(route["copies"] for route in candidate.pop("routes")) == 6
+    assert candidate.pop("lately")["sent"] == 5
     assert candidate == {
         "refusals": [],
         "mirrored": 6,
@@ -216,7 +217,9 @@ def test_the_reservoir_keeps_the_cap_and_gives_each_route_its_share(
     send(client, url, 4, "/rare")
     status = all_stored(world, 64)
     assert status["mirrored"] == 64
-    assert status["shadows"]["candidate"] == {
+    candidate = status["shadows"]["candidate"]
+    assert candidate.pop("lately")["sent"] == 12
+    assert candidate == {
         "routes": [
             {"route": "GET /busy", "copies": 60, "failed": 52, "share": 60 / 64},
             {"route": "GET /rare", "copies": 4, "failed": 0, "share": 4 / 64},

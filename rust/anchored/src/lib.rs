@@ -160,7 +160,8 @@ pub fn anchor(text_a: &str, text_b: &str, plain: f64) -> Comparison {
     }
     let turned = |known: &Finding| {
         let within = |(one, other): &(Span, Span)| meets(known.a, *one) && meets(known.b, *other);
-        matches!(known.kind, "antonym" | "direction") && clauses.converse.iter().any(within)
+        matches!(known.kind, "antonym" | "direction")
+            && (clauses.converse.iter().any(within) || values.split.iter().any(within))
     };
     findings.retain(|known| !turned(known));
     for finding in

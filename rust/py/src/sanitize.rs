@@ -43,9 +43,9 @@ pub fn headers_out<'py>(py: Python<'py>, headers: &[(Vec<u8>, Vec<u8>)]) -> PyHe
 /// `rules`: None, or a dict with any of the keys of `[sanitize]` that concern redaction: `secret_names`,
 /// `allow_values`, `allow_patterns`, `allow_headers` (lists of str), `action` ("mask", "hash", "drop", "keep_last4"),
 /// `actions` (kind to action), `format` ("label", "same"), `disable` (kinds), `min_confidence` (0 to 1), `rules` and
-/// `fields` (lists of dicts), `hash_key` (64 hexadecimal digits; random when not given). Raises shadowlane.ConfigError, with the field, the value
-/// and the remedy, for anything else: an unknown key or kind, a pattern that does not compile, a header that never
-/// passes.
+/// `fields` (lists of dicts), `hash_key` (64 hexadecimal digits; random when not given). Raises
+/// shadowlane.ConfigError, with the field, the value and the remedy, for anything else: an unknown key or kind, a
+/// pattern that does not compile, a header that never passes.
 #[pyclass(frozen, module = "shadowlane.core")]
 pub struct Redactor {
     core: Core,

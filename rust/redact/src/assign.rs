@@ -9,7 +9,7 @@ use super::names::{self, Name, says};
 use super::secrets;
 use super::text::Text;
 use super::values::{expression, keylike, mixed, placeholder, random, words};
-use super::{encoded, fields, label, net, urls};
+use super::{encoded, fields, label, net, stand_in, urls};
 
 pub(super) fn colon(text: &Text<'_>, at: usize) -> Option<Hit> {
     if text.slice(at, at + 3) == b"://" {
@@ -234,6 +234,7 @@ fn is_secret(value: &[u8], given: &Given, alone: bool, scheme: bool) -> bool {
             value.len() >= 8
                 && random(value)
                 && !words(value)
+                && !stand_in::stands_in(value)
                 && !template(value)
                 && (given.quoted || !expression(value))
         }
@@ -252,7 +253,13 @@ fn template(value: &[u8]) -> bool {
         || pair(b"%", b"%")
         || pair(b"$(", b")")
         || pair(b"{", b"}")
-        || (value.first() == Some(&b'$') && value.iter().skip(1).all(|byte| byte.is_ascii_uppercase() || *byte == b'_'))
+        || (value.first() == Some(&b'$') && is_variable(value))
+}
+
+/// The name of a variable of the environment, behind its dollar: `$TOKEN_1`.
+fn is_variable(value: &[u8]) -> bool {
+    value.iter().skip(1).all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_')
+        && value.get(1).is_some_and(|byte| !byte.is_ascii_digit())
 }
 
 /// Length of a scheme of authorization and its space (RFC 9110 §11.4).

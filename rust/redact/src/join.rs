@@ -81,6 +81,11 @@ fn is_weak(kind: Kind, value: &[u8]) -> bool {
         || (identity && !(kind == Kind::US_SSN && value.contains(&b'-')))
 }
 
+/// Whether a value of a kind has an end that its own form tells: a key goes on as long as there are letters.
+fn has_end(kind: Kind) -> bool {
+    matches!(kind, Kind::EMAIL | Kind::IP | Kind::PHONE | Kind::IBAN | Kind::CARD)
+}
+
 /// Whether texts of one path are none of one text: all are the same, as the type of each event is (but digits may be
 /// groups of one number), or one object has a name twice.
 fn constant(text: &[u8], pieces: &Pieces, members: &[u32]) -> bool {
@@ -310,13 +315,24 @@ impl Join<'_> {
                     && ((weak && !stream && !joined.is_prose(from, to))
                         || alike(joined, from, to, &range, stream && !weak)
                         || alone.covers((from, to), &range, finding.kind)
-                        || (!stream && alone.are_items(from, to)));
+                        || (!stream && alone.are_items(from, to))
+                        || (has_end(finding.kind) && self.is_row(joined) && alone.is_item(from, to, &range)));
                 if inside || apart {
                     continue;
                 }
                 self.found.push(joined.value(range, with.to_vec(), vec![finding.kind]));
             }
         }
+    }
+
+    /// Whether the texts are elements of one list of strings, which is no stream even where it is all of a body.
+    fn is_row(&self, joined: &Joined<'_>) -> bool {
+        joined.members.iter().all(|index| {
+            self.pieces
+                .list
+                .get(*index as usize)
+                .is_some_and(|piece| piece.index != NONE && piece.written == Written::String)
+        })
     }
 
     /// Mask what was found in this round. Groups overlap, so the longest comes first, and what it covers is no value more.

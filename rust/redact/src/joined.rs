@@ -187,6 +187,17 @@ impl Alone<'_> {
         matches!(self.of(position), [finding] if finding.start == 0 && finding.end == length)
     }
 
+    /// Whether what was found is whole texts, one of which is a value by itself and all before it are plain words or
+    /// numbers: a row's cell with its neighbours. `carol.jo` before `nes@mail.example` is a piece.
+    pub(super) fn is_item(&mut self, from: usize, to: usize, range: &Range<usize>) -> bool {
+        let whole = self.joined.starts.get(from) == Some(&range.start) && self.joined.end(to) == range.end;
+        let plain = |text: &[u8]| text.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte >= 0x80);
+        whole
+            && (from..=to)
+                .find(|position| self.is_value(*position))
+                .is_some_and(|value| (from..value).all(|position| plain(self.joined.text(position))))
+    }
+
     /// Whether one of the texts is a value by itself in a list that has several of them.
     pub(super) fn are_items(&mut self, from: usize, to: usize) -> bool {
         const LOOKED_AT: usize = 256;

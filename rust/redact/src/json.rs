@@ -211,7 +211,7 @@ impl Walk<'_> {
             Name::Plain if value && level.pair != Name::Plain => level.pair,
             Name::Plain if value => peek::named_next(self.text, next),
             // A signature of what is in the body is part of what is asked; a session is what the caller calls it.
-            Name::Token if names::is_of_the_body(name.as_bytes()) => Name::Plain,
+            Name::Token | Name::Key if names::is_of_the_body(name.as_bytes()) => Name::Plain,
             says => says,
         };
         let secret = level.secret || paths.is_listed(name) || matches!(says, Name::Password | Name::Header);

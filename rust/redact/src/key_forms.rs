@@ -49,7 +49,9 @@ pub(super) fn forms(head: &[u8]) -> &'static [Form] {
         ],
         b"pk-" => &[(b"lf-", Kind::API_KEY, Url, 20)],
         b"sess-" => &[(b"", Kind::OPENAI_KEY, Word, 40)],
-        b"sk_" | b"rk_" | b"pk_" => &[
+        // What is published (`pk_live_`, `pk_test_`) is no secret.
+        b"pk_" => &[(b"", Kind::API_KEY, Hex, 40)],
+        b"sk_" | b"rk_" => &[
             (b"live_", Kind::STRIPE_KEY, Word, 10),
             (b"test_", Kind::STRIPE_KEY, Word, 10),
             (b"prod_", Kind::STRIPE_KEY, Word, 10),

@@ -62,6 +62,7 @@ mod scan;
 mod secrets;
 mod shapes;
 mod spoken;
+mod stand_in;
 mod stream;
 mod survey;
 mod text;

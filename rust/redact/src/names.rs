@@ -159,6 +159,13 @@ const NEVER: &[&str] = &[
     "turkey",
     "rowkey",
     "storagekey",
+    "verifykey",
+    "verificationkey",
+    "fingerprint",
+    "checksum",
+    "etag",
+    "keydigest",
+    "keysha",
 ];
 
 static FINDER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(NEVER).ok());
@@ -309,6 +316,8 @@ fn of(whole: &[u8], plain: &[u8], word: &[u8]) -> Name {
     match (header, code, token) {
         (true, ..) => Name::Header,
         (_, true, _) => Name::Code,
+        // A session's UUID is mostly the caller's own name for it.
+        (.., true) if plain.ends_with(b"sessionid") => Name::Key,
         (.., true) => Name::Token,
         _ => Name::Key,
     }

@@ -8,6 +8,7 @@ use super::key_forms::{Body, forms};
 use super::kinds::Kind;
 use super::net;
 use super::shapes;
+use super::stand_in;
 use super::text::{Text, is_word};
 
 /// Longest value of a key.
@@ -46,7 +47,7 @@ fn key(text: &Text<'_>, start: usize, head: usize) -> Option<Hit> {
             .split(|byte| matches!(byte, b'-' | b'_'))
             .any(|part| part.len() >= 8 && part.iter().any(u8::is_ascii_digit))
         || (value.len() >= 30 && value.iter().any(u8::is_ascii_uppercase) && value.iter().any(u8::is_ascii_lowercase));
-    if end - from < *least || !random {
+    if end - from < *least || !random || stand_in::is_blank(value) || stand_in::is_told(value) {
         // A long run that is no key is not read again from each sign within.
         if reach - from > 256 {
             text.dull.set(reach);
@@ -197,7 +198,12 @@ pub(super) fn credential(text: &Text<'_>, start: usize, kind: Kind) -> Option<Hi
     // "Bearer of", "Basic rules": words are no credentials.
     let worded = value.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'.'))
         && !(value.len() >= 16 && value.iter().any(u8::is_ascii_uppercase) && value.iter().any(u8::is_ascii_lowercase));
-    if value.len() < 8 || worded || (kind == Kind::BASIC_AUTH && !user_pass(value)) {
+    if value.len() < 8
+        || worded
+        || stand_in::is_blank(value)
+        || stand_in::is_told(value)
+        || (kind == Kind::BASIC_AUTH && !user_pass(value))
+    {
         return None;
     }
     known(text, start).filter(|hit| hit.end == end).or_else(|| text.sure(kind, start, end))

@@ -148,7 +148,9 @@ pub(super) fn shaped(text: &Text<'_>, start: usize, head: usize) -> Option<Hit> 
     if !first.is_ascii_alphabetic() || !one_case || inner {
         return None;
     }
-    if start < text.dull.get() || prefix.len() < 2 || NAMED.contains(&prefix) {
+    // A key that its issuer calls publishable.
+    let published = prefix == b"pk" && matches!(text.slice(head, head + 5), b"live_" | b"test_");
+    if start < text.dull.get() || prefix.len() < 2 || published || NAMED.contains(&prefix) {
         return None;
     }
     let reach = head + text.run(head, 512, |byte| Body::Url.has(byte));

@@ -1,6 +1,7 @@
 //! What a value looks like: random, a placeholder, or a piece of code.
 
 use super::names::Name;
+use super::stand_in;
 
 /// Letters with digits or signs among them.
 pub(super) fn mixed(value: &[u8]) -> bool {
@@ -115,7 +116,7 @@ pub(super) fn placeholder(value: &[u8]) -> bool {
 fn is_path(value: &[u8]) -> bool {
     let digits = value.iter().any(u8::is_ascii_digit);
     let slashes = memchr::memchr_iter(b'/', value).count();
-    (value.starts_with(b"/") && slashes > 1 && !digits)
+    (value.starts_with(b"/") && slashes > 1 && (!digits || stand_in::is_path(value)))
         || (!digits && memchr::memmem::find(value, b"password").is_some() && value.len() > 8)
 }
 
@@ -157,6 +158,15 @@ pub(super) fn words(value: &[u8]) -> bool {
     })
 }
 
+/// A UUID (RFC 9562 §4): under a name that says little it is an object's.
+fn uuid(value: &[u8]) -> bool {
+    value.len() == 36
+        && value.iter().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
 /// Whether a value looks like a key where its name alone says little: long, mixed, and no name in words.
 pub(super) fn keylike(value: &[u8]) -> bool {
     let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
@@ -167,6 +177,8 @@ pub(super) fn keylike(value: &[u8]) -> bool {
         && !words(value)
         && memchr::memmem::find(value, b"://").is_none()
         && random(value)
+        && !stand_in::stands_in(value)
+        && !uuid(value)
 }
 
 /// Whether a field's whole value is a secret by what its name says.
@@ -178,7 +190,13 @@ pub(super) fn is_secret(value: &[u8], says: Name) -> bool {
         Name::Password | Name::Header => value.len() >= 4 && shown() && !expression(value),
         Name::Code => (3..=8).contains(&value.len()) && value.iter().all(u8::is_ascii_digit),
         Name::Token => {
-            value.len() >= 8 && value.len() <= 4096 && random(value) && !words(value) && shown() && !expression(value)
+            value.len() >= 8
+                && value.len() <= 4096
+                && random(value)
+                && !words(value)
+                && !stand_in::stands_in(value)
+                && shown()
+                && !expression(value)
         }
         Name::Key => value.len() <= 4096 && keylike(value) && !placeholder(value),
     }

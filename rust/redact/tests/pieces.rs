@@ -445,6 +445,25 @@ fn what_is_no_piece_stays() {
 }
 
 #[test]
+fn a_row_with_one_value_keeps_its_other_cells() {
+    let sanitizer = sanitizer();
+    for (body, wanted) in [
+        (json!(["Bob", "b@x.example", "Berlin"]), json!(["Bob", "[EMAIL]", "Berlin"])),
+        (json!([["7", "b@x.example", "Berlin"]]), json!([["7", "[EMAIL]", "Berlin"]])),
+        (json!({"row": ["Zoë", "b@x.example", "Rome", "9"]}), json!({"row": ["Zoë", "[EMAIL]", "Rome", "9"]})),
+        (json!(["b@x.example", "Berlin"]), json!(["[EMAIL]", "Berlin"])),
+        // And pieces of one value are still one.
+        (json!(["carol", ".jones88@m", "ail.example"]), json!(["[EMAIL]", "", ""])),
+        (json!(["carol.jo", "nes88@mail.example"]), json!(["[EMAIL]", ""])),
+        (json!(["I am carol", "jones88@mail.example"]), json!(["I am [EMAIL]", ""])),
+    ] {
+        let (out, _) = clean(&sanitizer, Some("application/json"), body.to_string().as_bytes());
+        assert_eq!(serde_json::from_slice::<Value>(&out).expect("JSON"), wanted, "{body}");
+        assert_eq!(clean(&sanitizer, Some("application/json"), &out).0, out, "{body}");
+    }
+}
+
+#[test]
 fn bodies_that_are_broken_or_cut_are_put_together_too() {
     let sanitizer = sanitizer();
     for body in [

@@ -55,17 +55,22 @@ def test_a_gateway_that_is_forked_meanwhile_does_not_hold_it(tmp_path: Path) -> 
     lock = take_start_lock(tmp_path)
     assert lock is not None
     reading, writing = os.pipe()
+    lives, forked = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(writing)
+        os.write(forked, b"x")  # what a fork does in the child is done
         os.read(reading, 1)  # lives until its parent is done
         os._exit(0)
     try:
         os.close(reading)
+        os.close(forked)
+        assert os.read(lives, 1) == b"x"
         lock.release()
         after = take_start_lock(tmp_path)
         assert after is not None
         after.release()
     finally:
         os.close(writing)
+        os.close(lives)
         os.waitpid(child, 0)

@@ -126,7 +126,7 @@ def test_what_leaves_went_through_redaction_and_policy(shadow: Shadow, tmp_path:
     assert {"store: false", "model: rewritten"} <= set(found.normalised)
     [(_, path, headers, body)] = shadow.asked
     sent = f"{path} {headers} {body.decode()}"
-    assert [secret for secret in ("4111", "mia@", "prods-own", "hidden", "large") if secret in sent] == []
+    assert [secret for secret in ("4111 1111", "mia@", "prods-own", "hidden", "large") if secret in sent] == []
     assert "mia" not in found.request
 
 

@@ -11,17 +11,18 @@ use super::overlap::Overlap;
 use super::read::{Clause, Text, Token};
 use super::reworded::means;
 use super::segments::Form;
-use super::vocabulary as words;
+use super::vocabulary::{self as words, Vocabulary, sense};
 use crate::Component;
 use crate::edits::Finding;
 use crate::facts::Span;
+use crate::language::Language;
 
 /// How much a group must share before one of its sides can deny the other.
 const TIED: f32 = 0.18;
 /// The same, where either text is a single sentence.
 const ALONE: f32 = 0.35;
 /// And so much, where an opposite alone is enough.
-const CLOSE: f32 = 0.75;
+const CLOSE: f32 = 0.45;
 /// And so much, where only one thing is meant on one side and all on the other.
 const ALIKE: f32 = 0.45;
 /// So many words of content on either side of a word are beside it.
@@ -135,10 +136,10 @@ fn antonym(mine: &Side<'_>, theirs: &Side<'_>, likeness: f32) -> Option<(Span, S
     for (clause, one) in mine.opposable() {
         for (back, other) in &others {
             if words.excludes(one.sense, other.sense)
-                && clause.negative() == back.negative()
+                && denied(clause, one) == denied(back, other)
                 && !mine.excludes(one.sense)
                 && !theirs.excludes(other.sense)
-                && (likeness >= CLOSE || beside(mine, one, theirs, other))
+                && (likeness >= CLOSE && !grows(words, one) || beside(mine, one, theirs, other))
                 && !conditional(clause)
                 && !conditional(back)
             {
@@ -159,6 +160,17 @@ fn quantifier(mine: &Side<'_>, theirs: &Side<'_>) -> Option<(Span, Span)> {
     let turned =
         against(&one, &other, theirs) && !mine.is(words::ALL) || against(&other, &one, mine) && !theirs.is(words::ALL);
     turned.then_some((one.span, other.span))
+}
+
+/// Whether a word is denied; one that denies by itself (`forbidden`) is not denied by that.
+fn denied(clause: &Clause, token: &Token) -> bool {
+    clause.negative() != (token.is(words::WEAK) && !token.is(words::NEGATOR))
+}
+
+/// Whether a word says that something grew or shrank: much does in one sentence, each for itself.
+fn grows(words: &Vocabulary, token: &Token) -> bool {
+    let against = |word: &str| words.excludes(token.sense, sense(Language::English, word));
+    against("increase") || against("decrease")
 }
 
 /// Whether both words stand beside a word that both sides have.

@@ -35,7 +35,7 @@ impl Bound {
 
 /// Phrases among those of bounds that leave the value itself out.
 static STRICT: Phrases = LazyLock::new(|| {
-    "more than|over|above|exceeding|exceeds|older than|longer than|greater than|higher than|>|less than|\
+    "more than|over|above|exceeding|exceeds|older than|over the age of|above the age of|under the age of|below the age of|taller than|heavier than|longer than|greater than|higher than|>|less than|\
      fewer than|under|below|younger than|shorter than|lower than|smaller than|<|mehr als|über|länger als|\
      älter als|weniger als|unter|kürzer als|jünger als|unterhalb von|plus de|supérieur à|supérieure à|moins de|\
      inférieur à|inférieure à|sous|más de|superior a|menos de|inferior a|超过|多于|大于|高于|少于|低于|小于|不足|を超え|超|未満|未满"
@@ -83,7 +83,7 @@ pub(crate) fn counted_back(behind: &str) -> bool {
 type Phrases = LazyLock<Vec<&'static str>>;
 
 static LOWER_BEFORE: Phrases = LazyLock::new(|| {
-    "at least|no less than|not less than|no fewer than|more than|over|above|exceeding|exceeds|a minimum of|\
+    "at least|over the age of|above the age of|taller than|heavier than|no less than|not less than|no fewer than|more than|over|above|exceeding|exceeds|a minimum of|\
      minimum|minimum of|min|min.|older than|longer than|greater than|higher than|upwards of|>|>=|≥|mindestens|\
      wenigstens|ab|mehr als|über|nicht weniger als|länger als|älter als|mind.|min.|au moins|minimum|plus de|\
      à partir de|dès|pas moins de|supérieur à|supérieure à|au minimum|al menos|por lo menos|a partir de|desde|\
@@ -92,7 +92,7 @@ static LOWER_BEFORE: Phrases = LazyLock::new(|| {
         .collect()
 });
 static UPPER_BEFORE: Phrases = LazyLock::new(|| {
-    "at most|no more than|not more than|less than|fewer than|under|below|up to|within|a maximum of|maximum|\
+    "at most|under the age of|below the age of|no more than|not more than|less than|fewer than|under|below|up to|within|a maximum of|maximum|\
      maximum of|max|max.|not exceeding|not exceed|younger than|shorter than|lower than|no longer than|\
      no older than|smaller than|<|<=|≤|höchstens|maximal|weniger als|unter|bis zu|bis|nicht mehr als|\
      innerhalb von|binnen|max.|kürzer als|jünger als|nicht länger als|unterhalb von|au plus|maximum|moins de|\

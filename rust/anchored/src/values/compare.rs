@@ -25,6 +25,8 @@ pub(crate) struct Outcome {
     /// Spans of the values that only the one or only the other text has, less those of the findings.
     pub only_a: Vec<Span>,
     pub only_b: Vec<Span>,
+    /// Where two texts part one range at the same value, each told from another side: lines of both.
+    pub split: Vec<(Span, Span)>,
     /// Either text had more values than are read.
     pub cut: bool,
     /// Spans of values that are the same with the words of their bounds, for each of the one text those of the other.
@@ -41,6 +43,8 @@ impl Outcome {
 
 /// Of two exchanged values each shares this with the place of the other one, and nothing with its own in one case.
 const EXCHANGED: f32 = 0.45;
+/// So many bytes around a value that parts a range belong to what is said of it.
+const AROUND: usize = 120;
 /// More values than this are not looked at for exchanged ones.
 const MOST_EXCHANGED: usize = 40;
 
@@ -148,7 +152,7 @@ impl<'r, 't> Both<'r, 't> {
                 }
             }
         }
-        self.bounds(&mut outcome.findings);
+        self.bounds(&mut outcome.findings, &mut outcome.split);
         self.trends(&mut outcome.findings);
         self.exchanged(&mut outcome.findings);
         let mut used = self.replaced(&mut outcome.findings);
@@ -166,12 +170,18 @@ impl<'r, 't> Both<'r, 't> {
     }
 
     /// At least against at most.
-    fn bounds(&self, found: &mut Vec<Finding>) {
+    fn bounds(&self, found: &mut Vec<Finding>, split: &mut Vec<(Span, Span)>) {
         for (one, list) in self.a.values.iter().zip(&self.partners_a) {
             let mut others = list.iter().filter_map(|j| self.b.values.get(*j));
             let Some(first) = others.next() else { continue };
             // A value that either text has twice may be bounded twice.
             let again = list.iter().filter_map(|j| self.partners_b.get(*j)).any(|back| back.len() > 1);
+            let rest = self.a.subjects.parts_in_two(one) || self.b.subjects.parts_in_two(first);
+            if rest && opposed(one.bound, first.bound) {
+                let around = |span: Span| (span.0.saturating_sub(AROUND), span.1 + AROUND);
+                split.push((around(one.whole), around(first.whole)));
+                continue;
+            }
             if opposed(one.bound, first.bound) && others.next().is_none() && !again {
                 found.push(finding(one, first, true));
             }

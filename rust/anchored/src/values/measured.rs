@@ -49,6 +49,13 @@ impl Reader<'_, '_> {
         if matches!((text, self.text(at + 1)), ("pour", "cent") | ("por", "ciento")) {
             return Some((Dimension::Percent, 1.0, at + 2));
         }
+        // A hundredth of a per cent.
+        if matches!((text, self.text(at + 1)), ("basis", "point" | "points")) {
+            return Some((Dimension::Percent, 0.01, at + 2));
+        }
+        if matches!(text, "bp" | "bps" | "basispunkt" | "basispunkte" | "basispunkten") {
+            return Some((Dimension::Percent, 0.01, at + 1));
+        }
         if text == "percentage" {
             return Some((Dimension::Percent, 1.0, at + 1 + usize::from(self.text(at + 1).starts_with("point"))));
         }

@@ -12,6 +12,33 @@ use crate::lexicon::{WordMap, mark};
 
 /// So many content words around a value are looked at.
 const MOST: usize = 24;
+/// Words that say what holds beyond a bound that was just named.
+const REST: [&str; 22] = [
+    "smaller",
+    "larger",
+    "anything",
+    "everything",
+    "otherwise",
+    "rest",
+    "others",
+    "remaining",
+    "else",
+    "darüber",
+    "darunter",
+    "größere",
+    "kleinere",
+    "übrige",
+    "übrigen",
+    "sonst",
+    "au-delà",
+    "delà",
+    "autres",
+    "demás",
+    "resto",
+    "mayores",
+];
+/// So many characters behind a value are looked at for them.
+const REACH: usize = 120;
 /// Two signs say less than a word, and there are more of them.
 const SIGNS: f32 = 0.6;
 
@@ -87,6 +114,19 @@ impl<'t> Subjects<'t> {
             *counts.entry(*key).or_default() += 1.0;
         }
         Words { keys, parts, counts }
+    }
+
+    /// Whether the sentence of a value says what holds on the other side of it too: `above that`, `anything larger`. Then
+    /// `up to 10: Ann; above: Bob` and `over 10: Bob; smaller: Ann` are one rule.
+    pub fn parts_in_two(&self, value: &Value<'_>) -> bool {
+        let of_it = |token: &&Token| token.sentence == value.sentence && token.kind == Kind::Word;
+        let mut words = self.tokens.iter().filter(of_it).map(|token| text(self.low, token));
+        words.any(|word| REST.contains(&word))
+            || self.low.get(value.whole.1..).is_some_and(|behind| {
+                let near =
+                    behind.char_indices().nth(REACH).map_or(behind, |(end, _)| behind.get(..end).unwrap_or(behind));
+                near.split(|letter: char| !letter.is_alphabetic()).any(|word| REST.contains(&word))
+            })
     }
 
     /// The content words around a value, the nearest first on either side.
