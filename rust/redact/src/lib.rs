@@ -3,12 +3,12 @@
 //! Invariants: what cannot be read is not passed on; JSON stays JSON; nothing outside a finding changes; sanitizing
 //! what is sanitized finds nothing; time is linear in the bytes, whatever they are.
 //!
-//! The way of a body: [`body`] decodes it and takes it apart by what its bytes show ([`framing`]). Texts that may be pieces
-//! of one ([`pieces`], [`groups`]) are looked at as one ([`join`]); [`json`], [`form`], [`multipart`], [`stream`] and
-//! [`eventstream`] give each text to the engine, [`scan`] goes over each text once, from trigger to trigger, and asks the
-//! rules of that byte ([`mail`], [`number`] with [`cards`], [`phones`] and [`identity`], [`ids`], [`net`], [`secrets`],
-//! [`assign`]), whose candidates are validated
-//! ([`checks`]) and weighed by the words before them ([`context`]).
+//! The way of a body: [`body`] decodes it and takes it apart by what its bytes show ([`framing`]). Texts that may be
+//! pieces of one ([`pieces`], [`groups`]) are looked at as one ([`join`]); [`json`], [`form`], [`multipart`],
+//! [`stream`] and [`eventstream`] give each text to the engine, which asks only for what its bytes may hold
+//! ([`survey`]); [`scan`] goes over each text once, from trigger to trigger, and asks the rules of that byte ([`mail`],
+//! [`number`] with [`cards`], [`phones`] and [`identity`], [`ids`], [`net`], [`secrets`], [`assign`]), whose candidates
+//! are validated ([`checks`]) and weighed by the words before them ([`context`]).
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 

@@ -365,3 +365,24 @@ pub(super) fn is_of_the_body(name: &[u8]) -> bool {
     let lower = name.to_ascii_lowercase();
     lower.ends_with(b"signature") || lower.ends_with(b"session_id") || lower.ends_with(b"sessionid")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_that_says_something_is_passed_over_by_its_end() {
+        let lists = [PASSWORDS, PASSWORD_WORDS, TOKENS, TOKEN_WORDS, CODES, HEADERS];
+        for word in lists.into_iter().flatten() {
+            assert!(may_say(word.as_bytes()), "{word}");
+            for before in ["", "my_", "x9", "db.", "\u{e9}"] {
+                for after in ["", "_2", "7", "--"].into_iter().chain(AFTER.iter().copied()) {
+                    let name = format!("{before}{word}_{after}");
+                    let said = looked_up(name.as_bytes());
+                    assert!(said == Name::Plain || may_say(name.as_bytes()), "{name}");
+                }
+            }
+        }
+        assert!(!may_say(b"role") && !may_say(b"model") && !may_say(b"finish"));
+    }
+}

@@ -265,3 +265,20 @@ fn bracketed<'a>(path: &str, rest: &'a str) -> Result<(Select, &'a str)> {
     let index = inside.parse().map_err(|_| bad(path, "between brackets stands a number, '*', or a name in quotes"))?;
     Ok((Select::Index(index), left))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listed_name_is_told_however_it_is_written() {
+        let paths = Paths::new(&[]);
+        for name in
+            ["X-API-Key", "ssn", "CVV2", "cvc", "connection_string", "pinCode", "OTP", "cardNumber", "id_token", "pwd_"]
+        {
+            assert!(paths.is_listed(name), "{name}");
+        }
+        let own = Paths::new(&["badge no.".to_owned()]);
+        assert!(own.is_listed("Badge_No") && !paths.is_listed("Badge_No") && !paths.is_listed("model"));
+    }
+}
