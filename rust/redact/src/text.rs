@@ -36,6 +36,8 @@ pub(super) struct Text<'a> {
     alone: Option<(usize, usize)>,
     /// Contexts at the position of the last call: one number may fit many rules.
     near: Cell<(usize, usize, Contexts)>,
+    /// What is said right beside the value of the last call: its start, its end, and what was free then.
+    beside: Cell<((usize, usize, usize), Contexts)>,
     /// End of a long run that cannot be a key.
     pub dull: Cell<usize>,
     /// Contexts that any words of the text, or the field's name, speak of; `None` until needed.
@@ -65,6 +67,7 @@ impl<'a> Text<'a> {
             wanted,
             alone: wanted.origin.alone.then(|| alone(bytes)).flatten(),
             near: Cell::new((usize::MAX, 0, 0)),
+            beside: Cell::new(((usize::MAX, 0, 0), 0)),
             dull: Cell::new(0),
             spoken: Cell::new(None),
             field: Cell::new(None),
@@ -165,6 +168,18 @@ impl<'a> Text<'a> {
 
     /// Whether a word right before a value, right after it, or the field's name says what it is.
     pub(super) fn named_by(&self, start: usize, end: usize, near: Contexts) -> bool {
+        let at = (start, end, self.free);
+        let (last, said) = self.beside.get();
+        if last == at {
+            return said & near != 0;
+        }
+        let said = self.said_beside(start, end);
+        self.beside.set((at, said));
+        said & near != 0
+    }
+
+    /// What the words right beside a value and the field's name speak of.
+    fn said_beside(&self, start: usize, end: usize) -> Contexts {
         let from = start.saturating_sub(BESIDE).max(self.free).min(start);
         let wide = start.saturating_sub(BESIDE + label::LONGEST).max(self.free).min(start);
         let from = label::last_mask_end(self.slice(wide, start)).map_or(from, |end| from.max(wide + end));
@@ -172,7 +187,7 @@ impl<'a> Text<'a> {
         let after = self.slice(end, self.bytes.len().min(end + BESIDE_AFTER + label::LONGEST));
         let after = after.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let after = after.get(..label::first_mask(after).unwrap_or(after.len()).min(BESIDE_AFTER)).unwrap_or_default();
-        (context::named(self.slice(from, start)) | context::named(after) | self.field()) & near != 0
+        context::named(self.slice(from, start)) | context::named(after) | self.field()
     }
 
     /// Whether the value is all that the text says.
