@@ -119,7 +119,10 @@ def test_without_a_worker_the_gateway_takes_its_copies_along(world: World, clien
     remove(world.lane)
     sent |= ask(client, gateway, range(40, 50))
     until(lambda: stored(world.database) == sent, "every copy is stored")
-    until(lambda: world.worker_pid() == worker, "the same worker has the new lane")
+    until(
+        lambda: (world.lane / "control.shm").exists() and world.worker_pid() == worker,
+        "the same worker has the new lane",
+    )
 
 
 @pytest.mark.slow

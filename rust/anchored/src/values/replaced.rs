@@ -223,7 +223,9 @@ impl Both<'_, '_> {
             let short =
                 self.a.sentences <= 2 && self.b.sentences <= 2 && self.a.values.len() == 1 && self.b.values.len() == 1;
             let enough = if dimension(one) == dimension(other) { ONE_UNIT } else { ALONE };
-            return pair.shared >= enough || between || short || self.most_agree();
+            // Something must tie the two together: a word beside both, or the unit.
+            let tied = pair.shared > 0.0 || dimension(one) == dimension(other);
+            return pair.shared >= enough || between || short || tied && self.most_agree();
         }
         clear && pair.shared >= AMONG
     }
