@@ -1,7 +1,7 @@
 //! The rings that a drainer reads: finding them, and knowing whose process is gone.
 //!
-//! Invariant: a ring is gone only when the lock that its process held is free, or that has closed it. One that cannot be read is refused
-//! once, and left where it is.
+//! Invariants: a ring is gone only when the lock that its process held is free, or that has closed it. One that cannot be
+//! read is refused once, and left where it is. A ring of another life of the lane is nobody's here.
 
 use std::sync::atomic::Ordering;
 
@@ -61,7 +61,13 @@ impl Drainer {
                 continue;
             }
             let path = RingFile::path_of(&self.directory, id);
-            if let Ok(ring) = RingFile::open(&path) {
+            let opened = RingFile::open(&path);
+            // Where the lane was made anew, its rings are for the worker of the new one. A control file is there before
+            // its first ring, so that what was opened while ours is in place is ours.
+            if !self.control.is_in_place() {
+                return;
+            }
+            if let Ok(ring) = opened {
                 self.readers.push(Reader { id, consumer: Consumer::new(ring), dead: false, looked_ns: 0 });
             } else {
                 self.refused.insert(id);
