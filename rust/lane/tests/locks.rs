@@ -6,8 +6,8 @@ mod common;
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use shadowlane_base::Reason;
@@ -23,6 +23,12 @@ use common::{Directory, options, sanitizer};
 
 /// How long a condition is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// One test at a time: each forks, and a fork copies whatever lock another thread holds at that moment.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 #[repr(C)]
 struct Ledger {
@@ -91,6 +97,7 @@ fn retired(directory: &Directory, copies: usize, mut around: impl FnMut()) {
 
 #[test]
 fn a_forked_child_does_not_keep_its_dead_parent_alive() {
+    let _alone = alone();
     let directory = Directory::new();
     let ledger: &Ledger = shared();
     let parent = Child::fork(|| {
@@ -119,6 +126,7 @@ fn a_forked_child_does_not_keep_its_dead_parent_alive() {
 
 #[test]
 fn a_process_that_closes_every_descriptor_lives() {
+    let _alone = alone();
     let directory = Directory::new();
     let ledger: &Ledger = shared();
     let child = Child::fork(|| {
@@ -156,6 +164,7 @@ fn a_process_that_closes_every_descriptor_lives() {
 
 #[test]
 fn a_process_that_replaces_its_image_gives_its_ring_back() {
+    let _alone = alone();
     let directory = Directory::new();
     let program = CString::new("/bin/sleep").unwrap();
     let argument = CString::new("60").unwrap();
@@ -173,6 +182,7 @@ fn a_process_that_replaces_its_image_gives_its_ring_back() {
 
 #[test]
 fn forks_while_a_lock_is_taken_do_not_inherit_it() {
+    let _alone = alone();
     let directory = Directory::new();
     fs::create_dir(&directory.0).unwrap();
     let path = directory.0.join("lock");
@@ -196,6 +206,7 @@ fn forks_while_a_lock_is_taken_do_not_inherit_it() {
 
 #[test]
 fn a_lock_is_one_processes_at_a_time() {
+    let _alone = alone();
     let directory = Directory::new();
     fs::create_dir(&directory.0).unwrap();
     let path = directory.0.join("lock");
@@ -212,6 +223,7 @@ fn a_lock_is_one_processes_at_a_time() {
 /// On overlayfs a mapping refers to the file below, and the lock needs its descriptor.
 #[test]
 fn a_lock_on_an_overlay_is_held_and_not_inherited() {
+    let _alone = alone();
     let base = Directory::new();
     let [lower, upper, work, merged] = ["lower", "upper", "work", "merged"].map(|name| base.0.join(name));
     for folder in [&lower, &upper, &work, &merged] {
@@ -268,6 +280,7 @@ fn a_lock_on_an_overlay_is_held_and_not_inherited() {
 
 #[test]
 fn a_producer_of_another_pid_namespace_lives_until_it_is_killed() {
+    let _alone = alone();
     let directory = Directory::new();
     let ledger: &Ledger = shared();
     let outer = Child::fork(|| {
@@ -326,6 +339,7 @@ fn a_producer_of_another_pid_namespace_lives_until_it_is_killed() {
 
 #[test]
 fn a_stopped_worker_is_ended_and_a_living_one_is_not() {
+    let _alone = alone();
     let directory = Directory::new();
     let lane = open(&directory);
     let ledger: &Ledger = shared();
@@ -360,6 +374,7 @@ fn a_stopped_worker_is_ended_and_a_living_one_is_not() {
 
 #[test]
 fn what_killed_makers_left_behind_goes_and_what_is_being_made_stays() {
+    let _alone = alone();
     let directory = Directory::new();
     fs::create_dir(&directory.0).unwrap();
     let old = std::time::SystemTime::now() - Duration::from_secs(3600);
