@@ -15,8 +15,9 @@ use super::joined::{Alone, Joined, Value, alike, near};
 use super::json::{self, Reading};
 use super::kinds::Kind;
 use super::options::Compiled;
-use super::pieces::{self, NONE, Piece, Pieces, Written};
+use super::pieces::{NONE, Piece, Pieces, Written};
 use super::rewrite::{rewritten, uncovered, value};
+use super::seam_signs;
 use super::stream;
 use super::text::Origin;
 
@@ -246,7 +247,7 @@ impl Join<'_> {
         let piece = |position: usize| members.get(position).and_then(|index| self.pieces.list.get(*index as usize));
         let around = |from: usize, step: isize| {
             let (mut at, mut length) = (from, 0);
-            while let Some(next) = at.checked_add_signed(step).filter(|_| length < pieces::REACH) {
+            while let Some(next) = at.checked_add_signed(step).filter(|_| length < seam_signs::REACH) {
                 let Some(piece) = piece(next) else { break };
                 length += piece.range().len();
                 at = next;

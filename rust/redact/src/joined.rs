@@ -9,7 +9,7 @@ use super::hit::Finding;
 use super::json;
 use super::kinds::Kind;
 use super::options::Compiled;
-use super::pieces;
+use super::seam_signs;
 use super::text::Origin;
 
 /// Joined texts up to this length are looked at whole.
@@ -130,10 +130,10 @@ fn is_open(joined: &Joined<'_>, seam: usize, stream: bool) -> bool {
     const NAMED: usize = 48;
     let bytes = joined.bytes.as_slice();
     let end = seam - joined.gap.len();
-    let left = bytes.get(end.saturating_sub(pieces::REACH)..end).unwrap_or_default();
-    let right = bytes.get(seam..bytes.len().min(seam + pieces::REACH)).unwrap_or_default();
+    let left = bytes.get(end.saturating_sub(seam_signs::REACH)..end).unwrap_or_default();
+    let right = bytes.get(seam..bytes.len().min(seam + seam_signs::REACH)).unwrap_or_default();
     if stream {
-        return left.iter().chain(right).any(|byte| pieces::is_sign(*byte));
+        return left.iter().chain(right).any(|byte| seam_signs::is_sign(*byte));
     }
     if joined.numbers_around(seam) {
         return true;
@@ -149,7 +149,7 @@ fn is_open(joined: &Joined<'_>, seam: usize, stream: bool) -> bool {
         let value = said.get(sign + 1..).unwrap_or_default().trim_ascii_start();
         !value.iter().any(u8::is_ascii_whitespace)
     });
-    named || of_word.copied().any(pieces::is_sign)
+    named || of_word.copied().any(seam_signs::is_sign)
 }
 
 /// What the texts of a group show by themselves, asked for where something seems to reach over them.

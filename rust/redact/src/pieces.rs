@@ -5,7 +5,9 @@
 //! positions in arrays out, and the digits of names (`part1`, `part2`), so that what repeats has one path.
 
 use super::framing::{begins_json, is_gap};
+use super::json_ends::{bytes_end, string_end};
 use super::path_hash::{START, hash, mixed, name_hash};
+use super::seam_signs::signs;
 
 /// How a text is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,29 +41,6 @@ pub(super) struct Piece {
     pub written: Written,
     /// Whether a sign that values have stands near its beginning, and near its end.
     pub signs: (bool, bool),
-}
-
-/// How far from a seam a value has such a sign.
-pub(super) const REACH: usize = 96;
-
-/// Digits, the signs of addresses and assignments, and what may be a digit of another script. Nearly every value has one.
-pub(super) fn is_sign(byte: u8) -> bool {
-    byte.is_ascii_digit() || matches!(byte, b'@' | b':' | b'=') || byte >= 0xc0
-}
-
-fn signs(text: &[u8], masked: bool) -> (bool, bool) {
-    if masked && memchr::memchr(b'[', text).is_none() {
-        return (false, false);
-    }
-    // Without a branch, so that it is done many bytes at a time.
-    let any = |part: &[u8]| part.iter().fold(false, |found, byte| found | is_sign(*byte));
-    if text.len() <= REACH {
-        let found = any(text);
-        return (found, found);
-    }
-    // An escape takes up to six bytes for one.
-    let most = text.len().min(2 * REACH);
-    (any(text.get(..most).unwrap_or_default()), any(text.get(text.len() - most..).unwrap_or_default()))
 }
 
 /// No object, no array.
@@ -118,38 +97,6 @@ struct Level {
     key: (u32, u32),
     /// Of an array: the position of the next element.
     index: u32,
-}
-
-/// The end of a string's text, from behind its opening quote: where its closing quote stands, or the end.
-fn string_end(text: &[u8], from: usize) -> usize {
-    let mut at = from;
-    while let Some(sign) = text.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
-        at += sign;
-        if text.get(at) == Some(&b'"') {
-            return at;
-        }
-        at += 2;
-    }
-    text.len()
-}
-
-/// The end of the elements of an array of bytes that begins at `from`, behind its bracket.
-fn bytes_end(text: &[u8], from: usize) -> Option<usize> {
-    let mut number: Option<u32> = None;
-    for (offset, byte) in text.get(from..)?.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' => {
-                let next = number.unwrap_or(0) * 10 + u32::from(byte - b'0');
-                number = Some(next).filter(|next| *next <= 255);
-                number?;
-            }
-            b',' => _ = number.take()?,
-            b']' => return number.map(|_| from + offset),
-            b' ' | b'\t' | b'\n' | b'\r' => {}
-            _ => return None,
-        }
-    }
-    None
 }
 
 impl Pieces {

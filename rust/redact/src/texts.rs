@@ -6,6 +6,7 @@ use super::edits::Edits;
 use super::escapes::{self, Positions};
 use super::findings::Findings;
 use super::framing::Framing;
+use super::json_ends::string_end;
 use super::options::Compiled;
 
 /// A text and where it is written; `string`: as a JSON string.
@@ -36,14 +37,7 @@ fn strings(body: &[u8]) -> Vec<Held> {
     let mut all = Vec::new();
     let mut at = 0;
     while let Some(open) = body.get(at..).and_then(|rest| memchr::memchr(b'"', rest)).map(|offset| at + offset) {
-        let mut end = open + 1;
-        while let Some(sign) = body.get(end..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
-            end += sign;
-            if body.get(end) == Some(&b'"') {
-                break;
-            }
-            end += 2;
-        }
+        let end = string_end(body, open + 1);
         if end >= body.len() {
             break;
         }

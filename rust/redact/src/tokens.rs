@@ -4,6 +4,7 @@
 //! Invariant: structure stays. A string becomes empty, an integer 0, a name that is a token its number.
 
 use super::edits::Edits;
+use super::json_ends::string_end;
 
 /// What holds tokens as text, with what else was likely. Names are compared without case and signs.
 const LISTS: &[&[u8]] = &[
@@ -72,18 +73,6 @@ pub(super) fn emptied(body: &[u8]) -> Option<Vec<u8>> {
         }
     }
     (edits.len() > 0).then(|| edits.applied(body))
-}
-
-fn string_end(text: &[u8], from: usize) -> usize {
-    let mut at = from;
-    while let Some(sign) = text.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
-        at += sign;
-        if text.get(at) == Some(&b'"') {
-            return at;
-        }
-        at += 2;
-    }
-    text.len()
 }
 
 /// Where an object or an array begins that follows a name.
