@@ -212,13 +212,7 @@ def _score_problem(config: Config) -> str | None:
 def _embedder_problem(score: ScoreConfig) -> str | None:
     kind, _, model = score.embedder.partition(":")
     if kind == "openai":
-        shape = ShadowConfig(
-            url=score.embedder_url,
-            timeout_s=score.embedder_timeout_s,
-            ca_file=score.embedder_ca_file,
-            credential_env=score.embedder_credential_env,
-        )
-        if problem := _shadow_problem(shape, {}):
+        if problem := _shadow_problem(score.embedder_service(), {}):
             return f"score.embedder_{problem}"
         if not model:
             return "score.embedder = 'openai:': the model is missing; write for example 'openai:text-embedding-3-small'"
@@ -254,17 +248,7 @@ def _judge_problem(config: Config) -> str | None:
     judge = config.judge
     if not judge.url:
         return None
-    shape = ShadowConfig(
-        url=judge.url,
-        timeout_s=judge.timeout_s,
-        concurrency=judge.concurrency,
-        ca_file=judge.ca_file,
-        credential_env=judge.credential_env,
-        credential_header=judge.credential_header,
-        credential_prefix=judge.credential_prefix,
-    )
-    problem = _shadow_problem(shape, {})
-    if problem:
+    if problem := _shadow_problem(judge.service(), {}):
         return f"judge.{problem}"
     if not judge.model:
         return "judge.model: missing; name the model that judges"

@@ -14,6 +14,7 @@ import msgspec
 from ..errors import ConfigError
 from .bounds import DAY_S, SHARE, Bound
 from .limits import Section
+from .shadows import ShadowConfig
 from .variables import value_of
 
 __all__ = [
@@ -256,6 +257,16 @@ class ScoreConfig(Section, frozen=True):
     """The answers of each arm that a group keeps: three paraphrases, two runs each."""
     structure: StructureConfig = StructureConfig()
 
+    def embedder_service(self) -> ShadowConfig:
+        """The embedding service as what a transport opens: one call at a time."""
+        return ShadowConfig(
+            url=self.embedder_url,
+            timeout_s=self.embedder_timeout_s,
+            concurrency=1,
+            ca_file=self.embedder_ca_file,
+            credential_env=self.embedder_credential_env,
+        )
+
 
 class StoreConfig(Section, frozen=True):
     """``[store]``: where pairs are kept, and for how long."""
@@ -322,3 +333,15 @@ class JudgeConfig(Section, frozen=True):
     """What the judge may use in any 24 hours."""
     ca_file: str = ""
     """A PEM bundle for the service's private certificate authority."""
+
+    def service(self) -> ShadowConfig:
+        """The judging model's service as what a transport opens."""
+        return ShadowConfig(
+            url=self.url,
+            timeout_s=self.timeout_s,
+            concurrency=self.concurrency,
+            ca_file=self.ca_file,
+            credential_env=self.credential_env,
+            credential_header=self.credential_header,
+            credential_prefix=self.credential_prefix,
+        )

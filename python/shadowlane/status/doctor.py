@@ -154,7 +154,7 @@ def _judge(config: Config) -> Iterator[Check]:
     judge = config.judge
     if not judge.url:
         return
-    service = ShadowConfig(url=judge.url, credential_env=judge.credential_env, ca_file=judge.ca_file)
+    service = judge.service()
     if judge.credential_env:
         yield _variable("credential judge", judge.credential_env, partial(service.credential, where="judge."))
     yield _reach("judge", service)

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import xxhash
 
-from ..config import ScoreConfig, ShadowConfig
+from ..config import ScoreConfig
 from ..embedders import Embedder, load_embedder
 from ..embedders.remote import RemoteEmbedder, ServiceRecord
 from ..files import write_private
@@ -66,14 +66,7 @@ def open_embedder(
     kind, _, model = config.embedder.partition(":")
     if kind != "openai":
         return load_embedder(config.embedder)
-    service = ShadowConfig(
-        url=config.embedder_url,
-        credential_env=config.embedder_credential_env,
-        timeout_s=config.embedder_timeout_s,
-        concurrency=1,
-        max_response_bytes=_RESPONSE_BYTES,
-        ca_file=config.embedder_ca_file,
-    )
+    service = msgspec.structs.replace(config.embedder_service(), max_response_bytes=_RESPONSE_BYTES)
     where = "score.embedder_"
     transport = open_transport("embedder", service, service.credential(where=where), where=where)
     return RemoteEmbedder(

@@ -121,15 +121,7 @@ def _leave_error(directory: Path, error: BaseException) -> None:
 
 
 def _open_judge(config: JudgeConfig, sanitizer: _core.Sanitizer, saved: str) -> Judge:
-    service = ShadowConfig(
-        url=config.url,
-        credential_env=config.credential_env,
-        credential_header=config.credential_header,
-        credential_prefix=config.credential_prefix,
-        timeout_s=config.timeout_s,
-        concurrency=config.concurrency,
-        ca_file=config.ca_file,
-    )
+    service = config.service()
     limits = BudgetLimits(tokens_per_day=config.tokens_per_day, money_per_day=config.money_per_day or math.inf)
     price = Price(input=config.price_input, output=config.price_output)
     return Judge(
