@@ -39,6 +39,10 @@ _CHAT = json.dumps(
 )
 
 
+_QUIET_S = 5.0
+_LOOK_S = 0.1
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benches.peers", description=__doc__)
     parser.add_argument("--only", default=",".join(PEERS), help="names, with commas between them")
@@ -77,8 +81,7 @@ def measure(name: str, folder: Path, options: argparse.Namespace, rng: np.random
         before = received(shadow)
         pairs, wanted = paced(peer, rate=rate, seconds=options.seconds, rng=rng)
         row = figures(peer, pairs, rng) | {"rate": rate, "wanted": wanted}
-        time.sleep(2.0)
-        row["received"] = received(shadow) - before
+        row["received"] = settled(shadow, before, wanted)
         if options.saturate:
             connections = 8 if name.startswith("litellm") else 32
             kept = saturated(
@@ -92,6 +95,16 @@ def measure(name: str, folder: Path, options: argparse.Namespace, rng: np.random
     finally:
         for server in reversed(servers):
             server.stop()
+
+
+def settled(shadow: Server, before: int, wanted: int) -> int:
+    """What the shadow has received, once that is all, or no more came for a while."""
+    seen, changed = received(shadow) - before, time.monotonic()
+    while seen < wanted and time.monotonic() - changed < _QUIET_S:
+        time.sleep(_LOOK_S)
+        if (now := received(shadow) - before) != seen:
+            seen, changed = now, time.monotonic()
+    return seen
 
 
 def figures(peer: Peer, pairs: Sequence[tuple[Block, Block]], rng: np.random.Generator) -> dict[str, Any]:
