@@ -9,9 +9,17 @@ use crate::facts::Span;
 pub(crate) struct Aligned {
     pub a: Vec<(Span, usize)>,
     pub b: Vec<(Span, usize)>,
+    /// The texts share sentences word for word: who repeats these does not put another one in other words, so that only
+    /// sentences of one group speak of one thing.
+    pub verbatim: bool,
 }
 
 impl Aligned {
+    /// Whether a byte of either text is in one group.
+    pub fn together(&self, a: usize, b: usize) -> bool {
+        self.of_a(a).is_some_and(|group| self.of_b(b) == Some(group))
+    }
+
     pub fn of_a(&self, at: usize) -> Option<usize> {
         group(&self.a, at)
     }

@@ -179,6 +179,9 @@ fn judge(edit: Edit, a: Side<'_, '_>, b: Side<'_, '_>) -> Option<Finding> {
                 && words.last().is_some_and(|word| !look_up(word).is(lexicon::NEGATOR))
         };
         let own = (theirs.is_empty() && aside(a, mine, edit.a.1)) || (mine.is_empty() && aside(b, theirs, edit.b.1));
+        // "without a fee" is left out, not denied, where nothing is said of a fee.
+        let without = |words: &[&str]| words.first() == Some(&"without");
+        let own = own || theirs.is_empty() && without(mine) || mine.is_empty() && without(theirs);
         return (!known && !hedged && !own).then(|| Finding::relation("negation", spans));
     }
     if known {

@@ -151,6 +151,49 @@ fn another_option_of_the_same_command() {
 }
 
 #[test]
+fn passages_of_one_text_that_share_a_sentence() {
+    let shared = "A new station needs a permit, which takes about fourteen weeks.";
+    let others = [
+        "When every dock is taken, riders get fifteen free minutes to reach another station.",
+        "Solar stations need four hours of direct sun in December.",
+        "A refund of up to 15 euros can be granted at once.",
+        "Riders of a full station earn a bonus of one euro.",
+        "At most forty batteries may be charged in one room.",
+        "A battery is retired after 700 cycles.",
+        "A bike is free of charge for two minutes.",
+        "A bike must stop from twenty kilometres an hour within 4.5 metres on a dry road.",
+        "Electric bikes support the rider up to twenty-five kilometres an hour.",
+        "A bike is retired when a repair would cost more than 180 euros.",
+        "Other retired bikes are sold twice a year at the depot, for 60 to 140 euros.",
+    ];
+    for one in others {
+        for other in others.iter().filter(|other| **other != one) {
+            agrees(&[(&format!("{shared} {one}"), &format!("{other} {shared}"))]);
+        }
+    }
+    // A value that is another one in a sentence that is repeated otherwise stays one.
+    contradicts(&[(&format!("{shared} {}", others[5]), &format!("{shared} A battery is retired after 900 cycles."))]);
+}
+
+#[test]
+fn what_is_left_out_behind_without_is_not_denied() {
+    agrees(&[
+        (
+            "The pass can be returned at the desk within two weeks without a fee.",
+            "The pass can be returned at the desk within two weeks.",
+        ),
+        (
+            "Die Karte kann binnen zwei Wochen am Schalter ohne Gebühr zurückgegeben werden.",
+            "Die Karte kann binnen zwei Wochen am Schalter zurückgegeben werden.",
+        ),
+    ]);
+    contradicts(&[(
+        "The pass can be returned at the desk within two weeks with a receipt.",
+        "The pass can be returned at the desk within two weeks without a receipt.",
+    )]);
+}
+
+#[test]
 fn texts_about_different_things_have_no_partner_sentences() {
     agrees(&[
         (

@@ -5,6 +5,9 @@
 //! text may say in one sentence what the other says in two. Where a single one is left on either side between the same
 //! neighbours, both are of one group.
 //!
+//! Where half of the pairs are equal word for word, the rest is not in other words but another text: there a pair must be
+//! sure by itself.
+//!
 //! Invariants: symmetric; a sentence is in one group at most; a group is *trusted* only when the texts as wholes are
 //! versions of each other, so that texts about different things have no group at all.
 
@@ -16,6 +19,8 @@ use crate::facts::Span;
 const PAIRED: f32 = 0.22;
 /// From here on a pair needs no neighbours.
 const SURE: f32 = 0.34;
+/// And where the texts repeat sentences: a sentence of which some words were changed.
+const EDITED: f32 = 0.5;
 /// A sentence joins the group of another one when that one says so much of it.
 const JOINED: f32 = 0.45;
 /// Of both texts so many sentences must be paired.
@@ -41,22 +46,44 @@ struct Pair {
     apart: f32,
 }
 
-/// The groups of two texts; none when they are no versions of each other. `equal`: where values stand that both have.
-pub(crate) fn groups(overlap: &Overlap<'_>, equal: &[(Span, Span)]) -> Vec<Group> {
+/// The groups of two texts, none when they are no versions of each other; and whether they share half of their sentences
+/// word for word. `equal`: where values stand that both have.
+pub(crate) fn groups(overlap: &Overlap<'_>, equal: &[(Span, Span)]) -> (Vec<Group>, bool) {
     let (a, b) = (overlap.a, overlap.b);
     let size = a.sentences.len().max(b.sentences.len());
     if size > MOST || a.sentences.is_empty() || b.sentences.is_empty() {
-        return Vec::new();
+        return (Vec::new(), false);
     }
     let shared = Shared::new(overlap, equal);
     let mut groups = paired(&shared);
-    between(&shared, &mut groups);
+    let repeated = groups.iter().filter(|group| is_repeated(overlap, group)).count();
+    let verbatim = repeated > 0 && 2 * repeated >= groups.len();
+    if verbatim {
+        groups.retain(|group| group.likeness >= EDITED);
+    } else {
+        between(&shared, &mut groups);
+    }
     join(&shared, &mut groups);
     let speaks = |text: &Text| text.sentences.iter().filter(|one| one.terms.0 < one.terms.1).count();
     let sure = |size: usize, found: usize| found as f64 >= VERSIONS * size as f64;
     let (in_a, in_b) = (groups.iter().map(|group| group.a.len()).sum(), groups.iter().map(|group| group.b.len()).sum());
     let versions = sure(speaks(a), in_a) && sure(speaks(b), in_b);
-    if versions && groups.iter().any(|group| group.likeness >= SURE) { groups } else { Vec::new() }
+    // Where sentences are repeated, the other ones need not have partners.
+    let known = (verbatim || versions) && groups.iter().any(|group| group.likeness >= SURE);
+    (if known { groups } else { Vec::new() }, verbatim)
+}
+
+/// A sentence of so few words may be in two texts by chance.
+const LEAST_WORDS: usize = 4;
+
+/// Whether a pair is one sentence, word for word.
+fn is_repeated(overlap: &Overlap<'_>, group: &Group) -> bool {
+    let words = |text: &Text, list: &[usize]| -> Vec<u64> {
+        let sentence = list.first().and_then(|one| text.sentences.get(*one));
+        sentence.map_or(Vec::new(), |one| text.tokens(one.tokens).iter().map(|token| token.mark).collect())
+    };
+    let mine = words(overlap.a, &group.a);
+    mine.len() >= LEAST_WORDS && mine == words(overlap.b, &group.b)
 }
 
 /// What each sentence weighs, and what each pair of them shares.

@@ -55,7 +55,7 @@ pub(crate) struct Compared {
 pub(crate) fn compared(low_a: &str, low_b: &str, language: Language, equal: &[(Span, Span)]) -> Compared {
     let (a, b) = (Text::read(low_a, language), Text::read(low_b, language));
     let overlap = Overlap::new(&a, &b);
-    let groups = aligned::groups(&overlap, equal);
+    let (groups, verbatim) = aligned::groups(&overlap, equal);
     let (missing, extra) = unmatched(&overlap);
     let mut findings = Vec::new();
     let (sentences, clauses) = (pairs::sentences(&overlap), pairs::clauses(&overlap));
@@ -65,7 +65,7 @@ pub(crate) fn compared(low_a: &str, low_b: &str, language: Language, equal: &[(S
     steps::contradictions(&overlap, &clauses, &sentences, &mut findings);
     let mut converse = Vec::new();
     versions::contradictions(&overlap, &groups, &mut findings, &mut converse);
-    let aligned = spans(&overlap, &groups);
+    let aligned = Aligned { verbatim, ..spans(&overlap, &groups) };
     Compared { findings, missing, extra, neutral: (neutral(&a), neutral(&b)), cut: a.cut || b.cut, aligned, converse }
 }
 

@@ -7,6 +7,7 @@
 use super::overlap::Overlap;
 use super::pairs;
 use super::read::{Sentence, Text, Token};
+use super::reworded::WITHOUT;
 use super::vocabulary::{self as words, Flags};
 use crate::Component;
 use crate::edits::Finding;
@@ -81,6 +82,12 @@ impl Compared<'_, '_> {
             return None;
         }
         let (_, _, edit) = self.words().find(|(mine, theirs, _)| (count(mine) + count(theirs)) % 2 == 1)?;
+        let (mine, theirs) =
+            (self.overlap.a.tokens(at(self.left, edit.a)), self.overlap.b.tokens(at(self.right, edit.b)));
+        let without = |tokens: &[Token]| tokens.first().is_some_and(|token| WITHOUT.contains(&token.mark));
+        if theirs.is_empty() && without(mine) || mine.is_empty() && without(theirs) {
+            return None;
+        }
         // "only the first" in place of "not the second": another way to say it.
         let only = self.words().any(|(mine, theirs, _)| has(mine, words::ONLY) != has(theirs, words::ONLY));
         let doubted = self.words().any(|(mine, theirs, _)| has(mine, words::DOUBT) || has(theirs, words::DOUBT));

@@ -4,6 +4,8 @@
 //! Invariant: a finding needs two clauses that are each other's best match, and no other clause that could be meant; an
 //! implied negation (`unable`, `excluded`) counts against a clause only if that one says the opposite in so many words.
 
+use std::sync::LazyLock;
+
 use super::overlap::Overlap;
 use super::pairs::{self, Match};
 use super::read::{Clause, Text, Token};
@@ -12,6 +14,7 @@ use super::vocabulary as words;
 use crate::Component;
 use crate::edits::Finding;
 use crate::facts::Span;
+use crate::lexicon::mark;
 
 /// What contradicts in clauses that match.
 pub(crate) fn contradictions(overlap: &Overlap<'_>, matches: &[Match], found: &mut Vec<Finding>) {
@@ -111,6 +114,9 @@ fn excluding(overlap: &Overlap<'_>, one: &Clause, other: &Clause) -> bool {
     known.into_iter().any(|token| theirs.iter().any(|back| words.excludes(token.sense, back.sense)))
 }
 
+/// Prepositions that deny what they stand before, and nothing else.
+pub(super) static WITHOUT: LazyLock<[u64; 4]> = LazyLock::new(|| ["without", "ohne", "sans", "sin"].map(mark));
+
 /// Whether what the negator stands before is what the other clause says: one word of it may be another there.
 fn denied(text: &Text, denies: &Clause, other: &Text, says: &Clause) -> bool {
     let sought = if denies.negators > 0 { words::NEGATOR } else { words::WEAK };
@@ -124,6 +130,11 @@ fn denied(text: &Text, denies: &Clause, other: &Text, says: &Clause) -> bool {
         _ => terms,
     };
     let said = |root: u64| other.terms(says.terms).iter().any(|term| term.root == root);
+    // "without a charge" is left out where nothing is said of a charge.
+    let whole = text.tokens.get(position).is_some_and(|token| WITHOUT.contains(&token.mark));
+    if whole {
+        return scope.first().is_some_and(|term| said(term.root));
+    }
     scope.len() <= 1 || scope.iter().any(|term| said(term.root))
 }
 

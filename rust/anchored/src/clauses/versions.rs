@@ -210,7 +210,7 @@ fn negation(mine: &Side<'_>, theirs: &Side<'_>) -> Option<(Span, Span)> {
     }
     let known: Vec<u64> = scope(denies.text, clause, at);
     let shared = known.iter().filter(|root| says.has_root(**root)).count();
-    // The other side must assert it: with a verb that permits or obliges, or by saying nearly the same.
+    // The other side must assert it, with a word that permits, obliges or affirms, of the first thing that is denied.
     let first = *known.first()?;
     let of_it = |clause: &Clause| says.text.terms(clause.terms).iter().any(|term| term.root == first);
     let asserts = |token: &Token| token.is(words::MAY | words::MUST | words::AFFIRM);

@@ -155,7 +155,7 @@ impl<'r, 't> Both<'r, 't> {
         self.bounds(&mut outcome.findings, &mut outcome.split);
         self.trends(&mut outcome.findings);
         self.exchanged(&mut outcome.findings);
-        let mut used = self.replaced(&mut outcome.findings);
+        let mut used = self.replaced(aligned, &mut outcome.findings);
         self.exchanged_groups(aligned, &mut outcome.findings);
         self.of_versions(aligned, &mut used, &mut outcome.findings);
         let rest = |reading: &Reading<'_>, partners: &[Vec<usize>], used: &[usize]| -> Vec<Span> {

@@ -8,6 +8,7 @@ use super::same::{built_alike, conflict, same};
 use super::subject::{Near, common};
 use super::units::Dimension;
 use super::{Form, Measure, Value};
+use crate::aligned::Aligned;
 use crate::edits::Finding;
 
 /// Shared weight around two values of a kind from which on they are of one thing: for the only ones left, for those in
@@ -26,7 +27,7 @@ const BESIDE: f32 = 0.6;
 /// Of a value that a text has more often, no mention is looked at by itself.
 const MOST_MENTIONS: usize = 6;
 /// So many values that only one text has are held against those of the other.
-const MOST_LEFT: usize = 64;
+pub(super) const MOST_LEFT: usize = 64;
 
 /// Two values that only one text each has, and what they have in common.
 struct Candidate {
@@ -78,7 +79,7 @@ impl Best {
 
 impl Both<'_, '_> {
     /// Values of one thing of which either text has another one.
-    pub(super) fn replaced(&self, found: &mut Vec<Finding>) -> Vec<(usize, usize)> {
+    pub(super) fn replaced(&self, aligned: &Aligned, found: &mut Vec<Finding>) -> Vec<(usize, usize)> {
         let (left_a, left_b) = (self.left(Side::A), self.left(Side::B));
         if left_a.len().max(left_b.len()) > MOST_LEFT {
             return Vec::new(); // tables of other figures: nothing tells which is which
@@ -88,7 +89,8 @@ impl Both<'_, '_> {
             for theirs in &left_b {
                 let (i, j) = (mine.position, theirs.position);
                 let (Some(one), Some(other)) = (self.a.values.get(i), self.b.values.get(j)) else { continue };
-                if conflict(one, other) && !same(one, other) {
+                let apart = aligned.verbatim && !aligned.together(one.span.0, other.span.0);
+                if conflict(one, other) && !same(one, other) && !apart {
                     let (words, head) = common(&mine.near, &theirs.near);
                     let shared = words + self.beside_the_same(i, j);
                     let own = mine.own.into_iter().chain(theirs.own).reduce(f32::max);

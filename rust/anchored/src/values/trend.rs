@@ -1,7 +1,7 @@
 //! Whether a share went up or down: `rose 8 percent`, `nach einem Verlust von 11 %`, `下降了5%`.
 //!
-//! Invariant: only the few words right before a value are read, up to the value before it, and the one behind it; a word that says neither
-//! leaves it open.
+//! Invariant: only the few words right before a value are read, up to the value before it, and the one behind it; a word
+//! that says neither leaves it open.
 
 use std::sync::LazyLock;
 
@@ -19,13 +19,15 @@ pub(crate) enum Trend {
 /// So many words before a value are read.
 const WORDS: usize = 4;
 
-const UP: &str = "gain gained gains rose rise rises risen rising grew grow grows grown growing increase increased increases up climbed \
-    climb returned growth stieg stiegen steigt steigen gestiegen anstieg wuchs wächst gewachsen zuwachs zulegte gewann gewinn augmenté \
-    augmente augmentation hausse progressé progression gagné subió sube aumentó aumenta aumento creció crece ganó";
-const DOWN: &str = "lost lose loses losing loss losses fell fall falls fallen falling drop dropped drops decline declined declines down \
-    decrease decreased decreases shrank shrunk minus fiel fielen fällt gefallen sank sanken sinkt sinken gesunken rückgang verlor verloren \
-    verlust abnahme baissé baisse reculé recul perdu perte chute chuté bajó baja cayó cae perdió pérdida disminuyó \
-    disminución descendió descenso";
+const UP: &str = "gain gained gains rose rise rises risen rising grew grow grows grown growing increase increased \
+    increases up climbed climb returned growth stieg stiegen steigt steigen gestiegen anstieg wuchs \
+    wächst gewachsen zuwachs zulegte gewann gewinn augmenté augmente augmentation hausse progressé \
+    progression gagné subió sube aumentó aumenta aumento creció crece ganó";
+const DOWN: &str = "lost lose loses losing loss losses fell fall falls fallen falling drop dropped drops decline \
+    declined declines down decrease decreased decreases shrank shrunk minus fiel fielen fällt gefallen \
+    sank sanken sinkt sinken gesunken rückgang verlor verloren verlust abnahme baissé baisse reculé \
+    recul perdu perte chute chuté bajó baja cayó cae perdió pérdida disminuyó disminución descendió \
+    descenso";
 const UP_SIGNS: [&str; 8] = ["增长", "上升", "上涨", "增加", "提高", "增加し", "上昇し", "増加し"];
 const DOWN_SIGNS: [&str; 8] = ["下降", "下跌", "减少", "降低", "亏损", "減少し", "下落し", "低下し"];
 

@@ -5,6 +5,7 @@
 //! sentence is known there, unless that sentence has it from its own partner.
 
 use super::compare::{Both, Partners, finding};
+use super::replaced::MOST_LEFT;
 use super::same::{conflict, same};
 use super::subject::common;
 use super::units::Dimension;
@@ -16,60 +17,57 @@ use crate::edits::Finding;
 const NEAR: f32 = 0.6;
 const BETTER: f32 = 1.4;
 
+/// For each value the group that its sentence is in.
+type Groups = Vec<Option<usize>>;
+
+fn group(groups: &[Option<usize>], position: usize) -> Option<usize> {
+    groups.get(position).copied().flatten()
+}
+
+/// Two values of a group that exclude each other, and how much they have in common.
+struct Tie {
+    i: usize,
+    j: usize,
+    common: f32,
+}
+
 impl Both<'_, '_> {
     /// What is left on both sides of groups of sentences; `used` values have been found already.
     pub(super) fn of_versions(&self, aligned: &Aligned, used: &mut Vec<(usize, usize)>, found: &mut Vec<Finding>) {
-        let (in_a, in_b) = (
-            self.a.values.iter().map(|value| aligned.of_a(value.span.0)).collect::<Vec<_>>(),
-            self.b.values.iter().map(|value| aligned.of_b(value.span.0)).collect::<Vec<_>>(),
-        );
+        let in_a: Groups = self.a.values.iter().map(|value| aligned.of_a(value.span.0)).collect();
+        let in_b: Groups = self.b.values.iter().map(|value| aligned.of_b(value.span.0)).collect();
         let left_a = left(&in_a, &in_b, &self.partners_a, &self.partners_b);
         let left_b = left(&in_b, &in_a, &self.partners_b, &self.partners_a);
+        if left_a.len().max(left_b.len()) > MOST_LEFT {
+            return; // tables of other figures: nothing tells which is which
+        }
+        let mut ties: Vec<Tie> = Vec::new();
         for &i in &left_a {
-            let group = in_a.get(i).copied().flatten();
-            let rivals = |position: usize, list: &[usize], groups: &[Option<usize>], back: bool| {
-                list.iter()
-                    .filter(|other| groups.get(**other).copied().flatten() == group && group.is_some())
-                    .filter(
-                        |other| if back { self.against(**other, position) } else { self.against(position, **other) },
-                    )
-                    .count()
-            };
-            let others = left_b.iter().copied().filter(|j| in_b.get(*j).copied().flatten() == group);
-            let others = others.filter(|j| group.is_some() && self.against(i, *j));
-            let Some(j) = others.max_by(|one, other| self.tie(i, *one).total_cmp(&self.tie(i, *other))) else {
-                continue;
-            };
-            let single = rivals(i, &left_b, &in_b, false) == 1 && rivals(j, &left_a, &in_a, true) == 1;
-            let single = single || self.nearest(i, j, &left_a, &left_b);
-            let known = used.iter().any(|(one, other)| *one == i || *other == j);
-            if !single || known || !self.speaks_alike(i, j) {
+            for &j in &left_b {
+                if group(&in_a, i).is_some() && group(&in_a, i) == group(&in_b, j) && self.against(i, j) {
+                    ties.push(Tie { i, j, common: self.common(i, j) });
+                }
+            }
+        }
+        for tie in &ties {
+            let rivals = ties.iter().filter(|other| (other.i == tie.i) != (other.j == tie.j));
+            let next = rivals.map(|other| other.common).reduce(f32::max);
+            let clear = next.is_none_or(|next| tie.common >= NEAR && tie.common >= BETTER * next);
+            let known = used.iter().any(|(i, j)| *i == tie.i || *j == tie.j);
+            if !clear || known || !self.speaks_alike(tie.i, tie.j) {
                 continue;
             }
-            if let (Some(one), Some(other)) = (self.a.values.get(i), self.b.values.get(j)) {
-                used.push((i, j));
+            if let (Some(one), Some(other)) = (self.a.values.get(tie.i), self.b.values.get(tie.j)) {
+                used.push((tie.i, tie.j));
                 found.push(finding(one, other, false));
             }
         }
     }
 
-    /// What two values have in common around them.
-    fn tie(&self, i: usize, j: usize) -> f32 {
-        let near =
-            |reading: &super::read::Reading<'_>, position: usize| reading.subjects.near(&reading.values, position);
-        common(&near(self.a, i), &near(self.b, j)).0 + self.beside_the_same(i, j)
-    }
-
-    /// Of several values that are left, both have most in common with each other.
-    fn nearest(&self, i: usize, j: usize, left_a: &[usize], left_b: &[usize]) -> bool {
-        let tie = self.tie(i, j);
-        let rivals =
-            left_a.iter().filter(|other| **other != i && self.against(**other, j)).map(|other| self.tie(*other, j));
-        let rivals = rivals.chain(
-            left_b.iter().filter(|other| **other != j && self.against(i, **other)).map(|other| self.tie(i, *other)),
-        );
-        let next = rivals.fold(0.0, f32::max);
-        tie >= NEAR && tie >= BETTER * next
+    /// How much two values have in common around them.
+    fn common(&self, i: usize, j: usize) -> f32 {
+        let (a, b) = (self.a.subjects.near(&self.a.values, i), self.b.subjects.near(&self.b.values, j));
+        common(&a, &b).0 + self.beside_the_same(i, j)
     }
 
     /// Two values of a kind that took each other's groups: the X200 has the battery life of the X300.
@@ -125,7 +123,6 @@ impl Both<'_, '_> {
 
 /// The values of one text that have no partner in their group, nor one elsewhere that is not its own group's.
 fn left(mine: &[Option<usize>], theirs: &[Option<usize>], partners: &Partners, back: &Partners) -> Vec<usize> {
-    let group = |groups: &[Option<usize>], position: usize| groups.get(position).copied().flatten();
     let known = |position: usize, list: &[usize], own: &[Option<usize>], other: &[Option<usize>]| {
         let of = group(own, position);
         of.is_some() && list.iter().any(|partner| group(other, *partner) == of)
