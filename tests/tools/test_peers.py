@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import cast
 
 import msgspec
+import numpy as np
 import pytest
 
-from benches.peers.load import NumberedClient, said_by_wrk
+from benches.peers import __main__ as peers
+from benches.peers.load import Block, NumberedClient, said_by_wrk
 from benches.peers.peers import QUESTION, Peer
 from benches.peers.processes import Server
 from benches.peers.rest import come_to_rest
@@ -134,3 +137,39 @@ def test_the_rate_of_wrk_counts_when_every_request_was_answered_well() -> None:
         said_by_wrk("  0 requests in 3.00s, 0.00B read\nRequests/sec:      0.00\n")
     with pytest.raises(RuntimeError, match="no rate"):
         said_by_wrk("unable to connect to 127.0.0.1:1 Connection refused\n")
+
+
+class _Stopped(_Process):
+    """A server that runs no more."""
+
+    def stop(self) -> None:
+        self.pids = []
+
+
+def test_paced_figures_are_kept_where_wrk_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    block = Block(requests=10, failed=0, cpu_s=0.01, latencies_s=np.full(10, 0.001))
+    server = cast("Server", _Stopped(0))
+    server.port = 9
+    monkeypatch.setattr(peers, "start_target", lambda *_: server)
+    monkeypatch.setattr(peers, "received", lambda _: 0)
+    monkeypatch.setattr(peers, "paced", lambda *_, **__: ([(block, block)] * 3, 0))
+    monkeypatch.setitem(peers.PEERS, "task", lambda *_: Peer("task", server))
+    monkeypatch.setenv("PATH", str(tmp_path))  # no wrk
+    assert peers.main(["--only", "task", "--json", str(tmp_path / "all.json")]) == 0
+    [row] = json.loads((tmp_path / "all.json").read_text())["peers"]
+    assert "wrk is not installed" in row["throughput_skipped"]
+    assert (row["added_us"]["mean"], row["p50"]["ratio"]) == (0.0, 1.0)
+    assert "throughput not measured: wrk is not installed" in capsys.readouterr().out
+
+
+def test_names_are_checked_before_anything_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr(peers, "measure", lambda name, *_: begun.append(name))
+    with pytest.raises(SystemExit):
+        peers.main(["--only", "nginx,absent"])
+    assert not begun
+    assert "'absent' is none of nginx" in capsys.readouterr().err
