@@ -104,7 +104,7 @@ async def _block(
 
     before = cpu_seconds(peer.pids)
     await run_open_loop(offsets, fire)
-    come_to_rest(peer)  # what a mirror still works off is counted where it belongs
+    await asyncio.to_thread(come_to_rest, peer)  # what a mirror still works off is counted where it belongs
     return Block(len(offsets), failed, cpu_seconds(peer.pids) - before, latencies)
 
 
