@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..config import Config
-from ..config.worker_file import CONFIG_FILE, ERROR_FILE, running_revision, worker_config
+from ..config.worker_file import CONFIG_FILE, ERROR_FILE, START_LOCK, running_revision, worker_config
 from ..errors import LaneError, ShadowlaneError
 from ..files import append_private, write_private
 from .start import StartLock, take_start_lock
@@ -84,9 +84,11 @@ class Supervisor:
         directory: Path,
         worker_config: Path | None,
         remake: Callable[[], tuple[Path, Path | None]],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._core = core
         self._remake = remake
+        self._clock = clock
         self._trouble = ""
         self._directory = directory
         self._worker_config = worker_config
@@ -96,6 +98,8 @@ class Supervisor:
         self._backoff_s = _SUPERVISE_EVERY_S
         self._next_try = 0.0
         self._absent_since = 0.0
+        self._refused_since: float | None = None
+        self._refusal_said = False
         self._kills: Counter[int] = Counter()
 
     def start(self) -> None:
@@ -128,9 +132,10 @@ class Supervisor:
             if code < 0 and not self._is_said_to_hang(pid):
                 self._killed(-code)
         age = self._core.worker_heartbeat_age_s()
-        now = time.monotonic()
+        now = self._clock()
         if age is not None:
             self._absent_since = now
+            self._refused_since, self._refusal_said = None, False
             if age < _HEARTBEAT_STALE_S:
                 self._backoff_s, self._next_try = _SUPERVISE_EVERY_S, 0.0
             elif ended := self._core.end_hung_worker():
@@ -144,7 +149,9 @@ class Supervisor:
             return
         lock = take_start_lock(self._directory)
         if lock is None:
-            return  # another gateway's worker is coming up
+            self._refused(now)
+            return
+        self._refused_since, self._refusal_said = None, False
         try:
             if self._core.worker_heartbeat_age_s() is not None:
                 return  # it came up meanwhile
@@ -154,6 +161,21 @@ class Supervisor:
             self._process = spawn_worker(self._directory, self._worker_config, lock)
         finally:
             lock.release()
+
+    def _refused(self, now: float) -> None:
+        """Another gateway's worker is coming up. One that should have by now is said once: it keeps all others away."""
+        if self._refused_since is None:
+            self._refused_since = now
+        if self._refusal_said or now - self._refused_since <= _COMES_UP_S:
+            return
+        self._refusal_said = True
+        text = (
+            f"no worker can be started: another process has held {self._directory / START_LOCK} for "
+            f"{now - self._refused_since:.0f} s, and no worker has come up; end that process (fuser names it)\n"
+        )
+        log.warning("%s", text.rstrip())
+        with contextlib.suppress(OSError):
+            write_private(self._directory / ERROR_FILE, text.encode())
 
     def _keep_in_place(self) -> None:
         if self._core.is_in_place():
