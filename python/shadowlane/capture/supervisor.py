@@ -23,7 +23,7 @@ from typing import Protocol
 
 from ..config import Config
 from ..config.worker_file import CONFIG_FILE, ERROR_FILE, START_LOCK, running_revision, worker_config
-from ..errors import LaneError, ShadowlaneError
+from ..errors import ConfigError, LaneError, ShadowlaneError
 from ..files import append_private, write_private
 from .start import StartLock, take_start_lock
 
@@ -74,16 +74,16 @@ class Supervisor:
     """Keeps the lane in its directory, and one worker running for it, while this gateway process lives.
 
     Every gateway process has one. A worker that does not come up is tried again after 1, 2, 4 ... 60 seconds; without a
-    ``worker_config`` none is started. ``remake`` opens the lane anew when its files were removed or replaced, and gives
-    its directory and the worker's configuration.
+    ``config`` none is started. ``remake`` opens the lane anew when its files were removed or replaced, and gives its
+    directory. The file of the worker's configuration is written by who opens the lane (:func:`write_worker_config`).
     """
 
     def __init__(
         self,
         core: _Watched,
         directory: Path,
-        worker_config: Path | None,
-        remake: Callable[[], tuple[Path, Path | None]],
+        config: Config | None,
+        remake: Callable[[], Path],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._core = core
@@ -91,7 +91,8 @@ class Supervisor:
         self._clock = clock
         self._trouble = ""
         self._directory = directory
-        self._worker_config = worker_config
+        self._config = config
+        self._in_force = b""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="shadowlane-supervisor", daemon=True)
         self._process: subprocess.Popen[bytes] | None = None
@@ -125,7 +126,7 @@ class Supervisor:
 
     def _step(self) -> None:
         self._keep_in_place()
-        if self._worker_config is None:
+        if self._config is None:
             return
         if self._process is not None and (code := self._process.poll()) is not None:
             pid, self._process = self._process.pid, None
@@ -158,7 +159,7 @@ class Supervisor:
             self._next_try = now + self._backoff_s
             self._backoff_s = min(2 * self._backoff_s, 60.0)
             self._absent_since = now
-            self._process = spawn_worker(self._directory, self._worker_config, lock)
+            self._process = spawn_worker(self._directory, self._written(self._config), lock)
         finally:
             lock.release()
 
@@ -180,9 +181,10 @@ class Supervisor:
     def _keep_in_place(self) -> None:
         if self._core.is_in_place():
             self._core.take_along()
+            self._remember()
             return
         try:
-            self._directory, self._worker_config = self._remake()
+            self._directory = self._remake()
         except (ShadowlaneError, OSError) as error:
             if str(error) != self._trouble:
                 log.error("the lane's files were removed or replaced, and cannot be made anew: %s", error)
@@ -190,6 +192,21 @@ class Supervisor:
         else:
             self._trouble = ""
             log.warning("the lane's files were removed or replaced while it ran: made anew in %s", self._directory)
+
+    def _remember(self) -> None:
+        """What is in force, should its file go with the lane's: a gateway that started later may have written it."""
+        with contextlib.suppress(OSError):
+            self._in_force = (self._directory / CONFIG_FILE).read_bytes()
+
+    def _written(self, config: Config) -> Path:
+        """The file of the worker's configuration. Written only when it is not there: all gateways of the lane ask, and
+        none may bring back what another one has replaced."""
+        path = self._directory / CONFIG_FILE
+        if path.is_file():
+            return path
+        with contextlib.suppress(TypeError, ValueError, ConfigError):  # none yet, or one of another release
+            config = Config.from_dict(json.loads(self._in_force))
+        return write_worker_config(config, self._directory)
 
     def _say_hung(self, pid: int, age: float) -> None:
         text = f"{_HUNG} {pid} had not reported itself for {age:.0f} s and was ended; what it held is sent again\n"
