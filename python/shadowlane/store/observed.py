@@ -1,4 +1,4 @@
-"""What metrics are made of: counts, sums and histograms of each shadow's rows, kept in the transaction that stores them.
+"""What metrics are made of: counts, sums and histograms of each shadow's rows, kept in their own transaction.
 
 A series has a count and a sum for each key: a histogram's keys are the upper bounds of its buckets (each row counts in
 one of them), another's are the words that it counts. Each bucket keeps its newest row as an exemplar.
@@ -93,7 +93,8 @@ class Tally:
     def rows(self) -> Iterator[Observed]:
         """For :data:`ADD_OBSERVED`."""
         for key, (n, total) in self._sums.items():
-            yield Observed(*key, int(n), total, *self._exemplars.get(key, (0.0, "", "", 0)))
+            value, row, trace, at_ns = self._exemplars.get(key, (0.0, "", "", 0))
+            yield Observed(*key, int(n), total, value, row, trace, at_ns)
 
 
 def _trace_of(pair: Pair) -> str:

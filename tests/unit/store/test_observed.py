@@ -146,7 +146,9 @@ def test_a_writer_that_is_killed_leaves_sums_that_are_its_rows(tmp_path: Path) -
         child.wait(20)
         child.stdout.close()
         first += 1000
-        with open_at(path, ) as store:
+        with open_at(
+            path,
+        ) as store:
             rows = len(list(store.iter_pairs()))
             assert by_key(store)["candidate", "delta_s", "0.3"].n == rows
         assert rows > before
