@@ -13,7 +13,7 @@ import pytest
 import tomllib
 
 from tools import sbom
-from tools.audit import Result, judged, licences, permitted
+from tools.audit import Result, judged, licences, permitted, vulnerabilities
 from tools.dependencies import EXTENSION, ROOT, Package, _crates, distributions, host
 from tools.wheel_check import check_bill
 
@@ -162,6 +162,40 @@ def test_what_could_not_be_looked_up_is_not_called_good() -> None:
     failed = judged("x", [good, unknown, bad])
     assert failed.outcome == "FAILED"
     assert failed.lines[0] == "c 1: PYSEC-1, fixed in 2"
+
+
+@pytest.mark.parametrize(
+    ("words", "outcome"),
+    [
+        (
+            "Traceback (most recent call last):\n"
+            "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='pypi.org', port=443): Max retries exceeded",
+            "skipped",
+        ),
+        ("requests.exceptions.ProxyError: HTTPSConnectionPool(host='pypi.org', port=443)", "skipped"),
+        ("requests.exceptions.ReadTimeout: HTTPSConnectionPool(host='pypi.org', port=443)", "skipped"),
+        (
+            "ERROR:pip_audit._cli:Could not connect to PyPI's vulnerability feed\n"
+            "ERROR:pip_audit._cli:Tip: your network may be blocking this service.",
+            "skipped",
+        ),
+        (
+            "ERROR:pip_audit._cli:requirement file pins.txt contains invalid specifier at line 1: ConnectionError",
+            "FAILED",
+        ),
+        ("pip-audit: error: unrecognized arguments: --disable-pip", "FAILED"),
+        ("Traceback (most recent call last):\nModuleNotFoundError: No module named 'cyclonedx'", "FAILED"),
+        ("", "FAILED"),
+    ],
+)
+def test_only_a_connection_that_fails_is_skipped(words: str, outcome: str, tmp_path: Path) -> None:
+    said, program = tmp_path / "said.txt", tmp_path / "pip-audit"
+    said.write_text(words)
+    program.write_text(f"#!/bin/sh\ncat '{said}' >&2\nexit 3\n")
+    program.chmod(0o700)
+    found = vulnerabilities(str(program))
+    assert found.outcome == outcome
+    assert found.lines
 
 
 @needs_cargo
