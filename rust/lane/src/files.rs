@@ -101,6 +101,12 @@ impl ControlFile {
         directory.join("worker.lock")
     }
 
+    /// The file that the lane's worker signs, so that one that hangs can be ended: see [`lock::Signed`]. In the worker's
+    /// process nothing else may open it.
+    pub fn worker_signature(directory: &Path) -> PathBuf {
+        directory.join("worker.signature")
+    }
+
     /// Whether the lane has a worker, hung or not.
     pub fn has_worker(&self) -> bool {
         lock::is_path_held(&Self::worker_lock(&self.directory))
@@ -118,7 +124,11 @@ impl ControlFile {
     /// priority it may get no time for long. One of a pid namespace that cannot be seen from here is left alone.
     pub fn end_hung_worker(&self) -> Option<u64> {
         let age = self.worker_age_s().filter(|age| *age > HUNG_S)?;
-        let signer = Signer::of(&Self::worker_lock(&self.directory))?;
+        if self.get().worker.identity() == Identity::current() {
+            // To ask for the signature is to lose it here, and who asks does not hang.
+            return None;
+        }
+        let signer = Signer::of(&Self::worker_signature(&self.directory))?;
         if age < BUSY_S && signer.is_runnable() {
             return None;
         }

@@ -72,7 +72,7 @@ impl Drainer {
         let Some(lock) = Held::take(&lock_path)? else {
             return Err(another_worker(lock_path));
         };
-        let signed = Signed::sign(&lock_path)?;
+        let signed = Signed::sign(&ControlFile::worker_signature(directory))?;
         let control = Arc::new(ControlFile::open_or_create(directory)?);
         // On the control file too: who removes the lock file alone makes no second worker.
         let Some(second) = Held::take(&ControlFile::path(directory))? else {
