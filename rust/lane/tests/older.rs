@@ -149,6 +149,38 @@ fn a_ring_of_another_layout_in_a_lane_is_counted_and_retired() {
     }
 }
 
+/// Whether it was retired, or somebody removed it as its refusal says.
+#[test]
+fn a_new_ring_has_the_number_of_one_that_was_refused() {
+    for retired in [true, false] {
+        let directory = Directory::new();
+        let path = RingFile::path_of(&directory.0, 1);
+        leave(&directory.0, 3, 1);
+        if retired {
+            set_layout(&path, LAYOUT_VERSION - 1);
+        } else {
+            fs::write(&path, b"no ring").unwrap();
+        }
+        let mut worker = drainer(&directory.0).with_looks_every(Duration::ZERO);
+        let control = ControlFile::open(&directory.0).unwrap();
+        if !retired {
+            assert_eq!(drain(&mut worker, 10), 0);
+            fs::remove_file(&path).unwrap();
+            control.get().rings.store(7, Ordering::SeqCst);
+        }
+        until("it is gone", || {
+            drain(&mut worker, 10);
+            !path.exists()
+        });
+        // As where the numbers begin anew.
+        control.get().rings.store(0, Ordering::SeqCst);
+        let lane = open(&directory.0);
+        assert!(path.exists() && mirror(&lane));
+        until("the new ring is read", || drain(&mut worker, 10) == 1);
+        assert_eq!(directory.status().totals.mirrored, if retired { 2 } else { 1 });
+    }
+}
+
 #[test]
 fn a_ring_of_another_layout_whose_process_lives_stays() {
     let directory = Directory::new();

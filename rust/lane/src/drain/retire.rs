@@ -47,6 +47,8 @@ impl Drainer {
             totals.corrupt = 0;
             totals.dropped[Reason::Unreadable as usize] += lost;
             self.fold(id, &totals, None);
+            // Its number may be a new ring's from here on.
+            self.refused.remove(&id);
         }
         let mut idle: Vec<_> = older::others(&self.directory).into_iter().filter(|lane| !lane.held).collect();
         // Seen twice: between the two a process of it may just have been starting.
