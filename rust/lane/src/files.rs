@@ -96,6 +96,12 @@ impl ControlFile {
         worker.pid.load(Ordering::Acquire) != 0 && age < HUNG_S
     }
 
+    /// Whether the worker that had this lane then, as it reported itself, has it still. The control file is in place.
+    pub fn has_still(&self, worker: &Identity) -> bool {
+        let same = worker.pid != 0 && self.get().worker.identity() == *worker;
+        same && lock::is_path_held(&Self::path(&self.directory))
+    }
+
     /// The file whose lock says that the lane has a worker.
     pub fn worker_lock(directory: &Path) -> PathBuf {
         directory.join("worker.lock")

@@ -6,6 +6,7 @@ mod common;
 
 use std::fs;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use shadowlane_base::Reason;
 use shadowlane_lane::drain::Drainer;
@@ -14,6 +15,7 @@ use shadowlane_lane::gateway::{Lane, Ticket};
 use shadowlane_lane::status::ring_ids;
 use shadowlane_ring::frame::Exchange;
 
+use common::process::{Child, shared};
 use common::{Directory, options, sanitizer};
 
 fn open(directory: &Directory) -> Arc<Lane> {
@@ -146,4 +148,77 @@ fn each_ticket_settles_in_one_lane_whenever_it_is_handed_over() {
         assert_eq!((there.started, here.started), (there.settled(), here.settled()));
         assert_eq!(there.started + here.started, 64);
     }
+}
+
+/// How many copies a worker takes and acknowledges before it stands still.
+#[derive(Clone, Copy, Debug)]
+struct Work {
+    taken: usize,
+    acked: usize,
+}
+
+#[repr(C)]
+struct Ledger {
+    step: AtomicU64,
+}
+
+/// A worker that has done so much when its lane's rings go, and is killed then.
+#[test]
+fn what_a_worker_that_is_killed_had_not_read_of_a_ring_that_was_removed_is_taken_along() {
+    for work in [(0, 0), (3, 0), (5, 2), (10, 10)].map(|(taken, acked)| Work { taken, acked }) {
+        for next_comes_first in [true, false] {
+            let directory = Directory::new();
+            let ledger: &Ledger = shared();
+            let old = open(&directory);
+            (0..10).for_each(|_| assert!(offer(&old, admit(&old))));
+            drop(admit(&old));
+            let worker = Child::fork(|| {
+                let mut drainer = drainer(&directory);
+                let copies = if work.taken > 0 { drainer.drain(work.taken, usize::MAX) } else { Vec::new() };
+                copies.iter().take(work.acked).for_each(|copy| drainer.ack(copy.ring, copy.seq));
+                drainer.acked();
+                ledger.step.store(1, Ordering::SeqCst);
+                loop {
+                    std::thread::park();
+                }
+            });
+            while ledger.step.load(Ordering::SeqCst) != 1 {
+                std::thread::yield_now();
+            }
+            remove_rings(&directory);
+            let new = remake(&directory, &old);
+            assert!(!new.take_along(&old), "its worker may still empty it");
+            worker.kill();
+            let mut next = next_comes_first.then(|| drainer(&directory));
+            assert!(new.take_along(&old));
+            let next = next.get_or_insert_with(|| drainer(&directory));
+            assert_eq!(drain(next), 10 - work.acked, "{work:?}");
+            assert_eq!(next.acked(), 10);
+            new.close();
+            while !directory.status().rings.is_empty() {
+                drain(next);
+            }
+            let totals = directory.status().totals;
+            assert_eq!((totals.started, totals.mirrored, totals.acked), (11, 10, 10), "{work:?}");
+            assert_eq!((totals.settled(), totals.dropped[Reason::ProdFailed as usize]), (11, 1), "{work:?}");
+        }
+    }
+}
+
+#[test]
+fn a_ring_that_its_worker_retires_after_it_was_removed_is_not_taken_along() {
+    let directory = Directory::new();
+    let old = open(&directory);
+    (0..4).for_each(|_| assert!(offer(&old, admit(&old))));
+    let mut worker = drainer(&directory);
+    remove_rings(&directory);
+    let new = remake(&directory, &old);
+    assert!(!new.take_along(&old));
+    assert_eq!(drain(&mut worker), 4);
+    assert!(!new.take_along(&old), "it is not acknowledged yet");
+    drain(&mut worker);
+    drop(worker);
+    assert!(new.take_along(&old));
+    let totals = directory.status().totals;
+    assert_eq!((totals.started, totals.mirrored, totals.acked), (4, 4, 4));
 }

@@ -228,7 +228,9 @@ impl Drainer {
             .map(|reader| reader.consumer.memory().cursors().journal.acked.load(Ordering::Relaxed))
             .sum();
         let others: u64 = self.others.iter().filter_map(|(_, ring)| ring.totals()).map(|totals| totals.acked).sum();
-        self.control.get().retired.acked.load(Ordering::Relaxed) + live + others
+        // Of rings that were removed under their processes, which counted for them.
+        let moved = self.control.get().fallback.acked.load(Ordering::Relaxed);
+        self.control.get().retired.acked.load(Ordering::Relaxed) + live + others + moved
     }
 
     /// The lane's identity.

@@ -9,8 +9,8 @@ use std::sync::atomic::Ordering;
 use super::Drainer;
 use super::rings::Reader;
 use crate::files::RingFile;
-use crate::latency::{Latency, LatencySums};
-use crate::layout::Totals;
+use crate::latency::LatencySums;
+use crate::layout::{RETIRED, RingHeader, Totals};
 use crate::older;
 use shadowlane_base::Reason;
 use shadowlane_ring::Memory;
@@ -71,23 +71,27 @@ impl Drainer {
         totals.acked = acked;
         totals.corrupt = journal.corrupt.load(Ordering::Acquire).min(lost);
         totals.dropped[Reason::ProducerDied as usize] += lost;
-        self.fold(reader.id, &totals, Some(&reader.consumer.memory().header().latency));
+        self.fold(reader.id, &totals, Some(reader.consumer.memory().header()));
     }
 
     /// The journal holds the new totals whole before it is in force, so that each step may be repeated by a successor.
-    fn fold(&self, ring: u64, totals: &Totals, latency: Option<&Latency>) {
+    fn fold(&self, ring: u64, totals: &Totals, of: Option<&RingHeader>) {
         let header = self.control.get();
         let mut sum = header.retired.read();
         sum.add(totals);
         let mut times = LatencySums::default();
         header.retired_latency.add_to(&mut times);
-        if let Some(latency) = latency {
-            latency.add_to(&mut times);
+        if let Some(of) = of {
+            of.latency.add_to(&mut times);
         }
         header.retire_generation.fetch_or(1, Ordering::AcqRel);
         header.retiring.write(&sum);
         header.retiring_latency.write(&times);
         header.retire_ring.store(ring, Ordering::Release);
+        // From here on its counts are the lane's: a process whose ring was removed under it need not take them along.
+        if let Some(of) = of {
+            of.closed.store(RETIRED, Ordering::Release);
+        }
         self.finish_retirement();
     }
 

@@ -28,7 +28,7 @@ use crate::gcra::monotonic_ns;
 pub use crate::keys::StickyKey;
 use crate::lanedir;
 use crate::layout::{ControlHeader, Counters, Totals};
-use crate::process::{fork_generation, random_u64, unix_ns, watch_forks};
+use crate::process::{Identity, fork_generation, random_u64, unix_ns, watch_forks};
 use crate::revisions::Setting;
 use crate::status;
 use shadowlane_base::{Error, Result};
@@ -63,8 +63,9 @@ pub struct Lane {
     seen_in_place: Mutex<Totals>,
     /// How many tickets are open, and whether they were handed over to the successor: see [`ticket`].
     open: AtomicI64,
-    /// The lane that was made in this one's place.
+    /// The lane that was made in this one's place, and the worker that this one had then.
     successor: OnceLock<Arc<Lane>>,
+    reader: OnceLock<Identity>,
 }
 
 impl Lane {
@@ -124,6 +125,7 @@ impl Lane {
             seen_in_place: Mutex::new(Totals::default()),
             open: AtomicI64::new(0),
             successor: OnceLock::new(),
+            reader: OnceLock::new(),
         })
     }
 

@@ -92,6 +92,8 @@ impl Lane {
         let open = u64::try_from(open).unwrap_or(0);
         self.counters().started.fetch_sub(open, Ordering::AcqRel);
         to.counters().started.fetch_add(open, Ordering::AcqRel);
+        // Whoever empties this lane's ring, which may be out of its place: no worker that comes later finds it there.
+        let _ = self.reader.set(self.control.get().worker.identity());
         self.close();
     }
 
