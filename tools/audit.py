@@ -97,8 +97,8 @@ def licences() -> Result:
     bad = []
     found, _ = distributions()
     for package in found.values():
-        exception = _EXCEPTIONS.get(package.name, ("",))[0]
-        if package.licence != exception and not permitted(package.licence, allowed):
+        excepted = package.name in _EXCEPTIONS and package.licence == _EXCEPTIONS[package.name][0]
+        if not excepted and not permitted(package.licence, allowed):
             bad.append(f"{package.name} {package.version}: {package.licence or 'no licence given'}")
     return Result("distributions: licences", "FAILED" if bad else "ok", tuple(bad))
 

@@ -25,6 +25,18 @@ QUESTION = json.dumps({"question": f"{NUMBER} " + "How do I know that my ride ha
 """1 KiB; the digits are another number in every request, so that no two questions are equal."""
 _CHAT = f"{NUMBER} " + "How do I know that my ride has ended? " * 24
 
+_LOST = (
+    "cap",
+    "request_too_large",
+    "prod_failed",
+    "client_disconnected",
+    "ring_full",
+    "producer_died",
+    "unreadable",
+)
+"""Why a copy that was wanted came to nothing in the lane; the other reasons say that none was wanted (a route, the
+switch that the plain arm turns off)."""
+
 
 @dataclass(frozen=True)
 class Arm:
@@ -60,11 +72,12 @@ class Peer:
             _core.set_enabled(str(self.lane), on)
 
     def lost(self) -> int | None:
-        """Copies that the peer itself says it did not send; ``None`` when it keeps no such count."""
+        """Requests that were to be mirrored and of which the peer itself says that they were not; ``None`` when it
+        keeps no such count."""
         if self.lane is None:
             return None
-        status = _core.lane_status(str(self.lane))
-        return sum(int(count) for count in status["dropped"].values())
+        dropped = _core.lane_status(str(self.lane))["dropped"]
+        return sum(int(dropped.get(reason, 0)) for reason in _LOST)
 
 
 _CONFIG = """\

@@ -14,7 +14,7 @@ import tomllib
 
 from tools import sbom
 from tools.audit import Result, judged, licences, permitted
-from tools.dependencies import EXTENSION, ROOT, _crates, distributions, host
+from tools.dependencies import EXTENSION, ROOT, Package, _crates, distributions, host
 from tools.wheel_check import check_bill
 
 needs_cargo = pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo and rustc are not installed")
@@ -134,6 +134,23 @@ def test_a_licence_is_allowed_as_a_whole(expression: str, good: bool) -> None:
 
 def test_the_licences_of_what_users_get_are_allowed() -> None:
     assert licences() == Result("distributions: licences", "ok")
+
+
+@pytest.mark.parametrize(
+    ("name", "licence", "good"),
+    [
+        ("a", "", False),
+        ("psycopg", "", False),
+        ("psycopg", "LGPL-3.0-only", True),
+        ("psycopg", "GPL-3.0-only", False),
+        ("a", "LGPL-3.0-only", False),
+        ("a", "MIT", True),
+    ],
+)
+def test_a_distribution_needs_a_licence(name: str, licence: str, good: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Package(name, "1.0", f"pkg:pypi/{name}@1.0", licence)
+    monkeypatch.setattr("tools.audit.distributions", lambda: ({one.purl: one}, {}))
+    assert licences().outcome == ("ok" if good else "FAILED")
 
 
 def test_what_could_not_be_looked_up_is_not_called_good() -> None:

@@ -15,9 +15,9 @@ class Gateway(NamedTuple):
 
     title: str
     code: tuple[str, ...]
-    """What to add, in the gateway's own words."""
+    """What to add, in the gateway's own words; ``{config}`` stands for the file's name as a string."""
     start: str
-    """A command that starts it."""
+    """A command that starts it; ``{config}`` stands for the file's name as a word of the shell."""
 
 
 class Provider(NamedTuple):
@@ -34,8 +34,8 @@ class Provider(NamedTuple):
 
 
 _IMPORT = "from shadowlane.asgi import ShadowMiddleware"
-_WRAPPED = 'app = ShadowMiddleware(app, config="{config}")'
-_ADDED = 'app.add_middleware(ShadowMiddleware, config="{config}")'
+_WRAPPED = "app = ShadowMiddleware(app, config={config})"
+_ADDED = "app.add_middleware(ShadowMiddleware, config={config})"
 
 GATEWAYS: dict[str, Gateway] = {
     "asgi": Gateway("any ASGI application", (_IMPORT, "", _WRAPPED), "uvicorn gateway:app"),
@@ -44,12 +44,12 @@ GATEWAYS: dict[str, Gateway] = {
     "litestar": Gateway("Litestar", (_IMPORT, "", _WRAPPED), "uvicorn gateway:app"),
     "quart": Gateway(
         "Quart",
-        (_IMPORT, "", 'app.asgi_app = ShadowMiddleware(app.asgi_app, config="{config}")'),
+        (_IMPORT, "", "app.asgi_app = ShadowMiddleware(app.asgi_app, config={config})"),
         "hypercorn gateway:app",
     ),
     "django": Gateway(
         "Django (in asgi.py)",
-        (_IMPORT, "", 'application = ShadowMiddleware(get_asgi_application(), config="{config}")'),
+        (_IMPORT, "", "application = ShadowMiddleware(get_asgi_application(), config={config})"),
         "uvicorn gateway.asgi:application",
     ),
     "litellm": Gateway(
@@ -58,7 +58,7 @@ GATEWAYS: dict[str, Gateway] = {
             "from litellm.proxy.proxy_server import app as proxy",
             _IMPORT,
             "",
-            'app = ShadowMiddleware(proxy, config="{config}")',
+            "app = ShadowMiddleware(proxy, config={config})",
         ),
         "CONFIG_FILE_PATH=litellm.yaml uvicorn gateway:app",
     ),

@@ -1,18 +1,21 @@
 """``shadowlane init``: writes the configuration, and says what to do with it.
 
-Invariants: a file that is there is never touched without ``--force``; what is written was read back and checked first.
+Invariants: a file that is there is never touched without ``--force``; what is written was read back and checked first;
+code and commands that are printed or written can be copied as they are, whatever the file's name is.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..config import Config
 from ..errors import ConfigError
-from ..render.text import Line, print_file, print_lines
+from ..render.text import print_file, print_lines
 from .choices import GATEWAYS, PROVIDERS, Gateway, Provider
 
 if sys.version_info >= (3, 11):
@@ -50,27 +53,34 @@ def run_init(options: argparse.Namespace) -> int:
         raise ConfigError(
             f"--model = {options.model!r}: --provider {options.provider} has no model field; leave it out"
         )
-    shown = "shadowlane.toml" if options.output == "-" else options.output
+    shown = _copyable("shadowlane.toml" if options.output == "-" else options.output)
     text = configuration(gateway, provider, shown, url=options.shadow_url, model=options.model)
     Config.from_dict(tomllib.loads(text))
     if options.output == "-":
         print_file(text)
         return 0
     _write(Path(options.output), text, force=options.force)
-    print_lines(_next_steps(gateway, provider, options.output))
+    code, commands = _code(gateway, shown), _commands(gateway, provider, shown)
+    print_lines([(f"{options.output}: written; correct the candidate's url in it", "good")])
+    if code:
+        print_lines([("in the gateway:", "")])
+        print_file(_indented(code))
+    print_lines([("then:", "")])
+    print_file(_indented(commands))
     return 0
 
 
 def configuration(gateway: Gateway, provider: Provider, path: str, *, url: str = _URL, model: str = "") -> str:
     """The file's text."""
+    tried, started, _ = _commands(gateway, provider, path)
     code = [f"#     {line}".rstrip() for line in (*_code(gateway, path), "")] if gateway.code else []
     head = [
         f"# shadowlane for {gateway.title}.",
         f"# Its requests are those of {provider.title}.",
         "#",
         *(["# Put the middleware into the gateway:", "#", *code] if code else []),
-        f"# Start it: {gateway.start.format(config=path)}",
-        f"# Try it: {_try(provider)[0]}shadowlane doctor --try{_try(provider)[1]}",
+        f"# Start it: {started}",
+        f"# Try it: {tried}",
         "# Then: shadowlane status, shadowlane report, shadowlane gate.",
     ]
     shadow = [f"url = {_quoted(url)}", "# The base: the request's path is put behind it, so /v1 stays out."]
@@ -112,11 +122,21 @@ def configuration(gateway: Gateway, provider: Provider, path: str, *, url: str =
 
 
 def _code(gateway: Gateway, path: str) -> list[str]:
-    return [line.format(config=path) for line in gateway.code]
+    return [line.format(config=_quoted(path)) for line in gateway.code]
+
+
+def _copyable(path: str) -> str:
+    """The path as it stands in code and commands, where it is no option."""
+    if not path.isprintable():
+        raise ConfigError(
+            f"--output = {path!r}: has characters that cannot be printed, and stands in commands to be copied; name "
+            "another file"
+        )
+    return f"./{path}" if path.startswith("-") else path
 
 
 def _quoted(value: str) -> str:
-    """A TOML basic string (https://toml.io/en/v1.0.0#string)."""
+    """A TOML basic string (https://toml.io/en/v1.0.0#string), and Python's too."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped) + '"'
 
@@ -140,15 +160,17 @@ def _try(provider: Provider) -> tuple[str, str]:
     return (f"echo '{provider.request}' | ", " -") if provider.request else ("", "")
 
 
-def _next_steps(gateway: Gateway, provider: Provider, path: str) -> list[Line]:
-    at = "" if path == "shadowlane.toml" else f" --config {path}"
-    lines: list[Line] = [(f"{path}: written; correct the candidate's url in it", "good")]
-    if gateway.code:
-        lines += [("in the gateway:", ""), *((f"    {line}".rstrip(), "") for line in _code(gateway, path))]
+def _commands(gateway: Gateway, provider: Provider, path: str) -> list[str]:
+    """What to do next: try, start, look."""
+    quoted = shlex.quote(path)
+    at = "" if path == "shadowlane.toml" else f" --config {quoted}"
     before, behind = _try(provider)
-    steps = [
+    return [
         f"{before}shadowlane doctor --try{behind}{at}",
-        gateway.start.format(config=path),
+        gateway.start.format(config=quoted),
         f"shadowlane status{at}",
     ]
-    return [*lines, ("then:", ""), *((f"    {step}", "") for step in steps)]
+
+
+def _indented(lines: Iterable[str]) -> str:
+    return "".join(f"    {line}".rstrip() + "\n" for line in lines)

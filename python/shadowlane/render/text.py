@@ -2,7 +2,7 @@
 
 Invariants: every command writes through this module and no other way (``tests/unit/render/test_output.py``), so that no
 control character and no direction mark from outside reaches a terminal, as text or in JSON; no style carries meaning of
-its own; no line of text is wider than the terminal, JSON is never wrapped.
+its own; no line of text is wider than the terminal; JSON, and what is there to be copied, is never wrapped.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def print_lines(lines: Iterable[Line]) -> None:
 
 
 def print_file(text: str) -> None:
-    """Print a file's text to standard output for a pipe: not wrapped, since a line's end means something there."""
+    """Print a file's text, code or commands to standard output: not wrapped, since a line's end means something."""
     sys.stdout.write(printable(text))
     sys.stdout.flush()
 

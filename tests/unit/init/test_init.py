@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import itertools
 import json
 import shlex
 import socket
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -152,6 +154,7 @@ def test_the_step_that_is_advised_next_sends_one_request(
     def answer(got: Got) -> Reply:
         return chat("ready")
 
+    monkeypatch.delenv("COLUMNS")
     with serving(answer) as shadow:
         main(["init", "--provider", provider, "--shadow-url", shadow.url])
         [advised] = [line for line in capsys.readouterr().out.splitlines() if "doctor --try" in line]
@@ -162,3 +165,41 @@ def test_the_step_that_is_advised_next_sends_one_request(
         assert len(shadow.requests) == 1
     shown = Path("shadowlane.toml").read_text()
     assert f"# Try it: {advised.strip()}" in shown
+
+
+NAMES = ["lane.toml", "my lane.toml", "it's $HOME.toml", 'a "b" {c} `d`.toml', "back\\slash;ls.toml", "~é日.toml"]
+LONG = "a-long-name" * 12 + "/shadowlane.toml"
+
+
+@pytest.mark.parametrize("gateway", GATEWAYS)
+@pytest.mark.parametrize("name", [*NAMES, "-x.toml", LONG])
+def test_what_is_printed_can_be_copied(
+    gateway: str, name: str, inside: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    Path(LONG).parent.mkdir()
+    assert main(["init", "--gateway", gateway, f"--output={name}"]) == 0
+    printed = capsys.readouterr().out
+    code, steps = printed.split("then:\n")
+    tried, started, shown = (shlex.split(step) for step in steps.splitlines())
+    for words in (tried, shown):
+        assert words[0] == "shadowlane"
+        assert Path(words[words.index("--config") + 1]) == Path(name)
+        assert load_config(words[-1]).shadows
+    # The file that the gateway opens is the same: in code as a string, in an environment as a word.
+    if GATEWAYS[gateway].code:
+        tree = ast.parse(textwrap.dedent(code.split("in the gateway:\n")[1]))
+        [opened] = [key.value for key in ast.walk(tree) if isinstance(key, ast.keyword) and key.arg == "config"]
+        assert isinstance(opened, ast.Constant)
+        assert Path(str(opened.value)) == Path(name)
+    else:
+        assert Path(started[0].partition("=")[2]) == Path(name)
+    for word, step in zip(("Try", "Start"), steps.splitlines(), strict=False):
+        assert f"# {word} it: {step.strip()}" in Path(name).read_text().splitlines()
+
+
+@pytest.mark.parametrize("name", ["a\nb.toml", "a\x1b[2Jb.toml", "a\u202eb.toml", "a\udc80.toml"])
+def test_a_name_that_cannot_be_printed_is_refused(name: str, inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", "--output", name]) == 2
+    assert "--output" in capsys.readouterr().err
+    assert sorted(path.name for path in inside.iterdir()) == ["run"]
