@@ -55,10 +55,12 @@ fn remake(directory: &Directory, old: &Arc<Lane>) -> Arc<Lane> {
     new
 }
 
+type Remove = fn(&Directory);
+
 /// Of requests that are open over the change: what settles each, before and after the worker has seen it.
 #[test]
 fn a_request_that_is_open_over_the_change_is_counted_once() {
-    let forms: [(&str, fn(&Directory)); 3] = [
+    let forms: [(&str, Remove); 3] = [
         ("rings removed", remove_rings),
         ("control removed", |directory| fs::remove_file(ControlFile::path(&directory.0)).unwrap()),
         ("all removed", |directory| {
@@ -135,9 +137,11 @@ fn each_ticket_settles_in_one_lane_whenever_it_is_handed_over() {
             for _ in 0..2 {
                 let some: Vec<Ticket> = tickets.by_ref().take(32).collect();
                 let new = &new;
-                scope.spawn(move || some.into_iter().for_each(|ticket| {
-                    new.drop_ticket(ticket, Reason::ClientDisconnected);
-                }));
+                scope.spawn(move || {
+                    for ticket in some {
+                        new.drop_ticket(ticket, Reason::ClientDisconnected);
+                    }
+                });
             }
             for _ in 0..round {
                 std::thread::yield_now();

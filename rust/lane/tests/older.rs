@@ -254,7 +254,9 @@ fn a_strangers_lane_is_never_taken_for_one_of_another_layout() {
         drop(lane);
     }
     // A lane that somebody put into another one's directory.
-    for (name, layout) in [("layout-a", older), ("layout-8.x", older), ("layout-08", newer), ("layout-1", LAYOUT_VERSION)] {
+    for (name, layout) in
+        [("layout-a", older), ("layout-8.x", older), ("layout-08", newer), ("layout-1", LAYOUT_VERSION)]
+    {
         let directory = Directory::new();
         let inner = directory.0.join(name);
         let lane = open(&directory.0);

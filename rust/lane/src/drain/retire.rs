@@ -19,11 +19,12 @@ use shadowlane_ring::Memory;
 pub(super) const OTHERS_EVERY_NS: u64 = 5_000_000_000;
 
 impl Drainer {
-    /// Retire the rings that are gone and empty.
+    /// Retire the rings that are gone and empty. Those of a lane that was made anew in its place are left to the worker of
+    /// the new one: what is counted in a control file that was removed, nobody reads.
     pub(super) fn retire_rings(&mut self, now: u64) {
         let mut index = 0;
         while let Some(reader) = self.readers.get_mut(index) {
-            if reader.is_gone(now) && reader.consumer.is_empty() {
+            if reader.is_gone(now) && reader.consumer.is_empty() && self.control.is_in_place() {
                 let reader = self.readers.swap_remove(index);
                 self.retire(&reader);
             } else {
@@ -35,7 +36,7 @@ impl Drainer {
     /// Retire what nobody here can read, when nobody holds it any more: rings of other layouts in this directory, whose
     /// copies are counted as dropped, and whole lanes beside it.
     pub(super) fn retire_others(&mut self, now: u64) {
-        if now.saturating_sub(self.abandoned.1) < self.others_every_ns {
+        if now.saturating_sub(self.abandoned.1) < self.others_every_ns || !self.control.is_in_place() {
             return;
         }
         let (done, live): (Vec<_>, Vec<_>) =
