@@ -40,7 +40,9 @@ def ttfb(evidence: Evidence, gate: GateConfig) -> Rule:
         return _not_judged(key, name, "no first byte's time is known apart from the last one's; a lane measures both")
     if not len(times):
         return _nothing(key, name, evidence, gate, "no pair has the time of both first bytes; mirror answered requests")
-    ratio = quantile_ratio(times.above, times.below, _P95, alpha=ALPHA, elapsed=evidence.window.elapsed)
+    ratio = quantile_ratio(
+        times.above, times.below, _P95, questions=times.questions, alpha=ALPHA, elapsed=evidence.window.elapsed
+    )
     seen = Interval(ratio.estimate - 1, ratio.lower - 1, ratio.upper - 1, ratio.n)
     line = f"shadow P95 of the time to the first byte against prod's, {times.counted}: {bounds(seen, signed, target)}"
     return _reviewed(key, name, line, seen, target, evidence)

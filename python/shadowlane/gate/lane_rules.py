@@ -45,7 +45,8 @@ def p95_latency(evidence: Evidence, gate: GateConfig) -> Rule:
         why = "no pair has the times of both answers in one round; mirror requests that prod answers, without stubs"
         judged = "" if evidence.scored < gate.min_pairs else why
         return Rule(key, name, None, judged or "no data yet", not_judged=judged)
-    both, elapsed = PairedQuantiles.of(evidence.times.above, evidence.times.below, _P95), evidence.window.elapsed
+    times, elapsed = evidence.times, evidence.window.elapsed
+    both = PairedQuantiles.of(times.above, times.below, _P95, times.questions)
     # A verdict rests on one bound, never on both: each holds with what both may go wrong with.
     seen = _increase(both.interval(2 * ALPHA, elapsed))
     line = f"shadow P95 against prod P95, {evidence.times.counted}: {bounds(seen, signed, target, each=True)}"
