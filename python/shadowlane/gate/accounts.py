@@ -65,8 +65,9 @@ class Accounts:
     burns: tuple[Burn, ...] = ()
     pins: tuple[PinSeen, ...] = ()
     segments: tuple[SegmentSums, ...] = ()
-    """Parts of the traffic, and the same parts of the control's."""
-    control_segments: tuple[SegmentSums, ...] = ()
+    """Parts of the traffic."""
+    control_segments: tuple[SegmentSums, ...] | None = None
+    """The same parts of the control's; ``None``: none runs."""
     expected: Mapping[str, str] = field(default_factory=dict)
     """What pins must say, by name; those of ``[pins]`` that may say anything have an empty text."""
 
@@ -115,7 +116,7 @@ class AccountFold:
         burns: tuple[Burn, ...],
         pins: Sequence[PinSeen],
         expected: Mapping[str, str],
-        segments: tuple[tuple[SegmentSums, ...], tuple[SegmentSums, ...]],
+        segments: tuple[tuple[SegmentSums, ...], tuple[SegmentSums, ...] | None],
     ) -> Accounts:
         """With what is known beside the rows."""
         return Accounts(
