@@ -28,6 +28,7 @@ __all__ = [
     "Ticket",
     "Timer",
     "WeightedReservoir",
+    "WorkerLock",
     "__version__",
     "anchor_pair",
     "anchor_pairs",
@@ -48,6 +49,7 @@ __all__ = [
     "request_hash",
     "rewrite_model",
     "set_enabled",
+    "take_worker_lock",
 ]
 __version__: str
 FLAG_CLIENT_DISCONNECTED: int
@@ -259,6 +261,10 @@ class Drainer:
     def lane_id(self) -> str: ...
     def close(self) -> None: ...
 
+@final
+class WorkerLock:
+    def release(self) -> None: ...
+
 class _CopyOptions(TypedDict, total=False):
     tool_mode: str
     stream: bool | None
@@ -279,6 +285,7 @@ class _NormaliseOptions(_CopyOptions, total=False):
 class Policy:
     def __new__(cls, **options: Unpack[_PolicyOptions]) -> Policy: ...
 
+def take_worker_lock(directory: str) -> WorkerLock | None: ...
 def lane_status(directory: str) -> dict[str, Any]: ...
 def lane_direct(directory: str) -> tuple[bytes, bytes]: ...
 def lane_times(directory: str) -> tuple[bytes, list[tuple[str, bytes, bytes]]]: ...
