@@ -277,7 +277,7 @@ class Pipeline:
             # What could not be sanitized is not kept, in the log neither.
             log.error("an answer of %s could not be sanitized: %s", arm.name, type(error).__name__)
             detail = f"the answer could not be sanitized and is left out: {type(error).__name__}"
-            bare = msgspec.structs.replace(outcome, reason="unreadable", detail=detail, headers=(), body=b"")
+            bare = msgspec.structs.replace(outcome, reason="unreadable", detail=detail, headers=(), body=b"", calls=())
             pair = Pair(copy=tracked.copy, outcome=bare)
         self._in_flight.put(tracked, pair, size)
         self._on_limits()  # behind the row: whatever it may raise, the copy is accounted for
