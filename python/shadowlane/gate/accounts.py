@@ -41,6 +41,11 @@ class Burn:
     in_long: tuple[int, int]
     in_short: tuple[int, int]
 
+    def share(self, budget: float) -> float:
+        """How fast it burns in both windows, as a multiple of what is too fast."""
+        rates = [failed / n if n else 0.0 for n, failed in (self.in_long, self.in_short)]
+        return min(rates) / budget / self.factor
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accounts:

@@ -158,6 +158,12 @@ def spread(evidence: Evidence, gate: GateConfig) -> Rule:
 def _judged(
     key: str, name: str, line: str, seen: Interval, target: float, evidence: Evidence, *, beyond: bool = False
 ) -> Rule:
+    return _decided(key, name, line, seen, target, evidence, beyond=beyond).held(seen.estimate, target)
+
+
+def _decided(
+    key: str, name: str, line: str, seen: Interval, target: float, evidence: Evidence, *, beyond: bool
+) -> Rule:
     if seen.upper <= target:
         return Rule(key, name, True, line)
     if seen.estimate > target:

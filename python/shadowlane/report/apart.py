@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ..providers.question import shown_question
+from ..providers.question import listed_question
 from ..store import StoredPair
 from ..types import Copy, Outcome
 from .source import PairSource
@@ -28,7 +28,7 @@ def furthest_apart(store: PairSource, name: str, since: int | None) -> list[dict
     for only_kept in (True, False):
         shown: dict[str, dict[str, Any]] = {}
         for row, times in store.furthest_apart(name, since, _READ, only_kept=only_kept):
-            asked = " ".join(shown_question(row.pair.copy).casefold().split())
+            asked = " ".join(listed_question(row.pair.copy).casefold().split())
             before = shown.get(asked or row.pair.copy.req_hash)
             if before is not None:
                 before["asked_times"] += times
@@ -48,7 +48,7 @@ def _side_by_side(row: StoredPair, times: int) -> dict[str, Any]:
         "target": pair.copy.target,
         "started_ns": pair.copy.started_ns,
         "asked_times": times,
-        "asked": _cut(shown_question(pair.copy), 300),
+        "asked": _cut(listed_question(pair.copy), 300),
         "delta_s": pair.scores.delta_s,
         "embedder": pair.scores.embedder,
         "anchored": pair.scores.anchored,

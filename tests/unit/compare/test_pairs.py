@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from shadowlane.compare.pairs import BATCH, batches, open_cleaner, pairs_of, store_all, with_arms
+from shadowlane.compare.pairs import BATCH, batches, pairs_of, store_all, with_arms
 from shadowlane.compare.reader import Exchange, parse_line
 from shadowlane.config import Config
 from shadowlane.core import request_hash
+from shadowlane.detect.cleaner import open_cleaner
 from shadowlane.errors import ConfigError, DataError
 from shadowlane.types import Pair
 
@@ -24,7 +25,7 @@ def exchange(number: int = 0, **more: Any) -> Exchange:
 
 
 def made(one: Exchange) -> list[Pair]:
-    return pairs_of(one, open_cleaner(CONFIG), "candidate")
+    return pairs_of(one, open_cleaner(CONFIG).cleaner, "candidate")
 
 
 def test_a_pair_has_what_the_line_says() -> None:
@@ -97,7 +98,7 @@ def run(exchanges: list[Exchange]) -> tuple[Recorder, tuple[int, bool], list[int
         source="file",
         shadow="candidate",
         config=CONFIG,
-        cleaner=open_cleaner(CONFIG),
+        cleaner=open_cleaner(CONFIG).cleaner,
         scorer=recorder,
         store=recorder,
         progress=steps.append,
