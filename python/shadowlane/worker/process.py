@@ -13,6 +13,7 @@ import logging
 import math
 import os
 import signal
+import threading
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,13 +24,12 @@ from .. import _core
 from ..config import Config, JudgeConfig, ShadowConfig, groups_folder, make_lane_directory, make_state_folder
 from ..config.shadows import section_of
 from ..config.worker_file import START_LOCK_ENV
-from ..detect import DetectingDrainer, DetectingSanitizer, Hook, load_detector
+from ..detect.cleaner import open_cleaner
 from ..dispatch.arm import Arm, ArmOptions
 from ..errors import ShadowlaneError, StoreError, StoreLostError
 from ..judge.language_model import Judge
 from ..limits import Breaker, Budget, BudgetLimits, LaneLimits, Price, Prices, ProdQuota, Retry, ShadowLimits
 from ..policy import lane_policy, stub_rounds
-from ..providers.cleaning import use_rules
 from ..score import Scorer, extract_answer
 from ..store import SqliteStore, open_store
 from ..transport import HttpTransport, open_transport
@@ -68,8 +68,9 @@ def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
 
 
 def _serve(config: Config, *, leave_when_idle: bool) -> bool:
-    """Be the worker of the lane that is there. Returns whether another one is there now, in its place. One that a
-    gateway started leaves then: its successor is told where that is."""
+    """Be the worker of the lane that is there. Returns whether another one is there now, in its place, to be served
+    next. One that a gateway started leaves then: its successor is told where that is. So does one that was told to end.
+    """
     directory = make_lane_directory(config)
     drainer = _core.Drainer(
         str(directory),
@@ -80,8 +81,10 @@ def _serve(config: Config, *, leave_when_idle: bool) -> bool:
     )
     _give_back_start_lock()
     displaced = Displaced(drainer.is_in_place)
+    told = threading.Event()
+    idle_exit_s = config.lane.idle_exit_s if leave_when_idle else None
     try:
-        uvloop.run(_run(config, directory, drainer, displaced, config.lane.idle_exit_s if leave_when_idle else None))
+        uvloop.run(_run(config, directory, drainer, displaced, told, idle_exit_s))
     except BaseException as error:  # a panic of an extension is no Exception; signals end the loop without raising
         _leave_error(directory, error)
         raise
@@ -89,7 +92,7 @@ def _serve(config: Config, *, leave_when_idle: bool) -> bool:
         clear_error(directory)
     finally:
         drainer.close()
-    return displaced.seen and not leave_when_idle
+    return displaced.seen and not leave_when_idle and not told.is_set()
 
 
 def _give_back_start_lock() -> None:
@@ -135,23 +138,38 @@ def _open_judge(config: JudgeConfig, sanitizer: _core.Sanitizer, saved: str) -> 
 
 
 async def _run(
-    config: Config, directory: Path, drainer: _core.Drainer, displaced: Displaced, idle_exit_s: float | None
+    config: Config,
+    directory: Path,
+    drainer: _core.Drainer,
+    displaced: Displaced,
+    told: threading.Event,
+    idle_exit_s: float | None,
 ) -> None:
     # From the first moment to the last: one that opens a large store, or closes it, does not hang.
     beating = asyncio.create_task(_beat(drainer))
     try:
-        await _work(config, directory, drainer, displaced, idle_exit_s)
+        await _work(config, directory, drainer, displaced, told, idle_exit_s)
     finally:
         beating.cancel()
 
 
 async def _work(
-    config: Config, directory: Path, drainer: _core.Drainer, displaced: Displaced, idle_exit_s: float | None
+    config: Config,
+    directory: Path,
+    drainer: _core.Drainer,
+    displaced: Displaced,
+    told: threading.Event,
+    idle_exit_s: float | None,
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        told.set()  # outlives this lane: a worker whose files were replaced does not open the next one
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, end)
     groups = groups_folder(config)
     _make_state_folder(config)
     embedder = await asyncio.to_thread(open_embedder, config.score, folder=groups)
@@ -171,18 +189,15 @@ async def _work(
             config.score, embedder=embedder, groups_folder=groups, prices=Prices(config.prices), pins=config.pins
         )
         writer = Writer(store, scorer)
-        sanitizer = _core.Sanitizer(config.sanitize.rules_dict(), str(directory))
-        hook = Hook(load_detector(config.sanitize.detector), sanitizer) if config.sanitize.detector else None
-        answers = DetectingSanitizer(sanitizer, hook) if hook else sanitizer
-        use_rules(answers.again)
+        redaction = open_cleaner(config, directory)
         # One that was started by hand has its own file, and its starter decides when it is read again.
         handover = Handover(directory, config.revision()) if idle_exit_s is not None else None
         pipeline = Pipeline(
-            drainer=DetectingDrainer(drainer, hook) if hook else drainer,
+            drainer=redaction.drainer(drainer),
             arms=list(arms.values()),
             writer=writer,
-            sanitizer=answers,
-            judge=_open_judge(config.judge, sanitizer, store.judge_state()) if config.judge.url else None,
+            sanitizer=redaction.cleaner,
+            judge=_open_judge(config.judge, redaction.sanitizer, store.judge_state()) if config.judge.url else None,
             limits=limits,
             on_limits=control.update_admission,
             window_s=config.limits.window_s if config.limits.cap_mode == "reservoir" else 0.0,

@@ -43,6 +43,9 @@ unsafe impl Shared for RingHeader {}
 // SAFETY: as above.
 unsafe impl Shared for ControlHeader {}
 
+/// What [`RingHeader::closed`] says of a ring that a worker has retired, to a process that has it mapped still.
+pub const RETIRED: u64 = 2;
+
 /// Head of a ring file `ring-<id>.shm`; the data region follows at [`RING_DATA`].
 #[repr(C, align(128))]
 pub struct RingHeader {
@@ -58,7 +61,8 @@ pub struct RingHeader {
     pub start: AtomicU64,
     /// Its pid namespace.
     pub namespace: AtomicU64,
-    /// 1 when the process has closed the ring: it will not write to it any more.
+    /// Not 0 when the process has closed the ring: it will not write to it any more. [`RETIRED`] when a worker has moved its
+    /// counts.
     pub closed: AtomicU64,
     /// The ring's cursors and the consumer's journal.
     pub cursors: Cursors,
@@ -117,6 +121,7 @@ impl Counters {
         for (count, more) in self.dropped.iter().zip(&totals.dropped) {
             count.fetch_add(*more, Ordering::Relaxed);
         }
+        self.acked.fetch_add(totals.acked, Ordering::Release);
     }
 
     /// Overwrite all counts.
@@ -238,9 +243,14 @@ impl ControlHeader {
         self.cap.try_acquire_slowed_at(n, now_ns, self.rate_at(now_ns))
     }
 
+    /// How long until `n` units of the lane's cap could be taken at the rate in force, in ns; `None` when they never can.
+    pub fn wait_ns(&self, n: u32, now_ns: u64) -> Option<u64> {
+        self.cap.wait_ns_slowed_at(n, now_ns, self.rate_at(now_ns))
+    }
+
     /// Whether `n` units of the lane's cap could be taken now, at the rate in force.
     pub fn has_room(&self, n: u32, now_ns: u64) -> bool {
-        self.cap.wait_ns_slowed_at(n, now_ns, self.rate_at(now_ns)) == Some(0)
+        self.wait_ns(n, now_ns) == Some(0)
     }
 
     /// Units of the lane's cap that could be taken at once at a moment, at the rate in force now.
