@@ -154,6 +154,7 @@ class DetectingDrainer:
         self.live_producers = drainer.live_producers
         self.suspects = drainer.suspects
         self.try_acquire = drainer.try_acquire
+        self.wait_s = drainer.wait_s
         self.available = drainer.available
 
     def drain(self, max_frames: int, max_bytes: int) -> list[tuple[Any, ...]]:
