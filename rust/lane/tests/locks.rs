@@ -6,8 +6,8 @@ mod common;
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use shadowlane_base::Reason;
@@ -19,17 +19,11 @@ use shadowlane_lane::lock::{Held, is_path_held};
 use shadowlane_lane::status::LaneStatus;
 use shadowlane_ring::frame::Exchange;
 
-use common::process::{Child, shared};
+use common::process::{Child, alone, shared};
 use common::{Directory, options, sanitizer};
 
 /// How long a condition is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// One test at a time: each forks, and a fork copies whatever lock another thread holds at that moment.
-fn alone() -> MutexGuard<'static, ()> {
-    static ONE: Mutex<()> = Mutex::new(());
-    ONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 #[repr(C)]
 struct Ledger {
