@@ -66,6 +66,14 @@ fn drain(drainer: &mut Drainer) -> usize {
     copies.len()
 }
 
+/// How often the lock of a ring is asked for before it is taken for one that lives.
+const LOOKS: usize = 100;
+
+/// A worker that asks for the locks of rings whenever it drains.
+fn looking(directory: &Directory) -> Drainer {
+    Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap().with_looks_every(Duration::ZERO)
+}
+
 fn open(directory: &Directory) -> Arc<Lane> {
     directory.open(&options())
 }
@@ -138,14 +146,8 @@ fn a_process_that_closes_every_descriptor_lives() {
         park();
     });
     until("the child has closed them", || ledger.step.load(Ordering::SeqCst) == 1);
-    let mut drainer = Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap();
-    let mut got = drain(&mut drainer);
-    // Three times as long as a ring's lock is not asked for.
-    let looked = Instant::now();
-    until("time passes", || {
-        got += drain(&mut drainer);
-        looked.elapsed() > Duration::from_millis(600)
-    });
+    let mut drainer = looking(&directory);
+    let mut got = (0..LOOKS).map(|_| drain(&mut drainer)).sum::<usize>();
     assert!(directory.status().rings[0].alive);
     ledger.step.store(2, Ordering::SeqCst);
     until("the child goes on", || ledger.step.load(Ordering::SeqCst) == 3);
@@ -306,13 +308,8 @@ fn a_producer_of_another_pid_namespace_lives_until_it_is_killed() {
         outer.kill();
         return;
     }
-    let mut drainer = Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap();
-    let mut got = 0;
-    let looked = Instant::now();
-    until("time passes", || {
-        got += drain(&mut drainer);
-        looked.elapsed() > Duration::from_millis(600)
-    });
+    let mut drainer = looking(&directory);
+    let mut got = (0..LOOKS).map(|_| drain(&mut drainer)).sum::<usize>();
     let ring = directory.status().rings.remove(0);
     assert!(ring.alive && ring.pid == 1, "process 1 lives here too, and is another: {ring:?}");
     ledger.step.store(2, Ordering::SeqCst);
@@ -421,7 +418,7 @@ fn a_worker_of_which_any_thread_is_busy_is_left_alone_for_longer() {
             std::thread::spawn(rest);
             park();
         });
-        let states = || {
+        let seen_states = || {
             let threads = fs::read_dir(format!("/proc/{}/task", worker.pid())).unwrap().map(Result::unwrap);
             let stat = threads.map(|thread| fs::read_to_string(thread.path().join("stat")).unwrap());
             stat.map(|stat| stat[stat.rfind(')').unwrap() + 2..].chars().next().unwrap()).collect::<String>()
@@ -431,7 +428,7 @@ fn a_worker_of_which_any_thread_is_busy_is_left_alone_for_longer() {
             Busy::MainWaits => ["D", "D"],
             Busy::ThreadWaits => ["SD", "DS"],
         };
-        until("it is busy", || ledger.step.load(Ordering::SeqCst) == 1 && wanted.contains(&states().as_str()));
+        until("it is busy", || ledger.step.load(Ordering::SeqCst) == 1 && wanted.contains(&seen_states().as_str()));
         report_before(&directory, 60);
         for _ in 0..100 {
             assert_eq!(lane.end_hung_worker(), None, "{busy:?}");
