@@ -7,7 +7,7 @@ Invariant: everything is summed up in the database; of rows, one number each is 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from .observed import GET_OBSERVED, Observed
 from .schema import explained
 from .segments import SegmentRow, segment_rows
 from .tallies import FAILED, without_routes
@@ -85,6 +86,11 @@ class History:
             "pins": pins,
         }
 
+    def observed(self) -> list[Observed]:
+        """What metrics are made of, over all rows that were ever stored, by shadow and series (:mod:`.observed`)."""
+        with explained(self.path, "read"):
+            return [Observed(*row) for row in self._db.execute(GET_OBSERVED)]
+
     def first_ns(self, shadow: str) -> int | None:
         """When a shadow's oldest copy that is kept began; ``None``: there is none."""
         with explained(self.path, "read"):
@@ -119,11 +125,18 @@ class History:
         return [(int(n), int(failed)) for n, failed in zip(row[::2], row[1::2], strict=True)]
 
     def segment_sums(
-        self, shadow: str, since_ns: int, embedder: str, least: int, *, without: Sequence[str] = ()
+        self,
+        shadow: str,
+        since_ns: int,
+        embedder: str,
+        least: int,
+        *,
+        without: Sequence[str] = (),
+        only: Container[tuple[str, str]] | None = None,
     ) -> list[SegmentRow]:
         """See :func:`.segments.segment_rows`."""
         with explained(self.path, "read"):
-            return list(segment_rows(self._db, shadow, since_ns, embedder, least, without))
+            return list(segment_rows(self._db, shadow, since_ns, embedder, least, without, only))
 
     def delta_values(self, shadow: str, since_ns: int, until_ns: int, embedder: str) -> Iterator[NDArray[np.float64]]:
         """The ΔS of one embedder from ``since_ns`` to before ``until_ns``, some thousand (m,) at a time, in the order
