@@ -23,6 +23,12 @@ import tomllib
 from tools.dependencies import ROOT, distributions, normal
 
 _NO_DATABASE = "failed to fetch advisory database"
+_NO_CONNECTION = re.compile(
+    r"^(?:requests\.exceptions\.(?:ConnectionError|ProxyError|SSLError|\w*Timeout): "
+    r"|ERROR:\S+:(?:Could not connect to|PyPI is not redirecting)).*",
+    re.MULTILINE,
+)
+"""pip-audit's last words where it reached no advisories; all else that ends it is a fault to be seen."""
 _PYTHON_ONLY = {"PSF-2.0", "MPL-2.0", "0BSD"}
 """Allowed beside what `deny.toml` allows: a distribution is installed beside ours, not linked into it."""
 _EXCEPTIONS = {
@@ -63,10 +69,16 @@ def vulnerabilities(pip_audit: str) -> Result:
         command += ["--requirement", str(wanted), "--output", str(found)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if not found.exists():
-            last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            return Result(name, "skipped", (f"the advisories cannot be fetched: {last[:300]}",))
+            return _without_advisories(name, done)
         entries = json.loads(found.read_text(encoding="utf-8"))["dependencies"]
     return judged(name, entries)
+
+
+def _without_advisories(name: str, done: subprocess.CompletedProcess[str]) -> Result:
+    if unreached := _NO_CONNECTION.search(done.stderr):
+        return Result(name, "skipped", (f"the advisories cannot be fetched: {unreached[0][:300]}",))
+    last = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+    return Result(name, "FAILED", (f"pip-audit ended with exit code {done.returncode}: {last[:300]}",))
 
 
 def judged(name: str, entries: list[dict[str, object]]) -> Result:

@@ -1,7 +1,7 @@
 """What the package depends on, Rust crates and Python distributions, as they are locked and installed here.
 
 For the bill of materials (:mod:`tools.sbom`) and the audit (:mod:`tools.audit`). Invariant: the graphs are whole; a
-distribution that is required and not installed is an error, never a gap.
+distribution that is required, on any Python that we support, and not installed is an error, never a gap.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -115,8 +116,8 @@ def project() -> dict[str, Any]:
 
 
 def distributions() -> tuple[dict[str, Package], dict[str, set[str]]]:
-    """What a user's installation needs, with every extra for users, by purl; and by ``""`` and each extra the purls
-    that it asks for itself."""
+    """What users' installations need, on every Python that we support and with every extra for users, by purl; and by
+    ``""`` and each extra the purls that it asks for itself."""
     extras = {name: some for name, some in project()["optional-dependencies"].items() if name not in NOT_FOR_USERS}
     asked: dict[str, set[str]] = {}
     found: dict[str, Package] = {}
@@ -130,7 +131,18 @@ def distributions() -> tuple[dict[str, Package], dict[str, set[str]]]:
 
 
 def _applies(requirement: Requirement, extra: str) -> bool:
-    return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+    marker = requirement.marker
+    return marker is None or any(
+        marker.evaluate({"extra": extra, "python_version": python, "python_full_version": f"{python}.0"})
+        for python in pythons()
+    )
+
+
+@cache
+def pythons() -> tuple[str, ...]:
+    """The Pythons that we support, such as ``3.10``."""
+    marked = (re.fullmatch(r"Programming Language :: Python :: (3\.\d+)", one) for one in project()["classifiers"])
+    return tuple(found[1] for found in marked if found)
 
 
 def _add(requirement: Requirement, found: dict[str, Package], scope: str) -> str:

@@ -1,9 +1,9 @@
 """``python -m tools.sbom [--out FOLDER] [--target TRIPLE]``: the bill of materials that lies beside the wheels.
 
 CycloneDX 1.6 (https://cyclonedx.org/docs/1.6/json/): the crates that the extension is made of, as `Cargo.lock` pins
-them, and the distributions that an installation with all of its extras has, as they are installed here. The wheel
-itself holds the crates once more (PEP 770, written by maturin). Equal dependencies give an equal file: no time, no
-machine.
+them, and the distributions that installations with all extras have, on every Python that we support, as they are
+installed here. The wheel itself holds the crates once more (PEP 770, written by maturin). Equal dependencies give an
+equal file: no time, no machine.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from .boundary import OUTCOMES, at_the_boundary
 from .days import SCENARIOS, WHOLE
 from .lane import Lane
 
-KINDS = ("independent", "runs of 20", "150 questions", "diurnal")
+KINDS = ("independent", "runs of 20", "150 questions", "1000 questions", "diurnal")
 RULES = {"mean_delta_s": "mean ΔS 0.45", "shadow_errors": "1 % errors", "p95_latency": "P95 +3 %"}
 """What a day at the boundary is exactly at."""
 

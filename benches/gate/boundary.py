@@ -63,7 +63,8 @@ class _Scores:
 
 def _times(day: Day, until: int, elapsed: float) -> _Claims:
     answered = ~day.failed[:until]
-    pairs = PairedQuantiles.of(day.shadow_s[:until][answered], day.prod_s[:until][answered], _P95)
+    above, below, questions = (some[:until][answered] for some in (day.shadow_s, day.prod_s, day.question))
+    pairs = PairedQuantiles.of(above, below, _P95, questions)
     target = 1 + GateConfig().p95_increase
     if pairs.refutes(target, limit(2 * ALPHA, elapsed), upper=True):
         yield "p95_latency", "met"

@@ -129,6 +129,18 @@ def _repeated(rng: np.random.Generator, rate: float) -> Day:
     return replace(_day(rng, at, _beta(rng, 400, 0.14)[question]), question=question)
 
 
+def _decided(rng: np.random.Generator, day: Day, question: NDArray[np.int64], slower: float = 1.0) -> Day:
+    """The day with times that are the same at every answer to one question."""
+    asked = _day(rng, np.zeros(int(question.max(initial=0)) + 1), np.zeros(0), slower=slower)
+    return replace(day, question=question, prod_s=asked.prod_s[question], shadow_s=asked.shadow_s[question])
+
+
+def _repeated_times(rng: np.random.Generator, rate: float) -> Day:
+    """Equal; four hundred questions, each answered alike and in the same time every time."""
+    day = _repeated(rng, rate)
+    return _decided(rng, day, day.question)
+
+
 def _bad_half_first(rng: np.random.Generator, rate: float) -> Day:
     """The mean of the day is inside the target, that of its first half is not."""
     at = _arrivals(rng, rate)
@@ -142,6 +154,7 @@ SCENARIOS: dict[str, tuple[Callable[[np.random.Generator, float], Day], str]] = 
     "equal, diurnal cycle": (_diurnal, "GRADUATE"),
     "equal, bursts of 20": (_bursty, "GRADUATE or HOLD"),
     "equal, 400 questions": (_repeated, "GRADUATE"),
+    "equal, 400 questions that decide the times": (_repeated_times, "GRADUATE or HOLD"),
     "slightly worse: ΔS +0.08, +6 % latency": (_slightly_worse, "REJECT or HOLD"),
     "bad: ΔS 0.6, +40 %, 4 % errors, 20 % facts": (_bad, "REJECT"),
     "outage of 40 minutes": (_outage, "REJECT or HOLD"),
@@ -170,17 +183,21 @@ WHOLE: dict[str, tuple[Callable[[np.random.Generator, float], Day], str]] = {
 
 
 def boundary(kind: str, rng: np.random.Generator, rate: float) -> Day:
-    """A day that is exactly at a target: mean ΔS 0.45, 1 % of errors, P95 + 3 %; ``kind`` says how values depend."""
+    """A day that is exactly at a target: mean ΔS 0.45, 1 % of errors, P95 + 3 %; ``kind`` says how values depend. Of
+    "N questions" each decides its ΔS and its times."""
     wave = 0.67 if kind == "diurnal" else 0.0
     at = _arrivals(rng, rate, wave)
     n = len(at)
     runs = 20 if kind == "runs of 20" else 1
     values = np.repeat(_beta(rng, n // runs + 1, 0.45, 4.0), runs)[:n]
     question = rng.integers(0, n, n)
-    if kind == "150 questions":
-        question = rng.integers(0, 150, n)
-        values = _beta(rng, 150, 0.45, 4.0)[question]
+    asked = int(kind.split()[0]) if kind.endswith(" questions") else 0
+    if asked:
+        question = rng.integers(0, asked, n)
+        values = _beta(rng, asked, 0.45, 4.0)[question]
     day = _day(rng, at, values, slower=1.03, runs=runs)
+    if asked:
+        day = _decided(rng, day, question, 1.03)
     failed = np.repeat(rng.random(n // runs + 1) < 0.01, runs)[:n]
     if kind == "diurnal":
         # More errors by day, less by night; the mean over the day's requests is the target still.

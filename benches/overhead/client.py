@@ -39,13 +39,17 @@ class Client:
             if connection is None:
                 loop = asyncio.get_running_loop()
                 _, connection = await loop.create_connection(_Connection, self._host, self._port)
-            status = await asyncio.wait_for(connection.exchange(self._request), _TIMEOUT_S)
+            status = await asyncio.wait_for(connection.exchange(self._next_request()), _TIMEOUT_S)
         except (OSError, ValueError, asyncio.TimeoutError):
             if connection is not None:
                 connection.transport.close()
             return 0
         self._idle.append(connection)
         return status
+
+    def _next_request(self) -> bytes:
+        """What is sent next: every time the same, unless a subclass has something else."""
+        return self._request
 
     def close(self) -> None:
         """Close every connection."""

@@ -53,12 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--json", type=Path, help="write the figures here too")
     options = parser.parse_args(arguments)
+    names = [name.strip() for name in options.only.split(",")]
+    for name in names:
+        if name not in PEERS:
+            parser.error(f"--only: {name!r} is none of {', '.join(PEERS)}")
     rng = np.random.default_rng(options.seed)
     rows = []
     print(f"{machine()}\n")
-    for name in options.only.split(","):
-        if name not in PEERS:
-            parser.error(f"--only: {name} is none of {', '.join(PEERS)}")
+    for name in names:
         with tempfile.TemporaryDirectory(prefix="shadowlane-peers-") as folder:
             row = measure(name, Path(folder), options, rng)
         rows.append(row)
@@ -82,19 +84,26 @@ def measure(name: str, folder: Path, options: argparse.Namespace, rng: np.random
         pairs, wanted = paced(peer, rate=rate, seconds=options.seconds, rng=rng)
         row = figures(peer, pairs, rng) | {"rate": rate, "wanted": wanted}
         row["received"] = settled(shadow, before, wanted)
-        if options.saturate:
-            connections = 8 if name.startswith("litellm") else 32
-            kept = saturated(
-                peer, folder, seconds=options.saturate, pairs=options.pairs, connections=connections, rng=rng
-            )
-            row["throughput_kept"] = interval(np.asarray(kept), rng)
-            row["lost_said"] = peer.lost()
-        return row
+        return row | throughput(peer, folder, options, rng) if options.saturate else row
     except (RuntimeError, ImportError) as error:
-        return {"name": name, "skipped": str(error).strip().splitlines()[-1][:300]}
+        return {"name": name, "skipped": _last_line(error)}
     finally:
         for server in reversed(servers):
             server.stop()
+
+
+def throughput(peer: Peer, folder: Path, options: argparse.Namespace, rng: np.random.Generator) -> dict[str, Any]:
+    """What mirroring leaves of a saturated gateway's throughput, or the reason why that is not measured."""
+    connections = 8 if peer.name.startswith("LiteLLM") else 32
+    try:
+        kept = saturated(peer, folder, seconds=options.saturate, pairs=options.pairs, connections=connections, rng=rng)
+    except RuntimeError as error:
+        return {"throughput_skipped": _last_line(error)}
+    return {"throughput_kept": interval(np.asarray(kept), rng), "lost_said": peer.lost()}
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1][:300]
 
 
 def settled(shadow: Server, before: int, wanted: int) -> int:
@@ -143,6 +152,8 @@ def line(row: dict[str, Any]) -> str:
     text += f"; {ratio('p50')}, {ratio('p99')} at {row['rate']:g}/s; shadow got {row['received']} of {row['wanted']}"
     if row["failed"]:
         text += f"; {row['failed']} requests FAILED"
+    if "throughput_skipped" in row:
+        text += f"\n{'':24} throughput not measured: {row['throughput_skipped']}"
     if "throughput_kept" in row:
         kept = row["throughput_kept"]
         text += f"\n{'':24} throughput kept {kept['mean']:.3f} ({kept['low']:.3f} to {kept['high']:.3f})"

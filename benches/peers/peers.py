@@ -71,6 +71,15 @@ class Peer:
         if self.switch and self.lane is not None:
             _core.set_enabled(str(self.lane), on)
 
+    def held(self) -> str:
+        """What the peer's lane has not settled, in words; empty when that is nothing. A copy leaves its ring when its
+        row is stored."""
+        if self.lane is None:
+            return ""
+        status = _core.lane_status(str(self.lane))
+        used = sum(int(ring["used"]) for ring in status["rings"])
+        return f"{status['open']} requests open and {used} bytes in rings" if status["open"] or used else ""
+
     def lost(self) -> int | None:
         """Requests that were to be mirrored and of which the peer itself says that they were not; ``None`` when it
         keeps no such count."""

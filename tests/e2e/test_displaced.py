@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -123,6 +125,27 @@ def test_without_a_worker_the_gateway_takes_its_copies_along(world: World, clien
         lambda: (world.lane / "control.shm").exists() and world.worker_pid() == worker,
         "the same worker has the new lane",
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_told_to_end_while_it_finishes_opens_no_other_lane(
+    world: World, client: httpx.Client, number: signal.Signals
+) -> None:
+    asked = world.folder / "asked.log"
+    world.configure(world.shadow("hang", log=asked), lane={"worker": "external"}, shadows__candidate={"timeout_s": 3.0})
+    gateway = world.gateway()
+    log = world.folder / "worker.log"
+    worker = Process([sys.executable, "-m", "shadowlane", "worker", "--config", str(world.config)], log)
+    world.processes.append(worker)
+    ask(client, gateway, range(1))
+    until(lambda: asked.exists() and asked.read_text(), "the shadow holds the copy")
+    remove(world.lane)
+    until(lambda: "opening what is there now" in log.read_text(), "the worker finishes what it has")
+    os.kill(worker.popen.pid, number)
+    until(lambda: worker.popen.poll() is not None, "it ends")
+    assert worker.popen.returncode == 0
+    assert log.read_text().count(": lane ") == 1
 
 
 @pytest.mark.slow

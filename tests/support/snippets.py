@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Snippet", "gateway_snippets"]
+__all__ = ["PAGE", "Snippet", "gateway_snippets"]
 
 PAGE = Path(__file__).parents[2] / "docs" / "operate" / "gateways.md"
 

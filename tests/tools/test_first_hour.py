@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
+import socket
+from pathlib import Path
 
 import pytest
 
 from shadowlane.init.choices import GATEWAYS
 from tools.first_hour import FRAMEWORKS, free_port, snippet
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("name", FRAMEWORKS)
@@ -24,4 +29,18 @@ def test_a_section_that_is_not_there_is_said() -> None:
 
 
 def test_a_free_port_can_be_taken() -> None:
-    assert free_port() > 0
+    with socket.create_server(("127.0.0.1", free_port())) as server:
+        with pytest.raises(OSError, match="in use"):
+            socket.create_server(server.getsockname())
+        assert free_port() != server.getsockname()[1]
+
+
+def test_what_ci_leaves_out_runs_nightly() -> None:
+    ci, nightly = (
+        re.findall(r"make first-hour(?: GATEWAYS=\"([a-z ]*)\")?", (ROOT / name).read_text(encoding="utf-8"))
+        for name in (".ci/run", ".github/workflows/nightly.yml")
+    )
+    [some] = ci
+    assert some.split()
+    assert set(some.split()) < set(FRAMEWORKS)
+    assert nightly == [""]  # all of them

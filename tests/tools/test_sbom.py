@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 import tomllib
+from packaging.requirements import Requirement
 
 from tools import sbom
-from tools.audit import Result, judged, licences, permitted
-from tools.dependencies import EXTENSION, ROOT, Package, _crates, distributions, host
+from tools.audit import Result, judged, licences, permitted, vulnerabilities
+from tools.dependencies import EXTENSION, ROOT, Package, _applies, _crates, distributions, host
 from tools.wheel_check import check_bill
 
 needs_cargo = pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo and rustc are not installed")
@@ -62,6 +63,7 @@ def test_crates_are_those_of_the_lock_file_with_their_checksums(bill: dict[str, 
 def test_distributions_are_those_that_are_installed(bill: dict[str, Any]) -> None:
     found = {one["name"]: one for one in bill["components"] if one["purl"].startswith("pkg:pypi/")}
     assert {"msgspec", "numpy", "xxhash", "aiohttp", "yarl", "h11", "psycopg"} <= set(found)
+    assert {"tomli", "async-timeout", "exceptiongroup"} <= set(found)  # Python 3.10 alone needs them
     assert not set(found) & {"pytest", "mypy", "ruff", "maturin", "starlette", "zensical"}
     for name, one in found.items():
         assert one["version"] == metadata.version(name)
@@ -110,6 +112,24 @@ def test_every_extra_of_users_is_in_it() -> None:
     _, asked = distributions()
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     assert set(asked) == {"", *extras} - {"dev", "docs", "demo"}
+
+
+@pytest.mark.parametrize(
+    ("text", "extra", "applies"),
+    [
+        ("a", "", True),
+        ("a; python_version < '3.11'", "", True),
+        ("a; python_full_version < '3.11.3'", "", True),
+        ("a; python_version >= '3.14'", "", True),
+        ("a; python_version < '3.10'", "", False),
+        ("a; python_version >= '4'", "", False),
+        ("a; python_version < '3.11' and sys_platform == 'win32'", "", False),
+        ("a; python_version < '3.11' and extra == 'b'", "", False),
+        ("a; python_version < '3.11' and extra == 'b'", "b", True),
+    ],
+)
+def test_what_any_supported_python_needs_is_needed(text: str, extra: str, applies: bool) -> None:
+    assert _applies(Requirement(text), extra) is applies
 
 
 @pytest.mark.parametrize(
@@ -162,6 +182,40 @@ def test_what_could_not_be_looked_up_is_not_called_good() -> None:
     failed = judged("x", [good, unknown, bad])
     assert failed.outcome == "FAILED"
     assert failed.lines[0] == "c 1: PYSEC-1, fixed in 2"
+
+
+@pytest.mark.parametrize(
+    ("words", "outcome"),
+    [
+        (
+            "Traceback (most recent call last):\n"
+            "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='pypi.org', port=443): Max retries exceeded",
+            "skipped",
+        ),
+        ("requests.exceptions.ProxyError: HTTPSConnectionPool(host='pypi.org', port=443)", "skipped"),
+        ("requests.exceptions.ReadTimeout: HTTPSConnectionPool(host='pypi.org', port=443)", "skipped"),
+        (
+            "ERROR:pip_audit._cli:Could not connect to PyPI's vulnerability feed\n"
+            "ERROR:pip_audit._cli:Tip: your network may be blocking this service.",
+            "skipped",
+        ),
+        (
+            "ERROR:pip_audit._cli:requirement file pins.txt contains invalid specifier at line 1: ConnectionError",
+            "FAILED",
+        ),
+        ("pip-audit: error: unrecognized arguments: --disable-pip", "FAILED"),
+        ("Traceback (most recent call last):\nModuleNotFoundError: No module named 'cyclonedx'", "FAILED"),
+        ("", "FAILED"),
+    ],
+)
+def test_only_a_connection_that_fails_is_skipped(words: str, outcome: str, tmp_path: Path) -> None:
+    said, program = tmp_path / "said.txt", tmp_path / "pip-audit"
+    said.write_text(words)
+    program.write_text(f"#!/bin/sh\ncat '{said}' >&2\nexit 3\n")
+    program.chmod(0o700)
+    found = vulnerabilities(str(program))
+    assert found.outcome == outcome
+    assert found.lines
 
 
 @needs_cargo

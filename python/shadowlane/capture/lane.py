@@ -17,7 +17,6 @@ from typing import Any
 
 from .. import _core
 from ..config import Config, load_config, make_lane_directory
-from ..config.worker_file import CONFIG_FILE
 from ..errors import ShadowlaneError
 from .failure import forget_failure, note_failure
 from .supervisor import Supervisor, write_worker_config
@@ -181,22 +180,18 @@ class Lane:
         self.drop = self._core.drop
 
     def _supervise(self, *, forked: bool = False) -> None:
-        worker_config: Path | None = self.directory / CONFIG_FILE
-        if self.config.lane.worker != "auto":
-            worker_config = None
-        elif not (forked and (self.directory / CONFIG_FILE).exists()):
-            # A child of an old gateway must not bring its configuration back.
-            worker_config = write_worker_config(self.config, self.directory)
-        self._supervisor = Supervisor(self._core, self.directory, worker_config, self._remake)
+        started = self.config if self.config.lane.worker == "auto" else None
+        if started is not None and not forked:  # a child of an old gateway must not bring its configuration back
+            write_worker_config(started, self.directory)
+        self._supervisor = Supervisor(self._core, self.directory, started, self._remake)
         self._supervisor.start()
 
-    def _remake(self) -> tuple[Path, Path | None]:
+    def _remake(self) -> Path:
         """Open the lane anew: its files were removed or replaced. On the supervisor's thread."""
         directory = make_lane_directory(self.config)
         self._core.remake(str(directory))
         self.directory = directory
-        wanted = self.config.lane.worker == "auto"
-        return directory, write_worker_config(self.config, directory) if wanted else None
+        return directory
 
     def _after_fork(self) -> None:
         # The supervisor's thread did not survive the fork, and the ring is the parent's. Most children never serve a

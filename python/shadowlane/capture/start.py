@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import threading
 from pathlib import Path
 
 from ..config.worker_file import START_LOCK, START_LOCK_ENV
@@ -20,13 +21,18 @@ __all__ = ["StartLock", "take_start_lock"]
 _OPEN: set[int] = set()
 """Descriptors of this process that no forked gateway may keep."""
 
+_FORKS = threading.RLock()
+"""Held while a descriptor is open and not in ``_OPEN``, and by every fork: a child that got such a one would hold the
+lock as long as it lives. The same thread may take it again: a signal handler that forks must not wait for itself."""
+
 
 class StartLock:
-    """The lock, held by this process."""
+    """An open file of the lock, known to forks."""
 
-    def __init__(self, handle: int) -> None:
-        self._handle = handle
-        _OPEN.add(handle)
+    def __init__(self, path: Path) -> None:
+        with _FORKS:
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            _OPEN.add(self._handle)
 
     def fileno(self) -> int:
         """The descriptor that the worker inherits."""
@@ -38,8 +44,9 @@ class StartLock:
 
     def release(self) -> None:
         """Give it back; a worker that inherited it holds it on."""
-        _OPEN.discard(self._handle)
-        os.close(self._handle)
+        with _FORKS:
+            _OPEN.discard(self._handle)
+            os.close(self._handle)
 
 
 def take_start_lock(directory: Path) -> StartLock | None:
@@ -47,8 +54,7 @@ def take_start_lock(directory: Path) -> StartLock | None:
 
     Raises :class:`OSError` when the file cannot be made.
     """
-    path = directory / START_LOCK
-    lock = StartLock(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    lock = StartLock(directory / START_LOCK)
     try:
         fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -60,11 +66,20 @@ def take_start_lock(directory: Path) -> StartLock | None:
     return lock
 
 
-def _close_in_child() -> None:
+def _before_fork() -> None:
+    _FORKS.acquire()
+
+
+def _after_fork() -> None:
+    _FORKS.release()
+
+
+def _after_fork_in_child() -> None:
     for handle in _OPEN:
         with contextlib.suppress(OSError):
             os.close(handle)
     _OPEN.clear()
+    _FORKS.release()
 
 
-os.register_at_fork(after_in_child=_close_in_child)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)

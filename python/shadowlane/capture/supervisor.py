@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Protocol
 
 from ..config import Config
-from ..config.worker_file import CONFIG_FILE, ERROR_FILE, running_revision, worker_config
-from ..errors import LaneError, ShadowlaneError
+from ..config.worker_file import CONFIG_FILE, ERROR_FILE, START_LOCK, running_revision, worker_config
+from ..errors import ConfigError, LaneError, ShadowlaneError
 from ..files import append_private, write_private
 from .start import StartLock, take_start_lock
 
@@ -74,28 +74,33 @@ class Supervisor:
     """Keeps the lane in its directory, and one worker running for it, while this gateway process lives.
 
     Every gateway process has one. A worker that does not come up is tried again after 1, 2, 4 ... 60 seconds; without a
-    ``worker_config`` none is started. ``remake`` opens the lane anew when its files were removed or replaced, and gives
-    its directory and the worker's configuration.
+    ``config`` none is started. ``remake`` opens the lane anew when its files were removed or replaced, and gives its
+    directory. The file of the worker's configuration is written by who opens the lane (:func:`write_worker_config`).
     """
 
     def __init__(
         self,
         core: _Watched,
         directory: Path,
-        worker_config: Path | None,
-        remake: Callable[[], tuple[Path, Path | None]],
+        config: Config | None,
+        remake: Callable[[], Path],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._core = core
         self._remake = remake
+        self._clock = clock
         self._trouble = ""
         self._directory = directory
-        self._worker_config = worker_config
+        self._config = config
+        self._in_force = b""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="shadowlane-supervisor", daemon=True)
         self._process: subprocess.Popen[bytes] | None = None
         self._backoff_s = _SUPERVISE_EVERY_S
         self._next_try = 0.0
         self._absent_since = 0.0
+        self._refused_since: float | None = None
+        self._refusal_said = False
         self._kills: Counter[int] = Counter()
 
     def start(self) -> None:
@@ -121,16 +126,17 @@ class Supervisor:
 
     def _step(self) -> None:
         self._keep_in_place()
-        if self._worker_config is None:
+        if self._config is None:
             return
         if self._process is not None and (code := self._process.poll()) is not None:
             pid, self._process = self._process.pid, None
             if code < 0 and not self._is_said_to_hang(pid):
                 self._killed(-code)
         age = self._core.worker_heartbeat_age_s()
-        now = time.monotonic()
+        now = self._clock()
         if age is not None:
             self._absent_since = now
+            self._refused_since, self._refusal_said = None, False
             if age < _HEARTBEAT_STALE_S:
                 self._backoff_s, self._next_try = _SUPERVISE_EVERY_S, 0.0
             elif ended := self._core.end_hung_worker():
@@ -144,23 +150,41 @@ class Supervisor:
             return
         lock = take_start_lock(self._directory)
         if lock is None:
-            return  # another gateway's worker is coming up
+            self._refused(now)
+            return
+        self._refused_since, self._refusal_said = None, False
         try:
             if self._core.worker_heartbeat_age_s() is not None:
                 return  # it came up meanwhile
             self._next_try = now + self._backoff_s
             self._backoff_s = min(2 * self._backoff_s, 60.0)
             self._absent_since = now
-            self._process = spawn_worker(self._directory, self._worker_config, lock)
+            self._process = spawn_worker(self._directory, self._written(self._config), lock)
         finally:
             lock.release()
+
+    def _refused(self, now: float) -> None:
+        """Another gateway's worker is coming up. One that should have by now is said once: it keeps all others away."""
+        if self._refused_since is None:
+            self._refused_since = now
+        if self._refusal_said or now - self._refused_since <= _COMES_UP_S:
+            return
+        self._refusal_said = True
+        text = (
+            f"no worker can be started: another process has held {self._directory / START_LOCK} for "
+            f"{now - self._refused_since:.0f} s, and no worker has come up; end that process (fuser names it)\n"
+        )
+        log.warning("%s", text.rstrip())
+        with contextlib.suppress(OSError):
+            write_private(self._directory / ERROR_FILE, text.encode())
 
     def _keep_in_place(self) -> None:
         if self._core.is_in_place():
             self._core.take_along()
+            self._remember()
             return
         try:
-            self._directory, self._worker_config = self._remake()
+            self._directory = self._remake()
         except (ShadowlaneError, OSError) as error:
             if str(error) != self._trouble:
                 log.error("the lane's files were removed or replaced, and cannot be made anew: %s", error)
@@ -168,6 +192,21 @@ class Supervisor:
         else:
             self._trouble = ""
             log.warning("the lane's files were removed or replaced while it ran: made anew in %s", self._directory)
+
+    def _remember(self) -> None:
+        """What is in force, should its file go with the lane's: a gateway that started later may have written it."""
+        with contextlib.suppress(OSError):
+            self._in_force = (self._directory / CONFIG_FILE).read_bytes()
+
+    def _written(self, config: Config) -> Path:
+        """The file of the worker's configuration. Written only when it is not there: all gateways of the lane ask, and
+        none may bring back what another one has replaced."""
+        path = self._directory / CONFIG_FILE
+        if path.is_file():
+            return path
+        with contextlib.suppress(TypeError, ValueError, ConfigError):  # none yet, or one of another release
+            config = Config.from_dict(json.loads(self._in_force))
+        return write_worker_config(config, self._directory)
 
     def _say_hung(self, pid: int, age: float) -> None:
         text = f"{_HUNG} {pid} had not reported itself for {age:.0f} s and was ended; what it held is sent again\n"

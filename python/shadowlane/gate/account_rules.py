@@ -40,7 +40,9 @@ def ttfb(evidence: Evidence, gate: GateConfig) -> Rule:
         return _not_judged(key, name, "no first byte's time is known apart from the last one's; a lane measures both")
     if not len(times):
         return _nothing(key, name, evidence, gate, "no pair has the time of both first bytes; mirror answered requests")
-    ratio = quantile_ratio(times.above, times.below, _P95, alpha=ALPHA, elapsed=evidence.window.elapsed)
+    ratio = quantile_ratio(
+        times.above, times.below, _P95, questions=times.questions, alpha=ALPHA, elapsed=evidence.window.elapsed
+    )
     seen = Interval(ratio.estimate - 1, ratio.lower - 1, ratio.upper - 1, ratio.n)
     line = f"shadow P95 of the time to the first byte against prod's, {times.counted}: {bounds(seen, signed, target)}"
     return _reviewed(key, name, line, seen, target, evidence)
@@ -127,12 +129,13 @@ def error_budget(evidence: Evidence, gate: GateConfig) -> Rule:
         lines.append(line)
         known.append(state is False)
         burning, surely = burning or state is True, surely or sure
+    worst = max(burn.share(budget) for burn in burns)
     line = "failed copies as a multiple of the error budget, in two windows up to now: " + "; ".join(lines)
     if burning:
         ends = "a person has to look at it" if surely else "missed, not surely yet"
-        return Rule(key, name, False, f"{line}; {ends}", needs_person=surely)
+        return Rule(key, name, False, f"{line}; {ends}", needs_person=surely).held(worst, 1.0)
     if any(known):
-        return Rule(key, name, True, line)
+        return Rule(key, name, True, line).held(worst, 1.0)
     if evidence.scored < gate.min_pairs:
         return Rule(key, name, None, line)
     return _not_judged(key, name, f"{line}: too few copies in these windows to tell; more traffic would")
@@ -171,10 +174,10 @@ def pins(evidence: Evidence, gate: GateConfig) -> Rule:
     if found and not evidence.timeline.n:
         return Rule(key, name, None, "no data yet")
     if found:
-        return Rule(key, name, False, f"{line}; a person has to look at it", needs_person=True)
+        return Rule(key, name, False, f"{line}; a person has to look at it", needs_person=True).held(len(found), 0)
     if not seen:
         return _not_judged(key, name, f"{line}; send it with answers, or correct [pins]")
-    return Rule(key, name, True, line)
+    return Rule(key, name, True, line).held(0, 0)
 
 
 def _finding(pin: str, want: str, values: list[PinSeen]) -> str:
@@ -211,15 +214,20 @@ def segments(evidence: Evidence, gate: GateConfig) -> Rule:
     line = ", ".join(f"{n} {kind}s" for kind, n in kinds.items())
     line = f"{line} of {gate.segment_pairs} copies or more, {tried} figures: "
     if not bad:
-        return Rule(key, name, True, f"{line}none is surely beyond its target (false discoveries {gate.segment_fdr:g})")
+        line += f"none is surely beyond its target (false discoveries {gate.segment_fdr:g})"
+        return Rule(key, name, True, line).held(0, 0)
     shown = "; ".join(map(str, bad[:_SEGMENTS_SHOWN]))
     more = f"; and {len(bad) - _SEGMENTS_SHOWN} more" if len(bad) > _SEGMENTS_SHOWN else ""
     line += f"{len(bad)} are surely beyond their target: {shown}{more}"
-    return Rule(key, name, False, f"{line}; a person has to look at it", needs_person=True)
+    return Rule(key, name, False, f"{line}; a person has to look at it", needs_person=True).held(len(bad), 0)
 
 
 def _reviewed(key: str, name: str, line: str, seen: Interval, target: float, evidence: Evidence) -> Rule:
     """A rule that a person decides when it is missed: by its bounds, which hold at any time."""
+    return _decided(key, name, line, seen, target, evidence).held(seen.estimate, target)
+
+
+def _decided(key: str, name: str, line: str, seen: Interval, target: float, evidence: Evidence) -> Rule:
     if seen.upper <= target:
         return Rule(key, name, True, line)
     if seen.estimate > target:

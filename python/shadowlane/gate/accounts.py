@@ -21,12 +21,10 @@ from .selection import comparable
 from .stream import Stream
 from .window import PinSeen
 
-__all__ = ["BURNS", "AccountFold", "Accounts", "Burn", "UseSample", "burns_of"]
+__all__ = ["BURNS", "AccountFold", "Accounts", "Burn", "burns_of"]
 
 _SECOND_NS = 10**9
 _MS = 10**6
-_EXACT = (1 << 52) - 1
-"""So many whole numbers a float64 tells apart."""
 
 BURNS = (("1 h", 3600, "5 min", 300, 14.4), ("6 h", 21_600, "30 min", 1800, 6.0), ("3 d", 259_200, "6 h", 21_600, 1.0))
 """Long and short windows in seconds, and how many times too fast the error budget burns in both: Google, "The Site
@@ -43,31 +41,10 @@ class Burn:
     in_long: tuple[int, int]
     in_short: tuple[int, int]
 
-
-class UseSample(Sample):
-    """What the shadow's and prod's answers used, with the question that both answer."""
-
-    def __init__(self) -> None:
-        super().__init__(3)
-
-    def add_pairs(self, exchange: NDArray[np.int64], questions: NDArray[np.int64], *used: NDArray[np.float64]) -> None:
-        """The next pairs (m,): the exchange, its question (negative: not known), the shadow's figure, prod's."""
-        self.add(exchange, *used, np.where(questions >= 0, questions & _EXACT, -1).astype(np.float64))
-
-    @property
-    def above(self) -> NDArray[np.float64]:
-        """(k,) the shadow's."""
-        return self.column(0)
-
-    @property
-    def below(self) -> NDArray[np.float64]:
-        """(k,) prod's."""
-        return self.column(1)
-
-    @property
-    def questions(self) -> NDArray[np.int64]:
-        """(k,) equal numbers for equal questions."""
-        return self.column(2).astype(np.int64)
+    def share(self, budget: float) -> float:
+        """How fast it burns in both windows, as a multiple of what is too fast."""
+        rates = [failed / n if n else 0.0 for n, failed in (self.in_long, self.in_short)]
+        return min(rates) / budget / self.factor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +59,9 @@ class Accounts:
     """How long copies waited for a slot, in ns."""
     late: Stream = field(default_factory=Stream)
     """For each whether that was longer than ``gate.slot_wait_ms``."""
-    tokens: UseSample = field(default_factory=UseSample)
+    tokens: PairedSample = field(default_factory=PairedSample)
     """Of turns that no cache served, so that both sides did the same work."""
-    cost: UseSample = field(default_factory=UseSample)
+    cost: PairedSample = field(default_factory=PairedSample)
     """The same by ``[prices]``."""
     cached: int = 0
     """Pairs that are left out of tokens and costs because a cache served a side."""
@@ -105,14 +82,15 @@ class AccountFold:
     def __init__(self, slot_wait_ms: float) -> None:
         self._longest = slot_wait_ms * _MS
         self._first_bytes, self._waits, self._late = PairedSample(), Sample(1), Stream()
-        self._tokens, self._cost = UseSample(), UseSample()
+        self._tokens, self._cost = PairedSample(), PairedSample()
         self._apart, self._cached = False, 0
 
     def add(self, columns: ScoreColumns, questions: NDArray[np.int64], inside: NDArray[np.bool_]) -> None:
         """The next rows, the question of each, and which lie before the end of a window of quantiles."""
         shadow, prod = columns.shadow_ttfb_ns, columns.prod_ttfb_ns
         first = comparable(columns) & inside & (columns.status > 0) & (prod > 0) & (shadow > 0)
-        self._first_bytes.add(columns.exchange[first], *(some[first].astype(np.float64) for some in (shadow, prod)))
+        times = (some[first].astype(np.float64) for some in (shadow, prod))
+        self._first_bytes.add(columns.exchange[first], *times, questions=questions[first])
         self._apart |= bool(((prod < columns.prod_ns) | (shadow < columns.shadow_ns))[first].any())
         slots = (columns.tries > 0) | (columns.waited_ns > 0)
         waited = columns.waited_ns[slots].astype(np.float64)
@@ -127,13 +105,13 @@ class AccountFold:
 
     @staticmethod
     def _use(
-        sample: UseSample,
+        sample: PairedSample,
         columns: ScoreColumns,
         questions: NDArray[np.int64],
         has: NDArray[np.bool_],
         *used: NDArray[np.float64],
     ) -> None:
-        sample.add_pairs(columns.exchange[has], questions[has], *(some[has] for some in used))
+        sample.add(columns.exchange[has], *(some[has] for some in used), questions=questions[has])
 
     def accounts(
         self,

@@ -77,7 +77,8 @@ def _quantile(key: str, name: str, p: float, target: float, stop: float, evidenc
 
 def _above_control(both: PairedSample, p: float, alpha: float, elapsed: float) -> Interval:
     """The rise of a quantile over the control's at the same requests: ratios of exponentials are differences."""
-    seen = quantile_ratio(np.exp(both.above), np.exp(both.below), p, alpha=alpha, elapsed=elapsed)
+    above, below = np.exp(both.above), np.exp(both.below)
+    seen = quantile_ratio(above, below, p, questions=both.questions, alpha=alpha, elapsed=elapsed)
     return Interval(_log(seen.estimate), _log(seen.lower), _log(seen.upper), seen.n)
 
 
@@ -160,6 +161,12 @@ def spread(evidence: Evidence, gate: GateConfig) -> Rule:
 
 def _judged(
     key: str, name: str, line: str, seen: Interval, target: float, evidence: Evidence, *, beyond: bool = False
+) -> Rule:
+    return _decided(key, name, line, seen, target, evidence, beyond=beyond).held(seen.estimate, target)
+
+
+def _decided(
+    key: str, name: str, line: str, seen: Interval, target: float, evidence: Evidence, *, beyond: bool
 ) -> Rule:
     if seen.upper <= target:
         return Rule(key, name, True, line)

@@ -62,9 +62,9 @@ class RowFold:
             inside = columns.started_ns < self.first_ns + self._window_ns
         use = comparable(columns) & inside
         times = (some[use].astype(np.float64) for some in (columns.shadow_ns, columns.prod_ns))
-        self.times.add(columns.exchange[use], *times)
-        self.scores.add(columns, control, inside)
         questions = question_of(columns)
+        self.times.add(columns.exchange[use], *times, questions=questions[use])
+        self.scores.add(columns, control, inside)
         self.accounts.add(columns, questions, inside)
         self.drift.add(columns, control, questions)
         tried, in_vain = tried_in_vain(columns)

@@ -32,9 +32,10 @@ def pairs(evidence: Evidence, gate: GateConfig) -> Rule:
     if evidence.window.warmup:
         line += f"; the first {evidence.window.warmup} answers of the cold shadow do not count (gate.warmup_pairs)"
     if n >= gate.min_pairs:
-        return Rule("pairs", "pairs", True, line)
+        return Rule("pairs", "pairs", True, line).held(n, gate.min_pairs)
     more = gate.min_pairs - n
-    return Rule("pairs", "pairs", None, line, needs=Needs(more, hours_for(more, n, evidence.window.hours)))
+    needs = Needs(more, hours_for(more, n, evidence.window.hours))
+    return Rule("pairs", "pairs", None, line, needs=needs).held(n, gate.min_pairs)
 
 
 def p95_latency(evidence: Evidence, gate: GateConfig) -> Rule:
@@ -45,25 +46,27 @@ def p95_latency(evidence: Evidence, gate: GateConfig) -> Rule:
         why = "no pair has the times of both answers in one round; mirror requests that prod answers, without stubs"
         judged = "" if evidence.scored < gate.min_pairs else why
         return Rule(key, name, None, judged or "no data yet", not_judged=judged)
-    both, elapsed = PairedQuantiles.of(evidence.times.above, evidence.times.below, _P95), evidence.window.elapsed
+    times, elapsed = evidence.times, evidence.window.elapsed
+    both = PairedQuantiles.of(times.above, times.below, _P95, times.questions)
     # A verdict rests on one bound, never on both: each holds with what both may go wrong with.
     seen = _increase(both.interval(2 * ALPHA, elapsed))
     line = f"shadow P95 against prod P95, {evidence.times.counted}: {bounds(seen, signed, target, each=True)}"
     if seen.upper <= target:
-        return Rule(key, name, True, line)
+        return Rule(key, name, True, line).held(seen.estimate, target)
     if seen.estimate > target:
         surest = _increase(both.interval(2 * REJECT_ALPHA, elapsed))
         surely = surest.lower > target
         # What the rest of the window brings moves a quantile as it moves a share: all of it may be fast.
         final = surely and (elapsed >= 1.0 or surest.lower > gate.hard_stop * target)
         line += "" if surely else "; missed, not surely yet"
-        return Rule(key, name, False, line, beyond=final, leaning=surely and not final)
+        late = Rule(key, name, False, line, beyond=final, leaning=surely and not final)
+        return late.held(seen.estimate, target)
     needs = _latency_needs(evidence, seen, target)
     line += "; within it, not surely yet"
     if needs is not None and elapsed >= 1.0 and not evidence.no_lane and needs.pairs is not None:
         hours = math.ceil(gate.window_hours * (1 + needs.pairs / n))
         line += f"; this window has no more pairs: gate.window_hours = {hours}, or a larger sampling.ratio, would do"
-    return Rule(key, name, None, line, needs=needs)
+    return Rule(key, name, None, line, needs=needs).held(seen.estimate, target)
 
 
 def _latency_needs(evidence: Evidence, seen: Interval, target: float) -> Needs | None:
@@ -90,17 +93,12 @@ def prod_errors(evidence: Evidence, gate: GateConfig) -> Rule:
     seen = rate_cs(failed, admitted, alpha=ALPHA)
     line = f"prod failed {failed} of {admitted} requests: {bounds(seen, percent, target)}"
     if seen.upper <= target:
-        return Rule(key, name, True, line)
+        return Rule(key, name, True, line).held(seen.estimate, target)
     if seen.estimate > target:
-        return Rule(key, name, False, line)
+        return Rule(key, name, False, line).held(seen.estimate, target)
     more = _rate_needs(failed, admitted, target)
-    return Rule(
-        key,
-        name,
-        None,
-        f"{line}; within it, not surely yet",
-        needs=Needs(more, hours_for(more, admitted, evidence.window.hours)),
-    )
+    needs = Needs(more, hours_for(more, admitted, evidence.window.hours))
+    return Rule(key, name, None, f"{line}; within it, not surely yet", needs=needs).held(seen.estimate, target)
 
 
 def _rate_needs(failed: int, n: int, target: float) -> int | None:
@@ -128,7 +126,19 @@ def sampling(evidence: Evidence, gate: GateConfig) -> Rule:
         if ok is False:
             line += " (shadowlane gate --restart begins a window without it)"
     known = [ok for ok in judged if ok is not None]
-    return Rule(key, name, all(known) if known else None, line)
+    rule = Rule(key, name, all(known) if known else None, line)
+    return rule.held(_farthest_off(sample), gate.sampling_tolerance)
+
+
+def _farthest_off(sample: Sampling) -> float:
+    """How far the mirrored share is from the wanted one by the sampler, or the share that found no room, if larger;
+    of all settings the farthest."""
+    off = 0.0
+    for one in (sample, *sample.earlier):
+        if one.eligible:
+            lost = sum(one.lost.values()) / max(one.taken, 1)
+            off = max(off, abs(one.taken / (one.ratio * one.eligible) - 1), lost)
+    return off
 
 
 def _sampled(sample: Sampling, tolerance: float) -> tuple[bool | None, str]:
@@ -171,17 +181,15 @@ def overhead(evidence: Evidence, gate: GateConfig) -> Rule:
         said += f"trial: P99 in the gateway, {sizes[0]} mirrored requests against {sizes[1]} of the others: "
         said += bounds(seen, signed, target) + (f"; {trial.note}" if trial.note else "")
         if seen.lower > target:
-            return Rule(key, name, False, said)
+            return Rule(key, name, False, said).held(seen.estimate, target)
         if seen.upper <= target:
-            return Rule(key, name, True, said)
+            return Rule(key, name, True, said).held(seen.estimate, target)
     else:
         said += evidence.no_trial or "no request of both groups is timed yet"
-    if direct is not None and direct <= target:
-        return Rule(key, name, True, said)
     if direct is not None:
-        return Rule(key, name, False, said)
+        return Rule(key, name, direct <= target, said).held(direct, target)
     if seen is not None and seen.estimate > target:
-        return Rule(key, name, False, f"{said}; beyond it, not surely yet")
+        return Rule(key, name, False, f"{said}; beyond it, not surely yet").held(seen.estimate, target)
     if seen is None and evidence.no_trial:
         return Rule(key, name, None, said, not_judged=evidence.no_trial)
     return Rule(key, name, None, said)
@@ -211,7 +219,8 @@ def every_hour(evidence: Evidence, gate: GateConfig) -> Rule:
     enough = hours >= needed and span >= 0.9 * gate.window_hours
     line = f"{hours} of {needed} hours of the day covered, over {span:.1f} of {gate.window_hours:g} h"
     more = max(float(needed - hours), 0.9 * gate.window_hours - span, 0.1)
-    return Rule("every_hour", "hours", True if enough else None, line, needs=None if enough else Needs(None, more))
+    needs = None if enough else Needs(None, more)
+    return Rule("every_hour", "hours", True if enough else None, line, needs=needs).held(hours, needed)
 
 
 def accounting(evidence: Evidence, gate: GateConfig) -> Rule:

@@ -5,7 +5,7 @@ the pairs of which exactly one time is beyond: with q prod's quantile and t a ra
 is above t·q against those in which only prod is above q. At the true ratio both are equally frequent (McNemar,
 Psychometrika 12 (1947)), whatever the two have in common. q is prod's sample quantile; what its error adds is in the
 variance, by the slopes of both distributions there (the linear expansion of quantiles: Bahadur, Ann. Math. Stat. 37
-(1966)), and so is the dependence of one pair on the next (:mod:`.dependence`).
+(1966)), and so is the dependence of one pair on the next, and of all that answer one question (:mod:`.dependence`).
 
 The count of these pairs over the window is near a Brownian motion, for which :mod:`.boundary` says how far it may be
 off: the bounds hold at every look at one window together, and at its end they are hardly wider than those for a single
@@ -26,12 +26,13 @@ from numpy.typing import NDArray
 
 from .blocks import Blocks
 from .boundary import limit
-from .dependence import Runs, runs_of, variance_of
+from .dependence import Runs, design_of, runs_of, variance_of
 from .sequences import Interval
 
 __all__ = ["PairedQuantiles", "quantile_ratio"]
 
 _Floats = NDArray[np.float64]
+_Ints = NDArray[np.int64]
 
 _LEAST_BEYOND = 20.0
 """Independent times beyond the quantile, below which nothing is said of it."""
@@ -61,23 +62,26 @@ class PairedQuantiles:
     slope: float
     """How steep the shadow's distribution is at its quantile, in units of prod's."""
     effect: float
-    """The design effect of runs."""
+    """The design effect of runs and of repeated questions."""
 
     @classmethod
-    def of(cls, above: _Floats, below: _Floats, p: float) -> PairedQuantiles:
-        """Of ``above`` and ``below``: (n,) both, positive, pair by pair, in the order of time. Raises ValueError when
-        the lengths differ."""
+    def of(cls, above: _Floats, below: _Floats, p: float, questions: _Ints | None = None) -> PairedQuantiles:
+        """Of ``above`` and ``below``: (n,) both, positive, pair by pair, in the order of time; ``questions`` (n,) says
+        what each pair answers, negative: not known. Raises ValueError when the lengths differ."""
         if len(above) != len(below):
             raise ValueError(f"above holds {len(above)} values and below {len(below)}; give one of each for every pair")
         n, none = len(below), np.zeros(0)
         base, top = (float(np.quantile(some, p)) if n else math.nan for some in (below, above))
         if not (base > 0.0 and top > 0.0):
             return cls(math.nan, n, False, base, none, none, 1.0, 1.0)
-        beyond = below > base
-        effect = _effect(above, below, (above > top) - beyond.astype(np.float64))
+        beyond, slope = below > base, _slope(above, below, p)
+        effect = _runs_effect(above, below, (above > top) - beyond.astype(np.float64))
+        if questions is not None:
+            # What one pair adds to the error of the ratio: its own part, and that in prod's quantile.
+            effect += design_of((above > top) - slope * beyond, questions).questions - 1.0
         known = n * (1 - p) / effect >= _LEAST_BEYOND
         slow, quick = np.sort(above[beyond]), np.sort(above[~beyond])
-        return cls(top / base, n, known, base, slow, quick, _slope(above, below, p), effect)
+        return cls(top / base, n, known, base, slow, quick, slope, effect)
 
     def refutes(self, ratio: float, most: float, *, upper: bool) -> bool:
         """Whether a ratio is too large (``upper``) or too small for these pairs, when a sum may be off by ``most``
@@ -108,18 +112,26 @@ class PairedQuantiles:
         )
 
 
-def quantile_ratio(above: _Floats, below: _Floats, p: float, *, alpha: float = 0.05, elapsed: float = 1.0) -> Interval:
+def quantile_ratio(
+    above: _Floats,
+    below: _Floats,
+    p: float,
+    *,
+    questions: _Ints | None = None,
+    alpha: float = 0.05,
+    elapsed: float = 1.0,
+) -> Interval:
     """Bounds of the ratio of the ``p``-quantiles of ``above`` and ``below``: (n,) both, positive, pair by pair, in the
-    order of time.
+    order of time; ``questions`` (n,) says what each pair answers, negative: not known.
 
     ``elapsed`` is the share of the window that is over, in (0, 1]: the bounds hold with 1 − ``alpha`` at all looks of
     the window together, each alone with 1 − ``alpha`` / 2, and are wide early. Raises ValueError when the lengths
     differ or ``elapsed`` is no such share.
     """
-    return PairedQuantiles.of(above, below, p).interval(alpha, elapsed)
+    return PairedQuantiles.of(above, below, p, questions).interval(alpha, elapsed)
 
 
-def _effect(above: _Floats, below: _Floats, discordant: _Floats) -> float:
+def _runs_effect(above: _Floats, below: _Floats, discordant: _Floats) -> float:
     """The design effect of runs. Discordant pairs are few, so that their runs are seen late; those of the pairs' ratios
     show at once, and are no shorter: whichever surely shows more counts."""
     found = [_runs(discordant)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ..bands import ACCEPTED, CRITICAL
@@ -79,6 +79,16 @@ class Rule:
     needs: Needs | None = None
     needs_person: bool = False
     """No more pairs will tell: a person has to look at it."""
+    figure: float | None = None
+    """What was seen, in the unit of :attr:`limit`; ``None``: nothing yet, or no single figure tells."""
+    limit: float | None = None
+    """What it is held against: at most so much (``pairs`` and ``every_hour``: at least)."""
+
+    def held(self, figure: float, limit: float) -> Rule:
+        """The same, and what was held against what; a figure that is not finite is none."""
+        if not (math.isfinite(figure) and math.isfinite(limit)):
+            return self
+        return replace(self, figure=figure, limit=limit)
 
     @property
     def status(self) -> Status:
@@ -216,6 +226,10 @@ def evaluate_target(target: Target, evidence: Evidence, gate: GateConfig) -> Rul
     parts = _parts(target, series, evidence, gate)
     if not parts:
         return Rule(target.key, target.name, None, "the control has no such values yet: no noise floor")
+    return _held(target, series, evidence, gate, parts).held(parts[0].interval.estimate, parts[0].target)
+
+
+def _held(target: Target, series: Series, evidence: Evidence, gate: GateConfig, parts: list[_Part]) -> Rule:
     show = _percent if target.share else _plain
     line = "; ".join(filter(None, (_line(target, series, parts, show), series.values.note, series.note)))
     if series.floor is not None and not len(series.floor):

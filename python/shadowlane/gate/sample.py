@@ -18,6 +18,8 @@ _Floats = NDArray[np.float64]
 MOST_ROWS = 1 << 18
 """With so many, a P95 of times that vary by two thirds is known to half a percent."""
 _FIRST_ROOM = 1024
+_EXACT = (1 << 52) - 1
+"""So many whole numbers a float64 tells apart."""
 
 
 class Sample:
@@ -85,17 +87,25 @@ class Sample:
 
 
 class PairedSample(Sample):
-    """Two values of each request, the shadow's ``above`` and prod's or the control's ``below``."""
+    """Two values of each request, the shadow's ``above`` and prod's or the control's ``below``, with the question that
+    both answer."""
 
     def __init__(self, most: int | None = None) -> None:
-        super().__init__(2, most)
+        super().__init__(3, most)
 
     @classmethod
-    def of(cls, above: _Floats, below: _Floats) -> PairedSample:
+    def of(cls, above: _Floats, below: _Floats, questions: NDArray[np.int64] | None = None) -> PairedSample:
         """All pairs (n,) at once. Raises ValueError where the lengths differ."""
         sample = cls()
-        sample.add(np.arange(len(below), dtype=np.int64), above, below)
+        sample.add(np.arange(len(below), dtype=np.int64), above, below, questions=questions)
         return sample
+
+    def add(self, keys: NDArray[np.int64], *values: _Floats, questions: NDArray[np.int64] | None = None) -> None:
+        """The next pairs, each with a number of its own (m,): ``above`` and ``below`` (m,), and which question each
+        answers (m,), negative where that is not known (default: nowhere). Raises ValueError where the lengths differ.
+        """
+        asked = np.full(len(keys), -1) if questions is None else np.where(questions >= 0, questions & _EXACT, -1)
+        super().add(keys, *values, asked.astype(np.float64))
 
     @property
     def above(self) -> _Floats:
@@ -106,3 +116,8 @@ class PairedSample(Sample):
     def below(self) -> _Floats:
         """(k,) prod's, or the control's."""
         return self.column(1)
+
+    @property
+    def questions(self) -> NDArray[np.int64]:
+        """(k,) equal numbers for equal questions, negative ones where none is known."""
+        return self.column(2).astype(np.int64)

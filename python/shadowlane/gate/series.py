@@ -101,7 +101,8 @@ class SeriesFold:
     ) -> None:
         """The next rows, and those of the control's that answered the same requests, in any order; ``inside`` (m,) says
         which rows have part in :attr:`tails` (default: all)."""
-        slots = self._questions.slots(question_of(columns))
+        questions = question_of(columns)
+        slots = self._questions.slots(questions)
         for rule in self._rules:
             read = _READINGS[rule.target.key]
             values, has = read(columns, self._embedder)
@@ -119,8 +120,9 @@ class SeriesFold:
             mine, theirs = joined(columns, has, control, floor_has)
             rule.excess.add(values[mine] - floor[theirs], slots[mine])
             if rule.target.key == "mean_delta_s":
-                part = slice(None) if inside is None else inside[mine]
-                self._tails.add(columns.exchange[mine][part], values[mine][part], floor[theirs][part])
+                part = np.ones(len(mine), dtype=bool) if inside is None else inside[mine]
+                mine, theirs = mine[part], theirs[part]
+                self._tails.add(columns.exchange[mine], values[mine], floor[theirs], questions=questions[mine])
 
     def add_control(self, columns: ScoreColumns) -> None:
         """The next rows of the control's own."""

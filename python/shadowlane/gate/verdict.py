@@ -179,5 +179,7 @@ def _rule_data(rule: Rule) -> dict[str, Any]:
         "leaning": rule.leaning,
         "needs_person": rule.needs_person,
         "evidence": rule.evidence,
+        "figure": rule.figure,
+        "limit": rule.limit,
         "needs": None if needs is None else {"pairs": needs.pairs, "hours": needs.hours, "text": needs_line(needs)},
     }

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from .observed import GET_OBSERVED, Observed
 from .schema import explained
 from .segments import SegmentRow, segment_rows
 from .tallies import FAILED, without_routes
@@ -84,6 +85,11 @@ class History:
             "cost": None if used[2] is None else used[2:],
             "pins": pins,
         }
+
+    def observed(self) -> list[Observed]:
+        """What metrics are made of, over all rows that were ever stored, by shadow and series (:mod:`.observed`)."""
+        with explained(self.path, "read"):
+            return [Observed(*row) for row in self._db.execute(GET_OBSERVED)]
 
     def first_ns(self, shadow: str) -> int | None:
         """When a shadow's oldest copy that is kept began; ``None``: there is none."""

@@ -201,6 +201,23 @@ _SAID = (
     "ALTER TABLE pairs ADD COLUMN prod_finish TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE pairs ADD COLUMN tools TEXT NOT NULL DEFAULT ''",
 )
+_OBSERVED = (
+    # What metrics are made of, see .observed: they only rise, whatever retention deletes.
+    """
+    CREATE TABLE observed (
+        shadow TEXT NOT NULL,
+        series TEXT NOT NULL,
+        key TEXT NOT NULL,
+        n INTEGER NOT NULL,
+        total REAL NOT NULL,
+        exemplar REAL NOT NULL,
+        exemplar_id TEXT NOT NULL,
+        exemplar_trace TEXT NOT NULL,
+        exemplar_ns INTEGER NOT NULL,
+        PRIMARY KEY (shadow, series, key)
+    ) WITHOUT ROWID
+    """,
+)
 _STEPS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _GROUPS_STRUCTURE_JUDGE,
@@ -212,6 +229,7 @@ _STEPS: tuple[tuple[str, ...], ...] = (
     _COLLAPSE,
     _ACCOUNTS,
     _SAID,
+    _OBSERVED,
 )
 SCHEMA_VERSION = len(_STEPS)
 

@@ -29,6 +29,7 @@ from .exemplars import Exemplars
 from .history import History
 from .identity import MARK, FileIdentity
 from .latency import GET_ROWS, PUT_ROW, between
+from .observed import ADD_OBSERVED, Tally
 from .pruning import Retention, bytes_used, prune, transaction
 from .queries import Order, pairs_query, selected
 from .retention import RetentionClock
@@ -116,6 +117,7 @@ class SqliteStore(History, WindowStarts):
         now = self._clock_ns()
         rows = [to_rows(pair) for pair in pairs]
         added: Counter[tuple[str, str]] = Counter()
+        observed = Tally()
         try:
             with self._transaction("write"):
                 for pair, (thin, thick) in zip(pairs, rows, strict=True):
@@ -125,11 +127,13 @@ class SqliteStore(History, WindowStarts):
                     if self._keeps(cursor.lastrowid, pair):
                         self._db.execute(_INSERT_BODIES, (cursor.lastrowid, *thick))
                     added[pair.outcome.shadow, pair.outcome.reason or _ANSWERED] += 1
+                    observed.add(pair)
                     if pair.outcome.tokens or pair.outcome.money:
                         outcome = pair.outcome
                         spent = (outcome.shadow, now // _MINUTE_NS, outcome.tokens, outcome.money)
                         self._db.execute(_ADD_SPENT, spent)
                 self._db.executemany(_ADD_COUNT, [(self._epoch, *key, n) for key, n in added.items()])
+                self._db.executemany(ADD_OBSERVED, observed.rows())
                 self._put_mark()
         except BaseException:
             if self._exemplars is not None:

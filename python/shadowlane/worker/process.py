@@ -13,6 +13,7 @@ import logging
 import math
 import os
 import signal
+import threading
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,7 +40,7 @@ from .embedder import open_embedder
 from .handover import Displaced, Handover
 from .overhead import OverheadRecorder
 from .pipeline import MOST_BYTES, Pipeline
-from .side import Side, WorkerView
+from .side import NoSide, Side, WorkerView
 from .state import ERROR_FILE, clear_error, write_error
 from .undumpable import forbid_dumps
 from .writer import Writer
@@ -64,13 +65,14 @@ def run_worker(config: Config, *, leave_when_idle: bool = False, side: Side | No
     """
     give_way()
     forbid_dumps()
-    while _hold_lane(config, leave_when_idle=leave_when_idle, side=side):
+    while _hold_lane(config, leave_when_idle=leave_when_idle, side=side or NoSide()):
         pass
 
 
-def _hold_lane(config: Config, *, leave_when_idle: bool, side: Side | None) -> bool:
-    """Be the worker of the lane that is there. Returns whether another one is there now, in its place. One that a
-    gateway started leaves then: its successor is told where that is."""
+def _hold_lane(config: Config, *, leave_when_idle: bool, side: Side) -> bool:
+    """Be the worker of the lane that is there. Returns whether another one is there now, in its place, to be served
+    next. One that a gateway started leaves then: its successor is told where that is. So does one that was told to end.
+    """
     directory = make_lane_directory(config)
     drainer = _core.Drainer(
         str(directory),
@@ -81,9 +83,10 @@ def _hold_lane(config: Config, *, leave_when_idle: bool, side: Side | None) -> b
     )
     _give_back_start_lock()
     displaced = Displaced(drainer.is_in_place)
+    told = threading.Event()
+    idle_exit_s = config.lane.idle_exit_s if leave_when_idle else None
     try:
-        idle_exit_s = config.lane.idle_exit_s if leave_when_idle else None
-        uvloop.run(_run(config, directory, drainer, displaced, idle_exit_s, side))
+        uvloop.run(_run(config, directory, drainer, displaced, told, idle_exit_s, side))
     except BaseException as error:  # a panic of an extension is no Exception; signals end the loop without raising
         _leave_error(directory, error)
         raise
@@ -91,7 +94,7 @@ def _hold_lane(config: Config, *, leave_when_idle: bool, side: Side | None) -> b
         clear_error(directory)
     finally:
         drainer.close()
-    return displaced.seen and not leave_when_idle
+    return displaced.seen and not leave_when_idle and not told.is_set()
 
 
 def _give_back_start_lock() -> None:
@@ -141,19 +144,18 @@ async def _run(
     directory: Path,
     drainer: _core.Drainer,
     displaced: Displaced,
+    told: threading.Event,
     idle_exit_s: float | None,
-    side: Side | None,
+    side: Side,
 ) -> None:
     # From the first moment to the last: one that opens a large store, or closes it, does not hang.
     beating = asyncio.create_task(_beat(drainer))
     view = WorkerView(drainer.is_in_place)
     try:
-        if side is not None:
-            await side.start(view)
-        await _work(config, directory, drainer, displaced, idle_exit_s, view, side)
+        await side.start(view)
+        await _work(config, directory, drainer, displaced, told, idle_exit_s, side, view)
     finally:
-        if side is not None:
-            await side.close()
+        await side.close()
         beating.cancel()
 
 
@@ -162,19 +164,21 @@ async def _work(
     directory: Path,
     drainer: _core.Drainer,
     displaced: Displaced,
+    told: threading.Event,
     idle_exit_s: float | None,
+    side: Side,
     view: WorkerView,
-    side: Side | None,
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def leave() -> None:
+    def end() -> None:
         view.stopping()
+        told.set()  # outlives this lane: a worker whose files were replaced does not open the next one
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, leave)
+        loop.add_signal_handler(number, end)
     groups = groups_folder(config)
     _make_state_folder(config)
     embedder = await asyncio.to_thread(open_embedder, config.score, folder=groups)
@@ -195,7 +199,7 @@ async def _work(
             qps=config.limits.qps,
             arms=arms,
             revision=config.revision(),
-            beside=dict if side is None else side.state,
+            beside=side.state,
         )
         control.resume()
         scorer = Scorer(

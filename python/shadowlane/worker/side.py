@@ -15,7 +15,7 @@ from ..errors import ShadowlaneError, StoreError
 from ..store import SqliteStore
 from .writer import Writer
 
-__all__ = ["Side", "WorkerView"]
+__all__ = ["NoSide", "Side", "WorkerView"]
 
 _T = TypeVar("_T")
 _PROBE_S = 3.0
@@ -53,7 +53,10 @@ class WorkerView:
         writer, store = self._writer, self._store
         if writer is None or store is None:
             raise StoreError(f"the store is not open: {self.not_ready}")
-        return await writer.call(lambda: work(store))
+        try:
+            return await writer.call(lambda: work(store))
+        except RuntimeError:  # its thread has ended
+            raise StoreError("the store is not open: the worker is stopping") from None
 
     async def trouble(self) -> str:
         """Why the worker cannot mirror now, in a line without a path; empty when it can: it holds its lane, and a write
@@ -97,3 +100,16 @@ class Side(Protocol):
 
     def state(self) -> Mapping[str, Any]:
         """What ``shadowlane status`` shows of it, JSON-ready."""
+
+
+class NoSide:
+    """Nothing runs beside the worker."""
+
+    async def start(self, worker: WorkerView) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+    def state(self) -> Mapping[str, Any]:
+        return {}

@@ -96,9 +96,21 @@ impl ControlFile {
         worker.pid.load(Ordering::Acquire) != 0 && age < HUNG_S
     }
 
+    /// Whether the worker that had this lane then, as it reported itself, has it still. The control file is in place.
+    pub fn has_still(&self, worker: &Identity) -> bool {
+        let same = worker.pid != 0 && self.get().worker.identity() == *worker;
+        same && lock::is_path_held(&Self::path(&self.directory))
+    }
+
     /// The file whose lock says that the lane has a worker.
     pub fn worker_lock(directory: &Path) -> PathBuf {
         directory.join("worker.lock")
+    }
+
+    /// The file that the lane's worker signs, so that one that hangs can be ended: see [`lock::Signed`]. In the worker's
+    /// process nothing else may open it.
+    pub fn worker_signature(directory: &Path) -> PathBuf {
+        directory.join("worker.signature")
     }
 
     /// Whether the lane has a worker, hung or not.
@@ -118,7 +130,11 @@ impl ControlFile {
     /// priority it may get no time for long. One of a pid namespace that cannot be seen from here is left alone.
     pub fn end_hung_worker(&self) -> Option<u64> {
         let age = self.worker_age_s().filter(|age| *age > HUNG_S)?;
-        let signer = Signer::of(&Self::worker_lock(&self.directory))?;
+        if self.get().worker.identity() == Identity::current() {
+            // To ask for the signature is to lose it here, and who asks does not hang.
+            return None;
+        }
+        let signer = Signer::of(&Self::worker_signature(&self.directory))?;
         if age < BUSY_S && signer.is_runnable() {
             return None;
         }

@@ -43,6 +43,9 @@ unsafe impl Shared for RingHeader {}
 // SAFETY: as above.
 unsafe impl Shared for ControlHeader {}
 
+/// What [`RingHeader::closed`] says of a ring that a worker has retired, to a process that has it mapped still.
+pub const RETIRED: u64 = 2;
+
 /// Head of a ring file `ring-<id>.shm`; the data region follows at [`RING_DATA`].
 #[repr(C, align(128))]
 pub struct RingHeader {
@@ -58,7 +61,8 @@ pub struct RingHeader {
     pub start: AtomicU64,
     /// Its pid namespace.
     pub namespace: AtomicU64,
-    /// 1 when the process has closed the ring: it will not write to it any more.
+    /// Not 0 when the process has closed the ring: it will not write to it any more. [`RETIRED`] when a worker has moved its
+    /// counts.
     pub closed: AtomicU64,
     /// The ring's cursors and the consumer's journal.
     pub cursors: Cursors,
@@ -117,6 +121,7 @@ impl Counters {
         for (count, more) in self.dropped.iter().zip(&totals.dropped) {
             count.fetch_add(*more, Ordering::Relaxed);
         }
+        self.acked.fetch_add(totals.acked, Ordering::Release);
     }
 
     /// Overwrite all counts.

@@ -118,15 +118,15 @@ pub fn is_path_held(path: &Path) -> bool {
     file.and_then(|file| is_held(&file)).unwrap_or(false)
 }
 
-/// A second, classic lock of a process on the file that it holds: the kernel tells its holder's process id as the asker
-/// sees it, whatever is mounted at /proc. It says who, not whether: such a lock is lost when the process closes any
-/// descriptor of the file.
+/// A classic lock of a process: the kernel tells its holder's process id as the asker sees it, whatever is mounted at
+/// /proc. It says who, not whether: such a lock is lost when the process closes any descriptor of the file. So the file is
+/// one of its own, which that process opens here and nowhere else.
 pub struct Signed {
     _file: File,
 }
 
 impl Signed {
-    /// Sign a file.
+    /// Sign a file, which is made (0600) when it is not there.
     pub fn sign(path: &Path) -> Result<Self> {
         let file = open(path)?;
         set(&file, SIGNATURE, libc::F_SETLK).map_err(failed("cannot lock", path))?;

@@ -4,6 +4,7 @@
 //! counted before it is removed; of a file of another layout only words are read whose offsets are the same in all
 //! layouts that [`knows`] names, by plain reads and never by a mapping.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::mem::offset_of;
 use std::os::fd::AsRawFd;
@@ -67,10 +68,27 @@ fn candidate(root: &Path, number: u32) -> PathBuf {
 
 const BELOW: &str = "layout-";
 
-/// The lane's own directory of one that [`locate`] gave.
+/// Whether [`locate`] of some release gives a directory this name: `layout-N` or `layout-N.M`, and nothing else.
+fn is_below(name: &OsStr) -> bool {
+    let is_number = |text: &str| text.parse::<u8>().is_ok_and(|number| number.to_string() == text);
+    let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(BELOW)) else { return false };
+    match rest.split_once('.') {
+        None => is_number(rest),
+        Some((layout, number)) => is_number(layout) && is_number(number),
+    }
+}
+
+/// Whether a directory is a lane's, and not one that holds lanes of any name.
+fn is_lane(directory: &Path) -> bool {
+    let files = [ControlFile::path(directory), ControlFile::worker_lock(directory)];
+    files.iter().any(|file| fs::symlink_metadata(file).is_ok()) || !ring_ids(directory).is_empty()
+}
+
+/// The lane's own directory of one that [`locate`] gave. A lane may have a name like those that are given below another
+/// one: it is its own where no lane is around it.
 pub fn root_of(directory: &Path) -> PathBuf {
-    let below = directory.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(BELOW));
-    directory.parent().filter(|_| below).unwrap_or(directory).to_path_buf()
+    let below = directory.file_name().is_some_and(is_below);
+    directory.parent().filter(|parent| below && is_lane(parent)).unwrap_or(directory).to_path_buf()
 }
 
 /// Whether the lane of another layout beside which this directory's begins was switched off: so is this one.
@@ -100,11 +118,11 @@ pub struct OlderLane {
     pub uncounted: usize,
 }
 
-/// The other lanes of a lane's directory.
+/// The other lanes of a lane's directory. One of this release's own layout is somebody's who knows it.
 pub fn others(directory: &Path) -> Vec<OlderLane> {
     let root = root_of(directory);
     let below = fs::read_dir(&root).into_iter().flatten().flatten();
-    let below = below.filter(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with(BELOW)));
+    let below = below.filter(|entry| is_below(&entry.file_name()));
     let all = std::iter::once(root.clone()).chain(below.map(|entry| entry.path()));
     let mut found: Vec<OlderLane> = all.filter(|other| other != directory).filter_map(|other| look(&other)).collect();
     found.sort_by(|a, b| a.directory.cmp(&b.directory));
@@ -114,7 +132,7 @@ pub fn others(directory: &Path) -> Vec<OlderLane> {
 fn look(directory: &Path) -> Option<OlderLane> {
     let ids = ring_ids(directory);
     let control = ControlFile::path(directory);
-    if ids.is_empty() && !control.exists() {
+    if (ids.is_empty() && !control.exists()) || is_ours(&control) {
         return None;
     }
     let worker = ControlFile::worker_lock(directory);

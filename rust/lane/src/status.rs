@@ -1,6 +1,7 @@
 //! What a lane's files say about it: counts over all processes, rings, cap, sampler, worker. Reads, never writes.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
@@ -250,13 +251,17 @@ fn read_rings(directory: &Path, header: &ControlHeader) -> (Totals, Vec<RingStat
 
 /// Numbers of the rings in a lane's directory, in order.
 pub fn ring_ids(directory: &Path) -> Vec<u64> {
-    let Ok(entries) = fs::read_dir(directory) else {
-        return Vec::new();
-    };
-    let mut ids: Vec<u64> =
-        entries.flatten().filter_map(|entry| RingFile::id_of(entry.file_name().to_str()?)).collect();
+    list_rings(directory).unwrap_or_default()
+}
+
+/// The same, for whom it matters whether the directory could be read.
+pub(crate) fn list_rings(directory: &Path) -> io::Result<Vec<u64>> {
+    let mut ids = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        ids.extend(entry?.file_name().to_str().and_then(RingFile::id_of));
+    }
     ids.sort_unstable();
-    ids
+    Ok(ids)
 }
 
 fn ring_status(id: u64, ring: &RingFile) -> RingStatus {

@@ -16,6 +16,7 @@ use shadowlane_lane::files::{ControlFile, RingFile};
 use shadowlane_lane::gateway::Lane;
 use shadowlane_lane::lanedir::remove_leftovers;
 use shadowlane_lane::lock::{Held, is_path_held};
+use shadowlane_lane::status::LaneStatus;
 use shadowlane_ring::frame::Exchange;
 
 use common::process::{Child, shared};
@@ -345,6 +346,13 @@ fn a_stopped_worker_is_ended_and_a_living_one_is_not() {
     let ledger: &Ledger = shared();
     let worker = Child::fork(|| {
         let drainer = Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap();
+        // As a worker does now and then: each opens and closes files of the lane.
+        assert!(LaneStatus::read(&directory.0).unwrap().worker.alive);
+        let control = ControlFile::open(&directory.0).unwrap();
+        let beat = control.get().worker.heartbeat.swap(0, Ordering::SeqCst);
+        assert_eq!(control.end_hung_worker(), None, "who asks does not hang");
+        control.get().worker.heartbeat.store(beat, Ordering::SeqCst);
+        assert!(Drainer::open(&directory.0, sanitizer(), Vec::new()).is_err());
         ledger.step.store(1, Ordering::SeqCst);
         until("it is stopped", || ledger.step.load(Ordering::SeqCst) == 2);
         drop(drainer);

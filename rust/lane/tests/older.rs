@@ -149,6 +149,38 @@ fn a_ring_of_another_layout_in_a_lane_is_counted_and_retired() {
     }
 }
 
+/// Whether it was retired, or somebody removed it as its refusal says.
+#[test]
+fn a_new_ring_has_the_number_of_one_that_was_refused() {
+    for retired in [true, false] {
+        let directory = Directory::new();
+        let path = RingFile::path_of(&directory.0, 1);
+        leave(&directory.0, 3, 1);
+        if retired {
+            set_layout(&path, LAYOUT_VERSION - 1);
+        } else {
+            fs::write(&path, b"no ring").unwrap();
+        }
+        let mut worker = drainer(&directory.0).with_looks_every(Duration::ZERO);
+        let control = ControlFile::open(&directory.0).unwrap();
+        if !retired {
+            assert_eq!(drain(&mut worker, 10), 0);
+            fs::remove_file(&path).unwrap();
+            control.get().rings.store(7, Ordering::SeqCst);
+        }
+        until("it is gone", || {
+            drain(&mut worker, 10);
+            !path.exists()
+        });
+        // As where the numbers begin anew.
+        control.get().rings.store(0, Ordering::SeqCst);
+        let lane = open(&directory.0);
+        assert!(path.exists() && mirror(&lane));
+        until("the new ring is read", || drain(&mut worker, 10) == 1);
+        assert_eq!(directory.status().totals.mirrored, if retired { 2 } else { 1 });
+    }
+}
+
 #[test]
 fn a_ring_of_another_layout_whose_process_lives_stays() {
     let directory = Directory::new();
@@ -197,6 +229,52 @@ fn a_lane_that_nobody_holds_is_counted_and_removed() {
             "its own life is whole"
         );
     }
+}
+
+/// Lanes whose names are like those of directories below a lane: each is its own.
+#[test]
+fn a_strangers_lane_is_never_taken_for_one_of_another_layout() {
+    let (older, newer) = (LAYOUT_VERSION - 1, LAYOUT_VERSION + 1);
+    for (mine, other, layout) in [
+        ("layout-a".to_owned(), "layout-b".to_owned(), older),
+        ("layout-a".to_owned(), format!("layout-{older}"), older),
+        (format!("layout-{LAYOUT_VERSION}"), format!("layout-{newer}.2"), newer),
+        (format!("layout-{older}"), "layout-".to_owned(), LAYOUT_VERSION),
+    ] {
+        let directory = Directory::new();
+        let (mine, other) = (directory.0.join(mine), directory.0.join(other));
+        // Around them are other lanes, and files that are no lane's.
+        fs::create_dir(&directory.0).unwrap();
+        fs::write(directory.0.join("config.json"), b"{}").unwrap();
+        leave(&other, 5, 1);
+        set_all(&other, layout);
+        let lane = open(&mine);
+        assert_eq!((locate(&mine), root_of(&mine), others(&mine).len()), (mine.clone(), mine.clone(), 0));
+        stays(&mine, &other);
+        drop(lane);
+    }
+    // A lane that somebody put into another one's directory.
+    for (name, layout) in
+        [("layout-a", older), ("layout-8.x", older), ("layout-08", newer), ("layout-1", LAYOUT_VERSION)]
+    {
+        let directory = Directory::new();
+        let inner = directory.0.join(name);
+        let lane = open(&directory.0);
+        leave(&inner, 5, 1);
+        set_all(&inner, layout);
+        stays(&directory.0, &inner);
+        drop(lane);
+    }
+}
+
+/// The worker of one lane leaves another as it is.
+fn stays(mine: &Path, other: &Path) {
+    let mut worker = drainer(mine).with_looks_every(Duration::ZERO);
+    for _ in 0..4 {
+        drain(&mut worker, 10);
+    }
+    assert!(RingFile::path_of(other, 1).exists() && ControlFile::path(other).exists(), "{}", other.display());
+    assert_eq!(LaneStatus::read(mine).unwrap().unread, "");
 }
 
 #[repr(C)]

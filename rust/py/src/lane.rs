@@ -293,7 +293,7 @@ impl Lane {
         let old = Arc::clone(&self.current());
         *self.directory.lock().unwrap_or_else(PoisonError::into_inner) = directory;
         self.install(core);
-        old.close();
+        old.hand_over(&self.current());
         self.leaving.lock().unwrap_or_else(PoisonError::into_inner).push(old);
         Ok(())
     }

@@ -86,3 +86,14 @@ def test_times_after_the_windows_end_wait_for_the_next_window() -> None:
     whole = RowFold("one", with_control=False, slot_wait_ms=200.0)
     whole.add(rows)
     assert whole.times.n == 1500
+
+
+def test_each_pair_of_times_knows_its_question() -> None:
+    """Answers to one question are no independent pairs: all samples whose quantiles are compared say what was asked."""
+    asked = np.arange(300) % 7
+    fold = RowFold("one", with_control=True, slot_wait_ms=200.0)
+    rows = columns(300, exchange=np.arange(300), group=asked, shadow_ttfb_ns=np.full(300, 10**6))
+    fold.add(rows, rows)
+    first = fold.accounts.accounts(prices=False, burns=(), pins=(), expected={}, segments=((), ())).first_bytes
+    for sample in (fold.times, fold.scores.tails, first):
+        assert sample.questions.tolist() == asked.tolist()

@@ -72,7 +72,7 @@ impl Drainer {
         let Some(lock) = Held::take(&lock_path)? else {
             return Err(another_worker(lock_path));
         };
-        let signed = Signed::sign(&lock_path)?;
+        let signed = Signed::sign(&ControlFile::worker_signature(directory))?;
         let control = Arc::new(ControlFile::open_or_create(directory)?);
         // On the control file too: who removes the lock file alone makes no second worker.
         let Some(second) = Held::take(&ControlFile::path(directory))? else {
@@ -228,7 +228,9 @@ impl Drainer {
             .map(|reader| reader.consumer.memory().cursors().journal.acked.load(Ordering::Relaxed))
             .sum();
         let others: u64 = self.others.iter().filter_map(|(_, ring)| ring.totals()).map(|totals| totals.acked).sum();
-        self.control.get().retired.acked.load(Ordering::Relaxed) + live + others
+        // Of rings that were removed under their processes, which counted for them.
+        let moved = self.control.get().fallback.acked.load(Ordering::Relaxed);
+        self.control.get().retired.acked.load(Ordering::Relaxed) + live + others + moved
     }
 
     /// The lane's identity.

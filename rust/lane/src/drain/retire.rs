@@ -9,8 +9,8 @@ use std::sync::atomic::Ordering;
 use super::Drainer;
 use super::rings::Reader;
 use crate::files::RingFile;
-use crate::latency::{Latency, LatencySums};
-use crate::layout::Totals;
+use crate::latency::LatencySums;
+use crate::layout::{RETIRED, RingHeader, Totals};
 use crate::older;
 use shadowlane_base::Reason;
 use shadowlane_ring::Memory;
@@ -19,11 +19,12 @@ use shadowlane_ring::Memory;
 pub(super) const OTHERS_EVERY_NS: u64 = 5_000_000_000;
 
 impl Drainer {
-    /// Retire the rings that are gone and empty.
+    /// Retire the rings that are gone and empty. Those of a lane that was made anew in its place are left to the worker of
+    /// the new one: what is counted in a control file that was removed, nobody reads.
     pub(super) fn retire_rings(&mut self, now: u64) {
         let mut index = 0;
         while let Some(reader) = self.readers.get_mut(index) {
-            if reader.is_gone(now) && reader.consumer.is_empty() {
+            if reader.is_gone(now) && reader.consumer.is_empty() && self.control.is_in_place() {
                 let reader = self.readers.swap_remove(index);
                 self.retire(&reader);
             } else {
@@ -35,7 +36,7 @@ impl Drainer {
     /// Retire what nobody here can read, when nobody holds it any more: rings of other layouts in this directory, whose
     /// copies are counted as dropped, and whole lanes beside it.
     pub(super) fn retire_others(&mut self, now: u64) {
-        if now.saturating_sub(self.abandoned.1) < self.others_every_ns {
+        if now.saturating_sub(self.abandoned.1) < self.others_every_ns || !self.control.is_in_place() {
             return;
         }
         let (done, live): (Vec<_>, Vec<_>) =
@@ -47,6 +48,8 @@ impl Drainer {
             totals.corrupt = 0;
             totals.dropped[Reason::Unreadable as usize] += lost;
             self.fold(id, &totals, None);
+            // Its number may be a new ring's from here on.
+            self.refused.remove(&id);
         }
         let mut idle: Vec<_> = older::others(&self.directory).into_iter().filter(|lane| !lane.held).collect();
         // Seen twice: between the two a process of it may just have been starting.
@@ -69,23 +72,27 @@ impl Drainer {
         totals.acked = acked;
         totals.corrupt = journal.corrupt.load(Ordering::Acquire).min(lost);
         totals.dropped[Reason::ProducerDied as usize] += lost;
-        self.fold(reader.id, &totals, Some(&reader.consumer.memory().header().latency));
+        self.fold(reader.id, &totals, Some(reader.consumer.memory().header()));
     }
 
     /// The journal holds the new totals whole before it is in force, so that each step may be repeated by a successor.
-    fn fold(&self, ring: u64, totals: &Totals, latency: Option<&Latency>) {
+    fn fold(&self, ring: u64, totals: &Totals, of: Option<&RingHeader>) {
         let header = self.control.get();
         let mut sum = header.retired.read();
         sum.add(totals);
         let mut times = LatencySums::default();
         header.retired_latency.add_to(&mut times);
-        if let Some(latency) = latency {
-            latency.add_to(&mut times);
+        if let Some(of) = of {
+            of.latency.add_to(&mut times);
         }
         header.retire_generation.fetch_or(1, Ordering::AcqRel);
         header.retiring.write(&sum);
         header.retiring_latency.write(&times);
         header.retire_ring.store(ring, Ordering::Release);
+        // From here on its counts are the lane's: a process whose ring was removed under it need not take them along.
+        if let Some(of) = of {
+            of.closed.store(RETIRED, Ordering::Release);
+        }
         self.finish_retirement();
     }
 

@@ -1,7 +1,7 @@
 //! The rings that a drainer reads: finding them, and knowing whose process is gone.
 //!
 //! Invariants: a ring is gone only when the lock that its process held is free, or that has closed it. One that cannot be
-//! read is refused once, and left where it is. A ring of another life of the lane is nobody's here.
+//! read is refused as long as it is there, and left where it is. A ring of another life of the lane is nobody's here.
 
 use std::sync::atomic::Ordering;
 
@@ -9,7 +9,8 @@ use super::Drainer;
 use crate::files::RingFile;
 use crate::gcra::monotonic_ns;
 use crate::older::OtherRing;
-use crate::status::ring_ids;
+use crate::status::list_rings;
+use shadowlane_base::Error;
 use shadowlane_ring::Consumer;
 
 /// How often a ring's lock is asked for, in ns: a look costs a system call.
@@ -56,7 +57,9 @@ impl Drainer {
         }
         self.rings_seen = rings;
         self.listed_ns = now;
-        for id in ring_ids(&self.directory) {
+        let Ok(ids) = list_rings(&self.directory) else { return };
+        self.refused.retain(|id| ids.contains(id));
+        for id in ids {
             if self.refused.contains(&id) || self.readers.iter().any(|reader| reader.id == id) {
                 continue;
             }
@@ -67,12 +70,15 @@ impl Drainer {
             if !self.control.is_in_place() {
                 return;
             }
-            if let Ok(ring) = opened {
-                self.readers.push(Reader { id, consumer: Consumer::new(ring), dead: false, looked_ns: 0 });
-            } else {
-                self.refused.insert(id);
-                let other = OtherRing::open(&path, false).filter(|ring| ring.totals().is_some());
-                self.others.extend(other.map(|ring| (id, ring)));
+            match opened {
+                Ok(ring) => self.readers.push(Reader { id, consumer: Consumer::new(ring), dead: false, looked_ns: 0 }),
+                Err(Error::Refused { .. }) => {
+                    self.refused.insert(id);
+                    let other = OtherRing::open(&path, false).filter(|ring| ring.totals().is_some());
+                    self.others.extend(other.map(|ring| (id, ring)));
+                }
+                // It could not be asked (no descriptor, no memory, gone again): it is looked at again.
+                Err(_) => {}
             }
         }
     }

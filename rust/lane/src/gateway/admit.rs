@@ -78,7 +78,14 @@ impl Lane {
         });
         match decided.and_then(|draw| Method::new(method).map(|method| (draw, method)).ok_or(Reason::Method)) {
             Ok((Draw::Taken, short)) => {
-                Entry::Taken(self.ticket(short, timed.then(|| (self.named.index(method, path), entered))))
+                let ticket = self.ticket(short, timed.then(|| (self.named.index(method, path), entered)));
+                ticket.map_or_else(
+                    || {
+                        counters.drop_for(Reason::Disabled);
+                        Entry::Out
+                    },
+                    Entry::Taken,
+                )
             }
             Ok((draw, _)) => {
                 counters.drop_for(Reason::SampledOut);

@@ -18,8 +18,8 @@ mod room;
 mod ticket;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::caps::Caps;
 use crate::choice::Choice;
@@ -28,7 +28,7 @@ use crate::gcra::monotonic_ns;
 pub use crate::keys::StickyKey;
 use crate::lanedir;
 use crate::layout::{ControlHeader, Counters, Totals};
-use crate::process::{fork_generation, random_u64, unix_ns, watch_forks};
+use crate::process::{Identity, fork_generation, random_u64, unix_ns, watch_forks};
 use crate::revisions::Setting;
 use crate::status;
 use shadowlane_base::{Error, Result};
@@ -61,6 +61,11 @@ pub struct Lane {
     ids: AtomicU64,
     /// What was counted when the lane was last seen in place.
     seen_in_place: Mutex<Totals>,
+    /// How many tickets are open, and whether they were handed over to the successor: see [`ticket`].
+    open: AtomicI64,
+    /// The lane that was made in this one's place, and the worker that this one had then.
+    successor: OnceLock<Arc<Lane>>,
+    reader: OnceLock<Identity>,
 }
 
 impl Lane {
@@ -118,6 +123,9 @@ impl Lane {
             id_seed: random_u64(),
             ids: AtomicU64::new(0),
             seen_in_place: Mutex::new(Totals::default()),
+            open: AtomicI64::new(0),
+            successor: OnceLock::new(),
+            reader: OnceLock::new(),
         })
     }
 

@@ -23,18 +23,20 @@ impl Lane {
     /// `exchange.shadow_id`, `method`, `started_ns` and `duration_ns` are filled here. A response body over the bound is cut and
     /// flagged; a request body over it is not mirrored.
     pub fn offer(&self, mut ticket: Ticket, exchange: Exchange<'_>) -> bool {
-        if !ticket.open || !self.is_ours() {
-            ticket.open = false;
+        if !std::mem::take(&mut ticket.open) || !self.is_ours() {
             return false;
         }
-        self.adopt(&ticket);
+        // It may have been handed over from the lane that admitted it.
+        self.settle(&ticket).put_in(&ticket, exchange)
+    }
+
+    fn put_in(&self, ticket: &Ticket, exchange: Exchange<'_>) -> bool {
         let offered = if ticket.timed.is_some() { monotonic_ns() } else { 0 };
-        let write = || self.choose(&ticket, &exchange).and_then(|()| self.write(&ticket, exchange));
+        let write = || self.choose(ticket, &exchange).and_then(|()| self.write(ticket, exchange));
         let written = guarded(write).unwrap_or_else(|_| {
             self.fault();
             Err(Reason::Unreadable)
         });
-        ticket.open = false;
         // A copy that fails now was no less a burden: the trial counts it as taken.
         if let Some(route) = ticket.timed {
             let group = if written == Err(Reason::SampledOut) { Group::NotTaken } else { Group::Taken };

@@ -1,7 +1,8 @@
 //! What an admitted request holds until its answer has ended, and the clocks of the trial.
 //!
 //! Invariants: an open ticket is counted exactly once, whoever ends it: the offer, the return, or its own end when it is
-//! forgotten. A clock counts when it is stopped, and only in the process that started it.
+//! forgotten; and in the lane where its request counts as started, which is another one when its own was handed over
+//! meanwhile. A clock counts when it is stopped, and only in the process that started it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -62,12 +63,49 @@ impl Method {
     }
 }
 
+impl Ticket {
+    /// The lane where this is to be counted, its own or the one that it was handed over to. Asked once, by who closes it.
+    fn settle(&self) -> &Lane {
+        let mut lane = &self.lane;
+        while lane.open.fetch_sub(OPEN, Ordering::AcqRel) & HANDED_OVER != 0 {
+            let Some(next) = lane.successor.get() else { break };
+            lane = next;
+        }
+        lane
+    }
+}
+
+/// In a lane's count of open tickets: one of them, and whether they were handed over.
+const OPEN: i64 = 2;
+const HANDED_OVER: i64 = 1;
+
 impl Lane {
-    /// The ticket of a request that begins now. `timed`: its index among the named routes when it is part of the trial,
-    /// and when its admission began.
-    pub(super) fn ticket(self: &Arc<Self>, method: Method, timed: Option<(usize, u64)>) -> Ticket {
+    /// Close this lane, and hand what is open over to the one that was made in its place: it counts as started there, and
+    /// settles there. Which tickets those are one word says, so that each is counted in one lane only, by whatever thread.
+    pub fn hand_over(&self, to: &Arc<Self>) {
+        if !self.is_ours() || self.successor.set(Arc::clone(to)).is_err() {
+            return;
+        }
+        let open = self.open.fetch_or(HANDED_OVER, Ordering::AcqRel) / OPEN;
+        // Below zero for a moment, when some of them settle before this.
+        to.open.fetch_add(OPEN * open, Ordering::AcqRel);
+        let open = u64::try_from(open).unwrap_or(0);
+        self.counters().started.fetch_sub(open, Ordering::AcqRel);
+        to.counters().started.fetch_add(open, Ordering::AcqRel);
+        // Whoever empties this lane's ring, which may be out of its place: no worker that comes later finds it there.
+        let _ = self.reader.set(self.control.get().worker.identity());
+        self.close();
+    }
+
+    /// The ticket of a request that begins now; `None` when the lane was just handed over. `timed`: its index among the
+    /// named routes when it is part of the trial, and when its admission began.
+    pub(super) fn ticket(self: &Arc<Self>, method: Method, timed: Option<(usize, u64)>) -> Option<Ticket> {
+        if self.open.fetch_add(OPEN, Ordering::AcqRel) & HANDED_OVER != 0 {
+            self.open.fetch_sub(OPEN, Ordering::AcqRel);
+            return None;
+        }
         let (started_ns, started_mono) = (unix_ns(), monotonic_ns());
-        Ticket {
+        Some(Ticket {
             lane: Arc::clone(self),
             started_ns,
             started_mono,
@@ -76,7 +114,7 @@ impl Lane {
             timed: timed.map(|(route, _)| route),
             admitted_in: timed.map_or(0, |(_, entered)| started_mono.saturating_sub(entered)),
             open: true,
-        }
+        })
     }
 
     /// A UUIDv7 (RFC 9562 §5.7): milliseconds, then a keyed hash of a counter, which no two calls share.
@@ -99,17 +137,19 @@ impl Lane {
         if !std::mem::take(&mut ticket.open) || !self.is_ours() {
             return None;
         }
-        self.adopt(&ticket);
-        self.counters().drop_for(reason);
+        self.settle(&ticket).counters().drop_for(reason);
         let lane = Arc::clone(&ticket.lane);
         ticket.timed.map(|route| Timer { lane, started_mono: ticket.started_mono, route, group: Group::Taken })
     }
 
-    /// A request that began before this lane was made in the place of another settles here, so it counts as begun here.
-    pub(super) fn adopt(&self, ticket: &Ticket) {
-        if !std::ptr::eq(Arc::as_ptr(&ticket.lane), self) {
-            self.counters().started.fetch_add(1, Ordering::Relaxed);
+    /// The lane where a ticket that was just closed is to be counted. A request that began before this process was forked
+    /// counts as begun here.
+    pub(super) fn settle<'t>(&'t self, ticket: &'t Ticket) -> &'t Self {
+        if ticket.lane.is_ours() {
+            return ticket.settle();
         }
+        self.counters().started.fetch_add(1, Ordering::Relaxed);
+        self
     }
 
     /// Count a time in the trial.
@@ -135,7 +175,7 @@ impl Lane {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if self.open && self.lane.is_ours() {
-            self.lane.counters().drop_for(Reason::ProdFailed);
+            self.settle().counters().drop_for(Reason::ProdFailed);
         }
     }
 }

@@ -1,0 +1,161 @@
+"""What metrics are made of: counts, sums and histograms of each shadow's rows, kept in their own transaction.
+
+A series has a count and a sum for each key: a histogram's keys are the upper bounds of its buckets (each row counts in
+one of them), another's are the words that it counts. Each bucket keeps its newest row as an exemplar.
+
+Invariant: they only rise, whatever retention deletes and whoever is killed: a row that is stored is counted, and once.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ..types import STRANGE_CALLS, Pair, header
+
+__all__ = ["ADD_OBSERVED", "BOUNDS", "GET_OBSERVED", "Observed", "Tally"]
+
+_LATENCY = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+_WAIT = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+_DELTA = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8, 1.0, 1.5, 2.0)
+_SHARE = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+
+BOUNDS: dict[str, tuple[float, ...]] = {
+    "latency": _LATENCY,
+    "prod_latency": _LATENCY,
+    "first_byte": _LATENCY,
+    "prod_first_byte": _LATENCY,
+    "slot_wait": _WAIT,
+    "delta_s": _DELTA,
+    "anchored": _DELTA,
+    "citation_match": _SHARE,
+    "coverage": _SHARE,
+}
+"""The histograms, and the upper bounds of their buckets but for the last one, which has none. Times are in seconds."""
+
+ADD_OBSERVED = (
+    "INSERT INTO observed (shadow, series, key, n, total, exemplar, exemplar_id, exemplar_trace, exemplar_ns) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (shadow, series, key) DO UPDATE SET n = n + excluded.n, "
+    "total = total + excluded.total, exemplar = excluded.exemplar, exemplar_id = excluded.exemplar_id, "
+    "exemplar_trace = excluded.exemplar_trace, exemplar_ns = excluded.exemplar_ns"
+)
+GET_OBSERVED = (
+    "SELECT shadow, series, key, n, total, exemplar, exemplar_id, exemplar_trace, exemplar_ns FROM observed "
+    "ORDER BY shadow, series"
+)
+
+# https://www.w3.org/TR/trace-context/#traceparent-header
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class Observed(NamedTuple):
+    """One key of one series of a shadow. Without an exemplar its id is empty."""
+
+    shadow: str
+    series: str
+    key: str
+    n: int
+    total: float
+    exemplar: float
+    exemplar_id: str
+    exemplar_trace: str
+    exemplar_ns: int
+
+
+class Tally:
+    """The sums of one batch of rows."""
+
+    def __init__(self) -> None:
+        self._sums: dict[tuple[str, str, str], list[float]] = {}
+        self._exemplars: dict[tuple[str, str, str], tuple[float, str, str, int]] = {}
+
+    def add(self, pair: Pair) -> None:
+        """A row that is stored with this batch."""
+        shadow, copy = pair.outcome.shadow, pair.copy
+        exemplar = (copy.shadow_id, _trace_of(pair), copy.started_ns)
+        for series, value in _measured(pair):
+            bounds = BOUNDS[series]
+            index = bisect.bisect_left(bounds, value)
+            key = (shadow, series, repr(bounds[index]) if index < len(bounds) else "+Inf")
+            self._count(key, value)
+            self._exemplars[key] = (value, *exemplar)
+        for series, word, value in _counted(pair):
+            self._count((shadow, series, word), value)
+
+    def _count(self, key: tuple[str, str, str], value: float) -> None:
+        sums = self._sums.setdefault(key, [0, 0.0])
+        sums[0] += 1
+        sums[1] += value
+
+    def rows(self) -> Iterator[Observed]:
+        """For :data:`ADD_OBSERVED`."""
+        for key, (n, total) in self._sums.items():
+            value, row, trace, at_ns = self._exemplars.get(key, (0.0, "", "", 0))
+            yield Observed(*key, int(n), total, value, row, trace, at_ns)
+
+
+def _trace_of(pair: Pair) -> str:
+    """Prod's trace, where the copy carries it; a shadow's copy does only where its headers are configured to."""
+    found = _TRACEPARENT.fullmatch(header(pair.copy.headers, b"traceparent"))
+    return found.group(1) if found else ""
+
+
+def _measured(pair: Pair) -> Iterator[tuple[str, float]]:
+    """What goes into histograms: both sides' times of the same answered copies, and the scores that there are."""
+    copy, outcome, scores = pair.copy, pair.outcome, pair.scores
+    if not outcome.reason:
+        yield "latency", outcome.duration_ns / 1e9
+        yield "prod_latency", copy.duration_ns / 1e9
+        yield "first_byte", outcome.ttfb_ns / 1e9
+        yield "prod_first_byte", copy.ttfb_ns / 1e9
+    if outcome.tries or outcome.waited_ns:
+        yield "slot_wait", outcome.waited_ns / 1e9
+    for series, value in (
+        ("delta_s", scores.delta_s),
+        ("anchored", scores.anchored),
+        ("citation_match", scores.citation_match),
+        ("coverage", scores.coverage),
+    ):
+        if value is not None and math.isfinite(value):
+            yield series, value
+
+
+def _counted(pair: Pair) -> Iterator[tuple[str, str, float]]:
+    """What is counted by a word of a fixed set, and summed up."""
+    outcome, scores, group = pair.outcome, pair.scores, pair.scores.group
+    if outcome.status:
+        yield "status", str(outcome.status), 1.0
+    if outcome.tries:
+        yield "sent", "", outcome.tries
+    if outcome.reason:
+        return
+    yield "band", scores.band, 1.0
+    for series, word in (
+        ("lambda", scores.state),
+        ("collapse", scores.collapse),
+        ("prod_collapse", scores.prod_collapse),
+        ("tools", scores.tools),
+    ):
+        if word:
+            yield series, word, 1.0
+    for series, happened in (
+        ("fact_flip", scores.fact_flip),
+        ("lambda_flip", group is not None and group.flip),
+        ("prod_lambda_flip", group is not None and group.prod_flip),
+        ("index_differs", scores.index_agrees is False),
+    ):
+        if happened:
+            yield series, "", 1.0
+    if strange := outcome.findings.get(STRANGE_CALLS, 0):
+        yield "strange_calls", "", strange
+    if not scores.cache_served:  # as the gate's rules on them: like for like
+        for series, prod, used in (
+            ("tokens", scores.prod_tokens, scores.tokens),
+            ("cost", scores.prod_cost, scores.cost),
+        ):
+            if prod is not None and used is not None and math.isfinite(prod + used):
+                yield series, "prod", prod
+                yield series, "shadow", used
