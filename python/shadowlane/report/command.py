@@ -10,12 +10,11 @@ import os
 import time
 from pathlib import Path
 
-from .. import _core
-from ..config import Config
+from ..config import Config, lane_directory
+from ..detect.cleaner import open_cleaner
 from ..errors import ShadowlaneError
 from ..files import write_private
 from ..gate import verdict_data, worst_of
-from ..providers.cleaning import use_rules
 from ..render.text import Line, clock, print_json, print_lines
 from ..status.collect import collect_status
 from ..store import open_store
@@ -36,7 +35,8 @@ def run_report(
     store cannot be read and :class:`~shadowlane.errors.ShadowlaneError` when the page cannot be written.
     """
     status = collect_status(config)
-    use_rules(_core.Sanitizer(config.sanitize.rules_dict()).again)
+    if status["store"]["exists"]:
+        open_cleaner(config, lane_directory(config), reading=True)
     with reading(config, status) as store:
         report = build_report(config, status, store, hours=hours)
     if html is not None:
@@ -59,7 +59,6 @@ def run_report(
 
 def run_gate(config: Config, shadow: str | None = None, as_json: bool = False) -> int:
     """Print the verdict on each shadow, or on one. Returns 0 when all GRADUATE, else 1."""
-    use_rules(_core.Sanitizer(config.sanitize.rules_dict()).again)
     status, verdicts = read_verdicts(config, shadow)
     worst = worst_of(verdicts)
     if as_json:

@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from .. import _core
 from ..config import Config
 from ..config.serve import DEFAULT_LISTEN, address_of, serve_problem
 from ..errors import ConfigError, MissingExtraError
-from ..providers.cleaning import use_rules
 from ..render.text import print_json_line, print_lines
 
 if TYPE_CHECKING:
@@ -46,7 +44,6 @@ def run_serve(config: Config, listen: str | None = None, as_json: bool = False) 
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     if listen or not config.serve.listen:
         config = with_listen(config, listen or DEFAULT_LISTEN, "--listen")
-    use_rules(_core.Sanitizer(config.sanitize.rules_dict()).again)
     asyncio.run(_serve(Endpoint(config), as_json))
     return 0
 

@@ -24,13 +24,12 @@ from .. import _core
 from ..config import Config, JudgeConfig, ShadowConfig, groups_folder, make_lane_directory, make_state_folder
 from ..config.shadows import section_of
 from ..config.worker_file import START_LOCK_ENV
-from ..detect import DetectingDrainer, DetectingSanitizer, Hook, load_detector
+from ..detect.cleaner import open_cleaner
 from ..dispatch.arm import Arm, ArmOptions
 from ..errors import ShadowlaneError, StoreError, StoreLostError
 from ..judge.language_model import Judge
 from ..limits import Breaker, Budget, BudgetLimits, LaneLimits, Price, Prices, ProdQuota, Retry, ShadowLimits
 from ..policy import lane_policy, stub_rounds
-from ..providers.cleaning import use_rules
 from ..score import Scorer, extract_answer
 from ..store import SqliteStore, open_store
 from ..transport import HttpTransport, open_transport
@@ -206,18 +205,15 @@ async def _work(
             config.score, embedder=embedder, groups_folder=groups, prices=Prices(config.prices), pins=config.pins
         )
         writer = Writer(store, scorer)
-        sanitizer = _core.Sanitizer(config.sanitize.rules_dict(), str(directory))
-        hook = Hook(load_detector(config.sanitize.detector), sanitizer) if config.sanitize.detector else None
-        answers = DetectingSanitizer(sanitizer, hook) if hook else sanitizer
-        use_rules(answers.again)
+        redaction = open_cleaner(config, directory)
         # One that was started by hand has its own file, and its starter decides when it is read again.
         handover = Handover(directory, config.revision()) if idle_exit_s is not None else None
         pipeline = Pipeline(
-            drainer=DetectingDrainer(drainer, hook) if hook else drainer,
+            drainer=redaction.drainer(drainer),
             arms=list(arms.values()),
             writer=writer,
-            sanitizer=answers,
-            judge=_open_judge(config.judge, sanitizer, store.judge_state()) if config.judge.url else None,
+            sanitizer=redaction.cleaner,
+            judge=_open_judge(config.judge, redaction.sanitizer, store.judge_state()) if config.judge.url else None,
             limits=limits,
             on_limits=control.update_admission,
             window_s=config.limits.window_s if config.limits.cap_mode == "reservoir" else 0.0,
