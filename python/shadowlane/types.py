@@ -27,6 +27,7 @@ __all__ = [
     "NOT_SENT",
     "REASONS",
     "STRANGE_CALLS",
+    "UNREADABLE_DETECTOR",
     "Answer",
     "Citation",
     "Collapse",
@@ -61,6 +62,9 @@ StateName = Literal["", "convergent", "divergent", "recursive", "chaotic"]
 
 STRANGE_CALLS = "tool_call_prod_never_made"
 """The finding of an outcome whose shadow asked for tool calls that prod made neither before nor in its answer."""
+
+UNREADABLE_DETECTOR = "unreadable:detector"
+"""The finding of an exchange that the user's detector could not look at."""
 
 
 NOT_SENT = (

@@ -19,10 +19,10 @@ from .. import _core
 from ..capture.lane import Lane
 from ..config import Config, GateConfig, LimitsConfig, SamplingConfig
 from ..config.shadows import section_of
-from ..detect import DetectingDrainer, DetectingSanitizer, Hook, load_detector
+from ..detect.cleaner import open_cleaner
 from ..errors import LaneError
 from ..policy import lane_policy
-from ..providers.cleaning import read_answer, use_rules
+from ..providers.cleaning import read_answer
 from ..providers.refusals import Refusal, refused_words, remedy_of
 from ..transport import open_transport
 from ..types import Copy, Outcome, Transport, route_of
@@ -129,20 +129,12 @@ def _drained(config: Config, directory: Path, request: Request) -> tuple[Copy | 
             policy=lane_policy(config),
         )
         try:
-            rows = (DetectingDrainer(drainer, hook) if (hook := _hook(config, directory)) else drainer).drain(
-                1, config.lane.ring_bytes
-            )
+            rows = open_cleaner(config, directory).drainer(drainer).drain(1, config.lane.ring_bytes)
         finally:
             drainer.close()
     if not rows:
         return None, "unreadable"
     return Copy(**dict(zip(_FIELDS, rows[0], strict=True))), ""
-
-
-def _hook(config: Config, directory: Path) -> Hook | None:
-    if not config.sanitize.detector:
-        return None
-    return Hook(load_detector(config.sanitize.detector), _core.Sanitizer(config.sanitize.rules_dict(), str(directory)))
 
 
 async def _send(transport: Transport, copy: Copy) -> Outcome:
@@ -153,10 +145,7 @@ async def _send(transport: Transport, copy: Copy) -> Outcome:
 
 
 def _clean(config: Config, directory: Path, outcome: Outcome) -> Outcome:
-    sanitizer = _core.Sanitizer(config.sanitize.rules_dict(), str(directory))
-    hook = _hook(config, directory)
-    cleaner = DetectingSanitizer(sanitizer, hook) if hook else sanitizer
-    use_rules(cleaner.again)
+    cleaner = open_cleaner(config, directory).cleaner
     headers, body, _, _ = cleaner.response(outcome.headers, outcome.body, outcome.reason == "response_too_large")
     return msgspec.structs.replace(outcome, headers=tuple(headers), body=body)
 

@@ -5,6 +5,7 @@
 //! bill or route.
 
 use super::api::Api;
+use super::json::Json;
 
 /// `store` (which is off by then), sampling, length, form and tools, as chat APIs and the servers that speak them (vLLM, SGLang, llama.cpp) have them.
 const COMMON: &[&str] = &[
@@ -237,7 +238,8 @@ const OTHER: &[&str] = &[
 pub fn knows(api: Api, preset: &str, name: &str) -> bool {
     let own: &[&[&str]] = match api {
         Api::Chat | Api::Completions => &[],
-        Api::Responses => &[RESPONSES],
+        // What only says how to embed is harmless, and a path that nobody knows may be one of embeddings.
+        Api::Responses => &[RESPONSES, OTHER],
         Api::Anthropic => &[ANTHROPIC],
         Api::Ollama => &[OLLAMA],
         Api::Cohere => &[COHERE],
@@ -322,6 +324,12 @@ const PARTS: &[&str] = &[
 /// Whether a part of a conversation is one that an answer is made from.
 pub fn knows_part(kind: &str) -> bool {
     PARTS.contains(&kind)
+}
+
+/// Whether a part of something that need be no conversation asks for more than an answer for sure.
+pub fn part_acts(part: &Json) -> bool {
+    let kind = part.get("type").and_then(Json::as_str).unwrap_or_default();
+    kind.contains("approval") || matches!(kind, "item_reference" | "container_upload")
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod http;
 mod http_body;
 mod json;
 mod jsonrpc;
+mod keeps;
 mod known_members;
 mod lane_policy;
 mod members;

@@ -65,14 +65,14 @@ pub struct Normalised {
 }
 
 /// State that cannot be turned off without asking another question.
-const STATE: &[&str] =
+pub(super) const STATE: &[&str] =
     &["previous_response_id", "conversation", "conversation_id", "thread_id", "assistant_id", "background"];
 
 /// Members that say who asked, or label what is stored.
 const LABELS: &[&str] = &["user", "metadata", "safety_identifier", "prompt_cache_key", "requestMetadata", "user_id"];
 
 /// Members that make the provider act: search the web, call connectors, keep a container.
-const ACTING: &[&str] = &[
+pub(super) const ACTING: &[&str] = &[
     "web_search_options",
     "search_parameters",
     "search_settings",
