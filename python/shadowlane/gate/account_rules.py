@@ -39,7 +39,8 @@ def ttfb(evidence: Evidence, gate: GateConfig) -> Rule:
     if accounts.whole_answers:
         return _not_judged(key, name, "no first byte's time is known apart from the last one's; a lane measures both")
     if not len(times):
-        return _nothing(key, name, evidence, gate, "no pair has the time of both first bytes; mirror answered requests")
+        why = "no pair has the time of both first bytes; a lane measures them where prod answers"
+        return _nothing(key, name, evidence, gate, why)
     ratio = quantile_ratio(
         times.above, times.below, _P95, questions=times.questions, alpha=ALPHA, elapsed=evidence.window.elapsed
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -105,8 +105,15 @@ class NoPairs:
         return None
 
     def segment_sums(
-        self, shadow: str, since_ns: int, embedder: str, least: int, *, without: Sequence[str] = ()
-    ) -> list[tuple[str, str, int, int, int, float, float, int]]:
+        self,
+        shadow: str,
+        since_ns: int,
+        embedder: str,
+        least: int,
+        *,
+        without: Sequence[str] = (),
+        only: Container[tuple[str, str]] | None = None,
+    ) -> list[tuple[str, str, int, int, int, float, float, int, int]]:
         return []
 
     def failure_counts(

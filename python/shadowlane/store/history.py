@@ -7,7 +7,7 @@ Invariant: everything is summed up in the database; of rows, one number each is 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,11 +125,18 @@ class History:
         return [(int(n), int(failed)) for n, failed in zip(row[::2], row[1::2], strict=True)]
 
     def segment_sums(
-        self, shadow: str, since_ns: int, embedder: str, least: int, *, without: Sequence[str] = ()
+        self,
+        shadow: str,
+        since_ns: int,
+        embedder: str,
+        least: int,
+        *,
+        without: Sequence[str] = (),
+        only: Container[tuple[str, str]] | None = None,
     ) -> list[SegmentRow]:
         """See :func:`.segments.segment_rows`."""
         with explained(self.path, "read"):
-            return list(segment_rows(self._db, shadow, since_ns, embedder, least, without))
+            return list(segment_rows(self._db, shadow, since_ns, embedder, least, without, only))
 
     def delta_values(self, shadow: str, since_ns: int, until_ns: int, embedder: str) -> Iterator[NDArray[np.float64]]:
         """The ΔS of one embedder from ``since_ns`` to before ``until_ns``, some thousand (m,) at a time, in the order

@@ -52,6 +52,11 @@ def test_a_pair_has_what_the_line_says() -> None:
     assert (control.outcome.shadow, control.copy) == ("control", mine.copy)
 
 
+def test_a_first_byte_that_no_line_times_is_not_known() -> None:
+    pairs = made(exchange(control={"text": "aye", "latency_ms": 5}, prod={"text": "yes", "latency_ms": 3}))
+    assert [(one.copy.ttfb_ns, one.outcome.ttfb_ns) for one in pairs] == [(0, 0)] * 2
+
+
 def test_every_text_is_redacted() -> None:
     mail = "ann.smith@example.com"
     one = exchange(question=mail, route=f"GET /u/{mail}", prod=f"a {mail}", shadow={"body": f"b {mail}"}, control=mail)
