@@ -39,7 +39,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "on": ("on",),
     "off": ("off", "off --config lane.toml"),
     "reset": ("reset", "reset --yes --json"),
-    "worker": ("worker --config lane.toml", "worker --leave-when-idle --log-level debug"),
+    "worker": (
+        "worker --config lane.toml",
+        "worker --leave-when-idle --log-level debug",
+        "worker --serve 127.0.0.1:9797",
+    ),
+    "serve": ("serve", "serve --listen 127.0.0.1:9798 --config lane.toml"),
     "demo": ("demo", "demo --seconds 90 --qps 20 --out demo-out"),
     "probe": (
         "probe gold.jsonl --prod http://127.0.0.1:9000 --shadow http://127.0.0.1:9001",
@@ -116,7 +121,11 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
     worker = command("worker", _worker, "Run the lane's worker: send copies to the shadows, score, store.")
     worker.add_argument("--auto", action="store_true", help=argparse.SUPPRESS)
     worker.add_argument("--leave-when-idle", action="store_true", help="leave when no gateway lives and all is empty")
+    worker.add_argument("--serve", metavar="HOST:PORT", help="listen there for release tools and probes (serve.listen)")
     worker.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
+
+    serve = command("serve", _serve, "Answer release tools and probes over a lane, without a worker.")
+    serve.add_argument("--listen", metavar="HOST:PORT", help="default: serve.listen, else 127.0.0.1:9797")
 
     command("status", _status, "Show counters, ring fill, cap and the worker's health.")
     command("on", _on, "Switch mirroring on for all processes of the lane.")
@@ -203,12 +212,32 @@ def _worker(options: argparse.Namespace) -> int:
     from .worker.process import run_worker
 
     try:
-        run_worker(config, leave_when_idle=options.auto or options.leave_when_idle)
+        run_worker(config, leave_when_idle=options.auto or options.leave_when_idle, side=_side(config, options.serve))
     except LaneError as error:
         if options.auto and "another worker" in str(error):
             return 0  # lost the election: the lane has its worker
         raise
     return 0
+
+
+def _side(config: Config, listen: str | None) -> Any:
+    """The endpoint beside the worker, when one is asked for. It has a configuration of its own: the worker's is the
+    lane's, whatever an option says."""
+    from .serve.command import with_listen
+
+    if listen is not None:
+        config = with_listen(config, listen, "--serve")
+    if not config.serve.listen:
+        return None
+    from .serve.endpoint import Endpoint
+
+    return Endpoint(config)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from .serve.command import run_serve
+
+    return run_serve(_load(options), listen=options.listen, as_json=options.json)
 
 
 def _status(options: argparse.Namespace) -> int:

@@ -27,6 +27,7 @@ class PinSource(Protocol):
 
     def pins(self, shadow: str, since_ns: int) -> list[PinSeen]: ...
     def window_restarted(self, shadow: str) -> int | None: ...
+    def restart_reason(self, shadow: str) -> str: ...
     def first_ns(self, shadow: str) -> int | None: ...
     def after_answers(self, shadow: str, since_ns: int, answers: int) -> int | None: ...
 
@@ -73,7 +74,7 @@ def start_of(config: Config, shadow: str, store: PinSource, now_ns: int, *, whol
     since, why = 0 if whole else window_start(config, now_ns), ""
     restarted = None if whole else store.window_restarted(shadow)
     if restarted is not None and restarted > since:
-        since, why = restarted, "restarted by hand"
+        since, why = restarted, store.restart_reason(shadow)
     pins = store.pins(shadow, since)
     # What a file's answers happen to say of themselves is not asked for.
     changed = last_change([pin for pin in pins if not whole or pin[0] in config.pins], config.pins)

@@ -131,3 +131,6 @@ class NoPairs:
 
     def window_restarted(self, shadow: str) -> int | None:
         return None
+
+    def restart_reason(self, shadow: str) -> str:
+        return ""
