@@ -7,7 +7,6 @@ Every command that prints a result takes ``--json``. Heavy parts are imported by
 from __future__ import annotations
 
 import argparse
-import logging
 import math
 import os
 import sys
@@ -39,7 +38,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "on": ("on",),
     "off": ("off", "off --config lane.toml"),
     "reset": ("reset", "reset --yes --json"),
-    "worker": ("worker --config lane.toml", "worker --leave-when-idle --log-level debug"),
+    "worker": ("worker --config lane.toml", "worker --leave-when-idle --log-level debug --log-format json"),
     "demo": ("demo", "demo --seconds 90 --qps 20 --out demo-out"),
     "probe": (
         "probe gold.jsonl --prod http://127.0.0.1:9000 --shadow http://127.0.0.1:9001",
@@ -117,6 +116,12 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
     worker.add_argument("--auto", action="store_true", help=argparse.SUPPRESS)
     worker.add_argument("--leave-when-idle", action="store_true", help="leave when no gateway lives and all is empty")
     worker.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
+    worker.add_argument(
+        "--log-format",
+        default=os.environ.get("SHADOWLANE_LOG_FORMAT", "text"),
+        metavar="{text,json}",
+        help="text, or json: one object a line (default: $SHADOWLANE_LOG_FORMAT, else text)",
+    )
 
     command("status", _status, "Show counters, ring fill, cap and the worker's health.")
     command("on", _on, "Switch mirroring on for all processes of the lane.")
@@ -196,10 +201,12 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _worker(options: argparse.Namespace) -> int:
-    logging.basicConfig(
-        level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
-    )
+    from .worker.log import JsonFormatter, configure_logging
+
+    formatter = configure_logging(options.log_level, options.log_format)
     config = _load(options)
+    if isinstance(formatter, JsonFormatter):
+        formatter.lane = config.lane.name
     from .worker.process import run_worker
 
     try:
