@@ -38,7 +38,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "on": ("on",),
     "off": ("off", "off --config lane.toml"),
     "reset": ("reset", "reset --yes --json"),
-    "worker": ("worker --config lane.toml", "worker --leave-when-idle --log-level debug --log-format json"),
+    "worker": (
+        "worker --config lane.toml",
+        "worker --leave-when-idle --log-level debug --log-format json",
+        "worker --serve 127.0.0.1:9797",
+    ),
+    "serve": ("serve", "serve --listen 127.0.0.1:9798 --config lane.toml"),
     "demo": ("demo", "demo --seconds 90 --qps 20 --out demo-out"),
     "probe": (
         "probe gold.jsonl --prod http://127.0.0.1:9000 --shadow http://127.0.0.1:9001",
@@ -115,13 +120,13 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
     worker = command("worker", _worker, "Run the lane's worker: send copies to the shadows, score, store.")
     worker.add_argument("--auto", action="store_true", help=argparse.SUPPRESS)
     worker.add_argument("--leave-when-idle", action="store_true", help="leave when no gateway lives and all is empty")
+    worker.add_argument("--serve", metavar="HOST:PORT", help="listen there for release tools and probes (serve.listen)")
     worker.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
-    worker.add_argument(
-        "--log-format",
-        default=os.environ.get("SHADOWLANE_LOG_FORMAT", "text"),
-        metavar="{text,json}",
-        help="text, or json: one object a line (default: $SHADOWLANE_LOG_FORMAT, else text)",
-    )
+    _add_log_format(worker)
+
+    serve = command("serve", _serve, "Answer release tools and probes over a lane, without a worker.")
+    serve.add_argument("--listen", metavar="HOST:PORT", help="default: serve.listen, else 127.0.0.1:9797")
+    _add_log_format(serve)
 
     command("status", _status, "Show counters, ring fill, cap and the worker's health.")
     command("on", _on, "Switch mirroring on for all processes of the lane.")
@@ -169,6 +174,15 @@ def _help(parser: argparse.ArgumentParser) -> int:
     return 0
 
 
+def _add_log_format(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--log-format",
+        default=os.environ.get("SHADOWLANE_LOG_FORMAT", "text"),
+        metavar="{text,json}",
+        help="text, or json: one object a line (default: $SHADOWLANE_LOG_FORMAT, else text)",
+    )
+
+
 def _add_own_options(name: str, sub: argparse.ArgumentParser) -> None:
     if name == "probe":
         from .probe.command import add_options as add
@@ -201,21 +215,47 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _worker(options: argparse.Namespace) -> int:
-    from .worker.log import JsonFormatter, configure_logging
-
-    formatter = configure_logging(options.log_level, options.log_format)
-    config = _load(options)
-    if isinstance(formatter, JsonFormatter):
-        formatter.lane = config.lane.name
+    config = _configured(options, options.log_level)
     from .worker.process import run_worker
 
     try:
-        run_worker(config, leave_when_idle=options.auto or options.leave_when_idle)
+        run_worker(config, leave_when_idle=options.auto or options.leave_when_idle, side=_side(config, options.serve))
     except LaneError as error:
         if options.auto and "another worker" in str(error):
             return 0  # lost the election: the lane has its worker
         raise
     return 0
+
+
+def _configured(options: argparse.Namespace, level: str) -> Config:
+    """Log as the options say, and load the configuration."""
+    from .worker.log import JsonFormatter, configure_logging
+
+    formatter = configure_logging(level, options.log_format)
+    config = _load(options)
+    if isinstance(formatter, JsonFormatter):
+        formatter.lane = config.lane.name
+    return config
+
+
+def _side(config: Config, listen: str | None) -> Any:
+    """The endpoint beside the worker, when one is asked for. It has a configuration of its own: the worker's is the
+    lane's, whatever an option says."""
+    from .serve.command import with_listen
+
+    if listen is not None:
+        config = with_listen(config, listen, "--serve")
+    if not config.serve.listen:
+        return None
+    from .serve.endpoint import Endpoint
+
+    return Endpoint(config)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from .serve.command import run_serve
+
+    return run_serve(_configured(options, "info"), listen=options.listen, as_json=options.json)
 
 
 def _status(options: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ __all__ = [
     "ConfigError",
     "CoreError",
     "DataError",
+    "DetectorError",
     "LaneError",
     "MissingExtraError",
     "ScoreError",
@@ -63,6 +64,13 @@ class StoreLostError(StoreError):
 
 class ScoreError(ShadowlaneError):
     """An embedder or a comparison cannot do its work."""
+
+
+class DetectorError(ShadowlaneError):
+    """The detector of ``sanitize.detector`` raised, or gave something else than one list of findings a text.
+
+    What it should have looked at must not be passed on, stored or shown.
+    """
 
 
 class DataError(ShadowlaneError, ValueError):

@@ -24,9 +24,11 @@ __all__ = [
     "FLAG_REDELIVERED",
     "FLAG_RESPONSE_CUT",
     "FLAG_STREAMED",
+    "MOST_PIN_VALUES",
     "NOT_SENT",
     "REASONS",
     "STRANGE_CALLS",
+    "UNREADABLE_DETECTOR",
     "Answer",
     "Citation",
     "Collapse",
@@ -36,6 +38,7 @@ __all__ = [
     "JudgeVerdict",
     "Outcome",
     "Pair",
+    "PinSeen",
     "Scores",
     "ShadowCounts",
     "StateName",
@@ -62,6 +65,9 @@ StateName = Literal["", "convergent", "divergent", "recursive", "chaotic"]
 STRANGE_CALLS = "tool_call_prod_never_made"
 """The finding of an outcome whose shadow asked for tool calls that prod made neither before nor in its answer."""
 
+UNREADABLE_DETECTOR = "unreadable:detector"
+"""The finding of an exchange that the user's detector could not look at."""
+
 
 NOT_SENT = (
     "sampled_out",
@@ -75,6 +81,12 @@ NOT_SENT = (
     "unreadable",
 )
 """Reasons that say nothing about the shadow: the copy never went out, or was left out, for a cause of ours."""
+
+PinSeen = tuple[str, str, int, int, int]
+"""A pin's name, its value, the times of its first and last answer, and how many answers had it."""
+
+MOST_PIN_VALUES = 1000
+"""Values of one pin that are told apart; one with more is no version of anything."""
 
 
 # Digits; a UUID (RFC 9562); a long run of hex; a long word with digits, as keys and slugs are; a redacted value.

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from ..config import Config, load_config
+from ..detect.cleaner import open_cleaner
 from ..errors import ConfigError, DataError
 from ..limits import Prices
 from ..render.text import print_json, print_lines
@@ -26,7 +27,7 @@ from ..score import Scorer
 from ..store import SqliteStore, open_store
 from ..worker.embedder import open_embedder
 from .explain import explained
-from .pairs import open_cleaner, store_all, with_arms
+from .pairs import store_all, with_arms
 from .reader import Source
 from .results import show_report, show_verdict
 from .show import explained_lines
@@ -76,7 +77,7 @@ def run_command(options: argparse.Namespace) -> int:
                 source=source.name,
                 shadow=shadow,
                 config=config,
-                cleaner=open_cleaner(config),
+                cleaner=open_cleaner(config).cleaner,
                 scorer=Scorer(config.score, embedder=embedder, prices=Prices(config.prices), pins=config.pins),
                 store=store,
                 progress=progress,

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from ..config import Config
+from ..detect.cleaner import Cleaner, open_cleaner
 from ..embedders import Embedder
 from ..errors import DataError
 from ..providers.cleaning import read_answer
@@ -20,7 +21,7 @@ from ..score import Scorer
 from ..score.answers import AnswerComparison, comparison_of
 from ..score.citations import cited
 from ..types import Citation, Headers, Pair
-from .pairs import Cleaner, open_cleaner, pairs_of
+from .pairs import pairs_of
 from .reader import Exchange, Source
 
 __all__ = ["explained", "find"]
@@ -28,7 +29,7 @@ __all__ = ["explained", "find"]
 
 def find(source: Source, name: str, config: Config) -> tuple[Exchange, Cleaner]:
     """The exchange of an id, or of ``line-N``. Raises :class:`~shadowlane.errors.DataError` when there is none."""
-    cleaner = open_cleaner(config)
+    cleaner = open_cleaner(config).cleaner
     for exchange in source.exchanges():
         if name in (exchange.id, f"line-{exchange.line}"):
             return exchange, cleaner

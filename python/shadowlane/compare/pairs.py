@@ -12,30 +12,18 @@ from typing import Protocol
 
 import msgspec
 
-from .. import _core
 from ..config import Config
 from ..core import request_hash
-from ..detect import DetectingSanitizer, Hook, load_detector
+from ..detect.cleaner import Cleaner
 from ..errors import DataError
-from ..providers.cleaning import use_rules
 from ..score.answers import Response
 from ..types import Copy, Headers, Outcome, Pair
 from .reader import Exchange
 
-__all__ = ["Cleaner", "batches", "name_of", "open_cleaner", "pairs_of", "store_all", "with_arms"]
+__all__ = ["batches", "name_of", "pairs_of", "store_all", "with_arms"]
 
 BATCH = 256
 _JSON: Headers = ((b"content-type", b"application/json"),)
-
-
-class Cleaner(Protocol):
-    """What redacts: the core's ``Sanitizer``, with or without a detector of the user's."""
-
-    def text(self, text: str) -> str: ...
-    def again(self, text: str) -> str: ...
-    def response(
-        self, headers: Headers, body: bytes, cut: bool
-    ) -> tuple[list[tuple[bytes, bytes]], bytes, dict[str, int], str]: ...
 
 
 class _Scorer(Protocol):
@@ -45,19 +33,6 @@ class _Scorer(Protocol):
 class _Store(Protocol):
     def save(self, pairs: Sequence[Pair]) -> int: ...
     def stored_keys(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]: ...
-
-
-def open_cleaner(config: Config) -> Cleaner:
-    """The redaction of ``[sanitize]``; what is read out of bodies in this process goes through it from now on.
-
-    Raises :class:`~shadowlane.errors.ConfigError`.
-    """
-    sanitizer = _core.Sanitizer(config.sanitize.rules_dict())
-    cleaner: Cleaner = sanitizer
-    if config.sanitize.detector:
-        cleaner = DetectingSanitizer(sanitizer, Hook(load_detector(config.sanitize.detector), sanitizer))
-    use_rules(cleaner.again)
-    return cleaner
 
 
 def batches(exchanges: Iterable[Exchange], size: int = BATCH) -> Iterator[list[Exchange]]:
@@ -93,7 +68,7 @@ def pairs_of(exchange: Exchange, cleaner: Cleaner, shadow: str, ignore: Sequence
         status=exchange.prod.status,
         response_headers=prod_headers,
         response_body=prod_body,
-        ttfb_ns=exchange.prod.latency_ns,
+        ttfb_ns=0,  # a file says when an answer was whole
         duration_ns=exchange.prod.latency_ns,
         findings=findings,
     )
@@ -118,7 +93,6 @@ def _outcome(
         headers=headers,
         body=body,
         started_ns=started_ns,
-        ttfb_ns=response.latency_ns,
         duration_ns=response.latency_ns,
     )
 

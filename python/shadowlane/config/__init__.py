@@ -41,6 +41,7 @@ from .sections import (
     StoreConfig,
     StructureConfig,
 )
+from .serve import ServeConfig
 from .shadows import ControlConfig, ShadowConfig
 from .shown import without_secrets
 
@@ -67,6 +68,7 @@ __all__ = [
     "SamplingConfig",
     "SanitizeConfig",
     "ScoreConfig",
+    "ServeConfig",
     "ShadowConfig",
     "StoreConfig",
     "StructureConfig",
@@ -97,6 +99,7 @@ class Config(Section, frozen=True):
     """By model: the exact name, else the longest beginning of it, else ``*``."""
     judge: JudgeConfig = JudgeConfig()
     pins: dict[str, PinConfig] = msgspec.field(default_factory=dict)
+    serve: ServeConfig = ServeConfig()
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Config:

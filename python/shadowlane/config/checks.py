@@ -20,6 +20,7 @@ from .gate import GATE_RULES
 from .limits import PriceConfig, breaker_problem, budget_problem, limits_problem, retry_problem
 from .pins import pins_problem
 from .sections import EMBEDDERS, ScoreConfig
+from .serve import serve_problem
 from .shadows import ShadowConfig, section_of
 from .shown import looks_like_key, shown_url
 from .variables import variable_problem
@@ -44,7 +45,7 @@ def problem_of(config: Config) -> str | None:
     checks = (
         number_problem, _lane_problem, _sampling_problem, _limits_problem, _prices_problem, _routes_problem,
         _policy_problem, _sanitize_problem, _score_problem, _store_problem, _shadows_problem, _gate_problem,
-        _judge_problem, _pins_problem,
+        _judge_problem, _pins_problem, _serve_problem,
     )  # fmt: skip
     return next((problem for check in checks if (problem := check(config))), None)
 
@@ -100,6 +101,10 @@ def _limits_problem(config: Config) -> str | None:
 
 def _prices_problem(config: Config) -> str | None:
     return "prices.'': a price needs a model's name, or '*' for any" if "" in config.prices else None
+
+
+def _serve_problem(config: Config) -> str | None:
+    return serve_problem(config.serve)
 
 
 def _pins_problem(config: Config) -> str | None:

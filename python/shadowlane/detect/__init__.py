@@ -10,17 +10,19 @@ fails keeps the copy from being sent: what could not be looked at is not passed 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from .. import _core
-from ..errors import ConfigError
-from ..types import Copy, Headers, header
+from ..errors import ConfigError, DetectorError
+from ..types import UNREADABLE_DETECTOR, Copy, Headers, header
 
 __all__ = [
     "DetectingDrainer",
@@ -35,8 +37,7 @@ __all__ = [
 log = logging.getLogger("shadowlane.worker")
 
 _FIELDS = {field.name: position for position, field in enumerate(msgspec.structs.fields(Copy))}
-_UNREADABLE = "unreadable:detector"
-_TEXT: Headers = ((b"content-type", b"text/plain"),)
+_PLAIN = b"text/plain"
 
 
 class Found(NamedTuple):
@@ -52,10 +53,6 @@ class Detector(Protocol):
 
     def detect(self, texts: Sequence[str]) -> Sequence[Sequence[Found]]:
         """For each text its findings. Called from one thread at a time; may take milliseconds a text, and may raise."""
-
-
-class DetectorError(Exception):
-    """A detector raised, or gave something else than one list of findings a text."""
 
 
 def load_detector(where: str) -> Detector:
@@ -91,25 +88,50 @@ class Hook:
         if not body:
             return body, {}
         kind = header(headers, b"content-type").encode("latin-1")
-        texts = _core.Sanitizer.texts(kind, body)
-        if not texts:
-            return body, {}
-        try:
-            return self._replaced(kind, body, texts)
-        except DetectorError:
-            raise
-        except BaseException as error:  # a detector may panic, or end the process: here that is a failure like others
-            raise DetectorError(f"{type(error).__name__}: the detector failed") from error
+        with self._failing():
+            texts = _core.Sanitizer.texts(kind, body)
+            found = self._find(texts)
+            return self._sanitizer.replace(kind, body, found) if any(found) else (body, {})
 
-    def _replaced(self, kind: bytes, body: bytes, texts: Sequence[str]) -> tuple[bytes, dict[str, int]]:
+    def clean_texts(self, texts: Sequence[str]) -> list[str]:
+        """Sanitized texts without what the detector finds in them, from one call of it.
+
+        Raises :class:`~shadowlane.errors.DetectorError`; then none of them may be passed on.
+        """
+        bodies = [text.encode("utf-8", "replace") for text in texts]
+        with self._failing():
+            parts = [_core.Sanitizer.texts(_PLAIN, body) for body in bodies]
+            found = iter(self._find([part for several in parts for part in several]))
+            for position, several in enumerate(parts):
+                of_body = list(islice(found, len(several)))
+                if any(of_body):
+                    bodies[position], _ = self._sanitizer.replace(_PLAIN, bodies[position], of_body)
+        return [body.decode() for body in bodies]
+
+    def _find(self, texts: Sequence[str]) -> list[list[tuple[int, int, str]]]:
+        if not texts:
+            return []
         with self._lock:
             found = [
                 _in_order((int(start), int(end), str(kind)) for kind, start, end in of_text)
                 for of_text in self._detector.detect(texts)
             ]
         if len(found) != len(texts):
-            raise DetectorError(f"the detector gave {len(found)} lists of findings for {len(texts)} texts")
-        return self._sanitizer.replace(kind, body, found) if any(found) else (body, {})
+            raise DetectorError(
+                f"sanitize.detector gave {len(found)} lists of findings for {len(texts)} texts; it must give one a text"
+            )
+        return found
+
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except DetectorError:
+            raise
+        except BaseException as error:  # a detector may panic, or end the process: here that is a failure like others
+            raise DetectorError(
+                f"sanitize.detector failed ({type(error).__name__}); mend the detector, or remove the field"
+            ) from error
 
 
 def _in_order(found: Iterable[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
@@ -132,6 +154,7 @@ class DetectingDrainer:
         self.live_producers = drainer.live_producers
         self.suspects = drainer.suspects
         self.try_acquire = drainer.try_acquire
+        self.wait_s = drainer.wait_s
         self.available = drainer.available
 
     def drain(self, max_frames: int, max_bytes: int) -> list[tuple[Any, ...]]:
@@ -147,7 +170,7 @@ class DetectingDrainer:
                 fields[position], found = self._hook.clean(fields[_FIELDS[headers]], fields[position])
             except DetectorError as error:
                 log.warning("a copy is not sent: %s", error)
-                fields[position], found = b"", {_UNREADABLE: 1}
+                fields[position], found = b"", {UNREADABLE_DETECTOR: 1}
                 fields[_FIELDS["blocked"]] = fields[_FIELDS["blocked"]] or "unreadable"
             _add(counts, found)
         fields[_FIELDS["findings"]] = counts
@@ -155,27 +178,27 @@ class DetectingDrainer:
 
 
 class DetectingSanitizer:
-    """A sanitizer whose answers went through the hook. An answer that could not is left out, and says so."""
+    """A sanitizer whose answers and texts went through the hook.
+
+    An answer that could not is left out, and says so. A text that could not raises :class:`DetectorError`: an empty one
+    in its place would pass for an answer that says nothing.
+    """
 
     def __init__(self, sanitizer: _core.Sanitizer, hook: Hook) -> None:
         self._sanitizer = sanitizer
         self._hook = hook
 
     def text(self, text: str) -> str:
-        """A short text of a shadow's, as a tool call's arguments; what the detector cannot look at is left out."""
-        clean = self._sanitizer.text(text)
-        try:
-            return self._hook.clean(_TEXT, clean.encode())[0].decode()
-        except DetectorError:
-            return ""
+        """A short text of a shadow's, as a tool call's arguments. Raises :class:`DetectorError`."""
+        return self._hook.clean_texts([self._sanitizer.text(text)])[0]
 
     def again(self, text: str) -> str:
-        """As ``Sanitizer.again``: a whole shows names that no piece does; what cannot be looked at is left out."""
-        clean = self._sanitizer.again(text)
-        try:
-            return self._hook.clean(_TEXT, clean.encode("utf-8", "replace"))[0].decode()
-        except DetectorError:
-            return ""
+        """As ``Sanitizer.again``: a whole shows names that no piece does. Raises :class:`DetectorError`."""
+        return self.again_all([text])[0]
+
+    def again_all(self, texts: Sequence[str]) -> list[str]:
+        """:meth:`again` of each text, with one call of the detector. Raises :class:`DetectorError`."""
+        return self._hook.clean_texts([self._sanitizer.again(text) for text in texts])
 
     def response(
         self, headers: Headers, body: bytes, cut: bool
@@ -186,7 +209,7 @@ class DetectingSanitizer:
             clean, found = self._hook.clean(tuple(kept), clean)
         except DetectorError as error:
             log.warning("an answer is left out: %s", error)
-            clean, found, note = b"", {_UNREADABLE: 1}, note or "detector"
+            clean, found, note = b"", {UNREADABLE_DETECTOR: 1}, note or "detector"
         _add(counts, found)
         return kept, clean, counts, note
 

@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..columns import ScoreColumns
-from ..types import NOT_SENT
+from ..types import NOT_SENT, PinSeen
 from .sample import PairedSample, Sample
 from .segments import SegmentSums
-from .selection import comparable
+from .selection import first_bytes
 from .stream import Stream
-from .window import PinSeen
 
 __all__ = ["BURNS", "AccountFold", "Accounts", "Burn", "burns_of"]
 
@@ -70,8 +69,9 @@ class Accounts:
     burns: tuple[Burn, ...] = ()
     pins: tuple[PinSeen, ...] = ()
     segments: tuple[SegmentSums, ...] = ()
-    """Parts of the traffic, and the same parts of the control's."""
-    control_segments: tuple[SegmentSums, ...] = ()
+    """Parts of the traffic."""
+    control_segments: tuple[SegmentSums, ...] | None = None
+    """The same parts of the control's; ``None``: none runs."""
     expected: Mapping[str, str] = field(default_factory=dict)
     """What pins must say, by name; those of ``[pins]`` that may say anything have an empty text."""
 
@@ -87,8 +87,8 @@ class AccountFold:
 
     def add(self, columns: ScoreColumns, questions: NDArray[np.int64], inside: NDArray[np.bool_]) -> None:
         """The next rows, the question of each, and which lie before the end of a window of quantiles."""
-        shadow, prod = columns.shadow_ttfb_ns, columns.prod_ttfb_ns
-        first = comparable(columns) & inside & (columns.status > 0) & (prod > 0) & (shadow > 0)
+        first, prod, shadow = first_bytes(columns)
+        first &= inside
         times = (some[first].astype(np.float64) for some in (shadow, prod))
         self._first_bytes.add(columns.exchange[first], *times, questions=questions[first])
         self._apart |= bool(((prod < columns.prod_ns) | (shadow < columns.shadow_ns))[first].any())
@@ -120,7 +120,7 @@ class AccountFold:
         burns: tuple[Burn, ...],
         pins: Sequence[PinSeen],
         expected: Mapping[str, str],
-        segments: tuple[tuple[SegmentSums, ...], tuple[SegmentSums, ...]],
+        segments: tuple[tuple[SegmentSums, ...], tuple[SegmentSums, ...] | None],
     ) -> Accounts:
         """With what is known beside the rows."""
         return Accounts(

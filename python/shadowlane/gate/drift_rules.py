@@ -21,6 +21,7 @@ from .lines import bounds, hours_for, plain, signed_plain
 from .paired import quantile_ratio
 from .rules import ALPHA, REJECT_ALPHA, Evidence, Needs, Rule
 from .sample import PairedSample
+from .selection import DELTA_S_MAX
 from .sequences import Interval, Spread
 
 __all__ = ["DRIFT_RULES", "quantile_bounds"]
@@ -28,7 +29,6 @@ __all__ = ["DRIFT_RULES", "quantile_bounds"]
 _MEDIAN, _P95 = 0.5, 0.95
 _LEAST_BATCHES = 5
 """WFGY Problem Map, variance_and_drift: a slope over five windows or more."""
-_DELTA_S_MAX = 2.0
 _SCARCE = 0.25
 
 
@@ -91,9 +91,9 @@ def quantile_bounds(values: NDArray[np.float64], p: float, effect: float, *, alp
     runs = design_of(below).runs
     radius = Spread.of(below, design=Design(runs, max(effect - runs + 1.0, 1.0))).radius(alpha)
     if not math.isfinite(radius):
-        return Interval(estimate, 0.0, _DELTA_S_MAX, len(values))
+        return Interval(estimate, 0.0, DELTA_S_MAX, len(values))
     low = float(np.quantile(values, p - radius)) if p > radius else 0.0
-    high = float(np.quantile(values, p + radius)) if p + radius < 1.0 else _DELTA_S_MAX
+    high = float(np.quantile(values, p + radius)) if p + radius < 1.0 else DELTA_S_MAX
     return Interval(estimate, low, high, len(values))
 
 
@@ -118,18 +118,14 @@ def _slope_bounds(batches: tuple[Batch, ...], design: Design) -> Interval:
     count = len(batches)
     places = np.arange(count) - (count - 1) / 2
     weights = places / np.sum(places**2)
-    radii = np.array([_mean_radius(batch, design, ALPHA / count) for batch in batches])
+    spreads = [
+        Spread.of_sums(some.mean, some.n, some.variance, high=DELTA_S_MAX, design=design, together=1.0)
+        for some in batches
+    ]
+    radii = np.array([some.radius(ALPHA / count) for some in spreads])
     estimate = float(np.sum(weights * [batch.mean for batch in batches]))
     radius = float(np.sum(np.abs(weights) * radii))
     return Interval(estimate, estimate - radius, estimate + radius, sum(batch.n for batch in batches))
-
-
-def _mean_radius(batch: Batch, design: Design, alpha: float) -> float:
-    """Of a window whose values are summed up already: squared errors of running predictions are the variance's, and a
-    logarithm's more."""
-    errors = batch.variance * (batch.n + math.log(batch.n) + 1.0) / _DELTA_S_MAX**2 + 0.25
-    spread = Spread(batch.mean, batch.n, 0.0, _DELTA_S_MAX, _DELTA_S_MAX, (errors, errors), design, 1.0)
-    return spread.radius(alpha)
 
 
 def spread(evidence: Evidence, gate: GateConfig) -> Rule:

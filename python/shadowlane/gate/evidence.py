@@ -26,7 +26,7 @@ from .direct import Direct
 from .drift import PastSource, drift_of
 from .fold import RowFold, RowSource, fold_rows
 from .rules import Evidence, Sampling, Window
-from .segments import SegmentSource, SegmentSums, segments_of
+from .segments import SegmentSource, SegmentSums, same_segments, segments_of
 from .trial import Piece, Trial
 from .verdict import Verdict, evaluate
 from .window import PinSource, Start, start_of, window_start
@@ -92,13 +92,11 @@ def _evidence(config: Config, name: str, status: Mapping[str, Any], store: Evide
         without=without,
         window_ns=None if whole else int(config.gate.window_hours * _HOUR_NS),
     )
-    timed = store.latency(start.since_ns)
-
-    def parts(arm: str) -> tuple[SegmentSums, ...]:
-        if not arm or rows.never_asked:
-            return ()
-        return segments_of(store, arm, start.counted_ns, rows.drift.embedder, config.gate.segment_pairs, without)
-
+    timed, embedder = store.latency(start.since_ns), rows.drift.embedder
+    parts: tuple[SegmentSums, ...] = ()
+    if not rows.never_asked:
+        parts = segments_of(store, name, start.counted_ns, embedder, config.gate.segment_pairs, without)
+    same = same_segments(store, control, start.counted_ns, embedder, parts, without) if control else None
     accounting, sampler, started = status["accounting"], status["sampler"], status["started"]
     prod_failed = status["dropped"].get("prod_failed", 0)
     return Evidence(
@@ -120,7 +118,7 @@ def _evidence(config: Config, name: str, status: Mapping[str, Any], store: Evide
             prices=bool(config.prices),
             burns=burns_of(store, name, now, start.since_ns if start.why else 0, without=without),
             pins=start.pins,
-            segments=(parts(name), parts(control)),
+            segments=(parts, same),
             expected={pin: some.expected for pin, some in config.pins.items()},
         ),
         drift=drift_of(config, name, store, start, now, rows.drift, whole=whole),
@@ -148,10 +146,12 @@ def _refused(config: Config, name: str, store: EvidenceSource, since: int, route
 
 
 def _window(config: Config, rows: RowFold, start: Start, now: int, *, whole: bool) -> Window:
-    if whole or not rows.rows:
+    if whole:
         # A file is over, whatever its times are.
         return Window(since_ns=start.since_ns, why=start.why, warmup=start.warmup)
-    hours = max((now - max(start.since_ns, rows.first_ns)) / _HOUR_NS, 1e-6)
+    # It runs since the first row that counts.
+    first = max(start.since_ns, rows.first_ns) if rows.rows else now
+    hours = max((now - first) / _HOUR_NS, 1e-6)
     elapsed = min(1.0, hours / config.gate.window_hours)
     return Window(elapsed, hours, start.since_ns, start.why, start.warmup)
 

@@ -21,7 +21,7 @@ from .drift import Drift
 from .sample import PairedSample
 from .sequences import Interval, Spread, minus
 from .series import Series
-from .targets import SCORE_RULES, Target
+from .targets import SCORE_RULES, Target, above_noise
 from .timeline import Timeline
 from .trial import Trial
 
@@ -277,7 +277,7 @@ def _parts(target: Target, series: Series, evidence: Evidence, gate: GateConfig)
     spread = series.values.spread(together)
     rise = getattr(gate, target.rise) if target.rise else 0.0
     if series.floor is not None and len(series.floor):
-        limit = _above_noise(limit, series.floor.mean, rise)
+        limit = above_noise(limit, series.floor.mean, rise)
     if target.absolute:
         parts.append(_Part(spread.interval(ALPHA), spread.interval(REJECT_ALPHA), limit, target.low, spread))
     if series.floor is None or not len(series.floor):
@@ -289,11 +289,6 @@ def _parts(target: Target, series: Series, evidence: Evidence, gate: GateConfig)
     noise = series.floor.spread(together)
     both = [minus(spread.interval(a / 2), noise.interval(a / 2)) for a in (ALPHA, REJECT_ALPHA)]
     return [*parts, _Part(both[0], both[1], rise, -width)]
-
-
-def _above_noise(limit: float, floor: float, rise: float) -> float:
-    """The absolute target; where prod against itself comes near it or misses it, no shadow can do better than that."""
-    return max(limit, floor + min(rise, limit)) if floor > limit / 2 > 0.0 else limit
 
 
 def _runs_of_scores(evidence: Evidence) -> float:

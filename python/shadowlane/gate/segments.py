@@ -4,8 +4,9 @@ Looking at many parts finds a bad one by chance, so what is reported is controll
 segments that are named, at most the share ``gate.segment_fdr`` is named wrongly on average, whatever the parts have in
 common (Benjamini and Yekutieli, Annals of Statistics 29 (2001)). The p-values are those of sequences that hold at any
 time, so looking again is allowed (Johari, Koomen, Pekelis, Walsh, "Always Valid Inference", Operations Research 70
-(2022)). What one question's answers differ by is no fault where no control shows how prod's own do: then only failures
-are looked at question by question.
+(2022)). Where a control runs, a segment is held against what the control shows of it, as far as that is known: the
+control's mean has bounds of its own. What it has not answered there, and without any control the answers to one
+question, is not looked at but for failures.
 
 Invariant: a segment is a sum in the database; nothing here reads a row.
 """
@@ -13,7 +14,7 @@ Invariant: a segment is a sum in the database; nothing here reads a row.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,12 +22,15 @@ import numpy as np
 
 from ..config import GateConfig
 from .dependence import Design
+from .selection import DELTA_S_MAX
 from .sequences import Interval, Spread
+from .targets import above_noise
 
-__all__ = ["KINDS", "Finding", "SegmentSource", "SegmentSums", "found_bad", "segments_of"]
+__all__ = ["KINDS", "Finding", "SegmentSource", "SegmentSums", "found_bad", "same_segments", "segments_of"]
 
 KINDS = ("route", "tenant", "model", "question")
-_DELTA_S_MAX = 2.0
+_ALPHA = 0.05
+"""Of the bounds that are shown."""
 _LEAST_ALPHA = 1e-12
 _BISECTIONS = 40
 _SHOWN_NAME = 60
@@ -46,12 +50,15 @@ class SegmentSums:
     squares: float
     """Σ ΔS²."""
     flips: int
-    """Scored pairs whose facts contradict each other."""
+    """Pairs whose facts contradict each other."""
+    read: int
+    """Pairs whose facts were looked at."""
 
-    @property
-    def mean(self) -> float:
-        """Mean ΔS; NaN without scores."""
-        return self.delta / self.scored if self.scored else math.nan
+    def deltas(self, design: Design) -> Spread:
+        """Of ΔS."""
+        mean = self.delta / self.scored
+        variance = max(self.squares / self.scored - mean**2, 0.0)
+        return Spread.of_sums(mean, self.scored, variance, high=DELTA_S_MAX, design=design, together=1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +83,15 @@ class SegmentSource(Protocol):
     """What sums the store's rows by their parts."""
 
     def segment_sums(
-        self, shadow: str, since_ns: int, embedder: str, least: int, *, without: Sequence[str] = ()
-    ) -> Iterable[tuple[str, str, int, int, int, float, float, int]]: ...
+        self,
+        shadow: str,
+        since_ns: int,
+        embedder: str,
+        least: int,
+        *,
+        without: Sequence[str] = (),
+        only: Container[tuple[str, str]] | None = None,
+    ) -> Iterable[tuple[str, str, int, int, int, float, float, int, int]]: ...
 
 
 def segments_of(
@@ -90,9 +104,23 @@ def segments_of(
     return tuple(one for one in sums if one.kind in several)
 
 
+def same_segments(
+    store: SegmentSource,
+    control: str,
+    since_ns: int,
+    embedder: str,
+    segments: Sequence[SegmentSums],
+    without: Sequence[str],
+) -> tuple[SegmentSums, ...]:
+    """What the control has of a shadow's ``segments``, however little."""
+    only = {(one.kind, one.name) for one in segments}
+    rows = store.segment_sums(control, since_ns, embedder, 1, without=without, only=only) if only else ()
+    return tuple(SegmentSums(*row) for row in rows)
+
+
 def found_bad(
     segments: Sequence[SegmentSums],
-    control: Sequence[SegmentSums],
+    control: Sequence[SegmentSums] | None,
     gate: GateConfig,
     *,
     design: Design,
@@ -100,14 +128,18 @@ def found_bad(
 ) -> tuple[list[Finding], int]:
     """The findings that hold together, worst first, and how many figures were looked at.
 
-    ``design`` and ``together``: how the whole window's values depend on each other.
+    ``control``: the same segments of the control's; ``None``: none runs. ``design`` and ``together``: how the whole
+    window's values depend on each other.
     """
-    floors = {(one.kind, one.name): one for one in control}
-    tried = [
-        finding
-        for one in segments
-        for finding in _figures(one, floors.get((one.kind, one.name)), gate, design, together)
-    ]
+    floors = {(one.kind, one.name): one for one in control or ()}
+    tried = []
+    for one in segments:
+        floor = floors.get((one.kind, one.name))
+        if floor is not None or (control is None and one.kind != "question"):
+            tried += _answers(one, floor, gate, design, together)
+        if one.sent:
+            failed = _rate(one.failed, one.sent, design, together)
+            tried.append(_finding(one, "failed copies", failed, _Limit(gate.shadow_error_rate)))
     tried.sort(key=lambda finding: (finding.p, finding.target - finding.seen.lower))
     m = len(tried)
     shares = np.cumsum(1.0 / np.arange(1, m + 1)) if m else np.ones(1)
@@ -115,54 +147,64 @@ def found_bad(
     return tried[: max(kept, default=0)], m
 
 
-def _figures(
+def _answers(
     one: SegmentSums, floor: SegmentSums | None, gate: GateConfig, design: Design, together: float
 ) -> list[Finding]:
-    """Mean ΔS, contradicted facts and failures of one segment, against what the whole may be."""
+    """Mean ΔS and contradicted facts of one segment, where the control has them too (or none runs)."""
     found = []
-    if one.scored and (one.kind != "question" or floor is not None):
-        variance = max(one.squares / one.scored - one.mean**2, 0.0)
-        noise = floor.mean if floor is not None and floor.scored else 0.0
-        spread = _spread(one.mean, one.scored, variance, _DELTA_S_MAX, design, 1.0)
-        found.append(_finding(one, "mean ΔS", spread, _limit(gate.mean_delta_s, noise, gate.mean_rise)))
-        noise = floor.flips / floor.scored if floor is not None and floor.scored else 0.0
-        spread = _rate(one.flips, one.scored, design, together)
-        found.append(_finding(one, "contradicted facts", spread, _limit(gate.fact_flip_rate, noise, gate.rate_rise)))
-    if one.sent:
-        spread = _rate(one.failed, one.sent, design, together)
-        found.append(_finding(one, "failed copies", spread, gate.shadow_error_rate))
+    if one.scored and (floor is None or floor.scored):
+        noise = None if floor is None else floor.deltas(design)
+        limit = _Limit(gate.mean_delta_s, gate.mean_rise, noise)
+        found.append(_finding(one, "mean ΔS", one.deltas(design), limit))
+    if one.read and (floor is None or floor.read):
+        noise = None if floor is None else _rate(floor.flips, floor.read, design, together)
+        limit = _Limit(gate.fact_flip_rate, gate.rate_rise, noise)
+        found.append(_finding(one, "contradicted facts", _rate(one.flips, one.read, design, together), limit))
     return found
-
-
-def _limit(target: float, floor: float, rise: float) -> float:
-    """As for the whole: where prod against itself comes near a target, that is what a segment may be."""
-    return max(target, floor + min(rise, target)) if floor > target / 2 else target
 
 
 def _rate(n: int, of: int, design: Design, together: float) -> Spread:
     rate = n / of
-    return _spread(rate, of, rate * (1 - rate), 1.0, design, together)
+    return Spread.of_sums(rate, of, rate * (1 - rate), high=1.0, design=design, together=together)
 
 
-def _spread(mean: float, n: int, variance: float, high: float, design: Design, together: float) -> Spread:
-    """Squared errors of running predictions are the variance's, and a logarithm's more."""
-    errors = variance * (n + math.log(n) + 1.0) / high**2 + 0.25
-    return Spread(mean, n, 0.0, high, high, (errors, errors), design, together)
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """What a figure may be: as the whole, a target, and more where prod against itself comes near it."""
+
+    target: float
+    rise: float = 0.0
+    noise: Spread | None = None
+    """The control's; ``None``: it has no part in this."""
+
+    def at(self, alpha: float) -> float:
+        """The least that the figure may be, for sure: the control's own upper bound is its floor."""
+        if self.noise is None:
+            return self.target
+        return above_noise(self.target, self.noise.mean + self.noise.radius(alpha / 2), self.rise)
+
+    def lower(self, spread: Spread, alpha: float) -> float:
+        """The figure's lower bound, which takes what risk is left."""
+        return spread.mean - spread.radius(alpha if self.noise is None else alpha / 2, upper=False)
 
 
-def _finding(one: SegmentSums, what: str, spread: Spread, target: float) -> Finding:
-    return Finding(one, what, spread.interval(), target, _p_value(spread, target))
+def _finding(one: SegmentSums, what: str, spread: Spread, limit: _Limit) -> Finding:
+    seen = spread.interval(_ALPHA if limit.noise is None else _ALPHA / 2)
+    return Finding(one, what, seen, limit.at(_ALPHA), _p_value(spread, limit))
 
 
-def _p_value(spread: Spread, target: float) -> float:
+def _p_value(spread: Spread, limit: _Limit) -> float:
     """The smallest risk at which the lower bound is beyond the target, at any time."""
-    room = spread.mean - target
-    if room <= 0 or spread.radius(1.0, upper=False) >= room:
+
+    def beyond(alpha: float) -> bool:
+        return limit.lower(spread, alpha) > limit.at(alpha)
+
+    if spread.mean <= limit.target or not beyond(1.0):
         return 1.0
-    low, high = math.log(_LEAST_ALPHA), 0.0
-    if spread.radius(_LEAST_ALPHA, upper=False) < room:
+    if beyond(_LEAST_ALPHA):
         return _LEAST_ALPHA
+    low, high = math.log(_LEAST_ALPHA), 0.0
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        low, high = (low, middle) if spread.radius(math.exp(middle), upper=False) < room else (middle, high)
+        low, high = (low, middle) if beyond(math.exp(middle)) else (middle, high)
     return math.exp(high)

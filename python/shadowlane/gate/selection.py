@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..columns import ScoreColumns
 from ..types import NOT_SENT
 
-__all__ = ["DELTA_S_MAX", "NOT_SENT", "comparable", "failed_copies", "repeated", "sent", "tried_in_vain"]
+__all__ = ["DELTA_S_MAX", "NOT_SENT", "comparable", "failed_copies", "first_bytes", "repeated", "sent", "tried_in_vain"]
 
 DELTA_S_MAX = 2.0
 
@@ -57,3 +57,11 @@ def comparable(columns: ScoreColumns) -> NDArray[np.bool_]:
     )
     answer &= columns.rounds == 1
     return answer
+
+
+def first_bytes(columns: ScoreColumns) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
+    """Rows whose times to the first byte can be compared, and these times in ns, prod's and the shadow's (n,). A shadow
+    that ran into its deadline before a first byte counts with the time that it took; 0 is a time nobody measured."""
+    hung = (columns.reason == "deadline") & (columns.shadow_ttfb_ns == 0)
+    prod, shadow = columns.prod_ttfb_ns, np.where(hung, columns.shadow_ns, columns.shadow_ttfb_ns)
+    return comparable(columns) & (prod > 0) & (shadow > 0), prod, shadow

@@ -200,6 +200,13 @@ class Spread:
         variances = (errors.below, errors.above)
         return cls(errors.mean, errors.n, errors.low, errors.high, errors.unit, variances, design, together)
 
+    @classmethod
+    def of_sums(cls, mean: float, n: int, variance: float, *, high: float, design: Design, together: float) -> Spread:
+        """Of ``n`` > 0 values in [0, ``high``] that are summed up already: squared errors of running predictions are
+        the variance's, and a logarithm's more."""
+        errors = variance * (n + math.log(n) + 1.0) / high**2 + 0.25
+        return cls(mean, n, 0.0, high, high, (errors, errors), design, together)
+
     def radius(self, alpha: float, n: float | None = None, *, upper: bool = True) -> float:
         """How far a bound lies from the mean; with ``n``, once there are so many values like these."""
         company = max(self.design.runs, self.together, 1.0)

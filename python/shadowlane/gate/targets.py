@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["SCORE_RULES", "Target"]
+__all__ = ["SCORE_RULES", "Target", "above_noise"]
 
 _WFGY = "WFGY Problem Map, "
 
@@ -164,3 +164,8 @@ SCORE_RULES: tuple[Target, ...] = (
     ),
 )  # fmt: skip
 """In the order in which the verdict shows them."""
+
+
+def above_noise(limit: float, floor: float, rise: float) -> float:
+    """The absolute target; where prod against itself comes near it or misses it, no shadow can do better than that."""
+    return max(limit, floor + min(rise, limit)) if floor > limit / 2 > 0.0 else limit

@@ -234,8 +234,12 @@ class Judge:
             self._fail(outcome.reason or f"http_{outcome.status}")
             return None
         headers, body, _, _ = self._sanitizer.response(outcome.headers, outcome.body, False)
-        answer = read_answer(tuple(headers), body)
-        self._budget.record(self._config.model, answer.usage or _guessed(pair, body), now)
+        usage: dict[str, int] = {}
+        try:
+            answer = read_answer(tuple(headers), body)
+            usage = answer.usage
+        finally:  # a reply that the user's detector fails on has cost what it cost
+            self._budget.record(self._config.model, usage or _guessed(pair, body), now)
         read = _read(answer)
         if read is None:
             self._fail("unreadable")

@@ -7,7 +7,7 @@ read is left out and named by ``shadowlane_readable``, never shown as zero; it r
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from prometheus_client import Metric
 from prometheus_client.registry import Collector
@@ -28,9 +28,9 @@ __all__ = ["LaneCollector"]
 
 
 class LaneCollector(Collector):
-    """One lane's metrics. ``judged`` gives the last verdicts, or ``None``, at once."""
+    """One lane's metrics, with its last verdicts; ``None``: there are none yet."""
 
-    def __init__(self, config: Config, judged: Callable[[], Judged | None] = lambda: None) -> None:
+    def __init__(self, config: Config, judged: Judged | None = None) -> None:
         self._config = config
         self._judged = judged
         self._directory = lane_directory(config)
@@ -61,9 +61,8 @@ class LaneCollector(Collector):
             if started:
                 families.add("shadowlane_readable", add_limits(families, self._directory, lane), "worker")
             self._add_revisions(families, lane)
-        judged = self._judged()
-        if judged is not None:
-            add_verdicts(families, judged)
+        if self._judged is not None:
+            add_verdicts(families, self._judged)
         families.add("shadowlane_scrape_duration_seconds", time.perf_counter() - begun)
         return families.all()
 

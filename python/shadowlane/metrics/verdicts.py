@@ -25,10 +25,15 @@ class Judged:
 
     at_ns: int
     verdicts: Sequence[Verdict]
+    failed: bool = False
+    """Whether they could not be evaluated."""
 
 
 def add_verdicts(families: Families, judged: Judged) -> None:
     """What the last evaluation said."""
+    families.add("shadowlane_readable", not judged.failed, "gate")
+    if judged.failed:
+        return
     families.add("shadowlane_gate_evaluated_timestamp_seconds", judged.at_ns / 1e9)
     for verdict in judged.verdicts:
         shadow = verdict.shadow

@@ -5,12 +5,13 @@ parts of a message, the turns of a conversation), and what stands in none of the
 text that is read out of a body goes through :func:`clean`, by the rules that :func:`use_rules` sets for this process.
 
 Invariant: :func:`read_answer` cleans every text of an :class:`~shadowlane.types.Answer` by its type and not by its
-name, so that no new field skips it; :mod:`.question` cleans what it gives. A test holds the rooms above to these.
+name, so that no new field skips it; :mod:`.question` cleans what it gives. A test holds the rooms above to these. What
+cannot be cleaned is an error, never an empty text: that would pass for an answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -24,11 +25,14 @@ __all__ = ["Clean", "clean", "cleaned", "read_answer", "use_rules"]
 
 Clean = Callable[[str], str]
 """``clean(text)``: the text with every value masked, see ``Sanitizer.again``."""
+CleanAll = Callable[[Sequence[str]], list[str]]
+"""The same of many texts at once, for what is slow to call."""
 T = TypeVar("T")
 
 
 class _Rules:
     clean: Clean | None = None
+    clean_all: CleanAll | None = None
 
 
 @lru_cache(maxsize=1)
@@ -36,13 +40,19 @@ def _built_in() -> Clean:
     return _core.Sanitizer().again
 
 
-def use_rules(clean: Clean | None) -> None:
-    """Read by these rules from now on, in all of the process; ``None``: by the built-in ones."""
-    _Rules.clean = clean
+def use_rules(clean: Clean | None, clean_all: CleanAll | None = None) -> None:
+    """Read by these rules from now on, in all of the process; ``None``: by the built-in ones.
+
+    ``clean_all`` is called once for all texts of an answer, where it is given.
+    """
+    _Rules.clean, _Rules.clean_all = clean, clean_all
 
 
 def clean(text: str) -> str:
-    """A text that was put together from sanitized pieces, redacted once more."""
+    """A text that was put together from sanitized pieces, redacted once more.
+
+    Raises :class:`~shadowlane.errors.DetectorError` when the user's detector cannot look at it, as do all that clean.
+    """
     # No value is shorter; most fields of an answer are empty.
     return text if len(text) < _SHORTEST else (_Rules.clean or _built_in())(text)
 
@@ -52,17 +62,44 @@ _SHORTEST = 6
 
 def cleaned(value: T) -> T:
     """A record, list or dict with every text in it cleaned, at any depth; names of members stay."""
+    texts = list(dict.fromkeys(_texts(value)))
+    if not texts:
+        return value
+    one_by_one = _Rules.clean or _built_in()
+    clean = _Rules.clean_all(texts) if _Rules.clean_all is not None else [one_by_one(text) for text in texts]
+    changed = {was: now for was, now in zip(texts, clean, strict=True) if now != was}
+    return _with(value, changed) if changed else value
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Its texts that are long enough to hold a value."""
+    if isinstance(value, str):
+        if len(value) >= _SHORTEST:
+            yield value
+    elif isinstance(value, msgspec.Struct):
+        for field in value.__struct_fields__:
+            yield from _texts(getattr(value, field))
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from _texts(one)
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from _texts(one)
+
+
+def _with(value: T, changed: Mapping[str, str]) -> T:
+    """The value with other texts in place of those that changed."""
     found: Any = value
     if isinstance(value, str):
-        found = clean(value)
+        found = changed.get(value, value)
     elif isinstance(value, msgspec.Struct):
         fields = {field: getattr(value, field) for field in value.__struct_fields__}
-        changed = {field: now for field, was in fields.items() if (now := cleaned(was)) is not was and now != was}
-        found = msgspec.structs.replace(value, **changed) if changed else value
+        others = {field: now for field, was in fields.items() if (now := _with(was, changed)) is not was and now != was}
+        found = msgspec.structs.replace(value, **others) if others else value
     elif isinstance(value, (list, tuple)):
-        found = type(value)([cleaned(one) for one in value]) if value else value
+        found = type(value)([_with(one, changed) for one in value]) if value else value
     elif isinstance(value, dict):
-        found = {key: cleaned(one) for key, one in value.items()} if value else value
+        found = {key: _with(one, changed) for key, one in value.items()} if value else value
     return found  # type: ignore[no-any-return]
 
 

@@ -1,7 +1,7 @@
 """What a request asks: for a reader's eye, and as the text that paraphrase groups are made of.
 
-Invariant: reads sanitized copies only, redacts once more what it puts together, and raises nothing: a request that asks
-nothing we know has an empty text.
+Invariant: reads sanitized copies only, redacts once more what it puts together, and raises nothing but what
+:mod:`.cleaning` does: a request that asks nothing we know has an empty text.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 import xxhash
 
+from ..errors import DetectorError
 from ..types import Copy
 from .cleaning import clean
 from .reading.jsonlike import JsonMap, as_list, as_map, as_str, canonical, parse_json
 from .registry import QUESTIONS
 
-__all__ = ["Question", "find_question", "shown_question"]
+__all__ = ["Question", "find_question", "listed_question", "shown_question"]
 
 _FIELDS = ("question", "query", "q", "prompt", "input", "text", "message", "search")
 _SYSTEM_ROLES = ("system", "developer")
@@ -48,6 +49,14 @@ def shown_question(copy: Copy) -> str:
     """What the request asks, for a reader: its last message, or its question field; empty when it has none we know."""
     turns, _ = _turns(copy)
     return clean(turns[-1]) if turns else ""
+
+
+def listed_question(copy: Copy) -> str:
+    """:func:`shown_question` in a list of many, of which none may cost the others."""
+    try:
+        return shown_question(copy)
+    except DetectorError:
+        return "(not shown: sanitize.detector failed on it)"
 
 
 def find_question(copy: Copy) -> Question | None:

@@ -77,8 +77,8 @@ def account_rows(shadow: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What there is of it as titles and lines, for a person."""
     accounts, rows = shadow["accounts"], []
     rows += [("models", _both(one)) for one in shadow["models"]]
-    if shadow["latency"]:
-        first = shadow["latency"]["ttfb"]
+    first = shadow["latency"] and shadow["latency"]["ttfb"]
+    if first:
         times = (
             f"{who} P50 {milliseconds(first[who]['p50'])}, P95 {milliseconds(first[who]['p95'])}"
             for who in ("prod", "shadow")

@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
-from ..providers.question import shown_question
+from ..providers.question import listed_question
 from ..store import StoredPair
+from ..types import Copy, Outcome
 from .source import PairSource
 
 __all__ = ["furthest_apart"]
@@ -27,7 +28,7 @@ def furthest_apart(store: PairSource, name: str, since: int | None) -> list[dict
     for only_kept in (True, False):
         shown: dict[str, dict[str, Any]] = {}
         for row, times in store.furthest_apart(name, since, _READ, only_kept=only_kept):
-            asked = " ".join(shown_question(row.pair.copy).casefold().split())
+            asked = " ".join(listed_question(row.pair.copy).casefold().split())
             before = shown.get(asked or row.pair.copy.req_hash)
             if before is not None:
                 before["asked_times"] += times
@@ -47,7 +48,7 @@ def _side_by_side(row: StoredPair, times: int) -> dict[str, Any]:
         "target": pair.copy.target,
         "started_ns": pair.copy.started_ns,
         "asked_times": times,
-        "asked": _cut(shown_question(pair.copy), 300),
+        "asked": _cut(listed_question(pair.copy), 300),
         "delta_s": pair.scores.delta_s,
         "embedder": pair.scores.embedder,
         "anchored": pair.scores.anchored,
@@ -70,7 +71,7 @@ def _side_by_side(row: StoredPair, times: int) -> dict[str, Any]:
         "prod": {
             "status": pair.copy.status,
             "seconds": pair.copy.duration_ns / 1e9,
-            "first_byte_seconds": pair.copy.ttfb_ns / 1e9,
+            "first_byte_seconds": _first_byte(pair.copy),
             "text": _cut(pair.prod_text),
             "model": pair.prod_model,
             "finish": pair.prod_finish,
@@ -80,7 +81,7 @@ def _side_by_side(row: StoredPair, times: int) -> dict[str, Any]:
         "shadow": {
             "status": pair.outcome.status,
             "seconds": pair.outcome.duration_ns / 1e9,
-            "first_byte_seconds": pair.outcome.ttfb_ns / 1e9,
+            "first_byte_seconds": _first_byte(pair.outcome),
             "text": _cut(pair.shadow_text),
             "model": pair.model,
             "finish": pair.finish,
@@ -91,6 +92,11 @@ def _side_by_side(row: StoredPair, times: int) -> dict[str, Any]:
         },
         "bodies": row.bodies,
     }
+
+
+def _first_byte(one: Copy | Outcome) -> float | None:
+    """``None``: nobody measured it."""
+    return one.ttfb_ns / 1e9 if one.ttfb_ns else None
 
 
 def _cut(text: str, chars: int = _TEXT_CHARS) -> str:

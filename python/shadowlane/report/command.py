@@ -6,38 +6,24 @@ the page is written whole or not at all, readable by its owner only, since it ho
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from .. import _core
-from ..config import Config
+from ..config import Config, lane_directory
+from ..detect.cleaner import open_cleaner
 from ..errors import ShadowlaneError
 from ..files import write_private
-from ..gate import verdict_data, verdicts_data, worst_of
-from ..gate.evidence import evaluate_lane
-from ..providers.cleaning import use_rules
+from ..gate import verdict_data, worst_of
 from ..render.text import Line, clock, print_json, print_lines
 from ..status.collect import collect_status
 from ..store import open_store
 from .build import build_report
 from .html import render_page
-from .source import NoPairs, PairSource
 from .terminal import render_report, render_verdict
+from .verdicts import gate_data, read_verdicts, reading
 
 __all__ = ["restart_window", "run_gate", "run_report", "write_page"]
-
-
-@contextlib.contextmanager
-def _reading(config: Config, status: dict[str, Any]) -> Iterator[PairSource]:
-    if not status["store"]["exists"]:
-        yield NoPairs()
-        return
-    with open_store(config.store, read_only=True) as store:
-        yield store
 
 
 def run_report(
@@ -49,8 +35,9 @@ def run_report(
     store cannot be read and :class:`~shadowlane.errors.ShadowlaneError` when the page cannot be written.
     """
     status = collect_status(config)
-    use_rules(_core.Sanitizer(config.sanitize.rules_dict()).again)
-    with _reading(config, status) as store:
+    if status["store"]["exists"]:
+        open_cleaner(config, lane_directory(config), reading=True)
+    with reading(config, status) as store:
         report = build_report(config, status, store, hours=hours)
     if html is not None:
         write_page(Path(html), render_page(report))
@@ -72,14 +59,10 @@ def run_report(
 
 def run_gate(config: Config, shadow: str | None = None, as_json: bool = False) -> int:
     """Print the verdict on each shadow, or on one. Returns 0 when all GRADUATE, else 1."""
-    status = collect_status(config)
-    use_rules(_core.Sanitizer(config.sanitize.rules_dict()).again)
-    with _reading(config, status) as store:
-        verdicts = evaluate_lane(config, status, store, shadow=shadow)
+    status, verdicts = read_verdicts(config, shadow)
     worst = worst_of(verdicts)
     if as_json:
-        data = {"lane": config.lane.name, **verdicts_data(verdicts)}
-        print_json(data)
+        print_json(gate_data(config.lane.name, status, verdicts))
     else:
         lines: list[Line] = []
         if not status["store"]["exists"]:

@@ -142,11 +142,11 @@ def _tiles(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> str:
 def _account_tiles(shadow: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """First byte, tokens and cost: how much more the shadow takes, and of what."""
     tiles = []
-    if shadow["latency"]:
-        first = {who: shadow["latency"]["ttfb"][who]["p95"] for who in ("prod", "shadow")}
-        if first["prod"] > 0:
-            more = f"prod {milliseconds(first['prod'])}, shadow {milliseconds(first['shadow'])}"
-            tiles.append(("P95 to the first byte", signed(first["shadow"] / first["prod"] - 1), more))
+    measured = shadow["latency"] and shadow["latency"]["ttfb"]
+    if measured:
+        first = {who: measured[who]["p95"] for who in ("prod", "shadow")}
+        more = f"prod {milliseconds(first['prod'])}, shadow {milliseconds(first['shadow'])}"
+        tiles.append(("P95 to the first byte", signed(first["shadow"] / first["prod"] - 1), more))
     for name, form in (("tokens", "{:,.0f}"), ("cost", "{:.4g}")):
         mean = shadow["accounts"][name]
         if mean is not None and mean["increase"] is not None:

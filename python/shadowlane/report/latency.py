@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..columns import ScoreColumns
 from ..gate.sample import Sample
-from ..gate.selection import comparable
+from ..gate.selection import comparable, first_bytes
 
 __all__ = ["Latency"]
 
@@ -29,26 +29,30 @@ class Latency:
     """The times of the pairs that can be compared, fed in the order of time."""
 
     def __init__(self) -> None:
-        self._seconds = Sample(4)
+        self._seconds, self._first = Sample(2), Sample(2)
+        self._apart = False
         self._deadlines = 0
 
     def add(self, columns: ScoreColumns) -> None:
         """The next rows."""
         use = comparable(columns)
-        times = (columns.prod_ns, columns.shadow_ns, columns.prod_ttfb_ns, columns.shadow_ttfb_ns)
-        self._seconds.add(columns.exchange[use], *(some[use] / 1e9 for some in times))
+        self._seconds.add(columns.exchange[use], columns.prod_ns[use] / 1e9, columns.shadow_ns[use] / 1e9)
+        first, prod, shadow = first_bytes(columns)
+        self._first.add(columns.exchange[first], prod[first] / 1e9, shadow[first] / 1e9)
+        self._apart |= bool(((prod < columns.prod_ns) | (shadow < columns.shadow_ns))[first].any())
         self._deadlines += int((use & (columns.reason == "deadline")).sum())
 
     def data(self) -> dict[str, Any] | None:
         """P50, P95, P99 of both in seconds, the P95's increase with a bootstrap interval, both ECDFs; ``sampled`` says
-        of how many of the pairs, where that are not all. ``None``: no pairs.
+        of how many of the pairs, where that are not all. ``ttfb`` are those of the first byte; ``None`` where it is the
+        last one everywhere, which is to say that nobody measured it. ``None``: no pairs.
 
         The interval resamples pairs (percentile bootstrap, fixed seed), so it holds for one look; the gate uses an
         interval that holds at any time and is wider.
         """
         if not len(self._seconds):
             return None
-        prod, shadow, prod_first, shadow_first = (self._seconds.column(index) for index in range(4))
+        prod, shadow = self._seconds.column(0), self._seconds.column(1)
         increase = _p95_increase(prod, shadow)
         return {
             "n": self._seconds.n,
@@ -56,11 +60,16 @@ class Latency:
             "deadlines": self._deadlines,
             "prod": _quantiles(prod),
             "shadow": _quantiles(shadow),
-            "ttfb": {"prod": _quantiles(prod_first), "shadow": _quantiles(shadow_first)},
+            "ttfb": self._first_bytes(),
             "p95_increase": increase if math.isfinite(increase) else None,
             "p95_interval": _bootstrap(prod, shadow, _p95_increase) if math.isfinite(increase) else None,
             "ecdf": {"prod": _ecdf(prod), "shadow": _ecdf(shadow)},
         }
+
+    def _first_bytes(self) -> dict[str, Any] | None:
+        if not self._apart:
+            return None
+        return {who: _quantiles(self._first.column(index)) for index, who in enumerate(("prod", "shadow"))}
 
 
 def _p95_increase(prod: NDArray[np.float64], shadow: NDArray[np.float64]) -> float:

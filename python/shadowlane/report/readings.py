@@ -14,7 +14,7 @@ import msgspec
 from ..gate.sequences import rate_cs
 from ..judge.doubt import DOUBTS, Tally
 from ..judge.language_model import JudgeState
-from ..providers.question import shown_question
+from ..providers.question import listed_question
 from ..score.noise import NoiseModel
 from ..types import StructureDifference
 from .source import PairSource
@@ -58,7 +58,7 @@ def _flipped(store: PairSource, name: str, since: int | None) -> list[dict[str, 
                 {
                     "shadow_id": row.pair.copy.shadow_id,
                     "started_ns": row.pair.copy.started_ns,
-                    "asked": _cut(shown_question(row.pair.copy)) or f"{row.pair.copy.method} {row.pair.copy.target}",
+                    "asked": _cut(listed_question(row.pair.copy)) or f"{row.pair.copy.method} {row.pair.copy.target}",
                     "group": group.number,
                     "seen": group.seen,
                     "prod": group.prod,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Any
 
-from ..providers.question import shown_question
+from ..providers.question import listed_question
 from ..providers.refusals import kind_of
 from .source import PairSource
 
@@ -35,7 +35,7 @@ def with_bodies(
             one = wanted.get((pair.outcome.status, pair.copy.route, kind_of(pair.outcome.detail)), {})
             if one and not one["body"] and pair.outcome.body:
                 one["body"] = _text(pair.outcome.body)
-                one["asked"] = _cut(shown_question(pair.copy), 300)
+                one["asked"] = _cut(listed_question(pair.copy), 300)
     return block
 
 

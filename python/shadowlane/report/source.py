@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -105,8 +105,15 @@ class NoPairs:
         return None
 
     def segment_sums(
-        self, shadow: str, since_ns: int, embedder: str, least: int, *, without: Sequence[str] = ()
-    ) -> list[tuple[str, str, int, int, int, float, float, int]]:
+        self,
+        shadow: str,
+        since_ns: int,
+        embedder: str,
+        least: int,
+        *,
+        without: Sequence[str] = (),
+        only: Container[tuple[str, str]] | None = None,
+    ) -> list[tuple[str, str, int, int, int, float, float, int, int]]:
         return []
 
     def failure_counts(
@@ -118,9 +125,12 @@ class NoPairs:
         yield from ()
 
     def delta_sums(
-        self, shadow: str, since_ns: int, until_ns: int, bin_ns: int, embedder: str
+        self, shadow: str, since_ns: int, until_ns: int, bin_ns: int, embedder: str, *, from_ns: int
     ) -> list[tuple[int, int, float, float]]:
         return []
 
     def window_restarted(self, shadow: str) -> int | None:
         return None
+
+    def restart_reason(self, shadow: str) -> str:
+        return ""

@@ -8,6 +8,7 @@ the store, with their readings).
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Sequence
@@ -19,8 +20,8 @@ from numpy.typing import NDArray
 
 from ..config import ScoreConfig
 from ..embedders import Embedder
-from ..errors import ScoreError
-from ..providers.question import find_question
+from ..errors import DetectorError, ScoreError
+from ..providers.question import Question, find_question
 from ..types import Citation, Copy, GroupReading
 from .groups import Observation, ParaphraseGroups
 
@@ -106,7 +107,11 @@ class LiveGroups:
     def _find(self, answered: Sequence[Answered]) -> None:
         """Give each new exchange its group, and observe prod's answer to it."""
         unseen = {one.copy.shadow_id: one for one in answered}
-        questions = {key: found for key, one in unseen.items() if (found := find_question(one.copy)) is not None}
+        questions: dict[str, Question] = {}
+        for key, one in unseen.items():
+            with contextlib.suppress(DetectorError):  # what nobody could look at has no group; the others have theirs
+                if (found := find_question(one.copy)) is not None:
+                    questions[key] = found
         if not questions:
             return
         rows = self._embedder.embed([found.text for found in questions.values()])

@@ -22,12 +22,13 @@ from numpy.typing import NDArray
 
 from ..config import PinConfig, ScoreConfig
 from ..embedders import Embedder, load_embedder
-from ..errors import ScoreError, describe
+from ..errors import DetectorError, ScoreError, describe
 from ..limits import Prices
 from ..providers import extract_vectors
 from ..providers.cleaning import cleaned, read_answer
 from ..providers.question import shown_question
 from ..types import (
+    UNREADABLE_DETECTOR,
     Answer,
     Collapse,
     GroupReading,
@@ -70,6 +71,8 @@ class _Read:
     citation_match: float | None
     index_agrees: bool | None
     note: str
+    question: str = ""
+    """What was asked, where answers are compared; empty when that is not known."""
     failed: bool = False
     """The shadow answered with an error: a run that collapsed, and no answer to compare."""
     partial: bool = False
@@ -122,7 +125,8 @@ class Scorer:
 
         A pair is not scored, and its note says so, when the copy failed (``outcome.reason``), when either side answered
         with HTTP 400 or above or a status that has no text, and when prod's answer cannot be read, or is not whole and
-        its part too short to compare (:mod:`.incomplete`). A shadow that erred, refused, or came back empty
+        its part too short to compare (:mod:`.incomplete`). One that the user's detector fails on has no answer
+        (``unreadable``) and no score. A shadow that erred, refused, or came back empty
         or cut off where prod did not is ``divergent`` (the run collapsed). When the embedder fails, the pair has no ΔS,
         anchored ΔS, group, or state but ``divergent``; contradicted facts, citations and structure are there, and the
         note says what failed.
@@ -130,10 +134,13 @@ class Scorer:
         out = list(pairs)
         reads: list[_Read] = []
         for index, pair in enumerate(pairs):
-            if self._pins:
-                pair = msgspec.structs.replace(pair, pins=read_pins(self._pins, pair.copy, pair.outcome))
             try:
+                if self._pins:
+                    pair = msgspec.structs.replace(pair, pins=read_pins(self._pins, pair.copy, pair.outcome))
                 read = self._read(index, pair)
+            except DetectorError as error:
+                log.error("%s is not scored: %s", pair.copy.shadow_id, error)
+                read = _not_looked_at(pair)
             except Exception as error:
                 said = {"event": "unread", "shadow": pair.outcome.shadow, "shadow_id": pair.copy.shadow_id}
                 log.error("cannot read the answers of %s: %s", pair.copy.shadow_id, describe(error), extra=said)
@@ -219,7 +226,7 @@ class Scorer:
     def _retrieved(self, reads: list[_Read], scored: list[Pair]) -> None:
         """What is known of both answers beside their texts: what they used, and the passages that they carry."""
         try:
-            asked = [(shown_question(read.pair.copy), read.prod, read.shadow) for read in reads]
+            asked = [(read.question, read.prod, read.shadow) for read in reads]
             deltas = [(None, None)] * len(reads) if self._trouble else question_deltas(self._embedder, asked)
         except Exception as error:
             log.error("pairs are stored without ΔS of question and passages: %s", describe(error))
@@ -266,6 +273,8 @@ class Scorer:
         prod = self._answer(copy.response_headers, copy.response_body)
         if outcome.reason:  # prod's part of the traffic is known all the same
             return _noted(msgspec.structs.replace(pair, prod_model=prod.model), outcome.reason)
+        if UNREADABLE_DETECTOR in copy.findings:
+            raise DetectorError("sanitize.detector failed on an answer; mend the detector, or remove the field")
         shadow = self._answer(outcome.headers, outcome.body)
         index_hash = shadow.index_hash or pair.index_hash
         prod_index_hash = prod.index_hash or pair.prod_index_hash
@@ -316,6 +325,7 @@ class Scorer:
             citation_match=report.match,
             index_agrees=agrees,
             note="; ".join(notes),
+            question=shown_question(copy),
         )
 
     def _part(self, index: int, pair: Pair, prod: Answer, shadow: Answer, why: str) -> _Read | Pair:
@@ -385,6 +395,17 @@ def _fell(read: _Read) -> bool:
             not shadow or refuses(read.shadow, shadow) > refuses(read.prod, prod) or read.shadow.incomplete == "error"
         )
     return collapsed(read.prod, prod) < collapsed(read.shadow, shadow)
+
+
+def _not_looked_at(pair: Pair) -> Pair:
+    """A pair of which nothing is read, since the user's detector could not look at it: counted as no answer."""
+    findings = {**pair.copy.findings, UNREADABLE_DETECTOR: 1}
+    copy = msgspec.structs.replace(pair.copy, findings=findings)
+    why = "sanitize.detector could not look at the exchange"
+    outcome = pair.outcome
+    if not outcome.reason:
+        outcome = msgspec.structs.replace(outcome, reason="unreadable", detail=why)
+    return _noted(msgspec.structs.replace(pair, copy=copy, outcome=outcome), f"not scored: {why}")
 
 
 def _noted(pair: Pair, note: str, state: State | None = None, collapse: Collapse = "", unread: Unread = "") -> Pair:

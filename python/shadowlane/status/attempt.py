@@ -8,6 +8,7 @@ the shadow is shown before it went through the redaction.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -19,10 +20,10 @@ from .. import _core
 from ..capture.lane import Lane
 from ..config import Config, GateConfig, LimitsConfig, SamplingConfig
 from ..config.shadows import section_of
-from ..detect import DetectingDrainer, DetectingSanitizer, Hook, load_detector
+from ..detect.cleaner import open_cleaner
 from ..errors import LaneError
 from ..policy import lane_policy
-from ..providers.cleaning import read_answer, use_rules
+from ..providers.cleaning import read_answer
 from ..providers.refusals import Refusal, refused_words, remedy_of
 from ..transport import open_transport
 from ..types import Copy, Outcome, Transport, route_of
@@ -79,28 +80,35 @@ def attempt(config: Config, shadow: str, request: Request) -> Attempt:
     arm = config.arms()[shadow]
     where = f"{section_of(shadow)}."
     transport = open_transport(shadow, arm, arm.credential(where=where), where=where)
+    with _folder() as folder:
+        directory = folder / "lane"
+        copy, dropped = _drained(config, directory, request)
+        if copy is None:
+            cleaner = open_cleaner(config, directory).cleaner
+            asked = route_of(cleaner.text(request.method), cleaner.text(request.target))
+            words = _NOT_ADMITTED.get(dropped, "the lane does not take it")
+            return _not_sent(Attempt(shadow, asked, note=request.note), dropped, words)
+        found = Attempt(
+            shadow,
+            f"{copy.method} {copy.target}",
+            redacted=dict(copy.findings),
+            normalised=copy.normalised,
+            note=request.note,
+        )
+        if copy.blocked:
+            return _not_sent(found, copy.blocked, copy.why)
+        outcome = asyncio.run(_send(transport, copy))
+        return _answered(config, replace(found, sent=True), copy, _clean(config, directory, outcome))
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
     try:
-        with tempfile.TemporaryDirectory(prefix="shadowlane-try-") as folder:
-            directory = Path(folder) / "lane"
-            copy, dropped = _drained(config, directory, request)
-            if copy is None:
-                words = _NOT_ADMITTED.get(dropped, "the lane does not take it")
-                return _not_sent(
-                    Attempt(shadow, route_of(request.method, request.target), note=request.note), dropped, words
-                )
-            found = Attempt(
-                shadow,
-                f"{copy.method} {copy.target}",
-                redacted=dict(copy.findings),
-                normalised=copy.normalised,
-                note=request.note,
-            )
-            if copy.blocked:
-                return _not_sent(found, copy.blocked, copy.why)
-            outcome = asyncio.run(_send(transport, copy))
-            return _answered(config, replace(found, sent=True), copy, _clean(config, directory, outcome))
+        made = tempfile.TemporaryDirectory(prefix="shadowlane-try-", ignore_cleanup_errors=True)
     except OSError as error:
         raise LaneError(f"--try: no temporary folder can be used: {error.strerror}; set TMPDIR to one") from None
+    with made as folder:
+        yield Path(folder)
 
 
 def _drained(config: Config, directory: Path, request: Request) -> tuple[Copy | None, str]:
@@ -129,20 +137,12 @@ def _drained(config: Config, directory: Path, request: Request) -> tuple[Copy | 
             policy=lane_policy(config),
         )
         try:
-            rows = (DetectingDrainer(drainer, hook) if (hook := _hook(config, directory)) else drainer).drain(
-                1, config.lane.ring_bytes
-            )
+            rows = open_cleaner(config, directory).drainer(drainer).drain(1, config.lane.ring_bytes)
         finally:
             drainer.close()
     if not rows:
         return None, "unreadable"
     return Copy(**dict(zip(_FIELDS, rows[0], strict=True))), ""
-
-
-def _hook(config: Config, directory: Path) -> Hook | None:
-    if not config.sanitize.detector:
-        return None
-    return Hook(load_detector(config.sanitize.detector), _core.Sanitizer(config.sanitize.rules_dict(), str(directory)))
 
 
 async def _send(transport: Transport, copy: Copy) -> Outcome:
@@ -153,10 +153,7 @@ async def _send(transport: Transport, copy: Copy) -> Outcome:
 
 
 def _clean(config: Config, directory: Path, outcome: Outcome) -> Outcome:
-    sanitizer = _core.Sanitizer(config.sanitize.rules_dict(), str(directory))
-    hook = _hook(config, directory)
-    cleaner = DetectingSanitizer(sanitizer, hook) if hook else sanitizer
-    use_rules(cleaner.again)
+    cleaner = open_cleaner(config, directory).cleaner
     headers, body, _, _ = cleaner.response(outcome.headers, outcome.body, outcome.reason == "response_too_large")
     return msgspec.structs.replace(outcome, headers=tuple(headers), body=body)
 

@@ -20,7 +20,7 @@ from ..store import open_store
 from ..types import ShadowCounts
 from ..worker.state import gateway_error, last_error, read_state
 from .lane import LaneStatus, as_json, read_lane, read_settled, unstarted
-from .limits import limits_of
+from .limits import endpoint_of, limits_of
 from .overhead import overhead
 from .render import sum_of
 from .routes import NEWEST, routes_of
@@ -32,8 +32,9 @@ def collect_status(config: Config) -> dict[str, Any]:
     """What ``shadowlane status --json`` prints.
 
     The core's ``lane_status`` plus ``lane`` (the name), ``started``, ``shadows``, ``accounting``, ``overhead``,
-    ``store``, ``revisions`` (of the configurations that this command, gateways and worker have), ``worker_error`` and
-    ``limits`` (the state of each shadow's rate, breaker and budget, as its worker last said it; ``None`` before one
+    ``store``, ``revisions`` (of the configurations that this command, gateways and worker have), ``endpoint`` (where
+    the worker listens, and why it does not; ``None``: it has none), ``worker_error`` and ``limits``
+    (the state of each shadow's rate, breaker and budget, as its worker last said it; ``None`` before one
     did). A lane that never started has zeros and ``started: false``. Raises
     :class:`~shadowlane.errors.LaneError` when its directory exists and is not safe to read.
     """
@@ -60,6 +61,7 @@ def collect_status(config: Config) -> dict[str, Any]:
     state = read_state(directory) if started else None
     in_force, trouble = limits_of(state, now.lane_id)
     revisions = _revisions(config, directory, state, alive=bool(status["worker"]["alive"]))
+    endpoint = endpoint_of(state, alive=bool(status["worker"]["alive"]))
     del store["copies"]
     return {
         **status,
@@ -84,7 +86,13 @@ def collect_status(config: Config) -> dict[str, Any]:
         "limits": in_force,
         "store": store,
         "revisions": revisions,
-        "alerts": [*_alerts(store["flips"]), *([trouble] if trouble else []), *_stale(revisions)],
+        "endpoint": endpoint,
+        "alerts": [
+            *_alerts(store["flips"]),
+            *([trouble] if trouble else []),
+            *([f"the worker's HTTP endpoint is off: {endpoint['error']}"] if endpoint and endpoint["error"] else []),
+            *_stale(revisions),
+        ],
     }
 
 

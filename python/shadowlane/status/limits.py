@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["limits_of"]
+__all__ = ["endpoint_of", "limits_of"]
 
 
 class _Count(msgspec.Struct):
@@ -77,3 +77,11 @@ def limits_of(state: Mapping[str, Any] | None, lane_id: str) -> tuple[dict[str, 
             shadow.out, shadow.waiting, shadow.retries = arm.out, arm.waiting, arm.retries
     plain: dict[str, Any] = msgspec.to_builtins(read.limits)
     return plain, ""
+
+
+def endpoint_of(state: Mapping[str, Any] | None, *, alive: bool) -> dict[str, str] | None:
+    """Where the running worker's HTTP endpoint listens, and why it does not; ``None``: it has none."""
+    said = state.get("endpoint") if state is not None and alive else None
+    if not isinstance(said, dict) or not said:
+        return None
+    return {name: str(said.get(name, "")) for name in ("listen", "error")}

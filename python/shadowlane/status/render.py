@@ -30,6 +30,7 @@ def render_status(status: Mapping[str, Any]) -> str:
         ("accounting", _holds(accounting)),
         *[("", line) for line in accounting["lines"]],
         ("worker", _worker(status)),
+        *_endpoint(status["endpoint"]),
     ]
     for name, shadow in status["shadows"].items():
         rows += _titled(f"errors {name}", [one["text"] for one in shadow["refusals"]])
@@ -165,6 +166,12 @@ def _worker(status: Mapping[str, Any]) -> str:
     else:
         text = "none is running"
     return f"{text}; the last one failed: {status['worker_error']}" if status["worker_error"] else text
+
+
+def _endpoint(endpoint: Mapping[str, str] | None) -> list[tuple[str, str]]:
+    if endpoint is None:
+        return []
+    return [("endpoint", "OFF, see above" if endpoint["error"] else f"http://{endpoint['listen']}")]
 
 
 def process(one: Mapping[str, Any]) -> str:

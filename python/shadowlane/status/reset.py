@@ -1,20 +1,20 @@
 """``shadowlane reset``: a lane forgets what it counted and learned, and keeps what it stored.
 
 Invariants: nothing goes while a gateway or a worker of the lane lives, and no worker starts meanwhile (its lock is
-held); what goes is said before, by name; rows, keys, logs and the configuration stay.
+held); what goes is said before, by name, and is looked at again after the yes, before which any time may pass; rows,
+keys, logs and the configuration stay.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
-import struct
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
+from .. import _core
 from ..config import Config, groups_folder, lane_directory
 from ..config.worker_file import ERROR_FILE
 from ..errors import ConfigError, LaneError
@@ -26,37 +26,39 @@ from .lane import LaneStatus, read_lane
 __all__ = ["run_reset"]
 
 _CONTROL = "control.shm"
-_WORKER_LOCK = "worker.lock"
-# A `struct flock` (fcntl(2)) for writing, of the first byte: a worker's life to the core (rust/lane/src/lock.rs).
-_LOCK = struct.pack("@hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
+
+
+class _Found(NamedTuple):
+    """What a lane would forget."""
+
+    files: list[Path]
+    windows: list[str]
+    told: list[Line]
 
 
 def run_reset(config: Config, *, yes: bool, as_json: bool = False) -> int:
     """Say what the lane would forget, ask (unless ``yes``), and forget it. Returns the exit code: 1 when told no.
 
+    Asks again when that is no longer what was said before the question.
+
     Raises :class:`~shadowlane.errors.LaneError` while a process of the lane lives, and
     :class:`~shadowlane.errors.ConfigError` where nobody can be asked.
     """
-    directory = lane_directory(config)
-    with _no_worker(config, directory):
-        lane = read_lane(directory) if (directory / _CONTROL).exists() else None
-        _refuse_life(config, lane)
-        files = _files(config, directory)
-        windows = list(config.arms()) if config.store.path.exists() else []
-        told = _told(config, lane, files, windows)
-        if not as_json:
-            print_lines(told)
-        if not yes and not _agreed(as_json):
-            return 1
-        for file in files:
-            file.unlink(missing_ok=True)
-        if windows:
-            now = time.time_ns()
-            with open_store(config.store) as store:
-                for name in windows:
-                    store.restart_window(name, now)
+    agreed_to: list[Line] | None = None
+    while True:
+        directory = lane_directory(config)
+        with _no_worker(config, directory):
+            found = _find(config, directory)
+            if found.told != agreed_to and not as_json:
+                print_lines([*([] if agreed_to is None else [("this has changed meanwhile:", "")]), *found.told])
+            if yes or found.told == agreed_to:
+                _forget(config, found)
+                break
+            if not _agreed(as_json):
+                return 1
+            agreed_to = found.told
     if as_json:
-        print_json({"lane": config.lane.name, "removed": [str(file) for file in files], "windows": windows})
+        print_json({"lane": config.lane.name, "removed": [str(file) for file in found.files], "windows": found.windows})
     else:
         print_lines([("forgotten; the next gateway begins anew", "")])
     return 0
@@ -68,18 +70,34 @@ def _no_worker(config: Config, directory: Path) -> Iterator[None]:
     if not directory.exists():
         yield
         return
-    handle = os.open(directory / _WORKER_LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    lock = _core.take_worker_lock(str(directory))
+    if lock is None:
+        raise LaneError(
+            f"lane {config.lane.name}: its worker runs; stop the gateway, and the worker leaves when all is stored "
+            "(lane.idle_exit_s); then reset"
+        )
     try:
-        try:
-            fcntl.fcntl(handle, fcntl.F_OFD_SETLK, _LOCK)
-        except OSError:
-            raise LaneError(
-                f"lane {config.lane.name}: its worker runs; stop the gateway, and the worker leaves when all is stored "
-                "(lane.idle_exit_s); then reset"
-            ) from None
         yield
     finally:
-        os.close(handle)
+        lock.release()
+
+
+def _find(config: Config, directory: Path) -> _Found:
+    lane = read_lane(directory) if (directory / _CONTROL).exists() else None
+    _refuse_life(config, lane)
+    files = _files(config, directory)
+    windows = list(config.arms()) if config.store.path.exists() else []
+    return _Found(files, windows, _told(config, lane, files, windows))
+
+
+def _forget(config: Config, found: _Found) -> None:
+    for file in found.files:
+        file.unlink(missing_ok=True)
+    if found.windows:
+        now = time.time_ns()
+        with open_store(config.store) as store:
+            for name in found.windows:
+                store.restart_window(name, now)
 
 
 def _refuse_life(config: Config, lane: LaneStatus | None) -> None:

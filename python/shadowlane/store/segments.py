@@ -1,13 +1,13 @@
 """Sums over a shadow's rows by route, tenant, model and repeated question.
 
 Invariant: rows are summed up in the database, and no more than :data:`MOST_SEGMENTS` of a kind come out, those with the
-most copies.
+most copies, or those that are asked for.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from ..types import NOT_SENT
 from .tallies import FAILED, without_routes
@@ -16,17 +16,20 @@ __all__ = ["MOST_SEGMENTS", "SegmentRow", "segment_rows"]
 
 MOST_SEGMENTS = 200
 
-SegmentRow = tuple[str, str, int, int, int, float, float, int]
-"""Kind, name, copies sent, failed, pairs scored, Σ ΔS, Σ ΔS², contradicted facts."""
+SegmentRow = tuple[str, str, int, int, int, float, float, int, int]
+"""Kind, name, copies sent, failed, pairs scored, Σ ΔS, Σ ΔS², contradicted facts, pairs whose facts were looked at."""
 
 _NEVER_SENT = "(reason = 'deadline' AND shadow_ns = 0)"
 _MINE = "delta_s IS NOT NULL AND embedder = ?"
+_READ = f"fact_flip OR ({_MINE} AND (unread = '' OR delta_s = 0))"
+"""As the rule on the whole's facts reads them: equal texts contradict nothing, in whatever language."""
 _SUMS = (
     f"count(*) AS sent, total({FAILED}) AS failed, total({_MINE}) AS scored, "
     f"total(CASE WHEN {_MINE} THEN delta_s END) AS delta, "
-    f"total(CASE WHEN {_MINE} THEN delta_s * delta_s END) AS squares, total({_MINE} AND fact_flip) AS flips"
+    f"total(CASE WHEN {_MINE} THEN delta_s * delta_s END) AS squares, total(fact_flip) AS flips, "
+    f"total({_READ}) AS read"
 )
-_TOTALS = "sum(sent), sum(failed), sum(scored), sum(delta), sum(squares), sum(flips)"
+_TOTALS = "sum(sent), sum(failed), sum(scored), sum(delta), sum(squares), sum(flips), sum(read)"
 _BY = {
     # A route is a function of Python's: it is asked once for each target.
     "route": ("method, target", "target <> ''", "route_of(method, target)"),
@@ -37,15 +40,24 @@ _BY = {
 
 
 def segment_rows(
-    db: sqlite3.Connection, shadow: str, since_ns: int, embedder: str, least: int, without: Sequence[str]
+    db: sqlite3.Connection,
+    shadow: str,
+    since_ns: int,
+    embedder: str,
+    least: int,
+    without: Sequence[str],
+    only: Container[tuple[str, str]] | None,
 ) -> Iterator[SegmentRow]:
-    """The segments with ``least`` copies or more, but for the routes of ``without``. ``embedder``: whose ΔS counts."""
+    """The segments with ``least`` copies or more, but for the routes of ``without``. ``embedder``: whose ΔS counts;
+    ``only``: all of these kinds and names instead."""
     where = f"shadow = ? AND started_ns >= ? AND reason NOT IN ({', '.join('?' * len(NOT_SENT))}) AND NOT {_NEVER_SENT}"
     if without:
         where += f" AND {without_routes(without)}"
-    values = (*[embedder] * 4, shadow, since_ns, *NOT_SENT, *without, least, MOST_SEGMENTS)
+    most = MOST_SEGMENTS if only is None else -1  # SQLite's "all"
+    values = (*[embedder] * 4, shadow, since_ns, *NOT_SENT, *without, least, most)
     for kind, (parts, has, name) in _BY.items():
         inner = f"SELECT {parts}, {_SUMS} FROM pairs WHERE {where} AND {has} GROUP BY {parts}"  # noqa: S608
         query = f"SELECT {name}, {_TOTALS} FROM ({inner}) GROUP BY 1 HAVING sum(sent) >= ? ORDER BY 2 DESC, 1 LIMIT ?"  # noqa: S608
-        for segment, sent, failed, scored, delta, squares, flips in db.execute(query, values):
-            yield kind, segment, sent, int(failed), int(scored), delta, squares, int(flips)
+        for segment, sent, failed, scored, delta, squares, flips, read in db.execute(query, values):
+            if only is None or (kind, segment) in only:
+                yield kind, segment, sent, int(failed), int(scored), delta, squares, int(flips), int(read)

@@ -36,6 +36,7 @@ from .retention import RetentionClock
 from .rows import BODY_COLUMNS, PAIR_COLUMNS, StoredPair, from_row, to_rows
 from .schema import connect, explained
 from .scores import joined_columns, rows_beside, score_columns, score_rows
+from .starts import WindowStarts
 from .tallies import Refused, Routed
 
 __all__ = ["SqliteStore"]
@@ -61,12 +62,11 @@ _ADD_COUNT = (
     "ON CONFLICT (lane_epoch, shadow, reason) DO UPDATE SET n = n + excluded.n"
 )
 _JUDGE_STATE = "judge"
-_WINDOW = "gate_window:"
 _RETENTION = "retention"
 _SET_META = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"
 
 
-class SqliteStore(History):
+class SqliteStore(History, WindowStarts):
     """Pairs and counters in one file. Open it with :func:`shadowlane.store.open_store`."""
 
     def __init__(
@@ -263,18 +263,6 @@ class SqliteStore(History):
         """What requests took from the hour of ``since_ns`` on, over all lives of the lane, hour by hour."""
         with explained(self.path, "read"):
             return list(between(self._db.execute(GET_ROWS, {"hour": since_ns // _HOUR_NS})))
-
-    def restart_window(self, shadow: str, at_ns: int) -> None:
-        """Let the gate's window of a shadow begin at ``at_ns``, until a later call says otherwise."""
-        with self._transaction("write"):
-            query = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"
-            self._db.execute(query, (_WINDOW + shadow, str(at_ns)))
-
-    def window_restarted(self, shadow: str) -> int | None:
-        """What :meth:`restart_window` kept; ``None`` when it never was called."""
-        with explained(self.path, "read"):
-            row = self._db.execute("SELECT value FROM meta WHERE key = ?", (_WINDOW + shadow,)).fetchone()
-        return None if row is None else int(row[0])
 
     def shadows(self) -> list[str]:
         """The names of all shadows that have rows, in alphabetical order."""

@@ -47,6 +47,7 @@ class ControlLoop:
         qps: float,
         arms: Mapping[str, Arm],
         revision: str = "",
+        beside: Callable[[], Mapping[str, Any]] = dict,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limits = limits
@@ -55,6 +56,7 @@ class ControlLoop:
         self._qps = qps
         self._arms = arms
         self._revision = revision
+        self._beside = beside
         self._clock = clock
         self._lane_id = control.lane_id()
         self._rate, self._rate_at = qps, clock()
@@ -139,6 +141,7 @@ class ControlLoop:
             "pid": os.getpid(),
             "revision": self._revision,
             "limits": limits,
+            "endpoint": dict(self._beside()),
             "arms": {
                 name: {"out": arm.out, "waiting": arm.waiting, "retries": arm.retries}
                 for name, arm in self._arms.items()

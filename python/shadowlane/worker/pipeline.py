@@ -26,6 +26,7 @@ from ..limits import LaneLimits, Window, rate_limit_headers
 from ..providers.refusals import refused_words
 from ..types import FLAG_REDELIVERED, Copy, Headers, Outcome, Pair, StubbedCall
 from .in_flight import InFlight, Tracked
+from .redelivered import Cap, Redelivered
 from .writer import Writer
 
 __all__ = ["MOST_BYTES", "Pipeline"]
@@ -52,13 +53,12 @@ class _Judge(Protocol):
     async def close(self, save: Callable[..., Awaitable[int]], grace_s: float) -> None: ...
 
 
-class _Drainer(Protocol):
+class _Drainer(Cap, Protocol):
     def drain(self, max_frames: int, max_bytes: int) -> list[tuple[Any, ...]]: ...
     def ack(self, ring: int, seq: int) -> None: ...
     def pending(self) -> int: ...
     def live_producers(self) -> int: ...
     def suspects(self) -> int: ...
-    def try_acquire(self, n: int = 1) -> bool: ...
     def available(self, after_s: float = 0.0) -> float: ...
 
 
@@ -107,6 +107,8 @@ class Pipeline:
         for arm in arms:
             arm.memory = self._in_flight.memory
         self._tasks: set[asyncio.Task[None]] = set()
+        # Without another unit each death of a worker would be a burst beside the cap.
+        self._redelivered = Redelivered(drainer, self._start, self._refuse)
         self._drain_thread = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-drain")
 
     async def run(self, stop: asyncio.Event, *, idle_exit_s: float | None = None, grace_s: float = 10.0) -> None:
@@ -212,30 +214,20 @@ class Pipeline:
                 if self._drainer.suspects():
                     self._close_window()  # the next comes when this one is acknowledged
             elif copy.flags & FLAG_REDELIVERED:
-                self._spawn(self._start_again(tracked))
+                self._redelivered.add(tracked)
+                if len(self._redelivered) == 1:
+                    self._spawn(self._redelivered.run())
             else:
                 self._start(tracked)
-
-    async def _start_again(self, tracked: Tracked) -> None:
-        """Send a copy that a worker before this one may have sent: it takes another unit of the lane's cap for that,
-        and waits for it as long as a copy may take. Else each death of a worker would be a burst beside the cap."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + max(arm.deadline_s for arm in tracked.arms)
-        while not self._drainer.try_acquire():
-            if loop.time() >= until:
-                self._refuse(tracked, "cap")
-                return
-            await asyncio.sleep(_POLL_MIN_S)
-        self._start(tracked)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _refuse(self, tracked: Tracked, reason: str) -> None:
+    def _refuse(self, tracked: Tracked, reason: str, detail: str = "") -> None:
         for arm in tracked.arms:
-            self._in_flight.put(tracked, Pair(copy=tracked.copy, outcome=arm.refused(reason)))
+            self._in_flight.put(tracked, Pair(copy=tracked.copy, outcome=arm.refused(reason, detail)))
 
     def _hold(self, tracked: Tracked) -> None:
         """Put a copy into the window; those that it cannot choose any more are refused at once."""
@@ -261,8 +253,13 @@ class Pipeline:
             self._start(tracked)
 
     def _start(self, tracked: Tracked) -> None:
-        if self._limits is not None and (reason := self._limits.refusal()):
-            self._refuse(tracked, reason)
+        try:
+            reason, detail = self._limits.refusal() if self._limits is not None else "", ""
+        except BaseException as error:  # as in _send
+            log.error("the limits of the lane could not be asked: %s", type(error).__name__)
+            reason, detail = "unreadable", f"the limits could not be asked: {type(error).__name__}"
+        if reason:
+            self._refuse(tracked, reason, detail)
             return
         for arm in tracked.arms:
             self._spawn(self._send(tracked, arm))
@@ -281,7 +278,7 @@ class Pipeline:
             said = {"event": "unsanitized", "shadow": arm.name, "shadow_id": tracked.copy.shadow_id}
             log.error("an answer of %s could not be sanitized: %s", arm.name, type(error).__name__, extra=said)
             detail = f"the answer could not be sanitized and is left out: {type(error).__name__}"
-            bare = msgspec.structs.replace(outcome, reason="unreadable", detail=detail, headers=(), body=b"")
+            bare = msgspec.structs.replace(outcome, reason="unreadable", detail=detail, headers=(), body=b"", calls=())
             pair = Pair(copy=tracked.copy, outcome=bare)
         self._in_flight.put(tracked, pair, size)
         self._on_limits()  # behind the row: whatever it may raise, the copy is accounted for

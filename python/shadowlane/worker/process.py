@@ -24,13 +24,12 @@ from .. import _core
 from ..config import Config, JudgeConfig, ShadowConfig, groups_folder, make_lane_directory, make_state_folder
 from ..config.shadows import section_of
 from ..config.worker_file import START_LOCK_ENV
-from ..detect import DetectingDrainer, DetectingSanitizer, Hook, load_detector
+from ..detect.cleaner import open_cleaner
 from ..dispatch.arm import Arm, ArmOptions
 from ..errors import ShadowlaneError, StoreError, StoreLostError
 from ..judge.language_model import Judge
 from ..limits import Breaker, Budget, BudgetLimits, LaneLimits, Price, Prices, ProdQuota, Retry, ShadowLimits
 from ..policy import lane_policy, stub_rounds
-from ..providers.cleaning import use_rules
 from ..score import Scorer, extract_answer
 from ..store import SqliteStore, open_store
 from ..transport import HttpTransport, open_transport
@@ -40,6 +39,7 @@ from .embedder import open_embedder
 from .handover import Displaced, Handover
 from .overhead import OverheadRecorder
 from .pipeline import MOST_BYTES, Pipeline
+from .side import NoSide, Side, WorkerView
 from .state import ERROR_FILE, clear_error, write_error
 from .undumpable import forbid_dumps
 from .writer import Writer
@@ -54,8 +54,8 @@ _WELL_AFTER_S = 5.0
 _RECORD_EVERY_S = 15.0
 
 
-def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
-    """Run until SIGTERM, SIGINT, or (``leave_when_idle``) until the lane is idle and empty.
+def run_worker(config: Config, *, leave_when_idle: bool = False, side: Side | None = None) -> None:
+    """Run until SIGTERM, SIGINT, or (``leave_when_idle``) until the lane is idle and empty. ``side`` runs beside it.
 
     Raises :class:`~shadowlane.errors.LaneError` when another worker has the lane,
     :class:`~shadowlane.errors.ConfigError`, :class:`~shadowlane.errors.MissingExtraError` or
@@ -64,11 +64,11 @@ def run_worker(config: Config, *, leave_when_idle: bool = False) -> None:
     """
     give_way()
     forbid_dumps()
-    while _serve(config, leave_when_idle=leave_when_idle):
+    while _hold_lane(config, leave_when_idle=leave_when_idle, side=side or NoSide()):
         pass
 
 
-def _serve(config: Config, *, leave_when_idle: bool) -> bool:
+def _hold_lane(config: Config, *, leave_when_idle: bool, side: Side) -> bool:
     """Be the worker of the lane that is there. Returns whether another one is there now, in its place, to be served
     next. One that a gateway started leaves then: its successor is told where that is. So does one that was told to end.
     """
@@ -85,7 +85,7 @@ def _serve(config: Config, *, leave_when_idle: bool) -> bool:
     told = threading.Event()
     idle_exit_s = config.lane.idle_exit_s if leave_when_idle else None
     try:
-        uvloop.run(_run(config, directory, drainer, displaced, told, idle_exit_s))
+        uvloop.run(_run(config, directory, drainer, displaced, told, idle_exit_s, side))
     except BaseException as error:  # a panic of an extension is no Exception; signals end the loop without raising
         _leave_error(directory, error)
         raise
@@ -145,12 +145,16 @@ async def _run(
     displaced: Displaced,
     told: threading.Event,
     idle_exit_s: float | None,
+    side: Side,
 ) -> None:
     # From the first moment to the last: one that opens a large store, or closes it, does not hang.
     beating = asyncio.create_task(_beat(drainer))
+    view = WorkerView(drainer.is_in_place)
     try:
-        await _work(config, directory, drainer, displaced, told, idle_exit_s)
+        await side.start(view)
+        await _work(config, directory, drainer, displaced, told, idle_exit_s, side, view)
     finally:
+        await side.close()
         beating.cancel()
 
 
@@ -161,11 +165,14 @@ async def _work(
     displaced: Displaced,
     told: threading.Event,
     idle_exit_s: float | None,
+    side: Side,
+    view: WorkerView,
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def end() -> None:
+        view.stopping()
         told.set()  # outlives this lane: a worker whose files were replaced does not open the next one
         stop.set()
 
@@ -184,24 +191,29 @@ async def _work(
             qps=config.limits.qps,
             prod=ProdQuota(config.limits.prod_quota_floor) if config.limits.prod_quota_floor else None,
         )
-        control = ControlLoop(limits, drainer, directory, qps=config.limits.qps, arms=arms, revision=config.revision())
+        control = ControlLoop(
+            limits,
+            drainer,
+            directory,
+            qps=config.limits.qps,
+            arms=arms,
+            revision=config.revision(),
+            beside=side.state,
+        )
         control.resume()
         scorer = Scorer(
             config.score, embedder=embedder, groups_folder=groups, prices=Prices(config.prices), pins=config.pins
         )
         writer = Writer(store, scorer)
-        sanitizer = _core.Sanitizer(config.sanitize.rules_dict(), str(directory))
-        hook = Hook(load_detector(config.sanitize.detector), sanitizer) if config.sanitize.detector else None
-        answers = DetectingSanitizer(sanitizer, hook) if hook else sanitizer
-        use_rules(answers.again)
+        redaction = open_cleaner(config, directory)
         # One that was started by hand has its own file, and its starter decides when it is read again.
         handover = Handover(directory, config.revision()) if idle_exit_s is not None else None
         pipeline = Pipeline(
-            drainer=DetectingDrainer(drainer, hook) if hook else drainer,
+            drainer=redaction.drainer(drainer),
             arms=list(arms.values()),
             writer=writer,
-            sanitizer=answers,
-            judge=_open_judge(config.judge, sanitizer, store.judge_state()) if config.judge.url else None,
+            sanitizer=redaction.cleaner,
+            judge=_open_judge(config.judge, redaction.sanitizer, store.judge_state()) if config.judge.url else None,
             limits=limits,
             on_limits=control.update_admission,
             window_s=config.limits.window_s if config.limits.cap_mode == "reservoir" else 0.0,
@@ -218,9 +230,11 @@ async def _work(
         ]
         for task in periodic:
             task.add_done_callback(lambda _: stop.set())  # none ends by itself, but for a store that was taken away
+        view.opened(writer, store)
         try:
             await pipeline.run(stop, idle_exit_s=idle_exit_s)
         finally:
+            view.closed()
             for task in periodic:
                 task.cancel()
             ended = await asyncio.gather(*periodic, return_exceptions=True)

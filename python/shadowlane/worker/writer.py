@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -22,6 +22,8 @@ from ..types import Copy, JudgeVerdict, Outcome, Pair, Scores
 __all__ = ["Writer"]
 
 log = logging.getLogger("shadowlane.worker")
+
+_T = TypeVar("_T")
 
 _RETRY_MIN_S, _RETRY_MAX_S = 0.1, 5.0
 _TRIES_TOGETHER = 3
@@ -144,9 +146,9 @@ class Writer:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self._store.save_verdicts, verdicts, state)
 
-    async def call(self, work: Callable[[], None]) -> None:
+    async def call(self, work: Callable[[], _T]) -> _T:
         """Run other work with the store on its thread."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def prune(self) -> None:
         """Retention: delete what is older or larger than the configuration allows.

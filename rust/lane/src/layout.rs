@@ -243,9 +243,14 @@ impl ControlHeader {
         self.cap.try_acquire_slowed_at(n, now_ns, self.rate_at(now_ns))
     }
 
+    /// How long until `n` units of the lane's cap could be taken at the rate in force, in ns; `None` when they never can.
+    pub fn wait_ns(&self, n: u32, now_ns: u64) -> Option<u64> {
+        self.cap.wait_ns_slowed_at(n, now_ns, self.rate_at(now_ns))
+    }
+
     /// Whether `n` units of the lane's cap could be taken now, at the rate in force.
     pub fn has_room(&self, n: u32, now_ns: u64) -> bool {
-        self.cap.wait_ns_slowed_at(n, now_ns, self.rate_at(now_ns)) == Some(0)
+        self.wait_ns(n, now_ns) == Some(0)
     }
 
     /// Units of the lane's cap that could be taken at once at a moment, at the rate in force now.

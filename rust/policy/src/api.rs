@@ -4,7 +4,20 @@
 
 use super::json::Json;
 use super::presets;
-use super::tool::definition_acts;
+
+/// Last segments of paths that generate nothing, exactly.
+const COUNTED: &[&str] = &[
+    "classifications",
+    "classify",
+    "count_tokens",
+    "detokenize",
+    "embed",
+    "embeddings",
+    "input_tokens",
+    "moderations",
+    "rerank",
+    "tokenize",
+];
 
 /// The API that a request speaks, as far as normalising differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,11 +68,9 @@ impl Api {
 
     fn by_body(preset: &str, segments: &[&str], body: &Json) -> Self {
         let has = |names: &[&str]| names.iter().any(|name| body.get(name).is_some());
-        let path = segments.last().copied().unwrap_or_default().to_ascii_lowercase();
-        let counted = ["embed", "rerank", "moderation", "classif", "token"].iter().any(|word| path.contains(word));
-        let vectors = has(&["encoding_format", "dimensions", "input_type", "embedding_types", "texts", "query"]);
-        let asks = has(&["messages", "message", "prompt", "input"]);
-        if counted || (vectors && !has(&["messages", "message", "prompt"])) || !asks {
+        let last = segments.last().copied().unwrap_or_default();
+        // The body of a response may have any member of an embedding: only a path that says so is trusted.
+        if COUNTED.contains(&last) || !has(&["messages", "message", "prompt", "input"]) {
             return Self::Other;
         }
         match preset {
@@ -68,8 +79,8 @@ impl Api {
             "cohere" => Self::Cohere,
             "mistral" => Self::Mistral,
             "bedrock" => Self::Bedrock,
-            _ if body.get("messages").is_some() => Self::Chat,
-            _ if body.get("input").is_some() => Self::Responses,
+            _ if has(&["input"]) => Self::Responses,
+            _ if has(&["messages"]) => Self::Chat,
             _ => Self::Completions,
         }
     }
@@ -88,7 +99,7 @@ pub fn inference(segments: &[&str], body: &Json) -> Option<&'static str> {
         return Some(preset);
     }
     let converse = has(&["inferenceConfig", "toolConfig", "anthropic_version"]);
-    if is_conversation(body.get("messages")) && (converse || (model && has(&["inferenceConfig"]))) {
+    if is_conversation(body.get("messages")) && converse {
         return Some("bedrock");
     }
     if !model || !has(&["messages", "prompt", "input"]) {
@@ -105,27 +116,4 @@ pub fn inference(segments: &[&str], body: &Json) -> Option<&'static str> {
 
 fn is_conversation(messages: Option<&Json>) -> bool {
     messages.and_then(Json::as_array).is_some_and(|all| all.iter().any(|message| message.get("role").is_some()))
-}
-
-/// Why a body that is no inference request as a whole asks a provider to keep or to do something all the same.
-pub fn keeps(body: &Json) -> Option<String> {
-    let yes = |name: &str| match body.get(name) {
-        Some(Json::Bool(value)) => *value,
-        Some(Json::String(text)) => text.eq_ignore_ascii_case("true"),
-        _ => false,
-    };
-    let set = |name: &str| body.get(name).is_some_and(Json::is_set);
-    let asks = ["background", "store"].into_iter().find(|name| yes(name));
-    let acts = ["previous_response_id", "mcp_servers", "web_search_options"].into_iter().find(|name| set(name));
-    if let Some(name) = asks.or(acts) {
-        return Some(format!("{name} keeps or does something at the provider"));
-    }
-    let tools = body.get("tools").and_then(Json::as_array).unwrap_or(&[]);
-    if tools.iter().any(|tool| matches!(tool, Json::Object(_)) && definition_acts(tool)) {
-        return Some("tools of the provider".to_owned());
-    }
-    let items = ["input", "messages"].into_iter().filter_map(|name| body.get(name).and_then(Json::as_array)).flatten();
-    let approves =
-        items.filter_map(|item| item.get("type").and_then(Json::as_str)).any(|kind| kind.contains("approval"));
-    approves.then(|| "an approval of a tool's call".to_owned())
 }

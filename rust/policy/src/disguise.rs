@@ -77,7 +77,7 @@ struct Place {
 }
 
 /// Names under which searches keep their conditions.
-const CRITERIA: &[&str] = &[
+pub(super) const CRITERIA: &[&str] = &[
     "bool",
     "filter",
     "filters",

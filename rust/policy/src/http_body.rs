@@ -6,8 +6,10 @@
 use super::disguise::Depth;
 use super::effect::{Effect, shown};
 use super::graphql::{classify_graphql, classify_graphql_request};
+use super::http::Request;
 use super::json::Json;
 use super::jsonrpc::Allowed;
+use super::keeps::{form_keeps, keeps};
 use super::normalise::stateful;
 use super::parameters::{SQL_MEMBERS, parameter_overrides};
 use super::searches::searching;
@@ -45,23 +47,29 @@ fn is_json(media: Option<&str>) -> bool {
     })
 }
 
+fn json_media(headers: &[(&[u8], &[u8])]) -> Result<(), Effect> {
+    if is_json(media_type(headers)?.as_deref()) { Ok(()) } else { Err(Effect::write("the body is not JSON")) }
+}
+
 fn json_body(headers: &[(&[u8], &[u8])], body: &[u8]) -> Result<Json, Effect> {
-    let media = media_type(headers)?;
-    if !is_json(media.as_deref()) {
-        return Err(Effect::write("the body is not JSON"));
-    }
+    json_media(headers)?;
     Json::parse(body).map_err(|_| Effect::write("the body is not one unambiguous JSON text"))
 }
 
 /// An inference request: a read if what it asks to keep can be turned off.
 pub fn llm(headers: &[(&[u8], &[u8])], body: &[u8]) -> Effect {
-    match json_body(headers, body) {
-        Err(effect) => effect,
-        Ok(body @ Json::Object(_)) => match stateful(&body) {
-            Some(reason) => Effect::write(reason),
-            None => Effect::read("inference"),
-        },
-        Ok(_) => Effect::write("the body is not a JSON object"),
+    json_body(headers, body).map_or_else(|effect| effect, |tree| inference(&tree))
+}
+
+/// As [`llm`], of a body that is parsed already.
+pub fn llm_tree(headers: &[(&[u8], &[u8])], tree: &Json) -> Effect {
+    json_media(headers).map_or_else(|effect| effect, |()| inference(tree))
+}
+
+fn inference(tree: &Json) -> Effect {
+    match tree {
+        Json::Object(_) => stateful(tree).map_or_else(|| Effect::read("inference"), Effect::write),
+        _ => Effect::write("the body is not a JSON object"),
     }
 }
 
@@ -107,7 +115,9 @@ pub fn search(target: &Target<'_>, headers: &[(&[u8], &[u8])], body: &[u8]) -> E
 /// mutates, or stands for another method.
 ///
 /// A body that says it is JSON and is not one unambiguous JSON text is a write. Free text and files are the user's word.
-pub fn declared(target: &Target<'_>, headers: &[(&[u8], &[u8])], body: &[u8], tools: Allowed<'_>) -> Effect {
+/// `parsed`: the body, if it is one.
+pub fn declared(request: &Request<'_>, target: &Target<'_>, parsed: Option<&Json>, tools: Allowed<'_>) -> Effect {
+    let Request { headers, body, .. } = *request;
     let read = || Effect::read("declared a read");
     let media = match media_type(headers) {
         Ok(media) => media,
@@ -128,36 +138,55 @@ pub fn declared(target: &Target<'_>, headers: &[(&[u8], &[u8])], body: &[u8], to
         _ if body.is_empty() => read(),
         "multipart/mixed" | "multipart/batch" | "application/http" => Effect::write("a batch of requests"),
         "application/x-www-form-urlencoded" => {
-            let fields = target::parameters(&text);
-            let reason = parameter_overrides("POST", &fields).or_else(|| disguise::in_parameters(&fields, searching));
-            reason.map_or_else(read, Effect::write)
+            in_fields(&target::parameters(&text), searching).map_or_else(read, Effect::write)
         }
         "multipart/form-data" => {
             let fields = multipart_fields(&text);
             if endpoint || fields.iter().any(|(name, _)| name == "operations") {
                 return Effect::write("a GraphQL request in parts");
             }
-            let reason = parameter_overrides("POST", &fields).or_else(|| disguise::in_parameters(&fields, searching));
-            reason.map_or_else(read, Effect::write)
+            in_fields(&fields, searching).map_or_else(read, Effect::write)
         }
         "application/graphql" => classify_graphql(&text, None),
         "application/sql" | "application/x-sql" | "text/sql" => {
             Effect::write("a statement of an unknown dialect; name it: \"POST /path sql:postgres\"")
         }
-        media if is_json(Some(media)) && media != "text/plain" && media != "application/x-ndjson" => Json::parse(body)
+        media if is_json(Some(media)) && media != "text/plain" && media != "application/x-ndjson" => parsed
             .map_or_else(
-                |_| Effect::write("the body is not one unambiguous JSON text"),
-                |parsed| disguise::json_effect(&parsed, endpoint, searching, tools),
+                || Effect::write("the body is not one unambiguous JSON text"),
+                |parsed| disguise::json_effect(parsed, endpoint, searching, tools),
             ),
         // Declared as something else, or as nothing: classified as what it looks like, since servers sniff too.
-        _ => match Json::parse(body) {
-            Ok(parsed) => disguise::json_effect(&parsed, endpoint, searching, tools),
-            Err(_) if endpoint => Effect::write("a GraphQL body that is neither JSON nor application/graphql"),
-            Err(_) => lines(&text, tools)
-                .or_else(|| statement(&text).map(|why| format!("the body holds a statement: {why}")))
-                .map_or_else(read, Effect::write),
+        media => match parsed {
+            Some(parsed) => disguise::json_effect(parsed, endpoint, searching, tools),
+            None if endpoint => Effect::write("a GraphQL body that is neither JSON nor application/graphql"),
+            None => {
+                let several = Json::parse_several(&text);
+                if several.is_err() && (media.contains("json") || begins_as_json(&text)) {
+                    return Effect::write("the body is JSON with more than one reading, or none");
+                }
+                several
+                    .ok()
+                    .and_then(|several| in_lines(&several, tools))
+                    .or_else(|| statement(&text).map(|why| format!("the body holds a statement: {why}")))
+                    .map_or_else(read, Effect::write)
+            }
         },
     }
+}
+
+/// Whether a text begins as an object, or as an array of objects or texts: lenient parsers read more than ours does.
+fn begins_as_json(text: &str) -> bool {
+    let text = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{1e}');
+    text.starts_with('{')
+        || text.strip_prefix('[').is_some_and(|inside| inside.trim_start().starts_with(['{', '"', '[']))
+}
+
+/// Why the fields of a form are a write; none if nothing says so.
+fn in_fields(fields: &[(String, String)], searching: bool) -> Option<String> {
+    parameter_overrides("POST", fields)
+        .or_else(|| disguise::in_parameters(fields, searching))
+        .or_else(|| form_keeps(fields))
 }
 
 /// A remote call in XML: SOAP names its operation in the envelope, XML-RPC in `methodCall`; neither says that it reads.
@@ -182,15 +211,9 @@ fn envelope(headers: &[(&[u8], &[u8])], text: &str) -> Option<&'static str> {
     })
 }
 
-/// Why a line of a body of JSON lines (NDJSON, bulk requests) is a write; none if it is no such body.
-fn lines(text: &str, tools: Allowed<'_>) -> Option<String> {
-    let parsed: Vec<Json> = text
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .map(|line| Json::parse(line.as_bytes()))
-        .collect::<Result<_, _>>()
-        .ok()?;
-    parsed.iter().find_map(|line| disguise::in_json(line, false, Depth::Whole, tools))
+/// Why one of the values of a body of several (NDJSON, bulk requests) is a write.
+fn in_lines(lines: &[Json], tools: Allowed<'_>) -> Option<String> {
+    lines.iter().find_map(|line| disguise::in_json(line, false, Depth::Whole, tools).or_else(|| keeps(line, true)))
 }
 
 /// The start of a text: a part's header is no longer, and looking further for each field would take quadratic time.

@@ -35,6 +35,14 @@ impl Json {
         serde_json::from_slice(&whole_pairs(&plain(bytes))).map_err(|error| error.to_string())
     }
 
+    /// The values of a text of several: JSON lines, or one behind the other (RFC 7464 puts a record separator between).
+    pub fn parse_several(text: &str) -> Result<Vec<Self>, String> {
+        let separated = text.replace('\u{1e}', "\n");
+        let text = whole_pairs(separated.as_bytes());
+        let values = serde_json::Deserializer::from_slice(&text).into_iter();
+        values.collect::<Result<_, _>>().map_err(|error| error.to_string())
+    }
+
     /// The member of that exact name.
     pub fn get(&self, name: &str) -> Option<&Self> {
         match self {

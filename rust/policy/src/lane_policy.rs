@@ -12,6 +12,7 @@ use super::hints::Hints;
 use super::http::{self, Request};
 use super::json::Json;
 use super::jsonrpc::{ALLOW_LIST, Allowed};
+use super::keeps::keeps;
 use super::normalise::{Normalised, Options, normalise_llm_body};
 use super::presets::Kind;
 use super::target::Target;
@@ -100,8 +101,8 @@ impl Policy {
             Ok(target) => target,
             Err(effect) => return Verdict::new(effect, "", false),
         };
-        // A GET that the user names is a read by that word.
-        if !self.routes.names(request.method, path)
+        // A GET that the user names in full is a read by that word; a star names none.
+        if !self.routes.names_in_full(request.method, path)
             && let Some(effect) = http::request_acts(request, &target, &self.acting_gets)
         {
             return Verdict::new(effect, "", false);
@@ -144,9 +145,9 @@ impl Policy {
     /// The verdict on a route that the user declared by hand. The body says what it is, whatever the path.
     fn declared(request: &Request<'_>, target: &Target<'_>, tools: Allowed<'_>) -> Verdict {
         let parsed = Json::parse(request.body);
-        if let Ok(body @ Json::Object(_)) = &parsed {
+        if let Ok(body) = &parsed {
             if let Some(preset) = api::inference(&target.segments, body) {
-                let mut effect = http::by_kind(Kind::Llm, request, target, preset, tools);
+                let mut effect = http_body::llm_tree(request.headers, body);
                 if effect.is_read()
                     && let Some(reason) = http_body::beside_inference(body, target, tools)
                 {
@@ -154,11 +155,11 @@ impl Policy {
                 }
                 return Verdict::new(effect, preset, true);
             }
-            if let Some(reason) = api::keeps(body) {
+            if let Some(reason) = keeps(body, false) {
                 return Verdict::new(Effect::write(reason), "", false);
             }
         }
-        Verdict::new(http_body::declared(target, request.headers, request.body, tools), "", false)
+        Verdict::new(http_body::declared(request, target, parsed.as_ref().ok(), tools), "", false)
     }
 
     /// The body that may leave for an inference request that [`Self::classify`] called a read. An error is a write.

@@ -130,6 +130,13 @@ impl Drainer {
         self.control.get().take(n, monotonic_ns())
     }
 
+    /// Seconds until `n` units of the lane's cap can be taken, when nobody takes any until then and the rate in force stays;
+    /// infinite when they never can.
+    #[pyo3(signature = (n=1))]
+    fn wait_s(&self, n: u32) -> f64 {
+        self.control.get().wait_ns(n, monotonic_ns()).map_or(f64::INFINITY, |wait| wait as f64 / 1e9)
+    }
+
     /// Take a unit of the own cap of the shadow called `name`, `qps` units a second with bursts of `burst`; never waits.
     /// What was taken outlives this worker. Raises shadowlane.ConfigError for a rate or burst that is none.
     fn take_own(&self, py: Python<'_>, name: &str, qps: f64, burst: u32) -> PyResult<bool> {

@@ -12,6 +12,7 @@ mod flat_index;
 mod inflate;
 mod keywords;
 mod lane;
+mod lock;
 mod policy;
 mod samplers;
 mod sanitize;
@@ -34,6 +35,7 @@ aligned_for_python!(
     embedding_bag::EmbeddingBag,
     flat_index::FlatIndex,
     lane::Lane,
+    lock::WorkerLock,
     policy::Policy,
     samplers::RateLimiter,
     samplers::RatioSampler,
@@ -61,6 +63,8 @@ mod _core {
     use crate::flat_index::FlatIndex;
     #[pymodule_export]
     use crate::lane::Lane;
+    #[pymodule_export]
+    use crate::lock::{WorkerLock, take_worker_lock};
     #[pymodule_export]
     use crate::samplers::{RateLimiter, RatioSampler, Reservoir, StickySampler, WeightedReservoir, request_hash};
     #[pymodule_export]

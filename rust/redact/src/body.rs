@@ -146,8 +146,8 @@ pub(super) fn by_type(
     }
     match Framing::of(body, form == Form::Events) {
         Framing::Frames => Ok(eventstream::clean(redaction, body, findings)),
-        // One line that begins like an event is a pair in a form, whose own ends of lines are encoded.
-        Framing::Events if form == Form::Pairs && framing::lines(body.trim_ascii()).count() < 2 => {
+        // One line that begins like an event or with a code is a pair in a form, whose own ends of lines are encoded.
+        Framing::Events | Framing::Lines if form == Form::Pairs && framing::lines(body.trim_ascii()).count() < 2 => {
             Ok(form::pairs(redaction, body, findings))
         }
         Framing::Text if form == Form::Pairs => Ok(form::pairs(redaction, body, findings)),

@@ -305,6 +305,6 @@ pub(super) fn spoken(text: &Text<'_>, start: usize, end: usize) -> Option<Hit> {
     };
     let left_out = placeholder(value)
         || super::values::expression(value)
-        || super::label::first_mask(text.slice(from, close + 1)).is_some();
+        || super::label::first_mask(text.slice(from, text.bytes.len().min(close + 1))).is_some();
     (secret && !left_out).then(|| text.sure(Kind::SECRET, from, stop)).flatten()
 }

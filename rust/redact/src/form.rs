@@ -1,5 +1,7 @@
 //! `application/x-www-form-urlencoded` (WHATWG URL §5) and request targets: pairs of percent-encoded names and values.
 
+use std::borrow::Cow;
+
 use super::edits::Edits;
 use super::findings::Findings;
 use super::join;
@@ -12,6 +14,9 @@ use super::text::Origin;
 
 /// Names that are secrets in a form or query, where short names are common.
 const SECRET_NAMES: &[&str] = &["token", "key", "sig", "signature", "code", "auth", "access_token", "state"];
+
+/// How often a component with findings is looked at again.
+const ROUNDS: usize = 3;
 
 /// A form or the query of a target.
 pub(super) fn pairs(redaction: &Compiled, body: &[u8], findings: &mut Findings) -> Vec<u8> {
@@ -106,20 +111,28 @@ fn component(
         }
         out
     });
-    let spaced: Vec<u8>;
-    let text = if plus && written.contains(&b'+') {
-        spaced = written.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-        spaced.as_slice()
-    } else {
-        written.as_slice()
-    };
-    let (found, edits) = redaction.find(text, origin);
-    redaction.count(found.iter().map(|finding| finding.kind), findings);
-    let mut encoded = Edits::default();
-    for (range, with) in edits.iter() {
-        encoded.push(range, |out| encode(with, out));
+    let mut written = written;
+    let mut clean = true;
+    // A label is encoded too, beside which something else may show.
+    for _ in 0..ROUNDS {
+        let text: Cow<'_, [u8]> = if plus && written.contains(&b'+') {
+            written.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect()
+        } else {
+            written.as_slice().into()
+        };
+        let (found, edits) = redaction.find(&text, origin);
+        if found.is_empty() {
+            break;
+        }
+        clean = false;
+        redaction.count(found.iter().map(|finding| finding.kind), findings);
+        let mut encoded = Edits::default();
+        for (range, with) in edits.iter() {
+            encoded.push(range, |out| encode(with, out));
+        }
+        written = encoded.applied(&written);
     }
-    (encoded.applied(&written), found.is_empty())
+    (written, clean)
 }
 
 pub(super) fn encode(text: &[u8], out: &mut Vec<u8>) {

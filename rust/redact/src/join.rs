@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::escapes;
 use super::findings::Findings;
 use super::groups;
-use super::joined::{Alone, Joined, Value, alike, near};
+use super::joined::{Alone, Joined, Value, alike, is_weak, near};
 use super::json::{self, Reading};
 use super::kinds::Kind;
 use super::options::Compiled;
@@ -73,13 +73,6 @@ impl Piece {
     pub(super) fn range(&self) -> Range<usize> {
         self.start as usize..self.end as usize
     }
-}
-
-/// Whether a kind has a form that items of a list make by chance, side by side: versions, counts, addresses of pages.
-fn is_weak(kind: Kind, value: &[u8]) -> bool {
-    let identity = (Kind::US_SSN..=Kind::DRIVER_LICENSE).contains(&kind);
-    matches!(kind, Kind::IP | Kind::PHONE | Kind::URL_CREDENTIALS)
-        || (identity && !(kind == Kind::US_SSN && value.contains(&b'-')))
 }
 
 /// Whether a value of a kind has an end that its own form tells: a key goes on as long as there are letters.
@@ -201,16 +194,29 @@ impl Join<'_> {
     }
 
     /// Texts of a stream that each repeat the one before and add to it: what the last one shows, the others show in part.
-    /// `false` when these are none.
+    /// `false` when these are none. That a digit or a sign comes again is no repeating.
     fn grown(&mut self, members: &[u32]) -> bool {
         const LEAST: usize = 3;
+        const REPEATED: usize = 24;
         let repeats = |two: &[u32]| match two {
             [one, next] => !self.now(*one).is_empty() && self.now(*next).starts_with(self.now(*one)),
             _ => false,
         };
-        let steps = members.windows(2).filter(|two| repeats(two)).count();
         let length = |index: Option<&u32>| index.map_or(0, |index| self.now(*index).len());
-        if members.len() < LEAST || 2 * steps < members.len() || length(members.first()) >= length(members.last()) {
+        let (mut steps, mut same, mut repeated) = (0, 0, 0);
+        for two in members.windows(2).filter(|two| repeats(two)) {
+            if length(two.first()) == length(two.last()) {
+                same += 1;
+            } else {
+                steps += 1;
+                repeated += length(two.first());
+            }
+        }
+        if steps + 1 < LEAST
+            || 2 * steps + same < members.len()
+            || repeated < REPEATED
+            || length(members.first()) >= length(members.last())
+        {
             return false;
         }
         let mut runs: Vec<&[u32]> = members.chunk_by(|one, next| repeats(&[*one, *next])).collect();
@@ -299,7 +305,14 @@ impl Join<'_> {
         let key = first.map_or((0, 0), |piece| piece.key);
         let name = self.text.get(key.0 as usize..key.1 as usize).unwrap_or_default();
         let list = first.is_some_and(|piece| piece.written == Written::Bytes);
-        let mut alone = Alone { redaction: self.redaction, joined, name, found: HashMap::new(), items: None };
+        let mut alone = Alone {
+            redaction: self.redaction,
+            joined,
+            name,
+            found: HashMap::new(),
+            items: [None, None],
+            beside_strong: false,
+        };
         for near in near(joined, stream) {
             let whole = near.len() == joined.bytes.len();
             let origin = Origin { name, alone: whole && stream && json::is_prose(name) };
@@ -312,6 +325,7 @@ impl Join<'_> {
                     && !list
                     && !(stream && joined.end(from) - joined.starts.get(from).copied().unwrap_or(0) <= SHORT);
                 let weak = is_weak(finding.kind, joined.bytes.get(range.clone()).unwrap_or_default());
+                alone.beside_strong = !weak;
                 let apart = from < to
                     && ((weak && !stream && !joined.is_prose(from, to))
                         || alike(joined, from, to, &range, stream && !weak)

@@ -152,13 +152,24 @@ fn is_open(joined: &Joined<'_>, seam: usize, stream: bool) -> bool {
     named || of_word.copied().any(seam_signs::is_sign)
 }
 
+/// Whether a kind has a form that items of a list make by chance, side by side: versions, counts, addresses of pages.
+pub(super) fn is_weak(kind: Kind, value: &[u8]) -> bool {
+    let identity = (Kind::US_SSN..=Kind::DRIVER_LICENSE).contains(&kind);
+    matches!(kind, Kind::IP | Kind::PHONE | Kind::URL_CREDENTIALS)
+        || (identity && !(kind == Kind::US_SSN && value.contains(&b'-')))
+}
+
 /// What the texts of a group show by themselves, asked for where something seems to reach over them.
 pub(super) struct Alone<'a> {
     pub redaction: &'a Compiled,
     pub joined: &'a Joined<'a>,
     pub name: &'a [u8],
     pub found: HashMap<usize, Vec<Finding>>,
-    pub items: Option<bool>,
+    /// Whether the list has several values: of any kind, and of those that no chance makes.
+    pub items: [Option<bool>; 2],
+    /// What was found over the texts has a form that no chance makes: a text that shows a weak one is no item beside it,
+    /// as half of a card is a telephone number.
+    pub beside_strong: bool,
 }
 
 impl Alone<'_> {
@@ -183,8 +194,9 @@ impl Alone<'_> {
     }
 
     fn is_value(&mut self, position: usize) -> bool {
-        let length = self.joined.text(position).len();
-        matches!(self.of(position), [finding] if finding.start == 0 && finding.end == length)
+        let (text, beside_strong) = (self.joined.text(position), self.beside_strong);
+        matches!(self.of(position), [finding] if finding.start == 0 && finding.end == text.len()
+            && !(beside_strong && is_weak(finding.kind, text)))
     }
 
     /// Whether what was found is whole texts, one of which is a value by itself and all before it are plain words or
@@ -205,8 +217,13 @@ impl Alone<'_> {
             return false;
         }
         let count = self.joined.members.len().min(LOOKED_AT);
-        let items = self.items.unwrap_or_else(|| (0..count).filter(|position| self.is_value(*position)).count() > 1);
-        *self.items.insert(items)
+        let slot = usize::from(self.beside_strong);
+        let known = self.items.get(slot).copied().flatten();
+        let items = known.unwrap_or_else(|| (0..count).filter(|position| self.is_value(*position)).count() > 1);
+        if let Some(slot) = self.items.get_mut(slot) {
+            *slot = Some(items);
+        }
+        items
     }
 }
 

@@ -195,7 +195,8 @@ impl<'a> Text<'a> {
         self.alone == Some((start, end))
     }
 
-    /// A hit of a rule that is `base` per cent sure, raised by context or by standing alone, when that is enough.
+    /// A hit of a rule that is `base` per cent sure, raised by context or by standing alone, when that is enough. A rule
+    /// without a context has been told by a word what the value is, or needs none: it is as sure as it is.
     pub(super) fn hit(&self, kind: Kind, start: usize, end: usize, base: u8, near: Contexts) -> Option<Hit> {
         if !self.wanted.kinds.has(kind) {
             return None;
@@ -203,10 +204,23 @@ impl<'a> Text<'a> {
         let mut confidence = base;
         if base < self.wanted.least && near != 0 && self.speaks(start, near) {
             confidence = confidence.saturating_add(NEAR);
-        } else if base < 60 && self.is_alone(start, end) {
+        } else if base < 60 && near != 0 && self.is_alone(start, end) {
             confidence = confidence.saturating_add(ALONE);
         }
-        (confidence >= self.wanted.least).then_some(Hit { kind, start, end, confidence })
+        if confidence < self.wanted.least {
+            return None;
+        }
+        let (start, end) = self.characters(start, end);
+        Some(Hit { kind, start, end, confidence })
+    }
+
+    /// A range widened to whole characters of UTF-8: how far a rule reads is bounded in bytes.
+    fn characters(&self, start: usize, end: usize) -> (usize, usize) {
+        const REST: usize = 3;
+        let within = |byte: u8| matches!(byte, 0x80..=0xbf);
+        let lead = if within(self.get(start)) { self.back(start, REST, within).saturating_sub(1) } else { start };
+        let start = if lead >= self.free && self.get(lead) >= 0xc0 { lead } else { start };
+        (start, end + self.run(end, REST, within))
     }
 
     /// The better of a hit and of what a rule offers. The rule is not weighed where it could not win, so that of the

@@ -108,14 +108,28 @@ static FINDER: LazyLock<Option<AhoCorasick>> =
 /// Shortest token of a link.
 const TOKEN: usize = 16;
 
-/// The token of a link: a random segment behind one that says what it does.
-fn link(text: &Text<'_>, at: usize) -> Option<Hit> {
-    let start = at + 3;
-    let end = start
-        + text.run(start, 512, |byte| {
+/// The end of a URL that begins at `start`. It goes on behind a label, however that is written: a password that was
+/// masked, or an address.
+fn link_end(text: &Text<'_>, start: usize) -> usize {
+    const LONGEST: usize = 512;
+    let mut end = start;
+    while end - start < LONGEST {
+        end += text.run(end, LONGEST - (end - start), |byte| {
             byte.is_ascii_alphanumeric()
                 || matches!(byte, b'/' | b'-' | b'_' | b'.' | b'~' | b':' | b'%' | b'@' | b'+' | b'=')
         });
+        match label::mask_end(text.bytes, end) {
+            Some(behind) => end = behind,
+            None => break,
+        }
+    }
+    end
+}
+
+/// The token of a link: a random segment behind one that says what it does.
+fn link(text: &Text<'_>, at: usize) -> Option<Hit> {
+    let start = at + 3;
+    let end = link_end(text, start);
     let path = start + text.slice(start, end).iter().position(|byte| *byte == b'/')? + 1;
     if !text.slice(path, end).split(|byte| *byte == b'/').any(|segment| segment.len() >= TOKEN) {
         return None;
@@ -123,7 +137,7 @@ fn link(text: &Text<'_>, at: usize) -> Option<Hit> {
     let mut says = false;
     let mut from = path;
     for segment in text.slice(path, end).split(|byte| *byte == b'/') {
-        let random = segment.len() >= TOKEN && keylike(segment);
+        let random = segment.len() >= TOKEN && label::first_mask(segment).is_none() && keylike(segment);
         if says && random {
             return text.sure(Kind::SECRET, from, from + segment.len());
         }

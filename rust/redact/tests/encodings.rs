@@ -187,3 +187,34 @@ fn base_64_that_is_text() {
         assert_eq!(sanitizer.json(body.as_bytes()).expect("JSON"), body.as_bytes());
     }
 }
+
+#[test]
+fn reversed_text_goes_on_over_dashes_and_quotes() {
+    let sanitizer = sanitizer();
+    let reversed = |text: &str| text.chars().rev().collect::<String>();
+    for said in [
+        "019-90-9192 \u{2014} my SSN is",
+        "\u{201c}jane.doe@example.org\u{201d} \u{2026} it is",
+        "4012\u{2009}8888\u{2009}8888\u{2009}1881",
+    ] {
+        let text = format!("so \u{202e}{}", reversed(said));
+        let (clean, _) = sanitizer.text(&text);
+        for part in ["9192", "2919", "jane", "enaj", "1881"] {
+            assert!(!clean.contains(part), "{text} became {clean}");
+        }
+        assert_ne!(clean, text);
+    }
+    // A mark of direction ends the part, of either block.
+    for mark in ["\u{202c}", "\u{202d}", "\u{2069}", "\u{2066}"] {
+        let text = format!("\u{202e}{}{mark} and more \u{2014} here", reversed("my SSN is 536-22-8726"));
+        let (clean, _) = sanitizer.text(&text);
+        assert!(clean.ends_with(" and more \u{2014} here") && !clean.contains("6278"), "{clean}");
+    }
+    // A label beside it is read as it is written, and a long line is read to its end.
+    let text = format!("{{\"phone\": \"\u{202e}[PHONE:921976149912] {}\"}}", reversed("415-555-0132"));
+    let clean = sanitizer.json(text.as_bytes()).expect("JSON");
+    assert_eq!(String::from_utf8_lossy(&clean), "{\"phone\": \"\u{202e}[PHONE:921976149912] [PHONE]\"}");
+    let text = format!("\u{202e}{}{}", "nothing at all, ".repeat(100), reversed("my SSN is 536-22-8726"));
+    let (clean, _) = sanitizer.text(&text);
+    assert!(clean.contains("[US_SSN]") && !clean.contains("6278"), "{clean}");
+}

@@ -314,6 +314,50 @@ fn tool_arguments_in_pieces_are_read_as_the_json_that_they_are() {
 }
 
 #[test]
+fn a_value_over_a_cut_wins_over_what_its_halves_look_like() {
+    let sanitizer = sanitizer();
+    for (label, pieces) in [
+        ("PAYMENT_CARD", ["\\\"😀  is ", "4012 8888 8", "888 1881", ", 😀é"].as_slice()),
+        ("PAYMENT_CARD", &["it is ", "4012888888", "881881", ", so"]),
+        ("PAYMENT_CARD", &["it is ", "4012-8888-", "8888-1881", ", so"]),
+        ("US_SSN", &["a  is ", "536-22-8726", ", so"]),
+    ] {
+        let pieces: Vec<String> = pieces.iter().map(|piece| (*piece).to_owned()).collect();
+        let (first, last) = (&pieces[0], &pieces[pieces.len() - 1]);
+        let wanted = format!("{first}[{label}]{last}");
+        for frame in FRAMES {
+            for field in ["message", "content", "text", "desk"] {
+                check(&sanitizer, frame, field, Some("application/json"), &pieces, &wanted);
+            }
+        }
+    }
+    // Numbers side by side that are none together stay numbers of their own.
+    let body = json!({"message": ["(415) 555-0132", "(415) 555-0178"]}).to_string();
+    let (out, _) = clean(&sanitizer, None, body.as_bytes());
+    assert_eq!(String::from_utf8_lossy(&out), r#"{"message":["[PHONE]","[PHONE]"]}"#);
+}
+
+#[test]
+fn a_sign_that_comes_again_is_no_text_that_grows() {
+    let sanitizer = sanitizer();
+    for (label, pieces) in [
+        ("PAYMENT_CARD", ["😀\n\\ is ", "401288", "8", "8", "88", "881881", ", 😀"].as_slice()),
+        ("PAYMENT_CARD", &["a ", "is ", "40", "1", "2", "8", "88", "888", "88", "1", "881", " ", "so"]),
+        ("EMAIL", &["x is ", "b", "bb", "bbb", "o", "oo", "@mail.", "example", ", so"]),
+    ] {
+        let pieces: Vec<String> = pieces.iter().map(|piece| (*piece).to_owned()).collect();
+        let text = pieces.concat();
+        let start = text.find("is ").map_or(0, |at| at + 3);
+        let end = text.rfind([',', ' ']).filter(|end| *end > start).unwrap_or(text.len());
+        let end = text[..end].trim_end_matches([',', ' ']).len();
+        let wanted = format!("{}[{label}]{}", &text[..start], &text[end..]);
+        for frame in FRAMES {
+            check(&sanitizer, frame, "answer", None, &pieces, &wanted);
+        }
+    }
+}
+
+#[test]
 fn a_text_that_grows_event_by_event_shows_nothing_before_it_is_whole() {
     let text = "I am carol.jones88@mail.example, she said.";
     for step in 1..9 {

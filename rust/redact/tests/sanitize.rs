@@ -255,6 +255,51 @@ proptest! {
 }
 
 #[test]
+fn what_stands_beside_a_label_is_found_at_once() {
+    let sanitizer = sanitizer();
+    for (kind, text) in [
+        (
+            "application/x-www-form-urlencoded",
+            "apostgres://app:s3cr3t@db.internal:5432/prod--token /4012 8888 8888 18812001:db8::8a2e:370",
+        ),
+        ("application/x-www-form-urlencoded", "to=https://jo:s3cr3t@h.example/reset/q7Zt3LmP9xKd2VbN5wRy"),
+        ("application/x-www-form-urlencoded", "A:\"\n+44 20 7946 0958jane.doe+tag@mail.example.org"),
+        ("application/x-www-form-urlencoded", "0:[1,\n\"x 4012 8888 8888 1881 jane"),
+        ("text/plain", "https://jo:s3cr3t@h.example/reset/q7Zt3LmP9xKd2VbN5wRy"),
+        ("text/plain", "https://h.example/jane.doe@mail.example/invite/q7Zt3LmP9xKd2VbN5wRy?x=1"),
+        ("application/json", "[\"0my password is é\",4012888888881881]"),
+        ("application/json", "[\"the passphrase is Ä1\",\"jane.doe@mail.example\"]"),
+    ] {
+        let clean = body(&sanitizer, kind, text.as_bytes());
+        let shown = String::from_utf8_lossy(&clean);
+        for part in ["s3cr3t", "q7Zt3", "4012 8888", "4012%", "@mail"] {
+            assert!(!shown.contains(part), "{part} in {shown}");
+        }
+        assert_eq!(String::from_utf8_lossy(&body(&sanitizer, kind, &clean)), shown);
+    }
+}
+
+#[test]
+fn a_finding_ends_at_a_character_however_far_a_rule_reads() {
+    let sanitizer = sanitizer();
+    let long = "q7Zt3LmP9xKd2VbN5wRy".repeat(30);
+    for name in ["pass:\n  ", "password=", "Authorization: Bearer ", "my password is ", "curl -u a:", "<password>"] {
+        for sign in ["🌀", "é", "字"] {
+            for length in 240..262 {
+                let text = format!("{name}{}{}", &long[..length], sign.repeat(90));
+                let value = serde_json::json!({ "content": text }).to_string();
+                let clean = sanitizer.json(value.as_bytes()).expect("JSON");
+                assert!(
+                    serde_json::from_slice::<serde_json::Value>(&clean).is_ok(),
+                    "{}",
+                    String::from_utf8_lossy(&clean)
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn every_value_is_found_in_every_place() {
     let sanitizer = sanitizer();
     for (kind, value) in VALUES {

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from shadowlane.compare.pairs import BATCH, batches, open_cleaner, pairs_of, store_all, with_arms
+from shadowlane.compare.pairs import BATCH, batches, pairs_of, store_all, with_arms
 from shadowlane.compare.reader import Exchange, parse_line
 from shadowlane.config import Config
 from shadowlane.core import request_hash
+from shadowlane.detect.cleaner import open_cleaner
 from shadowlane.errors import ConfigError, DataError
 from shadowlane.types import Pair
 
@@ -24,7 +25,7 @@ def exchange(number: int = 0, **more: Any) -> Exchange:
 
 
 def made(one: Exchange) -> list[Pair]:
-    return pairs_of(one, open_cleaner(CONFIG), "candidate")
+    return pairs_of(one, open_cleaner(CONFIG).cleaner, "candidate")
 
 
 def test_a_pair_has_what_the_line_says() -> None:
@@ -49,6 +50,11 @@ def test_a_pair_has_what_the_line_says() -> None:
     assert (mine.outcome.shadow, mine.outcome.status, mine.outcome.reason) == ("candidate", 203, "")
     assert json.loads(mine.outcome.body) == {"answer": "no"}
     assert (control.outcome.shadow, control.copy) == ("control", mine.copy)
+
+
+def test_a_first_byte_that_no_line_times_is_not_known() -> None:
+    pairs = made(exchange(control={"text": "aye", "latency_ms": 5}, prod={"text": "yes", "latency_ms": 3}))
+    assert [(one.copy.ttfb_ns, one.outcome.ttfb_ns) for one in pairs] == [(0, 0)] * 2
 
 
 def test_every_text_is_redacted() -> None:
@@ -92,7 +98,7 @@ def run(exchanges: list[Exchange]) -> tuple[Recorder, tuple[int, bool], list[int
         source="file",
         shadow="candidate",
         config=CONFIG,
-        cleaner=open_cleaner(CONFIG),
+        cleaner=open_cleaner(CONFIG).cleaner,
         scorer=recorder,
         store=recorder,
         progress=steps.append,

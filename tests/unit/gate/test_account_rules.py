@@ -108,6 +108,15 @@ def test_the_first_bytes_p95_is_held_against_prods(slower: float, status: str, t
     assert (some.status, some.beyond) == (status, False), some.evidence
 
 
+@pytest.mark.parametrize("hung", [0.06, 0.2, 0.9])
+def test_copies_that_hang_before_a_first_byte_take_the_time_they_took(hung: float, tmp_path: Path) -> None:
+    pairs = good()
+    late = altered(pairs, "outcome", reason="deadline", status=0, ttfb_ns=0, duration_ns=30 * 10**9)
+    mixed = [slow if i % 100 < 100 * hung else pair for i, (slow, pair) in enumerate(zip(late, pairs, strict=True))]
+    some = rule(judged(tmp_path, mixed), "ttfb")
+    assert (some.status, "2400 pairs" in some.evidence) == ("not met", True), some.evidence
+
+
 def test_first_bytes_that_nobody_measured_are_not_judged(tmp_path: Path) -> None:
     pairs = good()
     pairs = altered(pairs, "outcome", ttfb_ns=lambda i: pairs[i].outcome.duration_ns)

@@ -65,6 +65,74 @@ def test_a_hard_part_is_held_against_the_controls(tmp_path: Path) -> None:
     assert rule(verdict, "segments").status == "met", rule(verdict, "segments").evidence
 
 
+def tenth(pairs: list[Pair]) -> list[Pair]:
+    """What a control with a ratio of 0.1 answers of them: less than ``gate.segment_pairs`` of each route."""
+    return [pair for i, pair in enumerate(pairs) if i // 5 % 10 == 0]
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        {"delta_s": lambda rng: min(max(rng.gauss(0.7, 0.1), 0), 2)},
+        {"delta_s": lambda rng: 0.9 if rng.random() < 0.9 else 0.1},
+        {"fact_flip": lambda rng: rng.random() < 0.15},
+    ],
+)
+def test_a_hard_part_is_held_against_the_little_that_the_control_has_of_it(noise: Any, tmp_path: Path) -> None:
+    rng = random.Random(5)
+
+    def noisy(pairs: list[Pair]) -> list[Pair]:
+        fields = {name: lambda _, draw=draw: draw(rng) for name, draw in noise.items()}
+        return routed(worse(pairs, lambda i: i % 5 == 2, **fields))
+
+    some = rule(judged(tmp_path, noisy(good()), tenth(noisy(good(shadow="control")))), "segments")
+    assert some.status == "met", some.evidence
+
+
+def test_a_part_that_is_worse_than_the_controls_is_named(tmp_path: Path) -> None:
+    pairs = routed(worse(good(), lambda i: i % 5 == 2, delta_s=1.2))
+    control = routed(worse(good(shadow="control"), lambda i: i % 5 == 2, delta_s=0.3))
+    some = rule(judged(tmp_path, pairs, control), "segments")
+    assert "1 are surely beyond their target: route POST /chat: mean ΔS 1.2" in some.evidence
+
+
+def test_a_part_that_the_control_never_answered_is_looked_at_for_failures_alone(tmp_path: Path) -> None:
+    pairs = altered(worse(good(), lambda i: i % 5 == 2, delta_s=0.8, fact_flip=True), group=None)
+    pairs = altered(pairs, "copy", target=lambda i: f"{ROUTES[i % 5]}?q={i}")
+    control = [pair for i, pair in enumerate(routed(good(shadow="control"))) if i % 5 != 2]
+    some = rule(judged(tmp_path, pairs, control), "segments")
+    assert (some.ok, "route POST /chat" in some.evidence) == (True, False), some.evidence
+    failing = altered(pairs, "outcome", status=lambda i: 500 if i % 10 == 2 else 200)
+    (tmp_path / "failing").mkdir()
+    some = rule(judged(tmp_path / "failing", failing, control), "segments")
+    assert "1 are surely beyond their target: route POST /chat: failed copies" in some.evidence
+
+
+@pytest.mark.statistics
+def test_what_a_small_control_shows_by_chance_names_nobody() -> None:
+    """100 routes, the shadow as far as the control, of which there are 40 copies of each."""
+
+    def sums(name: str, values: Any) -> SegmentSums:
+        n, flips = len(values), int((values > 0.8).sum())
+        return SegmentSums("route", name, n, 0, n, float(values.sum()), float((values**2).sum()), flips, n)
+
+    named = 0
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        arms = [[sums(str(i), rng.beta(2, 2, n)) for i in range(100)] for n in (2000, 40)]
+        named += bool(found_bad(arms[0], arms[1], GateConfig(), design=INDEPENDENT, together=1.0)[0])
+    assert named <= 3
+
+
+@pytest.mark.parametrize("unread", ["language", "cut"])
+def test_facts_of_a_segment_are_of_the_pairs_whose_facts_were_read(unread: str, tmp_path: Path) -> None:
+    pairs = routed(worse(good(), lambda i: i % 5 == 2, unread=unread))
+    pairs = worse(pairs, lambda i: i % 20 == 2, unread="", fact_flip=lambda i: i % 40 == 2)
+    some = rule(judged(tmp_path, pairs), "segments")
+    assert "1 are surely beyond their target: route POST /chat: contradicted facts 0.500" in some.evidence
+    assert some.evidence.endswith("in 120; a person has to look at it")
+
+
 def test_what_a_questions_answers_differ_by_is_no_fault_without_a_control(tmp_path: Path) -> None:
     pairs = altered(good(), group=lambda i: GroupReading(number=i % 20, seen=9, prod="convergent", shadow="convergent"))
     pairs = worse(pairs, lambda i: i % 20 == 7, delta_s=0.55, fact_flip=lambda i: i % 40 == 7)
@@ -92,7 +160,7 @@ def test_segments_that_are_at_their_target_are_named_rarely() -> None:
         rng = np.random.default_rng(seed)
         fails = rng.random((100, 400)) < 0.01
         for n in range(80, 401, 80):
-            sums = [SegmentSums("route", str(i), n, int(fails[i, :n].sum()), 0, 0.0, 0.0, 0) for i in range(100)]
+            sums = [SegmentSums("route", str(i), n, int(fails[i, :n].sum()), 0, 0.0, 0.0, 0, 0) for i in range(100)]
             if found_bad(sums, (), GateConfig(), design=INDEPENDENT, together=1.0)[0]:
                 named += 1
                 break
@@ -100,6 +168,6 @@ def test_segments_that_are_at_their_target_are_named_rarely() -> None:
 
 
 def test_a_bad_one_among_a_hundred_is_named_alone() -> None:
-    sums = [SegmentSums("route", str(i), 400, 60 if i == 42 else 4, 0, 0.0, 0.0, 0) for i in range(100)]
+    sums = [SegmentSums("route", str(i), 400, 60 if i == 42 else 4, 0, 0.0, 0.0, 0, 0) for i in range(100)]
     found, tried = found_bad(sums, (), GateConfig(), design=INDEPENDENT, together=1.0)
     assert ([one.segment.name for one in found], tried) == (["42"], 100)

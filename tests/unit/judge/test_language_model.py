@@ -14,9 +14,10 @@ import pytest
 
 from shadowlane import _core
 from shadowlane.config import Config, JudgeConfig, ShadowConfig
-from shadowlane.errors import ConfigError, StoreError
+from shadowlane.errors import ConfigError, DetectorError, StoreError
 from shadowlane.judge.language_model import Judge, JudgeState, in_doubt
 from shadowlane.limits import Breaker, Budget, BudgetLimits, Price
+from shadowlane.providers.cleaning import use_rules
 from shadowlane.transport import open_transport
 from shadowlane.types import JudgeVerdict, Pair, Scores
 from tests.support.chatserver import ChatServer, Got, Reply, chat, serving
@@ -193,6 +194,23 @@ def test_a_reply_without_usage_is_counted_by_its_bytes() -> None:
     with serving(lambda got: chat(says(True))) as server:
         bench = Bench(server, orders="random")
         bench.run(doubtful())
+    assert sum(slot[1] for slot in json.loads(bench.saved)["budget"]["day"]) > 100
+
+
+def test_a_reply_that_the_detector_fails_on_has_cost_what_it_cost() -> None:
+    def fails(text: str) -> str:
+        if "limits differ" in text:
+            raise DetectorError("sanitize.detector failed (RuntimeError)")
+        return text
+
+    with serving(better_is("60")) as server:
+        bench = Bench(server, orders="random")
+        use_rules(fails)
+        try:
+            state = bench.run(doubtful())
+        finally:
+            use_rules(None)
+    assert (bench.stored, state.failed) == ({}, {"DetectorError": 1})
     assert sum(slot[1] for slot in json.loads(bench.saved)["budget"]["day"]) > 100
 
 

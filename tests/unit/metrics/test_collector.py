@@ -128,7 +128,7 @@ def test_routes_are_configured_patterns_never_paths(data: LaneData) -> None:
 
 
 def test_verdicts_are_shown_as_they_were_evaluated(data: LaneData) -> None:
-    found = samples(LaneCollector(data.config, lambda: JUDGED))
+    found = samples(LaneCollector(data.config, JUDGED))
     verdicts = {dict(labels)["verdict"]: one.value for (name, labels), one in found.items() if name.endswith("verdict")}
     assert verdicts == {"GRADUATE": 0, "HOLD": 1, "REJECT": 0}
     met = {dict(labels)["rule"]: one.value for (name, labels), one in found.items() if name.endswith("rule_met")}
@@ -210,7 +210,7 @@ def test_the_form_is_the_one_that_is_asked_for(data: LaneData, accept: str, open
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)")
 @pytest.mark.parametrize("judged", [None, JUDGED])
 def test_promtool_finds_nothing_to_complain_about(data: LaneData, judged: Judged | None) -> None:
-    text, _ = expose(LaneCollector(data.config, lambda: judged))
+    text, _ = expose(LaneCollector(data.config, judged))
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 

@@ -108,6 +108,31 @@ def test_time_to_the_first_byte(tmp_path: Path) -> None:
     assert "P95 to the first byte +50.0 % prod 100 ms, shadow 150 ms" in page
 
 
+def test_a_copy_that_hangs_before_its_first_byte_looks_no_faster(tmp_path: Path) -> None:
+    pairs = make_pairs(40)
+    for number in range(0, 40, 4):
+        outcome = replace(pairs[number].outcome, reason="deadline", status=0, ttfb_ns=0, duration_ns=30 * 10**9)
+        pairs[number] = replace(pairs[number], outcome=outcome)
+    block, text, page = shown(tmp_path, pairs)
+    assert block["latency"]["ttfb"]["shadow"]["p95"] == 30.0
+    assert "P95 30" in next(line for line in text.splitlines() if "first byte   prod" in line)
+    assert "P95 to the first byte" in page
+
+
+@pytest.mark.parametrize("stored", ["nothing", "the last byte's"])
+def test_a_first_byte_that_nobody_measured_is_not_shown(stored: str, tmp_path: Path) -> None:
+    def unmeasured(one: Any) -> Any:
+        return replace(one, ttfb_ns=0 if stored == "nothing" else one.duration_ns)
+
+    pairs = [replace(one, copy=unmeasured(one.copy), outcome=unmeasured(one.outcome)) for one in make_pairs(6)]
+    block, text, page = shown(tmp_path, pairs)
+    assert block["latency"]["ttfb"] is None
+    assert "first byte   prod" not in text
+    assert "P95 to the first byte" not in page
+    if stored == "nothing":
+        assert {side["first_byte_seconds"] for one in block["worst"] for side in (one["prod"], one["shadow"])} == {None}
+
+
 def test_the_body_of_a_refusal_is_shown_as_it_is_kept(tmp_path: Path) -> None:
     body = b'{"error": {"message": "model `x-17` not found", "type": "invalid_request_error"},\n "hint": "[EMAIL]"}'
     pairs = make_pairs(4)

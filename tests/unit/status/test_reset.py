@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import sqlite3
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,101 @@ def test_it_asks(config: Config, lane: Lane, file: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("sys.stdin", terminal)
     assert run(file) == code
     assert (directory / "control.shm").exists() == (code == 1)
+
+
+class Terminal(io.StringIO):
+    """Somebody who says yes to every question, and meanwhile something happens."""
+
+    def __init__(self, *meanwhile: Callable[[], object]) -> None:
+        super().__init__()
+        self.meanwhile = list(meanwhile)
+        self.questions = 0
+
+    def isatty(self) -> bool:
+        return True
+
+    def readline(self, size: int | None = -1, /) -> str:
+        self.questions += 1
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
+        return "yes\n"
+
+
+@pytest.fixture
+def closing() -> Iterator[contextlib.ExitStack]:
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+@pytest.mark.parametrize("before", ["used", "never started"])
+def test_a_gateway_that_starts_while_it_asks_is_named_and_nothing_goes(
+    config: Config,
+    file: Path,
+    closing: contextlib.ExitStack,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    before: str,
+) -> None:
+    if before == "used":
+        used(config, Lane.open(config))
+
+    def serve() -> None:
+        take(closing.enter_context(Lane.open(config)), 4)
+
+    terminal = Terminal(serve)
+    monkeypatch.setattr("sys.stdin", terminal)
+    assert run(file) == 3
+    assert "stop the gateway" in capsys.readouterr().err
+    assert terminal.questions == 1
+    assert collect_status(config)["seen"] == (44 if before == "used" else 4)
+    assert (groups_folder(config) / "groups.bin").exists() == (before == "used")
+
+
+def test_a_worker_that_starts_while_it_asks_keeps_everything(
+    config: Config, file: Path, closing: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was there when it asked, so no lock could be held; a gateway came and went, and a worker stayed."""
+    directory = Path(config.lane.directory)
+
+    def start() -> None:
+        with Lane.open(config) as lane:
+            take(lane, 4)
+        closing.callback(_core.Drainer(str(directory), allow_headers=()).close)
+
+    monkeypatch.setattr("sys.stdin", Terminal(start))
+    assert run(file) == 3
+    assert (directory / "control.shm").exists()
+
+
+def test_what_came_while_it_asked_is_said_before_it_goes(
+    config: Config, lane: Lane, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = used(config, lane)
+
+    def serve() -> None:
+        with Lane.open(config) as another:
+            take(another, 8)
+
+    terminal = Terminal(serve)
+    monkeypatch.setattr("sys.stdin", terminal)
+    assert run(file) == 0
+    assert terminal.questions == 2
+    told = capsys.readouterr().out
+    assert told.index("counters of 40 requests") < told.index("counters of 48 requests")
+    assert not list(directory.glob("*.shm"))
+
+
+def test_a_lock_that_cannot_be_taken_is_no_running_worker(
+    config: Config, lane: Lane, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = used(config, lane)
+    (directory / "worker.lock").unlink()
+    (directory / "worker.lock").symlink_to(directory / "nothing")
+    assert run(file, "--yes") == 3
+    said = " ".join(capsys.readouterr().err.split())
+    assert "worker.lock" in said
+    assert "its worker runs" not in said
+    assert (directory / "control.shm").exists()
 
 
 def test_where_nobody_can_be_asked_it_wants_yes(

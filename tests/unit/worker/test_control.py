@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import stat
 from pathlib import Path
 
@@ -155,3 +156,19 @@ def test_the_state_file_is_private_and_whole(lane: _core.Lane, tmp_path: Path) -
     before = file.stat().st_ino
     worker.control.tick()
     assert file.stat().st_ino == before, "nothing changed, nothing is written"
+
+
+@pytest.mark.parametrize(("rate", "least", "most"), [(0.0, 0.0, 1 / 50), (0.1, 5.0, 10.0)])
+def test_the_cap_says_how_long_until_a_unit_can_be_had_at_the_rate_in_force(
+    lane: _core.Lane, tmp_path: Path, rate: float, least: float, most: float
+) -> None:
+    drainer = _core.Drainer(str(tmp_path / "lane"), allow_headers=[])
+    assert drainer.wait_s() == 0.0
+    assert drainer.wait_s(51) == math.inf
+    drainer.set_rate(rate)
+    taken = 0
+    while drainer.try_acquire():
+        taken += 1
+    assert taken
+    assert least <= drainer.wait_s() <= most
+    drainer.close()

@@ -16,7 +16,7 @@ from shadowlane.dispatch.arm import Arm
 from shadowlane.errors import ShadowlaneError
 from shadowlane.policy import lane_policy
 from shadowlane.store import StoredPair, open_store
-from shadowlane.types import Copy, Outcome
+from shadowlane.types import Copy, Outcome, StubbedCall
 from shadowlane.worker.pipeline import Pipeline
 from shadowlane.worker.writer import Writer
 
@@ -68,8 +68,13 @@ class Fails:
         return [[] for _ in texts]
 
 
-def rows_of_a_run(config: Config, bad_answer: str, detector: Detector | None) -> list[StoredPair]:
-    """The rows when a worker has emptied the lane; one answer holds ``bad_answer``. Nothing may be left in the ring."""
+def rows_of_a_run(
+    config: Config, bad_answer: str, detector: Detector | None, calls: tuple[StubbedCall, ...] = ()
+) -> list[StoredPair]:
+    """The rows when a worker has emptied the lane; one answer holds ``bad_answer`` and ``calls``.
+
+    Nothing may be left in the ring.
+    """
     rules = config.sanitize.rules_dict()
     drainer = _core.Drainer(config.lane.directory, rules=rules, policy=lane_policy(config))
     sanitizer = _core.Sanitizer(rules, config.lane.directory)
@@ -77,8 +82,10 @@ def rows_of_a_run(config: Config, bad_answer: str, detector: Detector | None) ->
     answers = iter(range(COPIES))
 
     async def answer(_: Copy) -> Outcome:
-        text = bad_answer if next(answers) == BAD_ANSWER else "an answer"
-        return Outcome(shadow="s", status=200, headers=TEXT, body=text.encode(), duration_ns=5)
+        bad = next(answers) == BAD_ANSWER
+        text = bad_answer if bad else "an answer"
+        made = calls if bad else ()
+        return Outcome(shadow="s", status=200, headers=TEXT, body=text.encode(), duration_ns=5, calls=made)
 
     async def main() -> None:
         pipeline = Pipeline(
@@ -115,6 +122,16 @@ def test_a_detector_that_fails_costs_the_contents_of_its_row(tmp_path: Path, err
     left_out = [row.pair for row in rows if not row.pair.outcome.reason and not row.pair.outcome.body]
     assert [(pair.outcome.status, pair.outcome.detail) for pair in left_out] == [(200, "detector")]
     assert len(rows) - len(unreadable) - len(left_out) == COPIES - 2
+
+
+def test_a_call_that_could_not_be_looked_at_is_not_kept(tmp_path: Path) -> None:
+    config = config_at(tmp_path)
+    mirrored(config, "a question")
+    calls = (StubbedCall(name="find", arguments='{"to": "planted words"}'),)
+    rows = rows_of_a_run(config, "an answer", Fails("planted", RuntimeError()), calls)
+    [one] = [row.pair.outcome for row in rows if row.pair.outcome.reason]
+    assert (one.reason, one.body, one.calls) == ("unreadable", b"", ())
+    assert "planted" not in str(rows)
 
 
 PROBE = "shadowlane panic probe"

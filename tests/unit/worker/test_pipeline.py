@@ -20,6 +20,10 @@ from .world import ANSWER, Run, Shadow, copy_of
 COPIES = [copy_of(number) for number in range(300)]
 
 
+class Panic(BaseException):
+    """What an extension module raises when it panics: no ``Exception``."""
+
+
 def test_all_is_stored_and_acknowledged_for_two_shadows(tmp_path: Path) -> None:
     async def main() -> None:
         run = Run(tmp_path, COPIES, [Arm("a", Shadow()), Arm("b", Shadow(), ArmOptions(ratio=0.5))])
@@ -64,6 +68,101 @@ def test_a_copy_waits_for_its_unit_as_long_as_it_may_take(tmp_path: Path) -> Non
     asyncio.run(main())
 
 
+def test_copies_that_wait_for_their_units_ask_as_one(tmp_path: Path) -> None:
+    async def main() -> None:
+        options = ArmOptions(deadline_s=0.5, timeout_s=0.1)
+        run = Run(tmp_path, redelivered(range(1000)), [Arm("s", Shadow(), options)], units=100)
+        assert (await run())["s"] == ShadowCounts(answered=100, failed={"cap": 900})
+        assert run.rings.tries < 1000, "one asks for all that wait, when the cap says that there may be another unit"
+
+    asyncio.run(main())
+
+
+def test_each_waits_as_long_as_its_own_shadows_allow(tmp_path: Path) -> None:
+    async def main() -> None:
+        fast, slow = Shadow(), Shadow()
+        arms = [
+            Arm("fast", fast, ArmOptions(ratio=0.5, deadline_s=0.2, timeout_s=0.1)),
+            Arm("slow", slow, ArmOptions(ratio=0.5, deadline_s=60.0, timeout_s=1.0)),
+        ]
+        copies = redelivered(range(40))
+        alone = sum(arms[0].takes(copy) and not arms[1].takes(copy) for copy in copies)
+        both = sum(arms[0].takes(copy) and arms[1].takes(copy) for copy in copies)
+        waits = sum(arms[1].takes(copy) for copy in copies)
+        assert min(alone, both, waits - both) > 0
+        refused: list[Pair] = []
+        all_refused, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def seen(pairs: Sequence[Pair]) -> None:
+            refused.extend(pair for pair in pairs if pair.outcome.reason == "cap")
+            if len(refused) >= alone:
+                loop.call_soon_threadsafe(all_refused.set)
+
+        run = Run(tmp_path, copies, arms, units=0, fail=seen)
+        running = asyncio.create_task(run())
+        await asyncio.wait_for(all_refused.wait(), 30)
+        run.rings.units = 40
+        counts = await running
+        assert counts["fast"] == ShadowCounts(answered=both, failed={"cap": alone, "sampled_out": 40 - both - alone})
+        assert counts["slow"] == ShadowCounts(answered=waits, failed={"sampled_out": 40 - waits})
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("what", ["try_acquire", "wait_s"])
+@pytest.mark.parametrize("kind", [ValueError, CoreError, Panic])
+def test_a_cap_that_raises_costs_a_row_not_a_frame(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+    kind: type[BaseException],
+) -> None:
+    async def main() -> None:
+        run = Run(tmp_path, redelivered(range(9)), [Arm("s", Shadow())], units=4)
+        asked = iter(range(100))
+        real = getattr(run.rings, what)
+
+        def fails(n: int = 1) -> object:
+            if next(asked) < 3:
+                raise kind("planted-secret")
+            run.rings.units = 9
+            return real(n)
+
+        monkeypatch.setattr(run.rings, what, fails)
+        assert (await run())["s"] == ShadowCounts(answered=6, failed={"unreadable": 3})
+        assert len(run.rings.acked) == 9
+
+    asyncio.run(main())
+    assert caplog.text.count(f"could not take its unit of the cap again: {kind.__name__}") == 3
+    assert "planted-secret" not in caplog.text
+
+
+@pytest.mark.parametrize("flags", [0, FLAG_REDELIVERED])
+def test_limits_of_the_lane_that_raise_cost_a_row_not_a_frame(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, flags: int
+) -> None:
+    limits = LaneLimits({}, qps=10.0)
+    asked = iter(range(100))
+
+    def refusal() -> str:
+        if next(asked) < 3:
+            raise Panic("planted-secret")
+        return ""
+
+    monkeypatch.setattr(limits, "refusal", refusal)
+
+    async def main() -> None:
+        copies = [msgspec.structs.replace(copy, flags=flags) for copy in COPIES[:9]]
+        run = Run(tmp_path, copies, [Arm("s", Shadow())], limits=limits)
+        assert (await run())["s"] == ShadowCounts(answered=6, failed={"unreadable": 3})
+        assert len(run.rings.acked) == 9
+
+    asyncio.run(main())
+    assert "limits of the lane could not be asked: Panic" in caplog.text
+    assert "planted-secret" not in caplog.text
+
+
 def test_a_transport_that_raises_costs_a_row_not_a_frame(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def send(copy: Copy) -> Outcome:
         if copy.seq % 3 == 0:
@@ -78,10 +177,6 @@ def test_a_transport_that_raises_costs_a_row_not_a_frame(tmp_path: Path, caplog:
     asyncio.run(main())
     assert "the transport to s failed: RuntimeError" in caplog.text
     assert "what the shadow sent" not in caplog.text
-
-
-class Panic(BaseException):
-    """What an extension module raises when it panics: no ``Exception``."""
 
 
 class BrokenSanitizer:

@@ -53,6 +53,7 @@ class Rings:
         self.mirrored = len(copies)
         self.acked: set[int] = set()
         self.units = units
+        self.tries = 0
         self.empty = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
@@ -76,10 +77,14 @@ class Rings:
         return 0
 
     def try_acquire(self, n: int = 1) -> bool:
+        self.tries += 1
         if self.units < n:
             return False
         self.units -= n
         return True
+
+    def wait_s(self, n: int = 1) -> float:
+        return 0.0 if self.units >= n else 0.05
 
     def available(self, after_s: float = 0.0) -> float:
         return float(max(self.units, 0))

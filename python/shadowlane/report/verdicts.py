@@ -1,0 +1,89 @@
+"""The verdicts on a lane now, as ``shadowlane gate --json``, ``--wait`` and ``GET /gate`` give them.
+
+Invariant: what cannot be evaluated is HOLD with its reason, and has the same members as what can.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ..config import Config
+from ..gate import Verdict, verdicts_data
+from ..gate.evidence import evaluate_lane
+from ..status.collect import collect_status
+from ..store import open_store
+from .source import NoPairs, PairSource
+
+__all__ = ["gate_data", "held_data", "read_verdicts", "reading", "verdict_line"]
+
+_LINE_CHARS = 200
+_MET = "every rule is met"
+
+
+@contextlib.contextmanager
+def reading(config: Config, status: Mapping[str, Any]) -> Iterator[PairSource]:
+    """The store to read from; one without pairs where there is none yet."""
+    if not status["store"]["exists"]:
+        yield NoPairs()
+        return
+    with open_store(config.store, read_only=True) as store:
+        yield store
+
+
+def read_verdicts(config: Config, shadow: str | None = None) -> tuple[dict[str, Any], list[Verdict]]:
+    """The lane's status and the verdict on each shadow, or on one. Raises
+    :class:`~shadowlane.errors.StoreError` and :class:`~shadowlane.errors.LaneError`."""
+    status = collect_status(config)
+    with reading(config, status) as store:
+        return status, evaluate_lane(config, status, store, shadow=shadow)
+
+
+def gate_data(lane: str, status: Mapping[str, Any], verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """The verdicts, JSON-ready. ``shadow``: the one that is judged, ``None`` for several; ``pins``: by shadow, the
+    newest value of each; ``reason``: why it is this verdict, in one line."""
+    data = verdicts_data(verdicts)
+    pins = {one["shadow"]: _pins(status, one["shadow"]) for one in data["shadows"]}
+    return {
+        "lane": lane,
+        "shadow": verdicts[0].shadow if len(verdicts) == 1 else None,
+        **data,
+        "pins": pins,
+        "reason": verdict_line(data)[len(data["verdict"]) + 1 :],
+    }
+
+
+def _pins(status: Mapping[str, Any], shadow: str) -> dict[str, str]:
+    lately = status["shadows"].get(shadow, {}).get("lately")
+    return dict(lately["pins"]) if lately else {}
+
+
+def held_data(lane: str, shadow: str | None, reason: str) -> dict[str, Any]:
+    """What stands for verdicts that could not be evaluated."""
+    held = {"verdict": "HOLD", "decision": "HOLD", "rules": [], "shadows": [], "pins": {}}
+    return {"lane": lane, "shadow": shadow, **held, "reason": reason}
+
+
+def verdict_line(data: Mapping[str, Any]) -> str:
+    """The verdict and the rules that decide it, in one line of at most 200 characters."""
+    if not data["shadows"]:
+        return one_line(f"{data['verdict']} {data['reason']}")
+    deciding = [one for one in data["shadows"] if one["verdict"] == data["verdict"]]
+    parts = [f"{one['shadow']}: {', '.join(_deciding(one)) or _MET}" for one in deciding]
+    return one_line(f"{data['verdict']} {'; '.join(parts)}")
+
+
+def one_line(text: str) -> str:
+    """Without line ends, cut to 200 characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= _LINE_CHARS else text[: _LINE_CHARS - 1] + "…"
+
+
+def _deciding(one: Mapping[str, Any]) -> list[str]:
+    """The names of the rules for which a shadow's verdict is what it is."""
+    waits, by_key = one["waits_for"], {rule["key"]: rule["name"] for rule in one["rules"]}
+    if one["verdict"] == "REJECT":
+        return [rule["name"] for rule in one["rules"] if rule["beyond"]]
+    asked = {"needs a person": waits["person"], "not met": waits["lane"], "needs more data": waits["data"]}
+    return [f"{what} for {', '.join(by_key[key] for key in keys)}" for what, keys in asked.items() if keys]

@@ -1,0 +1,60 @@
+"""``shadowlane serve``: the endpoint alone, over a lane's counters and store, whether a worker runs or not.
+
+Listens where ``--listen`` or ``serve.listen`` says, until SIGTERM or SIGINT.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ..config import Config
+from ..config.serve import DEFAULT_LISTEN, address_of, serve_problem
+from ..errors import ConfigError, MissingExtraError
+from ..render.text import print_json_line, print_lines
+
+if TYPE_CHECKING:
+    from .endpoint import Endpoint
+
+__all__ = ["run_serve", "with_listen"]
+
+
+def with_listen(config: Config, listen: str, option: str) -> Config:
+    """``config`` that listens there instead. Raises :class:`~shadowlane.errors.ConfigError`."""
+    address_of(listen, option)
+    serve = msgspec.structs.replace(config.serve, listen=listen)
+    if problem := serve_problem(serve):
+        raise ConfigError(problem.replace("serve.listen", option, 1))
+    return msgspec.structs.replace(config, serve=serve)
+
+
+def run_serve(config: Config, listen: str | None = None, as_json: bool = False) -> int:
+    """Serve until told to stop; returns 0. Raises :class:`~shadowlane.errors.ConfigError`,
+    :class:`~shadowlane.errors.MissingExtraError`, or :class:`~shadowlane.errors.ShadowlaneError` when it cannot listen.
+    """
+    try:
+        from .endpoint import Endpoint
+    except ImportError:
+        raise MissingExtraError("shadowlane serve", "worker", "aiohttp") from None
+    if listen or not config.serve.listen:
+        config = with_listen(config, listen or DEFAULT_LISTEN, "--listen")
+    asyncio.run(_serve(Endpoint(config), as_json))
+    return 0
+
+
+async def _serve(endpoint: Endpoint, as_json: bool) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        address = await endpoint.listen(None)
+        if as_json:
+            print_json_line({"listen": address})
+        else:
+            print_lines([(f"http://{address}/gate", "")])
+        await stop.wait()
+    finally:
+        await endpoint.close()

@@ -1,0 +1,151 @@
+"""The listening endpoint: its routes, its bounds, and its life beside a worker.
+
+Invariants: whatever keeps it from listening is said, once, and tried again, and never ends or delays its worker;
+connections, headers, bodies and the time of each are bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from aiohttp import web
+
+from ..config import Config
+from ..config.serve import address_of, is_loopback
+from ..errors import ConfigError, ShadowlaneError
+from ..worker.side import WorkerView
+from .gate import MOST_BODY_BYTES, gate_routes
+from .guarded import Access, checks, seal
+from .health import health_routes
+from .lane import LaneView
+from .metrics import metrics_routes
+
+__all__ = ["ROUTES", "Endpoint"]
+
+log = logging.getLogger("shadowlane.serve")
+
+ROUTES: list[Callable[[LaneView], Iterable[web.RouteDef]]] = [health_routes, gate_routes, metrics_routes]
+"""Everything that is served: each gives the routes over one lane. The checks of :mod:`.guarded` hold for all."""
+
+_CONNECTIONS = 64
+_IDLE_S = 15.0
+_AGAIN_S = 10.0
+_GRACE_S = 1.0
+
+
+class _Full(asyncio.Protocol):
+    """Who comes when too many are there already."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
+class Endpoint:
+    """Listens where ``[serve]`` says. Runs beside a worker (:class:`shadowlane.worker.side.Side`), or alone."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._error = "not started"
+        self._bound = ""
+        self._lane: LaneView | None = None
+        self._runner: web.AppRunner | None = None
+        self._server: asyncio.AbstractServer | None = None
+        self._trying: asyncio.Task[None] | None = None
+
+    async def start(self, worker: WorkerView | None) -> None:
+        """Listen, or say why not and go on trying."""
+        try:
+            await self.listen(worker)
+        except ConfigError as error:
+            self._fail(f"{error}")
+        except ShadowlaneError as error:
+            self._fail(str(error))
+            self._trying = asyncio.create_task(self._try_again())
+
+    async def listen(self, worker: WorkerView | None) -> str:
+        """Listen; returns the address. Raises :class:`~shadowlane.errors.ConfigError` for a token that is not there,
+        and :class:`~shadowlane.errors.ShadowlaneError` when the address cannot be had."""
+        access = Access(*self._config.serve.tokens())
+        self._lane = LaneView(self._config, worker)
+        self._runner = _runner(self._lane, access)
+        await self._runner.setup()
+        await self._bind()
+        return self._bound
+
+    async def _bind(self) -> None:
+        host, port = address_of(self._config.serve.listen)
+        try:
+            self._server = await asyncio.get_running_loop().create_server(self._connected, host, port)
+        except OSError as error:
+            raise ShadowlaneError(
+                f"serve.listen = {self._config.serve.listen!r}: cannot listen there: {_reason(error)}; choose an "
+                "address of this host with a free port"
+            ) from None
+        host, port = self._server.sockets[0].getsockname()[:2]
+        self._bound, self._error = f"[{host}]:{port}" if ":" in host else f"{host}:{port}", ""
+        beyond = "" if is_loopback(host) else ", beyond loopback, with a token"
+        log.info("endpoint: listening on %s%s", self._bound, beyond)
+
+    def _connected(self) -> asyncio.BaseProtocol:
+        server = self._runner.server if self._runner is not None else None
+        if server is None or len(server.connections) >= _CONNECTIONS:
+            return _Full()
+        return server()
+
+    async def _try_again(self) -> None:
+        while True:
+            await asyncio.sleep(_AGAIN_S)
+            try:
+                await self._bind()
+            except ShadowlaneError as error:
+                self._error = str(error)
+            else:
+                return
+
+    def _fail(self, why: str) -> None:
+        self._error = why
+        log.warning("endpoint: off: %s", why)
+
+    async def close(self) -> None:
+        """Stop listening and end what is asked now."""
+        if self._trying is not None:
+            self._trying.cancel()
+        if self._server is not None:
+            self._server.close()
+        if self._runner is not None:
+            with contextlib.suppress(Exception):
+                await self._runner.cleanup()
+        if self._lane is not None:
+            self._lane.close()
+        self._server = self._runner = self._lane = self._trying = None
+        self._bound, self._error = "", "not started"
+
+    def state(self) -> dict[str, Any]:
+        """Where it listens, and why it does not."""
+        return {"listen": self._bound or self._config.serve.listen, "error": self._error}
+
+
+def _runner(lane: LaneView, access: Access) -> web.AppRunner:
+    app = web.Application(middlewares=checks(access), client_max_size=MOST_BODY_BYTES)
+    app.on_response_prepare.append(seal)
+    for routes in ROUTES:
+        app.add_routes(list(routes(lane)))
+    quiet = logging.getLogger("shadowlane.serve.http")
+    quiet.setLevel(logging.CRITICAL + 1)  # it would log requests that cannot be read, in their own words
+    return web.AppRunner(
+        app,
+        access_log=None,
+        logger=quiet,
+        keepalive_timeout=_IDLE_S,
+        lingering_time=_GRACE_S,
+        shutdown_timeout=_GRACE_S,
+    )
+
+
+def _reason(error: OSError) -> str:
+    text = error.strerror or str(error)
+    return text.rpartition(": ")[2] if text.startswith("error while attempting") else text

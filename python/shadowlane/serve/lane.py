@@ -1,0 +1,154 @@
+"""What the endpoint reads of its lane, in a worker or alone.
+
+Invariants: the store is read by one thread, in a worker beside the one that writes; alone, the same thread also writes
+what must be written, since a process may open a database for writing only while it has it open nowhere else
+(:mod:`shadowlane.store.sqlite`). Nothing here raises for what a lane can be in: it is said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from ..config import Config, lane_directory
+from ..errors import ShadowlaneError, StoreError, describe
+from ..gate import Verdict
+from ..report.verdicts import gate_data, held_data, read_verdicts
+from ..status.lane import read_lane
+from ..store import SqliteStore, open_store
+from ..worker.side import WorkerView
+from .cached import Cached
+
+__all__ = ["Evaluated", "LaneView"]
+
+log = logging.getLogger("shadowlane.serve")
+
+_T = TypeVar("_T")
+
+_EVALUATE_S = 8.0
+"""Release tools wait for 10 s (Flagger's and Argo's default)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """The verdicts of one moment, or why there are none."""
+
+    at_ns: int
+    lane: str
+    status: dict[str, Any] = field(default_factory=dict)
+    """What ``collect_status`` gave; empty where it raised."""
+    verdicts: tuple[Verdict, ...] = ()
+    error: str = ""
+
+    def data(self, shadow: str | None) -> dict[str, Any]:
+        """What ``shadowlane gate --json`` prints of all shadows, or of one, and when it was evaluated."""
+        if self.error:
+            data = held_data(self.lane, shadow, self.error)
+        else:
+            chosen = [one for one in self.verdicts if shadow in (None, one.shadow)]
+            data = gate_data(self.lane, self.status, chosen)
+        return {**data, "evaluated_ns": self.at_ns}
+
+
+class LaneView:
+    """A lane as the endpoint's handlers see it. ``worker`` is the one that they run in; ``None``: they run alone."""
+
+    def __init__(self, config: Config, worker: WorkerView | None) -> None:
+        self.config = config
+        self._worker = worker
+        self._directory = lane_directory(config)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-serve")
+        self._scrapes = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-metrics")
+        self._verdicts = Cached(self._evaluate, self._thread)
+        self._ready = Cached(self._readable, self._thread)
+
+    def close(self) -> None:
+        """End the threads; one that evaluates is not waited for."""
+        for thread in (self._thread, self._scrapes):
+            thread.shutdown(wait=False, cancel_futures=True)
+
+    async def evaluated(self) -> Evaluated:
+        """The verdicts, some seconds old at most where they are computed fast."""
+        try:
+            return await self._verdicts.get(_EVALUATE_S)
+        except asyncio.TimeoutError:
+            why = f"the evaluation takes longer than {_EVALUATE_S:.0f} s; its result is kept for the next request"
+            return Evaluated(time.time_ns(), self.config.lane.name, error=why)
+
+    async def last_evaluated(self) -> Evaluated | None:
+        """The last verdicts, at once; ``None``: there are none yet. Old ones are evaluated anew meanwhile."""
+        try:
+            return await self._verdicts.get(0.0)
+        except asyncio.TimeoutError:
+            return None
+
+    async def scrape(self, read: Callable[[], _T]) -> _T:
+        """Do what reads the lane for metrics: one at a time, on a thread that nothing else waits for."""
+        return await asyncio.get_running_loop().run_in_executor(self._scrapes, read)
+
+    def _evaluate(self) -> Evaluated:
+        name, now = self.config.lane.name, time.time_ns()
+        try:
+            status, verdicts = read_verdicts(self.config)
+        except ShadowlaneError as error:
+            return Evaluated(now, name, error=str(error))
+        except Exception as error:
+            log.error("the gate cannot be evaluated: %s", describe(error))
+            return Evaluated(now, name, error=f"an error of ours: {describe(error)}; please report it")
+        return Evaluated(now, name, status, tuple(verdicts))
+
+    async def trouble(self) -> str:
+        """Why the lane is not served now, in one line without a path; empty when it is."""
+        if self._worker is not None:
+            return await self._worker.trouble()
+        try:
+            return await self._ready.get(_EVALUATE_S)
+        except asyncio.TimeoutError:
+            return "the store cannot be read in time"
+
+    def _readable(self) -> str:
+        if not self.config.store.path.exists():
+            return ""  # a lane that stored nothing yet is one that holds
+        try:
+            open_store(self.config.store, read_only=True).close()
+        except StoreError:
+            return "the store cannot be read: see shadowlane status"
+        return ""
+
+    def backlog(self) -> dict[str, Any]:
+        """Exchanges that wait in the rings or are on their way to the store, and how full the fullest ring is."""
+        started = (self._directory / "control.shm").exists()
+        lane = read_lane(self._directory) if started else None
+        rings = lane.rings if lane is not None else []
+        return {
+            "lane": self.config.lane.name,
+            "backlog": 0 if lane is None else max(lane.mirrored - lane.acked, 0),
+            "ring_fill": max((ring.used / ring.bytes for ring in rings if ring.bytes), default=0.0),
+            "started": started,
+        }
+
+    async def note_release(self, shadows: Sequence[str], release: str, checksum: str) -> bool:
+        """Keep a release's checksum; a change of it begins the window of ``shadows`` anew. Returns whether it did.
+        Raises :class:`~shadowlane.errors.StoreError`."""
+        now = time.time_ns()
+
+        def note(store: SqliteStore) -> bool:
+            return sum(store.note_release(shadow, release, checksum, now) for shadow in shadows) > 0
+
+        def alone() -> bool:
+            with open_store(self.config.store) as store:
+                return note(store)
+
+        if self._worker is not None:
+            changed = await self._worker.with_store(note)
+        else:
+            changed = await asyncio.get_running_loop().run_in_executor(self._thread, alone)
+        if changed:
+            log.info("release %s has another checksum: the gate's window begins now", release)
+            self._verdicts.invalidate()
+        return changed
