@@ -1,4 +1,4 @@
-"""How much memory a worker needs: idle, with the bodies that it may hold, and with the answers that it may hold.
+"""How much memory a worker needs: idle, at usual sizes, with the bodies and with the answers that it may hold.
 
 ``python -m benches.memory`` runs one real worker for each line, against a real shadow on the loopback, and prints its
 peak of anonymous memory (``RssAnon`` of /proc, the part that no file backs; rings are counted where they are made).
@@ -77,8 +77,11 @@ def anonymous(pid: int) -> float:
     raise RuntimeError("no RssAnon in /proc/PID/status")
 
 
-def measured(shadow: Shadow, embedder: str, copies: int, done: Callable[[Shadow], bool]) -> tuple[float, float]:
-    """The worker's memory before the first copy, and its peak until ``done`` and steady; in MiB."""
+def measured(
+    shadow: Shadow, embedder: str, copies: int, body: int, done: Callable[[Shadow], bool]
+) -> tuple[float, float]:
+    """The worker's memory before the first copy, and its peak until ``done`` and steady; in MiB. ``body``: the bytes of
+    a copy's request, and of prod's answer."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as memory, tempfile.TemporaryDirectory() as disk:
         config = Config.from_dict(
             {
@@ -101,7 +104,7 @@ def measured(shadow: Shadow, embedder: str, copies: int, done: Callable[[Shadow]
                 settle = time.monotonic() + 3.0
                 wait(lambda: time.monotonic() > settle, "the worker to have begun")
                 idle = peak = anonymous(worker.pid)
-                text = json.dumps({"question": "how? " * (_BODY // 5)}).encode()
+                text = json.dumps({"question": "how? " * (body // 5)}).encode()
                 for number in range(copies):
                     ticket = lane.admit("POST", "/ask", _JSON)
                     if ticket is not None:
@@ -141,16 +144,18 @@ def main() -> None:
         return lambda shadow: shadow.asked >= count
 
     middling = json.dumps({"answer": "so. " * (64 * 1024 - 16)}).encode()
+    usual = json.dumps({"answer": "so. " * (1024 - 16)}).encode()
     lines = [
-        ("idle", Shadow(small), 0, answered(0)),
-        ("bodies: 400 copies of 2 × 256 KiB, a shadow that hangs", Shadow(None), 400, answered(16)),
-        ("answers: 400 copies, answers of 256 KiB", Shadow(middling), 400, answered(400)),
-        ("answers: 200 copies, answers of 4 MiB", Shadow(large), 200, answered(200)),
+        ("idle", Shadow(small), 0, _BODY, answered(0)),
+        ("2,000 copies of 2 × 4 KiB, answers of 4 KiB", Shadow(usual), 2000, 4096, answered(2000)),
+        ("400 copies of 2 × 256 KiB, a shadow that hangs", Shadow(None), 400, _BODY, answered(16)),
+        ("400 copies of 2 × 256 KiB, answers of 256 KiB", Shadow(middling), 400, _BODY, answered(400)),
+        ("200 copies of 2 × 256 KiB, answers of 4 MiB", Shadow(large), 200, _BODY, answered(200)),
     ]
     print(f"embedder {embedder}, Python {sys.version.split()[0]}; anonymous memory of the worker in MiB: idle, peak")
-    for name, shadow, copies, done in lines:
-        idle, peak = measured(shadow, embedder, copies, done)
-        print(f"{name:58} {idle:6.0f} {peak:6.0f}", flush=True)
+    for name, shadow, copies, body, done in lines:
+        idle, peak = measured(shadow, embedder, copies, body, done)
+        print(f"{name:48} {idle:6.0f} {peak:6.0f}", flush=True)
 
 
 if __name__ == "__main__":

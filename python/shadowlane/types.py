@@ -24,6 +24,7 @@ __all__ = [
     "FLAG_REDELIVERED",
     "FLAG_RESPONSE_CUT",
     "FLAG_STREAMED",
+    "MOST_PIN_VALUES",
     "NOT_SENT",
     "REASONS",
     "STRANGE_CALLS",
@@ -37,6 +38,7 @@ __all__ = [
     "JudgeVerdict",
     "Outcome",
     "Pair",
+    "PinSeen",
     "Scores",
     "ShadowCounts",
     "StateName",
@@ -79,6 +81,12 @@ NOT_SENT = (
     "unreadable",
 )
 """Reasons that say nothing about the shadow: the copy never went out, or was left out, for a cause of ours."""
+
+PinSeen = tuple[str, str, int, int, int]
+"""A pin's name, its value, the times of its first and last answer, and how many answers had it."""
+
+MOST_PIN_VALUES = 1000
+"""Values of one pin that are told apart; one with more is no version of anything."""
 
 
 # Digits; a UUID (RFC 9562); a long run of hex; a long word with digits, as keys and slugs are; a redacted value.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import logging
 import os
 from typing import Any
 
@@ -118,4 +119,7 @@ async def _pieces(send: Any, body: bytes) -> None:
 if "SHADOWLANE_CONFIG" in os.environ:
     from shadowlane.asgi import ShadowMiddleware
 
+    log = logging.getLogger("shadowlane")
+    log.setLevel(logging.DEBUG)
+    log.addHandler(logging.StreamHandler())
     mirrored = ShadowMiddleware(app, config=os.environ["SHADOWLANE_CONFIG"])

@@ -34,6 +34,8 @@ log = logging.getLogger("shadowlane")
 _SUPERVISE_EVERY_S = 1.0
 _HEARTBEAT_STALE_S = 5.0
 _COMES_UP_S = 60.0
+_BUSY_S = 120.0
+"""What the core gives a worker that would report itself if it got processor time."""
 _HUNG = "hung: process"
 
 
@@ -139,7 +141,7 @@ class Supervisor:
             self._refused_since, self._refusal_said = None, False
             if age < _HEARTBEAT_STALE_S:
                 self._backoff_s, self._next_try = _SUPERVISE_EVERY_S, 0.0
-            elif ended := self._core.end_hung_worker():
+            elif ended := self._core.end_hung_worker() or self._end_own(age):
                 self._say_hung(ended, age)
             return
         if self._process is not None:
@@ -162,6 +164,14 @@ class Supervisor:
             self._process = spawn_worker(self._directory, self._written(self._config), lock)
         finally:
             lock.release()
+
+    def _end_own(self, age: float) -> int | None:
+        """End a child of this process that hangs and that the core did not end, as where it cannot tell whose the lane
+        is. Its process id."""
+        if self._process is None or age <= _BUSY_S:
+            return None
+        self._process.kill()
+        return self._process.pid
 
     def _refused(self, now: float) -> None:
         """Another gateway's worker is coming up. One that should have by now is said once: it keeps all others away."""
@@ -188,6 +198,8 @@ class Supervisor:
         except (ShadowlaneError, OSError) as error:
             if str(error) != self._trouble:
                 log.error("the lane's files were removed or replaced, and cannot be made anew: %s", error)
+            else:
+                log.debug("tried again to make the lane anew, in vain: %s", error)
             self._trouble = str(error)
         else:
             self._trouble = ""

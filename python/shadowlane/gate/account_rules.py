@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..config import GateConfig
+from ..types import MOST_PIN_VALUES, PinSeen
 from .accounts import Accounts, Burn
 from .lines import bounds, hours_for, percent, signed
 from .paired import quantile_ratio
@@ -20,7 +21,7 @@ from .ratios import sum_increase
 from .rules import ALPHA, Evidence, Needs, Rule
 from .segments import found_bad
 from .sequences import Interval, rate_cs
-from .window import PinSeen
+from .window import MOST_VERSIONS
 
 __all__ = ["ACCOUNT_RULES"]
 
@@ -167,18 +168,31 @@ def pins(evidence: Evidence, gate: GateConfig) -> Rule:
     if not seen and not accounts.expected:
         return _not_judged(key, name, "no answer says its version; send x-model-rev, or name a header in [pins]")
     found = [problem for pin, want in accounts.expected.items() if (problem := _finding(pin, want, seen.get(pin, [])))]
-    silent = [pin for pin, want in accounts.expected.items() if pin not in seen and not want]
-    held = [_values(pin, values) for pin, values in seen.items()]
-    line = "; ".join([*found, *held, *(f"{pin}: no answer has it" for pin in silent)])
+    # What nobody sends, or what is another with each answer, does not say which version answers.
+    unsaid = [f"{pin}: no answer has it" for pin, want in accounts.expected.items() if pin not in seen and not want]
+    unsaid += [f"{pin}: {_count(values)} values: this is no version" for pin, values in seen.items() if _many(values)]
+    held = [_values(pin, values) for pin, values in seen.items() if not _many(values)]
+    line = "; ".join([*found, *held, *unsaid])
     if evidence.window.why:
         line += f"; the window began anew: {evidence.window.why}"
     if found and not evidence.timeline.n:
         return Rule(key, name, None, "no data yet")
     if found:
         return Rule(key, name, False, f"{line}; a person has to look at it", needs_person=True).held(len(found), 0)
-    if not seen:
-        return _not_judged(key, name, f"{line}; send it with answers, or correct [pins]")
-    return Rule(key, name, True, line).held(0, 0)
+    if not unsaid:
+        return Rule(key, name, True, line).held(0, 0)
+    if evidence.scored < gate.min_pairs:
+        return Rule(key, name, None, line)
+    return _not_judged(key, name, f"{line}; send a version with answers, or correct [pins]")
+
+
+def _many(values: list[PinSeen]) -> bool:
+    """Whether they are no versions."""
+    return len(values) > MOST_VERSIONS
+
+
+def _count(values: list[PinSeen]) -> str:
+    return str(len(values)) if len(values) < MOST_PIN_VALUES else f"{MOST_PIN_VALUES} or more"
 
 
 def _finding(pin: str, want: str, values: list[PinSeen]) -> str:
@@ -189,7 +203,8 @@ def _finding(pin: str, want: str, values: list[PinSeen]) -> str:
     if want and other:
         shown = ", ".join(f"{one[1]!r} {one[4]} times" for one in other[:_VALUES_SHOWN])
         return f"{pin}: expected {want!r}, and {sum(one[4] for one in other)} answers say another: {shown}"
-    return "" if want or len(values) < 2 else f"{pin}: {len(values)} versions answer side by side"
+    several = not want and len(values) > 1 and not _many(values)
+    return f"{pin}: {len(values)} versions answer side by side" if several else ""
 
 
 def _values(pin: str, values: list[PinSeen]) -> str:

@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..columns import ScoreColumns
-from ..types import NOT_SENT
+from ..types import NOT_SENT, PinSeen
 from .sample import PairedSample, Sample
 from .segments import SegmentSums
 from .selection import first_bytes
 from .stream import Stream
-from .window import PinSeen
 
 __all__ = ["BURNS", "AccountFold", "Accounts", "Burn", "burns_of"]
 

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from ..columns import ScoreColumns
 from ..config import Config
+from ..types import PinSeen
 from .repeats import MOST_QUESTIONS, Questions
 from .sample import Sample
 from .selection import DELTA_S_MAX
 from .series import Series, joined
 from .stream import Stream
-from .window import PinSeen, Start, last_change
+from .window import Start, last_change, window_start
 
 __all__ = ["BATCHES", "MOST_SQUARE", "Batch", "Drift", "DriftFold", "drift_of"]
 
@@ -65,7 +66,7 @@ class DriftFold:
     def __init__(self, embedder: str, *, with_control: bool) -> None:
         self.embedder = embedder
         self.deltas = Sample(1)
-        self._with_control = with_control
+        self.with_control = with_control
         self._questions = Questions()
         self._squares = Stream(0.0, MOST_SQUARE, self._questions)
         self._excess = Stream(-MOST_SQUARE, MOST_SQUARE, self._questions)
@@ -77,7 +78,7 @@ class DriftFold:
     def add(self, columns: ScoreColumns, control: ScoreColumns | None, questions: NDArray[np.int64]) -> None:
         """The next rows, the control's of the same requests in any order, and the question of each row."""
         scored = ~np.isnan(columns.delta_s) & (columns.embedder == self.embedder)
-        if not self._with_control:
+        if not self.with_control:
             self.deltas.add(columns.exchange[scored], np.clip(columns.delta_s[scored], 0.0, DELTA_S_MAX))
         rows = np.flatnonzero(scored & (columns.group >= 0))
         if not len(rows):
@@ -133,7 +134,7 @@ class DriftFold:
         n = len(self._squares)
         if not n:
             return None, math.nan
-        if not self._with_control:
+        if not self.with_control:
             return Series(self._squares), self._sum / n
         return Series(self._squares, self._excess if len(self._excess) else None, self._floor), self._sum / n
 
@@ -150,7 +151,7 @@ class PastSource(Protocol):
         self, shadow: str, since_ns: int, until_ns: int, embedder: str
     ) -> Iterator[NDArray[np.float64]]: ...
     def delta_sums(
-        self, shadow: str, since_ns: int, until_ns: int, bin_ns: int, embedder: str
+        self, shadow: str, since_ns: int, until_ns: int, bin_ns: int, embedder: str, *, from_ns: int
     ) -> list[tuple[int, int, float, float]]: ...
     def pins(self, shadow: str, since_ns: int) -> list[PinSeen]: ...
     def window_restarted(self, shadow: str) -> int | None: ...
@@ -165,7 +166,9 @@ def drift_of(
         return Drift(deltas=fold.deltas, spread=spread, level=level)
     length = int(config.gate.window_hours * _HOUR_NS)
     earlier = Sample(1)
-    for values in store.delta_values(shadow, start.since_ns - length, start.since_ns, fold.embedder):
+    # Where a control runs, it shows what is usual.
+    past = start.since_ns - length, start.since_ns, fold.embedder
+    for values in () if fold.with_control else store.delta_values(shadow, *past):
         earlier.add(np.arange(earlier.n, earlier.n + len(values)), np.clip(values, 0.0, DELTA_S_MAX))
     batches = _batches(config, shadow, store, now_ns, length, fold.embedder)
     return Drift(deltas=fold.deltas, earlier=earlier, batches=batches, spread=spread, level=level)
@@ -174,15 +177,30 @@ def drift_of(
 def _batches(
     config: Config, shadow: str, store: PastSource, now_ns: int, length: int, embedder: str
 ) -> tuple[Batch, ...]:
-    since = now_ns - BATCHES * length
-    sums = store.delta_sums(shadow, since, now_ns, length, embedder)
-    full = [row for row in sums if row[1] >= config.gate.min_pairs]
-    if len(full) < 2:
+    # The windows move as the gate's does, not with every look. The current one is the last, whatever it has by now.
+    since = window_start(config, now_ns) - (BATCHES - 1) * length
+
+    def sums(from_ns: int) -> list[list[float]]:
+        found = np.zeros((BATCHES, 3))
+        for number, *row in store.delta_sums(shadow, since, now_ns, length, embedder, from_ns=from_ns):
+            found[min(number, BATCHES - 1)] += row
+        rows: list[list[float]] = found.tolist()
+        return rows
+
+    def full(rows: list[list[float]]) -> list[int]:
+        return [number for number, (n, *_) in enumerate(rows) if n >= config.gate.min_pairs]
+
+    rows = sums(since)
+    if len(full(rows)) < 2:
         return ()
     changed = last_change(store.pins(shadow, since), config.pins)
     origin = max(store.window_restarted(shadow) or 0, 0 if changed is None else changed.at_ns)
+    if origin > since:
+        rows = sums(origin)
     return tuple(
-        Batch(n, total / n, max(squares / n - (total / n) ** 2, 0.0))
-        for number, n, total, squares in full
-        if since + number * length >= origin
+        Batch(int(n), total / n, max(squares / n - (total / n) ** 2, 0.0))
+        for number in full(rows)
+        for n, total, squares in [rows[number]]
+        # As whole as the hour allows by which windows move.
+        if since + number * length >= origin - _HOUR_NS
     )

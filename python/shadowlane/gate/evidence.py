@@ -146,10 +146,12 @@ def _refused(config: Config, name: str, store: EvidenceSource, since: int, route
 
 
 def _window(config: Config, rows: RowFold, start: Start, now: int, *, whole: bool) -> Window:
-    if whole or not rows.rows:
+    if whole:
         # A file is over, whatever its times are.
         return Window(since_ns=start.since_ns, why=start.why, warmup=start.warmup)
-    hours = max((now - max(start.since_ns, rows.first_ns)) / _HOUR_NS, 1e-6)
+    # It runs since the first row that counts.
+    first = max(start.since_ns, rows.first_ns) if rows.rows else now
+    hours = max((now - first) / _HOUR_NS, 1e-6)
     elapsed = min(1.0, hours / config.gate.window_hours)
     return Window(elapsed, hours, start.since_ns, start.why, start.warmup)
 

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..config import Config
+from ..types import PinSeen
 
-__all__ = ["Change", "PinSeen", "Start", "last_change", "start_of", "window_start"]
+__all__ = ["MOST_VERSIONS", "Change", "Start", "last_change", "start_of", "window_start"]
 
 _HOUR_NS = 3600 * 10**9
+MOST_VERSIONS = 100
+"""A pin with more values in one window says no version: it may be the name of a request."""
 _WARM_UP = 20
 """WFGY Problem Map, cache_warmup_invalidation: a shadow is warmed with 20 to 40 questions before it is judged."""
-
-PinSeen = tuple[str, str, int, int, int]
-"""A pin's name, its value, the times of its first and last answer, and how many answers had it."""
 
 
 class PinSource(Protocol):
@@ -91,7 +91,7 @@ def start_of(config: Config, shadow: str, store: PinSource, now_ns: int, *, whol
 
 def last_change(pins: Sequence[PinSeen], rolling: Collection[str] = ()) -> Change | None:
     """The last time at which a version was exchanged for another: a value that begins when every earlier one of its pin
-    has ended. Versions that take turns are one. ``None``: never.
+    has ended. Versions that take turns are one, and more than :data:`MOST_VERSIONS` are none. ``None``: never.
 
     Of a pin in ``rolling`` the old version may answer beside the new one for a while, as replicas are exchanged one by
     one: it has ended when it has been silent for longer than both answered. The change is then its last answer.
@@ -99,13 +99,17 @@ def last_change(pins: Sequence[PinSeen], rolling: Collection[str] = ()) -> Chang
     changes: list[Change] = []
     for name in dict.fromkeys(pin[0] for pin in pins):
         mine = sorted((pin for pin in pins if pin[0] == name), key=lambda pin: pin[2])
+        if len(mine) > MOST_VERSIONS:
+            continue
         end = max(pin[3] for pin in mine)
-        for position, (_, value, first, _, _) in enumerate(mine[1:], 1):
-            old = max(mine[:position], key=lambda pin: pin[3])
+        old = mine[0]  # of the earlier ones, that which answered last
+        for new in mine[1:]:
+            value, first = new[1], new[2]
             if first > old[3]:
                 changes.append(Change(first, name, old[1], value))
             elif name in rolling and end - old[3] > old[3] - first:
                 changes.append(Change(old[3] + 1, name, old[1], value))
+            old = max(old, new, key=lambda pin: pin[3])
     return max(changes, key=lambda change: change.at_ns, default=None)
 
 

@@ -125,7 +125,7 @@ class NoPairs:
         yield from ()
 
     def delta_sums(
-        self, shadow: str, since_ns: int, until_ns: int, bin_ns: int, embedder: str
+        self, shadow: str, since_ns: int, until_ns: int, bin_ns: int, embedder: str, *, from_ns: int
     ) -> list[tuple[int, int, float, float]]:
         return []
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from ..columns import ScoreColumns
 from ..gate.sample import Sample
-from ..gate.window import PinSeen
 from ..render.text import clock, milliseconds, percent
+from ..types import PinSeen
 
 __all__ = ["Surroundings", "pins_data", "surrounding_rows"]
 

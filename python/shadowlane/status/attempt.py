@@ -8,6 +8,7 @@ the shadow is shown before it went through the redaction.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -79,28 +80,35 @@ def attempt(config: Config, shadow: str, request: Request) -> Attempt:
     arm = config.arms()[shadow]
     where = f"{section_of(shadow)}."
     transport = open_transport(shadow, arm, arm.credential(where=where), where=where)
+    with _folder() as folder:
+        directory = folder / "lane"
+        copy, dropped = _drained(config, directory, request)
+        if copy is None:
+            cleaner = open_cleaner(config, directory).cleaner
+            asked = route_of(cleaner.text(request.method), cleaner.text(request.target))
+            words = _NOT_ADMITTED.get(dropped, "the lane does not take it")
+            return _not_sent(Attempt(shadow, asked, note=request.note), dropped, words)
+        found = Attempt(
+            shadow,
+            f"{copy.method} {copy.target}",
+            redacted=dict(copy.findings),
+            normalised=copy.normalised,
+            note=request.note,
+        )
+        if copy.blocked:
+            return _not_sent(found, copy.blocked, copy.why)
+        outcome = asyncio.run(_send(transport, copy))
+        return _answered(config, replace(found, sent=True), copy, _clean(config, directory, outcome))
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
     try:
-        with tempfile.TemporaryDirectory(prefix="shadowlane-try-") as folder:
-            directory = Path(folder) / "lane"
-            copy, dropped = _drained(config, directory, request)
-            if copy is None:
-                words = _NOT_ADMITTED.get(dropped, "the lane does not take it")
-                return _not_sent(
-                    Attempt(shadow, route_of(request.method, request.target), note=request.note), dropped, words
-                )
-            found = Attempt(
-                shadow,
-                f"{copy.method} {copy.target}",
-                redacted=dict(copy.findings),
-                normalised=copy.normalised,
-                note=request.note,
-            )
-            if copy.blocked:
-                return _not_sent(found, copy.blocked, copy.why)
-            outcome = asyncio.run(_send(transport, copy))
-            return _answered(config, replace(found, sent=True), copy, _clean(config, directory, outcome))
+        made = tempfile.TemporaryDirectory(prefix="shadowlane-try-", ignore_cleanup_errors=True)
     except OSError as error:
         raise LaneError(f"--try: no temporary folder can be used: {error.strerror}; set TMPDIR to one") from None
+    with made as folder:
+        yield Path(folder)
 
 
 def _drained(config: Config, directory: Path, request: Request) -> tuple[Copy | None, str]:

@@ -7,6 +7,7 @@ Invariant: everything is summed up in the database; of rows, one number each is 
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from ..types import MOST_PIN_VALUES, PinSeen
 from .observed import GET_OBSERVED, Observed
 from .schema import explained
 from .segments import SegmentRow, segment_rows
 from .tallies import FAILED, without_routes
 
-__all__ = ["History", "PinSeen"]
-
-PinSeen = tuple[str, str, int, int, int]
-"""A pin's name, its value, the times of its first and last answer, and how many answers had it."""
+__all__ = ["History"]
 
 _RECORDED = ("model_rev", "index_hash", "prod_index_hash")
 _NEVER_SENT = "(reason = 'deadline' AND shadow_ns = 0)"
@@ -38,18 +37,21 @@ class History:
 
     def pins(self, shadow: str, since_ns: int) -> list[PinSeen]:
         """What said which version answered since ``since_ns``: the model, the index, prod's index, and the pins of
-        ``[pins]``; in the order of their first answers. Values that nobody sent are left out."""
+        ``[pins]``; in the order of their first answers. Values that nobody sent are left out, and so are those of one
+        pin beyond :data:`~shadowlane.types.MOST_PIN_VALUES`."""
         columns = ", ".join((*_RECORDED, "pins"))
         query = (
             f"SELECT {columns}, min(started_ns), max(started_ns), count(*) FROM pairs "  # noqa: S608
             f"WHERE shadow = ? AND started_ns >= ? GROUP BY {columns}"
         )
         found: dict[tuple[str, str], tuple[int, int, int]] = {}
+        values_of: Counter[str] = Counter()
         with explained(self.path, "read"):
             for *values, pins, first, last, n in self._db.execute(query, (shadow, since_ns)):
                 said = dict(zip(_RECORDED, values, strict=True)) | msgspec.json.decode(pins, type=dict[str, str])
                 for pin in said.items():
-                    if pin[1]:
+                    if pin[1] and (pin in found or values_of[pin[0]] < MOST_PIN_VALUES):
+                        values_of[pin[0]] += pin not in found
                         before = found.get(pin, (first, last, 0))
                         found[pin] = min(before[0], first), max(before[1], last), before[2] + n
         return sorted(((*pin, *seen) for pin, seen in found.items()), key=lambda pin: pin[2])
@@ -151,12 +153,13 @@ class History:
                 yield np.array(rows)[:, 0]
 
     def delta_sums(
-        self, shadow: str, since_ns: int, until_ns: int, bin_ns: int, embedder: str
+        self, shadow: str, since_ns: int, until_ns: int, bin_ns: int, embedder: str, *, from_ns: int
     ) -> list[tuple[int, int, float, float]]:
-        """ΔS of one embedder in bins of ``bin_ns`` from ``since_ns`` on: number of the bin, pairs, Σ ΔS, Σ ΔS²."""
+        """ΔS of one embedder, of the pairs that began at ``from_ns`` or later, in bins of ``bin_ns`` from ``since_ns``
+        on: number of the bin, pairs, Σ ΔS, Σ ΔS²."""
         query = (
             "SELECT (started_ns - ?) / ?, count(*), sum(delta_s), sum(delta_s * delta_s) FROM pairs WHERE shadow = ? "
             "AND started_ns >= ? AND started_ns < ? AND embedder = ? AND delta_s IS NOT NULL GROUP BY 1 ORDER BY 1"
         )
         with explained(self.path, "read"):
-            return self._db.execute(query, (since_ns, bin_ns, shadow, since_ns, until_ns, embedder)).fetchall()
+            return self._db.execute(query, (since_ns, bin_ns, shadow, from_ns, until_ns, embedder)).fetchall()

@@ -60,10 +60,14 @@ impl CapTable {
         }
         home
     }
-}
 
-impl CapTable {
-    /// Take a unit of a shadow's own cap, which lies beside the routes' so that it outlives the worker that asks.
+    /// Whether a word may be more than one pattern's: none shares before all words are given away, and none is given back.
+    fn may_share(&self) -> bool {
+        self.route_tags.iter().all(|tag| tag.load(Ordering::Acquire) != 0)
+    }
+
+    /// Take a unit of a shadow's own cap, which lies beside the routes' so that it outlives the worker that asks. A debt
+    /// that its burst does not explain is forgotten, where it cannot be another pattern's.
     ///
     /// [`Error::Invalid`] for a rate or burst that is none.
     pub fn take_own(&self, shadow: &str, rate: f64, burst: u32, now_ns: u64) -> Result<bool> {
@@ -71,7 +75,7 @@ impl CapTable {
         // No pattern of a route begins so: its method is in capitals.
         let slot = self.route_slot(&format!("shadow {shadow}"));
         Ok(self.routes.get(slot).is_some_and(|tat| {
-            quota.forget_what_no_burst_explains(tat, now_ns);
+            quota.forget_what_no_burst_explains(tat, now_ns, || self.may_share());
             quota.try_take(tat, 1, now_ns)
         }))
     }

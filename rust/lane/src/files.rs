@@ -126,8 +126,9 @@ impl ControlFile {
 
     /// End the lane's worker when it hangs; its process id as seen from here.
     ///
-    /// It hangs when it has not reported itself for [`HUNG_S`], or for [`BUSY_S`] when it runs or would like to: at idle
-    /// priority it may get no time for long. One of a pid namespace that cannot be seen from here is left alone.
+    /// It hangs when it has not reported itself for [`HUNG_S`], or for [`BUSY_S`] when one of its threads runs or would
+    /// like to: at idle priority it may get no time for long. One of a pid namespace that cannot be seen from here is left
+    /// alone.
     pub fn end_hung_worker(&self) -> Option<u64> {
         let age = self.worker_age_s().filter(|age| *age > HUNG_S)?;
         if self.get().worker.identity() == Identity::current() {
@@ -135,7 +136,7 @@ impl ControlFile {
             return None;
         }
         let signer = Signer::of(&Self::worker_signature(&self.directory))?;
-        if age < BUSY_S && signer.is_runnable() {
+        if age < BUSY_S && signer.is_busy() {
             return None;
         }
         // It may have reported itself while it was looked up.

@@ -178,18 +178,21 @@ impl Quota {
             if next > latest {
                 return false;
             }
-            match tat.compare_exchange_weak(seen, next, Ordering::Relaxed, Ordering::Relaxed) {
+            // What this thread did before, such as coming to share the word, is seen by whoever sees the charge.
+            match tat.compare_exchange_weak(seen, next, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => return true,
                 Err(newer) => seen = newer,
             }
         }
     }
 
-    /// A debt above one burst is that of a slower rate, or of another boot's clock: it becomes that of one burst.
-    pub fn forget_what_no_burst_explains(self, tat: &AtomicU64, now_ns: u64) {
+    /// A debt above one burst is that of a slower rate, or of another boot's clock: it becomes that of one burst. Unless it
+    /// may be somebody else's, which `is_shared` says after the debt was read.
+    pub fn forget_what_no_burst_explains(self, tat: &AtomicU64, now_ns: u64, is_shared: impl Fn() -> bool) {
         let most = now_ns.saturating_add(self.tolerance_ns);
-        let seen = tat.load(Ordering::Relaxed);
-        if seen > most {
+        let seen = tat.load(Ordering::Acquire);
+        if seen > most && !is_shared() {
+            // What was taken since stays.
             let _ = tat.compare_exchange(seen, most, Ordering::Relaxed, Ordering::Relaxed);
         }
     }

@@ -112,10 +112,13 @@ pub fn is_held(file: &File) -> io::Result<bool> {
     Ok(i32::from(asked.l_type) != libc::F_UNLCK)
 }
 
-/// Whether somebody holds the lock of the file at a path; not when there is no such file, or it cannot be asked.
+/// Whether somebody holds the lock of the file at a path; not when there is no such file. One that cannot be asked (no
+/// descriptor left, no right to it) counts as held: who finds a lock free may remove the file.
 pub fn is_path_held(path: &Path) -> bool {
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(path);
-    file.and_then(|file| is_held(&file)).unwrap_or(false)
+    match OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(path) {
+        Ok(file) => is_held(&file).unwrap_or(true),
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
 }
 
 /// A classic lock of a process: the kernel tells its holder's process id as the asker sees it, whatever is mounted at

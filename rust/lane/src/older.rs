@@ -1,11 +1,13 @@
 //! Lanes of other layouts, which another release left beside this one or still runs, and rings of other layouts.
 //!
-//! Invariants: what another layout's process may still use is neither written nor removed; what nobody holds any more is
-//! counted before it is removed; of a file of another layout only words are read whose offsets are the same in all
-//! layouts that [`knows`] names, by plain reads and never by a mapping.
+//! Invariants: what another layout's process may still use is neither written nor removed, and what cannot be asked for
+//! counts as in use; who looks takes no lock; what nobody holds any more is removed and then counted, each ring once; of a
+//! file of another layout only words are read whose offsets are the same in all layouts that [`knows`] names, by plain
+//! reads and never by a mapping.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::mem::offset_of;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -17,7 +19,7 @@ use crate::layout::{
     CONTROL_MAGIC, ControlHeader, Counters, LAYOUT_VERSION, REASON_SLOTS, RING_MAGIC, RingHeader, Totals,
 };
 use crate::lock;
-use crate::status::ring_ids;
+use crate::status::{list_rings, ring_ids};
 use shadowlane_ring::{Cursors, Journal};
 
 /// The first layout whose producers hold a lock.
@@ -130,9 +132,12 @@ pub fn others(directory: &Path) -> Vec<OlderLane> {
 }
 
 fn look(directory: &Path) -> Option<OlderLane> {
-    let ids = ring_ids(directory);
+    let ids = list_rings(directory);
+    let unlisted = ids.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::NotFound);
+    let ids = ids.unwrap_or_default();
     let control = ControlFile::path(directory);
-    if (ids.is_empty() && !control.exists()) || is_ours(&control) {
+    let there = fs::symlink_metadata(&control).map_or_else(|error| error.kind() != io::ErrorKind::NotFound, |_| true);
+    if (ids.is_empty() && !there && !unlisted) || is_ours(&control) {
         return None;
     }
     let worker = ControlFile::worker_lock(directory);
@@ -140,24 +145,30 @@ fn look(directory: &Path) -> Option<OlderLane> {
     let mut lane = OlderLane {
         directory: directory.to_path_buf(),
         layout,
-        held: lock::is_path_held(&worker) || is_flocked(&worker),
+        // A worker of today holds the control file, too.
+        held: unlisted || lock::is_path_held(&control) || lock::is_path_held(&worker) || is_flocked(&worker),
         rings: ids.len(),
         copies: 0,
         uncounted: 0,
     };
     for id in ids {
-        let Some(ring) = OtherRing::open(&RingFile::path_of(directory, id), true) else {
-            lane.uncounted += 1;
-            continue;
-        };
-        lane.held |= ring.has_producer();
-        match ring.totals() {
-            Some(totals) => lane.copies += totals.mirrored.saturating_sub(totals.acked),
-            None if ring.is_empty() => {}
-            None => lane.uncounted += 1,
-        }
+        let path = RingFile::path_of(directory, id);
+        let ring = OtherRing::open(&path, true);
+        lane.held |= ring.as_ref().map_or_else(|| lock::is_path_held(&path), OtherRing::has_producer);
+        let (copies, uncounted) = unread(ring.as_ref());
+        lane.copies += copies;
+        lane.uncounted += uncounted;
     }
     Some(lane)
+}
+
+/// Copies in a ring that this release cannot read, and 1 when it cannot be said how many they are.
+fn unread(ring: Option<&OtherRing>) -> (u64, usize) {
+    match ring.map(|ring| (ring.totals(), ring.is_empty())) {
+        Some((Some(totals), _)) => (totals.mirrored.saturating_sub(totals.acked), 0),
+        Some((None, true)) => (0, 0),
+        Some((None, false)) | None => (0, 1),
+    }
 }
 
 impl OlderLane {
@@ -173,26 +184,35 @@ impl OlderLane {
         format!("{}: {} rings of {layout} with {copies}; {next}", self.directory.display(), self.rings)
     }
 
-    /// Count what goes with it in this lane's control file, and remove it.
+    /// Remove its control file and its rings, which nobody holds, and count what went in this lane's control file. Its life
+    /// ends, and a release of its layout begins another one. Its log and its configuration stay.
+    ///
+    /// What cannot be removed is not counted, and looked at again; a worker killed in between has counted one ring less.
     pub fn retire(&self, control: &ControlHeader) {
-        let unread = &control.unread;
-        unread.last.write(&self.directory.to_string_lossy());
-        unread.copies.fetch_add(self.copies, Ordering::AcqRel);
-        unread.uncounted.fetch_add(self.uncounted as u64, Ordering::AcqRel);
-        unread.rings.fetch_add(self.rings as u64, Ordering::AcqRel);
-        self.remove();
-    }
-
-    /// Remove its rings and its control file, which nobody holds: its life ends, and a release of its layout begins
-    /// another one. Its log and its configuration stay.
-    fn remove(&self) {
+        let worker = ControlFile::worker_lock(&self.directory);
+        // So that no worker of a layout without locks of our kind starts meanwhile; one that has just started has it.
+        let Ok(_taken) = take_flock(&worker) else { return };
         // The control file first: rings without one belong to no life, and are looked for again.
-        let rings = ring_ids(&self.directory).into_iter().map(|id| RingFile::path_of(&self.directory, id));
-        for path in std::iter::once(ControlFile::path(&self.directory)).chain(rings) {
-            // What is gone already needs no removing, and what cannot be removed is looked at again.
-            let _ = fs::remove_file(path);
+        if !is_gone_now(&ControlFile::path(&self.directory)) {
+            return;
+        }
+        for path in ring_ids(&self.directory).into_iter().map(|id| RingFile::path_of(&self.directory, id)) {
+            let (copies, uncounted) = unread(OtherRing::open(&path, true).as_ref());
+            if !is_gone_now(&path) {
+                continue;
+            }
+            let unread = &control.unread;
+            unread.last.write(&self.directory.to_string_lossy());
+            unread.copies.fetch_add(copies, Ordering::AcqRel);
+            unread.uncounted.fetch_add(uncounted as u64, Ordering::AcqRel);
+            unread.rings.fetch_add(1, Ordering::AcqRel);
         }
     }
+}
+
+/// Remove a file; whether it is gone.
+fn is_gone_now(path: &Path) -> bool {
+    fs::remove_file(path).map_or_else(|error| error.kind() == io::ErrorKind::NotFound, |()| true)
 }
 
 /// How many copies that are, in words.
@@ -267,11 +287,34 @@ fn is_gone(pid: u64, namespace: u64) -> bool {
         && !Path::new(&format!("/proc/{pid}")).exists()
 }
 
-/// Of layouts without locks of our kind: whether a worker has the lane.
+/// Of layouts without locks of our kind: whether a worker is seen to have the lane. Nothing is taken, so the kernel's list
+/// is read (proc(5), `locks`). It leaves out processes of other pid namespaces, and some file systems give their files
+/// another device's number there; who removes asks by [`take_flock`], which leaves out nobody.
 fn is_flocked(path: &Path) -> bool {
-    let Some(file) = readable(path) else { return false };
-    // SAFETY: the descriptor is open; what is taken is given back when it is closed, at the end of this function.
-    unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) != 0 }
+    let Ok(meta) = fs::symlink_metadata(path) else { return false };
+    let (device, inode) = (meta.dev(), meta.ino());
+    let file = format!("{:02x}:{:02x}:{inode}", libc::major(device), libc::minor(device));
+    let list = fs::read_to_string("/proc/locks").unwrap_or_default();
+    list.lines().any(|line| {
+        let mut words = line.split_ascii_whitespace();
+        words.any(|word| word == "FLOCK") && words.any(|word| word == file)
+    })
+}
+
+/// Take the lock that elects the worker of such a layout, as long as what is returned lives; an error when somebody has
+/// it or it cannot be asked for. Without its file there is no such worker, and nothing to take.
+fn take_flock(path: &Path) -> io::Result<Option<File>> {
+    let file = match OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    // SAFETY: the descriptor is open.
+    if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
+        Ok(Some(file))
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 fn readable(path: &Path) -> Option<File> {

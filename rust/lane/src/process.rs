@@ -26,7 +26,7 @@ pub struct Identity {
 impl Identity {
     /// This process.
     pub fn current() -> Self {
-        let start = fields("/proc/self/stat").map_or(0, |(_, start)| start);
+        let start = fields(Path::new("/proc/self/stat")).map_or(0, |(_, start)| start);
         Self { pid: u64::from(std::process::id()), start, namespace: namespace() }
     }
 
@@ -38,7 +38,7 @@ impl Identity {
 
 /// State and start time (proc(5), fields 3 and 22). The command name may hold anything, parentheses too: what counts is
 /// the last one.
-fn fields(path: &str) -> Option<(char, u64)> {
+fn fields(path: &Path) -> Option<(char, u64)> {
     let stat = fs::read_to_string(path).ok()?;
     let mut after = stat.get(stat.rfind(')')? + 1..)?.split_ascii_whitespace();
     let state = after.next()?.chars().next()?;
@@ -80,9 +80,12 @@ impl Signer {
         self.pid
     }
 
-    /// Whether it runs or wants to, as far as can be seen: it may get no time, and is then not stuck.
-    pub fn is_runnable(&self) -> bool {
-        fields(&format!("/proc/{}/stat", self.pid)).is_some_and(|(state, _)| state == 'R')
+    /// Whether one of its threads runs or wants to, or waits for a disk, as far as can be seen: it may get no time, and is
+    /// then not stuck.
+    pub fn is_busy(&self) -> bool {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid)).into_iter().flatten().flatten();
+        let mut states = threads.filter_map(|thread| fields(&thread.path().join("stat")));
+        states.any(|(state, _)| matches!(state, 'R' | 'D'))
     }
 
     /// End it at once (SIGKILL).

@@ -252,6 +252,52 @@ fn more_patterns_than_words_share_and_exceed_nothing() {
     assert_eq!(total, 64);
 }
 
+/// One request of a route, at 0.1 a second: its debt is 10 s, which no burst of the shadows below explains.
+fn take_slow(table: &CapTable, number: usize, now: u64) -> bool {
+    let routes = vec![(format!("POST /{number}"), 0.1)];
+    let caps = caps(&CapOptions { routes, ..CapOptions::default() }, table);
+    caps.take(table, &request(&format!("/{number}"), None, 1, now))
+}
+
+#[test]
+fn a_shadow_forgets_no_debt_of_a_pattern_that_shares_its_word() {
+    let now = 1_000_000_000_000;
+    // The shadows come to the routes' words, or routes to theirs, or all are there and then more of both.
+    for (shadows_first, routes_first) in [(0, 64), (64, 0), (1, 63), (32, 32)] {
+        let table = CapTable::default();
+        let ask = |shadow: usize, now: u64| table.take_own(&format!("{shadow}"), 1000.0, 1, now).unwrap();
+        assert!((0..shadows_first).all(|shadow| ask(shadow, now)));
+        assert!((0..routes_first).all(|number| take_slow(&table, number, now)));
+        let taken: Vec<usize> =
+            (routes_first..200).filter(|number| take_slow(&table, *number, now + 1_000_000)).collect();
+        for later in [2_000_000, 1_000_000_000, 9_000_000_000] {
+            (0..200).for_each(|shadow| {
+                ask(shadow, now + later);
+            });
+            for number in (0..routes_first).chain(taken.iter().copied()) {
+                // When the burst that a shadow may have left of the debt has passed.
+                assert!(
+                    !take_slow(&table, number, now + later + 2_000_000),
+                    "{shadows_first}, {routes_first}: {number}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_shadow_forgets_a_debt_of_its_own_that_no_burst_explains() {
+    let (table, day) = (CapTable::default(), 86_400_000_000_000);
+    let ask = |rate: f64, now: u64| (0..9).filter(|_| table.take_own("shadow", rate, 2, now).unwrap()).count();
+    assert_eq!(ask(0.001, day), 2);
+    // At a faster rate, and by the clock of another boot, which begins anew.
+    for (rate, now) in [(10.0, day), (10.0, 1_000_000_000)] {
+        assert_eq!(ask(rate, now), 0, "and no burst is given out for it");
+        assert_eq!(ask(rate, now + 100_000_000), 1);
+    }
+    assert!((0..63).all(|number| take_slow(&table, number, day)), "the other words");
+}
+
 #[test]
 fn what_cannot_be_is_named() {
     let table = CapTable::default();

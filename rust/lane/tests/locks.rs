@@ -6,30 +6,25 @@ mod common;
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use shadowlane_base::Reason;
 use shadowlane_lane::drain::Drainer;
 use shadowlane_lane::files::{ControlFile, RingFile};
 use shadowlane_lane::gateway::Lane;
+use shadowlane_lane::gcra::monotonic_ns;
 use shadowlane_lane::lanedir::remove_leftovers;
 use shadowlane_lane::lock::{Held, is_path_held};
 use shadowlane_lane::status::LaneStatus;
 use shadowlane_ring::frame::Exchange;
 
-use common::process::{Child, shared};
+use common::process::{Child, alone, shared};
 use common::{Directory, options, sanitizer};
 
 /// How long a condition is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// One test at a time: each forks, and a fork copies whatever lock another thread holds at that moment.
-fn alone() -> MutexGuard<'static, ()> {
-    static ONE: Mutex<()> = Mutex::new(());
-    ONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 #[repr(C)]
 struct Ledger {
@@ -69,6 +64,14 @@ fn drain(drainer: &mut Drainer) -> usize {
         drainer.ack(copy.ring, copy.seq);
     }
     copies.len()
+}
+
+/// How often the lock of a ring is asked for before it is taken for one that lives.
+const LOOKS: usize = 100;
+
+/// A worker that asks for the locks of rings whenever it drains.
+fn looking(directory: &Directory) -> Drainer {
+    Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap().with_looks_every(Duration::ZERO)
 }
 
 fn open(directory: &Directory) -> Arc<Lane> {
@@ -143,14 +146,8 @@ fn a_process_that_closes_every_descriptor_lives() {
         park();
     });
     until("the child has closed them", || ledger.step.load(Ordering::SeqCst) == 1);
-    let mut drainer = Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap();
-    let mut got = drain(&mut drainer);
-    // Three times as long as a ring's lock is not asked for.
-    let looked = Instant::now();
-    until("time passes", || {
-        got += drain(&mut drainer);
-        looked.elapsed() > Duration::from_millis(600)
-    });
+    let mut drainer = looking(&directory);
+    let mut got = (0..LOOKS).map(|_| drain(&mut drainer)).sum::<usize>();
     assert!(directory.status().rings[0].alive);
     ledger.step.store(2, Ordering::SeqCst);
     until("the child goes on", || ledger.step.load(Ordering::SeqCst) == 3);
@@ -311,13 +308,8 @@ fn a_producer_of_another_pid_namespace_lives_until_it_is_killed() {
         outer.kill();
         return;
     }
-    let mut drainer = Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap();
-    let mut got = 0;
-    let looked = Instant::now();
-    until("time passes", || {
-        got += drain(&mut drainer);
-        looked.elapsed() > Duration::from_millis(600)
-    });
+    let mut drainer = looking(&directory);
+    let mut got = (0..LOOKS).map(|_| drain(&mut drainer)).sum::<usize>();
     let ring = directory.status().rings.remove(0);
     assert!(ring.alive && ring.pid == 1, "process 1 lives here too, and is another: {ring:?}");
     ledger.step.store(2, Ordering::SeqCst);
@@ -361,10 +353,7 @@ fn a_stopped_worker_is_ended_and_a_living_one_is_not() {
     assert!(lane.worker_heartbeat_age_s().is_some_and(|age| age < 10.0));
     assert_eq!(lane.end_hung_worker(), None);
     worker.signal(libc::SIGSTOP);
-    // As if it had not reported itself for a minute: the clock is the machine's.
-    let control = ControlFile::open(&directory.0).unwrap();
-    let beat = control.get().worker.heartbeat.load(Ordering::SeqCst);
-    control.get().worker.heartbeat.store(beat.saturating_sub(60_000_000_000), Ordering::SeqCst);
+    report_before(&directory, 60);
     let ended = loop {
         // Until the signal has arrived it may look as if it ran.
         if let Some(pid) = lane.end_hung_worker() {
@@ -378,6 +367,77 @@ fn a_stopped_worker_is_ended_and_a_living_one_is_not() {
     assert_eq!(lane.worker_heartbeat_age_s(), None);
     assert_eq!(lane.end_hung_worker(), None, "there is none");
     assert!(Drainer::open(&directory.0, sanitizer(), Vec::new()).is_ok());
+}
+
+/// As if the worker had reported itself so many seconds ago at last: the clock is the machine's.
+fn report_before(directory: &Directory, seconds: u64) {
+    let beat = &ControlFile::open(&directory.0).unwrap();
+    beat.get().worker.heartbeat.store(monotonic_ns().saturating_sub(seconds * 1_000_000_000), Ordering::SeqCst);
+}
+
+/// What a worker does that does not come to report itself, beside a main thread that sleeps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Busy {
+    ThreadRuns,
+    MainWaits,
+    ThreadWaits,
+}
+
+/// Wait as for a disk (state D): for a child that was made as vfork makes it, which stays until this process is gone.
+fn wait_uninterruptibly() {
+    // SAFETY: the child shares no memory with this process, and makes plain system calls only.
+    unsafe {
+        if libc::syscall(libc::SYS_clone, libc::CLONE_VFORK | libc::SIGCHLD, 0, 0, 0, 0) == 0 {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+            loop {
+                libc::pause();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_worker_of_which_any_thread_is_busy_is_left_alone_for_longer() {
+    let _alone = alone();
+    for busy in [Busy::ThreadRuns, Busy::MainWaits, Busy::ThreadWaits] {
+        let directory = Directory::new();
+        let lane = open(&directory);
+        let ledger: &Ledger = shared();
+        let worker = Child::fork(|| {
+            let _drainer = Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap();
+            ledger.step.store(1, Ordering::SeqCst);
+            let rest = move || match busy {
+                Busy::ThreadRuns => loop {
+                    std::hint::spin_loop();
+                },
+                Busy::MainWaits | Busy::ThreadWaits => wait_uninterruptibly(),
+            };
+            if busy == Busy::MainWaits {
+                rest();
+            }
+            std::thread::spawn(rest);
+            park();
+        });
+        let seen_states = || {
+            let threads = fs::read_dir(format!("/proc/{}/task", worker.pid())).unwrap().map(Result::unwrap);
+            let stat = threads.map(|thread| fs::read_to_string(thread.path().join("stat")).unwrap());
+            stat.map(|stat| stat[stat.rfind(')').unwrap() + 2..].chars().next().unwrap()).collect::<String>()
+        };
+        let wanted = match busy {
+            Busy::ThreadRuns => ["SR", "RS"],
+            Busy::MainWaits => ["D", "D"],
+            Busy::ThreadWaits => ["SD", "DS"],
+        };
+        until("it is busy", || ledger.step.load(Ordering::SeqCst) == 1 && wanted.contains(&seen_states().as_str()));
+        report_before(&directory, 60);
+        for _ in 0..100 {
+            assert_eq!(lane.end_hung_worker(), None, "{busy:?}");
+        }
+        report_before(&directory, 130);
+        assert_eq!(lane.end_hung_worker(), Some(worker.pid() as u64), "{busy:?}");
+        let status = worker.wait();
+        assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL);
+    }
 }
 
 #[test]

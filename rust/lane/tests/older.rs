@@ -4,8 +4,9 @@
 mod common;
 
 use std::fs::{self, OpenOptions};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ use shadowlane_lane::older::{locate, others, root_of};
 use shadowlane_lane::status::{LaneStatus, set_enabled};
 use shadowlane_ring::frame::Exchange;
 
-use common::process::{Child, shared};
+use common::process::{Child, alone, shared};
 use common::{Directory, options, sanitizer};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -43,7 +44,14 @@ fn mirror(lane: &Arc<Lane>) -> bool {
 }
 
 fn drainer(directory: &Path) -> Drainer {
-    Drainer::open(directory, sanitizer(), Vec::new()).unwrap().with_looks_every(Duration::from_millis(100))
+    Drainer::open(directory, sanitizer(), Vec::new()).unwrap().with_looks_every(Duration::ZERO)
+}
+
+/// The worker looks at what is of other layouts more often than it needs to before it removes something.
+fn look(worker: &mut Drainer) {
+    for _ in 0..4 {
+        drain(worker, 10);
+    }
 }
 
 fn drain(drainer: &mut Drainer, most: usize) -> usize {
@@ -84,6 +92,7 @@ fn set_all(directory: &Path, layout: u8) {
 
 #[test]
 fn a_lane_is_beside_another_layouts_and_stays_there() {
+    let _alone = alone();
     let directory = Directory::new();
     let root = &directory.0;
     assert_eq!(locate(root), *root, "nothing is there");
@@ -115,6 +124,7 @@ fn a_lane_is_beside_another_layouts_and_stays_there() {
 
 #[test]
 fn a_switch_that_is_off_stays_off_beside() {
+    let _alone = alone();
     for (enabled, layout) in [(false, 4), (false, LAYOUT_VERSION + 1), (true, 4)] {
         let directory = Directory::new();
         drop(open(&directory.0));
@@ -127,6 +137,7 @@ fn a_switch_that_is_off_stays_off_beside() {
 
 #[test]
 fn a_ring_of_another_layout_in_a_lane_is_counted_and_retired() {
+    let _alone = alone();
     for layout in [5, LAYOUT_VERSION - 1, LAYOUT_VERSION + 1] {
         let directory = Directory::new();
         leave(&directory.0, 10, 6);
@@ -152,6 +163,7 @@ fn a_ring_of_another_layout_in_a_lane_is_counted_and_retired() {
 /// Whether it was retired, or somebody removed it as its refusal says.
 #[test]
 fn a_new_ring_has_the_number_of_one_that_was_refused() {
+    let _alone = alone();
     for retired in [true, false] {
         let directory = Directory::new();
         let path = RingFile::path_of(&directory.0, 1);
@@ -161,7 +173,7 @@ fn a_new_ring_has_the_number_of_one_that_was_refused() {
         } else {
             fs::write(&path, b"no ring").unwrap();
         }
-        let mut worker = drainer(&directory.0).with_looks_every(Duration::ZERO);
+        let mut worker = drainer(&directory.0);
         let control = ControlFile::open(&directory.0).unwrap();
         if !retired {
             assert_eq!(drain(&mut worker, 10), 0);
@@ -183,17 +195,14 @@ fn a_new_ring_has_the_number_of_one_that_was_refused() {
 
 #[test]
 fn a_ring_of_another_layout_whose_process_lives_stays() {
+    let _alone = alone();
     let directory = Directory::new();
     let lane = open(&directory.0);
     assert!(mirror(&lane) && mirror(&lane));
     let path = RingFile::path_of(&directory.0, 1);
     set_layout(&path, LAYOUT_VERSION + 1);
     let mut worker = drainer(&directory.0);
-    let begun = Instant::now();
-    until("the worker has looked twice", || {
-        drain(&mut worker, 10);
-        begun.elapsed() > Duration::from_millis(700)
-    });
+    look(&mut worker);
     assert!(path.exists());
     assert!(mirror(&lane));
     assert_eq!(directory.status().totals.mirrored, 3);
@@ -201,6 +210,7 @@ fn a_ring_of_another_layout_whose_process_lives_stays() {
 
 #[test]
 fn a_lane_that_nobody_holds_is_counted_and_removed() {
+    let _alone = alone();
     for (layout, words) in [(LAYOUT_VERSION - 1, "7 copies"), (5, "7 copies"), (4, "those of 1 rings")] {
         let directory = Directory::new();
         leave(&directory.0, 9, 2);
@@ -234,6 +244,7 @@ fn a_lane_that_nobody_holds_is_counted_and_removed() {
 /// Lanes whose names are like those of directories below a lane: each is its own.
 #[test]
 fn a_strangers_lane_is_never_taken_for_one_of_another_layout() {
+    let _alone = alone();
     let (older, newer) = (LAYOUT_VERSION - 1, LAYOUT_VERSION + 1);
     for (mine, other, layout) in [
         ("layout-a".to_owned(), "layout-b".to_owned(), older),
@@ -269,10 +280,7 @@ fn a_strangers_lane_is_never_taken_for_one_of_another_layout() {
 
 /// The worker of one lane leaves another as it is.
 fn stays(mine: &Path, other: &Path) {
-    let mut worker = drainer(mine).with_looks_every(Duration::ZERO);
-    for _ in 0..4 {
-        drain(&mut worker, 10);
-    }
+    look(&mut drainer(mine));
     assert!(RingFile::path_of(other, 1).exists() && ControlFile::path(other).exists(), "{}", other.display());
     assert_eq!(LaneStatus::read(mine).unwrap().unread, "");
 }
@@ -288,6 +296,7 @@ type Hold = fn(&Path) -> Box<dyn std::any::Any>;
 /// By its lock, by its worker's lock of today's kind or of the older one.
 #[test]
 fn a_lane_that_somebody_holds_stays() {
+    let _alone = alone();
     let holds: [Hold; 3] = [
         |root| {
             let lane = open(root);
@@ -296,7 +305,6 @@ fn a_lane_that_somebody_holds_stays() {
         },
         |root| Box::new(Held::take(&ControlFile::worker_lock(root)).unwrap().unwrap()),
         |root| {
-            use std::os::fd::AsRawFd;
             let file = fs::File::create(ControlFile::worker_lock(root)).unwrap();
             // SAFETY: a descriptor that is open.
             assert_eq!(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX) }, 0);
@@ -318,11 +326,7 @@ fn a_lane_that_somebody_holds_stays() {
         set_all(&directory.0, LAYOUT_VERSION - 1);
         let beside = locate(&directory.0);
         let mut worker = drainer(&beside);
-        let begun = Instant::now();
-        until("the worker has looked three times", || {
-            drain(&mut worker, 10);
-            begun.elapsed() > Duration::from_millis(700)
-        });
+        look(&mut worker);
         assert!(RingFile::path_of(&directory.0, 1).exists() && ControlFile::path(&directory.0).exists());
         assert!(others(&beside)[0].held);
         holder.kill();
@@ -331,4 +335,102 @@ fn a_lane_that_somebody_holds_stays() {
             others(&beside).is_empty()
         });
     }
+}
+
+/// A lane of another layout with `mirrored` copies of which one is acknowledged, and this release's beside it.
+fn left_beside(directory: &Directory, mirrored: usize) -> PathBuf {
+    leave(&directory.0, mirrored, 1);
+    set_all(&directory.0, LAYOUT_VERSION - 1);
+    let beside = locate(&directory.0);
+    assert!(mirror(&open(&beside)));
+    beside
+}
+
+/// A worker without a descriptor left, and locks that it has no right to ask for.
+#[test]
+fn what_cannot_be_asked_counts_as_held() {
+    let _alone = alone();
+    let directory = Directory::new();
+    let beside = left_beside(&directory, 5);
+    let ledger: &Ledger = shared();
+    let files = [ControlFile::path(&directory.0), RingFile::path_of(&directory.0, 1)];
+    let worker = Child::fork(|| {
+        let mut worker = drainer(&beside);
+        let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: a plain system call, in a child that opens nothing but what this is about.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const none) }, 0);
+        look(&mut worker);
+        ledger.step.store(1 + u64::from(files.iter().all(|file| file.exists())), Ordering::SeqCst);
+    });
+    assert_eq!((worker.wait(), ledger.step.load(Ordering::SeqCst)), (0, 2));
+    // What is no plain file is opened by nobody here, whoever the user is.
+    let lock = ControlFile::worker_lock(&directory.0);
+    for unasked in [lock.clone(), RingFile::path_of(&directory.0, 2)] {
+        let _ = fs::remove_file(&lock);
+        std::os::unix::fs::symlink("nowhere", &unasked).unwrap();
+        let mut worker = drainer(&beside);
+        look(&mut worker);
+        assert!(files.iter().all(|file| file.exists()), "{}", unasked.display());
+        assert!(others(&beside)[0].held);
+        assert_eq!(LaneStatus::read(&beside).unwrap().unread, "");
+        fs::remove_file(&unasked).unwrap();
+    }
+    look(&mut drainer(&beside));
+    assert!(others(&beside).is_empty());
+    assert!(LaneStatus::read(&beside).unwrap().unread.starts_with("4 copies in 1 rings"));
+}
+
+#[test]
+fn what_cannot_be_removed_is_not_counted_and_the_rest_is_counted_once() {
+    let _alone = alone();
+    // A directory in a file's name is removed by nobody.
+    for stuck in ["ring-7.shm", "control.shm"] {
+        let directory = Directory::new();
+        let beside = left_beside(&directory, 5);
+        let path = directory.0.join(stuck);
+        if stuck == "control.shm" {
+            fs::remove_file(&path).unwrap();
+        }
+        fs::create_dir(&path).unwrap();
+        let mut worker = drainer(&beside);
+        for _ in 0..5 {
+            look(&mut worker);
+        }
+        let unread = LaneStatus::read(&beside).unwrap().unread;
+        if stuck == "control.shm" {
+            assert_eq!(unread, "", "what belongs to a life that is there yet is there too");
+            assert!(RingFile::path_of(&directory.0, 1).exists());
+        } else {
+            assert!(unread.starts_with("4 copies in 1 rings"), "{unread}");
+        }
+        fs::remove_dir(&path).unwrap();
+        look(&mut worker);
+        let unread = LaneStatus::read(&beside).unwrap().unread;
+        assert!(unread.starts_with("4 copies in 1 rings") && others(&beside).is_empty(), "{unread}");
+    }
+}
+
+/// Another release's worker that starts while somebody asks for this lane's status.
+#[test]
+fn who_looks_takes_no_lock() {
+    let _alone = alone();
+    let directory = Directory::new();
+    let beside = left_beside(&directory, 2);
+    let lock = ControlFile::worker_lock(&directory.0);
+    let ledger: &Ledger = shared();
+    let starting = Child::fork(|| {
+        let (mut started, mut refused) = (0_u64, 0_u64);
+        while ledger.step.load(Ordering::SeqCst) != 1 || started == 0 {
+            let file = OpenOptions::new().write(true).create(true).truncate(false).open(&lock).unwrap();
+            // SAFETY: a descriptor that is open; what is taken is given back when it is closed.
+            let taken = unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) == 0 };
+            (started, refused) = (started + 1, refused + u64::from(!taken));
+        }
+        ledger.step.store(2 + refused, Ordering::SeqCst);
+    });
+    for _ in 0..3000 {
+        assert_eq!(LaneStatus::read(&beside).unwrap().older.len(), 1);
+    }
+    ledger.step.store(1, Ordering::SeqCst);
+    assert_eq!((starting.wait(), ledger.step.load(Ordering::SeqCst)), (0, 2));
 }

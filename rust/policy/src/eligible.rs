@@ -227,11 +227,6 @@ impl Routes {
         }
     }
 
-    /// Whether the user names the route by hand, method and path.
-    pub fn names(&self, method: &[u8], path: &[u8]) -> bool {
-        self.read.iter().any(|read| read.pattern.method == method && read.names(path))
-    }
-
     /// The configured presets of which `path` is a route, whatever the method.
     pub fn presets_at<'a>(&'a self, path: &'a [u8]) -> impl Iterator<Item = &'a str> {
         self.presets.iter().map(String::as_str).filter(|preset| find_path(preset, path).is_some())
@@ -273,7 +268,7 @@ impl Routes {
     }
 
     /// Whether `routes.include` or `routes.read` names it without a star.
-    fn names_in_full(&self, method: &[u8], path: &[u8]) -> bool {
+    pub fn names_in_full(&self, method: &[u8], path: &[u8]) -> bool {
         let read = self.read.iter().filter(|read| !read.starred && read.pattern.method == method);
         let included = self.include.iter().filter(|glob| !glob.0.contains(&b'*'));
         read.map(|read| &read.pattern.path).chain(included).any(|glob| glob.matches(path))

@@ -101,8 +101,8 @@ impl Policy {
             Ok(target) => target,
             Err(effect) => return Verdict::new(effect, "", false),
         };
-        // A GET that the user names is a read by that word.
-        if !self.routes.names(request.method, path)
+        // A GET that the user names in full is a read by that word; a star names none.
+        if !self.routes.names_in_full(request.method, path)
             && let Some(effect) = http::request_acts(request, &target, &self.acting_gets)
         {
             return Verdict::new(effect, "", false);

@@ -283,6 +283,20 @@ fn gets_that_act_are_not_mirrored_unless_the_user_says_so() {
     }
     // Named by hand in `routes.read`.
     assert!(gets(PolicyOptions::default(), "/logout-stats"));
+    // A star names none of them.
+    let starred = |target: &str| {
+        let read = ["GET /api/*", "HEAD *", "GET /*/logout", "GET /users/7/delete", "GET /db/* sql:sqlite"];
+        let read = read.map(str::to_owned).to_vec();
+        let policy = Policy::new(PolicyOptions { read, ..PolicyOptions::default() }).expect("a policy");
+        let request = Request { method: b"GET", target: target.as_bytes(), headers: &[], body: b"" };
+        policy.classify(&request, &Hints::default()).effect.is_read()
+    };
+    for target in ["/api/logout", "/api/users/7/delete", "/x/logout", "/api/x?stream.body=y", "/db/flush?q=SELECT+1"] {
+        assert!(!starred(target), "{target}");
+    }
+    for target in ["/api/users/7", "/users/7/delete", "/db/x?q=SELECT+1"] {
+        assert!(starred(target), "{target}");
+    }
     let own = || PolicyOptions { acting_gets: Some(vec!["launch*".to_owned()]), ..PolicyOptions::default() };
     assert!(!gets(own(), "/launch") && gets(own(), "/logout"));
     assert!(

@@ -84,6 +84,7 @@ fn what_a_provider_keeps_or_does_is_a_write_at_any_depth_and_in_any_case() {
         json!({"prompt": {"id": "pmpt_1"}, "input": "hi"}),
         json!({"tools": [{"type": "code_interpreter"}]}),
         json!({"Tools": [{"google_search": {}}]}),
+        json!({"tools": [{"function_declarations": [], "google_search": {}}]}),
         json!({"input": [{"type": "mcp_approval_response", "approve": true}]}),
         json!({"messages": [{"role": "user", "content": [{"type": "container_upload", "file_id": "f"}]}]}),
     ] {
@@ -116,6 +117,7 @@ fn names_that_mean_something_else_are_reads() {
         json!({"query": "x", "filters": {"container": "glass", "model": "T4"}, "facets": {"container": {"size": 3}}}),
         json!({"tools": [{"type": "function", "function": {"name": "f", "parameters": {
             "type": "object", "properties": {"container": {"type": "string"}, "store": {"type": "boolean"}}}}}]}),
+        json!({"tools": [{"name": "lookup", "enabled": true, "config": {"a": 1}}]}),
         json!({"input": {"question": "x", "model": "Model T"}, "prompt": {"text": "y"}}),
         json!([{"question": "a"}, {"question": "b", "store": false}]),
     ] {

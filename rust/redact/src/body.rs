@@ -175,7 +175,7 @@ fn framed(
         // Broken answers come declared as JSON too.
         None => text(redaction, &body, cut, findings).map_err(|_| why)?,
     };
-    if findings.total() > before { Ok(tokens::emptied(&clean).unwrap_or(clean)) } else { Ok(clean) }
+    if findings.total() > before { Ok(tokens::emptied(&clean, findings).unwrap_or(clean)) } else { Ok(clean) }
 }
 
 /// A text, in UTF-8 or in another encoding that keeps ASCII. Bytes beyond ASCII are kept; the forms that are looked for

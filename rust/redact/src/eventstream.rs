@@ -169,7 +169,7 @@ pub(super) fn clean(redaction: &Compiled, body: &[u8], findings: &mut Findings) 
             }
             continue;
         };
-        let mut payload = if masked { tokens::emptied(&data).unwrap_or(data) } else { data };
+        let mut payload = if masked { tokens::emptied(&data, findings).unwrap_or(data) } else { data };
         if *wrapped {
             payload = format!("{{\"{WRAPPED}\":\"{}\"}}", encode(&payload)).into_bytes();
         }

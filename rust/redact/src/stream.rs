@@ -4,16 +4,14 @@
 //! ([`super::framing`]), put together by their paths and looked at as one ([`super::join`]); then each is looked at where
 //! it stands. Invariant: the declared media type does not decide what is put together.
 
-use std::ops::Range;
-
+use super::apart::{self, Held};
 use super::edits::Edits;
 use super::findings::Findings;
-use super::framing::{self, Framing, begins_json, is_gap};
+use super::framing::{self, Framing, is_gap};
 use super::join;
 use super::json::{self, Reading};
 use super::options::Compiled;
 use super::pieces::Pieces;
-use super::text::Origin;
 
 /// How often a body with findings is looked at again: what one mask leaves beside another is rare.
 const ROUNDS: usize = 3;
@@ -56,51 +54,20 @@ pub(super) fn clean(
 /// Each event, value or line by itself.
 fn each(redaction: &Compiled, framing: Framing, body: &[u8], cut: bool, findings: &mut Findings) -> Option<Vec<u8>> {
     match framing {
-        Framing::Events => Some(lines_with(redaction, body, cut, findings, framing::event_data)),
-        Framing::Lines => Some(lines_with(redaction, body, cut, findings, framing::line_code)),
+        Framing::Events | Framing::Lines => Some(apart::clean(redaction, framing, body, cut, findings)),
         Framing::Values => match json::edits(redaction, body, Reading { cut, many: true }, findings) {
             Some(edits) => Some(edits.applied(body)),
-            None => mostly_lines(body).then(|| lines_with(redaction, body, cut, findings, framing::line_code)),
+            None => mostly_lines(body).then(|| apart::clean(redaction, Framing::Lines, body, cut, findings)),
         },
         Framing::Frames | Framing::Text => None,
     }
 }
 
 /// Lines of JSON of which some are broken.
-fn mostly_lines(body: &[u8]) -> bool {
+pub(super) fn mostly_lines(body: &[u8]) -> bool {
     let written = || framing::lines(body).filter(|(line, _)| !line.trim_ascii().is_empty());
     let json = written().filter(|(line, _)| framing::line_code(line).is_some()).count();
     json > 1 && 2 * json >= written().count()
-}
-
-fn lines_with(
-    redaction: &Compiled,
-    body: &[u8],
-    cut: bool,
-    findings: &mut Findings,
-    prefix: impl Fn(&[u8]) -> Option<usize>,
-) -> Vec<u8> {
-    let mut out = Vec::with_capacity(body.len());
-    let mark = body.len() - framing::unmarked(body).len();
-    out.extend_from_slice(body.get(..mark).unwrap_or_default());
-    let mut left = framing::lines(framing::unmarked(body)).peekable();
-    while let Some((line, end)) = left.next() {
-        let begin = prefix(line);
-        let gap = |from: usize| line.get(from..).unwrap_or_default().iter().take_while(|byte| is_gap(**byte)).count();
-        let at = begin
-            .map_or(0, |begin| begin + if begins_json(line.get(begin..).unwrap_or_default()) { gap(begin) } else { 0 });
-        let (before, data) = line.split_at_checked(at).unwrap_or((line, b""));
-        out.extend_from_slice(before);
-        let reading = Reading { cut: cut && left.peek().is_none(), many: true };
-        let edits =
-            (begin.is_some() && begins_json(data)).then(|| json::edits(redaction, data, reading, findings)).flatten();
-        match edits {
-            Some(edits) => edits.apply(data, &mut out),
-            None => redaction.text(data, Origin::default(), findings, &mut out),
-        }
-        out.extend_from_slice(end);
-    }
-    out
 }
 
 /// What the pieces of a body show together and none by itself; `None` when there is nothing.
@@ -164,28 +131,10 @@ fn across_most(
     Ok(Some(edits))
 }
 
-/// The data of events, each joined as the standard says, and where it stands in the body.
-#[derive(Default)]
-struct Held {
-    text: Vec<u8>,
-    /// Where a part begins in `text` and in the body.
-    segments: Vec<(usize, usize)>,
-}
-
-impl Held {
-    fn outward(&self, range: Range<usize>) -> Range<usize> {
-        let of = |at: usize| match self.segments.partition_point(|(start, _)| *start <= at).checked_sub(1) {
-            Some(index) => self.segments.get(index).map_or(at, |(start, outer)| outer + at - start),
-            None => at,
-        };
-        let start = of(range.start);
-        start..range.end.checked_sub(1).map_or(start, |last| of(last) + 1).max(start)
-    }
-}
-
 /// The pieces of events: their data.
 fn events(body: &[u8], mark: usize, pieces: &mut Pieces) -> Held {
-    let mut held = Held { text: Vec::with_capacity(body.len()), segments: Vec::new() };
+    let mut held = Held::default();
+    held.text.reserve(body.len());
     let (mut at, mut begin) = (mark, None);
     let dispatch = |held: &Held, begin: &mut Option<usize>, pieces: &mut Pieces| {
         if let Some(from) = begin.take() {
@@ -199,14 +148,9 @@ fn events(body: &[u8], mark: usize, pieces: &mut Pieces) -> Held {
         if line.is_empty() {
             dispatch(&held, &mut begin, pieces);
         } else if let Some(from) = framing::event_data(line) {
-            // Lines of one event are joined by LF.
-            if begin.is_some() {
-                held.segments.push((held.text.len(), at.saturating_sub(1)));
-                held.text.push(b'\n');
-            }
+            let first = begin.is_none();
             begin.get_or_insert(held.text.len());
-            held.segments.push((held.text.len(), at + from));
-            held.text.extend_from_slice(line.get(from..).unwrap_or_default());
+            held.push(body, at + from..at + line.len(), first);
         }
         at += line.len() + end.len();
     }

@@ -6,6 +6,7 @@ import fcntl
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -163,3 +164,72 @@ def test_a_configuration_that_could_not_be_written_is_written_before_a_worker_st
     supervisor._step()
     assert started == [worker_config(CONFIG, moved).revision()]
     supervisor.stop()
+
+
+def test_a_child_of_its_own_that_hangs_is_ended_where_the_core_cannot(
+    tmp_path: Path, started: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    core, clock = Watched(), Clock()
+    supervisor = Supervisor(core, tmp_path, CONFIG, lambda: tmp_path, clock)
+    supervisor._step()
+    child = supervisor._process
+    assert child is not None
+    said = tmp_path / ERROR_FILE
+    core.age = 119.0  # the core may give it time until then
+    supervisor._step()
+    assert child.poll() is None
+    assert not said.exists()
+    core.age = 121.0
+    with caplog.at_level(logging.WARNING, "shadowlane"):
+        supervisor._step()
+    assert child.wait(30) == -signal.SIGKILL
+    assert f"process {child.pid} had not reported itself for 121 s" in caplog.text
+    core.age = None
+    clock.now += 1
+    supervisor._step()
+    assert said.read_text().startswith(f"hung: process {child.pid} "), "no other reason is put in its stead"
+    assert len(started) == 2
+    supervisor.stop()
+
+
+def test_a_hung_worker_of_another_gateway_is_left_to_the_core(tmp_path: Path, started: list[str]) -> None:
+    core = Watched()
+    supervisor = Supervisor(core, tmp_path, CONFIG, lambda: tmp_path, Clock())
+    core.age = 1000.0
+    supervisor._step()
+    assert started == []
+    assert not (tmp_path / ERROR_FILE).exists()
+
+
+def test_what_keeps_a_lane_from_being_made_anew_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    core, tries = Watched(), 0
+    why: Exception | None = OSError("no room")
+
+    def remake() -> Path:
+        nonlocal tries
+        tries += 1
+        if why is not None:
+            raise why
+        core.in_place = True
+        return tmp_path
+
+    supervisor = Supervisor(core, tmp_path, None, remake, Clock())
+    core.in_place = False
+
+    def said(count: int) -> list[str]:
+        caplog.clear()
+        for _ in range(count):
+            supervisor._step()
+        return [record.getMessage() for record in caplog.records if record.levelno > logging.DEBUG]
+
+    with caplog.at_level(logging.DEBUG, "shadowlane"):
+        [first] = said(20)
+        assert first.endswith("cannot be made anew: no room")
+        why = LaneError("not safe")
+        [second] = said(20)
+        assert second.endswith("cannot be made anew: not safe")
+        assert tries == 40
+        why = None
+        [third] = said(20)
+        assert "made anew in" in third
+        assert tries == 41

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from shadowlane.gate.drift_rules import quantile_bounds
 from shadowlane.store import open_store
+from shadowlane.store.history import History
 from shadowlane.types import GroupReading, Pair
 from tests.support.lanes import HOUR_NS, NOW_NS, config_at, save
 from tests.support.verdicts import PLAIN, altered, good, judged, rule, verdict_of
@@ -99,6 +101,31 @@ def test_the_slope_over_windows(rise: float, days: int, status: str, tmp_path: P
         save(config, earlier(altered(pairs, delta_s=lambda _, m=level, r=rng: r.gauss(m, 0.05)), day))
     some = rule(verdict_of(config, 1500), "slope")
     assert (some.status, some.beyond) == (status, False), some.evidence
+
+
+@pytest.mark.parametrize("hours", [24.0, 3.0, 2.5])
+def test_the_windows_of_a_slope_do_not_move_with_each_look(hours: float, tmp_path: Path) -> None:
+    config = config_at(tmp_path, gate={**PLAIN, "window_hours": hours})
+    base = NOW_NS // HOUR_NS * HOUR_NS
+    for window in range(7):
+        pairs = earlier(good(600, seed=window, hours=hours), (NOW_NS - base) / DAY_NS + window * hours / 24)
+        rng = random.Random(window)
+        save(config, altered(pairs, delta_s=lambda _, w=window, r=rng: r.gauss(0.2 + 0.005 * w, 0.05)))
+    looks = [rule(verdict_of(config, 600, now_ns=base + m * 60 * 10**9), "slope") for m in (31, 40, 52, 59)]
+    assert looks[0].status == "met", looks[0]
+    assert {some.evidence for some in looks} == {looks[0].evidence}
+
+
+def test_with_a_control_the_window_before_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def delta_values(_: Any, shadow: str, *_past: Any) -> Any:
+        read.append(shadow)
+        return iter(())
+
+    monkeypatch.setattr(History, "delta_values", delta_values)
+    verdict = judged(tmp_path, good(mean=0.2), good(shadow="control", mean=0.2))
+    assert (rule(verdict, "delta_s_p95").status, read) == ("met", [])
 
 
 def test_windows_of_another_version_are_in_no_slope(tmp_path: Path) -> None:

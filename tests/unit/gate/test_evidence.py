@@ -186,6 +186,16 @@ def test_a_bad_half_of_the_day_first_holds_until_the_end(tmp_path: Path) -> None
 # ---- the window
 
 
+@pytest.mark.parametrize("stored", ["nothing", "cold answers", "an older window"])
+def test_a_window_without_a_row_that_counts_has_not_run_yet(stored: str, tmp_path: Path) -> None:
+    config = config_at(tmp_path)
+    pairs = {"nothing": 0, "cold answers": 9, "an older window": 2400}[stored]
+    save(config, make_pairs(pairs, hours=20))
+    now = NOW_NS + (40 * HOUR_NS if stored == "an older window" else 0)
+    window = verdict_of(config, pairs, now_ns=now).window
+    assert (window.elapsed < 1e-6, window.hours < 1e-5) == (True, True), window
+
+
 def test_a_window_that_is_restarted_begins_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = config_at(tmp_path)
     save(config, altered(good(), fact_flip=lambda i: i < 1200))

@@ -11,7 +11,7 @@ import pytest
 from shadowlane.config import Config
 from shadowlane.gate import Rule, Verdict
 from shadowlane.gate.evidence import evaluate_lane
-from shadowlane.gate.window import Change, last_change, start_of
+from shadowlane.gate.window import MOST_VERSIONS, Change, last_change, start_of
 from shadowlane.store import open_store
 from shadowlane.types import Pair
 from tests.support.lanes import HOUR_NS, NOW_NS, config_at, failed, make_pairs, make_status, save
@@ -138,6 +138,48 @@ def test_versions_side_by_side_are_a_finding_only_where_the_pin_was_asked_for(tm
     asked = pinned(good(), prompt=lambda i: ("v1", "v2")[i % 2])
     some = rule(judged(tmp_path / "asked", asked, pins={"prompt": "header:x-prompt"}), "pins")
     assert (some.ok, "prompt: 2 versions answer side by side" in some.evidence) == (False, True)
+
+
+@pytest.mark.parametrize("sent", ["nothing", "only x-model-rev", "some pins"])
+def test_a_pin_that_nobody_sends_is_not_judged(sent: str, tmp_path: Path) -> None:
+    """So that ``gate.require`` can wait for it."""
+    pairs = [msgspec.structs.replace(pair, model_rev="" if sent == "nothing" else "m") for pair in good()]
+    pairs = pinned(pairs, build="41") if sent == "some pins" else pairs
+    pins = {"prompt": "header:x-prompt", "build": "header:x-build"}
+    verdict = judged(tmp_path, pairs, pins=pins)
+    some = rule(verdict, "pins")
+    assert (some.status, verdict.decision) == ("not judged", "GRADUATE")
+    assert "prompt: no answer has it" in some.not_judged
+    (tmp_path / "required").mkdir()
+    gate = {"disable": ["overhead"], "require": ["pins"]}
+    assert judged(tmp_path / "required", pairs, pins=pins, gate=gate).decision == "HOLD"
+
+
+@pytest.mark.parametrize("pin", ["model_rev", "index_hash", "prompt"])
+def test_what_is_another_with_each_answer_is_no_version(pin: str, tmp_path: Path) -> None:
+    def named(pair: Pair, value: str) -> Pair:
+        return msgspec.structs.replace(pair, **({"pins": {pin: value}} if pin == "prompt" else {pin: value}))
+
+    pairs = [named(pair, f"req-{i}") for i, pair in enumerate(good())]
+    verdict = judged(tmp_path, pairs, pins={"prompt": "header:x-request-id"} if pin == "prompt" else {})
+    some = rule(verdict, "pins")
+    assert (verdict.window.why, some.status) == ("", "not judged")
+    assert f"{pin}: 1000 or more values: this is no version" in some.not_judged
+
+
+def test_a_thousand_versions_are_looked_at_in_one_pass() -> None:
+    """Each value is held against one earlier one, not against all."""
+    asked = 0
+
+    class Time(int):
+        def __gt__(self, other: int) -> bool:
+            nonlocal asked
+            asked += 1
+            return int(self) > int(other)
+
+    pins = [("build", str(i), Time(2 * i), Time(2 * i + 1), 1) for i in range(MOST_VERSIONS)]
+    found = last_change(pins)
+    assert (found is not None and found.after, asked < 10 * MOST_VERSIONS) == (str(MOST_VERSIONS - 1), True)
 
 
 def test_a_lane_whose_answers_say_no_version_is_not_judged(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import tempfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,7 +16,7 @@ import pytest
 from shadowlane import _core
 from shadowlane.cli import main
 from shadowlane.config import Config
-from shadowlane.errors import ConfigError
+from shadowlane.errors import ConfigError, LaneError
 from shadowlane.status.attempt import Attempt, attempt
 from shadowlane.status.sample import request_from
 
@@ -201,6 +203,44 @@ def test_what_the_lane_would_not_mirror_is_not_sent(
     assert found.words
     assert found.remedy
     assert shadow.asked == []
+
+
+@pytest.mark.parametrize(
+    ("path", "hidden"),
+    [
+        ("/users/mia@example.org/orders", "mia"),
+        ("/users/mia%40example.org/orders", "mia"),
+        ("/call/+4915112345678", "4915112345678"),
+        ("/login;password=hunter2", "hunter2"),
+    ],
+)
+def test_what_is_not_sent_is_named_without_what_redaction_takes_out(
+    path: str, hidden: str, shadow: Shadow, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = config_of(shadow.url, tmp_path)
+    source = file_of(tmp_path, {"path": path, "body": {"item": 1}})
+    found = tried(config, source)
+    assert found.reason == "route"
+    assert found.request.startswith("POST /")
+    assert hidden not in found.request
+    assert main(["doctor", "--config", written(config, tmp_path), "--try", source]) == 1
+    assert hidden not in capsys.readouterr().out
+    assert shadow.asked == []
+
+
+def test_without_a_temporary_folder_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    with pytest.raises(LaneError, match="no temporary folder can be used: No such file"):
+        tried(config_of("http://127.0.0.1:9", tmp_path))
+
+
+def test_another_error_of_the_system_is_not_the_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> object:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("shadowlane.status.attempt._send", fails)
+    with pytest.raises(OSError, match="Too many open files"):
+        tried(config_of("http://127.0.0.1:9", tmp_path))
 
 
 def test_counts_in_nothing(shadow: Shadow, tmp_path: Path) -> None:

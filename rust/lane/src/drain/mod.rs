@@ -48,6 +48,7 @@ pub struct Drainer {
     /// Lanes beside this one that nobody held at the last look, and when that was.
     abandoned: (Vec<PathBuf>, u64),
     others_every_ns: u64,
+    liveness_every_ns: u64,
     rings_seen: u64,
     listed_ns: u64,
     next: usize,
@@ -101,6 +102,7 @@ impl Drainer {
             others: Vec::new(),
             abandoned: (Vec::new(), 0),
             others_every_ns: retire::OTHERS_EVERY_NS,
+            liveness_every_ns: rings::LIVENESS_EVERY_NS,
             rings_seen: u64::MAX,
             listed_ns: 0,
             next: 0,
@@ -121,11 +123,12 @@ impl Drainer {
         self
     }
 
-    /// The same, looking at lanes and rings of other layouts in another interval; they go at the second look at which
-    /// nobody holds them.
+    /// The same, asking in another interval for the locks of rings, and looking at lanes and rings of other layouts; such
+    /// lanes go at the second look at which nobody holds them.
     #[must_use]
     pub fn with_looks_every(mut self, interval: Duration) -> Self {
         self.others_every_ns = interval.as_nanos() as u64;
+        self.liveness_every_ns = self.others_every_ns;
         self
     }
 
@@ -182,7 +185,7 @@ impl Drainer {
 
     fn drain_one(&mut self, index: usize, now: u64) -> Option<DrainedCopy> {
         let reader = self.readers.get_mut(index)?;
-        let dead = reader.is_dead(now);
+        let dead = reader.is_dead(now, self.liveness_every_ns);
         let id = reader.id;
         let cleaner = &mut self.cleaner;
         let read = |bytes: &[u8]| Frame::decode(bytes).ok().map(|frame| cleaner.copy(&frame));

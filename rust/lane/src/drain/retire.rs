@@ -24,7 +24,7 @@ impl Drainer {
     pub(super) fn retire_rings(&mut self, now: u64) {
         let mut index = 0;
         while let Some(reader) = self.readers.get_mut(index) {
-            if reader.is_gone(now) && reader.consumer.is_empty() && self.control.is_in_place() {
+            if reader.is_gone(now, self.liveness_every_ns) && reader.consumer.is_empty() && self.control.is_in_place() {
                 let reader = self.readers.swap_remove(index);
                 self.retire(&reader);
             } else {

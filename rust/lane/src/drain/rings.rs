@@ -14,7 +14,7 @@ use shadowlane_base::Error;
 use shadowlane_ring::Consumer;
 
 /// How often a ring's lock is asked for, in ns: a look costs a system call.
-const LIVENESS_EVERY_NS: u64 = 200_000_000;
+pub(super) const LIVENESS_EVERY_NS: u64 = 200_000_000;
 
 /// A ring and what is known of its process.
 pub(super) struct Reader {
@@ -26,8 +26,8 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Whether the ring's process is dead: its lock is free. Looked up now and then; once dead, dead for ever.
-    pub(super) fn is_dead(&mut self, now_ns: u64) -> bool {
-        if !self.dead && now_ns.saturating_sub(self.looked_ns) >= LIVENESS_EVERY_NS {
+    pub(super) fn is_dead(&mut self, now_ns: u64, every_ns: u64) -> bool {
+        if !self.dead && now_ns.saturating_sub(self.looked_ns) >= every_ns {
             self.looked_ns = now_ns;
             self.dead = !self.consumer.memory().has_producer();
         }
@@ -36,8 +36,8 @@ impl Reader {
 
     /// Whether no new record will come. A process that has closed its ring and lives may still be finishing a record
     /// that another of its threads had claimed: such a ring is gone when it is empty, and its claims are waited for.
-    pub(super) fn is_gone(&mut self, now_ns: u64) -> bool {
-        self.closed() || self.is_dead(now_ns)
+    pub(super) fn is_gone(&mut self, now_ns: u64, every_ns: u64) -> bool {
+        self.closed() || self.is_dead(now_ns, every_ns)
     }
 
     /// Whether the process has closed its ring.

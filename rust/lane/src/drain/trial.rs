@@ -27,7 +27,7 @@ impl Drainer {
         self.trial_since = now;
         let cleaner = &mut self.cleaner;
         for reader in &mut self.readers {
-            let dead = reader.is_dead(now);
+            let dead = reader.is_dead(now, self.liveness_every_ns);
             let mut read = |bytes: &[u8], lost: bool| {
                 let frame = Frame::decode(bytes).ok()?;
                 Some(if lost { DrainedCopy::unreadable(&frame, LOST.to_owned()) } else { cleaner.copy(&frame) })

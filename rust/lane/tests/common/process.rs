@@ -1,5 +1,13 @@
 //! Child processes of a test, and memory that they share.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// One test at a time: each forks, and a fork copies whatever lock another thread holds at that moment.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Zeroed memory that children share. Never unmapped: the process ends soon.
 pub fn shared<T>() -> &'static T {
     // SAFETY: a fresh anonymous mapping; T is atomics only, for which zero is valid, and a page satisfies its alignment.
