@@ -141,16 +141,16 @@ pub(super) fn by_type(
     match form {
         Form::Binary => return Err("binary"),
         Form::Multipart => return multipart::clean(redaction, content_type, body, findings, by_type),
-        Form::Frames => return Ok(eventstream::clean(redaction, body, findings)),
+        Form::Frames => return eventstream::clean(redaction, body, findings),
         _ => {}
     }
     match Framing::of(body, form == Form::Events) {
-        Framing::Frames => Ok(eventstream::clean(redaction, body, findings)),
+        Framing::Frames => eventstream::clean(redaction, body, findings),
         // One line that begins like an event or with a code is a pair in a form, whose own ends of lines are encoded.
         Framing::Events | Framing::Lines if form == Form::Pairs && framing::lines(body.trim_ascii()).count() < 2 => {
-            Ok(form::pairs(redaction, body, findings))
+            form::pairs(redaction, body, findings)
         }
-        Framing::Text if form == Form::Pairs => Ok(form::pairs(redaction, body, findings)),
+        Framing::Text if form == Form::Pairs => form::pairs(redaction, body, findings),
         framing => framed(redaction, form, framing, body, cut, findings),
     }
 }

@@ -124,8 +124,8 @@ fn header(rest: &[u8]) -> Option<(Header<'_>, &[u8])> {
     Some((Header { name, kind: *kind, value }, rest))
 }
 
-/// A stream, with what is found in it masked.
-pub(super) fn clean(redaction: &Compiled, body: &[u8], findings: &mut Findings) -> Vec<u8> {
+/// A stream, with what is found in it masked; an error when its texts are too many.
+pub(super) fn clean(redaction: &Compiled, body: &[u8], findings: &mut Findings) -> Result<Vec<u8>, &'static str> {
     let before = findings.total();
     let (mut frames, mut payloads) = (Vec::new(), Vec::new());
     let mut tail = Vec::new();
@@ -149,7 +149,7 @@ pub(super) fn clean(redaction: &Compiled, body: &[u8], findings: &mut Findings) 
             }
         }
     }
-    stream::mask_across(redaction, &mut payloads, findings);
+    stream::mask_across(redaction, &mut payloads, findings)?;
     for data in &mut payloads {
         let mut clean = Vec::with_capacity(data.len());
         match json::edits(redaction, data, Reading::default(), findings) {
@@ -176,7 +176,7 @@ pub(super) fn clean(redaction: &Compiled, body: &[u8], findings: &mut Findings) 
         write(&clean_headers(redaction, headers, findings), &payload, &mut out);
     }
     out.extend_from_slice(&tail);
-    out
+    Ok(out)
 }
 
 /// A model's own event out of `{"bytes": base 64}`; the padding beside it says nothing.

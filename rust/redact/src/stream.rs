@@ -70,20 +70,15 @@ pub(super) fn mostly_lines(body: &[u8]) -> bool {
     json > 1 && 2 * json >= written().count()
 }
 
-/// What the pieces of a body show together and none by itself; `None` when there is nothing.
+/// What the pieces of a text show together and none by itself; `None` when there is nothing, an error when they are too
+/// many. `depth`: in so many texts it stands. `masked`: it was masked once, so only pieces beside labels are looked at.
 pub(super) fn across(
     redaction: &Compiled,
-    body: &[u8],
-    declared: bool,
-    depth: u8,
+    text: &[u8],
+    (depth, masked): (u8, bool),
     findings: &mut Findings,
-) -> Option<Edits> {
-    across_most(redaction, body, declared, (depth, false), findings).ok().flatten()
-}
-
-/// The same for a text that was masked once: only pieces beside labels are looked at.
-pub(super) fn across_masked(redaction: &Compiled, body: &[u8], findings: &mut Findings) -> Option<Edits> {
-    across_most(redaction, body, false, (0, true), findings).ok().flatten()
+) -> Result<Option<Edits>, &'static str> {
+    across_most(redaction, text, false, (depth, masked), findings)
 }
 
 fn across_most(
@@ -93,7 +88,7 @@ fn across_most(
     (depth, masked): (u8, bool),
     findings: &mut Findings,
 ) -> Result<Option<Edits>, &'static str> {
-    let mut pieces = Pieces::new(masked);
+    let mut pieces = Pieces::new(redaction.most_pieces, masked);
     let mark = body.len() - framing::unmarked(body).len();
     let held = match Framing::of(body, declared) {
         Framing::Frames => return Ok(None),
@@ -102,10 +97,10 @@ fn across_most(
                 // A string that is none, and what only begins like JSON within another text.
                 let text = depth > 0 || body.iter().find(|byte| !is_gap(**byte)) == Some(&b'"');
                 if mostly_lines(body) {
-                    pieces = Pieces::new(masked);
+                    pieces = Pieces::new(redaction.most_pieces, masked);
                     lines(body, mark, &mut pieces);
                 } else if text {
-                    pieces = Pieces::new(masked);
+                    pieces = Pieces::new(redaction.most_pieces, masked);
                 }
             }
             Held::default()
@@ -116,11 +111,8 @@ fn across_most(
             Held::default()
         }
     };
-    if pieces.too_many {
-        return Err("pieces");
-    }
     let text = if held.segments.is_empty() { body } else { &held.text };
-    let masks = join::masks(redaction, text, &pieces, depth, findings);
+    let masks = join::masks(redaction, text, &pieces, depth, findings)?;
     if masks.is_empty() {
         return Ok(None);
     }
@@ -169,17 +161,21 @@ fn lines(body: &[u8], mark: usize, pieces: &mut Pieces) {
     }
 }
 
-/// Replace what the pieces of several texts, which are JSON each, show together.
-pub(super) fn mask_across(redaction: &Compiled, texts: &mut [Vec<u8>], findings: &mut Findings) {
+/// Replace what the pieces of several texts, which are JSON each, show together. An error when they are too many.
+pub(super) fn mask_across(
+    redaction: &Compiled,
+    texts: &mut [Vec<u8>],
+    findings: &mut Findings,
+) -> Result<(), &'static str> {
     let mut whole = Vec::new();
-    let mut pieces = Pieces::default();
+    let mut pieces = Pieces::new(redaction.most_pieces, false);
     let mut starts = Vec::with_capacity(texts.len());
     for text in texts.iter() {
         starts.push(whole.len());
         whole.extend_from_slice(text);
         pieces.event(&whole, whole.len() - text.len(), whole.len(), b"");
     }
-    let masks = join::masks(redaction, &whole, &pieces, 0, findings);
+    let masks = join::masks(redaction, &whole, &pieces, 0, findings)?;
     let mut masks = masks.into_iter().peekable();
     for (text, start) in texts.iter_mut().zip(starts) {
         let mut edits = Edits::default();
@@ -190,4 +186,5 @@ pub(super) fn mask_across(redaction: &Compiled, texts: &mut [Vec<u8>], findings:
         }
         *text = edits.applied(text);
     }
+    Ok(())
 }
