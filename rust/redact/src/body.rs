@@ -1,5 +1,6 @@
 //! Bodies: content codings undone, then by what their bytes show; the media type says what is a form or no text. What is not known to be text is not passed on.
 
+use std::borrow::Cow;
 use std::io::Read;
 
 use super::findings::Findings;
@@ -169,13 +170,13 @@ fn framed(
         return Err(why);
     }
     let before = findings.total();
-    let mut body = body.to_vec();
-    let clean = match stream::clean(redaction, &mut body, form == Form::Events, cut, findings)? {
-        Some(clean) => clean,
+    let mut body = Cow::Borrowed(body);
+    if !stream::clean(redaction, framing, &mut body, (form == Form::Events, cut), findings)? {
         // Broken answers come declared as JSON too.
-        None => text(redaction, &body, cut, findings).map_err(|_| why)?,
-    };
-    if findings.total() > before { Ok(tokens::emptied(&clean, findings).unwrap_or(clean)) } else { Ok(clean) }
+        body = text(redaction, &body, cut, findings).map_err(|_| why)?.into();
+    }
+    let emptied = if findings.total() > before { tokens::emptied(&body, findings) } else { None };
+    Ok(emptied.unwrap_or_else(|| body.into_owned()))
 }
 
 /// A text, in UTF-8 or in another encoding that keeps ASCII. Bytes beyond ASCII are kept; the forms that are looked for

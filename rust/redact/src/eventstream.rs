@@ -6,6 +6,7 @@
 //! was wrong with a stream (cut, damaged, a checksum) is wrong with the clean one in the same way, so that a reader can
 //! tell; of headers, the strings of the protocol pass, whose names begin with a colon.
 
+use super::encoded;
 use super::findings::Findings;
 use super::json::{self, Reading};
 use super::options::Compiled;
@@ -182,34 +183,10 @@ pub(super) fn clean(redaction: &Compiled, body: &[u8], findings: &mut Findings) 
 /// A model's own event out of `{"bytes": base 64}`; the padding beside it says nothing.
 fn unwrapped(payload: &[u8]) -> Option<Vec<u8>> {
     let value: serde_json::Value = serde_json::from_slice(payload).ok()?;
-    decode(value.get(WRAPPED)?.as_str()?.as_bytes())
+    encoded::bytes(encoded::unpadded(value.get(WRAPPED)?.as_str()?.as_bytes()))
 }
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/// Base 64 (RFC 4648 §4).
-fn decode(text: &[u8]) -> Option<Vec<u8>> {
-    let plain = text.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
-    let mut out = Vec::with_capacity(plain * 3 / 4);
-    let (mut bits, mut held) = (0_u32, 0);
-    for byte in text.get(..plain)? {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(value);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            out.push((bits >> held) as u8);
-        }
-    }
-    Some(out)
-}
 
 fn encode(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);

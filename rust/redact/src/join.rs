@@ -28,6 +28,9 @@ pub(super) const NESTED_MOST: u8 = 3;
 /// Pieces up to this length are no texts of their own: what their neighbours say is said of them.
 const SHORT: usize = 64;
 
+/// Ranges of a text and what replaces them.
+pub(super) type Masks = Vec<(Range<usize>, Vec<u8>)>;
+
 /// Why a body does not pass whose texts are too many to be put together.
 pub(super) const TOO_MANY: &str = "pieces";
 
@@ -39,7 +42,7 @@ pub(super) fn masks(
     pieces: &Pieces,
     depth: u8,
     findings: &mut Findings,
-) -> Result<Vec<(Range<usize>, Vec<u8>)>, &'static str> {
+) -> Result<Masks, &'static str> {
     if pieces.too_many {
         return Err(TOO_MANY);
     }
@@ -71,7 +74,7 @@ pub(super) fn masks(
     if join.too_many {
         return Err(TOO_MANY);
     }
-    let mut masks: Vec<(Range<usize>, Vec<u8>)> = join
+    let mut masks: Masks = join
         .written
         .into_iter()
         .filter_map(|(index, with)| pieces.list.get(index as usize).map(|piece| (piece.range(), with)))

@@ -131,6 +131,7 @@ impl Sanitizer {
 }
 
 #[cfg(test)]
+#[allow(clippy::format_collect)] // a test may allocate
 mod tests {
     use super::*;
 

@@ -4,6 +4,8 @@
 //! ([`super::framing`]), put together by their paths and looked at as one ([`super::join`]); then each is looked at where
 //! it stands. Invariant: the declared media type does not decide what is put together.
 
+use std::borrow::Cow;
+
 use super::apart::{self, Held};
 use super::edits::Edits;
 use super::findings::Findings;
@@ -16,49 +18,44 @@ use super::pieces::Pieces;
 /// How often a body with findings is looked at again: what one mask leaves beside another is rare.
 const ROUNDS: usize = 3;
 
-/// Sanitize a body by its framing; `None` when it is none of those here, or is broken in a way that only its text can be
-/// looked at: then its pieces are masked in `body`.
+/// Sanitize a body by its framing. `false` when it is none of those here, or is broken in a way that only its text can be
+/// looked at: then its pieces are masked. What nothing is found in is not copied.
 pub(super) fn clean(
     redaction: &Compiled,
-    body: &mut Vec<u8>,
-    declared: bool,
-    cut: bool,
+    mut framing: Framing,
+    body: &mut Cow<'_, [u8]>,
+    (declared, cut): (bool, bool),
     findings: &mut Findings,
-) -> Result<Option<Vec<u8>>, &'static str> {
-    let mut clean = None;
+) -> Result<bool, &'static str> {
     for round in 0..ROUNDS {
-        let crossed = match across_most(redaction, body, declared, (0, round > 0), findings)? {
+        match across_most(redaction, framing, body, (0, round > 0), findings)? {
             Some(edits) => {
-                *body = edits.applied(body);
-                true
+                *body = edits.applied(body).into();
+                framing = Framing::of(body, declared);
             }
-            None => false,
-        };
-        if round > 0 && !crossed {
+            None if round > 0 => break,
+            None => {}
+        }
+        let Some(edits) = each(redaction, framing, body, cut, findings) else { return Ok(false) };
+        if edits.len() == 0 {
             break;
         }
-        let framing = Framing::of(body, declared);
-        let Some(out) = each(redaction, framing, body, cut, findings) else { return Ok(None) };
-        let changed = out != *body;
-        if changed {
-            body.clone_from(&out);
-        }
-        clean = Some(out);
-        if !changed {
+        let out = edits.applied(body);
+        if out == **body {
             break;
         }
+        *body = out.into();
+        framing = Framing::of(body, declared);
     }
-    Ok(clean)
+    Ok(true)
 }
 
-/// Each event, value or line by itself.
-fn each(redaction: &Compiled, framing: Framing, body: &[u8], cut: bool, findings: &mut Findings) -> Option<Vec<u8>> {
+/// What is found in each event, value or line by itself.
+fn each(redaction: &Compiled, framing: Framing, body: &[u8], cut: bool, findings: &mut Findings) -> Option<Edits> {
     match framing {
-        Framing::Events | Framing::Lines => Some(apart::clean(redaction, framing, body, cut, findings)),
-        Framing::Values => match json::edits(redaction, body, Reading { cut, many: true }, findings) {
-            Some(edits) => Some(edits.applied(body)),
-            None => mostly_lines(body).then(|| apart::clean(redaction, Framing::Lines, body, cut, findings)),
-        },
+        Framing::Events | Framing::Lines => Some(apart::edits(redaction, framing, body, cut, findings)),
+        Framing::Values => json::edits(redaction, body, Reading { cut, many: true }, findings)
+            .or_else(|| mostly_lines(body).then(|| apart::edits(redaction, Framing::Lines, body, cut, findings))),
         Framing::Frames | Framing::Text => None,
     }
 }
@@ -78,19 +75,19 @@ pub(super) fn across(
     (depth, masked): (u8, bool),
     findings: &mut Findings,
 ) -> Result<Option<Edits>, &'static str> {
-    across_most(redaction, text, false, (depth, masked), findings)
+    across_most(redaction, Framing::of(text, false), text, (depth, masked), findings)
 }
 
 fn across_most(
     redaction: &Compiled,
+    framing: Framing,
     body: &[u8],
-    declared: bool,
     (depth, masked): (u8, bool),
     findings: &mut Findings,
 ) -> Result<Option<Edits>, &'static str> {
     let mut pieces = Pieces::new(redaction.most_pieces, masked);
     let mark = body.len() - framing::unmarked(body).len();
-    let held = match Framing::of(body, declared) {
+    let held = match framing {
         Framing::Frames => return Ok(None),
         Framing::Values => {
             if !pieces.json(body, mark, body.len(), b"") {
