@@ -61,10 +61,19 @@ impl Sanitizer {
     /// speaks for itself only where it stands alone was decided where it stood. One that holds more texts than are put
     /// together goes whole.
     pub fn again(&self, text: &str) -> String {
+        self.by_form(text, Origin::default())
+    }
+
+    /// A text, inside its strings when it is JSON. One that holds more texts than are put together goes whole.
+    pub fn text_or_json(&self, text: &str) -> String {
+        self.by_form(text, Origin { name: b"", alone: true })
+    }
+
+    fn by_form(&self, text: &str, origin: Origin<'_>) -> String {
         let clean = match self.json_edited(text.as_bytes()) {
             Ok(Some(clean)) => clean,
             Ok(None) => {
-                let (_, edits) = self.redaction.find(text.as_bytes(), Origin::default());
+                let (_, edits) = self.redaction.find(text.as_bytes(), origin);
                 edits.applied(text.as_bytes())
             }
             Err(_) => {
@@ -198,6 +207,7 @@ mod tests {
     fn a_text_or_target_with_too_many_texts_goes_whole() {
         let sanitizer = few();
         assert_eq!(sanitizer.again(&json(60)), "[SECRET]");
+        assert_eq!(sanitizer.text_or_json(&json(60)), "[SECRET]");
         assert_eq!(sanitizer.again(&json(40)), json(40));
         assert!(sanitizer.json(json(60).as_bytes()).is_err());
         let mut findings = Findings::default();
