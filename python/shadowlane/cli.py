@@ -7,7 +7,6 @@ Every command that prints a result takes ``--json``. Heavy parts are imported by
 from __future__ import annotations
 
 import argparse
-import logging
 import math
 import os
 import sys
@@ -47,7 +46,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "reset": ("reset", "reset --yes --json"),
     "worker": (
         "worker --config lane.toml",
-        "worker --leave-when-idle --log-level debug",
+        "worker --leave-when-idle --log-level debug --log-format json",
         "worker --serve 127.0.0.1:9797",
     ),
     "serve": ("serve", "serve --listen 127.0.0.1:9798 --config lane.toml"),
@@ -129,9 +128,11 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
     worker.add_argument("--leave-when-idle", action="store_true", help="leave when no gateway lives and all is empty")
     worker.add_argument("--serve", metavar="HOST:PORT", help="listen there for release tools and probes (serve.listen)")
     worker.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
+    _add_log_format(worker)
 
     serve = command("serve", _serve, "Answer release tools and probes over a lane, without a worker.")
     serve.add_argument("--listen", metavar="HOST:PORT", help="default: serve.listen, else 127.0.0.1:9797")
+    _add_log_format(serve)
 
     command("status", _status, "Show counters, ring fill, cap and the worker's health.")
     command("on", _on, "Switch mirroring on for all processes of the lane.")
@@ -186,6 +187,15 @@ def _help(parser: argparse.ArgumentParser) -> int:
     return 0
 
 
+def _add_log_format(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--log-format",
+        default=os.environ.get("SHADOWLANE_LOG_FORMAT", "text"),
+        metavar="{text,json}",
+        help="text, or json: one object a line (default: $SHADOWLANE_LOG_FORMAT, else text)",
+    )
+
+
 def _add_own_options(name: str, sub: argparse.ArgumentParser) -> None:
     if name == "probe":
         from .probe.command import add_options as add
@@ -224,10 +234,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _worker(options: argparse.Namespace) -> int:
-    logging.basicConfig(
-        level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
-    )
-    config = _load(options)
+    config = _configured(options, options.log_level)
     from .worker.process import run_worker
 
     try:
@@ -237,6 +244,17 @@ def _worker(options: argparse.Namespace) -> int:
             return 0  # lost the election: the lane has its worker
         raise
     return 0
+
+
+def _configured(options: argparse.Namespace, level: str) -> Config:
+    """Log as the options say, and load the configuration."""
+    from .worker.log import JsonFormatter, configure_logging
+
+    formatter = configure_logging(level, options.log_format)
+    config = _load(options)
+    if isinstance(formatter, JsonFormatter):
+        formatter.lane = config.lane.name
+    return config
 
 
 def _side(config: Config, listen: str | None) -> Any:
@@ -256,7 +274,7 @@ def _side(config: Config, listen: str | None) -> Any:
 def _serve(options: argparse.Namespace) -> int:
     from .serve.command import run_serve
 
-    return run_serve(_load(options), listen=options.listen, as_json=options.json)
+    return run_serve(_configured(options, "info"), listen=options.listen, as_json=options.json)
 
 
 def _status(options: argparse.Namespace) -> int:

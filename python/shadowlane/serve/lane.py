@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from ..config import Config, lane_directory
 from ..errors import ShadowlaneError, StoreError, describe
@@ -27,6 +27,8 @@ from .cached import Cached
 __all__ = ["Evaluated", "LaneView"]
 
 log = logging.getLogger("shadowlane.serve")
+
+_T = TypeVar("_T")
 
 _EVALUATE_S, _NOTE_S = 6.0, 3.0
 """Together less than the 10 s that release tools wait for (Flagger's and Argo's default)."""
@@ -62,14 +64,16 @@ class LaneView:
         self._worker = worker
         self._directory = lane_directory(config)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-serve")
+        self._scrapes = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-metrics")
         self._verdicts = Cached(self._evaluate, self._thread)
         self._ready = Cached(self._readable, self._thread)
         self._noted: dict[tuple[str, str], str] = {}
         self._noting = asyncio.Lock()
 
     def close(self) -> None:
-        """End the thread; one that evaluates is not waited for."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """End the threads; one that evaluates is not waited for."""
+        for thread in (self._thread, self._scrapes):
+            thread.shutdown(wait=False, cancel_futures=True)
 
     async def evaluated(self) -> Evaluated:
         """The verdicts, some seconds old at most where they are computed fast."""
@@ -78,6 +82,17 @@ class LaneView:
         except asyncio.TimeoutError:
             why = f"the evaluation takes longer than {_EVALUATE_S:.0f} s; its result is kept for the next request"
             return Evaluated(time.time_ns(), self.config.lane.name, error=why)
+
+    async def last_evaluated(self) -> Evaluated | None:
+        """The last verdicts, at once; ``None``: there are none yet. Old ones are evaluated anew meanwhile."""
+        try:
+            return await self._verdicts.get(0.0)
+        except asyncio.TimeoutError:
+            return None
+
+    async def scrape(self, read: Callable[[], _T]) -> _T:
+        """Do what reads the lane for metrics: one at a time, on a thread that nothing else waits for."""
+        return await asyncio.get_running_loop().run_in_executor(self._scrapes, read)
 
     def _evaluate(self) -> Evaluated:
         name, now = self.config.lane.name, time.time_ns()

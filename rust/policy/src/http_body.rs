@@ -51,7 +51,7 @@ fn json_media(headers: &[(&[u8], &[u8])]) -> Result<(), Effect> {
     if is_json(media_type(headers)?.as_deref()) { Ok(()) } else { Err(Effect::write("the body is not JSON")) }
 }
 
-fn json_body(headers: &[(&[u8], &[u8])], body: &[u8]) -> Result<Json, Effect> {
+pub fn json_body(headers: &[(&[u8], &[u8])], body: &[u8]) -> Result<Json, Effect> {
     json_media(headers)?;
     Json::parse(body).map_err(|_| Effect::write("the body is not one unambiguous JSON text"))
 }
@@ -66,7 +66,8 @@ pub fn llm_tree(headers: &[(&[u8], &[u8])], tree: &Json) -> Effect {
     json_media(headers).map_or_else(|effect| effect, |()| inference(tree))
 }
 
-fn inference(tree: &Json) -> Effect {
+/// As [`llm`], of a body that is parsed already and says that it is JSON.
+pub fn inference(tree: &Json) -> Effect {
     match tree {
         Json::Object(_) => stateful(tree).map_or_else(|| Effect::read("inference"), Effect::write),
         _ => Effect::write("the body is not a JSON object"),
