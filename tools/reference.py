@@ -1,8 +1,8 @@
-"""Write the pages of the site that are made from the code: the configuration, the compiled core, the store's schema.
+"""Write the pages of the site that are made from the code: configuration, compiled core, the store's schema, metrics.
 
-``python tools/reference.py FOLDER`` writes ``configuration.md``, ``core.md`` and ``store.md`` there. Invariant: every
-field of every section has a text, taken from the string under it in ``shadowlane/config``; one without is an error,
-not a gap.
+``python tools/reference.py FOLDER`` writes ``configuration.md``, ``core.md``, ``metrics.md`` and ``store.md`` there.
+Invariant: every field of every section has a text, taken from the string under it in ``shadowlane/config``; one without
+is an error, not a gap.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ import msgspec
 from shadowlane import core
 from shadowlane.config import Config, StoreConfig
 from shadowlane.config.bounds import Bound, bounds_of
+from shadowlane.metrics.names import METRICS, NO_METRIC
 from shadowlane.store import open_store
 
-__all__ = ["Field", "Missing", "configuration_page", "core_page", "sections", "store_page"]
+__all__ = ["Field", "Missing", "configuration_page", "core_page", "metrics_page", "sections", "store_page"]
 
 HEADER = "<!-- Made by tools/reference.py; edit the strings under the fields instead. -->\n"
 
@@ -209,6 +210,24 @@ def _documented(heading: str, name: str, thing: Any) -> list[str]:
     return [heading + "\n", *called, _sphinx(text) + "\n"]
 
 
+def metrics_page() -> str:
+    """Every metric that is exposed, and the numbers of ``status --json`` that are none, as Markdown."""
+    parts = [
+        HEADER,
+        "# Metrics\n",
+        "What `/metrics` exposes ([how to use it](../operate/prometheus.md)). All have the label `lane` as well. A",
+        "histogram's `_bucket`, `_sum` and `_count` are of the same kind.\n",
+        "| metric | kind | labels | meaning |",
+        "|---|---|---|---|",
+    ]
+    for one in METRICS.values():
+        labels = ", ".join(f"`{label}`" for label in one.labels)
+        parts.append(f"| `{one.name}` | {one.kind} | {labels} | {_cell(one.text)} |")
+    parts += ["", "Numbers of `shadowlane status --json` that are no metric:\n", "| number | why |", "|---|---|"]
+    parts += [f"| `{path}` | {_cell(why)} |" for path, why in NO_METRIC.items()]
+    return "\n".join([*parts, ""])
+
+
 def store_page() -> str:
     """Tables, columns and indexes of a new database, with its version, as Markdown."""
     with tempfile.TemporaryDirectory() as folder:
@@ -242,7 +261,12 @@ def main() -> int:
         return 2
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    pages = {"configuration": configuration_page(), "core": core_page(), "store": store_page()}
+    pages = {
+        "configuration": configuration_page(),
+        "core": core_page(),
+        "metrics": metrics_page(),
+        "store": store_page(),
+    }
     for name, page in pages.items():
         (folder / f"{name}.md").write_text(page, encoding="utf-8")
     return 0

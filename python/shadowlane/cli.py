@@ -7,7 +7,6 @@ Every command that prints a result takes ``--json``. Heavy parts are imported by
 from __future__ import annotations
 
 import argparse
-import logging
 import math
 import os
 import sys
@@ -26,6 +25,7 @@ __all__ = ["main"]
 
 _DEFAULT_CONFIG = "shadowlane.toml"
 _MOST_HOURS = 87_600
+_INTERVAL_S = 30.0
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "init": (
@@ -35,13 +35,18 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "doctor": ("doctor", "doctor --try", "doctor --try request.json --shadow candidate --config lane.toml"),
     "status": ("status", "status --json"),
     "report": ("report --html report.html", "report --hours 24 --json"),
-    "gate": ("gate", "gate --shadow candidate --json", "gate --restart"),
+    "gate": (
+        "gate",
+        "gate --shadow candidate --json",
+        "gate --wait --timeout 2h --interval 1m",
+        "gate --restart",
+    ),
     "on": ("on",),
     "off": ("off", "off --config lane.toml"),
     "reset": ("reset", "reset --yes --json"),
     "worker": (
         "worker --config lane.toml",
-        "worker --leave-when-idle --log-level debug",
+        "worker --leave-when-idle --log-level debug --log-format json",
         "worker --serve 127.0.0.1:9797",
     ),
     "serve": ("serve", "serve --listen 127.0.0.1:9798 --config lane.toml"),
@@ -123,9 +128,11 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
     worker.add_argument("--leave-when-idle", action="store_true", help="leave when no gateway lives and all is empty")
     worker.add_argument("--serve", metavar="HOST:PORT", help="listen there for release tools and probes (serve.listen)")
     worker.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
+    _add_log_format(worker)
 
     serve = command("serve", _serve, "Answer release tools and probes over a lane, without a worker.")
     serve.add_argument("--listen", metavar="HOST:PORT", help="default: serve.listen, else 127.0.0.1:9797")
+    _add_log_format(serve)
 
     command("status", _status, "Show counters, ring fill, cap and the worker's health.")
     command("on", _on, "Switch mirroring on for all processes of the lane.")
@@ -141,6 +148,13 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
     gate = command("gate", _gate, "Say GRADUATE, HOLD or REJECT, with the evidence; exit 0 only for GRADUATE.")
     gate.add_argument("--shadow", default=None, help="the shadow's name (default: all of them)")
     gate.add_argument("--restart", action="store_true", help="begin a new window now, and judge nothing")
+    gate.add_argument("--wait", action="store_true", help="look again until it is GRADUATE or REJECT, a line a change")
+    gate.add_argument(
+        "--timeout", type=_duration, metavar="DURATION", help="with --wait: exit 1 when it is HOLD for so long"
+    )
+    gate.add_argument(
+        "--interval", type=_duration, metavar="DURATION", help="with --wait: between two looks (default: 30s)"
+    )
 
     # The options of these need the package's heavier half, so they are added only for the command that is asked for.
     asked = sys.argv[1:] if arguments is None else arguments
@@ -173,6 +187,15 @@ def _help(parser: argparse.ArgumentParser) -> int:
     return 0
 
 
+def _add_log_format(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--log-format",
+        default=os.environ.get("SHADOWLANE_LOG_FORMAT", "text"),
+        metavar="{text,json}",
+        help="text, or json: one object a line (default: $SHADOWLANE_LOG_FORMAT, else text)",
+    )
+
+
 def _add_own_options(name: str, sub: argparse.ArgumentParser) -> None:
     if name == "probe":
         from .probe.command import add_options as add
@@ -194,6 +217,12 @@ def _hours(text: str) -> float:
     return value
 
 
+def _duration(text: str) -> float:
+    from .report.wait import duration
+
+    return duration(text)
+
+
 def _load(options: argparse.Namespace) -> Config:
     return load_config(options.config)
 
@@ -205,10 +234,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _worker(options: argparse.Namespace) -> int:
-    logging.basicConfig(
-        level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
-    )
-    config = _load(options)
+    config = _configured(options, options.log_level)
     from .worker.process import run_worker
 
     try:
@@ -218,6 +244,17 @@ def _worker(options: argparse.Namespace) -> int:
             return 0  # lost the election: the lane has its worker
         raise
     return 0
+
+
+def _configured(options: argparse.Namespace, level: str) -> Config:
+    """Log as the options say, and load the configuration."""
+    from .worker.log import JsonFormatter, configure_logging
+
+    formatter = configure_logging(level, options.log_format)
+    config = _load(options)
+    if isinstance(formatter, JsonFormatter):
+        formatter.lane = config.lane.name
+    return config
 
 
 def _side(config: Config, listen: str | None) -> Any:
@@ -237,7 +274,7 @@ def _side(config: Config, listen: str | None) -> Any:
 def _serve(options: argparse.Namespace) -> int:
     from .serve.command import run_serve
 
-    return run_serve(_load(options), listen=options.listen, as_json=options.json)
+    return run_serve(_configured(options, "info"), listen=options.listen, as_json=options.json)
 
 
 def _status(options: argparse.Namespace) -> int:
@@ -295,6 +332,17 @@ def _gate(options: argparse.Namespace) -> int:
         known = ", ".join(config.shadows)
         why = advised(options.shadow, config.shadows, f"no such shadow in the configuration; known: {known}")
         raise ConfigError(f"--shadow = {options.shadow!r}: {why}")
+    if options.wait and options.restart:
+        raise ConfigError("--wait and --restart: a new window has nothing to wait for yet; give one of them")
+    if not options.wait and (options.timeout or options.interval):
+        raise ConfigError("--timeout and --interval: say how long --wait waits; add --wait")
+    if options.wait:
+        from .report.wait import wait_for_verdict
+
+        interval_s = options.interval or _INTERVAL_S
+        return wait_for_verdict(
+            config, options.shadow, timeout_s=options.timeout, interval_s=interval_s, as_json=options.json
+        )
     from .report.command import restart_window, run_gate
 
     if options.restart:

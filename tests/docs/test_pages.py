@@ -17,7 +17,7 @@ else:
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-GENERATED = {DOCS / "reference" / f"{name}.md" for name in ("configuration", "core", "store")}
+GENERATED = {DOCS / "reference" / f"{name}.md" for name in ("configuration", "core", "metrics", "store")}
 WRITTEN = sorted({*DOCS.rglob("*.md"), *ROOT.glob("*.md"), *ROOT.glob("examples/**/*.md")} - GENERATED)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FILE = re.compile(r"`((?:python|rust|tests|benches|tools|examples|docs)/[\w./-]+\.\w+)`")

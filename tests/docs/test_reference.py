@@ -14,6 +14,7 @@ from shadowlane import core
 from shadowlane.config import Config, ControlConfig, ShadowConfig, StoreConfig
 from shadowlane.config.bounds import Bound
 from shadowlane.config.limits import Section
+from shadowlane.metrics.names import METRICS, NO_METRIC
 from shadowlane.store import open_store
 from tools import reference
 
@@ -106,3 +107,12 @@ def test_the_store_page_is_the_database(tmp_path: Path) -> None:
             assert [line.split("`")[1] for line in body.splitlines() if line.startswith("| `")] == columns
     finally:
         db.close()
+
+
+def test_every_metric_is_on_the_page() -> None:
+    page = reference.metrics_page()
+    shown = {line.split("`")[1] for line in page.splitlines() if line.startswith("| `")}
+    assert shown == {*METRICS, *NO_METRIC}
+    assert (
+        "| `shadowlane_responses_total` | counter | `shadow`, `code` | The shadow's responses by HTTP status. |" in page
+    )

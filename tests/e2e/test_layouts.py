@@ -61,6 +61,8 @@ def killed_with_copies(world: World, client: httpx.Client) -> None:
     world.settle(20)
     os.kill(world.worker_pid(), signal.SIGSTOP)
     ask(client, gateway, 5)
+    # A client has its answer before the copy is made.
+    until(lambda: world.lane_status()["mirrored"] == 25, "all copies are made")
     world.processes[-1].stop(signal.SIGKILL)
     os.kill(world.lane_status()["worker"]["pid"], signal.SIGKILL)
     until(lambda: not world.worker_pid(), "the worker is gone")

@@ -246,7 +246,8 @@ class Arm:
             raise
         except BaseException as error:  # a panic of an extension is no Exception, and must not cost the row
             # No text and no traceback of it: they may quote what the shadow sent, which is not sanitized yet.
-            log.error("the transport to %s failed: %s", self.name, type(error).__name__)
+            said = {"event": "transport_failed", "shadow": self.name, "shadow_id": copy.shadow_id}
+            log.error("the transport to %s failed: %s", self.name, type(error).__name__, extra=said)
             outcome = self.refused("transport_error", type(error).__name__)
         if outcome.shadow != self.name:
             outcome = msgspec.structs.replace(outcome, shadow=self.name)  # rows are counted by this name
@@ -261,6 +262,7 @@ class Arm:
                 spent = self.limits.spend(*self._meter(outcome))
                 return msgspec.structs.replace(outcome, tokens=int(spent.tokens), money=spent.money)
         except BaseException as error:  # as above
-            log.error("an answer of %s could not be accounted for: %s", self.name, type(error).__name__)
+            said = {"event": "unmetered", "shadow": self.name}
+            log.error("an answer of %s could not be accounted for: %s", self.name, type(error).__name__, extra=said)
             self.limits.unmetered += 1
         return outcome

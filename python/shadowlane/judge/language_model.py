@@ -178,7 +178,8 @@ class Judge:
                 self._skip("worker_left")
                 raise
             except Exception as error:
-                log.error("judging %s failed: %s", pair.copy.shadow_id, describe(error))
+                said = {"event": "judge_failed", "shadow": pair.outcome.shadow, "shadow_id": pair.copy.shadow_id}
+                log.error("judging %s failed: %s", pair.copy.shadow_id, describe(error), extra=said)
                 self._fail(type(error).__name__)
             finally:
                 self._asking -= 1

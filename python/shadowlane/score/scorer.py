@@ -142,7 +142,8 @@ class Scorer:
                 log.error("%s is not scored: %s", pair.copy.shadow_id, error)
                 read = _not_looked_at(pair)
             except Exception as error:
-                log.error("cannot read the answers of %s: %s", pair.copy.shadow_id, describe(error))
+                said = {"event": "unread", "shadow": pair.outcome.shadow, "shadow_id": pair.copy.shadow_id}
+                log.error("cannot read the answers of %s: %s", pair.copy.shadow_id, describe(error), extra=said)
                 read = _noted(pair, f"the answers cannot be read: {type(error).__name__}")
             if isinstance(read, Pair):
                 out[index] = read
@@ -197,7 +198,9 @@ class Scorer:
                 differences = cleaned(structure_differences(read.prod, read.shadow, bodies, self._config.structure))
         except Exception as error:
             # A value that cannot be compared must cost neither this pair its ΔS nor the batch its scores.
-            log.error("cannot compare the structure of %s: %s", read.pair.copy.shadow_id, describe(error))
+            copy, shadow = read.pair.copy, read.pair.outcome.shadow
+            said = {"event": "structure_failed", "shadow": shadow, "shadow_id": copy.shadow_id}
+            log.error("cannot compare the structure of %s: %s", copy.shadow_id, describe(error), extra=said)
             notes.append(f"the structure cannot be compared: {type(error).__name__}")
         # What contradicts does not depend on ΔS; how much of it is left does.
         compared = anchor(read.pair.prod_text, read.pair.shadow_text, delta or 0.0)

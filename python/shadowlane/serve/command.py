@@ -6,9 +6,7 @@ Listens where ``--listen`` or ``serve.listen`` says, until SIGTERM or SIGINT.
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
-import sys
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -41,7 +39,6 @@ def run_serve(config: Config, listen: str | None = None, as_json: bool = False) 
         from .endpoint import Endpoint
     except ImportError:
         raise MissingExtraError("shadowlane serve", "worker", "aiohttp") from None
-    logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     if listen or not config.serve.listen:
         config = with_listen(config, listen or DEFAULT_LISTEN, "--listen")
     asyncio.run(_serve(Endpoint(config), as_json))

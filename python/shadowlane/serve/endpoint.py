@@ -22,12 +22,13 @@ from .gate import MOST_BODY_BYTES, gate_routes
 from .guarded import Access, checks, seal
 from .health import health_routes
 from .lane import LaneView
+from .metrics import metrics_routes
 
 __all__ = ["ROUTES", "Endpoint"]
 
 log = logging.getLogger("shadowlane.serve")
 
-ROUTES: list[Callable[[LaneView], Iterable[web.RouteDef]]] = [health_routes, gate_routes]
+ROUTES: list[Callable[[LaneView], Iterable[web.RouteDef]]] = [health_routes, gate_routes, metrics_routes]
 """Everything that is served: each gives the routes over one lane. The checks of :mod:`.guarded` hold for all."""
 
 _CONNECTIONS = 64

@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from ..config import Config, lane_directory
 from ..errors import ShadowlaneError, StoreError, describe
@@ -28,8 +28,11 @@ __all__ = ["Evaluated", "LaneView"]
 
 log = logging.getLogger("shadowlane.serve")
 
-_EVALUATE_S = 8.0
-"""Release tools wait for 10 s (Flagger's and Argo's default)."""
+_T = TypeVar("_T")
+
+_EVALUATE_S, _NOTE_S = 6.0, 3.0
+"""Together less than the 10 s that release tools wait for (Flagger's and Argo's default)."""
+_NOTED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +64,16 @@ class LaneView:
         self._worker = worker
         self._directory = lane_directory(config)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-serve")
+        self._scrapes = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-metrics")
         self._verdicts = Cached(self._evaluate, self._thread)
         self._ready = Cached(self._readable, self._thread)
+        self._noted: dict[tuple[str, str], str] = {}
+        self._noting = asyncio.Lock()
 
     def close(self) -> None:
-        """End the thread; one that evaluates is not waited for."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """End the threads; one that evaluates is not waited for."""
+        for thread in (self._thread, self._scrapes):
+            thread.shutdown(wait=False, cancel_futures=True)
 
     async def evaluated(self) -> Evaluated:
         """The verdicts, some seconds old at most where they are computed fast."""
@@ -75,6 +82,17 @@ class LaneView:
         except asyncio.TimeoutError:
             why = f"the evaluation takes longer than {_EVALUATE_S:.0f} s; its result is kept for the next request"
             return Evaluated(time.time_ns(), self.config.lane.name, error=why)
+
+    async def last_evaluated(self) -> Evaluated | None:
+        """The last verdicts, at once; ``None``: there are none yet. Old ones are evaluated anew meanwhile."""
+        try:
+            return await self._verdicts.get(0.0)
+        except asyncio.TimeoutError:
+            return None
+
+    async def scrape(self, read: Callable[[], _T]) -> _T:
+        """Do what reads the lane for metrics: one at a time, on a thread that nothing else waits for."""
+        return await asyncio.get_running_loop().run_in_executor(self._scrapes, read)
 
     def _evaluate(self) -> Evaluated:
         name, now = self.config.lane.name, time.time_ns()
@@ -119,7 +137,18 @@ class LaneView:
 
     async def note_release(self, shadows: Sequence[str], release: str, checksum: str) -> bool:
         """Keep a release's checksum; a change of it begins the window of ``shadows`` anew. Returns whether it did.
-        Raises :class:`~shadowlane.errors.StoreError`."""
+        Raises :class:`~shadowlane.errors.StoreError`, after three seconds at most."""
+        wanted = [shadow for shadow in shadows if self._noted.get((shadow, release)) != checksum]
+        if not wanted:
+            return False
+        noting = asyncio.create_task(self._note(wanted, release, checksum))
+        try:
+            return await asyncio.wait_for(asyncio.shield(noting), _NOTE_S)
+        except asyncio.TimeoutError:
+            noting.add_done_callback(lambda task: task.cancelled() or task.exception())  # nobody waits for it any more
+            raise StoreError(f"the store did not take a write within {_NOTE_S:.0f} s") from None
+
+    async def _note(self, shadows: Sequence[str], release: str, checksum: str) -> bool:
         now = time.time_ns()
 
         def note(store: SqliteStore) -> bool:
@@ -129,10 +158,14 @@ class LaneView:
             with open_store(self.config.store) as store:
                 return note(store)
 
-        if self._worker is not None:
-            changed = await self._worker.with_store(note)
-        else:
-            changed = await asyncio.get_running_loop().run_in_executor(self._thread, alone)
+        async with self._noting:  # one at a time waits on the thread that stores the pairs
+            if self._worker is not None:
+                changed = await self._worker.with_store(note)
+            else:
+                changed = await asyncio.get_running_loop().run_in_executor(self._thread, alone)
+        if len(self._noted) >= _NOTED:
+            self._noted.clear()
+        self._noted |= {(shadow, release): checksum for shadow in shadows}
         if changed:
             log.info("release %s has another checksum: the gate's window begins now", release)
             self._verdicts.invalidate()

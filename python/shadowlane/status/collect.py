@@ -19,15 +19,13 @@ from ..errors import StoreError
 from ..store import open_store
 from ..types import ShadowCounts
 from ..worker.state import gateway_error, last_error, read_state
-from .lane import LaneStatus, as_json, read_lane, unstarted
+from .lane import LaneStatus, as_json, read_lane, read_settled, unstarted
 from .limits import endpoint_of, limits_of
 from .overhead import overhead
 from .render import sum_of
 from .routes import NEWEST, routes_of
 
 __all__ = ["collect_status"]
-
-_TRIES = 20
 
 
 def collect_status(config: Config) -> dict[str, Any]:
@@ -44,7 +42,7 @@ def collect_status(config: Config) -> dict[str, Any]:
     started = (directory / "control.shm").exists() or directory.is_symlink()
     before = read_lane(directory) if started else unstarted(config)
     store, counts, bases = _read_store(config, before.lane_id)
-    now, balanced = _settled(directory) if started else (before, True)
+    now, balanced = read_settled(directory) if started else (before, True)
     shadows: dict[str, Any] = {}
     for name in config.arms():
         count = counts.get(name, ShadowCounts())
@@ -116,15 +114,6 @@ def _stale(revisions: Mapping[str, str]) -> list[str]:
     if given != (running := gateway or worker or given):
         lines.append(f"this configuration ({given}) is not what runs ({running}): restart the gateways to apply it")
     return lines
-
-
-def _settled(directory: Path) -> tuple[LaneStatus, bool]:
-    """The lane's counters, read again while requests are being counted in between, and whether they add up."""
-    for _ in range(_TRIES):
-        status = read_lane(directory)
-        if status.seen == status.mirrored + sum(status.dropped.values()):
-            return status, True
-    return status, False
 
 
 def _read_store(config: Config, lane_id: str) -> tuple[dict[str, Any], dict[str, ShadowCounts], dict[str, int]]:

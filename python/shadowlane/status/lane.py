@@ -24,7 +24,11 @@ __all__ = [
     "WorkerStatus",
     "choice_of",
     "read_lane",
+    "read_settled",
+    "unstarted",
 ]
+
+_TRIES = 20
 
 Choice = Literal["ratio", "sticky", "sticky by body"]
 """How a gateway chooses: by a coin, by a key at admission, or by a key in the body."""
@@ -140,6 +144,15 @@ class LaneStatus(_Record, frozen=True):
 def read_lane(directory: Path) -> LaneStatus:
     """The lane now. Raises :class:`~shadowlane.errors.LaneError` when there is none, or it is not safe to read."""
     return msgspec.convert(_core.lane_status(str(directory)), LaneStatus)
+
+
+def read_settled(directory: Path) -> tuple[LaneStatus, bool]:
+    """The lane's counters, read again while requests are being counted in between, and whether they add up."""
+    for _ in range(_TRIES):
+        status = read_lane(directory)
+        if status.seen == status.mirrored + sum(status.dropped.values()):
+            return status, True
+    return status, False
 
 
 def unstarted(config: Config) -> LaneStatus:

@@ -90,9 +90,10 @@ class ControlLoop:
         if pause[0] != self._pause[0] or abs(pause[1] - self._pause[1]) > _SAME_S:
             self._control.pause(wanted.pause_s, wanted.reason or "provider_limit")
             if pause[0] and not self._pause[0]:
-                log.warning("mirroring pauses for %.1f s: %s", wanted.pause_s, wanted.reason)
+                said = {"event": "paused", "reason": wanted.reason}
+                log.warning("mirroring pauses for %.1f s: %s", wanted.pause_s, wanted.reason, extra=said)
             elif self._pause[0] and not pause[0]:
-                log.info("mirroring goes on")
+                log.info("mirroring goes on", extra={"event": "pause_over"})
             self._pause = pause
 
     def tick(self) -> None:
@@ -104,10 +105,12 @@ class ControlLoop:
             broken = bool(shadow["breaker"]) and shadow["breaker"]["state"] != "closed"
             if self._turned(name, "breaker", broken):
                 text = "its circuit breaker is open, it gets single copies" if broken else "its circuit breaker closed"
-                log.log(logging.WARNING if broken else logging.INFO, "shadow %s: %s", name, text)
+                said = {"event": "breaker_open" if broken else "breaker_closed", "shadow": name}
+                log.log(logging.WARNING if broken else logging.INFO, "shadow %s: %s", name, text, extra=said)
             if self._turned(name, "rate", shadow["slowed"]):
                 text = "its provider asks for less, it gets less" if shadow["slowed"] else "its rate is whole again"
-                log.info("shadow %s: %s", name, text)
+                said = {"event": "rate_slowed" if shadow["slowed"] else "rate_whole", "shadow": name}
+                log.info("shadow %s: %s", name, text, extra=said)
         self._write(state)
 
     def _turned(self, name: str, what: str, on: bool) -> bool:
@@ -127,9 +130,10 @@ class ControlLoop:
                 reached,
                 count["spent"],
                 count["limit"],
+                extra={"event": "budget_reached", "shadow": name, "reason": reached},
             )
         else:
-            log.info("shadow %s: within its budget again", name)
+            log.info("shadow %s: within its budget again", name, extra={"event": "budget_free", "shadow": name})
 
     def _write(self, limits: Mapping[str, Any]) -> None:
         state = {

@@ -36,7 +36,9 @@ class Handover:
             wanted = running_revision(self._directory)
             if wanted not in ("", self._revision):
                 self._stale = True
-                log.info("configuration %s is in force, this worker runs %s: handing over", wanted, self._revision)
+                said = {"event": "handover"}
+                text = "configuration %s is in force, this worker runs %s: handing over"
+                log.info(text, wanted, self._revision, extra=said)
         return self._stale
 
     def _look(self) -> tuple[int, int] | None:

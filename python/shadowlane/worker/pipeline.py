@@ -138,7 +138,7 @@ class Pipeline:
                 try:
                     await arm.transport.close()
                 except Exception:
-                    log.exception("the transport to %s did not close", arm.name)
+                    log.exception("the transport to %s did not close", arm.name, extra={"shadow": arm.name})
             self._drain_thread.shutdown()
             self._writer.close()
         if written is not None and _failed(written):
@@ -275,7 +275,8 @@ class Pipeline:
             raise
         except BaseException as error:  # a panic of an extension is no Exception, and must not cost the acknowledgement
             # What could not be sanitized is not kept, in the log neither.
-            log.error("an answer of %s could not be sanitized: %s", arm.name, type(error).__name__)
+            said = {"event": "unsanitized", "shadow": arm.name, "shadow_id": tracked.copy.shadow_id}
+            log.error("an answer of %s could not be sanitized: %s", arm.name, type(error).__name__, extra=said)
             detail = f"the answer could not be sanitized and is left out: {type(error).__name__}"
             bare = msgspec.structs.replace(outcome, reason="unreadable", detail=detail, headers=(), body=b"", calls=())
             pair = Pair(copy=tracked.copy, outcome=bare)

@@ -219,7 +219,8 @@ async def _work(
             window_s=config.limits.window_s if config.limits.cap_mode == "reservoir" else 0.0,
             handover_due=lambda: displaced.is_due() or (handover is not None and handover.is_due()),
         )
-        log.info("worker %d: lane %s, shadows %s", os.getpid(), config.lane.name, ", ".join(config.arms()))
+        names = ", ".join(config.arms())
+        log.info("worker %d: lane %s, shadows %s", os.getpid(), config.lane.name, names, extra={"event": "started"})
         overhead = OverheadRecorder(directory, store)
         periodic = [
             asyncio.create_task(_tick(control)),
@@ -241,7 +242,7 @@ async def _work(
             await asyncio.to_thread(overhead.record)  # writer has ended
         if lost := next((error for error in ended if isinstance(error, StoreLostError)), None):
             raise lost
-        log.info("worker %d: done, %d pairs stored", os.getpid(), writer.stored)
+        log.info("worker %d: done, %d pairs stored", os.getpid(), writer.stored, extra={"event": "done"})
     finally:
         store.close()
         await asyncio.to_thread(embedder.close)

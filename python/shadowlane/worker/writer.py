@@ -82,7 +82,7 @@ class Writer:
                 raise  # trying again would write where nobody reads; a new worker gets the frames again
             except StoreError as error:
                 if str(error) != self.error:
-                    log.error("cannot store, will try again: %s", error)
+                    log.error("cannot store, will try again: %s", error, extra={"event": "store_failed"})
                 self.error = str(error)
                 tries += 1
                 if tries % _TRIES_TOGETHER == 0 and await self._save_each(scored):
@@ -99,8 +99,11 @@ class Writer:
             else:
                 break
         if self.error:
-            log.warning("storing works again")
+            log.warning("storing works again", extra={"event": "store_works"})
         self.error = ""
+        if log.isEnabledFor(logging.DEBUG):
+            for pair in scored:
+                _log_stored(pair)
         return scored
 
     async def _save(self, pairs: list[Pair]) -> None:
@@ -122,7 +125,9 @@ class Writer:
                     raise
                 except BaseException:
                     return False
-                log.error("pair %s was stored without its contents: %s", pair.copy.shadow_id, describe(error))
+                said = {"event": "stored_bare", "shadow": pair.outcome.shadow, "shadow_id": pair.copy.shadow_id}
+                why = describe(error)
+                log.error("pair %s was stored without its contents: %s", pair.copy.shadow_id, why, extra=said)
         return True
 
     def _score(self, pairs: list[Pair]) -> list[Pair]:
@@ -168,6 +173,21 @@ class Writer:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._scorer.save)
         except ScoreError as error:
             log.warning("%s", error)
+
+
+def _log_stored(pair: Pair) -> None:
+    outcome, copy = pair.outcome, pair.copy
+    said = {
+        "event": "stored",
+        "shadow": outcome.shadow,
+        "shadow_id": copy.shadow_id,
+        "reason": outcome.reason,
+        "status": outcome.status,
+        "delta_s": pair.scores.delta_s,
+        "duration_s": outcome.duration_ns / 1e9,
+    }
+    what = outcome.reason or f"HTTP {outcome.status}"
+    log.debug("copy %s to %s is stored: %s", copy.shadow_id, outcome.shadow, what, extra=said)
 
 
 def _bare(pair: Pair, error: BaseException) -> Pair:

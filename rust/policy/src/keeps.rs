@@ -5,12 +5,12 @@
 //! request to a model below the top has no copy that keeps nothing, since only the top of a body is normalised. In the
 //! conditions of a search names are fields; ids of a conversation are those of the user's own service.
 
+use super::definitions::acts_by_form;
 use super::disguise::CRITERIA;
 use super::effect::shown;
 use super::json::Json;
-use super::known_members::part_acts;
+use super::known_parts::part_acts;
 use super::normalise::{ACTING, STATE};
-use super::tool::definition_acts;
 
 /// Ids of `STATE` that services of the user's own have, too.
 const OWN_IDS: &[&str] = &["conversation", "conversation_id", "thread_id"];
@@ -102,7 +102,7 @@ fn member(name: &str, value: &Json) -> Option<String> {
         return Some("a prompt that is stored at the provider".to_owned());
     }
     let items = value.as_array().unwrap_or(&[]);
-    if is_one(&["tools"], name) && items.iter().any(|tool| matches!(tool, Json::Object(_)) && definition_acts(tool)) {
+    if is_one(&["tools"], name) && items.iter().any(|tool| matches!(tool, Json::Object(_)) && acts_by_form(tool)) {
         return Some("tools of the provider".to_owned());
     }
     let parts = is_one(&["content", "input", "messages"], name);

@@ -2,10 +2,9 @@
 //!
 //! Invariant: what is not listed here is removed from a copy. A member belongs here when it says what to generate or how
 //! (sampling, format, length, context, a function's definition), and not when it makes the provider keep, fetch, call,
-//! bill or route.
+//! bill or route: prompt caches, stored presets, code by its name, regions, tiers and the choice of a provider.
 
 use super::api::Api;
-use super::json::Json;
 
 /// `store` (which is off by then), sampling, length, form and tools, as chat APIs and the servers that speak them (vLLM, SGLang, llama.cpp) have them.
 const COMMON: &[&str] = &[
@@ -44,7 +43,6 @@ const COMMON: &[&str] = &[
     "json_schema",
     "length_penalty",
     "logit_bias",
-    "logits_processors",
     "logprobs",
     "max_completion_tokens",
     "max_new_tokens",
@@ -68,7 +66,6 @@ const COMMON: &[&str] = &[
     "presence_penalty",
     "prompt",
     "prompt_logprobs",
-    "provider",
     "reasoning",
     "reasoning_budget",
     "reasoning_effort",
@@ -123,9 +120,7 @@ const ANTHROPIC: &[&str] = &[
     "anthropic_beta",
     "anthropic_version",
     "betas",
-    "cache_control",
     "context_management",
-    "inference_geo",
     "max_tokens_to_sample",
     "output_config",
     "output_format",
@@ -147,7 +142,6 @@ const COHERE: &[&str] = &[
     "num_generations",
     "p",
     "preamble",
-    "preset",
     "prompt_truncation",
     "raw_prompting",
     "return_likelihoods",
@@ -183,7 +177,6 @@ const BEDROCK: &[&str] = &[
     "numResults",
     "outputConfig",
     "outputScope",
-    "performanceConfig",
     "presencePenalty",
     "retrievalConfiguration",
     "retrievalQuery",
@@ -258,83 +251,9 @@ pub fn knows(api: Api, preset: &str, name: &str) -> bool {
     COMMON.contains(&name) || preset.contains(&name) || own.iter().any(|list| list.contains(&name))
 }
 
-/// Parts of a conversation: the types of its items and of their contents. What has another type asks for more than an
-/// answer (an approval, a stored item, an upload into a container).
-const PARTS: &[&str] = &[
-    "ai",
-    "assistant",
-    "audio",
-    "bash_code_execution_tool_result",
-    "code_execution_tool_result",
-    "code_interpreter_call",
-    "compaction",
-    "computer_call",
-    "computer_call_output",
-    "custom_tool_call",
-    "custom_tool_call_output",
-    "document",
-    "document_url",
-    "file",
-    "file_search_call",
-    "function",
-    "function_call",
-    "function_call_output",
-    "guard_content",
-    "human",
-    "image",
-    "image_generation_call",
-    "image_url",
-    "input_audio",
-    "input_file",
-    "input_image",
-    "input_text",
-    "local_shell_call",
-    "local_shell_call_output",
-    "mcp_call",
-    "mcp_list_tools",
-    "mcp_tool_result",
-    "mcp_tool_use",
-    "message",
-    "output_audio",
-    "output_text",
-    "reasoning",
-    "redacted_thinking",
-    "reference",
-    "refusal",
-    "search_result",
-    "server_tool_use",
-    "system",
-    "summary_text",
-    "text",
-    "text_editor_code_execution_tool_result",
-    "thinking",
-    "tool",
-    "tool_reference",
-    "tool_result",
-    "tool_search_tool_result",
-    "tool_use",
-    "user",
-    "video",
-    "video_url",
-    "web_fetch_tool_result",
-    "web_search_call",
-    "web_search_tool_result",
-];
-
-/// Whether a part of a conversation is one that an answer is made from.
-pub fn knows_part(kind: &str) -> bool {
-    PARTS.contains(&kind)
-}
-
-/// Whether a part of something that need be no conversation asks for more than an answer for sure.
-pub fn part_acts(part: &Json) -> bool {
-    let kind = part.get("type").and_then(Json::as_str).unwrap_or_default();
-    kind.contains("approval") || matches!(kind, "item_reference" | "container_upload")
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{PARTS, knows};
+    use super::knows;
     use crate::api::Api;
 
     #[test]
@@ -378,15 +297,20 @@ mod tests {
             "prompt_cache_key",
             "search_parameters",
             "enable_search",
+            "logits_processors",
+            "provider",
+            "cache_control",
+            "inference_geo",
+            "performanceConfig",
+            "preset",
+            "fallback_credit_token",
+            "prompt_cache_options",
         ] {
             for api in apis {
                 for preset in ["openai", "anthropic", "ollama", "cohere", "mistral", "bedrock"] {
                     assert!(!knows(api, preset, name), "{name}");
                 }
             }
-        }
-        for part in ["mcp_approval_response", "mcp_approval_request", "item_reference", "container_upload"] {
-            assert!(!PARTS.contains(&part), "{part}");
         }
     }
 }

@@ -11,6 +11,7 @@
 
 mod acting_gets;
 mod api;
+mod definitions;
 mod disguise;
 mod effect;
 pub mod eligible;
@@ -23,6 +24,7 @@ mod json;
 mod jsonrpc;
 mod keeps;
 mod known_members;
+mod known_parts;
 mod lane_policy;
 mod members;
 mod normalise;
@@ -47,6 +49,7 @@ mod tool;
 mod upkeep;
 
 pub use acting_gets::{ACTING_GETS, ActingGets};
+pub use definitions::tool_acts_at_provider;
 pub use effect::{Effect, EffectKind};
 pub use graphql::{classify_graphql, classify_graphql_request};
 pub use hints::Hints;
@@ -56,4 +59,4 @@ pub use lane_policy::{Policy, PolicyOptions, Verdict};
 pub use normalise::{Normalised, Options, ToolMode, normalise_llm_body, rewrite_model};
 pub use presets::{Kind, PRESET_NAMES, anywhere, find_path, keeping_word, preset_problem, route_globs};
 pub use sql::{SQL_DIALECTS, classify_sql};
-pub use tool::{classify_tool_json, tool_acts_at_provider};
+pub use tool::classify_tool_json;

@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 use super::api::Api;
 use super::effect::shown;
 use super::json::Json;
-use super::known_members::{knows, knows_part};
+use super::known_members::knows;
+use super::known_parts::knows_part;
 use super::members::{Members, raw};
 use super::target;
 
@@ -126,6 +127,17 @@ fn acting_model(model: &str) -> bool {
 /// no copy to send.
 pub fn normalise_llm_body(preset: &str, target: &[u8], body: &[u8], options: &Options) -> Result<Normalised, String> {
     let tree = Json::parse(body).map_err(|error| format!("body: {error}"))?;
+    normalise_tree(preset, target, body, tree, options)
+}
+
+/// As [`normalise_llm_body`], with the body as it was parsed.
+pub(super) fn normalise_tree(
+    preset: &str,
+    target: &[u8],
+    body: &[u8],
+    tree: Json,
+    options: &Options,
+) -> Result<Normalised, String> {
     if !matches!(tree, Json::Object(_)) {
         return Err("body: not a JSON object".to_owned());
     }
@@ -271,12 +283,8 @@ impl Copy {
     /// Removes the parts of a conversation that ask for more than an answer: approvals, stored items, uploads.
     fn parts(&mut self) -> Result<(), String> {
         for name in ["input", "messages"] {
-            let acts =
-                |part: &Json| part.get("type").is_some_and(|kind| kind.as_str().is_none_or(|kind| !knows_part(kind)));
             let Some(items) = self.tree.get(name).and_then(Json::as_array) else { continue };
-            let nested =
-                |item: &Json| item.get("content").and_then(Json::as_array).is_some_and(|all| all.iter().any(acts));
-            let bad: Vec<bool> = items.iter().map(|item| acts(item) || nested(item)).collect();
+            let bad: Vec<bool> = items.iter().map(|item| !knows_part(item)).collect();
             let removed = bad.iter().filter(|bad| **bad).count();
             if removed == 0 || self.members.get(name).is_none() {
                 continue;

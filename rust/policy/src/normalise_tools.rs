@@ -5,10 +5,10 @@
 use serde_json::value::RawValue;
 
 use super::api::Api;
+use super::definitions::definition_acts;
 use super::json::Json;
 use super::members::raw;
 use super::normalise::Copy;
-use super::tool::definition_acts;
 
 impl Copy {
     /// Removes the definitions of tools that the provider would carry out.

@@ -224,29 +224,6 @@ pub fn hinted(definition: &Json) -> Option<(&str, bool)> {
 
 const HINT: &str = "readOnlyHint";
 
-/// Whether a tool of a request is carried out by the provider, or by a client for it, and is more than a function.
-///
-/// Functions run where the request came from, and a shadow's answer is never carried out; `file_search` only reads.
-pub fn tool_acts_at_provider(kind: Option<&str>) -> bool {
-    !matches!(kind, None | Some("function" | "custom" | "file_search"))
-}
-
-/// Whether a definition in a request is of a tool that is carried out elsewhere than where the request came from.
-///
-/// Without a type it must be a function by its form: `{"google_search": {}}` is a tool of the provider, and so is a
-/// function whose name the provider reserves (`$web_search`).
-pub fn definition_acts(definition: &Json) -> bool {
-    let Json::Object(_) = definition else { return true };
-    let inner = definition.get("function").or_else(|| definition.get("toolSpec")).unwrap_or(definition);
-    let name = inner.get("name").and_then(Json::as_str);
-    match definition.get("type") {
-        Some(kind) => {
-            tool_acts_at_provider(kind.as_str().or(Some("?"))) || name.is_some_and(|name| name.starts_with('$'))
-        }
-        None => definition.get("function_declarations").is_none() && name.is_none_or(|name| name.starts_with('$')),
-    }
-}
-
 fn classify(definition: &Json) -> Effect {
     let kind = definition.get("type").and_then(Json::as_str);
     if definition.get("type").is_some() && !matches!(kind, Some("function" | "custom" | "tool")) {

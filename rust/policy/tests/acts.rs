@@ -283,9 +283,42 @@ fn gets_that_act_are_not_mirrored_unless_the_user_says_so() {
     }
     // Named by hand in `routes.read`.
     assert!(gets(PolicyOptions::default(), "/logout-stats"));
+    // A star names none of them.
+    let starred = |target: &str| {
+        let read = ["GET /api/*", "HEAD *", "GET /*/logout", "GET /users/7/delete", "GET /db/* sql:sqlite"];
+        let read = read.map(str::to_owned).to_vec();
+        let policy = Policy::new(PolicyOptions { read, ..PolicyOptions::default() }).expect("a policy");
+        let request = Request { method: b"GET", target: target.as_bytes(), headers: &[], body: b"" };
+        policy.classify(&request, &Hints::default()).effect.is_read()
+    };
+    for target in ["/api/logout", "/api/users/7/delete", "/x/logout", "/api/x?stream.body=y", "/db/flush?q=SELECT+1"] {
+        assert!(!starred(target), "{target}");
+    }
+    for target in ["/api/users/7", "/users/7/delete", "/db/x?q=SELECT+1"] {
+        assert!(starred(target), "{target}");
+    }
     let own = || PolicyOptions { acting_gets: Some(vec!["launch*".to_owned()]), ..PolicyOptions::default() };
     assert!(!gets(own(), "/launch") && gets(own(), "/logout"));
     assert!(
         Policy::new(PolicyOptions { acting_gets: Some(vec!["a b".to_owned()]), ..PolicyOptions::default() }).is_err()
     );
+}
+
+#[test]
+fn a_copy_made_of_the_parsed_body_is_that_made_of_its_bytes() {
+    let policy = policy(PolicyOptions::default());
+    for (target, body) in [
+        ("/llm", r#"{"model":"m","messages":[{"role":"user","content":"x"}],"user":"u","n":1.50e1}"#),
+        ("/llm/chat/completions", "\u{feff}{\"model\":\"m:online\",\"messages\":[{\"content\":\"\\ud83d\"}],\"a\":1}"),
+        ("/ask", r#"{"model":"m","input":[{"role":"user","content":"x"},{"type":"item_reference","id":"i"}]}"#),
+        ("/ask/embeddings", r#"{"model":"m","input":"x","store":true}"#),
+        ("/llm", r#"{"model":"m","prompt":{"id":"p"}}"#),
+    ] {
+        let headers = [(&b"content-type"[..], &b"application/json"[..])];
+        let request = Request { method: b"POST", target: target.as_bytes(), headers: &headers, body: body.as_bytes() };
+        let verdict = policy.classify(&request, &Hints::default());
+        assert!(verdict.effect.is_read() && verdict.inference, "{target}: {}", verdict.effect.reason);
+        let bytes = normalise_llm_body(&verdict.preset, target.as_bytes(), body.as_bytes(), &Options::default());
+        assert_eq!(policy.normalise(verdict, target.as_bytes(), body.as_bytes()), bytes, "{target} {body}");
+    }
 }

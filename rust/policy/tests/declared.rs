@@ -84,6 +84,7 @@ fn what_a_provider_keeps_or_does_is_a_write_at_any_depth_and_in_any_case() {
         json!({"prompt": {"id": "pmpt_1"}, "input": "hi"}),
         json!({"tools": [{"type": "code_interpreter"}]}),
         json!({"Tools": [{"google_search": {}}]}),
+        json!({"tools": [{"function_declarations": [], "google_search": {}}]}),
         json!({"input": [{"type": "mcp_approval_response", "approve": true}]}),
         json!({"messages": [{"role": "user", "content": [{"type": "container_upload", "file_id": "f"}]}]}),
     ] {
@@ -105,6 +106,16 @@ fn what_a_provider_keeps_or_does_is_a_write_at_any_depth_and_in_any_case() {
     }
     let parts = "--b\r\nContent-Disposition: form-data; name=\"store\"\r\n\r\ntrue\r\n--b--\r\n";
     assert!(!asked("/ask", "multipart/form-data; boundary=b", parts).effect.is_read());
+    // A part that is JSON is looked at whole, however long it is and however it is printed.
+    let long = json!({"question": "x".repeat(4000), "options": {"background": true}});
+    let lines = json!({"question": "x"});
+    for (part, read) in
+        [(format!("{long:#}"), false), (format!("{lines}\n{long}"), false), (format!("{lines:#}"), true)]
+    {
+        let head = "Content-Disposition: form-data; name=\"request\"\r\nContent-Type: application/json";
+        let parts = format!("--b\r\n{head}\r\n\r\n{part}\r\n--b--\r\n");
+        assert_eq!(asked("/ask", "multipart/form-data; boundary=b", &parts).effect.is_read(), read, "{part:.60}");
+    }
 }
 
 #[test]
@@ -116,6 +127,7 @@ fn names_that_mean_something_else_are_reads() {
         json!({"query": "x", "filters": {"container": "glass", "model": "T4"}, "facets": {"container": {"size": 3}}}),
         json!({"tools": [{"type": "function", "function": {"name": "f", "parameters": {
             "type": "object", "properties": {"container": {"type": "string"}, "store": {"type": "boolean"}}}}}]}),
+        json!({"tools": [{"name": "lookup", "enabled": true, "config": {"a": 1}}]}),
         json!({"input": {"question": "x", "model": "Model T"}, "prompt": {"text": "y"}}),
         json!([{"question": "a"}, {"question": "b", "store": false}]),
     ] {

@@ -250,6 +250,66 @@ fn state_labels_and_acting_tools_are_taken_away() {
 }
 
 #[test]
+fn definitions_are_known_by_every_member() {
+    let kept = json!([
+        {"name": "f", "description": "d", "input_schema": {"type": "object"}, "cache_control": {"type": "ephemeral"}},
+        {"type": "function", "function": {"name": "g", "parameters": {"properties": {"google_search": {}}}}, "google_search": null},
+        {"function_declarations": [{"name": "h"}]},
+        {"type": "file_search", "vector_store_ids": ["v"], "filters": {"a": 1}},
+        {"type": "custom", "name": "c", "format": {"type": "text"}, "defer_loading": true},
+    ]);
+    let mut tools = kept.as_array().expect("an array").clone();
+    tools.extend([
+        json!({"function_declarations": [], "google_search": {}}),
+        json!({"function_declarations": [{"name": "h"}], "url_context": {}}),
+        json!({"name": "f", "input_schema": {}, "code_execution": true}),
+        json!({"type": "function", "function": {"name": "g"}, "server_url": "https://x"}),
+        json!({"googleSearchRetrieval": {"dynamicRetrievalConfig": {}}}),
+    ]);
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "tools": tools});
+    let (copy, changes) = normalised("openai", "/v1/chat/completions", &body, &Options::default());
+    assert_eq!((&copy["tools"], changes), (&kept, vec!["tools: 5 of the provider removed".to_owned()]));
+}
+
+#[test]
+fn members_that_keep_call_bill_or_route_are_taken_away_unless_the_user_keeps_them() {
+    for (preset, target, member) in [
+        ("openai", "/v1/chat/completions", json!({"logits_processors": ["os.system"]})),
+        ("openai", "/v1/chat/completions", json!({"provider": {"order": ["a"]}})),
+        ("anthropic", "/v1/messages", json!({"cache_control": {"type": "ephemeral", "ttl": "1h"}})),
+        ("anthropic", "/v1/messages", json!({"inference_geo": "us"})),
+        ("bedrock", "/model/m/converse", json!({"performanceConfig": {"latency": "optimized"}})),
+        ("cohere", "/v1/chat", json!({"preset": "mine", "message": "x"})),
+    ] {
+        let mut body = json!({"messages": [{"role": "user", "content": "x"}]});
+        let members = body.as_object_mut().expect("an object");
+        members.extend(member.as_object().expect("an object").clone());
+        let name = member.as_object().and_then(|member| member.keys().find(|name| *name != "message")).expect("a name");
+        let (copy, changes) = normalised(preset, target, &body, &Options::default());
+        assert_eq!((copy.get(name), changes), (None, vec![format!("{name}: not known to only ask, removed")]));
+        let keep = Options { keep_members: vec![name.clone()], ..Options::default() };
+        assert_eq!(normalised(preset, target, &body, &keep).0, body);
+    }
+}
+
+#[test]
+fn parts_inside_a_tools_result_are_looked_at() {
+    let upload = json!({"type": "container_upload", "file_id": "f"});
+    let result = json!({"type": "tool_result", "tool_use_id": "1", "content": [{"type": "text", "text": "x"}, upload]});
+    let body = json!({"model": "m", "messages": [
+        {"role": "user", "content": "x"}, {"role": "user", "content": [result]},
+    ]});
+    let (copy, changes) = normalised("anthropic", "/v1/messages", &body, &Options::default());
+    assert_eq!(copy["messages"], json!([{"role": "user", "content": "x"}]));
+    assert_eq!(changes, ["messages: 1 not known to only ask, removed"]);
+    let output =
+        json!({"type": "function_call_output", "call_id": "1", "output": [{"type": "item_reference", "id": "i"}]});
+    let body = json!({"model": "m", "input": [{"role": "user", "content": "x"}, output], "store": false});
+    let (copy, _) = normalised("openai", "/v1/responses", &body, &Options::default());
+    assert_eq!(copy["input"], json!([{"role": "user", "content": "x"}]));
+}
+
+#[test]
 fn untouched_members_keep_their_bytes() {
     let body = br#"{ "seed" : 1.50e1, "max_tokens":12345678901234567890123, "user":"u", "messages":[ {"content":"\u00e9\ud83d\ude00"} ] }"#;
     let copy = normalise_llm_body("openai", b"/v1/chat/completions", body, &Options::default()).expect("a copy");

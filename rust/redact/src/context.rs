@@ -108,6 +108,11 @@ static AUTOMATON: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
         .ok()
 });
 
+/// Whether the words can be found; without that no rules are made.
+pub(super) fn is_built() -> bool {
+    AUTOMATON.is_some()
+}
+
 /// The contexts that a text's words name. A word counts when no letter stands before or after it; a change of case, as
 /// in `phoneNumber`, is a border too, and so is a plural's `s`.
 pub(super) fn named(text: &[u8]) -> Contexts {

@@ -11,7 +11,7 @@ use super::label::{self, Action, Format};
 use super::names::{self, Name};
 use super::options::Compiled;
 use super::paths::{Child, Field, State};
-use super::peek;
+use super::peek::{self, Objects};
 use super::text::Origin;
 use super::values;
 
@@ -35,19 +35,30 @@ enum Expect {
     Done,
 }
 
+/// What an object or array stands under.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Under {
+    Plain,
+    /// A secret name: all in it is secret.
+    Secret,
+    /// A secret name, whose value it describes: what is no keyword of a schema is secret.
+    Schema,
+}
+
 /// An object or array that is open.
 #[derive(Clone, Copy)]
 struct Level {
     object: bool,
+    /// Where it opens.
+    open: usize,
     /// Steps of field rules that may come next below it.
     state: State,
     index: u32,
     /// The rule that it falls under itself: it holds for all that is in it.
     field: Option<Field>,
-    /// An object or array under a secret name.
-    secret: bool,
-    /// What the member says that names this object: `{"name": "password", "value": "..."}`.
-    pair: Name,
+    under: Under,
+    /// What an array's name says of its elements.
+    says: Name,
     /// Name of the field that it stands in.
     name: (usize, usize),
     /// End of the last member that stays, or of the opening bracket; and whether there is such a member.
@@ -65,8 +76,6 @@ struct Member {
     secret: bool,
     /// What its name says of a value that is no secret for certain.
     says: Name,
-    /// It names the object that it stands in, or is what that is named for.
-    names: bool,
     name: (usize, usize),
     /// Edits before it.
     mark: usize,
@@ -81,6 +90,8 @@ struct Walk<'a> {
     member: Member,
     /// What the members of the levels above are under, for when a level closes.
     members: Vec<Member>,
+    /// What the objects say of themselves, once one is asked.
+    objects: Option<Objects>,
     edits: Edits,
     /// The kind of each value found, and counted if all is JSON.
     counted: &'a mut Vec<Kind>,
@@ -143,6 +154,7 @@ fn nested(redaction: &Compiled, text: &[u8], reading: Reading, nesting: u8, coun
         levels: Vec::new(),
         member: Member { state: redaction.paths.root(), ..Member::default() },
         members: Vec::new(),
+        objects: None,
         edits: Edits::default(),
         counted,
     };
@@ -205,18 +217,22 @@ impl Walk<'_> {
         let (state, field) = if paths.is_empty() { (0, None) } else { paths.step(level.state, Child::Name(name)) };
         // Nor does one that will hold a label: its words say the same before and after.
         let spoken = if clean { (at + 1, end) } else { (0, 0) };
-        // A value's secret may be named by the member beside it.
+        let listed = paths.is_listed(name);
+        // A value's secret may be named by a member beside it.
         let value = names::values_a_pair(name.as_bytes());
         let says = match names::says(name.as_bytes()) {
-            Name::Plain if value && level.pair != Name::Plain => level.pair,
-            Name::Plain if value => peek::named_next(self.text, next),
+            Name::Plain if value => self.objects().pair(level.open),
             // A signature of what is in the body is part of what is asked; a session is what the caller calls it.
             Name::Token | Name::Key if names::is_of_the_body(name.as_bytes()) => Name::Plain,
             says => says,
         };
-        let secret = level.secret || paths.is_listed(name) || matches!(says, Name::Password | Name::Header);
-        let names = names::names_a_pair(name.as_bytes());
-        self.member = Member { state, field: level.field.or(field), secret, says, names, name: spoken, mark };
+        let within = match level.under {
+            Under::Plain => false,
+            Under::Secret => true,
+            Under::Schema => !peek::is_keyword(name.as_bytes()),
+        };
+        let secret = within || listed || matches!(says, Name::Password | Name::Header);
+        self.member = Member { state, field: level.field.or(field), secret, says, name: spoken, mark };
         Some(next)
     }
 
@@ -243,26 +259,36 @@ impl Walk<'_> {
         self.member = Member {
             state,
             field: level.field.or(field),
-            secret: level.secret,
-            says: level.pair,
-            names: false,
+            secret: level.under == Under::Secret,
+            says: level.says,
             name: level.name,
             mark: self.edits.len(),
         };
+    }
+
+    /// What the objects of the text say of themselves.
+    fn objects(&mut self) -> &Objects {
+        self.objects.get_or_insert_with(|| Objects::of(self.text))
     }
 
     fn value(&mut self, byte: u8, at: usize) -> Option<(usize, Expect)> {
         if matches!(byte, b'{' | b'[') {
             let member = self.member;
             let object = byte == b'{';
+            let under = match member.secret {
+                false => Under::Plain,
+                true if object && self.objects().is_schema(at) => Under::Schema,
+                true => Under::Secret,
+            };
             self.members.push(member);
             self.levels.push(Level {
                 object,
+                open: at,
                 state: member.state,
                 index: 0,
                 field: member.field,
-                secret: member.secret && !(object && peek::is_schema(self.text, at)),
-                pair: if object { Name::Plain } else { member.says },
+                under,
+                says: if object { Name::Plain } else { member.says },
                 name: member.name,
                 after: at + 1,
                 has_member: false,
@@ -356,14 +382,6 @@ impl Walk<'_> {
                 self.counted.push(field.kind);
             }
             return Some(());
-        }
-        if self.member.names
-            && label::first_mask(&value).is_none()
-            && let says = names::says(&value)
-            && says != Name::Plain
-            && let Some(level) = self.levels.last_mut()
-        {
-            level.pair = says;
         }
         if values::is_secret(&value, self.member.says) && label::first_mask(&value).is_none() {
             self.edits.push(start..end, |out| self.redaction.label(Kind::SECRET, None, &value, out));

@@ -12,6 +12,7 @@
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+mod apart;
 mod assign;
 mod body;
 mod cards;

@@ -51,12 +51,118 @@ const PASSWORDS: &[&str] = &[
     "パスワード",
     "비밀번호",
     "passwordhash",
-    "clave",
     "passphrases",
     "passwords",
 ];
 /// These are words of their own, between signs or changes of case: `DB_PASS` and not `bypass`.
-const PASSWORD_WORDS: &[&str] = &["pass", "pwd", "pw", "psw", "pswd", "passw", "pwhash", "mdp"];
+const PASSWORD_WORDS: &[&str] = &["pass", "pwd", "pw", "psw", "pswd", "passw", "pwhash", "mdp", "clave"];
+/// A word that makes another thing of the one behind it: a pass that is gone through, run or shown.
+const NO_PASSWORD: &[&str] = &[
+    "first",
+    "second",
+    "third",
+    "fourth",
+    "last",
+    "next",
+    "previous",
+    "prev",
+    "single",
+    "double",
+    "one",
+    "two",
+    "three",
+    "multi",
+    "each",
+    "every",
+    "forward",
+    "backward",
+    "final",
+    "initial",
+    "boarding",
+    "bus",
+    "day",
+    "season",
+    "ski",
+    "rail",
+    "train",
+    "hall",
+    "battle",
+    "render",
+    "shader",
+    "low",
+    "high",
+    "band",
+    "all",
+    "did",
+    "does",
+    "will",
+    "can",
+    "must",
+    "should",
+    "to",
+    "tests",
+    "checks",
+    "lint",
+    "compiler",
+    "opt",
+    "optimization",
+    "pre",
+    "full",
+    "partial",
+    "fast",
+    "slow",
+    "quick",
+    "dry",
+    "draft",
+    "review",
+    "assist",
+    "complete",
+    "not",
+    "or",
+    "is",
+];
+/// Before `clave`, which is Spanish for what is most important too (`palabra_clave`), only these leave it a password.
+const KEEPS_CLAVE: &[&str] = &[
+    "la",
+    "mi",
+    "tu",
+    "su",
+    "nueva",
+    "vieja",
+    "actual",
+    "usuario",
+    "user",
+    "admin",
+    "root",
+    "db",
+    "bd",
+    "sql",
+    "mysql",
+    "postgres",
+    "oracle",
+    "correo",
+    "email",
+    "mail",
+    "smtp",
+    "ftp",
+    "ssh",
+    "wifi",
+    "red",
+    "acceso",
+    "login",
+    "app",
+    "api",
+    "servidor",
+    "server",
+    "cuenta",
+    "cliente",
+    "my",
+    "the",
+    "new",
+    "old",
+    "repetir",
+    "confirmar",
+];
 const TOKENS: &[&str] = &[
     "token",
     "secret",
@@ -291,18 +397,33 @@ fn looked_up(name: &[u8]) -> Name {
     while plain.last().is_some_and(u8::is_ascii_digit) {
         plain = plain.split_last().map_or(plain, |(_, rest)| rest);
     }
-    of(whole, plain, words.get(count.saturating_sub(1)).and_then(|word| plain.get(*word..)).unwrap_or_default())
+    let word = words.get(count.saturating_sub(1)).copied().unwrap_or_default();
+    let before = count.checked_sub(2).and_then(|before| words.get(before)).and_then(|from| plain.get(*from..word));
+    of(whole, plain, plain.get(word..).unwrap_or_default(), before.unwrap_or_default())
 }
 
-/// What a name without signs says: whole, up to the word that counts, and that word.
-fn of(whole: &[u8], plain: &[u8], word: &[u8]) -> Name {
+/// Whether a word of its own is a password's name behind the word before it.
+fn is_password(word: &[u8], before: &[u8]) -> bool {
+    match word {
+        b"clave" => before.is_empty() || is_one(KEEPS_CLAVE, before),
+        b"pass" => !is_one(NO_PASSWORD, before),
+        _ => true,
+    }
+}
+
+/// What a name without signs says: whole, up to the word that counts, that word, and the one before it.
+fn of(whole: &[u8], plain: &[u8], word: &[u8], before: &[u8]) -> Name {
     let Some(last) = plain.last() else {
         return Name::Plain;
     };
     let ends =
         |list: &[&str]| list.iter().any(|end| end.as_bytes().last() == Some(last) && plain.ends_with(end.as_bytes()));
-    if ends(PASSWORDS) || is_one(PASSWORD_WORDS, word) {
+    if ends(PASSWORDS) || (is_one(PASSWORD_WORDS, word) && is_password(word, before)) {
         return Name::Password;
+    }
+    // Behind another word it is a password only by its look.
+    if word == b"clave" {
+        return Name::Token;
     }
     let (token, key) = (ends(TOKENS), is_one(TOKEN_WORDS, word));
     let code = is_one(CODES, word) || is_one(CODES, plain);
@@ -310,7 +431,8 @@ fn of(whole: &[u8], plain: &[u8], word: &[u8]) -> Name {
     if !(token || key || code || header) {
         return Name::Plain;
     }
-    if FINDER.as_ref().is_none_or(|never| never.is_match(whole)) {
+    // Without the list a name says what its words do, so that nothing passes by it.
+    if FINDER.as_ref().is_some_and(|never| never.is_match(whole)) {
         return Name::Plain;
     }
     match (header, code, token) {

@@ -7,10 +7,13 @@ use regex::bytes::{Regex, RegexBuilder};
 use serde::Deserialize;
 
 use super::checks;
+use super::context;
 use super::header_names;
 use super::kinds::{BUILT_IN, Kind, Kinds};
 use super::label::{Action, Format};
 use super::paths::Paths;
+use super::pieces;
+use super::spoken;
 use shadowlane_base::{Error, Result};
 
 /// `[sanitize]`, as JSON or TOML say it. Fields that are not given keep their default.
@@ -144,6 +147,8 @@ pub(super) struct Compiled {
     pub allow_patterns: Vec<Regex>,
     pub allow_headers: Vec<String>,
     pub key: [u8; 32],
+    /// Texts of one body that are put together; with more it does not pass.
+    pub most_pieces: usize,
 }
 
 fn bad(field: &'static str, why: String) -> Error {
@@ -177,8 +182,17 @@ fn percent(field: &'static str, confidence: Option<f64>, default: u8) -> Result<
     }
 }
 
+/// Without the lists of words a text would be looked at, and little found in it.
+fn words_are_built() -> Result<()> {
+    if spoken::is_built() && context::is_built() {
+        return Ok(());
+    }
+    Err(bad("sanitize", "the lists of words could not be built; report it, with the platform".to_owned()))
+}
+
 impl Compiled {
     pub(super) fn new(options: &Options) -> Result<Self> {
+        words_are_built()?;
         let mut names: Vec<String> = BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
         let action = options.action.unwrap_or(Action::Mask);
         let mut actions = vec![action; names.len()];
@@ -274,6 +288,7 @@ impl Compiled {
             allow_patterns,
             allow_headers,
             key: key(&options.hash_key)?,
+            most_pieces: pieces::MOST,
         })
     }
 }

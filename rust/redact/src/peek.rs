@@ -1,57 +1,210 @@
-//! Looks ahead in a JSON text, without reading it: what a number is, whether an object describes values, what a member's
-//! neighbour names it.
+//! Looks ahead in a JSON text, without reading it: what a number is, and what an object's own members say of the others,
+//! wherever among them they stand: that one names the value beside it, or that they describe values and hold none.
 //!
-//! Invariant: a look reads at most what follows once, a string or some hundred bytes.
+//! Invariants: one pass over the text for all of its objects, made when the first is asked about, so that the time is
+//! linear however they are nested; only an object's own members speak for it.
 
+use super::escapes;
+use super::json_ends::string_end;
 use super::label;
 use super::names::{self, Name};
 
-/// What the next member says that names the one whose name ends at `at`; only right behind a string:
-/// `{"value": "...", "name": "password"}`.
-pub(super) fn named_next(text: &[u8], at: usize) -> Name {
-    let skip = |at: usize| {
-        at + text.get(at..).unwrap_or_default().iter().take(64).take_while(|byte| byte.is_ascii_whitespace()).count()
-    };
-    let sign = |at: usize, sign: u8| (text.get(at) == Some(&sign)).then(|| skip(at + 1));
-    let next = || {
-        let (_, end) = string(text, sign(skip(at), b':')?)?;
-        let (key, end) = string(text, sign(skip(end), b',')?)?;
-        if !names::names_a_pair(key) {
-            return None;
-        }
-        let (name, _) = string(text, sign(skip(end), b':')?)?;
-        (label::first_mask(name).is_none()).then(|| names::says(name))
-    };
-    next().unwrap_or(Name::Plain)
+/// What an object's own members say.
+#[derive(Clone, Copy, Debug)]
+struct Object {
+    /// Where it opens.
+    at: usize,
+    /// What the member that names its value says: `{"value": "...", "type": "text", "name": "password"}`.
+    pair: Name,
+    /// A JSON Schema's signs: `"type": "string"`, `"anyOf": [...]`.
+    schema: bool,
 }
 
-/// A string that opens at `at`, as it is written, and its end.
-fn string(text: &[u8], at: usize) -> Option<(&[u8], usize)> {
-    let rest = text.get(at..)?.strip_prefix(b"\"")?;
-    let mut next = 0;
-    loop {
-        let quote = next + memchr::memchr2(b'"', b'\\', rest.get(next..)?)?;
-        if rest.get(quote) == Some(&b'"') {
-            return Some((rest.get(..quote)?, at + quote + 2));
+/// The objects of a text, by where they open.
+#[derive(Debug)]
+pub(super) struct Objects(Vec<Object>);
+
+impl Objects {
+    pub(super) fn of(text: &[u8]) -> Self {
+        let mut objects = Self(Vec::new());
+        // Of an array: `None`.
+        let mut open: Vec<Option<usize>> = Vec::new();
+        let mut at = 0;
+        while let Some(byte) = text.get(at) {
+            at = match byte {
+                b'"' => {
+                    let end = string_end(text, at + 1);
+                    let value = after_colon(text, end + 1);
+                    let object = open.last().copied().flatten().and_then(|index| objects.0.get_mut(index));
+                    if let (Some(value), Some(object)) = (value, object) {
+                        object.member(text, text.get(at + 1..end).unwrap_or_default(), value);
+                    }
+                    value.unwrap_or(end + 1)
+                }
+                b'{' => {
+                    open.push(Some(objects.0.len()));
+                    objects.0.push(Object { at, pair: Name::Plain, schema: false });
+                    at + 1
+                }
+                b'[' => {
+                    open.push(None);
+                    at + 1
+                }
+                b'}' | b']' => {
+                    open.pop();
+                    at + 1
+                }
+                _ => at + 1,
+            };
         }
-        next = quote + 2;
+        objects
+    }
+
+    fn at(&self, open: usize) -> Option<&Object> {
+        self.0.binary_search_by_key(&open, |object| object.at).ok().and_then(|index| self.0.get(index))
+    }
+
+    /// What an object that opens there says of the value that it names.
+    pub(super) fn pair(&self, open: usize) -> Name {
+        self.at(open).map_or(Name::Plain, |object| object.pair)
+    }
+
+    /// Whether an object that opens there describes values: which of its members do so, [`is_keyword`] says.
+    pub(super) fn is_schema(&self, open: usize) -> bool {
+        self.at(open).is_some_and(|object| object.schema)
     }
 }
 
-/// Whether an object that opens at `at` describes values and holds none: a JSON Schema's `{"type": "string", ...}`.
-pub(super) fn is_schema(text: &[u8], at: usize) -> bool {
-    const REACH: usize = 400;
-    const TYPES: [&[u8]; 7] = [b"string", b"object", b"array", b"number", b"integer", b"boolean", b"str"];
-    const WORDS: [&[u8]; 4] = [b"\"$ref\"", b"\"anyOf\"", b"\"oneOf\"", b"\"enum\""];
-    let part = text.get(at..text.len().min(at + REACH)).unwrap_or_default();
-    let typed = |from: usize| -> Option<&[u8]> {
-        let rest = part.get(from..)?;
-        let open = rest.iter().position(|byte| !byte.is_ascii_whitespace() && *byte != b':')?;
-        let word = rest.get(open..)?.strip_prefix(b"\"")?;
-        word.get(..word.iter().position(|byte| *byte == b'"')?)
+impl Object {
+    fn member(&mut self, text: &[u8], name: &[u8], value: usize) {
+        let string = |at: usize| {
+            let from = at + 1;
+            (text.get(at) == Some(&b'"')).then(|| text.get(from..string_end(text, from)).unwrap_or_default())
+        };
+        self.schema |= match name {
+            b"type" => is_type(text, value),
+            b"$ref" => string(value).is_some(),
+            b"anyOf" | b"oneOf" | b"allOf" | b"enum" => text.get(value) == Some(&b'['),
+            _ => false,
+        };
+        if names::names_a_pair(name)
+            && let Some(written) = string(value)
+            && written.len() <= NAME
+            && let Some(said) = escapes::unescape(written, true)
+            && label::first_mask(&said).is_none()
+        {
+            let says = names::says(&said);
+            if weight(says) > weight(self.pair) {
+                self.pair = says;
+            }
+        }
+    }
+}
+
+/// Longest name of a value.
+const NAME: usize = 256;
+
+/// Of several names the one that hides most.
+fn weight(says: Name) -> u8 {
+    match says {
+        Name::Plain => 0,
+        Name::Key => 1,
+        Name::Token => 2,
+        Name::Code => 3,
+        Name::Header => 4,
+        Name::Password => 5,
+    }
+}
+
+/// Where a value begins behind a name and its colon.
+fn after_colon(text: &[u8], at: usize) -> Option<usize> {
+    let skip = |at: usize| {
+        at + text.get(at..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_whitespace()).count()
     };
-    memchr::memmem::find_iter(part, b"\"type\"").any(|at| typed(at + 6).is_some_and(|word| TYPES.contains(&word)))
-        || WORDS.iter().any(|word| memchr::memmem::find(part, word).is_some())
+    let colon = skip(at);
+    (text.get(colon) == Some(&b':')).then(|| skip(colon + 1))
+}
+
+/// A type of JSON Schema, or a list of them.
+fn is_type(text: &[u8], at: usize) -> bool {
+    const TYPES: [&[u8]; 8] = [b"string", b"object", b"array", b"number", b"integer", b"boolean", b"null", b"str"];
+    const LONGEST: usize = 96;
+    let rest = text.get(at..text.len().min(at + LONGEST)).unwrap_or_default();
+    let list = match rest {
+        [b'"', inner @ ..] => {
+            return inner.split(|byte| *byte == b'"').next().is_some_and(|word| TYPES.contains(&word));
+        }
+        [b'[', inner @ ..] => inner,
+        _ => return false,
+    };
+    let Some(end) = list.iter().position(|byte| *byte == b']') else { return false };
+    let mut words = list.get(..end).unwrap_or_default().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    words.all(|word| {
+        word.strip_prefix(b"\"").and_then(|word| word.strip_suffix(b"\"")).is_some_and(|word| TYPES.contains(&word))
+    })
+}
+
+/// Whether a schema's member of this name describes a value: any other may be the value, as `value` or `default` are.
+pub(super) fn is_keyword(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"type"
+            | b"$ref"
+            | b"$id"
+            | b"$schema"
+            | b"$comment"
+            | b"$defs"
+            | b"definitions"
+            | b"anyOf"
+            | b"oneOf"
+            | b"allOf"
+            | b"not"
+            | b"if"
+            | b"then"
+            | b"else"
+            | b"enum"
+            | b"properties"
+            | b"patternProperties"
+            | b"additionalProperties"
+            | b"propertyNames"
+            | b"dependentRequired"
+            | b"dependentSchemas"
+            | b"items"
+            | b"prefixItems"
+            | b"additionalItems"
+            | b"contains"
+            | b"required"
+            | b"optional"
+            | b"nullable"
+            | b"sensitive"
+            | b"readOnly"
+            | b"writeOnly"
+            | b"deprecated"
+            | b"format"
+            | b"pattern"
+            | b"minLength"
+            | b"maxLength"
+            | b"minimum"
+            | b"maximum"
+            | b"exclusiveMinimum"
+            | b"exclusiveMaximum"
+            | b"multipleOf"
+            | b"minItems"
+            | b"maxItems"
+            | b"uniqueItems"
+            | b"minProperties"
+            | b"maxProperties"
+            | b"contentEncoding"
+            | b"contentMediaType"
+            | b"title"
+            | b"description"
+            | b"name"
+            | b"in"
+            | b"label"
+            | b"help"
+            | b"hint"
+            | b"placeholder"
+    )
 }
 
 /// RFC 8259 §6.

@@ -37,6 +37,11 @@ static FINDER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(LETTERS.map(|(letters, ..)| letters)).ok()
 });
 
+/// Whether the words can be found; without that no rules are made.
+pub(super) fn is_built() -> bool {
+    FINDER.is_some()
+}
+
 /// Append what sentences say of secrets.
 pub(super) fn scan(bytes: &[u8], wanted: Wanted<'_>, found: &mut Vec<Finding>) {
     let Some(finder) = FINDER.as_ref() else { return };

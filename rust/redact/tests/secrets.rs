@@ -193,3 +193,32 @@ fn what_only_speaks_of_secrets_stays() {
         assert_eq!(clean, text, "{:?}", found.iter().map(|f| sanitizer.name(f.kind)).collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn a_word_that_ends_like_a_passwords_name_is_none() {
+    let sanitizer = sanitizer();
+    for text in [
+        r#"{"palabra_clave": "redes neuronales", "palabraClave": "memoria", "frase_clave": "tres palabras", "punto-clave": "uno"}"#,
+        r#"{"enclave": "Kaliningrad", "first_pass": "the draft as it is", "second_pass": "shorter", "boardingPass": "A12 gate"}"#,
+        r#"{"autoclave": "steam cleaner", "forward_pass": "eager mode", "low_pass": "filtered", "did_pass": "yes it did"}"#,
+    ] {
+        assert_eq!(String::from_utf8_lossy(&sanitizer.json(text.as_bytes()).expect("JSON")), text);
+    }
+    let panel = r#"{"panel_clave": "q7Zt3LmP9xKd2VbN5wRy"}"#;
+    assert_eq!(sanitizer.json(panel.as_bytes()).expect("JSON"), br#"{"panel_clave": "[SECRET]"}"#);
+    for name in [
+        "clave",
+        "mi_clave",
+        "claveUsuario_clave",
+        "DB_CLAVE",
+        "nuevaClave",
+        "pass",
+        "DB_PASS",
+        "smtpPass",
+        "RABBITMQ_PASS",
+    ] {
+        let text = format!("{{\"{name}\": \"hunter2-x\"}}");
+        let clean = sanitizer.json(text.as_bytes()).expect("JSON");
+        assert_eq!(String::from_utf8_lossy(&clean), format!("{{\"{name}\": \"[SECRET]\"}}"));
+    }
+}

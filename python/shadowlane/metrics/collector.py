@@ -1,0 +1,86 @@
+"""Reads a lane at scrape: control file, rings, store and the worker's state; keeps nothing between two scrapes.
+
+Invariants: a scrape reads counts and sums, never rows, so its cost does not grow with what is stored; what cannot be
+read is left out and named by ``shadowlane_readable``, never shown as zero; it raises nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from prometheus_client import Metric
+from prometheus_client.registry import Collector
+
+from .. import __version__
+from ..config import Config, lane_directory
+from ..config.worker_file import running_revision, worker_config
+from ..errors import LaneError, StoreError
+from ..status.lane import LaneStatus, read_lane, read_settled, unstarted
+from ..store import open_store
+from ..worker.state import read_state
+from .families import Families
+from .lane import add_lane, add_limits, add_times
+from .rows import StoreReading, add_copies, add_rows, read_store
+from .verdicts import Judged, add_verdicts
+
+__all__ = ["LaneCollector"]
+
+
+class LaneCollector(Collector):
+    """One lane's metrics, with its last verdicts; ``None``: there are none yet."""
+
+    def __init__(self, config: Config, judged: Judged | None = None) -> None:
+        self._config = config
+        self._judged = judged
+        self._directory = lane_directory(config)
+
+    def collect(self) -> Iterable[Metric]:
+        """The families of one scrape."""
+        begun = time.perf_counter()
+        families = Families(self._config.lane.name)
+        families.info("shadowlane_build_info", __version__)
+        started = (self._directory / "control.shm").exists() or self._directory.is_symlink()
+        lane: LaneStatus | None = None
+        try:
+            before = read_lane(self._directory) if started else unstarted(self._config)
+            reading, readable = self._read_store(before.lane_id)
+            lane, balanced = read_settled(self._directory) if started else (before, True)
+            if started:
+                add_times(families, self._directory)
+        except LaneError:
+            families.add("shadowlane_readable", False, "lane")
+        else:
+            families.add("shadowlane_readable", True, "lane")
+            families.add("shadowlane_readable", readable, "store")
+            add_lane(families, lane, started=started)
+            if reading is not None:
+                holds = add_copies(families, reading, self._config.arms(), before, lane)
+                add_rows(families, reading.observed, self._config.arms())
+                families.add("shadowlane_accounting_holds", balanced and holds)
+            if started:
+                families.add("shadowlane_readable", add_limits(families, self._directory, lane), "worker")
+            self._add_revisions(families, lane)
+        if self._judged is not None:
+            add_verdicts(families, self._judged)
+        families.add("shadowlane_scrape_duration_seconds", time.perf_counter() - begun)
+        return families.all()
+
+    def _read_store(self, lane_id: str) -> tuple[StoreReading | None, bool]:
+        if not self._config.store.path.exists():
+            return None, True  # nothing is stored yet
+        try:
+            with open_store(self._config.store, read_only=True) as store:
+                return read_store(store, lane_id), True
+        except StoreError:
+            return None, False
+
+    def _add_revisions(self, families: Families, lane: LaneStatus) -> None:
+        state = read_state(self._directory) if lane.worker.alive else None
+        running = "" if state is None else state.get("revision", "")
+        families.info(
+            "shadowlane_configuration_info",
+            worker_config(self._config, self._directory).revision(),
+            running_revision(self._directory),
+            running if isinstance(running, str) else "",
+        )

@@ -1,0 +1,88 @@
+"""The worker's log as JSON: one object a line, the words of an exception left out."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shadowlane.cli import main
+from shadowlane.errors import ConfigError
+from shadowlane.worker.log import FORMAT_ENV, JsonFormatter, configure_logging
+
+SECRET = "sk-planted-0123456789abcdef"
+
+
+def formatted(record: logging.LogRecord, lane: str = "default") -> dict[str, Any]:
+    line = JsonFormatter(lane).format(record)
+    assert "\n" not in line
+    parsed: dict[str, Any] = json.loads(line)
+    return parsed
+
+
+def record(message: str, *values: object, level: int = logging.INFO, **extra: object) -> logging.LogRecord:
+    made = logging.getLogger("shadowlane.worker").makeRecord(
+        "shadowlane.worker", level, __file__, 1, message, values, None, extra=extra
+    )
+    made.created = 1_764_345_600.25
+    return made
+
+
+def test_a_line_says_when_what_and_about_whom() -> None:
+    about = {"shadow": "candidate", "shadow_id": "0190a8f0", "delta_s": 0.25}
+    assert formatted(record("copy %s is stored", "x", level=logging.DEBUG, event="stored", **about)) == {
+        "ts": "2025-11-28T16:00:00.250Z",
+        "level": "debug",
+        "event": "stored",
+        "message": "copy x is stored",
+        "logger": "shadowlane.worker",
+        "lane": "default",
+        **about,
+    }
+    bare = formatted(record("plain"))
+    assert (bare["event"], bare["level"], "shadow" in bare, "error" in bare) == ("log", "info", False, False)
+
+
+@given(text=st.text(), lane=st.text(st.characters(exclude_categories=["Cs"])), at=st.floats(0, 4e9))
+def test_any_text_is_one_line_of_json_and_any_moment_rfc_3339(text: str, lane: str, at: float) -> None:
+    made = record("%s", text.encode("utf-8", "replace").decode())
+    made.created = at
+    line = formatted(made, lane)
+    assert line["lane"] == lane
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["ts"])
+    read = datetime.strptime(line["ts"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+    assert abs(read.timestamp() - at) < 0.0011
+
+
+def test_an_exception_is_told_by_its_type_and_place_without_its_words() -> None:
+    try:
+        raise ValueError(f"cannot read {SECRET}")
+    except ValueError:
+        made = record("it failed")
+        made.exc_info = sys.exc_info()
+    line = formatted(made)
+    assert line["error"] == "ValueError"
+    assert line["where"][-1].endswith("test_an_exception_is_told_by_its_type_and_place_without_its_words")
+    assert SECRET not in json.dumps(line)
+
+
+def test_extras_that_are_not_named_are_left_out() -> None:
+    assert "body" not in formatted(record("x", body=SECRET))
+
+
+def test_an_unknown_form_is_refused_with_the_remedy(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match="'yaml': use text or json"):
+        configure_logging("info", "yaml")
+    assert main(["worker", "--log-format", "xml"]) == 2
+    monkeypatch.setenv(FORMAT_ENV, "toml")
+    assert main(["worker"]) == 2
+    assert "SHADOWLANE_LOG_FORMAT, = 'toml': use text or json" in capsys.readouterr().err
