@@ -7,6 +7,7 @@ Every command that prints a result takes ``--json``. Heavy parts are imported by
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 import os
 import sys
@@ -72,7 +73,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(options)
     except ShadowlaneError as error:
-        print_error(without_keys(str(error), known=True))
+        text = without_keys(str(error), known=True)
+        if getattr(options, "log_format", "") == "json":
+            logging.getLogger("shadowlane").error("%s", text, extra={"event": "failed"})
+        else:
+            print_error(text)
         return error.exit_code
     except BrokenPipeError:  # the reader of our output left: not an error of ours
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
