@@ -145,9 +145,7 @@ def test_the_p95_of_the_wait_for_a_slot(waited_ms: Callable[[int], int], status:
 
 
 @pytest.mark.parametrize("share", [0.06, 0.3, 1.0])
-def test_a_long_wait_for_a_slot_is_the_lanes_and_asks_nobody_to_look(
-    share: float, tmp_path: Path
-) -> None:
+def test_a_long_wait_for_a_slot_is_the_lanes_and_asks_nobody_to_look(share: float, tmp_path: Path) -> None:
     pairs = altered(good(), "outcome", waited_ns=lambda i: (900 if i % 100 < 100 * share else 3) * MS, tries=1)
     verdict = judged(tmp_path, pairs)
     assert (verdict.decision, verdict.waits_for["lane"], verdict.waits_for["person"]) == ("HOLD", ["slot_wait"], [])
