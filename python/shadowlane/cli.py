@@ -7,6 +7,7 @@ Every command that prints a result takes ``--json``. Heavy parts are imported by
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 import os
 import sys
@@ -25,6 +26,7 @@ __all__ = ["main"]
 
 _DEFAULT_CONFIG = "shadowlane.toml"
 _MOST_HOURS = 87_600
+_INTERVAL_S = 30.0
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "init": (
@@ -34,7 +36,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "doctor": ("doctor", "doctor --try", "doctor --try request.json --shadow candidate --config lane.toml"),
     "status": ("status", "status --json", "status --watch", "status --watch 5"),
     "report": ("report --html report.html", "report --hours 24 --json"),
-    "gate": ("gate", "gate --shadow candidate --json", "gate --restart"),
+    "gate": (
+        "gate",
+        "gate --shadow candidate --json",
+        "gate --wait --timeout 2h --interval 1m",
+        "gate --restart",
+    ),
     "on": ("on",),
     "off": ("off", "off --config lane.toml"),
     "reset": ("reset", "reset --yes --json"),
@@ -66,7 +73,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(options)
     except ShadowlaneError as error:
-        print_error(without_keys(str(error), known=True))
+        text = without_keys(str(error), known=True)
+        if getattr(options, "log_format", "") == "json":
+            logging.getLogger("shadowlane").error("%s", text, extra={"event": "failed"})
+        else:
+            print_error(text)
         return error.exit_code
     except BrokenPipeError:  # the reader of our output left: not an error of ours
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -150,6 +161,13 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
     gate = command("gate", _gate, "Say GRADUATE, HOLD or REJECT, with the evidence; exit 0 only for GRADUATE.")
     gate.add_argument("--shadow", default=None, help="the shadow's name (default: all of them)")
     gate.add_argument("--restart", action="store_true", help="begin a new window now, and judge nothing")
+    gate.add_argument("--wait", action="store_true", help="look again until it is GRADUATE or REJECT, a line a change")
+    gate.add_argument(
+        "--timeout", type=_duration, metavar="DURATION", help="with --wait: exit 1 when it is HOLD for so long"
+    )
+    gate.add_argument(
+        "--interval", type=_duration, metavar="DURATION", help="with --wait: between two looks (default: 30s)"
+    )
 
     # The options of these need the package's heavier half, so they are added only for the command that is asked for.
     asked = sys.argv[1:] if arguments is None else arguments
@@ -213,16 +231,15 @@ def _hours(text: str) -> float:
 
 
 def _seconds(text: str) -> float:
-    """An argument in seconds: how often a person looks."""
-    from .watch.command import LEAST_S, MOST_S
+    from .watch.command import seconds
 
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not LEAST_S <= value <= MOST_S:
-        raise argparse.ArgumentTypeError(f"{text!r}: use {LEAST_S:g} to {MOST_S:g} seconds")
-    return value
+    return seconds(text)
+
+
+def _duration(text: str) -> float:
+    from .report.wait import duration
+
+    return duration(text)
 
 
 def _load(options: argparse.Namespace) -> Config:
@@ -340,6 +357,17 @@ def _gate(options: argparse.Namespace) -> int:
         known = ", ".join(config.shadows)
         why = advised(options.shadow, config.shadows, f"no such shadow in the configuration; known: {known}")
         raise ConfigError(f"--shadow = {options.shadow!r}: {why}")
+    if options.wait and options.restart:
+        raise ConfigError("--wait and --restart: a new window has nothing to wait for yet; give one of them")
+    if not options.wait and (options.timeout or options.interval):
+        raise ConfigError("--timeout and --interval: say how long --wait waits; add --wait")
+    if options.wait:
+        from .report.wait import wait_for_verdict
+
+        interval_s = options.interval or _INTERVAL_S
+        return wait_for_verdict(
+            config, options.shadow, timeout_s=options.timeout, interval_s=interval_s, as_json=options.json
+        )
     from .report.command import restart_window, run_gate
 
     if options.restart:

@@ -30,8 +30,9 @@ log = logging.getLogger("shadowlane.serve")
 
 _T = TypeVar("_T")
 
-_EVALUATE_S = 8.0
-"""Release tools wait for 10 s (Flagger's and Argo's default)."""
+_EVALUATE_S, _NOTE_S = 6.0, 3.0
+"""Together less than the 10 s that release tools wait for (Flagger's and Argo's default)."""
+_NOTED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,8 @@ class LaneView:
         self._scrapes = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-metrics")
         self._verdicts = Cached(self._evaluate, self._thread)
         self._ready = Cached(self._readable, self._thread)
+        self._noted: dict[tuple[str, str], str] = {}
+        self._noting = asyncio.Lock()
 
     def close(self) -> None:
         """End the threads; one that evaluates is not waited for."""
@@ -134,7 +137,18 @@ class LaneView:
 
     async def note_release(self, shadows: Sequence[str], release: str, checksum: str) -> bool:
         """Keep a release's checksum; a change of it begins the window of ``shadows`` anew. Returns whether it did.
-        Raises :class:`~shadowlane.errors.StoreError`."""
+        Raises :class:`~shadowlane.errors.StoreError`, after three seconds at most."""
+        wanted = [shadow for shadow in shadows if self._noted.get((shadow, release)) != checksum]
+        if not wanted:
+            return False
+        noting = asyncio.create_task(self._note(wanted, release, checksum))
+        try:
+            return await asyncio.wait_for(asyncio.shield(noting), _NOTE_S)
+        except asyncio.TimeoutError:
+            noting.add_done_callback(lambda task: task.cancelled() or task.exception())  # nobody waits for it any more
+            raise StoreError(f"the store did not take a write within {_NOTE_S:.0f} s") from None
+
+    async def _note(self, shadows: Sequence[str], release: str, checksum: str) -> bool:
         now = time.time_ns()
 
         def note(store: SqliteStore) -> bool:
@@ -144,10 +158,14 @@ class LaneView:
             with open_store(self.config.store) as store:
                 return note(store)
 
-        if self._worker is not None:
-            changed = await self._worker.with_store(note)
-        else:
-            changed = await asyncio.get_running_loop().run_in_executor(self._thread, alone)
+        async with self._noting:  # one at a time waits on the thread that stores the pairs
+            if self._worker is not None:
+                changed = await self._worker.with_store(note)
+            else:
+                changed = await asyncio.get_running_loop().run_in_executor(self._thread, alone)
+        if len(self._noted) >= _NOTED:
+            self._noted.clear()
+        self._noted |= {(shadow, release): checksum for shadow in shadows}
         if changed:
             log.info("release %s has another checksum: the gate's window begins now", release)
             self._verdicts.invalidate()

@@ -6,7 +6,9 @@ drawn anew at once. Without a terminal nothing is repeated: the status is printe
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import math
 import os
 import queue
 import signal
@@ -27,12 +29,22 @@ from .screen import View, screen
 if TYPE_CHECKING:
     from rich.console import Console, Group
 
-__all__ = ["LEAST_S", "MOST_S", "run_watch"]
+__all__ = ["run_watch", "seconds"]
 
-LEAST_S, MOST_S = 0.2, 3600.0
-"""How often a screen may be drawn, in seconds."""
+_LEAST_S, _MOST_S = 0.2, 3600.0
 
 _Wake = Literal["draw", "end"]
+
+
+def seconds(text: str) -> float:
+    """An argument of ``--watch``: how often the screen is drawn. Raises :class:`argparse.ArgumentTypeError`."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not _LEAST_S <= value <= _MOST_S:
+        raise argparse.ArgumentTypeError(f"{text!r}: use {_LEAST_S:g} to {_MOST_S:g} seconds")
+    return value
 
 
 def run_watch(config: Config, every_s: float) -> int:

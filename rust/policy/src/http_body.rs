@@ -146,7 +146,7 @@ pub fn declared(request: &Request<'_>, target: &Target<'_>, parsed: Option<&Json
             if endpoint || fields.iter().any(|(name, _)| name == "operations") {
                 return Effect::write("a GraphQL request in parts");
             }
-            in_fields(&fields, searching).map_or_else(read, Effect::write)
+            in_fields(&fields, searching).or_else(|| in_parts(&text)).map_or_else(read, Effect::write)
         }
         "application/graphql" => classify_graphql(&text, None),
         "application/sql" | "application/x-sql" | "text/sql" => {
@@ -188,6 +188,15 @@ fn in_fields(fields: &[(String, String)], searching: bool) -> Option<String> {
     parameter_overrides("POST", fields)
         .or_else(|| disguise::in_parameters(fields, searching))
         .or_else(|| form_keeps(fields))
+}
+
+/// Why a part of `multipart/form-data` that is JSON asks a provider to keep or to do something.
+fn in_parts(text: &str) -> Option<String> {
+    let contents =
+        text.split("\n--").filter_map(|part| part.split_once("\r\n\r\n").or_else(|| part.split_once("\n\n")));
+    let parsed =
+        contents.filter(|(_, content)| begins_as_json(content)).map(|(_, content)| Json::parse_several(content));
+    parsed.flatten().flatten().find_map(|value| keeps(&value, true))
 }
 
 /// A remote call in XML: SOAP names its operation in the envelope, XML-RPC in `methodCall`; neither says that it reads.

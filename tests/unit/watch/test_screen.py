@@ -56,7 +56,7 @@ def test_it_fits_the_window(view: View, width: int, height: int) -> None:
     lines = screen(view, width, height)
     assert 0 < len(lines) <= height
     assert all(cells(line) <= width for line, _ in lines)
-    whole = len(screen(view, 200, 1000))
+    whole = len(screen(view, width, 1000))
     if height < whole:
         assert lines[-1][0] == cut(f"{whole - height + 1} more lines: make the window higher", width)
 
