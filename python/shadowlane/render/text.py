@@ -21,6 +21,7 @@ __all__ = [
     "asked",
     "clock",
     "count_line",
+    "cut",
     "json_line",
     "milliseconds",
     "percent",
@@ -140,6 +141,11 @@ def milliseconds(seconds: float) -> str:
 def clock(time_ns: int) -> str:
     """``2025-01-31 12:00:00`` in UTC."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time_ns / 1e9))
+
+
+def cut(text: str, chars: int) -> str:
+    """At most so many characters of it, the last an ellipsis where there are more."""
+    return text if len(text) <= chars else text[: chars - 1].rstrip() + "…"
 
 
 def count_line(counts: Mapping[str, int]) -> str:

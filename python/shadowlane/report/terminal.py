@@ -119,8 +119,8 @@ def _decided(verdict: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     if verdict is None:
         return []
     decision = verdict["decision"]
-    known = [part for part in verdict["summary"].split("; ") if not part.startswith("needs more data")]
-    return [("verdict", "; ".join([f"{decision}: {DECISIONS[decision]}", *known]))]
+    against = [text for what, text in verdict["reasons"].items() if what != "data"]
+    return [("verdict", "; ".join([f"{decision}: {DECISIONS[decision]}", *against]))]
 
 
 def refusal_lines(one: Mapping[str, Any]) -> list[str]:

@@ -232,11 +232,16 @@ class Scorer:
             log.error("pairs are stored without ΔS of question and passages: %s", describe(error))
             deltas = [(None, None)] * len(reads)
         for read, (prod, shadow) in zip(reads, deltas, strict=True):
-            scores = with_usage(scored[read.index], read.prod, read.shadow, self._prices)
-            scores = msgspec.structs.replace(
-                scores, coverage=coverage(read.prod, read.shadow), prod_retrieved=prod, retrieved=shadow
-            )
-            scored[read.index] = msgspec.structs.replace(scored[read.index], scores=scores)
+            pair = scored[read.index]
+            try:
+                scores = with_usage(pair, read.prod, read.shadow, self._prices)
+                scores = msgspec.structs.replace(scores, coverage=coverage(read.prod, read.shadow))
+            except Exception as error:
+                # What an answer used is worth less than the scores that are there already.
+                log.error("%s is stored without usage and coverage: %s", pair.copy.shadow_id, describe(error))
+                scores = pair.scores
+            scores = msgspec.structs.replace(scores, prod_retrieved=prod, retrieved=shadow)
+            scored[read.index] = msgspec.structs.replace(pair, scores=scores)
 
     def _readings(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,53 +11,17 @@ import msgspec
 import pytest
 
 from shadowlane.cli import main
-from shadowlane.config import Config
-from shadowlane.gate import Rule, Verdict
-from shadowlane.gate.evidence import evaluate_lane
+from shadowlane.gate import Rule
 from shadowlane.store import open_store
 from shadowlane.types import STRANGE_CALLS, Pair, Scores
 from tests.support.lanes import HOUR_NS, NOW_NS, config_at, make_pairs, make_status, save
+from tests.support.verdicts import altered, good, judged, rule, verdict_of
 
-CONTROL = {"control": {"url": "http://127.0.0.1:9002"}}
 Change = Callable[[int], Any]
-
-
-def altered(pairs: list[Pair], **fields: Any) -> list[Pair]:
-    """The pairs with fields of their scores replaced: by a value, or by what a function of the number gives."""
-    return [
-        msgspec.structs.replace(
-            pair,
-            scores=msgspec.structs.replace(
-                pair.scores, **{name: some(i) if callable(some) else some for name, some in fields.items()}
-            ),
-        )
-        for i, pair in enumerate(pairs)
-    ]
 
 
 def versioned(pairs: list[Pair], model: Change, index: Change = lambda _: "") -> list[Pair]:
     return [msgspec.structs.replace(pair, model_rev=model(i), index_hash=index(i)) for i, pair in enumerate(pairs)]
-
-
-def verdict_of(config: Config, n: int, *, now_ns: int = NOW_NS, status: Mapping[str, Any] | None = None) -> Verdict:
-    with open_store(config.store, read_only=True) as store:
-        return evaluate_lane(config, status or make_status(n), store, now_ns=now_ns)[0]
-
-
-def judged(folder: Path, pairs: list[Pair], control: list[Pair] | None = None, **config: Any) -> Verdict:
-    lane = config_at(
-        folder, **(CONTROL if control else {}), **{"gate": {"disable": ["overhead"], "warmup_pairs": 0}, **config}
-    )
-    save(lane, [*pairs, *(control or [])])
-    return verdict_of(lane, len(pairs))
-
-
-def rule(verdict: Verdict, key: str) -> Rule:
-    return next(some for some in verdict.rules if some.key == key)
-
-
-def good(n: int = 2400, **more: Any) -> list[Pair]:
-    return make_pairs(n, mean=0.15, slower=0.98, **more)
 
 
 # ---- cases

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from shadowlane.config import PinConfig, ScoreConfig
 from shadowlane.limits import Price, Prices
+from shadowlane.score import scorer
 from shadowlane.score.pins import read_pins
 from shadowlane.score.scorer import Scorer
 from shadowlane.types import Copy, Outcome, Pair, Scores
@@ -142,3 +144,20 @@ def test_answers_that_only_cite_carry_no_passages() -> None:
     cites = json.dumps({"answer": "Yes.", "citations": [{"source_url": "https://h.example/a"}]}).encode()
     found = scored(pair(cites, cites))
     assert (found.coverage, found.retrieved, found.prod_retrieved) == (None, None, None)
+
+
+@pytest.mark.parametrize("step", ["coverage", "with_usage"])
+def test_an_answer_whose_usage_cannot_be_read_costs_nobody_a_score(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = getattr(scorer, step)
+
+    def broken(*given: Any) -> Any:
+        if any(getattr(one, "text", "") == "Odd." or getattr(one, "shadow_text", "") == "Odd." for one in given):
+            raise OverflowError
+        return whole(*given)
+
+    monkeypatch.setattr(scorer, step, broken)
+    odd = chat("small", (9, 9)).replace(b"Yes.", b"Odd.")
+    pairs = [pair(chat("big", (9, 9)), shadow) for shadow in (chat("small", (9, 9)), odd, chat("small", (9, 9)))]
+    found = [one.scores for one in Scorer(ScoreConfig(embedder="lexical"), prices=PRICES).score(pairs)]
+    assert all(some.delta_s is not None for some in found)
+    assert [some.tokens for some in found] == [18, None, 18]
