@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import socket
 import sqlite3
 import sys
@@ -260,3 +261,42 @@ def test_the_command_says_what_is_wrong(world: World) -> None:
         done = world.cli("serve", "--listen", f"127.0.0.1:{port}")
     assert done.returncode == 3
     assert f"'127.0.0.1:{port}': cannot listen there: address already in use" in done.stderr
+
+
+def test_a_worker_that_a_gateway_started_serves_and_so_does_its_successor(world: World, client: httpx.Client) -> None:
+    with reserved_port() as port:
+        world.configure(world.shadow(), serve={"listen": f"127.0.0.1:{port}"}, lane={"idle_exit_s": 60.0})
+        gateway = world.gateway()
+        assert client.post(f"{gateway}/ask", json=ASKED).status_code == 200
+        world.settle(1)
+
+        def ready() -> bool:
+            with contextlib.suppress(httpx.TransportError):
+                return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+            return False
+
+        until(ready, "the first worker serves")
+        first = world.worker_pid()
+        os.kill(first, 9)
+        until(lambda: world.worker_pid() not in (0, first), "a successor", patience_s=90)
+        until(ready, "the successor serves")
+        assert world.status()["endpoint"] == {"listen": f"127.0.0.1:{port}", "error": ""}
+
+
+def test_a_worker_whose_lane_was_made_anew_goes_on_serving(world: World, client: httpx.Client) -> None:
+    with reserved_port() as port:
+        url = started(world, "--log-level", "info", serve={"listen": f"127.0.0.1:{port}"})
+        before = world.lane_status()["lane_id"]
+        world.lane.rename(f"{world.lane}-old")
+        world.lane.mkdir(mode=0o700)
+        until(lambda: (world.lane / "worker.json").exists(), "the worker opened the new one")
+        assert world.lane_status()["lane_id"] != before
+
+        def ready() -> bool:
+            with contextlib.suppress(httpx.TransportError):
+                return client.get(f"{url}/readyz").status_code == 200
+            return False
+
+        until(ready, "ready again")
+        assert client.get(f"{url}/scale").json()["started"] is True
+        shutil.rmtree(f"{world.lane}-old")

@@ -298,7 +298,7 @@ def test_two_shadows_are_judged_together_and_each_alone(world: World) -> None:
         None,
         ["candidate", "other"],
     )
-    assert set(whole["pins"]) == {"candidate", "other"}
+    assert whole["pins"] == {"candidate": {"model_rev": "2025-06-01"}, "other": {"model_rev": "2025-06-01"}}
     alone = httpx.get(f"{url}/gate?shadow=candidate").json()
     assert (alone["verdict"], alone["shadow"]) == ("GRADUATE", "candidate")
     assert {rule["shadow"] for rule in alone["rules"]} == {"candidate"}
