@@ -187,14 +187,19 @@ def test_a_port_in_use_leaves_the_worker_at_work_and_status_says_so(world: World
 
 @pytest.mark.parametrize(
     ("listen", "says"),
-    [("192.0.2.7:9797", "cannot listen there"), ("0.0.0.0:0", "the environment variable is not set")],
+    [
+        ("192.0.2.7:9797", "cannot listen there"),
+        (f"{'a' * 70}.example:9797", "cannot listen there"),
+        ("no-such-host.invalid:9797", "cannot listen there"),
+        ("0.0.0.0:0", "the environment variable is not set"),
+    ],
 )
 def test_an_address_or_token_that_is_not_there_leaves_the_worker_at_work(world: World, listen: str, says: str) -> None:
     world.configure(
         "http://127.0.0.1:9", lane={"worker": "external"}, serve={"listen": listen, "token_env": "UNSET_TOKEN"}
     )
     world.lane.mkdir(mode=0o700)
-    worker = process(world, "worker", env={"UNSET_TOKEN": "set-for-the-address"} if "192" in listen else None)
+    worker = process(world, "worker", env={"UNSET_TOKEN": "set-for-the-address"} if listen != "0.0.0.0:0" else None)
     until(lambda: (world.lane / "worker.json").exists(), "the worker works")
     assert says in until(lambda: world.status()["endpoint"], "the endpoint is said")["error"]
     assert worker.popen.poll() is None
