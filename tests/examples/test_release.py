@@ -263,7 +263,10 @@ def test_argo_without_the_token_measures_errors_up_to_its_limit(url: str, verdic
         (b'{"metadata": {"lane": "other"}}', "metadata.lane is 'other', and this is lane default"),
         (b"not json", "the body is not JSON"),
         (b"[]", "the body is not a JSON object"),
-        (b'{"checksum": "c1", "name": "Not A Name", "namespace": "x"}', "are not those of a canary"),
+        (b'{"checksum": "c1"}', "candidate: "),
+        (b'{"checksum": "c1", "name": "My_App", "phase": "Progressing"}', "candidate: "),
+        (b'{"checksum": "c1", "name": "not a name", "namespace": "x"}', "are not those of a canary"),
+        (b'{"checksum": "c1", "name": "' + b"n" * 600 + b'", "namespace": "x"}', "are not those of a canary"),
         (b'{"checksum": "c 1\\n", "name": "rag", "namespace": "x"}', "are not those of a canary"),
         (b'{"checksum": "' + b"c" * 5000 + b'", "name": "rag"}', "are not those of a canary"),
         (b"[" * 60_000, "the body is not JSON"),
@@ -298,7 +301,7 @@ def test_two_shadows_are_judged_together_and_each_alone(world: World) -> None:
         None,
         ["candidate", "other"],
     )
-    assert set(whole["pins"]) == {"candidate", "other"}
+    assert whole["pins"] == {"candidate": {"model_rev": "2025-06-01"}, "other": {"model_rev": "2025-06-01"}}
     alone = httpx.get(f"{url}/gate?shadow=candidate").json()
     assert (alone["verdict"], alone["shadow"]) == ("GRADUATE", "candidate")
     assert {rule["shadow"] for rule in alone["rules"]} == {"candidate"}

@@ -26,7 +26,6 @@ from ..errors import DetectorError, ScoreError, describe
 from ..limits import Prices
 from ..providers import extract_vectors
 from ..providers.cleaning import cleaned, read_answer
-from ..providers.question import shown_question
 from ..types import (
     UNREADABLE_DETECTOR,
     Answer,
@@ -48,7 +47,7 @@ from .lambda_ import State, pair_states
 from .live import Answered, LiveGroups, citation_keys
 from .pins import read_pins
 from .pointers import structure_differences
-from .retrieval import coverage, question_deltas
+from .retrieval import coverage, question_deltas, question_for
 from .tools import tool_agreement
 from .usage import with_usage
 
@@ -72,7 +71,7 @@ class _Read:
     index_agrees: bool | None
     note: str
     question: str = ""
-    """What was asked, where answers are compared; empty when that is not known."""
+    """What was asked, where an answer carries passages to hold against it; empty when that is not known."""
     failed: bool = False
     """The shadow answered with an error: a run that collapsed, and no answer to compare."""
     partial: bool = False
@@ -330,7 +329,7 @@ class Scorer:
             citation_match=report.match,
             index_agrees=agrees,
             note="; ".join(notes),
-            question=shown_question(copy),
+            question=question_for(copy, prod, shadow),
         )
 
     def _part(self, index: int, pair: Pair, prod: Answer, shadow: Answer, why: str) -> _Read | Pair:
