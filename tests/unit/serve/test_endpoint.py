@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from shadowlane.config import Config
-from shadowlane.serve import endpoint, guarded
+from shadowlane.serve import endpoint, guarded, lane
 from shadowlane.serve.endpoint import Endpoint
 from shadowlane.serve.lane import LaneView
 from tests.support.lanes import config_at
@@ -138,3 +139,72 @@ def test_it_can_be_started_again_and_says_where_it_listens(tmp_path: Path) -> No
                 assert probe.connect_ex((host, int(port))) != 0
 
     asyncio.run(run())
+
+
+_ANSWERS = {"promote": b" 409 ", "check": b" 200 ", "rollback": b" 409 "}
+
+
+async def asked(host: str, port: int, line: str, body: bytes = b"") -> bytes:
+    head = f"{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    return await raw(host, port, head.encode() + body)
+
+
+def test_what_breaks_in_the_evaluation_is_a_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_: Config) -> None:
+        raise ValueError(SECRET)
+
+    monkeypatch.setattr(lane, "read_verdicts", broken)
+    caplog.set_level(logging.DEBUG)
+
+    async def work(host: str, port: int) -> None:
+        answer = await asked(host, port, "GET /gate")
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b'"verdict": "HOLD"' in answer
+        assert b"an error of ours: ValueError in broken" in answer
+        for name, status in _ANSWERS.items():
+            answer = await asked(host, port, f"POST /gate/{name}")
+            assert status in answer.splitlines()[0]
+            assert b"\r\n\r\nHOLD an error of ours: ValueError in broken" in answer
+
+    served(tmp_path, work)
+    assert "somebody" not in caplog.text
+
+
+def test_an_evaluation_that_takes_too_long_is_a_hold_and_its_result_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, really = threading.Event(), lane.read_verdicts
+
+    def slow(config: Config) -> object:
+        assert go.wait(20)
+        return really(config)
+
+    monkeypatch.setattr(lane, "read_verdicts", slow)
+    monkeypatch.setattr(lane, "_EVALUATE_S", 0.1)
+
+    async def work(host: str, port: int) -> None:
+        assert b"the evaluation takes longer than" in await asked(host, port, "GET /gate")
+        assert (await asked(host, port, "GET /healthz")).endswith(b"ok\n"), "meanwhile the loop turns"
+        monkeypatch.setattr(lane, "_EVALUATE_S", 20.0)
+        go.set()
+        assert b"needs more data for mean" in await asked(host, port, "GET /gate")
+
+    served(tmp_path, work)
+
+
+def test_a_fault_while_a_checksum_is_kept_is_a_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> bool:
+        raise ValueError(SECRET)
+
+    monkeypatch.setattr(LaneView, "note_release", broken)
+    payload = b'{"name": "rag", "namespace": "prod", "checksum": "c1"}'
+
+    async def work(host: str, port: int) -> None:
+        for name, status in _ANSWERS.items():
+            answer = await asked(host, port, f"POST /gate/{name}", payload)
+            assert status in answer.splitlines()[0]
+            assert SECRET.encode() not in answer
+
+    served(tmp_path, work)
