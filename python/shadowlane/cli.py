@@ -7,6 +7,7 @@ Every command that prints a result takes ``--json``. Heavy parts are imported by
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 import os
 import sys
@@ -33,7 +34,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "init --gateway litellm --provider anthropic --model NAME --output lane.toml",
     ),
     "doctor": ("doctor", "doctor --try", "doctor --try request.json --shadow candidate --config lane.toml"),
-    "status": ("status", "status --json"),
+    "status": ("status", "status --json", "status --watch", "status --watch 5"),
     "report": ("report --html report.html", "report --hours 24 --json"),
     "gate": (
         "gate",
@@ -72,7 +73,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(options)
     except ShadowlaneError as error:
-        print_error(without_keys(str(error), known=True))
+        text = without_keys(str(error), known=True)
+        if getattr(options, "log_format", "") == "json":
+            logging.getLogger("shadowlane").error("%s", text, extra={"event": "failed"})
+        else:
+            print_error(text)
         return error.exit_code
     except BrokenPipeError:  # the reader of our output left: not an error of ours
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -134,7 +139,15 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
     serve.add_argument("--listen", metavar="HOST:PORT", help="default: serve.listen, else 127.0.0.1:9797")
     _add_log_format(serve)
 
-    command("status", _status, "Show counters, ring fill, cap and the worker's health.")
+    status = command("status", _status, "Show counters, ring fill, cap and the worker's health.")
+    status.add_argument(
+        "--watch",
+        nargs="?",
+        type=_seconds,
+        const=2.0,
+        metavar="SECONDS",
+        help="draw rates, drops, ring, ΔS and verdicts anew every so many seconds (default: 2) until Ctrl-C",
+    )
     command("on", _on, "Switch mirroring on for all processes of the lane.")
     command("off", _off, "Switch mirroring off for all processes of the lane, at once.")
 
@@ -217,6 +230,12 @@ def _hours(text: str) -> float:
     return value
 
 
+def _seconds(text: str) -> float:
+    from .watch.command import seconds
+
+    return seconds(text)
+
+
 def _duration(text: str) -> float:
     from .report.wait import duration
 
@@ -278,6 +297,12 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
+    if options.watch is not None:
+        if options.json:
+            raise ConfigError("--watch: draws on a terminal; leave --json out, or ask for status --json as often")
+        from .watch.command import run_watch
+
+        return run_watch(_load(options), options.watch)
     from .status.collect import collect_status
     from .status.render import render_status
 

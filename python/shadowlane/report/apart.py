@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from ..providers.question import listed_question
+from ..render.text import cut
 from ..store import StoredPair
 from ..types import Copy, Outcome
 from .source import PairSource
@@ -48,7 +49,7 @@ def _side_by_side(row: StoredPair, times: int) -> dict[str, Any]:
         "target": pair.copy.target,
         "started_ns": pair.copy.started_ns,
         "asked_times": times,
-        "asked": _cut(listed_question(pair.copy), 300),
+        "asked": cut(listed_question(pair.copy), 300),
         "delta_s": pair.scores.delta_s,
         "embedder": pair.scores.embedder,
         "anchored": pair.scores.anchored,
@@ -72,7 +73,7 @@ def _side_by_side(row: StoredPair, times: int) -> dict[str, Any]:
             "status": pair.copy.status,
             "seconds": pair.copy.duration_ns / 1e9,
             "first_byte_seconds": _first_byte(pair.copy),
-            "text": _cut(pair.prod_text),
+            "text": cut(pair.prod_text, _TEXT_CHARS),
             "model": pair.prod_model,
             "finish": pair.prod_finish,
             "tokens": pair.scores.prod_tokens,
@@ -82,7 +83,7 @@ def _side_by_side(row: StoredPair, times: int) -> dict[str, Any]:
             "status": pair.outcome.status,
             "seconds": pair.outcome.duration_ns / 1e9,
             "first_byte_seconds": _first_byte(pair.outcome),
-            "text": _cut(pair.shadow_text),
+            "text": cut(pair.shadow_text, _TEXT_CHARS),
             "model": pair.model,
             "finish": pair.finish,
             "tokens": pair.scores.tokens,
@@ -97,7 +98,3 @@ def _side_by_side(row: StoredPair, times: int) -> dict[str, Any]:
 def _first_byte(one: Copy | Outcome) -> float | None:
     """``None``: nobody measured it."""
     return one.ttfb_ns / 1e9 if one.ttfb_ns else None
-
-
-def _cut(text: str, chars: int = _TEXT_CHARS) -> str:
-    return text if len(text) <= chars else text[: chars - 1].rstrip() + "…"

@@ -1,10 +1,10 @@
 """``GET /gate`` for Argo Rollouts' web metric, ``POST /gate/...`` for Flagger's webhooks.
 
-Argo takes every status but 2xx for an error of the measurement, so ``/gate`` is always 200 and says HOLD where there is
-no verdict. Flagger takes up to 202 for yes (``pkg/controller/webhook.go``), shows the body of a no, and rolls back when
-a hook of type ``rollback`` says yes or one of type ``rollout`` says no too often. Invariant: what cannot be evaluated
-is a HOLD, which neither promotes (409) nor rolls back (``check`` 200, ``rollback`` 409): an error of ours is no fault
-of the candidate.
+Argo takes every status but 2xx for an error of the measurement, so ``/gate`` is always 200 and says HOLD where there
+is no verdict. Flagger takes up to 202 for yes (``pkg/controller/webhook.go``), shows what a failed check answered,
+and rolls back when a hook of type ``rollback`` says yes or one of type ``rollout`` says no too often. Invariant: what
+cannot be evaluated is a HOLD, which neither promotes (409) nor rolls back (``check`` 200, ``rollback`` 409): an error
+of ours is no fault of the candidate.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ __all__ = ["MOST_BODY_BYTES", "gate_routes"]
 
 MOST_BODY_BYTES = 64 * 1024
 _CHECKSUM = re.compile(r"[!-~]{1,128}\Z")
-_RELEASE = re.compile(r"[a-z0-9][a-z0-9./-]{0,126}\Z")
-"""Namespace and name of a Kubernetes object (RFC 1123 §2.1)."""
+_RELEASE = re.compile(r"[!-~]{0,508}\Z")
+"""Namespace and name of a Kubernetes object: 253 characters each at most."""
+_UNNAMED = "the release"
 _ANSWERS: dict[str, Callable[[str], bool]] = {
     "promote": lambda verdict: verdict == "GRADUATE",
     "check": lambda verdict: verdict != "REJECT",
@@ -123,7 +124,7 @@ def _of_payload(config: Config, asked: _Asked, body: bytes) -> _Asked:
         return asked
     if not _CHECKSUM.match(checksum) or not _RELEASE.match(release):
         return asked._replace(problem="name, namespace and checksum are not those of a canary; send Flagger's payload")
-    return asked._replace(release=release, checksum=checksum)
+    return asked._replace(release=release or _UNNAMED, checksum=checksum)
 
 
 def _text(table: Mapping[str, Any], name: str) -> str:
