@@ -159,10 +159,23 @@ def test_flagger_waits_goes_on_or_rolls_back(url: str, verdict: str) -> None:
         "REJECT": ("Failed", 0),
     }[verdict]
     assert flagger.failed_checks == 0
-    for event in flagger.events:
-        assert event.startswith("dark-launch: HOLD candidate: needs more data for ")
-        assert "\n" not in event
-        assert len(event.partition(": ")[2]) <= 200
+    assert set(flagger.events) == ({"waiting dark-launch"} if verdict == "HOLD" else set())
+    for body in flagger.bodies:
+        assert body.startswith("HOLD candidate: needs more data for ")
+        assert body.isprintable()
+        assert len(body) <= 200
+
+
+@pytest.mark.parametrize("verdict", ["REJECT"])
+def test_without_a_rollback_hook_failed_checks_roll_back(url: str, verdict: str) -> None:
+    canary = of_kind("flagger", "Canary")
+    hooks = canary["spec"]["analysis"]["webhooks"]
+    canary["spec"]["analysis"]["webhooks"] = [hook for hook in hooks if hook["type"] != "rollback"]
+    flagger = Flagger(canary, url, "c1", ENV["GATE_TOKEN"], weight=20)
+    for _ in range(6):
+        flagger.tick()
+    assert (flagger.phase, flagger.weight, flagger.failed_checks) == ("Failed", 20, 5)
+    assert set(flagger.events) == {"external check no-reject failed REJECT candidate: mean ΔS, P95 latency"}
 
 
 @pytest.mark.parametrize("verdict", ["GRADUATE"])
@@ -191,8 +204,8 @@ def test_a_canary_with_users_is_rolled_back_by_a_reject_and_by_nothing_else(worl
     for _ in range(8):
         flagger.tick()
     assert (flagger.phase, flagger.weight, flagger.failed_checks) == ("Progressing", 20, 0)
-    assert flagger.events
-    assert all(event.startswith("dark-launch: HOLD ") for event in flagger.events)
+    assert set(flagger.events) == {"waiting dark-launch"}
+    assert all(body.startswith("HOLD ") for body in flagger.bodies)
     assert moved.exists()
 
 

@@ -39,6 +39,8 @@ class Flagger:
     failed_checks: int = 0
     phase: str = "Progressing"
     events: list[str] = field(default_factory=list)
+    bodies: list[str] = field(default_factory=list)
+    """What was said with each no."""
 
     def tick(self) -> None:
         analysis = self.canary["spec"]["analysis"]
@@ -66,7 +68,11 @@ class Flagger:
     def _all_yes(self, kind: str, phase: str) -> bool:
         for hook in self._hooks(kind):
             if (error := self.call(hook, phase)) is not None:
-                self.events.append(f"{hook['name']}: {error}")
+                check = hook["type"] == "rollout"  # the events of the others do not have the error's text
+                self.events.append(
+                    f"external check {hook['name']} failed {error}" if check else f"waiting {hook['name']}"
+                )
+                self.bodies.append(error)
                 return False
         return True
 

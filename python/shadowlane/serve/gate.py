@@ -1,10 +1,10 @@
 """``GET /gate`` for Argo Rollouts' web metric, ``POST /gate/...`` for Flagger's webhooks.
 
-Argo takes every status but 2xx for an error of the measurement, so ``/gate`` is always 200 and says HOLD where there is
-no verdict. Flagger takes up to 202 for yes (``pkg/controller/webhook.go``), shows the body of a no, and rolls back when
-a hook of type ``rollback`` says yes or one of type ``rollout`` says no too often. Invariant: what cannot be evaluated
-is a HOLD, which neither promotes (409) nor rolls back (``check`` 200, ``rollback`` 409): an error of ours is no fault
-of the candidate.
+Argo takes every status but 2xx for an error of the measurement, so ``/gate`` is always 200 and says HOLD where there
+is no verdict. Flagger takes up to 202 for yes (``pkg/controller/webhook.go``), shows what a failed check answered,
+and rolls back when a hook of type ``rollback`` says yes or one of type ``rollout`` says no too often. Invariant: what
+cannot be evaluated is a HOLD, which neither promotes (409) nor rolls back (``check`` 200, ``rollback`` 409): an error
+of ours is no fault of the candidate.
 """
 
 from __future__ import annotations
