@@ -12,14 +12,20 @@ Invariant: what cannot be read as one of these is passed over and counted, never
 from __future__ import annotations
 
 import ast
+import collections
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 __all__ = ["Case", "Set", "Spanned", "read_folder"]
+
+
+Passed = collections.Counter[str]
+"""How often something was passed over, by reason."""
 
 
 class Spanned(NamedTuple):
@@ -74,6 +80,11 @@ KINDS = {
 }
 _NAMED = {name: kind for kind, names in KINDS.items() for name in names}
 _MOST_BYTES = 64 * 1024 * 1024
+_BROKEN = (ValueError, SyntaxError, KeyError, TypeError, AttributeError, RecursionError, OSError, EOFError, zlib.error)
+"""What the readers raise of a file that is not what its name says: JSON, gzip, Python, YAML (as ``ValueError``)."""
+_NO_FORM = "items have no form that is known"
+_NO_STRING = "strings of Go cannot be read"
+_NO_CASE = "tuples are no cases"
 
 
 def kind_of(label: str) -> str:
@@ -82,24 +93,31 @@ def kind_of(label: str) -> str:
     return _NAMED.get(plain, "")
 
 
-def read_folder(folder: Path) -> tuple[list[Set], int]:
-    """All sets below a folder, those of equal names joined, and how many data files could not be read."""
+def read_folder(folder: Path) -> tuple[list[Set], Passed]:
+    """All sets below a folder, those of equal names joined, and what was passed over: how often for each reason."""
     found: dict[str, Set] = {}
-    passed = 0
+    passed: Passed = collections.Counter()
     for file in sorted(folder.rglob("*")):
         read = _reader(file)
-        if read is None or not file.is_file() or file.stat().st_size > _MOST_BYTES:
+        if read is None or not file.is_file():
+            continue
+        if file.stat().st_size > _MOST_BYTES:
+            passed[f"files are larger than {_MOST_BYTES >> 20} MiB"] += 1
             continue
         name = file.relative_to(folder).parts[0] if file.parent != folder else file.name.partition(".")[0]
+        left: Passed = collections.Counter()
         try:
-            items = list(read(file))
-        except (ValueError, SyntaxError, KeyError, TypeError, OSError):
-            passed += 1
+            items = list(read(file, left))
+        except _BROKEN:
+            passed["files cannot be read"] += 1
             continue
-        if items:
-            kept = found.setdefault(name, Set(name, [], []))
-            kept.spanned.extend(item for item in items if isinstance(item, Spanned))
-            kept.cases.extend(item for item in items if isinstance(item, Case))
+        passed.update(left)
+        if not items:
+            passed["files hold no text with labels"] += 1
+            continue
+        kept = found.setdefault(name, Set(name, [], []))
+        kept.spanned.extend(item for item in items if isinstance(item, Spanned))
+        kept.cases.extend(item for item in items if isinstance(item, Case))
     return [_once(kept) for kept in found.values()], passed
 
 
@@ -124,7 +142,7 @@ def _reader(file: Path) -> Any:
     return None
 
 
-def _json(file: Path) -> Iterator[Spanned | Case]:
+def _json(file: Path, passed: Passed) -> Iterator[Spanned | Case]:
     data = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
     text = data.decode("utf-8-sig")
     if ".jsonl" in file.name:
@@ -132,7 +150,10 @@ def _json(file: Path) -> Iterator[Spanned | Case]:
     else:
         items = json.loads(text)
     for item in items if isinstance(items, list) else ():
-        if isinstance(item, dict) and (read := _item(item)) is not None:
+        read = _item(item) if isinstance(item, dict) else None
+        if read is None:
+            passed[_NO_FORM] += 1
+        else:
             yield read
 
 
@@ -174,7 +195,7 @@ def _span(value: Any, kinds: Any) -> tuple[str, int, int] | None:
     return None
 
 
-def _conll(file: Path) -> Iterator[Spanned]:
+def _conll(file: Path, passed: Passed) -> Iterator[Spanned]:
     """A token and its tag a line, blank lines between sentences; tokens are joined by a space."""
     text, spans, inside = "", [], ""
     for line in [*file.read_text(encoding="utf-8").splitlines(), ""]:
@@ -204,16 +225,16 @@ def _go_text(written: str) -> str:
     return written[1:-1] if written[0] == "`" else str(json.loads(written))
 
 
-def _go_tests(file: Path) -> Iterator[Case]:
+def _go_tests(file: Path, passed: Passed) -> Iterator[Case]:
     for found in _GO_CASE.finditer(file.read_text(encoding="utf-8", errors="replace")):
         try:
             values = tuple(_go_text(value) for value in re.findall(_GO_STRING, found[2]))
             yield Case(_go_text(found[1]), bool(values), values)
         except ValueError:
-            continue  # an escape of Go's that JSON has not
+            passed[_NO_STRING] += 1  # an escape of Go's that JSON has not
 
 
-def _go_rules(file: Path) -> Iterator[Case]:
+def _go_rules(file: Path, passed: Passed) -> Iterator[Case]:
     """The literal texts among a rule's true and false positives; those that are made at random when it runs are not."""
     for kind, body in _GO_LIST.findall(file.read_text(encoding="utf-8", errors="replace")):
         for line in body.splitlines():
@@ -225,10 +246,12 @@ def _go_rules(file: Path) -> Iterator[Case]:
                 try:
                     yield Case(_go_text(found[1]), kind == "tps")
                 except ValueError:
-                    continue
+                    passed[_NO_STRING] += 1
+            elif written and written not in ("{", "}"):
+                passed["lines of Go's lists are no literal text"] += 1
 
 
-def _python_tests(file: Path) -> Iterator[Case]:
+def _python_tests(file: Path, passed: Passed) -> Iterator[Case]:
     """Tuples of a payload and whether it should be flagged."""
     if file.name.startswith(("base", "ip_public", "high_entropy")):
         return
@@ -237,15 +260,21 @@ def _python_tests(file: Path) -> Iterator[Case]:
             try:
                 text, secret = (ast.literal_eval(one) for one in node.elts[:2])
             except ValueError:
+                passed[_NO_CASE] += 1
                 continue
             if isinstance(text, str) and isinstance(secret, bool):
                 yield Case(text, secret)
+            else:
+                passed[_NO_CASE] += 1
 
 
-def _yaml_rules(file: Path) -> Iterator[Case]:
+def _yaml_rules(file: Path, passed: Passed) -> Iterator[Case]:
     import yaml
 
-    rules = yaml.safe_load(file.read_text(encoding="utf-8"))
+    try:
+        rules = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{file} is not YAML") from error
     for rule in rules.get("rules", ()) if isinstance(rules, dict) else ():
         if "secret" in rule.get("categories", ["secret"]):
             yield from (Case(str(text), True) for text in rule.get("examples") or ())

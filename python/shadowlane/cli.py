@@ -7,6 +7,7 @@ Every command that prints a result takes ``--json``. Heavy parts are imported by
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 import os
 import sys
@@ -18,13 +19,14 @@ from . import __version__, _core
 from .config import Config, lane_directory, load_config
 from .config.errors import advised
 from .config.shown import without_keys
-from .errors import ConfigError, LaneError, ShadowlaneError
+from .errors import ConfigError, LaneError, MissingExtraError, ShadowlaneError
 from .render.text import print_error, print_json, print_lines
 
 __all__ = ["main"]
 
 _DEFAULT_CONFIG = "shadowlane.toml"
 _MOST_HOURS = 87_600
+_INTERVAL_S = 30.0
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "init": (
@@ -32,9 +34,14 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "init --gateway litellm --provider anthropic --model NAME --output lane.toml",
     ),
     "doctor": ("doctor", "doctor --try", "doctor --try request.json --shadow candidate --config lane.toml"),
-    "status": ("status", "status --json"),
+    "status": ("status", "status --json", "status --watch", "status --watch 5"),
     "report": ("report --html report.html", "report --hours 24 --json"),
-    "gate": ("gate", "gate --shadow candidate --json", "gate --restart"),
+    "gate": (
+        "gate",
+        "gate --shadow candidate --json",
+        "gate --wait --timeout 2h --interval 1m",
+        "gate --restart",
+    ),
     "on": ("on",),
     "off": ("off", "off --config lane.toml"),
     "reset": ("reset", "reset --yes --json"),
@@ -46,6 +53,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "serve": ("serve", "serve --listen 127.0.0.1:9798 --config lane.toml"),
     "dashboard": ("dashboard", "dashboard --listen 127.0.0.1:9798 --config lane.toml"),
+    "alert": ("alert --test", "alert --test slack --json"),
     "demo": ("demo", "demo --seconds 90 --qps 20 --out demo-out"),
     "probe": (
         "probe gold.jsonl --prod http://127.0.0.1:9000 --shadow http://127.0.0.1:9001",
@@ -68,7 +76,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(options)
     except ShadowlaneError as error:
-        print_error(without_keys(str(error), known=True))
+        text = without_keys(str(error), known=True)
+        if getattr(options, "log_format", "") == "json":
+            logging.getLogger("shadowlane").error("%s", text, extra={"event": "failed"})
+        else:
+            print_error(text)
         return error.exit_code
     except BrokenPipeError:  # the reader of our output left: not an error of ours
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -135,7 +147,20 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
     dashboard.add_argument("--listen", metavar="HOST:PORT", help="default: serve.listen, else 127.0.0.1:9797")
     _add_log_format(dashboard)
 
-    command("status", _status, "Show counters, ring fill, cap and the worker's health.")
+    alert = command("alert", _alert, "Send a test alert to those whom the lane tells, and say what each answered.")
+    alert.add_argument(
+        "--test", nargs="?", const="", required=True, metavar="NAME", help="to this one alone (default: to all)"
+    )
+
+    status = command("status", _status, "Show counters, ring fill, cap and the worker's health.")
+    status.add_argument(
+        "--watch",
+        nargs="?",
+        type=_seconds,
+        const=2.0,
+        metavar="SECONDS",
+        help="draw rates, drops, ring, ΔS and verdicts anew every so many seconds (default: 2) until Ctrl-C",
+    )
     command("on", _on, "Switch mirroring on for all processes of the lane.")
     command("off", _off, "Switch mirroring off for all processes of the lane, at once.")
 
@@ -149,6 +174,13 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
     gate = command("gate", _gate, "Say GRADUATE, HOLD or REJECT, with the evidence; exit 0 only for GRADUATE.")
     gate.add_argument("--shadow", default=None, help="the shadow's name (default: all of them)")
     gate.add_argument("--restart", action="store_true", help="begin a new window now, and judge nothing")
+    gate.add_argument("--wait", action="store_true", help="look again until it is GRADUATE or REJECT, a line a change")
+    gate.add_argument(
+        "--timeout", type=_duration, metavar="DURATION", help="with --wait: exit 1 when it is HOLD for so long"
+    )
+    gate.add_argument(
+        "--interval", type=_duration, metavar="DURATION", help="with --wait: between two looks (default: 30s)"
+    )
 
     # The options of these need the package's heavier half, so they are added only for the command that is asked for.
     asked = sys.argv[1:] if arguments is None else arguments
@@ -211,6 +243,18 @@ def _hours(text: str) -> float:
     return value
 
 
+def _seconds(text: str) -> float:
+    from .watch.command import seconds
+
+    return seconds(text)
+
+
+def _duration(text: str) -> float:
+    from .report.wait import duration
+
+    return duration(text)
+
+
 def _load(options: argparse.Namespace) -> Config:
     return load_config(options.config)
 
@@ -250,8 +294,8 @@ def _configured(options: argparse.Namespace, level: str) -> Config:
 
 
 def _side(config: Config, listen: str | None, dashboard: str | None) -> Any:
-    """The endpoint beside the worker, when one is asked for. It has a configuration of its own: the worker's is the
-    lane's, whatever an option says."""
+    """The endpoint and the alerts beside the worker, when they are asked for. They have a configuration of their own:
+    the worker's is the lane's, whatever an option says."""
     from .serve.command import with_listen
 
     if listen is not None and dashboard is not None and listen != dashboard:
@@ -259,11 +303,18 @@ def _side(config: Config, listen: str | None, dashboard: str | None) -> Any:
     for address, option in ((listen, "--serve"), (dashboard, "--dashboard")):
         if address is not None:
             config = with_listen(config, address, option)
-    if not config.serve.listen:
-        return None
+    endpoint = _endpoint(config, with_page=dashboard is not None) if config.serve.listen else None
+    if not config.alerts:
+        return endpoint
+    from .alerts.side import Alerting
+
+    return Alerting(config, endpoint)
+
+
+def _endpoint(config: Config, *, with_page: bool) -> Any:
     from .serve.endpoint import Endpoint
 
-    if dashboard is None and not config.serve.dashboard:
+    if not (with_page or config.serve.dashboard):
         return Endpoint(config)
     from .dashboard.routes import dashboard_routes
 
@@ -282,7 +333,21 @@ def _dashboard(options: argparse.Namespace) -> int:
     return run_dashboard(_configured(options, "info"), listen=options.listen, as_json=options.json)
 
 
+def _alert(options: argparse.Namespace) -> int:
+    try:
+        from .alerts.command import run_test
+    except ImportError:
+        raise MissingExtraError("shadowlane alert", "worker", "aiohttp") from None
+    return run_test(_load(options), options.test, as_json=options.json)
+
+
 def _status(options: argparse.Namespace) -> int:
+    if options.watch is not None:
+        if options.json:
+            raise ConfigError("--watch: draws on a terminal; leave --json out, or ask for status --json as often")
+        from .watch.command import run_watch
+
+        return run_watch(_load(options), options.watch)
     from .status.collect import collect_status
     from .status.render import render_status
 
@@ -337,6 +402,17 @@ def _gate(options: argparse.Namespace) -> int:
         known = ", ".join(config.shadows)
         why = advised(options.shadow, config.shadows, f"no such shadow in the configuration; known: {known}")
         raise ConfigError(f"--shadow = {options.shadow!r}: {why}")
+    if options.wait and options.restart:
+        raise ConfigError("--wait and --restart: a new window has nothing to wait for yet; give one of them")
+    if not options.wait and (options.timeout or options.interval):
+        raise ConfigError("--timeout and --interval: say how long --wait waits; add --wait")
+    if options.wait:
+        from .report.wait import wait_for_verdict
+
+        interval_s = options.interval or _INTERVAL_S
+        return wait_for_verdict(
+            config, options.shadow, timeout_s=options.timeout, interval_s=interval_s, as_json=options.json
+        )
     from .report.command import restart_window, run_gate
 
     if options.restart:

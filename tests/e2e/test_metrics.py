@@ -211,3 +211,45 @@ def test_prometheus_itself_takes_metrics_rules_and_every_panel(world: World, cli
     exemplars = client.get(f"{api}/query_exemplars", params=params).json()["data"]
     assert exemplars[0]["exemplars"][0]["labels"].keys() == {"shadow_id"}
     assert Path(world.database).exists()
+
+
+def test_a_worker_that_a_gateway_starts_logs_as_the_environment_says(
+    world: World, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHADOWLANE_LOG_FORMAT", "json")
+    world.configure(world.shadow())
+    ask(client, world.gateway(), 3)
+    world.settle(3)
+    lines = [json.loads(line) for line in (world.lane / "worker.log").read_text().splitlines()]
+    assert "started" in {line["event"] for line in lines}
+
+
+def test_an_exemplar_has_prods_trace_where_the_copy_carries_it(world: World, client: httpx.Client) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    port = configured(world, sanitize={"allow_headers": ["traceparent"]})
+    worker(world, port)
+    gateway = world.gateway()
+    headers = {"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+    assert client.post(f"{gateway}/ask", json={"question": WORDS}, headers=headers).is_success
+    world.settle(1)
+    text = client.get(f"http://127.0.0.1:{port}/metrics", headers=OPENMETRICS).text
+    [line] = [line for line in text.splitlines() if line.startswith("shadowlane_semantic_delta_bucket") and "#" in line]
+    with sqlite3.connect(world.database) as db:
+        [(shadow_id,)] = db.execute("SELECT shadow_id FROM pairs").fetchall()
+    db.close()
+    assert f'# {{shadow_id="{shadow_id}",trace_id="{trace}"}}' in line
+
+
+def test_who_may_scrape(world: World, client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "t" * 40)
+    monkeypatch.setenv("GATE_TOKEN", "g" * 40)
+    port = configured(world, serve={"token_env": "TOKEN", "gate_token_env": "GATE_TOKEN"})
+    worker(world, port)
+    url = f"http://127.0.0.1:{port}/metrics"
+    for headers, status in (
+        ({}, 401),
+        ({"Authorization": "Bearer " + "g" * 40}, 401),
+        ({"Authorization": "Bearer " + "t" * 40}, 200),
+    ):
+        assert client.get(url, headers=headers).status_code == status, headers
+    assert client.post(url, headers={"Authorization": "Bearer " + "t" * 40}).status_code == 405

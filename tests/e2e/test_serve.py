@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import socket
 import sqlite3
 import sys
@@ -186,14 +187,19 @@ def test_a_port_in_use_leaves_the_worker_at_work_and_status_says_so(world: World
 
 @pytest.mark.parametrize(
     ("listen", "says"),
-    [("192.0.2.7:9797", "cannot listen there"), ("0.0.0.0:0", "the environment variable is not set")],
+    [
+        ("192.0.2.7:9797", "cannot listen there"),
+        (f"{'a' * 70}.example:9797", "cannot listen there"),
+        ("no-such-host.invalid:9797", "cannot listen there"),
+        ("0.0.0.0:0", "the environment variable is not set"),
+    ],
 )
 def test_an_address_or_token_that_is_not_there_leaves_the_worker_at_work(world: World, listen: str, says: str) -> None:
     world.configure(
         "http://127.0.0.1:9", lane={"worker": "external"}, serve={"listen": listen, "token_env": "UNSET_TOKEN"}
     )
     world.lane.mkdir(mode=0o700)
-    worker = process(world, "worker", env={"UNSET_TOKEN": "set-for-the-address"} if "192" in listen else None)
+    worker = process(world, "worker", env={"UNSET_TOKEN": "set-for-the-address"} if listen != "0.0.0.0:0" else None)
     until(lambda: (world.lane / "worker.json").exists(), "the worker works")
     assert says in until(lambda: world.status()["endpoint"], "the endpoint is said")["error"]
     assert worker.popen.poll() is None
@@ -260,3 +266,42 @@ def test_the_command_says_what_is_wrong(world: World) -> None:
         done = world.cli("serve", "--listen", f"127.0.0.1:{port}")
     assert done.returncode == 3
     assert f"'127.0.0.1:{port}': cannot listen there: address already in use" in done.stderr
+
+
+def test_a_worker_that_a_gateway_started_serves_and_so_does_its_successor(world: World, client: httpx.Client) -> None:
+    with reserved_port() as port:
+        world.configure(world.shadow(), serve={"listen": f"127.0.0.1:{port}"}, lane={"idle_exit_s": 60.0})
+        gateway = world.gateway()
+        assert client.post(f"{gateway}/ask", json=ASKED).status_code == 200
+        world.settle(1)
+
+        def ready() -> bool:
+            with contextlib.suppress(httpx.TransportError):
+                return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+            return False
+
+        until(ready, "the first worker serves")
+        first = world.worker_pid()
+        os.kill(first, 9)
+        until(lambda: world.worker_pid() not in (0, first), "a successor", patience_s=90)
+        until(ready, "the successor serves")
+        assert world.status()["endpoint"] == {"listen": f"127.0.0.1:{port}", "error": ""}
+
+
+def test_a_worker_whose_lane_was_made_anew_goes_on_serving(world: World, client: httpx.Client) -> None:
+    with reserved_port() as port:
+        url = started(world, "--log-level", "info", serve={"listen": f"127.0.0.1:{port}"})
+        before = world.lane_status()["lane_id"]
+        world.lane.rename(f"{world.lane}-old")
+        world.lane.mkdir(mode=0o700)
+        until(lambda: (world.lane / "worker.json").exists(), "the worker opened the new one")
+        assert world.lane_status()["lane_id"] != before
+
+        def ready() -> bool:
+            with contextlib.suppress(httpx.TransportError):
+                return client.get(f"{url}/readyz").status_code == 200
+            return False
+
+        until(ready, "ready again")
+        assert client.get(f"{url}/scale").json()["started"] is True
+        shutil.rmtree(f"{world.lane}-old")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,10 @@ def judged(folder: Path, pairs: list[Pair], control: list[Pair] | None = None, *
     return verdict_of(lane, len(pairs))
 
 
-def verdict_of(config: Config, n: int, *, now_ns: int = NOW_NS) -> Verdict:
-    """The verdict on what is stored."""
+def verdict_of(config: Config, n: int, *, now_ns: int = NOW_NS, status: Mapping[str, Any] | None = None) -> Verdict:
+    """The verdict on what is stored; ``status``: of the lane, other than that of ``n`` copies that are all stored."""
     with open_store(config.store, read_only=True) as store:
-        return evaluate_lane(config, make_status(n), store, now_ns=now_ns)[0]
+        return evaluate_lane(config, status or make_status(n), store, now_ns=now_ns)[0]
 
 
 def rule(verdict: Verdict, key: str) -> Rule:

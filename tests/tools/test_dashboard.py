@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import promql_parser
@@ -73,3 +76,43 @@ def test_an_expression_that_is_wrong_is_refused() -> None:
     with pytest.raises(ValueError, match="paren"):
         promql_parser.parse("sum by (lane) (rate(shadowlane_requests_seen_total[5m])")
     assert metrics_of(promql_parser.parse("rate(a_total[5m]) / on (x) sum(b) > bool 3")) == {"a_total", "b"}
+
+
+SHADOW = 'lane="default",shadow="candidate"'
+SHOWN = [
+    *(
+        ("Verdict", {f'shadowlane_gate_verdict{{{SHADOW},verdict="{one}"}}': f"{one == verdict:d}x9"
+                     for one in ("GRADUATE", "HOLD", "REJECT")}, number)
+        for number, verdict in enumerate(("GRADUATE", "HOLD", "REJECT"), 1)
+    ),
+    ("Figure of each rule, as a share of its limit",
+     {f'shadowlane_gate_rule_figure{{{SHADOW},rule="a"}}': "0.3x9", f'shadowlane_gate_rule_limit{{{SHADOW},rule="a"}}':
+      "0.6x9", f'shadowlane_gate_rule_limit{{{SHADOW},rule="b"}}': "0x9"}, 0.5),
+    ("Facts that contradict prod's",
+     {f"shadowlane_fact_flips_total{{{SHADOW}}}": "0+1x9", f'shadowlane_pairs_total{{{SHADOW},band="stable"}}': "0+8x9",
+      f'shadowlane_pairs_total{{{SHADOW},band="fact_flip"}}': "0+2x9"}, 0.1),
+]  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)")
+def test_panels_show_what_their_titles_say(tmp_path: Path) -> None:
+    """By Prometheus' own evaluation of what the panel asks."""
+    tests = []
+    for title, series, value in SHOWN:
+        [expr] = [expr for panel, expr in ASKED if panel == title]
+        asked = expr.replace("$lane", ".*").replace("$shadow", ".*")
+        expected = [{"labels": "{}", "value": value}]
+        tests.append(
+            {
+                "interval": "1m",
+                "input_series": [{"series": name, "values": values} for name, values in series.items()],
+                "promql_expr_test": [
+                    {"expr": f"round(max({asked}), 0.001)", "eval_time": "8m", "exp_samples": expected}
+                ],
+            }
+        )
+    file = tmp_path / "panels.yml"
+    file.write_text(json.dumps({"rule_files": [], "evaluation_interval": "1m", "tests": tests}))
+    command = ["promtool", "test", "rules", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, (done.stdout + done.stderr)[:4000]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
 import pytest
 
-from benches.redact.labelled import Case, Spanned, kind_of, read_folder
-from benches.redact.public import wilson
+from benches.redact import labelled
+from benches.redact.labelled import Case, Set, Spanned, kind_of, read_folder
+from benches.redact.public import _caught, _print_speed, wilson
+from benches.redact.rivals import Find, Span
 
 MAIL = Spanned("to a@b.example now", (("email", 3, 14),))
 
@@ -27,7 +30,7 @@ MAIL = Spanned("to a@b.example now", (("email", 3, 14),))
 def test_spans_of_json(tmp_path: Path, item: dict[str, object], name: str) -> None:
     (tmp_path / name).write_text(json.dumps([item] if name == "some.json" else item), encoding="utf-8")
     [kept], passed = read_folder(tmp_path)
-    assert (kept.name, kept.spanned, kept.cases, passed) == ("some", [MAIL], [], 0)
+    assert (kept.name, kept.spanned, kept.cases, passed) == ("some", [MAIL], [], {})
 
 
 def test_tags_of_conll(tmp_path: Path) -> None:
@@ -52,7 +55,7 @@ def test_cases_of_scanners(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
     sets, passed = read_folder(tmp_path)
-    assert passed == 0
+    assert passed == {"lines of Go's lists are no literal text": 1}
     assert {kept.name: kept.cases for kept in sets} == {
         "a": [Case('key = "abc"', True, ("abc",)), Case('n"o', False)],
         "b": [Case("one", True), Case("three", False)],
@@ -62,12 +65,67 @@ def test_cases_of_scanners(tmp_path: Path) -> None:
     }
 
 
-def test_what_is_in_no_format_is_passed_over_and_counted(tmp_path: Path) -> None:
-    (tmp_path / "broken.json").write_text("{", encoding="utf-8")
-    (tmp_path / "other.json").write_text('{"name": "package"}', encoding="utf-8")
-    (tmp_path / "readme.txt").write_text("hello", encoding="utf-8")
-    assert read_folder(tmp_path) == ([], 1)
+def test_what_is_in_no_format_is_passed_over_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("yaml", reason="Nosey Parker's rules are YAML")
+    whole = gzip.compress(json.dumps([{"text": "t", "label": True}] * 99).encode())
+    for name, data in {
+        "broken.json": b"{",
+        "other.json": b'{"name": "package"}',
+        "readme.txt": b"hello",
+        "cut.json.gz": whole[:-12],
+        "bent.json.gz": whole[:14] + b"\xff\xff\xff" + whole[17:],
+        "plain.json.gz": b"[]",
+        "deep.json": b"[" * 2000,
+        "x/rules/broken.yml": b"rules: [}",
+        "x/rules/bare.yml": b"rules: [bare]",
+        "x/rules/other.yml": b"- a",
+        "x/plugins/broken_test.py": b"def (",
+        "large.json": b"[" + b" " * 4096 + b"]",
+        "some.json": b'[{"text": "t", "label": true}, {"text": "t"}, 7]',
+        "y/detectors/x_test.go": b'input: "a\\x41", want: nil',
+        "y/plugins/x_test.py": b"CASES = [(payload, True), ('p', 2), ('q', True)]",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    monkeypatch.setattr(labelled, "_MOST_BYTES", 2048)
+    sets, passed = read_folder(tmp_path)
+    assert {kept.name: kept.cases for kept in sets} == {"some": [Case("t", True)], "y": [Case("q", True)]}
+    assert passed == {
+        "files cannot be read": 8,
+        "files are larger than 0 MiB": 1,
+        "files hold no text with labels": 3,
+        "items have no form that is known": 2,
+        "strings of Go cannot be read": 1,
+        "tuples are no cases": 2,
+    }
     assert kind_of("B-Street Address") == ""
+
+
+def test_a_case_is_caught_when_all_of_its_secret_is() -> None:
+    case = Case("token abc-def now", True, ("abc-def",))
+    assert _caught(case, [("secret", 6, 13)])
+    assert _caught(case, [("secret", 6, 9), ("phone", 10, 13)])
+    assert not _caught(case, [("secret", 6, 12)])
+    assert not _caught(case, [("secret", 0, 7)])
+    assert _caught(Case("token abc", True), [("secret", 6, 7)])
+    assert not _caught(Case("token abc", True), [])
+
+
+def test_all_tools_are_timed_on_the_same_texts(capsys: pytest.CaptureFixture[str]) -> None:
+    seen: dict[str, list[str]] = {"shadowlane": [], "presidio": []}
+
+    def watching(texts: list[str]) -> Find:
+        def find(text: str) -> list[Span]:
+            texts.append(text)
+            return []
+
+        return find
+
+    finds = {name: watching(texts) for name, texts in seen.items()}
+    _print_speed(Set("some", [Spanned(f"text {number}", ()) for number in range(400)], []), finds)
+    assert seen["shadowlane"] == seen["presidio"]
+    assert len(set(seen["presidio"])) == 300
+    assert "shadowlane" in capsys.readouterr().out
 
 
 def test_the_interval_is_wilsons() -> None:

@@ -6,7 +6,6 @@ an answer may cost) holds at most.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable
 
@@ -15,10 +14,11 @@ import numpy as np
 from ..config import GateConfig
 from ..types import MOST_PIN_VALUES, PinSeen
 from .accounts import Accounts, Burn
-from .lines import bounds, hours_for, percent, signed
+from .lines import bounds, percent, signed
 from .paired import quantile_ratio
 from .ratios import sum_increase
-from .rules import ALPHA, Evidence, Needs, Rule
+from .reviewed import not_judged, reviewed
+from .rules import ALPHA, Evidence, Rule
 from .segments import found_bad
 from .sequences import Interval, rate_cs
 from .window import MOST_VERSIONS
@@ -27,7 +27,6 @@ __all__ = ["ACCOUNT_RULES"]
 
 _P95 = 0.95
 _MS = 1e6
-_LEAST_SHOWN = 20
 _VALUES_SHOWN = 4
 _SEGMENTS_SHOWN = 5
 
@@ -38,7 +37,7 @@ def ttfb(evidence: Evidence, gate: GateConfig) -> Rule:
     key, name, accounts, target = "ttfb", "first byte", evidence.accounts, gate.ttfb_increase
     times = accounts.first_bytes
     if accounts.whole_answers:
-        return _not_judged(key, name, "no first byte's time is known apart from the last one's; a lane measures both")
+        return not_judged(key, name, "no first byte's time is known apart from the last one's; a lane measures both")
     if not len(times):
         why = "no pair has the time of both first bytes; a lane measures them where prod answers"
         return _nothing(key, name, evidence, gate, why)
@@ -47,7 +46,7 @@ def ttfb(evidence: Evidence, gate: GateConfig) -> Rule:
     )
     seen = Interval(ratio.estimate - 1, ratio.lower - 1, ratio.upper - 1, ratio.n)
     line = f"shadow P95 of the time to the first byte against prod's, {times.counted}: {bounds(seen, signed, target)}"
-    return _reviewed(key, name, line, seen, target, evidence)
+    return reviewed(key, name, line, seen, target, evidence)
 
 
 def slot_wait(evidence: Evidence, gate: GateConfig) -> Rule:
@@ -67,7 +66,7 @@ def slot_wait(evidence: Evidence, gate: GateConfig) -> Rule:
     )
     if seen.estimate > target:
         line += "; raise shadows.NAME.concurrency, or lower its ratio"
-    return _reviewed(key, name, line, seen, target, evidence)
+    return reviewed(key, name, line, seen, target, evidence, ours=True)
 
 
 def tokens(evidence: Evidence, gate: GateConfig) -> Rule:
@@ -83,7 +82,7 @@ def tokens(evidence: Evidence, gate: GateConfig) -> Rule:
         f"tokens an answered request: {used.above.mean():.0f} against prod's {used.below.mean():.0f}, {used.counted}: "
         f"{bounds(seen, signed, target)}{_left_out(accounts)}"
     )
-    return _reviewed(key, name, line, seen, target, evidence)
+    return reviewed(key, name, line, seen, target, evidence)
 
 
 def _all_cached(accounts: Accounts) -> str:
@@ -101,9 +100,12 @@ def cost(evidence: Evidence, gate: GateConfig) -> Rule:
     that a cache served are left out of both. Default: WFGY Problem Map, staged_rollout_canary, + 10 %."""
     key, name, accounts, target = "cost", "cost", evidence.accounts, gate.cost_increase
     if not accounts.prices:
-        return _not_judged(key, name, "there are no prices; add [prices.MODEL] for prod's model and the shadow's")
+        return not_judged(key, name, "there are no prices; add [prices.MODEL] for prod's model and the shadow's")
     used = accounts.cost
-    if not len(used) or not used.below.sum() > 0:
+    if len(used) and not used.below.sum() > 0:
+        why = "prod's model costs nothing by [prices], so no rise can be told; correct its price, or leave the rule out"
+        return not_judged(key, name, f'{why}: gate.disable = ["cost"]')
+    if not len(used):
         why = "no pair's answers both say what they used by a model with a price; add [prices.MODEL]"
         why = why if len(accounts.tokens) else _all_cached(accounts) or why
         return _nothing(key, name, evidence, gate, why)
@@ -114,7 +116,7 @@ def cost(evidence: Evidence, gate: GateConfig) -> Rule:
         f"{bounds(seen, signed, target)}; for these {used.n} requests the shadow would have "
         + (f"saved {less * used.n:.4g}" if less >= 0 else f"cost {-less * used.n:.4g} more")
     )
-    return _reviewed(key, name, line + _left_out(accounts), seen, target, evidence)
+    return reviewed(key, name, line + _left_out(accounts), seen, target, evidence)
 
 
 def error_budget(evidence: Evidence, gate: GateConfig) -> Rule:
@@ -140,7 +142,7 @@ def error_budget(evidence: Evidence, gate: GateConfig) -> Rule:
         return Rule(key, name, True, line).held(worst, 1.0)
     if evidence.scored < gate.min_pairs:
         return Rule(key, name, None, line)
-    return _not_judged(key, name, f"{line}: too few copies in these windows to tell; more traffic would")
+    return not_judged(key, name, f"{line}: too few copies in these windows to tell; more traffic would")
 
 
 def _burn(burn: Burn, budget: float) -> tuple[str, bool | None, bool]:
@@ -166,7 +168,7 @@ def pins(evidence: Evidence, gate: GateConfig) -> Rule:
     for pin in accounts.pins:
         seen.setdefault(pin[0], []).append(pin)
     if not seen and not accounts.expected:
-        return _not_judged(key, name, "no answer says its version; send x-model-rev, or name a header in [pins]")
+        return not_judged(key, name, "no answer says its version; send x-model-rev, or name a header in [pins]")
     found = [problem for pin, want in accounts.expected.items() if (problem := _finding(pin, want, seen.get(pin, [])))]
     # What nobody sends, or what is another with each answer, does not say which version answers.
     unsaid = [f"{pin}: no answer has it" for pin, want in accounts.expected.items() if pin not in seen and not want]
@@ -183,7 +185,7 @@ def pins(evidence: Evidence, gate: GateConfig) -> Rule:
         return Rule(key, name, True, line).held(0, 0)
     if evidence.scored < gate.min_pairs:
         return Rule(key, name, None, line)
-    return _not_judged(key, name, f"{line}; send a version with answers, or correct [pins]")
+    return not_judged(key, name, f"{line}; send a version with answers, or correct [pins]")
 
 
 def _many(values: list[PinSeen]) -> bool:
@@ -238,36 +240,11 @@ def segments(evidence: Evidence, gate: GateConfig) -> Rule:
     return Rule(key, name, False, f"{line}; a person has to look at it", needs_person=True).held(len(bad), 0)
 
 
-def _reviewed(key: str, name: str, line: str, seen: Interval, target: float, evidence: Evidence) -> Rule:
-    """A rule that a person decides when it is missed: by its bounds, which hold at any time."""
-    return _decided(key, name, line, seen, target, evidence).held(seen.estimate, target)
-
-
-def _decided(key: str, name: str, line: str, seen: Interval, target: float, evidence: Evidence) -> Rule:
-    if seen.upper <= target:
-        return Rule(key, name, True, line)
-    if seen.estimate > target:
-        surely = seen.lower > target
-        ends = "a person has to look at it" if surely else "missed, not surely yet"
-        return Rule(key, name, False, f"{line}; {ends}", needs_person=surely)
-    needs = None
-    if seen.n >= _LEAST_SHOWN and math.isfinite(seen.upper) and seen.estimate < target:
-        # A radius goes with the root of the number of pairs.
-        growth = ((seen.upper - seen.estimate) / (target - seen.estimate)) ** 2
-        more = max(1, math.ceil(seen.n * (growth - 1)))
-        needs = Needs(more, hours_for(more, seen.n, evidence.window.hours))
-    return Rule(key, name, None, f"{line}; within it, not surely yet", needs=needs)
-
-
 def _nothing(key: str, name: str, evidence: Evidence, gate: GateConfig, why: str) -> Rule:
     """No value: not judged once there are pairs enough to say that there will be none."""
     if evidence.scored < gate.min_pairs:
         return Rule(key, name, None, "no data yet")
-    return _not_judged(key, name, why)
-
-
-def _not_judged(key: str, name: str, why: str) -> Rule:
-    return Rule(key, name, None, why, not_judged=why)
+    return not_judged(key, name, why)
 
 
 ACCOUNT_RULES: dict[str, Callable[[Evidence, GateConfig], Rule]] = {

@@ -17,9 +17,10 @@ from ..bands import STABLE
 from ..config import GateConfig
 from .dependence import Design, design_of
 from .drift import Batch
-from .lines import bounds, hours_for, plain, signed_plain
+from .lines import bounds, plain, signed_plain
 from .paired import quantile_ratio
-from .rules import ALPHA, REJECT_ALPHA, Evidence, Needs, Rule
+from .reviewed import reviewed
+from .rules import ALPHA, REJECT_ALPHA, Evidence, Rule
 from .sample import PairedSample
 from .selection import DELTA_S_MAX
 from .sequences import Interval, Spread
@@ -56,7 +57,7 @@ def _quantile(key: str, name: str, p: float, target: float, stop: float, evidenc
         line = f"{what} of ΔS above the control's, {both.counted}: {bounds(seen, signed_plain, target)}"
         surely = seen.lower > target
         final = surely and _above_control(both, p, REJECT_ALPHA, evidence.window.elapsed).lower > stop
-        return _judged(key, name, line, seen, target, evidence, beyond=final)
+        return reviewed(key, name, line, seen, target, evidence, beyond=final)
     if len(earlier) < gate.min_pairs:
         why = (
             "no [control] answers the same requests, and no window before this one is stored; with one, ΔS of prod "
@@ -72,7 +73,7 @@ def _quantile(key: str, name: str, p: float, target: float, stop: float, evidenc
         f"{what} of ΔS {plain(now.estimate)}, above that of the window before ({plain(before.estimate)}, {before.n} "
         f"pairs): {bounds(seen, signed_plain, target)}"
     )
-    return _judged(key, name, line, seen, target, evidence)
+    return reviewed(key, name, line, seen, target, evidence)
 
 
 def _above_control(both: PairedSample, p: float, alpha: float, elapsed: float) -> Interval:
@@ -110,7 +111,7 @@ def slope(evidence: Evidence, gate: GateConfig) -> Rule:
     seen = _slope_bounds(batches, evidence.series["mean_delta_s"].values.design)
     shown = ", ".join(f"{batch.mean:.3f}" for batch in batches)
     line = f"mean ΔS by window {shown}: {bounds(seen, signed_plain, gate.slope)} a window"
-    return _judged(key, name, line, seen, gate.slope, evidence)
+    return reviewed(key, name, line, seen, gate.slope, evidence)
 
 
 def _slope_bounds(batches: tuple[Batch, ...], design: Design) -> Interval:
@@ -152,33 +153,7 @@ def spread(evidence: Evidence, gate: GateConfig) -> Rule:
     )
     if len(series.excess) < _SCARCE * evidence.scored and not seen.upper <= target and not seen.lower > target:
         return Rule(key, name, None, line, not_judged=f"{line}; too few repeated questions to tell")
-    return _judged(key, name, line, seen, target, evidence)
-
-
-def _judged(
-    key: str, name: str, line: str, seen: Interval, target: float, evidence: Evidence, *, beyond: bool = False
-) -> Rule:
-    return _decided(key, name, line, seen, target, evidence, beyond=beyond).held(seen.estimate, target)
-
-
-def _decided(
-    key: str, name: str, line: str, seen: Interval, target: float, evidence: Evidence, *, beyond: bool
-) -> Rule:
-    if seen.upper <= target:
-        return Rule(key, name, True, line)
-    if seen.estimate > target:
-        surely = seen.lower > target
-        ends = "a person has to look at it" if surely else "missed, not surely yet"
-        return Rule(key, name, False, line if beyond else f"{line}; {ends}", beyond=beyond, needs_person=surely)
-    return Rule(key, name, None, f"{line}; within it, not surely yet", needs=_needs(seen, target, evidence))
-
-
-def _needs(seen: Interval, target: float, evidence: Evidence) -> Needs | None:
-    if not math.isfinite(seen.upper) or not seen.n or seen.estimate >= target:
-        return None
-    growth = ((seen.upper - seen.estimate) / (target - seen.estimate)) ** 2
-    more = max(1, math.ceil(seen.n * (growth - 1)))
-    return Needs(more, hours_for(more, seen.n, evidence.window.hours))
+    return reviewed(key, name, line, seen, target, evidence)
 
 
 def _log(value: float) -> float:

@@ -22,11 +22,12 @@ from ..config import Config
 from ..providers.refusals import Refusal, counted, refusal_line
 from ..types import route_of
 from .accounts import FailureSource, burns_of
+from .control import ControlRows
 from .direct import Direct
 from .drift import PastSource, drift_of
 from .fold import RowFold, RowSource, fold_rows
 from .rules import Evidence, Sampling, Window
-from .segments import SegmentSource, SegmentSums, same_segments, segments_of
+from .segments import SegmentSource, SegmentSums, segments_of
 from .trial import Piece, Trial
 from .verdict import Verdict, evaluate
 from .window import PinSource, Start, start_of, window_start
@@ -41,6 +42,7 @@ __all__ = [
     "wrong_routes",
 ]
 
+_CONTROL = "control"
 _FEW_REFUSED = 20
 """Copies of a route: when so many were all refused, what is asked there is at fault, and not one odd request."""
 _HOUR_NS = 3600 * 10**9
@@ -71,23 +73,30 @@ def evaluate_lane(
 ) -> list[Verdict]:
     """The verdict on each shadow (or on one) over the last ``gate.window_hours``, or since its window began anew."""
     now = time.time_ns() if now_ns is None else now_ns
+    control = ControlRows(store, _CONTROL) if _CONTROL in config.arms() else None
     return [
-        evaluate(config.gate, _evidence(config, name, status, store, now))
+        evaluate(config.gate, _evidence(config, name, status, store, now, control))
         for name in (config.shadows if shadow is None else [shadow])
     ]
 
 
-def _evidence(config: Config, name: str, status: Mapping[str, Any], store: EvidenceSource, now: int) -> Evidence:
+def _evidence(
+    config: Config,
+    name: str,
+    status: Mapping[str, Any],
+    store: EvidenceSource,
+    now: int,
+    control: ControlRows | None,
+) -> Evidence:
     whole = bool(status.get("no_lane"))
     start = start_of(config, name, store, now, whole=whole)
-    control = "control" if "control" in config.arms() else ""
     wrong = wrong_routes(store.refused_routes(name, start.counted_ns))
     without = [route for route, _ in wrong]
     rows = fold_rows(
         store,
         name,
         start.counted_ns,
-        control=control,
+        control="" if control is None else _CONTROL,
         slot_wait_ms=config.gate.slot_wait_ms,
         without=without,
         window_ns=None if whole else int(config.gate.window_hours * _HOUR_NS),
@@ -96,7 +105,10 @@ def _evidence(config: Config, name: str, status: Mapping[str, Any], store: Evide
     parts: tuple[SegmentSums, ...] = ()
     if not rows.never_asked:
         parts = segments_of(store, name, start.counted_ns, embedder, config.gate.segment_pairs, without)
-    same = same_segments(store, control, start.counted_ns, embedder, parts, without) if control else None
+    same = None
+    if control is not None:
+        rows.scores.take_floors(control.floors(start.counted_ns, embedder, without))
+        same = control.segments(start.counted_ns, embedder, without, parts)
     accounting, sampler, started = status["accounting"], status["sampler"], status["started"]
     prod_failed = status["dropped"].get("prod_failed", 0)
     return Evidence(

@@ -87,8 +87,8 @@ def fold_rows(
     without: Sequence[str] = (),
     window_ns: int | None = None,
 ) -> RowFold:
-    """Read a shadow's rows, beside them the ``control``'s (its name; empty: none runs), but for the routes of
-    ``without``."""
+    """Read a shadow's rows, beside them the ``control``'s of the same requests (its name; empty: none runs), but for
+    the routes of ``without``."""
     with_control = bool(control)
     embedder = store.last_embedder(shadow, since_ns)
     fold = RowFold(embedder, with_control=with_control, slot_wait_ms=slot_wait_ms, window_ns=window_ns)
@@ -98,6 +98,4 @@ def fold_rows(
         return fold
     for columns, beside in store.pieces_beside(shadow, control, since_ns, without=without):
         fold.add(columns, beside)
-    for columns in store.pieces(control, since_ns, without=without):
-        fold.scores.add_control(columns)
     return fold

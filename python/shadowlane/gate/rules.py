@@ -18,6 +18,7 @@ from ..config import GateConfig
 from .accounts import Accounts
 from .direct import Direct
 from .drift import Drift
+from .lines import percent, plain
 from .sample import PairedSample
 from .sequences import Interval, Spread, minus
 from .series import Series
@@ -230,7 +231,7 @@ def evaluate_target(target: Target, evidence: Evidence, gate: GateConfig) -> Rul
 
 
 def _held(target: Target, series: Series, evidence: Evidence, gate: GateConfig, parts: list[_Part]) -> Rule:
-    show = _percent if target.share else _plain
+    show = percent if target.share else plain
     line = "; ".join(filter(None, (_line(target, series, parts, show), series.values.note, series.note)))
     if series.floor is not None and not len(series.floor):
         return Rule(target.key, target.name, None, f"{line}; the control has no such values yet: no noise floor")
@@ -347,14 +348,6 @@ def _not_known(target: Target, series: Series, evidence: Evidence, parts: list[_
 
 def _count(value: float) -> str:
     return f"{value:.0f}" if abs(value - round(value)) < 1e-9 else f"{value:.1f}"
-
-
-def _plain(value: float) -> str:
-    return f"{value:.3f}"
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.2f} %"
 
 
 def _signed(value: float, target: Target) -> str:

@@ -109,12 +109,11 @@ def same_segments(
     control: str,
     since_ns: int,
     embedder: str,
-    segments: Sequence[SegmentSums],
+    only: Container[tuple[str, str]],
     without: Sequence[str],
 ) -> tuple[SegmentSums, ...]:
-    """What the control has of a shadow's ``segments``, however little."""
-    only = {(one.kind, one.name) for one in segments}
-    rows = store.segment_sums(control, since_ns, embedder, 1, without=without, only=only) if only else ()
+    """What the control has of the segments of these kinds and names, however little."""
+    rows = store.segment_sums(control, since_ns, embedder, 1, without=without, only=only)
     return tuple(SegmentSums(*row) for row in rows)
 
 

@@ -131,6 +131,12 @@ class SeriesFold:
                 floor, has = _READINGS[rule.target.key](columns, self._embedder)
                 rule.floor.add(floor[has])
 
+    def take_floors(self, control: SeriesFold) -> None:
+        """Those of a fold of the control's own rows, which nobody adds to any more."""
+        for rule, theirs in zip(self._rules, control._rules, strict=True):
+            if rule.target.rise and not rule.own(with_control=True):
+                rule.floor = theirs.floor
+
     def series(self) -> dict[str, Series]:
         """By key."""
         return {rule.target.key: rule.series(with_control=self._with_control) for rule in self._rules}

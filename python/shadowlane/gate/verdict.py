@@ -9,7 +9,7 @@ false REJECT is shared out among the bounds that can reject.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ from .targets import SCORE_RULES
 
 __all__ = ["Decision", "Verdict", "evaluate", "needs_line", "verdict_data", "verdicts_data", "worst_of"]
 
-_OURS = ("asked", "prod_errors", "sampling", "overhead", "accounting")
+_OURS = ("asked", "slot_wait", "prod_errors", "sampling", "overhead", "accounting")
 """What is no property of the shadow's answers."""
 
 Decision = Literal["GRADUATE", "HOLD", "REJECT"]
@@ -46,22 +46,32 @@ class Verdict:
     @property
     def summary(self) -> str:
         """The decision and its reason in one line."""
+        return "; ".join(self.reasons.values()) or "every rule is met"
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """What stands against the shadow, in words, by what it takes: ``reject``, ``leaning``, ``person``, ``missed``,
+        ``data`` and ``last`` (the rule that will be known last); empty where every rule is met."""
         if self.decision == "REJECT":
-            return "beyond the target for sure: " + ", ".join(rule.name for rule in self.rules if rule.beyond)
-        leaning = [rule for rule in self.rules if rule.leaning]
-        missed = [rule for rule in self.rules if rule.ok is False and not (rule.leaning or rule.needs_person)]
-        unknown = [rule for rule in self.rules if rule.ok is None and not rule.not_judged]
+            return {"reject": f"beyond the target for sure: {_names(rule for rule in self.rules if rule.beyond)}"}
+        unlike = [rule for rule in self.rules if not rule.leaning]
         found = {
-            "on the way to REJECT, unless the rest of the window saves it": leaning,
-            "needs a person to look at": [rule for rule in self.rules if rule.needs_person and not rule.leaning],
-            "not met": missed,
-            "needs more data for": unknown,
+            "leaning": (
+                "on the way to REJECT, unless the rest of the window saves it",
+                [rule for rule in self.rules if rule.leaning],
+            ),
+            "person": ("needs a person to look at", [rule for rule in unlike if rule.needs_person]),
+            "missed": ("not met", [rule for rule in unlike if rule.ok is False and not rule.needs_person]),
+            "data": (
+                "needs more data for",
+                [rule for rule in self.rules if rule.ok is None and not rule.not_judged],
+            ),
         }
-        parts = [f"{what}: {', '.join(rule.name for rule in rules)}" for what, rules in found.items() if rules]
+        said = {key: f"{what}: {_names(rules)}" for key, (what, rules) in found.items() if rules}
         last = self.last
         if last is not None and last.needs is not None:
-            parts.append(f"last: {last.name}, {needs_line(last.needs)}")
-        return "; ".join(parts) or "every rule is met"
+            said["last"] = f"last: {last.name}, {needs_line(last.needs)}"
+        return said
 
     @property
     def waits_for(self) -> dict[str, list[str]]:
@@ -74,6 +84,10 @@ class Verdict:
             ours = rule.ok is False and rule.key in _OURS
             found["person" if rule.needs_person else "lane" if ours else "data"].append(rule.key)
         return found
+
+
+def _names(rules: Iterable[Rule]) -> str:
+    return ", ".join(rule.name for rule in rules)
 
 
 def evaluate(gate: GateConfig, evidence: Evidence) -> Verdict:
@@ -134,6 +148,7 @@ def verdict_data(verdict: Verdict) -> dict[str, Any]:
         "verdict": verdict.decision,
         "decision": verdict.decision,
         "summary": verdict.summary,
+        "reasons": verdict.reasons,
         "waits_for": verdict.waits_for,
         "on_the_way_to_reject": any(rule.leaning for rule in verdict.rules),
         "last": None if last is None else last.key,

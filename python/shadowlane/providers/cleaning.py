@@ -21,7 +21,7 @@ from .. import _core
 from ..types import Answer, Headers, header
 from .answers import extract_answer
 
-__all__ = ["Clean", "clean", "cleaned", "read_answer", "use_rules"]
+__all__ = ["Clean", "clean", "cleaned", "detects", "read_answer", "use_rules"]
 
 Clean = Callable[[str], str]
 """``clean(text)``: the text with every value masked, see ``Sanitizer.again``."""
@@ -46,6 +46,11 @@ def use_rules(clean: Clean | None, clean_all: CleanAll | None = None) -> None:
     ``clean_all`` is called once for all texts of an answer, where it is given.
     """
     _Rules.clean, _Rules.clean_all = clean, clean_all
+
+
+def detects() -> bool:
+    """Whether a detector of the user's is among the rules: it may fail on a text, and then nobody has looked at it."""
+    return _Rules.clean_all is not None
 
 
 def clean(text: str) -> str:

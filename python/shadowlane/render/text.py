@@ -17,10 +17,12 @@ from typing import Any, TextIO
 from .wrap import columns_of, wrapped
 
 __all__ = [
+    "STYLES",
     "Line",
     "asked",
     "clock",
     "count_line",
+    "cut",
     "json_line",
     "milliseconds",
     "percent",
@@ -36,7 +38,7 @@ __all__ = [
 Line = tuple[str, str]
 """Text and the name of its style."""
 
-_STYLES = {
+STYLES = {
     "title": "bold",
     "good": "green",
     "bad": "red",
@@ -44,6 +46,7 @@ _STYLES = {
     "dim": "dim",
     "": "",
 }
+"""What rich makes of a style's name."""
 _HARMLESS = "\n\t\u00a0\u202f\u2009\u3000\u200c\u200d\u00ad"
 """Not printable by Unicode's word, and part of honest text: spaces, and what joins letters and emoji."""
 
@@ -59,7 +62,7 @@ def print_lines(lines: Iterable[Line]) -> None:
 
         console = Console(highlight=False, soft_wrap=True)
         for text, style in lines:
-            console.print(Text(text, style=_STYLES[style]))
+            console.print(Text(text, style=STYLES[style]))
     else:
         sys.stdout.write("".join(text + "\n" for text, _ in lines))
     sys.stdout.flush()
@@ -140,6 +143,11 @@ def milliseconds(seconds: float) -> str:
 def clock(time_ns: int) -> str:
     """``2025-01-31 12:00:00`` in UTC."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time_ns / 1e9))
+
+
+def cut(text: str, chars: int) -> str:
+    """At most so many characters of it, the last an ellipsis where there are more."""
+    return text if len(text) <= chars else text[: chars - 1].rstrip() + "…"
 
 
 def count_line(counts: Mapping[str, int]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from ..providers.question import listed_question
+from ..render.text import cut
 from ..store import StoredPair
 from ..types import Copy, Outcome
 from .source import PairSource
@@ -49,7 +50,7 @@ def side_by_side(row: StoredPair, times: int = 1, chars: int = _TEXT_CHARS) -> d
         "target": pair.copy.target,
         "started_ns": pair.copy.started_ns,
         "asked_times": times,
-        "asked": _cut(listed_question(pair.copy), 300),
+        "asked": cut(listed_question(pair.copy), 300),
         "delta_s": pair.scores.delta_s,
         "embedder": pair.scores.embedder,
         "anchored": pair.scores.anchored,
@@ -73,7 +74,7 @@ def side_by_side(row: StoredPair, times: int = 1, chars: int = _TEXT_CHARS) -> d
             "status": pair.copy.status,
             "seconds": pair.copy.duration_ns / 1e9,
             "first_byte_seconds": _first_byte(pair.copy),
-            "text": _cut(pair.prod_text, chars),
+            "text": cut(pair.prod_text, chars),
             "model": pair.prod_model,
             "finish": pair.prod_finish,
             "tokens": pair.scores.prod_tokens,
@@ -83,7 +84,7 @@ def side_by_side(row: StoredPair, times: int = 1, chars: int = _TEXT_CHARS) -> d
             "status": pair.outcome.status,
             "seconds": pair.outcome.duration_ns / 1e9,
             "first_byte_seconds": _first_byte(pair.outcome),
-            "text": _cut(pair.shadow_text, chars),
+            "text": cut(pair.shadow_text, chars),
             "model": pair.model,
             "finish": pair.finish,
             "tokens": pair.scores.tokens,
@@ -98,7 +99,3 @@ def side_by_side(row: StoredPair, times: int = 1, chars: int = _TEXT_CHARS) -> d
 def _first_byte(one: Copy | Outcome) -> float | None:
     """``None``: nobody measured it."""
     return one.ttfb_ns / 1e9 if one.ttfb_ns else None
-
-
-def _cut(text: str, chars: int = _TEXT_CHARS) -> str:
-    return text if len(text) <= chars else text[: chars - 1].rstrip() + "…"

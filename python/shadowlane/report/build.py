@@ -17,6 +17,7 @@ from ..bands import CRITICAL, STABLE
 from ..config import Config
 from ..config.shown import shown_url
 from ..gate import Verdict, verdict_data
+from ..gate.arms import arms_data, compare_arms
 from ..gate.evidence import direct_of, evaluate_lane, trial_of, why_no_trial, window_start
 from ..status.routes import routes_of
 from . import readings
@@ -74,6 +75,10 @@ def build_report(
         "targets": {**_targets(config), "stable": STABLE, "critical": CRITICAL},
         "noise_floor": _floors(rows.get("control")),
         "judge": readings.judge_counts(store.judge_state()),
+        "arms": arms_data(
+            None if status.get("no_lane") else compare_arms(config, store, now),
+            {name: verdict.decision for name, verdict in verdicts.items()},
+        ),
         "shadows": [
             _shadow(config, name, rows[name], store, since, rows.get("control"), verdicts.get(name))
             for name in config.arms()

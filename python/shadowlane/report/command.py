@@ -18,10 +18,11 @@ from ..gate import verdict_data, worst_of
 from ..render.text import Line, clock, print_json, print_lines
 from ..status.collect import collect_status
 from ..store import open_store
+from .arms import arms_lines
 from .build import build_report
 from .html import render_page
 from .terminal import render_report, render_verdict
-from .verdicts import gate_data, read_verdicts, reading
+from .verdicts import gate_data, read_arms, read_verdicts, reading
 
 __all__ = ["restart_window", "run_gate", "run_report", "write_page"]
 
@@ -61,15 +62,16 @@ def run_gate(config: Config, shadow: str | None = None, as_json: bool = False) -
     """Print the verdict on each shadow, or on one. Returns 0 when all GRADUATE, else 1."""
     status, verdicts = read_verdicts(config, shadow)
     worst = worst_of(verdicts)
+    arms = read_arms(config, status, verdicts) if shadow is None else None
     if as_json:
-        print_json(gate_data(config.lane.name, status, verdicts))
+        print_json({**gate_data(config.lane.name, status, verdicts), "arms": arms})
     else:
         lines: list[Line] = []
         if not status["store"]["exists"]:
             lines.append((f"no pairs stored yet: {status['store']['path']}", "open"))
         for verdict in verdicts:
             lines += render_verdict(verdict_data(verdict))
-        print_lines(lines)
+        print_lines([*lines, *arms_lines(arms)])
     return 0 if worst == "GRADUATE" else 1
 
 

@@ -16,6 +16,7 @@ from ..render.text import clock, count_line, milliseconds, percent, signed
 from ..score.lambda_ import ARROWS, STATES
 from ..status.routes import route_lines
 from .accounts import account_rows
+from .arms import arms_card
 from .marks import marks_lines
 from .sections import group_card, judge_card, structure_card
 from .stats import facts_line
@@ -35,7 +36,8 @@ _NOT_KEPT = '<span class="soft">(not kept, see store.keep_bodies)</span>'
 def render_page(report: Mapping[str, Any]) -> str:
     """The page for the data of :func:`shadowlane.report.build.build_report`."""
     body = "".join(_shadow(shadow, report) for shadow in report["shadows"])
-    return page(f"shadowlane: {_title(report)}", f"{_head(report)}{body}{_foot(report)}")
+    parts = (_head(report), arms_card(report["arms"]), body, _foot(report))
+    return page(f"shadowlane: {_title(report)}", "".join(parts))
 
 
 def _title(report: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from ..gate.sequences import rate_cs
 from ..judge.doubt import DOUBTS, Tally
 from ..judge.language_model import JudgeState
 from ..providers.question import listed_question
+from ..render.text import cut
 from ..score.noise import NoiseModel
 from ..types import StructureDifference
 from .source import PairSource
@@ -58,14 +59,15 @@ def _flipped(store: PairSource, name: str, since: int | None) -> list[dict[str, 
                 {
                     "shadow_id": row.pair.copy.shadow_id,
                     "started_ns": row.pair.copy.started_ns,
-                    "asked": _cut(listed_question(row.pair.copy)) or f"{row.pair.copy.method} {row.pair.copy.target}",
+                    "asked": cut(listed_question(row.pair.copy), _TEXT_CHARS)
+                    or f"{row.pair.copy.method} {row.pair.copy.target}",
                     "group": group.number,
                     "seen": group.seen,
                     "prod": group.prod,
                     "shadow": group.shadow,
                     "prod_flip": group.prod_flip,
-                    "prod_text": _cut(row.pair.prod_text),
-                    "shadow_text": _cut(row.pair.shadow_text),
+                    "prod_text": cut(row.pair.prod_text, _TEXT_CHARS),
+                    "shadow_text": cut(row.pair.shadow_text, _TEXT_CHARS),
                 }
             )
     return shown
@@ -161,7 +163,3 @@ def judge_counts(saved: str) -> dict[str, Any] | None:
         return None
     state = msgspec.json.decode(saved, type=JudgeState)
     return {"model": state.model, "judged": state.judged, "failed": state.failed, "skipped": state.skipped}
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _TEXT_CHARS else text[: _TEXT_CHARS - 1].rstrip() + "…"

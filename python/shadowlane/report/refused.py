@@ -10,6 +10,7 @@ from typing import Any
 
 from ..providers.question import listed_question
 from ..providers.refusals import kind_of
+from ..render.text import cut
 from .source import PairSource
 
 __all__ = ["with_bodies"]
@@ -35,14 +36,10 @@ def with_bodies(
             one = wanted.get((pair.outcome.status, pair.copy.route, kind_of(pair.outcome.detail)), {})
             if one and not one["body"] and pair.outcome.body:
                 one["body"] = _text(pair.outcome.body)
-                one["asked"] = _cut(listed_question(pair.copy), 300)
+                one["asked"] = cut(listed_question(pair.copy), 300)
     return block
 
 
 def _text(body: bytes) -> str:
     text = " ".join(body.decode("utf-8", "replace").split())
-    return _cut(text, _BODY_CHARS)
-
-
-def _cut(text: str, chars: int) -> str:
-    return text if len(text) <= chars else text[: chars - 1].rstrip() + "…"
+    return cut(text, _BODY_CHARS)

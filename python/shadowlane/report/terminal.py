@@ -13,6 +13,7 @@ from ..render.text import Line, clock, count_line, milliseconds, percent, printa
 from ..score.lambda_ import ARROWS, STATES
 from ..status.routes import route_lines
 from .accounts import account_rows
+from .arms import arms_lines
 from .marks import marks_lines
 from .stats import facts_line
 from .surroundings import surrounding_rows
@@ -52,6 +53,8 @@ def render_report(report: Mapping[str, Any]) -> list[Line]:
     else:
         lines = [(f"shadowlane report: lane {report['lane']}, {report['pairs']} pairs{span}", "title")]
         lines += [*_accounting(report), (overhead_line(report["overhead"]), "")]
+    if report["arms"] is not None:
+        lines += [("", ""), *arms_lines(report["arms"])]
     for shadow in report["shadows"]:
         lines += [("", ""), *_shadow(shadow, report)]
     return [(printable(text), style) for text, style in lines]
@@ -121,8 +124,8 @@ def _decided(verdict: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     if verdict is None:
         return []
     decision = verdict["decision"]
-    known = [part for part in verdict["summary"].split("; ") if not part.startswith("needs more data")]
-    return [("verdict", "; ".join([f"{decision}: {DECISIONS[decision]}", *known]))]
+    against = [text for what, text in verdict["reasons"].items() if what != "data"]
+    return [("verdict", "; ".join([f"{decision}: {DECISIONS[decision]}", *against]))]
 
 
 def refusal_lines(one: Mapping[str, Any]) -> list[str]:

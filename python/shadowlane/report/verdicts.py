@@ -6,17 +6,19 @@ Invariant: what cannot be evaluated is HOLD with its reason, and has the same me
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..config import Config
 from ..gate import Verdict, verdicts_data
+from ..gate.arms import arms_data, compare_arms
 from ..gate.evidence import evaluate_lane
 from ..status.collect import collect_status
 from ..store import open_store
 from .source import NoPairs, PairSource
 
-__all__ = ["gate_data", "held_data", "read_verdicts", "reading", "verdict_line"]
+__all__ = ["gate_data", "held_data", "read_arms", "read_verdicts", "reading", "verdict_line"]
 
 _LINE_CHARS = 200
 _MET = "every rule is met"
@@ -38,6 +40,14 @@ def read_verdicts(config: Config, shadow: str | None = None) -> tuple[dict[str, 
     status = collect_status(config)
     with reading(config, status) as store:
         return status, evaluate_lane(config, status, store, shadow=shadow)
+
+
+def read_arms(config: Config, status: Mapping[str, Any], verdicts: Sequence[Verdict]) -> dict[str, Any] | None:
+    """Several shadows side by side, JSON-ready; ``None``: there is only one. Raises
+    :class:`~shadowlane.errors.StoreError`."""
+    with reading(config, status) as store:
+        arms = compare_arms(config, store, time.time_ns())
+    return arms_data(arms, {verdict.shadow: verdict.decision for verdict in verdicts})
 
 
 def gate_data(lane: str, status: Mapping[str, Any], verdicts: Sequence[Verdict]) -> dict[str, Any]:

@@ -13,11 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..embedders import Embedder
-from ..types import Answer, Citation
+from ..providers.cleaning import detects
+from ..providers.question import shown_question
+from ..types import Answer, Citation, Copy
 from .cited import url_key
 from .delta import text_delta_s
 
-__all__ = ["coverage", "question_deltas", "retrieved_text"]
+__all__ = ["coverage", "question_deltas", "question_for", "retrieved_text"]
 
 _LEAST_WORDS = 8
 """A shorter text is a title."""
@@ -40,6 +42,13 @@ def coverage(prod: Answer, shadow: Answer) -> float | None:
     sizes, theirs = _sizes(wanted, identity), _sizes(found, identity)
     total = sum(sizes.values())
     return sum(min(size, theirs.get(key, 0.0)) for key, size in sizes.items()) / total
+
+
+def question_for(copy: Copy, prod: Answer, shadow: Answer) -> str:
+    """The question that passages are held against. Requests are large, so one is read only where an answer carries
+    passages, or a detector has to look at it."""
+    wanted = detects() or retrieved_text(prod) or retrieved_text(shadow)
+    return shown_question(copy) if wanted else ""
 
 
 def question_deltas(

@@ -26,7 +26,6 @@ from ..errors import DetectorError, ScoreError, describe
 from ..limits import Prices
 from ..providers import extract_vectors
 from ..providers.cleaning import cleaned, read_answer
-from ..providers.question import shown_question
 from ..types import (
     UNREADABLE_DETECTOR,
     Answer,
@@ -48,7 +47,7 @@ from .lambda_ import State, pair_states
 from .live import Answered, LiveGroups, citation_keys
 from .pins import read_pins
 from .pointers import structure_differences
-from .retrieval import coverage, question_deltas
+from .retrieval import coverage, question_deltas, question_for
 from .tools import tool_agreement
 from .usage import with_usage
 
@@ -72,7 +71,7 @@ class _Read:
     index_agrees: bool | None
     note: str
     question: str = ""
-    """What was asked, where answers are compared; empty when that is not known."""
+    """What was asked, where an answer carries passages to hold against it; empty when that is not known."""
     failed: bool = False
     """The shadow answered with an error: a run that collapsed, and no answer to compare."""
     partial: bool = False
@@ -232,11 +231,16 @@ class Scorer:
             log.error("pairs are stored without ΔS of question and passages: %s", describe(error))
             deltas = [(None, None)] * len(reads)
         for read, (prod, shadow) in zip(reads, deltas, strict=True):
-            scores = with_usage(scored[read.index], read.prod, read.shadow, self._prices)
-            scores = msgspec.structs.replace(
-                scores, coverage=coverage(read.prod, read.shadow), prod_retrieved=prod, retrieved=shadow
-            )
-            scored[read.index] = msgspec.structs.replace(scored[read.index], scores=scores)
+            pair = scored[read.index]
+            try:
+                scores = with_usage(pair, read.prod, read.shadow, self._prices)
+                scores = msgspec.structs.replace(scores, coverage=coverage(read.prod, read.shadow))
+            except Exception as error:
+                # What an answer used is worth less than the scores that are there already.
+                log.error("%s is stored without usage and coverage: %s", pair.copy.shadow_id, describe(error))
+                scores = pair.scores
+            scores = msgspec.structs.replace(scores, prod_retrieved=prod, retrieved=shadow)
+            scored[read.index] = msgspec.structs.replace(pair, scores=scores)
 
     def _readings(
         self,
@@ -325,7 +329,7 @@ class Scorer:
             citation_match=report.match,
             index_agrees=agrees,
             note="; ".join(notes),
-            question=shown_question(copy),
+            question=question_for(copy, prod, shadow),
         )
 
     def _part(self, index: int, pair: Pair, prod: Answer, shadow: Answer, why: str) -> _Read | Pair:

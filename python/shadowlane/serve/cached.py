@@ -1,6 +1,6 @@
 """A value that takes long to compute, for however many ask.
 
-Invariants: it is computed once at a time, on a thread of its own, and takes at most a tenth of that thread's time; who
+Invariants: it is computed once at a time, on a thread of its own, and takes at most a thirtieth of the time; who
 asks after :meth:`Cached.invalidate` gets nothing that was begun before it.
 """
 
@@ -16,15 +16,16 @@ __all__ = ["Cached"]
 
 _T = TypeVar("_T")
 _KEEP_S = 5.0
-_REST = 10.0
-_STALE_S = 600.0
+_REST = 30.0
+"""While it is computed the event loop turns late now and then, since both need the interpreter."""
+_STALE_S = 900.0
 
 
 class Cached(Generic[_T]):
     """``compute`` runs on ``thread`` and must not raise. Belongs to one event loop.
 
-    A value is kept for ``keep_s`` and for ten times as long as it took; one that is older is given, up to ten minutes,
-    to who cannot wait for the next.
+    A value is kept for ``keep_s`` and for thirty times as long as it took, up to fifteen minutes; until then an older
+    one is given to who cannot wait for the next.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Cached(Generic[_T]):
     async def get(self, wait_s: float) -> _T:
         """The value, after ``wait_s`` at most. Raises :class:`asyncio.TimeoutError` when there is none by then."""
         age = self._clock() - self._at
-        if self._value is not None and age <= max(self._keep_s, _REST * self._took):
+        if self._value is not None and age <= max(self._keep_s, min(_REST * self._took, _STALE_S)):
             return self._value
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from ..config import Config
 from ..config.serve import address_of, is_loopback
-from ..errors import ConfigError, ShadowlaneError
+from ..errors import ConfigError, ShadowlaneError, describe
 from ..worker.side import WorkerView
 from .gate import MOST_BODY_BYTES, gate_routes
 from .guarded import Access, checks, seal
@@ -65,10 +65,12 @@ class Endpoint:
         try:
             await self.listen(worker)
         except ConfigError as error:
-            self._fail(f"{error}")
+            self._fail(str(error))
         except ShadowlaneError as error:
             self._fail(str(error))
             self._trying = asyncio.create_task(self._try_again())
+        except Exception as error:  # whatever it is, the worker goes on
+            self._fail(f"an error of ours: {describe(error)}; please report it")
 
     async def listen(self, worker: WorkerView | None) -> str:
         """Listen; returns the address. Raises :class:`~shadowlane.errors.ConfigError` for a token that is not there,
@@ -84,7 +86,7 @@ class Endpoint:
         host, port = address_of(self._config.serve.listen)
         try:
             self._server = await asyncio.get_running_loop().create_server(self._connected, host, port)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # a name that no resolver takes
             raise ShadowlaneError(
                 f"serve.listen = {self._config.serve.listen!r}: cannot listen there: {_reason(error)}; choose an "
                 "address of this host with a free port"
@@ -128,9 +130,14 @@ class Endpoint:
         self._server = self._runner = self._lane = self._trying = None
         self._bound, self._error = "", "not started"
 
+    @property
+    def lane(self) -> LaneView | None:
+        """The lane as it is served; ``None`` where it is not."""
+        return self._lane
+
     def state(self) -> dict[str, Any]:
         """Where it listens, and why it does not."""
-        return {"listen": self._bound or self._config.serve.listen, "error": self._error}
+        return {"endpoint": {"listen": self._bound or self._config.serve.listen, "error": self._error}}
 
 
 def _runner(lane: LaneView, access: Access, several: Iterable[Routes]) -> web.AppRunner:
@@ -151,6 +158,6 @@ def _runner(lane: LaneView, access: Access, several: Iterable[Routes]) -> web.Ap
     )
 
 
-def _reason(error: OSError) -> str:
-    text = error.strerror or str(error)
+def _reason(error: OSError | UnicodeError) -> str:
+    text = (error.strerror if isinstance(error, OSError) else "") or str(error)
     return text.rpartition(": ")[2] if text.startswith("error while attempting") else text

@@ -1,14 +1,15 @@
 """``GET /gate`` for Argo Rollouts' web metric, ``POST /gate/...`` for Flagger's webhooks.
 
-Argo takes every status but 2xx for an error of the measurement, so ``/gate`` is always 200 and says HOLD where there is
-no verdict. Flagger takes up to 202 for yes (``pkg/controller/webhook.go``), shows the body of a no, and rolls back when
-a hook of type ``rollback`` says yes or one of type ``rollout`` says no too often. Invariant: what cannot be evaluated
-is a HOLD, which neither promotes (409) nor rolls back (``check`` 200, ``rollback`` 409): an error of ours is no fault
-of the candidate.
+Argo takes every status but 2xx for an error of the measurement, so ``/gate`` is always 200 and says HOLD where there
+is no verdict. Flagger takes up to 202 for yes (``pkg/controller/webhook.go``), shows what a failed check answered,
+and rolls back when a hook of type ``rollback`` says yes or one of type ``rollout`` says no too often. Invariant: what
+cannot be evaluated is a HOLD, which neither promotes (409) nor rolls back (``check`` 200, ``rollback`` 409): an error
+of ours is no fault of the candidate.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -18,17 +19,20 @@ from aiohttp import web
 
 from ..config import Config
 from ..config.shown import without_keys
-from ..errors import ShadowlaneError
+from ..errors import ShadowlaneError, describe
 from ..render.text import json_line, printable
 from ..report.verdicts import held_data, one_line, verdict_line
 from .lane import LaneView
+
+log = logging.getLogger("shadowlane.serve")
 
 __all__ = ["MOST_BODY_BYTES", "gate_routes"]
 
 MOST_BODY_BYTES = 64 * 1024
 _CHECKSUM = re.compile(r"[!-~]{1,128}\Z")
-_RELEASE = re.compile(r"[a-z0-9][a-z0-9./-]{0,126}\Z")
-"""Namespace and name of a Kubernetes object (RFC 1123 §2.1)."""
+_RELEASE = re.compile(r"[!-~]{0,508}\Z")
+"""Namespace and name of a Kubernetes object: 253 characters each at most."""
+_UNNAMED = "the release"
 _ANSWERS: dict[str, Callable[[str], bool]] = {
     "promote": lambda verdict: verdict == "GRADUATE",
     "check": lambda verdict: verdict != "REJECT",
@@ -49,8 +53,7 @@ def gate_routes(lane: LaneView) -> Iterable[web.RouteDef]:
     """The routes over one lane."""
 
     async def show(request: web.Request) -> web.Response:
-        asked = _of_query(lane.config, request)
-        return _json(await _data(lane, asked))
+        return _json(await _data(lane, _of_query(lane.config, request)))
 
     def hook(name: str) -> web.RouteDef:
         yes = _ANSWERS[name]
@@ -58,7 +61,7 @@ def gate_routes(lane: LaneView) -> Iterable[web.RouteDef]:
         async def answer(request: web.Request) -> web.Response:
             asked = _of_payload(lane.config, _of_query(lane.config, request), await request.read())
             data = await _data(lane, asked)
-            return web.Response(status=200 if yes(data["verdict"]) else 409, text=printable(verdict_line(data)) + "\n")
+            return web.Response(status=200 if yes(data["verdict"]) else 409, text=printable(verdict_line(data)))
 
         return web.post(f"/gate/{name}", answer)
 
@@ -66,17 +69,20 @@ def gate_routes(lane: LaneView) -> Iterable[web.RouteDef]:
 
 
 async def _data(lane: LaneView, asked: _Asked) -> dict[str, Any]:
-    """The verdicts that were asked for, after what is deployed was kept."""
+    """The verdicts that were asked for, after what is deployed was kept. Raises nothing."""
     if asked.problem:
         return held_data(lane.config.lane.name, asked.shadow, asked.problem)
-    if asked.checksum:
-        shadows = list(lane.config.shadows) if asked.shadow is None else [asked.shadow]
-        try:
+    try:
+        if asked.checksum:
+            shadows = list(lane.config.shadows) if asked.shadow is None else [asked.shadow]
             await lane.note_release(shadows, asked.release, asked.checksum)
-        except ShadowlaneError as error:
-            why = f"the checksum cannot be kept: {error}"
-            return held_data(lane.config.lane.name, asked.shadow, why)
-    return (await lane.evaluated()).data(asked.shadow)
+        return (await lane.evaluated()).data(asked.shadow)
+    except ShadowlaneError as error:
+        why = f"the checksum cannot be kept: {error}"
+    except Exception as error:
+        why = f"an error of ours: {describe(error)}; please report it"
+        log.error("a verdict cannot be given: %s", describe(error))
+    return held_data(lane.config.lane.name, asked.shadow, why)
 
 
 def _of_query(config: Config, request: web.Request) -> _Asked:
@@ -99,7 +105,7 @@ def _of_payload(config: Config, asked: _Asked, body: bytes) -> _Asked:
     """Flagger's ``{name, namespace, phase, checksum, metadata}``, read leniently: what is not there is not asked."""
     try:
         payload = msgspec.json.decode(body) if body.strip() else {}
-    except msgspec.DecodeError:
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return asked._replace(problem=asked.problem or "the body is not JSON; send Flagger's payload, or none")
     if not isinstance(payload, dict):
         return asked._replace(problem=asked.problem or "the body is not a JSON object; send Flagger's payload, or none")
@@ -118,7 +124,7 @@ def _of_payload(config: Config, asked: _Asked, body: bytes) -> _Asked:
         return asked
     if not _CHECKSUM.match(checksum) or not _RELEASE.match(release):
         return asked._replace(problem="name, namespace and checksum are not those of a canary; send Flagger's payload")
-    return asked._replace(release=release, checksum=checksum)
+    return asked._replace(release=release or _UNNAMED, checksum=checksum)
 
 
 def _text(table: Mapping[str, Any], name: str) -> str:

@@ -32,8 +32,9 @@ log = logging.getLogger("shadowlane.serve")
 
 _T = TypeVar("_T")
 
-_EVALUATE_S = 8.0
-"""Release tools wait for 10 s (Flagger's and Argo's default)."""
+_EVALUATE_S, _NOTE_S = 6.0, 3.0
+"""Together less than the 10 s that release tools wait for (Flagger's and Argo's default)."""
+_NOTED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class Evaluated:
     """What ``collect_status`` gave; empty where it raised."""
     verdicts: tuple[Verdict, ...] = ()
     error: str = ""
+    failed: bool = False
+    """It is an error of ours."""
 
     def data(self, shadow: str | None) -> dict[str, Any]:
         """What ``shadowlane gate --json`` prints of all shadows, or of one, and when it was evaluated."""
@@ -68,6 +71,8 @@ class LaneView:
         self._scrapes = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-metrics")
         self._verdicts = Cached(self.evaluate, self._thread)
         self._ready = Cached(self._readable, self._thread)
+        self._noted: dict[tuple[str, str], str] = {}
+        self._noting = asyncio.Lock()
         self._looks = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-look")
         self._file: contextlib.AbstractContextManager[Any] = threading.Lock()
         """Held by who has the store open beside the first thread, or writes to it: where no worker is, that is this
@@ -141,7 +146,7 @@ class LaneView:
             return Evaluated(now, name, error=str(error))
         except Exception as error:
             log.error("the gate cannot be evaluated: %s", describe(error))
-            return Evaluated(now, name, error=f"an error of ours: {describe(error)}; please report it")
+            return Evaluated(now, name, error=f"an error of ours: {describe(error)}; please report it", failed=True)
         return Evaluated(now, name, status, tuple(verdicts))
 
     async def trouble(self) -> str:
@@ -176,13 +181,28 @@ class LaneView:
 
     async def note_release(self, shadows: Sequence[str], release: str, checksum: str) -> bool:
         """Keep a release's checksum; a change of it begins the window of ``shadows`` anew. Returns whether it did.
-        Raises :class:`~shadowlane.errors.StoreError`."""
+        Raises :class:`~shadowlane.errors.StoreError`, after three seconds at most."""
+        wanted = [shadow for shadow in shadows if self._noted.get((shadow, release)) != checksum]
+        if not wanted:
+            return False
+        noting = asyncio.create_task(self._note(wanted, release, checksum))
+        try:
+            return await asyncio.wait_for(asyncio.shield(noting), _NOTE_S)
+        except asyncio.TimeoutError:
+            noting.add_done_callback(lambda task: task.cancelled() or task.exception())  # nobody waits for it any more
+            raise StoreError(f"the store did not take a write within {_NOTE_S:.0f} s") from None
+
+    async def _note(self, shadows: Sequence[str], release: str, checksum: str) -> bool:
         now = time.time_ns()
 
         def note(store: SqliteStore) -> bool:
             return sum(store.note_release(shadow, release, checksum, now) for shadow in shadows) > 0
 
-        changed = await self.write(note)
+        async with self._noting:  # one at a time waits on the thread that stores the pairs
+            changed = await self.write(note)
+        if len(self._noted) >= _NOTED:
+            self._noted.clear()
+        self._noted |= {(shadow, release): checksum for shadow in shadows}
         if changed:
             log.info("release %s has another checksum: the gate's window begins now", release)
             self._verdicts.invalidate()

@@ -20,12 +20,11 @@ from ..types import MOST_PIN_VALUES, PinSeen
 from .observed import GET_OBSERVED, Observed
 from .schema import explained
 from .segments import SegmentRow, segment_rows
-from .tallies import FAILED, without_routes
+from .tallies import FAILED, NEVER_SENT, without_routes
 
 __all__ = ["History"]
 
 _RECORDED = ("model_rev", "index_hash", "prod_index_hash")
-_NEVER_SENT = "(reason = 'deadline' AND shadow_ns = 0)"
 _CHUNK = 8192
 
 
@@ -119,7 +118,7 @@ class History:
         marks = ", ".join("?" * len(not_sent))
         query = (
             f"SELECT {sums} FROM pairs WHERE shadow = ? AND started_ns >= ? AND reason NOT IN ({marks}) "  # noqa: S608
-            f"AND NOT {_NEVER_SENT}" + (f" AND {without_routes(without)}" if without else "")
+            f"AND NOT {NEVER_SENT}" + (f" AND {without_routes(without)}" if without else "")
         )
         twice = [at for one in since_ns for at in (one, one)]
         with explained(self.path, "read"):

@@ -127,7 +127,8 @@ def _counted(pair: Pair) -> Iterator[tuple[str, str, float]]:
     """What is counted by a word of a fixed set, and summed up."""
     outcome, scores, group = pair.outcome, pair.scores, pair.scores.group
     if outcome.status:
-        yield "status", str(outcome.status), 1.0
+        known = 100 <= outcome.status <= 599  # RFC 9110 §15: a shadow must not make as many keys as it likes
+        yield "status", str(outcome.status) if known else "other", 1.0
     if outcome.tries:
         yield "sent", "", outcome.tries
     if outcome.reason:

@@ -358,6 +358,9 @@ def _secure(path: Path) -> None:
             raise StoreError(
                 f"{path}: is a symbolic link, which could lead anywhere; give store.url the file itself"
             ) from None
+        status = path.lstat()
+        if stat.S_ISREG(status.st_mode) and stat.S_IMODE(status.st_mode) == 0o600:
+            return  # closing a descriptor of it would drop the locks of a reader in this process (fcntl(2))
         handle = os.open(path, flags)
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Container, Iterator, Sequence
 
 from ..types import NOT_SENT
-from .tallies import FAILED, without_routes
+from .tallies import FAILED, NEVER_SENT, without_routes
 
 __all__ = ["MOST_SEGMENTS", "SegmentRow", "segment_rows"]
 
@@ -19,7 +19,6 @@ MOST_SEGMENTS = 200
 SegmentRow = tuple[str, str, int, int, int, float, float, int, int]
 """Kind, name, copies sent, failed, pairs scored, Σ ΔS, Σ ΔS², contradicted facts, pairs whose facts were looked at."""
 
-_NEVER_SENT = "(reason = 'deadline' AND shadow_ns = 0)"
 _MINE = "delta_s IS NOT NULL AND embedder = ?"
 _READ = f"fact_flip OR ({_MINE} AND (unread = '' OR delta_s = 0))"
 """As the rule on the whole's facts reads them: equal texts contradict nothing, in whatever language."""
@@ -50,7 +49,7 @@ def segment_rows(
 ) -> Iterator[SegmentRow]:
     """The segments with ``least`` copies or more, but for the routes of ``without``. ``embedder``: whose ΔS counts;
     ``only``: all of these kinds and names instead."""
-    where = f"shadow = ? AND started_ns >= ? AND reason NOT IN ({', '.join('?' * len(NOT_SENT))}) AND NOT {_NEVER_SENT}"
+    where = f"shadow = ? AND started_ns >= ? AND reason NOT IN ({', '.join('?' * len(NOT_SENT))}) AND NOT {NEVER_SENT}"
     if without:
         where += f" AND {without_routes(without)}"
     most = MOST_SEGMENTS if only is None else -1  # SQLite's "all"

@@ -55,7 +55,7 @@ class WindowStarts:
             self._db.execute(_SET, (_RELEASE + shadow, msgspec.json.encode(kept).decode()))
             if before == checksum:
                 return False
-            why = f"checksum of {release} changed from {_short(before)} to {_short(checksum)}"
+            why = f"checksum of {_short(release, 64)} changed from {_short(before)} to {_short(checksum)}"
             self._db.execute(_SET, (_WINDOW + shadow, f"{at_ns} {why}"))
         return True
 
@@ -71,5 +71,5 @@ class WindowStarts:
         return str(row[0]) if row else ""
 
 
-def _short(checksum: str) -> str:
-    return checksum if len(checksum) <= 16 else checksum[:15] + "…"
+def _short(text: str, chars: int = 16) -> str:
+    return text if len(text) <= chars else text[: chars - 1] + "…"

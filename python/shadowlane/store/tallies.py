@@ -14,6 +14,7 @@ from ..types import NOT_SENT, route_of
 
 __all__ = [
     "FAILED",
+    "NEVER_SENT",
     "Refused",
     "Routed",
     "by_route",
@@ -34,6 +35,8 @@ Refused = tuple[int, str, str, str, str, int]
 
 FAILED = "reason <> '' OR status >= 500 OR (status >= 400 AND prod_status < 400)"
 """Of the rows that were sent, those that the shadow failed."""
+NEVER_SENT = "(reason = 'deadline' AND shadow_ns = 0)"
+"""It waited for a slot until it was too late, or gave way."""
 _MOST_KINDS = 500
 _MOST_SAID = 12
 
@@ -82,7 +85,7 @@ def refused_routes(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) 
     refused = "reason = '' AND status BETWEEN 400 AND 499 AND prod_status < 400"
     query = (
         f"SELECT method, target, count(*), sum({refused}) FROM (SELECT * FROM pairs {where}) "  # noqa: S608
-        f"WHERE reason NOT IN ({unsent}) AND NOT (reason = 'deadline' AND shadow_ns = 0) AND status NOT IN (408, 429) "
+        f"WHERE reason NOT IN ({unsent}) AND NOT {NEVER_SENT} AND status NOT IN (408, 429) "
         "GROUP BY method, target"
     )
     copies: Counter[str] = Counter()

@@ -3,14 +3,16 @@
 A JSON line has ``ts`` (RFC 3339, UTC), ``level``, ``event`` (a fixed word, ``log`` for what has none), ``message``,
 ``logger`` and ``lane``; where the event is about one, ``shadow`` and ``shadow_id``, and what :data:`FIELDS` names.
 
-Invariant: a line holds what the code says and nothing of an exchange: of an exception its type and where it was raised,
-never its own words, which may quote what it was raised over.
+Invariants: a line holds what the code says and nothing of an exchange: of an exception its type and where it was
+raised, never its own words, which may quote what it was raised over. As JSON every line is, what ends the process and
+warnings of Python's too.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
+import threading
 import traceback
 from datetime import datetime, timezone
 from typing import Any, Literal, get_args
@@ -64,11 +66,23 @@ def _raised(error: BaseException) -> dict[str, Any]:
     return {"error": type(error).__name__, "where": where}
 
 
+def _log_uncaught(kind: type[BaseException], error: BaseException | None, _: object = None) -> None:
+    """What would end a process or a thread in words of Python's."""
+    error = kind() if error is None else error
+    found = (kind, error, error.__traceback__)
+    logging.getLogger("shadowlane").critical("ended by an error of ours", exc_info=found, extra={"event": "crashed"})
+
+
 def configure_logging(level: str, form: str) -> logging.Formatter:
     """Log to standard error from now on. Raises :class:`~shadowlane.errors.ConfigError` for an unknown form."""
     if form not in get_args(LogFormat):
         raise ConfigError(f"--log-format, or {FORMAT_ENV}, = {form!r}: use text or json")
-    formatter: logging.Formatter = JsonFormatter() if form == "json" else logging.Formatter(_TEXT)
+    formatter: logging.Formatter = logging.Formatter(_TEXT)
+    if form == "json":
+        formatter = JsonFormatter()
+        sys.excepthook = _log_uncaught
+        threading.excepthook = lambda found: _log_uncaught(found.exc_type, found.exc_value)
+        logging.captureWarnings(True)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(level=level.upper(), handlers=[handler])

@@ -113,7 +113,7 @@ impl ActingGets {
             self.parameters.push(parameter.to_owned());
         } else {
             let (word, starred) = lower.strip_suffix('*').map_or((lower.as_str(), false), |word| (word, true));
-            self.words.push((joined(word), starred));
+            self.words.push((Words::of(word).joined, starred));
         }
     }
 
@@ -137,43 +137,46 @@ impl ActingGets {
             Some((name, kind)) if EXTENSIONS.iter().any(|known| kind.eq_ignore_ascii_case(known)) => name,
             _ => bare,
         };
-        let words = words(bare);
-        let whole = joined(bare);
-        self.words.iter().any(|(word, starred)| {
-            let starts = |count: usize| words.get(..count).is_some_and(|some| some.concat() == *word);
-            let ends = |count: usize| {
-                words.len().checked_sub(count).and_then(|at| words.get(at..)).is_some_and(|some| some.concat() == *word)
-            };
-            // `log-out-all` begins with two words that are one in the list.
-            whole == *word || (*starred && words.len() <= 3 && (1..=2).any(|count| starts(count) || ends(count)))
-        })
+        let Words { joined, ends } = Words::of(bare);
+        let count = ends.len();
+        let end = |words: usize| words.checked_sub(1).and_then(|at| ends.get(at)).copied().unwrap_or(0);
+        // `log-out-all` begins with two words that are one in the list.
+        let edges = (1..=2.min(count)).flat_map(|some| [joined.get(..end(some)), joined.get(end(count - some)..)]);
+        let edges: Vec<&str> = if count <= 3 { edges.flatten().collect() } else { Vec::new() };
+        self.words.iter().any(|(word, starred)| joined == *word || (*starred && edges.contains(&word.as_str())))
     }
 }
 
 const EXTENSIONS: &[&str] = &["action", "ashx", "asp", "aspx", "cgi", "do", "htm", "html", "jsp", "php", "pl", "py"];
 
-/// Without what separates words, in lower case.
-fn joined(text: &str) -> String {
-    words(text).concat()
+/// The words of a segment in lower case, cut at separators and humps: one behind the other, and where each ends.
+struct Words {
+    joined: String,
+    ends: Vec<usize>,
 }
 
-/// The words of a segment in lower case: cut at separators and humps.
-fn words(text: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut lower_before = false;
-    for c in text.chars() {
-        if !c.is_alphanumeric() || (c.is_uppercase() && lower_before) {
-            words.push(String::new());
+impl Words {
+    fn of(text: &str) -> Self {
+        let mut words = Self { joined: String::with_capacity(text.len()), ends: Vec::new() };
+        let mut lower_before = false;
+        for c in text.chars() {
+            if !c.is_alphanumeric() || (c.is_uppercase() && lower_before) {
+                words.end();
+            }
+            if c.is_alphanumeric() {
+                words.joined.extend(c.to_lowercase());
+            }
+            lower_before = c.is_lowercase();
         }
-        if c.is_alphanumeric()
-            && let Some(word) = words.last_mut()
-        {
-            word.extend(c.to_lowercase());
-        }
-        lower_before = c.is_lowercase();
+        words.end();
+        words
     }
-    words.retain(|word| !word.is_empty());
-    words
+
+    fn end(&mut self) {
+        if self.joined.len() > self.ends.last().copied().unwrap_or(0) {
+            self.ends.push(self.joined.len());
+        }
+    }
 }
 
 #[cfg(test)]
@@ -205,6 +208,10 @@ mod tests {
             "/x?logout",
             "/safeRestart",
             "/logout;jsessionid=1",
+            "/log-out-all",
+            "/all-users/log_out",
+            "/user/account-log-out",
+            "/x/signOutNow.php",
         ] {
             assert!(finds(target), "{target}");
         }
@@ -218,6 +225,9 @@ mod tests {
             "/stopwatch",
             "/updates",
             "/v1/models",
+            "/--",
+            "/how-to-log-out",
+            "/catalog-out",
         ] {
             assert!(!finds(target), "{target}");
         }

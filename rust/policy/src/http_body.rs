@@ -51,7 +51,7 @@ fn json_media(headers: &[(&[u8], &[u8])]) -> Result<(), Effect> {
     if is_json(media_type(headers)?.as_deref()) { Ok(()) } else { Err(Effect::write("the body is not JSON")) }
 }
 
-fn json_body(headers: &[(&[u8], &[u8])], body: &[u8]) -> Result<Json, Effect> {
+pub fn json_body(headers: &[(&[u8], &[u8])], body: &[u8]) -> Result<Json, Effect> {
     json_media(headers)?;
     Json::parse(body).map_err(|_| Effect::write("the body is not one unambiguous JSON text"))
 }
@@ -66,7 +66,8 @@ pub fn llm_tree(headers: &[(&[u8], &[u8])], tree: &Json) -> Effect {
     json_media(headers).map_or_else(|effect| effect, |()| inference(tree))
 }
 
-fn inference(tree: &Json) -> Effect {
+/// As [`llm`], of a body that is parsed already and says that it is JSON.
+pub fn inference(tree: &Json) -> Effect {
     match tree {
         Json::Object(_) => stateful(tree).map_or_else(|| Effect::read("inference"), Effect::write),
         _ => Effect::write("the body is not a JSON object"),
@@ -145,7 +146,7 @@ pub fn declared(request: &Request<'_>, target: &Target<'_>, parsed: Option<&Json
             if endpoint || fields.iter().any(|(name, _)| name == "operations") {
                 return Effect::write("a GraphQL request in parts");
             }
-            in_fields(&fields, searching).map_or_else(read, Effect::write)
+            in_fields(&fields, searching).or_else(|| in_parts(&text)).map_or_else(read, Effect::write)
         }
         "application/graphql" => classify_graphql(&text, None),
         "application/sql" | "application/x-sql" | "text/sql" => {
@@ -187,6 +188,15 @@ fn in_fields(fields: &[(String, String)], searching: bool) -> Option<String> {
     parameter_overrides("POST", fields)
         .or_else(|| disguise::in_parameters(fields, searching))
         .or_else(|| form_keeps(fields))
+}
+
+/// Why a part of `multipart/form-data` that is JSON asks a provider to keep or to do something.
+fn in_parts(text: &str) -> Option<String> {
+    let contents =
+        text.split("\n--").filter_map(|part| part.split_once("\r\n\r\n").or_else(|| part.split_once("\n\n")));
+    let parsed =
+        contents.filter(|(_, content)| begins_as_json(content)).map(|(_, content)| Json::parse_several(content));
+    parsed.flatten().flatten().find_map(|value| keeps(&value, true))
 }
 
 /// A remote call in XML: SOAP names its operation in the envelope, XML-RPC in `methodCall`; neither says that it reads.

@@ -13,7 +13,7 @@ use super::http::{self, Request};
 use super::json::Json;
 use super::jsonrpc::{ALLOW_LIST, Allowed};
 use super::keeps::keeps;
-use super::normalise::{Normalised, Options, normalise_llm_body};
+use super::normalise::{Normalised, Options, normalise_llm_body, normalise_tree};
 use super::presets::Kind;
 use super::target::Target;
 use super::{http_body, target};
@@ -54,11 +54,17 @@ pub struct Verdict {
     pub preset: String,
     /// Whether the body is that of an inference request, which [`Policy::normalise`] takes.
     pub inference: bool,
+    /// The body of an inference request as it was read: no body is parsed twice.
+    tree: Option<Json>,
 }
 
 impl Verdict {
-    fn new(effect: Effect, preset: &str, inference: bool) -> Self {
-        Self { effect, preset: preset.to_owned(), inference }
+    fn new(effect: Effect, preset: &str) -> Self {
+        Self { effect, preset: preset.to_owned(), inference: false, tree: None }
+    }
+
+    fn inference(effect: Effect, preset: &str, tree: Option<Json>) -> Self {
+        Self { effect, preset: preset.to_owned(), inference: true, tree }
     }
 }
 
@@ -83,7 +89,7 @@ impl Policy {
     pub fn classify(&self, request: &Request<'_>, hints: &Hints) -> Verdict {
         let path =
             memchr::memchr(b'?', request.target).and_then(|at| request.target.get(..at)).unwrap_or(request.target);
-        let refuse = |why: &'static str| Verdict::new(Effect::write(why), "", false);
+        let refuse = |why: &'static str| Verdict::new(Effect::write(why), "");
         if path.first() != Some(&b'/') {
             return refuse("the target is not in origin form");
         }
@@ -99,13 +105,13 @@ impl Policy {
         }
         let target = match http::checked(request, true) {
             Ok(target) => target,
-            Err(effect) => return Verdict::new(effect, "", false),
+            Err(effect) => return Verdict::new(effect, ""),
         };
         // A GET that the user names in full is a read by that word; a star names none.
         if !self.routes.names_in_full(request.method, path)
             && let Some(effect) = http::request_acts(request, &target, &self.acting_gets)
         {
-            return Verdict::new(effect, "", false);
+            return Verdict::new(effect, "");
         }
         let why = |tool: &str| {
             if self.allow_tools.contains(tool) {
@@ -120,7 +126,7 @@ impl Policy {
             RouteClass::Safe => {
                 let mut presets = self.routes.presets_at(path).peekable();
                 if presets.peek().is_none() {
-                    return Verdict::new(http::safe_method(request, &target, ""), "", false);
+                    return Verdict::new(http::safe_method(request, &target, ""), "");
                 }
                 let mut effect = refuse("not a read").effect;
                 for preset in presets {
@@ -129,14 +135,17 @@ impl Policy {
                         break;
                     }
                 }
-                Verdict::new(effect, "", false)
+                Verdict::new(effect, "")
             }
             RouteClass::Preset(preset, _) if http::is_safe(request.method) => {
-                Verdict::new(http::safe_method(request, &target, preset), preset, false)
+                Verdict::new(http::safe_method(request, &target, preset), preset)
             }
+            RouteClass::Preset(preset, Kind::Llm) => match http_body::json_body(request.headers, request.body) {
+                Ok(tree) => Verdict::inference(http_body::inference(&tree), preset, Some(tree)),
+                Err(effect) => Verdict::inference(effect, preset, None),
+            },
             RouteClass::Preset(preset, kind) => {
-                let effect = http::by_kind(kind, request, &target, preset, tools);
-                Verdict::new(effect, preset, kind == Kind::Llm)
+                Verdict::new(http::by_kind(kind, request, &target, preset, tools), preset)
             }
             RouteClass::Declared => Self::declared(request, &target, tools),
         }
@@ -144,8 +153,8 @@ impl Policy {
 
     /// The verdict on a route that the user declared by hand. The body says what it is, whatever the path.
     fn declared(request: &Request<'_>, target: &Target<'_>, tools: Allowed<'_>) -> Verdict {
-        let parsed = Json::parse(request.body);
-        if let Ok(body) = &parsed {
+        let parsed = Json::parse(request.body).ok();
+        if let Some(body) = &parsed {
             if let Some(preset) = api::inference(&target.segments, body) {
                 let mut effect = http_body::llm_tree(request.headers, body);
                 if effect.is_read()
@@ -153,18 +162,22 @@ impl Policy {
                 {
                     effect = Effect::write(reason);
                 }
-                return Verdict::new(effect, preset, true);
+                return Verdict::inference(effect, preset, parsed);
             }
             if let Some(reason) = keeps(body, false) {
-                return Verdict::new(Effect::write(reason), "", false);
+                return Verdict::new(Effect::write(reason), "");
             }
         }
-        Verdict::new(http_body::declared(request, target, parsed.as_ref().ok(), tools), "", false)
+        Verdict::new(http_body::declared(request, target, parsed.as_ref(), tools), "")
     }
 
-    /// The body that may leave for an inference request that [`Self::classify`] called a read. An error is a write.
-    pub fn normalise(&self, preset: &str, target: &[u8], body: &[u8]) -> std::result::Result<Normalised, String> {
-        normalise_llm_body(preset, target, body, &self.copy)
+    /// The body that may leave for an inference request of which [`Self::classify`] gave `verdict`, of the same target and
+    /// body. An error is a write.
+    pub fn normalise(&self, verdict: Verdict, target: &[u8], body: &[u8]) -> std::result::Result<Normalised, String> {
+        match verdict.tree {
+            Some(tree) => normalise_tree(&verdict.preset, target, body, tree, &self.copy),
+            None => normalise_llm_body(&verdict.preset, target, body, &self.copy),
+        }
     }
 }
 

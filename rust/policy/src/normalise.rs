@@ -127,6 +127,17 @@ fn acting_model(model: &str) -> bool {
 /// no copy to send.
 pub fn normalise_llm_body(preset: &str, target: &[u8], body: &[u8], options: &Options) -> Result<Normalised, String> {
     let tree = Json::parse(body).map_err(|error| format!("body: {error}"))?;
+    normalise_tree(preset, target, body, tree, options)
+}
+
+/// As [`normalise_llm_body`], with the body as it was parsed.
+pub(super) fn normalise_tree(
+    preset: &str,
+    target: &[u8],
+    body: &[u8],
+    tree: Json,
+    options: &Options,
+) -> Result<Normalised, String> {
     if !matches!(tree, Json::Object(_)) {
         return Err("body: not a JSON object".to_owned());
     }

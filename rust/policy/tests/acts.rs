@@ -303,3 +303,22 @@ fn gets_that_act_are_not_mirrored_unless_the_user_says_so() {
         Policy::new(PolicyOptions { acting_gets: Some(vec!["a b".to_owned()]), ..PolicyOptions::default() }).is_err()
     );
 }
+
+#[test]
+fn a_copy_made_of_the_parsed_body_is_that_made_of_its_bytes() {
+    let policy = policy(PolicyOptions::default());
+    for (target, body) in [
+        ("/llm", r#"{"model":"m","messages":[{"role":"user","content":"x"}],"user":"u","n":1.50e1}"#),
+        ("/llm/chat/completions", "\u{feff}{\"model\":\"m:online\",\"messages\":[{\"content\":\"\\ud83d\"}],\"a\":1}"),
+        ("/ask", r#"{"model":"m","input":[{"role":"user","content":"x"},{"type":"item_reference","id":"i"}]}"#),
+        ("/ask/embeddings", r#"{"model":"m","input":"x","store":true}"#),
+        ("/llm", r#"{"model":"m","prompt":{"id":"p"}}"#),
+    ] {
+        let headers = [(&b"content-type"[..], &b"application/json"[..])];
+        let request = Request { method: b"POST", target: target.as_bytes(), headers: &headers, body: body.as_bytes() };
+        let verdict = policy.classify(&request, &Hints::default());
+        assert!(verdict.effect.is_read() && verdict.inference, "{target}: {}", verdict.effect.reason);
+        let bytes = normalise_llm_body(&verdict.preset, target.as_bytes(), body.as_bytes(), &Options::default());
+        assert_eq!(policy.normalise(verdict, target.as_bytes(), body.as_bytes()), bytes, "{target} {body}");
+    }
+}

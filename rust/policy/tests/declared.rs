@@ -106,6 +106,16 @@ fn what_a_provider_keeps_or_does_is_a_write_at_any_depth_and_in_any_case() {
     }
     let parts = "--b\r\nContent-Disposition: form-data; name=\"store\"\r\n\r\ntrue\r\n--b--\r\n";
     assert!(!asked("/ask", "multipart/form-data; boundary=b", parts).effect.is_read());
+    // A part that is JSON is looked at whole, however long it is and however it is printed.
+    let long = json!({"question": "x".repeat(4000), "options": {"background": true}});
+    let lines = json!({"question": "x"});
+    for (part, read) in
+        [(format!("{long:#}"), false), (format!("{lines}\n{long}"), false), (format!("{lines:#}"), true)]
+    {
+        let head = "Content-Disposition: form-data; name=\"request\"\r\nContent-Type: application/json";
+        let parts = format!("--b\r\n{head}\r\n\r\n{part}\r\n--b--\r\n");
+        assert_eq!(asked("/ask", "multipart/form-data; boundary=b", &parts).effect.is_read(), read, "{part:.60}");
+    }
 }
 
 #[test]

@@ -222,10 +222,7 @@ impl Sanitizer {
 
     /// A text with every value masked; inside its strings when it is JSON (RFC 8259), so that it stays JSON.
     fn text(&self, py: Python<'_>, text: &str) -> PyResult<String> {
-        detached(py, || match self.core.json(text.as_bytes()) {
-            Ok(clean) => String::from_utf8_lossy(&clean).into_owned(),
-            Err(_) => self.core.text(text).0,
-        })
+        detached(py, || self.core.text_or_json(text))
     }
 
     /// A text that was put together from sanitized pieces, looked at once more: what the pieces show together is masked.

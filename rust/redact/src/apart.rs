@@ -46,21 +46,15 @@ impl Held {
     }
 }
 
-/// A body of events or of lines, with what is found in each of its texts masked.
-pub(super) fn clean(
-    redaction: &Compiled,
-    framing: Framing,
-    body: &[u8],
-    cut: bool,
-    findings: &mut Findings,
-) -> Vec<u8> {
+/// What is found in each text of a body of events or of lines.
+pub(super) fn edits(redaction: &Compiled, framing: Framing, body: &[u8], cut: bool, findings: &mut Findings) -> Edits {
     let mut apart = Apart { redaction, body, findings, masks: Vec::new(), between: None, event: Vec::new() };
     if framing == Framing::Events {
         apart.events(cut);
     } else {
         apart.lines(cut);
     }
-    apart.masked()
+    apart.edits()
 }
 
 struct Apart<'a> {
@@ -198,11 +192,6 @@ impl<'a> Apart<'a> {
             }
         }
         edits
-    }
-
-    fn masked(self) -> Vec<u8> {
-        let body = self.body;
-        self.edits().applied(body)
     }
 }
 

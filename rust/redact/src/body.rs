@@ -1,5 +1,6 @@
 //! Bodies: content codings undone, then by what their bytes show; the media type says what is a form or no text. What is not known to be text is not passed on.
 
+use std::borrow::Cow;
 use std::io::Read;
 
 use super::findings::Findings;
@@ -141,16 +142,16 @@ pub(super) fn by_type(
     match form {
         Form::Binary => return Err("binary"),
         Form::Multipart => return multipart::clean(redaction, content_type, body, findings, by_type),
-        Form::Frames => return Ok(eventstream::clean(redaction, body, findings)),
+        Form::Frames => return eventstream::clean(redaction, body, findings),
         _ => {}
     }
     match Framing::of(body, form == Form::Events) {
-        Framing::Frames => Ok(eventstream::clean(redaction, body, findings)),
+        Framing::Frames => eventstream::clean(redaction, body, findings),
         // One line that begins like an event or with a code is a pair in a form, whose own ends of lines are encoded.
         Framing::Events | Framing::Lines if form == Form::Pairs && framing::lines(body.trim_ascii()).count() < 2 => {
-            Ok(form::pairs(redaction, body, findings))
+            form::pairs(redaction, body, findings)
         }
-        Framing::Text if form == Form::Pairs => Ok(form::pairs(redaction, body, findings)),
+        Framing::Text if form == Form::Pairs => form::pairs(redaction, body, findings),
         framing => framed(redaction, form, framing, body, cut, findings),
     }
 }
@@ -169,13 +170,13 @@ fn framed(
         return Err(why);
     }
     let before = findings.total();
-    let mut body = body.to_vec();
-    let clean = match stream::clean(redaction, &mut body, form == Form::Events, cut, findings)? {
-        Some(clean) => clean,
+    let mut body = Cow::Borrowed(body);
+    if !stream::clean(redaction, framing, &mut body, (form == Form::Events, cut), findings)? {
         // Broken answers come declared as JSON too.
-        None => text(redaction, &body, cut, findings).map_err(|_| why)?,
-    };
-    if findings.total() > before { Ok(tokens::emptied(&clean, findings).unwrap_or(clean)) } else { Ok(clean) }
+        body = text(redaction, &body, cut, findings).map_err(|_| why)?.into();
+    }
+    let emptied = if findings.total() > before { tokens::emptied(&body, findings) } else { None };
+    Ok(emptied.unwrap_or_else(|| body.into_owned()))
 }
 
 /// A text, in UTF-8 or in another encoding that keeps ASCII. Bytes beyond ASCII are kept; the forms that are looked for

@@ -37,7 +37,7 @@ fn sextet(byte: u8) -> Option<u32> {
 }
 
 /// The bytes that base 64 without padding stands for; `None` when it is none.
-fn bytes(written: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn bytes(written: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(written.len() / 4 * 3 + 2);
     let (mut bits, mut held) = (0_u32, 0);
     for byte in written {
@@ -52,6 +52,12 @@ fn bytes(written: &[u8]) -> Option<Vec<u8>> {
     (held < 6).then_some(out)
 }
 
+/// A value without the padding of base 64.
+pub(super) fn unpadded(value: &[u8]) -> &[u8] {
+    let padding = value.iter().rev().take(2).take_while(|byte| **byte == b'=').count();
+    value.get(..value.len() - padding).unwrap_or_default()
+}
+
 /// Whether bytes are a text: UTF-8, perhaps cut, without control characters but those of lines.
 fn is_text(bytes: &[u8], cut: bool) -> bool {
     let whole = match std::str::from_utf8(bytes) {
@@ -63,8 +69,7 @@ fn is_text(bytes: &[u8], cut: bool) -> bool {
 
 /// The text that a value in base 64 stands for; `None` when the value is something else.
 fn text(value: &[u8]) -> Option<Vec<u8>> {
-    let padding = value.iter().rev().take(2).take_while(|byte| **byte == b'=').count();
-    let written = value.get(..value.len() - padding)?;
+    let written = unpadded(value);
     if written.len() < LEAST {
         return None;
     }

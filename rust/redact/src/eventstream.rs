@@ -6,6 +6,7 @@
 //! was wrong with a stream (cut, damaged, a checksum) is wrong with the clean one in the same way, so that a reader can
 //! tell; of headers, the strings of the protocol pass, whose names begin with a colon.
 
+use super::encoded;
 use super::findings::Findings;
 use super::json::{self, Reading};
 use super::options::Compiled;
@@ -124,8 +125,8 @@ fn header(rest: &[u8]) -> Option<(Header<'_>, &[u8])> {
     Some((Header { name, kind: *kind, value }, rest))
 }
 
-/// A stream, with what is found in it masked.
-pub(super) fn clean(redaction: &Compiled, body: &[u8], findings: &mut Findings) -> Vec<u8> {
+/// A stream, with what is found in it masked; an error when its texts are too many.
+pub(super) fn clean(redaction: &Compiled, body: &[u8], findings: &mut Findings) -> Result<Vec<u8>, &'static str> {
     let before = findings.total();
     let (mut frames, mut payloads) = (Vec::new(), Vec::new());
     let mut tail = Vec::new();
@@ -149,14 +150,11 @@ pub(super) fn clean(redaction: &Compiled, body: &[u8], findings: &mut Findings) 
             }
         }
     }
-    stream::mask_across(redaction, &mut payloads, findings);
-    for data in &mut payloads {
-        let mut clean = Vec::with_capacity(data.len());
-        match json::edits(redaction, data, Reading::default(), findings) {
-            Some(edits) => edits.apply(data, &mut clean),
-            None => redaction.text(data, Origin::default(), findings, &mut clean),
+    for round in 0..stream::ROUNDS {
+        let crossed = stream::mask_across(redaction, &mut payloads, round > 0, findings)?;
+        if (round > 0 && !crossed) || !each(redaction, &mut payloads, findings) {
+            break;
         }
-        *data = clean;
     }
     let masked = findings.total() > before;
     let mut out = Vec::with_capacity(body.len());
@@ -176,40 +174,31 @@ pub(super) fn clean(redaction: &Compiled, body: &[u8], findings: &mut Findings) 
         write(&clean_headers(redaction, headers, findings), &payload, &mut out);
     }
     out.extend_from_slice(&tail);
-    out
+    Ok(out)
+}
+
+/// Mask what each payload shows by itself. Whether one has changed.
+fn each(redaction: &Compiled, payloads: &mut [Vec<u8>], findings: &mut Findings) -> bool {
+    let mut changed = false;
+    for data in payloads {
+        let mut clean = Vec::with_capacity(data.len());
+        match json::edits(redaction, data, Reading::default(), findings) {
+            Some(edits) => edits.apply(data, &mut clean),
+            None => redaction.text(data, Origin::default(), findings, &mut clean),
+        }
+        changed |= clean != *data;
+        *data = clean;
+    }
+    changed
 }
 
 /// A model's own event out of `{"bytes": base 64}`; the padding beside it says nothing.
 fn unwrapped(payload: &[u8]) -> Option<Vec<u8>> {
     let value: serde_json::Value = serde_json::from_slice(payload).ok()?;
-    decode(value.get(WRAPPED)?.as_str()?.as_bytes())
+    encoded::bytes(encoded::unpadded(value.get(WRAPPED)?.as_str()?.as_bytes()))
 }
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/// Base 64 (RFC 4648 §4).
-fn decode(text: &[u8]) -> Option<Vec<u8>> {
-    let plain = text.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
-    let mut out = Vec::with_capacity(plain * 3 / 4);
-    let (mut bits, mut held) = (0_u32, 0);
-    for byte in text.get(..plain)? {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(value);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            out.push((bits >> held) as u8);
-        }
-    }
-    Some(out)
-}
 
 fn encode(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);

@@ -19,8 +19,8 @@ const SECRET_NAMES: &[&str] = &["token", "key", "sig", "signature", "code", "aut
 const ROUNDS: usize = 3;
 
 /// A form or the query of a target.
-pub(super) fn pairs(redaction: &Compiled, body: &[u8], findings: &mut Findings) -> Vec<u8> {
-    let joined = across(redaction, body, findings);
+pub(super) fn pairs(redaction: &Compiled, body: &[u8], findings: &mut Findings) -> Result<Vec<u8>, &'static str> {
+    let joined = across(redaction, body, findings)?;
     let body = joined.as_deref().unwrap_or(body);
     let mut out = Vec::with_capacity(body.len());
     let mut first = true;
@@ -33,12 +33,12 @@ pub(super) fn pairs(redaction: &Compiled, body: &[u8], findings: &mut Findings) 
             out.extend(clean);
         }
     }
-    out
+    Ok(out)
 }
 
 /// What the values of one name, side by side, show together; `None` when there is nothing.
-fn across(redaction: &Compiled, body: &[u8], findings: &mut Findings) -> Option<Vec<u8>> {
-    let mut pieces = Pieces::default();
+fn across(redaction: &Compiled, body: &[u8], findings: &mut Findings) -> Result<Option<Vec<u8>>, &'static str> {
+    let mut pieces = Pieces::new(redaction.most_pieces, false);
     let mut at = 0;
     for pair in body.split(|byte| *byte == b'&') {
         if let Some(sign) = memchr::memchr(b'=', pair) {
@@ -46,15 +46,15 @@ fn across(redaction: &Compiled, body: &[u8], findings: &mut Findings) -> Option<
         }
         at += pair.len() + 1;
     }
-    let masks = join::masks(redaction, body, &pieces, join::NESTED_MOST, findings);
+    let masks = join::masks(redaction, body, &pieces, join::NESTED_MOST, findings)?;
     if masks.is_empty() {
-        return None;
+        return Ok(None);
     }
     let mut edits = Edits::default();
     for (range, with) in masks {
         edits.push(range, |out| out.extend_from_slice(&with));
     }
-    Some(edits.applied(body))
+    Ok(Some(edits.applied(body)))
 }
 
 /// One pair; `None` when a rule drops it.
@@ -186,7 +186,14 @@ pub(super) fn target(redaction: &Compiled, target: &[u8], findings: &mut Finding
     }
     if let Some(query) = query {
         out.push(b'?');
-        out.extend(pairs(redaction, query, findings));
+        // What has too many values goes whole.
+        out.extend(pairs(redaction, query, findings).unwrap_or_else(|_| {
+            findings.add(redaction.name(Kind::SECRET));
+            let (mut label, mut out) = (Vec::new(), Vec::new());
+            redaction.label(Kind::SECRET, None, query, &mut label);
+            encode(&label, &mut out);
+            out
+        }));
     }
     String::from_utf8_lossy(&out).into_owned()
 }

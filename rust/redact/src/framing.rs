@@ -98,7 +98,7 @@ pub(super) fn event_data(line: &[u8]) -> Option<usize> {
 }
 
 fn is_events(body: &[u8], declared: bool) -> bool {
-    let (mut first, mut data, mut json, mut other) = (true, false, false, false);
+    let (mut first, mut data, mut other) = (true, false, false);
     for (line, _) in lines(body) {
         let line = if first { line.trim_ascii_start() } else { line };
         if line.trim_ascii().is_empty() {
@@ -108,15 +108,19 @@ fn is_events(body: &[u8], declared: bool) -> bool {
             None if first => return false,
             None => other = true,
             Some(_) if first && !line.contains(&b':') => return false,
+            // The other lines say nothing more.
+            Some(_) if declared => return true,
             Some(from) if line.starts_with(b"data:") => {
+                if begins_json(line.get(from..).unwrap_or_default()) {
+                    return true;
+                }
                 data = true;
-                json |= begins_json(line.get(from..).unwrap_or_default());
             }
             Some(_) => {}
         }
         first = false;
     }
-    !first && (declared || (data && (json || !other)))
+    data && !other
 }
 
 /// Length of what stands before a line's JSON, as `0:` in Vercel's data stream; `None` when no JSON follows.

@@ -28,14 +28,24 @@ pub(super) const NESTED_MOST: u8 = 3;
 /// Pieces up to this length are no texts of their own: what their neighbours say is said of them.
 const SHORT: usize = 64;
 
-/// Replacements for the texts of `text` that pieces show together: in order, without overlap.
+/// Ranges of a text and what replaces them.
+pub(super) type Masks = Vec<(Range<usize>, Vec<u8>)>;
+
+/// Why a body does not pass whose texts are too many to be put together.
+pub(super) const TOO_MANY: &str = "pieces";
+
+/// Replacements for the texts of `text` that pieces show together: in order, without overlap. [`TOO_MANY`] when the
+/// texts, or those within one of them, are more than are looked at.
 pub(super) fn masks(
     redaction: &Compiled,
     text: &[u8],
     pieces: &Pieces,
     depth: u8,
     findings: &mut Findings,
-) -> Vec<(Range<usize>, Vec<u8>)> {
+) -> Result<Masks, &'static str> {
+    if pieces.too_many {
+        return Err(TOO_MANY);
+    }
     let mut join = Join {
         redaction,
         text,
@@ -45,6 +55,7 @@ pub(super) fn masks(
         written: HashMap::new(),
         touched: HashSet::new(),
         found: Vec::new(),
+        too_many: false,
     };
     join.nested();
     for round in 0..ROUNDS {
@@ -60,13 +71,16 @@ pub(super) fn masks(
             break;
         }
     }
-    let mut masks: Vec<(Range<usize>, Vec<u8>)> = join
+    if join.too_many {
+        return Err(TOO_MANY);
+    }
+    let mut masks: Masks = join
         .written
         .into_iter()
         .filter_map(|(index, with)| pieces.list.get(index as usize).map(|piece| (piece.range(), with)))
         .collect();
     masks.sort_unstable_by_key(|(range, _)| range.start);
-    masks
+    Ok(masks)
 }
 
 impl Piece {
@@ -112,6 +126,8 @@ struct Join<'a> {
     touched: HashSet<u32>,
     /// What the groups of this round show.
     found: Vec<Value>,
+    /// The texts within one are more than are looked at.
+    too_many: bool,
 }
 
 impl Join<'_> {
@@ -148,8 +164,13 @@ impl Join<'_> {
 
     /// Mask what the pieces within a joined text show.
     fn inner(&mut self, joined: &Joined<'_>) {
-        let Some(edits) = stream::across(self.redaction, &joined.bytes, false, self.depth + 1, self.findings) else {
-            return;
+        let edits = match stream::across(self.redaction, &joined.bytes, (self.depth + 1, false), self.findings) {
+            Ok(Some(edits)) => edits,
+            Ok(None) => return,
+            Err(_) => {
+                self.too_many = true;
+                return;
+            }
         };
         let values: Vec<Value> =
             edits.iter().map(|(range, with)| joined.value(range, with.to_vec(), Vec::new())).collect();

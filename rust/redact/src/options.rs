@@ -12,6 +12,7 @@ use super::header_names;
 use super::kinds::{BUILT_IN, Kind, Kinds};
 use super::label::{Action, Format};
 use super::paths::Paths;
+use super::pieces;
 use super::spoken;
 use shadowlane_base::{Error, Result};
 
@@ -146,6 +147,8 @@ pub(super) struct Compiled {
     pub allow_patterns: Vec<Regex>,
     pub allow_headers: Vec<String>,
     pub key: [u8; 32],
+    /// Texts of one body that are put together; with more it does not pass.
+    pub most_pieces: usize,
 }
 
 fn bad(field: &'static str, why: String) -> Error {
@@ -285,6 +288,7 @@ impl Compiled {
             allow_patterns,
             allow_headers,
             key: key(&options.hash_key)?,
+            most_pieces: pieces::MOST,
         })
     }
 }

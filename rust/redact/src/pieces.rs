@@ -72,12 +72,13 @@ const SCALAR_LENGTH: usize = 80;
 /// Arrays and objects beyond this depth are one level.
 const DEPTH: usize = 128;
 /// Most texts of a body. An event of a model has some hundred bytes and five.
-const MOST: usize = 4 << 20;
+pub(super) const MOST: usize = 4 << 20;
 
 /// What was found.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pieces {
     pub list: Vec<Piece>,
+    most: usize,
     owners: Vec<Owner>,
     scalars: Vec<Scalar>,
     documents: u32,
@@ -100,9 +101,9 @@ struct Level {
 }
 
 impl Pieces {
-    /// `masked`: all single texts are masked already.
-    pub(super) fn new(masked: bool) -> Self {
-        Self { masked, ..Self::default() }
+    /// `most`: how many are looked at. `masked`: all single texts are masked already.
+    pub(super) fn new(most: usize, masked: bool) -> Self {
+        Self { list: Vec::new(), most, owners: Vec::new(), scalars: Vec::new(), documents: 0, too_many: false, masked }
     }
 
     /// The scalars of an object: hash of the name's path, and of the value.
@@ -120,7 +121,7 @@ impl Pieces {
     }
 
     fn push(&mut self, piece: Piece) {
-        if self.list.len() < MOST {
+        if self.list.len() < self.most {
             self.list.push(piece);
         } else {
             self.too_many = true;

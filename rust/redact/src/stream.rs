@@ -4,6 +4,8 @@
 //! ([`super::framing`]), put together by their paths and looked at as one ([`super::join`]); then each is looked at where
 //! it stands. Invariant: the declared media type does not decide what is put together.
 
+use std::borrow::Cow;
+
 use super::apart::{self, Held};
 use super::edits::Edits;
 use super::findings::Findings;
@@ -14,51 +16,46 @@ use super::options::Compiled;
 use super::pieces::Pieces;
 
 /// How often a body with findings is looked at again: what one mask leaves beside another is rare.
-const ROUNDS: usize = 3;
+pub(super) const ROUNDS: usize = 3;
 
-/// Sanitize a body by its framing; `None` when it is none of those here, or is broken in a way that only its text can be
-/// looked at: then its pieces are masked in `body`.
+/// Sanitize a body by its framing. `false` when it is none of those here, or is broken in a way that only its text can be
+/// looked at: then its pieces are masked. What nothing is found in is not copied.
 pub(super) fn clean(
     redaction: &Compiled,
-    body: &mut Vec<u8>,
-    declared: bool,
-    cut: bool,
+    mut framing: Framing,
+    body: &mut Cow<'_, [u8]>,
+    (declared, cut): (bool, bool),
     findings: &mut Findings,
-) -> Result<Option<Vec<u8>>, &'static str> {
-    let mut clean = None;
+) -> Result<bool, &'static str> {
     for round in 0..ROUNDS {
-        let crossed = match across_most(redaction, body, declared, (0, round > 0), findings)? {
+        match across_most(redaction, framing, body, (0, round > 0), findings)? {
             Some(edits) => {
-                *body = edits.applied(body);
-                true
+                *body = edits.applied(body).into();
+                framing = Framing::of(body, declared);
             }
-            None => false,
-        };
-        if round > 0 && !crossed {
+            None if round > 0 => break,
+            None => {}
+        }
+        let Some(edits) = each(redaction, framing, body, cut, findings) else { return Ok(false) };
+        if edits.len() == 0 {
             break;
         }
-        let framing = Framing::of(body, declared);
-        let Some(out) = each(redaction, framing, body, cut, findings) else { return Ok(None) };
-        let changed = out != *body;
-        if changed {
-            body.clone_from(&out);
-        }
-        clean = Some(out);
-        if !changed {
+        let out = edits.applied(body);
+        if out == **body {
             break;
         }
+        *body = out.into();
+        framing = Framing::of(body, declared);
     }
-    Ok(clean)
+    Ok(true)
 }
 
-/// Each event, value or line by itself.
-fn each(redaction: &Compiled, framing: Framing, body: &[u8], cut: bool, findings: &mut Findings) -> Option<Vec<u8>> {
+/// What is found in each event, value or line by itself.
+fn each(redaction: &Compiled, framing: Framing, body: &[u8], cut: bool, findings: &mut Findings) -> Option<Edits> {
     match framing {
-        Framing::Events | Framing::Lines => Some(apart::clean(redaction, framing, body, cut, findings)),
-        Framing::Values => match json::edits(redaction, body, Reading { cut, many: true }, findings) {
-            Some(edits) => Some(edits.applied(body)),
-            None => mostly_lines(body).then(|| apart::clean(redaction, Framing::Lines, body, cut, findings)),
-        },
+        Framing::Events | Framing::Lines => Some(apart::edits(redaction, framing, body, cut, findings)),
+        Framing::Values => json::edits(redaction, body, Reading { cut, many: true }, findings)
+            .or_else(|| mostly_lines(body).then(|| apart::edits(redaction, Framing::Lines, body, cut, findings))),
         Framing::Frames | Framing::Text => None,
     }
 }
@@ -70,42 +67,37 @@ pub(super) fn mostly_lines(body: &[u8]) -> bool {
     json > 1 && 2 * json >= written().count()
 }
 
-/// What the pieces of a body show together and none by itself; `None` when there is nothing.
+/// What the pieces of a text show together and none by itself; `None` when there is nothing, an error when they are too
+/// many. `depth`: in so many texts it stands. `masked`: it was masked once, so only pieces beside labels are looked at.
 pub(super) fn across(
     redaction: &Compiled,
-    body: &[u8],
-    declared: bool,
-    depth: u8,
+    text: &[u8],
+    (depth, masked): (u8, bool),
     findings: &mut Findings,
-) -> Option<Edits> {
-    across_most(redaction, body, declared, (depth, false), findings).ok().flatten()
-}
-
-/// The same for a text that was masked once: only pieces beside labels are looked at.
-pub(super) fn across_masked(redaction: &Compiled, body: &[u8], findings: &mut Findings) -> Option<Edits> {
-    across_most(redaction, body, false, (0, true), findings).ok().flatten()
+) -> Result<Option<Edits>, &'static str> {
+    across_most(redaction, Framing::of(text, false), text, (depth, masked), findings)
 }
 
 fn across_most(
     redaction: &Compiled,
+    framing: Framing,
     body: &[u8],
-    declared: bool,
     (depth, masked): (u8, bool),
     findings: &mut Findings,
 ) -> Result<Option<Edits>, &'static str> {
-    let mut pieces = Pieces::new(masked);
+    let mut pieces = Pieces::new(redaction.most_pieces, masked);
     let mark = body.len() - framing::unmarked(body).len();
-    let held = match Framing::of(body, declared) {
+    let held = match framing {
         Framing::Frames => return Ok(None),
         Framing::Values => {
             if !pieces.json(body, mark, body.len(), b"") {
                 // A string that is none, and what only begins like JSON within another text.
                 let text = depth > 0 || body.iter().find(|byte| !is_gap(**byte)) == Some(&b'"');
                 if mostly_lines(body) {
-                    pieces = Pieces::new(masked);
+                    pieces = Pieces::new(redaction.most_pieces, masked);
                     lines(body, mark, &mut pieces);
                 } else if text {
-                    pieces = Pieces::new(masked);
+                    pieces = Pieces::new(redaction.most_pieces, masked);
                 }
             }
             Held::default()
@@ -116,11 +108,8 @@ fn across_most(
             Held::default()
         }
     };
-    if pieces.too_many {
-        return Err("pieces");
-    }
     let text = if held.segments.is_empty() { body } else { &held.text };
-    let masks = join::masks(redaction, text, &pieces, depth, findings);
+    let masks = join::masks(redaction, text, &pieces, depth, findings)?;
     if masks.is_empty() {
         return Ok(None);
     }
@@ -169,17 +158,24 @@ fn lines(body: &[u8], mark: usize, pieces: &mut Pieces) {
     }
 }
 
-/// Replace what the pieces of several texts, which are JSON each, show together.
-pub(super) fn mask_across(redaction: &Compiled, texts: &mut [Vec<u8>], findings: &mut Findings) {
+/// Replace what the pieces of several texts, which are JSON each, show together. Whether there was something; an error when
+/// they are too many. `masked`: as for [`across`].
+pub(super) fn mask_across(
+    redaction: &Compiled,
+    texts: &mut [Vec<u8>],
+    masked: bool,
+    findings: &mut Findings,
+) -> Result<bool, &'static str> {
     let mut whole = Vec::new();
-    let mut pieces = Pieces::default();
+    let mut pieces = Pieces::new(redaction.most_pieces, masked);
     let mut starts = Vec::with_capacity(texts.len());
     for text in texts.iter() {
         starts.push(whole.len());
         whole.extend_from_slice(text);
         pieces.event(&whole, whole.len() - text.len(), whole.len(), b"");
     }
-    let masks = join::masks(redaction, &whole, &pieces, 0, findings);
+    let masks = join::masks(redaction, &whole, &pieces, 0, findings)?;
+    let crossed = !masks.is_empty();
     let mut masks = masks.into_iter().peekable();
     for (text, start) in texts.iter_mut().zip(starts) {
         let mut edits = Edits::default();
@@ -190,4 +186,5 @@ pub(super) fn mask_across(redaction: &Compiled, texts: &mut [Vec<u8>], findings:
         }
         *text = edits.applied(text);
     }
+    Ok(crossed)
 }

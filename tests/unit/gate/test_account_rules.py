@@ -71,13 +71,14 @@ def test_the_saving_is_said_and_turns_from_a_cache_are_left_out(tmp_path: Path) 
     [
         (good(300), PRICES, "no pair's answers both say what they used by a model with a price"),
         (used(good(300), 0.0), {}, "there are no prices; add [prices.MODEL]"),
+        (altered(used(good(300), 0.0), prod_cost=0.0), PRICES, "prod's model costs nothing by [prices]"),
         (
             used(good(300), 0.0, cache_served=True),
             PRICES,
             "all 300 turns that say what they used were served from a cache",
         ),
     ],
-    ids=["no usage", "no prices", "all from a cache"],
+    ids=["no usage", "no prices", "prod is free", "all from a cache"],
 )
 def test_a_cost_that_cannot_be_judged_says_why(pairs: list[Pair], config: Any, why: str, tmp_path: Path) -> None:
     some = rule(judged(tmp_path, pairs, **config), "cost")
@@ -141,6 +142,14 @@ def test_the_p95_of_the_wait_for_a_slot(waited_ms: Callable[[int], int], status:
     assert some.status == status, some.evidence
     assert f"P95 of the wait for a slot {p95} (target at most 200 ms)" in some.evidence
     assert ("raise shadows.NAME.concurrency" in some.evidence) == (status == "not met")
+
+
+@pytest.mark.parametrize("share", [0.06, 0.3, 1.0])
+def test_a_long_wait_for_a_slot_is_the_lanes_and_asks_nobody_to_look(share: float, tmp_path: Path) -> None:
+    pairs = altered(good(), "outcome", waited_ns=lambda i: (900 if i % 100 < 100 * share else 3) * MS, tries=1)
+    verdict = judged(tmp_path, pairs)
+    assert (verdict.decision, verdict.waits_for["lane"], verdict.waits_for["person"]) == ("HOLD", ["slot_wait"], [])
+    assert "not met: slot wait" in verdict.summary
 
 
 def test_rows_without_a_wait_are_not_judged_and_the_target_is_configured(tmp_path: Path) -> None:

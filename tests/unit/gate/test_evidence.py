@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,53 +12,19 @@ import msgspec
 import pytest
 
 from shadowlane.cli import main
-from shadowlane.config import Config
-from shadowlane.gate import Rule, Verdict
+from shadowlane.gate import Rule
 from shadowlane.gate.evidence import evaluate_lane
 from shadowlane.store import open_store
+from shadowlane.store.sqlite import SqliteStore
 from shadowlane.types import STRANGE_CALLS, Pair, Scores
 from tests.support.lanes import HOUR_NS, NOW_NS, config_at, make_pairs, make_status, save
+from tests.support.verdicts import CONTROL, PLAIN, altered, good, judged, rule, verdict_of
 
-CONTROL = {"control": {"url": "http://127.0.0.1:9002"}}
 Change = Callable[[int], Any]
-
-
-def altered(pairs: list[Pair], **fields: Any) -> list[Pair]:
-    """The pairs with fields of their scores replaced: by a value, or by what a function of the number gives."""
-    return [
-        msgspec.structs.replace(
-            pair,
-            scores=msgspec.structs.replace(
-                pair.scores, **{name: some(i) if callable(some) else some for name, some in fields.items()}
-            ),
-        )
-        for i, pair in enumerate(pairs)
-    ]
 
 
 def versioned(pairs: list[Pair], model: Change, index: Change = lambda _: "") -> list[Pair]:
     return [msgspec.structs.replace(pair, model_rev=model(i), index_hash=index(i)) for i, pair in enumerate(pairs)]
-
-
-def verdict_of(config: Config, n: int, *, now_ns: int = NOW_NS, status: Mapping[str, Any] | None = None) -> Verdict:
-    with open_store(config.store, read_only=True) as store:
-        return evaluate_lane(config, status or make_status(n), store, now_ns=now_ns)[0]
-
-
-def judged(folder: Path, pairs: list[Pair], control: list[Pair] | None = None, **config: Any) -> Verdict:
-    lane = config_at(
-        folder, **(CONTROL if control else {}), **{"gate": {"disable": ["overhead"], "warmup_pairs": 0}, **config}
-    )
-    save(lane, [*pairs, *(control or [])])
-    return verdict_of(lane, len(pairs))
-
-
-def rule(verdict: Verdict, key: str) -> Rule:
-    return next(some for some in verdict.rules if some.key == key)
-
-
-def good(n: int = 2400, **more: Any) -> list[Pair]:
-    return make_pairs(n, mean=0.15, slower=0.98, **more)
 
 
 # ---- cases
@@ -181,6 +148,34 @@ def test_a_bad_half_of_the_day_first_holds_until_the_end(tmp_path: Path) -> None
     assert half.summary.startswith("on the way to REJECT, unless the rest of the window saves it: mean ΔS")
     save(config, pairs[1200:])
     assert verdict_of(config, 2400).decision == "GRADUATE"
+
+
+@pytest.mark.parametrize("shadows", [1, 3])
+def test_the_controls_own_rows_are_read_once_for_all_shadows(
+    shadows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"s{i}" for i in range(shadows)]
+    lane = config_at(
+        tmp_path, shadows={name: {"url": "http://127.0.0.1:9001"} for name in names}, gate=PLAIN, **CONTROL
+    )
+    for i, name in enumerate(names):
+        save(lane, good(shadow=name, mean=0.2 + 0.01 * i))
+    save(lane, good(shadow="control", mean=0.2))
+    read: list[tuple[str, str]] = []
+    for what in ("pieces", "segment_sums"):
+        whole = getattr(SqliteStore, what)
+
+        def counted(store: Any, arm: str, *given: Any, _whole: Any = whole, _what: str = what, **named: Any) -> Any:
+            read.append((_what, arm))
+            return _whole(store, arm, *given, **named)
+
+        monkeypatch.setattr(SqliteStore, what, counted)
+    with open_store(lane.store, read_only=True) as store:
+        verdicts = evaluate_lane(lane, make_status(2400), store, now_ns=NOW_NS)
+        assert Counter(read)["pieces", "control"] == Counter(read)["segment_sums", "control"] == 1
+        alone = [evaluate_lane(lane, make_status(2400), store, shadow=name, now_ns=NOW_NS)[0] for name in names]
+    assert verdicts == alone
+    assert all("above the noise floor of 0." in rule(some, "mean_delta_s").evidence for some in verdicts)
 
 
 # ---- the window

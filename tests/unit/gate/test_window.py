@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from shadowlane.config import Config
-from shadowlane.gate import Rule, Verdict
-from shadowlane.gate.evidence import evaluate_lane
+from shadowlane.gate import Verdict
 from shadowlane.gate.window import MOST_VERSIONS, Change, last_change, start_of
 from shadowlane.store import open_store
 from shadowlane.types import Pair
-from tests.support.lanes import HOUR_NS, NOW_NS, config_at, failed, make_pairs, make_status, save
+from tests.support import verdicts
+from tests.support.lanes import HOUR_NS, NOW_NS, config_at, failed, make_pairs, save
+from tests.support.verdicts import good, rule
 
 Pin = tuple[str, str, int, int]
 DAY_NS = 24 * HOUR_NS
@@ -75,22 +75,7 @@ def pinned(pairs: list[Pair], **pins: Any) -> list[Pair]:
 
 
 def judged(folder: Path, pairs: list[Pair], **config: Any) -> Verdict:
-    lane = config_at(folder, **{"gate": {"disable": ["overhead"]}, **config})
-    save(lane, pairs)
-    return verdict_of(lane, len(pairs))
-
-
-def verdict_of(config: Config, n: int, now_ns: int = NOW_NS) -> Verdict:
-    with open_store(config.store, read_only=True) as store:
-        return evaluate_lane(config, make_status(n), store, now_ns=now_ns)[0]
-
-
-def rule(verdict: Verdict, key: str) -> Rule:
-    return next(some for some in verdict.rules if some.key == key)
-
-
-def good(n: int = 2400, **more: Any) -> list[Pair]:
-    return make_pairs(n, mean=0.15, slower=0.98, **more)
+    return verdicts.judged(folder, pairs, **{"gate": {"disable": ["overhead"]}, **config})
 
 
 PINS = {"prompt": "header:x-prompt", "build": {"read": "body:/build", "expected": "41"}}

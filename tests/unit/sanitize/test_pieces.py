@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 import shadowlane
 from shadowlane import _core
 from shadowlane.config import PinConfig, ScoreConfig
-from shadowlane.embedders import Embedder
 from shadowlane.providers.cleaning import cleaned, read_answer, use_rules
 from shadowlane.providers.question import find_question, shown_question
 from shadowlane.providers.refusals import refused_words
@@ -278,11 +277,6 @@ def test_only_the_cleaning_reader_reads_for_those_who_store_and_show() -> None:
             if isinstance(node, ast.ImportFrom) and any(alias.name == "extract_answer" for alias in node.names):
                 readers.append(name)
     assert readers == []
-
-
-def test_the_recorder_is_an_embedder() -> None:
-    embedder: Embedder = Recorder()
-    assert embedder.embed(["a"]).shape == (1, embedder.dim)
 
 
 @pytest.mark.parametrize("step", [1, 3, 7])

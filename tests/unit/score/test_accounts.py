@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+import msgspec
 import pytest
 
 from shadowlane.config import PinConfig, ScoreConfig
 from shadowlane.limits import Price, Prices
+from shadowlane.providers.question import shown_question
+from shadowlane.score import retrieval, scorer
 from shadowlane.score.pins import read_pins
 from shadowlane.score.scorer import Scorer
 from shadowlane.types import Copy, Outcome, Pair, Scores
 
+replace = msgspec.structs.replace
 JSON = ((b"content-type", b"application/json"),)
 PRICES = Prices({"big": Price(input=10.0, output=30.0), "small": Price(input=1.0, output=3.0, cached_input=0.1)})
 PASSAGE = "A single ride may last forty five minutes before further quarters are charged"
@@ -142,3 +147,40 @@ def test_answers_that_only_cite_carry_no_passages() -> None:
     cites = json.dumps({"answer": "Yes.", "citations": [{"source_url": "https://h.example/a"}]}).encode()
     found = scored(pair(cites, cites))
     assert (found.coverage, found.retrieved, found.prod_retrieved) == (None, None, None)
+
+
+def test_a_request_is_read_where_an_answer_carries_passages(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def question(copy: Copy) -> str:
+        read.append(copy.shadow_id)
+        return shown_question(copy)
+
+    monkeypatch.setattr(retrieval, "shown_question", question)
+    carrying, plain = passages(part("rides", PASSAGE)), json.dumps({"answer": "Yes."}).encode()
+    pairs = [pair(plain, plain), pair(carrying, plain), pair(plain, carrying), pair(b"{", plain)]
+    pairs = [replace(one, copy=replace(one.copy, shadow_id=str(i))) for i, one in enumerate(pairs)]
+    found = [one.scores for one in Scorer(ScoreConfig(embedder="lexical")).score(pairs)]
+    assert read == ["1", "2"]
+    assert [(some.prod_retrieved is None, some.retrieved is None) for some in found[:3]] == [
+        (True, True),
+        (False, True),
+        (True, False),
+    ]
+
+
+@pytest.mark.parametrize("step", ["coverage", "with_usage"])
+def test_an_answer_whose_usage_cannot_be_read_costs_nobody_a_score(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = getattr(scorer, step)
+
+    def broken(*given: Any) -> Any:
+        if any(getattr(one, "text", "") == "Odd." or getattr(one, "shadow_text", "") == "Odd." for one in given):
+            raise OverflowError
+        return whole(*given)
+
+    monkeypatch.setattr(scorer, step, broken)
+    odd = chat("small", (9, 9)).replace(b"Yes.", b"Odd.")
+    pairs = [pair(chat("big", (9, 9)), shadow) for shadow in (chat("small", (9, 9)), odd, chat("small", (9, 9)))]
+    found = [one.scores for one in Scorer(ScoreConfig(embedder="lexical"), prices=PRICES).score(pairs)]
+    assert all(some.delta_s is not None for some in found)
+    assert [some.tokens for some in found] == [18, None, 18]

@@ -172,3 +172,26 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
         assert "check owner" in lines[1]
     finally:
         path.parent.chmod(0o755)
+
+
+_TRY_LOCK = """
+import fcntl, sys
+with open(sys.argv[1], "r+b") as file:  # SQLite's shared range (https://sqlite.org/src/file/src/os.h, SHARED_FIRST)
+    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 510, 0x40000002)
+"""
+
+
+def test_opening_it_for_writing_leaves_a_readers_locks(tmp_path: Path) -> None:
+    """Whoever could lock the file now could take the write-ahead log away from under the reader."""
+    config = StoreConfig(url=f"sqlite:///{tmp_path / 'pairs.db'}")
+    open_store(config).close()
+
+    def locked() -> bool:
+        command = [sys.executable, "-c", _TRY_LOCK, str(config.path)]
+        return subprocess.run(command, capture_output=True, check=False).returncode != 0
+
+    assert not locked()
+    with open_store(config, read_only=True):
+        assert locked()
+        open_store(config).close()
+        assert locked()

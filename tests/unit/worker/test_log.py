@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import re
+import subprocess
 import sys
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,3 +88,46 @@ def test_an_unknown_form_is_refused_with_the_remedy(
     monkeypatch.setenv(FORMAT_ENV, "toml")
     assert main(["worker"]) == 2
     assert "SHADOWLANE_LOG_FORMAT, = 'toml': use text or json" in capsys.readouterr().err
+
+
+CRASH = """
+import sys, threading, warnings
+from shadowlane.worker.log import configure_logging
+configure_logging("info", "json")
+def fail(): raise ValueError("in a thread: SECRET")
+warnings.warn("old name", DeprecationWarning, stacklevel=1)
+thread = threading.Thread(target=fail)
+thread.start()
+thread.join()
+raise KeyError("at last: SECRET")
+"""
+
+
+def test_what_ends_a_process_is_a_line_too() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "always", "-c", CRASH], capture_output=True, text=True, timeout=60, check=False
+    )
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert done.returncode == 1
+    assert [line["logger"] for line in lines] == ["py.warnings", "shadowlane", "shadowlane"]
+    assert [line.get("error") for line in lines] == [None, "ValueError", "KeyError"]
+    assert {line["event"] for line in lines[1:]} == {"crashed"}
+    assert "SECRET" not in done.stderr
+
+
+def test_an_error_of_the_command_is_a_line_too(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "shadowlane",
+        "worker",
+        "--log-format",
+        "json",
+        "--config",
+        str(tmp_path / "no.toml"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    line = json.loads(done.stderr)
+    assert (line["event"], line["level"]) == ("failed", "error")
+    assert "no such file" in line["message"]

@@ -220,12 +220,12 @@ impl Cleaner {
         }
         let mut class = Classified {
             blocked: !verdict.effect.is_read(),
-            why: verdict.effect.reason.into_owned(),
-            preset: verdict.preset,
+            why: verdict.effect.reason.clone().into_owned(),
+            preset: verdict.preset.clone(),
             ..Classified::default()
         };
         if !class.blocked && verdict.inference {
-            match self.policy.normalise(&class.preset, target.as_bytes(), body) {
+            match self.policy.normalise(verdict, target.as_bytes(), body) {
                 Ok(copy) => (class.body, class.changes) = (Some(copy.body), copy.changes),
                 Err(why) => (class.blocked, class.why) = (true, why),
             }

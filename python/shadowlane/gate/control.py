@@ -1,0 +1,52 @@
+"""The control's own rows, which are the noise floor of every shadow of a lane: read once, not once a shadow.
+
+Invariant: what is kept is sums, and of the very window, routes and embedder that a shadow is evaluated with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from .fold import RowSource
+from .segments import SegmentSource, SegmentSums, same_segments
+from .series import SeriesFold
+
+__all__ = ["ControlRows", "ControlSource"]
+
+_Key = tuple[int, str, tuple[str, ...]]
+
+
+class ControlSource(RowSource, SegmentSource, Protocol):
+    """What reading the control's rows needs of the store."""
+
+
+class ControlRows:
+    """The rows of the arm ``name`` in ``store``."""
+
+    def __init__(self, store: ControlSource, name: str) -> None:
+        self._store, self._name = store, name
+        self._floors: dict[_Key, SeriesFold] = {}
+        self._segments: dict[_Key, tuple[set[tuple[str, str]], tuple[SegmentSums, ...]]] = {}
+
+    def floors(self, since_ns: int, embedder: str, without: Sequence[str]) -> SeriesFold:
+        """The control's values by rule since then, but for the routes of ``without``; ``embedder``: whose ΔS counts."""
+        key = since_ns, embedder, tuple(without)
+        if key not in self._floors:
+            fold = SeriesFold(embedder, with_control=True)
+            for columns in self._store.pieces(self._name, since_ns, without=without):
+                fold.add_control(columns)
+            self._floors[key] = fold
+        return self._floors[key]
+
+    def segments(
+        self, since_ns: int, embedder: str, without: Sequence[str], wanted: Sequence[SegmentSums]
+    ) -> tuple[SegmentSums, ...]:
+        """What the control has of the segments that are ``wanted``, and maybe of others."""
+        key, names = (since_ns, embedder, tuple(without)), {(one.kind, one.name) for one in wanted}
+        known, sums = self._segments.get(key, (set(), ()))
+        if not names <= known:
+            known = known | names
+            sums = same_segments(self._store, self._name, since_ns, embedder, known, without)
+            self._segments[key] = known, sums
+        return sums

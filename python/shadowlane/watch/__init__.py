@@ -1,0 +1,1 @@
+"""``shadowlane status --watch``: a lane on one screen, anew every few seconds."""

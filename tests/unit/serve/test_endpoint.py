@@ -1,0 +1,210 @@
+"""The endpoint in this process: bounds in time, and what its own faults and strange requests leave in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from shadowlane.config import Config
+from shadowlane.serve import endpoint, guarded, lane
+from shadowlane.serve.endpoint import Endpoint
+from shadowlane.serve.lane import LaneView
+from tests.support.lanes import config_at
+
+SECRET = "a text of somebody's request"
+
+
+def config(folder: Path) -> Config:
+    return config_at(folder, serve={"listen": "127.0.0.1:0"})
+
+
+def strange_routes(_: LaneView) -> Iterable[web.RouteDef]:
+    async def fails(_: web.Request) -> web.Response:
+        raise ValueError(SECRET)
+
+    async def hangs(_: web.Request) -> web.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    return [web.get("/fails/{name}", fails), web.get("/hangs", hangs)]
+
+
+def served(folder: Path, work: Callable[[str, int], Awaitable[None]]) -> None:
+    async def run() -> None:
+        one = Endpoint(config(folder))
+        host, _, port = (await one.listen(None)).partition(":")
+        try:
+            await work(host, int(port))
+        finally:
+            await one.close()
+
+    asyncio.run(run())
+
+
+async def raw(host: str, port: int, request: bytes) -> bytes:
+    """What is answered until the server closes."""
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(request)
+    answer = await asyncio.wait_for(reader.read(), 20)
+    writer.close()
+    return answer
+
+
+def test_its_own_fault_is_logged_without_its_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(endpoint, "ROUTES", [*endpoint.ROUTES, strange_routes])
+    caplog.set_level(logging.DEBUG)
+
+    async def work(host: str, port: int) -> None:
+        path = SECRET.replace(" ", "%20").encode()
+        head = b"GET /fails/" + path + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        answer = await raw(host, port, head)
+        assert answer.startswith(b"HTTP/1.1 500 ")
+        assert answer.endswith(b"\r\n\r\nan error of ours; the log says where\n")
+
+    served(tmp_path, work)
+    [said] = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+    assert said.startswith("GET /fails/{name}: ValueError in fails (test_endpoint.py:")
+    assert "somebody" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET /" + SECRET.encode() + b"\r\n\r\n",
+        b"\x16\x03\x01" + SECRET.encode(),
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n" + SECRET.encode() + b"\r\n\r\n",
+        b"GET /" + b"x" * 10_000 + SECRET.encode() + b" HTTP/1.1\r\n\r\n",
+        b"POST /gate/promote HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n" + SECRET.encode(),
+        b"POST /gate/check HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + SECRET.encode(),
+    ],
+)  # fmt: skip
+def test_a_request_that_cannot_be_read_is_not_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, request_: bytes
+) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    async def work(host: str, port: int) -> None:
+        answer = await raw(host, port, request_)
+        assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 ", b"HTTP/1.1 404 ")), answer
+
+    served(tmp_path, work)
+    assert "somebody" not in caplog.text
+
+
+def test_a_head_that_does_not_end_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint, "_IDLE_S", 0.2)
+
+    async def work(host: str, port: int) -> None:
+        assert await raw(host, port, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nx-slow: ") == b""
+        assert await raw(host, port, b"") == b""
+
+    served(tmp_path, work)
+
+
+def test_a_body_that_does_not_end_and_a_handler_that_does_not_are_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "ROUTES", [*endpoint.ROUTES, strange_routes])
+    monkeypatch.setattr(guarded, "_HANDLER_S", 0.2)
+
+    async def work(host: str, port: int) -> None:
+        head = b"POST /gate/promote HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"
+        assert (await raw(host, port, head)).startswith(b"HTTP/1.1 503 ")
+        head = b"GET /hangs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        assert (await raw(host, port, head)).startswith(b"HTTP/1.1 503 ")
+
+    served(tmp_path, work)
+
+
+def test_it_can_be_started_again_and_says_where_it_listens(tmp_path: Path) -> None:
+    async def run() -> None:
+        one = Endpoint(config(tmp_path))
+        assert one.state() == {"endpoint": {"listen": "127.0.0.1:0", "error": "not started"}}
+        for _ in range(2):
+            await one.start(None)
+            assert one.state()["endpoint"]["error"] == ""
+            host, _, port = one.state()["endpoint"]["listen"].partition(":")
+            assert (await raw(host, int(port), b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n")).endswith(b"ok\n")
+            await one.close()
+            with socket.socket() as probe:
+                assert probe.connect_ex((host, int(port))) != 0
+
+    asyncio.run(run())
+
+
+_ANSWERS = {"promote": b" 409 ", "check": b" 200 ", "rollback": b" 409 "}
+
+
+async def asked(host: str, port: int, line: str, body: bytes = b"") -> bytes:
+    head = f"{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    return await raw(host, port, head.encode() + body)
+
+
+def test_what_breaks_in_the_evaluation_is_a_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_: Config) -> None:
+        raise ValueError(SECRET)
+
+    monkeypatch.setattr(lane, "read_verdicts", broken)
+    caplog.set_level(logging.DEBUG)
+
+    async def work(host: str, port: int) -> None:
+        answer = await asked(host, port, "GET /gate")
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b'"verdict": "HOLD"' in answer
+        assert b"an error of ours: ValueError in broken" in answer
+        for name, status in _ANSWERS.items():
+            answer = await asked(host, port, f"POST /gate/{name}")
+            assert status in answer.splitlines()[0]
+            assert b"\r\n\r\nHOLD an error of ours: ValueError in broken" in answer
+
+    served(tmp_path, work)
+    assert "somebody" not in caplog.text
+
+
+def test_an_evaluation_that_takes_too_long_is_a_hold_and_its_result_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, really = threading.Event(), lane.read_verdicts
+
+    def slow(config: Config) -> object:
+        assert go.wait(20)
+        return really(config)
+
+    monkeypatch.setattr(lane, "read_verdicts", slow)
+    monkeypatch.setattr(lane, "_EVALUATE_S", 0.1)
+
+    async def work(host: str, port: int) -> None:
+        assert b"the evaluation takes longer than" in await asked(host, port, "GET /gate")
+        assert (await asked(host, port, "GET /healthz")).endswith(b"ok\n"), "meanwhile the loop turns"
+        monkeypatch.setattr(lane, "_EVALUATE_S", 20.0)
+        go.set()
+        assert b"needs more data for mean" in await asked(host, port, "GET /gate")
+
+    served(tmp_path, work)
+
+
+def test_a_fault_while_a_checksum_is_kept_is_a_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> bool:
+        raise ValueError(SECRET)
+
+    monkeypatch.setattr(LaneView, "note_release", broken)
+    payload = b'{"name": "rag", "namespace": "prod", "checksum": "c1"}'
+
+    async def work(host: str, port: int) -> None:
+        for name, status in _ANSWERS.items():
+            answer = await asked(host, port, f"POST /gate/{name}", payload)
+            assert status in answer.splitlines()[0]
+            assert SECRET.encode() not in answer
+
+    served(tmp_path, work)
