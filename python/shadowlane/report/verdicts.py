@@ -74,7 +74,7 @@ def _pins(status: Mapping[str, Any], shadow: str) -> dict[str, str]:
 
 def held_data(lane: str, shadow: str | None, reason: str) -> dict[str, Any]:
     """What stands for verdicts that could not be evaluated."""
-    held = {"verdict": "HOLD", "decision": "HOLD", "rules": [], "shadows": [], "pins": {}, "arms": None}
+    held: dict[str, Any] = {"verdict": "HOLD", "decision": "HOLD", "rules": [], "shadows": [], "pins": {}, "arms": None}
     return {"lane": lane, "shadow": shadow, **held, "reason": reason}
 
 
