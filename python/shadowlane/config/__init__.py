@@ -44,6 +44,7 @@ from .sections import (
 from .serve import ServeConfig
 from .shadows import ControlConfig, ShadowConfig
 from .shown import without_secrets
+from .telemetry import TelemetryConfig
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -72,6 +73,7 @@ __all__ = [
     "ShadowConfig",
     "StoreConfig",
     "StructureConfig",
+    "TelemetryConfig",
     "groups_folder",
     "lane_directory",
     "lies_in_state_folder",
@@ -100,6 +102,7 @@ class Config(Section, frozen=True):
     judge: JudgeConfig = JudgeConfig()
     pins: dict[str, PinConfig] = msgspec.field(default_factory=dict)
     serve: ServeConfig = ServeConfig()
+    telemetry: TelemetryConfig = TelemetryConfig()
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Config:

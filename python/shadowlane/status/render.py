@@ -31,6 +31,7 @@ def render_status(status: Mapping[str, Any]) -> str:
         *[("", line) for line in accounting["lines"]],
         ("worker", _worker(status)),
         *_endpoint(status["endpoint"]),
+        *_telemetry(status["telemetry"]),
     ]
     for name, shadow in status["shadows"].items():
         rows += _titled(f"errors {name}", [one["text"] for one in shadow["refusals"]])
@@ -166,6 +167,12 @@ def _worker(status: Mapping[str, Any]) -> str:
     else:
         text = "none is running"
     return f"{text}; the last one failed: {status['worker_error']}" if status["worker_error"] else text
+
+
+def _telemetry(spans: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    if spans is None:
+        return []
+    return [("telemetry", f"{spans['sent']} spans sent, {spans['waiting']} waiting, lost {sum_of(spans['lost'])}")]
 
 
 def _endpoint(endpoint: Mapping[str, str] | None) -> list[tuple[str, str]]:
