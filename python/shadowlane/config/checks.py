@@ -14,6 +14,7 @@ import msgspec
 
 from .. import _core
 from ..errors import ConfigError
+from .alerts import alerts_problem
 from .bounds import number_problem
 from .errors import advised, meant
 from .gate import GATE_RULES
@@ -46,7 +47,7 @@ def problem_of(config: Config) -> str | None:
     checks = (
         number_problem, _lane_problem, _sampling_problem, _limits_problem, _prices_problem, _routes_problem,
         _policy_problem, _sanitize_problem, _score_problem, _store_problem, _shadows_problem, _gate_problem,
-        _judge_problem, _pins_problem, _serve_problem, _telemetry_problem,
+        _judge_problem, _pins_problem, _serve_problem, _telemetry_problem, _alerts_problem,
     )  # fmt: skip
     return next((problem for check in checks if (problem := check(config))), None)
 
@@ -110,6 +111,10 @@ def _serve_problem(config: Config) -> str | None:
 
 def _telemetry_problem(config: Config) -> str | None:
     return telemetry_problem(config.telemetry)
+
+
+def _alerts_problem(config: Config) -> str | None:
+    return alerts_problem(config.alerts)
 
 
 def _pins_problem(config: Config) -> str | None:

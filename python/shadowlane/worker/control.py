@@ -143,7 +143,7 @@ class ControlLoop:
             "pid": os.getpid(),
             "revision": self._revision,
             "limits": limits,
-            "endpoint": dict(self._beside()),
+            "beside": dict(self._beside()),
             "telemetry": dict(self._spans()),
             "arms": {
                 name: {"out": arm.out, "waiting": arm.waiting, "retries": arm.retries}
