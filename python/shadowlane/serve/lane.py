@@ -47,6 +47,8 @@ class Evaluated:
     arms: dict[str, Any] | None = None
     """All shadows side by side; ``None``: there is only one."""
     error: str = ""
+    failed: bool = False
+    """It is an error of ours."""
 
     def data(self, shadow: str | None) -> dict[str, Any]:
         """What ``shadowlane gate --json`` prints of all shadows, or of one, and when it was evaluated."""
@@ -105,7 +107,7 @@ class LaneView:
             return Evaluated(now, name, error=str(error))
         except Exception as error:
             log.error("the gate cannot be evaluated: %s", describe(error))
-            return Evaluated(now, name, error=f"an error of ours: {describe(error)}; please report it")
+            return Evaluated(now, name, error=f"an error of ours: {describe(error)}; please report it", failed=True)
         return Evaluated(now, name, status, tuple(verdicts), arms)
 
     async def trouble(self) -> str:
