@@ -16,6 +16,7 @@ from ..config import Config
 from ..config.serve import DEFAULT_LISTEN, address_of, serve_problem
 from ..errors import ConfigError, MissingExtraError
 from ..render.text import print_json_line, print_lines
+from ..worker.log import log_left_alone
 
 if TYPE_CHECKING:
     from .endpoint import Endpoint, Routes
@@ -57,6 +58,7 @@ def run_serve(
 
 async def _serve(endpoint: Endpoint, as_json: bool, path: str) -> None:
     stop = asyncio.Event()
+    asyncio.get_running_loop().set_exception_handler(log_left_alone)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
