@@ -7,7 +7,7 @@ RUST_SOURCES := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build dev demo probe-demo test test-fast test-rust test-loom test-python test-faults lint audit format docs \
-	hooks bench memory-bench metrics-bench peers judge-bench gate-bench change-bench redact-bench detector-test redact-adversarial wheel wheels sbom sdist wheel-check first-hour crash fuzz miri \
+	hooks bench instructions memory-bench metrics-bench peers judge-bench gate-bench change-bench redact-bench detector-test redact-adversarial wheel wheels sbom sdist wheel-check first-hour crash fuzz miri \
 	asan valgrind free-threaded clean
 
 help: ## Show this help
@@ -114,6 +114,10 @@ bench: build ## Benchmarks, as ratios against their rivals
 	$(BIN)/python -m pytest benches --benchmark-only --benchmark-columns=min,median,stddev,rounds
 	$(BIN)/python -m benches.ratios
 	$(BIN)/python -m benches.overhead.run
+
+INSTRUCTIONS ?=
+instructions: ## Instructions of admission, offer and drain beside the record: make instructions INSTRUCTIONS=--update
+	$(PYTHON) -m benches.instructions $(INSTRUCTIONS)
 
 memory-bench: build ## What a worker needs of memory: make memory-bench EMBEDDER=wordllama
 	$(BIN)/python -m benches.memory $(if $(EMBEDDER),--embedder $(EMBEDDER))

@@ -19,7 +19,7 @@ from . import __version__, _core
 from .config import Config, lane_directory, load_config
 from .config.errors import advised
 from .config.shown import without_keys
-from .errors import ConfigError, LaneError, ShadowlaneError
+from .errors import ConfigError, LaneError, MissingExtraError, ShadowlaneError
 from .render.text import print_error, print_json, print_lines
 
 __all__ = ["main"]
@@ -51,6 +51,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "worker --serve 127.0.0.1:9797",
     ),
     "serve": ("serve", "serve --listen 127.0.0.1:9798 --config lane.toml"),
+    "alert": ("alert --test", "alert --test slack --json"),
     "demo": ("demo", "demo --seconds 90 --qps 20 --out demo-out"),
     "probe": (
         "probe gold.jsonl --prod http://127.0.0.1:9000 --shadow http://127.0.0.1:9001",
@@ -138,6 +139,11 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
     serve = command("serve", _serve, "Answer release tools and probes over a lane, without a worker.")
     serve.add_argument("--listen", metavar="HOST:PORT", help="default: serve.listen, else 127.0.0.1:9797")
     _add_log_format(serve)
+
+    alert = command("alert", _alert, "Send a test alert to those whom the lane tells, and say what each answered.")
+    alert.add_argument(
+        "--test", nargs="?", const="", required=True, metavar="NAME", help="to this one alone (default: to all)"
+    )
 
     status = command("status", _status, "Show counters, ring fill, cap and the worker's health.")
     status.add_argument(
@@ -277,23 +283,36 @@ def _configured(options: argparse.Namespace, level: str) -> Config:
 
 
 def _side(config: Config, listen: str | None) -> Any:
-    """The endpoint beside the worker, when one is asked for. It has a configuration of its own: the worker's is the
-    lane's, whatever an option says."""
+    """The endpoint and the alerts beside the worker, when they are asked for. They have a configuration of their own:
+    the worker's is the lane's, whatever an option says."""
     from .serve.command import with_listen
 
     if listen is not None:
         config = with_listen(config, listen, "--serve")
-    if not config.serve.listen:
-        return None
-    from .serve.endpoint import Endpoint
+    endpoint = None
+    if config.serve.listen:
+        from .serve.endpoint import Endpoint
 
-    return Endpoint(config)
+        endpoint = Endpoint(config)
+    if not config.alerts:
+        return endpoint
+    from .alerts.side import Alerting
+
+    return Alerting(config, endpoint)
 
 
 def _serve(options: argparse.Namespace) -> int:
     from .serve.command import run_serve
 
     return run_serve(_configured(options, "info"), listen=options.listen, as_json=options.json)
+
+
+def _alert(options: argparse.Namespace) -> int:
+    try:
+        from .alerts.command import run_test
+    except ImportError:
+        raise MissingExtraError("shadowlane alert", "worker", "aiohttp") from None
+    return run_test(_load(options), options.test, as_json=options.json)
 
 
 def _status(options: argparse.Namespace) -> int:

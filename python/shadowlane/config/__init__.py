@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from ..errors import ConfigError
+from .alerts import AlertConfig
 from .checks import problem_of
 from .errors import readable
 from .gate import GateConfig
@@ -51,6 +52,7 @@ else:  # pragma: no cover
     import tomli as tomllib
 
 __all__ = [
+    "AlertConfig",
     "BreakerConfig",
     "BudgetConfig",
     "Config",
@@ -100,6 +102,7 @@ class Config(Section, frozen=True):
     judge: JudgeConfig = JudgeConfig()
     pins: dict[str, PinConfig] = msgspec.field(default_factory=dict)
     serve: ServeConfig = ServeConfig()
+    alerts: tuple[AlertConfig, ...] = ()
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Config:

@@ -126,9 +126,14 @@ class Endpoint:
         self._server = self._runner = self._lane = self._trying = None
         self._bound, self._error = "", "not started"
 
+    @property
+    def lane(self) -> LaneView | None:
+        """The lane as it is served; ``None`` where it is not."""
+        return self._lane
+
     def state(self) -> dict[str, Any]:
         """Where it listens, and why it does not."""
-        return {"listen": self._bound or self._config.serve.listen, "error": self._error}
+        return {"endpoint": {"listen": self._bound or self._config.serve.listen, "error": self._error}}
 
 
 def _runner(lane: LaneView, access: Access) -> web.AppRunner:

@@ -45,6 +45,8 @@ class Evaluated:
     """What ``collect_status`` gave; empty where it raised."""
     verdicts: tuple[Verdict, ...] = ()
     error: str = ""
+    failed: bool = False
+    """It is an error of ours."""
 
     def data(self, shadow: str | None) -> dict[str, Any]:
         """What ``shadowlane gate --json`` prints of all shadows, or of one, and when it was evaluated."""
@@ -102,7 +104,7 @@ class LaneView:
             return Evaluated(now, name, error=str(error))
         except Exception as error:
             log.error("the gate cannot be evaluated: %s", describe(error))
-            return Evaluated(now, name, error=f"an error of ours: {describe(error)}; please report it")
+            return Evaluated(now, name, error=f"an error of ours: {describe(error)}; please report it", failed=True)
         return Evaluated(now, name, status, tuple(verdicts))
 
     async def trouble(self) -> str:

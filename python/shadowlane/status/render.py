@@ -31,6 +31,7 @@ def render_status(status: Mapping[str, Any]) -> str:
         *[("", line) for line in accounting["lines"]],
         ("worker", _worker(status)),
         *_endpoint(status["endpoint"]),
+        *_alerting(status["alerting"]),
     ]
     for name, shadow in status["shadows"].items():
         rows += _titled(f"errors {name}", [one["text"] for one in shadow["refusals"]])
@@ -172,6 +173,11 @@ def _endpoint(endpoint: Mapping[str, str] | None) -> list[tuple[str, str]]:
     if endpoint is None:
         return []
     return [("endpoint", "OFF, see above" if endpoint["error"] else f"http://{endpoint['listen']}")]
+
+
+def _alerting(alerting: Mapping[str, Any]) -> list[tuple[str, str]]:
+    text = "{firing} firing, {waiting} waiting; {sent} sent, {failed} tries failed, {dropped} given up"
+    return [("alerts to", f"{name}: {text.format(**one)}") for name, one in alerting.items()]
 
 
 def process(one: Mapping[str, Any]) -> str:

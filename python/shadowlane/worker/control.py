@@ -141,7 +141,7 @@ class ControlLoop:
             "pid": os.getpid(),
             "revision": self._revision,
             "limits": limits,
-            "endpoint": dict(self._beside()),
+            "beside": dict(self._beside()),
             "arms": {
                 name: {"out": arm.out, "waiting": arm.waiting, "retries": arm.retries}
                 for name, arm in self._arms.items()

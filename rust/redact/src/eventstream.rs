@@ -150,14 +150,11 @@ pub(super) fn clean(redaction: &Compiled, body: &[u8], findings: &mut Findings) 
             }
         }
     }
-    stream::mask_across(redaction, &mut payloads, findings)?;
-    for data in &mut payloads {
-        let mut clean = Vec::with_capacity(data.len());
-        match json::edits(redaction, data, Reading::default(), findings) {
-            Some(edits) => edits.apply(data, &mut clean),
-            None => redaction.text(data, Origin::default(), findings, &mut clean),
+    for round in 0..stream::ROUNDS {
+        let crossed = stream::mask_across(redaction, &mut payloads, round > 0, findings)?;
+        if (round > 0 && !crossed) || !each(redaction, &mut payloads, findings) {
+            break;
         }
-        *data = clean;
     }
     let masked = findings.total() > before;
     let mut out = Vec::with_capacity(body.len());
@@ -178,6 +175,21 @@ pub(super) fn clean(redaction: &Compiled, body: &[u8], findings: &mut Findings) 
     }
     out.extend_from_slice(&tail);
     Ok(out)
+}
+
+/// Mask what each payload shows by itself. Whether one has changed.
+fn each(redaction: &Compiled, payloads: &mut [Vec<u8>], findings: &mut Findings) -> bool {
+    let mut changed = false;
+    for data in payloads {
+        let mut clean = Vec::with_capacity(data.len());
+        match json::edits(redaction, data, Reading::default(), findings) {
+            Some(edits) => edits.apply(data, &mut clean),
+            None => redaction.text(data, Origin::default(), findings, &mut clean),
+        }
+        changed |= clean != *data;
+        *data = clean;
+    }
+    changed
 }
 
 /// A model's own event out of `{"bytes": base 64}`; the padding beside it says nothing.

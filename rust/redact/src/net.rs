@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 use super::context;
 use super::hit::Hit;
 use super::kinds::Kind;
+use super::number;
 use super::text::Text;
 
 fn hex(byte: u8) -> bool {
@@ -113,6 +114,14 @@ pub(super) fn colon(text: &Text<'_>, at: usize) -> Option<Hit> {
     let (true, Some(address)) = (text.ends(end) && memchr::memchr_iter(b':', span).count() >= 2, address) else {
         return None;
     };
+    // `::4012 8888 8888 1881`: the signs stand before a number that goes on.
+    if let Some(group) = span.strip_prefix(b"::")
+        && group.iter().all(u8::is_ascii_digit)
+        && let Some(number) = number::digits(text, start + 2, None)
+        && number.end > end
+    {
+        return Some(number);
+    }
     let compressed = memchr::memmem::find(span, b"::").is_some();
     let groups = span.split(|byte| *byte == b':').filter(|group| !group.is_empty()).count();
     let digit = span.iter().any(u8::is_ascii_digit);

@@ -16,7 +16,7 @@ use super::options::Compiled;
 use super::pieces::Pieces;
 
 /// How often a body with findings is looked at again: what one mask leaves beside another is rare.
-const ROUNDS: usize = 3;
+pub(super) const ROUNDS: usize = 3;
 
 /// Sanitize a body by its framing. `false` when it is none of those here, or is broken in a way that only its text can be
 /// looked at: then its pieces are masked. What nothing is found in is not copied.
@@ -158,14 +158,16 @@ fn lines(body: &[u8], mark: usize, pieces: &mut Pieces) {
     }
 }
 
-/// Replace what the pieces of several texts, which are JSON each, show together. An error when they are too many.
+/// Replace what the pieces of several texts, which are JSON each, show together. Whether there was something; an error when
+/// they are too many. `masked`: as for [`across`].
 pub(super) fn mask_across(
     redaction: &Compiled,
     texts: &mut [Vec<u8>],
+    masked: bool,
     findings: &mut Findings,
-) -> Result<(), &'static str> {
+) -> Result<bool, &'static str> {
     let mut whole = Vec::new();
-    let mut pieces = Pieces::new(redaction.most_pieces, false);
+    let mut pieces = Pieces::new(redaction.most_pieces, masked);
     let mut starts = Vec::with_capacity(texts.len());
     for text in texts.iter() {
         starts.push(whole.len());
@@ -173,6 +175,7 @@ pub(super) fn mask_across(
         pieces.event(&whole, whole.len() - text.len(), whole.len(), b"");
     }
     let masks = join::masks(redaction, &whole, &pieces, 0, findings)?;
+    let crossed = !masks.is_empty();
     let mut masks = masks.into_iter().peekable();
     for (text, start) in texts.iter_mut().zip(starts) {
         let mut edits = Edits::default();
@@ -183,5 +186,5 @@ pub(super) fn mask_across(
         }
         *text = edits.applied(text);
     }
-    Ok(())
+    Ok(crossed)
 }

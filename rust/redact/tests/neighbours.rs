@@ -68,6 +68,19 @@ fn no_neighbour_hides_a_value() {
 }
 
 #[test]
+fn two_colons_before_a_number_make_no_address_of_its_first_group() {
+    let sanitizer = sanitizer();
+    for (text, wanted) in [
+        ("::4012 8888 8888 1881", "::[PAYMENT_CARD]"),
+        ("x ::4012-8888-8888-1881 y", "x ::[PAYMENT_CARD] y"),
+        ("Pay ::4012 8888 8888 1881, ::536-22-8726", "Pay ::[PAYMENT_CARD], ::[US_SSN]"),
+        ("from ::ffff:203.0.113.77 and ::8a2e 12", "from [IP_ADDRESS] and [IP_ADDRESS] 12"),
+    ] {
+        assert_eq!(sanitizer.text(text).0, wanted);
+    }
+}
+
+#[test]
 fn the_cells_of_a_table_are_looked_at() {
     let sanitizer = sanitizer();
     let mut leaks = Vec::new();

@@ -583,6 +583,20 @@ fn amazons_event_stream_is_cleaned_in_its_frames() {
 }
 
 #[test]
+fn what_masks_bring_together_over_frames_is_found_at_once() {
+    let sanitizer = sanitizer();
+    for (first, rest) in [
+        (" a   AA00 acme_q7Zt3LmP9xKd2VbN5wRyaA0AA@+44 20 7946 095800000000", b"\0CC\0".as_slice()),
+        ("AA00 acme_q7Zt3LmP9xKd2VbN5wRyaA0AA@+44 20 7946 095800000000", b"CC1"),
+        ("x acme_q7Zt3LmP9xKd2VbN5wRyaA0AA@(415) 555-01320000", b"\0AB\0"),
+    ] {
+        let frames = [frame("chunk", first.as_bytes()), frame("chunk", rest)].concat();
+        let clean = body(&sanitizer, AMAZON, &frames);
+        assert_eq!(payloads(&body(&sanitizer, AMAZON, &clean)), payloads(&clean), "{first}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_an_event_stream_stays_wrong_and_takes_nothing_along() {
     let sanitizer = sanitizer();
     let (good, bad) = (frame("a", br#"{"text":"one"}"#), frame("b", br#"{"text":"jane@example.org"}"#));

@@ -128,11 +128,11 @@ def test_a_body_that_does_not_end_and_a_handler_that_does_not_are_cut_off(
 def test_it_can_be_started_again_and_says_where_it_listens(tmp_path: Path) -> None:
     async def run() -> None:
         one = Endpoint(config(tmp_path))
-        assert one.state() == {"listen": "127.0.0.1:0", "error": "not started"}
+        assert one.state() == {"endpoint": {"listen": "127.0.0.1:0", "error": "not started"}}
         for _ in range(2):
             await one.start(None)
-            assert one.state()["error"] == ""
-            host, _, port = one.state()["listen"].partition(":")
+            assert one.state()["endpoint"]["error"] == ""
+            host, _, port = one.state()["endpoint"]["listen"].partition(":")
             assert (await raw(host, int(port), b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n")).endswith(b"ok\n")
             await one.close()
             with socket.socket() as probe:

@@ -1,0 +1,69 @@
+"""``shadowlane alert --test``: one alert that says that it is a test, to each receiver, and what each answered.
+
+Invariant: nothing is remembered of it, and an answer is shown without the secrets that it may repeat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from typing import Any
+
+from ..config import Config
+from ..config.errors import advised
+from ..errors import ConfigError
+from ..render.text import Line, print_json, print_lines
+from .delivery import Answer, Receiver
+from .incidents import Incident, Message
+
+__all__ = ["run_test"]
+
+
+def run_test(config: Config, name: str = "", as_json: bool = False) -> int:
+    """Send one test alert to ``name``, or to all; returns 0 when each was taken, else 1. Raises
+    :class:`~shadowlane.errors.ConfigError` when there is none, or a variable that it names is not set."""
+    if not config.alerts:
+        raise ConfigError('alerts: none is configured; add [[alerts]] with a kind, such as "slack", and its url_env')
+    known = [alert.called for alert in config.alerts]
+    if name and name not in known:
+        why = advised(name, known, f"no alerts of this name; known: {', '.join(known)}")
+        raise ConfigError(f"--test = {name!r}: {why}")
+    chosen = [Receiver(alert, position) for position, alert in enumerate(config.alerts) if name in ("", alert.called)]
+    answers = asyncio.run(_tell(config, chosen))
+    told = [(one.alert, answer) for one, answer in zip(chosen, answers, strict=True)]
+    if as_json:
+        print_json({alert.called: _data(alert.kind, answer) for alert, answer in told})
+    else:
+        lines: list[Line] = []
+        for alert, answer in told:
+            said = "took it" if answer.taken else "DID NOT TAKE IT"
+            lines.append((f"{alert.called} ({alert.kind}): {said}: {answer.text}", "good" if answer.taken else "bad"))
+        print_lines(lines)
+    return int(not all(answer.taken for answer in answers))
+
+
+def _data(kind: str, answer: Answer) -> dict[str, Any]:
+    return {"kind": kind, "taken": answer.taken, "answer": answer.text}
+
+
+async def _tell(config: Config, receivers: list[Receiver]) -> list[Answer]:
+    now = time.time()
+    incident = Incident(
+        id=f"test-{int(now)}",
+        lane=config.lane.name,
+        source=socket.gethostname(),
+        shadow="",
+        rule="test",
+        name="test",
+        severity="info",
+        first_seen=now,
+    )
+    message = Message(event="firing", incident=incident, put_at=now)
+    try:
+        return await asyncio.gather(
+            *(one.post(one.request(message, config.serve.public_url, now, test=True), now) for one in receivers)
+        )
+    finally:
+        for one in receivers:
+            await one.close()
