@@ -144,6 +144,9 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     """What was changed in an inference request for the shadow, one line each; never a value."""
     tenant: str = ""
     """Whose request it is: a hash that means nothing outside this lane's life; empty without ``limits.tenant_key``."""
+    traceparent: str = ""
+    """Prod's trace context (W3C Trace Context): of the span that served the request, where the gateway's tracing says,
+    else of the caller; empty without either. Never sent."""
 
     @property
     def route(self) -> str:
