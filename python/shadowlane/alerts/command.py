@@ -22,7 +22,7 @@ __all__ = ["run_test"]
 
 def run_test(config: Config, name: str = "", as_json: bool = False) -> int:
     """Send one test alert to ``name``, or to all; returns 0 when each was taken, 1 when not, 2 when one could not be
-    sent for want of what its entry names. Raises :class:`~shadowlane.errors.ConfigError` when there is none to send to."""
+    sent for want of what its entry names. Raises :class:`~shadowlane.errors.ConfigError` when there is none to tell."""
     if not config.alerts:
         raise ConfigError('alerts: none is configured; add [[alerts]] with a kind, such as "slack", and its url_env')
     known = [alert.called for alert in config.alerts]
