@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from shadowlane import _core, load_config
+from shadowlane import LaneError, _core, load_config
 from shadowlane.demo.load import run_open_loop
 from shadowlane.demo.processes import Child, DemoError, end_by_force, start, wait_for_exit
 from shadowlane.status.overhead import overhead
@@ -101,10 +101,13 @@ def running(cell: Cell, work: Path) -> Iterator[tuple[Child, Path]]:
             gateway = start("gateway", "benches.overhead.gateway", _arguments(cell, config), work / "log", folder=ROOT)
             children.append(gateway)
             gateway.wait_until_up(60)
-            _wait_for_worker(lane)
+            worker = _wait_for_worker(lane)
             yield gateway, lane
             for child in children:
                 child.check()
+            if (now := _worker(lane)) != worker:
+                said = (lane / "worker.log").read_text(errors="replace").strip().splitlines()[-1:]
+                raise DemoError(f"the worker {worker} ended during the run ({now or 'none'} now): {''.join(said)}")
         finally:
             _end(children, lane, patient=cell.shadow == "healthy")
 
@@ -215,31 +218,30 @@ def _arm(latencies_ms: np.ndarray[Any, Any]) -> dict[str, float]:
     }
 
 
-def _wait_for_worker(lane: Path) -> None:
+def _wait_for_worker(lane: Path) -> int:
     deadline = time.monotonic() + 60
-    while not _alive(lane):
+    while not (worker := _worker(lane)):
         if time.monotonic() > deadline:
             log = lane / "worker.log"
             said = log.read_text(errors="replace")[-2000:] if log.exists() else "it said nothing"
             raise DemoError(f"worker: not up after 60 s: {said}")
         time.sleep(0.1)
+    return worker
 
 
-def _alive(lane: Path) -> bool:
-    """Under granian the lane is opened by a process that may only be starting."""
+def _worker(lane: Path) -> int:
+    """The process id of a worker that lives, or 0: the lane, too, may only be starting."""
     try:
-        return bool(_core.lane_status(str(lane))["worker"]["alive"])
-    except Exception:
-        return False
+        worker = _core.lane_status(str(lane))["worker"]
+    except LaneError:
+        return 0
+    return int(worker["pid"]) if worker["alive"] else 0
 
 
 def _end(children: list[Child], lane: Path, *, patient: bool) -> None:
     """End gateway and shadow, and wait for the worker, which leaves by itself once its copies are answered: of a shadow
     that does not answer, that is not waited for."""
-    try:
-        worker = int(_core.lane_status(str(lane))["worker"]["pid"] or 0)
-    except Exception:  # the lane never came up: there is no worker to wait for
-        worker = 0
+    worker = _worker(lane)
     for child in reversed(children):
         child.stop()
     if worker and not (patient and wait_for_exit(worker, 30)):

@@ -30,14 +30,18 @@ class Held(NamedTuple):
 
 
 def look(pid: int, requests: int) -> Held:
-    """A process now (``/proc``). Raises OSError when it is gone."""
-    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
-    return Held(
-        requests=requests,
-        memory_kib=int(status["RssAnon"].split()[0]),
-        files=sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()),
-        threads=int(status["Threads"]),
-    )
+    """A process now (``/proc``). Raises ProcessLookupError when it has ended, whether waited for or not."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        status = dict(line.split(":", 1) for line in lines if ":" in line)
+        return Held(
+            requests=requests,
+            memory_kib=int(status["RssAnon"].split()[0]),
+            files=sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()),
+            threads=int(status["Threads"]),
+        )
+    except (FileNotFoundError, KeyError):
+        raise ProcessLookupError(f"process {pid} has ended") from None
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:

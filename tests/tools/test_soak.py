@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -63,6 +64,17 @@ def test_what_fills_up_in_the_first_half_is_no_leak() -> None:
     [line] = grown("gateway", leaking, 1024)
     assert "memory grew by" in line
     assert "in 19,000 requests (at most 1,024)" in line
+
+
+def test_a_process_that_ended_holds_nothing() -> None:
+    """Nor does one that nobody has waited for."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    with pytest.raises(ProcessLookupError, match=f"process {process.pid} has ended"):
+        look(process.pid, 1)
+    process.wait()
+    with pytest.raises(ProcessLookupError):
+        look(process.pid, 1)
 
 
 def test_slopes() -> None:

@@ -45,6 +45,7 @@ from .sections import (
 from .serve import ServeConfig
 from .shadows import ControlConfig, ShadowConfig
 from .shown import without_secrets
+from .telemetry import TelemetryConfig
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -74,6 +75,7 @@ __all__ = [
     "ShadowConfig",
     "StoreConfig",
     "StructureConfig",
+    "TelemetryConfig",
     "groups_folder",
     "lane_directory",
     "lies_in_state_folder",
@@ -102,6 +104,7 @@ class Config(Section, frozen=True):
     judge: JudgeConfig = JudgeConfig()
     pins: dict[str, PinConfig] = msgspec.field(default_factory=dict)
     serve: ServeConfig = ServeConfig()
+    telemetry: TelemetryConfig = TelemetryConfig()
     alerts: tuple[AlertConfig, ...] = ()
 
     @classmethod

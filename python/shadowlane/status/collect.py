@@ -20,7 +20,7 @@ from ..store import open_store
 from ..types import ShadowCounts
 from ..worker.state import gateway_error, last_error, read_state
 from .lane import LaneStatus, as_json, read_lane, read_settled, unstarted
-from .limits import alerting_of, endpoint_of, limits_of
+from .limits import alerting_of, endpoint_of, limits_of, spans_of
 from .overhead import overhead
 from .render import sum_of
 from .routes import NEWEST, routes_of
@@ -33,7 +33,8 @@ def collect_status(config: Config) -> dict[str, Any]:
 
     The core's ``lane_status`` plus ``lane`` (the name), ``started``, ``shadows``, ``accounting``, ``overhead``,
     ``store``, ``revisions`` (of the configurations that this command, gateways and worker have), ``endpoint`` (where
-    the worker listens, and why it does not; ``None``: it has none), ``alerting`` (by receiver: what is told now, waits,
+    the worker listens, and why it does not; ``None``: it has none), ``telemetry`` (spans sent, waiting and lost;
+    ``None``: none are made), ``alerting`` (by receiver: what is told now, waits,
     and became of the rest; empty: the worker tells nobody), ``worker_error`` and ``limits``
     (the state of each shadow's rate, breaker and budget, as its worker last said it; ``None`` before one
     did). A lane that never started has zeros and ``started: false``. Raises
@@ -89,6 +90,7 @@ def collect_status(config: Config) -> dict[str, Any]:
         "store": store,
         "revisions": revisions,
         "endpoint": endpoint,
+        "telemetry": spans_of(state, alive=bool(status["worker"]["alive"])),
         "alerting": alerting,
         "alerts": [
             *_alerts(store["flips"]),

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["alerting_of", "endpoint_of", "limits_of"]
+__all__ = ["alerting_of", "endpoint_of", "limits_of", "spans_of"]
 
 
 class _Count(msgspec.Struct):
@@ -95,6 +95,22 @@ def endpoint_of(state: Mapping[str, Any] | None, *, alive: bool) -> dict[str, st
     if not isinstance(said, dict) or not said:
         return None
     return {name: str(said.get(name, "")) for name in ("listen", "error")}
+
+
+class _Spans(msgspec.Struct):
+    sent: int
+    waiting: int
+    lost: dict[str, int]
+
+
+def spans_of(state: Mapping[str, Any] | None, *, alive: bool) -> dict[str, Any] | None:
+    """What became of the running worker's spans; ``None``: it makes none."""
+    said = state.get("telemetry") if state is not None and alive else None
+    try:
+        plain: dict[str, Any] = msgspec.to_builtins(msgspec.convert(said, _Spans))
+    except msgspec.ValidationError:
+        return None
+    return plain
 
 
 def alerting_of(state: Mapping[str, Any] | None, *, alive: bool) -> dict[str, Any]:

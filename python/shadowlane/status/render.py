@@ -31,6 +31,7 @@ def render_status(status: Mapping[str, Any]) -> str:
         *[("", line) for line in accounting["lines"]],
         ("worker", _worker(status)),
         *_endpoint(status["endpoint"]),
+        *_telemetry(status["telemetry"]),
         *_alerting(status["alerting"]),
     ]
     for name, shadow in status["shadows"].items():
@@ -167,6 +168,12 @@ def _worker(status: Mapping[str, Any]) -> str:
     else:
         text = "none is running"
     return f"{text}; the last one failed: {status['worker_error']}" if status["worker_error"] else text
+
+
+def _telemetry(spans: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    if spans is None:
+        return []
+    return [("telemetry", f"{spans['sent']} spans sent, {spans['waiting']} waiting, lost {sum_of(spans['lost'])}")]
 
 
 def _endpoint(endpoint: Mapping[str, str] | None) -> list[tuple[str, str]]:
