@@ -1,7 +1,8 @@
 """What the endpoint reads of its lane, in a worker or alone.
 
-Invariants: the store is read by one thread, in a worker beside the one that writes; alone, the same thread also writes
-what must be written, since a process may open a database for writing only while it has it open nowhere else
+Invariants: an evaluation, which may be long, has a thread of its own, and what reads little another one; in a worker
+both are beside the one that writes. Alone, the first also writes what must be written, while the other one reads
+nothing: a process may open a database for writing only while it has it open nowhere else
 (:mod:`shadowlane.store.sqlite`). Nothing here raises for what a lane can be in: it is said.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +32,7 @@ log = logging.getLogger("shadowlane.serve")
 
 _T = TypeVar("_T")
 
-_EVALUATE_S, _NOTE_S = 6.0, 3.0
+_EVALUATE_S, _NOTE_S, _LOOK_S = 5.5, 3.0, 0.5
 """Together less than the 10 s that release tools wait for (Flagger's and Argo's default)."""
 _NOTED = 256
 
@@ -69,8 +71,11 @@ class LaneView:
         self._directory = lane_directory(config)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-serve")
         self._scrapes = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-metrics")
+        self._opened = threading.Lock()
+        """Alone: held by who writes, and by who reads on another thread."""
         self._verdicts = Cached(self._evaluate, self._thread)
-        self._ready = Cached(self._readable, self._thread)
+        self._ready = Cached(self._readable, self._scrapes)
+        self._starts: tuple[int | None, ...] = ()
         self._noted: dict[tuple[str, str], str] = {}
         self._noting = asyncio.Lock()
 
@@ -80,7 +85,15 @@ class LaneView:
             thread.shutdown(wait=False, cancel_futures=True)
 
     async def evaluated(self) -> Evaluated:
-        """The verdicts, some seconds old at most where they are computed fast."""
+        """The verdicts, some seconds old at most where they are computed fast, and never those of a window that was
+        begun anew since, by whomever."""
+        try:
+            starts = await asyncio.wait_for(self.scrape(self._read_starts), _LOOK_S)
+        except (StoreError, asyncio.TimeoutError):
+            starts = self._starts  # the evaluation says what is wrong
+        if starts != self._starts:
+            self._starts = starts
+            self._verdicts.invalidate()
         try:
             return await self._verdicts.get(_EVALUATE_S)
         except asyncio.TimeoutError:
@@ -95,8 +108,19 @@ class LaneView:
             return None
 
     async def scrape(self, read: Callable[[], _T]) -> _T:
-        """Do what reads the lane for metrics: one at a time, on a thread that nothing else waits for."""
-        return await asyncio.get_running_loop().run_in_executor(self._scrapes, read)
+        """Do what reads the lane for metrics: one at a time, on a thread that no evaluation waits for."""
+
+        def reading() -> _T:
+            with self._opened:
+                return read()
+
+        return await asyncio.get_running_loop().run_in_executor(self._scrapes, reading)
+
+    def _read_starts(self) -> tuple[int | None, ...]:
+        if not self.config.store.path.exists():
+            return ()
+        with open_store(self.config.store, read_only=True) as store:
+            return tuple(store.window_restarted(shadow) for shadow in self.config.shadows)
 
     def _evaluate(self) -> Evaluated:
         name, now = self.config.lane.name, time.time_ns()
@@ -123,7 +147,8 @@ class LaneView:
         if not self.config.store.path.exists():
             return ""  # a lane that stored nothing yet is one that holds
         try:
-            open_store(self.config.store, read_only=True).close()
+            with self._opened:
+                open_store(self.config.store, read_only=True).close()
         except StoreError:
             return "the store cannot be read: see shadowlane status"
         return ""
@@ -160,7 +185,7 @@ class LaneView:
             return sum(store.note_release(shadow, release, checksum, now) for shadow in shadows) > 0
 
         def alone() -> bool:
-            with open_store(self.config.store) as store:
+            with self._opened, open_store(self.config.store) as store:
                 return note(store)
 
         async with self._noting:  # one at a time waits on the thread that stores the pairs
