@@ -1,14 +1,14 @@
 """What the endpoint reads of its lane, in a worker or alone.
 
-Invariants: an evaluation, which may be long, has a thread of its own, and what reads little another one; in a worker
-both are beside the one that writes. Alone, the first also writes what must be written, while the other one reads
-nothing: a process may open a database for writing only while it has it open nowhere else
-(:mod:`shadowlane.store.sqlite`). Nothing here raises for what a lane can be in: it is said.
+Invariants: what takes long is read by one thread, single rows by another, in a worker beside the one that writes;
+alone, nothing else has the store open while it is written, since a process may open a database for writing only while
+it has it open nowhere else (:mod:`shadowlane.store.sqlite`). Nothing here raises for what a lane can be in: it is said.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -71,24 +71,28 @@ class LaneView:
         self._directory = lane_directory(config)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-serve")
         self._scrapes = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-metrics")
-        self._opened = threading.Lock()
-        """Alone: held by who writes, and by who reads on another thread."""
-        self._verdicts = Cached(self._evaluate, self._thread)
-        self._ready = Cached(self._readable, self._scrapes)
-        self._starts: tuple[int | None, ...] = ()
+        self._verdicts = Cached(self.evaluate, self._thread)
         self._noted: dict[tuple[str, str], str] = {}
         self._noting = asyncio.Lock()
+        self._looks = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-look")
+        self._ready = Cached(self._readable, self._looks)
+        self._starts: tuple[int | None, ...] = ()
+        self._file: contextlib.AbstractContextManager[Any] = threading.Lock()
+        """Held by who has the store open beside the first thread, or writes to it: where no worker is, that is this
+        process."""
+        if worker is not None:
+            self._file = contextlib.nullcontext()
 
     def close(self) -> None:
         """End the threads; one that evaluates is not waited for."""
-        for thread in (self._thread, self._scrapes):
+        for thread in (self._thread, self._scrapes, self._looks):
             thread.shutdown(wait=False, cancel_futures=True)
 
     async def evaluated(self) -> Evaluated:
         """The verdicts, some seconds old at most where they are computed fast, and never those of a window that was
         begun anew since, by whomever."""
         try:
-            starts = await asyncio.wait_for(self.scrape(self._read_starts), _LOOK_S)
+            starts = await asyncio.wait_for(self.look(self._read_starts, ()), _LOOK_S)
         except (StoreError, asyncio.TimeoutError):
             starts = self._starts  # the evaluation says what is wrong
         if starts != self._starts:
@@ -108,21 +112,47 @@ class LaneView:
             return None
 
     async def scrape(self, read: Callable[[], _T]) -> _T:
-        """Do what reads the lane for metrics: one at a time, on a thread that no evaluation waits for."""
+        """Do what reads the lane for metrics: one at a time, on a thread that nothing else waits for."""
 
-        def reading() -> _T:
-            with self._opened:
+        def alone() -> _T:
+            with self._file:
                 return read()
 
-        return await asyncio.get_running_loop().run_in_executor(self._scrapes, reading)
+        return await asyncio.get_running_loop().run_in_executor(self._scrapes, alone)
 
-    def _read_starts(self) -> tuple[int | None, ...]:
-        if not self.config.store.path.exists():
-            return ()
-        with open_store(self.config.store, read_only=True) as store:
-            return tuple(store.window_restarted(shadow) for shadow in self.config.shadows)
+    def cached(self, compute: Callable[[], _T]) -> Cached[_T]:
+        """Something that takes long, computed on the thread of the verdicts, one after the other."""
+        return Cached(compute, self._thread)
 
-    def _evaluate(self) -> Evaluated:
+    async def look(self, work: Callable[[SqliteStore], _T], nothing: _T) -> _T:
+        """Read some rows, beside what takes long; ``nothing`` where there is no store yet. Raises
+        :class:`~shadowlane.errors.StoreError`."""
+
+        def read() -> _T:
+            if not self.config.store.path.exists():
+                return nothing
+            with self._file, open_store(self.config.store, read_only=True) as store:
+                return work(store)
+
+        return await asyncio.get_running_loop().run_in_executor(self._looks, read)
+
+    async def write(self, work: Callable[[SqliteStore], _T]) -> _T:
+        """Write to the store, in a worker on the thread that has it. Raises
+        :class:`~shadowlane.errors.StoreError`."""
+
+        def alone() -> _T:
+            with self._file, open_store(self.config.store) as store:
+                return work(store)
+
+        if self._worker is not None:
+            return await self._worker.with_store(work)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, alone)
+
+    def _read_starts(self, store: SqliteStore) -> tuple[int | None, ...]:
+        return tuple(store.window_restarted(shadow) for shadow in self.config.shadows)
+
+    def evaluate(self) -> Evaluated:
+        """The verdicts now, in the time that it takes. Raises nothing."""
         name, now = self.config.lane.name, time.time_ns()
         try:
             status, verdicts = read_verdicts(self.config)
@@ -147,7 +177,7 @@ class LaneView:
         if not self.config.store.path.exists():
             return ""  # a lane that stored nothing yet is one that holds
         try:
-            with self._opened:
+            with self._file:
                 open_store(self.config.store, read_only=True).close()
         except StoreError:
             return "the store cannot be read: see shadowlane status"
@@ -184,15 +214,8 @@ class LaneView:
         def note(store: SqliteStore) -> bool:
             return sum(store.note_release(shadow, release, checksum, now) for shadow in shadows) > 0
 
-        def alone() -> bool:
-            with self._opened, open_store(self.config.store) as store:
-                return note(store)
-
         async with self._noting:  # one at a time waits on the thread that stores the pairs
-            if self._worker is not None:
-                changed = await self._worker.with_store(note)
-            else:
-                changed = await asyncio.get_running_loop().run_in_executor(self._thread, alone)
+            changed = await self.write(note)
         if len(self._noted) >= _NOTED:
             self._noted.clear()
         self._noted |= {(shadow, release): checksum for shadow in shadows}
