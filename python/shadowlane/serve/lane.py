@@ -88,16 +88,20 @@ class LaneView:
         for thread in (self._thread, self._scrapes, self._looks):
             thread.shutdown(wait=False, cancel_futures=True)
 
-    async def evaluated(self) -> Evaluated:
-        """The verdicts, some seconds old at most where they are computed fast, and never those of a window that was
-        begun anew since, by whomever."""
+    async def _end_what_was_restarted(self) -> None:
+        none: tuple[int | None, ...] = ()
         try:
-            starts = await asyncio.wait_for(self.look(self._read_starts, ()), _LOOK_S)
+            starts = await asyncio.wait_for(self.look(self._read_starts, none), _LOOK_S)
         except (StoreError, asyncio.TimeoutError):
-            starts = self._starts  # the evaluation says what is wrong
+            return  # the evaluation says what is wrong
         if starts != self._starts:
             self._starts = starts
             self._verdicts.invalidate()
+
+    async def evaluated(self) -> Evaluated:
+        """The verdicts, some seconds old at most where they are computed fast, and never those of a window that was
+        begun anew since, by whomever."""
+        await self._end_what_was_restarted()
         try:
             return await self._verdicts.get(_EVALUATE_S)
         except asyncio.TimeoutError:
