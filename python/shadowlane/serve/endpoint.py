@@ -23,13 +23,15 @@ from .guarded import Access, checks, seal
 from .health import health_routes
 from .lane import LaneView
 from .metrics import metrics_routes
+from .session import session_routes
 
-__all__ = ["ROUTES", "Endpoint"]
+__all__ = ["ROUTES", "Endpoint", "Routes"]
 
 log = logging.getLogger("shadowlane.serve")
 
-ROUTES: list[Callable[[LaneView], Iterable[web.RouteDef]]] = [health_routes, gate_routes, metrics_routes]
-"""Everything that is served: each gives the routes over one lane. The checks of :mod:`.guarded` hold for all."""
+Routes = Callable[[LaneView], Iterable[web.RouteDef]]
+ROUTES: list[Routes] = [health_routes, gate_routes, metrics_routes]
+"""What is always served: each gives the routes over one lane. The checks of :mod:`.guarded` hold for all."""
 
 _CONNECTIONS = 64
 _IDLE_S = 15.0
@@ -45,10 +47,12 @@ class _Full(asyncio.Protocol):
 
 
 class Endpoint:
-    """Listens where ``[serve]`` says. Runs beside a worker (:class:`shadowlane.worker.side.Side`), or alone."""
+    """Listens where ``[serve]`` says. Runs beside a worker (:class:`shadowlane.worker.side.Side`), or alone. ``more``:
+    what is served beside :data:`ROUTES`."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, more: Iterable[Routes] = ()) -> None:
         self._config = config
+        self._routes = [*ROUTES, *more]
         self._error = "not started"
         self._bound = ""
         self._lane: LaneView | None = None
@@ -73,7 +77,7 @@ class Endpoint:
         and :class:`~shadowlane.errors.ShadowlaneError` when the address cannot be had."""
         access = Access(*self._config.serve.tokens())
         self._lane = LaneView(self._config, worker)
-        self._runner = _runner(self._lane, access)
+        self._runner = _runner(self._lane, access, self._routes)
         await self._runner.setup()
         await self._bind()
         return self._bound
@@ -136,10 +140,11 @@ class Endpoint:
         return {"endpoint": {"listen": self._bound or self._config.serve.listen, "error": self._error}}
 
 
-def _runner(lane: LaneView, access: Access) -> web.AppRunner:
+def _runner(lane: LaneView, access: Access, several: Iterable[Routes]) -> web.AppRunner:
     app = web.Application(middlewares=checks(access), client_max_size=MOST_BODY_BYTES)
     app.on_response_prepare.append(seal)
-    for routes in ROUTES:
+    app.add_routes(session_routes(access))
+    for routes in several:
         app.add_routes(list(routes(lane)))
     quiet = logging.getLogger("shadowlane.serve.http")
     quiet.setLevel(logging.CRITICAL + 1)  # it would log requests that cannot be read, in their own words
