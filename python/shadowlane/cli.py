@@ -302,8 +302,8 @@ def _side(config: Config, listen: str | None, dashboard: str | None) -> Any:
         raise ConfigError(f"--dashboard = {dashboard!r}: one endpoint serves both; give the address of --serve, or one")
     for address, option in ((listen, "--serve"), (dashboard, "--dashboard")):
         if address is not None:
-            config = with_listen(config, address, option)
-    endpoint = _endpoint(config, with_page=dashboard is not None) if config.serve.listen else None
+            config = with_listen(config, address, option, page=option == "--dashboard")
+    endpoint = _endpoint(config) if config.serve.listen else None
     if not config.alerts:
         return endpoint
     from .alerts.side import Alerting
@@ -311,10 +311,10 @@ def _side(config: Config, listen: str | None, dashboard: str | None) -> Any:
     return Alerting(config, endpoint)
 
 
-def _endpoint(config: Config, *, with_page: bool) -> Any:
+def _endpoint(config: Config) -> Any:
     from .serve.endpoint import Endpoint
 
-    if not (with_page or config.serve.dashboard):
+    if not config.serve.dashboard:
         return Endpoint(config)
     from .dashboard.routes import dashboard_routes
 

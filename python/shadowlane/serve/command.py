@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["run_serve", "with_listen"]
 
 
-def with_listen(config: Config, listen: str, option: str) -> Config:
-    """``config`` that listens there instead. Raises :class:`~shadowlane.errors.ConfigError`."""
+def with_listen(config: Config, listen: str, option: str, *, page: bool = False) -> Config:
+    """``config`` that listens there instead, with the page where ``page`` says so. Raises
+    :class:`~shadowlane.errors.ConfigError`."""
     address_of(listen, option)
-    serve = msgspec.structs.replace(config.serve, listen=listen)
+    serve = msgspec.structs.replace(config.serve, listen=listen, dashboard=page or config.serve.dashboard)
     if problem := serve_problem(serve):
         raise ConfigError(problem.replace("serve.listen", option, 1))
     return msgspec.structs.replace(config, serve=serve)

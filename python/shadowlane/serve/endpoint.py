@@ -37,6 +37,7 @@ _CONNECTIONS = 64
 _IDLE_S = 15.0
 _AGAIN_S = 10.0
 _GRACE_S = 1.0
+_LOOK_UP_S = 1.0
 
 
 class _Full(asyncio.Protocol):
@@ -61,16 +62,26 @@ class Endpoint:
         self._trying: asyncio.Task[None] | None = None
 
     async def start(self, worker: WorkerView | None) -> None:
-        """Listen, or say why not and go on trying."""
+        """Listen, or say why not and go on trying. A resolver that takes long for a name is not waited for."""
+        tried = asyncio.Event()
+        self._error = f"serve.listen = {self._config.serve.listen!r}: its address is being looked up"
+        self._trying = asyncio.create_task(self._keep_trying(worker, tried))
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(tried.wait(), _LOOK_UP_S)
+
+    async def _keep_trying(self, worker: WorkerView | None, tried: asyncio.Event) -> None:
         try:
             await self.listen(worker)
         except ConfigError as error:
             self._fail(str(error))
         except ShadowlaneError as error:
             self._fail(str(error))
-            self._trying = asyncio.create_task(self._try_again())
+            tried.set()
+            await self._try_again()
         except Exception as error:  # whatever it is, the worker goes on
             self._fail(f"an error of ours: {describe(error)}; please report it")
+        finally:
+            tried.set()
 
     async def listen(self, worker: WorkerView | None) -> str:
         """Listen; returns the address. Raises :class:`~shadowlane.errors.ConfigError` for a token that is not there,
@@ -120,6 +131,7 @@ class Endpoint:
         """Stop listening and end what is asked now."""
         if self._trying is not None:
             self._trying.cancel()
+            await asyncio.wait({self._trying})
         if self._server is not None:
             self._server.close()
         if self._runner is not None:

@@ -32,7 +32,7 @@ log = logging.getLogger("shadowlane.serve")
 
 _T = TypeVar("_T")
 
-_EVALUATE_S, _NOTE_S = 6.0, 3.0
+_EVALUATE_S, _NOTE_S, _LOOK_S = 5.5, 3.0, 0.5
 """Together less than the 10 s that release tools wait for (Flagger's and Argo's default)."""
 _NOTED = 256
 
@@ -72,10 +72,11 @@ class LaneView:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-serve")
         self._scrapes = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-metrics")
         self._verdicts = Cached(self.evaluate, self._thread)
-        self._ready = Cached(self._readable, self._thread)
         self._noted: dict[tuple[str, str], str] = {}
         self._noting = asyncio.Lock()
         self._looks = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-look")
+        self._ready = Cached(self._readable, self._looks)
+        self._starts: tuple[int | None, ...] = ()
         self._file: contextlib.AbstractContextManager[Any] = threading.Lock()
         """Held by who has the store open beside the first thread, or writes to it: where no worker is, that is this
         process."""
@@ -87,8 +88,20 @@ class LaneView:
         for thread in (self._thread, self._scrapes, self._looks):
             thread.shutdown(wait=False, cancel_futures=True)
 
+    async def _end_what_was_restarted(self) -> None:
+        none: tuple[int | None, ...] = ()
+        try:
+            starts = await asyncio.wait_for(self.look(self._read_starts, none), _LOOK_S)
+        except (StoreError, asyncio.TimeoutError):
+            return  # the evaluation says what is wrong
+        if starts != self._starts:
+            self._starts = starts
+            self._verdicts.invalidate()
+
     async def evaluated(self) -> Evaluated:
-        """The verdicts, some seconds old at most where they are computed fast."""
+        """The verdicts, some seconds old at most where they are computed fast, and never those of a window that was
+        begun anew since, by whomever."""
+        await self._end_what_was_restarted()
         try:
             return await self._verdicts.get(_EVALUATE_S)
         except asyncio.TimeoutError:
@@ -139,6 +152,9 @@ class LaneView:
             return await self._worker.with_store(work)
         return await asyncio.get_running_loop().run_in_executor(self._thread, alone)
 
+    def _read_starts(self, store: SqliteStore) -> tuple[int | None, ...]:
+        return tuple(store.window_restarted(shadow) for shadow in self.config.shadows)
+
     def evaluate(self) -> Evaluated:
         """The verdicts now, in the time that it takes. Raises nothing."""
         name, now = self.config.lane.name, time.time_ns()
@@ -165,7 +181,8 @@ class LaneView:
         if not self.config.store.path.exists():
             return ""  # a lane that stored nothing yet is one that holds
         try:
-            open_store(self.config.store, read_only=True).close()
+            with self._file:
+                open_store(self.config.store, read_only=True).close()
         except StoreError:
             return "the store cannot be read: see shadowlane status"
         return ""
