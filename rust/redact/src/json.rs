@@ -3,10 +3,13 @@
 //! Invariants: every byte outside a replacement is kept, so the result is JSON when the input was; depth costs memory
 //! and not stack; a name that comes twice counts twice. `NaN` and `Infinity` are let through, since servers write them.
 
+use std::borrow::Cow;
+
 use super::edits::Edits;
 use super::escapes::{self, Positions};
 use super::findings::Findings;
 use super::kinds::Kind;
+use super::known_names::{self, Known};
 use super::label::{self, Action, Format};
 use super::names::{self, Name};
 use super::options::Compiled;
@@ -209,31 +212,53 @@ impl Walk<'_> {
         let (end, next, escaped) = self.string_end(at)?;
         let mark = self.edits.len();
         let inner = self.text.get(at + 1..end)?;
-        let value = if escaped { escapes::unescape(inner, self.reading.cut)? } else { inner.into() };
-        let clean = self.scan(at + 1, inner, &value, Origin::default());
-        // A name that holds a label does not say what the label says.
-        let name = std::str::from_utf8(&value).ok().filter(|_| label::first_mask(&value).is_none()).unwrap_or_default();
-        let paths = &self.redaction.paths;
-        let (state, field) = if paths.is_empty() { (0, None) } else { paths.step(level.state, Child::Name(name)) };
-        // Nor does one that will hold a label: its words say the same before and after.
-        let spoken = if clean { (at + 1, end) } else { (0, 0) };
-        let listed = paths.is_listed(name);
-        // A value's secret may be named by a member beside it.
-        let value = names::values_a_pair(name.as_bytes());
-        let says = match names::says(name.as_bytes()) {
-            Name::Plain if value => self.objects().pair(level.open),
-            // A signature of what is in the body is part of what is asked; a session is what the caller calls it.
-            Name::Token | Name::Key if names::is_of_the_body(name.as_bytes()) => Name::Plain,
-            says => says,
+        let seen = if escaped { None } else { known_names::get(self.redaction.id, inner) };
+        let (written, known, clean) = match seen {
+            Some(known) => (Cow::Borrowed(inner), known, true),
+            None => self.new_name(at + 1, inner, escaped)?,
         };
+        let paths = &self.redaction.paths;
+        let (state, field) = if paths.is_empty() {
+            (0, None)
+        } else {
+            paths.step(level.state, Child::Name(std::str::from_utf8(&written).unwrap_or_default()))
+        };
+        // A name that will hold a label does not say what the label says: its words say the same before and after.
+        let spoken = if clean { (at + 1, end) } else { (0, 0) };
+        // A value's secret may be named by a member beside it.
+        let says = if known.of_pair { self.objects().pair(level.open) } else { known.says };
         let within = match level.under {
             Under::Plain => false,
             Under::Secret => true,
-            Under::Schema => !peek::is_keyword(name.as_bytes()),
+            Under::Schema => !peek::is_keyword(&written),
         };
-        let secret = within || listed || matches!(says, Name::Password | Name::Header);
+        let secret = within || known.listed || matches!(says, Name::Password | Name::Header);
         self.member = Member { state, field: level.field.or(field), secret, says, name: spoken, mark };
         Some(next)
+    }
+
+    /// A name that is not known, looked at: its value, what it says, and whether nothing was found in it. Of one that
+    /// holds a label, or is no text, nothing is left.
+    fn new_name<'t>(&mut self, start: usize, inner: &'t [u8], escaped: bool) -> Option<(Cow<'t, [u8]>, Known, bool)> {
+        let value = if escaped { escapes::unescape(inner, self.reading.cut)? } else { inner.into() };
+        let clean = self.scan(start, inner, &value, Origin::default());
+        // A name that holds a label does not say what the label says.
+        let right = std::str::from_utf8(&value).is_ok() && label::first_mask(&value).is_none();
+        let value = if right { value } else { Cow::default() };
+        let says = names::says(&value);
+        let known = Known {
+            // A signature of what is in the body is part of what is asked; a session is what the caller calls it.
+            says: match says {
+                Name::Token | Name::Key if names::is_of_the_body(&value) => Name::Plain,
+                says => says,
+            },
+            listed: self.redaction.paths.is_listed(std::str::from_utf8(&value).unwrap_or_default()),
+            of_pair: says == Name::Plain && names::values_a_pair(&value),
+        };
+        if clean && right && !escaped {
+            known_names::keep(self.redaction.id, inner, known);
+        }
+        Some((value, known, clean))
     }
 
     fn comma(&mut self, at: usize) -> Option<Expect> {

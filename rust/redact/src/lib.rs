@@ -42,6 +42,7 @@ mod json;
 mod json_ends;
 mod key_forms;
 mod kinds;
+mod known_names;
 mod label;
 mod mail;
 mod markup;
