@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use super::edits::Edits;
 use super::escapes::{self, Positions};
 use super::findings::Findings;
+use super::json_ends::next_sign;
 use super::kinds::Kind;
 use super::known_names::{self, Known};
 use super::label::{self, Action, Format};
@@ -93,8 +94,8 @@ struct Walk<'a> {
     member: Member,
     /// What the members of the levels above are under, for when a level closes.
     members: Vec<Member>,
-    /// What the objects say of themselves, once one is asked.
-    objects: Option<Objects>,
+    /// What the objects say of themselves.
+    objects: Objects,
     edits: Edits,
     /// The kind of each value found, and counted if all is JSON.
     counted: &'a mut Vec<Kind>,
@@ -157,7 +158,7 @@ fn nested(redaction: &Compiled, text: &[u8], reading: Reading, nesting: u8, coun
         levels: Vec::new(),
         member: Member { state: redaction.paths.root(), ..Member::default() },
         members: Vec::new(),
-        objects: None,
+        objects: Objects::default(),
         edits: Edits::default(),
         counted,
     };
@@ -208,7 +209,8 @@ impl Walk<'_> {
 
     /// A name: scanned like a text, and what it says of its value.
     fn key(&mut self, at: usize) -> Option<usize> {
-        let level = *self.levels.last()?;
+        let level = self.levels.last()?;
+        let (open, under, within_field, level_state) = (level.open, level.under, level.field, level.state);
         let (end, next, escaped) = self.string_end(at)?;
         let mark = self.edits.len();
         let inner = self.text.get(at + 1..end)?;
@@ -221,19 +223,19 @@ impl Walk<'_> {
         let (state, field) = if paths.is_empty() {
             (0, None)
         } else {
-            paths.step(level.state, Child::Name(std::str::from_utf8(&written).unwrap_or_default()))
+            paths.step(level_state, Child::Name(std::str::from_utf8(&written).unwrap_or_default()))
         };
         // A name that will hold a label does not say what the label says: its words say the same before and after.
         let spoken = if clean { (at + 1, end) } else { (0, 0) };
         // A value's secret may be named by a member beside it.
-        let says = if known.of_pair { self.objects().pair(level.open) } else { known.says };
-        let within = match level.under {
+        let says = if known.of_pair { self.objects.pair(self.text, open) } else { known.says };
+        let within = match under {
             Under::Plain => false,
             Under::Secret => true,
             Under::Schema => !peek::is_keyword(&written),
         };
         let secret = within || known.listed || matches!(says, Name::Password | Name::Header);
-        self.member = Member { state, field: level.field.or(field), secret, says, name: spoken, mark };
+        self.member = Member { state, field: within_field.or(field), secret, says, name: spoken, mark };
         Some(next)
     }
 
@@ -291,18 +293,13 @@ impl Walk<'_> {
         };
     }
 
-    /// What the objects of the text say of themselves.
-    fn objects(&mut self) -> &Objects {
-        self.objects.get_or_insert_with(|| Objects::of(self.text))
-    }
-
     fn value(&mut self, byte: u8, at: usize) -> Option<(usize, Expect)> {
         if matches!(byte, b'{' | b'[') {
             let member = self.member;
             let object = byte == b'{';
             let under = match member.secret {
                 false => Under::Plain,
-                true if object && self.objects().is_schema(at) => Under::Schema,
+                true if object && self.objects.is_schema(self.text, at) => Under::Schema,
                 true => Under::Secret,
             };
             self.members.push(member);
@@ -378,8 +375,7 @@ impl Walk<'_> {
     /// End of the text within the quotes, where to go on, and whether there are escapes.
     fn string_end(&self, open: usize) -> Option<(usize, usize, bool)> {
         let (mut at, mut escaped) = (open + 1, false);
-        while let Some(found) = self.text.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
-            let quote = at + found;
+        while let Some(quote) = next_sign(self.text, at) {
             if self.text.get(quote) == Some(&b'"') {
                 return Some((quote, quote + 1, escaped));
             }

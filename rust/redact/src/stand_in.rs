@@ -130,7 +130,9 @@ pub(super) fn is_told(value: &[u8]) -> bool {
     let here = value.len().checked_sub(4).and_then(|at| value.get(at..)).unwrap_or_default();
     (VERBS.contains(&first.as_slice()) && part(1).iter().all(u8::is_ascii_alphabetic) && !part(1).is_empty())
         || matches!(here, b"Here" | b"HERE")
-        || value.windows(6).any(|part| matches!(part, b"-here-" | b"_here_" | b"_HERE_"))
+        || memchr::memchr2_iter(b'-', b'_', value)
+            .filter_map(|at| value.get(at..at + 6))
+            .any(|part| matches!(part, b"-here-" | b"_here_" | b"_HERE_"))
 }
 
 /// A sign that stands for any other makes up most of it: `XXXXXXXX1234XXXXXXXX`.

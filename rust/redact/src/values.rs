@@ -104,9 +104,11 @@ pub(super) fn placeholder(value: &[u8]) -> bool {
         || lower.starts_with(b"<")
         || lower.starts_with(b"&lt;")
         || is_path(&lower)
-        || [b"your_".as_slice(), b"_here", b"xxxxx", b"#####", b"*****"]
-            .iter()
-            .any(|part| memchr::memmem::find(&lower, part).is_some())
+        || memchr::memchr_iter(b'_', &lower).any(|at| {
+            let (before, after) = lower.split_at(at);
+            before.ends_with(b"your") || after.starts_with(b"_here")
+        })
+        || lower.chunk_by(|one, next| one == next).any(|run| run.len() >= 5 && matches!(run, [b'x' | b'#' | b'*', ..]))
         || lower.starts_with(b"${")
         || lower.starts_with(b"{{")
         || lower.iter().all(|byte| matches!(byte, b'*' | b'x' | b'.' | b'-' | b'_'))
