@@ -21,13 +21,15 @@ pub(super) fn next_sign(text: &[u8], at: usize) -> Option<usize> {
     const WORDS: usize = 3;
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGHS: u64 = ONES << 7;
+    const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
+    const BACKSLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
     // The lowest bit that is set is that of the first byte that is zero.
     let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
     let mut from = at;
     for _ in 0..WORDS {
         let Some(word) = text.get(from..).and_then(<[u8]>::first_chunk) else { break };
         let word = u64::from_le_bytes(*word);
-        let found = zeros(word ^ (ONES * b'"' as u64)) | zeros(word ^ (ONES * b'\\' as u64));
+        let found = zeros(word ^ QUOTES) | zeros(word ^ BACKSLASHES);
         if found != 0 {
             return Some(from + found.trailing_zeros() as usize / 8);
         }

@@ -265,7 +265,13 @@ pub(super) fn is_word(byte: u8) -> bool {
 
 /// The text without white space, quotes and closing punctuation around it, when that is short enough to be one value.
 fn alone(bytes: &[u8]) -> Option<(usize, usize)> {
-    let skip = |byte: &u8| byte.is_ascii_whitespace() || b"\"'`.,;:!?()<>".contains(byte);
+    let skip = |byte: &u8| {
+        byte.is_ascii_whitespace()
+            || matches!(
+                *byte,
+                b'"' | b'\'' | b'`' | b'.' | b',' | b';' | b':' | b'!' | b'?' | b'(' | b')' | b'<' | b'>'
+            )
+    };
     let start = bytes.iter().take(64).position(|byte| !skip(byte))?;
     let end = bytes.len() - bytes.iter().rev().take(64).position(|byte| !skip(byte))?;
     (end > start && end - start <= 64).then_some((start, end))

@@ -163,8 +163,8 @@ fn next_to_fold(text: &[u8], at: usize) -> Option<(usize, char)> {
         let byte = *text.get(at)?;
         if may_fold(byte) {
             let length = match byte {
-                ..0xe0 => 2,
-                ..0xf0 => 3,
+                0..0xe0 => 2,
+                0xe0..0xf0 => 3,
                 _ => 4,
             };
             let character = text.get(at..at + length).and_then(|bytes| std::str::from_utf8(bytes).ok());
