@@ -99,7 +99,7 @@ def fields(section: type[msgspec.Struct]) -> list[Field]:
         if not said.get(field.name):
             raise Missing(f"{section.__module__}.{section.__name__}.{field.name}: no string under the field")
         kind = _type(field.type) + _range(bounds_of(section).get(field.name))
-        rows.append(Field(field.name, kind, _default(field), said[field.name]))
+        rows.append(Field(field.encode_name, kind, _default(field), said[field.name]))
     return rows
 
 

@@ -26,7 +26,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from .errors import ConfigError
 
-__all__ = ["MIN_KEY_BYTES", "TagError", "Verifier", "checked_key", "sign"]
+__all__ = ["MIN_KEY_BYTES", "TagError", "Verifier", "checked_key", "sign", "span_ids", "traceparent"]
 
 MIN_KEY_BYTES = 16
 """Shorter keys are refused. RFC 2104 §3 recommends the length of the hash, 32 bytes."""
@@ -44,6 +44,19 @@ _MAX_NONCES = 65_536
 
 class TagError(Exception):
     """A tag is not what a lane with this key would send. The text says what is wrong, and quotes nothing of it."""
+
+
+def span_ids(shadow_id: str, arm: str) -> tuple[int, int]:
+    """Trace and span of a copy at an arm, as W3C Trace Context has them (16 and 8 bytes, never 0): the same in each
+    process and after each restart, so that the shadow's spans find theirs whoever reports it."""
+    digest = hashlib.blake2b(f"{shadow_id} {arm}".encode(), digest_size=24).digest()
+    return int.from_bytes(digest[:16], "big") or 1, int.from_bytes(digest[16:], "big") or 1
+
+
+def traceparent(shadow_id: str, arm: str) -> str:
+    """The header that puts what an arm does for a copy below that copy's span."""
+    trace, span = span_ids(shadow_id, arm)
+    return f"00-{trace:032x}-{span:016x}-01"
 
 
 def checked_key(key: str | bytes, field: str) -> bytes:

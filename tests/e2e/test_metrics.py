@@ -226,7 +226,7 @@ def test_a_worker_that_a_gateway_starts_logs_as_the_environment_says(
 
 def test_an_exemplar_has_prods_trace_where_the_copy_carries_it(world: World, client: httpx.Client) -> None:
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
-    port = configured(world, sanitize={"allow_headers": ["traceparent"]})
+    port = configured(world)
     worker(world, port)
     gateway = world.gateway()
     headers = {"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}

@@ -95,7 +95,9 @@ class LaneData:
         }
         limits = {"rate": 500.0, "prod_paused_until": None, "shadows": dict.fromkeys(self.config.arms(), shadow)}
         arms = {name: {"out": 2, "waiting": 1, "retries": 4} for name in self.config.arms()}
+        told = {"kind": "slack", "firing": 2, "waiting": 1, "sent": 9, "failed": 4, "dropped": 3, "error": "HTTP 500"}
         state = {"lane_id": self.drainer.lane_id(), "pid": os.getpid(), "revision": "", "limits": limits, "arms": arms}
+        state["beside"] = {"endpoint": {}, "alerting": {"slack": told}}
         write_state(Path(self.config.lane.directory), state)
 
 

@@ -19,6 +19,7 @@ from ..errors import ConfigError, ShadowlaneError
 from ..types import FLAG_CLIENT_DISCONNECTED, FLAG_RESPONSE_CUT, FLAG_STREAMED
 from .lane import Lane
 from .server import added_prefix, enclosing_call, lifespan_prefix
+from .tracing import served, serving
 
 if TYPE_CHECKING:
     from .._core import Ticket
@@ -260,7 +261,7 @@ class _Exchange:
                 raw = raw.removeprefix(prefix.encode("ascii"))
             query = scope.get("query_string", b"")
             self._target = raw + b"?" + query if query else raw
-            self._request_headers = tuple(map(tuple, scope["headers"]))
+            self._request_headers = tuple(map(tuple, scope["headers"])) + (serving() if self._lane.traced else ())
         except Exception:
             self._lane.fault()
             self._give_back("prod_failed")
@@ -329,6 +330,8 @@ class _Exchange:
             if type(headers) not in _LISTS:  # as for the request's
                 message["headers"] = headers = list(headers)
             self._headers = tuple(map(tuple, headers))
+            if self._lane.traced:
+                self._request_headers = served(self._request_headers)
             return False
         if kind in ("http.response.pathsend", "http.response.zerocopysend"):
             self._flags |= FLAG_RESPONSE_CUT  # the server sends the file: its bytes never pass here

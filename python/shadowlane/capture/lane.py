@@ -63,6 +63,8 @@ class Lane:
         self.directory = directory
         self.faults = 0
         """How often our own code failed on the user path and was swallowed."""
+        self.traced = bool(config.telemetry.endpoint)
+        """Whether copies become spans, so that where a request belongs is looked up."""
         self._core = core
         self._closed = False
         self._fork_lock: threading.Lock | None = None

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from ..errors import ConfigError
+from .alerts import AlertConfig
 from .checks import problem_of
 from .errors import readable
 from .gate import GateConfig
@@ -44,6 +45,7 @@ from .sections import (
 from .serve import ServeConfig
 from .shadows import ControlConfig, ShadowConfig
 from .shown import without_secrets
+from .telemetry import TelemetryConfig
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -51,6 +53,7 @@ else:  # pragma: no cover
     import tomli as tomllib
 
 __all__ = [
+    "AlertConfig",
     "BreakerConfig",
     "BudgetConfig",
     "Config",
@@ -72,6 +75,7 @@ __all__ = [
     "ShadowConfig",
     "StoreConfig",
     "StructureConfig",
+    "TelemetryConfig",
     "groups_folder",
     "lane_directory",
     "lies_in_state_folder",
@@ -100,6 +104,8 @@ class Config(Section, frozen=True):
     judge: JudgeConfig = JudgeConfig()
     pins: dict[str, PinConfig] = msgspec.field(default_factory=dict)
     serve: ServeConfig = ServeConfig()
+    telemetry: TelemetryConfig = TelemetryConfig()
+    alerts: tuple[AlertConfig, ...] = ()
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Config:

@@ -14,6 +14,7 @@ import msgspec
 
 from .. import _core
 from ..errors import ConfigError
+from .alerts import alerts_problem
 from .bounds import number_problem
 from .errors import advised, meant
 from .gate import GATE_RULES
@@ -23,6 +24,7 @@ from .sections import EMBEDDERS, ScoreConfig
 from .serve import serve_problem
 from .shadows import ShadowConfig, section_of
 from .shown import looks_like_key, shown_url
+from .telemetry import telemetry_problem
 from .variables import variable_problem
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def problem_of(config: Config) -> str | None:
     checks = (
         number_problem, _lane_problem, _sampling_problem, _limits_problem, _prices_problem, _routes_problem,
         _policy_problem, _sanitize_problem, _score_problem, _store_problem, _shadows_problem, _gate_problem,
-        _judge_problem, _pins_problem, _serve_problem,
+        _judge_problem, _pins_problem, _serve_problem, _telemetry_problem, _alerts_problem,
     )  # fmt: skip
     return next((problem for check in checks if (problem := check(config))), None)
 
@@ -105,6 +107,14 @@ def _prices_problem(config: Config) -> str | None:
 
 def _serve_problem(config: Config) -> str | None:
     return serve_problem(config.serve)
+
+
+def _telemetry_problem(config: Config) -> str | None:
+    return telemetry_problem(config.telemetry)
+
+
+def _alerts_problem(config: Config) -> str | None:
+    return alerts_problem(config.alerts)
 
 
 def _pins_problem(config: Config) -> str | None:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from urllib.parse import urlsplit
 
 from ..errors import ConfigError
 from .limits import Section
+from .shown import shown_url
 from .variables import value_of, variable_problem
 
 __all__ = ["DEFAULT_LISTEN", "ServeConfig", "address_of", "is_loopback", "serve_problem"]
 
 DEFAULT_LISTEN = "127.0.0.1:9797"
+_CLEAN = re.compile(r"[!-~]{1,1024}\Z")
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})\Z")
 
 
@@ -23,12 +26,17 @@ class ServeConfig(Section, frozen=True):
 
     listen: str = ""
     """``HOST:PORT``, for example ``127.0.0.1:9797``; port 0 is any free one, see ``shadowlane status``. Empty: off."""
+    dashboard: bool = False
+    """Whether the worker serves its live page (``/``) there, too."""
     token_env: str = ""
     """Name of the environment variable with the token that every request but ``/healthz`` and ``/readyz`` must carry
     (``Authorization: Bearer``, or ``Basic`` with it as the password). Required where ``listen`` is not loopback."""
     gate_token_env: str = ""
     """The same for a second token that opens ``/gate``, ``/gate/...`` and ``/scale`` alone: it may stand where more
     people read, such as in the URL of a webhook."""
+
+    public_url: str = ""
+    """Where people reach the endpoint, for example ``https://lane.example.org``: alerts link to it. Empty: no link."""
 
     def tokens(self) -> tuple[str, str]:
         """The token and the gate's token, empty where none is named. Raises
@@ -67,6 +75,8 @@ def serve_problem(serve: ServeConfig) -> str | None:
             return f"serve.{problem}"
     if serve.gate_token_env and not serve.token_env:
         return "serve.gate_token_env: opens a part of what serve.token_env opens; set that one, too"
+    if problem := _public_problem(serve.public_url):
+        return problem
     if not serve.listen:
         return None
     try:
@@ -77,5 +87,24 @@ def serve_problem(serve: ServeConfig) -> str | None:
         return (
             f"serve.listen = {serve.listen!r}: beyond loopback everybody could read the lane; name the environment "
             "variable of a token in serve.token_env, or listen on 127.0.0.1"
+        )
+    return None
+
+
+def _public_problem(url: str) -> str | None:
+    if not url:
+        return None
+    remedy = "write http://HOST[:PORT][/PREFIX] or https://..., which needs nothing more to be opened"
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return f"serve.public_url = {shown_url(url)!r}: host or port cannot be read; {remedy}"
+    if parts.scheme not in ("http", "https") or not host or not _CLEAN.match(url):
+        return f"serve.public_url = {shown_url(url)!r}: not an address for people; {remedy}"
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        return (
+            f"serve.public_url = {shown_url(url)!r}: holds a password, a query or a fragment, and alerts show it; "
+            f"{remedy}"
         )
     return None

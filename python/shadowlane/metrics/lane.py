@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..status.lane import LaneStatus
-from ..status.limits import limits_of
+from ..status.limits import alerting_of, limits_of
 from ..store.observed import BOUNDS
 from ..types import REASONS
 from ..worker.state import read_state
@@ -96,12 +96,19 @@ def _add_binned(
 
 
 def add_limits(families: Families, directory: Path, lane: LaneStatus) -> bool:
-    """The limits as the living worker last wrote them. Returns whether they could be read."""
+    """The limits, and how alerts stand, as the living worker last wrote them. Returns whether they could be read."""
     if not lane.worker.alive:
         return True
-    limits, trouble = limits_of(read_state(directory), lane.lane_id)
+    state = read_state(directory)
+    limits, trouble = limits_of(state, lane.lane_id)
     for name, shadow in ({} if limits is None else limits["shadows"]).items():
         _add_shadow(families, name, shadow)
+    for name, receiver in alerting_of(state, alive=True).items():
+        for figure in ("firing", "waiting"):
+            families.add(f"shadowlane_alerts_{figure}", receiver[figure], name)
+        families.add("shadowlane_alerts_sent_total", receiver["sent"], name)
+        families.add("shadowlane_alerts_failed_total", receiver["failed"], name)
+        families.add("shadowlane_alerts_given_up_total", receiver["dropped"], name)
     return not trouble
 
 

@@ -184,6 +184,18 @@ _LIMITS = (
           ("limits.shadows.*.waiting",)),
 )  # fmt: skip
 
+_ALERTS = (
+    Named("shadowlane_alerts_firing", "gauge", "What a receiver of [[alerts]] is told to be wrong now.", ("receiver",),
+          ("alerting.*.firing",)),
+    Named("shadowlane_alerts_waiting", "gauge", "Messages that wait to be sent to it.", ("receiver",),
+          ("alerting.*.waiting",)),
+    Named("shadowlane_alerts_sent_total", "counter", "Messages that it took.", ("receiver",), ("alerting.*.sent",)),
+    Named("shadowlane_alerts_failed_total", "counter", "Tries to send it one that failed.", ("receiver",),
+          ("alerting.*.failed",)),
+    Named("shadowlane_alerts_given_up_total", "counter", "Messages that were given up.", ("receiver",),
+          ("alerting.*.dropped",)),
+)  # fmt: skip
+
 _GATE = (
     Named("shadowlane_gate_verdict", "gauge", "The verdict: one of GRADUATE, HOLD and REJECT is 1.",
           ("shadow", "verdict")),
@@ -210,7 +222,7 @@ _SELF = (
     Named("shadowlane_scrape_duration_seconds", "gauge", "How long it took to read all this."),
 )  # fmt: skip
 
-METRICS: dict[str, Named] = {one.name: one for one in (*_LANE, *_COPIES, *_ROWS, *_LIMITS, *_GATE, *_SELF)}
+METRICS: dict[str, Named] = {one.name: one for one in (*_LANE, *_COPIES, *_ROWS, *_LIMITS, *_ALERTS, *_GATE, *_SELF)}
 """By name."""
 
 NO_METRIC: dict[str, str] = {

@@ -20,7 +20,7 @@ from ..store import open_store
 from ..types import ShadowCounts
 from ..worker.state import gateway_error, last_error, read_state
 from .lane import LaneStatus, as_json, read_lane, read_settled, unstarted
-from .limits import endpoint_of, limits_of
+from .limits import alerting_of, endpoint_of, limits_of, spans_of
 from .overhead import overhead
 from .render import sum_of
 from .routes import NEWEST, routes_of
@@ -33,7 +33,9 @@ def collect_status(config: Config) -> dict[str, Any]:
 
     The core's ``lane_status`` plus ``lane`` (the name), ``started``, ``shadows``, ``accounting``, ``overhead``,
     ``store``, ``revisions`` (of the configurations that this command, gateways and worker have), ``endpoint`` (where
-    the worker listens, and why it does not; ``None``: it has none), ``worker_error`` and ``limits``
+    the worker listens, and why it does not; ``None``: it has none), ``telemetry`` (spans sent, waiting and lost;
+    ``None``: none are made), ``alerting`` (by receiver: what is told now, waits,
+    and became of the rest; empty: the worker tells nobody), ``worker_error`` and ``limits``
     (the state of each shadow's rate, breaker and budget, as its worker last said it; ``None`` before one
     did). A lane that never started has zeros and ``started: false``. Raises
     :class:`~shadowlane.errors.LaneError` when its directory exists and is not safe to read.
@@ -62,6 +64,7 @@ def collect_status(config: Config) -> dict[str, Any]:
     in_force, trouble = limits_of(state, now.lane_id)
     revisions = _revisions(config, directory, state, alive=bool(status["worker"]["alive"]))
     endpoint = endpoint_of(state, alive=bool(status["worker"]["alive"]))
+    alerting = alerting_of(state, alive=bool(status["worker"]["alive"]))
     del store["copies"]
     return {
         **status,
@@ -87,10 +90,13 @@ def collect_status(config: Config) -> dict[str, Any]:
         "store": store,
         "revisions": revisions,
         "endpoint": endpoint,
+        "telemetry": spans_of(state, alive=bool(status["worker"]["alive"])),
+        "alerting": alerting,
         "alerts": [
             *_alerts(store["flips"]),
             *([trouble] if trouble else []),
             *([f"the worker's HTTP endpoint is off: {endpoint['error']}"] if endpoint and endpoint["error"] else []),
+            *[f"alerts to {name}: {one['error']}" for name, one in alerting.items() if one["error"]],
             *_stale(revisions),
         ],
     }

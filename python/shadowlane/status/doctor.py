@@ -127,6 +127,12 @@ def _credentials(config: Config) -> Iterator[Check]:
     if embedder:
         read = partial(value_of, "score.embedder_credential_env", embedder)
         yield _variable("credential embedder", embedder, read)
+    for position, alert in enumerate(config.alerts):
+        where, named = f"alerts[{position}].", alert.routing_key_env or alert.secret_env
+        if alert.url_env:
+            yield _variable(f"alerts to {alert.called}", alert.url_env, partial(alert.address, where))
+        if named:
+            yield _variable(f"alerts' key {alert.called}", named, partial(alert.key, where))
     if hash_key:
         yield _variable("hash key", hash_key, config.sanitize.rules_dict)
 

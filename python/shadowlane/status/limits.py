@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["endpoint_of", "limits_of"]
+__all__ = ["alerting_of", "endpoint_of", "limits_of", "spans_of"]
 
 
 class _Count(msgspec.Struct):
@@ -55,6 +55,16 @@ class _Arm(msgspec.Struct):
     retries: int
 
 
+class _Receiver(msgspec.Struct):
+    kind: str
+    firing: int
+    waiting: int
+    sent: int
+    failed: int
+    dropped: int
+    error: str
+
+
 class _State(msgspec.Struct):
     limits: _Limits
     arms: dict[str, _Arm]
@@ -81,7 +91,39 @@ def limits_of(state: Mapping[str, Any] | None, lane_id: str) -> tuple[dict[str, 
 
 def endpoint_of(state: Mapping[str, Any] | None, *, alive: bool) -> dict[str, str] | None:
     """Where the running worker's HTTP endpoint listens, and why it does not; ``None``: it has none."""
-    said = state.get("endpoint") if state is not None and alive else None
+    said = _beside(state, alive).get("endpoint")
     if not isinstance(said, dict) or not said:
         return None
     return {name: str(said.get(name, "")) for name in ("listen", "error")}
+
+
+class _Spans(msgspec.Struct):
+    sent: int
+    waiting: int
+    lost: dict[str, int]
+
+
+def spans_of(state: Mapping[str, Any] | None, *, alive: bool) -> dict[str, Any] | None:
+    """What became of the running worker's spans; ``None``: it makes none."""
+    said = state.get("telemetry") if state is not None and alive else None
+    try:
+        plain: dict[str, Any] = msgspec.to_builtins(msgspec.convert(said, _Spans))
+    except msgspec.ValidationError:
+        return None
+    return plain
+
+
+def alerting_of(state: Mapping[str, Any] | None, *, alive: bool) -> dict[str, Any]:
+    """How the running worker's alerts stand, by receiver; empty: it sends none."""
+    try:
+        read = msgspec.convert(_beside(state, alive).get("alerting", {}), dict[str, _Receiver])
+    except msgspec.ValidationError:
+        return {}  # of another release, which limits_of names
+    plain: dict[str, Any] = msgspec.to_builtins(read)
+    return plain
+
+
+def _beside(state: Mapping[str, Any] | None, alive: bool) -> Mapping[str, Any]:
+    """What the worker's side said of itself."""
+    said = state.get("beside") if state is not None and alive else None
+    return said if isinstance(said, dict) else {}

@@ -31,6 +31,8 @@ def render_status(status: Mapping[str, Any]) -> str:
         *[("", line) for line in accounting["lines"]],
         ("worker", _worker(status)),
         *_endpoint(status["endpoint"]),
+        *_telemetry(status["telemetry"]),
+        *_alerting(status["alerting"]),
     ]
     for name, shadow in status["shadows"].items():
         rows += _titled(f"errors {name}", [one["text"] for one in shadow["refusals"]])
@@ -168,10 +170,21 @@ def _worker(status: Mapping[str, Any]) -> str:
     return f"{text}; the last one failed: {status['worker_error']}" if status["worker_error"] else text
 
 
+def _telemetry(spans: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    if spans is None:
+        return []
+    return [("telemetry", f"{spans['sent']} spans sent, {spans['waiting']} waiting, lost {sum_of(spans['lost'])}")]
+
+
 def _endpoint(endpoint: Mapping[str, str] | None) -> list[tuple[str, str]]:
     if endpoint is None:
         return []
     return [("endpoint", "OFF, see above" if endpoint["error"] else f"http://{endpoint['listen']}")]
+
+
+def _alerting(alerting: Mapping[str, Any]) -> list[tuple[str, str]]:
+    text = "{firing} firing, {waiting} waiting; {sent} sent, {failed} tries failed, {dropped} given up"
+    return [("alerts to", f"{name}: {text.format(**one)}") for name, one in alerting.items()]
 
 
 def process(one: Mapping[str, Any]) -> str:

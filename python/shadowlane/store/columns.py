@@ -20,8 +20,8 @@ from ..types import STRANGE_CALLS, Headers, JudgeVerdict, Outcome, Pair, Structu
 
 __all__ = ["BODY_TABLE", "NOT_STORED", "PAIR_TABLE", "Column", "judge_values"]
 
-NOT_STORED = frozenset({"copy.ring", "copy.seq"})
-"""Where a copy lay in its ring: that means nothing after the acknowledgement."""
+NOT_STORED = frozenset({"copy.ring", "copy.seq", "copy.traceparent"})
+"""Where a copy lay in its ring, and where its request belongs in prod's traces: needed until it is a row."""
 
 _MAX_INT = (1 << 63) - 1
 _LEVEL = 1  # most of the gain for a fraction of the time: the worker shares the machine with the gateway
@@ -280,6 +280,7 @@ PAIR_TABLE: tuple[Column, ...] = (
     _field("prod_finish", "pair.prod_finish", _text),
     _field("tools", "scores.tools"),
     _field("pins", "pair.pins", _json, _texts),
+    _field("mark", "pair.mark"),
 )
 """The columns of ``pairs``, but for ``id`` and ``stored_ns``, which are the row's own."""
 

@@ -22,14 +22,15 @@ def open_transport(
     read: Reader | None = None,
     stub_rounds: int = 0,
     where: str | None = None,
+    propagate: bool = False,
 ) -> HttpTransport:
     """The transport to ``shadow``; ``credential`` is the header that authenticates there (name, value).
 
     ``read`` tells what an answer says (content type, body), so that tool calls in it are seen and recorded; they are
     answered up to ``stub_rounds`` times. ``where`` stands before a field's name in messages: ``shadows.NAME.`` unless
-    given.
+    given. ``propagate``: the copy carries the context of its own span (``telemetry.propagate``).
 
     Connects nowhere yet. Raises :class:`~shadowlane.errors.MissingExtraError` without aiohttp, and
     :class:`~shadowlane.errors.ConfigError` when ``ca_file`` cannot be used.
     """
-    return HttpTransport(name, shadow, credential, read=read, stub_rounds=stub_rounds, where=where)
+    return HttpTransport(name, shadow, credential, read=read, stub_rounds=stub_rounds, where=where, propagate=propagate)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _core
 from ..config import ShadowConfig
 from ..errors import ConfigError, MissingExtraError
+from ..tag import traceparent
 from ..types import Answer, Copy, Headers, Outcome, header
 from .body import BodyError, BoundedBody
 from .request import request_headers, request_target, signature_headers
@@ -43,6 +44,7 @@ class HttpTransport:
         read: Reader | None = None,
         stub_rounds: int = 0,
         where: str | None = None,
+        propagate: bool = False,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         try:
@@ -61,6 +63,7 @@ class HttpTransport:
         self._sign_key = shadow.sign_key(where=self._where)
         self._read = read or _reads_nothing
         self._stub_rounds = stub_rounds
+        self._propagate = propagate
         self._clock_ns = clock_ns
         self._tls = _tls(self._where, shadow)
         self._session: aiohttp.ClientSession | None = None
@@ -118,6 +121,8 @@ class HttpTransport:
             target, body, call.normalised = _core.rewrite_model(copy.preset, target, body, self._shadow.model)
         url = URL(request_target(self._shadow.url, target), encoded=True)
         headers = request_headers(copy, self._credential)
+        if self._propagate:
+            headers.append(("traceparent", traceparent(copy.shadow_id, self._name)))
         talk = call.talk = Conversation(copy, body, self._read, self._stub_rounds)
         following: bytes | None = body
         while following is not None and not call.failed:

@@ -31,6 +31,8 @@ _OWN = {
     b"signature",  # RFC 9421: prod's signatures do not fit the copy, and the lane's own stand here
     b"signature-input",
     b"te",
+    b"traceparent",  # W3C Trace Context: a copy is no part of prod's trace
+    b"tracestate",
     b"trailer",
     b"transfer-encoding",
     b"upgrade",

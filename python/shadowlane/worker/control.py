@@ -48,6 +48,7 @@ class ControlLoop:
         arms: Mapping[str, Arm],
         revision: str = "",
         beside: Callable[[], Mapping[str, Any]] = dict,
+        spans: Callable[[], Mapping[str, Any]] = dict,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limits = limits
@@ -57,6 +58,7 @@ class ControlLoop:
         self._arms = arms
         self._revision = revision
         self._beside = beside
+        self._spans = spans
         self._clock = clock
         self._lane_id = control.lane_id()
         self._rate, self._rate_at = qps, clock()
@@ -141,7 +143,8 @@ class ControlLoop:
             "pid": os.getpid(),
             "revision": self._revision,
             "limits": limits,
-            "endpoint": dict(self._beside()),
+            "beside": dict(self._beside()),
+            "telemetry": dict(self._spans()),
             "arms": {
                 name: {"out": arm.out, "waiting": arm.waiting, "retries": arm.retries}
                 for name, arm in self._arms.items()

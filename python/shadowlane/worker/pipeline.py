@@ -16,6 +16,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -74,7 +75,8 @@ class Pipeline:
 
     ``limits`` are those of the lane, ``on_limits`` is called when they may have changed. ``window_s`` above 0: copies
     are held for so long, and the cap's units go to a uniform choice of each (route, tenant), see
-    :class:`shadowlane.limits.Window`. ``handover_due``: whether a successor must take over, asked around every drain.
+    :class:`shadowlane.limits.Window`. ``on_stored`` gets pairs once they are rows; it runs on the writer's thread,
+    and does not raise. ``handover_due``: whether a successor must take over, asked around every drain.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Pipeline:
         limits: LaneLimits | None = None,
         on_limits: Callable[[], None] = lambda: None,
         window_s: float = 0.0,
+        on_stored: Callable[[Sequence[Pair]], None] | None = None,
         handover_due: Callable[[], bool] = lambda: False,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
@@ -102,6 +105,7 @@ class Pipeline:
         self._window: Window[Tracked] | None = None
         self._window_ends = 0.0
         self._clock_ns = clock_ns
+        self._on_stored = on_stored
         self._handover_due = handover_due
         self._in_flight = InFlight(drainer.ack, MOST_BYTES)
         for arm in arms:
@@ -308,6 +312,8 @@ class Pipeline:
             pairs = await self._writer.write([pair for _, pair, _ in batch])
             if self._judge is not None:
                 self._judge.offer(pairs)
+            if self._on_stored is not None:
+                await self._writer.call(partial(self._on_stored, pairs))
             self._in_flight.stored(batch)
 
 

@@ -15,7 +15,7 @@ import os
 import signal
 import threading
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import uvloop
@@ -37,12 +37,16 @@ from ..types import Outcome, header
 from .control import ControlLoop
 from .embedder import open_embedder
 from .handover import Displaced, Handover
+from .log import log_left_alone
 from .overhead import OverheadRecorder
 from .pipeline import MOST_BYTES, Pipeline
 from .side import NoSide, Side, WorkerView
 from .state import ERROR_FILE, clear_error, write_error
 from .undumpable import forbid_dumps
 from .writer import Writer
+
+if TYPE_CHECKING:
+    from ..telemetry.traces import Traces
 
 __all__ = ["run_worker"]
 
@@ -147,6 +151,7 @@ async def _run(
     idle_exit_s: float | None,
     side: Side,
 ) -> None:
+    asyncio.get_running_loop().set_exception_handler(log_left_alone)
     # From the first moment to the last: one that opens a large store, or closes it, does not hang.
     beating = asyncio.create_task(_beat(drainer))
     view = WorkerView(drainer.is_in_place)
@@ -191,6 +196,7 @@ async def _work(
             qps=config.limits.qps,
             prod=ProdQuota(config.limits.prod_quota_floor) if config.limits.prod_quota_floor else None,
         )
+        traces = _open_traces(config)
         control = ControlLoop(
             limits,
             drainer,
@@ -199,6 +205,7 @@ async def _work(
             arms=arms,
             revision=config.revision(),
             beside=side.state,
+            spans=traces.state if traces else dict,
         )
         control.resume()
         scorer = Scorer(
@@ -217,6 +224,7 @@ async def _work(
             limits=limits,
             on_limits=control.update_admission,
             window_s=config.limits.window_s if config.limits.cap_mode == "reservoir" else 0.0,
+            on_stored=traces.add if traces else None,
             handover_due=lambda: displaced.is_due() or (handover is not None and handover.is_due()),
         )
         names = ", ".join(config.arms())
@@ -238,6 +246,8 @@ async def _work(
             for task in periodic:
                 task.cancel()
             ended = await asyncio.gather(*periodic, return_exceptions=True)
+            if traces:
+                await asyncio.to_thread(traces.close)
             control.tick()
             await asyncio.to_thread(overhead.record)  # writer has ended
         if lost := next((error for error in ended if isinstance(error, StoreLostError)), None):
@@ -246,6 +256,14 @@ async def _work(
     finally:
         store.close()
         await asyncio.to_thread(embedder.close)
+
+
+def _open_traces(config: Config) -> Traces | None:
+    if not config.telemetry.endpoint:
+        return None
+    from ..telemetry.traces import open_traces
+
+    return open_traces(config)
 
 
 def _make_state_folder(config: Config) -> None:
@@ -262,7 +280,10 @@ def _transport(config: Config, name: str, shadow: ShadowConfig) -> HttpTransport
     where = f"{section_of(name)}."
     credential = shadow.credential(where=where)
     rounds = stub_rounds(config)
-    return open_transport(name, shadow, credential, read=extract_answer, stub_rounds=rounds, where=where)
+    propagate = config.telemetry.propagate
+    return open_transport(
+        name, shadow, credential, read=extract_answer, stub_rounds=rounds, where=where, propagate=propagate
+    )
 
 
 def _arm(config: Config, name: str, shadow: ShadowConfig, limits: ShadowLimits, drainer: _core.Drainer) -> Arm:

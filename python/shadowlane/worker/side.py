@@ -33,10 +33,21 @@ class WorkerView:
         self._store: SqliteStore | None = None
         self._probe: asyncio.Task[str] | None = None
         self._probed_at = -math.inf
+        self._opened = asyncio.Event()
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the lane's files are the ones that this worker holds."""
+        return self._is_in_place()
 
     def opened(self, writer: Writer, store: SqliteStore) -> None:
         """The embedder is loaded and the store is open."""
         self._writer, self._store, self.not_ready = writer, store, ""
+        self._opened.set()
+
+    async def ready(self) -> None:
+        """Wait until the worker has begun its work."""
+        await self._opened.wait()
 
     def stopping(self) -> None:
         """The worker was told to end; what is in flight is still stored."""
@@ -63,7 +74,7 @@ class WorkerView:
         to its store was tried."""
         if self.not_ready:
             return self.not_ready
-        if not self._is_in_place():
+        if not self.in_place:
             return "the lane's files were removed or replaced"
         if self._writer is not None and self._writer.error:
             return "nothing can be stored: see shadowlane status"
@@ -99,7 +110,7 @@ class Side(Protocol):
         """End, at once and for good. Raises nothing."""
 
     def state(self) -> Mapping[str, Any]:
-        """What ``shadowlane status`` shows of it, JSON-ready."""
+        """What ``shadowlane status`` shows of it, JSON-ready: ``endpoint``, ``alerting``."""
 
 
 class NoSide:

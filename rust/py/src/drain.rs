@@ -201,7 +201,7 @@ fn row<'py>(py: Python<'py>, copy: &DrainedCopy) -> PyResult<Bound<'py, PyTuple>
     let headers = PyTuple::new(py, headers_out(py, &copy.headers))?;
     let response_headers = PyTuple::new(py, headers_out(py, &copy.response_headers))?;
     let normalised = PyTuple::new(py, &copy.normalised)?;
-    let items: [Bound<'py, PyAny>; 21] = [
+    let items: [Bound<'py, PyAny>; 22] = [
         copy.shadow_id.as_str().into_pyobject(py)?.into_any(),
         copy.req_hash.as_str().into_pyobject(py)?.into_any(),
         copy.started_ns.into_pyobject(py)?.into_any(),
@@ -223,6 +223,7 @@ fn row<'py>(py: Python<'py>, copy: &DrainedCopy) -> PyResult<Bound<'py, PyTuple>
         copy.preset.as_str().into_pyobject(py)?.into_any(),
         normalised.into_any(),
         copy.tenant.as_str().into_pyobject(py)?.into_any(),
+        copy.traceparent.as_str().into_pyobject(py)?.into_any(),
     ];
     PyTuple::new(py, items)
 }

@@ -24,6 +24,7 @@ from shadowlane.errors import ConfigError
 NEEDED: dict[str, Any] = {
     "shadows": {"url": "http://127.0.0.1:9"},
     "prices": {"input": 1.0, "output": 1.0},
+    "alerts": {"kind": "json", "url": "http://127.0.0.1:9"},
     "rules": {"kind": "badge", "pattern": "B-[0-9]{6}"},
 }
 """What a section needs beside the field."""

@@ -24,6 +24,10 @@ HOUR_NS = 3_600 * 10**9
 DAY_NS = 24 * HOUR_NS
 
 
+NOT_STORED = {"ring", "seq", "traceparent"}
+"""What is needed until a copy is a row: for its acknowledgement, and for its span."""
+
+
 def make_pair(number: int = 0, *, shadow: str = "candidate", reason: str = "", **fields: Any) -> Pair:
     """Pair ``number``; ``fields`` go to the Copy, except ``scores`` and ``outcome_body``."""
     scores = fields.pop("scores", Scores())
@@ -93,7 +97,7 @@ _Record = TypeVar("_Record", bound=msgspec.Struct)
 
 def _whole(record: type[_Record], **fields: Any) -> _Record:
     """A record of which every field is drawn: one that is new to it must be drawn here too."""
-    assert set(fields) == {field.name for field in msgspec.structs.fields(record)} - {"ring", "seq"}
+    assert set(fields) == {field.name for field in msgspec.structs.fields(record)} - NOT_STORED
     return record(**fields)
 
 
@@ -185,4 +189,5 @@ def pairs(draw: st.DrawFn) -> Pair:
         prod_finish=draw(_text),
         pins=draw(st.dictionaries(_text, _text, max_size=3)),
         rate_limit=draw(st.dictionaries(_text, _text, max_size=3)),
+        mark=draw(st.sampled_from(("", "fine", "wrong"))),
     )

@@ -5,6 +5,7 @@
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::trace;
 use crate::hash::{hex32, request_hash};
 use crate::keys::StickyKey;
 use shadowlane_base::Reason;
@@ -59,6 +60,8 @@ pub struct DrainedCopy {
     /// Whose request it is: 16 hex digits, a hash of the tenant key's value that means nothing outside this lane's
     /// life; empty without a key.
     pub tenant: String,
+    /// Prod's trace context, see [`super::trace::context`].
+    pub traceparent: String,
 }
 
 impl DrainedCopy {
@@ -94,6 +97,7 @@ impl DrainedCopy {
             ring: 0,
             seq: 0,
             tenant: String::new(),
+            traceparent: String::new(),
         }
     }
 }
@@ -137,7 +141,7 @@ impl Cleaner {
     fn clean(&self, frame: &Frame<'_>) -> DrainedCopy {
         let mut findings = Findings::default();
         let mut unreadable = Vec::new();
-        let headers = self.sanitizer.headers(&frame.headers, false, &mut findings);
+        let headers = self.sanitizer.headers(&trace::without(&frame.headers), false, &mut findings);
         let target = self.sanitizer.target(frame.target, &mut findings);
         let body = self.body(frame, &mut findings);
         let mut class = match &body {
@@ -186,6 +190,7 @@ impl Cleaner {
             ring: 0,
             seq: 0,
             tenant: self.tenants.of(&frame.headers),
+            traceparent: trace::context(&frame.headers),
         }
     }
 

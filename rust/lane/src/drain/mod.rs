@@ -10,6 +10,7 @@
 mod copy;
 mod retire;
 mod rings;
+mod trace;
 mod trial;
 
 use std::collections::HashSet;

@@ -1,0 +1,1 @@
+"""Alerts of a lane: what is wrong, who is told of it, and what each of them answered. Needs the ``worker`` extra."""

@@ -1,0 +1,222 @@
+"""Alerts beside the worker: looks at its lane once a minute, and tells who wants to know.
+
+Invariants: the gate is evaluated once for the endpoint and for alerts; nothing here is waited for by the pipeline, and
+whatever fails here is said and ends neither the worker nor the next look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..config import Config, lane_directory
+from ..errors import ConfigError, LaneError, describe
+from ..serve.endpoint import Endpoint
+from ..serve.lane import Evaluated, LaneView
+from ..status.lane import LaneStatus, read_lane
+from ..status.limits import limits_of
+from ..worker.side import WorkerView
+from ..worker.state import last_error, read_state
+from .delivery import Delivery, Receiver
+from .findings import Counters, Finding, Reading, gate_findings, lane_findings, pins_of
+from .incidents import step
+from .memory import Memory
+
+__all__ = ["Alerting", "Watch"]
+
+log = logging.getLogger("shadowlane.alerts")
+
+_MINUTE_S = 60.0
+_TOO_SOON_S = 20.0
+"""The first look is at once; the second one is another minute's."""
+_PAST_S = 1.0
+_AGAIN_S = 0.2
+
+
+class Alerting:
+    """The endpoint, where there is one, and the alerts (:class:`shadowlane.worker.side.Side`)."""
+
+    def __init__(self, config: Config, endpoint: Endpoint | None) -> None:
+        self._config = config
+        self._endpoint = endpoint
+        self._lane: LaneView | None = None
+        self._watch: Watch | None = None
+
+    async def start(self, worker: WorkerView) -> None:
+        """Begin. What is wrong is said."""
+        view = None
+        if self._endpoint is not None:
+            await self._endpoint.start(worker)
+            view = self._endpoint.lane
+        if view is None:
+            view = self._lane = LaneView(self._config, worker)
+        try:
+            self._watch = await asyncio.to_thread(Watch, self._config)
+            self._watch.start(view, worker)
+        except Exception as error:
+            log.error("alerts are off: %s; please report it", describe(error))
+
+    async def close(self) -> None:
+        """End, within moments."""
+        if self._watch is not None:
+            await self._watch.close()
+        if self._endpoint is not None:
+            await self._endpoint.close()
+        if self._lane is not None:
+            self._lane.close()
+        self._watch = self._lane = None
+
+    def state(self) -> Mapping[str, Any]:
+        """The endpoint's, and of each receiver how it stands."""
+        endpoint = self._endpoint.state() if self._endpoint is not None else {}
+        return {**endpoint, "alerting": self._watch.state() if self._watch is not None else {}}
+
+
+class Watch:
+    """Looks, remembers and tells. Reads its file, so made on a thread; belongs to the loop that starts it."""
+
+    def __init__(self, config: Config, *, wall: Callable[[], float] = time.time) -> None:
+        self._config = config
+        self._wall = wall
+        self._directory = lane_directory(config)
+        self._memory = Memory(config, wall())
+        self._source = socket.gethostname()
+        self._saving = asyncio.Lock()
+        self._deliveries: dict[str, Delivery] = {}
+        self._receivers: list[Receiver] = []
+        self._off: dict[str, str] = {}
+        """Receivers that cannot be told anything, and why."""
+        self._last_worker = last_error(self._directory)
+        self._tasks: list[asyncio.Task[None]] = []
+        for position, alert in enumerate(config.alerts):
+            try:
+                receiver = Receiver(alert, position)
+            except ConfigError as error:
+                self._off[alert.called] = str(error)
+                log.warning("alerts to %s are off: %s", alert.called, error)
+                continue
+            self._receivers.append(receiver)
+            self._deliveries[alert.called] = Delivery(
+                receiver,
+                self._memory.posts[alert.called],
+                self._save,
+                serve=config.serve,
+                wall=wall,
+            )
+
+    def start(self, lane: LaneView, worker: WorkerView) -> None:
+        """Look and tell from now on."""
+        self._tasks = [asyncio.create_task(self._look(lane, worker))]
+        self._tasks += [asyncio.create_task(delivery.run()) for delivery in self._deliveries.values()]
+
+    async def close(self) -> None:
+        """End; what waits is told by the next worker."""
+        pending = set(self._tasks)
+        while pending:
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=_AGAIN_S)  # before Python 3.12 wait_for may swallow one
+        for receiver in self._receivers:
+            with contextlib.suppress(Exception):
+                await receiver.close()
+        await self._save()
+
+    def state(self) -> dict[str, Any]:
+        """Of each receiver: what is told now, what waits, and what became of the rest."""
+        return {
+            alert.called: {
+                "kind": alert.kind,
+                "firing": post.firing,
+                "waiting": len(post.waiting),
+                "sent": post.sent,
+                "failed": post.failed,
+                "dropped": post.dropped,
+                "error": self._off.get(alert.called) or post.error or self._memory.error,
+            }
+            for alert, post in zip(self._config.alerts, self._memory.posts.values(), strict=True)
+        }
+
+    async def _look(self, lane: LaneView, worker: WorkerView) -> None:
+        await worker.ready()
+        while True:
+            try:
+                await self.take(await self.read(lane, worker))
+            except Exception as error:
+                log.error("the lane could not be looked at for alerts: %s; please report it", describe(error))
+            left_s = _MINUTE_S - self._wall() % _MINUTE_S + _PAST_S
+            await asyncio.sleep(left_s if left_s >= _TOO_SOON_S else left_s + _MINUTE_S)
+
+    async def read(self, lane: LaneView, worker: WorkerView) -> Reading:
+        """What is wrong now."""
+        evaluated = await lane.evaluated()
+        counted, limits = await asyncio.to_thread(self._counted)
+        findings = [*gate_findings(evaluated.verdicts), *await self._health(evaluated, counted, limits, worker)]
+        unknown = set() if counted is not None else {"drops", "cap"}
+        unknown |= set() if limits is not None else {"breaker", "budget"}
+        unknown |= set() if not worker.not_ready else {"store"}
+        return Reading(
+            findings=tuple(findings),
+            gate_known=not evaluated.error,
+            unknown=frozenset(unknown),
+            verdicts={one.shadow: one.decision for one in evaluated.verdicts},
+            pins=pins_of(evaluated.status) if evaluated.status else {},
+        )
+
+    async def take(self, reading: Reading) -> None:
+        """Let each receiver's entry see what was found, and tell what is to be told."""
+        now = self._wall()
+        for alert in self._config.alerts:
+            post = self._memory.posts[alert.called]
+            step(
+                post,
+                alert,
+                reading,
+                lane=self._config.lane.name,
+                source=self._source,
+                minute=int(now // _MINUTE_S),
+                now=now,
+            )
+        await self._save()
+        for delivery in self._deliveries.values():
+            delivery.wake()
+
+    def _counted(self) -> tuple[LaneStatus | None, Mapping[str, Any] | None]:
+        try:
+            lane = read_lane(self._directory)
+        except LaneError:
+            return None, None
+        return lane, limits_of(read_state(self._directory), lane.lane_id)[0]
+
+    async def _health(
+        self,
+        evaluated: Evaluated,
+        lane: LaneStatus | None,
+        limits: Mapping[str, Any] | None,
+        worker: WorkerView,
+    ) -> list[Finding]:
+        counters = Counters.of(lane) if lane is not None else None
+        found = lane_findings(counters, self._memory.counters, limits)
+        self._memory.counters = counters or self._memory.counters
+        trouble = "" if worker.not_ready else await worker.trouble()
+        if trouble and not worker.not_ready and worker.in_place:
+            found.append(Finding("", "store", "the store cannot be written", "critical"))
+        for wrong, name in (
+            (self._last_worker, "the last worker ended with an error"),
+            (evaluated.failed, "the gate could not be evaluated, by an error of ours"),
+            (not worker.in_place, "the lane's files were removed or replaced"),
+            (lane is None, "the lane cannot be read"),
+            (lane is not None and bool(lane.ringless or lane.refused), "a process or a ring is left out"),
+        ):
+            if wrong:
+                found.append(Finding("", "errors", name, "critical"))
+        self._last_worker = ""
+        return found
+
+    async def _save(self) -> None:
+        async with self._saving:
+            await asyncio.to_thread(self._memory.write, self._memory.encoded())
