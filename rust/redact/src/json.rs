@@ -434,6 +434,7 @@ impl Walk<'_> {
             return true;
         }
         self.counted.extend(found.iter().map(|finding| finding.kind));
+        self.edits.reserve(&edits);
         let mut positions = Positions::new(inner);
         for (range, with) in edits.iter() {
             let range = start + positions.of(range.start)..start + positions.of(range.end);

@@ -55,3 +55,41 @@ pub(super) fn keep(options: u64, name: &[u8], known: Known) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Options, Sanitizer};
+
+    #[test]
+    fn what_one_set_of_options_says_of_a_name_is_not_what_another_says() {
+        let sanitizer = |options: &Options| Sanitizer::new(options).expect("options");
+        let plain = sanitizer(&Options::default());
+        let listing = sanitizer(&Options { secret_names: vec!["zebra".to_owned()], ..Options::default() });
+        let blind = sanitizer(&Options { disable: vec!["email".to_owned()], ..Options::default() });
+        let clean = |sanitizer: &Sanitizer, body: &str| {
+            String::from_utf8(sanitizer.json(body.as_bytes()).expect("JSON")).expect("text")
+        };
+        let (listed, address) = (r#"{"zebra":"stripes"}"#, r#"{"carol@mail.example":1}"#);
+        for _ in 0..3 {
+            assert_eq!(clean(&plain, listed), listed);
+            assert_eq!(clean(&listing, listed), r#"{"zebra":"[SECRET]"}"#);
+            assert_eq!(clean(&blind, address), address);
+            assert_eq!(clean(&plain, address), r#"{"[EMAIL]":1}"#);
+        }
+    }
+
+    #[test]
+    fn a_name_says_the_same_the_first_time_and_later_however_long_it_is_and_however_many_there_are() {
+        let sanitizer = Sanitizer::new(&Options::default()).expect("options");
+        let names = (0..600).map(|number| format!("{}_password", "x".repeat(number % 40)));
+        for name in names.chain(["content".to_owned(), "a\\u0062c".to_owned(), "[EMAIL]".to_owned()]) {
+            let body = format!(r#"{{"{name}":"hunter2-and-3","key":"password"}}"#);
+            let clean = || sanitizer.json(body.as_bytes()).expect("JSON");
+            let first = clean();
+            assert_eq!(first, clean(), "{body}");
+            let secret = name.ends_with("_password") || name == "content";
+            let masked = first.windows(8).any(|part| part == b"[SECRET]");
+            assert_eq!(masked, secret, "{body}");
+        }
+    }
+}

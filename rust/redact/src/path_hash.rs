@@ -37,7 +37,7 @@ pub(super) const START: u64 = 0xcbf2_9ce4_8422_2325;
 pub(super) fn name_hash(name: &[u8]) -> u64 {
     const DIGITS: u8 = b'#';
     // Without a branch, so that it is done many bytes at a time.
-    if !name.iter().fold(false, |found, byte| found | byte.is_ascii_digit() | (*byte == DIGITS)) {
+    if name.iter().fold(0, |found, byte| found | u8::from(byte.is_ascii_digit()) | u8::from(*byte == DIGITS)) == 0 {
         return hash(START, name);
     }
     let mut hashed = START;

@@ -10,6 +10,9 @@ use super::text::{Text, Wanted};
 use super::triggers::Triggers;
 use super::{assign, fields, hashes, ids, label, mail, net, number, phones, secrets};
 
+/// Room for findings, once there is one.
+const FEW: usize = 16;
+
 /// Find all values, in order, without overlap. `near`: only from triggers in these ranges, which are in order.
 pub(super) fn scan(bytes: &[u8], wanted: Wanted<'_>, near: Option<&[Range<usize>]>) -> Vec<Finding> {
     let mut near = near;
@@ -51,6 +54,9 @@ pub(super) fn scan(bytes: &[u8], wanted: Wanted<'_>, near: Option<&[Range<usize>
             && hit.end > hit.start
             && !label::inside_mask(bytes, hit.start)
         {
+            if found.capacity() == 0 {
+                found.reserve(FEW);
+            }
             found.push(Finding { kind: hit.kind, start: hit.start, end: hit.end });
             text.free = hit.end;
         }
