@@ -7,6 +7,7 @@ holds no value of a request; a change is logged once when it begins and once whe
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import time
@@ -15,10 +16,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..dispatch.arm import Arm
+from ..errors import describe
 from ..limits import LaneLimits
 from .state import STATE_FILE, read_state, write_state
 
-__all__ = ["ControlLoop"]
+__all__ = ["ControlLoop", "keep_ticking"]
 
 log = logging.getLogger("shadowlane.worker")
 
@@ -74,7 +76,9 @@ class ControlLoop:
             try:
                 self._limits.restore(state["limits"])
             except (KeyError, TypeError, ValueError) as error:
-                log.warning("%s: cannot go on from it (%r); limits start anew", self._directory / STATE_FILE, error)
+                log.warning(
+                    "%s: cannot go on from it (%s); limits start anew", self._directory / STATE_FILE, describe(error)
+                )
         _, paused_s, reason = self._control.throttle()
         if state is None and paused_s:
             self._limits.hold(paused_s)
@@ -160,3 +164,20 @@ class ControlLoop:
             self._cannot_write = str(error.strerror)
         else:
             self._written, self._cannot_write = state, ""
+
+
+async def keep_ticking(control: ControlLoop, every_s: float) -> None:
+    """Tick until cancelled. While ticks raise, each class of error is said once; then, that it is over."""
+    told: set[type[Exception]] = set()
+    while True:
+        try:
+            control.tick()
+        except Exception as error:
+            if type(error) not in told:
+                log.error("the limits cannot be carried on: %s; please report it", describe(error))
+                told.add(type(error))
+        else:
+            if told:
+                log.info("the limits are carried on again")
+            told.clear()
+        await asyncio.sleep(every_s)

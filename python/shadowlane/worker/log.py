@@ -22,7 +22,7 @@ import msgspec
 
 from ..errors import ConfigError, describe
 
-__all__ = ["FIELDS", "FORMAT_ENV", "JsonFormatter", "LogFormat", "configure_logging", "log_left_alone"]
+__all__ = ["FIELDS", "FORMAT_ENV", "JsonFormatter", "LogFormat", "TextFormatter", "configure_logging", "log_left_alone"]
 
 LogFormat = Literal["text", "json"]
 
@@ -61,6 +61,15 @@ class JsonFormatter(logging.Formatter):
         return msgspec.json.encode(line).decode()
 
 
+class TextFormatter(logging.Formatter):
+    """Lines for people. What a library logs of an exception loses its words, too."""
+
+    def formatException(self, ei: Any) -> str:
+        """Its class and where it was raised, the last call first."""
+        raised = _raised(ei[1])
+        return "\n  ".join([raised["error"], *reversed(raised["where"])])
+
+
 def _encodable(text: str) -> str:
     """A path may be no UTF-8 (PEP 383): its strange bytes are escaped."""
     return text.encode("utf-8", "backslashreplace").decode()
@@ -95,7 +104,7 @@ def configure_logging(level: str, form: str) -> logging.Formatter:
     """Log to standard error from now on. Raises :class:`~shadowlane.errors.ConfigError` for an unknown form."""
     if form not in get_args(LogFormat):
         raise ConfigError(f"--log-format, or {FORMAT_ENV}, = {form!r}: use text or json")
-    formatter: logging.Formatter = logging.Formatter(_TEXT)
+    formatter: logging.Formatter = TextFormatter(_TEXT)
     if form == "json":
         formatter = JsonFormatter()
         sys.excepthook = _log_uncaught

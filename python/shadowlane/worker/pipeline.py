@@ -23,6 +23,7 @@ import msgspec
 
 from ..config.limits import WINDOW_COPIES
 from ..dispatch.arm import MOST_COPIES, Arm
+from ..errors import describe
 from ..limits import LaneLimits, Window, rate_limit_headers
 from ..providers.refusals import refused_words
 from ..types import FLAG_REDELIVERED, Copy, Headers, Outcome, Pair, StubbedCall
@@ -141,8 +142,9 @@ class Pipeline:
             for arm in self._arms:
                 try:
                     await arm.transport.close()
-                except Exception:
-                    log.exception("the transport to %s did not close", arm.name, extra={"shadow": arm.name})
+                except Exception as error:
+                    said = {"shadow": arm.name}
+                    log.error("the transport to %s did not close: %s", arm.name, describe(error), extra=said)
             self._drain_thread.shutdown()
             self._writer.close()
         if written is not None and _failed(written):

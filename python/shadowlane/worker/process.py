@@ -34,7 +34,7 @@ from ..score import Scorer, extract_answer
 from ..store import SqliteStore, open_store
 from ..transport import HttpTransport, open_transport
 from ..types import Outcome, header
-from .control import ControlLoop
+from .control import ControlLoop, keep_ticking
 from .embedder import open_embedder
 from .handover import Displaced, Handover
 from .log import log_left_alone
@@ -231,7 +231,7 @@ async def _work(
         log.info("worker %d: lane %s, shadows %s", os.getpid(), config.lane.name, names, extra={"event": "started"})
         overhead = OverheadRecorder(directory, store)
         periodic = [
-            asyncio.create_task(_tick(control)),
+            asyncio.create_task(keep_ticking(control, _BEAT_EVERY_S)),
             asyncio.create_task(_forgive(directory)),
             asyncio.create_task(_prune(writer)),
             asyncio.create_task(_record_overhead(writer, overhead)),
@@ -354,15 +354,6 @@ def _usage(outcome: Outcome) -> tuple[str, dict[str, int]]:
 async def _beat(drainer: _core.Drainer) -> None:
     while True:
         drainer.beat()
-        await asyncio.sleep(_BEAT_EVERY_S)
-
-
-async def _tick(control: ControlLoop) -> None:
-    while True:
-        try:
-            control.tick()
-        except Exception:
-            log.exception("the state of the limits cannot be written")
         await asyncio.sleep(_BEAT_EVERY_S)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import math
@@ -13,7 +14,7 @@ import pytest
 from shadowlane import _core
 from shadowlane.dispatch.arm import Arm
 from shadowlane.limits import Breaker, Budget, BudgetLimits, LaneLimits, ProdQuota, ShadowLimits
-from shadowlane.worker.control import ControlLoop
+from shadowlane.worker.control import ControlLoop, keep_ticking
 from shadowlane.worker.state import STATE_FILE, read_state
 
 from .world import Shadow
@@ -172,3 +173,39 @@ def test_the_cap_says_how_long_until_a_unit_can_be_had_at_the_rate_in_force(
     assert taken
     assert least <= drainer.wait_s() <= most
     drainer.close()
+
+
+def test_what_ticks_raise_is_said_once_while_it_lasts_without_its_words(
+    lane: _core.Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = Worker(tmp_path / "lane")
+    state = worker.limits.state
+    # None: the real one. Two kinds in turn are two lines, and one that comes back later is said anew.
+    plan = iter([ValueError, ValueError, KeyError, ValueError, KeyError, None, None, KeyError, KeyError, None])
+
+    async def run() -> None:
+        done = asyncio.Event()
+
+        def fails() -> dict[str, object]:
+            kind = next(plan, done)
+            if kind is done:
+                done.set()
+            elif kind is not None:
+                raise kind("planted-secret")
+            return state()
+
+        monkeypatch.setattr(worker.limits, "state", fails)
+        ticking = asyncio.create_task(keep_ticking(worker.control, 0.0))
+        await asyncio.wait_for(done.wait(), 30.0)
+        ticking.cancel()
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(run())
+    worker.die()
+    said = [one.getMessage() for one in caplog.records if "carried on" in one.getMessage()]
+    over = "the limits are carried on again"
+    kinds = [
+        over if line == over else line.removeprefix("the limits cannot be carried on: ").split()[0] for line in said
+    ]
+    assert kinds == ["ValueError", "KeyError", over, "KeyError", over]
+    assert "planted-secret" not in caplog.text

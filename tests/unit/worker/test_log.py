@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from shadowlane.cli import main
 from shadowlane.errors import ConfigError
-from shadowlane.worker.log import FORMAT_ENV, JsonFormatter, configure_logging, log_left_alone
+from shadowlane.worker.log import FORMAT_ENV, JsonFormatter, TextFormatter, configure_logging, log_left_alone
 
 SECRET = "sk-planted-0123456789abcdef"
 
@@ -78,6 +78,24 @@ def test_an_exception_is_told_by_its_type_and_place_without_its_words() -> None:
     assert line["error"] == "ValueError"
     assert line["where"][-1].endswith("test_an_exception_is_told_by_its_type_and_place_without_its_words")
     assert SECRET not in json.dumps(line)
+
+
+@pytest.mark.parametrize("chained", [False, True])
+def test_a_line_for_people_leaves_the_words_of_an_exception_out(chained: bool) -> None:
+    try:
+        try:
+            raise ValueError(f"cannot read {SECRET}")
+        except ValueError as error:
+            if chained:
+                raise OSError(SECRET) from error
+            raise
+    except (OSError, ValueError):
+        made = record("it failed")
+        made.exc_info = sys.exc_info()
+    text = TextFormatter("%(message)s").format(made)
+    kind = "OSError" if chained else "ValueError"
+    assert re.match(rf"it failed\n{kind}\n  \S+test_log.py:\d+ test_a_line_for_people", text)
+    assert SECRET not in text
 
 
 def test_extras_that_are_not_named_are_left_out() -> None:

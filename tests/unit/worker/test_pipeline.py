@@ -179,6 +179,24 @@ def test_a_transport_that_raises_costs_a_row_not_a_frame(tmp_path: Path, caplog:
     assert "what the shadow sent" not in caplog.text
 
 
+def test_a_transport_that_does_not_close_is_told_without_its_words(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Stuck(Shadow):
+        async def close(self) -> None:
+            raise RuntimeError("what the shadow sent")
+
+    async def main() -> None:
+        other = Shadow()
+        run = Run(tmp_path, COPIES[:3], [Arm("s", Stuck()), Arm("t", other)])
+        assert (await run())["s"] == ShadowCounts(answered=3)
+        assert other.closed
+
+    asyncio.run(main())
+    assert "the transport to s did not close: RuntimeError in close (test_pipeline.py:" in caplog.text
+    assert "what the shadow sent" not in caplog.text
+
+
 class BrokenSanitizer:
     def __init__(self, error: BaseException) -> None:
         self.error = error
