@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from shadowlane.telemetry import queue as module
 from shadowlane.telemetry.queue import SpanQueue
 from tests.e2e.conftest import until
 
@@ -81,29 +83,57 @@ def test_a_collector_that_hangs_fills_the_queue_and_no_more() -> None:
     assert total(queue) == 1257
 
 
-@pytest.mark.parametrize("how", ["fails", "raises"])
-def test_a_collector_that_is_not_there_is_asked_less_and_less_often(how: str) -> None:
+def none_arrives(how: str) -> Callable[[Sequence[ReadableSpan]], SpanExportResult]:
     def export(_: Sequence[ReadableSpan]) -> SpanExportResult:
         if how == "raises":
             raise ConnectionError("nobody listens")
         return SpanExportResult.FAILURE
 
-    exporter = Exporter(export)
+    return export
+
+
+# One span at a time below: two may become two batches where the machine stands still between them.
+
+
+@pytest.mark.parametrize("how", ["fails", "raises"])
+def test_a_collector_that_is_not_there_is_asked_less_and_less_often(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_RETRY_MIN_S", 0.1)
+    monkeypatch.setattr(module, "_COLLECT_S", 0.001)
+    tried: list[float] = []
+
+    def export(spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        tried.append(time.monotonic())
+        return none_arrives(how)(spans)
+
+    queue = SpanQueue(Exporter(export), 100)
+    for n in range(1, 5):
+        put(queue, 1)
+        until(lambda n=n: queue.state()["lost"] == {"not_sent": n}, f"batch {n} is lost")
+    queue.close(30.0)
+    waits = [after - before for before, after in itertools.pairwise(tried)]
+    # No upper bound: that a machine stands still makes a wait longer, never shorter.
+    assert [wait >= least for wait, least in zip(waits, [0.1, 0.2, 0.4], strict=True)] == [True] * 3, waits
+
+
+@pytest.mark.parametrize("how", ["fails", "raises"])
+def test_what_waits_at_the_end_is_tried_once_more_and_at_once(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_RETRY_MIN_S", 3600.0)
+    monkeypatch.setattr(module, "_RETRY_MAX_S", 3600.0)
+    exporter = Exporter(none_arrives(how))
     queue = SpanQueue(exporter, 100)
-    put(queue, 10)
+    put(queue, 1)
     until(lambda: queue.state()["lost"], "the first batch is lost")
     put(queue, 10)
-    last = queue.close(10.0)  # what waits is tried once more, and at once
-    assert last["lost"] == {"not_sent": 20}
-    assert len(exporter.batches) == 2
+    assert queue.close(60.0)["lost"] == {"not_sent": 11}
+    assert exporter.batches == [1, 10]
 
 
 def test_a_collector_that_comes_back_gets_the_next_spans() -> None:
     results = iter([SpanExportResult.FAILURE])
     exporter = Exporter(lambda _: next(results, SpanExportResult.SUCCESS))
     queue = SpanQueue(exporter, 100)
-    put(queue, 5)
+    put(queue, 1)
     until(lambda: queue.state()["lost"], "the first batch is lost")
     put(queue, 5)
-    until(lambda: queue.state()["sent"] == 5, "the second batch is sent")
-    assert queue.close(10.0)["lost"] == {"not_sent": 5}
+    until(lambda: queue.state()["sent"] == 5, "the next spans are sent")
+    assert queue.close(30.0)["lost"] == {"not_sent": 1}
