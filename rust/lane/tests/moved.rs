@@ -7,6 +7,7 @@ mod common;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use shadowlane_base::Reason;
 use shadowlane_lane::drain::Drainer;
@@ -17,6 +18,16 @@ use shadowlane_ring::frame::Exchange;
 
 use common::process::{Child, alone, shared};
 use common::{Directory, options, sanitizer};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < PATIENCE, "waited in vain: {what}");
+        std::thread::yield_now();
+    }
+}
 
 fn open(directory: &Directory) -> Arc<Lane> {
     directory.open(&options())
@@ -103,9 +114,10 @@ fn a_request_that_is_open_over_the_change_is_counted_once() {
             third.close();
             assert!(third.admit(b"GET", b"/", std::iter::empty()).is_none());
             assert!(old.admit(b"GET", b"/", std::iter::empty()).is_none());
-            while !directory.status().rings.is_empty() {
+            until("its rings are retired", || {
                 drain(&mut worker);
-            }
+                directory.status().rings.is_empty()
+            });
             drain(&mut worker);
             let totals = directory.status().totals;
             let dropped = |reason: Reason| totals.dropped[reason as usize];
@@ -189,9 +201,7 @@ fn what_a_worker_that_is_killed_had_not_read_of_a_ring_that_was_removed_is_taken
                     std::thread::park();
                 }
             });
-            while ledger.step.load(Ordering::SeqCst) != 1 {
-                std::thread::yield_now();
-            }
+            until("the worker stands still", || ledger.step.load(Ordering::SeqCst) == 1);
             remove_rings(&directory);
             let new = remake(&directory, &old);
             assert!(!new.take_along(&old), "its worker may still empty it");
@@ -202,9 +212,10 @@ fn what_a_worker_that_is_killed_had_not_read_of_a_ring_that_was_removed_is_taken
             assert_eq!(drain(next), 10 - work.acked, "{work:?}");
             assert_eq!(next.acked(), 10);
             new.close();
-            while !directory.status().rings.is_empty() {
+            until("its rings are retired", || {
                 drain(next);
-            }
+                directory.status().rings.is_empty()
+            });
             let totals = directory.status().totals;
             assert_eq!((totals.started, totals.mirrored, totals.acked), (11, 10, 10), "{work:?}");
             assert_eq!((totals.settled(), totals.dropped[Reason::ProdFailed as usize]), (11, 1), "{work:?}");
@@ -254,9 +265,10 @@ fn a_forked_child_takes_nothing_of_its_parents_along() {
         let mut worker = drainer(&directory);
         assert_eq!(drain(&mut worker), 4);
         new.close();
-        while !directory.status().rings.is_empty() {
+        until("its rings are retired", || {
             drain(&mut worker);
-        }
+            directory.status().rings.is_empty()
+        });
         let totals = directory.status().totals;
         assert_eq!((totals.started, totals.mirrored, totals.acked), (4, 4, 4));
     }
