@@ -46,6 +46,10 @@ unsafe impl Shared for ControlHeader {}
 /// What [`RingHeader::closed`] says of a ring that a worker has retired, to a process that has it mapped still.
 pub const RETIRED: u64 = 2;
 
+/// What [`ControlHeader::retire_ring`] says of a ring whose file is gone already: no ring has this number, so that the file
+/// that has its name now is left alone.
+pub const NO_RING: u64 = u64::MAX;
+
 /// Head of a ring file `ring-<id>.shm`; the data region follows at [`RING_DATA`].
 #[repr(C, align(128))]
 pub struct RingHeader {

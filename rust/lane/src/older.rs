@@ -237,6 +237,14 @@ impl OtherRing {
         Some(Self { file, layout: version(magic) })
     }
 
+    /// Whether a path names this ring's file, and not another one or none.
+    pub fn is_at(&self, path: &Path) -> bool {
+        let same = |meta: fs::Metadata| {
+            self.file.metadata().is_ok_and(|own| (own.dev(), own.ino()) == (meta.dev(), meta.ino()))
+        };
+        fs::symlink_metadata(path).is_ok_and(same)
+    }
+
     fn word(&self, at: usize) -> u64 {
         word(&self.file, at).unwrap_or(0)
     }

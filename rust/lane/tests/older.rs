@@ -193,6 +193,37 @@ fn a_new_ring_has_the_number_of_one_that_was_refused() {
     }
 }
 
+/// Its own release's worker removed it, or somebody did by hand, and its name was given again.
+#[test]
+fn a_ring_that_has_the_name_of_one_that_is_retired_stays() {
+    let _alone = alone();
+    for other in [true, false] {
+        let directory = Directory::new();
+        let path = RingFile::path_of(&directory.0, 1);
+        leave(&directory.0, 3, 1);
+        if other {
+            set_layout(&path, LAYOUT_VERSION - 1);
+        }
+        let mut worker = Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap();
+        fs::remove_file(&path).unwrap();
+        ControlFile::open(&directory.0).unwrap().get().rings.store(0, Ordering::SeqCst);
+        let lane = open(&directory.0);
+        assert!(path.exists() && mirror(&lane));
+        worker = worker.with_looks_every(Duration::ZERO);
+        let mut read = 0;
+        // What the one before held is read where it can be: two that were not acknowledged.
+        until("the new ring is read", || {
+            read += drain(&mut worker, 10);
+            read == if other { 1 } else { 3 }
+        });
+        look(&mut worker);
+        assert!(path.exists());
+        let totals = directory.status().totals;
+        assert_eq!((totals.started, totals.started - totals.settled()), (4, 0));
+        assert_eq!(totals.mirrored, if other { 2 } else { 4 });
+    }
+}
+
 #[test]
 fn a_ring_of_another_layout_whose_process_lives_stays() {
     let _alone = alone();

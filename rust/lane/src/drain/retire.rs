@@ -1,7 +1,8 @@
 //! The end of a ring: its counts move into the control file, then its file goes.
 //!
 //! Invariant: the move is journaled. The new totals are written whole before the journal word says that they count, so
-//! that a worker killed at any step is completed by its successor and nothing is counted twice.
+//! that a worker killed at any step is completed by its successor and nothing is counted twice. A file is removed only
+//! while its name is that of the ring which was counted: numbers may begin anew.
 
 use std::fs;
 use std::sync::atomic::Ordering;
@@ -10,7 +11,7 @@ use super::Drainer;
 use super::rings::Reader;
 use crate::files::RingFile;
 use crate::latency::LatencySums;
-use crate::layout::{RETIRED, RingHeader, Totals};
+use crate::layout::{NO_RING, RETIRED, RingHeader, Totals};
 use crate::older;
 use shadowlane_base::Reason;
 use shadowlane_ring::Memory;
@@ -42,12 +43,14 @@ impl Drainer {
         let (done, live): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.others).into_iter().partition(|(_, ring)| !ring.has_producer());
         self.others = live;
-        for (id, mut totals) in done.into_iter().filter_map(|(id, ring)| Some((id, ring.totals()?))) {
+        for (id, ring) in done {
+            let Some(mut totals) = ring.totals() else { continue };
             totals.mirrored = totals.acked;
             let lost = totals.started.saturating_sub(totals.settled());
             totals.corrupt = 0;
             totals.dropped[Reason::Unreadable as usize] += lost;
-            self.fold(id, &totals, None);
+            let there = ring.is_at(&RingFile::path_of(&self.directory, id));
+            self.fold(if there { id } else { NO_RING }, &totals, None);
             // Its number may be a new ring's from here on.
             self.refused.remove(&id);
         }
@@ -72,9 +75,12 @@ impl Drainer {
         totals.acked = acked;
         totals.corrupt = journal.corrupt.load(Ordering::Acquire).min(lost);
         totals.dropped[Reason::ProducerDied as usize] += lost;
-        self.fold(reader.id, &totals, Some(reader.consumer.memory().header()));
+        let ring = if reader.consumer.memory().is_in_place() { reader.id } else { NO_RING };
+        self.fold(ring, &totals, Some(reader.consumer.memory().header()));
     }
 
+    /// `ring` is the number of the file that goes with it, or [`NO_RING`].
+    ///
     /// The journal holds the new totals whole before it is in force, so that each step may be repeated by a successor.
     fn fold(&self, ring: u64, totals: &Totals, of: Option<&RingHeader>) {
         let header = self.control.get();
