@@ -129,7 +129,7 @@ class LaneStatus(_Record, frozen=True):
     """Failures of our own on the user path, swallowed."""
     rings: list[RingStatus] = []
     refused: list[str] = []
-    """Rings that cannot be read, and why."""
+    """Rings that cannot be read, and why; in one line all that the worker cannot open now."""
     older: list[str] = []
     """Lanes of other releases in the same directory, in words."""
     unread: str = ""

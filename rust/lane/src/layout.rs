@@ -17,8 +17,8 @@ use shadowlane_base::Reason;
 use shadowlane_ring::Cursors;
 
 /// Version of the layout of both files: another one for any change of [`RingHeader`], of [`ControlHeader`] or of what
-/// a lock on a file of the lane means. A directory holds files of one version.
-pub const LAYOUT_VERSION: u8 = 8;
+/// a word in them or a lock on a file of the lane means. A directory holds files of one version.
+pub const LAYOUT_VERSION: u8 = 9;
 /// First word of a ring file: `slring`, a zero byte, the version; little-endian.
 pub const RING_MAGIC: u64 = u64::from_le_bytes(*b"slring\0\0") | (LAYOUT_VERSION as u64) << 56;
 /// First word of the control file: `slctrl`, a zero byte, the version; little-endian.
@@ -217,6 +217,8 @@ pub struct ControlHeader {
     pub worker: WorkerLine,
     /// What nobody here could read.
     pub unread: Unread,
+    /// What the worker cannot open now.
+    pub unopened: Unopened,
     /// Odd while a ring is being retired.
     pub retire_generation: AtomicU64,
     /// The ring that is being retired, or 0: then `retiring` replaces `retired`, and that ring's file is left out.
@@ -275,6 +277,40 @@ pub struct Unread {
     pub rings: AtomicU64,
     /// Where the last of them were.
     pub last: Text,
+}
+
+/// Rings that the worker tries again each second. Another process may well read them.
+#[repr(C, align(128))]
+#[derive(Default)]
+pub struct Unopened {
+    /// How many, or [`Self::ALL`] when it cannot look for them.
+    pub rings: AtomicU64,
+    /// Why, for the last of them.
+    pub why: Text,
+}
+
+impl Unopened {
+    /// The directory could not be listed: how many there are is not known.
+    pub const ALL: u64 = u64::MAX;
+
+    /// Say what is so now.
+    pub fn set(&self, rings: u64, why: &str) {
+        if rings != 0 {
+            self.why.write(why);
+        }
+        self.rings.store(rings, Ordering::Release);
+    }
+
+    /// In words; `None` when all could be opened.
+    pub fn text(&self) -> Option<String> {
+        let rings = match self.rings.load(Ordering::Acquire) {
+            0 => return None,
+            Self::ALL => "new rings cannot be looked for".to_owned(),
+            1 => "1 ring cannot be opened".to_owned(),
+            rings => format!("{rings} rings cannot be opened"),
+        };
+        Some(format!("{rings} by the worker, which tries again each second: {}", self.why.read()))
+    }
 }
 
 /// The worker, as it last reported itself.

@@ -102,7 +102,7 @@ pub struct LaneStatus {
     pub totals: Totals,
     /// The rings.
     pub rings: Vec<RingStatus>,
-    /// Files that are not rings of this version, and why.
+    /// Files that are not rings of this version, and why; and in one line those that the worker cannot open now.
     pub refused: Vec<String>,
     /// Lanes of other layouts beside this one, in words.
     pub older: Vec<String>,
@@ -127,7 +127,9 @@ impl LaneStatus {
         lanedir::check(directory)?;
         let control = ControlFile::open(directory)?;
         let header = control.get();
-        let (totals, rings, refused) = steadily(header, || read_rings(directory, header));
+        let (totals, rings, mut refused) = steadily(header, || read_rings(directory, header));
+        // What one that was killed said is no more.
+        refused.extend(header.unopened.text().filter(|_| control.has_worker()));
         let worker = header.worker.identity();
         let now = monotonic_ns();
         Ok(Self {

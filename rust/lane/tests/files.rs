@@ -207,3 +207,43 @@ fn after_close_requests_are_counted_and_nothing_is_written() {
     assert_eq!((totals.started, totals.settled()), (2, 2));
     assert_eq!(totals.dropped[Reason::Disabled as usize], 2);
 }
+
+/// What lies under a ring's name is there and cannot be opened; the others are read meanwhile.
+#[test]
+fn rings_that_the_worker_cannot_open_are_counted_with_the_reason_while_they_are_there() {
+    type Make = fn(&Path);
+    let forms: [(&str, Make); 3] = [
+        ("Too many levels", |path| std::os::unix::fs::symlink("/dev/null", path).unwrap()),
+        ("Too many levels", |path| std::os::unix::fs::symlink("gone", path).unwrap()),
+        ("Is a directory", |path| fs::create_dir(path).unwrap()),
+    ];
+    for (why, make) in forms {
+        let directory = Directory::new();
+        let lane = open(&directory.0, 1.0);
+        let mut worker = drainer(&directory.0);
+        let said = || directory.status().refused.into_iter().find(|text| text.contains("by the worker"));
+        let look = |worker: &mut Drainer| {
+            ControlFile::open(&directory.0).unwrap().get().rings.fetch_add(1, Ordering::SeqCst);
+            drain(worker)
+        };
+        assert_eq!(said(), None);
+        for (id, count) in [(70, "1 ring cannot"), (71, "2 rings cannot")] {
+            make(&RingFile::path_of(&directory.0, id));
+            assert!(mirror(&lane, 10));
+            assert_eq!(look(&mut worker), 1);
+            let said = said().unwrap();
+            assert!(said.starts_with(count) && said.contains(why), "{said}");
+        }
+        let path = RingFile::path_of(&directory.0, 70);
+        fs::rename(&path, directory.0.join("away")).unwrap();
+        look(&mut worker);
+        assert!(said().unwrap().starts_with("1 ring cannot"));
+        drop(worker);
+        assert_eq!(said(), None, "nobody tries");
+        let mut worker = drainer(&directory.0);
+        assert!(said().unwrap().starts_with("1 ring cannot"), "its successor");
+        fs::rename(RingFile::path_of(&directory.0, 71), directory.0.join("away too")).unwrap();
+        look(&mut worker);
+        assert_eq!(said(), None);
+    }
+}

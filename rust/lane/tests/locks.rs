@@ -464,3 +464,37 @@ fn what_killed_makers_left_behind_goes_and_what_is_being_made_stays() {
     assert!(young.exists() && making.exists() && other.exists());
     drop(held);
 }
+
+/// It cannot even list the directory; that is said while it lives.
+#[test]
+fn a_worker_without_descriptors_says_that_it_finds_no_rings() {
+    let _alone = alone();
+    let directory = Directory::new();
+    let step: &AtomicU64 = shared();
+    let lane = directory.open(&options());
+    let worker = Child::fork(|| {
+        let mut worker = Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap();
+        let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: a plain system call on a structure that lives; what this child has open stays open.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const none) }, 0);
+        step.store(1, Ordering::SeqCst);
+        until("there is another ring", || step.load(Ordering::SeqCst) == 2);
+        drain(&mut worker);
+        step.store(3, Ordering::SeqCst);
+        loop {
+            std::thread::park();
+        }
+    });
+    until("it has no descriptors", || step.load(Ordering::SeqCst) == 1);
+    assert!(directory.status().refused.is_empty());
+    let other = directory.open(&options());
+    step.store(2, Ordering::SeqCst);
+    until("it has looked", || step.load(Ordering::SeqCst) == 3);
+    let refused = directory.status().refused;
+    assert_eq!(refused.len(), 1);
+    assert!(refused[0].starts_with("new rings cannot be looked for by the worker"), "{refused:?}");
+    assert!(refused[0].contains("Too many open files"), "{refused:?}");
+    worker.kill();
+    assert!(directory.status().refused.is_empty(), "nobody tries");
+    drop((lane, other));
+}

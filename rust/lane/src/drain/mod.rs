@@ -252,6 +252,7 @@ impl Drainer {
         let line = &self.control.get().worker;
         if line.pid.load(Ordering::Relaxed) == u64::from(std::process::id()) {
             line.pid.store(0, Ordering::Release);
+            self.control.get().unopened.set(0, "");
         }
     }
 }

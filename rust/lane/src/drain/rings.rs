@@ -1,13 +1,14 @@
 //! The rings that a drainer reads: finding them, and knowing whose process is gone.
 //!
 //! Invariants: a ring is gone only when the lock that its process held is free, or that has closed it. One that cannot be
-//! read is refused as long as it is there, and left where it is. A ring of another life of the lane is nobody's here.
+//! read is refused as long as it is there, and left where it is; one that cannot be opened is tried again, and said. A ring of another life of the lane is nobody's here.
 
 use std::sync::atomic::Ordering;
 
 use super::Drainer;
 use crate::files::RingFile;
 use crate::gcra::monotonic_ns;
+use crate::layout::Unopened;
 use crate::older::OtherRing;
 use crate::status::list_rings;
 use shadowlane_base::Error;
@@ -57,7 +58,15 @@ impl Drainer {
         }
         self.rings_seen = rings;
         self.listed_ns = now;
-        let Ok(ids) = list_rings(&self.directory) else { return };
+        let ids = match list_rings(&self.directory) {
+            Ok(ids) => ids,
+            Err(error) => {
+                let why = format!("{}: {error}", self.directory.display());
+                self.control.get().unopened.set(Unopened::ALL, &why);
+                return;
+            }
+        };
+        let (mut unopened, mut why) = (0, String::new());
         self.refused.retain(|id| ids.contains(id));
         for id in ids {
             if self.refused.contains(&id) || self.readers.iter().any(|reader| reader.id == id) {
@@ -77,9 +86,15 @@ impl Drainer {
                     let other = OtherRing::open(&path, false).filter(|ring| ring.totals().is_some());
                     self.others.extend(other.map(|ring| (id, ring)));
                 }
-                // It could not be asked (no descriptor, no memory, gone again): it is looked at again.
-                Err(_) => {}
+                // It could not be asked (no descriptor, no memory): it is looked at again. Or it is gone again.
+                Err(error) => {
+                    if std::fs::symlink_metadata(&path).is_ok() {
+                        unopened += 1;
+                        why = error.to_string();
+                    }
+                }
             }
         }
+        self.control.get().unopened.set(unopened, &why);
     }
 }
