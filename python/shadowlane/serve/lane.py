@@ -109,11 +109,12 @@ class LaneView:
             return Evaluated(time.time_ns(), self.config.lane.name, error=why)
 
     async def last_evaluated(self) -> Evaluated | None:
-        """The last verdicts, at once; ``None``: there are none yet. Old ones are evaluated anew meanwhile."""
+        """The last verdicts, at once and however old they are (they say it); ``None``: there are none yet. Old ones are
+        evaluated anew meanwhile."""
         try:
             return await self._verdicts.get(0.0)
         except asyncio.TimeoutError:
-            return None
+            return self._verdicts.last
 
     async def scrape(self, read: Callable[[], _T]) -> _T:
         """Do what reads the lane for metrics: one at a time, on a thread that nothing else waits for."""

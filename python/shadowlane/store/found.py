@@ -103,7 +103,7 @@ class Looks:
         whole, more = True, False
         with explained(self.path, "read"):
             try:
-                with _until(self._db, deadline), contextlib.closing(_matching(self._db, wanted)) as rows:
+                with _until(self._db, deadline), contextlib.closing(_matching(self._db, wanted, deadline)) as rows:
                     for row, request in rows:
                         times[request] = times.get(request, 0) + 1
                         if once and times[request] > 1:
@@ -168,8 +168,8 @@ def _condition(wanted: PairFilter) -> tuple[str, tuple[Any, ...]]:
     return "WHERE " + " AND ".join(parts), tuple(values)
 
 
-def _matching(db: sqlite3.Connection, wanted: PairFilter) -> Generator[tuple[int, str], None, None]:
-    """Number and request of each row that matches, in the order asked for."""
+def _matching(db: sqlite3.Connection, wanted: PairFilter, deadline: float) -> Generator[tuple[int, str], None, None]:
+    """Number and request of each row that matches, in the order asked for. Raises :class:`_TimeIsOver`."""
     where, values = _condition(wanted)
     order = _ORDERS[wanted.order].format(where=where)
     columns = "pairs.id, pairs.req_hash"
@@ -179,6 +179,8 @@ def _matching(db: sqlite3.Connection, wanted: PairFilter) -> Generator[tuple[int
     needle = wanted.text.casefold()
     query = f"SELECT {columns}, {_BODIES} FROM pairs {order}"  # noqa: S608
     for row, request, *blobs in db.execute(query, values):
+        if time.monotonic() > deadline:  # of what is done here SQLite's machine knows nothing: a body may take long
+            raise _TimeIsOver
         if any(blob is not None and needle in _text(blob) for blob in blobs):
             yield row, request
 

@@ -12,7 +12,7 @@ import pytest
 
 from shadowlane.bands import ACCEPTED
 from shadowlane.config import StoreConfig
-from shadowlane.store import MarkCounts, PairFilter, SqliteStore, open_store
+from shadowlane.store import MarkCounts, PairFilter, SqliteStore, found, open_store
 from shadowlane.types import Mark, Pair, Scores
 
 from .pairs import make_pair
@@ -126,6 +126,19 @@ def test_a_search_without_time_says_that_it_did_not_see_all(tmp_path: Path) -> N
         assert store.find_pairs(PairFilter(shadow="candidate"), limit=10, seconds=30.0).whole, (
             "the next one is free again"
         )
+
+
+def test_no_body_is_read_when_the_time_is_over(
+    stored: tuple[SqliteStore, list[Pair]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, _ = stored
+    read: list[bytes] = []
+    monkeypatch.setattr(found, "_text", lambda blob: read.append(blob) or "")  # type: ignore[func-returns-value]
+    for seconds, least in ((30.0, 600), (-1.0, 0)):
+        read.clear()
+        asked = PairFilter(shadow="candidate", text="nowhere")
+        assert store.find_pairs(asked, limit=10, seconds=seconds).whole is (seconds > 0)
+        assert (len(read) > least) is (seconds > 0)
 
 
 def test_the_order_is_read_from_an_index(stored: tuple[SqliteStore, list[Pair]]) -> None:
