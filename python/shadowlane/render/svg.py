@@ -72,7 +72,8 @@ def latency_curves(latency: Mapping[str, Any]) -> str:
 
     for seconds in _log_ticks(low, high):
         parts.append(_line(x(seconds), _y(0), x(seconds), _y(0) + 4, "axis"))
-        parts.append(_text(x(seconds), _y(0) + 18, _short(seconds), "tick middle"))
+        at_edge = x(seconds) > _WIDTH - _RIGHT - 16  # a label in the middle would be cut off there
+        parts.append(_text(x(seconds), _y(0) + 18, _short(seconds), "tick end" if at_edge else "tick middle"))
     parts.append(_line(_LEFT, _y(0), _WIDTH - _RIGHT, _y(0), "axis"))
     parts.append(_text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 4, "time to the end of the answer", "tick middle"))
     for who in ("prod", "shadow"):
