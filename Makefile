@@ -7,7 +7,7 @@ RUST_SOURCES := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build dev demo probe-demo test test-fast test-rust test-loom test-python test-faults lint audit format docs \
-	hooks bench instructions memory-bench metrics-bench peers judge-bench gate-bench redact-bench detector-test redact-adversarial wheel wheels sbom sdist wheel-check first-hour crash fuzz miri \
+	hooks bench instructions memory-bench metrics-bench peers judge-bench gate-bench change-bench redact-bench detector-test redact-adversarial wheel wheels sbom sdist wheel-check first-hour crash fuzz miri \
 	asan valgrind free-threaded clean
 
 help: ## Show this help
@@ -142,6 +142,9 @@ metrics-bench: build ## What a scrape of /metrics costs with 100,000 stored pair
 
 gate-bench: build ## Simulated days through the store and the gate: make gate-bench GATE_BENCH="--rates 1 --days 1"
 	$(BIN)/python -m benches.gate $(GATE_BENCH)
+
+change-bench: build ## How soon the gate tells a sudden change, and how often wrongly: make change-bench CHANGE_BENCH="--runs 1000"
+	$(BIN)/python -m benches.gate.change $(CHANGE_BENCH)
 
 # The extension beside, in a copy of the package, so that no other target ever runs with it.
 test-faults: $(VENV)/.dependencies ## Panics of the core, through a real lane: built with a text that makes the redaction panic

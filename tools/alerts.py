@@ -270,6 +270,17 @@ _HEALTH: tuple[Alert, ...] = (
         {"lane": "default", "shadow": "candidate"},
     ),
     Alert(
+        "ShadowlaneAlertsWait", "shadowlane_alerts_waiting > 0", "30m", "ticket",
+        "alerts of lane {{ $labels.lane }} do not reach {{ $labels.receiver }}",
+        "shadowlane status says what the receiver answers; shadowlane alert --test tries it",
+        {'shadowlane_alerts_waiting{lane="default",receiver="slack"}': "1x40"},
+        (
+            {'shadowlane_alerts_waiting{lane="default",receiver="slack"}': "0x40"},
+            {'shadowlane_alerts_waiting{lane="default",receiver="slack"}': "1x20 0x20"},
+        ),
+        {"lane": "default", "receiver": "slack"},
+    ),
+    Alert(
         "ShadowlaneShadowFails", "lane_shadow:shadowlane_copies_failed:ratio_rate5m > 0.05", "10m", "ticket",
         "{{ $labels.shadow }} of lane {{ $labels.lane }} fails more than 5 % of its copies",
         "by deadlines, refused connections, broken answers or such that are too large; shadowlane report has examples",

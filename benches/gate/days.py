@@ -141,6 +141,12 @@ def _repeated_times(rng: np.random.Generator, rate: float) -> Day:
     return _decided(rng, day, day.question)
 
 
+def _worse_in_the_evening(rng: np.random.Generator, rate: float) -> Day:
+    """A language model with temperature, against itself, whose ΔS rises by 0.12 at six: the day's mean hardly does."""
+    day = _model(rng, rate)
+    return replace(day, delta=np.clip(day.delta + 0.12 * (day.at_s > 18 * 3600), 0, 2))
+
+
 def _bad_half_first(rng: np.random.Generator, rate: float) -> Day:
     """The mean of the day is inside the target, that of its first half is not."""
     at = _arrivals(rng, rate)
@@ -158,6 +164,7 @@ SCENARIOS: dict[str, tuple[Callable[[np.random.Generator, float], Day], str]] = 
     "slightly worse: ΔS +0.08, +6 % latency": (_slightly_worse, "REJECT or HOLD"),
     "bad: ΔS 0.6, +40 %, 4 % errors, 20 % facts": (_bad, "REJECT"),
     "outage of 40 minutes": (_outage, "REJECT or HOLD"),
+    "suddenly worse: ΔS +0.12 at six in the evening": (_worse_in_the_evening, "HOLD"),
     "bad half of the day first": (_bad_half_first, "HOLD until the end"),
 }
 """The day, and what a verdict at its end should be."""

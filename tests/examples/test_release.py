@@ -24,6 +24,7 @@ jsonschema = pytest.importorskip("jsonschema", reason="manifests are checked wit
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ENV = {"LANE_TOKEN": "open-sesame-for-tests", "GATE_TOKEN": "only-the-verdict-please"}
+ARGS = {"token": ENV["GATE_TOKEN"], "hash": "5d9c"}
 SERVE = {"listen": "127.0.0.1:0", "token_env": "LANE_TOKEN", "gate_token_env": "GATE_TOKEN"}
 CRDS = {
     ("flagger.app/v1beta1", "Canary"): "flagger",
@@ -209,21 +210,34 @@ def test_a_canary_with_users_is_rolled_back_by_a_reject_and_by_nothing_else(worl
     assert moved.exists()
 
 
+@pytest.mark.parametrize("verdict", ["GRADUATE"])
+def test_argos_new_revision_begins_anew(url: str, verdict: str) -> None:
+    """The analysis begins when the canary is there, before it has answered anything."""
+    [metric] = of_kind("argo", "AnalysisTemplate", "shadowlane-graduates")["spec"]["metrics"]
+    rollout = of_kind("argo", "Rollout", "rag")
+    [analysis] = [step["analysis"] for step in rollout["spec"]["strategy"]["canary"]["steps"] if "analysis" in step]
+    assert analysis["args"] == [{"name": "hash", "valueFrom": {"podTemplateHashValue": "Latest"}}]
+    measured = [WebMetric(metric, url, {**ARGS, "hash": one}).measure() for one in ("5d9c", "5d9c", "77fb", "77fb")]
+    assert measured == ["Successful", "Successful", "Inconclusive", "Inconclusive"]
+    answer = httpx.get(f"{url}/gate", headers={"Authorization": f"Bearer {ENV['GATE_TOKEN']}"}).json()
+    assert answer["shadows"][0]["window"]["why"] == "checksum of default/rag changed from 5d9c to 77fb"
+
+
 def test_argo_succeeds_fails_or_goes_on(url: str, verdict: str) -> None:
     [metric] = of_kind("argo", "AnalysisTemplate", "shadowlane-graduates")["spec"]["metrics"]
-    run = WebMetric(metric, url, {"token": ENV["GATE_TOKEN"]})
+    run = WebMetric(metric, url, ARGS)
     measured = run.measure()
     assert (run.last, measured, run.phase) == {
         "GRADUATE": ("GRADUATE", "Successful", "Successful"),
         "HOLD": ("HOLD", "Inconclusive", "Running"),
         "REJECT": ("REJECT", "Failed", "Failed"),
     }[verdict]
-    impatient = WebMetric({**metric, "inconclusiveLimit": 1}, url, {"token": ENV["GATE_TOKEN"]})
+    impatient = WebMetric({**metric, "inconclusiveLimit": 1}, url, ARGS)
     for _ in range(2):
         impatient.measure()
     assert impatient.phase == {"HOLD": "Inconclusive"}.get(verdict, run.phase)
     [metric] = of_kind("argo", "AnalysisTemplate", "shadowlane-no-reject")["spec"]["metrics"]
-    run = WebMetric(metric, url, {"token": ENV["GATE_TOKEN"]})
+    run = WebMetric(metric, url, ARGS)
     assert (run.measure(), run.phase) == (("Failed", "Failed") if verdict == "REJECT" else ("Successful", "Running"))
 
 
@@ -244,7 +258,7 @@ def test_argo_gets_a_hold_with_its_reason_for_a_question_that_cannot_be_answered
 ) -> None:
     [metric] = of_kind("argo", "AnalysisTemplate", "shadowlane-graduates")["spec"]["metrics"]
     asked = {**metric, "provider": {"web": {**metric["provider"]["web"], "url": f"http://x/gate{query}"}}}
-    run = WebMetric(asked, url, {"token": ENV["GATE_TOKEN"]})
+    run = WebMetric(asked, url, ARGS)
     assert (run.measure(), run.last) == ("Inconclusive", "HOLD")
     answer = httpx.get(f"{url}/gate{query}", headers={"Authorization": f"Bearer {ENV['GATE_TOKEN']}"})
     assert answer.status_code == 200
@@ -255,7 +269,7 @@ def test_argo_gets_a_hold_with_its_reason_for_a_question_that_cannot_be_answered
 @pytest.mark.parametrize("verdict", ["GRADUATE"])
 def test_argo_without_the_token_measures_errors_up_to_its_limit(url: str, verdict: str) -> None:
     [metric] = of_kind("argo", "AnalysisTemplate", "shadowlane-graduates")["spec"]["metrics"]
-    run = WebMetric({**metric, "consecutiveErrorLimit": 2}, url, {"token": "wrong"})
+    run = WebMetric({**metric, "consecutiveErrorLimit": 2}, url, {**ARGS, "token": "wrong"})
     phases = []
     for _ in range(3):
         run.measure()

@@ -8,6 +8,7 @@ manifest that a user would apply; only the host of its URLs is exchanged.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections import Counter
@@ -111,7 +112,15 @@ class WebMetric:
         web = self.metric["provider"]["web"]
         headers = {one["key"]: self._given(one["value"]) for one in web.get("headers", [])}
         try:
-            answer = httpx.get(_moved(web["url"], self.base), headers=headers, timeout=web["timeoutSeconds"])
+            # ``ResolveMetricArgs`` writes the whole metric as JSON and puts the arguments into that.
+            body = json.loads(self._given(json.dumps(web["jsonBody"]))) if "jsonBody" in web else None
+            answer = httpx.request(
+                web.get("method", "GET"),
+                _moved(web["url"], self.base),
+                headers=headers,
+                json=body,
+                timeout=web["timeoutSeconds"],
+            )
             if not 200 <= answer.status_code < 300:
                 return "Error"
             path = re.fullmatch(r"\{\$((?:\.\w+)*)\}", web["jsonPath"])

@@ -21,26 +21,35 @@ __all__ = ["run_test"]
 
 
 def run_test(config: Config, name: str = "", as_json: bool = False) -> int:
-    """Send one test alert to ``name``, or to all; returns 0 when each was taken, else 1. Raises
-    :class:`~shadowlane.errors.ConfigError` when there is none, or a variable that it names is not set."""
+    """Send one test alert to ``name``, or to all; returns 0 when each was taken, 1 when not, 2 when one could not be
+    sent for want of what its entry names. Raises :class:`~shadowlane.errors.ConfigError` when there is none to tell."""
     if not config.alerts:
         raise ConfigError('alerts: none is configured; add [[alerts]] with a kind, such as "slack", and its url_env')
     known = [alert.called for alert in config.alerts]
     if name and name not in known:
         why = advised(name, known, f"no alerts of this name; known: {', '.join(known)}")
         raise ConfigError(f"--test = {name!r}: {why}")
-    chosen = [Receiver(alert, position) for position, alert in enumerate(config.alerts) if name in ("", alert.called)]
-    answers = asyncio.run(_tell(config, chosen))
-    told = [(one.alert, answer) for one, answer in zip(chosen, answers, strict=True)]
+    receivers: dict[str, Receiver] = {}
+    unsent: dict[str, Answer] = {}
+    for position, alert in enumerate(config.alerts):
+        if name in ("", alert.called):
+            try:
+                receivers[alert.called] = Receiver(alert, position)
+            except ConfigError as error:
+                unsent[alert.called] = Answer(False, f"not sent: {error}", heard=False)
+    said = asyncio.run(_tell(config, list(receivers.values())))
+    answers = {**unsent, **dict(zip(receivers, said, strict=True))}
+    told = [(alert, answers[alert.called]) for alert in config.alerts if alert.called in answers]
     if as_json:
         print_json({alert.called: _data(alert.kind, answer) for alert, answer in told})
     else:
-        lines: list[Line] = []
-        for alert, answer in told:
-            said = "took it" if answer.taken else "DID NOT TAKE IT"
-            lines.append((f"{alert.called} ({alert.kind}): {said}: {answer.text}", "good" if answer.taken else "bad"))
-        print_lines(lines)
-    return int(not all(answer.taken for answer in answers))
+        print_lines([_line(f"{alert.called} ({alert.kind})", answer) for alert, answer in told])
+    return 2 if unsent else int(not all(answer.taken for answer in said))
+
+
+def _line(who: str, answer: Answer) -> Line:
+    said = "took it" if answer.taken else "DID NOT TAKE IT"
+    return f"{who}: {said}: {answer.text}", "good" if answer.taken else "bad"
 
 
 def _data(kind: str, answer: Answer) -> dict[str, Any]:

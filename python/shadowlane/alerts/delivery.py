@@ -22,6 +22,7 @@ from ..errors import ConfigError, describe
 from ..limits import retry_after_s
 from ..render.text import printable
 from .incidents import Message, Post
+from .resolver import OwnResolver
 from .shapes import Request, link_of, request_for
 
 __all__ = ["Answer", "Delivery", "Receiver"]
@@ -65,6 +66,7 @@ class Receiver:
         self._key = alert.key(where)
         self._tls = _tls(alert, where)
         self._session: aiohttp.ClientSession | None = None
+        self._resolver: OwnResolver | None = None
 
     def request(self, message: Message, public_url: str, now: float, *, test: bool = False) -> Request:
         """A message in its form."""
@@ -115,8 +117,11 @@ class Receiver:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
+            self._resolver = OwnResolver()
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=1, ssl=self._tls if self._tls is not None else True),
+                connector=aiohttp.TCPConnector(
+                    limit=1, ssl=self._tls if self._tls is not None else True, resolver=self._resolver
+                ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S),
                 trust_env=self.alert.trust_env,
@@ -128,6 +133,9 @@ class Receiver:
         if self._session is not None:
             await self._session.close()
             self._session = None
+        if self._resolver is not None:
+            await self._resolver.close()  # a connector closes none that it was given
+            self._resolver = None
 
 
 class Delivery:

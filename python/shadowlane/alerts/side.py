@@ -156,9 +156,9 @@ class Watch:
         evaluated = await lane.evaluated()
         counted, limits = await asyncio.to_thread(self._counted)
         findings = [*gate_findings(evaluated.verdicts), *await self._health(evaluated, counted, limits, worker)]
-        unknown = {"drops", "cap", "breaker", "budget"} if counted is None else set()
-        if worker.not_ready:
-            unknown.add("store")
+        unknown = set() if counted is not None else {"drops", "cap"}
+        unknown |= set() if limits is not None else {"breaker", "budget"}
+        unknown |= set() if not worker.not_ready else {"store"}
         return Reading(
             findings=tuple(findings),
             gate_known=not evaluated.error,

@@ -43,6 +43,7 @@ GATE_RULES = (
     "delta_s_median",
     "slope",
     "spread",
+    "change",
     "ttfb",
     "tokens",
     "cost",
@@ -76,6 +77,10 @@ class GateConfig(Section, frozen=True):
     """What the mean ΔS may rise from one window to the next, over at least five."""
     spread: Annotated[float, Bound(0, 1, above=True, share=True)] = 0.15
     """σ/μ of ΔS within repeated questions, beyond what the control's answers show; a μ below 0.40 is taken as 0.40."""
+    change_days: Annotated[float, Bound(0, 36_500, above=True, unit="days")] = 100.0
+    """A shadow that does not change is said to have changed suddenly at most once in so many days, on average. Not to
+    rise suddenly: ΔS by more than ``mean_rise``, contradicted facts by more than ``rate_rise``, failures by more than
+    ``shadow_error_rate``."""
     missing_rise: Annotated[float, Bound(0, 1, above=True, share=True)] = 0.05
     """How far the share of prod's sentences that the shadow leaves out may be above the control's; without a control,
     above the share of its own that prod does not say."""

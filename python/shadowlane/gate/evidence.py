@@ -143,6 +143,7 @@ def _evidence(
             expected={pin: some.expected for pin, some in config.pins.items()},
         ),
         drift=drift_of(config, name, store, start, now, rows.drift, whole=whole),
+        changes=rows.change.watched(),
         no_lane=status.get("no_lane", ""),
         never_asked=_refused(config, name, store, start.since_ns) if rows.never_asked else "",
         asked_wrongly="; ".join(

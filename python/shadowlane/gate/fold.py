@@ -12,6 +12,7 @@ import numpy as np
 
 from ..columns import ScoreColumns
 from .accounts import AccountFold
+from .change import ChangeFold
 from .drift import DriftFold
 from .reverse import turned
 from .sample import PairedSample
@@ -58,6 +59,7 @@ class RowFold:
         self.scores = SeriesFold(embedder, with_control=with_control)
         self.accounts = AccountFold(slot_wait_ms)
         self.drift = DriftFold(embedder, with_control=with_control)
+        self.change = ChangeFold(embedder)
         self._tried, self._in_vain = 0, 0
 
     def add(self, columns: ScoreColumns, control: ScoreColumns | None = None) -> None:
@@ -82,6 +84,7 @@ class RowFold:
         self.scores.add(columns, control, inside)
         self.accounts.add(columns, questions, inside)
         self.drift.add(columns, control, questions)
+        self.change.add(columns, control)
 
     @property
     def never_asked(self) -> bool:

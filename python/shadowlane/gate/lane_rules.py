@@ -11,6 +11,7 @@ from collections.abc import Callable
 from ..config import GateConfig
 from .account_rules import ACCOUNT_RULES
 from .boundary import limit
+from .change_rule import change
 from .drift_rules import DRIFT_RULES
 from .lines import bounds, hours_for, percent, signed, signed_fine
 from .paired import PairedQuantiles
@@ -234,6 +235,7 @@ def accounting(evidence: Evidence, gate: GateConfig) -> Rule:
 
 LANE_RULES: dict[str, Callable[[Evidence, GateConfig], Rule]] = {
     **DRIFT_RULES,
+    "change": change,
     "p95_latency": p95_latency,
     **ACCOUNT_RULES,
     "prod_errors": prod_errors,

@@ -30,8 +30,8 @@ def percent(value: float) -> str:
 
 
 def plain(value: float) -> str:
-    """``0.123``."""
-    return f"{value:.3f}"
+    """``0.123``; what is nearly zero has no sign."""
+    return f"{round(value, 3) + 0.0:.3f}"
 
 
 def signed(value: float) -> str:

@@ -16,6 +16,7 @@ from typing import Literal
 from ..bands import ACCEPTED, CRITICAL
 from ..config import GateConfig
 from .accounts import Accounts
+from .change import Watched
 from .direct import Direct
 from .drift import Drift
 from .lines import percent, plain
@@ -159,6 +160,8 @@ class Evidence:
     accounting: str = ""
     accounts: Accounts = field(default_factory=Accounts)
     drift: Drift = field(default_factory=Drift)
+    changes: tuple[Watched, ...] = ()
+    """What a sudden change is looked for in."""
     no_lane: str = ""
     """Why there is no lane behind the pairs: rules about its counters are not judged then. Empty: there is one."""
     never_asked: str = ""

@@ -23,7 +23,7 @@ from .selection import DELTA_S_MAX, failed_copies, repeated, sent
 from .stream import Stream
 from .targets import SCORE_RULES, Target
 
-__all__ = ["Series", "SeriesFold", "joined", "question_of"]
+__all__ = ["Series", "SeriesFold", "joined", "question_of", "reading"]
 
 _Floats = NDArray[np.float64]
 _Reading = tuple[_Floats, NDArray[np.bool_]]
@@ -328,6 +328,11 @@ _READINGS: dict[str, Callable[[ScoreColumns, str], _Reading]] = {
     "throttled": _throttled,
     "shadow_errors": _errors,
 }
+
+
+def reading(key: str, columns: ScoreColumns, embedder: str) -> tuple[_Floats, NDArray[np.bool_]]:
+    """The values of the rule ``key`` at all rows (n,), and which rows have one (n,). ``embedder``: whose ΔS counts."""
+    return _READINGS[key](columns, embedder)
 
 
 _OWN: dict[str, Callable[[ScoreColumns], _Floats]] = {

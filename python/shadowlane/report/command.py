@@ -64,7 +64,7 @@ def run_gate(config: Config, shadow: str | None = None, as_json: bool = False) -
     worst = worst_of(verdicts)
     arms = read_arms(config, status, verdicts) if shadow is None else None
     if as_json:
-        print_json({**gate_data(config.lane.name, status, verdicts), "arms": arms})
+        print_json(gate_data(config.lane.name, status, verdicts, arms))
     else:
         lines: list[Line] = []
         if not status["store"]["exists"]:

@@ -50,9 +50,11 @@ def read_arms(config: Config, status: Mapping[str, Any], verdicts: Sequence[Verd
     return arms_data(arms, {verdict.shadow: verdict.decision for verdict in verdicts})
 
 
-def gate_data(lane: str, status: Mapping[str, Any], verdicts: Sequence[Verdict]) -> dict[str, Any]:
+def gate_data(
+    lane: str, status: Mapping[str, Any], verdicts: Sequence[Verdict], arms: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The verdicts, JSON-ready. ``shadow``: the one that is judged, ``None`` for several; ``pins``: by shadow, the
-    newest value of each; ``reason``: why it is this verdict, in one line."""
+    newest value of each; ``reason``: why it is this verdict, in one line; ``arms``: see :func:`read_arms`."""
     data = verdicts_data(verdicts)
     pins = {one["shadow"]: _pins(status, one["shadow"]) for one in data["shadows"]}
     return {
@@ -61,6 +63,7 @@ def gate_data(lane: str, status: Mapping[str, Any], verdicts: Sequence[Verdict])
         **data,
         "pins": pins,
         "reason": verdict_line(data)[len(data["verdict"]) + 1 :],
+        "arms": arms,
     }
 
 
@@ -71,7 +74,7 @@ def _pins(status: Mapping[str, Any], shadow: str) -> dict[str, str]:
 
 def held_data(lane: str, shadow: str | None, reason: str) -> dict[str, Any]:
     """What stands for verdicts that could not be evaluated."""
-    held = {"verdict": "HOLD", "decision": "HOLD", "rules": [], "shadows": [], "pins": {}}
+    held: dict[str, Any] = {"verdict": "HOLD", "decision": "HOLD", "rules": [], "shadows": [], "pins": {}, "arms": None}
     return {"lane": lane, "shadow": shadow, **held, "reason": reason}
 
 

@@ -15,6 +15,7 @@ from ..config import Config
 from ..config.serve import DEFAULT_LISTEN, address_of, serve_problem
 from ..errors import ConfigError, MissingExtraError
 from ..render.text import print_json_line, print_lines
+from ..worker.log import log_left_alone
 
 if TYPE_CHECKING:
     from .endpoint import Endpoint
@@ -47,6 +48,7 @@ def run_serve(config: Config, listen: str | None = None, as_json: bool = False) 
 
 async def _serve(endpoint: Endpoint, as_json: bool) -> None:
     stop = asyncio.Event()
+    asyncio.get_running_loop().set_exception_handler(log_left_alone)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:

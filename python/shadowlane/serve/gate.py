@@ -1,10 +1,10 @@
-"""``GET /gate`` for Argo Rollouts' web metric, ``POST /gate/...`` for Flagger's webhooks.
+"""``/gate`` for Argo Rollouts' web metric, ``POST /gate/...`` for Flagger's webhooks.
 
 Argo takes every status but 2xx for an error of the measurement, so ``/gate`` is always 200 and says HOLD where there
-is no verdict. Flagger takes up to 202 for yes (``pkg/controller/webhook.go``), shows what a failed check answered,
-and rolls back when a hook of type ``rollback`` says yes or one of type ``rollout`` says no too often. Invariant: what
-cannot be evaluated is a HOLD, which neither promotes (409) nor rolls back (``check`` 200, ``rollback`` 409): an error
-of ours is no fault of the candidate.
+is no verdict; asked by POST, it reads what is deployed from the body, as Flagger's webhooks say it. Flagger takes up to
+202 for yes (``pkg/controller/webhook.go``), shows what a failed check answered, and rolls back when a hook of type
+``rollback`` says yes or one of type ``rollout`` says no too often. Invariant: what cannot be evaluated is a HOLD, which
+neither promotes (409) nor rolls back (``check`` 200, ``rollback`` 409): an error of ours is no fault of the candidate.
 """
 
 from __future__ import annotations
@@ -55,17 +55,22 @@ def gate_routes(lane: LaneView) -> Iterable[web.RouteDef]:
     async def show(request: web.Request) -> web.Response:
         return _json(await _data(lane, _of_query(lane.config, request)))
 
+    async def told(request: web.Request) -> dict[str, Any]:
+        return await _data(lane, _of_payload(lane.config, _of_query(lane.config, request), await request.read()))
+
+    async def show_for(request: web.Request) -> web.Response:
+        return _json(await told(request))
+
     def hook(name: str) -> web.RouteDef:
         yes = _ANSWERS[name]
 
         async def answer(request: web.Request) -> web.Response:
-            asked = _of_payload(lane.config, _of_query(lane.config, request), await request.read())
-            data = await _data(lane, asked)
+            data = await told(request)
             return web.Response(status=200 if yes(data["verdict"]) else 409, text=printable(verdict_line(data)))
 
         return web.post(f"/gate/{name}", answer)
 
-    return [web.get("/gate", show), *map(hook, _ANSWERS)]
+    return [web.get("/gate", show), web.post("/gate", show_for), *map(hook, _ANSWERS)]
 
 
 async def _data(lane: LaneView, asked: _Asked) -> dict[str, Any]:

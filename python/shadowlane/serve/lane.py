@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from ..config import Config, lane_directory
 from ..errors import ShadowlaneError, StoreError, describe
 from ..gate import Verdict
-from ..report.verdicts import gate_data, held_data, read_verdicts
+from ..report.verdicts import gate_data, held_data, read_arms, read_verdicts
 from ..status.lane import read_lane
 from ..store import SqliteStore, open_store
 from ..worker.side import WorkerView
@@ -44,6 +44,8 @@ class Evaluated:
     status: dict[str, Any] = field(default_factory=dict)
     """What ``collect_status`` gave; empty where it raised."""
     verdicts: tuple[Verdict, ...] = ()
+    arms: dict[str, Any] | None = None
+    """All shadows side by side; ``None``: there is only one."""
     error: str = ""
     failed: bool = False
     """It is an error of ours."""
@@ -54,7 +56,7 @@ class Evaluated:
             data = held_data(self.lane, shadow, self.error)
         else:
             chosen = [one for one in self.verdicts if shadow in (None, one.shadow)]
-            data = gate_data(self.lane, self.status, chosen)
+            data = gate_data(self.lane, self.status, chosen, self.arms if shadow is None else None)
         return {**data, "evaluated_ns": self.at_ns}
 
 
@@ -100,12 +102,13 @@ class LaneView:
         name, now = self.config.lane.name, time.time_ns()
         try:
             status, verdicts = read_verdicts(self.config)
+            arms = read_arms(self.config, status, verdicts)
         except ShadowlaneError as error:
             return Evaluated(now, name, error=str(error))
         except Exception as error:
             log.error("the gate cannot be evaluated: %s", describe(error))
             return Evaluated(now, name, error=f"an error of ours: {describe(error)}; please report it", failed=True)
-        return Evaluated(now, name, status, tuple(verdicts))
+        return Evaluated(now, name, status, tuple(verdicts), arms)
 
     async def trouble(self) -> str:
         """Why the lane is not served now, in one line without a path; empty when it is."""

@@ -10,6 +10,7 @@ warnings of Python's too.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import threading
@@ -19,9 +20,9 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from ..errors import ConfigError
+from ..errors import ConfigError, describe
 
-__all__ = ["FIELDS", "FORMAT_ENV", "JsonFormatter", "LogFormat", "configure_logging"]
+__all__ = ["FIELDS", "FORMAT_ENV", "JsonFormatter", "LogFormat", "configure_logging", "log_left_alone"]
 
 LogFormat = Literal["text", "json"]
 
@@ -47,22 +48,27 @@ class JsonFormatter(logging.Formatter):
             "ts": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "event": getattr(record, "event", "log"),
-            "message": record.getMessage(),
+            "message": _encodable(record.getMessage()),
             "logger": record.name,
             "lane": self.lane,
         }
         for name in FIELDS:
             value = getattr(record, name, None)
             if value is not None:
-                line[name] = value
+                line[name] = _encodable(value) if isinstance(value, str) else value
         if record.exc_info and record.exc_info[1] is not None:
             line |= _raised(record.exc_info[1])
         return msgspec.json.encode(line).decode()
 
 
+def _encodable(text: str) -> str:
+    """A path may be no UTF-8 (PEP 383): its strange bytes are escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _raised(error: BaseException) -> dict[str, Any]:
     frames = traceback.extract_tb(error.__traceback__)[-_MOST_FRAMES:]
-    where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    where = [_encodable(f"{frame.filename}:{frame.lineno} {frame.name}") for frame in frames]
     return {"error": type(error).__name__, "where": where}
 
 
@@ -71,6 +77,18 @@ def _log_uncaught(kind: type[BaseException], error: BaseException | None, _: obj
     error = kind() if error is None else error
     found = (kind, error, error.__traceback__)
     logging.getLogger("shadowlane").critical("ended by an error of ours", exc_info=found, extra={"event": "crashed"})
+
+
+def log_left_alone(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """An event loop's handler of exceptions that nobody took. Its own one prints the words of the exception, and a
+    callback with what it was called with."""
+    error = context.get("exception")
+    what = "a callback failed" if "handle" in context else str(context.get("message", ""))
+    said = {"event": "left_alone"}
+    if isinstance(error, BaseException):
+        logging.getLogger("shadowlane").error("%s: %s; please report it", what, describe(error), extra=said)
+    else:
+        logging.getLogger("shadowlane").error("event loop: %s", what, extra=said)
 
 
 def configure_logging(level: str, form: str) -> logging.Formatter:

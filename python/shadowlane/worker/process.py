@@ -37,6 +37,7 @@ from ..types import Outcome, header
 from .control import ControlLoop
 from .embedder import open_embedder
 from .handover import Displaced, Handover
+from .log import log_left_alone
 from .overhead import OverheadRecorder
 from .pipeline import MOST_BYTES, Pipeline
 from .side import NoSide, Side, WorkerView
@@ -150,6 +151,7 @@ async def _run(
     idle_exit_s: float | None,
     side: Side,
 ) -> None:
+    asyncio.get_running_loop().set_exception_handler(log_left_alone)
     # From the first moment to the last: one that opens a large store, or closes it, does not hang.
     beating = asyncio.create_task(_beat(drainer))
     view = WorkerView(drainer.is_in_place)

@@ -59,7 +59,13 @@ def test_what_cannot_be_sent_says_why(
     assert main(["alert", "--test", "slak", *config]) == 2
     assert "--test = 'slak': did you mean slack? No alerts of this name; known: slack" in capsys.readouterr().err
     assert main(["alert", "--test", *config]) == 2
-    assert "alerts[0].url_env = 'SLACK_WEBHOOK_URL': the environment variable is not set" in capsys.readouterr().err
+    assert "alerts[0].url_env = 'SLACK_WEBHOOK_URL': the environment variable is not set" in capsys.readouterr().out
+    with receiver() as other:
+        text = '[[alerts]]\nkind = "slack"\nurl_env = "SLACK_WEBHOOK_URL"\n'
+        text += f'[[alerts]]\nkind = "json"\nurl = "{other.url}"\n'
+        assert main(["alert", "--test", "--json", *written(tmp_path, text)]) == 2
+    said = json.loads(capsys.readouterr().out)
+    assert (said["slack"]["taken"], said["json"]["taken"], len(other.got)) == (False, True, 1)
     assert main(["doctor", *config]) == 1
     assert "alerts to slack" in capsys.readouterr().out
     with pytest.raises(SystemExit) as ended:

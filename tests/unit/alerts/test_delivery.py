@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -257,3 +260,38 @@ def test_a_file_that_cannot_be_read_is_begun_anew(tmp_path: Path, server: Receiv
     told.find(WRONG)
     told.send()
     assert events(server) == ["firing"]
+
+
+def test_a_name_server_that_hangs_takes_no_thread_of_the_common_pool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answer, names = threading.Event(), threading.Event(), []
+
+    def hangs(*_: Any, **__: Any) -> Any:
+        names.append(threading.current_thread().name)
+        asked.set()
+        answer.wait(60)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hangs)
+    told = Told(tmp_path, url="http://alerts.example/hook")
+    told.find(WRONG)
+
+    async def run() -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        looking = ThreadPoolExecutor(1)
+        target = Target(told.config.alerts[0], 0)
+        delivery = Delivery(target, told.post, told.save, public_url="", wall=lambda: told.now)
+        sending = asyncio.create_task(delivery.send_due())
+        try:
+            assert await asyncio.get_running_loop().run_in_executor(looking, asked.wait, 30)
+            assert await asyncio.to_thread(lambda: "done") == "done"
+            answer.set()
+            assert await sending
+        finally:
+            answer.set()
+            await target.close()
+
+    asyncio.run(run())
+    assert names[0].startswith("shadowlane-alerts")
+    assert told.post.error == "cannot connect to http://alerts.example: Name or service not known"

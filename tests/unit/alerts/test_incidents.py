@@ -109,7 +109,19 @@ def test_after_a_worker_that_died_while_sending_the_end_is_told() -> None:
     sending.sending = True
     minutes.post = msgspec.json.decode(msgspec.json.encode(minutes.post), type=Post)
     minutes.post.resume(0.0)
+    [again] = minutes.post.waiting.values()
+    minutes.post.settle(again, taken=False, heard=False)  # a no to the second try takes back nothing of the first
     assert minutes.pass_by("...", taken=False) == "FFR"
+
+
+def test_two_looks_in_one_minute_are_one() -> None:
+    minutes = Minutes(entry())
+    for _ in range(3):
+        minutes.pass_by("x")
+        minutes.minute -= 1
+    assert minutes.post.firing == 0
+    minutes.minute += 1
+    assert minutes.pass_by("x") == "F"
 
 
 def test_a_new_incident_does_not_take_the_stead_of_the_last_ones_end() -> None:

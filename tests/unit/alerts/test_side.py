@@ -7,8 +7,9 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import aiohttp
 import pytest
 
 from shadowlane.alerts import side
@@ -141,12 +142,11 @@ def test_one_evaluation_for_the_endpoint_and_for_alerts(tmp_path: Path, monkeypa
                 await beside.close()
                 assert beside.state()["alerting"] == {}
             await beside.start(view)
-            lane = beside._endpoint.lane if beside._endpoint is not None else None
-            assert lane is not None
-            assert beside._watch is not None
-            await asyncio.gather(
-                *(lane.evaluated() for _ in range(3)), *(beside._watch.read(lane, view) for _ in range(3))
-            )
+            view.opened(cast(Any, None), cast(Any, None))
+            address = beside.state()["endpoint"]["listen"]
+            async with aiohttp.ClientSession() as session, session.get(f"http://{address}/gate") as answer:
+                assert (await answer.json())["verdict"] == "REJECT"
+            await until(lambda: beside.state()["alerting"]["json"]["firing"] > 1, "the worker's look")
             await beside.close()
 
         asyncio.run(run())

@@ -31,7 +31,7 @@ from tests.support.evidence import (
 
 GATE = GateConfig()
 NONE = np.zeros(0)
-WITHOUT_DATA = {"ttfb", "slot_wait", "tokens", "cost", "pins", "segments", "spread", "slope"} | {
+WITHOUT_DATA = {"ttfb", "slot_wait", "tokens", "cost", "pins", "segments", "spread", "slope", "change"} | {
     "delta_s_median",
     "delta_s_p95",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import socket
 import threading
@@ -13,10 +14,11 @@ import pytest
 from aiohttp import web
 
 from shadowlane.config import Config
+from shadowlane.report.command import run_gate
 from shadowlane.serve import endpoint, guarded, lane
 from shadowlane.serve.endpoint import Endpoint
 from shadowlane.serve.lane import LaneView
-from tests.support.lanes import config_at
+from tests.support.lanes import config_at, make_pairs, save
 
 SECRET = "a text of somebody's request"
 
@@ -139,6 +141,35 @@ def test_it_can_be_started_again_and_says_where_it_listens(tmp_path: Path) -> No
                 assert probe.connect_ex((host, int(port))) != 0
 
     asyncio.run(run())
+
+
+_TWO = {name: {"url": "http://127.0.0.1:9"} for name in ("candidate", "other")}
+
+
+@pytest.mark.parametrize("shadow", [None, "other"])
+@pytest.mark.parametrize("shadows", [_TWO, {"other": _TWO["other"]}])
+def test_the_verdict_has_every_member_that_the_command_prints(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], shadow: str | None, shadows: dict[str, dict[str, str]]
+) -> None:
+    given = config_at(tmp_path, serve={"listen": "127.0.0.1:0"}, shadows=shadows)
+    save(given, [pair for name in shadows for pair in make_pairs(60, shadow=name)])
+
+    async def ask() -> bytes:
+        one = Endpoint(given)
+        host, _, port = (await one.listen(None)).partition(":")
+        try:
+            return await asked(host, int(port), "GET /gate" + (f"?shadow={shadow}" if shadow else ""))
+        finally:
+            await one.close()
+
+    answered = json.loads(asyncio.run(ask()).rpartition(b"\r\n\r\n")[2])
+    run_gate(given, shadow, as_json=True)
+    printed = json.loads(capsys.readouterr().out)
+    assert answered.keys() - {"evaluated_ns"} == printed.keys()
+    for name in ("lane", "shadow", "verdict", "decision", "pins", "reason"):
+        assert answered[name] == printed[name]
+    beside = [arms and [one["name"] for one in arms["arms"]] for arms in (answered["arms"], printed["arms"])]
+    assert beside[0] == beside[1] == (["candidate", "other"] if len(shadows) == 2 and shadow is None else None)
 
 
 _ANSWERS = {"promote": b" 409 ", "check": b" 200 ", "rollback": b" 409 "}

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import logging
+import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shadowlane.cli import main
 from shadowlane.errors import ConfigError
-from shadowlane.worker.log import FORMAT_ENV, JsonFormatter, configure_logging
+from shadowlane.worker.log import FORMAT_ENV, JsonFormatter, configure_logging, log_left_alone
 
 SECRET = "sk-planted-0123456789abcdef"
 
@@ -54,7 +59,7 @@ def test_a_line_says_when_what_and_about_whom() -> None:
 
 @given(text=st.text(), lane=st.text(st.characters(exclude_categories=["Cs"])), at=st.floats(0, 4e9))
 def test_any_text_is_one_line_of_json_and_any_moment_rfc_3339(text: str, lane: str, at: float) -> None:
-    made = record("%s", text.encode("utf-8", "replace").decode())
+    made = record("%s", text, shadow=text)
     made.created = at
     line = formatted(made, lane)
     assert line["lane"] == lane
@@ -131,3 +136,39 @@ def test_an_error_of_the_command_is_a_line_too(tmp_path: Path) -> None:
     line = json.loads(done.stderr)
     assert (line["event"], line["level"]) == ("failed", "error")
     assert "no such file" in line["message"]
+
+
+def test_a_path_that_is_no_utf8_is_a_line_too() -> None:
+    line = formatted(record("%s: cannot be opened", os.fsdecode(b"/srv/\xff.db"), shadow="\udc80"))
+    assert (line["message"], line["shadow"]) == ("/srv/\\udcff.db: cannot be opened", "\\udc80")
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_what_an_event_loop_finds_left_alone_is_told_without_its_words(
+    new_loop: Callable[[], asyncio.AbstractEventLoop], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fails() -> None:
+        raise ValueError(SECRET)
+
+    def calls(_: str) -> None:
+        raise ValueError(SECRET)
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(log_left_alone)
+        loop.call_soon(calls, SECRET)
+        future = loop.create_future()
+        future.set_exception(ValueError(SECRET))
+        await asyncio.wait([asyncio.ensure_future(fails())])
+        del future
+
+    loop = new_loop()
+    loop.run_until_complete(run())
+    gc.collect()
+    loop.close()
+    said = [one.getMessage() for one in caplog.records]
+    assert len(said) == 3
+    assert sum("never retrieved: ValueError" in one for one in said) == 2
+    assert sum(one.startswith("a callback failed: ValueError in calls (test_log.py:") for one in said) == 1
+    assert SECRET not in caplog.text
+    assert not any(one.exc_info for one in caplog.records)
