@@ -140,13 +140,17 @@ _HEALTH: tuple[Alert, ...] = (
     ),
     Alert(
         "ShadowlaneWorkerDown",
-        "shadowlane_worker_up == 0 and on (job, instance, lane) shadowlane_lane_started == 1", "2m", "page",
+        # Without a gateway no worker is needed: one that a gateway started leaves with it.
+        'shadowlane_worker_up == 0 and on (job, instance, lane) (shadowlane_rings{state="alive"} > 0 or '
+        "shadowlane_backlog_frames > 0)", "2m", "page",
         "lane {{ $labels.lane }} has no worker",
         "rings fill and then drop; shadowlane status shows why the last worker ended",
-        {f"shadowlane_worker_up{{{_LANE}}}": "0x40", f"shadowlane_lane_started{{{_LANE}}}": "1x40"},
+        {f"shadowlane_worker_up{{{_LANE}}}": "0x40", f"shadowlane_backlog_frames{{{_LANE}}}": "0x10 7x29",
+         f'shadowlane_rings{{{_LANE},state="alive"}}': "1x10 0x29"},
         (
-            {f"shadowlane_worker_up{{{_LANE}}}": "1x40", f"shadowlane_lane_started{{{_LANE}}}": "1x40"},
-            {f"shadowlane_worker_up{{{_LANE}}}": "0x40", f"shadowlane_lane_started{{{_LANE}}}": "0x40"},
+            {f"shadowlane_worker_up{{{_LANE}}}": "1x40", f'shadowlane_rings{{{_LANE},state="alive"}}': "1x40"},
+            {f"shadowlane_worker_up{{{_LANE}}}": "0x40", f"shadowlane_backlog_frames{{{_LANE}}}": "0x40",
+             f"shadowlane_lane_started{{{_LANE}}}": "1x40", f'shadowlane_rings{{{_LANE},state="alive"}}': "0x40"},
         ),
         {"lane": "default"},
     ),

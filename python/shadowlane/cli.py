@@ -49,8 +49,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "worker --config lane.toml",
         "worker --leave-when-idle --log-level debug --log-format json",
         "worker --serve 127.0.0.1:9797",
+        "worker --dashboard 127.0.0.1:9797",
     ),
     "serve": ("serve", "serve --listen 127.0.0.1:9798 --config lane.toml"),
+    "dashboard": ("dashboard", "dashboard --listen 127.0.0.1:9798 --config lane.toml"),
     "alert": ("alert --test", "alert --test slack --json"),
     "demo": ("demo", "demo --seconds 90 --qps 20 --out demo-out"),
     "probe": (
@@ -133,12 +135,17 @@ def _parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
     worker.add_argument("--auto", action="store_true", help=argparse.SUPPRESS)
     worker.add_argument("--leave-when-idle", action="store_true", help="leave when no gateway lives and all is empty")
     worker.add_argument("--serve", metavar="HOST:PORT", help="listen there for release tools and probes (serve.listen)")
+    worker.add_argument("--dashboard", metavar="HOST:PORT", help="the same with the live page (serve.dashboard)")
     worker.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     _add_log_format(worker)
 
     serve = command("serve", _serve, "Answer release tools and probes over a lane, without a worker.")
     serve.add_argument("--listen", metavar="HOST:PORT", help="default: serve.listen, else 127.0.0.1:9797")
     _add_log_format(serve)
+
+    dashboard = command("dashboard", _dashboard, "Serve the live page of a lane, without a worker.")
+    dashboard.add_argument("--listen", metavar="HOST:PORT", help="default: serve.listen, else 127.0.0.1:9797")
+    _add_log_format(dashboard)
 
     alert = command("alert", _alert, "Send a test alert to those whom the lane tells, and say what each answered.")
     alert.add_argument(
@@ -263,7 +270,11 @@ def _worker(options: argparse.Namespace) -> int:
     from .worker.process import run_worker
 
     try:
-        run_worker(config, leave_when_idle=options.auto or options.leave_when_idle, side=_side(config, options.serve))
+        run_worker(
+            config,
+            leave_when_idle=options.auto or options.leave_when_idle,
+            side=_side(config, options.serve, options.dashboard),
+        )
     except LaneError as error:
         if options.auto and "another worker" in str(error):
             return 0  # lost the election: the lane has its worker
@@ -282,18 +293,17 @@ def _configured(options: argparse.Namespace, level: str) -> Config:
     return config
 
 
-def _side(config: Config, listen: str | None) -> Any:
+def _side(config: Config, listen: str | None, dashboard: str | None) -> Any:
     """The endpoint and the alerts beside the worker, when they are asked for. They have a configuration of their own:
     the worker's is the lane's, whatever an option says."""
     from .serve.command import with_listen
 
-    if listen is not None:
-        config = with_listen(config, listen, "--serve")
-    endpoint = None
-    if config.serve.listen:
-        from .serve.endpoint import Endpoint
-
-        endpoint = Endpoint(config)
+    if listen is not None and dashboard is not None and listen != dashboard:
+        raise ConfigError(f"--dashboard = {dashboard!r}: one endpoint serves both; give the address of --serve, or one")
+    for address, option in ((listen, "--serve"), (dashboard, "--dashboard")):
+        if address is not None:
+            config = with_listen(config, address, option, page=option == "--dashboard")
+    endpoint = _endpoint(config) if config.serve.listen else None
     if not config.alerts:
         return endpoint
     from .alerts.side import Alerting
@@ -301,10 +311,26 @@ def _side(config: Config, listen: str | None) -> Any:
     return Alerting(config, endpoint)
 
 
+def _endpoint(config: Config) -> Any:
+    from .serve.endpoint import Endpoint
+
+    if not config.serve.dashboard:
+        return Endpoint(config)
+    from .dashboard.routes import dashboard_routes
+
+    return Endpoint(config, (dashboard_routes,))
+
+
 def _serve(options: argparse.Namespace) -> int:
     from .serve.command import run_serve
 
     return run_serve(_configured(options, "info"), listen=options.listen, as_json=options.json)
+
+
+def _dashboard(options: argparse.Namespace) -> int:
+    from .dashboard.command import run_dashboard
+
+    return run_dashboard(_configured(options, "info"), listen=options.listen, as_json=options.json)
 
 
 def _alert(options: argparse.Namespace) -> int:

@@ -36,6 +36,7 @@ __all__ = [
     "GroupReading",
     "Headers",
     "JudgeVerdict",
+    "Mark",
     "Outcome",
     "Pair",
     "PinSeen",
@@ -379,6 +380,10 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
         return "unscored" if self.delta_s is None or math.isnan(self.delta_s) else band(self.delta_s)
 
 
+Mark: TypeAlias = Literal["", "fine", "wrong"]
+"""What a person said of a pair; empty: nobody looked."""
+
+
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
     """An exchange with one shadow's outcome and the scores: one row of the store."""
 
@@ -402,6 +407,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     """What the pins of ``[pins]`` read, by name; those that nobody sent are left out."""
     rate_limit: dict[str, str] = {}
     """The shadow's rate-limit headers, by lower-case name."""
+    mark: Mark = ""
 
 
 class ShadowCounts(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ import pytest
 
 from shadowlane.alerts.delivery import Receiver as Target
 from shadowlane.alerts.incidents import Incident, Message
-from shadowlane.config import AlertConfig
+from shadowlane.config import AlertConfig, ServeConfig
 from tests.e2e.conftest import Process, World, until
 from tests.e2e.test_serve import process
 from tests.support.ports import reserved_port
@@ -119,7 +119,11 @@ async def tell(url: str, *messages: Message) -> list[str]:
         said = []
         for message in messages:
             now = time.time()
-            said.append((await target.post(target.request(message, "https://lane.example", now), now)).text)
+            said.append(
+                (
+                    await target.post(target.request(message, ServeConfig(public_url="https://lane.example"), now), now)
+                ).text
+            )
         return said
     finally:
         await target.close()

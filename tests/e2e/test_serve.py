@@ -11,6 +11,7 @@ import shutil
 import socket
 import sqlite3
 import sys
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -132,6 +133,38 @@ def test_connections_are_bounded_and_an_idle_one_costs_no_other(world: World, cl
         return False
 
     until(answered, "room again when they are gone")
+
+
+REQUEST = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+FLOODS = {
+    "requests whose answers nobody reads": (b"", (REQUEST + b"\r\n") * 1000),
+    "what follows an upgrade that is not had": (
+        REQUEST + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        b"x" * 65536,
+    ),
+    "headers without an end": (REQUEST, b"".join(b"x-%d: %s\r\n" % (number, b"x" * 99) for number in range(500))),
+}
+
+
+@pytest.mark.parametrize(("first", "more"), FLOODS.values(), ids=FLOODS)
+def test_what_no_handler_takes_is_not_kept(world: World, client: httpx.Client, first: bytes, more: bytes) -> None:
+    """Of somebody without a token, since it is kept before anybody looks at one."""
+    url = started(world, env={"LANE_TOKEN": "open-sesame-for-tests"}, serve={"token_env": "LANE_TOKEN"})
+    host, port = url.removeprefix("http://").split(":")
+
+    def memory() -> int:
+        """Of the worker, in MiB."""
+        [kib] = re.findall(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{world.processes[-1].popen.pid}/status").read_text())
+        return int(kib) // 1024
+
+    before, sent = memory(), 0
+    with socket.create_connection((host, int(port))) as flood, contextlib.suppress(ConnectionError, TimeoutError):
+        flood.settimeout(2)  # as long as it may not take any more
+        flood.sendall(first)
+        while sent < 64 << 20:
+            sent += flood.send(more)
+    assert memory() - before < 40, f"{sent} bytes were sent"
+    assert client.get(f"{url}/healthz").status_code == 200
 
 
 def test_a_token_opens_all_but_health(world: World, client: httpx.Client) -> None:

@@ -71,7 +71,7 @@ async def _tell(config: Config, receivers: list[Receiver]) -> list[Answer]:
     message = Message(event="firing", incident=incident, put_at=now)
     try:
         return await asyncio.gather(
-            *(one.post(one.request(message, config.serve.public_url, now, test=True), now) for one in receivers)
+            *(one.post(one.request(message, config.serve, now, test=True), now) for one in receivers)
         )
     finally:
         for one in receivers:

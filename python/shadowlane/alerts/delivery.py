@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import aiohttp
 
-from ..config.alerts import AlertConfig
+from ..config import AlertConfig, ServeConfig
 from ..config.shown import shown_url, without_keys
 from ..errors import ConfigError, describe
 from ..limits import retry_after_s
@@ -68,9 +68,9 @@ class Receiver:
         self._session: aiohttp.ClientSession | None = None
         self._resolver: OwnResolver | None = None
 
-    def request(self, message: Message, public_url: str, now: float, *, test: bool = False) -> Request:
+    def request(self, message: Message, serve: ServeConfig, now: float, *, test: bool = False) -> Request:
         """A message in its form."""
-        link = link_of(public_url, message.incident.shadow)
+        link = link_of(serve, message.incident.shadow)
         return request_for(self.alert, self._key, message.event, message.incident, link=link, now=now, test=test)
 
     async def post(self, request: Request, now: float) -> Answer:
@@ -147,14 +147,14 @@ class Delivery:
         post: Post,
         save: Callable[[], Awaitable[None]],
         *,
-        public_url: str,
+        serve: ServeConfig,
         wall: Callable[[], float],
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._receiver = receiver
         self._post = post
         self._save = save
-        self._public_url = public_url
+        self._serve = serve
         self._wall = wall
         self._draw = draw
         self._more = asyncio.Event()
@@ -194,7 +194,7 @@ class Delivery:
         message.sending = True
         await self._save()
         try:
-            answer = await self._receiver.post(self._receiver.request(message, self._public_url, now), now)
+            answer = await self._receiver.post(self._receiver.request(message, self._serve, now), now)
         except Exception as error:  # whatever it is, the next one must be sent
             answer = Answer(False, f"an error of ours: {describe(error)}; please report it", heard=True, refused=True)
         self._learn(message, answer)

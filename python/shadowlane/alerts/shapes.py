@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ..config.alerts import AlertConfig
+from ..config import AlertConfig, ServeConfig
 from .incidents import Event, Incident
 
 __all__ = ["LASTS_S", "SIGNATURE", "Request", "link_of", "request_for", "signature"]
@@ -59,11 +59,12 @@ def signature(secret: str, body: bytes, now: int) -> str:
     return f"t={now},v1={digest}"
 
 
-def link_of(public_url: str, shadow: str) -> str:
-    """Where more is said of it; empty where no address is configured."""
-    if not public_url:
+def link_of(serve: ServeConfig, shadow: str) -> str:
+    """Where more is said of it: the live page, where there is one; empty where no address is configured."""
+    if not serve.public_url:
         return ""
-    return f"{public_url.rstrip('/')}/gate" + (f"?shadow={shadow}" if shadow else "")
+    path = "/" if serve.dashboard else "/gate"
+    return f"{serve.public_url.rstrip('/')}{path}" + (f"?shadow={shadow}" if shadow else "")
 
 
 class _Told(NamedTuple):

@@ -105,7 +105,7 @@ class Watch:
                 receiver,
                 self._memory.posts[alert.called],
                 self._save,
-                public_url=config.serve.public_url,
+                serve=config.serve,
                 wall=wall,
             )
 

@@ -24,7 +24,7 @@ from ..types import Citation, Headers, Pair
 from .pairs import pairs_of
 from .reader import Exchange, Source
 
-__all__ = ["explained", "find"]
+__all__ = ["citation_names", "explained", "find"]
 
 
 def find(source: Source, name: str, config: Config) -> tuple[Exchange, Cleaner]:
@@ -61,14 +61,15 @@ def _arm(pair: Pair, config: Config) -> dict[str, Any]:
         "name": pair.outcome.shadow,
         "status": {"prod": pair.copy.status, "shadow": pair.outcome.status},
         "citations": {
-            "prod": _citations(pair.copy.response_headers, pair.copy.response_body, config),
-            "shadow": _citations(pair.outcome.headers, pair.outcome.body, config),
+            "prod": citation_names(pair.copy.response_headers, pair.copy.response_body, config),
+            "shadow": citation_names(pair.outcome.headers, pair.outcome.body, config),
         },
         **msgspec.to_builtins(comparison),
     }
 
 
-def _citations(headers: Headers, body: bytes, config: Config) -> list[str]:
+def citation_names(headers: Headers, body: bytes, config: Config) -> list[str]:
+    """What an answer cites, by name."""
     answer = read_answer(
         headers,
         body,

@@ -26,6 +26,8 @@ class ServeConfig(Section, frozen=True):
 
     listen: str = ""
     """``HOST:PORT``, for example ``127.0.0.1:9797``; port 0 is any free one, see ``shadowlane status``. Empty: off."""
+    dashboard: bool = False
+    """Whether the worker serves its live page (``/``) there, too."""
     token_env: str = ""
     """Name of the environment variable with the token that every request but ``/healthz`` and ``/readyz`` must carry
     (``Authorization: Bearer``, or ``Basic`` with it as the password). Required where ``listen`` is not loopback."""

@@ -78,7 +78,9 @@ def add_copies(
         count = reading.counts.get(name, ShadowCounts())
         base = reading.bases.get(name, before.acked)
         stored = count.answered + sum(count.failed.values())
-        families.add("shadowlane_copies_mirrored_total", max(now.mirrored - base, 0), name)
+        # Before its worker has registered it nothing is mirrored to it, and what waits falls, as no counter may.
+        mirrored = max(now.mirrored - base, 0) if name in reading.bases else 0
+        families.add("shadowlane_copies_mirrored_total", mirrored, name)
         families.add("shadowlane_copies_in_flight", max(now.mirrored - base - stored, 0), name)
         families.add("shadowlane_copies_stored_total", count.answered, name, "answered", "")
         for reason, n in sorted(count.failed.items()):

@@ -1,7 +1,8 @@
 """What every page of ours is made of: its frame, escaping, and two texts with their differing words marked.
 
-Invariants: no script, no request, no font or picture from elsewhere; the content security policy allows the page's own
-style sheet, by its hash, and nothing else; answers from outside can neither run, fetch, nor change the page's layout.
+Invariants: no request, no font or picture from elsewhere; a page that is a file has no script, and its content security
+policy allows its own style sheet, by its hash, and nothing else; nothing is inline in one that is served; answers from
+outside can neither run, fetch, nor change the page's layout.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from html import escape
 from .style import CSS
 from .text import printable
 
-__all__ = ["escaped", "marked", "page"]
+__all__ = ["escaped", "marked", "page", "served"]
 
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
 
@@ -32,6 +33,20 @@ def page(title: str, body: str) -> str:
         '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
         '<meta name="referrer" content="no-referrer">\n<meta name="robots" content="noindex">\n'
         f"<title>{escaped(title)}</title>\n<style>{CSS}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n"
+    )
+
+
+def served(title: str, body: str, *, scripts: Sequence[str] = (), styles: Sequence[str] = ()) -> str:
+    """The same for a page that a server gives with its policy in a header; styles and scripts are its files."""
+    links = "".join(f'<link rel="stylesheet" href="{href}">\n' for href in (*styles, "/assets/style.css"))
+    links += "".join(f'<script src="{source}" defer></script>\n' for source in scripts)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
+        '<meta name="robots" content="noindex">\n<link rel="icon" href="data:,">\n'
+        f"<title>{escaped(title)}</title>\n{links}</head>\n<body>\n"
+        '<a class="skip" href="#main">To the figures</a>\n<main id="main" tabindex="-1">\n'
+        f"{body}</main>\n</body>\n</html>\n"
     )
 
 

@@ -1,8 +1,11 @@
-"""The page's style sheet: light and dark by the reader's setting, nothing fetched, nothing inline in the markup."""
+"""The pages' style sheet: light and dark by the reader's setting, nothing fetched, nothing inline in the markup.
+
+``CSS`` is of every page, ``LIVE_CSS`` of what only those have that a server gives.
+"""
 
 from __future__ import annotations
 
-__all__ = ["CSS"]
+__all__ = ["CSS", "LIVE_CSS"]
 
 CSS = """
 :root{color-scheme:light dark;--bg:#f5f6f8;--card:#fff;--ink:#172033;--soft:#5b6677;--line:#e1e5eb;--grid:#edf0f4;
@@ -13,7 +16,7 @@ CSS = """
 --stable:#3fae82;--transitional:#d69a32;--critical:#d65c54;--only:#74a7ff33;--new:#ff9a5a33}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,
-"Helvetica Neue","Noto Sans","DejaVu Sans",sans-serif;-webkit-text-size-adjust:100%}
+"Helvetica Neue","Noto Sans","DejaVu Sans",sans-serif;-webkit-text-size-adjust:100%;overflow-wrap:anywhere}
 main{max-width:1180px;margin:0 auto;padding:28px 22px 48px}
 header{display:flex;flex-wrap:wrap;gap:4px 18px;align-items:baseline;margin-bottom:14px}
 h1{font-size:22px;margin:0;letter-spacing:-.01em}h1 b{color:var(--shadow)}
@@ -40,10 +43,13 @@ border-top:1px solid var(--grid)}tr:first-child>td,tr:first-child>th{border-top:
 .two{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(430px,100%),1fr));gap:14px;margin-bottom:14px}.two>.card{margin:0}
 svg{display:block;width:100%;height:auto}
 svg text{fill:var(--soft);font-size:12px}.middle{text-anchor:middle}.end{text-anchor:end}
-svg .label{font-weight:600}line.grid{stroke:var(--grid)}line.strong{stroke:var(--soft);stroke-dasharray:2 4;opacity:.7}
+svg .label{font-weight:600;
+paint-order:stroke;stroke:var(--card);stroke-width:3px}
+line.grid{stroke:var(--grid)}line.strong{stroke:var(--soft);stroke-dasharray:2 4;opacity:.7}
 line.axis{stroke:var(--soft);opacity:.6}rect.stable{fill:var(--stable)}rect.transitional{fill:var(--transitional)}
 rect.critical{fill:var(--critical)}line.target{stroke:var(--bad);stroke-width:1.5;stroke-dasharray:5 4}
 text.target{fill:var(--bad)}
+line.floor{stroke:var(--soft);stroke-width:1.5;stroke-dasharray:1 3}text.floor{fill:var(--soft)}
 line.mean{stroke:var(--ink);stroke-width:2}text.mean{fill:var(--ink)}
 .curve{fill:none;stroke-width:2.4;stroke-linejoin:round}polyline.prod{stroke:var(--prod)}
 polyline.shadow{stroke:var(--shadow)}
@@ -67,4 +73,42 @@ border-top:1px solid var(--grid)}
 footer{color:var(--soft);font-size:13px;margin-top:26px}
 @media(max-width:820px){.side+.side{border-left:0;border-top:1px solid var(--grid)}}
 @media print{body{background:#fff}.card{break-inside:avoid}}
+"""
+
+LIVE_CSS = """
+a{color:var(--prod)}:focus-visible{outline:3px solid var(--prod);outline-offset:2px;border-radius:4px}
+main:focus{outline:0}
+.skip{position:absolute;left:-999px}.skip:focus{left:12px;top:12px;background:var(--card);padding:6px 12px;z-index:9}
+.bar{display:flex;flex-wrap:wrap;gap:6px 14px;align-items:center;margin:0 0 14px}
+.live{margin-left:auto;font-size:13px}.live::before{content:"";display:inline-block;width:8px;height:8px;border-radius:50%;
+background:var(--soft);margin-right:6px}.live[data-state=live]::before{background:var(--stable)}
+.live[data-state=lost]::before{background:var(--critical)}
+.tab{padding:4px 12px;border:1px solid var(--line);border-radius:999px;background:var(--card);text-decoration:none;
+color:var(--ink)}.tab[aria-current]{border-color:var(--ink);font-weight:600}
+caption{text-align:left;font-weight:600;padding-bottom:6px;font-size:14px}
+.wide{overflow-x:auto;max-width:100%}.wide td,.wide th{white-space:nowrap}.wide table{min-width:100%;width:auto}
+td.right,th.right{text-align:right}.wide td.text{white-space:normal;min-width:220px;overflow-wrap:anywhere}
+form.filter{display:flex;flex-wrap:wrap;gap:8px 12px;align-items:end;margin-bottom:12px}
+label{font-size:13px;color:var(--soft);display:flex;flex-direction:column;gap:2px;min-width:0}
+input,select,button{font:inherit;color:var(--ink);background:var(--bg);border:1px solid var(--line);border-radius:8px;
+padding:5px 10px;max-width:100%}select{max-width:220px}button{cursor:pointer;background:var(--card);font-weight:600}
+button:hover{border-color:var(--soft)}button[aria-pressed=true]{border-color:var(--ink);background:var(--bg)}
+.rows{list-style:none;margin:0;padding:0}.rows>li{border-top:1px solid var(--grid);padding:8px 0}
+.rows>li:first-child{border-top:0}.rows a{display:flex;flex-wrap:wrap;gap:2px 10px;text-decoration:none;color:inherit;
+align-items:baseline}.rows a:hover .question{text-decoration:underline}
+.rows .said{flex-basis:100%;color:var(--soft);font-size:13px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;
+unicode-bidi:isolate}
+.chart{min-height:190px;width:100%;overflow:hidden}.three{display:grid;gap:14px;margin-bottom:14px;
+grid-template-columns:repeat(auto-fit,minmax(min(330px,100%),1fr))}.three>.card{margin:0;min-width:0}
+.two>.card{min-width:0}rect.flow{fill:var(--prod)}rect.lost{fill:var(--critical)}rect.left{fill:var(--line)}
+rect.kept{fill:var(--stable)}svg text.strong{fill:var(--ink);font-weight:600}
+pre.copy{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--bg);border:1px solid var(--line);
+border-radius:8px;padding:10px 12px;margin:8px 0;font-size:12.5px;max-height:320px;overflow:auto}
+.login{max-width:420px;margin:12vh auto}.login input{width:100%}.login form{display:grid;gap:10px}
+mark.fact{background:var(--badbg);color:var(--bad);font-weight:600}.isolate{unicode-bidi:isolate;overflow-wrap:anywhere}
+.hidden{display:none}.uplot,.uplot *{font-family:inherit}.u-legend{color:var(--soft);font-size:12.5px}
+@media(max-width:640px){main{padding:16px 12px 40px}.card{padding:12px 13px}
+.rules,.rules tbody,.rules tr,.rules td{display:block;width:auto!important;white-space:normal!important}
+.rules tr{border-top:1px solid var(--grid);padding:7px 0}.rules td{border:0;padding:1px 0;overflow-wrap:anywhere}
+.account{grid-template-columns:1fr}.account .mono{overflow-wrap:anywhere}.live{margin-left:0}h2{overflow-wrap:anywhere}}
 """

@@ -42,6 +42,9 @@ def histogram(block: Mapping[str, Any], targets: Mapping[str, float]) -> str:
     parts.append(_line(_LEFT, _y(0), _WIDTH - _RIGHT, _y(0), "axis"))
     parts.append(_text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 4, "ΔS (0: same meaning)", "tick middle"))
     target, mean = targets["mean_delta_s"], min(block["mean"], 1.0)
+    if block["floor"] is not None:
+        floor = min(block["floor"], 1.0)
+        parts.append(_flag(floor, f"noise {floor:.3f}", "floor", to_left=floor <= mean, down=16))
     parts.append(_flag(target, f"target {target:g}", "target", to_left=mean > target))
     parts.append(_flag(mean, f"mean {block['mean']:.3f}", "mean", to_left=mean <= target))
     return _figure(parts)
@@ -115,11 +118,11 @@ def _text(x: float, y: float, text: str, name: str) -> str:
     return f'<text class="{name}" x="{x:.1f}" y="{y:.1f}">{text}</text>'
 
 
-def _flag(value: float, label: str, name: str, *, to_left: bool) -> str:
+def _flag(value: float, label: str, name: str, *, to_left: bool, down: float = 0.0) -> str:
     x = _x(min(value, 1.0))
     side = "end" if (to_left and x > 130) or x > _WIDTH - 110 else "start"
     return _line(x, _TOP - 12, x, _y(0), name) + _text(
-        x + (-6 if side == "end" else 6), _TOP - 4, label, f"label {name} {side}"
+        x + (-6 if side == "end" else 6), _TOP - 4 + down, label, f"label {name} {side}"
     )
 
 

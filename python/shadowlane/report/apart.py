@@ -16,7 +16,7 @@ from ..store import StoredPair
 from ..types import Copy, Outcome
 from .source import PairSource
 
-__all__ = ["furthest_apart"]
+__all__ = ["furthest_apart", "side_by_side"]
 
 _SHOWN = 8
 _READ = 64
@@ -34,13 +34,14 @@ def furthest_apart(store: PairSource, name: str, since: int | None) -> list[dict
             if before is not None:
                 before["asked_times"] += times
             elif len(shown) < _SHOWN:
-                shown[asked or row.pair.copy.req_hash] = _side_by_side(row, times)
+                shown[asked or row.pair.copy.req_hash] = side_by_side(row, times)
         if shown:
             return list(shown.values())
     return []
 
 
-def _side_by_side(row: StoredPair, times: int) -> dict[str, Any]:
+def side_by_side(row: StoredPair, times: int = 1, chars: int = _TEXT_CHARS) -> dict[str, Any]:
+    """One pair, JSON-ready, its texts cut to ``chars``."""
     pair = row.pair
     return {
         "shadow_id": pair.copy.shadow_id,
@@ -73,7 +74,7 @@ def _side_by_side(row: StoredPair, times: int) -> dict[str, Any]:
             "status": pair.copy.status,
             "seconds": pair.copy.duration_ns / 1e9,
             "first_byte_seconds": _first_byte(pair.copy),
-            "text": cut(pair.prod_text, _TEXT_CHARS),
+            "text": cut(pair.prod_text, chars),
             "model": pair.prod_model,
             "finish": pair.prod_finish,
             "tokens": pair.scores.prod_tokens,
@@ -83,7 +84,7 @@ def _side_by_side(row: StoredPair, times: int) -> dict[str, Any]:
             "status": pair.outcome.status,
             "seconds": pair.outcome.duration_ns / 1e9,
             "first_byte_seconds": _first_byte(pair.outcome),
-            "text": cut(pair.shadow_text, _TEXT_CHARS),
+            "text": cut(pair.shadow_text, chars),
             "model": pair.model,
             "finish": pair.finish,
             "tokens": pair.scores.tokens,

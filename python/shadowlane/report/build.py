@@ -23,6 +23,7 @@ from ..status.routes import routes_of
 from . import readings
 from .accounts import said
 from .apart import furthest_apart
+from .marks import marks_data
 from .refused import with_bodies
 from .source import PairSource
 from .stats import RowStats, stats_of
@@ -125,6 +126,7 @@ def _shadow(
         "structure": readings.structure(rows, control, store, name, since),
         "judged": dict(sorted(rows.judged.items())) or None,
         "agreement": readings.judge_agreement(store.judge_state(), name),
+        "marks": marks_data(store.mark_counts(name, since or 0)),
         **rows.citations(),
         "facts": rows.facts(),
         "latency": rows.latency.data(),

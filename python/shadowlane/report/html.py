@@ -5,7 +5,7 @@ Invariant: every value is escaped where it enters the markup.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..bands import band
@@ -17,6 +17,7 @@ from ..score.lambda_ import ARROWS, STATES
 from ..status.routes import route_lines
 from .accounts import account_rows
 from .arms import arms_card
+from .marks import marks_lines
 from .sections import group_card, judge_card, structure_card
 from .stats import facts_line
 from .surroundings import surrounding_rows
@@ -33,7 +34,7 @@ from .terminal import (
 )
 from .trial import overhead_line
 
-__all__ = ["render_page"]
+__all__ = ["charts", "record", "render_page", "side", "verdict_card"]
 
 _TONE: dict[bool | None, str] = {True: "good", False: "bad", None: "open"}
 _DECISION_TONE = {"GRADUATE": "good", "HOLD": "open", "REJECT": "bad"}
@@ -87,7 +88,7 @@ def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     if shadow["direction"] == "reverse":
         name += f" ({REVERSE})"
     header = f'<h2>{_e(name)} <span class="soft mono">{_e(shadow["url"])}</span></h2>\n'
-    verdict = _verdict(shadow["verdict"]) if shadow["verdict"] else ""
+    verdict = verdict_card(shadow["verdict"]) if shadow["verdict"] else ""
     if not shadow["pairs"]:
         return f'{header}{verdict}<section class="card soft">No pairs stored yet.</section>\n'
     return "".join(
@@ -95,7 +96,7 @@ def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> str:
             header,
             verdict,
             _tiles(shadow, report),
-            _charts(shadow, report["targets"]),
+            charts(shadow, report["targets"]),
             _readings(shadow, report),
             _tables(shadow),
             _pairs(shadow),
@@ -103,20 +104,33 @@ def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     )
 
 
-def _verdict(verdict: Mapping[str, Any]) -> str:
-    decision = verdict["decision"]
-    rows = "".join(
-        f'<tr><td><span class="pill {TONES[rule["status"]]}">{MARKS[rule["status"]].lower()}</span></td>'
-        f"<td>{_e(rule['name'])}</td><td>{_e(rule_line(rule))}</td></tr>"
-        for rule in verdict["rules"]
-    )
+def verdict_card(verdict: Mapping[str, Any], *, folded: bool = False) -> str:
+    """The decision, and one line of evidence a rule. ``folded``: the rules that are open, others on demand."""
+    decision, rules = verdict["decision"], verdict["rules"]
+    shown = [rule for rule in rules if not folded or rule["status"] in ("not met", "not known")]
+    shown.sort(key=lambda rule: folded and rule["status"] != "not met")
     since = "".join(f'<p class="soft num">{_e(line)}</p>' for line in window_line(verdict["window"]))
     left_out = "".join(f'<p class="soft">Not judged: {_e(what)}.</p>' for what in verdict["left_out"])
+    rest = "".join(
+        f'<details><summary class="soft">{sum(rule["status"] == status for rule in rules)} rules {status}</summary>'
+        f"{_rules(rule for rule in rules if rule['status'] == status)}</details>"
+        for status in ("met", "not judged")
+        if folded and any(rule["status"] == status for rule in rules)
+    )
     return (
         f'<section class="card verdict v-{_DECISION_TONE[decision]}"><p><span class="decision">{decision}</span>'
         f'{_e(DECISIONS[decision])} <span class="soft">({_e(verdict["summary"])})</span></p>{since}'
-        f'<table class="rules num">{rows}</table>{left_out}</section>\n'
+        f"{_rules(shown)}{rest}{left_out}</section>\n"
     )
+
+
+def _rules(rules: Iterable[Mapping[str, Any]]) -> str:
+    rows = "".join(
+        f'<tr><td><span class="pill {TONES[rule["status"]]}">{MARKS[rule["status"]].lower()}</span></td>'
+        f"<td>{_e(rule['name'])}</td><td>{_e(rule_line(rule))}</td></tr>"
+        for rule in rules
+    )
+    return f'<table class="rules num">{rows}</table>' if rows else ""
 
 
 def _tiles(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> str:
@@ -174,7 +188,8 @@ def _target(report: Mapping[str, Any]) -> str:
     return f"{report['targets']['mean_delta_s']:g}"
 
 
-def _charts(shadow: Mapping[str, Any], targets: Mapping[str, Any]) -> str:
+def charts(shadow: Mapping[str, Any], targets: Mapping[str, Any]) -> str:
+    """ΔS and latency, as drawings with their figures in words."""
     cards = []
     for block in shadow["delta_s"]:
         bands = "".join(
@@ -217,6 +232,7 @@ def _tables(shadow: Mapping[str, Any]) -> str:
         ("HTTP status", f"shadow {count_line(shadow['http'])}; prod {count_line(shadow['prod_http'])}"),
         ("another status than prod's", count_line(shadow["status_differs"])),
     ]
+    rows += [("Marked by persons", line) for line in marks_lines(shadow["marks"])]
     rows += [("Routes", line) for line in route_lines(shadow["routes"])]
     rows += [("The shadow's errors", line) for one in shadow["refusals"] for line in refusal_lines(one)]
     rows += [(title.capitalize(), line) for title, line in (*account_rows(shadow), *surrounding_rows(shadow))]
@@ -260,13 +276,13 @@ def _pair(pair: Mapping[str, Any], opened: bool) -> str:
     return (
         f'<details class="card pair"{" open" if opened else ""}><summary>{pills}<span class="question" dir="auto">'
         f'{question}</span><code class="hash">{_e(where)} {_e(pair["req_hash"][:12])}</code></summary>'
-        f'<div class="sides">{_side("prod", pair["prod"], prod, "")}'
-        f"{_side('shadow', pair['shadow'], shadow, revision + note)}"
-        f"</div>{_record(pair)}</details>\n"
+        f'<div class="sides">{side("prod", pair["prod"], prod, "")}'
+        f"{side('shadow', pair['shadow'], shadow, revision + note)}"
+        f"</div>{record(pair)}</details>\n"
     )
 
 
-def _record(pair: Mapping[str, Any]) -> str:
+def record(pair: Mapping[str, Any]) -> str:
     """Below the two answers: why it is a read, what was changed on the copy, and which tool calls were stubbed."""
     rows = [("Policy", " · ".join(filter(None, (pair["policy"]["why"], pair["policy"]["preset"]))))]
     rows.append(("Changed on the copy", "; ".join(pair["normalised"])))
@@ -282,7 +298,8 @@ def _record(pair: Mapping[str, Any]) -> str:
     return f'<table class="num">{body}</table>' if body else ""
 
 
-def _side(who: str, answer: Mapping[str, Any], text: str, more: str) -> str:
+def side(who: str, answer: Mapping[str, Any], text: str, more: str) -> str:
+    """One answer with what is known of it; ``text`` and ``more`` are markup."""
     parts = [f"HTTP {answer['status']}", milliseconds(answer["seconds"]), answer["model"]]
     parts += [f"ended: {answer['finish']}"] if answer["finish"] else []
     parts += [f"{answer['tokens']:,} tokens"] if answer["tokens"] is not None else []

@@ -49,10 +49,11 @@ class Latency:
         self._apart |= bool(((prod < columns.prod_ns) | (shadow < columns.shadow_ns))[first].any())
         self._deadlines += int((use & (columns.reason == "deadline")).sum())
 
-    def data(self) -> dict[str, Any] | None:
+    def data(self, *, bounds: bool = True) -> dict[str, Any] | None:
         """P50, P95, P99 of both in seconds, the P95's increase with a bootstrap interval, both ECDFs; ``sampled`` says
         of how many of the pairs, where that are not all. ``ttfb`` are those of the first byte; ``None`` where it is the
-        last one everywhere, which is to say that nobody measured it. ``None``: no pairs.
+        last one everywhere, which is to say that nobody measured it. ``None``: no pairs. Without ``bounds`` there is no
+        interval, which takes most of the time.
 
         The interval resamples pairs (percentile bootstrap, fixed seed), so it holds for one look; the gate uses an
         interval that holds at any time and is wider.
@@ -71,7 +72,7 @@ class Latency:
             second: _quantiles(more),
             "ttfb": self._first_bytes(),
             "p95_increase": increase if math.isfinite(increase) else None,
-            "p95_interval": _bootstrap(base, more, _p95_increase) if math.isfinite(increase) else None,
+            "p95_interval": _bootstrap(base, more, _p95_increase) if bounds and math.isfinite(increase) else None,
             "ecdf": {first: _ecdf(base), second: _ecdf(more)},
         }
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..columns import ScoreColumns, Timed
 from ..gate.evidence import EvidenceSource
 from ..status.routes import RouteSource
-from ..store import Order, StoredPair
+from ..store import MarkCounts, Order, StoredPair
 
 __all__ = ["NoPairs", "PairSource"]
 
@@ -31,6 +31,7 @@ class PairSource(EvidenceSource, RouteSource, Protocol):
     def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]: ...
     def difference_counts(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]: ...
     def judge_state(self) -> str: ...
+    def mark_counts(self, shadow: str, since_ns: int = 0) -> MarkCounts: ...
     def said_counts(self, shadow: str, since_ns: int | None = None) -> dict[str, list[tuple[str, str, int]]]: ...
     def furthest_apart(
         self, shadow: str, since_ns: int | None, limit: int, *, only_kept: bool = False
@@ -83,6 +84,9 @@ class NoPairs:
 
     def judge_state(self) -> str:
         return ""
+
+    def mark_counts(self, shadow: str, since_ns: int = 0) -> MarkCounts:
+        return MarkCounts(0, 0, 0, 0, 0)
 
     def said_counts(self, shadow: str, since_ns: int | None = None) -> dict[str, list[tuple[str, str, int]]]:
         return {"models": [], "finish": [], "tools": []}

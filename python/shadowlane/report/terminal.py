@@ -14,6 +14,7 @@ from ..score.lambda_ import ARROWS, STATES
 from ..status.routes import route_lines
 from .accounts import account_rows
 from .arms import arms_lines
+from .marks import marks_lines
 from .stats import facts_line
 from .surroundings import surrounding_rows
 from .trial import overhead_line
@@ -99,6 +100,7 @@ def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> list[Line]:
         *_group_rows(shadow["groups"]),
         *_structure_rows(shadow["structure"]),
         *_judge_rows(shadow["judged"], report["judge"], shadow["agreement"]),
+        *_titled("marks", marks_lines(shadow["marks"])),
         *_latency_rows(shadow["latency"]),
         *_grouped(account_rows(shadow)),
         *_grouped(surrounding_rows(shadow)),

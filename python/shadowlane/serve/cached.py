@@ -46,6 +46,11 @@ class Cached(Generic[_T]):
         """How often :meth:`invalidate` was called."""
         self._task: asyncio.Task[_T] | None = None
 
+    @property
+    def last(self) -> _T | None:
+        """The last value, however old it is; ``None``: there is none, or it is void."""
+        return self._value
+
     async def get(self, wait_s: float) -> _T:
         """The value, after ``wait_s`` at most. Raises :class:`asyncio.TimeoutError` when there is none by then."""
         age = self._clock() - self._at

@@ -23,18 +23,21 @@ from .guarded import Access, checks, seal
 from .health import health_routes
 from .lane import LaneView
 from .metrics import metrics_routes
+from .session import session_routes
 
-__all__ = ["ROUTES", "Endpoint"]
+__all__ = ["ROUTES", "Endpoint", "Routes"]
 
 log = logging.getLogger("shadowlane.serve")
 
-ROUTES: list[Callable[[LaneView], Iterable[web.RouteDef]]] = [health_routes, gate_routes, metrics_routes]
-"""Everything that is served: each gives the routes over one lane. The checks of :mod:`.guarded` hold for all."""
+Routes = Callable[[LaneView], Iterable[web.RouteDef]]
+ROUTES: list[Routes] = [health_routes, gate_routes, metrics_routes]
+"""What is always served: each gives the routes over one lane. The checks of :mod:`.guarded` hold for all."""
 
 _CONNECTIONS = 64
 _IDLE_S = 15.0
 _AGAIN_S = 10.0
 _GRACE_S = 1.0
+_LOOK_UP_S = 1.0
 
 
 class _Full(asyncio.Protocol):
@@ -45,10 +48,12 @@ class _Full(asyncio.Protocol):
 
 
 class Endpoint:
-    """Listens where ``[serve]`` says. Runs beside a worker (:class:`shadowlane.worker.side.Side`), or alone."""
+    """Listens where ``[serve]`` says. Runs beside a worker (:class:`shadowlane.worker.side.Side`), or alone. ``more``:
+    what is served beside :data:`ROUTES`."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, more: Iterable[Routes] = ()) -> None:
         self._config = config
+        self._routes = [*ROUTES, *more]
         self._error = "not started"
         self._bound = ""
         self._lane: LaneView | None = None
@@ -57,23 +62,33 @@ class Endpoint:
         self._trying: asyncio.Task[None] | None = None
 
     async def start(self, worker: WorkerView | None) -> None:
-        """Listen, or say why not and go on trying."""
+        """Listen, or say why not and go on trying. A resolver that takes long for a name is not waited for."""
+        tried = asyncio.Event()
+        self._error = f"serve.listen = {self._config.serve.listen!r}: its address is being looked up"
+        self._trying = asyncio.create_task(self._keep_trying(worker, tried))
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(tried.wait(), _LOOK_UP_S)
+
+    async def _keep_trying(self, worker: WorkerView | None, tried: asyncio.Event) -> None:
         try:
             await self.listen(worker)
         except ConfigError as error:
             self._fail(str(error))
         except ShadowlaneError as error:
             self._fail(str(error))
-            self._trying = asyncio.create_task(self._try_again())
+            tried.set()
+            await self._try_again()
         except Exception as error:  # whatever it is, the worker goes on
             self._fail(f"an error of ours: {describe(error)}; please report it")
+        finally:
+            tried.set()
 
     async def listen(self, worker: WorkerView | None) -> str:
         """Listen; returns the address. Raises :class:`~shadowlane.errors.ConfigError` for a token that is not there,
         and :class:`~shadowlane.errors.ShadowlaneError` when the address cannot be had."""
         access = Access(*self._config.serve.tokens())
         self._lane = LaneView(self._config, worker)
-        self._runner = _runner(self._lane, access)
+        self._runner = _runner(self._lane, access, self._routes)
         await self._runner.setup()
         await self._bind()
         return self._bound
@@ -116,6 +131,7 @@ class Endpoint:
         """Stop listening and end what is asked now."""
         if self._trying is not None:
             self._trying.cancel()
+            await asyncio.wait({self._trying})
         if self._server is not None:
             self._server.close()
         if self._runner is not None:
@@ -136,10 +152,11 @@ class Endpoint:
         return {"endpoint": {"listen": self._bound or self._config.serve.listen, "error": self._error}}
 
 
-def _runner(lane: LaneView, access: Access) -> web.AppRunner:
+def _runner(lane: LaneView, access: Access, several: Iterable[Routes]) -> web.AppRunner:
     app = web.Application(middlewares=checks(access), client_max_size=MOST_BODY_BYTES)
     app.on_response_prepare.append(seal)
-    for routes in ROUTES:
+    app.add_routes(session_routes(access))
+    for routes in several:
         app.add_routes(list(routes(lane)))
     quiet = logging.getLogger("shadowlane.serve.http")
     quiet.setLevel(logging.CRITICAL + 1)  # it would log requests that cannot be read, in their own words

@@ -1,8 +1,9 @@
 """Who may ask: the checks that every request passes before its handler, and what every answer carries.
 
 Invariants: without a token only loopback's own names are answered, so that a page which rebinds its name to 127.0.0.1
-reads nothing; a page of another origin is refused; a token is compared in constant time, and stands in no log; a
-handler is bounded in time, and what it fails by is logged without its words.
+reads nothing; a page of another origin is refused; a token is compared in constant time, and stands in no log and no
+URL; a handler is bounded in time but for streams, which bound themselves, and what it fails by is logged without its
+words.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import base64
 import binascii
 import hmac
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -22,12 +24,15 @@ from aiohttp.typedefs import Middleware
 from ..config.serve import is_loopback
 from ..errors import describe
 
-__all__ = ["Access", "checks", "seal"]
+__all__ = ["EVENTS", "LOGIN", "SESSION_COOKIE", "SESSION_S", "STYLE", "Access", "checks", "seal"]
 
 log = logging.getLogger("shadowlane.serve")
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_OPEN = ("/healthz", "/readyz")
+LOGIN, STYLE, EVENTS = "/login", "/assets/style.css", "/events"
+_OPEN = ("/healthz", "/readyz", LOGIN, STYLE)
+SESSION_COOKIE = "shadowlane"
+SESSION_S = 12 * 3600
 _HANDLER_S = 20.0
 
 
@@ -37,15 +42,29 @@ class Access(NamedTuple):
     token: str = ""
     gate_token: str = ""
 
-    def opens(self, authorization: str, path: str) -> bool:
-        """Whether who sends this header may read ``path``."""
-        if not self.token:
+    def opens(self, authorization: str, path: str, session: str = "") -> bool:
+        """Whether who sends this header, or this cookie, may read ``path``."""
+        if not self.token or (session and self._begun(session)):
             return True
         given = _given(authorization)
         # Both are compared, whatever the first one says: time must not tell which of them was right.
         whole = hmac.compare_digest(given, self.token.encode())
         gate = bool(self.gate_token) and hmac.compare_digest(given, self.gate_token.encode())
         return whole or (gate and (path in ("/gate", "/scale") or path.startswith("/gate/")))
+
+    def session(self, now_s: float | None = None) -> str:
+        """A cookie's value for who knows the token: when it ends, and that we said so. It holds for twelve hours and no
+        longer than the token."""
+        end = str(int((time.time() if now_s is None else now_s) + SESSION_S))
+        return f"{end}.{self._signed(end)}"
+
+    def _begun(self, session: str) -> bool:
+        end, _, signed = session.partition(".")
+        mine = hmac.compare_digest(signed.encode(), self._signed(end).encode())
+        return mine and end.isascii() and end.isdigit() and time.time() < int(end)
+
+    def _signed(self, end: str) -> str:
+        return hmac.new(self.token.encode(), f"shadowlane session {end}".encode(), "sha256").hexdigest()
 
 
 def _given(authorization: str) -> bytes:
@@ -71,6 +90,8 @@ def checks(access: Access) -> list[Middleware]:
         if refused := _refused(request, access):
             return refused
         try:
+            if request.path == EVENTS:
+                return await handler(request)
             return await asyncio.wait_for(handler(request), _HANDLER_S)
         except (web.HTTPException, asyncio.CancelledError):
             raise
@@ -95,7 +116,10 @@ def _refused(request: web.Request, access: Access) -> web.Response | None:
         return _said(403, "this Host is not served without a token: ask 127.0.0.1 or localhost")
     if _cross_site(request, hosts[0]):
         return _said(403, "a page of another origin may not ask")
-    if request.path not in _OPEN and not access.opens(request.headers.get("Authorization", ""), request.path):
+    session = request.cookies.get(SESSION_COOKIE, "")
+    if request.path not in _OPEN and not access.opens(request.headers.get("Authorization", ""), request.path, session):
+        if request.method == "GET" and "text/html" in request.headers.get("Accept", ""):
+            return _said(303, "a token is needed", {"Location": LOGIN})
         return _said(401, "a token is needed: Authorization: Bearer", {"WWW-Authenticate": 'Bearer realm="shadowlane"'})
     return None
 

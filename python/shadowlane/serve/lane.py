@@ -1,14 +1,16 @@
 """What the endpoint reads of its lane, in a worker or alone.
 
-Invariants: the store is read by one thread, in a worker beside the one that writes; alone, the same thread also writes
-what must be written, since a process may open a database for writing only while it has it open nowhere else
-(:mod:`shadowlane.store.sqlite`). Nothing here raises for what a lane can be in: it is said.
+Invariants: what takes long is read by one thread, single rows by another, in a worker beside the one that writes;
+alone, nothing else has the store open while it is written, since a process may open a database for writing only while
+it has it open nowhere else (:mod:`shadowlane.store.sqlite`). Nothing here raises for what a lane can be in: it is said.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +32,7 @@ log = logging.getLogger("shadowlane.serve")
 
 _T = TypeVar("_T")
 
-_EVALUATE_S, _NOTE_S = 6.0, 3.0
+_EVALUATE_S, _NOTE_S, _LOOK_S = 5.5, 3.0, 0.5
 """Together less than the 10 s that release tools wait for (Flagger's and Argo's default)."""
 _NOTED = 256
 
@@ -69,18 +71,37 @@ class LaneView:
         self._directory = lane_directory(config)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-serve")
         self._scrapes = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-metrics")
-        self._verdicts = Cached(self._evaluate, self._thread)
-        self._ready = Cached(self._readable, self._thread)
+        self._verdicts = Cached(self.evaluate, self._thread)
         self._noted: dict[tuple[str, str], str] = {}
         self._noting = asyncio.Lock()
+        self._looks = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-look")
+        self._ready = Cached(self._readable, self._looks)
+        self._starts: tuple[int | None, ...] = ()
+        self._file: contextlib.AbstractContextManager[Any] = threading.Lock()
+        """Held by who has the store open beside the first thread, or writes to it: where no worker is, that is this
+        process."""
+        if worker is not None:
+            self._file = contextlib.nullcontext()
 
     def close(self) -> None:
         """End the threads; one that evaluates is not waited for."""
-        for thread in (self._thread, self._scrapes):
+        for thread in (self._thread, self._scrapes, self._looks):
             thread.shutdown(wait=False, cancel_futures=True)
 
+    async def _end_what_was_restarted(self) -> None:
+        none: tuple[int | None, ...] = ()
+        try:
+            starts = await asyncio.wait_for(self.look(self._read_starts, none), _LOOK_S)
+        except (StoreError, asyncio.TimeoutError):
+            return  # the evaluation says what is wrong
+        if starts != self._starts:
+            self._starts = starts
+            self._verdicts.invalidate()
+
     async def evaluated(self) -> Evaluated:
-        """The verdicts, some seconds old at most where they are computed fast."""
+        """The verdicts, some seconds old at most where they are computed fast, and never those of a window that was
+        begun anew since, by whomever."""
+        await self._end_what_was_restarted()
         try:
             return await self._verdicts.get(_EVALUATE_S)
         except asyncio.TimeoutError:
@@ -88,17 +109,55 @@ class LaneView:
             return Evaluated(time.time_ns(), self.config.lane.name, error=why)
 
     async def last_evaluated(self) -> Evaluated | None:
-        """The last verdicts, at once; ``None``: there are none yet. Old ones are evaluated anew meanwhile."""
+        """The last verdicts, at once and however old they are (they say it); ``None``: there are none yet. Old ones are
+        evaluated anew meanwhile."""
         try:
             return await self._verdicts.get(0.0)
         except asyncio.TimeoutError:
-            return None
+            return self._verdicts.last
 
     async def scrape(self, read: Callable[[], _T]) -> _T:
         """Do what reads the lane for metrics: one at a time, on a thread that nothing else waits for."""
-        return await asyncio.get_running_loop().run_in_executor(self._scrapes, read)
 
-    def _evaluate(self) -> Evaluated:
+        def alone() -> _T:
+            with self._file:
+                return read()
+
+        return await asyncio.get_running_loop().run_in_executor(self._scrapes, alone)
+
+    def cached(self, compute: Callable[[], _T]) -> Cached[_T]:
+        """Something that takes long, computed on the thread of the verdicts, one after the other."""
+        return Cached(compute, self._thread)
+
+    async def look(self, work: Callable[[SqliteStore], _T], nothing: _T) -> _T:
+        """Read some rows, beside what takes long; ``nothing`` where there is no store yet. Raises
+        :class:`~shadowlane.errors.StoreError`."""
+
+        def read() -> _T:
+            if not self.config.store.path.exists():
+                return nothing
+            with self._file, open_store(self.config.store, read_only=True) as store:
+                return work(store)
+
+        return await asyncio.get_running_loop().run_in_executor(self._looks, read)
+
+    async def write(self, work: Callable[[SqliteStore], _T]) -> _T:
+        """Write to the store, in a worker on the thread that has it. Raises
+        :class:`~shadowlane.errors.StoreError`."""
+
+        def alone() -> _T:
+            with self._file, open_store(self.config.store) as store:
+                return work(store)
+
+        if self._worker is not None:
+            return await self._worker.with_store(work)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, alone)
+
+    def _read_starts(self, store: SqliteStore) -> tuple[int | None, ...]:
+        return tuple(store.window_restarted(shadow) for shadow in self.config.shadows)
+
+    def evaluate(self) -> Evaluated:
+        """The verdicts now, in the time that it takes. Raises nothing."""
         name, now = self.config.lane.name, time.time_ns()
         try:
             status, verdicts = read_verdicts(self.config)
@@ -123,7 +182,8 @@ class LaneView:
         if not self.config.store.path.exists():
             return ""  # a lane that stored nothing yet is one that holds
         try:
-            open_store(self.config.store, read_only=True).close()
+            with self._file:
+                open_store(self.config.store, read_only=True).close()
         except StoreError:
             return "the store cannot be read: see shadowlane status"
         return ""
@@ -159,15 +219,8 @@ class LaneView:
         def note(store: SqliteStore) -> bool:
             return sum(store.note_release(shadow, release, checksum, now) for shadow in shadows) > 0
 
-        def alone() -> bool:
-            with open_store(self.config.store) as store:
-                return note(store)
-
         async with self._noting:  # one at a time waits on the thread that stores the pairs
-            if self._worker is not None:
-                changed = await self._worker.with_store(note)
-            else:
-                changed = await asyncio.get_running_loop().run_in_executor(self._thread, alone)
+            changed = await self.write(note)
         if len(self._noted) >= _NOTED:
             self._noted.clear()
         self._noted |= {(shadow, release): checksum for shadow in shadows}

@@ -96,7 +96,7 @@ def collect_status(config: Config) -> dict[str, Any]:
             *_alerts(store["flips"]),
             *([trouble] if trouble else []),
             *([f"the worker's HTTP endpoint is off: {endpoint['error']}"] if endpoint and endpoint["error"] else []),
-            *[f"alerts to {name} do not arrive: {one['error']}" for name, one in alerting.items() if one["error"]],
+            *[f"alerts to {name}: {one['error']}" for name, one in alerting.items() if one["error"]],
             *_stale(revisions),
         ],
     }

@@ -8,11 +8,22 @@ from __future__ import annotations
 
 from ..columns import ScoreColumns, Timed
 from ..config import StoreConfig
+from .found import FoundPairs, MarkCounts, PairFilter
 from .queries import Order
 from .rows import StoredPair
 from .sqlite import SqliteStore
 
-__all__ = ["Order", "ScoreColumns", "SqliteStore", "StoredPair", "Timed", "open_store"]
+__all__ = [
+    "FoundPairs",
+    "MarkCounts",
+    "Order",
+    "PairFilter",
+    "ScoreColumns",
+    "SqliteStore",
+    "StoredPair",
+    "Timed",
+    "open_store",
+]
 
 
 def open_store(config: StoreConfig, *, read_only: bool = False) -> SqliteStore:

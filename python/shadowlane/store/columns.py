@@ -280,6 +280,7 @@ PAIR_TABLE: tuple[Column, ...] = (
     _field("prod_finish", "pair.prod_finish", _text),
     _field("tools", "scores.tools"),
     _field("pins", "pair.pins", _json, _texts),
+    _field("mark", "pair.mark"),
 )
 """The columns of ``pairs``, but for ``id`` and ``stored_ns``, which are the row's own."""
 

@@ -218,6 +218,12 @@ _OBSERVED = (
     ) WITHOUT ROWID
     """,
 )
+_MARKS = (
+    # What a person said of a pair; and the way to the pairs furthest apart, of which a page shows some.
+    "ALTER TABLE pairs ADD COLUMN mark TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX pairs_marked ON pairs (shadow) WHERE mark <> ''",
+    "CREATE INDEX pairs_by_distance ON pairs (shadow, fact_flip, delta_s)",
+)
 _STEPS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _GROUPS_STRUCTURE_JUDGE,
@@ -230,6 +236,7 @@ _STEPS: tuple[tuple[str, ...], ...] = (
     _ACCOUNTS,
     _SAID,
     _OBSERVED,
+    _MARKS,
 )
 SCHEMA_VERSION = len(_STEPS)
 

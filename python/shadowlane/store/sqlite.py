@@ -26,6 +26,7 @@ from . import tallies
 from .apart import furthest_apart
 from .columns import judge_values
 from .exemplars import Exemplars
+from .found import Looks
 from .history import History
 from .identity import MARK, FileIdentity
 from .latency import GET_ROWS, PUT_ROW, between
@@ -66,7 +67,7 @@ _RETENTION = "retention"
 _SET_META = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"
 
 
-class SqliteStore(History, WindowStarts):
+class SqliteStore(History, WindowStarts, Looks):
     """Pairs and counters in one file. Open it with :func:`shadowlane.store.open_store`."""
 
     def __init__(

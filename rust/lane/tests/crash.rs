@@ -19,7 +19,7 @@ use shadowlane_lane::status::{LaneStatus, ring_ids};
 use shadowlane_ring::claim;
 use shadowlane_ring::frame::Exchange;
 
-use common::process::{Child, shared};
+use common::process::{Child, alone, shared};
 use common::{Directory, options, sanitizer};
 
 const PROCESSES: usize = 3;
@@ -228,6 +228,7 @@ fn check_settled(directory: &Path, ledger: &Ledger, used: usize, consumers: u64)
 
 #[test]
 fn nothing_is_lost_made_up_or_miscounted_whoever_is_killed() {
+    let _alone = alone();
     let kills: usize = std::env::var("SHADOWLANE_KILLS").map_or(500, |text| text.parse().expect("a number"));
     let rounds = kills.div_ceil(ROUND_KILLS);
     let directory = Directory::new();
@@ -287,6 +288,7 @@ fn nothing_is_lost_made_up_or_miscounted_whoever_is_killed() {
 
 #[test]
 fn a_stopped_producer_blocks_only_its_own_ring() {
+    let _alone = alone();
     let directory = Directory::new();
     let ledger = Ledger { slots: (0..2).map(|_| shared()).collect(), shared: shared() };
     let mut drainer = Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap();
@@ -335,6 +337,7 @@ fn a_stopped_producer_blocks_only_its_own_ring() {
 
 #[test]
 fn a_worker_killed_while_it_retires_a_ring_is_completed_by_its_successor() {
+    let _alone = alone();
     // After each store of the retirement: the generation, the new totals, the ring's number, the totals copied in part,
     // the file removed, the number cleared.
     for stage in 0..6 {

@@ -13,7 +13,7 @@ use shadowlane_lane::gateway::Lane;
 use shadowlane_redact::probe::ABORT;
 use shadowlane_ring::frame::Exchange;
 
-use common::process::{Child, shared};
+use common::process::{Child, alone, shared};
 use common::{Directory, options, sanitizer};
 
 const FRAMES: usize = 40;
@@ -96,6 +96,7 @@ fn worker(directory: &Directory, ledger: &Ledger, kills: impl Fn(usize) -> Optio
 
 #[test]
 fn a_frame_that_ends_the_process_is_met_three_times_and_the_others_go_on() {
+    let _alone = alone();
     for how in [How::Abort, How::Kill, How::Fault] {
         // One; the first and the last; neighbours; more than there is room for counts in one ring.
         for killers in [vec![7], vec![0, FRAMES - 1], vec![4, 5, 6], (0..FRAMES).step_by(3).collect::<Vec<_>>()] {
@@ -134,6 +135,7 @@ fn a_frame_that_ends_the_process_is_met_three_times_and_the_others_go_on() {
 
 #[test]
 fn a_worker_that_is_killed_again_and_again_for_another_cause_blames_no_frame() {
+    let _alone = alone();
     let directory = Directory::new();
     let ledger: &Ledger = shared();
     let lane = directory.open(&options());

@@ -15,7 +15,7 @@ use shadowlane_lane::gateway::{Lane, Ticket};
 use shadowlane_lane::status::ring_ids;
 use shadowlane_ring::frame::Exchange;
 
-use common::process::{Child, shared};
+use common::process::{Child, alone, shared};
 use common::{Directory, options, sanitizer};
 
 fn open(directory: &Directory) -> Arc<Lane> {
@@ -60,6 +60,7 @@ type Remove = fn(&Directory);
 /// Of requests that are open over the change: what settles each, before and after the worker has seen it.
 #[test]
 fn a_request_that_is_open_over_the_change_is_counted_once() {
+    let _alone = alone();
     let forms: [(&str, Remove); 3] = [
         ("rings removed", remove_rings),
         ("control removed", |directory| fs::remove_file(ControlFile::path(&directory.0)).unwrap()),
@@ -125,6 +126,7 @@ fn a_request_that_is_open_over_the_change_is_counted_once() {
 /// Threads settle their requests while the lane is handed over: each counts in one of the two, and all of them.
 #[test]
 fn each_ticket_settles_in_one_lane_whenever_it_is_handed_over() {
+    let _alone = alone();
     for round in 0..50 {
         let directory = Directory::new();
         let old = open(&directory);
@@ -169,6 +171,7 @@ struct Ledger {
 /// A worker that has done so much when its lane's rings go, and is killed then.
 #[test]
 fn what_a_worker_that_is_killed_had_not_read_of_a_ring_that_was_removed_is_taken_along() {
+    let _alone = alone();
     for work in [(0, 0), (3, 0), (5, 2), (10, 10)].map(|(taken, acked)| Work { taken, acked }) {
         for next_comes_first in [true, false] {
             let directory = Directory::new();
@@ -211,6 +214,7 @@ fn what_a_worker_that_is_killed_had_not_read_of_a_ring_that_was_removed_is_taken
 
 #[test]
 fn a_ring_that_its_worker_retires_after_it_was_removed_is_not_taken_along() {
+    let _alone = alone();
     let directory = Directory::new();
     let old = open(&directory);
     (0..4).for_each(|_| assert!(offer(&old, admit(&old))));
@@ -225,4 +229,35 @@ fn a_ring_that_its_worker_retires_after_it_was_removed_is_not_taken_along() {
     assert!(new.take_along(&old));
     let totals = directory.status().totals;
     assert_eq!((totals.started, totals.mirrored, totals.acked), (4, 4, 4));
+}
+
+/// A child of a gateway that still looks after a ring which was removed: that ring is its parent's.
+#[test]
+fn a_forked_child_takes_nothing_of_its_parents_along() {
+    let _alone = alone();
+    for same_life in [true, false] {
+        let directory = Directory::new();
+        let old = open(&directory);
+        (0..4).for_each(|_| assert!(offer(&old, admit(&old))));
+        remove_rings(&directory);
+        if !same_life {
+            fs::remove_file(ControlFile::path(&directory.0)).unwrap();
+        }
+        let new = remake(&directory, &old);
+        let ledger: &Ledger = shared();
+        let child = Child::fork(|| {
+            let own = open(&directory);
+            ledger.step.store(1 + u64::from(own.take_along(&old)), Ordering::SeqCst);
+        });
+        assert_eq!((child.wait(), ledger.step.load(Ordering::SeqCst)), (0, 2), "it has nothing to look after");
+        assert!(new.take_along(&old));
+        let mut worker = drainer(&directory);
+        assert_eq!(drain(&mut worker), 4);
+        new.close();
+        while !directory.status().rings.is_empty() {
+            drain(&mut worker);
+        }
+        let totals = directory.status().totals;
+        assert_eq!((totals.started, totals.mirrored, totals.acked), (4, 4, 4));
+    }
 }

@@ -18,7 +18,7 @@ from shadowlane.alerts.delivery import Receiver as Target
 from shadowlane.alerts.findings import Finding, Reading
 from shadowlane.alerts.incidents import step
 from shadowlane.alerts.memory import Memory
-from shadowlane.config import Config
+from shadowlane.config import Config, ServeConfig
 from tests.support.ports import reserved_port
 from tests.support.receiver import Receiver, receiver
 
@@ -75,7 +75,7 @@ class Told:
 
         async def run() -> list[bool]:
             target = Target(self.config.alerts[0], 0)
-            delivery = Delivery(target, self.post, self.save, public_url="", wall=lambda: self.now, draw=draw)
+            delivery = Delivery(target, self.post, self.save, serve=ServeConfig(), wall=lambda: self.now, draw=draw)
             try:
                 return [await delivery.send_due() for _ in range(tries)]
             finally:
@@ -281,7 +281,7 @@ def test_a_name_server_that_hangs_takes_no_thread_of_the_common_pool(
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
         looking = ThreadPoolExecutor(1)
         target = Target(told.config.alerts[0], 0)
-        delivery = Delivery(target, told.post, told.save, public_url="", wall=lambda: told.now)
+        delivery = Delivery(target, told.post, told.save, serve=ServeConfig(), wall=lambda: told.now)
         sending = asyncio.create_task(delivery.send_due())
         try:
             assert await asyncio.get_running_loop().run_in_executor(looking, asked.wait, 30)

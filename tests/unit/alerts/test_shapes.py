@@ -12,7 +12,7 @@ import pytest
 
 from shadowlane.alerts.incidents import Incident
 from shadowlane.alerts.shapes import LASTS_S, SIGNATURE, Request, link_of, request_for
-from shadowlane.config import AlertConfig
+from shadowlane.config import AlertConfig, ServeConfig
 
 NOW = 1_760_000_000.0
 PAGE = Path(__file__).parents[3] / "docs" / "operate" / "alerts.md"
@@ -156,9 +156,13 @@ def test_texts_are_bounded_and_escaped() -> None:
 
 
 def test_a_link_is_there_where_an_address_is_configured() -> None:
-    assert link_of("", "candidate") == ""
-    assert link_of("https://lane.example/x/", "candidate") == "https://lane.example/x/gate?shadow=candidate"
-    assert link_of("https://lane.example", "") == "https://lane.example/gate"
+    assert link_of(ServeConfig(), "candidate") == ""
+    gate = ServeConfig(public_url="https://lane.example/x/")
+    assert link_of(gate, "candidate") == "https://lane.example/x/gate?shadow=candidate"
+    assert link_of(gate, "") == "https://lane.example/x/gate"
+    page = ServeConfig(public_url="https://lane.example", dashboard=True)
+    assert link_of(page, "candidate") == "https://lane.example/?shadow=candidate"
+    assert link_of(page, "") == "https://lane.example/"
 
 
 def documented() -> Any:

@@ -12,7 +12,7 @@ from shadowlane.serve.command import with_listen
 SHADOWS = {"candidate": {"url": "http://127.0.0.1:9"}}
 
 
-def config(**serve: str) -> Config:
+def config(**serve: str | bool) -> Config:
     return Config.from_dict({"shadows": SHADOWS, "serve": serve})
 
 
@@ -74,6 +74,9 @@ def test_the_option_names_itself(monkeypatch: pytest.MonkeyPatch) -> None:
         with_listen(config(), "0.0.0.0:1", "--serve")
     with pytest.raises(ConfigError, match=r"^--listen = 'nowhere': write HOST:PORT"):
         with_listen(config(), "nowhere", "--listen")
+    for page, had, has in ((False, False, False), (True, False, True), (False, True, True)):
+        made = with_listen(config(dashboard=had), "127.0.0.1:1", "--serve", page=page)
+        assert (made.serve.listen, made.serve.dashboard) == ("127.0.0.1:1", has)
     monkeypatch.delenv("LANE_TOKEN", raising=False)
     named = with_listen(config(token_env="LANE_TOKEN"), "0.0.0.0:1", "--serve")
     with pytest.raises(ConfigError, match=r"serve\.token_env = .*not set"):

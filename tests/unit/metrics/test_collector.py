@@ -162,6 +162,27 @@ def test_counters_do_not_fall_when_gateway_and_worker_are_exchanged(data: LaneDa
     assert sum(after.values()) > sum(before.values())
 
 
+def test_counters_of_a_shadow_that_is_new_in_the_configuration_do_not_fall(data: LaneData, tmp_path: Path) -> None:
+    url = {"url": "http://127.0.0.1:9"}
+    config = lane_config(tmp_path, shadows={"candidate": url, "later": url})
+
+    def mirrored() -> float:
+        return value(samples(LaneCollector(config)), "shadowlane_copies_mirrored_total", shadow="later")
+
+    data.take(20)
+    seen = [mirrored()]
+    data.work(5)
+    seen.append(mirrored())
+    with open_store(config.store) as store:
+        store.set_epoch(data.drainer.lane_id(), {"later": data.drainer.acked()})
+    seen.append(mirrored())
+    data.take(20)
+    data.work(30)
+    seen.append(mirrored())
+    assert seen == sorted(seen)
+    assert seen[0] == 0 < seen[-1]
+
+
 def test_a_lane_that_never_started_and_a_store_that_is_damaged_are_no_errors(tmp_path: Path) -> None:
     config = lane_config(tmp_path)
     found = samples(LaneCollector(config))

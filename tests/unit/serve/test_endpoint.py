@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from shadowlane.config import Config
-from shadowlane.report.command import run_gate
+from shadowlane.report.command import restart_window, run_gate
 from shadowlane.serve import endpoint, guarded, lane
 from shadowlane.serve.endpoint import Endpoint
 from shadowlane.serve.lane import LaneView
@@ -141,6 +141,75 @@ def test_it_can_be_started_again_and_says_where_it_listens(tmp_path: Path) -> No
                 assert probe.connect_ex((host, int(port))) != 0
 
     asyncio.run(run())
+
+
+def test_a_name_that_takes_long_to_be_looked_up_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "_LOOK_UP_S", 0.1)
+    named = config_at(tmp_path, serve={"listen": "localhost:0"})
+
+    async def run() -> None:
+        loop, known = asyncio.get_running_loop(), asyncio.Event()
+
+        async def slow(*_: object, **__: object) -> list[object]:
+            await known.wait()
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))]
+
+        monkeypatch.setattr(loop, "getaddrinfo", slow)
+        one = Endpoint(named)
+        await asyncio.wait_for(one.start(None), 20)
+        assert one.state()["endpoint"]["error"] == "serve.listen = 'localhost:0': its address is being looked up"
+        await one.close()
+        await asyncio.wait_for(one.start(None), 20)
+        known.set()
+        assert one._trying is not None
+        await one._trying
+        assert one.state()["endpoint"]["error"] == ""
+        host, _, port = one.state()["endpoint"]["listen"].partition(":")
+        assert (await raw(host, int(port), b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n")).endswith(b"ok\n")
+        await one.close()
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+
+
+def test_alone_it_is_ready_while_the_gate_is_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go, really = threading.Event(), lane.read_verdicts
+
+    def slow(config: Config) -> object:
+        assert go.wait(60)
+        return really(config)
+
+    monkeypatch.setattr(lane, "read_verdicts", slow)
+    monkeypatch.setattr(lane, "_EVALUATE_S", 0.5)
+    save(config(tmp_path), make_pairs(3))
+
+    async def work(host: str, port: int) -> None:
+        try:
+            assert b"the evaluation takes longer than" in await asked(host, port, "GET /gate")
+            assert (await asked(host, port, "GET /readyz")).endswith(b"\r\n\r\nready\n")
+        finally:
+            go.set()
+
+    served(tmp_path, work)
+
+
+@pytest.mark.parametrize("with_store", [False, True])
+def test_a_window_that_somebody_else_began_anew_is_that_of_the_next_answer(tmp_path: Path, with_store: bool) -> None:
+    given = config(tmp_path)
+    if with_store:
+        save(given, make_pairs(60))
+
+    async def why(host: str, port: int) -> str:
+        data = json.loads((await asked(host, port, "GET /gate")).rpartition(b"\r\n\r\n")[2])
+        return str(data["shadows"][0]["window"]["why"])
+
+    async def work(host: str, port: int) -> None:
+        assert await why(host, port) != "restarted by hand"
+        restart_window(given)
+        assert await why(host, port) == "restarted by hand"
+
+    served(tmp_path, work)
 
 
 _TWO = {name: {"url": "http://127.0.0.1:9"} for name in ("candidate", "other")}

@@ -62,6 +62,33 @@ def test_a_scrape_does_not_wait_for_the_gate(lane: LaneView, monkeypatch: pytest
     asyncio.run(run())
 
 
+def test_an_evaluation_that_never_ends_lets_its_time_grow_old(lane: LaneView, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the alert ShadowlaneGateStale looks at: without a sample it would never fire."""
+    begun, go_on, clock = threading.Event(), threading.Event(), [0.0]
+    monkeypatch.setattr(lane._verdicts, "_clock", lambda: clock[0])
+
+    def hangs() -> Evaluated:
+        begun.set()
+        assert go_on.wait(60)
+        return Evaluated(6 * 10**9, "default")
+
+    async def run() -> None:
+        once = scrape(lane)
+        monkeypatch.setattr(lane._verdicts, "_compute", lambda: Evaluated(5 * 10**9, "default"))
+        await lane.evaluated()
+        monkeypatch.setattr(lane._verdicts, "_compute", hangs)
+        for clock[0] in (100.0, 1000.0, 5000.0):
+            try:
+                assert 'shadowlane_gate_evaluated_timestamp_seconds{lane="default"} 5.0' in await once()
+                assert await asyncio.to_thread(begun.wait, 30)
+            except BaseException:
+                go_on.set()
+                raise
+        go_on.set()
+
+    asyncio.run(run())
+
+
 def test_a_gate_that_cannot_be_evaluated_is_said_to_be_so(lane: LaneView, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = Evaluated(1, "default", error="cannot read /srv/x.db")
     monkeypatch.setattr(lane._verdicts, "_compute", lambda: broken)

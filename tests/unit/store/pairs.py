@@ -189,4 +189,5 @@ def pairs(draw: st.DrawFn) -> Pair:
         prod_finish=draw(_text),
         pins=draw(st.dictionaries(_text, _text, max_size=3)),
         rate_limit=draw(st.dictionaries(_text, _text, max_size=3)),
+        mark=draw(st.sampled_from(("", "fine", "wrong"))),
     )

@@ -26,11 +26,11 @@ impl Lane {
     }
 
     /// Take along what `old`, which was handed over to a lane that came after it, leaves behind. `false`: not yet, its worker
-    /// may still read its ring.
+    /// may still read its ring. In a forked child there is nothing to take: `old` is its parent's, who looks after it.
     ///
     /// Call it when no request is being admitted or offered there any more.
     pub fn take_along(&self, old: &Self) -> bool {
-        let Some(ring) = &old.ring else { return true };
+        let Some(ring) = old.ring.as_ref().filter(|_| old.is_ours()) else { return true };
         if ring.is_in_place() {
             // The control file alone was removed: whoever is this directory's worker finds the ring, and retires it.
             return true;
