@@ -7,7 +7,7 @@ RUST_SOURCES := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build dev demo probe-demo test test-fast test-rust test-loom test-python test-faults lint audit format docs \
-	hooks bench instructions memory-bench metrics-bench peers judge-bench gate-bench change-bench redact-bench detector-test redact-adversarial wheel wheels sbom sdist wheel-check first-hour crash fuzz miri \
+	hooks bench instructions overhead soak memory-bench metrics-bench peers judge-bench gate-bench change-bench redact-bench detector-test redact-adversarial wheel wheels sbom sdist wheel-check first-hour crash fuzz miri \
 	asan valgrind free-threaded clean
 
 help: ## Show this help
@@ -118,6 +118,15 @@ bench: build ## Benchmarks, as ratios against their rivals
 INSTRUCTIONS ?=
 instructions: ## Instructions of admission, offer and drain beside the record: make instructions INSTRUCTIONS=--update
 	$(PYTHON) -m benches.instructions $(INSTRUCTIONS)
+
+QUICK ?=
+OVERHEAD ?=
+overhead: build ## What mirroring costs, as a matrix, into target/overhead/: make overhead QUICK=1 takes two minutes
+	$(BIN)/python -m benches.overhead $(if $(QUICK),--quick) $(OVERHEAD)
+
+SOAK ?=
+soak: build ## Many requests through gateway and worker; memory, files and threads must stay: make soak SOAK="--requests 200000"
+	$(BIN)/python -m benches.soak $(SOAK)
 
 memory-bench: build ## What a worker needs of memory: make memory-bench EMBEDDER=wordllama
 	$(BIN)/python -m benches.memory $(if $(EMBEDDER),--embedder $(EMBEDDER))

@@ -1,7 +1,8 @@
 """``python -m benches.gate.change``: how soon a sudden change is told, and how often one that is none. Prints Markdown.
 
 Windows of 24 h in steps, as the gate makes them of the pairs, through :func:`shadowlane.gate.detector.scan`, all runs
-at once; 5 % of the requests are mirrored. Sums of thirty values of ΔS or more are drawn as Gaussian ones.
+at once; 5 % of the requests are mirrored. Where a step has about thirty values of ΔS or more, its sum is drawn as a
+Gaussian one.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ DAY_MIN = 1440
 _LEAST = 8
 _BETA = 14.0
 _CHUNK = 500
+ONCE_IN = (GATE.change_days, 1.0)
+"""Days in which one false alarm is allowed: as configured, and so often that there are some to count."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Kind:
 def _delta(random: np.random.Generator, counts: _Floats, means: _Floats) -> _Floats:
     """Sums of beta values."""
     level = np.broadcast_to(means, counts.shape)
-    if counts.mean() >= 30:
+    if counts.mean() > 25:
         return counts * level + np.sqrt(counts * level * (1 - level) / (_BETA + 1)) * random.normal(size=counts.shape)
     sums = np.zeros(counts.shape)
     for i in range(int(counts.max())):
@@ -94,9 +97,9 @@ def limits_of(kind: Kind, minutes: int, tolerance: float | None = None) -> Limit
     return Limits(may, kind.key != "mean_delta_s", None if kind.paired else DAY_MIN // 8 // minutes)
 
 
-def alarm(minutes: int) -> float:
+def alarm(minutes: int, days: float = GATE.change_days) -> float:
     """The threshold of each series."""
-    return GATE.change_days * len(SERIES) * DAY_MIN / minutes
+    return days * len(SERIES) * DAY_MIN / minutes
 
 
 def chunks(runs: int) -> Iterator[int]:
@@ -184,16 +187,19 @@ CALM: tuple[tuple[str, Kind, Callable[..., _Floats], float | None], ...] = (
 """What happens, to what, how, and the tolerance if it is not the default."""
 
 
-def false_alarms(kind: Kind, make: Callable[..., _Floats], tolerance: float | None, rate: float, runs: int) -> int:
-    """In how many windows an alarm is given."""
+def false_alarms(
+    kind: Kind, make: Callable[..., _Floats], tolerance: float | None, rate: float, runs: int
+) -> list[int]:
+    """In how many windows an alarm is given, at each of :data:`ONCE_IN`."""
     minutes = step_minutes(rate)
     random = np.random.default_rng([12, int(rate)])
-    alarms = 0
+    alarms = np.zeros(len(ONCE_IN), dtype=np.int64)
     for size in chunks(runs):
         counts = random.poisson(60 * rate * RATIO * minutes, (size, DAY_MIN // minutes)).astype(np.float64)
         seen = scan(counts, make(kind, random, counts), limits_of(kind, minutes, tolerance))
-        alarms += int((seen.first(alarm(minutes)) < counts.shape[-1]).sum())
-    return alarms
+        alarms += [int((seen.first(alarm(minutes, days)) < counts.shape[-1]).sum()) for days in ONCE_IN]
+    found: list[int] = alarms.tolist()
+    return found
 
 
 def sliding(runs: int, days: int = 7) -> int:
@@ -224,25 +230,35 @@ def main() -> None:
     options = parser.parse_args()
     rates = [float(rate) for rate in options.rates.split(",")]
     began = time.monotonic()
-    print(f"{options.delay_runs} windows each; told within 12 h, median delay (P90) and pairs\n")
-    print(f"| what rises | by | {' | '.join(f'{rate:g} requests/s' for rate in rates)} |")
-    print(f"|---|---|{'---|' * len(rates)}")
-    for kind, rises in RISES.items():
-        for rise in rises:
-            cells = [_shown(delay(kind, rise, rate, options.delay_runs)) for rate in rates]
-            by = f"+{rise:g}" if kind.key == "mean_delta_s" else f"+{100 * rise:g} points"
-            print(f"| {kind.name} | {by} | {' | '.join(cells)} |", flush=True)
-    allowed = options.runs / GATE.change_days / len(SERIES)
-    print(f"\nFalse alarms in {options.runs} windows; at most {allowed:.0f} are due\n")
-    print(f"| what happens | to | {' | '.join(f'{rate:g} requests/s' for rate in rates)} |")
-    print(f"|---|---|{'---|' * len(rates)}")
-    for what, kind, make, tolerance in CALM:
-        found = [false_alarms(kind, make, tolerance, rate, options.runs) for rate in rates]
-        print(f"| {what} | {kind.name} | {' | '.join(map(str, found))} |", flush=True)
+    if options.delay_runs:
+        show_delays(rates, options.delay_runs)
+    if options.runs:
+        show_false_alarms(rates, options.runs)
     if options.weeks:
         due = 7 * options.weeks / GATE.change_days / len(SERIES)
         print(f"\nA window that moves: {sliding(options.weeks)} of {options.weeks} weeks; at most {due:.0f} are due")
     print(f"\n{time.monotonic() - began:.0f} s")
+
+
+def show_delays(rates: list[float], runs: int) -> None:
+    print(f"{runs} windows each; told within 12 h, median delay (P90) and pairs\n")
+    print(f"| what rises | by | {' | '.join(f'{rate:g} requests/s' for rate in rates)} |")
+    print(f"|---|---|{'---|' * len(rates)}")
+    for kind, rises in RISES.items():
+        for rise in rises:
+            cells = [_shown(delay(kind, rise, rate, runs)) for rate in rates]
+            by = f"+{rise:g}" if kind.key == "mean_delta_s" else f"+{100 * rise:g} points"
+            print(f"| {kind.name} | {by} | {' | '.join(cells)} |", flush=True)
+
+
+def show_false_alarms(rates: list[float], runs: int) -> None:
+    due = ", ".join(f"one in {days:g} days: at most {runs / days / len(SERIES):.0f}" for days in ONCE_IN)
+    print(f"\nFalse alarms in {runs} windows; {due}\n")
+    print(f"| what happens | to | {' | '.join(f'{rate:g} requests/s' for rate in rates)} |")
+    print(f"|---|---|{'---|' * len(rates)}")
+    for what, kind, make, tolerance in CALM:
+        found = [false_alarms(kind, make, tolerance, rate, runs) for rate in rates]
+        print(f"| {what} | {kind.name} | {' | '.join(', '.join(map(str, some)) for some in found)} |", flush=True)
 
 
 def _shown(found: dict[str, float]) -> str:

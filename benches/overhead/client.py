@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 __all__ = ["Client"]
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked\r\n", re.IGNORECASE)
+_LAST_CHUNK = b"\r\n0\r\n\r\n"
 _TIMEOUT_S = 30.0
 
 
@@ -58,12 +60,14 @@ class Client:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection with at most one request on it (RFC 9112, no pipelining); reads answers with a content-length."""
+    """One connection with at most one request on it (RFC 9112, no pipelining); reads answers with a content-length, and
+    chunked ones whose chunks do not look like the last one within (ours do not)."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport
         self._buffer = bytearray()
         self._wanted = 0
+        self._chunked = False
         self._status = 0
         self._answer: asyncio.Future[int] | None = None
 
@@ -73,7 +77,7 @@ class _Connection(asyncio.Protocol):
 
     async def exchange(self, request: bytes) -> int:
         self._buffer.clear()
-        self._wanted = 0
+        self._wanted, self._chunked = 0, False
         self._answer = asyncio.get_running_loop().create_future()
         self.transport.write(request)
         return await self._answer
@@ -82,17 +86,18 @@ class _Connection(asyncio.Protocol):
         self._buffer += data
         if self._answer is None or self._answer.done():
             return
-        if not self._wanted:
+        if not self._wanted and not self._chunked:
             head = self._buffer.find(b"\r\n\r\n")
             if head < 0:
                 return
             length = _LENGTH.search(self._buffer, 0, head)
-            if length is None:
-                self._answer.set_exception(ValueError("an answer without content-length"))
+            self._chunked = length is None and _CHUNKED.search(self._buffer, 0, head + 2) is not None
+            if length is None and not self._chunked:
+                self._answer.set_exception(ValueError("an answer with neither content-length nor chunks"))
                 return
-            self._wanted = head + 4 + int(length[1])
+            self._wanted = 0 if length is None else head + 4 + int(length[1])
             self._status = int(self._buffer[9:12])
-        if len(self._buffer) >= self._wanted:
+        if self._buffer.endswith(_LAST_CHUNK) if self._chunked else len(self._buffer) >= self._wanted:
             self._answer.set_result(self._status)
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -9,9 +9,7 @@ it stands for another machine. Latencies count from the time a request was due.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import datetime
-import gc
 import json
 import os
 import platform
@@ -19,44 +17,19 @@ import re
 import shutil
 import sys
 import tempfile
-import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from shadowlane import __version__, _core, load_config
-from shadowlane.demo.load import poisson_offsets, run_open_loop
-from shadowlane.demo.processes import Child, DemoError, end_by_force, start, wait_for_exit
+from shadowlane import __version__
+from shadowlane.demo.processes import DemoError
 
-from .blocks import Block, draw_blocks, paired_latencies
-from .bootstrap import percentile_ratio
-from .client import Client
+from .cells import BASE
+from .measure import PERCENTS, ROOT, Plan, measure
 
-ROOT = Path(__file__).resolve().parents[2]
-QUESTION = json.dumps({"question": "How do I know that my ride has ended? " * 26}).encode()
-PERCENTS = (50, 95, 99)
 AIM_RATIO, AIM_HIGH = 1.01, 1.05
-WARM_UP_S = 3.0
-
-CONFIG = """\
-[lane]
-name = "overhead"
-directory = "{lane}"
-idle_exit_s = 1.0
-[sampling]
-ratio = {ratio}
-[limits]
-qps = 1000000
-burst = 1000000
-[routes]
-read = ["POST /ask"]
-[store]
-url = "sqlite:///overhead.db"
-[shadows.candidate]
-url = "{shadow}"
-concurrency = 64
-"""
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -76,7 +49,7 @@ def main() -> int:
     shared = Path("/dev/shm")
     work = Path(tempfile.mkdtemp(prefix="shadowlane-overhead-", dir=shared if shared.is_dir() else None))
     try:
-        result = measure(options, work)
+        result = result_of(options, work)
     except DemoError as error:
         print(f"benches.overhead: {error}", file=sys.stderr)
         return 3
@@ -88,109 +61,29 @@ def main() -> int:
     return 0
 
 
-def measure(options: argparse.Namespace, work: Path) -> dict[str, Any]:
-    """Start gateway and shadow, send the load, end everything, return the record."""
+def result_of(options: argparse.Namespace, work: Path) -> dict[str, Any]:
+    """Measure the one cell that is asked for: the record."""
     seed = options.seed if options.seed is not None else int.from_bytes(os.urandom(4), "big")
-    rng = np.random.default_rng(seed)
-    children: list[Child] = []
-    lane = work / "lane"
-    lane.mkdir(mode=0o700)
-    try:
-        shadow = start("shadow", "benches.overhead.gateway", [], work / "shadow.log", folder=ROOT)
-        children.append(shadow)
-        shadow.wait_until_up(30)
-        config = work / "shadowlane.toml"
-        config.write_text(CONFIG.format(lane=lane, ratio=options.ratio, shadow=shadow.url))
-        load_config(config)
-        gateway = start(
-            "gateway", "benches.overhead.gateway", ["--config", str(config)], work / "gateway.log", folder=ROOT
-        )
-        children.append(gateway)
-        gateway.wait_until_up(30)
-        blocks = draw_blocks(options.seconds, options.block, rng)
-        offsets = poisson_offsets(blocks[-1].stop, options.rate, rng)
-        wait_for_worker(lane)
-        gc.collect()
-        gc.freeze()
-        gc.disable()  # a collection in the client would be measured as a latency of the gateway
-        latencies, failures = asyncio.run(load(gateway.url, lane, blocks, offsets, options.rate))
-        gc.enable()
-        for child in children:
-            child.check()
-        status = _core.lane_status(str(lane))
-    finally:
-        end(children, lane)
-    pairs = paired_latencies(blocks, offsets, latencies, discard_s=options.discard)
-    if failures:
-        raise DemoError(f"{failures} of {len(offsets)} requests failed; the run measures nothing")
-    on, off = (np.concatenate([pair[arm] for pair in pairs]) * 1e3 for arm in (0, 1))
-    ratios = {f"p{percent}": percentile_ratio(pairs, percent, rng=rng)._asdict() for percent in PERCENTS}
+    plan = Plan(seconds=options.seconds, rate=options.rate, block=options.block, discard=options.discard)
+    cell = replace(BASE, ratio=options.ratio)
+    result = measure(cell, plan, work, np.random.default_rng(seed))
+    names = ("seconds", "rate", "ratio", "block", "discard")
+    settings = {name: getattr(options, name) for name in names}
+    return (
+        about()
+        | {"settings": settings | {"seed": seed, "upstream_ms": cell.upstream_ms, "pairs": result.pop("pairs")}}
+        | result
+        | {"aims": {"p99_ratio": AIM_RATIO, "p99_high": AIM_HIGH}}
+    )
+
+
+def about() -> dict[str, str]:
+    """Machine, day and versions of a record."""
     return {
         "machine": machine(),
         "date": datetime.date.today().isoformat(),
         "python": platform.python_version(),
         "shadowlane": __version__,
-        "settings": {name: getattr(options, name) for name in ("seconds", "rate", "ratio", "block", "discard")}
-        | {"seed": seed, "upstream_ms": 20, "request_bytes": len(QUESTION), "pairs": len(pairs)},
-        "on": arm(on),
-        "off": arm(off),
-        "ratios": ratios,
-        "aims": {"p99_ratio": AIM_RATIO, "p99_high": AIM_HIGH},
-        "lane": {name: status[name] for name in ("seen", "mirrored", "dropped")},
-    }
-
-
-async def load(url: str, lane: Path, blocks: list[Block], offsets: list[float], rate: float) -> tuple[list[float], int]:
-    """Seconds from due to answered for each request, and how many failed."""
-    latencies = [0.0] * len(offsets)
-    failures = 0
-    client = Client(url, "/ask", QUESTION)
-
-    async def warm(_: int, __: float) -> None:
-        await client.post()
-
-    async def fire(place: int, due: float) -> None:
-        nonlocal failures
-        status = await client.post()
-        latencies[place] = time.perf_counter() - due
-        failures += status != 200
-
-    async def turn(place: int, _: float) -> None:
-        _core.set_enabled(str(lane), blocks[place].on)
-
-    try:
-        await run_open_loop([place / rate for place in range(int(WARM_UP_S * rate))], warm)
-        await asyncio.gather(run_open_loop([block.start for block in blocks], turn), run_open_loop(offsets, fire))
-        _core.set_enabled(str(lane), True)
-    finally:
-        client.close()
-    return latencies, failures
-
-
-def wait_for_worker(lane: Path) -> None:
-    deadline = time.monotonic() + 60
-    while not _core.lane_status(str(lane))["worker"]["alive"]:
-        if time.monotonic() > deadline:
-            raise DemoError(f"worker: not up after 60 s: {(lane / 'worker.log').read_text(errors='replace')[-2000:]}")
-        time.sleep(0.1)
-
-
-def end(children: list[Child], lane: Path) -> None:
-    """End gateway and shadow, and wait for the worker, which leaves by itself."""
-    try:
-        worker = int(_core.lane_status(str(lane))["worker"]["pid"] or 0)
-    except Exception:  # the lane never came up: there is no worker to wait for
-        worker = 0
-    for child in reversed(children):
-        child.stop()
-    if worker and not wait_for_exit(worker, 30):
-        end_by_force(worker)
-
-
-def arm(latencies_ms: np.ndarray[Any, Any]) -> dict[str, float]:
-    values = np.percentile(latencies_ms, PERCENTS).tolist()
-    return {"count": int(latencies_ms.size)} | {
-        f"p{percent}_ms": round(value, 3) for percent, value in zip(PERCENTS, values, strict=True)
     }
 
 

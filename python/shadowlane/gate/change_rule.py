@@ -57,7 +57,7 @@ def change(evidence: Evidence, gate: GateConfig) -> Rule:
     chance = f"once in {strongest.days:.2g} days" if strongest.days < 1e6 else "less than once in a million days"
     by_chance = f"by chance so strong a sign comes {chance}; an alarm is one that comes once in {gate.change_days:g}"
     if lines:
-        line = f"{'; '.join(lines)}; {by_chance}; a person has to look at it, and --restart begins anew"
+        line = f"{'; '.join(lines)}; {by_chance}; a person has to look at it, and gate --restart begins anew"
         rule = Rule(key, name, False, line, needs_person=True)
     else:
         what = ", ".join(_what(some.watched) for some in watches)

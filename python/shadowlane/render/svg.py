@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 from .text import milliseconds
 
-__all__ = ["histogram", "latency_curves"]
+__all__ = ["histogram", "intervals", "latency_curves"]
 
 _WIDTH, _HEIGHT = 560, 270
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 26, 40
@@ -71,7 +72,8 @@ def latency_curves(latency: Mapping[str, Any]) -> str:
 
     for seconds in _log_ticks(low, high):
         parts.append(_line(x(seconds), _y(0), x(seconds), _y(0) + 4, "axis"))
-        parts.append(_text(x(seconds), _y(0) + 18, _short(seconds), "tick middle"))
+        at_edge = x(seconds) > _WIDTH - _RIGHT - 16  # a label in the middle would be cut off there
+        parts.append(_text(x(seconds), _y(0) + 18, _short(seconds), "tick end" if at_edge else "tick middle"))
     parts.append(_line(_LEFT, _y(0), _WIDTH - _RIGHT, _y(0), "axis"))
     parts.append(_text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 4, "time to the end of the answer", "tick middle"))
     for who in ("prod", "shadow"):
@@ -156,3 +158,32 @@ def _log_ticks(low: float, high: float) -> list[float]:
 
 def _short(seconds: float) -> str:
     return f"{seconds:g} s" if seconds >= 1 else f"{1000 * seconds:g} ms"
+
+
+def intervals(rows: Sequence[tuple[str, float, float, float]], *, title: str, target: float | None = None) -> str:
+    """A line a row: its name, a dot at the estimate and a stroke from bound to bound, beside 1 and a target.
+
+    ``rows``: (name, estimate, lower, upper), ratios. Names are escaped. The axis holds everything.
+    """
+    width, left, right, top, step = 760, 190, 70, 34, 24
+    ends = [value for _, *values in rows for value in values] + [1.0] + ([] if target is None else [target])
+    low, high = min(ends), max(ends)
+    spread = (high - low) or 0.01
+    low, high = low - 0.05 * spread, high + 0.05 * spread
+    bottom = top + step * len(rows)
+
+    def x(value: float) -> float:
+        return left + (value - low) / (high - low) * (width - left - right)
+
+    parts = [_axes(escape(title)), _text(left, 18, escape(title), "label")]
+    for value, name in ((1.0, "strong"), (target, "target")):
+        if value is not None:
+            parts.append(_line(x(value), top - 6, x(value), bottom, name))
+            parts.append(_text(x(value), bottom + 16, f"{value:g}", "tick middle"))
+    for number, (name, estimate, lower, upper) in enumerate(rows):
+        y = top + step * number + step / 2
+        parts.append(_text(left - 10, y + 4, escape(name), "tick end"))
+        parts.append(_line(x(lower), y, x(upper), y, "span"))
+        parts.append(f'<circle class="dot" cx="{x(estimate):.1f}" cy="{y:.1f}" r="4"/>')
+        parts.append(_text(width - right + 10, y + 4, f"{estimate:.3f}", "tick"))
+    return f'<svg viewBox="0 0 {width} {bottom + 26}" role="img">{"".join(parts)}</svg>'

@@ -164,8 +164,13 @@ pub(super) fn given(text: &Text<'_>, from: usize, open: u8, given: &Given) -> Op
         b'"' | b'\'' | b'`' => byte == open || byte == b'\n' || byte == b'\\',
         _ if header => matches!(byte, b'\n' | b'\r' | b'`' | b'\\' | b'<'),
         // Brackets may stand in a password; those around it are taken off below.
-        _ if given.says == Name::Password => byte.is_ascii_whitespace() || b"\"'&;,<`\\".contains(&byte),
-        _ => byte.is_ascii_whitespace() || b"\"'&;,<>)}]`\\".contains(&byte),
+        _ if given.says == Name::Password => {
+            byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'&' | b';' | b',' | b'<' | b'`' | b'\\')
+        }
+        _ => {
+            byte.is_ascii_whitespace()
+                || matches!(byte, b'"' | b'\'' | b'&' | b';' | b',' | b'<' | b'>' | b')' | b'}' | b']' | b'`' | b'\\')
+        }
     };
     let mut end = from + text.run(from, 512, |byte| !ends(byte));
     // What stands for another value ends this one, however the label is written.

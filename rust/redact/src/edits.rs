@@ -42,6 +42,12 @@ impl Edits {
         self.list.push(Edit { range, with: from..self.written.len() });
     }
 
+    /// Make room for as many as others are.
+    pub(super) fn reserve(&mut self, others: &Self) {
+        self.list.reserve(others.list.len());
+        self.written.reserve(others.written.len());
+    }
+
     pub(super) fn len(&self) -> usize {
         self.list.len()
     }

@@ -67,6 +67,13 @@ fn is_text(bytes: &[u8], cut: bool) -> bool {
     whole && !bytes.iter().any(|byte| *byte < b' ' && !matches!(byte, b'\n' | b'\r' | b'\t'))
 }
 
+/// Whether the first byte that base 64 stands for may begin a text in UTF-8: of most words it does not.
+fn begins_text(head: &[u8]) -> bool {
+    let (Some(one), Some(two)) = (head.first(), head.get(1)) else { return false };
+    let (Some(one), Some(two)) = (sextet(*one), sextet(*two)) else { return false };
+    matches!(one << 2 | two >> 4, 0x09 | 0x0a | 0x0d | 0x20..=0x7f | 0xc2..=0xf4)
+}
+
 /// The text that a value in base 64 stands for; `None` when the value is something else.
 fn text(value: &[u8]) -> Option<Vec<u8>> {
     let written = unpadded(value);
@@ -76,6 +83,9 @@ fn text(value: &[u8]) -> Option<Vec<u8>> {
     let head = written.get(..HEAD.min(written.len()))?;
     // Nearly every other text has a sign or a space there.
     if !head.iter().all(|byte| sextet(*byte).is_some()) {
+        return None;
+    }
+    if !begins_text(head) {
         return None;
     }
     let head = bytes(head)?;

@@ -6,12 +6,6 @@ use std::borrow::Cow;
 /// One escape at the start of `rest`: its length, and the bytes that it stands for.
 fn one(rest: &[u8]) -> Option<(usize, [u8; 4], usize)> {
     let simple = match rest.get(1)? {
-        b'b' => 8,
-        b'f' => 12,
-        b'n' => b'\n',
-        b'r' => b'\r',
-        b't' => b'\t',
-        byte @ (b'"' | b'\\' | b'/') => *byte,
         b'u' => {
             let first = unit(rest.get(2..6)?)?;
             let (mut code, mut length) = (first, 6);
@@ -28,9 +22,22 @@ fn one(rest: &[u8]) -> Option<(usize, [u8; 4], usize)> {
             let count = character.encode_utf8(&mut bytes).len();
             return Some((length, bytes, count));
         }
-        _ => return None,
+        sign => simple(*sign)?,
     };
     Some((2, [simple, 0, 0, 0], 1))
+}
+
+/// What a sign behind a backslash stands for.
+fn simple(sign: u8) -> Option<u8> {
+    Some(match sign {
+        b'b' => 8,
+        b'f' => 12,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        byte @ (b'"' | b'\\' | b'/') => byte,
+        _ => return None,
+    })
 }
 
 fn unit(digits: &[u8]) -> Option<u32> {
@@ -47,6 +54,12 @@ pub(super) fn unescape(inner: &[u8], cut: bool) -> Option<Cow<'_, [u8]>> {
     while let Some(sign) = memchr::memchr(b'\\', rest) {
         let (plain, escape) = rest.split_at(sign);
         value.extend_from_slice(plain);
+        // Nearly all escapes are of two signs.
+        if let Some(byte) = escape.get(1).copied().and_then(simple) {
+            value.push(byte);
+            rest = escape.get(2..)?;
+            continue;
+        }
         let Some((length, bytes, count)) = one(escape) else {
             return (cut && escape.len() < 12).then_some(Cow::Owned(value));
         };

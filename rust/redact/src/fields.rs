@@ -261,6 +261,22 @@ pub(super) fn pgpass(text: &Text<'_>, at: usize) -> Option<Hit> {
         .flatten()
 }
 
+/// Where the verb ends, with the space behind it, that ends first.
+fn verb_end(said: &[u8]) -> Option<usize> {
+    const VERBS: [&[u8]; 9] = [b"is", b"was", b"ist", b"lautet", b"es", b"est", b"to", b"set to", b"are"];
+    let mut end: Option<usize> = None;
+    for space in memchr::memchr_iter(b' ', said) {
+        let behind = said.get(space + 1..).unwrap_or_default();
+        let here = VERBS.iter().filter(|verb| behind.starts_with(verb) && behind.get(verb.len()) == Some(&b' '));
+        let here = here.map(|verb| space + 2 + verb.len()).min();
+        end = end.into_iter().chain(here).min();
+        if end.is_some_and(|end| end <= space + 5) {
+            break;
+        }
+    }
+    end
+}
+
 /// What a sentence says of a secret: the word that names it stands at `start..end`.
 pub(super) fn spoken(text: &Text<'_>, start: usize, end: usize) -> Option<Hit> {
     let named = says(text.slice(start, end));
@@ -270,9 +286,7 @@ pub(super) fn spoken(text: &Text<'_>, start: usize, end: usize) -> Option<Hit> {
     // "is", perhaps behind a few words more: "the password for the portal is".
     let rest = text.slice(end, text.bytes.len().min(end + 48));
     let rest = rest.split(|byte| matches!(byte, b'\n' | b'.' | b';' | b'?')).next().unwrap_or_default();
-    let verbs: [&[u8]; 9] =
-        [b" is ", b" was ", b" ist ", b" lautet ", b" es ", b" est ", b" to ", b" set to ", b" are "];
-    let verb = verbs.iter().filter_map(|verb| memchr::memmem::find(rest, verb).map(|at| at + verb.len())).min();
+    let verb = verb_end(rest);
     // "to" changes it only right behind the word.
     let far = verb.is_some_and(|verb| rest.get(..verb).is_some_and(|said| said.ends_with(b" to ") && said.len() > 8));
     let verb = verb.filter(|_| !far);

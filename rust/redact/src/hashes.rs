@@ -51,7 +51,11 @@ pub(super) fn crypt(text: &Text<'_>, at: usize) -> Option<Hit> {
     if text.get(start + 1 + length) != b'$' || !SCHEMES.contains(&text.slice(start + 1, start + 1 + length)) {
         return None;
     }
-    let end = start + text.run(start, 4096, |byte| byte.is_ascii_alphanumeric() || b"./$=,+-_*@:".contains(&byte));
+    let end = start
+        + text.run(start, 4096, |byte| {
+            byte.is_ascii_alphanumeric()
+                || matches!(byte, b'.' | b'/' | b'$' | b'=' | b',' | b'+' | b'-' | b'_' | b'*' | b'@' | b':')
+        });
     let end =
         end - text.slice(start, end).iter().rev().take_while(|byte| matches!(byte, b'.' | b',' | b':' | b'-')).count();
     (end - start >= 22).then(|| text.sure(Kind::SECRET, start, end)).flatten()

@@ -323,22 +323,46 @@ fn crypto(text: &Text<'_>, start: usize, end: usize) -> Option<Hit> {
     text.hit(Kind::CRYPTO, start, end, 80, context::WALLET)
 }
 
+const NONE: u8 = u8::MAX;
+
+/// What the letters of base 58 stand for.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler: a position outside would not compile")]
+const BASE58: [u8; 256] = {
+    let letters = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+    let mut values = [NONE; 256];
+    let mut value = 0;
+    while value < letters.len() {
+        values[letters[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
+
 fn base58(word: &[u8]) -> bool {
-    const ALPHABET: &[u8] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
-    let mut bytes = [0_u8; 25];
+    // A number of 28 bytes, the lowest word first, of which it may fill 25: it never becomes less.
+    let mut words = [0_u32; 7];
     for letter in word {
-        let Some(value) = ALPHABET.iter().position(|other| other == letter) else {
+        let value = BASE58.get(usize::from(*letter)).copied().unwrap_or(NONE);
+        if value == NONE {
             return false;
-        };
-        let mut carry = value as u32;
-        for byte in bytes.iter_mut().rev() {
-            carry += u32::from(*byte) * 58;
-            *byte = (carry & 0xff) as u8;
-            carry >>= 8;
+        }
+        let mut carry = u64::from(value);
+        for word in &mut words {
+            carry += u64::from(*word) * 58;
+            *word = carry as u32;
+            carry >>= 32;
         }
         if carry != 0 {
             return false;
         }
+    }
+    let mut bytes = [0_u8; 28];
+    for (four, word) in bytes.chunks_exact_mut(4).zip(words.iter().rev()) {
+        four.copy_from_slice(&word.to_be_bytes());
+    }
+    let (above, bytes) = bytes.split_at(3);
+    if above.iter().any(|byte| *byte != 0) {
+        return false;
     }
     let (body, check) = bytes.split_at(21);
     let digest = Sha256::digest(Sha256::digest(body));

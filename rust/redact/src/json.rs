@@ -3,10 +3,14 @@
 //! Invariants: every byte outside a replacement is kept, so the result is JSON when the input was; depth costs memory
 //! and not stack; a name that comes twice counts twice. `NaN` and `Infinity` are let through, since servers write them.
 
+use std::borrow::Cow;
+
 use super::edits::Edits;
 use super::escapes::{self, Positions};
 use super::findings::Findings;
+use super::json_ends::next_sign;
 use super::kinds::Kind;
+use super::known_names::{self, Known};
 use super::label::{self, Action, Format};
 use super::names::{self, Name};
 use super::options::Compiled;
@@ -90,8 +94,8 @@ struct Walk<'a> {
     member: Member,
     /// What the members of the levels above are under, for when a level closes.
     members: Vec<Member>,
-    /// What the objects say of themselves, once one is asked.
-    objects: Option<Objects>,
+    /// What the objects say of themselves.
+    objects: Objects,
     edits: Edits,
     /// The kind of each value found, and counted if all is JSON.
     counted: &'a mut Vec<Kind>,
@@ -154,7 +158,7 @@ fn nested(redaction: &Compiled, text: &[u8], reading: Reading, nesting: u8, coun
         levels: Vec::new(),
         member: Member { state: redaction.paths.root(), ..Member::default() },
         members: Vec::new(),
-        objects: None,
+        objects: Objects::default(),
         edits: Edits::default(),
         counted,
     };
@@ -205,35 +209,58 @@ impl Walk<'_> {
 
     /// A name: scanned like a text, and what it says of its value.
     fn key(&mut self, at: usize) -> Option<usize> {
-        let level = *self.levels.last()?;
+        let level = self.levels.last()?;
+        let (open, under, within_field, level_state) = (level.open, level.under, level.field, level.state);
         let (end, next, escaped) = self.string_end(at)?;
         let mark = self.edits.len();
         let inner = self.text.get(at + 1..end)?;
-        let value = if escaped { escapes::unescape(inner, self.reading.cut)? } else { inner.into() };
-        let clean = self.scan(at + 1, inner, &value, Origin::default());
-        // A name that holds a label does not say what the label says.
-        let name = std::str::from_utf8(&value).ok().filter(|_| label::first_mask(&value).is_none()).unwrap_or_default();
-        let paths = &self.redaction.paths;
-        let (state, field) = if paths.is_empty() { (0, None) } else { paths.step(level.state, Child::Name(name)) };
-        // Nor does one that will hold a label: its words say the same before and after.
-        let spoken = if clean { (at + 1, end) } else { (0, 0) };
-        let listed = paths.is_listed(name);
-        // A value's secret may be named by a member beside it.
-        let value = names::values_a_pair(name.as_bytes());
-        let says = match names::says(name.as_bytes()) {
-            Name::Plain if value => self.objects().pair(level.open),
-            // A signature of what is in the body is part of what is asked; a session is what the caller calls it.
-            Name::Token | Name::Key if names::is_of_the_body(name.as_bytes()) => Name::Plain,
-            says => says,
+        let seen = if escaped { None } else { known_names::get(self.redaction.id, inner) };
+        let (written, known, clean) = match seen {
+            Some(known) => (Cow::Borrowed(inner), known, true),
+            None => self.new_name(at + 1, inner, escaped)?,
         };
-        let within = match level.under {
+        let paths = &self.redaction.paths;
+        let (state, field) = if paths.is_empty() {
+            (0, None)
+        } else {
+            paths.step(level_state, Child::Name(std::str::from_utf8(&written).unwrap_or_default()))
+        };
+        // A name that will hold a label does not say what the label says: its words say the same before and after.
+        let spoken = if clean { (at + 1, end) } else { (0, 0) };
+        // A value's secret may be named by a member beside it.
+        let says = if known.of_pair { self.objects.pair(self.text, open) } else { known.says };
+        let within = match under {
             Under::Plain => false,
             Under::Secret => true,
-            Under::Schema => !peek::is_keyword(name.as_bytes()),
+            Under::Schema => !peek::is_keyword(&written),
         };
-        let secret = within || listed || matches!(says, Name::Password | Name::Header);
-        self.member = Member { state, field: level.field.or(field), secret, says, name: spoken, mark };
+        let secret = within || known.listed || matches!(says, Name::Password | Name::Header);
+        self.member = Member { state, field: within_field.or(field), secret, says, name: spoken, mark };
         Some(next)
+    }
+
+    /// A name that is not known, looked at: its value, what it says, and whether nothing was found in it. Of one that
+    /// holds a label, or is no text, nothing is left.
+    fn new_name<'t>(&mut self, start: usize, inner: &'t [u8], escaped: bool) -> Option<(Cow<'t, [u8]>, Known, bool)> {
+        let value = if escaped { escapes::unescape(inner, self.reading.cut)? } else { inner.into() };
+        let clean = self.scan(start, inner, &value, Origin::default());
+        // A name that holds a label does not say what the label says.
+        let right = std::str::from_utf8(&value).is_ok() && label::first_mask(&value).is_none();
+        let value = if right { value } else { Cow::default() };
+        let says = names::says(&value);
+        let known = Known {
+            // A signature of what is in the body is part of what is asked; a session is what the caller calls it.
+            says: match says {
+                Name::Token | Name::Key if names::is_of_the_body(&value) => Name::Plain,
+                says => says,
+            },
+            listed: self.redaction.paths.is_listed(std::str::from_utf8(&value).unwrap_or_default()),
+            of_pair: says == Name::Plain && names::values_a_pair(&value),
+        };
+        if clean && right && !escaped {
+            known_names::keep(self.redaction.id, inner, known);
+        }
+        Some((value, known, clean))
     }
 
     fn comma(&mut self, at: usize) -> Option<Expect> {
@@ -266,18 +293,13 @@ impl Walk<'_> {
         };
     }
 
-    /// What the objects of the text say of themselves.
-    fn objects(&mut self) -> &Objects {
-        self.objects.get_or_insert_with(|| Objects::of(self.text))
-    }
-
     fn value(&mut self, byte: u8, at: usize) -> Option<(usize, Expect)> {
         if matches!(byte, b'{' | b'[') {
             let member = self.member;
             let object = byte == b'{';
             let under = match member.secret {
                 false => Under::Plain,
-                true if object && self.objects().is_schema(at) => Under::Schema,
+                true if object && self.objects.is_schema(self.text, at) => Under::Schema,
                 true => Under::Secret,
             };
             self.members.push(member);
@@ -353,8 +375,7 @@ impl Walk<'_> {
     /// End of the text within the quotes, where to go on, and whether there are escapes.
     fn string_end(&self, open: usize) -> Option<(usize, usize, bool)> {
         let (mut at, mut escaped) = (open + 1, false);
-        while let Some(found) = self.text.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
-            let quote = at + found;
+        while let Some(quote) = next_sign(self.text, at) {
             if self.text.get(quote) == Some(&b'"') {
                 return Some((quote, quote + 1, escaped));
             }
@@ -413,6 +434,7 @@ impl Walk<'_> {
             return true;
         }
         self.counted.extend(found.iter().map(|finding| finding.kind));
+        self.edits.reserve(&edits);
         let mut positions = Positions::new(inner);
         for (range, with) in edits.iter() {
             let range = start + positions.of(range.start)..start + positions.of(range.end);

@@ -6,8 +6,9 @@
 //! The way of a body: [`body`] decodes it and takes it apart by what its bytes show ([`framing`]). Texts that may be
 //! pieces of one ([`pieces`], [`groups`]) are looked at as one ([`join`]); [`json`], [`form`], [`multipart`],
 //! [`stream`] and [`eventstream`] give each text to the engine, which asks only for what its bytes may hold
-//! ([`survey`]); [`scan`] goes over each text once, from trigger to trigger, and asks the rules of that byte ([`mail`],
-//! [`number`] with [`cards`], [`phones`] and [`identity`], [`ids`], [`net`], [`secrets`], [`assign`]), whose candidates
+//! ([`survey`]), and not for a member's name that is known to hold nothing ([`known_names`]); [`scan`] goes over each
+//! text once, from trigger to trigger, and asks the rules of that byte ([`mail`], [`number`] with [`cards`], [`phones`]
+//! and [`identity`], [`ids`], [`net`], [`secrets`], [`assign`]), whose candidates
 //! are validated ([`checks`]) and weighed by the words before them ([`context`]).
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
@@ -42,6 +43,7 @@ mod json;
 mod json_ends;
 mod key_forms;
 mod kinds;
+mod known_names;
 mod label;
 mod mail;
 mod markup;

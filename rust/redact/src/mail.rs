@@ -35,11 +35,38 @@ pub(super) fn address(text: &Text<'_>, at: usize) -> Option<Hit> {
 
 /// Where the local part begins that ends at `at`.
 fn local(text: &Text<'_>, at: usize) -> usize {
-    let part = |byte: u8| byte.is_ascii_alphanumeric() || b".!#$%&'*+-/=?^_`{|}~".contains(&byte) || byte >= 0x80;
+    let part = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'.' | b'!'
+                    | b'#'
+                    | b'$'
+                    | b'%'
+                    | b'&'
+                    | b'\''
+                    | b'*'
+                    | b'+'
+                    | b'-'
+                    | b'/'
+                    | b'='
+                    | b'?'
+                    | b'^'
+                    | b'_'
+                    | b'`'
+                    | b'{'
+                    | b'|'
+                    | b'}'
+                    | b'~'
+            )
+            || byte >= 0x80
+    };
     let mut start = text.back(at, 64, part);
     // What punctuates the text around an address is no part of it; `key=`, `path/` and `a|` before it neither; a
     // character is not cut in two.
-    if let Some(sign) = text.slice(start, at).iter().rposition(|byte| b"=/&?|{}`#$^!".contains(byte)) {
+    if let Some(sign) = text.slice(start, at).iter().rposition(|byte| {
+        matches!(*byte, b'=' | b'/' | b'&' | b'?' | b'|' | b'{' | b'}' | b'`' | b'#' | b'$' | b'^' | b'!')
+    }) {
         start += sign + 1;
     }
     // A label in percent-encoding ends so: what it stands for was taken out before, and is no part of an address.

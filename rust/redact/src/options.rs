@@ -2,6 +2,7 @@
 //! it is compiled: a bad pattern, path, kind or key is one clear error at start.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use regex::bytes::{Regex, RegexBuilder};
 use serde::Deserialize;
@@ -136,6 +137,8 @@ fn validator(name: &str) -> Option<Validator> {
 /// What the options say, ready for use.
 #[derive(Clone, Debug)]
 pub(super) struct Compiled {
+    /// Tells these options from all others of the process; copies find the same.
+    pub id: u64,
     pub kinds: Kinds,
     pub least: u8,
     pub rules: Vec<Rule>,
@@ -150,6 +153,9 @@ pub(super) struct Compiled {
     /// Texts of one body that are put together; with more it does not pass.
     pub most_pieces: usize,
 }
+
+/// The next options' own number.
+static NEXT: AtomicU64 = AtomicU64::new(0);
 
 fn bad(field: &'static str, why: String) -> Error {
     Error::Invalid { field, why }
@@ -277,6 +283,7 @@ impl Compiled {
             .map(|text| pattern("sanitize.allow_patterns", text, true))
             .collect::<Result<_>>()?;
         Ok(Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
             kinds,
             least: percent("sanitize.min_confidence", options.min_confidence, 50)?,
             rules,

@@ -11,11 +11,23 @@ pub(super) fn mixed(hash: u64, word: u64) -> u64 {
 
 /// A hash of bytes, going on from a hash.
 pub(super) fn hash(from: u64, bytes: &[u8]) -> u64 {
-    bytes.chunks(8).fold(mixed(from, bytes.len() as u64), |hash, chunk| {
-        let mut word = [0; 8];
-        word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
-        mixed(hash, u64::from_le_bytes(word))
-    })
+    let mut hash = mixed(from, bytes.len() as u64);
+    let mut rest = bytes;
+    while let Some((word, more)) = rest.split_first_chunk() {
+        hash = mixed(hash, u64::from_le_bytes(*word));
+        rest = more;
+    }
+    if rest.is_empty() { hash } else { mixed(hash, short(rest)) }
+}
+
+/// Up to seven bytes as a number, the first one lowest: by two loads that may overlap, or by three bytes that may be one.
+fn short(bytes: &[u8]) -> u64 {
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        let (first, last) = (u64::from(u32::from_le_bytes(*first)), u64::from(u32::from_le_bytes(*last)));
+        return first | last << (8 * (bytes.len() - 4));
+    }
+    let byte = |at: usize| bytes.get(at).map_or(0, |byte| u64::from(*byte) << (8 * at));
+    byte(0) | byte(1) | byte(2)
 }
 
 /// Where a hash begins.
@@ -24,7 +36,8 @@ pub(super) const START: u64 = 0xcbf2_9ce4_8422_2325;
 /// A name, with each run of digits as one sign.
 pub(super) fn name_hash(name: &[u8]) -> u64 {
     const DIGITS: u8 = b'#';
-    if !name.iter().any(|byte| byte.is_ascii_digit() || *byte == DIGITS) {
+    // Without a branch, so that it is done many bytes at a time.
+    if name.iter().fold(0, |found, byte| found | u8::from(byte.is_ascii_digit()) | u8::from(*byte == DIGITS)) == 0 {
         return hash(START, name);
     }
     let mut hashed = START;
@@ -46,6 +59,16 @@ pub(super) fn name_hash(name: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_short_word_is_its_bytes_with_nothing_behind_them() {
+        let bytes = [0x81, 2, 0xff, 4, 0x50, 6, 0xf7];
+        for length in 0..=bytes.len() {
+            let mut word = [0; 8];
+            word[..length].copy_from_slice(&bytes[..length]);
+            assert_eq!(short(&bytes[..length]), u64::from_le_bytes(word), "{length}");
+        }
+    }
 
     #[test]
     fn names_are_told_apart_by_all_but_their_digits() {

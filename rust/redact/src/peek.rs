@@ -1,8 +1,10 @@
 //! Looks ahead in a JSON text, without reading it: what a number is, and what an object's own members say of the others,
 //! wherever among them they stand: that one names the value beside it, or that they describe values and hold none.
 //!
-//! Invariants: one pass over the text for all of its objects, made when the first is asked about, so that the time is
-//! linear however they are nested; only an object's own members speak for it.
+//! Invariants: objects are read when they are asked about, each with all in it, and all of the text once that would take
+//! longer, so that the time is linear however they are nested; only an object's own members speak for it.
+
+use std::ops::Range;
 
 use super::escapes;
 use super::json_ends::string_end;
@@ -20,30 +22,41 @@ struct Object {
     schema: bool,
 }
 
-/// The objects of a text, by where they open.
-#[derive(Debug)]
-pub(super) struct Objects(Vec<Object>);
+/// What was asked of the objects of a text so far.
+#[derive(Debug, Default)]
+pub(super) struct Objects {
+    /// Those of the part that was read last, by where they open.
+    list: Vec<Object>,
+    part: Range<usize>,
+    /// How much was read to answer.
+    looked: usize,
+}
 
 impl Objects {
-    pub(super) fn of(text: &[u8]) -> Self {
-        let mut objects = Self(Vec::new());
+    /// Read the objects of the value that opens at `from`, or those of the whole text. Where that ends; `None` when it
+    /// does not end before `to`.
+    fn read(&mut self, text: &[u8], from: usize, to: usize, whole: bool) -> Option<usize> {
+        self.list.clear();
         // Of an array: `None`.
         let mut open: Vec<Option<usize>> = Vec::new();
-        let mut at = 0;
+        let mut at = from;
         while let Some(byte) = text.get(at) {
+            if at > to {
+                return None;
+            }
             at = match byte {
                 b'"' => {
                     let end = string_end(text, at + 1);
                     let value = after_colon(text, end + 1);
-                    let object = open.last().copied().flatten().and_then(|index| objects.0.get_mut(index));
+                    let object = open.last().copied().flatten().and_then(|index| self.list.get_mut(index));
                     if let (Some(value), Some(object)) = (value, object) {
                         object.member(text, text.get(at + 1..end).unwrap_or_default(), value);
                     }
                     value.unwrap_or(end + 1)
                 }
                 b'{' => {
-                    open.push(Some(objects.0.len()));
-                    objects.0.push(Object { at, pair: Name::Plain, schema: false });
+                    open.push(Some(self.list.len()));
+                    self.list.push(Object { at, pair: Name::Plain, schema: false });
                     at + 1
                 }
                 b'[' => {
@@ -52,26 +65,40 @@ impl Objects {
                 }
                 b'}' | b']' => {
                     open.pop();
+                    if open.is_empty() && !whole {
+                        return Some(at + 1);
+                    }
                     at + 1
                 }
                 _ => at + 1,
             };
         }
-        objects
+        Some(text.len())
     }
 
-    fn at(&self, open: usize) -> Option<&Object> {
-        self.0.binary_search_by_key(&open, |object| object.at).ok().and_then(|index| self.0.get(index))
+    /// The object that opens there: what was read last, or it with all in it, or the whole text, where it and what was
+    /// read before would come to more than that.
+    fn at(&mut self, text: &[u8], open: usize) -> Option<&Object> {
+        if !self.part.contains(&open) {
+            let left = text.len().saturating_sub(self.looked);
+            let end = self.read(text, open, open + left, false);
+            self.part = match end {
+                Some(end) => open..end,
+                None => 0..self.read(text, 0, text.len(), true).unwrap_or(text.len()),
+            };
+            self.looked += self.part.len();
+        }
+        self.list.binary_search_by_key(&open, |object| object.at).ok().and_then(|index| self.list.get(index))
     }
 
     /// What an object that opens there says of the value that it names.
-    pub(super) fn pair(&self, open: usize) -> Name {
-        self.at(open).map_or(Name::Plain, |object| object.pair)
+    pub(super) fn pair(&mut self, text: &[u8], open: usize) -> Name {
+        self.at(text, open).map_or(Name::Plain, |object| object.pair)
     }
 
     /// Whether an object that opens there describes values: which of its members do so, [`is_keyword`] says.
-    pub(super) fn is_schema(&self, open: usize) -> bool {
-        self.at(open).is_some_and(|object| object.schema)
+    pub(super) fn is_schema(&mut self, text: &[u8], open: usize) -> bool {
+        self.at(text, open).is_some_and(|object| object.schema)
     }
 }
 

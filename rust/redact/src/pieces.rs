@@ -69,6 +69,9 @@ struct Scalar {
 /// Scalars that are looked at in one object, and how long a string may be that tells texts apart.
 const SCALARS: u8 = 12;
 const SCALAR_LENGTH: usize = 80;
+/// For so many texts there is room at first, each with so many bytes around it.
+const FEW: usize = 256;
+const PIECE: usize = 64;
 /// Arrays and objects beyond this depth are one level.
 const DEPTH: usize = 128;
 /// Most texts of a body. An event of a model has some hundred bytes and five.
@@ -172,6 +175,12 @@ impl Pieces {
     /// The texts of the JSON in `text[from..to]`. Whether it is well-formed, roughly; else what was found of it stays.
     pub(super) fn json(&mut self, text: &[u8], from: usize, to: usize, root: &[u8]) -> bool {
         let text = text.get(..to).unwrap_or(text);
+        if self.list.is_empty() {
+            let few = (text.len().saturating_sub(from) / PIECE).min(FEW);
+            self.list.reserve(few);
+            self.owners.reserve(few / 2);
+            self.scalars.reserve(few);
+        }
         let mut walk = Walk { levels: Vec::new(), deep: 0, key: None, root: hash(START, root), pieces: self };
         walk.run(text, from)
     }

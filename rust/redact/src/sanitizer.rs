@@ -110,8 +110,8 @@ impl Sanitizer {
                 None if round > 0 => break,
                 None => {}
             }
-            let single = json::edits(&self.redaction, &body, Reading::default(), &mut Findings::default());
-            let Some(single) = single else { return Ok(None) };
+            let single = json::counted(&self.redaction, &body, Reading::default());
+            let Some((single, _)) = single else { return Ok(None) };
             if single.len() == 0 {
                 break;
             }

@@ -10,6 +10,9 @@ use super::text::{Text, Wanted};
 use super::triggers::Triggers;
 use super::{assign, fields, hashes, ids, label, mail, net, number, phones, secrets};
 
+/// Room for findings, once there is one.
+const FEW: usize = 16;
+
 /// Find all values, in order, without overlap. `near`: only from triggers in these ranges, which are in order.
 pub(super) fn scan(bytes: &[u8], wanted: Wanted<'_>, near: Option<&[Range<usize>]>) -> Vec<Finding> {
     let mut near = near;
@@ -51,6 +54,9 @@ pub(super) fn scan(bytes: &[u8], wanted: Wanted<'_>, near: Option<&[Range<usize>
             && hit.end > hit.start
             && !label::inside_mask(bytes, hit.start)
         {
+            if found.capacity() == 0 {
+                found.reserve(FEW);
+            }
             found.push(Finding { kind: hit.kind, start: hit.start, end: hit.end });
             text.free = hit.end;
         }
@@ -60,7 +66,13 @@ pub(super) fn scan(bytes: &[u8], wanted: Wanted<'_>, near: Option<&[Range<usize>
 
 fn digits(text: &Text<'_>, at: usize) -> Option<Hit> {
     // Where the word begins that the digits belong to: more letters than any identifier has make it another word.
-    let start = text.back(at, 12, |byte| byte.is_ascii_alphanumeric());
+    let start = text.back(at, 12, |byte| byte.is_ascii_alphabetic());
+    // Not the first digits of the word; only hashes and keys with a sign within have a mark there.
+    let within = text.before(start).is_ascii_alphanumeric();
+    if within && !text.holds_sign() {
+        return None;
+    }
+    let start = if within { text.back(at, 12, |byte| byte.is_ascii_alphanumeric()) } else { start };
     if text.before(start) == b'$'
         && let Some(hit) = hashes::crypt(text, start - 1)
     {
@@ -78,8 +90,7 @@ fn digits(text: &Text<'_>, at: usize) -> Option<Hit> {
         let hit = number::digits(text, at, net::numeric(text, at));
         return ids::token(text, at, hit).or_else(|| secrets::numeric(text, at));
     }
-    if text.slice(start, at).iter().any(u8::is_ascii_digit) || text.before(start).is_ascii_alphanumeric() {
-        // Not the first digits of the word; only keys have a mark within.
+    if within {
         return secrets::inner(text, at);
     }
     // `Card4012...`: a word that stands right before a number.

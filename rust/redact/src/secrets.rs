@@ -189,7 +189,9 @@ fn scheme(text: &Text<'_>, at: usize) -> Option<Hit> {
 
 /// A token68 that begins at `start`; what has a form of its own is left to that.
 pub(super) fn credential(text: &Text<'_>, start: usize, kind: Kind) -> Option<Hit> {
-    let length = text.run(start, LONGEST * 4, |byte| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte));
+    let length = text.run(start, LONGEST * 4, |byte| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
+    });
     let mut end = start + length;
     while end > start && text.get(end - 1) == b'.' {
         end -= 1;

@@ -32,7 +32,7 @@ fn wordlike(part: &[u8], most: usize) -> bool {
 }
 
 fn parts(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|byte| b"-_./:\\~@#,".contains(byte))
+    value.split(|byte| matches!(*byte, b'-' | b'_' | b'.' | b'/' | b':' | b'\\' | b'~' | b'@' | b'#' | b','))
 }
 
 /// A name of several words: `process.env.KEY2`, `user:12345:session:v2`, `1.2.3-beta4`.
@@ -60,7 +60,9 @@ fn is_time(value: &[u8]) -> bool {
     year == 4
         && value.get(4) == Some(&b'-')
         && value.len() <= 40
-        && value.iter().all(|byte| byte.is_ascii_digit() || b"-:TtZz.+ ".contains(byte))
+        && value.iter().all(|byte| {
+            byte.is_ascii_digit() || matches!(*byte, b'-' | b':' | b'T' | b't' | b'Z' | b'z' | b'.' | b'+' | b' ')
+        })
 }
 
 /// Letters and digits that follow each other as in the alphabet, up or down: nine of ten steps. Longer ones are keys that
@@ -130,13 +132,15 @@ pub(super) fn is_told(value: &[u8]) -> bool {
     let here = value.len().checked_sub(4).and_then(|at| value.get(at..)).unwrap_or_default();
     (VERBS.contains(&first.as_slice()) && part(1).iter().all(u8::is_ascii_alphabetic) && !part(1).is_empty())
         || matches!(here, b"Here" | b"HERE")
-        || value.windows(6).any(|part| matches!(part, b"-here-" | b"_here_" | b"_HERE_"))
+        || memchr::memchr2_iter(b'-', b'_', value)
+            .filter_map(|at| value.get(at..at + 6))
+            .any(|part| matches!(part, b"-here-" | b"_here_" | b"_HERE_"))
 }
 
 /// A sign that stands for any other makes up most of it: `XXXXXXXX1234XXXXXXXX`.
 #[inline(never)]
 pub(super) fn is_blank(value: &[u8]) -> bool {
-    let blanks = value.iter().filter(|byte| b"xX*#".contains(byte)).count();
+    let blanks = value.iter().filter(|byte| matches!(*byte, b'x' | b'X' | b'*' | b'#')).count();
     value.len() >= 8 && 5 * blanks >= 3 * value.len()
 }
 

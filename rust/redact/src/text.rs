@@ -44,6 +44,8 @@ pub(super) struct Text<'a> {
     spoken: Cell<Option<Contexts>>,
     /// What the field's name speaks of; `None` until needed.
     field: Cell<Option<Contexts>>,
+    /// Whether a dollar or a tilde stands anywhere in the text; `None` until needed.
+    sign: Cell<Option<bool>>,
     /// How many bytes were looked at for contexts near candidates.
     looked: Cell<usize>,
 }
@@ -71,6 +73,7 @@ impl<'a> Text<'a> {
             dull: Cell::new(0),
             spoken: Cell::new(None),
             field: Cell::new(None),
+            sign: Cell::new(None),
             looked: Cell::new(0),
         }
     }
@@ -101,6 +104,15 @@ impl<'a> Text<'a> {
         let border = at.saturating_sub(most).max(self.free).min(at);
         let run = self.slice(border, at).iter().rev().take_while(|byte| is(**byte)).count();
         at - run
+    }
+
+    /// Whether the text has a dollar, as hashes of passwords do, or a tilde, as Azure's client secrets do.
+    pub(super) fn holds_sign(&self) -> bool {
+        self.sign.get().unwrap_or_else(|| {
+            let sign = memchr::memchr2(b'$', b'~', self.bytes).is_some();
+            self.sign.set(Some(sign));
+            sign
+        })
     }
 
     /// A value may begin here: no letter or digit stands before. An underscore separates words.
@@ -253,7 +265,13 @@ pub(super) fn is_word(byte: u8) -> bool {
 
 /// The text without white space, quotes and closing punctuation around it, when that is short enough to be one value.
 fn alone(bytes: &[u8]) -> Option<(usize, usize)> {
-    let skip = |byte: &u8| byte.is_ascii_whitespace() || b"\"'`.,;:!?()<>".contains(byte);
+    let skip = |byte: &u8| {
+        byte.is_ascii_whitespace()
+            || matches!(
+                *byte,
+                b'"' | b'\'' | b'`' | b'.' | b',' | b';' | b':' | b'!' | b'?' | b'(' | b')' | b'<' | b'>'
+            )
+    };
     let start = bytes.iter().take(64).position(|byte| !skip(byte))?;
     let end = bytes.len() - bytes.iter().rev().take(64).position(|byte| !skip(byte))?;
     (end > start && end - start <= 64).then_some((start, end))

@@ -104,9 +104,11 @@ pub(super) fn placeholder(value: &[u8]) -> bool {
         || lower.starts_with(b"<")
         || lower.starts_with(b"&lt;")
         || is_path(&lower)
-        || [b"your_".as_slice(), b"_here", b"xxxxx", b"#####", b"*****"]
-            .iter()
-            .any(|part| memchr::memmem::find(&lower, part).is_some())
+        || memchr::memchr_iter(b'_', &lower).any(|at| {
+            let (before, after) = lower.split_at(at);
+            before.ends_with(b"your") || after.starts_with(b"_here")
+        })
+        || lower.chunk_by(|one, next| one == next).any(|run| run.len() >= 5 && matches!(run, [b'x' | b'#' | b'*', ..]))
         || lower.starts_with(b"${")
         || lower.starts_with(b"{{")
         || lower.iter().all(|byte| matches!(byte, b'*' | b'x' | b'.' | b'-' | b'_'))
@@ -122,31 +124,58 @@ fn is_path(value: &[u8]) -> bool {
 
 /// Whether a value looks random: by its classes of characters and its entropy (Shannon, in bits a character).
 pub(super) fn random(value: &[u8]) -> bool {
-    let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let upper = value.iter().any(u8::is_ascii_uppercase);
-    let lower = value.iter().any(u8::is_ascii_lowercase);
-    let signs = value.iter().filter(|byte| b"!#$%^&*+=~?@{}()[]<>".contains(byte)).count() >= 2;
-    let classes = usize::from(digits > 0) + usize::from(upper) + usize::from(lower) + usize::from(signs);
+    let (mut digits, mut upper, mut lower, mut signs) = (0, 0, 0, 0);
+    for byte in value {
+        digits += usize::from(byte.is_ascii_digit());
+        upper += usize::from(byte.is_ascii_uppercase());
+        lower += usize::from(byte.is_ascii_lowercase());
+        signs += usize::from(matches!(
+            *byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'^'
+                | b'&'
+                | b'*'
+                | b'+'
+                | b'='
+                | b'~'
+                | b'?'
+                | b'@'
+                | b'{'
+                | b'}'
+                | b'('
+                | b')'
+                | b'['
+                | b']'
+                | b'<'
+                | b'>'
+        ));
+    }
+    let classes = usize::from(digits > 0) + usize::from(upper > 0) + usize::from(lower > 0) + usize::from(signs >= 2);
     // A number is a count of tokens, an expiry, an id; words in kebab or snake case are names.
-    let letters = value.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
-    if letters < 2 || classes < 2 || (digits == 0 && value.len() < 16) {
+    if upper + lower < 2 || classes < 2 || (digits == 0 && value.len() < 16) {
         return false;
     }
     let mut counts = [0_u16; 256];
+    // Which bytes there are: values have few.
+    let mut held = [0_u64; 4];
     for byte in value {
-        if let Some(count) = counts.get_mut(usize::from(*byte)) {
+        if let (Some(count), Some(word)) = (counts.get_mut(usize::from(*byte)), held.get_mut(usize::from(byte / 64))) {
             *count += 1;
+            *word |= 1 << (byte % 64);
         }
     }
     let length = value.len() as f32;
-    let entropy: f32 = counts
-        .iter()
-        .filter(|count| **count > 0)
-        .map(|count| {
-            let share = f32::from(*count) / length;
-            -share * share.log2()
-        })
-        .sum();
+    let mut entropy = 0.0_f32;
+    for (word, mut held) in held.into_iter().enumerate() {
+        while held != 0 {
+            let byte = word * 64 + held.trailing_zeros() as usize;
+            held &= held - 1;
+            let share = f32::from(counts.get(byte).copied().unwrap_or_default()) / length;
+            entropy += -share * share.log2();
+        }
+    }
     entropy >= if value.len() >= 16 { 3.0 } else { 2.5 }
 }
 
@@ -170,7 +199,13 @@ fn uuid(value: &[u8]) -> bool {
 /// Whether a value looks like a key where its name alone says little: long, mixed, and no name in words.
 pub(super) fn keylike(value: &[u8]) -> bool {
     let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let other = value.iter().any(|byte| !(byte.is_ascii_alphanumeric() || b"-_+/=.~%:$@!#*^".contains(byte)));
+    let other = value.iter().any(|byte| {
+        !(byte.is_ascii_alphanumeric()
+            || matches!(
+                *byte,
+                b'-' | b'_' | b'+' | b'/' | b'=' | b'.' | b'~' | b'%' | b':' | b'$' | b'@' | b'!' | b'#' | b'*' | b'^'
+            ))
+    });
     value.len() >= 16
         && digits >= 2
         && !other

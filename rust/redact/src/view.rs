@@ -128,37 +128,52 @@ fn lettered(code: u32) -> Option<u8> {
 
 /// The folded view, when it differs from the text.
 pub(super) fn fold(text: &[u8]) -> Option<View> {
-    if text.is_ascii() {
-        return None;
-    }
     let mut view: Option<View> = None;
-    let (mut begin, mut copied) = (0, 0);
-    for chunk in text.utf8_chunks() {
-        let valid = chunk.valid();
-        let mut at = 0;
-        while let Some(character) = next_beyond_ascii(valid, &mut at) {
-            let position = begin + at;
-            at += character.len_utf8();
-            if let Some(byte) = folded(character) {
-                let view = view.get_or_insert_with(|| View::with_capacity(text.len()));
-                view.copy(text, copied, position - copied);
-                if byte != 0 {
-                    view.push(byte, position);
-                }
-                copied = begin + at;
+    let (mut at, mut copied) = (0, 0);
+    while let Some((position, character)) = next_to_fold(text, at) {
+        at = position + character.len_utf8();
+        if let Some(byte) = folded(character) {
+            let view = view.get_or_insert_with(|| View::with_capacity(text.len()));
+            view.copy(text, copied, position - copied);
+            if byte != 0 {
+                view.push(byte, position);
             }
+            copied = at;
         }
-        begin += valid.len() + chunk.invalid().len();
     }
     let mut view = view?;
     view.copy(text, copied, text.len() - copied);
     Some(view.end(text))
 }
 
-/// The next character beyond ASCII from `at` on, which moves to it.
-fn next_beyond_ascii(text: &str, at: &mut usize) -> Option<char> {
-    *at += text.as_bytes().get(*at..)?.iter().position(|byte| !byte.is_ascii())?;
-    text.get(*at..)?.chars().next()
+/// Whether a character that begins with this byte may read as ASCII: by the ranges of [`folded`], the first bytes of
+/// Latin, Greek, Cyrillic, Hebrew, and of Chinese, Japanese and Korean are left out.
+fn may_fold(byte: u8) -> bool {
+    matches!(byte, 0xc2 | 0xcd | 0xd8..=0xe3 | 0xef..=0xf4)
+}
+
+/// The next character from `at` on that may read as ASCII, and where it stands. What is no UTF-8 is passed over.
+fn next_to_fold(text: &[u8], at: usize) -> Option<(usize, char)> {
+    const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
+    let mut at = at;
+    loop {
+        while text.get(at..)?.first_chunk().is_some_and(|word| u64::from_le_bytes(*word) & HIGHS == 0) {
+            at += 8;
+        }
+        let byte = *text.get(at)?;
+        if may_fold(byte) {
+            let length = match byte {
+                0..0xe0 => 2,
+                0xe0..0xf0 => 3,
+                _ => 4,
+            };
+            let character = text.get(at..at + length).and_then(|bytes| std::str::from_utf8(bytes).ok());
+            if let Some(character) = character.and_then(|character| character.chars().next()) {
+                return Some((at, character));
+            }
+        }
+        at += 1;
+    }
 }
 
 /// The view with encodings undone, when there are any.
@@ -256,4 +271,28 @@ fn escape(rest: &[u8]) -> Option<(Decoded, usize)> {
         _ => return None,
     };
     Some((Decoded::Char(char::from_u32(hex(digits)?)?), length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_character_that_reads_as_ascii_is_met_whatever_is_around_it() {
+        for character in (0x80..=0x0010_ffff).filter_map(char::from_u32) {
+            let mut written = [0; 4];
+            let written = character.encode_utf8(&mut written).as_bytes();
+            assert!(
+                folded(character).is_none() || written.first().is_some_and(|byte| may_fold(*byte)),
+                "{character:?}"
+            );
+        }
+        for (before, after) in
+            [(b"".as_slice(), b"".as_slice()), (b"1234567", b"8"), (b"\xe2\x80", b"\x93"), (b"\xc3\xa9", b"\xff")]
+        {
+            let text = [before, "\u{ff11}".as_bytes(), after].concat();
+            let view = fold(&text).expect("a digit in other dress");
+            assert_eq!(view.bytes, [before, b"1", after].concat());
+        }
+    }
 }

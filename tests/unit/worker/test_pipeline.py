@@ -44,7 +44,7 @@ def redelivered(numbers: range) -> list[Copy]:
 def test_copies_that_a_dead_worker_held_take_their_units_again(tmp_path: Path) -> None:
     async def main() -> None:
         shadows = [Shadow(), Shadow()]
-        options = ArmOptions(deadline_s=0.2, timeout_s=0.1)
+        options = ArmOptions(deadline_s=1.0, timeout_s=0.1)
         arms = [Arm(name, shadow, options) for name, shadow in zip("ab", shadows, strict=True)]
         run = Run(tmp_path, [*redelivered(range(30)), *map(copy_of, range(30, 50))], arms, units=12)
         counts = await run()
@@ -70,7 +70,7 @@ def test_a_copy_waits_for_its_unit_as_long_as_it_may_take(tmp_path: Path) -> Non
 
 def test_copies_that_wait_for_their_units_ask_as_one(tmp_path: Path) -> None:
     async def main() -> None:
-        options = ArmOptions(deadline_s=0.5, timeout_s=0.1)
+        options = ArmOptions(deadline_s=1.0, timeout_s=0.1)
         run = Run(tmp_path, redelivered(range(1000)), [Arm("s", Shadow(), options)], units=100)
         assert (await run())["s"] == ShadowCounts(answered=100, failed={"cap": 900})
         assert run.rings.tries < 1000, "one asks for all that wait, when the cap says that there may be another unit"
@@ -82,7 +82,7 @@ def test_each_waits_as_long_as_its_own_shadows_allow(tmp_path: Path) -> None:
     async def main() -> None:
         fast, slow = Shadow(), Shadow()
         arms = [
-            Arm("fast", fast, ArmOptions(ratio=0.5, deadline_s=0.2, timeout_s=0.1)),
+            Arm("fast", fast, ArmOptions(ratio=0.5, deadline_s=1.0, timeout_s=0.1)),
             Arm("slow", slow, ArmOptions(ratio=0.5, deadline_s=60.0, timeout_s=1.0)),
         ]
         copies = redelivered(range(40))

@@ -1,0 +1,1 @@
+"""Many requests through one gateway and one worker: what grows, leaks."""
