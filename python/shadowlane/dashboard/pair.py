@@ -142,12 +142,12 @@ def _details(row: StoredPair, config: Config) -> str:
         )
         if value
     ]
-    tables = [table("Readings", ("what", "value"), rows)]
+    tables = [table("Readings", ("what", "value"), rows, wrap=True)]
     if row.bodies:
         tables += [_citations(row, config), _calls(row, config)]
     if scores.differences:
         places = [[one.path or "/", one.kind, one.a, one.b] for one in scores.differences[:_DIFFERENCES]]
-        tables.append(table("Structure", ("path", "how", "prod", "shadow"), places))
+        tables.append(table("Structure", ("path", "how", "prod", "shadow"), places, wrap=True))
     cards = "".join(f'<section class="card">{one}</section>' for one in tables if one)
     return f'<div class="two">{cards}</div>\n'
 
@@ -163,7 +163,7 @@ def _citations(row: StoredPair, config: Config) -> str:
     if not every:
         return ""
     cells = [[name, "yes" if name in prod else "", "yes" if name in shadow else ""] for name in every]
-    return table("Citations", ("what is cited", "prod", "shadow"), cells)
+    return table("Citations", ("what is cited", "prod", "shadow"), cells, wrap=True)
 
 
 def _calls(row: StoredPair, config: Config) -> str:
@@ -173,7 +173,7 @@ def _calls(row: StoredPair, config: Config) -> str:
             headers, body, text_pointer=config.score.text_pointer, citations_pointer=config.score.citations_pointer
         )
         cells += [[who, call.name, call.arguments[:2000]] for call in answer.tool_calls]
-    return table("Tool calls", ("who", "tool", "arguments"), cells) if cells else ""
+    return table("Tool calls", ("who", "tool", "arguments"), cells, wrap=True) if cells else ""
 
 
 def _curl(row: StoredPair, config: Config) -> str:
