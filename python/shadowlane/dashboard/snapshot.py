@@ -111,8 +111,8 @@ def _arms(config: Config, evaluated: Evaluated, store: PairSource, since: int) -
     read: dict[str, tuple[RowStats, Series]] = {}
     firsts = [first for name in config.arms() if (first := store.first_ns(name)) is not None]
     begun = max(since, min(firsts, default=since))  # a young lane's charts begin with it
-    for name in config.arms():
-        rows, series = RowStats(), Series(begun, evaluated.at_ns)
+    for name, arm in config.arms().items():
+        rows, series = RowStats(reverse=arm.direction == "reverse"), Series(begun, evaluated.at_ns)
         for columns in store.pieces(name, since):
             rows.add(columns)
             series.add(columns)

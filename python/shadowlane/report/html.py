@@ -21,7 +21,17 @@ from .marks import marks_lines
 from .sections import group_card, judge_card, structure_card
 from .stats import facts_line
 from .surroundings import surrounding_rows
-from .terminal import DECISIONS, MARKS, TONES, above_floor, agreement_lines, refusal_lines, rule_line, window_line
+from .terminal import (
+    DECISIONS,
+    MARKS,
+    REVERSE,
+    TONES,
+    above_floor,
+    agreement_lines,
+    refusal_lines,
+    rule_line,
+    window_line,
+)
 from .trial import overhead_line
 
 __all__ = ["charts", "record", "render_page", "side", "verdict_card"]
@@ -76,6 +86,8 @@ def _accounting(report: Mapping[str, Any]) -> str:
 
 def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     name = "control (prod against itself)" if shadow["control"] else f"shadow {shadow['name']}"
+    if shadow["direction"] == "reverse":
+        name += f" ({REVERSE})"
     header = f'<h2>{_e(name)} <span class="soft mono">{_e(shadow["url"])}</span></h2>\n'
     verdict = verdict_card(shadow["verdict"]) if shadow["verdict"] else ""
     if not shadow["pairs"]:
@@ -168,8 +180,9 @@ def _account_tiles(shadow: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     measured = shadow["latency"] and shadow["latency"]["ttfb"]
     if measured:
         first = {who: measured[who]["p95"] for who in ("prod", "shadow")}
+        base, candidate = ("shadow", "prod") if shadow["direction"] == "reverse" else ("prod", "shadow")
         more = f"prod {milliseconds(first['prod'])}, shadow {milliseconds(first['shadow'])}"
-        tiles.append(("P95 to the first byte", signed(first["shadow"] / first["prod"] - 1), more))
+        tiles.append(("P95 to the first byte", signed(first[candidate] / first[base] - 1), more))
     for name, form in (("tokens", "{:,.0f}"), ("cost", "{:.4g}")):
         mean = shadow["accounts"][name]
         if mean is not None and mean["increase"] is not None:
