@@ -176,10 +176,11 @@ def intervals(rows: Sequence[tuple[str, float, float, float]], *, title: str, ta
         return left + (value - low) / (high - low) * (width - left - right)
 
     parts = [_axes(escape(title)), _text(left, 18, escape(title), "label")]
-    for value, name in ((1.0, "strong"), (target, "target")):
+    # Their labels point away from each other: the lines may be close.
+    for value, name, away, side in ((1.0, "strong", -4, "tick end"), (target, "target", 4, "tick")):
         if value is not None:
             parts.append(_line(x(value), top - 6, x(value), bottom, name))
-            parts.append(_text(x(value), bottom + 16, f"{value:g}", "tick middle"))
+            parts.append(_text(x(value) + away, bottom + 16, f"{value:g}", side))
     for number, (name, estimate, lower, upper) in enumerate(rows):
         y = top + step * number + step / 2
         parts.append(_text(left - 10, y + 4, escape(name), "tick end"))
