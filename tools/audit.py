@@ -20,7 +20,7 @@ from typing import Literal, NamedTuple
 
 import tomllib
 
-from tools.dependencies import ROOT, distributions, normal
+from tools.dependencies import ROOT, distributions, normal, vendored
 
 _NO_DATABASE = "failed to fetch advisory database"
 _NO_CONNECTION = re.compile(
@@ -109,7 +109,7 @@ def licences() -> Result:
     allowed = _PYTHON_ONLY | set(tomllib.loads((ROOT / "deny.toml").read_text(encoding="utf-8"))["licenses"]["allow"])
     bad = []
     found, _ = distributions()
-    for package in found.values():
+    for package in (*found.values(), *vendored().values()):
         excepted = package.name in _EXCEPTIONS and package.licence == _EXCEPTIONS[package.name][0]
         if not excepted and not permitted(package.licence, allowed):
             bad.append(f"{package.name} {package.version}: {package.licence or 'no licence given'}")

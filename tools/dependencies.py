@@ -130,6 +130,19 @@ def distributions() -> tuple[dict[str, Package], dict[str, set[str]]]:
     return found, asked
 
 
+def vendored() -> dict[str, Package]:
+    """What lies in the package as a file of somebody else's, by purl; the version is what the file says."""
+    file = ROOT / "python" / "shadowlane" / "dashboard" / "static" / "uPlot.iife.min.js"
+    found = re.match(rb"/\*! https://github\.com/leeoniya/uPlot \(v([0-9.]+)\) \*/", file.read_bytes())
+    licence = file.with_name("uPlot.LICENSE").read_text(encoding="utf-8")
+    if found is None or not licence.startswith("The MIT License"):
+        raise SystemExit(f"{file}: says no version, or its licence beside it is another one; vendor uPlot anew")
+    number = found[1].decode()
+    purl = f"pkg:npm/uplot@{number}"
+    url = "https://github.com/leeoniya/uPlot"
+    return {purl: Package("uplot", number, purl, "MIT", url=url)}
+
+
 def _applies(requirement: Requirement, extra: str) -> bool:
     marker = requirement.marker
     return marker is None or any(

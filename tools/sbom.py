@@ -1,9 +1,9 @@
 """``python -m tools.sbom [--out FOLDER] [--target TRIPLE]``: the bill of materials that lies beside the wheels.
 
 CycloneDX 1.6 (https://cyclonedx.org/docs/1.6/json/): the crates that the extension is made of, as `Cargo.lock` pins
-them, and the distributions that installations with all extras have, on every Python that we support, as they are
-installed here. The wheel itself holds the crates once more (PEP 770, written by maturin). Equal dependencies give an
-equal file: no time, no machine.
+them, the distributions that installations with all extras have, on every Python that we support, as they are installed
+here, and the files of others that lie in the package. The wheel itself holds the crates once more (PEP 770, written by
+maturin). Equal dependencies give an equal file: no time, no machine.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from tools.dependencies import EXTENSION, Package, crates, distributions, host, project
+from tools.dependencies import EXTENSION, Package, crates, distributions, host, project, vendored
 from tools.version import version
 
 _EXPRESSION = re.compile(r"[A-Za-z0-9.+-]+(?: (?:AND|OR|WITH) [A-Za-z0-9.+-]+)*|\(.*\).*|.* (?:AND|OR) \(.*\)")
@@ -39,8 +39,9 @@ def bill(target: str) -> dict[str, Any]:
         "licenses": [{"expression": project()["license"]}],
         "purl": itself,
     }
-    packages = {**rust, **python}
-    edges = {itself: {extension}.union(*asked.values()), **{purl: one.needs for purl, one in packages.items()}}
+    files = vendored()
+    packages = {**rust, **python, **files}
+    edges = {itself: {extension}.union(*asked.values(), files), **{purl: one.needs for purl, one in packages.items()}}
     content = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
@@ -84,9 +85,9 @@ def main() -> int:
     file.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     kinds = {
         kind: sum(one["purl"].startswith(f"pkg:{kind}/") for one in document["components"])
-        for kind in ("cargo", "pypi")
+        for kind in ("cargo", "pypi", "npm")
     }
-    print(f"{file}: {kinds['cargo']} crates, {kinds['pypi']} Python distributions")
+    print(f"{file}: {kinds['cargo']} crates, {kinds['pypi']} Python distributions, {kinds['npm']} file of others")
     return 0
 
 

@@ -15,7 +15,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from tools.dependencies import EXTENSION, crates, host
+from tools.dependencies import EXTENSION, ROOT, crates, host
 
 USE = '''
 import asyncio, json, select, subprocess, sys, threading, time
@@ -82,6 +82,7 @@ print(f"Python {sys.version.split()[0]}: one exchange mirrored, scored, stored")
 '''
 
 
+PACKAGE = "python/shadowlane"
 VERSIONS = ("python3.10", "python3.11", "python3.12", "python3.13", "python3.14")
 
 
@@ -108,6 +109,21 @@ def check_bill(wheel: Path) -> None:
     print(f"{wheel.name}: its bill of materials names all {len(wanted)} crates")
 
 
+def check_files(wheel: Path) -> None:
+    """The wheel holds every file of the package that is no code: pages, texts, licences."""
+    listed = subprocess.run(["git", "ls-files", "-z", PACKAGE], cwd=ROOT, capture_output=True, text=True, check=True)
+    wanted = {
+        name.removeprefix("python/")
+        for name in listed.stdout.split("\0")
+        if name and not name.endswith((".py", ".pyi"))
+    }
+    with zipfile.ZipFile(wheel) as archive:
+        missing = sorted(wanted - set(archive.namelist()))
+    if missing or not wanted:
+        raise SystemExit(f"{wheel.name}: lacks {', '.join(missing) or 'everything'}")
+    print(f"{wheel.name}: holds all {len(wanted)} files beside the code")
+
+
 def check(wheel: Path, python: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([python, "-m", "venv", folder + "/env"], check=True)
@@ -131,6 +147,7 @@ def main() -> int:
     if not found or (sys.argv[2:] and len(found) < len(wanted)):
         return 1
     check_bill(Path(sys.argv[1]))
+    check_files(Path(sys.argv[1]))
     for python in found:
         check(Path(sys.argv[1]).resolve(), python)
     return 0

@@ -15,8 +15,8 @@ from packaging.requirements import Requirement
 
 from tools import sbom
 from tools.audit import Result, judged, licences, permitted, vulnerabilities
-from tools.dependencies import EXTENSION, ROOT, Package, _applies, _crates, distributions, host
-from tools.wheel_check import check_bill
+from tools.dependencies import EXTENSION, ROOT, Package, _applies, _crates, distributions, host, vendored
+from tools.wheel_check import check_bill, check_files
 
 needs_cargo = pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo and rustc are not installed")
 
@@ -237,3 +237,32 @@ def test_a_wheel_whose_own_bill_lacks_a_crate_is_refused(bill: dict[str, Any], t
     lost = crates.pop()
     with pytest.raises(SystemExit, match=f"lacks .*{lost['name']} {lost['version']}"):
         check_bill(wheel(crates))
+
+
+def test_files_of_others_are_named_with_version_and_licence() -> None:
+    ((purl, one),) = vendored().items()
+    assert (purl, one.licence) == (f"pkg:npm/uplot@{one.version}", "MIT")
+    page = (ROOT / "docs" / "parts" / "dashboard.md").read_text(encoding="utf-8")
+    assert f"uPlot](https://github.com/leeoniya/uPlot) {one.version} (MIT" in page
+
+
+@needs_cargo
+def test_the_bill_has_the_files_of_others(bill: dict[str, Any]) -> None:
+    assert [one["name"] for one in bill["components"] if one["purl"].startswith("pkg:npm/")] == ["uplot"]
+
+
+def test_a_wheel_without_the_page_is_refused(tmp_path: Path) -> None:
+    static = "shadowlane/dashboard/static"
+    files = [path for path in (ROOT / "python").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    for name, left_out in (("whole", ""), ("lacking", f"{static}/app.js")):
+        wheel = tmp_path / f"{name}.whl"
+        with zipfile.ZipFile(wheel, "w") as archive:
+            for path in files:
+                inside = path.relative_to(ROOT / "python").as_posix()
+                if inside != left_out and path.suffix != ".so":
+                    archive.write(path, inside)
+        if left_out:
+            with pytest.raises(SystemExit, match=f"lacking.whl: lacks {left_out}"):
+                check_files(wheel)
+        else:
+            check_files(wheel)

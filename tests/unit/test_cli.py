@@ -43,7 +43,8 @@ def test_every_command_shows_its_options(command: str, option: str, capsys: pyte
 def test_the_lanes_commands_load_neither_scorer_nor_event_loop() -> None:
     """``status`` and its kin are asked for in a hurry, and in a gateway that has the base package only."""
     code = (
-        "import sys; from shadowlane.cli import _parser; _parser(['status']); import shadowlane.status.collect; "
+        "import sys; from shadowlane.cli import build_parser; build_parser(['status']); "
+        "import shadowlane.status.collect; "
         "print([m for m in ('asyncio', 'aiohttp', 'uvloop', 'wordllama', 'h11', 'shadowlane.score', "
         "'shadowlane.worker.process', 'shadowlane.transport') if m in sys.modules])"
     )

@@ -6,10 +6,10 @@ import shlex
 
 import pytest
 
-from shadowlane.cli import EXAMPLES, _parser, main
+from shadowlane.cli import EXAMPLES, build_parser, main
 
 COMMANDS = sorted(
-    name for action in _parser([])._actions if isinstance(action.choices, dict) for name in action.choices
+    name for action in build_parser([])._actions if isinstance(action.choices, dict) for name in action.choices
 )
 
 
@@ -31,7 +31,7 @@ def test_help_shows_its_examples(name: str, capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize("example", [example for some in EXAMPLES.values() for example in some])
 def test_an_example_is_a_good_command(example: str) -> None:
     words = shlex.split(example)
-    assert callable(_parser(words).parse_args(words).run)
+    assert callable(build_parser(words).parse_args(words).run)
 
 
 def test_the_command_alone_says_how_to_begin(capsys: pytest.CaptureFixture[str]) -> None:

@@ -190,6 +190,8 @@ def _shadows_problem(config: Config) -> str | None:
             return _bad(where, name, "name a shadow with 1 to 64 of a-z, 0-9, '_', '.', '-'")
         if problem := _shadow_problem(shadow, config.prices):
             return f"{where}.{problem}"
+    if config.control.direction != "forward":
+        return "control.direction = 'reverse': the control is prod against itself; set it for a shadow"
     return None
 
 

@@ -44,6 +44,9 @@ class ShadowConfig(Section, frozen=True):
     sample: Literal["independent", "identical"] = "independent"
     """With a ``ratio`` below 1: drawn for itself, or the same copies as every other shadow that says ``identical``
     (those of a smaller ratio are among those of a larger one)."""
+    direction: Literal["forward", "reverse"] = "forward"
+    """``reverse``: the new service serves already, and this is the old one: the gate takes the shadow as the baseline
+    and prod as the candidate."""
     qps: Annotated[float, _QPS] = 0.0
     """The most copies a second that this shadow gets, under the lane's cap; 0: no cap of its own."""
     burst: Annotated[int, _BURST] = 0

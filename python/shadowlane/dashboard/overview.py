@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 
-from ..gate.sequences import Interval, minus
+from ..gate.sequences import Interval
 from ..render.flow import Step, flow
 from ..render.page import escaped as _e
 from ..render.text import clock, milliseconds, percent, signed
+from ..report.arms import arms_card
 from ..report.html import charts, verdict_card
 from ..report.marks import marks_data, marks_lines
 from .snapshot import ArmFigures, Snapshot
@@ -78,7 +79,7 @@ def _flow(status: Mapping[str, Any], arm: ArmFigures) -> str:
     pill = f'<span class="pill {"good" if holds else "bad"}">{"adds up" if holds else "does not add up"}</span>'
     lines = "<br>".join(_e(line) for line in status["accounting"]["lines"])
     return (
-        f'<section class="card"><h3>From seen to stored {pill}</h3>{flow(steps, "From seen to stored")}'
+        f'<section class="card"><p>{pill}</p>{flow(steps, "From seen to stored")}'
         f'<details><summary class="soft">as lines</summary><p class="mono">{lines}</p></details></section>'
     )
 
@@ -135,7 +136,6 @@ def _series_table(series: Mapping[str, Sequence[Any]]) -> str:
 
 def _arms(snapshot: Snapshot) -> str:
     rows = []
-    first = next((arm for arm in snapshot.arms.values() if arm.name != "control"), None)
     for arm in snapshot.arms.values():
         deltas = _deltas(arm)
         latency = arm.latency
@@ -146,7 +146,6 @@ def _arms(snapshot: Snapshot) -> str:
                 f"{arm.pairs:,}",
                 _rate(arm.errors),
                 _bounds(deltas),
-                _difference(arm, first),
                 _rate(arm.flips),
                 "" if not arm.states else percent(arm.states.get("convergent", 0.0)),
                 "" if arm.match is None else percent(arm.match),
@@ -155,22 +154,20 @@ def _arms(snapshot: Snapshot) -> str:
                 _increase(arm.accounts["cost"]),
             ]
         )
-    name = "" if first is None else f" less {first.name}'s"
     heads: tuple[str, ...] = (
         "arm",
         "verdict",
         "pairs",
         "no answer",
         "mean ΔS",
-        f"mean ΔS{name}",
         "contradicted facts",
         "λ →",
+        "citations found",
     )
-    heads += ("citations found", "P95 latency", "tokens", "cost")
-    return (
-        f'<section class="card">{table("Arms side by side, same sample", heads, rows)}<p class="soft">In brackets: '
-        "95 % bounds that hold at any time. Latency, tokens and cost: more than prod's.</p></section>"
-    )
+    heads += ("P95 latency", "tokens", "cost")
+    note = "In brackets: 95 % bounds that hold at any time. Latency, tokens and cost: more than prod's."
+    side_by_side = table("Arms side by side, same sample", heads, rows)
+    return f'<section class="card">{side_by_side}<p class="soft">{note}</p></section>{arms_card(snapshot.apart)}'
 
 
 def _deltas(arm: ArmFigures) -> Interval | None:
@@ -179,15 +176,6 @@ def _deltas(arm: ArmFigures) -> Interval | None:
     block = arm.delta_s[0]
     low, high = block["interval"]
     return Interval(block["mean"], low, high, block["n"])
-
-
-def _difference(arm: ArmFigures, first: ArmFigures | None) -> str:
-    if first is None or arm is first or not arm.delta_s or not first.delta_s:
-        return ""
-    if arm.delta_s[0]["embedder"] != first.delta_s[0]["embedder"]:
-        return "another embedder"
-    mine, other = _deltas(arm), _deltas(first)
-    return "" if mine is None or other is None else _bounds(minus(mine, other), sign="+")
 
 
 def _errors(arm: ArmFigures) -> str:
@@ -228,8 +216,8 @@ class _Markup(str):
     """Markup that is escaped already."""
 
 
-def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table that scrolls by itself where it is wider than the page; the cells are escaped here."""
+def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]], *, wrap: bool = False) -> str:
+    """A table that scrolls by itself where it is wider than the page, or wraps; the cells are escaped here."""
     if not rows:
         return f'<p class="soft">{_e(caption)}: nothing yet.</p>'
     head = "".join(f'<th scope="col">{_e(name)}</th>' for name in heads)
@@ -238,7 +226,8 @@ def table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> 
         for row in rows
     )
     return (
-        f'<div class="wide" tabindex="0" role="region" aria-label="{_e(caption)}"><table class="num">'
+        f'<div class="wide" tabindex="0" role="region" aria-label="{_e(caption)}">'
+        f'<table class="num{" wrap" if wrap else ""}">'
         f"<caption>{_e(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

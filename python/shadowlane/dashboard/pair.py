@@ -6,6 +6,8 @@ shown, never linked.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,8 +32,10 @@ from .overview import table
 __all__ = ["pair_page"]
 
 _CHARS = 20_000
-_COMPARED_CHARS = 6_000
-"""Of each answer: the time for differing words rises with the square."""
+_COMPARED_CHARS = (6_000, 700, 0)
+"""Of each answer, the first that is cheap enough: the time rises with how often words are repeated."""
+_COMPARED_WORK = 40_000
+_WORDS = re.compile(r"\w+|[^\w\s]")
 _AROUND = 70
 _DIFFERENCES = 40
 
@@ -72,8 +76,11 @@ def _answers(row: StoredPair) -> str:
     pair, shown = row.pair, side_by_side(row, chars=_CHARS)
     if row.bodies:
         a, b = shown["prod"]["text"], shown["shadow"]["text"]
-        prod, shadow = marked(a[:_COMPARED_CHARS], b[:_COMPARED_CHARS])
-        prod, shadow = prod + _e(a[_COMPARED_CHARS:]), shadow + _e(b[_COMPARED_CHARS:])
+        chars = next(
+            chars for chars in _COMPARED_CHARS if _work(a[:chars], b[:chars]) <= _COMPARED_WORK * (chars / 6_000)
+        )
+        prod, shadow = marked(a[:chars], b[:chars])
+        prod, shadow = prod + _e(a[chars:]), shadow + _e(b[chars:])
     else:
         prod = shadow = '<span class="soft">(not kept, see store.keep_bodies)</span>'
     judge = f"judge: {shown['judge']['why']}" if shown["judge"] else ""
@@ -85,6 +92,12 @@ def _answers(row: StoredPair) -> str:
         f'<section class="card pair"><div class="sides">{side("prod", shown["prod"], prod, "")}'
         f"{side('shadow', shown['shadow'], shadow, more)}</div><div class=case>{record(shown)}</div></section>\n"
     )
+
+
+def _work(a: str, b: str) -> int:
+    """Pairs of equal words, which a comparison looks at."""
+    other = Counter(_WORDS.findall(b))
+    return sum(n * other[word] for word, n in Counter(_WORDS.findall(a)).items())
 
 
 def _facts(row: StoredPair) -> str:
@@ -142,12 +155,12 @@ def _details(row: StoredPair, config: Config) -> str:
         )
         if value
     ]
-    tables = [table("Readings", ("what", "value"), rows)]
+    tables = [table("Readings", ("what", "value"), rows, wrap=True)]
     if row.bodies:
         tables += [_citations(row, config), _calls(row, config)]
     if scores.differences:
         places = [[one.path or "/", one.kind, one.a, one.b] for one in scores.differences[:_DIFFERENCES]]
-        tables.append(table("Structure", ("path", "how", "prod", "shadow"), places))
+        tables.append(table("Structure", ("path", "how", "prod", "shadow"), places, wrap=True))
     cards = "".join(f'<section class="card">{one}</section>' for one in tables if one)
     return f'<div class="two">{cards}</div>\n'
 
@@ -163,7 +176,7 @@ def _citations(row: StoredPair, config: Config) -> str:
     if not every:
         return ""
     cells = [[name, "yes" if name in prod else "", "yes" if name in shadow else ""] for name in every]
-    return table("Citations", ("what is cited", "prod", "shadow"), cells)
+    return table("Citations", ("what is cited", "prod", "shadow"), cells, wrap=True)
 
 
 def _calls(row: StoredPair, config: Config) -> str:
@@ -173,7 +186,7 @@ def _calls(row: StoredPair, config: Config) -> str:
             headers, body, text_pointer=config.score.text_pointer, citations_pointer=config.score.citations_pointer
         )
         cells += [[who, call.name, call.arguments[:2000]] for call in answer.tool_calls]
-    return table("Tool calls", ("who", "tool", "arguments"), cells) if cells else ""
+    return table("Tool calls", ("who", "tool", "arguments"), cells, wrap=True) if cells else ""
 
 
 def _curl(row: StoredPair, config: Config) -> str:

@@ -7,7 +7,7 @@ what cannot be read is said, and raises nothing.
 from __future__ import annotations
 
 import logging
-import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,13 +83,13 @@ class Snapshot:
     status: dict[str, Any] = field(default_factory=dict)
     targets: dict[str, float] = field(default_factory=dict)
     arms: dict[str, ArmFigures] = field(default_factory=dict)
+    apart: Mapping[str, Any] | None = None
+    """How far several shadows are apart, see :mod:`shadowlane.gate.arms`."""
     error: str = ""
-    took_s: float = 0.0
 
 
 def snapshot_of(lane: LaneView) -> Snapshot:
     """The lane now, in the time that it takes."""
-    began = time.monotonic()
     evaluated = lane.evaluate()
     config, now = lane.config, evaluated.at_ns
     since = window_start(config, now)
@@ -104,13 +104,15 @@ def snapshot_of(lane: LaneView) -> Snapshot:
         log.error("the figures cannot be computed: %s", describe(error))
         return Snapshot(now, since, error=f"an error of ours: {describe(error)}; please report it")
     targets = {"mean_delta_s": config.gate.mean_delta_s, "stable": STABLE, "critical": CRITICAL}
-    return Snapshot(now, since, evaluated.status, targets, arms, took_s=time.monotonic() - began)
+    return Snapshot(now, since, evaluated.status, targets, arms, evaluated.arms)
 
 
 def _arms(config: Config, evaluated: Evaluated, store: PairSource, since: int) -> dict[str, ArmFigures]:
     read: dict[str, tuple[RowStats, Series]] = {}
-    for name in config.arms():
-        rows, series = RowStats(), Series(since, evaluated.at_ns)
+    firsts = [first for name in config.arms() if (first := store.first_ns(name)) is not None]
+    begun = max(since, min(firsts, default=since))  # a young lane's charts begin with it
+    for name, arm in config.arms().items():
+        rows, series = RowStats(reverse=arm.direction == "reverse"), Series(begun, evaluated.at_ns)
         for columns in store.pieces(name, since):
             rows.add(columns)
             series.add(columns)

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Config, load_config
+from ..config.serve import DEFAULT_LISTEN
 from ..errors import ConfigError, MissingExtraError
 from ..render.text import print_lines
 from .corpus import load_questions, load_sections
@@ -223,7 +224,9 @@ class _Run:
             f"{stats['shadow']['planted']} reached the shadow; redacted in the copies: {redacted}\n"
             f"\nPage       {page}\nDatabase   {self._out / 'shadowlane.db'}\nLogs       {self._logs}\n"
             f"Try also   shadowlane report --config {self._config_file}\n"
-            f"           shadowlane gate --config {self._config_file}"
+            f"           shadowlane gate --config {self._config_file}\n"
+            f"Live page  shadowlane dashboard --config {self._config_file}\n"
+            f"           then open http://{DEFAULT_LISTEN}/ in a browser"
         )
         broken = broken_promises(config, self._out, samples, stats)
         if broken:

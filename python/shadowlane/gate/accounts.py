@@ -144,18 +144,30 @@ class FailureSource(Protocol):
     """What counts failures."""
 
     def failure_counts(
-        self, shadow: str, since_ns: Sequence[int], not_sent: Sequence[str], *, without: Sequence[str] = ()
+        self,
+        shadow: str,
+        since_ns: Sequence[int],
+        not_sent: Sequence[str],
+        *,
+        without: Sequence[str] = (),
+        reverse: bool = False,
     ) -> list[tuple[int, int]]: ...
 
 
 def burns_of(
-    store: FailureSource, shadow: str, now_ns: int, not_before_ns: int, *, without: Sequence[str] = ()
+    store: FailureSource,
+    shadow: str,
+    now_ns: int,
+    not_before_ns: int,
+    *,
+    without: Sequence[str] = (),
+    reverse: bool = False,
 ) -> tuple[Burn, ...]:
     """How the error budget burns now, by copies that began at ``not_before_ns`` or later, but for the routes of
-    ``without``."""
+    ``without``; ``reverse``: by prod's failures."""
     lengths = [length for _, long, _, short, _ in BURNS for length in (long, short)]
     since = [max(now_ns - length * _SECOND_NS, not_before_ns) for length in lengths]
-    counts = store.failure_counts(shadow, since, NOT_SENT, without=without)
+    counts = store.failure_counts(shadow, since, NOT_SENT, without=without, reverse=reverse)
     return tuple(
         Burn(long, short, factor, counts[2 * i], counts[2 * i + 1])
         for i, (long, _, short, _, factor) in enumerate(BURNS)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from .fold import RowSource
+from .reverse import turned
 from .segments import SegmentSource, SegmentSums, same_segments
 from .series import SeriesFold
 
@@ -22,10 +23,10 @@ class ControlSource(RowSource, SegmentSource, Protocol):
 
 
 class ControlRows:
-    """The rows of the arm ``name`` in ``store``."""
+    """The rows of the arm ``name`` in ``store``. ``reverse``: for shadows that are the baseline (:mod:`.reverse`)."""
 
-    def __init__(self, store: ControlSource, name: str) -> None:
-        self._store, self._name = store, name
+    def __init__(self, store: ControlSource, name: str, *, reverse: bool = False) -> None:
+        self._store, self._name, self._reverse = store, name, reverse
         self._floors: dict[_Key, SeriesFold] = {}
         self._segments: dict[_Key, tuple[set[tuple[str, str]], tuple[SegmentSums, ...]]] = {}
 
@@ -35,7 +36,7 @@ class ControlRows:
         if key not in self._floors:
             fold = SeriesFold(embedder, with_control=True)
             for columns in self._store.pieces(self._name, since_ns, without=without):
-                fold.add_control(columns)
+                fold.add_control(turned(columns) if self._reverse else columns)
             self._floors[key] = fold
         return self._floors[key]
 
@@ -47,6 +48,6 @@ class ControlRows:
         known, sums = self._segments.get(key, (set(), ()))
         if not names <= known:
             known = known | names
-            sums = same_segments(self._store, self._name, since_ns, embedder, known, without)
+            sums = same_segments(self._store, self._name, since_ns, embedder, known, without, reverse=self._reverse)
             self._segments[key] = known, sums
         return sums

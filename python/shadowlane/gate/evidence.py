@@ -73,11 +73,17 @@ def evaluate_lane(
 ) -> list[Verdict]:
     """The verdict on each shadow (or on one) over the last ``gate.window_hours``, or since its window began anew."""
     now = time.time_ns() if now_ns is None else now_ns
-    control = ControlRows(store, _CONTROL) if _CONTROL in config.arms() else None
+    controls: dict[bool, ControlRows] = {}
+    if _CONTROL in config.arms():
+        controls = {reverse: ControlRows(store, _CONTROL, reverse=reverse) for reverse in (False, True)}
     return [
-        evaluate(config.gate, _evidence(config, name, status, store, now, control))
+        evaluate(config.gate, _evidence(config, name, status, store, now, controls.get(_is_reverse(config, name))))
         for name in (config.shadows if shadow is None else [shadow])
     ]
+
+
+def _is_reverse(config: Config, name: str) -> bool:
+    return config.shadows[name].direction == "reverse"
 
 
 def _evidence(
@@ -88,7 +94,7 @@ def _evidence(
     now: int,
     control: ControlRows | None,
 ) -> Evidence:
-    whole = bool(status.get("no_lane"))
+    whole, reverse = bool(status.get("no_lane")), _is_reverse(config, name)
     start = start_of(config, name, store, now, whole=whole)
     wrong = wrong_routes(store.refused_routes(name, start.counted_ns))
     without = [route for route, _ in wrong]
@@ -100,11 +106,13 @@ def _evidence(
         slot_wait_ms=config.gate.slot_wait_ms,
         without=without,
         window_ns=None if whole else int(config.gate.window_hours * _HOUR_NS),
+        reverse=reverse,
     )
     timed, embedder = store.latency(start.since_ns), rows.drift.embedder
     parts: tuple[SegmentSums, ...] = ()
     if not rows.never_asked:
-        parts = segments_of(store, name, start.counted_ns, embedder, config.gate.segment_pairs, without)
+        least = config.gate.segment_pairs
+        parts = segments_of(store, name, start.counted_ns, embedder, least, without, reverse=reverse)
     same = None
     if control is not None:
         rows.scores.take_floors(control.floors(start.counted_ns, embedder, without))
@@ -113,6 +121,7 @@ def _evidence(
     prod_failed = status["dropped"].get("prod_failed", 0)
     return Evidence(
         shadow=name,
+        reverse=reverse,
         window=_window(config, rows, start, now, whole=whole),
         timeline=rows.timeline,
         series=rows.scores.series(),
@@ -128,7 +137,7 @@ def _evidence(
         accounting="; ".join(_own_lines(accounting["lines"], name)) if accounting["known"] else "",
         accounts=rows.accounts.accounts(
             prices=bool(config.prices),
-            burns=burns_of(store, name, now, start.since_ns if start.why else 0, without=without),
+            burns=burns_of(store, name, now, start.since_ns if start.why else 0, without=without, reverse=reverse),
             pins=start.pins,
             segments=(parts, same),
             expected={pin: some.expected for pin, some in config.pins.items()},

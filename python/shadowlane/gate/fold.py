@@ -14,6 +14,7 @@ from ..columns import ScoreColumns
 from .accounts import AccountFold
 from .change import ChangeFold
 from .drift import DriftFold
+from .reverse import turned
 from .sample import PairedSample
 from .selection import comparable, sent, tried_in_vain
 from .series import SeriesFold, question_of
@@ -37,10 +38,19 @@ class RowSource(Protocol):
 class RowFold:
     """One shadow's rows in a window that is ``window_ns`` long (``None``: as long as it has rows)."""
 
-    def __init__(self, embedder: str, *, with_control: bool, slot_wait_ms: float, window_ns: int | None = None) -> None:
+    def __init__(
+        self,
+        embedder: str,
+        *,
+        with_control: bool,
+        slot_wait_ms: float,
+        window_ns: int | None = None,
+        reverse: bool = False,
+    ) -> None:
         self.rows = 0
         self.first_ns = 0
         self._window_ns = window_ns
+        self._reverse = reverse
         self.timeline = Timeline()
         """Of the copies that were sent."""
         self.times = PairedSample()
@@ -56,6 +66,11 @@ class RowFold:
         """The next rows, and those of the control's that answered the same requests."""
         if not len(columns):
             return
+        tried, in_vain = tried_in_vain(columns)  # it is the shadow that may be asked wrongly, whatever its part
+        self._tried += tried
+        self._in_vain += in_vain
+        if self._reverse:
+            columns, control = turned(columns), None if control is None else turned(control)
         self.first_ns = self.first_ns if self.rows else int(columns.started_ns[0])
         self.rows += len(columns)
         self.timeline.add(columns.started_ns[sent(columns)])
@@ -70,9 +85,6 @@ class RowFold:
         self.accounts.add(columns, questions, inside)
         self.drift.add(columns, control, questions)
         self.change.add(columns, control)
-        tried, in_vain = tried_in_vain(columns)
-        self._tried += tried
-        self._in_vain += in_vain
 
     @property
     def never_asked(self) -> bool:
@@ -89,12 +101,13 @@ def fold_rows(
     slot_wait_ms: float = 200.0,
     without: Sequence[str] = (),
     window_ns: int | None = None,
+    reverse: bool = False,
 ) -> RowFold:
     """Read a shadow's rows, beside them the ``control``'s of the same requests (its name; empty: none runs), but for
-    the routes of ``without``."""
+    the routes of ``without``. ``reverse``: the shadow is the baseline (:mod:`.reverse`)."""
     with_control = bool(control)
     embedder = store.last_embedder(shadow, since_ns)
-    fold = RowFold(embedder, with_control=with_control, slot_wait_ms=slot_wait_ms, window_ns=window_ns)
+    fold = RowFold(embedder, with_control=with_control, slot_wait_ms=slot_wait_ms, window_ns=window_ns, reverse=reverse)
     if not control:
         for columns in store.pieces(shadow, since_ns, without=without):
             fold.add(columns)

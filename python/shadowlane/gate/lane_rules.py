@@ -86,7 +86,7 @@ def _latency_needs(evidence: Evidence, seen: Interval, target: float) -> Needs |
 
 def prod_errors(evidence: Evidence, gate: GateConfig) -> Rule:
     """Prod fails at most the shadow's error budget of the admitted requests: a failing prod is nothing to compare
-    with."""
+    with. Where prod is the candidate (:mod:`.reverse`) it is the candidate's fault, and rejects."""
     key, name, target = "prod_errors", "prod errors", gate.shadow_error_rate
     failed, admitted = evidence.prod_failed, evidence.admitted
     if failed is None or admitted is None or admitted == 0:
@@ -96,7 +96,10 @@ def prod_errors(evidence: Evidence, gate: GateConfig) -> Rule:
     if seen.upper <= target:
         return Rule(key, name, True, line).held(seen.estimate, target)
     if seen.estimate > target:
-        return Rule(key, name, False, line).held(seen.estimate, target)
+        surest = rate_cs(failed, admitted, alpha=REJECT_ALPHA).lower if evidence.reverse else 0.0
+        final = surest > target and (evidence.window.elapsed >= 1.0 or surest > gate.hard_stop * target)
+        late = Rule(key, name, False, line, beyond=final, leaning=surest > target and not final)
+        return late.held(seen.estimate, target)
     more = _rate_needs(failed, admitted, target)
     needs = Needs(more, hours_for(more, admitted, evidence.window.hours))
     return Rule(key, name, None, f"{line}; within it, not surely yet", needs=needs).held(seen.estimate, target)

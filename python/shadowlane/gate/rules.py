@@ -135,6 +135,8 @@ class Evidence:
     """What is known about one shadow in the window. Arrays are in the order of time; ``None`` is "not known"."""
 
     shadow: str
+    reverse: bool = False
+    """Whether the shadow is the baseline: everything else here is turned (:mod:`.reverse`)."""
     series: dict[str, Series]
     """By key of :data:`~shadowlane.gate.targets.SCORE_RULES`."""
     timeline: Timeline = field(default_factory=Timeline)

@@ -91,15 +91,24 @@ class SegmentSource(Protocol):
         *,
         without: Sequence[str] = (),
         only: Container[tuple[str, str]] | None = None,
+        reverse: bool = False,
     ) -> Iterable[tuple[str, str, int, int, int, float, float, int, int]]: ...
 
 
 def segments_of(
-    store: SegmentSource, shadow: str, since_ns: int, embedder: str, least: int, without: Sequence[str]
+    store: SegmentSource,
+    shadow: str,
+    since_ns: int,
+    embedder: str,
+    least: int,
+    without: Sequence[str],
+    *,
+    reverse: bool = False,
 ) -> tuple[SegmentSums, ...]:
     """The segments of a window with ``least`` copies or more; none of a kind that has only one. ``without``: routes
-    that do not count."""
-    sums = [SegmentSums(*row) for row in store.segment_sums(shadow, since_ns, embedder, least, without=without)]
+    that do not count; ``reverse``: prod's failures count, and not the shadow's."""
+    rows = store.segment_sums(shadow, since_ns, embedder, least, without=without, reverse=reverse)
+    sums = [SegmentSums(*row) for row in rows]
     several = {kind for kind in KINDS if sum(one.kind == kind for one in sums) > 1}
     return tuple(one for one in sums if one.kind in several)
 
@@ -111,9 +120,11 @@ def same_segments(
     embedder: str,
     only: Container[tuple[str, str]],
     without: Sequence[str],
+    *,
+    reverse: bool = False,
 ) -> tuple[SegmentSums, ...]:
     """What the control has of the segments of these kinds and names, however little."""
-    rows = store.segment_sums(control, since_ns, embedder, 1, without=without, only=only)
+    rows = store.segment_sums(control, since_ns, embedder, 1, without=without, only=only, reverse=reverse)
     return tuple(SegmentSums(*row) for row in rows)
 
 

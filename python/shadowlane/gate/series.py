@@ -261,7 +261,7 @@ def _index(columns: ScoreColumns, _: str) -> _Reading:
 
 
 def _strange_calls(columns: ScoreColumns, _: str) -> _Reading:
-    return (columns.strange_calls > 0).astype(np.float64), columns.reason == ""
+    return (columns.strange_calls > 0).astype(np.float64), (columns.reason == "") & (columns.strange_calls >= 0)
 
 
 def _unmatched(side: str) -> Callable[[ScoreColumns, str], _Reading]:
@@ -369,5 +369,6 @@ _NONE = {
     "retrieved": "no pair carries what both retrieved; sources with their texts, and a question that is known, do",
     "retried": "no copy was tried again; shadows.NAME.retry.attempts above 1 tries",
     "citations": "no answer of either side cites; answers with sources, or score.citations_pointer, give matches",
+    "tool_calls": "what prod calls and a reverse shadow does not is not counted; read the tool use in the report",
     "index": "no answer says its index; send x-index-hash from both services",
 }

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from ..config import GateConfig
 from .lane_rules import LANE_RULES, NO_LANE
+from .reverse import in_words
 from .rules import Evidence, Needs, Rule, Window, evaluate_target
 from .targets import SCORE_RULES
 
@@ -36,6 +37,8 @@ class Verdict:
     window: Window = field(default_factory=Window)
     left_out: tuple[str, ...] = ()
     """What the configuration leaves out, and by which field."""
+    reverse: bool = False
+    """Whether prod is the candidate, and the shadow the baseline."""
 
     @property
     def last(self) -> Rule | None:
@@ -81,7 +84,7 @@ class Verdict:
         for rule in self.rules if self.decision == "HOLD" else ():
             if rule.ok is True or rule.not_judged:
                 continue
-            ours = rule.ok is False and rule.key in _OURS
+            ours = rule.ok is False and rule.key in _OURS and not (self.reverse and rule.key == "prod_errors")
             found["person" if rule.needs_person else "lane" if ours else "data"].append(rule.key)
         return found
 
@@ -109,6 +112,8 @@ def evaluate(gate: GateConfig, evidence: Evidence) -> Verdict:
     elif evidence.asked_wrongly:
         line = f"never asked rightly on some routes, whose copies count for nothing here: {evidence.asked_wrongly}"
         found.insert(0, Rule("asked", "asked rightly", False, line))
+    if evidence.reverse:
+        found = [in_words(rule) for rule in found]
     rules = tuple(_required(rule) if rule.key in gate.require else rule for rule in found)
     decision: Decision = "HOLD"
     if any(rule.beyond for rule in rules):
@@ -116,7 +121,7 @@ def evaluate(gate: GateConfig, evidence: Evidence) -> Verdict:
     elif all(rule.ok is True or rule.not_judged for rule in rules):
         decision = "GRADUATE"
     left_out = tuple(f"{name} (gate.disable)" for name in gate.disable)
-    return Verdict(evidence.shadow, decision, rules, evidence.window, left_out)
+    return Verdict(evidence.shadow, decision, rules, evidence.window, left_out, evidence.reverse)
 
 
 def _required(rule: Rule) -> Rule:
@@ -145,6 +150,7 @@ def verdict_data(verdict: Verdict) -> dict[str, Any]:
     last = verdict.last
     return {
         "shadow": verdict.shadow,
+        "direction": "reverse" if verdict.reverse else "forward",
         "verdict": verdict.decision,
         "decision": verdict.decision,
         "summary": verdict.summary,

@@ -59,9 +59,12 @@ def marked(prod: str, shadow: str) -> tuple[str, str]:
     """Both texts escaped, with the words that only one of them has marked."""
     a, b = _WORD.findall(printable(prod)), _WORD.findall(printable(shadow))
     in_a, in_b = [False] * len(a), [False] * len(b)
-    for start_a, start_b, length in difflib.SequenceMatcher(None, a, b, autojunk=False).get_matching_blocks():
-        in_a[start_a : start_a + length] = [True] * length
-        in_b[start_b : start_b + length] = [True] * length
+    # Blanks are compared with nothing: there are so many that two long texts would be compared for minutes.
+    at_a, at_b = ([index for index, word in enumerate(some) if not word.isspace()] for some in (a, b))
+    words = difflib.SequenceMatcher(None, [a[index] for index in at_a], [b[index] for index in at_b], autojunk=False)
+    for start_a, start_b, length in words.get_matching_blocks():
+        for step in range(length):
+            in_a[at_a[start_a + step]] = in_b[at_b[start_b + step]] = True
     return _spans(a, in_a), _spans(b, in_b)
 
 

@@ -70,6 +70,9 @@ border-top:1px solid var(--grid)}
 .side h4{margin:0 0 6px;font-size:13px}.side.prod h4 b{color:var(--prod)}.side.shadow h4 b{color:var(--shadow)}
 .answer{white-space:pre-wrap;overflow-wrap:anywhere;unicode-bidi:isolate;margin:0}
 .prod mark{background:var(--only)}.shadow mark{background:var(--new)}mark{color:inherit;border-radius:3px;padding:0 1px}
+caption{text-align:left;font-weight:600;padding-bottom:6px;font-size:14px}
+.wide{overflow-x:auto;max-width:100%}.wide td,.wide th{white-space:nowrap}.wide table{min-width:100%;width:auto}
+.wide table+table{margin-top:12px}.wide .wrap td{white-space:normal}
 footer{color:var(--soft);font-size:13px;margin-top:26px}
 @media(max-width:820px){.side+.side{border-left:0;border-top:1px solid var(--grid)}}
 @media print{body{background:#fff}.card{break-inside:avoid}}
@@ -83,10 +86,10 @@ main:focus{outline:0}
 .live{margin-left:auto;font-size:13px}.live::before{content:"";display:inline-block;width:8px;height:8px;border-radius:50%;
 background:var(--soft);margin-right:6px}.live[data-state=live]::before{background:var(--stable)}
 .live[data-state=lost]::before{background:var(--critical)}
+h1 a{color:inherit;text-decoration:none}.case:empty{display:none}.pair>.sides{border-top:0}
+summary{cursor:pointer}.verdict summary{padding:4px 0}
 .tab{padding:4px 12px;border:1px solid var(--line);border-radius:999px;background:var(--card);text-decoration:none;
 color:var(--ink)}.tab[aria-current]{border-color:var(--ink);font-weight:600}
-caption{text-align:left;font-weight:600;padding-bottom:6px;font-size:14px}
-.wide{overflow-x:auto;max-width:100%}.wide td,.wide th{white-space:nowrap}.wide table{min-width:100%;width:auto}
 td.right,th.right{text-align:right}.wide td.text{white-space:normal;min-width:220px;overflow-wrap:anywhere}
 form.filter{display:flex;flex-wrap:wrap;gap:8px 12px;align-items:end;margin-bottom:12px}
 label{font-size:13px;color:var(--soft);display:flex;flex-direction:column;gap:2px;min-width:0}
@@ -101,7 +104,9 @@ unicode-bidi:isolate}
 .chart{min-height:190px;width:100%;overflow:hidden}.three{display:grid;gap:14px;margin-bottom:14px;
 grid-template-columns:repeat(auto-fit,minmax(min(330px,100%),1fr))}.three>.card{margin:0;min-width:0}
 .two>.card{min-width:0}rect.flow{fill:var(--prod)}rect.lost{fill:var(--critical)}rect.left{fill:var(--line)}
-rect.kept{fill:var(--stable)}svg text.strong{fill:var(--ink);font-weight:600}
+rect.kept{fill:var(--stable)}.steps td,.steps th{border:0;padding:2px 12px 2px 0;vertical-align:middle}
+.steps th{width:1%;font-weight:500}.steps td:last-child{width:1%;text-align:right;
+white-space:nowrap}.steps svg{height:16px;border-radius:3px}
 pre.copy{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--bg);border:1px solid var(--line);
 border-radius:8px;padding:10px 12px;margin:8px 0;font-size:12.5px;max-height:320px;overflow:auto}
 .login{max-width:420px;margin:12vh auto}.login input{width:100%}.login form{display:grid;gap:10px}

@@ -72,7 +72,8 @@ def latency_curves(latency: Mapping[str, Any]) -> str:
 
     for seconds in _log_ticks(low, high):
         parts.append(_line(x(seconds), _y(0), x(seconds), _y(0) + 4, "axis"))
-        parts.append(_text(x(seconds), _y(0) + 18, _short(seconds), "tick middle"))
+        at_edge = x(seconds) > _WIDTH - _RIGHT - 16  # a label in the middle would be cut off there
+        parts.append(_text(x(seconds), _y(0) + 18, _short(seconds), "tick end" if at_edge else "tick middle"))
     parts.append(_line(_LEFT, _y(0), _WIDTH - _RIGHT, _y(0), "axis"))
     parts.append(_text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 4, "time to the end of the answer", "tick middle"))
     for who in ("prod", "shadow"):
@@ -175,10 +176,11 @@ def intervals(rows: Sequence[tuple[str, float, float, float]], *, title: str, ta
         return left + (value - low) / (high - low) * (width - left - right)
 
     parts = [_axes(escape(title)), _text(left, 18, escape(title), "label")]
-    for value, name in ((1.0, "strong"), (target, "target")):
+    # Their labels point away from each other: the lines may be close.
+    for value, name, away, side in ((1.0, "strong", -4, "tick end"), (target, "target", 4, "tick")):
         if value is not None:
             parts.append(_line(x(value), top - 6, x(value), bottom, name))
-            parts.append(_text(x(value), bottom + 16, f"{value:g}", "tick middle"))
+            parts.append(_text(x(value) + away, bottom + 16, f"{value:g}", side))
     for number, (name, estimate, lower, upper) in enumerate(rows):
         y = top + step * number + step / 2
         parts.append(_text(left - 10, y + 4, escape(name), "tick end"))

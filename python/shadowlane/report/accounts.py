@@ -27,9 +27,11 @@ _TOOLS = {
 
 
 class Accounts:
-    """Sums over the pairs in which both sides say, fed in the order of time."""
+    """Sums over the pairs in which both sides say, fed in the order of time. ``reverse``: increases are prod's above
+    the shadow's."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, reverse: bool = False) -> None:
+        self._reverse = reverse
         self._sums = {"tokens": [0.0, 0.0], "cost": [0.0, 0.0]}
         self._n = {"tokens": 0, "cost": 0}
         self._cached = self._retried = 0
@@ -61,7 +63,9 @@ class Accounts:
         n, (prod, shadow) = self._n[name], self._sums[name]
         if not n:
             return None
-        return {"pairs": n, "prod": prod / n, "shadow": shadow / n, "increase": shadow / prod - 1 if prod else None}
+        more, base = (prod, shadow) if self._reverse else (shadow, prod)
+        means = {"pairs": n, "prod": prod / n, "shadow": shadow / n, "reverse": self._reverse}
+        return {**means, "increase": more / base - 1 if base else None}
 
 
 def said(counts: Mapping[str, Sequence[tuple[str, str, int]]]) -> dict[str, Any]:
@@ -101,7 +105,8 @@ def account_rows(shadow: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _change(mean: Mapping[str, Any], form: str, which: str) -> str:
     prod, shadow = form.format(mean["prod"]), form.format(mean["shadow"])
-    change = "" if mean["increase"] is None else f" ({signed(mean['increase'])})"
+    whose = "prod " if mean["reverse"] else ""
+    change = "" if mean["increase"] is None else f" ({whose}{signed(mean['increase'])})"
     return f"prod {prod} an answer, shadow {shadow}{change}; {mean['pairs']} pairs in which {which}"
 
 

@@ -48,10 +48,13 @@ def arms_card(arms: Mapping[str, Any] | None) -> str:
     for (arm, than), differences in _by_pair(arms).items():
         body = "".join(f"<tr><th>{_e(one['name'])}</th><td>{_e(_difference(one))}</td></tr>" for one in differences)
         apart += (
-            f'<h3>{_e(arm)} less {_e(than)} <span class="soft">{_e(_WHAT)}</span></h3><table class="num">{body}</table>'
+            f'<table class="num"><caption>{_e(arm)} less {_e(than)} <span class="soft">{_e(_WHAT)}</span></caption>'
+            f"{body}</table>"
         )
     return (
-        f'<section class="card"><h3>{_e(_title(arms))}</h3><table class="num"><tr>{head}</tr>{rows}</table>{apart}'
+        f'<section class="card wide"><table class="num"><caption>{_e(_title(arms))}</caption><tr>{head}</tr>'
+        f"{rows}</table>"
+        f"{apart}"
         "</section>\n"
     )
 

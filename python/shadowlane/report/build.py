@@ -50,7 +50,10 @@ def build_report(
     """
     now = time.time_ns() if now_ns is None else now_ns
     since = None if hours is None else now - int(hours * _HOUR_NS)
-    rows = {name: stats_of(store.pieces(name, since)) for name in config.arms()}
+    rows = {
+        name: stats_of(store.pieces(name, since), reverse=arm.direction == "reverse")
+        for name, arm in config.arms().items()
+    }
     verdicts = {verdict.shadow: verdict for verdict in evaluate_lane(config, status, store, now_ns=now)}
     sampler = status["sampler"]
     timed = store.latency(window_start(config, now))
@@ -107,6 +110,7 @@ def _shadow(
         "name": name,
         "url": shown_url(config.arms()[name].url),
         "control": name == "control",
+        "direction": config.arms()[name].direction,
         "pairs": rows.pairs,
         "answered": rows.answered,
         "failed": _count(rows.failed),

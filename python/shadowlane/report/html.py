@@ -21,7 +21,17 @@ from .marks import marks_lines
 from .sections import group_card, judge_card, structure_card
 from .stats import facts_line
 from .surroundings import surrounding_rows
-from .terminal import DECISIONS, MARKS, TONES, above_floor, agreement_lines, refusal_lines, rule_line, window_line
+from .terminal import (
+    DECISIONS,
+    MARKS,
+    REVERSE,
+    TONES,
+    above_floor,
+    agreement_lines,
+    refusal_lines,
+    rule_line,
+    window_line,
+)
 from .trial import overhead_line
 
 __all__ = ["charts", "record", "render_page", "side", "verdict_card"]
@@ -30,6 +40,7 @@ _TONE: dict[bool | None, str] = {True: "good", False: "bad", None: "open"}
 _DECISION_TONE = {"GRADUATE": "good", "HOLD": "open", "REJECT": "bad"}
 _BAND_TONE = {"stable": "good", "transitional": "open", "critical": "bad"}
 _OPEN_PAIRS = 2
+_OPEN_RULES = 6
 _NOT_KEPT = '<span class="soft">(not kept, see store.keep_bodies)</span>'
 
 
@@ -75,6 +86,8 @@ def _accounting(report: Mapping[str, Any]) -> str:
 
 def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     name = "control (prod against itself)" if shadow["control"] else f"shadow {shadow['name']}"
+    if shadow["direction"] == "reverse":
+        name += f" ({REVERSE})"
     header = f'<h2>{_e(name)} <span class="soft mono">{_e(shadow["url"])}</span></h2>\n'
     verdict = verdict_card(shadow["verdict"]) if shadow["verdict"] else ""
     if not shadow["pairs"]:
@@ -95,21 +108,27 @@ def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> str:
 def verdict_card(verdict: Mapping[str, Any], *, folded: bool = False) -> str:
     """The decision, and one line of evidence a rule. ``folded``: the rules that are open, others on demand."""
     decision, rules = verdict["decision"], verdict["rules"]
-    shown = [rule for rule in rules if not folded or rule["status"] in ("not met", "not known")]
-    shown.sort(key=lambda rule: folded and rule["status"] != "not met")
     since = "".join(f'<p class="soft num">{_e(line)}</p>' for line in window_line(verdict["window"]))
     left_out = "".join(f'<p class="soft">Not judged: {_e(what)}.</p>' for what in verdict["left_out"])
+    by_status = {status: [rule for rule in rules if rule["status"] == status] for status in MARKS}
     rest = "".join(
-        f'<details><summary class="soft">{sum(rule["status"] == status for rule in rules)} rules {status}</summary>'
-        f"{_rules(rule for rule in rules if rule['status'] == status)}</details>"
-        for status in ("met", "not judged")
-        if folded and any(rule["status"] == status for rule in rules)
+        f'<details{" open" if status == "not known" and len(some) <= _OPEN_RULES else ""}><summary class="soft">'
+        f"{len(some)} {status}{_e(_last(verdict) if status == 'not known' else '')}</summary>{_rules(some)}</details>"
+        for status, some in by_status.items()
+        if folded and some and status != "not met"
     )
+    shown = by_status["not met"] if folded else rules
     return (
         f'<section class="card verdict v-{_DECISION_TONE[decision]}"><p><span class="decision">{decision}</span>'
         f'{_e(DECISIONS[decision])} <span class="soft">({_e(verdict["summary"])})</span></p>{since}'
         f"{_rules(shown)}{rest}{left_out}</section>\n"
     )
+
+
+def _last(verdict: Mapping[str, Any]) -> str:
+    """Which rule will be known last, and what it needs."""
+    needs = [(rule["name"], rule["needs"]["text"]) for rule in verdict["rules"] if rule["key"] == verdict["last"]]
+    return "".join(f"; last {name}, which {text}" for name, text in needs)
 
 
 def _rules(rules: Iterable[Mapping[str, Any]]) -> str:
@@ -161,8 +180,9 @@ def _account_tiles(shadow: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     measured = shadow["latency"] and shadow["latency"]["ttfb"]
     if measured:
         first = {who: measured[who]["p95"] for who in ("prod", "shadow")}
+        base, candidate = ("shadow", "prod") if shadow["direction"] == "reverse" else ("prod", "shadow")
         more = f"prod {milliseconds(first['prod'])}, shadow {milliseconds(first['shadow'])}"
-        tiles.append(("P95 to the first byte", signed(first["shadow"] / first["prod"] - 1), more))
+        tiles.append(("P95 to the first byte", signed(first[candidate] / first[base] - 1), more))
     for name, form in (("tokens", "{:,.0f}"), ("cost", "{:.4g}")):
         mean = shadow["accounts"][name]
         if mean is not None and mean["increase"] is not None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..columns import ScoreColumns
+from ..gate.reverse import turned
 from ..gate.sample import Sample
 from ..gate.selection import comparable, first_bytes
 
@@ -26,15 +27,21 @@ _SEED = 20240607
 
 
 class Latency:
-    """The times of the pairs that can be compared, fed in the order of time."""
+    """The times of the pairs that can be compared, fed in the order of time. ``reverse``: the increase is prod's above
+    the shadow's."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, reverse: bool = False) -> None:
+        self._reverse = reverse
+        self._sides = ("shadow", "prod") if reverse else ("prod", "shadow")
+        """The baseline, and the candidate."""
         self._seconds, self._first = Sample(2), Sample(2)
         self._apart = False
         self._deadlines = 0
 
     def add(self, columns: ScoreColumns) -> None:
         """The next rows."""
+        if self._reverse:
+            columns = turned(columns)
         use = comparable(columns)
         self._seconds.add(columns.exchange[use], columns.prod_ns[use] / 1e9, columns.shadow_ns[use] / 1e9)
         first, prod, shadow = first_bytes(columns)
@@ -53,24 +60,26 @@ class Latency:
         """
         if not len(self._seconds):
             return None
-        prod, shadow = self._seconds.column(0), self._seconds.column(1)
-        increase = _p95_increase(prod, shadow)
+        base, more = self._seconds.column(0), self._seconds.column(1)
+        increase = _p95_increase(base, more)
+        first, second = self._sides
         return {
             "n": self._seconds.n,
             "sampled": self._seconds.note,
             "deadlines": self._deadlines,
-            "prod": _quantiles(prod),
-            "shadow": _quantiles(shadow),
+            "reverse": self._reverse,
+            first: _quantiles(base),
+            second: _quantiles(more),
             "ttfb": self._first_bytes(),
             "p95_increase": increase if math.isfinite(increase) else None,
-            "p95_interval": _bootstrap(prod, shadow, _p95_increase) if bounds and math.isfinite(increase) else None,
-            "ecdf": {"prod": _ecdf(prod), "shadow": _ecdf(shadow)},
+            "p95_interval": _bootstrap(base, more, _p95_increase) if bounds and math.isfinite(increase) else None,
+            "ecdf": {first: _ecdf(base), second: _ecdf(more)},
         }
 
     def _first_bytes(self) -> dict[str, Any] | None:
         if not self._apart:
             return None
-        return {who: _quantiles(self._first.column(index)) for index, who in enumerate(("prod", "shadow"))}
+        return {who: _quantiles(self._first.column(index)) for index, who in enumerate(self._sides)}
 
 
 def _p95_increase(prod: NDArray[np.float64], shadow: NDArray[np.float64]) -> float:

@@ -117,11 +117,18 @@ class NoPairs:
         *,
         without: Sequence[str] = (),
         only: Container[tuple[str, str]] | None = None,
+        reverse: bool = False,
     ) -> list[tuple[str, str, int, int, int, float, float, int, int]]:
         return []
 
     def failure_counts(
-        self, shadow: str, since_ns: Sequence[int], not_sent: Sequence[str], *, without: Sequence[str] = ()
+        self,
+        shadow: str,
+        since_ns: Sequence[int],
+        not_sent: Sequence[str],
+        *,
+        without: Sequence[str] = (),
+        reverse: bool = False,
     ) -> list[tuple[int, int]]:
         return [(0, 0)] * len(since_ns)
 

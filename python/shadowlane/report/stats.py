@@ -40,9 +40,9 @@ class _Mean:
 
 
 class RowStats:
-    """One shadow's rows, or the control's."""
+    """One shadow's rows, or the control's. ``reverse``: rises are prod's above the shadow's, which is the baseline."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, reverse: bool = False) -> None:
         self.pairs = self.answered = self.structured = 0
         """Rows; those with an answer; those in which both answers are JSON."""
         self.first_ns: int | None = None
@@ -52,7 +52,7 @@ class RowStats:
         self.prod_http: Counter[int] = Counter()
         self.judged: Counter[str] = Counter()
         """The judge's verdicts."""
-        self.deltas, self.latency, self.accounts = DeltaBlocks(), Latency(), Accounts()
+        self.deltas, self.latency, self.accounts = DeltaBlocks(), Latency(reverse=reverse), Accounts(reverse=reverse)
         self.surroundings = Surroundings()
         self.groups = GroupStats()
         self._differs: Counter[tuple[int, int]] = Counter()
@@ -156,9 +156,10 @@ class GroupStats:
         return round(len(self._known) / self._known.share)
 
 
-def stats_of(pieces: Iterable[ScoreColumns]) -> RowStats:
-    """The numbers of all rows of some pieces, which are in the order of time."""
-    rows = RowStats()
+def stats_of(pieces: Iterable[ScoreColumns], *, reverse: bool = False) -> RowStats:
+    """The numbers of all rows of some pieces, which are in the order of time. ``reverse``: the shadow is the
+    baseline."""
+    rows = RowStats(reverse=reverse)
     for columns in pieces:
         rows.add(columns)
     return rows

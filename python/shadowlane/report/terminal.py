@@ -22,6 +22,7 @@ from .trial import overhead_line
 __all__ = [
     "DECISIONS",
     "MARKS",
+    "REVERSE",
     "TONES",
     "above_floor",
     "difference_line",
@@ -40,6 +41,8 @@ DECISIONS: dict[str, str] = {
     "HOLD": "not yet: a target is not met, or not known to be",
     "REJECT": "no: a target is missed for sure",
 }
+REVERSE = "the baseline: prod, which serves, is the candidate (direction = reverse)"
+"""What is said of a shadow that is the old service."""
 _DECISION_TONE = {"GRADUATE": "good", "HOLD": "open", "REJECT": "bad"}
 _WORST = 3
 _FLIPS, _DIFFERENCES = 3, 6
@@ -76,6 +79,8 @@ def _accounting(report: Mapping[str, Any]) -> list[Line]:
 
 def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> list[Line]:
     role = "control (prod against itself: the noise floor)" if shadow["control"] else f"shadow {shadow['name']}"
+    if shadow["direction"] == "reverse":
+        role += f" ({REVERSE})"
     lines: list[Line] = [(f"{role}, {shadow['url']}", "title")]
     if not shadow["pairs"]:
         return [*lines, ("  no pairs stored yet", "open")]
@@ -298,6 +303,7 @@ def _latency_rows(latency: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     bounds = f" (95 % bootstrap: {signed(interval[0])} to {signed(interval[1])})" if interval else ""
     late = f"; {latency['deadlines']} ran into the deadline" if latency["deadlines"] else ""
     increase = "not comparable" if latency["p95_increase"] is None else signed(latency["p95_increase"])
+    increase += " (prod's above the shadow's)" if latency["reverse"] else ""
     pairs = f"{latency['n']} pairs" + (f" ({latency['sampled']})" if latency["sampled"] else "")
     return [*rows, ("", f"P95 {increase}{bounds}, {pairs}{late}")]
 
@@ -311,6 +317,8 @@ def render_verdict(verdict: Mapping[str, Any], indent: str = "") -> list[Line]:
             _DECISION_TONE[decision],
         )
     ]
+    if verdict["direction"] == "reverse":
+        lines.append((f"{indent}  {REVERSE}", "dim"))
     lines += [(f"{indent}  {line}", "dim") for line in window_line(verdict["window"])]
     width = max(len(rule["name"]) for rule in verdict["rules"])
     for rule in verdict["rules"]:

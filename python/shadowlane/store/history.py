@@ -20,7 +20,7 @@ from ..types import MOST_PIN_VALUES, PinSeen
 from .observed import GET_OBSERVED, Observed
 from .schema import explained
 from .segments import SegmentRow, segment_rows
-from .tallies import FAILED, NEVER_SENT, without_routes
+from .tallies import FAILED, NEVER_SENT, PROD_FAILED, without_routes
 
 __all__ = ["History"]
 
@@ -110,11 +110,19 @@ class History:
         return None if row is None else int(row[0])
 
     def failure_counts(
-        self, shadow: str, since_ns: Sequence[int], not_sent: Sequence[str], *, without: Sequence[str] = ()
+        self,
+        shadow: str,
+        since_ns: Sequence[int],
+        not_sent: Sequence[str],
+        *,
+        without: Sequence[str] = (),
+        reverse: bool = False,
     ) -> list[tuple[int, int]]:
         """Of the copies sent since each of the times, but for the routes of ``without``: how many, and how many of them
-        the shadow failed. ``not_sent`` are the reasons of copies that never went out."""
-        sums = ", ".join(f"total(started_ns >= ?), total(started_ns >= ? AND ({FAILED}))" for _ in since_ns)
+        the shadow failed. ``not_sent`` are the reasons of copies that never went out;
+        ``reverse``: prod's failures count, and not the shadow's."""
+        failed = PROD_FAILED if reverse else FAILED
+        sums = ", ".join(f"total(started_ns >= ?), total(started_ns >= ? AND ({failed}))" for _ in since_ns)
         marks = ", ".join("?" * len(not_sent))
         query = (
             f"SELECT {sums} FROM pairs WHERE shadow = ? AND started_ns >= ? AND reason NOT IN ({marks}) "  # noqa: S608
@@ -134,10 +142,11 @@ class History:
         *,
         without: Sequence[str] = (),
         only: Container[tuple[str, str]] | None = None,
+        reverse: bool = False,
     ) -> list[SegmentRow]:
         """See :func:`.segments.segment_rows`."""
         with explained(self.path, "read"):
-            return list(segment_rows(self._db, shadow, since_ns, embedder, least, without, only))
+            return list(segment_rows(self._db, shadow, since_ns, embedder, least, without, only, reverse))
 
     def delta_values(self, shadow: str, since_ns: int, until_ns: int, embedder: str) -> Iterator[NDArray[np.float64]]:
         """The ΔS of one embedder from ``since_ns`` to before ``until_ns``, some thousand (m,) at a time, in the order

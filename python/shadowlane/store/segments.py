@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Container, Iterator, Sequence
 
 from ..types import NOT_SENT
-from .tallies import FAILED, NEVER_SENT, without_routes
+from .tallies import FAILED, NEVER_SENT, PROD_FAILED, without_routes
 
 __all__ = ["MOST_SEGMENTS", "SegmentRow", "segment_rows"]
 
@@ -23,7 +23,7 @@ _MINE = "delta_s IS NOT NULL AND embedder = ?"
 _READ = f"fact_flip OR ({_MINE} AND (unread = '' OR delta_s = 0))"
 """As the rule on the whole's facts reads them: equal texts contradict nothing, in whatever language."""
 _SUMS = (
-    f"count(*) AS sent, total({FAILED}) AS failed, total({_MINE}) AS scored, "
+    f"total({_MINE}) AS scored, "
     f"total(CASE WHEN {_MINE} THEN delta_s END) AS delta, "
     f"total(CASE WHEN {_MINE} THEN delta_s * delta_s END) AS squares, total(fact_flip) AS flips, "
     f"total({_READ}) AS read"
@@ -46,16 +46,18 @@ def segment_rows(
     least: int,
     without: Sequence[str],
     only: Container[tuple[str, str]] | None,
+    reverse: bool,
 ) -> Iterator[SegmentRow]:
     """The segments with ``least`` copies or more, but for the routes of ``without``. ``embedder``: whose ΔS counts;
-    ``only``: all of these kinds and names instead."""
+    ``only``: all of these kinds and names instead; ``reverse``: prod's failures count."""
     where = f"shadow = ? AND started_ns >= ? AND reason NOT IN ({', '.join('?' * len(NOT_SENT))}) AND NOT {NEVER_SENT}"
     if without:
         where += f" AND {without_routes(without)}"
     most = MOST_SEGMENTS if only is None else -1  # SQLite's "all"
     values = (*[embedder] * 4, shadow, since_ns, *NOT_SENT, *without, least, most)
     for kind, (parts, has, name) in _BY.items():
-        inner = f"SELECT {parts}, {_SUMS} FROM pairs WHERE {where} AND {has} GROUP BY {parts}"  # noqa: S608
+        sums = f"count(*) AS sent, total({PROD_FAILED if reverse else FAILED}) AS failed, {_SUMS}"
+        inner = f"SELECT {parts}, {sums} FROM pairs WHERE {where} AND {has} GROUP BY {parts}"  # noqa: S608
         query = f"SELECT {name}, {_TOTALS} FROM ({inner}) GROUP BY 1 HAVING sum(sent) >= ? ORDER BY 2 DESC, 1 LIMIT ?"  # noqa: S608
         for segment, sent, failed, scored, delta, squares, flips, read in db.execute(query, values):
             if only is None or (kind, segment) in only:

@@ -15,6 +15,7 @@ from ..types import NOT_SENT, route_of
 __all__ = [
     "FAILED",
     "NEVER_SENT",
+    "PROD_FAILED",
     "Refused",
     "Routed",
     "by_route",
@@ -35,6 +36,8 @@ Refused = tuple[int, str, str, str, str, int]
 
 FAILED = "reason <> '' OR status >= 500 OR (status >= 400 AND prod_status < 400)"
 """Of the rows that were sent, those that the shadow failed."""
+PROD_FAILED = "prod_status >= 500 OR (prod_status >= 400 AND reason = '' AND status < 400)"
+"""Those that prod failed, where the shadow is what it is held against."""
 NEVER_SENT = "(reason = 'deadline' AND shadow_ns = 0)"
 """It waited for a slot until it was too late, or gave way."""
 _MOST_KINDS = 500

@@ -44,7 +44,8 @@ def test_tokens_and_cost_are_of_the_pairs_in_which_both_say(tmp_path: Path) -> N
     pairs[1] = used(pairs[1], 300, 350)
     pairs[2] = used(pairs[2], 10_000, 10, cost=(9.0, 0.0), cached=True)
     block, text, page = shown(tmp_path, pairs)
-    assert block["accounts"]["tokens"] == {"pairs": 2, "prod": 200, "shadow": 250, "increase": 0.25}
+    both = {"pairs": 2, "prod": 200, "shadow": 250, "increase": 0.25, "reverse": False}
+    assert block["accounts"]["tokens"] == both
     cost = block["accounts"]["cost"]
     assert (cost["pairs"], cost["prod"], cost["shadow"]) == (1, 0.01, 0.03)
     assert cost["increase"] == pytest.approx(2.0)

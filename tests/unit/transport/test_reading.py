@@ -120,7 +120,9 @@ def test_codings_byte_by_byte(coding: str, packed: bytes) -> None:
     assert decoded(coding, [packed[i : i + 1] for i in range(len(packed))]) == (BODY, False)
 
 
-@pytest.mark.parametrize(("coding", "packed"), [("zstd", ZSTD), ("br", BROTLI), ("br, gzip", gzip.compress(BROTLI))])
+@pytest.mark.parametrize(
+    ("coding", "packed"), [("zstd", ZSTD), ("br", BROTLI), ("br, gzip", gzip.compress(BROTLI, mtime=0))]
+)
 def test_codings_that_were_not_asked_for_are_read(coding: str, packed: bytes) -> None:
     assert decoded(coding, [packed[:9], packed[9:]]) == (TEXT, False)
     assert decoded(coding, [packed], limit=len(packed) - 20)[1]

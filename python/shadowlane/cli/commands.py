@@ -1,0 +1,235 @@
+"""What each command does: a function a command, from its options to the exit code.
+
+Heavy parts are imported by the command that needs them, so that ``status``, ``on`` and ``off`` work in a gateway that
+has only the base package.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from .. import _core
+from ..config import Config, lane_directory, load_config
+from ..config.errors import advised
+from ..errors import ConfigError, LaneError, MissingExtraError
+from ..render.text import print_json, print_lines
+
+__all__ = [
+    "alert",
+    "compare",
+    "dashboard",
+    "demo",
+    "doctor",
+    "gate",
+    "guard",
+    "init",
+    "off",
+    "on",
+    "probe",
+    "report",
+    "reset",
+    "serve",
+    "status",
+    "worker",
+]
+
+_INTERVAL_S = 30.0
+
+
+def _load(options: argparse.Namespace) -> Config:
+    return load_config(options.config)
+
+
+def demo(options: argparse.Namespace) -> int:
+    from ..demo.run import DemoOptions, run_demo
+
+    return run_demo(DemoOptions(seconds=options.seconds, qps=options.qps, out=Path(options.out)))
+
+
+def worker(options: argparse.Namespace) -> int:
+    config = _configured(options, options.log_level)
+    from ..worker.process import run_worker
+
+    try:
+        run_worker(
+            config,
+            leave_when_idle=options.auto or options.leave_when_idle,
+            side=_side(config, options.serve, options.dashboard),
+        )
+    except LaneError as error:
+        if options.auto and "another worker" in str(error):
+            return 0  # lost the election: the lane has its worker
+        raise
+    return 0
+
+
+def _configured(options: argparse.Namespace, level: str) -> Config:
+    """Log as the options say, and load the configuration."""
+    from ..worker.log import JsonFormatter, configure_logging
+
+    formatter = configure_logging(level, options.log_format)
+    config = _load(options)
+    if isinstance(formatter, JsonFormatter):
+        formatter.lane = config.lane.name
+    return config
+
+
+def _side(config: Config, listen: str | None, dashboard: str | None) -> Any:
+    """The endpoint and the alerts beside the worker, when they are asked for. They have a configuration of their own:
+    the worker's is the lane's, whatever an option says."""
+    from ..serve.command import with_listen
+
+    if listen is not None and dashboard is not None and listen != dashboard:
+        raise ConfigError(f"--dashboard = {dashboard!r}: one endpoint serves both; give the address of --serve, or one")
+    for address, option in ((listen, "--serve"), (dashboard, "--dashboard")):
+        if address is not None:
+            config = with_listen(config, address, option, page=option == "--dashboard")
+    endpoint = _endpoint(config) if config.serve.listen else None
+    if not config.alerts:
+        return endpoint
+    from ..alerts.side import Alerting
+
+    return Alerting(config, endpoint)
+
+
+def _endpoint(config: Config) -> Any:
+    from ..serve.endpoint import Endpoint
+
+    if not config.serve.dashboard:
+        return Endpoint(config)
+    from ..dashboard.routes import dashboard_routes
+
+    return Endpoint(config, (dashboard_routes,))
+
+
+def serve(options: argparse.Namespace) -> int:
+    from ..serve.command import run_serve
+
+    return run_serve(_configured(options, "info"), listen=options.listen, as_json=options.json)
+
+
+def dashboard(options: argparse.Namespace) -> int:
+    from ..dashboard.command import run_dashboard
+
+    return run_dashboard(_configured(options, "info"), listen=options.listen, as_json=options.json)
+
+
+def alert(options: argparse.Namespace) -> int:
+    try:
+        from ..alerts.command import run_test
+    except ImportError:
+        raise MissingExtraError("shadowlane alert", "worker", "aiohttp") from None
+    return run_test(_load(options), options.test, as_json=options.json)
+
+
+def status(options: argparse.Namespace) -> int:
+    if options.watch is not None:
+        if options.json:
+            raise ConfigError("--watch: draws on a terminal; leave --json out, or ask for status --json as often")
+        from ..watch.command import run_watch
+
+        return run_watch(_load(options), options.watch)
+    from ..status.collect import collect_status
+    from ..status.render import render_status
+
+    status = collect_status(_load(options))
+    if options.json:
+        print_json(status)
+    else:
+        print_lines([(line, "") for line in render_status(status).splitlines()])
+    return 0
+
+
+def _switch(options: argparse.Namespace, enabled: bool) -> int:
+    config = _load(options)
+    directory = lane_directory(config)
+    if not directory.exists():
+        raise LaneError(
+            f"lane {config.lane.name}: never started, there is no {directory}; start its gateway first, or check "
+            "lane.name and lane.directory: the gateway and this command must see the same ones"
+        )
+    _core.set_enabled(str(directory), enabled)
+    if options.json:
+        print_json({"lane": config.lane.name, "enabled": enabled})
+    else:
+        switched = "on" if enabled else "off"
+        print_lines([(f"lane {config.lane.name}: mirroring is {switched} for all its processes", "")])
+    return 0
+
+
+def on(options: argparse.Namespace) -> int:
+    return _switch(options, True)
+
+
+def off(options: argparse.Namespace) -> int:
+    return _switch(options, False)
+
+
+def reset(options: argparse.Namespace) -> int:
+    from ..status.reset import run_reset
+
+    return run_reset(_load(options), yes=options.yes, as_json=options.json)
+
+
+def report(options: argparse.Namespace) -> int:
+    from ..report.command import run_report
+
+    return run_report(_load(options), html=options.html, as_json=options.json, hours=options.hours)
+
+
+def gate(options: argparse.Namespace) -> int:
+    config = _load(options)
+    if options.shadow is not None and options.shadow not in config.shadows:
+        known = ", ".join(config.shadows)
+        why = advised(options.shadow, config.shadows, f"no such shadow in the configuration; known: {known}")
+        raise ConfigError(f"--shadow = {options.shadow!r}: {why}")
+    if options.wait and options.restart:
+        raise ConfigError("--wait and --restart: a new window has nothing to wait for yet; give one of them")
+    if not options.wait and (options.timeout or options.interval):
+        raise ConfigError("--timeout and --interval: say how long --wait waits; add --wait")
+    if options.wait:
+        from ..report.wait import wait_for_verdict
+
+        interval_s = options.interval or _INTERVAL_S
+        return wait_for_verdict(
+            config, options.shadow, timeout_s=options.timeout, interval_s=interval_s, as_json=options.json
+        )
+    from ..report.command import restart_window, run_gate
+
+    if options.restart:
+        return restart_window(config, shadow=options.shadow, as_json=options.json)
+    return run_gate(config, shadow=options.shadow, as_json=options.json)
+
+
+def probe(options: argparse.Namespace) -> int:
+    from ..probe.command import run_command
+
+    return run_command(options)
+
+
+def compare(options: argparse.Namespace) -> int:
+    from ..compare.command import run_command
+
+    return run_command(options)
+
+
+def guard(options: argparse.Namespace) -> int:
+    from ..guard.proxy.command import run_guard
+
+    return run_guard(options)
+
+
+def init(options: argparse.Namespace) -> int:
+    from ..init.command import run_init
+
+    return run_init(options)
+
+
+def doctor(options: argparse.Namespace) -> int:
+    from ..status.doctor import run_doctor
+
+    if options.shadow is not None and options.try_source is None:
+        raise ConfigError("--shadow: says whom --try asks; add --try")
+    return run_doctor(options.config, as_json=options.json, try_source=options.try_source, shadow=options.shadow)

@@ -1,0 +1,78 @@
+"""After adoption: the new service serves, and the old one is the shadow. Then the shadow is the baseline and prod the
+candidate, and every rule has to look from the other side (``shadows.NAME.direction = "reverse"``).
+
+Everywhere else in the gate *prod* means the baseline and *the shadow* the candidate. So the rows of a reverse shadow
+are turned here, before any rule sees them, and what rules say of them is put into words that name the services.
+Invariant: what the store knows from one side only (which of prod's citations are found again, which of its sections;
+which calls prod never made) is not known from the other, and is not judged.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from ..columns import ScoreColumns
+from .rules import Rule
+from .selection import sent
+
+__all__ = ["in_words", "turned"]
+
+_SWAPPED = (
+    ("prod_ttfb_ns", "shadow_ttfb_ns"),
+    ("prod_ns", "shadow_ns"),
+    ("prod_lambda", "shadow_lambda"),
+    ("prod_flip", "flip"),
+    ("missing", "extra"),
+    ("prod_collapse", "collapse"),
+    ("prod_tokens", "tokens"),
+    ("prod_cost", "cost"),
+    ("prod_retrieved", "retrieved"),
+)
+_JUDGED = {"prod_better": "shadow_better", "shadow_better": "prod_better"}
+_NO_ANSWER = 599
+"""The status of a baseline that gave no answer: no fault of the candidate's, and nothing to compare with."""
+_OTHERS_WORDS = ("asked", "segments", "pins", "accounting", "sampling", "overhead", "every_hour", "pairs")
+"""Rules that speak of no side, or whose line may quote names from outside."""
+_ONE_SIDED = ("citations", "coverage", "tool_calls")
+_UNKNOWN = "it is stored from prod's side alone, and prod is the candidate here; the report shows what there is"
+_SIDES = re.compile(r"\b(?:the )?shadow\b(?![-./])|\bprod\b(?![-./])")
+
+
+def turned(columns: ScoreColumns) -> ScoreColumns:
+    """The same rows with the sides exchanged."""
+    fields: dict[str, Any] = msgspec.structs.asdict(columns)
+    for one, other in _SWAPPED:
+        fields[one], fields[other] = fields[other], fields[one]
+    answered, went = columns.reason == "", sent(columns)
+    # Prod answered, whatever became of the copy; a pair is missing only where none was sent.
+    fields["reason"] = np.where(went, "", "sampled_out").astype(np.str_)
+    fields["status"] = columns.prod_status
+    fields["prod_status"] = np.where(went & ~answered, _NO_ANSWER, columns.status)
+    failed = (columns.prod_status >= 400) & (fields["prod_status"] < 400) & went
+    fields["collapse"] = np.where(failed, "error", columns.prod_collapse).astype(np.str_)
+    fell = (fields["collapse"] != "") & (columns.collapse == "") & (fields["prod_status"] < 400)
+    known = np.where(columns.state == "divergent", "", columns.state)
+    fields["state"] = np.where(fell, "divergent", known).astype(np.str_)
+    nothing = np.full(len(columns), np.nan)
+    fields |= {"citation_match": nothing, "coverage": nothing, "strange_calls": np.full(len(columns), -1)}
+    fields["tries"] = np.minimum(columns.tries, 1)  # copies that were sent again were the baseline's
+    fields["judge"] = np.array([_JUDGED.get(said, said) for said in columns.judge.tolist()], dtype=np.str_)
+    return ScoreColumns(**fields)
+
+
+def in_words(rule: Rule) -> Rule:
+    """A rule's outcome on turned rows, its line naming the services as they are."""
+    if rule.key in _ONE_SIDED and rule.not_judged:
+        return replace(rule, evidence=_UNKNOWN, not_judged=_UNKNOWN)
+    if rule.key in _OTHERS_WORDS:
+        return rule
+    return replace(rule, evidence=_named(rule.evidence), not_judged=_named(rule.not_judged))
+
+
+def _named(line: str) -> str:
+    return _SIDES.sub(lambda found: "the shadow" if found[0] == "prod" else "prod", line)
