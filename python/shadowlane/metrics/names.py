@@ -65,7 +65,7 @@ _LANE = (
     Named("shadowlane_backlog_frames", "gauge", "Exchanges in the rings that are not stored yet."),
     Named("shadowlane_rings", "gauge", "Rings of gateway processes, by whether those live.", ("state",),
           ("rings.*.alive",)),
-    Named("shadowlane_rings_refused", "gauge", "Rings that cannot be read; those that the worker cannot open now are one."),
+    Named("shadowlane_rings_refused", "gauge", "Rings that cannot be read; all that the worker cannot open are one."),
     Named("shadowlane_ring_size_bytes", "gauge", "Size of all rings.", (), ("rings.*.bytes",)),
     Named("shadowlane_ring_used_bytes", "gauge", "What is used of them.", (), ("rings.*.used",)),
     Named("shadowlane_ring_fill_ratio", "gauge", "How full the fullest ring is."),
