@@ -28,7 +28,7 @@ from .reading.vectors import decode_base64
 from .registry import USAGE
 from .vercel import data_stream_parts
 
-__all__ = ["MAX_INFLATED", "extract_answer", "extract_vectors"]
+__all__ = ["MAX_INFLATED", "extract_answer", "extract_usage", "extract_vectors"]
 
 MAX_INFLATED = 16 * 1024 * 1024
 """A compressed body is inflated to this many bytes at most; what is longer is cut, and noted."""
@@ -64,6 +64,11 @@ def extract_answer(content_type: str, body: bytes, *, text_pointer: str = "", ci
         # The promise above is worth more than a traceback: the body is somebody else's, and the note is stored.
         return Answer(kind="unreadable", note=f"cannot be read: {type(error).__name__}: {error}"[:300])
     return draft.answer()
+
+
+def extract_usage(content_type: str, body: bytes) -> dict[str, int]:
+    """The tokens that a response says it took, as :func:`extract_answer` has them; numbers alone, no text of anybody."""
+    return dict(extract_answer(content_type, body).usage)
 
 
 def extract_vectors(body: bytes) -> NDArray[np.float32] | None:

@@ -14,7 +14,7 @@ import msgspec
 from ..bands import band
 from ..config import ShadowConfig
 from ..config.shown import shown_url
-from ..providers.answers import extract_answer
+from ..providers.answers import extract_usage
 from ..tag import span_ids
 from ..types import FLAG_STREAMED, NOT_SENT, Pair, header
 from . import conventions as names
@@ -121,7 +121,7 @@ def _gen_ai(pair: Pair, shadow: ShadowConfig) -> dict[str, Value]:
         found[names.GEN_AI_REQUEST_STREAM] = True
         if outcome.ttfb_ns:
             found[names.GEN_AI_FIRST_CHUNK] = outcome.ttfb_ns / _SECOND_NS
-    usage = outcome.usage or extract_answer(header(outcome.headers, b"content-type"), outcome.body).usage
+    usage = outcome.usage or extract_usage(header(outcome.headers, b"content-type"), outcome.body)
     for name, key in ((names.GEN_AI_INPUT_TOKENS, "input_tokens"), (names.GEN_AI_OUTPUT_TOKENS, "output_tokens")):
         if key in usage:
             found[name] = usage[key]
