@@ -67,7 +67,7 @@ def extract_answer(content_type: str, body: bytes, *, text_pointer: str = "", ci
 
 
 def extract_usage(content_type: str, body: bytes) -> dict[str, int]:
-    """The tokens that a response says it took, as :func:`extract_answer` has them; numbers alone, no text of anybody."""
+    """The tokens that a response says it took, as :func:`extract_answer` has them; numbers alone, no text."""
     return dict(extract_answer(content_type, body).usage)
 
 
