@@ -62,7 +62,7 @@ def collect_status(config: Config) -> dict[str, Any]:
     limits, status = config.limits, as_json(now)
     state = read_state(directory) if started else None
     in_force, trouble = limits_of(state, now.lane_id)
-    revisions = _revisions(config, directory, state, alive=bool(status["worker"]["alive"]))
+    revisions = _revisions(config, directory, state, status)
     endpoint = endpoint_of(state, alive=bool(status["worker"]["alive"]))
     alerting = alerting_of(state, alive=bool(status["worker"]["alive"]))
     del store["copies"]
@@ -102,12 +102,14 @@ def collect_status(config: Config) -> dict[str, Any]:
     }
 
 
-def _revisions(config: Config, directory: Path, state: Mapping[str, Any] | None, *, alive: bool) -> dict[str, str]:
-    """Which configuration is which: this command's own, the gateways', the running worker's; empty: there is none."""
-    running = state.get("revision", "") if state is not None and alive else ""
+def _revisions(
+    config: Config, directory: Path, state: Mapping[str, Any] | None, status: Mapping[str, Any]
+) -> dict[str, str]:
+    """Which configuration is which: this command's own, living gateways', a living worker's; empty: none lives."""
+    running = state.get("revision", "") if state is not None and status["worker"]["alive"] else ""
     return {
         "given": worker_config(config, directory).revision(),
-        "gateway": running_revision(directory),
+        "gateway": running_revision(directory) if any(ring["alive"] for ring in status["rings"]) else "",
         "worker": running if isinstance(running, str) else "",
     }
 

@@ -13,6 +13,7 @@ import pytest
 
 from shadowlane import _core
 from shadowlane.capture.lane import Lane
+from shadowlane.capture.supervisor import write_worker_config
 from shadowlane.config import Config
 from shadowlane.errors import LaneError
 from shadowlane.render.wrap import wrapped
@@ -263,3 +264,12 @@ def test_what_is_wrong_stands_on_the_first_screen(config: Config, lane: Lane) ->
     first = "\n".join([piece for line in text.splitlines() for piece in wrapped(line, 80)][:24])
     for part in ("ALERT", "look here", "faults", "killed by signal 9", "12 copies: connect_error", "accounting"):
         assert part in first
+
+
+def test_another_configuration_is_what_runs_while_somebody_runs_it(config: Config, lane: Lane) -> None:
+    edited = msgspec.structs.replace(config, sampling=msgspec.structs.replace(config.sampling, ratio=0.25))
+    write_worker_config(config, Path(config.lane.directory))
+    assert [line for line in collect_status(edited)["alerts"] if "is not what runs" in line]
+    assert not collect_status(config)["alerts"]
+    lane.close()
+    assert not collect_status(edited)["alerts"]
