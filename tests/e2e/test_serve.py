@@ -65,7 +65,8 @@ def test_a_worker_serves_its_lane(world: World, client: httpx.Client) -> None:
     assert gate.keys() == {*said, "evaluated_ns"}
     assert [rule["key"] for rule in gate["rules"]] == [rule["key"] for rule in said["rules"]]
     assert (gate["verdict"], gate["shadow"], gate["lane"]) == ("HOLD", "candidate", "default")
-    assert world.status()["endpoint"] == {"listen": url.removeprefix("http://"), "error": ""}
+    served = {"listen": url.removeprefix("http://"), "error": ""}
+    until(lambda: world.status()["endpoint"] == served, "the status has the endpoint")
     assert url in world.cli("status").stdout
 
 
@@ -318,7 +319,8 @@ def test_a_worker_that_a_gateway_started_serves_and_so_does_its_successor(world:
         os.kill(first, 9)
         until(lambda: world.worker_pid() not in (0, first), "a successor", patience_s=90)
         until(ready, "the successor serves")
-        assert world.status()["endpoint"] == {"listen": f"127.0.0.1:{port}", "error": ""}
+        served = {"listen": f"127.0.0.1:{port}", "error": ""}
+        until(lambda: world.status()["endpoint"] == served, "the status has the endpoint")
 
 
 def test_a_worker_whose_lane_was_made_anew_goes_on_serving(world: World, client: httpx.Client) -> None:
