@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..config import Config, lane_directory
+from ..config import AlertConfig, Config, lane_directory
 from ..errors import ConfigError, LaneError, describe
 from ..serve.endpoint import Endpoint
 from ..serve.lane import Evaluated, LaneView
@@ -24,7 +24,7 @@ from ..worker.side import WorkerView
 from ..worker.state import last_error, read_state
 from .delivery import Delivery, Receiver
 from .findings import Counters, Finding, Reading, gate_findings, lane_findings, pins_of
-from .incidents import step
+from .incidents import Post, step
 from .memory import Memory
 
 __all__ = ["Alerting", "Watch"]
@@ -46,6 +46,8 @@ class Alerting:
         self._endpoint = endpoint
         self._lane: LaneView | None = None
         self._watch: Watch | None = None
+        self._off = ""
+        """Why there is no watch."""
 
     async def start(self, worker: WorkerView) -> None:
         """Begin. What is wrong is said."""
@@ -59,7 +61,8 @@ class Alerting:
             self._watch = await asyncio.to_thread(Watch, self._config)
             self._watch.start(view, worker)
         except Exception as error:
-            log.error("alerts are off: %s; please report it", describe(error))
+            self._off = f"alerts are off: {describe(error)}; please report it"
+            log.error("%s", self._off)
 
     async def close(self) -> None:
         """End, within moments."""
@@ -70,11 +73,18 @@ class Alerting:
         if self._lane is not None:
             self._lane.close()
         self._watch = self._lane = None
+        self._off = ""
 
     def state(self) -> Mapping[str, Any]:
         """The endpoint's, and of each receiver how it stands."""
         endpoint = self._endpoint.state() if self._endpoint is not None else {}
-        return {**endpoint, "alerting": self._watch.state() if self._watch is not None else {}}
+        if self._watch is not None:
+            alerting = self._watch.state()
+        elif self._off:
+            alerting = {alert.called: _told(alert, Post(), self._off) for alert in self._config.alerts}
+        else:
+            alerting = {}
+        return {**endpoint, "alerting": alerting}
 
 
 class Watch:
@@ -91,6 +101,8 @@ class Watch:
         self._receivers: list[Receiver] = []
         self._off: dict[str, str] = {}
         """Receivers that cannot be told anything, and why."""
+        self._unseen = ""
+        """Why the lane could not be looked at the last time."""
         self._last_worker = last_error(self._directory)
         self._tasks: list[asyncio.Task[None]] = []
         for position, alert in enumerate(config.alerts):
@@ -129,15 +141,9 @@ class Watch:
     def state(self) -> dict[str, Any]:
         """Of each receiver: what is told now, what waits, and what became of the rest."""
         return {
-            alert.called: {
-                "kind": alert.kind,
-                "firing": post.firing,
-                "waiting": len(post.waiting),
-                "sent": post.sent,
-                "failed": post.failed,
-                "dropped": post.dropped,
-                "error": self._off.get(alert.called) or post.error or self._memory.error,
-            }
+            alert.called: _told(
+                alert, post, self._off.get(alert.called) or self._unseen or post.error or self._memory.error
+            )
             for alert, post in zip(self._config.alerts, self._memory.posts.values(), strict=True)
         }
 
@@ -146,8 +152,10 @@ class Watch:
         while True:
             try:
                 await self.take(await self.read(lane, worker))
+                self._unseen = ""
             except Exception as error:
-                log.error("the lane could not be looked at for alerts: %s; please report it", describe(error))
+                self._unseen = f"the lane could not be looked at for alerts: {describe(error)}; please report it"
+                log.error("%s", self._unseen)
             left_s = _MINUTE_S - self._wall() % _MINUTE_S + _PAST_S
             await asyncio.sleep(left_s if left_s >= _TOO_SOON_S else left_s + _MINUTE_S)
 
@@ -220,3 +228,15 @@ class Watch:
     async def _save(self) -> None:
         async with self._saving:
             await asyncio.to_thread(self._memory.write, self._memory.encoded())
+
+
+def _told(alert: AlertConfig, post: Post, error: str) -> dict[str, Any]:
+    return {
+        "kind": alert.kind,
+        "firing": post.firing,
+        "waiting": len(post.waiting),
+        "sent": post.sent,
+        "failed": post.failed,
+        "dropped": post.dropped,
+        "error": error,
+    }

@@ -184,8 +184,9 @@ def test_alerts_that_cannot_begin_leave_the_worker_at_work(
     async def run() -> None:
         beside = Alerting(config, None)
         await beside.start(WorkerView(lambda: True))
-        assert beside.state() == {"alerting": {}}
+        assert "alerts are off: ZeroDivisionError" in beside.state()["alerting"]["json"]["error"]
         await beside.close()
+        assert beside.state() == {"alerting": {}}
 
     asyncio.run(run())
     assert "alerts are off: ZeroDivisionError" in caplog.text
@@ -223,3 +224,26 @@ def test_the_lanes_own_health(tmp_path: Path) -> None:
         assert not reading.knows("store")
 
     watching(config, gone)
+
+
+@pytest.mark.parametrize("breaks", ["watch", "look"])
+def test_alerts_that_are_off_by_an_error_of_ours_say_so_in_the_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, breaks: str
+) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError
+
+    config = rejected(tmp_path, {"kind": "json", "url": "http://127.0.0.1:9/"})
+    monkeypatch.setattr(side, "Memory" if breaks == "watch" else "read_lane", broken)
+
+    async def run() -> None:
+        view = WorkerView(lambda: True)
+        view._opened.set()
+        alerting = Alerting(config, None)
+        await alerting.start(view)
+        try:
+            await until(lambda: "ZeroDivisionError" in alerting.state()["alerting"]["json"]["error"], "it is said")
+        finally:
+            await alerting.close()
+
+    asyncio.run(run())
