@@ -13,8 +13,10 @@ import importlib.util
 import json
 import math
 import os
+import shlex
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -223,14 +225,24 @@ class _Run:
             f"Secrets    planted in {planted} requests: {stats['prod']['planted']} reached prod, "
             f"{stats['shadow']['planted']} reached the shadow; redacted in the copies: {redacted}\n"
             f"\nPage       {page}\nDatabase   {self._out / 'shadowlane.db'}\nLogs       {self._logs}\n"
-            f"Try also   shadowlane report --config {self._config_file}\n"
-            f"           shadowlane gate --config {self._config_file}\n"
-            f"Live page  shadowlane dashboard --config {self._config_file}\n"
+            f"Try also   {command()} report --config {self._config_file}\n"
+            f"           {command()} gate --config {self._config_file}\n"
+            f"Live page  {command()} dashboard --config {self._config_file}\n"
             f"           then open http://{DEFAULT_LISTEN}/ in a browser"
         )
         broken = broken_promises(config, self._out, samples, stats)
         if broken:
             raise DemoError("A promise of shadowlane was broken:" + "".join(f"\n  - {line}" for line in broken))
+
+
+def command() -> str:
+    """What runs this package's command line in the shell that the demonstration was started from."""
+    beside = Path(sys.executable).with_name("shadowlane")
+    found = shutil.which("shadowlane")
+    if not beside.exists() or (found is not None and beside.samefile(found)):
+        return "shadowlane"
+    here = Path.cwd()
+    return shlex.quote(str(beside.relative_to(here) if beside.is_relative_to(here) else beside))
 
 
 def _check_options(options: DemoOptions) -> None:

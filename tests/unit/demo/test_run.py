@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ pytest.importorskip("httpx")
 
 from shadowlane.demo.lanewatch import is_drained, wait_until_drained
 from shadowlane.demo.processes import DemoError
-from shadowlane.demo.run import DemoOptions, run_demo
+from shadowlane.demo.run import DemoOptions, command, run_demo
 from shadowlane.errors import ConfigError
 
 
@@ -87,3 +88,17 @@ def test_a_part_that_fails_meanwhile_ends_the_wait(tmp_path: Path) -> None:
 
     with pytest.raises(DemoError, match="shadow: ended"):
         _Lane(_status(0, 512)).wait(tmp_path, check)
+
+
+@pytest.mark.parametrize(("path", "said"), [(".venv/bin", "shadowlane"), ("", ".venv/bin/shadowlane")])
+def test_the_commands_to_try_run_where_the_demo_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, said: str
+) -> None:
+    folder = tmp_path / ".venv" / "bin"
+    folder.mkdir(parents=True)
+    (folder / "shadowlane").write_text("#!/bin/sh\n")
+    (folder / "shadowlane").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", str(folder / "python"))
+    monkeypatch.setenv("PATH", path and str(tmp_path / path))
+    assert command() == said
