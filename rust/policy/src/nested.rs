@@ -34,9 +34,8 @@ impl Nested {
         match Json::parse(text.as_bytes()) {
             Ok(Json::String(inner)) if !matches!(Self::of(&inner), Self::Text) => Self::Json(Json::String(inner)),
             Ok(value @ (Json::Object(_) | Json::Array(_))) => Self::Json(value),
-            Ok(_) => Self::Text,
             Err(_) if is_object(text) => Self::Ambiguous,
-            Err(_) => Self::Text,
+            Ok(_) | Err(_) => Self::Text,
         }
     }
 }
