@@ -22,7 +22,9 @@ __all__ = [
     "dashboard",
     "demo",
     "doctor",
+    "export",
     "gate",
+    "gold",
     "guard",
     "init",
     "off",
@@ -213,6 +215,18 @@ def compare(options: argparse.Namespace) -> int:
     from ..compare.command import run_command
 
     return run_command(options)
+
+
+def export(options: argparse.Namespace) -> int:
+    from ..export.command import run_export
+
+    return run_export(_load(options), options)
+
+
+def gold(options: argparse.Namespace) -> int:
+    from ..export.gold import run_gold
+
+    return run_gold(_load(options), options)
 
 
 def guard(options: argparse.Namespace) -> int:

@@ -39,6 +39,7 @@ from .schema import connect, explained
 from .scores import joined_columns, rows_beside, score_columns, score_rows
 from .starts import WindowStarts
 from .tallies import Refused, Routed
+from .walk import Walks
 
 __all__ = ["SqliteStore"]
 
@@ -67,7 +68,7 @@ _RETENTION = "retention"
 _SET_META = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"
 
 
-class SqliteStore(History, WindowStarts, Looks):
+class SqliteStore(History, WindowStarts, Looks, Walks):
     """Pairs and counters in one file. Open it with :func:`shadowlane.store.open_store`."""
 
     def __init__(
