@@ -22,7 +22,9 @@ __all__ = [
     "dashboard",
     "demo",
     "doctor",
+    "export",
     "gate",
+    "gold",
     "guard",
     "import_",
     "init",
@@ -239,6 +241,18 @@ def import_(options: argparse.Namespace) -> int:
     from ..replay.importing import run_command
 
     return run_command(options)
+
+
+def export(options: argparse.Namespace) -> int:
+    from ..export.command import run_export
+
+    return run_export(_load(options), options)
+
+
+def gold(options: argparse.Namespace) -> int:
+    from ..export.gold import run_gold
+
+    return run_gold(_load(options), options)
 
 
 def guard(options: argparse.Namespace) -> int:

@@ -63,6 +63,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "replay batch.jsonl --answers batch_output.jsonl --shadow http://127.0.0.1:9001",
     ),
     "import": ("import traffic.gor --html report.html", "import answers.jsonl --gate --store imported.db"),
+    "export": (
+        "export --out pairs.jsonl",
+        "export --format parquet --since 7d --shadow candidate --out pairs.parquet",
+        "export --format langfuse --mark wrong --dataset regressions --out items.jsonl",
+    ),
+    "gold": ("gold --out gold.jsonl", "gold --shadow candidate --worst 50 --groups 0 --out gold.jsonl"),
     "guard": ("guard --allow api.internal:8080 --allow llm.internal:9000=openai --connect auth.internal:443",),
 }
 """By command: what its ``--help`` shows. A test runs each through the parser."""
@@ -172,7 +178,7 @@ def build_parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
     # The options of these need the package's heavier half, so they are added only for the command that is asked for.
     asked = sys.argv[1:] if arguments is None else arguments
     for name, run, text in _WITH_OWN_OPTIONS:
-        sub = command(name, run, text, configured=False)
+        sub = command(name, run, text, configured=name in _CONFIGURED)
         if name in asked:
             _add_own_options(name, sub)
 
@@ -218,6 +224,10 @@ def _add_own_options(name: str, sub: argparse.ArgumentParser) -> None:
         from ..replay.command import add_options as add
     elif name == "import":
         from ..replay.importing import add_options as add
+    elif name == "export":
+        from ..export.command import add_options as add
+    elif name == "gold":
+        from ..export.gold import add_options as add
     else:
         from ..guard.proxy.command import add_arguments as add
     add(sub)
@@ -251,5 +261,9 @@ _WITH_OWN_OPTIONS = (
     ("compare", commands.compare, "Compare the answers of a file, without a lane: report and verdict."),
     ("replay", commands.replay, "Send recorded traffic to a shadow again, and compare with what prod answered then."),
     ("import", commands.import_, "Bring recorded traffic with its answers into a database: report and verdict."),
+    ("export", commands.export, "Write stored pairs as JSON lines, Parquet or a data set of another tool."),
+    ("gold", commands.gold, "Make a probe's gold file out of stored pairs."),
     ("guard", commands.guard, "Run the shadow's forward proxy: reads to listed hosts pass, writes are refused."),
 )
+_CONFIGURED = ("export", "gold")
+"""Those of them that read a lane's configuration."""

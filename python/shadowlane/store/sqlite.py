@@ -40,6 +40,7 @@ from .schema import connect, explained
 from .scores import joined_columns, rows_beside, score_columns, score_rows
 from .starts import WindowStarts
 from .tallies import Refused, Routed
+from .walk import Walks
 
 __all__ = ["SqliteStore"]
 
@@ -68,7 +69,7 @@ _RETENTION = "retention"
 _SET_META = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"
 
 
-class SqliteStore(History, WindowStarts, Looks, Origins):
+class SqliteStore(History, WindowStarts, Looks, Origins, Walks):
     """Pairs and counters in one file. Open it with :func:`shadowlane.store.open_store`."""
 
     def __init__(
