@@ -11,6 +11,7 @@ from collections.abc import Callable
 from ..columns import ScoreColumns, Timed
 from ..config import StoreConfig
 from .found import FoundPairs, MarkCounts, PairFilter
+from .origin import Origin
 from .queries import Order
 from .rows import StoredPair
 from .sqlite import SqliteStore
@@ -19,6 +20,7 @@ __all__ = [
     "FoundPairs",
     "MarkCounts",
     "Order",
+    "Origin",
     "PairFilter",
     "ScoreColumns",
     "SqliteStore",
