@@ -11,7 +11,9 @@ import glob
 import os
 import secrets
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 __all__ = ["append_private", "write_private"]
 
@@ -19,9 +21,10 @@ _DRAFT = ".draft"
 _STALE_S = 3600.0
 
 
-def write_private(path: Path, data: bytes, *, durable: bool = False) -> None:
+def write_private(path: Path, data: bytes | Callable[[BinaryIO], object], *, durable: bool = False) -> None:
     """Put ``data`` into ``path``, in place of what was there. The folder must exist.
 
+    ``data`` may be a function that writes it into a file that is open for writing, for what is large in one piece.
     ``durable``: on the disk before the old content goes, for what must outlive a power cut. A symbolic link at ``path``
     is replaced, not followed. Raises :class:`OSError` when that cannot be done; then the old content stays.
     """
@@ -30,7 +33,10 @@ def write_private(path: Path, data: bytes, *, durable: bool = False) -> None:
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(handle, "wb") as file:
             os.fchmod(handle, 0o600)  # the umask may have taken more
-            file.write(data)
+            if isinstance(data, bytes):
+                file.write(data)
+            else:
+                data(file)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
