@@ -1,8 +1,8 @@
 """Keeps what the worker has freed from staying with it: few arenas of the allocator, and free pages given back.
 
-glibc gives each thread that allocates an arena of its own (``mallopt(3)``, ``M_ARENA_MAX``). What is freed in one is not
-used by another, so that after a burst each keeps its peak. Most of the worker's threads wait for one interpreter lock
-anyway. Invariant: called in the worker's process alone, never in a gateway's, whose allocator is its own business.
+glibc gives each thread that allocates an arena of its own (``mallopt(3)``, ``M_ARENA_MAX``). What is freed in one is
+not used by another, so that after a burst each keeps its peak. Most of the worker's threads wait for one interpreter
+lock anyway. Invariant: called in the worker's process alone, never in a gateway's, whose allocator is its own business.
 Where the C library has no such calls (musl, macOS) nothing is done.
 """
 

@@ -79,9 +79,9 @@ class Pipeline:
     ``limits`` are those of the lane, ``on_limits`` is called when they may have changed. ``window_s`` above 0: copies
     are held for so long, and the cap's units go to a uniform choice of each (route, tenant), see
     :class:`shadowlane.limits.Window`. ``on_stored`` gets pairs once they are rows; it runs on the writer's thread,
-    and does not raise. ``sanitize_at_once``: answers of more bytes are sanitized on a thread; 0 for all of them, where a
-    detector of the user's looks at them, which may be slow. ``handover_due``: whether a successor must take over, asked
-    around every drain.
+    and does not raise. ``sanitize_at_once``: answers of more bytes are sanitized on a thread; 0 for all of them, where
+    a detector of the user's looks at them, which may be slow. ``handover_due``: whether a successor must take over,
+    asked around every drain.
     """
 
     def __init__(
