@@ -338,6 +338,8 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """Name and revision: scores of different embedders are never averaged."""
     citation_match: float | None = None
     """Share of prod's citations that the shadow has too, in [0, 1]; ``None`` when neither cites."""
+    prod_citation_match: float | None = None
+    """Share of the shadow's citations that prod has too; ``None`` when neither cites, or when it is not known."""
     index_agrees: bool | None = None
     state: StateName = ""
     """The pair's λ reading; empty when not scored."""
@@ -360,11 +362,17 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     coverage: float | None = None
     """Share of the sections which prod retrieved that the shadow retrieved too, by their tokens where those are known;
     ``None`` where prod's answer carries no retrieval."""
+    prod_coverage: float | None = None
+    """The same of the shadow's sections that prod retrieved too; ``None`` where the shadow's answer carries no
+    retrieval, or when it is not known."""
     retrieved: float | None = None
     """ΔS of the question and what the shadow retrieved; ``None`` where its answer carries no retrieved text."""
     prod_retrieved: float | None = None
     """ΔS of the question and what prod retrieved."""
     tools: ToolAgreement = ""
+    prod_strange_calls: int | None = None
+    """Tool calls of prod's answer that the shadow asked for in none of its own, and that were not made before in the
+    conversation; ``None`` when that is not known."""
     note: str = ""
     """Why there is no score."""
     collapse: Collapse = ""

@@ -281,6 +281,9 @@ PAIR_TABLE: tuple[Column, ...] = (
     _field("tools", "scores.tools"),
     _field("pins", "pair.pins", _json, _texts),
     _field("mark", "pair.mark"),
+    _field("prod_citation_match", "scores.prod_citation_match", _real),
+    _field("prod_coverage", "scores.prod_coverage", _real),
+    _field("prod_strange_calls", "scores.prod_strange_calls", _some_int),
 )
 """The columns of ``pairs``, but for ``id`` and ``stored_ns``, which are the row's own."""
 

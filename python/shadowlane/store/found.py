@@ -132,15 +132,17 @@ class Looks:
             return self._db.execute(query, (mark, shadow_id, shadow)).rowcount == 1
 
     def mark_counts(self, shadow: str, since_ns: int = 0) -> MarkCounts:
-        """How persons and scores agree, over a shadow's rows that are kept."""
+        """How persons and scores agree, over all of a shadow's rows that anybody marked, those that retention deleted
+        since among them."""
         counts = [0, 0, 0, 0, 0]
         query = (
             "SELECT CASE WHEN fact_flip THEN 1 WHEN delta_s IS NULL THEN 2 ELSE delta_s > ? END, mark = 'wrong', "
-            "count(*) FROM pairs WHERE shadow = ? AND started_ns >= ? AND mark <> '' GROUP BY 1, 2"
+            "count(*) FROM {} WHERE shadow = ? AND started_ns >= ? AND mark <> '' GROUP BY 1, 2"
         )
         with explained(self.path, "read"):
-            for judged, wrong, n in self._db.execute(query, (ACCEPTED, shadow, since_ns)):
-                counts[4 if judged == 2 else 2 * judged + wrong] += n
+            for table in ("pairs", "marks"):
+                for judged, wrong, n in self._db.execute(query.format(table), (ACCEPTED, shadow, since_ns)):
+                    counts[4 if judged == 2 else 2 * judged + wrong] += n
         return MarkCounts(*counts)
 
 

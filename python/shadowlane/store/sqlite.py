@@ -347,10 +347,12 @@ class SqliteStore(History, WindowStarts, Looks):
         with explained(self.path, "read"):
             return tallies.flips(self._db, *selected(since_ns, shadow))
 
-    def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]:
+    def policy_counts(
+        self, shadow: str, since_ns: int | None = None, *, reverse: bool = False
+    ) -> tuple[dict[str, int], int, int]:
         """See :func:`.tallies.policy_counts`."""
         with explained(self.path, "read"):
-            return tallies.policy_counts(self._db, *selected(since_ns, shadow))
+            return tallies.policy_counts(self._db, *selected(since_ns, shadow), reverse=reverse)
 
     def route_counts(self, shadow: str, since_ns: int | None, newest: int | None = None) -> list[Routed]:
         """See :func:`.tallies.by_route`."""
