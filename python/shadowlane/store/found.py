@@ -10,8 +10,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -20,19 +19,19 @@ import msgspec
 from ..bands import ACCEPTED, CRITICAL, STABLE
 from ..types import Mark
 from .pruning import transaction
-from .rows import BODY_COLUMNS, PAIR_COLUMNS, StoredPair, from_row
+from .rows import BODY_COLUMNS, PAIR_COLUMNS, StoredPair, contents, from_row
 from .schema import explained
 
-__all__ = ["FoundPairs", "Looks", "MarkCounts", "PairFilter", "Verdict", "condition"]
+__all__ = ["LOOK_EVERY", "FoundPairs", "Looks", "MarkCounts", "PairFilter", "Verdict", "condition"]
 
 _COLUMNS = ", ".join(
     [f"pairs.{name}" for name in ("id", "stored_ns", *PAIR_COLUMNS)] + [f"bodies.{name}" for name in BODY_COLUMNS]
 )
 _WITH_BODIES = f"SELECT {_COLUMNS} FROM pairs LEFT JOIN bodies ON bodies.pair = pairs.id WHERE"  # noqa: S608
-_STEPS = 4000
+LOOK_EVERY = 4000
 """Instructions of SQLite's machine between two looks at the clock: some tens of microseconds."""
-_SEARCHED = ("request_body", "prod_text", "shadow_text")
-_BODIES = ", ".join(f"(SELECT {name} FROM bodies WHERE pair = pairs.id)" for name in _SEARCHED)  # noqa: S608
+_BODIES = ", ".join(f"bodies.{name}" for name in BODY_COLUMNS)
+_SEARCHED = tuple(BODY_COLUMNS.index(name) for name in ("request_body", "prod_text", "shadow_text"))
 
 Verdict = Literal["", "accepted", "objected", "same", "prod_better", "shadow_better", "different", "inconsistent"]
 
@@ -103,9 +102,11 @@ class MarkCounts(NamedTuple):
 
 
 class Looks:
-    """Reads of single rows, and their marks. ``_db`` is the store's connection, ``path`` its file."""
+    """Reads of single rows, and their marks. ``_db`` is the store's connection, ``path`` its file, ``_stop`` what ends
+    whatever is read."""
 
     _db: sqlite3.Connection
+    _stop: Callable[[], bool] | None
     path: Path
 
     def find_pairs(self, wanted: PairFilter, *, limit: int, skip: int = 0, seconds: float = 0.5) -> FoundPairs:
@@ -117,7 +118,10 @@ class Looks:
         whole, more = True, False
         with explained(self.path, "read"):
             try:
-                with _until(self._db, deadline), contextlib.closing(_matching(self._db, wanted, deadline)) as rows:
+                with (
+                    _until(self._db, deadline, self._stop),
+                    contextlib.closing(_matching(self._db, wanted, deadline)) as rows,
+                ):
                     for row, request in rows:
                         times[request] = times.get(request, 0) + 1
                         if once and times[request] > 1:
@@ -203,16 +207,18 @@ def _matching(db: sqlite3.Connection, wanted: PairFilter, deadline: float) -> Ge
         yield from db.execute(f"SELECT {columns} FROM pairs {order}", values)  # noqa: S608
         return
     needle = wanted.text.casefold()
-    query = f"SELECT {columns}, {_BODIES} FROM pairs {order}"  # noqa: S608
-    for row, request, *blobs in db.execute(query, values):
+    query = f"SELECT {columns} FROM pairs {order}"  # noqa: S608
+    for row, request in db.execute(query, values):
         if time.monotonic() > deadline:  # of what is done here SQLite's machine knows nothing: a body may take long
             raise _TimeIsOver
-        if any(blob is not None and needle in _text(blob) for blob in blobs):
+        stored = db.execute(f"SELECT {_BODIES} FROM bodies WHERE pair = ?", (row,)).fetchone()  # noqa: S608
+        parts = contents(stored) if stored is not None else None
+        if parts is not None and any(needle in _text(parts[place]) for place in _SEARCHED):
             yield row, request
 
 
-def _text(blob: bytes) -> str:
-    return zlib.decompress(blob).decode("utf-8", "replace").casefold()
+def _text(part: bytes) -> str:
+    return part.decode("utf-8", "replace").casefold()
 
 
 class _TimeIsOver(Exception):
@@ -220,9 +226,9 @@ class _TimeIsOver(Exception):
 
 
 @contextlib.contextmanager
-def _until(db: sqlite3.Connection, deadline: float) -> Iterator[None]:
-    """End a query whose time is over."""
-    db.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
+def _until(db: sqlite3.Connection, deadline: float, stop: Callable[[], bool] | None) -> Iterator[None]:
+    """End a query whose time is over, or that is to stop."""
+    db.set_progress_handler(lambda: time.monotonic() > deadline or (stop is not None and stop()), LOOK_EVERY)
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -230,4 +236,4 @@ def _until(db: sqlite3.Connection, deadline: float) -> Iterator[None]:
             raise
         raise _TimeIsOver from None
     finally:
-        db.set_progress_handler(None, 0)
+        db.set_progress_handler(stop, LOOK_EVERY)
