@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-import zlib
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -20,7 +19,7 @@ import msgspec
 from ..bands import ACCEPTED, CRITICAL, STABLE
 from ..types import Mark
 from .pruning import transaction
-from .rows import BODY_COLUMNS, PAIR_COLUMNS, StoredPair, from_row
+from .rows import BODY_COLUMNS, PAIR_COLUMNS, StoredPair, contents, from_row
 from .schema import explained
 
 __all__ = ["FoundPairs", "Looks", "MarkCounts", "PairFilter", "Verdict", "condition"]
@@ -31,8 +30,8 @@ _COLUMNS = ", ".join(
 _WITH_BODIES = f"SELECT {_COLUMNS} FROM pairs LEFT JOIN bodies ON bodies.pair = pairs.id WHERE"  # noqa: S608
 _STEPS = 4000
 """Instructions of SQLite's machine between two looks at the clock: some tens of microseconds."""
-_SEARCHED = ("request_body", "prod_text", "shadow_text")
-_BODIES = ", ".join(f"(SELECT {name} FROM bodies WHERE pair = pairs.id)" for name in _SEARCHED)  # noqa: S608
+_BODIES = ", ".join(f"bodies.{name}" for name in BODY_COLUMNS)
+_SEARCHED = tuple(BODY_COLUMNS.index(name) for name in ("request_body", "prod_text", "shadow_text"))
 
 Verdict = Literal["", "accepted", "objected", "same", "prod_better", "shadow_better", "different", "inconsistent"]
 
@@ -203,16 +202,18 @@ def _matching(db: sqlite3.Connection, wanted: PairFilter, deadline: float) -> Ge
         yield from db.execute(f"SELECT {columns} FROM pairs {order}", values)  # noqa: S608
         return
     needle = wanted.text.casefold()
-    query = f"SELECT {columns}, {_BODIES} FROM pairs {order}"  # noqa: S608
-    for row, request, *blobs in db.execute(query, values):
+    query = f"SELECT {columns} FROM pairs {order}"  # noqa: S608
+    for row, request in db.execute(query, values):
         if time.monotonic() > deadline:  # of what is done here SQLite's machine knows nothing: a body may take long
             raise _TimeIsOver
-        if any(blob is not None and needle in _text(blob) for blob in blobs):
+        stored = db.execute(f"SELECT {_BODIES} FROM bodies WHERE pair = ?", (row,)).fetchone()  # noqa: S608
+        parts = contents(stored) if stored is not None else None
+        if parts is not None and any(needle in _text(parts[place]) for place in _SEARCHED):
             yield row, request
 
 
-def _text(blob: bytes) -> str:
-    return zlib.decompress(blob).decode("utf-8", "replace").casefold()
+def _text(part: bytes) -> str:
+    return part.decode("utf-8", "replace").casefold()
 
 
 class _TimeIsOver(Exception):

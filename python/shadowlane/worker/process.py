@@ -38,8 +38,9 @@ from .control import ControlLoop, keep_ticking
 from .embedder import open_embedder
 from .handover import Displaced, Handover
 from .log import log_left_alone
+from .memory import give_back, keep_arenas_few
 from .overhead import OverheadRecorder
-from .pipeline import MOST_BYTES, Pipeline
+from .pipeline import MOST_BYTES, SANITIZED_AT_ONCE, Pipeline
 from .side import NoSide, Side, WorkerView
 from .state import ERROR_FILE, clear_error, write_error
 from .undumpable import forbid_dumps
@@ -68,6 +69,7 @@ def run_worker(config: Config, *, leave_when_idle: bool = False, side: Side | No
     """
     give_way()
     forbid_dumps()
+    keep_arenas_few()
     while _hold_lane(config, leave_when_idle=leave_when_idle, side=side or NoSide()):
         pass
 
@@ -221,6 +223,7 @@ async def _work(
             arms=list(arms.values()),
             writer=writer,
             sanitizer=redaction.cleaner,
+            sanitize_at_once=0 if redaction.hook else SANITIZED_AT_ONCE,
             judge=open_judge(config.judge, redaction.sanitizer, store.judge_state()) if config.judge.url else None,
             limits=limits,
             on_limits=control.update_admission,
@@ -378,6 +381,7 @@ async def _prune(writer: Writer) -> None:
     while True:
         await asyncio.sleep(_PRUNE_EVERY_S)
         await writer.prune()
+        await writer.call(give_back)
 
 
 async def _record_overhead(writer: Writer, overhead: OverheadRecorder) -> None:
