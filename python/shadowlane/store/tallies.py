@@ -100,12 +100,15 @@ def refused_routes(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) 
     return [(route, n, bad[route]) for route, n in copies.most_common()]
 
 
-def policy_counts(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> tuple[dict[str, int], int, int]:
+def policy_counts(
+    db: sqlite3.Connection, where: str, values: tuple[Any, ...], *, reverse: bool = False
+) -> tuple[dict[str, int], int, int]:
     """Why copies were blocked as writes (reason in words to count, most frequent first), how many tool calls were asked
-    for that prod never made, and in how many pairs."""
+    for that prod never made (``reverse``: that prod made and the shadow never), and in how many pairs."""
+    calls_of = "prod_strange_calls" if reverse else "strange_calls"
     query = f"SELECT why, count(*) AS n FROM pairs {where} AND blocked <> '' GROUP BY why ORDER BY n DESC, why"  # noqa: S608
     why = dict(db.execute(query, values).fetchall())
-    query = f"SELECT coalesce(sum(strange_calls), 0), count(*) FROM pairs {where} AND strange_calls > 0"  # noqa: S608
+    query = f"SELECT coalesce(sum({calls_of}), 0), count(*) FROM pairs {where} AND {calls_of} > 0"  # noqa: S608
     calls, pairs = db.execute(query, values).fetchone()
     return why, int(calls), int(pairs)
 

@@ -5,6 +5,7 @@
 use pyo3::prelude::*;
 
 mod anchored;
+mod answers;
 mod convert;
 mod dispatch;
 mod drain;
@@ -32,6 +33,7 @@ macro_rules! aligned_for_python {
 }
 
 aligned_for_python!(
+    answers::AnswerReader,
     dispatch::DispatchTarget,
     dispatch::Dispatcher,
     drain::Drainer,
@@ -82,6 +84,7 @@ mod _core {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::anchored::register(module)?;
+        crate::answers::register(module)?;
         crate::inflate::register(module)?;
         crate::policy::register(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
