@@ -366,6 +366,11 @@ class SqliteStore(History, WindowStarts, Looks, Origins, Walks):
         with explained(self.path, "read"):
             return tallies.by_route(self._db, *selected(since_ns, shadow), newest)
 
+    def stood_in(self, shadow: str, since_ns: int | None, newest: int | None = None) -> int:
+        """See :func:`.tallies.stood_in`."""
+        with explained(self.path, "read"):
+            return tallies.stood_in(self._db, *selected(since_ns, shadow), newest)
+
     def refused_routes(self, shadow: str, since_ns: int | None) -> list[Routed]:
         """See :func:`.tallies.refused_routes`."""
         with explained(self.path, "read"):
