@@ -21,7 +21,9 @@ from .bands import band
 
 __all__ = [
     "FLAG_CLIENT_DISCONNECTED",
+    "FLAG_NO_PROD",
     "FLAG_REDELIVERED",
+    "FLAG_REPLAYED",
     "FLAG_RESPONSE_CUT",
     "FLAG_STREAMED",
     "MOST_PIN_VALUES",
@@ -54,6 +56,11 @@ __all__ = [
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
+FLAG_REPLAYED = 16
+"""The exchange was recorded earlier, and its copy sent by a replay: prod's answer and times are those of then."""
+FLAG_NO_PROD = 32
+"""Whoever captured it saw no answer of prod's: ``[control]`` answers in its stead. (The core passes both flags on.)"""
+
 
 def header(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> str:
     """A field's first value by its lower-case name, as latin-1 without outer blanks (RFC 9110 §5.5), or empty."""
@@ -80,6 +87,7 @@ NOT_SENT = (
     "store_error",
     "producer_died",
     "unreadable",
+    "prod_failed",
 )
 """Reasons that say nothing about the shadow: the copy never went out, or was left out, for a cause of ours."""
 

@@ -242,6 +242,10 @@ _BOTH_SIDES = (
     ) WITHOUT ROWID
     """,
 )
+_PACKED = (
+    # All contents of a row as one value; the columns beside it are empty then. Rows of before keep theirs.
+    "ALTER TABLE bodies ADD COLUMN packed BLOB",
+)
 _STEPS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _GROUPS_STRUCTURE_JUDGE,
@@ -256,6 +260,7 @@ _STEPS: tuple[tuple[str, ...], ...] = (
     _OBSERVED,
     _MARKS,
     _BOTH_SIDES,
+    _PACKED,
 )
 SCHEMA_VERSION = len(_STEPS)
 
@@ -391,6 +396,7 @@ def _secure(path: Path) -> None:
 
 
 _REMEDIES = (
+    ("interrupted", "who reads it was told to stop"),
     ("disk is full", "the disk is full; free space, or lower store.max_bytes"),
     ("readonly database", "the file or its directory cannot be written; check owner and mode"),
     ("unable to open", "the file cannot be opened; check that its directory exists and may be entered"),
