@@ -11,6 +11,9 @@ use super::text::Text;
 
 /// A licence whose word begins at `start` and that a name right before it names.
 pub(super) fn named(text: &Text<'_>, start: usize) -> Option<Hit> {
+    if !may_be_named(text, start) {
+        return None;
+    }
     // Most words with digits are shorter, or hold fewer of them.
     if !(text.get(start + 4).is_ascii_alphanumeric() || matches!(text.get(start + 4), b'-' | b' ' | b'*')) {
         return None;
@@ -25,6 +28,15 @@ pub(super) fn named(text: &Text<'_>, start: usize) -> Option<Hit> {
     (is_named(text, start) || is_name(last_word(text.wanted.origin.name)))
         .then(|| text.hit(Kind::DRIVER_LICENSE, start, end, NAMED, 0))
         .flatten()
+}
+
+/// Whether what stands right before a number ends as a name does, or as what may stand behind one. Of most it does not.
+fn may_be_named(text: &Text<'_>, start: usize) -> bool {
+    let (one, two) = (text.before(start), text.before(start.saturating_sub(1)));
+    if one.is_ascii_alphanumeric() || two.is_ascii_digit() {
+        return false;
+    }
+    !two.is_ascii_lowercase() || matches!(two, b'l' | b'n' | b'o' | b'e' | b'c' | b's' | b'r' | b'd' | b'm')
 }
 
 /// Signs of the shortest.
