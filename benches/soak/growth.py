@@ -2,7 +2,7 @@
 
 Invariant: only the second half of a run is judged: what fills up once (caches, connections, tables with a capacity)
 does so in the first. Memory is judged by the Theil–Sen slope, the median of the slopes of all pairs of samples (Sen
-1968), which a few odd samples do not move; files and threads by their largest numbers.
+1968), which a few odd samples do not move; files and threads by the largest number of each half.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
 
 def grown(name: str, samples: Sequence[Held], most_kib: float) -> list[str]:
     """A line for each thing that grew: memory by more than ``most_kib`` KiB over the second half at its slope, files or
-    threads beyond the most of the second quarter.
+    threads beyond the most of the first half.
 
     Raises ValueError with fewer than eight samples.
     """
     if len(samples) < 8:
         raise ValueError(f"samples: {len(samples)}; at least 8 are needed")
-    half, quarter = len(samples) // 2, len(samples) // 4
-    late, before = samples[half:], samples[quarter:half]
+    half = len(samples) // 2
+    late, before = samples[half:], samples[:half]
     requests = late[-1].requests - late[0].requests
     risen = slope([(held.requests, held.memory_kib) for held in late]) * requests
     lines = []
@@ -70,5 +70,5 @@ def grown(name: str, samples: Sequence[Held], most_kib: float) -> list[str]:
     for what in ("files", "threads"):
         was, now = (max(getattr(held, what) for held in some) for some in (before, late))
         if now > was + _SPARE:
-            lines.append(f"{name}: {now} {what} in the second half, {was} at most in the quarter before")
+            lines.append(f"{name}: {now} {what} in the second half, {was} at most in the first")
     return lines

@@ -1,10 +1,11 @@
 # The compiled core. What is public of it is re-exported, with the same objects, by shadowlane.core.
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypedDict, Unpack, final
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack, final
 
 __all__ = [
     "ACTING_GETS",
+    "ANSWER_SHAPES",
     "CONTROL_BYTES",
     "FLAG_CLIENT_DISCONNECTED",
     "FLAG_REDELIVERED",
@@ -13,6 +14,9 @@ __all__ = [
     "PRESET_NAMES",
     "REASONS",
     "RING_HEAD_BYTES",
+    "AnswerReader",
+    "DispatchTarget",
+    "Dispatcher",
     "Drainer",
     "EmbeddingBag",
     "Finding",
@@ -61,6 +65,34 @@ PRESET_NAMES: tuple[str, ...]
 REASONS: tuple[str, ...]
 RING_HEAD_BYTES: int
 CONTROL_BYTES: int
+
+ANSWER_SHAPES: tuple[tuple[str, bool], ...]
+
+_CitationFields: TypeAlias = tuple[str, str, str, tuple[int, int] | None, int | None, float | None, str, str, str]
+_AnswerFields: TypeAlias = tuple[
+    str,
+    tuple[_CitationFields, ...],
+    tuple[tuple[str, str, str], ...],
+    str,
+    dict[str, int],
+    dict[str, int],
+    bool,
+    str,
+    str,
+    str,
+    str,
+    Literal["", "cut", "error"],
+    str,
+]
+
+@final
+class AnswerReader:
+    def __new__(
+        cls,
+        names: tuple[Sequence[str], Sequence[str], Sequence[str], Sequence[str], Sequence[str], Sequence[str]],
+        most: int,
+    ) -> AnswerReader: ...
+    def read(self, body: bytes, declared: bool) -> _AnswerFields | None: ...
 
 @final
 class FlatIndex:
@@ -230,6 +262,33 @@ class Lane:
     def older(self) -> list[str]: ...
     def is_ours(self) -> bool: ...
     def reopen(self) -> None: ...
+    def close(self) -> None: ...
+
+@final
+class DispatchTarget:
+    def __new__(
+        cls,
+        host: str,
+        port: int,
+        authority: str,
+        *,
+        tls: bool,
+        bundle: bytes | None,
+        concurrency: int,
+        most_bytes: int,
+    ) -> DispatchTarget: ...
+
+@final
+class Dispatcher:
+    def __new__(cls) -> Dispatcher: ...
+    def fileno(self) -> int: ...
+    def open(self, target: DispatchTarget) -> int: ...
+    def submit(
+        self, origin: int, method: str, target: str, headers: list[tuple[str, str]], body: bytes, timeout_s: float
+    ) -> int: ...
+    def cancel(self, call: int) -> None: ...
+    def shut(self, origin: int) -> None: ...
+    def take(self) -> list[tuple[int, str, str, int, tuple[tuple[bytes, bytes], ...], bytes, int, int]]: ...
     def close(self) -> None: ...
 
 @final

@@ -88,6 +88,12 @@ class ScoreColumns(msgspec.Struct, frozen=True, kw_only=True):
     retrieved: NDArray[np.float64]
     """ΔS of the question and what the shadow retrieved; NaN without retrieved text."""
     prod_retrieved: NDArray[np.float64]
+    prod_citation_match: NDArray[np.float64]
+    """The same of the shadow's citations that prod has too; NaN where that is not known."""
+    prod_coverage: NDArray[np.float64]
+    """Share of the shadow's retrieved sections that prod retrieved too; NaN without retrieval, or not known."""
+    prod_strange_calls: NDArray[np.int64]
+    """Tool calls of prod's that the shadow never made; -1 where that is not known."""
 
     def __len__(self) -> int:
         return len(self.started_ns)

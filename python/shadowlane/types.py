@@ -21,7 +21,9 @@ from .bands import band
 
 __all__ = [
     "FLAG_CLIENT_DISCONNECTED",
+    "FLAG_NO_PROD",
     "FLAG_REDELIVERED",
+    "FLAG_REPLAYED",
     "FLAG_RESPONSE_CUT",
     "FLAG_STREAMED",
     "MOST_PIN_VALUES",
@@ -54,6 +56,11 @@ __all__ = [
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
+FLAG_REPLAYED = 16
+"""The exchange was recorded earlier, and its copy sent by a replay: prod's answer and times are those of then."""
+FLAG_NO_PROD = 32
+"""Whoever captured it saw no answer of prod's: ``[control]`` answers in its stead. (The core passes both flags on.)"""
+
 
 def header(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> str:
     """A field's first value by its lower-case name, as latin-1 without outer blanks (RFC 9110 §5.5), or empty."""
@@ -80,6 +87,7 @@ NOT_SENT = (
     "store_error",
     "producer_died",
     "unreadable",
+    "prod_failed",
 )
 """Reasons that say nothing about the shadow: the copy never went out, or was left out, for a cause of ours."""
 
@@ -338,6 +346,8 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """Name and revision: scores of different embedders are never averaged."""
     citation_match: float | None = None
     """Share of prod's citations that the shadow has too, in [0, 1]; ``None`` when neither cites."""
+    prod_citation_match: float | None = None
+    """Share of the shadow's citations that prod has too; ``None`` when neither cites, or when it is not known."""
     index_agrees: bool | None = None
     state: StateName = ""
     """The pair's λ reading; empty when not scored."""
@@ -360,11 +370,17 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     coverage: float | None = None
     """Share of the sections which prod retrieved that the shadow retrieved too, by their tokens where those are known;
     ``None`` where prod's answer carries no retrieval."""
+    prod_coverage: float | None = None
+    """The same of the shadow's sections that prod retrieved too; ``None`` where the shadow's answer carries no
+    retrieval, or when it is not known."""
     retrieved: float | None = None
     """ΔS of the question and what the shadow retrieved; ``None`` where its answer carries no retrieved text."""
     prod_retrieved: float | None = None
     """ΔS of the question and what prod retrieved."""
     tools: ToolAgreement = ""
+    prod_strange_calls: int | None = None
+    """Tool calls of prod's answer that the shadow asked for in none of its own, and that were not made before in the
+    conversation; ``None`` when that is not known."""
     note: str = ""
     """Why there is no score."""
     collapse: Collapse = ""

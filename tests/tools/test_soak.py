@@ -66,6 +66,13 @@ def test_what_fills_up_in_the_first_half_is_no_leak() -> None:
     assert "in 19,000 requests (at most 1,024)" in line
 
 
+def test_connections_that_were_closed_and_made_again_are_no_leak() -> None:
+    files = [83] * 5 + [80] * 15 + [83] * 20
+    assert grown("worker", [Held(1000 * n, 50_000, count, 8) for n, count in enumerate(files, 1)], 1024) == []
+    more = [Held(1000 * n, 50_000, 80 + n // 5, 8) for n in range(1, 41)]
+    assert grown("worker", more, 1024) == ["worker: 88 files in the second half, 84 at most in the first"]
+
+
 def test_a_process_that_ended_holds_nothing() -> None:
     """Nor does one that nobody has waited for."""
     process = subprocess.Popen([sys.executable, "-c", ""])

@@ -44,6 +44,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "serve": ("serve", "serve --listen 127.0.0.1:9798 --config lane.toml"),
     "dashboard": ("dashboard", "dashboard --listen 127.0.0.1:9798 --config lane.toml"),
+    "sink": ("sink", "sink --listen 127.0.0.1:9799 --config lane.toml"),
     "alert": ("alert --test", "alert --test slack --json"),
     "demo": ("demo", "demo --seconds 90 --qps 20 --out demo-out"),
     "probe": (
@@ -55,6 +56,20 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "compare answers.jsonl --gate",
         "compare answers.jsonl --explain 17",
     ),
+    "replay": (
+        "replay traffic.har --shadow http://127.0.0.1:9001",
+        "replay traffic.gor --shadow candidate --config lane.toml --speed max --html report.html",
+        "replay lane.db --shadow candidate --config lane.toml --speed 10 --gate",
+        "replay --one 0195e0c4-7c3a-7000-8000-3f6c1a2b4d5e --shadow candidate --config lane.toml",
+        "replay batch.jsonl --answers batch_output.jsonl --shadow http://127.0.0.1:9001",
+    ),
+    "import": ("import traffic.gor --html report.html", "import answers.jsonl --gate --store imported.db"),
+    "export": (
+        "export --out pairs.jsonl",
+        "export --format parquet --since 7d --shadow candidate --out pairs.parquet",
+        "export --format langfuse --mark wrong --dataset regressions --out items.jsonl",
+    ),
+    "gold": ("gold --out gold.jsonl", "gold --shadow candidate --worst 50 --groups 0 --out gold.jsonl"),
     "guard": ("guard --allow api.internal:8080 --allow llm.internal:9000=openai --connect auth.internal:443",),
 }
 """By command: what its ``--help`` shows. A test runs each through the parser."""
@@ -120,6 +135,11 @@ def build_parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
     dashboard.add_argument("--listen", metavar="HOST:PORT", help="default: serve.listen, else 127.0.0.1:9797")
     _add_log_format(dashboard)
 
+    sink = command("sink", commands.sink, "Receive the copies of a mirror (nginx, Envoy, GoReplay) into a lane.")
+    sink.add_argument("--listen", metavar="HOST:PORT", help="default: 127.0.0.1:9799; port 0 is any free one")
+    sink.add_argument("--anywhere", action="store_true", help="beyond loopback, too: for a network of the mirror's own")
+    _add_log_format(sink)
+
     alert = command(
         "alert", commands.alert, "Send a test alert to those whom the lane tells, and say what each answered."
     )
@@ -144,10 +164,14 @@ def build_parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
 
     report = command("report", commands.report, "Compare prod and the shadows from what is stored.")
     report.add_argument("--html", metavar="FILE", help="write the report as one HTML page")
+    report.add_argument(
+        "--store", metavar="FILE", help="the result of a replay or an import, in place of the lane's rows"
+    )
     report.add_argument("--hours", type=_hours, default=None, help="only the last so many hours")
 
     gate = command("gate", commands.gate, "Say GRADUATE, HOLD or REJECT, with the evidence; exit 0 only for GRADUATE.")
     gate.add_argument("--shadow", default=None, help="the shadow's name (default: all of them)")
+    gate.add_argument("--store", metavar="FILE", help="judge the result of a replay or an import")
     gate.add_argument("--restart", action="store_true", help="begin a new window now, and judge nothing")
     gate.add_argument("--wait", action="store_true", help="look again until it is GRADUATE or REJECT, a line a change")
     gate.add_argument(
@@ -160,7 +184,7 @@ def build_parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
     # The options of these need the package's heavier half, so they are added only for the command that is asked for.
     asked = sys.argv[1:] if arguments is None else arguments
     for name, run, text in _WITH_OWN_OPTIONS:
-        sub = command(name, run, text, configured=False)
+        sub = command(name, run, text, configured=name in _CONFIGURED)
         if name in asked:
             _add_own_options(name, sub)
 
@@ -202,6 +226,14 @@ def _add_own_options(name: str, sub: argparse.ArgumentParser) -> None:
         from ..probe.command import add_options as add
     elif name == "compare":
         from ..compare.command import add_options as add
+    elif name == "replay":
+        from ..replay.command import add_options as add
+    elif name == "import":
+        from ..replay.importing import add_options as add
+    elif name == "export":
+        from ..export.command import add_options as add
+    elif name == "gold":
+        from ..export.gold import add_options as add
     else:
         from ..guard.proxy.command import add_arguments as add
     add(sub)
@@ -233,5 +265,11 @@ def _duration(text: str) -> float:
 _WITH_OWN_OPTIONS = (
     ("probe", commands.probe, "Ask prod and shadow a gold file of questions, and compare."),
     ("compare", commands.compare, "Compare the answers of a file, without a lane: report and verdict."),
+    ("replay", commands.replay, "Send recorded traffic to a shadow again, and compare with what prod answered then."),
+    ("import", commands.import_, "Bring recorded traffic with its answers into a database: report and verdict."),
+    ("export", commands.export, "Write stored pairs as JSON lines, Parquet or a data set of another tool."),
+    ("gold", commands.gold, "Make a probe's gold file out of stored pairs."),
     ("guard", commands.guard, "Run the shadow's forward proxy: reads to listed hosts pass, writes are refused."),
 )
+_CONFIGURED = ("export", "gold")
+"""Those of them that read a lane's configuration."""

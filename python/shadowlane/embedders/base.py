@@ -22,12 +22,14 @@ from numpy.typing import NDArray
 
 from ..errors import ScoreError
 
-__all__ = ["BATCH", "Embedder"]
+__all__ = ["BATCH", "FEW_ROWS", "Embedder"]
 
 _CHUNK_CHARS = 2000
 BATCH = 32
 """The most texts that a model gets at a time."""
 _CACHE_ROWS = 16_384
+FEW_ROWS = 4096
+"""The cache of a model that embeds a text in some microseconds: what is asked again and again, and little memory."""
 
 
 class Embedder(ABC):

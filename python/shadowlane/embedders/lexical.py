@@ -9,7 +9,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from .base import Embedder
+from .base import FEW_ROWS, Embedder
 
 __all__ = ["Lexical"]
 
@@ -24,7 +24,7 @@ class Lexical(Embedder):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(cache_rows=FEW_ROWS)
         self.dim = 512
         self.name = f"lexical:words+trigrams-{self.dim}@1"
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..errors import MissingExtraError, ScoreError
-from .base import Embedder
+from .base import FEW_ROWS, Embedder
 
 __all__ = ["WordLlama"]
 
@@ -48,7 +48,7 @@ class WordLlama(Embedder):
     """The static model in wordllama's wheel: mean of token vectors, 256 dimensions, no download, no accelerator."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(cache_rows=FEW_ROWS)
         # Its files are read where they lie. Its own code looks for a home directory when it is imported, which a
         # container's user may lack, configures the process's logging, and would go online for the tokenizer.
         found = importlib.util.find_spec("wordllama")

@@ -3,8 +3,8 @@ candidate, and every rule has to look from the other side (``shadows.NAME.direct
 
 Everywhere else in the gate *prod* means the baseline and *the shadow* the candidate. So the rows of a reverse shadow
 are turned here, before any rule sees them, and what rules say of them is put into words that name the services.
-Invariant: what the store knows from one side only (which of prod's citations are found again, which of its sections;
-which calls prod never made) is not known from the other, and is not judged.
+Invariant: of both sides' citations, retrieved sections and tool calls the store knows which the other has too. Rows of
+a release that kept one side's alone do not say it: they count for nothing, and never for the other side.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ _SWAPPED = (
     ("prod_tokens", "tokens"),
     ("prod_cost", "cost"),
     ("prod_retrieved", "retrieved"),
+    ("prod_citation_match", "citation_match"),
+    ("prod_coverage", "coverage"),
+    ("prod_strange_calls", "strange_calls"),
 )
 _JUDGED = {"prod_better": "shadow_better", "shadow_better": "prod_better"}
 _NO_ANSWER = 599
@@ -39,7 +42,7 @@ _NO_ANSWER = 599
 _OTHERS_WORDS = ("asked", "segments", "pins", "accounting", "sampling", "overhead", "every_hour", "pairs")
 """Rules that speak of no side, or whose line may quote names from outside."""
 _ONE_SIDED = ("citations", "coverage", "tool_calls")
-_UNKNOWN = "it is stored from prod's side alone, and prod is the candidate here; the report shows what there is"
+_KEPT_SINCE = "rows that an earlier release stored know one side alone, new ones know both"
 _SIDES = re.compile(r"\b(?:the )?shadow\b(?![-./])|\bprod\b(?![-./])")
 
 
@@ -58,8 +61,6 @@ def turned(columns: ScoreColumns) -> ScoreColumns:
     fell = (fields["collapse"] != "") & (columns.collapse == "") & (fields["prod_status"] < 400)
     known = np.where(columns.state == "divergent", "", columns.state)
     fields["state"] = np.where(fell, "divergent", known).astype(np.str_)
-    nothing = np.full(len(columns), np.nan)
-    fields |= {"citation_match": nothing, "coverage": nothing, "strange_calls": np.full(len(columns), -1)}
     fields["tries"] = np.minimum(columns.tries, 1)  # copies that were sent again were the baseline's
     fields["judge"] = np.array([_JUDGED.get(said, said) for said in columns.judge.tolist()], dtype=np.str_)
     return ScoreColumns(**fields)
@@ -67,11 +68,12 @@ def turned(columns: ScoreColumns) -> ScoreColumns:
 
 def in_words(rule: Rule) -> Rule:
     """A rule's outcome on turned rows, its line naming the services as they are."""
-    if rule.key in _ONE_SIDED and rule.not_judged:
-        return replace(rule, evidence=_UNKNOWN, not_judged=_UNKNOWN)
     if rule.key in _OTHERS_WORDS:
         return rule
-    return replace(rule, evidence=_named(rule.evidence), not_judged=_named(rule.not_judged))
+    evidence, why = _named(rule.evidence), _named(rule.not_judged)
+    if why and rule.key in _ONE_SIDED:
+        evidence = why = f"{why}; {_KEPT_SINCE}"
+    return replace(rule, evidence=evidence, not_judged=why)
 
 
 def _named(line: str) -> str:

@@ -369,6 +369,6 @@ _NONE = {
     "retrieved": "no pair carries what both retrieved; sources with their texts, and a question that is known, do",
     "retried": "no copy was tried again; shadows.NAME.retry.attempts above 1 tries",
     "citations": "no answer of either side cites; answers with sources, or score.citations_pointer, give matches",
-    "tool_calls": "what prod calls and a reverse shadow does not is not counted; read the tool use in the report",
+    "tool_calls": "no answered pair says what it calls and the other does not",
     "index": "no answer says its index; send x-index-hash from both services",
 }

@@ -105,7 +105,8 @@ def _shadow(
     control: RowStats | None,
     verdict: Verdict | None,
 ) -> dict[str, Any]:
-    why, strange_calls, strange_pairs = store.policy_counts(name, since)
+    reverse = config.arms()[name].direction == "reverse"
+    why, strange_calls, strange_pairs = store.policy_counts(name, since, reverse=reverse)
     return {
         "name": name,
         "url": shown_url(config.arms()[name].url),

@@ -14,11 +14,12 @@ from ..render.page import marked, page
 from ..render.svg import histogram, latency_curves
 from ..render.text import clock, count_line, milliseconds, percent, signed
 from ..score.lambda_ import ARROWS, STATES
-from ..status.routes import route_lines
+from ..status.routes import route_lines, stood_in_lines
 from .accounts import account_rows
 from .arms import arms_card
 from .marks import marks_lines
 from .sections import group_card, judge_card, structure_card
+from .sides import strange_line
 from .stats import facts_line
 from .surroundings import surrounding_rows
 from .terminal import (
@@ -160,7 +161,8 @@ def _tiles(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     if shadow["match"] is not None:
         index = shadow["index_agreement"]
         more = f"{shadow['match_n']} pairs cite" + ("" if index is None else f", same index {percent(index)}")
-        tiles.append(("citations found again", percent(shadow["match"]), more))
+        name = "the shadow's citations in prod's" if shadow["direction"] == "reverse" else "citations found again"
+        tiles.append((name, percent(shadow["match"]), more))
     tiles.append(("fact flips", str(shadow["fact_flips"]), facts_line(shadow["facts"])))
     if shadow["facts"]["missing"] is not None:
         added = f"of prod's sentences; adds {percent(shadow['facts']['extra'])} of its own"
@@ -240,14 +242,14 @@ def _tables(shadow: Mapping[str, Any]) -> str:
         ("another status than prod's", count_line(shadow["status_differs"])),
     ]
     rows += [("Marked by persons", line) for line in marks_lines(shadow["marks"])]
+    rows += [("Prod", line) for line in stood_in_lines(shadow["stood_in"])]
     rows += [("Routes", line) for line in route_lines(shadow["routes"])]
     rows += [("The shadow's errors", line) for one in shadow["refusals"] for line in refusal_lines(one)]
     rows += [(title.capitalize(), line) for title, line in (*account_rows(shadow), *surrounding_rows(shadow))]
     if shadow["blocked"]:
         rows.append(("Blocked as writes", count_line(shadow["blocked"])))
     if shadow["strange_calls"]["calls"]:
-        strange = shadow["strange_calls"]
-        rows.append(("Tool calls", f"{strange['calls']} that prod never made, in {strange['pairs']} pairs"))
+        rows.append(("Tool calls", strange_line(shadow)))
     if shadow["rate_limit"]:
         headers = ", ".join(f"{name}: {value}" for name, value in shadow["rate_limit"]["headers"].items())
         rows.append(("Rate limit", f"last seen {clock(shadow['rate_limit']['seen_ns'])} UTC: {headers}"))

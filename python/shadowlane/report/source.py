@@ -28,7 +28,9 @@ class PairSource(EvidenceSource, RouteSource, Protocol):
         order: Order = "time",
         only_kept: bool = False,
     ) -> Iterator[StoredPair]: ...
-    def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]: ...
+    def policy_counts(
+        self, shadow: str, since_ns: int | None = None, *, reverse: bool = False
+    ) -> tuple[dict[str, int], int, int]: ...
     def difference_counts(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]: ...
     def judge_state(self) -> str: ...
     def mark_counts(self, shadow: str, since_ns: int = 0) -> MarkCounts: ...
@@ -65,7 +67,9 @@ class NoPairs:
     ) -> Iterator[StoredPair]:
         yield from ()
 
-    def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]:
+    def policy_counts(
+        self, shadow: str, since_ns: int | None = None, *, reverse: bool = False
+    ) -> tuple[dict[str, int], int, int]:
         return {}, 0, 0
 
     def difference_counts(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]:
@@ -73,6 +77,9 @@ class NoPairs:
 
     def route_counts(self, shadow: str, since_ns: int | None, newest: int | None = None) -> list[tuple[str, int, int]]:
         return []
+
+    def stood_in(self, shadow: str, since_ns: int | None, newest: int | None = None) -> int:
+        return 0
 
     def refused_routes(self, shadow: str, since_ns: int | None) -> list[tuple[str, int, int]]:
         return []

@@ -43,6 +43,7 @@ class RowStats:
     """One shadow's rows, or the control's. ``reverse``: rises are prod's above the shadow's, which is the baseline."""
 
     def __init__(self, *, reverse: bool = False) -> None:
+        self._reverse = reverse
         self.pairs = self.answered = self.structured = 0
         """Rows; those with an answer; those in which both answers are JSON."""
         self.first_ns: int | None = None
@@ -53,7 +54,7 @@ class RowStats:
         self.judged: Counter[str] = Counter()
         """The judge's verdicts."""
         self.deltas, self.latency, self.accounts = DeltaBlocks(), Latency(reverse=reverse), Accounts(reverse=reverse)
-        self.surroundings = Surroundings()
+        self.surroundings = Surroundings(reverse=reverse)
         self.groups = GroupStats()
         self._differs: Counter[tuple[int, int]] = Counter()
         self._states: Counter[str] = Counter()
@@ -90,7 +91,7 @@ class RowStats:
         self.structured += int(columns.structured.sum())
         self._states.update(columns.state[columns.state != ""].tolist())
         self.judged.update(columns.judge[columns.judge != ""].tolist())
-        self._match.add(columns.citation_match)
+        self._match.add(columns.prod_citation_match if self._reverse else columns.citation_match)
         self._index.add(columns.index_agrees)
         self._missing.add(columns.missing)
         self._extra.add(columns.extra)

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from ..columns import ScoreColumns
 from ..gate.sample import Sample
-from ..render.text import clock, milliseconds, percent
+from ..render.text import clock, milliseconds
 from ..types import PinSeen
+from .sides import covered_line
 
 __all__ = ["Surroundings", "pins_data", "surrounding_rows"]
 
@@ -23,9 +24,10 @@ _PINS_SHOWN = 12
 
 
 class Surroundings:
-    """Sums over the pairs that say, fed in the order of time."""
+    """Sums over the pairs that say, fed in the order of time. ``reverse``: coverage is that of the shadow's by prod."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, reverse: bool = False) -> None:
+        self._reverse = reverse
         self._waits = Sample(1)
         self._covered = [0.0, 0.0]
         self._retrieved = [0.0, 0.0, 0.0]
@@ -34,7 +36,7 @@ class Surroundings:
         """The next rows."""
         slots = (columns.tries > 0) | (columns.waited_ns > 0)
         self._waits.add(columns.exchange[slots], columns.waited_ns[slots] / 1e9)
-        _add(self._covered, columns.coverage)
+        _add(self._covered, columns.prod_coverage if self._reverse else columns.coverage)
         _add(self._retrieved, columns.prod_retrieved, columns.retrieved)
 
     def data(self) -> dict[str, Any]:
@@ -70,9 +72,8 @@ def surrounding_rows(shadow: Mapping[str, Any]) -> list[tuple[str, str]]:
     if wait := around["slot_wait"]:
         times = f"P50 {milliseconds(wait['p50'])}, P95 {milliseconds(wait['p95'])}"
         rows.append(("slot wait", f"{times}; {wait['copies']} copies"))
-    if covered := around["coverage"]:
-        line = f"{percent(covered['mean'])} of what prod retrieved was retrieved too; {covered['pairs']} pairs"
-        rows.append(("retrieval", line))
+    if around["coverage"]:
+        rows.append(("retrieval", covered_line(shadow)))
     if far := around["retrieved"]:
         line = f"ΔS to the question: prod {far['prod']:.3f}, shadow {far['shadow']:.3f}; {far['pairs']} pairs"
         rows.append(("retrieval", line))

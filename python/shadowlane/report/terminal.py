@@ -11,10 +11,11 @@ from typing import Any
 
 from ..render.text import Line, clock, count_line, milliseconds, percent, printable, signed
 from ..score.lambda_ import ARROWS, STATES
-from ..status.routes import route_lines
+from ..status.routes import route_lines, stood_in_lines
 from .accounts import account_rows
 from .arms import arms_lines
 from .marks import marks_lines
+from .sides import cited_line, strange_line
 from .stats import facts_line
 from .surroundings import surrounding_rows
 from .trial import overhead_line
@@ -93,6 +94,7 @@ def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> list[Line]:
             if (differs := shadow["status_differs"])
             else []
         ),
+        *_titled("prod", stood_in_lines(shadow["stood_in"])),
         *_titled("routes", route_lines(shadow["routes"])),
         *_titled("errors", [line for one in shadow["refusals"] for line in refusal_lines(one)]),
         *_delta_rows(shadow),
@@ -108,8 +110,7 @@ def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> list[Line]:
     if shadow["blocked"]:
         rows.append(("blocked", f"as writes: {count_line(shadow['blocked'])}"))
     if shadow["strange_calls"]["calls"]:
-        strange = shadow["strange_calls"]
-        rows.append(("tool calls", f"{strange['calls']} that prod never made, in {strange['pairs']} pairs"))
+        rows.append(("tool calls", strange_line(shadow)))
     if shadow["rate_limit"]:
         headers = ", ".join(f"{name}: {value}" for name, value in shadow["rate_limit"]["headers"].items())
         rows.append(("rate limit", f"last seen {clock(shadow['rate_limit']['seen_ns'])} UTC: {headers}"))
@@ -275,7 +276,7 @@ def _answer_rows(shadow: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows.append(("λ", ", ".join(shares)))
     parts = []
     if shadow["match"] is not None:
-        parts.append(f"{percent(shadow['match'])} of prod's found again ({shadow['match_n']} pairs cite)")
+        parts.append(cited_line(shadow))
     if shadow["index_agreement"] is not None:
         parts.append(f"same index in {percent(shadow['index_agreement'])} of {shadow['index_n']}")
     rows.append(("citations", ", ".join(parts) or "none"))

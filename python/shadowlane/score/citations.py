@@ -1,7 +1,8 @@
 """Citations compared: which of prod's sources the shadow cites too, whether at the same offsets, in the same order.
 
 Invariant: the comparison treats both sides alike. Swapping them swaps the codes, keeps span overlap, order and the
-agreements, and the number of shared citations (``match`` counts it against the first side's).
+agreements, and the number of shared citations (``match`` counts it against the first side's, ``match_b`` against the
+second's).
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ class CitationReport:
     match: float | None
     """Share of ``a``'s distinct citations that ``b`` has too, in [0, 1]. ``None`` when neither cites, or when both cite
     by bare numbers, which name no source; 0.0 when only ``b`` does."""
+    match_b: float | None
+    """The same share of ``b``'s: what ``match`` is with the sides exchanged."""
     span_iou: float | None
     """Mean over shared citations of the overlap of their offsets, intersection over union, in [0, 1]. ``None`` when no
     shared citation has offsets on both sides."""
@@ -76,12 +79,14 @@ def compare_citations(
     spans_a, spans_b = _spans(a, identity), _spans(b, identity)
     shared = [key for key in spans_a if key in spans_b]
     match: float | None = None
+    match_b: float | None = None
     if (a or b) and not unknown:
-        match = len(shared) / len(spans_a) if spans_a else 0.0
+        match, match_b = (len(shared) / len(spans) if spans else 0.0 for spans in (spans_a, spans_b))
     overlaps = [_overlap(spans_a[key], spans_b[key]) for key in shared if spans_a[key] and spans_b[key]]
     positions = {key: position for position, key in enumerate(key for key in spans_b if key in spans_a)}
     return CitationReport(
         match=match,
+        match_b=match_b,
         span_iou=sum(overlaps) / len(overlaps) if overlaps else None,
         order=None if unknown else _kendall_tau([positions[key] for key in shared]),
         codes_a=validate_citations(a, expected_index_hash=expected_index_hash, expected_analyzer=expected_analyzer),

@@ -14,26 +14,28 @@ The leaders are looked up in one of the indexes of ``leaders``; what is saved do
 from __future__ import annotations
 
 import os
-from collections import OrderedDict, deque
+import struct
+from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, ScoreError
-from ..files import write_private
-from .lambda_ import State, lambda_group, lambda_trend
+from ..files import private_file
+from .arm import ArmHistory
+from .lambda_ import State
 from .leaders import Leaders, open_leaders
 
 __all__ = ["Observation", "ParaphraseGroups", "Purity", "purity"]
 
-_SERIES = 6
-"""Values of ΔS that the last step of a trend depends on: its rolling mean over 5, and that of the step before."""
 _FORMAT = 2
+_ARRAY, _ARRAY_32 = struct.Struct(">BI"), 0xDD
+"""The head of an array of msgpack (array 32), and its mark: https://github.com/msgpack/msgpack/blob/master/spec.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +54,11 @@ class Observation:
 
 
 @dataclass(slots=True)
-class _Arm:
-    rows: deque[NDArray[np.float32]]
-    citations: deque[frozenset[Hashable]]
-    collapsed: deque[bool]
-    deltas: deque[float]
-    state: State | None = None
-    flips: int = 0
-
-
-@dataclass(slots=True)
 class _Group:
     slot: int
     scope: int = 0
     size: int = 0
-    arms: dict[str, _Arm] = field(default_factory=dict)
+    arms: dict[str, ArmHistory] = field(default_factory=dict)
 
 
 class _SavedArm(msgspec.Struct, array_like=True):
@@ -178,23 +170,9 @@ class ParaphraseGroups:
             return None
         history = found.arms.get(arm)
         if history is None:
-            history = found.arms[arm] = _Arm(
-                deque(maxlen=self.window), deque(maxlen=self.window), deque(maxlen=self.window), deque(maxlen=_SERIES)
-            )
-        history.rows.append(np.array(answer, dtype=np.float32))
-        history.citations.append(frozenset(citations))
-        history.collapsed.append(collapsed)
-        if delta is not None:
-            history.deltas.append(delta)
-        trend = lambda_trend(list(history.deltas))[-1] if delta is not None and len(history.deltas) > 1 else None
-        if len(history.rows) == 1:  # most questions come once, and an answer by itself is its own medoid
-            state: State = "divergent" if collapsed else "convergent"
-        else:
-            state = lambda_group(np.stack(list(history.rows)), list(history.citations), list(history.collapsed))[-1]
-        flipped = history.state is not None and state != history.state
-        history.flips += flipped
-        history.state = state
-        return Observation(group, state, flipped, history.flips, trend)
+            history = found.arms[arm] = ArmHistory(np.empty((0, self.dim), dtype=np.float32))
+        read = history.observe(self.window, answer, citations, collapsed, delta)
+        return Observation(group, read.state, read.flipped, history.flips, read.trend)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the groups into a folder (made 0700, files 0600), whole or not at all. Citations are kept as texts.
@@ -202,38 +180,29 @@ class ParaphraseGroups:
         Raises :class:`~shadowlane.errors.ScoreError` when the folder cannot be written.
         """
         target = Path(folder)
-        groups = [
-            _SavedGroup(
-                number,
-                group.slot,
-                group.scope,
-                group.size,
-                {
-                    name: _SavedArm(
-                        [row.tobytes() for row in arm.rows],
-                        [sorted(map(str, cited)) for cited in arm.citations],
-                        list(arm.collapsed),
-                        list(arm.deltas),
-                        arm.state,
-                        arm.flips,
-                    )
-                    for name, arm in group.arms.items()
-                },
-            )
-            for number, group in self._groups.items()
-        ]
-        state = _Saved(_FORMAT, self.embedder, self.dim, self.threshold, self.capacity, self.window, self._next, groups)
-        leaders = np.empty((len(groups), self.dim), dtype=np.float32)
-        for leader, group in zip(leaders, groups, strict=True):
-            leader[:] = self._leaders.row(group.slot)
         try:
             target.mkdir(mode=0o700, parents=True, exist_ok=True)
             # One file, so that a crash between two of them cannot pair old groups with new leaders.
-            header = msgspec.msgpack.encode(state)
-            data = len(header).to_bytes(8, "little") + header + leaders.tobytes()
-            write_private(target / "groups.bin", data, durable=True)
+            with private_file(target / "groups.bin", durable=True) as file:
+                self._write(file)
         except OSError as error:
             raise ScoreError(f"{target}: the paraphrase groups cannot be saved: {error.strerror}") from None
+
+    def _write(self, file: BinaryIO) -> None:
+        """The size of :class:`_Saved` in msgpack (8 bytes, little-endian), that itself, and the leaders in its order.
+
+        Group by group: all of them at once are several times what they take here.
+        """
+        none = _Saved(_FORMAT, self.embedder, self.dim, self.threshold, self.capacity, self.window, self._next, [])
+        head = msgspec.msgpack.encode(none)[:-1]  # the last byte is the empty array of groups
+        size = len(head) + _ARRAY.size
+        file.write(bytes(8) + head + _ARRAY.pack(_ARRAY_32, len(self._groups)))
+        for number, group in self._groups.items():
+            size += file.write(msgspec.msgpack.encode(_saved(number, group)))
+        for group in self._groups.values():
+            file.write(self._leaders.row(group.slot).astype(np.float32).tobytes())
+        file.seek(0)
+        file.write(size.to_bytes(8, "little"))
 
     @classmethod
     def load(
@@ -256,10 +225,13 @@ class ParaphraseGroups:
             raise ScoreError(f"{file}: the paraphrase groups cannot be read: {error.strerror}") from None
         size = int.from_bytes(data[:8], "little")
         try:
-            state = msgspec.msgpack.decode(data[8 : 8 + size], type=_Saved)
-            leaders = np.frombuffer(data[8 + size :], dtype=np.float32).reshape(len(state.groups), state.dim)
+            state = msgspec.msgpack.decode(memoryview(data)[8 : 8 + size], type=_Saved)
+            leaders = np.frombuffer(data, np.float32, offset=8 + size).reshape(len(state.groups), state.dim)
             if not np.isfinite(leaders).all():
                 raise ValueError("a leader is not finite")
+            arms = [arm for group in state.groups for arm in group.arms.values()]
+            if any(len(row) != state.dim * leaders.itemsize for arm in arms for row in arm.rows):
+                raise ValueError("an answer's row has another length")
         except (msgspec.DecodeError, ValueError) as error:
             raise ScoreError(f"{file}: the paraphrase groups are damaged ({error}); delete the file") from None
         if state.format != _FORMAT:
@@ -282,11 +254,11 @@ class ParaphraseGroups:
         for saved, leader in zip(state.groups, leaders, strict=True):
             group = _Group(saved.slot, saved.scope, saved.size)
             for name, arm in saved.arms.items():
-                group.arms[name] = _Arm(
-                    deque((np.frombuffer(row, dtype=np.float32) for row in arm.rows), state.window),
-                    deque((frozenset(cited) for cited in arm.citations), state.window),
-                    deque(arm.collapsed, state.window),
-                    deque(arm.deltas, _SERIES),
+                group.arms[name] = ArmHistory(
+                    np.frombuffer(b"".join(arm.rows), dtype=np.float32).reshape(len(arm.rows), state.dim),
+                    tuple(frozenset(cited) for cited in arm.citations),
+                    tuple(arm.collapsed),
+                    tuple(arm.deltas),
                     arm.state,
                     arm.flips,
                 )
@@ -319,6 +291,21 @@ class ParaphraseGroups:
         self._groups[number] = _Group(slot, scope, 1)
         self._at_slot[slot] = number
         return number
+
+
+def _saved(number: int, group: _Group) -> _SavedGroup:
+    arms = {
+        name: _SavedArm(
+            [row.tobytes() for row in arm.rows],
+            [sorted(map(str, cited)) for cited in arm.citations],
+            list(arm.collapsed),
+            list(arm.deltas),
+            arm.state,
+            arm.flips,
+        )
+        for name, arm in group.arms.items()
+    }
+    return _SavedGroup(number, group.slot, group.scope, group.size, arms)
 
 
 @dataclass(frozen=True, slots=True)

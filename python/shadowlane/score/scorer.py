@@ -48,7 +48,7 @@ from .live import Answered, LiveGroups, citation_keys
 from .pins import read_pins
 from .pointers import structure_differences
 from .retrieval import coverage, question_deltas, question_for
-from .tools import tool_agreement
+from .tools import calls_never_made, tool_agreement
 from .usage import with_usage
 
 __all__ = ["Scorer"]
@@ -67,7 +67,8 @@ class _Read:
     pair: Pair
     prod: Answer
     shadow: Answer
-    citation_match: float | None
+    citation_match: tuple[float | None, float | None]
+    """Of prod's citations and of the shadow's."""
     index_agrees: bool | None
     note: str
     question: str = ""
@@ -212,7 +213,8 @@ class Scorer:
             extra=None if read.partial or compared.unread == "language" else compared.extra.share,
             unread=compared.unread or ("cut" if _cut_off(read) else ""),
             embedder="" if delta is None else self._embedder.name,
-            citation_match=read.citation_match,
+            citation_match=read.citation_match[0],
+            prod_citation_match=read.citation_match[1],
             index_agrees=read.index_agrees,
             state=state,
             collapse=collapse_kind(read.shadow, read.pair.shadow_text),
@@ -223,7 +225,7 @@ class Scorer:
         )
 
     def _retrieved(self, reads: list[_Read], scored: list[Pair]) -> None:
-        """What is known of both answers beside their texts: what they used, and the passages that they carry."""
+        """What is known of both answers beside their texts: what they used and call, the passages that they carry."""
         try:
             asked = [(read.question, read.prod, read.shadow) for read in reads]
             deltas = [(None, None)] * len(reads) if self._trouble else question_deltas(self._embedder, asked)
@@ -234,10 +236,14 @@ class Scorer:
             pair = scored[read.index]
             try:
                 scores = with_usage(pair, read.prod, read.shadow, self._prices)
-                scores = msgspec.structs.replace(scores, coverage=coverage(read.prod, read.shadow))
+                ours, theirs = coverage(read.prod, read.shadow), coverage(read.shadow, read.prod)
+                strange = calls_never_made(pair, read.prod, read.shadow)
+                scores = msgspec.structs.replace(
+                    scores, coverage=ours, prod_coverage=theirs, prod_strange_calls=strange
+                )
             except Exception as error:
                 # What an answer used is worth less than the scores that are there already.
-                log.error("%s is stored without usage and coverage: %s", pair.copy.shadow_id, describe(error))
+                log.error("%s is stored without usage, coverage and calls: %s", pair.copy.shadow_id, describe(error))
                 scores = pair.scores
             scores = msgspec.structs.replace(scores, prod_retrieved=prod, retrieved=shadow)
             scored[read.index] = msgspec.structs.replace(pair, scores=scores)
@@ -298,11 +304,11 @@ class Scorer:
             return _noted(pair, f"prod answered with HTTP {copy.status}")
         if outcome.status >= 400:
             pair = _noted(pair, f"the shadow answered with HTTP {outcome.status}", "divergent", "error")
-            return _Read(index, pair, prod, shadow, None, None, "", failed=True)
+            return _Read(index, pair, prod, shadow, (None, None), None, "", failed=True)
         left_out, fault = left_out_by_status(copy, outcome)
         if fault:
             pair = _noted(pair, left_out, "divergent", "error")
-            return _Read(index, pair, prod, shadow, None, None, "", failed=True)
+            return _Read(index, pair, prod, shadow, (None, None), None, "", failed=True)
         if left_out:
             return _noted(pair, left_out)
         if prod.kind.endswith(".embeddings") and shadow.kind.endswith(".embeddings"):
@@ -326,7 +332,7 @@ class Scorer:
             pair=pair,
             prod=prod,
             shadow=shadow,
-            citation_match=report.match,
+            citation_match=(report.match, report.match_b),
             index_agrees=agrees,
             note="; ".join(notes),
             question=question_for(copy, prod, shadow),
@@ -342,7 +348,7 @@ class Scorer:
             return _noted(pair, note, unread="cut")
         note = f"prod's answer is not whole: {why}; both are compared up to {len(texts[0])} characters"
         pair = msgspec.structs.replace(pair, prod_text=texts[0], shadow_text=texts[1])
-        return _Read(index, pair, prod, shadow, None, None, note, partial=True)
+        return _Read(index, pair, prod, shadow, (None, None), None, note, partial=True)
 
     def _answer(self, headers: Headers, body: bytes) -> Answer:
         answer = read_answer(
@@ -380,7 +386,7 @@ def _states(reads: list[_Read], deltas: NDArray[np.float32] | None) -> list[Stat
     down = [_fell(read) for read in reads]
     if deltas is None:
         return ["divergent" if fell else "" for fell in down]
-    agreement = np.array([np.nan if read.citation_match is None else read.citation_match for read in reads])
+    agreement = np.array([np.nan if read.citation_match[0] is None else read.citation_match[0] for read in reads])
     states: list[StateName] = pair_states(deltas, agreement, np.array(down, dtype=bool)).tolist()
     return states
 

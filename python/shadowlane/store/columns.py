@@ -1,4 +1,5 @@
-"""The table of columns of ``pairs`` and ``bodies``: for each its name, what is written, and where it is read to.
+"""The table of columns of ``pairs``, and of what ``bodies`` holds: for each its name, what is written, and where it is
+read to.
 
 To add a column: a step in :mod:`.schema`, a line in :data:`PAIR_TABLE` here, and the field's drawing in
 ``tests/unit/store/pairs.py``. No position is counted anywhere: rows are written and read in the order of the table.
@@ -10,7 +11,6 @@ Invariant: every field of the records of a :class:`~shadowlane.types.Pair` is fi
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -24,7 +24,6 @@ NOT_STORED = frozenset({"copy.ring", "copy.seq", "copy.traceparent"})
 """Where a copy lay in its ring, and where its request belongs in prod's traces: needed until it is a row."""
 
 _MAX_INT = (1 << 63) - 1
-_LEVEL = 1  # most of the gain for a fraction of the time: the worker shares the machine with the gateway
 
 Records = dict[str, dict[str, Any]]
 """What a pair is built from: for each record (``copy``, ``outcome``, ``scores``, ``group``, ``judge``, ``pair``) its
@@ -182,24 +181,16 @@ def _nothing(_records: Records, _value: Any) -> None:
     """For a column that only repeats what another one holds, so that SQL can count it."""
 
 
-def _pack(value: bytes) -> bytes:
-    return zlib.compress(value, _LEVEL)
+def _bytes(value: str) -> bytes:
+    return value.encode("utf-8", "replace")
 
 
-def _pack_text(value: str) -> bytes:
-    return _pack(value.encode("utf-8", "replace"))
+def _write_headers(headers: Headers) -> bytes:
+    return msgspec.json.encode([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers])
 
 
-def _unpack_text(blob: bytes) -> str:
-    return zlib.decompress(blob).decode()
-
-
-def _pack_headers(headers: Headers) -> bytes:
-    return _pack(msgspec.json.encode([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]))
-
-
-def _unpack_headers(blob: bytes) -> Headers:
-    pairs = msgspec.json.decode(zlib.decompress(blob), type=list[tuple[str, str]])
+def _read_headers(value: bytes) -> Headers:
+    pairs = msgspec.json.decode(value, type=list[tuple[str, str]])
     return tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs)
 
 
@@ -281,17 +272,21 @@ PAIR_TABLE: tuple[Column, ...] = (
     _field("tools", "scores.tools"),
     _field("pins", "pair.pins", _json, _texts),
     _field("mark", "pair.mark"),
+    _field("prod_citation_match", "scores.prod_citation_match", _real),
+    _field("prod_coverage", "scores.prod_coverage", _real),
+    _field("prod_strange_calls", "scores.prod_strange_calls", _some_int),
 )
 """The columns of ``pairs``, but for ``id`` and ``stored_ns``, which are the row's own."""
 
 BODY_TABLE: tuple[Column, ...] = (
-    _field("request_headers", "copy.headers", _pack_headers, _unpack_headers),
-    _field("request_body", "copy.body", _pack, zlib.decompress),
-    _field("prod_headers", "copy.response_headers", _pack_headers, _unpack_headers),
-    _field("prod_body", "copy.response_body", _pack, zlib.decompress),
-    _field("shadow_headers", "outcome.headers", _pack_headers, _unpack_headers),
-    _field("shadow_body", "outcome.body", _pack, zlib.decompress),
-    _field("prod_text", "pair.prod_text", _pack_text, _unpack_text),
-    _field("shadow_text", "pair.shadow_text", _pack_text, _unpack_text),
+    _field("request_headers", "copy.headers", _write_headers, _read_headers),
+    _field("request_body", "copy.body"),
+    _field("prod_headers", "copy.response_headers", _write_headers, _read_headers),
+    _field("prod_body", "copy.response_body"),
+    _field("shadow_headers", "outcome.headers", _write_headers, _read_headers),
+    _field("shadow_body", "outcome.body"),
+    _field("prod_text", "pair.prod_text", _bytes, bytes.decode),
+    _field("shadow_text", "pair.shadow_text", _bytes, bytes.decode),
 )
-"""The columns of ``bodies``, but for ``pair``. A row whose bodies are gone has NULL in all of them."""
+"""What ``bodies`` holds of a row, as bytes: packed as one in its column ``packed`` (:mod:`.packed`), in this order. A
+row of an earlier release has each in a column of its own, compressed."""

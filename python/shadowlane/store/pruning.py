@@ -1,8 +1,8 @@
 """Retention: rows older than the configured age go, then the oldest ones while the file is too large.
 
 Invariants: no row that was stored within :data:`KEEP_NS` is deleted, because a redelivered copy must still meet its key
-(redelivery follows a crash of the worker within seconds); counters stay; each step is a small transaction of its own,
-so that a reader or a writer never waits long, and a process that is killed leaves whole rows.
+(redelivery follows a crash of the worker within seconds); counters and what persons said stay; each step is a small
+transaction of its own, so that a reader or a writer never waits long, and a process that is killed leaves whole rows.
 """
 
 from __future__ import annotations
@@ -17,6 +17,12 @@ __all__ = ["KEEP_NS", "Retention", "bytes_used", "prune", "transaction"]
 KEEP_NS = 3_600 * 10**9
 """Rows stored less than this ago are never deleted (their bodies may be, when the file is too large)."""
 
+# What a person said outlives the row: it is counted against what was thought of the pair automatically.
+_KEEP_MARKS = (
+    "INSERT INTO marks (shadow_id, shadow, started_ns, fact_flip, delta_s, mark) "
+    "SELECT shadow_id, shadow, started_ns, fact_flip, delta_s, mark FROM pairs WHERE mark <> '' AND id IN ({oldest}) "
+    "ON CONFLICT (shadow, shadow_id) DO UPDATE SET mark = excluded.mark"
+)
 _DELETE_ROWS = 100
 _VACUUM_PAGES = 1000
 _MINUTE_NS = 60 * 10**9
@@ -83,6 +89,7 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 def _delete(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> int:
     oldest = f"SELECT id FROM pairs WHERE {where} ORDER BY started_ns LIMIT {_DELETE_ROWS}"  # noqa: S608
     with transaction(db):
+        db.execute(_KEEP_MARKS.format(oldest=oldest), values)
         return db.execute(f"DELETE FROM pairs WHERE id IN ({oldest})", values).rowcount  # noqa: S608
 
 

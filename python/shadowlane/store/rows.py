@@ -1,4 +1,4 @@
-"""Pairs to rows and back, by the table in :mod:`.columns`. Bodies, headers and texts are compressed.
+"""Pairs to rows and back, by the table in :mod:`.columns`. Bodies, headers and texts are packed.
 
 Invariant: what comes back equals what went in, except that text which is not valid Unicode (a lone surrogate) has
 ``?`` in its stead, that a score of NaN comes back as ``None`` and an integer beyond 63 bits as the largest of 63, and
@@ -7,6 +7,7 @@ that the fields in :data:`~shadowlane.store.columns.NOT_STORED` have their defau
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,11 +15,12 @@ import msgspec
 
 from ..types import Copy, GroupReading, JudgeVerdict, Outcome, Pair, Scores
 from .columns import BODY_TABLE, PAIR_TABLE, Records
+from .packed import pack, unpack
 
-__all__ = ["BODY_COLUMNS", "PAIR_COLUMNS", "StoredPair", "from_row", "to_rows"]
+__all__ = ["BODY_COLUMNS", "PAIR_COLUMNS", "StoredPair", "contents", "from_row", "to_rows"]
 
 PAIR_COLUMNS = tuple(column.name for column in PAIR_TABLE)
-BODY_COLUMNS = tuple(column.name for column in BODY_TABLE)
+BODY_COLUMNS = (*(column.name for column in BODY_TABLE), "packed")
 
 
 class StoredPair(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,8 +37,19 @@ class StoredPair(msgspec.Struct, frozen=True, kw_only=True):
 def to_rows(pair: Pair) -> tuple[tuple[Any, ...], tuple[bytes, ...]]:
     """The values of :data:`PAIR_COLUMNS` and of :data:`BODY_COLUMNS`."""
     thin = tuple([column.write(pair) for column in PAIR_TABLE])
-    thick = tuple([column.write(pair) for column in BODY_TABLE])
-    return thin, thick
+    return thin, (*_NONE, pack([column.write(pair) for column in BODY_TABLE]))
+
+
+_NONE = (b"",) * len(BODY_TABLE)
+
+
+def contents(row: Sequence[bytes | None]) -> list[bytes] | None:
+    """What :data:`~.columns.BODY_TABLE` holds, from the values of :data:`BODY_COLUMNS`; ``None`` when it is gone."""
+    *own, packed = row
+    if packed is not None:
+        return unpack(packed)
+    parts = [zlib.decompress(value) for value in own if value is not None]  # all or none are there
+    return parts or None
 
 
 def from_row(row: Sequence[Any]) -> StoredPair:
@@ -46,9 +59,9 @@ def from_row(row: Sequence[Any]) -> StoredPair:
     records: Records = {"copy": {}, "outcome": {}, "scores": {}, "group": {}, "judge": {}, "pair": {}}
     for column, value in zip(PAIR_TABLE, thin, strict=True):
         column.read(records, value)
-    bodies = bool(thick) and thick[0] is not None
-    if bodies:
-        for column, value in zip(BODY_TABLE, thick, strict=True):
+    kept = contents(thick) if thick else None
+    if kept is not None:
+        for column, value in zip(BODY_TABLE, kept, strict=True):
             column.read(records, value)
     else:
         records["copy"].update(headers=(), body=b"", response_headers=(), response_body=b"")
@@ -59,4 +72,4 @@ def from_row(row: Sequence[Any]) -> StoredPair:
         judge=JudgeVerdict(**judge) if judge["verdict"] else None,
     )
     pair = Pair(copy=Copy(**records["copy"]), outcome=Outcome(**records["outcome"]), scores=scores, **records["pair"])
-    return StoredPair(id=row_id, stored_ns=stored_ns, bodies=bodies, pair=pair)
+    return StoredPair(id=row_id, stored_ns=stored_ns, bodies=kept is not None, pair=pair)

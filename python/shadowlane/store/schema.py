@@ -224,6 +224,28 @@ _MARKS = (
     "CREATE INDEX pairs_marked ON pairs (shadow) WHERE mark <> ''",
     "CREATE INDEX pairs_by_distance ON pairs (shadow, fact_flip, delta_s)",
 )
+_BOTH_SIDES = (
+    # What a reverse shadow is judged by: rows that are there already do not know it.
+    "ALTER TABLE pairs ADD COLUMN prod_citation_match REAL",
+    "ALTER TABLE pairs ADD COLUMN prod_coverage REAL",
+    "ALTER TABLE pairs ADD COLUMN prod_strange_calls INTEGER",
+    # Marks of rows that retention deleted, beside what was thought of them automatically.
+    """
+    CREATE TABLE marks (
+        shadow_id TEXT NOT NULL,
+        shadow TEXT NOT NULL,
+        started_ns INTEGER NOT NULL,
+        fact_flip INTEGER NOT NULL,
+        delta_s REAL,
+        mark TEXT NOT NULL,
+        PRIMARY KEY (shadow, shadow_id)
+    ) WITHOUT ROWID
+    """,
+)
+_PACKED = (
+    # All contents of a row as one value; the columns beside it are empty then. Rows of before keep theirs.
+    "ALTER TABLE bodies ADD COLUMN packed BLOB",
+)
 _STEPS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _GROUPS_STRUCTURE_JUDGE,
@@ -237,6 +259,8 @@ _STEPS: tuple[tuple[str, ...], ...] = (
     _SAID,
     _OBSERVED,
     _MARKS,
+    _BOTH_SIDES,
+    _PACKED,
 )
 SCHEMA_VERSION = len(_STEPS)
 
@@ -372,6 +396,7 @@ def _secure(path: Path) -> None:
 
 
 _REMEDIES = (
+    ("interrupted", "who reads it was told to stop"),
     ("disk is full", "the disk is full; free space, or lower store.max_bytes"),
     ("readonly database", "the file or its directory cannot be written; check owner and mode"),
     ("unable to open", "the file cannot be opened; check that its directory exists and may be entered"),

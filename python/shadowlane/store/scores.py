@@ -97,6 +97,9 @@ SCORE_TABLE: tuple[_Score, ...] = (
     _Score("coverage", "coverage", _reals),
     _Score("retrieved", "retrieved", _reals),
     _Score("prod_retrieved", "prod_retrieved", _reals),
+    _Score("prod_citation_match", "prod_citation_match", _reals),
+    _Score("prod_coverage", "prod_coverage", _reals),
+    _Score("prod_strange_calls", "coalesce(prod_strange_calls, -1)", _ints),
 )
 _SQL = ", ".join(score.sql for score in SCORE_TABLE)
 _SHADOW_ID = [score.field for score in SCORE_TABLE].index("exchange")

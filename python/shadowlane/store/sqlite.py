@@ -26,11 +26,12 @@ from . import tallies
 from .apart import furthest_apart
 from .columns import judge_values
 from .exemplars import Exemplars
-from .found import Looks
+from .found import LOOK_EVERY, Looks
 from .history import History
 from .identity import MARK, FileIdentity
 from .latency import GET_ROWS, PUT_ROW, between
 from .observed import ADD_OBSERVED, Tally
+from .origin import Origins
 from .pruning import Retention, bytes_used, prune, transaction
 from .queries import Order, pairs_query, selected
 from .retention import RetentionClock
@@ -39,6 +40,7 @@ from .schema import connect, explained
 from .scores import joined_columns, rows_beside, score_columns, score_rows
 from .starts import WindowStarts
 from .tallies import Refused, Routed
+from .walk import Walks
 
 __all__ = ["SqliteStore"]
 
@@ -67,7 +69,7 @@ _RETENTION = "retention"
 _SET_META = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"
 
 
-class SqliteStore(History, WindowStarts, Looks):
+class SqliteStore(History, WindowStarts, Looks, Origins, Walks):
     """Pairs and counters in one file. Open it with :func:`shadowlane.store.open_store`."""
 
     def __init__(
@@ -80,13 +82,18 @@ class SqliteStore(History, WindowStarts, Looks):
         exemplars: int = 20,
         read_only: bool = False,
         clock_ns: Callable[[], int] = time.time_ns,
+        stop: Callable[[], bool] | None = None,
     ) -> None:
+        """``stop`` ends whatever is read once it says so: with a :class:`~shadowlane.errors.StoreError`, soon."""
         self.path = Path(path)
         self._max_age_ns = max_age_ns
         self._max_bytes = max_bytes
         self._clock_ns = clock_ns
         self._keep_bodies = keep_bodies
         self._db = connect(self.path, read_only=read_only)
+        self._stop = stop
+        if stop is not None:
+            self._db.set_progress_handler(stop, LOOK_EVERY)
         self._identity = None if read_only else FileIdentity(self.path)
         self._mark = ""
         self._exemplars = Exemplars(self._db, exemplars) if keep_bodies == "reservoir" else None
@@ -347,15 +354,22 @@ class SqliteStore(History, WindowStarts, Looks):
         with explained(self.path, "read"):
             return tallies.flips(self._db, *selected(since_ns, shadow))
 
-    def policy_counts(self, shadow: str, since_ns: int | None = None) -> tuple[dict[str, int], int, int]:
+    def policy_counts(
+        self, shadow: str, since_ns: int | None = None, *, reverse: bool = False
+    ) -> tuple[dict[str, int], int, int]:
         """See :func:`.tallies.policy_counts`."""
         with explained(self.path, "read"):
-            return tallies.policy_counts(self._db, *selected(since_ns, shadow))
+            return tallies.policy_counts(self._db, *selected(since_ns, shadow), reverse=reverse)
 
     def route_counts(self, shadow: str, since_ns: int | None, newest: int | None = None) -> list[Routed]:
         """See :func:`.tallies.by_route`."""
         with explained(self.path, "read"):
             return tallies.by_route(self._db, *selected(since_ns, shadow), newest)
+
+    def stood_in(self, shadow: str, since_ns: int | None, newest: int | None = None) -> int:
+        """See :func:`.tallies.stood_in`."""
+        with explained(self.path, "read"):
+            return tallies.stood_in(self._db, *selected(since_ns, shadow), newest)
 
     def refused_routes(self, shadow: str, since_ns: int | None) -> list[Routed]:
         """See :func:`.tallies.refused_routes`."""

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from ..types import NOT_SENT, route_of
+from ..types import FLAG_NO_PROD, NOT_SENT, route_of
 
 __all__ = [
     "FAILED",
@@ -26,6 +26,7 @@ __all__ = [
     "refusals",
     "refused_routes",
     "said_counts",
+    "stood_in",
     "without_routes",
 ]
 
@@ -100,12 +101,15 @@ def refused_routes(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) 
     return [(route, n, bad[route]) for route, n in copies.most_common()]
 
 
-def policy_counts(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> tuple[dict[str, int], int, int]:
+def policy_counts(
+    db: sqlite3.Connection, where: str, values: tuple[Any, ...], *, reverse: bool = False
+) -> tuple[dict[str, int], int, int]:
     """Why copies were blocked as writes (reason in words to count, most frequent first), how many tool calls were asked
-    for that prod never made, and in how many pairs."""
+    for that prod never made (``reverse``: that prod made and the shadow never), and in how many pairs."""
+    calls_of = "prod_strange_calls" if reverse else "strange_calls"
     query = f"SELECT why, count(*) AS n FROM pairs {where} AND blocked <> '' GROUP BY why ORDER BY n DESC, why"  # noqa: S608
     why = dict(db.execute(query, values).fetchall())
-    query = f"SELECT coalesce(sum(strange_calls), 0), count(*) FROM pairs {where} AND strange_calls > 0"  # noqa: S608
+    query = f"SELECT coalesce(sum({calls_of}), 0), count(*) FROM pairs {where} AND {calls_of} > 0"  # noqa: S608
     calls, pairs = db.execute(query, values).fetchone()
     return why, int(calls), int(pairs)
 
@@ -129,6 +133,13 @@ def said_counts(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> 
         )
         found[name] = [(str(a), str(b), int(n)) for a, b, n in db.execute(query, values)]
     return found
+
+
+def stood_in(db: sqlite3.Connection, where: str, values: tuple[Any, ...], newest: int | None) -> int:
+    """How many rows, of the newest so many or of all, have the control's answer in prod's stead."""
+    rows, limit = _newest(where, newest)
+    query = f"SELECT coalesce(sum(flags & {FLAG_NO_PROD} <> 0), 0) FROM {rows}"  # noqa: S608
+    return int(db.execute(query, (*values, *limit)).fetchone()[0])
 
 
 def difference_counts(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> list[tuple[str, str, int, str]]:

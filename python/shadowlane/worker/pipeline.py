@@ -26,17 +26,20 @@ from ..dispatch.arm import MOST_COPIES, Arm
 from ..errors import describe
 from ..limits import LaneLimits, Window, rate_limit_headers
 from ..providers.refusals import refused_words
-from ..types import FLAG_REDELIVERED, Copy, Headers, Outcome, Pair, StubbedCall
+from ..types import FLAG_REDELIVERED, Copy, Headers, Outcome, Pair, StubbedCall, header
 from .in_flight import InFlight, Tracked
 from .redelivered import Cap, Redelivered
+from .stand_in import StandIn
 from .writer import Writer
 
-__all__ = ["MOST_BYTES", "Pipeline"]
+__all__ = ["MOST_BYTES", "SANITIZED_AT_ONCE", "Pipeline"]
 
 log = logging.getLogger("shadowlane.worker")
 
 MOST_BYTES = 64 * 1024 * 1024
 """Bodies held at a time, in bytes; each shadow's share of it is equal."""
+SANITIZED_AT_ONCE = 16 * 1024
+"""Answers of so many bytes are sanitized where they come in: that takes less than to hand them to a thread and back."""
 _DRAIN_FRAMES = 128
 _DRAIN_BYTES = 8 * 1024 * 1024
 _BATCH_PAIRS = 256
@@ -77,7 +80,9 @@ class Pipeline:
     ``limits`` are those of the lane, ``on_limits`` is called when they may have changed. ``window_s`` above 0: copies
     are held for so long, and the cap's units go to a uniform choice of each (route, tenant), see
     :class:`shadowlane.limits.Window`. ``on_stored`` gets pairs once they are rows; it runs on the writer's thread,
-    and does not raise. ``handover_due``: whether a successor must take over, asked around every drain.
+    and does not raise. ``sanitize_at_once``: answers of more bytes are sanitized on a thread; 0 for all of them, where
+    a detector of the user's looks at them, which may be slow. ``handover_due``: whether a successor must take over,
+    asked around every drain.
     """
 
     def __init__(
@@ -87,6 +92,7 @@ class Pipeline:
         arms: Sequence[Arm],
         writer: Writer,
         sanitizer: _Sanitizer,
+        sanitize_at_once: int = 0,
         judge: _Judge | None = None,
         limits: LaneLimits | None = None,
         on_limits: Callable[[], None] = lambda: None,
@@ -99,6 +105,9 @@ class Pipeline:
         self._arms = arms
         self._writer = writer
         self._sanitizer = sanitizer
+        control = next((arm for arm in arms if arm.name == "control"), None)
+        self._stand_in = StandIn(control, sanitizer)
+        self._sanitize_at_once = sanitize_at_once
         self._judge = judge
         self._limits = limits
         self._on_limits = on_limits
@@ -267,8 +276,20 @@ class Pipeline:
         if reason:
             self._refuse(tracked, reason, detail)
             return
+        if self._stand_in.is_needed(tracked.copy):
+            self._spawn(self._fill(tracked))
+            return
         for arm in tracked.arms:
             self._spawn(self._send(tracked, arm))
+
+    async def _fill(self, tracked: Tracked) -> None:
+        """Let the control answer in prod's stead, then send."""
+        copy, why = await self._stand_in.fill(tracked.copy)
+        if why:
+            self._refuse(tracked, "prod_failed", why)
+            return
+        self._in_flight.grew(tracked, copy)
+        await asyncio.gather(*[self._send(tracked, arm) for arm in tracked.arms])
 
     async def _send(self, tracked: Tracked, arm: Arm) -> None:
         ahead = any(other.is_ahead for other in self._arms if other is not arm)
@@ -290,9 +311,12 @@ class Pipeline:
         self._on_limits()  # behind the row: whatever it may raise, the copy is accounted for
 
     async def _pair(self, copy: Copy, outcome: Outcome) -> Pair:
-        headers, body, findings, note = await asyncio.to_thread(
-            self._sanitizer.response, outcome.headers, outcome.body, outcome.reason == "response_too_large"
-        )
+        answer = (outcome.headers, outcome.body, outcome.reason == "response_too_large")
+        # A body that is still compressed may be many times as large as it looks.
+        if len(outcome.body) <= self._sanitize_at_once and not header(outcome.headers, b"content-encoding"):
+            headers, body, findings, note = self._sanitizer.response(*answer)
+        else:
+            headers, body, findings, note = await asyncio.to_thread(self._sanitizer.response, *answer)
         outcome = msgspec.structs.replace(
             outcome,
             headers=tuple(headers),

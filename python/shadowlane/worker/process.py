@@ -32,14 +32,15 @@ from ..limits import Breaker, Budget, BudgetLimits, LaneLimits, Price, Prices, P
 from ..policy import lane_policy, stub_rounds
 from ..score import Scorer, extract_answer
 from ..store import SqliteStore, open_store
-from ..transport import HttpTransport, open_transport
+from ..transport import Transport, open_transport
 from ..types import Outcome, header
 from .control import ControlLoop, keep_ticking
 from .embedder import open_embedder
 from .handover import Displaced, Handover
 from .log import log_left_alone
+from .memory import give_back, keep_arenas_few
 from .overhead import OverheadRecorder
-from .pipeline import MOST_BYTES, Pipeline
+from .pipeline import MOST_BYTES, SANITIZED_AT_ONCE, Pipeline
 from .side import NoSide, Side, WorkerView
 from .state import ERROR_FILE, clear_error, write_error
 from .undumpable import forbid_dumps
@@ -48,7 +49,7 @@ from .writer import Writer
 if TYPE_CHECKING:
     from ..telemetry.traces import Traces
 
-__all__ = ["run_worker"]
+__all__ = ["open_arm", "open_judge", "open_limits", "run_worker"]
 
 log = logging.getLogger("shadowlane.worker")
 
@@ -68,6 +69,7 @@ def run_worker(config: Config, *, leave_when_idle: bool = False, side: Side | No
     """
     give_way()
     forbid_dumps()
+    keep_arenas_few()
     while _hold_lane(config, leave_when_idle=leave_when_idle, side=side or NoSide()):
         pass
 
@@ -128,7 +130,8 @@ def _leave_error(directory: Path, error: BaseException) -> None:
         log.warning("%s: cannot be written: %s", directory / ERROR_FILE, cause.strerror)
 
 
-def _open_judge(config: JudgeConfig, sanitizer: _core.Sanitizer, saved: str) -> Judge:
+def open_judge(config: JudgeConfig, sanitizer: _core.Sanitizer, saved: str) -> Judge:
+    """The language-model judge of ``[judge]``; ``saved`` is what its predecessor left."""
     service = config.service()
     limits = BudgetLimits(tokens_per_day=config.tokens_per_day, money_per_day=config.money_per_day or math.inf)
     price = Price(input=config.price_input, output=config.price_output)
@@ -189,8 +192,8 @@ async def _work(
     store = await asyncio.to_thread(open_store, config.store)
     try:
         store.set_epoch(drainer.lane_id(), dict.fromkeys(config.arms(), drainer.acked()))
-        shadows = {name: _shadow_limits(config, name, arm, store, drainer) for name, arm in config.arms().items()}
-        arms = {name: _arm(config, name, arm, shadows[name], drainer) for name, arm in config.arms().items()}
+        shadows = {name: open_limits(config, name, arm, store, drainer) for name, arm in config.arms().items()}
+        arms = {name: open_arm(config, name, arm, shadows[name], drainer) for name, arm in config.arms().items()}
         limits = LaneLimits(
             {name: (shadows[name], arm.ratio) for name, arm in config.arms().items()},
             qps=config.limits.qps,
@@ -220,7 +223,8 @@ async def _work(
             arms=list(arms.values()),
             writer=writer,
             sanitizer=redaction.cleaner,
-            judge=_open_judge(config.judge, redaction.sanitizer, store.judge_state()) if config.judge.url else None,
+            sanitize_at_once=0 if redaction.hook else SANITIZED_AT_ONCE,
+            judge=open_judge(config.judge, redaction.sanitizer, store.judge_state()) if config.judge.url else None,
             limits=limits,
             on_limits=control.update_admission,
             window_s=config.limits.window_s if config.limits.cap_mode == "reservoir" else 0.0,
@@ -276,7 +280,7 @@ def _make_state_folder(config: Config) -> None:
         ) from None
 
 
-def _transport(config: Config, name: str, shadow: ShadowConfig) -> HttpTransport:
+def _transport(config: Config, name: str, shadow: ShadowConfig) -> Transport:
     where = f"{section_of(name)}."
     credential = shadow.credential(where=where)
     rounds = stub_rounds(config)
@@ -286,7 +290,15 @@ def _transport(config: Config, name: str, shadow: ShadowConfig) -> HttpTransport
     )
 
 
-def _arm(config: Config, name: str, shadow: ShadowConfig, limits: ShadowLimits, drainer: _core.Drainer) -> Arm:
+def open_arm(
+    config: Config,
+    name: str,
+    shadow: ShadowConfig,
+    limits: ShadowLimits,
+    drainer: _core.Drainer,
+    kind: type[Arm] = Arm,
+) -> Arm:
+    """The arm of a service, with its transport. Raises :class:`~shadowlane.errors.ConfigError`."""
     options = ArmOptions(
         ratio=shadow.ratio,
         salt=shadow.salt(name),
@@ -295,7 +307,7 @@ def _arm(config: Config, name: str, shadow: ShadowConfig, limits: ShadowLimits, 
         timeout_s=shadow.timeout_s,
         most_bytes=MOST_BYTES / len(config.arms()),
     )
-    return Arm(
+    return kind(
         name,
         _transport(config, name, shadow),
         options,
@@ -318,9 +330,10 @@ class _OwnCap(NamedTuple):
         return self.drainer.take_own(self.name, self.qps, self.burst)
 
 
-def _shadow_limits(
+def open_limits(
     config: Config, name: str, shadow: ShadowConfig, store: SqliteStore, drainer: _core.Drainer
 ) -> ShadowLimits:
+    """What keeps copies from a service. What it used before is read from the store."""
     breaker, budget = shadow.breaker, None
     if shadow.budget.limited:
         limited = {field: value for field, value in msgspec.structs.asdict(shadow.budget).items() if value}
@@ -368,6 +381,7 @@ async def _prune(writer: Writer) -> None:
     while True:
         await asyncio.sleep(_PRUNE_EVERY_S)
         await writer.prune()
+        await writer.call(give_back)
 
 
 async def _record_overhead(writer: Writer, overhead: OverheadRecorder) -> None:

@@ -5,7 +5,9 @@
 use pyo3::prelude::*;
 
 mod anchored;
+mod answers;
 mod convert;
+mod dispatch;
 mod drain;
 mod embedding_bag;
 mod flat_index;
@@ -31,6 +33,9 @@ macro_rules! aligned_for_python {
 }
 
 aligned_for_python!(
+    answers::AnswerReader,
+    dispatch::DispatchTarget,
+    dispatch::Dispatcher,
     drain::Drainer,
     embedding_bag::EmbeddingBag,
     flat_index::FlatIndex,
@@ -56,6 +61,8 @@ mod _core {
     use pyo3::types::PyTuple;
 
     #[pymodule_export]
+    use crate::dispatch::{DispatchTarget, Dispatcher};
+    #[pymodule_export]
     use crate::drain::Drainer;
     #[pymodule_export]
     use crate::embedding_bag::EmbeddingBag;
@@ -77,6 +84,7 @@ mod _core {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::anchored::register(module)?;
+        crate::answers::register(module)?;
         crate::inflate::register(module)?;
         crate::policy::register(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;

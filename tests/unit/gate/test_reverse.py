@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
 
 from shadowlane.gate import Rule, Verdict, verdict_data
@@ -19,13 +18,13 @@ from shadowlane.report.build import build_report
 from shadowlane.report.html import render_page
 from shadowlane.report.terminal import render_report, render_verdict
 from shadowlane.store import open_store
-from shadowlane.types import GroupReading, Pair, Scores
+from shadowlane.types import STRANGE_CALLS, GroupReading, Pair, Scores
 from tests.support.lanes import NOW_NS, columns, config_at, failed, make_status, save
 from tests.support.pages import read
 from tests.support.verdicts import CONTROL, PLAIN, altered, good, rule
 
 ONE_SIDED = {"citations", "coverage", "tool_calls"}
-"""Rules on what the store knows from one side only."""
+"""Rules on what an earlier release stored from one side only."""
 REVERSE = {"candidate": {"url": "http://127.0.0.1:9001", "direction": "reverse"}}
 PRICES = {"*": {"input": 1.0, "output": 1.0}}
 N = 2400
@@ -49,13 +48,17 @@ def exchanged(pair: Pair) -> Pair:
             copy, status=outcome.status, ttfb_ns=outcome.ttfb_ns, duration_ns=outcome.duration_ns
         ),
         outcome=msgspec.structs.replace(
-            outcome, status=copy.status, ttfb_ns=copy.ttfb_ns, duration_ns=copy.duration_ns
+            outcome, status=copy.status, ttfb_ns=copy.ttfb_ns, duration_ns=copy.duration_ns,
+            findings={STRANGE_CALLS: scores.prod_strange_calls} if scores.prod_strange_calls else {},
         ),
         scores=msgspec.structs.replace(
             scores, missing=scores.extra, extra=scores.missing, tokens=scores.prod_tokens, prod_tokens=scores.tokens,
             cost=scores.prod_cost, prod_cost=scores.cost, collapse=scores.prod_collapse,
             prod_collapse=scores.collapse, retrieved=scores.prod_retrieved, prod_retrieved=scores.retrieved,
             group=group, state=state,
+            citation_match=scores.prod_citation_match, prod_citation_match=scores.citation_match,
+            coverage=scores.prod_coverage, prod_coverage=scores.coverage,
+            prod_strange_calls=outcome.findings.get(STRANGE_CALLS, 0),
         ),
     )  # fmt: skip
 
@@ -125,6 +128,12 @@ def fallen(pairs: list[Pair], kind: str, which: Callable[[int], bool]) -> list[P
     )
 
 
+def calling(which: Callable[[int], bool]) -> list[Pair]:
+    """The shadow makes calls that prod never made, prod none that the shadow did not make."""
+    made = answering(good(), which, findings={STRANGE_CALLS: 1})
+    return altered(made, prod_strange_calls=0)
+
+
 WORSE: dict[str, tuple[str, Callable[[], list[Pair]]]] = {
     "P95": ("p95_latency", lambda: slower(good(), 1.4)),
     "first byte": ("ttfb", lambda: slower(good(), 1.0, first=1.5)),
@@ -140,6 +149,9 @@ WORSE: dict[str, tuple[str, Callable[[], list[Pair]]]] = {
     "left out": ("missing", lambda: altered(good(), missing=0.5, extra=0.1)),
     "added": ("extra", lambda: altered(good(), missing=0.1, extra=0.5)),
     "retrieved": ("retrieved", lambda: altered(good(), retrieved=0.7, prod_retrieved=0.2)),
+    "citations": ("citations", lambda: altered(good(), citation_match=0.3, prod_citation_match=0.9)),
+    "coverage": ("coverage", lambda: altered(good(), coverage=0.4, prod_coverage=0.95)),
+    "tool calls": ("tool_calls", lambda: calling(share(0.2))),
 }
 """How a candidate is worse than its baseline: the rule that sees it, and the rows."""
 BOTH_ALIKE: dict[str, tuple[str, Callable[[], list[Pair]]]] = {
@@ -167,8 +179,9 @@ def test_exchanged_data_gives_the_same_verdict(tmp_path: Path, what: str) -> Non
     assert not key or rule(forward, key).ok is False
     for ours in forward.rules:
         theirs = rule(reverse, ours.key)
-        if ours.key in ONE_SIDED:
-            assert theirs.not_judged.startswith("it is stored from prod's side alone")
+        if ours.key in ONE_SIDED and theirs.not_judged:  # these rows do not say it of the other side
+            assert theirs.not_judged.endswith("know one side alone, new ones know both")
+            assert what != ours.name
             continue
         assert outcome(theirs) == outcome(ours), ours.key
         assert theirs.figure == (None if ours.figure is None else pytest.approx(ours.figure)), ours.key
@@ -258,7 +271,42 @@ def test_turning_rows() -> None:
     assert other.state.tolist() == ["convergent", "", "", "", ""]
     assert other.tries.tolist() == [1, 1, 0, 1, 1]
     assert other.judge.tolist() == ["shadow_better", "same", "", "prod_better", ""]
-    assert np.isnan(other.citation_match).all()
+    assert other.prod_citation_match.tolist() == [1.0] * 5
+    assert turned(columns(2, prod_strange_calls=[-1, 3], strange_calls=[7, 0])).strange_calls.tolist() == [-1, 3]
+
+
+def test_rows_of_an_earlier_release_are_not_taken_from_the_other_side(tmp_path: Path) -> None:
+    """They say that the shadow lacks all that prod cites and retrieves: nothing of what prod, the candidate, lacks."""
+    old = altered(
+        good(), citation_match=0.0, coverage=0.0, prod_citation_match=None, prod_coverage=None, prod_strange_calls=None
+    )
+    verdict = verdict_on(tmp_path / "a", answering(old, lambda _: True, findings={STRANGE_CALLS: 1}), reverse=True)
+    for key in ONE_SIDED:
+        assert rule(verdict, key).not_judged.endswith("know one side alone, new ones know both"), key
+
+
+def test_the_report_says_whose_citations_sections_and_calls(tmp_path: Path) -> None:
+    pairs = altered(
+        good(),
+        citation_match=0.1, prod_citation_match=0.75, coverage=0.1, prod_coverage=0.5,
+        prod_strange_calls=lambda i: 2 if i < 3 else 0,
+    )  # fmt: skip
+    said = {}
+    for name, shadows in (("reverse", {"shadows": REVERSE}), ("forward", {})):
+        (tmp_path / name).mkdir()
+        config = config_at(tmp_path / name, **shadows)
+        save(config, pairs)
+        with open_store(config.store, read_only=True) as store:
+            report = build_report(config, make_status(N), store, now_ns=NOW_NS)
+        said[name] = "\n".join(line for line, _ in render_report(report))
+        page = " ".join(read(render_page(report)).text)
+        assert ("the shadow's citations in prod's" in page) is (name == "reverse")
+    assert "75.0 % of the shadow's are prod's too (2400 pairs cite)" in said["reverse"]
+    assert "50.0 % of what the shadow retrieved was retrieved by prod" in said["reverse"]
+    assert "6 of prod's that the shadow never made, in 3 pairs" in said["reverse"]
+    assert "10.0 % of prod's found again (2400 pairs cite)" in said["forward"]
+    assert "10.0 % of what prod retrieved was retrieved too" in said["forward"]
+    assert "of prod's that the shadow never made" not in said["forward"]
 
 
 def test_the_report_and_its_page_read_the_right_way_round(tmp_path: Path) -> None:

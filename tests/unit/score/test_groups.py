@@ -8,6 +8,7 @@ import json
 import os
 import stat
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Literal
 
@@ -192,6 +193,29 @@ def test_saved_groups_go_on(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "groups" / "groups.bin").stat().st_mode) == 0o600
 
 
+def test_groups_take_little_more_than_their_rows_and_are_saved_one_by_one(tmp_path: Path) -> None:
+    dim, count = 256, 2000
+    rows = np.random.default_rng(5).standard_normal((count, dim)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    groups = ParaphraseGroups(dim, threshold=0.99)
+    tracemalloc.start()
+    try:
+        for number, row in zip(groups.assign(rows).tolist(), rows, strict=True):
+            for arm in ("prod", "shadow"):
+                assert groups.observe(number, arm, row, delta=0.1) is not None
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        groups.save(tmp_path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    rows_bytes = 2 * count * dim * 4  # what each arm has; the leaders are the index's
+    assert held < 1.8 * rows_bytes
+    assert (tmp_path / "groups.bin").stat().st_size > rows_bytes
+    assert peak - held < rows_bytes / 8
+    assert len(ParaphraseGroups.load(tmp_path)) == count
+
+
 OLD = (
     ")c^nh00000h^A(5a&2LB0;pweVr67xWpbr&Ze>6*qhx7q1gUgra%FR9Z){}CKkUrR%*@QqsAFMpVPk1@c>|_*X>Me1cLJ+!Wq5R7Zgp*9WpV"
     "|kXL4_KaC4KD0|3we|NsC0|Ns91fRzCO2LghmaB^>CmXX8|^8__N^8__N0000000000k&&Tck;0IwV{dMDWpZa_Zgc>tV_|M&X=Gt^WtNe|5c3"
@@ -241,7 +265,14 @@ def test_load_refuses(tmp_path: Path) -> None:
         ParaphraseGroups.load(tmp_path, embedder="two@1")
     file = tmp_path / "groups.bin"
     whole = file.read_bytes()
-    for damaged in (whole[:-3], whole[:20], b""):
+    groups.observe(0, "prod", basis(0, dim=8)[0])
+    groups.save(tmp_path)
+    row = basis(0, dim=8)[0].tobytes()
+    answered = file.read_bytes()
+    size = int.from_bytes(answered[:8], "little") - 4
+    short = size.to_bytes(8, "little") + answered[8:].replace(b"\xc4\x20" + row, b"\xc4\x1c" + row[4:], 1)
+    assert len(short) == len(answered) - 4
+    for damaged in (whole[:-3], whole[:20], b"", short):
         file.write_bytes(damaged)
         with pytest.raises(ScoreError, match="damaged"):
             ParaphraseGroups.load(tmp_path, embedder="one@1")

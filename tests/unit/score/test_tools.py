@@ -8,7 +8,7 @@ import pytest
 
 from shadowlane.config import ScoreConfig
 from shadowlane.score.scorer import Scorer
-from shadowlane.score.tools import tool_agreement
+from shadowlane.score.tools import calls_never_made, tool_agreement
 from shadowlane.types import Answer, Copy, Outcome, Pair, StubbedCall, ToolCall
 
 
@@ -65,3 +65,51 @@ def test_the_scorer_says_it_with_models_and_ends() -> None:
     assert (scored.prod_model, scored.model, scored.prod_finish) == ("large", "small", "tool_calls")
     assert scored.finish == "x" * 60
     assert scored.scores.tools == "arguments"
+
+
+CHAT = {"method": "POST", "target": "/v1/chat/completions", "status": 200, "preset": "openai"}
+
+
+def pair_of(body: bytes = b"{}", stubbed: tuple[StubbedCall, ...] = (), **more: str) -> Pair:
+    copy = Copy(shadow_id="1", req_hash="2", started_ns=1, body=body, **{**CHAT, **more})  # type: ignore[arg-type]
+    return Pair(copy=copy, outcome=Outcome(shadow="candidate", status=200, calls=stubbed))
+
+
+@pytest.mark.parametrize(
+    ("prod", "shadow", "n"),
+    [
+        ((), (FIND,), 0),
+        ((FIND,), (("find", '{ "n":1,"q":"a" }'),), 0),
+        ((("now", ""),), (("now", "{}"),), 0),
+        ((FIND, ("now", "{}")), (("find", "{}"),), 2),
+        ((FIND, FIND), (), 2),
+        ((FIND, ("drop", "{}")), (FIND,), 1),
+    ],
+)
+def test_calls_of_prods_that_the_shadow_never_makes(
+    prod: tuple[tuple[str, str], ...], shadow: tuple[tuple[str, str], ...], n: int
+) -> None:
+    assert calls_never_made(pair_of(), asks(*prod), asks(*shadow)) == n
+
+
+def test_a_call_of_any_of_the_shadows_rounds_counts() -> None:
+    first = StubbedCall(name="find", arguments='{"n":1,"q":"a"}', round=1, answered="unavailable")
+    assert calls_never_made(pair_of(stubbed=(first,)), asks(FIND), asks()) == 0
+
+
+def test_what_the_conversation_holds_already_is_no_new_call() -> None:
+    made = {"id": "c", "type": "function", "function": {"name": "find", "arguments": FIND[1]}}
+    turns = [
+        {"role": "user", "content": "Look for a."},
+        {"role": "assistant", "content": None, "tool_calls": [made]},
+        {"role": "tool", "tool_call_id": "c", "content": "1"},
+    ]
+    body = json.dumps({"model": "m", "messages": turns}).encode()
+    assert calls_never_made(pair_of(body), asks(FIND, ("drop", "{}")), asks()) == 1
+    assert calls_never_made(pair_of(body, preset=""), asks(FIND), asks()) == 1
+
+
+def test_what_an_answer_that_broke_off_would_have_called_is_not_known() -> None:
+    cut = Answer(tool_calls=(ToolCall(name="find", arguments=FIND[1]),), note="cut")
+    assert calls_never_made(pair_of(), asks(FIND), cut) == 0
+    assert calls_never_made(pair_of(), asks(FIND, ("drop", "{}")), cut) is None

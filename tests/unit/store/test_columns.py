@@ -40,7 +40,7 @@ def test_the_file_has_the_columns_of_the_table(tmp_path: Path) -> None:
     bodies = {row[1] for row in db.execute("PRAGMA table_info(bodies)")}
     db.close()
     assert pairs == {"id", "stored_ns", *(column.name for column in PAIR_TABLE)}
-    assert bodies == {"pair", *(column.name for column in BODY_TABLE)}
+    assert bodies == {"pair", "packed", *(column.name for column in BODY_TABLE)}
 
 
 def test_a_report_reads_every_score_column_once() -> None:

@@ -81,3 +81,18 @@ def test_rows_of_the_last_hour_lose_only_their_bodies(store: SqliteStore, clock:
     assert rows[0].pair.copy.body == b""
     assert len(rows[-1].pair.copy.body) == 1500
     assert store.save([make_pair(n, started_ns=NOW + n) for n in range(2000)]) == 0
+
+
+def test_what_persons_said_outlives_the_rows(store: SqliteStore) -> None:
+    pairs = [make_pair(n, started_ns=NOW + n * DAY_NS) for n in range(6)]
+    store.save(pairs)
+    for n, mark in ((0, "fine"), (1, "wrong"), (4, "wrong")):
+        assert store.save_mark(pairs[n].copy.shadow_id, "candidate", mark)  # type: ignore[arg-type]
+    before = store.mark_counts("candidate")
+    assert sum(before) == 3
+    assert store.prune(NOW + 9 * DAY_NS) == 2
+    assert store.mark_counts("candidate") == before
+    assert sum(store.mark_counts("candidate", NOW + DAY_NS)) == 2
+    assert sum(store.mark_counts("another")) == 0
+    assert store.prune(NOW + 30 * DAY_NS) == 4
+    assert store.mark_counts("candidate") == before

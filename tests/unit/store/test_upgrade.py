@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from shadowlane.config import StoreConfig
@@ -48,7 +49,12 @@ def test_a_writer_brings_an_old_file_up_to_date_and_keeps_its_rows(tmp_path: Pat
         assert (row.pair.scores.group, row.pair.scores.differences, row.pair.scores.judge) == (None, None, None)
         assert store.counts()["candidate"].answered == 1
         assert store.save([make_pair(2)]) == 1
-        assert store.scores("candidate").group.tolist() == [-1, -1]
+        columns = store.scores("candidate")
+        assert columns.group.tolist() == [-1, -1]
+        # What an earlier release did not look at is not known, and no 0.
+        assert columns.prod_strange_calls.tolist()[0] == -1
+        assert np.isnan([columns.prod_citation_match[0], columns.prod_coverage[0]]).all()
+        assert sum(store.mark_counts("candidate")) == 0
     with open_at(path, read_only=True) as store:
         assert len(list(store.iter_pairs())) == 2
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
 
+from shadowlane import _core
 from shadowlane.dispatch.arm import MOST_COPIES, Arm, ArmOptions
 from shadowlane.errors import CoreError, StoreError
 from shadowlane.limits import LaneLimits, ProdQuota, ShadowLimits
-from shadowlane.types import FLAG_REDELIVERED, Copy, Outcome, Pair, ShadowCounts
+from shadowlane.types import FLAG_REDELIVERED, Copy, Headers, Outcome, Pair, ShadowCounts
 
 from .world import ANSWER, Run, Shadow, copy_of
 
@@ -207,18 +210,52 @@ class BrokenSanitizer:
         raise self.error
 
 
+@pytest.mark.parametrize("at_once", [0, 1024])
 @pytest.mark.parametrize("kind", [ValueError, CoreError, Panic, MemoryError])
 def test_what_cannot_be_sanitized_is_left_out(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: type[BaseException]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: type[BaseException], at_once: int
 ) -> None:
     async def main() -> None:
-        run = Run(tmp_path, COPIES[:3], [Arm("s", Shadow())], sanitizer=BrokenSanitizer(kind("planted-secret")))
+        broken = BrokenSanitizer(kind("planted-secret"))
+        run = Run(tmp_path, COPIES[:3], [Arm("s", Shadow())], sanitizer=broken, sanitize_at_once=at_once)
         assert (await run())["s"] == ShadowCounts(failed={"unreadable": 3})
         assert len(run.rings.acked) == 3
 
     asyncio.run(main())
     assert kind.__name__ in caplog.text
     assert "planted-secret" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("size", "headers", "at_once", "on_the_loop"),
+    [
+        (1024, (), 1024, True),
+        (0, (), 1024, True),
+        (1025, (), 1024, False),
+        (100, ((b"Content-Encoding", b"gzip"),), 1024, False),
+        (100, (), 0, False),
+    ],
+)
+def test_only_small_answers_are_sanitized_on_the_event_loop(
+    tmp_path: Path, size: int, headers: Headers, at_once: int, on_the_loop: bool
+) -> None:
+    class Watched:
+        threads: ClassVar[set[int]] = set()
+
+        def response(self, *answer: Any) -> Any:
+            self.threads.add(threading.get_ident())
+            return _core.Sanitizer().response(*answer)
+
+    async def answer(copy: Copy) -> Outcome:
+        return msgspec.structs.replace(ANSWER, body=b"a" * size, headers=headers)
+
+    async def main() -> None:
+        run = Run(tmp_path, COPIES[:3], [Arm("s", Shadow(answer))], sanitizer=Watched(), sanitize_at_once=at_once)
+        assert (await run())["s"] == ShadowCounts(answered=3)
+        assert (threading.get_ident() in Watched.threads) is on_the_loop
+        assert len(Watched.threads) >= 1
+
+    asyncio.run(main())
 
 
 def test_a_store_that_fails_for_a_while_loses_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,78 @@
+"""One arm's answers to one paraphrase group: the last few, its state, and how often that changed.
+
+Invariant: what is kept is bounded by ``window`` answers and :data:`SERIES` values of ΔS. Most questions come once, and
+a table of groups is as large as its capacity, so an arm with one answer takes little more than the answer's row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .lambda_ import State, lambda_group, lambda_trend
+
+__all__ = ["SERIES", "ArmHistory", "Reading"]
+
+SERIES = 6
+"""Values of ΔS that the last step of a trend depends on: its rolling mean over 5, and that of the step before."""
+
+
+class Reading(NamedTuple):
+    """What one more answer says."""
+
+    state: State
+    """Against the medoid of the arm's answers to this group."""
+    flipped: bool
+    """Whether the state differs from the one before it."""
+    trend: State | None
+    """λ of the arm's series of ΔS; ``None`` below two values, and for an answer without ΔS."""
+
+
+class ArmHistory:
+    """The last answers of an arm: a row, what it cites, and whether it collapsed, for each; oldest first."""
+
+    __slots__ = ("citations", "collapsed", "deltas", "flips", "rows", "state")
+
+    def __init__(
+        self,
+        rows: NDArray[np.float32],
+        citations: tuple[frozenset[Hashable], ...] = (),
+        collapsed: tuple[bool, ...] = (),
+        deltas: tuple[float, ...] = (),
+        state: State | None = None,
+        flips: int = 0,
+    ) -> None:
+        self.rows = rows
+        """(answers, d) float32 unit rows."""
+        self.citations = citations
+        self.collapsed = collapsed
+        self.deltas = deltas
+        self.state = state
+        self.flips = flips
+
+    def observe(
+        self,
+        window: int,
+        answer: NDArray[np.float32],
+        citations: Iterable[Hashable],
+        collapsed: bool,
+        delta: float | None,
+    ) -> Reading:
+        """Add an answer, (d,) float32, and read it; of more than ``window`` answers the oldest go."""
+        self.rows = np.concatenate((self.rows[max(0, len(self.rows) - window + 1) :], answer[None]), dtype=np.float32)
+        self.citations = (*self.citations, frozenset(citations))[-window:]
+        self.collapsed = (*self.collapsed, collapsed)[-window:]
+        if delta is not None:
+            self.deltas = (*self.deltas, delta)[-SERIES:]
+        trend = lambda_trend(self.deltas)[-1] if delta is not None and len(self.deltas) > 1 else None
+        if len(self.rows) == 1:  # an answer by itself is its own medoid
+            state: State = "divergent" if collapsed else "convergent"
+        else:
+            state = lambda_group(self.rows, self.citations, self.collapsed)[-1]
+        flipped = self.state is not None and state != self.state
+        self.flips += flipped
+        self.state = state
+        return Reading(state, flipped, trend)
