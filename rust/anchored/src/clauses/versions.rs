@@ -215,7 +215,8 @@ fn negation(mine: &Side<'_>, theirs: &Side<'_>) -> Option<(Span, Span)> {
     let first = *known.first()?;
     let of_it = |clause: &Clause| says.text.terms(clause.terms).iter().any(|term| term.root == first);
     let asserts = |token: &Token| token.is(words::MAY | words::MUST | words::AFFIRM);
-    let said = || says.tokens().find(|(_, _, token)| token.content && token.root == first);
+    let bare = |clause: &Clause| !clause.is(words::BEFORE | words::AFTER);
+    let said = || says.tokens().find(|(clause, _, token)| token.content && token.root == first && bare(clause));
     let asserting = says.tokens().find(|(clause, _, token)| of_it(clause) && asserts(token));
     let (_, _, asserting) = asserting.or_else(|| says.text.words.asserts().then(said)?)?;
     if 2 * shared < known.len() {
