@@ -172,7 +172,7 @@ crash: ## Kill producers and the worker at random: make crash KILLS=5000
 	SHADOWLANE_KILLS=$(KILLS) cargo test -p shadowlane-ring -p shadowlane-lane --test crash --test every_instruction -- --nocapture
 
 FUZZ_SECONDS ?= 30
-FUZZ_TARGETS ?= frame_decode ring_consume redact canonical_hash
+FUZZ_TARGETS ?= frame_decode ring_consume redact canonical_hash answers
 fuzz: ## The fuzz targets for FUZZ_SECONDS each, with AddressSanitizer
 	@cargo fuzz --version >/dev/null 2>&1 || { echo "make fuzz needs cargo-fuzz: cargo install cargo-fuzz --locked"; exit 1; }
 	@for target in $(FUZZ_TARGETS); do \
