@@ -7,7 +7,7 @@ RUST_SOURCES := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build dev demo probe-demo test test-fast test-rust test-loom test-python test-faults lint audit format docs \
-	hooks bench instructions overhead soak memory-bench metrics-bench peers judge-bench gate-bench change-bench redact-bench detector-test redact-adversarial wheel wheels sbom sdist wheel-check first-hour crash fuzz miri \
+	hooks bench captures instructions overhead soak memory-bench metrics-bench peers judge-bench gate-bench change-bench redact-bench detector-test redact-adversarial wheel wheels sbom sdist wheel-check first-hour crash fuzz miri \
 	asan valgrind free-threaded clean
 
 help: ## Show this help
@@ -121,6 +121,9 @@ instructions: ## Instructions of admission, offer and drain beside the record: m
 
 QUICK ?=
 OVERHEAD ?=
+captures: build ## What each capture (ASGI, WSGI, client libraries) adds to a call
+	$(BIN)/python -m benches.captures $(CAPTURES)
+
 overhead: build ## What mirroring costs, as a matrix, into target/overhead/: make overhead QUICK=1 takes two minutes
 	$(BIN)/python -m benches.overhead $(if $(QUICK),--quick) $(OVERHEAD)
 
