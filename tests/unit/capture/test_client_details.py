@@ -125,6 +125,26 @@ def test_an_answer_that_is_there_already_is_kept(into: Captured, library: Any) -
 
 
 @pytest.mark.parametrize("library", [httpx, httpx2])
+@pytest.mark.parametrize(
+    ("hosts", "url", "seen"),
+    [
+        (["api.example.com"], "https://API.example.com/ask", 1),
+        (["api.example.com:443"], "https://api.example.com/ask", 1),
+        (["api.example.com:80"], "http://api.example.com:80/ask", 1),
+        (["api.example.com:443"], "http://api.example.com/ask", 0),
+        (["example.com"], "https://api.example.com/ask", 0),
+    ],
+)
+def test_a_host_is_meant_with_its_usual_port(
+    into: Captured, library: Any, hosts: list[str], url: str, seen: int
+) -> None:
+    inner = library.MockTransport(lambda request: library.Response(200))
+    with library.Client(transport=ShadowTransport(inner, into.lane, hosts=hosts)) as client:
+        assert client.post(url, content=b"{}").status_code == 200
+    assert into.status()["mirrored"] == seen
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
 def test_a_wsgi_and_an_asgi_application_behind_a_client(into: Captured, library: Any) -> None:
     def app(environ: Any, start_response: Any) -> list[bytes]:
         start_response("200 OK", [("content-type", "text/plain")])
