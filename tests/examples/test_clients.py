@@ -11,8 +11,8 @@ import sys
 import pytest
 
 from tests.e2e.conftest import ROOT, World
+from tests.support.answering import upstream
 from tests.support.snippets import client_snippets, gateway_snippets
-from tests.support.upstream import upstream
 
 PROGRAMS = client_snippets()
 KEY = "sk-" + "0123456789abcdef" * 4

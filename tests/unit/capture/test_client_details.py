@@ -20,8 +20,8 @@ import urllib3
 from shadowlane.aiohttp import ShadowMiddleware
 from shadowlane.httpx import AsyncShadowTransport, ShadowTransport
 from shadowlane.requests import ShadowAdapter
+from tests.support.answering import PIECES, Upstream, upstream
 from tests.support.captured import Captured
-from tests.support.upstream import PIECES, Upstream, upstream
 
 WHOLE = b"".join(PIECES)
 
