@@ -7,7 +7,7 @@ RUST_SOURCES := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build dev demo probe-demo test test-fast test-rust test-loom test-python test-faults lint audit format docs \
-	hooks bench captures instructions overhead soak memory-bench metrics-bench peers judge-bench gate-bench change-bench redact-bench detector-test redact-adversarial wheel wheels sbom sdist wheel-check first-hour crash fuzz miri \
+	hooks bench captures instructions overhead soak memory-bench metrics-bench transport-bench peers judge-bench gate-bench change-bench redact-bench detector-test redact-adversarial wheel wheels sbom sdist wheel-check first-hour crash fuzz miri \
 	asan valgrind free-threaded clean
 
 help: ## Show this help
@@ -151,6 +151,9 @@ judge-bench: build ## How well ΔS judges, on labelled data: make judge-bench DA
 GATE_BENCH ?=
 metrics-bench: build ## What a scrape of /metrics costs with 100,000 stored pairs: make metrics-bench
 	$(BIN)/python -m benches.metrics
+
+transport-bench: build ## Processor time a copy over either transport (nginx answers): make transport-bench
+	$(BIN)/python -m benches.transport
 
 gate-bench: build ## Simulated days through the store and the gate: make gate-bench GATE_BENCH="--rates 1 --days 1"
 	$(BIN)/python -m benches.gate $(GATE_BENCH)
