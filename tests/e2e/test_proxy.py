@@ -28,6 +28,8 @@ CHAT = json.dumps(
     {"object": "chat.completion", "choices": [{"message": {"role": "assistant", "content": "Prod."}}]}
 ).encode()
 ASKED = {"model": "m", "messages": [{"role": "user", "content": "How long?"}]}
+ALONE = {"worker": "external"}
+"""Where nothing is mirrored: no worker, which could still be starting when the test has ended."""
 EVENTS = [b"data: one\n\n", b"data: \xf0\x9f\x90\xb5\n\n", b"data: [DONE]\n\n"]
 
 
@@ -222,7 +224,7 @@ def test_an_upstream_that_is_not_there_is_a_bad_gateway(tmp_path: Path, client: 
     world = World(tmp_path)
     try:
         with serving(lambda got: chat("x")) as shadow:
-            world.configure(shadow.url, routes={"presets": ["openai"]})
+            world.configure(shadow.url, lane=ALONE, routes={"presets": ["openai"]})
             address, _ = start(world, world.nobody())
             answer = client.post(f"http://{address}/v1/chat/completions", json=ASKED)
             assert answer.status_code == 502
@@ -239,7 +241,7 @@ def test_tls_by_file_and_a_drain_at_the_end(tmp_path: Path, served: Served) -> N
     authority.configure_trust(context)
     world = World(tmp_path)
     try:
-        world.configure(served.shadow.url)
+        world.configure(served.shadow.url, lane=ALONE)
         address, process = start(world, served.upstream.url, "--certificate", str(tmp_path / "tls.pem"))
         served.prod.go_on.clear()
         secure = httpx.Client(timeout=60, trust_env=False, verify=context)
@@ -298,7 +300,7 @@ def test_websockets_pass_both_ways(tmp_path: Path, served: Served) -> None:
 
     world = World(tmp_path)
     try:
-        world.configure(served.shadow.url)
+        world.configure(served.shadow.url, lane=ALONE)
         asyncio.run(asyncio.wait_for(main(), 100))
     finally:
         world.close()
