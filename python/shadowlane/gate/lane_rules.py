@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from ..config import GateConfig
 from .account_rules import ACCOUNT_RULES
-from .boundary import limit
 from .change_rule import change
 from .drift_rules import DRIFT_RULES
+from .few_questions import few_questions, radius_at_end
 from .lines import bounds, hours_for, percent, signed, signed_fine
 from .paired import PairedQuantiles
 from .rules import ALPHA, OVERHEAD, REJECT_ALPHA, Evidence, Needs, Rule, Sampling
@@ -59,11 +59,13 @@ def p95_latency(evidence: Evidence, gate: GateConfig) -> Rule:
         surely = surest.lower > target
         # What the rest of the window brings moves a quantile as it moves a share: all of it may be fast.
         final = surely and (elapsed >= 1.0 or surest.lower > gate.hard_stop * target)
-        line += "" if surely else "; missed, not surely yet"
+        line += "" if surely else f"; missed, not surely yet{few_questions(key, both, elapsed, target, 2 * ALPHA)}"
         late = Rule(key, name, False, line, beyond=final, leaning=surely and not final)
         return late.held(seen.estimate, target)
-    needs = _latency_needs(evidence, seen, target)
     line += "; within it, not surely yet"
+    if few := few_questions(key, both, elapsed, target, 2 * ALPHA):
+        return Rule(key, name, None, line + few).held(seen.estimate, target)
+    needs = _latency_needs(evidence, seen, target)
     if needs is not None and elapsed >= 1.0 and not evidence.no_lane and needs.pairs is not None:
         hours = math.ceil(gate.window_hours * (1 + needs.pairs / n))
         line += f"; this window has no more pairs: gate.window_hours = {hours}, or a larger sampling.ratio, would do"
@@ -71,15 +73,13 @@ def p95_latency(evidence: Evidence, gate: GateConfig) -> Rule:
 
 
 def _latency_needs(evidence: Evidence, seen: Interval, target: float) -> Needs | None:
-    """Until the window's end the bounds narrow faster than with the root of the pairs, after it as fast."""
     if not math.isfinite(seen.upper) or not math.isfinite(seen.estimate):
         return None
     n, elapsed = len(evidence.times), evidence.window.elapsed
-    at_end = (seen.upper - seen.estimate) * math.sqrt(elapsed) * limit(2 * ALPHA, 1.0) / limit(2 * ALPHA, elapsed)
     room = target - seen.estimate
     if room <= 0:
         return None
-    total = n / elapsed * max(1.0, (at_end / room) ** 2)
+    total = n / elapsed * max(1.0, (radius_at_end(seen.upper - seen.estimate, elapsed, 2 * ALPHA) / room) ** 2)
     more = max(1, math.ceil(total) - n)
     return Needs(more, hours_for(more, n, evidence.window.hours))
 
