@@ -38,7 +38,7 @@ from ..types import (
     Unread,
     header,
 )
-from .anchored import anchor
+from .anchored import Verdict, anchor_all
 from .citations import cited, compare_citations
 from .collapse import collapse_kind, collapsed, compared_text, refuses
 from .delta import delta_s, rows_delta_s
@@ -155,10 +155,17 @@ class Scorer:
         prod, shadow = [read.pair.prod_text for read in reads], [read.shadow_text for read in reads]
         rows = self._rows(prod, shadow)
         deltas = None if rows is None else rows_delta_s(*rows, prod, shadow)
-        for position, (read, state) in enumerate(zip(reads, _states(reads, deltas), strict=True)):
-            if not read.failed:
-                scores = self._scores(read, None if deltas is None else float(deltas[position]), state)
-                out[read.index] = msgspec.structs.replace(read.pair, scores=scores)
+        plain: list[float | None] = [None] * len(reads) if deltas is None else deltas.astype(float).tolist()
+        answered = [one for one in zip(reads, plain, _states(reads, deltas), strict=True) if not one[0].failed]
+        # What contradicts does not depend on ΔS; how much of it is left does.
+        verdicts = anchor_all(
+            [read.pair.prod_text for read, _, _ in answered],
+            [read.pair.shadow_text for read, _, _ in answered],
+            [delta or 0.0 for _, delta, _ in answered],
+        )
+        for (read, delta, state), verdict in zip(answered, verdicts, strict=True):
+            scores = self._scores(read, delta, state, verdict)
+            out[read.index] = msgspec.structs.replace(read.pair, scores=scores)
         self._retrieved([read for read in reads if not (read.failed or read.partial)], out)
         if rows is not None and self._groups is not None:
             # What a client did not wait for says nothing of how prod answers this question.
@@ -187,7 +194,7 @@ class Scorer:
         self._trouble = ""
         return rows[: len(prod)], rows[len(prod) :]
 
-    def _scores(self, read: _Read, delta: float | None, state: StateName) -> Scores:
+    def _scores(self, read: _Read, delta: float | None, state: StateName, compared: Verdict) -> Scores:
         notes = [read.note]
         if delta is None:
             notes.append(f"no ΔS: {self._trouble}")
@@ -202,15 +209,13 @@ class Scorer:
             said = {"event": "structure_failed", "shadow": shadow, "shadow_id": copy.shadow_id}
             log.error("cannot compare the structure of %s: %s", copy.shadow_id, describe(error), extra=said)
             notes.append(f"the structure cannot be compared: {type(error).__name__}")
-        # What contradicts does not depend on ΔS; how much of it is left does.
-        compared = anchor(read.pair.prod_text, read.pair.shadow_text, delta or 0.0)
         notes.append(compared.note)
         return Scores(
             delta_s=delta,
             anchored=None if delta is None else compared.anchored,
             fact_flip=compared.fact_flip,
-            missing=None if read.partial or compared.unread == "language" else compared.missing.share,
-            extra=None if read.partial or compared.unread == "language" else compared.extra.share,
+            missing=None if read.partial else compared.missing,
+            extra=None if read.partial else compared.extra,
             unread=compared.unread or ("cut" if _cut_off(read) else ""),
             embedder="" if delta is None else self._embedder.name,
             citation_match=read.citation_match[0],
