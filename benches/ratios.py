@@ -22,7 +22,7 @@ import numpy as np
 
 from shadowlane import __version__, _core
 
-from . import cases
+from . import answers, cases
 from .overhead.run import ROOT, machine
 
 _BOOTSTRAPS = 2000
@@ -81,6 +81,10 @@ def comparisons() -> Iterator[list[Comparison]]:
                 ),
                 Comparison("group of a new question", "the same with hnswlib", *cases.grouping_cases(), 50),
             ]  # fmt: skip
+            some += [
+                Comparison(f"answer: {name}", "the providers' modules", ours, theirs, n, aim_ratio=0.5)
+                for name, ours, theirs, n in answers.answer_cases()
+            ]
             yield some
         finally:
             drainer.close()

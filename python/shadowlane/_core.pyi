@@ -1,10 +1,11 @@
 # The compiled core. What is public of it is re-exported, with the same objects, by shadowlane.core.
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypedDict, Unpack, final
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack, final
 
 __all__ = [
     "ACTING_GETS",
+    "ANSWER_SHAPES",
     "CONTROL_BYTES",
     "FLAG_CLIENT_DISCONNECTED",
     "FLAG_REDELIVERED",
@@ -13,6 +14,7 @@ __all__ = [
     "PRESET_NAMES",
     "REASONS",
     "RING_HEAD_BYTES",
+    "AnswerReader",
     "Drainer",
     "EmbeddingBag",
     "Finding",
@@ -62,6 +64,34 @@ PRESET_NAMES: tuple[str, ...]
 REASONS: tuple[str, ...]
 RING_HEAD_BYTES: int
 CONTROL_BYTES: int
+
+ANSWER_SHAPES: tuple[tuple[str, bool], ...]
+
+_CitationFields: TypeAlias = tuple[str, str, str, tuple[int, int] | None, int | None, float | None, str, str, str]
+_AnswerFields: TypeAlias = tuple[
+    str,
+    tuple[_CitationFields, ...],
+    tuple[tuple[str, str, str], ...],
+    str,
+    dict[str, int],
+    dict[str, int],
+    bool,
+    str,
+    str,
+    str,
+    str,
+    Literal["", "cut", "error"],
+    str,
+]
+
+@final
+class AnswerReader:
+    def __new__(
+        cls,
+        names: tuple[Sequence[str], Sequence[str], Sequence[str], Sequence[str], Sequence[str], Sequence[str]],
+        most: int,
+    ) -> AnswerReader: ...
+    def read(self, body: bytes, declared: bool) -> _AnswerFields | None: ...
 
 @final
 class FlatIndex:

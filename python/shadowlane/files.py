@@ -11,32 +11,35 @@ import glob
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["append_private", "write_private"]
+__all__ = ["append_private", "private_file", "write_private"]
 
 _DRAFT = ".draft"
 _STALE_S = 3600.0
 
 
-def write_private(path: Path, data: bytes | Callable[[BinaryIO], object], *, durable: bool = False) -> None:
+def write_private(path: Path, data: bytes, *, durable: bool = False) -> None:
     """Put ``data`` into ``path``, in place of what was there. The folder must exist.
 
-    ``data`` may be a function that writes it into a file that is open for writing, for what is large in one piece.
     ``durable``: on the disk before the old content goes, for what must outlive a power cut. A symbolic link at ``path``
     is replaced, not followed. Raises :class:`OSError` when that cannot be done; then the old content stays.
     """
+    with private_file(path, durable=durable) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def private_file(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
+    """The same for what is made piece by piece: a file that takes ``path``'s name when all went well."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}{_DRAFT}")
     try:
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(handle, "wb") as file:
             os.fchmod(handle, 0o600)  # the umask may have taken more
-            if isinstance(data, bytes):
-                file.write(data)
-            else:
-                data(file)
+            yield file
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
@@ -49,7 +52,7 @@ def write_private(path: Path, data: bytes | Callable[[BinaryIO], object], *, dur
 
 
 def _remove_stale_drafts(path: Path) -> None:
-    """What a killed writer of this file left behind. Writing takes no hour: a younger draft may be alive."""
+    """What a killed writer of this file left behind. Nobody writes to one for an hour: a younger draft may be alive."""
     with contextlib.suppress(OSError):
         for draft in path.parent.glob(f".{glob.escape(path.name)}.*{_DRAFT}"):
             if time.time() - draft.stat(follow_symlinks=False).st_mtime > _STALE_S:

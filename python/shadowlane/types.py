@@ -21,7 +21,9 @@ from .bands import band
 
 __all__ = [
     "FLAG_CLIENT_DISCONNECTED",
+    "FLAG_NO_PROD",
     "FLAG_REDELIVERED",
+    "FLAG_REPLAYED",
     "FLAG_RESPONSE_CUT",
     "FLAG_STREAMED",
     "MOST_PIN_VALUES",
@@ -53,6 +55,11 @@ __all__ = [
 ]
 
 Headers = tuple[tuple[bytes, bytes], ...]
+
+FLAG_REPLAYED = 16
+"""The exchange was recorded earlier, and its copy sent by a replay: prod's answer and times are those of then."""
+FLAG_NO_PROD = 32
+"""Whoever captured it saw no answer of prod's: ``[control]`` answers in its stead. (The core passes both flags on.)"""
 
 
 def header(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> str:

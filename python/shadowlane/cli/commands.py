@@ -22,12 +22,16 @@ __all__ = [
     "dashboard",
     "demo",
     "doctor",
+    "export",
     "gate",
+    "gold",
     "guard",
+    "import_",
     "init",
     "off",
     "on",
     "probe",
+    "replay",
     "report",
     "reset",
     "serve",
@@ -174,6 +178,12 @@ def reset(options: argparse.Namespace) -> int:
 
 
 def report(options: argparse.Namespace) -> int:
+    if options.store is not None:
+        if options.hours is not None:
+            raise ConfigError("--hours and --store: recorded traffic is judged as a whole; leave --hours out")
+        from ..replay.stored import show_stored
+
+        return show_stored(_load(options), options, gate=False)
     from ..report.command import run_report
 
     return run_report(_load(options), html=options.html, as_json=options.json, hours=options.hours)
@@ -181,6 +191,12 @@ def report(options: argparse.Namespace) -> int:
 
 def gate(options: argparse.Namespace) -> int:
     config = _load(options)
+    if options.store is not None:
+        if options.wait or options.restart or options.shadow:
+            raise ConfigError("--store: recorded traffic has one shadow and no window; leave the other options out")
+        from ..replay.stored import show_stored
+
+        return show_stored(config, options, gate=True)
     if options.shadow is not None and options.shadow not in config.shadows:
         known = ", ".join(config.shadows)
         why = advised(options.shadow, config.shadows, f"no such shadow in the configuration; known: {known}")
@@ -213,6 +229,30 @@ def compare(options: argparse.Namespace) -> int:
     from ..compare.command import run_command
 
     return run_command(options)
+
+
+def replay(options: argparse.Namespace) -> int:
+    from ..replay.command import run_command
+
+    return run_command(options)
+
+
+def import_(options: argparse.Namespace) -> int:
+    from ..replay.importing import run_command
+
+    return run_command(options)
+
+
+def export(options: argparse.Namespace) -> int:
+    from ..export.command import run_export
+
+    return run_export(_load(options), options)
+
+
+def gold(options: argparse.Namespace) -> int:
+    from ..export.gold import run_gold
+
+    return run_gold(_load(options), options)
 
 
 def guard(options: argparse.Namespace) -> int:

@@ -55,6 +55,20 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "compare answers.jsonl --gate",
         "compare answers.jsonl --explain 17",
     ),
+    "replay": (
+        "replay traffic.har --shadow http://127.0.0.1:9001",
+        "replay traffic.gor --shadow candidate --config lane.toml --speed max --html report.html",
+        "replay lane.db --shadow candidate --config lane.toml --speed 10 --gate",
+        "replay --one 0195e0c4-7c3a-7000-8000-3f6c1a2b4d5e --shadow candidate --config lane.toml",
+        "replay batch.jsonl --answers batch_output.jsonl --shadow http://127.0.0.1:9001",
+    ),
+    "import": ("import traffic.gor --html report.html", "import answers.jsonl --gate --store imported.db"),
+    "export": (
+        "export --out pairs.jsonl",
+        "export --format parquet --since 7d --shadow candidate --out pairs.parquet",
+        "export --format langfuse --mark wrong --dataset regressions --out items.jsonl",
+    ),
+    "gold": ("gold --out gold.jsonl", "gold --shadow candidate --worst 50 --groups 0 --out gold.jsonl"),
     "guard": ("guard --allow api.internal:8080 --allow llm.internal:9000=openai --connect auth.internal:443",),
 }
 """By command: what its ``--help`` shows. A test runs each through the parser."""
@@ -144,10 +158,14 @@ def build_parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
 
     report = command("report", commands.report, "Compare prod and the shadows from what is stored.")
     report.add_argument("--html", metavar="FILE", help="write the report as one HTML page")
+    report.add_argument(
+        "--store", metavar="FILE", help="the result of a replay or an import, in place of the lane's rows"
+    )
     report.add_argument("--hours", type=_hours, default=None, help="only the last so many hours")
 
     gate = command("gate", commands.gate, "Say GRADUATE, HOLD or REJECT, with the evidence; exit 0 only for GRADUATE.")
     gate.add_argument("--shadow", default=None, help="the shadow's name (default: all of them)")
+    gate.add_argument("--store", metavar="FILE", help="judge the result of a replay or an import")
     gate.add_argument("--restart", action="store_true", help="begin a new window now, and judge nothing")
     gate.add_argument("--wait", action="store_true", help="look again until it is GRADUATE or REJECT, a line a change")
     gate.add_argument(
@@ -160,7 +178,7 @@ def build_parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
     # The options of these need the package's heavier half, so they are added only for the command that is asked for.
     asked = sys.argv[1:] if arguments is None else arguments
     for name, run, text in _WITH_OWN_OPTIONS:
-        sub = command(name, run, text, configured=False)
+        sub = command(name, run, text, configured=name in _CONFIGURED)
         if name in asked:
             _add_own_options(name, sub)
 
@@ -202,6 +220,14 @@ def _add_own_options(name: str, sub: argparse.ArgumentParser) -> None:
         from ..probe.command import add_options as add
     elif name == "compare":
         from ..compare.command import add_options as add
+    elif name == "replay":
+        from ..replay.command import add_options as add
+    elif name == "import":
+        from ..replay.importing import add_options as add
+    elif name == "export":
+        from ..export.command import add_options as add
+    elif name == "gold":
+        from ..export.gold import add_options as add
     else:
         from ..guard.proxy.command import add_arguments as add
     add(sub)
@@ -233,5 +259,11 @@ def _duration(text: str) -> float:
 _WITH_OWN_OPTIONS = (
     ("probe", commands.probe, "Ask prod and shadow a gold file of questions, and compare."),
     ("compare", commands.compare, "Compare the answers of a file, without a lane: report and verdict."),
+    ("replay", commands.replay, "Send recorded traffic to a shadow again, and compare with what prod answered then."),
+    ("import", commands.import_, "Bring recorded traffic with its answers into a database: report and verdict."),
+    ("export", commands.export, "Write stored pairs as JSON lines, Parquet or a data set of another tool."),
+    ("gold", commands.gold, "Make a probe's gold file out of stored pairs."),
     ("guard", commands.guard, "Run the shadow's forward proxy: reads to listed hosts pass, writes are refused."),
 )
+_CONFIGURED = ("export", "gold")
+"""Those of them that read a lane's configuration."""

@@ -6,8 +6,9 @@ never guessed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ..config import Config
 from ..gate import verdict_data, verdicts_data
@@ -18,26 +19,42 @@ from ..report.command import write_page
 from ..report.html import render_page
 from ..report.terminal import render_report, render_verdict
 from ..store import SqliteStore
-from .reader import Source
 from .show import unread_line
 
-__all__ = ["show_report", "show_verdict"]
+__all__ = ["Named", "show_report", "show_verdict"]
 
 _NO_LANE = "a file of answers has no lane's counters; mirror through a gateway to know"
 _FAILED = 500
+_NOTHING: Mapping[str, Any] = {}
+
+
+class Named(Protocol):
+    """Where the pairs come from."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def unread(self) -> Mapping[str, int]:
+        """Fields that nobody reads, by name."""
 
 
 def show_report(
-    config: Config, store: SqliteStore, source: Source, *, as_json: bool = False, html: str | None = None
+    config: Config,
+    store: SqliteStore,
+    source: Named,
+    *,
+    as_json: bool = False,
+    html: str | None = None,
+    beside: Mapping[str, Any] = _NOTHING,
 ) -> int:
-    """Print the report (text or JSON) and, with ``html``, write the page. Returns the exit code, 0.
+    """Print the report (text, or JSON with ``beside`` in it) and, with ``html``, write the page. Returns 0.
 
     Raises :class:`~shadowlane.errors.ShadowlaneError` when the page cannot be written.
     """
     report = _report(config, store, source)
     _write_html(report, html)
     if as_json:
-        print_json(report)
+        print_json({**beside, **report})
         return 0
     page: list[Line] = [] if html is None else [("", ""), (f"page: {Path(html).resolve()}", "")]
     print_lines([*render_report(report), *unread_line(source.unread), *page])
@@ -45,7 +62,13 @@ def show_report(
 
 
 def show_verdict(
-    config: Config, store: SqliteStore, source: Source, *, as_json: bool = False, html: str | None = None
+    config: Config,
+    store: SqliteStore,
+    source: Named,
+    *,
+    as_json: bool = False,
+    html: str | None = None,
+    beside: Mapping[str, Any] = _NOTHING,
 ) -> int:
     """Print the verdict, and with ``html`` write the report's page. Returns 0 for GRADUATE, else 1."""
     if html is not None:
@@ -55,19 +78,19 @@ def show_verdict(
     [verdict] = verdicts
     if as_json:
         data = {"source": source.name, **verdicts_data(verdicts)}
-        print_json({**data, "unread_fields": dict(source.unread)})
+        print_json({**beside, **data, "unread_fields": dict(source.unread)})
     else:
         print_lines([*render_verdict(verdict_data(verdict)), *unread_line(source.unread)])
     return 0 if verdict.decision == "GRADUATE" else 1
 
 
-def _report(config: Config, store: SqliteStore, source: Source) -> dict[str, Any]:
+def _report(config: Config, store: SqliteStore, source: Named) -> dict[str, Any]:
     status = _status(config, store, source)
     report = build_report(config, status, store, now_ns=status["last_ns"])
     return {**report, "unread_fields": dict(source.unread)}
 
 
-def _status(config: Config, store: SqliteStore, source: Source) -> dict[str, Any]:
+def _status(config: Config, store: SqliteStore, source: Named) -> dict[str, Any]:
     """What stands for a lane's status: prod's failures are in the file, all else of a lane is not."""
     [name] = config.shadows
     rows, failed, last_ns = 0, 0, 0

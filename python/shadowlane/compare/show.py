@@ -25,7 +25,8 @@ def unread_line(unread: Mapping[str, int]) -> list[Line]:
 
 def explained_lines(data: Mapping[str, Any]) -> list[Line]:
     """One exchange's evidence, for a person."""
-    lines: list[Line] = [(printable(f"{data['id']}, line {data['line']}, {data['method']} {data['target']}"), "title")]
+    at = f"line {data['line']}, " if "line" in data else ""
+    lines: list[Line] = [(printable(f"{data['id']}, {at}{data['method']} {data['target']}"), "title")]
     if data["question"]:
         lines += _wrapped("question", data["question"])
     for position, arm in enumerate(data["arms"]):

@@ -120,7 +120,7 @@ class PolicyConfig(Section, frozen=True):
     """GET and HEAD requests that act and are not mirrored, by name: ``"logout"`` is a segment of a path, ``"delete*"``
     a segment of up to three words that begins or ends with it, ``"stream.body="`` a parameter. Unset: the built-in
     list, which ``shadowlane doctor`` prints; ``[]`` is none. A GET that ``routes.read`` names in full, without a star,
-    is mirrored whatever its name."""
+    is mirrored whatever its path is called; its parameters count all the same."""
     keep_members: tuple[str, ...] = ()
     """Members of inference requests that stay on the copy although no preset knows them, by exact name. All others that
     are not known to ask for an answer and nothing else are removed and listed with the pair."""

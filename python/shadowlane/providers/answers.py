@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from .. import _core
 from ..types import Answer
 from .bedrock import named_event
+from .compiled import MAX_INFLATED, compiled_answer
 from .embeddings import vectors_of
 from .events import fold_events, read_chunks, read_value
 from .reading.citing import parse_citations
@@ -28,10 +29,7 @@ from .reading.vectors import decode_base64
 from .registry import USAGE
 from .vercel import data_stream_parts
 
-__all__ = ["MAX_INFLATED", "extract_answer", "extract_usage", "extract_vectors"]
-
-MAX_INFLATED = 16 * 1024 * 1024
-"""A compressed body is inflated to this many bytes at most; what is longer is cut, and noted."""
+__all__ = ["MAX_INFLATED", "extract_answer", "extract_usage", "extract_vectors", "interpreted_answer"]
 
 _CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
 _WIDE_MARKS = (
@@ -59,11 +57,17 @@ def extract_answer(content_type: str, body: bytes, *, text_pointer: str = "", ci
     line, in their order. Raises nothing: ``note`` says why the text is empty or not whole.
     """
     try:
-        draft = _read(content_type.lower(), body, text_pointer, citations_pointer)
+        if not (text_pointer or citations_pointer) and (answer := compiled_answer(content_type.lower(), body)):
+            return answer
+        return interpreted_answer(content_type, body, text_pointer, citations_pointer)
     except Exception as error:
         # The promise above is worth more than a traceback: the body is somebody else's, and the note is stored.
         return Answer(kind="unreadable", note=f"cannot be read: {type(error).__name__}: {error}"[:300])
-    return draft.answer()
+
+
+def interpreted_answer(content_type: str, body: bytes, text_pointer: str = "", citations_pointer: str = "") -> Answer:
+    """The same by the providers' modules alone, which know every shape: what :mod:`.compiled` is held to."""
+    return _read(content_type.lower(), body, text_pointer, citations_pointer).answer()
 
 
 def extract_usage(content_type: str, body: bytes) -> dict[str, int]:

@@ -31,6 +31,7 @@ __all__ = [
     "print_json",
     "print_json_line",
     "print_lines",
+    "print_raw",
     "printable",
     "signed",
 ]
@@ -74,6 +75,12 @@ def print_file(text: str) -> None:
     sys.stdout.flush()
 
 
+def print_raw(data: bytes) -> None:
+    """Write bytes that another program reads to standard output: :func:`json_line` in UTF-8, or a file's."""
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
 def print_error(text: str, program: str = "shadowlane") -> None:
     """Print ``program: text`` to standard error, as :func:`print_lines` does."""
     lines = wrapped(printable(f"{program}: {text}"), columns_of(sys.stderr))
@@ -109,6 +116,8 @@ def print_json_line(value: Any, stream: TextIO | None = None) -> None:
 
 def _json(value: Any, *, indent: int | None) -> str:
     text = json.dumps(value, indent=indent, sort_keys=indent is not None, ensure_ascii=False, allow_nan=False)
+    if text.isprintable():  # nearly every line, told at once
+        return text
     return "".join(c if c.isprintable() or (c == "\n" and indent is not None) else _escape(c) for c in text)
 
 

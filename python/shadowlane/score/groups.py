@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, ScoreError
-from ..files import write_private
+from ..files import private_file
 from .arm import ArmHistory
 from .lambda_ import State
 from .leaders import Leaders, open_leaders
@@ -183,7 +183,8 @@ class ParaphraseGroups:
         try:
             target.mkdir(mode=0o700, parents=True, exist_ok=True)
             # One file, so that a crash between two of them cannot pair old groups with new leaders.
-            write_private(target / "groups.bin", self._write, durable=True)
+            with private_file(target / "groups.bin", durable=True) as file:
+                self._write(file)
         except OSError as error:
             raise ScoreError(f"{target}: the paraphrase groups cannot be saved: {error.strerror}") from None
 

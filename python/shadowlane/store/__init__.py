@@ -9,6 +9,7 @@ from __future__ import annotations
 from ..columns import ScoreColumns, Timed
 from ..config import StoreConfig
 from .found import FoundPairs, MarkCounts, PairFilter
+from .origin import Origin
 from .queries import Order
 from .rows import StoredPair
 from .sqlite import SqliteStore
@@ -17,6 +18,7 @@ __all__ = [
     "FoundPairs",
     "MarkCounts",
     "Order",
+    "Origin",
     "PairFilter",
     "ScoreColumns",
     "SqliteStore",

@@ -22,7 +22,7 @@ from .pruning import transaction
 from .rows import BODY_COLUMNS, PAIR_COLUMNS, StoredPair, contents, from_row
 from .schema import explained
 
-__all__ = ["FoundPairs", "Looks", "MarkCounts", "PairFilter"]
+__all__ = ["FoundPairs", "Looks", "MarkCounts", "PairFilter", "Verdict", "condition"]
 
 _COLUMNS = ", ".join(
     [f"pairs.{name}" for name in ("id", "stored_ns", *PAIR_COLUMNS)] + [f"bodies.{name}" for name in BODY_COLUMNS]
@@ -33,6 +33,13 @@ _STEPS = 4000
 _BODIES = ", ".join(f"bodies.{name}" for name in BODY_COLUMNS)
 _SEARCHED = tuple(BODY_COLUMNS.index(name) for name in ("request_body", "prod_text", "shadow_text"))
 
+Verdict = Literal["", "accepted", "objected", "same", "prod_better", "shadow_better", "different", "inconsistent"]
+
+_VERDICTS: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "accepted": ("NOT fact_flip AND delta_s <= ?", (ACCEPTED,)),
+    "objected": ("fact_flip OR delta_s > ?", (ACCEPTED,)),
+}
+_FLIPS = {"fact": "fact_flip", "lambda": "lambda_flip = 1"}
 _BANDS = {
     "fact_flip": ("fact_flip", ()),
     "stable": ("NOT fact_flip AND delta_s < ?", (STABLE,)),
@@ -51,7 +58,10 @@ class PairFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which rows of a shadow; what is empty is not asked."""
 
     shadow: str
+    """Empty: of all of them."""
     since_ns: int = 0
+    until_ns: int = 0
+    """Only rows that began before it; 0: up to the newest."""
     route: str = ""
     tenant: str = ""
     model: str = ""
@@ -62,6 +72,10 @@ class PairFilter(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     """Somewhere in the request or in an answer, whatever its case."""
     mark: Literal["", "fine", "wrong", "none", "any"] = ""
+    verdict: Verdict = ""
+    """``accepted`` or ``objected`` to by the rules and ΔS; the others are the judge's."""
+    flip: Literal["", "fact", "lambda"] = ""
+    """A contradicted fact, or a λ that changed on a repeated question."""
     order: Literal["worst", "newest"] = "worst"
     """``worst``: contradicted facts, then by falling ΔS, one row of a request."""
 
@@ -145,14 +159,19 @@ class Looks:
         return MarkCounts(*counts)
 
 
-def _condition(wanted: PairFilter) -> tuple[str, tuple[Any, ...]]:
-    parts: list[str] = ["shadow = ?", "started_ns >= ?"]
-    values: list[Any] = [wanted.shadow, wanted.since_ns]
+def condition(wanted: PairFilter) -> tuple[str, tuple[Any, ...]]:
+    """As SQL, and its values; not :attr:`PairFilter.text`, which bodies have to be looked through for."""
+    parts: list[str] = ["started_ns >= ?"]
+    values: list[Any] = [wanted.since_ns]
 
     def add(part: str, *some: Any) -> None:
         parts.append(f"({part})")
         values.extend(some)
 
+    if wanted.shadow:
+        add("shadow = ?", wanted.shadow)
+    if wanted.until_ns:
+        add("started_ns < ?", wanted.until_ns)
     if wanted.route:
         add("route_of(method, target) = ?", wanted.route)
     if wanted.tenant:
@@ -166,12 +185,17 @@ def _condition(wanted: PairFilter) -> tuple[str, tuple[Any, ...]]:
         add("reason = ?", "" if wanted.reason == "answered" else wanted.reason)
     if wanted.mark:
         add(*{"none": ("mark = ''",), "any": ("mark <> ''",)}.get(wanted.mark, ("mark = ?", wanted.mark)))
+    if wanted.verdict:
+        part, some = _VERDICTS.get(wanted.verdict, ("judge = ?", (wanted.verdict,)))
+        add(part, *some)
+    if wanted.flip:
+        add(_FLIPS[wanted.flip])
     return "WHERE " + " AND ".join(parts), tuple(values)
 
 
 def _matching(db: sqlite3.Connection, wanted: PairFilter, deadline: float) -> Generator[tuple[int, str], None, None]:
     """Number and request of each row that matches, in the order asked for. Raises :class:`_TimeIsOver`."""
-    where, values = _condition(wanted)
+    where, values = condition(wanted)
     order = _ORDERS[wanted.order].format(where=where)
     columns = "pairs.id, pairs.req_hash"
     if not wanted.text:

@@ -31,6 +31,7 @@ from .history import History
 from .identity import MARK, FileIdentity
 from .latency import GET_ROWS, PUT_ROW, between
 from .observed import ADD_OBSERVED, Tally
+from .origin import Origins
 from .pruning import Retention, bytes_used, prune, transaction
 from .queries import Order, pairs_query, selected
 from .retention import RetentionClock
@@ -39,6 +40,7 @@ from .schema import connect, explained
 from .scores import joined_columns, rows_beside, score_columns, score_rows
 from .starts import WindowStarts
 from .tallies import Refused, Routed
+from .walk import Walks
 
 __all__ = ["SqliteStore"]
 
@@ -67,7 +69,7 @@ _RETENTION = "retention"
 _SET_META = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"
 
 
-class SqliteStore(History, WindowStarts, Looks):
+class SqliteStore(History, WindowStarts, Looks, Origins, Walks):
     """Pairs and counters in one file. Open it with :func:`shadowlane.store.open_store`."""
 
     def __init__(

@@ -49,7 +49,7 @@ from .writer import Writer
 if TYPE_CHECKING:
     from ..telemetry.traces import Traces
 
-__all__ = ["run_worker"]
+__all__ = ["open_arm", "open_judge", "open_limits", "run_worker"]
 
 log = logging.getLogger("shadowlane.worker")
 
@@ -130,7 +130,8 @@ def _leave_error(directory: Path, error: BaseException) -> None:
         log.warning("%s: cannot be written: %s", directory / ERROR_FILE, cause.strerror)
 
 
-def _open_judge(config: JudgeConfig, sanitizer: _core.Sanitizer, saved: str) -> Judge:
+def open_judge(config: JudgeConfig, sanitizer: _core.Sanitizer, saved: str) -> Judge:
+    """The language-model judge of ``[judge]``; ``saved`` is what its predecessor left."""
     service = config.service()
     limits = BudgetLimits(tokens_per_day=config.tokens_per_day, money_per_day=config.money_per_day or math.inf)
     price = Price(input=config.price_input, output=config.price_output)
@@ -191,8 +192,8 @@ async def _work(
     store = await asyncio.to_thread(open_store, config.store)
     try:
         store.set_epoch(drainer.lane_id(), dict.fromkeys(config.arms(), drainer.acked()))
-        shadows = {name: _shadow_limits(config, name, arm, store, drainer) for name, arm in config.arms().items()}
-        arms = {name: _arm(config, name, arm, shadows[name], drainer) for name, arm in config.arms().items()}
+        shadows = {name: open_limits(config, name, arm, store, drainer) for name, arm in config.arms().items()}
+        arms = {name: open_arm(config, name, arm, shadows[name], drainer) for name, arm in config.arms().items()}
         limits = LaneLimits(
             {name: (shadows[name], arm.ratio) for name, arm in config.arms().items()},
             qps=config.limits.qps,
@@ -223,7 +224,7 @@ async def _work(
             writer=writer,
             sanitizer=redaction.cleaner,
             sanitize_at_once=0 if redaction.hook else SANITIZED_AT_ONCE,
-            judge=_open_judge(config.judge, redaction.sanitizer, store.judge_state()) if config.judge.url else None,
+            judge=open_judge(config.judge, redaction.sanitizer, store.judge_state()) if config.judge.url else None,
             limits=limits,
             on_limits=control.update_admission,
             window_s=config.limits.window_s if config.limits.cap_mode == "reservoir" else 0.0,
@@ -289,7 +290,15 @@ def _transport(config: Config, name: str, shadow: ShadowConfig) -> HttpTransport
     )
 
 
-def _arm(config: Config, name: str, shadow: ShadowConfig, limits: ShadowLimits, drainer: _core.Drainer) -> Arm:
+def open_arm(
+    config: Config,
+    name: str,
+    shadow: ShadowConfig,
+    limits: ShadowLimits,
+    drainer: _core.Drainer,
+    kind: type[Arm] = Arm,
+) -> Arm:
+    """The arm of a service, with its transport. Raises :class:`~shadowlane.errors.ConfigError`."""
     options = ArmOptions(
         ratio=shadow.ratio,
         salt=shadow.salt(name),
@@ -298,7 +307,7 @@ def _arm(config: Config, name: str, shadow: ShadowConfig, limits: ShadowLimits, 
         timeout_s=shadow.timeout_s,
         most_bytes=MOST_BYTES / len(config.arms()),
     )
-    return Arm(
+    return kind(
         name,
         _transport(config, name, shadow),
         options,
@@ -321,9 +330,10 @@ class _OwnCap(NamedTuple):
         return self.drainer.take_own(self.name, self.qps, self.burst)
 
 
-def _shadow_limits(
+def open_limits(
     config: Config, name: str, shadow: ShadowConfig, store: SqliteStore, drainer: _core.Drainer
 ) -> ShadowLimits:
+    """What keeps copies from a service. What it used before is read from the store."""
     breaker, budget = shadow.breaker, None
     if shadow.budget.limited:
         limited = {field: value for field, value in msgspec.structs.asdict(shadow.budget).items() if value}

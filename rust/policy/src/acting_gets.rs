@@ -6,10 +6,12 @@
 use shadowlane_base::{Error, Result};
 
 use super::effect::shown;
+use super::parameters;
 use super::target::{Target, decode};
 
 /// The default list. `word`: a path's segment that is this word; `word*`: one of at most three words that begins or
-/// ends with it; `name=`: a parameter, unless its value says no.
+/// ends with it; `name=`: a parameter, unless its value says no. A word counts as what a parameter such as `cmd` or
+/// `action` asks for, too.
 pub const ACTING_GETS: &[&str] = &[
     "abort*",
     "approve*",
@@ -17,6 +19,7 @@ pub const ACTING_GETS: &[&str] = &[
     "clear",
     "clearcache",
     "deactivate*",
+    "del",
     "delete*",
     "delete=",
     "destroy*",
@@ -29,6 +32,7 @@ pub const ACTING_GETS: &[&str] = &[
     "flushall",
     "flushdb",
     "forcemerge",
+    "halt",
     "invalidate*",
     "kill*",
     "logoff*",
@@ -50,6 +54,7 @@ pub const ACTING_GETS: &[&str] = &[
     "restart*",
     "restart=",
     "revoke*",
+    "rm",
     "rollback*",
     "shutdown*",
     "shutdown=",
@@ -117,16 +122,25 @@ impl ActingGets {
         }
     }
 
-    /// Why a GET of the target acts; none if nothing says so.
-    pub fn find(&self, target: &Target<'_>) -> Option<String> {
-        let segment = target.segments.iter().find(|segment| self.acts(segment));
+    /// Why a GET of the target acts; none if nothing says so. `named`: the user named the path in full, and so what it is
+    /// called; a parameter stands in no declared route, and acts on it as on any other.
+    pub fn find(&self, target: &Target<'_>, named: bool) -> Option<String> {
+        let segment = target.segments.iter().find(|segment| self.acts(segment)).filter(|_| !named);
         if let Some(segment) = segment {
             return Some(format!("the path's {} acts (policy.acting_gets)", shown(&decode(segment))));
         }
-        let no = |value: &str| ["0", "false", "no", "off"].iter().any(|no| value.eq_ignore_ascii_case(no));
-        let parameter =
-            target.query.iter().find(|(name, value)| self.parameters.contains(name) && !no(value.trim()))?;
+        let parameter = target.query.iter().find(|(name, value)| self.parameter(name, value))?;
         Some(format!("parameter {} acts (policy.acting_gets)", shown(&parameter.0)))
+    }
+
+    /// Whether a parameter acts: by its name, or by what it asks for (`cmd=restart`).
+    fn parameter(&self, name: &str, value: &str) -> bool {
+        let no = |value: &str| ["0", "false", "no", "off"].iter().any(|no| value.eq_ignore_ascii_case(no));
+        let bare = parameters::bare(name);
+        let by_name = |name: &str| self.parameters.iter().any(|known| known == name) && !no(value.trim());
+        by_name(name)
+            || by_name(bare)
+            || (parameters::is_operation(bare) && parameters::readings(value).any(|value| self.acts(&value)))
     }
 
     fn acts(&self, segment: &str) -> bool {
@@ -187,7 +201,7 @@ mod tests {
     #[test]
     fn paths_and_parameters_that_act_are_told_from_others() {
         let list = ActingGets::default();
-        let finds = |target: &str| list.find(&parse(target.as_bytes()).expect("a target")).is_some();
+        let finds = |target: &str| list.find(&parse(target.as_bytes()).expect("a target"), false).is_some();
         for target in [
             "/logout",
             "/auth/log-out",
@@ -206,6 +220,15 @@ mod tests {
             "/x?sleep=5",
             "/core/select?stream.body=%3Cdelete/%3E",
             "/x?logout",
+            "/x?delete[]=7",
+            "/x?form.purge=1",
+            "/x?cmd=restart",
+            "/x?op=flush",
+            "/x?Action=ReloadConfig",
+            "/x?action[]=del",
+            "/x?form[action]=log_out",
+            "/x?_action=rm",
+            "/x?cmd=%2566lush",
             "/safeRestart",
             "/logout;jsessionid=1",
             "/log-out-all",
@@ -222,6 +245,9 @@ mod tests {
             "/sleep-masks",
             "/x?delete=false",
             "/x?q=delete",
+            "/x?cmd=list",
+            "/x?op=status",
+            "/x?subject=restart",
             "/stopwatch",
             "/updates",
             "/v1/models",
@@ -236,7 +262,7 @@ mod tests {
     #[test]
     fn a_list_replaces_the_default() {
         let list = ActingGets::new(&["launch*".to_owned(), "go=".to_owned()]).expect("a list");
-        let finds = |target: &str| list.find(&parse(target.as_bytes()).expect("a target")).is_some();
+        let finds = |target: &str| list.find(&parse(target.as_bytes()).expect("a target"), false).is_some();
         assert!(finds("/launch-now") && finds("/x?go=1") && !finds("/logout"));
         for bad in ["", "*", "a b", "/logout", "="] {
             assert!(ActingGets::new(&[bad.to_owned()]).is_err(), "{bad}");

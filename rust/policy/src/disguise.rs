@@ -9,6 +9,7 @@ use super::graphql;
 use super::holds::Holds;
 use super::json::Json;
 use super::jsonrpc::{Allowed, classify_parsed};
+use super::nested::{self, Nested};
 use super::parameters::{OPERATION_PARAMETERS, OVERRIDE_PARAMETERS, TOOL_PARAMETERS, decoded_twice, is_unsafe_method};
 use super::searches::is_phrase;
 use super::statement_verbs::no_query;
@@ -28,12 +29,22 @@ pub fn in_parameters(parameters: &[(String, String)], searching: bool) -> Option
             if named && graphql::holds_mutation(value) {
                 return Some(format!("parameter {} holds a GraphQL mutation", shown(name)));
             }
+            if let Some(why) = nested_parameter(name, value, holds, searching) {
+                return Some(why.replacen("the body", &format!("parameter {}", shown(name)), 1));
+            }
             let why = if named { statement(value) } else { whole_statement(value) };
             // `?DROP+TABLE+t`, and what stands behind a `;`.
             let why = why.or_else(|| if value.is_empty() { whole_statement(name) } else { None });
             why.map(|why| format!("parameter {} holds a statement: {why}", shown(name)))
         })
     })
+}
+
+/// Why a parameter's value that is JSON is a write.
+fn nested_parameter(name: &str, value: &str, holds: Holds, searching: bool) -> Option<String> {
+    let criteria = CRITERIA.contains(&name);
+    let walk = Walk { tools: Allowed::none(), depth: Depth::whole(searching) };
+    walk.nested(value, Place { holds, criteria, depth: 0, texts: 0 })
 }
 
 /// Why a JSON body on a route that the user declared a read is one all the same; none if nothing says so.
@@ -60,7 +71,7 @@ pub fn in_json(body: &Json, graphql_endpoint: bool, depth: Depth, tools: Allowed
         }
     }
     let walk = Walk { tools, depth };
-    walk.value(body, Place { holds: Holds::Anything, criteria: false, depth: 0 })
+    walk.value(body, Place { holds: Holds::Anything, criteria: false, depth: 0, texts: 0 })
 }
 
 /// Elasticsearch has objects there.
@@ -74,6 +85,8 @@ struct Place {
     /// Inside the conditions of a search, where names are fields and texts their values.
     criteria: bool,
     depth: usize,
+    /// How many texts deep.
+    texts: usize,
 }
 
 /// Names under which searches keep their conditions.
@@ -176,9 +189,24 @@ impl Walk<'_> {
             }
             Json::Object(members) => self.object(value, members, place),
             Json::String(text) if self.searches(place.holds) && is_phrase(text) => None,
-            Json::String(text) => in_text(text, place.holds).map(|why| format!("the body holds {why}")),
+            Json::String(text) => in_text(text, place.holds)
+                .map(|why| format!("the body holds {why}"))
+                .or_else(|| self.nested(text, place)),
             _ => None,
         }
+    }
+
+    /// Why a text that is JSON is a write.
+    fn nested(&self, text: &str, place: Place) -> Option<String> {
+        let within = match Nested::of(text) {
+            Nested::Text => return None,
+            Nested::Ambiguous => return Some("the body holds JSON with more than one reading in a text".to_owned()),
+            Nested::Json(_) if place.texts >= nested::MOST => {
+                return Some("the body holds JSON in texts of JSON, deeper than is looked into".to_owned());
+            }
+            Nested::Json(within) => within,
+        };
+        self.value(&within, Place { depth: place.depth + 1, texts: place.texts + 1, ..place })
     }
 
     fn object(&self, object: &Json, members: &[(String, Json)], place: Place) -> Option<String> {
@@ -201,7 +229,7 @@ impl Walk<'_> {
             why.or_else(|| {
                 let criteria = place.criteria || CRITERIA.contains(&folded);
                 let holds = Holds::of(folded, place.holds);
-                self.value(value, Place { holds, criteria, depth: place.depth + 1 })
+                self.value(value, Place { holds, criteria, depth: place.depth + 1, ..place })
                     .map(|why| why.replacen("the body", &format!("member {}", shown(name)), 1))
             })
         })

@@ -39,10 +39,10 @@ pub struct Request<'a> {
 
 static DEFAULT_ACTING: LazyLock<ActingGets> = LazyLock::new(ActingGets::default);
 
-/// A write, if the request is a GET or HEAD that is on the list of those that act.
-pub fn request_acts(request: &Request<'_>, target: &Target<'_>, acting: &ActingGets) -> Option<Effect> {
+/// A write, if the request is a GET or HEAD that is on the list of those that act. `named`: the user named its path in full.
+pub fn request_acts(request: &Request<'_>, target: &Target<'_>, acting: &ActingGets, named: bool) -> Option<Effect> {
     let gets = matches!(request.method, b"GET" | b"HEAD");
-    if gets { acting.find(target).map(Effect::write) } else { None }
+    if gets { acting.find(target, named).map(Effect::write) } else { None }
 }
 
 /// What the request does when it is sent once more.
@@ -63,7 +63,7 @@ pub fn classify_request(method: &[u8], target: &[u8], headers: &[(&[u8], &[u8])]
         Err(effect) => return effect,
     };
     if is_safe(method) {
-        let acting = request_acts(&request, &target, &DEFAULT_ACTING);
+        let acting = request_acts(&request, &target, &DEFAULT_ACTING, false);
         return acting.unwrap_or_else(|| safe_method(&request, &target, preset));
     }
     // These presets say what the endpoint speaks, not where it is.

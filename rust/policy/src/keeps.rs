@@ -10,6 +10,7 @@ use super::disguise::CRITERIA;
 use super::effect::shown;
 use super::json::Json;
 use super::known_parts::part_acts;
+use super::nested::{self, Nested};
 use super::normalise::{ACTING, STATE};
 
 /// Ids of `STATE` that services of the user's own have, too.
@@ -39,20 +40,21 @@ const COUNTED: &[&str] = &["aggregations", "aggs", "facets"];
 /// Why a body on a declared route keeps or does something at a provider; none if nothing says so. `below`: it is a part of
 /// the request (an element, a line).
 pub fn keeps(body: &Json, below: bool) -> Option<String> {
-    look(body, below, false)
+    look(body, below, false, 0)
 }
 
 /// The same of the fields of a form, each a text or JSON.
 pub fn form_keeps(fields: &[(String, String)]) -> Option<String> {
     fields.iter().find_map(|(name, value)| {
         let value = Json::parse(value.as_bytes()).unwrap_or_else(|_| Json::String(value.clone()));
-        member(name, &value).or_else(|| look(&value, true, false))
+        member(name, &value).or_else(|| look(&value, true, false, 0))
     })
 }
 
-fn look(value: &Json, below: bool, criteria: bool) -> Option<String> {
+/// `texts`: how many texts deep.
+fn look(value: &Json, below: bool, criteria: bool, texts: usize) -> Option<String> {
     match value {
-        Json::Array(items) => items.iter().find_map(|item| look(item, true, criteria)),
+        Json::Array(items) => items.iter().find_map(|item| look(item, true, criteria, texts)),
         Json::Object(members) => {
             if asks_model(members) {
                 let which = if below { "below the top" } else { "with an ambiguous member" };
@@ -61,9 +63,14 @@ fn look(value: &Json, below: bool, criteria: bool) -> Option<String> {
             members.iter().find_map(|(name, value)| {
                 let found = if criteria { None } else { member(name, value) };
                 let criteria = criteria || is_one(CRITERIA, name) || is_one(COUNTED, name);
-                found.or_else(|| look(value, true, criteria))
+                found.or_else(|| look(value, true, criteria, texts))
             })
         }
+        // JSON in a text; what lies deeper, or has more than one reading, is refused where statements are looked for.
+        Json::String(text) if texts < nested::MOST => match Nested::of(text) {
+            Nested::Json(value) => look(&value, true, criteria, texts + 1),
+            _ => None,
+        },
         _ => None,
     }
 }

@@ -107,10 +107,9 @@ impl Policy {
             Ok(target) => target,
             Err(effect) => return Verdict::new(effect, ""),
         };
-        // A GET that the user names in full is a read by that word; a star names none.
-        if !self.routes.names_in_full(request.method, path)
-            && let Some(effect) = http::request_acts(request, &target, &self.acting_gets)
-        {
+        // A path that the user names in full may be called what it likes; a star names none, and no route its parameters.
+        let named = self.routes.names_in_full(request.method, path);
+        if let Some(effect) = http::request_acts(request, &target, &self.acting_gets, named) {
             return Verdict::new(effect, "");
         }
         let why = |tool: &str| {

@@ -27,6 +27,7 @@ mod known_members;
 mod known_parts;
 mod lane_policy;
 mod members;
+mod nested;
 mod normalise;
 mod normalise_tools;
 mod parameters;

@@ -297,6 +297,30 @@ fn gets_that_act_are_not_mirrored_unless_the_user_says_so() {
     for target in ["/api/users/7", "/users/7/delete", "/db/x?q=SELECT+1"] {
         assert!(starred(target), "{target}");
     }
+    // A path that is named in full may be called what it likes; what a parameter says is no part of a route.
+    for target in [
+        "/users/7/delete?_method=DELETE",
+        "/users/7/delete?action=delete",
+        "/users/7/delete?cmd=restart",
+        "/users/7/delete?op=drop",
+        "/users/7/delete?operation=flush",
+        "/users/7/delete?command[]=shutdown",
+        "/users/7/delete?form.action=removeAll",
+        "/users/7/delete?_action=del",
+        "/users/7/delete?action=%2564elete",
+        "/users/7/delete?purge=1",
+        "/users/7/delete?delete[0]=7",
+        "/users/7/delete?stream.body=x",
+        "/users/7/delete?q=DROP+TABLE+t",
+        "/users/7/delete?tool=delete_user",
+    ] {
+        assert!(!starred(target), "{target}");
+    }
+    for target in ["?action=list", "?cmd=status", "?purge=false", "?_method=GET", "?q=how+do+I+restart", "?page=delete"]
+    {
+        let target = format!("/users/7/delete{target}");
+        assert!(starred(&target), "{target}");
+    }
     let own = || PolicyOptions { acting_gets: Some(vec!["launch*".to_owned()]), ..PolicyOptions::default() };
     assert!(!gets(own(), "/launch") && gets(own(), "/logout"));
     assert!(

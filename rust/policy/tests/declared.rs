@@ -163,3 +163,91 @@ fn a_response_is_not_stored_because_it_looks_like_an_embedding() {
         assert_eq!(copy.body, body, "{target}");
     }
 }
+
+#[test]
+fn json_in_a_text_is_looked_into() {
+    // One text deep, two, and as a list or a text of its own.
+    let texts = |value: &Value| {
+        let once = Value::String(value.to_string());
+        let twice = Value::String(json!({"data": once}).to_string());
+        let quoted = Value::String(once.to_string());
+        [once.clone(), twice, quoted, json!([once])]
+    };
+    for act in [
+        json!({"sql": "DROP TABLE t"}),
+        json!({"query": "DELETE FROM t"}),
+        json!([{"statement": "update t set a = 1"}]),
+        json!({"query": "mutation { a }"}),
+        json!({"document": "query Q { a } mutation M { b }"}),
+        json!({"tool": "delete_user"}),
+        json!({"name": "charge_card", "arguments": {}}),
+        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "x"}}),
+        json!({"method": "DELETE", "path": "/users/1"}),
+        json!({"model": "m", "input": "x", "background": true}),
+        json!({"tools": [{"type": "code_interpreter"}]}),
+    ] {
+        for text in texts(&act) {
+            for name in ["payload", "arguments", "body", "variables", "input"] {
+                let body = json!({"question": "x", name: text});
+                let verdict = json_post(&body);
+                assert!(!verdict.effect.is_read(), "{body}: {}", verdict.effect.reason);
+            }
+        }
+        for field in ["payload", "params"] {
+            let form = format!("{field}={}", act.to_string().replace('%', "%25").replace(' ', "+").replace('&', "%26"));
+            assert!(!asked("/ask", "application/x-www-form-urlencoded", &form).effect.is_read(), "{form}");
+        }
+    }
+    for read in [
+        json!({"filters": {"type": "delete"}, "top_k": 3}),
+        json!({"query": {"bool": {"must": [{"term": {"action": "delete"}}]}}}),
+        json!({"sql": "SELECT 1"}),
+        json!({"query": "{ a }"}),
+        json!({"tool": "search_docs", "arguments": {"q": "x"}}),
+        json!(["red shoes", "blue shoes"]),
+    ] {
+        for text in texts(&read) {
+            let body = json!({"question": "x", "payload": text});
+            let verdict = json_post(&body);
+            assert!(verdict.effect.is_read(), "{body}: {}", verdict.effect.reason);
+        }
+    }
+}
+
+#[test]
+fn json_in_a_text_with_two_readings_or_too_deep_is_a_write() {
+    for text in [r#"{"a":1,"a":{"sql":"DROP TABLE t"}}"#, r#"{"sql":"SELECT 1","n":NaN}"#, "{'a': 1}", r#"[{"a":1,}]"#]
+    {
+        assert!(!json_post(&json!({"payload": text})).effect.is_read(), "{text}");
+    }
+    for text in ["{name} and [1]", "{ me { name } }", "[1] How do I open an account?", "{\"a\": 1} is JSON", "{}"] {
+        assert!(json_post(&json!({"payload": text})).effect.is_read(), "{text}");
+    }
+    let mut body = json!({"sql": "SELECT 1"});
+    for deep in 1..8 {
+        body = json!({"payload": body.to_string()});
+        assert_eq!(json_post(&body).effect.is_read(), deep <= 4, "{deep} texts deep");
+    }
+}
+
+#[test]
+fn a_parameter_that_is_json_is_looked_into() {
+    let gets = |query: &str| {
+        let target = format!("/x?{query}");
+        let request = Request { method: b"GET", target: target.as_bytes(), headers: &[], body: b"" };
+        Policy::new(PolicyOptions::default()).expect("a policy").classify(&request, &Hints::default()).effect.is_read()
+    };
+    for query in [
+        "body={%22sql%22:%22DROP+TABLE+t%22}",
+        "batch=[{%22method%22:%22DELETE%22,%22relative_url%22:%22me%22}]",
+        "call={%22tool%22:%22delete_user%22,%22arguments%22:{}}",
+        "p={%22q%22:%22{\\%22sql\\%22:\\%22DROP+TABLE+t\\%22}%22}",
+        "p={%22a%22:1,%22a%22:2}",
+    ] {
+        assert!(!gets(query), "{query}");
+    }
+    for query in ["filter={%22action%22:%22delete%22}", "where={%22id%22:7}", "ids=[1,2]", "q={a}", "sort=[%22name%22]"]
+    {
+        assert!(gets(query), "{query}");
+    }
+}

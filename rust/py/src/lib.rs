@@ -5,6 +5,7 @@
 use pyo3::prelude::*;
 
 mod anchored;
+mod answers;
 mod convert;
 mod drain;
 mod embedding_bag;
@@ -31,6 +32,7 @@ macro_rules! aligned_for_python {
 }
 
 aligned_for_python!(
+    answers::AnswerReader,
     drain::Drainer,
     embedding_bag::EmbeddingBag,
     flat_index::FlatIndex,
@@ -77,6 +79,7 @@ mod _core {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::anchored::register(module)?;
+        crate::answers::register(module)?;
         crate::inflate::register(module)?;
         crate::policy::register(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;

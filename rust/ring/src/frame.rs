@@ -35,6 +35,7 @@ pub const FLAG_CLIENT_DISCONNECTED: u32 = 2;
 pub const FLAG_STREAMED: u32 = 4;
 /// A worker that is gone had the frame in its hands, and may have sent it. Set by the drain alone.
 pub const FLAG_REDELIVERED: u32 = 8;
+// 16 and 32 are Python's (`shadowlane.types`), and pass through as all others do.
 
 /// What is to be encoded. Bodies come in the pieces in which they passed.
 #[derive(Clone, Copy, Debug, Default)]

@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import os
 import zlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,7 @@ from shadowlane.providers import MAX_INFLATED, extract_answer, extract_vectors
 from shadowlane.types import Answer
 from tests.support.answers import ERRORS, WHOLE
 from tests.support.bodies import JSON, SSE, js, openai_chat
+from tests.support.exchanges import data_folder, exchanges, recorded_body
 
 
 @pytest.mark.parametrize(("body", "expected"), [row[1:] for row in WHOLE], ids=[row[0] for row in WHOLE])
@@ -158,29 +157,14 @@ def test_embeddings_in_base64_and_those_that_are_none() -> None:
     assert extract_answer(JSON, js({"embedding": "ada-002", "dim": 3})).kind == "json"
 
 
-def _data() -> Path:
-    folder = os.environ.get("SHADOWLANE_DATA")
-    return Path(folder) if folder else Path(__file__).resolve().parents[4] / "shared" / "data"
-
-
-def _exchanges() -> list[dict[str, Any]]:
-    path = _data() / "llm_exchanges.jsonl.gz"
-    if not path.exists():
-        pytest.skip(f"no recorded exchanges at {path}: set SHADOWLANE_DATA to the folder that holds them")
-    with gzip.open(path) as lines:
-        return [json.loads(line) for line in lines]
-
-
 def _extract(exchange: dict[str, Any]) -> Answer:
-    response = exchange["response"]
-    body = response["body"] or ""
-    data = base64.b64decode(body["$base64"]) if isinstance(body, dict) else body.encode()
-    return extract_answer(str(response["headers"].get("content-type") or ""), data)
+    headers = exchange["response"]["headers"]
+    return extract_answer(str(headers.get("content-type") or ""), recorded_body(exchange))
 
 
 def test_every_recorded_exchange_is_answered_or_explained() -> None:
     silent, unknown = [], []
-    for exchange in _exchanges():
+    for exchange in exchanges():
         answer = _extract(exchange)
         if not (answer.text.strip() or answer.tool_calls or answer.note):
             silent.append(exchange["id"])
@@ -193,15 +177,17 @@ def test_every_recorded_exchange_is_answered_or_explained() -> None:
 
 
 def test_recorded_answers_have_the_recorded_texts() -> None:
-    path = _data() / "same_question_answers.jsonl.gz"
-    exchanges = {exchange["id"]: exchange for exchange in _exchanges()}
+    path = data_folder() / "same_question_answers.jsonl.gz"
+    known_exchanges = {exchange["id"]: exchange for exchange in exchanges()}
     if not path.exists():
         pytest.skip(f"no recorded answers at {path}: set SHADOWLANE_DATA to the folder that holds them")
     checked = 0
     with gzip.open(path) as lines:
         for line in lines:
             for known in json.loads(line)["answers"]:
-                if known["id"] in exchanges:
-                    assert " ".join(known["answer"].split()) in " ".join(_extract(exchanges[known["id"]]).text.split())
+                if known["id"] in known_exchanges:
+                    assert " ".join(known["answer"].split()) in " ".join(
+                        _extract(known_exchanges[known["id"]]).text.split()
+                    )
                     checked += 1
     assert checked >= 20

@@ -1,0 +1,45 @@
+"""``shadowlane report --store FILE`` and ``gate --store FILE``: the result of a replay or an import, looked at again.
+
+Invariant: what is judged is all that the file holds, and what only a lane knows is left out and said to be.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+
+from ..compare.pairs import with_arms
+from ..config import Config
+from ..detect.cleaner import open_cleaner
+from ..errors import ConfigError
+from ..sources import open_stored
+from .accounts import Accounts, account_data
+from .command import Shown, show
+
+__all__ = ["show_stored"]
+
+
+def show_stored(config: Config, options: argparse.Namespace, *, gate: bool) -> int:
+    """Print the report, or with ``gate`` the verdict; returns the exit code.
+
+    Raises :class:`~shadowlane.errors.ConfigError` for a file of a lane, and :class:`~shadowlane.errors.StoreError`.
+    """
+    path = Path(options.store).absolute()
+    with open_stored(str(path)) as store:
+        origin = store.origin()
+        if origin is None:
+            raise ConfigError(
+                f"--store = {options.store!r}: a lane's database; leave --store out, its lane is in --config"
+            )
+        control = "control" in store.shadows()
+        config = with_arms(config, origin.shadow, control=control, source=origin.url or origin.source)
+        config = msgspec.structs.replace(config, store=msgspec.structs.replace(config.store, url=f"sqlite:///{path}"))
+        open_cleaner(config, reading=True)
+        data = account_data(Accounts(read=origin.read, skipped=Counter(origin.skipped)), store, origin.shadow)
+        options.gate, options.html = gate, getattr(options, "html", None)
+        name = f"{origin.kind} of {origin.source}"
+        unfinished = "" if origin.finished else ", NOT read to its end"
+        return show(options, config, store, Shown(name), data, f"{name} ({origin.form}){unfinished}")

@@ -1,0 +1,101 @@
+//! A whole body: its compression, how it is framed, and the values in it.
+
+use shadowlane_redact::Framing;
+use shadowlane_redact::inflate::{State, inflate};
+
+use super::answer::Answer;
+use super::draft::Draft;
+use super::fold::{Stream, read_value};
+use super::json::Value;
+use super::parse::{first, parse};
+use super::sse;
+use super::usage::UsageNames;
+
+const CUT: &str = "the stream ended before its end mark: the text is what came";
+
+/// Reads answers.
+#[derive(Debug)]
+pub struct Reader {
+    names: UsageNames,
+    most: usize,
+}
+
+impl Reader {
+    /// `names`: under which names tokens are counted. `most`: the most bytes that a compressed body is inflated to.
+    pub fn new(names: UsageNames, most: usize) -> Self {
+        Self { names, most }
+    }
+
+    /// What a body says; `None` when it is left to another reader. `declared`: a media type says that these are
+    /// server-sent events.
+    pub fn read(&self, body: &[u8], declared: bool) -> Option<Answer> {
+        let Some(found) = inflate(body, self.most) else { return self.read_plain(body, declared) };
+        if found.state == State::Whole { self.read_plain(&found.data, declared) } else { None }
+    }
+
+    fn read_plain(&self, body: &[u8], declared: bool) -> Option<Answer> {
+        let mut draft = Draft::new(&self.names);
+        match Framing::of(body, declared) {
+            Framing::Events => read_events(std::str::from_utf8(body).ok()?, &mut draft)?,
+            Framing::Values => read_document(std::str::from_utf8(body).ok()?, &mut draft)?,
+            Framing::Frames | Framing::Lines | Framing::Text => return None,
+        }
+        draft.answer()
+    }
+}
+
+fn read_events(body: &str, draft: &mut Draft<'_>) -> Option<()> {
+    let mut stream = Stream::new();
+    for event in sse::events(body.strip_prefix('\u{feff}').unwrap_or(body)) {
+        let data = event.data.as_ref();
+        let begins = data.trim_start_matches(super::words::is_space);
+        if begins.starts_with(['{', '[', '"']) && super::words::strip(data) != "[DONE]" {
+            let value = parse(data)?;
+            // A model's own event in base 64, as Bedrock sends it.
+            if value.object().text("bytes").is_some() {
+                return None;
+            }
+            stream.read(event.name, &value, draft);
+        } else {
+            stream.read_text(event.name, data, draft);
+        }
+        if draft.given_up() {
+            return None;
+        }
+    }
+    if draft.kind.is_empty() {
+        return None;
+    }
+    if !draft.ended {
+        draft.note_cut(CUT);
+    }
+    Some(())
+}
+
+/// One JSON value, or several, one after the other.
+fn read_document(body: &str, draft: &mut Draft<'_>) -> Option<()> {
+    let (value, rest) = first(body)?;
+    if rest.is_empty() {
+        read_value(&value, draft);
+        return Some(());
+    }
+    let mut stream = Stream::new();
+    let mut next = Some((value, rest));
+    while let Some((value, rest)) = next {
+        if !matches!(value, Value::Object(_) | Value::Array(_) | Value::Text(_)) {
+            return None; // a text that only looks like values
+        }
+        stream.read(value.object().str("event"), &value, draft);
+        if draft.given_up() {
+            return None;
+        }
+        next = if rest.is_empty() { None } else { Some(first(rest)?) };
+    }
+    if draft.kind.is_empty() {
+        return None;
+    }
+    if !draft.ended {
+        draft.note_cut(CUT);
+    }
+    Some(())
+}

@@ -1,0 +1,78 @@
+//! Whole bodies and streams; that they are read as in Python is held by the Python tests.
+
+use proptest::prelude::*;
+use shadowlane_answers::{Answer, Reader, SHAPES, UsageNames};
+
+fn reader() -> Reader {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let usage = UsageNames {
+        input: names(&["prompt_tokens"]),
+        output: names(&["completion_tokens"]),
+        total: names(&["total_tokens"]),
+        cached: names(&["cached_tokens"]),
+        cache_write: Vec::new(),
+        details: names(&["prompt_tokens_details"]),
+    };
+    Reader::new(usage, 1 << 20)
+}
+
+fn read(body: &str) -> Option<Answer> {
+    reader().read(body.as_bytes(), false)
+}
+
+#[test]
+fn a_chat_whole_and_streamed_says_the_same() {
+    let whole = read(
+        r#"{"object":"chat.completion","model":"m","choices":[{"index":0,"message":{"content":"Oslo er kald."},
+        "finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":3,
+        "prompt_tokens_details":{"cached_tokens":4}}}"#,
+    );
+    let streamed = read(
+        "data: {\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Oslo er \"}}]}\n\n\
+         data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"kald.\"},\"finish_reason\":\"stop\"}]}\n\n\
+         data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3,\
+         \"prompt_tokens_details\":{\"cached_tokens\":4}}}\n\ndata: [DONE]\n\n",
+    );
+    let expected = Answer {
+        text: "Oslo er kald.".to_owned(),
+        finish_reason: "stop".to_owned(),
+        usage: vec![("input_tokens", 7), ("output_tokens", 3), ("total_tokens", 10)],
+        cached: vec![("cached_tokens", 4)],
+        model: "m".to_owned(),
+        kind: "openai.chat",
+        ..Answer::default()
+    };
+    assert_eq!(whole, Some(expected.clone()));
+    assert_eq!(streamed, Some(expected));
+}
+
+#[test]
+fn what_is_not_certain_is_left() {
+    for body in [
+        "",
+        "{}",
+        "plain text",
+        r#"{"answer":"of an API that nobody knows"}"#,
+        r#"{"error":{"message":"overloaded"},"choices":[{"message":{"content":"a"}}]}"#,
+        r#"{"choices":[{"message":{"content":"<think>a</think>b"}}]}"#,
+        r#"{"choices":[{"message":{"content":"\ud800"}}]}"#,
+        "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: {\"choices\":[{\"del",
+    ] {
+        assert_eq!(read(body), None, "{body}");
+    }
+}
+
+#[test]
+fn shapes_that_are_only_recognised_have_no_reader() {
+    let left: Vec<&str> = SHAPES.iter().filter(|shape| !shape.is_read()).map(|shape| shape.module).collect();
+    assert_eq!(left, ["openai.threads", "vercel", "dify", "a2a", "jsonrpc", "replicate"]);
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(body in prop::collection::vec(any::<u8>(), 0..200), declared in any::<bool>()) {
+        let reader = reader();
+        reader.read(&body, declared);
+        reader.read(&[b"data: ".as_slice(), &body].concat(), declared);
+    }
+}

@@ -1,0 +1,87 @@
+//! The reader of answers for Python: conversions only.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use shadowlane_answers::{Answer, Citation, Reader, SHAPES, UsageNames};
+
+use crate::convert::detached;
+
+type Names = (Vec<String>, Vec<String>, Vec<String>, Vec<String>, Vec<String>, Vec<String>);
+
+/// AnswerReader(names, most): reads the answers of the shapes that are compiled.
+///
+/// `names`: under which names tokens are counted, as `UsageNames` of the providers. `most`: the most bytes that a
+/// compressed body is inflated to.
+#[pyclass(frozen, module = "shadowlane._core")]
+pub struct AnswerReader {
+    core: Reader,
+}
+
+#[pymethods]
+impl AnswerReader {
+    #[new]
+    fn new(names: Names, most: usize) -> Self {
+        let (input, output, total, cached, cache_write, details) = names;
+        let names = UsageNames { input, output, total, cached, cache_write, details };
+        Self { core: Reader::new(names, most) }
+    }
+
+    /// The fields of an `Answer` in their order, citations and calls as tuples of theirs; `None` when the body is left to
+    /// the readers in Python. `declared`: a media type says that it holds server-sent events.
+    fn read<'py>(&self, py: Python<'py>, body: &[u8], declared: bool) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        detached(py, || self.core.read(body, declared))?.map(|answer| fields(py, answer)).transpose()
+    }
+}
+
+fn fields(py: Python<'_>, answer: Answer) -> PyResult<Bound<'_, PyTuple>> {
+    let citations = answer.citations.into_iter().map(|citation| citation_fields(py, citation));
+    let citations = PyTuple::new(py, citations.collect::<PyResult<Vec<_>>>()?)?;
+    let calls = answer.calls.into_iter().map(|call| (call.name, call.arguments, call.id));
+    let calls = PyTuple::new(py, calls.collect::<Vec<_>>())?;
+    let all = [
+        answer.text.into_pyobject(py)?.into_any(),
+        citations.into_any(),
+        calls.into_any(),
+        answer.finish_reason.into_pyobject(py)?.into_any(),
+        counts(py, &answer.usage)?.into_any(),
+        counts(py, &answer.cached)?.into_any(),
+        answer.refusal.into_pyobject(py)?.to_owned().into_any(),
+        answer.model.into_pyobject(py)?.into_any(),
+        answer.model_rev.into_pyobject(py)?.into_any(),
+        answer.index_hash.into_pyobject(py)?.into_any(),
+        answer.kind.into_pyobject(py)?.into_any(),
+        answer.incomplete.into_pyobject(py)?.into_any(),
+        answer.note.into_pyobject(py)?.into_any(),
+    ];
+    PyTuple::new(py, all)
+}
+
+fn counts<'py>(py: Python<'py>, counts: &[(&'static str, u64)]) -> PyResult<Bound<'py, PyDict>> {
+    let found = PyDict::new(py);
+    for (name, count) in counts {
+        found.set_item(name, count)?;
+    }
+    Ok(found)
+}
+
+fn citation_fields(py: Python<'_>, one: Citation) -> PyResult<Bound<'_, PyTuple>> {
+    (
+        one.snippet_id,
+        one.section_id,
+        one.source_url,
+        one.offsets,
+        one.tokens,
+        one.score,
+        one.index_hash,
+        one.analyzer,
+        one.text,
+    )
+        .into_pyobject(py)
+}
+
+/// Adds what is known of the shapes to the extension module.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let shapes = SHAPES.iter().map(|shape| (shape.module, shape.is_read()));
+    module.add("ANSWER_SHAPES", PyTuple::new(module.py(), shapes.collect::<Vec<_>>())?)?;
+    module.add_class::<AnswerReader>()
+}
