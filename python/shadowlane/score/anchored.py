@@ -167,8 +167,9 @@ def anchor_all(texts_a: Sequence[str], texts_b: Sequence[str], plain: Sequence[f
     for found in _core.anchor_verdicts(_whole(texts_a), _whole(texts_b), plain):
         anchored, contradicted, missing, extra, foreign, cut = found
         unread, note = _unread(foreign, cut)
-        missing_extra = (None, None) if foreign else (missing, extra)
-        verdicts.append(Verdict(anchored, contradicted, *missing_extra, unread, note))
+        # What is missing cannot be said of clauses that were not compared.
+        shares = (None, None) if foreign else (missing, extra)
+        verdicts.append(Verdict(anchored, contradicted, shares[0], shares[1], unread, note))
     return verdicts
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -29,6 +29,7 @@ from ..providers.cleaning import cleaned, read_answer
 from ..types import (
     UNREADABLE_DETECTOR,
     Answer,
+    Citation,
     Collapse,
     GroupReading,
     Headers,
@@ -40,7 +41,7 @@ from ..types import (
 )
 from .anchored import Verdict, anchor_all
 from .citations import cited, compare_citations
-from .collapse import collapse_kind, collapsed, compared_text, refuses
+from .collapse import collapse_kind, compared_text, refuses
 from .delta import delta_s, rows_delta_s
 from .incomplete import common_length, is_cut, left_out_by_status, why_incomplete
 from .lambda_ import State, pair_states
@@ -77,6 +78,15 @@ class _Read:
     """The shadow answered with an error: a run that collapsed, and no answer to compare."""
     partial: bool = False
     """Prod's answer is not whole: both texts are cut at one length."""
+    prod_cites: tuple[Citation, ...] = field(init=False)
+    shadow_cites: tuple[Citation, ...] = field(init=False)
+    prod_collapse: Collapse = field(init=False)
+    shadow_collapse: Collapse = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.prod_cites, self.shadow_cites = cited(self.prod), cited(self.shadow)
+        self.prod_collapse = collapse_kind(self.prod, self.pair.prod_text)
+        self.shadow_collapse = collapse_kind(self.shadow, self.pair.shadow_text)
 
     @property
     def shadow_text(self) -> str:
@@ -222,8 +232,8 @@ class Scorer:
             prod_citation_match=read.citation_match[1],
             index_agrees=read.index_agrees,
             state=state,
-            collapse=collapse_kind(read.shadow, read.pair.shadow_text),
-            prod_collapse=collapse_kind(read.prod, read.pair.prod_text),
+            collapse=read.shadow_collapse,
+            prod_collapse=read.prod_collapse,
             differences=differences,
             tools=tool_agreement(read.prod, read.shadow, read.pair.outcome.calls),
             note="; ".join(filter(None, notes)),
@@ -269,10 +279,10 @@ class Scorer:
                         shadow=read.pair.outcome.shadow,
                         prod_row=prod[position],
                         shadow_row=shadow[position],
-                        prod_cites=citation_keys(cited(read.prod)),
-                        shadow_cites=citation_keys(cited(read.shadow)),
-                        prod_down=collapsed(read.prod, read.pair.prod_text),
-                        shadow_down=read.failed or collapsed(read.shadow, read.pair.shadow_text),
+                        prod_cites=citation_keys(read.prod_cites),
+                        shadow_cites=citation_keys(read.shadow_cites),
+                        prod_down=bool(read.prod_collapse),
+                        shadow_down=read.failed or bool(read.shadow_collapse),
                         delta=scored[read.index].scores.delta_s,
                     )
                     for position, read in enumerate(reads)
@@ -328,20 +338,22 @@ class Scorer:
             notes.append(f"prod answered with HTTP {copy.status}, the shadow with HTTP {outcome.status}")
         if shadow.note:
             notes.append(f"the shadow's answer: {shadow.note}")
-        report = compare_citations(cited(prod), cited(shadow))
-        agrees = report.index_agrees
-        if agrees is None and prod_index_hash and index_hash:
-            agrees = prod_index_hash == index_hash
-        return _Read(
+        read = _Read(
             index=index,
             pair=pair,
             prod=prod,
             shadow=shadow,
-            citation_match=(report.match, report.match_b),
-            index_agrees=agrees,
+            citation_match=(None, None),
+            index_agrees=prod_index_hash == index_hash if prod_index_hash and index_hash else None,
             note="; ".join(notes),
             question=question_for(copy, prod, shadow),
         )
+        if read.prod_cites or read.shadow_cites:
+            report = compare_citations(read.prod_cites, read.shadow_cites)
+            read.citation_match = (report.match, report.match_b)
+            if report.index_agrees is not None:
+                read.index_agrees = report.index_agrees
+        return read
 
     def _part(self, index: int, pair: Pair, prod: Answer, shadow: Answer, why: str) -> _Read | Pair:
         """A pair whose prod answer is not whole: as much of both as prod's has, or left out."""
@@ -409,7 +421,7 @@ def _fell(read: _Read) -> bool:
         return (
             not shadow or refuses(read.shadow, shadow) > refuses(read.prod, prod) or read.shadow.incomplete == "error"
         )
-    return collapsed(read.prod, prod) < collapsed(read.shadow, shadow)
+    return not read.prod_collapse and bool(read.shadow_collapse)
 
 
 def _not_looked_at(pair: Pair) -> Pair:
