@@ -40,6 +40,11 @@ def _messages() -> dict[str, Any]:
     return {"type": "message", "model": "model-1", "content": content, "stop_reason": "end_turn", "usage": usage}
 
 
+def _service() -> dict[str, Any]:
+    snippet = {"snippet_id": "opening-hours", "source_url": "https://library.example/hours", "text": _TEXT[:200]}
+    return {"answer": _TEXT, "citations": [{**snippet, "score": 0.75}], "index_hash": "i1", "model": "model-1"}
+
+
 def _chat_chunks() -> list[dict[str, Any]]:
     head = {"id": "c1", "object": "chat.completion.chunk", "model": "model-1"}
     deltas = [{"content": f"{word} "} for word in _WORDS]
@@ -73,9 +78,11 @@ _BODIES = {
     "chat": json.dumps(_chat()).encode(),
     "messages": json.dumps(_messages()).encode(),
     "gemini": json.dumps(_gemini()).encode(),
+    "a service's JSON": json.dumps(_service()).encode(),
     "chat, streamed": _sse(_chat_chunks()) + b"data: [DONE]\n\n",
     "messages, streamed": _sse(_message_events()),
     "ollama, streamed": _ollama_lines(),
+    "a service, streamed": _sse([{"delta": f"{word} "} for word in _WORDS]),
 }
 
 

@@ -87,6 +87,7 @@ NOT_SENT = (
     "store_error",
     "producer_died",
     "unreadable",
+    "prod_failed",
 )
 """Reasons that say nothing about the shadow: the copy never went out, or was left out, for a cause of ours."""
 

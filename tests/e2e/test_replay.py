@@ -287,11 +287,18 @@ def test_a_lanes_own_store_is_replayed_and_one_exchange_of_it(tmp_path: Path, sh
 def test_a_log_needs_a_control_which_answers_in_prods_stead(tmp_path: Path) -> None:
     line = '127.0.0.1 - - [28/Nov/2026:18:00:00 +0000] "GET /search?q=rides HTTP/1.1" 200 9 "-" "-"\n'
     (tmp_path / "access.log").write_text(line * 3, encoding="ascii")
-    with serving(lambda got: chat("x")) as shadow:
+    given = ("replay", "access.log", "--speed", "max")
+    with serving(lambda got: chat("It is 5 minutes.")) as shadow, serving(lambda got: chat("It is 9 minutes.")) as prod:
         config = configured(tmp_path, shadow.url)
         config.write_text(config.read_text().replace('presets = ["openai"]', 'include = ["/search"]'))
-        found = account(run(tmp_path, "replay", "access.log", "--config", config, "--speed", "max", "--json"))
-    assert found["skipped"] == {"no_prod_answer": 3}
+        found = account(run(tmp_path, *given, "--config", config, "--store", "a.db", "--json"))
+        assert found["skipped"] == {"no_prod_answer": 3}
+        config.write_text(config.read_text() + f'[control]\nurl = "{prod.url}"\n')
+        text = run(tmp_path, *given, "--config", config, "--store", "b.db")
+    assert "read 3 = sent 3" in text
+    assert "[control] answered in prod's stead in 3 copies" in text
+    by_arm = rows(tmp_path / "b.db", "shadow, prod_status, fact_flip, delta_s = 0")
+    assert sorted(by_arm) == [("candidate", 200, 1, 0)] * 3 + [("control", 200, 0, 1)] * 3
 
 
 def test_import_scores_what_has_both_answers_and_sends_nothing(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.support.chatserver import Got, Reply, chat, serving
 from tests.support.snippets import PAGE, Snippet, gateway_snippets
 
 SNIPPETS = gateway_snippets()
-PACKAGES = {"Any ASGI application": "uvicorn"}
+PACKAGES = {"Any ASGI application": "uvicorn", "Django under WSGI": "django"}
 """By section: what must be installed, where it is not the title in small letters."""
 KEY = "sk-" + "0123456789abcdef" * 4
 UPSTREAM = """
@@ -37,7 +37,7 @@ def started(world: World, snippet: Snippet, upstream: str) -> str:
     set_here = [word for word in words if "=" in word.partition(" ")[0] and not word.startswith("-")]
     environment = dict(word.split("=", 1) for word in set_here) | {"LITELLM_MASTER_KEY": KEY}
     server, *rest = words[len(set_here) :]
-    where = ["--bind", f"127.0.0.1:{port}"] if server == "hypercorn" else ["--port", str(port)]
+    where = ["--bind", f"127.0.0.1:{port}"] if server in ("hypercorn", "gunicorn") else ["--port", str(port)]
     process = Process(
         [sys.executable, "-m", server, *rest, *where], world.folder / "gateway.log", environment, cwd=world.folder
     )

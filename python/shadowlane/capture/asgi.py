@@ -7,7 +7,6 @@ side is swallowed and counted; what the application raises is raised on unchange
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -15,9 +14,10 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from .._core import Timer
-from ..errors import ConfigError, ShadowlaneError
+from ..errors import ConfigError
 from ..types import FLAG_CLIENT_DISCONNECTED, FLAG_RESPONSE_CUT, FLAG_STREAMED
 from .lane import Lane
+from .opening import say_off
 from .server import added_prefix, enclosing_call, lifespan_prefix
 from .tracing import served, serving
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from ..config import Config
 
 __all__ = ["ShadowMiddleware"]
-
-log = logging.getLogger("shadowlane")
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -90,12 +88,7 @@ class ShadowMiddleware:
             self.lane = lane
 
     def _off(self, error: Exception) -> None:
-        self.error = str(error) if isinstance(error, ShadowlaneError) else f"{type(error).__name__}: {error}"
-        log.error(
-            "MIRRORING IS OFF in process %d, its requests are served without it: %s (shadowlane doctor says more)",
-            os.getpid(),
-            self.error,
-        )
+        self.error = say_off(error)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]

@@ -26,6 +26,7 @@ __all__ = ["Lane"]
 log = logging.getLogger("shadowlane")
 
 _LANES: weakref.WeakSet[Lane] = weakref.WeakSet()
+_FOLLOWING = threading.Lock()
 
 
 def resolve_config(config: Config | str | os.PathLike[str] | Mapping[str, Any]) -> Config:
@@ -67,6 +68,7 @@ class Lane:
         """Whether copies become spans, so that where a request belongs is looked up."""
         self._core = core
         self._closed = False
+        self._pid = os.getpid()
         self._fork_lock: threading.Lock | None = None
         """In a forked child, until it has a ring of its own."""
         self._supervisor: Supervisor | None = None
@@ -157,6 +159,13 @@ class Lane:
                 self._fork_lock = None
                 self._bind()
 
+    def follow_fork(self) -> None:
+        """For a server that forks without running Python's hooks for it (uWSGI): what they would have done, once."""
+        if os.getpid() != self._pid:
+            with _FOLLOWING:
+                if os.getpid() != self._pid:
+                    self._after_fork()
+
     def close(self) -> None:
         """Close this process's ring and end the supervisor. What is in the ring is still sent by the worker."""
         if self._closed:
@@ -202,6 +211,7 @@ class Lane:
         self._fork_lock = threading.Lock()
         self.admit = self._admit_after_fork
         self.begin = self._begin_after_fork
+        self._pid = os.getpid()
 
     def _admit_after_fork(self, method: str, path: str, headers: Sequence[tuple[bytes, bytes]]) -> _core.Ticket | None:
         self._revive()

@@ -19,17 +19,25 @@ _KINDS = ("http", "websocket", "lifespan")
 
 
 def enclosing_call() -> str:
-    """The kind of ASGI call that is running on this stack: a framework that builds its middleware late does it in the
-    first one. Empty when there is none: a module is imported, and an exception ends the server's start."""
+    """The kind of ASGI call, or ``wsgi``, that is running on this stack: a framework that builds its middleware late
+    does it in the first one. Empty when there is none: a module is imported, and an exception ends the server's start.
+    """
     frame = sys._getframe(1)
     for _ in range(_FRAMES):
-        scope = frame.f_locals.get("scope") if frame.f_code.co_flags & 0x80 else None  # in coroutines only
+        code = frame.f_code
+        scope = frame.f_locals.get("scope") if code.co_flags & 0x80 else None  # in coroutines only
+        if "environ" in code.co_varnames[: code.co_argcount] and _is_environ(frame.f_locals.get("environ")):
+            return "wsgi"
         if isinstance(scope, Mapping) and scope.get("type") in _KINDS:
             return str(scope["type"])
         if frame.f_back is None:
             break
         frame = frame.f_back
     return ""
+
+
+def _is_environ(value: Any) -> bool:
+    return isinstance(value, dict) and "wsgi.version" in value
 
 
 def lifespan_prefix(receive: Any) -> str | None:

@@ -243,13 +243,26 @@ class Supervisor:
             write_private(self._directory / ERROR_FILE, text.encode())
 
 
+def _interpreter() -> str:
+    """Python's own program. Where a server embeds Python (uWSGI, mod_wsgi) ``sys.executable`` may be the server."""
+    if Path(sys.executable or "").name.startswith(("python", "pypy")):
+        return sys.executable
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    places = [
+        Path(folder) / "bin" / name
+        for folder in (sys.exec_prefix, sys.base_exec_prefix)
+        for name in (version, "python3")
+    ]
+    return next((str(place) for place in places if os.access(place, os.X_OK)), sys.executable or version)
+
+
 def spawn_worker(directory: Path, worker_config: Path, lock: StartLock) -> subprocess.Popen[bytes]:
     """Start a worker in a session of its own, which holds ``lock`` until it has the lane; its log goes to
     ``worker.log`` in the lane's directory (0600)."""
     log_file = append_private(directory / "worker.log")
     try:
         return subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", "shadowlane", "worker", "--auto", "--config", str(worker_config)],
+            [_interpreter(), "-m", "shadowlane", "worker", "--auto", "--config", str(worker_config)],
             stdin=subprocess.DEVNULL,
             stdout=log_file,
             stderr=log_file,

@@ -35,6 +35,7 @@ __all__ = [
     "report",
     "reset",
     "serve",
+    "sink",
     "status",
     "worker",
 ]
@@ -253,6 +254,13 @@ def gold(options: argparse.Namespace) -> int:
     from ..export.gold import run_gold
 
     return run_gold(_load(options), options)
+
+
+def sink(options: argparse.Namespace) -> int:
+    from ..sink.command import DEFAULT_SINK, run_sink
+
+    config = _configured(options, "info")
+    return run_sink(config, options.listen or DEFAULT_SINK, anywhere=options.anywhere, as_json=options.json)
 
 
 def guard(options: argparse.Namespace) -> int:

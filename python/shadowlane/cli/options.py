@@ -44,6 +44,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "serve": ("serve", "serve --listen 127.0.0.1:9798 --config lane.toml"),
     "dashboard": ("dashboard", "dashboard --listen 127.0.0.1:9798 --config lane.toml"),
+    "sink": ("sink", "sink --listen 127.0.0.1:9799 --config lane.toml"),
     "alert": ("alert --test", "alert --test slack --json"),
     "demo": ("demo", "demo --seconds 90 --qps 20 --out demo-out"),
     "probe": (
@@ -133,6 +134,11 @@ def build_parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
     dashboard = command("dashboard", commands.dashboard, "Serve the live page of a lane, without a worker.")
     dashboard.add_argument("--listen", metavar="HOST:PORT", help="default: serve.listen, else 127.0.0.1:9797")
     _add_log_format(dashboard)
+
+    sink = command("sink", commands.sink, "Receive the copies of a mirror (nginx, Envoy, GoReplay) into a lane.")
+    sink.add_argument("--listen", metavar="HOST:PORT", help="default: 127.0.0.1:9799; port 0 is any free one")
+    sink.add_argument("--anywhere", action="store_true", help="beyond loopback, too: for a network of the mirror's own")
+    _add_log_format(sink)
 
     alert = command(
         "alert", commands.alert, "Send a test alert to those whom the lane tells, and say what each answered."

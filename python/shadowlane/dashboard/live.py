@@ -31,8 +31,7 @@ class Live:
         self, snapshots: Cached[Snapshot], *, look_s: float = _LOOK_S, heartbeat_s: float = _HEARTBEAT_S
     ) -> None:
         self._snapshots = snapshots
-        _LOOK_S = look_s
-        _HEARTBEAT_S = heartbeat_s
+        self._look_s, self._heartbeat_s = look_s, heartbeat_s
         self._streams = 0
 
     async def now(self, wait_s: float) -> Snapshot | None:
@@ -66,16 +65,16 @@ class Live:
         await self._send(response, f"retry: {_RETRY_MS}\n\n")
         said = loop.time()
         while request.transport is not None and not request.transport.is_closing():
-            snapshot = await self.now(_LOOK_S)
+            snapshot = await self.now(self._look_s)
             if snapshot is not None and str(snapshot.at_ns) != seen:
                 seen = str(snapshot.at_ns)
                 data = json_line({"at_ns": snapshot.at_ns, "pairs": sum(arm.pairs for arm in snapshot.arms.values())})
                 await self._send(response, f"id: {seen}\nevent: snapshot\ndata: {data}\n\n")
                 said = loop.time()
-            elif loop.time() - said >= _HEARTBEAT_S:
+            elif loop.time() - said >= self._heartbeat_s:
                 await self._send(response, ": alive\n\n")
                 said = loop.time()
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(self._look_s)
 
     @staticmethod
     async def _send(response: web.StreamResponse, text: str) -> None:

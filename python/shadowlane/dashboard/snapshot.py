@@ -96,7 +96,7 @@ def snapshot_of(lane: LaneView) -> Snapshot:
     if evaluated.error:
         return Snapshot(now, since, error=evaluated.error)
     try:
-        with reading(config, evaluated.status) as store:
+        with reading(config, evaluated.status, lane.closed) as store:
             arms = _arms(config, evaluated, store, since)
     except ShadowlaneError as error:
         return Snapshot(now, since, error=str(error))

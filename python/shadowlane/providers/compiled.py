@@ -19,8 +19,8 @@ MAX_INFLATED = 16 * 1024 * 1024
 """A compressed body is inflated to this many bytes at most; what is longer is cut, and noted."""
 
 SHAPES: tuple[tuple[str, bool], ...] = _core.ANSWER_SHAPES
-"""The first shapes of the registry in its order: the module of each, and whether it is compiled; if not, only so far
-that it is known not to be one behind it."""
+"""The shapes of the registry in its order, and embeddings: the module of each, and whether it is compiled; if not, only
+so far that no other is taken for it."""
 
 _CitationFields: TypeAlias = tuple[str, str, str, tuple[int, int] | None, int | None, float | None, str, str, str]
 

@@ -14,7 +14,7 @@ from ..render.page import marked, page
 from ..render.svg import histogram, latency_curves
 from ..render.text import clock, count_line, milliseconds, percent, signed
 from ..score.lambda_ import ARROWS, STATES
-from ..status.routes import route_lines
+from ..status.routes import route_lines, stood_in_lines
 from .accounts import account_rows
 from .arms import arms_card
 from .marks import marks_lines
@@ -242,6 +242,7 @@ def _tables(shadow: Mapping[str, Any]) -> str:
         ("another status than prod's", count_line(shadow["status_differs"])),
     ]
     rows += [("Marked by persons", line) for line in marks_lines(shadow["marks"])]
+    rows += [("Prod", line) for line in stood_in_lines(shadow["stood_in"])]
     rows += [("Routes", line) for line in route_lines(shadow["routes"])]
     rows += [("The shadow's errors", line) for one in shadow["refusals"] for line in refusal_lines(one)]
     rows += [(title.capitalize(), line) for title, line in (*account_rows(shadow), *surrounding_rows(shadow))]

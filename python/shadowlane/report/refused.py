@@ -19,9 +19,7 @@ _NEWEST = 200
 _BODY_CHARS = 600
 
 
-def with_bodies(
-    block: dict[str, list[dict[str, Any]]], store: PairSource, name: str, since: int | None
-) -> dict[str, list[dict[str, Any]]]:
+def with_bodies(block: dict[str, Any], store: PairSource, name: str, since: int | None) -> dict[str, Any]:
     """The block of :func:`shadowlane.status.routes.routes_of` with ``body`` and ``asked`` of each refusal: of the
     newest answer of its kind among the last ones that are kept; empty where there is none."""
     wanted = {(one["status"], one["route"], kind_of(one["words"])): one for one in block["refusals"]}

@@ -78,6 +78,9 @@ class NoPairs:
     def route_counts(self, shadow: str, since_ns: int | None, newest: int | None = None) -> list[tuple[str, int, int]]:
         return []
 
+    def stood_in(self, shadow: str, since_ns: int | None, newest: int | None = None) -> int:
+        return 0
+
     def refused_routes(self, shadow: str, since_ns: int | None) -> list[tuple[str, int, int]]:
         return []
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..config import Config
@@ -25,27 +25,34 @@ _MET = "every rule is met"
 
 
 @contextlib.contextmanager
-def reading(config: Config, status: Mapping[str, Any]) -> Iterator[PairSource]:
-    """The store to read from; one without pairs where there is none yet."""
+def reading(config: Config, status: Mapping[str, Any], stop: Callable[[], bool] | None = None) -> Iterator[PairSource]:
+    """The store to read from, until ``stop`` says that this is over; one without pairs where there is none yet."""
     if not status["store"]["exists"]:
         yield NoPairs()
         return
-    with open_store(config.store, read_only=True) as store:
+    with open_store(config.store, read_only=True, stop=stop) as store:
         yield store
 
 
-def read_verdicts(config: Config, shadow: str | None = None) -> tuple[dict[str, Any], list[Verdict]]:
+def read_verdicts(
+    config: Config, shadow: str | None = None, stop: Callable[[], bool] | None = None
+) -> tuple[dict[str, Any], list[Verdict]]:
     """The lane's status and the verdict on each shadow, or on one. Raises
     :class:`~shadowlane.errors.StoreError` and :class:`~shadowlane.errors.LaneError`."""
     status = collect_status(config)
-    with reading(config, status) as store:
+    with reading(config, status, stop) as store:
         return status, evaluate_lane(config, status, store, shadow=shadow)
 
 
-def read_arms(config: Config, status: Mapping[str, Any], verdicts: Sequence[Verdict]) -> dict[str, Any] | None:
+def read_arms(
+    config: Config,
+    status: Mapping[str, Any],
+    verdicts: Sequence[Verdict],
+    stop: Callable[[], bool] | None = None,
+) -> dict[str, Any] | None:
     """Several shadows side by side, JSON-ready; ``None``: there is only one. Raises
     :class:`~shadowlane.errors.StoreError`."""
-    with reading(config, status) as store:
+    with reading(config, status, stop) as store:
         arms = compare_arms(config, store, time.time_ns())
     return arms_data(arms, {verdict.shadow: verdict.decision for verdict in verdicts})
 

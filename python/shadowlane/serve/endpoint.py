@@ -19,7 +19,7 @@ from ..config.serve import address_of, is_loopback
 from ..errors import ConfigError, ShadowlaneError, describe
 from ..worker.side import WorkerView
 from .gate import MOST_BODY_BYTES, gate_routes
-from .guarded import Access, checks, seal
+from .guarded import Access, checks, seal, set_headers
 from .health import health_routes
 from .lane import LaneView
 from .metrics import metrics_routes
@@ -38,6 +38,22 @@ _IDLE_S = 15.0
 _AGAIN_S = 10.0
 _GRACE_S = 1.0
 _LOOK_UP_S = 1.0
+_QUIET = logging.getLogger("shadowlane.serve.http")
+_QUIET.setLevel(logging.CRITICAL + 1)  # it would log requests that cannot be read, in their own words
+
+
+class _Connection(web.RequestHandler):
+    """A connection whose errors of the protocol are answered as ours: sealed, and without what was sent."""
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        super().handle_error(request, status, exc, message)  # says so to the log, and raises where an answer has begun
+        text = "the request cannot be read" if status < 500 else "an error of ours; the log says where"
+        response = web.Response(status=status, text=f"{text}\n")
+        set_headers(response)
+        response.force_close()
+        return response
 
 
 class _Full(asyncio.Protocol):
@@ -111,7 +127,14 @@ class Endpoint:
         server = self._runner.server if self._runner is not None else None
         if server is None or len(server.connections) >= _CONNECTIONS:
             return _Full()
-        return server()
+        return _Connection(
+            server,
+            loop=asyncio.get_running_loop(),
+            access_log=None,  # type: ignore[arg-type]  # its own word for none
+            logger=_QUIET,
+            keepalive_timeout=_IDLE_S,
+            lingering_time=_GRACE_S,
+        )
 
     async def _try_again(self) -> None:
         while True:
@@ -158,16 +181,7 @@ def _runner(lane: LaneView, access: Access, several: Iterable[Routes]) -> web.Ap
     app.add_routes(session_routes(access))
     for routes in several:
         app.add_routes(list(routes(lane)))
-    quiet = logging.getLogger("shadowlane.serve.http")
-    quiet.setLevel(logging.CRITICAL + 1)  # it would log requests that cannot be read, in their own words
-    return web.AppRunner(
-        app,
-        access_log=None,
-        logger=quiet,
-        keepalive_timeout=_IDLE_S,
-        lingering_time=_GRACE_S,
-        shutdown_timeout=_GRACE_S,
-    )
+    return web.AppRunner(app, shutdown_timeout=_GRACE_S)
 
 
 def _reason(error: OSError | UnicodeError) -> str:

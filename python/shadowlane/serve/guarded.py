@@ -24,7 +24,7 @@ from aiohttp.typedefs import Middleware
 from ..config.serve import is_loopback
 from ..errors import describe
 
-__all__ = ["EVENTS", "LOGIN", "SESSION_COOKIE", "SESSION_S", "STYLE", "Access", "checks", "seal"]
+__all__ = ["EVENTS", "LOGIN", "SESSION_COOKIE", "SESSION_S", "STYLE", "Access", "checks", "seal", "set_headers"]
 
 log = logging.getLogger("shadowlane.serve")
 
@@ -150,7 +150,12 @@ def _said(status: int, text: str, headers: dict[str, str] | None = None) -> web.
 
 
 async def seal(_: web.Request, response: web.StreamResponse) -> None:
-    """What every answer carries: nothing is kept, framed, sniffed or run."""
+    """What every answer carries."""
+    set_headers(response)
+
+
+def set_headers(response: web.StreamResponse) -> None:
+    """Nothing of an answer is kept, framed, sniffed or run."""
     headers = response.headers
     headers["Server"] = "shadowlane"
     headers.setdefault("Cache-Control", "no-store")

@@ -77,6 +77,7 @@ class LaneView:
         self._looks = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-look")
         self._ready = Cached(self._readable, self._looks)
         self._starts: tuple[int | None, ...] = ()
+        self._closed = threading.Event()
         self._file: contextlib.AbstractContextManager[Any] = threading.Lock()
         """Held by who has the store open beside the first thread, or writes to it: where no worker is, that is this
         process."""
@@ -84,9 +85,15 @@ class LaneView:
             self._file = contextlib.nullcontext()
 
     def close(self) -> None:
-        """End the threads; one that evaluates is not waited for."""
+        """End the threads, without waiting. One that evaluates stops at its next look at the store: whoever ends this
+        process waits for its threads."""
+        self._closed.set()
         for thread in (self._thread, self._scrapes, self._looks):
             thread.shutdown(wait=False, cancel_futures=True)
+
+    def closed(self) -> bool:
+        """Whether nobody wants an answer any more."""
+        return self._closed.is_set()
 
     async def _end_what_was_restarted(self) -> None:
         none: tuple[int | None, ...] = ()
@@ -136,7 +143,7 @@ class LaneView:
         def read() -> _T:
             if not self.config.store.path.exists():
                 return nothing
-            with self._file, open_store(self.config.store, read_only=True) as store:
+            with self._file, open_store(self.config.store, read_only=True, stop=self.closed) as store:
                 return work(store)
 
         return await asyncio.get_running_loop().run_in_executor(self._looks, read)
@@ -160,8 +167,8 @@ class LaneView:
         """The verdicts now, in the time that it takes. Raises nothing."""
         name, now = self.config.lane.name, time.time_ns()
         try:
-            status, verdicts = read_verdicts(self.config)
-            arms = read_arms(self.config, status, verdicts)
+            status, verdicts = read_verdicts(self.config, stop=self.closed)
+            arms = read_arms(self.config, status, verdicts, stop=self.closed)
         except ShadowlaneError as error:
             return Evaluated(now, name, error=str(error))
         except Exception as error:

@@ -57,7 +57,7 @@ def collect_status(config: Config) -> dict[str, Any]:
             "failed": dict(count.failed),
             "in_flight": now.mirrored - base - stored,
             "holds": None if store["error"] else before.acked <= base + stored <= now.mirrored,
-            **store["copies"].get(name, {"routes": [], "refusals": [], "lately": None}),
+            **store["copies"].get(name, {"routes": [], "refusals": [], "stood_in": 0, "lately": None}),
         }
     limits, status = config.limits, as_json(now)
     state = read_state(directory) if started else None

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from ..config import ShadowConfig
 from ..providers.refusals import Refusal, counted, refusal_data
 
-__all__ = ["NEWEST", "RouteSource", "failing_route", "route_lines", "routes_of"]
+__all__ = ["NEWEST", "RouteSource", "failing_route", "route_lines", "routes_of", "stood_in_lines"]
 
 NEWEST = 5000
 """Of how many copies ``status`` and ``doctor`` tell."""
@@ -28,13 +28,15 @@ class RouteSource(Protocol):
     def refusals(
         self, shadow: str, since_ns: int | None, newest: int | None = None
     ) -> list[tuple[int, str, str, str, str, int]]: ...
+    def stood_in(self, shadow: str, since_ns: int | None, newest: int | None = None) -> int: ...
 
 
 def routes_of(
     store: RouteSource, name: str, arm: ShadowConfig, since_ns: int | None, newest: int | None = None
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, Any]:
     """``routes``: the eight with most copies, each with its share and its failed ones; ``refusals``: the five most
-    frequent, each with the shadow's words, the number of copies and the remedy."""
+    frequent, each with the shadow's words, the number of copies and the remedy; ``stood_in``: in how many copies
+    ``[control]`` answered in prod's stead."""
     routes = store.route_counts(name, since_ns, newest)
     every = sum(copies for _, copies, _ in routes)
     found = counted(Refusal(*one) for one in store.refusals(name, since_ns, newest))
@@ -44,6 +46,7 @@ def routes_of(
             for route, copies, failed in routes[:_MOST]
         ],
         "refusals": [refusal_data(one, name, arm) for one in found],
+        "stood_in": store.stood_in(name, since_ns, newest),
     }
 
 
@@ -54,6 +57,13 @@ def route_lines(routes: Sequence[Mapping[str, Any]]) -> list[str]:
         + (f", {one['failed']} failed" if one["failed"] else "")
         for one in routes
     ]
+
+
+def stood_in_lines(copies: int) -> list[str]:
+    """Whose answers those of "prod" are, where that is not prod."""
+    if not copies:
+        return []
+    return [f"[control] answered in prod's stead in {copies} copies: who mirrored them saw no answer of prod's"]
 
 
 def failing_route(routes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:

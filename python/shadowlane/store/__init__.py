@@ -6,6 +6,8 @@ shadow is always the number of rows that were ever stored for it, whatever proce
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..columns import ScoreColumns, Timed
 from ..config import StoreConfig
 from .found import FoundPairs, MarkCounts, PairFilter
@@ -28,11 +30,12 @@ __all__ = [
 ]
 
 
-def open_store(config: StoreConfig, *, read_only: bool = False) -> SqliteStore:
+def open_store(config: StoreConfig, *, read_only: bool = False, stop: Callable[[], bool] | None = None) -> SqliteStore:
     """Open the store that ``config.url`` names: ``sqlite:///relative.db`` or ``sqlite:////absolute.db``.
 
     For writing, a missing database is made (mode 0600). With ``read_only`` it must exist; reading works while a worker
-    writes. Raises :class:`~shadowlane.errors.StoreError`, which names the file and the remedy, and
+    writes. What is read ends soon, with an error, once ``stop`` says so. Raises
+    :class:`~shadowlane.errors.StoreError`, which names the file and the remedy, and
     :class:`~shadowlane.errors.ConfigError` for a URL of another kind.
     """
     return SqliteStore(
@@ -42,4 +45,5 @@ def open_store(config: StoreConfig, *, read_only: bool = False) -> SqliteStore:
         keep_bodies=config.keep_bodies,
         exemplars=config.exemplars,
         read_only=read_only,
+        stop=stop,
     )

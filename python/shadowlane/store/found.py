@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -22,13 +22,13 @@ from .pruning import transaction
 from .rows import BODY_COLUMNS, PAIR_COLUMNS, StoredPair, contents, from_row
 from .schema import explained
 
-__all__ = ["FoundPairs", "Looks", "MarkCounts", "PairFilter", "Verdict", "condition"]
+__all__ = ["LOOK_EVERY", "FoundPairs", "Looks", "MarkCounts", "PairFilter", "Verdict", "condition"]
 
 _COLUMNS = ", ".join(
     [f"pairs.{name}" for name in ("id", "stored_ns", *PAIR_COLUMNS)] + [f"bodies.{name}" for name in BODY_COLUMNS]
 )
 _WITH_BODIES = f"SELECT {_COLUMNS} FROM pairs LEFT JOIN bodies ON bodies.pair = pairs.id WHERE"  # noqa: S608
-_STEPS = 4000
+LOOK_EVERY = 4000
 """Instructions of SQLite's machine between two looks at the clock: some tens of microseconds."""
 _BODIES = ", ".join(f"bodies.{name}" for name in BODY_COLUMNS)
 _SEARCHED = tuple(BODY_COLUMNS.index(name) for name in ("request_body", "prod_text", "shadow_text"))
@@ -102,9 +102,11 @@ class MarkCounts(NamedTuple):
 
 
 class Looks:
-    """Reads of single rows, and their marks. ``_db`` is the store's connection, ``path`` its file."""
+    """Reads of single rows, and their marks. ``_db`` is the store's connection, ``path`` its file, ``_stop`` what ends
+    whatever is read."""
 
     _db: sqlite3.Connection
+    _stop: Callable[[], bool] | None
     path: Path
 
     def find_pairs(self, wanted: PairFilter, *, limit: int, skip: int = 0, seconds: float = 0.5) -> FoundPairs:
@@ -116,7 +118,10 @@ class Looks:
         whole, more = True, False
         with explained(self.path, "read"):
             try:
-                with _until(self._db, deadline), contextlib.closing(_matching(self._db, wanted, deadline)) as rows:
+                with (
+                    _until(self._db, deadline, self._stop),
+                    contextlib.closing(_matching(self._db, wanted, deadline)) as rows,
+                ):
                     for row, request in rows:
                         times[request] = times.get(request, 0) + 1
                         if once and times[request] > 1:
@@ -221,9 +226,9 @@ class _TimeIsOver(Exception):
 
 
 @contextlib.contextmanager
-def _until(db: sqlite3.Connection, deadline: float) -> Iterator[None]:
-    """End a query whose time is over."""
-    db.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
+def _until(db: sqlite3.Connection, deadline: float, stop: Callable[[], bool] | None) -> Iterator[None]:
+    """End a query whose time is over, or that is to stop."""
+    db.set_progress_handler(lambda: time.monotonic() > deadline or (stop is not None and stop()), LOOK_EVERY)
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -231,4 +236,4 @@ def _until(db: sqlite3.Connection, deadline: float) -> Iterator[None]:
             raise
         raise _TimeIsOver from None
     finally:
-        db.set_progress_handler(None, 0)
+        db.set_progress_handler(stop, LOOK_EVERY)

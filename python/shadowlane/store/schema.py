@@ -396,6 +396,7 @@ def _secure(path: Path) -> None:
 
 
 _REMEDIES = (
+    ("interrupted", "who reads it was told to stop"),
     ("disk is full", "the disk is full; free space, or lower store.max_bytes"),
     ("readonly database", "the file or its directory cannot be written; check owner and mode"),
     ("unable to open", "the file cannot be opened; check that its directory exists and may be entered"),

@@ -26,7 +26,7 @@ from . import tallies
 from .apart import furthest_apart
 from .columns import judge_values
 from .exemplars import Exemplars
-from .found import Looks
+from .found import LOOK_EVERY, Looks
 from .history import History
 from .identity import MARK, FileIdentity
 from .latency import GET_ROWS, PUT_ROW, between
@@ -82,13 +82,18 @@ class SqliteStore(History, WindowStarts, Looks, Origins, Walks):
         exemplars: int = 20,
         read_only: bool = False,
         clock_ns: Callable[[], int] = time.time_ns,
+        stop: Callable[[], bool] | None = None,
     ) -> None:
+        """``stop`` ends whatever is read once it says so: with a :class:`~shadowlane.errors.StoreError`, soon."""
         self.path = Path(path)
         self._max_age_ns = max_age_ns
         self._max_bytes = max_bytes
         self._clock_ns = clock_ns
         self._keep_bodies = keep_bodies
         self._db = connect(self.path, read_only=read_only)
+        self._stop = stop
+        if stop is not None:
+            self._db.set_progress_handler(stop, LOOK_EVERY)
         self._identity = None if read_only else FileIdentity(self.path)
         self._mark = ""
         self._exemplars = Exemplars(self._db, exemplars) if keep_bodies == "reservoir" else None
@@ -360,6 +365,11 @@ class SqliteStore(History, WindowStarts, Looks, Origins, Walks):
         """See :func:`.tallies.by_route`."""
         with explained(self.path, "read"):
             return tallies.by_route(self._db, *selected(since_ns, shadow), newest)
+
+    def stood_in(self, shadow: str, since_ns: int | None, newest: int | None = None) -> int:
+        """See :func:`.tallies.stood_in`."""
+        with explained(self.path, "read"):
+            return tallies.stood_in(self._db, *selected(since_ns, shadow), newest)
 
     def refused_routes(self, shadow: str, since_ns: int | None) -> list[Routed]:
         """See :func:`.tallies.refused_routes`."""

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from ..types import NOT_SENT, route_of
+from ..types import FLAG_NO_PROD, NOT_SENT, route_of
 
 __all__ = [
     "FAILED",
@@ -26,6 +26,7 @@ __all__ = [
     "refusals",
     "refused_routes",
     "said_counts",
+    "stood_in",
     "without_routes",
 ]
 
@@ -132,6 +133,13 @@ def said_counts(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> 
         )
         found[name] = [(str(a), str(b), int(n)) for a, b, n in db.execute(query, values)]
     return found
+
+
+def stood_in(db: sqlite3.Connection, where: str, values: tuple[Any, ...], newest: int | None) -> int:
+    """How many rows, of the newest so many or of all, have the control's answer in prod's stead."""
+    rows, limit = _newest(where, newest)
+    query = f"SELECT coalesce(sum(flags & {FLAG_NO_PROD} <> 0), 0) FROM {rows}"  # noqa: S608
+    return int(db.execute(query, (*values, *limit)).fetchone()[0])
 
 
 def difference_counts(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> list[tuple[str, str, int, str]]:

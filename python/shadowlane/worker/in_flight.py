@@ -53,6 +53,12 @@ class InFlight:
         self.bytes += tracked.size
         return tracked
 
+    def grew(self, tracked: Tracked, copy: Copy) -> None:
+        """An exchange has more to it than when it was added."""
+        size = len(copy.body) + len(copy.response_body)
+        self.bytes += size - tracked.size
+        tracked.copy, tracked.size = copy, size
+
     def answered(self, size: int) -> None:
         """An answer of ``size`` bytes came, and is held until its row is stored."""
         self._answers += size

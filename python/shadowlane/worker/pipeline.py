@@ -29,6 +29,7 @@ from ..providers.refusals import refused_words
 from ..types import FLAG_REDELIVERED, Copy, Headers, Outcome, Pair, StubbedCall, header
 from .in_flight import InFlight, Tracked
 from .redelivered import Cap, Redelivered
+from .stand_in import StandIn
 from .writer import Writer
 
 __all__ = ["MOST_BYTES", "SANITIZED_AT_ONCE", "Pipeline"]
@@ -104,6 +105,8 @@ class Pipeline:
         self._arms = arms
         self._writer = writer
         self._sanitizer = sanitizer
+        control = next((arm for arm in arms if arm.name == "control"), None)
+        self._stand_in = StandIn(control, sanitizer)
         self._sanitize_at_once = sanitize_at_once
         self._judge = judge
         self._limits = limits
@@ -273,8 +276,20 @@ class Pipeline:
         if reason:
             self._refuse(tracked, reason, detail)
             return
+        if self._stand_in.is_needed(tracked.copy):
+            self._spawn(self._fill(tracked))
+            return
         for arm in tracked.arms:
             self._spawn(self._send(tracked, arm))
+
+    async def _fill(self, tracked: Tracked) -> None:
+        """Let the control answer in prod's stead, then send."""
+        copy, why = await self._stand_in.fill(tracked.copy)
+        if why:
+            self._refuse(tracked, "prod_failed", why)
+            return
+        self._in_flight.grew(tracked, copy)
+        await asyncio.gather(*[self._send(tracked, arm) for arm in tracked.arms])
 
     async def _send(self, tracked: Tracked, arm: Arm) -> None:
         ahead = any(other.is_ahead for other in self._arms if other is not arm)

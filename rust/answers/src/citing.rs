@@ -43,21 +43,24 @@ pub fn lasting_url(url: &str) -> Option<&str> {
     (!may_redirect).then_some(url)
 }
 
-/// Citations of an array: objects, URLs or identifiers. What is no citation at all is left out.
+/// Adds the citations of an array: objects, URLs or identifiers. What is no citation at all is left out.
 pub fn cite_all(items: &[Value<'_>], draft: &mut Draft<'_>) {
-    for item in items {
-        match parse_one(item) {
-            Ok(Some(citation)) => draft.cite(citation),
-            Ok(None) => {}
-            Err(Unsure) => draft.give_up(),
-        }
+    match parse_all(items) {
+        Ok(citations) => citations.into_iter().for_each(|citation| draft.cite(citation)),
+        Err(Unsure) => draft.give_up(),
     }
+}
+
+/// The citations of an array.
+pub fn parse_all(items: &[Value<'_>]) -> Result<Vec<Citation>, Unsure> {
+    items.iter().filter_map(|item| parse_one(item).transpose()).collect()
 }
 
 /// What another reader must look at.
 pub struct Unsure;
 
-fn parse_one(item: &Value<'_>) -> Result<Option<Citation>, Unsure> {
+/// One citation; none when the value is no citation at all.
+pub fn parse_one(item: &Value<'_>) -> Result<Option<Citation>, Unsure> {
     Ok(Some(match item {
         Value::Text(text) if !strip(text).is_empty() => {
             let text = text.as_ref().to_owned();

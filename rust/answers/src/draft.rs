@@ -35,6 +35,8 @@ pub struct Draft<'n> {
     pub refusal: bool,
     /// The provider's own end mark was seen.
     pub ended: bool,
+    /// How many events of a stream have been read.
+    pub events: Number,
     pub usage: Vec<(&'static str, u64)>,
     pub(super) cached: Vec<(&'static str, u64)>,
     notes: Vec<String>,
@@ -58,6 +60,7 @@ impl<'n> Draft<'n> {
             index_hash: String::new(),
             refusal: false,
             ended: false,
+            events: 0,
             usage: Vec::new(),
             cached: Vec::new(),
             notes: Vec::new(),
@@ -221,6 +224,11 @@ impl<'n> Draft<'n> {
         let mut begun =
             self.blocks.keys().map(|(choice, _)| choice).chain(self.calls.keys().filter_map(|key| key.first()));
         !self.finish.is_empty() && begun.all(|choice| self.finish.contains_key(choice))
+    }
+
+    /// Whether any block holds text.
+    pub fn says_something(&self) -> bool {
+        self.blocks.values().any(|block| !block.text.is_empty())
     }
 
     /// Adds a reason why the text is empty or not whole; said once.

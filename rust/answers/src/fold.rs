@@ -5,6 +5,7 @@
 
 use super::draft::Draft;
 use super::json::{Object, Value, truthy};
+use super::plain::{delta_text, joined, read_json, read_surroundings};
 use super::shapes::{SHAPES, Shape};
 use super::words::strip;
 
@@ -33,28 +34,37 @@ const PROBLEM_FIELDS: [&str; 5] = ["type", "title", "status", "detail", "instanc
 /// Reads one whole JSON body.
 pub fn read_value(value: &Value<'_>, draft: &mut Draft<'_>) {
     match value {
-        Value::Object(object) => read_object(object, draft),
-        Value::Array(items) => read_chunks(items, draft),
+        Value::Object(object) => read_object(value, object, draft),
+        Value::Array(items) => read_list(value, items, draft),
         _ => draft.give_up(),
     }
 }
 
-fn read_object(object: &Object<'_>, draft: &mut Draft<'_>) {
+fn read_object(value: &Value<'_>, object: &Object<'_>, draft: &mut Draft<'_>) {
     if may_be_error(object) {
         return draft.give_up();
     }
     match shape_of(object) {
         Some(shape) => shape.read_into(object, draft),
-        None => draft.give_up(),
+        None if object.is_empty() => draft.give_up(),
+        None => {
+            read_json(value, draft);
+            read_surroundings(object, draft, true);
+        }
     }
 }
 
-/// An array of chunks, each of a known shape, as Gemini streams without SSE.
-fn read_chunks(items: &[Value<'_>], draft: &mut Draft<'_>) {
+/// An array: of chunks, each of a known shape, as Gemini streams without SSE; or of anything.
+fn read_list(value: &Value<'_>, items: &[Value<'_>], draft: &mut Draft<'_>) {
+    let vectors = items.iter().all(|item| matches!(item, Value::Array(_))); // none among them, too
+    if vectors || (items.len() == 1 && items.iter().any(|item| may_be_error(item.object()))) {
+        return draft.give_up();
+    }
     let shapes: Option<Vec<&Shape>> = items.iter().map(|item| shape_of(item.object())).collect();
-    let Some(shapes) = shapes.filter(|shapes| !shapes.is_empty()) else { return draft.give_up() };
+    let Some(shapes) = shapes else { return read_json(value, draft) };
     for (item, shape) in items.iter().zip(shapes) {
         shape.read_alone(item.object(), draft);
+        draft.events += 1;
     }
     if draft.kind == "gemini" && !draft.ended {
         draft.note_cut("the answer ended before its finish reason: the text is what came");
@@ -66,18 +76,18 @@ fn shape_of(object: &Object<'_>) -> Option<&'static Shape> {
 }
 
 /// The events of a stream, one by one.
+#[derive(Default)]
 pub struct Stream {
     shape: Option<&'static Shape>,
+    /// What was said before a shape was known.
+    unknown: Vec<String>,
 }
 
 impl Stream {
-    pub fn new() -> Self {
-        Self { shape: None }
-    }
-
     /// Reads an event with its name (may be empty) and its value.
     pub fn read(&mut self, name: &str, value: &Value<'_>, draft: &mut Draft<'_>) {
-        if value.text().is_some_and(is_done) {
+        draft.events += 1;
+        if value.text().is_some_and(|text| strip(text) == "[DONE]") {
             draft.ended = true;
             return;
         }
@@ -85,37 +95,46 @@ impl Stream {
         let fits = self.shape.filter(|shape| shape.matches(object));
         let found = fits.or_else(|| if object.is_empty() { None } else { shape_of(object) });
         match found {
-            Some(_) if may_be_error(object) => draft.give_up(),
+            _ if may_be_error(object) => draft.give_up(),
             Some(shape) => {
                 self.shape = Some(shape);
                 shape.read_into(object, draft);
             }
-            None => self.read_loose(name, object, draft),
+            None => self.read_loose(name, value, object, draft),
         }
     }
 
-    /// Reads an event that is no JSON.
-    pub fn read_text(&mut self, name: &str, text: &str, draft: &mut Draft<'_>) {
-        if is_done(text) {
-            draft.ended = true;
-        } else {
-            self.read_loose(name, &Object::default(), draft);
-        }
-    }
-
-    /// An event of no known shape, behind one that has one: an end mark, or a sign of life.
-    fn read_loose(&self, name: &str, object: &Object<'_>, draft: &mut Draft<'_>) {
-        if self.shape.is_none() || name == "error" || may_be_error(object) {
+    /// An event of no known shape: an end mark, a sign of life, or a piece of text.
+    fn read_loose(&mut self, name: &str, value: &Value<'_>, object: &Object<'_>, draft: &mut Draft<'_>) {
+        if name == "error" {
             return draft.give_up();
         }
         let marks = [name, object.str("event"), object.str("type")];
-        draft.ended |= marks.iter().any(|mark| ENDS.contains(&mark.to_lowercase().as_str()))
+        let ends = marks.iter().any(|mark| ENDS.contains(&mark.to_lowercase().as_str()))
             || ["done", "finished", "is_finished"].iter().any(|field| object.is_true(field));
+        draft.ended |= ends;
+        // An end mark may carry the last piece, but plain text under it ("{}", "ok") is no piece.
+        if (ends && object.is_empty()) || self.shape.is_some() || name == "ping" {
+            return;
+        }
+        self.unknown.extend(delta_text(value).map(str::to_owned));
+        if !object.is_empty() {
+            read_surroundings(object, draft, true);
+        }
+        if let Value::Array(entries) = value {
+            self.unknown.extend(entries.iter().filter_map(delta_text).map(str::to_owned));
+        }
     }
-}
 
-fn is_done(text: &str) -> bool {
-    strip(text) == "[DONE]"
+    /// Adds what was said outside of any shape.
+    pub fn close(self, draft: &mut Draft<'_>) {
+        if !self.unknown.is_empty() {
+            draft.add_text(&joined(&self.unknown), 0, 0);
+        }
+        if draft.kind.is_empty() {
+            draft.kind = "stream";
+        }
+    }
 }
 
 /// Whether an object may be an error body, or hold one.
@@ -138,14 +157,7 @@ impl Shape {
     /// Reads an object, and what any body may say beside its text.
     fn read_into(&self, object: &Object<'_>, draft: &mut Draft<'_>) {
         self.read_alone(object, draft);
-        for layer in [object, object.object("metadata"), object.object("meta"), object.object("retrieval")] {
-            if draft.index_hash.is_empty() {
-                layer.first(&["index_hash", "indexHash"]).clone_into(&mut draft.index_hash);
-            }
-            if draft.model_rev.is_empty() {
-                layer.first(&["model_rev", "model_revision", "model_version"]).clone_into(&mut draft.model_rev);
-            }
-        }
+        read_surroundings(object, draft, false);
     }
 
     fn read_alone(&self, object: &Object<'_>, draft: &mut Draft<'_>) {

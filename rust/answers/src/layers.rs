@@ -10,22 +10,28 @@ use super::answer::Citation;
 use super::citing::{BAD_OFFSETS, Unsure, integer, is_positional, lasting_url};
 use super::json::{Object, Value};
 
-const SNIPPET: &[&str] =
+pub const SNIPPET: &[&str] =
     &["snippet_id", "snippetId", "chunk_id", "chunkId", "passage_id", "segment_id", "document_id", "documentId"];
-const LOOSE_ID: &[&str] = &["doc_id", "docId", "file_id", "id", "id_", "node_id", "source_id", "sourceId"];
-const SECTION: &[&str] = &["section_id", "sectionId", "section", "heading"];
+pub const LOOSE_ID: &[&str] = &["doc_id", "docId", "file_id", "id", "id_", "node_id", "source_id", "sourceId"];
+pub const SECTION: &[&str] = &["section_id", "sectionId", "section", "heading"];
 const PAGE: &[&str] = &["page", "page_label", "page_number", "pageIdentifier"];
-const SOURCE: &[&str] =
+pub const SOURCE: &[&str] =
     &["source_url", "sourceUrl", "url", "uri", "link", "href", "source", "filepath", "file_path", "filename"];
-const NAME: &[&str] = &["file_name", "document_name", "documentName", "document_title", "title", "name"];
+pub const NAME: &[&str] = &["file_name", "document_name", "documentName", "document_title", "title", "name"];
 const TEXT: &[&str] =
     &["text", "snippet", "quote", "cited_text", "page_content", "pageContent", "content", "passage", "excerpt"];
 const SCORE: &[&str] = &["score", "relevance_score", "relevanceScore", "similarity", "confidence"];
-const NESTED: [&str; 8] = ["metadata", "meta", "document", "node", "kwargs", "source", "url_citation", "file_citation"];
+pub const NESTED: [&str; 8] =
+    ["metadata", "meta", "document", "node", "kwargs", "source", "url_citation", "file_citation"];
 const DRAWN_IDS: [&str; 4] = ["page_content", "pageContent", "id_", "node_id"];
 
 static UUID: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?i)\A[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\z").ok());
+
+/// What a citation quotes.
+pub fn quote(item: &Object<'_>) -> String {
+    first(&[item], TEXT)
+}
 
 /// The citation of an object; none when it says nothing of one.
 pub fn from_layers(item: &Object<'_>) -> Result<Option<Citation>, Unsure> {

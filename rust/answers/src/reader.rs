@@ -1,15 +1,20 @@
 //! A whole body: its compression, how it is framed, and the values in it.
 
+use std::borrow::Cow;
+
 use shadowlane_redact::Framing;
 use shadowlane_redact::inflate::{State, inflate};
 
 use super::answer::Answer;
 use super::draft::Draft;
+use super::eventstream;
 use super::fold::{Stream, read_value};
 use super::json::Value;
 use super::parse::{first, parse};
+use super::shapes::bedrock;
 use super::sse;
 use super::usage::UsageNames;
+use super::words::{is_space, strip};
 
 const CUT: &str = "the stream ended before its end mark: the text is what came";
 
@@ -38,35 +43,37 @@ impl Reader {
         match Framing::of(body, declared) {
             Framing::Events => read_events(std::str::from_utf8(body).ok()?, &mut draft)?,
             Framing::Values => read_document(std::str::from_utf8(body).ok()?, &mut draft)?,
-            Framing::Frames | Framing::Lines | Framing::Text => return None,
+            Framing::Frames => read_frames(body, &mut draft)?,
+            Framing::Lines | Framing::Text => return None,
         }
         draft.answer()
     }
 }
 
 fn read_events(body: &str, draft: &mut Draft<'_>) -> Option<()> {
-    let mut stream = Stream::new();
+    let mut stream = Stream::default();
     for event in sse::events(body.strip_prefix('\u{feff}').unwrap_or(body)) {
-        let data = event.data.as_ref();
-        let begins = data.trim_start_matches(super::words::is_space);
-        if begins.starts_with(['{', '[', '"']) && super::words::strip(data) != "[DONE]" {
-            let value = parse(data)?;
-            // A model's own event in base 64, as Bedrock sends it.
-            if value.object().text("bytes").is_some() {
-                return None;
-            }
-            stream.read(event.name, &value, draft);
+        let begins = event.data.trim_start_matches(is_space).starts_with(['{', '[', '"']);
+        let value = if begins && strip(&event.data) != "[DONE]" {
+            parse(&event.data)?
         } else {
-            stream.read_text(event.name, data, draft);
+            Value::Text(Cow::Borrowed(&event.data))
+        };
+        // A model's own event in base 64, as Bedrock sends it.
+        if value.object().text("bytes").is_some() {
+            return None;
         }
+        stream.read(event.name, &value, draft);
         if draft.given_up() {
             return None;
         }
     }
-    if draft.kind.is_empty() {
+    if draft.events == 0 {
         return None;
     }
-    if !draft.ended {
+    stream.close(draft);
+    // Streams of unknown services have no end mark that one could miss.
+    if !draft.ended && draft.kind != "stream" {
         draft.note_cut(CUT);
     }
     Some(())
@@ -79,7 +86,7 @@ fn read_document(body: &str, draft: &mut Draft<'_>) -> Option<()> {
         read_value(&value, draft);
         return Some(());
     }
-    let mut stream = Stream::new();
+    let mut stream = Stream::default();
     let mut next = Some((value, rest));
     while let Some((value, rest)) = next {
         if !matches!(value, Value::Object(_) | Value::Array(_) | Value::Text(_)) {
@@ -91,9 +98,34 @@ fn read_document(body: &str, draft: &mut Draft<'_>) -> Option<()> {
         }
         next = if rest.is_empty() { None } else { Some(first(rest)?) };
     }
-    if draft.kind.is_empty() {
-        return None;
+    stream.close(draft);
+    if draft.kind == "stream" && !draft.says_something() {
+        return None; // lines that are data
     }
+    if !draft.ended && draft.kind != "stream" {
+        draft.note_cut(CUT);
+    }
+    Some(())
+}
+
+fn read_frames(body: &[u8], draft: &mut Draft<'_>) -> Option<()> {
+    let mut stream = Stream::default();
+    let mut rest = body;
+    while !rest.is_empty() {
+        let (message, left) = eventstream::next(rest)?;
+        rest = left;
+        let mut value = parse(message.payload)?;
+        let inner = value.object().text("bytes").map(eventstream::decode_base64);
+        let inner = if let Some(decoded) = inner { String::from_utf8(decoded?).ok()? } else { String::new() };
+        if !inner.is_empty() {
+            value = parse(&inner)?;
+        }
+        stream.read(message.name, &bedrock::named_event(message.name, value), draft);
+        if draft.given_up() {
+            return None;
+        }
+    }
+    stream.close(draft);
     if !draft.ended {
         draft.note_cut(CUT);
     }

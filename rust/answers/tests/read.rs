@@ -1,7 +1,7 @@
 //! Whole bodies and streams; that they are read as in Python is held by the Python tests.
 
 use proptest::prelude::*;
-use shadowlane_answers::{Answer, Reader, SHAPES, UsageNames};
+use shadowlane_answers::{Answer, Citation, Reader, SHAPES, UsageNames};
 
 fn reader() -> Reader {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
@@ -47,12 +47,23 @@ fn a_chat_whole_and_streamed_says_the_same() {
 }
 
 #[test]
+fn the_json_of_some_api_is_read_with_its_citations() {
+    let read = read(
+        r#"{"answer":"Oslo [1].","citations":[1],"sources":[{"url":"https://a.example"},{"url":"https://b.example"}],
+        "index_hash":"i1"}"#,
+    )
+    .unwrap();
+    assert_eq!((read.kind, read.text.as_str(), read.index_hash.as_str()), ("json", "Oslo [1].", "i1"));
+    assert_eq!(read.citations, [Citation { source_url: "https://a.example".to_owned(), ..Citation::default() }]);
+}
+
+#[test]
 fn what_is_not_certain_is_left() {
     for body in [
         "",
         "{}",
         "plain text",
-        r#"{"answer":"of an API that nobody knows"}"#,
+        r#"{"data":[{"embedding":[0.5]}]}"#,
         r#"{"error":{"message":"overloaded"},"choices":[{"message":{"content":"a"}}]}"#,
         r#"{"choices":[{"message":{"content":"<think>a</think>b"}}]}"#,
         r#"{"choices":[{"message":{"content":"\ud800"}}]}"#,
@@ -65,7 +76,10 @@ fn what_is_not_certain_is_left() {
 #[test]
 fn shapes_that_are_only_recognised_have_no_reader() {
     let left: Vec<&str> = SHAPES.iter().filter(|shape| !shape.is_read()).map(|shape| shape.module).collect();
-    assert_eq!(left, ["openai.threads", "vercel", "dify", "a2a", "jsonrpc", "replicate"]);
+    assert_eq!(
+        left,
+        ["openai.threads", "vercel", "dify", "a2a", "jsonrpc", "replicate", "vertex", "vertex", "embeddings"]
+    );
 }
 
 proptest! {

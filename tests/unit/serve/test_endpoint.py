@@ -18,6 +18,7 @@ from shadowlane.report.command import restart_window, run_gate
 from shadowlane.serve import endpoint, guarded, lane
 from shadowlane.serve.endpoint import Endpoint
 from shadowlane.serve.lane import LaneView
+from shadowlane.store import SqliteStore
 from tests.support.lanes import config_at, make_pairs, save
 
 SECRET = "a text of somebody's request"
@@ -78,6 +79,16 @@ def test_its_own_fault_is_logged_without_its_words(
     assert "somebody" not in caplog.text
 
 
+SEALED = (
+    b"server: shadowlane",
+    b"cache-control: no-store",
+    b"content-security-policy: default-src 'none'; frame-ancestors 'none'",
+    b"x-content-type-options: nosniff",
+    b"referrer-policy: no-referrer",
+    b"cross-origin-resource-policy: same-origin",
+)
+
+
 @pytest.mark.parametrize(
     "request_",
     [
@@ -97,6 +108,10 @@ def test_a_request_that_cannot_be_read_is_not_logged(
     async def work(host: str, port: int) -> None:
         answer = await raw(host, port, request_)
         assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 ", b"HTTP/1.1 404 ")), answer
+        assert b"somebody" not in answer
+        head = answer.partition(b"\r\n\r\n")[0].lower().split(b"\r\n")
+        for line in SEALED:
+            assert head.count(line) == 1, (line, answer)
 
     served(tmp_path, work)
     assert "somebody" not in caplog.text
@@ -176,9 +191,9 @@ def test_a_name_that_takes_long_to_be_looked_up_is_not_waited_for(
 def test_alone_it_is_ready_while_the_gate_is_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     go, really = threading.Event(), lane.read_verdicts
 
-    def slow(config: Config) -> object:
+    def slow(config: Config, **more: object) -> object:
         assert go.wait(60)
-        return really(config)
+        return really(config, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(lane, "read_verdicts", slow)
     monkeypatch.setattr(lane, "_EVALUATE_S", 0.5)
@@ -252,7 +267,7 @@ async def asked(host: str, port: int, line: str, body: bytes = b"") -> bytes:
 def test_what_breaks_in_the_evaluation_is_a_hold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken(_: Config) -> None:
+    def broken(_: Config, **__: object) -> None:
         raise ValueError(SECRET)
 
     monkeypatch.setattr(lane, "read_verdicts", broken)
@@ -277,9 +292,9 @@ def test_an_evaluation_that_takes_too_long_is_a_hold_and_its_result_is_kept(
 ) -> None:
     go, really = threading.Event(), lane.read_verdicts
 
-    def slow(config: Config) -> object:
+    def slow(config: Config, **more: object) -> object:
         assert go.wait(20)
-        return really(config)
+        return really(config, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(lane, "read_verdicts", slow)
     monkeypatch.setattr(lane, "_EVALUATE_S", 0.1)
@@ -308,3 +323,35 @@ def test_a_fault_while_a_checksum_is_kept_is_a_hold(tmp_path: Path, monkeypatch:
             assert SECRET.encode() not in answer
 
     served(tmp_path, work)
+
+
+_ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT max(x) FROM c"
+
+
+def test_an_evaluation_that_runs_is_not_waited_for_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever ends a process waits for its threads: one that reads a large store stops."""
+    given = config_at(tmp_path, serve={"listen": "127.0.0.1:0"})
+    save(given, make_pairs(3))
+    reads = threading.Event()
+    real = SqliteStore.pieces
+
+    def endless(store: SqliteStore, *args: object, **more: object) -> object:
+        reads.set()
+        store._db.execute(_ENDLESS).fetchone()
+        return real(store, *args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(SqliteStore, "pieces", endless)
+
+    async def run() -> threading.Thread:
+        view = LaneView(given, None)
+        asking = asyncio.create_task(view.evaluated())
+        await asyncio.to_thread(reads.wait, 60)
+        [thread] = view._thread._threads
+        view.close()
+        asking.cancel()
+        await asyncio.wait({asking})
+        return thread
+
+    thread = asyncio.run(run())
+    thread.join(60)
+    assert not thread.is_alive()

@@ -10,6 +10,13 @@ const EVENTS: [&str; 6] =
 /// Cached prompt tokens, which are counted apart.
 const CACHED: &[&str] = &["cacheReadInputTokens", "cacheWriteInputTokens"];
 
+/// `{name: payload}` for the events of a Converse stream, which are named outside of their payload; of others the payload.
+pub fn named_event<'a>(name: &'a str, payload: Value<'a>) -> Value<'a> {
+    let object = if let Value::Object(object) = payload { object } else { Object::default() };
+    let named = EVENTS.contains(&name);
+    Value::Object(if named { Object(vec![(name.into(), Value::Object(object))]) } else { object })
+}
+
 pub fn matches(value: &Object<'_>) -> bool {
     let output = value.object("output");
     if output.is_object("message") {

@@ -1,20 +1,22 @@
 //! The shapes of answers: a file a provider.
 //!
-//! Invariant: [`SHAPES`] is the beginning of the shapes in `shadowlane.providers.registry`, in its order, so that the
-//! first one that matches is the same there and here. A shape without a reader is left to its Python module.
+//! Invariant: [`SHAPES`] are the shapes of `shadowlane.providers.registry`, in its order, so that the first one that
+//! matches is the same there and here. A shape without a reader is left to its Python module, which may match less.
 
 use super::draft::Draft;
 use super::json::Object;
 
 mod a2a;
 mod anthropic;
-mod bedrock;
+pub mod bedrock;
 mod bedrock_invoke;
 mod cohere;
 mod cohere_v1;
 mod dify;
+mod embeddings;
 mod gemini;
 mod grounding;
+mod huggingface;
 mod jsonrpc;
 mod ollama;
 mod openai_chat;
@@ -22,6 +24,7 @@ mod openai_responses;
 mod openai_threads;
 mod replicate;
 mod vercel;
+mod vertex;
 mod watsonx;
 
 type Matches = fn(&Object<'_>) -> bool;
@@ -57,8 +60,8 @@ impl Shape {
     }
 }
 
-/// In the order in which they are tried.
-pub static SHAPES: [Shape; 15] = [
+/// In the order in which they are tried. The last one is none of the registry's; it is tried behind them there, too.
+pub static SHAPES: [Shape; 19] = [
     Shape::read("openai.responses", openai_responses::matches, openai_responses::read),
     Shape::read("openai.chat", openai_chat::matches, openai_chat::read),
     Shape::left("openai.threads", openai_threads::matches),
@@ -74,6 +77,10 @@ pub static SHAPES: [Shape; 15] = [
     Shape::read("watsonx", watsonx::matches, watsonx::read),
     Shape::read("bedrock", bedrock::matches, bedrock::read),
     Shape::read("bedrock", bedrock_invoke::matches, bedrock_invoke::read),
+    Shape::read("huggingface", huggingface::matches, huggingface::read),
+    Shape::left("vertex", vertex::is_search),
+    Shape::left("vertex", vertex::is_predictions),
+    Shape::left("embeddings", embeddings::may_be),
 ];
 
 /// Take a text that is not empty in place of what was there.

@@ -3,6 +3,7 @@
 use super::super::citing::{cite_all, cite_annotation};
 use super::super::draft::{Draft, Number};
 use super::super::json::{Object, Value, truthy};
+use super::super::lists::cite_value;
 use super::take;
 
 pub fn matches(value: &Object<'_>) -> bool {
@@ -48,10 +49,8 @@ pub fn read(value: &Object<'_>, draft: &mut Draft<'_>) {
     let cited = value.array("citations");
     if !cited.is_empty() {
         cite_all(cited, draft);
-    } else if value.is_object("search_results") {
-        draft.give_up(); // lists within it
-    } else {
-        cite_all(value.array("search_results"), draft);
+    } else if let Some(results) = value.get("search_results") {
+        cite_value(results, draft);
     }
     draft.ended = draft.all_finished();
 }

@@ -1,0 +1,59 @@
+"""What the captures of client libraries share: which requests a lane sees, and their beginning.
+
+Invariant: :meth:`Egress.begin` is the one call that a request costs which is not mirrored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from .._core import Timer
+from .exchange import Exchange, Timing
+from .opening import Mirror
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    from ..config import Config
+    from .lane import Lane
+
+__all__ = ["Egress"]
+
+
+class Egress(Mirror):
+    """A client's lane; see :class:`~shadowlane.capture.opening.Mirror`."""
+
+    def __init__(
+        self,
+        config: str | os.PathLike[str] | Config | Mapping[str, object] | Lane | None = None,
+        *,
+        hosts: Iterable[str] = (),
+    ) -> None:
+        if isinstance(hosts, (str, bytes)):
+            raise TypeError(f"hosts = {hosts!r}: give a list of hosts, for example [{hosts!r}]")
+        self.hosts = frozenset(host.lower() for host in hosts)
+        """The hosts whose requests the lane sees; empty: all."""
+        super().__init__(config)
+
+    def has(self, host: str | None, port: int | None) -> bool:
+        """Whether the lane sees requests to ``host``, which is written in small letters."""
+        return host in self.hosts or f"{host}:{port}" in self.hosts
+
+    def begin(self, method: str, path: str, headers: list[tuple[bytes, bytes]]) -> Exchange | Timing | None:
+        """Ask the lane about a request; nothing: it is neither mirrored nor timed."""
+        lane = self.lane
+        if lane is None:
+            return None
+        entry = lane.begin(method, path, headers)
+        if entry is None:
+            return None
+        if type(entry) is Timer:
+            return Timing(entry)
+        return Exchange(lane, entry, self._limit)
+
+    def fault(self) -> None:
+        """Count a failure of our own."""
+        if self.lane is not None:
+            self.lane.fault()

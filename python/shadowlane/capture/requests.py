@@ -1,0 +1,235 @@
+"""An adapter for requests: a service mirrors what it asks of others (extra ``capture-requests``).
+
+Invariants: the wrapped adapter gets the very request, and its response is handed on; the raw response stays the object
+that urllib3 made, of a class derived from its own, so that every way of reading it works. Nothing is read ahead. A
+redirect's next hop is an exchange of its own; retries of urllib3 (``max_retries``) happen below and are one.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from ..errors import MissingExtraError
+from .egress import Egress
+from .exchange import Exchange, Timing
+
+try:
+    import requests
+    from requests.adapters import BaseAdapter, HTTPAdapter
+except ImportError:
+    raise MissingExtraError("shadowlane.requests", "capture-requests", "requests") from None
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    from ..config import Config
+    from .lane import Lane
+
+__all__ = ["ShadowAdapter"]
+
+
+class ShadowAdapter(Egress, BaseAdapter):
+    """Mirror a sample of what a session sends: ``session.mount("https://api.example.com/", ShadowAdapter())``.
+
+    ``adapter`` sends (default: an ``HTTPAdapter``). ``config`` as for :class:`shadowlane.asgi.ShadowMiddleware`;
+    ``hosts``: only requests to these (``"api.example.com"``, or with ``":port"``) are seen by the lane, all when it is
+    empty. Raises :class:`~shadowlane.errors.ConfigError` for a bad configuration, outside of a request, and
+    :class:`TypeError` for what is no adapter.
+    """
+
+    def __init__(
+        self,
+        adapter: BaseAdapter | None = None,
+        config: str | os.PathLike[str] | Config | Mapping[str, object] | Lane | None = None,
+        *,
+        hosts: Iterable[str] = (),
+    ) -> None:
+        if adapter is not None and not isinstance(adapter, BaseAdapter):
+            raise TypeError(f"adapter: {type(adapter).__name__} is no adapter of requests; give one, or leave it out")
+        super().__init__(config, hosts=hosts)
+        self._adapter = HTTPAdapter() if adapter is None else adapter
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send it by the wrapped adapter."""
+        exchange = self._begin(request)
+        if exchange is None:
+            return self._adapter.send(request, *args, **kwargs)
+        body: Any = request.body
+        if not exchange.timed_only:
+            request.body = _watched(body, exchange)
+        try:
+            response = self._adapter.send(request, *args, **kwargs)
+        except BaseException as error:
+            exchange.failed(error)
+            raise
+        finally:
+            request.body = body
+        _watch_answer(response, exchange)
+        return response
+
+    def close(self) -> None:
+        """Close the wrapped adapter. The lane stays open."""
+        self._adapter.close()
+
+    def _begin(self, request: requests.PreparedRequest) -> Exchange | Timing | None:
+        if self.lane is None:
+            return None
+        try:
+            if self.hosts:
+                url = urlsplit(request.url or "")
+                if not self.has(url.hostname, url.port or (443 if url.scheme == "https" else 80)):
+                    return None
+            target, method = request.path_url, request.method or ""
+            headers = [(_bytes(name), _bytes(value)) for name, value in request.headers.items()]
+            # What is not a GET is judged by the path as it is sent, which is what the shadow would see.
+            path = unquote(target.partition("?")[0]) if method == "GET" else target
+            exchange = self.begin(method, path, headers)
+            if exchange is not None and not exchange.timed_only:
+                length = 0 if not request.body else -1
+                exchange.request(target.encode(), [(name.lower(), value) for name, value in headers], length=length)
+        except Exception:
+            self.fault()
+            return None
+        return exchange
+
+
+def _watched(body: Any, exchange: Exchange | Timing) -> Any:
+    """The body, kept where it is known; else a stand-in that tells what is read of it."""
+    try:
+        if not body:
+            return body
+        if isinstance(body, (str, bytes, bytearray, memoryview)):
+            exchange.sent(body.encode() if isinstance(body, str) else body)
+            exchange.sent_all()
+            return body
+        if isinstance(body, io.TextIOBase):  # urllib3 encodes what is of this class
+            exchange.lost()
+            return body
+        return _SentFile(body, exchange) if hasattr(body, "read") else _SentPieces(body, exchange)
+    except Exception:
+        exchange.lost()
+        return body
+
+
+class _SentPieces:
+    """A request's body that is iterated over."""
+
+    def __init__(self, body: Any, exchange: Exchange | Timing) -> None:
+        self._body, self._exchange = body, exchange
+
+    def __iter__(self) -> Iterator[Any]:
+        self._exchange.resent()
+        for chunk in self._body:
+            self._exchange.sent(chunk.encode() if isinstance(chunk, str) else chunk)
+            yield chunk
+        self._exchange.sent_all()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._body, name)
+
+
+class _SentFile(_SentPieces):
+    """A request's body that is read. ``seek`` begins it anew: urllib3 does so before it sends a body again."""
+
+    def read(self, *size: Any) -> Any:
+        data = self._body.read(*size)
+        self._exchange.sent(data)
+        if not data or not size:
+            self._exchange.sent_all()
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "seek":
+            self._exchange.resent()
+        return getattr(self._body, name)
+
+
+def _watch_answer(response: requests.Response, exchange: Exchange | Timing) -> None:
+    """Keep the head, and have the raw response tell what is read of it."""
+    raw: Any = response.raw
+    try:
+        if not exchange.timed_only:
+            exchange.answers(response.status_code, _headers(response))
+        found: Any = type(raw)
+        raw.__class__ = _teed(found)
+        raw._shadowlane = exchange
+    except Exception:  # an adapter of another kind, whose raw response has a fixed class
+        exchange.lost()
+
+
+def _headers(response: requests.Response) -> list[tuple[bytes, bytes]]:
+    fields = getattr(response.raw, "headers", None) or response.headers
+    return [(_bytes(name).lower(), _bytes(value)) for name, value in fields.items()]
+
+
+@functools.cache
+def _teed(base: Any) -> type[Any]:
+    """``base`` (urllib3's ``HTTPResponse``) with the ways in which bytes leave it watched."""
+    return type(base.__name__, (_Teed, base), {"__module__": base.__module__, "__qualname__": base.__qualname__})
+
+
+class _Teed:
+    """``stream``, ``readinto``, ``readline`` and iteration go through these three methods."""
+
+    _shadowlane: Exchange | Timing
+
+    def read(self, amt: int | None = None, *rest: Any, **more: Any) -> Any:
+        exchange = self._shadowlane
+        data = self._called("read", amt, *rest, **more)
+        exchange.received(data)
+        if amt is None or amt < 0 or (not data and amt != 0):
+            self._ended()
+        return data
+
+    def read1(self, amt: int | None = None, *rest: Any, **more: Any) -> Any:
+        data = self._called("read1", amt, *rest, **more)
+        self._shadowlane.received(data)
+        if not data and amt != 0:
+            self._ended()
+        return data
+
+    def read_chunked(self, *arguments: Any, **more: Any) -> Iterator[bytes]:
+        exchange = self._shadowlane
+        pieces: Iterator[bytes] = super().read_chunked(*arguments, **more)  # type: ignore[misc]
+        try:
+            for chunk in pieces:
+                exchange.received(chunk)
+                yield chunk
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            exchange.failed(error)
+            raise
+        self._ended()
+
+    def stream(self, *arguments: Any, **more: Any) -> Iterator[bytes]:
+        yield from super().stream(*arguments, **more)  # type: ignore[misc]
+        self._ended()
+
+    def close(self) -> None:
+        try:
+            super().close()  # type: ignore[misc]
+        finally:
+            self._shadowlane.close()
+
+    def _called(self, name: str, *arguments: Any, **more: Any) -> Any:
+        try:
+            return getattr(super(), name)(*arguments, **more)
+        except BaseException as error:
+            self._shadowlane.failed(error)
+            raise
+
+    def _ended(self) -> None:
+        exchange = self._shadowlane
+        if getattr(self, "_has_decoded_content", False):
+            exchange.decoded()
+        exchange.ended()
+
+
+def _bytes(value: str | bytes) -> bytes:
+    return value.encode("utf-8") if isinstance(value, str) else value

@@ -1,0 +1,311 @@
+"""What is peculiar to one client library: its ways to send and to read, and what a transport may be."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import httpx
+import httpx2
+import pytest
+import requests
+import urllib3
+
+from shadowlane.aiohttp import ShadowMiddleware
+from shadowlane.httpx import AsyncShadowTransport, ShadowTransport
+from shadowlane.requests import ShadowAdapter
+from tests.support.captured import Captured
+from tests.support.upstream import PIECES, Upstream, upstream
+
+WHOLE = b"".join(PIECES)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Upstream]:
+    with upstream() as made:
+        yield made
+
+
+@pytest.fixture
+def session(into: Captured) -> Iterator[requests.Session]:
+    with requests.Session() as made:
+        made.trust_env = False
+        made.mount("http://", ShadowAdapter(config=into.lane))
+        yield made
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+def test_a_transport_is_of_its_library_and_leaves_extensions_alone(
+    into: Captured, server: Upstream, library: Any
+) -> None:
+    transport = ShadowTransport(library.HTTPTransport(), into.lane)
+    assert isinstance(transport, library.BaseTransport)
+    assert isinstance(transport, ShadowTransport)
+    assert isinstance(AsyncShadowTransport(library.AsyncHTTPTransport(), into.lane), library.AsyncBaseTransport)
+    traced: list[str] = []
+    with library.Client(transport=transport) as client:
+        extensions = {"trace": lambda name, info: traced.append(name)}
+        with client.stream("GET", f"{server.url}/ask/echo", extensions=extensions) as response:
+            assert response.extensions["http_version"] == b"HTTP/1.1"
+            assert response.extensions["network_stream"].get_extra_info("server_addr")[1] == server.port
+            response.read()
+    assert "http11.receive_response_headers.complete" in traced
+    assert len(into.rows()) == 1
+
+
+class Nothing:
+    def handle_request(self, request: Any) -> Any:
+        raise AssertionError("never asked")
+
+
+@pytest.mark.parametrize(
+    ("made", "given", "named"),
+    [
+        (ShadowTransport, Nothing(), "Nothing"),
+        (ShadowTransport, httpx.HTTPTransport, "HTTPTransport"),
+        (ShadowTransport, None, "NoneType"),
+        (ShadowTransport, httpx2.AsyncHTTPTransport(), "AsyncShadowTransport is for"),
+        (AsyncShadowTransport, httpx.HTTPTransport(), "HTTPTransport"),
+        (AsyncShadowTransport, httpx2.Client(), "Client"),
+        (ShadowAdapter, Nothing(), "Nothing"),
+    ],
+)
+def test_what_is_no_transport_is_refused(into: Captured, made: Any, given: Any, named: str) -> None:
+    with pytest.raises(TypeError, match=named):
+        made(given, into.lane)
+    with pytest.raises(TypeError, match="give a list of hosts"):
+        ShadowAdapter(config=into.lane, hosts="127.0.0.1")
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+def test_a_request_that_is_sent_again_keeps_its_body(into: Captured, server: Upstream, library: Any) -> None:
+    """A challenge and a redirect send the same request object once more; its stream says whether it can."""
+
+    class Challenge(library.Auth):  # type: ignore[misc, name-defined]
+        requires_request_body = False
+
+        def auth_flow(self, request: Any) -> Any:
+            stream = request.stream
+            response = yield request
+            assert response.status_code == 200
+            assert request.stream is stream
+            yield request
+
+    with library.Client(transport=ShadowTransport(library.HTTPTransport(), into.lane), auth=Challenge()) as client:
+        assert client.post(f"{server.url}/ask/echo", data={"q": "how high"}, files={"f": b""}).status_code == 200
+    first, second = into.rows()
+    assert b"how high" in first["body"]
+    assert first["body"] == second["body"]
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+def test_an_answer_that_is_there_already_is_kept(into: Captured, library: Any) -> None:
+    """A cache's or a test double's response is never iterated over."""
+
+    def answer(request: Any) -> Any:
+        return library.Response(200, json={"so": request.url.path})
+
+    with library.Client(transport=ShadowTransport(library.MockTransport(answer), into.lane)) as client:
+        assert client.post("http://elsewhere/ask/x", json={}).json() == {"so": "/ask/x"}
+
+    async def asked() -> None:
+        async with library.AsyncClient(
+            transport=AsyncShadowTransport(library.MockTransport(answer), into.lane)
+        ) as client:
+            assert (await client.post("http://elsewhere/ask/y", json={})).json() == {"so": "/ask/y"}
+
+    asyncio.run(asked())
+    assert [json.loads(row["response_body"])["so"] for row in into.rows()] == ["/ask/x", "/ask/y"]
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+def test_a_wsgi_and_an_asgi_application_behind_a_client(into: Captured, library: Any) -> None:
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("content-type", "text/plain")])
+        return [b"so ", environ["wsgi.input"].read(9)]
+
+    with library.Client(transport=ShadowTransport(library.WSGITransport(app), into.lane)) as client:
+        assert client.post("http://inside/ask", content=b"asked").content == b"so asked"
+    [row] = into.rows()
+    assert (row["body"], row["response_body"]) == (b"asked", b"so asked")
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+def test_a_cancelled_call_is_the_callers_doing(into: Captured, server: Upstream, library: Any) -> None:
+    async def asked() -> None:
+        transport = AsyncShadowTransport(library.AsyncHTTPTransport(), into.lane)
+        url = f"{server.url}/ask/held?cancelled {library.__name__}"
+        async with library.AsyncClient(transport=transport) as client, client.stream("GET", url) as response:
+            pieces = response.aiter_raw()
+            assert await pieces.__anext__() == PIECES[0]
+            waiting = asyncio.ensure_future(pieces.__anext__())
+            await asyncio.sleep(0)
+            waiting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await waiting
+
+    asyncio.run(asked())
+    assert into.dropped() == {"client_disconnected": 1}
+    assert into.accounted()
+
+
+UPLOADS: dict[str, Any] = {
+    "text": "some text",
+    "file": io.BytesIO(b"some text"),
+    "generator": (piece for piece in (b"some ", b"text")),
+    "texts": iter(["some ", "text"]),
+    "bytearray": bytearray(b"some text"),
+}
+
+
+@pytest.mark.parametrize("upload", UPLOADS)
+def test_every_upload_of_requests_is_kept(
+    into: Captured, session: requests.Session, server: Upstream, upload: str
+) -> None:
+    response = session.post(f"{server.url}/ask/echo", data=UPLOADS[upload], timeout=60)
+    assert response.content == b"some text"
+    [row] = into.rows()
+    assert row["body"] == b"some text"
+    assert response.request.body is UPLOADS[upload]
+
+
+def test_a_file_that_requests_sends_twice_is_kept_once(
+    into: Captured, session: requests.Session, server: Upstream, tmp_path: Path
+) -> None:
+    """urllib3 goes back to where the file began before it sends it again."""
+    retry = urllib3.Retry(2, status_forcelist=[503], allowed_methods=None, backoff_factor=0)
+    session.mount("http://", ShadowAdapter(requests.adapters.HTTPAdapter(max_retries=retry), into.lane))
+    file = tmp_path / "body"
+    file.write_text(json.dumps({"model": "m", "messages": [{"content": "x" * 999}]}))
+    with file.open("rb") as opened:
+        opened.read(0)
+        response = session.post(f"{server.url}/v1/chat/completions", data=opened, headers={"x-once": "r"}, timeout=60)
+    assert response.status_code == 200
+    [row] = into.rows()
+    assert row["body"] == file.read_bytes()
+
+
+def test_a_file_of_text_costs_the_copy(into: Captured, session: requests.Session, server: Upstream) -> None:
+    response = session.post(f"{server.url}/ask/echo", data=io.StringIO("some text"), timeout=60)
+    assert response.content == b"some text"
+    assert into.dropped() == {"unreadable": 1}
+
+
+READINGS: dict[str, Any] = {
+    "content": lambda response: response.content,
+    "iter_content": lambda response: b"".join(response.iter_content(3)),
+    "iter_lines": lambda response: b"".join(response.iter_lines(chunk_size=2)),
+    "raw.read": lambda response: response.raw.read(),
+    "raw.read by piece": lambda response: b"".join(iter(lambda: response.raw.read(4), b"")),
+    "raw.read1": lambda response: b"".join(iter(lambda: response.raw.read1(4), b"")),
+    "raw as a file": lambda response: io.BufferedReader(response.raw).read(),
+    "raw.stream": lambda response: b"".join(response.raw.stream(5)),
+    "raw.readlines": lambda response: b"".join(response.raw.readlines()),
+    "raw.data": lambda response: response.raw.data,
+}
+
+
+@pytest.mark.parametrize("path", ["pieces", "echo"])
+@pytest.mark.parametrize("reading", READINGS)
+def test_every_reading_of_requests_is_kept(
+    into: Captured, session: requests.Session, server: Upstream, reading: str, path: str
+) -> None:
+    response = session.post(f"{server.url}/ask/{path}", data=WHOLE, stream=True, timeout=60)
+    assert isinstance(response.raw, urllib3.HTTPResponse)
+    assert READINGS[reading](response) == WHOLE
+    response.close()
+    [row] = into.rows()
+    assert row["response_body"] == WHOLE
+
+
+def aio(into: Captured, work: Any, **options: Any) -> Any:
+    async def run() -> Any:
+        async with aiohttp.ClientSession(middlewares=(ShadowMiddleware(into.lane),), **options) as session:
+            return await work(session)
+
+    return asyncio.run(run())
+
+
+async def _chunks(response: aiohttp.ClientResponse) -> bytes:
+    return b"".join([chunk async for chunk, _ in response.content.iter_chunks()])
+
+
+async def _until(response: aiohttp.ClientResponse) -> bytes:
+    return (
+        await response.content.readuntil(b"t") + await response.content.readexactly(6) + await response.content.read()
+    )
+
+
+async def _piece_by_piece(response: aiohttp.ClientResponse) -> bytes:
+    got = b""
+    while piece := await response.content.read(3):
+        got += piece
+    return got
+
+
+async def _lines(response: aiohttp.ClientResponse) -> bytes:
+    return b"".join([line async for line in response.content])
+
+
+async def _any(response: aiohttp.ClientResponse) -> bytes:
+    return b"".join([piece async for piece in response.content.iter_chunked(2)])
+
+
+async def _waiting(response: aiohttp.ClientResponse) -> bytes:
+    await response.content.wait_eof()
+    assert response.content.is_eof()
+    assert response.content.total_bytes == len(WHOLE)
+    return response.content.read_nowait()
+
+
+@pytest.mark.parametrize("path", ["pieces", "echo"])
+@pytest.mark.parametrize(
+    "reading", [aiohttp.ClientResponse.read, _chunks, _until, _piece_by_piece, _lines, _any, _waiting]
+)
+def test_every_reading_of_aiohttp_is_kept(into: Captured, server: Upstream, reading: Any, path: str) -> None:
+    async def asked(session: aiohttp.ClientSession) -> bytes:
+        async with session.post(f"{server.url}/ask/{path}", data=WHOLE) as response:
+            assert isinstance(response.content, aiohttp.StreamReader)
+            return await reading(response)  # type: ignore[no-any-return]
+
+    assert aio(into, asked) == WHOLE
+    [row] = into.rows()
+    assert row["response_body"] == WHOLE
+
+
+def test_uploads_of_aiohttp_are_kept(into: Captured, server: Upstream) -> None:
+    form = aiohttp.FormData(quote_fields=False)
+    form.add_field("q", "how high")
+    form.add_field("f", b"", filename="n")
+    sent = [{"json": {"q": 1}}, {"data": "text"}, {"data": io.BytesIO(b"a file")}, {"data": form},
+            {"data": b"w" * 999, "compress": "deflate"}]  # fmt: skip
+
+    async def asked(session: aiohttp.ClientSession) -> None:
+        for options in sent:
+            async with session.post(f"{server.url}/ask/echo", **options) as response:  # type: ignore[arg-type]
+                assert response.status == 200
+                await response.read()
+
+    aio(into, asked)
+    rows = into.rows()
+    assert [row["body"] for row in rows[:3]] == [b'{"q": 1}', b"text", b"a file"]
+    assert b"how high" in rows[3]["body"]
+    assert rows[4]["body"] == b"w" * 999, "as it was before aiohttp compressed it"
+    assert b"content-encoding" not in dict(rows[4]["headers"])
+
+
+def test_aiohttp_that_does_not_decode_is_kept_as_it_came(into: Captured, server: Upstream) -> None:
+    async def asked(session: aiohttp.ClientSession) -> bytes:
+        async with session.get(f"{server.url}/ask/gzip") as response:
+            return await response.read()
+
+    coded = aio(into, asked, auto_decompress=False)
+    [row] = into.rows()
+    assert row["response_body"] == coded or row["response_body"] == b"word " * 100
+    assert coded != b"word " * 100
