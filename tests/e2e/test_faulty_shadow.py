@@ -34,12 +34,19 @@ def exchange(client: httpx.Client, url: str) -> list[tuple[int, bytes, list[tupl
     return [(a.status_code, a.content, [h for h in a.headers.raw if h[0].lower() not in skip]) for a in answers]
 
 
-@pytest.mark.parametrize("mode", REASONS)
-def test_prod_is_as_without_us_and_all_is_counted(world: World, client: httpx.Client, mode: str) -> None:
+# All modes over the transport that is taken by itself, and one of each kind over the other.
+@pytest.mark.parametrize(
+    ("mode", "transport"),
+    [(mode, "auto") for mode in REASONS] + [(mode, "aiohttp") for mode in ("ok", "hang", "gzip_bomb", "refuse_tls")],
+)
+def test_prod_is_as_without_us_and_all_is_counted(
+    world: World, client: httpx.Client, mode: str, transport: str
+) -> None:
     shadow = world.nobody() if mode == "down" else world.shadow(mode)
     # A deadline that only the shadow that must meet it can miss, however slow the machine is.
     timeout_s = 1.0 if REASONS[mode] == "deadline" else 60.0
-    world.configure(shadow, shadows__candidate={"timeout_s": timeout_s, "max_response_bytes": 65536})
+    own = {"timeout_s": timeout_s, "max_response_bytes": 65536, "transport": transport}
+    world.configure(shadow, shadows__candidate=own)
     bare = exchange(client, world.gateway(app="app"))
     mirrored = exchange(client, world.gateway())
     assert mirrored == bare

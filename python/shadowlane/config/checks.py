@@ -313,6 +313,8 @@ def _shadow_problem(shadow: ShadowConfig, prices: dict[str, PriceConfig]) -> str
         return f"budget.{problem}"
     if shadow.ca_file and not Path(shadow.ca_file).is_file():
         return f"ca_file = {shadow.ca_file!r}: no such file"
+    if shadow.trust_env and shadow.transport == "native":
+        return 'transport = "native": knows no proxies, which trust_env asks for; use "auto", or remove trust_env'
     return None
 
 

@@ -75,6 +75,14 @@ class ShadowConfig(Section, frozen=True):
     """A PEM bundle for a private certificate authority. Verification cannot be switched off."""
     trust_env: bool = False
     """Use ``HTTP_PROXY`` and friends from the environment."""
+    transport: Literal["auto", "native", "aiohttp"] = "auto"
+    """What sends the copies: ``native``, the core's own thread, or ``aiohttp`` in Python. ``auto``: native, but aiohttp
+    with ``trust_env``, since only that one knows proxies."""
+
+    @property
+    def runs_native(self) -> bool:
+        """Whether the core sends the copies itself."""
+        return self.transport == "native" or (self.transport == "auto" and not self.trust_env)
 
     def deadline(self) -> float:
         """Seconds from a copy's arrival at this shadow to the end of its answer."""

@@ -114,6 +114,11 @@ class Arm:
         self._sampler = StickySampler(options.ratio, salt=salt) if options.ratio < 1 else None
 
     @property
+    def kind(self) -> str:
+        """What sends its copies: ``native`` or ``aiohttp``; empty for a transport that does not say."""
+        return getattr(self.transport, "kind", "")
+
+    @property
     def waiting(self) -> int:
         """Copies that wait for a slot."""
         return self._slots.waiting

@@ -36,6 +36,8 @@ __all__ = ["add_options", "run_gold"]
 
 _MOST_CHARS = 20_000
 _MOST_WORDINGS = 8
+_MOST_SEEN = 100
+"""Requests of one group that are looked at."""
 _MOST_SECTIONS = 20
 _MOST_STRATA = 1000
 
@@ -78,6 +80,7 @@ class _Gold:
         self._items: list[_Item] = []
         self._by_question: dict[str, _Item] = {}
         self._by_group: dict[int, _Item] = {}
+        self._seen: dict[int, set[str]] = {}
 
     def item(self, why: str, row: StoredPair) -> _Item | None:
         """The pair's question as an item; ``None`` where it cannot be asked alone."""
@@ -93,6 +96,14 @@ class _Gold:
         self._items.append(item)
         self._by_question[_same(item.question)] = item
         self.taken[why] += 1
+        return True
+
+    def wants(self, group: int, request: str) -> bool:
+        """Whether a request of a group may be one more wording: no other was the same to the last byte that counts."""
+        seen = self._seen.setdefault(group, set())
+        if request in seen or len(seen) >= _MOST_SEEN:
+            return False
+        seen.add(request)
         return True
 
     def add_of_group(self, group: int, row: StoredPair) -> None:
@@ -179,25 +190,34 @@ def _worst(gold: _Gold, store: SqliteStore, wanted: PairFilter, shadow: str, lim
 
 
 def _sampled(gold: _Gold, store: SqliteStore, wanted: PairFilter, each: int, groups: int) -> None:
-    """One pass over all: the sample of each route and band, and the groups' wordings."""
+    """One pass over all rows, and the bodies of few: the sample of each route and band, and the groups' wordings."""
     largest = dict(store.largest_groups(wanted, groups)) if groups else {}
     strata: dict[tuple[str, str], list[tuple[int, int, _Item]]] = {}
     with progress("reading") as show:
-        for walked in store.walk(wanted):
+        for walked in store.walk(wanted, with_bodies=False):
             for row in walked.rows:
                 group = row.pair.scores.group
-                if group is not None and group.number in largest:
-                    gold.add_of_group(group.number, row)
-                if each and row.bodies:
-                    _sample(gold, strata, row, each)
+                if group is not None and group.number in largest and gold.wants(group.number, row.pair.copy.req_hash):
+                    gold.add_of_group(group.number, _whole(store, row))
+                if each:
+                    _sample(gold, store, strata, row, each)
             show(walked.done, walked.of)
     for _, kept in sorted(strata.items()):
         for _, _, item in kept:
             gold.add("exemplar", item)
 
 
+def _whole(store: SqliteStore, row: StoredPair) -> StoredPair:
+    """The row with its bodies, where they are kept and it is still there."""
+    return next((other for other in store.exchange(row.pair.copy.shadow_id) if other.id == row.id), row)
+
+
 def _sample(
-    gold: _Gold, strata: dict[tuple[str, str], list[tuple[int, int, _Item]]], row: StoredPair, each: int
+    gold: _Gold,
+    store: SqliteStore,
+    strata: dict[tuple[str, str], list[tuple[int, int, _Item]]],
+    row: StoredPair,
+    each: int,
 ) -> None:
     """Those with the smallest hashes: a uniform sample, and the same one again from the same store."""
     key = row.pair.copy.route, row.pair.scores.band
@@ -207,7 +227,7 @@ def _sample(
     drawn = zlib.crc32(row.pair.copy.shadow_id.encode())
     if len(kept) >= each and drawn >= kept[-1][0]:
         return
-    item = gold.item("exemplar", row)
+    item = gold.item("exemplar", _whole(store, row))
     if item is not None and all(_same(item.question) != _same(other.question) for _, _, other in kept):
         kept.append((drawn, row.id, item))
         kept.sort(key=lambda one: one[:2])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from .sequences import Interval
 
-__all__ = ["bounds", "hours_for", "percent", "plain", "signed", "signed_fine", "signed_plain"]
+__all__ = ["bounds", "hours_for", "percent", "plain", "rounded", "signed", "signed_fine", "signed_plain"]
 
 
 def bounds(seen: Interval, show: Callable[[float], str], target: float, *, each: bool = False) -> str:
@@ -32,6 +32,12 @@ def percent(value: float) -> str:
 def plain(value: float) -> str:
     """``0.123``; what is nearly zero has no sign."""
     return f"{round(value, 3) + 0.0:.3f}"
+
+
+def rounded(n: int) -> int:
+    """Two figures: nobody knows more."""
+    step = int(10 ** max(len(str(n)) - 2, 0))
+    return -(-n // step) * step
 
 
 def signed(value: float) -> str:

@@ -40,6 +40,8 @@ _EQUAL = 1e-4
 """Ratios that differ by less are one, and the rounding of nanoseconds."""
 _FARTHEST = math.log(16.0)
 _STEPS = 40
+_MORE = 10
+"""Windows like this one that somebody may wait for new questions."""
 _SLOPE_SHARES = (0.6, 1.6)
 """The slopes at a quantile are taken between these multiples of its share beyond."""
 
@@ -63,6 +65,15 @@ class PairedQuantiles:
     """How steep the shadow's distribution is at its quantile, in units of prod's."""
     effect: float
     """The design effect of runs and of repeated questions."""
+    repeats: float = 1.0
+    """That of repeated questions alone."""
+    asked: int = 0
+    """How many questions there are; 0: not known."""
+    once: int = 0
+    """Of these, how many were asked once: nearly so many new ones come with as many pairs again (Good, Biometrika 40
+    (1953))."""
+    share_beyond: float = 0.05
+    """Of the times, how many are beyond the quantile."""
 
     @classmethod
     def of(cls, above: _Floats, below: _Floats, p: float, questions: _Ints | None = None) -> PairedQuantiles:
@@ -73,15 +84,36 @@ class PairedQuantiles:
         n, none = len(below), np.zeros(0)
         base, top = (float(np.quantile(some, p)) if n else math.nan for some in (below, above))
         if not (base > 0.0 and top > 0.0):
-            return cls(math.nan, n, False, base, none, none, 1.0, 1.0)
+            return cls(math.nan, n, False, base, none, none, 1.0, 1.0, share_beyond=1 - p)
         beyond, slope = below > base, _slope(above, below, p)
         effect = _runs_effect(above, below, (above > top) - beyond.astype(np.float64))
+        repeats, asked, once = 1.0, 0, 0
         if questions is not None:
             # What one pair adds to the error of the ratio: its own part, and that in prod's quantile.
-            effect += design_of((above > top) - slope * beyond, questions).questions - 1.0
+            repeats = design_of((above > top) - slope * beyond, questions).questions
+            times = np.unique(questions[questions >= 0], return_counts=True)[1]
+            asked, once = len(times), int((times == 1).sum())
+            effect += repeats - 1.0
         known = n * (1 - p) / effect >= _LEAST_BEYOND
         slow, quick = np.sort(above[beyond]), np.sort(above[~beyond])
-        return cls(top / base, n, known, base, slow, quick, slope, effect)
+        return cls(top / base, n, known, base, slow, quick, slope, effect, repeats, asked, once, 1 - p)
+
+    @property
+    def independent(self) -> float:
+        """How many independent pairs these are worth."""
+        return self.n / self.effect
+
+    @property
+    def alike(self) -> float:
+        """How much a question decides, from 0 to 1: two answers to it say as much as one where it is 1."""
+        each = self.n / self.asked if self.asked else 0.0
+        return min((self.repeats - 1.0) / (each - 1.0), 1.0) if each > 1.0 else 0.0
+
+    def questions_needed(self, pairs: float) -> int:
+        """How many questions have to be asked for so many independent pairs, where no number of answers to these is
+        worth as much, and new ones do not come; 0: it is, or they do, or nobody knows how much a question decides."""
+        most = (self.asked + _MORE * self.once) / self.alike if self.alike > 0.0 else math.inf
+        return 0 if pairs <= most else math.ceil(pairs * self.alike)
 
     def refutes(self, ratio: float, most: float, *, upper: bool) -> bool:
         """Whether a ratio is too large (``upper``) or too small for these pairs, when a sum may be off by ``most``
@@ -95,6 +127,11 @@ class PairedQuantiles:
         variance = only_shadow + self.slope**2 * only_prod + (1 - self.slope) ** 2 * both
         against = only_prod - only_shadow if upper else only_shadow - only_prod
         return against - 1.0 > most * math.sqrt(max(variance, 1.0) * self.effect)
+
+    @property
+    def least(self) -> float:
+        """How many independent pairs it takes before anything is said."""
+        return _LEAST_BEYOND / self.share_beyond
 
     def interval(self, alpha: float, elapsed: float) -> Interval:
         """Bounds of the ratio, see :func:`quantile_ratio`."""

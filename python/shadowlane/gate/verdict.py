@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from ..config import GateConfig
 from .lane_rules import LANE_RULES, NO_LANE
+from .lines import rounded
 from .reverse import in_words
 from .rules import Evidence, Needs, Rule, Window, evaluate_target
 from .targets import SCORE_RULES
@@ -136,13 +137,7 @@ def needs_line(needs: Needs) -> str:
     when = "" if needs.hours is None else f"{needs.hours:.1f} h" if needs.hours >= 0.1 else "minutes"
     if needs.pairs is None:
         return f"needs about {when} more"
-    return f"needs about {_rounded(needs.pairs):,} more pairs" + (f": {when} at the rate so far" if when else "")
-
-
-def _rounded(n: int) -> int:
-    """Two figures: nobody knows more."""
-    step = int(10 ** max(len(str(n)) - 2, 0))
-    return -(-n // step) * step
+    return f"needs about {rounded(needs.pairs):,} more pairs" + (f": {when} at the rate so far" if when else "")
 
 
 def verdict_data(verdict: Verdict) -> dict[str, Any]:

@@ -41,6 +41,8 @@ class _Shadow(msgspec.Struct):
     """Calls that are out."""
     waiting: int = 0
     retries: int = 0
+    transport: str = ""
+    """What sends the copies: ``native`` or ``aiohttp``."""
 
 
 class _Limits(msgspec.Struct):
@@ -53,6 +55,7 @@ class _Arm(msgspec.Struct):
     out: int
     waiting: int
     retries: int
+    transport: str = ""
 
 
 class _Receiver(msgspec.Struct):
@@ -85,6 +88,7 @@ def limits_of(state: Mapping[str, Any] | None, lane_id: str) -> tuple[dict[str, 
         if name in read.limits.shadows:
             shadow = read.limits.shadows[name]
             shadow.out, shadow.waiting, shadow.retries = arm.out, arm.waiting, arm.retries
+            shadow.transport = arm.transport
     plain: dict[str, Any] = msgspec.to_builtins(read.limits)
     return plain, ""
 

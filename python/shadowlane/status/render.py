@@ -138,6 +138,8 @@ def _shadow_limits(limits: Mapping[str, Any] | None) -> list[tuple[str, str]]:
             parts.append(f"{shadow['out']} calls out, {shadow['waiting']} waiting")
         if shadow.get("retries"):
             parts.append(f"{shadow['retries']} retries")
+        if shadow.get("transport"):
+            parts.append(f"sent by the {shadow['transport']} transport")
         if parts:
             lines.append((name, "; ".join(parts)))
     return lines

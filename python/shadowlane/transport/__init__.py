@@ -9,9 +9,10 @@ from __future__ import annotations
 from ..config import ShadowConfig
 from ..types import Transport
 from .http import HttpTransport
+from .native import NativeTransport
 from .stub import Reader
 
-__all__ = ["HttpTransport", "Transport", "open_transport"]
+__all__ = ["HttpTransport", "NativeTransport", "Transport", "open_transport"]
 
 
 def open_transport(
@@ -23,14 +24,16 @@ def open_transport(
     stub_rounds: int = 0,
     where: str | None = None,
     propagate: bool = False,
-) -> HttpTransport:
-    """The transport to ``shadow``; ``credential`` is the header that authenticates there (name, value).
+) -> HttpTransport | NativeTransport:
+    """The transport to ``shadow``; ``credential`` is the header that authenticates there (name, value). Which one it is
+    says ``shadow.transport``; its ``kind`` is ``native`` or ``aiohttp``.
 
     ``read`` tells what an answer says (content type, body), so that tool calls in it are seen and recorded; they are
     answered up to ``stub_rounds`` times. ``where`` stands before a field's name in messages: ``shadows.NAME.`` unless
     given. ``propagate``: the copy carries the context of its own span (``telemetry.propagate``).
 
-    Connects nowhere yet. Raises :class:`~shadowlane.errors.MissingExtraError` without aiohttp, and
+    Connects nowhere yet. Raises :class:`~shadowlane.errors.MissingExtraError` without aiohttp where it is needed, and
     :class:`~shadowlane.errors.ConfigError` when ``ca_file`` cannot be used.
     """
-    return HttpTransport(name, shadow, credential, read=read, stub_rounds=stub_rounds, where=where, propagate=propagate)
+    opened = NativeTransport if shadow.runs_native else HttpTransport
+    return opened(name, shadow, credential, read=read, stub_rounds=stub_rounds, where=where, propagate=propagate)

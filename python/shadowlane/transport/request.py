@@ -12,7 +12,7 @@ from .. import __version__
 from ..tag import sign
 from ..types import Copy
 
-__all__ = ["ACCEPTED_ENCODINGS", "request_headers", "request_target", "signature_headers"]
+__all__ = ["ACCEPTED_ENCODINGS", "path_and_query", "request_headers", "request_target", "signature_headers"]
 
 ACCEPTED_ENCODINGS = ("gzip", "x-gzip", "deflate", "identity")
 """The content codings that :mod:`.body` can undo within a bound."""
@@ -74,10 +74,18 @@ def request_target(base: str, target: str) -> str:
     """The URL to ask: the shadow's base with its path prefix, then the copy's path and query as they are.
 
     Characters that cannot stand in a request line (RFC 9112 §3.2) are percent-encoded, so that a target can neither
-    end the line nor change the authority. (yarl, below aiohttp, drops a ``?`` with nothing behind it.)
+    end the line nor change the authority.
     """
     path = target if target.startswith("/") else "/" + target
     return base.rstrip("/") + _UNSAFE.sub(lambda m: "".join(f"%{b:02X}" for b in m[0].encode("utf-8", "replace")), path)
+
+
+def path_and_query(url: str) -> str:
+    """What of an address with a path, as :func:`request_target` makes it, stands in the request line. A ``?`` with
+    nothing behind it is dropped, as clients do."""
+    sent = "/" + url.split("/", 3)[3]
+    path, mark, query = sent.partition("?")
+    return sent if query or not mark else path
 
 
 def _accepted(value: bytes) -> bytes:
@@ -88,7 +96,7 @@ def _accepted(value: bytes) -> bytes:
 
 
 def _value(value: bytes) -> str:
-    """aiohttp sends header text as UTF-8: UTF-8 bytes pass unchanged, ISO 8859-1 bytes as the same characters."""
+    """Header text is sent as UTF-8: UTF-8 bytes pass unchanged, ISO 8859-1 bytes as the same characters."""
     try:
         return value.decode("utf-8")
     except UnicodeDecodeError:

@@ -150,7 +150,7 @@ class ControlLoop:
             "beside": dict(self._beside()),
             "telemetry": dict(self._spans()),
             "arms": {
-                name: {"out": arm.out, "waiting": arm.waiting, "retries": arm.retries}
+                name: {"out": arm.out, "waiting": arm.waiting, "retries": arm.retries, "transport": arm.kind}
                 for name, arm in self._arms.items()
             },
         }

@@ -32,7 +32,7 @@ from ..limits import Breaker, Budget, BudgetLimits, LaneLimits, Price, Prices, P
 from ..policy import lane_policy, stub_rounds
 from ..score import Scorer, extract_answer
 from ..store import SqliteStore, open_store
-from ..transport import HttpTransport, open_transport
+from ..transport import Transport, open_transport
 from ..types import Outcome, header
 from .control import ControlLoop, keep_ticking
 from .embedder import open_embedder
@@ -280,7 +280,7 @@ def _make_state_folder(config: Config) -> None:
         ) from None
 
 
-def _transport(config: Config, name: str, shadow: ShadowConfig) -> HttpTransport:
+def _transport(config: Config, name: str, shadow: ShadowConfig) -> Transport:
     where = f"{section_of(name)}."
     credential = shadow.credential(where=where)
     rounds = stub_rounds(config)

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 mod anchored;
 mod answers;
 mod convert;
+mod dispatch;
 mod drain;
 mod embedding_bag;
 mod flat_index;
@@ -33,6 +34,8 @@ macro_rules! aligned_for_python {
 
 aligned_for_python!(
     answers::AnswerReader,
+    dispatch::DispatchTarget,
+    dispatch::Dispatcher,
     drain::Drainer,
     embedding_bag::EmbeddingBag,
     flat_index::FlatIndex,
@@ -57,6 +60,8 @@ mod _core {
     use pyo3::prelude::*;
     use pyo3::types::PyTuple;
 
+    #[pymodule_export]
+    use crate::dispatch::{DispatchTarget, Dispatcher};
     #[pymodule_export]
     use crate::drain::Drainer;
     #[pymodule_export]

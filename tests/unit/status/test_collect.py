@@ -216,12 +216,13 @@ def test_the_limits_that_a_worker_says_are_shown(config: Config, lane: Lane) -> 
     state = {
         "lane_id": status["lane_id"],
         "limits": {"rate": 12.5, "prod_paused_until": None, "shadows": {"candidate": shadow}},
-        "arms": {"candidate": {"out": 2, "waiting": 5, "retries": 1}},
+        "arms": {"candidate": {"out": 2, "waiting": 5, "retries": 1, "transport": "native"}},
     }
     file = Path(config.lane.directory) / "worker.json"
     file.write_text(json.dumps(state))
     status = collect_status(config)
-    assert status["limits"]["shadows"]["candidate"] == {**shadow, "out": 2, "waiting": 5, "retries": 1}
+    calls = {"out": 2, "waiting": 5, "retries": 1, "transport": "native"}
+    assert status["limits"]["shadows"]["candidate"] == {**shadow, **calls}
     (line,) = [line for line in render_status(status).splitlines() if line.startswith("limits")]
     for text in (
         "candidate: paused by its provider until",
@@ -232,6 +233,7 @@ def test_the_limits_that_a_worker_says_are_shown(config: Config, lane: Lane) -> 
         "no price for new-model",
         "2 calls out, 5 waiting",
         "1 retries",
+        "sent by the native transport",
     ):
         assert text in line
     # Another life of the lane has nothing to do with it.

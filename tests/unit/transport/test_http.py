@@ -1,4 +1,4 @@
-"""The HTTP transport against a real server in every mode of failure."""
+"""Both HTTP transports against a real server in every mode of failure."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ from hypothesis import strategies as st
 
 from shadowlane.config import ShadowConfig
 from shadowlane.errors import ConfigError, MissingExtraError
-from shadowlane.transport import HttpTransport, open_transport
+from shadowlane.transport import HttpTransport, Transport, open_transport
 from shadowlane.types import REASONS, Copy, Headers, Outcome
 from tests.support.faulty import ANSWER, FaultyServer
+
+pytestmark = pytest.mark.usefixtures("transport")
 
 T = TypeVar("T")
 CREDENTIAL = (b"authorization", b"Bearer shadow-own-key")
@@ -323,7 +325,7 @@ def test_a_bad_ca_file_is_an_error_at_start(tmp_path: Path) -> None:
 def test_a_missing_aiohttp_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "aiohttp", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'shadowlane\[worker\]'"):
-        open_transport("candidate", ShadowConfig(url="http://x.example"), None)
+        HttpTransport("candidate", ShadowConfig(url="http://x.example"), None)
 
 
 @pytest.mark.parametrize("trusted", [False, True])
@@ -387,7 +389,7 @@ def test_the_path_prefix_is_joined_and_the_model_rewritten() -> None:
     run(go())
 
 
-async def _send_all(transport: HttpTransport, copies: list[Copy]) -> list[Outcome]:
+async def _send_all(transport: Transport, copies: list[Copy]) -> list[Outcome]:
     return [await transport.send(copy) for copy in copies]
 
 

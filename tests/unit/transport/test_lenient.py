@@ -21,6 +21,7 @@ from shadowlane.config import ShadowConfig
 from shadowlane.transport import open_transport
 from shadowlane.types import Outcome
 from tests.support.rawserver import RawServer
+from tests.unit.transport.conftest import send_over
 from tests.unit.transport.test_http import make_copy
 
 BODY = b'{"answer": "All is well."}'
@@ -170,11 +171,20 @@ REFUSED = {
 """Bytes that no client takes for an answer, and what the detail says."""
 
 
-@pytest.fixture(params=[asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
-def run(request: pytest.FixtureRequest) -> Callable[..., list[Outcome]]:
-    """Runs on each loop."""
-    runner: Callable[..., list[Outcome]] = request.param
-    return runner
+RUNS = {
+    "native": ("native", uvloop.run),  # which loop waits changes nothing of how it reads
+    "aiohttp, asyncio": ("aiohttp", asyncio.run),
+    "aiohttp, uvloop": ("aiohttp", uvloop.run),
+}
+
+
+@pytest.fixture(params=RUNS.values(), ids=RUNS)
+def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Outcome]]:
+    """Runs over each transport."""
+    transport, runner = request.param
+    send_over(transport, monkeypatch)
+    chosen: Callable[..., list[Outcome]] = runner
+    return chosen
 
 
 async def ask(server: RawServer, *paths: str, method: str = "GET", timeout_s: float = 10.0) -> list[Outcome]:

@@ -7,12 +7,12 @@ import json
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-import aiohttp
 import pytest
 
 from shadowlane.config import ShadowConfig
 from shadowlane.score import extract_answer
-from shadowlane.transport import open_transport
+from shadowlane.transport import open_transport, rounds
+from shadowlane.transport.rounds import Round
 from shadowlane.transport.stub import UNAVAILABLE, Conversation
 from shadowlane.types import STRANGE_CALLS, Copy, Outcome, StubbedCall
 from tests.support.faulty import FaultyServer
@@ -392,6 +392,7 @@ def ask(script: list[bytes], copy: Copy, **fields: Any) -> tuple[Outcome, Faulty
     return run(go())
 
 
+@pytest.mark.usefixtures("transport")
 def test_the_last_answer_is_the_outcome_and_all_rounds_are_told() -> None:
     first = json.dumps(chat_answer(("s1", "weather", '{"city":"Bern","day":1}'))).encode()
     last = json.dumps(chat_answer(text="It rains.")).encode()
@@ -410,15 +411,16 @@ def test_the_last_answer_is_the_outcome_and_all_rounds_are_told() -> None:
     assert {request.header("x-shadow") for request in server.requests} == {"1"}
 
 
+@pytest.mark.usefixtures("transport")
 def test_one_deadline_bounds_all_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     left: list[float] = []
-    whole = aiohttp.ClientTimeout
 
-    def limited(total: float) -> aiohttp.ClientTimeout:
-        left.append(total)
-        return whole(total=total)
+    def asked(*fields: Any) -> Round:
+        made = Round._make(fields)
+        left.append(made.left_s)
+        return made
 
-    monkeypatch.setattr(aiohttp, "ClientTimeout", limited)
+    monkeypatch.setattr(rounds, "Round", asked)
     first = json.dumps(chat_answer(("s1", "weather", "{}"))).encode()
     outcome, server = ask([first, b""], copy_of(chat_request()), timeout_s=2.0)
     assert (outcome.reason, outcome.status, outcome.body) == ("deadline", 0, b"")

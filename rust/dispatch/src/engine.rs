@@ -1,0 +1,269 @@
+//! The thread that sends: takes calls in, and hands finished ones out in batches.
+//!
+//! Invariants: every call that was taken in comes out once, whatever happens to it, a panic included, unless it was
+//! cancelled or the engine closed. The thread knows nothing of Python. A process that was forked off finds its engine
+//! refusing: the thread exists in the parent alone, and nothing of it is touched, not even when the engine is dropped.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsRawFd, RawFd};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use shadowlane_base::guarded;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::{AbortHandle, LocalSet, spawn_local};
+use tokio::time::timeout;
+
+use crate::collect::{Collected, elapsed_ns};
+use crate::fault::{Fault, STOPPED};
+use crate::head::Header;
+use crate::origin::{Origin, Target};
+use crate::request::Request;
+
+/// Threads that look up names, and how long one stays without a name to look up.
+const MOST_LOOKUPS: usize = 8;
+const LOOKUP_STAYS: Duration = Duration::from_secs(1);
+
+/// A call that is over.
+#[derive(Debug)]
+pub struct Done {
+    /// Its number.
+    pub call: u64,
+    /// Why there is no answer, if there is none.
+    pub fault: Option<Fault>,
+    /// 0: no head came.
+    pub status: u16,
+    /// Those that describe the decoded body.
+    pub headers: Vec<Header>,
+    /// Decoded; cut at the bound beside [`Fault::TooLarge`].
+    pub body: Vec<u8>,
+    /// From the call's beginning to the head; 0: none came.
+    pub head_ns: u64,
+    /// From its beginning to its end.
+    pub total_ns: u64,
+}
+
+/// Why nothing can be taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// In a process that was forked off the engine's own, which is this one.
+    Forked(u32),
+    /// It was closed.
+    Closed,
+}
+
+enum Command {
+    Open(u64, Arc<Target>),
+    Call { call: u64, origin: u64, request: Request, time: Duration, began: Instant },
+    Cancel(u64),
+    Shut(u64),
+    Close,
+}
+
+/// Finished calls on their way out. The pipe holds one byte while there are any, and none otherwise: both change under the
+/// lock alone, so neither side ever waits for the pipe.
+struct Finished {
+    calls: Mutex<Vec<Done>>,
+    wake: PipeWriter,
+    woken: PipeReader,
+}
+
+impl Finished {
+    fn put(&self, done: Done) {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.push(done);
+        if calls.len() == 1 {
+            // It cannot be full, and its other end is held here.
+            let _ = (&self.wake).write_all(&[1]);
+        }
+    }
+
+    fn take(&self) -> Vec<Done> {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        if !calls.is_empty() {
+            let _ = (&self.woken).read_exact(&mut [0]);
+        }
+        std::mem::take(&mut calls)
+    }
+}
+
+/// What lives in the engine's own process.
+struct Inner {
+    commands: UnboundedSender<Command>,
+    thread: JoinHandle<()>,
+}
+
+/// The thread that sends, and the way to it.
+pub struct Engine {
+    inner: ManuallyDrop<Option<Inner>>,
+    finished: Arc<Finished>,
+    process: u32,
+    calls: u64,
+    origins: u64,
+}
+
+impl Engine {
+    /// Start the thread.
+    pub fn start() -> io::Result<Self> {
+        let (woken, wake) = io::pipe()?;
+        let finished = Arc::new(Finished { calls: Mutex::default(), wake, woken });
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .max_blocking_threads(MOST_LOOKUPS)
+            .thread_keep_alive(LOOKUP_STAYS)
+            .thread_name("shadowlane-name")
+            .build()?;
+        let (commands, taken) = unbounded_channel();
+        let out = Arc::clone(&finished);
+        let thread = Builder::new().name("shadowlane-send".into()).spawn(move || {
+            // A panic here would be one of this file's own loop: those of calls are caught nearer.
+            let _ = guarded(|| runtime.block_on(LocalSet::new().run_until(serve(taken, out))));
+            // A look-up that hangs is left behind: it ends with the system's patience.
+            runtime.shutdown_background();
+        })?;
+        let inner = Some(Inner { commands, thread });
+        Ok(Self { inner: ManuallyDrop::new(inner), finished, process: std::process::id(), calls: 0, origins: 0 })
+    }
+
+    /// Readable while finished calls wait.
+    pub fn descriptor(&self) -> Result<RawFd, Refusal> {
+        self.own()?;
+        Ok(self.finished.woken.as_raw_fd())
+    }
+
+    /// Know a shadow from now on, by the number that is returned.
+    pub fn open(&mut self, target: Arc<Target>) -> Result<u64, Refusal> {
+        self.origins += 1;
+        self.say(Command::Open(self.origins, target))?;
+        Ok(self.origins)
+    }
+
+    /// Begin a call, which takes no longer than `time`; its number.
+    pub fn submit(&mut self, origin: u64, request: Request, time: Duration) -> Result<u64, Refusal> {
+        self.calls += 1;
+        let began = Instant::now();
+        self.say(Command::Call { call: self.calls, origin, request, time, began })?;
+        Ok(self.calls)
+    }
+
+    /// End a call, and its connection. It does not come out.
+    pub fn cancel(&self, call: u64) -> Result<(), Refusal> {
+        self.say(Command::Cancel(call))
+    }
+
+    /// Close a shadow's connections. Calls to it that are out come out as stopped.
+    pub fn shut(&self, origin: u64) -> Result<(), Refusal> {
+        self.say(Command::Shut(origin))
+    }
+
+    /// The calls that are over, those left behind by `close` among them. Waits for nothing.
+    pub fn take(&self) -> Result<Vec<Done>, Refusal> {
+        self.own()?;
+        Ok(self.finished.take())
+    }
+
+    /// End the thread and wait for its end. In a forked process: nothing.
+    pub fn close(&mut self) {
+        if self.process == std::process::id()
+            && let Some(inner) = self.inner.take()
+        {
+            let _ = inner.commands.send(Command::Close);
+            let _ = inner.thread.join();
+        }
+    }
+
+    fn say(&self, command: Command) -> Result<(), Refusal> {
+        self.own()?;
+        let inner = self.inner.as_ref().ok_or(Refusal::Closed)?;
+        inner.commands.send(command).map_err(|_| Refusal::Closed)
+    }
+
+    fn own(&self) -> Result<(), Refusal> {
+        if self.process == std::process::id() { Ok(()) } else { Err(Refusal::Forked(self.process)) }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.close(); // in a forked process what is inside stays: its locks may be held by a thread that is not there
+    }
+}
+
+/// What the thread knows of its calls: by origin, to be ended one by one or all at once.
+type Running = Rc<RefCell<HashMap<u64, (u64, AbortHandle)>>>;
+
+async fn serve(mut commands: UnboundedReceiver<Command>, finished: Arc<Finished>) {
+    let mut origins: HashMap<u64, Rc<Origin>> = HashMap::new();
+    let running: Running = Rc::default();
+    while let Some(command) = commands.recv().await {
+        match command {
+            Command::Open(number, target) => {
+                origins.insert(number, Rc::new(Origin::new(target)));
+            }
+            Command::Call { call, origin: number, request, time, began } => {
+                let Some(origin) = origins.get(&number).cloned() else {
+                    finished.put(stopped(call, began));
+                    continue;
+                };
+                let (out, calls) = (Arc::clone(&finished), Rc::clone(&running));
+                let task = spawn_local(async move {
+                    let done = finish(call, &origin, &request, time, began).await;
+                    calls.borrow_mut().remove(&call);
+                    out.put(done);
+                });
+                running.borrow_mut().insert(call, (number, task.abort_handle()));
+            }
+            Command::Cancel(call) => {
+                if let Some((_, task)) = running.borrow_mut().remove(&call) {
+                    task.abort();
+                }
+            }
+            Command::Shut(number) => {
+                origins.remove(&number);
+                running.borrow_mut().retain(|call, (origin, task)| {
+                    if *origin == number {
+                        task.abort();
+                        finished.put(stopped(*call, Instant::now()));
+                    }
+                    *origin != number
+                });
+            }
+            Command::Close => return,
+        }
+    }
+}
+
+fn stopped(call: u64, began: Instant) -> Done {
+    let total_ns = elapsed_ns(began);
+    Done { call, fault: Some(STOPPED), status: 0, headers: Vec::new(), body: Vec::new(), head_ns: 0, total_ns }
+}
+
+/// One call to its end, whatever that is.
+async fn finish(call: u64, origin: &Origin, request: &Request, time: Duration, began: Instant) -> Done {
+    let mut got = Collected::new(origin.most_bytes(), began);
+    let left = time.saturating_sub(began.elapsed());
+    let ended = {
+        let mut work = pin!(timeout(left, origin.call(request, &mut got)));
+        // What a panic has left is thrown away with the future.
+        poll_fn(|cx| match guarded(|| work.as_mut().poll(cx)) {
+            Ok(poll) => poll.map(|ended| ended.unwrap_or(Err(Fault::Deadline))),
+            Err(fault) => Poll::Ready(Err(Fault::Own(fault.to_string()))),
+        })
+        .await
+    };
+    let (body, fault) = match ended {
+        Ok(()) => got.finish(),
+        Err(fault) => (Vec::new(), Some(fault)),
+    };
+    let headers = std::mem::take(&mut got.headers);
+    Done { call, fault, status: got.status, headers, body, head_ns: got.head_ns, total_ns: elapsed_ns(began) }
+}
