@@ -2,7 +2,7 @@
 
 Invariant: what the core reads is what :mod:`.reading` and the providers' modules read, which a test holds over every
 body of the tests and mutations of them. What it leaves is theirs: JSON that is not strict, shapes that are not
-compiled, errors, reasoning within a text, configured pointers.
+compiled, errors, damaged streams, configured pointers.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ use super::answer::{Answer, Call, Citation};
 use super::canonical::canonical;
 use super::json::Value;
 use super::parse::parse;
-use super::thinking::may_think;
+use super::thinking::{may_think, without_thinking};
 use super::usage::{UsageNames, set};
 use super::words::is_blank;
 
@@ -226,9 +226,9 @@ impl<'n> Draft<'n> {
         !self.finish.is_empty() && begun.all(|choice| self.finish.contains_key(choice))
     }
 
-    /// Whether any block holds text.
+    /// Whether any block holds text that is surely no reasoning.
     pub fn says_something(&self) -> bool {
-        self.blocks.values().any(|block| !block.text.is_empty())
+        self.blocks.values().any(|block| !block.text.is_empty() && !may_think(&block.text))
     }
 
     /// Adds a reason why the text is empty or not whole; said once.
@@ -278,19 +278,17 @@ impl<'n> Draft<'n> {
             }
         }
         choices.push(joined(parts));
-        self.unsure |= choices.iter().any(|text| may_think(text));
-        joined(choices)
+        let answers: Option<Vec<String>> = choices.into_iter().map(without_thinking).collect();
+        self.unsure |= answers.is_none();
+        joined(answers.unwrap_or_default())
     }
 
     /// The answer as far as it was read; none when it is left to another reader. An empty one always says why.
     pub fn answer(mut self) -> Option<Answer> {
         let text = self.text();
-        let mut reasons: Vec<&str> = Vec::new();
-        for reason in self.finish.values() {
-            if !reasons.contains(&reason.as_str()) {
-                reasons.push(reason);
-            }
-        }
+        let mut seen = HashSet::new();
+        let reasons: Vec<&str> =
+            self.finish.values().map(String::as_str).filter(|reason| seen.insert(*reason)).collect();
         let finish_reason = reasons.join(",");
         if is_blank(&text) && self.calls.is_empty() && self.notes.is_empty() {
             let note = if finish_reason.is_empty() {

@@ -2,7 +2,7 @@
 //! for anything but the answer.
 //!
 //! Invariant: [`Reader::read`] gives the answer that the readers of `shadowlane.providers` give, or none. It gives none
-//! wherever it is not certain: JSON that is not strict, a shape that it does not know, an error, reasoning in the text.
+//! wherever it is not certain: JSON that is not strict, a shape that it does not know, an error, a damaged stream.
 //! Those readers then read the body: they know every shape, and say what is wrong.
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]

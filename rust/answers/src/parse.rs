@@ -21,16 +21,32 @@ pub fn parse(text: &str) -> Option<Value<'_>> {
 
 /// The first value of a text, and what stands behind it and the white space that follows.
 pub fn first(text: &str) -> Option<(Value<'_>, &str)> {
-    let mut parser = Parser { text, at: 0 };
+    first_or_cut(text).ok()
+}
+
+/// Why there is no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The text ends within an object, array or string: no parser finds a value.
+    Cut,
+    /// It is no strict JSON, or too deep.
+    Other,
+}
+
+/// [`first`], and why there is none.
+pub fn first_or_cut(text: &str) -> Result<(Value<'_>, &str), Failure> {
+    let mut parser = Parser { text, at: 0, ended: false };
     parser.space();
-    let value = parser.value(0)?;
+    let value = parser.value(0).ok_or(if parser.ended { Failure::Cut } else { Failure::Other })?;
     parser.space();
-    Some((value, text.get(parser.at..)?))
+    Ok((value, text.get(parser.at..).unwrap_or_default()))
 }
 
 struct Parser<'a> {
     text: &'a str,
     at: usize,
+    /// More was wanted than there is, within an object, array or string.
+    ended: bool,
 }
 
 impl<'a> Parser<'a> {
@@ -44,6 +60,12 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// No value, for want of what stands here.
+    fn none<T>(&mut self) -> Option<T> {
+        self.ended |= self.peek().is_none();
+        None
+    }
+
     fn eat(&mut self, byte: u8) -> bool {
         let is = self.peek() == Some(byte);
         self.at += usize::from(is);
@@ -51,21 +73,25 @@ impl<'a> Parser<'a> {
     }
 
     fn word(&mut self, word: &str, value: Value<'a>) -> Option<Value<'a>> {
-        self.text.as_bytes().get(self.at..)?.starts_with(word.as_bytes()).then(|| {
-            self.at += word.len();
-            value
-        })
+        let rest = self.text.as_bytes().get(self.at..)?;
+        if !rest.starts_with(word.as_bytes()) {
+            self.ended |= word.as_bytes().starts_with(rest);
+            return None;
+        }
+        self.at += word.len();
+        Some(value)
     }
 
     fn value(&mut self, depth: usize) -> Option<Value<'a>> {
-        match self.peek()? {
-            b'"' => self.string().map(Value::Text),
-            b'{' => self.object(depth + 1),
-            b'[' => self.array(depth + 1),
-            b't' => self.word("true", Value::Bool(true)),
-            b'f' => self.word("false", Value::Bool(false)),
-            b'n' => self.word("null", Value::Null),
-            _ => self.number(),
+        match self.peek() {
+            Some(b'"') => self.string().map(Value::Text),
+            Some(b'{') => self.object(depth + 1),
+            Some(b'[') => self.array(depth + 1),
+            Some(b't') => self.word("true", Value::Bool(true)),
+            Some(b'f') => self.word("false", Value::Bool(false)),
+            Some(b'n') => self.word("null", Value::Null),
+            Some(_) => self.number(),
+            None => self.none(),
         }
     }
 
@@ -80,10 +106,10 @@ impl<'a> Parser<'a> {
             return Some(Value::Object(Object(members)));
         }
         loop {
-            let name = if self.peek() == Some(b'"') { self.string()? } else { return None };
+            let name = if self.peek() == Some(b'"') { self.string()? } else { return self.none() };
             self.space();
             if !self.eat(b':') {
-                return None;
+                return self.none();
             }
             self.space();
             members.push((name, self.value(depth)?));
@@ -92,7 +118,7 @@ impl<'a> Parser<'a> {
                 return (!has_twins(&members)).then_some(Value::Object(Object(members)));
             }
             if !self.eat(b',') {
-                return None;
+                return self.none();
             }
             self.space();
         }
@@ -115,7 +141,7 @@ impl<'a> Parser<'a> {
                 return Some(Value::Array(items));
             }
             if !self.eat(b',') {
-                return None;
+                return self.none();
             }
             self.space();
         }
@@ -134,14 +160,17 @@ impl<'a> Parser<'a> {
         self.eat(b'-');
         let zero = self.peek() == Some(b'0');
         let whole = self.digits();
-        if whole == 0 || (zero && whole > 1) {
+        if zero && whole > 1 {
             return None;
+        }
+        if whole == 0 {
+            return self.none();
         }
         let (mut fraction, mut exponent) = (false, false);
         if self.eat(b'.') {
             fraction = true;
             if self.digits() == 0 {
-                return None;
+                return self.none();
             }
         }
         if matches!(self.peek(), Some(b'e' | b'E')) {
@@ -149,7 +178,7 @@ impl<'a> Parser<'a> {
             self.at += 1;
             let _ = self.eat(b'+') || self.eat(b'-');
             if self.digits() == 0 {
-                return None;
+                return self.none();
             }
         }
         let spelt = self.text.get(start..self.at)?;
@@ -163,7 +192,7 @@ impl<'a> Parser<'a> {
         self.at += 1;
         let start = self.at;
         let rest = self.text.as_bytes().get(start..)?;
-        let end = plain(rest)?;
+        let Some(end) = plain(rest) else { return self.unclosed() };
         self.at = start + end;
         let before = self.text.get(start..self.at)?;
         if self.eat(b'"') {
@@ -181,9 +210,15 @@ impl<'a> Parser<'a> {
                 _ => return None,
             }
             let start = self.at;
-            self.at += plain(self.text.as_bytes().get(start..)?)?;
+            let Some(end) = plain(self.text.as_bytes().get(start..)?) else { return self.unclosed() };
+            self.at += end;
             out.push_str(self.text.get(start..self.at)?);
         }
+    }
+
+    fn unclosed<T>(&mut self) -> Option<T> {
+        self.ended = true;
+        None
     }
 
     fn escape(&mut self) -> Option<char> {
@@ -234,4 +269,21 @@ fn has_twins(members: &[(Cow<'_, str>, Value<'_>)]) -> bool {
         return names.len() < members.len();
     }
     members.iter().enumerate().any(|(at, (name, _))| members.iter().take(at).any(|(other, _)| other == name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_ends_too_early_is_told_from_one_that_is_no_json() {
+        let whole = r#"{"a":[true,-1.5e3,"b"],"c":{"d":null}}"#;
+        for end in 1..whole.len() {
+            let text = whole.get(..end).unwrap();
+            assert_eq!(first_or_cut(text), Err(Failure::Cut), "{text}");
+        }
+        for text in [r#"{"a":1,"a":2}"#, "[01", "[tx", "[1 2", r#"["\x"#, "{1", "[NaN"] {
+            assert_eq!(first_or_cut(text), Err(Failure::Other), "{text}");
+        }
+    }
 }

@@ -10,7 +10,7 @@ use super::draft::Draft;
 use super::eventstream;
 use super::fold::{Stream, read_value};
 use super::json::Value;
-use super::parse::{first, parse};
+use super::parse::{Failure, first, first_or_cut, parse};
 use super::shapes::bedrock;
 use super::sse;
 use super::usage::UsageNames;
@@ -52,10 +52,18 @@ impl Reader {
 
 fn read_events(body: &str, draft: &mut Draft<'_>) -> Option<()> {
     let mut stream = Stream::default();
+    let mut cut = false;
     for event in sse::events(body.strip_prefix('\u{feff}').unwrap_or(body)) {
         let begins = event.data.trim_start_matches(is_space).starts_with(['{', '[', '"']);
         let value = if begins && strip(&event.data) != "[DONE]" {
-            parse(&event.data)?
+            match first_or_cut(&event.data) {
+                Ok((value, "")) => value,
+                Err(Failure::Cut) if !event.complete => {
+                    cut = true;
+                    break;
+                }
+                _ => return None,
+            }
         } else {
             Value::Text(Cow::Borrowed(&event.data))
         };
@@ -72,8 +80,8 @@ fn read_events(body: &str, draft: &mut Draft<'_>) -> Option<()> {
         return None;
     }
     stream.close(draft);
-    // Streams of unknown services have no end mark that one could miss.
-    if !draft.ended && draft.kind != "stream" {
+    // Streams of unknown services have no end mark that one could miss; what is seen there is a broken last event.
+    if cut || (!draft.ended && draft.kind != "stream") {
         draft.note_cut(CUT);
     }
     Some(())
@@ -87,6 +95,7 @@ fn read_document(body: &str, draft: &mut Draft<'_>) -> Option<()> {
         return Some(());
     }
     let mut stream = Stream::default();
+    let mut cut = false;
     let mut next = Some((value, rest));
     while let Some((value, rest)) = next {
         if !matches!(value, Value::Object(_) | Value::Array(_) | Value::Text(_)) {
@@ -96,13 +105,21 @@ fn read_document(body: &str, draft: &mut Draft<'_>) -> Option<()> {
         if draft.given_up() {
             return None;
         }
-        next = if rest.is_empty() { None } else { Some(first(rest)?) };
+        next = match first_or_cut(rest) {
+            _ if rest.is_empty() => None,
+            Ok(found) => Some(found),
+            Err(Failure::Cut) if rest.starts_with(['{', '[', '"']) && !strip(rest).contains('\n') => {
+                cut = true;
+                None
+            }
+            Err(_) => return None,
+        };
     }
     stream.close(draft);
     if draft.kind == "stream" && !draft.says_something() {
         return None; // lines that are data
     }
-    if !draft.ended && draft.kind != "stream" {
+    if cut || (!draft.ended && draft.kind != "stream") {
         draft.note_cut(CUT);
     }
     Some(())

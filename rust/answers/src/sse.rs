@@ -9,6 +9,8 @@ pub struct Event<'a> {
     pub name: &'a str,
     /// Its lines, joined by LF.
     pub data: Cow<'a, str>,
+    /// False for a last event without the blank line that ends it: the stream may have been cut there.
+    pub complete: bool,
 }
 
 /// All events of a body without a byte order mark; a last one without the blank line that ends it too.
@@ -21,7 +23,7 @@ pub fn events(body: &str) -> impl Iterator<Item = Event<'_>> {
             rest = left;
             if line.is_empty() {
                 if let Some(data) = data {
-                    return Some(Event { name, data });
+                    return Some(Event { name, data, complete: true });
                 }
                 name = "";
                 continue;
@@ -39,7 +41,7 @@ pub fn events(body: &str) -> impl Iterator<Item = Event<'_>> {
                 _ => {}
             }
         }
-        data.map(|data| Event { name, data })
+        data.map(|data| Event { name, data, complete: false })
     })
 }
 

@@ -65,9 +65,9 @@ fn what_is_not_certain_is_left() {
         "plain text",
         r#"{"data":[{"embedding":[0.5]}]}"#,
         r#"{"error":{"message":"overloaded"},"choices":[{"message":{"content":"a"}}]}"#,
-        r#"{"choices":[{"message":{"content":"<think>a</think>b"}}]}"#,
+        r#"{"choices":[{"message":{"content":"<|channel|>final<|message|>b"}}]}"#,
         r#"{"choices":[{"message":{"content":"\ud800"}}]}"#,
-        "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: {\"choices\":[{\"del",
+        "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: {\"choices\":[{\"del\n\n",
     ] {
         assert_eq!(read(body), None, "{body}");
     }

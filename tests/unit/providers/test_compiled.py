@@ -66,6 +66,13 @@ def test_streams_cut_at_every_byte(body: bytes) -> None:
         compared(body[:cut])
 
 
+def test_a_stream_that_is_cut_within_an_event_is_read() -> None:
+    event = b'data: {"choices":[{"delta":{"content":"Oslo, \\"so"}}]}\n\n'
+    assert all(compared(event + event[:cut]) for cut in range(7, len(event) - 2) if event[cut - 1 : cut] != b"\\")
+    line = b'{"message":{"content":"Oslo"},"done":false}\n'
+    assert all(compared(line + line[:cut]) for cut in range(1, len(line) - 1))
+
+
 def test_compressed_bodies() -> None:
     body = js(openai_chat({"content": "Cold."}))
     whole = gzip.compress(body)
@@ -126,12 +133,33 @@ def test_what_strict_json_says_is_read_by_the_core() -> None:
         assert json.loads(answer.tool_calls[0].arguments) == {"x": json.loads(spelt)}
 
 
-def test_reasoning_in_the_text_is_left() -> None:
-    marks = [mark for pair in thinking._PAIRS for mark in pair] + ["<|channel|>", "<|start|>"]
-    for mark in marks:
-        for text in (mark, f"{mark}a", f"  {mark} a", f"a {mark}"):
-            assert compared(js(openai_chat({"content": text}))) is None, text
-    assert compared(js(openai_chat({"content": "a < b, [1] and <b>think</b>"}))) is not None
+MARKS = [mark for pair in (*thinking._PAIRS, *thinking._WRAPPERS) for mark in pair]
+CHANNELS = ["<|channel|>", "<|start|>"]
+
+
+@pytest.mark.parametrize("mark", [*MARKS, *CHANNELS])
+def test_each_mark_of_reasoning_is_known(mark: str) -> None:
+    for text in (
+        mark,
+        f"{mark}a",
+        f"  {mark} a",
+        f"a {mark}",
+        f"a{mark}\nb",
+        f"a `{mark}` b",
+        f"<think>c</think>{mark}b",
+    ):
+        answer = compared(js(openai_chat({"content": text})))
+        assert (answer is None) == text.lstrip().startswith(tuple(CHANNELS))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from([*MARKS, *CHANNELS, "a", " ", "\n", "`", "```", "<", "\x1c", ""]), max_size=7))
+def test_reasoning_wherever_it_stands(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    compared(js(openai_chat({"content": text})))
+    compared(js({"choices": [{"index": at, "message": {"content": text}} for at in (1, 0)]}))
+    compared(sse(*({"delta": piece} for piece in pieces)), SSE)
+    compared(b"\n".join(js({"delta": piece}) for piece in pieces))
 
 
 NAMES = (citing._SNIPPET, citing._LOOSE_ID, citing._SECTION, citing._PAGE, citing._SOURCE, citing._NAME, citing._TEXT)
