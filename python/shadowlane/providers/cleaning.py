@@ -11,7 +11,7 @@ cannot be cleaned is an error, never an empty text: that would pass for an answe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -67,32 +67,32 @@ _SHORTEST = 6
 
 def cleaned(value: T) -> T:
     """A record, list or dict with every text in it cleaned, at any depth; names of members stay."""
-    found: dict[str, None] = {}
+    found: list[str] = []
     _gather(value, found)
     if not found:
         return value
-    texts = list(found)
+    texts = list(dict.fromkeys(found))
     one_by_one = _Rules.clean or _built_in()
     clean = _Rules.clean_all(texts) if _Rules.clean_all is not None else [one_by_one(text) for text in texts]
     changed = {was: now for was, now in zip(texts, clean, strict=True) if now != was}
     return _with(value, changed) if changed else value
 
 
-def _gather(value: Any, into: dict[str, None]) -> None:
-    """Its texts that are long enough to hold a value, each once, in their order."""
+def _gather(value: Any, texts: list[str]) -> None:
+    """Adds its texts that are long enough to hold a value."""
+    inner: Iterable[Any] = ()
     if isinstance(value, str):
         if len(value) >= _SHORTEST:
-            into[value] = None
+            texts.append(value)
     elif isinstance(value, msgspec.Struct):
-        for field in value.__struct_fields__:
-            if inner := getattr(value, field):
-                _gather(inner, into)
+        inner = msgspec.structs.astuple(value)
     elif isinstance(value, (list, tuple)):
-        for one in value:
-            _gather(one, into)
+        inner = value
     elif isinstance(value, dict):
-        for one in value.values():
-            _gather(one, into)
+        inner = value.values()
+    for one in inner:
+        if one:  # most fields of an answer are empty
+            _gather(one, texts)
 
 
 def _with(value: T, changed: Mapping[str, str]) -> T:
