@@ -18,6 +18,7 @@ from .records import Answered, Record, Recorded, Unusable
 __all__ = ["open_stored", "read_stored", "stored_record"]
 
 _PAGE = 64
+_CONTROL = "control"
 
 
 def open_stored(path: str) -> SqliteStore:
@@ -25,20 +26,22 @@ def open_stored(path: str) -> SqliteStore:
     return open_store(StoreConfig(url=f"sqlite:///{Path(path).absolute()}"), read_only=True)
 
 
-def read_stored(path: str) -> Iterator[Record]:
+def read_stored(path: str, shadow: str = "") -> Iterator[Record]:
     """The exchanges by their time, page by page: a reader that stays in one query, as a replay at its own pace would,
-    keeps the write-ahead log of a live lane from ever shrinking."""
+    keeps the write-ahead log of a live lane from ever shrinking. With the answers of ``shadow`` where the store has
+    such a one, else of any but the control."""
     with open_stored(path) as store:
+        arm = shadow if shadow in store.shadows() else None
         since_ns, seen, limit = 0, set[str](), _PAGE
         while True:
-            rows = list(store.iter_pairs(since_ns=since_ns, limit=limit, with_bodies=True))
+            rows = list(store.iter_pairs(since_ns, arm, limit, with_bodies=True))
             fresh = False
             for row in rows:
                 copy = row.pair.copy
                 if copy.started_ns != since_ns:
                     since_ns, seen = copy.started_ns, set()
                 # An exchange's rows, one for each shadow, have one time; those of the last page come again.
-                if copy.shadow_id not in seen:
+                if copy.shadow_id not in seen and row.pair.outcome.shadow != _CONTROL:
                     seen.add(copy.shadow_id)
                     fresh = True
                     yield stored_record(row)

@@ -45,6 +45,20 @@ def test_a_slow_reader_does_not_keep_the_log_from_shrinking(tmp_path: Path) -> N
     store.close()
 
 
+def test_the_second_answers_are_those_of_the_shadow_that_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    store = open_store(StoreConfig(url=f"sqlite:///{path}"))
+    store.set_epoch("e" * 32, {"control": 0, "a": 0, "b": 0})
+    for number in range(3):
+        copy = msgspec.structs.replace(copy_of(number), started_ns=number + 1)
+        arms = ("control", "a", "b")
+        store.save([Pair(copy=copy, outcome=Outcome(shadow=one, status=200, body=one.encode())) for one in arms])
+    store.close()
+    for asked, answered in (("b", b"b"), ("a", b"a"), ("unknown", b"a")):
+        records = list(Source.of(str(path), shadow=asked).records())
+        assert [one.shadow.body for one in records if isinstance(one, Recorded) and one.shadow] == [answered] * 3
+
+
 def test_what_cannot_be_sent_again_says_so(tmp_path: Path) -> None:
     filled(tmp_path / "none.db", [1, 2], keep="none").close()
     gone = list(Source.of(str(tmp_path / "none.db")).records())
