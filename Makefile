@@ -7,7 +7,7 @@ RUST_SOURCES := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build dev demo probe-demo test test-fast test-rust test-loom test-python test-faults lint audit format docs \
-	hooks bench captures instructions overhead soak memory-bench metrics-bench transport-bench peers judge-bench gate-bench change-bench redact-bench detector-test redact-adversarial wheel wheels sbom sdist wheel-check first-hour crash fuzz miri \
+	hooks bench captures instructions overhead soak memory-bench copies-bench metrics-bench transport-bench peers judge-bench gate-bench change-bench redact-bench detector-test redact-adversarial wheel wheels sbom sdist wheel-check first-hour crash fuzz miri \
 	asan valgrind free-threaded clean
 
 help: ## Show this help
@@ -134,6 +134,10 @@ soak: build ## Many requests through gateway and worker; memory, files and threa
 memory-bench: build ## What a worker needs of memory: make memory-bench EMBEDDER=wordllama
 	$(BIN)/python -m benches.memory $(if $(EMBEDDER),--embedder $(EMBEDDER))
 
+COPIES ?=
+copies-bench: build ## Processor time of scoring and storing a copy: make copies-bench COPIES="--against ../other/python"
+	$(BIN)/python -m benches.copies $(COPIES)
+
 PEERS ?=
 PEERS_PYTHON := .venv-peers/bin/python
 .venv-peers/.made: benches/peers/requirements.txt pyproject.toml tools/requirements.py
@@ -178,7 +182,7 @@ crash: ## Kill producers and the worker at random: make crash KILLS=5000
 	SHADOWLANE_KILLS=$(KILLS) cargo test -p shadowlane-ring -p shadowlane-lane --test crash --test every_instruction -- --nocapture
 
 FUZZ_SECONDS ?= 30
-FUZZ_TARGETS ?= frame_decode ring_consume redact canonical_hash
+FUZZ_TARGETS ?= frame_decode ring_consume redact canonical_hash answers
 fuzz: ## The fuzz targets for FUZZ_SECONDS each, with AddressSanitizer
 	@cargo fuzz --version >/dev/null 2>&1 || { echo "make fuzz needs cargo-fuzz: cargo install cargo-fuzz --locked"; exit 1; }
 	@for target in $(FUZZ_TARGETS); do \

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from benches.captures import AIMS, DOORS, table
-
-ROOT = Path(__file__).parents[2]
+from benches.captures import AIMS, DOORS, main, table
 
 
-def test_a_short_run_measures_every_door() -> None:
-    arguments = [sys.executable, "-m", "benches.captures", "--rounds", "2", "--calls", "20"]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=110, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
-    rows = [line.split(" | ")[0].removeprefix("| ") for line in done.stdout.splitlines() if line.startswith("| ")]
-    assert rows == ["door", *DOORS]
+def test_a_short_run_measures_every_door(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["captures", "--rounds", "2", "--calls", "20"])
+    assert main() == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" | ")[0].removeprefix("| ") for line in lines if line.startswith("| ")] == ["door", *DOORS]
 
 
 @pytest.mark.parametrize("missing", [*AIMS])
