@@ -35,7 +35,7 @@ SERVERS: dict[str, tuple[str, Callable[[int], list[str]]]] = {
         "pyuwsgi",
         lambda port: [
             str(Path(sys.executable).with_name("pyuwsgi")), "--http-socket", f"127.0.0.1:{port}", "--module", APP,
-            "--pythonpath", ".", "--master", "--processes", "2", "--enable-threads", "--need-app", "--die-on-term",
+            "--pythonpath", ".", "--master", "--enable-threads", "--need-app", "--lazy-apps", "--die-on-term",
         ],
     ),
 }  # fmt: skip
