@@ -7,7 +7,7 @@ RUST_SOURCES := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build dev demo probe-demo test test-fast test-rust test-loom test-python test-faults lint audit format docs \
-	hooks bench instructions overhead soak memory-bench metrics-bench peers judge-bench gate-bench change-bench redact-bench detector-test redact-adversarial wheel wheels sbom sdist wheel-check first-hour crash fuzz miri \
+	hooks bench captures instructions overhead soak memory-bench copies-bench metrics-bench transport-bench peers judge-bench gate-bench change-bench redact-bench detector-test redact-adversarial wheel wheels sbom sdist wheel-check first-hour crash fuzz miri \
 	asan valgrind free-threaded clean
 
 help: ## Show this help
@@ -121,6 +121,9 @@ instructions: ## Instructions of admission, offer and drain beside the record: m
 
 QUICK ?=
 OVERHEAD ?=
+captures: build ## What each capture (ASGI, WSGI, client libraries) adds to a call
+	$(BIN)/python -m benches.captures $(CAPTURES)
+
 overhead: build ## What mirroring costs, as a matrix, into target/overhead/: make overhead QUICK=1 takes two minutes
 	$(BIN)/python -m benches.overhead $(if $(QUICK),--quick) $(OVERHEAD)
 
@@ -130,6 +133,10 @@ soak: build ## Many requests through gateway and worker; memory, files and threa
 
 memory-bench: build ## What a worker needs of memory: make memory-bench EMBEDDER=wordllama
 	$(BIN)/python -m benches.memory $(if $(EMBEDDER),--embedder $(EMBEDDER))
+
+COPIES ?=
+copies-bench: build ## Processor time of scoring and storing a copy: make copies-bench COPIES="--against ../other/python"
+	$(BIN)/python -m benches.copies $(COPIES)
 
 PEERS ?=
 PEERS_PYTHON := .venv-peers/bin/python
@@ -148,6 +155,9 @@ judge-bench: build ## How well ΔS judges, on labelled data: make judge-bench DA
 GATE_BENCH ?=
 metrics-bench: build ## What a scrape of /metrics costs with 100,000 stored pairs: make metrics-bench
 	$(BIN)/python -m benches.metrics
+
+transport-bench: build ## Processor time a copy over either transport (nginx answers): make transport-bench
+	$(BIN)/python -m benches.transport
 
 gate-bench: build ## Simulated days through the store and the gate: make gate-bench GATE_BENCH="--rates 1 --days 1"
 	$(BIN)/python -m benches.gate $(GATE_BENCH)
@@ -172,7 +182,7 @@ crash: ## Kill producers and the worker at random: make crash KILLS=5000
 	SHADOWLANE_KILLS=$(KILLS) cargo test -p shadowlane-ring -p shadowlane-lane --test crash --test every_instruction -- --nocapture
 
 FUZZ_SECONDS ?= 30
-FUZZ_TARGETS ?= frame_decode ring_consume redact canonical_hash
+FUZZ_TARGETS ?= frame_decode ring_consume redact canonical_hash answers
 fuzz: ## The fuzz targets for FUZZ_SECONDS each, with AddressSanitizer
 	@cargo fuzz --version >/dev/null 2>&1 || { echo "make fuzz needs cargo-fuzz: cargo install cargo-fuzz --locked"; exit 1; }
 	@for target in $(FUZZ_TARGETS); do \

@@ -150,7 +150,7 @@ async def bare_app(scope: Any, receive: Any, send: Any) -> None:
 
 _ANSWER = b"y" * 1024
 _REQUEST = {"type": "http.request", "body": b"x" * 1024, "more_body": False}
-_SCOPE = {
+SCOPE = {
     "type": "http",
     "asgi": {"version": "3.0"},
     "http_version": "1.1",
@@ -162,11 +162,11 @@ _SCOPE = {
 }
 
 
-async def _receive() -> Any:
+async def receive() -> Any:
     return _REQUEST
 
 
-async def _send(_: Any) -> None:
+async def send(_: Any) -> None:
     return None
 
 
@@ -176,7 +176,7 @@ def asgi_call(app: Any, after: Callable[[], None] = lambda: None) -> Case:
     async def calls(n: int) -> float:
         start = perf_counter_ns()
         for _ in range(n):
-            await app(_SCOPE, _receive, _send)
+            await app(SCOPE, receive, send)
         return (perf_counter_ns() - start) / n
 
     def case(n: int) -> float:

@@ -153,7 +153,7 @@ def _time(ns: float) -> str:
     return f"{ns / 1e3:.2f} µs" if abs(ns) < 1e6 else f"{ns / 1e6:.2f} ms"
 
 
-def record(results: list[dict[str, Any]]) -> str:
+def record(results: list[dict[str, Any]], kind: str = "ratios") -> str:
     """Add the results to the machine's record of the day; returns the file's name."""
     name = machine()
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower().replace("(r)", "").replace("(tm)", "")).strip("-")
@@ -162,7 +162,7 @@ def record(results: list[dict[str, Any]]) -> str:
     file.parent.mkdir(exist_ok=True)
     known = json.loads(file.read_text()) if file.exists() else {}
     head = {"machine": name, "python": platform.python_version(), "shadowlane": __version__}
-    file.write_text(json.dumps(known | {"ratios": head | {"results": results}}, indent=2) + "\n")
+    file.write_text(json.dumps(known | {kind: head | {"results": results}}, indent=2) + "\n")
     return str(file.relative_to(ROOT))
 
 

@@ -36,6 +36,7 @@ __all__ = [
     "__version__",
     "anchor_pair",
     "anchor_pairs",
+    "anchor_verdicts",
     "canonical_json",
     "check_directory",
     "classify_graphql",
@@ -379,5 +380,8 @@ def anchor_pair(
     tuple[float, list[tuple[int, int]]],
 ]: ...
 def anchor_pairs(texts_a: Sequence[str], texts_b: Sequence[str], delta: Sequence[float]) -> list[float]: ...
+def anchor_verdicts(
+    texts_a: Sequence[str], texts_b: Sequence[str], delta: Sequence[float]
+) -> list[tuple[float, bool, float, float, bool, bool]]: ...
 def framing(body: bytes, declared: bool) -> Literal["events", "frames", "values", "lines", "text"]: ...
 def inflate(body: bytes, most: int) -> tuple[bytes, str, str] | None: ...

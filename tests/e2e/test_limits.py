@@ -134,6 +134,7 @@ def test_prods_low_quota_pauses_mirroring(world: World, client: httpx.Client) ->
     assert candidate.pop("lately")["sent"] == 5
     assert candidate == {
         "refusals": [],
+        "stood_in": 0,
         "mirrored": 6,
         "answered": 5,
         "failed": {"provider_limit": 1},
@@ -225,6 +226,7 @@ def test_the_reservoir_keeps_the_cap_and_gives_each_route_its_share(
             {"route": "GET /rare", "copies": 4, "failed": 0, "share": 4 / 64},
         ],
         "refusals": [],
+        "stood_in": 0,
         "mirrored": 64,
         "answered": 12,
         "failed": {"reservoir": 52},

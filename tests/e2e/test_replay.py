@@ -216,9 +216,10 @@ def test_it_keeps_the_recorded_pace_or_a_multiple_of_it(tmp_path: Path) -> None:
 
     with serving(answer) as shadow:
         config = configured(tmp_path, shadow.url)
+        began = time.monotonic()
         run(tmp_path, "replay", "traffic.gor", "--config", config, "--speed", "4", "--json")
     # Eight recorded seconds at four times the pace: no less than two, whatever else the machine does.
-    assert max(came) - min(came) > 1.5
+    assert max(came) - began > 1.9
 
 
 def test_it_is_never_faster_than_the_cap(tmp_path: Path) -> None:
@@ -231,9 +232,10 @@ def test_it_is_never_faster_than_the_cap(tmp_path: Path) -> None:
 
     with serving(answer) as shadow:
         config = configured(tmp_path, shadow.url, qps=10, burst=1)
+        began = time.monotonic()
         run(tmp_path, "replay", "traffic.gor", "--config", config, "--speed", "max", "--json")
     assert len(came) == 30
-    assert max(came) - min(came) > 2.5
+    assert max(came) - began > 2.8
 
 
 def test_a_shadow_that_is_not_there_ends_it_and_nothing_is_lost(tmp_path: Path) -> None:

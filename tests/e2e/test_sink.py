@@ -145,7 +145,7 @@ def test_behind_envoy(world: World, services: Services) -> None:
     gateway = world.ports.reserve()
     file = world.folder / "envoy.yaml"
     file.write_text(configured("envoy.yaml", services, sink(world, services), gateway), encoding="utf-8")
-    command = [envoy, "-c", str(file), "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "error"]
+    command = [envoy, "-c", str(file), "--concurrency", "1", "--disable-hot-restart", "--log-level", "error"]
     with started(command, world, gateway) as address:
         check_through(world, services, address)
 

@@ -11,14 +11,15 @@ import sys
 import pytest
 
 from tests.e2e.conftest import ROOT, World
+from tests.support.answering import upstream
 from tests.support.snippets import client_snippets, gateway_snippets
-from tests.support.upstream import upstream
 
 PROGRAMS = client_snippets()
 KEY = "sk-" + "0123456789abcdef" * 4
 SAID = "You asked: how high is the deposit?"
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_mirrors_as_printed(name: str, world: World) -> None:
     with upstream() as prod, upstream() as shadow:
@@ -29,7 +30,7 @@ def test_a_program_mirrors_as_printed(name: str, world: World) -> None:
         environment = {"BASE_URL": prod.url, "OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY, "NO_PROXY": "127.0.0.1"}
         done = subprocess.run(
             [sys.executable, str(program)],
-            cwd=world.folder, env={**os.environ, **environment}, capture_output=True, text=True, timeout=100,
+            cwd=world.folder, env={**os.environ, **environment}, capture_output=True, text=True, timeout=200,
         )  # fmt: skip
         assert (done.returncode, done.stdout.strip()) == (0, SAID), done.stderr
         status = world.settle(1)

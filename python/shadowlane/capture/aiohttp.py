@@ -67,19 +67,19 @@ class ShadowMiddleware(Egress):
             if self.hosts and not self.has(url.host, url.port):
                 return None
             method, target = request.method, url.raw_path_qs
-            headers = [(name.encode(), value.encode()) for name, value in request.headers.items()]
+            wanted = self.reads
+            fields = [(name.lower(), value) for name, value in request.headers.items()]
+            facts = [(name.encode(), value.encode()) for name, value in fields if name in wanted]
             # What is not a GET is judged by the path as it is sent, which is what the shadow would see.
-            exchange = self.begin(method, url.path if method == "GET" else target, headers)
+            exchange = self.begin(method, url.path if method == "GET" else target, facts)
             if exchange is None or exchange.timed_only:
                 return exchange
             body = request.body
             coded = bool(request.compress)  # what is written is encoded on its way
-            kept = [(name.lower(), value) for name, value in headers]
-            exchange.request(
-                target.encode("ascii"),
-                [one for one in kept if not coded or one[0] != b"content-encoding"],
-                length=-1 if body else 0,
-            )
+            headers = [
+                (name.encode(), value.encode()) for name, value in fields if not coded or name != "content-encoding"
+            ]
+            exchange.request(target.encode("ascii"), headers, length=-1 if body else 0)
             if isinstance(body, BytesPayload):
                 exchange.sent(await body.as_bytes())
                 exchange.sent_all()

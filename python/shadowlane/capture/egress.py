@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Egress"]
 
+_CREDENTIALS = ("authorization", "x-api-key", "api-key")
+_OVERRIDES = ("x-http-method", "x-method-override", "x-original-method", "x-http-method-override")
+_READ = frozenset(("content-length", "x-shadow", "upgrade", *_OVERRIDES, *(n.replace("-", "_") for n in _OVERRIDES)))
+
 
 class Egress(Mirror):
     """A client's lane; see :class:`~shadowlane.capture.opening.Mirror`."""
@@ -35,7 +39,13 @@ class Egress(Mirror):
             raise TypeError(f"hosts = {hosts!r}: give a list of hosts, for example [{hosts!r}]")
         self.hosts = frozenset(host.lower() for host in hosts)
         """The hosts whose requests the lane sees; empty: all."""
+        self.reads = _READ
+        """The header fields that admission reads, in small letters."""
         super().__init__(config)
+
+    def _use(self, lane: Lane) -> None:
+        self.reads = _READ.union(_fields(lane.config.sampling.key), _fields(lane.config.limits.tenant_key))
+        super()._use(lane)
 
     def has(self, host: str | None, port: int | None) -> bool:
         """Whether the lane sees requests to ``host``, which is written in small letters."""
@@ -57,3 +67,11 @@ class Egress(Mirror):
         """Count a failure of our own."""
         if self.lane is not None:
             self.lane.fault()
+
+
+def _fields(key: str) -> tuple[str, ...]:
+    """Where a key of the configuration (``header:NAME``, ``cookie:NAME``, ``api_key``) is found."""
+    kind, _, name = key.partition(":")
+    if kind == "header":
+        return (name.lower(),)
+    return _CREDENTIALS if kind == "api_key" else ("cookie",) if kind == "cookie" else ()

@@ -10,7 +10,6 @@ body at most ``lane.max_body_bytes``. An exchange that is forgotten gives its ti
 from __future__ import annotations
 
 from asyncio import CancelledError
-from collections.abc import Iterable
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Exchange", "Headers", "Timing"]
 
-Headers = Iterable[tuple[bytes, bytes]]
+Headers = list[tuple[bytes, bytes]]
+"""Names in small letters, and values; whoever gives such a list away changes it no more."""
 
 _LEFT = "client_disconnected"
 _FAILED = "prod_failed"
@@ -50,7 +50,7 @@ class Exchange:
         self._timer: Ticket | None = None
         self._limit = limit
         self._target = b""
-        self._request_headers: tuple[tuple[bytes, ...], ...] = ()
+        self._request_headers: Headers = []
         self._body: list[bytes] = []
         self._body_size = 0
         self._expected = -1
@@ -63,14 +63,14 @@ class Exchange:
         self._length = -1
         self._flags = 0
         self._status = 0
-        self._headers: tuple[tuple[bytes, bytes], ...] = ()
+        self._headers: Headers = []
         self._ttfb = 0
 
     def request(self, target: bytes, headers: Headers, *, length: int = -1) -> None:
         """Its head: the target as sent, the header fields, and the length of the body where that is known."""
         try:
             self._target = target
-            self._request_headers = tuple(headers) + (serving() if self._lane.traced else ())
+            self._request_headers = [*headers, *serving()] if self._lane.traced else headers  # type: ignore[list-item]
             self._expected = length
             self.whole = length == 0
         except Exception:
@@ -117,18 +117,21 @@ class Exchange:
         """The answer's head, names in small letters; a later one replaces it. ``decoded``: see :meth:`decoded`."""
         try:
             self._status = status
-            self._headers = tuple(headers)
-            self._length = next((_number(value) for name, value in self._headers if name == b"content-length"), -1)
+            self._headers = headers
+            self._length = -1
+            for name, value in headers:
+                if name == b"content-length":
+                    self._length = int(value) if value.isdigit() else -1
             if decoded:
                 self.decoded()
             if self._lane.traced:
-                self._request_headers = served(self._request_headers)
+                self._request_headers = list(served(tuple(self._request_headers)))  # type: ignore[arg-type]
         except Exception:
             self._fault()
 
     def decoded(self) -> None:
         """The answer's body is kept without its content coding."""
-        self._headers = tuple(one for one in self._headers if one[0] not in _CODED)
+        self._headers = [one for one in self._headers if one[0] not in _CODED]
         self._length = -1
 
     def received(self, chunk: object) -> None:
@@ -263,7 +266,3 @@ class Timing:
     def close(self) -> None:
         if self._answered:
             self._timer.stop()
-
-
-def _number(value: bytes) -> int:
-    return int(value) if value.isdigit() else -1

@@ -37,6 +37,7 @@ else:
 __all__ = ["AsyncShadowTransport", "ShadowTransport"]
 
 _LIBRARIES = ("httpx", "httpx2")
+_PORTS = {"http": 80, "https": 443}
 
 
 class ShadowTransport(Egress, _Sync):
@@ -248,7 +249,7 @@ def _begin(egress: Egress, request: Any) -> Exchange | Timing | None:
         return None
     try:
         url = request.url
-        if egress.hosts and not egress.has(url.host, url.port):
+        if egress.hosts and not egress.has(url.host, url.port or _PORTS.get(url.scheme)):
             return None
         method = request.method
         # What is not a GET is judged by the path as it is sent, which is what the shadow would see.

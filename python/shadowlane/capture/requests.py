@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ShadowAdapter"]
 
+_CODE = "latin-1"
+"""Of header fields, as http.client has it."""
+
 
 class ShadowAdapter(Egress, BaseAdapter):
     """Mirror a sample of what a session sends: ``session.mount("https://api.example.com/", ShadowAdapter())``.
@@ -84,18 +87,33 @@ class ShadowAdapter(Egress, BaseAdapter):
                 url = urlsplit(request.url or "")
                 if not self.has(url.hostname, url.port or (443 if url.scheme == "https" else 80)):
                     return None
-            target, method = request.path_url, request.method or ""
-            headers = [(_bytes(name), _bytes(value)) for name, value in request.headers.items()]
+            target, method, fields = _target(request.url or ""), request.method or "", _fields(request.headers)
+            facts = [(_bytes(name), _bytes(fields[name][1])) for name in self.reads if name in fields]
             # What is not a GET is judged by the path as it is sent, which is what the shadow would see.
             path = unquote(target.partition("?")[0]) if method == "GET" else target
-            exchange = self.begin(method, path, headers)
+            exchange = self.begin(method, path, facts)
             if exchange is not None and not exchange.timed_only:
-                length = 0 if not request.body else -1
-                exchange.request(target.encode(), [(name.lower(), value) for name, value in headers], length=length)
+                headers = _encoded(fields)
+                exchange.request(target.encode(), headers, length=-1 if request.body else 0)
         except Exception:
             self.fault()
             return None
         return exchange
+
+
+def _fields(headers: Any) -> Mapping[str, tuple[str, Any]]:
+    """Name and value by the name in small letters. ``CaseInsensitiveDict`` keeps them so, and is slow to tell them one
+    by one."""
+    kept = getattr(headers, "_store", None)
+    if isinstance(kept, dict):
+        return kept
+    return {name.lower(): (name, value) for name, value in headers.items()}
+
+
+def _target(url: str) -> str:
+    """What is sent of a URL, as ``PreparedRequest.path_url`` has it."""
+    start = url.find("/", url.find("://") + 3)
+    return (url[start:] if "#" not in url else url[start:].partition("#")[0]) if start >= 0 else "/"
 
 
 def _watched(body: Any, exchange: Exchange | Timing) -> Any:
@@ -154,7 +172,7 @@ def _watch_answer(response: requests.Response, exchange: Exchange | Timing) -> N
     raw: Any = response.raw
     try:
         if not exchange.timed_only:
-            exchange.answers(response.status_code, _headers(response))
+            exchange.answers(response.status_code, _encoded(_fields(response.headers)))
         found: Any = type(raw)
         raw.__class__ = _teed(found)
         raw._shadowlane = exchange
@@ -162,9 +180,11 @@ def _watch_answer(response: requests.Response, exchange: Exchange | Timing) -> N
         exchange.lost()
 
 
-def _headers(response: requests.Response) -> list[tuple[bytes, bytes]]:
-    fields = getattr(response.raw, "headers", None) or response.headers
-    return [(_bytes(name).lower(), _bytes(value)) for name, value in fields.items()]
+def _encoded(fields: Mapping[str, tuple[str, Any]]) -> list[tuple[bytes, bytes]]:
+    try:
+        return [(name.encode(_CODE), value.encode(_CODE)) for name, (_, value) in fields.items()]
+    except AttributeError:  # requests takes bytes, too
+        return [(_bytes(name), _bytes(value)) for name, (_, value) in fields.items()]
 
 
 @functools.cache
@@ -174,21 +194,30 @@ def _teed(base: Any) -> type[Any]:
 
 
 class _Teed:
-    """``stream``, ``readinto``, ``readline`` and iteration go through these three methods."""
+    """A raw response: all other ways to read it go through these. Who reads to the end knows that it is there."""
 
     _shadowlane: Exchange | Timing
 
     def read(self, amt: int | None = None, *rest: Any, **more: Any) -> Any:
         exchange = self._shadowlane
-        data = self._called("read", amt, *rest, **more)
+        try:
+            data = super().read(amt, *rest, **more)  # type: ignore[misc]
+        except BaseException as error:
+            exchange.failed(error)
+            raise
         exchange.received(data)
         if amt is None or amt < 0 or (not data and amt != 0):
             self._ended()
         return data
 
     def read1(self, amt: int | None = None, *rest: Any, **more: Any) -> Any:
-        data = self._called("read1", amt, *rest, **more)
-        self._shadowlane.received(data)
+        exchange = self._shadowlane
+        try:
+            data = super().read1(amt, *rest, **more)  # type: ignore[misc]
+        except BaseException as error:
+            exchange.failed(error)
+            raise
+        exchange.received(data)
         if not data and amt != 0:
             self._ended()
         return data
@@ -217,13 +246,6 @@ class _Teed:
         finally:
             self._shadowlane.close()
 
-    def _called(self, name: str, *arguments: Any, **more: Any) -> Any:
-        try:
-            return getattr(super(), name)(*arguments, **more)
-        except BaseException as error:
-            self._shadowlane.failed(error)
-            raise
-
     def _ended(self) -> None:
         exchange = self._shadowlane
         if getattr(self, "_has_decoded_content", False):
@@ -232,4 +254,4 @@ class _Teed:
 
 
 def _bytes(value: str | bytes) -> bytes:
-    return value.encode("utf-8") if isinstance(value, str) else value
+    return value.encode(_CODE) if isinstance(value, str) else value

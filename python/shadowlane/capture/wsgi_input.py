@@ -6,6 +6,7 @@ is read ahead.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -69,9 +70,16 @@ class TeedInput:
             return lambda buffer: self._into(found, buffer)
         if name == "read1":
             return lambda *size: self._kept(found, size, line=True)
-        if name not in _HARMLESS:
-            self._exchange.lost()
+        if name in _HARMLESS or isinstance(found, (str, bytes, int, type(None))):
+            return found
+        if callable(found):  # to ask whether it is there is no reading
+            return functools.partial(self._unseen, found)
+        self._exchange.lost()
         return found
+
+    def _unseen(self, function: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
+        self._exchange.lost()
+        return function(*arguments, **more)
 
     def _kept(self, read: Callable[..., Any], size: tuple[Any, ...], *, line: bool = False) -> Any:
         data = self._called(read, size)

@@ -31,6 +31,7 @@ __all__ = [
     "off",
     "on",
     "probe",
+    "proxy",
     "replay",
     "report",
     "reset",
@@ -261,6 +262,12 @@ def sink(options: argparse.Namespace) -> int:
 
     config = _configured(options, "info")
     return run_sink(config, options.listen or DEFAULT_SINK, anywhere=options.anywhere, as_json=options.json)
+
+
+def proxy(options: argparse.Namespace) -> int:
+    from ..proxy.command import run_proxy
+
+    return run_proxy(_load(options), options)
 
 
 def guard(options: argparse.Namespace) -> int:

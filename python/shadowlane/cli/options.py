@@ -70,6 +70,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "export --format langfuse --mark wrong --dataset regressions --out items.jsonl",
     ),
     "gold": ("gold --out gold.jsonl", "gold --shadow candidate --worst 50 --groups 0 --out gold.jsonl"),
+    "proxy": (
+        "proxy --upstream http://127.0.0.1:9000",
+        "proxy --upstream https://prod.internal --listen 0.0.0.0:443 --certificate tls.pem --key tls.key",
+    ),
     "guard": ("guard --allow api.internal:8080 --allow llm.internal:9000=openai --connect auth.internal:443",),
 }
 """By command: what its ``--help`` shows. A test runs each through the parser."""
@@ -228,6 +232,8 @@ def _add_own_options(name: str, sub: argparse.ArgumentParser) -> None:
         from ..compare.command import add_options as add
     elif name == "replay":
         from ..replay.command import add_options as add
+    elif name == "proxy":
+        from ..proxy.command import add_options as add
     elif name == "import":
         from ..replay.importing import add_options as add
     elif name == "export":
@@ -269,7 +275,8 @@ _WITH_OWN_OPTIONS = (
     ("import", commands.import_, "Bring recorded traffic with its answers into a database: report and verdict."),
     ("export", commands.export, "Write stored pairs as JSON lines, Parquet or a data set of another tool."),
     ("gold", commands.gold, "Make a probe's gold file out of stored pairs."),
+    ("proxy", commands.proxy, "Serve in front of a gateway that nobody can change, with the lane built in."),
     ("guard", commands.guard, "Run the shadow's forward proxy: reads to listed hosts pass, writes are refused."),
 )
-_CONFIGURED = ("export", "gold")
+_CONFIGURED = ("export", "gold", "proxy")
 """Those of them that read a lane's configuration."""

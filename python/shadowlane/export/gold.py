@@ -1,8 +1,9 @@
 """``shadowlane gold``: a gold file for ``shadowlane probe``, out of stored pairs.
 
 Taken are the worst pairs (contradicted facts, then by falling ΔS), of the paraphrase groups with most rows one question
-each, with its other wordings as paraphrases, and a uniform sample of each route and band of ΔS. The sections of an item
-are those that prod's answer cites. A probe asks each question alone, so turns of a longer conversation are left out.
+each, with its other wordings as paraphrases, and a uniform sample of the requests of each route and band of ΔS. The
+sections of an item are those that prod's answer cites. A probe asks each question alone, so turns of a longer
+conversation are left out.
 
 Invariants: no question stands twice in a file; the same store and options give the same file; nothing is held but the
 items and one sample a route and band.
@@ -40,6 +41,7 @@ _MOST_SEEN = 100
 """Requests of one group that are looked at."""
 _MOST_SECTIONS = 20
 _MOST_STRATA = 1000
+_MOST_REFUSED = 10_000
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -192,7 +194,7 @@ def _worst(gold: _Gold, store: SqliteStore, wanted: PairFilter, shadow: str, lim
 def _sampled(gold: _Gold, store: SqliteStore, wanted: PairFilter, each: int, groups: int) -> None:
     """One pass over all rows, and the bodies of few: the sample of each route and band, and the groups' wordings."""
     largest = dict(store.largest_groups(wanted, groups)) if groups else {}
-    strata: dict[tuple[str, str], list[tuple[int, int, _Item]]] = {}
+    strata: dict[tuple[str, str], _Stratum] = {}
     with progress("reading") as show:
         for walked in store.walk(wanted, with_bodies=False):
             for row in walked.rows:
@@ -202,8 +204,8 @@ def _sampled(gold: _Gold, store: SqliteStore, wanted: PairFilter, each: int, gro
                 if each:
                     _sample(gold, store, strata, row, each)
             show(walked.done, walked.of)
-    for _, kept in sorted(strata.items()):
-        for _, _, item in kept:
+    for _, stratum in sorted(strata.items(), key=lambda one: one[0]):
+        for _, _, item in stratum.kept:
             gold.add("exemplar", item)
 
 
@@ -212,23 +214,35 @@ def _whole(store: SqliteStore, row: StoredPair) -> StoredPair:
     return next((other for other in store.exchange(row.pair.copy.shadow_id) if other.id == row.id), row)
 
 
+@dataclass(slots=True)
+class _Stratum:
+    """A uniform sample of the requests of one route and band."""
+
+    kept: list[tuple[int, int, _Item]] = field(default_factory=list)
+    """By rising hash."""
+    refused: set[int] = field(default_factory=set)
+    """Hashes of requests that were looked at and are none, so that they are not looked at again."""
+
+
 def _sample(
-    gold: _Gold,
-    store: SqliteStore,
-    strata: dict[tuple[str, str], list[tuple[int, int, _Item]]],
-    row: StoredPair,
-    each: int,
+    gold: _Gold, store: SqliteStore, strata: dict[tuple[str, str], _Stratum], row: StoredPair, each: int
 ) -> None:
     """Those with the smallest hashes: a uniform sample, and the same one again from the same store."""
     key = row.pair.copy.route, row.pair.scores.band
     if key not in strata and len(strata) >= _MOST_STRATA:
         return
-    kept = strata.setdefault(key, [])
-    drawn = zlib.crc32(row.pair.copy.shadow_id.encode())
-    if len(kept) >= each and drawn >= kept[-1][0]:
+    stratum = strata.setdefault(key, _Stratum())
+    kept, drawn = stratum.kept, zlib.crc32(row.pair.copy.req_hash.encode())
+    if (len(kept) >= each and drawn >= kept[-1][0]) or drawn in stratum.refused:
+        return
+    if any(drawn == other for other, _, _ in kept):
         return
     item = gold.item("exemplar", _whole(store, row))
-    if item is not None and all(_same(item.question) != _same(other.question) for _, _, other in kept):
-        kept.append((drawn, row.id, item))
-        kept.sort(key=lambda one: one[:2])
-        del kept[each:]
+    if item is None or any(_same(item.question) == _same(other.question) for _, _, other in kept):
+        if len(stratum.refused) >= _MOST_REFUSED:
+            stratum.refused.clear()
+        stratum.refused.add(drawn)
+        return
+    kept.append((drawn, row.id, item))
+    kept.sort(key=lambda one: one[:2])
+    del kept[each:]

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from ..config import GateConfig
 from ..types import MOST_PIN_VALUES, PinSeen
 from .accounts import Accounts, Burn
+from .few_questions import few_questions
 from .lines import bounds, percent, signed
-from .paired import quantile_ratio
+from .paired import PairedQuantiles
 from .ratios import sum_increase
 from .reviewed import not_judged, reviewed
 from .rules import ALPHA, Evidence, Rule
@@ -41,12 +43,13 @@ def ttfb(evidence: Evidence, gate: GateConfig) -> Rule:
     if not len(times):
         why = "no pair has the time of both first bytes; a lane measures them where prod answers"
         return _nothing(key, name, evidence, gate, why)
-    ratio = quantile_ratio(
-        times.above, times.below, _P95, questions=times.questions, alpha=ALPHA, elapsed=evidence.window.elapsed
-    )
+    both, elapsed = PairedQuantiles.of(times.above, times.below, _P95, times.questions), evidence.window.elapsed
+    ratio = both.interval(ALPHA, elapsed)
     seen = Interval(ratio.estimate - 1, ratio.lower - 1, ratio.upper - 1, ratio.n)
     line = f"shadow P95 of the time to the first byte against prod's, {times.counted}: {bounds(seen, signed, target)}"
-    return reviewed(key, name, line, seen, target, evidence)
+    rule = reviewed(key, name, line, seen, target, evidence)
+    few = "" if rule.ok or rule.needs_person else few_questions(key, both, elapsed, target, ALPHA)
+    return replace(rule, evidence=rule.evidence + few, needs=None) if few else rule
 
 
 def slot_wait(evidence: Evidence, gate: GateConfig) -> Rule:

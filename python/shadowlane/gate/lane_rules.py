@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 
 from ..config import GateConfig
 from .account_rules import ACCOUNT_RULES
-from .boundary import limit
 from .change_rule import change
 from .drift_rules import DRIFT_RULES
-from .lines import bounds, hours_for, percent, rounded, signed, signed_fine
+from .few_questions import few_questions, radius_at_end
+from .lines import bounds, hours_for, percent, signed, signed_fine
 from .paired import PairedQuantiles
 from .rules import ALPHA, OVERHEAD, REJECT_ALPHA, Evidence, Needs, Rule, Sampling
 from .sequences import Interval, quantile_cs, rate_cs
@@ -60,48 +59,17 @@ def p95_latency(evidence: Evidence, gate: GateConfig) -> Rule:
         surely = surest.lower > target
         # What the rest of the window brings moves a quantile as it moves a share: all of it may be fast.
         final = surely and (elapsed >= 1.0 or surest.lower > gate.hard_stop * target)
-        line += "" if surely else "; missed, not surely yet"
-        line += "" if surely else _questions(both, _pairs_needed(evidence, both, target))
+        line += "" if surely else f"; missed, not surely yet{few_questions(key, both, elapsed, target, 2 * ALPHA)}"
         late = Rule(key, name, False, line, beyond=final, leaning=surely and not final)
         return late.held(seen.estimate, target)
     line += "; within it, not surely yet"
-    if few := _questions(both, _pairs_needed(evidence, both, target)):
+    if few := few_questions(key, both, elapsed, target, 2 * ALPHA):
         return Rule(key, name, None, line + few).held(seen.estimate, target)
     needs = _latency_needs(evidence, seen, target)
     if needs is not None and elapsed >= 1.0 and not evidence.no_lane and needs.pairs is not None:
         hours = math.ceil(gate.window_hours * (1 + needs.pairs / n))
         line += f"; this window has no more pairs: gate.window_hours = {hours}, or a larger sampling.ratio, would do"
     return Rule(key, name, None, line, needs=needs).held(seen.estimate, target)
-
-
-def _at_end(evidence: Evidence, seen: Interval) -> float:
-    """How far the upper bound will be from the estimate at the window's end, were all pairs like these. Until then the
-    bounds narrow faster than with the root of the pairs, after it as fast."""
-    elapsed = evidence.window.elapsed
-    return (seen.upper - seen.estimate) * math.sqrt(elapsed) * limit(2 * ALPHA, 1.0) / limit(2 * ALPHA, elapsed)
-
-
-def _pairs_needed(evidence: Evidence, both: PairedQuantiles, target: float) -> float:
-    """About how many independent pairs put the bound inside, or the estimate surely beyond, at the window's end; at
-    least those without which nothing is said."""
-    rough = _increase(replace(both, known=True).interval(2 * ALPHA, evidence.window.elapsed))
-    room = abs(target - rough.estimate)
-    if not (math.isfinite(rough.upper) and math.isfinite(rough.estimate)) or room <= 0:
-        return both.least
-    at_end = both.independent / evidence.window.elapsed
-    return max(both.least, at_end * (_at_end(evidence, rough) / room) ** 2)
-
-
-def _questions(both: PairedQuantiles, pairs: float) -> str:
-    """That more answers to these questions will not tell, and how many questions would; empty where they will."""
-    questions = both.questions_needed(pairs)
-    if not questions:
-        return ""
-    return (
-        f"; the times depend on the question: {both.n} answers to {both.asked} questions count as "
-        f"{both.independent:.0f} independent pairs, and no number of answers to these tells; it needs answers to about "
-        f'{rounded(questions):,} questions; or leave this rule out: gate.disable = ["p95_latency"]'
-    )
 
 
 def _latency_needs(evidence: Evidence, seen: Interval, target: float) -> Needs | None:
@@ -111,7 +79,7 @@ def _latency_needs(evidence: Evidence, seen: Interval, target: float) -> Needs |
     room = target - seen.estimate
     if room <= 0:
         return None
-    total = n / elapsed * max(1.0, (_at_end(evidence, seen) / room) ** 2)
+    total = n / elapsed * max(1.0, (radius_at_end(seen.upper - seen.estimate, elapsed, 2 * ALPHA) / room) ** 2)
     more = max(1, math.ceil(total) - n)
     return Needs(more, hours_for(more, n, evidence.window.hours))
 

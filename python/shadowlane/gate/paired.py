@@ -113,7 +113,7 @@ class PairedQuantiles:
         """How many questions have to be asked for so many independent pairs, where no number of answers to these is
         worth as much, and new ones do not come; 0: it is, or they do, or nobody knows how much a question decides."""
         most = (self.asked + _MORE * self.once) / self.alike if self.alike > 0.0 else math.inf
-        return 0 if pairs <= most else math.ceil(pairs * self.alike)
+        return 0 if pairs < most else math.ceil(pairs * self.alike) + 1
 
     def refutes(self, ratio: float, most: float, *, upper: bool) -> bool:
         """Whether a ratio is too large (``upper``) or too small for these pairs, when a sum may be off by ``most``

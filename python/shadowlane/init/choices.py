@@ -52,6 +52,15 @@ GATEWAYS: dict[str, Gateway] = {
         (_IMPORT, "", "application = ShadowMiddleware(get_asgi_application(), config={config})"),
         "uvicorn gateway.asgi:application",
     ),
+    "flask": Gateway(
+        "Flask",
+        (
+            "from shadowlane.wsgi import ShadowMiddleware",
+            "",
+            "app.wsgi_app = ShadowMiddleware(app.wsgi_app, config={config})",
+        ),
+        "gunicorn gateway:app",
+    ),
     "litellm": Gateway(
         "LiteLLM's proxy (a file gateway.py beside its configuration)",
         (

@@ -11,7 +11,7 @@ cannot be cleaned is an error, never an empty text: that would pass for an answe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -67,29 +67,32 @@ _SHORTEST = 6
 
 def cleaned(value: T) -> T:
     """A record, list or dict with every text in it cleaned, at any depth; names of members stay."""
-    texts = list(dict.fromkeys(_texts(value)))
-    if not texts:
+    found: list[str] = []
+    _gather(value, found)
+    if not found:
         return value
+    texts = list(dict.fromkeys(found))
     one_by_one = _Rules.clean or _built_in()
     clean = _Rules.clean_all(texts) if _Rules.clean_all is not None else [one_by_one(text) for text in texts]
     changed = {was: now for was, now in zip(texts, clean, strict=True) if now != was}
     return _with(value, changed) if changed else value
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """Its texts that are long enough to hold a value."""
+def _gather(value: Any, texts: list[str]) -> None:
+    """Adds its texts that are long enough to hold a value."""
+    inner: Iterable[Any] = ()
     if isinstance(value, str):
         if len(value) >= _SHORTEST:
-            yield value
+            texts.append(value)
     elif isinstance(value, msgspec.Struct):
-        for field in value.__struct_fields__:
-            yield from _texts(getattr(value, field))
+        inner = msgspec.structs.astuple(value)
     elif isinstance(value, (list, tuple)):
-        for one in value:
-            yield from _texts(one)
+        inner = value
     elif isinstance(value, dict):
-        for one in value.values():
-            yield from _texts(one)
+        inner = value.values()
+    for one in inner:
+        if one:  # most fields of an answer are empty
+            _gather(one, texts)
 
 
 def _with(value: T, changed: Mapping[str, str]) -> T:

@@ -56,7 +56,7 @@ def run_command(options: argparse.Namespace) -> int:
     :class:`~shadowlane.errors.StoreError` and :class:`~shadowlane.errors.ScoreError`.
     """
     config, shadow = settings(options.config, options.shadow, sends=False)
-    source = source_of(options)
+    source = msgspec.structs.replace(source_of(options), shadow=shadow)
     origin = Origin(
         kind="import",
         source=source.path,

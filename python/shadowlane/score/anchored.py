@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,17 @@ from ..errors import ScoreError
 from ..types import Unread
 from .delta import text_delta_s
 
-__all__ = ["Comparison", "Component", "Evidence", "Unmatched", "anchor", "anchored_delta_s", "explain_pair"]
+__all__ = [
+    "Comparison",
+    "Component",
+    "Evidence",
+    "Unmatched",
+    "Verdict",
+    "anchor",
+    "anchor_all",
+    "anchored_delta_s",
+    "explain_pair",
+]
 
 Component: TypeAlias = Literal["entities", "relations", "constraints"]
 _FOREIGN = "only values were compared: the texts are not both in one of the languages whose clauses are known here"
@@ -79,6 +89,18 @@ class Comparison:
     unread: Unread = ""
 
 
+class Verdict(NamedTuple):
+    """What is stored of a :class:`Comparison`: no spans."""
+
+    anchored: float
+    fact_flip: bool
+    missing: float | None
+    """The share; ``None`` where clauses could not be compared."""
+    extra: float | None
+    unread: Unread
+    note: str
+
+
 def anchored_delta_s(
     texts_a: Sequence[str],
     texts_b: Sequence[str],
@@ -120,18 +142,41 @@ def anchor(text_a: str, text_b: str, plain: float, *, embedder: str = "") -> Com
         Evidence(kind, component, span_a, span_b, text_a[slice(*span_a)], text_b[slice(*span_b)])
         for kind, component, span_a, span_b in found
     )
-    unread: Unread = "language" if foreign else "too long" if cut else ""
+    unread, note = _unread(foreign, cut)
     return Comparison(
         delta_s=plain,
         anchored=anchored,
         fact_flip=bool(evidence),
         evidence=evidence,
         embedder=embedder,
-        note="; ".join(note for note, applies in ((_FOREIGN, foreign), (_CUT, cut)) if applies),
+        note=note,
         missing=Unmatched() if foreign else _unmatched(text_a, missing),
         extra=Unmatched() if foreign else _unmatched(text_b, extra),
         unread=unread,
     )
+
+
+def anchor_all(texts_a: Sequence[str], texts_b: Sequence[str], plain: Sequence[float]) -> list[Verdict]:
+    """What :func:`anchor` says of each of n pairs, but for the spans: in one call, without the GIL.
+
+    Raises :class:`~shadowlane.errors.ScoreError` when the lengths differ.
+    """
+    if not len(texts_a) == len(texts_b) == len(plain):
+        raise ScoreError(f"anchor_all: {len(texts_a)} texts, {len(texts_b)} others and {len(plain)} ΔS; give as many")
+    verdicts = []
+    for found in _core.anchor_verdicts(_whole(texts_a), _whole(texts_b), plain):
+        anchored, contradicted, missing, extra, foreign, cut = found
+        unread, note = _unread(foreign, cut)
+        # What is missing cannot be said of clauses that were not compared.
+        shares = (None, None) if foreign else (missing, extra)
+        verdicts.append(Verdict(anchored, contradicted, shares[0], shares[1], unread, note))
+    return verdicts
+
+
+def _unread(foreign: bool, cut: bool) -> tuple[Unread, str]:
+    """Why facts were not looked at, or not in all of the texts: the word that is stored, and the note."""
+    note = "; ".join(note for note, applies in ((_FOREIGN, foreign), (_CUT, cut)) if applies)
+    return "language" if foreign else "too long" if cut else "", note
 
 
 def _unmatched(text: str, found: tuple[float, list[tuple[int, int]]]) -> Unmatched:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import struct
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -134,16 +134,17 @@ class ParaphraseGroups:
         ``scopes`` holds a number for each request, below 2^64; without it all are of one scope. Raises
         :class:`~shadowlane.errors.ScoreError` when a shape or type is wrong or a row is not finite.
         """
+        return np.fromiter(self.assign_each(rows, scopes), dtype=np.int64, count=len(rows))
+
+    def assign_each(self, rows: NDArray[np.float32], scopes: Sequence[int] | None = None) -> Iterator[int]:
+        """The same one by one: what the caller does in between comes before the next request is looked at."""
         if rows.ndim != 2 or rows.shape[1] != self.dim or rows.dtype != np.float32:
             raise ScoreError(f"assign: rows are {rows.dtype} {rows.shape}; give float32 (n, {self.dim})")
         if not np.isfinite(rows).all():
             raise ScoreError("assign: a row is not finite; check the embedder")
         if scopes is not None and len(scopes) != len(rows):
             raise ScoreError(f"assign: {len(rows)} rows and {len(scopes)} scopes; give one for each row")
-        return np.array(
-            [self._assign(row, scope) for row, scope in zip(rows, scopes or [0] * len(rows), strict=True)],
-            dtype=np.int64,
-        )
+        return map(self._assign, rows, scopes or [0] * len(rows))
 
     def size(self, group: int) -> int:
         """How many requests a group has taken; 0 for one that was dropped or never was."""

@@ -115,9 +115,9 @@ class LiveGroups:
         if not questions:
             return
         rows = self._embedder.embed([found.text for found in questions.values()])
-        for (key, found), row in zip(questions.items(), rows, strict=True):
-            one, number = unseen[key], int(self._groups.assign(row[None], [found.scope])[0])
-            seen = self._groups.size(number)
+        numbers = self._groups.assign_each(rows, [found.scope for found in questions.values()])
+        for key, number in zip(questions, numbers, strict=True):
+            one, seen = unseen[key], self._groups.size(number)
             prod = self._groups.observe(number, _PROD, one.prod_row, one.prod_cites, collapsed=one.prod_down)
             self._recent[key] = (number, seen, prod)
         self._changed = True

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -29,6 +29,7 @@ from ..providers.cleaning import cleaned, read_answer
 from ..types import (
     UNREADABLE_DETECTOR,
     Answer,
+    Citation,
     Collapse,
     GroupReading,
     Headers,
@@ -38,9 +39,9 @@ from ..types import (
     Unread,
     header,
 )
-from .anchored import anchor
+from .anchored import Verdict, anchor_all
 from .citations import cited, compare_citations
-from .collapse import collapse_kind, collapsed, compared_text, refuses
+from .collapse import collapse_kind, compared_text, refuses
 from .delta import delta_s, rows_delta_s
 from .incomplete import common_length, is_cut, left_out_by_status, why_incomplete
 from .lambda_ import State, pair_states
@@ -77,6 +78,15 @@ class _Read:
     """The shadow answered with an error: a run that collapsed, and no answer to compare."""
     partial: bool = False
     """Prod's answer is not whole: both texts are cut at one length."""
+    prod_cites: tuple[Citation, ...] = field(init=False)
+    shadow_cites: tuple[Citation, ...] = field(init=False)
+    prod_collapse: Collapse = field(init=False)
+    shadow_collapse: Collapse = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.prod_cites, self.shadow_cites = cited(self.prod), cited(self.shadow)
+        self.prod_collapse = collapse_kind(self.prod, self.pair.prod_text)
+        self.shadow_collapse = collapse_kind(self.shadow, self.pair.shadow_text)
 
     @property
     def shadow_text(self) -> str:
@@ -155,10 +165,17 @@ class Scorer:
         prod, shadow = [read.pair.prod_text for read in reads], [read.shadow_text for read in reads]
         rows = self._rows(prod, shadow)
         deltas = None if rows is None else rows_delta_s(*rows, prod, shadow)
-        for position, (read, state) in enumerate(zip(reads, _states(reads, deltas), strict=True)):
-            if not read.failed:
-                scores = self._scores(read, None if deltas is None else float(deltas[position]), state)
-                out[read.index] = msgspec.structs.replace(read.pair, scores=scores)
+        plain: list[float | None] = [None] * len(reads) if deltas is None else deltas.astype(float).tolist()
+        answered = [one for one in zip(reads, plain, _states(reads, deltas), strict=True) if not one[0].failed]
+        # What contradicts does not depend on ΔS; how much of it is left does.
+        verdicts = anchor_all(
+            [read.pair.prod_text for read, _, _ in answered],
+            [read.pair.shadow_text for read, _, _ in answered],
+            [delta or 0.0 for _, delta, _ in answered],
+        )
+        for (read, delta, state), verdict in zip(answered, verdicts, strict=True):
+            scores = self._scores(read, delta, state, verdict)
+            out[read.index] = msgspec.structs.replace(read.pair, scores=scores)
         self._retrieved([read for read in reads if not (read.failed or read.partial)], out)
         if rows is not None and self._groups is not None:
             # What a client did not wait for says nothing of how prod answers this question.
@@ -187,7 +204,7 @@ class Scorer:
         self._trouble = ""
         return rows[: len(prod)], rows[len(prod) :]
 
-    def _scores(self, read: _Read, delta: float | None, state: StateName) -> Scores:
+    def _scores(self, read: _Read, delta: float | None, state: StateName, compared: Verdict) -> Scores:
         notes = [read.note]
         if delta is None:
             notes.append(f"no ΔS: {self._trouble}")
@@ -202,23 +219,21 @@ class Scorer:
             said = {"event": "structure_failed", "shadow": shadow, "shadow_id": copy.shadow_id}
             log.error("cannot compare the structure of %s: %s", copy.shadow_id, describe(error), extra=said)
             notes.append(f"the structure cannot be compared: {type(error).__name__}")
-        # What contradicts does not depend on ΔS; how much of it is left does.
-        compared = anchor(read.pair.prod_text, read.pair.shadow_text, delta or 0.0)
         notes.append(compared.note)
         return Scores(
             delta_s=delta,
             anchored=None if delta is None else compared.anchored,
             fact_flip=compared.fact_flip,
-            missing=None if read.partial or compared.unread == "language" else compared.missing.share,
-            extra=None if read.partial or compared.unread == "language" else compared.extra.share,
+            missing=None if read.partial else compared.missing,
+            extra=None if read.partial else compared.extra,
             unread=compared.unread or ("cut" if _cut_off(read) else ""),
             embedder="" if delta is None else self._embedder.name,
             citation_match=read.citation_match[0],
             prod_citation_match=read.citation_match[1],
             index_agrees=read.index_agrees,
             state=state,
-            collapse=collapse_kind(read.shadow, read.pair.shadow_text),
-            prod_collapse=collapse_kind(read.prod, read.pair.prod_text),
+            collapse=read.shadow_collapse,
+            prod_collapse=read.prod_collapse,
             differences=differences,
             tools=tool_agreement(read.prod, read.shadow, read.pair.outcome.calls),
             note="; ".join(filter(None, notes)),
@@ -264,10 +279,10 @@ class Scorer:
                         shadow=read.pair.outcome.shadow,
                         prod_row=prod[position],
                         shadow_row=shadow[position],
-                        prod_cites=citation_keys(cited(read.prod)),
-                        shadow_cites=citation_keys(cited(read.shadow)),
-                        prod_down=collapsed(read.prod, read.pair.prod_text),
-                        shadow_down=read.failed or collapsed(read.shadow, read.pair.shadow_text),
+                        prod_cites=citation_keys(read.prod_cites),
+                        shadow_cites=citation_keys(read.shadow_cites),
+                        prod_down=bool(read.prod_collapse),
+                        shadow_down=read.failed or bool(read.shadow_collapse),
                         delta=scored[read.index].scores.delta_s,
                     )
                     for position, read in enumerate(reads)
@@ -323,20 +338,22 @@ class Scorer:
             notes.append(f"prod answered with HTTP {copy.status}, the shadow with HTTP {outcome.status}")
         if shadow.note:
             notes.append(f"the shadow's answer: {shadow.note}")
-        report = compare_citations(cited(prod), cited(shadow))
-        agrees = report.index_agrees
-        if agrees is None and prod_index_hash and index_hash:
-            agrees = prod_index_hash == index_hash
-        return _Read(
+        read = _Read(
             index=index,
             pair=pair,
             prod=prod,
             shadow=shadow,
-            citation_match=(report.match, report.match_b),
-            index_agrees=agrees,
+            citation_match=(None, None),
+            index_agrees=prod_index_hash == index_hash if prod_index_hash and index_hash else None,
             note="; ".join(notes),
             question=question_for(copy, prod, shadow),
         )
+        if read.prod_cites or read.shadow_cites:
+            report = compare_citations(read.prod_cites, read.shadow_cites)
+            read.citation_match = (report.match, report.match_b)
+            if report.index_agrees is not None:
+                read.index_agrees = report.index_agrees
+        return read
 
     def _part(self, index: int, pair: Pair, prod: Answer, shadow: Answer, why: str) -> _Read | Pair:
         """A pair whose prod answer is not whole: as much of both as prod's has, or left out."""
@@ -404,7 +421,7 @@ def _fell(read: _Read) -> bool:
         return (
             not shadow or refuses(read.shadow, shadow) > refuses(read.prod, prod) or read.shadow.incomplete == "error"
         )
-    return collapsed(read.prod, prod) < collapsed(read.shadow, shadow)
+    return not read.prod_collapse and bool(read.shadow_collapse)
 
 
 def _not_looked_at(pair: Pair) -> Pair:

@@ -19,6 +19,8 @@ __all__ = ["calls_never_made", "tool_agreement"]
 def tool_agreement(prod: Answer, shadow: Answer, stubbed: Sequence[StubbedCall] = ()) -> ToolAgreement:
     """How the calls agree. ``stubbed`` are the shadow's over all rounds: those that got prod's recorded result repeat
     an earlier turn of the conversation, and are no part of this answer."""
+    if not (prod.tool_calls or shadow.tool_calls or stubbed):
+        return ""
     ours = _calls((call.name, call.arguments) for call in prod.tool_calls)
     if stubbed:
         theirs = _calls((call.name, call.arguments) for call in stubbed if call.answered != "recorded")
@@ -36,6 +38,8 @@ def calls_never_made(pair: Pair, prod: Answer, shadow: Answer) -> int | None:
     :data:`~shadowlane.types.STRANGE_CALLS` counts, from the other side. A call that the conversation holds already
     repeats an earlier turn, and is none of them. ``None`` where the shadow's answer broke off before it made one."""
     ours = [(call.name, _canonical(call.arguments or "{}")) for call in prod.tool_calls if call.name]
+    if not ours:
+        return 0
     theirs = _calls((call.name, call.arguments or "{}") for call in shadow.tool_calls)
     theirs += _calls((call.name, call.arguments or "{}") for call in pair.outcome.calls)
     alone = [call for call in ours if call not in theirs]

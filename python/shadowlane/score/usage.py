@@ -15,7 +15,7 @@ from ..types import Answer, Copy, Headers, Pair, Scores, header
 
 __all__ = ["with_usage"]
 
-_CACHE_HEADERS = (b"x-cache", b"cf-cache-status", b"cf-aig-cache-status", b"x-litellm-cache-hit")
+_CACHE_HEADERS = frozenset((b"x-cache", b"cf-cache-status", b"cf-aig-cache-status", b"x-litellm-cache-hit"))
 _HIT = ("hit", "true")
 
 
@@ -56,5 +56,5 @@ def _from_cache(answer: Answer, headers: Headers) -> bool:
     """Whether a cache gave the answer or a part of its input: by the provider's usage, or by a header that may pass."""
     if answer.cached.get("cached_tokens", 0) > 0:
         return True
-    said = [header(headers, name).lower() for name in _CACHE_HEADERS]
-    return any(value.startswith(_HIT) for value in said)
+    said = {name for field, _ in headers if (name := field.lower()) in _CACHE_HEADERS}
+    return any(header(headers, name).lower().startswith(_HIT) for name in said)

@@ -54,6 +54,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     answers: str = ""
     target: str = "/v1/chat/completions"
     model: str = ""
+    shadow: str = ""
+    """Of a store: whose answers are the second ones."""
 
     @classmethod
     def of(cls, path: str, form: str | None = None, **more: str) -> Source:
@@ -69,13 +71,14 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         """The records in the order of the source. Raises :class:`~shadowlane.errors.DataError` and
         :class:`~shadowlane.errors.StoreError` when it cannot be read at all."""
         readers: dict[str, Any] = {
-            "store": read_stored,
             "har": read_har,
             "gor": read_gor,
             "mitmproxy": read_mitmproxy,
             "access-log": read_access_log,
             "exchanges": read_exchanges,
         }
+        if self.form == "store":
+            return read_stored(self.path, self.shadow)
         if self.form == "openai-batch":
             return read_batch(self.path, self.answers)
         if self.form == "otel":

@@ -41,6 +41,7 @@ _ANSWERED = (
     "ideal",
     "attributes.output.value",
 )
+_REFERENCE = ("expected", "reference", "reference_answer", "ground_truth", "correct_answer", "answer", "label")
 _TIMES = ("createdAt", "created_at", "updated_at", "start_time", "timestamp")
 _NAMES = ("id", "example_id", "context.span_id", "custom_id")
 _QUESTION = ("question", "query", "prompt", "input", "text", "content", "message")
@@ -57,10 +58,11 @@ def read_dataset(path: str, target: str, model: str) -> Iterator[Record]:
 
 
 def _example(where: str, item: dict[str, Any], target: str, model: str) -> Record:
+    second: Any = None
     if item.get("status") == "ARCHIVED":
         return Unusable(where=where, why="archived", reason="archived")
     if isinstance(item.get("item"), dict):
-        asked, answered = _evals(item)
+        asked, answered, second = _evals(item)
     elif isinstance(item.get("messages"), list):
         asked, answered = _conversation(item)
     else:
@@ -75,15 +77,17 @@ def _example(where: str, item: dict[str, Any], target: str, model: str) -> Recor
         headers=_JSON,
         body=chat_body(asked, model),
         prod=None if answered is None else as_answer(answered),
+        shadow=None if second is None else as_answer(second),
     )
 
 
-def _evals(item: dict[str, Any]) -> tuple[Any, Any]:
-    """``item`` holds what was asked, ``sample`` what a model answered."""
-    inner, sample = item["item"], item.get("sample")
+def _evals(item: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """``item`` holds what was asked and perhaps a reference; ``sample`` what the model answered that the eval is of:
+    beside a reference it is the second answer."""
+    inner, sample = item["item"], item.get("sample") or None
     asked = inner.get("messages") or inner.get("input") or _first(inner, _QUESTION)
-    answered = sample if sample else _first(inner, (*_ANSWERED, "reference_answer", "ground_truth", "answer"))
-    return asked, answered
+    reference = _first(inner, (*_ANSWERED, *_REFERENCE))
+    return (asked, sample, None) if reference is None else (asked, reference, sample)
 
 
 def _conversation(item: dict[str, Any]) -> tuple[Any, Any]:

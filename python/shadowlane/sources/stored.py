@@ -1,6 +1,7 @@
 """A lane's own store: the exchanges that it kept, each once, however many shadows had it.
 
-Invariants: the store is only read, over a live worker too; what comes out went through the redaction before it came in.
+Invariants: the store is only read, over a live worker too, and no transaction is open while what was read is used; what
+comes out went through the redaction before it came in.
 """
 
 from __future__ import annotations
@@ -16,23 +17,37 @@ from .records import Answered, Record, Recorded, Unusable
 
 __all__ = ["open_stored", "read_stored", "stored_record"]
 
+_PAGE = 64
+_CONTROL = "control"
+
 
 def open_stored(path: str) -> SqliteStore:
     """The store, to be read. Raises :class:`~shadowlane.errors.StoreError`."""
     return open_store(StoreConfig(url=f"sqlite:///{Path(path).absolute()}"), read_only=True)
 
 
-def read_stored(path: str) -> Iterator[Record]:
-    """The exchanges by their time. An exchange's rows, one for each shadow, have one time: they stand together."""
+def read_stored(path: str, shadow: str = "") -> Iterator[Record]:
+    """The exchanges by their time, page by page: a reader that stays in one query, as a replay at its own pace would,
+    keeps the write-ahead log of a live lane from ever shrinking. With the answers of ``shadow`` where the store has
+    such a one, else of any but the control."""
     with open_stored(path) as store:
-        at_ns, seen = -1, set[str]()
-        for row in store.iter_pairs(with_bodies=True):
-            copy = row.pair.copy
-            if copy.started_ns != at_ns:
-                at_ns, seen = copy.started_ns, set()
-            if copy.shadow_id not in seen:
-                seen.add(copy.shadow_id)
-                yield stored_record(row)
+        arm = shadow if shadow in store.shadows() else None
+        since_ns, seen, limit = 0, set[str](), _PAGE
+        while True:
+            rows = list(store.iter_pairs(since_ns, arm, limit, with_bodies=True))
+            fresh = False
+            for row in rows:
+                copy = row.pair.copy
+                if copy.started_ns != since_ns:
+                    since_ns, seen = copy.started_ns, set()
+                # An exchange's rows, one for each shadow, have one time; those of the last page come again.
+                if copy.shadow_id not in seen and row.pair.outcome.shadow != _CONTROL:
+                    seen.add(copy.shadow_id)
+                    fresh = True
+                    yield stored_record(row)
+            if len(rows) < limit:
+                return
+            limit = _PAGE if fresh else 2 * limit
 
 
 def stored_record(row: StoredPair) -> Record:

@@ -10,7 +10,9 @@ import time
 from ..types import Headers, Outcome, header
 from .stub import Conversation
 
-__all__ = ["Call"]
+__all__ = ["Call", "kept_headers"]
+
+_CODING = (b"content-encoding", b"content-length", b"transfer-encoding")
 
 
 class Call:
@@ -49,16 +51,11 @@ class Call:
         self._status, self._ttfb_ns, self._headers, self.body = 0, 0, (), b""
 
     def head(self, status: int, headers: Headers, after_ns: int | None = None) -> None:
-        """The head has come: now, or ``after_ns`` from the round's beginning."""
+        """The head has come: now, or ``after_ns`` from the round's beginning. ``headers`` describe the decoded body."""
         at = time.perf_counter_ns() if after_ns is None else self._rounds[-1] + after_ns
         self._ttfb_ns = at - self._start
         self._status = status
-        # The body is kept decoded: these would describe it wrongly.
-        self._headers = tuple(
-            (name, value)
-            for name, value in headers
-            if name.lower() not in (b"content-encoding", b"content-length", b"transfer-encoding")
-        )
+        self._headers = headers
 
     def ended(self, after_ns: int) -> None:
         """The round took so long from its beginning, whatever was done since."""
@@ -89,3 +86,8 @@ class Call:
             findings=talk.findings if talk is not None else {},
             normalised=tuple(self.normalised),
         )
+
+
+def kept_headers(headers: Headers) -> Headers:
+    """Without those that would describe the body wrongly, which is kept decoded."""
+    return tuple((name, value) for name, value in headers if name.lower() not in _CODING)

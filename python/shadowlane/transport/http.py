@@ -17,7 +17,7 @@ from ..errors import MissingExtraError
 from ..types import Copy, Outcome
 from .authorities import NO_CERTIFICATES, bad_bundle
 from .body import BodyError, BoundedBody
-from .call import Call
+from .call import Call, kept_headers
 from .rounds import Round, Rounds
 from .stub import Reader
 
@@ -128,7 +128,7 @@ class HttpTransport:
             timeout=self._aiohttp.ClientTimeout(total=asked.left_s),
         ) as response:
             encoding = ", ".join(response.headers.getall("content-encoding", ()))
-            call.head(response.status, response.raw_headers)
+            call.head(response.status, kept_headers(response.raw_headers))
             reader = BoundedBody(encoding, self._shadow.max_response_bytes)
             async for chunk in response.content.iter_any():
                 if not reader.feed(chunk):

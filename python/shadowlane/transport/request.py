@@ -6,6 +6,7 @@ second line; the copy's own credentials, tags and connection headers never pass;
 
 from __future__ import annotations
 
+import functools
 import re
 
 from .. import __version__
@@ -38,28 +39,25 @@ _OWN = {
     b"upgrade",
 }
 _TAG_PREFIX = b"x-shadow"
+_LINE_END = re.compile(rb"[\r\n\0]")
 _UNSAFE = re.compile(r"[^!-~]|#")  # not visible ASCII (RFC 5234 VCHAR), or the start of a fragment
 
 
 def request_headers(copy: Copy, credential: tuple[bytes, bytes] | None) -> list[tuple[str, str]]:
     """Headers as text pairs: the copy's, the shadow's own credential, and the tags that break mirroring loops."""
-    own = credential[0].lower() if credential else b""
+    own = credential[0].lower().decode("ascii") if credential else ""
     headers: list[tuple[str, str]] = []
-    names: set[bytes] = set()
+    has_agent = False
     for raw, value in copy.headers:
-        name = raw.lower()
-        if name in _OWN or name == own or name.startswith(_TAG_PREFIX) or not _TOKEN.match(name):
+        name = _passed(raw)
+        if not name or name == own or _LINE_END.search(value):
             continue
-        if any(bad in value for bad in (b"\r", b"\n", b"\0")):
-            continue
-        if name == b"accept-encoding":
-            value = _accepted(value)
-        names.add(name)
-        headers.append((name.decode("ascii"), _value(value)))
-    if b"user-agent" not in names:
+        has_agent = has_agent or name == "user-agent"
+        headers.append((name, _value(_accepted(value) if name == "accept-encoding" else value)))
+    if not has_agent:
         headers.append(("user-agent", f"shadowlane/{__version__}"))
     if credential:
-        headers.append((own.decode("ascii"), _value(credential[1])))
+        headers.append((own, _value(credential[1])))
     headers += [("x-shadow", "1"), ("x-shadow-id", copy.shadow_id), ("x-shadow-req-hash", copy.req_hash)]
     return headers
 
@@ -88,6 +86,16 @@ def path_and_query(url: str) -> str:
     return sent if query or not mark else path
 
 
+@functools.lru_cache(maxsize=1024)
+def _passed(raw: bytes) -> str:
+    """A header's name in lower case, or nothing when it does not pass. The same names come again and again."""
+    name = raw.lower()
+    if name in _OWN or name.startswith(_TAG_PREFIX) or not _TOKEN.match(name):
+        return ""
+    return name.decode("ascii")
+
+
+@functools.lru_cache(maxsize=64)
 def _accepted(value: bytes) -> bytes:
     """The part of an Accept-Encoding (RFC 9110 §12.5.3) that can be decoded here; ``identity`` when none is left."""
     parts = [part.strip() for part in value.decode("latin-1").split(",")]

@@ -42,8 +42,9 @@ class Conversation:
         self._read = read
         self._rounds = rounds
         self._round = 0
-        self._request = parse_object(body) if copy.preset else None
-        self._turns: Turns | None = find_turns(copy, self._request) if self._request is not None else None
+        self._body = body
+        self._request: dict[str, Any] | None = None
+        self._turns: Turns | None = None
         self._known: tuple[dict[_Key, Any], set[_Key]] | None = None
         self._strange = 0
 
@@ -54,10 +55,15 @@ class Conversation:
 
     def next(self, content_type: str, body: bytes) -> bytes | None:
         """The next request's body after an answer; ``None`` when the answer stands as it is."""
-        if self._request is None:
+        if not self._copy.preset:
             return None
         self._round += 1
-        if self._round == 1 and not may_call(body):
+        if self._round == 1:
+            if not may_call(body):  # as nearly always: the request is not read for it
+                return None
+            self._request = parse_object(self._body)
+            self._turns = find_turns(self._copy, self._request) if self._request is not None else None
+        if self._request is None:
             return None
         answer = self._read(content_type, body)
         self.usage.update(answer.usage)

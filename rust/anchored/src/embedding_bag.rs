@@ -44,17 +44,20 @@ impl EmbeddingBag {
     /// of them; only give it when the tokenizer has no token across the space before a word, and no other marks.
     ///
     /// Fails when the table has no row, or no whole rows.
-    pub fn new(table: &[f32], dim: usize, marks: Option<Vec<String>>) -> Result<Self> {
-        if dim == 0 || table.is_empty() || !table.len().is_multiple_of(dim) {
+    pub fn new(table: impl ExactSizeIterator<Item = f32>, dim: usize, marks: Option<Vec<String>>) -> Result<Self> {
+        if dim == 0 || table.len() == 0 || !table.len().is_multiple_of(dim) {
             let why = format!("{} numbers are no rows of {dim}", table.len());
             return Err(Error::Invalid { field: "table", why });
         }
-        let blocks = table.chunks_exact(dim).flat_map(|row| row.chunks(BLOCK)).map(|part| {
-            let mut block = [0.0; BLOCK];
-            block[..part.len()].copy_from_slice(part);
-            block
-        });
-        Ok(Self { table: blocks.collect(), dim, marks, words: HashMap::new(), tokens: Vec::new() })
+        let blocks = dim.div_ceil(BLOCK);
+        let mut rows = vec![[0.0; BLOCK]; table.len() / dim * blocks];
+        let mut numbers = table;
+        for row in rows.chunks_exact_mut(blocks) {
+            for (place, number) in row.as_flattened_mut().iter_mut().take(dim).zip(&mut numbers) {
+                *place = number;
+            }
+        }
+        Ok(Self { table: rows, dim, marks, words: HashMap::new(), tokens: Vec::new() })
     }
 
     /// (texts, dim), row by row: the mean of the vectors of each text's tokens, zeros where it has none. A token that the

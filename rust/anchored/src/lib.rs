@@ -173,6 +173,7 @@ pub fn anchor(text_a: &str, text_b: &str, plain: f64) -> Comparison {
             findings.push(finding);
         }
     }
+    findings.retain(|known| clauses.stands(known));
     if english || !findings.is_empty() {
         made.anchored = score(&a, &b, &findings, plain, english);
     }

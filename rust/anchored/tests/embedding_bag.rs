@@ -14,7 +14,7 @@ fn table() -> Vec<f32> {
 }
 
 fn bag() -> EmbeddingBag {
-    EmbeddingBag::new(&table(), DIM, Some(vec![MARK.into()])).unwrap()
+    EmbeddingBag::new(table().into_iter(), DIM, Some(vec![MARK.into()])).unwrap()
 }
 
 /// A tokenizer that never reaches over the space before a word: one token a character, the space in front included. As
@@ -78,7 +78,7 @@ proptest! {
 fn a_text_with_a_mark_and_every_text_without_marks_given_goes_whole() {
     let texts = ["one two".to_string(), "one <s> two".to_string()];
     assert_eq!(means(&mut bag(), &texts).1, ["one", "two", "one <s> two"]);
-    let mut whole = EmbeddingBag::new(&table(), DIM, None).unwrap();
+    let mut whole = EmbeddingBag::new(table().into_iter(), DIM, None).unwrap();
     assert_eq!(means(&mut whole, &texts).1, ["one two", "one <s> two"]);
 }
 
@@ -98,7 +98,7 @@ fn a_text_without_tokens_has_a_row_of_zeros() {
 #[test]
 fn tables_without_whole_rows_are_refused() {
     for (numbers, dim) in [(0, 3), (4, 3), (3, 0)] {
-        let error = EmbeddingBag::new(&vec![0.0; numbers], dim, None).err().unwrap();
+        let error = EmbeddingBag::new(vec![0.0; numbers].into_iter(), dim, None).err().unwrap();
         assert!(error.to_string().starts_with("table: "), "{error}");
     }
 }

@@ -286,12 +286,9 @@ impl<'n> Draft<'n> {
     /// The answer as far as it was read; none when it is left to another reader. An empty one always says why.
     pub fn answer(mut self) -> Option<Answer> {
         let text = self.text();
-        let mut reasons: Vec<&str> = Vec::new();
-        for reason in self.finish.values() {
-            if !reasons.contains(&reason.as_str()) {
-                reasons.push(reason);
-            }
-        }
+        let mut seen = HashSet::new();
+        let reasons: Vec<&str> =
+            self.finish.values().map(String::as_str).filter(|reason| seen.insert(*reason)).collect();
         let finish_reason = reasons.join(",");
         if is_blank(&text) && self.calls.is_empty() && self.notes.is_empty() {
             let note = if finish_reason.is_empty() {

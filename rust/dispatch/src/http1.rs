@@ -4,6 +4,7 @@
 //! nothing to repair and nothing behind it.
 
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -49,6 +50,11 @@ impl Connection {
                 Pin::new(&mut self.stream).poll_read(cx, &mut buffer).map_ok(|()| buffer.filled().len())
             })
             .await;
+            // A server that ends TLS without saying so (RFC 8446 §6.1) ends the connection all the same, as clients see it.
+            let read = match read {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+                read => read,
+            };
             match read {
                 Ok(0) | Err(_) if !reader.any() => return Err(CLOSED),
                 Ok(0) => {

@@ -52,6 +52,8 @@ impl ControlFile {
                 control.lane_id[1].store(random_u64(), Ordering::Relaxed);
                 let enabled = !older::is_switched_off(directory);
                 control.enabled.store(u64::from(enabled), Ordering::Relaxed);
+                // A worker that has the lane already, where this file was removed under it, has the time of any other.
+                control.worker.heartbeat.store(monotonic_ns(), Ordering::Relaxed);
                 control.magic.store(CONTROL_MAGIC, Ordering::Release);
                 Ok(())
             })?;
@@ -118,7 +120,20 @@ impl ControlFile {
         lock::is_path_held(&Self::worker_lock(&self.directory))
     }
 
-    /// Seconds since the lane's worker last reported itself; `None` when there is none.
+    /// The worker reports that it lives. Also in the file that was made in place of this one, while it finishes what it has:
+    /// it holds the lane until it has left.
+    pub fn beat(&self) {
+        let report = |control: &Self| control.get().worker.heartbeat.store(monotonic_ns(), Ordering::Relaxed);
+        report(self);
+        if !self.is_in_place()
+            && let Ok(now) = Self::open(&self.directory)
+        {
+            report(&now);
+        }
+    }
+
+    /// Seconds since the lane's worker last reported itself, or since this file was made if it has not; `None` when
+    /// there is none.
     pub fn worker_age_s(&self) -> Option<f64> {
         let beat = self.get().worker.heartbeat.load(Ordering::Relaxed);
         self.has_worker().then(|| monotonic_ns().saturating_sub(beat) as f64 / 1e9)

@@ -440,6 +440,39 @@ fn a_worker_of_which_any_thread_is_busy_is_left_alone_for_longer() {
     }
 }
 
+/// The control file alone goes, and a gateway makes another one, which says of no worker that it reported itself. The worker
+/// has the lane until it has finished what it holds.
+#[test]
+fn a_worker_whose_control_file_was_removed_does_not_hang() {
+    let _alone = alone();
+    let directory = Directory::new();
+    let _lane = open(&directory);
+    let ledger: &Ledger = shared();
+    let worker = Child::fork(|| {
+        let drainer = Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap();
+        ledger.step.store(1, Ordering::SeqCst);
+        until("it is told to report itself", || ledger.step.load(Ordering::SeqCst) == 2);
+        drainer.control().beat();
+        ledger.step.store(3, Ordering::SeqCst);
+        park();
+    });
+    until("it has the lane", || ledger.step.load(Ordering::SeqCst) == 1);
+    fs::remove_file(ControlFile::path(&directory.0)).unwrap();
+    let made_anew = open(&directory);
+    assert!(made_anew.worker_heartbeat_age_s().unwrap() < 60.0, "since the file was made");
+    assert_eq!(made_anew.end_hung_worker(), None);
+    // It takes longer than a worker may be silent, and says that it lives.
+    report_before(&directory, 3600);
+    ledger.step.store(2, Ordering::SeqCst);
+    until("it reports itself", || ledger.step.load(Ordering::SeqCst) == 3);
+    assert!(made_anew.worker_heartbeat_age_s().unwrap() < 60.0);
+    assert_eq!(made_anew.end_hung_worker(), None);
+    // And when it does not, it is ended.
+    report_before(&directory, 3600);
+    assert_eq!(made_anew.end_hung_worker(), Some(worker.pid() as u64));
+    worker.wait();
+}
+
 #[test]
 fn what_killed_makers_left_behind_goes_and_what_is_being_made_stays() {
     let _alone = alone();

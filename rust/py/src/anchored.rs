@@ -47,8 +47,36 @@ fn anchor_pairs(
     })
 }
 
+/// Anchored ΔS, whether there is a contradiction, the shares of what is missing and of what is extra, whether the clauses
+/// could not be compared for their language, and whether a text was read in part only.
+type Verdict = (f64, bool, f64, f64, bool, bool);
+
+/// Many pairs of texts whose plain ΔS is known, compared without the GIL: for each `(anchored, contradicted, missing,
+/// extra, foreign, cut)`, as `anchor_pair` says them, without its spans. Raises ValueError when the lengths differ.
+#[pyfunction]
+fn anchor_verdicts(
+    py: Python<'_>,
+    texts_a: Vec<PyBackedStr>,
+    texts_b: Vec<PyBackedStr>,
+    delta: Vec<f64>,
+) -> PyResult<Vec<Verdict>> {
+    if texts_a.len() != texts_b.len() || texts_a.len() != delta.len() {
+        return Err(PyValueError::new_err("texts_a, texts_b and delta differ in length"));
+    }
+    detached(py, || {
+        let pairs = texts_a.iter().zip(&texts_b).zip(&delta);
+        let verdict = |((one, other), plain): ((&PyBackedStr, &PyBackedStr), &f64)| {
+            let found = anchor(one, other, *plain);
+            let contradicted = !found.evidence.is_empty();
+            (found.anchored, contradicted, found.missing.share, found.extra.share, found.foreign, found.cut)
+        };
+        pairs.map(verdict).collect()
+    })
+}
+
 /// Adds the functions of this file to the extension module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(anchor_pair, module)?)?;
-    module.add_function(wrap_pyfunction!(anchor_pairs, module)?)
+    module.add_function(wrap_pyfunction!(anchor_pairs, module)?)?;
+    module.add_function(wrap_pyfunction!(anchor_verdicts, module)?)
 }

@@ -99,7 +99,7 @@ impl Drainer {
 
     /// Report that the worker lives.
     fn beat(&self) {
-        self.control.get().worker.heartbeat.store(monotonic_ns(), std::sync::atomic::Ordering::Relaxed);
+        self.control.beat();
     }
 
     /// Slow admission down to `qps` requests a second, which never raises it above the configured cap. Holds for ten

@@ -31,8 +31,9 @@ impl EmbeddingBag {
         if !rest.is_empty() {
             return Err(PyValueError::new_err("table: not a whole number of float32"));
         }
-        let numbers: Vec<f32> = numbers.iter().copied().map(f32::from_ne_bytes).collect();
-        let bag = Core::new(&numbers, dim, marks).map_err(|error| raise(py, &error))?;
+        // Straight into its blocks: the table is large, and so would be another copy of it.
+        let numbers = numbers.iter().copied().map(f32::from_ne_bytes);
+        let bag = Core::new(numbers, dim, marks).map_err(|error| raise(py, &error))?;
         Ok(Self(Mutex::new(bag)))
     }
 

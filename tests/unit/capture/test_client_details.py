@@ -20,8 +20,8 @@ import urllib3
 from shadowlane.aiohttp import ShadowMiddleware
 from shadowlane.httpx import AsyncShadowTransport, ShadowTransport
 from shadowlane.requests import ShadowAdapter
+from tests.support.answering import PIECES, Upstream, upstream
 from tests.support.captured import Captured
-from tests.support.upstream import PIECES, Upstream, upstream
 
 WHOLE = b"".join(PIECES)
 
@@ -122,6 +122,26 @@ def test_an_answer_that_is_there_already_is_kept(into: Captured, library: Any) -
 
     asyncio.run(asked())
     assert [json.loads(row["response_body"])["so"] for row in into.rows()] == ["/ask/x", "/ask/y"]
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+@pytest.mark.parametrize(
+    ("hosts", "url", "seen"),
+    [
+        (["api.example.com"], "https://API.example.com/ask", 1),
+        (["api.example.com:443"], "https://api.example.com/ask", 1),
+        (["api.example.com:80"], "http://api.example.com:80/ask", 1),
+        (["api.example.com:443"], "http://api.example.com/ask", 0),
+        (["example.com"], "https://api.example.com/ask", 0),
+    ],
+)
+def test_a_host_is_meant_with_its_usual_port(
+    into: Captured, library: Any, hosts: list[str], url: str, seen: int
+) -> None:
+    inner = library.MockTransport(lambda request: library.Response(200))
+    with library.Client(transport=ShadowTransport(inner, into.lane, hosts=hosts)) as client:
+        assert client.post(url, content=b"{}").status_code == 200
+    assert into.status()["mirrored"] == seen
 
 
 @pytest.mark.parametrize("library", [httpx, httpx2])

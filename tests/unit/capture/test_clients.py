@@ -11,10 +11,10 @@ import pytest
 
 from shadowlane import ConfigError
 from shadowlane.types import FLAG_STREAMED
+from tests.support.answering import PIECES, Upstream, upstream
 from tests.support.captured import LIMIT, Captured
 from tests.support.clients import CLIENTS, opened
 from tests.support.ports import reserved_port
-from tests.support.upstream import PIECES, Upstream, upstream
 
 WORDS = b"word " * 100
 

@@ -15,8 +15,8 @@ import pytest
 
 from shadowlane.httpx import AsyncShadowTransport, ShadowTransport
 from shadowlane.types import FLAG_STREAMED
+from tests.support.answering import Upstream, upstream
 from tests.support.captured import Captured
-from tests.support.upstream import Upstream, upstream
 
 QUESTION = {"role": "user", "content": "how high is the deposit?"}
 SAID = "You asked: how high is the deposit?"

@@ -163,6 +163,20 @@ def test_a_reader_of_another_kind_costs_the_copy(into: Captured) -> None:
     assert into.dropped() == {"unreadable": 1}
 
 
+def test_to_ask_what_an_input_can_do_is_no_reading(into: Captured) -> None:
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        source = environ["wsgi.input"]
+        assert [hasattr(source, name) for name in ("seek", "fileno", "no_such_thing")] == [True, True, False]
+        assert source.readable()
+        assert not source.closed
+        start_response("200 OK", PLAIN)
+        return [source.read(2)]
+
+    assert Server().call(ShadowMiddleware(app, into.lane), environ_of(b"{}")) == [b"{}"]
+    [row] = into.rows()
+    assert row["body"] == b"{}"
+
+
 def test_what_is_not_read_is_prods_doing_and_a_short_body_the_clients(into: Captured) -> None:
     def unread(environ: Any, start_response: Any) -> list[bytes]:
         start_response("413 Too Large", PLAIN)

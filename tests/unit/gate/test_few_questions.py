@@ -50,7 +50,7 @@ def test_no_number_of_answers_to_few_questions_is_worth_more_than_they_are(asked
     assert few.alike == pytest.approx(1.0, abs=0.3)
     assert many.independent < 2 * asked
     assert few.questions_needed(10.0) == 0
-    assert 0.7 * 4000 <= few.questions_needed(4000.0) <= 4000
+    assert 0.7 * 4000 <= few.questions_needed(4000.0) <= 4001
 
 
 def test_questions_that_do_not_decide_the_times_cost_nothing() -> None:
@@ -99,3 +99,12 @@ def test_traffic_of_questions_of_its_own_is_told_how_long_it_takes(tmp_path: Pat
     above, below = np.exp(shared + random.normal(0, 0.2, (2, 1500)))
     some = rule(judged(tmp_path, timed(good(1500), above, below, np.arange(1500))), "p95_latency")
     assert "the times depend on the question" not in some.evidence
+
+
+def test_the_first_bytes_too(tmp_path: Path) -> None:
+    verdict = judged(tmp_path, timed(good(3000), *times(150, 0.0, 3000)))
+    for key in ("p95_latency", "ttfb"):
+        some = rule(verdict, key)
+        assert "3000 answers to 150 questions count as" in some.evidence
+        assert some.evidence.endswith(f'or leave this rule out: gate.disable = ["{key}"]')
+        assert some.needs is None

@@ -177,6 +177,18 @@ def test_a_dropped_group_is_not_observed() -> None:
     assert groups.observe(second, "prod", fan(0)[0]) is not None
 
 
+def test_each_request_is_assigned_when_it_is_asked_for() -> None:
+    """Else the answer to an earlier one of a batch would find its group dropped."""
+    groups = ParaphraseGroups(2, capacity=1)
+    seen = [
+        groups.observe(number, "prod", row)
+        for number, row in zip(groups.assign_each(fan(0, 90)), fan(0, 90), strict=True)
+    ]
+    assert [one.group for one in seen if one is not None] == [0, 1]
+    with pytest.raises(ScoreError, match="not finite"):
+        groups.assign_each(np.full((1, 2), np.nan, np.float32))
+
+
 def test_saved_groups_go_on(tmp_path: Path) -> None:
     groups = ParaphraseGroups(64, embedder="one@1", threshold=0.9, capacity=4, window=3)
     groups.assign(basis(0, 1, 2, 3, 4, 1))

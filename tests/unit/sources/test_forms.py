@@ -212,6 +212,15 @@ def test_archived_items_are_left_out(tmp_path: Path) -> None:
     assert said(second) == ("a", "b")
 
 
+def test_a_sample_beside_a_reference_is_the_second_answer(tmp_path: Path) -> None:
+    line = {"item": {"input": "a", "expected": "prod's"}, "sample": {"output_text": "the model's"}}
+    [record] = read(write(tmp_path, json_lines([line])))
+    assert said(record) == ("a", "prod's")
+    assert isinstance(record, Recorded)
+    assert record.shadow is not None
+    assert json.loads(record.shadow.body)["choices"][0]["message"]["content"] == "the model's"
+
+
 LOG = b"""127.0.0.1 - - [28/Nov/2026:18:00:00 +0100] "GET /search?q=a%20b HTTP/1.1" 200 512 "-" "curl/8"
 ::1 - "a b" [28/Nov/2026:18:00:01 +0100] "POST /search HTTP/1.1" 200 - "-" "a \\"b\\" c"
 garbage

@@ -8,12 +8,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import socket
+import ssl
+import threading
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 import aiohttp
 import httpx
 import pytest
+import trustme
 import urllib3
 import uvloop
 
@@ -341,3 +346,44 @@ def test_headers_are_what_was_sent_without_the_connections_own(run: Callable[...
     with RawServer(lambda _: sent, then_end=True) as server:
         (outcome,) = run(ask(server, "/"))
     assert outcome.headers == ((b"X-A", b"1"), (b"x-b", b"2 3"), (b"x-c", b"4"))
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        (answer(first=b"HTTP/1.0 200 OK"), ""),
+        (answer(b"content-length: 99"), "transport_error"),
+        (b"", "transport_error"),
+    ],
+    ids=["up to the end", "a length", "nothing"],
+)
+def test_a_server_that_ends_tls_without_saying_so_ends_the_connection(
+    sent: bytes, reason: str, run: Callable[..., list[Outcome]], tmp_path: Path
+) -> None:
+    """As Python's own http.server does over TLS. A body that has a length is still not cut unseen."""
+    authority, bundle = trustme.CA(), tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with tls.wrap_socket(connection, server_side=True) as secure:
+            secure.recv(65536)
+            secure.sendall(sent)
+            bare = socket.socket(fileno=secure.detach())
+        bare.close()
+
+    async def go() -> list[Outcome]:
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        transport = open_transport("c", ShadowConfig(url=url, timeout_s=30, ca_file=str(bundle)), None)
+        outcome = await transport.send(make_copy())
+        await transport.close()
+        return [outcome]
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        shadow = threading.Thread(target=serve)
+        shadow.start()
+        (outcome,) = run(go())
+        shadow.join()
+    assert (outcome.reason, outcome.body) == (reason, BODY if not reason else b"")

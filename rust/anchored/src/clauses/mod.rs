@@ -11,6 +11,7 @@
 mod aligned;
 mod conditions;
 mod content;
+mod denial;
 mod members;
 mod overlap;
 mod pairs;
@@ -19,6 +20,7 @@ mod replaced;
 mod reworded;
 mod roles;
 mod segments;
+mod sorts;
 mod steps;
 mod tokens;
 mod versions;
@@ -49,6 +51,7 @@ pub(crate) struct Compared {
     pub aligned: Aligned,
     /// Sentences that say the same the other way round: `A is lower than B`, `B is higher than A`.
     pub converse: Vec<(Span, Span)>,
+    texts: Option<(Text, Text)>,
 }
 
 /// Compares two texts in lower case, both in one language. `equal`: where values stand that both have.
@@ -65,8 +68,18 @@ pub(crate) fn compared(low_a: &str, low_b: &str, language: Language, equal: &[(S
     steps::contradictions(&overlap, &clauses, &sentences, &mut findings);
     let mut converse = Vec::new();
     versions::contradictions(&overlap, &groups, &mut findings, &mut converse);
+    sorts::contradictions(&overlap, &groups, &mut findings);
     let aligned = Aligned { verbatim, ..spans(&overlap, &groups) };
-    Compared { findings, missing, extra, neutral: (neutral(&a), neutral(&b)), cut: a.cut || b.cut, aligned, converse }
+    let neutral = (neutral(&a), neutral(&b));
+    Compared { findings, missing, extra, neutral, cut: a.cut || b.cut, aligned, converse, texts: Some((a, b)) }
+}
+
+impl Compared {
+    /// Whether a negation that some rule found is a contradiction.
+    pub fn stands(&self, finding: &Finding) -> bool {
+        let known = self.texts.as_ref().filter(|_| finding.kind == "negation");
+        known.is_none_or(|(a, b)| denial::stands(a, b, finding))
+    }
 }
 
 /// Where the sentences of each group stand.

@@ -51,6 +51,7 @@ pub(crate) struct Sentence {
 }
 
 /// A text as read.
+#[derive(Debug)]
 pub(crate) struct Text {
     pub words: &'static Vocabulary,
     pub tokens: Vec<Token>,

@@ -210,11 +210,15 @@ fn negation(mine: &Side<'_>, theirs: &Side<'_>) -> Option<(Span, Span)> {
     }
     let known: Vec<u64> = scope(denies.text, clause, at);
     let shared = known.iter().filter(|root| says.has_root(**root)).count();
-    // The other side must assert it, with a word that permits, obliges or affirms, of the first thing that is denied.
+    // The other side must assert it, with a word that permits, obliges or affirms, of the first thing that is denied;
+    // in English, where such words are fewer, any clause does that speaks of it.
     let first = *known.first()?;
     let of_it = |clause: &Clause| says.text.terms(clause.terms).iter().any(|term| term.root == first);
     let asserts = |token: &Token| token.is(words::MAY | words::MUST | words::AFFIRM);
-    let (_, _, asserting) = says.tokens().find(|(clause, _, token)| of_it(clause) && asserts(token))?;
+    let bare = |clause: &Clause| !clause.is(words::BEFORE | words::AFTER);
+    let said = || says.tokens().find(|(clause, _, token)| token.content && token.root == first && bare(clause));
+    let asserting = says.tokens().find(|(clause, _, token)| of_it(clause) && asserts(token));
+    let (_, _, asserting) = asserting.or_else(|| says.text.words.asserts().then(said)?)?;
     if 2 * shared < known.len() {
         return None;
     }

@@ -67,32 +67,35 @@ classes! {
 }
 
 /// A phrase: the words after its first one.
+#[derive(Debug)]
 struct Phrase {
     tail: Vec<&'static str>,
     flags: Flags,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Entry {
     flags: Flags,
     /// The longest first.
     phrases: Vec<Phrase>,
 }
 
-/// Group of opposites, and which of the sides between its bars.
-type Side = (u16, u8);
+/// Group of opposites or sort of things, and which of the sides between its bars.
+pub(crate) type Side = (u16, u8);
 
 /// One language's words.
+#[derive(Debug)]
 pub(crate) struct Vocabulary {
     language: Language,
     words: WordMap<&'static str, Entry>,
     opposites: WordMap<u64, Vec<Side>>,
+    sorts: WordMap<u64, Side>,
     /// Characters of the longest word: for languages without spaces.
     pub longest: usize,
 }
 
 impl Vocabulary {
-    fn new(language: Language, list: &'static str, opposites: &'static str) -> Self {
+    fn new(language: Language, list: &'static str, opposites: &'static str, sorts: &'static str) -> Self {
         let mut words: WordMap<&'static str, Entry> = WordMap::default();
         let mut longest = 0;
         for line in list.lines() {
@@ -117,21 +120,27 @@ impl Vocabulary {
             entry.phrases.sort_by_key(|phrase| std::cmp::Reverse(phrase.tail.len()));
         }
         let mut table: WordMap<u64, Vec<Side>> = WordMap::default();
-        for (group, line) in (0_u16..).zip(opposites.lines()) {
-            for (side, list) in (0_u8..).zip(line.split('|')) {
-                for word in list.split_whitespace() {
-                    let known = table.entry(sense(language, word)).or_default();
-                    if !known.contains(&(group, side)) {
-                        known.push((group, side));
-                    }
-                    if language.spaceless() {
-                        longest = longest.max(word.chars().count());
-                        words.entry(word).or_default();
-                    }
-                }
+        for (side, word) in sides(opposites) {
+            let known = table.entry(sense(language, word)).or_default();
+            if !known.contains(&side) {
+                known.push(side);
             }
         }
-        Self { language, words, opposites: table, longest }
+        let mut sorted: WordMap<u64, Side> = WordMap::default();
+        for (side, word) in sides(sorts) {
+            sorted.entry(mark(word)).or_insert(side);
+            // `training` is no train: English words are known in their singular and plural only.
+            if language == Language::English {
+                sorted.entry(mark(&format!("{word}s"))).or_insert(side);
+            }
+        }
+        if language.spaceless() {
+            for (_, word) in sides(opposites).chain(sides(sorts)) {
+                longest = longest.max(word.chars().count());
+                words.entry(word).or_default();
+            }
+        }
+        Self { language, words, opposites: table, sorts: sorted, longest }
     }
 
     /// The classes of a lower-case word, and how many further words of `rest` belong to it as a phrase.
@@ -144,6 +153,11 @@ impl Vocabulary {
             }
         }
         (entry.flags, 0)
+    }
+
+    /// Whether a clause asserts what it speaks of without a word of its own for that.
+    pub fn asserts(&self) -> bool {
+        self.language == Language::English
     }
 
     /// Whether words stand with spaces between them.
@@ -176,6 +190,11 @@ impl Vocabulary {
         self.opposites.contains_key(&sense)
     }
 
+    /// The sort that a word is of, and which of its things it names.
+    pub fn sort(&self, mark: u64) -> Option<Side> {
+        self.sorts.get(&mark).copied()
+    }
+
     /// Whether two words exclude each other, said of the same thing.
     pub fn excludes(&self, one: u64, other: u64) -> bool {
         match (self.opposites.get(&one), self.opposites.get(&other)) {
@@ -188,6 +207,15 @@ impl Vocabulary {
     }
 }
 
+/// Every word of a list of groups with bars between their sides.
+fn sides(list: &'static str) -> impl Iterator<Item = (Side, &'static str)> {
+    (0_u16..).zip(list.lines()).flat_map(|(group, line)| {
+        (0_u8..)
+            .zip(line.split('|'))
+            .flat_map(move |(side, words)| words.split_whitespace().map(move |word| ((group, side), word)))
+    })
+}
+
 fn class(name: &str) -> Option<Flags> {
     CLASSES.iter().find(|(known, _)| *known == name).map(|(_, flags)| *flags)
 }
@@ -198,9 +226,10 @@ pub(crate) fn sense(language: Language, word: &str) -> u64 {
 }
 
 macro_rules! vocabulary {
-    ($language:ident, $words:literal, $opposites:expr) => {{
-        static VOCABULARY: LazyLock<Vocabulary> =
-            LazyLock::new(|| Vocabulary::new(Language::$language, include_str!($words), $opposites));
+    ($language:ident, $words:literal, $opposites:expr, $sorts:literal) => {{
+        static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(|| {
+            Vocabulary::new(Language::$language, include_str!($words), $opposites, include_str!($sorts))
+        });
         &VOCABULARY
     }};
 }
@@ -208,12 +237,22 @@ macro_rules! vocabulary {
 /// The words of a language.
 pub(crate) fn vocabulary(language: Language) -> &'static Vocabulary {
     match language {
-        Language::English => vocabulary!(English, "words/en.txt", OPPOSITES),
-        Language::German => vocabulary!(German, "words/de.txt", include_str!("words/opposites_de.txt")),
-        Language::French => vocabulary!(French, "words/fr.txt", include_str!("words/opposites_fr.txt")),
-        Language::Spanish => vocabulary!(Spanish, "words/es.txt", include_str!("words/opposites_es.txt")),
-        Language::Chinese => vocabulary!(Chinese, "words/zh.txt", include_str!("words/opposites_zh.txt")),
-        Language::Japanese => vocabulary!(Japanese, "words/ja.txt", include_str!("words/opposites_ja.txt")),
+        Language::English => vocabulary!(English, "words/en.txt", OPPOSITES, "words/sorts_en.txt"),
+        Language::German => {
+            vocabulary!(German, "words/de.txt", include_str!("words/opposites_de.txt"), "words/sorts_de.txt")
+        }
+        Language::French => {
+            vocabulary!(French, "words/fr.txt", include_str!("words/opposites_fr.txt"), "words/sorts_fr.txt")
+        }
+        Language::Spanish => {
+            vocabulary!(Spanish, "words/es.txt", include_str!("words/opposites_es.txt"), "words/sorts_es.txt")
+        }
+        Language::Chinese => {
+            vocabulary!(Chinese, "words/zh.txt", include_str!("words/opposites_zh.txt"), "words/sorts_zh.txt")
+        }
+        Language::Japanese => {
+            vocabulary!(Japanese, "words/ja.txt", include_str!("words/opposites_ja.txt"), "words/sorts_ja.txt")
+        }
     }
 }
 

@@ -1,0 +1,1 @@
+"""What scoring and storing a copy takes of the worker's processor time."""

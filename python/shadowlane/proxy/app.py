@@ -1,0 +1,183 @@
+"""The proxy as an ASGI application: passes requests to one upstream, and its answers back, both as they come.
+
+Invariants: a chunk is passed on before the next one is taken; an answer that broke off does not look whole to the user;
+a user who leaves ends the request upstream; nothing is decoded, followed, stored or tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from ..types import header
+from .fields import forwarded, sent_on, without_hop
+from .websocket import pass_websocket
+
+__all__ = ["Proxy"]
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_MADE_UP = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+"""What the client library would add of its own."""
+_CONNECT_S = 10.0
+_TOO_LONG = 8 * 1024
+
+
+class Proxy:
+    """One upstream, such as ``http://127.0.0.1:9000`` or ``https://prod.internal/prefix``."""
+
+    def __init__(self, upstream: str, *, connect_s: float = _CONNECT_S) -> None:
+        self._upstream = upstream.rstrip("/")
+        self._connect_s = connect_s
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "websocket":
+            headers = forwarded(without_hop(scope["headers"]), _client(scope), _scheme(scope))
+            await pass_websocket(
+                self._client_session(), self._url(scope), sent_on(headers, handshake=True), scope, receive, send
+            )
+        else:
+            await self._pass_http(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self._client_session()
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                if self._session is not None:
+                    await self._session.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    def _client_session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_s),
+                auto_decompress=False,
+                skip_auto_headers=_MADE_UP,
+                max_line_size=8 * _TOO_LONG,
+                max_field_size=8 * _TOO_LONG,
+            )
+        return self._session
+
+    def _url(self, scope: Scope) -> URL:
+        path = scope.get("raw_path") or scope["path"].encode()
+        target = path.decode("latin-1") + (f"?{query}" if (query := scope["query_string"].decode("latin-1")) else "")
+        return URL(self._upstream + target, encoded=True)
+
+    async def _pass_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        upload = _Upload(scope, receive)
+        passing = asyncio.ensure_future(self._exchange(scope, upload, send))
+        leaving = asyncio.ensure_future(upload.left())
+        try:
+            await asyncio.wait({passing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (passing, leaving):
+                task.cancel()
+            done, _ = await asyncio.gather(passing, leaving, return_exceptions=True)
+        if isinstance(done, Exception):
+            raise done
+
+    async def _exchange(self, scope: Scope, upload: _Upload, send: Send) -> None:
+        headers = forwarded(without_hop(scope["headers"], (b"expect",)), _client(scope), _scheme(scope))
+        try:
+            response = await self._client_session().request(
+                scope["method"],
+                self._url(scope),
+                headers=sent_on(headers),
+                data=upload.chunks() if upload.expected else None,
+                allow_redirects=False,
+            )
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
+            await _bad_gateway(send, error)
+            return
+        async with response:
+            # Not `Transfer-Encoding`: the server frames it anew. A length stays, and holds for HEAD as well.
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": response.status,
+                    "headers": [(name.lower(), value) for name, value in without_hop(response.raw_headers)],
+                }
+            )
+            try:
+                # Not iter_chunks: on the library's one empty body it ends once, and never again after that.
+                async for chunk in response.content.iter_any():
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            except (aiohttp.ClientError, asyncio.TimeoutError, OSError):
+                return  # the server ends the connection: what has not ended is no whole answer
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class _Upload:
+    """The request's body on its way, and the user's leaving."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        length = header(scope["headers"], b"content-length")
+        chunked = bool(header(scope["headers"], b"transfer-encoding"))
+        self.expected = chunked or length not in ("", "0") or scope.get("http_version", "1.1").startswith("2")
+        self._receive = receive
+        self._whole = asyncio.Event()
+        self._gone = asyncio.Event()
+        if not self.expected:
+            self._whole.set()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes. Raises :class:`ConnectionError` when the user leaves before its end."""
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                self._gone.set()
+                raise ConnectionError("the client left before its request was whole")
+            if body := message.get("body", b""):
+                yield bytes(body)
+            if not message.get("more_body", False):
+                self._whole.set()
+                return
+
+    async def left(self) -> None:
+        """Wait until the user has left."""
+        whole, gone = (asyncio.ensure_future(event.wait()) for event in (self._whole, self._gone))
+        try:
+            await asyncio.wait({whole, gone}, return_when=asyncio.FIRST_COMPLETED)
+            while not self._gone.is_set():
+                message = await self._receive()
+                if message["type"] == "http.disconnect":
+                    return
+        finally:
+            whole.cancel()
+            gone.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.gather(whole, gone, return_exceptions=True)
+
+
+async def _bad_gateway(send: Send, error: Exception) -> None:
+    """RFC 9110 §15.6.3, .5: nobody there, or nobody in time."""
+    status = 504 if isinstance(error, asyncio.TimeoutError) else 502
+    body = f"shadowlane proxy: the upstream gave no answer: {type(error).__name__}\n".encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _client(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def _scheme(scope: Scope) -> str:
+    return "https" if scope.get("scheme") in ("https", "wss") else "http"

@@ -1,0 +1,145 @@
+//! Whether a negator denies what the other text says, or only part of it, or nothing: `not until Monday`, `round, not
+//! square`, and a sentence that denies it in a word of its own (`unknown` beside `cannot be identified`).
+//!
+//! Rules that find a negation on one side compare words; what stands around the negator is looked at here, once for all of
+//! them.
+//!
+//! Invariants: symmetric; a finding is only ever taken back; a word that both sentences have explains nothing.
+
+use std::sync::LazyLock;
+
+use super::read::{Clause, Text, Token};
+use super::reworded::WITHOUT;
+use super::vocabulary::{self as words, Flags};
+use crate::edits::Finding;
+use crate::facts::Span;
+use crate::lexicon::mark;
+
+/// So many words behind a negator its bound may stand: `not ... until`.
+const REACH: usize = 14;
+/// So many words of content may follow a comma and a negator to be put beside what stands before it.
+const ASIDE: usize = 3;
+
+/// Words up to which something does not hold, and from which on it does.
+static UNTIL: LazyLock<[u64; 8]> =
+    LazyLock::new(|| ["until", "till", "bis", "erst", "hasta", "jusqu'à", "jusqu", "jusque"].map(mark));
+static WITH: LazyLock<u64> = LazyLock::new(|| mark("with"));
+static NOT_WITH: LazyLock<u64> = LazyLock::new(|| mark("without"));
+const ORDER: Flags = words::BEFORE | words::AFTER;
+/// Words that put what follows in place of what was denied.
+static RATHER: LazyLock<[u64; 6]> = LazyLock::new(|| ["but", "rather", "sondern", "sino", "mais", "而是"].map(mark));
+
+/// Whether a negation is a contradiction, read in the sentences around both spans.
+pub(crate) fn stands(a: &Text, b: &Text, finding: &Finding) -> bool {
+    let (Some(mine), Some(theirs)) = (Place::of(a, finding.a), Place::of(b, finding.b)) else { return true };
+    let (denies, negator, says) = match (mine.negator(), theirs.negator()) {
+        (Some(at), None) => (mine, at, theirs),
+        (None, Some(at)) => (theirs, at, mine),
+        _ => return true,
+    };
+    !(denies.bounded(negator, &says)
+        || denies.aside(negator, &says)
+        || denies.without(negator, &says)
+        || says.own_denial(&denies))
+}
+
+/// Where a span of a text is.
+struct Place<'t> {
+    text: &'t Text,
+    sentence: usize,
+    /// Its first token, and the one behind its last.
+    range: (usize, usize),
+}
+
+impl<'t> Place<'t> {
+    fn of(text: &'t Text, span: Span) -> Option<Self> {
+        let start = text.tokens.partition_point(|token| token.span.1 <= span.0);
+        let end = text.tokens.partition_point(|token| token.span.0 < span.1);
+        let sentence = text.sentences.iter().position(|known| known.tokens.0 <= start && start < known.tokens.1)?;
+        (start < end).then_some(Self { text, sentence, range: (start, end) })
+    }
+
+    fn negator(&self) -> Option<usize> {
+        (self.range.0..self.range.1)
+            .find(|at| self.text.tokens.get(*at).is_some_and(|token| token.is(words::NEGATOR | words::WEAK)))
+    }
+
+    fn sentence(&self) -> (usize, usize) {
+        self.text.sentences.get(self.sentence).map_or((0, 0), |known| known.tokens)
+    }
+
+    fn tokens(&self) -> impl Iterator<Item = &'t Token> {
+        self.text.tokens(self.sentence()).iter()
+    }
+
+    fn says(&self, root: u64) -> bool {
+        self.tokens().any(|token| token.root == root)
+    }
+
+    /// Clauses that the span is in.
+    fn clauses(&self) -> impl Iterator<Item = (usize, &'t Clause)> {
+        let (start, end) = self.range;
+        let all = self.text.clauses.iter().enumerate();
+        all.filter(move |(_, clause)| clause.tokens.0 < end && start < clause.tokens.1)
+    }
+
+    /// `not ... until Monday` holds from Monday on; so does `not ... without a receipt` where the other side speaks of one,
+    /// and `not ... after May` where that one says no `before` or `after` of its own.
+    fn bounded(&self, negator: usize, says: &Place<'_>) -> bool {
+        let end = self.sentence().1.min(negator + REACH);
+        let ahead = self.text.tokens((negator + 1, end));
+        let ordered = says.tokens().any(|token| token.is(ORDER));
+        let bound = ahead.iter().position(|token| {
+            UNTIL.contains(&token.mark)
+                || token.is(words::EXCEPT)
+                || WITHOUT.contains(&token.mark)
+                || token.is(ORDER) && !ordered
+        });
+        let Some(at) = bound else { return false };
+        let until = ahead.get(at).is_some_and(|token| UNTIL.contains(&token.mark));
+        let mut behind = ahead.iter().skip(at + 1).filter(|token| token.content);
+        until || behind.any(|token| says.says(token.root))
+    }
+
+    /// `without flash` denies nothing where the other side says `with` of nothing. English only: in the other languages
+    /// `sin` and `ohne` stand before verbs too.
+    fn without(&self, negator: usize, says: &Place<'_>) -> bool {
+        let known = self.text.tokens.get(negator).is_some_and(|token| token.mark == *NOT_WITH);
+        known && !says.tokens().any(|token| token.mark == *WITH)
+    }
+
+    /// `round, not square`, `not square but round`: what is put in its place is what the other side says.
+    fn aside(&self, negator: usize, says: &Place<'_>) -> bool {
+        let range = self.sentence();
+        let tokens = self.text.tokens(range);
+        let Some(at) = negator.checked_sub(range.0) else { return false };
+        let Some(word) = tokens.get(at) else { return false };
+        let verb = words::VERB | words::MUST | words::MAY | words::AFFIRM;
+        let rest = || tokens.iter().skip(at + 1);
+        let until = |stop: fn(&Token) -> bool| rest().take_while(move |token| !stop(token));
+        if word.parted && at > 0 {
+            let scope: Vec<&Token> = until(|token| token.parted).collect();
+            let content: Vec<u64> = scope.iter().filter(|token| token.content).map(|token| token.root).collect();
+            let denied = content.len() <= ASIDE && !content.is_empty() && !scope.iter().any(|token| token.is(verb));
+            return denied && !content.iter().all(|root| says.says(*root));
+        }
+        let turn = rest().position(|token| RATHER.contains(&token.mark));
+        let Some(turn) = turn.filter(|turn| *turn <= 2 * ASIDE) else { return false };
+        let put = rest().skip(turn + 1).find(|token| token.content);
+        put.is_some_and(|token| says.says(token.root))
+    }
+
+    /// Whether it denies in its own words what the other side denies: by a word that does so by its meaning, or in the
+    /// clause that this one hangs on (`I do not think that it helps`).
+    fn own_denial(&self, denies: &Place<'_>) -> bool {
+        self.clauses().any(|(number, clause)| {
+            let mut tokens = self.text.tokens(clause.tokens).iter();
+            let doubts = tokens.any(|token| token.is(words::DOUBT | words::WEAK) && !denies.says(token.root));
+            let before = number.checked_sub(1).and_then(|before| self.text.clauses.get(before));
+            let hangs = before.is_some_and(|before| {
+                before.sentence == clause.sentence && before.negators > 0 && self.text.terms(before.terms).len() <= 1
+            });
+            doubts || hangs
+        })
+    }
+}
