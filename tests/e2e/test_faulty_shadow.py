@@ -50,7 +50,9 @@ def test_prod_is_as_without_us_and_all_is_counted(
     bare = exchange(client, world.gateway(app="app"))
     mirrored = exchange(client, world.gateway())
     assert mirrored == bare
-    candidate = world.settle(13)["shadows"]["candidate"]
+    status = world.settle(13)
+    assert status["limits"]["shadows"]["candidate"]["transport"] == ("native" if transport == "auto" else transport)
+    candidate = status["shadows"]["candidate"]
     reason = REASONS[mode]
     assert candidate["answered"] == (0 if reason else 13)
     assert candidate["failed"] == ({reason: 13} if reason else {})
