@@ -65,6 +65,9 @@ class Prod:
                 self.gone.set()
         elif kind == "/head":
             wire.send(b"HTTP/1.1 200 OK\r\ncontent-length: 12345\r\n\r\n")
+        elif kind == "/status":
+            status = int(wire.path.partition("?")[2])
+            wire.send(b"HTTP/1.1 %d Odd\r\ncontent-length: 3\r\n\r\nodd" % status)
         elif kind == "/empty":
             wire.send(b"HTTP/1.1 204 No Content\r\nx-a: b\r\n\r\n")
         else:
@@ -201,6 +204,15 @@ def test_an_answer_without_a_body_keeps_its_fields(
     answer = client.request(method, served.url + path)
     assert (answer.status_code, answer.content) == (status, b"")
     assert answer.headers.get("content-length", "12345") == "12345"
+
+
+@pytest.mark.parametrize(("status", "seen"), [(418, 418), (599, 599), (600, 502), (999, 502)])
+def test_a_status_that_is_none_of_http_is_a_bad_gateway(
+    served: Served, client: httpx.Client, status: int, seen: int
+) -> None:
+    answer = client.get(f"{served.url}/status?{status}")
+    assert answer.status_code == seen
+    assert (str(status) if seen == 502 else "odd") in answer.text
 
 
 def test_an_upload_is_asked_for_when_it_waits(served: Served) -> None:

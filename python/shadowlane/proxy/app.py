@@ -108,6 +108,9 @@ class Proxy:
             await _bad_gateway(send, error)
             return
         async with response:
+            if response.status > 599:  # RFC 9110 §15: none of HTTP, and the server cannot send it
+                await _say(send, 502, f"the upstream answered with {response.status}, which is no status of HTTP")
+                return
             # Not `Transfer-Encoding`: the server frames it anew. A length stays, and holds for HEAD as well.
             await send(
                 {
