@@ -36,7 +36,10 @@ class Spanned(NamedTuple):
 
 
 class Case(NamedTuple):
-    """A text that holds a secret, or none. ``values``: what of it is the secret, where that is said."""
+    """A text that holds a secret, or none. ``values``: what of it is the secret, where that is said.
+
+    Of a result that is JSON these are the members that are called after secrets: a host or an account's name is none.
+    """
 
     text: str
     secret: bool
@@ -217,19 +220,35 @@ def _conll(file: Path, passed: Passed) -> Iterator[Spanned]:
 
 
 _GO_STRING = r'`[^`]*`|"(?:[^"\\\n]|\\.)*"'
-_GO_CASE = re.compile(rf"input:\s*({_GO_STRING}),\s*want:\s*(nil|\[\]string\{{[^}}]*\}})")
+_GO_WANT = rf"nil|\[\]string\{{(?:\s|,|//[^\n]*|{_GO_STRING})*\}}|\[\]string\{{[^}}]*\}}"
+_GO_CASE = re.compile(rf"input:\s*({_GO_STRING}),\s*want:\s*({_GO_WANT})")
 _GO_LIST = re.compile(r"\b(tps|fps)\s*:?=\s*\[\]string\{(.*?)\n\t\}", re.DOTALL)
+
+
+_SECRET = re.compile(r"key|secret|token|pass|auth|credential", re.IGNORECASE)
 
 
 def _go_text(written: str) -> str:
     return written[1:-1] if written[0] == "`" else str(json.loads(written))
 
 
+def _secrets(result: str) -> list[str]:
+    """What of a detector's result is the secret."""
+    try:
+        members = json.loads(result)
+    except ValueError:
+        return [result]
+    if not isinstance(members, dict):
+        return [result]
+    return [str(value) for name, value in members.items() if _SECRET.search(name)]
+
+
 def _go_tests(file: Path, passed: Passed) -> Iterator[Case]:
     for found in _GO_CASE.finditer(file.read_text(encoding="utf-8", errors="replace")):
         try:
-            values = tuple(_go_text(value) for value in re.findall(_GO_STRING, found[2]))
-            yield Case(_go_text(found[1]), bool(values), values)
+            results = [_go_text(value) for value in re.findall(_GO_STRING, found[2])]
+            values = tuple(value for result in results for value in _secrets(result))
+            yield Case(_go_text(found[1]), bool(results), values)
         except ValueError:
             passed[_NO_STRING] += 1  # an escape of Go's that JSON has not
 

@@ -4,9 +4,11 @@ A value counts as found when each of its letters and digits lies in a finding, o
 leak. A finding of a kind is right when it overlaps a labelled value of a kind that is looked for; one that overlaps a
 label of no such kind (a name, an address) is neither. A case is caught when each of its secrets is found so; where its
 data does not say which part is the secret, when anything is found in it, and the tables count these apart. A benign one
-is flagged by any finding. Intervals are Wilson's. Speed is the best of some rounds over the same texts for all, one
-tool after the other in each round. Of ``half`` 0 or 1 only the texts are taken whose SHA-256 begins with an even or odd
-byte, so that who mends rules can look at one half and be measured on the other.
+is flagged by any finding. Of these are counted apart: those where all findings are personal data (an address in a test
+is one), and those that hold what no text tells from a key, sixteen signs or more, at random, right behind a word for
+one. A pattern of this bench's own tells that, whatever finds them. Intervals are Wilson's. Speed is the best of some
+rounds over the same texts for all, one tool after the other in each round. Of ``half`` 0 or 1 only the texts are taken
+whose SHA-256 begins with an even or odd byte: who mends rules looks at one half and is measured on the other.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import collections
 import hashlib
 import math
+import re
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -119,6 +122,39 @@ def _print_spanned(kept: Set, finds: dict[str, rivals.Find]) -> None:
         )
 
 
+_BEHIND = re.compile(
+    r"(?i:key|secret|token|passw\w*|pwd|auth|credential)\w*[\"'`\])]*\s{0,4}(?::=|=>|[:=]|\s)\s{0,4}[\"'`(]*"
+    r"(?P<value>[A-Za-z0-9_+/=.~#$%^&!*@-]{16,})"
+)
+"""What stands right behind a word for a secret."""
+_BITS = 3.0
+"""Entropy of what is random, a character (Shannon): that of English words is less."""
+_PERSONAL = frozenset(("email", "phone", "ip_address", "mac_address", "payment_card", "iban"))
+
+
+def _entropy(text: str) -> float:
+    counts = collections.Counter(text)
+    return -sum(count / len(text) * math.log2(count / len(text)) for count in counts.values())
+
+
+def _is_keylike(text: str) -> bool:
+    """Whether a text holds what is random behind a word for a secret."""
+    values = (found["value"] for found in _BEHIND.finditer(text))
+    return any(
+        any(sign.isdigit() for sign in value) and any(sign.isalpha() for sign in value) and _entropy(value) >= _BITS
+        for value in values
+    )
+
+
+def _flagged(case: Case, found: Sequence[rivals.Span]) -> str:
+    """Why a benign case is flagged: by nothing, by personal data, by what no text tells from a key, or wrongly."""
+    if not found:
+        return ""
+    if all(kind in _PERSONAL for kind, _, _ in found):
+        return "personal data"
+    return "random, under a key's name" if _is_keylike(case.text) else "else"
+
+
 def _print_cases(kept: Set, finds: dict[str, rivals.Find]) -> None:
     secrets = sum(case.secret for case in kept.cases)
     unsaid = sum(case.secret and not _said(case) for case in kept.cases)
@@ -132,6 +168,8 @@ def _print_cases(kept: Set, finds: dict[str, rivals.Find]) -> None:
         said = [(case.secret, _caught(case, find(case.text))) for case in kept.cases]
         caught, flagged = (sum(one for secret, one in said if secret is wanted) for wanted in (True, False))
         print(f"  {name:16} caught {_share(caught, secrets):34} benign flagged {_share(flagged, len(said) - secrets)}")
+        why = collections.Counter(_flagged(case, find(case.text)) for case in kept.cases if not case.secret)
+        print(f"  {'':16} of the flagged: " + ", ".join(f"{count} {of}" for of, count in sorted(why.items()) if of))
 
 
 def _print_speed(kept: Set, finds: dict[str, rivals.Find]) -> None:

@@ -149,6 +149,40 @@ def test_an_answer_passes_byte_by_byte(served: Served) -> None:
     ]
 
 
+@pytest.mark.parametrize("target", ["@{}/stolen", ".example/x", "0/x", "x"])
+def test_a_target_never_names_another_host(served: Served, target: str) -> None:
+    """Behind the upstream's address it would be a part of that: a user, a longer name, a longer port."""
+
+    def stolen(wire: Wire) -> None:
+        wire.send(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nstolen")
+
+    with Upstream(stolen) as other:
+        asked = target.format(other.url.removeprefix("http://")).encode()
+        answer = raw(served.address, b"GET %s HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n" % asked)
+        assert other.seen == []
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+def test_an_absolute_target_is_its_path(served: Served) -> None:
+    target = b"http://user.example/odd?x=%2f"
+    answer = raw(served.address, b"GET %s HTTP/1.1\r\nhost: user.example\r\nconnection: close\r\n\r\n" % target)
+    assert answer.startswith(b"HTTP/1.1 299 ")
+    assert served.upstream.seen[-1].path == "/odd?x=%2f"
+
+
+@pytest.mark.parametrize("length", [b"2", b"900"])
+def test_a_length_beside_chunks_does_not_travel_on(served: Served, length: bytes) -> None:
+    answer = raw(
+        served.address,
+        b"POST /x HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: %s\r\ntransfer-encoding: chunked\r\n\r\n"
+        b"5\r\nwhole\r\n0\r\n\r\n" % length,
+    )
+    assert CHAT in answer
+    wire = served.upstream.seen[-1]
+    assert wire.body == b"whole"
+    assert b"content-length" not in dict(wire.fields)
+
+
 def test_bodies_pass_with_their_length_or_in_chunks(served: Served, client: httpx.Client) -> None:
     data = bytes(range(256)) * 5000
     client.put(f"{served.url}/x", content=data)

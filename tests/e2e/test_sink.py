@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import socket
 import sqlite3
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -171,6 +173,18 @@ def test_whatever_comes_is_answered_and_counted(world: World, services: Services
     assert [got.path for got in services.candidate.requests if got.method == "GET"] == ["/search?q=%C3%BC%2Fx"]
     assert status["shadows"]["candidate"]["answered"] == 3
     assert status["shadows"]["candidate"]["stood_in"] == 3
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_a_coded_body_is_mirrored(world: World, services: Services, coding: str) -> None:
+    """Decoded by the sink, under a head that says how it is coded, it would be unreadable."""
+    address = sink(world, services)
+    coded = {"gzip": gzip.compress, "deflate": zlib.compress}[coding](json.dumps(body(1)).encode())
+    url, head = f"http://{address}/v1/chat/completions", {"content-type": "application/json"}
+    with httpx.Client(timeout=60) as client:
+        assert client.post(url, content=coded, headers={**head, "content-encoding": coding}).status_code == 204
+    world.settle(1)
+    assert [got.body for got in services.candidate.requests] == [body(1)]
 
 
 def test_a_control_that_is_down_says_nothing_about_the_shadow(world: World, services: Services) -> None:

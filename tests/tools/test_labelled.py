@@ -10,7 +10,7 @@ import pytest
 
 from benches.redact import labelled
 from benches.redact.labelled import Case, Set, Spanned, kind_of, read_folder
-from benches.redact.public import _caught, _print_speed, wilson
+from benches.redact.public import _caught, _flagged, _print_speed, wilson
 from benches.redact.rivals import Find, Span
 
 MAIL = Spanned("to a@b.example now", (("email", 3, 14),))
@@ -109,6 +109,31 @@ def test_a_case_is_caught_when_all_of_its_secret_is() -> None:
     assert not _caught(case, [("secret", 0, 7)])
     assert _caught(Case("token abc", True), [("secret", 6, 7)])
     assert not _caught(Case("token abc", True), [])
+
+
+def test_of_a_result_in_json_the_members_called_after_secrets_are_the_secret(tmp_path: Path) -> None:
+    file = tmp_path / "detectors" / "x_test.go"
+    file.parent.mkdir()
+    want = '[]string{`{"account":"shop","accountKey":"abc-def"}`, `plain`, `["a"]`}'
+    file.write_text(f"input: `account shop, abc-def`,\n\t\t\twant: {want},\n")
+    (kept,), _ = read_folder(tmp_path)
+    assert kept.cases == [Case("account shop, abc-def", True, ("abc-def", "plain", '["a"]'))]
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds", "why"),
+    [
+        ("api_key = 'q7Zt3LmP9xKd2VbN5wRy'", ("secret",), "random, under a key's name"),
+        ("token: q7Zt3LmP9xKd2VbN5wRy", ("api_key", "email"), "random, under a key's name"),
+        ("api_key = 'q7Zt3LmP9xKd2VbN5wRy'", (), ""),
+        ("write to a@b.example", ("email", "ip_address"), "personal data"),
+        ("api_key = 'aaaaaaaaaaaaaaaa1111'", ("secret",), "else"),
+        ("key = 'the-name-of-a-long-thing'", ("secret",), "else"),
+        ("the page q7Zt3LmP9xKd2VbN5wRy", ("api_key",), "else"),
+    ],
+)
+def test_why_a_benign_case_is_flagged(text: str, kinds: tuple[str, ...], why: str) -> None:
+    assert _flagged(Case(text, False), [(kind, 0, 1) for kind in kinds]) == why
 
 
 def test_all_tools_are_timed_on_the_same_texts(capsys: pytest.CaptureFixture[str]) -> None:

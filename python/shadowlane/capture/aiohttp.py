@@ -56,6 +56,8 @@ class ShadowMiddleware(Egress):
         except BaseException as error:
             exchange.failed(error)
             raise
+        finally:
+            _unwatch_body(request.body)
         _watch_answer(request, response, exchange)
         return response
 
@@ -96,12 +98,18 @@ def _watch_body(body: Payload, exchange: Exchange | Timing) -> None:
     write: Any = body.write_with_length
 
     async def teed(writer: Any, content_length: int | None) -> None:
-        del body.write_with_length
+        # Another lane's, around this one, has the payload's own in view: what was set last is taken off first.
+        _unwatch_body(body)
         exchange.resent()
         await write(_Writer(writer, exchange), content_length)
         exchange.sent_all()
 
     body.write_with_length = teed  # type: ignore[method-assign]
+
+
+def _unwatch_body(body: Any) -> None:
+    """What was not written is not watched any more: the same payload is sent again by who tries again."""
+    getattr(body, "__dict__", {}).pop("write_with_length", None)
 
 
 class _Writer:

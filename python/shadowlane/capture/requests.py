@@ -121,17 +121,28 @@ def _watched(body: Any, exchange: Exchange | Timing) -> Any:
     try:
         if not body:
             return body
-        if isinstance(body, (str, bytes, bytearray, memoryview)):
-            exchange.sent(body.encode() if isinstance(body, str) else body)
-            exchange.sent_all()
-            return body
         if isinstance(body, io.TextIOBase):  # urllib3 encodes what is of this class
             exchange.lost()
             return body
-        return _SentFile(body, exchange) if hasattr(body, "read") else _SentPieces(body, exchange)
+        if hasattr(body, "read"):
+            return _SentFile(body, exchange)
+        if not isinstance(body, str) and not _is_buffer(body):
+            return _SentPieces(body, exchange)
+        exchange.sent(body.encode() if isinstance(body, str) else memoryview(body).cast("B"))
+        exchange.sent_all()
+        return body
     except Exception:
         exchange.lost()
         return body
+
+
+def _is_buffer(body: object) -> bool:
+    """Whether urllib3 sends its memory, as that of an array, and does not iterate over it."""
+    try:
+        memoryview(body)  # type: ignore[arg-type]
+    except TypeError:
+        return False
+    return True
 
 
 class _SentPieces:

@@ -26,13 +26,13 @@ class TeedInput:
     def __init__(self, source: Any, exchange: Exchange) -> None:
         self._source, self._exchange = source, exchange
 
-    def read(self, *size: Any) -> Any:
-        """PEP 3333, "Input and Error Streams"."""
-        return self._kept(self._source.read, size)
+    def read(self, *size: Any, **named: Any) -> Any:
+        """PEP 3333, "Input and Error Streams". Servers give the size a name, which some callers use."""
+        return self._kept(self._source.read, size, named)
 
-    def readline(self, *size: Any) -> Any:
+    def readline(self, *size: Any, **named: Any) -> Any:
         """The same."""
-        return self._kept(self._source.readline, size, line=True)
+        return self._kept(self._source.readline, size, named, line=True)
 
     def readlines(self, *hint: Any) -> Any:
         """The same."""
@@ -69,7 +69,7 @@ class TeedInput:
         if name in ("readinto", "readinto1"):
             return lambda buffer: self._into(found, buffer)
         if name == "read1":
-            return lambda *size: self._kept(found, size, line=True)
+            return lambda *size, **named: self._kept(found, size, named, line=True)
         if name in _HARMLESS or isinstance(found, (str, bytes, int, type(None))):
             return found
         if callable(found):  # to ask whether it is there is no reading
@@ -81,10 +81,12 @@ class TeedInput:
         self._exchange.lost()
         return function(*arguments, **more)
 
-    def _kept(self, read: Callable[..., Any], size: tuple[Any, ...], *, line: bool = False) -> Any:
-        data = self._called(read, size)
+    def _kept(
+        self, read: Callable[..., Any], size: tuple[Any, ...], named: dict[str, Any], *, line: bool = False
+    ) -> Any:
+        data = self._called(functools.partial(read, **named) if named else read, size)
         self._exchange.sent(data)
-        wanted = size[0] if size else None
+        wanted = size[0] if size else next(iter(named.values()), None)
         whole = wanted is None or (isinstance(wanted, int) and wanted < 0)  # read to its end; a line is not that
         if (whole and not line) or (not data and wanted != 0):
             self._exchange.sent_all()

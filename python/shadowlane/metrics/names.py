@@ -237,6 +237,7 @@ NO_METRIC: dict[str, str] = {
     "cap.routes.*": "configuration: a route's own cap",
     "cap.weights.*": "configuration: a route's weight",
     "cap.tenant_qps": "configuration: a tenant's cap",
+    "shadows.*.stood_in": "says how to read the newest pairs: the control answered in prod's stead",
     "overhead.randomized": "says how to read the trial",
     "overhead.resolution": "says how wide the trial's buckets are",
 }

@@ -41,13 +41,15 @@ class Proxy:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
+        elif (target := _target(scope)) is None:
+            await _refuse(scope, send)
         elif scope["type"] == "websocket":
             headers = forwarded(without_hop(scope["headers"]), _client(scope), _scheme(scope))
             await pass_websocket(
-                self._client_session(), self._url(scope), sent_on(headers, handshake=True), scope, receive, send
+                self._client_session(), self._url(target), sent_on(headers, handshake=True), scope, receive, send
             )
         else:
-            await self._pass_http(scope, receive, send)
+            await self._pass_http(scope, target, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -74,14 +76,12 @@ class Proxy:
             )
         return self._session
 
-    def _url(self, scope: Scope) -> URL:
-        path = scope.get("raw_path") or scope["path"].encode()
-        target = path.decode("latin-1") + (f"?{query}" if (query := scope["query_string"].decode("latin-1")) else "")
+    def _url(self, target: str) -> URL:
         return URL(self._upstream + target, encoded=True)
 
-    async def _pass_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _pass_http(self, scope: Scope, target: str, receive: Receive, send: Send) -> None:
         upload = _Upload(scope, receive)
-        passing = asyncio.ensure_future(self._exchange(scope, upload, send))
+        passing = asyncio.ensure_future(self._exchange(scope, target, upload, send))
         leaving = asyncio.ensure_future(upload.left())
         try:
             await asyncio.wait({passing, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -92,12 +92,14 @@ class Proxy:
         if isinstance(done, Exception):
             raise done
 
-    async def _exchange(self, scope: Scope, upload: _Upload, send: Send) -> None:
-        headers = forwarded(without_hop(scope["headers"], (b"expect",)), _client(scope), _scheme(scope))
+    async def _exchange(self, scope: Scope, target: str, upload: _Upload, send: Send) -> None:
+        # A length beside chunks is not the body's, and does not travel on (RFC 9112 §6.3).
+        gone = (b"expect", b"content-length") if upload.chunked else (b"expect",)
+        headers = forwarded(without_hop(scope["headers"], gone), _client(scope), _scheme(scope))
         try:
             response = await self._client_session().request(
                 scope["method"],
-                self._url(scope),
+                self._url(target),
                 headers=sent_on(headers),
                 data=upload.chunks() if upload.expected else None,
                 allow_redirects=False,
@@ -128,8 +130,8 @@ class _Upload:
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         length = header(scope["headers"], b"content-length")
-        chunked = bool(header(scope["headers"], b"transfer-encoding"))
-        self.expected = chunked or length not in ("", "0") or scope.get("http_version", "1.1").startswith("2")
+        self.chunked = bool(header(scope["headers"], b"transfer-encoding"))
+        self.expected = self.chunked or length not in ("", "0") or scope.get("http_version", "1.1").startswith("2")
         self._receive = receive
         self._whole = asyncio.Event()
         self._gone = asyncio.Event()
@@ -165,10 +167,33 @@ class _Upload:
                 await asyncio.gather(whole, gone, return_exceptions=True)
 
 
+def _target(scope: Scope) -> str | None:
+    """Path and query as they came; of the absolute form (RFC 9112 §3.2.2) without the origin. Nothing for what begins
+    with no slash: behind the upstream's address it would become a part of that, and name another host."""
+    path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+    if path.lower().startswith(("http://", "https://")):
+        path = "/" + path.partition("://")[2].partition("/")[2]
+    if not path.startswith("/"):
+        return None
+    query = scope["query_string"].decode("latin-1")
+    return f"{path}?{query}" if query else path
+
+
+async def _refuse(scope: Scope, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close"})
+    else:
+        await _say(send, 400, "a request's target begins with a slash")
+
+
 async def _bad_gateway(send: Send, error: Exception) -> None:
     """RFC 9110 §15.6.3, .5: nobody there, or nobody in time."""
     status = 504 if isinstance(error, asyncio.TimeoutError) else 502
-    body = f"shadowlane proxy: the upstream gave no answer: {type(error).__name__}\n".encode()
+    await _say(send, status, f"the upstream gave no answer: {type(error).__name__}")
+
+
+async def _say(send: Send, status: int, why: str) -> None:
+    body = f"shadowlane proxy: {why}\n".encode()
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

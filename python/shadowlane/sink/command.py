@@ -62,7 +62,8 @@ async def _serve(lane: Lane, host: str, port: int, as_json: bool) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    runner = web.AppRunner(make_app(lane), access_log=None, shutdown_timeout=_GRACE_S)
+    # A body stays as it came: its head says how it is coded.
+    runner = web.AppRunner(make_app(lane), access_log=None, shutdown_timeout=_GRACE_S, auto_decompress=False)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)

@@ -8,8 +8,8 @@ use super::kinds::Kind;
 use super::names::{self, Name, says};
 use super::secrets;
 use super::text::Text;
-use super::values::{expression, keylike, mixed, placeholder, random, words};
-use super::{encoded, fields, label, net, stand_in, urls};
+use super::values::{expression, is_long_number, keylike, mixed, placeholder, random, words};
+use super::{encoded, fallbacks, fields, label, net, stand_in, urls};
 
 pub(super) fn colon(text: &Text<'_>, at: usize) -> Option<Hit> {
     if text.slice(at, at + 3) == b"://" {
@@ -53,7 +53,16 @@ fn named(text: &Text<'_>, end: usize) -> Named {
             return Named { start: first, says: says(text.slice(first, gap)), closed: true };
         }
     }
+    if written.last().is_some_and(u8::is_ascii_digit) && written.iter().all(u8::is_ascii_digit) {
+        // `Unseal Key 2:`: the name stands before its number. By itself a number says nothing.
+        let numbers = written.len() <= 2 && text.before(start) == b' ';
+        let first = if numbers { text.back(start - 1, names::LONGEST + 1, is_name) } else { start };
+        let says = if numbers { says(text.slice(first, start - 1)) } else { Name::Plain };
+        return Named { start: first, says, closed: true };
+    }
     let name = match written.iter().rposition(|byte| *byte == b'.') {
+        // A scanner's token, by its property.
+        Some(_) if written.ends_with(b"sonar.login") => b"token".as_slice(),
         // What is passed on: `config.facebook.key`, `-Dsonar.login`.
         Some(dot) => written.get(dot + 1..).unwrap_or_default(),
         None => written,
@@ -78,6 +87,7 @@ fn named(text: &Text<'_>, end: usize) -> Named {
         );
     let says = if says == Name::Plain && parameter { Name::Key } else { says };
     let says = if says == Name::Plain && names::values_a_pair(name) { fields::pair(text, start, end) } else { says };
+    let says = if says == Name::Plain && name == b"default" { fallbacks::variable(text, start) } else { says };
     let opened = matches!(text.before(start), b'"' | b'\'' | b'`');
     Named { start, says, closed: !opened || close < quotes }
 }
@@ -116,6 +126,14 @@ pub(super) fn value(text: &Text<'_>, at: usize) -> Option<Hit> {
     if compared && quoted == 0 {
         return None;
     }
+    if quoted > 0 && is_concatenated(text, at, open, from + quoted) {
+        return None;
+    }
+    if quoted == 0
+        && let Some((from, open)) = fallbacks::after_operator(text, from)
+    {
+        return given(text, from, open, &Given { says: name.says, prose: false, quoted: true });
+    }
     from += quoted;
     // A header's value ends with its line, or with the text in quotes that the header stands in.
     let around = text.before(name.start);
@@ -139,6 +157,17 @@ fn quotes(text: &Text<'_>, at: usize) -> Option<(u8, usize)> {
     let count = text.run(at + escapes, 3, |byte| byte == open);
     // Two of them hold nothing, three open a text of several lines.
     (count != 2 && !(escapes > 0 && text.get(at + escapes + 1) == b'\\')).then_some((open, escapes + count))
+}
+
+/// Whether the quote behind a sign closes a text in which the sign stands, and code goes on: `"password = " + given`.
+fn is_concatenated(text: &Text<'_>, sign: usize, quote: u8, after: usize) -> bool {
+    const LINE: usize = 200;
+    if !matches!(text.get(after), b'+' | b' ' | b',' | b')' | b';' | b'.' | b'&') {
+        return false;
+    }
+    let start = text.back(sign, LINE, |byte| byte != b'\n');
+    // Of a line that is longer nobody knows where its texts begin.
+    sign - start < LINE && memchr::memchr_iter(quote, text.slice(start, sign)).count() % 2 == 1
 }
 
 /// How far a header's value is read on when its beginning is a secret.
@@ -234,10 +263,14 @@ fn is_secret(value: &[u8], given: &Given, alone: bool, scheme: bool) -> bool {
                     || (scheme && value.len() >= 6)
                     || value.split(|byte| *byte == b' ').any(|word| word.len() >= 8 && random(word)))
         }
-        Name::Key => keylike(value) && !template(value) && (given.quoted || !expression(value)),
+        Name::Key => {
+            (keylike(value) || (given.quoted && secrets::is_pair(value)))
+                && !template(value)
+                && (given.quoted || !expression(value))
+        }
         Name::Token => {
             value.len() >= 8
-                && random(value)
+                && (random(value) || is_long_number(value))
                 && !words(value)
                 && !stand_in::stands_in(value)
                 && !template(value)

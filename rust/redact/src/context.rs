@@ -82,7 +82,8 @@ contexts! {
         "driving_licence", "driverlicense", "driverslicense", "drivinglicence", "license number", "licence number",
         "license no", "licence no", "license #", "licence #", "licensenumber", "license_number", "licence_number",
         "driver id", "dl number", "driver lic", "führerschein", "fuhrerschein", "permis", "patente", "운전면허",
-        "licencia",
+        "licencia", "operator license", "operator's license", "operators license", "driving permit", "learner's permit",
+        "driver's lic", "drivers lic", "dmv number",
     ];
     ADDRESS: ["ip", "ipv4", "ipv6", "address", "addr", "host", "src", "dst", "server", "client", "listen", "bind", "gateway"];
     VERSION: ["version", "versions", "release", "ver", "build", "firmware", "section", "chapter", "§", "oid"];

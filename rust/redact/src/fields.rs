@@ -277,11 +277,36 @@ fn verb_end(said: &[u8]) -> Option<usize> {
     end
 }
 
+/// The word that is all of the line behind one that ends in a colon: "use the following password to go on:", and below it.
+fn below(text: &Text<'_>, end: usize) -> Option<(usize, usize)> {
+    const SENTENCE: usize = 80;
+    const WORD: usize = 128;
+    let line = end + text.run(end, SENTENCE, |byte| !matches!(byte, b'\n' | b'\r' | b'.' | b';'));
+    let said = text.slice(end, line).trim_ascii_end();
+    if !said.ends_with(b":") || !matches!(text.get(line), b'\n' | b'\r') {
+        return None;
+    }
+    let from = line + text.run(line, 12, |byte| byte.is_ascii_whitespace());
+    let stop = from + text.run(from, WORD, |byte| byte.is_ascii_graphic());
+    (stop > from && matches!(text.get(stop), b'\n' | b'\r' | 0)).then_some((from, stop))
+}
+
 /// What a sentence says of a secret: the word that names it stands at `start..end`.
 pub(super) fn spoken(text: &Text<'_>, start: usize, end: usize) -> Option<Hit> {
     let named = says(text.slice(start, end));
     if named == Name::Plain || text.get(end) != b' ' || !text.begins(start) {
         return None;
+    }
+    if let Some((from, stop)) = below(text, end) {
+        let value = text.slice(from, stop);
+        let secret = match named {
+            Name::Password => value.len() >= 8 && mixed(value) && value.iter().any(u8::is_ascii_digit),
+            Name::Token | Name::Key => keylike(value),
+            _ => false,
+        };
+        let left_out =
+            placeholder(value) || super::values::expression(value) || super::label::first_mask(value).is_some();
+        return (secret && !left_out).then(|| text.sure(Kind::SECRET, from, stop)).flatten();
     }
     // "is", perhaps behind a few words more: "the password for the portal is".
     let rest = text.slice(end, text.bytes.len().min(end + 48));

@@ -11,6 +11,8 @@ use super::kinds::Kind;
 use super::text::Text;
 
 const LONGEST: usize = 96;
+/// Letters and digits of the shortest identifier; only groups have fewer.
+const SHORTEST: usize = 6;
 
 /// The better of a hit and of a word that begins at `start` and holds a digit.
 pub(super) fn token(text: &Text<'_>, start: usize, best: Option<Hit>) -> Option<Hit> {
@@ -20,6 +22,11 @@ pub(super) fn token(text: &Text<'_>, start: usize, best: Option<Hit>) -> Option<
     }
     let length = text.run(start, LONGEST + 1, |byte| byte.is_ascii_alphanumeric());
     let end = start + length;
+    // Most words with digits are short numbers: nothing is one unless groups follow or letters stand before.
+    let joins = matches!(text.get(end), b'-' | b'+' | b' ') || text.before(start) == b' ';
+    if length < SHORTEST && !joins {
+        return best;
+    }
     if length > LONGEST {
         return best;
     }
@@ -27,12 +34,15 @@ pub(super) fn token(text: &Text<'_>, start: usize, best: Option<Hit>) -> Option<
         return better(best, better(iban(text, start), crypto(text, start, end)));
     }
     let mut best = better(best, iban(text, start).or_else(|| nino(text, start)));
+    if length < SHORTEST && !matches!(text.get(end), b'-' | b'+') {
+        return best;
+    }
     let whole = joined(text, start, end);
-    if let Some(whole) = whole.as_ref().filter(|whole| whole.length >= 6) {
+    if let Some(whole) = whole.as_ref().filter(|whole| whole.length >= SHORTEST) {
         best = identifier(text, start, whole.end, whole.bytes(), best);
     }
     // A sign joins a word to what has nothing to do with it, too: the word by itself.
-    if (6..=IDENTIFIER).contains(&length)
+    if (SHORTEST..=IDENTIFIER).contains(&length)
         && whole.is_some_and(|whole| whole.end != end)
         && text.ends(end)
         && text.get(end) != b'-'
@@ -232,7 +242,7 @@ fn nino_prefix(word: &[u8]) -> bool {
 fn nino(text: &Text<'_>, start: usize) -> Option<Hit> {
     // The digits begin the word when a space stands after the letters.
     let start = if text.before(start) == b' ' && start >= 3 { start - 3 } else { start };
-    if start < text.free {
+    if start < text.free || text.get(start + 2) != b' ' || !text.get(start).is_ascii_alphabetic() {
         return None;
     }
     let span = text.slice(start, start + 13);

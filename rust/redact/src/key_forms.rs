@@ -18,6 +18,8 @@ pub(super) enum Body {
     Hex,
     /// Those, and slashes.
     Path,
+    /// Letters and digits in groups as a UUID has them.
+    Grouped,
 }
 
 impl Body {
@@ -25,7 +27,7 @@ impl Body {
     pub(super) fn has(self, byte: u8) -> bool {
         match self {
             Self::Word => byte.is_ascii_alphanumeric(),
-            Self::Url => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'),
+            Self::Url | Self::Grouped => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'),
             Self::Dotted => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'=' | b'/' | b'+'),
             Self::Hex => byte.is_ascii_hexdigit(),
             Self::Path => byte.is_ascii_alphanumeric() || byte == b'/',
@@ -39,7 +41,7 @@ pub(super) type Form = (&'static [u8], Kind, Body, usize);
 /// The forms that begin with `head`: everything up to and with the first `-`, `_` or `.`.
 #[allow(clippy::too_many_lines, clippy::match_same_arms)] // a table, by issuer
 pub(super) fn forms(head: &[u8]) -> &'static [Form] {
-    use Body::{Dotted, Hex, Path, Url, Word};
+    use Body::{Dotted, Grouped, Hex, Path, Url, Word};
     match head {
         b"sk-" => &[
             (b"ant-", Kind::ANTHROPIC_KEY, Url, 20),
@@ -124,11 +126,30 @@ pub(super) fn forms(head: &[u8]) -> &'static [Form] {
             (b"st.", Kind::API_KEY, Dotted, 40),
             (b"ct.", Kind::API_KEY, Word, 40),
             (b"sa.", Kind::API_KEY, Word, 40),
+            (b"scim.", Kind::API_KEY, Word, 40),
+            (b"audit.", Kind::API_KEY, Word, 40),
         ],
         b"pul-" => &[(b"", Kind::API_KEY, Hex, 40)],
         b"pnu_" => &[(b"", Kind::API_KEY, Word, 36)],
         b"pat-" => &[(b"na1-", Kind::API_KEY, Url, 32), (b"eu1-", Kind::API_KEY, Url, 32)],
-        b"nfp_" | b"rnd_" | b"vcp_" | b"vck_" | b"cfut_" | b"re_" => &[(b"", Kind::API_KEY, Url, 30)],
+        b"nfp_" | b"rnd_" | b"vcp_" | b"vck_" | b"cfut_" | b"cfat_" | b"cfk_" | b"re_" => {
+            &[(b"", Kind::API_KEY, Url, 30)]
+        }
+        b"rootly_" => &[(b"", Kind::API_KEY, Hex, 64)],
+        b"spu-" | b"pri_" => &[(b"", Kind::API_KEY, Hex, 32)],
+        b"sgp_" => &[(b"", Kind::API_KEY, Url, 40)],
+        b"sgd_" | b"slk_" => &[(b"", Kind::API_KEY, Hex, 64)],
+        b"NRIQ-" => &[(b"", Kind::API_KEY, Url, 32)],
+        b"BBDC-" => &[(b"", Kind::API_KEY, Url, 40)],
+        b"bkua_" => &[(b"", Kind::API_KEY, Hex, 40)],
+        b"p8e-" => &[(b"", Kind::API_KEY, Url, 32)],
+        b"CCIPAT_" | b"CCIPRJ_" => &[(b"", Kind::API_KEY, Url, 40)],
+        b"tskey-" => &[(b"", Kind::API_KEY, Url, 20)],
+        b"rpa_" => &[(b"", Kind::API_KEY, Url, 40)],
+        b"waka_" => &[(b"", Kind::API_KEY, Url, 36)],
+        b"apify_" => &[(b"api_", Kind::API_KEY, Url, 36)],
+        // LaunchDarkly's are the groups of a UUID, in letters and digits.
+        b"sdk-" | b"mob-" | b"api-" => &[(b"", Kind::API_KEY, Grouped, 36)],
         b"sl." => &[(b"", Kind::API_KEY, Url, 100)],
         b"pk." | b"sk." => &[(b"eyJ", Kind::API_KEY, Dotted, 60)],
         b"AGE-" => &[(b"SECRET-KEY-1", Kind::PRIVATE_KEY, Word, 50)],

@@ -26,7 +26,7 @@ struct Kept {
 }
 
 const LONGEST: usize = 40;
-const KEPT: usize = 256;
+const KEPT: usize = 1024;
 
 thread_local! {
     static NAMES: RefCell<Vec<Option<Kept>>> = RefCell::new((0..KEPT).map(|_| None).collect());

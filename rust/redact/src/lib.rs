@@ -8,7 +8,7 @@
 //! [`stream`] and [`eventstream`] give each text to the engine, which asks only for what its bytes may hold
 //! ([`survey`]), and not for a member's name that is known to hold nothing ([`known_names`]); [`scan`] goes over each
 //! text once, from trigger to trigger, and asks the rules of that byte ([`mail`], [`number`] with [`cards`], [`phones`]
-//! and [`identity`], [`ids`], [`net`], [`secrets`], [`assign`]), whose candidates
+//! and [`identity`], [`ids`], [`licences`], [`net`], [`secrets`], [`issuers`], [`assign`]), whose candidates
 //! are validated ([`checks`]) and weighed by the words before them ([`context`]).
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
@@ -24,6 +24,7 @@ mod encoded;
 mod engine;
 mod escapes;
 mod eventstream;
+mod fallbacks;
 mod fields;
 mod findings;
 mod form;
@@ -37,6 +38,7 @@ mod hit;
 mod identity;
 mod ids;
 pub mod inflate;
+mod issuers;
 mod join;
 mod joined;
 mod json;
@@ -45,6 +47,7 @@ mod key_forms;
 mod kinds;
 mod known_names;
 mod label;
+mod licences;
 mod mail;
 mod markup;
 mod multipart;

@@ -189,6 +189,7 @@ const TOKENS: &[&str] = &[
     "tokens",
     "secrets",
     "authcode",
+    "jenkinscrumb",
 ];
 const TOKEN_WORDS: &[&str] =
     &["sig", "key", "auth", "sid", "pat", "dsn", "bearer", "creds", "skey", "jwt", "apitoken", "keys"];
@@ -221,6 +222,10 @@ const AFTER: &[&str] = &[
     "live",
     "admin",
     "root",
+    "base64",
+    "b64",
+    "pem",
+    "hex",
 ];
 /// What has the words of a secret in its name and is none.
 const NEVER: &[&str] = &[
@@ -286,7 +291,7 @@ struct Said {
     says: Name,
 }
 
-const SAID: usize = 128;
+const SAID: usize = 512;
 
 thread_local! {
     static KNOWN: RefCell<Vec<Option<Said>>> = RefCell::new((0..SAID).map(|_| None).collect());

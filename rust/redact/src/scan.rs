@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::hit::{Finding, Hit, better};
 use super::text::{Text, Wanted};
 use super::triggers::Triggers;
-use super::{assign, fields, hashes, ids, label, mail, net, number, phones, secrets};
+use super::{assign, fields, hashes, ids, issuers, label, licences, mail, net, number, phones, secrets};
 
 /// Room for findings, once there is one.
 const FEW: usize = 16;
@@ -88,11 +88,13 @@ fn digits(text: &Text<'_>, at: usize) -> Option<Hit> {
             return ids::token(text, at - 3, None);
         }
         let hit = number::digits(text, at, net::numeric(text, at));
-        return ids::token(text, at, hit).or_else(|| secrets::numeric(text, at));
+        let hit = ids::token(text, at, hit).or_else(|| issuers::numeric(text, at));
+        return hit.or_else(|| licences::named(text, at));
     }
     if within {
-        return secrets::inner(text, at);
+        return issuers::inner(text, at);
     }
     // `Card4012...`: a word that stands right before a number.
-    number::digits(text, at, better(ids::token(text, start, None), secrets::word(text, start)))
+    number::digits(text, at, better(ids::token(text, start, None), issuers::word(text, start)))
+        .or_else(|| licences::named(text, start))
 }

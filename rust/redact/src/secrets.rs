@@ -4,6 +4,7 @@
 
 use super::fields;
 use super::hit::Hit;
+use super::issuers;
 use super::key_forms::{Body, forms};
 use super::kinds::Kind;
 use super::net;
@@ -12,7 +13,7 @@ use super::stand_in;
 use super::text::{Text, is_word};
 
 /// Longest value of a key.
-const LONGEST: usize = 4096;
+pub(super) const LONGEST: usize = 4096;
 
 /// A key whose prefix has its first sign at `at`.
 pub(super) fn prefixed(text: &Text<'_>, at: usize) -> Option<Hit> {
@@ -41,13 +42,21 @@ fn key(text: &Text<'_>, start: usize, head: usize) -> Option<Hit> {
         return putty(text, start);
     }
     let value = text.slice(from, end);
+    let grouped =
+        |value: &[u8]| value.iter().enumerate().all(|(at, byte)| (*byte == b'-') == matches!(at, 8 | 13 | 18 | 23));
+    if *body == Body::Grouped && !(value.len() == 36 && grouped(value)) {
+        return None;
+    }
     // A key is random: words in snake or kebab case are not. A dot or a slash may end a sentence.
     let random = value.iter().any(u8::is_ascii_digit)
         && value
             .split(|byte| matches!(byte, b'-' | b'_'))
             .any(|part| part.len() >= 8 && part.iter().any(u8::is_ascii_digit))
         || (value.len() >= 30 && value.iter().any(u8::is_ascii_uppercase) && value.iter().any(u8::is_ascii_lowercase));
-    if end - from < *least || !random || stand_in::is_blank(value) || stand_in::is_told(value) {
+    // What goes on in signs that stand for any other was masked by somebody else: `xoxp-572-573-####`.
+    let blank =
+        matches!(text.get(end), b'#' | b'*' | b'-') && text.run(reach, 4, |byte| matches!(byte, b'#' | b'*')) == 4;
+    if end - from < *least || !random || blank || stand_in::is_blank(value) || stand_in::is_told(value) {
         // A long run that is no key is not read again from each sign within.
         if reach - from > 256 {
             text.dull.set(reach);
@@ -103,45 +112,23 @@ pub(super) fn dot(text: &Text<'_>, at: usize) -> Option<Hit> {
     if !is_word(text.get(at + 1)) || !is_word(text.before(at)) {
         return None;
     }
-    prefixed(text, at).or_else(|| net::dot(text, at)).or_else(|| discord(text, at)).or_else(|| airtable(text, at))
-}
-
-/// Discord's bot token: three parts of 24 to 28, 6 and 27 to 38 characters.
-fn discord(text: &Text<'_>, at: usize) -> Option<Hit> {
-    if text.get(at + 7) != b'.' {
-        return None;
-    }
-    let url = |byte: u8| Body::Url.has(byte);
-    let start = text.back(at, 29, url);
-    let tail = text.run(at + 8, 39, url);
-    let shaped = (24..=28).contains(&(at - start))
-        && matches!(text.get(start), b'M' | b'N' | b'O')
-        && text.run(at + 1, 6, url) == 6
-        && (27..=38).contains(&tail);
-    shaped.then(|| text.sure(Kind::API_KEY, start, at + 8 + tail)).flatten()
-}
-
-/// Airtable's personal token: `pat`, 14 characters, a dot, 64 hexadecimal digits; Terraform's has 14 before `.atlasv1.`
-fn airtable(text: &Text<'_>, at: usize) -> Option<Hit> {
-    let start = text.back(at, 18, |byte| byte.is_ascii_alphanumeric());
-    let head = text.slice(start, at);
-    if head.len() == 17 && head.starts_with(b"pat") && text.run(at + 1, 65, |byte| byte.is_ascii_hexdigit()) == 64 {
-        return text.sure(Kind::API_KEY, start, at + 65);
-    }
-    if head.len() == 14 && text.from(at).starts_with(b".atlasv1.") {
-        let length = text.run(at + 9, 72, |byte| Body::Url.has(byte));
-        return (length >= 60).then(|| text.sure(Kind::API_KEY, start, at + 9 + length)).flatten();
-    }
-    None
+    prefixed(text, at)
+        .or_else(|| net::dot(text, at))
+        .or_else(|| issuers::discord(text, at))
+        .or_else(|| issuers::airtable(text, at))
+        .or_else(|| issuers::entra(text, at))
 }
 
 /// What a capital `A`, `B` or `J` may be in.
 pub(super) fn capital(text: &Text<'_>, at: usize) -> Option<Hit> {
     match text.get(at) {
-        b'A' => amazon(text, at).or_else(|| google(text, at)).or_else(|| facebook(text, at)),
+        b'A' => amazon(text, at)
+            .or_else(|| google(text, at))
+            .or_else(|| facebook(text, at))
+            .or_else(|| issuers::marked(text, at)),
         b'B' => scheme(text, at),
         _ if text.before(at) == b'y' => jwt(text, at),
-        _ => azure(text, at),
+        _ => issuers::azure(text, at),
     }
 }
 
@@ -211,8 +198,25 @@ pub(super) fn credential(text: &Text<'_>, start: usize, kind: Kind) -> Option<Hi
     known(text, start).filter(|hit| hit.end == end).or_else(|| text.sure(kind, start, end))
 }
 
+/// Base 64 of a name and a password that can be read, with its padding: what is no base 64 hardly ever decodes so.
+pub(super) fn is_pair(value: &[u8]) -> bool {
+    value.len() >= 8 && value.len().is_multiple_of(4) && decoded(value).is_some_and(|pair| pair.colon && pair.printed)
+}
+
 /// Base 64 of a text with a colon (RFC 7617 §2).
 fn user_pass(value: &[u8]) -> bool {
+    decoded(value).is_some_and(|pair| pair.colon)
+}
+
+/// What base 64 holds.
+struct Decoded {
+    /// A colon.
+    colon: bool,
+    /// Nothing but what is printed.
+    printed: bool,
+}
+
+fn decoded(value: &[u8]) -> Option<Decoded> {
     let digit = |byte: &u8| match byte {
         b'A'..=b'Z' => Some(u32::from(byte - b'A')),
         b'a'..=b'z' => Some(u32::from(byte - b'a') + 26),
@@ -222,20 +226,19 @@ fn user_pass(value: &[u8]) -> bool {
         _ => None,
     };
     let plain = value.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
-    let (mut bits, mut held, mut colon) = (0_u32, 0, false);
+    let (mut bits, mut held, mut colon, mut printed) = (0_u32, 0, false, true);
     for byte in value.iter().take(plain) {
-        let Some(value) = digit(byte) else {
-            return false;
-        };
-        bits = bits << 6 | value;
+        bits = bits << 6 | digit(byte)?;
         held += 6;
         if held >= 8 {
             held -= 8;
-            colon |= bits >> held & 0xff == u32::from(b':');
+            let byte = (bits >> held & 0xff) as u8;
+            colon |= byte == b':';
+            printed &= byte.is_ascii_graphic() || byte == b' ';
         }
         bits &= 0xff;
     }
-    colon
+    Some(Decoded { colon, printed })
 }
 
 /// A key of a known form that begins at `start`.
@@ -265,87 +268,12 @@ fn jwt(text: &Text<'_>, at: usize) -> Option<Hit> {
     let first = part(start);
     let mut end = start + first;
     let mut parts = 1;
+    // Claims without a signature (RFC 7519 §6), or cut from it, say as much.
+    let claims = text.slice(end, end + 4) == b".eyJ";
     while parts < 5 && text.get(end) == b'.' && first >= 10 {
         let length = part(end + 1);
         end += 1 + length;
         parts += 1;
     }
-    (parts >= 3 && end - start >= 24).then(|| text.sure(Kind::JWT, start, end)).flatten()
-}
-
-/// Azure's newer service keys: 84 letters and digits with a fixed mark within.
-fn azure(text: &Text<'_>, at: usize) -> Option<Hit> {
-    if !text.from(at).starts_with(b"JQQJ99") {
-        return None;
-    }
-    let start = text.back(at, 80, |byte| byte.is_ascii_alphanumeric());
-    let end = at + text.run(at, 80, |byte| byte.is_ascii_alphanumeric());
-    (end - start >= 80).then(|| text.sure(Kind::AZURE_KEY, start, end)).flatten()
-}
-
-/// Keys that begin with digits: Google's refresh token, Telegram's bot token, Mailchimp's key.
-pub(super) fn numeric(text: &Text<'_>, at: usize) -> Option<Hit> {
-    let digits = text.run(at, 11, |byte| byte.is_ascii_digit());
-    if (8..=10).contains(&digits) && text.get(at + digits) == b':' {
-        let length = text.run(at + digits + 1, 36, |byte| Body::Url.has(byte));
-        if length == 35 && text.from(at + digits + 1).starts_with(b"A") {
-            return text.sure(Kind::API_KEY, at, at + digits + 36);
-        }
-    }
-    if digits == 1 && text.from(at).starts_with(b"1//0") {
-        let length = text.run(at + 4, 200, |byte| Body::Url.has(byte));
-        if length >= 40 {
-            return text.sure(Kind::GCP_KEY, at, at + 4 + length);
-        }
-    }
-    if text.get(at + digits) == b'Q' {
-        return inner(text, at);
-    }
-    if text.get(at + 32) == b'-' { word(text, at) } else { None }
-}
-
-/// Keys of letters and digits without a sign; `start` is where the word begins.
-pub(super) fn word(text: &Text<'_>, start: usize) -> Option<Hit> {
-    let head = text.slice(start, start + 4);
-    let length = || text.run(start, LONGEST, |byte| byte.is_ascii_alphanumeric());
-    let hex = |from| text.run(start + from, 41, |byte| byte.is_ascii_hexdigit());
-    let end = |length: usize| text.ends(start + length).then_some(start + length);
-    let (kind, end) = match head {
-        [b'A', b'C', ..] | [b'S', b'K', ..] if hex(2) == 32 => (Kind::TWILIO_KEY, end(34)?),
-        b"dapi" if hex(4) == 32 => (Kind::API_KEY, end(36)?),
-        b"EZAK" | b"EZTK" if length() == 58 => (Kind::API_KEY, end(58)?),
-        b"AKCp" if length() >= 64 => (Kind::API_KEY, end(length())?),
-        b"ATAT" | b"ATCT" | b"ATBB" | b"ATST" => {
-            let length = text.run(start, LONGEST, |byte| Body::Dotted.has(byte));
-            if length < 32 || !matches!(text.slice(start, start + 5), b"ATATT" | b"ATCTT" | b"ATBB" | b"ATSTT") {
-                return None;
-            }
-            (Kind::API_KEY, start + length)
-        }
-        _ => {
-            // Mailchimp: 32 hexadecimal digits and the data centre.
-            let centre = hex(0) == 32 && text.slice(start + 32, start + 35) == b"-us";
-            let digits = text.run(start + 35, 3, |byte| byte.is_ascii_digit());
-            if !centre || digits == 0 || digits > 2 {
-                return None;
-            }
-            (Kind::API_KEY, start + 35 + digits)
-        }
-    };
-    text.sure(kind, start, end)
-}
-
-/// Azure's client secret: three characters, a digit, `Q~`, and 31 to 34 more.
-pub(super) fn inner(text: &Text<'_>, at: usize) -> Option<Hit> {
-    let digits = text.run(at, 8, |byte| byte.is_ascii_digit());
-    let mark = at + digits;
-    if text.get(mark) != b'Q' || text.get(mark + 1) != b'~' {
-        return None;
-    }
-    let class = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'~');
-    let start = mark.checked_sub(4)?;
-    let tail = text.run(mark + 2, 40, class);
-    let shaped =
-        start >= text.free && text.slice(start, mark).iter().all(|byte| class(*byte)) && (31..=36).contains(&tail);
-    shaped.then(|| text.hit(Kind::AZURE_KEY, start, mark + 2 + tail, 90, 0)).flatten()
+    ((parts >= 3 || (parts == 2 && claims)) && end - start >= 24).then(|| text.sure(Kind::JWT, start, end)).flatten()
 }

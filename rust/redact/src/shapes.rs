@@ -134,6 +134,19 @@ const NAMED: &[&[u8]] = &[
     b"cfcall",
 ];
 
+/// Whether letters of both cases and digits stand in turns, as at random.
+pub(super) fn is_mixed(part: &[u8]) -> bool {
+    let class = |byte: &u8| match byte {
+        b'0'..=b'9' => 1,
+        b'A'..=b'Z' => 2,
+        b'a'..=b'z' => 3,
+        _ => 4,
+    };
+    let turns = part.windows(2).filter(|pair| matches!(pair, [one, next] if class(one) != class(next))).count();
+    let has = |wanted: u8| part.iter().any(|byte| class(byte) == wanted);
+    has(1) && has(2) && has(3) && turns + 1 >= part.len() / 3
+}
+
 /// A key by its shape: a short word, a sign, and twenty or more letters and digits that look random.
 pub(super) fn shaped(text: &Text<'_>, start: usize, head: usize) -> Option<Hit> {
     // Most words before a sign have no such run behind it.

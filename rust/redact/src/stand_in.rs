@@ -15,6 +15,7 @@ pub(super) fn stands_in(value: &[u8]) -> bool {
         || is_told(value)
         || is_blank(value)
         || is_sentence(value)
+        || is_parameter(value)
 }
 
 /// A part of a name: a word, a short number, or a word of one case with a short number behind it, as `v2`.
@@ -69,13 +70,28 @@ fn is_time(value: &[u8]) -> bool {
 /// somebody made up, and are treated as keys.
 fn is_sequence(value: &[u8]) -> bool {
     const LONGEST: usize = 16;
+    if value.len() > LONGEST {
+        return false;
+    }
     let step = |pair: &[u8]| match pair {
         [b'9', b'0'] | [b'0', b'9'] => true,
         [one, next] => one.is_ascii_alphanumeric() && one.to_ascii_lowercase().abs_diff(next.to_ascii_lowercase()) == 1,
         _ => false,
     };
     let steps = value.windows(2).filter(|pair| step(pair)).count();
-    value.len() <= LONGEST && 10 * steps >= 9 * value.len().saturating_sub(1)
+    // Letters and digits in turns, each in their order: `1a2b3c4d`.
+    let turns = value.windows(3).filter(|three| matches!(three, [one, _, next] if step(&[*one, *next]))).count();
+    10 * steps >= 9 * value.len().saturating_sub(1) || turns + 2 >= value.len()
+}
+
+/// A parameter of a query behind a name: `st=2025-03-04T07:24:52Z`.
+fn is_parameter(value: &[u8]) -> bool {
+    value.iter().position(|byte| *byte == b'=').is_some_and(|sign| {
+        let (name, rest) = value.split_at(sign);
+        (1..=16).contains(&name.len())
+            && name.iter().all(u8::is_ascii_lowercase)
+            && is_time(rest.get(1..).unwrap_or_default())
+    })
 }
 
 /// A short part again and again, three times at least.

@@ -1,6 +1,7 @@
 //! What a value looks like: random, a placeholder, or a piece of code.
 
 use super::names::Name;
+use super::shapes;
 use super::stand_in;
 
 /// Letters with digits or signs among them.
@@ -187,6 +188,11 @@ pub(super) fn words(value: &[u8]) -> bool {
     })
 }
 
+/// Digits that are more than any count, time or size has.
+pub(super) fn is_long_number(value: &[u8]) -> bool {
+    (15..=40).contains(&value.len()) && value.iter().all(u8::is_ascii_digit)
+}
+
 /// A UUID (RFC 9562 §4): under a name that says little it is an object's.
 fn uuid(value: &[u8]) -> bool {
     value.len() == 36
@@ -207,13 +213,13 @@ pub(super) fn keylike(value: &[u8]) -> bool {
             ))
     });
     value.len() >= 16
-        && digits >= 2
+        && (digits >= 2 || (digits == 1 && shapes::is_mixed(value)))
         && !other
         && !words(value)
         && memchr::memmem::find(value, b"://").is_none()
         && random(value)
         && !stand_in::stands_in(value)
-        && !uuid(value)
+        && !value.split(|byte| matches!(byte, b'_' | b',')).all(uuid)
 }
 
 /// Whether a field's whole value is a secret by what its name says.
@@ -227,7 +233,7 @@ pub(super) fn is_secret(value: &[u8], says: Name) -> bool {
         Name::Token => {
             value.len() >= 8
                 && value.len() <= 4096
-                && random(value)
+                && (random(value) || is_long_number(value))
                 && !words(value)
                 && !stand_in::stands_in(value)
                 && shown()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
 import contextlib
 import io
@@ -21,7 +22,7 @@ from shadowlane.aiohttp import ShadowMiddleware
 from shadowlane.httpx import AsyncShadowTransport, ShadowTransport
 from shadowlane.requests import ShadowAdapter
 from tests.support.answering import PIECES, Upstream, upstream
-from tests.support.captured import Captured
+from tests.support.captured import Captured, captured
 
 WHOLE = b"".join(PIECES)
 
@@ -211,6 +212,17 @@ def test_a_file_that_requests_sends_twice_is_kept_once(
     assert row["body"] == file.read_bytes()
 
 
+@pytest.mark.parametrize("kind", ["B", "b"])
+def test_memory_that_requests_sends_as_it_is_is_kept(
+    into: Captured, session: requests.Session, server: Upstream, kind: str
+) -> None:
+    """An array can be iterated over, and is sent by its bytes."""
+    data = array.array(kind, [1, 2, 3])
+    session.post(f"{server.url}/ask/echo", data=data, timeout=60)
+    [row] = into.rows()
+    assert row["body"] == row["response_body"] == bytes(data)
+
+
 def test_a_file_of_text_costs_the_copy(into: Captured, session: requests.Session, server: Upstream) -> None:
     response = session.post(f"{server.url}/ask/echo", data=io.StringIO("some text"), timeout=60)
     assert response.content == b"some text"
@@ -318,6 +330,52 @@ def test_uploads_of_aiohttp_are_kept(into: Captured, server: Upstream) -> None:
     assert b"how high" in rows[3]["body"]
     assert rows[4]["body"] == b"w" * 999, "as it was before aiohttp compressed it"
     assert b"content-encoding" not in dict(rows[4]["headers"])
+
+
+@pytest.mark.parametrize("failures", [0, 1, 2])
+def test_a_payload_that_aiohttp_has_not_written_is_sent_by_who_tries_again(
+    into: Captured, server: Upstream, failures: int
+) -> None:
+    left = [aiohttp.ClientConnectionError("not yet")] * failures
+
+    async def again(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        for _ in range(failures):
+            with contextlib.suppress(aiohttp.ClientConnectionError):
+                return await handler(request)
+        return await handler(request)
+
+    async def down(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        if left:
+            raise left.pop()
+        return await handler(request)
+
+    async def asked() -> bytes:
+        middlewares = (again, ShadowMiddleware(into.lane), down)
+        async with (
+            aiohttp.ClientSession(middlewares=middlewares) as session,
+            session.post(f"{server.url}/ask/echo", data=io.BytesIO(b"a file")) as response,
+        ):
+            return await response.read()
+
+    assert asyncio.run(asked()) == b"a file"
+    assert [row["body"] for row in into.rows()] == [b"a file"]
+    assert into.dropped().get("prod_failed", 0) == failures
+
+
+def test_two_lanes_of_one_aiohttp_session_both_keep_a_payload(into: Captured, server: Upstream) -> None:
+    with captured() as second:
+
+        async def asked() -> bytes:
+            middlewares = (ShadowMiddleware(into.lane), ShadowMiddleware(second.lane))
+            async with (
+                aiohttp.ClientSession(middlewares=middlewares) as session,
+                session.post(f"{server.url}/ask/echo", data=io.BytesIO(b"a file")) as response,
+            ):
+                return await response.read()
+
+        assert asyncio.run(asked()) == b"a file"
+        assert [row["body"] for row in into.rows()] == [b"a file"]
+        assert [row["body"] for row in second.rows()] == [b"a file"]
 
 
 def test_aiohttp_that_does_not_decode_is_kept_as_it_came(into: Captured, server: Upstream) -> None:

@@ -28,10 +28,13 @@ class Input(io.BytesIO):
         super().__init__(data)
         self.events = events if events is not None else []
 
-    def read(self, *size: Any) -> bytes:
-        data = super().read(*size)
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
         self.events.append(("read", len(data)))
         return data
+
+    def readline(self, size: int | None = -1) -> bytes:
+        return super().readline(size)
 
 
 def environ_of(body: bytes = b"", method: str = "POST", path: str = "/ask", **more: Any) -> dict[str, Any]:
@@ -133,6 +136,8 @@ def test_pieces_pass_when_they_are_made_and_none_is_asked_for_early(into: Captur
         lambda source: list(source),
         lambda source: (source.readinto(bytearray(4)), source.readinto(bytearray(100))),
         lambda source: (source.read1(4), source.read1(100)),
+        lambda source: (source.read(size=4), source.readline(size=2), source.read(size=5)),
+        lambda source: source.read(size=None),
         lambda source: [next(source) for _ in range(3)],
     ],
 )

@@ -22,6 +22,7 @@ from tests.unit.render.test_text import DRIVERS
 PACKAGE = Path(shadowlane.__file__).parent
 WRITER = "render/text.py"
 NOT_FOR_A_TERMINAL = {
+    "capture/opening.py": "a configuration as a key",
     "capture/supervisor.py": "the worker's configuration, a file",
     "demo/run.py": "a string of a TOML file",
     "embedders/remote.py": "a request's body",
@@ -31,6 +32,7 @@ NOT_FOR_A_TERMINAL = {
     "providers/reading/calls.py": "a tool call's arguments, as text of an answer",
     "providers/reading/jsonlike.py": "a value as text of an answer",
     "score/answers.py": "a body that is read again",
+    "sources/otel.py": "a tool call's arguments and other values, as texts of an exchange",
     "status/sample.py": "a request's body",
     "transport/stub.py": "a request's body",
 }
