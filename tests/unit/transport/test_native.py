@@ -397,9 +397,7 @@ def test_http2_deadlines_and_cancelled_calls_leave_the_connection_to_others(
     run(go())
 
 
-def test_what_one_connection_agreed_on_does_not_hold_for_the_next(
-    authority: trustme.CA, bundle: str, run: Run
-) -> None:
+def test_what_one_connection_agreed_on_does_not_hold_for_the_next(authority: trustme.CA, bundle: str, run: Run) -> None:
     """A name with several servers behind it, of which not all speak HTTP/2: HTTP/1.1, then 2, then 1.1 again."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
