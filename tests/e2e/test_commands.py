@@ -85,7 +85,7 @@ def test_wrong_use_is_2_and_a_missing_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("package", "extra", "sections"),
     [
-        ("aiohttp", "worker", {}),
+        ("aiohttp", "worker", {"shadows__candidate": {"transport": "aiohttp"}}),
         ("wordllama", "semantic", {"score": {"embedder": "wordllama"}}),
     ],
 )

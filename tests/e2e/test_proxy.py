@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 import socket
@@ -303,12 +304,16 @@ def test_websockets_pass_both_ways(tmp_path: Path, served: Served) -> None:
     from websockets.asyncio.server import ServerConnection, serve
     from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+    left: asyncio.Queue[tuple[int | None, str | None]] = asyncio.Queue()
+
     async def echo(connection: ServerConnection) -> None:
-        async for message in connection:
-            if message == "end":
-                await connection.close(4001, "enough")
-                return
-            await connection.send(message)
+        with contextlib.suppress(ConnectionClosed):
+            async for message in connection:
+                if message == "end":
+                    await connection.close(4001, "enough")
+                    return
+                await connection.send(message)
+        await left.put((connection.close_code, connection.close_reason))
 
     def refuse(connection: ServerConnection, request: Any) -> Any:
         return connection.respond(403, "no\n") if request.path == "/no" else None
@@ -326,7 +331,10 @@ def test_websockets_pass_both_ways(tmp_path: Path, served: Served) -> None:
                 with pytest.raises(ConnectionClosed) as closed:
                     await user.recv()
                 assert closed.value.rcvd is not None
-                assert closed.value.rcvd.code == 4001
+                assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4001, "enough")
+            async with connect(f"ws://{address}/ws", subprotocols=["v2"]) as user:  # type: ignore[list-item]
+                await user.close(4002, "seen \u00fc")
+            assert await asyncio.wait_for(left.get(), 60) == (4002, "seen \u00fc")
             with pytest.raises(InvalidStatus) as refused:
                 async with connect(f"ws://{address}/no"):
                     pass

@@ -8,13 +8,14 @@ inside of a request nothing is raised or waited for, and mirroring is off.
 from __future__ import annotations
 
 import atexit
+import copy
 import json
 import logging
 import os
 import sys
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, ShadowlaneError
 from .lane import Lane, resolve_config
@@ -45,10 +46,12 @@ class Mirror:
         self.error = ""
         """Why mirroring is off; empty when it is not."""
         self._limit = 0
+        self._given: Any = None
         if isinstance(config, Lane):
             self._use(config)
             return
         given = config if config is not None else os.environ.get("SHADOWLANE_CONFIG", "shadowlane.toml")
+        self._given = given
         inside = enclosing_call() or ("wsgi" if "mod_wsgi" in sys.modules else "")
         if not inside:
             self._open(given, inside)
@@ -57,6 +60,30 @@ class Mirror:
         else:
             # Made inside of a user's request, which does not wait for files and threads of ours.
             threading.Thread(target=self._open, args=(given, inside), name="shadowlane-open", daemon=True).start()
+
+    def __copy__(self) -> Any:
+        made = object.__new__(type(self))
+        made.__dict__.update(self.__dict__)
+        return made
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        made = object.__new__(type(self))
+        memo[id(self)] = made
+        for name, value in self.__dict__.items():
+            made.__dict__[name] = value if name in ("lane", "_given") else copy.deepcopy(value, memo)
+        return made
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A lane is of its process: who unpickles this opens it anew; a lane that was given is not there then."""
+        return {**self.__dict__, "lane": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self._given is not None:
+            try:
+                Mirror.__init__(self, self._given)
+            except Exception as error:  # the client is to work without it
+                self.error = say_off(error)
 
     def _open(self, given: str | os.PathLike[str] | Config | Mapping[str, object], inside: str) -> None:
         try:

@@ -1,7 +1,7 @@
 """WebSockets through the proxy: message by message, both ways, never mirrored.
 
-Invariants: a message and its kind pass unchanged; a close passes with its code; a handshake that the upstream refuses
-is refused with its status.
+Invariants: a message and its kind pass unchanged; a close passes with its code and reason; a handshake that the
+upstream refuses is refused with its status.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ async def _up(receive: Receive, upstream: aiohttp.ClientWebSocketResponse) -> No
         message = await receive()
         if message["type"] == "websocket.disconnect":
             code = int(message.get("code") or _GONE)
-            await upstream.close(code=_GONE if code in (_NO_CODE, 1006) else code)
+            reason = str(message.get("reason") or "").encode()
+            await upstream.close(code=_GONE if code in (_NO_CODE, 1006) else code, message=reason)
             return
         if (text := message.get("text")) is not None:
             await upstream.send_str(text)
@@ -89,10 +90,14 @@ async def _up(receive: Receive, upstream: aiohttp.ClientWebSocketResponse) -> No
 
 
 async def _down(upstream: aiohttp.ClientWebSocketResponse, send: Send) -> None:
-    async for message in upstream:
+    while True:
+        message = await upstream.receive()
         if message.type is aiohttp.WSMsgType.TEXT:
             await send({"type": "websocket.send", "text": message.data})
         elif message.type is aiohttp.WSMsgType.BINARY:
             await send({"type": "websocket.send", "bytes": message.data})
+        else:  # pings are answered by the library
+            break
     code = upstream.close_code
-    await send({"type": "websocket.close", "code": _ABNORMAL if code in (None, 1006) else code})
+    reason = message.extra if message.type is aiohttp.WSMsgType.CLOSE else None
+    await send({"type": "websocket.close", "code": _ABNORMAL if code in (None, 1006) else code, "reason": reason or ""})

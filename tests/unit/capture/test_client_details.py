@@ -5,8 +5,10 @@ from __future__ import annotations
 import array
 import asyncio
 import contextlib
+import copy
 import io
 import json
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -221,6 +223,29 @@ def test_memory_that_requests_sends_as_it_is_is_kept(
     session.post(f"{server.url}/ask/echo", data=data, timeout=60)
     [row] = into.rows()
     assert row["body"] == row["response_body"] == bytes(data)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_a_copied_session_mirrors_and_a_pickled_one_works(
+    into: Captured, session: requests.Session, server: Upstream, copied: Any
+) -> None:
+    """A lane cannot be taken to another process: what was given as a configuration is opened there anew."""
+    twin = copied(session)
+    assert twin.get_adapter(server.url).lane is into.lane
+    assert twin.post(f"{server.url}/ask/echo", data=b"twin", timeout=60).content == b"twin"
+    assert [row["body"] for row in into.rows()] == [b"twin"]
+    sent = pickle.loads(pickle.dumps(session))
+    assert sent.get_adapter(server.url).lane is None
+    assert sent.post(f"{server.url}/ask/echo", data=b"sent", timeout=60).content == b"sent"
+
+
+def test_a_pickled_adapter_opens_its_lane_anew_or_is_off() -> None:
+    with captured() as made:
+        adapter = ShadowAdapter(config=made.lane)
+        adapter._given = {"lane": {"nonsense": 1}}
+        read = pickle.loads(pickle.dumps(adapter))
+    assert read.lane is None
+    assert "nonsense" in read.error
 
 
 def test_a_file_of_text_costs_the_copy(into: Captured, session: requests.Session, server: Upstream) -> None:
