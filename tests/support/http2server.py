@@ -18,7 +18,7 @@ import trustme
 
 __all__ = ["Http2Server"]
 
-Mode = Literal["ok", "goaway before", "goaway after", "refuse", "reset", "cut", "hang"]
+Mode = Literal["ok", "goaway before", "goaway after", "refuse", "reset", "cut", "hang", "silent"]
 
 
 @dataclass
@@ -27,7 +27,8 @@ class Http2Server:
     was sent behind it.
 
     ``goaway before``: the stream is not processed; ``goaway after``: it is answered, and no other is; ``refuse`` and
-    ``reset``: RST_STREAM with REFUSED_STREAM or INTERNAL_ERROR; ``cut``: the connection ends in the body.
+    ``reset``: RST_STREAM with REFUSED_STREAM or INTERNAL_ERROR; ``cut``: the connection ends in the body;
+    ``silent``: a connection that gets anything then reads and says nothing any more, whatever the mode is later.
     """
 
     authority: trustme.CA
@@ -53,7 +54,7 @@ class Http2Server:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.authority.issue_cert("127.0.0.1").configure_cert(tls)
         tls.set_alpn_protocols(["h2"])
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=tls)
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port, ssl=tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -116,6 +117,9 @@ class _Connection:
             await self._writer.drain()
             data = await self._reader.read(65536)
             if not data:
+                return
+            if self._server.mode == "silent":
+                await self._reader.read()  # to its end, which does not come
                 return
             for event in self._h2.receive_data(data):
                 await self._on(event)

@@ -8,6 +8,7 @@ always verified; no redirect is followed, no cookie kept; ``detail`` quotes noth
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import weakref
 from collections.abc import Callable
@@ -151,7 +152,8 @@ class _Link:
             return await future
         except asyncio.CancelledError:
             if self._waiting.pop(number, None) is not None:
-                self._dispatcher.cancel(number)
+                with contextlib.suppress(RuntimeError):  # the dispatcher is gone, and the call with it
+                    self._dispatcher.cancel(number)
             raise
 
     def release(self, origin: int) -> None:

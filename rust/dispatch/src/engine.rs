@@ -1,7 +1,7 @@
 //! The thread that sends: takes calls in, and hands finished ones out in batches.
 //!
 //! Invariants: every call that was taken in comes out once, whatever happens to it, a panic included, unless it was
-//! cancelled or the engine closed. The thread knows nothing of Python. A process that was forked off finds its engine
+//! cancelled; those that are out when the engine is closed come out as stopped. The thread knows nothing of Python. A process that was forked off finds its engine
 //! refusing: the thread exists in the parent alone, and nothing of it is touched, not even when the engine is dropped.
 
 use std::cell::RefCell;
@@ -198,13 +198,41 @@ impl Drop for Engine {
     }
 }
 
-/// What the thread knows of its calls: by origin, to be ended one by one or all at once.
-type Running = Rc<RefCell<HashMap<u64, (u64, AbortHandle)>>>;
+/// A call on its way.
+struct Out {
+    origin: u64,
+    began: Instant,
+    task: AbortHandle,
+}
 
-async fn serve(mut commands: UnboundedReceiver<Command>, finished: Arc<Finished>) {
+type Running = Rc<RefCell<HashMap<u64, Out>>>;
+
+/// What the thread knows of its calls. However it ends, those that are left come out as stopped: somebody waits for them.
+struct Calls {
+    commands: UnboundedReceiver<Command>,
+    running: Running,
+    finished: Arc<Finished>,
+}
+
+impl Drop for Calls {
+    fn drop(&mut self) {
+        self.commands.close();
+        while let Ok(command) = self.commands.try_recv() {
+            if let Command::Call { call, began, .. } = command {
+                self.finished.put(stopped(call, began));
+            }
+        }
+        if let Ok(mut running) = self.running.try_borrow_mut() {
+            running.drain().for_each(|(call, out)| self.finished.put(stopped(call, out.began)));
+        }
+    }
+}
+
+async fn serve(commands: UnboundedReceiver<Command>, finished: Arc<Finished>) {
     let mut origins: HashMap<u64, Rc<Origin>> = HashMap::new();
     let running: Running = Rc::default();
-    while let Some(command) = commands.recv().await {
+    let mut calls = Calls { commands, running: Rc::clone(&running), finished: Arc::clone(&finished) };
+    while let Some(command) = calls.commands.recv().await {
         match command {
             Command::Open(number, target) => {
                 origins.insert(number, Rc::new(Origin::new(target)));
@@ -220,21 +248,21 @@ async fn serve(mut commands: UnboundedReceiver<Command>, finished: Arc<Finished>
                     calls.borrow_mut().remove(&call);
                     out.put(done);
                 });
-                running.borrow_mut().insert(call, (number, task.abort_handle()));
+                running.borrow_mut().insert(call, Out { origin: number, began, task: task.abort_handle() });
             }
             Command::Cancel(call) => {
-                if let Some((_, task)) = running.borrow_mut().remove(&call) {
-                    task.abort();
+                if let Some(out) = running.borrow_mut().remove(&call) {
+                    out.task.abort();
                 }
             }
             Command::Shut(number) => {
                 origins.remove(&number);
-                running.borrow_mut().retain(|call, (origin, task)| {
-                    if *origin == number {
-                        task.abort();
-                        finished.put(stopped(*call, Instant::now()));
+                running.borrow_mut().retain(|call, out| {
+                    if out.origin == number {
+                        out.task.abort();
+                        finished.put(stopped(*call, out.began));
                     }
-                    *origin != number
+                    out.origin != number
                 });
             }
             Command::Close => return,
@@ -261,7 +289,7 @@ async fn finish(call: u64, origin: &Origin, request: &Request, time: Duration, b
         .await
     };
     let (body, fault) = match ended {
-        Ok(()) => got.finish(),
+        Ok(()) => guarded(|| got.finish()).unwrap_or_else(|fault| (Vec::new(), Some(Fault::Own(fault.to_string())))),
         Err(fault) => (Vec::new(), Some(fault)),
     };
     let headers = std::mem::take(&mut got.headers);

@@ -51,6 +51,10 @@ pub const STOPPED: Fault = Fault::Transport("the transport was closed");
 
 /// What the system says of a failed connection, in its own fixed words.
 pub fn io_words(error: &io::Error) -> &'static str {
+    // POSIX EMFILE and ENFILE, which are 24 and 23 on Linux, the BSDs and macOS; there is no kind for them.
+    if matches!(error.raw_os_error(), Some(23 | 24)) {
+        return "Too many open files";
+    }
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "Connection refused",
         io::ErrorKind::ConnectionReset => "Connection reset by peer",

@@ -90,10 +90,14 @@ impl Lines {
         if is_blank(line[0]) {
             // RFC 9112 §5.2: a folded line goes on with one space. With nothing before it, it is no header.
             if let Some((_, value)) = self.headers.last_mut() {
-                value.push(b' ');
+                // In its own room: a head can be folded 80,000 times, and copying it each time would take seconds.
+                if !value.is_empty() {
+                    value.push(b' ');
+                }
                 value.extend(cleaned(line));
-                let trimmed = trim(value, |byte| byte == b' ').to_vec();
-                *value = trimmed;
+                while value.last() == Some(&b' ') {
+                    value.pop();
+                }
             }
             return false;
         }

@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
-use h2::{Ping, Reason, RecvStream, SendStream};
+use h2::{Ping, PingPong, Reason, RecvStream, SendStream};
+use tokio::sync::Notify;
 use tokio::task::spawn_local;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::answer::{MOST_HEAD_BYTES, Sink};
 use crate::collect::Collected;
@@ -27,6 +28,8 @@ use crate::request::Request;
 const KEEP: Duration = Duration::from_secs(30);
 /// Calls over one connection, whatever more the shadow allows: a lost packet holds up all of them.
 const MOST_CALLS: usize = 100;
+/// How long the shadow may take to say that it is there.
+const PONG: Duration = Duration::from_secs(5);
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 
@@ -40,15 +43,24 @@ pub struct Connection {
     calls: Cell<usize>,
     idle_since: Cell<Instant>,
     over: Cell<bool>,
+    /// A call was left without an answer, or the connection is over.
+    doubted: Notify,
 }
 
 /// A call's share of a connection.
-pub struct Lease(Rc<Connection>);
+pub struct Lease {
+    connection: Rc<Connection>,
+    answered: Cell<bool>,
+}
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.0.calls.set(self.0.calls.get() - 1);
-        self.0.idle_since.set(Instant::now());
+        let connection = &self.connection;
+        connection.calls.set(connection.calls.get() - 1);
+        connection.idle_since.set(Instant::now());
+        if !self.answered.get() {
+            connection.doubted.notify_one();
+        }
     }
 }
 
@@ -68,6 +80,7 @@ pub async fn open(stream: Stream) -> Result<Rc<Connection>, Fault> {
         calls: Cell::new(0),
         idle_since: Cell::new(Instant::now()),
         over: Cell::new(false),
+        doubted: Notify::new(),
     });
     let held = Rc::clone(&shared);
     spawn_local(async move {
@@ -89,12 +102,29 @@ pub async fn open(stream: Stream) -> Result<Rc<Connection>, Fault> {
         })
         .await;
         held.over.set(true);
+        held.doubted.notify_one();
     });
     // The answer comes behind the shadow's settings, which say how many calls it takes at a time.
     if let Some(mut ping) = ping {
         ping.ping(Ping::opaque()).await.map_err(|_| BROKE)?;
+        spawn_local(watch(Rc::clone(&shared), ping));
     }
     Ok(shared)
+}
+
+/// Behind a call without an answer, ask whether anybody is there. A connection that a router has forgotten says nothing, and
+/// would take calls until the system gives it up, a quarter of an hour later.
+async fn watch(connection: Rc<Connection>, mut ping: PingPong) {
+    loop {
+        connection.doubted.notified().await;
+        if connection.over.get() {
+            return;
+        }
+        if !matches!(timeout(PONG, ping.ping(Ping::opaque())).await, Ok(Ok(_))) {
+            connection.over.set(true);
+            return;
+        }
+    }
 }
 
 /// A share of the first connection that has room for another call. Those that are over are left out from then on.
@@ -103,7 +133,7 @@ pub fn lease(connections: &RefCell<Vec<Rc<Connection>>>) -> Option<Lease> {
     connections.retain(|one| !one.over.get());
     let found = connections.iter().find(|one| one.calls.get() < MOST_CALLS.min(one.send.current_max_send_streams()))?;
     found.calls.set(found.calls.get() + 1);
-    Some(Lease(Rc::clone(found)))
+    Some(Lease { connection: Rc::clone(found), answered: Cell::new(false) })
 }
 
 impl Lease {
@@ -113,8 +143,8 @@ impl Lease {
             Ok(head) => head,
             Err(fault) => return Some(Err(fault)),
         };
-        let Ok(mut handle) = self.0.send.clone().ready().await else {
-            self.0.over.set(true);
+        let Ok(mut handle) = self.connection.send.clone().ready().await else {
+            self.connection.over.set(true);
             return None;
         };
         let (response, stream) = match handle.send_request(head, request.body.is_empty()) {
@@ -135,6 +165,7 @@ impl Lease {
             Ok(response) => response,
             Err(error) => return Some(Err(fault_of(&error))),
         };
+        self.answered.set(true);
         let (parts, mut body) = response.into_parts();
         Some(match got.head(head_of(&parts)) {
             Ok(()) => read(&mut body, &mut send_on, got).await,

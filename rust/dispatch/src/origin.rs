@@ -17,7 +17,7 @@ use tokio::task::spawn_local;
 use tokio::time::sleep;
 
 use crate::collect::Collected;
-use crate::connect::Address;
+use crate::connect::{Address, Stream};
 use crate::fault::{CLOSED, Fault, STOPPED};
 use crate::http1::Connection;
 use crate::http2;
@@ -46,7 +46,7 @@ pub struct Origin {
     slots: Semaphore,
     idle: RefCell<Vec<Idle>>,
     shared: RefCell<Vec<Rc<http2::Connection>>>,
-    /// Which of the two the shadow speaks; unknown before the first connection over TLS.
+    /// Which of the two the shadow spoke last; unknown before the first connection over TLS.
     speaks_h2: Cell<Option<bool>>,
     /// Held by the one that connects while that is unknown, or while HTTP/2 connections are shared.
     connecting: Mutex<()>,
@@ -124,7 +124,9 @@ impl Origin {
     /// A new connection, or a share of an HTTP/2 one.
     async fn way(&self) -> Result<Way, Fault> {
         if self.speaks_h2.get() == Some(false) {
-            return Ok(Way::Own(Connection::new(self.target.address.connect().await?)));
+            let stream = self.target.address.connect().await?;
+            // There may be several servers behind a name: what was agreed on holds for its connection alone.
+            return if stream.is_h2() { self.share(stream).await } else { Ok(Way::Own(Connection::new(stream))) };
         }
         if let Some(lease) = http2::lease(&self.shared) {
             return Ok(Way::Shared(lease));
@@ -134,10 +136,16 @@ impl Origin {
             return Ok(Way::Shared(lease));
         }
         let stream = self.target.address.connect().await?;
-        self.speaks_h2.set(Some(stream.is_h2()));
         if !stream.is_h2() {
+            self.speaks_h2.set(Some(false));
             return Ok(Way::Own(Connection::new(stream)));
         }
+        self.share(stream).await
+    }
+
+    /// A new HTTP/2 connection, and a share of it.
+    async fn share(&self, stream: Stream) -> Result<Way, Fault> {
+        self.speaks_h2.set(Some(true));
         let connection = http2::open(stream).await?;
         self.shared.borrow_mut().push(connection);
         http2::lease(&self.shared).map(Way::Shared).ok_or(CLOSED)

@@ -167,3 +167,17 @@ proptest! {
         prop_assert!(taken.head.is_none_or(|head| (100..1000).contains(&head.status)));
     }
 }
+
+#[test]
+fn a_line_folded_often_or_with_nothing_is_one_value() {
+    let bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nx:\r\n \r\n y\r\n  z \r\n \r\n\r\n";
+    let (taken, _, ended) = whole(bytes);
+    assert_eq!(ended, Ok(()));
+    assert_eq!(taken.head.unwrap().headers, vec![(b"x".to_vec(), b"y z".to_vec())]);
+    let folds = (MOST_HEAD_BYTES - 64) / 3;
+    let head =
+        [b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nx: 1\r\n".as_slice(), &b"\ta\n".repeat(folds), b"\r\n"].concat();
+    let (taken, _, ended) = whole(&head);
+    assert_eq!(ended, Ok(()));
+    assert_eq!(taken.head.unwrap().headers, vec![(b"x".to_vec(), [b"1".as_slice(), &b" a".repeat(folds)].concat())]);
+}

@@ -18,6 +18,7 @@ import pytest
 import trustme
 import uvloop
 
+from shadowlane import _core
 from shadowlane.config import ShadowConfig
 from shadowlane.transport import NativeTransport, open_transport
 from shadowlane.types import Outcome
@@ -394,3 +395,93 @@ def test_http2_deadlines_and_cancelled_calls_leave_the_connection_to_others(
             await hasty.close()
 
     run(go())
+
+
+def test_what_one_connection_agreed_on_does_not_hold_for_the_next(authority: trustme.CA, bundle: str, run: Run) -> None:
+    """A name with several servers behind it, of which not all speak HTTP/2: HTTP/1.1, then 2, then 1.1 again."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+
+    async def go() -> None:
+        async with FaultyServer("ok", tls=tls) as server:
+            transport, port = opened(server.url, ca_file=bundle), server.port
+            assert (await transport.send(make_copy())).body == ANSWER
+        async with Http2Server(authority, "ok", port=port) as server2:
+            for n in range(2):
+                outcome = await transport.send(make_copy(target=f"/{n}"))
+                assert (outcome.reason, outcome.body[:3]) == ("", b"/%d " % n)
+            assert server2.connections == 1
+        async with FaultyServer("ok", tls=tls, port=port):
+            # The first may go over a connection of which nobody knows yet that it is closed.
+            outcomes = [await transport.send(make_copy()) for _ in range(2)]
+            assert outcomes[-1].body == ANSWER
+        await transport.close()
+
+    run(go())
+
+
+def test_an_http2_connection_that_fell_silent_is_left(authority: trustme.CA, bundle: str, run: Run) -> None:
+    """Nothing comes any more, not even a reset, as behind a router that forgot it."""
+
+    async def go() -> None:
+        async with Http2Server(authority, "ok") as server:
+            transport = opened(server.url, ca_file=bundle, timeout_s=1.0)
+            assert (await transport.send(make_copy())).reason == ""
+            server.mode = "silent"
+            deadline = asyncio.get_running_loop().time() + 60
+            while (await transport.send(make_copy())).reason != "deadline":
+                assert asyncio.get_running_loop().time() < deadline
+            server.mode = "ok"  # for new connections: the first one stays silent
+            while (await transport.send(make_copy())).reason != "":
+                assert asyncio.get_running_loop().time() < deadline
+            assert server.connections >= 2
+            await transport.close()
+
+    run(go())
+
+
+# ---- the dispatcher itself
+
+
+def test_calls_that_are_out_when_the_dispatcher_is_closed_come_out() -> None:
+    """Somebody waits for each of them."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        dispatcher = _core.Dispatcher()
+        target = _core.DispatchTarget(
+            "127.0.0.1", port, f"127.0.0.1:{port}", tls=False, bundle=None, concurrency=1, most_bytes=1024
+        )
+        origin = dispatcher.open(target)
+        numbers = {dispatcher.submit(origin, "GET", "/", [], b"", 60.0) for _ in range(3)}
+        dispatcher.close()
+        rows = dispatcher.take()
+    assert {(row[0], row[1], row[2]) for row in rows} == {
+        (number, "transport_error", "the transport was closed") for number in numbers
+    }
+    assert dispatcher.take() == []
+
+
+def test_without_a_free_descriptor_the_outcome_says_so() -> None:
+    program = """
+import asyncio, resource
+from shadowlane.config import ShadowConfig
+from shadowlane.transport import open_transport
+from tests.support.faulty import FaultyServer
+from tests.unit.transport.test_http import make_copy
+
+async def go():
+    async with FaultyServer("ok") as server:
+        first, second = (open_transport("c", ShadowConfig(url=server.url), None) for _ in range(2))
+        assert (await first.send(make_copy())).reason == ""
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        outcome = await second.send(make_copy())
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        print(outcome.reason, outcome.detail.rpartition(": ")[2])
+        await first.close()
+        await second.close()
+
+asyncio.run(go())
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, timeout=100)
+    assert (done.stdout.strip(), done.stderr) == ("connect_error Too many open files", "")
