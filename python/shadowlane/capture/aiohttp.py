@@ -58,7 +58,11 @@ class ShadowMiddleware(Egress):
             raise
         finally:
             _unwatch_body(request.body)
-        _watch_answer(request, response, exchange)
+        try:
+            _watch_answer(request, response, exchange)
+        except Exception:  # what a middleware below gives in a response's stead goes on as it is
+            self.fault()
+            exchange.lost()
         return response
 
     async def _begin(self, request: ClientRequest) -> Exchange | Timing | None:

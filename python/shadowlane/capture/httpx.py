@@ -69,7 +69,7 @@ class ShadowTransport(Egress, _Sync):
         if exchange is None:
             return self._transport.handle_request(request)
         stream = request.stream
-        _watch(request, exchange, self._streams)
+        _watch(self, request, exchange)
         try:
             response = self._transport.handle_request(request)
         except BaseException as error:
@@ -77,7 +77,7 @@ class ShadowTransport(Egress, _Sync):
             raise
         finally:
             request.stream = stream  # who sends it again, after a redirect or a challenge, tells by its class how
-        _answered(response, exchange, self._streams)
+        _answered(self, response, exchange)
         return response
 
     def __enter__(self) -> ShadowTransport:
@@ -115,7 +115,7 @@ class AsyncShadowTransport(Egress, _Async):
         if exchange is None:
             return await self._transport.handle_async_request(request)
         stream = request.stream
-        _watch(request, exchange, self._streams)
+        _watch(self, request, exchange)
         try:
             response = await self._transport.handle_async_request(request)
         except BaseException as error:
@@ -123,7 +123,7 @@ class AsyncShadowTransport(Egress, _Async):
             raise
         finally:
             request.stream = stream
-        _answered(response, exchange, self._streams)
+        _answered(self, response, exchange)
         return response
 
     async def __aenter__(self) -> AsyncShadowTransport:
@@ -265,30 +265,43 @@ def _begin(egress: Egress, request: Any) -> Exchange | Timing | None:
     return exchange
 
 
-def _watch(request: Any, exchange: Exchange | Timing, streams: _Streams) -> None:
+def _watch(transport: ShadowTransport | AsyncShadowTransport, request: Any, exchange: Exchange | Timing) -> None:
     """Keep the request's body where it is known, else put a stream in its stead that tells what passes."""
     if exchange.timed_only:
         return
-    stream = request.stream
-    if type(stream) is streams.known:
-        for chunk in stream:  # one piece, and as often as it is asked for
-            exchange.sent(chunk)
-        exchange.sent_all()
-    else:
-        request.stream = streams.sent(stream, exchange)
+    try:
+        stream, streams = request.stream, transport._streams
+        if type(stream) is streams.known:
+            for chunk in stream:  # one piece, and as often as it is asked for
+                exchange.sent(chunk)
+            exchange.sent_all()
+        else:
+            request.stream = streams.sent(stream, exchange)
+    except Exception:
+        transport.fault()
+        exchange.lost()
 
 
-def _answered(response: Any, exchange: Exchange | Timing, streams: _Streams) -> None:
-    """Keep the response's head and watch its body."""
-    stream = response.stream
-    if not exchange.timed_only:
-        exchange.answers(response.status_code, _lowered(response))
-    if type(stream) is streams.known:  # a cache or a test double, whose body nobody will read here
-        for chunk in stream:
-            exchange.received(chunk)
-        exchange.ended(streamed=False)
-    else:
-        response.stream = streams.received(stream, exchange)
+def _answered(transport: ShadowTransport | AsyncShadowTransport, response: Any, exchange: Exchange | Timing) -> None:
+    """Keep the response's head and watch its body. What is no response of the library goes on as it is."""
+    try:
+        stream, streams = response.stream, transport._streams
+        known = type(stream) is streams.known  # a cache or a test double, whose body nobody will read here
+        read = not known and response.is_stream_consumed  # by who tries again or stores answers, below us
+        if not exchange.timed_only:
+            exchange.answers(response.status_code, _lowered(response), decoded=read)
+        if known:
+            for chunk in stream:
+                exchange.received(chunk)
+            exchange.ended(streamed=False)
+        elif read:
+            exchange.received(response.content)
+            exchange.ended(streamed=False)
+        else:
+            response.stream = streams.received(stream, exchange)
+    except Exception:
+        transport.fault()
+        exchange.lost()
 
 
 def _lowered(response: Any) -> list[tuple[bytes, bytes]]:

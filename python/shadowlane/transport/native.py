@@ -97,7 +97,7 @@ class NativeTransport:
 
     def _opened(self) -> _Link:
         loop = asyncio.get_running_loop()
-        if self._link is None or self._link.loop is not loop:
+        if self._link is None or self._link.loop is not loop or self._link.ended:
             self._link = _Link.of(loop)
             self._origin = self._link.acquire(self._target)
         return self._link
@@ -122,6 +122,8 @@ class _Link:
         self._dispatcher = _core.Dispatcher()
         self._waiting: dict[int, asyncio.Future[_Done]] = {}
         self._origins: set[int] = set()
+        self.ended = False
+        """Whether its thread takes no calls any more."""
         self._descriptor = self._dispatcher.fileno()
         loop.add_reader(self._descriptor, self._take)
 
@@ -145,7 +147,13 @@ class _Link:
 
     async def call(self, origin: int, asked: Round) -> _Done:
         """Send one request and wait until it is over."""
-        number = self._dispatcher.submit(origin, asked.method, asked.target, asked.headers, asked.body, asked.left_s)
+        try:
+            number = self._dispatcher.submit(
+                origin, asked.method, asked.target, asked.headers, asked.body, asked.left_s
+            )
+        except RuntimeError:
+            self._end()  # this call fails, and the next one has a thread anew
+            raise
         future: asyncio.Future[_Done] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
         try:
@@ -159,16 +167,21 @@ class _Link:
     def release(self, origin: int) -> None:
         """Close a shadow's connections; its calls that are out have failed. With the last one the thread ends."""
         self._origins.discard(origin)
-        self._dispatcher.shut(origin)
+        with contextlib.suppress(RuntimeError):  # it has ended, and its connections with it
+            self._dispatcher.shut(origin)
         if self._origins:
             return
-        loop = self.loop
-        if loop is not None:
-            self._of_loop.pop(loop, None)
-            if not loop.is_closed():
-                loop.remove_reader(self._descriptor)
+        self._end()
         self._dispatcher.close()
         self._take()
+
+    def _end(self) -> None:
+        self.ended = True
+        loop = self.loop
+        if loop is not None and self._of_loop.get(loop) is self:
+            del self._of_loop[loop]
+            if not loop.is_closed():
+                loop.remove_reader(self._descriptor)
 
     def _take(self) -> None:
         for row in self._dispatcher.take():

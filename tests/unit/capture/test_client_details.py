@@ -128,6 +128,64 @@ def test_an_answer_that_is_there_already_is_kept(into: Captured, library: Any) -
 
 
 @pytest.mark.parametrize("library", [httpx, httpx2])
+def test_an_answer_that_was_read_below_is_kept(into: Captured, server: Upstream, library: Any) -> None:
+    """Who tries again, or stores answers, has read it; the client will not read its stream."""
+
+    class Reads(library.HTTPTransport):  # type: ignore[misc, name-defined]
+        def handle_request(self, request: Any) -> Any:
+            response = super().handle_request(request)
+            response.read()
+            return response
+
+    with library.Client(transport=ShadowTransport(Reads(), into.lane), trust_env=False) as client:
+        assert client.get(f"{server.url}/ask/gzip").content == b"word " * 100
+    [row] = into.rows()
+    assert row["response_body"] == b"word " * 100
+    assert b"content-encoding" not in dict(row["response_headers"])
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+def test_what_is_no_response_goes_on_as_it_is(into: Captured, library: Any) -> None:
+    odd, request = object(), library.Request("POST", "http://elsewhere/ask/x", json={})
+
+    class Odd(library.BaseTransport):  # type: ignore[misc, name-defined]
+        def handle_request(self, request: Any) -> Any:
+            return odd
+
+    class AsyncOdd(library.AsyncBaseTransport):  # type: ignore[misc, name-defined]
+        async def handle_async_request(self, request: Any) -> Any:
+            return odd
+
+    assert ShadowTransport(Odd(), into.lane).handle_request(request) is odd
+    assert asyncio.run(AsyncShadowTransport(AsyncOdd(), into.lane).handle_async_request(request)) is odd
+    assert into.dropped() == {"unreadable": 2}
+    assert into.status()["faults"] == 2
+
+
+def test_what_is_no_response_of_aiohttp_goes_on_as_it_is(into: Captured) -> None:
+    odd = object()
+
+    async def stands_in(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> Any:
+        return odd
+
+    async def asked() -> object:
+        ours = ShadowMiddleware(into.lane)
+        given: list[object] = []
+
+        async def above(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> Any:
+            given.append(await ours(request, lambda request: stands_in(request, handler)))
+            raise LookupError
+
+        async with aiohttp.ClientSession(middlewares=(above,)) as session:
+            with contextlib.suppress(LookupError):
+                await session.get("http://127.0.0.1:9/ask")
+        return given[0]
+
+    assert asyncio.run(asked()) is odd
+    assert into.dropped() == {"unreadable": 1}
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
 @pytest.mark.parametrize(
     ("hosts", "url", "seen"),
     [

@@ -461,6 +461,25 @@ def test_calls_that_are_out_when_the_dispatcher_is_closed_come_out() -> None:
     assert dispatcher.take() == []
 
 
+def test_a_thread_that_ended_costs_a_call_and_not_the_shadow(run: Run) -> None:
+    """Two shadows of one loop: the first call of each that finds no thread fails, and later ones have another."""
+
+    async def go() -> list[str]:
+        async with FaultyServer("ok") as server:
+            one, other = opened(server.url), opened(server.url)
+            reasons = [(await transport.send(make_copy())).reason for transport in (one, other)]
+            assert one._link is not None
+            one._link._dispatcher.close()
+            reasons += [(await transport.send(make_copy())).reason for transport in (one, one, other)]
+            await one.close()
+            reasons.append((await other.send(make_copy())).reason)
+            await other.close()
+            return reasons
+
+    assert run(go()) == ["", "", "transport_error", "", "", ""]
+    assert senders() == 0
+
+
 def test_without_a_free_descriptor_the_outcome_says_so() -> None:
     program = """
 import asyncio, resource
