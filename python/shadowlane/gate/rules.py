@@ -275,7 +275,9 @@ def _without_values(target: Target, series: Series, evidence: Evidence, gate: Ga
 
 
 def _parts(target: Target, series: Series, evidence: Evidence, gate: GateConfig) -> list[_Part]:
-    limit = 1.0 - getattr(gate, target.field) if target.missing else getattr(gate, target.field)
+    limit = getattr(gate, target.field)
+    if target.missing:  # of 80 % exactly 20 % may be missing, which 1 - 0.8 is not
+        limit = round(1.0 - limit, 12)
     if series.floor is None:
         limit *= target.alone
     together = max(evidence.timeline.copies_a_minute, _runs_of_scores(evidence)) if target.rare else 1.0

@@ -65,6 +65,16 @@ def test_every_rule_can_be_named_and_only_rules_can() -> None:
         )
 
 
+@pytest.mark.parametrize("target", [some for some in SCORE_RULES if some.missing], ids=lambda target: target.key)
+@pytest.mark.parametrize("least", [0.7, 0.8, 0.9])
+def test_exactly_what_may_be_missing_is_not_missed(target: Any, least: float) -> None:
+    """1 - 0.8 and 1 - 0.9 are less than 0.2 and 0.1 in binary."""
+    values = np.zeros(1000)
+    values[: round(1000 * (1 - least))] = 1.0
+    gate = GateConfig(**{target.field: least})
+    assert rule(with_series(good(), **{target.key: values}), target.key, gate).ok is not False
+
+
 @pytest.mark.parametrize(
     ("key", "evidence"),
     [
