@@ -332,6 +332,21 @@ def test_import_of_what_compare_reads_says_what_compare_says(tmp_path: Path) -> 
         assert imported["shadows"][0][field] == compared["shadows"][0][field]
 
 
+def test_what_was_imported_without_a_configuration_is_looked_at_without_one(tmp_path: Path) -> None:
+    (tmp_path / "traffic.gor").write_bytes(
+        gor(asked(20), replayed=("A ride may last 5 minutes.", "A ride may last 6 minutes."))
+    )
+    run(tmp_path, "import", "traffic.gor", "--store", "imported.db")
+    report = json.loads(run(tmp_path, "report", "--store", "imported.db", "--json"))
+    run(tmp_path, "export", "--store", "imported.db", "--out", "pairs.jsonl")
+    exported = [json.loads(line) for line in (tmp_path / "pairs.jsonl").read_text().splitlines()]
+    assert len(exported) == report["shadows"][0]["pairs"] == 20
+    assert {line["shadow_text"] for line in exported} == {f"A ride may last {n} minutes." for n in (5, 6)}
+    assert "20 items" in run(tmp_path, "gold", "--store", "imported.db", "--out", "gold.jsonl")
+    assert "HOLD" in run(tmp_path, "gate", "--store", "imported.db", code=1)
+    assert "no such file" in run(tmp_path, "export", code=2)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -44,6 +44,10 @@ __all__ = [
 _INTERVAL_S = 30.0
 
 
+DEFAULT_CONFIG = "shadowlane.toml"
+"""Where none is named."""
+
+
 def _load(options: argparse.Namespace) -> Config:
     return load_config(options.config)
 
@@ -185,20 +189,20 @@ def report(options: argparse.Namespace) -> int:
             raise ConfigError("--hours and --store: recorded traffic is judged as a whole; leave --hours out")
         from ..replay.stored import show_stored
 
-        return show_stored(_load(options), options, gate=False)
+        return show_stored(_result_config(options), options, gate=False)
     from ..report.command import run_report
 
     return run_report(_load(options), html=options.html, as_json=options.json, hours=options.hours)
 
 
 def gate(options: argparse.Namespace) -> int:
-    config = _load(options)
     if options.store is not None:
         if options.wait or options.restart or options.shadow:
             raise ConfigError("--store: recorded traffic has one shadow and no window; leave the other options out")
         from ..replay.stored import show_stored
 
-        return show_stored(config, options, gate=True)
+        return show_stored(_result_config(options), options, gate=True)
+    config = _load(options)
     if options.shadow is not None and options.shadow not in config.shadows:
         known = ", ".join(config.shadows)
         why = advised(options.shadow, config.shadows, f"no such shadow in the configuration; known: {known}")
@@ -248,13 +252,32 @@ def import_(options: argparse.Namespace) -> int:
 def export(options: argparse.Namespace) -> int:
     from ..export.command import run_export
 
-    return run_export(_load(options), options)
+    return run_export(_stored(options), options)
 
 
 def gold(options: argparse.Namespace) -> int:
     from ..export.gold import run_gold
 
-    return run_gold(_load(options), options)
+    return run_gold(_stored(options), options)
+
+
+def _stored(options: argparse.Namespace) -> Config:
+    """The configuration, with the rows that ``--store`` names in place of the lane's."""
+    if options.store is None:
+        return _load(options)
+    from ..replay.stored import stored_config
+
+    return stored_config(_result_config(options), options.store)
+
+
+def _result_config(options: argparse.Namespace) -> Config:
+    """What the result of a replay or an import is looked at with. They need no configuration, and so does it: where
+    none is named and none is there, the defaults hold."""
+    if options.config == DEFAULT_CONFIG and not Path(DEFAULT_CONFIG).exists():
+        from ..replay.settings import settings
+
+        return settings(None, None, sends=False)[0]
+    return _load(options)
 
 
 def sink(options: argparse.Namespace) -> int:

@@ -16,7 +16,6 @@ from . import commands
 
 __all__ = ["EXAMPLES", "build_parser"]
 
-_DEFAULT_CONFIG = "shadowlane.toml"
 _MOST_HOURS = 87_600
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
@@ -110,7 +109,7 @@ def build_parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
         if configured:
             sub.add_argument(
                 "--config",
-                default=os.environ.get("SHADOWLANE_CONFIG", _DEFAULT_CONFIG),
+                default=os.environ.get("SHADOWLANE_CONFIG", commands.DEFAULT_CONFIG),
                 help="configuration file (default: $SHADOWLANE_CONFIG, else shadowlane.toml)",
             )
             sub.add_argument("--json", action="store_true", help="print JSON")

@@ -44,6 +44,7 @@ def _choices(field: str) -> tuple[str, ...]:
 def add_filters(parser: argparse.ArgumentParser) -> None:
     """The options that say which pairs."""
     add = parser.add_argument
+    add("--store", metavar="FILE", help="the result of a replay or an import, in place of the lane's rows")
     add("--shadow", help="of this arm alone: a shadow's name, or control (default: of all)")
     add("--since", type=moment, metavar="TIME", help="that began at this time or later: 2026-11-28, ...T18:30:00Z, 7d")
     add("--until", type=moment, metavar="TIME", help="that began before it")
