@@ -14,7 +14,7 @@ from ..render.page import marked, page
 from ..render.svg import histogram, latency_curves
 from ..render.text import clock, count_line, milliseconds, percent, signed
 from ..score.lambda_ import ARROWS, STATES
-from ..status.routes import route_lines, stood_in_lines
+from ..status.routes import prod_lines, route_lines
 from .accounts import account_rows
 from .arms import arms_card
 from .marks import marks_lines
@@ -242,7 +242,7 @@ def _tables(shadow: Mapping[str, Any]) -> str:
         ("another status than prod's", count_line(shadow["status_differs"])),
     ]
     rows += [("Marked by persons", line) for line in marks_lines(shadow["marks"])]
-    rows += [("Prod", line) for line in stood_in_lines(shadow["stood_in"])]
+    rows += [("Prod", line) for line in prod_lines(shadow)]
     rows += [("Routes", line) for line in route_lines(shadow["routes"])]
     rows += [("The shadow's errors", line) for one in shadow["refusals"] for line in refusal_lines(one)]
     rows += [(title.capitalize(), line) for title, line in (*account_rows(shadow), *surrounding_rows(shadow))]
@@ -309,7 +309,7 @@ def record(pair: Mapping[str, Any]) -> str:
 
 def side(who: str, answer: Mapping[str, Any], text: str, more: str) -> str:
     """One answer with what is known of it; ``text`` and ``more`` are markup."""
-    parts = [f"HTTP {answer['status']}", milliseconds(answer["seconds"]), answer["model"]]
+    parts = [f"HTTP {answer['status']}", _took(answer["seconds"]), answer["model"]]
     parts += [f"ended: {answer['finish']}"] if answer["finish"] else []
     parts += [f"{answer['tokens']:,} tokens"] if answer["tokens"] is not None else []
     parts += [f"cost {answer['cost']:.4g}"] if answer["cost"] is not None else []
@@ -320,6 +320,10 @@ def side(who: str, answer: Mapping[str, Any], text: str, more: str) -> str:
         f'<div class="side {who}"><h4><b>{who}</b> <span class="soft num">{facts}</span></h4>'
         f'<div class="answer" dir="auto">{shown}</div>{below}</div>'
     )
+
+
+def _took(seconds: float | None) -> str:
+    return "time not known" if seconds is None else milliseconds(seconds)
 
 
 def _foot(report: Mapping[str, Any]) -> str:

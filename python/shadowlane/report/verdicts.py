@@ -15,7 +15,7 @@ from ..gate import Verdict, verdicts_data
 from ..gate.arms import arms_data, compare_arms
 from ..gate.evidence import evaluate_lane
 from ..status.collect import collect_status
-from ..store import open_store
+from ..store import ProdSeen, open_store
 from .source import NoPairs, PairSource
 
 __all__ = ["gate_data", "held_data", "read_arms", "read_verdicts", "reading", "verdict_line"]
@@ -61,7 +61,9 @@ def gate_data(
     lane: str, status: Mapping[str, Any], verdicts: Sequence[Verdict], arms: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """The verdicts, JSON-ready. ``shadow``: the one that is judged, ``None`` for several; ``pins``: by shadow, the
-    newest value of each; ``reason``: why it is this verdict, in one line; ``arms``: see :func:`read_arms`."""
+    newest value of each; ``prod``: by shadow, in how many of the newest copies prod's side is not what a gateway sees
+    (:class:`~shadowlane.store.ProdSeen`); ``reason``: why it is this verdict, in one line; ``arms``: see
+    :func:`read_arms`."""
     data = verdicts_data(verdicts)
     pins = {one["shadow"]: _pins(status, one["shadow"]) for one in data["shadows"]}
     return {
@@ -69,9 +71,15 @@ def gate_data(
         "shadow": verdicts[0].shadow if len(verdicts) == 1 else None,
         **data,
         "pins": pins,
+        "prod": {one["shadow"]: _prod(status, one["shadow"]) for one in data["shadows"]},
         "reason": verdict_line(data)[len(data["verdict"]) + 1 :],
         "arms": arms,
     }
+
+
+def _prod(status: Mapping[str, Any], shadow: str) -> dict[str, int]:
+    seen = status["shadows"].get(shadow, {})
+    return {name: int(seen.get(name, 0)) for name in ProdSeen._fields}
 
 
 def _pins(status: Mapping[str, Any], shadow: str) -> dict[str, str]:
@@ -81,7 +89,15 @@ def _pins(status: Mapping[str, Any], shadow: str) -> dict[str, str]:
 
 def held_data(lane: str, shadow: str | None, reason: str) -> dict[str, Any]:
     """What stands for verdicts that could not be evaluated."""
-    held: dict[str, Any] = {"verdict": "HOLD", "decision": "HOLD", "rules": [], "shadows": [], "pins": {}, "arms": None}
+    held: dict[str, Any] = {
+        "verdict": "HOLD",
+        "decision": "HOLD",
+        "rules": [],
+        "shadows": [],
+        "pins": {},
+        "prod": {},
+        "arms": None,
+    }
     return {"lane": lane, "shadow": shadow, **held, "reason": reason}
 
 

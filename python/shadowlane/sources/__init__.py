@@ -136,7 +136,7 @@ def _objects(head: bytes) -> Iterator[dict[str, Any]]:
 
 def _form_of_object(item: dict[str, Any]) -> str:
     has = item.keys().__contains__
-    if has("resourceLogs") or has("logRecords"):
+    if has("resourceLogs") or has("logRecords") or has("resourceSpans"):
         return "otel"
     if has("custom_id") and (has("url") or has("response")):
         return "openai-batch"
