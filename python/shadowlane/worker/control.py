@@ -2,9 +2,9 @@
 
 Invariants: what asks for less is in the state file before it is in the control file, so that a worker that is killed at
 any moment leaves its successor what a provider asked for; every value in the control file expires by itself unless it
-is written again (a rate after ten seconds, a pause at its moment), so that a dead worker slows nobody for ever; the state
-file is replaced at once, mode 0600, and holds no value of a request; a change is logged once when it begins and once
-when it ends.
+is written again (a rate after ten seconds, a pause at its moment), so that a dead worker slows nobody for ever; the
+state file is replaced at once, mode 0600, and holds no value of a request; a change is logged once when it begins and
+once when it ends.
 """
 
 from __future__ import annotations
