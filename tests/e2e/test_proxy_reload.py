@@ -11,9 +11,9 @@ import signal
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 import trustme
@@ -43,17 +43,22 @@ class Prod:
             wire.send(ANSWER)
 
 
-class Load:
-    """Users that ask without a pause, half of them on one connection each, as long as it lasts. As any client library
-    does, they see whether the other side has ended a connection before they ask on it again."""
+class User(Protocol):
+    """A call is one request; it raises when that was not answered as it should be."""
 
-    def __init__(self, connect: Callable[[], http.client.HTTPConnection], users: int = 4) -> None:
-        self._connect = connect
+    def __call__(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Load:
+    """Users that ask without a pause, each on a thread of its own, as long as it lasts."""
+
+    def __init__(self, users: Sequence[User]) -> None:
         self._end = threading.Event()
         self.answered = 0
         self.failures: list[str] = []
         self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._ask, args=(user % 2 == 0,)) for user in range(users)]
+        self._threads = [threading.Thread(target=self._run, args=(user,)) for user in users]
 
     def __enter__(self) -> Load:
         for thread in self._threads:
@@ -70,24 +75,43 @@ class Load:
         goal = self.answered + count
         until(lambda: self.answered >= goal or self.failures, f"{count} more answers")
 
-    def _ask(self, stays: bool) -> None:
-        connection = self._connect()
+    def _run(self, user: User) -> None:
         while not self._end.is_set():
-            if connection.sock is not None and select.select([connection.sock], [], [], 0)[0]:
-                connection.close()
             try:
-                connection.request("POST", "/v1/chat/completions", json.dumps(ASKED))
-                answer = connection.getresponse()
-                whole = answer.status == 200 and answer.read() == CHAT
+                user()
             except Exception as error:
-                whole, answer = False, repr(error)  # type: ignore[assignment]
-            with self._lock:
-                self.answered += whole
-                if not whole:
-                    self.failures.append(str(answer))
-            if not whole or not stays:
-                connection.close()
-        connection.close()
+                with self._lock:
+                    self.failures.append(repr(error))
+            else:
+                with self._lock:
+                    self.answered += 1
+        user.close()
+
+
+class Http1:
+    """A user on one connection, or on a new one for each request. As any client library does, it sees whether the other
+    side has ended the connection before it asks on it again."""
+
+    def __init__(self, connect: Callable[[], http.client.HTTPConnection], *, stays: bool) -> None:
+        self._connection = connect()
+        self._stays = stays
+
+    def __call__(self) -> None:
+        connection = self._connection
+        if connection.sock is not None and select.select([connection.sock], [], [], 0)[0]:
+            connection.close()
+        try:
+            connection.request("POST", "/v1/chat/completions", json.dumps(ASKED))
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()) == (200, CHAT)
+        except BaseException:
+            self.close()
+            raise
+        if not self._stays:
+            self.close()
+
+    def close(self) -> None:
+        self._connection.close()
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +180,7 @@ def test_a_reload_breaks_nothing(tmp_path: Path, behind: tuple[Upstream, Prod, C
         long.request("GET", "/stream")
         stream = long.getresponse()
         assert stream.read(4) == b"half"
-        with Load(connect) as load:
+        with Load([Http1(connect, stays=user % 2 == 0) for user in range(4)]) as load:
             load.more(20)
             # A configuration that is wrong changes nothing.
             good = world.config.read_text(encoding="utf-8")

@@ -38,6 +38,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--certificate", default="", metavar="FILE", help="PEM file: serve TLS with it")
     add("--key", default="", metavar="FILE", help="PEM file of its key (default: in the certificate's file)")
     add("--drain", type=float, default=30.0, metavar="SECONDS", help="how long requests may finish at the end (30)")
+    add("--http2", action="store_true", help="serve HTTP/2, too: by ALPN under TLS, else by what a client begins with")
+    add("--upstream-http2", action="store_true", help="ask the upstream over HTTP/2: by ALPN under TLS, else h2c")
     add("--workers", type=int, default=1, metavar="N", help="processes that serve, one a core; all share the lane (1)")
     add("--handed", default="", help=argparse.SUPPRESS)
 
@@ -62,7 +64,7 @@ def run_proxy(config: Config, options: argparse.Namespace) -> int:
 
 
 def _needs() -> None:
-    for module in ("uvicorn", "httptools", "aiohttp"):
+    for module in ("uvicorn", "httptools", "aiohttp", "h2"):
         if importlib.util.find_spec(module) is None:
             raise MissingExtraError("shadowlane proxy", "proxy", module)
 
@@ -71,7 +73,9 @@ def _serve(config: Config, options: argparse.Namespace) -> None:
     from .serving import Settings, serve
 
     socket_number, line_number = map(int, options.handed.split(","))
-    settings = Settings(options.upstream, options.certificate, options.key, options.drain)
+    settings = Settings(
+        options.upstream, options.upstream_http2, options.http2, options.certificate, options.key, options.drain
+    )
     with socket.socket(fileno=socket_number) as listening, socket.socket(fileno=line_number) as line:
         serve(config, settings, listening, line)
 

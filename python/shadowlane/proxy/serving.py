@@ -13,6 +13,7 @@ import signal
 import socket
 import ssl
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
@@ -37,11 +38,16 @@ class _State(ServerState):
     leaving = False
 
 
+@dataclass(frozen=True)
 class Settings:
     """What the command line says of the server."""
 
-    def __init__(self, upstream: str, certificate: str, key: str, drain_s: float) -> None:
-        self.upstream, self.certificate, self.key, self.drain_s = upstream, certificate, key, drain_s
+    upstream: str
+    upstream_http2: bool
+    http2: bool
+    certificate: str
+    key: str
+    drain_s: float
 
 
 def serve(config: Config, settings: Settings, listening: socket.socket, line: socket.socket) -> None:
@@ -49,7 +55,7 @@ def serve(config: Config, settings: Settings, listening: socket.socket, line: so
     be used."""
     if settings.certificate:
         _check_certificate(settings)  # before the lane takes the configuration: nothing is taken by half
-    app = ShadowMiddleware(Proxy(settings.upstream), config=config)
+    app = ShadowMiddleware(Proxy(settings.upstream, http2=settings.upstream_http2), config=config)
     if app.error:
         logging.getLogger("shadowlane").error("the lane is off, users are served: %s", app.error)
     server = _Server(_configured(app, settings), settings.drain_s, line)
@@ -61,9 +67,14 @@ def serve(config: Config, settings: Settings, listening: socket.socket, line: so
 
 
 def _configured(app: Any, settings: Settings) -> uvicorn.Config:
+    protocol: type[asyncio.Protocol] = Http1Protocol
+    if settings.http2:
+        from .http2_server import EitherProtocol
+
+        protocol = EitherProtocol
     made = uvicorn.Config(
         app,
-        http=Http1Protocol,
+        http=protocol,
         lifespan="on",
         proxy_headers=False,
         server_header=False,
@@ -76,6 +87,8 @@ def _configured(app: Any, settings: Settings) -> uvicorn.Config:
         ssl_keyfile=settings.key or None,
     )
     made.load()
+    if settings.http2 and made.ssl is not None:
+        made.ssl.set_alpn_protocols(["h2", "http/1.1"])
     return made
 
 
