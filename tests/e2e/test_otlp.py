@@ -108,7 +108,9 @@ def test_telemetry_is_asked_again_and_compared(world: World, shadow: ChatServer)
     assert (candidate["answered"], candidate["told"], candidate["untimed"]) == (31, 31, 21)
     said(world)
     judged = json.loads(world.cli("gate", "--json").stdout)
-    assert judged["prod"] == {"candidate": {"stood_in": 0, "told": 31, "untimed": 21}}
+    [one] = judged["shadows"]
+    assert (one["stood_in"], one["told"], one["untimed"], len(one["notes"])) == (0, 31, 21, 2)
+    assert "telemetry told of prod's side" in judged["reason"]
     rules = {rule["key"]: rule for rule in judged["shadows"][0]["rules"]}
     assert "10 pairs" in rules["p95_latency"]["evidence"]
     assert rules["ttfb"]["status"] == "not judged"

@@ -15,13 +15,16 @@ from ..gate import Verdict, verdicts_data
 from ..gate.arms import arms_data, compare_arms
 from ..gate.evidence import evaluate_lane
 from ..status.collect import collect_status
+from ..status.routes import STOOD_IN, TOLD, prod_lines
 from ..store import ProdSeen, open_store
 from .source import NoPairs, PairSource
+from .terminal import REVERSE
 
 __all__ = ["gate_data", "held_data", "read_arms", "read_verdicts", "reading", "verdict_line"]
 
 _LINE_CHARS = 200
 _MET = "every rule is met"
+_BASELINE = "the baseline: prod is the candidate"
 
 
 @contextlib.contextmanager
@@ -61,30 +64,33 @@ def gate_data(
     lane: str, status: Mapping[str, Any], verdicts: Sequence[Verdict], arms: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """The verdicts, JSON-ready. ``shadow``: the one that is judged, ``None`` for several; ``pins``: by shadow, the
-    newest value of each; ``prod``: by shadow, in how many of the newest copies prod's side is not what a gateway sees
-    (:class:`~shadowlane.store.ProdSeen`); ``reason``: why it is this verdict, in one line; ``arms``: see
-    :func:`read_arms`."""
+    newest value of each; ``reason``: why it is this verdict, in one line; ``arms``: see :func:`read_arms`. Each of
+    ``shadows`` also has ``stood_in``, ``told`` and ``untimed`` (in how many of the newest copies prod's side is not
+    what a gateway sees, :class:`~shadowlane.store.ProdSeen`) and ``notes``: how to read it, in words."""
     data = verdicts_data(verdicts)
+    for one in data["shadows"]:
+        seen = _prod_seen(status, one["shadow"])
+        baseline = [REVERSE] if one["direction"] == "reverse" else []
+        one |= {**seen, "notes": [*baseline, *prod_lines(seen)]}
     pins = {one["shadow"]: _pins(status, one["shadow"]) for one in data["shadows"]}
     return {
         "lane": lane,
         "shadow": verdicts[0].shadow if len(verdicts) == 1 else None,
         **data,
         "pins": pins,
-        "prod": {one["shadow"]: _prod(status, one["shadow"]) for one in data["shadows"]},
         "reason": verdict_line(data)[len(data["verdict"]) + 1 :],
         "arms": arms,
     }
 
 
-def _prod(status: Mapping[str, Any], shadow: str) -> dict[str, int]:
-    seen = status["shadows"].get(shadow, {})
-    return {name: int(seen.get(name, 0)) for name in ProdSeen._fields}
-
-
 def _pins(status: Mapping[str, Any], shadow: str) -> dict[str, str]:
     lately = status["shadows"].get(shadow, {}).get("lately")
     return dict(lately["pins"]) if lately else {}
+
+
+def _prod_seen(status: Mapping[str, Any], shadow: str) -> dict[str, int]:
+    seen = status["shadows"].get(shadow, {})
+    return {name: int(seen.get(name, 0)) for name in ProdSeen._fields}
 
 
 def held_data(lane: str, shadow: str | None, reason: str) -> dict[str, Any]:
@@ -95,7 +101,6 @@ def held_data(lane: str, shadow: str | None, reason: str) -> dict[str, Any]:
         "rules": [],
         "shadows": [],
         "pins": {},
-        "prod": {},
         "arms": None,
     }
     return {"lane": lane, "shadow": shadow, **held, "reason": reason}
@@ -106,8 +111,17 @@ def verdict_line(data: Mapping[str, Any]) -> str:
     if not data["shadows"]:
         return one_line(f"{data['verdict']} {data['reason']}")
     deciding = [one for one in data["shadows"] if one["verdict"] == data["verdict"]]
-    parts = [f"{one['shadow']}: {', '.join(_deciding(one)) or _MET}" for one in deciding]
+    parts = [f"{_named(one)}: {', '.join(_deciding(one)) or _MET}" for one in deciding]
     return one_line(f"{data['verdict']} {'; '.join(parts)}")
+
+
+def _named(one: Mapping[str, Any]) -> str:
+    """The shadow's name; and that it is the baseline, or whose answers it was held against where they were not
+    prod's."""
+    notes = [_BASELINE] if one["direction"] == "reverse" else []
+    notes += [STOOD_IN] if one["stood_in"] else []
+    notes += [TOLD] if one["told"] else []
+    return f"{one['shadow']} ({'; '.join(notes)})" if notes else str(one["shadow"])
 
 
 def one_line(text: str) -> str:

@@ -12,7 +12,19 @@ from ..config import ShadowConfig
 from ..providers.refusals import Refusal, counted, refusal_data
 from ..store import ProdSeen
 
-__all__ = ["NEWEST", "RouteSource", "failing_route", "prod_lines", "route_lines", "routes_of"]
+__all__ = [
+    "NEWEST",
+    "STOOD_IN",
+    "TOLD",
+    "RouteSource",
+    "failing_route",
+    "prod_lines",
+    "route_lines",
+    "routes_of",
+]
+
+STOOD_IN = "[control] answered in prod's stead"
+TOLD = "telemetry told of prod's side"
 
 NEWEST = 5000
 """Of how many copies ``status`` and ``doctor`` tell."""
@@ -61,13 +73,14 @@ def route_lines(routes: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def prod_lines(seen: Mapping[str, Any]) -> list[str]:
-    """What "prod" is, where that is not what a gateway sees of it; ``seen`` is of :func:`routes_of`."""
+    """What "prod" is, where that is not what a gateway sees of it; ``seen`` has members of
+    :class:`~shadowlane.store.ProdSeen`."""
     lines = []
-    if n := seen["stood_in"]:
-        lines.append(f"[control] answered in prod's stead in {n} copies: who mirrored them saw no answer of prod's")
-    if n := seen["told"]:
-        lines.append(f"telemetry told of prod's side in {n} copies: its headers, status and first byte are not known")
-    if n := seen["untimed"]:
+    if n := seen.get("stood_in", 0):
+        lines.append(f"{STOOD_IN} in {n} copies: who mirrored them saw no answer of prod's")
+    if n := seen.get("told", 0):
+        lines.append(f"{TOLD} in {n} copies: its headers, status and first byte are not known")
+    if n := seen.get("untimed", 0):
         lines.append(f"how long prod took is not known in {n} copies: no rule on latency counts them")
     return lines
 
