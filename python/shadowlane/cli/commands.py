@@ -23,6 +23,7 @@ __all__ = [
     "demo",
     "doctor",
     "export",
+    "ext_proc",
     "gate",
     "gold",
     "guard",
@@ -292,6 +293,12 @@ def otlp(options: argparse.Namespace) -> int:
     from ..otlp.command import run_otlp
 
     return run_otlp(_configured(options, "info"), options)
+
+
+def ext_proc(options: argparse.Namespace) -> int:
+    from ..ext_proc.command import run_ext_proc
+
+    return run_ext_proc(_configured(options, "info"), options)
 
 
 def proxy(options: argparse.Namespace) -> int:
