@@ -27,7 +27,7 @@ try:
 except ImportError:
     raise MissingExtraError("worker.role = 'forward' or 'judge'", "redis", "redis") from None
 
-__all__ = ["RedisStream", "connect", "explained"]
+__all__ = ["RedisStream", "server_facts"]
 
 _AT_A_TIME = 500
 _KEPT_ASIDE = 10_000
@@ -37,7 +37,7 @@ _SETTLED_S = 7 * 86_400
 _SOURCE = re.compile(r"[A-Za-z0-9_./-]{1,300}\Z")
 
 
-def connect(offload: OffloadConfig) -> redis.Redis:
+def _connect(offload: OffloadConfig) -> redis.Redis:
     """A client of the server. Connects with the first call. Raises :class:`~shadowlane.errors.ConfigError`."""
     host, port, database, tls = server_of(offload)
     options: dict[str, Any] = {"ssl": True, "ssl_ca_certs": offload.ca_file or None} if tls else {}
@@ -57,7 +57,7 @@ def connect(offload: OffloadConfig) -> redis.Redis:
 
 
 @contextlib.contextmanager
-def explained(url: str) -> Iterator[None]:
+def _explained(url: str) -> Iterator[None]:
     """What the client raises, in one line with the remedy, as :class:`~shadowlane.errors.OffloadError`."""
     at = f"offload.url = {shown_url(url)!r}"
     try:
@@ -96,6 +96,20 @@ def _refused(at: str, text: str) -> OffloadError:
     return OffloadError(f"{at}: {remedies.get(word, f'the server refused a call ({word[:32]}); is it 7.0 or later?')}")
 
 
+def server_facts(offload: OffloadConfig) -> dict[str, Any]:
+    """What the server says of itself, for ``shadowlane doctor``. Raises :class:`~shadowlane.errors.OffloadError`."""
+    client = _connect(offload)
+    try:
+        with _explained(offload.url):
+            facts: dict[str, Any] = dict(client.info())
+            with contextlib.suppress(redis.ResponseError):  # hosted servers often refuse it
+                found: dict[bytes, bytes] = client.config_get("appendfsync")  # type: ignore[assignment]
+                facts |= {_text(name): _text(value) for name, value in found.items()}
+        return facts
+    finally:
+        client.close()
+
+
 class RedisStream:
     """See :class:`shadowlane.offload.stream.Stream`."""
 
@@ -103,7 +117,7 @@ class RedisStream:
         self._offload = offload
         self._consumer = consumer
         self._group = offload.group
-        self._client = connect(offload)
+        self._client = _connect(offload)
         self._keys = [offload.stream, f"{offload.stream}:accounts", f"{offload.stream}:aside"]
         self._scripts: dict[str, Any] = {}
 
@@ -115,11 +129,12 @@ class RedisStream:
     def publish(self, source: str, records: Sequence[Forwarded], forget: Sequence[str]) -> int:
         pairs = [part for one in records for part in one]
         given = [source, VERSION, self._offload.max_length, len(forget), *forget, *pairs]
-        with explained(self._offload.url):
+        with _explained(self._offload.url):
             return int(self._run(scripts.PUBLISH, given, [*self._keys, self._sent(source)]))
 
-    def remembered(self, source: str) -> list[str]:
-        with explained(self._offload.url):
+    def join(self, source: str, base: int) -> list[str]:
+        with _explained(self._offload.url):
+            self._client.hsetnx(self._keys[1], f"base:{source}", str(base))
             found: set[bytes] = self._client.smembers(self._sent(source))  # type: ignore[assignment]
             return [one.decode() for one in found]
 
@@ -167,12 +182,12 @@ class RedisStream:
         acknowledged = 0
         for start in range(0, len(done), _AT_A_TIME):
             some = [part for one in done[start : start + _AT_A_TIME] for part in one]
-            with explained(self._offload.url):
+            with _explained(self._offload.url):
                 acknowledged += int(self._run(scripts.ACKNOWLEDGE, [self._group, *some]))
         return acknowledged
 
     def set_aside(self, message_id: str, reason: str) -> None:
-        with explained(self._offload.url):
+        with _explained(self._offload.url):
             self._run(scripts.SET_ASIDE, [self._group, message_id, reason, _KEPT_ASIDE])
 
     def tidy(self) -> None:
@@ -182,7 +197,7 @@ class RedisStream:
     # ---- both
 
     def state(self) -> StreamState:
-        with explained(self._offload.url):
+        with _explained(self._offload.url):
             length, pending, age_ms, aside, flat = self._run(scripts.STATE, [self._group])
         accounts = {name.decode(): int(n) for name, n in zip(flat[::2], flat[1::2], strict=True)}
         by_source: dict[str, dict[str, int]] = {}
@@ -210,7 +225,7 @@ class RedisStream:
 
     def _grouped(self, call: Callable[[], Any]) -> Any:
         """A call that needs the group, which is made when it is not there."""
-        with explained(self._offload.url):
+        with _explained(self._offload.url):
             try:
                 return call()
             except redis.ResponseError as error:
@@ -221,7 +236,11 @@ class RedisStream:
             return call()
 
 
-_COUNTS = {"forwarded": "forwarded", "judged": "judged", "aside": "set_aside"}
+def _text(said: bytes | str) -> str:
+    return said.decode() if isinstance(said, bytes) else said
+
+
+_COUNTS = {"base": "base", "forwarded": "forwarded", "judged": "judged", "aside": "set_aside"}
 
 
 def _message(message_id: bytes, fields: dict[bytes, bytes] | None) -> Message:

@@ -118,7 +118,7 @@ for field, seen in pairs(accounts) do
         redis.call('HINCRBY', KEYS[2], what .. ':others', count)
         redis.call('HDEL', KEYS[2], what .. ':' .. source)
       end
-      redis.call('HDEL', KEYS[2], field)
+      redis.call('HDEL', KEYS[2], field, 'base:' .. source)
     end
   end
 end

@@ -36,6 +36,8 @@ class Owned(NamedTuple):
 class Accounts(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one source's copies, or of all."""
 
+    base: int = 0
+    """Frames of its lane that were acknowledged before it forwarded."""
     forwarded: int = 0
     judged: int = 0
     set_aside: int = 0
@@ -81,8 +83,8 @@ class Stream(Protocol):
         Raises :class:`~shadowlane.errors.OffloadFullError` when the server has no memory; then none was taken.
         """
 
-    def remembered(self, source: str) -> list[str]:
-        """Ids of ``source`` that are not forgotten yet."""
+    def join(self, source: str, base: int) -> list[str]:
+        """Begin to publish as ``source``; its first ``base`` stays. Returns its ids that are not forgotten yet."""
 
     def read(self, most: int) -> list[Message]:
         """Messages that no judge had yet."""

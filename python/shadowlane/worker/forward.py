@@ -84,7 +84,8 @@ class ForwardLimits(LaneLimits):
 class Forwarder:
     """Runs until ``stop`` is set; then publishes what it drained within ``grace_s``, and gives the rest back.
 
-    ``source`` is how this life of the lane is called in the accounts. ``on_limits`` is called when ``limits`` may have
+    ``source`` is how this life of the lane is called in the accounts; ``acked`` counts the frames of it that are
+    acknowledged, on any thread. ``on_limits`` is called when ``limits`` may have
     changed; ``handover_due`` as in :class:`.pipeline.Pipeline`.
     """
 
@@ -94,6 +95,7 @@ class Forwarder:
         drainer: _Drainer,
         stream: Stream,
         source: str,
+        acked: Callable[[], int],
         limits: ForwardLimits,
         pressure: Pressure,
         on_limits: Callable[[], None] = lambda: None,
@@ -102,6 +104,8 @@ class Forwarder:
         self._drainer = drainer
         self._stream = stream
         self._source = source
+        self._count_acked = acked
+        self._seen_acked = 0
         self._limits = limits
         self._pressure = pressure
         self._on_limits = on_limits
@@ -115,7 +119,6 @@ class Forwarder:
         self._acked: list[str] = []
         """Acknowledged since the last drain: in the ring with the next one."""
         self._state = StreamState()
-        self._published = 0
         self._error = ""
         self._unseen = ""
         """Why the stream could not be looked at."""
@@ -125,7 +128,7 @@ class Forwarder:
         stream = msgspec.to_builtins(self._state)
         return {
             "source": self._source,
-            "published": self._published,
+            "acked": self._seen_acked,
             "error": self._error or self._unseen,
             "stream": stream,
         }
@@ -200,7 +203,7 @@ class Forwarder:
         """How many of the first records the server took. On a thread."""
         try:
             if self._left is None:
-                self._left = self._stream.remembered(self._source)
+                self._left = self._stream.join(self._source, self._count_acked())
             taken = self._stream.publish(self._source, records, self._forget)
         except OffloadError as error:
             self._failed(error, str(error))
@@ -210,7 +213,6 @@ class Forwarder:
             return 0
         self._forget = []
         self._pressure.refused(None)
-        self._published += taken
         if self._error:
             log.warning("the stream can be used again", extra={"event": "stream_works"})
         self._error = ""
@@ -223,12 +225,16 @@ class Forwarder:
             log.error("copies cannot be published and stay in the rings, will try again: %s", text, extra=said)
         self._error = text
 
+    def _observe(self) -> None:
+        acked = self._count_acked()  # first: what is acknowledged was published before
+        self._state, self._seen_acked = self._stream.state(), acked
+
     async def _look(self) -> None:
         """Follow the stream's length."""
         loop = asyncio.get_running_loop()
         while True:
             try:
-                self._state = await loop.run_in_executor(self._threads, self._stream.state)
+                await loop.run_in_executor(self._threads, self._observe)
             except OffloadError as error:
                 if str(error) != self._unseen and not self._error:
                     log.error("the stream cannot be looked at: %s", error, extra={"event": "stream_failed"})

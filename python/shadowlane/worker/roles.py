@@ -63,6 +63,7 @@ async def forward(
         drainer=redaction.drainer(drainer),
         stream=stream,
         source=source,
+        acked=drainer.acked,
         limits=limits,
         pressure=pressure,
         on_limits=lambda: control.update_admission(),
