@@ -79,7 +79,7 @@ def test_a_bundle_without_tls_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_judge_is_started_by_hand_and_has_no_gateway(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match='lane.worker = "external"'):
+    with pytest.raises(ConfigError, match=r'lane\.worker = "external"'):
         config("judge")
     judge = config("judge", lane={"worker": "external", "directory": str(tmp_path / "lane")})
     with pytest.raises(ConfigError, match="has no gateway"):
@@ -90,7 +90,7 @@ def test_a_judge_is_started_by_hand_and_has_no_gateway(tmp_path: Path) -> None:
 @pytest.mark.parametrize("role", ["forward", "judge"])
 def test_windows_are_for_a_worker_that_sends(role: str) -> None:
     data = {"shadows": {"a": {"url": "http://127.0.0.1:9"}}, "worker": {"role": role}, "offload": {"url": URL}}
-    with pytest.raises(ConfigError, match="limits.cap_mode"):
+    with pytest.raises(ConfigError, match=r"limits\.cap_mode"):
         Config.from_dict({**data, "lane": {"worker": "external"}, "limits": {"cap_mode": "reservoir"}})
 
 

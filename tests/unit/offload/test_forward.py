@@ -1,5 +1,5 @@
-"""A forwarding host, with a real ring and a real server: nothing unsanitized leaves, and no frame is given up before the
-server has its copy."""
+"""A forwarding host, with a real ring and a real server: nothing unsanitized leaves, and no frame is given up before
+the server has its copy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from shadowlane.offload import decode
 from shadowlane.policy import lane_policy
 from shadowlane.worker.forward import Forwarder, ForwardLimits, Pressure
 from tests.e2e.conftest import until
-from tests.unit.offload.conftest import Open, opened, raw, server  # noqa: F401 - fixtures
+
+from .conftest import Open
 
 TEXT = ((b"content-type", b"text/plain"), (b"authorization", b"Bearer planted-secret"))
 SECRETS = (b"planted-secret", b"jane.doe@example.org", b"4111 1111 1111 1111")
@@ -26,7 +27,7 @@ SECRETS = (b"planted-secret", b"jane.doe@example.org", b"4111 1111 1111 1111")
 class Host:
     """A gateway's lane and the worker that forwards."""
 
-    def __init__(self, folder: Path, opened: Open, **offload: Any) -> None:  # noqa: F811
+    def __init__(self, folder: Path, opened: Open, **offload: Any) -> None:
         self.opened = opened
         self.offload = offload
         self.config = Config.from_dict(
@@ -55,7 +56,9 @@ class Host:
         return _core.lane_status(str(self.config.lane.directory))
 
     async def forward(
-        self, while_it_runs: Callable[[Forwarder, ForwardLimits, _core.Drainer], Any], due: Callable[[], bool] | None = None
+        self,
+        while_it_runs: Callable[[Forwarder, ForwardLimits, _core.Drainer], Any],
+        due: Callable[[], bool] | None = None,
     ) -> None:
         """Be its worker as long as ``while_it_runs``, on a thread of its own, takes."""
         drainer = _core.Drainer(
@@ -86,13 +89,13 @@ class Host:
 
 
 @pytest.fixture
-def host(tmp_path: Path, opened: Open) -> Iterator[Host]:  # noqa: F811
+def host(tmp_path: Path, opened: Open) -> Iterator[Host]:
     made = Host(tmp_path, opened)
     yield made
     made.lane.close()
 
 
-def test_what_leaves_is_sanitized_and_acknowledged_then(host: Host, opened: Open, raw: Any) -> None:  # noqa: F811
+def test_what_leaves_is_sanitized_and_acknowledged_then(host: Host, opened: Open, raw: Any) -> None:
     assert host.ask(0, 20) == 20
     stream = opened()
 
@@ -109,7 +112,7 @@ def test_what_leaves_is_sanitized_and_acknowledged_then(host: Host, opened: Open
     assert stream.state().total.forwarded == 20
 
 
-def test_while_the_server_is_away_the_ring_keeps_them(host: Host, opened: Open, server: Any) -> None:  # noqa: F811
+def test_while_the_server_is_away_the_ring_keeps_them(host: Host, opened: Open, server: Any) -> None:
     stream = opened()
 
     def away(forwarder: Forwarder, *_: Any) -> None:
@@ -128,7 +131,7 @@ def test_while_the_server_is_away_the_ring_keeps_them(host: Host, opened: Open, 
     assert host.status()["dropped"] == {}
 
 
-def test_a_full_stream_pauses_admission_and_nothing_is_lost(tmp_path: Path, opened: Open) -> None:  # noqa: F811
+def test_a_full_stream_pauses_admission_and_nothing_is_lost(tmp_path: Path, opened: Open) -> None:
     host = Host(tmp_path, opened, max_length=10)
     stream = opened("judge", max_length=10)
     taken = host.ask(0, 15)
@@ -168,7 +171,7 @@ def test_the_bound_has_two_ends_and_age_is_one_too() -> None:
     assert said == [False, True, True, False, True, True, False, False]
 
 
-def test_a_server_without_memory_pauses_admission_until_it_has_some(host: Host, opened: Open, raw: Any) -> None:  # noqa: F811
+def test_a_server_without_memory_pauses_admission_until_it_has_some(host: Host, opened: Open, raw: Any) -> None:
     stream = opened()
     host.ask(0, 2)
 
@@ -188,7 +191,7 @@ def test_a_server_without_memory_pauses_admission_until_it_has_some(host: Host, 
     assert host.status()["acked"] == 5
 
 
-def test_drained_by_rules_that_are_no_longer_in_force_nothing_leaves(host: Host, opened: Open) -> None:  # noqa: F811
+def test_drained_by_rules_that_are_no_longer_in_force_nothing_leaves(host: Host, opened: Open) -> None:
     host.ask(0, 5)
     asked = []
 
@@ -204,7 +207,7 @@ def test_drained_by_rules_that_are_no_longer_in_force_nothing_leaves(host: Host,
     assert host.status()["acked"] == 0
 
 
-def test_a_worker_that_was_killed_before_its_acknowledgement_publishes_nothing_twice(host: Host, opened: Open) -> None:  # noqa: F811
+def test_a_worker_that_was_killed_before_its_acknowledgement_publishes_nothing_twice(host: Host, opened: Open) -> None:
     """What it published is remembered until its frames cannot come again."""
     host.ask(0, 8)
     stream = opened()

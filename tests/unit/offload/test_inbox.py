@@ -11,9 +11,9 @@ from shadowlane.offload import encode
 from shadowlane.types import Copy
 from shadowlane.worker.inbox import Inbox
 from tests.e2e.conftest import until
-from tests.unit.offload.conftest import Open, opened, raw, server  # noqa: F401 - fixtures
 
-from .world import FIELDS, copy_of
+from ..worker.world import FIELDS, copy_of
+from .conftest import Open
 
 SOURCE = "host/lane/0123"
 MANY = 1 << 20
@@ -46,14 +46,14 @@ class Judges:
 
 
 @pytest.fixture
-def judges(opened: Open) -> Iterator[Judges]:  # noqa: F811
+def judges(opened: Open) -> Iterator[Judges]:
     made = Judges(opened)
     yield made
     for inbox in made.made:
         inbox.close()
 
 
-def publish(opened: Open, count: int, first: int = 0) -> None:  # noqa: F811
+def publish(opened: Open, count: int, first: int = 0) -> None:
     copies = [encode(copy_of(first + number)) for number in range(count)]
     assert opened().publish(SOURCE, copies, []) == count
 
@@ -74,7 +74,7 @@ def numbers(copies: list[Copy]) -> list[int]:
     return [int(copy.shadow_id[-12:], 16) for copy in copies]
 
 
-def test_a_copy_is_acknowledged_when_the_pipeline_does(opened: Open, judges: Judges) -> None:  # noqa: F811
+def test_a_copy_is_acknowledged_when_the_pipeline_does(opened: Open, judges: Judges) -> None:
     publish(opened, 3)
     inbox = judges.open()
     copies = drained(inbox)
@@ -88,7 +88,7 @@ def test_a_copy_is_acknowledged_when_the_pipeline_does(opened: Open, judges: Jud
     assert opened().state().length == 2
 
 
-def test_its_successor_has_what_it_held_at_once(opened: Open, judges: Judges) -> None:  # noqa: F811
+def test_its_successor_has_what_it_held_at_once(opened: Open, judges: Judges) -> None:
     publish(opened, 5)
     killed = judges.open(keeps=False)
     assert len(drained(killed)) == 5
@@ -106,7 +106,7 @@ def drained_nothing(inbox: Inbox) -> bool:
     return inbox.drain(100, MANY) == []
 
 
-def test_another_judge_gets_it_after_a_while_and_a_live_one_keeps_it(opened: Open, judges: Judges) -> None:  # noqa: F811
+def test_another_judge_gets_it_after_a_while_and_a_live_one_keeps_it(opened: Open, judges: Judges) -> None:
     publish(opened, 4)
     killed = judges.open("killed", keeps=False)
     assert len(drained(killed, most=2)) == 2
@@ -118,7 +118,7 @@ def test_another_judge_gets_it_after_a_while_and_a_live_one_keeps_it(opened: Ope
     assert other.state()["taken_over"] == 2
 
 
-def test_what_cannot_be_read_is_set_aside_and_the_rest_goes_on(opened: Open, raw: Any, judges: Judges) -> None:  # noqa: F811
+def test_what_cannot_be_read_is_set_aside_and_the_rest_goes_on(opened: Open, raw: Any, judges: Judges) -> None:
     publish(opened, 1)
     name = opened()._keys[0]  # type: ignore[attr-defined]
     raw.xadd(name, {"v": "1", "from": SOURCE, "copy": b"\xc1planted-secret"})
@@ -135,7 +135,7 @@ def test_what_cannot_be_read_is_set_aside_and_the_rest_goes_on(opened: Open, raw
     assert opened().state().length == 2
 
 
-def test_given_out_too_often_it_is_set_aside_and_before_that_alone(opened: Open, judges: Judges) -> None:  # noqa: F811
+def test_given_out_too_often_it_is_set_aside_and_before_that_alone(opened: Open, judges: Judges) -> None:
     """A judge dies of the second copy, again and again: the others are judged, and it is set aside."""
     publish(opened, 6)
     stream, deaths, judged, alone = opened(), 0, 0, list[int]()
@@ -161,7 +161,7 @@ def test_given_out_too_often_it_is_set_aside_and_before_that_alone(opened: Open,
     assert min(alone[:-2]) > 1
 
 
-def test_it_takes_no_more_than_its_cap_and_the_rest_waits_in_the_stream(opened: Open, judges: Judges) -> None:  # noqa: F811
+def test_it_takes_no_more_than_its_cap_and_the_rest_waits_in_the_stream(opened: Open, judges: Judges) -> None:
     publish(opened, 50)
     inbox = judges.open(qps=1e-6, burst=10)
     assert drained_nothing(inbox), "it begins without a burst"
@@ -185,7 +185,7 @@ def test_it_takes_no_more_than_its_cap_and_the_rest_waits_in_the_stream(opened: 
 
 
 def test_a_server_that_is_away_is_said_once_and_the_judge_goes_on(
-    opened: Open, server: Any, judges: Judges, caplog: pytest.LogCaptureFixture  # noqa: F811
+    opened: Open, server: Any, judges: Judges, caplog: pytest.LogCaptureFixture
 ) -> None:
     publish(opened, 4)
     inbox = judges.open()
