@@ -15,6 +15,7 @@ __all__ = [
     "DetectorError",
     "LaneError",
     "MissingExtraError",
+    "NothingStoredError",
     "ScoreError",
     "ShadowlaneError",
     "StoreError",
@@ -56,6 +57,10 @@ class CoreError(ShadowlaneError):
 
 class StoreError(ShadowlaneError):
     """The store cannot be opened, read or written."""
+
+
+class NothingStoredError(StoreError):
+    """There is no store yet: nothing was ever stored."""
 
 
 class StoreLostError(StoreError):

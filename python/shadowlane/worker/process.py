@@ -31,7 +31,7 @@ from ..judge.language_model import Judge
 from ..limits import Breaker, Budget, BudgetLimits, LaneLimits, Price, Prices, ProdQuota, Retry, ShadowLimits
 from ..policy import lane_policy, stub_rounds
 from ..score import Scorer, extract_answer
-from ..store import SqliteStore, open_store
+from ..store import Store, open_store
 from ..transport import Transport, open_transport
 from ..types import Outcome, header
 from .control import ControlLoop, keep_ticking
@@ -275,8 +275,8 @@ def _make_state_folder(config: Config) -> None:
         make_state_folder(config)
     except OSError as error:
         raise StoreError(
-            f"{config.store.path.parent}: the folder of the database cannot be made: {error.strerror}; set store.url, "
-            "or XDG_STATE_HOME to a folder that this user can write"
+            f"{groups_folder(config).parent}: the folder of the lane's memory cannot be made: {error.strerror}; set "
+            "store.url, or XDG_STATE_HOME to a folder that this user can write"
         ) from None
 
 
@@ -330,9 +330,7 @@ class _OwnCap(NamedTuple):
         return self.drainer.take_own(self.name, self.qps, self.burst)
 
 
-def open_limits(
-    config: Config, name: str, shadow: ShadowConfig, store: SqliteStore, drainer: _core.Drainer
-) -> ShadowLimits:
+def open_limits(config: Config, name: str, shadow: ShadowConfig, store: Store, drainer: _core.Drainer) -> ShadowLimits:
     """What keeps copies from a service. What it used before is read from the store."""
     breaker, budget = shadow.breaker, None
     if shadow.budget.limited:
