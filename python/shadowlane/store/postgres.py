@@ -41,8 +41,8 @@ _INSERT = (
     f"INSERT INTO pairs (stored_ns, {_NAMES}) SELECT ?, {_NAMES} FROM pg_temp.incoming ORDER BY nth "  # noqa: S608
     "ON CONFLICT (shadow_id, shadow) DO NOTHING RETURNING id, shadow_id, shadow"
 )
-_ROW_BYTES = 900
-"""What a row takes beside its texts: its numbers, its head, and its part of the indexes (measured, see docs)."""
+_ROW_BYTES = 700
+"""What a row takes beside its texts: its numbers, its head, and its part of the indexes (docs/operate/postgres.md)."""
 _DIFFERENCES = PAIR_COLUMNS.index("differences")
 _KEY = tuple(PAIR_COLUMNS.index(name) for name in ("shadow_id", "shadow"))
 _DAY_NS = 24 * 3_600 * 10**9
