@@ -16,6 +16,8 @@ __all__ = [
     "LaneError",
     "MissingExtraError",
     "NothingStoredError",
+    "OffloadError",
+    "OffloadFullError",
     "ScoreError",
     "ShadowlaneError",
     "StoreError",
@@ -65,6 +67,14 @@ class NothingStoredError(StoreError):
 
 class StoreLostError(StoreError):
     """The open database is not the file at its path any more: what is written now would be lost."""
+
+
+class OffloadError(ShadowlaneError):
+    """The stream between forwarding hosts and judges cannot be used now."""
+
+
+class OffloadFullError(OffloadError):
+    """Its server has no memory left for more."""
 
 
 class ScoreError(ShadowlaneError):
