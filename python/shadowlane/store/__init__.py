@@ -19,6 +19,7 @@ from .origin import Origin
 from .queries import Order
 from .rows import StoredPair
 from .sqlite import SqliteStore
+from .tallies import ProdSeen
 
 __all__ = [
     "FoundPairs",
@@ -26,6 +27,7 @@ __all__ = [
     "Order",
     "Origin",
     "PairFilter",
+    "ProdSeen",
     "ScoreColumns",
     "SqliteStore",
     "Store",

@@ -159,7 +159,7 @@ READS: dict[str, Callable[[Store], Any]] = {
     "policy": lambda store: [store.policy_counts("candidate", reverse=way) for way in (False, True)],
     "routes": lambda store: sorted(store.route_counts("candidate", SINCE)),
     "routes of the newest": lambda store: sorted(store.route_counts("candidate", None, 200)),
-    "stood in": lambda store: store.stood_in("candidate", None, 300),
+    "prod seen": lambda store: store.prod_seen("candidate", None, 300),
     "refused routes": lambda store: sorted(store.refused_routes("candidate", None)),
     "refusals": lambda store: sorted(store.refusals("candidate", None, 500)),
     "pins": lambda store: sorted(store.pins("candidate", SINCE)),
