@@ -13,6 +13,7 @@ __all__ = [
     "CoreError",
     "DataError",
     "DetectorError",
+    "FleetError",
     "LaneError",
     "MissingExtraError",
     "ScoreError",
@@ -60,6 +61,10 @@ class StoreError(ShadowlaneError):
 
 class StoreLostError(StoreError):
     """The open database is not the file at its path any more: what is written now would be lost."""
+
+
+class FleetError(ShadowlaneError):
+    """The record that the hosts of a fleet share cannot be read or written."""
 
 
 class ScoreError(ShadowlaneError):

@@ -18,6 +18,7 @@ from ..errors import ConfigError
 from .alerts import AlertConfig
 from .checks import problem_of
 from .errors import readable
+from .fleet import FleetConfig
 from .gate import GateConfig
 from .limits import BreakerConfig, BudgetConfig, LimitsConfig, PriceConfig, RetryConfig, Section
 from .paths import (
@@ -58,6 +59,7 @@ __all__ = [
     "BudgetConfig",
     "Config",
     "FieldConfig",
+    "FleetConfig",
     "GateConfig",
     "JudgeConfig",
     "LaneConfig",
@@ -106,6 +108,7 @@ class Config(Section, frozen=True):
     serve: ServeConfig = ServeConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
     alerts: tuple[AlertConfig, ...] = ()
+    fleet: FleetConfig = FleetConfig()
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Config:

@@ -20,7 +20,7 @@ from ..store import open_store
 from ..types import ShadowCounts
 from ..worker.state import gateway_error, last_error, read_state
 from .lane import LaneStatus, as_json, read_lane, read_settled, unstarted
-from .limits import alerting_of, endpoint_of, limits_of, spans_of
+from .limits import alerting_of, endpoint_of, fleet_of, limits_of, spans_of
 from .overhead import overhead
 from .render import sum_of
 from .routes import NEWEST, routes_of
@@ -35,10 +35,10 @@ def collect_status(config: Config) -> dict[str, Any]:
     ``store``, ``revisions`` (of the configurations that this command, gateways and worker have), ``endpoint`` (where
     the worker listens, and why it does not; ``None``: it has none), ``telemetry`` (spans sent, waiting and lost;
     ``None``: none are made), ``alerting`` (by receiver: what is told now, waits,
-    and became of the rest; empty: the worker tells nobody), ``worker_error`` and ``limits``
-    (the state of each shadow's rate, breaker and budget, as its worker last said it; ``None`` before one
-    did). A lane that never started has zeros and ``started: false``. Raises
-    :class:`~shadowlane.errors.LaneError` when its directory exists and is not safe to read.
+    and became of the rest; empty: the worker tells nobody), ``fleet`` (what the worker knows of its fleet; ``None``:
+    there is none, or no worker), ``worker_error`` and ``limits`` (the state of each shadow's rate, breaker and
+    budget, as its worker last said it; ``None`` before one did). A lane that never started has zeros and ``started:
+    false``. Raises :class:`~shadowlane.errors.LaneError` when its directory exists and is not safe to read.
     """
     directory = lane_directory(config)
     started = (directory / "control.shm").exists() or directory.is_symlink()
@@ -92,6 +92,7 @@ def collect_status(config: Config) -> dict[str, Any]:
         "endpoint": endpoint,
         "telemetry": spans_of(state, alive=bool(status["worker"]["alive"])),
         "alerting": alerting,
+        "fleet": fleet_of(state, alive=bool(status["worker"]["alive"])),
         "alerts": [
             *_alerts(store["flips"]),
             *([trouble] if trouble else []),

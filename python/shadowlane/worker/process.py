@@ -36,6 +36,7 @@ from ..transport import Transport, open_transport
 from ..types import Outcome, header
 from .control import ControlLoop, keep_ticking
 from .embedder import open_embedder
+from .fleet import open_fleet
 from .handover import Displaced, Handover
 from .log import log_left_alone
 from .memory import give_back, keep_arenas_few
@@ -188,6 +189,7 @@ async def _work(
         loop.add_signal_handler(number, end)
     groups = groups_folder(config)
     _make_state_folder(config)
+    fleet = open_fleet(config, drainer)
     embedder = await asyncio.to_thread(open_embedder, config.score, folder=groups)
     store = await asyncio.to_thread(open_store, config.store)
     try:
@@ -209,6 +211,7 @@ async def _work(
             revision=config.revision(),
             beside=side.state,
             spans=traces.state if traces else dict,
+            fleet=fleet.state,
         )
         control.resume()
         scorer = Scorer(
@@ -236,6 +239,7 @@ async def _work(
         overhead = OverheadRecorder(directory, store)
         periodic = [
             asyncio.create_task(keep_ticking(control, _BEAT_EVERY_S)),
+            asyncio.create_task(fleet.run(limits, control.update_admission)),
             asyncio.create_task(_forgive(directory)),
             asyncio.create_task(_prune(writer)),
             asyncio.create_task(_record_overhead(writer, overhead)),
@@ -258,6 +262,7 @@ async def _work(
             raise lost
         log.info("worker %d: done, %d pairs stored", os.getpid(), writer.stored, extra={"event": "done"})
     finally:
+        await asyncio.to_thread(fleet.close)
         store.close()
         await asyncio.to_thread(embedder.close)
 
