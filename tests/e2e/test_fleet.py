@@ -126,9 +126,7 @@ def assert_law(hosts: list[Host]) -> int:
     wrong."""
     events = sorted(event for host in hosts for event in host.admitted())
     for index, (begins, _) in enumerate(events):
-        count = 0
-        for _, after in sorted(events[index:], key=lambda event: event[1]):
-            count += 1
+        for count, (_, after) in enumerate(sorted(events[index:], key=lambda event: event[1]), start=1):
             assert count <= QPS * (after - begins) / 1e9 + BURST + 1e-6, (count, (after - begins) / 1e9)
     return len(events)
 

@@ -183,8 +183,8 @@ def _switch(options: argparse.Namespace, enabled: bool) -> int:
 
 def _tell_fleet(config: Config, enabled: bool) -> str:
     """Set the fleet's switch; why that is not possible, or empty."""
-    from ..fleet.engine import open_engine
     from ..fleet.keeper import set_switch
+    from ..fleet.opening import open_engine
 
     try:
         engine = open_engine(config.fleet.address(), config.fleet.name or config.lane.name)

@@ -1,6 +1,7 @@
 """``[fleet]``: the hosts that share one cap.
 
-Invariant: an address that passes here is of an engine that is known, and the fleet's name can be a part of a key.
+Invariant: an address that passes here is of an engine that is known and holds no password, since it is written to
+files; the fleet's name can be a part of a key.
 """
 
 from __future__ import annotations
@@ -62,6 +63,8 @@ def fleet_problem(fleet: FleetConfig) -> str | None:
         host, _ = parts.hostname, parts.port
     except ValueError:
         return f"{shown}: host or port cannot be read; use redis://HOST[:PORT] or postgresql://USER@HOST/DATABASE"
+    if parts.password is not None or "password=" in parts.query:
+        return f"{shown}: holds a password; put the address into a variable and name that in fleet.url_env"
     if parts.scheme not in _SCHEMES:
         return f"{shown}: no engine that is known; use redis://, rediss:// or postgresql://"
     if not host and parts.scheme.startswith("redis"):

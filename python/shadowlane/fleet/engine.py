@@ -8,11 +8,8 @@ it has said to have written stays, or the server's life is another one afterward
 from __future__ import annotations
 
 from typing import NamedTuple, Protocol
-from urllib.parse import urlsplit
 
-from ..errors import FleetError
-
-__all__ = ["TIMEOUT_S", "Engine", "Stored", "open_engine"]
+__all__ = ["TIMEOUT_S", "Engine", "Stored"]
 
 TIMEOUT_S = 2.0
 
@@ -46,21 +43,3 @@ class Engine(Protocol):
     def close(self) -> None:
         """Give the connection back. Raises nothing."""
         ...
-
-
-def open_engine(url: str, name: str) -> Engine:
-    """The engine of an address; it connects when it is first asked. ``name`` is the fleet's.
-
-    Raises :class:`~shadowlane.errors.MissingExtraError` without its package, and FleetError for another kind of
-    address.
-    """
-    scheme = urlsplit(url).scheme
-    if scheme in ("redis", "rediss"):
-        from .redis import RedisEngine
-
-        return RedisEngine(url, name)
-    if scheme in ("postgresql", "postgres"):
-        from .postgres import PostgresEngine
-
-        return PostgresEngine(url, name)
-    raise FleetError(f"fleet.url: {scheme}: is no engine; use redis://, rediss:// or postgresql://")

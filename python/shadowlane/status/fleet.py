@@ -51,7 +51,7 @@ def fleet_checks(config: Config) -> Iterator[Check]:
     """Whether the fleet's engine answers, and what about it weakens the fleet's promises."""
     if not config.fleet.on:
         return
-    from ..fleet.engine import open_engine
+    from ..fleet.opening import open_engine
 
     try:
         engine = open_engine(config.fleet.address(), config.fleet.name or config.lane.name)

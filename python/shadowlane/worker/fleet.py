@@ -15,9 +15,9 @@ from typing import Any
 from .. import _core
 from ..config import Config
 from ..errors import describe
-from ..fleet.engine import open_engine
 from ..fleet.keeper import EVERY_S, Keeper
 from ..fleet.member import MICRO, Terms
+from ..fleet.opening import open_engine
 from ..limits import LaneLimits
 
 __all__ = ["FleetPart", "open_fleet"]

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from shadowlane.errors import FleetError
-from shadowlane.fleet.engine import TIMEOUT_S, Engine, Stored, open_engine
+from shadowlane.fleet.engine import TIMEOUT_S, Engine, Stored
+from shadowlane.fleet.opening import open_engine
 from tests.support.servers import postgres_server, redis_server
 
 

@@ -63,6 +63,8 @@ def test_no_path_leads_nowhere(status: dict[str, Any]) -> None:
     found = list(numbers_in(status))
     optional = {"worker.heartbeat_age_s", "limits.prod_paused_until", "limits.shadows.*.paused_until"}  # while they are
     optional |= {"cap.weights.*", "shadows.*.lately.novel"}
+    optional |= {f"lease.{name}" for name in ("rate", "burst", "left_s", "wanted", "off")}  # of a fleet's host
+    optional |= {f"fleet.{name}" for name in ("hosts", "rate", "burst", "opens_in_s", "joined")}
     # Bounds of the trial are known after a few hundred requests.
     stale = [
         ".".join(pattern)
@@ -70,6 +72,14 @@ def test_no_path_leads_nowhere(status: dict[str, Any]) -> None:
         if not any(matches(path, pattern) for path in found) and pattern[0] != "overhead"
     ]
     assert set(stale) <= optional
+
+
+def test_every_number_of_a_fleets_host_has_a_metric(status: dict[str, Any]) -> None:
+    status["lease"] = msgspec.to_builtins(LeaseStatus(off=False, rate=12.5, burst=4, left_s=2.5, wanted=70))
+    said = {"engine": "redis", "error": "", "hosts": 3, "rate": 50.0, "burst": 50, "opens_in_s": 0, "joined": True}
+    status["fleet"] = fleet_of({"fleet": said}, alive=True)
+    assert status["fleet"] == said
+    assert without_metric(status) == []
 
 
 @pytest.mark.parametrize("name", METRICS)
