@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from shadowlane.metrics.names import METRICS, NO_METRIC
 from shadowlane.status.collect import collect_status
+from shadowlane.status.lane import LeaseStatus
+from shadowlane.status.limits import fleet_of
 from tests.support.lanedata import LaneData, lane_config, numbers_in
 
 KNOWN = [tuple(path.split(".")) for one in METRICS.values() for path in one.status]
