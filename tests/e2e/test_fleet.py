@@ -172,7 +172,7 @@ def test_no_trouble_of_hosts_or_engine_lets_the_fleet_admit_more(tmp_path: Path)
         redis.close()
 
 
-def test_switch_and_pause_reach_all_hosts(tmp_path: Path) -> None:
+def test_the_switch_reaches_all_hosts_and_one_that_is_cut_off_is_not_told(tmp_path: Path) -> None:
     with postgres_server() as port:
         url = lambda port: f"postgresql://postgres@127.0.0.1:{port}/postgres"  # noqa: E731
         with fleet(tmp_path, url, port, 2, 0.01) as (hosts, _):

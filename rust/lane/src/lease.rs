@@ -156,7 +156,11 @@ impl LeaseLine {
 
     /// The rate of the share, units a second; 0 without a lease.
     pub fn rate_at(&self, boot_ns: u64) -> f64 {
-        if self.until.load(Ordering::Acquire) > boot_ns { f64::from_bits(self.rate.load(Ordering::Relaxed)) } else { 0.0 }
+        if self.until.load(Ordering::Acquire) > boot_ns {
+            f64::from_bits(self.rate.load(Ordering::Relaxed))
+        } else {
+            0.0
+        }
     }
 
     /// Count units that a request would take, whether there are any or not: by this the fleet is divided.

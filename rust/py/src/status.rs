@@ -10,7 +10,9 @@ use shadowlane_lane::histogram::{BUCKETS, lower_edge};
 use shadowlane_lane::lanedir;
 use shadowlane_lane::older;
 use shadowlane_lane::revisions::Revision;
-use shadowlane_lane::status::{LaneStatus, RingStatus, read_latency, set_enabled as core_set_enabled, set_fleet_off as core_set_fleet_off};
+use shadowlane_lane::status::{
+    LaneStatus, RingStatus, read_latency, set_enabled as core_set_enabled, set_fleet_off as core_set_fleet_off,
+};
 
 use crate::convert::{detached, raise};
 

@@ -5,6 +5,8 @@ What is simulated are the network, the clocks and the control file; every decisi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from shadowlane.fleet.member import DRIFT, MICRO, Held, Member, Plan, Terms
@@ -63,6 +65,11 @@ class Bucket:
             return False
         self.level -= 1
         return True
+
+    def saved(self, now: float) -> float:
+        """What could be taken at once."""
+        self.fill(now)
+        return self.level if now < self.until else 0.0
 
 
 class SimulatedHost:
@@ -135,9 +142,22 @@ class Law:
         self.rate, self.burst = rate * (1 + DRIFT / 2), burst
         self.level, self.at = burst, 0.0
 
-    def admitted(self, time: float) -> None:
-        self.level = min(self.level + self.rate * (time - self.at), self.burst) - 1
+    def fill(self, time: float) -> None:
+        self.level = min(self.level + self.rate * (time - self.at), self.burst)
         self.at = time
+
+    def holds(self, time: float, hosts: Iterable[SimulatedHost]) -> None:
+        """Whatever is taken from now on: what all hosts have saved up is no more than what may be admitted at once
+        now, and what they get is no more than the rate."""
+        self.fill(time)
+        saved = sum(host.bucket.saved(host.clock(time)) for host in hosts)
+        assert saved <= self.level + 1e-6, f"{saved:.3f} saved up at {time:.3f} s, {self.level:.3f} may be admitted"
+        rate = sum(host.bucket.rate for host in hosts if host.clock(time) < host.bucket.until)
+        assert rate <= self.rate + 1e-6, f"shares of {rate:.3f} a second are in use at {time:.3f} s"
+
+    def admitted(self, time: float) -> None:
+        self.fill(time)
+        self.level -= 1
         assert self.level > -1e-6, f"{-self.level:.3f} copies over rate * t + burst at {time:.3f} s"
 
 

@@ -47,6 +47,7 @@ class FleetMachine(RuleBasedStateMachine):
     def the_greedy_take_all(self) -> None:
         for host in self.greedy:
             self.take(host, 1000)
+        self.law.holds(self.time, self.hosts)
 
     @rule(seconds=st.sampled_from([0.1, 0.5, 2.0, LEASE_S * 0.99, LEASE_S, LEASE_S * 1.01, LEASE_S * 1.03]))
     def time_passes(self, seconds: float) -> None:
@@ -161,6 +162,7 @@ class Storm:
                     self.late.remove((when, message))
                     self.engine.swap(*message)
             self.trouble(time)
+            self.law.holds(time, self.hosts)
 
     def step(self, host: SimulatedHost, time: float) -> float:
         """One step of a host's round; after how many seconds the next one comes."""
