@@ -54,6 +54,7 @@ class ControlLoop:
         beside: Callable[[], Mapping[str, Any]] = dict,
         spans: Callable[[], Mapping[str, Any]] = dict,
         fleet: Callable[[], Mapping[str, Any]] = dict,
+        offload: Callable[[], Mapping[str, Any]] = dict,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limits = limits
@@ -65,6 +66,7 @@ class ControlLoop:
         self._beside = beside
         self._spans = spans
         self._fleet = fleet
+        self._offload = offload
         self._clock = clock
         self._lane_id = control.lane_id()
         self._rate, self._rate_at = qps, clock()
@@ -160,6 +162,7 @@ class ControlLoop:
             "beside": dict(self._beside()),
             "telemetry": dict(self._spans()),
             "fleet": dict(self._fleet()),
+            "offload": dict(self._offload()),
             "arms": {
                 name: {"out": arm.out, "waiting": arm.waiting, "retries": arm.retries, "transport": arm.kind}
                 for name, arm in self._arms.items()

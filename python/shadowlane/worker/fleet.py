@@ -63,13 +63,14 @@ class FleetPart:
 
 
 def open_fleet(config: Config, drainer: _core.Drainer) -> FleetPart:
-    """The part of this lane's host. Admission is told whether it needs a share.
+    """The part of this lane's host. Admission is told whether it needs a share. A judge admits nothing, and takes none.
 
     Raises :class:`~shadowlane.errors.ConfigError` and :class:`~shadowlane.errors.MissingExtraError`.
     """
     fleet, limits = config.fleet, config.limits
-    drainer.require_lease(fleet.on)
-    if not fleet.on:
+    sharing = fleet.on and config.worker.role != "judge"
+    drainer.require_lease(sharing)
+    if not sharing:
         drainer.set_fleet_off(False)
         return FleetPart(None, drainer)
     terms = Terms(int(limits.qps * MICRO), limits.burst, max(limits.weights.values(), default=1), fleet.lease_s)
