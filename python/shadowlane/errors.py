@@ -15,6 +15,7 @@ __all__ = [
     "DetectorError",
     "LaneError",
     "MissingExtraError",
+    "NothingStoredError",
     "OffloadError",
     "OffloadFullError",
     "ScoreError",
@@ -58,6 +59,10 @@ class CoreError(ShadowlaneError):
 
 class StoreError(ShadowlaneError):
     """The store cannot be opened, read or written."""
+
+
+class NothingStoredError(StoreError):
+    """There is no store yet: nothing was ever stored."""
 
 
 class StoreLostError(StoreError):

@@ -28,6 +28,7 @@ from .paths import (
     lies_in_state_folder,
     make_lane_directory,
     make_state_folder,
+    memory_path,
 )
 from .pins import PinConfig, pin_headers, pin_tables
 from .sections import (
@@ -40,12 +41,12 @@ from .sections import (
     SamplingConfig,
     SanitizeConfig,
     ScoreConfig,
-    StoreConfig,
     StructureConfig,
 )
 from .serve import ServeConfig
 from .shadows import ControlConfig, ShadowConfig
 from .shown import without_secrets
+from .store import StoreConfig
 from .telemetry import TelemetryConfig
 
 if sys.version_info >= (3, 11):
@@ -85,6 +86,7 @@ __all__ = [
     "load_config",
     "make_lane_directory",
     "make_state_folder",
+    "memory_path",
 ]
 
 
@@ -180,7 +182,7 @@ def _checked(data: dict[str, Any], *, origin: str, base: Path | None = None) -> 
         raise ConfigError(f"{origin}: {without_secrets(problem, data)}")
     allowed = dict.fromkeys((*config.sanitize.allow_headers, *pin_headers(config.pins)))
     sanitize = msgspec.structs.replace(config.sanitize, allow_headers=tuple(allowed))
-    config = msgspec.structs.replace(config, sanitize=sanitize)
+    config = msgspec.structs.replace(config, sanitize=sanitize, store=config.store.of_lane(config.lane.name))
     if base is not None:
         if "url" not in data.get("store", {}):
             at = default_store(base, config.store.path, config.lane.name)

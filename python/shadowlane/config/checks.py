@@ -25,6 +25,7 @@ from .sections import EMBEDDERS, ScoreConfig
 from .serve import serve_problem
 from .shadows import ShadowConfig, section_of
 from .shown import looks_like_key, shown_url
+from .store import server_problem
 from .telemetry import telemetry_problem
 from .variables import variable_problem
 
@@ -174,8 +175,14 @@ def _policy_problem(config: Config) -> str | None:
 
 
 def _store_problem(config: Config) -> str | None:
+    store = config.store
+    if store.on_server:
+        return server_problem(store.of_lane(config.lane.name))
+    for field in ("schema", "credential_env"):
+        if getattr(store, field):
+            return f"store.{field}: is for a store on PostgreSQL, and store.url names a file; remove it"
     try:
-        _ = config.store.path
+        _ = store.path
     except ConfigError as error:
         return str(error)
     return None

@@ -316,8 +316,8 @@ def _make_state_folder(config: Config) -> None:
         make_state_folder(config)
     except OSError as error:
         raise StoreError(
-            f"{config.store.path.parent}: the folder of the database cannot be made: {error.strerror}; set store.url, "
-            "or XDG_STATE_HOME to a folder that this user can write"
+            f"{groups_folder(config).parent}: the folder of the lane's memory cannot be made: {error.strerror}; set "
+            "store.url, or XDG_STATE_HOME to a folder that this user can write"
         ) from None
 
 
