@@ -239,9 +239,12 @@ class _Http2Answer:
     def trailers(self) -> Headers:
         return self._stream.trailers
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        while (data := await self._stream.take()) is not None:
-            yield data
+    @property
+    def over(self) -> bool:
+        return self._stream.over
+
+    async def take(self) -> bytes:
+        return await self._stream.take() or b""
 
     def close(self) -> None:
         if self._closed:
