@@ -73,7 +73,7 @@ def proxies(folder: Path, upstream: int, against: str, *, http2: bool) -> dict[s
     """The proxies in front of ``upstream``; without those that are not installed. ``against`` is the ``python`` folder
     of another version of ours."""
     made = {"ours": _ours(folder, upstream, "", http2=http2)}
-    if against:
+    if against and not http2:
         made["ours, the other version"] = _ours(folder, upstream, against, http2=http2)
     if nginx_binary() and not http2:  # which it does not speak upstream
         port = free_port()

@@ -7,6 +7,7 @@ a user who leaves ends the request upstream; nothing is decoded, followed, store
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -24,6 +25,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _CONNECT_S = 10.0
+_NO_TARGET = re.compile(r"[\x00-\x20\x7f#]")
 
 
 class Proxy:
@@ -171,21 +173,23 @@ class _Upload:
 
 def _target(scope: Scope) -> str | None:
     """Path and query as they came; of the absolute form (RFC 9112 §3.2.2) without the origin. Nothing for what begins
-    with no slash: behind the upstream's address it would become a part of that, and name another host."""
+    with no slash: behind the upstream's address it would become a part of that, and name another host; nor for what
+    stands in no target, such as a blank, which would end it."""
     path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
     if path.lower().startswith(("http://", "https://")):
         path = "/" + path.partition("://")[2].partition("/")[2]
     if not path.startswith("/"):
         return None
     query = scope["query_string"].decode("latin-1")
-    return f"{path}?{query}" if query else path
+    target = f"{path}?{query}" if query else path
+    return None if _NO_TARGET.search(target) else target
 
 
 async def _refuse(scope: Scope, send: Send) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close"})
     else:
-        await _say(send, 400, "a request's target begins with a slash")
+        await _say(send, 400, "a request's target begins with a slash, and has no blank and no fragment")
 
 
 async def _bad_gateway(send: Send, error: Exception) -> None:
