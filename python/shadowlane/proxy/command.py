@@ -20,6 +20,7 @@ from ..config import Config
 from ..config.serve import address_of
 from ..config.shown import shown_url
 from ..errors import ConfigError, MissingExtraError, ShadowlaneError
+from ..files import is_file
 from ..render.text import print_json_line, print_lines
 
 __all__ = ["DEFAULT_PROXY", "add_options", "run_proxy"]
@@ -103,7 +104,7 @@ def _check(options: argparse.Namespace) -> None:
         raise ConfigError("--key: belongs to a certificate; name that with --certificate, too")
     for option in ("certificate", "key"):
         path = getattr(options, option)
-        if path and not Path(path).is_file():
+        if path and not is_file(Path(path)):
             raise ConfigError(f"--{option} = {path!r}: no such file; name a PEM file")
     if not 0 <= options.drain <= 3600:
         raise ConfigError(f"--drain = {options.drain}: use 0 to 3600 seconds")

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from ..config import Config, lane_directory
 from ..errors import ShadowlaneError, StoreError, describe
+from ..files import may_exist
 from ..gate import Verdict
 from ..report.verdicts import gate_data, held_data, read_arms, read_verdicts
 from ..status.lane import read_lane
@@ -141,7 +142,7 @@ class LaneView:
         :class:`~shadowlane.errors.StoreError`."""
 
         def read() -> _T:
-            if not self.config.store.path.exists():
+            if not may_exist(self.config.store.path):
                 return nothing
             with self._file, open_store(self.config.store, read_only=True, stop=self.closed) as store:
                 return work(store)
@@ -186,7 +187,7 @@ class LaneView:
             return "the store cannot be read in time"
 
     def _readable(self) -> str:
-        if not self.config.store.path.exists():
+        if not may_exist(self.config.store.path):
             return ""  # a lane that stored nothing yet is one that holds
         try:
             with self._file:
@@ -197,7 +198,7 @@ class LaneView:
 
     def backlog(self) -> dict[str, Any]:
         """Exchanges that wait in the rings or are on their way to the store, and how full the fullest ring is."""
-        started = (self._directory / "control.shm").exists()
+        started = may_exist(self._directory / "control.shm")
         lane = read_lane(self._directory) if started else None
         rings = lane.rings if lane is not None else []
         return {

@@ -16,6 +16,7 @@ from .. import _core
 from ..config import Config, lane_directory
 from ..config.worker_file import running_revision, worker_config
 from ..errors import StoreError
+from ..files import may_exist
 from ..store import open_store
 from ..types import ShadowCounts
 from ..worker.state import gateway_error, last_error, read_state
@@ -41,7 +42,7 @@ def collect_status(config: Config) -> dict[str, Any]:
     :class:`~shadowlane.errors.LaneError` when its directory exists and is not safe to read.
     """
     directory = lane_directory(config)
-    started = (directory / "control.shm").exists() or directory.is_symlink()
+    started = may_exist(directory / "control.shm") or directory.is_symlink()
     before = read_lane(directory) if started else unstarted(config)
     store, counts, bases = _read_store(config, before.lane_id)
     now, balanced = read_settled(directory) if started else (before, True)
@@ -126,7 +127,7 @@ def _stale(revisions: Mapping[str, str]) -> list[str]:
 
 def _read_store(config: Config, lane_id: str) -> tuple[dict[str, Any], dict[str, ShadowCounts], dict[str, int]]:
     path = config.store.path
-    info: dict[str, Any] = {"path": str(path), "exists": path.exists(), "rows": 0, "bytes": 0, "error": ""}
+    info: dict[str, Any] = {"path": str(path), "exists": may_exist(path), "rows": 0, "bytes": 0, "error": ""}
     info |= {"flips": {}, "copies": {}}
     if not info["exists"]:
         return info, {}, {}

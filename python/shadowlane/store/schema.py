@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ..errors import StoreError
+from ..files import may_exist
 from ..types import route_of
 
 __all__ = ["SCHEMA_VERSION", "connect", "explained"]
@@ -298,7 +299,7 @@ def _connect_to_write(path: Path) -> sqlite3.Connection:
 
 
 def _connect_to_read(path: Path) -> sqlite3.Connection:
-    if not path.exists():
+    if not may_exist(path):
         raise StoreError(
             f"{path}: no such database: nothing stored yet; let the gateway take traffic while the worker runs, "
             "or correct store.url"
