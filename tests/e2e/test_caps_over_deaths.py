@@ -14,7 +14,7 @@ from tests.support.rawserver import RawServer
 
 from .conftest import World, until
 
-QPS, BURST, OUT = 2.0, 40, 32
+QPS, BURST, OUT = 8.0, 40, 32
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 3\r\n\r\nyes"
 
 
