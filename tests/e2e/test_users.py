@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from shadowlane import _core
+from shadowlane.errors import LaneError
 from tests.support.users import ENV, interpreter
 
 from .conftest import until
@@ -142,5 +143,5 @@ def _status(place: Place) -> dict[str, Any] | None:
 def test_the_core_refuses_root_as_well(place: Place) -> None:
     """Root may read everything, and would leave files that the gateway's user cannot open."""
     place.gateway()
-    with pytest.raises(OSError, match=f"belongs to user {GATEWAY} and this process runs as 0"):
+    with pytest.raises(LaneError, match=f"belongs to user {GATEWAY} and this process runs as 0"):
         _core.lane_status(str(place.lane))

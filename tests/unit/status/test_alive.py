@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shadowlane import _core
 from shadowlane.cli import main
 from shadowlane.status import alive
 
@@ -47,9 +48,7 @@ def test_a_worker_is_at_work_while_it_reports_itself(
     code: int,
     says: str,
 ) -> None:
-    folder = lane.parent / "lane"
-    folder.mkdir(mode=0o700)
-    (folder / "control.shm").touch()
+    _core.Lane(str(lane.parent / "lane"), ring_bytes=1 << 20).close()
     monkeypatch.setattr(alive, "read_lane", lambda _: {"worker": {"pid": 7, "same_namespace": True, **worker}})
     monkeypatch.setattr(alive, "as_json", lambda read: read)
     assert main(["status", "--check", "--json", "--config", str(lane)]) == code
