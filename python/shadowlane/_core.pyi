@@ -11,6 +11,7 @@ __all__ = [
     "FLAG_REDELIVERED",
     "FLAG_RESPONSE_CUT",
     "FLAG_STREAMED",
+    "FLAG_TOLD",
     "PRESET_NAMES",
     "REASONS",
     "RING_HEAD_BYTES",
@@ -61,6 +62,7 @@ FLAG_CLIENT_DISCONNECTED: int
 FLAG_REDELIVERED: int
 FLAG_RESPONSE_CUT: int
 FLAG_STREAMED: int
+FLAG_TOLD: int
 ACTING_GETS: tuple[str, ...]
 PRESET_NAMES: tuple[str, ...]
 REASONS: tuple[str, ...]
@@ -252,6 +254,7 @@ class Lane:
         response_body: bytes | list[bytes],
         ttfb_ns: int,
         flags: int,
+        duration_ns: int = 0,
     ) -> bool: ...
     def drop(self, ticket: Ticket, reason: str) -> None: ...
     def fault(self) -> None: ...

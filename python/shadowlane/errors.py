@@ -15,6 +15,9 @@ __all__ = [
     "DetectorError",
     "LaneError",
     "MissingExtraError",
+    "NothingStoredError",
+    "OffloadError",
+    "OffloadFullError",
     "ScoreError",
     "ShadowlaneError",
     "StoreError",
@@ -58,8 +61,20 @@ class StoreError(ShadowlaneError):
     """The store cannot be opened, read or written."""
 
 
+class NothingStoredError(StoreError):
+    """There is no store yet: nothing was ever stored."""
+
+
 class StoreLostError(StoreError):
     """The open database is not the file at its path any more: what is written now would be lost."""
+
+
+class OffloadError(ShadowlaneError):
+    """The stream between forwarding hosts and judges cannot be used now."""
+
+
+class OffloadFullError(OffloadError):
+    """Its server has no memory left for more."""
 
 
 class ScoreError(ShadowlaneError):

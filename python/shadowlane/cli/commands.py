@@ -24,6 +24,7 @@ __all__ = [
     "demo",
     "doctor",
     "export",
+    "ext_proc",
     "gate",
     "gold",
     "guard",
@@ -31,6 +32,7 @@ __all__ = [
     "init",
     "off",
     "on",
+    "otlp",
     "probe",
     "proxy",
     "replay",
@@ -290,6 +292,18 @@ def sink(options: argparse.Namespace) -> int:
 
     config = _configured(options, "info")
     return run_sink(config, options.listen or DEFAULT_SINK, anywhere=options.anywhere, as_json=options.json)
+
+
+def otlp(options: argparse.Namespace) -> int:
+    from ..otlp.command import run_otlp
+
+    return run_otlp(_configured(options, "info"), options)
+
+
+def ext_proc(options: argparse.Namespace) -> int:
+    from ..ext_proc.command import run_ext_proc
+
+    return run_ext_proc(_configured(options, "info"), options)
 
 
 def proxy(options: argparse.Namespace) -> int:

@@ -20,6 +20,7 @@ from .checks import problem_of
 from .errors import readable
 from .gate import GateConfig
 from .limits import BreakerConfig, BudgetConfig, LimitsConfig, PriceConfig, RetryConfig, Section
+from .offload import OffloadConfig, WorkerConfig
 from .paths import (
     default_store,
     groups_folder,
@@ -27,6 +28,7 @@ from .paths import (
     lies_in_state_folder,
     make_lane_directory,
     make_state_folder,
+    memory_path,
 )
 from .pins import PinConfig, pin_headers, pin_tables
 from .sections import (
@@ -39,12 +41,12 @@ from .sections import (
     SamplingConfig,
     SanitizeConfig,
     ScoreConfig,
-    StoreConfig,
     StructureConfig,
 )
 from .serve import ServeConfig
 from .shadows import ControlConfig, ShadowConfig
 from .shown import without_secrets
+from .store import StoreConfig
 from .telemetry import TelemetryConfig
 
 if sys.version_info >= (3, 11):
@@ -62,6 +64,7 @@ __all__ = [
     "JudgeConfig",
     "LaneConfig",
     "LimitsConfig",
+    "OffloadConfig",
     "PinConfig",
     "PolicyConfig",
     "PriceConfig",
@@ -76,12 +79,14 @@ __all__ = [
     "StoreConfig",
     "StructureConfig",
     "TelemetryConfig",
+    "WorkerConfig",
     "groups_folder",
     "lane_directory",
     "lies_in_state_folder",
     "load_config",
     "make_lane_directory",
     "make_state_folder",
+    "memory_path",
 ]
 
 
@@ -106,6 +111,8 @@ class Config(Section, frozen=True):
     serve: ServeConfig = ServeConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
     alerts: tuple[AlertConfig, ...] = ()
+    worker: WorkerConfig = WorkerConfig()
+    offload: OffloadConfig = OffloadConfig()
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Config:
@@ -175,7 +182,7 @@ def _checked(data: dict[str, Any], *, origin: str, base: Path | None = None) -> 
         raise ConfigError(f"{origin}: {without_secrets(problem, data)}")
     allowed = dict.fromkeys((*config.sanitize.allow_headers, *pin_headers(config.pins)))
     sanitize = msgspec.structs.replace(config.sanitize, allow_headers=tuple(allowed))
-    config = msgspec.structs.replace(config, sanitize=sanitize)
+    config = msgspec.structs.replace(config, sanitize=sanitize, store=config.store.of_lane(config.lane.name))
     if base is not None:
         if "url" not in data.get("store", {}):
             at = default_store(base, config.store.path, config.lane.name)

@@ -20,11 +20,13 @@ from .bounds import number_problem
 from .errors import advised, meant
 from .gate import GATE_RULES
 from .limits import PriceConfig, breaker_problem, budget_problem, limits_problem, retry_problem
+from .offload import offload_problem
 from .pins import pins_problem
 from .sections import EMBEDDERS, ScoreConfig
 from .serve import serve_problem
 from .shadows import ShadowConfig, section_of
 from .shown import looks_like_key, shown_url
+from .store import server_problem
 from .telemetry import telemetry_problem
 from .variables import variable_problem
 
@@ -49,6 +51,7 @@ def problem_of(config: Config) -> str | None:
         number_problem, _lane_problem, _sampling_problem, _limits_problem, _prices_problem, _routes_problem,
         _policy_problem, _sanitize_problem, _score_problem, _store_problem, _shadows_problem, _gate_problem,
         _judge_problem, _pins_problem, _serve_problem, _telemetry_problem, _alerts_problem,
+        offload_problem,
     )  # fmt: skip
     return next((problem for check in checks if (problem := check(config))), None)
 
@@ -173,8 +176,14 @@ def _policy_problem(config: Config) -> str | None:
 
 
 def _store_problem(config: Config) -> str | None:
+    store = config.store
+    if store.on_server:
+        return server_problem(store.of_lane(config.lane.name))
+    for field in ("schema", "credential_env"):
+        if getattr(store, field):
+            return f"store.{field}: is for a store on PostgreSQL, and store.url names a file; remove it"
     try:
-        _ = config.store.path
+        _ = store.path
     except ConfigError as error:
         return str(error)
     return None

@@ -17,16 +17,20 @@ from ..config import Config, lane_directory
 from ..config.worker_file import running_revision, worker_config
 from ..errors import StoreError
 from ..files import may_exist
-from ..store import open_store
+from ..store import ProdSeen, find_store
 from ..types import ShadowCounts
 from ..worker.state import gateway_error, last_error, read_state
 from .lane import LaneStatus, as_json, read_lane, read_settled, unstarted
 from .limits import alerting_of, endpoint_of, limits_of, spans_of
+from .offload import offload_accounting, offload_alerts, offload_of
 from .overhead import overhead
 from .render import sum_of
 from .routes import NEWEST, routes_of
 
 __all__ = ["collect_status"]
+
+_NOTHING: dict[str, Any] = {"routes": [], "refusals": [], **ProdSeen()._asdict()}
+"""Of a shadow without rows."""
 
 
 def collect_status(config: Config) -> dict[str, Any]:
@@ -35,7 +39,8 @@ def collect_status(config: Config) -> dict[str, Any]:
     The core's ``lane_status`` plus ``lane`` (the name), ``started``, ``shadows``, ``accounting``, ``overhead``,
     ``store``, ``revisions`` (of the configurations that this command, gateways and worker have), ``endpoint`` (where
     the worker listens, and why it does not; ``None``: it has none), ``telemetry`` (spans sent, waiting and lost;
-    ``None``: none are made), ``alerting`` (by receiver: what is told now, waits,
+    ``None``: none are made), ``offload`` (the stream between forwarding hosts and judges, as the worker last saw it;
+    ``None``: this host does all itself), ``alerting`` (by receiver: what is told now, waits,
     and became of the rest; empty: the worker tells nobody), ``worker_error`` and ``limits``
     (the state of each shadow's rate, breaker and budget, as its worker last said it; ``None`` before one
     did). A lane that never started has zeros and ``started: false``. Raises
@@ -58,10 +63,19 @@ def collect_status(config: Config) -> dict[str, Any]:
             "failed": dict(count.failed),
             "in_flight": now.mirrored - base - stored,
             "holds": None if store["error"] else before.acked <= base + stored <= now.mirrored,
-            **store["copies"].get(name, {"routes": [], "refusals": [], "stood_in": 0, "lately": None}),
+            **store["copies"].get(name, {**_NOTHING, "lately": None}),
         }
     limits, status = config.limits, as_json(now)
     state = read_state(directory) if started else None
+    offload = offload_of(config, state, now.lane_id)
+    accounting = {
+        "holds": balanced and all(shadow["holds"] is not False for shadow in shadows.values()),
+        "lane_holds": balanced,
+        "known": started and not store["error"],
+        "lines": _lines(now, shadows),
+    }
+    if offload is not None:
+        accounting = offload_accounting(offload, now, shadows, accounting)
     in_force, trouble = limits_of(state, now.lane_id)
     revisions = _revisions(config, directory, state, status)
     endpoint = endpoint_of(state, alive=bool(status["worker"]["alive"]))
@@ -79,12 +93,8 @@ def collect_status(config: Config) -> dict[str, Any]:
         "lane": config.lane.name,
         "started": started,
         "shadows": shadows,
-        "accounting": {
-            "holds": balanced and all(shadow["holds"] is not False for shadow in shadows.values()),
-            "lane_holds": balanced,
-            "known": started and not store["error"],
-            "lines": _lines(now, shadows),
-        },
+        "accounting": accounting,
+        "offload": offload,
         "worker_error": last_error(directory) if started else "",
         "gateway_error": gateway_error(directory),
         "limits": in_force,
@@ -98,6 +108,7 @@ def collect_status(config: Config) -> dict[str, Any]:
             *([trouble] if trouble else []),
             *([f"the worker's HTTP endpoint is off: {endpoint['error']}"] if endpoint and endpoint["error"] else []),
             *[f"alerts to {name}: {one['error']}" for name, one in alerting.items() if one["error"]],
+            *offload_alerts(offload),
             *_stale(revisions),
         ],
     }
@@ -126,13 +137,13 @@ def _stale(revisions: Mapping[str, str]) -> list[str]:
 
 
 def _read_store(config: Config, lane_id: str) -> tuple[dict[str, Any], dict[str, ShadowCounts], dict[str, int]]:
-    path = config.store.path
-    info: dict[str, Any] = {"path": str(path), "exists": may_exist(path), "rows": 0, "bytes": 0, "error": ""}
+    info: dict[str, Any] = {"path": config.store.shown, "exists": True, "rows": 0, "bytes": 0, "error": ""}
     info |= {"flips": {}, "copies": {}}
-    if not info["exists"]:
-        return info, {}, {}
     try:
-        with open_store(config.store, read_only=True) as store:
+        found = find_store(config.store)
+        if found is None:
+            return {**info, "exists": False}, {}, {}
+        with found as store:
             counts, bases = store.counts(lane_id), store.bases(lane_id)
             info["bytes"] = store.bytes_used()
             since = time.time_ns() - int(config.gate.window_hours * 3600e9)

@@ -16,7 +16,9 @@ from pathlib import Path
 from .. import __file__ as _package_file
 from .. import _core
 from ..config import Config, lane_directory, lies_in_state_folder
+from ..errors import ShadowlaneError
 from ..files import is_file, is_folder, may_exist
+from ..store import find_store
 from .cgroup import memory_limit
 from .check import Check
 from .render import size
@@ -117,8 +119,12 @@ def extras_checks(config: Config) -> Iterator[Check]:
     needed = {"aiohttp": "worker"}
     if config.score.embedder == "wordllama":
         needed["wordllama"] = "semantic"
+    if config.store.on_server:
+        needed["psycopg"] = "postgres"
     if config.score.groups and config.score.group_index == "hnsw":
         needed["hnswlib"] = "groups"
+    if config.worker.role != "all":
+        needed["redis"] = "redis"
     for package, extra in needed.items():
         if importlib.util.find_spec(package) is not None:
             yield Check("extras", "ok", f"{package} is installed")
@@ -132,6 +138,9 @@ def extras_checks(config: Config) -> Iterator[Check]:
 
 
 def store_checks(config: Config) -> Iterator[Check]:
+    if config.store.on_server:
+        yield _server_check(config)
+        return
     path = config.store.path
     folder = path.parent
     if lies_in_state_folder(config):  # the worker makes it
@@ -153,10 +162,23 @@ def store_checks(config: Config) -> Iterator[Check]:
         yield Check("store", "ok", f"{path}: {size(used)}, {size(free)} free")
 
 
+def _server_check(config: Config) -> Check:
+    """Looks only: whether it answers, and whether a lane stored something there."""
+    where = config.store.shown
+    try:
+        found = find_store(config.store)
+    except ShadowlaneError as error:
+        return Check("store", "fail", str(error), "see docs/operate/postgres.md")
+    if found is None:
+        return Check("store", "ok", f"{where}: not made yet; the worker makes it")
+    with found as store:
+        return Check("store", "ok", f"{where}: {size(store.bytes_used())}")
+
+
 def clock_checks(config: Config) -> Iterator[Check]:
     """Ids, windows and retention follow the system clock; it cannot be before what was installed or stored."""
     now = time.time()
-    known = [Path(_package_file or __file__), config.store.path]
+    known = [Path(_package_file or __file__), *([] if config.store.on_server else [config.store.path])]
     latest = max(file.stat().st_mtime for file in known if is_file(file))
     if latest > now + _FUTURE_S:
         text = f"the system clock is {latest - now:.0f} s behind files of this installation"

@@ -20,7 +20,7 @@ from ..config.worker_file import ERROR_FILE
 from ..errors import ConfigError, LaneError
 from ..files import is_file, is_folder, may_exist
 from ..render.text import Line, asked, print_json, print_lines
-from ..store import open_store
+from ..store import find_store, open_store
 from ..worker.state import STATE_FILE
 from .lane import LaneStatus, read_lane
 
@@ -87,8 +87,17 @@ def _find(config: Config, directory: Path) -> _Found:
     lane = read_lane(directory) if may_exist(directory / _CONTROL) else None
     _refuse_life(config, lane)
     files = _files(config, directory)
-    windows = list(config.arms()) if may_exist(config.store.path) else []
+    windows = list(config.arms()) if _is_stored(config) else []
     return _Found(files, windows, _told(config, lane, files, windows))
+
+
+def _is_stored(config: Config) -> bool:
+    if not config.store.on_server:
+        return may_exist(config.store.path)
+    found = find_store(config.store)
+    if found is not None:
+        found.close()
+    return found is not None
 
 
 def _forget(config: Config, found: _Found) -> None:
@@ -133,7 +142,7 @@ def _told(config: Config, lane: LaneStatus | None, files: list[Path], windows: l
         lines.append((f"  the gate's windows ({', '.join(windows)}): new ones begin now", ""))
     if len(lines) == 1:
         lines.append(("  nothing: it has neither counted nor learned anything", ""))
-    lines.append((f"and keeps the rows of {config.store.path}, budgets spent, keys, logs and its configuration.", ""))
+    lines.append((f"and keeps the rows of {config.store.shown}, budgets spent, keys, logs and its configuration.", ""))
     return lines
 
 

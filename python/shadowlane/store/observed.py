@@ -37,8 +37,9 @@ BOUNDS: dict[str, tuple[float, ...]] = {
 
 ADD_OBSERVED = (
     "INSERT INTO observed (shadow, series, key, n, total, exemplar, exemplar_id, exemplar_trace, exemplar_ns) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (shadow, series, key) DO UPDATE SET n = n + excluded.n, "
-    "total = total + excluded.total, exemplar = excluded.exemplar, exemplar_id = excluded.exemplar_id, "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (shadow, series, key) DO UPDATE SET "
+    "n = observed.n + excluded.n, total = observed.total + excluded.total, "
+    "exemplar = excluded.exemplar, exemplar_id = excluded.exemplar_id, "
     "exemplar_trace = excluded.exemplar_trace, exemplar_ns = excluded.exemplar_ns"
 )
 GET_OBSERVED = (
@@ -103,9 +104,11 @@ def _measured(pair: Pair) -> Iterator[tuple[str, float]]:
     copy, outcome, scores = pair.copy, pair.outcome, pair.scores
     if not outcome.reason:
         yield "latency", outcome.duration_ns / 1e9
-        yield "prod_latency", copy.duration_ns / 1e9
+        if copy.duration_ns:  # else nobody told it
+            yield "prod_latency", copy.duration_ns / 1e9
         yield "first_byte", outcome.ttfb_ns / 1e9
-        yield "prod_first_byte", copy.ttfb_ns / 1e9
+        if copy.ttfb_ns:
+            yield "prod_first_byte", copy.ttfb_ns / 1e9
     if outcome.tries or outcome.waited_ns:
         yield "slot_wait", outcome.waited_ns / 1e9
     for series, value in (

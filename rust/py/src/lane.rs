@@ -184,7 +184,9 @@ impl Lane {
     /// Copy a finished exchange into the ring; `False` when it was dropped (and counted). Never waits.
     ///
     /// Bodies are `bytes`, or the list of `bytes` in which they passed. `ttfb_ns`: nanoseconds from the request's
-    /// arrival to the response's head. `flags`: `shadowlane.types.FLAG_*`.
+    /// arrival to the response's head. `flags`: `shadowlane.types.FLAG_*`. `duration_ns`: with `FLAG_TOLD` alone, the time
+    /// to the response's end, 0 when it is not known; else it is measured here.
+    #[pyo3(signature = (ticket, target, headers, body, status, response_headers, response_body, ttfb_ns, flags, duration_ns=0))]
     #[expect(clippy::too_many_arguments, reason = "one call with the whole exchange")]
     fn offer(
         &self,
@@ -197,6 +199,7 @@ impl Lane {
         response_body: &Bound<'_, PyAny>,
         ttfb_ns: u64,
         flags: u32,
+        duration_ns: u64,
     ) -> PyResult<bool> {
         let (body, response_body) = (Body::new(body)?, Body::new(response_body)?);
         let core = self.current();
@@ -209,6 +212,7 @@ impl Lane {
                     response_body.with(|response_body| {
                         let exchange = Exchange {
                             ttfb_ns,
+                            duration_ns,
                             status,
                             flags,
                             target,
