@@ -14,6 +14,7 @@ from .. import _core
 from ..config import Config, lane_directory, load_config
 from ..config.errors import advised
 from ..errors import ConfigError, FleetError, LaneError, MissingExtraError
+from ..files import may_exist
 from ..render.text import print_json, print_lines
 
 __all__ = [
@@ -143,6 +144,10 @@ def status(options: argparse.Namespace) -> int:
         from ..watch.command import run_watch
 
         return run_watch(_load(options), options.watch)
+    if options.check:
+        from ..status.alive import run_check
+
+        return run_check(_load(options), options.json)
     from ..status.collect import collect_status
     from ..status.render import render_status
 
@@ -157,7 +162,7 @@ def status(options: argparse.Namespace) -> int:
 def _switch(options: argparse.Namespace, enabled: bool) -> int:
     config = _load(options)
     directory = lane_directory(config)
-    if not directory.exists():
+    if not may_exist(directory):
         raise LaneError(
             f"lane {config.lane.name}: never started, there is no {directory}; start its gateway first, or check "
             "lane.name and lane.directory: the gateway and this command must see the same ones"
@@ -303,7 +308,7 @@ def _stored(options: argparse.Namespace) -> Config:
 def _result_config(options: argparse.Namespace) -> Config:
     """What the result of a replay or an import is looked at with. They need no configuration, and so does it: where
     none is named and none is there, the defaults hold."""
-    if options.config == DEFAULT_CONFIG and not Path(DEFAULT_CONFIG).exists():
+    if options.config == DEFAULT_CONFIG and not may_exist(Path(DEFAULT_CONFIG)):
         from ..replay.settings import settings
 
         return settings(None, None, sends=False)[0]

@@ -14,6 +14,7 @@ import msgspec
 
 from .. import _core
 from ..errors import ConfigError
+from ..files import is_file
 from .alerts import alerts_problem
 from .bounds import number_problem
 from .errors import advised, meant
@@ -329,7 +330,7 @@ def _shadow_problem(shadow: ShadowConfig, prices: dict[str, PriceConfig]) -> str
         return f"retry.{problem}"
     if problem := budget_problem(shadow.budget, prices):
         return f"budget.{problem}"
-    if shadow.ca_file and not Path(shadow.ca_file).is_file():
+    if shadow.ca_file and not is_file(Path(shadow.ca_file)):
         return f"ca_file = {shadow.ca_file!r}: no such file"
     if shadow.trust_env and shadow.transport == "native":
         return 'transport = "native": knows no proxies, which trust_env asks for; use "auto", or remove trust_env'

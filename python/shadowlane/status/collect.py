@@ -16,6 +16,7 @@ from .. import _core
 from ..config import Config, lane_directory
 from ..config.worker_file import running_revision, worker_config
 from ..errors import StoreError
+from ..files import may_exist
 from ..store import ProdSeen, find_store
 from ..types import ShadowCounts
 from ..worker.state import gateway_error, last_error, read_state
@@ -47,7 +48,7 @@ def collect_status(config: Config) -> dict[str, Any]:
     :class:`~shadowlane.errors.LaneError` when its directory exists and is not safe to read.
     """
     directory = lane_directory(config)
-    started = (directory / "control.shm").exists() or directory.is_symlink()
+    started = may_exist(directory / "control.shm") or directory.is_symlink()
     before = read_lane(directory) if started else unstarted(config)
     store, counts, bases = _read_store(config, before.lane_id)
     now, balanced = read_settled(directory) if started else (before, True)
