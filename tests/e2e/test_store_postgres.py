@@ -34,7 +34,7 @@ def lane(world: World, server: PostgresServer, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("LANES_PASSWORD", SECRET)
     schema = f"lane_{world.lane.name.rpartition('-')[2]}"
-    url = f"postgresql://postgres@127.0.0.1:{server.port}/postgres"
+    url = f"postgresql://postgres@127.0.0.1:{server.port}/postgres?connect_timeout=60"
     store = {"url": url, "schema": schema, "credential_env": "LANES_PASSWORD"}
     world.configure(world.shadow(), store=store, shadows__candidate={"concurrency": 8})
     return world
