@@ -184,8 +184,10 @@ impl Lane {
     /// Copy a finished exchange into the ring; `False` when it was dropped (and counted). Never waits.
     ///
     /// Bodies are `bytes`, or the list of `bytes` in which they passed. `ttfb_ns`: nanoseconds from the request's
-    /// arrival to the response's head. `flags`: `shadowlane.types.FLAG_*`.
+    /// arrival to the response's head. `flags`: `shadowlane.types.FLAG_*`. `duration_ns`: nanoseconds from the request's
+    /// arrival to the answer's end; 0: it ends now.
     #[expect(clippy::too_many_arguments, reason = "one call with the whole exchange")]
+    #[pyo3(signature = (ticket, target, headers, body, status, response_headers, response_body, ttfb_ns, flags, duration_ns = 0))]
     fn offer(
         &self,
         ticket: &Ticket,
@@ -197,6 +199,7 @@ impl Lane {
         response_body: &Bound<'_, PyAny>,
         ttfb_ns: u64,
         flags: u32,
+        duration_ns: u64,
     ) -> PyResult<bool> {
         let (body, response_body) = (Body::new(body)?, Body::new(response_body)?);
         let core = self.current();
@@ -209,6 +212,7 @@ impl Lane {
                     response_body.with(|response_body| {
                         let exchange = Exchange {
                             ttfb_ns,
+                            duration_ns,
                             status,
                             flags,
                             target,

@@ -20,8 +20,9 @@ use shadowlane_ring::frame::{self, Exchange};
 impl Lane {
     /// Copy an exchange into the ring; `false` when it was dropped (and counted). Consumes the ticket either way.
     ///
-    /// `exchange.shadow_id`, `method`, `started_ns` and `duration_ns` are filled here. A response body over the bound is cut and
-    /// flagged; a request body over it is not mirrored.
+    /// `exchange.shadow_id`, `method` and `started_ns` are filled here, and `duration_ns` where it is 0: who hears of an
+    /// answer later than it ended says how long it took. A response body over the bound is cut and flagged; a request body
+    /// over it is not mirrored.
     pub fn offer(&self, mut ticket: Ticket, exchange: Exchange<'_>) -> bool {
         if !std::mem::take(&mut ticket.open) || !self.is_ours() {
             return false;
@@ -102,7 +103,9 @@ impl Lane {
         exchange.shadow_id = ticket.id;
         exchange.method = ticket.method.get();
         exchange.started_ns = ticket.started_ns;
-        exchange.duration_ns = monotonic_ns().saturating_sub(ticket.started_mono);
+        if exchange.duration_ns == 0 {
+            exchange.duration_ns = monotonic_ns().saturating_sub(ticket.started_mono);
+        }
         let size = exchange.size().ok_or(Reason::RingFull)?;
         let mut claim = claim(ring, size as u64).ok_or(Reason::RingFull)?;
         if !claim.write(|out| exchange.encode(out)) {
