@@ -311,7 +311,8 @@ def _refused(host: str, port: int) -> bool:
         return probe.connect_ex((host, port)) != 0
 
 
-def test_websockets_pass_both_ways(tmp_path: Path, served: Served) -> None:
+@pytest.mark.parametrize("options", [(), ("--http2", "--upstream-http2")])
+def test_websockets_pass_both_ways(tmp_path: Path, served: Served, options: tuple[str, ...]) -> None:
     from websockets.asyncio.client import connect
     from websockets.asyncio.server import ServerConnection, serve
     from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -333,7 +334,7 @@ def test_websockets_pass_both_ways(tmp_path: Path, served: Served) -> None:
     async def main() -> None:
         async with serve(echo, "127.0.0.1", 0, subprotocols=["v2"], process_request=refuse) as server:  # type: ignore[list-item]
             port = server.sockets[0].getsockname()[1]
-            address, _ = await asyncio.to_thread(start, world, f"http://127.0.0.1:{port}")
+            address, _ = await asyncio.to_thread(start, world, f"http://127.0.0.1:{port}", *options)
             async with connect(f"ws://{address}/ws?a=1", subprotocols=["v1", "v2"]) as user:  # type: ignore[list-item]
                 assert user.subprotocol == "v2"
                 for message in ("text", b"\x00\xff", "", "x" * 100_000):

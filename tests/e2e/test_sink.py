@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import html
 import json
+import re
 import shutil
 import socket
 import sqlite3
@@ -19,7 +21,8 @@ import pytest
 
 from tests.support.chatserver import ChatServer, Got, chat, serving
 
-from .conftest import ROOT, Process, World
+from .conftest import ROOT, Process, World, until
+from .test_serve import serving as listening
 
 MIRROR = ROOT / "examples" / "mirror"
 KEY = "sk-proj-Ab12Cd34Ef56Gh78Ij90Kl12Mn34Op56"
@@ -103,6 +106,32 @@ def check_through(world: World, services: Services, gateway: str) -> None:
     assert said in world.cli("report", "--html", str(page), env=wide).stdout
     assert said in page.read_text(encoding="utf-8").replace("&#x27;", "'").replace("&#39;", "'")
     assert said in world.cli("gate", env=wide).stdout
+
+
+def test_release_tools_and_the_page_say_whose_answers_they_were(world: World, services: Services) -> None:
+    address = sink(world, services)
+    with httpx.Client(timeout=60, trust_env=False) as client:
+        for number in range(3):
+            assert client.post(f"http://{address}/v1/chat/completions", json=body(number)).status_code == 204
+        world.settle(3)
+        said = "[control] answered in prod's stead"
+        counted = f"{said} in 3 copies: who mirrored them saw no answer of prod's"
+        told = json.loads(world.cli("gate", "--json").stdout)
+        assert [(one["stood_in"], one["notes"]) for one in told["shadows"]] == [(3, [counted])]
+        assert told["reason"].startswith(f"candidate ({said}): ")
+        waited = world.cli("gate", "--wait", "--timeout", "1ms").stdout
+        assert f"HOLD candidate ({said}): " in " ".join(waited.split())
+        page = listening(world, "dashboard", "--listen", "127.0.0.1:0")
+        assert client.get(f"{page}/gate").json()["shadows"][0]["notes"] == [counted]
+        assert f"candidate ({said}): " in client.post(f"{page}/gate/promote").text
+
+        def shown(path: str) -> str:
+            return html.unescape(client.get(f"{page}{path}").text)
+
+        until(lambda: counted in shown("/?shadow=candidate"), "the page says it", 60.0)
+        assert counted in shown("/?shadow=control")
+        pair = re.findall(r'href="(/pairs/[^"]+)"', shown("/?shadow=candidate"))[0]
+        assert said in shown(pair)
 
 
 @contextmanager

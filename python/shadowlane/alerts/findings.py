@@ -14,7 +14,16 @@ from ..config.alerts import HEALTH_RULES
 from ..gate import Verdict
 from ..status.lane import LaneStatus
 
-__all__ = ["Counters", "Finding", "Reading", "Severity", "gate_findings", "lane_findings", "pins_of"]
+__all__ = [
+    "Counters",
+    "Finding",
+    "Reading",
+    "Severity",
+    "gate_findings",
+    "lane_findings",
+    "pins_of",
+    "stood_in_of",
+]
 
 Severity = Literal["critical", "warning", "info"]
 
@@ -54,6 +63,10 @@ class Reading:
     """By shadow."""
     pins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By shadow: the newest value of each."""
+    stood_in: Mapping[str, int] = field(default_factory=dict)
+    """By shadow: in how many copies ``[control]`` answered in prod's stead."""
+    baselines: frozenset[str] = frozenset()
+    """The shadows that are the baseline: prod is their candidate."""
 
     def knows(self, rule: str) -> bool:
         """Whether this reading says whether the rule is met."""
@@ -99,6 +112,11 @@ def pins_of(status: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """The newest value of each pin, by shadow."""
     lately = {name: shadow["lately"] for name, shadow in status["shadows"].items() if shadow["lately"]}
     return {name: {pin: _short(value) for pin, value in seen["pins"].items()} for name, seen in lately.items()}
+
+
+def stood_in_of(status: Mapping[str, Any]) -> dict[str, int]:
+    """In how many copies of each shadow ``[control]`` answered in prod's stead."""
+    return {name: int(shadow["stood_in"]) for name, shadow in status["shadows"].items()}
 
 
 def _short(value: str) -> str:

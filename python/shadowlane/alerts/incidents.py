@@ -39,6 +39,10 @@ class Incident(msgspec.Struct, kw_only=True):
     limit: float | None = None
     verdict: str = ""
     pins: dict[str, str] = {}
+    stood_in: int = 0
+    """In how many copies ``[control]`` answered in prod's stead."""
+    baseline: bool = False
+    """The shadow is the baseline: what is wrong is prod's."""
     first_seen: float
     """Unix time in seconds, as all times here."""
     resolved_at: float | None = None
@@ -203,6 +207,8 @@ def _incident(track: Track, found: Finding, at: _Moment) -> Incident:
         limit=found.limit,
         verdict=at.reading.verdicts.get(found.shadow, ""),
         pins=dict(at.reading.pins.get(found.shadow, {})),
+        stood_in=at.reading.stood_in.get(found.shadow, 0),
+        baseline=found.shadow in at.reading.baselines,
         first_seen=track.began,
     )
 

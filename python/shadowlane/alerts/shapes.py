@@ -22,6 +22,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ..config import AlertConfig, ServeConfig
+from ..report.terminal import REVERSE
+from ..status.routes import stood_in_lines
 from .incidents import Event, Incident
 
 __all__ = ["LASTS_S", "SIGNATURE", "Request", "link_of", "request_for", "signature"]
@@ -79,7 +81,8 @@ class _Told(NamedTuple):
     def summary(self) -> str:
         """One line for people."""
         one = self.incident
-        where = f"lane {one.lane}" + (f", shadow {one.shadow}" if one.shadow else "")
+        who = "baseline" if one.baseline else "shadow"
+        where = f"lane {one.lane}" + (f", {who} {one.shadow}" if one.shadow else "")
         if self.test:
             return f"Test of shadowlane's alerts, nothing is wrong: {where}"
         what = f"{one.name}: {self.held}" if self.held else one.name
@@ -104,6 +107,7 @@ class _Told(NamedTuple):
             "seen": self.held,
             "verdict": one.verdict,
             "pins": ", ".join(f"{name}={value}" for name, value in one.pins.items()),
+            "note": "; ".join([*([REVERSE] if one.baseline else []), *stood_in_lines(one.stood_in)]),
             "first seen": moment(one.first_seen),
             "over": moment(one.resolved_at) if one.resolved_at is not None else "",
             "id": one.id,
@@ -129,6 +133,8 @@ def _json(told: _Told) -> Mapping[str, Any]:
         "limit": one.limit,
         "verdict": one.verdict or None,
         "pins": one.pins,
+        "stood_in": one.stood_in,
+        "direction": "reverse" if one.baseline else "forward",
         "first_seen": moment(one.first_seen),
         "resolved_at": None if one.resolved_at is None else moment(one.resolved_at),
         "link": told.link or None,

@@ -23,7 +23,7 @@ from ..status.limits import limits_of
 from ..worker.side import WorkerView
 from ..worker.state import last_error, read_state
 from .delivery import Delivery, Receiver
-from .findings import Counters, Finding, Reading, gate_findings, lane_findings, pins_of
+from .findings import Counters, Finding, Reading, gate_findings, lane_findings, pins_of, stood_in_of
 from .incidents import Post, step
 from .memory import Memory
 
@@ -173,6 +173,8 @@ class Watch:
             unknown=frozenset(unknown),
             verdicts={one.shadow: one.decision for one in evaluated.verdicts},
             pins=pins_of(evaluated.status) if evaluated.status else {},
+            stood_in=stood_in_of(evaluated.status) if evaluated.status else {},
+            baselines=frozenset(one.shadow for one in evaluated.verdicts if one.reverse),
         )
 
     async def take(self, reading: Reading) -> None:

@@ -19,6 +19,7 @@ __all__ = ["EXAMPLES", "build_parser", "main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     options = build_parser(arguments).parse_args(arguments)
+    options.arguments = list(sys.argv[1:] if arguments is None else arguments)
     command: Callable[[argparse.Namespace], int] = options.run
     try:
         return command(options)

@@ -72,6 +72,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "proxy": (
         "proxy --upstream http://127.0.0.1:9000",
         "proxy --upstream https://prod.internal --listen 0.0.0.0:443 --certificate tls.pem --key tls.key",
+        "proxy --upstream http://127.0.0.1:50051 --http2 --upstream-http2",
     ),
     "guard": ("guard --allow api.internal:8080 --allow llm.internal:9000=openai --connect auth.internal:443",),
 }

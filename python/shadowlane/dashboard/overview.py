@@ -17,6 +17,8 @@ from ..render.text import clock, milliseconds, percent, signed
 from ..report.arms import arms_card
 from ..report.html import charts, verdict_card
 from ..report.marks import marks_data, marks_lines
+from ..report.terminal import REVERSE
+from ..status.routes import stood_in_lines
 from .snapshot import ArmFigures, Snapshot
 from .wanted import Wanted
 
@@ -35,7 +37,7 @@ def overview(snapshot: Snapshot, wanted: Wanted) -> str:
         parts["verdict"] = f'<section class="card"><p>{_e(snapshot.error or _NOT_YET)}.</p></section>'
     else:
         parts |= {
-            "verdict": _verdict(arm),
+            "verdict": _verdict(snapshot.status, arm),
             "flow": _flow(snapshot.status, arm),
             "charts": _charts(arm, snapshot),
             "times": _times(arm, snapshot),
@@ -51,10 +53,15 @@ def _live(name: str, markup: str) -> str:
     return f'<div data-live="{name}" id="{name}">{markup}</div>\n'
 
 
-def _verdict(arm: ArmFigures) -> str:
+def _verdict(status: Mapping[str, Any], arm: ArmFigures) -> str:
+    notes = stood_in_lines(status["shadows"].get(arm.name, {}).get("stood_in", 0))
     if arm.verdict is None:
-        return '<section class="card">The control is prod against itself: no verdict, but the noise floor.</section>'
-    return verdict_card(arm.verdict, folded=True)
+        said = "".join(f'<p class="soft num">{_e(line)}</p>' for line in notes)
+        text = "The control is prod against itself: no verdict, but the noise floor."
+        return f'<section class="card">{text}{said}</section>'
+    if arm.reverse:
+        notes = [REVERSE, *notes]
+    return verdict_card(arm.verdict, folded=True, notes=notes)
 
 
 def _flow(status: Mapping[str, Any], arm: ArmFigures) -> str:
@@ -141,7 +148,7 @@ def _arms(snapshot: Snapshot) -> str:
         latency = arm.latency
         rows.append(
             [
-                arm.name,
+                f"{arm.name} (the baseline)" if arm.reverse else arm.name,
                 arm.verdict["decision"] if arm.verdict else "noise floor",
                 f"{arm.pairs:,}",
                 _rate(arm.errors),
@@ -166,6 +173,8 @@ def _arms(snapshot: Snapshot) -> str:
     )
     heads += ("P95 latency", "tokens", "cost")
     note = "In brackets: 95 % bounds that hold at any time. Latency, tokens and cost: more than prod's."
+    if any(arm.reverse for arm in snapshot.arms.values()):
+        note += " In the row of a baseline: how much more they are prod's than its own, and prod's citations."
     side_by_side = table("Arms side by side, same sample", heads, rows)
     return f'<section class="card">{side_by_side}<p class="soft">{note}</p></section>{arms_card(snapshot.apart)}'
 

@@ -71,6 +71,8 @@ class ArmFigures:
     burns: tuple[tuple[str, float, float], ...]
     """Window, how many times faster than allowed the budget burns in it, and from how many times on it is too fast."""
     marks: MarkCounts
+    reverse: bool
+    """Whether the arm is the baseline, and prod the candidate."""
     verdict: dict[str, Any] | None
 
 
@@ -136,7 +138,7 @@ def _arm(
     since: int,
     verdict: dict[str, Any] | None,
 ) -> ArmFigures:
-    looked = rows.facts()["pairs"]
+    looked, reverse = rows.facts()["pairs"], config.arms()[name].direction == "reverse"
     failed = sum(rows.failed.values())
     return ArmFigures(
         name=name,
@@ -153,18 +155,19 @@ def _arm(
         match=rows.citations()["match"],
         accounts=rows.accounts.data(),
         series=series.data(),
-        segments=_segments(store, name, since),
-        burns=_burns(config, store, name, now, since),
+        segments=_segments(store, name, since, reverse),
+        burns=_burns(config, store, name, now, since, reverse),
         marks=store.mark_counts(name),
+        reverse=reverse,
         verdict=verdict,
     )
 
 
-def _segments(store: PairSource, name: str, since: int) -> tuple[Segment, ...]:
-    """The largest of each kind that has more than one."""
+def _segments(store: PairSource, name: str, since: int, reverse: bool) -> tuple[Segment, ...]:
+    """The largest of each kind that has more than one. ``reverse``: failed are those that prod failed."""
     embedder = store.last_embedder(name, since)
     kinds: dict[str, list[Segment]] = {}
-    for row in store.segment_sums(name, since, embedder, _LEAST_SEGMENT):
+    for row in store.segment_sums(name, since, embedder, _LEAST_SEGMENT, reverse=reverse):
         one = SegmentSums(*row)
         several = kinds.setdefault(one.kind, [])
         if len(several) < _MOST_SEGMENTS:
@@ -173,10 +176,12 @@ def _segments(store: PairSource, name: str, since: int) -> tuple[Segment, ...]:
     return tuple(segment for several in kinds.values() if len(several) > 1 for segment in several)
 
 
-def _burns(config: Config, store: PairSource, name: str, now: int, since: int) -> tuple[tuple[str, float, float], ...]:
+def _burns(
+    config: Config, store: PairSource, name: str, now: int, since: int, reverse: bool
+) -> tuple[tuple[str, float, float], ...]:
     budget = config.gate.shadow_error_rate
     found = []
-    for burn in burns_of(store, name, now, since):
+    for burn in burns_of(store, name, now, since, reverse=reverse):
         for window, (n, failed) in ((burn.long, burn.in_long), (burn.short, burn.in_short)):
             found.append((window, failed / n / budget if n else 0.0, burn.factor))
     return tuple(found)

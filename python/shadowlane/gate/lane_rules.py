@@ -204,7 +204,8 @@ def _direct(evidence: Evidence) -> tuple[float | None, str]:
     if evidence.direct is None:
         return None, ""
     bound = evidence.direct.bound(ALPHA / 2)
-    p99 = quantile_cs(evidence.times.below, OVERHEAD, alpha=ALPHA / 2)
+    prod = evidence.times.above if evidence.reverse else evidence.times.below
+    p99 = quantile_cs(prod, OVERHEAD, alpha=ALPHA / 2)
     if bound is None or not (math.isfinite(p99.lower) and p99.lower > 0):
         return None, f"the lane's own calls: {evidence.direct.n} requests timed, not enough for a bound yet; "
     ns, beyond = bound

@@ -39,8 +39,18 @@ _SWAPPED = (
 _JUDGED = {"prod_better": "shadow_better", "shadow_better": "prod_better"}
 _NO_ANSWER = 599
 """The status of a baseline that gave no answer: no fault of the candidate's, and nothing to compare with."""
-_OTHERS_WORDS = ("asked", "segments", "pins", "accounting", "sampling", "overhead", "every_hour", "pairs")
-"""Rules that speak of no side, or whose line may quote names from outside."""
+_OTHERS_WORDS = (
+    "asked",
+    "segments",
+    "pins",
+    "accounting",
+    "sampling",
+    "overhead",
+    "every_hour",
+    "pairs",
+    "prod_errors",
+)
+"""Rules that speak of no side or of prod as it is, or whose line may quote names from outside."""
 _ONE_SIDED = ("citations", "coverage", "tool_calls")
 _KEPT_SINCE = "rows that an earlier release stored know one side alone, new ones know both"
 _SIDES = re.compile(r"\b(?:the )?shadow\b(?![-./])|\bprod\b(?![-./])")

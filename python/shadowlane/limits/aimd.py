@@ -66,6 +66,11 @@ class Aimd:
         self._paused_until = now + min(paused_s, self._max_pause_s) if paused_s > 0 else -math.inf
 
     @property
+    def heard(self) -> tuple[float, float]:
+        """Changes when less was asked for: the second in which the pause ends, and when the rate was last lowered."""
+        return (round(self._paused_until) if self._paused_until > 0 else 0.0, self._lowered_at)
+
+    @property
     def unpaused(self) -> float:
         """The rate that holds when no pause does."""
         return self._rate

@@ -65,6 +65,11 @@ class Breaker:
         """How long the current or last rest is."""
         return self._open_s
 
+    @property
+    def opened_at(self) -> float | None:
+        """When it opened last; ``None`` while it is closed."""
+        return self._opened_at
+
     def restore(self, rest_s: float, opens_in: float, now: float) -> None:
         """Be open as another one was: ``opens_in`` seconds are left of a rest of ``rest_s``."""
         rest_s = min(max(rest_s, self._first_open_s), self._max_open_s)

@@ -64,6 +64,11 @@ class LaneLimits:
         """Why no shadow may get a copy now; empty when nothing speaks against it."""
         return "provider_limit" if self._prod is not None and not self._prod.allow(self._wall()) else ""
 
+    def heard(self) -> tuple[object, ...]:
+        """Changes when prod's quota or a shadow asked for less: what another worker must not undo."""
+        shadows = tuple(limits.heard() for limits, _ in self._shadows.values())
+        return (self._prod.heard if self._prod is not None else 0.0, *shadows)
+
     def throttle(self) -> Throttle:
         """What admission should do now."""
         pauses = [limits.paused_s() for limits, _ in self._shadows.values()]

@@ -69,6 +69,11 @@ class ProdQuota:
         """Whether mirroring may go on."""
         return now >= self._until
 
+    @property
+    def heard(self) -> float:
+        """Changes when a pause begins or moves: the Unix second in which it ends, 0.0 when there never was one."""
+        return round(self._until) if self._until > 0 else 0.0
+
     def paused_s(self, now: float) -> float:
         """Seconds until the pause ends; 0.0 when there is none."""
         return max(self._until - now, 0.0)

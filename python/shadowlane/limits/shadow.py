@@ -125,6 +125,10 @@ class ShadowLimits:
             self.unmetered += 1
         return spent
 
+    def heard(self) -> tuple[float | None, ...]:
+        """Changes when the shadow gets less from now on, and when its breaker closes."""
+        return (*self.aimd.heard, self.breaker.opened_at if self.breaker is not None else None)
+
     def paused_s(self) -> float:
         """Seconds until the provider's pause ends; 0.0 when there is none."""
         return self.aimd.paused_s(self._clock())

@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 import aiohttp
-from yarl import URL
 
 from ..types import header
 from .fields import forwarded, sent_on, without_hop
+from .upstream import Answer, Http1Upstream, Upstream
 from .websocket import pass_websocket
 
 __all__ = ["Proxy"]
@@ -24,19 +24,22 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-_MADE_UP = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
-"""What the client library would add of its own."""
 _CONNECT_S = 10.0
-_TOO_LONG = 8 * 1024
 
 
 class Proxy:
-    """One upstream, such as ``http://127.0.0.1:9000`` or ``https://prod.internal/prefix``."""
+    """One upstream, such as ``http://127.0.0.1:9000`` or ``https://prod.internal/prefix``; ``http2``: it is asked over
+    HTTP/2 (websockets never are)."""
 
-    def __init__(self, upstream: str, *, connect_s: float = _CONNECT_S) -> None:
-        self._upstream = upstream.rstrip("/")
-        self._connect_s = connect_s
-        self._session: aiohttp.ClientSession | None = None
+    def __init__(self, upstream: str, *, http2: bool = False, connect_s: float = _CONNECT_S) -> None:
+        url = upstream.rstrip("/")
+        self._http2 = http2
+        self._one = Http1Upstream(url, connect_s)
+        self._upstream: Upstream = self._one
+        if http2:
+            from .http2_client import Http2Upstream
+
+            self._upstream = Http2Upstream(url, connect_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -46,7 +49,7 @@ class Proxy:
         elif scope["type"] == "websocket":
             headers = forwarded(without_hop(scope["headers"]), _client(scope), _scheme(scope))
             await pass_websocket(
-                self._client_session(), self._url(target), sent_on(headers, handshake=True), scope, receive, send
+                self._one.session(), self._one.url(target), sent_on(headers, handshake=True), scope, receive, send
             )
         else:
             await self._pass_http(scope, target, receive, send)
@@ -55,29 +58,12 @@ class Proxy:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                self._client_session()
                 await send({"type": "lifespan.startup.complete"})
             else:
-                if self._session is not None:
-                    await self._session.close()
+                for upstream in {self._one, self._upstream}:
+                    await upstream.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
-
-    def _client_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_s),
-                auto_decompress=False,
-                skip_auto_headers=_MADE_UP,
-                max_line_size=8 * _TOO_LONG,
-                max_field_size=8 * _TOO_LONG,
-            )
-        return self._session
-
-    def _url(self, target: str) -> URL:
-        return URL(self._upstream + target, encoded=True)
 
     async def _pass_http(self, scope: Scope, target: str, receive: Receive, send: Send) -> None:
         upload = _Upload(scope, receive)
@@ -96,36 +82,40 @@ class Proxy:
         # A length beside chunks is not the body's, and does not travel on (RFC 9112 §6.3).
         gone = (b"expect", b"content-length") if upload.chunked else (b"expect",)
         headers = forwarded(without_hop(scope["headers"], gone), _client(scope), _scheme(scope))
+        trailers = self._http2 and "http.response.trailers" in (scope.get("extensions") or {})
+        if trailers and header(scope["headers"], b"te").lower() == "trailers":
+            headers = (*headers, (b"te", b"trailers"))
         try:
-            response = await self._client_session().request(
-                scope["method"],
-                self._url(target),
-                headers=sent_on(headers),
-                data=upload.chunks() if upload.expected else None,
-                allow_redirects=False,
+            answer = await self._upstream.ask(
+                scope["method"], target, headers, upload.chunks() if upload.expected else None
             )
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
             await _bad_gateway(send, error)
             return
-        async with response:
-            if response.status > 599:  # RFC 9110 §15: none of HTTP, and the server cannot send it
-                await _say(send, 502, f"the upstream answered with {response.status}, which is no status of HTTP")
-                return
-            # Not `Transfer-Encoding`: the server frames it anew. A length stays, and holds for HEAD as well.
-            await send(
-                {
-                    "type": "http.response.start",
-                    "status": response.status,
-                    "headers": [(name.lower(), value) for name, value in without_hop(response.raw_headers)],
-                }
-            )
-            try:
-                # Not iter_chunks: on the library's one empty body it ends once, and never again after that.
-                async for chunk in response.content.iter_any():
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            except (aiohttp.ClientError, asyncio.TimeoutError, OSError):
-                return  # the server ends the connection: what has not ended is no whole answer
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        try:
+            await self._answer(answer, trailers, send)
+        finally:
+            answer.close()
+
+    async def _answer(self, answer: Answer, trailers: bool, send: Send) -> None:
+        if not 200 <= answer.status <= 599:  # RFC 9110 §15: none of HTTP, and the server cannot send it
+            await _say(send, 502, f"the upstream answered with {answer.status}, which is no status of HTTP")
+            return
+        # Not `Transfer-Encoding`: the server frames it anew. A length stays, and holds for HEAD as well.
+        headers = [(name.lower(), value) for name, value in without_hop(answer.headers)]
+        start = {"type": "http.response.start", "status": answer.status, "headers": headers}
+        if trailers:
+            start.update(trailers=not answer.head_only, ends=answer.head_only)
+        await send(start)
+        try:
+            async for chunk in answer.chunks():
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError):
+            return  # the server ends the connection: what has not ended is no whole answer
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        if trailers and not answer.head_only:
+            last = [(name.lower(), value) for name, value in without_hop(answer.trailers)]
+            await send({"type": "http.response.trailers", "headers": last, "more_trailers": False})
 
 
 class _Upload:
@@ -134,7 +124,7 @@ class _Upload:
     def __init__(self, scope: Scope, receive: Receive) -> None:
         length = header(scope["headers"], b"content-length")
         self.chunked = bool(header(scope["headers"], b"transfer-encoding"))
-        self.expected = self.chunked or length not in ("", "0") or scope.get("http_version", "1.1").startswith("2")
+        self.expected = self.chunked or length not in ("", "0")
         self._receive = receive
         self._whole = asyncio.Event()
         self._gone = asyncio.Event()

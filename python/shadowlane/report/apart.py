@@ -13,7 +13,7 @@ import msgspec
 from ..providers.question import listed_question
 from ..render.text import cut
 from ..store import StoredPair
-from ..types import Copy, Outcome
+from ..types import FLAG_NO_PROD, Copy, Outcome
 from .source import PairSource
 
 __all__ = ["furthest_apart", "side_by_side"]
@@ -92,6 +92,7 @@ def side_by_side(row: StoredPair, times: int = 1, chars: int = _TEXT_CHARS) -> d
             "model_rev": pair.model_rev,
             "index_hash": pair.index_hash,
         },
+        "stood_in": bool(pair.copy.flags & FLAG_NO_PROD),
         "bodies": row.bodies,
     }
 

@@ -5,7 +5,7 @@ Invariant: every value is escaped where it enters the markup.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..bands import band
@@ -14,7 +14,7 @@ from ..render.page import marked, page
 from ..render.svg import histogram, latency_curves
 from ..render.text import clock, count_line, milliseconds, percent, signed
 from ..score.lambda_ import ARROWS, STATES
-from ..status.routes import route_lines, stood_in_lines
+from ..status.routes import STOOD_IN, route_lines, stood_in_lines
 from .accounts import account_rows
 from .arms import arms_card
 from .marks import marks_lines
@@ -106,10 +106,11 @@ def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     )
 
 
-def verdict_card(verdict: Mapping[str, Any], *, folded: bool = False) -> str:
-    """The decision, and one line of evidence a rule. ``folded``: the rules that are open, others on demand."""
+def verdict_card(verdict: Mapping[str, Any], *, folded: bool = False, notes: Sequence[str] = ()) -> str:
+    """The decision, and one line of evidence a rule. ``folded``: the rules that are open, others on demand; ``notes``:
+    lines on how to read it."""
     decision, rules = verdict["decision"], verdict["rules"]
-    since = "".join(f'<p class="soft num">{_e(line)}</p>' for line in window_line(verdict["window"]))
+    since = "".join(f'<p class="soft num">{_e(line)}</p>' for line in (*notes, *window_line(verdict["window"])))
     left_out = "".join(f'<p class="soft">Not judged: {_e(what)}.</p>' for what in verdict["left_out"])
     by_status = {status: [rule for rule in rules if rule["status"] == status] for status in MARKS}
     rest = "".join(
@@ -285,10 +286,15 @@ def _pair(pair: Mapping[str, Any], opened: bool) -> str:
     return (
         f'<details class="card pair"{" open" if opened else ""}><summary>{pills}<span class="question" dir="auto">'
         f'{question}</span><code class="hash">{_e(where)} {_e(pair["req_hash"][:12])}</code></summary>'
-        f'<div class="sides">{side("prod", pair["prod"], prod, "")}'
+        f'<div class="sides">{side("prod", pair["prod"], prod, stood_in_note(pair))}'
         f"{side('shadow', pair['shadow'], shadow, revision + note)}"
         f"</div>{record(pair)}</details>\n"
     )
+
+
+def stood_in_note(pair: Mapping[str, Any]) -> str:
+    """Below what is shown as prod's answer: whose it is, where that is not prod. Markup."""
+    return f'<p class="soft">{_e(STOOD_IN)}</p>' if pair["stood_in"] else ""
 
 
 def record(pair: Mapping[str, Any]) -> str:

@@ -15,13 +15,16 @@ from ..gate import Verdict, verdicts_data
 from ..gate.arms import arms_data, compare_arms
 from ..gate.evidence import evaluate_lane
 from ..status.collect import collect_status
+from ..status.routes import STOOD_IN, stood_in_lines
 from ..store import open_store
 from .source import NoPairs, PairSource
+from .terminal import REVERSE
 
 __all__ = ["gate_data", "held_data", "read_arms", "read_verdicts", "reading", "verdict_line"]
 
 _LINE_CHARS = 200
 _MET = "every rule is met"
+_BASELINE = "the baseline: prod is the candidate"
 
 
 @contextlib.contextmanager
@@ -61,8 +64,14 @@ def gate_data(
     lane: str, status: Mapping[str, Any], verdicts: Sequence[Verdict], arms: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """The verdicts, JSON-ready. ``shadow``: the one that is judged, ``None`` for several; ``pins``: by shadow, the
-    newest value of each; ``reason``: why it is this verdict, in one line; ``arms``: see :func:`read_arms`."""
+    newest value of each; ``reason``: why it is this verdict, in one line; ``arms``: see :func:`read_arms`. Each of
+    ``shadows`` also has ``stood_in`` (in how many copies ``[control]`` answered in prod's stead) and ``notes``: how to
+    read it, in words."""
     data = verdicts_data(verdicts)
+    for one in data["shadows"]:
+        copies = _stood_in(status, one["shadow"])
+        baseline = [REVERSE] if one["direction"] == "reverse" else []
+        one |= {"stood_in": copies, "notes": [*baseline, *stood_in_lines(copies)]}
     pins = {one["shadow"]: _pins(status, one["shadow"]) for one in data["shadows"]}
     return {
         "lane": lane,
@@ -79,6 +88,10 @@ def _pins(status: Mapping[str, Any], shadow: str) -> dict[str, str]:
     return dict(lately["pins"]) if lately else {}
 
 
+def _stood_in(status: Mapping[str, Any], shadow: str) -> int:
+    return int(status["shadows"].get(shadow, {}).get("stood_in", 0))
+
+
 def held_data(lane: str, shadow: str | None, reason: str) -> dict[str, Any]:
     """What stands for verdicts that could not be evaluated."""
     held: dict[str, Any] = {"verdict": "HOLD", "decision": "HOLD", "rules": [], "shadows": [], "pins": {}, "arms": None}
@@ -90,8 +103,16 @@ def verdict_line(data: Mapping[str, Any]) -> str:
     if not data["shadows"]:
         return one_line(f"{data['verdict']} {data['reason']}")
     deciding = [one for one in data["shadows"] if one["verdict"] == data["verdict"]]
-    parts = [f"{one['shadow']}: {', '.join(_deciding(one)) or _MET}" for one in deciding]
+    parts = [f"{_named(one)}: {', '.join(_deciding(one)) or _MET}" for one in deciding]
     return one_line(f"{data['verdict']} {'; '.join(parts)}")
+
+
+def _named(one: Mapping[str, Any]) -> str:
+    """The shadow's name; and that it is the baseline, or whose answers it was held against where they were not
+    prod's."""
+    notes = [_BASELINE] if one["direction"] == "reverse" else []
+    notes += [STOOD_IN] if one["stood_in"] else []
+    return f"{one['shadow']} ({'; '.join(notes)})" if notes else str(one["shadow"])
 
 
 def one_line(text: str) -> str:

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .lambda_ import State, lambda_group, lambda_trend
+from .lambda_ import State
+from .lambda_last import last_state, last_trend
 
 __all__ = ["SERIES", "ArmHistory", "Reading"]
 
@@ -67,11 +68,11 @@ class ArmHistory:
         self.collapsed = (*self.collapsed, collapsed)[-window:]
         if delta is not None:
             self.deltas = (*self.deltas, delta)[-SERIES:]
-        trend = lambda_trend(self.deltas)[-1] if delta is not None and len(self.deltas) > 1 else None
+        trend = last_trend(self.deltas) if delta is not None and len(self.deltas) > 1 else None
         if len(self.rows) == 1:  # an answer by itself is its own medoid
             state: State = "divergent" if collapsed else "convergent"
         else:
-            state = lambda_group(self.rows, self.citations, self.collapsed)[-1]
+            state = last_state(self.rows, self.citations, self.collapsed)
         flipped = self.state is not None and state != self.state
         self.flips += flipped
         self.state = state

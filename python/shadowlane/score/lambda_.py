@@ -18,7 +18,11 @@ from ..errors import ScoreError
 
 __all__ = [
     "ARROWS",
+    "JUMP",
     "STATES",
+    "STEP",
+    "TIE",
+    "WINDOW",
     "State",
     "accepted",
     "convergence_rate",
@@ -38,12 +42,12 @@ ARROWS: dict[str, str] = {"convergent": "→", "divergent": "←", "recursive": 
 _CONVERGENT, _DIVERGENT, _RECURSIVE, _CHAOTIC = range(4)
 _NAMES: NDArray[np.str_] = np.array(STATES)
 
-_TIE = 1e-6
+TIE = 1e-6
 """Sums of ΔS of one group that differ by less than this a run are equal."""
-_STEP = 0.02
+STEP = 0.02
 """The dead band of one step, and of what enters the rolling mean."""
-_JUMP = 0.04
-_WINDOW = 5
+JUMP = 0.04
+WINDOW = 5
 
 
 def pair_states(
@@ -153,7 +157,7 @@ def lambda_groups(
     distance = np.where(down[:, None, :] | down[:, :, None], 0, distance)
     total = np.where(down, np.inf, distance.sum(axis=2))
     # Sums of float32 in another order differ in their last bits: what is equal but for these is a tie: the first wins.
-    medoid = (total <= total.min(axis=1, keepdims=True) + _TIE * runs).argmax(axis=1)
+    medoid = (total <= total.min(axis=1, keepdims=True) + TIE * runs).argmax(axis=1)
     to_medoid = distance[np.arange(groups), medoid]
     if citations is None:
         agreement = np.full((groups, runs), np.nan)
@@ -211,20 +215,20 @@ def lambda_trends(series: NDArray[np.floating]) -> NDArray[np.str_]:
     step = np.round(np.diff(values, axis=1), 9)
     sums = np.concatenate([np.zeros((groups, 1)), np.cumsum(values, axis=1)], axis=1)
     ends = np.arange(1, length + 1)
-    window = np.minimum(ends, _WINDOW)
+    window = np.minimum(ends, WINDOW)
     mean = (sums[:, ends] - sums[:, ends - window]) / window
     drift = np.round(np.diff(mean, axis=1), 9)
-    dead = np.round(_STEP / window[1:], 9)
+    dead = np.round(STEP / window[1:], 9)
     rising, flat = drift >= dead, np.abs(drift) < dead
     oscillates = _turned(step)
-    small = np.abs(step) < _STEP
+    small = np.abs(step) < STEP
     states = np.select(
         [
-            (step <= -_STEP) & ~rising,
+            (step <= -STEP) & ~rising,
             small & flat,
-            (step > -_STEP) & (step <= _JUMP) & oscillates,
-            step > _JUMP,
-            (step >= _STEP) | (rising & (step > -_STEP)),
+            (step > -STEP) & (step <= JUMP) & oscillates,
+            step > JUMP,
+            (step >= STEP) | (rising & (step > -STEP)),
         ],
         [_CONVERGENT, _RECURSIVE, _DIVERGENT, _CHAOTIC, _DIVERGENT],
         default=_RECURSIVE,
@@ -235,7 +239,7 @@ def lambda_trends(series: NDArray[np.floating]) -> NDArray[np.str_]:
 def _turned(step: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Whether, among the steps inside the window that ends at each step, one goes up and one goes down."""
     up, down = np.zeros_like(step, dtype=bool), np.zeros_like(step, dtype=bool)
-    for back in range(min(_WINDOW - 1, step.shape[1])):
+    for back in range(min(WINDOW - 1, step.shape[1])):
         stop = step.shape[1] - back
         up[:, back:] |= step[:, :stop] > 0
         down[:, back:] |= step[:, :stop] < 0

@@ -11,7 +11,9 @@ from typing import Any, Protocol
 from ..config import ShadowConfig
 from ..providers.refusals import Refusal, counted, refusal_data
 
-__all__ = ["NEWEST", "RouteSource", "failing_route", "route_lines", "routes_of", "stood_in_lines"]
+__all__ = ["NEWEST", "STOOD_IN", "RouteSource", "failing_route", "route_lines", "routes_of", "stood_in_lines"]
+
+STOOD_IN = "[control] answered in prod's stead"
 
 NEWEST = 5000
 """Of how many copies ``status`` and ``doctor`` tell."""
@@ -63,7 +65,7 @@ def stood_in_lines(copies: int) -> list[str]:
     """Whose answers those of "prod" are, where that is not prod."""
     if not copies:
         return []
-    return [f"[control] answered in prod's stead in {copies} copies: who mirrored them saw no answer of prod's"]
+    return [f"{STOOD_IN} in {copies} copies: who mirrored them saw no answer of prod's"]
 
 
 def failing_route(routes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:

@@ -36,7 +36,7 @@ def read_arms(config: Config) -> dict[str, ArmView]:
         found = {}
         for name in config.arms():
             verdict = verdicts.get(name)
-            said = ("", "") if verdict is None else (verdict.decision, verdict.summary)
+            said = ("", "", False) if verdict is None else (verdict.decision, verdict.summary, verdict.reverse)
             found[name] = ArmView(_deltas(store, name), *said)
         return found
 

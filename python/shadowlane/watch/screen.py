@@ -14,7 +14,9 @@ from typing import Any
 from ..bands import CRITICAL
 from ..render.text import Line, clock, printable
 from ..render.wrap import cells, wrapped
+from ..report.terminal import REVERSE
 from ..status.render import size
+from ..status.routes import stood_in_lines
 from .rates import Rates
 
 __all__ = ["ArmView", "View", "screen", "sparkline"]
@@ -35,6 +37,8 @@ class ArmView:
     decision: str = ""
     """Its verdict; empty: none yet, or the arm is the control."""
     summary: str = ""
+    reverse: bool = False
+    """Whether it is the baseline, and prod the candidate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +147,13 @@ def _arm(view: View, name: str, width: int) -> list[Line]:
             _row("failed", f"{sum(n for n, _ in failed):>12,}  {', '.join(f'{why} {n}' for n, why in failed)}")
         )
     lines.append(_row("in flight", f"{arm['in_flight']:>12,}"))
+    for line in stood_in_lines(arm["stood_in"]):
+        text = f"{'prod':<{_NAMES}}{line}"
+        lines += [(part, "open") for part in wrapped(text, max(width, _LEAST_WRAPPED))]
     lines.append(_row("ΔS", _deltas(seen.deltas, width)))
     if seen.decision:
-        text = f"{'verdict':<{_NAMES}}{seen.decision}: {seen.summary}"
+        whose = f" ({REVERSE})" if seen.reverse else ""
+        text = f"{'verdict':<{_NAMES}}{seen.decision}{whose}: {seen.summary}"
         lines += [(line, _TONES[seen.decision]) for line in wrapped(printable(text), max(width, _LEAST_WRAPPED))]
     elif name != "control":
         lines.append(_row("verdict", "not evaluated yet"))

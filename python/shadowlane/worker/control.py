@@ -1,8 +1,10 @@
 """The control loop: writes how fast admission may go into the control file, and how the limits stand for ``status``.
 
-Invariants: every value in the control file expires by itself unless it is written again (a rate after ten seconds, a
-pause at its moment), so that a dead worker slows nobody for ever; the state file is replaced at once, mode 0600, and
-holds no value of a request; a change is logged once when it begins and once when it ends.
+Invariants: what asks for less is in the state file before it is in the control file, so that a worker that is killed at
+any moment leaves its successor what a provider asked for; every value in the control file expires by itself unless it
+is written again (a rate after ten seconds, a pause at its moment), so that a dead worker slows nobody for ever; the
+state file is replaced at once, mode 0600, and holds no value of a request; a change is logged once when it begins and
+once when it ends.
 """
 
 from __future__ import annotations
@@ -65,6 +67,7 @@ class ControlLoop:
         self._lane_id = control.lane_id()
         self._rate, self._rate_at = qps, clock()
         self._pause = ("", 0.0)
+        self._heard: tuple[object, ...] = ()
         self._on: set[tuple[str, str]] = set()
         self._written: dict[str, Any] = {}
         self._cannot_write = ""
@@ -72,21 +75,26 @@ class ControlLoop:
     def resume(self) -> None:
         """Go on where the last worker of this lane was: a restart must not undo what a provider asked for."""
         state = read_state(self._directory)
+        known = False
         if state is not None and state.get("lane_id") == self._lane_id:
             try:
                 self._limits.restore(state["limits"])
+                known = True
             except (KeyError, TypeError, ValueError) as error:
                 log.warning(
                     "%s: cannot go on from it (%s); limits start anew", self._directory / STATE_FILE, describe(error)
                 )
         _, paused_s, reason = self._control.throttle()
-        if state is None and paused_s:
+        if paused_s and not known:
             self._limits.hold(paused_s)
         self._pause = (reason, self._clock() + paused_s if paused_s else 0.0)
         self.tick()
 
     def update_admission(self) -> None:
-        """Tell admission what has changed."""
+        """Tell admission what has changed, and a successor first."""
+        if (heard := self._limits.heard()) != self._heard:
+            self._write(self._limits.state())
+            self._heard = heard
         now, wanted = self._clock(), self._limits.throttle()
         slowed = wanted.rate < self._qps
         if wanted.rate != self._rate or (slowed and now - self._rate_at >= _RENEW_RATE_S):

@@ -34,7 +34,13 @@ class Minutes:
             self.minute += 1
             if sign != " ":
                 found = (WRONG,) if sign == "x" else ()
-                reading = Reading(found, gate_known=sign != "?", pins={"candidate": {"build": "7"}})
+                reading = Reading(
+                    found,
+                    gate_known=sign != "?",
+                    pins={"candidate": {"build": "7"}},
+                    stood_in={"candidate": 3},
+                    baselines=frozenset(["candidate"]),
+                )
                 step(self.post, self.alert, reading, lane="l", source="h", minute=self.minute, now=60.0 * self.minute)
             events = [message.event for message in self.post.waiting.values()]
             told += {"firing": "F", "resolved": "R"}[events[0]] if events else "-"
@@ -67,6 +73,7 @@ def test_it_is_one_incident_from_beginning_to_end() -> None:
     minutes.pass_by("x.x", taken=False)
     [first] = minutes.post.waiting.values()
     assert (first.incident.first_seen, first.incident.pins) == (60.0 * 1001, {"build": "7"})
+    assert (first.incident.stood_in, first.incident.baseline) == (3, True)
     minutes.post.settle(first, taken=True, heard=True)
     assert minutes.pass_by("xxx...", taken=False) == "-----R"
     [last] = minutes.post.waiting.values()

@@ -131,6 +131,8 @@ def test_json() -> None:
         "limit": 1.03,
         "verdict": "REJECT",
         "pins": {"build": "7"},
+        "stood_in": 0,
+        "direction": "forward",
         "first_seen": "2025-10-09T08:51:20.000Z",
         "resolved_at": None,
         "link": LINK,
@@ -138,6 +140,21 @@ def test_json() -> None:
     assert body("json", "resolved", OVER)["resolved_at"] == "2025-10-09T08:53:20.000Z"
     assert body("json", test=True)["test"] is True
     assert SIGNATURE not in request("json").headers
+
+
+@pytest.mark.parametrize("kind", ["json", "slack", "pagerduty", "alertmanager"])
+def test_each_says_whose_answers_prods_were(kind: str) -> None:
+    said = "[control] answered in prod's stead in 12 copies"
+    assert said not in json.dumps(body(kind))
+    sink = body(kind, incident=msgspec.structs.replace(INCIDENT, stood_in=12))
+    assert sink["stood_in"] == 12 if kind == "json" else said in json.dumps(sink)
+
+
+@pytest.mark.parametrize("kind", ["json", "slack", "pagerduty", "alertmanager"])
+def test_what_is_wrong_beside_a_baseline_is_prods(kind: str) -> None:
+    told = body(kind, incident=msgspec.structs.replace(INCIDENT, baseline=True))
+    assert "lane default, baseline candidate: " in json.dumps(told)
+    assert told["direction"] == "reverse" if kind == "json" else "prod, which serves, is the candidate" in str(told)
 
 
 def test_texts_are_bounded_and_escaped() -> None:

@@ -231,6 +231,7 @@ def test_requests_that_prod_failed_are_the_candidates_where_prod_is_one(tmp_path
     assert (some.ok, some.beyond) == (False, reverse)
     assert verdict.decision == ("REJECT" if reverse else "HOLD")
     assert ("prod_errors" in verdict.waits_for["lane"]) is not reverse
+    assert some.evidence.startswith("prod failed 900 of ")
 
 
 def test_lines_name_the_services_as_they_are(tmp_path: Path) -> None:

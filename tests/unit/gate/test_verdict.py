@@ -404,6 +404,15 @@ def test_the_lanes_own_calls_bound_the_overhead_after_few_requests() -> None:
     assert contradicted.ok is False
 
 
+def test_the_overhead_is_a_share_of_prods_own_time_where_prod_is_the_candidate() -> None:
+    """Then prod's times stand where the candidate's stand."""
+    day = replace(with_times(good(), first=4320), trial=None, direct=direct(4320, 20))
+    quick = PairedSample.of(day.times.above / 10, day.times.below)
+    forward, reverse = (rule(replace(day, times=quick, reverse=turned), "overhead") for turned in (False, True))
+    assert forward.figure is not None
+    assert reverse.figure == pytest.approx(10 * forward.figure, rel=0.2)
+
+
 def test_why_there_is_no_trial_is_the_evidence_and_does_not_block() -> None:
     why = "cannot be judged: set sampling.ratio below 1"
     without = replace(good(), trial=None, direct=None, no_trial=why)

@@ -34,6 +34,13 @@ def text_of(view: View, width: int, height: int) -> str:
     return "\n".join(line for line, _ in screen(view, width, height))
 
 
+def test_it_says_whose_answers_prods_are(view: View) -> None:
+    assert "in prod's stead" not in text_of(view, 100, 60)
+    view.status["shadows"]["candidate"]["stood_in"] = 7
+    for width in (40, 100):
+        assert "[control] answered in prod's stead in 7 copies" in " ".join(text_of(view, width, 60).split())
+
+
 def test_it_says_rates_drops_deltas_and_verdicts(view: View) -> None:
     text = text_of(view, 100, 60)
     assert "seen" in text

@@ -7,6 +7,7 @@ import json
 import logging
 import math
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from shadowlane import _core
 from shadowlane.dispatch.arm import Arm
 from shadowlane.limits import Breaker, Budget, BudgetLimits, LaneLimits, ProdQuota, ShadowLimits
+from shadowlane.types import Outcome
 from shadowlane.worker.control import ControlLoop, keep_ticking
 from shadowlane.worker.state import STATE_FILE, read_state
 
@@ -96,14 +98,53 @@ def test_a_pause_stops_admission_with_its_reason(lane: _core.Lane, tmp_path: Pat
 def test_a_successor_does_not_undo_a_pause_and_neither_does_a_gateway(lane: _core.Lane, tmp_path: Path) -> None:
     worker = Worker(tmp_path / "lane")
     worker.refuse(**{"retry-after": "30"})
-    worker.control.tick()
-    worker.die()
+    worker.die()  # at once: its next tick never comes
     later = Worker(tmp_path / "lane")
     assert admitted(lane, 5) == 0
     assert later.shadow.aimd.unpaused == 25.0
     lane.reopen()  # as a gateway process that starts
     assert admitted(lane, 5) == 0
     later.die()
+
+
+def test_a_successor_keeps_what_was_asked_for_in_the_last_moment(lane: _core.Lane, tmp_path: Path) -> None:
+    """A lower rate without a word, prod's quota, an open breaker: none of them waited for a tick."""
+    worker = Worker(tmp_path / "lane")
+    worker.refuse()
+    worker.die()
+    worker = Worker(tmp_path / "lane")
+    assert (worker.shadow.aimd.unpaused, status(tmp_path / "lane")["rate"]) == (25.0, 25.0)
+    for _ in range(2):
+        worker.shadow.learn(worker.shadow.admit(), Outcome(shadow="s", reason="connect_error"))
+    worker.control.update_admission()
+    worker.die()
+    worker = Worker(tmp_path / "lane")
+    assert worker.shadow.refusal() == "breaker_open"
+    low = (("x-ratelimit-limit-requests", "100"), ("x-ratelimit-remaining-requests", "1"))
+    worker.limits.observe_prod((*low, ("x-ratelimit-reset-requests", "30s")), time.time(), "/x")
+    worker.control.update_admission()
+    worker.die()
+    worker = Worker(tmp_path / "lane")
+    assert worker.limits.refusal() == "provider_limit"
+    assert admitted(lane, 5) == 0
+
+
+def test_what_asks_for_less_is_written_before_admission_hears_of_it(
+    lane: _core.Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the two, a worker has said it to its successor; and what repeats itself is not written again."""
+    worker = Worker(tmp_path / "lane")
+    monkeypatch.setattr(worker.control, "_control", None)  # the end of this worker: admission is not reached
+    with pytest.raises(AttributeError):
+        worker.refuse(**{"retry-after": "30"})
+    worker.die()
+    later = Worker(tmp_path / "lane")
+    assert admitted(lane, 5) == 0
+    written = (tmp_path / "lane" / STATE_FILE).stat()
+    for _ in range(50):
+        later.control.update_admission()
+    now = (tmp_path / "lane" / STATE_FILE).stat()
+    assert (now.st_ino, now.st_mtime_ns) == (written.st_ino, written.st_mtime_ns)
 
 
 def test_a_pause_whose_state_is_lost_is_kept_too(lane: _core.Lane, tmp_path: Path) -> None:
