@@ -64,14 +64,25 @@ def test_every_api_server_mirrors_answers_and_streams(processes: int, world: Wor
         assert process.stop() == 0
 
 
+def test_what_its_own_key_refuses_is_seen(world: World, client: httpx.Client) -> None:
+    """vLLM puts the middleware outside of its own: the answer is the one that was sent, 401."""
+    with serving(echo) as shadow:
+        world.configure(shadow.url, routes={"presets": ["openai"], "read": []})
+        port = world.ports.reserve()
+        start(world, port, "--api-key", KEY).listening(port)
+        assert ask(client, f"http://127.0.0.1:{port}", "may I?", key="another").status_code == 401
+        status = world.settle(1)
+        assert status["dropped"] == {"prod_failed": 1}
+
+
 def text_of(answer: httpx.Response) -> list[str]:
     events = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: {")]
     return [json.loads(event)["choices"][0]["delta"]["content"] for event in events]
 
 
 def test_a_bad_configuration_ends_the_start(world: World) -> None:
-    world.config.write_text("[sampling]\nratio = 7\n")
+    world.configure("http://127.0.0.1:9", sampling={"ratio": 7})
     process = start(world, world.ports.reserve())
     until(lambda: process.popen.poll() is not None, "the server ends")
-    assert "shadowlane: " in process.log.read_text()
-    assert "sampling.ratio" in process.log.read_text()
+    assert process.popen.returncode != 0
+    assert f"shadowlane: {world.config}: sampling.ratio" in process.log.read_text()
