@@ -31,7 +31,7 @@ RAY = """
 import ray
 from ray import serve
 
-ray.init(num_cpus=1, object_store_memory=80_000_000, include_dashboard=False)
+ray.init(num_cpus=1, object_store_memory=80_000_000, include_dashboard=False, _node_ip_address="127.0.0.1")
 serve.start(http_options={"host": "127.0.0.1", "port": %d})
 from gateway import gateway
 
