@@ -15,6 +15,8 @@ __all__ = [
     "DetectorError",
     "LaneError",
     "MissingExtraError",
+    "OffloadError",
+    "OffloadFullError",
     "ScoreError",
     "ShadowlaneError",
     "StoreError",
@@ -60,6 +62,14 @@ class StoreError(ShadowlaneError):
 
 class StoreLostError(StoreError):
     """The open database is not the file at its path any more: what is written now would be lost."""
+
+
+class OffloadError(ShadowlaneError):
+    """The stream between forwarding hosts and judges cannot be used now."""
+
+
+class OffloadFullError(OffloadError):
+    """Its server has no memory left for more."""
 
 
 class ScoreError(ShadowlaneError):

@@ -27,7 +27,7 @@ __all__ = [
 
 Severity = Literal["critical", "warning", "info"]
 
-_LOST = ("ring_full", "provider_limit", "producer_died")
+_LOST = ("ring_full", "provider_limit", "producer_died", "backlog")
 """Copies that were wanted and lost, but for the cap's."""
 _CAP = ("cap", "reservoir")
 _PIN_CHARS = 120

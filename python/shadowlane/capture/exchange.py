@@ -109,6 +109,15 @@ class Exchange:
         """The body was read where it cannot be seen: what is kept may not be the request."""
         self._give_back("unreadable")
 
+    def refused(self, reason: str) -> None:
+        """Whoever captures it has no room to go on keeping it: counted under ``reason``."""
+        self._give_back(reason)
+
+    @property
+    def settled(self) -> bool:
+        """Whether its ticket was offered or given back: nothing of it is wanted any more."""
+        return self._ticket is None
+
     def sender_left(self) -> None:
         """Reading the request's body failed, or gave less than was asked for."""
         self._left = True

@@ -17,7 +17,7 @@ from typing import Any
 
 from .. import _core
 from ..config import Config, load_config, make_lane_directory
-from ..errors import ShadowlaneError
+from ..errors import ConfigError, ShadowlaneError
 from .failure import forget_failure, note_failure
 from .supervisor import Supervisor, write_worker_config
 
@@ -86,6 +86,8 @@ class Lane:
         by ``shadowlane status`` and ``shadowlane doctor``.
         """
         config = resolve_config(config)
+        if config.worker.role == "judge":
+            raise ConfigError('worker.role = \'judge\': a judge\'s host has no gateway; use "forward" or "all" here')
         directory = make_lane_directory(config)
         try:
             lane = cls._open(config, directory)

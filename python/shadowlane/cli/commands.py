@@ -23,6 +23,7 @@ __all__ = [
     "demo",
     "doctor",
     "export",
+    "ext_proc",
     "gate",
     "gold",
     "guard",
@@ -285,6 +286,12 @@ def sink(options: argparse.Namespace) -> int:
 
     config = _configured(options, "info")
     return run_sink(config, options.listen or DEFAULT_SINK, anywhere=options.anywhere, as_json=options.json)
+
+
+def ext_proc(options: argparse.Namespace) -> int:
+    from ..ext_proc.command import run_ext_proc
+
+    return run_ext_proc(_configured(options, "info"), options)
 
 
 def proxy(options: argparse.Namespace) -> int:

@@ -44,6 +44,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "serve": ("serve", "serve --listen 127.0.0.1:9798 --config lane.toml"),
     "dashboard": ("dashboard", "dashboard --listen 127.0.0.1:9798 --config lane.toml"),
     "sink": ("sink", "sink --listen 127.0.0.1:9799 --config lane.toml"),
+    "ext-proc": ("ext-proc", "ext-proc --listen 127.0.0.1:9801 --config lane.toml --streams 4000"),
     "alert": ("alert --test", "alert --test slack --json"),
     "demo": ("demo", "demo --seconds 90 --qps 20 --out demo-out"),
     "probe": (
@@ -234,6 +235,8 @@ def _add_own_options(name: str, sub: argparse.ArgumentParser) -> None:
         from ..replay.command import add_options as add
     elif name == "proxy":
         from ..proxy.command import add_options as add
+    elif name == "ext-proc":
+        from ..ext_proc.command import add_options as add
     elif name == "import":
         from ..replay.importing import add_options as add
     elif name == "export":
@@ -276,7 +279,8 @@ _WITH_OWN_OPTIONS = (
     ("export", commands.export, "Write stored pairs as JSON lines, Parquet or a data set of another tool."),
     ("gold", commands.gold, "Make a probe's gold file out of stored pairs."),
     ("proxy", commands.proxy, "Serve in front of a gateway that nobody can change, with the lane built in."),
+    ("ext-proc", commands.ext_proc, "Take requests and answers as Envoy's external processor sees them into a lane."),
     ("guard", commands.guard, "Run the shadow's forward proxy: reads to listed hosts pass, writes are refused."),
 )
-_CONFIGURED = ("export", "gold", "proxy")
+_CONFIGURED = ("export", "ext-proc", "gold", "proxy")
 """Those of them that read a lane's configuration."""

@@ -20,6 +20,7 @@ from .checks import problem_of
 from .errors import readable
 from .gate import GateConfig
 from .limits import BreakerConfig, BudgetConfig, LimitsConfig, PriceConfig, RetryConfig, Section
+from .offload import OffloadConfig, WorkerConfig
 from .paths import (
     default_store,
     groups_folder,
@@ -62,6 +63,7 @@ __all__ = [
     "JudgeConfig",
     "LaneConfig",
     "LimitsConfig",
+    "OffloadConfig",
     "PinConfig",
     "PolicyConfig",
     "PriceConfig",
@@ -76,6 +78,7 @@ __all__ = [
     "StoreConfig",
     "StructureConfig",
     "TelemetryConfig",
+    "WorkerConfig",
     "groups_folder",
     "lane_directory",
     "lies_in_state_folder",
@@ -106,6 +109,8 @@ class Config(Section, frozen=True):
     serve: ServeConfig = ServeConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
     alerts: tuple[AlertConfig, ...] = ()
+    worker: WorkerConfig = WorkerConfig()
+    offload: OffloadConfig = OffloadConfig()
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Config:

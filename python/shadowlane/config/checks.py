@@ -19,6 +19,7 @@ from .bounds import number_problem
 from .errors import advised, meant
 from .gate import GATE_RULES
 from .limits import PriceConfig, breaker_problem, budget_problem, limits_problem, retry_problem
+from .offload import offload_problem
 from .pins import pins_problem
 from .sections import EMBEDDERS, ScoreConfig
 from .serve import serve_problem
@@ -48,6 +49,7 @@ def problem_of(config: Config) -> str | None:
         number_problem, _lane_problem, _sampling_problem, _limits_problem, _prices_problem, _routes_problem,
         _policy_problem, _sanitize_problem, _score_problem, _store_problem, _shadows_problem, _gate_problem,
         _judge_problem, _pins_problem, _serve_problem, _telemetry_problem, _alerts_problem,
+        offload_problem,
     )  # fmt: skip
     return next((problem for check in checks if (problem := check(config))), None)
 

@@ -46,7 +46,7 @@ _CONTROL = "control"
 _FEW_REFUSED = 20
 """Copies of a route: when so many were all refused, what is asked there is at fault, and not one odd request."""
 _HOUR_NS = 3600 * 10**9
-_NO_ROOM = ("cap", "ring_full", "reservoir", "provider_limit", "budget")
+_NO_ROOM = ("cap", "ring_full", "reservoir", "provider_limit", "budget", "backlog")
 """Reasons for which a taken request was not mirrored that know how busy the lane was."""
 _UNEVEN = 1.1
 _NOTED_FROM = 100

@@ -17,10 +17,11 @@ from ..config import Config, lane_directory
 from ..config.worker_file import running_revision, worker_config
 from ..errors import LaneError, StoreError
 from ..status.lane import LaneStatus, read_lane, read_settled, unstarted
+from ..status.offload import offload_of
 from ..store import open_store
 from ..worker.state import read_state
 from .families import Families
-from .lane import add_lane, add_limits, add_times
+from .lane import add_lane, add_limits, add_offload, add_times
 from .rows import StoreReading, add_copies, add_rows, read_store
 from .verdicts import Judged, add_verdicts
 
@@ -54,12 +55,18 @@ class LaneCollector(Collector):
             families.add("shadowlane_readable", True, "lane")
             families.add("shadowlane_readable", readable, "store")
             add_lane(families, lane, started=started)
+            offload = offload_of(self._config, read_state(self._directory), lane.lane_id)
+            holds = balanced and not (offload and offload["missing"])
             if reading is not None:
-                holds = add_copies(families, reading, self._config.arms(), before, lane)
+                if offload is None or offload["role"] == "judge":
+                    held = offload["held"] if offload else None
+                    holds &= add_copies(families, reading, self._config.arms(), before, lane, held=held)
                 add_rows(families, reading.observed, self._config.arms())
-                families.add("shadowlane_accounting_holds", balanced and holds)
+            if reading is not None or offload is not None:
+                families.add("shadowlane_accounting_holds", holds)
             if started:
                 families.add("shadowlane_readable", add_limits(families, self._directory, lane), "worker")
+            add_offload(families, offload)
             self._add_revisions(families, lane)
         if self._judged is not None:
             add_verdicts(families, self._judged)

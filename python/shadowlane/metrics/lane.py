@@ -22,7 +22,7 @@ from ..types import REASONS
 from ..worker.state import read_state
 from .families import Bucket, Families
 
-__all__ = ["add_lane", "add_limits", "add_times"]
+__all__ = ["add_lane", "add_limits", "add_offload", "add_times"]
 
 _CALLS = (1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 1e-2)
 _BREAKER = ("closed", "half_open", "open")
@@ -110,6 +110,29 @@ def add_limits(families: Families, directory: Path, lane: LaneStatus) -> bool:
         families.add("shadowlane_alerts_failed_total", receiver["failed"], name)
         families.add("shadowlane_alerts_given_up_total", receiver["dropped"], name)
     return not trouble
+
+
+def add_offload(families: Families, offload: Mapping[str, Any] | None) -> None:
+    """The stream between forwarding hosts and judges, as the worker last saw it; nothing where there is none."""
+    if offload is None or not offload["known"]:
+        return
+    stream, total = offload["stream"], offload["stream"]["total"]
+    for name, value in (
+        ("length", stream["length"]),
+        ("with_judges", stream["pending"]),
+        ("oldest_seconds", stream["age_s"]),
+        ("held", offload["held"]),
+        ("works", not offload["error"]),
+        ("forwarded_total", total["forwarded"]),
+        ("judged_total", total["judged"]),
+        ("set_aside_total", total["set_aside"]),
+        ("foreign_total", stream["foreign"]),
+        ("set_aside_kept", stream["kept_aside"]),
+        ("taken_over_total", offload["taken_over"]),
+        ("lost_total", stream["lost"]),
+        ("missing", offload["missing"]),
+    ):
+        families.add(f"shadowlane_offload_{name}", value)
 
 
 def _add_shadow(families: Families, name: str, shadow: Mapping[str, Any]) -> None:

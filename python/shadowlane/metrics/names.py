@@ -215,6 +215,35 @@ _GATE = (
     Named("shadowlane_gate_evaluated_timestamp_seconds", "gauge", "When the verdicts were evaluated, Unix time."),
 )  # fmt: skip
 
+_OFFLOAD = (
+    Named("shadowlane_offload_length", "gauge", "Copies in the stream between forwarding hosts and judges.", (),
+          ("offload.stream.length",)),
+    Named("shadowlane_offload_with_judges", "gauge", "Those of them that a judge has.", (),
+          ("offload.stream.pending",)),
+    Named("shadowlane_offload_oldest_seconds", "gauge", "How old the oldest of them is.", (),
+          ("offload.stream.age_s",)),
+    Named("shadowlane_offload_held", "gauge", "Copies that this judge has.", (), ("offload.held",)),
+    Named("shadowlane_offload_works", "gauge", "Whether the stream could be used when it was last tried."),
+    Named("shadowlane_offload_forwarded_total", "counter", "Copies that all hosts put into the stream.", (),
+          ("offload.stream.total.forwarded", "offload.stream.sources.*.forwarded", "offload.own.forwarded",
+           "offload.acked")),
+    Named("shadowlane_offload_judged_total", "counter", "Copies whose rows are stored.", (),
+          ("offload.stream.total.judged", "offload.stream.sources.*.judged", "offload.own.judged", "offload.judged")),
+    Named("shadowlane_offload_set_aside_total", "counter", "Copies that nobody could judge.", (),
+          ("offload.stream.total.set_aside", "offload.stream.sources.*.set_aside", "offload.own.set_aside",
+           "offload.set_aside")),
+    Named("shadowlane_offload_foreign_total", "counter", "Messages set aside that no forwarding host published.", (),
+          ("offload.stream.foreign",)),
+    Named("shadowlane_offload_set_aside_kept", "gauge", "Messages set aside that are still kept.", (),
+          ("offload.stream.kept_aside",)),
+    Named("shadowlane_offload_taken_over_total", "counter", "Copies that this judge took over from others.", (),
+          ("offload.taken_over",)),
+    Named("shadowlane_offload_lost_total", "counter", "Copies that something else deleted from the stream.", (),
+          ("offload.stream.lost",)),
+    Named("shadowlane_offload_missing", "gauge", "What the accounts over all hosts do not explain.", (),
+          ("offload.missing",)),
+)  # fmt: skip
+
 _SELF = (
     Named("shadowlane_build_info", "info", "The release that exposes this.", ("version",)),
     Named("shadowlane_configuration_info", "info", "Which configuration the gateways and the worker run, and which is "
@@ -222,7 +251,9 @@ _SELF = (
     Named("shadowlane_scrape_duration_seconds", "gauge", "How long it took to read all this."),
 )  # fmt: skip
 
-METRICS: dict[str, Named] = {one.name: one for one in (*_LANE, *_COPIES, *_ROWS, *_LIMITS, *_ALERTS, *_GATE, *_SELF)}
+METRICS: dict[str, Named] = {
+    one.name: one for one in (*_LANE, *_COPIES, *_ROWS, *_LIMITS, *_ALERTS, *_GATE, *_OFFLOAD, *_SELF)
+}
 """By name."""
 
 NO_METRIC: dict[str, str] = {
@@ -238,6 +269,10 @@ NO_METRIC: dict[str, str] = {
     "cap.weights.*": "configuration: a route's weight",
     "cap.tenant_qps": "configuration: a tenant's cap",
     "shadows.*.stood_in": "says how to read the newest pairs: the control answered in prod's stead",
+    **dict.fromkeys(
+        ("offload.stream.total.base", "offload.stream.sources.*.base", "offload.own.base"),
+        "says where the counting of forwarded copies began",
+    ),
     "overhead.randomized": "says how to read the trial",
     "overhead.resolution": "says how wide the trial's buckets are",
 }

@@ -69,10 +69,16 @@ def read_store(store: RowSource, lane_id: str) -> StoreReading:
 
 
 def add_copies(
-    families: Families, reading: StoreReading, arms: Iterable[str], before: LaneStatus, now: LaneStatus
+    families: Families,
+    reading: StoreReading,
+    arms: Iterable[str],
+    before: LaneStatus,
+    now: LaneStatus,
+    *,
+    held: int | None = None,
 ) -> bool:
-    """What became of the copies; ``before`` and ``now`` are the lane before and after the store was read. Returns
-    whether every copy is accounted for."""
+    """What became of the copies; ``before`` and ``now`` are the lane before and after the store was read; ``held``: how
+    many a judge has, whose copies come from no ring of its own. Returns whether every copy is accounted for."""
     holds = True
     for name in arms:
         count = reading.counts.get(name, ShadowCounts())
@@ -80,12 +86,15 @@ def add_copies(
         stored = count.answered + sum(count.failed.values())
         # Before its worker has registered it nothing is mirrored to it, and what waits falls, as no counter may.
         mirrored = max(now.mirrored - base, 0) if name in reading.bases else 0
+        in_flight = max(now.mirrored - base - stored, 0)
+        if held is not None:
+            mirrored, in_flight = stored + held, held
         families.add("shadowlane_copies_mirrored_total", mirrored, name)
-        families.add("shadowlane_copies_in_flight", max(now.mirrored - base - stored, 0), name)
+        families.add("shadowlane_copies_in_flight", in_flight, name)
         families.add("shadowlane_copies_stored_total", count.answered, name, "answered", "")
         for reason, n in sorted(count.failed.items()):
             families.add("shadowlane_copies_stored_total", n, name, "failed", reason)
-        holds &= before.acked <= base + stored <= now.mirrored
+        holds &= held is not None or before.acked <= base + stored <= now.mirrored
     families.add("shadowlane_store_used_bytes", reading.bytes)
     return holds
 

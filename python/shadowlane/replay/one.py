@@ -25,8 +25,8 @@ from ..score.answers import comparison_of
 from ..sources import Recorded, Unusable, open_stored, stored_record
 from ..store import StoredPair
 from ..types import Copy, Outcome, Pair, Transport
+from ..worker.arms import open_arm
 from ..worker.embedder import open_embedder
-from ..worker.process import open_arm
 from .lane import ReplayLane
 
 __all__ = ["replay_one"]

@@ -22,9 +22,10 @@ from ..errors import ShadowlaneError
 from ..limits import LaneLimits
 from ..sources import Record, Recorded, Unusable
 from ..store import SqliteStore
+from ..worker.arms import open_arm, open_limits
 from ..worker.control import ControlLoop
 from ..worker.pipeline import Pipeline
-from ..worker.process import open_arm, open_judge, open_limits
+from ..worker.process import open_judge
 from ..worker.writer import Writer
 from .accounts import Accounts
 from .arm import PATIENCE_S, Patience, PatientArm

@@ -21,6 +21,7 @@ from ..types import ShadowCounts
 from ..worker.state import gateway_error, last_error, read_state
 from .lane import LaneStatus, as_json, read_lane, read_settled, unstarted
 from .limits import alerting_of, endpoint_of, limits_of, spans_of
+from .offload import offload_accounting, offload_alerts, offload_of
 from .overhead import overhead
 from .render import sum_of
 from .routes import NEWEST, routes_of
@@ -34,7 +35,8 @@ def collect_status(config: Config) -> dict[str, Any]:
     The core's ``lane_status`` plus ``lane`` (the name), ``started``, ``shadows``, ``accounting``, ``overhead``,
     ``store``, ``revisions`` (of the configurations that this command, gateways and worker have), ``endpoint`` (where
     the worker listens, and why it does not; ``None``: it has none), ``telemetry`` (spans sent, waiting and lost;
-    ``None``: none are made), ``alerting`` (by receiver: what is told now, waits,
+    ``None``: none are made), ``offload`` (the stream between forwarding hosts and judges, as the worker last saw it;
+    ``None``: this host does all itself), ``alerting`` (by receiver: what is told now, waits,
     and became of the rest; empty: the worker tells nobody), ``worker_error`` and ``limits``
     (the state of each shadow's rate, breaker and budget, as its worker last said it; ``None`` before one
     did). A lane that never started has zeros and ``started: false``. Raises
@@ -61,6 +63,15 @@ def collect_status(config: Config) -> dict[str, Any]:
         }
     limits, status = config.limits, as_json(now)
     state = read_state(directory) if started else None
+    offload = offload_of(config, state, now.lane_id)
+    accounting = {
+        "holds": balanced and all(shadow["holds"] is not False for shadow in shadows.values()),
+        "lane_holds": balanced,
+        "known": started and not store["error"],
+        "lines": _lines(now, shadows),
+    }
+    if offload is not None:
+        accounting = offload_accounting(offload, now, shadows, accounting)
     in_force, trouble = limits_of(state, now.lane_id)
     revisions = _revisions(config, directory, state, status)
     endpoint = endpoint_of(state, alive=bool(status["worker"]["alive"]))
@@ -78,12 +89,8 @@ def collect_status(config: Config) -> dict[str, Any]:
         "lane": config.lane.name,
         "started": started,
         "shadows": shadows,
-        "accounting": {
-            "holds": balanced and all(shadow["holds"] is not False for shadow in shadows.values()),
-            "lane_holds": balanced,
-            "known": started and not store["error"],
-            "lines": _lines(now, shadows),
-        },
+        "accounting": accounting,
+        "offload": offload,
         "worker_error": last_error(directory) if started else "",
         "gateway_error": gateway_error(directory),
         "limits": in_force,
@@ -97,6 +104,7 @@ def collect_status(config: Config) -> dict[str, Any]:
             *([trouble] if trouble else []),
             *([f"the worker's HTTP endpoint is off: {endpoint['error']}"] if endpoint and endpoint["error"] else []),
             *[f"alerts to {name}: {one['error']}" for name, one in alerting.items() if one["error"]],
+            *offload_alerts(offload),
             *_stale(revisions),
         ],
     }

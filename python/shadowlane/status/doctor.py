@@ -37,6 +37,7 @@ from .machine import clock_checks, directory_checks, extras_checks, memory_check
 from .render import process, size
 from .routes import failing_route
 from .sample import request_from
+from .server import offload_checks
 
 __all__ = ["Check", "check_config", "run_doctor"]
 
@@ -87,7 +88,7 @@ def check_config(config: Config) -> list[Check]:
     checks: list[Check] = []
     steps: tuple[Callable[[Config], Iterator[Check]], ...] = (
         directory_checks, memory_checks, extras_checks, _credentials, _shadows, _judge, _policy, _lane, store_checks,
-        clock_checks, _gate,
+        clock_checks, offload_checks, _gate,
     )  # fmt: skip
     for step in steps:
         checks += step(config)
@@ -133,6 +134,8 @@ def _credentials(config: Config) -> Iterator[Check]:
             yield _variable(f"alerts to {alert.called}", alert.url_env, partial(alert.address, where))
         if named:
             yield _variable(f"alerts' key {alert.called}", named, partial(alert.key, where))
+    if config.offload.credential_env:
+        yield _variable("credential offload", config.offload.credential_env, config.offload.password)
     if hash_key:
         yield _variable("hash key", hash_key, config.sanitize.rules_dict)
 

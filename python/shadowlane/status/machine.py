@@ -96,6 +96,8 @@ def extras_checks(config: Config) -> Iterator[Check]:
         needed["wordllama"] = "semantic"
     if config.score.groups and config.score.group_index == "hnsw":
         needed["hnswlib"] = "groups"
+    if config.worker.role != "all":
+        needed["redis"] = "redis"
     for package, extra in needed.items():
         if importlib.util.find_spec(package) is not None:
             yield Check("extras", "ok", f"{package} is installed")

@@ -28,7 +28,7 @@ __all__ = ["ALPHA", "QUANTILES", "Quantile", "overhead", "quantile", "render_ove
 
 ALPHA = 0.05
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
-_NO_ROOM = ("cap", "provider_limit", "budget")
+_NO_ROOM = ("cap", "provider_limit", "budget", "backlog")
 """Reasons by which admission refuses what the coin chose."""
 _REACH = 12.0
 """Standard deviations to each side of the binomial mean that hold all of its mass: beyond them is less than 1e-30."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .lately import lately_lines
+from .offload import offload_lines
 from .overhead import render_overhead
 from .routes import route_lines, stood_in_lines
 
@@ -30,6 +31,7 @@ def render_status(status: Mapping[str, Any]) -> str:
         ("accounting", _holds(accounting)),
         *[("", line) for line in accounting["lines"]],
         ("worker", _worker(status)),
+        *_titled("offload", list(offload_lines(status["offload"]))),
         *_endpoint(status["endpoint"]),
         *_telemetry(status["telemetry"]),
         *_alerting(status["alerting"]),

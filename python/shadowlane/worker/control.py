@@ -53,6 +53,7 @@ class ControlLoop:
         revision: str = "",
         beside: Callable[[], Mapping[str, Any]] = dict,
         spans: Callable[[], Mapping[str, Any]] = dict,
+        offload: Callable[[], Mapping[str, Any]] = dict,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limits = limits
@@ -63,6 +64,7 @@ class ControlLoop:
         self._revision = revision
         self._beside = beside
         self._spans = spans
+        self._offload = offload
         self._clock = clock
         self._lane_id = control.lane_id()
         self._rate, self._rate_at = qps, clock()
@@ -157,6 +159,7 @@ class ControlLoop:
             "limits": limits,
             "beside": dict(self._beside()),
             "telemetry": dict(self._spans()),
+            "offload": dict(self._offload()),
             "arms": {
                 name: {"out": arm.out, "waiting": arm.waiting, "retries": arm.retries, "transport": arm.kind}
                 for name, arm in self._arms.items()

@@ -14,33 +14,31 @@ import math
 import os
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import msgspec
 import uvloop
 
 from .. import _core
-from ..config import Config, JudgeConfig, ShadowConfig, groups_folder, make_lane_directory, make_state_folder
-from ..config.shadows import section_of
+from ..config import Config, JudgeConfig, groups_folder, make_lane_directory, make_state_folder
 from ..config.worker_file import START_LOCK_ENV
 from ..detect.cleaner import open_cleaner
-from ..dispatch.arm import Arm, ArmOptions
 from ..errors import ShadowlaneError, StoreError, StoreLostError
 from ..judge.language_model import Judge
-from ..limits import Breaker, Budget, BudgetLimits, LaneLimits, Price, Prices, ProdQuota, Retry, ShadowLimits
-from ..policy import lane_policy, stub_rounds
-from ..score import Scorer, extract_answer
-from ..store import SqliteStore, open_store
-from ..transport import Transport, open_transport
-from ..types import Outcome, header
+from ..limits import Breaker, Budget, BudgetLimits, LaneLimits, Price, Prices, ProdQuota
+from ..policy import lane_policy
+from ..score import Scorer
+from ..store import open_store
+from ..transport import open_transport
+from .arms import open_arm, open_limits
 from .control import ControlLoop, keep_ticking
 from .embedder import open_embedder
 from .handover import Displaced, Handover
 from .log import log_left_alone
 from .memory import give_back, keep_arenas_few
 from .overhead import OverheadRecorder
-from .pipeline import MOST_BYTES, SANITIZED_AT_ONCE, Pipeline
+from .pipeline import SANITIZED_AT_ONCE, Pipeline
 from .side import NoSide, Side, WorkerView
 from .state import ERROR_FILE, clear_error, write_error
 from .undumpable import forbid_dumps
@@ -48,8 +46,9 @@ from .writer import Writer
 
 if TYPE_CHECKING:
     from ..telemetry.traces import Traces
+    from .inbox import Inbox
 
-__all__ = ["open_arm", "open_judge", "open_limits", "run_worker"]
+__all__ = ["open_judge", "run_worker"]
 
 log = logging.getLogger("shadowlane.worker")
 
@@ -186,14 +185,57 @@ async def _work(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
-    groups = groups_folder(config)
+    # One that was started by hand has its own file, and its starter decides when it is read again.
+    handover = Handover(directory, config.revision()) if idle_exit_s is not None else None
+
+    def handover_due() -> bool:
+        return displaced.is_due() or (handover is not None and handover.is_due())
+
+    if config.worker.role == "forward":
+        from .roles import forward
+
+        await forward(
+            config,
+            directory,
+            drainer,
+            stop,
+            idle_exit_s=idle_exit_s,
+            handover_due=handover_due,
+            beside=side.state,
+            opened=view.forwarding,
+        )
+        return
     _make_state_folder(config)
+    if config.worker.role == "judge":
+        from .roles import judge
+
+        async with judge(config, drainer, stop, view) as inbox:
+            if inbox is not None:
+                await _judge(config, directory, drainer, inbox, stop, idle_exit_s, handover_due, side, view)
+    else:
+        await _judge(config, directory, drainer, None, stop, idle_exit_s, handover_due, side, view)
+
+
+async def _judge(
+    config: Config,
+    directory: Path,
+    drainer: _core.Drainer,
+    inbox: Inbox | None,
+    stop: asyncio.Event,
+    idle_exit_s: float | None,
+    handover_due: Callable[[], bool],
+    side: Side,
+    view: WorkerView,
+) -> None:
+    """Dispatch, score and store what comes from the lane's rings, or from ``inbox``."""
+    groups = groups_folder(config)
+    origin = inbox or drainer
     embedder = await asyncio.to_thread(open_embedder, config.score, folder=groups)
     store = await asyncio.to_thread(open_store, config.store)
     try:
         store.set_epoch(drainer.lane_id(), dict.fromkeys(config.arms(), drainer.acked()))
-        shadows = {name: open_limits(config, name, arm, store, drainer) for name, arm in config.arms().items()}
-        arms = {name: open_arm(config, name, arm, shadows[name], drainer) for name, arm in config.arms().items()}
+        shadows = {name: open_limits(config, name, arm, store, origin) for name, arm in config.arms().items()}
+        arms = {name: open_arm(config, name, arm, shadows[name], origin) for name, arm in config.arms().items()}
         limits = LaneLimits(
             {name: (shadows[name], arm.ratio) for name, arm in config.arms().items()},
             qps=config.limits.qps,
@@ -202,13 +244,14 @@ async def _work(
         traces = _open_traces(config)
         control = ControlLoop(
             limits,
-            drainer,
+            origin,
             directory,
             qps=config.limits.qps,
             arms=arms,
             revision=config.revision(),
             beside=side.state,
             spans=traces.state if traces else dict,
+            offload=inbox.state if inbox else dict,
         )
         control.resume()
         scorer = Scorer(
@@ -216,10 +259,8 @@ async def _work(
         )
         writer = Writer(store, scorer)
         redaction = open_cleaner(config, directory)
-        # One that was started by hand has its own file, and its starter decides when it is read again.
-        handover = Handover(directory, config.revision()) if idle_exit_s is not None else None
         pipeline = Pipeline(
-            drainer=redaction.drainer(drainer),
+            drainer=inbox or redaction.drainer(drainer),
             arms=list(arms.values()),
             writer=writer,
             sanitizer=redaction.cleaner,
@@ -229,7 +270,7 @@ async def _work(
             on_limits=control.update_admission,
             window_s=config.limits.window_s if config.limits.cap_mode == "reservoir" else 0.0,
             on_stored=traces.add if traces else None,
-            handover_due=lambda: displaced.is_due() or (handover is not None and handover.is_due()),
+            handover_due=handover_due,
         )
         names = ", ".join(config.arms())
         log.info("worker %d: lane %s, shadows %s", os.getpid(), config.lane.name, names, extra={"event": "started"})
@@ -278,90 +319,6 @@ def _make_state_folder(config: Config) -> None:
             f"{config.store.path.parent}: the folder of the database cannot be made: {error.strerror}; set store.url, "
             "or XDG_STATE_HOME to a folder that this user can write"
         ) from None
-
-
-def _transport(config: Config, name: str, shadow: ShadowConfig) -> Transport:
-    where = f"{section_of(name)}."
-    credential = shadow.credential(where=where)
-    rounds = stub_rounds(config)
-    propagate = config.telemetry.propagate
-    return open_transport(
-        name, shadow, credential, read=extract_answer, stub_rounds=rounds, where=where, propagate=propagate
-    )
-
-
-def open_arm(
-    config: Config,
-    name: str,
-    shadow: ShadowConfig,
-    limits: ShadowLimits,
-    drainer: _core.Drainer,
-    kind: type[Arm] = Arm,
-) -> Arm:
-    """The arm of a service, with its transport. Raises :class:`~shadowlane.errors.ConfigError`."""
-    options = ArmOptions(
-        ratio=shadow.ratio,
-        salt=shadow.salt(name),
-        concurrency=shadow.concurrency,
-        deadline_s=shadow.deadline(),
-        timeout_s=shadow.timeout_s,
-        most_bytes=MOST_BYTES / len(config.arms()),
-    )
-    return kind(
-        name,
-        _transport(config, name, shadow),
-        options,
-        limits=limits,
-        retry=Retry(shadow.retry.attempts, base_s=shadow.retry.base_s, max_s=shadow.retry.max_s),
-        cap=drainer.try_acquire,
-        meter=_usage,
-    )
-
-
-class _OwnCap(NamedTuple):
-    """A shadow's own cap. It lies in the control file: a worker that takes over goes on with what is left of it."""
-
-    drainer: _core.Drainer
-    name: str
-    qps: float
-    burst: int
-
-    def try_acquire(self) -> bool:
-        return self.drainer.take_own(self.name, self.qps, self.burst)
-
-
-def open_limits(
-    config: Config, name: str, shadow: ShadowConfig, store: SqliteStore, drainer: _core.Drainer
-) -> ShadowLimits:
-    """What keeps copies from a service. What it used before is read from the store."""
-    breaker, budget = shadow.breaker, None
-    if shadow.budget.limited:
-        limited = {field: value for field, value in msgspec.structs.asdict(shadow.budget).items() if value}
-        budget = Budget(BudgetLimits(**limited), config.prices)
-        budget.load(store.spent(name))
-    share = config.limits.qps * shadow.ratio
-    return ShadowLimits(
-        qps=min(share, shadow.qps) if shadow.qps else share,
-        min_qps=shadow.min_qps,
-        cap=_OwnCap(drainer, name, shadow.qps, shadow.burst or max(1, math.ceil(shadow.qps))) if shadow.qps else None,
-        breaker=Breaker(
-            window=breaker.window,
-            minimum=breaker.minimum,
-            ratio=breaker.ratio,
-            open_s=breaker.open_s,
-            max_open_s=breaker.max_open_s,
-            closes_after=breaker.closes_after,
-        )
-        if breaker.enabled
-        else None,
-        budget=budget,
-    )
-
-
-def _usage(outcome: Outcome) -> tuple[str, dict[str, int]]:
-    """The model and the usage that an answer names; over all rounds when tool calls were stubbed."""
-    answer = extract_answer(header(outcome.headers, b"content-type"), outcome.body)
-    return answer.model, outcome.usage or {**answer.usage, **answer.cached}
 
 
 async def _beat(drainer: _core.Drainer) -> None:

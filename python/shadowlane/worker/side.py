@@ -34,6 +34,7 @@ class WorkerView:
         self._probe: asyncio.Task[str] | None = None
         self._probed_at = -math.inf
         self._opened = asyncio.Event()
+        self._forwards = False
 
     @property
     def in_place(self) -> bool:
@@ -43,6 +44,11 @@ class WorkerView:
     def opened(self, writer: Writer, store: SqliteStore) -> None:
         """The embedder is loaded and the store is open."""
         self._writer, self._store, self.not_ready = writer, store, ""
+        self._opened.set()
+
+    def forwarding(self) -> None:
+        """It does its work, which needs no store."""
+        self.not_ready, self._forwards = "", True
         self._opened.set()
 
     async def ready(self) -> None:
@@ -63,7 +69,8 @@ class WorkerView:
         once. Raises :class:`~shadowlane.errors.StoreError` while there is none."""
         writer, store = self._writer, self._store
         if writer is None or store is None:
-            raise StoreError(f"the store is not open: {self.not_ready}")
+            why = "this host forwards its copies, and its judges have the store" if self._forwards else self.not_ready
+            raise StoreError(f"the store is not open: {why}")
         try:
             return await writer.call(lambda: work(store))
         except RuntimeError:  # its thread has ended
@@ -76,6 +83,8 @@ class WorkerView:
             return self.not_ready
         if not self.in_place:
             return "the lane's files were removed or replaced"
+        if self._forwards:
+            return ""
         if self._writer is not None and self._writer.error:
             return "nothing can be stored: see shadowlane status"
         now = asyncio.get_running_loop().time()

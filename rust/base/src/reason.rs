@@ -52,4 +52,5 @@ reasons! {
     ResponseTooLarge = "response_too_large", "The shadow's answer is over its bound.";
     StoreError = "store_error", "The pair could not be stored.";
     Unreadable = "unreadable", "Reading it failed by a fault of ours, or ended the worker's process; nothing of it is kept.";
+    Backlog = "backlog", "The stream to the judges is as long as it may be, or its server is full.";
 }

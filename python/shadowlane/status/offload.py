@@ -1,0 +1,148 @@
+"""The stream between forwarding hosts and judges as this host's worker last saw it, and the accounts over all hosts.
+
+Invariant: what stands in one equation was read by the server at one moment, or in an order in which it can only look
+right: a forwarding host counts what it acknowledged before it asks what the server took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from ..config import Config
+from .lane import LaneStatus
+
+__all__ = ["offload_accounting", "offload_alerts", "offload_lines", "offload_of"]
+
+_SOURCES_SHOWN = 20
+
+
+class _Accounts(msgspec.Struct):
+    base: int = 0
+    forwarded: int = 0
+    judged: int = 0
+    set_aside: int = 0
+
+
+class _Stream(msgspec.Struct):
+    length: int = 0
+    pending: int = 0
+    age_s: float = 0.0
+    lost: int = 0
+    foreign: int = 0
+    kept_aside: int = 0
+    total: _Accounts = msgspec.field(default_factory=_Accounts)
+    sources: dict[str, _Accounts] = msgspec.field(default_factory=dict)
+
+
+class _Worker(msgspec.Struct):
+    stream: _Stream = msgspec.field(default_factory=_Stream)
+    error: str = ""
+    source: str = ""
+    acked: int = 0
+    held: int = 0
+    judged: int = 0
+    set_aside: int = 0
+    taken_over: int = 0
+
+
+def offload_of(config: Config, state: Mapping[str, Any] | None, lane_id: str) -> dict[str, Any] | None:
+    """What ``status --json`` shows of it; ``None`` where this host does all itself. ``known``: a worker of this life of
+    the lane has seen the stream."""
+    role = config.worker.role
+    if role == "all":
+        return None
+    said = state.get("offload") if state is not None and state.get("lane_id") == lane_id else None
+    try:
+        read = msgspec.convert(said, _Worker) if said else _Worker()
+        known = bool(said)
+    except msgspec.ValidationError:  # of another release, which limits_of names
+        read, known = _Worker(), False
+    own, stream = read.stream.sources.get(read.source, _Accounts()), read.stream
+    if role == "judge":
+        total = stream.total
+        missing = total.forwarded - total.judged - total.set_aside - stream.lost - stream.length
+    else:
+        missing = max(read.acked - own.base - own.forwarded, 0)
+    plain: dict[str, Any] = msgspec.to_builtins(read)
+    return {"role": role, "known": known, **plain, "own": msgspec.to_builtins(own), "missing": missing}
+
+
+def offload_accounting(
+    offload: Mapping[str, Any], lane: LaneStatus, shadows: dict[str, Any], before: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The accounting of a host with a part of the work: its rings against the stream, or the stream against what became
+    of its copies. The shadows' part of ``shadows`` is filled in anew: a forwarding host has no rows, a judge no rings.
+    """
+    judges = offload["role"] == "judge"
+    for shadow in shadows.values():
+        held = offload["held"] if judges else 0
+        stored = shadow["answered"] + sum(shadow["failed"].values()) if judges else 0
+        shadow.update(mirrored=stored + held, in_flight=held, holds=None)
+    lines = list(_judge_lines(offload)) if judges else [before["lines"][0], *_forward_lines(offload, lane)]
+    holds = before["lane_holds"] and not offload["missing"]
+    return {**before, "holds": holds, "known": before["known"] and offload["known"], "lines": lines}
+
+
+def _forward_lines(offload: Mapping[str, Any], lane: LaneStatus) -> Iterator[str]:
+    own, missing = offload["own"], offload["missing"]
+    mirrored = lane.mirrored - own["base"]
+    lost = f" + LOST BY THE SERVER {missing}" if missing else ""
+    waits = max(mirrored - own["forwarded"] - missing, 0)
+    yield f"this host: mirrored {mirrored} = forwarded {own['forwarded']} + in the rings {waits}{lost}"
+    yield f"of those: judged {own['judged']}, set aside {own['set_aside']}, {_open(own)} not yet"
+
+
+def _judge_lines(offload: Mapping[str, Any]) -> Iterator[str]:
+    stream, missing = offload["stream"], offload["missing"]
+    total = stream["total"]
+    text = (
+        f"all hosts: forwarded {total['forwarded']} = judged {total['judged']} + set aside {total['set_aside']} + "
+        f"lost {stream['lost']} + in the stream {stream['length']}"
+    )
+    yield text + (f" + MISSING {missing}" if missing else "")
+    busiest = sorted(stream["sources"].items(), key=lambda item: (-item[1]["forwarded"], item[0]))
+    for name, one in busiest[:_SOURCES_SHOWN]:
+        done = f"judged {one['judged']}, set aside {one['set_aside']}"
+        yield f"{name}: forwarded {one['forwarded']}, {done}, {_open(one)} not yet"
+
+
+def _open(one: Mapping[str, int]) -> int:
+    return one["forwarded"] - one["judged"] - one["set_aside"]
+
+
+def offload_lines(offload: Mapping[str, Any] | None) -> Iterator[str]:
+    """For a person: where the copies are."""
+    if offload is None:
+        return
+    if not offload["known"]:
+        yield f"role {offload['role']}: no worker has seen the stream yet"
+        return
+    stream = offload["stream"]
+    oldest = f", the oldest for {stream['age_s']:.0f} s" if stream["length"] else ""
+    text = f"role {offload['role']}; {stream['length']} copies in the stream{oldest}, {stream['pending']} with judges"
+    if offload["role"] == "judge":
+        text += f"; this judge has {offload['held']}, judged {offload['judged']}, took over {offload['taken_over']}"
+    yield text
+    aside = stream["total"]["set_aside"] + stream["foreign"]
+    if aside:
+        yield f"{aside} messages were set aside, {stream['kept_aside']} of them are kept"
+
+
+def offload_alerts(offload: Mapping[str, Any] | None) -> Iterator[str]:
+    """What somebody should look at, one line each."""
+    if offload is None:
+        return
+    if offload["error"]:
+        yield f"the stream cannot be used: {offload['error']}"
+    if offload["missing"]:
+        yield (
+            f"the stream's accounts miss {offload['missing']} copies: was its server restarted without its data, or "
+            "did something else write to the stream?"
+        )
+    if offload["stream"]["lost"]:
+        yield f"{offload['stream']['lost']} copies were deleted from the stream before they were judged"
+    if offload["set_aside"]:
+        yield f"this judge set {offload['set_aside']} messages aside since it started: its log has the reasons"
