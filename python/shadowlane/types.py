@@ -3,7 +3,7 @@
 Steps know these types, ``errors``, ``config`` and the core; they do not know each other. What two steps must mean alike
 by a record is defined here too: a request's route, and the band of a score. ``REASONS`` (why a request was not mirrored
 or a copy not answered) and the flags of a copy (the client left before prod's answer was complete; the answer is cut at
-``max_body_bytes``; it came in more than one chunk) are the core's.
+``max_body_bytes``; it came in more than one chunk; it was told of by telemetry) are the core's.
 Times ending in ``_ns`` are integers in nanoseconds; ``started_ns`` counts from the Unix epoch.
 """
 
@@ -16,7 +16,15 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
-from ._core import FLAG_CLIENT_DISCONNECTED, FLAG_REDELIVERED, FLAG_RESPONSE_CUT, FLAG_STREAMED, REASONS
+from ._core import (
+    FLAG_CLIENT_DISCONNECTED,
+    FLAG_REDELIVERED,
+    FLAG_RESPONSE_CUT,
+    FLAG_STREAMED,
+    FLAG_TIMED,
+    FLAG_TOLD,
+    REASONS,
+)
 from .bands import band
 
 __all__ = [
@@ -26,6 +34,8 @@ __all__ = [
     "FLAG_REPLAYED",
     "FLAG_RESPONSE_CUT",
     "FLAG_STREAMED",
+    "FLAG_TIMED",
+    "FLAG_TOLD",
     "MOST_PIN_VALUES",
     "NOT_SENT",
     "REASONS",
@@ -134,9 +144,10 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     response_headers: Headers = ()
     response_body: bytes = b""
     ttfb_ns: int = 0
-    """Time from the request's arrival to prod's response head."""
+    """Time from the request's arrival to prod's response head; 0: nobody measured it."""
     duration_ns: int = 0
-    """Time from the request's arrival to the end of prod's response body."""
+    """Time from the request's arrival to the end of prod's response body; 0: nobody measured it, as in what telemetry
+    or a data set tells. No rule takes such a pair for one whose times can be compared."""
     flags: int = 0
     blocked: str = ""
     """A reason when sanitizing found that this must not be sent; empty otherwise."""

@@ -135,6 +135,8 @@ def test_prods_low_quota_pauses_mirroring(world: World, client: httpx.Client) ->
     assert candidate == {
         "refusals": [],
         "stood_in": 0,
+        "told": 0,
+        "untimed": 0,
         "mirrored": 6,
         "answered": 5,
         "failed": {"provider_limit": 1},
@@ -227,6 +229,8 @@ def test_the_reservoir_keeps_the_cap_and_gives_each_route_its_share(
         ],
         "refusals": [],
         "stood_in": 0,
+        "told": 0,
+        "untimed": 0,
         "mirrored": 64,
         "answered": 12,
         "failed": {"reservoir": 52},

@@ -23,7 +23,7 @@ import msgspec
 
 from ..config import AlertConfig, ServeConfig
 from ..report.terminal import REVERSE
-from ..status.routes import stood_in_lines
+from ..status.routes import prod_lines
 from .incidents import Event, Incident
 
 __all__ = ["LASTS_S", "SIGNATURE", "Request", "link_of", "request_for", "signature"]
@@ -107,7 +107,7 @@ class _Told(NamedTuple):
             "seen": self.held,
             "verdict": one.verdict,
             "pins": ", ".join(f"{name}={value}" for name, value in one.pins.items()),
-            "note": "; ".join([*([REVERSE] if one.baseline else []), *stood_in_lines(one.stood_in)]),
+            "note": "; ".join([*([REVERSE] if one.baseline else []), *prod_lines({"stood_in": one.stood_in})]),
             "first seen": moment(one.first_seen),
             "over": moment(one.resolved_at) if one.resolved_at is not None else "",
             "id": one.id,

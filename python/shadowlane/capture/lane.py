@@ -56,7 +56,7 @@ class Lane:
     offer: Callable[..., bool]
     """``offer(ticket, target, headers, body, status, response_headers, response_body, ttfb_ns, flags, duration_ns=0)``:
     copies the exchange into the ring; ``False`` when it was dropped (and counted). Never waits, never raises.
-    ``duration_ns``: what the answer took, where it ended before this call."""
+    ``duration_ns``: with ``FLAG_TIMED``, what the answer took, which ended before this call."""
     drop: Callable[[_core.Ticket, str], None]
     """``drop(ticket, reason)``: gives a ticket back, counted under ``reason``."""
 

@@ -23,7 +23,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from .._core import Timer
-from ..types import FLAG_STREAMED
+from ..types import FLAG_STREAMED, FLAG_TIMED
 from .egress import Egress
 
 if TYPE_CHECKING:
@@ -277,7 +277,7 @@ class LoggedCalls(Egress):
         headers = [_JSON, (b"x-litellm-cache-hit", b"True")] if kwargs.get("cache_hit") else [_JSON]
         lane.offer(
             entry, held.target, held.headers, held.body, 200, headers, answer, first,
-            FLAG_STREAMED if streamed else 0, duration,
+            FLAG_TIMED | (FLAG_STREAMED if streamed else 0), duration,
         )  # fmt: skip
 
     def _pop(self, kwargs: Mapping[str, Any]) -> _Held | None:

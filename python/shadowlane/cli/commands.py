@@ -31,6 +31,7 @@ __all__ = [
     "init",
     "off",
     "on",
+    "otlp",
     "probe",
     "proxy",
     "replay",
@@ -286,6 +287,12 @@ def sink(options: argparse.Namespace) -> int:
 
     config = _configured(options, "info")
     return run_sink(config, options.listen or DEFAULT_SINK, anywhere=options.anywhere, as_json=options.json)
+
+
+def otlp(options: argparse.Namespace) -> int:
+    from ..otlp.command import run_otlp
+
+    return run_otlp(_configured(options, "info"), options)
 
 
 def ext_proc(options: argparse.Namespace) -> int:

@@ -75,6 +75,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "proxy --upstream https://prod.internal --listen 0.0.0.0:443 --certificate tls.pem --key tls.key",
         "proxy --upstream http://127.0.0.1:50051 --http2 --upstream-http2",
     ),
+    "otlp": ("otlp --listen 127.0.0.1:4318 --config lane.toml", "otlp --service gateway --service worker"),
     "guard": ("guard --allow api.internal:8080 --allow llm.internal:9000=openai --connect auth.internal:443",),
 }
 """By command: what its ``--help`` shows. A test runs each through the parser."""
@@ -235,6 +236,8 @@ def _add_own_options(name: str, sub: argparse.ArgumentParser) -> None:
         from ..replay.command import add_options as add
     elif name == "proxy":
         from ..proxy.command import add_options as add
+    elif name == "otlp":
+        from ..otlp.command import add_options as add
     elif name == "ext-proc":
         from ..ext_proc.command import add_options as add
     elif name == "import":
@@ -246,6 +249,8 @@ def _add_own_options(name: str, sub: argparse.ArgumentParser) -> None:
     else:
         from ..guard.proxy.command import add_arguments as add
     add(sub)
+    if name == "otlp":
+        _add_log_format(sub)
 
 
 def _hours(text: str) -> float:
@@ -280,7 +285,8 @@ _WITH_OWN_OPTIONS = (
     ("gold", commands.gold, "Make a probe's gold file out of stored pairs."),
     ("proxy", commands.proxy, "Serve in front of a gateway that nobody can change, with the lane built in."),
     ("ext-proc", commands.ext_proc, "Take requests and answers as Envoy's external processor sees them into a lane."),
+    ("otlp", commands.otlp, "Receive telemetry of calls to models (OpenTelemetry, OTLP/HTTP) into a lane."),
     ("guard", commands.guard, "Run the shadow's forward proxy: reads to listed hosts pass, writes are refused."),
 )
-_CONFIGURED = ("export", "ext-proc", "gold", "proxy")
+_CONFIGURED = ("export", "ext-proc", "gold", "otlp", "proxy")
 """Those of them that read a lane's configuration."""

@@ -18,7 +18,7 @@ from ..report.arms import arms_card
 from ..report.html import charts, verdict_card
 from ..report.marks import marks_data, marks_lines
 from ..report.terminal import REVERSE
-from ..status.routes import stood_in_lines
+from ..status.routes import prod_lines
 from .snapshot import ArmFigures, Snapshot
 from .wanted import Wanted
 
@@ -54,7 +54,7 @@ def _live(name: str, markup: str) -> str:
 
 
 def _verdict(status: Mapping[str, Any], arm: ArmFigures) -> str:
-    notes = stood_in_lines(status["shadows"].get(arm.name, {}).get("stood_in", 0))
+    notes = prod_lines(status["shadows"].get(arm.name, {}))
     if arm.verdict is None:
         said = "".join(f'<p class="soft num">{_e(line)}</p>' for line in notes)
         text = "The control is prod against itself: no verdict, but the noise floor."

@@ -20,7 +20,7 @@ from ..render.page import escaped as _e
 from ..render.page import marked
 from ..render.text import clock, milliseconds
 from ..report.apart import side_by_side
-from ..report.html import record, side, stood_in_note
+from ..report.html import prod_note, record, side
 from ..score.answers import comparison_of
 from ..store import StoredPair
 from ..types import Headers
@@ -89,7 +89,7 @@ def _answers(row: StoredPair) -> str:
     revision += [f"{pin} {value}" for pin, value in pair.pins.items()]
     more = _e(" · ".join(revision)) + "".join(f'<p class="soft isolate">{_e(note)}</p>' for note in notes if note)
     return (
-        f'<section class="card pair"><div class="sides">{side("prod", shown["prod"], prod, stood_in_note(shown))}'
+        f'<section class="card pair"><div class="sides">{side("prod", shown["prod"], prod, prod_note(shown))}'
         f"{side('shadow', shown['shadow'], shadow, more)}</div><div class=case>{record(shown)}</div></section>\n"
     )
 

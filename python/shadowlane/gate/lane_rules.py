@@ -44,7 +44,7 @@ def p95_latency(evidence: Evidence, gate: GateConfig) -> Rule:
     key, name, target = "p95_latency", "P95 latency", gate.p95_increase
     n = evidence.times.n
     if not n:
-        why = "no pair has the times of both answers in one round; mirror requests that prod answers, without stubs"
+        why = "no pair has the times of both answers in one round: nobody told prod's, or tools were stubbed"
         judged = "" if evidence.scored < gate.min_pairs else why
         return Rule(key, name, None, judged or "no data yet", not_judged=judged)
     times, elapsed = evidence.times, evidence.window.elapsed

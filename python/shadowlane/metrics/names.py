@@ -269,6 +269,8 @@ NO_METRIC: dict[str, str] = {
     "cap.weights.*": "configuration: a route's weight",
     "cap.tenant_qps": "configuration: a tenant's cap",
     "shadows.*.stood_in": "says how to read the newest pairs: the control answered in prod's stead",
+    "shadows.*.told": "says how to read the newest pairs: telemetry told of prod's side",
+    "shadows.*.untimed": "says how to read the newest pairs: nobody told how long prod took",
     **dict.fromkeys(
         ("offload.stream.total.base", "offload.stream.sources.*.base", "offload.own.base"),
         "says where the counting of forwarded copies began",

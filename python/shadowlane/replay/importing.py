@@ -108,7 +108,8 @@ def import_all(
             elif record.prod is None:
                 accounts.skip("no_prod_answer")
             else:
-                pairs.append(_pair(record, record.prod, name_of(record, mark), shadow, cleaner, config))
+                name = record.id if record.stored else name_of(record, mark)
+                pairs.append(_pair(record, record.prod, name, shadow, cleaner, config))
         known = store.stored_keys([(pair.copy.shadow_id, shadow) for pair in pairs])
         accounts.resumed += len(known)
         accounts.rows += len(pairs)

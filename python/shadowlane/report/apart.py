@@ -13,7 +13,7 @@ import msgspec
 from ..providers.question import listed_question
 from ..render.text import cut
 from ..store import StoredPair
-from ..types import FLAG_NO_PROD, Copy, Outcome
+from ..types import FLAG_NO_PROD, FLAG_TOLD
 from .source import PairSource
 
 __all__ = ["furthest_apart", "side_by_side"]
@@ -72,8 +72,8 @@ def side_by_side(row: StoredPair, times: int = 1, chars: int = _TEXT_CHARS) -> d
         "cache_served": pair.scores.cache_served,
         "prod": {
             "status": pair.copy.status,
-            "seconds": pair.copy.duration_ns / 1e9,
-            "first_byte_seconds": _first_byte(pair.copy),
+            "seconds": _seconds(pair.copy.duration_ns),
+            "first_byte_seconds": _seconds(pair.copy.ttfb_ns),
             "text": cut(pair.prod_text, chars),
             "model": pair.prod_model,
             "finish": pair.prod_finish,
@@ -82,8 +82,8 @@ def side_by_side(row: StoredPair, times: int = 1, chars: int = _TEXT_CHARS) -> d
         },
         "shadow": {
             "status": pair.outcome.status,
-            "seconds": pair.outcome.duration_ns / 1e9,
-            "first_byte_seconds": _first_byte(pair.outcome),
+            "seconds": _seconds(pair.outcome.duration_ns),
+            "first_byte_seconds": _seconds(pair.outcome.ttfb_ns),
             "text": cut(pair.shadow_text, chars),
             "model": pair.model,
             "finish": pair.finish,
@@ -93,10 +93,11 @@ def side_by_side(row: StoredPair, times: int = 1, chars: int = _TEXT_CHARS) -> d
             "index_hash": pair.index_hash,
         },
         "stood_in": bool(pair.copy.flags & FLAG_NO_PROD),
+        "told": bool(pair.copy.flags & FLAG_TOLD),
         "bodies": row.bodies,
     }
 
 
-def _first_byte(one: Copy | Outcome) -> float | None:
+def _seconds(took_ns: int) -> float | None:
     """``None``: nobody measured it."""
-    return one.ttfb_ns / 1e9 if one.ttfb_ns else None
+    return took_ns / 1e9 if took_ns else None

@@ -17,7 +17,7 @@ from ..files import write_private
 from ..gate import verdict_data, worst_of
 from ..render.text import Line, clock, print_json, print_lines
 from ..status.collect import collect_status
-from ..status.routes import stood_in_lines
+from ..status.routes import prod_lines
 from ..store import open_store
 from .arms import arms_lines
 from .build import build_report
@@ -72,8 +72,8 @@ def run_gate(config: Config, shadow: str | None = None, as_json: bool = False) -
             lines.append((f"no pairs stored yet: {status['store']['path']}", "open"))
         for verdict in verdicts:
             lines += render_verdict(verdict_data(verdict))
-            stood_in = status["shadows"][verdict.shadow]["stood_in"]
-            lines += [(f"  {line}", "open") for line in stood_in_lines(stood_in)]
+            seen = status["shadows"][verdict.shadow]
+            lines += [(f"  {line}", "open") for line in prod_lines(seen)]
         print_lines([*lines, *arms_lines(arms)])
     return 0 if worst == "GRADUATE" else 1
 

@@ -14,7 +14,7 @@ from ..render.page import marked, page
 from ..render.svg import histogram, latency_curves
 from ..render.text import clock, count_line, milliseconds, percent, signed
 from ..score.lambda_ import ARROWS, STATES
-from ..status.routes import STOOD_IN, route_lines, stood_in_lines
+from ..status.routes import STOOD_IN, TOLD, prod_lines, route_lines
 from .accounts import account_rows
 from .arms import arms_card
 from .marks import marks_lines
@@ -243,7 +243,7 @@ def _tables(shadow: Mapping[str, Any]) -> str:
         ("another status than prod's", count_line(shadow["status_differs"])),
     ]
     rows += [("Marked by persons", line) for line in marks_lines(shadow["marks"])]
-    rows += [("Prod", line) for line in stood_in_lines(shadow["stood_in"])]
+    rows += [("Prod", line) for line in prod_lines(shadow)]
     rows += [("Routes", line) for line in route_lines(shadow["routes"])]
     rows += [("The shadow's errors", line) for one in shadow["refusals"] for line in refusal_lines(one)]
     rows += [(title.capitalize(), line) for title, line in (*account_rows(shadow), *surrounding_rows(shadow))]
@@ -286,15 +286,16 @@ def _pair(pair: Mapping[str, Any], opened: bool) -> str:
     return (
         f'<details class="card pair"{" open" if opened else ""}><summary>{pills}<span class="question" dir="auto">'
         f'{question}</span><code class="hash">{_e(where)} {_e(pair["req_hash"][:12])}</code></summary>'
-        f'<div class="sides">{side("prod", pair["prod"], prod, stood_in_note(pair))}'
+        f'<div class="sides">{side("prod", pair["prod"], prod, prod_note(pair))}'
         f"{side('shadow', pair['shadow'], shadow, revision + note)}"
         f"</div>{record(pair)}</details>\n"
     )
 
 
-def stood_in_note(pair: Mapping[str, Any]) -> str:
+def prod_note(pair: Mapping[str, Any]) -> str:
     """Below what is shown as prod's answer: whose it is, where that is not prod. Markup."""
-    return f'<p class="soft">{_e(STOOD_IN)}</p>' if pair["stood_in"] else ""
+    notes = [*([STOOD_IN] if pair["stood_in"] else []), *([TOLD] if pair["told"] else [])]
+    return "".join(f'<p class="soft">{_e(note)}</p>' for note in notes)
 
 
 def record(pair: Mapping[str, Any]) -> str:
@@ -315,7 +316,7 @@ def record(pair: Mapping[str, Any]) -> str:
 
 def side(who: str, answer: Mapping[str, Any], text: str, more: str) -> str:
     """One answer with what is known of it; ``text`` and ``more`` are markup."""
-    parts = [f"HTTP {answer['status']}", milliseconds(answer["seconds"]), answer["model"]]
+    parts = [f"HTTP {answer['status']}", _took(answer["seconds"]), answer["model"]]
     parts += [f"ended: {answer['finish']}"] if answer["finish"] else []
     parts += [f"{answer['tokens']:,} tokens"] if answer["tokens"] is not None else []
     parts += [f"cost {answer['cost']:.4g}"] if answer["cost"] is not None else []
@@ -326,6 +327,10 @@ def side(who: str, answer: Mapping[str, Any], text: str, more: str) -> str:
         f'<div class="side {who}"><h4><b>{who}</b> <span class="soft num">{facts}</span></h4>'
         f'<div class="answer" dir="auto">{shown}</div>{below}</div>'
     )
+
+
+def _took(seconds: float | None) -> str:
+    return "time not known" if seconds is None else milliseconds(seconds)
 
 
 def _foot(report: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..columns import ScoreColumns, Timed
 from ..gate.evidence import EvidenceSource
 from ..status.routes import RouteSource
-from ..store import MarkCounts, Order, StoredPair
+from ..store import MarkCounts, Order, ProdSeen, StoredPair
 
 __all__ = ["NoPairs", "PairSource"]
 
@@ -78,8 +78,8 @@ class NoPairs:
     def route_counts(self, shadow: str, since_ns: int | None, newest: int | None = None) -> list[tuple[str, int, int]]:
         return []
 
-    def stood_in(self, shadow: str, since_ns: int | None, newest: int | None = None) -> int:
-        return 0
+    def prod_seen(self, shadow: str, since_ns: int | None, newest: int | None = None) -> ProdSeen:
+        return ProdSeen()
 
     def refused_routes(self, shadow: str, since_ns: int | None) -> list[tuple[str, int, int]]:
         return []

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..render.text import Line, clock, count_line, milliseconds, percent, printable, signed
 from ..score.lambda_ import ARROWS, STATES
-from ..status.routes import route_lines, stood_in_lines
+from ..status.routes import prod_lines, route_lines
 from .accounts import account_rows
 from .arms import arms_lines
 from .marks import marks_lines
@@ -94,7 +94,7 @@ def _shadow(shadow: Mapping[str, Any], report: Mapping[str, Any]) -> list[Line]:
             if (differs := shadow["status_differs"])
             else []
         ),
-        *_titled("prod", stood_in_lines(shadow["stood_in"])),
+        *_titled("prod", prod_lines(shadow)),
         *_titled("routes", route_lines(shadow["routes"])),
         *_titled("errors", [line for one in shadow["refusals"] for line in refusal_lines(one)]),
         *_delta_rows(shadow),

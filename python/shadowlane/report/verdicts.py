@@ -15,8 +15,8 @@ from ..gate import Verdict, verdicts_data
 from ..gate.arms import arms_data, compare_arms
 from ..gate.evidence import evaluate_lane
 from ..status.collect import collect_status
-from ..status.routes import STOOD_IN, stood_in_lines
-from ..store import open_store
+from ..status.routes import STOOD_IN, TOLD, prod_lines
+from ..store import ProdSeen, open_store
 from .source import NoPairs, PairSource
 from .terminal import REVERSE
 
@@ -65,13 +65,13 @@ def gate_data(
 ) -> dict[str, Any]:
     """The verdicts, JSON-ready. ``shadow``: the one that is judged, ``None`` for several; ``pins``: by shadow, the
     newest value of each; ``reason``: why it is this verdict, in one line; ``arms``: see :func:`read_arms`. Each of
-    ``shadows`` also has ``stood_in`` (in how many copies ``[control]`` answered in prod's stead) and ``notes``: how to
-    read it, in words."""
+    ``shadows`` also has ``stood_in``, ``told`` and ``untimed`` (in how many of the newest copies prod's side is not
+    what a gateway sees, :class:`~shadowlane.store.ProdSeen`) and ``notes``: how to read it, in words."""
     data = verdicts_data(verdicts)
     for one in data["shadows"]:
-        copies = _stood_in(status, one["shadow"])
+        seen = _prod_seen(status, one["shadow"])
         baseline = [REVERSE] if one["direction"] == "reverse" else []
-        one |= {"stood_in": copies, "notes": [*baseline, *stood_in_lines(copies)]}
+        one |= {**seen, "notes": [*baseline, *prod_lines(seen)]}
     pins = {one["shadow"]: _pins(status, one["shadow"]) for one in data["shadows"]}
     return {
         "lane": lane,
@@ -88,13 +88,21 @@ def _pins(status: Mapping[str, Any], shadow: str) -> dict[str, str]:
     return dict(lately["pins"]) if lately else {}
 
 
-def _stood_in(status: Mapping[str, Any], shadow: str) -> int:
-    return int(status["shadows"].get(shadow, {}).get("stood_in", 0))
+def _prod_seen(status: Mapping[str, Any], shadow: str) -> dict[str, int]:
+    seen = status["shadows"].get(shadow, {})
+    return {name: int(seen.get(name, 0)) for name in ProdSeen._fields}
 
 
 def held_data(lane: str, shadow: str | None, reason: str) -> dict[str, Any]:
     """What stands for verdicts that could not be evaluated."""
-    held: dict[str, Any] = {"verdict": "HOLD", "decision": "HOLD", "rules": [], "shadows": [], "pins": {}, "arms": None}
+    held: dict[str, Any] = {
+        "verdict": "HOLD",
+        "decision": "HOLD",
+        "rules": [],
+        "shadows": [],
+        "pins": {},
+        "arms": None,
+    }
     return {"lane": lane, "shadow": shadow, **held, "reason": reason}
 
 
@@ -112,6 +120,7 @@ def _named(one: Mapping[str, Any]) -> str:
     prod's."""
     notes = [_BASELINE] if one["direction"] == "reverse" else []
     notes += [STOOD_IN] if one["stood_in"] else []
+    notes += [TOLD] if one["told"] else []
     return f"{one['shadow']} ({'; '.join(notes)})" if notes else str(one["shadow"])
 
 

@@ -17,6 +17,7 @@ from ..errors import ConfigError, DataError
 from .access_log import LOG_LINE, read_access_log
 from .datasets import DATASET_FORMS, read_dataset
 from .exchanges import read_exchanges
+from .exported import PARQUET, is_exported, read_exported, read_exported_parquet
 from .files import opened
 from .gor import SEPARATOR, read_gor
 from .har import read_har
@@ -38,6 +39,8 @@ FORMS = (
     *DATASET_FORMS,
     "otel",
     "exchanges",
+    "export",
+    "parquet",
 )
 """What ``--format`` takes."""
 _LOOKED_AT = 1 << 20
@@ -55,7 +58,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     target: str = "/v1/chat/completions"
     model: str = ""
     shadow: str = ""
-    """Of a store: whose answers are the second ones."""
+    """Of a store or an export: whose answers are the second ones."""
 
     @classmethod
     def of(cls, path: str, form: str | None = None, **more: str) -> Source:
@@ -79,6 +82,10 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         }
         if self.form == "store":
             return read_stored(self.path, self.shadow)
+        if self.form == "export":
+            return read_exported(self.path, self.shadow)
+        if self.form == "parquet":
+            return read_exported_parquet(self.path, self.shadow)
         if self.form == "openai-batch":
             return read_batch(self.path, self.answers)
         if self.form == "otel":
@@ -99,6 +106,8 @@ def form_of(path: str) -> str:
     head = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if head.startswith(b"SQLite format 3\x00"):
         return "store"
+    if head.startswith(PARQUET):
+        return "parquet"
     if SEPARATOR in head or _GOR.match(head):
         return "gor"
     if _HAR.match(head):
@@ -136,8 +145,10 @@ def _objects(head: bytes) -> Iterator[dict[str, Any]]:
 
 def _form_of_object(item: dict[str, Any]) -> str:
     has = item.keys().__contains__
-    if has("resourceLogs") or has("logRecords"):
+    if has("resourceLogs") or has("logRecords") or has("resourceSpans"):
         return "otel"
+    if is_exported(item):
+        return "export"
     if has("custom_id") and (has("url") or has("response")):
         return "openai-batch"
     if has("prod") and has("time"):

@@ -16,7 +16,7 @@ from .. import _core
 from ..config import Config, lane_directory
 from ..config.worker_file import running_revision, worker_config
 from ..errors import StoreError
-from ..store import open_store
+from ..store import ProdSeen, open_store
 from ..types import ShadowCounts
 from ..worker.state import gateway_error, last_error, read_state
 from .lane import LaneStatus, as_json, read_lane, read_settled, unstarted
@@ -27,6 +27,9 @@ from .render import sum_of
 from .routes import NEWEST, routes_of
 
 __all__ = ["collect_status"]
+
+_NOTHING: dict[str, Any] = {"routes": [], "refusals": [], **ProdSeen()._asdict()}
+"""Of a shadow without rows."""
 
 
 def collect_status(config: Config) -> dict[str, Any]:
@@ -59,7 +62,7 @@ def collect_status(config: Config) -> dict[str, Any]:
             "failed": dict(count.failed),
             "in_flight": now.mirrored - base - stored,
             "holds": None if store["error"] else before.acked <= base + stored <= now.mirrored,
-            **store["copies"].get(name, {"routes": [], "refusals": [], "stood_in": 0, "lately": None}),
+            **store["copies"].get(name, {**_NOTHING, "lately": None}),
         }
     limits, status = config.limits, as_json(now)
     state = read_state(directory) if started else None

@@ -9,7 +9,7 @@ from typing import Any
 from .lately import lately_lines
 from .offload import offload_lines
 from .overhead import render_overhead
-from .routes import route_lines, stood_in_lines
+from .routes import prod_lines, route_lines
 
 __all__ = ["process", "render_status", "size", "sum_of"]
 
@@ -37,7 +37,7 @@ def render_status(status: Mapping[str, Any]) -> str:
         *_alerting(status["alerting"]),
     ]
     for name, shadow in status["shadows"].items():
-        rows += _titled(f"prod of {name}", stood_in_lines(shadow["stood_in"]))
+        rows += _titled(f"prod of {name}", prod_lines(shadow))
         rows += _titled(f"errors {name}", [one["text"] for one in shadow["refusals"]])
         rows += _titled(f"copies {name}", [*route_lines(shadow["routes"]), *lately_lines(shadow["lately"])])
     rows += [

@@ -10,10 +10,21 @@ from typing import Any, Protocol
 
 from ..config import ShadowConfig
 from ..providers.refusals import Refusal, counted, refusal_data
+from ..store import ProdSeen
 
-__all__ = ["NEWEST", "STOOD_IN", "RouteSource", "failing_route", "route_lines", "routes_of", "stood_in_lines"]
+__all__ = [
+    "NEWEST",
+    "STOOD_IN",
+    "TOLD",
+    "RouteSource",
+    "failing_route",
+    "prod_lines",
+    "route_lines",
+    "routes_of",
+]
 
 STOOD_IN = "[control] answered in prod's stead"
+TOLD = "telemetry told of prod's side"
 
 NEWEST = 5000
 """Of how many copies ``status`` and ``doctor`` tell."""
@@ -30,15 +41,15 @@ class RouteSource(Protocol):
     def refusals(
         self, shadow: str, since_ns: int | None, newest: int | None = None
     ) -> list[tuple[int, str, str, str, str, int]]: ...
-    def stood_in(self, shadow: str, since_ns: int | None, newest: int | None = None) -> int: ...
+    def prod_seen(self, shadow: str, since_ns: int | None, newest: int | None = None) -> ProdSeen: ...
 
 
 def routes_of(
     store: RouteSource, name: str, arm: ShadowConfig, since_ns: int | None, newest: int | None = None
 ) -> dict[str, Any]:
     """``routes``: the eight with most copies, each with its share and its failed ones; ``refusals``: the five most
-    frequent, each with the shadow's words, the number of copies and the remedy; ``stood_in``: in how many copies
-    ``[control]`` answered in prod's stead."""
+    frequent, each with the shadow's words, the number of copies and the remedy; ``stood_in``, ``told``, ``untimed``: in
+    how many copies prod's side is not what a gateway sees (:class:`~shadowlane.store.tallies.ProdSeen`)."""
     routes = store.route_counts(name, since_ns, newest)
     every = sum(copies for _, copies, _ in routes)
     found = counted(Refusal(*one) for one in store.refusals(name, since_ns, newest))
@@ -48,7 +59,7 @@ def routes_of(
             for route, copies, failed in routes[:_MOST]
         ],
         "refusals": [refusal_data(one, name, arm) for one in found],
-        "stood_in": store.stood_in(name, since_ns, newest),
+        **store.prod_seen(name, since_ns, newest)._asdict(),
     }
 
 
@@ -61,11 +72,17 @@ def route_lines(routes: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def stood_in_lines(copies: int) -> list[str]:
-    """Whose answers those of "prod" are, where that is not prod."""
-    if not copies:
-        return []
-    return [f"{STOOD_IN} in {copies} copies: who mirrored them saw no answer of prod's"]
+def prod_lines(seen: Mapping[str, Any]) -> list[str]:
+    """What "prod" is, where that is not what a gateway sees of it; ``seen`` has members of
+    :class:`~shadowlane.store.ProdSeen`."""
+    lines = []
+    if n := seen.get("stood_in", 0):
+        lines.append(f"{STOOD_IN} in {n} copies: who mirrored them saw no answer of prod's")
+    if n := seen.get("told", 0):
+        lines.append(f"{TOLD} in {n} copies: its headers, status and first byte are not known")
+    if n := seen.get("untimed", 0):
+        lines.append(f"how long prod took is not known in {n} copies: no rule on latency counts them")
+    return lines
 
 
 def failing_route(routes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:

@@ -15,6 +15,7 @@ from .origin import Origin
 from .queries import Order
 from .rows import StoredPair
 from .sqlite import SqliteStore
+from .tallies import ProdSeen
 
 __all__ = [
     "FoundPairs",
@@ -22,6 +23,7 @@ __all__ = [
     "Order",
     "Origin",
     "PairFilter",
+    "ProdSeen",
     "ScoreColumns",
     "SqliteStore",
     "StoredPair",

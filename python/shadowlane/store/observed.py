@@ -103,9 +103,11 @@ def _measured(pair: Pair) -> Iterator[tuple[str, float]]:
     copy, outcome, scores = pair.copy, pair.outcome, pair.scores
     if not outcome.reason:
         yield "latency", outcome.duration_ns / 1e9
-        yield "prod_latency", copy.duration_ns / 1e9
+        if copy.duration_ns:  # else nobody told it
+            yield "prod_latency", copy.duration_ns / 1e9
         yield "first_byte", outcome.ttfb_ns / 1e9
-        yield "prod_first_byte", copy.ttfb_ns / 1e9
+        if copy.ttfb_ns:
+            yield "prod_first_byte", copy.ttfb_ns / 1e9
     if outcome.tries or outcome.waited_ns:
         yield "slot_wait", outcome.waited_ns / 1e9
     for series, value in (

@@ -366,10 +366,10 @@ class SqliteStore(History, WindowStarts, Looks, Origins, Walks):
         with explained(self.path, "read"):
             return tallies.by_route(self._db, *selected(since_ns, shadow), newest)
 
-    def stood_in(self, shadow: str, since_ns: int | None, newest: int | None = None) -> int:
-        """See :func:`.tallies.stood_in`."""
+    def prod_seen(self, shadow: str, since_ns: int | None, newest: int | None = None) -> tallies.ProdSeen:
+        """See :func:`.tallies.prod_seen`."""
         with explained(self.path, "read"):
-            return tallies.stood_in(self._db, *selected(since_ns, shadow), newest)
+            return tallies.prod_seen(self._db, *selected(since_ns, shadow), newest)
 
     def refused_routes(self, shadow: str, since_ns: int | None) -> list[Routed]:
         """See :func:`.tallies.refused_routes`."""

@@ -8,14 +8,15 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..types import FLAG_NO_PROD, NOT_SENT, route_of
+from ..types import FLAG_NO_PROD, FLAG_TOLD, NOT_SENT, route_of
 
 __all__ = [
     "FAILED",
     "NEVER_SENT",
     "PROD_FAILED",
+    "ProdSeen",
     "Refused",
     "Routed",
     "by_route",
@@ -23,10 +24,10 @@ __all__ = [
     "flips",
     "last_embedder",
     "policy_counts",
+    "prod_seen",
     "refusals",
     "refused_routes",
     "said_counts",
-    "stood_in",
     "without_routes",
 ]
 
@@ -34,6 +35,18 @@ Routed = tuple[str, int, int]
 """Route, copies, and those of them that the shadow failed."""
 Refused = tuple[int, str, str, str, str, int]
 """Status, reason, words, target, method, copies."""
+
+
+class ProdSeen(NamedTuple):
+    """Of how many copies prod's side is not what a gateway sees."""
+
+    stood_in: int = 0
+    """``[control]`` answered in its stead."""
+    told: int = 0
+    """Telemetry told of it: no headers, no status but success, no first byte."""
+    untimed: int = 0
+    """Nobody told how long it took."""
+
 
 FAILED = "reason <> '' OR status >= 500 OR (status >= 400 AND prod_status < 400)"
 """Of the rows that were sent, those that the shadow failed."""
@@ -135,11 +148,13 @@ def said_counts(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> 
     return found
 
 
-def stood_in(db: sqlite3.Connection, where: str, values: tuple[Any, ...], newest: int | None) -> int:
-    """How many rows, of the newest so many or of all, have the control's answer in prod's stead."""
+def prod_seen(db: sqlite3.Connection, where: str, values: tuple[Any, ...], newest: int | None) -> ProdSeen:
+    """How prod's side is known in the newest so many rows, or in all."""
     rows, limit = _newest(where, newest)
-    query = f"SELECT coalesce(sum(flags & {FLAG_NO_PROD} <> 0), 0) FROM {rows}"  # noqa: S608
-    return int(db.execute(query, (*values, *limit)).fetchone()[0])
+    untimed = "prod_status <> 0 AND prod_ns = 0"
+    sums = (f"flags & {FLAG_NO_PROD} <> 0", f"flags & {FLAG_TOLD} <> 0", untimed)
+    query = f"SELECT {', '.join(f'coalesce(sum({one}), 0)' for one in sums)} FROM {rows}"  # noqa: S608
+    return ProdSeen(*db.execute(query, (*values, *limit)).fetchone())
 
 
 def difference_counts(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> list[tuple[str, str, int, str]]:

@@ -149,7 +149,8 @@ def _own(pair: Pair, lane: str) -> dict[str, Value]:
         found[names.SLOT_WAIT] = outcome.waited_ns / _SECOND_NS
     if copy.status:
         found[names.PROD_STATUS] = copy.status
-        found[names.PROD_DURATION] = copy.duration_ns / _SECOND_NS
+        if copy.duration_ns:
+            found[names.PROD_DURATION] = copy.duration_ns / _SECOND_NS
     return found
 
 

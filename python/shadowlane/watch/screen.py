@@ -16,7 +16,7 @@ from ..render.text import Line, clock, printable
 from ..render.wrap import cells, wrapped
 from ..report.terminal import REVERSE
 from ..status.render import size
-from ..status.routes import stood_in_lines
+from ..status.routes import prod_lines
 from .rates import Rates
 
 __all__ = ["ArmView", "View", "screen", "sparkline"]
@@ -147,7 +147,7 @@ def _arm(view: View, name: str, width: int) -> list[Line]:
             _row("failed", f"{sum(n for n, _ in failed):>12,}  {', '.join(f'{why} {n}' for n, why in failed)}")
         )
     lines.append(_row("in flight", f"{arm['in_flight']:>12,}"))
-    for line in stood_in_lines(arm["stood_in"]):
+    for line in prod_lines(arm):
         text = f"{'prod':<{_NAMES}}{line}"
         lines += [(part, "open") for part in wrapped(text, max(width, _LEAST_WRAPPED))]
     lines.append(_row("ΔS", _deltas(seen.deltas, width)))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from shadowlane.capture.litellm import LoggedCalls
-from shadowlane.types import FLAG_STREAMED
+from shadowlane.types import FLAG_STREAMED, FLAG_TIMED
 from tests.support.captured import LIMIT, Captured, captured
 
 CHAT = [{"role": "user", "content": "how high is the deposit?"}]
@@ -73,7 +73,7 @@ def test_a_request_is_kept_as_it_was_before_anybody_changed_it(into: Captured, l
     assert row["target"] == "/v1/chat/completions?a=%20b"
     assert json.loads(row["body"]) == {"model": "small", "messages": CHAT}
     assert json.loads(row["response_body"]) == ANSWER
-    assert (row["status"], row["flags"]) == (200, 0)
+    assert (row["status"], row["flags"]) == (200, FLAG_TIMED)
     assert into.accounted()
 
 
@@ -157,7 +157,7 @@ def test_what_took_how_long_is_what_litellm_says(into: Captured, logger: LoggedC
     [row] = into.rows()
     assert row["duration_ns"] == pytest.approx(2e9, rel=1e-3)
     assert row["ttfb_ns"] == pytest.approx(1e9, rel=1e-3)
-    assert row["flags"] == FLAG_STREAMED
+    assert row["flags"] == FLAG_STREAMED | FLAG_TIMED
 
 
 def test_a_clock_that_was_set_says_nothing_impossible(into: Captured, logger: LoggedCalls) -> None:
