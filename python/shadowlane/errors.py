@@ -13,8 +13,10 @@ __all__ = [
     "CoreError",
     "DataError",
     "DetectorError",
+    "FleetError",
     "LaneError",
     "MissingExtraError",
+    "NothingStoredError",
     "OffloadError",
     "OffloadFullError",
     "ScoreError",
@@ -60,8 +62,16 @@ class StoreError(ShadowlaneError):
     """The store cannot be opened, read or written."""
 
 
+class NothingStoredError(StoreError):
+    """There is no store yet: nothing was ever stored."""
+
+
 class StoreLostError(StoreError):
     """The open database is not the file at its path any more: what is written now would be lost."""
+
+
+class FleetError(ShadowlaneError):
+    """The record that the hosts of a fleet share cannot be read or written."""
 
 
 class OffloadError(ShadowlaneError):

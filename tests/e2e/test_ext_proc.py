@@ -252,6 +252,14 @@ def test_a_burst_is_accounted_for_by_both_sides(world: World) -> None:
         assert set(what) == {"mirrored"}
 
 
+def test_an_envoy_that_waits_for_answers_is_let_go(world: World) -> None:
+    waits = {"observability_mode: true ": "observability_mode: false "}
+    with stage(world, lambda text: replaced(text, waits)) as set_up:
+        for number in range(3):
+            assert set_up.ask(number) == ANSWER
+        assert world.lane_status()["seen"] == 0
+
+
 def test_streams_above_envoys_bound_are_in_envoys_count(world: World) -> None:
     """Two are open, and stay so until prod goes on: a third is certainly one too many."""
     with stage(world, lambda text: replaced(text, {"max_requests: 1000": "max_requests: 2"})) as set_up:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from ..config import Config
+from ..config import Config, memory_path
 from ..files import write_private
 from .findings import Counters
 from .incidents import Post
@@ -30,9 +30,8 @@ class _Kept(msgspec.Struct):
 
 
 def memory_file(config: Config) -> Path:
-    """Beside the database, which outlives a restart of the machine."""
-    path = config.store.path
-    return path.with_name(f"{path.name}.{config.lane.name}.alerts.json")
+    """Where it is kept over a restart of the machine."""
+    return memory_path(config, "alerts.json")
 
 
 class Memory:

@@ -107,6 +107,7 @@ class Lane:
             seed=config.sampling.seed,
             qps=config.limits.qps,
             burst=config.limits.burst,
+            leased=config.fleet.on,
             cap_at_admission=config.limits.cap_mode == "first",
             sticky_key=config.sampling.key or None,
             read_routes=config.routes.read_patterns(),

@@ -16,15 +16,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from ..config import Config, load_config
 from ..detect.cleaner import open_cleaner
 from ..errors import ConfigError, DataError
 from ..limits import Prices
 from ..render.text import print_json, print_lines
 from ..score import Scorer
-from ..store import SqliteStore, open_store
+from ..store import Store, open_store
 from ..worker.embedder import open_embedder
 from .explain import explained
 from .pairs import store_all, with_arms
@@ -133,7 +131,7 @@ def _ending_cleanly() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _new_store(config: Config, path: str | None) -> Iterator[SqliteStore]:
+def _new_store(config: Config, path: str | None) -> Iterator[Store]:
     """A new database, open for writing: the one that was asked for, or one that is gone at the end."""
     with contextlib.ExitStack() as stack:
         if path is None:
@@ -143,7 +141,7 @@ def _new_store(config: Config, path: str | None) -> Iterator[SqliteStore]:
             file = Path(path).absolute()
             if file.exists() or file.is_symlink():
                 raise ConfigError(f"--store = {path!r}: is there already; give a new file, or remove it")
-        kept = msgspec.structs.replace(config.store, url=f"sqlite:///{file}")
+        kept = config.store.in_file(file)
         store = stack.enter_context(open_store(kept))
         try:
             yield store

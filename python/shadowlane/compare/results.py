@@ -18,7 +18,7 @@ from ..report.build import build_report
 from ..report.command import write_page
 from ..report.html import render_page
 from ..report.terminal import render_report, render_verdict
-from ..store import SqliteStore
+from ..store import Store
 from .show import unread_line
 
 __all__ = ["Named", "show_report", "show_verdict"]
@@ -40,7 +40,7 @@ class Named(Protocol):
 
 def show_report(
     config: Config,
-    store: SqliteStore,
+    store: Store,
     source: Named,
     *,
     as_json: bool = False,
@@ -63,7 +63,7 @@ def show_report(
 
 def show_verdict(
     config: Config,
-    store: SqliteStore,
+    store: Store,
     source: Named,
     *,
     as_json: bool = False,
@@ -84,13 +84,13 @@ def show_verdict(
     return 0 if verdict.decision == "GRADUATE" else 1
 
 
-def _report(config: Config, store: SqliteStore, source: Named) -> dict[str, Any]:
+def _report(config: Config, store: Store, source: Named) -> dict[str, Any]:
     status = _status(config, store, source)
     report = build_report(config, status, store, now_ns=status["last_ns"])
     return {**report, "unread_fields": dict(source.unread)}
 
 
-def _status(config: Config, store: SqliteStore, source: Named) -> dict[str, Any]:
+def _status(config: Config, store: Store, source: Named) -> dict[str, Any]:
     """What stands for a lane's status: prod's failures are in the file, all else of a lane is not."""
     [name] = config.shadows
     rows, failed, last_ns = 0, 0, 0

@@ -18,6 +18,7 @@ from ..errors import ConfigError
 from .alerts import AlertConfig
 from .checks import problem_of
 from .errors import readable
+from .fleet import FleetConfig
 from .gate import GateConfig
 from .limits import BreakerConfig, BudgetConfig, LimitsConfig, PriceConfig, RetryConfig, Section
 from .offload import OffloadConfig, WorkerConfig
@@ -28,6 +29,7 @@ from .paths import (
     lies_in_state_folder,
     make_lane_directory,
     make_state_folder,
+    memory_path,
 )
 from .pins import PinConfig, pin_headers, pin_tables
 from .sections import (
@@ -40,12 +42,12 @@ from .sections import (
     SamplingConfig,
     SanitizeConfig,
     ScoreConfig,
-    StoreConfig,
     StructureConfig,
 )
 from .serve import ServeConfig
 from .shadows import ControlConfig, ShadowConfig
 from .shown import without_secrets
+from .store import StoreConfig
 from .telemetry import TelemetryConfig
 
 if sys.version_info >= (3, 11):
@@ -59,6 +61,7 @@ __all__ = [
     "BudgetConfig",
     "Config",
     "FieldConfig",
+    "FleetConfig",
     "GateConfig",
     "JudgeConfig",
     "LaneConfig",
@@ -85,6 +88,7 @@ __all__ = [
     "load_config",
     "make_lane_directory",
     "make_state_folder",
+    "memory_path",
 ]
 
 
@@ -109,6 +113,7 @@ class Config(Section, frozen=True):
     serve: ServeConfig = ServeConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
     alerts: tuple[AlertConfig, ...] = ()
+    fleet: FleetConfig = FleetConfig()
     worker: WorkerConfig = WorkerConfig()
     offload: OffloadConfig = OffloadConfig()
 
@@ -180,7 +185,7 @@ def _checked(data: dict[str, Any], *, origin: str, base: Path | None = None) -> 
         raise ConfigError(f"{origin}: {without_secrets(problem, data)}")
     allowed = dict.fromkeys((*config.sanitize.allow_headers, *pin_headers(config.pins)))
     sanitize = msgspec.structs.replace(config.sanitize, allow_headers=tuple(allowed))
-    config = msgspec.structs.replace(config, sanitize=sanitize)
+    config = msgspec.structs.replace(config, sanitize=sanitize, store=config.store.of_lane(config.lane.name))
     if base is not None:
         if "url" not in data.get("store", {}):
             at = default_store(base, config.store.path, config.lane.name)

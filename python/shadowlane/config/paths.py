@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import _core
+from ..files import is_folder, may_exist
 
 if TYPE_CHECKING:
     from . import Config
@@ -24,6 +25,7 @@ __all__ = [
     "lies_in_state_folder",
     "make_lane_directory",
     "make_state_folder",
+    "memory_path",
 ]
 
 
@@ -41,7 +43,7 @@ def _root(config: Config, environ: Mapping[str, str] | None = None) -> Path:
     if config.lane.directory:
         return Path(config.lane.directory)
     runtime = (os.environ if environ is None else environ).get("XDG_RUNTIME_DIR", "")
-    if runtime and Path(runtime).is_dir():
+    if runtime and is_folder(Path(runtime)):
         return Path(runtime) / "shadowlane" / config.lane.name
     return Path("/dev/shm") / f"shadowlane-{os.geteuid()}-{config.lane.name}"  # noqa: S108 - checked: owner, mode, no symlink
 
@@ -62,30 +64,41 @@ def make_lane_directory(config: Config) -> Path:
 
 
 def groups_folder(config: Config) -> Path:
-    """Where the paraphrase groups are kept: beside the database, which outlives a restart of the machine."""
-    path = config.store.path
-    return path.with_name(f"{path.name}.{config.lane.name}.groups")
+    """Where the paraphrase groups are kept."""
+    return memory_path(config, "groups")
+
+
+def memory_path(config: Config, what: str, environ: Mapping[str, str] | None = None) -> Path:
+    """Where this host keeps what outlives a restart of the machine and is no row: beside the database's file. Where a
+    server has the database: in the user's state directory, or the lane's own for a user without one."""
+    if not config.store.on_server:
+        path = config.store.path
+        return path.with_name(f"{path.name}.{config.lane.name}.{what}")
+    folder = _state_folder(os.environ if environ is None else environ)
+    return (folder or lane_directory(config, environ)) / f"{config.lane.name}.{what}"
 
 
 def default_store(base: Path, file: Path, lane: str, environ: Mapping[str, str] | None = None) -> Path:
     """The database of a configuration that names none: ``file`` beside it, in ``base``. Where that folder cannot be
     written and has no database yet, as a read-only mount, a file of the lane's name in the user's state directory."""
     beside = base / file
-    if beside.exists() or os.access(base, os.W_OK | os.X_OK):
+    if may_exist(beside) or os.access(base, os.W_OK | os.X_OK):
         return beside
     folder = _state_folder(os.environ if environ is None else environ)
     return beside if folder is None else folder / f"{lane}.db"
 
 
 def make_state_folder(config: Config, environ: Mapping[str, str] | None = None) -> None:
-    """Make the user's state directory (0700), when the lane's database lies there. Raises :class:`OSError`."""
+    """Make the user's state directory (0700), when the lane's database or memory lies there. Raises
+    :class:`OSError`."""
     if lies_in_state_folder(config, environ):
-        config.store.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        memory_path(config, "groups", environ).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def lies_in_state_folder(config: Config, environ: Mapping[str, str] | None = None) -> bool:
-    """Whether the lane's database lies in the user's state directory."""
-    return config.store.path.parent == _state_folder(os.environ if environ is None else environ)
+    """Whether the lane's database, or its memory where a server has that, lies in the user's state directory."""
+    folder = _state_folder(os.environ if environ is None else environ)
+    return memory_path(config, "groups", environ).parent == folder
 
 
 def _state_folder(environ: Mapping[str, str]) -> Path | None:

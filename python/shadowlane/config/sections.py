@@ -6,12 +6,10 @@ No section knows how it is carried out; what is wrong with one beyond its types 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 
-from ..errors import ConfigError
 from .bounds import DAY_S, SHARE, Bound
 from .limits import Section
 from .shadows import ShadowConfig
@@ -27,7 +25,6 @@ __all__ = [
     "SamplingConfig",
     "SanitizeConfig",
     "ScoreConfig",
-    "StoreConfig",
     "StructureConfig",
 ]
 
@@ -43,7 +40,6 @@ _MODEL_SEED = Bound(-(1 << 63), (1 << 63) - 1, remedy="use a whole number of 64 
 _TEMPERATURE = Bound(0, 2, remedy="use 0 to 2, or remove it to keep the request's own")
 _TIMEOUT = Bound(0, 3600, above=True, unit="seconds")
 _MONEY = Bound(0, 1e15, remedy="use 0 or more")
-_SQLITE = "sqlite:///"
 
 
 class LaneConfig(Section, frozen=True):
@@ -267,37 +263,6 @@ class ScoreConfig(Section, frozen=True):
             ca_file=self.embedder_ca_file,
             credential_env=self.embedder_credential_env,
         )
-
-
-class StoreConfig(Section, frozen=True):
-    """``[store]``: where pairs are kept, and for how long."""
-
-    url: str = "sqlite:///shadowlane.db"
-    """``sqlite:///FILE``, relative to the configuration file; four slashes for an absolute path. Where it is left out
-    and that folder is read-only: ``LANE.db`` in ``$XDG_STATE_HOME/shadowlane``, else ``~/.local/state/shadowlane``."""
-    max_age_days: Annotated[float, Bound(0, 36_500, above=True, unit="days")] = 30.0
-    """Rows that are older are removed."""
-    max_bytes: Annotated[int, Bound(1 << 20, 1 << 60, unit="bytes")] = 4 * 1024**3
-    """When the file grows beyond it, the oldest rows are removed."""
-    keep_bodies: Literal["all", "reservoir", "none"] = "all"
-    """Which rows keep bodies, headers and texts: ``all``; ``reservoir``, a uniform choice of ``exemplars`` for each
-    shadow, route and ΔS band; or ``none``. Every row keeps its scores, hashes, times, statuses and, of
-    a shadow's HTTP error, the redacted message."""
-    exemplars: Annotated[int, Bound(1, 10_000)] = 20
-    """With ``reservoir``: rows of each shadow, route and ΔS band that keep their bodies."""
-
-    @property
-    def path(self) -> Path:
-        """The database's file. Raises ConfigError for a URL of another kind."""
-        path = self.url.removeprefix(_SQLITE)
-        if not path or path == self.url:
-            raise ConfigError(f"store.url = {self.url!r}: use sqlite:///relative.db or sqlite:////absolute.db")
-        return Path(path)
-
-    def anchored(self, base: Path, name: str = "") -> StoreConfig:
-        """With a path that is relative taken from ``base``, so that every command finds the same database; with
-        ``name`` the file of that name in ``base``."""
-        return msgspec.structs.replace(self, url=f"{_SQLITE}{base / (name or self.path)}")
 
 
 class JudgeConfig(Section, frozen=True):

@@ -21,7 +21,7 @@ from ..render.text import clock
 from ..serve.guarded import EVENTS
 from ..serve.lane import LaneView
 from ..serve.session import PAGE_HEADERS
-from ..store import FoundPairs, SqliteStore
+from ..store import FoundPairs, Store
 from ..types import Mark
 from .addresses import pair_href
 from .listed import ROWS, listed
@@ -66,7 +66,7 @@ def dashboard_routes(lane: LaneView) -> Iterable[web.RouteDef]:
     async def pair(request: web.Request) -> web.Response:
         wanted, name = request.match_info["id"], request.query.get("shadow", "")
 
-        def read(store: SqliteStore) -> str:
+        def read(store: Store) -> str:
             rows = store.exchange(wanted)
             return pair_page(rows, name, lane.config) if rows else ""
 
@@ -102,7 +102,7 @@ def dashboard_routes(lane: LaneView) -> Iterable[web.RouteDef]:
     ]
 
 
-def _found(store: SqliteStore, wanted: Wanted) -> FoundPairs:
+def _found(store: Store, wanted: Wanted) -> FoundPairs:
     return store.find_pairs(wanted.filter, limit=ROWS, skip=(wanted.page - 1) * ROWS, seconds=_SEARCH_S)
 
 

@@ -28,7 +28,7 @@ from ..providers.cleaning import read_answer
 from ..providers.question import find_question, shown_question
 from ..render.text import json_line, print_json, print_lines
 from ..score.citations import cited
-from ..store import PairFilter, SqliteStore, StoredPair, open_store
+from ..store import PairFilter, Store, StoredPair, open_store
 from .command import progress
 from .wanted import add_filters, filter_of
 from .writers import output
@@ -163,7 +163,7 @@ def run_gold(config: Config, options: argparse.Namespace) -> int:
         _sampled(gold, store, wanted, options.exemplars, options.groups)
     if not len(gold):
         raise DataError(
-            f"{config.store.path}: no stored pair has a question that can be asked alone; store.keep_bodies keeps "
+            f"{config.store.shown}: no stored pair has a question that can be asked alone; store.keep_bodies keeps "
             "questions, and a wider filter finds more"
         )
     with output(path) as file:
@@ -177,7 +177,7 @@ def run_gold(config: Config, options: argparse.Namespace) -> int:
     return 0
 
 
-def _worst(gold: _Gold, store: SqliteStore, wanted: PairFilter, shadow: str, limit: int) -> None:
+def _worst(gold: _Gold, store: Store, wanted: PairFilter, shadow: str, limit: int) -> None:
     """Page by page: questions repeat, and some cannot be asked alone."""
     asked, taken, page = msgspec.structs.replace(wanted, shadow=shadow, order="worst"), 0, 0
     while taken < limit:
@@ -191,7 +191,7 @@ def _worst(gold: _Gold, store: SqliteStore, wanted: PairFilter, shadow: str, lim
             return
 
 
-def _sampled(gold: _Gold, store: SqliteStore, wanted: PairFilter, each: int, groups: int) -> None:
+def _sampled(gold: _Gold, store: Store, wanted: PairFilter, each: int, groups: int) -> None:
     """One pass over all rows, and the bodies of few: the sample of each route and band, and the groups' wordings."""
     largest = dict(store.largest_groups(wanted, groups)) if groups else {}
     strata: dict[tuple[str, str], _Stratum] = {}
@@ -209,7 +209,7 @@ def _sampled(gold: _Gold, store: SqliteStore, wanted: PairFilter, each: int, gro
             gold.add("exemplar", item)
 
 
-def _whole(store: SqliteStore, row: StoredPair) -> StoredPair:
+def _whole(store: Store, row: StoredPair) -> StoredPair:
     """The row with its bodies, where they are kept and it is still there."""
     return next((other for other in store.exchange(row.pair.copy.shadow_id) if other.id == row.id), row)
 
@@ -224,9 +224,7 @@ class _Stratum:
     """Hashes of requests that were looked at and are none, so that they are not looked at again."""
 
 
-def _sample(
-    gold: _Gold, store: SqliteStore, strata: dict[tuple[str, str], _Stratum], row: StoredPair, each: int
-) -> None:
+def _sample(gold: _Gold, store: Store, strata: dict[tuple[str, str], _Stratum], row: StoredPair, each: int) -> None:
     """Those with the smallest hashes: a uniform sample, and the same one again from the same store."""
     key = row.pair.copy.route, row.pair.scores.band
     if key not in strata and len(strata) >= _MOST_STRATA:

@@ -25,6 +25,8 @@ log = logging.getLogger("shadowlane.ext_proc")
 SILENT_S = 600.0
 """Twice as long as Envoy lets a user's stream be silent (``stream_idle_timeout``, 5 minutes)."""
 _SWEEP_S = 5.0
+_MANY = 20
+"""Streams whose heads say that a body follows, and none did: more than chance."""
 _MOST_MESSAGE_BYTES = 16 * 1024 * 1024
 """Envoy's pieces of a body are at most ``per_connection_buffer_limit_bytes`` long, which is 1 MiB by default."""
 
@@ -36,22 +38,22 @@ class Processor:
         self.room = room
         self._lane = lane
         self._said: set[str] = set()
-        self._calls: dict[Stream, asyncio.Task[Any]] = {}
+        self._calls: dict[Stream, asyncio.Task[Any] | None] = {}
+        self._bodiless = 0
 
     async def process(self, _: Any, context: Any) -> None:
         """One call of ``Process``, as grpc.aio runs it on a task of its own; cancelled when the client breaks off."""
         stream = Stream(self._lane, self.room)
         first = True
         try:
+            self._calls[stream] = asyncio.current_task()
             while (data := await context.read()) is not grpc.aio.EOF:
                 message = ProcessingRequest.FromString(data)
                 if first and not self._observed(message):
                     return
                 if not stream.take(message):
                     return
-                if first:
-                    first = False
-                    self._calls[stream] = asyncio.current_task()  # type: ignore[assignment]
+                first = False
         except DecodeError:
             stream.spoilt()
         except asyncio.CancelledError:
@@ -62,7 +64,9 @@ class Processor:
             self._calls.pop(stream, None)
             stream.close()
             if stream.without_body and not self.room.bodies_seen:
-                self._say("no stream had a body: set request_body_mode and response_body_mode to STREAMED")
+                self._bodiless += 1
+                if self._bodiless == _MANY:
+                    self._say("no stream had a body: set request_body_mode and response_body_mode to STREAMED")
 
     def _observed(self, message: Any) -> bool:
         if message.observability_mode:
@@ -82,13 +86,18 @@ class Processor:
         """End silent streams, until cancelled."""
         while True:
             await asyncio.sleep(_SWEEP_S)
-            self._end(self.room.silent(SILENT_S))
+            self.end(self.silent())
+
+    def silent(self) -> list[Stream]:
+        """Open calls that nothing came of for :data:`SILENT_S`, whether they are followed or have not begun."""
+        since = self.room.clock() - SILENT_S
+        return [stream for stream in self._calls if stream.last < since]
 
     def end_all(self) -> None:
         """End what is open: each with OK, as Envoy would have it, and before gRPC cuts it short and complains."""
-        self._end(list(self._calls))
+        self.end(list(self._calls))
 
-    def _end(self, streams: list[Stream]) -> None:
+    def end(self, streams: list[Stream]) -> None:
         for stream in streams:
             if (task := self._calls.get(stream)) is not None:
                 task.cancel()

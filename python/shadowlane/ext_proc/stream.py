@@ -19,7 +19,9 @@ __all__ = ["Room", "Stream"]
 
 MOST_HEAD_BYTES = 256 * 1024
 """Of a head's names and values. Envoy's own bound is 60 KiB unless it is told otherwise."""
-_LEFT, _TOO_LARGE, _CAP = "client_disconnected", "request_too_large", "cap"
+_FIELD_BYTES = 32
+"""What a field counts beside its name and value (RFC 9113 §6.5.2)."""
+_TOO_LARGE, _CAP = "request_too_large", "cap"
 _HOP = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"expect")
 )
@@ -39,11 +41,6 @@ class Room:
         self.streams: set[Stream] = set()
         """Those that hold a ticket."""
 
-    def silent(self, seconds: float) -> list[Stream]:
-        """Streams that nothing came of for so long."""
-        since = self.clock() - seconds
-        return [one for one in self.streams if one.last < since]
-
 
 class Stream:
     """Fed with messages by :meth:`take`, and closed by :meth:`close`, which may be called at any time and twice."""
@@ -62,8 +59,8 @@ class Stream:
         self._answering = False
         self._answer_kept = 0
         self._held = 0
-        self.last = 0.0
-        """When the last message came, by the room's clock."""
+        self.last = room.clock()
+        """When its last message came, or it was opened, by the room's clock."""
         self.without_body = False
         """Whether a head said that a body follows, and none did."""
 
@@ -202,15 +199,18 @@ class Stream:
 
 
 def _read(values: Iterable[Any]) -> tuple[Headers, dict[str, str], int]:
-    """The fields, names in small letters; the pseudo fields (RFC 9113 §8.3); and how many bytes they are."""
+    """The fields, names in small letters; the pseudo fields (RFC 9113 §8.3); and how many bytes they are. A head
+    that is too large is not read to its end."""
     fields: Headers = []
     pseudo: dict[str, str] = {}
     size = 0
     for one in values:
+        if size > MOST_HEAD_BYTES:
+            break
         name: str = one.key
         # Envoy says it in `raw_value`, older ones in `value`.
         value: bytes = one.raw_value or one.value.encode()
-        size += len(name) + len(value)
+        size += len(name) + len(value) + _FIELD_BYTES
         if name.startswith(":"):
             pseudo[name] = value.decode("latin-1")
         else:

@@ -78,7 +78,7 @@ class JudgeState(msgspec.Struct):
 class Judge:
     """Asks the model about sampled pairs in doubt, in the background of the worker's event loop.
 
-    ``saved`` is the state that the store kept (:meth:`shadowlane.store.SqliteStore.judge_state`); ``budget`` counts by
+    ``saved`` is the state that the store kept (:meth:`shadowlane.store.Store.judge_state`); ``budget`` counts by
     the Unix time, so that what was spent before a restart still counts. Raises nothing after construction.
     """
 

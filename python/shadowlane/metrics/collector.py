@@ -16,9 +16,10 @@ from .. import __version__
 from ..config import Config, lane_directory
 from ..config.worker_file import running_revision, worker_config
 from ..errors import LaneError, StoreError
+from ..files import may_exist
 from ..status.lane import LaneStatus, read_lane, read_settled, unstarted
 from ..status.offload import offload_of
-from ..store import open_store
+from ..store import find_store
 from ..worker.state import read_state
 from .families import Families
 from .lane import add_lane, add_limits, add_offload, add_times
@@ -41,7 +42,7 @@ class LaneCollector(Collector):
         begun = time.perf_counter()
         families = Families(self._config.lane.name)
         families.info("shadowlane_build_info", __version__)
-        started = (self._directory / "control.shm").exists() or self._directory.is_symlink()
+        started = may_exist(self._directory / "control.shm") or self._directory.is_symlink()
         lane: LaneStatus | None = None
         try:
             before = read_lane(self._directory) if started else unstarted(self._config)
@@ -74,10 +75,11 @@ class LaneCollector(Collector):
         return families.all()
 
     def _read_store(self, lane_id: str) -> tuple[StoreReading | None, bool]:
-        if not self._config.store.path.exists():
-            return None, True  # nothing is stored yet
         try:
-            with open_store(self._config.store, read_only=True) as store:
+            found = find_store(self._config.store)
+            if found is None:
+                return None, True  # nothing is stored yet
+            with found as store:
                 return read_store(store, lane_id), True
         except StoreError:
             return None, False

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..render.text import Line, printable
 from ..sources import Unusable
-from ..store import SqliteStore
+from ..store import Store
 
 __all__ = ["DAMAGED_SHOWN", "Accounts", "sent_and_not"]
 
@@ -45,7 +45,7 @@ class Accounts:
         self.skipped[reason] += 1
 
 
-def sent_and_not(store: SqliteStore, shadow: str) -> tuple[int, Counter[str], Counter[str]]:
+def sent_and_not(store: Store, shadow: str) -> tuple[int, Counter[str], Counter[str]]:
     """Of a shadow's rows: how many were sent, of those the failed by reason, and the unsent by reason."""
     sent, failed, unsent = 0, Counter[str](), Counter[str]()
     for columns in store.pieces(shadow):
@@ -59,7 +59,7 @@ def sent_and_not(store: SqliteStore, shadow: str) -> tuple[int, Counter[str], Co
     return sent, failed, unsent
 
 
-def account_data(accounts: Accounts, store: SqliteStore, shadow: str) -> dict[str, Any]:
+def account_data(accounts: Accounts, store: Store, shadow: str) -> dict[str, Any]:
     """The same, JSON-ready; ``read = sent + Σ skipped`` is ``holds``."""
     sent, failed, unsent = sent_and_not(store, shadow)
     skipped = accounts.skipped + unsent

@@ -26,7 +26,7 @@ from ..limits import Prices
 from ..render.text import print_error, print_json, print_lines
 from ..score import Scorer
 from ..sources import FORMS, Source
-from ..store import Origin, SqliteStore
+from ..store import Origin, Store
 from ..worker.embedder import open_embedder
 from .accounts import Accounts, account_data, account_lines
 from .files import fingerprint, own_store, store_path
@@ -112,7 +112,7 @@ def run_command(options: argparse.Namespace) -> int:
 def show(
     options: argparse.Namespace,
     config: Config,
-    store: SqliteStore,
+    store: Store,
     source: Shown,
     data: dict[str, Any],
     title: str,

@@ -19,15 +19,18 @@ import xxhash
 from ..config import Config, StoreConfig, groups_folder
 from ..errors import ConfigError
 from ..sources import Source
-from ..store import Origin, SqliteStore, open_store
+from ..store import Origin, Store, open_store
 
 __all__ = ["fingerprint", "own_store", "store_path"]
 
 
 def store_path(config: Config, given: str | None, kind: str) -> Path:
-    """The file: the one that was asked for, else beside the configuration's own, with the command's name in it."""
+    """The file: the one that was asked for, else beside the configuration's own, with the command's name in it
+    (in this folder, where a server has that)."""
     if given is not None:
         return Path(given).absolute()
+    if config.store.on_server:
+        return Path(f"{config.lane.name}-{kind}.db").absolute()
     own = config.store.path
     return own.with_name(f"{own.stem}-{kind}{own.suffix or '.db'}").absolute()
 
@@ -41,15 +44,15 @@ def fingerprint(source: Source, *parts: str) -> str:
 
 
 @contextlib.contextmanager
-def own_store(config: Config, path: Path, origin: Origin, *, fresh: bool) -> Iterator[tuple[Config, SqliteStore]]:
+def own_store(config: Config, path: Path, origin: Origin, *, fresh: bool) -> Iterator[tuple[Config, Store]]:
     """The open store, and the configuration with it in the place of the lane's.
 
     Raises :class:`~shadowlane.errors.ConfigError` when the file is the lane's own, another command's, or holds a
     finished result, and :class:`~shadowlane.errors.StoreError`.
     """
-    if path == config.store.path.absolute():
+    if not config.store.on_server and path == config.store.path.absolute():
         raise ConfigError(f"--store = {str(path)!r}: is the lane's own database; name another, or leave it out")
-    kept = msgspec.structs.replace(config.store, url=f"sqlite:///{path}")
+    kept = config.store.in_file(path)
     config = msgspec.structs.replace(config, store=kept)
     with _locked(path):
         if path.exists() or path.is_symlink():

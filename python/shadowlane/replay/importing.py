@@ -20,7 +20,7 @@ from ..core import request_hash
 from ..detect.cleaner import Cleaner, open_cleaner
 from ..score import Scorer
 from ..sources import Answered, Recorded, Source, Unusable
-from ..store import Origin, SqliteStore
+from ..store import Origin, Store
 from ..types import FLAG_REPLAYED, Copy, Headers, Outcome, Pair
 from .accounts import Accounts, account_data
 from .command import Shown, add_source_options, progress_of, scorer_of, show, source_of
@@ -89,7 +89,7 @@ def import_all(
     source: Source,
     config: Config,
     shadow: str,
-    store: SqliteStore,
+    store: Store,
     scorer: Scorer,
     progress: Callable[[Accounts], None],
 ) -> Accounts:

@@ -23,7 +23,7 @@ from ..render.text import print_json, print_lines
 from ..score import Scorer
 from ..score.answers import comparison_of
 from ..sources import Recorded, Unusable, open_stored, stored_record
-from ..store import StoredPair
+from ..store import StoredPair, open_store
 from ..types import Copy, Outcome, Pair, Transport
 from ..worker.arms import open_arm
 from ..worker.embedder import open_embedder
@@ -40,8 +40,7 @@ def replay_one(config: Config, shadow: str, source: str | None, shadow_id: str, 
     ``source`` is the store, by default the configuration's. Raises :class:`~shadowlane.errors.DataError` when there is
     no such exchange or its bodies are gone, and :class:`~shadowlane.errors.ShadowlaneError` when it may not be sent.
     """
-    path = source or str(config.store.path)
-    row = _found(path, shadow_id, shadow)
+    row = _found(config, source, shadow_id, shadow)
     record = stored_record(row)
     if isinstance(record, Unusable):
         raise DataError(f"--one = {shadow_id!r}: {record.why}; choose another exchange")
@@ -58,8 +57,9 @@ def replay_one(config: Config, shadow: str, source: str | None, shadow_id: str, 
     return 0 if not pair.outcome.reason else 1
 
 
-def _found(path: str, shadow_id: str, shadow: str) -> StoredPair:
-    with open_stored(path) as store:
+def _found(config: Config, source: str | None, shadow_id: str, shadow: str) -> StoredPair:
+    path = source or config.store.shown
+    with open_stored(source) if source else open_store(config.store, read_only=True) as store:
         rows = [row for row in store.exchange(shadow_id) if row.pair.outcome.shadow != "control"]
     if not rows:
         raise DataError(f"--one = {shadow_id!r}: no exchange of {path} has this shadow_id; the report names them")

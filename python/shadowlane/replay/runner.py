@@ -21,7 +21,7 @@ from ..config import Config
 from ..errors import ShadowlaneError
 from ..limits import LaneLimits
 from ..sources import Record, Recorded, Unusable
-from ..store import SqliteStore
+from ..store import Store
 from ..worker.arms import open_arm, open_limits
 from ..worker.control import ControlLoop
 from ..worker.pipeline import Pipeline
@@ -55,7 +55,7 @@ class Plan:
 @dataclass(slots=True)
 class _Run:
     lane: ReplayLane
-    store: SqliteStore
+    store: Store
     writer: Writer
     accounts: Accounts
     stop: asyncio.Event
@@ -77,7 +77,7 @@ def name_of(record: Recorded, fingerprint: str) -> str:
 
 
 async def run_replay(
-    plan: Plan, store: SqliteStore, scorer: object, accounts: Accounts, progress: Callable[[Accounts], None]
+    plan: Plan, store: Store, scorer: object, accounts: Accounts, progress: Callable[[Accounts], None]
 ) -> bool:
     """Send all; ``accounts`` says what became of each record. Returns whether the source was read to its end: it was
     not when a signal ended the run.

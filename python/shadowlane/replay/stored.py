@@ -16,7 +16,7 @@ from ..config import Config
 from ..detect.cleaner import open_cleaner
 from ..errors import ConfigError
 from ..sources import open_stored
-from ..store import Origin, SqliteStore
+from ..store import Origin, Store
 from .accounts import Accounts, account_data
 from .command import Shown, show
 
@@ -32,7 +32,7 @@ def stored_config(config: Config, file: str) -> Config:
         return _of(config, store, file)[0]
 
 
-def _of(config: Config, store: SqliteStore, file: str) -> tuple[Config, Origin]:
+def _of(config: Config, store: Store, file: str) -> tuple[Config, Origin]:
     origin = store.origin()
     if origin is None:
         raise ConfigError(f"--store = {file!r}: a lane's database; leave --store out, its lane is in --config")

@@ -19,10 +19,11 @@ from typing import Any, TypeVar
 
 from ..config import Config, lane_directory
 from ..errors import ShadowlaneError, StoreError, describe
+from ..files import may_exist
 from ..gate import Verdict
 from ..report.verdicts import gate_data, held_data, read_arms, read_verdicts
 from ..status.lane import read_lane
-from ..store import SqliteStore, open_store
+from ..store import Store, find_store, open_store
 from ..worker.side import WorkerView
 from .cached import Cached
 
@@ -136,19 +137,21 @@ class LaneView:
         """Something that takes long, computed on the thread of the verdicts, one after the other."""
         return Cached(compute, self._thread)
 
-    async def look(self, work: Callable[[SqliteStore], _T], nothing: _T) -> _T:
+    async def look(self, work: Callable[[Store], _T], nothing: _T) -> _T:
         """Read some rows, beside what takes long; ``nothing`` where there is no store yet. Raises
         :class:`~shadowlane.errors.StoreError`."""
 
         def read() -> _T:
-            if not self.config.store.path.exists():
-                return nothing
-            with self._file, open_store(self.config.store, read_only=True, stop=self.closed) as store:
-                return work(store)
+            with self._file:
+                found = find_store(self.config.store, stop=self.closed)
+                if found is None:
+                    return nothing
+                with found as store:
+                    return work(store)
 
         return await asyncio.get_running_loop().run_in_executor(self._looks, read)
 
-    async def write(self, work: Callable[[SqliteStore], _T]) -> _T:
+    async def write(self, work: Callable[[Store], _T]) -> _T:
         """Write to the store, in a worker on the thread that has it. Raises
         :class:`~shadowlane.errors.StoreError`."""
 
@@ -160,7 +163,7 @@ class LaneView:
             return await self._worker.with_store(work)
         return await asyncio.get_running_loop().run_in_executor(self._thread, alone)
 
-    def _read_starts(self, store: SqliteStore) -> tuple[int | None, ...]:
+    def _read_starts(self, store: Store) -> tuple[int | None, ...]:
         return tuple(store.window_restarted(shadow) for shadow in self.config.shadows)
 
     def evaluate(self) -> Evaluated:
@@ -186,18 +189,18 @@ class LaneView:
             return "the store cannot be read in time"
 
     def _readable(self) -> str:
-        if not self.config.store.path.exists():
-            return ""  # a lane that stored nothing yet is one that holds
         try:
             with self._file:
-                open_store(self.config.store, read_only=True).close()
+                found = find_store(self.config.store)
+                if found is not None:  # a lane that stored nothing yet is one that holds
+                    found.close()
         except StoreError:
             return "the store cannot be read: see shadowlane status"
         return ""
 
     def backlog(self) -> dict[str, Any]:
         """Exchanges that wait in the rings or are on their way to the store, and how full the fullest ring is."""
-        started = (self._directory / "control.shm").exists()
+        started = may_exist(self._directory / "control.shm")
         lane = read_lane(self._directory) if started else None
         rings = lane.rings if lane is not None else []
         return {
@@ -223,7 +226,7 @@ class LaneView:
     async def _note(self, shadows: Sequence[str], release: str, checksum: str) -> bool:
         now = time.time_ns()
 
-        def note(store: SqliteStore) -> bool:
+        def note(store: Store) -> bool:
             return sum(store.note_release(shadow, release, checksum, now) for shadow in shadows) > 0
 
         async with self._noting:  # one at a time waits on the thread that stores the pairs

@@ -24,6 +24,7 @@ from .har import read_har
 from .mitmproxy import read_mitmproxy
 from .openai_batch import read_batch
 from .otel import read_otel
+from .phoenix_csv import is_phoenix_csv
 from .records import Answered, Record, Recorded, Unusable
 from .stored import open_stored, read_stored, stored_record
 
@@ -119,6 +120,8 @@ def form_of(path: str) -> str:
     for item in _objects(head):
         if form := _form_of_object(item):
             return form
+    if is_phoenix_csv(head):
+        return "phoenix"
     raise DataError(f"{path}: not recognised as recorded traffic; say what it is with --format: {', '.join(FORMS)}")
 
 

@@ -5,8 +5,8 @@ form           fields of one object                                        where
 =============  ==========================================================  ==================================
 langfuse       ``input``, ``expectedOutput``, ``status``, ``createdAt``    dataset items of Langfuse's API
 langsmith      ``inputs``, ``outputs`` or ``reference_outputs``            examples of LangSmith
-phoenix        ``input``, ``output``, ``updated_at``; or a span's          examples of Phoenix; its spans
-               ``attributes.input.value``, ``attributes.output.value``
+phoenix        ``input``, ``output``, ``updated_at``; or a span's          examples of Phoenix; its spans;
+               ``attributes.input.value``, ``attributes.output.value``     either as CSV, too
 openai-evals   ``item``, ``sample``; or ``input``, ``ideal``               OpenAI evals, new and first form
 fine-tuning    ``messages``, the last one the assistant's                  OpenAI fine-tuning
 =============  ==========================================================  ==================================
@@ -26,6 +26,7 @@ import msgspec
 from ..errors import DataError
 from ..types import Headers
 from .files import Item, json_items, json_lines, opened, records_of
+from .phoenix_csv import csv_items, is_phoenix_csv
 from .records import Answered, Record, Recorded, Unusable, clipped, time_ns
 
 __all__ = ["DATASET_FORMS", "as_answer", "chat_body", "read_dataset"]
@@ -52,7 +53,10 @@ DATASET_FORMS = ("langfuse", "langsmith", "phoenix", "openai-evals", "fine-tunin
 def read_dataset(path: str, target: str, model: str) -> Iterator[Record]:
     """The examples of a file of JSON lines or of one JSON array, as requests to ``target`` for ``model``."""
     with opened(path) as file:
-        first = file.read(512).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+        head = file.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if is_phoenix_csv(head):
+        return records_of(csv_items(path), lambda where, item: _example(where, item, target, model))
+    first = head[:1]
     items: Iterator[Item] = json_items(path, r"\[", r"(?<=[,\[])\s*\{") if first == b"[" else json_lines(path)
     return records_of(items, lambda where, item: _example(where, item, target, model))
 
@@ -92,9 +96,13 @@ def _evals(item: dict[str, Any]) -> tuple[Any, Any, Any]:
 
 def _conversation(item: dict[str, Any]) -> tuple[Any, Any]:
     messages = item["messages"]
+    if not messages:
+        raise DataError("messages: none")
     if "ideal" in item or "output" in item:
-        return item, item.get("ideal", item.get("output"))
-    if messages and isinstance(messages[-1], dict) and messages[-1].get("role") == "assistant":
+        # What is expected is no part of what is asked.
+        rest = {key: value for key, value in item.items() if key not in ("ideal", "output")}
+        return rest, item.get("ideal", item.get("output")) or None
+    if isinstance(messages[-1], dict) and messages[-1].get("role") == "assistant":
         rest = {key: value for key, value in item.items() if key in ("tools", "model")}
         return {**rest, "messages": messages[:-1]}, messages[-1]
     return item, None

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..config import StoreConfig
-from ..store import SqliteStore, StoredPair, open_store
+from ..store import Store, StoredPair, open_store
 from ..types import Headers
 from .http1 import kept_headers
 from .records import Answered, Record, Recorded, Unusable
@@ -21,7 +21,7 @@ _PAGE = 64
 _CONTROL = "control"
 
 
-def open_stored(path: str) -> SqliteStore:
+def open_stored(path: str) -> Store:
     """The store, to be read. Raises :class:`~shadowlane.errors.StoreError`."""
     return open_store(StoreConfig(url=f"sqlite:///{Path(path).absolute()}"), read_only=True)
 

@@ -16,11 +16,12 @@ from .. import _core
 from ..config import Config, lane_directory
 from ..config.worker_file import running_revision, worker_config
 from ..errors import StoreError
-from ..store import ProdSeen, open_store
+from ..files import may_exist
+from ..store import ProdSeen, find_store
 from ..types import ShadowCounts
 from ..worker.state import gateway_error, last_error, read_state
 from .lane import LaneStatus, as_json, read_lane, read_settled, unstarted
-from .limits import alerting_of, endpoint_of, limits_of, spans_of
+from .limits import alerting_of, endpoint_of, fleet_of, limits_of, spans_of
 from .offload import offload_accounting, offload_alerts, offload_of
 from .overhead import overhead
 from .render import sum_of
@@ -40,13 +41,14 @@ def collect_status(config: Config) -> dict[str, Any]:
     the worker listens, and why it does not; ``None``: it has none), ``telemetry`` (spans sent, waiting and lost;
     ``None``: none are made), ``offload`` (the stream between forwarding hosts and judges, as the worker last saw it;
     ``None``: this host does all itself), ``alerting`` (by receiver: what is told now, waits,
-    and became of the rest; empty: the worker tells nobody), ``worker_error`` and ``limits``
+    and became of the rest; empty: the worker tells nobody), ``fleet`` (what the worker knows of its fleet; ``None``:
+    there is none, or no worker), ``worker_error`` and ``limits``
     (the state of each shadow's rate, breaker and budget, as its worker last said it; ``None`` before one
     did). A lane that never started has zeros and ``started: false``. Raises
     :class:`~shadowlane.errors.LaneError` when its directory exists and is not safe to read.
     """
     directory = lane_directory(config)
-    started = (directory / "control.shm").exists() or directory.is_symlink()
+    started = may_exist(directory / "control.shm") or directory.is_symlink()
     before = read_lane(directory) if started else unstarted(config)
     store, counts, bases = _read_store(config, before.lane_id)
     now, balanced = read_settled(directory) if started else (before, True)
@@ -102,6 +104,7 @@ def collect_status(config: Config) -> dict[str, Any]:
         "endpoint": endpoint,
         "telemetry": spans_of(state, alive=bool(status["worker"]["alive"])),
         "alerting": alerting,
+        "fleet": fleet_of(state, alive=bool(status["worker"]["alive"])),
         "alerts": [
             *_alerts(store["flips"]),
             *([trouble] if trouble else []),
@@ -136,13 +139,13 @@ def _stale(revisions: Mapping[str, str]) -> list[str]:
 
 
 def _read_store(config: Config, lane_id: str) -> tuple[dict[str, Any], dict[str, ShadowCounts], dict[str, int]]:
-    path = config.store.path
-    info: dict[str, Any] = {"path": str(path), "exists": path.exists(), "rows": 0, "bytes": 0, "error": ""}
+    info: dict[str, Any] = {"path": config.store.shown, "exists": True, "rows": 0, "bytes": 0, "error": ""}
     info |= {"flips": {}, "copies": {}}
-    if not info["exists"]:
-        return info, {}, {}
     try:
-        with open_store(config.store, read_only=True) as store:
+        found = find_store(config.store)
+        if found is None:
+            return {**info, "exists": False}, {}, {}
+        with found as store:
             counts, bases = store.counts(lane_id), store.bases(lane_id)
             info["bytes"] = store.bytes_used()
             since = time.time_ns() - int(config.gate.window_hours * 3600e9)

@@ -6,9 +6,9 @@ back and of no other.
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any
 
+from .engine import Database
 from .rows import BODY_COLUMNS, PAIR_COLUMNS, StoredPair, from_row
 
 __all__ = ["furthest_apart"]
@@ -20,16 +20,11 @@ _ROW = f"SELECT {_COLUMNS} FROM pairs LEFT JOIN bodies ON bodies.pair = pairs.id
 
 
 def furthest_apart(
-    db: sqlite3.Connection, where: str, values: tuple[Any, ...], limit: int, *, only_kept: bool
+    db: Database, where: str, values: tuple[Any, ...], limit: int, *, only_kept: bool
 ) -> list[tuple[StoredPair, int]]:
     """Contradicted facts first, then by falling ΔS; each with how many scored rows its question has."""
     kept = "JOIN bodies ON bodies.pair = pairs.id" if only_kept else ""
-    # Beside max() the other columns are those of the row that has it: https://sqlite.org/lang_select.html#bareagg
-    query = (
-        f"SELECT pairs.id, max(10 * fact_flip + coalesce(delta_s, 0)) AS far, count(*) FROM pairs {kept} {where} "  # noqa: S608
-        "AND (delta_s IS NOT NULL OR fact_flip) GROUP BY coalesce('group ' || group_id, req_hash) "
-        "ORDER BY far DESC, pairs.id LIMIT ?"
-    )
+    query = db.dialect.furthest.format(kept=kept, where=where)
     found = []
     for row_id, _, times in db.execute(query, (*values, limit)).fetchall():
         row = db.execute(_ROW, (row_id,)).fetchone()

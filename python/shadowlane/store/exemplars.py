@@ -10,10 +10,9 @@ together: after a transaction that was rolled back, :meth:`Exemplars.forget` dro
 
 from __future__ import annotations
 
-import sqlite3
-
 from ..core import Reservoir
 from ..types import Pair
+from .engine import Database
 
 __all__ = ["MOST_ROUTES", "Exemplars"]
 
@@ -24,7 +23,7 @@ _OTHER = "other"
 class Exemplars:
     """The reservoirs over an open database. Every method runs within the caller's transaction."""
 
-    def __init__(self, db: sqlite3.Connection, k: int) -> None:
+    def __init__(self, db: Database, k: int) -> None:
         self._db = db
         self._k = k
         self._strata: dict[tuple[str, str, str], tuple[int, Reservoir]] = {}
@@ -44,7 +43,7 @@ class Exemplars:
             return False
         if out is not None:
             self._db.execute("DELETE FROM exemplars WHERE pair = ?", (out,))
-            self._db.execute("DELETE FROM bodies WHERE pair = ?", (out,))
+            self._db.drop_bodies(out)
         self._db.execute("INSERT INTO exemplars (pair, stratum) VALUES (?, ?)", (row, stratum))
         return True
 
@@ -68,7 +67,9 @@ class Exemplars:
         return route
 
     def _load(self, key: tuple[str, str, str]) -> tuple[int, Reservoir]:
-        self._db.execute("INSERT OR IGNORE INTO strata (shadow, route, band, seen) VALUES (?, ?, ?, 0)", key)
+        self._db.execute(
+            "INSERT INTO strata (shadow, route, band, seen) VALUES (?, ?, ?, 0) ON CONFLICT DO NOTHING", key
+        )
         query = "SELECT id, seen FROM strata WHERE shadow = ? AND route = ? AND band = ?"
         stratum, seen = self._db.execute(query, key).fetchone()
         rows = [
@@ -79,7 +80,7 @@ class Exemplars:
         ]
         for surplus in rows[self._k :]:  # ``exemplars`` was lowered
             self._db.execute("DELETE FROM exemplars WHERE pair = ?", (surplus,))
-            self._db.execute("DELETE FROM bodies WHERE pair = ?", (surplus,))
+            self._db.drop_bodies(surplus)
         rows = rows[: self._k]
         if len(rows) < min(seen, self._k):
             # Retention took some away, or ``exemplars`` was raised: the next rows fill it up.

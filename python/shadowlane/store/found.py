@@ -8,49 +8,44 @@ a mark is written to a row that is there, or not at all.
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 import time
-from collections.abc import Callable, Generator, Iterator
-from pathlib import Path
+from collections.abc import Generator
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from ..bands import ACCEPTED, CRITICAL, STABLE
 from ..types import Mark
-from .pruning import transaction
+from .engine import Database, Dialect, TimeIsOver
 from .rows import BODY_COLUMNS, PAIR_COLUMNS, StoredPair, contents, from_row
-from .schema import explained
 
-__all__ = ["LOOK_EVERY", "FoundPairs", "Looks", "MarkCounts", "PairFilter", "Verdict", "condition"]
+__all__ = ["FoundPairs", "Looks", "MarkCounts", "PairFilter", "Verdict", "condition"]
 
 _COLUMNS = ", ".join(
     [f"pairs.{name}" for name in ("id", "stored_ns", *PAIR_COLUMNS)] + [f"bodies.{name}" for name in BODY_COLUMNS]
 )
 _WITH_BODIES = f"SELECT {_COLUMNS} FROM pairs LEFT JOIN bodies ON bodies.pair = pairs.id WHERE"  # noqa: S608
-LOOK_EVERY = 4000
-"""Instructions of SQLite's machine between two looks at the clock: some tens of microseconds."""
 _BODIES = ", ".join(f"bodies.{name}" for name in BODY_COLUMNS)
 _SEARCHED = tuple(BODY_COLUMNS.index(name) for name in ("request_body", "prod_text", "shadow_text"))
 
 Verdict = Literal["", "accepted", "objected", "same", "prod_better", "shadow_better", "different", "inconsistent"]
 
 _VERDICTS: dict[str, tuple[str, tuple[Any, ...]]] = {
-    "accepted": ("NOT fact_flip AND delta_s <= ?", (ACCEPTED,)),
-    "objected": ("fact_flip OR delta_s > ?", (ACCEPTED,)),
+    "accepted": ("fact_flip = 0 AND delta_s <= ?", (ACCEPTED,)),
+    "objected": ("fact_flip = 1 OR delta_s > ?", (ACCEPTED,)),
 }
-_FLIPS = {"fact": "fact_flip", "lambda": "lambda_flip = 1"}
+_FLIPS = {"fact": "fact_flip = 1", "lambda": "lambda_flip = 1"}
 _BANDS = {
-    "fact_flip": ("fact_flip", ()),
-    "stable": ("NOT fact_flip AND delta_s < ?", (STABLE,)),
-    "transitional": ("NOT fact_flip AND delta_s >= ? AND delta_s < ?", (STABLE, CRITICAL)),
-    "critical": ("NOT fact_flip AND delta_s >= ?", (CRITICAL,)),
-    "unscored": ("NOT fact_flip AND delta_s IS NULL", ()),
+    "fact_flip": ("fact_flip = 1", ()),
+    "stable": ("fact_flip = 0 AND delta_s < ?", (STABLE,)),
+    "transitional": ("fact_flip = 0 AND delta_s >= ? AND delta_s < ?", (STABLE, CRITICAL)),
+    "critical": ("fact_flip = 0 AND delta_s >= ?", (CRITICAL,)),
+    "unscored": ("fact_flip = 0 AND delta_s IS NULL", ()),
 }
 _ORDERS = {
     # A contradicted fact is worse than any distance. An index read backwards: without a score comes last.
-    "worst": "INDEXED BY pairs_by_distance {where} ORDER BY fact_flip DESC, delta_s DESC, pairs.id DESC",
-    "newest": "INDEXED BY pairs_by_shadow {where} ORDER BY started_ns DESC, pairs.id DESC",
+    "worst": ("pairs_by_distance", "fact_flip DESC, delta_s DESC NULLS LAST, pairs.id DESC"),
+    "newest": ("pairs_by_shadow", "started_ns DESC, pairs.id DESC"),
 }
 
 
@@ -102,12 +97,9 @@ class MarkCounts(NamedTuple):
 
 
 class Looks:
-    """Reads of single rows, and their marks. ``_db`` is the store's connection, ``path`` its file, ``_stop`` what ends
-    whatever is read."""
+    """Reads of single rows, and their marks. ``_db`` is the store's database."""
 
-    _db: sqlite3.Connection
-    _stop: Callable[[], bool] | None
-    path: Path
+    _db: Database
 
     def find_pairs(self, wanted: PairFilter, *, limit: int, skip: int = 0, seconds: float = 0.5) -> FoundPairs:
         """The rows after the first ``skip``, ``limit`` at most, with their bodies."""
@@ -116,10 +108,10 @@ class Looks:
         ids: list[int] = []
         times: dict[str, int] = {}
         whole, more = True, False
-        with explained(self.path, "read"):
+        with self._db.explained("read"):
             try:
                 with (
-                    _until(self._db, deadline, self._stop),
+                    self._db.until(deadline),
                     contextlib.closing(_matching(self._db, wanted, deadline)) as rows,
                 ):
                     for row, request in rows:
@@ -130,7 +122,7 @@ class Looks:
                             more = True
                             break
                         ids.append(row)
-            except _TimeIsOver:
+            except TimeIsOver:
                 whole = False
             shown = [self._db.execute(f"{_WITH_BODIES} pairs.id = ?", (row,)).fetchone() for row in ids[skip:]]
         found = [from_row(row) for row in shown if row is not None]  # retention may have come between
@@ -140,13 +132,13 @@ class Looks:
     def exchange(self, shadow_id: str) -> list[StoredPair]:
         """One exchange's rows, of every shadow that has one, with bodies where they are kept."""
         query = f"{_WITH_BODIES} pairs.shadow_id = ? ORDER BY pairs.shadow"
-        with explained(self.path, "read"):
+        with self._db.explained("read"):
             return [from_row(row) for row in self._db.execute(query, (shadow_id,))]
 
     def save_mark(self, shadow_id: str, shadow: str, mark: Mark) -> bool:
         """Keep what a person says of a pair. Returns whether it is there."""
         query = "UPDATE pairs SET mark = ? WHERE shadow_id = ? AND shadow = ?"
-        with explained(self.path, "write"), transaction(self._db):
+        with self._db.explained("write"), self._db.transaction():
             return self._db.execute(query, (mark, shadow_id, shadow)).rowcount == 1
 
     def mark_counts(self, shadow: str, since_ns: int = 0) -> MarkCounts:
@@ -154,17 +146,17 @@ class Looks:
         since among them."""
         counts = [0, 0, 0, 0, 0]
         query = (
-            "SELECT CASE WHEN fact_flip THEN 1 WHEN delta_s IS NULL THEN 2 ELSE delta_s > ? END, mark = 'wrong', "
-            "count(*) FROM {} WHERE shadow = ? AND started_ns >= ? AND mark <> '' GROUP BY 1, 2"
+            "SELECT CASE WHEN fact_flip = 1 THEN 1 WHEN delta_s IS NULL THEN 2 WHEN delta_s > ? THEN 1 ELSE 0 END, "
+            "mark = 'wrong', count(*) FROM {} WHERE shadow = ? AND started_ns >= ? AND mark <> '' GROUP BY 1, 2"
         )
-        with explained(self.path, "read"):
+        with self._db.explained("read"):
             for table in ("pairs", "marks"):
                 for judged, wrong, n in self._db.execute(query.format(table), (ACCEPTED, shadow, since_ns)):
                     counts[4 if judged == 2 else 2 * judged + wrong] += n
         return MarkCounts(*counts)
 
 
-def condition(wanted: PairFilter) -> tuple[str, tuple[Any, ...]]:
+def condition(wanted: PairFilter, dialect: Dialect) -> tuple[str, tuple[Any, ...]]:
     """As SQL, and its values; not :attr:`PairFilter.text`, which bodies have to be looked through for."""
     parts: list[str] = ["started_ns >= ?"]
     values: list[Any] = [wanted.since_ns]
@@ -178,7 +170,7 @@ def condition(wanted: PairFilter) -> tuple[str, tuple[Any, ...]]:
     if wanted.until_ns:
         add("started_ns < ?", wanted.until_ns)
     if wanted.route:
-        add("route_of(method, target) = ?", wanted.route)
+        add(f"{dialect.route} = ?", wanted.route)
     if wanted.tenant:
         add("tenant = ?", wanted.tenant)
     if wanted.model:
@@ -198,42 +190,25 @@ def condition(wanted: PairFilter) -> tuple[str, tuple[Any, ...]]:
     return "WHERE " + " AND ".join(parts), tuple(values)
 
 
-def _matching(db: sqlite3.Connection, wanted: PairFilter, deadline: float) -> Generator[tuple[int, str], None, None]:
-    """Number and request of each row that matches, in the order asked for. Raises :class:`_TimeIsOver`."""
-    where, values = condition(wanted)
-    order = _ORDERS[wanted.order].format(where=where)
-    columns = "pairs.id, pairs.req_hash"
-    if not wanted.text:
-        yield from db.execute(f"SELECT {columns} FROM pairs {order}", values)  # noqa: S608
-        return
+def _matching(db: Database, wanted: PairFilter, deadline: float) -> Generator[tuple[int, str], None, None]:
+    """Number and request of each row that matches, in the order asked for. Raises :class:`.TimeIsOver`."""
+    where, values = condition(wanted, db.dialect)
+    index, order = _ORDERS[wanted.order]
+    indexed = db.dialect.indexed.format(index)
+    query = f"SELECT pairs.id, pairs.req_hash FROM pairs {indexed} {where} ORDER BY {order}"  # noqa: S608
     needle = wanted.text.casefold()
-    query = f"SELECT {columns} FROM pairs {order}"  # noqa: S608
-    for row, request in db.execute(query, values):
-        if time.monotonic() > deadline:  # of what is done here SQLite's machine knows nothing: a body may take long
-            raise _TimeIsOver
-        stored = db.execute(f"SELECT {_BODIES} FROM bodies WHERE pair = ?", (row,)).fetchone()  # noqa: S608
-        parts = contents(stored) if stored is not None else None
-        if parts is not None and any(needle in _text(parts[place]) for place in _SEARCHED):
-            yield row, request
+    with contextlib.closing(db.stream(query, values)) as found:
+        for row, request in found:
+            if not needle:
+                yield row, request
+                continue
+            if time.monotonic() > deadline:  # of what is done here the database knows nothing: a body may take long
+                raise TimeIsOver
+            stored = db.execute(f"SELECT {_BODIES} FROM bodies WHERE pair = ?", (row,)).fetchone()  # noqa: S608
+            parts = contents(stored) if stored is not None else None
+            if parts is not None and any(needle in _text(parts[place]) for place in _SEARCHED):
+                yield row, request
 
 
 def _text(part: bytes) -> str:
     return part.decode("utf-8", "replace").casefold()
-
-
-class _TimeIsOver(Exception):
-    pass
-
-
-@contextlib.contextmanager
-def _until(db: sqlite3.Connection, deadline: float, stop: Callable[[], bool] | None) -> Iterator[None]:
-    """End a query whose time is over, or that is to stop."""
-    db.set_progress_handler(lambda: time.monotonic() > deadline or (stop is not None and stop()), LOOK_EVERY)
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if "interrupted" not in str(error):
-            raise
-        raise _TimeIsOver from None
-    finally:
-        db.set_progress_handler(stop, LOOK_EVERY)

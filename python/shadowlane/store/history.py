@@ -6,10 +6,9 @@ Invariant: everything is summed up in the database; of rows, one number each is 
 
 from __future__ import annotations
 
-import sqlite3
+import contextlib
 from collections import Counter
 from collections.abc import Container, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..types import MOST_PIN_VALUES, PinSeen
+from .engine import Database
 from .observed import GET_OBSERVED, Observed
-from .schema import explained
 from .segments import SegmentRow, segment_rows
 from .tallies import FAILED, NEVER_SENT, PROD_FAILED, without_routes
 
@@ -29,10 +28,9 @@ _CHUNK = 8192
 
 
 class History:
-    """Reads of a store's past. ``_db`` is its connection, ``path`` its file."""
+    """Reads of a store's past. ``_db`` is its database."""
 
-    _db: sqlite3.Connection
-    path: Path
+    _db: Database
 
     def pins(self, shadow: str, since_ns: int) -> list[PinSeen]:
         """What said which version answered since ``since_ns``: the model, the index, prod's index, and the pins of
@@ -45,7 +43,7 @@ class History:
         )
         found: dict[tuple[str, str], tuple[int, int, int]] = {}
         values_of: Counter[str] = Counter()
-        with explained(self.path, "read"):
+        with self._db.explained("read"):
             for *values, pins, first, last, n in self._db.execute(query, (shadow, since_ns)):
                 said = dict(zip(_RECORDED, values, strict=True)) | msgspec.json.decode(pins, type=dict[str, str])
                 for pin in said.items():
@@ -60,15 +58,15 @@ class History:
         slot (``wait_p95_s``; ``None``: no copy says), the sums of what both sides used where both say and no cache
         served (``tokens`` and ``cost``, each ``[prod, shadow]`` or ``None``), and the newest value of each pin
         (``pins``)."""
-        rows = "(SELECT * FROM pairs WHERE shadow = ? ORDER BY started_ns DESC LIMIT ?)"
-        both = "NOT cache_served AND answer_{0} IS NOT NULL AND prod_{0} IS NOT NULL"
+        rows = "(SELECT * FROM pairs WHERE shadow = ? ORDER BY started_ns DESC LIMIT ?) AS newest"
+        both = "cache_served = 0 AND answer_{0} IS NOT NULL AND prod_{0} IS NOT NULL"
         sums = ", ".join(
             f"sum({side}_{what}) FILTER (WHERE {both.format(what)})"
             for what in ("tokens", "cost")
             for side in ("prod", "answer")
         )
-        with explained(self.path, "read"):
-            query = f"SELECT total(tries > 0), total(tries > 1), {sums} FROM {rows}"  # noqa: S608
+        with self._db.explained("read"):
+            query = f"SELECT count(*) FILTER (WHERE tries > 0), count(*) FILTER (WHERE tries > 1), {sums} FROM {rows}"  # noqa: S608
             sent, again, *used = self._db.execute(query, (shadow, newest)).fetchone()
             query = f"SELECT waited_ns FROM {rows} WHERE tries > 0 ORDER BY 1 LIMIT 1 OFFSET ?"  # noqa: S608
             wait = self._db.execute(query, (shadow, newest, int(0.95 * sent))).fetchone() if sent else None
@@ -89,12 +87,12 @@ class History:
 
     def observed(self) -> list[Observed]:
         """What metrics are made of, over all rows that were ever stored, by shadow and series (:mod:`.observed`)."""
-        with explained(self.path, "read"):
+        with self._db.explained("read"):
             return [Observed(*row) for row in self._db.execute(GET_OBSERVED)]
 
     def first_ns(self, shadow: str) -> int | None:
         """When a shadow's oldest copy that is kept began; ``None``: there is none."""
-        with explained(self.path, "read"):
+        with self._db.explained("read"):
             query = "SELECT min(started_ns) FROM pairs WHERE shadow = ?"
             oldest: int | None = self._db.execute(query, (shadow,)).fetchone()[0]
         return oldest
@@ -105,7 +103,7 @@ class History:
             "SELECT started_ns FROM pairs WHERE shadow = ? AND started_ns >= ? AND status > 0 "
             "ORDER BY started_ns, id LIMIT 1 OFFSET ?"
         )
-        with explained(self.path, "read"):
+        with self._db.explained("read"):
             row = self._db.execute(query, (shadow, since_ns, answers)).fetchone()
         return None if row is None else int(row[0])
 
@@ -122,14 +120,15 @@ class History:
         the shadow failed. ``not_sent`` are the reasons of copies that never went out;
         ``reverse``: prod's failures count, and not the shadow's."""
         failed = PROD_FAILED if reverse else FAILED
-        sums = ", ".join(f"total(started_ns >= ?), total(started_ns >= ? AND ({failed}))" for _ in since_ns)
+        since = "count(*) FILTER (WHERE started_ns >= ?{})"
+        sums = ", ".join(since.format(more) for _ in since_ns for more in ("", f" AND ({failed})"))
         marks = ", ".join("?" * len(not_sent))
         query = (
             f"SELECT {sums} FROM pairs WHERE shadow = ? AND started_ns >= ? AND reason NOT IN ({marks}) "  # noqa: S608
-            f"AND NOT {NEVER_SENT}" + (f" AND {without_routes(without)}" if without else "")
+            f"AND NOT {NEVER_SENT}" + (f" AND {without_routes(without, self._db.dialect)}" if without else "")
         )
         twice = [at for one in since_ns for at in (one, one)]
-        with explained(self.path, "read"):
+        with self._db.explained("read"):
             row = self._db.execute(query, (*twice, shadow, min(since_ns), *not_sent, *without)).fetchone()
         return [(int(n), int(failed)) for n, failed in zip(row[::2], row[1::2], strict=True)]
 
@@ -145,7 +144,7 @@ class History:
         reverse: bool = False,
     ) -> list[SegmentRow]:
         """See :func:`.segments.segment_rows`."""
-        with explained(self.path, "read"):
+        with self._db.explained("read"):
             return list(segment_rows(self._db, shadow, since_ns, embedder, least, without, only, reverse))
 
     def delta_values(self, shadow: str, since_ns: int, until_ns: int, embedder: str) -> Iterator[NDArray[np.float64]]:
@@ -155,8 +154,8 @@ class History:
             "SELECT delta_s FROM pairs WHERE shadow = ? AND started_ns >= ? AND started_ns < ? AND embedder = ? "
             "AND delta_s IS NOT NULL ORDER BY started_ns, id"
         )
-        with explained(self.path, "read"):
-            cursor = self._db.execute(query, (shadow, since_ns, until_ns, embedder))
+        values = (shadow, since_ns, until_ns, embedder)
+        with self._db.explained("read"), contextlib.closing(self._db.stream(query, values)) as cursor:
             while rows := cursor.fetchmany(_CHUNK):
                 yield np.array(rows)[:, 0]
 
@@ -169,5 +168,5 @@ class History:
             "SELECT (started_ns - ?) / ?, count(*), sum(delta_s), sum(delta_s * delta_s) FROM pairs WHERE shadow = ? "
             "AND started_ns >= ? AND started_ns < ? AND embedder = ? AND delta_s IS NOT NULL GROUP BY 1 ORDER BY 1"
         )
-        with explained(self.path, "read"):
+        with self._db.explained("read"):
             return self._db.execute(query, (since_ns, bin_ns, shadow, from_ns, until_ns, embedder)).fetchall()

@@ -26,8 +26,8 @@ PUT_ROW = (
 )
 # With the rows of a time, the last one before it of each lane: where it begins.
 GET_ROWS = (
-    "SELECT lane_id, hour >= :hour, choice, ratio, counts FROM times AS row WHERE hour >= :hour OR at_ns = "
-    "(SELECT max(at_ns) FROM times WHERE lane_id = row.lane_id AND hour < :hour) ORDER BY lane_id, at_ns"
+    "SELECT lane_id, hour >= :hour, choice, ratio, counts FROM times AS one WHERE hour >= :hour OR at_ns = "
+    "(SELECT max(at_ns) FROM times WHERE lane_id = one.lane_id AND hour < :hour) ORDER BY lane_id, at_ns"
 )
 
 

@@ -37,8 +37,9 @@ BOUNDS: dict[str, tuple[float, ...]] = {
 
 ADD_OBSERVED = (
     "INSERT INTO observed (shadow, series, key, n, total, exemplar, exemplar_id, exemplar_trace, exemplar_ns) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (shadow, series, key) DO UPDATE SET n = n + excluded.n, "
-    "total = total + excluded.total, exemplar = excluded.exemplar, exemplar_id = excluded.exemplar_id, "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (shadow, series, key) DO UPDATE SET "
+    "n = observed.n + excluded.n, total = observed.total + excluded.total, "
+    "exemplar = excluded.exemplar, exemplar_id = excluded.exemplar_id, "
     "exemplar_trace = excluded.exemplar_trace, exemplar_ns = excluded.exemplar_ns"
 )
 GET_OBSERVED = (

@@ -5,17 +5,14 @@ Invariant: what is kept here is replaced whole, in one transaction; a store of a
 
 from __future__ import annotations
 
-import sqlite3
-from pathlib import Path
-
 import msgspec
 
-from .pruning import transaction
-from .schema import explained
+from .engine import Database
 
 __all__ = ["Origin", "Origins"]
 
 _KEY = "origin"
+_SET = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,19 +39,18 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Origins:
-    """Reads and keeps it. ``_db`` is the store's connection, ``path`` its file."""
+    """Reads and keeps it. ``_db`` is the store's database."""
 
-    _db: sqlite3.Connection
-    path: Path
+    _db: Database
 
     def origin(self) -> Origin | None:
         """What filled the store; ``None``: a lane."""
-        with explained(self.path, "read"):
+        with self._db.explained("read"):
             row = self._db.execute("SELECT value FROM meta WHERE key = ?", (_KEY,)).fetchone()
         return msgspec.json.decode(row[0], type=Origin) if row else None
 
     def put_origin(self, origin: Origin) -> None:
         """Keep it. Raises :class:`~shadowlane.errors.StoreError`."""
-        with explained(self.path, "write"), transaction(self._db):
+        with self._db.explained("write"), self._db.transaction():
             value = msgspec.json.encode(origin).decode()
-            self._db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (_KEY, value))
+            self._db.execute(_SET, (_KEY, value))

@@ -7,12 +7,12 @@ transaction of its own, so that a reader or a writer never waits long, and a pro
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-__all__ = ["KEEP_NS", "Retention", "bytes_used", "prune", "transaction"]
+from .engine import Database
+from .sqlite_database import SqliteDatabase
+
+__all__ = ["KEEP_NS", "Retention", "bytes_used", "delete_sums", "prune"]
 
 KEEP_NS = 3_600 * 10**9
 """Rows stored less than this ago are never deleted (their bodies may be, when the file is too large)."""
@@ -44,7 +44,7 @@ class Retention(NamedTuple):
     max_bytes: int
 
 
-def prune(db: sqlite3.Connection, allowed: Retention, epoch: str) -> int:
+def prune(db: SqliteDatabase, allowed: Retention, epoch: str) -> int:
     """Delete what is not allowed, and give the space back to the file system. Returns how many rows were deleted.
 
     When the rows that may be deleted are not enough, the oldest remaining bodies go, and their rows stay. ``epoch`` is
@@ -60,46 +60,38 @@ def prune(db: sqlite3.Connection, allowed: Retention, epoch: str) -> int:
         if not n and not _drop_bodies(db):
             break
         deleted += n
-    with transaction(db):
-        db.execute("DELETE FROM spend WHERE minute < ?", (allowed.now_ns // _MINUTE_NS - _SPENT_MINUTES,))
-        db.execute(_DELETE_TIMES, {"hour": oldest // _HOUR_NS, "lane": epoch})
+    delete_sums(db, allowed, epoch)
     _shrink(db)
     return deleted
 
 
-def bytes_used(db: sqlite3.Connection) -> int:
+def delete_sums(db: Database, allowed: Retention, epoch: str) -> None:
+    """Delete the sums of old minutes and hours that nothing asks for any more."""
+    oldest = allowed.now_ns - allowed.max_age_ns
+    with db.transaction():
+        db.execute("DELETE FROM spend WHERE minute < ?", (allowed.now_ns // _MINUTE_NS - _SPENT_MINUTES,))
+        db.execute(_DELETE_TIMES, {"hour": oldest // _HOUR_NS, "lane": epoch})
+
+
+def bytes_used(db: SqliteDatabase) -> int:
     """Bytes of the pages that hold something."""
     return (_pragma(db, "page_count") - _pragma(db, "freelist_count")) * _pragma(db, "page_size")
 
 
-@contextlib.contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """A write that happens whole or not at all."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        # A full disk makes SQLite roll back by itself; a second rollback would hide the cause.
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-
-
-def _delete(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> int:
+def _delete(db: SqliteDatabase, where: str, values: tuple[Any, ...]) -> int:
     oldest = f"SELECT id FROM pairs WHERE {where} ORDER BY started_ns LIMIT {_DELETE_ROWS}"  # noqa: S608
-    with transaction(db):
+    with db.transaction():
         db.execute(_KEEP_MARKS.format(oldest=oldest), values)
         return db.execute(f"DELETE FROM pairs WHERE id IN ({oldest})", values).rowcount  # noqa: S608
 
 
-def _drop_bodies(db: sqlite3.Connection) -> int:
+def _drop_bodies(db: SqliteDatabase) -> int:
     oldest = f"SELECT pair FROM bodies ORDER BY pair LIMIT {_DELETE_ROWS}"  # noqa: S608
-    with transaction(db):
+    with db.transaction():
         return db.execute(f"DELETE FROM bodies WHERE pair IN ({oldest})").rowcount  # noqa: S608
 
 
-def _shrink(db: sqlite3.Connection) -> None:
+def _shrink(db: SqliteDatabase) -> None:
     while _pragma(db, "freelist_count") > 0:
         before = _pragma(db, "page_count")
         # The pragma frees pages as it is stepped: unread, it would free one.
@@ -109,5 +101,5 @@ def _shrink(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
-def _pragma(db: sqlite3.Connection, name: str) -> int:
+def _pragma(db: SqliteDatabase, name: str) -> int:
     return int(db.execute(f"PRAGMA {name}").fetchone()[0])

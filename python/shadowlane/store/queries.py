@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from .engine import Dialect
 from .rows import BODY_COLUMNS, PAIR_COLUMNS
 from .tallies import without_routes
 
@@ -27,8 +28,10 @@ _ONLY = {"flipped": "lambda_flip = 1", "refused": "status >= 400 AND prod_status
 """Orders of some rows alone."""
 
 
-def selected(since_ns: int | None, shadow: str | None, without: Sequence[str] = ()) -> tuple[str, tuple[Any, ...]]:
-    """The condition, or nothing, and its values."""
+def selected(
+    since_ns: int | None, shadow: str | None, without: Sequence[str] = (), *, dialect: Dialect | None = None
+) -> tuple[str, tuple[Any, ...]]:
+    """The condition, or nothing, and its values. ``without`` asks for the ``dialect``."""
     parts: list[str] = []
     values: list[Any] = []
     if since_ns is not None:
@@ -37,8 +40,8 @@ def selected(since_ns: int | None, shadow: str | None, without: Sequence[str] = 
     if shadow is not None:
         parts.append("shadow = ?")
         values.append(shadow)
-    if without:
-        parts.append(without_routes(without))
+    if without and dialect is not None:
+        parts.append(without_routes(without, dialect))
         values.extend(without)
     return ("WHERE " + " AND ".join(parts) if parts else ""), tuple(values)
 

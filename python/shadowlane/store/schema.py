@@ -1,4 +1,4 @@
-"""The database file: how it is made, opened and checked, and what its errors mean to a person.
+"""The steps of the schema, and the database file: how it is made, opened and checked.
 
 Invariants: the file is a regular file of mode 0600, never reached through a symbolic link; its ``application_id`` and
 ``user_version`` say whose and which version it is. A writer brings an older version up to date, in one transaction;
@@ -7,18 +7,18 @@ a newer one is refused, never guessed at.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 from ..errors import StoreError
+from ..files import may_exist
 from ..types import route_of
+from .sqlite_database import SqliteDatabase, explained
 
-__all__ = ["SCHEMA_VERSION", "connect", "explained"]
+__all__ = ["SCHEMA_VERSION", "STEPS", "connect"]
 
 _APPLICATION_ID = 0x53484C4E  # "SHLN", so that file(1) and a person with a hex dump can tell
 _BUSY_TIMEOUT_S = 5.0
@@ -246,7 +246,7 @@ _PACKED = (
     # All contents of a row as one value; the columns beside it are empty then. Rows of before keep theirs.
     "ALTER TABLE bodies ADD COLUMN packed BLOB",
 )
-_STEPS: tuple[tuple[str, ...], ...] = (
+STEPS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _GROUPS_STRUCTURE_JUDGE,
     _POLICY,
@@ -262,16 +262,16 @@ _STEPS: tuple[tuple[str, ...], ...] = (
     _BOTH_SIDES,
     _PACKED,
 )
-SCHEMA_VERSION = len(_STEPS)
+SCHEMA_VERSION = len(STEPS)
 
 
-def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+def connect(path: Path, *, read_only: bool) -> SqliteDatabase:
     """A checked connection in autocommit mode. Raises :class:`~shadowlane.errors.StoreError`."""
     with explained(path, "open"):
         return _connect_to_read(path) if read_only else _connect_to_write(path)
 
 
-def _connect_to_write(path: Path) -> sqlite3.Connection:
+def _connect_to_write(path: Path) -> SqliteDatabase:
     _secure(path)
     db = _raw(path, "rw")
     try:
@@ -297,8 +297,8 @@ def _connect_to_write(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _connect_to_read(path: Path) -> sqlite3.Connection:
-    if not path.exists():
+def _connect_to_read(path: Path) -> SqliteDatabase:
+    if not may_exist(path):
         raise StoreError(
             f"{path}: no such database: nothing stored yet; let the gateway take traffic while the worker runs, "
             "or correct store.url"
@@ -326,14 +326,16 @@ def _connect_to_read(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _raw(path: Path, mode: str) -> sqlite3.Connection:
+def _raw(path: Path, mode: str) -> SqliteDatabase:
     db = sqlite3.connect(
         f"file:{quote(str(path.absolute()))}?mode={mode}",
         uri=True,
         timeout=_BUSY_TIMEOUT_S,
         isolation_level=None,  # transactions are written out, so that one glance shows where they begin and end
         check_same_thread=False,
+        factory=SqliteDatabase,
     )
+    db.path = path
     db.create_function("route_of", 2, route_of, deterministic=True)
     return db
 
@@ -348,7 +350,7 @@ def _is_ours(db: sqlite3.Connection) -> bool:
 
 def _upgrade(db: sqlite3.Connection, version: int) -> None:
     """Inside the caller's transaction: a process that is killed here leaves the version as it was."""
-    for step in _STEPS[version:]:
+    for step in STEPS[version:]:
         for statement in step:
             db.execute(statement)
     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -393,30 +395,3 @@ def _secure(path: Path) -> None:
             os.fchmod(handle, 0o600)
     finally:
         os.close(handle)
-
-
-_REMEDIES = (
-    ("interrupted", "who reads it was told to stop"),
-    ("disk is full", "the disk is full; free space, or lower store.max_bytes"),
-    ("readonly database", "the file or its directory cannot be written; check owner and mode"),
-    ("unable to open", "the file cannot be opened; check that its directory exists and may be entered"),
-    ("database is locked", "another process holds it; find it with `fuser`, or give each lane a store of its own"),
-    ("not a database", "the file is not a SQLite database; move it away, or correct store.url"),
-    ("malformed", "the file is damaged; keep a copy for `sqlite3 FILE .recover`, and move it away"),
-    ("disk I/O error", "the disk failed or a limit was hit; check the kernel's log, quotas and free space"),
-)
-
-
-@contextlib.contextmanager
-def explained(path: Path, doing: str) -> Iterator[None]:
-    """Turn SQLite's and the system's errors into a StoreError with the file, the cause and the remedy."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        text = str(error)
-        remedy = next((remedy for part, remedy in _REMEDIES if part in text), "see https://sqlite.org/rescode.html")
-        raise StoreError(f"{path}: cannot {doing}: {text}: {remedy}") from error
-    except FileNotFoundError:
-        raise StoreError(f"{path}: cannot {doing}: the directory {path.parent} does not exist; create it") from None
-    except OSError as error:
-        raise StoreError(f"{path}: cannot {doing}: {error.strerror}; check owner, mode and free space") from error

@@ -6,7 +6,6 @@ To add a column: a field of the record and a line of the same name in :data:`SCO
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..columns import ScoreColumns
+from .engine import Database
 
 __all__ = ["joined_columns", "rows_beside", "score_columns", "score_rows"]
 
@@ -106,9 +106,9 @@ _SHADOW_ID = [score.field for score in SCORE_TABLE].index("exchange")
 Row = tuple[Any, ...]
 
 
-def score_rows(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> Iterator[list[Row]]:
+def score_rows(db: Database, where: str, values: tuple[Any, ...]) -> Iterator[list[Row]]:
     """Rows of the columns of :data:`SCORE_TABLE` in the order of time, some at a time."""
-    cursor = db.execute(f"SELECT {_SQL} FROM pairs {where} ORDER BY started_ns, id", values)  # noqa: S608
+    cursor = db.stream(f"SELECT {_SQL} FROM pairs {where} ORDER BY started_ns, id", values)  # noqa: S608
     try:
         while rows := cursor.fetchmany(_ROWS_AT_ONCE):
             yield rows
@@ -116,7 +116,7 @@ def score_rows(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> I
         cursor.close()
 
 
-def rows_beside(db: sqlite3.Connection, rows: Sequence[Row], shadow: str) -> list[Row]:
+def rows_beside(db: Database, rows: Sequence[Row], shadow: str) -> list[Row]:
     """The rows of another shadow with the same ``shadow_id`` as ``rows``, in any order."""
     found: list[Row] = []
     for start in range(0, len(rows), _KEYS_A_QUERY):

@@ -6,33 +6,28 @@ once, however often it is told and whoever dies in between.
 
 from __future__ import annotations
 
-import sqlite3
-from pathlib import Path
-
 import msgspec
 
-from .pruning import transaction
-from .schema import explained
+from .engine import Database
 
 __all__ = ["WindowStarts"]
 
 _WINDOW, _RELEASE = "gate_window:", "release:"
 _BY_HAND = "restarted by hand"
 _GET = "SELECT value FROM meta WHERE key = ?"
-_SET = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"
+_SET = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _RELEASES = 16
 """Canaries whose checksums are kept for a shadow; the one that was not told for longest goes first."""
 
 
 class WindowStarts:
-    """Starts of windows. ``_db`` is the store's connection, ``path`` its file."""
+    """Starts of windows. ``_db`` is the store's database."""
 
-    _db: sqlite3.Connection
-    path: Path
+    _db: Database
 
     def restart_window(self, shadow: str, at_ns: int) -> None:
         """Let the gate's window of a shadow begin at ``at_ns``, until a later call says otherwise."""
-        with explained(self.path, "write"), transaction(self._db):
+        with self._db.explained("write"), self._db.transaction():
             self._db.execute(_SET, (_WINDOW + shadow, str(at_ns)))
 
     def window_restarted(self, shadow: str) -> int | None:
@@ -47,7 +42,7 @@ class WindowStarts:
     def note_release(self, shadow: str, release: str, checksum: str, at_ns: int) -> bool:
         """Keep the checksum of what is deployed as ``release``. When it was another one before, the window begins at
         ``at_ns``; returns whether it does."""
-        with explained(self.path, "write"), transaction(self._db):
+        with self._db.explained("write"), self._db.transaction():
             known = msgspec.json.decode(self._meta(_RELEASE + shadow) or "{}", type=dict[str, str])
             before = known.pop(release, checksum)
             known[release] = checksum  # the last in the order of telling
@@ -61,12 +56,12 @@ class WindowStarts:
 
     def probe(self) -> None:
         """Write and take back: raises :class:`~shadowlane.errors.StoreError` where nothing could be stored now."""
-        with explained(self.path, "write"), transaction(self._db):
+        with self._db.explained("write"), self._db.transaction():
             self._db.execute(_SET, ("probe", ""))
             self._db.execute("DELETE FROM meta WHERE key = 'probe'")
 
     def _meta(self, key: str) -> str:
-        with explained(self.path, "read"):
+        with self._db.explained("read"):
             row = self._db.execute(_GET, (key,)).fetchone()
         return str(row[0]) if row else ""
 

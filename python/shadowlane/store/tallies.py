@@ -5,12 +5,12 @@ Invariant: bodies are not touched, and what was never sent for a cause of ours i
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..types import FLAG_NO_PROD, FLAG_TOLD, NOT_SENT, route_of
+from .engine import Database, Dialect
 
 __all__ = [
     "FAILED",
@@ -60,20 +60,19 @@ _MOST_SAID = 12
 
 def _newest(where: str, newest: int | None) -> tuple[str, tuple[int, ...]]:
     if newest is None:
-        return f"(SELECT * FROM pairs {where})", ()  # noqa: S608
-    return f"(SELECT * FROM pairs {where} ORDER BY started_ns DESC LIMIT ?)", (newest,)  # noqa: S608
+        return f"(SELECT * FROM pairs {where}) AS newest", ()  # noqa: S608
+    return f"(SELECT * FROM pairs {where} ORDER BY started_ns DESC LIMIT ?) AS newest", (newest,)  # noqa: S608
 
 
-def without_routes(routes: Sequence[str]) -> str:
-    """The condition that a row is of none of these routes; they are its values. (:func:`~shadowlane.types.route_of` is
-    a function of the connection, see :mod:`.schema`.)"""
-    return f"route_of(method, target) NOT IN ({', '.join('?' * len(routes))})"
+def without_routes(routes: Sequence[str], dialect: Dialect) -> str:
+    """The condition that a row is of none of these routes; they are its values."""
+    return f"{dialect.route} NOT IN ({', '.join('?' * len(routes))})"
 
 
-def by_route(db: sqlite3.Connection, where: str, values: tuple[Any, ...], newest: int | None) -> list[Routed]:
+def by_route(db: Database, where: str, values: tuple[Any, ...], newest: int | None) -> list[Routed]:
     """``(route, copies, failed)``, most copies first; of the newest so many rows, or of all."""
     rows, limit = _newest(where, newest)
-    query = f"SELECT method, target, count(*), sum({FAILED}) FROM {rows} GROUP BY method, target"  # noqa: S608
+    query = f"SELECT method, target, count(*), count(*) FILTER (WHERE {FAILED}) FROM {rows} GROUP BY method, target"  # noqa: S608
     copies: Counter[str] = Counter()
     failed: Counter[str] = Counter()
     for method, target, n, bad in db.execute(query, (*values, *limit)):
@@ -83,7 +82,7 @@ def by_route(db: sqlite3.Connection, where: str, values: tuple[Any, ...], newest
     return [(route, n, failed[route]) for route, n in copies.most_common()]
 
 
-def refusals(db: sqlite3.Connection, where: str, values: tuple[Any, ...], newest: int | None) -> list[Refused]:
+def refusals(db: Database, where: str, values: tuple[Any, ...], newest: int | None) -> list[Refused]:
     """``(status, reason, words, target, method, copies)`` of answers of HTTP 400 and above where prod's was below, and
     of copies that reached nobody; at most 500 kinds, most frequent first."""
     rows, limit = _newest(where, newest)
@@ -95,15 +94,15 @@ def refusals(db: sqlite3.Connection, where: str, values: tuple[Any, ...], newest
     return [tuple(row) for row in db.execute(query, (*values, *limit, _MOST_KINDS))]
 
 
-def refused_routes(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> list[Routed]:
+def refused_routes(db: Database, where: str, values: tuple[Any, ...]) -> list[Routed]:
     """``(route, copies, refused)`` of the copies that were sent, most copies first: how many there are, and how many of
     them the shadow answered with HTTP 4xx where prod had none. Refusals for the moment (408, 429) count as neither."""
     unsent = ", ".join("?" * len(NOT_SENT))
     refused = "reason = '' AND status BETWEEN 400 AND 499 AND prod_status < 400"
     query = (
-        f"SELECT method, target, count(*), sum({refused}) FROM (SELECT * FROM pairs {where}) "  # noqa: S608
-        f"WHERE reason NOT IN ({unsent}) AND NOT {NEVER_SENT} AND status NOT IN (408, 429) "
-        "GROUP BY method, target"
+        f"SELECT method, target, count(*), count(*) FILTER (WHERE {refused}) "  # noqa: S608
+        f"FROM (SELECT * FROM pairs {where}) AS mine WHERE reason NOT IN ({unsent}) AND NOT {NEVER_SENT} "
+        "AND status NOT IN (408, 429) GROUP BY method, target"
     )
     copies: Counter[str] = Counter()
     bad: Counter[str] = Counter()
@@ -115,7 +114,7 @@ def refused_routes(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) 
 
 
 def policy_counts(
-    db: sqlite3.Connection, where: str, values: tuple[Any, ...], *, reverse: bool = False
+    db: Database, where: str, values: tuple[Any, ...], *, reverse: bool = False
 ) -> tuple[dict[str, int], int, int]:
     """Why copies were blocked as writes (reason in words to count, most frequent first), how many tool calls were asked
     for that prod never made (``reverse``: that prod made and the shadow never), and in how many pairs."""
@@ -127,14 +126,14 @@ def policy_counts(
     return why, int(calls), int(pairs)
 
 
-def flips(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> tuple[int, int, int]:
+def flips(db: Database, where: str, values: tuple[Any, ...]) -> tuple[int, int, int]:
     """How often a shadow's λ flipped on a repeated question, how often of these prod's did too, and when last."""
     columns = "count(*), coalesce(sum(prod_flip), 0), coalesce(max(started_ns), 0)"
     row = db.execute(f"SELECT {columns} FROM pairs {where} AND lambda_flip = 1", values).fetchone()  # noqa: S608
     return int(row[0]), int(row[1]), int(row[2])
 
 
-def said_counts(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> dict[str, list[tuple[str, str, int]]]:
+def said_counts(db: Database, where: str, values: tuple[Any, ...]) -> dict[str, list[tuple[str, str, int]]]:
     """Of the answered copies, ``(prod's, the shadow's, pairs)`` by ``models`` and ``finish`` (why the answers ended),
     and ``("", how they agree, pairs)`` by ``tools``; each the most frequent first, at most 12."""
     columns = {"models": ("prod_model", "model"), "finish": ("prod_finish", "finish"), "tools": ("''", "tools")}
@@ -148,26 +147,26 @@ def said_counts(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> 
     return found
 
 
-def prod_seen(db: sqlite3.Connection, where: str, values: tuple[Any, ...], newest: int | None) -> ProdSeen:
+def prod_seen(db: Database, where: str, values: tuple[Any, ...], newest: int | None) -> ProdSeen:
     """How prod's side is known in the newest so many rows, or in all."""
     rows, limit = _newest(where, newest)
     untimed = "prod_status <> 0 AND prod_ns = 0"
     sums = (f"flags & {FLAG_NO_PROD} <> 0", f"flags & {FLAG_TOLD} <> 0", untimed)
-    query = f"SELECT {', '.join(f'coalesce(sum({one}), 0)' for one in sums)} FROM {rows}"  # noqa: S608
+    query = f"SELECT {', '.join(f'count(*) FILTER (WHERE {one})' for one in sums)} FROM {rows}"  # noqa: S608
     return ProdSeen(*db.execute(query, (*values, *limit)).fetchone())
 
 
-def difference_counts(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> list[tuple[str, str, int, str]]:
+def difference_counts(db: Database, where: str, values: tuple[Any, ...]) -> list[tuple[str, str, int, str]]:
     """Shape and kind of what differs in JSON answers, in how many pairs, and one row of it; most frequent first."""
-    shape, kind = "json_extract(difference.value, '$[1]')", "json_extract(difference.value, '$[2]')"
+    shape, kind, text, each = db.dialect.differences
     query = (
-        f"SELECT {shape}, {kind}, count(DISTINCT pairs.id), max(difference.value) "  # noqa: S608
-        f"FROM pairs, json_each(pairs.differences) AS difference {where} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
+        f"SELECT {shape}, {kind}, count(DISTINCT pairs.id), max({text}) FROM pairs, {each} {where} "  # noqa: S608
+        "GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
     )
     return [tuple(row) for row in db.execute(query, values)]
 
 
-def last_embedder(db: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> str:
+def last_embedder(db: Database, where: str, values: tuple[Any, ...]) -> str:
     """What the newest scored row was scored with; empty when there is none."""
     query = f"SELECT embedder FROM pairs {where} AND delta_s IS NOT NULL ORDER BY started_ns DESC, id DESC LIMIT 1"  # noqa: S608
     row = db.execute(query, values).fetchone()

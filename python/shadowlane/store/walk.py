@@ -7,24 +7,22 @@ grow with the rows.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
+from .engine import Database
 from .found import PairFilter, condition
 from .rows import BODY_COLUMNS, PAIR_COLUMNS, StoredPair, from_row
-from .schema import explained
 
 __all__ = ["Walked", "Walks"]
 
 _AT_ONCE = 256
 _ROW = ", ".join(f"pairs.{name}" for name in ("id", "stored_ns", *PAIR_COLUMNS))
 # By their numbers alone: an index on what is asked for would have each piece look at all rows of a shadow.
-_THIN = f"SELECT {_ROW} FROM pairs NOT INDEXED WHERE"  # noqa: S608
+_THIN = f"SELECT {_ROW} FROM pairs {{}} WHERE"  # noqa: S608
 _THICK = (
     f"SELECT {_ROW}, {', '.join(f'bodies.{name}' for name in BODY_COLUMNS)} "  # noqa: S608
-    "FROM pairs NOT INDEXED LEFT JOIN bodies ON bodies.pair = pairs.id WHERE"
+    "FROM pairs {} LEFT JOIN bodies ON bodies.pair = pairs.id WHERE"
 )
 
 
@@ -39,16 +37,16 @@ class Walked(NamedTuple):
 
 
 class Walks:
-    """Reads of many rows. ``_db`` is the store's connection, ``path`` its file."""
+    """Reads of many rows. ``_db`` is the store's database."""
 
-    _db: sqlite3.Connection
-    path: Path
+    _db: Database
 
     def walk(self, wanted: PairFilter, *, with_bodies: bool = True) -> Iterator[Walked]:
         """The rows of a filter but for its ``text`` and ``order``, with bodies where they are kept."""
-        where, values = condition(wanted)
-        what = f"{_THICK if with_bodies else _THIN} pairs.id BETWEEN ? AND ? AND {where.removeprefix('WHERE ')}"
-        with explained(self.path, "read"):
+        where, values = condition(wanted, self._db.dialect)
+        rows = (_THICK if with_bodies else _THIN).format(self._db.dialect.not_indexed)
+        what = f"{rows} pairs.id BETWEEN ? AND ? AND {where.removeprefix('WHERE ')}"
+        with self._db.explained("read"):
             first, last = self._ends(wanted)
             for start in range(first, last + 1, _AT_ONCE):
                 end = min(start + _AT_ONCE - 1, last)
@@ -67,10 +65,10 @@ class Walks:
 
     def largest_groups(self, wanted: PairFilter, limit: int) -> list[tuple[int, int]]:
         """The paraphrase groups that most rows are of: ``(number, rows)``, ``limit`` at most."""
-        where, values = condition(wanted)
+        where, values = condition(wanted, self._db.dialect)
         query = (
             f"SELECT group_id, count(*) AS n FROM pairs {where} AND group_id IS NOT NULL "  # noqa: S608
             "GROUP BY group_id ORDER BY n DESC, group_id LIMIT ?"
         )
-        with explained(self.path, "read"):
+        with self._db.explained("read"):
             return [(int(group), int(n)) for group, n in self._db.execute(query, (*values, limit))]

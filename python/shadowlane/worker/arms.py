@@ -13,7 +13,7 @@ from ..dispatch.arm import Arm, ArmOptions
 from ..limits import Breaker, Budget, BudgetLimits, Retry, ShadowLimits
 from ..policy import stub_rounds
 from ..score import extract_answer
-from ..store import SqliteStore
+from ..store import Store
 from ..transport import Transport, open_transport
 from ..types import Outcome, header
 from .pipeline import MOST_BYTES
@@ -78,7 +78,7 @@ class _OwnCap(NamedTuple):
         return self.caps.take_own(self.name, self.qps, self.burst)
 
 
-def open_limits(config: Config, name: str, shadow: ShadowConfig, store: SqliteStore, caps: Caps) -> ShadowLimits:
+def open_limits(config: Config, name: str, shadow: ShadowConfig, store: Store, caps: Caps) -> ShadowLimits:
     """What keeps copies from a service. What it used before is read from the store."""
     breaker, budget = shadow.breaker, None
     if shadow.budget.limited:

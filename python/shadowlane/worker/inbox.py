@@ -90,7 +90,8 @@ class Inbox:
         self._beaten_at = clock()
         self._counts = {"judged": 0, "set_aside": 0, "taken_over": 0}
         self._state = StreamState()
-        self._error = ""
+        self._errors: dict[str, str] = {}
+        """What does not work now, and why."""
         self._thread = threading.Thread(target=self._keep, name="shadowlane-stream", daemon=True)
         self._wake = threading.Event()
         self._closing = False
@@ -111,7 +112,7 @@ class Inbox:
     def drain(self, max_frames: int, max_bytes: int) -> list[tuple[Any, ...]]:
         """Up to ``max_frames`` copies within the cap, or about ``max_bytes`` of records, as a drainer gives them."""
         rows: list[tuple[Any, ...]] = []
-        self._attempt(self._fill, rows, max_frames, max_bytes)
+        self._attempt("take", self._fill, rows, max_frames, max_bytes)
         return rows
 
     def ack(self, ring: int, seq: int) -> None:
@@ -179,8 +180,8 @@ class Inbox:
     def state(self) -> Mapping[str, Any]:
         """For ``shadowlane status``."""
         with self._lock:
-            held = len(self._held)
-        return {"held": held, **self._counts, "error": self._error, "stream": msgspec.to_builtins(self._state)}
+            held, error = len(self._held), next(iter(self._errors.values()), "")
+        return {"held": held, **self._counts, "error": error, "stream": msgspec.to_builtins(self._state)}
 
     # ---- taking messages
 
@@ -283,19 +284,17 @@ class Inbox:
             self._wake.wait(_KEEP_EVERY_S)
             closing = self._closing
             self._wake.clear()
-            self._attempt(self._acknowledge)
+            self._attempt("acknowledge", self._acknowledge)
             if closing:
                 return
             now = self._clock()
             if now >= beat_at and now - self._beaten_at < self._claim_s:
-                beat_at = now + self._claim_s / 4
-                self._attempt(self._give_sign)
+                beat_at = now + self._claim_s / 4 if self._attempt("give signs", self._give_sign) else now
             if now >= tidy_at:
-                tidy_at = now + _TIDY_EVERY_S
-                self._attempt(self._stream.tidy)
+                tidy_at = now + _TIDY_EVERY_S if self._attempt("tidy", self._stream.tidy) else now
             if now >= look_at:
                 look_at = now + _KEEP_EVERY_S
-                self._attempt(self._look)
+                self._attempt("look", self._look)
 
     def _acknowledge(self) -> None:
         with self._lock:
@@ -315,20 +314,25 @@ class Inbox:
     def _look(self) -> None:
         self._state = self._stream.state()
 
-    def _attempt(self, work: Callable[..., None], *given: Any) -> None:
-        """Do something with the server; what goes wrong is said once, shown, and tried again later."""
+    def _attempt(self, name: str, work: Callable[..., None], *given: Any) -> bool:
+        """Do something with the server; what goes wrong is said once, shown, and tried again later. Returns whether it
+        was done."""
         try:
             work(*given)
         except OffloadError as error:
-            self._failed(str(error))
+            return self._failed(name, str(error))
         except Exception as error:  # of the client: the pipeline and the thread go on
-            self._failed(describe(error))
-        else:
-            if self._error:
-                log.warning("the stream can be used again", extra={"event": "stream_works"})
-            self._error = ""
+            return self._failed(name, describe(error))
+        with self._lock:
+            over = self._errors.pop(name, "") and not self._errors
+        if over:
+            log.warning("the stream can be used again", extra={"event": "stream_works"})
+        return True
 
-    def _failed(self, text: str) -> None:
-        if text != self._error:
+    def _failed(self, name: str, text: str) -> bool:
+        with self._lock:
+            told = text in self._errors.values()
+            self._errors[name] = text
+        if not told:
             log.error("the stream cannot be used, will try again: %s", text, extra={"event": "stream_failed"})
-        self._error = text
+        return False

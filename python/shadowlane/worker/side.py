@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from ..errors import ShadowlaneError, StoreError
-from ..store import SqliteStore
+from ..store import Store
 from .writer import Writer
 
 __all__ = ["NoSide", "Side", "WorkerView"]
@@ -30,7 +30,7 @@ class WorkerView:
         self.not_ready = "the worker is starting: its embedder is not loaded yet"
         """Why the worker does not do its work now; empty when it does."""
         self._writer: Writer | None = None
-        self._store: SqliteStore | None = None
+        self._store: Store | None = None
         self._probe: asyncio.Task[str] | None = None
         self._probed_at = -math.inf
         self._opened = asyncio.Event()
@@ -41,7 +41,7 @@ class WorkerView:
         """Whether the lane's files are the ones that this worker holds."""
         return self._is_in_place()
 
-    def opened(self, writer: Writer, store: SqliteStore) -> None:
+    def opened(self, writer: Writer, store: Store) -> None:
         """The embedder is loaded and the store is open."""
         self._writer, self._store, self.not_ready = writer, store, ""
         self._opened.set()
@@ -64,7 +64,7 @@ class WorkerView:
         self.stopping()
         self._writer = self._store = None
 
-    async def with_store(self, work: Callable[[SqliteStore], _T]) -> _T:
+    async def with_store(self, work: Callable[[Store], _T]) -> _T:
         """Do something with the worker's own store, on the thread that has it: a process opens a store for writing
         once. Raises :class:`~shadowlane.errors.StoreError` while there is none."""
         writer, store = self._writer, self._store
@@ -104,7 +104,7 @@ class WorkerView:
         return ""
 
 
-def _probe(store: SqliteStore) -> None:
+def _probe(store: Store) -> None:
     store.probe()
     store.check()
 

@@ -142,7 +142,7 @@ class Writer:
             ]
 
     async def save_verdicts(self, verdicts: Mapping[tuple[str, str], JudgeVerdict], state: str) -> int:
-        """The judge's verdicts beside their scores, see :meth:`shadowlane.store.SqliteStore.save_verdicts`."""
+        """The judge's verdicts beside their scores, see :meth:`shadowlane.store.Store.save_verdicts`."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self._store.save_verdicts, verdicts, state)
 

@@ -28,7 +28,8 @@ use crate::ticket::{State, Ticket, Timer};
 ///
 /// Keywords, as the configuration says them; one that is not given has the configuration's default. `ring_bytes`,
 /// `max_body_bytes`: bytes. `ratio`: share in [0, 1]; `seed`: 64 bits or `None`; `sticky_key`: sample by it, or `None`.
-/// `qps`, `burst`: the lane's cap; `cap_at_admission`: whether admission takes its units; `shed_above`: fill of the ring in
+/// `qps`, `burst`: the lane's cap; `leased`: whether it is a fleet's, so that nothing is admitted without a lease;
+/// `cap_at_admission`: whether admission takes its units; `shed_above`: fill of the ring in
 /// [0, 1]. `read_routes`, `include`, `exclude`, `timed_routes`: lists of patterns. `route_caps`, `weights`: lists of
 /// (pattern, requests a second) and (pattern, units); `tenant`: (key, requests a second) or `None`.
 ///
@@ -124,6 +125,7 @@ fn options_from(py: Python<'_>, given: Option<&Bound<'_, PyDict>>) -> PyResult<O
         qps: given.take_or("qps", default.qps)?,
         burst: given.take_or("burst", default.burst)?,
         cap_at_admission: given.take_or("cap_at_admission", default.cap_at_admission)?,
+        leased: given.take_or("leased", default.leased)?,
         sticky: sticky.map(|text| key("sampling.key", &text)).transpose()?,
         read_routes: given.take_or("read_routes", default.read_routes)?,
         include: given.take_or("include", default.include)?,

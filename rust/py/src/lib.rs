@@ -77,7 +77,9 @@ mod _core {
     #[pymodule_export]
     use crate::sanitize::{Finding, Redactor, Sanitizer};
     #[pymodule_export]
-    use crate::status::{check_directory, lane_direct, lane_status, lane_times, locate_lane, set_enabled};
+    use crate::status::{
+        check_directory, lane_direct, lane_status, lane_times, locate_lane, set_enabled, set_fleet_off,
+    };
     #[pymodule_export]
     use crate::ticket::{Ticket, Timer};
 

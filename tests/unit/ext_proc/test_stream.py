@@ -122,6 +122,7 @@ def test_values_in_the_older_member_are_read(lane: Captured) -> None:
         ({":method": "POST", ":path": "/elsewhere"}, "route"),
         ({"x-shadow": "1"}, "loop"),
         ({"x-padding": "x" * MOST_HEAD_BYTES}, "request_too_large"),
+        ({f"x-{n}": "" for n in range(9000)}, "request_too_large"),
     ],
 )
 def test_what_is_not_taken_ends_with_its_head(lane: Captured, fields: dict[str, str], reason: str) -> None:
@@ -219,20 +220,22 @@ def test_the_number_of_streams_and_what_they_hold_together_are_bounded(lane: Cap
     assert lane.accounted()
 
 
-def test_a_stream_that_is_silent_is_found(lane: Captured) -> None:
+def test_a_stream_knows_when_it_was_last_heard_of(lane: Captured) -> None:
     clock = Time()
     where = Room(10, 1000, clock)
-    old, young = Stream(lane.lane, where), Stream(lane.lane, where)
-    old.take(message("request_headers", POST))
+    stream = Stream(lane.lane, where)
+    assert stream.last == 100
     clock.now += 50
-    young.take(message("request_headers", POST))
-    clock.now += 51
-    assert where.silent(100) == [old]
-    old.take(message("request_body", body=b"x"))
-    assert where.silent(100) == []
-    old.close()
-    young.close()
-    assert where.silent(0) == []
+    stream.take(message("request_headers", POST))
+    assert stream.last == 150
+    stream.close()
+
+
+@pytest.mark.parametrize("fields", [{"upgrade": "websocket", "connection": "upgrade"}])
+def test_a_connection_that_becomes_another_protocols_is_not_taken(lane: Captured, fields: dict[str, str]) -> None:
+    assert fed(lane, [message("request_headers", {**GET, **fields}, end=True), message("response_headers", OK)]) == 1
+    assert lane.status()["mirrored"] == 0
+    assert lane.accounted()
 
 
 def test_a_configuration_without_bodies_is_noticed(lane: Captured) -> None:

@@ -127,8 +127,8 @@ def test_another_writer_that_never_ends_is_named(tmp_path: Path) -> None:
 
 
 def test_other_urls_are_a_configuration_error() -> None:
-    for url in ("sqlite:///", "postgres://x", "shadow.db"):
-        with pytest.raises(ConfigError, match=r"store\.url"):
+    for url in ("sqlite:///", "mysql://x", "postgres://x", "shadow.db"):
+        with pytest.raises(ConfigError, match=r"store\.(url|schema)"):
             open_store(StoreConfig(url=url))
 
 

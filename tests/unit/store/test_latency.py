@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shadowlane.config import StoreConfig
-from shadowlane.store import SqliteStore, Timed, open_store
+from shadowlane.store import Store, Timed, open_store
 from shadowlane.store.latency import pack, unpack
+
+from .engines import Engine
 
 HOUR_NS = 3600 * 10**9
 EDGES = np.array([0, 64, 128, 192, 320, 1 << 40])
@@ -21,12 +22,12 @@ DAY = 480_000
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Any:
-    with open_store(StoreConfig(url=f"sqlite:///{tmp_path / 's.db'}", max_age_days=1.0)) as made:
+def store(engine: Engine, tmp_path: Path) -> Any:
+    with open_store(engine.config(tmp_path / "s.db", max_age_days=1.0)) as made:
         yield made
 
 
-def save(store: SqliteStore, lane: str, hour: float, taken: Any, others: Any = (0,) * 5, **how: Any) -> None:
+def save(store: Store, lane: str, hour: float, taken: Any, others: Any = (0,) * 5, **how: Any) -> None:
     blob = pack(EDGES, np.array(taken), np.array(others))
     store.save_latency(lane, int((DAY + hour) * HOUR_NS), how.get("choice", "ratio"), how.get("ratio", 0.1), blob)
 
@@ -42,7 +43,7 @@ def spread(timed: list[Timed]) -> tuple[list[int], list[int]]:
     return sums[0].tolist(), sums[1].tolist()
 
 
-def since(store: SqliteStore, hour: int) -> tuple[list[int], list[int]]:
+def since(store: Store, hour: int) -> tuple[list[int], list[int]]:
     return spread(store.latency((DAY + hour) * HOUR_NS))
 
 
@@ -74,10 +75,8 @@ steps = st.lists(
 
 @given(steps=steps, begin=st.integers(0, 30))
 @settings(deadline=None, max_examples=60)
-def test_an_hour_on_is_what_came_after_the_last_row_before_it(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[Any], begin: int
-) -> None:
-    with open_store(StoreConfig(url=f"sqlite:///{tmp_path_factory.mktemp('t') / 's.db'}")) as store:
+def test_an_hour_on_is_what_came_after_the_last_row_before_it(steps: list[Any], begin: int) -> None:
+    with Engine().empty() as store:
         sums, before = {"a": np.zeros(5, int), "b": np.zeros(5, int)}, {"a": np.zeros(5, int), "b": np.zeros(5, int)}
         minutes = 0
         for lane, later, more, ratio, twice in steps:
@@ -92,7 +91,7 @@ def test_an_hour_on_is_what_came_after_the_last_row_before_it(
         assert since(store, 0)[0] == sum(sums.values(), np.zeros(5, int)).tolist()
 
 
-def test_hours_with_another_coin_are_apart(store: SqliteStore) -> None:
+def test_hours_with_another_coin_are_apart(store: Store) -> None:
     save(store, "a", 0, [1, 0, 0, 0, 0], ratio=1.0)
     save(store, "a", 1, [3, 0, 0, 0, 0], [1, 0, 0, 0, 0])
     save(store, "a", 1.5, [9, 0, 0, 0, 0], [7, 0, 0, 0, 0], choice="sticky")
@@ -103,14 +102,14 @@ def test_hours_with_another_coin_are_apart(store: SqliteStore) -> None:
     ]
 
 
-def test_sums_that_fell_are_nothing(store: SqliteStore) -> None:
+def test_sums_that_fell_are_nothing(store: Store) -> None:
     """The ring of a process was damaged, and is left out of the sums with all that it had counted."""
     save(store, "a", 0, [5, 5, 0, 0, 0])
     save(store, "a", 1, [2, 6, 0, 0, 0])
     assert since(store, 1) == ([0, 1, 0, 0, 0], [0] * 5)
 
 
-def test_retention_keeps_where_the_window_begins(store: SqliteStore) -> None:
+def test_retention_keeps_where_the_window_begins(store: Store) -> None:
     store.set_epoch("a", {})
     for hour in range(60):
         save(store, "a", hour, [hour + 1, 0, 0, 0, 0])

@@ -15,20 +15,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadowlane.config import StoreConfig
-from shadowlane.store import SqliteStore, open_store
+from shadowlane.store import Store, open_store
 from shadowlane.store.observed import BOUNDS, Observed
 from shadowlane.types import GroupReading, Outcome, Pair, Scores
 
+from .engines import Engine
 from .pairs import DAY_NS, HOUR_NS, make_pair, pairs
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
-def open_at(path: Path, **more: object) -> SqliteStore:
-    return open_store(StoreConfig(url=f"sqlite:///{path}", **more))  # type: ignore[arg-type]
+def open_at(path: Path) -> Store:
+    return open_store(StoreConfig(url=f"sqlite:///{path}"))
 
 
-def by_key(store: SqliteStore) -> dict[tuple[str, str, str], Observed]:
+def by_key(store: Store) -> dict[tuple[str, str, str], Observed]:
     return {(one.shadow, one.series, one.key): one for one in store.observed()}
 
 
@@ -38,9 +39,8 @@ def code(status: int) -> str:
 
 @settings(max_examples=30)
 @given(batches=st.lists(st.lists(pairs(), max_size=4), max_size=4))
-def test_sums_are_those_of_the_rows(tmp_path_factory: pytest.TempPathFactory, batches: list[list[Pair]]) -> None:
-    path = tmp_path_factory.mktemp("observed") / "s.db"
-    with open_at(path) as store:
+def test_sums_are_those_of_the_rows(engine: Engine, batches: list[list[Pair]]) -> None:
+    with engine.empty() as store:
         for batch in batches:
             store.save(batch)
             store.save(batch)  # a copy that is delivered again
@@ -66,9 +66,11 @@ def test_a_value_on_a_bound_counts_in_the_bucket_that_ends_there(tmp_path: Path,
     assert found == {**{repr(edge): 1 for edge in edges}, "+Inf": 1}
 
 
-def test_an_exemplar_is_the_newest_row_of_its_bucket_with_the_trace_that_it_carries(tmp_path: Path) -> None:
+def test_an_exemplar_is_the_newest_row_of_its_bucket_with_the_trace_that_it_carries(
+    engine: Engine, tmp_path: Path
+) -> None:
     traced = f"00-{TRACE}-00f067aa0ba902b7-01"
-    with open_at(tmp_path / "s.db") as store:
+    with open_store(engine.config(tmp_path / "s.db")) as store:
         store.save([make_pair(1, scores=Scores(delta_s=0.21))])
         store.save([make_pair(2, scores=Scores(delta_s=0.22), traceparent=traced)])
         store.save([make_pair(3, scores=Scores(delta_s=0.31))])
@@ -83,14 +85,14 @@ def test_an_exemplar_is_the_newest_row_of_its_bucket_with_the_trace_that_it_carr
     assert found["candidate", "delta_s", "0.35"].exemplar_trace == ""
 
 
-def test_events_are_counted_by_their_words(tmp_path: Path) -> None:
+def test_events_are_counted_by_their_words(engine: Engine, tmp_path: Path) -> None:
     reading = GroupReading(number=1, seen=2, prod="convergent", shadow="chaotic", flip=True)
     scores = Scores(delta_s=0.7, fact_flip=True, state="chaotic", group=reading, collapse="cut", index_agrees=False)
     spent = Scores(tokens=30, prod_tokens=20, cost=0.5, prod_cost=0.25)
     cached = Scores(tokens=1, prod_tokens=1000, cache_served=True)
     pairs_of = [make_pair(i, scores=some) for i, some in enumerate((scores, spent, cached))]
     again = Pair(copy=make_pair(9).copy, outcome=Outcome(shadow="candidate", reason="deadline", tries=3))
-    with open_at(tmp_path / "s.db") as store:
+    with open_store(engine.config(tmp_path / "s.db")) as store:
         store.save([*pairs_of, again])
         found = {(one.series, one.key): (one.n, one.total) for one in store.observed() if one.series not in BOUNDS}
     assert found == {
@@ -110,8 +112,8 @@ def test_events_are_counted_by_their_words(tmp_path: Path) -> None:
     }
 
 
-def test_retention_takes_no_count_back(tmp_path: Path) -> None:
-    with open_at(tmp_path / "s.db", max_age_days=1.0) as store:
+def test_retention_takes_no_count_back(engine: Engine, tmp_path: Path) -> None:
+    with open_store(engine.config(tmp_path / "s.db", max_age_days=1.0)) as store:
         store._clock_ns = lambda: 0
         store.save([make_pair(i, scores=Scores(delta_s=0.3)) for i in range(300)])
         before = by_key(store)

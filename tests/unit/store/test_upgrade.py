@@ -24,7 +24,7 @@ _OLD += (
 def first_release(path: Path) -> None:
     """A file as the first version made it, with one pair."""
     db = sqlite3.connect(path, isolation_level=None)
-    for statement in schema._STEPS[0]:
+    for statement in schema.STEPS[0]:
         db.execute(statement)
     db.execute(f"PRAGMA application_id = {schema._APPLICATION_ID}")
     db.execute("PRAGMA user_version = 1")
@@ -83,9 +83,9 @@ def test_a_reader_says_how_to_bring_it_up_to_date_and_changes_nothing(tmp_path: 
 def test_an_upgrade_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "s.db"
     first_release(path)
-    steps = (schema._STEPS[0], (*schema._STEPS[1], "ALTER TABLE pairs ADD COLUMN nonsense NONSENSE NOT NULL"))
+    steps = (schema.STEPS[0], (*schema.STEPS[1], "ALTER TABLE pairs ADD COLUMN nonsense NONSENSE NOT NULL"))
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "_STEPS", steps)
+        patch.setattr(schema, "STEPS", steps)
         with pytest.raises(StoreError):
             open_at(path)
     db = sqlite3.connect(path)

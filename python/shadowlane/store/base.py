@@ -1,0 +1,215 @@
+"""A store, whichever engine keeps it: what is written, and how it is opened and closed.
+
+Invariants: a batch is stored whole or not at all; no (shadow_id, shadow) is stored or counted twice; counters outlive
+the rows that retention deletes, and retention leaves young rows alone (:mod:`.pruning`). Sums that several processes
+raise are raised in the order of their keys, so that no two wait for each other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, TypeVar
+
+from ..types import JudgeVerdict, Pair
+from .columns import judge_values
+from .engine import Database
+from .exemplars import Exemplars
+from .latency import PUT_ROW
+from .observed import ADD_OBSERVED, Tally
+from .pruning import Retention
+from .reading import ANSWERED, HOUR_NS, Reads
+from .retention import RetentionClock
+from .rows import to_rows
+
+__all__ = ["SET_META", "Row", "Store"]
+
+_Self = TypeVar("_Self", bound="Store")
+
+Row = tuple[tuple[Any, ...], tuple[bytes, ...]]
+"""A pair as :func:`.rows.to_rows` gives it."""
+
+SET_META = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+_MINUTE_NS = 60 * 10**9
+_ADD_SPENT = (
+    "INSERT INTO spend (shadow, minute, tokens, money) VALUES (?, ?, ?, ?) ON CONFLICT (shadow, minute) DO UPDATE SET "
+    "tokens = spend.tokens + excluded.tokens, money = spend.money + excluded.money"
+)
+_ADD_COUNT = (
+    "INSERT INTO counts (lane_epoch, shadow, reason, n) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (lane_epoch, shadow, reason) DO UPDATE SET n = counts.n + excluded.n"
+)
+_ADD_ARM = "INSERT INTO arms (lane_epoch, shadow, base) VALUES (?, ?, ?) ON CONFLICT (lane_epoch, shadow) DO NOTHING"
+_PUT_VERDICT = "UPDATE pairs SET judge = ?, judge_why = ?, judge_model = ? WHERE shadow_id = ? AND shadow = ?"
+_JUDGE_STATE = "judge"
+_RETENTION = "retention"
+
+
+class Store(Reads, ABC):
+    """Pairs and counters in one database. Open it with :func:`shadowlane.store.open_store`; it belongs to one thread at
+    a time."""
+
+    def __init__(
+        self,
+        db: Database,
+        *,
+        max_age_ns: int,
+        max_bytes: int,
+        keep_bodies: Literal["all", "reservoir", "none"] = "all",
+        exemplars: int = 20,
+        clock_ns: Callable[[], int] = time.time_ns,
+        stop: Callable[[], bool] | None = None,
+    ) -> None:
+        """``stop`` ends whatever is read once it says so: with a :class:`~shadowlane.errors.StoreError`, soon."""
+        self._db = db
+        self._max_age_ns = max_age_ns
+        self._max_bytes = max_bytes
+        self._clock_ns = clock_ns
+        self._keep_bodies = keep_bodies
+        if stop is not None:
+            db.watch(stop)
+        self._exemplars = Exemplars(db, exemplars) if keep_bodies == "reservoir" else None
+        with db.explained("read"):
+            known = dict(db.execute("SELECT key, value FROM meta").fetchall())
+        self._epoch: str = known.get("lane_epoch", "")
+        self._retention = RetentionClock(known.get(_RETENTION, ""), wall_ns=clock_ns)
+
+    def close(self) -> None:
+        """Close the database. Further calls raise :class:`~shadowlane.errors.StoreError`."""
+        self._db.close()
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def save(self, pairs: Sequence[Pair]) -> int:
+        """Store ``pairs`` in one transaction and return how many were new; a key that is there already is left alone.
+
+        The counters of the current epoch, and what the shadows used, rise with the rows that were really inserted.
+        Bodies are kept as ``keep_bodies`` says. Raises :class:`~shadowlane.errors.StoreError` (disk full, read-only,
+        ...); then nothing of the batch is stored, or, where the connection was lost at the end, all of it may be:
+        storing it again is right in both cases. Raises :class:`~shadowlane.errors.StoreLostError` when the open
+        database is not the one that was opened any more: then nothing of the batch can be read there.
+        """
+        now = self._clock_ns()
+        rows = [to_rows(pair) for pair in pairs]
+        added: Counter[tuple[str, str]] = Counter()
+        spent: dict[str, tuple[int, float]] = {}
+        observed = Tally()
+        try:
+            with self._transaction("write"):
+                for at, row in self._insert(now, pairs, rows):
+                    pair, outcome = pairs[at], pairs[at].outcome
+                    if self._keeps(row, pair):
+                        self._put_bodies(row, rows[at][1])
+                    added[outcome.shadow, outcome.reason or ANSWERED] += 1
+                    observed.add(pair)
+                    if outcome.tokens or outcome.money:
+                        tokens, money = spent.get(outcome.shadow, (0, 0.0))
+                        spent[outcome.shadow] = tokens + outcome.tokens, money + outcome.money
+                minute = now // _MINUTE_NS
+                self._db.executemany(_ADD_SPENT, [(shadow, minute, *used) for shadow, used in sorted(spent.items())])
+                self._db.executemany(_ADD_COUNT, [(self._epoch, *key, n) for key, n in sorted(added.items())])
+                self._db.executemany(ADD_OBSERVED, sorted(observed.rows()))
+                self._finish_batch()
+        except BaseException:
+            if self._exemplars is not None:
+                self._exemplars.forget()
+            raise
+        self.check()
+        return sum(added.values())
+
+    @abstractmethod
+    def _insert(self, now: int, pairs: Sequence[Pair], rows: Sequence[Row]) -> Iterator[tuple[int, int]]:
+        """Insert rows, those with a new key: gives the position and the number of each."""
+
+    @abstractmethod
+    def _put_bodies(self, row: int, thick: tuple[bytes, ...]) -> None:
+        """Keep what a row's bodies are."""
+
+    @abstractmethod
+    def _finish_batch(self) -> None:
+        """The last thing that is written in a transaction that stores pairs or begins an epoch."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise :class:`~shadowlane.errors.StoreLostError` unless what was written last can be read."""
+
+    @abstractmethod
+    def bytes_used(self) -> int:
+        """Bytes that what is kept takes (what the engine has of the disk may be more)."""
+
+    @abstractmethod
+    def _prune(self, allowed: Retention) -> int:
+        """Delete what is not allowed; returns how many rows."""
+
+    def _keeps(self, row: int, pair: Pair) -> bool:
+        if self._exemplars is not None:
+            return self._exemplars.keeps(row, pair)
+        return self._keep_bodies == "all"
+
+    def save_verdicts(self, verdicts: Mapping[tuple[str, str], JudgeVerdict], state: str) -> int:
+        """Put the judge's verdicts beside the scores of their ``(shadow_id, shadow)``, and keep the judge's own state
+        (see :meth:`judge_state`), in one transaction. Returns how many rows were still there.
+        """
+        with self._transaction("write"):
+            found = 0
+            for key, verdict in sorted(verdicts.items(), key=lambda one: one[0]):
+                found += self._db.execute(_PUT_VERDICT, (*judge_values(verdict), *key)).rowcount
+            self._db.execute(SET_META, (_JUDGE_STATE, state))
+        return found
+
+    def judge_state(self) -> str:
+        """What the judge gave with its last verdicts; empty when there never was one."""
+        with self._db.explained("read"):
+            row = self._db.execute("SELECT value FROM meta WHERE key = ?", (_JUDGE_STATE,)).fetchone()
+        return str(row[0]) if row else ""
+
+    def set_epoch(self, lane_id: str, shadows: Mapping[str, int]) -> None:
+        """Count for this life of the lane from now on, and register its shadows.
+
+        ``shadows`` gives for each how many mirrored frames had been acknowledged before it joined the lane, its base:
+        ``mirrored = base + answered + Σ failed + in_flight``. The base given first for an epoch stays.
+        """
+        with self._transaction("write"):
+            self._db.execute(SET_META, ("lane_epoch", lane_id))
+            self._finish_batch()
+            self._db.executemany(
+                _ADD_ARM,
+                [(lane_id, shadow, base) for shadow, base in shadows.items()],
+            )
+        self._epoch = lane_id
+
+    def save_latency(self, lane_id: str, at_ns: int, choice: str, ratio: float, counts: bytes) -> None:
+        """Store what a life of the lane has timed so far (see :mod:`shadowlane.store.latency`). Replaces its row of the
+        same hour, ``choice`` and ``ratio``.
+        """
+        with self._transaction("write"):
+            self._db.execute(PUT_ROW, (lane_id, at_ns // HOUR_NS, choice, ratio, at_ns, counts))
+
+    def prune(self, now_ns: int | None = None) -> int:
+        """Delete what is older or more than the configuration allows, see :mod:`.pruning`. Returns how many rows.
+
+        ``now_ns`` is the Unix time; by default a clock that no wrong setting of the wall's puts ahead
+        (:mod:`shadowlane.store.retention`).
+        """
+        if now_ns is None:
+            now_ns = self._retention.read()
+            with self._transaction("keep the time"):
+                self._db.execute(SET_META, (_RETENTION, self._retention.state()))
+        allowed = Retention(now_ns, self._max_age_ns, self._max_bytes)
+        with self._db.explained("delete old rows"):
+            deleted = self._prune(allowed)
+        if self._exemplars is not None:
+            self._exemplars.forget()  # some of them may be gone: the next rows may take their turns
+        return deleted
+
+    @contextlib.contextmanager
+    def _transaction(self, doing: str) -> Iterator[None]:
+        with self._db.explained(doing), self._db.transaction():
+            yield

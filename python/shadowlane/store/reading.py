@@ -1,0 +1,202 @@
+"""What is read of a store, whichever engine keeps it: keys, counts, rows, and columns of scores.
+
+Invariant: reading changes nothing, and never waits for who writes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+from ..columns import ScoreColumns, Timed
+from ..types import ShadowCounts
+from . import tallies
+from .apart import furthest_apart
+from .engine import ALL, Database
+from .found import Looks
+from .history import History
+from .latency import GET_ROWS, between
+from .origin import Origins
+from .queries import Order, pairs_query, selected
+from .rows import StoredPair, from_row
+from .scores import joined_columns, rows_beside, score_columns, score_rows
+from .starts import WindowStarts
+from .tallies import Refused, Routed
+from .walk import Walks
+
+__all__ = ["ANSWERED", "HOUR_NS", "Reads"]
+
+ANSWERED = "answered"
+"""What stands in ``counts`` for no reason."""
+HOUR_NS = 3_600 * 10**9
+_KEYS_A_QUERY = 500
+_FETCH_ROWS = 256
+_GET_SPENT = "SELECT minute, tokens, money FROM spend WHERE shadow = ? ORDER BY minute"
+
+
+class Reads(History, WindowStarts, Looks, Origins, Walks):
+    """Reads of a store. ``_db`` is its database, ``_epoch`` the life of the lane that counts now."""
+
+    _db: Database
+    _epoch: str
+
+    def stored_keys(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Those of the ``(shadow_id, shadow)`` keys that are stored already.
+
+        Keys of rows that retention deleted are not known; retention deletes no row that was stored within the last
+        hour, and copies are redelivered within seconds of a crash.
+        """
+        by_shadow: dict[str, list[str]] = {}
+        for shadow_id, shadow in keys:
+            by_shadow.setdefault(shadow, []).append(shadow_id)
+        found: set[tuple[str, str]] = set()
+        with self._db.explained("read"):
+            for shadow, ids in by_shadow.items():
+                for start in range(0, len(ids), _KEYS_A_QUERY):
+                    some = ids[start : start + _KEYS_A_QUERY]
+                    marks = ", ".join("?" * len(some))
+                    query = f"SELECT shadow_id FROM pairs WHERE shadow_id IN ({marks}) AND shadow = ?"  # noqa: S608
+                    found.update((row[0], shadow) for row in self._db.execute(query, (*some, shadow)))
+        return found
+
+    def counts(self, lane_id: str | None = None) -> dict[str, ShadowCounts]:
+        """The counters of each shadow in an epoch (default: the current one), registered ones without rows included."""
+        epoch = self._epoch if lane_id is None else lane_id
+        by_shadow: dict[str, dict[str, int]] = {shadow: {} for shadow in self.bases(epoch)}
+        with self._db.explained("read"):
+            query = "SELECT shadow, reason, n FROM counts WHERE lane_epoch = ?"
+            for shadow, reason, n in self._db.execute(query, (epoch,)):
+                by_shadow.setdefault(shadow, {})[reason] = n
+        return {
+            shadow: ShadowCounts(answered=reasons.pop(ANSWERED, 0), failed=reasons)
+            for shadow, reasons in by_shadow.items()
+        }
+
+    def bases(self, lane_id: str | None = None) -> dict[str, int]:
+        """For each shadow registered in an epoch (default: the current one), its base (see :meth:`set_epoch`)."""
+        epoch = self._epoch if lane_id is None else lane_id
+        with self._db.explained("read"):
+            return dict(self._db.execute("SELECT shadow, base FROM arms WHERE lane_epoch = ?", (epoch,)).fetchall())
+
+    def spent(self, shadow: str) -> list[tuple[float, float, float]]:
+        """What a shadow's answers used: (Unix time of the minute, tokens, money), by rising time, two days at most."""
+        with self._db.explained("read"):
+            found = self._db.execute(_GET_SPENT, (shadow,))
+            return [(60.0 * minute, tokens, money) for minute, tokens, money in found]
+
+    def latency(self, since_ns: int) -> list[Timed]:
+        """What requests took from the hour of ``since_ns`` on, over all lives of the lane, hour by hour."""
+        with self._db.explained("read"):
+            return list(between(self._db.execute(GET_ROWS, {"hour": since_ns // HOUR_NS})))
+
+    def shadows(self) -> list[str]:
+        """The names of all shadows that have rows, in alphabetical order."""
+        with self._db.explained("read"):
+            return [row[0] for row in self._db.execute("SELECT DISTINCT shadow FROM pairs ORDER BY shadow")]
+
+    def iter_pairs(
+        self,
+        since_ns: int | None = None,
+        shadow: str | None = None,
+        limit: int | None = None,
+        with_bodies: bool = False,
+        order: Order = "time",
+        only_kept: bool = False,
+    ) -> Iterator[StoredPair]:
+        """Rows one by one: ``time`` (oldest first), ``newest``, ``worst`` (contradicted facts, then by falling ΔS;
+        pairs without ΔS last), ``flipped`` (only those whose λ flipped, the shadow's alone first, newest first), or
+        ``refused`` (only answers of HTTP 400 and above where prod's was below, newest first).
+        ``since_ns`` is compared with ``started_ns``. ``only_kept``: rows whose bodies are kept.
+
+        The whole iteration sees one state of the database. Close the iterator, or read it to its end, before long
+        waits: an open one keeps SQLite's write-ahead log from shrinking, and PostgreSQL from cleaning up.
+        """
+        query, values = pairs_query(since_ns, shadow, order, with_bodies=with_bodies, only_kept=only_kept)
+        with (
+            self._db.explained("read"),
+            contextlib.closing(self._db.stream(query, (*values, ALL if limit is None else limit))) as cursor,
+        ):
+            while rows := cursor.fetchmany(_FETCH_ROWS):
+                yield from map(from_row, rows)
+
+    def furthest_apart(
+        self, shadow: str, since_ns: int | None, limit: int, *, only_kept: bool = False
+    ) -> list[tuple[StoredPair, int]]:
+        """See :func:`.apart.furthest_apart`."""
+        with self._db.explained("read"):
+            return furthest_apart(self._db, *selected(since_ns, shadow), limit, only_kept=only_kept)
+
+    def said_counts(self, shadow: str, since_ns: int | None = None) -> dict[str, list[tuple[str, str, int]]]:
+        """See :func:`.tallies.said_counts`."""
+        with self._db.explained("read"):
+            return tallies.said_counts(self._db, *selected(since_ns, shadow))
+
+    def scores(self, shadow: str | None = None, since_ns: int | None = None) -> ScoreColumns:
+        """All of :meth:`pieces` at once: for stores that are known to be small."""
+        return joined_columns(self.pieces(shadow, since_ns))
+
+    def pieces(
+        self, shadow: str | None = None, since_ns: int | None = None, *, without: Sequence[str] = ()
+    ) -> Iterator[ScoreColumns]:
+        """Scores, times and statuses as numpy columns, by rising ``started_ns``, some thousand rows at a time, but for
+        the routes of ``without``; bodies are not touched. As with :meth:`iter_pairs`, close the iterator or read it to
+        its end.
+        """
+        with self._db.explained("read"):
+            yield from map(
+                score_columns, score_rows(self._db, *selected(since_ns, shadow, without, dialect=self._db.dialect))
+            )
+
+    def pieces_beside(
+        self, shadow: str, other: str, since_ns: int | None = None, *, without: Sequence[str] = ()
+    ) -> Iterator[tuple[ScoreColumns, ScoreColumns]]:
+        """The same, and beside each piece the rows of another shadow with the same ``shadow_id``, in any order."""
+        with self._db.explained("read"):
+            wanted = selected(since_ns, shadow, without, dialect=self._db.dialect)
+            for rows in score_rows(self._db, *wanted):
+                yield score_columns(rows), score_columns(rows_beside(self._db, rows, other))
+
+    def last_embedder(self, shadow: str, since_ns: int | None = None) -> str:
+        """What the newest scored row was scored with; empty when there is none."""
+        with self._db.explained("read"):
+            return tallies.last_embedder(self._db, *selected(since_ns, shadow))
+
+    def difference_counts(self, shadow: str, since_ns: int | None = None) -> list[tuple[str, str, int, str]]:
+        """Where a shadow's JSON answers differ from prod's: ``(shape, kind, pairs, example)``, most frequent first.
+
+        ``example`` is one row of :class:`~shadowlane.types.StructureDifference` as JSON.
+        """
+        with self._db.explained("read"):
+            return tallies.difference_counts(self._db, *selected(since_ns, shadow))
+
+    def flips(self, shadow: str, since_ns: int | None = None) -> tuple[int, int, int]:
+        """See :func:`.tallies.flips`."""
+        with self._db.explained("read"):
+            return tallies.flips(self._db, *selected(since_ns, shadow))
+
+    def policy_counts(
+        self, shadow: str, since_ns: int | None = None, *, reverse: bool = False
+    ) -> tuple[dict[str, int], int, int]:
+        """See :func:`.tallies.policy_counts`."""
+        with self._db.explained("read"):
+            return tallies.policy_counts(self._db, *selected(since_ns, shadow), reverse=reverse)
+
+    def route_counts(self, shadow: str, since_ns: int | None, newest: int | None = None) -> list[Routed]:
+        """See :func:`.tallies.by_route`."""
+        with self._db.explained("read"):
+            return tallies.by_route(self._db, *selected(since_ns, shadow), newest)
+
+    def prod_seen(self, shadow: str, since_ns: int | None, newest: int | None = None) -> tallies.ProdSeen:
+        """See :func:`.tallies.prod_seen`."""
+        with self._db.explained("read"):
+            return tallies.prod_seen(self._db, *selected(since_ns, shadow), newest)
+
+    def refused_routes(self, shadow: str, since_ns: int | None) -> list[Routed]:
+        """See :func:`.tallies.refused_routes`."""
+        with self._db.explained("read"):
+            return tallies.refused_routes(self._db, *selected(since_ns, shadow))
+
+    def refusals(self, shadow: str, since_ns: int | None, newest: int | None = None) -> list[Refused]:
+        """See :func:`.tallies.refusals`."""
+        with self._db.explained("read"):
+            return tallies.refusals(self._db, *selected(since_ns, shadow), newest)
