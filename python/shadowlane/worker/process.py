@@ -240,7 +240,8 @@ async def _judge(
     embedder = await asyncio.to_thread(open_embedder, config.score, folder=groups)
     store = await asyncio.to_thread(open_store, config.store)
     try:
-        store.set_epoch(drainer.lane_id(), dict.fromkeys(config.arms(), drainer.acked()))
+        bases = dict.fromkeys(config.arms(), drainer.acked())
+        await asyncio.to_thread(store.set_epoch, drainer.lane_id(), bases)
         shadows = {name: open_limits(config, name, arm, store, origin) for name, arm in config.arms().items()}
         arms = {name: open_arm(config, name, arm, shadows[name], origin) for name, arm in config.arms().items()}
         limits = LaneLimits(
