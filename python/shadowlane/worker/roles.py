@@ -22,6 +22,7 @@ from ..errors import StoreError
 from ..limits import ProdQuota
 from ..offload import open_stream
 from .control import ControlLoop, keep_ticking
+from .fleet import FleetPart
 from .forward import Forwarder, ForwardLimits, Pressure
 from .inbox import Inbox
 from .side import WorkerView
@@ -51,6 +52,7 @@ async def forward(
     handover_due: Callable[[], bool],
     beside: Callable[[], Mapping[str, Any]],
     opened: Callable[[], None],
+    fleet: FleetPart,
 ) -> None:
     """Be the worker of a forwarding host until ``stop`` is set, or it is idle. ``opened`` is called when it works."""
     pressure = Pressure(config.offload)
@@ -78,17 +80,20 @@ async def forward(
         revision=config.revision(),
         beside=beside,
         offload=forwarder.state,
+        fleet=fleet.state,
     )
     control.resume()
     said = {"event": "started"}
     log.info("worker %d: lane %s forwards as %s", os.getpid(), config.lane.name, source, extra=said)
     ticking = asyncio.create_task(keep_ticking(control, _BEAT_EVERY_S))
+    sharing = asyncio.create_task(fleet.run(limits, control.update_admission))
     opened()
     try:
         await forwarder.run(stop, idle_exit_s=idle_exit_s)
     finally:
         ticking.cancel()
-        await asyncio.gather(ticking, return_exceptions=True)
+        sharing.cancel()
+        await asyncio.gather(ticking, sharing, return_exceptions=True)
         control.tick()
     log.info("worker %d: done", os.getpid(), extra={"event": "done"})
 
