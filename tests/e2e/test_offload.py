@@ -65,6 +65,37 @@ def test_two_hosts_forward_and_one_judge_stores_each_copy_once(fleet: Fleet) -> 
     assert {row[1:] for row in rows} == {("candidate", "")}
 
 
+def test_the_gate_beside_the_store_knows_what_the_hosts_count_and_time(fleet: Fleet) -> None:
+    """Half of the requests are taken on each host: the trial of mirroring's cost, the sampler, prod's failures."""
+    half = {"sampling": {"ratio": 0.5, "seed": 3}}
+    hosts = [fleet.host(name, **half) for name in ("a", "b")]
+    judge = fleet.judge("judge", hosts[0].shadow(), **half)
+    judge.start()
+    for number, host in enumerate(hosts):
+        asyncio.run(ask(host.gateway(), 1000 * number, 100))
+    taken = sum(host.lane_status()["mirrored"] for host in hosts)
+    fleet.settle(taken)
+
+    def counted() -> dict[str, Any] | None:
+        status = judge.status()
+        return status if status["seen"] == 200 else None
+
+    status = until(counted, "the hosts' counts")
+    assert (status["mirrored"], status["dropped"]) == (taken, {"sampled_out": 200 - taken})
+    assert (status["sampler"]["eligible"], status["sampler"]["taken"]) == (200, taken)
+    [revision] = status["sampler"]["revisions"]
+    assert (revision["ratio"], revision["eligible"], revision["taken"]) == (0.5, 200, taken)
+
+    def judged() -> dict[str, str] | None:
+        [verdict] = json.loads(judge.cli("gate", "--json").stdout)["shadows"]
+        lines = {rule["key"]: rule["evidence"] for rule in verdict["rules"]}
+        return None if "timed yet" in lines["overhead"] else lines
+
+    lines = until(judged, "what the hosts timed")
+    assert f"{taken} of 200 eligible requests taken" in lines["sampling"]
+    assert f"prod failed 0 of {taken} requests" in lines["prod_errors"]
+
+
 def test_killed_judges_and_forwarders_lose_nothing_and_store_nothing_twice(fleet: Fleet) -> None:
     """``SHADOWLANE_JUDGE_KILLS``: how often one of them is killed (500 in the nightly run)."""
     kills = int(os.environ.get("SHADOWLANE_JUDGE_KILLS", "20"))
