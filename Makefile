@@ -7,7 +7,7 @@ RUST_SOURCES := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build dev demo probe-demo test test-fast test-rust test-loom test-python test-faults lint audit format docs \
-	hooks bench captures instructions overhead soak memory-bench copies-bench metrics-bench transport-bench peers judge-bench gate-bench change-bench redact-bench detector-test redact-adversarial wheel wheels sbom sdist wheel-check first-hour crash fuzz miri \
+	hooks bench captures instructions overhead soak memory-bench copies-bench rows-bench scale-bench metrics-bench transport-bench proxy-bench peers judge-bench gate-bench change-bench redact-bench detector-test redact-adversarial wheel wheels sbom sdist wheel-check first-hour crash fuzz miri \
 	asan valgrind free-threaded clean
 
 help: ## Show this help
@@ -137,6 +137,18 @@ memory-bench: build ## What a worker needs of memory: make memory-bench EMBEDDER
 COPIES ?=
 copies-bench: build ## Processor time of scoring and storing a copy: make copies-bench COPIES="--against ../other/python"
 	$(BIN)/python -m benches.copies $(COPIES)
+
+ROWS ?=
+rows-bench: build ## Seconds and memory of gate and report over many rows: make rows-bench ROWS="--rows 1000000"
+	$(BIN)/python -m benches.rows $(ROWS)
+
+SCALE ?=
+scale-bench: build ## Processor time of a copy in a whole worker, and bytes a row: make scale-bench SCALE="--copies 8000"
+	$(BIN)/python -m benches.scale $(SCALE)
+
+PROXY_BENCH ?=
+proxy-bench: build ## What `shadowlane proxy` adds to a request, beside nginx and Envoy as plain proxies
+	$(BIN)/python -m benches.proxy $(PROXY_BENCH)
 
 PEERS ?=
 PEERS_PYTHON := .venv-peers/bin/python

@@ -10,15 +10,45 @@ import contextlib
 import glob
 import os
 import secrets
+import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["append_private", "private_file", "write_private"]
+__all__ = ["append_private", "is_file", "is_folder", "may_exist", "private_file", "write_private"]
 
 _DRAFT = ".draft"
 _STALE_S = 3600.0
+
+
+def may_exist(path: Path) -> bool:
+    """Whether something is there, or nobody can tell: a folder on the way is another user's. Who opens it then is told
+    why. (``Path.exists`` raises in that case, or says no, by Python's version.)"""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def is_file(path: Path) -> bool:
+    """Whether a regular file is there, for this user."""
+    return _has_mode(path, stat.S_ISREG)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there, for this user."""
+    return _has_mode(path, stat.S_ISDIR)
+
+
+def _has_mode(path: Path, kind: Callable[[int], bool]) -> bool:
+    try:
+        return kind(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def write_private(path: Path, data: bytes, *, durable: bool = False) -> None:

@@ -103,7 +103,7 @@ def test_a_gateway_in_another_namespace_lives_until_it_is_killed(
         world.settle(20 * batch)
         assert [ring["alive"] for ring in rings(world)] == [True, True]
     producers[0].kill()
-    until(lambda: len(rings(world)) == 1, "the killed one's ring is retired", 10.0)
+    until(lambda: len(rings(world)) == 1, "the killed one's ring is retired", 30.0)
     producers[1].serve(10)
     status = world.settle(210)
     assert status["mirrored"] == 210
@@ -120,7 +120,7 @@ def test_many_killed_gateways_leave_no_ring(world: World, producers: list[Produc
         producers[-1].serve(3)
         assert any(ring["alive"] and not ring["same_namespace"] for ring in rings(world))
         producers[-1].kill()
-        until(lambda: rings(world) == [], "its ring is retired", 10.0)
+        until(lambda: rings(world) == [], "its ring is retired", 30.0)
         assert world.settle(3 * number)["mirrored"] == 3 * number
 
 
@@ -132,3 +132,8 @@ def test_status_and_doctor_say_where_a_process_is(world: World, producers: list[
     assert "of another pid namespace (alive)" in text
     assert "of another pid namespace, heartbeat" in text
     assert "of another pid namespace is at work" in world.cli("doctor").stdout
+    done = world.cli("status", "--check")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "of another pid namespace is at work" in done.stdout
+    world.processes[-1].stop(signal.SIGKILL)
+    until(lambda: world.cli("status", "--check").returncode == 1, "the check says that there is none")

@@ -293,7 +293,15 @@ def test_what_the_upstream_has_not_looked_at_is_asked_once_more(both: Served) ->
 
 @pytest.mark.parametrize(
     ("target", "seen"),
-    [(b"@other/stolen", None), (b"x", None), (b"*", None), (b"//other/x", "//other/x"), (b"http://other/x", "/x")],
+    [
+        (b"@other/stolen", None),
+        (b"x", None),
+        (b"*", None),
+        (b"//other/x", "//other/x"),
+        (b"http://other/x", "/x"),
+        (b"/a HTTP/1.1", None),
+        (b"/a#b", None),
+    ],
 )
 def test_a_target_never_names_another_host(both: Served, target: bytes, seen: str | None) -> None:
     before = len(both.upstream.seen)
@@ -303,6 +311,25 @@ def test_a_target_never_names_another_host(both: Served, target: bytes, seen: st
     assert [wire.path for wire in wires] == [seen] * (seen is not None)
     assert all(dict(wire.fields)[b"host"] == b"user.example" for wire in wires)
     assert got.status == (200 if seen else 400)
+
+
+@pytest.mark.parametrize(
+    ("method", "fields"),
+    [
+        ("GET /stolen HTTP/1.1", []),
+        ("POST", [(b"content-length", b"3"), (b"content-length", b"30")]),
+        ("POST", [(b"content-length", b"+3")]),
+        ("CONNECT", []),
+    ],
+)
+def test_what_could_be_read_as_another_request_goes_no_further(served: Served, method: str, fields: Fields) -> None:
+    if served.user == "1":
+        pytest.skip("httptools refuses it")
+    before = len(served.upstream.seen)
+    with Http2User(served.address, lenient=True) as user:
+        number = user.begin(method, b"/x", fields, end=not fields)
+        assert user.until(number).status in (0, 400)
+    assert len(served.upstream.seen) == before
 
 
 class Http2:

@@ -216,12 +216,15 @@ class Got:
 class Http2User:
     """One connection of a user."""
 
-    def __init__(self, address: str, context: ssl.SSLContext | None = None, window: int | None = None) -> None:
+    def __init__(
+        self, address: str, context: ssl.SSLContext | None = None, window: int | None = None, *, lenient: bool = False
+    ) -> None:
         host, _, port = address.rpartition(":")
         self._socket = socket.create_connection((host, int(port)), _PATIENCE_S)
         if context is not None:
             self._socket = context.wrap_socket(self._socket, server_hostname=host)
-        self._h2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding=None))
+        config = h2.config.H2Configuration(header_encoding=None, validate_outbound_headers=not lenient)
+        self._h2 = h2.connection.H2Connection(config)
         self._h2.initiate_connection()
         self._acknowledges = window is None
         self.streams: dict[int, Got] = {}

@@ -121,6 +121,10 @@ def _watched(body: Any, exchange: Exchange | Timing) -> Any:
     try:
         if not body:
             return body
+        if type(body) is bytes:  # what nearly all bodies are
+            exchange.sent(body)
+            exchange.sent_all()
+            return body
         if isinstance(body, io.TextIOBase):  # urllib3 encodes what is of this class
             exchange.lost()
             return body

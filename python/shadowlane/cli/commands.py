@@ -13,7 +13,8 @@ from typing import Any
 from .. import _core
 from ..config import Config, lane_directory, load_config
 from ..config.errors import advised
-from ..errors import ConfigError, LaneError, MissingExtraError
+from ..errors import ConfigError, FleetError, LaneError, MissingExtraError
+from ..files import may_exist
 from ..render.text import print_json, print_lines
 
 __all__ = [
@@ -143,6 +144,10 @@ def status(options: argparse.Namespace) -> int:
         from ..watch.command import run_watch
 
         return run_watch(_load(options), options.watch)
+    if options.check:
+        from ..status.alive import run_check
+
+        return run_check(_load(options), options.json)
     from ..status.collect import collect_status
     from ..status.render import render_status
 
@@ -157,18 +162,46 @@ def status(options: argparse.Namespace) -> int:
 def _switch(options: argparse.Namespace, enabled: bool) -> int:
     config = _load(options)
     directory = lane_directory(config)
-    if not directory.exists():
+    if not may_exist(directory):
         raise LaneError(
             f"lane {config.lane.name}: never started, there is no {directory}; start its gateway first, or check "
             "lane.name and lane.directory: the gateway and this command must see the same ones"
         )
-    _core.set_enabled(str(directory), enabled)
+    everywhere = config.fleet.on and not options.here
+    told = _tell_fleet(config, enabled) if everywhere else ""
+    if enabled or not everywhere or told:
+        _core.set_enabled(str(directory), enabled)
+    switched = "on" if enabled else "off"
+    if told:
+        raise FleetError(
+            f"the fleet's switch is not set: {told}; mirroring is switched {switched} on this host alone, run the "
+            "command again when the engine answers"
+        )
+    if everywhere:
+        # At once here; the other hosts learn it with their next round.
+        _core.set_fleet_off(str(directory), not enabled)
     if options.json:
-        print_json({"lane": config.lane.name, "enabled": enabled})
+        print_json({"lane": config.lane.name, "enabled": enabled, "fleet": everywhere})
     else:
-        switched = "on" if enabled else "off"
-        print_lines([(f"lane {config.lane.name}: mirroring is {switched} for all its processes", "")])
+        where = "on all hosts of its fleet" if everywhere else "for all its processes"
+        print_lines([(f"lane {config.lane.name}: mirroring is {switched} {where}", "")])
     return 0
+
+
+def _tell_fleet(config: Config, enabled: bool) -> str:
+    """Set the fleet's switch; why that is not possible, or empty."""
+    from ..fleet.keeper import set_switch
+    from ..fleet.opening import open_engine
+
+    try:
+        engine = open_engine(config.fleet.address(), config.fleet.name or config.lane.name)
+        try:
+            set_switch(engine, not enabled)
+        finally:
+            engine.close()
+    except FleetError as error:
+        return str(error)
+    return ""
 
 
 def on(options: argparse.Namespace) -> int:
@@ -275,7 +308,7 @@ def _stored(options: argparse.Namespace) -> Config:
 def _result_config(options: argparse.Namespace) -> Config:
     """What the result of a replay or an import is looked at with. They need no configuration, and so does it: where
     none is named and none is there, the defaults hold."""
-    if options.config == DEFAULT_CONFIG and not Path(DEFAULT_CONFIG).exists():
+    if options.config == DEFAULT_CONFIG and not may_exist(Path(DEFAULT_CONFIG)):
         from ..replay.settings import settings
 
         return settings(None, None, sends=False)[0]

@@ -24,7 +24,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "init --gateway litellm --provider anthropic --model NAME --output lane.toml",
     ),
     "doctor": ("doctor", "doctor --try", "doctor --try request.json --shadow candidate --config lane.toml"),
-    "status": ("status", "status --json", "status --watch", "status --watch 5"),
+    "status": ("status", "status --json", "status --watch", "status --watch 5", "status --check"),
     "report": ("report --html report.html", "report --hours 24 --json"),
     "gate": (
         "gate",
@@ -162,8 +162,14 @@ def build_parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="draw rates, drops, ring, ΔS and verdicts anew every so many seconds (default: 2) until Ctrl-C",
     )
-    command("on", commands.on, "Switch mirroring on for all processes of the lane.")
-    command("off", commands.off, "Switch mirroring off for all processes of the lane, at once.")
+    status.add_argument(
+        "--check", action="store_true", help="say only whether a worker is at work, and exit 1 when none is"
+    )
+    for switch in (
+        command("on", commands.on, "Switch mirroring on for all processes of the lane."),
+        command("off", commands.off, "Switch mirroring off for all processes of the lane, at once."),
+    ):
+        switch.add_argument("--here", action="store_true", help="on this host alone, where hosts are a fleet")
 
     reset = command("reset", commands.reset, "Forget what the lane has counted and learned; its rows stay.")
     reset.add_argument("--yes", action="store_true", help="do not ask")

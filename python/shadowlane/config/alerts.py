@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ..errors import ConfigError
+from ..files import is_file
 from .bounds import Bound
 from .errors import advised
 from .gate import GATE_RULES
@@ -167,7 +168,7 @@ def _url_problem(alert: AlertConfig) -> str | None:
             f"url: the address at {host} is a secret, or holds one, and this file is read by more people; put it into "
             "an environment variable and name that in url_env"
         )
-    if alert.ca_file and not Path(alert.ca_file).is_file():
+    if alert.ca_file and not is_file(Path(alert.ca_file)):
         return f"ca_file = {alert.ca_file!r}: no such file"
     return None
 

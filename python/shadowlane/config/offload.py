@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
+from ..files import is_file
 from .bounds import Bound
 from .limits import Section
 from .shown import looks_like_key, shown_url
@@ -111,7 +112,7 @@ def _section_problem(offload: OffloadConfig) -> str | None:
         return "user: looks like a key, and is not shown; a password belongs into the variable of credential_env"
     if offload.user and not offload.credential_env:
         return f"user = {offload.user!r}: needs its password; name its variable in offload.credential_env"
-    if offload.ca_file and not Path(offload.ca_file).is_file():
+    if offload.ca_file and not is_file(Path(offload.ca_file)):
         return f"ca_file = {offload.ca_file!r}: no such file"
     return _url_problem(offload) if offload.url else None
 

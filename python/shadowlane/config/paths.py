@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import _core
+from ..files import is_folder, may_exist
 
 if TYPE_CHECKING:
     from . import Config
@@ -42,7 +43,7 @@ def _root(config: Config, environ: Mapping[str, str] | None = None) -> Path:
     if config.lane.directory:
         return Path(config.lane.directory)
     runtime = (os.environ if environ is None else environ).get("XDG_RUNTIME_DIR", "")
-    if runtime and Path(runtime).is_dir():
+    if runtime and is_folder(Path(runtime)):
         return Path(runtime) / "shadowlane" / config.lane.name
     return Path("/dev/shm") / f"shadowlane-{os.geteuid()}-{config.lane.name}"  # noqa: S108 - checked: owner, mode, no symlink
 
@@ -81,7 +82,7 @@ def default_store(base: Path, file: Path, lane: str, environ: Mapping[str, str] 
     """The database of a configuration that names none: ``file`` beside it, in ``base``. Where that folder cannot be
     written and has no database yet, as a read-only mount, a file of the lane's name in the user's state directory."""
     beside = base / file
-    if beside.exists() or os.access(base, os.W_OK | os.X_OK):
+    if may_exist(beside) or os.access(base, os.W_OK | os.X_OK):
         return beside
     folder = _state_folder(os.environ if environ is None else environ)
     return beside if folder is None else folder / f"{lane}.db"

@@ -15,6 +15,7 @@ import msgspec
 from .. import _core
 from ..config import Config
 from ..config.sections import SanitizeConfig
+from ..files import may_exist
 from ..providers.cleaning import use_rules
 from ..types import Headers
 from . import DetectingDrainer, DetectingSanitizer, Hook, load_detector
@@ -57,7 +58,7 @@ def open_cleaner(config: Config, directory: Path | None = None, *, reading: bool
     :class:`~shadowlane.errors.ConfigError`, and :class:`~shadowlane.errors.LaneError` for a key that is not private.
     """
     rules = _reading_rules(config.sanitize) if reading else config.sanitize.rules_dict()
-    if reading and not (directory and (directory / _KEY_FILE).exists()):
+    if reading and not (directory and may_exist(directory / _KEY_FILE)):
         directory = None  # who only reads makes none
     sanitizer = _core.Sanitizer(rules, None if directory is None else str(directory))
     if not config.sanitize.detector:

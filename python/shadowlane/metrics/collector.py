@@ -16,6 +16,7 @@ from .. import __version__
 from ..config import Config, lane_directory
 from ..config.worker_file import running_revision, worker_config
 from ..errors import LaneError, StoreError
+from ..files import may_exist
 from ..status.lane import LaneStatus, read_lane, read_settled, unstarted
 from ..status.offload import offload_of
 from ..store import find_store
@@ -41,7 +42,7 @@ class LaneCollector(Collector):
         begun = time.perf_counter()
         families = Families(self._config.lane.name)
         families.info("shadowlane_build_info", __version__)
-        started = (self._directory / "control.shm").exists() or self._directory.is_symlink()
+        started = may_exist(self._directory / "control.shm") or self._directory.is_symlink()
         lane: LaneStatus | None = None
         try:
             before = read_lane(self._directory) if started else unstarted(self._config)

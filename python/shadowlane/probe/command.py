@@ -26,6 +26,7 @@ from ..config.shown import shown_name
 from ..config.variables import unset_remedy
 from ..embedders import Embedder
 from ..errors import ConfigError, ScoreError
+from ..files import is_folder
 from ..render.text import print_error, print_json, print_lines
 from ..report.command import write_page
 from ..worker.embedder import open_embedder
@@ -247,7 +248,7 @@ def _text_of(given: str) -> str:
 
 def _writable(option: str, path: str | None) -> None:
     """A long run must not end at a folder that was never there."""
-    if path is not None and not (Path(path).parent.is_dir() and os.access(Path(path).parent, os.W_OK)):
+    if path is not None and not (is_folder(Path(path).parent) and os.access(Path(path).parent, os.W_OK)):
         raise ConfigError(f"--{option} = {path!r}: its folder is not there, or cannot be written; name another")
 
 

@@ -7,7 +7,7 @@ a user who leaves ends the request upstream; nothing is decoded, followed, store
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -25,6 +25,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _CONNECT_S = 10.0
+_NO_TARGET = re.compile(r"[\x00-\x20\x7f#]")
 
 
 class Proxy:
@@ -67,16 +68,14 @@ class Proxy:
 
     async def _pass_http(self, scope: Scope, target: str, receive: Receive, send: Send) -> None:
         upload = _Upload(scope, receive)
-        passing = asyncio.ensure_future(self._exchange(scope, target, upload, send))
-        leaving = asyncio.ensure_future(upload.left())
         try:
-            await asyncio.wait({passing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            await self._exchange(scope, target, upload, send)
+        except asyncio.CancelledError:
+            if not upload.left:
+                raise
+            upload.forgive()
         finally:
-            for task in (passing, leaving):
-                task.cancel()
-            done, _ = await asyncio.gather(passing, leaving, return_exceptions=True)
-        if isinstance(done, Exception):
-            raise done
+            upload.close()
 
     async def _exchange(self, scope: Scope, target: str, upload: _Upload, send: Send) -> None:
         # A length beside chunks is not the body's, and does not travel on (RFC 9112 §6.3).
@@ -93,11 +92,11 @@ class Proxy:
             await _bad_gateway(send, error)
             return
         try:
-            await self._answer(answer, trailers, send)
+            await self._answer(answer, trailers, upload, send)
         finally:
             answer.close()
 
-    async def _answer(self, answer: Answer, trailers: bool, send: Send) -> None:
+    async def _answer(self, answer: Answer, trailers: bool, upload: _Upload, send: Send) -> None:
         if not 200 <= answer.status <= 599:  # RFC 9110 §15: none of HTTP, and the server cannot send it
             await _say(send, 502, f"the upstream answered with {answer.status}, which is no status of HTTP")
             return
@@ -108,75 +107,89 @@ class Proxy:
             start.update(trailers=not answer.head_only, ends=answer.head_only)
         await send(start)
         try:
-            async for chunk in answer.chunks():
+            while (chunk := await answer.take()) and not answer.over:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError):
             return  # the server ends the connection: what has not ended is no whole answer
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        upload.close()
+        await send({"type": "http.response.body", "body": chunk, "more_body": False})
         if trailers and not answer.head_only:
-            last = [(name.lower(), value) for name, value in without_hop(answer.trailers)]
-            await send({"type": "http.response.trailers", "headers": last, "more_trailers": False})
+            behind = [(name.lower(), value) for name, value in without_hop(answer.trailers)]
+            await send({"type": "http.response.trailers", "headers": behind, "more_trailers": False})
 
 
 class _Upload:
-    """The request's body on its way, and the user's leaving."""
+    """The request's body on its way, and the user's leaving, which cancels the task that this is made in. One task a
+    request watches for it, from when the body is whole: until then it is told in the body's stead."""
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         length = header(scope["headers"], b"content-length")
         self.chunked = bool(header(scope["headers"], b"transfer-encoding"))
         self.expected = self.chunked or length not in ("", "0")
+        self.left = False
+        """Whether the user has left, and the task was cancelled for it."""
         self._receive = receive
-        self._whole = asyncio.Event()
-        self._gone = asyncio.Event()
+        self._passing = asyncio.current_task()
+        self._watch: asyncio.Task[None] | None = None
+        self._over = False
         if not self.expected:
-            self._whole.set()
+            self._watch = asyncio.get_running_loop().create_task(self._watched())
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it comes. Raises :class:`ConnectionError` when the user leaves before its end."""
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
-                self._gone.set()
+                self._leave()
                 raise ConnectionError("the client left before its request was whole")
             if body := message.get("body", b""):
                 yield bytes(body)
             if not message.get("more_body", False):
-                self._whole.set()
+                if not self._over:
+                    self._watch = asyncio.get_running_loop().create_task(self._watched())
                 return
 
-    async def left(self) -> None:
-        """Wait until the user has left."""
-        whole, gone = (asyncio.ensure_future(event.wait()) for event in (self._whole, self._gone))
-        try:
-            await asyncio.wait({whole, gone}, return_when=asyncio.FIRST_COMPLETED)
-            while not self._gone.is_set():
-                message = await self._receive()
-                if message["type"] == "http.disconnect":
-                    return
-        finally:
-            whole.cancel()
-            gone.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.gather(whole, gone, return_exceptions=True)
+    async def _watched(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._leave()
+
+    def _leave(self) -> None:
+        if not self._over and self._passing is not None:
+            self.left = True
+            self._passing.cancel()
+
+    def forgive(self) -> None:
+        """Take the cancellation back: it was ours, and ends here."""
+        if self._passing is not None and hasattr(self._passing, "uncancel"):
+            self._passing.uncancel()
+
+    def close(self) -> None:
+        """From now on the user may leave: nothing of the answer is to come."""
+        self._over = True
+        if self._watch is not None:
+            self._watch.cancel()
 
 
 def _target(scope: Scope) -> str | None:
     """Path and query as they came; of the absolute form (RFC 9112 §3.2.2) without the origin. Nothing for what begins
-    with no slash: behind the upstream's address it would become a part of that, and name another host."""
+    with no slash: behind the upstream's address it would become a part of that, and name another host; nor for what
+    stands in no target, such as a blank, which would end it."""
     path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
     if path.lower().startswith(("http://", "https://")):
         path = "/" + path.partition("://")[2].partition("/")[2]
     if not path.startswith("/"):
         return None
     query = scope["query_string"].decode("latin-1")
-    return f"{path}?{query}" if query else path
+    target = f"{path}?{query}" if query else path
+    return None if _NO_TARGET.search(target) else target
 
 
 async def _refuse(scope: Scope, send: Send) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close"})
     else:
-        await _say(send, 400, "a request's target begins with a slash")
+        await _say(send, 400, "a request's target begins with a slash, and has no blank and no fragment")
 
 
 async def _bad_gateway(send: Send, error: Exception) -> None:

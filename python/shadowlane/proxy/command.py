@@ -19,6 +19,7 @@ from ..config import Config
 from ..config.serve import address_of
 from ..config.shown import shown_url
 from ..errors import ConfigError, MissingExtraError, ShadowlaneError
+from ..files import is_file
 from ..render.text import print_json_line, print_lines
 from .parent import Parent, command_of
 
@@ -125,7 +126,7 @@ def _check(options: argparse.Namespace) -> None:
         raise ConfigError("--key: belongs to a certificate; name that with --certificate, too")
     for option in ("certificate", "key"):
         path = getattr(options, option)
-        if path and not Path(path).is_file():
+        if path and not is_file(Path(path)):
             raise ConfigError(f"--{option} = {path!r}: no such file; name a PEM file")
     if not 1 <= options.workers <= 256:
         raise ConfigError(f"--workers = {options.workers}: use 1 to 256 processes")

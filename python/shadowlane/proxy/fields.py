@@ -21,15 +21,12 @@ _HANDSHAKE = b"sec-websocket-"
 
 def without_hop(headers: Iterable[tuple[bytes, bytes]], more: Sequence[bytes] = ()) -> Headers:
     """The fields that travel on; ``more`` are further names, lower-case, that do not."""
-    pairs = tuple(headers)
-    named = {
-        name.strip().lower().encode("latin-1")
-        for field, value in pairs
-        if field.lower() == b"connection"
-        for name in value.decode("latin-1").split(",")
-    }
-    gone = _HOP | named | set(more)
-    return tuple((name, value) for name, value in pairs if name.lower() not in gone)
+    lower = [(name.lower(), name, value) for name, value in headers]
+    gone = _HOP.union(more)
+    for small, _, value in lower:
+        if small == b"connection":
+            gone = gone.union(name.strip() for name in value.lower().split(b","))
+    return tuple((name, value) for small, name, value in lower if small not in gone)
 
 
 def forwarded(headers: Headers, client: str, scheme: str) -> Headers:

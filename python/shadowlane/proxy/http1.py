@@ -27,8 +27,8 @@ class Http1Protocol(HttpToolsProtocol):
             cycle.keep_alive = False
 
     def _framed_twice(self) -> bool:
-        names = [name for name, _ in self.headers if name in (b"content-length", b"transfer-encoding")]
-        return len(set(names)) == 2
+        names = dict(self.headers)
+        return b"transfer-encoding" in names and b"content-length" in names
 
     @property
     def _leaving(self) -> bool:

@@ -40,6 +40,8 @@ _PREFACE = 24
 _HEAD = 9
 _GOAWAY = 7
 _FRAME = 16_384
+_UNREAD = 16 * 1024 * 1024
+"""Bodies wait for the other side; what answers its frames does not, and who never reads it loses the connection."""
 
 
 class LostError(ConnectionError):
@@ -268,6 +270,8 @@ class Session(asyncio.Protocol):
         data = self.h2.data_to_send()
         if data and not self.transport.is_closing():
             self.transport.write(data)
+            if self.transport.get_write_buffer_size() > _UNREAD:
+                self.transport.abort()
 
 
 class _Frames:

@@ -84,7 +84,10 @@ class Http2Upstream:
             if self._dialling is None:
                 self._dialling = asyncio.ensure_future(self._dial())
                 self._dialling.add_done_callback(self._dialled)
-            await asyncio.shield(self._dialling)
+            made = await asyncio.shield(self._dialling)
+            if not made.gone and not made.streams and not made.has_room:
+                made.transport.close()
+                raise LostError("the upstream takes no stream")
 
     def _dialled(self, task: asyncio.Task[_Connection]) -> None:
         self._dialling = None
@@ -233,15 +236,20 @@ class _Http2Answer:
         head = stream.head
         self.status = next((int(value) for name, value in head if name == b":status"), 0)
         self.headers = fields(head)
+        if sum(name == b"content-length" for name, _ in self.headers) > 1:
+            raise LostError("the answer has more than one length")
         self.head_only = stream.head_only
 
     @property
     def trailers(self) -> Headers:
         return self._stream.trailers
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        while (data := await self._stream.take()) is not None:
-            yield data
+    @property
+    def over(self) -> bool:
+        return self._stream.over
+
+    async def take(self) -> bytes:
+        return await self._stream.take() or b""
 
     def close(self) -> None:
         if self._closed:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import MutableMapping
 from typing import Any, cast
 from urllib.parse import unquote_to_bytes
@@ -28,6 +29,7 @@ Message = MutableMapping[str, Any]
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _LEAVING = b"leaving."
 _RESETS = 200
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _log = logging.getLogger("uvicorn.error")
 
 
@@ -138,9 +140,12 @@ class _Http2Protocol(Session):
         if self._ending:
             self.reset(event.stream_id, ErrorCodes.REFUSED_STREAM)
             return
+        scope = self._scope(event)
+        if (wrong := _wrong(scope)) is not None:
+            self.reset(event.stream_id, wrong)
+            return
         stream = self.streams[event.stream_id] = Stream(self, event.stream_id)
         self._rest()
-        scope = self._scope(event)
         exchange = _Exchange(self, stream, scope)
         task = asyncio.get_running_loop().create_task(exchange.run(self.config.loaded_app))
         self._state.tasks.add(task)
@@ -218,6 +223,15 @@ class _Http2Protocol(Session):
     def _close(self) -> None:
         self.flush()
         self.transport.close()
+
+
+def _wrong(scope: dict[str, Any]) -> ErrorCodes | None:
+    """What h2 lets pass, and HTTP/1.1 upstream could read as another request, or as two (RFC 9113 §10.3)."""
+    if scope["method"] == "CONNECT":
+        return ErrorCodes.HTTP_1_1_REQUIRED
+    lengths = [value for name, value in scope["headers"] if name == b"content-length"]
+    good = _TOKEN.fullmatch(scope["method"]) and len(lengths) < 2 and all(value.isdigit() for value in lengths)
+    return None if good else ErrorCodes.PROTOCOL_ERROR
 
 
 class _Exchange:

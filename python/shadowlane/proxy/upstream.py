@@ -22,7 +22,8 @@ _TOO_LONG = 8 * 1024
 
 
 class Answer(Protocol):
-    """What the upstream says. ``head_only``: there is nothing behind the head. Trailers are there behind the body."""
+    """What the upstream says. ``head_only``: there is nothing behind the head. :meth:`take` gives what
+    has come of the body, nothing at its end; ``over``: all of it is taken, and trailers are there."""
 
     status: int
     headers: Headers
@@ -30,7 +31,9 @@ class Answer(Protocol):
 
     @property
     def trailers(self) -> Headers: ...
-    def chunks(self) -> AsyncIterator[bytes]: ...
+    @property
+    def over(self) -> bool: ...
+    async def take(self) -> bytes: ...
     def close(self) -> None: ...
 
 
@@ -87,9 +90,12 @@ class _Http1Answer:
         self.status = response.status
         self.headers: Headers = response.raw_headers
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        # Not iter_chunks: on the library's one empty body it ends once, and never again after that.
-        return self._response.content.iter_any()
+    async def take(self) -> bytes:
+        return await self._response.content.readany()
+
+    @property
+    def over(self) -> bool:
+        return self._response.content.at_eof()
 
     def close(self) -> None:
         # The connection goes on when the answer is at its end, and ends with what is not.

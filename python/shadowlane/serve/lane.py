@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from ..config import Config, lane_directory
 from ..errors import ShadowlaneError, StoreError, describe
+from ..files import may_exist
 from ..gate import Verdict
 from ..report.verdicts import gate_data, held_data, read_arms, read_verdicts
 from ..status.lane import read_lane
@@ -199,7 +200,7 @@ class LaneView:
 
     def backlog(self) -> dict[str, Any]:
         """Exchanges that wait in the rings or are on their way to the store, and how full the fullest ring is."""
-        started = (self._directory / "control.shm").exists()
+        started = may_exist(self._directory / "control.shm")
         lane = read_lane(self._directory) if started else None
         rings = lane.rings if lane is not None else []
         return {

@@ -17,15 +17,21 @@ from .. import __file__ as _package_file
 from .. import _core
 from ..config import Config, lane_directory, lies_in_state_folder
 from ..errors import ShadowlaneError
+from ..files import is_file, is_folder, may_exist
 from ..store import find_store
+from .cgroup import memory_limit
 from .check import Check
 from .render import size
 
-__all__ = ["clock_checks", "directory_checks", "extras_checks", "memory_checks", "store_checks"]
+__all__ = ["clock_checks", "directory_checks", "extras_checks", "limit_checks", "memory_checks", "store_checks"]
 
 _SMALL_FILES = 8
 """Files of one page that a lane has beside its control file and rings: configuration, worker's state, log, locks."""
 _FUTURE_S = 300.0
+_ONE_USER = (
+    "run all processes of a lane as one user, whatever their groups (in containers: the same runAsUser), or set "
+    "lane.directory to a folder of your own"
+)
 
 
 def directory_checks(config: Config) -> Iterator[Check]:
@@ -35,9 +41,9 @@ def directory_checks(config: Config) -> Iterator[Check]:
         info = directory.lstat()
     except FileNotFoundError:
         parent = directory.parent
-        if not config.lane.directory and not parent.exists():  # the folder of all lanes, which the first one makes
+        if not config.lane.directory and not may_exist(parent):  # the folder of all lanes, which the first one makes
             parent = parent.parent
-        if parent.is_dir() and os.access(parent, os.W_OK | os.X_OK):
+        if is_folder(parent) and os.access(parent, os.W_OK | os.X_OK):
             yield Check(name, "ok", f"{directory}: not there yet; the first gateway process makes it")
         else:
             text = f"{directory}: not there, and {parent} is not a folder that this user can write"
@@ -54,7 +60,7 @@ def directory_checks(config: Config) -> Iterator[Check]:
         yield Check(name, "fail", f"{directory}: is not a folder", "remove it, or set lane.directory to another folder")
     elif info.st_uid != os.geteuid():
         text = f"{directory}: belongs to user {info.st_uid}, this is user {os.geteuid()}"
-        yield Check(name, "fail", text, "run as that user, or set lane.directory to a folder of your own")
+        yield Check(name, "fail", text, _ONE_USER)
     elif info.st_mode & 0o077:
         text = f"{directory}: mode {stat.S_IMODE(info.st_mode):04o} is open to others"
         yield Check(name, "fail", text, f"chmod 700 {directory}")
@@ -64,7 +70,7 @@ def directory_checks(config: Config) -> Iterator[Check]:
 
 def memory_checks(config: Config) -> Iterator[Check]:
     folder = lane_directory(config)
-    while not folder.is_dir() and folder != folder.parent:
+    while not is_folder(folder) and folder != folder.parent:
         folder = folder.parent
     try:
         info = os.statvfs(folder)
@@ -73,7 +79,7 @@ def memory_checks(config: Config) -> Iterator[Check]:
         return
     free, page = info.f_bavail * info.f_frsize, info.f_frsize or 4096
     ring = _core.RING_HEAD_BYTES + config.lane.ring_bytes
-    if not (lane_directory(config) / "control.shm").exists():
+    if not may_exist(lane_directory(config) / "control.shm"):
         free -= -(-_core.CONTROL_BYTES // page) * page + _SMALL_FILES * page
     fits, cores = max(free, 0) // (-(-ring // page) * page), os.cpu_count() or 1
     most = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
@@ -89,6 +95,23 @@ def memory_checks(config: Config) -> Iterator[Check]:
         yield Check("shared memory", "warn", f"{text}; this machine has {cores} cores", remedy)
     else:
         yield Check("shared memory", "ok", text)
+
+
+def limit_checks(config: Config) -> Iterator[Check]:
+    """Rings are charged to the container of the gateway that makes them."""
+    limit = memory_limit()
+    if limit is None:
+        return
+    ring = _core.RING_HEAD_BYTES + config.lane.ring_bytes
+    text = (
+        f"{size(limit.bytes)} for this container or service, {size(limit.room)} left: room for {limit.room // ring} "
+        f"more gateway processes here, whose rings of {size(ring)} are charged to it"
+    )
+    if limit.room >= ring:
+        yield Check("memory limit", "ok", text)
+    else:
+        remedy = "raise it by lane.ring_bytes for each gateway process that runs here, or make lane.ring_bytes smaller"
+        yield Check("memory limit", "warn", text, remedy)
 
 
 def extras_checks(config: Config) -> Iterator[Check]:
@@ -121,17 +144,17 @@ def store_checks(config: Config) -> Iterator[Check]:
     path = config.store.path
     folder = path.parent
     if lies_in_state_folder(config):  # the worker makes it
-        folder = next(some for some in (folder, *folder.parents) if some.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        folder = next(some for some in (folder, *folder.parents) if may_exist(some))
+    if not is_folder(folder) or not os.access(folder, os.W_OK | os.X_OK):
         text = f"{path}: {folder} is not a folder that this user can write"
         yield Check("store", "fail", text, "make it, set store.url, or XDG_STATE_HOME to a folder of this user")
         return
-    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+    if may_exist(path) and not os.access(path, os.R_OK | os.W_OK):
         yield Check("store", "fail", f"{path}: this user cannot write it", "run as its owner, or correct store.url")
         return
     info = os.statvfs(folder)
     free = info.f_bavail * info.f_frsize
-    used = path.stat().st_size if path.exists() else 0
+    used = path.stat().st_size if is_file(path) else 0
     if used + free < config.store.max_bytes:
         text = f"{path}: {size(free)} free, and it may grow to {size(config.store.max_bytes)}"
         yield Check("store", "warn", text, "make room, or make store.max_bytes smaller")
@@ -156,7 +179,7 @@ def clock_checks(config: Config) -> Iterator[Check]:
     """Ids, windows and retention follow the system clock; it cannot be before what was installed or stored."""
     now = time.time()
     known = [Path(_package_file or __file__), *([] if config.store.on_server else [config.store.path])]
-    latest = max(file.stat().st_mtime for file in known if file.exists())
+    latest = max(file.stat().st_mtime for file in known if is_file(file))
     if latest > now + _FUTURE_S:
         text = f"the system clock is {latest - now:.0f} s behind files of this installation"
         yield Check("clock", "fail", text, "set it (timedatectl set-ntp true)")

@@ -18,6 +18,7 @@ from .. import _core
 from ..config import Config, groups_folder, lane_directory
 from ..config.worker_file import ERROR_FILE
 from ..errors import ConfigError, LaneError
+from ..files import is_file, is_folder, may_exist
 from ..render.text import Line, asked, print_json, print_lines
 from ..store import find_store, open_store
 from ..worker.state import STATE_FILE
@@ -67,7 +68,7 @@ def run_reset(config: Config, *, yes: bool, as_json: bool = False) -> int:
 @contextlib.contextmanager
 def _no_worker(config: Config, directory: Path) -> Iterator[None]:
     """Hold the lock that elects the worker."""
-    if not directory.exists():
+    if not may_exist(directory):
         yield
         return
     lock = _core.take_worker_lock(str(directory))
@@ -83,7 +84,7 @@ def _no_worker(config: Config, directory: Path) -> Iterator[None]:
 
 
 def _find(config: Config, directory: Path) -> _Found:
-    lane = read_lane(directory) if (directory / _CONTROL).exists() else None
+    lane = read_lane(directory) if may_exist(directory / _CONTROL) else None
     _refuse_life(config, lane)
     files = _files(config, directory)
     windows = list(config.arms()) if _is_stored(config) else []
@@ -92,7 +93,7 @@ def _find(config: Config, directory: Path) -> _Found:
 
 def _is_stored(config: Config) -> bool:
     if not config.store.on_server:
-        return config.store.path.exists()
+        return may_exist(config.store.path)
     found = find_store(config.store)
     if found is not None:
         found.close()
@@ -121,10 +122,10 @@ def _refuse_life(config: Config, lane: LaneStatus | None) -> None:
 def _files(config: Config, directory: Path) -> list[Path]:
     """What goes, the control file last: with it the lane is the old one still."""
     groups = groups_folder(config)
-    learned = sorted(groups.glob("groups*")) if groups.is_dir() else []
+    learned = sorted(groups.glob("groups*")) if is_folder(groups) else []
     known = [directory / STATE_FILE, directory / ERROR_FILE]
     counted = [*sorted(directory.glob("ring-*.shm")), directory / _CONTROL]
-    return [file for file in (*learned, *known, *counted) if file.is_file()]
+    return [file for file in (*learned, *known, *counted) if is_file(file)]
 
 
 def _told(config: Config, lane: LaneStatus | None, files: list[Path], windows: list[str]) -> list[Line]:

@@ -13,6 +13,7 @@ from ..columns import ScoreColumns, Timed
 from ..config import StoreConfig
 from ..config.store import server_problem
 from ..errors import ConfigError, MissingExtraError, NothingStoredError
+from ..files import may_exist
 from .base import Store
 from .found import FoundPairs, MarkCounts, PairFilter
 from .origin import Origin
@@ -72,7 +73,7 @@ def open_store(config: StoreConfig, *, read_only: bool = False, stop: Callable[[
 
 def find_store(config: StoreConfig, *, stop: Callable[[], bool] | None = None) -> Store | None:
     """As :func:`open_store` for reading; ``None`` where nothing was ever stored."""
-    if not config.on_server and not config.path.exists():
+    if not config.on_server and not may_exist(config.path):
         return None
     try:
         return open_store(config, read_only=True, stop=stop)

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ..errors import StoreError
+from ..files import may_exist
 from ..types import route_of
 from .sqlite_database import SqliteDatabase, explained
 
@@ -297,7 +298,7 @@ def _connect_to_write(path: Path) -> SqliteDatabase:
 
 
 def _connect_to_read(path: Path) -> SqliteDatabase:
-    if not path.exists():
+    if not may_exist(path):
         raise StoreError(
             f"{path}: no such database: nothing stored yet; let the gateway take traffic while the worker runs, "
             "or correct store.url"

@@ -24,6 +24,7 @@ from ..limits import ProdQuota
 from ..offload import Stream, open_stream
 from ..offload.figures import HOSTS, HostTimes, Times, counts_of
 from .control import ControlLoop, keep_ticking
+from .fleet import FleetPart
 from .forward import Forwarder, ForwardLimits, Pressure
 from .inbox import Inbox
 from .overhead import OverheadRecorder
@@ -60,6 +61,7 @@ async def forward(
     handover_due: Callable[[], bool],
     beside: Callable[[], Mapping[str, Any]],
     opened: Callable[[], None],
+    fleet: FleetPart,
 ) -> None:
     """Be the worker of a forwarding host until ``stop`` is set, or it is idle. ``opened`` is called when it works."""
     pressure = Pressure(config.offload)
@@ -87,12 +89,14 @@ async def forward(
         revision=config.revision(),
         beside=beside,
         offload=forwarder.state,
+        fleet=fleet.state,
     )
     control.resume()
     said = {"event": "started"}
     log.info("worker %d: lane %s forwards as %s", os.getpid(), config.lane.name, source, extra=said)
     periodic = [
         asyncio.create_task(keep_ticking(control, _BEAT_EVERY_S)),
+        asyncio.create_task(fleet.run(limits, control.update_admission)),
         asyncio.create_task(_keep_telling(directory, stream, source)),
     ]
     opened()

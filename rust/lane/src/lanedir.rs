@@ -50,7 +50,8 @@ pub fn check(directory: &Path) -> Result<()> {
     }
     if meta.uid() != me {
         let why = format!(
-            "belongs to user {} and this process runs as {me}; set lane.directory to a directory of its own",
+            "belongs to user {} and this process runs as {me}; run all processes of a lane as one user (in containers: the same \
+             runAsUser), or set lane.directory to a directory of its own",
             meta.uid()
         );
         return Err(refused(directory, &why));

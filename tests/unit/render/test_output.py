@@ -32,7 +32,7 @@ NOT_FOR_A_TERMINAL = {
     "providers/reading/calls.py": "a tool call's arguments, as text of an answer",
     "providers/reading/jsonlike.py": "a value as text of an answer",
     "score/answers.py": "a body that is read again",
-    "sources/otel.py": "a tool call's arguments and other values, as texts of an exchange",
+    "sources/genai.py": "a tool call's arguments and other values, as texts of an exchange",
     "status/sample.py": "a request's body",
     "transport/stub.py": "a request's body",
 }

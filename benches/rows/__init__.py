@@ -1,0 +1,1 @@
+"""What reading many stored rows costs, see :mod:`.__main__`."""

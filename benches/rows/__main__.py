@@ -1,0 +1,149 @@
+"""``python -m benches.rows [--rows 100000] [--bodies 2000]``: what ``gate`` and ``report`` need over many stored rows.
+
+Pairs of :mod:`benches.copies.pairs` are scored and stored by the worker's own code, with their bodies; from them on
+rows are multiplied inside the database, without bodies, each with an id, a request hash and a time of its own, evenly
+over the last day. Then each command runs as a process of its own: seconds, processor time and the peak of its resident
+memory are the kernel's (``wait4``). Printed too are bytes a row, with bodies and without. Nothing here asserts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from benches.copies.pairs import pairs
+from shadowlane.config import Config, ScoreConfig
+from shadowlane.score import Scorer
+from shadowlane.store import open_store
+from shadowlane.store.schema import connect
+
+_BATCH = 64
+_DAY_NS = 86_400 * 10**9
+_ROOT = Path(__file__).parents[2]
+_COMMANDS = (("gate", "--json"), ("report", "--json"), ("status", "--json"))
+
+
+class Cost(NamedTuple):
+    """What one command took."""
+
+    seconds: float
+    processor_s: float
+    peak_mib: float
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benches.rows", description=__doc__)
+    parser.add_argument("--rows", type=int, default=100_000, help="in the store when it is read")
+    parser.add_argument("--bodies", type=int, default=2000, help="of them scored and stored one by one, with bodies")
+    parser.add_argument("--folder", type=Path, help="where the database is made (default: a temporary folder)")
+    options = parser.parse_args()
+    if not _BATCH <= options.bodies <= options.rows:
+        parser.error(f"--bodies: at least {_BATCH}, and at most --rows")
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        config = _config(Path(folder))
+        _store_whole(config, options.bodies)
+        print(f"{_bytes(config) / options.bodies:,.0f} bytes a row with bodies ({options.bodies:,} rows)", flush=True)
+        _multiply(config, options.rows)
+        added = options.rows - options.bodies
+        if added:
+            print(
+                f"{_thin(config):,.0f} bytes a row without bodies, indexes with it ({options.rows:,} rows)", flush=True
+            )
+        for command in _COMMANDS:
+            cost = measured(command, Path(folder))
+            print(
+                f"{' '.join(command):16} {options.rows:>12,} rows {cost.seconds:9.1f} s "
+                f"{cost.processor_s:9.1f} s of processor {cost.peak_mib:8.0f} MiB at its peak",
+                flush=True,
+            )
+    return 0
+
+
+def _config(folder: Path) -> Config:
+    made = {
+        "lane": {"directory": str(folder / "lane"), "worker": "external"},
+        "store": {"url": f"sqlite:///{folder / 'pairs.db'}", "max_bytes": 10**14},
+        "shadows": {"candidate": {"url": "http://127.0.0.1:9"}},
+    }
+    (folder / "shadowlane.json").write_text(json.dumps(made), encoding="utf-8")
+    return Config.from_dict(made)
+
+
+def _store_whole(config: Config, count: int) -> None:
+    scorer, drawn = Scorer(ScoreConfig(embedder="lexical")), pairs()
+    with open_store(config.store) as store:
+        store.set_epoch("bench", {"candidate": 0})
+        while count:
+            batch = list(itertools.islice(drawn, min(_BATCH, count)))
+            store.save(scorer.score(batch))
+            count -= len(batch)
+
+
+def _multiply(config: Config, rows: int) -> None:
+    """Copy the first rows until there are so many, each with a time of its own."""
+    db = connect(config.store.path, read_only=False)
+    names = [name for _, name, *_ in db.execute("PRAGMA table_info(pairs)")]
+    start, step = time.time_ns() - _DAY_NS + 60 * 10**9, (_DAY_NS - 120 * 10**9) // rows
+    own = {
+        "id": "id + :n",
+        "shadow_id": "printf('0190f3c2-7c1e-7d44-9f3b-%012x', id + :n)",
+        "req_hash": "printf('%032x', id + :n)",
+        "started_ns": f"{start} + (id + :n) * {step}",
+    }
+    copied = ", ".join(own.get(name, name) for name in names)
+    # Before there are more: a large table whose indexed values change is left with holes.
+    db.execute("UPDATE pairs SET started_ns = ? + id * ?", (start, step))
+    have = whole = db.execute("SELECT max(id) FROM pairs").fetchone()[0]
+    while have < rows:
+        wanted = min(whole, rows - have)
+        statement = f"INSERT INTO pairs ({', '.join(names)}) SELECT {copied} FROM pairs WHERE id <= :wanted"
+        db.execute(statement, {"n": have, "wanted": wanted})
+        have += wanted
+    db.close()
+
+
+def _bytes(config: Config) -> int:
+    """Of the database, when all is in its one file."""
+    db = connect(config.store.path, read_only=False)
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    return config.store.path.stat().st_size
+
+
+def _thin(config: Config) -> float:
+    """Bytes of one row and of its entries in the indexes: all pages but those of the bodies, over the rows."""
+    whole = _bytes(config)
+    db = connect(config.store.path, read_only=True)
+    try:
+        rows = db.execute("SELECT count(*) FROM pairs").fetchone()[0]
+        bodies = db.execute("SELECT sum(length(packed)) FROM bodies").fetchone()[0] or 0
+    finally:
+        db.close()
+    return (whole - int(bodies)) / int(rows)
+
+
+def measured(command: Sequence[str], folder: Path) -> Cost:
+    """One command of the command line, in a process of its own; its output is thrown away."""
+    environment = os.environ | {"PYTHONPATH": str(_ROOT / "python")}
+    arguments = [sys.executable, "-m", "shadowlane", *command, "--config", str(folder / "shadowlane.json")]
+    output = os.open(os.devnull, os.O_WRONLY)
+    begun = time.monotonic()
+    pid = os.posix_spawn(sys.executable, arguments, environment, file_actions=[(os.POSIX_SPAWN_DUP2, output, 1)])
+    os.close(output)
+    _, status, used = os.wait4(pid, 0)
+    seconds = time.monotonic() - begun
+    if os.waitstatus_to_exitcode(status) not in (0, 1):
+        raise SystemExit(f"{' '.join(command)} ended with {os.waitstatus_to_exitcode(status)}")
+    return Cost(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What one core of a worker carries, see :mod:`.__main__`."""
