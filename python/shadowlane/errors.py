@@ -13,6 +13,7 @@ __all__ = [
     "CoreError",
     "DataError",
     "DetectorError",
+    "FleetError",
     "LaneError",
     "MissingExtraError",
     "NothingStoredError",
@@ -67,6 +68,10 @@ class NothingStoredError(StoreError):
 
 class StoreLostError(StoreError):
     """The open database is not the file at its path any more: what is written now would be lost."""
+
+
+class FleetError(ShadowlaneError):
+    """The record that the hosts of a fleet share cannot be read or written."""
 
 
 class OffloadError(ShadowlaneError):

@@ -13,7 +13,7 @@ from typing import Any
 from .. import _core
 from ..config import Config, lane_directory, load_config
 from ..config.errors import advised
-from ..errors import ConfigError, LaneError, MissingExtraError
+from ..errors import ConfigError, FleetError, LaneError, MissingExtraError
 from ..files import may_exist
 from ..render.text import print_json, print_lines
 
@@ -167,13 +167,41 @@ def _switch(options: argparse.Namespace, enabled: bool) -> int:
             f"lane {config.lane.name}: never started, there is no {directory}; start its gateway first, or check "
             "lane.name and lane.directory: the gateway and this command must see the same ones"
         )
-    _core.set_enabled(str(directory), enabled)
+    everywhere = config.fleet.on and not options.here
+    told = _tell_fleet(config, enabled) if everywhere else ""
+    if enabled or not everywhere or told:
+        _core.set_enabled(str(directory), enabled)
+    switched = "on" if enabled else "off"
+    if told:
+        raise FleetError(
+            f"the fleet's switch is not set: {told}; mirroring is switched {switched} on this host alone, run the "
+            "command again when the engine answers"
+        )
+    if everywhere:
+        # At once here; the other hosts learn it with their next round.
+        _core.set_fleet_off(str(directory), not enabled)
     if options.json:
-        print_json({"lane": config.lane.name, "enabled": enabled})
+        print_json({"lane": config.lane.name, "enabled": enabled, "fleet": everywhere})
     else:
-        switched = "on" if enabled else "off"
-        print_lines([(f"lane {config.lane.name}: mirroring is {switched} for all its processes", "")])
+        where = "on all hosts of its fleet" if everywhere else "for all its processes"
+        print_lines([(f"lane {config.lane.name}: mirroring is {switched} {where}", "")])
     return 0
+
+
+def _tell_fleet(config: Config, enabled: bool) -> str:
+    """Set the fleet's switch; why that is not possible, or empty."""
+    from ..fleet.keeper import set_switch
+    from ..fleet.opening import open_engine
+
+    try:
+        engine = open_engine(config.fleet.address(), config.fleet.name or config.lane.name)
+        try:
+            set_switch(engine, not enabled)
+        finally:
+            engine.close()
+    except FleetError as error:
+        return str(error)
+    return ""
 
 
 def on(options: argparse.Namespace) -> int:

@@ -165,8 +165,11 @@ def build_parser(arguments: Sequence[str] | None) -> argparse.ArgumentParser:
     status.add_argument(
         "--check", action="store_true", help="say only whether a worker is at work, and exit 1 when none is"
     )
-    command("on", commands.on, "Switch mirroring on for all processes of the lane.")
-    command("off", commands.off, "Switch mirroring off for all processes of the lane, at once.")
+    for switch in (
+        command("on", commands.on, "Switch mirroring on for all processes of the lane."),
+        command("off", commands.off, "Switch mirroring off for all processes of the lane, at once."),
+    ):
+        switch.add_argument("--here", action="store_true", help="on this host alone, where hosts are a fleet")
 
     reset = command("reset", commands.reset, "Forget what the lane has counted and learned; its rows stay.")
     reset.add_argument("--yes", action="store_true", help="do not ask")

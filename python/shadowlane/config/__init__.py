@@ -18,6 +18,7 @@ from ..errors import ConfigError
 from .alerts import AlertConfig
 from .checks import problem_of
 from .errors import readable
+from .fleet import FleetConfig
 from .gate import GateConfig
 from .limits import BreakerConfig, BudgetConfig, LimitsConfig, PriceConfig, RetryConfig, Section
 from .offload import OffloadConfig, WorkerConfig
@@ -60,6 +61,7 @@ __all__ = [
     "BudgetConfig",
     "Config",
     "FieldConfig",
+    "FleetConfig",
     "GateConfig",
     "JudgeConfig",
     "LaneConfig",
@@ -111,6 +113,7 @@ class Config(Section, frozen=True):
     serve: ServeConfig = ServeConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
     alerts: tuple[AlertConfig, ...] = ()
+    fleet: FleetConfig = FleetConfig()
     worker: WorkerConfig = WorkerConfig()
     offload: OffloadConfig = OffloadConfig()
 

@@ -18,6 +18,7 @@ from ..files import is_file
 from .alerts import alerts_problem
 from .bounds import number_problem
 from .errors import advised, meant
+from .fleet import fleet_problem
 from .gate import GATE_RULES
 from .limits import PriceConfig, breaker_problem, budget_problem, limits_problem, retry_problem
 from .offload import offload_problem
@@ -51,7 +52,7 @@ def problem_of(config: Config) -> str | None:
         number_problem, _lane_problem, _sampling_problem, _limits_problem, _prices_problem, _routes_problem,
         _policy_problem, _sanitize_problem, _score_problem, _store_problem, _shadows_problem, _gate_problem,
         _judge_problem, _pins_problem, _serve_problem, _telemetry_problem, _alerts_problem,
-        offload_problem,
+        offload_problem, _fleet_problem,
     )  # fmt: skip
     return next((problem for check in checks if (problem := check(config))), None)
 
@@ -119,6 +120,14 @@ def _telemetry_problem(config: Config) -> str | None:
 
 def _alerts_problem(config: Config) -> str | None:
     return alerts_problem(config.alerts)
+
+
+def _fleet_problem(config: Config) -> str | None:
+    if config.fleet.on and config.sampling.mode == "sticky" and config.sampling.seed is None:
+        return (
+            "sampling.seed: the hosts of a fleet need the same, or a user is in on one host and out on another; set one"
+        )
+    return fleet_problem(config.fleet)
 
 
 def _pins_problem(config: Config) -> str | None:

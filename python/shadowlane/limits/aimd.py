@@ -65,6 +65,10 @@ class Aimd:
         self._rate = min(max(rate, self._minimum), self._maximum)
         self._paused_until = now + min(paused_s, self._max_pause_s) if paused_s > 0 else -math.inf
 
+    def pause(self, seconds: float, now: float) -> None:
+        """Send nothing for so long, because another host was asked to; a longer pause stays."""
+        self._paused_until = max(self._paused_until, now + min(seconds, self._max_pause_s))
+
     @property
     def heard(self) -> tuple[float, float]:
         """Changes when less was asked for: the second in which the pause ends, and when the rate was last lowered."""

@@ -60,6 +60,21 @@ class LaneLimits:
         if self._prod is not None:
             self._prod.restore(self._wall() + pause_s, self._wall())
 
+    def pauses(self) -> dict[str, float]:
+        """The pauses that other hosts of a fleet should keep, too, by shadow (prod's quota: ``""``), in seconds
+        left."""
+        pauses = {name: limits.paused_s() for name, (limits, _) in self._shadows.items()}
+        pauses[""] = self._prod.paused_s(self._wall()) if self._prod is not None else 0.0
+        return {name: seconds for name, seconds in pauses.items() if seconds > 0}
+
+    def heed(self, pauses: Mapping[str, float]) -> None:
+        """Keep other hosts' :meth:`pauses`; a shadow that is not here is none of ours."""
+        for name, seconds in pauses.items():
+            if name == "":
+                self.hold(seconds)
+            elif name in self._shadows:
+                self._shadows[name][0].pause(seconds)
+
     def refusal(self) -> str:
         """Why no shadow may get a copy now; empty when nothing speaks against it."""
         return "provider_limit" if self._prod is not None and not self._prod.allow(self._wall()) else ""

@@ -133,6 +133,10 @@ class ShadowLimits:
         """Seconds until the provider's pause ends; 0.0 when there is none."""
         return self.aimd.paused_s(self._clock())
 
+    def pause(self, seconds: float) -> None:
+        """Pause because another host of the fleet was asked to."""
+        self.aimd.pause(seconds, self._clock())
+
     def state(self) -> dict[str, Any]:
         """Everything as plain values, for ``shadowlane status`` and for :meth:`restore`. Moments are Unix times."""
         now, wall = self._clock(), self._wall()

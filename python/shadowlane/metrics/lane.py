@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..status.lane import LaneStatus
-from ..status.limits import alerting_of, limits_of
+from ..status.limits import alerting_of, fleet_of, limits_of
 from ..store.observed import BOUNDS
 from ..types import REASONS
 from ..worker.state import read_state
@@ -61,6 +61,12 @@ def add_lane(families: Families, lane: LaneStatus, *, started: bool) -> None:
     add("shadowlane_cap_burst", lane.cap.burst)
     add("shadowlane_cap_available", lane.cap.available)
     add("shadowlane_paused_seconds", lane.cap.paused_s)
+    if lane.lease is not None:
+        add("shadowlane_fleet_share_rate", lane.lease.rate if lane.lease.left_s else 0.0)
+        add("shadowlane_fleet_share_burst", lane.lease.burst if lane.lease.left_s else 0.0)
+        add("shadowlane_fleet_share_seconds", lane.lease.left_s)
+        add("shadowlane_fleet_wanted_total", lane.lease.wanted)
+        add("shadowlane_fleet_off", lane.lease.off)
     add("shadowlane_worker_up", lane.worker.alive)
     if lane.worker.heartbeat_age_s is not None:
         add("shadowlane_worker_heartbeat_age_seconds", lane.worker.heartbeat_age_s)
@@ -103,6 +109,9 @@ def add_limits(families: Families, directory: Path, lane: LaneStatus) -> bool:
     limits, trouble = limits_of(state, lane.lane_id)
     for name, shadow in ({} if limits is None else limits["shadows"]).items():
         _add_shadow(families, name, shadow)
+    if fleet := fleet_of(state, alive=True):
+        families.add("shadowlane_fleet_hosts", fleet["hosts"])
+        families.add("shadowlane_fleet_engine_up", not fleet["error"])
     for name, receiver in alerting_of(state, alive=True).items():
         for figure in ("firing", "waiting"):
             families.add(f"shadowlane_alerts_{figure}", receiver[figure], name)

@@ -21,8 +21,8 @@ from ..store import ProdSeen, find_store
 from ..types import ShadowCounts
 from ..worker.state import gateway_error, last_error, read_state
 from .lane import LaneStatus, as_json, read_lane, read_settled, unstarted
-from .limits import alerting_of, endpoint_of, limits_of, spans_of
-from .offload import offload_accounting, offload_alerts, offload_of
+from .limits import alerting_of, endpoint_of, fleet_of, limits_of, spans_of
+from .offload import hosts_counted, offload_accounting, offload_alerts, offload_of
 from .overhead import overhead
 from .render import sum_of
 from .routes import NEWEST, routes_of
@@ -41,7 +41,8 @@ def collect_status(config: Config) -> dict[str, Any]:
     the worker listens, and why it does not; ``None``: it has none), ``telemetry`` (spans sent, waiting and lost;
     ``None``: none are made), ``offload`` (the stream between forwarding hosts and judges, as the worker last saw it;
     ``None``: this host does all itself), ``alerting`` (by receiver: what is told now, waits,
-    and became of the rest; empty: the worker tells nobody), ``worker_error`` and ``limits``
+    and became of the rest; empty: the worker tells nobody), ``fleet`` (what the worker knows of its fleet; ``None``:
+    there is none, or no worker), ``worker_error`` and ``limits``
     (the state of each shadow's rate, breaker and budget, as its worker last said it; ``None`` before one
     did). A lane that never started has zeros and ``started: false``. Raises
     :class:`~shadowlane.errors.LaneError` when its directory exists and is not safe to read.
@@ -76,6 +77,8 @@ def collect_status(config: Config) -> dict[str, Any]:
     }
     if offload is not None:
         accounting = offload_accounting(offload, now, shadows, accounting)
+        if offload["role"] == "judge":
+            status |= hosts_counted(state)
     in_force, trouble = limits_of(state, now.lane_id)
     revisions = _revisions(config, directory, state, status)
     endpoint = endpoint_of(state, alive=bool(status["worker"]["alive"]))
@@ -103,6 +106,7 @@ def collect_status(config: Config) -> dict[str, Any]:
         "endpoint": endpoint,
         "telemetry": spans_of(state, alive=bool(status["worker"]["alive"])),
         "alerting": alerting,
+        "fleet": fleet_of(state, alive=bool(status["worker"]["alive"])),
         "alerts": [
             *_alerts(store["flips"]),
             *([trouble] if trouble else []),

@@ -32,6 +32,7 @@ from ..render.text import Line, count_line, print_json, print_lines
 from .attempt import Attempt, attempt, attempt_checks
 from .check import Check
 from .collect import collect_status
+from .fleet import fleet_checks
 from .lane import choice_of
 from .machine import clock_checks, directory_checks, extras_checks, limit_checks, memory_checks, store_checks
 from .render import process, size
@@ -88,7 +89,7 @@ def check_config(config: Config) -> list[Check]:
     checks: list[Check] = []
     steps: tuple[Callable[[Config], Iterator[Check]], ...] = (
         directory_checks, memory_checks, limit_checks, extras_checks, _credentials, _shadows, _judge, _policy, _lane,
-        store_checks, clock_checks, offload_checks, _gate,
+        store_checks, clock_checks, offload_checks, fleet_checks, _gate,
     )  # fmt: skip
     for step in steps:
         checks += step(config)

@@ -18,6 +18,7 @@ __all__ = [
     "CapStatus",
     "Choice",
     "LaneStatus",
+    "LeaseStatus",
     "RingStatus",
     "SamplerStatus",
     "SamplingRevision",
@@ -70,6 +71,19 @@ class CapStatus(_Record, frozen=True):
     paused_reason: str = ""
 
 
+class LeaseStatus(_Record, frozen=True):
+    """This host's share of its fleet's cap."""
+
+    off: bool
+    """Whether mirroring is switched off for the fleet."""
+    rate: float
+    burst: int
+    left_s: float
+    """How long it holds yet; 0: there is none, and nothing is mirrored."""
+    wanted: int
+    """Copies that were asked for, admitted or not."""
+
+
 class SamplingRevision(_Record, frozen=True):
     """What was counted while one setting of the sampling was in force."""
 
@@ -113,6 +127,8 @@ class LaneStatus(_Record, frozen=True):
     directory: str
     cap: CapStatus
     sampler: SamplerStatus
+    lease: LeaseStatus | None = None
+    """``None``: the cap is this host's own."""
     lane_id: str = ""
     enabled: bool = True
     seen: int = 0

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["alerting_of", "endpoint_of", "limits_of", "spans_of"]
+__all__ = ["alerting_of", "endpoint_of", "fleet_of", "limits_of", "spans_of"]
 
 
 class _Count(msgspec.Struct):
@@ -99,6 +99,26 @@ def endpoint_of(state: Mapping[str, Any] | None, *, alive: bool) -> dict[str, st
     if not isinstance(said, dict) or not said:
         return None
     return {name: str(said.get(name, "")) for name in ("listen", "error")}
+
+
+class _Fleet(msgspec.Struct):
+    engine: str
+    error: str
+    hosts: int
+    rate: float
+    burst: int
+    opens_in_s: int
+    joined: bool
+
+
+def fleet_of(state: Mapping[str, Any] | None, *, alive: bool) -> dict[str, Any] | None:
+    """What the running worker knows of its fleet; ``None``: it has none, or does not run."""
+    said = state.get("fleet") if state is not None and alive else None
+    try:
+        plain: dict[str, Any] = msgspec.to_builtins(msgspec.convert(said, _Fleet))
+    except msgspec.ValidationError:
+        return None
+    return plain
 
 
 class _Spans(msgspec.Struct):

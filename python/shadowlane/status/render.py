@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from .fleet import fleet_lines
 from .lately import lately_lines
 from .offload import offload_lines
 from .overhead import render_overhead
@@ -43,7 +44,8 @@ def render_status(status: Mapping[str, Any]) -> str:
     rows += [
         *[("limits", f"{name}: {text}") for name, text in _shadow_limits(status["limits"])],
         ("sampler", _sampler(status["sampler"])),
-        ("cap", _cap(status["cap"])),
+        ("cap", _cap(status["cap"], status["lease"])),
+        *_titled("fleet", fleet_lines(status["fleet"], status["lease"])),
         *[("", line) for line in _caps(status["cap"])],
         *_titled("overhead", render_overhead(status["overhead"])),
         ("configured", _configured(status["revisions"])),
@@ -91,7 +93,10 @@ def _mirroring(status: Mapping[str, Any]) -> str:
             "this lane never started: start a gateway with shadowlane.asgi.ShadowMiddleware; if one runs, its log and "
             "shadowlane doctor say why"
         )
-    return "on" if status["enabled"] else "OFF (shadowlane on switches it on)"
+    if status["enabled"]:
+        return "on"
+    where = " for the whole fleet" if status["lease"] and status["lease"]["off"] else ""
+    return f"OFF{where} (shadowlane on switches it on)"
 
 
 def _holds(accounting: Mapping[str, Any]) -> str:
@@ -112,9 +117,12 @@ def _sampler(sampler: Mapping[str, Any]) -> str:
     return text
 
 
-def _cap(cap: Mapping[str, Any]) -> str:
+def _cap(cap: Mapping[str, Any], lease: Mapping[str, Any] | None) -> str:
     text = "{qps:g} copies a second, burst {burst}, {available:.1f} left now".format(**cap)
-    if cap["rate"] < cap["qps"]:
+    if lease:
+        text = "{qps:g} copies a second over all hosts, burst {burst}; {available:.1f} left here now".format(**cap)
+    whole = cap["qps"] if lease is None else lease["rate"] if lease["left_s"] else 0.0
+    if cap["rate"] < whole:
         text += f"; slowed to {cap['rate']:.3g} a second, as the shadows' providers ask"
     if cap["paused_s"]:
         text += f"; PAUSED for {cap['paused_s']:.0f} s ({cap['paused_reason']})"

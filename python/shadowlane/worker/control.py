@@ -53,6 +53,7 @@ class ControlLoop:
         revision: str = "",
         beside: Callable[[], Mapping[str, Any]] = dict,
         spans: Callable[[], Mapping[str, Any]] = dict,
+        fleet: Callable[[], Mapping[str, Any]] = dict,
         offload: Callable[[], Mapping[str, Any]] = dict,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -64,6 +65,7 @@ class ControlLoop:
         self._revision = revision
         self._beside = beside
         self._spans = spans
+        self._fleet = fleet
         self._offload = offload
         self._clock = clock
         self._lane_id = control.lane_id()
@@ -159,6 +161,7 @@ class ControlLoop:
             "limits": limits,
             "beside": dict(self._beside()),
             "telemetry": dict(self._spans()),
+            "fleet": dict(self._fleet()),
             "offload": dict(self._offload()),
             "arms": {
                 name: {"out": arm.out, "waiting": arm.waiting, "retries": arm.retries, "transport": arm.kind}

@@ -34,6 +34,7 @@ from ..transport import open_transport
 from .arms import open_arm, open_limits
 from .control import ControlLoop, keep_ticking
 from .embedder import open_embedder
+from .fleet import FleetPart, open_fleet
 from .handover import Displaced, Handover
 from .log import log_left_alone
 from .memory import give_back, keep_arenas_few
@@ -191,29 +192,34 @@ async def _work(
     def handover_due() -> bool:
         return displaced.is_due() or (handover is not None and handover.is_due())
 
-    if config.worker.role == "forward":
-        from .roles import forward
+    fleet = open_fleet(config, drainer)
+    try:
+        if config.worker.role == "forward":
+            from .roles import forward
 
-        await forward(
-            config,
-            directory,
-            drainer,
-            stop,
-            idle_exit_s=idle_exit_s,
-            handover_due=handover_due,
-            beside=side.state,
-            opened=view.forwarding,
-        )
-        return
-    _make_state_folder(config)
-    if config.worker.role == "judge":
-        from .roles import judge
+            await forward(
+                config,
+                directory,
+                drainer,
+                stop,
+                idle_exit_s=idle_exit_s,
+                handover_due=handover_due,
+                beside=side.state,
+                opened=view.forwarding,
+                fleet=fleet,
+            )
+            return
+        _make_state_folder(config)
+        if config.worker.role == "judge":
+            from .roles import judge
 
-        async with judge(config, drainer, stop, view) as inbox:
-            if inbox is not None:
-                await _judge(config, directory, drainer, inbox, stop, idle_exit_s, handover_due, side, view)
-    else:
-        await _judge(config, directory, drainer, None, stop, idle_exit_s, handover_due, side, view)
+            async with judge(config, drainer, stop, view) as inbox:
+                if inbox is not None:
+                    await _judge(config, directory, drainer, inbox, stop, idle_exit_s, handover_due, side, view, fleet)
+        else:
+            await _judge(config, directory, drainer, None, stop, idle_exit_s, handover_due, side, view, fleet)
+    finally:
+        await asyncio.to_thread(fleet.close)
 
 
 async def _judge(
@@ -226,6 +232,7 @@ async def _judge(
     handover_due: Callable[[], bool],
     side: Side,
     view: WorkerView,
+    fleet: FleetPart,
 ) -> None:
     """Dispatch, score and store what comes from the lane's rings, or from ``inbox``."""
     groups = groups_folder(config)
@@ -233,7 +240,8 @@ async def _judge(
     embedder = await asyncio.to_thread(open_embedder, config.score, folder=groups)
     store = await asyncio.to_thread(open_store, config.store)
     try:
-        store.set_epoch(drainer.lane_id(), dict.fromkeys(config.arms(), drainer.acked()))
+        bases = dict.fromkeys(config.arms(), drainer.acked())
+        await asyncio.to_thread(store.set_epoch, drainer.lane_id(), bases)
         shadows = {name: open_limits(config, name, arm, store, origin) for name, arm in config.arms().items()}
         arms = {name: open_arm(config, name, arm, shadows[name], origin) for name, arm in config.arms().items()}
         limits = LaneLimits(
@@ -251,6 +259,7 @@ async def _judge(
             revision=config.revision(),
             beside=side.state,
             spans=traces.state if traces else dict,
+            fleet=fleet.state,
             offload=inbox.state if inbox else dict,
         )
         control.resume()
@@ -277,10 +286,15 @@ async def _judge(
         overhead = OverheadRecorder(directory, store)
         periodic = [
             asyncio.create_task(keep_ticking(control, _BEAT_EVERY_S)),
+            asyncio.create_task(fleet.run(limits, control.update_admission)),
             asyncio.create_task(_forgive(directory)),
             asyncio.create_task(_prune(writer)),
             asyncio.create_task(_record_overhead(writer, overhead)),
         ]
+        if inbox is not None:
+            from .roles import keep_figures
+
+            periodic.append(asyncio.create_task(keep_figures(inbox, writer, store)))
         for task in periodic:
             task.add_done_callback(lambda _: stop.set())  # none ends by itself, but for a store that was taken away
         view.opened(writer, store)

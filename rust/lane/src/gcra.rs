@@ -157,7 +157,7 @@ impl Quota {
     /// The burst shrinks with the rate: what may be taken ahead stays the same in time, so that lowering the rate gives
     /// nothing out at once that the configured rate would not have given. `n` units that the burst allows at once still
     /// pass, alone, when their turn has come.
-    fn slowed(self, n: u32, rate_per_s: f64) -> Option<Self> {
+    pub(crate) fn slowed(self, n: u32, rate_per_s: f64) -> Option<Self> {
         if rate_per_s.is_nan() || rate_per_s <= 0.0 {
             return None;
         }
@@ -166,6 +166,19 @@ impl Quota {
         let allowed = self.interval_ns.saturating_mul(units) <= self.tolerance_ns;
         let alone = if allowed { interval_ns.saturating_mul(units) } else { 0 };
         Some(Self { interval_ns, tolerance_ns: self.tolerance_ns.max(alone) })
+    }
+
+    /// Units that could be taken at once at a moment, from a theoretical arrival time (ns); below 0 when more was taken ahead
+    /// than the burst.
+    pub(crate) fn saved(self, tat: u64, now_ns: u64) -> f64 {
+        let ahead = tat.saturating_sub(now_ns) as f64;
+        (self.tolerance_ns as f64 - ahead) / self.interval_ns as f64
+    }
+
+    /// The theoretical arrival time at which `saved` units, and no more than the burst, could be taken at once.
+    pub(crate) fn arrival_with(self, saved: f64, now_ns: u64) -> u64 {
+        let debt = self.tolerance_ns as f64 - saved * self.interval_ns as f64;
+        now_ns.saturating_add(debt.max(0.0).ceil() as u64)
     }
 
     /// Take `n` units at once, or none, from a theoretical arrival time (ns).

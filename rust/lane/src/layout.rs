@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::caps::CapTable;
 use crate::gcra::GcraCell;
 use crate::latency::Latency;
+use crate::lease::{LeaseLine, boottime_ns};
 use crate::process::Identity;
 use crate::revisions::Revisions;
 use crate::sampler::RatioCell;
@@ -18,7 +19,7 @@ use shadowlane_ring::Cursors;
 
 /// Version of the layout of both files: another one for any change of [`RingHeader`], of [`ControlHeader`] or of what
 /// a word in them or a lock on a file of the lane means. A directory holds files of one version.
-pub const LAYOUT_VERSION: u8 = 9;
+pub const LAYOUT_VERSION: u8 = 10;
 /// First word of a ring file: `slring`, a zero byte, the version; little-endian.
 pub const RING_MAGIC: u64 = u64::from_le_bytes(*b"slring\0\0") | (LAYOUT_VERSION as u64) << 56;
 /// First word of the control file: `slctrl`, a zero byte, the version; little-endian.
@@ -235,22 +236,31 @@ pub struct ControlHeader {
     pub retiring_latency: Latency,
     /// What was counted by which setting.
     pub revisions: Revisions,
+    /// The lane's share of a fleet's cap, which is asked in the stead of `cap` where one is required.
+    pub lease: LeaseLine,
 }
 
 impl ControlHeader {
-    /// The rate in force, units a second: the configured one, or a lower one that the worker says.
+    /// The rate in force, units a second: the configured one, or a lower one that the worker says; of a fleet's host, its
+    /// share's.
     pub fn rate_at(&self, now_ns: u64) -> f64 {
-        let ceiling = self.cap.rate();
+        let ceiling = if self.lease.is_required() { self.lease.rate_at(boottime_ns()) } else { self.cap.rate() };
         self.throttle.rate_at(now_ns).map_or(ceiling, |rate| rate.min(ceiling))
     }
 
     /// Take `n` units of the lane's cap at the rate in force, or none.
     pub fn take(&self, n: u32, now_ns: u64) -> bool {
+        if self.lease.is_required() {
+            return self.lease.take(n, now_ns, self.throttle.rate_at(now_ns), boottime_ns);
+        }
         self.cap.try_acquire_slowed_at(n, now_ns, self.rate_at(now_ns))
     }
 
     /// How long until `n` units of the lane's cap could be taken at the rate in force, in ns; `None` when they never can.
     pub fn wait_ns(&self, n: u32, now_ns: u64) -> Option<u64> {
+        if self.lease.is_required() {
+            return Some(self.lease.wait_ns(n, now_ns, self.throttle.rate_at(now_ns), boottime_ns()));
+        }
         self.cap.wait_ns_slowed_at(n, now_ns, self.rate_at(now_ns))
     }
 
@@ -261,7 +271,15 @@ impl ControlHeader {
 
     /// Units of the lane's cap that could be taken at once at a moment, at the rate in force now.
     pub fn available_at(&self, at_ns: u64, now_ns: u64) -> f64 {
+        if self.lease.is_required() {
+            return self.lease.available_at(at_ns, self.throttle.rate_at(now_ns), boottime_ns());
+        }
         self.cap.available_slowed_at(at_ns, self.rate_at(now_ns))
+    }
+
+    /// Whether mirroring is on: on this host, and in its fleet.
+    pub fn is_on(&self) -> bool {
+        self.enabled.load(Ordering::Relaxed) != 0 && !self.lease.is_off()
     }
 }
 

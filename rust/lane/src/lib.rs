@@ -17,6 +17,7 @@ pub mod keys;
 pub mod lanedir;
 pub mod latency;
 pub mod layout;
+pub mod lease;
 pub mod lock;
 pub mod older;
 pub mod process;

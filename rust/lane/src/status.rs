@@ -11,6 +11,7 @@ use crate::gcra::monotonic_ns;
 use crate::lanedir;
 use crate::latency::LatencySums;
 use crate::layout::{ControlHeader, Totals};
+use crate::lease::{LeaseState, boottime_ns};
 use crate::older::{self, OlderLane, OtherRing};
 use crate::revisions::{Counted, Revision};
 use shadowlane_base::Reason;
@@ -96,7 +97,7 @@ pub struct WorkerStatus {
 pub struct LaneStatus {
     /// Identity of the lane's life.
     pub lane_id: String,
-    /// The kill switch.
+    /// The kill switches: this host's, and its fleet's.
     pub enabled: bool,
     /// Counts of all processes, those that are gone included.
     pub totals: Totals,
@@ -114,6 +115,8 @@ pub struct LaneStatus {
     pub ring_error: String,
     /// The hard cap.
     pub cap: CapStatus,
+    /// The share of a fleet's cap; `None` where the cap is this lane's own.
+    pub lease: Option<LeaseState>,
     /// The sampler.
     pub sampler: SamplerStatus,
     /// Who empties the rings.
@@ -134,7 +137,7 @@ impl LaneStatus {
         let now = monotonic_ns();
         Ok(Self {
             lane_id: control.lane_id(),
-            enabled: header.enabled.load(Ordering::Relaxed) != 0,
+            enabled: header.is_on(),
             totals,
             rings,
             refused,
@@ -149,6 +152,7 @@ impl LaneStatus {
                 rate: header.rate_at(now),
                 paused: header.throttle.paused_at(now).map(|(reason, left)| (reason, left as f64 / 1e9)),
             },
+            lease: Some(header.lease.state(boottime_ns())).filter(|lease| lease.required),
             sampler: SamplerStatus {
                 choice: Choice::of(header.choice.load(Ordering::Relaxed)),
                 ratio: header.sampler.ratio(),
@@ -289,5 +293,12 @@ fn ring_status(id: u64, ring: &RingFile) -> RingStatus {
 pub fn set_enabled(directory: &Path, enabled: bool) -> Result<()> {
     lanedir::check(directory)?;
     ControlFile::open(directory)?.get().enabled.store(u64::from(enabled), Ordering::Relaxed);
+    Ok(())
+}
+
+/// Say what the fleet's switch says, for all processes of a lane, at once.
+pub fn set_fleet_off(directory: &Path, off: bool) -> Result<()> {
+    lanedir::check(directory)?;
+    ControlFile::open(directory)?.get().lease.set_off(off);
     Ok(())
 }

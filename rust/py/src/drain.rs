@@ -10,6 +10,7 @@ use shadowlane_lane::drain::{DrainedCopy, Drainer as Core};
 use shadowlane_lane::files::ControlFile;
 use shadowlane_lane::gcra::monotonic_ns;
 use shadowlane_lane::keys::StickyKey;
+use shadowlane_lane::lease::{Share, boottime_ns};
 
 use crate::convert::{detached, invalid, raise};
 use crate::policy::Policy;
@@ -122,6 +123,51 @@ impl Drainer {
         let (control, now) = (self.control.get(), monotonic_ns());
         let (reason, left) = control.throttle.paused_at(now).map_or(("", 0), |(reason, left)| (reason.name(), left));
         (control.rate_at(now), left as f64 / 1e9, reason)
+    }
+
+    /// Say whether the lane's cap is a fleet's: then nothing is given out without a lease.
+    fn require_lease(&self, required: bool) {
+        self.control.get().lease.require(required);
+    }
+
+    /// Begin a share of the fleet's cap, or go on with one: `rate` units a second and `burst` at once, until `until_ns` of
+    /// CLOCK_BOOTTIME. `goes_on`: the last one has not ended for the fleet, so what was saved up stays.
+    /// Raises shadowlane.ConfigError for a rate or burst that is none.
+    #[expect(clippy::too_many_arguments, reason = "one call with the whole share")]
+    #[pyo3(signature = (rate, burst, until_ns, *, number, epoch, goes_on))]
+    fn lease(
+        &self,
+        py: Python<'_>,
+        rate: f64,
+        burst: u32,
+        until_ns: u64,
+        number: u64,
+        epoch: u64,
+        goes_on: bool,
+    ) -> PyResult<()> {
+        let share = Share { rate, burst, until_ns, number, epoch, goes_on };
+        self.control.get().lease.begin(&share, monotonic_ns).map_err(|error| raise(py, &error))
+    }
+
+    /// End the share now, so that it can be given back.
+    fn end_lease(&self) {
+        self.control.get().lease.end();
+    }
+
+    /// What this host's share is: (number, epoch, units a second, burst, seconds that it holds yet, units asked for).
+    fn leased(&self) -> (u64, u64, f64, u32, f64, u64) {
+        let state = self.control.get().lease.state(boottime_ns());
+        (state.number, state.epoch, state.rate, state.burst, state.left_ns as f64 / 1e9, state.wanted)
+    }
+
+    /// Switch mirroring off, or on again, for the fleet: the host's own switch stays as it is.
+    fn set_fleet_off(&self, off: bool) {
+        self.control.get().lease.set_off(off);
+    }
+
+    /// Whether the fleet has switched mirroring off.
+    fn fleet_off(&self) -> bool {
+        self.control.get().lease.is_off()
     }
 
     /// Take `n` units of the lane's cap at the rate in force, or none; never waits.

@@ -28,7 +28,8 @@ use crate::ticket::{State, Ticket, Timer};
 ///
 /// Keywords, as the configuration says them; one that is not given has the configuration's default. `ring_bytes`,
 /// `max_body_bytes`: bytes. `ratio`: share in [0, 1]; `seed`: 64 bits or `None`; `sticky_key`: sample by it, or `None`.
-/// `qps`, `burst`: the lane's cap; `cap_at_admission`: whether admission takes its units; `shed_above`: fill of the ring in
+/// `qps`, `burst`: the lane's cap; `leased`: whether it is a fleet's, so that nothing is admitted without a lease;
+/// `cap_at_admission`: whether admission takes its units; `shed_above`: fill of the ring in
 /// [0, 1]. `read_routes`, `include`, `exclude`, `timed_routes`: lists of patterns. `route_caps`, `weights`: lists of
 /// (pattern, requests a second) and (pattern, units); `tenant`: (key, requests a second) or `None`.
 ///
@@ -124,6 +125,7 @@ fn options_from(py: Python<'_>, given: Option<&Bound<'_, PyDict>>) -> PyResult<O
         qps: given.take_or("qps", default.qps)?,
         burst: given.take_or("burst", default.burst)?,
         cap_at_admission: given.take_or("cap_at_admission", default.cap_at_admission)?,
+        leased: given.take_or("leased", default.leased)?,
         sticky: sticky.map(|text| key("sampling.key", &text)).transpose()?,
         read_routes: given.take_or("read_routes", default.read_routes)?,
         include: given.take_or("include", default.include)?,
@@ -184,8 +186,8 @@ impl Lane {
     /// Copy a finished exchange into the ring; `False` when it was dropped (and counted). Never waits.
     ///
     /// Bodies are `bytes`, or the list of `bytes` in which they passed. `ttfb_ns`: nanoseconds from the request's
-    /// arrival to the response's head. `flags`: `shadowlane.types.FLAG_*`. `duration_ns`: with `FLAG_TOLD` alone, the time
-    /// to the response's end, 0 when it is not known; else it is measured here.
+    /// arrival to the response's head. `flags`: `shadowlane.types.FLAG_*`. `duration_ns`: with `FLAG_TOLD` or `FLAG_TIMED`
+    /// alone, the time to the response's end, 0 when it is not known; else it is measured here.
     #[pyo3(signature = (ticket, target, headers, body, status, response_headers, response_body, ttfb_ns, flags, duration_ns=0))]
     #[expect(clippy::too_many_arguments, reason = "one call with the whole exchange")]
     fn offer(

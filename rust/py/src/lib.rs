@@ -77,7 +77,9 @@ mod _core {
     #[pymodule_export]
     use crate::sanitize::{Finding, Redactor, Sanitizer};
     #[pymodule_export]
-    use crate::status::{check_directory, lane_direct, lane_status, lane_times, locate_lane, set_enabled};
+    use crate::status::{
+        check_directory, lane_direct, lane_status, lane_times, locate_lane, set_enabled, set_fleet_off,
+    };
     #[pymodule_export]
     use crate::ticket::{Ticket, Timer};
 
@@ -96,6 +98,7 @@ mod _core {
         module.add("FLAG_CLIENT_DISCONNECTED", shadowlane_ring::frame::FLAG_CLIENT_DISCONNECTED)?;
         module.add("FLAG_REDELIVERED", shadowlane_ring::frame::FLAG_REDELIVERED)?;
         module.add("FLAG_TOLD", shadowlane_ring::frame::FLAG_TOLD)?;
+        module.add("FLAG_TIMED", shadowlane_ring::frame::FLAG_TIMED)?;
         module.add("FLAG_STREAMED", shadowlane_ring::frame::FLAG_STREAMED)
     }
 }

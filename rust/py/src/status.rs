@@ -10,7 +10,9 @@ use shadowlane_lane::histogram::{BUCKETS, lower_edge};
 use shadowlane_lane::lanedir;
 use shadowlane_lane::older;
 use shadowlane_lane::revisions::Revision;
-use shadowlane_lane::status::{LaneStatus, RingStatus, read_latency, set_enabled as core_set_enabled};
+use shadowlane_lane::status::{
+    LaneStatus, RingStatus, read_latency, set_enabled as core_set_enabled, set_fleet_off as core_set_fleet_off,
+};
 
 use crate::convert::{detached, raise};
 
@@ -34,6 +36,7 @@ pub struct StatusOut {
     ringless: u64,
     ring_error: String,
     cap: CapOut,
+    lease: Option<LeaseOut>,
     sampler: SamplerOut,
     worker: WorkerOut,
 }
@@ -60,6 +63,15 @@ struct CapOut {
     rate: f64,
     paused_s: f64,
     paused_reason: &'static str,
+}
+
+#[derive(IntoPyObject)]
+struct LeaseOut {
+    off: bool,
+    rate: f64,
+    burst: u32,
+    left_s: f64,
+    wanted: u64,
 }
 
 #[derive(IntoPyObject)]
@@ -161,6 +173,13 @@ impl StatusOut {
                 paused_s,
                 paused_reason,
             },
+            lease: status.lease.map(|lease| LeaseOut {
+                off: lease.off,
+                rate: lease.rate,
+                burst: lease.burst,
+                left_s: lease.left_ns as f64 / 1e9,
+                wanted: lease.wanted,
+            }),
             sampler: SamplerOut {
                 choice: sampler.choice.name(),
                 ratio: sampler.ratio,
@@ -232,6 +251,13 @@ type LatencyOut<'py> = (Bound<'py, PyBytes>, Vec<(String, Bound<'py, PyBytes>, B
 #[pyfunction]
 pub fn set_enabled(py: Python<'_>, directory: PathBuf, enabled: bool) -> PyResult<()> {
     core_set_enabled(&directory, enabled).map_err(|error| raise(py, &error))
+}
+
+/// set_fleet_off(directory, off): what the fleet's switch says, for all processes of this host's lane, at once. Raises
+/// shadowlane.LaneError as lane_status does.
+#[pyfunction]
+pub fn set_fleet_off(py: Python<'_>, directory: PathBuf, off: bool) -> PyResult<()> {
+    detached(py, || core_set_fleet_off(&directory, off))?.map_err(|error| raise(py, &error))
 }
 
 /// locate_lane(directory): where this release's lane of that directory is: there, or in a directory below when files of

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from shadowlane.metrics.names import METRICS, NO_METRIC
 from shadowlane.status.collect import collect_status
+from shadowlane.status.lane import LeaseStatus
+from shadowlane.status.limits import fleet_of
 from tests.support.lanedata import LaneData, lane_config, numbers_in
 
 KNOWN = [tuple(path.split(".")) for one in METRICS.values() for path in one.status]
@@ -63,6 +66,8 @@ def test_no_path_leads_nowhere(status: dict[str, Any]) -> None:
     found = list(numbers_in(status))
     optional = {"worker.heartbeat_age_s", "limits.prod_paused_until", "limits.shadows.*.paused_until"}  # while they are
     optional |= {"cap.weights.*", "shadows.*.lately.novel"}
+    optional |= {f"lease.{name}" for name in ("rate", "burst", "left_s", "wanted", "off")}  # of a fleet's host
+    optional |= {f"fleet.{name}" for name in ("hosts", "rate", "burst", "opens_in_s", "joined")}
     # Bounds of the trial are known after a few hundred requests.
     # What a forwarding host or a judge shows: tests/unit/status/test_offload.py.
     stale = [
@@ -71,6 +76,14 @@ def test_no_path_leads_nowhere(status: dict[str, Any]) -> None:
         if not any(matches(path, pattern) for path in found) and pattern[0] not in ("overhead", "offload")
     ]
     assert set(stale) <= optional
+
+
+def test_every_number_of_a_fleets_host_has_a_metric(status: dict[str, Any]) -> None:
+    status["lease"] = msgspec.to_builtins(LeaseStatus(off=False, rate=12.5, burst=4, left_s=2.5, wanted=70))
+    said = {"engine": "redis", "error": "", "hosts": 3, "rate": 50.0, "burst": 50, "opens_in_s": 0, "joined": True}
+    status["fleet"] = fleet_of({"fleet": said}, alive=True)
+    assert status["fleet"] == said
+    assert without_metric(status) == []
 
 
 @pytest.mark.parametrize("name", METRICS)

@@ -118,7 +118,7 @@ impl Lane {
         let Some(ring) = &self.ring else {
             return Err(Reason::Disabled);
         };
-        if control.enabled.load(Ordering::Relaxed) == 0 {
+        if !control.is_on() {
             return Err(Reason::Disabled);
         }
         let facts = self.facts(headers);

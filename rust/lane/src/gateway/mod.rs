@@ -89,6 +89,7 @@ impl Lane {
         let header = control.get();
         begin_revision(directory, header, options);
         configure_sampler(&control, options)?;
+        header.lease.require(options.leased);
         header.cap.change(options.qps, options.burst, monotonic_ns)?;
         let salt = options.seed.unwrap_or_else(|| header.lane_id[0].load(Ordering::Relaxed));
         let caps = Caps::new(&options.caps, &header.caps, options.burst, header.lane_id[1].load(Ordering::Relaxed))?;

@@ -25,6 +25,8 @@ pub struct Options {
     /// Whether admission takes the cap's units: first come, first served. Otherwise the worker takes them, for those
     /// that its reservoirs keep.
     pub cap_at_admission: bool,
+    /// Whether the cap is a fleet's: nothing is admitted without a lease, which the worker gets.
+    pub leased: bool,
     /// Sample by key instead of by count.
     pub sticky: Option<StickyKey>,
     /// What is a read beyond GET and HEAD: presets and `METHOD /path [PRESET]` patterns, see [`Routes::new`].
@@ -52,6 +54,7 @@ impl Default for Options {
             qps: 50.0,
             burst: 50,
             cap_at_admission: true,
+            leased: false,
             sticky: None,
             read_routes: Vec::new(),
             include: Vec::new(),

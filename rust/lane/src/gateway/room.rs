@@ -39,6 +39,9 @@ impl Lane {
     /// Take a request's units from all caps, or from none but in a race for the last one.
     pub(super) fn charge(&self, request: &CapRequest<'_>) -> bool {
         let control = self.control.get();
+        if control.lease.is_required() {
+            control.lease.want(request.weight);
+        }
         // Looked at first, so that a cap that is used up does not eat the others' units.
         if self.caps.any() && !(self.has_room(request) && self.caps.take(&control.caps, request)) {
             return false;

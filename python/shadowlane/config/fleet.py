@@ -1,0 +1,72 @@
+"""``[fleet]``: the hosts that share one cap.
+
+Invariant: an address that passes here is of an engine that is known and holds no password, since it is written to
+files; the fleet's name can be a part of a key.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from .bounds import Bound
+from .limits import Section
+from .shown import shown_url
+from .variables import value_of, variable_problem
+
+__all__ = ["FleetConfig", "fleet_problem"]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}\Z")
+_SCHEMES = ("redis", "rediss", "postgresql", "postgres")
+
+
+class FleetConfig(Section, frozen=True):
+    """``[fleet]``: several hosts that mirror together. ``limits.qps`` and ``limits.burst`` are then the cap over all of
+    them: each host's worker gets a share for a short time, kept in Redis (extra ``redis``) or PostgreSQL (extra
+    ``postgres``). Without a share a host mirrors nothing."""
+
+    url: str = ""
+    """``redis://HOST[:PORT][/DB]`` (``rediss://`` with TLS) or ``postgresql://USER@HOST/DATABASE``. Empty: no fleet,
+    and the cap is this host's."""
+    url_env: str = ""
+    """Name of the environment variable with the address, where it holds a password. Instead of ``url``."""
+    name: str = ""
+    """Hosts that say the same name share one cap. Empty: the lane's name."""
+    lease_s: Annotated[float, Bound(2, 60, unit="seconds")] = 5.0
+    """How long a share holds. So long a host goes on when the engine is away, and so long nobody mirrors after the
+    engine was started again or lost what it had."""
+
+    @property
+    def on(self) -> bool:
+        """Whether there is a fleet."""
+        return bool(self.url or self.url_env)
+
+    def address(self) -> str:
+        """The engine's address. Raises :class:`~shadowlane.errors.ConfigError` when its variable is not set."""
+        return value_of("fleet.url_env", self.url_env) if self.url_env else self.url
+
+
+def fleet_problem(fleet: FleetConfig) -> str | None:
+    """The first thing that is wrong, as ``field = value: why; remedy``, or ``None``."""
+    if problem := variable_problem("url_env", fleet.url_env):
+        return f"fleet.{problem}"
+    if fleet.url and fleet.url_env:
+        return "fleet.url_env: fleet.url is set, too; remove one of them"
+    if fleet.name and not _NAME.match(fleet.name):
+        return f"fleet.name = {fleet.name!r}: use 1 to 64 of a-z, 0-9, '_', '.', '-', starting with a letter or digit"
+    if not fleet.url:
+        return None
+    shown = f"fleet.url = {shown_url(fleet.url)!r}"
+    try:
+        parts = urlsplit(fleet.url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return f"{shown}: host or port cannot be read; use redis://HOST[:PORT] or postgresql://USER@HOST/DATABASE"
+    if parts.password is not None or "password=" in parts.query:
+        return f"{shown}: holds a password; put the address into a variable and name that in fleet.url_env"
+    if parts.scheme not in _SCHEMES:
+        return f"{shown}: no engine that is known; use redis://, rediss:// or postgresql://"
+    if not host and parts.scheme.startswith("redis"):
+        return f"{shown}: names no host; use redis://HOST[:PORT][/DB]"
+    return None
