@@ -11,6 +11,7 @@ __all__ = [
     "FLAG_REDELIVERED",
     "FLAG_RESPONSE_CUT",
     "FLAG_STREAMED",
+    "FLAG_TIMED",
     "FLAG_TOLD",
     "PRESET_NAMES",
     "REASONS",
@@ -63,6 +64,7 @@ FLAG_CLIENT_DISCONNECTED: int
 FLAG_REDELIVERED: int
 FLAG_RESPONSE_CUT: int
 FLAG_STREAMED: int
+FLAG_TIMED: int
 FLAG_TOLD: int
 ACTING_GETS: tuple[str, ...]
 PRESET_NAMES: tuple[str, ...]

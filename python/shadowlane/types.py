@@ -16,7 +16,15 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
-from ._core import FLAG_CLIENT_DISCONNECTED, FLAG_REDELIVERED, FLAG_RESPONSE_CUT, FLAG_STREAMED, FLAG_TOLD, REASONS
+from ._core import (
+    FLAG_CLIENT_DISCONNECTED,
+    FLAG_REDELIVERED,
+    FLAG_RESPONSE_CUT,
+    FLAG_STREAMED,
+    FLAG_TIMED,
+    FLAG_TOLD,
+    REASONS,
+)
 from .bands import band
 
 __all__ = [
@@ -26,6 +34,7 @@ __all__ = [
     "FLAG_REPLAYED",
     "FLAG_RESPONSE_CUT",
     "FLAG_STREAMED",
+    "FLAG_TIMED",
     "FLAG_TOLD",
     "MOST_PIN_VALUES",
     "NOT_SENT",

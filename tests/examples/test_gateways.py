@@ -13,12 +13,12 @@ import pytest
 
 from shadowlane.init.choices import GATEWAYS, PROVIDERS
 from shadowlane.init.command import configuration
-from tests.e2e.conftest import Process, World
+from tests.e2e.conftest import Process, World, until
 from tests.support.chatserver import Got, Reply, chat, serving
 from tests.support.snippets import PAGE, Snippet, gateway_snippets
 
 SNIPPETS = gateway_snippets()
-PACKAGES = {"Any ASGI application": "uvicorn", "Django under WSGI": "django"}
+PACKAGES = {"Any ASGI application": "uvicorn", "Django under WSGI": "django", "Ray Serve": "ray"}
 """By section: what must be installed, where it is not the title in small letters."""
 KEY = "sk-" + "0123456789abcdef" * 4
 UPSTREAM = """
@@ -26,6 +26,18 @@ model_list:
   - model_name: small
     litellm_params: {model: openai/small, api_base: %s/v1, api_key: none}
 """
+
+RAY = """
+import ray
+from ray import serve
+
+ray.init(num_cpus=1, object_store_memory=80_000_000, include_dashboard=False, _node_ip_address="127.0.0.1")
+serve.start(http_options={"host": "127.0.0.1", "port": %d})
+from gateway import gateway
+
+serve.run(gateway, blocking=True)
+"""
+"""``serve run gateway:gateway``, which takes no port."""
 
 
 def started(world: World, snippet: Snippet, upstream: str) -> str:
@@ -38,9 +50,10 @@ def started(world: World, snippet: Snippet, upstream: str) -> str:
     environment = dict(word.split("=", 1) for word in set_here) | {"LITELLM_MASTER_KEY": KEY}
     server, *rest = words[len(set_here) :]
     where = ["--bind", f"127.0.0.1:{port}"] if server in ("hypercorn", "gunicorn") else ["--port", str(port)]
-    process = Process(
-        [sys.executable, "-m", server, *rest, *where], world.folder / "gateway.log", environment, cwd=world.folder
-    )
+    command = [sys.executable, "-m", server, *rest, *where]
+    if command[2:] == ["serve", "run", "gateway:gateway", *where]:
+        command = [sys.executable, "-c", RAY % port]
+    process = Process(command, world.folder / "gateway.log", environment, cwd=world.folder)
     world.processes.append(process)
     process.listening(port)
     return f"http://127.0.0.1:{port}"
@@ -59,7 +72,12 @@ def test_a_snippet_mirrors_as_printed(name: str, world: World, client: httpx.Cli
         world.configure(shadow.url, routes={"presets": ["openai"], "read": []})
         gateway = started(world, SNIPPETS[name], prod.url)
         body = {"model": "small", "messages": [{"role": "user", "content": "how high is the deposit?"}]}
-        response = client.post(f"{gateway}/v1/chat/completions", json=body, headers={"authorization": f"Bearer {KEY}"})
+
+        def answered() -> httpx.Response | None:
+            got = client.post(f"{gateway}/v1/chat/completions", json=body, headers={"authorization": f"Bearer {KEY}"})
+            return None if got.status_code == 404 else got  # Ray's port is there before the application is
+
+        response = until(answered, "the application answers")
         assert response.json()["choices"][0]["message"]["content"] == "You asked: how high is the deposit?"
         status = world.settle(1)
         assert status["shadows"]["candidate"]["answered"] == 1

@@ -18,10 +18,12 @@ PIECES = [b"one ", b"two ", b"three"]
 class Upstream:
     """``/ask/echo`` gives the request back; ``/ask/pieces`` :data:`PIECES` in chunks; ``/ask/held?KEY`` the same,
     each but the first, and the end, when :meth:`let` was called with ``KEY``; ``/ask/gzip`` a compressed body;
-    ``/ask/cut`` less than was announced; ``/ask/empty`` 204; ``/ask/moved`` 307 to echo; ``/v1/...`` as OpenAI and
-    Anthropic answer, 503 first for each new ``x-once``."""
+    ``/ask/cut`` less than was announced; ``/ask/empty`` 204; ``/ask/moved`` 307 to echo; ``/v1/...`` as OpenAI,
+    Anthropic and Cohere answer, 503 first for each new ``x-once``; the stream of a chat that ends in ``hold KEY`` is
+    held, too."""
 
     def __init__(self) -> None:
+        self.paths: list[str] = []
         self.bodies: list[bytes] = []
         self.headers: list[dict[str, str]] = []
         self._more: dict[str, threading.Semaphore] = {}
@@ -73,6 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _any(self) -> None:
         body = self._body()
+        self.upstream.paths.append(self.path)
         self.upstream.bodies.append(body)
         self.upstream.headers.append({name.lower(): value for name, value in self.headers.items()})
         name = self.path.partition("?")[0].rsplit("/", 1)[-1]
@@ -106,7 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
         self.wfile.flush()
 
-    def _chunks(self, pieces: list[bytes], kind: str = "text/plain", *, held: bool = False) -> None:
+    def _chunks(self, pieces: list[bytes], kind: str = "text/plain", *, held: str = "") -> None:
         self.send_response(200)
         self.send_header("content-type", kind)
         self.send_header("transfer-encoding", "chunked")
@@ -121,8 +124,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
         self.wfile.flush()
 
-    def _may_go_on(self, held: bool) -> bool:
-        return not held or self.upstream.holding(self.path.partition("?")[2]).acquire(timeout=60)
+    def _may_go_on(self, held: str) -> bool:
+        return not held or self.upstream.holding(held).acquire(timeout=60)
 
     def _echo(self, body: bytes) -> None:
         self._send(200, body, x_answer="yes")
@@ -131,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._chunks(PIECES)
 
     def _held(self, _: bytes) -> None:
-        self._chunks(PIECES, held=True)
+        self._chunks(PIECES, held=self.path.partition("?")[2])
 
     def _gzip(self, _: bytes) -> None:
         self._send(200, gzip.compress(b"word " * 100), content_encoding="gzip")
@@ -150,10 +153,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, b'{"object": "list", "data": []}', "application/json")
 
     def _completions(self, body: bytes) -> None:
-        """OpenAI's chat completions."""
+        """OpenAI's completions, of chats and of prompts."""
         if self._refused():
             return
         asked = json.loads(body)
+        if "prompt" in asked:
+            choice = {"index": 0, "text": f"You asked: {asked['prompt']}", "finish_reason": "stop"}
+            self._json({"id": "t1", "object": "text_completion", "created": 1, "model": "small", "choices": [choice]})
+            return
         text = f"You asked: {asked['messages'][-1]['content']}"
         common: dict[str, Any] = {"id": "c1", "created": 1, "model": asked["model"]}
         if not asked.get("stream"):
@@ -165,7 +172,8 @@ class _Handler(BaseHTTPRequestHandler):
             delta = {"index": 0, "delta": {"role": "assistant", "content": word + " "}, "finish_reason": None}
             event = json.dumps({**common, "object": "chat.completion.chunk", "choices": [delta]})
             events.append(f"data: {event}\n\n".encode())
-        self._chunks([*events, b"data: [DONE]\n\n"], "text/event-stream")
+        key = asked["messages"][-1]["content"].partition("hold ")[2]
+        self._chunks([*events, b"data: [DONE]\n\n"], "text/event-stream", held=key)
 
     def _messages(self, body: bytes) -> None:
         """Anthropic's messages."""
@@ -191,6 +199,30 @@ class _Handler(BaseHTTPRequestHandler):
         ]  # fmt: skip
         lines = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events]
         self._chunks(lines, "text/event-stream")
+
+    def _embeddings(self, body: bytes) -> None:
+        given = json.loads(body)["input"]
+        rows = [{"object": "embedding", "index": index, "embedding": [0.5, 0.25]} for index in range(len(given))]
+        self._json({"object": "list", "data": rows, "model": "small", "usage": {"prompt_tokens": 1, "total_tokens": 1}})
+
+    def _responses(self, body: bytes) -> None:
+        said = {"type": "output_text", "text": f"You asked: {json.loads(body)['input']}", "annotations": []}
+        output = {"type": "message", "id": "o1", "status": "completed", "role": "assistant", "content": [said]}
+        more: dict[str, Any] = {"parallel_tool_calls": True, "tool_choice": "auto", "tools": []}
+        self._json({"id": "r1", "object": "response", "created_at": 1, "status": "completed", "model": "small",
+                    "output": [output], **more})  # fmt: skip
+
+    def _rerank(self, _: bytes) -> None:
+        self._json({"id": "k1", "results": [{"index": 0, "relevance_score": 0.75}], "meta": {}})
+
+    def _moderations(self, _: bytes) -> None:
+        self._json({"id": "d1", "model": "small", "results": [{"flagged": False}]})
+
+    def _generations(self, _: bytes) -> None:
+        self._json({"created": 1, "data": [{"url": "http://images.example/1"}]})
+
+    def _json(self, answer: dict[str, Any]) -> None:
+        self._send(200, json.dumps(answer).encode(), _JSON)
 
     def _refused(self) -> bool:
         """503 for the first call of each ``x-once``, which SDKs try again at once."""

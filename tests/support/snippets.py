@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["PAGE", "Snippet", "client_snippets", "gateway_snippets"]
+__all__ = ["PAGE", "Snippet", "client_snippets", "gateway_settings", "gateway_snippets"]
 
 PAGE = Path(__file__).parents[2] / "docs" / "operate" / "gateways.md"
 
@@ -30,6 +30,11 @@ def gateway_snippets() -> dict[str, Snippet]:
         if programs:
             found[title] = Snippet(title, programs[0], commands[0])
     return found
+
+
+def gateway_settings() -> dict[str, str]:
+    """YAML that a gateway reads, by the section's title."""
+    return {title: text for title, blocks in _sections(PAGE) for language, text in blocks if language == "yaml"}
 
 
 def client_snippets() -> dict[str, str]:

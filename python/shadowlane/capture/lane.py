@@ -54,8 +54,9 @@ class Lane:
     requests that are not mirrored get a ``Timer``, to be stopped when the answer has ended: their times are what those
     of the mirrored ones are compared with. Never raises."""
     offer: Callable[..., bool]
-    """``offer(ticket, target, headers, body, status, response_headers, response_body, ttfb_ns, flags)``:
-    copies the exchange into the ring; ``False`` when it was dropped (and counted). Never waits, never raises."""
+    """``offer(ticket, target, headers, body, status, response_headers, response_body, ttfb_ns, flags, duration_ns=0)``:
+    copies the exchange into the ring; ``False`` when it was dropped (and counted). Never waits, never raises.
+    ``duration_ns``: with ``FLAG_TIMED``, what the answer took, which ended before this call."""
     drop: Callable[[_core.Ticket, str], None]
     """``drop(ticket, reason)``: gives a ticket back, counted under ``reason``."""
 

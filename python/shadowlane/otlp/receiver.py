@@ -17,13 +17,12 @@ from ..capture.lane import Lane
 from ..errors import DataError
 from ..sources.genai import Telling, rebuilt
 from ..sources.records import Recorded, Unusable
+from ..tag import is_copys
 from ..types import FLAG_NO_PROD, FLAG_STREAMED, FLAG_TOLD, Headers
 from .decode import MOST_RECORDS, Told
 from .seen import Seen
 
 __all__ = ["Account", "Receiver"]
-
-_OURS = "shadowlane"
 
 
 @dataclass(slots=True)
@@ -154,4 +153,4 @@ def _of_a_copy(told: Telling) -> bool:
     an attribute of the baggage, or by the trace state that goes with a copy."""
     if str(told.attributes.get("shadow")).lower() == "true" or "shadowlane.shadow_id" in told.attributes:
         return True
-    return any(member.partition("=")[0].strip() == _OURS for member in told.trace_state.split(","))
+    return is_copys(told.trace_state)

@@ -17,7 +17,7 @@ use shadowlane_lane::histogram::lower_edge;
 use shadowlane_lane::keys::StickyKey;
 use shadowlane_lane::latency::LatencySums;
 use shadowlane_lane::status::{LaneStatus, read_latency};
-use shadowlane_ring::frame::{Exchange, FLAG_TOLD};
+use shadowlane_ring::frame::{Exchange, FLAG_TIMED, FLAG_TOLD};
 
 use common::{Directory, sanitizer};
 
@@ -316,7 +316,7 @@ fn what_was_told_has_the_times_that_were_told() {
     let directory = Directory::new();
     let lane = Arc::new(Lane::open(&directory.0, &options(1.0)).unwrap());
     let mut drainer = Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap();
-    for (flags, duration_ns) in [(FLAG_TOLD, 7), (FLAG_TOLD, 0), (0, u64::MAX)] {
+    for (flags, duration_ns) in [(FLAG_TOLD, 7), (FLAG_TOLD, 0), (0, u64::MAX), (FLAG_TIMED, 9)] {
         let ticket = lane.admit(b"GET", b"/", std::iter::empty()).unwrap();
         assert!(lane.offer(ticket, Exchange { target: b"/", flags, duration_ns, ..Exchange::default() }));
     }
@@ -325,4 +325,5 @@ fn what_was_told_has_the_times_that_were_told() {
     assert_eq!(copies[1].duration_ns, 0);
     // The gateway's own clock, whatever was passed.
     assert!(copies[2].duration_ns < u64::MAX);
+    assert_eq!((copies[3].duration_ns, copies[3].flags), (9, FLAG_TIMED));
 }

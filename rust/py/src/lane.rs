@@ -186,8 +186,8 @@ impl Lane {
     /// Copy a finished exchange into the ring; `False` when it was dropped (and counted). Never waits.
     ///
     /// Bodies are `bytes`, or the list of `bytes` in which they passed. `ttfb_ns`: nanoseconds from the request's
-    /// arrival to the response's head. `flags`: `shadowlane.types.FLAG_*`. `duration_ns`: with `FLAG_TOLD` alone, the time
-    /// to the response's end, 0 when it is not known; else it is measured here.
+    /// arrival to the response's head. `flags`: `shadowlane.types.FLAG_*`. `duration_ns`: with `FLAG_TOLD` or `FLAG_TIMED`
+    /// alone, the time to the response's end, 0 when it is not known; else it is measured here.
     #[pyo3(signature = (ticket, target, headers, body, status, response_headers, response_body, ttfb_ns, flags, duration_ns=0))]
     #[expect(clippy::too_many_arguments, reason = "one call with the whole exchange")]
     fn offer(

@@ -98,6 +98,7 @@ mod _core {
         module.add("FLAG_CLIENT_DISCONNECTED", shadowlane_ring::frame::FLAG_CLIENT_DISCONNECTED)?;
         module.add("FLAG_REDELIVERED", shadowlane_ring::frame::FLAG_REDELIVERED)?;
         module.add("FLAG_TOLD", shadowlane_ring::frame::FLAG_TOLD)?;
+        module.add("FLAG_TIMED", shadowlane_ring::frame::FLAG_TIMED)?;
         module.add("FLAG_STREAMED", shadowlane_ring::frame::FLAG_STREAMED)
     }
 }

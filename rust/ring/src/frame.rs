@@ -38,6 +38,8 @@ pub const FLAG_REDELIVERED: u32 = 8;
 // 16 and 32 are Python's (`shadowlane.types`), and pass through as all others do.
 /// Telemetry told of the exchange when it was over: its times are those that were told, 0 where none was.
 pub const FLAG_TOLD: u32 = 64;
+/// Whoever offered the exchange heard of the answer's end later, and told how long it took.
+pub const FLAG_TIMED: u32 = 128;
 
 /// What is to be encoded. Bodies come in the pieces in which they passed.
 #[derive(Clone, Copy, Debug, Default)]

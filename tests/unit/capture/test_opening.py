@@ -79,6 +79,7 @@ def test_the_captures_load_no_library_and_nothing_heavy() -> None:
 
 @pytest.mark.parametrize(("module", "library", "extra"), [
     ("aiohttp", "aiohttp", "capture-aiohttp"),
+    ("litellm", "litellm", "capture-litellm"),
     ("requests", "requests", "capture-requests"),
 ])  # fmt: skip
 def test_a_missing_library_names_its_extra(module: str, library: str, extra: str) -> None:

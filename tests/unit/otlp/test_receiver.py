@@ -24,9 +24,11 @@ from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from shadowlane.otlp import decode
 from shadowlane.otlp.receiver import Account, Receiver
+from shadowlane.tag import TRACE_STATE, traceparent
 from shadowlane.types import FLAG_NO_PROD, FLAG_STREAMED, FLAG_TOLD
 from tests.support.captured import Captured, captured
 from tests.support.telling import EVENT, TRACE, as_protobuf, asked, event, export, listening, message, span, told
@@ -242,6 +244,25 @@ def test_telemetry_of_a_copy_is_no_request(world: World) -> None:
         world.send(export(records), kind)
     assert len(world.lane.rows()) == 1
     assert world.lane.dropped() == {"loop": 3}
+
+
+def test_the_sdks_spans_below_a_copys_are_no_requests(world: World) -> None:
+    """As an instrumented shadow makes them, where `telemetry.propagate` tells it of the copy's span."""
+    exporter = OTLPSpanExporter(endpoint=f"{world.url}/v1/traces")
+    spans = TracerProvider()
+    spans.add_span_processor(BatchSpanProcessor(exporter))
+    headers = {"traceparent": traceparent("0195e0c4-7c3a-7000-8000-3f6c1a2b4d5e", "s"), "tracestate": TRACE_STATE}
+    try:
+        tracer = spans.get_tracer("shadow")
+        with tracer.start_as_current_span("POST", context=TraceContextTextMapPropagator().extract(headers)):
+            attributes = {key: json.dumps(value) for key, value in asked(0).items() if key.endswith("messages")}
+            tracer.start_span("chat m", attributes={"gen_ai.operation.name": "chat", **attributes}).end()
+        assert spans.force_flush(60_000)
+    finally:
+        spans.shutdown()
+    assert not world.lane.rows()
+    assert world.lane.dropped() == {"loop": 1}
+    assert world.account().data()["skipped"] == {"not_genai": 1}
 
 
 def test_only_named_services_are_listened_to() -> None:

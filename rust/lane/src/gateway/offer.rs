@@ -20,8 +20,8 @@ use shadowlane_ring::frame::{self, Exchange};
 impl Lane {
     /// Copy an exchange into the ring; `false` when it was dropped (and counted). Consumes the ticket either way.
     ///
-    /// `exchange.shadow_id`, `method`, `started_ns` and `duration_ns` are filled here; with [`frame::FLAG_TOLD`] the
-    /// duration is the one that was told. A response body over the bound is cut and flagged; a request body over it is not
+    /// `exchange.shadow_id`, `method`, `started_ns` and `duration_ns` are filled here; with [`frame::FLAG_TOLD`] or
+    /// [`frame::FLAG_TIMED`] the duration is the one that was told. A response body over the bound is cut and flagged; a request body over it is not
     /// mirrored.
     pub fn offer(&self, mut ticket: Ticket, exchange: Exchange<'_>) -> bool {
         if !std::mem::take(&mut ticket.open) || !self.is_ours() {
@@ -103,7 +103,7 @@ impl Lane {
         exchange.shadow_id = ticket.id;
         exchange.method = ticket.method.get();
         exchange.started_ns = ticket.started_ns;
-        if exchange.flags & frame::FLAG_TOLD == 0 {
+        if exchange.flags & (frame::FLAG_TOLD | frame::FLAG_TIMED) == 0 {
             exchange.duration_ns = monotonic_ns().saturating_sub(ticket.started_mono);
         }
         let size = exchange.size().ok_or(Reason::RingFull)?;
