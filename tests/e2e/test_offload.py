@@ -36,6 +36,9 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
         made.close()
 
 
+SECRET = "jane.doe@example.org"
+
+
 async def ask(url: str, first: int, count: int) -> None:
     """So many questions, none alike, each answered by prod."""
     async with httpx.AsyncClient(timeout=60, trust_env=False, limits=httpx.Limits(max_connections=8)) as client:
@@ -43,14 +46,15 @@ async def ask(url: str, first: int, count: int) -> None:
 
         async def one(number: int) -> None:
             async with gate:
-                answer = await client.post(url + "/ask", json={"q": number})
+                answer = await client.post(url + "/ask", json={"q": number, "from": SECRET})
                 assert answer.status_code == 200
 
         await asyncio.gather(*(one(first + number) for number in range(count)))
 
 
 def test_two_hosts_forward_and_one_judge_stores_each_copy_once(fleet: Fleet) -> None:
-    judge = fleet.judge("judge", fleet.host("a").shadow())
+    log = fleet.folder / "shadow.log"
+    judge = fleet.judge("judge", fleet.host("a").shadow(log=log))
     urls = [fleet.worlds[0].gateway(), fleet.host("b").gateway()]
     for number, url in enumerate(urls):
         asyncio.run(ask(url, 1000 * number, 60))
@@ -66,6 +70,13 @@ def test_two_hosts_forward_and_one_judge_stores_each_copy_once(fleet: Fleet) -> 
     rows = fleet.rows()
     assert len(rows) == len({row[0] for row in rows}) == 120
     assert {row[1:] for row in rows} == {("candidate", "")}
+    # The shadow knows each for a copy, as if its own host had sent it, and nobody's secret left that host.
+    asked = [dict(json.loads(line)["headers"]) for line in log.read_text().splitlines()]
+    assert {one["x-shadow"] for one in asked} == {"1"}
+    assert {one["x-shadow-id"] for one in asked} == {row[0] for row in rows}
+    written = [file for file in (fleet.folder / "redis").rglob("*") if file.is_file()]
+    assert any(b"[EMAIL]" in file.read_bytes() for file in written)
+    assert not any(SECRET.encode() in file.read_bytes() for file in (log, *written))
 
 
 def test_the_gate_beside_the_store_knows_what_the_hosts_count_and_time(fleet: Fleet) -> None:
@@ -131,6 +142,33 @@ def test_killed_judges_and_forwarders_lose_nothing_and_store_nothing_twice(fleet
     rows = fleet.rows()
     assert len(rows) == len({row[0] for row in rows}) == asked
     assert all(one.forwarded == one.judged == asked // 2 for one in state.sources.values())
+
+
+def test_a_full_stream_pauses_admission_on_the_hosts_and_loses_nothing(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, max_length=20)
+    try:
+        host = fleet.host("a")
+        judge = fleet.judge("judge", host.shadow())
+        url, asked = host.gateway(), 0
+
+        def dropped() -> int:
+            nonlocal asked
+            asyncio.run(ask(url, asked, 10))
+            asked += 10
+            return int(host.lane_status()["dropped"].get("backlog", 0))
+
+        until(dropped, "admission pauses")
+        until(lambda: fleet.state().length == 20, "the stream is full")
+        judge.start()
+        until(lambda: not host.lane_status()["cap"]["paused_reason"] and fleet.state().length < 16, "the pause is over")
+        until(lambda: host.lane_status()["seen"] == asked and host.lane_status()["open"] == 0, "all are counted")
+        counted = host.lane_status()
+        state = fleet.settle(counted["mirrored"])
+        assert set(counted["dropped"]) == {"backlog"}
+        assert counted["seen"] == counted["mirrored"] + counted["dropped"]["backlog"]
+        assert state.total.judged == len(fleet.rows()) == counted["mirrored"] > 20
+    finally:
+        fleet.close()
 
 
 def test_judges_with_one_postgresql_work_at_once_and_store_each_copy_once(
