@@ -179,74 +179,68 @@ class LoggedCalls(Egress):
 
     def _begin_served(self, call: str, request: Mapping[str, Any], owner: object) -> None:
         url = urlsplit(request["url"])
-        body, headers = request.get("body"), request.get("headers") or {}
+        headers = request.get("headers") or {}
+        target = f"{url.path}?{url.query}" if url.query else url.path
+        held = self._enter(request["method"], target, headers, proxied=True)
+        if held is None:
+            return
+        body = request.get("body")
         kept = body.items() if isinstance(body, Mapping) else ()
-        self._begin_call(
-            call,
-            request["method"],
-            f"{url.path}?{url.query}" if url.query else url.path,
-            {name.lower(): value for name, value in headers.items() if isinstance(value, str)},
-            {name: value for name, value in kept if name not in _OWN and not name.startswith("litellm_")},
-            owner,
-            proxied=True,
-        )
+        said = {name: value for name, value in kept if name not in _OWN and not name.startswith("litellm_")}
+        if self._keep(held, headers, said):
+            self._hold(call, held, owner)
 
     def _begin_asked(self, call: str, model: Any, messages: Any, kwargs: Mapping[str, Any], owner: object) -> None:
         kind = str(kwargs.get("call_type"))
         params = kwargs.get("optional_params") or {}
         path, asks = _CALLS.get(kind, _CALLS.get(kind.removeprefix("a"), (f"/litellm/{kind}", _PARAMETERS)))
+        headers = {str(name).lower(): value for name, value in (params.get("extra_headers") or {}).items()}
+        held = self._enter("POST", path, headers, proxied=False)
+        if held is None:
+            return
         question: dict[str, Any] = {"model": model}
         if asks == _PROMPT:
             question[asks] = _prompt(messages, kwargs)
         elif asks:
             question[asks] = messages if asks == _CHAT else kwargs.get("input")
         said = {name: value for name, value in params.items() if value is not None and name not in _OF_THE_CALL}
-        headers = params.get("extra_headers") or {}
-        self._begin_call(
-            call,
-            "POST",
-            path,
-            {str(name).lower(): value for name, value in headers.items() if isinstance(value, str)},
-            {**said, **(params.get("extra_body") or {}), **question},
-            owner,
-            proxied=False,
-        )
+        if self._keep(held, headers, {**said, **(params.get("extra_body") or {}), **question}):
+            self._hold(call, held, owner)
 
-    def _begin_call(
-        self,
-        call: str,
-        method: str,
-        target: str,
-        headers: dict[str, str],
-        body: dict[str, Any],
-        owner: object,
-        *,
-        proxied: bool,
-    ) -> None:
+    def _enter(self, method: str, target: str, headers: Mapping[str, Any], *, proxied: bool) -> _Held | None:
+        """Ask the lane; nothing: the call is neither mirrored nor timed, and this was all."""
         lane = self.lane
         if lane is None:
-            return
-        facts = [_field(name, headers[name]) for name in self.reads if name in headers]
+            return None
+        facts = [_field(name, str(headers[name])) for name in self.reads if name in headers]
         path = unquote(target.partition("?")[0]) if method == "GET" else target
         entry = lane.begin(method, path, facts)
-        if entry is None:
-            return
-        held = _Held(entry, target, proxied=proxied)
-        if type(entry) is not Timer:
-            if headers.get("content-length", "").isdecimal() and int(headers["content-length"]) > self._limit:
-                self._drop(held, "request_too_large")  # before the work
-                return
-            try:
-                held.headers = [_field(*one) for one in headers.items() if one[0] not in _OF_THE_CONNECTION]
-                held.headers.append(_JSON)
-                held.body = msgspec.json.encode(body, enc_hook=_plain)
-            except Exception:
-                self.fault()
-                self._drop(held, "unreadable")
-                return
-            if len(held.body) > self._limit:
-                self._drop(held, "request_too_large")
-                return
+        return None if entry is None else _Held(entry, target, proxied=proxied)
+
+    def _keep(self, held: _Held, headers: Mapping[str, Any], body: dict[str, Any]) -> bool:
+        """Encode what was asked; whether the call is still to be followed."""
+        if type(held.entry) is Timer:
+            return True
+        length = str(headers.get("content-length", ""))
+        if length.isdecimal() and int(length) > self._limit:  # before the work
+            self._drop(held, "request_too_large")
+            return False
+        try:
+            fields = ((name.lower(), value) for name, value in headers.items() if isinstance(value, str))
+            held.headers = [_field(*one) for one in fields if one[0] not in _OF_THE_CONNECTION]
+            held.headers.append(_JSON)
+            held.body = msgspec.json.encode(body, enc_hook=_plain)
+        except Exception:
+            self.fault()
+            self._drop(held, "unreadable")
+            return False
+        if len(held.body) > self._limit:
+            self._drop(held, "request_too_large")
+            return False
+        return True
+
+    def _hold(self, call: str, held: _Held, owner: object) -> None:
+        """Wait for the call's end."""
         key = hash(call)
         if self._calls.setdefault(key, held) is not held:
             # Two at a time under one name, which clients may choose: whose answer comes first is not known.

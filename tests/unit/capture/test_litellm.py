@@ -42,7 +42,7 @@ def proxied(path: str = "/v1/chat/completions", body: Any = None, **headers: str
     """``data`` of a request to the proxy, as its hooks get it."""
     own = {"metadata": {"user_api_key_hash": "of-nothing"}, "litellm_call_id": "c1"}
     said = {"model": "small", "messages": copy.deepcopy(CHAT)} if body is None else body
-    fields = {"content-length": "71", "Content-Type": "application/json; charset=utf-8", **headers}
+    fields = {"content-length": "71", "content-type": "application/json; charset=utf-8", **headers}
     request = {"url": f"http://proxy.example{path}", "method": "POST", "headers": fields, "body": {**said, **own}}
     return {"litellm_call_id": "c1", "proxy_server_request": request, **said}
 
@@ -275,7 +275,7 @@ def test_what_the_proxy_asks_for_itself_is_no_users_request(into: Captured, logg
 
 
 def test_a_copy_and_a_large_request_are_not_mirrored(into: Captured, logger: LoggedCalls) -> None:
-    told(logger, proxied(**{"X-Shadow": "1;id=1"}))
+    told(logger, proxied(**{"x-shadow": "1;id=1"}))
     told(logger, proxied(body={"model": "small", "messages": [{"role": "user", "content": "w" * LIMIT}]}))
     assert into.dropped() == {"loop": 1, "request_too_large": 1}
     assert into.accounted()
