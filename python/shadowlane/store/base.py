@@ -121,7 +121,7 @@ class Store(Reads, ABC):
             if self._exemplars is not None:
                 self._exemplars.forget()
             raise
-        self.check()
+        self._committed()
         return sum(added.values())
 
     @abstractmethod
@@ -135,6 +135,10 @@ class Store(Reads, ABC):
     @abstractmethod
     def _finish_batch(self) -> None:
         """The last thing that is written in a transaction that stores pairs or begins an epoch."""
+
+    @abstractmethod
+    def _committed(self) -> None:
+        """Such a transaction was committed. May raise as :meth:`check` does."""
 
     @abstractmethod
     def check(self) -> None:
@@ -183,6 +187,7 @@ class Store(Reads, ABC):
                 _ADD_ARM,
                 [(lane_id, shadow, base) for shadow, base in shadows.items()],
             )
+        self._committed()
         self._epoch = lane_id
 
     def save_latency(self, lane_id: str, at_ns: int, choice: str, ratio: float, counts: bytes) -> None:

@@ -67,7 +67,8 @@ class PostgresStore(Store):
     ) -> None:
         self._identity = ""
         self._mark_key = f"write_mark:{secrets.token_hex(8)}"
-        self._marks: tuple[str, ...] = ()
+        self._mark = self._pending = ""
+        """What is committed, and what may be: that is seen when a lost connection is made again."""
         self._marked_ns = 0
         self._types: list[str] = []
         self._bodies: list[tuple[int, bytes]] = []
@@ -108,13 +109,15 @@ class PostgresStore(Store):
                 "acknowledged that is not in them. A new worker opens what is there now"
             )
         row = connection.execute("SELECT value FROM meta WHERE key = %s", (self._mark_key,)).fetchone()
+        mark = str(row[0]) if row else ""
         lately = self._clock_ns() - self._marked_ns < _DAY_NS  # older marks are deleted
-        if self._marks and lately and (str(row[0]) if row else "") not in self._marks:
+        if mark not in (self._mark, self._pending) and lately:
             raise StoreLostError(
                 f"{db.address.shown}: what was committed is not there any more: the server was restored from a copy, "
                 "or a standby took over that had not got it; see Failover in docs/operate/postgres.md. A new worker "
                 "opens what is there"
             )
+        self._mark = mark
 
     def _insert(self, now: int, pairs: Sequence[Pair], rows: Sequence[Row]) -> Iterator[tuple[int, int]]:
         self._bodies, self._size = [], 0
@@ -157,13 +160,14 @@ class PostgresStore(Store):
         self._db.hold(self._size)
         self._size = 0
         self._marked_ns = self._clock_ns()
-        mark = f"{self._marked_ns} {secrets.token_hex(8)}"
-        self._marks = (*self._marks[-1:], mark)  # the last one may not be committed
-        self._db.execute(SET_META, (self._mark_key, mark))
+        self._pending = f"{self._marked_ns} {secrets.token_hex(8)}"
+        self._db.execute(SET_META, (self._mark_key, self._pending))
+
+    def _committed(self) -> None:
+        self._mark = self._pending
 
     def check(self) -> None:
-        """The commit was acknowledged: from here on nothing less is right."""
-        self._marks = self._marks[-1:]
+        """A connection that was made again is checked where it is made; one that was not is the same server."""
 
     def _prune(self, allowed: Retention) -> int:
         self._db.account = self._epoch

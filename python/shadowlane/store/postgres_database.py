@@ -230,8 +230,8 @@ class PostgresDatabase:
         try:
             with self._asking(db):
                 return db.execute(*told)
-        except psycopg.OperationalError:
-            if self._within or not db.closed:
+        except psycopg.OperationalError as error:
+            if self._within or not db.closed or isinstance(error, NoAnswer):
                 raise
         db = self._usable()
         with self._asking(db):

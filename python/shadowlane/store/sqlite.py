@@ -76,6 +76,9 @@ class SqliteStore(Store):
         self._mark = secrets.token_hex(8)
         self._db.execute(SET_META, (MARK, self._mark))
 
+    def _committed(self) -> None:
+        self.check()
+
     def check(self) -> None:
         if self._identity is not None:
             self._identity.check(self._mark)

@@ -240,7 +240,8 @@ async def _judge(
     embedder = await asyncio.to_thread(open_embedder, config.score, folder=groups)
     store = await asyncio.to_thread(open_store, config.store)
     try:
-        store.set_epoch(drainer.lane_id(), dict.fromkeys(config.arms(), drainer.acked()))
+        bases = dict.fromkeys(config.arms(), drainer.acked())
+        await asyncio.to_thread(store.set_epoch, drainer.lane_id(), bases)
         shadows = {name: open_limits(config, name, arm, store, origin) for name, arm in config.arms().items()}
         arms = {name: open_arm(config, name, arm, shadows[name], origin) for name, arm in config.arms().items()}
         limits = LaneLimits(
@@ -290,6 +291,10 @@ async def _judge(
             asyncio.create_task(_prune(writer)),
             asyncio.create_task(_record_overhead(writer, overhead)),
         ]
+        if inbox is not None:
+            from .roles import keep_figures
+
+            periodic.append(asyncio.create_task(keep_figures(inbox, writer, store)))
         for task in periodic:
             task.add_done_callback(lambda _: stop.set())  # none ends by itself, but for a store that was taken away
         view.opened(writer, store)

@@ -6,22 +6,22 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.servers import postgres_server
+from tests.support.servers import PostgresServer, running_postgres
 
 from .engines import Engine
 
 
 @pytest.fixture(scope="session")
-def postgres_port() -> Iterator[int]:
-    with postgres_server() as port:
-        yield port
+def server() -> Iterator[PostgresServer]:
+    with running_postgres() as made:
+        yield made
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])
 def engine(request: pytest.FixtureRequest) -> Engine:
-    return Engine(request.getfixturevalue("postgres_port") if request.param == "postgres" else None)
+    return Engine(request.getfixturevalue("server").port if request.param == "postgres" else None)
 
 
 @pytest.fixture(scope="session")
-def postgres(postgres_port: int) -> Engine:
-    return Engine(postgres_port)
+def postgres(server: PostgresServer) -> Engine:
+    return Engine(server.port)

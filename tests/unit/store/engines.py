@@ -29,7 +29,7 @@ class Engine:
         if self.port is None:
             return StoreConfig(url=f"sqlite:///{path}", **fields)  # type: ignore[arg-type]
         schema = f"t_{hashlib.blake2b(str(path).encode(), digest_size=12).hexdigest()}"
-        url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres?connect_timeout=60"
         return StoreConfig(url=url, schema=schema, **fields)  # type: ignore[arg-type]
 
     @contextlib.contextmanager

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from shadowlane.store import SqliteStore
+from shadowlane.store import SqliteStore, Store, open_store
 
+from .engines import Engine
 from .pairs import DAY_NS, HOUR_NS, make_pair
 
 NOW = 1_800_000_000 * 10**9
@@ -29,31 +30,40 @@ def clock() -> Clock:
 
 
 @pytest.fixture
+def kept(engine: Engine, tmp_path: Path, clock: Clock) -> Iterator[Store]:
+    """A store on each engine, of seven days."""
+    with open_store(engine.config(tmp_path / "s.db", max_age_days=7.0)) as opened:
+        opened._clock_ns = clock
+        opened.set_epoch("lane", {"candidate": 0})
+        yield opened
+
+
+@pytest.fixture
 def store(tmp_path: Path, clock: Clock) -> Iterator[SqliteStore]:
     with SqliteStore(tmp_path / "s.db", max_age_ns=7 * DAY_NS, max_bytes=2 << 20, clock_ns=clock) as opened:
         opened.set_epoch("lane", {"candidate": 0})
         yield opened
 
 
-def numbers(store: SqliteStore) -> list[int]:
+def numbers(store: Store) -> list[int]:
     return [int(row.pair.copy.req_hash, 16) for row in store.iter_pairs()]
 
 
-def test_old_rows_go_and_their_counts_stay(store: SqliteStore, clock: Clock) -> None:
-    store.save([make_pair(n, started_ns=NOW + n * DAY_NS) for n in range(10)])
-    assert store.prune(NOW + 7 * DAY_NS) == 0
-    assert store.prune(NOW + 9 * DAY_NS) == 2
-    assert numbers(store) == list(range(2, 10))
-    assert store.counts()["candidate"].answered == 10
-    (left,) = store._db.execute("SELECT count(*) FROM bodies").fetchone()
+def test_old_rows_go_and_their_counts_stay(kept: Store, clock: Clock) -> None:
+    kept.save([make_pair(n, started_ns=NOW + n * DAY_NS) for n in range(10)])
+    assert kept.prune(NOW + 7 * DAY_NS) == 0
+    assert kept.prune(NOW + 9 * DAY_NS) == 2
+    assert numbers(kept) == list(range(2, 10))
+    assert kept.counts()["candidate"].answered == 10
+    (left,) = kept._db.execute("SELECT count(*) FROM bodies").fetchone()
     assert left == 8
 
 
-def test_a_row_stored_within_the_hour_stays_however_old_its_exchange(store: SqliteStore, clock: Clock) -> None:
-    store.save([make_pair(1, started_ns=NOW - 30 * DAY_NS)])
-    assert store.prune(NOW + HOUR_NS // 2) == 0
-    assert store.stored_keys([(make_pair(1).copy.shadow_id, "candidate")])
-    assert store.prune(NOW + 2 * HOUR_NS) == 1
+def test_a_row_stored_within_the_hour_stays_however_old_its_exchange(kept: Store, clock: Clock) -> None:
+    kept.save([make_pair(1, started_ns=NOW - 30 * DAY_NS)])
+    assert kept.prune(NOW + HOUR_NS // 2) == 0
+    assert kept.stored_keys([(make_pair(1).copy.shadow_id, "candidate")])
+    assert kept.prune(NOW + 2 * HOUR_NS) == 1
 
 
 def test_a_large_file_loses_its_oldest_rows_and_shrinks(store: SqliteStore, clock: Clock) -> None:
@@ -83,16 +93,16 @@ def test_rows_of_the_last_hour_lose_only_their_bodies(store: SqliteStore, clock:
     assert store.save([make_pair(n, started_ns=NOW + n) for n in range(2000)]) == 0
 
 
-def test_what_persons_said_outlives_the_rows(store: SqliteStore) -> None:
+def test_what_persons_said_outlives_the_rows(kept: Store) -> None:
     pairs = [make_pair(n, started_ns=NOW + n * DAY_NS) for n in range(6)]
-    store.save(pairs)
+    kept.save(pairs)
     for n, mark in ((0, "fine"), (1, "wrong"), (4, "wrong")):
-        assert store.save_mark(pairs[n].copy.shadow_id, "candidate", mark)  # type: ignore[arg-type]
-    before = store.mark_counts("candidate")
+        assert kept.save_mark(pairs[n].copy.shadow_id, "candidate", mark)  # type: ignore[arg-type]
+    before = kept.mark_counts("candidate")
     assert sum(before) == 3
-    assert store.prune(NOW + 9 * DAY_NS) == 2
-    assert store.mark_counts("candidate") == before
-    assert sum(store.mark_counts("candidate", NOW + DAY_NS)) == 2
-    assert sum(store.mark_counts("another")) == 0
-    assert store.prune(NOW + 30 * DAY_NS) == 4
-    assert store.mark_counts("candidate") == before
+    assert kept.prune(NOW + 9 * DAY_NS) == 2
+    assert kept.mark_counts("candidate") == before
+    assert sum(kept.mark_counts("candidate", NOW + DAY_NS)) == 2
+    assert sum(kept.mark_counts("another")) == 0
+    assert kept.prune(NOW + 30 * DAY_NS) == 4
+    assert kept.mark_counts("candidate") == before

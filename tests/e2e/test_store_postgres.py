@@ -1,0 +1,143 @@
+"""A lane whose store is PostgreSQL, with a server that dies, stops and cuts connections under load: no copy is lost, no
+row comes twice, prod notices nothing, and everything that reads works."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from tests.support.servers import PostgresServer, running_postgres
+
+from .conftest import World, until
+
+SECRET = "pg-secret-7431"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    with running_postgres() as made:
+        yield made
+
+
+@pytest.fixture
+def lane(world: World, server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A lane with one shadow and tables of its own."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("LANES_PASSWORD", SECRET)
+    schema = f"lane_{world.lane.name.rpartition('-')[2]}"
+    url = f"postgresql://postgres@127.0.0.1:{server.port}/postgres?connect_timeout=60"
+    store = {"url": url, "schema": schema, "credential_env": "LANES_PASSWORD"}
+    world.configure(world.shadow(), store=store, shadows__candidate={"concurrency": 8})
+    return world
+
+
+def asked(server: PostgresServer, lane: World, query: str) -> list[Any]:
+    """What somebody else sees in the lane's tables."""
+    with psycopg.connect(f"host=127.0.0.1 port={server.port} user=postgres dbname=postgres", autocommit=True) as db:
+        db.execute("SELECT set_config('search_path', %s, false)", (f"lane_{lane.lane.name.rpartition('-')[2]}",))
+        return db.execute(query.encode()).fetchall()
+
+
+async def send(url: str, first: int, count: int) -> None:
+    """``count`` requests at once, each answered by prod."""
+    limits = httpx.Limits(max_connections=16)
+    async with httpx.AsyncClient(timeout=60, trust_env=False, limits=limits) as client:
+        for answer in await asyncio.gather(
+            *(client.post(url + "/ask", json={"q": number}) for number in range(first, first + count))
+        ):
+            assert answer.status_code == 200
+
+
+def cut(server: PostgresServer, lane: World) -> None:
+    sessions = "FROM pg_stat_activity WHERE application_name = 'shadowlane'"
+    asked(server, lane, f"SELECT pg_terminate_backend(pid) {sessions}")
+
+
+def restart(server: PostgresServer, number: int) -> None:
+    server.stop(number)
+    server.start()
+
+
+def test_a_server_that_fails_under_load_costs_no_copy_and_no_answer(lane: World, server: PostgresServer) -> None:
+    url = lane.gateway()
+    asyncio.run(send(url, 0, 50))
+    until(lambda: lane.worker_pid(), "a worker")
+    until(lambda: lane.lane_status()["acked"] > 0, "the first rows are stored")
+    faults: list[Callable[[], None]] = [
+        lambda: cut(server, lane),
+        lambda: restart(server, signal.SIGINT),
+        lambda: cut(server, lane),
+        lambda: restart(server, signal.SIGQUIT),
+    ]
+    sent = 50
+    for fault in faults:
+        asyncio.run(send(url, sent, 50))
+        fault()
+        asyncio.run(send(url, sent + 50, 50))
+        sent += 100
+    with server.paused():
+        asyncio.run(send(url, sent, 50))
+    server.stop()
+    asyncio.run(send(url, sent + 50, 50))  # there is none at all
+    server.start()
+    sent += 100
+    status = lane.settle(sent)
+    assert status["mirrored"] == sent
+    assert status["shadows"]["candidate"]["answered"] == sent
+    assert asked(server, lane, "SELECT count(*), count(DISTINCT shadow_id) FROM pairs") == [(sent, sent)]
+    assert asked(server, lane, "SELECT sum(n) FROM observed WHERE series = 'band'") == [(sent,)]
+    (size,) = asked(server, lane, "SELECT sum(bytes) FROM pairs")[0]
+    (packed,) = asked(server, lane, "SELECT sum(octet_length(packed)) FROM bodies")[0]
+    assert asked(server, lane, "SELECT sum(bytes) FROM held") == [(size + packed,)]
+
+
+def test_killed_workers_lose_nothing(lane: World, server: PostgresServer) -> None:
+    url = lane.gateway()
+    for first in range(0, 300, 100):
+        asyncio.run(send(url, first, 100))
+        pid = until(lane.worker_pid, "a worker")
+        os.kill(pid, signal.SIGKILL)
+    status = lane.settle(300)
+    assert status["shadows"]["candidate"]["answered"] == 300
+    assert asked(server, lane, "SELECT count(*), count(DISTINCT shadow_id) FROM pairs") == [(300, 300)]
+
+
+def test_every_command_reads_it_and_none_says_the_password(lane: World, server: PostgresServer) -> None:
+    before = lane.cli("status")
+    assert (before.returncode, "not made yet" in before.stdout) == (0, True)
+    url = lane.gateway()
+    asyncio.run(send(url, 0, 40))
+    lane.settle(40)
+    out = lane.folder / "out"
+    shown = [
+        *(lane.cli(*command) for command in (["status"], ["doctor"], ["report"], ["gate"], ["gate", "--restart"])),
+        lane.cli("report", "--html", str(out.with_suffix(".html"))),
+        lane.cli("export", "--format", "jsonl", "--out", str(out.with_suffix(".jsonl"))),
+    ]
+    for done in shown:
+        assert done.returncode in (0, 1), done.stderr
+        assert "Traceback" not in done.stderr
+    assert len(out.with_suffix(".jsonl").read_text().splitlines()) == 40
+    data = json.loads(lane.cli("report", "--json").stdout)
+    assert data["pairs"] == 40
+    server.stop()
+    try:
+        away = [lane.cli("status"), lane.cli("report"), lane.cli("doctor")]
+    finally:
+        server.start()
+    assert away[0].returncode == 0, "the lane itself can be read"
+    assert all("127.0.0.1" in done.stdout + done.stderr for done in away)
+    assert away[1].returncode == 3
+    written = [path.read_text(errors="replace") for path in (lane.folder / "gateway.log", *lane.lane.glob("*.json"))]
+    told = [done.stdout + done.stderr for done in (*shown, *away)]
+    pages = [out.with_suffix(".html").read_text()]
+    assert not any(SECRET in text for text in (*written, *told, *pages))
