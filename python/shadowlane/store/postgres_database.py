@@ -13,6 +13,7 @@ import functools
 import math
 import re
 import time
+import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -322,8 +323,6 @@ class PostgresDatabase:
     def lock(self, what: str) -> tuple[int, int]:
         """The numbers of an advisory lock of this lane's (https://www.postgresql.org/docs/current/explicit-locking.html,
         Advisory Locks)."""
-        import zlib
-
         number = zlib.crc32(f"{self.address.schema}\x00{what}".encode())
         return 0x53484C4E, number - (1 << 32 if number >> 31 else 0)
 
