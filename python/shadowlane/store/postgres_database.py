@@ -214,8 +214,10 @@ class PostgresDatabase:
         self._patient()
         try:
             yield
-        except NoAnswer:
-            db.close()
+        except psycopg.Error:
+            if time.monotonic() > self._give_up:  # psycopg's own words of it depend on what was asked
+                db.close()
+                raise NoAnswer("the server does not answer") from None
             raise
         except (TimeIsOver, StoreError):
             with contextlib.suppress(psycopg.Error):
