@@ -164,6 +164,9 @@ peers: build .venv-peers/.made ## Mirrors beside each other: Envoy, nginx, LiteL
 judge-bench: build ## How well ΔS judges, on labelled data: make judge-bench DATA=folder
 	$(BIN)/python -m benches.judge $(DATA)
 
+offload-bench: build ## What a forwarding host's worker takes of the processor, beside one that does all: make offload-bench
+	$(BIN)/python -m benches.offload
+
 GATE_BENCH ?=
 metrics-bench: build ## What a scrape of /metrics costs with 100,000 stored pairs: make metrics-bench
 	$(BIN)/python -m benches.metrics
@@ -188,6 +191,10 @@ test-faults: $(VENV)/.dependencies ## Panics of the core, through a real lane: b
 test-loom: ## The ring under loom: every interleaving of its small models
 	RUSTFLAGS="--cfg loom -C overflow-checks=on" CARGO_TARGET_DIR=target/loom \
 		cargo test -p shadowlane-ring --release --test loom_ring --quiet
+
+JUDGE_KILLS ?= 100
+offload: build ## Kill judges and forwarding workers at random on a real Redis: make offload JUDGE_KILLS=500
+	SHADOWLANE_JUDGE_KILLS=$(JUDGE_KILLS) $(BIN)/python -m pytest -q --timeout 7000 tests/e2e/test_offload.py
 
 KILLS ?= 5000
 crash: ## Kill producers and the worker at random: make crash KILLS=5000

@@ -26,10 +26,23 @@ from urllib.parse import quote, unquote_to_bytes
 
 from .errors import ConfigError
 
-__all__ = ["MIN_KEY_BYTES", "TagError", "Verifier", "checked_key", "sign", "span_ids", "traceparent"]
+__all__ = [
+    "MIN_KEY_BYTES",
+    "TRACE_STATE",
+    "TagError",
+    "Verifier",
+    "checked_key",
+    "is_copys",
+    "sign",
+    "span_ids",
+    "traceparent",
+]
 
 MIN_KEY_BYTES = 16
 """Shorter keys are refused. RFC 2104 §3 recommends the length of the hash, 32 bytes."""
+
+TRACE_STATE = "shadowlane=copy"
+"""``tracestate`` beside it (W3C Trace Context §3.3): the shadow's spans inherit it, and so are told from prod's."""
 
 _LABEL = "shadowlane"
 _COVERED = ("@method", "@path", "@query", "x-shadow", "x-shadow-id", "x-shadow-req-hash")
@@ -57,6 +70,11 @@ def traceparent(shadow_id: str, arm: str) -> str:
     """The header that puts what an arm does for a copy below that copy's span."""
     trace, span = span_ids(shadow_id, arm)
     return f"00-{trace:032x}-{span:016x}-01"
+
+
+def is_copys(trace_state: str) -> bool:
+    """Whether a span with this trace state is part of what was done for a copy."""
+    return any(member.partition("=")[0].strip() == _LABEL for member in trace_state.split(","))
 
 
 def checked_key(key: str | bytes, field: str) -> bytes:

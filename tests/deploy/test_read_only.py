@@ -108,7 +108,8 @@ def test_proxy_and_worker_need_nothing_else(box: Box) -> None:
         text = (DEPLOY / "compose" / "shadowlane.toml").read_text(encoding="utf-8")
         for before, after in (
             ('"/lane/', f'"{box.folder}/lane/'),
-            ("sqlite:////data/", f"sqlite:///{box.folder}/data/"),
+            ("postgresql://shadowlane@db:5432/shadowlane", f"sqlite:///{box.folder}/data/shadowlane.db"),
+            ('credential_env = "DB_PASSWORD"\n', ""),
             ("http://candidate:9001", new.url),
             ("0.0.0.0:9797", "127.0.0.1:0"),
             ("ratio = 0.5", "ratio = 1.0"),

@@ -54,6 +54,8 @@ class Answers(Prod):
             wire.send(b"0\r\n\r\n")
         elif kind == "/refused":
             back.send_head_only([(b":status", b"200"), (b"grpc-status", b"7")])
+        elif kind == "/lengths":
+            back.send_head_only([(b":status", b"200"), (b"content-length", b"0"), (b"content-length", b"5")])
         elif kind == "/much":
             wire.send(b"HTTP/1.1 200 OK\r\ncontent-length: 3000000\r\n\r\n" + b"m" * 3_000_000)
         else:
@@ -216,17 +218,26 @@ def test_an_upload_is_asked_for_when_it_waits(served: Served) -> None:
     assert b"expect" not in dict(wire.fields)
 
 
-def test_what_passes_is_mirrored(served: Served) -> None:
-    target = f"/v1/chat/completions?a={served.user}"
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("said", [True, False])
+def test_what_passes_is_mirrored(served: Served, said: bool) -> None:
+    """Also what does not say its length, as only HTTP/2 has it."""
+    target = f"/v1/chat/completions?a={said}"
     body = json.dumps(ASKED).encode()
     fields = [(b"content-type", b"application/json"), (b"authorization", b"Bearer secret-of-a-user")]
+    fields += [(b"content-length", str(len(body)).encode())] * said
+    until(lambda: served.world.lane_status()["open"] == 0, "the requests before to end")
+    before = served.world.lane_status()
     assert served.ask("POST", target, fields, body).body == CHAT
-    got = until(lambda: next((one for one in served.shadow.requests if one.path == target), None), "the copy")
-    assert got.body["messages"] == ASKED["messages"]
-    assert "secret-of-a-user" not in json.dumps(got.headers)
     until(lambda: served.world.lane_status()["open"] == 0, "all requests to end")
     status = served.world.lane_status()
+    assert (status["seen"], status["mirrored"]) == (before["seen"] + 1, before["mirrored"] + 1)
     assert status["seen"] == status["mirrored"] + sum(status["dropped"].values())
+    # The worker gives way to whatever else runs.
+    sent = lambda: next((one for one in served.shadow.requests if one.path == target), None)  # noqa: E731
+    got = until(sent, "the copy", 150)
+    assert got.body["messages"] == ASKED["messages"]
+    assert "secret-of-a-user" not in json.dumps(got.headers)
 
 
 @pytest.fixture(scope="module")
@@ -330,6 +341,22 @@ def test_what_could_be_read_as_another_request_goes_no_further(served: Served, m
         number = user.begin(method, b"/x", fields, end=not fields)
         assert user.until(number).status in (0, 400)
     assert len(served.upstream.seen) == before
+
+
+def test_who_only_takes_back_what_it_asks_loses_the_connection(both: Served) -> None:
+    answered = False
+    with Http2User(both.address) as user, contextlib.suppress(ConnectionError):
+        for _ in range(1000):
+            user.leave(user.begin("GET", b"/long"))
+        answered = user.until(user.begin("GET", b"/x")).ended
+    assert not answered
+    with Http2User(both.address) as other:
+        assert other.ask("GET", b"/x").body == CHAT
+
+
+def test_an_answer_with_two_lengths_is_a_bad_gateway(both: Served) -> None:
+    with Http2User(both.address) as user:
+        assert user.ask("GET", b"/lengths").status == 502
 
 
 class Http2:

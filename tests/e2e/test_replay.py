@@ -281,9 +281,39 @@ def test_a_lanes_own_store_is_replayed_and_one_exchange_of_it(tmp_path: Path, sh
     assert [said(got) for got in shadow.requests] == [asked(5)[2].question]
     assert asked(5)[2].answer in text
     assert "then       candidate: HTTP 200" in text
+    assert "still      the same answer as then, word for word" in text
+    assert "prod then 100 ms" in text
     data = json.loads(run(tmp_path, "replay", "first.db", "--one", name, "--config", config, "--json"))
     assert data["arms"][0]["prod_text"] == asked(5)[2].answer
+    assert data["same_words"]
     assert "no exchange" in run(tmp_path, "replay", "first.db", "--one", "nobody", "--config", config, code=2)
+
+
+def test_one_exchange_as_one_on_call_asks_for_it(tmp_path: Path) -> None:
+    """In the lane's folder without its configuration named; of an import; at a shadow that says something else now, and
+    at one that is gone."""
+    said_now = ["A ride may last 5 minutes."]
+    with serving(lambda got: chat(said_now[0])) as shadow:
+        config = configured(tmp_path, shadow.url)
+        (tmp_path / "traffic.gor").write_bytes(gor(asked(3), replayed=(said_now[0],)))
+        run(tmp_path, "import", "traffic.gor", "--config", config, "--store", "imported.db", "--json")
+        name = rows(tmp_path / "imported.db", "shadow_id")[1][0]
+        given = ("replay", "imported.db", "--one", name)
+        assert "still      the same answer" in run(tmp_path, *given, "--config", config)
+        said_now[0] = "A ride may last 9 minutes."
+        text = run(tmp_path, *given, "--config", config)
+        assert "it said    A ride may last 5 minutes." in text
+        assert "candidate  A ride may last 9 minutes." in text
+        config.rename(tmp_path / "shadowlane.toml")
+        assert "9 minutes" in run(tmp_path, *given)
+        assert "leave --gate, --speed out" in run(tmp_path, *given, "--gate", "--speed", "max", code=2)
+    text = run(tmp_path, *given, code=1)
+    assert f"prod       {asked(3)[1].answer}" in text
+    assert "no answer  candidate: connect_error" in text
+    assert "contradiction" not in text
+    (tmp_path / "shadowlane.toml").rename(tmp_path / "lane.toml")
+    shown = run(tmp_path, "replay", "--one", name, "--shadow", "http://127.0.0.1:1", code=2)
+    assert "whose exchange is it?" in " ".join(shown.split())
 
 
 def test_a_log_needs_a_control_which_answers_in_prods_stead(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_a_copys_span_arrives_and_the_shadow_is_told_only_when_asked(
     assert {event.name for event in span.events} == {"gen_ai.evaluation.result"}
     assert otel.authorized == ["k123"]
     [seen] = headers_seen(log)
-    assert "tracestate" not in seen
+    assert seen.get("tracestate") == ("shadowlane=copy" if propagate else None)
     own = f"00-{span.trace_id.hex()}-{span.span_id.hex()}-01"
     assert seen.get("traceparent") == (own if propagate else None)
 

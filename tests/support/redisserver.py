@@ -18,7 +18,7 @@ __all__ = ["RedisServer"]
 class RedisServer:
     """One server in ``folder``, with an append-only file that is written before each answer."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, tls: bool = False) -> None:
         binary = shutil.which("redis-server")
         if binary is None:
             pytest.skip("redis-server is not installed (Debian: redis-server)")
@@ -27,6 +27,10 @@ class RedisServer:
         folder.mkdir(parents=True, exist_ok=True)
         self._arguments = [binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
         self._arguments += ["--appendonly", "yes", "--appendfsync", "always", *options]
+        if tls:
+            secure = self._ports.reserve()
+            self._arguments += ["--tls-port", str(secure)]
+            self.tls_url = f"rediss://127.0.0.1:{secure}"
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"redis://127.0.0.1:{self.port}"
         self.start()

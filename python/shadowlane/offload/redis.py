@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from ..config.offload import server_of
 from ..config.shown import shown_url
 from ..errors import MissingExtraError, OffloadError, OffloadFullError
 from . import scripts
+from .figures import HOSTS
 from .record import VERSION, Forwarded
 from .stream import Accounts, Message, Owned, StreamState
 
@@ -135,8 +137,13 @@ class RedisStream:
     def join(self, source: str, base: int) -> list[str]:
         with _explained(self._offload.url):
             self._client.hsetnx(self._keys[1], f"base:{source}", str(base))
+            self._client.hset(self._keys[1], f"seen:{source}", str(int(time.time())))
             found: set[bytes] = self._client.smembers(self._sent(source))  # type: ignore[assignment]
             return [one.decode() for one in found]
+
+    def put_figures(self, kind: str, name: str, value: bytes) -> None:
+        with _explained(self._offload.url):
+            self._client.hset(f"{self._offload.stream}:{kind}", name, value)
 
     def _sent(self, source: str) -> str:
         return f"{self._offload.stream}:sent:{source}"
@@ -192,7 +199,17 @@ class RedisStream:
 
     def tidy(self) -> None:
         given = [self._group, self._consumer, int(1000 * _DEAD_CLAIMS * self._offload.claim_s), _SETTLED_S]
-        self._grouped(lambda: self._run(scripts.TIDY, given))
+        keys = [*self._keys, f"{self._offload.stream}:{HOSTS}"]
+        self._grouped(lambda: self._run(scripts.TIDY, given, keys))
+
+    def figures(self, kind: str) -> dict[str, bytes]:
+        with _explained(self._offload.url):
+            found: dict[bytes, bytes] = self._client.hgetall(f"{self._offload.stream}:{kind}")  # type: ignore[assignment]
+        return {name.decode("utf-8", "replace"): value for name, value in found.items()}
+
+    def drop_figures(self, kind: str, names: list[str]) -> None:
+        with _explained(self._offload.url):
+            self._client.hdel(f"{self._offload.stream}:{kind}", *names)
 
     # ---- both
 

@@ -4,7 +4,8 @@ Invariants: a message moves out of the stream only with its count (``XACK`` says
 so the accounts are exact whoever is killed; the first write of what must go on when the server is full frees memory,
 since the server looks for memory before a script's first write only.
 
-Keys are the stream, then ``STREAM:accounts``, ``STREAM:aside`` and ``STREAM:sent:SOURCE`` in this order.
+Keys are the stream, then ``STREAM:accounts``, ``STREAM:aside`` and ``STREAM:sent:SOURCE`` (or ``STREAM:hosts``) in
+this order.
 """
 
 from __future__ import annotations
@@ -119,6 +120,7 @@ for field, seen in pairs(accounts) do
         redis.call('HDEL', KEYS[2], what .. ':' .. source)
       end
       redis.call('HDEL', KEYS[2], field, 'base:' .. source)
+      redis.call('HDEL', KEYS[4], source)
     end
   end
 end

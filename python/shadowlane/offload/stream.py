@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from .figures import Figures
 from .record import Forwarded
 
 __all__ = ["Accounts", "Message", "Owned", "Stream", "StreamState"]
@@ -70,7 +71,7 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
         return self.total.forwarded - self.total.judged - self.total.set_aside - self.lost - self.length
 
 
-class Stream(Protocol):
+class Stream(Figures, Protocol):
     """The stream of a mirror. Calls wait for the server no longer than ``offload.timeout_s``, and may come from any
     thread. Each raises :class:`~shadowlane.errors.OffloadError` when it cannot be carried out, and may be repeated.
     """

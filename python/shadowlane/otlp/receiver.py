@@ -17,13 +17,12 @@ from ..capture.lane import Lane
 from ..errors import DataError
 from ..sources.genai import Telling, rebuilt
 from ..sources.records import Recorded, Unusable
+from ..tag import is_copys
 from ..types import FLAG_NO_PROD, FLAG_STREAMED, FLAG_TOLD, Headers
-from .decode import MOST_RECORDS, Told
+from .decode import Told
 from .seen import Seen
 
 __all__ = ["Account", "Receiver"]
-
-_OURS = "shadowlane"
 
 
 @dataclass(slots=True)
@@ -47,9 +46,9 @@ class Account:
         self.skipped += more.skipped
         self.rejected += more.rejected
 
-    def reject(self, reason: str, why: str) -> None:
+    def reject(self, why: str) -> None:
         """Count a record that cannot be read."""
-        self.rejected[reason] += 1
+        self.rejected["damaged"] += 1
         self.why = self.why or why
 
     def data(self) -> dict[str, Any]:
@@ -81,12 +80,10 @@ class Receiver:
         with self._lock:
             for told in records:
                 batch.received += 1
-                if batch.received > MOST_RECORDS:
-                    batch.reject("too_many", f"more than {MOST_RECORDS} records in one request: send smaller batches")
-                elif told is None:
+                if told is None:
                     batch.skipped["not_genai"] += 1
                 elif isinstance(told, DataError):
-                    batch.reject("damaged", f"record {batch.received}: {told}")
+                    batch.reject(f"record {batch.received}: {told}")
                 else:
                     self._take(told, batch)
             self._account.add(batch)
@@ -106,7 +103,7 @@ class Receiver:
         try:
             record = rebuilt(f"record {batch.received}", told, self._target, "")
         except (DataError, RecursionError) as error:
-            batch.reject("damaged", f"record {batch.received}: {error}")
+            batch.reject(f"record {batch.received}: {error}")
             return
         if isinstance(record, Unusable):
             batch.skipped[record.reason] += 1
@@ -154,4 +151,4 @@ def _of_a_copy(told: Telling) -> bool:
     an attribute of the baggage, or by the trace state that goes with a copy."""
     if str(told.attributes.get("shadow")).lower() == "true" or "shadowlane.shadow_id" in told.attributes:
         return True
-    return any(member.partition("=")[0].strip() == _OURS for member in told.trace_state.split(","))
+    return is_copys(told.trace_state)

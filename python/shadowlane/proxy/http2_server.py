@@ -243,6 +243,8 @@ class _Exchange:
         self._started = False
         self._trailers = False
         self._whole = False
+        # Behind so many bytes the body is whole, before its sender says so: the upstream may answer in between.
+        self._left = next((int(value) for name, value in scope["headers"] if name == b"content-length"), -1)
         self._continue = any(name == b"expect" and value.lower() == b"100-continue" for name, value in scope["headers"])
 
     async def run(self, app: Any) -> None:
@@ -254,7 +256,7 @@ class _Exchange:
         finally:
             if not self._whole and stream.lost is None:
                 session.reset(stream.number, ErrorCodes.INTERNAL_ERROR)
-            elif not stream.ended:
+            elif not stream.ended and not self._asked:
                 session.reset(stream.number, ErrorCodes.NO_ERROR)  # no more of the request is wanted (§8.1)
             session.finished(stream)
 
@@ -268,7 +270,8 @@ class _Exchange:
                 data = await stream.take()
             except LostError:
                 return {"type": "http.disconnect"}
-            self._asked = stream.over
+            self._left -= len(data or b"")
+            self._asked = stream.over or self._left == 0
             return {"type": "http.request", "body": data or b"", "more_body": not self._asked}
         while stream.lost is None and not self._whole:
             stream.news.clear()

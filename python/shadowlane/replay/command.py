@@ -76,9 +76,9 @@ def run_command(options: argparse.Namespace) -> int:
     :class:`~shadowlane.errors.StoreError` for what is wrong in what the user gave, and
     :class:`~shadowlane.errors.ShadowlaneError` when the shadow cannot be asked.
     """
-    config, shadow = settings(options.config, options.shadow, sends=True)
     if options.one is not None:
-        return replay_one(config, shadow, options.source, options.one, as_json=options.json)
+        return replay_one(options)
+    config, shadow = settings(options.config, options.shadow, sends=True)
     source = source_of(options)
     speed = _speed(options.speed)
     for name, arm in config.arms().items():

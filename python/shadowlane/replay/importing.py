@@ -82,6 +82,7 @@ def run_command(options: argparse.Namespace) -> int:
             Shown(f"import of {source.path}"),
             data,
             title,
+            "kept",
         )
 
 

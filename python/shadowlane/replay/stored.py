@@ -53,4 +53,5 @@ def show_stored(config: Config, options: argparse.Namespace, *, gate: bool) -> i
         options.gate, options.html = gate, getattr(options, "html", None)
         name = f"{origin.kind} of {origin.source}"
         unfinished = "" if origin.finished else ", NOT read to its end"
-        return show(options, config, store, Shown(name), data, f"{name} ({origin.form}){unfinished}")
+        verb = "kept" if origin.kind == "import" else "sent"
+        return show(options, config, store, Shown(name), data, f"{name} ({origin.form}){unfinished}", verb)

@@ -22,7 +22,7 @@ from ..types import ShadowCounts
 from ..worker.state import gateway_error, last_error, read_state
 from .lane import LaneStatus, as_json, read_lane, read_settled, unstarted
 from .limits import alerting_of, endpoint_of, fleet_of, limits_of, spans_of
-from .offload import offload_accounting, offload_alerts, offload_of
+from .offload import hosts_counted, offload_accounting, offload_alerts, offload_of
 from .overhead import overhead
 from .render import sum_of
 from .routes import NEWEST, routes_of
@@ -77,6 +77,8 @@ def collect_status(config: Config) -> dict[str, Any]:
     }
     if offload is not None:
         accounting = offload_accounting(offload, now, shadows, accounting)
+        if offload["role"] == "judge":
+            status |= hosts_counted(state)
     in_force, trouble = limits_of(state, now.lane_id)
     revisions = _revisions(config, directory, state, status)
     endpoint = endpoint_of(state, alive=bool(status["worker"]["alive"]))

@@ -6,15 +6,15 @@ right: a forwarding host counts what it acknowledged before it asks what the ser
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from ..config import Config
-from .lane import LaneStatus
+from .lane import LaneStatus, SamplerStatus, SamplingRevision
 
-__all__ = ["offload_accounting", "offload_alerts", "offload_lines", "offload_of"]
+__all__ = ["hosts_counted", "offload_accounting", "offload_alerts", "offload_lines", "offload_of"]
 
 _SOURCES_SHOWN = 20
 
@@ -37,6 +37,16 @@ class _Stream(msgspec.Struct):
     sources: dict[str, _Accounts] = msgspec.field(default_factory=dict)
 
 
+class _Host(msgspec.Struct):
+    """What a forwarding host counts; ``sampler`` as in its own status."""
+
+    seen: int
+    open: int
+    mirrored: int
+    dropped: dict[str, int]
+    sampler: SamplerStatus
+
+
 class _Worker(msgspec.Struct):
     stream: _Stream = msgspec.field(default_factory=_Stream)
     error: str = ""
@@ -46,6 +56,7 @@ class _Worker(msgspec.Struct):
     judged: int = 0
     set_aside: int = 0
     taken_over: int = 0
+    hosts: dict[str, _Host] = msgspec.field(default_factory=dict)
 
 
 def offload_of(config: Config, state: Mapping[str, Any] | None, lane_id: str) -> dict[str, Any] | None:
@@ -67,6 +78,7 @@ def offload_of(config: Config, state: Mapping[str, Any] | None, lane_id: str) ->
     else:
         missing = max(read.acked - own.base - own.forwarded, 0)
     plain: dict[str, Any] = msgspec.to_builtins(read)
+    del plain["hosts"]  # shown as sums, where those of one host stand
     return {"role": role, "known": known, **plain, "own": msgspec.to_builtins(own), "missing": missing}
 
 
@@ -84,6 +96,60 @@ def offload_accounting(
     lines = list(_judge_lines(offload)) if judges else [before["lines"][0], *_forward_lines(offload, lane)]
     holds = before["lane_holds"] and not offload["missing"]
     return {**before, "holds": holds, "known": before["known"] and offload["known"], "lines": lines}
+
+
+def hosts_counted(state: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the forwarding hosts count, put together, under the names of a lane's status; empty when none said so.
+
+    Settings of the sampling that are alike on several hosts are one; the one that began last is in force.
+    """
+    try:
+        said = state.get("offload", {}).get("hosts", {}) if state is not None else {}
+        hosts = list(msgspec.convert(said, dict[str, _Host]).values())
+    except (AttributeError, msgspec.ValidationError):
+        return {}
+    if not hosts:
+        return {}
+    settings: dict[tuple[Any, ...], SamplingRevision] = {}
+    began: dict[tuple[Any, ...], int] = {}
+    for one in (revision for host in hosts for revision in host.sampler.revisions):
+        key = (one.choice, one.ratio, one.qps, one.burst)
+        known = settings.get(key)
+        began[key] = max(began.get(key, 0), one.since_ns)
+        settings[key] = one if known is None else _together(known, one)
+    revisions = [settings[key] for key in sorted(settings, key=lambda key: began[key])]
+    last = max((host.sampler for host in hosts), key=lambda one: max((r.since_ns for r in one.revisions), default=0))
+    sampler = msgspec.structs.replace(
+        last,
+        eligible=sum(host.sampler.eligible for host in hosts),
+        taken=sum(host.sampler.taken for host in hosts),
+        revisions=[msgspec.structs.replace(one, number=n) for n, one in enumerate(revisions, 1)],
+    )
+    return {
+        "seen": sum(host.seen for host in hosts),
+        "open": sum(host.open for host in hosts),
+        "mirrored": sum(host.mirrored for host in hosts),
+        "dropped": _sums(host.dropped for host in hosts),
+        "sampler": msgspec.to_builtins(sampler),
+    }
+
+
+def _together(one: SamplingRevision, other: SamplingRevision) -> SamplingRevision:
+    return msgspec.structs.replace(
+        one,
+        since_ns=min(one.since_ns, other.since_ns),
+        eligible=one.eligible + other.eligible,
+        taken=one.taken + other.taken,
+        dropped=_sums((one.dropped, other.dropped)),
+    )
+
+
+def _sums(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for one in counts:
+        for reason, n in one.items():
+            total[reason] = total.get(reason, 0) + n
+    return total
 
 
 def _forward_lines(offload: Mapping[str, Any], lane: LaneStatus) -> Iterator[str]:

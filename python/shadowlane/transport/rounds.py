@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from .. import _core
 from ..config import ShadowConfig
-from ..tag import traceparent
+from ..tag import TRACE_STATE, traceparent
 from ..types import Answer, Copy
 from .call import Call
 from .request import path_and_query, request_headers, request_target, signature_headers
@@ -79,6 +79,7 @@ class Rounds:
         headers = request_headers(copy, self._credential)
         if self._propagate:
             headers.append(("traceparent", traceparent(copy.shadow_id, self._name)))
+            headers.append(("tracestate", TRACE_STATE))
         talk = call.talk = Conversation(copy, body, self._read, self._stub_rounds)
         following: bytes | None = body
         while following is not None and not call.failed:

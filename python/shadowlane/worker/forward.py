@@ -143,7 +143,6 @@ class Forwarder:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
             await asyncio.to_thread(self._threads.shutdown)
-            self._stream.close()
 
     async def _drain(self, stop: asyncio.Event, idle_exit_s: float | None, grace_s: float) -> None:
         loop = asyncio.get_running_loop()

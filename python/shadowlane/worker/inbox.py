@@ -23,6 +23,7 @@ import msgspec
 from ..core import RateLimiter
 from ..errors import OffloadError, describe
 from ..offload import Message, RecordError, Stream, StreamState, decode
+from ..offload.figures import TIMES, Times, read_counts, read_times
 from ..offload.stream import Owned
 from ..types import Copy
 
@@ -90,6 +91,7 @@ class Inbox:
         self._beaten_at = clock()
         self._counts = {"judged": 0, "set_aside": 0, "taken_over": 0}
         self._state = StreamState()
+        self._hosts: dict[str, Any] = {}
         self._errors: dict[str, str] = {}
         """What does not work now, and why."""
         self._thread = threading.Thread(target=self._keep, name="shadowlane-stream", daemon=True)
@@ -181,7 +183,33 @@ class Inbox:
         """For ``shadowlane status``."""
         with self._lock:
             held, error = len(self._held), next(iter(self._errors.values()), "")
-        return {"held": held, **self._counts, "error": error, "stream": msgspec.to_builtins(self._state)}
+        return {
+            "held": held,
+            **self._counts,
+            "error": error,
+            "stream": msgspec.to_builtins(self._state),
+            "hosts": self._hosts,
+        }
+
+    # ---- what the hosts count and time
+
+    def read_figures(self) -> tuple[list[Times], list[str]]:
+        """What they timed, and the names of what is over; what they counted is shown from now on."""
+        found: tuple[list[Times], list[str]] = ([], [])
+
+        def read() -> None:
+            self._hosts = read_counts(self._stream)
+            times, over = read_times(self._stream, time.time_ns())
+            found[0].extend(times)
+            found[1].extend(over)
+
+        self._attempt("read the hosts' figures", read)
+        return found
+
+    def drop_times(self, names: list[str]) -> None:
+        """These are stored, and will not change."""
+        if names:
+            self._attempt("drop times", self._stream.drop_figures, TIMES, names)
 
     # ---- taking messages
 

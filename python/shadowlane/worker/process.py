@@ -291,6 +291,10 @@ async def _judge(
             asyncio.create_task(_prune(writer)),
             asyncio.create_task(_record_overhead(writer, overhead)),
         ]
+        if inbox is not None:
+            from .roles import keep_figures
+
+            periodic.append(asyncio.create_task(keep_figures(inbox, writer, store)))
         for task in periodic:
             task.add_done_callback(lambda _: stop.set())  # none ends by itself, but for a store that was taken away
         view.opened(writer, store)

@@ -12,29 +12,38 @@ import fcntl
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from .. import _core
 from ..config import Config
 from ..detect.cleaner import open_cleaner
-from ..errors import StoreError
+from ..errors import ShadowlaneError, StoreError
 from ..limits import ProdQuota
-from ..offload import open_stream
+from ..offload import Stream, open_stream
+from ..offload.figures import HOSTS, HostTimes, Times, counts_of
 from .control import ControlLoop, keep_ticking
 from .fleet import FleetPart
 from .forward import Forwarder, ForwardLimits, Pressure
 from .inbox import Inbox
+from .overhead import OverheadRecorder
 from .side import WorkerView
+from .writer import Writer
 
-__all__ = ["forward", "judge"]
+__all__ = ["forward", "judge", "keep_figures"]
 
 log = logging.getLogger("shadowlane.worker")
 
 _BEAT_EVERY_S = 0.5
 _TURN_EVERY_S = 0.1
+_FIGURES_EVERY_S = 5.0
 _RECORD_SLACK = 1 << 20
 """A record has more than its two bodies: headers, names, findings."""
+
+
+class _TimesStore(Protocol):
+    def save_latency(self, lane_id: str, at_ns: int, choice: str, ratio: float, counts: bytes) -> None: ...
 
 
 def source_of(config: Config, lane_id: str) -> str:
@@ -85,17 +94,56 @@ async def forward(
     control.resume()
     said = {"event": "started"}
     log.info("worker %d: lane %s forwards as %s", os.getpid(), config.lane.name, source, extra=said)
-    ticking = asyncio.create_task(keep_ticking(control, _BEAT_EVERY_S))
-    sharing = asyncio.create_task(fleet.run(limits, control.update_admission))
+    periodic = [
+        asyncio.create_task(keep_ticking(control, _BEAT_EVERY_S)),
+        asyncio.create_task(fleet.run(limits, control.update_admission)),
+        asyncio.create_task(_keep_telling(directory, stream, source)),
+    ]
     opened()
     try:
         await forwarder.run(stop, idle_exit_s=idle_exit_s)
     finally:
-        ticking.cancel()
-        sharing.cancel()
-        await asyncio.gather(ticking, sharing, return_exceptions=True)
+        for task in periodic:
+            task.cancel()
+        await asyncio.gather(*periodic, return_exceptions=True)
+        await asyncio.to_thread(stream.close)
         control.tick()
     log.info("worker %d: done", os.getpid(), extra={"event": "done"})
+
+
+async def _keep_telling(directory: Path, stream: Stream, source: str) -> None:
+    """Let the judges know what this host counts and times, until cancelled, and once more then."""
+    times = OverheadRecorder(directory, HostTimes(stream))
+    try:
+        while True:
+            await asyncio.to_thread(_tell, directory, stream, source, times)
+            await asyncio.sleep(_FIGURES_EVERY_S)
+    finally:
+        await asyncio.to_thread(_tell, directory, stream, source, times)
+
+
+def _tell(directory: Path, stream: Stream, source: str, times: OverheadRecorder) -> None:
+    with contextlib.suppress(ShadowlaneError):  # the stream's trouble is said by who publishes
+        stream.put_figures(HOSTS, source, counts_of(_core.lane_status(str(directory))))
+        times.record()
+
+
+async def keep_figures(inbox: Inbox, writer: Writer, store: _TimesStore) -> None:
+    """Store what the hosts timed, and show what they counted, until cancelled."""
+    while True:
+        times, over = await asyncio.to_thread(inbox.read_figures)
+        try:
+            await writer.call(partial(_save_times, store, times))
+        except StoreError as error:
+            log.warning("what requests took on the hosts cannot be kept for the gate: %s", error)
+        else:
+            await asyncio.to_thread(inbox.drop_times, over)
+        await asyncio.sleep(_FIGURES_EVERY_S)
+
+
+def _save_times(store: _TimesStore, times: list[Times]) -> None:
+    for one in times:
+        store.save_latency(*one)
 
 
 def _open_inbox(config: Config, drainer: _core.Drainer) -> Inbox:

@@ -24,9 +24,11 @@ from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from shadowlane.otlp import decode
 from shadowlane.otlp.receiver import Account, Receiver
+from shadowlane.tag import TRACE_STATE, traceparent
 from shadowlane.types import FLAG_NO_PROD, FLAG_STREAMED, FLAG_TOLD
 from tests.support.captured import Captured, captured
 from tests.support.telling import EVENT, TRACE, as_protobuf, asked, event, export, listening, message, span, told
@@ -244,6 +246,25 @@ def test_telemetry_of_a_copy_is_no_request(world: World) -> None:
     assert world.lane.dropped() == {"loop": 3}
 
 
+def test_the_sdks_spans_below_a_copys_are_no_requests(world: World) -> None:
+    """As an instrumented shadow makes them, where `telemetry.propagate` tells it of the copy's span."""
+    exporter = OTLPSpanExporter(endpoint=f"{world.url}/v1/traces")
+    spans = TracerProvider()
+    spans.add_span_processor(BatchSpanProcessor(exporter))
+    headers = {"traceparent": traceparent("0195e0c4-7c3a-7000-8000-3f6c1a2b4d5e", "s"), "tracestate": TRACE_STATE}
+    try:
+        tracer = spans.get_tracer("shadow")
+        with tracer.start_as_current_span("POST", context=TraceContextTextMapPropagator().extract(headers)):
+            attributes = {key: json.dumps(value) for key, value in asked(0).items() if key.endswith("messages")}
+            tracer.start_span("chat m", attributes={"gen_ai.operation.name": "chat", **attributes}).end()
+        assert spans.force_flush(60_000)
+    finally:
+        spans.shutdown()
+    assert not world.lane.rows()
+    assert world.lane.dropped() == {"loop": 1}
+    assert world.account().data()["skipped"] == {"not_genai": 1}
+
+
 def test_only_named_services_are_listened_to() -> None:
     with captured() as lane, listening(lane.lane, services=["gateway"]) as (url, receiver):
         world = World(lane, url, receiver)
@@ -289,11 +310,58 @@ def test_values_nested_too_deep_are_rejected(world: World) -> None:
     assert len(world.lane.rows()) == 1
 
 
-def test_more_records_than_a_batch_may_have_are_rejected(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shadowlane.otlp.receiver.MOST_RECORDS", 2)
-    answer = world.send(export([event(number) for number in range(5)]))
-    assert answer.json()["partialSuccess"]["rejectedLogRecords"] == "3"
-    assert world.account().data()["rejected"] == {"too_many": 3}
+@pytest.mark.parametrize("kind", [JSON, PROTOBUF])
+def test_more_records_than_a_batch_may_have_are_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(decode, "MOST_RECORDS", 4)
+    parts = [export([event(number) for number in range(first, first + 2)]) for first in (0, 2, 4)]
+    resources = [one for part in parts for one in part["resourceLogs"]]
+    assert world.send({"resourceLogs": resources[:2]}, kind).status_code == 200
+    answer = world.send({"resourceLogs": resources}, kind)
+    assert answer.status_code == 413
+    assert "records in one request" in status_of(answer)
+    assert world.account().data() == {"received": 4, "offered": 4, "skipped": {}, "rejected": {}}
+
+
+def field(number: int, data: bytes) -> bytes:
+    """A field of protobuf with a length."""
+    size, head = len(data), bytearray([number << 3 | 2])
+    while size > 127:
+        head.append(size & 127 | 128)
+        size >>= 7
+    return bytes([*head, size]) + data
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        field(1, field(2, field(2, b"") * 2_000_000)),
+        field(1, field(2, b"") * 2_000_000),
+        field(1, b"") * 2_000_000,
+        b"\x48\x01" * 2_000_000,
+        field(1, b"\x48\x01" * 2_000_000),
+    ],
+    ids=["records", "scopes", "resources", "unknown", "unknown-inside"],
+)
+def test_a_bomb_of_many_small_things_is_refused_before_it_is_decoded(
+    world: World, monkeypatch: pytest.MonkeyPatch, bomb: bytes
+) -> None:
+    monkeypatch.setattr(decode, "ExportLogsServiceRequest", None)
+    headers = {"content-type": PROTOBUF, "content-encoding": "gzip"}
+    answer = world.client.post(f"{world.url}/v1/logs", content=gzip.compress(bomb), headers=headers)
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("kind", [JSON, PROTOBUF])
+def test_a_record_of_too_many_values_is_rejected(world: World, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    for module in ("shadowlane.sources.otlp_json", "shadowlane.otlp.decode"):
+        monkeypatch.setattr(f"{module}.MOST_VALUES", 20)
+    wide, many = asked(0, other=[1] * 21), asked(1, **{f"a{number}": 1 for number in range(20)})
+    answer = world.send(export([event(0, wide), event(1, many), event(2)]), kind)
+    assert answer.status_code == 200
+    assert world.account().data()["rejected"] == {"damaged": 2}
+    assert len(world.lane.rows()) == 1
 
 
 def status_of(answer: httpx.Response) -> str:
@@ -307,7 +375,7 @@ def status_of(answer: httpx.Response) -> str:
 @pytest.mark.parametrize(
     ("body", "headers", "status", "says"),
     [
-        (b"\xff\xff\xff", {"content-type": PROTOBUF}, 400, "ExportLogsServiceRequest"),
+        (b"\xff\xff\xff", {"content-type": PROTOBUF}, 400, "not OTLP"),
         (b"{", {"content-type": JSON}, 400, "OTLP/JSON"),
         (b"[]", {"content-type": JSON}, 400, "an object"),
         (b'{"resourceLogs": {}}', {"content-type": JSON}, 400, "resourceLogs"),
