@@ -33,7 +33,8 @@ _PYTHON_ONLY = {"PSF-2.0", "MPL-2.0", "0BSD"}
 """Allowed beside what `deny.toml` allows: a distribution is installed beside ours, not linked into it."""
 _EXCEPTIONS = {
     "protobuf": ("3-Clause BSD License", "BSD-3-Clause in its authors' words"),
-    "psycopg": ("LGPL-3.0-only", "a driver that the guard's user installs and we import; nothing of it is distributed"),
+    "psycopg": ("LGPL-3.0-only", "a driver that its user installs and we import; nothing of it is distributed"),
+    "psycopg-binary": ("LGPL-3.0-only", "the compiled half of psycopg; nothing of it is distributed"),
 }
 """Licences that one distribution may have, and why."""
 

@@ -24,6 +24,9 @@ EXTENSION = "shadowlane-py"
 """The crate that becomes the extension module."""
 NOT_FOR_USERS = ("dev", "docs", "demo")
 """Extras that no installed gateway or worker has."""
+HOSTS = ("capture-litellm",)
+"""Extras that name only the gateway which the capture is loaded into: it is there already, with a bill of its own, and
+too large for the development environment."""
 
 
 @dataclass(slots=True)
@@ -116,9 +119,10 @@ def project() -> dict[str, Any]:
 
 
 def distributions() -> tuple[dict[str, Package], dict[str, set[str]]]:
-    """What users' installations need, on every Python that we support and with every extra for users, by purl; and by
-    ``""`` and each extra the purls that it asks for itself."""
-    extras = {name: some for name, some in project()["optional-dependencies"].items() if name not in NOT_FOR_USERS}
+    """What users' installations need, on every Python that we support and with every extra for users but those of
+    :data:`HOSTS`, by purl; and by ``""`` and each extra the purls that it asks for itself."""
+    left_out = (*NOT_FOR_USERS, *HOSTS)
+    extras = {name: some for name, some in project()["optional-dependencies"].items() if name not in left_out}
     asked: dict[str, set[str]] = {}
     found: dict[str, Package] = {}
     for extra, requirements in {"": project()["dependencies"], **extras}.items():

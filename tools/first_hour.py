@@ -168,14 +168,15 @@ class User:
         print(f"\n# edits shadowlane.toml: {before!r} -> {after!r}", flush=True)
 
     @contextlib.contextmanager
-    def starts(self) -> Iterator[tuple[subprocess.Popen[bytes], str, Path]]:
-        """The gateway, started by the page's command."""
+    def starts(self, command: list[str] | None = None) -> Iterator[tuple[subprocess.Popen[bytes], str, Path]]:
+        """The gateway, started by the page's command, or by another one."""
         port = free_port()
-        settings = dict(word.split("=", 1) for word in self.command if "=" in word)
-        server, *rest = [word for word in self.command if "=" not in word]
+        command = command or self.command
+        settings = dict(word.split("=", 1) for word in command if "=" in word)
+        server, *rest = [word for word in command if "=" not in word]
         log = self.folder / "gateway.log"
         words = [str(self.folder / "env" / "bin" / server), *rest, "--port", str(port), "--log-level", "warning"]
-        print(f"\n$ {' '.join(self.command)}", flush=True)
+        print(f"\n$ {' '.join(command)}", flush=True)
         with log.open("wb") as out:
             process = subprocess.Popen(
                 words, cwd=self.folder, env={**self.environment, **settings}, stdout=out, stderr=out
@@ -315,6 +316,29 @@ def goes_right(user: User, shadow: Service) -> None:
     assert (user.folder / "report.html").stat().st_size > 1000
 
 
+def calls_back(user: User, shadow: Service) -> None:
+    """LiteLLM by a line of its own configuration, and nothing wrapped: the same questions are compared."""
+    with (user.folder / "litellm.yaml").open("a") as file:
+        file.write(callback_setting())
+    before = json.loads(user.types("shadowlane", "status", "--json", quiet=True))["mirrored"]
+    shadow.asked.clear()
+    command = "CONFIG_FILE_PATH=litellm.yaml SHADOWLANE_CONFIG=shadowlane.toml uvicorn litellm.proxy.proxy_server:app"
+    with user.starts(command.split()) as (process, url, log):
+        wait_for(process, url + user.framework.health, log)
+        user.asks(url)
+        status = user.settled(before + CHATS)
+        assert status["mirrored"] == before + CHATS
+        assert shadow.asked == ["/v1/chat/completions"] * CHATS, shadow.asked
+
+
+def callback_setting() -> str:
+    """The page's lines for LiteLLM's own configuration."""
+    text = PAGE.read_text(encoding="utf-8")
+    found = re.search(r"^## LiteLLM by a callback\n.*?^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert found, f"{PAGE} has no lines for LiteLLM's callback"
+    return found[1]
+
+
 def wait_for(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     """Until the gateway answers; fails with its log when it ends instead."""
 
@@ -337,6 +361,8 @@ def first_hour(name: str, wheel: Path, python: str) -> None:
             mistypes_the_model(user, shadow)
             mistypes_a_field(user)
             goes_right(user, shadow)
+            if name == "litellm":
+                calls_back(user, shadow)
         finally:
             prod.shutdown()
             shadow.shutdown()

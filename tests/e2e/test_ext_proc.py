@@ -184,6 +184,14 @@ def test_whole_exchanges_are_mirrored_and_users_get_prods_answers(world: World) 
         assert all(row[1] == 200 and row[3] > 0 and not row[2] & FLAG_NO_PROD for row in rows)
         assert [bool(row[2] & FLAG_STREAMED) for row in rows] == [False] * 4 + [True, False]
         assert all(row[4] > 0 for row in rows if row[0] != "/v1/events")  # the coded answer is read, too
+        share = f"http://127.0.0.1:{set_up.admin}/runtime_modify?shadowlane.share=0"
+        assert httpx.post(share, timeout=60, trust_env=False).status_code == 200
+
+        def not_sent() -> bool:
+            before = set_up.envoy(f"{EXT_PROC}streams_started")
+            return set_up.ask(9) == ANSWER and set_up.envoy(f"{EXT_PROC}streams_started") == before
+
+        until(not_sent, "Envoy to send nothing any more")
 
 
 def test_the_configuration_is_valid_as_it_is_printed(tmp_path: Path) -> None:

@@ -136,6 +136,17 @@ def test_a_message_above_the_bound_ends_its_stream_alone(served: Served) -> None
     served.settles({"seen": 2, "mirrored": 1, "client_disconnected": 1})
 
 
+def test_a_client_that_is_killed(served: Served) -> None:
+    """The connection breaks, with streams in every state."""
+    with client(served.address) as other:
+        for parts in ((ASKED,), (ASKED, BODY), (ASKED, BODY, HEAD, ANSWER)):
+            other.open(*parts)
+        other.open()
+        served.settles({"open": 3})
+        other.kill()
+        served.settles({"seen": 3, "client_disconnected": 3})
+
+
 def test_streams_above_the_bound_are_counted_and_ended(served: Served) -> None:
     kept = [served.client.open(ASKED) for _ in range(4)]
     served.settles({"open": 4})

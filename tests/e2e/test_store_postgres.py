@@ -18,6 +18,7 @@ import pytest
 from tests.support.servers import PostgresServer, running_postgres
 
 from .conftest import World, until
+from .test_serve import serving
 
 SECRET = "pg-secret-7431"
 
@@ -141,3 +142,21 @@ def test_every_command_reads_it_and_none_says_the_password(lane: World, server: 
     told = [done.stdout + done.stderr for done in (*shown, *away)]
     pages = [out.with_suffix(".html").read_text()]
     assert not any(SECRET in text for text in (*written, *told, *pages))
+
+
+def test_pages_metrics_and_verdicts_are_served_from_it(
+    lane: World, server: PostgresServer, client: httpx.Client
+) -> None:
+    gateway = lane.gateway()
+    asyncio.run(send(gateway, 0, 30))
+    lane.settle(30)
+    url = serving(lane, "dashboard", "--listen", "127.0.0.1:0")
+    ((first,),) = asked(server, lane, "SELECT min(shadow_id) FROM pairs")
+    for path in ("/", f"/pairs/{first}", "/gate", "/readyz"):
+        assert client.get(url + path).status_code == 200, path
+    metrics = client.get(f"{url}/metrics").text
+    assert 'shadowlane_readable{lane="default",part="store"} 1.0' in metrics, metrics
+    cut(server, lane)
+    restart(server, signal.SIGINT)
+    assert client.get(f"{url}/pairs/{first}").status_code == 200
+    assert SECRET not in metrics + client.get(url).text

@@ -6,6 +6,7 @@ Each line of its input is a JSON list: what to do, the number of the call, and a
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import queue
 import subprocess
@@ -52,6 +53,11 @@ class Client:
     def cancel(self, call: int) -> None:
         self._do("cancel", call)
 
+    def kill(self) -> None:
+        """End the client's process as it is: its connection breaks."""
+        self._process.kill()
+        self._process.wait()
+
     def result(self, call: int) -> tuple[str, int]:
         """Wait until the call has ended: the status code's name, and how many answers came."""
         code, answers = self._do("result", call)
@@ -66,7 +72,8 @@ def client(address: str) -> Iterator[Client]:
             yield Client(process)
         finally:
             assert process.stdin is not None
-            process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
 
 
 def main(address: str) -> None:

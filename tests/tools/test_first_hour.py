@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shadowlane.init.choices import GATEWAYS
-from tools.first_hour import FRAMEWORKS, free_port, snippet
+from tools.first_hour import FRAMEWORKS, callback_setting, free_port, snippet
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,6 +21,10 @@ def test_every_framework_has_its_program_and_its_command(name: str) -> None:
     assert "ShadowMiddleware" in {node.id for node in ast.walk(ast.parse(program)) if isinstance(node, ast.Name)}
     assert next(word for word in command if "=" not in word) == "uvicorn"
     assert name in GATEWAYS
+
+
+def test_litellms_callback_is_the_one_of_the_page() -> None:
+    assert "callbacks: shadowlane.litellm.callback" in callback_setting()
 
 
 def test_a_section_that_is_not_there_is_said() -> None:

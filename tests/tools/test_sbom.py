@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 
 from tools import sbom
 from tools.audit import Result, judged, licences, permitted, vulnerabilities
-from tools.dependencies import EXTENSION, ROOT, Package, _applies, _crates, distributions, host, vendored
+from tools.dependencies import EXTENSION, HOSTS, ROOT, Package, _applies, _crates, distributions, host, vendored
 from tools.wheel_check import check_bill, check_files
 
 needs_cargo = pytest.mark.skipif(shutil.which("cargo") is None, reason="cargo and rustc are not installed")
@@ -111,7 +111,9 @@ def test_what_a_macro_needs_only_runs_in_the_build() -> None:
 def test_every_extra_of_users_is_in_it() -> None:
     _, asked = distributions()
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    assert set(asked) == {"", *extras} - {"dev", "docs", "demo"}
+    assert set(asked) == {"", *extras} - {"dev", "docs", "demo", *HOSTS}
+    # An extra that names more than the gateway which it is loaded into has no excuse.
+    assert all(len(extras[name]) == 1 for name in HOSTS)
 
 
 @pytest.mark.parametrize(

@@ -88,8 +88,9 @@ class LoggedCalls(Egress):
     """The calls that are under way, from the first hook of each to its last."""
 
     def __init__(self, config: str | os.PathLike[str] | Config | Mapping[str, object] | Lane | None = None) -> None:
-        self._calls: dict[str, _Held] = {}
-        self._asked: tuple[set[str], set[str]] = (set(), set())
+        self._calls: dict[int, _Held] = {}
+        """By the hash of the call's name, which may be a client's and of any length."""
+        self._asked: tuple[set[int], set[int]] = (set(), set())
         """Calls that the proxy told of, mirrored or not: the newer and the older ones."""
         self._serves = False
         super().__init__(config)
@@ -120,10 +121,13 @@ class LoggedCalls(Egress):
         try:
             call, params = kwargs["litellm_call_id"], kwargs.get("litellm_params") or {}
             owner = sys._getframe(1).f_locals.get("self")
-            if (held := self._calls.get(call)) is not None and held.proxied:
-                if held.owner is None:
-                    self._watch(call, held, owner)
-                return
+            if getattr(owner, "litellm_call_id", None) != call:
+                owner = None
+            if (held := self._calls.get(hash(call))) is not None:
+                if held.proxied and held.owner is None:
+                    self._watch(hash(call), held, owner)
+                if held.proxied or (owner is not None and held.owner is not None and held.owner() is owner):
+                    return  # another attempt of the same call
             request = params.get("proxy_server_request")
             if request:
                 if not self._is_known(call) and not (params.get("metadata") or {}).get("is_silent_experiment"):
@@ -153,7 +157,7 @@ class LoggedCalls(Egress):
     def log_failure_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
         """A call failed. The proxy may make another one for the same request."""
         try:
-            held = self._calls.get(kwargs.get("litellm_call_id"))
+            held = self._calls.get(hash(kwargs.get("litellm_call_id")))
             if held is not None and not held.proxied and self._pop(kwargs) is held:
                 self._drop(held, _why(kwargs.get("exception")))
         except Exception:
@@ -175,88 +179,86 @@ class LoggedCalls(Egress):
 
     def _begin_served(self, call: str, request: Mapping[str, Any], owner: object) -> None:
         url = urlsplit(request["url"])
-        body, headers = request.get("body"), request.get("headers") or {}
+        headers = request.get("headers") or {}
+        target = f"{url.path}?{url.query}" if url.query else url.path
+        held = self._enter(request["method"], target, headers, proxied=True)
+        if held is None:
+            return
+        body = request.get("body")
         kept = body.items() if isinstance(body, Mapping) else ()
-        self._begin_call(
-            call,
-            request["method"],
-            f"{url.path}?{url.query}" if url.query else url.path,
-            {name.lower(): value for name, value in headers.items() if isinstance(value, str)},
-            {name: value for name, value in kept if name not in _OWN and not name.startswith("litellm_")},
-            owner,
-            proxied=True,
-        )
+        said = {name: value for name, value in kept if name not in _OWN and not name.startswith("litellm_")}
+        if self._keep(held, headers, said):
+            self._hold(call, held, owner)
 
     def _begin_asked(self, call: str, model: Any, messages: Any, kwargs: Mapping[str, Any], owner: object) -> None:
         kind = str(kwargs.get("call_type"))
         params = kwargs.get("optional_params") or {}
         path, asks = _CALLS.get(kind, _CALLS.get(kind.removeprefix("a"), (f"/litellm/{kind}", _PARAMETERS)))
+        headers = {str(name).lower(): value for name, value in (params.get("extra_headers") or {}).items()}
+        held = self._enter("POST", path, headers, proxied=False)
+        if held is None:
+            return
         question: dict[str, Any] = {"model": model}
         if asks == _PROMPT:
             question[asks] = _prompt(messages, kwargs)
         elif asks:
             question[asks] = messages if asks == _CHAT else kwargs.get("input")
         said = {name: value for name, value in params.items() if value is not None and name not in _OF_THE_CALL}
-        headers = params.get("extra_headers") or {}
-        self._begin_call(
-            call,
-            "POST",
-            path,
-            {str(name).lower(): value for name, value in headers.items() if isinstance(value, str)},
-            {**said, **(params.get("extra_body") or {}), **question},
-            owner,
-            proxied=False,
-        )
+        if self._keep(held, headers, {**said, **(params.get("extra_body") or {}), **question}):
+            self._hold(call, held, owner)
 
-    def _begin_call(
-        self,
-        call: str,
-        method: str,
-        target: str,
-        headers: dict[str, str],
-        body: dict[str, Any],
-        owner: object,
-        *,
-        proxied: bool,
-    ) -> None:
+    def _enter(self, method: str, target: str, headers: Mapping[str, Any], *, proxied: bool) -> _Held | None:
+        """Ask the lane; nothing: the call is neither mirrored nor timed, and this was all."""
         lane = self.lane
         if lane is None:
-            return
-        facts = [_field(name, headers[name]) for name in self.reads if name in headers]
+            return None
+        facts = [_field(name, str(headers[name])) for name in self.reads if name in headers]
         path = unquote(target.partition("?")[0]) if method == "GET" else target
         entry = lane.begin(method, path, facts)
-        if entry is None:
-            return
-        held = _Held(entry, target, proxied=proxied)
-        if type(entry) is not Timer:
-            try:
-                held.headers = [_field(*one) for one in headers.items() if one[0] not in _OF_THE_CONNECTION]
-                held.headers.append(_JSON)
-                held.body = msgspec.json.encode(body, enc_hook=_plain)
-            except Exception:
-                self.fault()
-                self._drop(held, "unreadable")
-                return
-            if len(held.body) > self._limit:
-                self._drop(held, "request_too_large")
-                return
-        if self._calls.setdefault(call, held) is not held:
+        return None if entry is None else _Held(entry, target, proxied=proxied)
+
+    def _keep(self, held: _Held, headers: Mapping[str, Any], body: dict[str, Any]) -> bool:
+        """Encode what was asked; whether the call is still to be followed."""
+        if type(held.entry) is Timer:
+            return True
+        length = str(headers.get("content-length", ""))
+        if length.isdecimal() and int(length) > self._limit:  # before the work
+            self._drop(held, "request_too_large")
+            return False
+        try:
+            fields = ((name.lower(), value) for name, value in headers.items() if isinstance(value, str))
+            held.headers = [_field(*one) for one in fields if one[0] not in _OF_THE_CONNECTION]
+            held.headers.append(_JSON)
+            held.body = msgspec.json.encode(body, enc_hook=_plain)
+        except Exception:
+            self.fault()
+            self._drop(held, "unreadable")
+            return False
+        if len(held.body) > self._limit:
+            self._drop(held, "request_too_large")
+            return False
+        return True
+
+    def _hold(self, call: str, held: _Held, owner: object) -> None:
+        """Wait for the call's end."""
+        key = hash(call)
+        if self._calls.setdefault(key, held) is not held:
             # Two at a time under one name, which clients may choose: whose answer comes first is not known.
             self._drop(held, "unreadable")
-            if (other := self._calls.pop(call, None)) is not None:
+            if (other := self._calls.pop(key, None)) is not None:
                 self._drop(other, "unreadable")
             return
-        self._watch(call, held, owner)
+        self._watch(key, held, owner)
         if len(self._calls) > _MOST_HELD and (oldest := self._calls.pop(next(iter(self._calls)), None)) is not None:
             self._drop(oldest, "client_disconnected")
 
-    def _watch(self, call: str, held: _Held, owner: object) -> None:
+    def _watch(self, key: int, held: _Held, owner: object) -> None:
         if owner is not None:
-            held.owner = weakref.ref(owner, functools.partial(self._abandoned, call, held))
+            held.owner = weakref.ref(owner, functools.partial(self._abandoned, key, held))
 
-    def _abandoned(self, call: str, held: _Held, _: object) -> None:
+    def _abandoned(self, key: int, held: _Held, _: object) -> None:
         """Nobody will hear of its answer: a stream that was not read to its end."""
-        if self._calls.get(call) is held and self._calls.pop(call, None) is held:
+        if self._calls.get(key) is held and self._calls.pop(key, None) is held:
             self._drop(held, "client_disconnected")
 
     def _settle(self, held: _Held, kwargs: Mapping[str, Any], response: Any, end_time: object) -> None:
@@ -282,7 +284,7 @@ class LoggedCalls(Egress):
 
     def _pop(self, kwargs: Mapping[str, Any]) -> _Held | None:
         call = kwargs.get("litellm_call_id") or getattr(kwargs.get("litellm_logging_obj"), "litellm_call_id", None)
-        return self._calls.pop(call, None) if call else None
+        return self._calls.pop(hash(call), None) if call else None
 
     def _drop(self, held: _Held, reason: str) -> None:
         if self.lane is not None and not isinstance(held.entry, Timer):
@@ -292,11 +294,11 @@ class LoggedCalls(Egress):
         newer = self._asked[0]
         if len(newer) >= _MOST_REMEMBERED:
             self._asked = set(), newer
-        self._asked[0].add(call)
+        self._asked[0].add(hash(call))
 
     def _is_known(self, call: str) -> bool:
         newer, older = self._asked
-        return call in newer or call in older
+        return hash(call) in newer or hash(call) in older
 
 
 def _is_proxy() -> bool:

@@ -68,6 +68,11 @@ def _judged(name: str, field: str) -> Field:
     return Field(name, "text", of)
 
 
+def _took(name: str, ns: Callable[[Pair], int]) -> Field:
+    """A time; ``None`` where nobody measured or told it."""
+    return Field(name, "int", lambda row: ns(row.pair) or None)
+
+
 def _kept(name: str, value: Callable[[Pair], Any]) -> Field:
     """Of what a row may have lost: ``None`` where its bodies were not kept."""
     return Field(name, "text", lambda row: value(row.pair) if row.bodies else None)
@@ -89,10 +94,10 @@ FIELDS: tuple[Field, ...] = (
     _outcome("status", "int"),
     _outcome("reason", "text"),
     _outcome("detail", "text"),
-    _copy("prod_ttfb_ns", "int", "ttfb_ns"),
-    _copy("prod_ns", "int", "duration_ns"),
-    _outcome("shadow_ttfb_ns", "int", "ttfb_ns"),
-    _outcome("shadow_ns", "int", "duration_ns"),
+    _took("prod_ttfb_ns", lambda pair: pair.copy.ttfb_ns),
+    _took("prod_ns", lambda pair: pair.copy.duration_ns),
+    _took("shadow_ttfb_ns", lambda pair: pair.outcome.ttfb_ns),
+    _took("shadow_ns", lambda pair: pair.outcome.duration_ns),
     _outcome("waited_ns", "int"),
     _outcome("tries", "int"),
     _outcome("rounds", "int"),

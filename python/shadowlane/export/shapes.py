@@ -56,11 +56,16 @@ def _metadata(row: StoredPair) -> Json:
         "judge": scores.judge.verdict if scores.judge else "",
         "mark": pair.mark,
         "group_id": scores.group.number if scores.group else None,
-        "prod_ms": round(pair.copy.duration_ns / 1e6, 3),
-        "shadow_ms": round(pair.outcome.duration_ns / 1e6, 3),
+        "prod_ms": _ms(pair.copy.duration_ns),
+        "shadow_ms": _ms(pair.outcome.duration_ns),
         "pins": pair.pins,
     }
     return {name: value for name, value in found.items() if value not in (None, "", {})}
+
+
+def _ms(took_ns: int) -> float | None:
+    """``None`` where nobody measured or told it."""
+    return round(took_ns / 1e6, 3) if took_ns else None
 
 
 def _asked(row: StoredPair) -> Json | None:
@@ -162,7 +167,7 @@ class Wfgy:
             "answer_text": text if row.bodies else None,
             "cited_chunks": _chunks(*said, self._pointer) if row.bodies else [],
             "λ_observe": ARROWS.get(state),
-            "metrics": {"ΔS_q_ctx": far, "latency_ms": round(took_ns / 1e6, 3)},
+            "metrics": {"ΔS_q_ctx": far, "latency_ms": _ms(took_ns)},
             "arm": arm,
         }
         return line if arm == "prod" else line | {"shadowlane": _metadata(row)}

@@ -171,6 +171,7 @@ class Keeper:
             self._rounds += 1
             return True
         after = plan.record if plan else msgspec.structs.replace(changed, version=record.version + 1)
+        after = self._with_time_left(after, now)
         if not self._engine.swap(before, after.version, encoded(after)):
             return False
         if plan is not None:
@@ -231,6 +232,15 @@ class Keeper:
         kept = {name: pause for name, pause in record.pauses.items() if name not in over}
         kept |= {name: Pause(number, round(seconds, 1)) for name, seconds in mine.items()}
         return msgspec.structs.replace(record, pauses=kept)
+
+    def _with_time_left(self, record: Record, now: float) -> Record:
+        """What is left of known pauses is written anew with each version: a host or worker that comes later and sees
+        one for the first time would begin it from its start."""
+        pauses = dict(record.pauses)
+        for name, heard in self._heard.items():
+            if name in pauses and pauses[name].number == heard.number:
+                pauses[name] = Pause(heard.number, round(heard.until - now, 1))
+        return msgspec.structs.replace(record, pauses=pauses)
 
 
 def set_switch(engine: Engine, off: bool) -> None:

@@ -22,7 +22,7 @@ __all__ = ["RedisEngine"]
 
 T = TypeVar("T")
 
-_LIFE = "local life = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')\n"
+_LIFE = "local life = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''\n"
 _READ = _LIFE + "local kept = redis.call('HMGET', KEYS[1], 'version', 'record')\nreturn {life, kept[1], kept[2]}"
 _SWAP = (
     _LIFE
@@ -57,7 +57,9 @@ class RedisEngine:
     def read(self) -> Stored:
         """See :class:`.Engine`."""
         life, version, data = self._do(lambda: self._client.eval(_READ, 1, self._key))
-        return Stored(data, int(version) if version else None, (life or b"").decode())
+        if not life:
+            raise FleetError("redis: its INFO has no run_id, by which a restart is seen; use a server that has one")
+        return Stored(data, int(version) if version else None, life.decode())
 
     def swap(self, before: Stored, version: int, data: bytes) -> bool:
         """See :class:`.Engine`."""

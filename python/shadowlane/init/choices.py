@@ -71,6 +71,12 @@ GATEWAYS: dict[str, Gateway] = {
         ),
         "CONFIG_FILE_PATH=litellm.yaml uvicorn gateway:app",
     ),
+    "ray": Gateway("Ray Serve (its ingress)", (_IMPORT, "", _ADDED), "serve run gateway:gateway"),
+    "bentoml": Gateway(
+        "BentoML",
+        (_IMPORT, "", "Gateway.add_asgi_middleware(ShadowMiddleware, config={config})"),
+        "bentoml serve gateway:Gateway",
+    ),
     "vllm": Gateway(
         "vLLM's server (nothing to write: it takes the middleware by its name)",
         (),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -18,9 +19,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from ..errors import DataError
 from ..sources.genai import EVENT, Telling
-from ..sources.otlp_json import DEEPEST, log_records, read_log, read_span, spans
+from ..sources.otlp_json import DEEPEST, MOST_VALUES, log_records, read_log, read_span, spans
 
-__all__ = ["MOST_BYTES", "MOST_RECORDS", "BadBody", "Signal", "Told", "TooLarge", "decoded", "unpacked"]
+__all__ = ["MOST_BYTES", "MOST_RECORDS", "BadBody", "Signal", "Told", "TooLarge", "check_number", "decoded", "unpacked"]
 
 Signal: TypeAlias = Literal["logs", "traces"]
 Told: TypeAlias = "Telling | DataError | None"
@@ -31,12 +32,15 @@ MOST_RECORDS = 20_000
 _MOST_NS = 1 << 63
 
 
+_TOO_MANY = f"more than {MOST_RECORDS} records in one request: send smaller batches"
+
+
 class BadBody(Exception):
     """The body is not what its head says: it is not to be sent again."""
 
 
 class TooLarge(BadBody):
-    """It is beyond :data:`MOST_BYTES`, packed or unpacked."""
+    """It is beyond :data:`MOST_BYTES`, packed or unpacked, or has more than :data:`MOST_RECORDS`."""
 
 
 def unpacked(body: bytes, coding: str) -> bytes:
@@ -70,14 +74,18 @@ def _of_json(signal: Signal, body: bytes) -> Iterator[Told]:
         export = msgspec.json.decode(body)
         if not isinstance(export, dict):
             raise DataError("an object is expected")
-        records = list(log_records(export) if signal == "logs" else spans(export))
+        found = log_records(export) if signal == "logs" else spans(export)
+        records = list(islice(found, MOST_RECORDS + 1))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, DataError) as error:
         raise BadBody(f"not OTLP/JSON: {error}") from None
+    if len(records) > MOST_RECORDS:
+        raise TooLarge(_TOO_MANY)
     read = read_log if signal == "logs" else read_span
     return (_read(read, service, record) for service, record in records)
 
 
 def _of_protobuf(signal: Signal, body: bytes) -> Iterator[Told]:
+    check_number(body)
     export: Any = ExportLogsServiceRequest() if signal == "logs" else ExportTraceServiceRequest()
     try:
         export.ParseFromString(body)
@@ -88,6 +96,55 @@ def _of_protobuf(signal: Signal, body: bytes) -> Iterator[Told]:
         return (_read(_log, _service(resource), record) for records, resource in groups for record in records)
     groups = [(scope.spans, one.resource) for one in export.resource_spans for scope in one.scope_spans]
     return (_read(_span, _service(resource), record) for records, resource in groups for record in records)
+
+
+def check_number(body: bytes) -> None:
+    """Raises :class:`TooLarge` where a body in protobuf has more records than are taken, before it is decoded: 16 MiB
+    have room for 8 million empty ones, which are a GiB as objects. Export, resource and scope have what they hold in a
+    field of their own (1, 2, 2); how many fields are looked at is bounded, whatever they are."""
+    left = 4 * MOST_RECORDS
+    records = 0
+    waiting = [(0, len(body), 0)]
+    while waiting:
+        at, end, level = waiting.pop()
+        while at < end:
+            left -= 1
+            if left < 0 or records > MOST_RECORDS:
+                raise TooLarge(_TOO_MANY)
+            tag, at = _varint(body, at, end)
+            kind = tag & 7
+            if kind == 0:
+                _, at = _varint(body, at, end)
+            elif kind in (1, 5):
+                at += 8 if kind == 1 else 4
+            elif kind == 2:
+                size, at = _varint(body, at, end)
+                if tag >> 3 == _HELD[level] and level == 2:
+                    records += 1
+                elif tag >> 3 == _HELD[level]:
+                    waiting.append((at, min(at + size, end), level + 1))
+                at += size
+            else:
+                raise BadBody("not OTLP: a field of an unknown kind")
+    if records > MOST_RECORDS:
+        raise TooLarge(_TOO_MANY)
+
+
+_HELD = (1, 2, 2)
+"""The field of resources in an export, of scopes in a resource, of records in a scope."""
+
+
+def _varint(body: bytes, at: int, end: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        if at >= end:
+            break
+        byte = body[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise BadBody("not OTLP: it ends within a field")
 
 
 def _read(read: Callable[[str, Any], Telling | None], service: str, record: Any) -> Told:
@@ -107,6 +164,7 @@ def _service(resource: Any) -> str:
 
 
 def _log(service: str, record: Any) -> Telling | None:
+    _few(record.attributes)
     named = record.event_name == EVENT
     if not named and not any(one.key == "event.name" and one.value.string_value == EVENT for one in record.attributes):
         return None
@@ -123,6 +181,7 @@ def _log(service: str, record: Any) -> Telling | None:
 
 
 def _span(service: str, span: Any) -> Telling | None:
+    _few(span.attributes)
     events = [one for one in span.events if one.name == EVENT]
     if not events and not any(one.key.startswith("gen_ai.") for one in span.attributes):
         return None
@@ -142,6 +201,12 @@ def _span(service: str, span: Any) -> Telling | None:
     )
 
 
+def _few(values: Any) -> Any:
+    if len(values) > MOST_VALUES:
+        raise DataError(f"more than {MOST_VALUES} values in one place")
+    return values
+
+
 def _attributes(pairs: Any) -> dict[str, Any]:
     return {one.key: _value(one.value, 0) for one in pairs}
 
@@ -152,9 +217,9 @@ def _value(value: Any, depth: int) -> Any:
         raise DataError(f"an attribute has more than {DEEPEST} levels")
     kind = value.WhichOneof("value")
     if kind == "array_value":
-        return [_value(one, depth + 1) for one in value.array_value.values]
+        return [_value(one, depth + 1) for one in _few(value.array_value.values)]
     if kind == "kvlist_value":
-        return {one.key: _value(one.value, depth + 1) for one in value.kvlist_value.values}
+        return {one.key: _value(one.value, depth + 1) for one in _few(value.kvlist_value.values)}
     if kind == "double_value":
         return value.double_value if abs(value.double_value) < float("inf") else None
     if kind == "bytes_value":

@@ -7,6 +7,7 @@ header, no answer.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import Counter
 from collections.abc import Iterable
@@ -19,10 +20,12 @@ from ..sources.genai import Telling, rebuilt
 from ..sources.records import Recorded, Unusable
 from ..tag import is_copys
 from ..types import FLAG_NO_PROD, FLAG_STREAMED, FLAG_TOLD, Headers
-from .decode import MOST_RECORDS, Told
+from .decode import Told
 from .seen import Seen
 
 __all__ = ["Account", "Receiver"]
+
+log = logging.getLogger("shadowlane.otlp")
 
 
 @dataclass(slots=True)
@@ -46,9 +49,9 @@ class Account:
         self.skipped += more.skipped
         self.rejected += more.rejected
 
-    def reject(self, reason: str, why: str) -> None:
+    def reject(self, why: str) -> None:
         """Count a record that cannot be read."""
-        self.rejected[reason] += 1
+        self.rejected["damaged"] += 1
         self.why = self.why or why
 
     def data(self) -> dict[str, Any]:
@@ -71,32 +74,45 @@ class Receiver:
         self._services = frozenset(services)
         self._stands_in = bool(lane.config.control.url)
         self._seen = Seen()
-        self._lock = threading.Lock()
+        self._taking = threading.Lock()
+        self._counting = threading.Lock()  # never held for long: the event loop asks for the counts
         self._account = Account()
 
     def take(self, records: Iterable[Told]) -> Account:
         """What became of the records of one batch."""
         batch = Account()
-        with self._lock:
+        with self._taking:
             for told in records:
                 batch.received += 1
-                if batch.received > MOST_RECORDS:
-                    batch.reject("too_many", f"more than {MOST_RECORDS} records in one request: send smaller batches")
-                elif told is None:
+                if told is None:
                     batch.skipped["not_genai"] += 1
                 elif isinstance(told, DataError):
-                    batch.reject("damaged", f"record {batch.received}: {told}")
+                    batch.reject(f"record {batch.received}: {told}")
                 else:
-                    self._take(told, batch)
-            self._account.add(batch)
+                    self._take_safely(told, batch)
+            with self._counting:
+                self._account.add(batch)
         return batch
 
     def account(self) -> Account:
-        """What became of all records since the start."""
-        with self._lock:
+        """What became of all records since the start; those of a batch are in it when the batch is done."""
+        with self._counting:
             total = Account()
             total.add(self._account)
         return total
+
+    def settled(self) -> Account:
+        """The same, after the batch that is in work."""
+        with self._taking:
+            return self.account()
+
+    def _take_safely(self, told: Telling, batch: Account) -> None:
+        """A fault of ours costs the record, and its count is right."""
+        try:
+            self._take(told, batch)
+        except Exception as error:
+            log.error("what telemetry told could not be taken: %s", type(error).__name__)
+            batch.reject(f"record {batch.received}: it could not be taken: {type(error).__name__}")
 
     def _take(self, told: Telling, batch: Account) -> None:
         if self._services and told.service not in self._services:
@@ -105,7 +121,7 @@ class Receiver:
         try:
             record = rebuilt(f"record {batch.received}", told, self._target, "")
         except (DataError, RecursionError) as error:
-            batch.reject("damaged", f"record {batch.received}: {error}")
+            batch.reject(f"record {batch.received}: {error}")
             return
         if isinstance(record, Unusable):
             batch.skipped[record.reason] += 1

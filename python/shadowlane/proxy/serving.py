@@ -8,6 +8,7 @@ nothing has come on it for some seconds. Both last no longer than ``--drain`` sa
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 import socket
@@ -114,7 +115,8 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         self._line.setblocking(False)
         asyncio.get_running_loop().add_reader(self._line, self._told)
-        self._line.send(READY)
+        with contextlib.suppress(OSError):  # a parent that is gone is seen there
+            self._line.send(READY)
 
     def _told(self) -> None:
         try:

@@ -38,8 +38,7 @@ def _of(config: Config, store: Store, file: str) -> tuple[Config, Origin]:
         raise ConfigError(f"--store = {file!r}: a lane's database; leave --store out, its lane is in --config")
     control = "control" in store.shadows()
     config = with_arms(config, origin.shadow, control=control, source=origin.url or origin.source)
-    url = f"sqlite:///{Path(file).absolute()}"
-    return msgspec.structs.replace(config, store=msgspec.structs.replace(config.store, url=url)), origin
+    return msgspec.structs.replace(config, store=config.store.in_file(Path(file).absolute())), origin
 
 
 def show_stored(config: Config, options: argparse.Namespace, *, gate: bool) -> int:

@@ -14,10 +14,12 @@ from ..errors import DataError
 from .genai import EVENT, Telling
 from .records import clipped
 
-__all__ = ["DEEPEST", "any_value", "attributes_of", "log_records", "read_log", "read_span", "spans"]
+__all__ = ["DEEPEST", "MOST_VALUES", "any_value", "attributes_of", "log_records", "read_log", "read_span", "spans"]
 
 DEEPEST = 32
 """Levels of an attribute's value."""
+MOST_VALUES = 20_000
+"""Attributes of a record, or values of an attribute."""
 _MOST_NS = 1 << 63
 _HEX = frozenset("0123456789abcdefABCDEF")
 
@@ -47,6 +49,8 @@ def _objects(holder: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
         return []
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
         raise DataError(f"{name} = {clipped(value)}: an array of objects is expected")
+    if len(value) > MOST_VALUES and name in ("attributes", "values"):
+        raise DataError(f"more than {MOST_VALUES} values in one place")
     return value
 
 

@@ -45,6 +45,7 @@ _ROW_BYTES = 700
 """What a row takes beside its texts: its numbers, its head, and its part of the indexes (docs/operate/postgres.md)."""
 _DIFFERENCES = PAIR_COLUMNS.index("differences")
 _KEY = tuple(PAIR_COLUMNS.index(name) for name in ("shadow_id", "shadow"))
+_MOST_PENDING = 1000
 _DAY_NS = 24 * 3_600 * 10**9
 
 
@@ -67,8 +68,10 @@ class PostgresStore(Store):
     ) -> None:
         self._identity = ""
         self._mark_key = f"write_mark:{secrets.token_hex(8)}"
-        self._mark = self._pending = ""
-        """What is committed, and what may be: that is seen when a lost connection is made again."""
+        self._mark = ""
+        """Of the last commit that was acknowledged."""
+        self._pending: list[str] = []
+        """Of those after it whose outcome nobody told: each of them may be committed, even later."""
         self._marked_ns = 0
         self._types: list[str] = []
         self._bodies: list[tuple[int, bytes]] = []
@@ -111,16 +114,21 @@ class PostgresStore(Store):
         row = connection.execute("SELECT value FROM meta WHERE key = %s", (self._mark_key,)).fetchone()
         mark = str(row[0]) if row else ""
         lately = self._clock_ns() - self._marked_ns < _DAY_NS  # older marks are deleted
-        if mark not in (self._mark, self._pending) and lately:
+        if mark != self._mark and mark not in self._pending and lately:
             raise StoreLostError(
                 f"{db.address.shown}: what was committed is not there any more: the server was restored from a copy, "
                 "or a standby took over that had not got it; see Failover in docs/operate/postgres.md. A new worker "
                 "opens what is there"
             )
-        self._mark = mark
+
+    def save(self, pairs: Sequence[Pair]) -> int:
+        """See :meth:`.Store.save`."""
+        try:
+            return super().save(pairs)
+        finally:
+            self._bodies, self._size = [], 0
 
     def _insert(self, now: int, pairs: Sequence[Pair], rows: Sequence[Row]) -> Iterator[tuple[int, int]]:
-        self._bodies, self._size = [], 0
         self._db.account = self._epoch
         if self._exemplars is not None:
             # The sample is all hosts': what another one has changed since is read anew.
@@ -160,11 +168,12 @@ class PostgresStore(Store):
         self._db.hold(self._size)
         self._size = 0
         self._marked_ns = self._clock_ns()
-        self._pending = f"{self._marked_ns} {secrets.token_hex(8)}"
-        self._db.execute(SET_META, (self._mark_key, self._pending))
+        mark = f"{self._marked_ns} {secrets.token_hex(8)}"
+        self._pending = [*self._pending[-_MOST_PENDING:], mark]
+        self._db.execute(SET_META, (self._mark_key, mark))
 
     def _committed(self) -> None:
-        self._mark = self._pending
+        self._mark, self._pending = self._pending[-1], []
 
     def check(self) -> None:
         """A connection that was made again is checked where it is made; one that was not is the same server."""

@@ -13,6 +13,7 @@ import functools
 import math
 import re
 import time
+import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -213,8 +214,10 @@ class PostgresDatabase:
         self._patient()
         try:
             yield
-        except NoAnswer:
-            db.close()
+        except psycopg.Error:
+            if time.monotonic() > self._give_up:  # psycopg's own words of it depend on what was asked
+                db.close()
+                raise NoAnswer("the server does not answer") from None
             raise
         except (TimeIsOver, StoreError):
             with contextlib.suppress(psycopg.Error):
@@ -322,8 +325,6 @@ class PostgresDatabase:
     def lock(self, what: str) -> tuple[int, int]:
         """The numbers of an advisory lock of this lane's (https://www.postgresql.org/docs/current/explicit-locking.html,
         Advisory Locks)."""
-        import zlib
-
         number = zlib.crc32(f"{self.address.schema}\x00{what}".encode())
         return 0x53484C4E, number - (1 << 32 if number >> 31 else 0)
 

@@ -9,7 +9,10 @@ while its row goes is kept.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
+
+import psycopg
 
 from .postgres_database import PostgresDatabase
 from .pruning import KEEP_NS, Retention, delete_sums
@@ -45,7 +48,8 @@ def prune_tables(db: PostgresDatabase, allowed: Retention, epoch: str) -> int:
     try:
         return _prune(db, allowed, epoch)
     finally:
-        db.execute("SELECT pg_advisory_unlock(?, ?)", lock)
+        with contextlib.suppress(psycopg.Error):  # the lock is gone with the connection that had it
+            db.execute("SELECT pg_advisory_unlock(?, ?)", lock)
 
 
 def _prune(db: PostgresDatabase, allowed: Retention, epoch: str) -> int:

@@ -42,7 +42,7 @@ class WindowStarts:
     def note_release(self, shadow: str, release: str, checksum: str, at_ns: int) -> bool:
         """Keep the checksum of what is deployed as ``release``. When it was another one before, the window begins at
         ``at_ns``; returns whether it does."""
-        with self._db.explained("write"), self._db.transaction():
+        with self._db.explained("write"), self._db.transaction(alone=True):
             known = msgspec.json.decode(self._meta(_RELEASE + shadow) or "{}", type=dict[str, str])
             before = known.pop(release, checksum)
             known[release] = checksum  # the last in the order of telling

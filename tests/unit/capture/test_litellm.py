@@ -24,6 +24,7 @@ class Call:
     """LiteLLM's own object of a call, which tells the callback from its ``pre_call``."""
 
     def __init__(self, name: str = "c1", call_type: str = "acompletion", **details: Any) -> None:
+        self.litellm_call_id = name
         self.details = {"litellm_call_id": name, "call_type": call_type, "litellm_params": {}, **details}
 
     def pre_call(self, logger: LoggedCalls, messages: Any = CHAT) -> None:
@@ -41,7 +42,7 @@ def proxied(path: str = "/v1/chat/completions", body: Any = None, **headers: str
     """``data`` of a request to the proxy, as its hooks get it."""
     own = {"metadata": {"user_api_key_hash": "of-nothing"}, "litellm_call_id": "c1"}
     said = {"model": "small", "messages": copy.deepcopy(CHAT)} if body is None else body
-    fields = {"content-length": "71", "Content-Type": "application/json; charset=utf-8", **headers}
+    fields = {"content-length": "71", "content-type": "application/json; charset=utf-8", **headers}
     request = {"url": f"http://proxy.example{path}", "method": "POST", "headers": fields, "body": {**said, **own}}
     return {"litellm_call_id": "c1", "proxy_server_request": request, **said}
 
@@ -148,7 +149,7 @@ def test_a_call_of_the_sdk_that_fails(into: Captured, logger: LoggedCalls, error
 def test_what_took_how_long_is_what_litellm_says(into: Captured, logger: LoggedCalls) -> None:
     call = Call(stream=True)
     call.pre_call(logger)
-    held = logger._calls["c1"]
+    [held] = logger._calls.values()
     held.began_ns -= 5_000_000_000  # it began five seconds ago
     held.wall_s -= 5.0
     begun = datetime.fromtimestamp(held.wall_s)
@@ -199,7 +200,7 @@ def test_calls_that_end_without_a_word_are_bounded(
     calls = [Call(f"c{number}") for number in range(5)]
     for call in calls:
         call.pre_call(logger)
-    assert list(logger._calls) == ["c2", "c3", "c4"]
+    assert list(logger._calls) == [hash(name) for name in ("c2", "c3", "c4")]
     for call in calls:
         call.succeeds(logger)
     assert len(into.rows()) == 3
@@ -230,6 +231,23 @@ def test_an_answer_that_litellm_keeps_to_itself_is_counted(into: Captured, logge
     assert into.accounted()
 
 
+def test_an_attempt_of_the_same_call_is_no_second_call(into: Captured, logger: LoggedCalls) -> None:
+    """Some providers' code says twice that it is about to call, as where a token is fetched first."""
+    call = Call()
+    call.pre_call(logger)
+    call.pre_call(logger)
+    call.succeeds(logger)
+    assert len(into.rows()) == 1
+    assert into.accounted()
+
+
+def test_a_body_that_is_said_to_be_large_is_not_encoded(into: Captured, logger: LoggedCalls) -> None:
+    unreadable = {"model": "small", "messages": [object()]}
+    told(logger, proxied(body=unreadable, **{"content-length": str(LIMIT + 1)}))
+    assert into.dropped() == {"request_too_large": 1}
+    assert into.accounted()  # nothing failed
+
+
 def test_a_pass_through_route_is_known_by_its_own_path(into: Captured, logger: LoggedCalls) -> None:
     told(logger, {"messages": CHAT})  # all that its hook is told
     request = proxied("/ask/through", {"question": "how high?"})["proxy_server_request"]
@@ -257,7 +275,7 @@ def test_what_the_proxy_asks_for_itself_is_no_users_request(into: Captured, logg
 
 
 def test_a_copy_and_a_large_request_are_not_mirrored(into: Captured, logger: LoggedCalls) -> None:
-    told(logger, proxied(**{"X-Shadow": "1;id=1"}))
+    told(logger, proxied(**{"x-shadow": "1;id=1"}))
     told(logger, proxied(body={"model": "small", "messages": [{"role": "user", "content": "w" * LIMIT}]}))
     assert into.dropped() == {"loop": 1, "request_too_large": 1}
     assert into.accounted()

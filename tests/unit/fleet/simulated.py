@@ -137,9 +137,9 @@ class SimulatedHost:
 class Law:
     """What was admitted by all hosts, against rate * t + burst in every window, as a bucket that fills by the rate."""
 
-    def __init__(self, rate: float, burst: float) -> None:
+    def __init__(self, rate: float, burst: float, ahead: float = DRIFT / 2) -> None:
         # The fastest clock that is allowed runs so much ahead of true time.
-        self.rate, self.burst = rate * (1 + DRIFT / 2), burst
+        self.rate, self.burst = rate * (1 + ahead), burst
         self.level, self.at = burst, 0.0
 
     def fill(self, time: float) -> None:

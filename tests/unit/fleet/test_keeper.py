@@ -226,6 +226,16 @@ def test_a_longer_pause_replaces_a_shorter_one_and_not_the_other_way_round() -> 
     assert learnt[0]["candidate"] > 290
 
 
+def test_a_host_that_comes_later_keeps_what_is_left_of_a_pause() -> None:
+    world = World(2)
+    world.run(7.0)
+    world.run(0.8, {0: {"candidate": 600.0}})
+    world.run(400.0)
+    world.keepers[1] = world.keeper(1)
+    left = world.run(0.4)[1]["candidate"]
+    assert left == pytest.approx(200.0, abs=4.0)
+
+
 def test_who_leaves_gives_its_share_back_at_once() -> None:
     world = World(2)
     world.run(12.0)

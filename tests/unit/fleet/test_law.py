@@ -261,6 +261,24 @@ def test_who_wants_more_gets_more_and_an_idle_host_gives_back_and_can_begin_at_o
     assert begins[2] > 0
 
 
+def test_a_share_that_moves_comes_empty() -> None:
+    """While all is taken as it comes, nothing is left that a new share could hold: any unit too many is seen."""
+    fleet = Fleet(2)
+    fleet.law = Law(RATE, BURST, ahead=0.0)
+    # Alone; a second host comes; it is away for so long that the first has all again; it comes back.
+    for here, seconds in ((1, 20), (2, 10), (1, 3 * LEASE_S), (2, 10)):
+        for step in range(int(seconds * 100)):
+            for host in fleet.hosts[:here]:
+                if step % 40 == 0:
+                    host.wanted = 3 * RATE * MICRO
+                    fleet.step(host)
+                while host.bucket.take(host.clock(fleet.time)):
+                    fleet.law.admitted(fleet.time)
+            fleet.law.holds(fleet.time, fleet.hosts)
+            fleet.time += 0.01
+        assert all(host.bucket.rate > RATE / 4 for host in fleet.hosts[:here])
+
+
 def test_a_host_that_is_gone_leaves_its_share_to_the_others() -> None:
     fleet = Fleet(2)
     fleet.run(20.0, {0: 100.0, 1: 100.0})

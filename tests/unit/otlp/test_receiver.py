@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -159,15 +160,17 @@ def test_what_is_no_exchange_is_counted_by_its_reason(world: World) -> None:
         event(3, asked(3, **{"error.type": "429"})),
         event(4, without),
     ]
-    spans = [span(10, {"http.request.method": "POST"}), span(11, {"gen_ai.operation.name": "chat"})]
+    nameless = asked(12)
+    del nameless["gen_ai.operation.name"]  # required of a span
+    spans = [span(10, {"http.request.method": "POST"}), span(11, {"gen_ai.operation.name": "chat"}), span(12, nameless)]
     world.send(export(logs))
     world.send(export(spans), PROTOBUF)
     assert told(world.lane.rows()) == WANTED[:1]
     assert world.account().data() == {
-        "received": 8,
+        "received": 9,
         # Prod's failure is in the lane's own counts, as that of every gateway.
         "offered": 2,
-        "skipped": {"no_answer": 1, "no_content": 2, "not_genai": 2, "other_operation": 1},
+        "skipped": {"no_answer": 1, "no_content": 2, "not_genai": 2, "other_operation": 2},
         "rejected": {},
     }
     assert world.lane.dropped() == {"prod_failed": 1}
@@ -310,11 +313,58 @@ def test_values_nested_too_deep_are_rejected(world: World) -> None:
     assert len(world.lane.rows()) == 1
 
 
-def test_more_records_than_a_batch_may_have_are_rejected(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shadowlane.otlp.receiver.MOST_RECORDS", 2)
-    answer = world.send(export([event(number) for number in range(5)]))
-    assert answer.json()["partialSuccess"]["rejectedLogRecords"] == "3"
-    assert world.account().data()["rejected"] == {"too_many": 3}
+@pytest.mark.parametrize("kind", [JSON, PROTOBUF])
+def test_more_records_than_a_batch_may_have_are_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(decode, "MOST_RECORDS", 4)
+    parts = [export([event(number) for number in range(first, first + 2)]) for first in (0, 2, 4)]
+    resources = [one for part in parts for one in part["resourceLogs"]]
+    assert world.send({"resourceLogs": resources[:2]}, kind).status_code == 200
+    answer = world.send({"resourceLogs": resources}, kind)
+    assert answer.status_code == 413
+    assert "records in one request" in status_of(answer)
+    assert world.account().data() == {"received": 4, "offered": 4, "skipped": {}, "rejected": {}}
+
+
+def field(number: int, data: bytes) -> bytes:
+    """A field of protobuf with a length."""
+    size, head = len(data), bytearray([number << 3 | 2])
+    while size > 127:
+        head.append(size & 127 | 128)
+        size >>= 7
+    return bytes([*head, size]) + data
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        field(1, field(2, field(2, b"") * 2_000_000)),
+        field(1, field(2, b"") * 2_000_000),
+        field(1, b"") * 2_000_000,
+        b"\x48\x01" * 2_000_000,
+        field(1, b"\x48\x01" * 2_000_000),
+    ],
+    ids=["records", "scopes", "resources", "unknown", "unknown-inside"],
+)
+def test_a_bomb_of_many_small_things_is_refused_before_it_is_decoded(
+    world: World, monkeypatch: pytest.MonkeyPatch, bomb: bytes
+) -> None:
+    monkeypatch.setattr(decode, "ExportLogsServiceRequest", None)
+    headers = {"content-type": PROTOBUF, "content-encoding": "gzip"}
+    answer = world.client.post(f"{world.url}/v1/logs", content=gzip.compress(bomb), headers=headers)
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("kind", [JSON, PROTOBUF])
+def test_a_record_of_too_many_values_is_rejected(world: World, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    for module in ("shadowlane.sources.otlp_json", "shadowlane.otlp.decode"):
+        monkeypatch.setattr(f"{module}.MOST_VALUES", 20)
+    wide, many = asked(0, other=[1] * 21), asked(1, **{f"a{number}": 1 for number in range(20)})
+    answer = world.send(export([event(0, wide), event(1, many), event(2)]), kind)
+    assert answer.status_code == 200
+    assert world.account().data()["rejected"] == {"damaged": 2}
+    assert len(world.lane.rows()) == 1
 
 
 def status_of(answer: httpx.Response) -> str:
@@ -328,7 +378,7 @@ def status_of(answer: httpx.Response) -> str:
 @pytest.mark.parametrize(
     ("body", "headers", "status", "says"),
     [
-        (b"\xff\xff\xff", {"content-type": PROTOBUF}, 400, "ExportLogsServiceRequest"),
+        (b"\xff\xff\xff", {"content-type": PROTOBUF}, 400, "not OTLP"),
         (b"{", {"content-type": JSON}, 400, "OTLP/JSON"),
         (b"[]", {"content-type": JSON}, 400, "an object"),
         (b'{"resourceLogs": {}}', {"content-type": JSON}, 400, "resourceLogs"),
@@ -349,6 +399,31 @@ def test_bad_data_is_refused_for_good(
     assert says in status_of(answer)
     assert "retry-after" not in answer.headers
     assert world.account().received == 0
+
+
+def test_a_body_that_breaks_off_costs_nobody_else(world: World) -> None:
+    host, _, port = world.url.removeprefix("http://").rpartition(":")
+    head = f"POST /v1/logs HTTP/1.1\r\nhost: x\r\ncontent-type: {JSON}\r\ncontent-length: 100\r\n\r\n{{"
+    with socket.create_connection((host, int(port))) as cut:
+        cut.sendall(head.encode())
+    assert world.send(export([event(0)])).status_code == 200
+    assert world.account().data() == {"received": 1, "offered": 1, "skipped": {}, "rejected": {}}
+
+
+def test_a_fault_of_ours_costs_its_record_and_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    admit = world.lane.lane.admit
+    calls = iter(range(9))
+
+    def failing(*given: Any) -> Any:
+        if next(calls) == 1:
+            raise RuntimeError
+        return admit(*given)
+
+    monkeypatch.setattr(world.lane.lane, "admit", failing)
+    answer = world.send(export([event(number) for number in range(3)]))
+    assert answer.json()["partialSuccess"]["rejectedLogRecords"] == "1"
+    assert len(world.lane.rows()) == 2
+    assert world.account().data() == {"received": 3, "offered": 2, "skipped": {}, "rejected": {"damaged": 1}}
 
 
 def test_other_signals_and_methods_are_refused(world: World) -> None:

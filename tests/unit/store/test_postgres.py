@@ -167,6 +167,7 @@ def test_a_connection_that_is_lost_in_the_middle_leaves_nothing_of_the_batch(
                 store.save([make_pair(1), make_pair(2)])
             assert not isinstance(raised.value, StoreLostError)
             store.check()
+    store.set_epoch("lane", {"candidate": 0})
     assert accounts(store) == (0, 0, 0)
     assert store.save([make_pair(1), make_pair(2)]) == 2
     assert accounts(store) == (2, 2, 2)
@@ -192,6 +193,33 @@ def test_a_commit_whose_answer_is_lost_is_stored_again_and_counted_once(
     assert store.save(batch) == 0, "it was committed"
     assert store.save([*batch, make_pair(3)]) == 1
     assert accounts(store)[:2] == (3, 3)
+
+
+def test_a_commit_that_comes_late_is_waited_for_and_counted_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store gave its connection up, and the server commits what was sent on it after all."""
+    real = database.PostgresDatabase.execute
+    late: list[Any] = []
+
+    def leaving(self: Any, query: str, values: Any = ()) -> Any:
+        if query != "COMMIT":
+            return real(self, query, values)
+        late.append(self._db)
+        self._db = self.connect()
+        self._db.close()
+        raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database.PostgresDatabase, "execute", leaving)
+        with pytest.raises(StoreError, match="unexpectedly"):
+            store.save([make_pair(1)])
+    late[0].look = None
+    commit = threading.Timer(0.05, late[0].execute, ("COMMIT",))
+    commit.start()
+    assert store.save([make_pair(2)]) == 1, "it waits for the counter's row"
+    commit.join()
+    late[0].close()
+    assert store.save([make_pair(1), make_pair(2)]) == 0
+    assert accounts(store) == (2, 2, 2)
 
 
 def test_a_server_that_does_not_answer_is_given_up(
