@@ -17,11 +17,14 @@ import httpx
 import pytest
 
 from shadowlane.offload.stream import Accounts
-from tests.support.fleet import Fleet
+from shadowlane.worker.state import read_state
+from tests.support.fleet import Fleet, Judge
+from tests.support.servers import running_postgres
 
 from .conftest import World, until
 
 pytest.importorskip("redis")
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture
@@ -33,6 +36,9 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
         made.close()
 
 
+SECRET = "jane.doe@example.org"
+
+
 async def ask(url: str, first: int, count: int) -> None:
     """So many questions, none alike, each answered by prod."""
     async with httpx.AsyncClient(timeout=60, trust_env=False, limits=httpx.Limits(max_connections=8)) as client:
@@ -40,14 +46,15 @@ async def ask(url: str, first: int, count: int) -> None:
 
         async def one(number: int) -> None:
             async with gate:
-                answer = await client.post(url + "/ask", json={"q": number})
+                answer = await client.post(url + "/ask", json={"q": number, "from": SECRET})
                 assert answer.status_code == 200
 
         await asyncio.gather(*(one(first + number) for number in range(count)))
 
 
 def test_two_hosts_forward_and_one_judge_stores_each_copy_once(fleet: Fleet) -> None:
-    judge = fleet.judge("judge", fleet.host("a").shadow())
+    log = fleet.folder / "shadow.log"
+    judge = fleet.judge("judge", fleet.host("a").shadow(log=log))
     urls = [fleet.worlds[0].gateway(), fleet.host("b").gateway()]
     for number, url in enumerate(urls):
         asyncio.run(ask(url, 1000 * number, 60))
@@ -63,6 +70,13 @@ def test_two_hosts_forward_and_one_judge_stores_each_copy_once(fleet: Fleet) -> 
     rows = fleet.rows()
     assert len(rows) == len({row[0] for row in rows}) == 120
     assert {row[1:] for row in rows} == {("candidate", "")}
+    # The shadow knows each for a copy, as if its own host had sent it, and nobody's secret left that host.
+    asked = [dict(json.loads(line)["headers"]) for line in log.read_text().splitlines()]
+    assert {one["x-shadow"] for one in asked} == {"1"}
+    assert {one["x-shadow-id"] for one in asked} == {row[0] for row in rows}
+    written = [file for file in (fleet.folder / "redis").rglob("*") if file.is_file()]
+    assert any(b"[EMAIL]" in file.read_bytes() for file in written)
+    assert not any(SECRET.encode() in file.read_bytes() for file in (log, *written))
 
 
 def test_the_gate_beside_the_store_knows_what_the_hosts_count_and_time(fleet: Fleet) -> None:
@@ -73,6 +87,7 @@ def test_the_gate_beside_the_store_knows_what_the_hosts_count_and_time(fleet: Fl
     judge.start()
     for number, host in enumerate(hosts):
         asyncio.run(ask(host.gateway(), 1000 * number, 100))
+    until(lambda: sum(host.lane_status()["seen"] for host in hosts) == 200, "all are counted")
     taken = sum(host.lane_status()["mirrored"] for host in hosts)
     fleet.settle(taken)
 
@@ -115,10 +130,9 @@ def test_killed_judges_and_forwarders_lose_nothing_and_store_nothing_twice(fleet
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
             continue
-        # The one at work: what it holds goes to the other, which waited for its turn, or to its successor. One that has
-        # nothing to do is not worth a kill, but a judge that is quick may be done before the kill comes.
-        held = fleet.state().total.judged
-        until(lambda held=held: fleet.state().pending or fleet.state().total.judged > held, "a judge is at work")
+        # The one at work: what it holds goes to the other, which waited for its turn, or to its successor. A judge that
+        # is quick may be done before the kill comes.
+        until(lambda: (state := fleet.state()).pending or state.total.judged == asked, "a judge is at work")  # noqa: B023
         judge = choose.choice(judges)
         running[judge].stop(signal.SIGKILL)
         running[judge] = judge.start()
@@ -128,6 +142,79 @@ def test_killed_judges_and_forwarders_lose_nothing_and_store_nothing_twice(fleet
     rows = fleet.rows()
     assert len(rows) == len({row[0] for row in rows}) == asked
     assert all(one.forwarded == one.judged == asked // 2 for one in state.sources.values())
+
+
+def test_a_full_stream_pauses_admission_on_the_hosts_and_loses_nothing(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path, max_length=20)
+    try:
+        host = fleet.host("a")
+        judge = fleet.judge("judge", host.shadow())
+        url, asked = host.gateway(), 0
+
+        def dropped() -> int:
+            nonlocal asked
+            asyncio.run(ask(url, asked, 10))
+            asked += 10
+            return int(host.lane_status()["dropped"].get("backlog", 0))
+
+        until(dropped, "admission pauses")
+        until(lambda: fleet.state().length == 20, "the stream is full")
+        judge.start()
+        until(lambda: not host.lane_status()["cap"]["paused_reason"] and fleet.state().length < 16, "the pause is over")
+        until(lambda: host.lane_status()["seen"] == asked and host.lane_status()["open"] == 0, "all are counted")
+        counted = host.lane_status()
+        state = fleet.settle(counted["mirrored"])
+        assert set(counted["dropped"]) == {"backlog"}
+        assert counted["seen"] == counted["mirrored"] + counted["dropped"]["backlog"]
+        assert state.total.judged == len(fleet.rows()) == counted["mirrored"] > 20
+    finally:
+        fleet.close()
+
+
+def test_judges_with_one_postgresql_work_at_once_and_store_each_copy_once(
+    fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No turns: both take from the stream, and are killed with what they hold."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    psycopg = pytest.importorskip("psycopg")
+    with running_postgres() as database:
+        url = f"postgresql://postgres@127.0.0.1:{database.port}/postgres"
+        host = fleet.host("a")
+        shadow = host.shadow()
+        judges = [
+            fleet.judge(f"judge-{number}", shadow, store={"url": url, "schema": "offload"}) for number in range(2)
+        ]
+        running = {judge: judge.start() for judge in judges}
+        gateway, asked = host.gateway(), 0
+
+        def worked(judge: Judge) -> int:
+            state = read_state(judge.lane)
+            return int(state["offload"].get("judged", 0)) if state is not None else 0
+
+        def load() -> None:
+            nonlocal asked
+            asyncio.run(ask(gateway, asked, 40))
+            asked += 40
+
+        def both() -> bool:
+            load()
+            return all(worked(judge) for judge in judges)
+
+        until(both, "both have judged something")
+        for number in range(6):
+            load()
+            judge = judges[number % 2]
+            running[judge].stop(signal.SIGKILL)
+            running[judge] = judge.start()
+        state = fleet.settle(asked)
+        assert state.total == Accounts(forwarded=asked, judged=asked)
+        with psycopg.connect(f"host=127.0.0.1 port={database.port} user=postgres dbname=postgres") as db:
+            rows = db.execute("SELECT count(*), count(DISTINCT shadow_id) FROM offload.pairs").fetchone()
+            counted = db.execute("SELECT sum(n) FROM offload.counts").fetchone()
+        assert rows == (asked, asked)
+        assert counted == (asked,)
+        for judge in judges:
+            running[judge].stop()
 
 
 def test_the_server_is_killed_in_the_middle_and_both_sides_say_where_the_copies_are(fleet: Fleet) -> None:
@@ -150,9 +237,12 @@ def test_the_server_is_killed_in_the_middle_and_both_sides_say_where_the_copies_
     assert said["offload"]["own"] == {"base": 0, "forwarded": 80, "judged": 80, "set_aside": 0}
     said = until(lambda: shown(judge, "forwarded 80 = judged 80 + set aside 0 + lost 0 + in the stream 0"), "all parts")
     assert said["shadows"]["candidate"]["answered"] == said["shadows"]["candidate"]["mirrored"] == 80
-    assert not any("stream" in text for text in said["alerts"])
+    for world in (host, judge):
+        until(lambda world=world: not any("stream" in text for text in world.status()["alerts"]), "nothing is wrong")
     # A judge that is told to end gives nothing up, and a forwarding host's doctor sees the server.
-    assert running.stop() == 0
+    running.popen.terminate()
+    until(lambda: running.popen.poll() is not None, "the judge leaves", 120)
+    assert running.popen.poll() == 0
     asyncio.run(ask(url, 80, 5))
     until(lambda: fleet.state().length == 5, "they wait")
     checks = {one["text"]: one["level"] for one in json.loads(host.cli("doctor", "--json").stdout)["checks"]}

@@ -29,7 +29,7 @@ class Relay:
 
     def heal(self) -> None:
         """Pass on again; what was open while it was cut is reset, as by a middle box that forgot it."""
-        for side in self._open:
+        for side in list(self._open):
             with contextlib.suppress(OSError):
                 side.shutdown(socket.SHUT_RDWR)
         self._whole.set()

@@ -139,7 +139,6 @@ class Keeper:
             "hosts": self._hosts,
             "rate": self._terms.rate / MICRO,
             "burst": self._terms.burst,
-            "wanted": round(self._demand, 1),
             "opens_in_s": round(self._opens_in),
             "joined": self._rounds > 0,
         }

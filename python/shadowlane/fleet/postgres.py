@@ -56,10 +56,21 @@ class PostgresEngine:
         try:
             row = self._do(lambda connection: connection.execute(_READ, (self._name,)).fetchone())
         except _NoTableError:
-            self._do(lambda connection: connection.execute(_TABLE))
-            row = self._do(lambda connection: connection.execute(_READ, (self._name,)).fetchone())
+            row = self._make_table()
         life, version, data = row or ("", None, None)
         return Stored(bytes(data) if data is not None else None, version, str(life))
+
+    def _make_table(self) -> Any:
+        """Make the table, or find it made by another host at the same moment; what is in it."""
+        why: FleetError | None = None
+        try:
+            self._do(lambda connection: connection.execute(_TABLE))
+        except FleetError as error:
+            why = error
+        try:
+            return self._do(lambda connection: connection.execute(_READ, (self._name,)).fetchone())
+        except _NoTableError as error:
+            raise why or error from None
 
     def swap(self, before: Stored, version: int, data: bytes) -> bool:
         """See :class:`.Engine`."""

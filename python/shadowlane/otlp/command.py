@@ -72,7 +72,7 @@ def run_otlp(config: Config, options: argparse.Namespace) -> int:
             raise ShadowlaneError(f"the lane has no ring: {lane.ring_error}")
         receiver = Receiver(lane, target=options.path, services=options.service)
         asyncio.run(_serve(lane, receiver, host, port, options))
-        account = receiver.account().data()
+        account = receiver.settled().data()
     if options.json:
         print_json_line({"lane": config.lane.name, "account": account})
     else:

@@ -7,6 +7,7 @@ header, no answer.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import Counter
 from collections.abc import Iterable
@@ -23,6 +24,8 @@ from .decode import Told
 from .seen import Seen
 
 __all__ = ["Account", "Receiver"]
+
+log = logging.getLogger("shadowlane.otlp")
 
 
 @dataclass(slots=True)
@@ -71,13 +74,14 @@ class Receiver:
         self._services = frozenset(services)
         self._stands_in = bool(lane.config.control.url)
         self._seen = Seen()
-        self._lock = threading.Lock()
+        self._taking = threading.Lock()
+        self._counting = threading.Lock()  # never held for long: the event loop asks for the counts
         self._account = Account()
 
     def take(self, records: Iterable[Told]) -> Account:
         """What became of the records of one batch."""
         batch = Account()
-        with self._lock:
+        with self._taking:
             for told in records:
                 batch.received += 1
                 if told is None:
@@ -85,16 +89,30 @@ class Receiver:
                 elif isinstance(told, DataError):
                     batch.reject(f"record {batch.received}: {told}")
                 else:
-                    self._take(told, batch)
-            self._account.add(batch)
+                    self._take_safely(told, batch)
+            with self._counting:
+                self._account.add(batch)
         return batch
 
     def account(self) -> Account:
-        """What became of all records since the start."""
-        with self._lock:
+        """What became of all records since the start; those of a batch are in it when the batch is done."""
+        with self._counting:
             total = Account()
             total.add(self._account)
         return total
+
+    def settled(self) -> Account:
+        """The same, after the batch that is in work."""
+        with self._taking:
+            return self.account()
+
+    def _take_safely(self, told: Telling, batch: Account) -> None:
+        """A fault of ours costs the record, and its count is right."""
+        try:
+            self._take(told, batch)
+        except Exception as error:
+            log.error("what telemetry told could not be taken: %s", type(error).__name__)
+            batch.reject(f"record {batch.received}: it could not be taken: {type(error).__name__}")
 
     def _take(self, told: Telling, batch: Account) -> None:
         if self._services and told.service not in self._services:

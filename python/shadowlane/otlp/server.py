@@ -106,12 +106,18 @@ def make_app(receiver: Receiver) -> web.Application:
 
 
 async def _body(request: web.Request, held: _Held) -> bytes:
-    """As it came. Raises :class:`TooLarge` and :class:`_Full`."""
+    """As it came. Raises :class:`BadBody` and :class:`_Full`."""
     body = bytearray()
-    async for chunk in request.content.iter_any():
+    chunks = request.content.iter_any()
+    while True:
+        try:
+            chunk = await anext(chunks, b"")
+        except Exception as error:  # the exporter left before its last byte, or it was no HTTP
+            raise BadBody(f"the body broke off: {type(error).__name__}") from None
+        if not chunk:
+            return bytes(body)
         if len(body) + len(chunk) > MOST_BYTES:
             raise TooLarge(f"more than {MOST_BYTES} bytes: send smaller batches")
         if not held.grow(len(chunk)):
             raise _Full(f"{_MOST_HELD} bytes of batches wait already")
         body += chunk
-    return bytes(body)

@@ -18,7 +18,7 @@ import msgspec
 
 from .. import _core
 from ..capture.lane import Lane
-from ..config import Config, SamplingConfig
+from ..config import Config, SamplingConfig, WorkerConfig
 from ..detect.cleaner import Redaction, open_cleaner
 from ..errors import LaneError
 from ..policy import lane_policy
@@ -56,6 +56,7 @@ class ReplayLane:
             lane=msgspec.structs.replace(config.lane, directory=str(directory), worker="external"),
             sampling=SamplingConfig(ratio=1.0),
             limits=limits,
+            worker=WorkerConfig(),
         )
         self._lane = Lane.open(own)
         if self._lane.ring_error:

@@ -67,7 +67,9 @@ def rebuilt(where: str, told: Telling, target: str, model: str) -> Record:
     """
     has = told.attributes.get
     operation = has("gen_ai.operation.name")
-    if operation not in (None, "", *_OPERATIONS):
+    # An event is of an inference by its name; a span of an agent may have messages, too.
+    known = _OPERATIONS if told.kind == "span" else (None, "", *_OPERATIONS)
+    if operation not in known:
         return Unusable(where=where, why=f"{clipped(operation)} is no inference", reason="other_operation")
     asked = _messages(told.attributes, "gen_ai.input.messages")
     if not asked:

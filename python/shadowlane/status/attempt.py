@@ -18,7 +18,7 @@ import msgspec
 
 from .. import _core
 from ..capture.lane import Lane
-from ..config import Config, GateConfig, LimitsConfig, SamplingConfig
+from ..config import Config, GateConfig, LimitsConfig, SamplingConfig, WorkerConfig
 from ..config.shadows import section_of
 from ..detect.cleaner import open_cleaner
 from ..errors import LaneError
@@ -119,6 +119,7 @@ def _drained(config: Config, directory: Path, request: Request) -> tuple[Copy | 
         sampling=SamplingConfig(ratio=1.0),
         limits=LimitsConfig(),
         gate=GateConfig(),
+        worker=WorkerConfig(),
     )
     with Lane.open(own) as lane:
         if lane.ring_error:

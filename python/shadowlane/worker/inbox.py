@@ -333,9 +333,10 @@ class Inbox:
                 del self._done[: len(done)]
 
     def _give_sign(self) -> None:
+        ready = list(self._ready)  # at once: the other thread takes from it
         with self._lock:
             ids = [one for one, _ in (*self._held.values(), *self._done)] + list(self._waiting)
-            ids += [one.id for one in self._ready]
+        ids += [one.id for one in ready]
         if ids:
             self._stream.beat(ids)
 

@@ -74,6 +74,20 @@ def test_of_many_who_write_at_once_one_does(url: str) -> None:
         engine.close()
 
 
+def test_hosts_that_start_together_make_one_table() -> None:
+    with postgres_server() as port:
+        engines = [engine_of(f"postgresql://postgres@127.0.0.1:{port}/postgres", "x") for _ in range(8)]
+        found: list[Stored] = []
+        threads = [threading.Thread(target=lambda engine=engine: found.append(engine.read())) for engine in engines]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [stored.version for stored in found] == [None] * 8
+        for engine in engines:
+            engine.close()
+
+
 def test_a_password_is_in_no_error() -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))

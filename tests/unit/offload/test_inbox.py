@@ -14,6 +14,7 @@ from tests.e2e.conftest import until
 
 from ..worker.world import FIELDS, copy_of
 from .conftest import Open
+from .test_stream import idle
 
 SOURCE = "host/lane/0123"
 MANY = 1 << 20
@@ -106,14 +107,17 @@ def drained_nothing(inbox: Inbox) -> bool:
     return inbox.drain(100, MANY) == []
 
 
-def test_another_judge_gets_it_after_a_while_and_a_live_one_keeps_it(opened: Open, judges: Judges) -> None:
+def test_another_judge_gets_it_after_a_while_and_a_live_one_keeps_it(opened: Open, raw: Any, judges: Judges) -> None:
     publish(opened, 4)
     killed = judges.open("killed", keeps=False)
     assert len(drained(killed, most=2)) == 2
-    live = judges.open("live", claim_s=86_400.0)
-    held = drained(live)
-    assert numbers(held) == [2, 3]
-    other = judges.open("other", claim_s=1.0)
+    live = judges.open("live")
+    assert numbers(drained(live)) == [2, 3]
+    ids = [[one.id for one in opened(name).owned()] for name in ("killed", "live")]
+    for name, some in zip(("killed", "live"), ids, strict=True):
+        idle(opened(name), raw, some, 86_400_001)
+    opened("live").beat(ids[1])  # what its thread does now and then
+    other = judges.open("other")
     assert numbers(drained(other)) == [0, 1]
     assert other.state()["taken_over"] == 2
 

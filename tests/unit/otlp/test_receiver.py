@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -159,15 +160,17 @@ def test_what_is_no_exchange_is_counted_by_its_reason(world: World) -> None:
         event(3, asked(3, **{"error.type": "429"})),
         event(4, without),
     ]
-    spans = [span(10, {"http.request.method": "POST"}), span(11, {"gen_ai.operation.name": "chat"})]
+    nameless = asked(12)
+    del nameless["gen_ai.operation.name"]  # required of a span
+    spans = [span(10, {"http.request.method": "POST"}), span(11, {"gen_ai.operation.name": "chat"}), span(12, nameless)]
     world.send(export(logs))
     world.send(export(spans), PROTOBUF)
     assert told(world.lane.rows()) == WANTED[:1]
     assert world.account().data() == {
-        "received": 8,
+        "received": 9,
         # Prod's failure is in the lane's own counts, as that of every gateway.
         "offered": 2,
-        "skipped": {"no_answer": 1, "no_content": 2, "not_genai": 2, "other_operation": 1},
+        "skipped": {"no_answer": 1, "no_content": 2, "not_genai": 2, "other_operation": 2},
         "rejected": {},
     }
     assert world.lane.dropped() == {"prod_failed": 1}
@@ -396,6 +399,31 @@ def test_bad_data_is_refused_for_good(
     assert says in status_of(answer)
     assert "retry-after" not in answer.headers
     assert world.account().received == 0
+
+
+def test_a_body_that_breaks_off_costs_nobody_else(world: World) -> None:
+    host, _, port = world.url.removeprefix("http://").rpartition(":")
+    head = f"POST /v1/logs HTTP/1.1\r\nhost: x\r\ncontent-type: {JSON}\r\ncontent-length: 100\r\n\r\n{{"
+    with socket.create_connection((host, int(port))) as cut:
+        cut.sendall(head.encode())
+    assert world.send(export([event(0)])).status_code == 200
+    assert world.account().data() == {"received": 1, "offered": 1, "skipped": {}, "rejected": {}}
+
+
+def test_a_fault_of_ours_costs_its_record_and_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    admit = world.lane.lane.admit
+    calls = iter(range(9))
+
+    def failing(*given: Any) -> Any:
+        if next(calls) == 1:
+            raise RuntimeError
+        return admit(*given)
+
+    monkeypatch.setattr(world.lane.lane, "admit", failing)
+    answer = world.send(export([event(number) for number in range(3)]))
+    assert answer.json()["partialSuccess"]["rejectedLogRecords"] == "1"
+    assert len(world.lane.rows()) == 2
+    assert world.account().data() == {"received": 3, "offered": 2, "skipped": {}, "rejected": {"damaged": 1}}
 
 
 def test_other_signals_and_methods_are_refused(world: World) -> None:

@@ -11,8 +11,10 @@ import pytest
 from shadowlane import _core
 from shadowlane.config import Config
 from shadowlane.metrics import LaneCollector, expose
+from shadowlane.status.attempt import attempt
 from shadowlane.status.collect import collect_status
 from shadowlane.status.render import render_status
+from shadowlane.status.sample import Request
 from shadowlane.status.server import offload_checks
 from shadowlane.worker.state import write_state
 from tests.e2e.conftest import ROOT
@@ -121,6 +123,12 @@ def test_every_number_has_a_metric_and_every_path_leads_somewhere(tmp_path: Path
     assert float(figures["length"]) == 2
     assert float(figures["missing"]) == 0
     assert re.search(r"^shadowlane_accounting_holds\{[^}]*\} 1", text, re.M)
+
+
+@pytest.mark.parametrize("role", ["judge", "forward"])
+def test_the_doctor_tries_a_request_whatever_the_role(tmp_path: Path, role: str) -> None:
+    tried = attempt(config(tmp_path, role), "s", Request("GET", "/x", (), b""))
+    assert (tried.sent, tried.reason) == (True, "connect_error")
 
 
 def test_the_doctor_looks_at_the_server(tmp_path: Path) -> None:
