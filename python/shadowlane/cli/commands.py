@@ -147,7 +147,7 @@ def status(options: argparse.Namespace) -> int:
     if options.check:
         from ..status.alive import run_check
 
-        return run_check(_load(options), options.json)
+        return run_check(_load(options), json=options.json)
     from ..status.collect import collect_status
     from ..status.render import render_status
 

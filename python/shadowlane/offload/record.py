@@ -3,7 +3,8 @@
 A record is a map by field names, so a field that one side does not know is left out or has its default; the version
 beside it changes only when old judges would read a new record wrongly. Invariants: the type that is encoded is
 :class:`shadowlane.types.Copy`, which only the drain makes, so nothing unsanitized can be published; a record that is
-decoded has the types of that class, a method that admission takes, and no byte that could end a header.
+decoded has the types of that class, a method that admission takes, numbers that a row holds, and no byte that could end
+a header.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ..types import FLAG_REDELIVERED, Copy
 __all__ = ["VERSION", "Forwarded", "RecordError", "decode", "encode"]
 
 VERSION = "1"
+_INT64 = 1 << 63
 _METHODS = frozenset({"GET", "HEAD", "POST"})
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 _TARGET = re.compile(r"[/*][^\x00-\x20\x7f]*\Z")
@@ -59,6 +61,9 @@ def decode(version: str, record: bytes, most_bytes: int) -> Copy:
         raise RecordError("its shadow_id is no UUID")
     if not copy.blocked and (copy.method not in _METHODS or not _TARGET.match(copy.target)):
         raise RecordError("its method or target is none that a gateway mirrors")
+    numbers = (copy.started_ns, copy.status, copy.ttfb_ns, copy.duration_ns, copy.flags, *copy.findings.values())
+    if not all(0 <= number < _INT64 for number in numbers):
+        raise RecordError("it holds a number that no row can")
     if any(_ENDS_A_FIELD.search(name + value) for name, value in copy.headers):
         raise RecordError("its headers hold what would end one")
     # What was delivered again is for the stream to say.

@@ -137,13 +137,19 @@ class RedisStream:
     def join(self, source: str, base: int) -> list[str]:
         with _explained(self._offload.url):
             self._client.hsetnx(self._keys[1], f"base:{source}", str(base))
-            self._client.hset(self._keys[1], f"seen:{source}", str(int(time.time())))
+            self._seen(source)
             found: set[bytes] = self._client.smembers(self._sent(source))  # type: ignore[assignment]
             return [one.decode() for one in found]
 
     def put_figures(self, kind: str, name: str, value: bytes) -> None:
         with _explained(self._offload.url):
             self._client.hset(f"{self._offload.stream}:{kind}", name, value)
+            if kind == HOSTS:
+                self._seen(name)
+
+    def _seen(self, source: str) -> None:
+        """A source that is alive: its accounts stay, whether it has copies or not."""
+        self._client.hset(self._keys[1], f"seen:{source}", str(int(time.time())))
 
     def _sent(self, source: str) -> str:
         return f"{self._offload.stream}:sent:{source}"

@@ -20,11 +20,11 @@ STALE_S = 30.0
 """A worker runs at idle priority: on a busy machine its heartbeat, once a second, may be late."""
 
 
-def run_check(config: Config, as_json_: bool = False) -> int:
+def run_check(config: Config, *, json: bool = False) -> int:
     """Print one line; returns 0 when a worker is at work, else 1. Raises :class:`~shadowlane.errors.LaneError` for a
     lane that is not safe to read."""
     ok, said = _checked(config)
-    if as_json_:
+    if json:
         print_json({"lane": config.lane.name, "ok": ok, "worker": said})
     else:
         print_lines([(said, "good" if ok else "bad")])

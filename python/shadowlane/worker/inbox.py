@@ -114,7 +114,8 @@ class Inbox:
     def drain(self, max_frames: int, max_bytes: int) -> list[tuple[Any, ...]]:
         """Up to ``max_frames`` copies within the cap, or about ``max_bytes`` of records, as a drainer gives them."""
         rows: list[tuple[Any, ...]] = []
-        self._attempt("take", self._fill, rows, max_frames, max_bytes)
+        if not self._attempt("take", self._fill, rows, max_frames, max_bytes):
+            self._recovered = False  # the server may have given out what did not arrive
         return rows
 
     def ack(self, ring: int, seq: int) -> None:
@@ -217,7 +218,7 @@ class Inbox:
         if self._alone or self._clock() < self._paused[0]:
             return
         if not self._recovered:
-            self._wait_for(self._stream.owned())  # what this judge's predecessor held
+            self._wait_for(self._stream.owned())  # what its predecessor held, or never arrived
             self._recovered = True
         self._claim_when_due()
         size = 0

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import redis
 
 from shadowlane.offload import encode
 from shadowlane.types import Copy
@@ -194,6 +195,9 @@ def test_a_server_that_is_away_is_said_once_and_the_judge_goes_on(
     publish(opened, 4)
     inbox = judges.open()
     copies = drained(inbox, most=2)
+    with redis.Redis(port=server.port) as lost:  # one is given out, and the answer is lost on its way
+        name = opened()._keys[0]  # type: ignore[attr-defined]
+        assert lost.xreadgroup("judges", "one", {name: ">"}, count=1)
     server.stop()
     for copy in copies:
         inbox.ack(0, copy.seq)

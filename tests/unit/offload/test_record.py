@@ -92,6 +92,9 @@ def test_garbage_is_refused_by_name(record: bytes) -> None:
         ({"headers": ((b"x\n", b"a"),)}, "headers"),
         ({"shadow_id": "secret-value"}, "UUID"),
         ({"status": "secret-value"}, "no record"),
+        ({"started_ns": 1 << 63}, "number"),
+        ({"duration_ns": -1}, "number"),
+        ({"findings": {"email": 1 << 63}}, "number"),
         ({"headers": [["secret-value"]]}, "no record"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 from shadowlane.config import OffloadConfig
 from shadowlane.errors import OffloadError, OffloadFullError
 from shadowlane.offload import Forwarded, encode, open_stream
+from shadowlane.offload.figures import HOSTS
 from shadowlane.offload.stream import Accounts, Stream
 from tests.e2e.conftest import until
 from tests.support.redisserver import RedisServer
@@ -196,6 +197,27 @@ def test_consumers_that_are_gone_are_removed_and_never_with_their_messages(
     stream.tidy()
     assert consumers() == {b"one", b"busy"}
     assert [message.deliveries for message in busy.owned()] == [1]
+
+
+def test_settled_accounts_are_put_together_when_their_host_is_gone(opened: Open, raw: Any) -> None:
+    stream, name = opened(), opened()._keys[1]  # type: ignore[attr-defined]
+    sources = ("gone/lane/1", "waits/lane/2", "alive/lane/3")
+    for number, source in enumerate(sources):
+        stream.join(source, 4)
+        stream.publish(source, records(number, 1), [])
+        stream.put_figures(HOSTS, source, b"{}")
+    first, _, third = stream.read(3)
+    stream.acknowledge([(first.id, first.source), (third.id, third.source)])
+    for source in sources:
+        raw.hset(name, f"seen:{source}", 1)
+    stream.put_figures(HOSTS, sources[2], b"{}")
+    before = stream.state()
+    stream.tidy()
+    after = stream.state()
+    assert (after.total.forwarded, after.total.judged, after.missing) == (3, 2, 0)
+    assert set(after.sources) == {"others", *sources[1:]}
+    assert set(stream.figures(HOSTS)) == set(sources[1:])
+    assert after.sources["others"].judged == before.sources[sources[0]].judged == 1
 
 
 def test_a_group_that_is_gone_is_made_again_from_the_beginning(opened: Open, raw: Any) -> None:

@@ -1,0 +1,32 @@
+"""``python -m benches.rows`` runs, and prints what each command took."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from benches.rows.__main__ import main
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def test_a_short_run_measures_each_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["rows", "--rows", "300", "--bodies", "64", "--folder", str(tmp_path)])
+    assert main() == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" a row ")[1] for line in lines[:2]] == [
+        "with bodies (64 rows)",
+        "without bodies, indexes with it (300 rows)",
+    ]
+    found = [
+        re.fullmatch(r"(\w+) --json +300 rows +([\d.]+) s +([\d.]+) s of processor +(\d+) MiB .*", line)
+        for line in lines[2:]
+    ]
+    assert [one[1] for one in found if one] == ["gate", "report", "status"]
+    assert all(one and float(one[3]) > 0 and int(one[4]) > 10 for one in found)
+    assert list(tmp_path.iterdir()) == []
