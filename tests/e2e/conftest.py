@@ -149,7 +149,7 @@ class World:
             [sys.executable, "-m", "shadowlane", *arguments, "--config", str(self.config)],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             cwd=self.folder,
             env={**os.environ, "PYTHONPATH": str(ROOT / "python"), **(env or {})},
             check=False,

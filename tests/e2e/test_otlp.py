@@ -53,8 +53,8 @@ def emit(url: str, events: range, spans: range) -> None:
     """What an instrumented gateway exports: both signals, by the SDK's exporters."""
     resource = Resource.create({"service.name": "gateway"})
     traces, logs = TracerProvider(resource=resource), LoggerProvider(resource=resource)
-    traces.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{url}/v1/traces")))
-    logs.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter(endpoint=f"{url}/v1/logs")))
+    traces.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{url}/v1/traces", timeout=100)))
+    logs.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter(endpoint=f"{url}/v1/logs", timeout=100)))
     try:
         for number in events:
             logs.get_logger("test").emit(LogRecord(event_name=EVENT, attributes=asked(number)))
@@ -62,8 +62,8 @@ def emit(url: str, events: range, spans: range) -> None:
             with traces.get_tracer("test").start_as_current_span("chat m") as span:
                 for key, value in asked(number).items():
                     span.set_attribute(key, json.dumps(value) if key.endswith("messages") else value)
-        assert traces.force_flush(60_000)
-        assert logs.force_flush(60_000)
+        assert traces.force_flush(100_000)
+        assert logs.force_flush(100_000)
     finally:
         traces.shutdown()
         logs.shutdown()

@@ -34,11 +34,15 @@ def lane(world: World, server: PostgresServer, tmp_path: Path, monkeypatch: pyte
     """A lane with one shadow and tables of its own."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("LANES_PASSWORD", SECRET)
-    schema = f"lane_{world.lane.name.rpartition('-')[2]}"
-    url = f"postgresql://postgres@127.0.0.1:{server.port}/postgres?connect_timeout=60"
-    store = {"url": url, "schema": schema, "credential_env": "LANES_PASSWORD"}
-    world.configure(world.shadow(), store=store, shadows__candidate={"concurrency": 8})
+    world.configure(world.shadow(), store=stored_in(world, server), shadows__candidate={"concurrency": 8})
     return world
+
+
+def stored_in(world: World, server: PostgresServer) -> dict[str, str]:
+    """``[store]``: tables of this world's own."""
+    url = f"postgresql://postgres@127.0.0.1:{server.port}/postgres?connect_timeout=60"
+    schema = f"lane_{world.lane.name.rpartition('-')[2]}"
+    return {"url": url, "schema": schema, "credential_env": "LANES_PASSWORD"}
 
 
 def asked(server: PostgresServer, lane: World, query: str) -> list[Any]:
@@ -160,3 +164,29 @@ def test_pages_metrics_and_verdicts_are_served_from_it(
     restart(server, signal.SIGINT)
     assert client.get(f"{url}/pairs/{first}").status_code == 200
     assert SECRET not in metrics + client.get(url).text
+
+
+def test_two_hosts_are_one_lane_and_each_accounts_for_its_own(
+    lane: World, server: PostgresServer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "two"
+    folder.mkdir()
+    other = World(folder)
+    try:
+        options = {"concurrency": 8}
+        store = stored_in(lane, server)
+        other.configure(other.shadow(), lane={"name": "two"}, store=store, shadows__candidate=options)
+        one, two = lane.gateway(), other.gateway()
+
+        async def both() -> None:
+            await asyncio.gather(send(one, 0, 60), send(two, 1000, 40))
+
+        asyncio.run(both())
+        assert lane.settle(60)["shadows"]["candidate"]["answered"] == 60
+        assert other.settle(40)["shadows"]["candidate"]["answered"] == 40
+        assert asked(server, lane, "SELECT count(*), count(DISTINCT shadow_id) FROM pairs") == [(100, 100)]
+        assert asked(server, lane, "SELECT sum(n) FROM observed WHERE series = 'band'") == [(100,)]
+        for host in (lane, other):
+            assert json.loads(host.cli("report", "--json").stdout)["pairs"] == 100
+    finally:
+        other.close()

@@ -62,7 +62,7 @@ _MOST_REMEMBERED = 4096
 class _Held:
     """A call that is under way."""
 
-    __slots__ = ("began_ns", "body", "entry", "headers", "owner", "proxied", "target", "wall_s")
+    __slots__ = ("began_ns", "body", "entry", "headers", "owned", "owner", "proxied", "target", "wall_s")
 
     def __init__(self, entry: Ticket | Timer, target: str, *, proxied: bool) -> None:
         self.began_ns = time.perf_counter_ns()
@@ -72,7 +72,8 @@ class _Held:
         self.headers: list[tuple[bytes, bytes]] = []
         self.body = b""
         self.owner: weakref.ref[Any] | None = None
-        """LiteLLM's object of this call."""
+        """LiteLLM's object of this call; with :attr:`owned` that of the request, else that of the newest attempt."""
+        self.owned = False
         self.proxied = proxied
         """Whether attempts below it may fail, and another one answers."""
 
@@ -110,7 +111,10 @@ class LoggedCalls(Egress):
             request, call = data.get("proxy_server_request"), data.get("litellm_call_id")
             if request and call:  # pass-through routes tell these only when they call
                 self._remember(call)
-                self._begin_served(call, request, data.get("litellm_logging_obj"))
+                owner = data.get("litellm_logging_obj")
+                self._begin_served(call, request, owner)
+                if owner is not None and (held := self._calls.get(hash(call))) is not None:
+                    held.owned = True
         except Exception:
             self.fault()
 
@@ -124,7 +128,7 @@ class LoggedCalls(Egress):
             if getattr(owner, "litellm_call_id", None) != call:
                 owner = None
             if (held := self._calls.get(hash(call))) is not None:
-                if held.proxied and held.owner is None:
+                if held.proxied and not held.owned:
                     self._watch(hash(call), held, owner)
                 if held.proxied or (owner is not None and held.owner is not None and held.owner() is owner):
                     return  # another attempt of the same call
@@ -141,14 +145,15 @@ class LoggedCalls(Egress):
         """The whole answer is there."""
         if self.lane is None:
             return
-        held = self._pop(kwargs)
-        if held is None:
-            return
+        held = None
         try:
-            self._settle(held, kwargs, response_obj, end_time)
+            held = self._pop(kwargs)
+            if held is not None:
+                self._settle(held, kwargs, response_obj, end_time)
         except Exception:
             self.fault()
-            self._drop(held, "unreadable")
+            if held is not None:
+                self._drop(held, "unreadable")
 
     async def async_log_success_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
         """The same, of an asynchronous call."""

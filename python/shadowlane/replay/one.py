@@ -96,7 +96,10 @@ def _found(config: Config, source: str | None, shadow_id: str, shadow: str) -> S
     with open_stored(source) if source else open_store(config.store, read_only=True) as store:
         rows = [row for row in store.exchange(shadow_id) if row.pair.outcome.shadow != "control"]
     if not rows:
-        raise DataError(f"--one = {shadow_id!r}: no exchange of {path} has this shadow_id; the report names them")
+        raise DataError(
+            f"--one = {shadow_id!r}: no exchange of {path} has this shadow_id; `report` and the live page "
+            "show those of the pairs furthest apart, `export` all of them"
+        )
     return next((row for row in rows if row.pair.outcome.shadow == shadow), rows[0])
 
 

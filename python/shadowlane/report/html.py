@@ -288,7 +288,7 @@ def _pair(pair: Mapping[str, Any], opened: bool) -> str:
         f'{question}</span><code class="hash">{_e(where)} {_e(pair["req_hash"][:12])}</code></summary>'
         f'<div class="sides">{side("prod", pair["prod"], prod, prod_note(pair))}'
         f"{side('shadow', pair['shadow'], shadow, revision + note)}"
-        f"</div>{record(pair)}</details>\n"
+        f'</div><p class="hash">id {_e(pair["shadow_id"])}</p>{record(pair)}</details>\n'
     )
 
 

@@ -353,6 +353,7 @@ def _pair(pair: Mapping[str, Any]) -> list[Line]:
     if pair["asked_times"] > 1:
         flip += f", asked {pair['asked_times']} times"
     lines: list[Line] = [(f"    {score}{flip}  {pair['method']} {pair['target']}  {pair['req_hash']}", "")]
+    lines += _wrapped("id", pair["shadow_id"])
     if pair["asked"]:
         lines += _wrapped("question", pair["asked"])
     if not pair["bodies"]:

@@ -167,12 +167,12 @@ def _server_check(config: Config) -> Check:
     where = config.store.shown
     try:
         found = find_store(config.store)
+        if found is None:
+            return Check("store", "ok", f"{where}: not made yet; the worker makes it")
+        with found as store:
+            return Check("store", "ok", f"{where}: {size(store.bytes_used())}")
     except ShadowlaneError as error:
         return Check("store", "fail", str(error), "see docs/operate/postgres.md")
-    if found is None:
-        return Check("store", "ok", f"{where}: not made yet; the worker makes it")
-    with found as store:
-        return Check("store", "ok", f"{where}: {size(store.bytes_used())}")
 
 
 def clock_checks(config: Config) -> Iterator[Check]:

@@ -241,6 +241,26 @@ def test_an_attempt_of_the_same_call_is_no_second_call(into: Captured, logger: L
     assert into.accounted()
 
 
+def test_a_request_outlives_the_object_of_its_first_attempt(into: Captured, logger: LoggedCalls) -> None:
+    """Of rerank and others the proxy's hook knows no object of the request: each attempt has one of its own."""
+    data = proxied()
+    told(logger, data)
+    params = {"proxy_server_request": data["proxy_server_request"]}
+    first, second = Call(litellm_params=params), Call(litellm_params=params)
+    first.pre_call(logger)
+    second.pre_call(logger)
+    del first
+    gc.collect()
+    second.succeeds(logger)
+    assert len(into.rows()) == 1
+    told(logger, data)
+    second.pre_call(logger)
+    del second
+    gc.collect()
+    assert into.dropped() == {"client_disconnected": 1}
+    assert into.accounted()
+
+
 def test_a_body_that_is_said_to_be_large_is_not_encoded(into: Captured, logger: LoggedCalls) -> None:
     unreadable = {"model": "small", "messages": [object()]}
     told(logger, proxied(body=unreadable, **{"content-length": str(LIMIT + 1)}))
@@ -288,7 +308,8 @@ def test_a_fault_of_ours_is_counted_and_nothing_is_raised(into: Captured, logger
     logger.log_pre_api_call("small", CHAT, {})
     for broken in ({"proxy_server_request": {"url": 5}, "litellm_call_id": "c1"}, None, []):
         asyncio.run(logger.async_pre_call_hook(None, None, broken, ""))
-    assert into.status()["faults"] == 5
+    logger.log_success_event({"litellm_call_id": [1]}, ANSWER, None, None)  # what has no hash
+    assert into.status()["faults"] == 6
     assert into.dropped() == {"unreadable": 1}
 
 

@@ -251,7 +251,7 @@ def test_telemetry_of_a_copy_is_no_request(world: World) -> None:
 
 def test_the_sdks_spans_below_a_copys_are_no_requests(world: World) -> None:
     """As an instrumented shadow makes them, where `telemetry.propagate` tells it of the copy's span."""
-    exporter = OTLPSpanExporter(endpoint=f"{world.url}/v1/traces")
+    exporter = OTLPSpanExporter(endpoint=f"{world.url}/v1/traces", timeout=100)
     spans = TracerProvider()
     spans.add_span_processor(BatchSpanProcessor(exporter))
     headers = {"traceparent": traceparent("0195e0c4-7c3a-7000-8000-3f6c1a2b4d5e", "s"), "tracestate": TRACE_STATE}
@@ -260,7 +260,7 @@ def test_the_sdks_spans_below_a_copys_are_no_requests(world: World) -> None:
         with tracer.start_as_current_span("POST", context=TraceContextTextMapPropagator().extract(headers)):
             attributes = {key: json.dumps(value) for key, value in asked(0).items() if key.endswith("messages")}
             tracer.start_span("chat m", attributes={"gen_ai.operation.name": "chat", **attributes}).end()
-        assert spans.force_flush(60_000)
+        assert spans.force_flush(100_000)
     finally:
         spans.shutdown()
     assert not world.lane.rows()
@@ -475,11 +475,11 @@ def test_the_sdks_exporters(world: World, compression: Compression) -> None:
     resource = Resource.create({"service.name": "gateway"})
     spans = TracerProvider(resource=resource)
     spans.add_span_processor(
-        BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{world.url}/v1/traces", compression=compression))
+        BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{world.url}/v1/traces", compression=compression, timeout=100))
     )
     logs = LoggerProvider(resource=resource)
     logs.add_log_record_processor(
-        BatchLogRecordProcessor(OTLPLogExporter(endpoint=f"{world.url}/v1/logs", compression=compression))
+        BatchLogRecordProcessor(OTLPLogExporter(endpoint=f"{world.url}/v1/logs", compression=compression, timeout=100))
     )
     try:
         tracer, logger = spans.get_tracer("instrumentation"), logs.get_logger("instrumentation")
@@ -492,8 +492,8 @@ def test_the_sdks_exporters(world: World, compression: Compression) -> None:
                         one.set_attribute(key, json.dumps(value) if structured else value)
             else:
                 logger.emit(LogRecord(event_name=EVENT, attributes=attributes))
-        assert spans.force_flush(60_000)
-        assert logs.force_flush(60_000)
+        assert spans.force_flush(100_000)
+        assert logs.force_flush(100_000)
     finally:
         spans.shutdown()
         logs.shutdown()
@@ -534,7 +534,7 @@ def broken(draw: st.DrawFn) -> dict[str, Any]:
     return dict(document)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
 @given(document=broken())
 def test_whatever_comes_as_json_is_taken_or_refused(world: World, document: dict[str, Any]) -> None:
     before = world.account()
@@ -552,7 +552,7 @@ def test_whatever_comes_as_json_is_taken_or_refused(world: World, document: dict
     world.lane.rows()
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
 @given(data=st.data())
 def test_whatever_comes_as_protobuf_is_taken_or_refused(world: World, data: st.DataObject) -> None:
     body = bytearray(as_protobuf(export([span(number) for number in range(2)])))

@@ -40,6 +40,9 @@ def test_the_text_has_everything(tmp_path: Path) -> None:
         "question ",
     ):
         assert expected in text
+    shown = [line.split()[1] for line in text.splitlines() if line.startswith("      id ")]
+    assert shown
+    assert set(shown) <= {pair.copy.shadow_id for pair in pairs}  # what `replay --one` takes
 
 
 def test_answers_cannot_drive_the_terminal(tmp_path: Path) -> None:

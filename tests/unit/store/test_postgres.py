@@ -21,6 +21,7 @@ from shadowlane.store import Store, find_store, open_store, postgres_schema
 from shadowlane.store import postgres_database as database
 from shadowlane.types import Outcome, Pair, Scores, StructureDifference
 from tests.e2e.conftest import until
+from tests.support.ports import reserved_port
 from tests.support.servers import PostgresServer
 
 from .engines import Engine
@@ -232,6 +233,15 @@ def test_a_server_that_does_not_answer_is_given_up(
             store.save(batch)
     store.save(batch)
     assert accounts(store) == (3, 3, 3)
+
+
+def test_the_next_host_is_taken_when_one_is_gone(config: StoreConfig, store: Store, server: PostgresServer) -> None:
+    with reserved_port() as gone:
+        url = config.url.replace(f"@127.0.0.1:{server.port}", f"@127.0.0.1:{gone},127.0.0.1:{server.port}")
+        several = msgspec.structs.replace(config, url=f"{url}&target_session_attrs=read-write")
+        with open_store(several) as other:
+            assert other.save([make_pair(1)]) == 1
+    assert accounts(store)[0] == 1
 
 
 def test_a_read_ends_when_nobody_wants_it_any_more(config: StoreConfig, store: Store) -> None:
