@@ -23,8 +23,10 @@ from ..files import may_exist
 from ..gate import Verdict
 from ..report.verdicts import gate_data, held_data, read_arms, read_verdicts
 from ..status.lane import read_lane
+from ..status.offload import offload_of
 from ..store import Store, find_store, open_store
 from ..worker.side import WorkerView
+from ..worker.state import read_state
 from .cached import Cached
 
 __all__ = ["Evaluated", "LaneView"]
@@ -199,13 +201,18 @@ class LaneView:
         return ""
 
     def backlog(self) -> dict[str, Any]:
-        """Exchanges that wait in the rings or are on their way to the store, and how full the fullest ring is."""
+        """Exchanges that wait in the rings or are on their way to the store, and how full the fullest ring is; at a
+        judge what waits in the stream, as its worker last saw it."""
         started = may_exist(self._directory / "control.shm")
         lane = read_lane(self._directory) if started else None
         rings = lane.rings if lane is not None else []
+        waiting = 0 if lane is None else max(lane.mirrored - lane.acked, 0)
+        if lane is not None and self.config.worker.role == "judge":
+            offload = offload_of(self.config, read_state(self._directory), lane.lane_id)
+            waiting = offload["stream"]["length"] if offload else 0
         return {
             "lane": self.config.lane.name,
-            "backlog": 0 if lane is None else max(lane.mirrored - lane.acked, 0),
+            "backlog": waiting,
             "ring_fill": max((ring.used / ring.bytes for ring in rings if ring.bytes), default=0.0),
             "started": started,
         }

@@ -11,6 +11,7 @@ import pytest
 from shadowlane import _core
 from shadowlane.config import Config
 from shadowlane.metrics import LaneCollector, expose
+from shadowlane.serve.lane import LaneView
 from shadowlane.status.attempt import attempt
 from shadowlane.status.collect import collect_status
 from shadowlane.status.render import render_status
@@ -72,6 +73,13 @@ def test_a_judge_shows_the_accounts_over_all_hosts(tmp_path: Path) -> None:
     text = render_status(status)
     assert "role judge; 2 copies in the stream, the oldest for 4 s, 1 with judges; this judge has 1, judged 7" in text
     assert "1 messages were set aside, 1 of them are kept" in text
+
+
+def test_judges_are_scaled_by_what_waits_in_the_stream(tmp_path: Path) -> None:
+    given = config(tmp_path, "judge")
+    assert LaneView(given, None).backlog()["backlog"] == 0
+    status_of(given, {"held": 1, "stream": stream(length=7)})
+    assert LaneView(given, None).backlog() == {"lane": "default", "backlog": 7, "ring_fill": 0.0, "started": True}
 
 
 @pytest.mark.parametrize(("length", "lost", "missing"), [(1, 0, 1), (0, 2, 0), (4, 0, -2)])
