@@ -44,9 +44,13 @@ def _may_mount() -> bool:
     return subprocess.run(["unshare", "--mount", "mount", "--make-rprivate", "/"], check=False).returncode == 0
 
 
-pytestmark = pytest.mark.skipif(
-    not PYTHON or not _may_mount(), reason="needs root, mount namespaces, and an interpreter that other users may run"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        not PYTHON or not _may_mount(),
+        reason="needs root, mount namespaces, and an interpreter that other users may run",
+    ),
+    pytest.mark.timeout(900),  # many processes start, one after the other
+]
 
 
 class Box:
@@ -128,9 +132,9 @@ def test_proxy_and_worker_need_nothing_else(box: Box) -> None:
                 return (box.folder / "log").read_text(encoding="utf-8")
 
             def check() -> int:
-                return box.start(log, *command, "status", "--check", *ours).wait(120)
+                return box.start(log, *command, "status", "--check", *ours).wait(300)
 
-            assert box.start(log, "-c", f"open('{box.folder.parent}/x', 'w')").wait(120) == 1
+            assert box.start(log, "-c", f"open('{box.folder.parent}/x', 'w')").wait(300) == 1
             assert "Read-only file system" in logged()
             assert check() == 1, "no worker yet"
             listen = ("--upstream", prod.url, "--listen", "127.0.0.1:0", "--json")
@@ -149,11 +153,11 @@ def test_proxy_and_worker_need_nothing_else(box: Box) -> None:
                 assert worker.poll() is None, logged()
                 return len(new.requests) == 3
 
-            until(stored, "three copies are sent", 120.0)
-            until(lambda: check() == 0, "the check says that the worker is at work", 120.0)
+            until(stored, "three copies are sent", 300.0)
+            until(lambda: check() == 0, "the check says that the worker is at work", 300.0)
             worker.send_signal(signal.SIGTERM)
-            assert worker.wait(120) == 0, logged()
+            assert worker.wait(300) == 0, logged()
             assert check() == 1
             proxy.send_signal(signal.SIGTERM)
-            assert proxy.wait(120) == 0, logged()
+            assert proxy.wait(300) == 0, logged()
     assert (box.folder / "data" / "shadowlane.db").stat().st_uid == int(USER)

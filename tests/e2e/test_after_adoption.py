@@ -21,6 +21,7 @@ from .conftest import World, until
 from .test_proxy import start
 from .test_serve import serving as listening
 
+pytestmark = pytest.mark.timeout(900)  # the first test waits for both lanes
 N = 240
 SAID = "the baseline: prod, which serves, is the candidate (direction = reverse)"
 GATE = {"warmup_pairs": 0, "window_hours": 1000.0}

@@ -33,7 +33,10 @@ for line in sys.stdin:
     print("done", flush=True)
 """
 PYTHON = interpreter()
-pytestmark = pytest.mark.skipif(not PYTHON, reason="needs root, and an interpreter that other users may run")
+pytestmark = [
+    pytest.mark.skipif(not PYTHON, reason="needs root, and an interpreter that other users may run"),
+    pytest.mark.timeout(900),  # many processes start, one after the other
+]
 
 
 class Place:
@@ -69,7 +72,7 @@ class Place:
 
     def command(self, user: int, group: int, *arguments: str) -> tuple[int, str, str]:
         made = self.start(user, group, "-m", "shadowlane", *arguments, "--config", str(self.config))
-        out, err = made.communicate(timeout=120)
+        out, err = made.communicate(timeout=300)
         return made.returncode, out, err
 
     def close(self) -> None:
@@ -127,7 +130,7 @@ def test_one_user_in_two_groups_is_enough(place: Place) -> None:
         status = _status(place)
         return status is not None and status["acked"] == 3
 
-    until(stored, "three copies are stored", 120.0)
+    until(stored, "three copies are stored", 300.0)
     code, out, err = place.command(GATEWAY, OTHER_GROUP, "status", "--json")
     assert code == 0, err
     assert json.loads(out)["shadows"]["candidate"]["failed"] == {"connect_error": 3}

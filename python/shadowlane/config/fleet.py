@@ -1,24 +1,27 @@
 """``[fleet]``: the hosts that share one cap.
 
-Invariant: an address that passes here is of an engine that is known and holds no password, since it is written to
-files; the fleet's name can be a part of a key.
+Invariants: an address that passes here is of an engine that is known and holds no password, since it is written to
+files; it sets nothing that the engine's own promises rest on (how long a call may take); the fleet's name can be a part
+of a key.
 """
 
 from __future__ import annotations
 
 import re
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from .bounds import Bound
 from .limits import Section
 from .shown import shown_url
 from .variables import value_of, variable_problem
 
-__all__ = ["FleetConfig", "fleet_problem"]
+__all__ = ["FleetConfig", "address_problem", "fleet_problem"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}\Z")
 _SCHEMES = ("redis", "rediss", "postgresql", "postgres")
+_DATABASE = re.compile(r"(/[0-9]{0,4})?\Z")
+_TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
 
 class FleetConfig(Section, frozen=True):
@@ -58,15 +61,30 @@ def fleet_problem(fleet: FleetConfig) -> str | None:
     if not fleet.url:
         return None
     shown = f"fleet.url = {shown_url(fleet.url)!r}"
-    try:
-        parts = urlsplit(fleet.url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return f"{shown}: host or port cannot be read; use redis://HOST[:PORT] or postgresql://USER@HOST/DATABASE"
-    if parts.password is not None or "password=" in parts.query:
+    if problem := address_problem(fleet.url):
+        return f"{shown}: {problem}"
+    parts = urlsplit(fleet.url)
+    if parts.password is not None or any("password" in name for name, _ in parse_qsl(parts.query)):
         return f"{shown}: holds a password; put the address into a variable and name that in fleet.url_env"
+    return None
+
+
+def address_problem(address: str) -> str | None:
+    """Why an address, of a file or a variable, names no engine, or ``None``. Quotes nothing of it."""
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname, parts.port
+    except ValueError:  # whose words quote what may be a password
+        return "host or port cannot be read; use redis://HOST[:PORT] or postgresql://USER@HOST/DATABASE"
     if parts.scheme not in _SCHEMES:
-        return f"{shown}: no engine that is known; use redis://, rediss:// or postgresql://"
-    if not host and parts.scheme.startswith("redis"):
-        return f"{shown}: names no host; use redis://HOST[:PORT][/DB]"
+        return "no engine that is known; use redis://, rediss:// or postgresql://"
+    if not parts.scheme.startswith("redis"):
+        return None
+    if not host:
+        return "names no host; use redis://HOST[:PORT][/DB]"
+    if not _DATABASE.match(parts.path) or parts.fragment:
+        return "behind the port stands the number of a database; use redis://HOST[:PORT][/DB]"
+    names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
+    if parts.query and (parts.scheme != "rediss" or not names or not set(names) <= set(_TLS)):
+        return f"its query is not taken; remove it, or with rediss:// use only {', '.join(_TLS)}"
     return None

@@ -18,6 +18,7 @@ from .engine import TIMEOUT_S, Stored
 
 try:
     import psycopg
+    from psycopg.conninfo import conninfo_to_dict
 except ImportError:
     raise MissingExtraError("fleet.url = postgresql://", "postgres", "psycopg") from None
 
@@ -48,6 +49,13 @@ class PostgresEngine:
     kind = "postgresql"
 
     def __init__(self, url: str, name: str) -> None:
+        try:
+            self._secrets = [str(value) for key, value in conninfo_to_dict(url).items() if "password" in key and value]
+        except psycopg.Error:  # libpq quotes what it cannot read
+            raise FleetError(
+                "postgresql: the address of fleet.url or fleet.url_env cannot be read; write what has a meaning in an "
+                "address with its number ('%' in a password: %25)"
+            ) from None
         self._url, self._name = url, name
         self._connection: psycopg.Connection[Any] | None = None
 
@@ -120,8 +128,10 @@ class PostgresEngine:
             raise _NoTableError("postgresql: there is no table shadowlane_fleet") from None
         except (psycopg.Error, OSError) as error:
             self.close()
-            # libpq's own words name host and port, and never the password.
-            raise FleetError(f"postgresql: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from None
+            text = " ".join(str(error).split())
+            for secret in self._secrets:  # should a library say it
+                text = text.replace(secret, "***")
+            raise FleetError(f"postgresql: {type(error).__name__}: {text[:200]}") from None
 
 
 class _NoTableError(FleetError):

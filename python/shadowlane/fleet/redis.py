@@ -56,15 +56,23 @@ class RedisEngine:
 
     def read(self) -> Stored:
         """See :class:`.Engine`."""
-        life, version, data = self._do(lambda: self._client.eval(_READ, 1, self._key))
-        if not life:
+
+        def ask() -> Stored:
+            life, version, data = self._client.eval(_READ, 1, self._key)
+            return Stored(data, int(version) if version else None, life.decode())
+
+        stored = self._do(ask)
+        if not stored.life:
             raise FleetError("redis: its INFO has no run_id, by which a restart is seen; use a server that has one")
-        return Stored(data, int(version) if version else None, life.decode())
+        return stored
 
     def swap(self, before: Stored, version: int, data: bytes) -> bool:
         """See :class:`.Engine`."""
         there = "" if before.version is None else str(before.version)
-        return bool(self._do(lambda: self._client.eval(_SWAP, 1, self._key, before.life, there, str(version), data)))
+        done = self._do(lambda: self._client.eval(_SWAP, 1, self._key, before.life, there, str(version), data))
+        if done not in (0, 1):
+            raise FleetError("redis: what answers there is no Redis")
+        return bool(done)
 
     def notes(self) -> list[str]:
         """See :class:`.Engine`."""
@@ -103,3 +111,7 @@ class RedisEngine:
         except OSError as error:
             self._client.connection_pool.disconnect()
             raise FleetError(f"redis: {error.strerror or type(error).__name__}") from None
+        except Exception as error:
+            # The client takes what some other server answers as it comes, and fails anywhere.
+            self._client.connection_pool.disconnect()
+            raise FleetError(f"redis: what answers there is no Redis ({type(error).__name__})") from None

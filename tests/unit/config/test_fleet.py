@@ -14,7 +14,16 @@ def config(fleet: dict[str, Any], **sections: Any) -> Config:
     return Config.from_dict({"shadows": {"a": {"url": "http://127.0.0.1:9"}}, "fleet": fleet, **sections})
 
 
-@pytest.mark.parametrize("url", ["redis://h", "rediss://h:1/2", "postgresql://u@h/d?sslmode=require", "postgres:///d"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://h",
+        "rediss://h:1/2",
+        "rediss://h/?ssl_ca_certs=/ca.pem",
+        "postgresql://u@h/d?sslmode=require",
+        "postgres:///d",
+    ],
+)
 def test_engines(url: str) -> None:
     fleet = config({"url": url}).fleet
     assert fleet.on
@@ -43,6 +52,10 @@ def test_an_address_with_a_password_comes_from_the_environment(monkeypatch: pyte
         ({"url": "redis://h:port"}, "host or port cannot be read"),
         ({"url": "redis://:hunter2@h"}, "holds a password"),
         ({"url": "postgresql://h/d?password=hunter2"}, "holds a password"),
+        ({"url": "postgresql://h/d?p%61ssword=hunter2"}, "holds a password"),
+        ({"url": "redis://h/checkout"}, "the number of a database"),
+        ({"url": "redis://h/0?socket_timeout=600"}, "its query is not taken"),
+        ({"url": "rediss://h/0?ssl_password=hunter2"}, "its query is not taken"),
         ({"url": "redis://h", "url_env": "FLEET_URL"}, "remove one of them"),
         ({"url_env": "no name"}, "not the name of an environment variable"),
         ({"url": "redis://h", "name": "A b"}, "fleet.name = 'A b'"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -124,5 +125,54 @@ def test_another_server_is_another_life(urls: dict[str, str]) -> None:
 
 
 def test_other_addresses_are_refused() -> None:
-    with pytest.raises(FleetError, match="mysql: is no engine"):
+    with pytest.raises(FleetError, match="no engine that is known"):
         open_engine("mysql://127.0.0.1/x", "x")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:hunter2%secret@127.0.0.1/x",  # libpq quotes the whole word
+        "postgresql://u:hunter2@127.0.0.1/x?unknown=hunter2",
+        "postgresql://u:hunter2[@127.0.0.1/x",
+        "redis://u:hunter2[@127.0.0.1/0",
+        "redis://:hunter2/x@127.0.0.1/0",
+        "redis://:hunter2@127.0.0.1/hunter2",
+        "rediss://:hunter2@127.0.0.1/0?unknown=hunter2",
+        "redis://:hunter2@127.0.0.1/0?socket_timeout=600",  # a call would take so long
+        "hunter2",
+    ],
+)
+def test_an_address_that_cannot_be_read_is_refused_and_not_quoted(url: str) -> None:
+    with pytest.raises(FleetError) as caught:
+        open_engine(url, "x")
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "answer", [b"+OK\r\n", b":x\r\n", b"*1\r\n+x\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\xff\r\n"]
+)
+def test_what_is_no_redis_is_an_engine_that_is_away(answer: bytes) -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+
+        def serve() -> None:
+            with suppress(OSError):  # also when the test is over
+                while True:
+                    peer, _ = server.accept()
+                    with peer, suppress(OSError):
+                        while asked := peer.recv(1 << 16):
+                            peer.sendall(answer * asked.count(b"*"))  # one for each command
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        engine = engine_of(f"redis://127.0.0.1:{server.getsockname()[1]}/0", "x")
+        try:
+            for ask in (engine.read, lambda: engine.swap(Stored(None, None, "1"), 1, b"x"), engine.notes):
+                with pytest.raises(FleetError, match="redis: "):
+                    ask()
+        finally:
+            engine.close()
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
