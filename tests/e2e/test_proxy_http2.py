@@ -56,6 +56,12 @@ class Answers(Prod):
             back.send_head_only([(b":status", b"200"), (b"grpc-status", b"7")])
         elif kind == "/lengths":
             back.send_head_only([(b":status", b"200"), (b"content-length", b"0"), (b"content-length", b"5")])
+        elif kind.startswith("/whole"):
+            body = b"whole" if kind == "/whole" else b""
+            said = b"0" if kind == "/whole/none" else b"5"
+            back.send_whole_but_its_end([(b":status", b"200"), (b"content-length", said)], body)
+            assert self.go_on.wait(60)
+            back.send_end()
         elif kind == "/much":
             wire.send(b"HTTP/1.1 200 OK\r\ncontent-length: 3000000\r\n\r\n" + b"m" * 3_000_000)
         else:
@@ -65,7 +71,10 @@ class Answers(Prod):
 class Served:
     def __init__(self, world: World, user: str, behind: str, upstream: Any, prod: Answers, shadow: ChatServer) -> None:
         self.world, self.user, self.upstream, self.prod, self.shadow = world, user, upstream, prod, shadow
-        world.configure(shadow.url, routes={"presets": ["openai"], "read": ["GET /events", "GET /cut"]})
+        world.configure(
+            shadow.url,
+            routes={"presets": ["openai"], "read": ["GET /events", "GET /cut", "GET /whole*", "HEAD /whole*"]},
+        )
         options = [*(["--http2"] if user == "2" else []), *(["--upstream-http2"] if behind == "2" else [])]
         self.address, self.process = start(world, upstream.url, *options)
 
@@ -238,6 +247,25 @@ def test_what_passes_is_mirrored(served: Served, said: bool) -> None:
     got = until(sent, "the copy", 150)
     assert got.body["messages"] == ASKED["messages"]
     assert "secret-of-a-user" not in json.dumps(got.headers)
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/whole"), ("GET", "/whole/none"), ("HEAD", "/whole/head")])
+def test_who_has_the_whole_answer_and_leaves_is_mirrored(served: Served, method: str, path: str) -> None:
+    """Over HTTP/2 the upstream says behind the last byte that it was the last: the user may have left by then."""
+    if (served.user, served.upstream.__class__) != ("1", Http2Upstream):
+        pytest.skip("a user of HTTP/1.1, and an upstream of HTTP/2")
+    until(lambda: served.world.lane_status()["open"] == 0, "the requests before to end")
+    before = served.world.lane_status()
+    served.prod.go_on.clear()
+    try:
+        got = served.ask(method, path)
+        assert (got.status, got.body) == (200, b"whole" if path == "/whole" else b"")
+        until(lambda: served.world.lane_status()["open"] == 0, "the request to end")
+        status = served.world.lane_status()
+        assert status["dropped"] == before["dropped"]
+        assert status["mirrored"] == before["mirrored"] + 1
+    finally:
+        served.prod.go_on.set()
 
 
 @pytest.fixture(scope="module")

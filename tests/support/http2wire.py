@@ -186,6 +186,14 @@ class _Back:
     def send_head_only(self, head: Fields) -> None:
         self._do(lambda h2: h2.send_headers(self._number, head, end_stream=True))
 
+    def send_whole_but_its_end(self, head: Fields, body: bytes) -> None:
+        """All of an answer; that it was all says :meth:`send_end`."""
+        self._do(lambda h2: h2.send_headers(self._number, head))
+        self._body(body)
+
+    def send_end(self) -> None:
+        self._do(lambda h2: h2.end_stream(self._number))
+
     def shutdown(self, how: int) -> None:
         self._do(lambda two: two.reset_stream(self._number, h2.errors.ErrorCodes.INTERNAL_ERROR))
 

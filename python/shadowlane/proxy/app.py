@@ -7,6 +7,7 @@ a user who leaves ends the request upstream; nothing is decoded, followed, store
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
@@ -25,6 +26,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _CONNECT_S = 10.0
+_END_S = 5.0
+_BODILESS = (204, 304)
 _NO_TARGET = re.compile(r"[\x00-\x20\x7f#]")
 
 
@@ -92,11 +95,11 @@ class Proxy:
             await _bad_gateway(send, error)
             return
         try:
-            await self._answer(answer, trailers, upload, send)
+            await self._answer(answer, scope["method"], trailers, upload, send)
         finally:
             answer.close()
 
-    async def _answer(self, answer: Answer, trailers: bool, upload: _Upload, send: Send) -> None:
+    async def _answer(self, answer: Answer, method: str, trailers: bool, upload: _Upload, send: Send) -> None:
         if not 200 <= answer.status <= 599:  # RFC 9110 §15: none of HTTP, and the server cannot send it
             await _say(send, 502, f"the upstream answered with {answer.status}, which is no status of HTTP")
             return
@@ -106,8 +109,15 @@ class Proxy:
         if trailers:
             start.update(trailers=not answer.head_only, ends=answer.head_only)
         await send(start)
+        left = -1 if trailers else _length(method, answer.status, headers)
+        chunk = b""
         try:
-            while (chunk := await answer.take()) and not answer.over:
+            while left != 0:
+                chunk = await answer.take()
+                left -= len(chunk)
+                # With its last byte it is whole, before the upstream says so: the user may leave in between.
+                if not chunk or answer.over or left == 0:
+                    break
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError):
             return  # the server ends the connection: what has not ended is no whole answer
@@ -116,6 +126,10 @@ class Proxy:
         if trailers and not answer.head_only:
             behind = [(name.lower(), value) for name, value in without_hop(answer.trailers)]
             await send({"type": "http.response.trailers", "headers": behind, "more_trailers": False})
+        elif not answer.over:
+            # The user has it all. Who still says that it was all is not to be told that nobody wanted it.
+            with contextlib.suppress(aiohttp.ClientError, asyncio.TimeoutError, OSError):
+                await asyncio.wait_for(answer.take(), _END_S)
 
 
 class _Upload:
@@ -183,6 +197,14 @@ def _target(scope: Scope) -> str | None:
     query = scope["query_string"].decode("latin-1")
     target = f"{path}?{query}" if query else path
     return None if _NO_TARGET.search(target) else target
+
+
+def _length(method: str, status: int, headers: list[tuple[bytes, bytes]]) -> int:
+    """Of an answer's body (RFC 9110 §6.4.1, §8.6); -1 where nobody says it."""
+    if method == "HEAD" or status in _BODILESS:
+        return 0
+    said = header(headers, b"content-length")
+    return int(said) if said.isdecimal() and said.isascii() else -1
 
 
 async def _refuse(scope: Scope, send: Send) -> None:
