@@ -187,13 +187,18 @@ def test_switch_and_pauses_reach_all_hosts(tmp_path: Path) -> None:
             one, other = hosts
             for host in hosts:
                 until(host.admitted, "a host admits")
-            done = one.world.cli("off")
-            assert done.returncode == 0, done.stderr
-            assert "on all hosts of its fleet" in done.stdout
+
+            def switched(host: Host, to: str) -> str:
+                """What the command says, once the engine answered in its time, which it may not on a busy machine."""
+                done = host.world.cli(to)
+                assert done.returncode in (0, 3), done.stderr
+                return done.stdout if done.returncode == 0 else ""
+
+            assert "on all hosts of its fleet" in until(lambda: switched(one, "off"), "the fleet is switched off")
             until(lambda: other.lease()["off"], "the other host is told")
             assert not other.world.lane_status()["enabled"]
             assert "OFF for the whole fleet" in other.world.cli("status").stdout
-            assert other.world.cli("on").returncode == 0
+            until(lambda: switched(other, "on"), "the fleet is switched on")
             for host in hosts:
                 host.more("a host admits again")
             assert one.world.cli("off", "--here").returncode == 0
@@ -208,8 +213,7 @@ def test_switch_and_pauses_reach_all_hosts(tmp_path: Path) -> None:
             assert failed.returncode == 3
             assert "the fleet's switch is not set" in failed.stderr
             one.relay.heal()
-            checks = one.world.cli("doctor").stdout
-            assert "postgresql answers" in checks
+            until(lambda: "postgresql answers" in one.world.cli("doctor").stdout, "the doctor reaches the engine")
             for host in hosts:
                 host.finish()
             assert_law(hosts)

@@ -46,7 +46,7 @@ class Fleet:
         self.offload = {"url": self.server.url, "stream": f"fleet-{secrets.token_hex(4)}", **offload}
         self.database = folder / "pairs.db"
         self.worlds: list[World] = []
-        self.stream: Stream = open_stream(OffloadConfig(**self.offload), consumer="test")
+        self.stream: Stream = open_stream(OffloadConfig(**{**self.offload, "timeout_s": 60.0}), consumer="test")
 
     def host(self, name: str, url: str = "http://127.0.0.1:9", **sections: dict[str, Any]) -> World:
         """A forwarding host, configured."""

@@ -32,7 +32,9 @@ def opened(server: RedisServer) -> Iterator[Open]:
     name, streams = f"s-{secrets.token_hex(6)}", []
 
     def open_it(consumer: str = "one", **offload: Any) -> Stream:
-        stream = open_stream(OffloadConfig(**{"url": server.url, "stream": name, **offload}), consumer=consumer)
+        stream = open_stream(
+            OffloadConfig(**{"url": server.url, "stream": name, "timeout_s": 60.0, **offload}), consumer=consumer
+        )
         streams.append(stream)
         return stream
 
