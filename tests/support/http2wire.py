@@ -266,7 +266,8 @@ class Http2User:
         while data:
             room = min(self._h2.local_flow_control_window(number), self._h2.max_outbound_frame_size)
             if room <= 0:
-                self._read()
+                if not self._read():
+                    raise ConnectionError("the connection ended before all was sent")
                 continue
             self._h2.send_data(number, data[:room])
             data = data[room:]
@@ -300,7 +301,10 @@ class Http2User:
     def _read(self) -> bool:
         """One read; false at the connection's end. Frame by frame: behind a GOAWAY h2 takes nothing more, and streams
         go on (RFC 9113 §6.8)."""
-        data = self._socket.recv(65536)
+        try:
+            data = self._socket.recv(65536)
+        except ConnectionResetError:  # an end, too: of who closes while something of ours is still on its way
+            return False
         self._rest += data
         while len(self._rest) >= 9 and len(self._rest) >= (size := 9 + int.from_bytes(self._rest[:3], "big")):
             frame, self._rest = self._rest[:size], self._rest[size:]

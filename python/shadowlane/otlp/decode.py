@@ -30,6 +30,8 @@ MOST_BYTES = 16 << 20
 MOST_RECORDS = 20_000
 """Of one body: an SDK sends 512, a collector 8,192."""
 _MOST_NS = 1 << 63
+_MOST_MEMBERS = 100
+"""Of one gzip (RFC 1952 §2.2): each costs a copy of all that is behind it, and an exporter sends one."""
 
 
 _TOO_MANY = f"more than {MOST_RECORDS} records in one request: send smaller batches"
@@ -49,8 +51,10 @@ def unpacked(body: bytes, coding: str) -> bytes:
         return body
     if coding not in ("gzip", "x-gzip"):
         raise BadBody(f"Content-Encoding {coding!r} is not known: send gzip, or nothing")
+    if not body:
+        return body
     whole, rest = bytearray(), body
-    while rest:
+    for _ in range(_MOST_MEMBERS):
         inflate = zlib.decompressobj(wbits=31)
         try:
             whole += inflate.decompress(rest, MOST_BYTES + 1 - len(whole))
@@ -60,8 +64,9 @@ def unpacked(body: bytes, coding: str) -> bytes:
             raise TooLarge(f"more than {MOST_BYTES} bytes when unpacked: send smaller batches")
         if not inflate.eof:
             raise BadBody("the gzip ends too early")
-        rest = inflate.unused_data
-    return bytes(whole)
+        if not (rest := inflate.unused_data):
+            return bytes(whole)
+    raise BadBody(f"more than {_MOST_MEMBERS} gzips in one body: send one")
 
 
 def decoded(signal: Signal, body: bytes, *, as_json: bool) -> Iterator[Told]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 from typing import Any
 
@@ -96,3 +97,12 @@ def test_unpacking_gives_bytes_or_refuses(body: bytes, coding: str) -> None:
     with contextlib.suppress(BadBody):
         found = unpacked(body, coding)
         assert found == body if coding in ("", "identity") else found is not None
+
+
+def test_a_gzip_of_many_parts_is_read_and_one_of_very_many_refused() -> None:
+    """Each part costs a copy of all that is behind it: the time of a body must not grow with its square."""
+    parts = [gzip.compress(b"%d" % number) for number in range(100)]
+    assert unpacked(b"".join(parts), "gzip") == b"".join(b"%d" % number for number in range(100))
+    with pytest.raises(BadBody, match="gzips in one body"):
+        unpacked(gzip.compress(b"") * 101, "gzip")
+    assert unpacked(b"", "gzip") == b""
