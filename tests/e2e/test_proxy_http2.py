@@ -371,6 +371,23 @@ def test_what_could_be_read_as_another_request_goes_no_further(served: Served, m
     assert len(served.upstream.seen) == before
 
 
+@pytest.mark.parametrize("sent", [None, b"", b"ab"])
+def test_a_request_that_is_shorter_than_it_says_goes_no_further(served: Served, sent: bytes | None) -> None:
+    """Upstream, the next request on the connection would be its rest (RFC 9113 §8.1.1). ``None``: its head is all;
+    else it ends with trailers, behind which h2 does not count."""
+    if served.user == "1":
+        pytest.skip("the connection ends with such a request")
+    before = len(served.upstream.seen)
+    with Http2User(served.address) as user:
+        number = user.begin("POST", b"/x", [(b"content-length", b"30")], end=sent is None)
+        if sent is not None:
+            user.send(number, sent)
+            user.send_trailers(number, [(b"x-last", b"z")])
+        assert user.until(number).reset is not None
+        assert user.ask("GET", b"/x?next").body == CHAT
+    assert [wire.path for wire in served.upstream.seen[before:]] == ["/x?next"]
+
+
 def test_who_only_takes_back_what_it_asks_loses_the_connection(both: Served) -> None:
     answered = False
     with Http2User(both.address) as user, contextlib.suppress(ConnectionError):

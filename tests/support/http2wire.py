@@ -275,6 +275,10 @@ class Http2User:
             self._h2.end_stream(number)
             self.flush()
 
+    def send_trailers(self, number: int, fields: Fields) -> None:
+        self._h2.send_headers(number, fields, end_stream=True)
+        self.flush()
+
     def leave(self, number: int) -> None:
         self._h2.reset_stream(number, h2.errors.ErrorCodes.CANCEL)
         self.flush()

@@ -31,8 +31,9 @@ def without_hop(headers: Iterable[tuple[bytes, bytes]], more: Sequence[bytes] = 
 
 def forwarded(headers: Headers, client: str, scheme: str) -> Headers:
     """The fields with who asked, behind what proxies before have said of it."""
-    before = header(headers, b"x-forwarded-for")
-    chain = f"{before}, {client}" if before and client else before or client
+    # All of them, in their order (RFC 9110 §5.3): the first alone may be what the user made up.
+    said = [value.decode("latin-1").strip() for name, value in headers if name.lower() == b"x-forwarded-for"]
+    chain = ", ".join(one for one in (*said, client) if one)
     kept = [(name, value) for name, value in headers if name.lower() != b"x-forwarded-for"]
     if chain:
         kept.append((b"x-forwarded-for", chain.encode("latin-1")))

@@ -141,7 +141,7 @@ class _Http2Protocol(Session):
             self.reset(event.stream_id, ErrorCodes.REFUSED_STREAM)
             return
         scope = self._scope(event)
-        if (wrong := _wrong(scope)) is not None:
+        if (wrong := _wrong(scope, ended=event.stream_ended is not None)) is not None:
             self.reset(event.stream_id, wrong)
             return
         stream = self.streams[event.stream_id] = Stream(self, event.stream_id)
@@ -225,12 +225,14 @@ class _Http2Protocol(Session):
         self.transport.close()
 
 
-def _wrong(scope: dict[str, Any]) -> ErrorCodes | None:
-    """What h2 lets pass, and HTTP/1.1 upstream could read as another request, or as two (RFC 9113 §10.3)."""
+def _wrong(scope: dict[str, Any], *, ended: bool) -> ErrorCodes | None:
+    """What h2 lets pass, and HTTP/1.1 upstream could read as another request, or as two (RFC 9113 §10.3). ``ended``: no
+    body comes, so that a length would promise what the next request begins with (§8.1.1)."""
     if scope["method"] == "CONNECT":
         return ErrorCodes.HTTP_1_1_REQUIRED
     lengths = [value for name, value in scope["headers"] if name == b"content-length"]
     good = _TOKEN.fullmatch(scope["method"]) and len(lengths) < 2 and all(value.isdigit() for value in lengths)
+    good = good and not (ended and any(int(value) for value in lengths))
     return None if good else ErrorCodes.PROTOCOL_ERROR
 
 
@@ -271,6 +273,10 @@ class _Exchange:
             except LostError:
                 return {"type": "http.disconnect"}
             self._left -= len(data or b"")
+            if stream.over and self._left > 0:  # ended by trailers, which h2 does not measure: less than was promised
+                stream.lose(LostError("the request is shorter than it said"))
+                self._session.reset(stream.number, ErrorCodes.PROTOCOL_ERROR)
+                return {"type": "http.disconnect"}
             self._asked = stream.over or self._left == 0
             return {"type": "http.request", "body": data or b"", "more_body": not self._asked}
         while stream.lost is None and not self._whole:
