@@ -21,6 +21,7 @@ __all__ = ["FleetConfig", "address_problem", "fleet_problem"]
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}\Z")
 _SCHEMES = ("redis", "rediss", "postgresql", "postgres")
 _DATABASE = re.compile(r"(/[0-9]{0,4})?\Z")
+_UNREADABLE = "host or port cannot be read; use redis://HOST[:PORT] or postgresql://USER@HOST/DATABASE"
 _TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
 
@@ -64,6 +65,10 @@ def fleet_problem(fleet: FleetConfig) -> str | None:
     if problem := address_problem(fleet.url):
         return f"{shown}: {problem}"
     parts = urlsplit(fleet.url)
+    try:
+        _ = parts.port
+    except ValueError:  # a password that is cut by '#' or '?' looks like a port
+        return f"{shown}: {_UNREADABLE}"
     if parts.password is not None or any("password" in name for name, _ in parse_qsl(parts.query)):
         return f"{shown}: holds a password; put the address into a variable and name that in fleet.url_env"
     return None
@@ -73,13 +78,13 @@ def address_problem(address: str) -> str | None:
     """Why an address, of a file or a variable, names no engine, or ``None``. Quotes nothing of it."""
     try:
         parts = urlsplit(address)
+        if parts.scheme not in _SCHEMES:
+            return "no engine that is known; use redis://, rediss:// or postgresql://"
+        if not parts.scheme.startswith("redis"):  # libpq reads it, which takes several hosts
+            return _UNREADABLE if "@" in parts.path else None
         host, _ = parts.hostname, parts.port
     except ValueError:  # whose words quote what may be a password
-        return "host or port cannot be read; use redis://HOST[:PORT] or postgresql://USER@HOST/DATABASE"
-    if parts.scheme not in _SCHEMES:
-        return "no engine that is known; use redis://, rediss:// or postgresql://"
-    if not parts.scheme.startswith("redis"):
-        return None
+        return _UNREADABLE
     if not host:
         return "names no host; use redis://HOST[:PORT][/DB]"
     if not _DATABASE.match(parts.path) or parts.fragment:

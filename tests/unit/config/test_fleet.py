@@ -53,6 +53,8 @@ def test_an_address_with_a_password_comes_from_the_environment(monkeypatch: pyte
         ({"url": "redis://:hunter2@h"}, "holds a password"),
         ({"url": "postgresql://h/d?password=hunter2"}, "holds a password"),
         ({"url": "postgresql://h/d?p%61ssword=hunter2"}, "holds a password"),
+        ({"url": "postgresql://u:hunter2#x@h/d"}, "host or port cannot be read"),
+        ({"url": "postgresql://u:1/hunter2@h/d"}, "host or port cannot be read"),
         ({"url": "redis://h/checkout"}, "the number of a database"),
         ({"url": "redis://h/0?socket_timeout=600"}, "its query is not taken"),
         ({"url": "rediss://h/0?ssl_password=hunter2"}, "its query is not taken"),

@@ -146,6 +146,7 @@ def test_other_addresses_are_refused() -> None:
         "postgresql://u:hunter2%secret@127.0.0.1/x",  # libpq quotes the whole word
         "postgresql://u:hunter2@127.0.0.1/x?unknown=hunter2",
         "postgresql://u:hunter2[@127.0.0.1/x",
+        "postgresql://u:1/hunter2@127.0.0.1/x",
         "redis://u:hunter2[@127.0.0.1/0",
         "redis://:hunter2/x@127.0.0.1/0",
         "redis://:hunter2@127.0.0.1/hunter2",
@@ -158,6 +159,16 @@ def test_an_address_that_cannot_be_read_is_refused_and_not_quoted(url: str) -> N
     with pytest.raises(FleetError) as caught:
         open_engine(url, "x")
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("patient")
+def test_an_address_of_postgresql_may_name_several_hosts(urls: dict[str, str]) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        other = f"127.0.0.1:{nobody.getsockname()[1]},"
+        engine = open_engine(urls["postgresql"].replace("127.0.0.1", other + "127.0.0.1"), "several")
+        assert engine.read().life
+        engine.close()
 
 
 @pytest.mark.parametrize(
