@@ -262,7 +262,7 @@ def test_the_rules_of_the_lane_are_those_that_texts_are_read_by() -> None:
 
 # Who may read a body without cleaning: the public function, and the worker's transport and meter, which need the calls
 # as they were made and the counts; what they give is not kept. A probe asks questions of the operator's own.
-UNCLEANED = frozenset({"providers", "probe", "embedders", "score/__init__.py", "worker/process.py"})
+UNCLEANED = frozenset({"providers", "probe", "embedders", "score/__init__.py", "worker/arms.py"})
 
 
 def test_only_the_cleaning_reader_reads_for_those_who_store_and_show() -> None:
