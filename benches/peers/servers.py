@@ -189,5 +189,5 @@ def _envoy(
     }
     file = folder / "envoy.json"
     file.write_text(json.dumps(config))
-    command = [binary, "-c", str(file), "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "error"]
+    command = [binary, "-c", str(file), "--concurrency", "1", "--disable-hot-restart", "--log-level", "error"]
     return Server(command, port, folder / "envoy.log")

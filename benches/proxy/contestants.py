@@ -131,5 +131,5 @@ def _envoy(folder: Path, upstream: int, *, http2: bool) -> Server:
     }
     file = folder / f"envoy-{port}.json"
     file.write_text(json.dumps({"static_resources": {"listeners": [listener], "clusters": [cluster]}}))
-    command = [str(envoy_binary()), "-c", str(file), "--concurrency", "1", "--use-dynamic-base-id"]
+    command = [str(envoy_binary()), "-c", str(file), "--concurrency", "1", "--disable-hot-restart"]
     return Server([*command, "--log-level", "error"], port, folder / f"envoy-{port}.log")
