@@ -127,6 +127,11 @@ def _fleet_problem(config: Config) -> str | None:
         return (
             "sampling.seed: the hosts of a fleet need the same, or a user is in on one host and out on another; set one"
         )
+    if config.fleet.on and config.limits.cap_mode == "reservoir":
+        return (
+            "limits.cap_mode = 'reservoir': the hosts of a fleet cap what they admit, and a window's candidates are no "
+            'copies yet; use limits.cap_mode = "first"'
+        )
     return fleet_problem(config.fleet)
 
 

@@ -72,6 +72,13 @@ def test_what_is_wrong_is_said(fleet: dict[str, Any], said: str) -> None:
     assert "hunter2" not in str(caught.value)
 
 
+def test_a_fleet_takes_no_windows_of_candidates() -> None:
+    with pytest.raises(ConfigError, match=r"limits\.cap_mode"):
+        config({"url": "redis://h"}, limits={"cap_mode": "reservoir"})
+    assert config({"url": "redis://h"}, limits={"cap_mode": "first"}).fleet.on
+    assert not config({}, limits={"cap_mode": "reservoir"}).fleet.on
+
+
 def test_sticky_sampling_over_hosts_needs_one_seed() -> None:
     sticky = {"mode": "sticky", "key": "header:x-user"}
     with pytest.raises(ConfigError, match=r"sampling\.seed"):
