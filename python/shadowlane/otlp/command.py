@@ -8,25 +8,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..capture.lane import Lane
+from ..capture.listening import listen_until_told
 from ..config import Config
 from ..config.serve import address_of, is_loopback
 from ..errors import ConfigError, MissingExtraError, ShadowlaneError
 from ..render.text import Line, print_json_line, print_lines
-
-if TYPE_CHECKING:
-    from .receiver import Receiver
 
 __all__ = ["DEFAULT_LISTEN", "add_options", "run_otlp"]
 
 DEFAULT_LISTEN = "127.0.0.1:4318"
 """OTLP/HTTP's own port."""
 _PATH = "/v1/chat/completions"
-_GRACE_S = 1.0
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -64,14 +60,15 @@ def run_otlp(config: Config, options: argparse.Namespace) -> int:
         arm.credential(where=f"{name}: ")
     try:
         from .receiver import Receiver
-        from .server import make_app  # noqa: F401 - said before the lane is opened
+        from .server import make_app
     except ImportError as error:
         raise MissingExtraError("shadowlane otlp", "otlp", error.name or "opentelemetry-proto") from None
     with Lane.open(config) as lane:
         if lane.ring_error:
             raise ShadowlaneError(f"the lane has no ring: {lane.ring_error}")
         receiver = Receiver(lane, target=options.path, services=options.service)
-        asyncio.run(_serve(lane, receiver, host, port, options))
+        # A body stays as it came: it is unpacked within bounds.
+        asyncio.run(listen_until_told(make_app(receiver), host, port, lambda address: _say(lane, address, options)))
         account = receiver.settled().data()
     if options.json:
         print_json_line({"lane": config.lane.name, "account": account})
@@ -80,34 +77,11 @@ def run_otlp(config: Config, options: argparse.Namespace) -> int:
     return 0
 
 
-async def _serve(lane: Lane, receiver: Receiver, host: str, port: int, options: argparse.Namespace) -> None:
-    from aiohttp import web
-
-    from .server import make_app
-
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    # A body stays as it came: it is unpacked within bounds.
-    runner = web.AppRunner(make_app(receiver), access_log=None, shutdown_timeout=_GRACE_S, auto_decompress=False)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, host, port)
-        try:
-            await site.start()
-        except OSError as error:
-            raise ShadowlaneError(
-                f"--listen = {host}:{port}: cannot listen there: {error.strerror}; choose a free port of this host"
-            ) from None
-        bound, number = runner.addresses[0][:2]
-        address = f"[{bound}]:{number}" if ":" in bound else f"{bound}:{number}"
-        if options.json:
-            print_json_line({"listen": address, "lane": lane.config.lane.name})
-        else:
-            print_lines(_head(lane, address, options.service))
-        await stop.wait()
-    finally:
-        await runner.cleanup()
+def _say(lane: Lane, address: str, options: argparse.Namespace) -> None:
+    if options.json:
+        print_json_line({"listen": address, "lane": lane.config.lane.name})
+    else:
+        print_lines(_head(lane, address, options.service))
 
 
 def _head(lane: Lane, address: str, services: list[str]) -> list[Line]:

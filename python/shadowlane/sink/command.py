@@ -7,10 +7,9 @@ asked for; it ends at SIGTERM or SIGINT with what is in the ring left to the wor
 from __future__ import annotations
 
 import asyncio
-import logging
-import signal
 
 from ..capture.lane import Lane
+from ..capture.listening import listen_until_told
 from ..config import Config
 from ..config.serve import address_of, is_loopback
 from ..errors import ConfigError, MissingExtraError, ShadowlaneError
@@ -18,10 +17,7 @@ from ..render.text import print_json_line, print_lines
 
 __all__ = ["DEFAULT_SINK", "run_sink"]
 
-log = logging.getLogger("shadowlane.sink")
-
 DEFAULT_SINK = "127.0.0.1:9799"
-_GRACE_S = 1.0
 
 
 def run_sink(config: Config, listen: str, *, anywhere: bool = False, as_json: bool = False) -> int:
@@ -44,41 +40,19 @@ def run_sink(config: Config, listen: str, *, anywhere: bool = False, as_json: bo
     for name, arm in config.arms().items():
         arm.credential(where=f"{name}: ")
     try:
-        from .server import make_app  # noqa: F401 - said before the lane is opened
+        from .server import make_app
     except ImportError:
         raise MissingExtraError("shadowlane sink", "worker", "aiohttp") from None
     with Lane.open(config) as lane:
         if lane.ring_error:
             raise ShadowlaneError(f"the lane has no ring: {lane.ring_error}")
-        asyncio.run(_serve(lane, host, port, as_json))
+        # A body stays as it came: its head says how it is coded.
+        asyncio.run(listen_until_told(make_app(lane), host, port, lambda address: _say(lane, address, as_json)))
     return 0
 
 
-async def _serve(lane: Lane, host: str, port: int, as_json: bool) -> None:
-    from aiohttp import web
-
-    from .server import make_app
-
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    # A body stays as it came: its head says how it is coded.
-    runner = web.AppRunner(make_app(lane), access_log=None, shutdown_timeout=_GRACE_S, auto_decompress=False)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, host, port)
-        try:
-            await site.start()
-        except OSError as error:
-            raise ShadowlaneError(
-                f"--listen = {host}:{port}: cannot listen there: {error.strerror}; choose a free port of this host"
-            ) from None
-        bound, number = runner.addresses[0][:2]
-        address = f"[{bound}]:{number}" if ":" in bound else f"{bound}:{number}"
-        if as_json:
-            print_json_line({"listen": address, "lane": lane.config.lane.name})
-        else:
-            print_lines([(f"http://{address}: lane {lane.config.lane.name}; [control] answers in prod's stead", "")])
-        await stop.wait()
-    finally:
-        await runner.cleanup()
+def _say(lane: Lane, address: str, as_json: bool) -> None:
+    if as_json:
+        print_json_line({"listen": address, "lane": lane.config.lane.name})
+    else:
+        print_lines([(f"http://{address}: lane {lane.config.lane.name}; [control] answers in prod's stead", "")])
