@@ -15,6 +15,7 @@ import io
 import platform
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from time import thread_time_ns
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +31,7 @@ from yarl import URL
 
 from shadowlane import Lane, _core
 from shadowlane.aiohttp import ShadowMiddleware as AiohttpMiddleware
+from shadowlane.capture.litellm import LoggedCalls
 from shadowlane.httpx import AsyncShadowTransport, ShadowTransport
 from shadowlane.requests import ShadowAdapter
 from shadowlane.wsgi import ShadowMiddleware as WSGIMiddleware
@@ -241,6 +243,38 @@ def by_requests(wrap: Wrap, after: Callable[[], None]) -> cases.Case:
     return case
 
 
+class _Deaf:
+    """A callback that does nothing."""
+
+    async def async_pre_call_hook(self, *_: Any) -> None: ...
+
+    async def async_log_success_event(self, *_: Any) -> None: ...
+
+
+def by_litellm(wrap: Wrap, after: Callable[[], None]) -> cases.Case:
+    """The hooks of one request to the proxy, called as LiteLLM calls them; its own answers are of pydantic."""
+    logger = wrap(_Deaf())
+    asked = {"model": "m", "messages": [{"role": "user", "content": BODY.decode()}]}
+    request = {"url": URL_OF, "method": "GET", "headers": dict(PAIRS), "body": asked}
+    answer = {"choices": [{"message": {"role": "assistant", "content": ANSWER.decode()}}]}
+    moment = datetime.now()
+
+    async def calls(n: int) -> float:
+        told = [{"litellm_call_id": f"call-{number}", "proxy_server_request": request} for number in range(n)]
+        start = thread_time_ns()
+        for data in told:
+            await logger.async_pre_call_hook(None, None, data, "acompletion")
+            await logger.async_log_success_event(data, answer, moment, moment)
+        return (thread_time_ns() - start) / n
+
+    def case(n: int) -> float:
+        spent = asyncio.run(calls(n))
+        after()
+        return spent
+
+    return case
+
+
 DOORS: dict[str, tuple[Door, Callable[[Lane], Wrap]]] = {
     "ASGI": (asgi, lambda lane: lambda app: cases.ShadowMiddleware(app, lane)),
     "WSGI": (wsgi, lambda lane: lambda app: WSGIMiddleware(app, lane)),
@@ -250,6 +284,7 @@ DOORS: dict[str, tuple[Door, Callable[[Lane], Wrap]]] = {
     "httpx2, async": (async_httpx(httpx2), lambda lane: lambda inner: AsyncShadowTransport(inner, lane)),
     "aiohttp": (by_aiohttp, lambda lane: lambda _: AiohttpMiddleware(lane)),
     "requests": (by_requests, lambda lane: lambda inner: ShadowAdapter(inner, lane)),
+    "LiteLLM, callback": (by_litellm, lambda lane: lambda _: LoggedCalls(lane)),
 }
 """By name: the call, and what puts the capture around it."""
 
