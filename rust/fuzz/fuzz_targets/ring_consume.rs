@@ -35,6 +35,6 @@ fuzz_target!(|data: &[u8]| {
             Step::Empty | Step::Blocked => {}
         }
         consumer.release();
-        consumer.settle(round);
+        consumer.settle(round, |_| true);
     }
 });

@@ -255,12 +255,12 @@ fn the_count_of_frames_against_the_consumer_that_settles_it() {
         for _ in 0..2 {
             pop(&mut consumer);
             consumer.release();
-            consumer.settle(mirrored.load(Ordering::Acquire));
+            consumer.settle(mirrored.load(Ordering::Acquire), |_| true);
         }
         producer.join().unwrap();
         while pop(&mut consumer).is_some() {}
         consumer.release();
-        consumer.settle(mirrored.load(Ordering::Acquire));
+        consumer.settle(mirrored.load(Ordering::Acquire), |_| true);
         let journal = &memory.cursors().journal;
         assert_eq!(journal.acked.load(Ordering::Relaxed), 2);
         assert_eq!(journal.corrupt.load(Ordering::Relaxed), 0);

@@ -316,11 +316,13 @@ fn one_piece_of_damage_over_several_frames_counts_each_of_them_when_the_ring_is_
     }
     assert_eq!(read, [0, 3, 4]);
     let corrupt = &memory.cursors().journal.corrupt;
-    consumer.settle(5);
+    consumer.settle(5, |_| true);
     assert_eq!(corrupt.load(Ordering::SeqCst), 0, "not before the ring is empty");
     assert!(consumer.release());
     assert_eq!(corrupt.load(Ordering::SeqCst), 1);
-    consumer.settle(5);
+    consumer.settle(5, |_| false);
+    assert_eq!(corrupt.load(Ordering::SeqCst), 1, "of one that was killed, what it counted may never have been there");
+    consumer.settle(5, |_| true);
     assert_eq!(corrupt.load(Ordering::SeqCst), 2);
 }
 

@@ -19,7 +19,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::files::ControlFile;
+use crate::files::{ControlFile, RingFile};
 use crate::gcra::monotonic_ns;
 use crate::keys::StickyKey;
 use crate::lanedir;
@@ -209,7 +209,7 @@ impl Drainer {
         for reader in &mut self.readers {
             reader.consumer.release();
             let mirrored = reader.consumer.memory().header().counters.mirrored.load(Ordering::Acquire);
-            reader.consumer.settle(mirrored);
+            reader.consumer.settle(mirrored, RingFile::has_producer);
         }
     }
 

@@ -21,8 +21,8 @@ impl Lane {
     /// Copy an exchange into the ring; `false` when it was dropped (and counted). Consumes the ticket either way.
     ///
     /// `exchange.shadow_id`, `method`, `started_ns` and `duration_ns` are filled here; with [`frame::FLAG_TOLD`] or
-    /// [`frame::FLAG_TIMED`] the duration is the one that was told. A response body over the bound is cut and flagged; a request body over it is not
-    /// mirrored.
+    /// [`frame::FLAG_TIMED`] the duration is the one that was told. A response body over the bound is cut and flagged; a
+    /// request body over it is not mirrored.
     pub fn offer(&self, mut ticket: Ticket, exchange: Exchange<'_>) -> bool {
         if !std::mem::take(&mut ticket.open) || !self.is_ours() {
             return false;

@@ -304,10 +304,14 @@ impl<M: Memory> Consumer<M> {
 
     /// Set how many frames are lost to damage, when the ring is empty: `mirrored` is how many were committed, read
     /// before this call. What was passed over as one piece of damage may have been several frames, or none.
-    pub fn settle(&mut self, mirrored: u64) {
+    ///
+    /// Only while the producer `lives`, which is asked where the counts differ: one that was killed between counting a
+    /// frame and committing it has damaged nothing.
+    pub fn settle(&mut self, mirrored: u64, lives: impl FnOnce(&M) -> bool) {
         let journal = &self.memory.cursors().journal;
         let lost = mirrored.saturating_sub(journal.acked.load(Ordering::Relaxed));
-        if !self.broken && self.is_empty() && lost != journal.corrupt.load(Ordering::Relaxed) {
+        let differs = !self.broken && self.is_empty() && lost != journal.corrupt.load(Ordering::Relaxed);
+        if differs && lives(&self.memory) {
             journal.corrupt.store(lost, Ordering::Relaxed);
         }
     }
