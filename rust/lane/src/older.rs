@@ -19,6 +19,7 @@ use crate::layout::{
     CONTROL_MAGIC, ControlHeader, Counters, LAYOUT_VERSION, REASON_SLOTS, RING_MAGIC, RingHeader, Totals,
 };
 use crate::lock;
+use crate::process::Identity;
 use crate::status::{list_rings, ring_ids};
 use shadowlane_ring::{Cursors, Journal};
 
@@ -254,8 +255,8 @@ impl OtherRing {
         if self.layout >= FIRST_LOCKED {
             return lock::is_held(&self.file).unwrap_or(true);
         }
-        let pid = self.word(offset_of!(RingHeader, pid));
-        self.word(offset_of!(RingHeader, closed)) == 0 && !is_gone(pid, self.word(offset_of!(RingHeader, namespace)))
+        let (pid, namespace) = (self.word(offset_of!(RingHeader, pid)), self.word(offset_of!(RingHeader, namespace)));
+        self.word(offset_of!(RingHeader, closed)) == 0 && !Identity { pid, start: 0, namespace }.is_gone()
     }
 
     fn is_empty(&self) -> bool {
@@ -284,15 +285,6 @@ impl OtherRing {
         totals.started = count(offset_of!(Counters, started));
         Some(totals)
     }
-}
-
-/// Of layouts without locks: whether a process is surely gone. Only where /proc is this pid namespace's own.
-fn is_gone(pid: u64, namespace: u64) -> bool {
-    let own = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let own = own.split(' ').next().and_then(|text| text.parse().ok());
-    own == Some(std::process::id())
-        && crate::process::Identity { pid, start: 0, namespace }.is_same_namespace()
-        && !Path::new(&format!("/proc/{pid}")).exists()
 }
 
 /// Of layouts without locks of our kind: whether a worker is seen to have the lane. Nothing is taken, so the kernel's list

@@ -34,6 +34,26 @@ impl Identity {
     pub fn is_same_namespace(&self) -> bool {
         self.namespace == namespace()
     }
+
+    /// Whether it has surely ended, a process that nobody has waited for yet too: only where it is of this pid namespace,
+    /// and /proc is that namespace's own.
+    pub fn is_gone(&self) -> bool {
+        let own = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+        let own = own.split(' ').next().and_then(|text| text.parse().ok());
+        own == Some(std::process::id()) && self.is_same_namespace() && !self.runs()
+    }
+
+    fn runs(&self) -> bool {
+        match fields(&Path::new("/proc").join(self.pid.to_string()).join("stat")) {
+            Some((state, start)) => !matches!(state, 'Z' | 'X') && (self.start == 0 || self.start == start),
+            // It may be hidden from other users (proc(5), hidepid), and is told from one that is no more by kill(2).
+            None => i32::try_from(self.pid).is_ok_and(|pid| {
+                // SAFETY: signal 0 is sent to nobody.
+                let sent = unsafe { libc::kill(pid, 0) };
+                sent == 0 || io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
+            }),
+        }
+    }
 }
 
 /// State and start time (proc(5), fields 3 and 22). The command name may hold anything, parentheses too: what counts is

@@ -162,7 +162,8 @@ impl LaneStatus {
             },
             worker: WorkerStatus {
                 pid: worker.pid,
-                alive: worker.pid != 0 && control.has_worker(),
+                // One that takes over holds the lock before it says who it is; until then the name is its predecessor's.
+                alive: worker.pid != 0 && control.has_worker() && !worker.is_gone(),
                 same_namespace: worker.pid == 0 || worker.is_same_namespace(),
                 heartbeat_age_s: control.worker_age_s().filter(|_| worker.pid != 0),
             },

@@ -369,6 +369,40 @@ fn a_stopped_worker_is_ended_and_a_living_one_is_not() {
     assert!(Drainer::open(&directory.0, sanitizer(), Vec::new()).is_ok());
 }
 
+#[test]
+fn a_dead_worker_is_not_shown_alive_while_its_successor_has_not_said_who_it_is() {
+    let _alone = alone();
+    let directory = Directory::new();
+    let _lane = open(&directory);
+    let ledger: &Ledger = shared();
+    let worker = Child::fork(|| {
+        let _drainer = Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap();
+        ledger.step.store(1, Ordering::SeqCst);
+        park();
+    });
+    until("the worker has the lane", || ledger.step.load(Ordering::SeqCst) == 1);
+    let pid = worker.pid() as u64;
+    let seen = directory.status().worker;
+    assert!(seen.alive && seen.pid == pid);
+    worker.signal(libc::SIGKILL);
+    let mut lock = None;
+    until("its lock is free", || {
+        lock = Held::take(&ControlFile::worker_lock(&directory.0)).unwrap();
+        lock.is_some()
+    });
+    // Nobody has waited for it yet: the process id is still taken, and nothing runs under it.
+    let seen = directory.status().worker;
+    assert!(!seen.alive && seen.pid == pid, "{seen:?}");
+    worker.wait();
+    let seen = directory.status().worker;
+    assert!(!seen.alive && seen.pid == pid, "{seen:?}");
+    drop(lock);
+    let drainer = Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap();
+    let seen = directory.status().worker;
+    assert!(seen.alive && seen.pid == u64::from(std::process::id()));
+    drop(drainer);
+}
+
 /// As if the worker had reported itself so many seconds ago at last: the clock is the machine's.
 fn report_before(directory: &Directory, seconds: u64) {
     let beat = &ControlFile::open(&directory.0).unwrap();
