@@ -44,8 +44,12 @@ impl Identity {
     }
 
     fn runs(&self) -> bool {
-        match fields(&Path::new("/proc").join(self.pid.to_string()).join("stat")) {
-            Some((state, start)) => !matches!(state, 'Z' | 'X') && (self.start == 0 || self.start == start),
+        let folder = Path::new("/proc").join(self.pid.to_string());
+        match fields(&folder.join("stat")) {
+            // One whose first thread has ended looks like one that nobody has waited for, and lives by its others. The start
+            // time is not compared: readers of another time namespace see another one (time_namespaces(7)).
+            Some(('Z' | 'X', _)) => fs::read_dir(folder.join("task")).is_ok_and(|threads| threads.count() > 1),
+            Some(_) => true,
             // It may be hidden from other users (proc(5), hidepid), and is told from one that is no more by kill(2).
             None => i32::try_from(self.pid).is_ok_and(|pid| {
                 // SAFETY: signal 0 is sent to nobody.

@@ -403,6 +403,25 @@ fn a_dead_worker_is_not_shown_alive_while_its_successor_has_not_said_who_it_is()
     drop(drainer);
 }
 
+#[test]
+fn a_worker_whose_first_thread_has_ended_is_alive_while_another_runs() {
+    let _alone = alone();
+    let directory = Directory::new();
+    let _lane = open(&directory);
+    let worker = Child::fork(|| {
+        let _drainer = Drainer::open(&directory.0, sanitizer(), Vec::new()).unwrap();
+        std::thread::spawn(|| park());
+        // SAFETY: ends this thread alone; what it holds stays, since nothing is unwound.
+        unsafe { libc::syscall(libc::SYS_exit, 0) };
+    });
+    let stat = format!("/proc/{}/stat", worker.pid());
+    until("its first thread has ended", || fs::read_to_string(&stat).unwrap().contains(") Z "));
+    let seen = directory.status().worker;
+    assert!(seen.alive && seen.pid == worker.pid() as u64, "{seen:?}");
+    worker.kill();
+    assert!(!directory.status().worker.alive);
+}
+
 /// As if the worker had reported itself so many seconds ago at last: the clock is the machine's.
 fn report_before(directory: &Directory, seconds: u64) {
     let beat = &ControlFile::open(&directory.0).unwrap();
