@@ -45,6 +45,10 @@ struct Shared {
     again: AtomicU64,
     /// Threads that wait for their death in the middle of a record.
     torn: AtomicU64,
+    /// Consumers that wait for their death with a copy in their hands.
+    holding: AtomicU64,
+    /// Frames at which three consumers died, which come without contents.
+    aside: AtomicU64,
 }
 
 /// One producing thread.
@@ -151,7 +155,8 @@ fn note(ledger: &Ledger, copy: &DrainedCopy) {
     }
 }
 
-fn consume(directory: &Path, ledger: &Ledger) {
+/// `holds`: take one copy, and wait for death with it.
+fn consume(directory: &Path, ledger: &Ledger, holds: bool) {
     let mut drainer = loop {
         match Drainer::open(directory, sanitizer(), Vec::new()) {
             Ok(drainer) => break drainer,
@@ -159,7 +164,13 @@ fn consume(directory: &Path, ledger: &Ledger) {
         }
     };
     loop {
-        let copies = drainer.drain(BATCH, usize::MAX);
+        let copies = drainer.drain(if holds { 1 } else { BATCH }, usize::MAX);
+        while holds && !copies.is_empty() {
+            if copies.len() == 1 {
+                ledger.shared.holding.fetch_add(1, Ordering::SeqCst);
+            }
+            std::thread::park();
+        }
         for copy in &copies {
             note(ledger, copy);
         }
@@ -172,6 +183,13 @@ fn consume(directory: &Path, ledger: &Ledger) {
     }
 }
 
+/// Wait until that many consumers have held a copy.
+fn wait_for_holding(ledger: &Ledger, holding: u64) {
+    while ledger.shared.holding.load(Ordering::SeqCst) < holding {
+        std::thread::yield_now();
+    }
+}
+
 /// Wait until that many more things have happened.
 fn wait_for(ledger: &Ledger, events: u64) {
     let start = ledger.shared.events.load(Ordering::SeqCst);
@@ -180,11 +198,16 @@ fn wait_for(ledger: &Ledger, events: u64) {
     }
 }
 
+/// Three consumers of a round are killed: this one is the first that may be given a frame at which three died.
 fn drain_all(directory: &Path, ledger: &Ledger) {
     let mut drainer = Drainer::open(directory, sanitizer(), Vec::new()).unwrap();
     while !LaneStatus::read(directory).unwrap().rings.is_empty() {
         for copy in drainer.drain(BATCH, usize::MAX) {
-            note(ledger, &copy);
+            if copy.blocked == Some(Reason::Unreadable) && copy.target.is_empty() && copy.response_body.is_empty() {
+                ledger.shared.aside.fetch_add(1, Ordering::SeqCst);
+            } else {
+                note(ledger, &copy);
+            }
             drainer.ack(copy.ring, copy.seq);
         }
     }
@@ -202,24 +225,30 @@ fn check_running(directory: &Path, ledger: &Ledger) {
 /// What must hold when nobody is left and all is drained.
 fn check_settled(directory: &Path, ledger: &Ledger, used: usize, consumers: u64) {
     let totals = LaneStatus::read(directory).unwrap().totals;
-    let (mut begun, mut full, mut distinct) = (0, 0, 0);
+    let aside = ledger.shared.aside.load(Ordering::SeqCst);
+    let (mut begun, mut full, mut distinct, mut missing) = (0, 0, 0, 0);
     for slot in &ledger.slots[..used] {
         begun += slot.begun.load(Ordering::SeqCst);
         full += slot.full.load(Ordering::SeqCst);
         let mut unsaid = 0;
         for (offered, delivered) in slot.offered.iter().zip(&slot.delivered) {
             let (offered, delivered) = (offered.load(Ordering::SeqCst), delivered.load(Ordering::SeqCst));
-            assert!(delivered > 0 || offered == 0, "a committed frame is lost");
+            missing += u64::from(delivered == 0 && offered > 0);
             distinct += u64::from(delivered > 0);
             unsaid += u64::from(delivered > 0 && offered == 0);
         }
         assert!(unsaid <= 1, "a thread is killed once between its commit and its word about it");
     }
+    assert!(missing <= aside, "a committed frame is lost");
     let (threads, reasons) = (used as u64, &totals.dropped);
     let died = reasons[Reason::ProducerDied as usize];
     assert_eq!(totals.settled(), totals.started, "seen = mirrored + dropped, and nothing is open");
-    assert_eq!(totals.mirrored, distinct, "what counts as mirrored was delivered, and nothing else");
-    assert_eq!(totals.acked, distinct, "each was acknowledged once");
+    let delivered = distinct + missing..=distinct + aside;
+    assert!(
+        delivered.contains(&totals.mirrored),
+        "what counts as mirrored was delivered, and nothing else: {totals:?}"
+    );
+    assert_eq!(totals.acked, totals.mirrored, "each was acknowledged once");
     assert_eq!(totals.corrupt, 0);
     assert!(totals.started <= begun && begun <= totals.started + threads);
     assert!(full <= reasons[Reason::RingFull as usize] && reasons[Reason::RingFull as usize] <= full + threads);
@@ -240,7 +269,11 @@ fn nothing_is_lost_made_up_or_miscounted_whoever_is_killed() {
     let ledger = Ledger { slots, shared: shared() };
     let mut consumers = 0;
     for round in 0..rounds {
-        let spawn_consumer = || Child::fork(|| consume(&directory.0, &ledger));
+        // Where a kill at random falls depends on the machine; in some rounds three consumers die of the same copy.
+        let holds = round % 4 == 1;
+        let holding = 3 * (round as u64 / 4);
+        let aside = ledger.shared.aside.load(Ordering::SeqCst);
+        let spawn_consumer = || Child::fork(|| consume(&directory.0, &ledger, holds));
         let first = round * PROCESSES * THREADS;
         // Where a kill at random falls depends on the machine's load; every other round one is sure to tear a record.
         let tears = round.is_multiple_of(2);
@@ -251,13 +284,15 @@ fn nothing_is_lost_made_up_or_miscounted_whoever_is_killed() {
             })
             .collect();
         let mut consumer = spawn_consumer();
-        for _ in 0..2 {
+        for number in 1..3 {
             wait_for(&ledger, 1 + random_u64() % 200);
+            wait_for_holding(&ledger, if holds { holding + number } else { 0 });
             consumer.kill();
             check_running(&directory.0, &ledger);
             consumer = spawn_consumer();
         }
         wait_for(&ledger, 1 + random_u64() % 200);
+        wait_for_holding(&ledger, if holds { holding + 3 } else { 0 });
         while tears && ledger.shared.torn.load(Ordering::SeqCst) <= round as u64 / 2 {
             std::thread::yield_now();
         }
@@ -276,6 +311,8 @@ fn nothing_is_lost_made_up_or_miscounted_whoever_is_killed() {
         }
         drain_all(&directory.0, &ledger);
         check_settled(&directory.0, &ledger, first + PROCESSES * THREADS, consumers);
+        let aside = ledger.shared.aside.load(Ordering::SeqCst) - aside;
+        assert!(if holds { aside == 1 } else { aside <= 1 }, "{aside} frames came without contents");
     }
     let totals = LaneStatus::read(&directory.0).unwrap().totals;
     let died = totals.dropped[Reason::ProducerDied as usize];
