@@ -1,6 +1,7 @@
 """What holds for all tests."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,10 @@ from hypothesis import settings
 # a push is judged by the same cases as the one before, and the nightly run looks for new ones.
 settings.register_profile("shadowlane", deadline=None, derandomize="PROPTEST_RNG_SEED" in os.environ)
 settings.load_profile("shadowlane")
+
+# A shell starts what it runs in the background with SIGINT ignored, and whatever a test starts inherits that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -167,6 +167,15 @@ def test_a_target_never_names_another_host(served: Served, target: str) -> None:
     assert answer.startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.parametrize("hosts", [["user@other"], ["a b"], [""], ["a/b"], ["a", "b"], ["a", "a"]])
+def test_a_host_that_is_none_goes_no_further(served: Served, hosts: list[str]) -> None:
+    before = len(served.upstream.seen)
+    lines = "".join(f"host: {host}\r\n" for host in hosts)
+    answer = raw(served.address, f"GET /x HTTP/1.1\r\n{lines}connection: close\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert len(served.upstream.seen) == before
+
+
 def test_an_absolute_target_is_its_path(served: Served) -> None:
     target = b"http://user.example/odd?x=%2f"
     answer = raw(served.address, b"GET %s HTTP/1.1\r\nhost: user.example\r\nconnection: close\r\n\r\n" % target)

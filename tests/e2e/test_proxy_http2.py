@@ -352,6 +352,22 @@ def test_a_target_never_names_another_host(both: Served, target: bytes, seen: st
     assert got.status == (200 if seen else 400)
 
 
+GOOD_HOSTS = [b"user.example", b"a_b.example:8080", b"127.0.0.1:", b"[::1]:80", b"%C3%BC.example"]
+BAD_HOSTS = [b"user@other.example", b"a b", b" ", b"", b"a/b", b"a:b", b"[::1", b"a\\b", b"\xc3\xbc"]
+
+
+@pytest.mark.parametrize("host", GOOD_HOSTS + BAD_HOSTS)
+def test_a_host_that_is_none_goes_no_further(both: Served, host: bytes) -> None:
+    before = len(both.upstream.seen)
+    with Http2User(both.address, lenient=True) as user:
+        got = user.ask("GET", b"/x", host=host)
+    wires = both.upstream.seen[before:]
+    if host in GOOD_HOSTS:
+        assert (got.status, [dict(wire.fields)[b"host"] for wire in wires]) == (200, [host])
+    else:
+        assert (got.status in (0, 400), wires) == (True, [])
+
+
 @pytest.mark.parametrize(
     ("method", "fields"),
     [

@@ -264,14 +264,14 @@ class _Exchange:
         try:
             if message["type"] == "http.request":
                 self._keep_request(message)
-            elif message["type"] == "http.disconnect" and not self._answered:
-                self._disconnected = True
+            elif message["type"] == "http.disconnect":
+                self._user_left()
         except Exception:
             self._lane.fault()
         return message
 
     async def send(self, message: Message) -> None:
-        last = False
+        last, before = False, self._answer_size
         try:
             last = self._keep_response(message)
         except Exception:
@@ -279,7 +279,7 @@ class _Exchange:
         try:
             await self._send(message)
         except OSError:  # the server's way to say that the client is gone (ASGI spec, "Disconnected Client")
-            self._disconnected = True
+            self._user_left(self._answer_size - before)
             raise
         if last:
             self._answered = True
@@ -372,6 +372,18 @@ class _Exchange:
         timer, self._timer = self._timer, None
         if timer is not None and self._answered:
             timer.stop()
+
+    def _user_left(self, unsent: int = 0) -> None:
+        """With the last byte of a length that was said the answer is whole, before an empty message says so."""
+        if self._answered or self._disconnected:
+            return
+        self._disconnected = True
+        try:
+            said = next((value for name, value in self._headers if name == b"content-length"), b"")
+            if said.isdigit() and int(said) <= self._answer_size - unsent:
+                self._answered, self._disconnected = True, False
+        except Exception:
+            self._lane.fault()
 
     def _has_no_body(self) -> bool:
         """No content by RFC 9112 §6.3: neither ``transfer-encoding`` nor a ``content-length`` above zero."""

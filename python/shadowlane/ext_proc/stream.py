@@ -159,6 +159,9 @@ class Stream:
         if not (status.isascii() and status.isdigit() and len(status) == 3) or size > MOST_HEAD_BYTES:
             exchange.lost()
             return False
+        if status == "101":  # from here on it is no HTTP; Envoy may have been told to leave `upgrade` out of the head
+            exchange.refused("method")
+            return False
         self._answering = True
         exchange.answers(int(status), _without_hop(fields))
         exchange.received(b"")  # the clock of the answer's beginning is read here, not at its first byte

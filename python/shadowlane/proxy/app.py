@@ -29,6 +29,8 @@ _CONNECT_S = 10.0
 _END_S = 5.0
 _BODILESS = (204, 304)
 _NO_TARGET = re.compile(r"[\x00-\x20\x7f#]")
+_HOST = re.compile(rb"(?:\[[0-9A-Za-z:.~_-]+\]|[0-9A-Za-z._~!$&'()*+,;=%-]+)(?::[0-9]*)?")
+"""RFC 3986 §3.2.2, §3.2.3: without a user, which `Host` and `:authority` have no place for (RFC 9113 §8.3.1)."""
 
 
 class Proxy:
@@ -49,7 +51,9 @@ class Proxy:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif (target := _target(scope)) is None:
-            await _refuse(scope, send)
+            await _refuse(scope, send, "a request's target begins with a slash, and has no blank and no fragment")
+        elif not _has_good_host(scope):
+            await _refuse(scope, send, "a request's host is one name or address, with a port or without")
         elif scope["type"] == "websocket":
             headers = forwarded(without_hop(scope["headers"]), _client(scope), _scheme(scope))
             await pass_websocket(
@@ -199,6 +203,12 @@ def _target(scope: Scope) -> str | None:
     return None if _NO_TARGET.search(target) else target
 
 
+def _has_good_host(scope: Scope) -> bool:
+    """Whether upstream can tell whose request it is (RFC 9112 §3.2). HTTP/1.0 need not say."""
+    hosts = [value for name, value in scope["headers"] if name.lower() == b"host"]
+    return not hosts or (len(hosts) == 1 and _HOST.fullmatch(hosts[0]) is not None)
+
+
 def _length(method: str, status: int, headers: list[tuple[bytes, bytes]]) -> int:
     """Of an answer's body (RFC 9110 §6.4.1, §8.6); -1 where nobody says it."""
     if method == "HEAD" or status in _BODILESS:
@@ -207,11 +217,11 @@ def _length(method: str, status: int, headers: list[tuple[bytes, bytes]]) -> int
     return int(said) if said.isdecimal() and said.isascii() else -1
 
 
-async def _refuse(scope: Scope, send: Send) -> None:
+async def _refuse(scope: Scope, send: Send, why: str) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close"})
     else:
-        await _say(send, 400, "a request's target begins with a slash, and has no blank and no fragment")
+        await _say(send, 400, why)
 
 
 async def _bad_gateway(send: Send, error: Exception) -> None:

@@ -289,6 +289,45 @@ def test_a_client_that_leaves_as_the_answer_ends_is_flagged(world: World) -> Non
     assert row["flags"] == FLAG_CLIENT_DISCONNECTED
 
 
+@pytest.mark.parametrize("leaves", ["is heard of", "is met by a message"])
+@pytest.mark.parametrize(("said", "whole"), [(b"4", True), (b"5", False), (b"", False), (b"four", False)])
+def test_a_client_that_leaves_behind_the_last_byte_has_the_whole_answer(
+    world: World, leaves: str, said: bytes, whole: bool
+) -> None:
+    """What is missing is the empty message that says that nothing more comes."""
+    headers = [(b"x-a", b"b"), (b"content-length", said)] if said else []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await read(receive)
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for chunk in (b"wh", b"at"):
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        if leaves == "is heard of":
+            assert (await receive())["type"] == "http.disconnect"
+        else:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    gone_after = 3 if leaves == "is met by a message" else None
+    with contextlib.suppress(OSError):
+        call(ShadowMiddleware(app, world.lane), Client(b"{}", gone_after=gone_after))
+    assert [(row["response_body"], row["flags"]) for row in world.rows()] == [(b"what", FLAG_STREAMED)] * whole
+    assert world.dropped() == ({} if whole else {"client_disconnected": 1})
+
+
+def test_a_last_byte_that_was_not_passed_on_is_missing(world: World) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await read(receive)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+        await send({"type": "http.response.body", "body": b"wha", "more_body": True})
+        with contextlib.suppress(OSError):
+            await send({"type": "http.response.body", "body": b"t", "more_body": True})
+        await receive()
+
+    call(ShadowMiddleware(app, world.lane), Client(b"{}", gone_after=2))
+    assert world.rows() == []
+    assert world.dropped() == {"client_disconnected": 1}
+
+
 def test_an_answer_without_reading_the_request_is_not_mirrored(world: World) -> None:
     call(ShadowMiddleware(answering(b"no", status=413, read_first=False), world.lane), Client(b"a", b"b"))
     assert world.rows() == []

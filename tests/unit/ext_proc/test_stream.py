@@ -238,6 +238,15 @@ def test_a_connection_that_becomes_another_protocols_is_not_taken(lane: Captured
     assert lane.accounted()
 
 
+def test_an_answer_that_changes_the_protocol_ends_it(lane: Captured) -> None:
+    """As of an upgrade whose fields Envoy does not send on."""
+    head = message("response_headers", {":status": "101", "upgrade": "websocket", "connection": "upgrade"})
+    frames = [message("response_body", body=b"\x81\x02hi"), message("request_body", body=b"\x81\x82")]
+    assert fed(lane, [message("request_headers", GET, end=True), head, *frames]) == 2
+    assert lane.dropped() == {"method": 1}
+    assert lane.accounted()
+
+
 def test_a_configuration_without_bodies_is_noticed(lane: Captured) -> None:
     where = room()
     told = Stream(lane.lane, where)
