@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 RUST_SOURCES := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -name '*.txt' -o -name Cargo.toml \) -print) Cargo.toml Cargo.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev demo probe-demo test test-fast test-rust test-loom test-python test-faults lint audit format docs \
+.PHONY: help setup build dev demo probe-demo fleet-demo test test-fast test-rust test-loom test-python test-faults lint audit format docs \
 	hooks bench captures instructions overhead soak memory-bench offload offload-bench copies-bench rows-bench scale-bench metrics-bench transport-bench proxy-bench peers judge-bench gate-bench change-bench redact-bench detector-test redact-adversarial wheel wheels sbom sdist wheel-check first-hour crash fuzz miri \
 	asan valgrind free-threaded clean
 
@@ -54,6 +54,14 @@ demo: ## Two retrieval services, a gateway, real load, a report: about a minute 
 probe-demo: ## A probe that passes, and one of a shadow broken on purpose
 	$(DEMO_BUILD)
 	$(BIN)/python -m shadowlane.demo.probe --out probe-demo-out
+
+# The driver for PostgreSQL is of no other demonstration.
+FLEET_DEMO ?=
+fleet-demo: ## Three hosts, one PostgreSQL, two kills, one verdict: a minute (needs PostgreSQL's server: Debian's postgresql)
+	$(DEMO_BUILD)
+	@$(BIN)/python -c "import psycopg" 2>/dev/null || \
+		$(BIN)/python -m pip install --quiet "$$($(BIN)/python tools/requirements.py postgres | grep psycopg)"
+	$(BIN)/python -m shadowlane.demo.fleet $(FLEET_DEMO)
 
 test: test-rust test-loom test-python test-faults ## All tests
 
@@ -269,7 +277,7 @@ first-hour: $(if $(filter command line,$(origin WHEEL)),$(VENV)/.dependencies,wh
 	$(BIN)/python tools/first_hour.py $(WHEEL) $(GATEWAYS)
 
 clean: ## Remove what was built
-	rm -rf $(VENV) .venv-peers .venv-redact target dist demo-out probe-demo-out python/shadowlane/_core*.so
+	rm -rf $(VENV) .venv-peers .venv-redact target dist demo-out probe-demo-out fleet-demo-out python/shadowlane/_core*.so
 
 .venv-redact/.made: benches/redact/requirements.txt
 	$(PYTHON) -m venv .venv-redact

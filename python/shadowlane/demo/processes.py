@@ -12,15 +12,18 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import ShadowlaneError
 from .serving import PORT_LINE
 
-__all__ = ["Child", "DemoError", "end_by_force", "start", "wait_for_exit"]
+__all__ = ["NEEDS", "Child", "DemoError", "end_by_force", "start", "terminable", "wait_for_exit"]
 
+NEEDS = ("starlette", "uvicorn", "httpx", "rich", "aiohttp", "wordllama")
+"""Packages of the extra ``demo`` that a run imports."""
 _TERM_GRACE_S = 10.0
 
 
@@ -77,12 +80,12 @@ class Child:
         if code is not None:
             raise DemoError(f"{self.name}: ended with code {code} during the run; see {self.log}{self.tail()}")
 
-    def stop(self) -> None:
-        """SIGTERM, then SIGKILL after a while. Returns when the process is gone."""
+    def stop(self, *, grace_s: float = _TERM_GRACE_S) -> None:
+        """SIGTERM, then SIGKILL after ``grace_s``. Returns when the process is gone."""
         if self._process.poll() is None:
             self._process.terminate()
             try:
-                self._process.wait(_TERM_GRACE_S)
+                self._process.wait(grace_s)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
@@ -100,12 +103,22 @@ class Child:
         return "".join(f"\n  | {line}" for line in text.splitlines()[-lines:])
 
 
-def start(name: str, module: str, arguments: Sequence[str], log: Path, *, folder: Path | None = None) -> Child:
+def start(
+    name: str,
+    module: str,
+    arguments: Sequence[str],
+    log: Path,
+    *,
+    port: int = 0,
+    folder: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Child:
     """Start ``python -m module ...`` in a session of its own, so that Ctrl-C reaches only us; its log goes to ``log``.
 
-    ``folder`` is where it runs. Raises DemoError when it cannot be started.
+    ``port`` is where it listens (0: any free one), ``folder`` where it runs, ``env`` what it has beside our own
+    environment. Raises DemoError when it cannot be started.
     """
-    command = [sys.executable, "-m", module, *arguments, "--port", "0", "--leave-with-parent"]
+    command = [sys.executable, "-m", module, *arguments, "--port", str(port), "--leave-with-parent"]
     try:
         handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "wb") as out:
@@ -117,7 +130,13 @@ def start(name: str, module: str, arguments: Sequence[str], log: Path, *, folder
                 stderr=out,
                 start_new_session=True,
                 # One thread for BLAS and none for tokenizers: the processes share the machine with the gateway.
-                env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "0"},
+                env={
+                    **os.environ,
+                    "OMP_NUM_THREADS": "1",
+                    "OPENBLAS_NUM_THREADS": "1",
+                    "TOKENIZERS_PARALLELISM": "0",
+                    **(env or {}),
+                },
             )
     except OSError as error:
         raise DemoError(f"{name}: cannot be started: {error.strerror}: {error.filename}") from None
@@ -148,3 +167,17 @@ def end_by_force(pid: int, *, grace_s: float = _TERM_GRACE_S) -> None:
             os.kill(pid, number)
         if wait_for_exit(pid, grace_s):
             return
+
+
+@contextlib.contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the run as Ctrl-C does: through the code that ends the processes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -10,16 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
-import json
 import math
-import os
 import shlex
 import shutil
-import signal
 import sys
-import tempfile
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,11 +24,11 @@ from ..config.serve import DEFAULT_LISTEN
 from ..errors import ConfigError, MissingExtraError
 from ..render.text import print_lines
 from .corpus import load_questions, load_sections
-from .processes import Child, DemoError, end_by_force, start, wait_for_exit
+from .folders import lane_folder, prepared, toml_text
+from .processes import NEEDS, Child, DemoError, end_by_force, start, terminable, wait_for_exit
 
-__all__ = ["DemoOptions", "run_demo"]
+__all__ = ["DemoOptions", "run_demo", "service_stats"]
 
-_MARKER = ".shadowlane-demo"
 _OWN = (
     "shadowlane.toml",
     "shadowlane.db",
@@ -44,7 +39,6 @@ _OWN = (
     "lane",
     "logs",
 )
-_NEEDS = ("starlette", "uvicorn", "httpx", "rich", "aiohttp", "wordllama")
 _UP_S = 90.0
 _LEAVE_S = 30.0
 _RATIO = 0.5
@@ -67,16 +61,16 @@ def run_demo(options: DemoOptions) -> int:
     :class:`~shadowlane.errors.MissingExtraError` when a package of the extra ``demo`` is not installed.
     """
     _check_options(options)
-    for package in _NEEDS:
+    for package in NEEDS:
         if importlib.util.find_spec(package) is None:
             raise MissingExtraError("shadowlane demo", "demo", package)
     from rich.console import Console
 
-    out = _prepare(options.out)
+    out = prepared(options.out, _OWN)
     console = Console(highlight=False, soft_wrap=True, markup=False)
     run = _Run(options, out, console)
     try:
-        with _terminable():
+        with terminable():
             run.go()
     except DemoError as error:
         _say(f"\nThe demonstration failed. {error}")
@@ -99,7 +93,7 @@ class _Run:
         self._console = console
         self._children: list[Child] = []
         self._config_file = out / "shadowlane.toml"
-        self._lane = _lane_folder(out)  # the last of what can fail here: go() removes it
+        self._lane = lane_folder(out)  # the last of what can fail here: go() removes it
 
     def go(self) -> None:
         try:
@@ -111,7 +105,7 @@ class _Run:
             prod, shadow, gateway = self._start()
             samples = self._send(gateway)
             self._drain()
-            stats = {child.name: _stats(child) for child in (prod, shadow)}
+            stats = {child.name: service_stats(child) for child in (prod, shadow)}
             self._leave(gateway)
         except BaseException:
             self._abandon()
@@ -194,7 +188,9 @@ class _Run:
             child.stop()
 
     def _write_config(self, shadow_url: str, lane: Path) -> None:
-        self._config_file.write_text(_CONFIG.format(lane=_quoted(str(lane)), shadow=_quoted(shadow_url), ratio=_RATIO))
+        self._config_file.write_text(
+            _CONFIG.format(lane=toml_text(str(lane)), shadow=toml_text(shadow_url), ratio=_RATIO)
+        )
 
     def _settle(self, shadow: Child) -> Config:
         """Move the lane's files from shared memory into the folder, so that ``shadowlane status`` still finds them."""
@@ -254,34 +250,7 @@ def _check_options(options: DemoOptions) -> None:
         raise ConfigError(f"--seconds = {options.seconds}: not one request at --qps = {options.qps}; run longer")
 
 
-def _prepare(out: Path) -> Path:
-    """An empty folder for this run. What an earlier run left is removed; a folder of somebody else's is refused."""
-    out = out.resolve()
-    try:
-        if out.exists() and any(out.iterdir()) and not (out / _MARKER).is_file():
-            raise ConfigError(f"--out = {str(out)!r}: holds files that are not of a demonstration; name another folder")
-        out.mkdir(parents=True, exist_ok=True)
-        (out / _MARKER).touch()
-        for name in _OWN:
-            item = out / name
-            if item.is_dir() and not item.is_symlink():
-                shutil.rmtree(item)
-            else:
-                item.unlink(missing_ok=True)
-        (out / "logs").mkdir(mode=0o700)
-    except OSError as error:
-        raise ConfigError(f"--out = {str(out)!r}: {error.strerror}; name a folder that can be written") from None
-    return out
-
-
-def _lane_folder(out: Path) -> Path:
-    """A fresh 0700 folder for rings and counters: in shared memory, or beside the results where there is none."""
-    shared = Path("/dev/shm")  # noqa: S108 - mkdtemp makes the folder: 0700, a name of its own
-    parent = shared if shared.is_dir() and os.access(shared, os.W_OK) else out
-    return Path(tempfile.mkdtemp(prefix=f"shadowlane-demo-{os.getpid()}-", dir=parent))
-
-
-def _stats(child: Child) -> dict[str, int]:
+def service_stats(child: Child) -> dict[str, int]:
     import httpx
 
     try:
@@ -290,25 +259,6 @@ def _stats(child: Child) -> dict[str, int]:
     except httpx.HTTPError as error:
         raise DemoError(f"{child.name}: {child.url}/stats: {error}; its log is {child.log}") from None
     return counts
-
-
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the run as Ctrl-C does: through the code that ends the processes."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _quoted(text: str) -> str:
-    """A TOML basic string; JSON's escapes are TOML's."""
-    return json.dumps(text, ensure_ascii=False)
 
 
 _CONFIG = """\

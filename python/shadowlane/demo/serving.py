@@ -17,7 +17,7 @@ import uvicorn
 
 from ..render.text import print_error
 
-__all__ = ["PORT_LINE", "add_serving_options", "serve"]
+__all__ = ["PORT_LINE", "add_serving_options", "say_port", "serve"]
 
 PORT_LINE = "listening on port "
 """What the process prints on stdout, followed by the port, once it accepts connections."""
@@ -29,6 +29,11 @@ def add_serving_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--leave-with-parent", action="store_true", help="end when standard input ends")
 
 
+def say_port(port: int) -> None:
+    """Say that connections are accepted there."""
+    print(f"{PORT_LINE}{port}", flush=True)  # noqa: T201 - read by whoever started this process
+
+
 class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, port: int) -> None:
         super().__init__(config)
@@ -37,7 +42,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if not self.should_exit:
-            print(f"{PORT_LINE}{self._port}", flush=True)  # noqa: T201 - read by whoever started this process
+            say_port(self._port)
 
 
 def serve(app: Any, options: argparse.Namespace) -> int:

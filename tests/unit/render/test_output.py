@@ -24,7 +24,7 @@ WRITER = "render/text.py"
 NOT_FOR_A_TERMINAL = {
     "capture/opening.py": "a configuration as a key",
     "capture/supervisor.py": "the worker's configuration, a file",
-    "demo/run.py": "a string of a TOML file",
+    "demo/folders.py": "a string of a TOML file",
     "embedders/remote.py": "a request's body",
     "guard/incoming.py": "an answer's body",
     "guard/proxy/messages.py": "an answer's body",
