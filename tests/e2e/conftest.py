@@ -78,10 +78,10 @@ class Process:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.popen.pid, number)
         try:
-            code = self.popen.wait(20)
+            code = self.popen.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             os.killpg(self.popen.pid, signal.SIGKILL)
-            code = self.popen.wait(20)
+            code = self.popen.wait(PATIENCE_S)
         if self.popen.stdout is not None:
             self.popen.stdout.close()
         return code

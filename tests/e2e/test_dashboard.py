@@ -423,7 +423,7 @@ def test_the_page_fits_and_can_be_used_by_keyboard(world: World, browser: Any, t
 def test_a_worker_has_the_page_beside_its_work(world: World, browser: Any, client: httpx.Client) -> None:
     world.configure(world.shadow(), lane={"worker": "external"})
     url = serving(world, "worker", "--dashboard", "127.0.0.1:0")
-    until(lambda: httpx.get(f"{url}/readyz", trust_env=False).status_code == 200, "the worker is ready")
+    until(lambda: httpx.get(f"{url}/readyz", trust_env=False, timeout=60).status_code == 200, "the worker is ready")
     gateway = world.gateway()
     for number in range(5):
         assert client.post(f"{gateway}/ask", json={"question": f"how high is {number}?"}).status_code == 200
@@ -450,4 +450,4 @@ def test_one_address_serves_both(world: World) -> None:
     served = process(world, "worker", "--serve", "127.0.0.1:0")
     until(lambda: "endpoint: listening" in served.log.read_text(), "the endpoint listens")
     address = re.findall(r"listening on ([0-9.:]+)", served.log.read_text())[0]
-    assert httpx.get(f"http://{address}/", trust_env=False).status_code == 404, "no page unless asked for"
+    assert httpx.get(f"http://{address}/", trust_env=False, timeout=60).status_code == 404, "no page unless asked for"

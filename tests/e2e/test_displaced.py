@@ -137,7 +137,10 @@ def test_a_worker_told_to_end_while_it_finishes_opens_no_other_lane(
     world: World, client: httpx.Client, number: signal.Signals
 ) -> None:
     asked = world.folder / "asked.log"
-    world.configure(world.shadow("hang", log=asked), lane={"worker": "external"}, shadows__candidate={"timeout_s": 3.0})
+    world.configure(
+        world.shadow("hang", log=asked), lane={"worker": "external"}, shadows__candidate={"timeout_s": 60.0}
+    )
+    hanging = world.processes[-1]
     gateway = world.gateway()
     log = world.folder / "worker.log"
     worker = Process([sys.executable, "-m", "shadowlane", "worker", "--config", str(world.config)], log)
@@ -147,6 +150,7 @@ def test_a_worker_told_to_end_while_it_finishes_opens_no_other_lane(
     remove(world.lane)
     until(lambda: "opening what is there now" in log.read_text(), "the worker finishes what it has")
     os.kill(worker.popen.pid, number)
+    hanging.stop()
     until(lambda: worker.popen.poll() is not None, "it ends")
     assert worker.popen.returncode == 0
     assert log.read_text().count(": lane ") == 1

@@ -47,7 +47,7 @@ class RedisServer:
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.wait(20)
+        self._process.wait(60)
 
     def close(self) -> None:
         self.kill()
@@ -103,7 +103,7 @@ class Host:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.kill()
-            self.process.wait(20)
+            self.process.wait(60)
         self.world.close()
         self.relay.close()
 

@@ -44,7 +44,7 @@ def upstream() -> Iterator[Recorder]:
 
 @contextmanager
 def _httpx(library: Any = httpx, **options: Any) -> Iterator[Ask]:
-    with httpx_fence(library.Client(follow_redirects=True, trust_env=False), **options) as client:
+    with httpx_fence(library.Client(follow_redirects=True, timeout=60, trust_env=False), **options) as client:
         yield (
             lambda method, url, headers=None: client.request(method, url, headers=headers, content=b"body").status_code
         )
@@ -52,7 +52,7 @@ def _httpx(library: Any = httpx, **options: Any) -> Iterator[Ask]:
 
 @contextmanager
 def _httpx_async(library: Any = httpx, **options: Any) -> Iterator[Ask]:
-    client = httpx_fence(library.AsyncClient(follow_redirects=True, trust_env=False), **options)
+    client = httpx_fence(library.AsyncClient(follow_redirects=True, timeout=60, trust_env=False), **options)
 
     async def ask(method: str, url: str, headers: Any = None) -> int:
         return (await client.request(method, url, headers=headers, content=b"body")).status_code
@@ -308,8 +308,10 @@ def test_the_sdks_are_fenced_through_their_client(upstream: Recorder, name: str,
 
     def called(allow: list[str]) -> Any:
         if is_async:
-            return asyncio.run(asked(httpx_fence(httpx2.AsyncClient(trust_env=False), allow=allow), upstream.url))
-        client = httpx_fence(httpx2.Client(trust_env=False), allow=allow)
+            return asyncio.run(
+                asked(httpx_fence(httpx2.AsyncClient(timeout=60, trust_env=False), allow=allow), upstream.url)
+            )
+        client = httpx_fence(httpx2.Client(timeout=60, trust_env=False), allow=allow)
         with plain(api_key="k", base_url=upstream.url, http_client=client, max_retries=0) as sdk:
             return ask(sdk)
 

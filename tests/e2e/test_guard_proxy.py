@@ -58,7 +58,7 @@ class Guard:
     def stop(self) -> dict[str, Any]:
         """End it with SIGTERM; its result."""
         os.killpg(self.process.popen.pid, signal.SIGTERM)
-        out, _ = self.process.popen.communicate(timeout=30)
+        out, _ = self.process.popen.communicate(timeout=60)
         assert self.process.popen.returncode == 0, self.process.log.read_text()
         counts: dict[str, Any] = json.loads(out)
         return counts
@@ -108,7 +108,7 @@ WRITES: list[tuple[str, str, dict[str, str], bytes]] = [
 @pytest.mark.parametrize("preset", ["", "=openai", "=graphql"])
 def test_no_write_arrives_and_all_is_logged(start: Callable[..., Guard], upstream: Recorder, preset: str) -> None:
     guard = start("--allow", f"127.0.0.1:{upstream.port}{preset}")
-    with httpx.Client(proxy=guard.url, trust_env=False) as client:
+    with httpx.Client(proxy=guard.url, timeout=60, trust_env=False) as client:
         for method, target, headers, body in WRITES:
             answer = client.request(method, upstream.url + target, headers=headers, content=body)
             assert answer.status_code == 403, target
@@ -161,7 +161,7 @@ def test_the_body_that_was_classified_is_the_one_that_is_sent(
     acting: tuple[str, ...],
 ) -> None:
     guard = start("--allow", f"127.0.0.1:{upstream.port}={preset}")
-    with httpx.Client(proxy=guard.url, trust_env=False) as client:
+    with httpx.Client(proxy=guard.url, timeout=60, trust_env=False) as client:
         answer = client.post(upstream.url + path, json={"model": "m", **body})
         assert answer.status_code == 200
         harmless = {"model": "m", **{name: value for name, value in body.items() if name not in acting}}
@@ -185,7 +185,7 @@ def test_headers_that_name_another_target_do_not_pass(
     start: Callable[..., Guard], upstream: Recorder, name: str
 ) -> None:
     guard = start("--allow", f"127.0.0.1:{upstream.port}")
-    with httpx.Client(proxy=guard.url, trust_env=False) as client:
+    with httpx.Client(proxy=guard.url, timeout=60, trust_env=False) as client:
         client.get(upstream.url + "/read", headers={name: "/admin/delete", "x-curl-version": "1"})
     (seen,) = upstream.seen
     assert seen.all(name.lower()) == []
@@ -204,7 +204,7 @@ def test_graphql_queries_pass_and_mutations_in_disguise_do_not(start: Callable[.
         ({"query": "{ a"}, 403),
         ({"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "x"}}}, 403),
     ]
-    with httpx.Client(proxy=guard.url, trust_env=False) as client:
+    with httpx.Client(proxy=guard.url, timeout=60, trust_env=False) as client:
         for document, status in documents:
             assert client.post(upstream.url + "/graphql", json=document).status_code == status, document
     assert len(upstream.seen) == 2
@@ -276,7 +276,7 @@ def test_many_clients_at_once_are_counted_exactly(start: Callable[..., Guard], u
 def test_a_chunked_body_is_classified_whole_and_sent_anew(start: Callable[..., Guard], upstream: Recorder) -> None:
     guard = start("--allow", f"127.0.0.1:{upstream.port}=graphql")
     body = b'{"query": "{ a }"}'
-    with httpx.Client(proxy=guard.url, trust_env=False) as client:
+    with httpx.Client(proxy=guard.url, timeout=60, trust_env=False) as client:
         answer = client.post(
             upstream.url + "/graphql", content=iter([body[:7], body[7:]]), headers={"content-type": "application/json"}
         )
@@ -305,7 +305,7 @@ def test_a_client_that_waits_for_100_is_told(start: Callable[..., Guard], upstre
 def test_hosts_that_are_not_listed_are_refused(start: Callable[..., Guard], upstream: Recorder) -> None:
     with recorder() as other:
         guard = start("--allow", f"127.0.0.1:{upstream.port}")
-        with httpx.Client(proxy=guard.url, trust_env=False) as client:
+        with httpx.Client(proxy=guard.url, timeout=60, trust_env=False) as client:
             for url in (other.url, f"http://localhost:{upstream.port}", f"http://127.1:{upstream.port}"):
                 answer = client.get(url)
                 assert (answer.status_code, answer.json()["error"]) == (403, "shadow_host_refused")
@@ -316,7 +316,7 @@ def test_hosts_that_are_not_listed_are_refused(start: Callable[..., Guard], upst
 def test_writes_go_to_the_sink(start: Callable[..., Guard], upstream: Recorder) -> None:
     with recorder() as sink:
         guard = start("--allow", f"127.0.0.1:{upstream.port}", "--sink", f"{sink.url}/sunk")
-        with httpx.Client(proxy=guard.url, trust_env=False) as client:
+        with httpx.Client(proxy=guard.url, timeout=60, trust_env=False) as client:
             answer = client.post(upstream.url + "/x?q=1", json={"a": 1}, headers={"authorization": "Bearer t"})
             assert answer.status_code == 200
             assert client.get("http://unlisted.invalid/").status_code == 403
@@ -334,7 +334,7 @@ def test_writes_go_to_the_sink(start: Callable[..., Guard], upstream: Recorder) 
 def test_a_redirect_to_a_write_comes_back_to_the_guard(start: Callable[..., Guard], upstream: Recorder) -> None:
     guard = start("--allow", f"127.0.0.1:{upstream.port}=graphql")
     upstream.redirects["/graphql"] = "/write"
-    with httpx.Client(proxy=guard.url, trust_env=False, follow_redirects=True) as client:
+    with httpx.Client(proxy=guard.url, timeout=60, trust_env=False, follow_redirects=True) as client:
         answer = client.post(upstream.url + "/graphql", json={"query": "{ a }"})
     assert (answer.status_code, str(answer.url)) == (403, upstream.url + "/write")
     assert [seen.target for seen in upstream.seen] == ["/graphql"]
@@ -362,7 +362,10 @@ def test_the_environment_variables_of_real_clients(
         200,
         403,
     )
-    assert (httpx.get(upstream.url).status_code, httpx.post(upstream.url).status_code) == (200, 403)
+    assert (httpx.get(upstream.url, timeout=60).status_code, httpx.post(upstream.url, timeout=60).status_code) == (
+        200,
+        403,
+    )
     assert asyncio.run(by_aiohttp()) == (200, 403)
     assert [seen.method for seen in upstream.seen] == ["GET"] * 3
 
@@ -396,12 +399,12 @@ def test_connect_is_checked_by_its_host_alone(start: Callable[..., Guard], tmp_p
     try:
         port = server.server_address[1]
         guard = start("--connect", f"127.0.0.1:{port}")
-        (warning,) = guard.events("warning")
+        (warning,) = until(lambda: guard.events("warning"), "the warning behind the first line")
         assert "cannot see into" in warning["message"]
         assert warning["hosts"] == [f"127.0.0.1:{port}"]
         trust = ssl.create_default_context()
         authority.configure_trust(trust)
-        with httpx.Client(proxy=guard.url, trust_env=False, verify=trust) as client:
+        with httpx.Client(proxy=guard.url, timeout=60, trust_env=False, verify=trust) as client:
             assert client.post(f"https://127.0.0.1:{port}/x").status_code == 200
             with pytest.raises(httpx.ProxyError, match="403"):
                 client.post(f"https://localhost:{port}/x")
@@ -420,7 +423,7 @@ def test_connect_is_checked_by_its_host_alone(start: Callable[..., Guard], tmp_p
 
 def test_the_log_holds_neither_queries_nor_what_looks_personal(start: Callable[..., Guard], upstream: Recorder) -> None:
     guard = start("--allow", f"127.0.0.1:{upstream.port}")
-    with httpx.Client(proxy=guard.url, trust_env=False) as client:
+    with httpx.Client(proxy=guard.url, timeout=60, trust_env=False) as client:
         client.get(upstream.url + "/users/jane.doe@example.com/mail?token=topsecret")
         client.post(upstream.url + "/x", content=b"bodysecret", headers={"authorization": "Bearer headersecret"})
     guard.stop()
@@ -433,7 +436,7 @@ def test_the_log_holds_neither_queries_nor_what_looks_personal(start: Callable[.
 def test_an_upstream_that_is_away_is_502(start: Callable[..., Guard]) -> None:
     with reserved_port() as port:
         guard = start("--allow", f"127.0.0.1:{port}", "--connect", f"127.0.0.1:{port}")
-        with httpx.Client(proxy=guard.url, trust_env=False) as client:
+        with httpx.Client(proxy=guard.url, timeout=60, trust_env=False) as client:
             assert client.get(f"http://127.0.0.1:{port}/").status_code == 502
             with pytest.raises(httpx.ProxyError, match="502"):
                 client.get(f"https://127.0.0.1:{port}/")

@@ -350,7 +350,7 @@ def test_prod_gets_the_connection_back_as_it_was(store: Store, commands: list[tu
         assert pipe.execute() == [b"hello"]
     with shadow_context(SHADOW), client.pubsub() as channel:
         channel.subscribe("channel")
-        assert channel.get_message(timeout=5) is not None
+        assert channel.get_message(timeout=60) is not None
     assert client.get("text") == b"hello"
     client.close()
     pool.disconnect()

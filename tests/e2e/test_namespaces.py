@@ -103,7 +103,7 @@ def test_a_gateway_in_another_namespace_lives_until_it_is_killed(
         world.settle(20 * batch)
         assert [ring["alive"] for ring in rings(world)] == [True, True]
     producers[0].kill()
-    until(lambda: len(rings(world)) == 1, "the killed one's ring is retired", 30.0)
+    until(lambda: len(rings(world)) == 1, "the killed one's ring is retired")
     producers[1].serve(10)
     status = world.settle(210)
     assert status["mirrored"] == 210
@@ -120,7 +120,7 @@ def test_many_killed_gateways_leave_no_ring(world: World, producers: list[Produc
         producers[-1].serve(3)
         assert any(ring["alive"] and not ring["same_namespace"] for ring in rings(world))
         producers[-1].kill()
-        until(lambda: rings(world) == [], "its ring is retired", 30.0)
+        until(lambda: rings(world) == [], "its ring is retired")
         assert world.settle(3 * number)["mirrored"] == 3 * number
 
 

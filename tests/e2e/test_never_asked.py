@@ -80,7 +80,7 @@ def test_a_shadow_that_refuses_all_is_held(
         shadows__candidate={"credential_env": "STRICT_KEY", "model": model},
     )
     gateway = world.gateway()
-    with httpx.Client() as client:
+    with httpx.Client(timeout=60, trust_env=False) as client:
         for n in range(COPIES):
             body = {"model": "any", "messages": [{"role": "user", "content": f"question {n}"}]}
             assert client.post(f"{gateway}/v1/chat/completions", json=body).status_code == 200
@@ -113,7 +113,7 @@ def test_one_route_on_which_it_is_never_asked_rightly_is_held_by_name(
         shadows__candidate={"credential_env": "STRICT_KEY", "model": "small"},
     )
     gateway = world.gateway()
-    with httpx.Client() as client:
+    with httpx.Client(timeout=60, trust_env=False) as client:
         for n in range(COPIES):
             for path, body in (
                 ("chat/completions", {"messages": [{"role": "user", "content": f"question {n}"}]}),

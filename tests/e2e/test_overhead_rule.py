@@ -28,7 +28,7 @@ def leave(world: World) -> None:
     """Everything ends but the store: as after a restart of the machine, or on another one."""
     for process in reversed(world.processes):
         process.stop()
-    until(lambda: not world.worker_pid(), "the worker leaves when the gateway is gone")
+    until(lambda: not world.worker_pid(), "the worker leaves when the gateway is gone", 300)
     shutil.rmtree(world.lane)
 
 

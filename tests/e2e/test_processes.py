@@ -232,7 +232,7 @@ def test_a_process_whose_main_thread_has_ended_is_alive(lane_only: World) -> Non
         assert len(lane_only.lane_status()["rings"]) == 1
         process.stdin.write(b"g")
         process.stdin.flush()
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     assert len(drain(lane_only)) == 4
     assert lane_only.lane_status()["seen"] == 7
 
@@ -264,6 +264,7 @@ def test_gunicorn_preload(world: World) -> None:
     assert len({ring["pid"] for ring in rings}) == len(rings)
     # A worker of gunicorn is killed: the master forks another one.
     victim = serving()[0]["pid"]
+    until(lambda: world.lane_status()["mirrored"] == sent, "each copy is made, which is behind its answer")
     os.kill(victim, signal.SIGKILL)
     until(lambda: victim not in {ring["pid"] for ring in world.lane_status()["rings"]}, "the dead ring is removed")
     for _ in range(20):

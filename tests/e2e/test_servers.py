@@ -53,7 +53,7 @@ class Gateway:
     def _answers(self) -> bool:
         assert self.process.popen.poll() is None, self.process.log.read_text()
         try:
-            httpx.get(f"{self.url}/up", trust_env=False)
+            httpx.get(f"{self.url}/up", trust_env=False, timeout=60)
         except httpx.TransportError:
             return False
         return True
@@ -79,7 +79,8 @@ def test_a_copy_carries_what_was_sent_on_the_wire(world: World, port: int, serve
     gateway = Gateway(world, port, server, f"tests.support.lazy:{app}")
     gateway.up()
     below = "/sub" if app == "mounting" else ""
-    with httpx.Client(base_url=gateway.url, trust_env=False, headers={"accept-encoding": "gzip"}) as client:
+    accepting = {"accept-encoding": "gzip"}
+    with httpx.Client(base_url=gateway.url, timeout=60, trust_env=False, headers=accepting) as client:
         until(lambda: client.get(f"{below}/scope") and (world.lane / "control.shm").exists(), "the lane is open")
         until(lambda: client.get(f"{below}/warm") and drained(world), "a request is mirrored")
         answers = [
@@ -113,7 +114,7 @@ def test_a_bad_file_ends_the_server_while_it_starts(world: World, port: int, ser
     assert f"shadowlane: {world.config}: " in said
     assert "MIRRORING IS OFF" not in said
     with pytest.raises(httpx.TransportError):
-        httpx.get(gateway.url, trust_env=False)
+        httpx.get(gateway.url, trust_env=False, timeout=60)
 
 
 @pytest.mark.parametrize("app", ["app", "mounting"])
@@ -136,7 +137,7 @@ def test_where_it_cannot_prod_is_served(world: World, port: int, app: str, fault
     gateway.up()
     below = "/sub" if app == "mounting" else ""
     for _ in range(3):
-        assert httpx.get(f"{gateway.url}{below}/scope", trust_env=False).status_code == 200
+        assert httpx.get(f"{gateway.url}{below}/scope", trust_env=False, timeout=60).status_code == 200
     until(lambda: "MIRRORING IS OFF" in gateway.process.log.read_text(), "it is said")
-    assert httpx.get(f"{gateway.url}{below}/scope", trust_env=False).status_code == 200
+    assert httpx.get(f"{gateway.url}{below}/scope", trust_env=False, timeout=60).status_code == 200
     assert gateway.process.log.read_text().count("MIRRORING IS OFF") == 1

@@ -118,7 +118,7 @@ def test_killed_workers_lose_nothing(lane: World, server: PostgresServer) -> Non
 
 def test_every_command_reads_it_and_none_says_the_password(lane: World, server: PostgresServer) -> None:
     before = lane.cli("status")
-    assert (before.returncode, "not made yet" in before.stdout) == (0, True)
+    assert (before.returncode, "not made yet" in before.stdout) == (0, True), before.stdout + before.stderr
     url = lane.gateway()
     asyncio.run(send(url, 0, 40))
     lane.settle(40)
@@ -129,7 +129,7 @@ def test_every_command_reads_it_and_none_says_the_password(lane: World, server: 
         lane.cli("export", "--format", "jsonl", "--out", str(out.with_suffix(".jsonl"))),
     ]
     for done in shown:
-        assert done.returncode in (0, 1), done.stderr
+        assert done.returncode in (0, 1), (done.args, done.stdout, done.stderr)
         assert "Traceback" not in done.stderr
     assert len(out.with_suffix(".jsonl").read_text().splitlines()) == 40
     data = json.loads(lane.cli("report", "--json").stdout)
@@ -139,9 +139,9 @@ def test_every_command_reads_it_and_none_says_the_password(lane: World, server: 
         away = [lane.cli("status"), lane.cli("report"), lane.cli("doctor")]
     finally:
         server.start()
-    assert away[0].returncode == 0, "the lane itself can be read"
-    assert all("127.0.0.1" in done.stdout + done.stderr for done in away)
-    assert away[1].returncode == 3
+    assert away[0].returncode == 0, "the lane itself can be read: " + away[0].stderr
+    assert all("127.0.0.1" in done.stdout + done.stderr for done in away), away
+    assert away[1].returncode == 3, away[1]
     written = [path.read_text(errors="replace") for path in (lane.folder / "gateway.log", *lane.lane.glob("*.json"))]
     told = [done.stdout + done.stderr for done in (*shown, *away)]
     pages = [out.with_suffix(".html").read_text()]

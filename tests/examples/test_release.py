@@ -190,7 +190,7 @@ def test_flaggers_new_revision_begins_anew(url: str, verdict: str) -> None:
         second.tick()
     assert (second.phase, second.weight, second.failed_checks) == ("Progressing", 0, 0)
     auth = {"Authorization": f"Bearer {ENV['GATE_TOKEN']}"}
-    [shadow] = httpx.get(f"{url}/gate", headers=auth).json()["shadows"]
+    [shadow] = httpx.get(f"{url}/gate", headers=auth, timeout=60).json()["shadows"]
     assert shadow["window"]["why"] == "checksum of default/rag changed from c1 to c2"
 
 
@@ -219,7 +219,7 @@ def test_argos_new_revision_begins_anew(url: str, verdict: str) -> None:
     assert analysis["args"] == [{"name": "hash", "valueFrom": {"podTemplateHashValue": "Latest"}}]
     measured = [WebMetric(metric, url, {**ARGS, "hash": one}).measure() for one in ("5d9c", "5d9c", "77fb", "77fb")]
     assert measured == ["Successful", "Successful", "Inconclusive", "Inconclusive"]
-    answer = httpx.get(f"{url}/gate", headers={"Authorization": f"Bearer {ENV['GATE_TOKEN']}"}).json()
+    answer = httpx.get(f"{url}/gate", headers={"Authorization": f"Bearer {ENV['GATE_TOKEN']}"}, timeout=60).json()
     assert answer["shadows"][0]["window"]["why"] == "checksum of default/rag changed from 5d9c to 77fb"
 
 
@@ -260,7 +260,7 @@ def test_argo_gets_a_hold_with_its_reason_for_a_question_that_cannot_be_answered
     asked = {**metric, "provider": {"web": {**metric["provider"]["web"], "url": f"http://x/gate{query}"}}}
     run = WebMetric(asked, url, ARGS)
     assert (run.measure(), run.last) == ("Inconclusive", "HOLD")
-    answer = httpx.get(f"{url}/gate{query}", headers={"Authorization": f"Bearer {ENV['GATE_TOKEN']}"})
+    answer = httpx.get(f"{url}/gate{query}", headers={"Authorization": f"Bearer {ENV['GATE_TOKEN']}"}, timeout=60)
     assert answer.status_code == 200
     assert reason in answer.json()["reason"]
     assert answer.text[:-1].isprintable()
@@ -305,7 +305,8 @@ def test_argo_without_the_token_measures_errors_up_to_its_limit(url: str, verdic
 def test_a_payload_is_read_leniently_and_what_cannot_be_is_a_hold(url: str, body: bytes, reason: str) -> None:
     auth = {"Authorization": f"Bearer {ENV['LANE_TOKEN']}"}
     answers = {
-        name: httpx.post(f"{url}/gate/{name}", content=body, headers=auth) for name in ("promote", "check", "rollback")
+        name: httpx.post(f"{url}/gate/{name}", content=body, headers=auth, timeout=60)
+        for name in ("promote", "check", "rollback")
     }
     good = reason == "candidate: "
     assert [answer.status_code for answer in answers.values()] == [200 if good else 409, 200, 409]
@@ -322,21 +323,21 @@ def test_two_shadows_are_judged_together_and_each_alone(world: World) -> None:
     seed(world.config, "GRADUATE")
     seed(world.config, "REJECT", shadow="other")
     url = started(world, "--serve", "127.0.0.1:0", gate=GATE, shadows__other=both)
-    whole = httpx.get(f"{url}/gate").json()
+    whole = httpx.get(f"{url}/gate", timeout=60).json()
     assert (whole["verdict"], whole["shadow"], [one["shadow"] for one in whole["shadows"]]) == (
         "REJECT",
         None,
         ["candidate", "other"],
     )
     assert whole["pins"] == {"candidate": {"model_rev": "2025-06-01"}, "other": {"model_rev": "2025-06-01"}}
-    alone = httpx.get(f"{url}/gate?shadow=candidate").json()
+    alone = httpx.get(f"{url}/gate?shadow=candidate", timeout=60).json()
     assert (alone["verdict"], alone["shadow"]) == ("GRADUATE", "candidate")
     assert {rule["shadow"] for rule in alone["rules"]} == {"candidate"}
     named = {"metadata": {"shadow": "candidate"}}
-    assert httpx.post(f"{url}/gate/promote", json=named).status_code == 200
-    assert httpx.post(f"{url}/gate/promote").text.startswith("REJECT other: ")
-    assert httpx.post(f"{url}/gate/rollback", json=named).status_code == 409
-    assert httpx.post(f"{url}/gate/rollback").status_code == 200
+    assert httpx.post(f"{url}/gate/promote", json=named, timeout=60).status_code == 200
+    assert httpx.post(f"{url}/gate/promote", timeout=60).text.startswith("REJECT other: ")
+    assert httpx.post(f"{url}/gate/rollback", json=named, timeout=60).status_code == 409
+    assert httpx.post(f"{url}/gate/rollback", timeout=60).status_code == 200
 
 
 def test_keda_scales_by_what_waits(world: World) -> None:
@@ -390,16 +391,16 @@ def test_the_tagger_tags_reads_and_passes_on_nothing_else(tmp_path: Path) -> Non
 
             def answers() -> bool:
                 try:
-                    return httpx.get(f"http://127.0.0.1:{port}/").status_code == 200
+                    return httpx.get(f"http://127.0.0.1:{port}/", timeout=60).status_code == 200
                 except httpx.TransportError:
                     return False
 
             until(answers, "nginx and the candidate answer")
-            assert httpx.get(f"http://127.0.0.1:{port}/", headers={"x-shadow": "0"}).status_code == 200
-            assert httpx.post(f"http://127.0.0.1:{port}/", json={}).status_code == 403
-            assert httpx.get(f"http://127.0.0.1:{behind}/").status_code == 403, "without the tag"
+            assert httpx.get(f"http://127.0.0.1:{port}/", headers={"x-shadow": "0"}, timeout=60).status_code == 200
+            assert httpx.post(f"http://127.0.0.1:{port}/", json={}, timeout=60).status_code == 403
+            assert httpx.get(f"http://127.0.0.1:{behind}/", timeout=60).status_code == 403, "without the tag"
         finally:
             for one in (started_nginx, served):
                 one.terminate()
-                one.wait(20)
+                one.wait(60)
             world.close()

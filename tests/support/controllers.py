@@ -84,7 +84,7 @@ class Flagger:
         url = _moved(hook["url"].replace("GATE-TOKEN", self.gate_token), self.base)
         try:
             # Go's client sends a user and password of the URL as Basic; so does httpx.
-            answer = httpx.post(url, json={**payload, "metadata": hook["metadata"]}, timeout=10, trust_env=False)
+            answer = httpx.post(url, json={**payload, "metadata": hook["metadata"]}, timeout=60, trust_env=False)
         except httpx.HTTPError as error:
             return str(error)
         return None if answer.status_code <= 202 else answer.text
@@ -171,7 +171,9 @@ class Keda:
         """How many the autoscaler wants: the value over the target, rounded up, within the bounds."""
         data = self.trigger["metadata"]
         assert data["authMode"] == "bearer"
-        answer = httpx.get(_moved(data["url"], self.base), headers={"Authorization": f"Bearer {self.token}"})
+        answer = httpx.get(
+            _moved(data["url"], self.base), headers={"Authorization": f"Bearer {self.token}"}, timeout=60
+        )
         answer.raise_for_status()
         value = answer.json()
         for name in data["valueLocation"].split("."):  # GJSON's plain path

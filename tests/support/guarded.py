@@ -48,7 +48,7 @@ def _psycopg(way: str) -> None:
 
 
 async def _upstream() -> None:
-    async with fence_http(httpx.AsyncClient(trust_env=False)) as client:
+    async with fence_http(httpx.AsyncClient(timeout=60, trust_env=False)) as client:
         await client.get(os.environ["GUARDED_UPSTREAM"] + "/read")
         await client.post(os.environ["GUARDED_UPSTREAM"] + "/write")
 

@@ -40,6 +40,8 @@ class RawServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts, which would hold the port
         self._listener.close()
         for one in self._open:
             with contextlib.suppress(OSError):
@@ -49,7 +51,7 @@ class RawServer:
         """Bytes that nobody asked for, on an accepted connection."""
         self._open[connection].sendall(data)
 
-    def until_ended(self, count: int, within_s: float = 10.0) -> bool:
+    def until_ended(self, count: int, within_s: float = 60.0) -> bool:
         """Wait until ``count`` connections were ended by the client."""
         with self._changed:
             return self._changed.wait_for(lambda: self.ended >= count, within_s)

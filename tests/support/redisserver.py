@@ -46,7 +46,7 @@ class RedisServer:
         assert self._process is not None
         assert self._process.poll() is None, "redis-server ended"
         try:
-            with redis.Redis(port=self.port, socket_timeout=5) as client:
+            with redis.Redis(port=self.port, socket_timeout=60) as client:
                 client.ping()
                 return True
         except (redis.AuthenticationError, redis.ResponseError):

@@ -34,7 +34,7 @@ def redis_server() -> Iterator[int]:
             yield port
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 class PostgresServer:

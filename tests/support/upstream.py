@@ -53,6 +53,8 @@ class Upstream:
         return self
 
     def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts, which would hold the port
         self._listener.close()
         for one in self._open:
             with contextlib.suppress(OSError):

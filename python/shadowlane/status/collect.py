@@ -31,6 +31,8 @@ __all__ = ["collect_status"]
 
 _NOTHING: dict[str, Any] = {"routes": [], "refusals": [], **ProdSeen()._asdict()}
 """Of a shadow without rows."""
+_CONNECT_S = 2
+"""For a server that keeps the pairs: who asks for the status waits, and the lane itself is there without it."""
 
 
 def collect_status(config: Config) -> dict[str, Any]:
@@ -144,7 +146,7 @@ def _read_store(config: Config, lane_id: str) -> tuple[dict[str, Any], dict[str,
     info: dict[str, Any] = {"path": config.store.shown, "exists": True, "rows": 0, "bytes": 0, "error": ""}
     info |= {"flips": {}, "copies": {}}
     try:
-        found = find_store(config.store)
+        found = find_store(config.store, connect_s=_CONNECT_S)
         if found is None:
             return {**info, "exists": False}, {}, {}
         with found as store:

@@ -39,14 +39,17 @@ __all__ = [
 ]
 
 
-def open_store(config: StoreConfig, *, read_only: bool = False, stop: Callable[[], bool] | None = None) -> Store:
+def open_store(
+    config: StoreConfig, *, read_only: bool = False, stop: Callable[[], bool] | None = None, connect_s: int = 10
+) -> Store:
     """Open the store that ``config.url`` names: ``sqlite:///relative.db``, ``sqlite:////absolute.db`` or
     ``postgresql://USER@HOST:PORT/DATABASE``.
 
     For writing, a missing file (mode 0600) or schema is made. With ``read_only`` it must exist
     (:class:`~shadowlane.errors.NothingStoredError`); reading works while a worker writes. What is read ends soon, with
-    an error, once ``stop`` says so. Raises :class:`~shadowlane.errors.StoreError`, which names the file or the server
-    and the remedy, :class:`~shadowlane.errors.ConfigError` for a URL of another kind, and
+    an error, once ``stop`` says so. A server that takes no connection within ``connect_s`` seconds, or within those
+    that the URL says, is away. Raises :class:`~shadowlane.errors.StoreError`, which names the file or the server and
+    the remedy, :class:`~shadowlane.errors.ConfigError` for a URL of another kind, and
     :class:`~shadowlane.errors.MissingExtraError`.
     """
     options: dict[str, Any] = {
@@ -68,14 +71,15 @@ def open_store(config: StoreConfig, *, read_only: bool = False, stop: Callable[[
         if (error.name or "").partition(".")[0] != "psycopg":
             raise
         raise MissingExtraError("store.url = postgresql://...", "postgres", "psycopg") from None
-    return PostgresStore(Address(config.url, config.schema, config.shown, config.password), **options)
+    address = Address(config.url, config.schema, config.shown, config.password, connect_s)
+    return PostgresStore(address, **options)
 
 
-def find_store(config: StoreConfig, *, stop: Callable[[], bool] | None = None) -> Store | None:
+def find_store(config: StoreConfig, *, stop: Callable[[], bool] | None = None, connect_s: int = 10) -> Store | None:
     """As :func:`open_store` for reading; ``None`` where nothing was ever stored."""
     if not config.on_server and not may_exist(config.path):
         return None
     try:
-        return open_store(config, read_only=True, stop=stop)
+        return open_store(config, read_only=True, stop=stop, connect_s=connect_s)
     except NothingStoredError:
         return None

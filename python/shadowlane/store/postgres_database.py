@@ -32,7 +32,6 @@ _READING_S = 600.0
 _CANCEL_S = 2.0
 _ROWS_AT_ONCE = 512
 _DEFAULTS: dict[str, Any] = {
-    "connect_timeout": 10,
     "application_name": "shadowlane",
     "client_encoding": "utf8",
     "keepalives_idle": 30,
@@ -71,6 +70,8 @@ class Address(NamedTuple):
     """For people: without parameters."""
     password: Callable[[], str] = str
     """Gives the password; an empty one: as libpq finds it."""
+    connect_s: int = 10
+    """How long a connection is waited for, in whole seconds, at least 2, where the URL has no ``connect_timeout``."""
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):
@@ -137,7 +138,8 @@ class PostgresDatabase:
 
     def connect(self) -> Connection:
         """A new connection in autocommit mode. Raises :class:`psycopg.Error`."""
-        options: dict[str, Any] = {**_DEFAULTS, **conninfo_to_dict(self.address.url)}
+        wait: dict[str, Any] = {"connect_timeout": self.address.connect_s}
+        options: dict[str, Any] = {**_DEFAULTS, **wait, **conninfo_to_dict(self.address.url)}
         if password := self.address.password():
             options["password"] = password
         db = Connection.connect(autocommit=True, **options)

@@ -93,6 +93,6 @@ def test_ends_what_does_not_leave() -> None:
         assert stubborn.stdout.readline() == b"up\n"
         assert not wait_for_exit(stubborn.pid, 0)
         end_by_force(stubborn.pid, grace_s=0.2)
-        assert stubborn.wait(10) == -signal.SIGKILL
+        assert stubborn.wait(60) == -signal.SIGKILL
     assert wait_for_exit(stubborn.pid, 0)
     assert wait_for_exit(os.getpid(), 0) is False

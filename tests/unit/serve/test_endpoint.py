@@ -55,7 +55,7 @@ async def raw(host: str, port: int, request: bytes) -> bytes:
     """What is answered until the server closes."""
     reader, writer = await asyncio.open_connection(host, port)
     writer.write(request)
-    answer = await asyncio.wait_for(reader.read(), 20)
+    answer = await asyncio.wait_for(reader.read(), 60)
     writer.close()
     return answer
 
@@ -173,10 +173,10 @@ def test_a_name_that_takes_long_to_be_looked_up_is_not_waited_for(
 
         monkeypatch.setattr(loop, "getaddrinfo", slow)
         one = Endpoint(named)
-        await asyncio.wait_for(one.start(None), 20)
+        await asyncio.wait_for(one.start(None), 60)
         assert one.state()["endpoint"]["error"] == "serve.listen = 'localhost:0': its address is being looked up"
         await one.close()
-        await asyncio.wait_for(one.start(None), 20)
+        await asyncio.wait_for(one.start(None), 60)
         known.set()
         assert one._trying is not None
         await one._trying
@@ -293,7 +293,7 @@ def test_an_evaluation_that_takes_too_long_is_a_hold_and_its_result_is_kept(
     go, really = threading.Event(), lane.read_verdicts
 
     def slow(config: Config, **more: object) -> object:
-        assert go.wait(20)
+        assert go.wait(60)
         return really(config, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(lane, "read_verdicts", slow)

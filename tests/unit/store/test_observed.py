@@ -148,7 +148,7 @@ def test_a_writer_that_is_killed_leaves_sums_that_are_its_rows(tmp_path: Path) -
         for _ in range(5):
             assert child.stdout.readline()
         child.send_signal(signal.SIGKILL)
-        child.wait(20)
+        child.wait(60)
         child.stdout.close()
         first += 1000
         with open_at(

@@ -202,14 +202,14 @@ async def ask(server: RawServer, *paths: str, method: str = "GET", timeout_s: fl
 
 
 def by_httpx(url: str) -> tuple[int, bytes]:
-    got = httpx.get(url, trust_env=False, timeout=10)
+    got = httpx.get(url, trust_env=False, timeout=60)
     return got.status_code, got.content
 
 
 def by_urllib3(url: str) -> tuple[int, bytes]:
     """urllib3 over http.client, as requests has it."""
     with urllib3.PoolManager() as pool:
-        got = pool.request("GET", url, timeout=10, retries=False, redirect=False)
+        got = pool.request("GET", url, timeout=60, retries=False, redirect=False)
         return got.status, got.data
 
 
