@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-psycopg = pytest.importorskip("psycopg", reason="extra postgres")
+pytest.importorskip("psycopg", reason="extra postgres")
 
 from shadowlane.config import Config
 from shadowlane.errors import StoreError
