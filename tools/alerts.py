@@ -1,20 +1,22 @@
 """The rules for Prometheus: what is recorded, and an alert for every rule of the gate and for the lane's own health.
 
-``python tools/alerts.py`` writes ``examples/prometheus/rules.yml`` from the tables here. Invariants: each rule that the
+``python -m tools.alerts`` writes ``examples/prometheus/rules.yml`` from the tables here. Invariants: each rule that the
 gate has is alerted on, since the list is the gate's own; each alert has series on which it fires and series on which it
 does not, which ``promtool test rules`` runs in the tests.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
 from shadowlane.gate.lane_rules import LANE_RULES
 from shadowlane.gate.targets import SCORE_RULES
+
+from .alerts_of_hosts import HOST_ALERTS, HOST_RECORDS
+from .rule import Alert, Record
 
 __all__ = ["ALERTS", "FILE", "RECORDS", "Alert", "Record", "gate_rules", "rules_file"]
 
@@ -22,32 +24,6 @@ FILE = Path(__file__).parents[1] / "examples" / "prometheus" / "rules.yml"
 _HEADER = "# Made by tools/alerts.py from its tables and the gate's list of rules.\n"
 _LANE = 'lane="default"'
 _SHADOW = 'lane="default",shadow="candidate"'
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A recording rule."""
-
-    name: str
-    expr: str
-    labels: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """An alert, series on which it fires within 40 minutes, and such on which it does not."""
-
-    name: str
-    expr: str
-    lasts: str
-    severity: Literal["page", "ticket"]
-    summary: str
-    text: str
-    fires: dict[str, str]
-    """Series to values, one a minute."""
-    quiet: tuple[dict[str, str], ...]
-    labels: dict[str, str] = field(default_factory=dict)
-    """Those of the alert on :attr:`fires`, beside its name and severity."""
 
 
 def _rate(metric: str, by: str, minutes: int = 5) -> str:
@@ -100,6 +76,7 @@ RECORDS: tuple[Record, ...] = (
         "llm_api_rate_limited_total", 'sum by (lane, shadow) (shadowlane_responses_total{code="429"})'
     ),
     Record("queue_backlog_count", "sum by (lane) (shadowlane_backlog_frames)"),
+    *HOST_RECORDS,
 )  # fmt: skip
 
 
@@ -346,6 +323,7 @@ _HEALTH: tuple[Alert, ...] = (
 
 ALERTS: tuple[Alert, ...] = (
     *_HEALTH,
+    *HOST_ALERTS,
     *(_gate_alert(key, name, urgent=urgent) for key, (name, urgent) in gate_rules().items()),
 )
 
@@ -355,7 +333,8 @@ def rules_file() -> str:
     groups = [
         {"name": "shadowlane.records", "interval": "30s", "rules": [_recorded(one) for one in RECORDS]},
         {"name": "shadowlane.health", "rules": [_alerted(one) for one in _HEALTH]},
-        {"name": "shadowlane.gate", "rules": [_alerted(one) for one in ALERTS[len(_HEALTH) :]]},
+        {"name": "shadowlane.hosts", "rules": [_alerted(one) for one in HOST_ALERTS]},
+        {"name": "shadowlane.gate", "rules": [_alerted(one) for one in ALERTS[len(_HEALTH) + len(HOST_ALERTS) :]]},
     ]
     return _HEADER + yaml.safe_dump({"groups": groups}, sort_keys=False, width=120, allow_unicode=True)
 

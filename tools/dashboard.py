@@ -196,9 +196,68 @@ PANELS: tuple[Panel, ...] = (
         text="By [prices], of the same requests.",
     ),
     Panel(
+        "Fleet: the cap and its shares", "timeseries",
+        (
+            (f"max by (lane) (shadowlane_cap_rate{_L}) and on (lane) shadowlane_fleet_hosts{_L}", "{{lane}} cap"),
+            (f"sum by (lane) (shadowlane_fleet_share_rate{_L})", "{{lane}} shares of all hosts"),
+            (_rate("shadowlane_fleet_wanted_total", "lane", _L), "{{lane}} wanted"),
+        ), "reqps", text="What the hosts may send together, and what they would send.",
+    ),
+    Panel(
+        "Fleet: hosts", "timeseries",
+        (
+            (f"max by (lane) (shadowlane_fleet_hosts{_L})", "{{lane}} hosts"),
+            (f"count by (lane) (shadowlane_fleet_share_rate{_L} > 0)", "{{lane}} with a share"),
+            (f"count by (lane) (shadowlane_fleet_engine_up{_L} == 0)", "{{lane}} without the engine"),
+            (f"max by (lane) (shadowlane_fleet_off{_L})", "{{lane}} switched off"),
+        ), text="A host without a share mirrors nothing.",
+    ),
+    Panel(
+        "Offload: the stream", "timeseries",
+        (
+            (f"max by (lane) (shadowlane_offload_length{_L})", "{{lane}} copies"),
+            (f"max by (lane) (shadowlane_offload_with_judges{_L})", "{{lane}} with judges"),
+            (f"max by (lane) (shadowlane_offload_set_aside_kept{_L})", "{{lane}} set aside, kept"),
+        ), text="Between forwarding hosts and judges.",
+    ),
+    Panel(
+        "Offload: forwarded and judged", "timeseries",
+        tuple(
+            (f"max by (lane) (rate(shadowlane_offload_{metric}_total{_L}[5m]))", f"{{{{lane}}}} {legend}")
+            for metric, legend in (("forwarded", "forwarded"), ("judged", "judged"), ("set_aside", "set aside"),
+                                   ("lost", "lost"))
+        ), "reqps",
+    ),
+    Panel(
+        "Offload: judges", "timeseries",
+        (
+            (f"max by (lane) (shadowlane_offload_judges{_L})", "{{lane}} judges"),
+            (f"sum by (lane) (shadowlane_offload_held{_L})", "{{lane}} held"),
+            (f"max by (lane) (shadowlane_offload_missing{_L})", "{{lane}} missing"),
+        ), text="Judges that gave a sign of life within offload.claim_s.",
+    ),
+    Panel(
+        "Offload: age of the oldest copy", "timeseries",
+        ((f"max by (lane) (shadowlane_offload_oldest_seconds{_L})", "{{lane}}"),), "s",
+    ),
+    Panel(
+        "Receivers", "timeseries",
+        (
+            (_rate("shadowlane_receiver_received_total", "lane, receiver", _L), "{{receiver}} received"),
+            (_rate("shadowlane_receiver_offered_total", "lane, receiver", _L), "{{receiver}} offered"),
+            (_rate("shadowlane_receiver_skipped_total", "lane, receiver, reason", _L), "{{receiver}} {{reason}}"),
+            (_rate("shadowlane_receiver_rejected_total", "lane, receiver, reason", _L),
+             "{{receiver}} rejected {{reason}}"),
+            (_rate("shadowlane_receiver_answers_total", "lane, receiver, code", f'{_L[:-1]},code!="200"}}'),
+             "{{receiver}} answered {{code}}"),
+        ), "reqps", text="shadowlane otlp and shadowlane sink.",
+    ),
+    Panel(
         "Health", "table",
         (
             (f"shadowlane_worker_up{_L}", "worker"),
+            (f"shadowlane_receiver_up{_L}", "receiver {{receiver}}"),
+            (f"shadowlane_offload_works{_L}", "stream"),
             (f"shadowlane_accounting_holds{_L}", "accounting"),
             (f"shadowlane_readable{_L}", "{{part}} readable"),
             (f"shadowlane_faults_total{_L}", "faults"),

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import yaml
 from shadowlane.cli.options import build_parser
 from shadowlane.config import Config
 
-from .conftest import DEPLOY, OWN_IMAGE, command_lines, compose, manifests, pods
+from .conftest import DEPLOY, OWN_IMAGE, command_lines, compose, compose_offload, manifests, patches, pods
 
 MIB = 1 << 20
 CONTROL_BYTES, HEADER_BYTES = 2 * MIB, MIB // 2
@@ -30,9 +31,15 @@ kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="manifes
 
 def configurations() -> dict[str, dict[str, Any]]:
     found = {"compose": (DEPLOY / "compose" / "shadowlane.toml").read_text(encoding="utf-8")}
+    for role in ("forward", "judge"):
+        found[f"compose/{role}"] = (DEPLOY / "compose" / f"{role}.toml").read_text(encoding="utf-8")
     for file, document in manifests():
         if document["kind"] == "ConfigMap":
-            found[file.parent.name] = document["data"]["shadowlane.toml"]
+            found[file.parent.name if file.parent.name == "base" else f"kubernetes/{file.stem}"] = document["data"][
+                "shadowlane.toml"
+            ]
+    forward = yaml.safe_load((DEPLOY / "kubernetes" / "offload" / "forward.yaml").read_text(encoding="utf-8"))
+    found["kubernetes/forward"] = forward["data"]["shadowlane.toml"]
     return {name: tomllib.loads(text) for name, text in found.items()}
 
 
@@ -65,6 +72,27 @@ def test_every_configuration_loads(name: str) -> None:
     assert config.serve.token_env
 
 
+@pytest.mark.parametrize("where", ["compose", "kubernetes"])
+def test_hosts_and_judges_have_one_stream_and_the_same_routes_and_shadows(where: str) -> None:
+    plain = [configurations()[f"{where}/{role}"] for role in ("forward", "judge")]
+    for section in ("offload", "routes", "shadows"):
+        assert plain[0][section] == plain[1][section]
+    forward, judge = map(Config.from_dict, plain)
+    assert (forward.worker.role, judge.worker.role) == ("forward", "judge")
+    assert judge.store.on_server
+    whole = Config.from_dict(configurations()["compose" if where == "compose" else "base"])
+    for config in (forward, judge):
+        assert config.lane.worker == "external"
+        assert str(config.lane.directory).startswith("/lane/")
+        assert config.serve.token_env
+        assert config.shadows == whole.shadows
+    assert (forward.lane.directory, forward.sampling, forward.limits) == (
+        whole.lane.directory,
+        whole.sampling,
+        whole.limits,
+    )
+
+
 @pytest.mark.parametrize("where", [f"{file.name}: {one['kind']}" for file, one in manifests()])
 def test_manifests_are_valid(where: str) -> None:
     for file, document in manifests():
@@ -79,7 +107,7 @@ def test_the_check_of_manifests_has_teeth() -> None:
         kubernetes_validate.validate(wrong, "1.33", strict=True)
 
 
-@pytest.mark.parametrize("form", ["sidecar", "daemonset"])
+@pytest.mark.parametrize("form", ["sidecar", "daemonset", "offload"])
 def test_kustomize_puts_it_together(form: str) -> None:
     if shutil.which("kubectl") is None:
         pytest.skip("kubectl is not installed")
@@ -91,17 +119,25 @@ def test_kustomize_puts_it_together(form: str) -> None:
     for document in made:
         kubernetes_validate.validate(document, "1.33", strict=True)
     names = [(document["kind"], document["metadata"]["name"]) for document in made]
-    own = [(one["kind"], one["metadata"]["name"]) for file, one in manifests() if file.parent.name in ("base", form)]
+    made_of = {"base", form, *(["sidecar"] if form == "offload" else [])}
+    own = [(one["kind"], one["metadata"]["name"]) for file, one in manifests() if file.parent.name in made_of]
     assert sorted(names) == sorted(own)
+    texts = {one["metadata"]["name"]: one["data"]["shadowlane.toml"] for one in made if one["kind"] == "ConfigMap"}
+    for document in made:
+        pod = document.get("spec", {}).get("template", {}).get("spec", {"containers": []})
+        [config] = [one["configMap"]["name"] for one in pod.get("volumes", ()) if "configMap" in one] or [""]
+        for container in pod["containers"]:
+            if container.get("args") == ["worker"]:
+                given = {variable["name"] for variable in container["env"]}
+                assert _named(tomllib.loads(texts[config])) <= given, document["metadata"]["name"]
 
 
-@pytest.mark.parametrize("form", ["base", "sidecar", "daemonset"])
+@pytest.mark.parametrize("form", ["base", "sidecar", "daemonset", "offload"])
 def test_kustomize_names_every_file(form: str) -> None:
     folder = DEPLOY / "kubernetes" / form
     named = yaml.safe_load((folder / "kustomization.yaml").read_text(encoding="utf-8"))["resources"]
-    assert sorted(name for name in named if name != "../base") == sorted(
-        file.name for file in folder.iterdir() if file.name != "kustomization.yaml"
-    )
+    listed = [name for name in named if not name.startswith("../")] + [file.name for file in patches(folder)]
+    assert sorted(listed) == sorted(file.name for file in folder.iterdir() if file.name != "kustomization.yaml")
 
 
 @pytest.mark.parametrize("where", [name for name, _ in pods()])
@@ -125,7 +161,7 @@ def test_a_pod_is_one_user_that_may_do_little(where: str) -> None:
 
 
 def test_services_policies_and_budgets_find_their_pods() -> None:
-    for form in ("sidecar", "daemonset"):
+    for form in ("sidecar", "daemonset", "offload"):
         labels = [
             one["spec"]["template"]["metadata"]["labels"]
             for file, one in manifests()
@@ -149,9 +185,13 @@ def test_every_secret_that_a_configuration_names_is_given_to_the_worker() -> Non
         for container in pod["containers"]:
             if container.get("args") == ["worker"]:
                 given = {variable["name"] for variable in container["env"]}
-                assert _named(configurations()["base"]) <= given, where
+                config = "kubernetes/judge" if where.startswith("offload/") else "base"
+                assert _named(configurations()[config]) <= given, where
     worker = compose()["services"]["worker"]
     assert _named(configurations()["compose"]) <= worker["environment"].keys()
+    for service, role in (("worker", "forward"), ("judge", "judge")):
+        given = compose_offload()["services"][service]["environment"].keys()
+        assert _named(configurations()[f"compose/{role}"]) <= given
 
 
 def _named(section: dict[str, Any]) -> set[str]:
@@ -178,22 +218,25 @@ def test_the_shared_memory_holds_the_rings() -> None:
     assert int(options["size"].removesuffix("m")) * MIB >= ours.ring_bytes + HEADER_BYTES + CONTROL_BYTES
 
 
-def test_the_compose_file_is_valid_and_its_files_are_there() -> None:
-    plain = yaml.safe_dump(compose())  # anchors resolved
+@pytest.mark.parametrize(("read", "more"), [(compose, []), (compose_offload, ["judge", "stream"])])
+def test_the_compose_files_are_valid_and_their_files_are_there(
+    read: Callable[[], dict[str, Any]], more: list[str]
+) -> None:
+    plain = yaml.safe_dump(read())  # anchors resolved
     names = compose_spec.PyCompose.from_yaml(plain).service_names()
-    assert sorted(names) == ["candidate", "db", "grafana", "prod", "prometheus", "proxy", "worker"]
+    assert sorted(names) == sorted(["candidate", "db", "grafana", "prod", "prometheus", "proxy", "worker", *more])
     folder = DEPLOY / "compose"
-    for service in compose()["services"].values():
+    for service in read()["services"].values():
         for volume in service.get("volumes", ()):
             source = volume.split(":")[0]
             assert not source.startswith(".") or (folder / source).exists(), source
-            assert source.startswith(".") or source in compose()["volumes"]
+            assert source.startswith(".") or source in read()["volumes"]
         if "build" in service:
             assert (folder / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
         if OWN_IMAGE.match(service.get("image", "")):
             assert service["read_only"]
             assert service["cap_drop"] == ["ALL"]
-        assert set(service["networks"]) <= compose()["networks"].keys()
+        assert set(service["networks"]) <= read()["networks"].keys()
     for where in ("/run/secrets/lane_token", "/etc/prometheus/shadowlane-rules.yml"):
         assert where in (folder / "prometheus.yml").read_text(encoding="utf-8")
 

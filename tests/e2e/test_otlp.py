@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from tests.support.chatserver import ChatServer, Got, chat, serving
 from tests.support.telling import EVENT, asked, event, export, message
 
-from .conftest import ROOT, Process, World
+from .conftest import ROOT, Process, World, until
 
 KEY = "sk-proj-Ab12Cd34Ef56Gh78Ij90Kl12Mn34Op56"
 
@@ -118,7 +118,11 @@ def test_telemetry_is_asked_again_and_compared(world: World, shadow: ChatServer)
     assert (report["latency"]["n"], report["latency"]["ttfb"]) == (10, None)
     untimed = [one["prod"]["seconds"] for one in report["worst"] if one["started_ns"] and not one["prod"]["seconds"]]
     assert set(untimed) <= {None}
+    noted = {"received": 36, "offered": 31, "skipped": {"duplicate": 1, "not_genai": 2}, "rejected": {"damaged": 2}}
+    until(lambda: noted.items() <= world.status()["receivers"]["otlp"].items(), "the lane's status has the same")
+    assert world.status()["receivers"]["otlp"]["up"]
     account = account_of(process)
+    assert not world.status()["receivers"]["otlp"]["up"]
     assert account == {
         "received": 36,
         "offered": 31,

@@ -86,6 +86,8 @@ def check_through(world: World, services: Services, gateway: str) -> None:
     status = world.settle(7)
     assert status["dropped"]["route"] == 1
     assert len(services.prod.requests) == 7
+    counts = {"up": True, "received": 7, "offered": 6, "skipped": {"not_admitted": 1}}
+    until(lambda: counts.items() <= world.status()["receivers"]["sink"].items(), "what the sink was sent")
     # The control is asked in prod's stead, and once more as what it is: the noise floor.
     wanted = sorted(asked(got) for got in services.prod.requests[:6])
     assert sorted(map(asked, services.candidate.requests)) == wanted

@@ -10,6 +10,7 @@ import msgspec
 
 from shadowlane import _core
 from shadowlane.capture.lane import Lane
+from shadowlane.capture.received import Counts, Kind, Noted
 from shadowlane.config import Config
 from shadowlane.store import open_store
 from shadowlane.types import STRANGE_CALLS, Copy, GroupReading, Outcome, Pair, Scores
@@ -78,6 +79,14 @@ class LaneData:
             duration_ns=200_000_000,
             findings={STRANGE_CALLS: 1},
         )
+
+    def receive(self) -> None:
+        """What receivers were sent, with everything that can be in it."""
+        otlp = Counts(7, 4, {"not_genai": 2}, {"damaged": 1}, {"200": 2, "503": 1})
+        said: dict[Kind, Counts] = {"otlp": otlp, "sink": Counts(3, 2, {"not_admitted": 1})}
+        for kind in said:
+            with Noted(Path(self.config.lane.directory), kind, lambda kind=kind: said[kind]):  # type: ignore[misc]
+                """It ends at once."""
 
     def write_limits(self) -> None:
         """What a worker says of its limits, with everything that can be in it."""

@@ -91,6 +91,9 @@ SHOWN = [
     ("Facts that contradict prod's",
      {f"shadowlane_fact_flips_total{{{SHADOW}}}": "0+1x9", f'shadowlane_pairs_total{{{SHADOW},band="stable"}}': "0+8x9",
       f'shadowlane_pairs_total{{{SHADOW},band="fact_flip"}}': "0+2x9"}, 0.1),
+    # Every host shows the whole stream, and its own share.
+    ("Offload: age of the oldest copy",
+     {f'shadowlane_offload_oldest_seconds{{lane="default",instance="{host}"}}': "7x9" for host in "ab"}, 7),
 ]  # fmt: skip
 
 
@@ -99,7 +102,7 @@ def test_panels_show_what_their_titles_say(tmp_path: Path) -> None:
     """By Prometheus' own evaluation of what the panel asks."""
     tests = []
     for title, series, value in SHOWN:
-        [expr] = [expr for panel, expr in ASKED if panel == title]
+        [expr, *_] = [expr for panel, expr in ASKED if panel == title]
         asked = expr.replace("$lane", ".*").replace("$shadow", ".*")
         expected = [{"labels": "{}", "value": value}]
         tests.append(

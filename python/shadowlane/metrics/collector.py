@@ -13,6 +13,7 @@ from prometheus_client import Metric
 from prometheus_client.registry import Collector
 
 from .. import __version__
+from ..capture.received import read_received
 from ..config import Config, lane_directory
 from ..config.worker_file import running_revision, worker_config
 from ..errors import LaneError, StoreError
@@ -22,7 +23,7 @@ from ..status.offload import offload_of
 from ..store import find_store
 from ..worker.state import read_state
 from .families import Families
-from .lane import add_lane, add_limits, add_offload, add_times
+from .lane import add_lane, add_limits, add_offload, add_receivers, add_times
 from .rows import StoreReading, add_copies, add_rows, read_store
 from .verdicts import Judged, add_verdicts
 
@@ -68,6 +69,8 @@ class LaneCollector(Collector):
             if started:
                 families.add("shadowlane_readable", add_limits(families, self._directory, lane), "worker")
             add_offload(families, offload)
+            if started:
+                add_receivers(families, read_received(self._directory, lane.lane_id))
             self._add_revisions(families, lane)
         if self._judged is not None:
             add_verdicts(families, self._judged)

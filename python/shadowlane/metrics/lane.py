@@ -22,7 +22,7 @@ from ..types import REASONS
 from ..worker.state import read_state
 from .families import Bucket, Families
 
-__all__ = ["add_lane", "add_limits", "add_offload", "add_times"]
+__all__ = ["add_lane", "add_limits", "add_offload", "add_receivers", "add_times"]
 
 _CALLS = (1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 1e-2)
 _BREAKER = ("closed", "half_open", "open")
@@ -129,6 +129,7 @@ def add_offload(families: Families, offload: Mapping[str, Any] | None) -> None:
     for name, value in (
         ("length", stream["length"]),
         ("with_judges", stream["pending"]),
+        ("judges", stream["judges"]),
         ("oldest_seconds", stream["age_s"]),
         ("held", offload["held"]),
         ("works", not offload["error"]),
@@ -142,6 +143,16 @@ def add_offload(families: Families, offload: Mapping[str, Any] | None) -> None:
         ("missing", offload["missing"]),
     ):
         families.add(f"shadowlane_offload_{name}", value)
+
+
+def add_receivers(families: Families, receivers: Mapping[str, Mapping[str, Any]]) -> None:
+    """What became of what ``shadowlane otlp`` and ``shadowlane sink`` were sent."""
+    for kind, one in receivers.items():
+        for name in ("up", "received", "offered"):
+            families.add(f"shadowlane_receiver_{name}" + ("" if name == "up" else "_total"), one[name], kind)
+        for name in ("skipped", "rejected", "answers"):
+            for label, n in sorted(one[name].items()):
+                families.add(f"shadowlane_receiver_{name}_total", n, kind, label)
 
 
 def _add_shadow(families: Families, name: str, shadow: Mapping[str, Any]) -> None:

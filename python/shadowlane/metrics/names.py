@@ -230,6 +230,8 @@ _OFFLOAD = (
           ("offload.stream.length",)),
     Named("shadowlane_offload_with_judges", "gauge", "Those of them that a judge has.", (),
           ("offload.stream.pending",)),
+    Named("shadowlane_offload_judges", "gauge", "Judges that lately gave a sign of life.", (),
+          ("offload.stream.judges",)),
     Named("shadowlane_offload_oldest_seconds", "gauge", "How old the oldest of them is.", (),
           ("offload.stream.age_s",)),
     Named("shadowlane_offload_held", "gauge", "Copies that this judge has.", (), ("offload.held",)),
@@ -255,6 +257,21 @@ _OFFLOAD = (
           ("offload.missing",)),
 )  # fmt: skip
 
+_RECEIVERS = (
+    Named("shadowlane_receiver_up", "gauge", "Whether a receiver of this kind (otlp, sink) listens; no sample before "
+          "one did.", ("receiver",), ("receivers.*.up",)),
+    Named("shadowlane_receiver_received_total", "counter", "Records or requests that came to it.", ("receiver",),
+          ("receivers.*.received",)),
+    Named("shadowlane_receiver_offered_total", "counter", "Those of them that were put into the lane.", ("receiver",),
+          ("receivers.*.offered",)),
+    Named("shadowlane_receiver_skipped_total", "counter", "Those that are no exchange to be mirrored, and why.",
+          ("receiver", "reason"), ("receivers.*.skipped.*",)),
+    Named("shadowlane_receiver_rejected_total", "counter", "Those that could not be read, and why.",
+          ("receiver", "reason"), ("receivers.*.rejected.*",)),
+    Named("shadowlane_receiver_answers_total", "counter", "Batches by the HTTP status that their exporter got.",
+          ("receiver", "code"), ("receivers.*.answers.*",)),
+)  # fmt: skip
+
 _SELF = (
     Named("shadowlane_build_info", "info", "The release that exposes this.", ("version",)),
     Named("shadowlane_configuration_info", "info", "Which configuration the gateways and the worker run, and which is "
@@ -263,7 +280,7 @@ _SELF = (
 )  # fmt: skip
 
 METRICS: dict[str, Named] = {
-    one.name: one for one in (*_LANE, *_COPIES, *_ROWS, *_LIMITS, *_ALERTS, *_GATE, *_OFFLOAD, *_SELF)
+    one.name: one for one in (*_LANE, *_COPIES, *_ROWS, *_LIMITS, *_ALERTS, *_GATE, *_OFFLOAD, *_RECEIVERS, *_SELF)
 }
 """By name."""
 

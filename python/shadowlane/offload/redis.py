@@ -191,6 +191,14 @@ class RedisStream:
             given = [self._group, self._consumer, *ids[start : start + _AT_A_TIME]]
             self._grouped(lambda given=given: self._run(scripts.BEAT, given))  # type: ignore[misc]
 
+    def works(self) -> None:
+        with _explained(self._offload.url):
+            self._run(scripts.WORKS, [self._consumer])
+
+    def leave(self) -> None:
+        with _explained(self._offload.url):
+            self._client.hdel(self._keys[1], f"judge:{self._consumer}")
+
     def acknowledge(self, done: Sequence[tuple[str, str]]) -> int:
         acknowledged = 0
         for start in range(0, len(done), _AT_A_TIME):
@@ -221,7 +229,8 @@ class RedisStream:
 
     def state(self) -> StreamState:
         with _explained(self._offload.url):
-            length, pending, age_ms, aside, flat = self._run(scripts.STATE, [self._group])
+            given = [self._group, self._offload.claim_s]
+            length, pending, age_ms, aside, flat, judges = self._run(scripts.STATE, given)
         accounts = {name.decode(): int(n) for name, n in zip(flat[::2], flat[1::2], strict=True)}
         by_source: dict[str, dict[str, int]] = {}
         for field, n in accounts.items():
@@ -236,6 +245,7 @@ class RedisStream:
             lost=accounts.get("lost", 0),
             foreign=foreign,
             kept_aside=int(aside),
+            judges=int(judges),
             total=Accounts(**{name: sum(one.get(name, 0) for one in by_source.values()) for name in _COUNTS.values()}),
             sources={source: Accounts(**counts) for source, counts in sorted(by_source.items())},
         )

@@ -69,6 +69,11 @@ end
 return 1
 """
 
+WORKS = """
+-- ARGV: consumer
+return redis.call('HSET', KEYS[2], 'judge:' .. ARGV[1], redis.call('TIME')[1])
+"""
+
 ACKNOWLEDGE = """
 -- ARGV: group, then id and source in turn
 local n = 0
@@ -111,6 +116,9 @@ local now, accounts, all = tonumber(redis.call('TIME')[1]), {}, redis.call('HGET
 for i = 1, #all, 2 do accounts[all[i]] = tonumber(all[i + 1]) end
 for field, seen in pairs(accounts) do
   local source = string.match(field, '^seen:(.+)$')
+  if string.find(field, '^judge:') and 1000 * (now - seen) > tonumber(ARGV[3]) then
+    redis.call('HDEL', KEYS[2], field)
+  end
   if source and now - seen > tonumber(ARGV[4]) then
     local n = {}
     for _, what in ipairs({'forwarded', 'judged', 'aside'}) do n[what] = accounts[what .. ':' .. source] or 0 end
@@ -128,13 +136,16 @@ return 1
 """
 
 STATE = """
--- ARGV: group
+-- ARGV: group, s for which a judge's sign of life counts
 local first, age = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1), 0
+local now, judges, accounts = redis.call('TIME'), 0, redis.call('HGETALL', KEYS[2])
 if first[1] then
-  local now = redis.call('TIME')
   age = now[1] * 1000 + math.floor(now[2] / 1000) - tonumber(string.match(first[1][1], '^%d+'))
 end
+for i = 1, #accounts, 2 do
+  if string.find(accounts[i], '^judge:') and now[1] - accounts[i + 1] <= tonumber(ARGV[2]) then judges = judges + 1 end
+end
 local pending = redis.pcall('XPENDING', KEYS[1], ARGV[1])
-return {redis.call('XLEN', KEYS[1]), pending.err and 0 or pending[1], age, redis.call('XLEN', KEYS[3]),
-        redis.call('HGETALL', KEYS[2])}
+return {redis.call('XLEN', KEYS[1]), pending.err and 0 or pending[1], age, redis.call('XLEN', KEYS[3]), accounts,
+        judges}
 """

@@ -62,6 +62,8 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
     """Messages that were set aside and do not say which host published them."""
     kept_aside: int = 0
     """Messages in the stream of those set aside."""
+    judges: int = 0
+    """Judges that gave a sign of life within ``offload.claim_s``, whether they hold copies or not."""
     total: Accounts = Accounts()
     sources: dict[str, Accounts] = {}
 
@@ -102,6 +104,12 @@ class Stream(Figures, Protocol):
 
     def beat(self, ids: Sequence[str]) -> None:
         """A sign of life for messages that are held. Takes none back that another judge has by now."""
+
+    def works(self) -> None:
+        """A sign of life of this judge, whether it holds messages or not."""
+
+    def leave(self) -> None:
+        """This judge ends."""
 
     def acknowledge(self, done: Sequence[tuple[str, str]]) -> int:
         """These ``(id, source)`` are judged; returns how many were not acknowledged before."""

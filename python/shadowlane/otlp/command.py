@@ -13,6 +13,7 @@ from typing import Any
 
 from ..capture.lane import Lane
 from ..capture.listening import listen_until_told
+from ..capture.received import Noted
 from ..config import Config
 from ..config.serve import address_of, is_loopback
 from ..errors import ConfigError, MissingExtraError, ShadowlaneError
@@ -67,9 +68,10 @@ def run_otlp(config: Config, options: argparse.Namespace) -> int:
         if lane.ring_error:
             raise ShadowlaneError(f"the lane has no ring: {lane.ring_error}")
         receiver = Receiver(lane, target=options.path, services=options.service)
-        # A body stays as it came: it is unpacked within bounds.
-        asyncio.run(listen_until_told(make_app(receiver), host, port, lambda address: _say(lane, address, options)))
-        account = receiver.settled().data()
+        with Noted(lane.directory, "otlp", receiver.counts):
+            # A body stays as it came: it is unpacked within bounds.
+            asyncio.run(listen_until_told(make_app(receiver), host, port, lambda address: _say(lane, address, options)))
+            account = receiver.settled().data()
     if options.json:
         print_json_line({"lane": config.lane.name, "account": account})
     else:

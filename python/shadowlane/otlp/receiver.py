@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..capture.lane import Lane
+from ..capture.received import Counts
 from ..errors import DataError
 from ..sources.genai import Telling, rebuilt
 from ..sources.records import Recorded, Unusable
@@ -77,6 +78,7 @@ class Receiver:
         self._taking = threading.Lock()
         self._counting = threading.Lock()  # never held for long: the event loop asks for the counts
         self._account = Account()
+        self._answers: Counter[str] = Counter()
 
     def take(self, records: Iterable[Told]) -> Account:
         """What became of the records of one batch."""
@@ -100,6 +102,17 @@ class Receiver:
             total = Account()
             total.add(self._account)
         return total
+
+    def note_answer(self, status: int) -> None:
+        """An exporter is answered so."""
+        with self._counting:
+            self._answers[str(status)] += 1
+
+    def counts(self) -> Counts:
+        """The same and the answers, for those who ask the lane."""
+        with self._counting:
+            told = self._account
+            return Counts(told.received, told.offered, dict(told.skipped), dict(told.rejected), dict(self._answers))
 
     def settled(self) -> Account:
         """The same, after the batch that is in work."""

@@ -58,6 +58,11 @@ def make_app(receiver: Receiver) -> web.Application:
     worker = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-otlp")
 
     async def export(request: web.Request) -> web.Response:
+        response = await answer(request)
+        receiver.note_answer(response.status)
+        return response
+
+    async def answer(request: web.Request) -> web.Response:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         content_type = kind if kind in (JSON, PROTOBUF) else PROTOBUF
         signal = _PATHS.get(request.path)

@@ -10,6 +10,7 @@ import asyncio
 
 from ..capture.lane import Lane
 from ..capture.listening import listen_until_told
+from ..capture.received import Noted, Tally
 from ..config import Config
 from ..config.serve import address_of, is_loopback
 from ..errors import ConfigError, MissingExtraError, ShadowlaneError
@@ -46,8 +47,11 @@ def run_sink(config: Config, listen: str, *, anywhere: bool = False, as_json: bo
     with Lane.open(config) as lane:
         if lane.ring_error:
             raise ShadowlaneError(f"the lane has no ring: {lane.ring_error}")
-        # A body stays as it came: its head says how it is coded.
-        asyncio.run(listen_until_told(make_app(lane), host, port, lambda address: _say(lane, address, as_json)))
+        tally = Tally()
+        with Noted(lane.directory, "sink", tally.counts):
+            # A body stays as it came: its head says how it is coded.
+            app = make_app(lane, tally)
+            asyncio.run(listen_until_told(app, host, port, lambda address: _say(lane, address, as_json)))
     return 0
 
 

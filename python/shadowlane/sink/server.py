@@ -11,6 +11,7 @@ import logging
 from aiohttp import web
 
 from ..capture.lane import Lane
+from ..capture.received import Tally
 from ..types import FLAG_NO_PROD
 
 __all__ = ["make_app"]
@@ -21,8 +22,8 @@ _GONE = frozenset({b"transfer-encoding", b"content-length", b"connection", b"kee
 """Of the connection to the sink, and not of the request."""
 
 
-def make_app(lane: Lane) -> web.Application:
-    """The application: one handler, whatever method and path."""
+def make_app(lane: Lane, tally: Tally) -> web.Application:
+    """The application: one handler, whatever method and path. ``tally`` counts each request once."""
     most = lane.config.lane.max_body_bytes
 
     async def take(request: web.Request) -> web.Response:
@@ -31,6 +32,7 @@ def make_app(lane: Lane) -> web.Application:
         target = request.raw_path
         ticket = lane.admit(request.method, target.partition("?")[0], headers)
         if ticket is None:
+            tally.skip("not_admitted")
             return web.Response(status=204)
         body = bytearray()
         try:
@@ -38,12 +40,15 @@ def make_app(lane: Lane) -> web.Application:
                 body += chunk
                 if len(body) > most:
                     lane.drop(ticket, "request_too_large")
+                    tally.skip("request_too_large")
                     return web.Response(status=204)
         except Exception:  # the mirror left before its request was whole, or it was no HTTP
             lane.drop(ticket, "client_disconnected")
+            tally.skip("client_disconnected")
             return web.Response(status=204)
         kept = [(name, value) for name, value in headers if name not in _GONE]
         lane.offer(ticket, target, kept, bytes(body), 0, [], b"", 0, FLAG_NO_PROD)
+        tally.offer()
         return web.Response(status=204)
 
     # The body is read here, chunk by chunk: the server's own bound is for handlers that ask for it whole.

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import _core
+from ..capture.received import read_received
 from ..config import Config, lane_directory
 from ..config.worker_file import running_revision, worker_config
 from ..errors import StoreError
@@ -46,7 +47,8 @@ def collect_status(config: Config) -> dict[str, Any]:
     and became of the rest; empty: the worker tells nobody), ``fleet`` (what the worker knows of its fleet; ``None``:
     there is none, or no worker), ``worker_error`` and ``limits``
     (the state of each shadow's rate, breaker and budget, as its worker last said it; ``None`` before one
-    did). A lane that never started has zeros and ``started: false``. Raises
+    did), ``receivers`` (by ``otlp`` and ``sink``: whether one lives, and what became of what it was sent; empty: none
+    ever ran). A lane that never started has zeros and ``started: false``. Raises
     :class:`~shadowlane.errors.LaneError` when its directory exists and is not safe to read.
     """
     directory = lane_directory(config)
@@ -108,6 +110,7 @@ def collect_status(config: Config) -> dict[str, Any]:
         "endpoint": endpoint,
         "telemetry": spans_of(state, alive=bool(status["worker"]["alive"])),
         "alerting": alerting,
+        "receivers": read_received(directory, now.lane_id) if started else {},
         "fleet": fleet_of(state, alive=bool(status["worker"]["alive"])),
         "alerts": [
             *_alerts(store["flips"]),

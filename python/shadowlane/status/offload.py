@@ -33,6 +33,7 @@ class _Stream(msgspec.Struct):
     lost: int = 0
     foreign: int = 0
     kept_aside: int = 0
+    judges: int = 0
     total: _Accounts = msgspec.field(default_factory=_Accounts)
     sources: dict[str, _Accounts] = msgspec.field(default_factory=dict)
 
@@ -188,7 +189,8 @@ def offload_lines(offload: Mapping[str, Any] | None) -> Iterator[str]:
         return
     stream = offload["stream"]
     oldest = f", the oldest for {stream['age_s']:.0f} s" if stream["length"] else ""
-    text = f"role {offload['role']}; {stream['length']} copies in the stream{oldest}, {stream['pending']} with judges"
+    judges = "1 judge" if stream["judges"] == 1 else f"{stream['judges'] or 'NO'} judges"
+    text = f"role {offload['role']}; {stream['length']} copies in the stream{oldest}, {stream['pending']} with {judges}"
     if offload["role"] == "judge":
         text += f"; this judge has {offload['held']}, judged {offload['judged']}, took over {offload['taken_over']}"
     yield text

@@ -36,6 +36,7 @@ def render_status(status: Mapping[str, Any]) -> str:
         *_endpoint(status["endpoint"]),
         *_telemetry(status["telemetry"]),
         *_alerting(status["alerting"]),
+        *_receivers(status["receivers"]),
     ]
     for name, shadow in status["shadows"].items():
         rows += _titled(f"prod of {name}", prod_lines(shadow))
@@ -198,6 +199,17 @@ def _endpoint(endpoint: Mapping[str, str] | None) -> list[tuple[str, str]]:
 def _alerting(alerting: Mapping[str, Any]) -> list[tuple[str, str]]:
     text = "{firing} firing, {waiting} waiting; {sent} sent, {failed} tries failed, {dropped} given up"
     return [("alerts to", f"{name}: {text.format(**one)}") for name, one in alerting.items()]
+
+
+def _receivers(receivers: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows = []
+    for kind, one in receivers.items():
+        text = f"{one['received']} = offered {one['offered']} + skipped {sum_of(one['skipped'])}"
+        text += f" + rejected {sum_of(one['rejected'])}" if kind == "otlp" else ""
+        turned_away = {status: n for status, n in one["answers"].items() if status != "200"}
+        text += f"; turned away {sum_of(turned_away)}" if turned_away else ""
+        rows.append(("received", f"{kind}: {text}; {'listening' if one['up'] else 'NONE LISTENS'}"))
+    return rows
 
 
 def process(one: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .. import _core
+from ..capture.received import FILE as RECEIVED
 from ..config import Config, groups_folder, lane_directory
 from ..config.worker_file import ERROR_FILE
 from ..errors import ConfigError, LaneError
@@ -123,7 +124,7 @@ def _files(config: Config, directory: Path) -> list[Path]:
     """What goes, the control file last: with it the lane is the old one still."""
     groups = groups_folder(config)
     learned = sorted(groups.glob("groups*")) if is_folder(groups) else []
-    known = [directory / STATE_FILE, directory / ERROR_FILE]
+    known = [directory / STATE_FILE, directory / ERROR_FILE, directory / RECEIVED]
     counted = [*sorted(directory.glob("ring-*.shm")), directory / _CONTROL]
     return [file for file in (*learned, *known, *counted) if is_file(file)]
 

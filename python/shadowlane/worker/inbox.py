@@ -315,6 +315,7 @@ class Inbox:
             self._wake.clear()
             self._attempt("acknowledge", self._acknowledge)
             if closing:
+                self._attempt("leave", self._stream.leave)
                 return
             now = self._clock()
             if now >= beat_at and now - self._beaten_at < self._claim_s:
@@ -340,6 +341,7 @@ class Inbox:
         ids += [one.id for one in ready]
         if ids:
             self._stream.beat(ids)
+        self._stream.works()
 
     def _look(self) -> None:
         self._state = self._stream.state()

@@ -42,6 +42,7 @@ def status(tmp_path: Path) -> dict[str, Any]:
         data.work(4, reason="deadline")
         data.work(2, status=404)
         data.write_limits()
+        data.receive()
         return collect_status(data.config)
     finally:
         data.close()

@@ -45,7 +45,7 @@ def accounts(forwarded: int, judged: int, set_aside: int = 0, base: int = 0) -> 
 def stream(**given: Any) -> dict[str, Any]:
     sources = given.pop("sources", {A: accounts(10, 7, 1), B: accounts(5, 5)})
     total = {name: sum(one[name] for one in sources.values()) for name in accounts(0, 0)}
-    plain = {"length": 2, "pending": 1, "age_s": 4.0, "lost": 0, "foreign": 0, "kept_aside": 1}
+    plain = {"length": 2, "pending": 1, "age_s": 4.0, "lost": 0, "foreign": 0, "kept_aside": 1, "judges": 2}
     return {**plain, "total": total, "sources": sources, **given}
 
 
@@ -71,7 +71,7 @@ def test_a_judge_shows_the_accounts_over_all_hosts(tmp_path: Path) -> None:
     assert status["accounting"]["holds"]
     assert status["shadows"]["s"]["in_flight"] == status["shadows"]["s"]["mirrored"] == 1
     text = render_status(status)
-    assert "role judge; 2 copies in the stream, the oldest for 4 s, 1 with judges; this judge has 1, judged 7" in text
+    assert "role judge; 2 copies in the stream, the oldest for 4 s, 1 with 2 judges; this judge has 1, judged 7" in text
     assert "1 messages were set aside, 1 of them are kept" in text
 
 
