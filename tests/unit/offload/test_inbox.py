@@ -90,6 +90,17 @@ def test_a_copy_is_acknowledged_when_the_pipeline_does(opened: Open, judges: Jud
     assert opened().state().length == 2
 
 
+def test_a_judge_is_seen_while_it_works_whether_it_holds_copies_or_not(opened: Open, judges: Judges) -> None:
+    publish(opened, 1)
+    assert opened().state().judges == 0
+    one, two = judges.open("one", claim_s=3600.0), judges.open("two", claim_s=3600.0)
+    until(lambda: opened(claim_s=3600.0).state().judges == 2, "both give a sign")
+    judges.made.remove(one)
+    one.close()
+    assert opened(claim_s=3600.0).state().judges == 1
+    until(lambda: two.state()["stream"]["judges"] == 1, "the other one sees it")
+
+
 def test_its_successor_has_what_it_held_at_once(opened: Open, judges: Judges) -> None:
     publish(opened, 5)
     killed = judges.open(keeps=False)

@@ -199,6 +199,28 @@ def test_consumers_that_are_gone_are_removed_and_never_with_their_messages(
     assert [message.deliveries for message in busy.owned()] == [1]
 
 
+def test_judges_are_counted_by_their_signs_of_life(opened: Open, raw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, other = opened("one", claim_s=86_400.0), opened("two", claim_s=86_400.0)
+    stream.publish(SOURCE, records(0, 1), [])
+    assert stream.state().judges == 0
+    for judge in (stream, other, other):
+        judge.works()
+    assert stream.state().judges == 2
+    other.leave()
+    assert stream.state().judges == 1
+    holds(stream)
+    # One that was killed is not counted once its sign is old, and forgotten long after.
+    accounts = stream._keys[1]  # type: ignore[attr-defined]
+    raw.hset(accounts, "judge:killed", int(raw.time()[0]) - 90_000)
+    assert stream.state().judges == 1
+    stream.tidy()
+    assert raw.hexists(accounts, "judge:killed")
+    monkeypatch.setattr("shadowlane.offload.redis._DEAD_CLAIMS", 1)
+    stream.tidy()
+    assert not raw.hexists(accounts, "judge:killed")
+    assert stream.state().judges == 1
+
+
 def test_settled_accounts_are_put_together_when_their_host_is_gone(opened: Open, raw: Any) -> None:
     stream, name = opened(), opened()._keys[1]  # type: ignore[attr-defined]
     sources = ("gone/lane/1", "waits/lane/2", "alive/lane/3")

@@ -181,6 +181,9 @@ def test_the_documented_user_may_do_all_that_is_needed_and_no_more(tmp_path: Pat
         assert [one.id for one in stream.take([third.id])] == [third.id]
         stream.acknowledge([(first.id, A)])
         stream.set_aside(second.id, "poison")
+        stream.works()
+        assert stream.state().judges == 1
+        stream.leave()
         stream.tidy()
         assert [one.id for one in stream.owned()] == [third.id]
         assert stream.state().missing == 0
