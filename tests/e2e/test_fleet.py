@@ -57,7 +57,9 @@ class RedisServer:
 class Host:
     """A host: its lane, its worker, and a process that asks for admission."""
 
-    def __init__(self, folder: Path, engine: Callable[[int], str], port: int, shadow: str, every_s: float) -> None:
+    def __init__(
+        self, folder: Path, engine: Callable[[int], str], port: int, shadow: str, every_s: float, **sections: Any
+    ) -> None:
         folder.mkdir()
         self.relay = Relay(port)
         self.world = World(folder)
@@ -65,6 +67,7 @@ class Host:
             shadow,
             limits={"qps": QPS, "burst": BURST},
             fleet={"url": engine(self.relay.port), "name": "test", "lease_s": LEASE_S},
+            **sections,
         )
         self.out = folder / "admitted"
         arguments = [sys.executable, "-m", "tests.support.fleet_host", str(self.world.config), str(self.out)]
@@ -116,12 +119,13 @@ def fleet(
     count: int,
     every_s: float,
     answers: Sequence[bytes] = (ANSWER,),
+    **sections: Any,
 ) -> Iterator[tuple[list[Host], RawServer]]:
     with ExitStack() as stack:
         shadow = stack.enter_context(RawServer(lambda _: answers[-1]))
         hosts = []
         for number in range(count):
-            hosts.append(Host(folder / f"host{number}", engine, port, shadow.url, every_s))
+            hosts.append(Host(folder / f"host{number}", engine, port, shadow.url, every_s, **sections))
             stack.callback(hosts[-1].close)
         yield hosts, shadow
 

@@ -27,8 +27,8 @@ _TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
 class FleetConfig(Section, frozen=True):
     """``[fleet]``: several hosts that mirror together. ``limits.qps`` and ``limits.burst`` are then the cap over all of
-    them: each host's worker gets a share for a short time, kept in Redis (extra ``redis``) or PostgreSQL (extra
-    ``postgres``). Without a share a host mirrors nothing."""
+    them, and a shadow's ``budget`` what it may cost on all of them: each host's worker gets a share for a short time,
+    kept in Redis (extra ``redis``) or PostgreSQL (extra ``postgres``). Without a share a host mirrors nothing."""
 
     url: str = ""
     """``redis://HOST[:PORT][/DB]`` (``rediss://`` with TLS) or ``postgresql://USER@HOST/DATABASE``. Empty: no fleet,

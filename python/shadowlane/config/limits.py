@@ -107,7 +107,8 @@ class RetryConfig(Section, frozen=True):
 
 
 class BudgetConfig(Section, frozen=True):
-    """``[shadows.NAME.budget]``: what a shadow may cost in any hour and any day; 0 is no limit."""
+    """``[shadows.NAME.budget]``: what a shadow may cost in any hour and any day; 0 is no limit. With ``[fleet]``,
+    on all hosts together."""
 
     tokens_per_hour: Annotated[float, _BUDGET] = 0.0
     """Tokens in any hour."""

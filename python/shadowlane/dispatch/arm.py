@@ -270,4 +270,6 @@ class Arm:
             said = {"event": "unmetered", "shadow": self.name}
             log.error("an answer of %s could not be accounted for: %s", self.name, type(error).__name__, extra=said)
             self.limits.unmetered += 1
+        finally:
+            self.limits.done()
         return outcome

@@ -7,6 +7,7 @@ logs. A refusal is a value, never an exception.
 from __future__ import annotations
 
 from .aimd import Aimd
+from .allowance import Allowance
 from .breaker import Breaker
 from .budget import Budget, BudgetLimits, Price
 from .dates import parse_retry_after
@@ -20,6 +21,7 @@ from .window import Window
 
 __all__ = [
     "Aimd",
+    "Allowance",
     "Breaker",
     "Budget",
     "BudgetLimits",

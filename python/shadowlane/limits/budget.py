@@ -10,11 +10,14 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from .prices import Price, Prices, Spent
+
+if TYPE_CHECKING:
+    from .allowance import Allowance
 
 __all__ = ["Budget", "BudgetLimits", "Price", "Spent"]
 
@@ -48,15 +51,34 @@ class Budget:
             raise ValueError("money_per_hour and money_per_day need prices: give a price for each model, or for '*'")
         self._limits = limits
         self._windows = {"hour": _Window(_HOUR_S), "day": _Window(_DAY_S)}
+        self.shared: Allowance | None = None
+        """This host's part, where other hosts spend of the same budget."""
         self.unpriced = self._prices.unpriced
         """Models that no price names."""
 
+    @property
+    def limits(self) -> BudgetLimits:
+        """What it was made with."""
+        return self._limits
+
     def allow(self, now: float) -> bool:
         """Whether another copy may be sent."""
-        return not self.reached(now)
+        return not self._reached_here(now) and (self.shared is None or self.shared.allows())
+
+    def take(self) -> bool:
+        """Send another copy, where it may be; then it is answered by one :meth:`done`, after :meth:`record`."""
+        return self.shared is None or self.shared.take()
+
+    def done(self) -> None:
+        """A copy that was sent has ended."""
+        if self.shared is not None:
+            self.shared.done()
 
     def reached(self, now: float) -> str:
-        """The limit that is reached, by its name, or empty."""
+        """The limit that is reached, here or by all hosts that share it, by its name, or empty."""
+        return self._reached_here(now) or (self.shared.reached if self.shared is not None else "")
+
+    def _reached_here(self, now: float) -> str:
         for window in ("hour", "day"):
             spent = self.spent(window, now)
             for what, value in (("tokens", spent.tokens), ("money", spent.money)):
@@ -81,6 +103,8 @@ class Budget:
         if cost.tokens or cost.money:
             for window in self._windows.values():
                 window.add(cost, now)
+        if self.shared is not None:
+            self.shared.spend(cost)
         return cost
 
     def load(self, slots: Iterable[tuple[float, float, float]]) -> None:

@@ -1,8 +1,8 @@
 """All that keeps a copy from one shadow: its budget, its provider's limits, its circuit breaker.
 
 Invariants: asking (:meth:`ShadowLimits.refusal`) takes nothing; a permit (:meth:`ShadowLimits.admit`) is answered once,
-by ``learn`` or ``cancel``; what a call teaches is taken from its status and headers, never from a body, except for the
-tokens that it says it used.
+by ``learn`` and then ``done``, or by ``cancel``; what a call teaches is taken from its status and headers, never from a
+body, except for the tokens that it says it used.
 """
 
 from __future__ import annotations
@@ -92,10 +92,16 @@ class ShadowLimits:
 
     def _capped(self, permit: Permit) -> Permit:
         """Last, so that only what really goes out takes a unit of the shadow's own cap."""
-        if self._cap is None or self._cap.try_acquire():
+        refused = ""
+        if self.budget is not None and not self.budget.take():
+            refused = "budget"  # a part of a shared one may have been lowered since it was asked first
+        elif self._cap is not None and not self._cap.try_acquire():
+            refused = "cap"
+            self.done()
+        if not refused:
             return permit
-        self.cancel(permit)
-        return Permit("cap")
+        self._forget(permit)
+        return Permit(refused)
 
     def learn(self, permit: Permit, outcome: Outcome) -> None:
         """The end of a permitted call. ``outcome`` has its headers as received."""
@@ -107,12 +113,21 @@ class ShadowLimits:
             outcome.status != 503 or retry_after_s(outcome.headers, self._wall()) is not None
         )
         if limited:
-            self.cancel(permit)  # it lives, and has asked for less: that is the rate's matter
+            self._forget(permit)  # it lives, and has asked for less: that is the rate's matter
         else:
             self.breaker.record(outcome.reason not in _BROKEN and outcome.status < 500, now)
 
     def cancel(self, permit: Permit) -> None:
         """The permitted call was given up, and says nothing about the shadow."""
+        self._forget(permit)
+        self.done()
+
+    def done(self) -> None:
+        """A permitted call that was not given up is over: what it taught and what it cost was said."""
+        if self.budget is not None:
+            self.budget.done()
+
+    def _forget(self, permit: Permit) -> None:
         if permit.probe and self.breaker is not None:
             self.breaker.cancel()
 
@@ -166,13 +181,21 @@ class ShadowLimits:
             for what, value in (("tokens", spent.tokens), ("money", spent.money)):
                 limit = budget.limit(f"{what}_per_{window}")
                 if limit != float("inf"):
-                    limits[f"{what}_per_{window}"] = {"spent": value, "limit": limit}
-        return {
+                    name = f"{what}_per_{window}"
+                    # Of all hosts, where they share it; a store of one's own knows less.
+                    whole = max(value, budget.shared.fleet.get(name, 0.0)) if budget.shared is not None else value
+                    limits[name] = {"spent": whole, "limit": limit}
+        state: dict[str, Any] = {
             "reached": budget.reached(wall),
             "limits": limits,
             "unmetered": self.unmetered,
             "unpriced": sorted(budget.unpriced),
+            "slice": None,
         }
+        if budget.shared is not None:
+            left, left_s = budget.shared.left()
+            state["slice"] = {"tokens": left.tokens, "money": left.money, "left_s": round(left_s, 1)}
+        return state
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on where another worker's :meth:`state` was: its rate, its pause, its open breaker."""

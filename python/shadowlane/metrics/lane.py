@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..status.lane import LaneStatus
-from ..status.limits import alerting_of, fleet_of, limits_of
+from ..status.limits import alerting_of, budgets_of, fleet_of, limits_of
 from ..store.observed import BOUNDS
 from ..types import REASONS
 from ..worker.state import read_state
@@ -112,6 +112,9 @@ def add_limits(families: Families, directory: Path, lane: LaneStatus) -> bool:
     if fleet := fleet_of(state, alive=True):
         families.add("shadowlane_fleet_hosts", fleet["hosts"])
         families.add("shadowlane_fleet_engine_up", not fleet["error"])
+    if budgets := budgets_of(state, alive=True):
+        families.add("shadowlane_fleet_budget_workers", budgets["processes"])
+        families.add("shadowlane_fleet_budget_engine_up", not budgets["error"])
     for name, receiver in alerting_of(state, alive=True).items():
         for figure in ("firing", "waiting"):
             families.add(f"shadowlane_alerts_{figure}", receiver[figure], name)
@@ -172,6 +175,10 @@ def _add_shadow(families: Families, name: str, shadow: Mapping[str, Any]) -> Non
         for limit, count in _finite(budget["limits"]):
             add("shadowlane_budget_spent", count["spent"], name, limit)
             add("shadowlane_budget_limit", count["limit"], name, limit)
+        if slice_ := budget["slice"]:
+            for unit in ("tokens", "money"):
+                add("shadowlane_budget_slice", slice_[unit], name, unit)
+            add("shadowlane_budget_slice_seconds", slice_["left_s"], name)
 
 
 def _finite(limits: Mapping[str, Mapping[str, float]]) -> Iterator[tuple[str, Mapping[str, float]]]:

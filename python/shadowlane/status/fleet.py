@@ -15,8 +15,25 @@ from .check import Check
 __all__ = ["fleet_checks", "fleet_lines"]
 
 
-def fleet_lines(fleet: Mapping[str, Any] | None, lease: Mapping[str, Any] | None) -> list[str]:
-    """``fleet`` is what the worker said, ``lease`` what the control file has; nothing where there is no fleet."""
+def fleet_lines(
+    fleet: Mapping[str, Any] | None, lease: Mapping[str, Any] | None, budgets: Mapping[str, Any] | None = None
+) -> list[str]:
+    """``fleet`` and ``budgets`` are what the worker said, ``lease`` what the control file has; nothing where there is
+    no fleet."""
+    return [*_share_lines(fleet, lease), *_budget_lines(budgets)]
+
+
+def _budget_lines(budgets: Mapping[str, Any] | None) -> list[str]:
+    if budgets is None:
+        return []
+    if budgets["error"]:
+        return [f"budgets: its engine is away, and shadows with a budget get nothing without it: {budgets['error']}"]
+    if budgets["opens_in_s"]:
+        return [f"budgets: their ledger began anew, slices of before are over in {budgets['opens_in_s']} s"]
+    return [f"budgets: {budgets['processes']} workers share them"]
+
+
+def _share_lines(fleet: Mapping[str, Any] | None, lease: Mapping[str, Any] | None) -> list[str]:
     if lease is None:
         return []
     if lease["left_s"] > 0 and lease["burst"]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["alerting_of", "endpoint_of", "fleet_of", "limits_of", "spans_of"]
+__all__ = ["alerting_of", "budgets_of", "endpoint_of", "fleet_of", "limits_of", "spans_of"]
 
 
 class _Count(msgspec.Struct):
@@ -18,11 +18,19 @@ class _Count(msgspec.Struct):
     limit: float
 
 
+class _Slice(msgspec.Struct):
+    tokens: float
+    money: float
+    left_s: float
+
+
 class _Budget(msgspec.Struct):
     reached: str
     limits: dict[str, _Count]
     unmetered: int
     unpriced: list[str]
+    slice: _Slice | None = None
+    """What this host may spend of it now, where a fleet shares it."""
 
 
 class _Breaker(msgspec.Struct):
@@ -118,6 +126,23 @@ def fleet_of(state: Mapping[str, Any] | None, *, alive: bool) -> dict[str, Any] 
         plain: dict[str, Any] = msgspec.to_builtins(msgspec.convert(said, _Fleet))
     except msgspec.ValidationError:
         return None
+    return plain
+
+
+class _Budgets(msgspec.Struct):
+    error: str
+    processes: int
+    opens_in_s: int
+
+
+def budgets_of(state: Mapping[str, Any] | None, *, alive: bool) -> dict[str, Any] | None:
+    """How the running worker shares budgets with other hosts; ``None``: it does not, or does not run."""
+    said = state.get("fleet") if state is not None and alive else None
+    try:
+        read = msgspec.convert(said.get("budgets") if isinstance(said, dict) else None, _Budgets)
+    except msgspec.ValidationError:
+        return None
+    plain: dict[str, Any] = msgspec.to_builtins(read)
     return plain
 
 

@@ -46,7 +46,7 @@ def render_status(status: Mapping[str, Any]) -> str:
         *[("limits", f"{name}: {text}") for name, text in _shadow_limits(status["limits"])],
         ("sampler", _sampler(status["sampler"])),
         ("cap", _cap(status["cap"], status["lease"])),
-        *_titled("fleet", fleet_lines(status["fleet"], status["lease"])),
+        *_titled("fleet", fleet_lines(status["fleet"], status["lease"], status["fleet_budgets"])),
         *[("", line) for line in _caps(status["cap"])],
         *_titled("overhead", render_overhead(status["overhead"])),
         ("configured", _configured(status["revisions"])),
@@ -162,6 +162,10 @@ def _budget(budget: Mapping[str, Any]) -> str:
         for name, count in budget["limits"].items()
     )
     text = f"BUDGET REACHED ({budget['reached']}), no more copies: {spent}" if budget["reached"] else f"budget {spent}"
+    if slice_ := budget["slice"]:
+        kinds = [kind for kind in ("tokens", "money") if any(name.startswith(kind) for name in budget["limits"])]
+        shown = " and ".join(f"{slice_[kind]:.6g} {kind}" for kind in kinds)
+        text += f" on all hosts, of which this one may spend {shown} within {slice_['left_s']:.1f} s"
     if budget["unmetered"]:
         text += f"; {budget['unmetered']} answers did not say what they used"
     if budget["unpriced"]:

@@ -8,6 +8,7 @@ raise are raised in the order of their keys, so that no two wait for each other.
 from __future__ import annotations
 
 import contextlib
+import secrets
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -44,6 +45,8 @@ _ADD_COUNT = (
 )
 _ADD_ARM = "INSERT INTO arms (lane_epoch, shadow, base) VALUES (?, ?, ?) ON CONFLICT (lane_epoch, shadow) DO NOTHING"
 _PUT_VERDICT = "UPDATE pairs SET judge = ?, judge_why = ?, judge_model = ? WHERE shadow_id = ? AND shadow = ?"
+_NAME_IT = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO NOTHING"
+_IDENTITY = "identity"
 _JUDGE_STATE = "judge"
 _RETENTION = "retention"
 
@@ -167,6 +170,13 @@ class Store(Reads, ABC):
                 found += self._db.execute(_PUT_VERDICT, (*judge_values(verdict), *key)).rowcount
             self._db.execute(SET_META, (_JUDGE_STATE, state))
         return found
+
+    def identity(self) -> str:
+        """What tells this store from all others, whoever opens it; made once."""
+        with self._transaction("write"):
+            self._db.execute(_NAME_IT, (_IDENTITY, secrets.token_hex(16)))
+            (name,) = self._db.execute("SELECT value FROM meta WHERE key = ?", (_IDENTITY,)).fetchone()
+        return str(name)
 
     def judge_state(self) -> str:
         """What the judge gave with its last verdicts; empty when there never was one."""

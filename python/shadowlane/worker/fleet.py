@@ -1,28 +1,39 @@
 """The worker's part in a fleet: a round every now and then, beside the event loop, and the pauses both ways.
 
-Invariants: the event loop never waits for the engine; a fault here leaves the host with the share that it has, until
-that ends; a worker that leaves while gateways live leaves the share to its successor.
+Invariants: the event loop never waits for the engine; a fault here leaves the host with the share and the slices that
+it has, until they end; a worker that leaves while gateways live leaves the share to its successor, and gives back what
+it has of budgets.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import socket
-from collections.abc import Callable
-from typing import Any
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from .. import _core
 from ..config import Config
 from ..errors import describe
+from ..fleet.budget import Earlier
+from ..fleet.budget_keeper import LEDGER, BudgetKeeper
 from ..fleet.keeper import EVERY_S, Keeper
+from ..fleet.ledger import Amount
 from ..fleet.member import MICRO, Terms
 from ..fleet.opening import open_engine
-from ..limits import LaneLimits
+from ..limits import Allowance, LaneLimits, ShadowLimits
 
 __all__ = ["FleetPart", "open_fleet"]
 
 log = logging.getLogger("shadowlane.worker")
+
+
+class _Store(Protocol):
+    def spent(self, shadow: str) -> list[tuple[float, float, float]]: ...
+    def identity(self) -> str: ...
 
 
 class FleetPart:
@@ -31,20 +42,49 @@ class FleetPart:
     def __init__(self, keeper: Keeper | None, drainer: _core.Drainer) -> None:
         self._keeper = keeper
         self._drainer = drainer
+        self._budgets: BudgetKeeper | None = None
+
+    def share_budgets(self, config: Config, limits: Mapping[str, ShadowLimits], store: _Store) -> None:
+        """Let the shadows' budgets be those of all hosts of the fleet; before anything is sent. Nothing is sent to a
+        shadow with a budget until :meth:`run` has got a slice of it."""
+        budgets = {name: one.budget for name, one in limits.items() if one.budget is not None}
+        if not config.fleet.on or not budgets:
+            return
+        allowances = {name: Allowance(budget.limits) for name, budget in budgets.items()}
+        for name, budget in budgets.items():
+            budget.shared = allowances[name]
+        now = time.time()
+        earlier = {
+            name: [Earlier(max(now - when - 60.0, 0.0), Amount(tokens, money)) for when, tokens, money in rows]
+            for name in budgets
+            if (rows := store.spent(name))
+        }
+        self._budgets = BudgetKeeper(
+            open_engine(config.fleet.address(), (config.fleet.name or config.lane.name) + LEDGER),
+            allowances,
+            process=secrets.token_hex(8),
+            name=socket.gethostname(),
+            lease_s=config.fleet.lease_s,
+            store=store.identity(),
+            earlier=earlier,
+        )
 
     def state(self) -> dict[str, Any]:
         """For ``worker.json``; empty without a fleet."""
-        return self._keeper.state() if self._keeper else {}
+        state = self._keeper.state() if self._keeper else {}
+        return {**state, "budgets": self._budgets.state()} if self._budgets else state
 
     async def run(self, limits: LaneLimits, update: Callable[[], None]) -> None:
         """Keep the share until cancelled; ``update`` is called when a pause of another host was learnt."""
-        if self._keeper is None:
+        if self._keeper is None and self._budgets is None:
             await asyncio.Event().wait()
             return
         told: set[type[Exception]] = set()
         while True:
             try:
-                learnt = await asyncio.to_thread(self._keeper.round, limits.pauses())
+                if self._budgets is not None:
+                    await asyncio.to_thread(self._budgets.round)
+                learnt = await asyncio.to_thread(self._keeper.round, limits.pauses()) if self._keeper else {}
                 if learnt:
                     limits.heed(learnt)
                     update()
@@ -55,7 +95,10 @@ class FleetPart:
             await asyncio.sleep(EVERY_S)
 
     def close(self) -> None:
-        """Give the share back when no gateway uses it, and the connection."""
+        """Give the share back when no gateway uses it, the rest of the slices, and the connections."""
+        if self._budgets is not None:
+            self._budgets.leave()
+            self._budgets.close()
         if self._keeper is not None:
             if self._drainer.live_producers() == 0:
                 self._keeper.leave()

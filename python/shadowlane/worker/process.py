@@ -243,6 +243,7 @@ async def _judge(
         bases = dict.fromkeys(config.arms(), drainer.acked())
         await asyncio.to_thread(store.set_epoch, drainer.lane_id(), bases)
         shadows = {name: open_limits(config, name, arm, store, origin) for name, arm in config.arms().items()}
+        await asyncio.to_thread(fleet.share_budgets, config, shadows, store)
         arms = {name: open_arm(config, name, arm, shadows[name], origin) for name, arm in config.arms().items()}
         limits = LaneLimits(
             {name: (shadows[name], arm.ratio) for name, arm in config.arms().items()},

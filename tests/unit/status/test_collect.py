@@ -211,6 +211,7 @@ def test_the_limits_that_a_worker_says_are_shown(config: Config, lane: Lane) -> 
             "limits": {"money_per_day": {"spent": 2.5, "limit": 2.0}},
             "unmetered": 3,
             "unpriced": ["new-model"],
+            "slice": {"tokens": 0, "money": 0.25, "left_s": 2.5},
         },
     }
     state = {
@@ -229,6 +230,7 @@ def test_the_limits_that_a_worker_says_are_shown(config: Config, lane: Lane) -> 
         "at most 12.5 copies a second",
         "circuit breaker half-open",
         "BUDGET REACHED (money_per_day), no more copies: 2.5 of 2 money per day",
+        "on all hosts, of which this one may spend 0.25 money within 2.5 s",
         "3 answers did not say what they used",
         "no price for new-model",
         "2 calls out, 5 waiting",
