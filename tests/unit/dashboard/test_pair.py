@@ -27,7 +27,7 @@ def test_long_texts_of_other_words_are_marked_whole(tmp_path: Path) -> None:
     assert page.count("<mark>") == 2
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     ("prod", "shadow"), [("a " * 9000, "a b " * 5000), ("." * 20_000, ".," * 10_000), ("x" * 30_000, "y" * 30_000)]
 )

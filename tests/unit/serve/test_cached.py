@@ -10,7 +10,7 @@ import pytest
 
 from shadowlane.serve.cached import Cached
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class Counted:

@@ -202,6 +202,7 @@ def test_alone_it_is_ready_while_the_gate_is_evaluated(tmp_path: Path, monkeypat
     async def work(host: str, port: int) -> None:
         try:
             assert b"the evaluation takes longer than" in await asked(host, port, "GET /gate")
+            monkeypatch.setattr(lane, "_EVALUATE_S", 60.0)  # which it does still, while this is asked
             assert (await asked(host, port, "GET /readyz")).endswith(b"\r\n\r\nready\n")
         finally:
             go.set()
@@ -302,7 +303,7 @@ def test_an_evaluation_that_takes_too_long_is_a_hold_and_its_result_is_kept(
     async def work(host: str, port: int) -> None:
         assert b"the evaluation takes longer than" in await asked(host, port, "GET /gate")
         assert (await asked(host, port, "GET /healthz")).endswith(b"ok\n"), "meanwhile the loop turns"
-        monkeypatch.setattr(lane, "_EVALUATE_S", 20.0)
+        monkeypatch.setattr(lane, "_EVALUATE_S", 60.0)
         go.set()
         assert b"needs more data for mean" in await asked(host, port, "GET /gate")
 

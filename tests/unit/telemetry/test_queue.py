@@ -69,12 +69,12 @@ def test_a_collector_that_hangs_fills_the_queue_and_no_more() -> None:
     [out] = exporter.batches  # fewer than 256, where it was time before all were put in
     began = time.monotonic()
     put(queue, 1000)
-    assert time.monotonic() - began < 5.0
+    assert time.monotonic() - began < 30.0
     full = 1256 - out - 300
     assert queue.state() == {"sent": 0, "waiting": out + 300, "lost": {"queue_full": full}}
     began = time.monotonic()
     last = queue.close(0.2)
-    assert time.monotonic() - began < 5.0
+    assert time.monotonic() - began < 30.0
     assert last == {"sent": 0, "waiting": 0, "lost": {"queue_full": full, "ended": out + 300}}
     assert exporter.ended.is_set()
     go.set()

@@ -66,7 +66,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 async def ask(server: FaultyServer, copy: Copy | None = None, **fields: Any) -> Outcome:
     """One send over a transport of its own."""
-    transport = open_transport("candidate", ShadowConfig(url=server.url, **{"timeout_s": 5.0, **fields}), CREDENTIAL)
+    transport = open_transport("candidate", ShadowConfig(url=server.url, **{"timeout_s": 60.0, **fields}), CREDENTIAL)
     try:
         return await transport.send(copy or make_copy())
     finally:
@@ -86,7 +86,7 @@ def test_an_answer_with_its_times_headers_and_body() -> None:
     assert (outcome.shadow, outcome.reason, outcome.detail, outcome.status) == ("candidate", "", "", 200)
     assert outcome.body == ANSWER
     assert (b"content-type", b"application/json") in outcome.headers
-    assert 0 < outcome.ttfb_ns <= outcome.duration_ns < 5e9
+    assert 0 < outcome.ttfb_ns <= outcome.duration_ns < 60e9
     assert outcome.started_ns > 1_700_000_000 * 10**9
     (request,) = server.requests
     assert (request.method, request.target) == ("POST", "/v1/chat/completions?a=1")
@@ -161,7 +161,7 @@ def test_reads_without_a_body_send_none(method: str) -> None:
     ],
 )
 def test_every_failure_has_its_reason(mode: str, reason: str, status: int, words: str) -> None:
-    timeout_s = 0.2 if reason == "deadline" else 5.0
+    timeout_s = 0.2 if reason == "deadline" else 60.0
     outcome, server = one(mode, timeout_s=timeout_s)
     assert (outcome.reason, outcome.status) == (reason, status)
     assert words in outcome.detail
@@ -169,7 +169,8 @@ def test_every_failure_has_its_reason(mode: str, reason: str, status: int, words
     assert "garbage-that" not in outcome.detail
     assert "\n" not in outcome.detail
     assert outcome.duration_ns > 0
-    assert len(server.requests) == (mode != "refuse_tls")
+    asked = {1} if reason != "deadline" else {0, 1}  # the time may be over before it is sent
+    assert len(server.requests) in ({0} if mode == "refuse_tls" else asked)
 
 
 def test_an_endless_body_is_cut_at_the_bound() -> None:
@@ -188,7 +189,7 @@ def test_an_endless_body_is_cut_at_the_bound() -> None:
 
 
 def test_an_endless_body_within_the_bound_meets_the_deadline() -> None:
-    outcome, _ = one("endless", timeout_s=0.3, max_response_bytes=1 << 30)
+    outcome, _ = one("endless", timeout_s=0.8, max_response_bytes=1 << 30)
     assert (outcome.reason, outcome.status, outcome.body) == ("deadline", 200, b"")
 
 
@@ -275,7 +276,7 @@ def test_a_refused_connection_and_an_unknown_name() -> None:
         url = f"http://127.0.0.1:{bound.getsockname()[1]}"
 
         async def go(where: str) -> Outcome:
-            transport = open_transport("c", ShadowConfig(url=where, timeout_s=10), None)
+            transport = open_transport("c", ShadowConfig(url=where, timeout_s=60), None)
             try:
                 return await transport.send(make_copy())
             finally:

@@ -192,7 +192,7 @@ def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Call
     return chosen
 
 
-async def ask(server: RawServer, *paths: str, method: str = "GET", timeout_s: float = 10.0) -> list[Outcome]:
+async def ask(server: RawServer, *paths: str, method: str = "GET", timeout_s: float = 60.0) -> list[Outcome]:
     """One send after another over one pool."""
     transport = open_transport("c", ShadowConfig(url=server.url, timeout_s=timeout_s, concurrency=1), None)
     try:
@@ -328,7 +328,7 @@ def test_head_has_no_body_whatever_its_head_says(run: Callable[..., list[Outcome
 
 def test_an_answer_that_nobody_asked_for_closes_its_connection(run: Callable[..., list[Outcome]]) -> None:
     async def go() -> list[Outcome]:
-        transport = open_transport("c", ShadowConfig(url=server.url, timeout_s=10, concurrency=1), None)
+        transport = open_transport("c", ShadowConfig(url=server.url, timeout_s=60, concurrency=1), None)
         first = await transport.send(make_copy("GET", "/first"))
         server.send(0, FORGED)
         assert await asyncio.to_thread(server.until_ended, 1)
