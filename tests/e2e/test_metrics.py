@@ -198,17 +198,18 @@ def test_prometheus_itself_takes_metrics_rules_and_every_panel(world: World, cli
         return bool(rates and query("shadowlane_gate_verdict") and query("rag_e2e_latency_seconds_bucket"))
 
     until(increased, "Prometheus to see the counters rise")
-    shown = 0
     board = json.loads((ROOT / "examples" / "grafana" / "shadowlane.json").read_text())
-    for panel in board["panels"]:
-        for asked in panel["targets"]:
-            expr = asked["expr"].replace("$lane", ".*").replace("$shadow", ".*")
-            shown += bool(query(expr))
-    assert shown > 25
+
+    def shown() -> int:
+        """How many of the panels' queries have a result; those of rates do from the second scrape on."""
+        asked = [one["expr"] for panel in board["panels"] for one in panel["targets"]]
+        return sum(bool(query(expr.replace("$lane", ".*").replace("$shadow", ".*"))) for expr in asked)
+
+    until(lambda: shown() > 25, "the panels show something")
     rules = [rule for group in client.get(f"{api}/rules").json()["data"]["groups"] for rule in group["rules"]]
     assert [rule for rule in rules if rule["health"] == "err" or rule.get("lastError")] == []
     params = {"query": "shadowlane_semantic_delta_bucket", "start": "0", "end": "9999999999"}
-    exemplars = client.get(f"{api}/query_exemplars", params=params).json()["data"]
+    exemplars = until(lambda: client.get(f"{api}/query_exemplars", params=params).json()["data"], "an exemplar")
     assert exemplars[0]["exemplars"][0]["labels"].keys() == {"shadow_id"}
     assert Path(world.database).exists()
 

@@ -33,7 +33,7 @@ def test_a_ramp_is_judged_by_its_own_ratio_and_loses_no_copy(world: World, clien
     assert abs(second["taken"] - 300) <= 2
     assert set(reasons(world)) == {""}, "no copy is lost by the old rate"
     assert set(status["dropped"]) == {"sampled_out"}
-    assert status["limits"]["rate"] == 400.0
+    until(lambda: world.status()["limits"]["rate"] == 400.0, "the worker says the new rate")
     done = world.cli("gate", "--json")
     rules = {rule["key"]: rule for rule in json.loads(done.stdout)["rules"]}
     assert rules["sampling"]["ok"] is True, rules["sampling"]
