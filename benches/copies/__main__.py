@@ -98,7 +98,9 @@ def show(sides: list[list[dict[str, float]]], rng: np.random.Generator) -> None:
     """A line a step: the median of each side, and the ratio of the first to the second with its interval."""
     for name in sides[0][0]:
         values = [np.array([one[name] for one in side]) for side in sides]
-        line = f"{name:18}" + "".join(f"{np.median(side):9.0f} µs" for side in values)
+        line = f"{name:18}" + "".join(
+            f"{np.median(side):9.0f}{'' if name.startswith('bytes') else ' µs'}" for side in values
+        )
         if len(values) == 2:
             ours, theirs = (rng.choice(side, (4000, len(side))) for side in values)
             low, high = np.percentile(np.median(ours, axis=1) / np.median(theirs, axis=1), [2.5, 97.5])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from ..dispatch.arm import Arm
@@ -39,7 +40,16 @@ class InFlight:
         """Set while the answers that are held are few enough for another call."""
         self.memory.set()
         self._tracked: set[Tracked] = set()
-        self._rows: asyncio.Queue[tuple[Tracked, Pair, int]] = asyncio.Queue()
+        self._rows: deque[tuple[int, tuple[Tracked, Pair, int]]] = deque()
+        """Each with its bytes."""
+        self._row_bytes = 0
+        """Of all of them."""
+        self._unstored = 0
+        """Rows that were put and are not stored."""
+        self._none_unstored = asyncio.Event()
+        self._none_unstored.set()
+        self._taker: asyncio.Future[None] | None = None
+        self._wanted: tuple[int, float] = (1, math.inf)
         self.bytes = 0
         """Bodies that are held."""
 
@@ -67,28 +77,46 @@ class InFlight:
 
     def put(self, tracked: Tracked, pair: Pair, size: int = 0) -> None:
         """One row of it, to be stored; ``size`` is what :meth:`answered` was told."""
-        self._rows.put_nowait((tracked, pair, size))
+        held = tracked.size + size
+        self._rows.append((held, (tracked, pair, size)))
+        self._row_bytes += held
+        self._unstored += 1
+        self._none_unstored.clear()
+        if self._taker is not None and self._is_wanted():
+            _wake(self._taker)
 
     async def take(self, most: int, wait_s: float, most_bytes: float = math.inf) -> list[tuple[Tracked, Pair, int]]:
         """Rows to store together: at least one, as many as come within ``wait_s``, at most ``most``, and none more once
-        their bodies are ``most_bytes``: scoring and storing take several times that."""
-        loop = asyncio.get_running_loop()
-        batch = [await self._rows.get()]
-        deadline = loop.time() + wait_s
-        held = _bytes(batch[0])
-        while len(batch) < most and held < most_bytes:
-            try:
-                wait = max(deadline - loop.time(), 0.0)
-                row = (
-                    self._rows.get_nowait()
-                    if not self._rows.empty()
-                    else await asyncio.wait_for(self._rows.get(), wait)
-                )
-            except asyncio.TimeoutError:
-                break
+        their bodies are ``most_bytes``: scoring and storing take several times that. For one taker at a time."""
+        await self._until(1, math.inf, None)
+        await self._until(most, most_bytes, wait_s)
+        batch: list[tuple[Tracked, Pair, int]] = []
+        held = 0
+        while self._rows and len(batch) < most and held < most_bytes:
+            size, row = self._rows.popleft()
             batch.append(row)
-            held += _bytes(row)
+            held += size
+        self._row_bytes -= held
         return batch
+
+    async def _until(self, most: int, most_bytes: float, wait_s: float | None) -> None:
+        """Until there are so many rows, or so many bytes of them, or the time is over. Woken once, not by every row."""
+        self._wanted = (most, most_bytes)
+        if self._is_wanted():
+            return
+        loop = asyncio.get_running_loop()
+        self._taker = taker = loop.create_future()
+        timer = None if wait_s is None else loop.call_later(wait_s, _wake, taker)
+        try:
+            await taker
+        finally:
+            self._taker = None
+            if timer is not None:
+                timer.cancel()
+
+    def _is_wanted(self) -> bool:
+        most, most_bytes = self._wanted
+        return len(self._rows) >= most or self._row_bytes >= most_bytes
 
     def stored(self, batch: Sequence[tuple[Tracked, Pair, int]]) -> None:
         """These rows are committed: acknowledge the exchanges that have no others."""
@@ -99,15 +127,17 @@ class InFlight:
                 self._ack(tracked.copy.ring, tracked.copy.seq)
                 self._tracked.remove(tracked)
                 self.bytes -= tracked.size
-            self._rows.task_done()
+        self._unstored -= len(batch)
+        if not self._unstored:
+            self._none_unstored.set()
         if self._answers < self._most_bytes:
             self.memory.set()
 
     async def settled(self) -> None:
         """Wait until every row that was put is stored."""
-        await self._rows.join()
+        await self._none_unstored.wait()
 
 
-def _bytes(row: tuple[Tracked, Pair, int]) -> int:
-    tracked, _, size = row
-    return tracked.size + size
+def _wake(taker: asyncio.Future[None]) -> None:
+    if not taker.done():
+        taker.set_result(None)

@@ -1,4 +1,5 @@
-"""Keeps what the worker has freed from staying with it: few arenas of the allocator, and free pages given back.
+"""Keeps what the worker has freed from staying with it: few arenas of the allocator, and free pages given back; and the
+collector of cycles from looking again and again at what stays.
 
 glibc gives each thread that allocates an arena of its own (``mallopt(3)``, ``M_ARENA_MAX``). What is freed in one is
 not used by another, so that after a burst each keeps its peak. Most of the worker's threads wait for one interpreter
@@ -9,12 +10,22 @@ Where the C library has no such calls (musl, macOS) nothing is done.
 from __future__ import annotations
 
 import ctypes
+import gc
 from typing import Any
 
-__all__ = ["give_back", "keep_arenas_few"]
+__all__ = ["collect_seldom", "give_back", "keep_arenas_few"]
 
 _M_ARENA_MAX = -8
 _ARENAS = 2
+_NEW_OBJECTS = 10_000
+
+
+def collect_seldom() -> None:
+    """Leave what is there now out of the search for cycles, and search seldom: a copy's records form none, and the
+    search looks at all that are held."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS, *gc.get_threshold()[1:])
 
 
 def keep_arenas_few() -> bool:

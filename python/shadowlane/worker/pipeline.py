@@ -10,12 +10,10 @@ of this process growing. The drain goes at the pace of the shadow that is ahead;
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Protocol
 
@@ -28,6 +26,7 @@ from ..limits import LaneLimits, Window, rate_limit_headers
 from ..providers.refusals import refused_words
 from ..types import FLAG_REDELIVERED, Copy, Headers, Outcome, Pair, StubbedCall, header
 from .in_flight import InFlight, Tracked
+from .intake import Intake
 from .redelivered import Cap, Redelivered
 from .stand_in import StandIn
 from .writer import Writer
@@ -40,13 +39,9 @@ MOST_BYTES = 64 * 1024 * 1024
 """Bodies held at a time, in bytes; each shadow's share of it is equal."""
 SANITIZED_AT_ONCE = 16 * 1024
 """Answers of so many bytes are sanitized where they come in: that takes less than to hand them to a thread and back."""
-_DRAIN_FRAMES = 128
-_DRAIN_BYTES = 8 * 1024 * 1024
 _BATCH_PAIRS = 256
 _BATCH_WAIT_S = 0.1
 _BATCH_BYTES = 8 * 1024 * 1024
-# Copies are not urgent; each look at the rings takes processor time beside the gateway. So they are taken in handfuls.
-_POLL_MIN_S, _POLL_MAX_S = 0.02, 0.1
 _COPY_FIELDS = tuple(field.name for field in msgspec.structs.fields(Copy))
 
 
@@ -81,8 +76,9 @@ class Pipeline:
     are held for so long, and the cap's units go to a uniform choice of each (route, tenant), see
     :class:`shadowlane.limits.Window`. ``on_stored`` gets pairs once they are rows; it runs on the writer's thread,
     and does not raise. ``sanitize_at_once``: answers of more bytes are sanitized on a thread; 0 for all of them, where
-    a detector of the user's looks at them, which may be slow. ``handover_due``: whether a successor must take over,
-    asked around every drain.
+    a detector of the user's looks at them, which may be slow. ``undrained`` as for :class:`.intake.Intake`.
+    ``flagged``: only copies that say that they are delivered again can be rows already; the store is asked for no
+    others. ``handover_due``: whether a successor must take over, asked around every drain.
     """
 
     def __init__(
@@ -93,6 +89,8 @@ class Pipeline:
         writer: Writer,
         sanitizer: _Sanitizer,
         sanitize_at_once: int = 0,
+        undrained: Callable[[], int] | None = None,
+        flagged: bool = False,
         judge: _Judge | None = None,
         limits: LaneLimits | None = None,
         on_limits: Callable[[], None] = lambda: None,
@@ -108,6 +106,7 @@ class Pipeline:
         control = next((arm for arm in arms if arm.name == "control"), None)
         self._stand_in = StandIn(control, sanitizer)
         self._sanitize_at_once = sanitize_at_once
+        self._flagged = flagged
         self._judge = judge
         self._limits = limits
         self._on_limits = on_limits
@@ -123,7 +122,7 @@ class Pipeline:
         self._tasks: set[asyncio.Task[None]] = set()
         # Without another unit each death of a worker would be a burst beside the cap.
         self._redelivered = Redelivered(drainer, self._start, self._refuse)
-        self._drain_thread = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-drain")
+        self._intake = Intake(drainer, undrained)
 
     async def run(self, stop: asyncio.Event, *, idle_exit_s: float | None = None, grace_s: float = 10.0) -> None:
         """Empty the rings until ``stop`` is set, or until no gateway lives and all was empty for ``idle_exit_s``."""
@@ -132,7 +131,7 @@ class Pipeline:
         if self._judge is not None:
             self._judge.start(self._writer.save_verdicts)
         try:
-            await self._drain(stop, idle_exit_s, writing)
+            await self._drain(stop, halted, idle_exit_s, writing)
             self._close_window()
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=grace_s)
@@ -154,7 +153,7 @@ class Pipeline:
                 except Exception as error:
                     said = {"shadow": arm.name}
                     log.error("the transport to %s did not close: %s", arm.name, describe(error), extra=said)
-            self._drain_thread.shutdown()
+            self._intake.close()
             self._writer.close()
         if written is not None and _failed(written):
             raise written
@@ -164,9 +163,10 @@ class Pipeline:
         await asyncio.wait({joined, writing}, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
         joined.cancel()
 
-    async def _drain(self, stop: asyncio.Event, idle_exit_s: float | None, writing: asyncio.Task[None]) -> None:
+    async def _drain(
+        self, stop: asyncio.Event, halted: asyncio.Task[Any], idle_exit_s: float | None, writing: asyncio.Task[None]
+    ) -> None:
         loop = asyncio.get_running_loop()
-        pause = _POLL_MIN_S
         idle_since = math.inf
         while not stop.is_set() and not writing.done():
             rows: list[tuple[Any, ...]] = []
@@ -175,21 +175,20 @@ class Pipeline:
             if self._handover_due():
                 return
             if self._has_room():
-                rows = await loop.run_in_executor(self._drain_thread, self._drainer.drain, _DRAIN_FRAMES, _DRAIN_BYTES)
+                rows = await self._intake.take()
+            else:
+                self._intake.rest()
             if rows:
                 if self._handover_due():
                     return  # by rules that are no longer in force: not acknowledged, so the successor drains them anew
-                pause = _POLL_MIN_S
                 await self._dispatch([Copy(**dict(zip(_COPY_FIELDS, row, strict=True))) for row in rows])
-                if len(rows) >= _DRAIN_FRAMES:
+                if not self._intake.pause_s:
                     continue
             if idle_exit_s is not None:
                 idle_since = min(idle_since, loop.time()) if not rows and self._is_idle() else math.inf
                 if loop.time() - idle_since >= idle_exit_s:
                     return
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(stop.wait(), pause)
-            pause = min(2 * pause, _POLL_MAX_S)
+            await asyncio.wait([halted], timeout=self._intake.pause_s)
 
     def _is_idle(self) -> bool:
         """Whether no gateway lives, all rings are empty, and nothing is on its way."""
@@ -207,8 +206,9 @@ class Pipeline:
                 at = (copy.started_ns + copy.ttfb_ns) / 1e9
                 self._limits.observe_prod(copy.response_headers, at, copy.route)
             self._on_limits()
-        keys = [(copy.shadow_id, arm.name) for copy in copies for arm in self._arms]
-        known = await self._writer.stored_keys(keys)
+        again = [copy for copy in copies if not self._flagged or copy.flags & FLAG_REDELIVERED]
+        keys = [(copy.shadow_id, arm.name) for copy in again for arm in self._arms]
+        known = await self._writer.stored_keys(keys) if keys else set()
         for copy in copies:
             arms = [arm for arm in self._arms if (copy.shadow_id, arm.name) not in known]
             if not arms:

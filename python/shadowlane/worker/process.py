@@ -37,7 +37,7 @@ from .embedder import open_embedder
 from .fleet import FleetPart, open_fleet
 from .handover import Displaced, Handover
 from .log import log_left_alone
-from .memory import give_back, keep_arenas_few
+from .memory import collect_seldom, give_back, keep_arenas_few
 from .overhead import OverheadRecorder
 from .pipeline import SANITIZED_AT_ONCE, Pipeline
 from .side import NoSide, Side, WorkerView
@@ -275,6 +275,8 @@ async def _judge(
             writer=writer,
             sanitizer=redaction.cleaner,
             sanitize_at_once=0 if redaction.hook else SANITIZED_AT_ONCE,
+            undrained=None if redaction.hook or inbox else drainer.undrained,
+            flagged=inbox is None,
             judge=open_judge(config.judge, redaction.sanitizer, store.judge_state()) if config.judge.url else None,
             limits=limits,
             on_limits=control.update_admission,
@@ -299,6 +301,7 @@ async def _judge(
         for task in periodic:
             task.add_done_callback(lambda _: stop.set())  # none ends by itself, but for a store that was taken away
         view.opened(writer, store)
+        collect_seldom()
         try:
             await pipeline.run(stop, idle_exit_s=idle_exit_s)
         finally:

@@ -72,11 +72,18 @@ class Writer:
 
     async def write(self, pairs: list[Pair]) -> list[Pair]:
         """Score and store a batch, however long the store needs, and give it back with its scores."""
-        scored = await asyncio.get_running_loop().run_in_executor(self._thread, self._score, pairs)
-        wait_s, tries = _RETRY_MIN_S, 0
+        loop = asyncio.get_running_loop()
+        scored, stored = await loop.run_in_executor(self._thread, self._score_and_save, pairs)
+        first, wait_s, tries = True, _RETRY_MIN_S, 0
         while True:
             try:
-                await self._save(scored)
+                if not first:
+                    await self._save(scored)
+                elif isinstance(stored, BaseException):
+                    first = False
+                    raise stored
+                else:
+                    self.stored += stored
             except StoreLostError as error:
                 self.error = str(error)
                 raise  # trying again would write where nobody reads; a new worker gets the frames again
@@ -129,6 +136,14 @@ class Writer:
                 why = describe(error)
                 log.error("pair %s was stored without its contents: %s", pair.copy.shadow_id, why, extra=said)
         return True
+
+    def _score_and_save(self, pairs: list[Pair]) -> tuple[list[Pair], int | BaseException]:
+        """The first try, in one turn of the thread: the pairs with scores, and what storing them gave or raised."""
+        scored = self._score(pairs)
+        try:
+            return scored, self._store.save(scored)
+        except BaseException as error:  # as in _score
+            return scored, error
 
     def _score(self, pairs: list[Pair]) -> list[Pair]:
         try:

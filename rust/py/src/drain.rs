@@ -211,6 +211,12 @@ impl Drainer {
         })
     }
 
+    /// How many bytes lie in the rings and are not drained yet: what the next `drain` has to do. Waits for a drain that
+    /// another thread is at.
+    fn undrained(&self, py: Python<'_>) -> PyResult<u64> {
+        self.with(py, 0, Core::undrained)
+    }
+
     /// How many frames that a killed worker had in its hands are still to be tried: `drain` gives them one at a time, the
     /// next one when the last is acknowledged.
     fn suspects(&self, py: Python<'_>) -> PyResult<usize> {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from random import Random
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -122,5 +123,42 @@ def test_a_batch_ends_where_its_bodies_are_enough() -> None:
             held.put(tracked, Pair(copy=tracked.copy, outcome=ANSWER), 100)
         each = 100 + len(copy_of(0).response_body)
         assert [len(await held.take(9, 0.0, most)) for most in (each - 1, each + 1, 9 * each)] == [1, 2, 2]
+
+    asyncio.run(main())
+
+
+def test_a_taker_is_woken_once_for_many_rows_and_what_is_put_meanwhile_waits_for_the_next() -> None:
+    async def main() -> None:
+        held = InFlight(lambda ring, seq: None)
+        tracked = held.add(copy_of(1), [Arm("a", Shadow()), Arm("b", Shadow()), Arm("c", Shadow())])
+        taking = asyncio.create_task(held.take(2, 60.0))
+        await asyncio.sleep(0)
+        for _ in range(3):
+            held.put(tracked, Pair(copy=tracked.copy, outcome=ANSWER))
+        batch = await asyncio.wait_for(taking, 30.0)
+        held.stored(batch)
+        rest = await asyncio.wait_for(held.take(2, 0.0), 30.0)
+        held.stored(rest)
+        assert (len(batch), len(rest)) == (2, 1)
+        await asyncio.wait_for(held.settled(), 30.0)
+
+    asyncio.run(main())
+
+
+def test_bytes_in_the_queue_are_those_at_which_a_row_was_put() -> None:
+    """An exchange may grow behind a row of it: the next batch still ends where its bodies are enough."""
+
+    async def main() -> None:
+        held = InFlight(lambda ring, seq: None)
+        tracked = held.add(copy_of(1), [Arm("a", Shadow()), Arm("b", Shadow())])
+        held.put(tracked, Pair(copy=tracked.copy, outcome=ANSWER))
+        held.grew(tracked, msgspec.structs.replace(tracked.copy, body=b"x" * 1000))
+        held.put(tracked, Pair(copy=tracked.copy, outcome=ANSWER))
+        held.stored(await held.take(2, 0.0))
+        assert (held.bytes, len(held)) == (0, 0)
+        for number in (2, 3):
+            other = held.add(copy_of(number), [Arm("a", Shadow())])
+            held.put(other, Pair(copy=other.copy, outcome=ANSWER), 500)
+        assert len(await asyncio.wait_for(held.take(9, 60.0, 500), 30.0)) == 1
 
     asyncio.run(main())

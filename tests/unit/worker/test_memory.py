@@ -53,3 +53,17 @@ def test_eight_threads_share_two_arenas_and_free_pages_go_back() -> None:
     assert (few, trimmed) == ("True", "True")
     assert int(made) <= 1, "the main arena and one more"
     assert int(given_back_kib) > 10_000
+
+
+def test_what_is_there_at_the_start_is_no_more_looked_at() -> None:
+    script = """
+import gc
+from shadowlane.worker.memory import collect_seldom
+before = gc.get_threshold()
+collect_seldom()
+assert gc.get_freeze_count() > 1000
+assert gc.get_threshold()[0] > before[0]
+assert gc.get_threshold()[1:] == before[1:]
+assert gc.isenabled()
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)

@@ -44,6 +44,23 @@ def redelivered(numbers: range) -> list[Copy]:
     return [msgspec.structs.replace(copy_of(number), flags=FLAG_REDELIVERED) for number in numbers]
 
 
+@pytest.mark.parametrize("flagged", [False, True])
+def test_the_store_is_asked_only_for_copies_that_may_be_rows_already(tmp_path: Path, flagged: bool) -> None:
+    async def main() -> None:
+        shadow = Shadow()
+        run = Run(tmp_path, [*redelivered(range(3)), *map(copy_of, range(3, 6))], [Arm("s", shadow)], flagged=flagged)
+        stored = [Pair(copy=copy_of(number), outcome=ANSWER) for number in (1, 4)]
+        assert run.store.real.save(stored) == 2
+        counts = await run()
+        sent = {int(shadow_id[-12:], 16) for shadow_id in shadow.sent}
+        # What no worker has had in hand is no row: where rings say so, it is sent without a look.
+        assert sent == ({0, 2, 3, 4, 5} if flagged else {0, 2, 3, 5})
+        assert counts["s"] == ShadowCounts(answered=6)
+        assert len(run.rings.acked) == 6
+
+    asyncio.run(main())
+
+
 def test_copies_that_a_dead_worker_held_take_their_units_again(tmp_path: Path) -> None:
     async def main() -> None:
         shadows = [Shadow(), Shadow()]

@@ -223,6 +223,12 @@ impl Drainer {
         self.readers.iter().filter(|reader| !reader.consumer.is_empty()).count()
     }
 
+    /// Bytes in the rings that are not drained yet.
+    pub fn undrained(&mut self) -> u64 {
+        self.find_rings();
+        self.readers.iter().map(|reader| reader.consumer.undrained()).fold(0, u64::saturating_add)
+    }
+
     /// Frames acknowledged by all workers of this lane, with what was acknowledged and not applied yet.
     pub fn acked(&mut self) -> u64 {
         self.apply_acks();

@@ -292,6 +292,11 @@ impl<M: Memory> Consumer<M> {
         self.memory.cursors().tail.0.load(Ordering::Acquire)
     }
 
+    /// Bytes that are claimed and not drained; none of a broken ring.
+    pub fn undrained(&self) -> u64 {
+        if self.broken { 0 } else { self.tail().saturating_sub(self.drained) }
+    }
+
     /// Everything that was claimed is drained and acknowledged. Of a broken ring: everything that could be drained.
     pub fn is_empty(&self) -> bool {
         if self.broken { self.unacknowledged() == 0 } else { self.head == self.tail() }
