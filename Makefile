@@ -7,7 +7,7 @@ RUST_SOURCES := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build dev demo probe-demo fleet-demo test test-fast test-rust test-loom test-python test-faults lint audit format docs \
-	hooks bench captures instructions overhead soak memory-bench offload offload-bench copies-bench rows-bench scale-bench metrics-bench transport-bench proxy-bench peers judge-bench gate-bench change-bench redact-bench detector-test redact-adversarial wheel wheels sbom sdist wheel-check first-hour crash fuzz miri \
+	hooks bench captures instructions overhead soak memory-bench offload offload-bench fleet-bench copies-bench rows-bench scale-bench metrics-bench transport-bench proxy-bench peers judge-bench gate-bench change-bench redact-bench detector-test redact-adversarial wheel wheels sbom sdist wheel-check first-hour crash fuzz miri \
 	asan valgrind free-threaded clean
 
 help: ## Show this help
@@ -174,6 +174,10 @@ judge-bench: build ## How well ΔS judges, on labelled data: make judge-bench DA
 
 offload-bench: build ## What a forwarding host's worker takes of the processor, beside one that does all: make offload-bench
 	$(BIN)/python -m benches.offload
+
+FLEET_BENCH ?=
+fleet-bench: build ## Rows by hosts, judges of one stream, shares and switch on real servers: make fleet-bench FLEET_BENCH="--rounds 9"
+	$(BIN)/python -m benches.fleet --json target/fleet/record.json $(FLEET_BENCH)
 
 GATE_BENCH ?=
 metrics-bench: build ## What a scrape of /metrics costs with 100,000 stored pairs: make metrics-bench

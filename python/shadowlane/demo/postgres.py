@@ -44,10 +44,8 @@ _POLL_S = 0.1
 _OPTIONS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    "fsync": "off",
     "logging_collector": "off",
 }
-"""It holds nothing that has to outlive the machine."""
 
 
 class NoServerError(ShadowlaneError):
@@ -85,7 +83,7 @@ def _runner() -> str | None:
 
 
 @contextlib.contextmanager
-def _running(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def _running(folder: Path, port: int, *, durable: bool) -> Iterator[subprocess.Popen[bytes]]:
     """The server, once it answers. Raises :class:`.DemoError`."""
     user = _runner()
     base = Path(tempfile.mkdtemp(prefix="shadowlane-demo-pg-"))
@@ -99,7 +97,8 @@ def _running(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
         )
         if made.returncode:
             raise DemoError(f"initdb: ended with code {made.returncode}")
-        options = [part for name, value in _OPTIONS.items() for part in ("-c", f"{name}={value}")]
+        values = {**_OPTIONS, "fsync": "on" if durable else "off"}
+        options = [part for name, value in values.items() for part in ("-c", f"{name}={value}")]
         server = subprocess.Popen(  # noqa: S603 - the same
             [str(folder / "postgres"), "-D", str(data), "-p", str(port), *options],
             stdin=subprocess.DEVNULL, stdout=sys.stderr, stderr=sys.stderr, user=user, cwd=base,
@@ -136,13 +135,14 @@ def _end(server: subprocess.Popen[bytes]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m shadowlane.demo.postgres", description=__doc__)
+    parser.add_argument("--durable", action="store_true", help="commit to the disk, for measurements")
     add_serving_options(parser)
     options = parser.parse_args()
     if options.leave_with_parent:
         threading.Thread(target=_leave_with_parent, daemon=True).start()
     try:
         with terminable():
-            return _serve(options.port)
+            return _serve(options.port, durable=options.durable)
     except KeyboardInterrupt:
         return 0
     except (ShadowlaneError, OSError) as error:
@@ -150,12 +150,12 @@ def main() -> int:
         return getattr(error, "exit_code", 3)
 
 
-def _serve(port: int) -> int:
+def _serve(port: int, *, durable: bool) -> int:
     # Bound and never listening: the port is nobody else's, and the server may listen on it.
     with socket.socket() as held:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         held.bind(("127.0.0.1", port))
-        with _running(server_folder(), held.getsockname()[1]) as server:
+        with _running(server_folder(), held.getsockname()[1], durable=durable) as server:
             say_port(held.getsockname()[1])
             raise DemoError(f"the server ended with code {server.wait()}")
 
