@@ -60,6 +60,15 @@ HOST_ALERTS: tuple[Alert, ...] = (
         {"lane": "default"},
     ),
     Alert(
+        "ShadowlaneFleetBudgetEngineDown", "shadowlane_fleet_budget_engine_up == 0", "5m", "ticket",
+        "the engine of the fleet of lane {{ $labels.lane }} gives no slices of budgets",
+        "shadows with a budget get nothing from this host once its slice is spent or over; shadowlane doctor tries the "
+        "engine",
+        {f"shadowlane_fleet_budget_engine_up{{{_LANE}}}": "0x40"},
+        ({f"shadowlane_fleet_budget_engine_up{{{_LANE}}}": "1x40"},),
+        {"lane": "default"},
+    ),
+    Alert(
         "ShadowlaneOffloadDown", "shadowlane_offload_works == 0", "5m", "page",
         "the stream between hosts and judges of lane {{ $labels.lane }} cannot be used",
         "copies wait in the hosts' rings, and are dropped when those are full; shadowlane doctor tries the server",

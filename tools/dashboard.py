@@ -213,6 +213,13 @@ PANELS: tuple[Panel, ...] = (
         ), text="A host without a share mirrors nothing.",
     ),
     Panel(
+        "Fleet: slices of budgets", "timeseries",
+        (
+            (f"sum by (lane, shadow, unit) (shadowlane_budget_slice{_S})", "{{shadow}} {{unit}} of all hosts"),
+            (f"max by (lane) (shadowlane_fleet_budget_workers{_L})", "{{lane}} workers with slices"),
+        ), text="What hosts may spend yet of a budget that the fleet shares.",
+    ),
+    Panel(
         "Offload: the stream", "timeseries",
         (
             (f"max by (lane) (shadowlane_offload_length{_L})", "{{lane}} copies"),

@@ -13,6 +13,7 @@ import fcntl
 import logging
 import os
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,6 +34,8 @@ Kind: TypeAlias = Literal["otlp", "sink"]
 FILE = "receivers.json"
 _MUTEX = "receivers.lock"
 _EVERY_S = 1.0
+_PATIENCE_S = 2.0
+_POLL_S = 0.01
 
 
 class Counts(msgspec.Struct):
@@ -159,9 +162,19 @@ class Noted:
 
 @contextlib.contextmanager
 def _mutex(directory: Path) -> Iterator[None]:
+    """Raises :class:`BlockingIOError` where another process keeps it, as one that is stopped does: nobody waits for it,
+    and what is not noted now is noted with the next."""
     handle = append_private(directory / _MUTEX)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_POLL_S)
         yield
     finally:
         os.close(handle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -80,6 +81,19 @@ def test_several_that_write_at_once_lose_nothing(lane: Lane) -> None:
     for thread in threads:
         thread.join()
     assert said(lane)["sink"]["received"] == said(lane)["sink"]["offered"] == 160
+
+
+def test_one_that_is_stopped_while_it_writes_holds_up_nobody(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shadowlane.capture.received._PATIENCE_S", 0.0)
+    tally = Tally()
+    with Noted(lane.directory, "sink", tally.counts):
+        with (lane.directory / "receivers.lock").open("rb") as stopped:
+            fcntl.flock(stopped, fcntl.LOCK_EX)
+            tally.offer()
+            with Noted(lane.directory, "otlp", lambda: Counts(1, 1)):
+                """It begins and ends all the same."""
+        assert "otlp" not in said(lane)
+    assert said(lane)["sink"]["received"] == 1, "what was not noted comes with the next"
 
 
 def test_kinds_are_apart(lane: Lane) -> None:
