@@ -8,7 +8,7 @@ On a PostgreSQL (fsync on) and a Redis (append-only file) that are started for t
 
 Each round takes its settings by lot; figures are medians over rounds, ratios to the first setting have 95 % intervals
 from a bootstrap over rounds. Rates are of the clock: on a busy machine they are the neighbours', and the load average
-is printed and recorded with them. Processor times are the kernel's. Nothing here asserts.
+is printed and recorded with them. Processor times are the kernel's, in steps of 10 ms a process. Nothing here asserts.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import platform
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def _rows(folder: Path, options: argparse.Namespace, rng: np.random.Generator) -
         for number in range(options.rounds):
             for hosts in map(int, rng.permutation(_HOSTS)):
                 found[hosts].append(rows.measure(url, postmaster, f"rows_{number}_{hosts}", hosts, options.rows))
-    return _shown("hosts that write", found, "rows_s", rng)
+    return _shown("hosts that write", found, "rows_s", ("server_us", "host_us"), rng)
 
 
 def _judges(folder: Path, options: argparse.Namespace, rng: np.random.Generator) -> dict[str, Any]:
@@ -94,22 +95,32 @@ def _judges(folder: Path, options: argparse.Namespace, rng: np.random.Generator)
             for count in map(int, rng.permutation(_JUDGES)):
                 name = f"judges_{number}_{count}"
                 found[count].append(judges.measure(url, store, name, count, shadow.url, copies, warm))
-    return _shown("judges of one stream", found, "copies_s", rng)
+    return _shown("judges of one stream", found, "copies_s", ("judge_us",), rng)
 
 
-def _shown(what: str, found: Found, rate: str, rng: np.random.Generator) -> dict[str, Any]:
-    """A line a setting: the medians, and the ratio of its rate to the first setting's of the same round."""
-    first = np.array([one[rate] for one in found[min(found)]])
+def _shown(what: str, found: Found, rate: str, spent: Sequence[str], rng: np.random.Generator) -> dict[str, Any]:
+    """A line a setting: the medians, and the ratios of its rate and of what was ``spent`` to the first setting's of the
+    same round. The latter hold on a busy machine, too."""
     result: dict[str, Any] = {}
     for count, some in found.items():
         medians = {key: float(np.median([one[key] for one in some])) for key in some[0]}
-        ratios = np.array([one[rate] for one in some]) / first
-        draws = np.median(rng.choice(ratios, (4000, len(ratios))), axis=1)
-        low, high = np.percentile(draws, [2.5, 97.5]).tolist()
-        result[str(count)] = {**medians, "ratio": float(np.median(ratios)), "low": low, "high": high, "rounds": some}
-        figures = ", ".join(f"{key} {value:.0f}" for key, value in medians.items())
-        print(f"{what}: {count:2}   {figures}   {np.median(ratios):.2f} ({low:.2f} to {high:.2f})", flush=True)
+        ratios = {key: _ratio(found, count, key, rng) for key in (rate, *spent)}
+        result[str(count)] = {**medians, "ratios": ratios, "rounds": some}
+        figures = "   ".join(
+            f"{key} {medians[key]:.0f}, {one['ratio']:.2f} ({one['low']:.2f} to {one['high']:.2f})"
+            for key, one in ratios.items()
+        )
+        print(f"{what}: {count:2}   {figures}", flush=True)
     return result
+
+
+def _ratio(found: Found, count: int, key: str, rng: np.random.Generator) -> dict[str, float]:
+    """The median over the rounds, and its interval."""
+    first, ours = (np.array([one[key] for one in found[setting]]) for setting in (min(found), count))
+    ratios = ours / first
+    draws = np.median(rng.choice(ratios, (4000, len(ratios))), axis=1)
+    low, high = np.percentile(draws, [2.5, 97.5]).tolist()
+    return {"ratio": float(np.median(ratios)), "low": low, "high": high}
 
 
 def _leases(folder: Path, options: argparse.Namespace, _: np.random.Generator) -> dict[str, Any]:

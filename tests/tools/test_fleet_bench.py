@@ -18,12 +18,16 @@ from benches.fleet.rows import BATCH, measure
 def test_ratios_are_to_the_first_setting_of_the_same_round(capsys: pytest.CaptureFixture[str]) -> None:
     """A round in which the machine was twice as slow says the same of the ratio."""
     speeds = (100.0, 50.0, 100.0, 50.0)
-    found = {1: [{"rate": one} for one in speeds], 2: [{"rate": 1.5 * one} for one in speeds]}
-    shown = _shown("hosts", found, "rate", np.random.default_rng(1))
-    assert (shown["1"]["ratio"], shown["2"]["ratio"]) == (1.0, 1.5)
-    assert (shown["2"]["low"], shown["2"]["high"]) == (1.5, 1.5)
+    found = {
+        1: [{"rate": one, "us": 8.0} for one in speeds],
+        2: [{"rate": 1.5 * one, "us": us} for one, us in zip(speeds, (6.0, 8.0, 10.0, 8.0), strict=True)],
+    }
+    shown = _shown("hosts", found, "rate", ("us",), np.random.default_rng(1))
+    assert shown["1"]["ratios"]["rate"] == {"ratio": 1.0, "low": 1.0, "high": 1.0}
+    assert shown["2"]["ratios"]["rate"] == {"ratio": 1.5, "low": 1.5, "high": 1.5}
+    assert shown["2"]["ratios"]["us"]["low"] < shown["2"]["ratios"]["us"]["ratio"] == 1.0
     assert shown["2"]["rate"] == 112.5
-    assert "1.50 (1.50 to 1.50)" in capsys.readouterr().out
+    assert "rate 112, 1.50 (1.50 to 1.50)   us 8, 1.00 (" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arguments", [["--rounds", "1"], ["--rows", "0"], ["--only", "rows,others"]])
