@@ -14,7 +14,7 @@ Invariant: a segment is a sum in the database; nothing here reads a row.
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -90,7 +90,7 @@ class SegmentSource(Protocol):
         least: int,
         *,
         without: Sequence[str] = (),
-        only: Container[tuple[str, str]] | None = None,
+        only: Collection[tuple[str, str]] | None = None,
         reverse: bool = False,
     ) -> Iterable[tuple[str, str, int, int, int, float, float, int, int]]: ...
 
@@ -118,7 +118,7 @@ def same_segments(
     control: str,
     since_ns: int,
     embedder: str,
-    only: Container[tuple[str, str]],
+    only: Collection[tuple[str, str]],
     without: Sequence[str],
     *,
     reverse: bool = False,

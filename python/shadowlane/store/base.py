@@ -24,6 +24,7 @@ from .observed import ADD_OBSERVED, Tally
 from .pruning import Retention
 from .reading import ANSWERED, HOUR_NS, Reads
 from .retention import RetentionClock
+from .rolling import drop_judged, drop_lost, made, put
 from .rows import to_rows
 
 __all__ = ["SET_META", "Row", "Store"]
@@ -47,8 +48,10 @@ _ADD_ARM = "INSERT INTO arms (lane_epoch, shadow, base) VALUES (?, ?, ?) ON CONF
 _PUT_VERDICT = "UPDATE pairs SET judge = ?, judge_why = ?, judge_model = ? WHERE shadow_id = ? AND shadow = ?"
 _NAME_IT = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO NOTHING"
 _IDENTITY = "identity"
+_SHADOWS = "SELECT DISTINCT shadow FROM arms ORDER BY shadow"
 _JUDGE_STATE = "judge"
 _RETENTION = "retention"
+_LOOK_S = 5.0
 
 
 class Store(Reads, ABC):
@@ -64,6 +67,7 @@ class Store(Reads, ABC):
         keep_bodies: Literal["all", "reservoir", "none"] = "all",
         exemplars: int = 20,
         clock_ns: Callable[[], int] = time.time_ns,
+        read_only: bool = False,
         stop: Callable[[], bool] | None = None,
     ) -> None:
         """``stop`` ends whatever is read once it says so: with a :class:`~shadowlane.errors.StoreError`, soon."""
@@ -77,6 +81,10 @@ class Store(Reads, ABC):
         self._exemplars = Exemplars(db, exemplars) if keep_bodies == "reservoir" else None
         with db.explained("read"):
             known = dict(db.execute("SELECT key, value FROM meta").fetchall())
+        self._look_s = _LOOK_S if read_only else 0.0
+        self._looked: dict[int, float] = {}
+        self._looked_at = 0
+        """The number of the block that was looked at last."""
         self._epoch: str = known.get("lane_epoch", "")
         self._retention = RetentionClock(known.get(_RETENTION, ""), wall_ns=clock_ns)
 
@@ -160,14 +168,39 @@ class Store(Reads, ABC):
             return self._exemplars.keeps(row, pair)
         return self._keep_bodies == "all"
 
+    def roll_up(self) -> bool:
+        """Make a block (:mod:`.blocks`) of rows that are over, of one shadow; returns whether there may be more. Where
+        there is none to make, drop those that are no copies any more. Raises
+        :class:`~shadowlane.errors.StoreError`."""
+        now = self._clock_ns()
+        with self._db.explained("make a block"):
+            names = [str(name) for (name,) in self._db.execute(_SHADOWS).fetchall()]
+            for name in names:
+                judged = self._meta(_JUDGE_STATE)
+                block = made(self._db, name, now)
+                if block is None:
+                    continue
+                with self._db.transaction(alone=True):
+                    if self._meta(_JUDGE_STATE) == judged:  # else verdicts may have come to rows that were read
+                        self._hold(put(self._db, block))
+                return True
+            with self._db.transaction():
+                self._looked_at, freed = drop_lost(self._db, self._looked_at)
+                self._hold(-freed)
+        return False
+
+    def _hold(self, size: int) -> None:
+        """Count bytes that are kept beside rows, within a transaction, where the engine counts them."""
+
     def save_verdicts(self, verdicts: Mapping[tuple[str, str], JudgeVerdict], state: str) -> int:
         """Put the judge's verdicts beside the scores of their ``(shadow_id, shadow)``, and keep the judge's own state
         (see :meth:`judge_state`), in one transaction. Returns how many rows were still there.
         """
-        with self._transaction("write"):
+        with self._db.explained("write"), self._db.transaction(alone=True):  # no block is made meanwhile
             found = 0
             for key, verdict in sorted(verdicts.items(), key=lambda one: one[0]):
                 found += self._db.execute(_PUT_VERDICT, (*judge_values(verdict), *key)).rowcount
+                self._hold(-drop_judged(self._db, *key))
             self._db.execute(SET_META, (_JUDGE_STATE, state))
         return found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..types import MOST_PIN_VALUES, PinSeen
+from . import block_sums
+from .block_reads import BlockReads
 from .engine import Database
 from .observed import GET_OBSERVED, Observed
-from .segments import SegmentRow, segment_rows
+from .segments import MOST_SEGMENTS, SegmentRow, segment_rows
 from .tallies import FAILED, NEVER_SENT, PROD_FAILED, without_routes
 
 __all__ = ["History"]
@@ -27,7 +29,7 @@ _RECORDED = ("model_rev", "index_hash", "prod_index_hash")
 _CHUNK = 8192
 
 
-class History:
+class History(BlockReads):
     """Reads of a store's past. ``_db`` is its database."""
 
     _db: Database
@@ -36,22 +38,18 @@ class History:
         """What said which version answered since ``since_ns``: the model, the index, prod's index, and the pins of
         ``[pins]``; in the order of their first answers. Values that nobody sent are left out, and so are those of one
         pin beyond :data:`~shadowlane.types.MOST_PIN_VALUES`."""
+        with self._db.explained("read"):
+            return _seen(self._versions(shadow, since_ns))
+
+    def _versions(self, shadow: str, since_ns: int) -> Iterable[block_sums.Versions]:
+        if self._rolled(shadow, since_ns):
+            return block_sums.versions(self.parts(shadow, since_ns))
         columns = ", ".join((*_RECORDED, "pins"))
         query = (
             f"SELECT {columns}, min(started_ns), max(started_ns), count(*) FROM pairs "  # noqa: S608
             f"WHERE shadow = ? AND started_ns >= ? GROUP BY {columns}"
         )
-        found: dict[tuple[str, str], tuple[int, int, int]] = {}
-        values_of: Counter[str] = Counter()
-        with self._db.explained("read"):
-            for *values, pins, first, last, n in self._db.execute(query, (shadow, since_ns)):
-                said = dict(zip(_RECORDED, values, strict=True)) | msgspec.json.decode(pins, type=dict[str, str])
-                for pin in said.items():
-                    if pin[1] and (pin in found or values_of[pin[0]] < MOST_PIN_VALUES):
-                        values_of[pin[0]] += pin not in found
-                        before = found.get(pin, (first, last, 0))
-                        found[pin] = min(before[0], first), max(before[1], last), before[2] + n
-        return sorted(((*pin, *seen) for pin, seen in found.items()), key=lambda pin: pin[2])
+        return self._db.execute(query, (shadow, since_ns))
 
     def lately(self, shadow: str, newest: int) -> dict[str, Any]:
         """Of a shadow's newest copies: how many were ``sent``, how many of them ``again``, the P95 of their wait for a
@@ -119,6 +117,10 @@ class History:
         """Of the copies sent since each of the times, but for the routes of ``without``: how many, and how many of them
         the shadow failed. ``not_sent`` are the reasons of copies that never went out;
         ``reverse``: prod's failures count, and not the shadow's."""
+        first = min(since_ns)
+        if self._rolled(shadow, first):
+            with self._db.explained("read"):
+                return block_sums.failures(self.parts(shadow, first), since_ns, without, reverse=reverse)
         failed = PROD_FAILED if reverse else FAILED
         since = "count(*) FILTER (WHERE started_ns >= ?{})"
         sums = ", ".join(since.format(more) for _ in since_ns for more in ("", f" AND ({failed})"))
@@ -129,7 +131,7 @@ class History:
         )
         twice = [at for one in since_ns for at in (one, one)]
         with self._db.explained("read"):
-            row = self._db.execute(query, (*twice, shadow, min(since_ns), *not_sent, *without)).fetchone()
+            row = self._db.execute(query, (*twice, shadow, first, *not_sent, *without)).fetchone()
         return [(int(n), int(failed)) for n, failed in zip(row[::2], row[1::2], strict=True)]
 
     def segment_sums(
@@ -140,11 +142,22 @@ class History:
         least: int,
         *,
         without: Sequence[str] = (),
-        only: Container[tuple[str, str]] | None = None,
+        only: Collection[tuple[str, str]] | None = None,
         reverse: bool = False,
     ) -> list[SegmentRow]:
         """See :func:`.segments.segment_rows`."""
         with self._db.explained("read"):
+            if self._rolled(shadow, since_ns):
+                found = block_sums.segment_totals(
+                    lambda: self.parts(shadow, since_ns),
+                    embedder,
+                    least,
+                    without,
+                    only,
+                    reverse=reverse,
+                    most=MOST_SEGMENTS,
+                )
+                return list(found)
             return list(segment_rows(self._db, shadow, since_ns, embedder, least, without, only, reverse))
 
     def delta_values(self, shadow: str, since_ns: int, until_ns: int, embedder: str) -> Iterator[NDArray[np.float64]]:
@@ -155,6 +168,10 @@ class History:
             "AND delta_s IS NOT NULL ORDER BY started_ns, id"
         )
         values = (shadow, since_ns, until_ns, embedder)
+        if self._rolled(shadow, since_ns):
+            with self._db.explained("read"):
+                yield from block_sums.deltas(self.parts(shadow, since_ns, until_ns=until_ns), embedder)
+            return
         with self._db.explained("read"), contextlib.closing(self._db.stream(query, values)) as cursor:
             while rows := cursor.fetchmany(_CHUNK):
                 yield np.array(rows)[:, 0]
@@ -169,4 +186,21 @@ class History:
             "AND started_ns >= ? AND started_ns < ? AND embedder = ? AND delta_s IS NOT NULL GROUP BY 1 ORDER BY 1"
         )
         with self._db.explained("read"):
+            if self._rolled(shadow, from_ns):
+                parts = self.parts(shadow, from_ns, until_ns=until_ns)
+                return block_sums.delta_bins(parts, since_ns, bin_ns, embedder)
             return self._db.execute(query, (since_ns, bin_ns, shadow, from_ns, until_ns, embedder)).fetchall()
+
+
+def _seen(versions: Iterable[block_sums.Versions]) -> list[PinSeen]:
+    """By pin and value."""
+    found: dict[tuple[str, str], tuple[int, int, int]] = {}
+    values_of: Counter[str] = Counter()
+    for *values, pins, first, last, n in versions:
+        said = dict(zip(_RECORDED, values, strict=True)) | msgspec.json.decode(pins, type=dict[str, str])
+        for pin in said.items():
+            if pin[1] and (pin in found or values_of[pin[0]] < MOST_PIN_VALUES):
+                values_of[pin[0]] += pin not in found
+                before = found.get(pin, (first, last, 0))
+                found[pin] = min(before[0], first), max(before[1], last), before[2] + n
+    return sorted(((*pin, *seen) for pin, seen in found.items()), key=lambda pin: pin[2])

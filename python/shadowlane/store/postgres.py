@@ -86,6 +86,7 @@ class PostgresStore(Store):
                 max_bytes=max_bytes,
                 keep_bodies=keep_bodies,
                 exemplars=exemplars,
+                read_only=read_only,
                 clock_ns=clock_ns,
                 stop=stop,
             )
@@ -181,6 +182,10 @@ class PostgresStore(Store):
     def _prune(self, allowed: Retention) -> int:
         self._db.account = self._epoch
         return prune_tables(self._db, allowed, self._epoch)
+
+    def _hold(self, size: int) -> None:
+        self._db.account = self._epoch
+        self._db.hold(size)
 
     def bytes_used(self) -> int:
         """See :func:`.postgres_pruning.bytes_held`."""

@@ -43,6 +43,7 @@ _OWN: tuple[tuple[str, ...], ...] = (
         # Bytes of rows that are kept, by the life of the lane that stored or deleted them; their sum counts.
         'CREATE TABLE held (lane_epoch TEXT COLLATE "C" PRIMARY KEY, bytes BIGINT NOT NULL)',
     ),
+    tuple(f"ALTER TABLE blocks ALTER COLUMN {name} SET STORAGE EXTERNAL" for name in ("parts", "scores")),
 )
 OWN_VERSION = len(_OWN)
 _IDENTITY = "identity"

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from ..columns import ScoreColumns, Timed
 from ..types import ShadowCounts
-from . import tallies
+from . import block_sums, tallies
 from .apart import furthest_apart
 from .engine import ALL, Database
 from .found import Looks
@@ -19,7 +19,7 @@ from .latency import GET_ROWS, between
 from .origin import Origins
 from .queries import Order, pairs_query, selected
 from .rows import StoredPair, from_row
-from .scores import joined_columns, rows_beside, score_columns, score_rows
+from .scores import joined_columns
 from .starts import WindowStarts
 from .tallies import Refused, Routed
 from .walk import Walks
@@ -129,32 +129,13 @@ class Reads(History, WindowStarts, Looks, Origins, Walks):
     def said_counts(self, shadow: str, since_ns: int | None = None) -> dict[str, list[tuple[str, str, int]]]:
         """See :func:`.tallies.said_counts`."""
         with self._db.explained("read"):
+            if self._rolled(shadow, since_ns):
+                return tallies.most_said(block_sums.said(self.parts(shadow, since_ns), tallies.SAID))
             return tallies.said_counts(self._db, *selected(since_ns, shadow))
 
     def scores(self, shadow: str | None = None, since_ns: int | None = None) -> ScoreColumns:
         """All of :meth:`pieces` at once: for stores that are known to be small."""
         return joined_columns(self.pieces(shadow, since_ns))
-
-    def pieces(
-        self, shadow: str | None = None, since_ns: int | None = None, *, without: Sequence[str] = ()
-    ) -> Iterator[ScoreColumns]:
-        """Scores, times and statuses as numpy columns, by rising ``started_ns``, some thousand rows at a time, but for
-        the routes of ``without``; bodies are not touched. As with :meth:`iter_pairs`, close the iterator or read it to
-        its end.
-        """
-        with self._db.explained("read"):
-            yield from map(
-                score_columns, score_rows(self._db, *selected(since_ns, shadow, without, dialect=self._db.dialect))
-            )
-
-    def pieces_beside(
-        self, shadow: str, other: str, since_ns: int | None = None, *, without: Sequence[str] = ()
-    ) -> Iterator[tuple[ScoreColumns, ScoreColumns]]:
-        """The same, and beside each piece the rows of another shadow with the same ``shadow_id``, in any order."""
-        with self._db.explained("read"):
-            wanted = selected(since_ns, shadow, without, dialect=self._db.dialect)
-            for rows in score_rows(self._db, *wanted):
-                yield score_columns(rows), score_columns(rows_beside(self._db, rows, other))
 
     def last_embedder(self, shadow: str, since_ns: int | None = None) -> str:
         """What the newest scored row was scored with; empty when there is none."""
@@ -179,24 +160,36 @@ class Reads(History, WindowStarts, Looks, Origins, Walks):
     ) -> tuple[dict[str, int], int, int]:
         """See :func:`.tallies.policy_counts`."""
         with self._db.explained("read"):
+            if self._rolled(shadow, since_ns):
+                why, calls, pairs = block_sums.policy(self.parts(shadow, since_ns), reverse=reverse)
+                return dict(sorted(why.items(), key=lambda one: (-one[1], one[0]))), calls, pairs
             return tallies.policy_counts(self._db, *selected(since_ns, shadow), reverse=reverse)
 
     def route_counts(self, shadow: str, since_ns: int | None, newest: int | None = None) -> list[Routed]:
         """See :func:`.tallies.by_route`."""
         with self._db.explained("read"):
+            if newest is None and self._rolled(shadow, since_ns):
+                return tallies.routed(*block_sums.by_route(self.parts(shadow, since_ns)))
             return tallies.by_route(self._db, *selected(since_ns, shadow), newest)
 
     def prod_seen(self, shadow: str, since_ns: int | None, newest: int | None = None) -> tallies.ProdSeen:
         """See :func:`.tallies.prod_seen`."""
         with self._db.explained("read"):
+            if newest is None and self._rolled(shadow, since_ns):
+                return tallies.ProdSeen(*block_sums.prod_seen(self.parts(shadow, since_ns)))
             return tallies.prod_seen(self._db, *selected(since_ns, shadow), newest)
 
     def refused_routes(self, shadow: str, since_ns: int | None) -> list[Routed]:
         """See :func:`.tallies.refused_routes`."""
         with self._db.explained("read"):
+            if self._rolled(shadow, since_ns):
+                return tallies.routed(*block_sums.refused(self.parts(shadow, since_ns)))
             return tallies.refused_routes(self._db, *selected(since_ns, shadow))
 
     def refusals(self, shadow: str, since_ns: int | None, newest: int | None = None) -> list[Refused]:
         """See :func:`.tallies.refusals`."""
         with self._db.explained("read"):
+            whole = newest is None and self._rolled(shadow, since_ns)
+            if whole and not block_sums.any_refused(self.parts(shadow, since_ns)):
+                return []
             return tallies.refusals(self._db, *selected(since_ns, shadow), newest)

@@ -7,6 +7,7 @@ a newer one is refused, never guessed at.
 
 from __future__ import annotations
 
+import functools
 import os
 import sqlite3
 import stat
@@ -22,6 +23,7 @@ __all__ = ["SCHEMA_VERSION", "STEPS", "connect"]
 
 _APPLICATION_ID = 0x53484C4E  # "SHLN", so that file(1) and a person with a hex dump can tell
 _BUSY_TIMEOUT_S = 5.0
+_ROUTES_KNOWN = 4096
 _WAL_BYTES = 64 * 1024 * 1024
 
 # Step n leads from schema version n to n + 1. A new file takes all of them, an older one those that it lacks: one way
@@ -246,6 +248,24 @@ _PACKED = (
     # All contents of a row as one value; the columns beside it are empty then. Rows of before keep theirs.
     "ALTER TABLE bodies ADD COLUMN packed BLOB",
 )
+_BLOCKS = (
+    # Copies of many rows' columns, see .blocks: what reads them all need not read the rows.
+    """
+    CREATE TABLE blocks (
+        id INTEGER PRIMARY KEY,
+        shadow TEXT NOT NULL,
+        first_ns INTEGER NOT NULL,
+        until_ns INTEGER NOT NULL,
+        n INTEGER NOT NULL,
+        total_ns INTEGER NOT NULL,
+        form INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        parts BLOB NOT NULL,
+        scores BLOB NOT NULL,
+        UNIQUE (shadow, first_ns)
+    )
+    """,
+)
 STEPS: tuple[tuple[str, ...], ...] = (
     _FIRST,
     _GROUPS_STRUCTURE_JUDGE,
@@ -261,6 +281,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     _MARKS,
     _BOTH_SIDES,
     _PACKED,
+    _BLOCKS,
 )
 SCHEMA_VERSION = len(STEPS)
 
@@ -336,7 +357,8 @@ def _raw(path: Path, mode: str) -> SqliteDatabase:
         factory=SqliteDatabase,
     )
     db.path = path
-    db.create_function("route_of", 2, route_of, deterministic=True)
+    # Many rows have few routes, and a query asks for that of each.
+    db.create_function("route_of", 2, functools.lru_cache(_ROUTES_KNOWN)(route_of), deterministic=True)
     return db
 
 

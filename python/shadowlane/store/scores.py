@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..columns import ScoreColumns
 from .engine import Database
 
-__all__ = ["joined_columns", "rows_beside", "score_columns", "score_rows"]
+__all__ = ["joined_columns", "rows_beside", "score_columns", "score_rows", "taken"]
 
 _ROWS_AT_ONCE = 4096
 """Rows as Python objects take some twenty times the room of the arrays that they become."""
@@ -133,6 +133,11 @@ def score_columns(rows: Sequence[Row]) -> ScoreColumns:
     return ScoreColumns(
         **{score.field: score.array(values) for score, values in zip(SCORE_TABLE, columns, strict=True)}
     )
+
+
+def taken(columns: ScoreColumns, rows: NDArray[np.bool_]) -> ScoreColumns:
+    """Only these rows (n,)."""
+    return ScoreColumns(**{score.field: getattr(columns, score.field)[rows] for score in SCORE_TABLE})
 
 
 def joined_columns(parts: Iterable[ScoreColumns]) -> ScoreColumns:

@@ -6,7 +6,7 @@ most copies, or those that are asked for.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from ..types import NOT_SENT
 from .engine import ALL, Database
@@ -43,7 +43,7 @@ def segment_rows(
     embedder: str,
     least: int,
     without: Sequence[str],
-    only: Container[tuple[str, str]] | None,
+    only: Collection[tuple[str, str]] | None,
     reverse: bool,
 ) -> Iterator[SegmentRow]:
     """The segments with ``least`` copies or more, but for the routes of ``without``. ``embedder``: whose ΔS counts;

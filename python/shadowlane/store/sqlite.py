@@ -59,6 +59,7 @@ class SqliteStore(Store):
             max_bytes=max_bytes,
             keep_bodies=keep_bodies,
             exemplars=exemplars,
+            read_only=read_only,
             clock_ns=clock_ns,
             stop=stop,
         )

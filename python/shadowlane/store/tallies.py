@@ -6,7 +6,7 @@ Invariant: bodies are not touched, and what was never sent for a cause of ours i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..types import FLAG_NO_PROD, FLAG_TOLD, NOT_SENT, route_of
@@ -16,6 +16,7 @@ __all__ = [
     "FAILED",
     "NEVER_SENT",
     "PROD_FAILED",
+    "SAID",
     "ProdSeen",
     "Refused",
     "Routed",
@@ -23,10 +24,12 @@ __all__ = [
     "difference_counts",
     "flips",
     "last_embedder",
+    "most_said",
     "policy_counts",
     "prod_seen",
     "refusals",
     "refused_routes",
+    "routed",
     "said_counts",
     "without_routes",
 ]
@@ -55,6 +58,8 @@ PROD_FAILED = "prod_status >= 500 OR (prod_status >= 400 AND reason = '' AND sta
 NEVER_SENT = "(reason = 'deadline' AND shadow_ns = 0)"
 """It waited for a slot until it was too late, or gave way."""
 _MOST_KINDS = 500
+SAID = {"models": ("prod_model", "model"), "finish": ("prod_finish", "finish"), "tools": ("", "tools")}
+"""What both sides say, by the columns that hold it."""
 _MOST_SAID = 12
 
 
@@ -79,7 +84,7 @@ def by_route(db: Database, where: str, values: tuple[Any, ...], newest: int | No
         route = route_of(method, target)
         copies[route] += n
         failed[route] += bad
-    return [(route, n, failed[route]) for route, n in copies.most_common()]
+    return routed(copies, failed)
 
 
 def refusals(db: Database, where: str, values: tuple[Any, ...], newest: int | None) -> list[Refused]:
@@ -110,7 +115,12 @@ def refused_routes(db: Database, where: str, values: tuple[Any, ...]) -> list[Ro
         route = route_of(method, target)
         copies[route] += n
         bad[route] += some
-    return [(route, n, bad[route]) for route, n in copies.most_common()]
+    return routed(copies, bad)
+
+
+def routed(copies: Mapping[str, int], some: Mapping[str, int]) -> list[Routed]:
+    """Both counts by route, most copies first."""
+    return [(route, n, some.get(route, 0)) for route, n in sorted(copies.items(), key=lambda one: (-one[1], one[0]))]
 
 
 def policy_counts(
@@ -136,15 +146,23 @@ def flips(db: Database, where: str, values: tuple[Any, ...]) -> tuple[int, int, 
 def said_counts(db: Database, where: str, values: tuple[Any, ...]) -> dict[str, list[tuple[str, str, int]]]:
     """Of the answered copies, ``(prod's, the shadow's, pairs)`` by ``models`` and ``finish`` (why the answers ended),
     and ``("", how they agree, pairs)`` by ``tools``; each the most frequent first, at most 12."""
-    columns = {"models": ("prod_model", "model"), "finish": ("prod_finish", "finish"), "tools": ("''", "tools")}
     found = {}
-    for name, (prod, shadow) in columns.items():
+    for name, (one, shadow) in SAID.items():
+        prod = one or "''"
         query = (
             f"SELECT {prod}, {shadow}, count(*) AS n FROM pairs {where} AND reason = '' "  # noqa: S608
             f"AND ({prod} <> '' OR {shadow} <> '') GROUP BY 1, 2 ORDER BY n DESC, 1, 2 LIMIT {_MOST_SAID}"
         )
         found[name] = [(str(a), str(b), int(n)) for a, b, n in db.execute(query, values)]
     return found
+
+
+def most_said(counts: Mapping[str, Mapping[tuple[str, str], int]]) -> dict[str, list[tuple[str, str, int]]]:
+    """The same of counts by what was said."""
+    return {
+        name: [(*words, n) for words, n in sorted(some.items(), key=lambda one: (-one[1], one[0]))[:_MOST_SAID]]
+        for name, some in counts.items()
+    }
 
 
 def prod_seen(db: Database, where: str, values: tuple[Any, ...], newest: int | None) -> ProdSeen:

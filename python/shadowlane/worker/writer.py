@@ -33,6 +33,7 @@ class _Store(Protocol):
     def save(self, pairs: Sequence[Pair]) -> int: ...
     def stored_keys(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]: ...
     def prune(self, now_ns: int | None = None) -> int: ...
+    def roll_up(self) -> bool: ...
     def check(self) -> None: ...
     def save_verdicts(self, verdicts: Mapping[tuple[str, str], JudgeVerdict], state: str) -> int: ...
 
@@ -177,6 +178,16 @@ class Writer:
         except StoreError as error:
             log.warning("retention: %s", error)
         await self.save_scorer()
+
+    async def roll_up(self) -> bool:
+        """Make a block of rows that are over (:mod:`shadowlane.store.blocks`); returns whether there may be more."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._store.roll_up)
+        except StoreLostError:
+            raise
+        except StoreError as error:
+            log.warning("blocks: %s", error)
+            return False
 
     def _prune(self) -> None:
         self._store.check()

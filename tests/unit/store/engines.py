@@ -43,7 +43,9 @@ class Engine:
         open_store(config).close()
         with psycopg.connect(config.url, autocommit=True) as db:
             db.execute(f"SET search_path TO {config.schema}")
-            db.execute("TRUNCATE pairs, bodies, counts, arms, spend, strata, exemplars, times, observed, marks, held")
+            db.execute(
+                "TRUNCATE pairs, bodies, counts, arms, spend, strata, exemplars, times, observed, marks, blocks, held"
+            )
             db.execute("DELETE FROM meta WHERE key <> 'identity'")
         with open_store(config) as store:
             yield store

@@ -1,0 +1,153 @@
+"""Reads of many rows by their blocks where there are some (:mod:`.blocks`), and of the rows themselves elsewhere.
+
+Invariant: what is given is what the rows alone would give, in the same order; which of both was read shows in nothing
+but the time that it takes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..columns import ScoreColumns
+from .blocks import FORM, Block, Part, block_sql, part_of, read_part, read_scores
+from .engine import ALL, Database
+from .queries import selected
+from .rolling import blocks_of, intact
+from .scores import joined_columns, rows_beside, score_columns, score_rows, taken
+
+__all__ = ["BlockReads"]
+
+_ROWS_AT_ONCE = 8192
+_BOTH = "SELECT parts, scores FROM blocks WHERE id = ?"
+_ANY = "SELECT 1 FROM blocks WHERE shadow = ? AND form = ? AND until_ns > ? LIMIT 1"
+_PARTS = "SELECT parts FROM blocks WHERE id = ?"
+
+
+class _Stretch(NamedTuple):
+    """Rows of some time: of a block, or as rows."""
+
+    from_ns: int
+    until_ns: int
+    block: Block | None
+
+
+class BlockReads:
+    """Columns of rows. ``_db`` is the store's database."""
+
+    _db: Database
+    _look_s: float
+    """For so long a block that was intact counts as such: a look of several reads looks once."""
+    _looked: dict[int, float]
+    """When each block was intact, by its number."""
+
+    def pieces(
+        self, shadow: str | None = None, since_ns: int | None = None, *, without: Sequence[str] = ()
+    ) -> Iterator[ScoreColumns]:
+        """Scores, times and statuses as numpy columns, by rising ``started_ns``, some thousand rows at a time, but for
+        the routes of ``without``; bodies are not touched. As with :meth:`iter_pairs`, close the iterator or read it to
+        its end.
+        """
+        with self._db.explained("read"):
+            if shadow is None:
+                wanted = selected(since_ns, shadow, without, dialect=self._db.dialect)
+                yield from map(score_columns, score_rows(self._db, *wanted))
+                return
+            for some in self._stretches(shadow, since_ns, ALL):
+                yield from self._columns(shadow, some, without)
+
+    def pieces_beside(
+        self, shadow: str, other: str, since_ns: int | None = None, *, without: Sequence[str] = ()
+    ) -> Iterator[tuple[ScoreColumns, ScoreColumns]]:
+        """The same, and beside each piece the rows of another shadow with the same ``shadow_id``, in any order. All
+        shadows' rows of one exchange have its one time."""
+        with self._db.explained("read"):
+            theirs = self._stretches(other, since_ns, ALL)
+            for some in self._stretches(shadow, since_ns, ALL):
+                if some.block is None:
+                    for rows in score_rows(self._db, *self._within(shadow, some, without)):
+                        yield score_columns(rows), score_columns(rows_beside(self._db, rows, other))
+                    continue
+                for columns in self._columns(shadow, some, without):
+                    yield columns, self._same(columns, other, theirs)
+
+    def _rolled(self, shadow: str, since_ns: int | None) -> bool:
+        """Whether there is a block of a shadow's rows since then."""
+        return self._db.execute(_ANY, (shadow, FORM, 0 if since_ns is None else since_ns)).fetchone() is not None
+
+    def _same(self, columns: ScoreColumns, other: str, theirs: Sequence[_Stretch]) -> ScoreColumns:
+        """The rows of another shadow that answered these exchanges."""
+        first, last = int(columns.started_ns[0]), int(columns.started_ns[-1]) + 1
+        found = []
+        for some in theirs:
+            if some.until_ns <= first or some.from_ns >= last:
+                continue
+            whole = (
+                some if some.block is not None else _Stretch(max(some.from_ns, first), min(some.until_ns, last), None)
+            )
+            for beside in self._columns(other, whole, ()):
+                found.append(taken(beside, np.isin(beside.exchange, columns.exchange)))
+        return found[0] if len(found) == 1 else joined_columns(found)
+
+    def _stretches(self, shadow: str, since_ns: int | None, until_ns: int) -> list[_Stretch]:
+        """The time from ``since_ns`` on as blocks that are intact and what lies between them."""
+        at = 0 if since_ns is None else since_ns
+        found: list[_Stretch] = []
+        rows_from = at
+        for block in self._intact(shadow, at, until_ns):
+            if found and block.first_ns < rows_from:
+                continue  # two hosts made blocks of one time
+            if block.first_ns > rows_from:
+                found.append(_Stretch(rows_from, block.first_ns, None))
+            found.append(_Stretch(max(block.first_ns, at), block.until_ns, block))
+            rows_from = block.until_ns
+        if rows_from < until_ns:
+            found.append(_Stretch(rows_from, until_ns, None))
+        return found
+
+    def _intact(self, shadow: str, since_ns: int, until_ns: int) -> list[Block]:
+        """The blocks that have rows of a time, and no others than they were made of."""
+        found, now = [], time.monotonic()
+        for block in blocks_of(self._db, shadow, since_ns, until_ns):
+            looked = self._looked.get(block.id)
+            if looked is None or now - looked > self._look_s:
+                if not intact(self._db, shadow, block):
+                    self._looked.pop(block.id, None)
+                    continue
+                self._looked[block.id] = now
+            found.append(block)
+        return found
+
+    def _columns(self, shadow: str, some: _Stretch, without: Sequence[str]) -> Iterator[ScoreColumns]:
+        blobs = None if some.block is None else self._db.execute(_BOTH, (some.block.id,)).fetchone()
+        if some.block is None or blobs is None:  # dropped meanwhile
+            yield from map(score_columns, score_rows(self._db, *self._within(shadow, some, without)))
+            return
+        columns = read_scores(blobs[0], blobs[1], some.block.n, since_ns=some.from_ns, without=without)
+        if len(columns):
+            yield columns
+
+    def _within(self, shadow: str, some: _Stretch, without: Sequence[str]) -> tuple[str, tuple[object, ...]]:
+        where, values = selected(some.from_ns, shadow, without, dialect=self._db.dialect)
+        return (where, values) if some.until_ns == ALL else (f"{where} AND started_ns < ?", (*values, some.until_ns))
+
+    def parts(self, shadow: str, since_ns: int | None, *, until_ns: int = ALL) -> Iterator[Part]:
+        """What sums over a shadow's rows are made of, in the order of time, some thousand rows at a time."""
+        at = 0 if since_ns is None else since_ns
+        for some in self._stretches(shadow, since_ns, until_ns):
+            blob = None if some.block is None else self._db.execute(_PARTS, (some.block.id,)).fetchone()
+            if some.block is None or blob is None:
+                yield from self._part_rows(shadow, some._replace(until_ns=min(some.until_ns, until_ns)))
+                continue
+            yield read_part(blob[0], some.block.n).within(at, until_ns)
+
+    def _part_rows(self, shadow: str, some: _Stretch) -> Iterator[Part]:
+        where, values = self._within(shadow, some, ())
+        query = f"SELECT {block_sql(self._db.dialect, whole=False)} FROM pairs {where} ORDER BY started_ns, id"  # noqa: S608
+        with contextlib.closing(self._db.stream(query, values)) as cursor:
+            while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+                yield part_of(rows)

@@ -1,0 +1,145 @@
+"""Blocks: the columns of rows that are over, packed, so that what reads many rows does not read rows.
+
+A block holds, of some thousand rows of one shadow within one hour, everything that
+:class:`~shadowlane.columns.ScoreColumns` has, and what sums by route, tenant, model and version are made of. It is a
+copy: nothing is in a block that is not in its rows. Invariant: a block counts only while the rows of its time are those
+that it was made of, told by their number and the sum of their times, which an index has; where a row came late, or
+went, the rows themselves are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ..columns import ScoreColumns
+from .column_codec import PackedColumn, Texts, column_of, packed, packed_texts, plain_texts, texts_of
+from .engine import Dialect
+from .scores import SCORE_TABLE
+
+__all__ = ["BLOCK_ROWS", "FORM", "Block", "Part", "block_sql", "part_of", "read_part", "read_scores", "to_blobs"]
+
+FORM = 1
+"""Of blocks that this release reads."""
+BLOCK_ROWS = 1 << 14
+"""A block has no more rows, but for those of one and the same time."""
+_TEXT_COLUMNS = {"route": ""} | {
+    name: name
+    for name in (
+        "tenant", "prod_model", "model", "model_rev", "index_hash", "prod_index_hash", "pins", "finish", "prod_finish",
+        "tools", "blocked", "why",
+    )
+}  # fmt: skip
+"""Columns of texts beside those of :data:`.scores.SCORE_TABLE`, as SQL; the route's is the dialect's."""
+_PART = (
+    "started_ns", "delta_s", "fact_flip", "reason", "prod_status", "status", "prod_ns", "shadow_ns", "embedder",
+    "group", "unread", "strange_calls", "prod_strange_calls", "flip", "prod_flip", "flags", *_TEXT_COLUMNS,
+)  # fmt: skip
+"""What sums are made of: read by itself, so that a sum does not read the scores."""
+_SQL = {score.field: score.sql for score in SCORE_TABLE} | {"flags": "flags"} | _TEXT_COLUMNS
+_ARRAYS = {score.field: score.array for score in SCORE_TABLE}
+_ARRAYS["flags"] = _ARRAYS["started_ns"]
+_TEXTS = frozenset((*_TEXT_COLUMNS, *(name for name, array in _ARRAYS.items() if array([]).dtype.kind == "U")))
+_Columns = dict[str, PackedColumn]
+_decoder = msgspec.msgpack.Decoder(_Columns)
+
+
+class Block(NamedTuple):
+    """A row of ``blocks`` without its contents."""
+
+    id: int
+    first_ns: int
+    """Of rows that began then or later, and before ``until_ns``."""
+    until_ns: int
+    n: int
+    total_ns: int
+    """The sum of the rows' times since ``first_ns``."""
+
+
+class Part:
+    """Of some rows what sums are made of: arrays (n,) by name, and texts, read when they are asked for."""
+
+    def __init__(
+        self, n: int, columns: Mapping[str, PackedColumn | NDArray[Any] | Texts], rows: slice | NDArray[np.bool_]
+    ) -> None:
+        self._n, self._columns, self._rows = n, columns, rows
+        self._read: dict[str, NDArray[Any]] = {}
+        self._texts: dict[str, Texts] = {}
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """A column that is not of texts."""
+        if name not in self._read:
+            column = self._columns[name]
+            values = column_of(column, self._n) if isinstance(column, PackedColumn) else column
+            self._read[name] = np.asarray(values)[self._rows]
+        return self._read[name]
+
+    def texts(self, name: str) -> Texts:
+        """A column of texts."""
+        if name not in self._texts:
+            column = self._columns[name]
+            texts = texts_of(column, self._n) if isinstance(column, PackedColumn) else column
+            self._texts[name] = Texts(texts.words, texts.codes[self._rows])  # type: ignore[union-attr]
+        return self._texts[name]
+
+    def where(self, name: str, *wanted: str) -> NDArray[np.bool_]:
+        """Which rows have one of these texts (n,)."""
+        texts = self.texts(name)
+        hit: NDArray[np.bool_] = np.array([word in wanted for word in texts.words], dtype=bool)[texts.codes]
+        return hit
+
+    def within(self, since_ns: int, until_ns: int) -> Part:
+        """Only the rows of a time."""
+        started = self["started_ns"]
+        if not len(started) or (started[0] >= since_ns and started[-1] < until_ns):
+            return self
+        return Part(self._n, self._columns, slice(*np.searchsorted(started, [since_ns, until_ns]).tolist()))
+
+
+def block_sql(dialect: Dialect, *, whole: bool) -> str:
+    """The columns of a query whose rows :func:`to_blobs` (``whole``) or :func:`part_of` takes."""
+    names = _SQL if whole else _PART
+    return ", ".join(_SQL[name] or dialect.route for name in names)
+
+
+def to_blobs(rows: Sequence[Sequence[Any]]) -> tuple[bytes, bytes]:
+    """Rows of all columns as the two contents of a block."""
+    columns: _Columns = {}
+    for name, values in zip(_SQL, zip(*rows, strict=True), strict=True):
+        columns[name] = packed_texts(values) if name in _TEXTS else packed(_ARRAYS[name](values))
+    first = {name: columns.pop(name) for name in _PART}
+    return msgspec.msgpack.encode(first), msgspec.msgpack.encode(columns)
+
+
+def part_of(rows: Sequence[Sequence[Any]]) -> Part:
+    """Rows of the part's columns as such."""
+    columns: dict[str, PackedColumn | NDArray[Any] | Texts] = {}
+    for name, values in zip(_PART, zip(*rows, strict=True), strict=True):
+        columns[name] = plain_texts(values) if name in _TEXTS else _ARRAYS[name](values)
+    return Part(len(rows), columns, slice(None))
+
+
+def read_part(blob: bytes, n: int) -> Part:
+    """The first content of a block. What is none raises :class:`ValueError`, here or when it is read."""
+    return Part(n, _decoder.decode(blob), slice(None))
+
+
+def read_scores(part: bytes, rest: bytes, n: int, *, since_ns: int, without: Sequence[str]) -> ScoreColumns:
+    """Both contents as the columns of the rows that began at ``since_ns`` or later, but for routes of ``without``.
+    Raises :class:`ValueError` for what is none."""
+    columns = _decoder.decode(part) | _decoder.decode(rest)
+    rows: NDArray[np.bool_] | slice = slice(None)
+    if without or column_of(columns["started_ns"], n)[0] < since_ns:
+        rows = column_of(columns["started_ns"], n) >= since_ns
+        if without:
+            route = texts_of(columns["route"], n)
+            rows &= ~np.array([word in without for word in route.words], dtype=bool)[route.codes]
+    return ScoreColumns(**{score.field: _array(score.field, columns[score.field], n)[rows] for score in SCORE_TABLE})
+
+
+def _array(name: str, column: PackedColumn, n: int) -> NDArray[Any]:
+    return texts_of(column, n).array() if name in _TEXTS else column_of(column, n)

@@ -1,0 +1,244 @@
+"""Blocks are copies: whatever happens to the rows, what is read with blocks is what the rows alone give."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shadowlane.gate import verdict_data
+from shadowlane.gate.evidence import evaluate_lane
+from shadowlane.report.build import build_report
+from shadowlane.store import Store, open_store, rolling
+from shadowlane.store.column_codec import column_of, packed, packed_texts, texts_of
+from shadowlane.types import Pair
+from tests.support.lanes import HOUR_NS, NOW_NS, config_at, make_pairs, make_status
+
+from .engines import Engine
+from .test_engines_agree import READS, N, judge_of, plain, rich_pairs
+
+ROLLED_AT_NS = NOW_NS + 2 * HOUR_NS
+_BY_BLOCKS = ("said", "policy", "scores", "without", "refused routes", "pins", "failures", "segments")
+WHOLE = st.integers(-(2**63), 2**63 - 1)
+
+
+@given(st.lists(WHOLE, min_size=1))
+def test_whole_numbers_come_back(values: list[int]) -> None:
+    array = np.array(values, dtype=np.int64)
+    for some in (array, np.sort(array), np.full(9, array[0])):
+        assert column_of(packed(some), len(some)).tolist() == some.tolist()
+
+
+@given(st.lists(st.floats(width=64) | st.sampled_from([0.0, -0.0, float("nan")]), min_size=1), st.integers(1, 30))
+def test_floats_come_back_bit_by_bit(values: list[float], times: int) -> None:
+    array = np.tile(np.array(values), times)
+    read = column_of(packed(array), len(array))
+    assert read.astype(np.float64).view(np.int64).tolist() == array.view(np.int64).tolist()
+
+
+@given(st.lists(st.booleans(), min_size=1), st.lists(st.text("aä\x00", max_size=3), min_size=1))
+def test_truth_values_and_texts_come_back(values: list[bool], texts: list[str]) -> None:
+    assert column_of(packed(np.array(values)), len(values)).tolist() == values
+    read = texts_of(packed_texts(texts), len(texts))
+    assert [read.words[code] for code in read.codes.tolist()] == texts
+
+
+def test_a_column_of_other_rows_is_none() -> None:
+    with pytest.raises(ValueError, match="a block of 3 rows"):
+        column_of(packed(np.array([1, 2], dtype=np.int64)), 3)
+
+
+def _pairs() -> list[Pair]:
+    """Of two arms; what the control answered too has one time, as all copies of one exchange have."""
+    pairs = rich_pairs()
+    mine, theirs = pairs[:N], pairs[N:]
+    return [*mine, *(msgspec.structs.replace(pair, copy=mine[2 * i].copy) for i, pair in enumerate(theirs))]
+
+
+@contextlib.contextmanager
+def _store(engine: Engine, path: Path) -> Iterator[Store]:
+    """A store whose clock is two hours after the last row: all hours are over."""
+    config = engine.config(path)
+    open_store(config).close()
+    with open_store(config) as store:
+        store._clock_ns = lambda: ROLLED_AT_NS
+        store.set_epoch("ab" * 16, {"candidate": 0, "control": 0})
+        yield store
+
+
+@pytest.fixture
+def pair_of_stores(engine: Engine, tmp_path: Path) -> Iterator[tuple[Store, Store]]:
+    """Two stores of the same rows; the second has blocks."""
+    with _store(engine, tmp_path / "rows.db") as rows, _store(engine, tmp_path / "blocks.db") as blocks:
+        yield rows, blocks
+
+
+def _rolled(store: Store) -> int:
+    """Make all blocks that are missing; how many there are."""
+    while store.roll_up():
+        pass
+    return _count(store)
+
+
+def _count(store: Store) -> int:
+    return int(store._db.execute("SELECT count(*) FROM blocks").fetchone()[0])
+
+
+def _same(rows: Store, blocks: Store) -> None:
+    reads = {name: READS[name] for name in _BY_BLOCKS}
+    reads["all routes"] = lambda store: store.route_counts("candidate", None)
+    reads |= {name: READS[name] for name in ("deltas", "delta sums")}
+    reads["all seen"] = lambda store: store.prod_seen("candidate", None)
+    reads["refusals"] = lambda store: [store.refusals(name, 0) for name in ("candidate", "control")]
+    reads["beside"] = lambda store: [
+        (mine, sorted(theirs.exchange.tolist())) for mine, theirs in store.pieces_beside("candidate", "control", 0)
+    ]
+    for name, read in reads.items():
+        wanted, found = (
+            plain(list(value) if isinstance(value, Iterator) else value) for value in map(read, (rows, blocks))
+        )
+        if name in ("without", "beside"):
+            wanted, found = (_joined(value, beside=name == "beside") for value in (wanted, found))
+        assert found == wanted, name
+
+
+def _joined(pieces: list, *, beside: bool) -> dict:
+    """However the rows are cut into pieces."""
+    whole: dict = {}
+    for piece in pieces:
+        columns, others = piece if beside else (piece, [])
+        whole["beside"] = sorted([*whole.get("beside", []), *others])
+        for name, values in columns.items():
+            whole.setdefault(name, []).extend(values)
+    return whole
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rolling, "BLOCK_ROWS", 25)
+
+
+def _fill(stores: tuple[Store, ...], pairs: list[Pair]) -> None:
+    for store in stores:
+        for start in range(0, len(pairs), 250):
+            store.save(pairs[start : start + 250])
+
+
+def test_every_read_is_that_of_the_rows(pair_of_stores: tuple[Store, Store]) -> None:
+    rows, blocks = pair_of_stores
+    pairs = _pairs()
+    _fill((rows, blocks), pairs[::2])
+    assert _rolled(blocks) > 30
+    _same(rows, blocks)
+    # The others are late: they lie in the time of blocks.
+    _fill((rows, blocks), pairs)
+    _same(rows, blocks)
+    _rolled(blocks)
+    assert _rolled(blocks) > 40
+    _same(rows, blocks)
+
+
+def test_a_verdict_after_the_block_is_read(pair_of_stores: tuple[Store, Store]) -> None:
+    rows, blocks = pair_of_stores
+    pairs = _pairs()
+    _fill((rows, blocks), pairs)
+    made = _rolled(blocks)
+    verdicts = {(pairs[i].copy.shadow_id, "candidate"): judge_of("prod_better") for i in (50, 300, 301)}
+    for store in (rows, blocks):
+        assert store.save_verdicts(verdicts, "state") == 3
+    assert made - 3 <= _count(blocks) < made
+    _same(rows, blocks)
+    assert _rolled(blocks) == made
+    _same(rows, blocks)
+
+
+def test_what_retention_takes_is_in_no_block(pair_of_stores: tuple[Store, Store]) -> None:
+    rows, blocks = pair_of_stores
+    _fill((rows, blocks), _pairs())
+    made = _rolled(blocks)
+    for store in (rows, blocks):
+        store._max_age_ns = 10 * HOUR_NS + HOUR_NS // 3
+        assert store.prune(NOW_NS + 4 * HOUR_NS) > 300
+    _same(rows, blocks)
+    for _ in range(made):
+        blocks.roll_up()
+    assert 0 < _count(blocks) < made
+    _same(rows, blocks)
+
+
+@pytest.mark.parametrize("direction", ["forward", "reverse"])
+def test_verdict_and_report_are_those_of_the_rows(tmp_path: Path, direction: str) -> None:
+    config = config_at(
+        tmp_path,
+        shadows={"candidate": {"url": "http://127.0.0.1:9001", "direction": direction}},
+        control={"url": "http://127.0.0.1:9002"},
+        gate={"min_pairs": 20, "segment_pairs": 20},
+    )
+    pairs = [*_pairs(), *make_pairs(200, hours=300.0, first=5000, seed=3)]
+    found = []
+    with _store(Engine(), tmp_path / "rows.db") as rows, _store(Engine(), tmp_path / "blocks.db") as blocks:
+        _fill((rows, blocks), pairs)
+        assert _rolled(blocks) > 50
+        for store in (rows, blocks):
+            verdicts = [verdict_data(one) for one in evaluate_lane(config, make_status(N), store, now_ns=NOW_NS)]
+            found.append((plain(verdicts), plain(build_report(config, make_status(N), store, now_ns=NOW_NS))))
+    assert found[1] == found[0]
+
+
+def test_rows_that_are_not_over_are_in_no_block(engine: Engine, tmp_path: Path) -> None:
+    with _store(engine, tmp_path / "s.db") as store:
+        _fill((store,), make_pairs(100, hours=3.0))
+        store._clock_ns = lambda: NOW_NS - HOUR_NS
+        _rolled(store)
+        last = store._db.execute("SELECT max(until_ns) FROM blocks").fetchone()[0]
+        assert NOW_NS - 2 * HOUR_NS <= last <= NOW_NS - HOUR_NS - rolling.CLOSED_NS
+
+
+def test_more_rows_of_one_time_than_a_block_takes_stay_rows(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rolling, "_TOO_MANY", 60)
+    pairs = make_pairs(150)
+    at_once = [
+        msgspec.structs.replace(pair, copy=msgspec.structs.replace(pair.copy, started_ns=pairs[40].copy.started_ns))
+        if 40 <= i < 140
+        else pair
+        for i, pair in enumerate(pairs)
+    ]
+    with _store(engine, tmp_path / "s.db") as store:
+        _fill((store,), at_once)
+        assert _rolled(store) > 2
+        assert sum(len(piece) for piece in store.pieces("candidate")) == 150
+        forms = store._db.execute("SELECT form, n FROM blocks WHERE form < 0").fetchall()
+        assert [tuple(row) for row in forms] == [(-1, 100)]
+
+
+def test_a_block_of_another_release_is_not_read(pair_of_stores: tuple[Store, Store]) -> None:
+    rows, blocks = pair_of_stores
+    _fill((rows, blocks), _pairs())
+    _rolled(blocks)
+    with blocks._db.transaction():
+        blocks._db.execute("UPDATE blocks SET form = 9, parts = ?", (b"\x00",))
+    _same(rows, blocks)
+
+
+def test_a_block_whose_rows_changed_meanwhile_is_not_put(engine: Engine, tmp_path: Path) -> None:
+    pairs = make_pairs(100, hours=4.0)
+    with _store(engine, tmp_path / "s.db") as store:
+        _fill((store,), pairs[::2])
+        made = rolling.made(store._db, "candidate", ROLLED_AT_NS)
+        assert made is not None
+        _fill((store,), pairs)
+        with store._db.transaction():
+            assert rolling.put(store._db, made) == 0
+        again = rolling.made(store._db, "candidate", ROLLED_AT_NS)
+        assert again is not None
+        with store._db.transaction():
+            assert [rolling.put(store._db, again) > 0 for _ in range(2)] == [True, False]  # another host was first
+        assert sum(len(piece) for piece in store.pieces("candidate")) == 100
