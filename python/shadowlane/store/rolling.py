@@ -92,7 +92,7 @@ def made(db: Database, shadow: str, now_ns: int) -> Made | None:
     columns = block_sql(db.dialect, whole=True)
     query = f"SELECT {columns} FROM pairs WHERE {_IN} ORDER BY started_ns, id"  # noqa: S608
     rows = db.execute(query, (shadow, first, until)).fetchall()
-    return Made(shadow, first, until, n, total, *to_blobs(rows)) if len(rows) == n else None
+    return Made(shadow, first, until, n, total, *to_blobs(rows)) if 0 < len(rows) == n else None
 
 
 def put(db: Database, block: Made) -> int:

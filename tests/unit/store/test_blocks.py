@@ -19,6 +19,7 @@ from shadowlane.store import Store, open_store, rolling
 from shadowlane.store.column_codec import column_of, packed, packed_texts, texts_of
 from shadowlane.types import Pair
 from tests.support.lanes import HOUR_NS, NOW_NS, config_at, make_pairs, make_status
+from tests.support.verdicts import altered
 
 from .engines import Engine
 from .test_engines_agree import READS, N, judge_of, plain, rich_pairs
@@ -176,11 +177,15 @@ def test_what_retention_takes_is_in_no_block(pair_of_stores: tuple[Store, Store]
 def test_verdict_and_report_are_those_of_the_rows(tmp_path: Path, direction: str) -> None:
     config = config_at(
         tmp_path,
-        shadows={"candidate": {"url": "http://127.0.0.1:9001", "direction": direction}},
+        shadows={
+            "candidate": {"url": "http://127.0.0.1:9001", "direction": direction},
+            "other": {"url": "http://127.0.0.1:9003"},
+        },
         control={"url": "http://127.0.0.1:9002"},
         gate={"min_pairs": 20, "segment_pairs": 20},
     )
     pairs = [*_pairs(), *make_pairs(200, hours=300.0, first=5000, seed=3)]
+    pairs += altered(pairs[:N:3], "outcome", shadow=lambda _: "other")
     found = []
     with _store(Engine(), tmp_path / "rows.db") as rows, _store(Engine(), tmp_path / "blocks.db") as blocks:
         _fill((rows, blocks), pairs)

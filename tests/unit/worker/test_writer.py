@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from shadowlane.config import StoreConfig
-from shadowlane.store import open_store
+from shadowlane.store import Store, open_store
 from shadowlane.types import Pair
+from shadowlane.worker import process
 from shadowlane.worker.writer import Writer
+from tests.support.lanes import make_pairs
 
 from .world import ANSWER, Plain, copy_of
 
@@ -34,3 +36,45 @@ def test_a_scorer_that_raises_costs_the_scores_and_no_row(tmp_path: Path, caplog
     [record] = caplog.records
     assert "please report it: IndexError in score" in record.getMessage()
     assert "yes" not in caplog.text + pair.scores.note
+
+
+def test_blocks_are_made_until_there_are_none_to_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker's task, on a store with rows of many hours."""
+    monkeypatch.setattr(process, "_ROLL_EVERY_S", 0.0)
+    monkeypatch.setattr(process, "_ROLL_SOON_S", 0.0)
+    monkeypatch.setattr(process, "_ROLL_REST", 0.0)
+    with open_store(StoreConfig(url=f"sqlite:///{tmp_path / 'pairs.db'}")) as store:
+        store.set_epoch("lane", {"candidate": 0})
+        store.save(make_pairs(60))
+        writer = Writer(store, Plain())
+
+        async def until_made() -> int:
+            task = asyncio.create_task(process._roll_up(writer))
+            try:
+                async with asyncio.timeout(60):
+                    while (made := await writer.call(lambda: _blocks(store))) < 24:
+                        pass
+                    return made
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+        assert asyncio.run(until_made()) >= 24
+        writer.close()
+
+
+def _blocks(store: Store) -> int:
+    return int(store._db.execute("SELECT count(*) FROM blocks").fetchone()[0])
+
+
+def test_a_block_that_cannot_be_made_is_said_and_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with open_store(StoreConfig(url=f"sqlite:///{tmp_path / 'pairs.db'}")) as store:
+        store.set_epoch("lane", {"candidate": 0})
+        store.save(make_pairs(60))
+        writer = Writer(store, Plain())
+        store._db.execute("ALTER TABLE blocks RENAME TO away")
+        assert asyncio.run(writer.roll_up()) is False
+        assert "blocks: " in caplog.text
+        store._db.execute("ALTER TABLE away RENAME TO blocks")
+        assert asyncio.run(writer.roll_up()) is True
+        writer.close()

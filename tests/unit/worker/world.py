@@ -141,6 +141,9 @@ class Store:
     def prune(self, now_ns: int | None = None) -> int:
         return self.real.prune(now_ns)
 
+    def roll_up(self) -> bool:
+        return self.real.roll_up()
+
     def save_verdicts(self, verdicts: Mapping[tuple[str, str], JudgeVerdict], state: str) -> int:
         return self.real.save_verdicts(verdicts, state)
 
