@@ -74,7 +74,10 @@ FLAG_NO_PROD = 32
 
 def header(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> str:
     """A field's first value by its lower-case name, as latin-1 without outer blanks (RFC 9110 §5.5), or empty."""
-    return next((value.decode("latin-1").strip() for field, value in headers if field.lower() == name), "")
+    for field, value in headers:
+        if field.lower() == name:
+            return value.decode("latin-1").strip()
+    return ""
 
 
 StateName = Literal["", "convergent", "divergent", "recursive", "chaotic"]

@@ -26,7 +26,7 @@ __all__ = ["BATCH", "FEW_ROWS", "Embedder"]
 
 _CHUNK_CHARS = 2000
 BATCH = 32
-"""The most texts that a model gets at a time."""
+"""The most texts that a model gets at a time, where it does not say otherwise."""
 _CACHE_ROWS = 16_384
 FEW_ROWS = 4096
 """The cache of a model that embeds a text in some microseconds: what is asked again and again, and little memory."""
@@ -38,6 +38,8 @@ class Embedder(ABC):
     name: str
     """Model and revision, for example ``wordllama:l2_supercat_256@0.4.0``."""
     dim: int
+    batch = BATCH
+    """The most texts that :meth:`_encode` gets at a time."""
 
     def __init__(self, *, cache_rows: int = _CACHE_ROWS) -> None:
         self._cache: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
@@ -84,6 +86,8 @@ class Embedder(ABC):
 
     def _rows(self, texts: list[str]) -> NDArray[np.float32]:
         """Unit rows of non-blank texts, by chunks."""
+        if len(texts) <= self.batch and max(map(len, texts)) <= _CHUNK_CHARS:
+            return _unit(np.array(self._encode(texts), dtype=np.float32), texts)
         chunks: list[str] = []
         owner: list[int] = []
         for index, text in enumerate(texts):
@@ -93,8 +97,8 @@ class Embedder(ABC):
         # Chunks of like length share a batch, so that padding does not multiply the work.
         order = sorted(range(len(chunks)), key=lambda index: len(chunks[index]))
         rows: NDArray[np.float32] = np.empty((len(chunks), self.dim), dtype=np.float32)
-        for start in range(0, len(order), BATCH):
-            batch = order[start : start + BATCH]
+        for start in range(0, len(order), self.batch):
+            batch = order[start : start + self.batch]
             rows[batch] = self._encode([chunks[index] for index in batch])
         rows = _unit(rows, chunks)
         if len(chunks) == len(texts):
@@ -108,7 +112,7 @@ class Embedder(ABC):
 
     @abstractmethod
     def _encode(self, texts: list[str]) -> NDArray[np.float32]:
-        """(n, dim) float32 of at most ``BATCH`` non-blank texts of at most ``_CHUNK_CHARS`` characters."""
+        """(n, dim) float32 of at most ``batch`` non-blank texts of at most ``_CHUNK_CHARS`` characters."""
 
 
 def _chunks(text: str) -> list[str]:

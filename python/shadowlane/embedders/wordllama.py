@@ -47,6 +47,9 @@ def _read(weights: Path, tokenizer: Path) -> tuple[NDArray[np.float32], Any]:
 class WordLlama(Embedder):
     """The static model in wordllama's wheel: mean of token vectors, 256 dimensions, no download, no accelerator."""
 
+    batch = 1024
+    """Nothing is filled up to the longest text: the more there are, the fewer calls of the tokenizer."""
+
     def __init__(self) -> None:
         super().__init__(cache_rows=FEW_ROWS)
         # Its files are read where they lie. Its own code looks for a home directory when it is imported, which a

@@ -39,15 +39,13 @@ class Prices:
 
     def cost(self, model: str, usage: Mapping[str, int]) -> Spent:
         """What an answer's ``usage`` is in tokens, and in money where there are prices."""
-
-        def count(*names: str) -> int:
-            return next((max(usage[name], 0) for name in names if name in usage), 0)
-
-        plain, output = count("prompt_tokens", "input_tokens"), count("completion_tokens", "output_tokens")
-        write, read = count("cache_creation_input_tokens"), count("cache_read_input_tokens")
-        cached = min(count("cached_tokens", "prompt_tokens_details.cached_tokens"), plain)  # OpenAI's lie within
-        cached_new = min(count("cache_write_tokens"), plain - cached)  # so does this, in normalised usage
-        total = max(count("total_tokens"), plain + output + write + read)
+        plain = _count(usage, "prompt_tokens", "input_tokens")
+        output = _count(usage, "completion_tokens", "output_tokens")
+        write, read = _count(usage, "cache_creation_input_tokens"), _count(usage, "cache_read_input_tokens")
+        # OpenAI's lie within
+        cached = min(_count(usage, "cached_tokens", "prompt_tokens_details.cached_tokens"), plain)
+        cached_new = min(_count(usage, "cache_write_tokens"), plain - cached)  # so does this, in normalised usage
+        total = max(_count(usage, "total_tokens"), plain + output + write + read)
         if not self._prices or not total:
             return Spent(total, 0.0)
         price = self._price(model)
@@ -76,3 +74,11 @@ class Prices:
             self.unpriced.add(model)
             return max(self._prices.values(), key=lambda price: max(price.input, price.output))
         return named
+
+
+def _count(usage: Mapping[str, int], *names: str) -> int:
+    """Under the first of these names that there is."""
+    for name in names:
+        if name in usage:
+            return max(usage[name], 0)
+    return 0

@@ -82,8 +82,7 @@ def _gather(value: Any, texts: list[str]) -> None:
     """Adds its texts that are long enough to hold a value."""
     inner: Iterable[Any] = ()
     if isinstance(value, str):
-        if len(value) >= _SHORTEST:
-            texts.append(value)
+        inner = (value,)
     elif isinstance(value, msgspec.Struct):
         inner = msgspec.structs.astuple(value)
     elif isinstance(value, (list, tuple)):
@@ -91,7 +90,10 @@ def _gather(value: Any, texts: list[str]) -> None:
     elif isinstance(value, dict):
         inner = value.values()
     for one in inner:
-        if one:  # most fields of an answer are empty
+        if isinstance(one, str):
+            if len(one) >= _SHORTEST:
+                texts.append(one)
+        elif one and not isinstance(one, (int, float)):  # most fields of an answer are empty
             _gather(one, texts)
 
 

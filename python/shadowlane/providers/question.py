@@ -66,9 +66,16 @@ def find_question(copy: Copy) -> Question | None:
     if not text:
         return None
     state = xxhash.xxh3_64()
-    for part in (copy.method, urlsplit(copy.target).path, *settings, *sorted(_FIGURE.findall(text))):
+    for part in (copy.method, urlsplit(copy.target).path, *settings, *_figures(text)):
         state.update(part.encode("utf-8", "replace") + b"\x1f")
     return Question(clean(text), state.intdigest())
+
+
+def _figures(text: str) -> list[str]:
+    """The figures of a text, in the order of their digits."""
+    if text.isascii() and len(text.encode().translate(None, b"0123456789")) == len(text):
+        return []  # at a tenth of the time of looking for one
+    return sorted(_FIGURE.findall(text))
 
 
 def _turns(copy: Copy) -> tuple[list[str], list[str]]:

@@ -63,7 +63,11 @@ class ArmHistory:
         delta: float | None,
     ) -> Reading:
         """Add an answer, (d,) float32, and read it; of more than ``window`` answers the oldest go."""
-        self.rows = np.concatenate((self.rows[max(0, len(self.rows) - window + 1) :], answer[None]), dtype=np.float32)
+        if len(self.rows):
+            kept = self.rows[max(0, len(self.rows) - window + 1) :]
+            self.rows = np.concatenate((kept, answer[None]), dtype=np.float32)
+        else:
+            self.rows = np.array(answer[None], dtype=np.float32)  # its own: a batch's rows are not kept for one
         self.citations = (*self.citations, frozenset(citations))[-window:]
         self.collapsed = (*self.collapsed, collapsed)[-window:]
         if delta is not None:

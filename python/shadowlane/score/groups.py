@@ -19,7 +19,7 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -38,8 +38,7 @@ _ARRAY, _ARRAY_32 = struct.Struct(">BI"), 0xDD
 """The head of an array of msgpack (array 32), and its mark: https://github.com/msgpack/msgpack/blob/master/spec.md."""
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(NamedTuple):
     """What one more answer of an arm says of its group."""
 
     group: int
@@ -124,6 +123,7 @@ class ParaphraseGroups:
         self._groups: OrderedDict[int, _Group] = OrderedDict()
         self._at_slot: dict[int, int] = {}
         self._next = 0
+        self._none: NDArray[np.float32] = np.empty((0, dim), dtype=np.float32)
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -144,7 +144,8 @@ class ParaphraseGroups:
             raise ScoreError("assign: a row is not finite; check the embedder")
         if scopes is not None and len(scopes) != len(rows):
             raise ScoreError(f"assign: {len(rows)} rows and {len(scopes)} scopes; give one for each row")
-        return map(self._assign, rows, scopes or [0] * len(rows))
+        scopes = scopes or [0] * len(rows)
+        return map(self._assign, rows, scopes, self._leaders.nearest_each(rows, scopes, self.threshold))
 
     def size(self, group: int) -> int:
         """How many requests a group has taken; 0 for one that was dropped or never was."""
@@ -171,7 +172,7 @@ class ParaphraseGroups:
             return None
         history = found.arms.get(arm)
         if history is None:
-            history = found.arms[arm] = ArmHistory(np.empty((0, self.dim), dtype=np.float32))
+            history = found.arms[arm] = ArmHistory(self._none)
         read = history.observe(self.window, answer, citations, collapsed, delta)
         return Observation(group, read.state, read.flipped, history.flips, read.trend)
 
@@ -273,8 +274,8 @@ class ParaphraseGroups:
         groups._next = state.next_number
         return groups
 
-    def _assign(self, row: NDArray[np.float32], scope: int) -> int:
-        found = self._leaders.nearest(row, scope, self.threshold)
+    def _assign(self, row: NDArray[np.float32], scope: int, found: int | None) -> int:
+        """The group of a request whose nearest leader's slot is known, ``None`` when none is near enough."""
         if found is not None:
             number = self._at_slot[found]
             self._groups.move_to_end(number)

@@ -26,7 +26,8 @@ _SENTENCE_END = re.compile(r"(?<!\d)[.!?…][\"'”’)\]*]*(?=\s)|[。！？]|\
 
 def is_cut(answer: Answer) -> bool:
     """Whether an answer ran into its length limit."""
-    return any(reason.lower() in LENGTH_REASONS for reason in answer.finish_reason.split(","))
+    reasons = answer.finish_reason.lower()
+    return reasons in LENGTH_REASONS or ("," in reasons and not LENGTH_REASONS.isdisjoint(reasons.split(",")))
 
 
 def why_incomplete(copy: Copy, prod: Answer) -> str:

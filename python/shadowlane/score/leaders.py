@@ -8,6 +8,7 @@ threshold.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -33,6 +34,9 @@ class Leaders(Protocol):
     def nearest(self, row: NDArray[np.float32], scope: int, least: float) -> int | None:
         """The slot of ``scope`` whose row has the greatest cosine to ``row``, at least ``least``."""
 
+    def nearest_each(self, rows: NDArray[np.float32], scopes: Sequence[int], least: float) -> Iterator[int | None]:
+        """:meth:`nearest` of each of (n, dim) float32 rows, one by one: what is set in between is seen by the next."""
+
     def row(self, slot: int) -> NDArray[np.float32]:
         """The (dim,) float32 row of a slot that there is."""
 
@@ -54,6 +58,13 @@ class Exact:
     def nearest(self, row: NDArray[np.float32], scope: int, least: float) -> int | None:
         found = self._index.nearest(row.tobytes(), scope, least)
         return None if found is None else found[0]
+
+    def nearest_each(self, rows: NDArray[np.float32], scopes: Sequence[int], least: float) -> Iterator[int | None]:
+        # All at once, so that a leader's row is fetched from memory once for all of them.
+        search = self._index.search(rows.tobytes(), scopes, least)
+        for place in range(len(rows)):
+            found = self._index.found(search, place)
+            yield None if found is None else found[0]
 
     def row(self, slot: int) -> NDArray[np.float32]:
         data = self._index.row(slot)
@@ -92,6 +103,9 @@ class Hnsw:
             if self._scopes[slot] == scope:
                 return int(slot)
         return None
+
+    def nearest_each(self, rows: NDArray[np.float32], scopes: Sequence[int], least: float) -> Iterator[int | None]:
+        return (self.nearest(row, scope, least) for row, scope in zip(rows, scopes, strict=True))
 
     def row(self, slot: int) -> NDArray[np.float32]:
         return np.asarray(self._index.get_items([slot])[0], dtype=np.float32)

@@ -11,9 +11,9 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +35,7 @@ _PROD = "\x00prod"
 """Prod's name among the arms: no shadow can have it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """One pair, as far as groups need it."""
 
     copy: Copy
@@ -143,8 +142,10 @@ class LiveGroups:
         )
 
 
-def citation_keys(citations: Iterable[Citation]) -> frozenset[Hashable]:
+def citation_keys(citations: Sequence[Citation]) -> frozenset[Hashable]:
     """What an answer cites, as λ compares it: each citation by the strongest identity that it has."""
+    if not citations:
+        return frozenset()
     keys = (
         one.snippet_id or " ".join(filter(None, (one.source_url, one.section_id))) or " ".join(one.text.split())
         for one in citations

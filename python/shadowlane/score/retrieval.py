@@ -28,6 +28,8 @@ _MOST_CHARS = 16 * 1024
 
 def retrieved_text(answer: Answer) -> str:
     """The text of an answer's passages, in their order; empty where it carries none."""
+    if not answer.citations:
+        return ""
     parts = [one.text for one in answer.citations if len(one.text.split()) >= _LEAST_WORDS]
     return "\n".join(parts)[:_MOST_CHARS]
 
@@ -35,9 +37,10 @@ def retrieved_text(answer: Answer) -> str:
 def coverage(prod: Answer, shadow: Answer) -> float | None:
     """Share of what prod retrieved that the shadow retrieved too, in [0, 1], by tokens of the same section where both
     say them, else by words, else each section as one. ``None`` where prod's answer carries no passages."""
-    wanted, found = _passages(prod), _passages(shadow)
+    wanted = _passages(prod)
     if not wanted:
         return None
+    found = _passages(shadow)
     identity = _identity([*wanted, *found])
     sizes, theirs = _sizes(wanted, identity), _sizes(found, identity)
     total = sum(sizes.values())

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -24,74 +23,24 @@ from ..config import PinConfig, ScoreConfig
 from ..embedders import Embedder, load_embedder
 from ..errors import DetectorError, ScoreError, describe
 from ..limits import Prices
-from ..providers import extract_vectors
-from ..providers.cleaning import cleaned, read_answer
-from ..types import (
-    UNREADABLE_DETECTOR,
-    Answer,
-    Citation,
-    Collapse,
-    GroupReading,
-    Headers,
-    Pair,
-    Scores,
-    StateName,
-    Unread,
-    header,
-)
+from ..providers.cleaning import cleaned
+from ..types import GroupReading, Pair, Scores, StateName
 from .anchored import Verdict, anchor_all
-from .citations import cited, compare_citations
-from .collapse import collapse_kind, compared_text, refuses
-from .delta import delta_s, rows_delta_s
-from .incomplete import common_length, is_cut, left_out_by_status, why_incomplete
-from .lambda_ import State, pair_states
+from .collapse import refuses
+from .delta import rows_delta_s
+from .incomplete import is_cut
+from .lambda_ import pair_states
 from .live import Answered, LiveGroups, citation_keys
 from .pins import read_pins
 from .pointers import structure_differences
-from .retrieval import coverage, question_deltas, question_for
+from .reading import Read, Reader, not_looked_at, noted
+from .retrieval import coverage, question_deltas
 from .tools import calls_never_made, tool_agreement
 from .usage import with_usage
 
 __all__ = ["Scorer"]
 
 log = logging.getLogger("shadowlane.score")
-
-_FINISH_CHARS = 60
-"""A finish reason is a word, or a few; what is longer is none."""
-
-
-@dataclass(slots=True)
-class _Read:
-    """A pair whose two answers were read and can be compared."""
-
-    index: int
-    pair: Pair
-    prod: Answer
-    shadow: Answer
-    citation_match: tuple[float | None, float | None]
-    """Of prod's citations and of the shadow's."""
-    index_agrees: bool | None
-    note: str
-    question: str = ""
-    """What was asked, where an answer carries passages to hold against it; empty when that is not known."""
-    failed: bool = False
-    """The shadow answered with an error: a run that collapsed, and no answer to compare."""
-    partial: bool = False
-    """Prod's answer is not whole: both texts are cut at one length."""
-    prod_cites: tuple[Citation, ...] = field(init=False)
-    shadow_cites: tuple[Citation, ...] = field(init=False)
-    prod_collapse: Collapse = field(init=False)
-    shadow_collapse: Collapse = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.prod_cites, self.shadow_cites = cited(self.prod), cited(self.shadow)
-        self.prod_collapse = collapse_kind(self.prod, self.pair.prod_text)
-        self.shadow_collapse = collapse_kind(self.shadow, self.pair.shadow_text)
-
-    @property
-    def shadow_text(self) -> str:
-        """What is embedded of the shadow's answer: nothing of an error page."""
-        return "" if self.failed else self.pair.shadow_text
 
 
 class Scorer:
@@ -115,6 +64,7 @@ class Scorer:
         self._config = config
         self._embedder = load_embedder(config.embedder) if embedder is None else embedder
         self._groups = LiveGroups(self._embedder, config, groups_folder) if config.groups else None
+        self._reader = Reader(config)
         self._prices = prices or Prices()
         self._pins = pins or {}
         self._trouble = ""
@@ -142,19 +92,19 @@ class Scorer:
         note says what failed.
         """
         out = list(pairs)
-        reads: list[_Read] = []
+        reads: list[Read] = []
         for index, pair in enumerate(pairs):
             try:
                 if self._pins:
                     pair = msgspec.structs.replace(pair, pins=read_pins(self._pins, pair.copy, pair.outcome))
-                read = self._read(index, pair)
+                read = self._reader.read(index, pair)
             except DetectorError as error:
                 log.error("%s is not scored: %s", pair.copy.shadow_id, error)
-                read = _not_looked_at(pair)
+                read = not_looked_at(pair)
             except Exception as error:
                 said = {"event": "unread", "shadow": pair.outcome.shadow, "shadow_id": pair.copy.shadow_id}
                 log.error("cannot read the answers of %s: %s", pair.copy.shadow_id, describe(error), extra=said)
-                read = _noted(pair, f"the answers cannot be read: {type(error).__name__}")
+                read = noted(pair, f"the answers cannot be read: {type(error).__name__}")
             if isinstance(read, Pair):
                 out[index] = read
             else:
@@ -204,7 +154,7 @@ class Scorer:
         self._trouble = ""
         return rows[: len(prod)], rows[len(prod) :]
 
-    def _scores(self, read: _Read, delta: float | None, state: StateName, compared: Verdict) -> Scores:
+    def _scores(self, read: Read, delta: float | None, state: StateName, compared: Verdict) -> Scores:
         notes = [read.note]
         if delta is None:
             notes.append(f"no ΔS: {self._trouble}")
@@ -239,7 +189,7 @@ class Scorer:
             note="; ".join(filter(None, notes)),
         )
 
-    def _retrieved(self, reads: list[_Read], scored: list[Pair]) -> None:
+    def _retrieved(self, reads: list[Read], scored: list[Pair]) -> None:
         """What is known of both answers beside their texts: what they used and call, the passages that they carry."""
         try:
             asked = [(read.question, read.prod, read.shadow) for read in reads]
@@ -266,7 +216,7 @@ class Scorer:
     def _readings(
         self,
         groups: LiveGroups,
-        reads: list[_Read],
+        reads: list[Read],
         scored: list[Pair],
         prod: NDArray[np.float32],
         shadow: NDArray[np.float32],
@@ -293,112 +243,8 @@ class Scorer:
             log.error("paraphrase groups failed, the pairs are stored without a reading: %s", describe(error))
             return [None] * len(reads)
 
-    def _read(self, index: int, pair: Pair) -> _Read | Pair:
-        copy, outcome = pair.copy, pair.outcome
-        prod = self._answer(copy.response_headers, copy.response_body)
-        if outcome.reason:  # prod's part of the traffic is known all the same
-            return _noted(msgspec.structs.replace(pair, prod_model=prod.model), outcome.reason)
-        if UNREADABLE_DETECTOR in copy.findings:
-            raise DetectorError("sanitize.detector failed on an answer; mend the detector, or remove the field")
-        shadow = self._answer(outcome.headers, outcome.body)
-        index_hash = shadow.index_hash or pair.index_hash
-        prod_index_hash = prod.index_hash or pair.prod_index_hash
-        pair = msgspec.structs.replace(
-            pair,
-            prod_text=compared_text(prod),
-            shadow_text=compared_text(shadow),
-            model_rev=shadow.model_rev or pair.model_rev,
-            index_hash=index_hash,
-            prod_index_hash=prod_index_hash,
-            prod_model=prod.model,
-            model=shadow.model,
-            finish=shadow.finish_reason[:_FINISH_CHARS],
-            prod_finish=prod.finish_reason[:_FINISH_CHARS],
-        )
-        if copy.status >= 400:
-            return _noted(pair, f"prod answered with HTTP {copy.status}")
-        if outcome.status >= 400:
-            pair = _noted(pair, f"the shadow answered with HTTP {outcome.status}", "divergent", "error")
-            return _Read(index, pair, prod, shadow, (None, None), None, "", failed=True)
-        left_out, fault = left_out_by_status(copy, outcome)
-        if fault:
-            pair = _noted(pair, left_out, "divergent", "error")
-            return _Read(index, pair, prod, shadow, (None, None), None, "", failed=True)
-        if left_out:
-            return _noted(pair, left_out)
-        if prod.kind.endswith(".embeddings") and shadow.kind.endswith(".embeddings"):
-            return _vectors(pair)
-        if not pair.prod_text and prod.note:
-            return _noted(pair, f"prod's answer: {prod.note}")
-        why = why_incomplete(copy, prod)
-        if why:
-            return self._part(index, pair, prod, shadow, why)
-        notes = [f"prod's answer: {prod.note}"] if prod.note else []
-        if copy.status != outcome.status:
-            notes.append(f"prod answered with HTTP {copy.status}, the shadow with HTTP {outcome.status}")
-        if shadow.note:
-            notes.append(f"the shadow's answer: {shadow.note}")
-        read = _Read(
-            index=index,
-            pair=pair,
-            prod=prod,
-            shadow=shadow,
-            citation_match=(None, None),
-            index_agrees=prod_index_hash == index_hash if prod_index_hash and index_hash else None,
-            note="; ".join(notes),
-            question=question_for(copy, prod, shadow),
-        )
-        if read.prod_cites or read.shadow_cites:
-            report = compare_citations(read.prod_cites, read.shadow_cites)
-            read.citation_match = (report.match, report.match_b)
-            if report.index_agrees is not None:
-                read.index_agrees = report.index_agrees
-        return read
 
-    def _part(self, index: int, pair: Pair, prod: Answer, shadow: Answer, why: str) -> _Read | Pair:
-        """A pair whose prod answer is not whole: as much of both as prod's has, or left out."""
-        if prod.incomplete == "error" or prod.tool_calls:
-            return _noted(pair, f"left out: prod's answer is not whole: {why}", unread="cut")
-        texts = common_length(pair.prod_text, pair.shadow_text)
-        if texts is None:
-            note = f"left out: prod's answer is not whole: {why}; its part is too short to compare"
-            return _noted(pair, note, unread="cut")
-        note = f"prod's answer is not whole: {why}; both are compared up to {len(texts[0])} characters"
-        pair = msgspec.structs.replace(pair, prod_text=texts[0], shadow_text=texts[1])
-        return _Read(index, pair, prod, shadow, (None, None), None, note, partial=True)
-
-    def _answer(self, headers: Headers, body: bytes) -> Answer:
-        answer = read_answer(
-            headers,
-            body,
-            text_pointer=self._config.text_pointer,
-            citations_pointer=self._config.citations_pointer,
-        )
-        return msgspec.structs.replace(
-            answer,
-            model_rev=header(headers, b"x-model-rev") or answer.model_rev,
-            index_hash=header(headers, b"x-index-hash") or answer.index_hash,
-        )
-
-
-def _vectors(pair: Pair) -> Pair:
-    """Two embeddings responses: the mean ΔS of their rows, under a name of its own, so that no text's ΔS is mixed
-    in.
-    """
-    prod, shadow = extract_vectors(pair.copy.response_body), extract_vectors(pair.outcome.body)
-    if prod is None or shadow is None:
-        return _noted(pair, "an embeddings response holds no vectors of one length")
-    if prod.shape != shadow.shape:
-        return _noted(pair, f"embeddings of shape {prod.shape} against {shadow.shape} cannot be compared")
-    norms = [np.linalg.norm(rows, axis=1, keepdims=True) for rows in (prod, shadow)]
-    if not all(np.isfinite(norm).all() and norm.all() for norm in norms):
-        return _noted(pair, "an embeddings response holds a vector without direction")
-    value = float(delta_s(prod / norms[0], shadow / norms[1]).mean())
-    state = pair_states(np.array([value]), np.array([np.nan]), np.array([False])).tolist()[0]
-    return msgspec.structs.replace(pair, scores=Scores(delta_s=value, embedder="response-vectors@1", state=state))
-
-
-def _states(reads: list[_Read], deltas: NDArray[np.float32] | None) -> list[StateName]:
+def _states(reads: list[Read], deltas: NDArray[np.float32] | None) -> list[StateName]:
     """λ of each pair; without ΔS only a collapse is known, and the others are empty."""
     down = [_fell(read) for read in reads]
     if deltas is None:
@@ -408,12 +254,12 @@ def _states(reads: list[_Read], deltas: NDArray[np.float32] | None) -> list[Stat
     return states
 
 
-def _cut_off(read: _Read) -> bool:
+def _cut_off(read: Read) -> bool:
     """Whether either answer is known to go on where it was read no further."""
     return read.partial or is_cut(read.prod) or is_cut(read.shadow)
 
 
-def _fell(read: _Read) -> bool:
+def _fell(read: Read) -> bool:
     """Whether the shadow collapsed where prod did not; a collapse counts only where prod's answer is none: two refusals
     agree."""
     prod, shadow = read.pair.prod_text, read.pair.shadow_text
@@ -422,19 +268,3 @@ def _fell(read: _Read) -> bool:
             not shadow or refuses(read.shadow, shadow) > refuses(read.prod, prod) or read.shadow.incomplete == "error"
         )
     return not read.prod_collapse and bool(read.shadow_collapse)
-
-
-def _not_looked_at(pair: Pair) -> Pair:
-    """A pair of which nothing is read, since the user's detector could not look at it: counted as no answer."""
-    findings = {**pair.copy.findings, UNREADABLE_DETECTOR: 1}
-    copy = msgspec.structs.replace(pair.copy, findings=findings)
-    why = "sanitize.detector could not look at the exchange"
-    outcome = pair.outcome
-    if not outcome.reason:
-        outcome = msgspec.structs.replace(outcome, reason="unreadable", detail=why)
-    return _noted(msgspec.structs.replace(pair, copy=copy, outcome=outcome), f"not scored: {why}")
-
-
-def _noted(pair: Pair, note: str, state: State | None = None, collapse: Collapse = "", unread: Unread = "") -> Pair:
-    scores = Scores(note=note, state=state or "", collapse=collapse, unread=unread)
-    return msgspec.structs.replace(pair, scores=scores)

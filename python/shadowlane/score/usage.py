@@ -45,7 +45,7 @@ def with_usage(pair: Pair, prod: Answer, shadow: Answer, prices: Prices) -> Scor
 
 
 def _cost(model: str, answer: Answer, prices: Prices) -> Any:
-    return prices.cost(model, {**answer.usage, **answer.cached})
+    return prices.cost(model, {**answer.usage, **answer.cached} if answer.cached else answer.usage)
 
 
 def _asked_for(copy: Copy) -> str:
@@ -57,4 +57,4 @@ def _from_cache(answer: Answer, headers: Headers) -> bool:
     if answer.cached.get("cached_tokens", 0) > 0:
         return True
     said = {name for field, _ in headers if (name := field.lower()) in _CACHE_HEADERS}
-    return any(header(headers, name).lower().startswith(_HIT) for name in said)
+    return bool(said) and any(header(headers, name).lower().startswith(_HIT) for name in said)

@@ -25,14 +25,14 @@ from .pruning import Retention
 from .reading import ANSWERED, HOUR_NS, Reads
 from .retention import RetentionClock
 from .rolling import drop_judged, drop_lost, made, put
-from .rows import to_rows
+from .rows import to_bodies, to_row
 
 __all__ = ["SET_META", "Row", "Store"]
 
 _Self = TypeVar("_Self", bound="Store")
 
-Row = tuple[tuple[Any, ...], tuple[bytes, ...]]
-"""A pair as :func:`.rows.to_rows` gives it."""
+Row = Sequence[Any]
+"""A pair as :func:`.rows.to_row` gives it."""
 
 SET_META = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _MINUTE_NS = 60 * 10**9
@@ -108,7 +108,9 @@ class Store(Reads, ABC):
         database is not the one that was opened any more: then nothing of the batch can be read there.
         """
         now = self._clock_ns()
-        rows = [to_rows(pair) for pair in pairs]
+        rows = [to_row(pair) for pair in pairs]
+        bodies = to_bodies(pairs) if self._keep_bodies == "all" else []
+        kept: list[tuple[int, tuple[bytes, ...]]] = []
         added: Counter[tuple[str, str]] = Counter()
         spent: dict[str, tuple[int, float]] = {}
         observed = Tally()
@@ -116,13 +118,17 @@ class Store(Reads, ABC):
             with self._transaction("write"):
                 for at, row in self._insert(now, pairs, rows):
                     pair, outcome = pairs[at], pairs[at].outcome
-                    if self._keeps(row, pair):
-                        self._put_bodies(row, rows[at][1])
+                    if bodies:
+                        kept.append((row, bodies[at]))
+                    elif self._exemplars is not None and self._exemplars.keeps(row, pair):
+                        # At once: the next row may take its turn, and then these go.
+                        self._put_bodies([(row, to_bodies([pair])[0])])
                     added[outcome.shadow, outcome.reason or ANSWERED] += 1
                     observed.add(pair)
                     if outcome.tokens or outcome.money:
                         tokens, money = spent.get(outcome.shadow, (0, 0.0))
                         spent[outcome.shadow] = tokens + outcome.tokens, money + outcome.money
+                self._put_bodies(kept)
                 minute = now // _MINUTE_NS
                 self._db.executemany(_ADD_SPENT, [(shadow, minute, *used) for shadow, used in sorted(spent.items())])
                 self._db.executemany(_ADD_COUNT, [(self._epoch, *key, n) for key, n in sorted(added.items())])
@@ -140,8 +146,8 @@ class Store(Reads, ABC):
         """Insert rows, those with a new key: gives the position and the number of each."""
 
     @abstractmethod
-    def _put_bodies(self, row: int, thick: tuple[bytes, ...]) -> None:
-        """Keep what a row's bodies are."""
+    def _put_bodies(self, kept: Sequence[tuple[int, tuple[bytes, ...]]]) -> None:
+        """Keep the bodies of rows, by their numbers, as :func:`.rows.to_bodies` gives them."""
 
     @abstractmethod
     def _finish_batch(self) -> None:
@@ -162,11 +168,6 @@ class Store(Reads, ABC):
     @abstractmethod
     def _prune(self, allowed: Retention) -> int:
         """Delete what is not allowed; returns how many rows."""
-
-    def _keeps(self, row: int, pair: Pair) -> bool:
-        if self._exemplars is not None:
-            return self._exemplars.keeps(row, pair)
-        return self._keep_bodies == "all"
 
     def roll_up(self) -> bool:
         """Make a block (:mod:`.blocks`) of rows that are over, of one shadow; returns whether there may be more. Where

@@ -11,14 +11,24 @@ Invariant: every field of the records of a :class:`~shadowlane.types.Pair` is fi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
 
-from ..types import STRANGE_CALLS, Headers, JudgeVerdict, Outcome, Pair, StructureDifference, StubbedCall
+from ..types import (
+    STRANGE_CALLS,
+    GroupReading,
+    Headers,
+    JudgeVerdict,
+    Outcome,
+    Pair,
+    StructureDifference,
+    StubbedCall,
+)
 
-__all__ = ["BODY_TABLE", "NOT_STORED", "PAIR_TABLE", "Column", "judge_values"]
+__all__ = ["BODY_TABLE", "NOT_STORED", "PAIR_TABLE", "Column", "judge_values", "writer"]
 
 NOT_STORED = frozenset({"copy.ring", "copy.seq", "copy.traceparent"})
 """Where a copy lay in its ring, and where its request belongs in prod's traces: needed until it is a row."""
@@ -39,6 +49,40 @@ class Column(NamedTuple):
     read: Callable[[Records, Any], None]
     """Sets its fields from such a value."""
     fills: tuple[str, ...]
+    source: str = ""
+    """The attribute of a pair that :attr:`write` makes its value of; empty where it takes more than one."""
+    made: Callable[[Any], Any] | None = None
+    """What it makes of that; ``None`` where the attribute is the value."""
+
+
+def writer(table: Sequence[Column]) -> Callable[[Pair], list[Any]]:
+    """What every column of a table writes of a pair, in one call: at a third of the time of asking each."""
+    fetch = attrgetter(*(column.source or "copy" for column in table))
+    changed = [(at, column.made) for at, column in enumerate(table) if column.source and column.made is not None]
+    others = [(at, column.write) for at, column in enumerate(table) if not column.source]
+
+    def written(pair: Pair) -> list[Any]:
+        values = list(fetch(pair))
+        for at, made in changed:
+            values[at] = made(values[at])
+        for at, write in others:
+            values[at] = write(pair)
+        return values
+
+    return written
+
+
+def _column(
+    name: str,
+    source: str,
+    made: Callable[[Any], Any] | None,
+    read: Callable[[Records, Any], None],
+    fills: tuple[str, ...],
+) -> Column:
+    """A column whose value is made of one attribute of a pair."""
+    fetch = attrgetter(source)
+    write = fetch if made is None else lambda pair: made(fetch(pair))
+    return Column(name, write, read, fills, source, made)
 
 
 def _same(value: Any) -> Any:
@@ -88,22 +132,16 @@ def _texts(value: str) -> dict[str, str]:
     return msgspec.json.decode(value, type=dict[str, str])
 
 
-def _field(name: str, path: str, write: Callable[[Any], Any] = _same, read: Callable[[Any], Any] = _same) -> Column:
+def _field(
+    name: str, path: str, write: Callable[[Any], Any] | None = None, read: Callable[[Any], Any] = _same
+) -> Column:
     """A column of one field; ``path`` is ``record.field``. ``pair`` is the record of a pair's own fields."""
     record, _, field = path.partition(".")
-    if record == "pair":
-
-        def written(pair: Pair) -> Any:
-            return write(getattr(pair, field))
-    else:
-
-        def written(pair: Pair) -> Any:
-            return write(getattr(getattr(pair, record), field))
 
     def taken(records: Records, value: Any) -> None:
         records[record][field] = read(value)
 
-    return Column(name, written, taken, (path,))
+    return _column(name, path.removeprefix("pair."), write, taken, (path,))
 
 
 def _grouped(
@@ -111,14 +149,13 @@ def _grouped(
 ) -> Column:
     """A column of a field of the group's reading, and what stands there when there is none."""
 
-    def written(pair: Pair) -> Any:
-        group = pair.scores.group
+    def made(group: GroupReading | None) -> Any:
         return absent if group is None else write(getattr(group, field))
 
     def taken(records: Records, value: Any) -> None:
         records["group"][field] = read(value)
 
-    return Column(name, written, taken, (f"group.{field}",))
+    return _column(name, "scores.group", made, taken, (f"group.{field}",))
 
 
 def judge_values(judge: JudgeVerdict | None) -> tuple[str, str, str]:
@@ -127,13 +164,13 @@ def judge_values(judge: JudgeVerdict | None) -> tuple[str, str, str]:
 
 
 def _judged(name: str, field: str, position: int) -> Column:
-    def written(pair: Pair) -> str:
-        return judge_values(pair.scores.judge)[position]
+    def made(judge: JudgeVerdict | None) -> str:
+        return judge_values(judge)[position]
 
     def taken(records: Records, value: str) -> None:
         records["judge"][field] = value
 
-    return Column(name, written, taken, (f"judge.{field}",))
+    return _column(name, "scores.judge", made, taken, (f"judge.{field}",))
 
 
 def _write_differences(found: tuple[StructureDifference, ...] | None) -> str | None:
@@ -147,7 +184,12 @@ def _read_differences(value: str | None) -> tuple[StructureDifference, ...] | No
 
 
 def _write_normalised(pair: Pair) -> str:
+    if not (pair.copy.normalised or pair.outcome.normalised):
+        return _NOT_NORMALISED
     return _record({"copy": pair.copy.normalised, "shadow": pair.outcome.normalised})
+
+
+_NOT_NORMALISED = _record({"copy": (), "shadow": ()})
 
 
 def _read_normalised(records: Records, value: str) -> None:
@@ -165,8 +207,9 @@ class _Stubs(msgspec.Struct, frozen=True, omit_defaults=True):
     findings: dict[str, int] = {}
 
 
-def _write_stubs(pair: Pair) -> str:
-    outcome: Outcome = pair.outcome
+def _write_stubs(outcome: Outcome) -> str:
+    if not (outcome.round_ns or outcome.usage or outcome.calls or outcome.findings):
+        return "{}"
     calls = tuple(
         msgspec.structs.replace(call, name=_text(call.name), arguments=_text(call.arguments)) for call in outcome.calls
     )
@@ -239,13 +282,14 @@ PAIR_TABLE: tuple[Column, ...] = (
     _field("why", "copy.why", _text),
     _field("preset", "copy.preset", _text),
     Column("normalised", _write_normalised, _read_normalised, ("copy.normalised", "outcome.normalised")),
-    Column(
+    _column(
         "stubs",
+        "outcome",
         _write_stubs,
         _read_stubs,
         ("outcome.round_ns", "outcome.usage", "outcome.calls", "outcome.findings"),
     ),
-    Column("strange_calls", lambda pair: pair.outcome.findings.get(STRANGE_CALLS, 0), _nothing, ()),
+    _column("strange_calls", "outcome.findings", lambda found: found.get(STRANGE_CALLS, 0), _nothing, ()),
     _field("rounds", "outcome.rounds"),
     _field("tokens", "outcome.tokens", _int),
     _field("money", "outcome.money", float),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import bisect
 import math
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -33,6 +34,7 @@ BOUNDS: dict[str, tuple[float, ...]] = {
     "citation_match": _SHARE,
     "coverage": _SHARE,
 }
+_KEYS = {series: (*map(repr, bounds), "+Inf") for series, bounds in BOUNDS.items()}
 """The histograms, and the upper bounds of their buckets but for the last one, which has none. Times are in seconds."""
 
 ADD_OBSERVED = (
@@ -66,26 +68,24 @@ class Tally:
     """The sums of one batch of rows."""
 
     def __init__(self) -> None:
-        self._sums: dict[tuple[str, str, str], list[float]] = {}
+        self._sums: defaultdict[tuple[str, str, str], list[float]] = defaultdict(lambda: [0, 0.0])
         self._exemplars: dict[tuple[str, str, str], tuple[float, str, str, int]] = {}
 
     def add(self, pair: Pair) -> None:
         """A row that is stored with this batch."""
         shadow, copy = pair.outcome.shadow, pair.copy
-        exemplar = (copy.shadow_id, _trace_of(pair), copy.started_ns)
+        row, trace, at_ns = copy.shadow_id, _trace_of(pair), copy.started_ns
+        sums, exemplars = self._sums, self._exemplars
         for series, value in _measured(pair):
-            bounds = BOUNDS[series]
-            index = bisect.bisect_left(bounds, value)
-            key = (shadow, series, repr(bounds[index]) if index < len(bounds) else "+Inf")
-            self._count(key, value)
-            self._exemplars[key] = (value, *exemplar)
+            key = (shadow, series, _KEYS[series][bisect.bisect_left(BOUNDS[series], value)])
+            known = sums[key]
+            known[0] += 1
+            known[1] += value
+            exemplars[key] = (value, row, trace, at_ns)
         for series, word, value in _counted(pair):
-            self._count((shadow, series, word), value)
-
-    def _count(self, key: tuple[str, str, str], value: float) -> None:
-        sums = self._sums.setdefault(key, [0, 0.0])
-        sums[0] += 1
-        sums[1] += value
+            known = sums[shadow, series, word]
+            known[0] += 1
+            known[1] += value
 
     def rows(self) -> Iterator[Observed]:
         """For :data:`ADD_OBSERVED`."""
@@ -99,18 +99,19 @@ def _trace_of(pair: Pair) -> str:
     return pair.copy.traceparent[3:35]
 
 
-def _measured(pair: Pair) -> Iterator[tuple[str, float]]:
+def _measured(pair: Pair) -> list[tuple[str, float]]:
     """What goes into histograms: both sides' times of the same answered copies, and the scores that there are."""
     copy, outcome, scores = pair.copy, pair.outcome, pair.scores
+    found: list[tuple[str, float]] = []
     if not outcome.reason:
-        yield "latency", outcome.duration_ns / 1e9
+        found.append(("latency", outcome.duration_ns / 1e9))
         if copy.duration_ns:  # else nobody told it
-            yield "prod_latency", copy.duration_ns / 1e9
-        yield "first_byte", outcome.ttfb_ns / 1e9
+            found.append(("prod_latency", copy.duration_ns / 1e9))
+        found.append(("first_byte", outcome.ttfb_ns / 1e9))
         if copy.ttfb_ns:
-            yield "prod_first_byte", copy.ttfb_ns / 1e9
+            found.append(("prod_first_byte", copy.ttfb_ns / 1e9))
     if outcome.tries or outcome.waited_ns:
-        yield "slot_wait", outcome.waited_ns / 1e9
+        found.append(("slot_wait", outcome.waited_ns / 1e9))
     for series, value in (
         ("delta_s", scores.delta_s),
         ("anchored", scores.anchored),
@@ -118,7 +119,8 @@ def _measured(pair: Pair) -> Iterator[tuple[str, float]]:
         ("coverage", scores.coverage),
     ):
         if value is not None and math.isfinite(value):
-            yield series, value
+            found.append((series, value))
+    return found
 
 
 def _counted(pair: Pair) -> Iterator[tuple[str, str, float]]:

@@ -74,7 +74,6 @@ class PostgresStore(Store):
         """Of those after it whose outcome nobody told: each of them may be committed, even later."""
         self._marked_ns = 0
         self._types: list[str] = []
-        self._bodies: list[tuple[int, bytes]] = []
         self._size = 0
         db = PostgresDatabase(address, self._prepare, read_only=read_only)
         try:
@@ -127,7 +126,7 @@ class PostgresStore(Store):
         try:
             return super().save(pairs)
         finally:
-            self._bodies, self._size = [], 0
+            self._size = 0
 
     def _insert(self, now: int, pairs: Sequence[Pair], rows: Sequence[Row]) -> Iterator[tuple[int, int]]:
         self._db.account = self._epoch
@@ -135,17 +134,17 @@ class PostgresStore(Store):
             # The sample is all hosts': what another one has changed since is read anew.
             self._db.execute("SELECT pg_advisory_xact_lock(?, ?)", self._db.lock("exemplars"))
             self._exemplars.forget()
-        sizes = [_ROW_BYTES + sum(len(value) for value in thin if isinstance(value, str)) for thin, _ in rows]
+        sizes = [_ROW_BYTES + sum(len(value) for value in thin if isinstance(value, str)) for thin in rows]
         self._db.copy(
             f"pg_temp.incoming (nth, {_NAMES})",
             self._types,
             (
                 (at, _text(pair.copy.route), size, *_readable(thin))
-                for at, (pair, (thin, _), size) in enumerate(zip(pairs, rows, sizes, strict=True))
+                for at, (pair, thin, size) in enumerate(zip(pairs, rows, sizes, strict=True))
             ),
         )
         first: dict[tuple[str, str], int] = {}
-        for at, (thin, _) in enumerate(rows):
+        for at, thin in enumerate(rows):
             shadow_id, shadow = clean([thin[place] for place in _KEY])
             first.setdefault((shadow_id, shadow), at)
         for row, shadow_id, shadow in self._db.execute(_INSERT, (now,)).fetchall():
@@ -153,19 +152,13 @@ class PostgresStore(Store):
             self._size += sizes[at]
             yield at, row
 
-    def _put_bodies(self, row: int, thick: tuple[bytes, ...]) -> None:
-        self._bodies.append((row, thick[-1]))
-        if self._exemplars is not None:
-            self._flush_bodies()  # a later row of the batch may take its turn
-
-    def _flush_bodies(self) -> None:
-        if self._bodies:
-            self._db.copy("bodies (pair, packed)", ("bigint", "bytea"), self._bodies)
-            self._size += sum(len(packed) for _, packed in self._bodies)
-            self._bodies = []
+    def _put_bodies(self, kept: Sequence[tuple[int, tuple[bytes, ...]]]) -> None:
+        if kept:
+            packed = [(row, thick[-1]) for row, thick in kept]
+            self._db.copy("bodies (pair, packed)", ("bigint", "bytea"), packed)
+            self._size += sum(len(value) for _, value in packed)
 
     def _finish_batch(self) -> None:
-        self._flush_bodies()
         self._db.hold(self._size)
         self._size = 0
         self._marked_ns = self._clock_ns()

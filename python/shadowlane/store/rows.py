@@ -8,16 +8,16 @@ that the fields in :data:`~shadowlane.store.columns.NOT_STORED` have their defau
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
 from ..types import Copy, GroupReading, JudgeVerdict, Outcome, Pair, Scores
-from .columns import BODY_TABLE, PAIR_TABLE, Records
-from .packed import pack, unpack
+from .columns import BODY_TABLE, PAIR_TABLE, Records, writer
+from .packed import pack_all, unpack
 
-__all__ = ["BODY_COLUMNS", "PAIR_COLUMNS", "StoredPair", "contents", "from_row", "to_rows"]
+__all__ = ["BODY_COLUMNS", "PAIR_COLUMNS", "StoredPair", "contents", "from_row", "to_bodies", "to_row"]
 
 PAIR_COLUMNS = tuple(column.name for column in PAIR_TABLE)
 BODY_COLUMNS = (*(column.name for column in BODY_TABLE), "packed")
@@ -34,12 +34,16 @@ class StoredPair(msgspec.Struct, frozen=True, kw_only=True):
     """Whether bodies were asked for and are still there."""
 
 
-def to_rows(pair: Pair) -> tuple[tuple[Any, ...], tuple[bytes, ...]]:
-    """The values of :data:`PAIR_COLUMNS` and of :data:`BODY_COLUMNS`."""
-    thin = tuple([column.write(pair) for column in PAIR_TABLE])
-    return thin, (*_NONE, pack([column.write(pair) for column in BODY_TABLE]))
+to_row = writer(PAIR_TABLE)
+"""The values of :data:`PAIR_COLUMNS` of a pair."""
 
 
+def to_bodies(pairs: Iterable[Pair]) -> list[tuple[bytes, ...]]:
+    """The values of :data:`BODY_COLUMNS` of each pair."""
+    return [(*_NONE, packed) for packed in pack_all(_bodies(pair) for pair in pairs)]
+
+
+_bodies = writer(BODY_TABLE)
 _NONE = (b"",) * len(BODY_TABLE)
 
 

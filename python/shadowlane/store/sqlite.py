@@ -65,13 +65,13 @@ class SqliteStore(Store):
         )
 
     def _insert(self, now: int, pairs: Sequence[Pair], rows: Sequence[Row]) -> Iterator[tuple[int, int]]:
-        for at, (thin, _) in enumerate(rows):
+        for at, thin in enumerate(rows):
             cursor = self._db.execute(_INSERT_PAIR, (now, *thin))
             if cursor.rowcount == 1 and cursor.lastrowid is not None:
                 yield at, cursor.lastrowid
 
-    def _put_bodies(self, row: int, thick: tuple[bytes, ...]) -> None:
-        self._db.execute(_INSERT_BODIES, (row, *thick))
+    def _put_bodies(self, kept: Sequence[tuple[int, tuple[bytes, ...]]]) -> None:
+        self._db.executemany(_INSERT_BODIES, [(row, *thick) for row, thick in kept])
 
     def _finish_batch(self) -> None:
         self._mark = secrets.token_hex(8)

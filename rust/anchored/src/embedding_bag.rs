@@ -1,13 +1,16 @@
 //! Static embeddings: the row of a text is the mean of the vectors of its tokens (an embedding bag).
 //!
 //! A text is read word by word and the tokens of a word are kept, because most words were seen before and a tokenizer
-//! costs more than all the rest. Invariants: the tokens of a text are those of its words, in order; what is kept is at
-//! most [`WORDS`] words and those of one call.
+//! costs more than all the rest. A kept word is known by 128 bits of its hash, with a seed that no text can know.
+//! Invariants: the tokens of a text are those of its words, in order; what is kept is at most [`WORDS`] words and those of
+//! one call.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::ops::Range;
 
-use memchr::memmem;
+use memchr::memmem::Finder;
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use shadowlane_base::{Error, Result};
 
@@ -25,18 +28,40 @@ pub struct EmbeddingBag {
     table: Vec<[f32; BLOCK]>,
     dim: usize,
     /// What keeps a text in one piece; `None`: every text is one piece.
-    marks: Option<Vec<String>>,
-    /// Where a word's tokens are in `tokens`.
-    words: HashMap<Box<str>, Range<usize>>,
+    marks: Option<Vec<Finder<'static>>>,
+    seed: u64,
+    /// Where a word's tokens are in `tokens`: the place of the first, and how many.
+    words: HashMap<u128, (u32, u32), BuildHasherDefault<Hashed>>,
     tokens: Vec<u32>,
 }
 
-/// A word of one call.
-enum Word {
-    /// Where its tokens are.
-    Kept(Range<usize>),
-    /// Its number among the words that must be tokenized.
-    New(usize),
+/// The hash of a word is its hash in the map too.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, _: &[u8]) {}
+
+    fn write_u128(&mut self, hash: u128) {
+        self.0 = hash as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// The texts of one call, read.
+#[derive(Default)]
+struct Read<'a> {
+    /// The tokens of all texts, with one of any number in the place of a new word's.
+    ids: Vec<u32>,
+    /// Where each text's tokens are in `ids`.
+    texts: Vec<Range<usize>>,
+    /// Where new words stand in `ids`, in order, and the number of each.
+    gaps: Vec<(usize, usize)>,
+    /// The words that must be tokenized, each once, and their hashes.
+    new: Vec<(&'a str, u128)>,
 }
 
 impl EmbeddingBag {
@@ -57,7 +82,9 @@ impl EmbeddingBag {
                 *place = number;
             }
         }
-        Ok(Self { table: rows, dim, marks, words: HashMap::new(), tokens: Vec::new() })
+        let marks = marks.map(|marks| marks.iter().map(|mark| Finder::new(mark.as_bytes()).into_owned()).collect());
+        let seed = RandomState::new().hash_one(dim);
+        Ok(Self { table: rows, dim, marks, seed, words: HashMap::default(), tokens: Vec::new() })
     }
 
     /// (texts, dim), row by row: the mean of the vectors of each text's tokens, zeros where it has none. A token that the
@@ -74,52 +101,66 @@ impl EmbeddingBag {
             self.words.clear();
             self.tokens.clear();
         }
-        let (read, new) = self.read(texts);
+        let read = self.read(texts);
+        let new: Vec<&str> = read.new.iter().map(|(word, _)| *word).collect();
         let tokens = if new.is_empty() { Vec::new() } else { tokenize(&new)? };
         let mut rows = vec![0.0; texts.len() * self.dim];
-        let mut ids = Vec::new();
-        for (words, row) in read.iter().zip(rows.chunks_exact_mut(self.dim)) {
-            ids.clear();
-            for word in words {
-                ids.extend_from_slice(match word {
-                    Word::Kept(position) => &self.tokens[position.clone()],
-                    Word::New(number) => &tokens[*number],
-                });
+        let mut gaps = read.gaps.as_slice();
+        let mut whole = Vec::new();
+        for (known, row) in read.texts.iter().zip(rows.chunks_exact_mut(self.dim)) {
+            let (here, later) = gaps.split_at(gaps.partition_point(|(at, _)| *at < known.end));
+            gaps = later;
+            if here.is_empty() {
+                self.mean(&read.ids[known.clone()], row);
+                continue;
             }
-            self.mean(&ids, row);
+            whole.clear();
+            let mut start = known.start;
+            for (at, number) in here {
+                whole.extend_from_slice(&read.ids[start..*at]);
+                whole.extend_from_slice(&tokens[*number]);
+                start = at + 1;
+            }
+            whole.extend_from_slice(&read.ids[start..known.end]);
+            self.mean(&whole, row);
         }
-        for (word, ids) in new.into_iter().zip(tokens) {
+        for ((word, hash), ids) in read.new.into_iter().zip(tokens) {
             if word.len() <= LONG_WORD {
-                let start = self.tokens.len();
+                let place = (self.tokens.len() as u32, ids.len() as u32);
                 self.tokens.extend(ids);
-                self.words.insert(word.into(), start..self.tokens.len());
+                self.words.insert(hash, place);
             }
         }
         Ok(rows)
     }
 
-    /// The words of each text, and those that must be tokenized, each once.
-    fn read<'a>(&self, texts: &[&'a str]) -> (Vec<Vec<Word>>, Vec<&'a str>) {
-        let mut new = Vec::new();
-        let mut numbers = HashMap::new();
-        let read = texts.iter().map(|text| {
-            let words = self.split(text).map(|word| match self.words.get(word) {
-                Some(position) => Word::Kept(position.clone()),
-                None => Word::New(*numbers.entry(word).or_insert_with(|| {
-                    new.push(word);
-                    new.len() - 1
-                })),
-            });
-            words.collect()
-        });
-        (read.collect(), new)
+    fn read<'a>(&self, texts: &[&'a str]) -> Read<'a> {
+        let mut read = Read::default();
+        let mut numbers: HashMap<u128, usize, BuildHasherDefault<Hashed>> = HashMap::default();
+        for text in texts {
+            let start = read.ids.len();
+            for word in self.split(text) {
+                let hash = xxh3_128_with_seed(word.as_bytes(), self.seed);
+                if let Some((first, count)) = self.words.get(&hash) {
+                    let first = *first as usize;
+                    read.ids.extend_from_slice(&self.tokens[first..first + *count as usize]);
+                    continue;
+                }
+                let number = *numbers.entry(hash).or_insert_with(|| {
+                    read.new.push((word, hash));
+                    read.new.len() - 1
+                });
+                read.gaps.push((read.ids.len(), number));
+                read.ids.push(0);
+            }
+            read.texts.push(start..read.ids.len());
+        }
+        read
     }
 
     fn split<'a>(&self, text: &'a str) -> Words<'a> {
-        let whole = self
-            .marks
-            .as_ref()
-            .is_none_or(|marks| marks.iter().any(|mark| memmem::find(text.as_bytes(), mark.as_bytes()).is_some()));
+        let marks = self.marks.as_ref();
+        let whole = marks.is_none_or(|marks| marks.iter().any(|mark| mark.find(text.as_bytes()).is_some()));
         Words { rest: Some(text), whole }
     }
 

@@ -5,13 +5,23 @@
 //! then computed from the numbers as given, in double precision. Invariants: the row found is the one that a computation
 //! over all rows in double precision finds, the first of equal ones; a row's bytes never say less than its cosine.
 
+use std::collections::VecDeque;
+use std::ops::Range;
+
 use shadowlane_base::{Error, Result};
 
-/// Bytes that are multiplied at a time: rows are filled up with zeros to a multiple of it.
-const BLOCK: usize = 32;
-/// What a byte's sign leaves of it, on both sides alike.
-const STEPS: f64 = 127.0;
-/// A product of two codes is at most 127², so that so many of them never leave 32 bits.
+/// Codes that are multiplied at a time: rows are filled up with zeros to a multiple of it.
+const BLOCK: usize = 64;
+/// The largest code on either side. So many that the products of a block's halves, added pair by pair and then to each
+/// other, fit into 16 bits: 4 · 63 · (63 + 64).
+const STEPS: f64 = 63.0;
+/// What a query's codes are raised by, so that none is negative.
+const RAISED: i32 = 64;
+/// Rows that all queries of a search look at before the next ones: their codes stay in the processor's first cache.
+const AT_ONCE: usize = 64;
+/// Rows that were put last, and are known by their slots: more than any search sees come.
+const KNOWN: usize = 1024;
+/// A product of two codes is at most 63 · 127, so that so many of them never leave 32 bits.
 const MOST_DIMENSIONS: usize = 65_536;
 /// Above what rounding can do to a bound that is computed in double precision.
 const ROUNDING: f64 = 1e-9;
@@ -26,6 +36,9 @@ pub struct FlatIndex {
     /// (slots, `width`).
     codes: Vec<i8>,
     about: Vec<About>,
+    /// How often a row was put, and the slots of the last [`KNOWN`] times.
+    puts: u64,
+    last_put: VecDeque<usize>,
 }
 
 /// What is known of a row beside its numbers.
@@ -38,14 +51,32 @@ struct About {
     step: f64,
     /// The norm of what the codes leave out of the unit row.
     error: f64,
+    /// The sum of its codes.
+    sum: i32,
 }
 
-/// A row that is looked for.
-struct Query<'a> {
-    row: &'a [f32],
-    /// Its codes, wide enough for products.
-    codes: Vec<i16>,
+/// A row that is looked for, and the nearest that was found.
+struct Query {
+    row: Vec<f32>,
+    /// Its codes, each raised by [`RAISED`].
+    codes: Vec<u8>,
     about: About,
+    best: Best,
+}
+
+/// The nearest row so far, and its cosine: before there is one, the least that is asked for.
+#[derive(Clone, Copy)]
+struct Best {
+    slot: Option<usize>,
+    cosine: f64,
+}
+
+/// Rows that are looked for together. What is put into the index meanwhile is seen by [`FlatIndex::found`].
+pub struct Search {
+    queries: Vec<Query>,
+    least: f64,
+    /// The puts that it has seen.
+    puts: u64,
 }
 
 impl FlatIndex {
@@ -55,7 +86,8 @@ impl FlatIndex {
             return Err(Error::Invalid { field: "dim", why: format!("{dim} is not between 1 and {MOST_DIMENSIONS}") });
         }
         let width = dim.next_multiple_of(BLOCK);
-        Ok(Self { dim, width, rows: Vec::new(), codes: Vec::new(), about: Vec::new() })
+        let (rows, codes, about) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { dim, width, rows, codes, about, puts: 0, last_put: VecDeque::with_capacity(KNOWN) })
     }
 
     /// How many slots there are.
@@ -85,6 +117,11 @@ impl FlatIndex {
         self.rows[slot * self.dim..][..self.dim].copy_from_slice(row);
         let codes = &mut self.codes[slot * self.width..][..self.width];
         self.about[slot] = About { scope, ..encode(row, |place, code| codes[place] = code) };
+        self.puts += 1;
+        if self.last_put.len() == KNOWN {
+            self.last_put.pop_front();
+        }
+        self.last_put.push_back(slot);
         Ok(())
     }
 
@@ -97,19 +134,55 @@ impl FlatIndex {
     ///
     /// Fails for a row of another length, and one that is not finite.
     pub fn nearest(&self, row: &[f32], scope: u64, least: f64) -> Result<Option<(usize, f64)>> {
-        self.check(row)?;
+        Ok(self.found(&self.search(row, &[scope], least)?, 0))
+    }
+
+    /// Looks for many rows at once: (scopes, dim), row by row, each in its scope. [`Self::found`] gives what was found.
+    ///
+    /// Fails for another number of rows, and one that is not finite.
+    pub fn search(&self, rows: &[f32], scopes: &[u64], least: f64) -> Result<Search> {
+        if rows.len() != scopes.len() * self.dim {
+            let why = format!("{} numbers, where {} rows have {}", rows.len(), scopes.len(), scopes.len() * self.dim);
+            return Err(Error::Invalid { field: "row", why });
+        }
+        rows.chunks_exact(self.dim).try_for_each(|row| self.check(row))?;
+        let queries = rows.chunks_exact(self.dim).zip(scopes).map(|(row, scope)| self.query(row, *scope, least));
+        let mut queries: Vec<Query> = queries.collect();
+        for first in (0..self.len()).step_by(AT_ONCE) {
+            let slots = first..(first + AT_ONCE).min(self.len());
+            for query in &mut queries {
+                self.look(query, slots.clone());
+            }
+        }
+        Ok(Search { queries, least, puts: self.puts })
+    }
+
+    /// What [`Self::nearest`] gives now for the row of this place in a search; `None` beyond the last.
+    pub fn found(&self, search: &Search, place: usize) -> Option<(usize, f64)> {
+        let query = search.queries.get(place)?;
+        let since = (self.puts - search.puts) as usize;
+        let mut best = query.best;
+        let known = since <= self.last_put.len();
+        let put: Vec<usize> = self.last_put.iter().rev().take(since).copied().collect();
+        if !known || best.slot.is_some_and(|slot| put.contains(&slot)) {
+            // The nearest one is gone, or nobody knows: which one is next was not kept.
+            let mut query = self.query(&query.row, query.about.scope, search.least);
+            self.look(&mut query, 0..self.len());
+            return query.best.found();
+        }
+        for slot in put {
+            let about = &self.about[slot];
+            if about.scope == query.about.scope && about.norm != 0.0 && query.about.norm != 0.0 {
+                best.meet(slot, self.cosine(slot, query));
+            }
+        }
+        best.found()
+    }
+
+    fn query(&self, row: &[f32], scope: u64, least: f64) -> Query {
         let mut codes = vec![0; self.width];
-        let about = About { scope, ..encode(row, |place, code| codes[place] = i16::from(code)) };
-        if about.norm == 0.0 {
-            return Ok(None);
-        }
-        let query = Query { row, codes, about };
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") {
-            // SAFETY: the only thing that the call asks for is a processor with AVX2, which has just been seen.
-            return Ok(unsafe { self.scan_avx2(&query, least) });
-        }
-        Ok(self.scan(&query, least))
+        let about = About { scope, ..encode(row, |place, code| codes[place] = (i32::from(code) + RAISED) as u8) };
+        Query { row: row.to_vec(), codes, about, best: Best { slot: None, cosine: least } }
     }
 
     fn check(&self, row: &[f32]) -> Result<()> {
@@ -123,39 +196,74 @@ impl FlatIndex {
         Ok(())
     }
 
-    /// [`Self::scan`], compiled for processors that multiply sixteen codes at once.
+    /// Looks at some slots, those after the ones that the query has seen.
+    fn look(&self, query: &mut Query, slots: Range<usize>) {
+        if query.about.norm == 0.0 {
+            return;
+        }
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the only thing that the call asks for is a processor with AVX2, which has just been seen.
+            unsafe { self.look_avx2(query, slots) };
+            return;
+        }
+        self.look_by(query, slots, product);
+    }
+
+    /// [`Self::look_by`], compiled for processors that multiply 32 codes at once.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
-    fn scan_avx2(&self, query: &Query<'_>, least: f64) -> Option<(usize, f64)> {
-        self.scan(query, least)
+    fn look_avx2(&self, query: &mut Query, slots: Range<usize>) {
+        self.look_by(query, slots, |codes, raised| product_avx2(codes, raised));
     }
 
     #[expect(clippy::inline_always, reason = "compiled once for each set of instructions, by who calls it")]
     #[inline(always)]
-    fn scan(&self, query: &Query<'_>, least: f64) -> Option<(usize, f64)> {
-        let (mut found, mut best) = (None, least);
-        for (slot, (about, codes)) in self.about.iter().zip(self.codes.chunks_exact(self.width)).enumerate() {
+    fn look_by(&self, query: &mut Query, slots: Range<usize>, product: impl Fn(&[i8], &[u8]) -> i32) {
+        let codes = self.codes[slots.start * self.width..].chunks_exact(self.width);
+        for ((slot, about), codes) in slots.clone().zip(&self.about[slots]).zip(codes) {
             if about.scope != query.about.scope || about.norm == 0.0 {
                 continue;
             }
             // x·y = x̂·ŷ + x̂·f + e·y, where e and f are what the codes leave out: at most |x̂||f| + |e||y|, with |y| = 1.
-            let coded = f64::from(product(codes, &query.codes)) * about.step * query.about.step;
-            let most = coded + (1.0 + about.error) * query.about.error + about.error + ROUNDING;
-            if most < best {
-                continue;
-            }
-            let cosine = self.cosine(slot, query);
-            if cosine > best || (found.is_none() && cosine >= best) {
-                (found, best) = (Some(slot), cosine);
+            let plain = product(codes, &query.codes) - RAISED * about.sum;
+            let near = f64::from(plain) * about.step * query.about.step;
+            let most = near + (1.0 + about.error) * query.about.error + about.error + ROUNDING;
+            if most >= query.best.cosine {
+                query.best.meet(slot, self.cosine(slot, query));
             }
         }
-        found.map(|slot| (slot, best))
     }
 
-    fn cosine(&self, slot: usize, query: &Query<'_>) -> f64 {
+    fn cosine(&self, slot: usize, query: &Query) -> f64 {
         let row = &self.rows[slot * self.dim..][..self.dim];
-        let dot: f64 = row.iter().zip(query.row).map(|(one, other)| f64::from(*one) * f64::from(*other)).sum();
+        let dot: f64 = row.iter().zip(&query.row).map(|(one, other)| f64::from(*one) * f64::from(*other)).sum();
         dot / (self.about[slot].norm * query.about.norm)
+    }
+}
+
+impl Best {
+    /// The greater cosine, the first slot of equal ones.
+    fn meet(&mut self, slot: usize, cosine: f64) {
+        if cosine > self.cosine || (cosine >= self.cosine && self.slot.is_none_or(|known| slot < known)) {
+            *self = Self { slot: Some(slot), cosine };
+        }
+    }
+
+    fn found(self) -> Option<(usize, f64)> {
+        self.slot.map(|slot| (slot, self.cosine))
+    }
+}
+
+impl Search {
+    /// How many rows are looked for.
+    pub fn len(&self) -> usize {
+        self.queries.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.queries.is_empty()
     }
 }
 
@@ -168,29 +276,64 @@ fn encode(row: &[f32], mut put: impl FnMut(usize, i8)) -> About {
     }
     let largest = row.iter().fold(0.0, |most: f64, number| most.max(f64::from(number.abs())));
     let step = largest / norm / STEPS;
-    let mut error = 0.0;
+    let (mut error, mut sum) = (0.0, 0);
     for (place, number) in row.iter().enumerate() {
         let unit = f64::from(*number) / norm;
         let code = (unit / step).round();
         put(place, code as i8);
+        sum += code as i32;
         error += (unit - code * step).powi(2);
     }
-    About { scope: 0, norm, step, error: error.sqrt() }
+    About { scope: 0, norm, step, error: error.sqrt(), sum }
 }
 
+/// The sum of the products of codes and raised codes.
 #[expect(clippy::inline_always, reason = "part of the loop that is compiled for each set of instructions")]
 #[inline(always)]
-fn product(codes: &[i8], wide: &[i16]) -> i32 {
+fn product(codes: &[i8], raised: &[u8]) -> i32 {
     let mut sum = 0;
-    for (one, other) in codes.as_chunks::<BLOCK>().0.iter().zip(wide.as_chunks::<BLOCK>().0) {
+    for (codes, raised) in codes.as_chunks::<BLOCK>().0.iter().zip(raised.as_chunks::<BLOCK>().0) {
         // A sum of its own, so that its length is known where it is compiled.
         let mut part = 0;
-        for (one, other) in one.iter().zip(other) {
+        for (one, other) in codes.iter().zip(raised) {
             part += i32::from(*one) * i32::from(*other);
         }
         sum += part;
     }
     sum
+}
+
+/// [`product`] by the instruction that multiplies bytes, of which one side has no sign, and adds two neighbours.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+#[inline]
+#[expect(clippy::cast_ptr_alignment, reason = "both instructions take any address")]
+fn product_avx2(codes: &[i8], raised: &[u8]) -> i32 {
+    use std::arch::x86_64::{
+        __m256i, _mm256_add_epi16, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
+        _mm256_set1_epi16, _mm256_setzero_si256, _mm256_storeu_si256,
+    };
+    const HALF: usize = BLOCK / 2;
+    let mut sums = _mm256_setzero_si256();
+    for (codes, raised) in codes.as_chunks::<HALF>().0.chunks_exact(2).zip(raised.as_chunks::<HALF>().0.chunks_exact(2))
+    {
+        let half = |place: usize| {
+            // SAFETY: both are arrays of 32 bytes, all of which are read; the instruction asks for no alignment.
+            let (codes, raised) = unsafe {
+                (
+                    _mm256_loadu_si256(codes[place].as_ptr().cast::<__m256i>()),
+                    _mm256_loadu_si256(raised[place].as_ptr().cast::<__m256i>()),
+                )
+            };
+            _mm256_maddubs_epi16(raised, codes)
+        };
+        let both = _mm256_add_epi16(half(0), half(1));
+        sums = _mm256_add_epi32(sums, _mm256_madd_epi16(both, _mm256_set1_epi16(1)));
+    }
+    let mut parts = [0_i32; 8];
+    // SAFETY: an array of 32 bytes, all of which are written.
+    unsafe { _mm256_storeu_si256(parts.as_mut_ptr().cast::<__m256i>(), sums) };
+    parts.iter().sum()
 }
 
 #[cfg(test)]
@@ -208,12 +351,28 @@ mod tests {
         }
         for slot in 300..400 {
             let row = row(slot);
-            let mut codes = vec![0; index.width];
-            let about = encode(&row, |place, code| codes[place] = i16::from(code));
-            let query = Query { row: &row, codes, about };
             let here = index.nearest(&row, 0, -1.0).unwrap();
-            assert_eq!(here, index.scan(&query, -1.0));
+            let mut query = index.query(&row, 0, -1.0);
+            index.look_by(&mut query, 0..index.len(), product);
+            assert_eq!(here, query.best.found());
             assert!(here.is_some());
+        }
+    }
+
+    /// The largest codes on both sides fit where they are added.
+    #[test]
+    fn the_largest_codes_have_their_product() {
+        for sign in [1.0, -1.0] {
+            let mut index = FlatIndex::new(256).unwrap();
+            index.set(0, 0, &[sign; 256]).unwrap();
+            let query = index.query(&[1.0; 256], 0, -1.0);
+            let (plain, wanted) = (product(&index.codes, &query.codes), sign as i32 * 256 * 63 * 127);
+            assert_eq!(plain, wanted);
+            #[cfg(target_arch = "x86_64")]
+            if is_x86_feature_detected!("avx2") {
+                // SAFETY: as in `look`.
+                assert_eq!(unsafe { product_avx2(&index.codes, &query.codes) }, wanted);
+            }
         }
     }
 

@@ -48,6 +48,51 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn a_search_finds_what_is_nearest_when_it_is_asked(
+        (filled, asked, put) in (1_usize..70).prop_flat_map(|dim| (
+            prop::collection::vec((0_u64..2, rows(dim)), 0..90),
+            prop::collection::vec((0_u64..2, rows(dim)), 1..8),
+            prop::collection::vec((any::<prop::sample::Index>(), 0_u64..2, rows(dim)), 8..9),
+        )),
+        least in prop_oneof![Just(-1.0), -1.0..1.0],
+    ) {
+        let mut index = FlatIndex::new(asked[0].1.len()).unwrap();
+        let mut kept = filled;
+        for (slot, (scope, row)) in kept.iter().enumerate() {
+            index.set(slot, *scope, row).unwrap();
+        }
+        let rows: Vec<f32> = asked.iter().flat_map(|(_, row)| row.iter().copied()).collect();
+        let scopes: Vec<u64> = asked.iter().map(|(scope, _)| *scope).collect();
+        let search = index.search(&rows, &scopes, least).unwrap();
+        for (place, ((scope, row), (slot, of, other))) in asked.iter().zip(put).enumerate() {
+            prop_assert_eq!(index.found(&search, place), plain(&kept, row, *scope, least));
+            let slot = slot.index(kept.len() + 1);
+            index.set(slot, of, &other).unwrap();
+            if slot == kept.len() {
+                kept.push((of, other));
+            } else {
+                kept[slot] = (of, other);
+            }
+        }
+        prop_assert_eq!(index.found(&search, asked.len()), None);
+    }
+}
+
+#[test]
+fn a_search_outlives_more_puts_than_are_known() {
+    let mut index = FlatIndex::new(2).unwrap();
+    index.set(0, 0, &[1.0, 0.0]).unwrap();
+    let search = index.search(&[1.0, 0.0, 0.0, 1.0], &[0, 0], 0.9).unwrap();
+    for _ in 0..2000 {
+        index.set(0, 0, &[0.0, 1.0]).unwrap();
+    }
+    assert_eq!(index.found(&search, 0), None);
+    assert_eq!(index.found(&search, 1), Some((0, 1.0)));
+    assert!(index.search(&[1.0, 0.0, 0.0], &[0, 0], 0.9).is_err());
+}
+
 #[test]
 fn a_slot_gets_another_row_and_scope() {
     let mut index = FlatIndex::new(3).unwrap();

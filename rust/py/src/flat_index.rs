@@ -2,12 +2,12 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use shadowlane_anchored::flat_index::FlatIndex as Core;
+use shadowlane_anchored::flat_index::{FlatIndex as Core, Search};
 
-use crate::convert::{detached, raise};
+use crate::convert::{attached, detached, raise};
 
 const FLOAT: usize = size_of::<f32>();
 
@@ -45,6 +45,27 @@ impl FlatIndex {
             .map_err(|error| raise(py, &error))
     }
 
+    /// Look for many rows at once: (scopes, dim) float32, row by row, each in its scope. `found` says what was found.
+    ///
+    /// Raises ConfigError for another number of rows, and one that is not finite.
+    fn search(&self, py: Python<'_>, rows: &[u8], scopes: Vec<u64>, least: f64) -> PyResult<FlatSearch> {
+        let rows = numbers(rows)?;
+        detached(py, || self.0.lock().unwrap_or_else(PoisonError::into_inner).search(&rows, &scopes, least))?
+            .map(FlatSearch)
+            .map_err(|error| raise(py, &error))
+    }
+
+    /// What `nearest` gives now for a row of a search of this index, by its place; rows that were set since then are seen.
+    ///
+    /// Raises IndexError for a place beyond the last.
+    fn found(&self, py: Python<'_>, search: &FlatSearch, place: usize) -> PyResult<Option<(usize, f64)>> {
+        if place >= search.0.len() {
+            return Err(PyIndexError::new_err(place));
+        }
+        // With the GIL: nearly always this is a look at the few rows that were set since the search.
+        attached(py, || self.0.lock().unwrap_or_else(PoisonError::into_inner).found(&search.0, place))
+    }
+
     /// A slot's row as it was given, or None when there is no such slot.
     fn row<'py>(&self, py: Python<'py>, slot: usize) -> Option<Bound<'py, PyBytes>> {
         let index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -54,6 +75,10 @@ impl FlatIndex {
         })
     }
 }
+
+/// Rows that are looked for together in a FlatIndex, see its `search`.
+#[pyclass(frozen, module = "shadowlane._core")]
+pub struct FlatSearch(Search);
 
 fn numbers(row: &[u8]) -> PyResult<Vec<f32>> {
     let (numbers, rest) = row.as_chunks::<FLOAT>();

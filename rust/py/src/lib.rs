@@ -15,6 +15,7 @@ mod inflate;
 mod keywords;
 mod lane;
 mod lock;
+mod packed;
 mod policy;
 mod samplers;
 mod sanitize;
@@ -39,6 +40,7 @@ aligned_for_python!(
     drain::Drainer,
     embedding_bag::EmbeddingBag,
     flat_index::FlatIndex,
+    flat_index::FlatSearch,
     lane::Lane,
     lock::WorkerLock,
     policy::Policy,
@@ -67,7 +69,7 @@ mod _core {
     #[pymodule_export]
     use crate::embedding_bag::EmbeddingBag;
     #[pymodule_export]
-    use crate::flat_index::FlatIndex;
+    use crate::flat_index::{FlatIndex, FlatSearch};
     #[pymodule_export]
     use crate::lane::Lane;
     #[pymodule_export]
@@ -88,6 +90,7 @@ mod _core {
         crate::anchored::register(module)?;
         crate::answers::register(module)?;
         crate::inflate::register(module)?;
+        crate::packed::register(module)?;
         crate::policy::register(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("RING_HEAD_BYTES", shadowlane_lane::layout::RING_DATA)?;

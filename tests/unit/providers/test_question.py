@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowlane.providers.question import Question, find_question, shown_question
+from shadowlane.providers.question import _FIGURE, Question, _figures, find_question, shown_question
 from shadowlane.types import Copy
 from tests.unit.store.pairs import make_pair
 
@@ -28,6 +28,11 @@ def found(one: Copy) -> Question:
     got = find_question(one)
     assert got is not None
     return got
+
+
+@given(st.text(st.sampled_from("a .,:/-0189٣é")))
+def test_the_figures_of_a_text_are_those_that_stand_in_it(text: str) -> None:
+    assert _figures(text) == sorted(_FIGURE.findall(text))
 
 
 @pytest.mark.parametrize(

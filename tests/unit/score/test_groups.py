@@ -132,9 +132,14 @@ def test_exact_groups_are_those_of_brute_force(data: st.DataObject) -> None:
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     scopes = random.integers(0, 3, 80).tolist()
     groups, plain = ParaphraseGroups(dim, threshold=threshold, capacity=capacity), BruteForce(threshold, capacity)
-    for row, scope in zip(rows, scopes, strict=True):
+    batch = data.draw(st.integers(1, 80))
+    found = (
+        one
+        for first in range(0, len(rows), batch)
+        for one in groups.assign_each(rows[first : first + batch], scopes[first : first + batch])
+    )
+    for row, scope, got in zip(rows, scopes, found, strict=True):
         expected, undecided = plain.assign(row, scope)
-        got = int(groups.assign(row[None], [scope])[0])
         if undecided and got != expected:
             return
         assert got == expected

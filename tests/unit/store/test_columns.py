@@ -7,12 +7,16 @@ from collections import Counter
 from pathlib import Path
 
 import msgspec
+import pytest
+from hypothesis import given
 
 from shadowlane.config import StoreConfig
 from shadowlane.store import ScoreColumns, open_store
-from shadowlane.store.columns import BODY_TABLE, NOT_STORED, PAIR_TABLE
+from shadowlane.store.columns import BODY_TABLE, NOT_STORED, PAIR_TABLE, Column, writer
 from shadowlane.store.scores import SCORE_TABLE
 from shadowlane.types import Copy, GroupReading, JudgeVerdict, Outcome, Pair, Scores
+
+from .pairs import pairs
 
 RECORDS: dict[str, type[msgspec.Struct]] = {
     "copy": Copy,
@@ -45,3 +49,9 @@ def test_the_file_has_the_columns_of_the_table(tmp_path: Path) -> None:
 
 def test_a_report_reads_every_score_column_once() -> None:
     assert [score.field for score in SCORE_TABLE] == [field.name for field in msgspec.structs.fields(ScoreColumns)]
+
+
+@pytest.mark.parametrize("table", [PAIR_TABLE, BODY_TABLE], ids=["pairs", "bodies"])
+@given(pair=pairs())
+def test_a_whole_row_is_what_each_column_writes(table: tuple[Column, ...], pair: Pair) -> None:
+    assert writer(table)(pair) == [column.write(pair) for column in table]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from shadowlane.config import StoreConfig
 from shadowlane.store import PairFilter, SqliteStore, open_store, schema
 from shadowlane.store.columns import BODY_TABLE
-from shadowlane.store.packed import pack, unpack
+from shadowlane.store.packed import pack, pack_all, unpack
 from shadowlane.types import Pair
 
 from .pairs import make_pair
@@ -30,6 +30,18 @@ def test_large_parts_and_small_ones_have_one_form() -> None:
     assert unpack(pack(parts)) == parts
     lengths = struct.pack("<B4Q", 4, *map(len, parts))
     assert zlib.decompress(pack(parts)) == lengths + b"".join(parts)
+
+
+@pytest.mark.parametrize("size", [0, 1024])
+def test_a_value_has_no_more_parts_than_a_byte_counts(size: int) -> None:
+    with pytest.raises(ValueError, match="255 parts"):
+        pack([bytes(size)] * 256)
+
+
+@given(st.lists(st.lists(st.sampled_from([b"", b"part", bytes(40_000)]), max_size=4), max_size=6))
+def test_many_rows_are_packed_as_each_is(rows: list[list[bytes]]) -> None:
+    assert [unpack(value) for value in pack_all(rows)] == rows
+    assert pack_all(rows) == [pack(parts) for parts in rows]
 
 
 def test_what_is_alike_is_stored_once() -> None:

@@ -201,14 +201,13 @@ impl Reader<'_, '_> {
                 .filter(|_| self.size(at + 1) == 1 && self.text(at) == "q")
                 .and_then(|number| found(number, at + 2));
         }
+        // Few words stand before one of these; only then is a look at all the ordinals worth its time.
+        if !matches!(self.text(at + 1), "quarter" | "quartal" | "quartals" | "trimestre") {
+            return None;
+        }
         let word = self.text(at);
-        let number = (1..)
-            .zip(ORDINALS)
-            .find(|(_, words)| words.split(' ').any(|known| known == word))
-            .map(|(number, _)| number)?;
-        matches!(self.text(at + 1), "quarter" | "quartal" | "quartals" | "trimestre")
-            .then(|| found(number, at + 2))
-            .flatten()
+        let number = (1..).zip(ORDINALS).find(|(_, words)| words.split(' ').any(|known| known == word))?.0;
+        found(number, at + 2)
     }
 
     /// A number in digits or signs, and the token behind it.

@@ -4,39 +4,22 @@
 //! often the text has it; a weight is in (0, 1].
 
 use std::cell::OnceCell;
+use std::sync::LazyLock;
 
 use super::Value;
 use super::tokens::{Kind, Token};
 use super::vocabulary::{AND, Entry, SMALL};
-use crate::lexicon::{WordMap, mark};
+use crate::lexicon::{WordMap, WordSet, mark};
 
 /// So many content words around a value are looked at.
 const MOST: usize = 24;
 /// Words that say what holds beyond a bound that was just named.
-const REST: [&str; 22] = [
-    "smaller",
-    "larger",
-    "anything",
-    "everything",
-    "otherwise",
-    "rest",
-    "others",
-    "remaining",
-    "else",
-    "darüber",
-    "darunter",
-    "größere",
-    "kleinere",
-    "übrige",
-    "übrigen",
-    "sonst",
-    "au-delà",
-    "delà",
-    "autres",
-    "demás",
-    "resto",
-    "mayores",
-];
+static REST: LazyLock<WordSet<&str>> = LazyLock::new(|| {
+    "smaller larger anything everything otherwise rest others remaining else darüber darunter größere kleinere übrige \
+     übrigen sonst au-delà delà autres demás resto mayores"
+        .split(' ')
+        .collect()
+});
 /// So many characters behind a value are looked at for them.
 const REACH: usize = 120;
 /// Two signs say less than a word, and there are more of them.
@@ -121,11 +104,11 @@ impl<'t> Subjects<'t> {
     pub fn parts_in_two(&self, value: &Value<'_>) -> bool {
         let of_it = |token: &&Token| token.sentence == value.sentence && token.kind == Kind::Word;
         let mut words = self.tokens.iter().filter(of_it).map(|token| text(self.low, token));
-        words.any(|word| REST.contains(&word))
+        words.any(|word| REST.contains(word))
             || self.low.get(value.whole.1..).is_some_and(|behind| {
                 let near =
                     behind.char_indices().nth(REACH).map_or(behind, |(end, _)| behind.get(..end).unwrap_or(behind));
-                near.split(|letter: char| !letter.is_alphabetic()).any(|word| REST.contains(&word))
+                near.split(|letter: char| !letter.is_alphabetic()).any(|word| REST.contains(word))
             })
     }
 
