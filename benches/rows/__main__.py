@@ -1,8 +1,9 @@
-"""``python -m benches.rows [--rows 100000] [--bodies 2000]``: what ``gate`` and ``report`` need over many stored rows.
+"""``python -m benches.rows [--rows 100000] [--bodies 2000] [--no-blocks]``: what reading many stored rows needs.
 
 Pairs of :mod:`benches.copies.pairs` are scored and stored by the worker's own code, with their bodies; from them on
 rows are multiplied inside the database, without bodies, each with an id, a request hash and a time of its own, evenly
-over the last day. Then each command runs as a process of its own: seconds, processor time (``wait4``) and the peak
+over the last day. The worker's blocks are made of them (``--no-blocks``: not, as in a store of an earlier release).
+Then each command runs as a process of its own: seconds, processor time (``wait4``) and the peak
 of its resident memory (``VmHWM``) are the kernel's. Printed too are bytes a row, with bodies and without. Linux alone.
 Nothing here asserts.
 """
@@ -56,6 +57,7 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=100_000, help="in the store when it is read")
     parser.add_argument("--bodies", type=int, default=2000, help="of them scored and stored one by one, with bodies")
     parser.add_argument("--folder", type=Path, help="where the database is made (default: a temporary folder)")
+    parser.add_argument("--no-blocks", action="store_true", help="leave rows as rows")
     options = parser.parse_args()
     if not _BATCH <= options.bodies <= options.rows:
         parser.error(f"--bodies: at least {_BATCH}, and at most --rows")
@@ -69,6 +71,8 @@ def main() -> int:
             print(
                 f"{_thin(config):,.0f} bytes a row without bodies, indexes with it ({options.rows:,} rows)", flush=True
             )
+        if not options.no_blocks:
+            _roll_up(config)
         for command in _COMMANDS:
             cost = measured(command, Path(folder))
             print(
@@ -120,6 +124,24 @@ def _multiply(config: Config, rows: int) -> None:
         db.execute(statement, {"n": have, "wanted": wanted})
         have += wanted
     db.close()
+
+
+def _roll_up(config: Config) -> None:
+    with open_store(config.store) as store:
+        begun = last = time.process_time()
+        most = 0.0
+        while store.roll_up():
+            now = time.process_time()
+            last, most = now, max(most, now - last)
+    db = connect(config.store.path, read_only=True)
+    rows, size, blocks = db.execute("SELECT sum(n), sum(bytes), count(*) FROM blocks").fetchone()
+    db.close()
+    took = 1e6 * (last - begun) / rows
+    print(
+        f"{blocks:,} blocks of {rows:,} rows: {size / rows:.1f} bytes a row, {took:.1f} µs of processor a row, "
+        f"{most:.2f} s at most for one",
+        flush=True,
+    )
 
 
 def _bytes(config: Config) -> int:
