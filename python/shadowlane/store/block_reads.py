@@ -24,7 +24,11 @@ __all__ = ["BlockReads"]
 
 _ROWS_AT_ONCE = 8192
 _BOTH = "SELECT parts, scores FROM blocks WHERE id = ?"
-_ANY = "SELECT 1 FROM blocks WHERE shadow = ? AND form = ? AND until_ns > ? LIMIT 1"
+_ENDS = (
+    "SELECT (SELECT max(until_ns) FROM blocks WHERE shadow = ? AND form = ?), "
+    "(SELECT max(started_ns) FROM pairs WHERE shadow = ?)"
+)
+_LATELY_NS = 2 * 3600 * 10**9
 _PARTS = "SELECT parts FROM blocks WHERE id = ?"
 
 
@@ -76,8 +80,10 @@ class BlockReads:
                     yield columns, self._same(columns, other, theirs)
 
     def _rolled(self, shadow: str, since_ns: int | None) -> bool:
-        """Whether there is a block of a shadow's rows since then."""
-        return self._db.execute(_ANY, (shadow, FORM, 0 if since_ns is None else since_ns)).fetchone() is not None
+        """Whether a shadow's rows since then have blocks, but for those of the last hours and of odd places: for sums,
+        which the database makes of rows in less time than rows can be read."""
+        until, last = self._db.execute(_ENDS, (shadow, FORM, shadow)).fetchone()
+        return until is not None and last is not None and until > max(since_ns or 0, last - _LATELY_NS)
 
     def _same(self, columns: ScoreColumns, other: str, theirs: Sequence[_Stretch]) -> ScoreColumns:
         """The rows of another shadow that answered these exchanges."""

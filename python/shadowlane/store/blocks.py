@@ -9,7 +9,7 @@ went, the rows themselves are read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..columns import ScoreColumns
-from .column_codec import PackedColumn, Texts, column_of, packed, packed_texts, plain_texts, texts_of
+from .column_codec import PackedColumn, Texts, codes_of, column_of, packed, packed_texts, texts_of
 from .engine import Dialect
 from .scores import SCORE_TABLE
 
@@ -106,21 +106,35 @@ def block_sql(dialect: Dialect, *, whole: bool) -> str:
     return ", ".join(_SQL[name] or dialect.route for name in names)
 
 
-def to_blobs(rows: Sequence[Sequence[Any]]) -> tuple[bytes, bytes]:
-    """Rows of all columns as the two contents of a block."""
+def to_blobs(chunks: Iterable[Sequence[Sequence[Any]]]) -> tuple[int, bytes, bytes]:
+    """Rows of all columns, some at a time, as their number and the two contents of a block."""
+    arrays: dict[str, list[NDArray[Any]]] = {name: [] for name in _SQL}
+    words: dict[str, dict[str, int]] = {name: {} for name in _TEXTS}
+    n = 0
+    for rows in chunks:
+        n += len(rows)
+        for name, values in zip(_SQL, zip(*rows, strict=True), strict=True):
+            arrays[name].append(codes_of(values, words[name]) if name in _TEXTS else _ARRAYS[name](values))
     columns: _Columns = {}
-    for name, values in zip(_SQL, zip(*rows, strict=True), strict=True):
-        columns[name] = packed_texts(values) if name in _TEXTS else packed(_ARRAYS[name](values))
-    first = {name: columns.pop(name) for name in _PART}
-    return msgspec.msgpack.encode(first), msgspec.msgpack.encode(columns)
+    for name, parts in arrays.items() if n else ():
+        whole = np.concatenate(parts)
+        columns[name] = packed_texts(Texts(tuple(words[name]), whole)) if name in _TEXTS else packed(whole)
+    first = {name: columns.pop(name) for name in _PART} if n else {}
+    return n, msgspec.msgpack.encode(first), msgspec.msgpack.encode(columns)
 
 
 def part_of(rows: Sequence[Sequence[Any]]) -> Part:
     """Rows of the part's columns as such."""
     columns: dict[str, PackedColumn | NDArray[Any] | Texts] = {}
     for name, values in zip(_PART, zip(*rows, strict=True), strict=True):
-        columns[name] = plain_texts(values) if name in _TEXTS else _ARRAYS[name](values)
+        columns[name] = _plain(values) if name in _TEXTS else _ARRAYS[name](values)
     return Part(len(rows), columns, slice(None))
+
+
+def _plain(values: Sequence[str]) -> Texts:
+    words: dict[str, int] = {}
+    codes = codes_of(values, words)
+    return Texts(tuple(words), codes)
 
 
 def read_part(blob: bytes, n: int) -> Part:

@@ -24,7 +24,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PackedColumn", "Texts", "column_of", "packed", "packed_texts", "plain_texts", "texts_of"]
+__all__ = ["PackedColumn", "Texts", "codes_of", "column_of", "packed", "packed_texts", "texts_of"]
 
 _Array = NDArray[Any]
 _LEVEL = 1
@@ -82,16 +82,13 @@ def packed(values: _Array) -> PackedColumn:
     return _stored("reals", "f", 0, values.astype("<f8"))
 
 
-def plain_texts(values: Sequence[str]) -> Texts:
-    """A column of texts, not packed."""
-    numbers: dict[str, int] = {}
-    codes = [numbers.setdefault(value, len(numbers)) for value in values]
-    return Texts(tuple(numbers), np.array(codes, dtype=np.int64))
+def codes_of(values: Sequence[str], words: dict[str, int]) -> NDArray[np.int64]:
+    """The number of each text (n,); new ones are added to ``words``."""
+    return np.array([words.setdefault(value, len(words)) for value in values], dtype=np.int64)
 
 
-def packed_texts(values: Sequence[str]) -> PackedColumn:
+def packed_texts(texts: Texts) -> PackedColumn:
     """A column of texts."""
-    texts = plain_texts(values)
     if len(texts.words) == 1:
         return PackedColumn("same", "U", words=texts.words)
     return _stored("texts", "U", 0, _narrow(texts.codes.astype(np.uint64)), words=texts.words)

@@ -7,6 +7,7 @@ writes waits for more than the putting.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, NamedTuple
 
 from .blocks import BLOCK_ROWS, FORM, Block, block_sql, to_blobs
@@ -19,6 +20,8 @@ CLOSED_NS = 300 * 10**9
 """Rows that began so long ago are over: an answer, its redelivery and most verdicts of a judge have come."""
 _TOO_MANY = 8 * BLOCK_ROWS
 """So many rows of one and the same time stay rows."""
+_ROWS_AT_ONCE = 2048
+"""Rows as Python objects take much more room than the arrays that they become."""
 _CHECKED = 32
 """Blocks that are looked at in one call."""
 # Not before the first block: there retention deletes rows, and what it left would become a block again and again.
@@ -91,8 +94,9 @@ def made(db: Database, shadow: str, now_ns: int) -> Made | None:
         return Made(shadow, first, until, n, total, b"", b"")
     columns = block_sql(db.dialect, whole=True)
     query = f"SELECT {columns} FROM pairs WHERE {_IN} ORDER BY started_ns, id"  # noqa: S608
-    rows = db.execute(query, (shadow, first, until)).fetchall()
-    return Made(shadow, first, until, n, total, *to_blobs(rows)) if 0 < len(rows) == n else None
+    with contextlib.closing(db.stream(query, (shadow, first, until))) as cursor:
+        read, *contents = to_blobs(iter(lambda: cursor.fetchmany(_ROWS_AT_ONCE), []))
+    return Made(shadow, first, until, n, total, *contents) if 0 < read == n else None
 
 
 def put(db: Database, block: Made) -> int:

@@ -16,7 +16,7 @@ from shadowlane.gate import verdict_data
 from shadowlane.gate.evidence import evaluate_lane
 from shadowlane.report.build import build_report
 from shadowlane.store import Store, open_store, rolling
-from shadowlane.store.column_codec import column_of, packed, packed_texts, texts_of
+from shadowlane.store.column_codec import Texts, codes_of, column_of, packed, packed_texts, texts_of
 from shadowlane.types import Pair
 from tests.support.lanes import HOUR_NS, NOW_NS, config_at, make_pairs, make_status
 from tests.support.verdicts import altered
@@ -46,7 +46,9 @@ def test_floats_come_back_bit_by_bit(values: list[float], times: int) -> None:
 @given(st.lists(st.booleans(), min_size=1), st.lists(st.text("aä\x00", max_size=3), min_size=1))
 def test_truth_values_and_texts_come_back(values: list[bool], texts: list[str]) -> None:
     assert column_of(packed(np.array(values)), len(values)).tolist() == values
-    read = texts_of(packed_texts(texts), len(texts))
+    words: dict[str, int] = {}
+    codes = codes_of(texts, words)
+    read = texts_of(packed_texts(Texts(tuple(words), codes)), len(texts))
     assert [read.words[code] for code in read.codes.tolist()] == texts
 
 
