@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import Config, load_config
 from ..errors import ConfigError, MissingExtraError, ShadowlaneError
 from ..render.text import print_error, print_lines
+from ..worker.state import last_error
 from .accounts import FleetAccount, account_lines, equations, host_account
 from .corpus import load_questions
 from .folders import lane_folder, prepared, toml_text
@@ -160,7 +161,7 @@ class _Run:
             + f"\n\nEach mirrors {_RATIO:.0%} of the reads, all together {_QPS:g} a second with a burst of {_BURST}.\n"
             "Waiting until each host has its share ..."
         )
-        self._wait("every host has a share of the cap", lambda: all(map(_has_share, self._hosts)))
+        self._wait("a share of the cap for every host", lambda: all(map(_has_share, self._hosts)))
         return prod, shadow
 
     def _start_gateway(self, host: _Host) -> None:
@@ -280,7 +281,8 @@ class _Run:
         deadline = time.monotonic() + _WAIT_S
         while not (found := condition()):
             if time.monotonic() > deadline:
-                raise DemoError(f"waited {_WAIT_S:.0f} s until {what}; the logs are in {self._logs}")
+                failed = [f"\n  {host.name}'s worker: {why}" for host in self._hosts if (why := last_error(host.lane))]
+                raise DemoError(f"waited {_WAIT_S:.0f} s for: {what}; the logs are in {self._logs}{''.join(failed)}")
             time.sleep(_POLL_S)
         return found
 
