@@ -23,9 +23,10 @@ def test_a_short_run_measures_each_command(
         "with bodies (64 rows)",
         "without bodies, indexes with it (300 rows)",
     ]
+    assert re.fullmatch(r"[1-9]\d* blocks of 300 rows: [\d.]+ bytes a row, .* s at most for one", lines[2])
     found = [
         re.fullmatch(r"(\w+) --json +300 rows +([\d.]+) s +([\d.]+) s of processor +(\d+) MiB .*", line)
-        for line in lines[2:]
+        for line in lines[3:]
     ]
     assert [one[1] for one in found if one] == ["gate", "report", "status"]
     assert all(one and float(one[3]) > 0 and int(one[4]) > 10 for one in found)
