@@ -27,7 +27,7 @@ class Held:
 
     def answer(self, path: str) -> bytes:
         self.asked.append(time.monotonic())
-        self.let.wait(60)
+        self.let.wait(300)
         return ANSWER
 
 
@@ -58,3 +58,18 @@ def test_a_cap_holds_over_the_deaths_of_workers(world: World, client: httpx.Clie
     assert candidate["answered"] + candidate["failed"].get("cap", 0) == BURST
     # The lane's cap is waited for. A shadow's own refuses what comes too soon.
     assert candidate["answered"] == BURST or cap != "the lane's"
+
+
+def test_a_slow_shadow_holds_up_no_copy_behind_a_death(world: World, client: httpx.Client) -> None:
+    """What was out when a worker was killed is sent again without waiting for one answer after the other."""
+    held = Held()
+    with RawServer(held.answer) as server:
+        world.configure(server.url, shadows__candidate={"concurrency": OUT, "timeout_s": 600.0, "deadline_s": 1200.0})
+        url = world.gateway()
+        for number in range(OUT):
+            assert client.get(f"{url}/x?n={number}").status_code == 200
+        until(lambda: len(held.asked) == OUT, "calls are out")
+        os.kill(world.worker_pid(), signal.SIGKILL)
+        until(lambda: len(held.asked) == 2 * OUT, "all are out again, and none is answered", 120)
+        held.let.set()
+        assert world.settle(OUT)["shadows"]["candidate"]["answered"] == OUT

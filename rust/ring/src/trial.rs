@@ -5,13 +5,15 @@
 //! successor tries these *suspects* one at a time: whatever ends it then was at work on that one record alone. A trial is
 //! counted before the record is handed out, and the count goes when the record is acknowledged.
 //!
-//! Invariant: a record is handed out in at most [`MOST_TRIALS`] trials that end in a death, and never without a count.
+//! Invariant: a record is handed out in at most [`MOST_TRIALS`] trials that end in a death, and never without a count; where
+//! several are out because nobody waits for them, the count of one stands for all, so that their consumer's death is known.
 
 use std::sync::atomic::compiler_fence;
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// How often a record is tried alone. It was met once before that, among others.
+/// How often a record is tried alone. It was met once before that, among others, and once more where its first trial was not
+/// waited for.
 pub const MOST_TRIALS: u64 = 2;
 
 /// Records whose counts are kept at a time: as many deaths in a row may fall on other records before one is tried again.

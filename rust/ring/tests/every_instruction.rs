@@ -316,3 +316,50 @@ fn a_consumer_killed_at_any_instruction_of_a_trial() {
         assert_eq!(copy.cursors.trial.looked_to.load(Ordering::SeqCst), 0);
     }
 }
+
+/// While any of those that are out together is not acknowledged, a successor sees that somebody was tried.
+#[test]
+fn a_consumer_in_a_hurry_killed_at_any_instruction() {
+    let image = Image::shared();
+    for value in 1..=3 {
+        assert!(push(image, value, 24));
+    }
+    let mut killed = Consumer::new(Ring(image));
+    while let Step::Record(_) = killed.next(false, whole) {}
+    // The first two are not waited for, the last one is; they are acknowledged in each order.
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let before = image.state();
+        let hurry = || {
+            let mut consumer = Consumer::new(Ring(image));
+            let mut seqs = [0; 3];
+            for seq in &mut seqs {
+                consumer.hurry();
+                let read = |bytes: &[u8], _: bool| whole(bytes);
+                let Step::Record(drained) = consumer.next_suspect(false, |bytes| whole(bytes).is_some(), read) else {
+                    panic!("a suspect is there")
+                };
+                *seq = drained.seq;
+            }
+            for index in order {
+                assert!(consumer.ack(seqs[index]));
+            }
+        };
+        let Some(states) = every_state(image, hurry) else { return };
+        assert!(states.len() >= 10, "{} states", states.len());
+        let mut changes = vec![false];
+        for state in &states {
+            let copy = Image::new();
+            copy.set(state);
+            let mut next = Consumer::new(Ring(&copy));
+            next.look_for_suspects(true, |bytes| whole(bytes).is_some());
+            if changes.last() != Some(&next.is_strict()) {
+                changes.push(next.is_strict());
+            }
+            let mut tried = try_all(&copy);
+            tried.sort_unstable();
+            assert_eq!(tried, [1, 2, 3], "none is acknowledged before it is released");
+        }
+        assert_eq!(changes, [false, true, false], "{order:?}");
+        image.set(&before);
+    }
+}

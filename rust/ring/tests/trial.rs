@@ -70,6 +70,50 @@ fn live(ring: &Ring, batch: usize, kills: impl Fn(u8) -> bool, log: &mut Log) ->
     }
 }
 
+/// As [`live`], in a hurry where that is allowed: nobody is waited for, and what kills does when all are out.
+fn live_in_a_hurry(ring: &Ring, batch: usize, kills: impl Fn(u8) -> bool, log: &mut Log) -> bool {
+    let mut consumer = Consumer::new(Arc::clone(ring));
+    let mut held: Vec<(u64, (u8, bool))> = Vec::new();
+    loop {
+        consumer.look_for_suspects(true, |bytes| value(bytes).is_some());
+        let read = |bytes: &[u8], lost: bool| value(bytes).map(|value| (value, lost));
+        let mut more = false;
+        while let Step::Record(drained) = consumer.next_suspect(true, |bytes| value(bytes).is_some(), read) {
+            held.push((drained.seq, drained.value));
+            more = true;
+            if !consumer.is_strict() {
+                consumer.hurry();
+            }
+        }
+        assert!(!consumer.is_strict() || !consumer.is_hurried(), "who is strict has nothing else out");
+        while !consumer.has_suspects() && held.len() < batch {
+            let Step::Record(drained) = consumer.next(true, value) else { break };
+            held.push((drained.seq, (drained.value, false)));
+            more = true;
+        }
+        for (_, (value, lost)) in &held {
+            match (*lost, kills(*value)) {
+                (true, _) => log.lost.push(*value),
+                (false, true) => {
+                    *log.met.entry(*value).or_default() += 1;
+                    log.deaths += 1;
+                    return false;
+                }
+                (false, false) => {}
+            }
+        }
+        for (seq, (value, _)) in held.drain(..) {
+            assert!(consumer.ack(seq));
+            log.done.push(value);
+        }
+        consumer.release();
+        if !more {
+            consumer.leave();
+            return true;
+        }
+    }
+}
+
 fn until_empty(ring: &Ring, batch: usize, killers: &[u8]) -> Log {
     let mut log = Log::default();
     while !live(ring, batch, |value| killers.contains(&value), &mut log) {
@@ -104,6 +148,30 @@ proptest! {
         }
         let cursors = ring.cursors();
         prop_assert_eq!(cursors.head.0.load(Ordering::SeqCst), cursors.tail.0.load(Ordering::SeqCst));
+        prop_assert_eq!(cursors.journal.acked.load(Ordering::SeqCst), u64::from(count));
+        prop_assert_eq!(cursors.trial.looked_to.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn who_was_in_a_hurry_is_followed_by_one_that_finds_the_killers_and_blames_nobody(
+        count in 1_u8..40,
+        batch in 1_usize..12,
+        killers in proptest::collection::btree_set(0_u8..40, 0..6),
+    ) {
+        let ring: Ring = Arc::new(HeapMemory::new(4096));
+        (0..count).for_each(|value| push(&ring, value));
+        let killers: Vec<u8> = killers.into_iter().filter(|value| *value < count).collect();
+        let mut log = Log::default();
+        while !live_in_a_hurry(&ring, batch, |value| killers.contains(&value), &mut log) {
+            prop_assert!(log.deaths <= killers.len() as u64 * (MOST_TRIALS + 2), "it does not end");
+        }
+        log.lost.sort_unstable();
+        log.lost.dedup();
+        log.done.sort_unstable();
+        log.done.dedup();
+        prop_assert_eq!(&log.lost, &killers);
+        prop_assert_eq!(log.done, (0..count).collect::<Vec<_>>());
+        let cursors = ring.cursors();
         prop_assert_eq!(cursors.journal.acked.load(Ordering::SeqCst), u64::from(count));
         prop_assert_eq!(cursors.trial.looked_to.load(Ordering::SeqCst), 0);
     }
@@ -154,6 +222,76 @@ fn who_leaves_in_good_order_leaves_no_suspects_and_takes_back_what_was_on_trial(
         assert_eq!(drained.value, (0, false));
         consumer.leave();
     }
+}
+
+/// Take `n` suspects without waiting for any, in a consumer of their own; their numbers.
+fn hurried(ring: &Ring, n: usize) -> (Consumer<Ring>, Vec<u64>) {
+    let mut consumer = Consumer::new(Arc::clone(ring));
+    let seqs = (0..n)
+        .map(|_| {
+            let Step::Record(drained) = consumer.next_suspect(true, |_| true, |bytes, _| value(bytes)) else {
+                panic!("a suspect is there")
+            };
+            assert!(!consumer.is_strict());
+            consumer.hurry();
+            drained.seq
+        })
+        .collect();
+    (consumer, seqs)
+}
+
+fn killed_with(ring: &Ring, count: u8) {
+    (0..count).for_each(|value| push(ring, value));
+    let mut killed = Consumer::new(Arc::clone(ring));
+    while let Step::Record(_) = killed.next(true, value) {}
+}
+
+fn is_strict(ring: &Ring) -> bool {
+    let mut consumer = Consumer::new(Arc::clone(ring));
+    consumer.look_for_suspects(true, |_| true);
+    consumer.is_strict()
+}
+
+#[test]
+fn suspects_that_were_out_together_come_alone_when_that_ended_in_a_death() {
+    // Whichever of them was acknowledged before: as long as one is out, a successor knows.
+    for (acked, left) in [(vec![], 3), (vec![0], 2), (vec![2], 3), (vec![0, 1], 1), (vec![1, 0], 1), (vec![2, 0], 2)] {
+        let ring: Ring = Arc::new(HeapMemory::new(4096));
+        killed_with(&ring, 3);
+        assert!(!is_strict(&ring), "nobody was tried yet");
+        let (mut consumer, seqs) = hurried(&ring, 3);
+        for index in &acked {
+            assert!(consumer.ack(seqs[*index]));
+        }
+        consumer.release();
+        drop(consumer);
+        let mut next = Consumer::new(Arc::clone(&ring));
+        let mut met = 0;
+        while let Step::Record(drained) =
+            next.next_suspect(true, |_| true, |bytes, lost| value(bytes).filter(|_| !lost))
+        {
+            assert!(next.is_strict());
+            assert!(matches!(next.next_suspect(true, |_| true, |bytes, _| value(bytes)), Step::Blocked));
+            assert!(next.ack(drained.seq));
+            met += 1;
+        }
+        assert_eq!(met, left, "{acked:?}");
+    }
+}
+
+#[test]
+fn who_was_in_a_hurry_and_ends_well_leaves_no_count() {
+    let ring: Ring = Arc::new(HeapMemory::new(4096));
+    killed_with(&ring, 3);
+    let (mut consumer, seqs) = hurried(&ring, 2);
+    consumer.leave(); // with two out and one that was not handed out
+    assert!(!is_strict(&ring));
+    let (mut consumer, _) = hurried(&ring, 3);
+    for seq in seqs {
+        assert!(consumer.ack(seq));
+    }
+    consumer.leave();
+    assert!(!Consumer::new(Arc::clone(&ring)).has_suspects());
 }
 
 #[test]

@@ -55,6 +55,8 @@ pub struct Drainer {
     next: usize,
     /// When the last trial began.
     trial_since: u64,
+    /// Until when frames on trial are waited for by a worker that is the first behind a kill.
+    hurry_until: Option<u64>,
     acks: Mutex<Vec<(u64, u64)>>,
     _locks: [Held; 2],
     _signed: Signed,
@@ -108,6 +110,7 @@ impl Drainer {
             listed_ns: 0,
             next: 0,
             trial_since: 0,
+            hurry_until: None,
             acks: Mutex::new(Vec::new()),
             _locks: [lock, second],
             _signed: signed,

@@ -6,6 +6,10 @@
 //!
 //! One that has been tried comes after those that have not: a consumer that is killed for another cause, again and again,
 //! is then killed on another record each time, and none of them is taken for the cause.
+//!
+//! Where no suspect was ever tried alone, whoever hands them out may be in a hurry ([`Consumer::hurry`]): the next one comes
+//! before the last one is acknowledged. One of those that are out so keeps a count. By it a successor sees that they were
+//! not alone, and is in no hurry ([`Consumer::is_strict`]).
 
 use super::{Consumer, Drained, Kind, Step};
 use crate::memory::Memory;
@@ -26,6 +30,12 @@ pub(super) struct Suspects {
     counted: Vec<u64>,
     /// What `looked_to` is in the ring, which is not read again.
     looked_to: u64,
+    /// Handed out, and not waited for.
+    hurried: Vec<u64>,
+    /// The one of them whose count stands for all.
+    told_by: Option<u64>,
+    /// Whether one was found that had been tried.
+    strict: bool,
 }
 
 impl<M: Memory> Consumer<M> {
@@ -61,6 +71,33 @@ impl<M: Memory> Consumer<M> {
     /// Whether a record is on trial: nothing else may be handed out until it is acknowledged.
     pub fn is_trying(&self) -> bool {
         self.suspects.trying.is_some()
+    }
+
+    /// Whether suspects must come alone: one of them was tried before, and its consumer was killed.
+    pub fn is_strict(&self) -> bool {
+        self.suspects.strict
+    }
+
+    /// Whether suspects are out that were not waited for: none may be tried alone beside them.
+    pub fn is_hurried(&self) -> bool {
+        !self.suspects.hurried.is_empty()
+    }
+
+    /// Wait no longer for the record that is on trial: the next one comes beside it. Not where one was tried before.
+    pub fn hurry(&mut self) {
+        let Some(seq) = self.suspects.trying.take() else { return };
+        if self.suspects.told_by.is_some() {
+            self.memory.cursors().trial.undo(seq);
+        } else {
+            self.suspects.told_by = Some(seq);
+        }
+        self.suspects.hurried.push(seq);
+    }
+
+    /// Pass over what is suspected, without handing it out: from then on [`Self::is_strict`] is known. As
+    /// [`Self::next_suspect`] does.
+    pub fn look_for_suspects(&mut self, producer_is_dead: bool, is_record: impl Fn(&[u8]) -> bool) {
+        self.find_suspects(producer_is_dead, &is_record);
     }
 
     /// Wait no longer for the record that is on trial: it is held by somebody, and has not killed them.
@@ -122,6 +159,7 @@ impl<M: Memory> Consumer<M> {
             let length = word & LENGTH;
             match word & !LENGTH {
                 COMMITTED if self.fits(self.drained, length) => {
+                    self.suspects.strict |= self.memory.cursors().trial.times(self.drained) > 0;
                     self.suspects.waiting.push(self.drained);
                     self.pass(record_size(length - WORD), Kind::Record);
                 }
@@ -169,6 +207,16 @@ impl<M: Memory> Consumer<M> {
         if self.suspects.trying == Some(seq) {
             self.suspects.trying = None;
         }
+        if let Some(index) = self.suspects.hurried.iter().position(|hurried| *hurried == seq) {
+            self.suspects.hurried.swap_remove(index);
+            if self.suspects.told_by == Some(seq) {
+                // Before the count of this one goes: a successor finds one at any moment.
+                self.suspects.told_by = self.suspects.hurried.first().copied();
+                if let Some(next) = self.suspects.told_by {
+                    self.memory.cursors().trial.begin(next);
+                }
+            }
+        }
         if let Some(index) = self.suspects.counted.iter().position(|counted| *counted == seq) {
             self.suspects.counted.swap_remove(index);
             self.memory.cursors().trial.end(seq);
@@ -187,6 +235,9 @@ impl<M: Memory> Consumer<M> {
         let trial = &self.memory.cursors().trial;
         let suspects = self.has_suspects();
         if let Some(seq) = self.suspects.trying.take() {
+            trial.undo(seq);
+        }
+        if let Some(seq) = self.suspects.told_by.take() {
             trial.undo(seq);
         }
         if !suspects {
