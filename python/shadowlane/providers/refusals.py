@@ -62,14 +62,14 @@ def kind_of(words: str) -> str:
 
 
 def counted(found: Iterable[Refusal], most: int = 5) -> list[Refusal]:
-    """Refusals that say the same together, the most frequent first."""
+    """Refusals that say the same together, the most frequent first; those that are as frequent by status and words."""
     kinds: dict[tuple[int, str, str, str], Refusal] = {}
     for one in found:
         route = route_of(one.method, one.target)
         key = (one.status, one.reason, kind_of(one.words), route)
         before = kinds.get(key)
         kinds[key] = one if before is None else before._replace(copies=before.copies + one.copies)
-    return sorted(kinds.values(), key=lambda one: -one.copies)[:most]
+    return [one for _, one in sorted(kinds.items(), key=lambda kind: (-kind[1].copies, kind[0]))[:most]]
 
 
 def refusal_line(one: Refusal, name: str, arm: ShadowConfig) -> str:

@@ -94,7 +94,7 @@ def refusals(db: Database, where: str, values: tuple[Any, ...], newest: int | No
     query = (
         f"SELECT status, reason, detail, max(target), method, count(*) AS n FROM {rows} "  # noqa: S608
         "WHERE (status >= 400 AND prod_status < 400) OR reason IN ('connect_error', 'transport_error') "
-        "GROUP BY status, reason, detail, method, substr(target, 1, 200) ORDER BY n DESC LIMIT ?"
+        "GROUP BY status, reason, detail, method, substr(target, 1, 200) ORDER BY n DESC, 1, 2, 3, 5, 4 LIMIT ?"
     )
     return [tuple(row) for row in db.execute(query, (*values, *limit, _MOST_KINDS))]
 

@@ -36,6 +36,12 @@ def test_words_that_differ_in_numbers_only_are_one() -> None:
     assert [(one.status, one.copies) for one in counted(found)] == [(404, 18), (401, 2)]
 
 
+def test_their_order_hangs_on_none_in_which_they_are_found() -> None:
+    found = [Refusal(500 + n % 3, "", f"no {a}", f"/{a}", "POST", 1 + n // 8) for n, a in enumerate("abcdefghijkl")]
+    assert counted(found, 12) == counted(found[::-1], 12)
+    assert [(one.copies, one.status) for one in counted(found)] == [(2, 500), (2, 501), (2, 502), (2, 502), (1, 500)]
+
+
 @pytest.mark.parametrize(
     ("refusal", "arm", "said"),
     [
