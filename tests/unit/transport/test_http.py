@@ -8,6 +8,7 @@ import json
 import socket
 import ssl
 import sys
+import time
 import tracemalloc
 import zlib
 from collections.abc import Callable, Coroutine
@@ -81,12 +82,28 @@ def one(mode: str, copy: Copy | None = None, **fields: Any) -> tuple[Outcome, Fa
     return run(go())
 
 
+Came = Callable[[Outcome, FaultyServer], bool]
+
+
+def late(mode: str, came: Came, **fields: Any) -> tuple[Outcome, FaultyServer, float]:
+    """One send whose time is over when so much of it came, and that time. A machine that stands still may take all of
+    it before anything is sent: then it has twice as much."""
+    timeout_s = 0.2
+    while not came(*(found := one(mode, timeout_s=timeout_s, **fields))):
+        assert found[0].reason == "deadline"
+        timeout_s *= 2
+        assert timeout_s < 60
+    return *found, timeout_s
+
+
 def test_an_answer_with_its_times_headers_and_body() -> None:
+    began = time.monotonic_ns()
     outcome, server = one("ok")
+    took = time.monotonic_ns() - began
     assert (outcome.shadow, outcome.reason, outcome.detail, outcome.status) == ("candidate", "", "", 200)
     assert outcome.body == ANSWER
     assert (b"content-type", b"application/json") in outcome.headers
-    assert 0 < outcome.ttfb_ns <= outcome.duration_ns < 60e9
+    assert 0 < outcome.ttfb_ns <= outcome.duration_ns < took
     assert outcome.started_ns > 1_700_000_000 * 10**9
     (request,) = server.requests
     assert (request.method, request.target) == ("POST", "/v1/chat/completions?a=1")
@@ -152,8 +169,8 @@ def test_reads_without_a_body_send_none(method: str) -> None:
         ("status_500", "", 500, ""),
         ("status_429", "", 429, ""),
         ("redirect", "", 307, ""),
-        ("hang", "deadline", 0, "timeout_s = 0.2"),
-        ("slow", "deadline", 0, "timeout_s = 0.2"),
+        ("hang", "deadline", 0, ""),
+        ("slow", "deadline", 0, ""),
         ("garbage", "transport_error", 0, "not an HTTP answer"),
         ("close_mid_body", "transport_error", 200, "ended early"),
         ("close_at_once", "transport_error", 0, "closed the connection"),
@@ -161,16 +178,18 @@ def test_reads_without_a_body_send_none(method: str) -> None:
     ],
 )
 def test_every_failure_has_its_reason(mode: str, reason: str, status: int, words: str) -> None:
-    timeout_s = 0.2 if reason == "deadline" else 60.0
-    outcome, server = one(mode, timeout_s=timeout_s)
+    if reason == "deadline":
+        outcome, server, timeout_s = late(mode, lambda _, server: bool(server.requests))
+        words = f"timeout_s = {timeout_s}"
+    else:
+        outcome, server = one(mode)
     assert (outcome.reason, outcome.status) == (reason, status)
     assert words in outcome.detail
     assert outcome.reason in ("", *REASONS)
     assert "garbage-that" not in outcome.detail
     assert "\n" not in outcome.detail
     assert outcome.duration_ns > 0
-    asked = {1} if reason != "deadline" else {0, 1}  # the time may be over before it is sent
-    assert len(server.requests) in ({0} if mode == "refuse_tls" else asked)
+    assert len(server.requests) == (mode != "refuse_tls")
 
 
 def test_an_endless_body_is_cut_at_the_bound() -> None:
@@ -189,7 +208,7 @@ def test_an_endless_body_is_cut_at_the_bound() -> None:
 
 
 def test_an_endless_body_within_the_bound_meets_the_deadline() -> None:
-    outcome, _ = one("endless", timeout_s=0.8, max_response_bytes=1 << 30)
+    outcome, _, _ = late("endless", lambda outcome, _: outcome.status != 0, max_response_bytes=1 << 30)
     assert (outcome.reason, outcome.status, outcome.body) == ("deadline", 200, b"")
 
 

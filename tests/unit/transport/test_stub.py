@@ -422,10 +422,16 @@ def test_one_deadline_bounds_all_rounds(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(rounds, "Round", asked)
     first = json.dumps(chat_answer(("s1", "weather", "{}"))).encode()
-    outcome, server = ask([first, b""], copy_of(chat_request()), timeout_s=5.0)
+    timeout_s = 0.5
+    while len((found := ask([first, b""], copy_of(chat_request()), timeout_s=timeout_s))[1].requests) < 2:
+        assert found[0].reason == "deadline"
+        timeout_s *= 2  # a machine that stands still may take all of it before the second is sent
+        assert timeout_s < 60
+        left.clear()
+    outcome, server = found
     assert (outcome.reason, outcome.status, outcome.body) == ("deadline", 0, b"")
     assert (outcome.rounds, len(server.requests)) == (2, 2)
-    assert 5.0 >= left[0] > left[1], "the second round has only what the first left"
+    assert timeout_s >= left[0] > left[1], "the second round has only what the first left"
     assert outcome.findings == {STRANGE_CALLS: 1}
 
 
