@@ -149,7 +149,7 @@ def _stale(revisions: Mapping[str, str]) -> list[str]:
 
 def _read_store(config: Config, lane_id: str) -> tuple[dict[str, Any], dict[str, ShadowCounts], dict[str, int]]:
     info: dict[str, Any] = {"path": config.store.shown, "exists": True, "rows": 0, "bytes": 0, "error": ""}
-    info |= {"flips": {}, "copies": {}}
+    info |= {"blocks": "", "damaged_blocks": 0, "flips": {}, "copies": {}}
     try:
         found = find_store(config.store, connect_s=_CONNECT_S)
         if found is None:
@@ -157,6 +157,9 @@ def _read_store(config: Config, lane_id: str) -> tuple[dict[str, Any], dict[str,
         with found as store:
             counts, bases = store.counts(lane_id), store.bases(lane_id)
             info["bytes"] = store.bytes_used()
+            backlog = store.backlog()
+            info["blocks"] = str(backlog) if backlog is not None and backlog.many else ""
+            info["damaged_blocks"] = store.damaged_blocks()
             since = time.time_ns() - int(config.gate.window_hours * 3600e9)
             info["flips"] = {name: _flips(store.flips(name, since)) for name in config.shadows}
             info["copies"] = {

@@ -51,7 +51,7 @@ def render_status(status: Mapping[str, Any]) -> str:
         *_titled("overhead", render_overhead(status["overhead"])),
         ("configured", _configured(status["revisions"])),
         *[("ring", _ring(ring)) for ring in status["rings"]],
-        ("store", _store(status["store"])),
+        *_titled("store", _store(status["store"])),
     ]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {text}".rstrip() for name, text in rows)
@@ -235,12 +235,17 @@ def _ring(ring: Mapping[str, Any]) -> str:
     )
 
 
-def _store(store: Mapping[str, Any]) -> str:
+def _store(store: Mapping[str, Any]) -> list[str]:
     if store["error"]:
-        return store["error"]  # type: ignore[no-any-return]
+        return [store["error"]]
     if not store["exists"]:
-        return f"{store['path']}: not made yet; the worker makes it"
-    return f"{store['path']}: {store['rows']} pairs of this lane's life, {size(store['bytes'])}"
+        return [f"{store['path']}: not made yet; the worker makes it"]
+    lines = [f"{store['path']}: {store['rows']} pairs of this lane's life, {size(store['bytes'])}"]
+    if store["blocks"]:
+        lines.append(store["blocks"])
+    if store["damaged_blocks"]:
+        lines.append(f"{store['damaged_blocks']} blocks were damaged, and are made anew: look at disk and memory")
+    return lines
 
 
 def size(n: int) -> str:

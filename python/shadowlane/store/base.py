@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from ..types import JudgeVerdict, Pair
+from .backlog import BEGUN, DAMAGED, begun
 from .columns import judge_values
 from .engine import Database
 from .exemplars import Exemplars
@@ -24,7 +25,7 @@ from .observed import ADD_OBSERVED, Tally
 from .pruning import Retention
 from .reading import ANSWERED, HOUR_NS, Reads
 from .retention import RetentionClock
-from .rolling import drop_judged, drop_lost, made, put
+from .rolling import drop_damaged, drop_judged, drop_lost, made, put
 from .rows import to_bodies, to_row
 
 __all__ = ["SET_META", "Row", "Store"]
@@ -48,6 +49,7 @@ _ADD_ARM = "INSERT INTO arms (lane_epoch, shadow, base) VALUES (?, ?, ?) ON CONF
 _PUT_VERDICT = "UPDATE pairs SET judge = ?, judge_why = ?, judge_model = ? WHERE shadow_id = ? AND shadow = ?"
 _NAME_IT = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO NOTHING"
 _IDENTITY = "identity"
+_FORGET = "DELETE FROM meta WHERE key = ?"
 _SHADOWS = "SELECT DISTINCT shadow FROM arms ORDER BY shadow"
 _JUDGE_STATE = "judge"
 _RETENTION = "retention"
@@ -83,8 +85,9 @@ class Store(Reads, ABC):
             known = dict(db.execute("SELECT key, value FROM meta").fetchall())
         self._look_s = _LOOK_S if read_only else 0.0
         self._looked: dict[int, float] = {}
-        self._looked_at = 0
-        """The number of the block that was looked at last."""
+        self._damaged: set[int] = set()
+        self._looked_at = self._read_at = 0
+        """The number of the block whose rows, and of that whose contents were looked at last."""
         self._epoch: str = known.get("lane_epoch", "")
         self._retention = RetentionClock(known.get(_RETENTION, ""), wall_ns=clock_ns)
 
@@ -171,7 +174,7 @@ class Store(Reads, ABC):
 
     def roll_up(self) -> bool:
         """Make a block (:mod:`.blocks`) of rows that are over, of one shadow; returns whether there may be more. Where
-        there is none to make, drop those that are no copies any more. Raises
+        there is none to make, drop those that are no copies any more, and look whether one is damaged. Raises
         :class:`~shadowlane.errors.StoreError`."""
         now = self._clock_ns()
         with self._db.explained("make a block"):
@@ -182,12 +185,20 @@ class Store(Reads, ABC):
                 if block is None:
                     continue
                 with self._db.transaction(alone=True):
+                    if not self._meta(BEGUN):
+                        self._db.execute(SET_META, (BEGUN, begun(self._db, now)))
                     if self._meta(_JUDGE_STATE) == judged:  # else verdicts may have come to rows that were read
                         self._hold(put(self._db, block))
                 return True
             with self._db.transaction():
                 self._looked_at, freed = drop_lost(self._db, self._looked_at)
                 self._hold(-freed)
+            with self._db.transaction(alone=True):
+                self._db.execute(_FORGET, (BEGUN,))
+                self._read_at, damaged = drop_damaged(self._db, self._read_at)
+                if damaged is not None:
+                    self._hold(-damaged)
+                    self._db.execute(SET_META, (DAMAGED, str(int(self._meta(DAMAGED) or 0) + 1)))
         return False
 
     def _hold(self, size: int) -> None:

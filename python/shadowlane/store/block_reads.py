@@ -7,6 +7,7 @@ but the time that it takes.
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -14,13 +15,15 @@ from typing import NamedTuple
 import numpy as np
 
 from ..columns import ScoreColumns
-from .blocks import FORM, Block, Part, block_sql, part_of, read_part, read_scores
+from .blocks import FORM, Block, DamagedBlockError, Part, block_sql, part_of, read_part, read_scores
 from .engine import ALL, Database
 from .queries import selected
 from .rolling import blocks_of, intact
-from .scores import joined_columns, rows_beside, score_columns, score_rows, taken
+from .scores import hash_of, joined_columns, rows_beside, rows_of, score_columns, score_rows, taken
 
 __all__ = ["BlockReads"]
+
+log = logging.getLogger("shadowlane.store")
 
 _ROWS_AT_ONCE = 8192
 _BOTH = "SELECT parts, scores FROM blocks WHERE id = ?"
@@ -48,6 +51,8 @@ class BlockReads:
     """For so long a block that was intact counts as such: a look of several reads looks once."""
     _looked: dict[int, float]
     """When each block was intact, by its number."""
+    _damaged: set[int]
+    """Blocks whose rows are read in their stead."""
 
     def pieces(
         self, shadow: str | None = None, since_ns: int | None = None, *, without: Sequence[str] = ()
@@ -67,8 +72,7 @@ class BlockReads:
     def pieces_beside(
         self, shadow: str, other: str, since_ns: int | None = None, *, without: Sequence[str] = ()
     ) -> Iterator[tuple[ScoreColumns, ScoreColumns]]:
-        """The same, and beside each piece the rows of another shadow with the same ``shadow_id``, in any order. All
-        shadows' rows of one exchange have its one time."""
+        """The same, and beside each piece the rows of another shadow with the same ``shadow_id``, in any order."""
         with self._db.explained("read"):
             theirs = self._stretches(other, since_ns, ALL)
             for some in self._stretches(shadow, since_ns, ALL):
@@ -77,7 +81,7 @@ class BlockReads:
                         yield score_columns(rows), score_columns(rows_beside(self._db, rows, other))
                     continue
                 for columns in self._columns(shadow, some, without):
-                    yield columns, self._same(columns, other, theirs)
+                    yield columns, self._same(shadow, columns, other, theirs)
 
     def _rolled(self, shadow: str, since_ns: int | None) -> bool:
         """Whether a shadow's rows since then have blocks, but for those of the last hours and of odd places: for sums,
@@ -85,8 +89,8 @@ class BlockReads:
         until, last = self._db.execute(_ENDS, (shadow, FORM, shadow)).fetchone()
         return until is not None and last is not None and until > max(since_ns or 0, last - _LATELY_NS)
 
-    def _same(self, columns: ScoreColumns, other: str, theirs: Sequence[_Stretch]) -> ScoreColumns:
-        """The rows of another shadow that answered these exchanges."""
+    def _same(self, shadow: str, columns: ScoreColumns, other: str, theirs: Sequence[_Stretch]) -> ScoreColumns:
+        """The rows of another shadow that answered these exchanges. Nearly always they have the same times."""
         first, last = int(columns.started_ns[0]), int(columns.started_ns[-1]) + 1
         found = []
         for some in theirs:
@@ -97,6 +101,13 @@ class BlockReads:
             )
             for beside in self._columns(other, whole, ()):
                 found.append(taken(beside, np.isin(beside.exchange, columns.exchange)))
+        known = np.concatenate([some.exchange for some in found]) if found else np.zeros(0, dtype=np.int64)
+        missing = set(columns.exchange[~np.isin(columns.exchange, known)].tolist())
+        if missing:
+            where, values = self._within(shadow, _Stretch(first, last, None), ())
+            query = f"SELECT shadow_id FROM pairs {where}"  # noqa: S608
+            ids = [str(name) for (name,) in self._db.execute(query, values) if hash_of(name) in missing]
+            found.append(score_columns(rows_of(self._db, ids, other)))
         return found[0] if len(found) == 1 else joined_columns(found)
 
     def _stretches(self, shadow: str, since_ns: int | None, until_ns: int) -> list[_Stretch]:
@@ -119,6 +130,8 @@ class BlockReads:
         """The blocks that have rows of a time, and no others than they were made of."""
         found, now = [], time.monotonic()
         for block in blocks_of(self._db, shadow, since_ns, until_ns):
+            if block.id in self._damaged:
+                continue
             looked = self._looked.get(block.id)
             if looked is None or now - looked > self._look_s:
                 if not intact(self._db, shadow, block):
@@ -129,13 +142,33 @@ class BlockReads:
         return found
 
     def _columns(self, shadow: str, some: _Stretch, without: Sequence[str]) -> Iterator[ScoreColumns]:
-        blobs = None if some.block is None else self._db.execute(_BOTH, (some.block.id,)).fetchone()
-        if some.block is None or blobs is None:  # dropped meanwhile
+        columns = self._block_columns(shadow, some, without)
+        if columns is None:
             yield from map(score_columns, score_rows(self._db, *self._within(shadow, some, without)))
-            return
-        columns = read_scores(blobs[0], blobs[1], some.block.n, since_ns=some.from_ns, without=without)
-        if len(columns):
+        elif len(columns):
             yield columns
+
+    def _block_columns(self, shadow: str, some: _Stretch, without: Sequence[str]) -> ScoreColumns | None:
+        if some.block is None:
+            return None
+        blobs = self._db.execute(_BOTH, (some.block.id,)).fetchone()
+        if blobs is None:  # dropped meanwhile
+            return None
+        try:
+            return read_scores(blobs[0], blobs[1], some.block.n, since_ns=some.from_ns, without=without)
+        except DamagedBlockError:
+            return self._tell_damage(shadow, some.block)
+
+    def _tell_damage(self, shadow: str, block: Block) -> None:
+        self._looked.pop(block.id, None)
+        if block.id not in self._damaged:
+            self._damaged.add(block.id)
+            log.warning(
+                "a block of %d rows of %s is damaged: its rows are read, and the worker makes another; look at disk and "
+                "memory",
+                block.n,
+                shadow,
+            )
 
     def _within(self, shadow: str, some: _Stretch, without: Sequence[str]) -> tuple[str, tuple[object, ...]]:
         where, values = selected(some.from_ns, shadow, without, dialect=self._db.dialect)
@@ -145,11 +178,20 @@ class BlockReads:
         """What sums over a shadow's rows are made of, in the order of time, some thousand rows at a time."""
         at = 0 if since_ns is None else since_ns
         for some in self._stretches(shadow, since_ns, until_ns):
-            blob = None if some.block is None else self._db.execute(_PARTS, (some.block.id,)).fetchone()
-            if some.block is None or blob is None:
+            part = self._block_part(shadow, some.block)
+            if part is None:
                 yield from self._part_rows(shadow, some._replace(until_ns=min(some.until_ns, until_ns)))
-                continue
-            yield read_part(blob[0], some.block.n).within(at, until_ns)
+            else:
+                yield part.within(at, until_ns)
+
+    def _block_part(self, shadow: str, block: Block | None) -> Part | None:
+        blob = None if block is None else self._db.execute(_PARTS, (block.id,)).fetchone()
+        if block is None or blob is None:  # the one of them: dropped meanwhile
+            return None
+        try:
+            return read_part(blob[0], block.n)
+        except DamagedBlockError:
+            return self._tell_damage(shadow, block)
 
     def _part_rows(self, shadow: str, some: _Stretch) -> Iterator[Part]:
         where, values = self._within(shadow, some, ())

@@ -9,6 +9,7 @@ went, the rows themselves are read.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -21,10 +22,24 @@ from .column_codec import PackedColumn, Texts, codes_of, column_of, packed, pack
 from .engine import Dialect
 from .scores import SCORE_TABLE
 
-__all__ = ["BLOCK_ROWS", "FORM", "Block", "Part", "block_sql", "part_of", "read_part", "read_scores", "to_blobs"]
+__all__ = [
+    "BLOCK_ROWS",
+    "FORM",
+    "Block",
+    "DamagedBlockError",
+    "Part",
+    "block_sql",
+    "part_of",
+    "read_part",
+    "read_scores",
+    "sound",
+    "to_blobs",
+]
 
-FORM = 1
+FORM = 2
 """Of blocks that this release reads."""
+_SUM_BYTES = 4
+"""Before each content: its CRC-32 (RFC 1952, section 8), little-endian."""
 BLOCK_ROWS = 1 << 14
 """A block has no more rows, but for those of one and the same time."""
 _TEXT_COLUMNS = {"route": ""} | {
@@ -46,6 +61,10 @@ _ARRAYS["flags"] = _ARRAYS["started_ns"]
 _TEXTS = frozenset((*_TEXT_COLUMNS, *(name for name, array in _ARRAYS.items() if array([]).dtype.kind == "U")))
 _Columns = dict[str, PackedColumn]
 _decoder = msgspec.msgpack.Decoder(_Columns)
+
+
+class DamagedBlockError(Exception):
+    """A content is not what :func:`to_blobs` made."""
 
 
 class Block(NamedTuple):
@@ -120,7 +139,23 @@ def to_blobs(chunks: Iterable[Sequence[Sequence[Any]]]) -> tuple[int, bytes, byt
         whole = np.concatenate(parts)
         columns[name] = packed_texts(Texts(tuple(words[name]), whole)) if name in _TEXTS else packed(whole)
     first = {name: columns.pop(name) for name in _PART} if n else {}
-    return n, msgspec.msgpack.encode(first), msgspec.msgpack.encode(columns)
+    return n, _sealed(first), _sealed(columns)
+
+
+def _sealed(columns: _Columns) -> bytes:
+    content = msgspec.msgpack.encode(columns)
+    return zlib.crc32(content).to_bytes(_SUM_BYTES, "little") + content
+
+
+def sound(blob: bytes) -> bool:
+    """Whether a content is as it was made."""
+    return zlib.crc32(memoryview(blob)[_SUM_BYTES:]).to_bytes(_SUM_BYTES, "little") == blob[:_SUM_BYTES]
+
+
+def _opened(blob: bytes) -> _Columns:
+    if not sound(blob):
+        raise DamagedBlockError
+    return _decoder.decode(memoryview(blob)[_SUM_BYTES:])
 
 
 def part_of(rows: Sequence[Sequence[Any]]) -> Part:
@@ -138,14 +173,14 @@ def _plain(values: Sequence[str]) -> Texts:
 
 
 def read_part(blob: bytes, n: int) -> Part:
-    """The first content of a block. What is none raises :class:`ValueError`, here or when it is read."""
-    return Part(n, _decoder.decode(blob), slice(None))
+    """The first content of a block. Raises :class:`DamagedBlockError`."""
+    return Part(n, _opened(blob), slice(None))
 
 
 def read_scores(part: bytes, rest: bytes, n: int, *, since_ns: int, without: Sequence[str]) -> ScoreColumns:
     """Both contents as the columns of the rows that began at ``since_ns`` or later, but for routes of ``without``.
-    Raises :class:`ValueError` for what is none."""
-    columns = _decoder.decode(part) | _decoder.decode(rest)
+    Raises :class:`DamagedBlockError`."""
+    columns = _opened(part) | _opened(rest)
     rows: NDArray[np.bool_] | slice = slice(None)
     if without or column_of(columns["started_ns"], n)[0] < since_ns:
         rows = column_of(columns["started_ns"], n) >= since_ns

@@ -12,6 +12,7 @@ from ..columns import ScoreColumns, Timed
 from ..types import ShadowCounts
 from . import block_sums, tallies
 from .apart import furthest_apart
+from .backlog import Backlogs
 from .engine import ALL, Database
 from .found import Looks
 from .history import History
@@ -34,7 +35,7 @@ _FETCH_ROWS = 256
 _GET_SPENT = "SELECT minute, tokens, money FROM spend WHERE shadow = ? ORDER BY minute"
 
 
-class Reads(History, WindowStarts, Looks, Origins, Walks):
+class Reads(History, WindowStarts, Looks, Origins, Walks, Backlogs):
     """Reads of a store. ``_db`` is its database, ``_epoch`` the life of the lane that counts now."""
 
     _db: Database

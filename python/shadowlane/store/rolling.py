@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 from typing import Any, NamedTuple
 
-from .blocks import BLOCK_ROWS, FORM, Block, block_sql, to_blobs
+from .blocks import BLOCK_ROWS, FORM, Block, block_sql, sound, to_blobs
 from .engine import ALL, Database
 
-__all__ = ["CLOSED_NS", "blocks_of", "drop_judged", "drop_lost", "intact", "made", "put"]
+__all__ = ["CLOSED_NS", "blocks_of", "drop_damaged", "drop_judged", "drop_lost", "intact", "made", "put"]
 
 _HOUR_NS = 3600 * 10**9
 CLOSED_NS = 300 * 10**9
@@ -45,6 +45,7 @@ _KEPT = (
 )
 _COUNT = f"SELECT count(*), coalesce(sum(started_ns - ?), 0) FROM pairs WHERE {_IN}"  # noqa: S608
 _SOME = "SELECT id, first_ns, until_ns, n, total_ns, shadow, form, bytes FROM blocks WHERE id > ? ORDER BY id LIMIT ?"
+_CONTENTS = "SELECT id, bytes, parts, scores FROM blocks WHERE id > ? AND form = ? ORDER BY id LIMIT 1"
 _OF_ROW = (
     "FROM blocks WHERE shadow = ? AND first_ns <= (SELECT started_ns FROM pairs WHERE shadow_id = ? AND shadow = ?) "
     "AND until_ns > (SELECT started_ns FROM pairs WHERE shadow_id = ? AND shadow = ?)"
@@ -121,6 +122,19 @@ def drop_lost(db: Database, after_id: int) -> tuple[int, int]:
             db.execute("DELETE FROM blocks WHERE id = ?", (block.id,))
             freed += int(size)
     return (last if looked == _CHECKED else 0), freed
+
+
+def drop_damaged(db: Database, after_id: int) -> tuple[int, int | None]:
+    """Drop the next block behind the one of this number if its contents are not what was put, within the caller's
+    transaction: its number (0: there are no more), and the bytes that are free (``None``: it is whole)."""
+    found = db.execute(_CONTENTS, (after_id, FORM)).fetchone()
+    if found is None:
+        return 0, None
+    number, size, *contents = found
+    if all(sound(bytes(some)) for some in contents):
+        return int(number), None
+    db.execute("DELETE FROM blocks WHERE id = ?", (number,))
+    return int(number), int(size)
 
 
 def drop_judged(db: Database, shadow_id: str, shadow: str) -> int:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..columns import ScoreColumns
 from .engine import Database
 
-__all__ = ["joined_columns", "rows_beside", "score_columns", "score_rows", "taken"]
+__all__ = ["hash_of", "joined_columns", "rows_beside", "rows_of", "score_columns", "score_rows", "taken"]
 
 _ROWS_AT_ONCE = 4096
 """Rows as Python objects take some twenty times the room of the arrays that they become."""
@@ -40,10 +40,11 @@ def _bools(values: Sequence[Any]) -> NDArray[np.bool_]:
 
 def _hashes(values: Sequence[Any]) -> NDArray[np.int64]:
     """62 bits of each text, -1 for an empty one: numbers tell equal texts from others, at a tenth of the memory."""
-    return np.array([_hash(value) if value else -1 for value in values], dtype=np.int64)
+    return np.array([hash_of(value) if value else -1 for value in values], dtype=np.int64)
 
 
-def _hash(value: str) -> int:
+def hash_of(value: str) -> int:
+    """Of an exchange or a request what stands in :class:`~shadowlane.columns.ScoreColumns`."""
     return int.from_bytes(hashlib.blake2b(value.encode("utf-8", "replace"), digest_size=8).digest(), "little") >> 2
 
 
@@ -118,12 +119,17 @@ def score_rows(db: Database, where: str, values: tuple[Any, ...]) -> Iterator[li
 
 def rows_beside(db: Database, rows: Sequence[Row], shadow: str) -> list[Row]:
     """The rows of another shadow with the same ``shadow_id`` as ``rows``, in any order."""
+    return rows_of(db, [row[_SHADOW_ID] for row in rows], shadow)
+
+
+def rows_of(db: Database, ids: Sequence[str], shadow: str) -> list[Row]:
+    """A shadow's rows of these ``shadow_id``, in any order."""
     found: list[Row] = []
-    for start in range(0, len(rows), _KEYS_A_QUERY):
-        ids = [row[_SHADOW_ID] for row in rows[start : start + _KEYS_A_QUERY]]
-        marks = ", ".join("?" * len(ids))
+    for start in range(0, len(ids), _KEYS_A_QUERY):
+        some = ids[start : start + _KEYS_A_QUERY]
+        marks = ", ".join("?" * len(some))
         query = f"SELECT {_SQL} FROM pairs WHERE shadow_id IN ({marks}) AND shadow = ?"  # noqa: S608
-        found += db.execute(query, (*ids, shadow)).fetchall()
+        found += db.execute(query, (*some, shadow)).fetchall()
     return found
 
 

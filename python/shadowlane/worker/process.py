@@ -14,7 +14,6 @@ import math
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +32,7 @@ from ..score import Scorer
 from ..store import open_store
 from ..transport import open_transport
 from .arms import open_arm, open_limits
+from .blocks import roll_up
 from .control import ControlLoop, keep_ticking
 from .embedder import open_embedder
 from .fleet import FleetPart, open_fleet
@@ -58,7 +58,6 @@ _BEAT_EVERY_S = 0.5
 _PRUNE_EVERY_S = 60.0
 _WELL_AFTER_S = 5.0
 _RECORD_EVERY_S = 15.0
-_ROLL_EVERY_S, _ROLL_SOON_S, _ROLL_REST = 30.0, 1.0, 20.0
 
 
 def run_worker(config: Config, *, leave_when_idle: bool = False, side: Side | None = None) -> None:
@@ -294,7 +293,7 @@ async def _judge(
             asyncio.create_task(fleet.run(limits, control.update_admission)),
             asyncio.create_task(_forgive(directory)),
             asyncio.create_task(_prune(writer)),
-            asyncio.create_task(_roll_up(writer)),
+            asyncio.create_task(roll_up(writer)),
             asyncio.create_task(_record_overhead(writer, overhead)),
         ]
         if inbox is not None:
@@ -360,16 +359,6 @@ async def _prune(writer: Writer) -> None:
         await asyncio.sleep(_PRUNE_EVERY_S)
         await writer.prune()
         await writer.call(give_back)
-
-
-async def _roll_up(writer: Writer) -> None:
-    rest_s = _ROLL_EVERY_S
-    while True:
-        await asyncio.sleep(rest_s)
-        begun = time.monotonic()
-        more = await writer.roll_up()
-        # Storing waits for it, and a store of before has many to make.
-        rest_s = max(_ROLL_REST * (time.monotonic() - begun), _ROLL_SOON_S) if more else _ROLL_EVERY_S
 
 
 async def _record_overhead(writer: Writer, overhead: OverheadRecorder) -> None:

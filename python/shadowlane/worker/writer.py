@@ -17,6 +17,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from ..errors import ScoreError, StoreError, StoreLostError, describe
+from ..store.backlog import Backlog
 from ..types import Copy, JudgeVerdict, Outcome, Pair, Scores
 
 __all__ = ["Writer"]
@@ -34,6 +35,8 @@ class _Store(Protocol):
     def stored_keys(self, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]: ...
     def prune(self, now_ns: int | None = None) -> int: ...
     def roll_up(self) -> bool: ...
+    def backlog(self) -> Backlog | None: ...
+    def damaged_blocks(self) -> int: ...
     def check(self) -> None: ...
     def save_verdicts(self, verdicts: Mapping[tuple[str, str], JudgeVerdict], state: str) -> int: ...
 
@@ -188,6 +191,14 @@ class Writer:
         except StoreError as error:
             log.warning("blocks: %s", error)
             return False
+
+    async def backlog(self) -> tuple[Backlog | None, int]:
+        """How far the blocks have come, and how many were ever damaged."""
+        try:
+            return await self.call(lambda: (self._store.backlog(), self._store.damaged_blocks()))
+        except StoreError as error:
+            log.warning("blocks: %s", error)
+            return None, 0
 
     def _prune(self) -> None:
         self._store.check()

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from shadowlane.gate import verdict_data
 from shadowlane.gate.evidence import evaluate_lane
 from shadowlane.report.build import build_report
-from shadowlane.store import Store, open_store, rolling
+from shadowlane.store import Store, backlog, open_store, rolling
+from shadowlane.store.blocks import FORM
 from shadowlane.store.column_codec import Texts, codes_of, column_of, packed, packed_texts, texts_of
 from shadowlane.types import Pair
 from tests.support.lanes import HOUR_NS, NOW_NS, config_at, make_pairs, make_status
@@ -147,6 +148,19 @@ def test_every_read_is_that_of_the_rows(pair_of_stores: tuple[Store, Store]) -> 
     _same(rows, blocks)
 
 
+def test_what_answered_one_exchange_at_other_times_is_found(pair_of_stores: tuple[Store, Store]) -> None:
+    pairs = _pairs()
+    for i in range(N, len(pairs), 7):  # of the control
+        copy = pairs[i].copy
+        pairs[i] = msgspec.structs.replace(
+            pairs[i], copy=msgspec.structs.replace(copy, started_ns=copy.started_ns + (i % 3 - 1) * 5 * HOUR_NS)
+        )
+    rows, blocks = pair_of_stores
+    _fill((rows, blocks), pairs)
+    _rolled(blocks)
+    _same(rows, blocks)
+
+
 def test_a_verdict_after_the_block_is_read(pair_of_stores: tuple[Store, Store]) -> None:
     rows, blocks = pair_of_stores
     pairs = _pairs()
@@ -223,7 +237,7 @@ def test_more_rows_of_one_time_than_a_block_takes_stay_rows(
         assert _rolled(store) > 2
         assert sum(len(piece) for piece in store.pieces("candidate")) == 150
         forms = store._db.execute("SELECT form, n FROM blocks WHERE form < 0").fetchall()
-        assert [tuple(row) for row in forms] == [(-1, 100)]
+        assert [tuple(row) for row in forms] == [(-FORM, 100)]
 
 
 def test_a_block_of_another_release_is_not_read(pair_of_stores: tuple[Store, Store]) -> None:
@@ -233,6 +247,52 @@ def test_a_block_of_another_release_is_not_read(pair_of_stores: tuple[Store, Sto
     with blocks._db.transaction():
         blocks._db.execute("UPDATE blocks SET form = 9, parts = ?", (b"\x00",))
     _same(rows, blocks)
+
+
+@pytest.mark.parametrize(("column", "damage"), [("parts", b""), ("parts", None), ("scores", None)])
+def test_a_damaged_block_is_read_from_its_rows_and_made_anew(
+    pair_of_stores: tuple[Store, Store], column: str, damage: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows, blocks = pair_of_stores
+    _fill((rows, blocks), _pairs())
+    made = _rolled(blocks)
+    query = f"SELECT id, {column} FROM blocks WHERE shadow = 'candidate' ORDER BY first_ns LIMIT 1 OFFSET 7"
+    number, was = blocks._db.execute(query).fetchone()
+    # One bit, where none is said, in the middle of a column's values.
+    other = bytes([*was[: len(was) // 2], was[len(was) // 2] ^ 16, *was[len(was) // 2 + 1 :]])
+    with blocks._db.transaction():
+        new = other if damage is None else damage
+        blocks._db.execute(f"UPDATE blocks SET {column} = ? WHERE id = ?", (new, number))
+    _same(rows, blocks)
+    assert caplog.text.count("is damaged: its rows are read") == 1
+    for _ in range(made + 2):  # one is looked at in each, from that on which was the next
+        blocks.roll_up()
+    assert blocks.damaged_blocks() == 1
+    assert _rolled(blocks) == made
+    _same(rows, blocks)
+
+
+def test_how_far_the_blocks_are_is_told(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog, "_MANY", 60)
+    with _store(engine, tmp_path / "s.db") as store:
+        assert store.backlog() is None
+        _fill((store,), make_pairs(100, hours=5.0))
+        store.roll_up()
+        first = store.backlog()
+        assert first is not None
+        assert (first.rows, first.many, first.left_s) == (100, True, None)
+        store._clock_ns = lambda: ROLLED_AT_NS + 60 * 10**9
+        for _ in range(3):
+            store.roll_up()
+        second = store.backlog()
+        assert second is not None
+        assert first.packed < 40 < second.packed < 100
+        left = 60.0 * (100 - second.packed) / second.packed
+        assert (second.rows, second.many, second.left_s) == (100, False, left)
+        said = f"{second.packed} % of 100 rows are in blocks, about {max(1, round(left / 60))} min left; "
+        assert str(second).startswith(said)
+        _rolled(store)
+        assert store.backlog() is None
 
 
 def test_a_block_whose_rows_changed_meanwhile_is_not_put(engine: Engine, tmp_path: Path) -> None:

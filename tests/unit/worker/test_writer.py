@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from shadowlane.config import StoreConfig
-from shadowlane.store import Store, open_store
+from shadowlane.store import Store, backlog, open_store
 from shadowlane.types import Pair
-from shadowlane.worker import process
+from shadowlane.worker import blocks as worker_blocks
 from shadowlane.worker.writer import Writer
 from tests.support.lanes import make_pairs
 
@@ -40,16 +40,15 @@ def test_a_scorer_that_raises_costs_the_scores_and_no_row(tmp_path: Path, caplog
 
 def test_blocks_are_made_until_there_are_none_to_make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker's task, on a store with rows of many hours."""
-    monkeypatch.setattr(process, "_ROLL_EVERY_S", 0.0)
-    monkeypatch.setattr(process, "_ROLL_SOON_S", 0.0)
-    monkeypatch.setattr(process, "_ROLL_REST", 0.0)
+    for name in ("_EVERY_S", "_SOON_S", "_REST"):
+        monkeypatch.setattr(worker_blocks, name, 0.0)
     with open_store(StoreConfig(url=f"sqlite:///{tmp_path / 'pairs.db'}")) as store:
         store.set_epoch("lane", {"candidate": 0})
         store.save(make_pairs(60))
         writer = Writer(store, Plain())
 
         async def until_made() -> int:
-            task = asyncio.create_task(process._roll_up(writer))
+            task = asyncio.create_task(worker_blocks.roll_up(writer))
             try:
                 async with asyncio.timeout(60):
                     while (made := await writer.call(lambda: _blocks(store))) < 24:
@@ -61,6 +60,36 @@ def test_blocks_are_made_until_there_are_none_to_make(tmp_path: Path, monkeypatc
 
         assert asyncio.run(until_made()) >= 24
         writer.close()
+
+
+def test_a_store_with_many_rows_and_no_blocks_is_said_and_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("_EVERY_S", "_SOON_S", "_REST", "_SAID_EVERY_S"):
+        monkeypatch.setattr(worker_blocks, name, 0.0)
+    monkeypatch.setattr(backlog, "_MANY", 30)
+    caplog.set_level("INFO", "shadowlane.worker")
+    with open_store(StoreConfig(url=f"sqlite:///{tmp_path / 'pairs.db'}")) as store:
+        store.set_epoch("lane", {"candidate": 0})
+        store.save(make_pairs(60))
+        writer = Writer(store, Plain())
+
+        async def until_said() -> None:
+            task = asyncio.create_task(worker_blocks.roll_up(writer))
+            try:
+                async with asyncio.timeout(60):
+                    while "all rows that are over are in blocks" not in caplog.text:
+                        await asyncio.sleep(0)
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+        asyncio.run(until_said())
+        writer.close()
+    said = [record.getMessage() for record in caplog.records if record.getMessage().startswith("blocks: ")]
+    assert "% of 60 rows are in blocks" in said[0]
+    assert "min left" in said[0]
+    assert said[-1] == "blocks: all rows that are over are in blocks"
 
 
 def _blocks(store: Store) -> int:

@@ -17,6 +17,7 @@ from shadowlane import _core
 from shadowlane.config import StoreConfig
 from shadowlane.dispatch.arm import Arm
 from shadowlane.store import SqliteStore, open_store
+from shadowlane.store.backlog import Backlog
 from shadowlane.types import Copy, Headers, JudgeVerdict, Outcome, Pair, ShadowCounts
 from shadowlane.worker.pipeline import Pipeline
 from shadowlane.worker.writer import Writer
@@ -143,6 +144,12 @@ class Store:
 
     def roll_up(self) -> bool:
         return self.real.roll_up()
+
+    def backlog(self) -> Backlog | None:
+        return self.real.backlog()
+
+    def damaged_blocks(self) -> int:
+        return self.real.damaged_blocks()
 
     def save_verdicts(self, verdicts: Mapping[tuple[str, str], JudgeVerdict], state: str) -> int:
         return self.real.save_verdicts(verdicts, state)
