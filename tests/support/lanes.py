@@ -168,6 +168,14 @@ def make_status(n: int, *, ratio: float = 0.25, started: bool = True, **more: An
                 f"candidate: mirrored {n} = answered {n} + failed 0 + in flight 0",
             ],
         },
-        "store": {"path": "shadowlane.db", "exists": True, "rows": n, "bytes": 1, "blocks": "", "damaged_blocks": 0, "error": ""},
+        "store": {
+            "path": "shadowlane.db",
+            "exists": True,
+            "rows": n,
+            "bytes": 1,
+            "blocks": "",
+            "damaged_blocks": 0,
+            "error": "",
+        },
         **more,
     }

@@ -157,15 +157,16 @@ class BlockReads:
         try:
             return read_scores(blobs[0], blobs[1], some.block.n, since_ns=some.from_ns, without=without)
         except DamagedBlockError:
-            return self._tell_damage(shadow, some.block)
+            self._tell_damage(shadow, some.block)
+            return None
 
     def _tell_damage(self, shadow: str, block: Block) -> None:
         self._looked.pop(block.id, None)
         if block.id not in self._damaged:
             self._damaged.add(block.id)
             log.warning(
-                "a block of %d rows of %s is damaged: its rows are read, and the worker makes another; look at disk and "
-                "memory",
+                "a block of %d rows of %s is damaged: its rows are read, and the worker makes another; "
+                "look at disk and memory",
                 block.n,
                 shadow,
             )
@@ -191,7 +192,8 @@ class BlockReads:
         try:
             return read_part(blob[0], block.n)
         except DamagedBlockError:
-            return self._tell_damage(shadow, block)
+            self._tell_damage(shadow, block)
+            return None
 
     def _part_rows(self, shadow: str, some: _Stretch) -> Iterator[Part]:
         where, values = self._within(shadow, some, ())

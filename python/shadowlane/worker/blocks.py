@@ -1,4 +1,4 @@
-"""The worker's task that makes blocks (:mod:`shadowlane.store.blocks`), and what the log says of a store that lacks many.
+"""The worker's task that makes blocks (:mod:`shadowlane.store.blocks`); the log says how far it is where many lack.
 
 Invariant: storing waits for one block at most, and then for none in the next twenty times as long.
 """

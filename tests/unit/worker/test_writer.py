@@ -79,7 +79,7 @@ def test_a_store_with_many_rows_and_no_blocks_is_said_and_its_end(
             try:
                 async with asyncio.timeout(60):
                     while "all rows that are over are in blocks" not in caplog.text:
-                        await asyncio.sleep(0)
+                        await writer.call(lambda: None)
             finally:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
