@@ -36,19 +36,21 @@ class _Progress:
         self._writer = writer
         self._said_at: float | None = None
         """``None``: there are not many to make."""
-        self._damaged = 0
+        self._damaged: int | None = None
+        """So many were when it was looked last."""
 
     async def tell(self) -> None:
         now = time.monotonic()
         if self._said_at is not None and now < self._said_at + _SAID_EVERY_S:
             return
-        backlog, damaged = await self._writer.backlog()
-        if damaged > self._damaged:
-            self._damaged = damaged
+        found = await self._writer.backlog()
+        if found is None:
+            return
+        backlog, damaged = found
+        before, self._damaged = self._damaged, damaged
+        if before is not None and damaged > before:
             log.warning(
-                "blocks: %d were damaged since the store was made, and are made anew of their rows; look at disk and "
-                "memory",
-                damaged,
+                "blocks: %d damaged, dropped and made anew of their rows; look at disk and memory", damaged - before
             )
         if backlog is not None and (backlog.many or self._said_at is not None):
             log.info("blocks: %s", backlog)

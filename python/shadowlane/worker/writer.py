@@ -192,13 +192,13 @@ class Writer:
             log.warning("blocks: %s", error)
             return False
 
-    async def backlog(self) -> tuple[Backlog | None, int]:
-        """How far the blocks have come, and how many were ever damaged."""
+    async def backlog(self) -> tuple[Backlog | None, int] | None:
+        """How far the blocks have come, and how many were ever damaged; ``None``: the store does not say."""
         try:
             return await self.call(lambda: (self._store.backlog(), self._store.damaged_blocks()))
         except StoreError as error:
             log.warning("blocks: %s", error)
-            return None, 0
+            return None
 
     def _prune(self) -> None:
         self._store.check()
