@@ -14,6 +14,7 @@ Invariant: anything may stand in a header; what cannot be read is left out, and 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -56,6 +57,8 @@ def parse_rate_limit(headers: HeaderInput, now: float) -> RateLimit | None:
     not apply") are not budgets.
     """
     fields = _fields(headers)
+    if not fields:
+        return None
     budgets = [*_counted(fields, now), *_structured(fields)]
     return min(budgets, key=_tightness, default=None)
 
@@ -65,8 +68,7 @@ def rate_limit_headers(headers: Mapping[bytes, bytes] | Iterable[tuple[bytes, by
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     found = {}
     for name, value in pairs:
-        key = name.decode("latin-1").lower()
-        if key in _RETRY or _ANY.match(key):
+        if key := _known(name):
             found[key] = value.decode("latin-1")
     return found
 
@@ -87,15 +89,24 @@ def _tightness(budget: RateLimit) -> tuple[int, float, float]:
 
 
 def _fields(headers: HeaderInput) -> dict[str, str]:
-    """Values by lower-case name; several of one name are one list (RFC 9110 §5.3)."""
+    """Values by lower-case name, of the headers that say something here; several of one name are one list (RFC 9110
+    §5.3)."""
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     fields: dict[str, str] = {}
     for name, value in pairs:
-        key = _decoded(name).lower()
+        if not (key := _known(name)):
+            continue
         values = [value] if isinstance(value, (str, bytes)) else value
         text = ", ".join(_decoded(one) for one in values)
         fields[key] = f"{fields[key]}, {text}" if key in fields else text
     return fields
+
+
+@functools.lru_cache(maxsize=1024)
+def _known(name: _Text) -> str:
+    """A header's name in lower case, or nothing when it says nothing here. The same names come with every answer."""
+    key = _decoded(name).lower()
+    return key if key in _RETRY or _ANY.match(key) else ""
 
 
 def _decoded(value: _Text) -> str:

@@ -50,6 +50,11 @@ class LaneLimits:
         """Each shadow's limits."""
         return {name: limits for name, (limits, _) in self._shadows.items()}
 
+    @property
+    def reads_prod(self) -> bool:
+        """Whether answers of prod teach anything."""
+        return self._prod is not None
+
     def observe_prod(self, headers: Headers, at: float, key: str) -> None:
         """Learn from an answer of prod that was given at the Unix time ``at``; ``key`` tells quotas apart (a route)."""
         if self._prod is not None:

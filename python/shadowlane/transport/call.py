@@ -23,6 +23,8 @@ class Call:
         self._started_ns = started_ns
         self._start = time.perf_counter_ns()
         self._end = 0
+        self._ours = 0
+        """What lay between rounds that had ended and the next ones: no time of the shadow's, and in no other."""
         self._ttfb_ns = 0
         self._status = 0
         self._headers: Headers = ()
@@ -46,13 +48,16 @@ class Call:
 
     def begin(self) -> None:
         """A round: what is known of an earlier one's answer is past."""
-        self._rounds.append(time.perf_counter_ns())
+        now = time.perf_counter_ns()
+        if self._end:
+            self._ours = now - self._end
+        self._rounds.append(now - self._ours)
         self._end = 0
         self._status, self._ttfb_ns, self._headers, self.body = 0, 0, (), b""
 
     def head(self, status: int, headers: Headers, after_ns: int | None = None) -> None:
         """The head has come: now, or ``after_ns`` from the round's beginning. ``headers`` describe the decoded body."""
-        at = time.perf_counter_ns() if after_ns is None else self._rounds[-1] + after_ns
+        at = self._now() if after_ns is None else self._rounds[-1] + after_ns
         self._ttfb_ns = at - self._start
         self._status = status
         self._headers = headers
@@ -61,11 +66,14 @@ class Call:
         """The round took so long from its beginning, whatever was done since."""
         self._end = self._rounds[-1] + after_ns
 
+    def _now(self) -> int:
+        return time.perf_counter_ns() - self._ours
+
     def fail(self, reason: str, detail: str) -> None:
         self._reason, self._detail = reason, " ".join(detail.split())
 
     def outcome(self) -> Outcome:
-        end = self._end or time.perf_counter_ns()
+        end = self._end or self._now()
         several = len(self._rounds) > 1
         ends = [*self._rounds[1:], end]
         talk = self.talk

@@ -1,8 +1,10 @@
 """The transport of the core: HTTP/1.1 and HTTP/2 on a thread without the interpreter lock (``rust/dispatch``).
 
 Invariants: the thread is started by the first call, in the process that makes it, and ends with the last transport of
-its event loop; another process is refused. The loop is woken once for all calls that are over by then. Certificates are
-always verified; no redirect is followed, no cookie kept; ``detail`` quotes nothing that the shadow sent.
+its event loop; another process is refused. The thread is woken once for all calls of a turn of the loop, and the loop
+once for all calls that are over by then: these wait up to 50 ms for others, unless somebody could wait for them, and
+their times are without it. Certificates are always verified; no redirect is followed, no cookie kept; ``detail`` quotes
+nothing that the shadow sent.
 """
 
 from __future__ import annotations
@@ -122,6 +124,7 @@ class _Link:
         self._dispatcher = _core.Dispatcher()
         self._waiting: dict[int, asyncio.Future[_Done]] = {}
         self._origins: set[int] = set()
+        self._flushing = False
         self.ended = False
         """Whether its thread takes no calls any more."""
         self._descriptor = self._dispatcher.fileno()
@@ -154,7 +157,11 @@ class _Link:
         except RuntimeError:
             self._end()  # this call fails, and the next one has a thread anew
             raise
-        future: asyncio.Future[_Done] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        if not self._flushing:  # behind all that is ready to submit: the thread is woken once for them
+            self._flushing = True
+            loop.call_soon(self._flush)
+        future: asyncio.Future[_Done] = loop.create_future()
         self._waiting[number] = future
         try:
             return await future
@@ -163,6 +170,14 @@ class _Link:
                 with contextlib.suppress(RuntimeError):  # the dispatcher is gone, and the call with it
                     self._dispatcher.cancel(number)
             raise
+
+    def _flush(self) -> None:
+        self._flushing = False
+        try:
+            self._dispatcher.flush()
+        except RuntimeError:  # it has ended since: they come out as stopped
+            self._end()
+            self._take()
 
     def release(self, origin: int) -> None:
         """Close a shadow's connections; its calls that are out have failed. With the last one the thread ends."""

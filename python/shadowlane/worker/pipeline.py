@@ -110,6 +110,7 @@ class Pipeline:
         self._judge = judge
         self._limits = limits
         self._on_limits = on_limits
+        self._telling = False
         self._window_s = window_s
         self._window: Window[Tracked] | None = None
         self._window_ends = 0.0
@@ -202,9 +203,10 @@ class Pipeline:
 
     async def _dispatch(self, copies: list[Copy]) -> None:
         if self._limits is not None:
-            for copy in copies:
-                at = (copy.started_ns + copy.ttfb_ns) / 1e9
-                self._limits.observe_prod(copy.response_headers, at, copy.route)
+            if self._limits.reads_prod:
+                for copy in copies:
+                    at = (copy.started_ns + copy.ttfb_ns) / 1e9
+                    self._limits.observe_prod(copy.response_headers, at, copy.route)
             self._on_limits()
         again = [copy for copy in copies if not self._flagged or copy.flags & FLAG_REDELIVERED]
         keys = [(copy.shadow_id, arm.name) for copy in again for arm in self._arms]
@@ -308,7 +310,13 @@ class Pipeline:
             bare = msgspec.structs.replace(outcome, reason="unreadable", detail=detail, headers=(), body=b"", calls=())
             pair = Pair(copy=tracked.copy, outcome=bare)
         self._in_flight.put(tracked, pair, size)
-        self._on_limits()  # behind the row: whatever it may raise, the copy is accounted for
+        if not self._telling:  # behind the row, and once for all answers of a turn of the loop
+            self._telling = True
+            asyncio.get_running_loop().call_soon(self._tell_limits)
+
+    def _tell_limits(self) -> None:
+        self._telling = False
+        self._on_limits()
 
     async def _pair(self, copy: Copy, outcome: Outcome) -> Pair:
         answer = (outcome.headers, outcome.body, outcome.reason == "response_too_large")

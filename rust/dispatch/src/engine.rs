@@ -1,18 +1,19 @@
 //! The thread that sends: takes calls in, and hands finished ones out in batches.
 //!
 //! Invariants: every call that was taken in comes out once, whatever happens to it, a panic included, unless it was
-//! cancelled; those that are out when the engine is closed come out as stopped. The thread knows nothing of Python. A process that was forked off finds its engine
+//! cancelled; those that are out when the engine is closed come out as stopped. What is submitted goes out with the next
+//! flush, and before any other command, so that a handful wakes the thread once. The thread knows nothing of Python. A process that was forked off finds its engine
 //! refusing: the thread exists in the parent alone, and nothing of it is touched, not even when the engine is dropped.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::io;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::RawFd;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::Poll;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -20,10 +21,11 @@ use std::time::{Duration, Instant};
 use shadowlane_base::guarded;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{AbortHandle, LocalSet, spawn_local};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::collect::{Collected, elapsed_ns};
 use crate::fault::{Fault, STOPPED};
+use crate::finished::{Finished, GATHER};
 use crate::head::Header;
 use crate::origin::{Origin, Target};
 use crate::request::Request;
@@ -62,37 +64,19 @@ pub enum Refusal {
 
 enum Command {
     Open(u64, Arc<Target>),
-    Call { call: u64, origin: u64, request: Request, time: Duration, began: Instant },
+    Calls(Vec<Call>),
     Cancel(u64),
     Shut(u64),
     Close,
 }
 
-/// Finished calls on their way out. The pipe holds one byte while there are any, and none otherwise: both change under the
-/// lock alone, so neither side ever waits for the pipe.
-struct Finished {
-    calls: Mutex<Vec<Done>>,
-    wake: PipeWriter,
-    woken: PipeReader,
-}
-
-impl Finished {
-    fn put(&self, done: Done) {
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        calls.push(done);
-        if calls.len() == 1 {
-            // It cannot be full, and its other end is held here.
-            let _ = (&self.wake).write_all(&[1]);
-        }
-    }
-
-    fn take(&self) -> Vec<Done> {
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        if !calls.is_empty() {
-            let _ = (&self.woken).read_exact(&mut [0]);
-        }
-        std::mem::take(&mut calls)
-    }
+/// A call that was submitted.
+struct Call {
+    call: u64,
+    origin: u64,
+    request: Request,
+    time: Duration,
+    began: Instant,
 }
 
 /// What lives in the engine's own process.
@@ -108,13 +92,13 @@ pub struct Engine {
     process: u32,
     calls: u64,
     origins: u64,
+    submitted: Vec<Call>,
 }
 
 impl Engine {
     /// Start the thread.
     pub fn start() -> io::Result<Self> {
-        let (woken, wake) = io::pipe()?;
-        let finished = Arc::new(Finished { calls: Mutex::default(), wake, woken });
+        let finished = Arc::new(Finished::new()?);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -131,13 +115,14 @@ impl Engine {
             runtime.shutdown_background();
         })?;
         let inner = Some(Inner { commands, thread });
-        Ok(Self { inner: ManuallyDrop::new(inner), finished, process: std::process::id(), calls: 0, origins: 0 })
+        let process = std::process::id();
+        Ok(Self { inner: ManuallyDrop::new(inner), finished, process, calls: 0, origins: 0, submitted: Vec::new() })
     }
 
-    /// Readable while finished calls wait.
+    /// Readable when finished calls are to be taken.
     pub fn descriptor(&self) -> Result<RawFd, Refusal> {
         self.own()?;
-        Ok(self.finished.woken.as_raw_fd())
+        Ok(self.finished.descriptor())
     }
 
     /// Know a shadow from now on, by the number that is returned.
@@ -147,21 +132,41 @@ impl Engine {
         Ok(self.origins)
     }
 
-    /// Begin a call, which takes no longer than `time`; its number.
+    /// Begin a call, which takes no longer than `time`; its number. It goes out with the next [`Self::flush`].
     pub fn submit(&mut self, origin: u64, request: Request, time: Duration) -> Result<u64, Refusal> {
+        if self.commands()?.is_closed() {
+            return Err(Refusal::Closed);
+        }
         self.calls += 1;
-        let began = Instant::now();
-        self.say(Command::Call { call: self.calls, origin, request, time, began })?;
+        self.submitted.push(Call { call: self.calls, origin, request, time, began: Instant::now() });
         Ok(self.calls)
     }
 
+    /// Let the calls go out that were submitted.
+    pub fn flush(&mut self) -> Result<(), Refusal> {
+        self.commands()?;
+        if self.submitted.is_empty() {
+            return Ok(());
+        }
+        let calls = std::mem::take(&mut self.submitted);
+        let Err(unsent) = self.commands()?.send(Command::Calls(calls)) else {
+            return Ok(());
+        };
+        // The thread has ended since: whoever waits for them is told.
+        if let Command::Calls(calls) = unsent.0 {
+            calls.iter().for_each(|call| stop(&self.finished, call.origin, call.call, call.began));
+            self.finished.tell();
+        }
+        Err(Refusal::Closed)
+    }
+
     /// End a call, and its connection. It does not come out.
-    pub fn cancel(&self, call: u64) -> Result<(), Refusal> {
+    pub fn cancel(&mut self, call: u64) -> Result<(), Refusal> {
         self.say(Command::Cancel(call))
     }
 
     /// Close a shadow's connections. Calls to it that are out come out as stopped.
-    pub fn shut(&self, origin: u64) -> Result<(), Refusal> {
+    pub fn shut(&mut self, origin: u64) -> Result<(), Refusal> {
         self.say(Command::Shut(origin))
     }
 
@@ -176,15 +181,20 @@ impl Engine {
         if self.process == std::process::id()
             && let Some(inner) = self.inner.take()
         {
+            let _ = inner.commands.send(Command::Calls(std::mem::take(&mut self.submitted)));
             let _ = inner.commands.send(Command::Close);
             let _ = inner.thread.join();
         }
     }
 
-    fn say(&self, command: Command) -> Result<(), Refusal> {
+    fn say(&mut self, command: Command) -> Result<(), Refusal> {
+        self.flush()?;
+        self.commands()?.send(command).map_err(|_| Refusal::Closed)
+    }
+
+    fn commands(&self) -> Result<&UnboundedSender<Command>, Refusal> {
         self.own()?;
-        let inner = self.inner.as_ref().ok_or(Refusal::Closed)?;
-        inner.commands.send(command).map_err(|_| Refusal::Closed)
+        Ok(&self.inner.as_ref().ok_or(Refusal::Closed)?.commands)
     }
 
     fn own(&self) -> Result<(), Refusal> {
@@ -218,13 +228,14 @@ impl Drop for Calls {
     fn drop(&mut self) {
         self.commands.close();
         while let Ok(command) = self.commands.try_recv() {
-            if let Command::Call { call, began, .. } = command {
-                self.finished.put(stopped(call, began));
+            if let Command::Calls(calls) = command {
+                calls.iter().for_each(|call| stop(&self.finished, call.origin, call.call, call.began));
             }
         }
         if let Ok(mut running) = self.running.try_borrow_mut() {
-            running.drain().for_each(|(call, out)| self.finished.put(stopped(call, out.began)));
+            running.drain().for_each(|(call, out)| stop(&self.finished, out.origin, call, out.began));
         }
+        self.finished.tell();
     }
 }
 
@@ -237,18 +248,20 @@ async fn serve(commands: UnboundedReceiver<Command>, finished: Arc<Finished>) {
             Command::Open(number, target) => {
                 origins.insert(number, Rc::new(Origin::new(target)));
             }
-            Command::Call { call, origin: number, request, time, began } => {
-                let Some(origin) = origins.get(&number).cloned() else {
-                    finished.put(stopped(call, began));
-                    continue;
-                };
-                let (out, calls) = (Arc::clone(&finished), Rc::clone(&running));
-                let task = spawn_local(async move {
-                    let done = finish(call, &origin, &request, time, began).await;
-                    calls.borrow_mut().remove(&call);
-                    out.put(done);
-                });
-                running.borrow_mut().insert(call, Out { origin: number, began, task: task.abort_handle() });
+            Command::Calls(submitted) => {
+                for call in submitted {
+                    let number = call.origin;
+                    let Some(origin) = origins.get(&number).cloned() else {
+                        stop(&finished, number, call.call, call.began);
+                        finished.tell();
+                        continue;
+                    };
+                    let most = origin.concurrency();
+                    begin(call, origin, &running, &finished);
+                    if is_full(number, most, &running, &finished) {
+                        finished.tell();
+                    }
+                }
             }
             Command::Cancel(call) => {
                 if let Some(out) = running.borrow_mut().remove(&call) {
@@ -260,19 +273,45 @@ async fn serve(commands: UnboundedReceiver<Command>, finished: Arc<Finished>) {
                 running.borrow_mut().retain(|call, out| {
                     if out.origin == number {
                         out.task.abort();
-                        finished.put(stopped(*call, out.began));
+                        stop(&finished, number, *call, out.began);
                     }
                     out.origin != number
                 });
+                finished.tell();
             }
             Command::Close => return,
         }
     }
 }
 
-fn stopped(call: u64, began: Instant) -> Done {
-    let total_ns = elapsed_ns(began);
-    Done { call, fault: Some(STOPPED), status: 0, headers: Vec::new(), body: Vec::new(), head_ns: 0, total_ns }
+fn stop(finished: &Finished, origin: u64, call: u64, began: Instant) {
+    let (headers, body, total_ns) = (Vec::new(), Vec::new(), elapsed_ns(began));
+    finished.put(origin, Done { call, fault: Some(STOPPED), status: 0, headers, body, head_ns: 0, total_ns });
+}
+
+fn begin(submitted: Call, origin: Rc<Origin>, running: &Running, finished: &Arc<Finished>) {
+    let Call { call, origin: number, request, time, began } = submitted;
+    let (out, calls) = (Arc::clone(finished), Rc::clone(running));
+    let task = spawn_local(async move {
+        let done = finish(call, &origin, &request, time, began).await;
+        calls.borrow_mut().remove(&call);
+        let (many, first) = out.put(number, done);
+        if many || calls.borrow().is_empty() || is_full(number, origin.concurrency(), &calls, &out) {
+            out.tell();
+        } else if first {
+            spawn_local(async move {
+                sleep(GATHER).await;
+                out.tell();
+            });
+        }
+    });
+    running.borrow_mut().insert(call, Out { origin: number, began, task: task.abort_handle() });
+}
+
+/// Whether a shadow's calls that are out or wait to be taken are all that it may have: then others may wait for these.
+fn is_full(number: u64, most: usize, running: &Running, finished: &Finished) -> bool {
+    let out = running.borrow().values().filter(|out| out.origin == number).count();
+    out + finished.waiting_of(number) >= most
 }
 
 /// One call to its end, whatever that is.

@@ -13,6 +13,7 @@ mod collect;
 mod connect;
 pub mod engine;
 pub mod fault;
+mod finished;
 mod gzip;
 pub mod head;
 mod http1;

@@ -75,6 +75,11 @@ impl Origin {
         }
     }
 
+    /// Calls that are out at a time.
+    pub fn concurrency(&self) -> usize {
+        self.target.concurrency
+    }
+
     /// Of an answer's decoded body, in bytes.
     pub fn most_bytes(&self) -> usize {
         self.target.most_bytes

@@ -54,7 +54,8 @@ impl Dispatcher {
         Ok(Self(Mutex::new(engine)))
     }
 
-    /// A descriptor that is readable while finished calls wait. It is the dispatcher's own: do not read from it.
+    /// A descriptor that is readable when finished calls are to be taken: at once where a shadow's `concurrency` is used
+    /// up or nothing is out any more, else within 50 ms, so that a handful is taken together. It is the dispatcher's own: do not read from it.
     fn fileno(&self) -> PyResult<i32> {
         self.engine().descriptor().map_err(refused)
     }
@@ -64,7 +65,7 @@ impl Dispatcher {
         self.engine().open(Arc::clone(&target.get().0)).map_err(refused)
     }
 
-    /// Begin a call; its number. `target` is path and query, `timeout_s` bounds the whole call. Raises RuntimeError in
+    /// Begin a call, which goes out with the next `flush`; its number. `target` is path and query, `timeout_s` bounds the whole call. Raises RuntimeError in
     /// another process, and when it was closed.
     fn submit(
         &self,
@@ -82,6 +83,11 @@ impl Dispatcher {
         let time = Duration::try_from_secs_f64(timeout_s).map_err(|_| invalid("timeout_s", "use 0 or more seconds"))?;
         let request = Request { method, target, headers: pairs, body: body.to_vec() };
         self.engine().submit(origin, request, time).map_err(refused)
+    }
+
+    /// Let the calls go out that were submitted. Raises RuntimeError as `submit` does; they come out of `take` then.
+    fn flush(&self) -> PyResult<()> {
+        self.engine().flush().map_err(refused)
     }
 
     /// End a call and the connection that it was on. It does not come out of `take`.
