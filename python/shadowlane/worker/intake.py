@@ -69,4 +69,6 @@ class Intake:
         self._thread.shutdown()
 
     def _is_little(self) -> bool:
-        return self._undrained is not None and not self._drainer.suspects() and self._undrained() <= DRAINED_AT_ONCE
+        if self._undrained is None or self._undrained() > DRAINED_AT_ONCE:
+            return False
+        return not self._drainer.suspects()  # behind undrained(), which finds rings that are new to the drainer

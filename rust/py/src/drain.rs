@@ -218,7 +218,7 @@ impl Drainer {
     }
 
     /// How many frames that a killed worker had in its hands are still to be tried: `drain` gives them one at a time, the
-    /// next one when the last is acknowledged.
+    /// next one when the last is acknowledged. At least one where such frames are and no drain has looked for them yet.
     fn suspects(&self, py: Python<'_>) -> PyResult<usize> {
         self.with(py, 0, |core| core.suspects())
     }

@@ -9,6 +9,7 @@
 
 use super::Drainer;
 use super::copy::DrainedCopy;
+use super::rings::Reader;
 use shadowlane_ring::frame::Frame;
 use shadowlane_ring::{Consumer, Step};
 
@@ -64,9 +65,11 @@ impl Drainer {
         left / (self.suspects().max(1) as u64)
     }
 
-    /// How many frames of a worker that was killed are still to be tried, one at a time.
+    /// How many frames of a worker that was killed are still to be tried, one at a time. At least one for a ring that holds
+    /// such frames and was not looked through yet: that is for the next drain to do.
     pub fn suspects(&self) -> usize {
-        self.readers.iter().map(|reader| reader.consumer.suspects()).sum()
+        let of = |reader: &Reader| reader.consumer.suspects().max(usize::from(reader.consumer.has_suspects()));
+        self.readers.iter().map(of).sum()
     }
 }
 
