@@ -258,8 +258,9 @@ def _interpreter() -> str:
 
 def spawn_worker(directory: Path, worker_config: Path, lock: StartLock) -> subprocess.Popen[bytes]:
     """Start a worker in a session of its own, which holds ``lock`` until it has the lane; its log goes to
-    ``worker.log`` in the lane's directory (0600)."""
+    ``worker.log`` in the lane's directory (0600). SIGTERM waits in it until it heeds that."""
     log_file = append_private(directory / "worker.log")
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # of this thread alone, and inherited
     try:
         return subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [_interpreter(), "-m", "shadowlane", "worker", "--auto", "--config", str(worker_config)],
@@ -272,4 +273,5 @@ def spawn_worker(directory: Path, worker_config: Path, lock: StartLock) -> subpr
             env={**os.environ, **lock.environment(), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(log_file)

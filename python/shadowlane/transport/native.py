@@ -178,6 +178,13 @@ class _Link:
         except RuntimeError:  # it has ended since: they come out as stopped
             self._end()
             self._take()
+        except BaseException as error:  # nobody else would tell those that wait for calls which did not go out
+            self._end()
+            for future in self._waiting.values():
+                if not future.done():
+                    future.set_exception(RuntimeError(f"the dispatcher failed: {type(error).__name__}"))
+            self._waiting.clear()
+            self._dispatcher.close()
 
     def release(self, origin: int) -> None:
         """Close a shadow's connections; its calls that are out have failed. With the last one the thread ends."""

@@ -12,8 +12,6 @@ import contextlib
 import logging
 import math
 import os
-import signal
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +41,7 @@ from .overhead import OverheadRecorder
 from .pipeline import SANITIZED_AT_ONCE, Pipeline
 from .side import NoSide, Side, WorkerView
 from .state import ERROR_FILE, clear_error, write_error
+from .told import Told
 from .undumpable import forbid_dumps
 from .writer import Writer
 
@@ -68,14 +67,16 @@ def run_worker(config: Config, *, leave_when_idle: bool = False, side: Side | No
     :class:`~shadowlane.errors.StoreError` when it cannot start. What went wrong is also left in the lane's directory,
     where ``shadowlane status`` and ``shadowlane doctor`` read it.
     """
+    told = Told()
+    told.listen()
     give_way()
     forbid_dumps()
     keep_arenas_few()
-    while _hold_lane(config, leave_when_idle=leave_when_idle, side=side or NoSide()):
+    while _hold_lane(config, told, leave_when_idle=leave_when_idle, side=side or NoSide()):
         pass
 
 
-def _hold_lane(config: Config, *, leave_when_idle: bool, side: Side) -> bool:
+def _hold_lane(config: Config, told: Told, *, leave_when_idle: bool, side: Side) -> bool:
     """Be the worker of the lane that is there. Returns whether another one is there now, in its place, to be served
     next. One that a gateway started leaves then: its successor is told where that is. So does one that was told to end.
     """
@@ -89,7 +90,6 @@ def _hold_lane(config: Config, *, leave_when_idle: bool, side: Side) -> bool:
     )
     _give_back_start_lock()
     displaced = Displaced(drainer.is_in_place)
-    told = threading.Event()
     idle_exit_s = config.lane.idle_exit_s if leave_when_idle else None
     try:
         uvloop.run(_run(config, directory, drainer, displaced, told, idle_exit_s, side))
@@ -100,7 +100,7 @@ def _hold_lane(config: Config, *, leave_when_idle: bool, side: Side) -> bool:
         clear_error(directory)
     finally:
         drainer.close()
-    return displaced.seen and not leave_when_idle and not told.is_set()
+    return displaced.seen and not leave_when_idle and not told.heard
 
 
 def _give_back_start_lock() -> None:
@@ -151,20 +151,28 @@ async def _run(
     directory: Path,
     drainer: _core.Drainer,
     displaced: Displaced,
-    told: threading.Event,
+    told: Told,
     idle_exit_s: float | None,
     side: Side,
 ) -> None:
-    asyncio.get_running_loop().set_exception_handler(log_left_alone)
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(log_left_alone)
     # From the first moment to the last: one that opens a large store, or closes it, does not hang.
     beating = asyncio.create_task(_beat(drainer))
     view = WorkerView(drainer.is_in_place)
-    try:
-        await side.start(view)
-        await _work(config, directory, drainer, displaced, told, idle_exit_s, side, view)
-    finally:
-        await side.close()
-        beating.cancel()
+    stop = asyncio.Event()
+
+    def end() -> None:
+        view.stopping()
+        stop.set()
+
+    with told.telling(loop, end):
+        try:
+            await side.start(view)
+            await _work(config, directory, drainer, displaced, stop, idle_exit_s, side, view)
+        finally:
+            await side.close()
+            beating.cancel()
 
 
 async def _work(
@@ -172,21 +180,11 @@ async def _work(
     directory: Path,
     drainer: _core.Drainer,
     displaced: Displaced,
-    told: threading.Event,
+    stop: asyncio.Event,
     idle_exit_s: float | None,
     side: Side,
     view: WorkerView,
 ) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def end() -> None:
-        view.stopping()
-        told.set()  # outlives this lane: a worker whose files were replaced does not open the next one
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end)
     # One that was started by hand has its own file, and its starter decides when it is read again.
     handover = Handover(directory, config.revision()) if idle_exit_s is not None else None
 

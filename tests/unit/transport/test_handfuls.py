@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -72,6 +73,45 @@ def test_what_is_submitted_in_a_turn_goes_out_together(monkeypatch: pytest.Monke
             outcomes = await asyncio.gather(*(transport.send(make_copy()) for _ in range(50)))
             assert [one.body for one in outcomes] == [ANSWER] * 50
             assert flushed == 1
+            await transport.close()
+
+    asyncio.run(go())
+
+
+class Broken:
+    """A dispatcher whose calls never go out."""
+
+    def __init__(self, dispatcher: _core.Dispatcher) -> None:
+        self._dispatcher = dispatcher
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._dispatcher, name)
+
+    def flush(self) -> None:
+        raise Panic
+
+
+class Panic(BaseException):
+    """As one of the extension: no ``Exception``."""
+
+
+def test_calls_that_cannot_go_out_fail_and_the_next_ones_have_a_thread_anew() -> None:
+    async def go() -> None:
+        async with FaultyServer("ok") as server:
+            transport = open_transport("c", ShadowConfig(url=server.url, concurrency=64, timeout_s=600.0), None)
+            assert isinstance(transport, NativeTransport)
+            assert (await transport.send(make_copy())).body == ANSWER
+            link = transport._link
+            assert link is not None
+            monkey: Any = link
+            monkey._dispatcher = Broken(link._dispatcher)
+            sends = [transport.send(make_copy()) for _ in range(3)]
+            outcomes = await asyncio.wait_for(asyncio.gather(*sends), _PATIENCE_S)
+            assert {(one.reason, one.detail) for one in outcomes} == {
+                ("transport_error", "the dispatcher failed: Panic")
+            }
+            assert (await asyncio.wait_for(transport.send(make_copy()), _PATIENCE_S)).body == ANSWER
+            assert transport._link is not link
             await transport.close()
 
     asyncio.run(go())

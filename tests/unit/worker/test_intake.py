@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -123,5 +125,58 @@ def test_a_drainer_says_how_much_it_has_not_drained(tmp_path: Path) -> None:
             assert 1000 < drainer.undrained() < both
             assert len(drainer.drain(9, 1 << 20)) == 1
             assert drainer.undrained() == 0  # though neither is acknowledged
+    finally:
+        drainer.close()
+
+
+_KILLED = """
+import os, sys
+from shadowlane import _core
+from shadowlane.capture.lane import Lane
+
+drainer = _core.Drainer(sys.argv[1])
+with Lane.open(sys.argv[2]) as lane:
+    for _ in range(2):
+        assert lane.offer(lane.admit("GET", "/x", []), "/x", [], b"", 200, [], b"a", 1, 0)
+    assert len(drainer.drain(9, 1 << 20)) == 2
+    os._exit(0)
+"""
+
+
+def test_no_frame_that_a_killed_worker_held_is_drained_on_the_event_loop(tmp_path: Path) -> None:
+    directory, config = str(tmp_path / "lane"), tmp_path / "shadowlane.toml"
+    config.write_text(
+        f'[lane]\ndirectory = "{directory}"\nworker = "external"\nring_bytes = 262144\nmax_body_bytes = 4096\n'
+        f'[sampling]\nratio = 1.0\n[store]\nurl = "sqlite:///{tmp_path}/pairs.db"\n'
+        '[shadows.candidate]\nurl = "http://127.0.0.1:9"\n'
+    )
+    subprocess.run([sys.executable, "-c", _KILLED, directory, str(config)], check=True, timeout=120)
+    drainer = _core.Drainer(directory)
+    threads: list[int] = []
+
+    class Remembering:
+        suspects = drainer.suspects
+
+        def drain(self, max_frames: int, max_bytes: int) -> list[tuple[Any, ...]]:
+            threads.append(threading.get_ident())
+            return drainer.drain(max_frames, max_bytes)
+
+    async def main() -> None:
+        intake = Intake(Remembering(), drainer.undrained)
+        try:
+            for left in (2, 1):
+                [row] = await intake.take()  # alone, and by the first look already
+                assert drainer.suspects() == left
+                drainer.ack(*row[15:17])
+            assert threading.get_ident() not in threads
+            assert await intake.take() == []
+            assert drainer.suspects() == 0
+            assert await intake.take() == []
+            assert threads.pop() == threading.get_ident()
+        finally:
+            intake.close()
+
+    try:
+        asyncio.run(main())
     finally:
         drainer.close()
