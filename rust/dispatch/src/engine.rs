@@ -2,8 +2,9 @@
 //!
 //! Invariants: every call that was taken in comes out once, whatever happens to it, a panic included, unless it was
 //! cancelled; those that are out when the engine is closed come out as stopped. What is submitted goes out with the next
-//! flush, and before any other command, so that a handful wakes the thread once. The thread knows nothing of Python. A process that was forked off finds its engine
-//! refusing: the thread exists in the parent alone, and nothing of it is touched, not even when the engine is dropped.
+//! flush, and before any other command, so that a handful wakes the thread once. The thread knows nothing of Python. A
+//! process that was forked off finds its engine refusing: the thread exists in the parent alone, and nothing of it is
+//! touched, not even when the engine is dropped.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -72,7 +73,7 @@ enum Command {
 
 /// A call that was submitted.
 struct Call {
-    call: u64,
+    number: u64,
     origin: u64,
     request: Request,
     time: Duration,
@@ -138,7 +139,7 @@ impl Engine {
             return Err(Refusal::Closed);
         }
         self.calls += 1;
-        self.submitted.push(Call { call: self.calls, origin, request, time, began: Instant::now() });
+        self.submitted.push(Call { number: self.calls, origin, request, time, began: Instant::now() });
         Ok(self.calls)
     }
 
@@ -154,7 +155,9 @@ impl Engine {
         };
         // The thread has ended since: whoever waits for them is told.
         if let Command::Calls(calls) = unsent.0 {
-            calls.iter().for_each(|call| stop(&self.finished, call.origin, call.call, call.began));
+            for call in calls {
+                stop(&self.finished, call.origin, call.number, call.began);
+            }
             self.finished.tell();
         }
         Err(Refusal::Closed)
@@ -229,7 +232,9 @@ impl Drop for Calls {
         self.commands.close();
         while let Ok(command) = self.commands.try_recv() {
             if let Command::Calls(calls) = command {
-                calls.iter().for_each(|call| stop(&self.finished, call.origin, call.call, call.began));
+                for call in calls {
+                    stop(&self.finished, call.origin, call.number, call.began);
+                }
             }
         }
         if let Ok(mut running) = self.running.try_borrow_mut() {
@@ -252,7 +257,7 @@ async fn serve(commands: UnboundedReceiver<Command>, finished: Arc<Finished>) {
                 for call in submitted {
                     let number = call.origin;
                     let Some(origin) = origins.get(&number).cloned() else {
-                        stop(&finished, number, call.call, call.began);
+                        stop(&finished, number, call.number, call.began);
                         finished.tell();
                         continue;
                     };
@@ -290,7 +295,7 @@ fn stop(finished: &Finished, origin: u64, call: u64, began: Instant) {
 }
 
 fn begin(submitted: Call, origin: Rc<Origin>, running: &Running, finished: &Arc<Finished>) {
-    let Call { call, origin: number, request, time, began } = submitted;
+    let Call { number: call, origin: number, request, time, began } = submitted;
     let (out, calls) = (Arc::clone(finished), Rc::clone(running));
     let task = spawn_local(async move {
         let done = finish(call, &origin, &request, time, began).await;

@@ -55,7 +55,8 @@ impl Dispatcher {
     }
 
     /// A descriptor that is readable when finished calls are to be taken: at once where a shadow's `concurrency` is used
-    /// up or nothing is out any more, else within 50 ms, so that a handful is taken together. It is the dispatcher's own: do not read from it.
+    /// up or nothing is out any more, else within 50 ms, so that a handful is taken together. It is the dispatcher's own:
+    /// do not read from it.
     fn fileno(&self) -> PyResult<i32> {
         self.engine().descriptor().map_err(refused)
     }
@@ -65,8 +66,8 @@ impl Dispatcher {
         self.engine().open(Arc::clone(&target.get().0)).map_err(refused)
     }
 
-    /// Begin a call, which goes out with the next `flush`; its number. `target` is path and query, `timeout_s` bounds the whole call. Raises RuntimeError in
-    /// another process, and when it was closed.
+    /// Begin a call, which goes out with the next `flush`; its number. `target` is path and query, `timeout_s` bounds the
+    /// whole call. Raises RuntimeError in another process, and when it was closed.
     fn submit(
         &self,
         origin: u64,
