@@ -12,6 +12,7 @@ import shutil
 import socket
 import sqlite3
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,7 @@ def test_what_a_request_may_not_be(world: World, client: httpx.Client) -> None:
 def test_connections_are_bounded_and_an_idle_one_costs_no_other(world: World, client: httpx.Client) -> None:
     url = started(world)
     host, port = url.removeprefix("http://").split(":")
+    began = time.monotonic()
     with contextlib.ExitStack() as opened:
         first = socket.create_connection((host, int(port)))
         half = opened.enter_context(first)
@@ -131,7 +133,9 @@ def test_connections_are_bounded_and_an_idle_one_costs_no_other(world: World, cl
         half.settimeout(60)
         with contextlib.suppress(ConnectionResetError):
             assert half.recv(1) == b"", "one beyond the bound is closed"
-        assert not select.select([first], [], [], 0)[0], "at once: the first, which is idle for longer, is open still"
+        ended = select.select([first], [], [], 0)[0]
+        # Unless the machine stood still for as long as an idle one has.
+        assert not ended or time.monotonic() - began > 15, "at once: the first, which is idle for longer, is open still"
 
     def answered() -> bool:
         with contextlib.suppress(httpx.TransportError):

@@ -37,6 +37,8 @@ _COMES_UP_S = 60.0
 _BUSY_S = 120.0
 """What the core gives a worker that would report itself if it got processor time."""
 _HUNG = "hung: process"
+# What the kernel raises in a thread for what that thread did is for nobody else.
+_FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP, signal.SIGSYS, signal.SIGABRT}
 
 
 def write_worker_config(config: Config, directory: Path) -> Path:
@@ -104,6 +106,7 @@ class Supervisor:
         self._refused_since: float | None = None
         self._refusal_said = False
         self._kills: Counter[int] = Counter()
+        self._unmasked: set[signal.Signals | int] = set()
 
     def start(self) -> None:
         """Look once now, and then every second on a thread of its own."""
@@ -120,6 +123,10 @@ class Supervisor:
             process.returncode = 0  # keeps Popen's destructor from warning about a child that is meant to stay
 
     def _run(self) -> None:
+        # Signals are for the host's own threads: a server that waits in a system call for its next request (uWSGI) does
+        # not hear of one that another thread got, and does not end.
+        others = signal.valid_signals() - _FAULTS
+        self._unmasked = signal.pthread_sigmask(signal.SIG_BLOCK, others)
         while not self._stop.wait(_SUPERVISE_EVERY_S):
             try:
                 self._step()
@@ -161,9 +168,19 @@ class Supervisor:
             self._next_try = now + self._backoff_s
             self._backoff_s = min(2 * self._backoff_s, 60.0)
             self._absent_since = now
-            self._process = spawn_worker(self._directory, self._written(self._config), lock)
+            self._process = self._spawn(self._written(self._config), lock)
         finally:
             lock.release()
+
+    def _spawn(self, file: Path, lock: StartLock) -> subprocess.Popen[bytes]:
+        if threading.current_thread() is not self._thread:
+            return spawn_worker(self._directory, file, lock)
+        # A process begins with those signals blocked that are blocked in the thread that makes it.
+        ours = signal.pthread_sigmask(signal.SIG_SETMASK, self._unmasked)
+        try:
+            return spawn_worker(self._directory, file, lock)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, ours)
 
     def _end_own(self, age: float) -> int | None:
         """End a child of this process that hangs and that the core did not end, as where it cannot tell whose the lane

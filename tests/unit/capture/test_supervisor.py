@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from shadowlane.capture.supervisor import Supervisor
 from shadowlane.config import Config
 from shadowlane.config.worker_file import CONFIG_FILE, ERROR_FILE, START_LOCK, running_revision, worker_config
 from shadowlane.errors import LaneError
+from tests.e2e.conftest import until
 
 CONFIG = Config.from_dict({"shadows": {"a": {"url": "http://127.0.0.1:9"}}})
 
@@ -105,6 +107,46 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     for process in processes:
         process.returncode = None
         process.communicate()
+
+
+TOLD = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGCHLD}
+FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
+
+
+def blocked(status: str) -> set[int]:
+    [line] = [line for line in status.splitlines() if line.startswith("SigBlk:")]
+    mask = int(line.split()[1], 16)
+    return {number for number in range(1, 65) if mask >> (number - 1) & 1}
+
+
+def test_no_signal_of_its_host_goes_to_its_thread_and_a_worker_begins_with_none_blocked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    spawned, core = threading.Event(), Watched()
+
+    def spawn(*_: object) -> subprocess.Popen[bytes]:
+        said.append(subprocess.check_output(["cat", "/proc/self/status"], text=True))
+        spawned.set()
+        return subprocess.Popen(["true"])
+
+    monkeypatch.setattr(module, "spawn_worker", spawn)
+    monkeypatch.setattr(module, "_SUPERVISE_EVERY_S", 0.01)
+    core.age = 0.1
+    supervisor = Supervisor(core, tmp_path, CONFIG, lambda: tmp_path)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    supervisor.start()
+    try:
+        of_thread = Path(f"/proc/self/task/{supervisor._thread.native_id}/status")
+        masked = lambda: (mask := blocked(of_thread.read_text())) >= TOLD and not mask & FAULTS  # noqa: E731
+        until(masked, "its thread has them blocked")
+        assert not said, "a worker is there"
+        core.age = None
+        assert spawned.wait(60)
+        until(masked, "and again behind the worker's start")
+    finally:
+        supervisor.stop()
+    assert blocked(said[0]) == before == signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 def lane_config(folder: Path, ratio: float) -> Config:
