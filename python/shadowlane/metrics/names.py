@@ -300,6 +300,7 @@ NO_METRIC: dict[str, str] = {
     "worker.same_namespace": "says how to read the pid",
     "sampler.revisions.*.number": "a number that tells settings apart",
     "sampler.revisions.*.since_ns": "a moment: when a setting began",
+    "store.damaged_blocks": "made anew from the rows; the worker's log tells each",
     "store.flips.*.last_ns": "a moment: when λ last flipped",
     "cap.routes.*": "configuration: a route's own cap",
     "cap.weights.*": "configuration: a route's weight",

@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 
 import msgspec
+import psycopg
 import pytest
 
 from shadowlane.config import StoreConfig
 from shadowlane.store import open_store, rolling
+from tests.e2e.conftest import until
 from tests.support.lanes import make_pairs
 
 from .engines import Engine
@@ -48,6 +50,15 @@ def _read(config: StoreConfig) -> tuple[object, int]:
         return (whole, plain(seen)), int(store._db.execute("SELECT count(*) FROM blocks").fetchone()[0])
 
 
+def _wait_for_its_server(config: StoreConfig) -> None:
+    """PostgreSQL still does what it was told last, and sees then that nobody is there."""
+    if not config.on_server:
+        return
+    with psycopg.connect(config.url, autocommit=True, application_name="test") as db:
+        left = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'shadowlane'"
+        until(lambda: db.execute(left).fetchone() == (0,), "the killed ones' connections end")
+
+
 def test_a_process_that_is_killed_while_it_makes_blocks_leaves_whole_ones(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,6 +81,7 @@ def test_a_process_that_is_killed_while_it_makes_blocks_leaves_whole_ones(
             maker.send_signal(signal.SIGKILL)
             maker.communicate()
         assert _read(config)[0] == rows
+    _wait_for_its_server(config)
     monkeypatch.setattr(rolling, "BLOCK_ROWS", 40)
     with open_store(config) as store:
         store._clock_ns = lambda: ROLLED_AT_NS
