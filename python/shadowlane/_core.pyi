@@ -252,16 +252,18 @@ class Lane:
     @property
     def ring_error(self) -> str | None: ...
     def __new__(cls, directory: str, **options: Unpack[_LaneOptions]) -> Lane: ...
-    def admit(self, method: str, target: str, headers: Sequence[tuple[bytes, bytes]]) -> Ticket | None: ...
-    def begin(self, method: str, target: str, headers: Sequence[tuple[bytes, bytes]]) -> Ticket | Timer | None: ...
+    def admit(self, method: str, target: str, headers: Sequence[tuple[str | bytes, str | bytes]]) -> Ticket | None: ...
+    def begin(
+        self, method: str, target: str, headers: Sequence[tuple[str | bytes, str | bytes]]
+    ) -> Ticket | Timer | None: ...
     def offer(
         self,
         ticket: Ticket,
         target: str | bytes,
-        headers: Sequence[tuple[bytes, bytes]],
+        headers: Sequence[tuple[str | bytes, str | bytes]],
         body: bytes | list[bytes],
         status: int,
-        response_headers: Sequence[tuple[bytes, bytes]],
+        response_headers: Sequence[tuple[str | bytes, str | bytes]],
         response_body: bytes | list[bytes],
         ttfb_ns: int,
         flags: int,

@@ -134,10 +134,9 @@ def _watch_answer(request: ClientRequest, response: ClientResponse, exchange: Ex
     """Keep the head, and put a reader in the place of the body's that tells what is read."""
     content = response.content
     if not exchange.timed_only:
-        headers = [(name.lower(), value) for name, value in response.raw_headers]
         # Set where the content coding is undone; before 3.14 it is not known but for the session.
         undone = getattr(content, "total_compressed_bytes", 0 if request.session.auto_decompress else None)
-        exchange.answers(response.status, headers, decoded=undone is not None)
+        exchange.answers(response.status, response.raw_headers, decoded=undone is not None)
     if content.at_eof():
         exchange.ended()
     else:

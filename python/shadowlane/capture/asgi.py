@@ -324,7 +324,7 @@ class _Exchange:
                 message["headers"] = headers = list(headers)
             self._headers = tuple(map(tuple, headers))
             if self._lane.traced:
-                self._request_headers = served(self._request_headers)
+                self._request_headers += served(self._request_headers)
             return False
         if kind in ("http.response.pathsend", "http.response.zerocopysend"):
             self._flags |= FLAG_RESPONSE_CUT  # the server sends the file: its bytes never pass here
@@ -388,7 +388,8 @@ class _Exchange:
     def _has_no_body(self) -> bool:
         """No content by RFC 9112 §6.3: neither ``transfer-encoding`` nor a ``content-length`` above zero."""
         for name, value in self._request_headers:
-            if name == b"transfer-encoding" or (name == b"content-length" and value.strip() != b"0"):
+            told = name == b"content-length" and value.strip() != b"0"
+            if told or name == b"transfer-encoding" or type(name) is not bytes:
                 return False
         return True
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from .._core import Timer
-from .exchange import Exchange, Timing
+from .exchange import Exchange, Headers, Timing
 from .opening import Mirror
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Egress(Mirror):
         """Whether the lane sees requests to ``host``, which is written in small letters."""
         return host in self.hosts or f"{host}:{port}" in self.hosts
 
-    def begin(self, method: str, path: str, headers: list[tuple[bytes, bytes]]) -> Exchange | Timing | None:
+    def begin(self, method: str, path: str, headers: Headers) -> Exchange | Timing | None:
         """Ask the lane about a request; nothing: it is neither mirrored nor timed."""
         lane = self.lane
         if lane is None:

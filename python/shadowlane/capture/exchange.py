@@ -10,6 +10,7 @@ body at most ``lane.max_body_bytes``. An exchange that is forgotten gives its ti
 from __future__ import annotations
 
 from asyncio import CancelledError
+from collections.abc import Sequence
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
@@ -22,14 +23,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Exchange", "Headers", "Timing"]
 
-Headers = list[tuple[bytes, bytes]]
-"""Names in small letters, and values; whoever gives such a list away changes it no more."""
+Headers = Sequence[tuple[str | bytes, str | bytes]]
+"""A list or tuple of names, in any case, and values: bytes, or text of latin-1, which is encoded when it is copied.
+Whoever gives such a list away changes it no more."""
 
 _LEFT = "client_disconnected"
 _FAILED = "prod_failed"
 _DONE = (b"data: [DONE]", b"data:[DONE]")
 """The last event of OpenAI's streams. Its SDK closes the response there, before the end of the body."""
-_CODED = (b"content-encoding", b"content-length")
+_LENGTH = (b"content-length", "content-length")
+_LENGTH_SIZE = len(_LENGTH[0])
+_CODED = (b"content-encoding", "content-encoding", *_LENGTH)
 
 
 class Exchange:
@@ -49,8 +53,8 @@ class Exchange:
         self._ticket: Ticket | None = ticket
         self._timer: Ticket | None = None
         self._limit = limit
-        self._target = b""
-        self._request_headers: Headers = []
+        self._target: str | bytes = b""
+        self._request_headers: Headers = ()
         self._body: list[bytes] = []
         self._body_size = 0
         self._expected = -1
@@ -63,16 +67,20 @@ class Exchange:
         self._length = -1
         self._flags = 0
         self._status = 0
-        self._headers: Headers = []
+        self._headers: Headers = ()
         self._ttfb = 0
 
-    def request(self, target: bytes, headers: Headers, *, length: int = -1) -> None:
-        """Its head: the target as sent, the header fields, and the length of the body where that is known."""
+    def request(self, target: str | bytes, headers: Headers, *, length: int = -1, body: bytes | None = None) -> None:
+        """Its head: the target as sent, the header fields, and the body, or its length, where that is known."""
         try:
             self._target = target
-            self._request_headers = [*headers, *serving()] if self._lane.traced else headers  # type: ignore[list-item]
-            self._expected = length
-            self.whole = length == 0
+            self._request_headers = (*headers, *serving()) if self._lane.traced else headers
+            if body:
+                self._expected = len(body)
+                self.sent(body)
+            else:
+                self._expected = length
+                self.whole = length == 0
         except Exception:
             self._fault()
 
@@ -123,36 +131,42 @@ class Exchange:
         self._left = True
 
     def answers(self, status: int, headers: Headers, *, decoded: bool = False) -> None:
-        """The answer's head, names in small letters; a later one replaces it. ``decoded``: see :meth:`decoded`."""
+        """The answer's head; a later one replaces it. ``decoded``: see :meth:`decoded`."""
         try:
             self._status = status
             self._headers = headers
             self._length = -1
             for name, value in headers:
-                if name == b"content-length":
-                    self._length = int(value) if value.isdigit() else -1
+                if len(name) == _LENGTH_SIZE and name.lower() in _LENGTH:
+                    self._length = int(value) if value.isascii() and value.isdigit() else -1
             if decoded:
                 self.decoded()
             if self._lane.traced:
-                self._request_headers = list(served(tuple(self._request_headers)))  # type: ignore[arg-type]
+                self._request_headers = (*self._request_headers, *served(self._request_headers))
         except Exception:
             self._fault()
 
     def decoded(self) -> None:
         """The answer's body is kept without its content coding."""
-        self._headers = [one for one in self._headers if one[0] not in _CODED]
-        self._length = -1
+        try:
+            self._headers = [one for one in self._headers if one[0].lower() not in _CODED]
+            self._length = -1
+        except Exception:
+            self._fault()
 
     def received(self, chunk: object) -> None:
         """A piece of the answer's body."""
         try:
             if not self._ttfb:
                 self._ttfb = perf_counter_ns() - self._started
-            if not isinstance(chunk, (bytes, bytearray, memoryview)) or not chunk:
+            if type(chunk) is not bytes and not isinstance(chunk, (bytes, bytearray, memoryview)):
                 return  # what is no bytes is refused by who gets it
+            size = len(chunk)
+            if not size:
+                return
             room = self._limit - self._answer_size
-            self._answer_size += len(chunk)
-            if len(chunk) <= room:
+            self._answer_size += size
+            if size <= room:
                 self._answer.append(chunk if type(chunk) is bytes else bytes(chunk))
             else:
                 self._flags |= FLAG_RESPONSE_CUT
@@ -204,6 +218,7 @@ class Exchange:
                     self._answer, ttfb, self._flags,
                 )  # fmt: skip
         except Exception:
+            self._ticket = ticket
             self._fault()
         finally:
             self._ticket = None
@@ -251,7 +266,9 @@ class Timing:
         self._timer = timer
         self._answered = False
 
-    def request(self, target: bytes, headers: Headers, *, length: int = -1) -> None: ...
+    def request(
+        self, target: str | bytes, headers: Headers, *, length: int = -1, body: bytes | None = None
+    ) -> None: ...
     def sent(self, chunk: bytes | bytearray | memoryview) -> None: ...
     def sent_all(self) -> None: ...
     def resent(self) -> None: ...

@@ -258,7 +258,7 @@ def _begin(egress: Egress, request: Any) -> Exchange | Timing | None:
         headers = request.headers.raw
         exchange = egress.begin(method, path, headers)
         if exchange is not None and not exchange.timed_only:
-            exchange.request(target, [(name.lower(), value) for name, value in headers])
+            exchange.request(target, headers)
     except Exception:
         egress.fault()
         return None
@@ -289,7 +289,7 @@ def _answered(transport: ShadowTransport | AsyncShadowTransport, response: Any, 
         known = type(stream) is streams.known  # a cache or a test double, whose body nobody will read here
         read = not known and response.is_stream_consumed  # by who tries again or stores answers, below us
         if not exchange.timed_only:
-            exchange.answers(response.status_code, _lowered(response), decoded=read)
+            exchange.answers(response.status_code, response.headers.raw, decoded=read)
         if known:
             for chunk in stream:
                 exchange.received(chunk)
@@ -302,10 +302,6 @@ def _answered(transport: ShadowTransport | AsyncShadowTransport, response: Any, 
     except Exception:
         transport.fault()
         exchange.lost()
-
-
-def _lowered(response: Any) -> list[tuple[bytes, bytes]]:
-    return [(name.lower(), value) for name, value in response.headers.raw]
 
 
 def _library(transport: object, kind: str) -> str:

@@ -47,9 +47,10 @@ class Lane:
     ...     lane.offer(ticket, target, headers, body, 200, response_headers, response_body, ttfb_ns, 0)
     """
 
-    admit: Callable[[str, str, Sequence[tuple[bytes, bytes]]], _core.Ticket | None]
-    """``admit(method, path, headers)``: a ticket when this request is mirrored, else ``None``. Never raises."""
-    begin: Callable[[str, str, Sequence[tuple[bytes, bytes]]], _core.Ticket | _core.Timer | None]
+    admit: Callable[[str, str, Sequence[tuple[str | bytes, str | bytes]]], _core.Ticket | None]
+    """``admit(method, path, headers)``: a ticket when this request is mirrored, else ``None``. Never raises. Names come
+    in any case; what of a field is no bytes is text of latin-1."""
+    begin: Callable[[str, str, Sequence[tuple[str | bytes, str | bytes]]], _core.Ticket | _core.Timer | None]
     """``begin(method, path, headers)``: :attr:`admit` for a caller that sees the end of every answer. Some of the
     requests that are not mirrored get a ``Timer``, to be stopped when the answer has ended: their times are what those
     of the mirrored ones are compared with. Never raises."""
@@ -217,12 +218,14 @@ class Lane:
         self.begin = self._begin_after_fork
         self._pid = os.getpid()
 
-    def _admit_after_fork(self, method: str, path: str, headers: Sequence[tuple[bytes, bytes]]) -> _core.Ticket | None:
+    def _admit_after_fork(
+        self, method: str, path: str, headers: Sequence[tuple[str | bytes, str | bytes]]
+    ) -> _core.Ticket | None:
         self._revive()
         return self._core.admit(method, path, headers)
 
     def _begin_after_fork(
-        self, method: str, path: str, headers: Sequence[tuple[bytes, bytes]]
+        self, method: str, path: str, headers: Sequence[tuple[str | bytes, str | bytes]]
     ) -> _core.Ticket | _core.Timer | None:
         self._revive()
         return self._core.begin(method, path, headers)

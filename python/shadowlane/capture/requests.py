@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ShadowAdapter"]
 
-_CODE = "latin-1"
-"""Of header fields, as http.client has it."""
-
 
 class ShadowAdapter(Egress, BaseAdapter):
     """Mirror a sample of what a session sends: ``session.mount("https://api.example.com/", ShadowAdapter())``.
@@ -63,7 +60,7 @@ class ShadowAdapter(Egress, BaseAdapter):
         if exchange is None:
             return self._adapter.send(request, *args, **kwargs)
         body: Any = request.body
-        if not exchange.timed_only:
+        if type(body) is not bytes and not exchange.timed_only:
             request.body = _watched(body, exchange)
         try:
             response = self._adapter.send(request, *args, **kwargs)
@@ -88,26 +85,25 @@ class ShadowAdapter(Egress, BaseAdapter):
                 if not self.has(url.hostname, url.port or (443 if url.scheme == "https" else 80)):
                     return None
             target, method, fields = _target(request.url or ""), request.method or "", _fields(request.headers)
-            facts = [(_bytes(name), _bytes(fields[name][1])) for name in self.reads if name in fields]
             # What is not a GET is judged by the path as it is sent, which is what the shadow would see.
-            path = unquote(target.partition("?")[0]) if method == "GET" else target
-            exchange = self.begin(method, path, facts)
+            path = unquote(target.partition("?")[0]) if method == "GET" and "%" in target else target
+            exchange = self.begin(method, path, fields)
             if exchange is not None and not exchange.timed_only:
-                headers = _encoded(fields)
-                exchange.request(target.encode(), headers, length=-1 if request.body else 0)
+                body = request.body
+                if type(body) is bytes:  # what nearly all bodies are
+                    exchange.request(target, fields, length=len(body), body=body)
+                else:
+                    exchange.request(target, fields, length=-1 if body else 0)
         except Exception:
             self.fault()
             return None
         return exchange
 
 
-def _fields(headers: Any) -> Mapping[str, tuple[str, Any]]:
-    """Name and value by the name in small letters. ``CaseInsensitiveDict`` keeps them so, and is slow to tell them one
-    by one."""
+def _fields(headers: Any) -> list[tuple[Any, Any]]:
+    """Names and values. ``CaseInsensitiveDict`` keeps them as such pairs, and is slow to tell them one by one."""
     kept = getattr(headers, "_store", None)
-    if isinstance(kept, dict):
-        return kept
-    return {name.lower(): (name, value) for name, value in headers.items()}
+    return list(kept.values() if isinstance(kept, dict) else headers.items())
 
 
 def _target(url: str) -> str:
@@ -120,10 +116,6 @@ def _watched(body: Any, exchange: Exchange | Timing) -> Any:
     """The body, kept where it is known; else a stand-in that tells what is read of it."""
     try:
         if not body:
-            return body
-        if type(body) is bytes:  # what nearly all bodies are
-            exchange.sent(body)
-            exchange.sent_all()
             return body
         if isinstance(body, io.TextIOBase):  # urllib3 encodes what is of this class
             exchange.lost()
@@ -187,86 +179,81 @@ def _watch_answer(response: requests.Response, exchange: Exchange | Timing) -> N
     raw: Any = response.raw
     try:
         if not exchange.timed_only:
-            exchange.answers(response.status_code, _encoded(_fields(response.headers)))
+            exchange.answers(response.status_code, _fields(response.headers))
         found: Any = type(raw)
         raw.__class__ = _teed(found)
         raw._shadowlane = exchange
-    except Exception:  # an adapter of another kind, whose raw response has a fixed class
+    except Exception:  # an adapter of another kind, whose raw response has a fixed class, or another lane's
         exchange.lost()
-
-
-def _encoded(fields: Mapping[str, tuple[str, Any]]) -> list[tuple[bytes, bytes]]:
-    try:
-        return [(name.encode(_CODE), value.encode(_CODE)) for name, (_, value) in fields.items()]
-    except AttributeError:  # requests takes bytes, too
-        return [(_bytes(name), _bytes(value)) for name, (_, value) in fields.items()]
 
 
 @functools.cache
 def _teed(base: Any) -> type[Any]:
-    """``base`` (urllib3's ``HTTPResponse``) with the ways in which bytes leave it watched."""
-    return type(base.__name__, (_Teed, base), {"__module__": base.__module__, "__qualname__": base.__qualname__})
+    """``base`` (urllib3's ``HTTPResponse``) with the ways in which bytes leave it watched: all other ways to read it go
+    through these. Who reads to the end knows that it is there. TypeError: another lane watches it already."""
+    if getattr(base, "_is_watched", False):
+        raise TypeError(f"{base.__name__} tells another lane what is read of it")
+
+    class Teed(base):  # type: ignore[misc]
+        _shadowlane: Exchange | Timing
+        _is_watched = True
+
+        def read(self, amt: int | None = None, *rest: Any, **more: Any) -> Any:
+            exchange = self._shadowlane
+            try:
+                data = base.read(self, amt, *rest, **more)
+            except BaseException as error:
+                exchange.failed(error)
+                raise
+            exchange.received(data)
+            if amt is None or amt < 0 or (not data and amt != 0):
+                _ended(self)
+            return data
+
+        def read1(self, amt: int | None = None, *rest: Any, **more: Any) -> Any:
+            exchange = self._shadowlane
+            try:
+                data = base.read1(self, amt, *rest, **more)
+            except BaseException as error:
+                exchange.failed(error)
+                raise
+            exchange.received(data)
+            if not data and amt != 0:
+                _ended(self)
+            return data
+
+        def read_chunked(self, *arguments: Any, **more: Any) -> Iterator[bytes]:
+            exchange = self._shadowlane
+            try:
+                for chunk in base.read_chunked(self, *arguments, **more):
+                    exchange.received(chunk)
+                    yield chunk
+            except GeneratorExit:
+                raise
+            except BaseException as error:
+                exchange.failed(error)
+                raise
+            _ended(self)
+
+        def stream(self, *arguments: Any, **more: Any) -> Iterator[bytes]:
+            yield from base.stream(self, *arguments, **more)
+            _ended(self)
+
+        def close(self) -> None:
+            try:
+                base.close(self)
+            finally:
+                self._shadowlane.close()
+
+    for name in ("read", "read1", "read_chunked", "stream", "close"):
+        if not hasattr(base, name):  # who reads looks for what there is
+            delattr(Teed, name)
+    Teed.__name__, Teed.__qualname__, Teed.__module__ = base.__name__, base.__qualname__, base.__module__
+    return Teed
 
 
-class _Teed:
-    """A raw response: all other ways to read it go through these. Who reads to the end knows that it is there."""
-
-    _shadowlane: Exchange | Timing
-
-    def read(self, amt: int | None = None, *rest: Any, **more: Any) -> Any:
-        exchange = self._shadowlane
-        try:
-            data = super().read(amt, *rest, **more)  # type: ignore[misc]
-        except BaseException as error:
-            exchange.failed(error)
-            raise
-        exchange.received(data)
-        if amt is None or amt < 0 or (not data and amt != 0):
-            self._ended()
-        return data
-
-    def read1(self, amt: int | None = None, *rest: Any, **more: Any) -> Any:
-        exchange = self._shadowlane
-        try:
-            data = super().read1(amt, *rest, **more)  # type: ignore[misc]
-        except BaseException as error:
-            exchange.failed(error)
-            raise
-        exchange.received(data)
-        if not data and amt != 0:
-            self._ended()
-        return data
-
-    def read_chunked(self, *arguments: Any, **more: Any) -> Iterator[bytes]:
-        exchange = self._shadowlane
-        pieces: Iterator[bytes] = super().read_chunked(*arguments, **more)  # type: ignore[misc]
-        try:
-            for chunk in pieces:
-                exchange.received(chunk)
-                yield chunk
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            exchange.failed(error)
-            raise
-        self._ended()
-
-    def stream(self, *arguments: Any, **more: Any) -> Iterator[bytes]:
-        yield from super().stream(*arguments, **more)  # type: ignore[misc]
-        self._ended()
-
-    def close(self) -> None:
-        try:
-            super().close()  # type: ignore[misc]
-        finally:
-            self._shadowlane.close()
-
-    def _ended(self) -> None:
-        exchange = self._shadowlane
-        if getattr(self, "_has_decoded_content", False):
-            exchange.decoded()
-        exchange.ended()
-
-
-def _bytes(value: str | bytes) -> bytes:
-    return value.encode(_CODE) if isinstance(value, str) else value
+def _ended(raw: Any) -> None:
+    exchange: Exchange | Timing = raw._shadowlane
+    if getattr(raw, "_has_decoded_content", False):
+        exchange.decoded()
+    exchange.ended()

@@ -8,13 +8,14 @@ drain but :attr:`shadowlane.types.Copy.traceparent`.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 __all__ = ["SERVING", "served", "serving"]
 
 SERVING = b":traceparent"
 """No field name of HTTP has a colon (RFC 9110 §5.6.2)."""
-_TRACEPARENT = b"traceparent"
-_Headers = tuple[tuple[bytes, ...], ...]
+_KNOWN = (SERVING, b"traceparent", "traceparent")
+_Headers = tuple[tuple[bytes, bytes], ...]
 
 
 def serving() -> _Headers:
@@ -31,9 +32,7 @@ def serving() -> _Headers:
         return ()
 
 
-def served(headers: _Headers) -> _Headers:
-    """The request's headers, with the context of the span that answers where neither it nor a caller's is known yet: a
-    middleware around the instrumented application meets that span only now."""
-    if any(one[0].lower() in (SERVING, _TRACEPARENT) for one in headers):
-        return headers
-    return headers + serving()
+def served(headers: Sequence[tuple[str | bytes, ...]]) -> _Headers:
+    """What the request's ``headers`` lack: the context of the span that answers, where neither it nor a caller's is
+    known yet. A middleware around the instrumented application meets that span only now."""
+    return () if any(one[0].lower() in _KNOWN for one in headers) else serving()

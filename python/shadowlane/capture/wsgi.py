@@ -124,8 +124,8 @@ class _Starter:
         if exchange.timed_only:
             return write
         try:
-            kept = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-            exchange.answers(int(status[:3]), kept)
+            # The list is the application's, who may change it.
+            exchange.answers(int(status[:3]), [(name, value) for name, value in headers])
         except Exception:
             exchange.lost()
 
@@ -190,12 +190,12 @@ class _SizedAnswer(_Answer):
 
 def _keep_request(exchange: Exchange, environ: WSGIEnvironment) -> None:
     """Keep the head, and watch the body where there is one."""
-    headers = [(_name(key), value.encode("latin-1")) for key, value in environ.items() if key.startswith("HTTP_")]
+    headers: list[tuple[str, str]] = [(_name(key), value) for key, value in environ.items() if key.startswith("HTTP_")]
     length, kind = environ.get("CONTENT_LENGTH", ""), environ.get("CONTENT_TYPE", "")
     if kind:
-        headers.append((b"content-type", kind.encode("latin-1")))
+        headers.append(("content-type", kind))
     if length:
-        headers.append((b"content-length", length.encode("latin-1")))
+        headers.append(("content-length", length))
     size = int(length) if length.isdigit() else -1
     if size < 0 and not _may_have_body(environ):
         size = 0
@@ -243,8 +243,8 @@ def _decoded_path(environ: WSGIEnvironment) -> str:
 
 
 @lru_cache(maxsize=512)
-def _name(key: str) -> bytes:
-    return key[5:].replace("_", "-").lower().encode("latin-1")
+def _name(key: str) -> str:
+    return key[5:].replace("_", "-").lower()
 
 
 def _keys(key: str) -> tuple[tuple[str, bytes], ...]:

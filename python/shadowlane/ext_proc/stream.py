@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import unquote
 
-from ..capture.exchange import Exchange, Headers
+from ..capture.exchange import Exchange
 from ..capture.lane import Lane
 
 __all__ = ["Room", "Stream"]
@@ -21,6 +21,7 @@ MOST_HEAD_BYTES = 256 * 1024
 """Of a head's names and values. Envoy's own bound is 60 KiB unless it is told otherwise."""
 _FIELD_BYTES = 32
 """What a field counts beside its name and value (RFC 9113 §6.5.2)."""
+_Fields = list[tuple[bytes, bytes]]
 _TOO_LARGE, _CAP = "request_too_large", "cap"
 _HOP = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"expect")
@@ -201,10 +202,10 @@ class Stream:
         self._room.bodies_seen = True
 
 
-def _read(values: Iterable[Any]) -> tuple[Headers, dict[str, str], int]:
+def _read(values: Iterable[Any]) -> tuple[_Fields, dict[str, str], int]:
     """The fields, names in small letters; the pseudo fields (RFC 9113 §8.3); and how many bytes they are. A head
     that is too large is not read to its end."""
-    fields: Headers = []
+    fields: _Fields = []
     pseudo: dict[str, str] = {}
     size = 0
     for one in values:
@@ -221,7 +222,7 @@ def _read(values: Iterable[Any]) -> tuple[Headers, dict[str, str], int]:
     return fields, pseudo, size
 
 
-def _without_hop(fields: Headers) -> Headers:
+def _without_hop(fields: _Fields) -> _Fields:
     """Those that belong to the message and not to the connection that it came on (RFC 9110 §7.6.1)."""
     named = {name.strip().lower() for field, value in fields if field == b"connection" for name in value.split(b",")}
     return [(name, value) for name, value in fields if name not in _HOP and name not in named]

@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyList, PyString};
 use shadowlane_base::{Fault, guarded};
 
 /// `shadowlane.errors` class for a core error.
@@ -37,133 +37,6 @@ fn instance(py: Python<'_>, class: &str, text: &str) -> PyErr {
         Ok(instance) => PyErr::from_value(instance),
         Err(error) => error,
     }
-}
-
-/// Headers as borrowed Python objects, kept alive by the value.
-pub struct Headers<'py> {
-    pairs: Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>,
-}
-
-impl<'py> Headers<'py> {
-    /// From any sequence of `(bytes, bytes)` pairs.
-    pub fn new(headers: &Bound<'py, PyAny>) -> PyResult<Self> {
-        let mut pairs = Vec::new();
-        if let Ok(list) = headers.cast::<PyList>() {
-            pairs.reserve(list.len());
-            for item in list {
-                pairs.push(pair(&item)?);
-            }
-        } else {
-            for item in headers.try_iter()? {
-                pairs.push(pair(&item?)?);
-            }
-        }
-        Ok(Self { pairs })
-    }
-
-    /// Borrowed names and values.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()))
-    }
-
-    /// Borrowed names and values, collected.
-    pub fn slices(&self) -> Vec<(&[u8], &[u8])> {
-        self.iter().collect()
-    }
-}
-
-/// The few headers that a decision needs, out of a list of `(bytes, bytes)` tuples. Read where they are: no reference is
-/// counted and nothing is allocated, since this runs for every request of a gateway.
-pub struct WantedHeaders<'a> {
-    pairs: [(&'a [u8], &'a [u8]); 8],
-    used: usize,
-}
-
-impl<'a> WantedHeaders<'a> {
-    /// The pairs whose name is `wanted`, lent. `None` when `headers` is anything else, when too many are wanted (then use
-    /// [`Headers`]), or when threads run without the GIL and could change the list meanwhile.
-    ///
-    /// # Safety
-    /// As for [`lend_all`]; `wanted` runs no Python code.
-    pub unsafe fn lend(headers: &'a Bound<'_, PyAny>, wanted: impl Fn(&[u8]) -> bool) -> Option<Self> {
-        let list = headers.cast::<PyList>().ok()?;
-        if cfg!(Py_GIL_DISABLED) {
-            return None;
-        }
-        let mut found = Self { pairs: [(&[], &[]); 8], used: 0 };
-        for index in 0..list.len() {
-            // SAFETY: handed on to the caller.
-            let (name, value) = unsafe { lend_pair(list, index.cast_signed()) }?;
-            let name = bytes_of(name);
-            if wanted(name) {
-                *found.pairs.get_mut(found.used)? = (name, bytes_of(value));
-                found.used += 1;
-            }
-        }
-        Some(found)
-    }
-
-    /// Names and values.
-    pub fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-        self.pairs.iter().take(self.used).copied()
-    }
-}
-
-/// Every pair of a list of `(bytes, bytes)` tuples, lent. `None` when `headers` is anything else, or when threads run
-/// without the GIL and could change the list meanwhile.
-///
-/// # Safety
-/// What is lent is the list's own: no reference is counted. Until its last use nothing may run Python code or give the GIL
-/// up, since either could change the list: no Python object is made, called, compared or released.
-pub unsafe fn lend_all<'a>(headers: &'a Bound<'_, PyAny>) -> Option<Vec<(&'a [u8], &'a [u8])>> {
-    let list = headers.cast::<PyList>().ok()?;
-    if cfg!(Py_GIL_DISABLED) {
-        return None;
-    }
-    let mut pairs = Vec::with_capacity(list.len());
-    for index in 0..list.len() {
-        // SAFETY: handed on to the caller.
-        let (name, value) = unsafe { lend_pair(list, index.cast_signed()) }?;
-        pairs.push((bytes_of(name), bytes_of(value)));
-    }
-    Some(pairs)
-}
-
-type LentPair<'a, 'py> = (Borrowed<'a, 'py, PyBytes>, Borrowed<'a, 'py, PyBytes>);
-
-/// # Safety
-/// As for [`lend_all`].
-unsafe fn lend_pair<'a, 'py>(list: &'a Bound<'py, PyList>, index: isize) -> Option<LentPair<'a, 'py>> {
-    let py = list.py();
-    // SAFETY: `PyList_GetItem` checks the index and lends the list's own reference. It stays good until the last use: the
-    // GIL is held, and the caller promises that nothing changes the list before that.
-    let item = unsafe { Borrowed::from_ptr_or_opt(py, pyo3::ffi::PyList_GetItem(list.as_ptr(), index)) }?;
-    let tuple = item.cast::<PyTuple>().ok().filter(|tuple| tuple.len() == 2)?;
-    let lend = |index| {
-        // SAFETY: as above; a tuple never changes, and the list holds it.
-        unsafe { Borrowed::from_ptr_or_opt(py, pyo3::ffi::PyTuple_GetItem(tuple.as_ptr(), index)) }
-    };
-    Some((lend(0)?.cast().ok()?, lend(1)?.cast().ok()?))
-}
-
-fn bytes_of<'a>(bytes: Borrowed<'a, '_, PyBytes>) -> &'a [u8] {
-    let start = std::ptr::from_ref(bytes.as_bytes());
-    // SAFETY: the memory is the object's, which lives for `'a` by the type of `bytes` and never changes.
-    unsafe { &*start }
-}
-
-/// One pair: ASGI asks for two-item iterables of bytes; tuples are the common case.
-pub fn pair<'py>(item: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
-    if let Ok(tuple) = item.cast::<PyTuple>()
-        && tuple.len() == 2
-    {
-        return Ok((
-            tuple.get_item(0)?.cast_into::<PyBytes>().map_err(PyErr::from)?,
-            tuple.get_item(1)?.cast_into::<PyBytes>().map_err(PyErr::from)?,
-        ));
-    }
-    let (name, value): (Bound<'py, PyAny>, Bound<'py, PyAny>) = (item.get_item(0)?, item.get_item(1)?);
-    Ok((name.cast_into::<PyBytes>().map_err(PyErr::from)?, value.cast_into::<PyBytes>().map_err(PyErr::from)?))
 }
 
 /// A body: one `bytes`, or a list of them.

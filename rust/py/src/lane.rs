@@ -17,7 +17,8 @@ use shadowlane_lane::gateway::{Entry, Lane as Core, Options, StickyKey};
 use shadowlane_lane::older::{self, OlderLane};
 use shadowlane_ring::frame::Exchange;
 
-use crate::convert::{Body, Headers, Text, WantedHeaders, detached, invalid, lend_all, raise};
+use crate::convert::{Body, Text, detached, invalid, raise};
+use crate::fields::{Headers, WantedHeaders, folded, lend_all};
 use crate::keywords::Keywords;
 use crate::ticket::{State, Ticket, Timer};
 
@@ -87,7 +88,7 @@ impl Lane {
         if let Some(read) = unsafe { WantedHeaders::lend(headers, |name| core.reads_header(name)) } {
             return Ok(enter(&core, method, target, read.iter(), timed));
         }
-        let headers = Headers::new(headers)?;
+        let headers = Headers::of_text(headers)?;
         Ok(enter(&core, method, target, headers.iter(), timed))
     }
 }
@@ -159,7 +160,8 @@ impl Lane {
 
     /// Decide about a request at its start: a ticket, or `None` when it is not mirrored (and counted).
     ///
-    /// `method`: upper case. `target`: the path as sent; a query may follow. `headers`: `(name, value)` pairs of bytes.
+    /// `method`: upper case. `target`: the path as sent; a query may follow. `headers`: `(name, value)` pairs of bytes, or
+    /// of str in latin-1; names in any case.
     fn admit(&self, method: &str, target: &str, headers: &Bound<'_, PyAny>) -> PyResult<Option<Ticket>> {
         match self.enter(method, target, headers, false)? {
             Entry::Taken(ticket) => Ok(Some(Ticket::new(ticket))),
@@ -185,7 +187,8 @@ impl Lane {
 
     /// Copy a finished exchange into the ring; `False` when it was dropped (and counted). Never waits.
     ///
-    /// Bodies are `bytes`, or the list of `bytes` in which they passed. `ttfb_ns`: nanoseconds from the request's
+    /// Header fields as for `admit`; names are kept in small letters. Bodies are `bytes`, or the list of `bytes` in which
+    /// they passed. `ttfb_ns`: nanoseconds from the request's
     /// arrival to the response's head. `flags`: `shadowlane.types.FLAG_*`. `duration_ns`: with `FLAG_TOLD` or `FLAG_TIMED`
     /// alone, the time to the response's end, 0 when it is not known; else it is measured here.
     #[pyo3(signature = (ticket, target, headers, body, status, response_headers, response_body, ttfb_ns, flags, duration_ns=0))]
@@ -205,7 +208,10 @@ impl Lane {
     ) -> PyResult<bool> {
         let (body, response_body) = (Body::new(body)?, Body::new(response_body)?);
         let core = self.current();
-        let put = |headers: &[Header<'_>], response_headers: &[Header<'_>]| {
+        let put = |headers: Vec<Header<'_>>, response_headers: Vec<Header<'_>>| {
+            let (mut room, mut response_room) = (Vec::new(), Vec::new());
+            let (headers, response_headers) =
+                (folded(headers, &mut room), folded(response_headers, &mut response_room));
             let Some(ticket) = ticket.take() else {
                 return Ok(false);
             };
@@ -218,9 +224,9 @@ impl Lane {
                             status,
                             flags,
                             target,
-                            headers,
+                            headers: &headers,
                             body,
-                            response_headers,
+                            response_headers: &response_headers,
                             response_body,
                             ..Exchange::default()
                         };
@@ -233,10 +239,10 @@ impl Lane {
         // bodies are held by their own references, which end after it.
         let lent = unsafe { (lend_all(headers), lend_all(response_headers)) };
         if let (Some(headers), Some(response_headers)) = lent {
-            return put(&headers, &response_headers);
+            return put(headers, response_headers);
         }
-        let (headers, response_headers) = (Headers::new(headers)?, Headers::new(response_headers)?);
-        put(&headers.slices(), &response_headers.slices())
+        let (headers, response_headers) = (Headers::of_text(headers)?, Headers::of_text(response_headers)?);
+        put(headers.slices(), response_headers.slices())
     }
 
     /// Give a ticket back with one of `REASONS`. Raises `ValueError` for any other reason.

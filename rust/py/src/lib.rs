@@ -10,6 +10,7 @@ mod convert;
 mod dispatch;
 mod drain;
 mod embedding_bag;
+mod fields;
 mod flat_index;
 mod inflate;
 mod keywords;

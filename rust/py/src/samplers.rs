@@ -10,7 +10,8 @@ use shadowlane_lane::process::random_u64;
 use shadowlane_lane::reservoir::{Reservoir as CoreReservoir, WeightedReservoir as CoreWeighted};
 use shadowlane_lane::sampler::{RatioCell, sticky_take};
 
-use crate::convert::{Headers, Text, invalid};
+use crate::convert::{Text, invalid};
+use crate::fields::Headers;
 
 fn value_error(error: &shadowlane_base::Error) -> PyErr {
     pyo3::exceptions::PyValueError::new_err(error.to_string())

@@ -8,7 +8,8 @@ use pyo3::types::{PyBytes, PyDict};
 use shadowlane_lane::lanedir;
 use shadowlane_redact::{BUILT_IN, Findings, Options, Sanitizer as Core, sanitize_response};
 
-use crate::convert::{Headers, attached, detached, raise};
+use crate::convert::{attached, detached, raise};
+use crate::fields::Headers;
 
 /// One value found in a text: its kind, and its range in characters, end excluded.
 #[pyclass(frozen, module = "shadowlane.core", get_all, eq)]

@@ -148,7 +148,7 @@ def test_an_exchange_is_offered_whole(world: World) -> None:
 
 def test_a_failure_of_our_own_is_swallowed_and_counted_for_all_to_see(world: World) -> None:
     client = Client(b"{}")
-    call(ShadowMiddleware(answering(b"so"), world.lane), client, scope_of(headers=[("not", "bytes")]))
+    call(ShadowMiddleware(answering(b"so"), world.lane), client, scope_of(headers=[(5, b"no name")]))
     assert [message["type"] for message in client.sent] == ["http.response.start", "http.response.body"]
     status = _core.lane_status(str(world.directory))
     assert (status["faults"], status["mirrored"], status["seen"]) == (1, 0, 0)

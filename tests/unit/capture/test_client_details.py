@@ -297,6 +297,37 @@ def test_a_copied_session_mirrors_and_a_pickled_one_works(
     assert sent.post(f"{server.url}/ask/echo", data=b"sent", timeout=60).content == b"sent"
 
 
+def test_of_two_lanes_around_requests_the_inner_one_keeps_the_answer(into: Captured, server: Upstream) -> None:
+    with captured() as outer, requests.Session() as session:
+        session.trust_env = False
+        session.mount("http://", ShadowAdapter(ShadowAdapter(config=into.lane), outer.lane))
+        answer = session.post(f"{server.url}/ask/echo", data=b"once", timeout=60)
+        assert answer.content == b"once"
+        assert outer.rows() == []
+        assert outer.dropped() == {"unreadable": 1}
+        assert outer.accounted()
+    assert [row["response_body"] for row in into.rows()] == [b"once"]
+
+
+def test_a_raw_response_of_another_class_is_read_as_it_is(into: Captured) -> None:
+    class Raw(io.BytesIO):
+        def read(self, most: int | None = -1) -> bytes:
+            return super().read(most)
+
+    class Adapter(requests.adapters.BaseAdapter):
+        def send(self, *_: Any, **__: Any) -> requests.Response:
+            response = requests.Response()
+            response.status_code, response.raw = 200, Raw(b"a file")
+            return response
+
+        def close(self) -> None: ...
+
+    asked = requests.Request("POST", "http://api.example/ask").prepare()
+    response = ShadowAdapter(Adapter(), into.lane).send(asked)
+    assert response.content == b"a file"
+    assert [row["response_body"] for row in into.rows()] == [b"a file"]
+
+
 def test_a_pickled_adapter_opens_its_lane_anew_or_is_off() -> None:
     with captured() as made:
         adapter = ShadowAdapter(config=made.lane)
