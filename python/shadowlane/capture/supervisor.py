@@ -106,7 +106,7 @@ class Supervisor:
         self._refused_since: float | None = None
         self._refusal_said = False
         self._kills: Counter[int] = Counter()
-        self._unmasked: set[signal.Signals | int] = set()
+        self._unmasked: set[signal.Signals | int] | None = None
 
     def start(self) -> None:
         """Look once now, and then every second on a thread of its own."""
@@ -125,8 +125,9 @@ class Supervisor:
     def _run(self) -> None:
         # Signals are for the host's own threads: a server that waits in a system call for its next request (uWSGI) does
         # not hear of one that another thread got, and does not end.
-        others = signal.valid_signals() - _FAULTS
-        self._unmasked = signal.pthread_sigmask(signal.SIG_BLOCK, others)
+        if _has_a_thread_of_its_own():
+            others = signal.valid_signals() - _FAULTS
+            self._unmasked = signal.pthread_sigmask(signal.SIG_BLOCK, others)
         while not self._stop.wait(_SUPERVISE_EVERY_S):
             try:
                 self._step()
@@ -173,7 +174,7 @@ class Supervisor:
             lock.release()
 
     def _spawn(self, file: Path, lock: StartLock) -> subprocess.Popen[bytes]:
-        if threading.current_thread() is not self._thread:
+        if self._unmasked is None or threading.current_thread() is not self._thread:
             return spawn_worker(self._directory, file, lock)
         # A process begins with those signals blocked that are blocked in the thread that makes it.
         ours = signal.pthread_sigmask(signal.SIG_SETMASK, self._unmasked)
@@ -271,6 +272,15 @@ def _interpreter() -> str:
         for name in (version, "python3")
     ]
     return next((str(place) for place in places if os.access(place, os.X_OK)), sys.executable or version)
+
+
+def _has_a_thread_of_its_own() -> bool:
+    """Not where gevent has put itself in the place of threads: what runs here is the process's first thread."""
+    try:
+        pid, _, thread = Path("/proc/thread-self").readlink().parts
+    except OSError:
+        return False
+    return thread != pid
 
 
 def spawn_worker(directory: Path, worker_config: Path, lock: StartLock) -> subprocess.Popen[bytes]:

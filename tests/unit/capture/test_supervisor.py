@@ -149,6 +149,21 @@ def test_no_signal_of_its_host_goes_to_its_thread_and_a_worker_begins_with_none_
     assert blocked(said[0]) == before == signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
+def test_where_threads_are_none_the_hosts_signals_stay_as_they_are(tmp_path: Path, started: list[str]) -> None:
+    """As under gevent: what should run on a thread of its own runs on the process's first."""
+    supervisor = Supervisor(Watched(), tmp_path, CONFIG, lambda: tmp_path)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+    try:
+        supervisor._thread = threading.current_thread()
+        supervisor._stop.set()
+        supervisor._run()
+        supervisor._step()
+        assert len(started) == 1
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before | {signal.SIGUSR2}
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def lane_config(folder: Path, ratio: float) -> Config:
     lane = {"directory": str(folder / "lane"), "ring_bytes": 65536, "max_body_bytes": 4096}
     store = {"url": f"sqlite:///{folder / 'pairs.db'}"}
