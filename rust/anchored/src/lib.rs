@@ -23,6 +23,7 @@ mod exchange;
 mod extract;
 mod facts;
 pub mod flat_index;
+pub mod hashed_words;
 mod language;
 mod lexicon;
 mod order;

@@ -12,6 +12,7 @@ mod drain;
 mod embedding_bag;
 mod fields;
 mod flat_index;
+mod hashed_words;
 mod inflate;
 mod keywords;
 mod lane;
@@ -90,6 +91,7 @@ mod _core {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::anchored::register(module)?;
         crate::answers::register(module)?;
+        crate::hashed_words::register(module)?;
         crate::inflate::register(module)?;
         crate::packed::register(module)?;
         crate::policy::register(module)?;
