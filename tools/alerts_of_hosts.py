@@ -1,4 +1,4 @@
-"""Rules on what several hosts share: a fleet's cap, the stream between forwarding hosts and judges, receivers.
+"""Rules on what several hosts share: a fleet's cap, its leaders, the stream between hosts and judges, receivers.
 
 Every host that looks at a stream shows the same figures, so that they are put together by lane.
 """
@@ -11,6 +11,7 @@ __all__ = ["HOST_ALERTS", "HOST_RECORDS"]
 
 _LANE = 'lane="default"'
 _OTLP = 'lane="default",receiver="otlp"'
+_TASK = 'lane="default",task="retention"'
 _AT = "on (job, instance, lane)"
 
 
@@ -67,6 +68,23 @@ HOST_ALERTS: tuple[Alert, ...] = (
         {f"shadowlane_fleet_budget_engine_up{{{_LANE}}}": "0x40"},
         ({f"shadowlane_fleet_budget_engine_up{{{_LANE}}}": "1x40"},),
         {"lane": "default"},
+    ),
+    Alert(
+        "ShadowlaneNoLeader", "max by (lane, task) (shadowlane_leader_seconds) == 0", "5m", "ticket",
+        "no worker of lane {{ $labels.lane }} does what one does for all: {{ $labels.task }}",
+        "old pairs are not deleted, or nobody is told of the verdict; the workers' logs say why none takes it",
+        {f"shadowlane_leader_seconds{{{_TASK}}}": "0x40"},
+        ({f"shadowlane_leader_seconds{{{_TASK}}}": "17x40"}, {f"shadowlane_leader_seconds{{{_TASK}}}": "0 0 16x38"}),
+        {"lane": "default", "task": "retention"},
+    ),
+    Alert(
+        "ShadowlaneLeaderChanges", "max by (lane, task) (changes(shadowlane_leader_token[1h])) > 6", "0m", "ticket",
+        "what one worker of lane {{ $labels.lane }} does for all goes from one to another: {{ $labels.task }}",
+        "workers end again and again, or stand still for longer than the lease: a machine without processor time, or a "
+        "slow store",
+        {f"shadowlane_leader_token{{{_TASK}}}": "1+1x40"},
+        ({f"shadowlane_leader_token{{{_TASK}}}": "7x40"}, {f"shadowlane_leader_token{{{_TASK}}}": "7x20 8 9x19"}),
+        {"lane": "default", "task": "retention"},
     ),
     Alert(
         "ShadowlaneOffloadDown", "shadowlane_offload_works == 0", "5m", "page",

@@ -220,6 +220,13 @@ PANELS: tuple[Panel, ...] = (
         ), text="What hosts may spend yet of a budget that the fleet shares.",
     ),
     Panel(
+        "Fleet: who leads", "timeseries",
+        (
+            (f"max by (lane, task) (shadowlane_leader_token{_L})", "{{lane}} {{task}}: token"),
+            (f"max by (lane, task) (shadowlane_leader_seconds{_L})", "{{lane}} {{task}}: seconds of the lease"),
+        ), text="One worker deletes and tells for all that write to a store; the token rises when another one does.",
+    ),
+    Panel(
         "Offload: the stream", "timeseries",
         (
             (f"max by (lane) (shadowlane_offload_length{_L})", "{{lane}} copies"),

@@ -70,6 +70,10 @@ class StoreLostError(StoreError):
     """The open database is not the file at its path any more: what is written now would be lost."""
 
 
+class DeposedError(StoreError):
+    """Another worker leads since: nothing was done."""
+
+
 class FleetError(ShadowlaneError):
     """The record that the hosts of a fleet share cannot be read or written."""
 

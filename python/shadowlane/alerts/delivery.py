@@ -18,18 +18,18 @@ import aiohttp
 
 from ..config import AlertConfig, ServeConfig
 from ..config.shown import shown_url, without_keys
-from ..errors import ConfigError, describe
+from ..errors import ConfigError, StoreError, describe
 from ..limits import retry_after_s
 from ..render.text import printable
 from .incidents import Message, Post
 from .resolver import OwnResolver
 from .shapes import Request, link_of, request_for
 
-__all__ = ["Answer", "Delivery", "Receiver"]
+__all__ = ["TIMEOUT_S", "Answer", "Delivery", "Receiver"]
 
 log = logging.getLogger("shadowlane.alerts")
 
-_TIMEOUT_S = 10.0
+TIMEOUT_S = 10.0
 _ANSWER_BYTES = 4096
 _SHOWN_CHARS = 200
 _BASE_S, _MOST_S = 5.0, 600.0
@@ -87,7 +87,7 @@ class Receiver:
         except aiohttp.ClientConnectorError as error:
             return Answer(False, f"cannot connect to {self._shown}: {_reason(error.os_error)}", heard=False)
         except asyncio.TimeoutError:
-            return Answer(False, f"{self._shown} did not answer within {_TIMEOUT_S:.0f} s", heard=True)
+            return Answer(False, f"{self._shown} did not answer within {TIMEOUT_S:.0f} s", heard=True)
         except (aiohttp.ClientError, OSError, ValueError) as error:  # its words may hold the URL
             return Answer(False, f"no HTTP answer from {self._shown} ({type(error).__name__})", heard=True)
 
@@ -123,7 +123,7 @@ class Receiver:
                     limit=1, ssl=self._tls if self._tls is not None else True, resolver=self._resolver
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S),
+                timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
                 trust_env=self.alert.trust_env,
             )
         return self._session
@@ -139,7 +139,8 @@ class Receiver:
 
 
 class Delivery:
-    """Works through one :class:`~.incidents.Post`. ``save`` puts it on the disk."""
+    """Works through one :class:`~.incidents.Post`. ``save`` puts it on the disk, or raises
+    :class:`~shadowlane.errors.StoreError` where a store keeps it and did not take it."""
 
     def __init__(
         self,
@@ -170,6 +171,8 @@ class Delivery:
             self._more.clear()
             try:
                 more = await self.send_due()
+            except StoreError as error:  # without the mark that it is being sent nothing is
+                self._post.error, more = f"not sent: {error}", False
             except Exception as error:
                 log.error("alerts to %s rest: %s; please report it", self._receiver.alert.called, describe(error))
                 self._post.not_before, more = self._wall() + _MOST_S, False
@@ -192,7 +195,11 @@ class Delivery:
             await self._save()
             return True
         message.sending = True
-        await self._save()
+        try:
+            await self._save()
+        except StoreError:
+            message.sending = False
+            raise
         try:
             answer = await self._receiver.post(self._receiver.request(message, self._serve, now), now)
         except Exception as error:  # whatever it is, the next one must be sent

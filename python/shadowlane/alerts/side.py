@@ -11,7 +11,8 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..config import AlertConfig, Config, lane_directory
@@ -22,6 +23,7 @@ from ..status.lane import LaneStatus, read_lane
 from ..status.limits import limits_of
 from ..worker.side import WorkerView
 from ..worker.state import last_error, read_state
+from .common import RULES_OF_A_HOST, Common
 from .delivery import Delivery, Receiver
 from .findings import Counters, Finding, Reading, gate_findings, lane_findings, pins_of, stood_in_of
 from .incidents import Post, step
@@ -81,7 +83,7 @@ class Alerting:
         if self._watch is not None:
             alerting = self._watch.state()
         elif self._off:
-            alerting = {alert.called: _told(alert, Post(), self._off) for alert in self._config.alerts}
+            alerting = {alert.called: _told(alert, (Post(),), self._off) for alert in self._config.alerts}
         else:
             alerting = {}
         return {**endpoint, "alerting": alerting}
@@ -105,6 +107,7 @@ class Watch:
         """Why the lane could not be looked at the last time."""
         self._last_worker = last_error(self._directory)
         self._tasks: list[asyncio.Task[None]] = []
+        self._worker: WorkerView | None = None
         for position, alert in enumerate(config.alerts):
             try:
                 receiver = Receiver(alert, position)
@@ -120,9 +123,16 @@ class Watch:
                 serve=config.serve,
                 wall=wall,
             )
+        self._common: dict[str, Common] = {}
+        """Where several hosts may write to one store: what all of them see is told by one."""
+        if config.store.on_server:
+            self._common = {
+                one.alert.called: Common(config, one, source=self._source, wall=wall) for one in self._receivers
+            }
 
     def start(self, lane: LaneView, worker: WorkerView) -> None:
         """Look and tell from now on."""
+        self._worker = worker
         self._tasks = [asyncio.create_task(self._look(lane, worker))]
         self._tasks += [asyncio.create_task(delivery.run()) for delivery in self._deliveries.values()]
 
@@ -133,6 +143,8 @@ class Watch:
             for task in pending:
                 task.cancel()
             _, pending = await asyncio.wait(pending, timeout=_AGAIN_S)  # before Python 3.12 wait_for may swallow one
+        for common in self._common.values():
+            await common.close()
         for receiver in self._receivers:
             with contextlib.suppress(Exception):
                 await receiver.close()
@@ -141,11 +153,18 @@ class Watch:
     def state(self) -> dict[str, Any]:
         """Of each receiver: what is told now, what waits, and what became of the rest."""
         return {
-            alert.called: _told(
-                alert, post, self._off.get(alert.called) or self._unseen or post.error or self._memory.error
-            )
+            alert.called: _told(alert, self._posts(alert.called, post), self._why(alert.called, post))
             for alert, post in zip(self._config.alerts, self._memory.posts.values(), strict=True)
         }
+
+    def _posts(self, name: str, own: Post) -> tuple[Post, ...]:
+        common = self._common.get(name)
+        return (own, common.post) if common is not None and common.post is not None else (own,)
+
+    def _why(self, name: str, own: Post) -> str:
+        errors = (self._off.get(name, ""), self._unseen, *(post.error for post in self._posts(name, own)))
+        common = self._common[name].error if name in self._common else ""
+        return next(filter(None, errors), "") or common or self._memory.error
 
     async def _look(self, lane: LaneView, worker: WorkerView) -> None:
         await worker.ready()
@@ -180,12 +199,16 @@ class Watch:
     async def take(self, reading: Reading) -> None:
         """Let each receiver's entry see what was found, and tell what is to be told."""
         now = self._wall()
+        own = reading
+        if self._config.store.on_server:
+            health = tuple(one for one in reading.findings if one.rule in RULES_OF_A_HOST)
+            own = replace(reading, findings=health)
         for alert in self._config.alerts:
             post = self._memory.posts[alert.called]
             step(
                 post,
                 alert,
-                reading,
+                own,
                 lane=self._config.lane.name,
                 source=self._source,
                 minute=int(now // _MINUTE_S),
@@ -194,6 +217,10 @@ class Watch:
         await self._save()
         for delivery in self._deliveries.values():
             delivery.wake()
+        if self._worker is not None:
+            about = tuple(one for one in reading.findings if one.rule not in RULES_OF_A_HOST)
+            for common in self._common.values():
+                await common.take(replace(reading, findings=about), self._worker, int(now // _MINUTE_S))
 
     def _counted(self) -> tuple[LaneStatus | None, Mapping[str, Any] | None]:
         try:
@@ -232,13 +259,13 @@ class Watch:
             await asyncio.to_thread(self._memory.write, self._memory.encoded())
 
 
-def _told(alert: AlertConfig, post: Post, error: str) -> dict[str, Any]:
+def _told(alert: AlertConfig, posts: Sequence[Post], error: str) -> dict[str, Any]:
     return {
         "kind": alert.kind,
-        "firing": post.firing,
-        "waiting": len(post.waiting),
-        "sent": post.sent,
-        "failed": post.failed,
-        "dropped": post.dropped,
+        "firing": sum(post.firing for post in posts),
+        "waiting": sum(len(post.waiting) for post in posts),
+        "sent": sum(post.sent for post in posts),
+        "failed": sum(post.failed for post in posts),
+        "dropped": sum(post.dropped for post in posts),
         "error": error,
     }

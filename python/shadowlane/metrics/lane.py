@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..status.lane import LaneStatus
-from ..status.limits import alerting_of, budgets_of, fleet_of, limits_of
+from ..status.limits import alerting_of, budgets_of, fleet_of, leaders_of, limits_of
 from ..store.observed import BOUNDS
 from ..types import REASONS
 from ..worker.state import read_state
@@ -115,6 +115,10 @@ def add_limits(families: Families, directory: Path, lane: LaneStatus) -> bool:
     if budgets := budgets_of(state, alive=True):
         families.add("shadowlane_fleet_budget_workers", budgets["processes"])
         families.add("shadowlane_fleet_budget_engine_up", not budgets["error"])
+    for task, leader in leaders_of(state, alive=True).items():
+        families.add("shadowlane_leader", leader["here"] and leader["left_s"] > 0, task)
+        families.add("shadowlane_leader_token", leader["token"], task)
+        families.add("shadowlane_leader_seconds", leader["left_s"], task)
     for name, receiver in alerting_of(state, alive=True).items():
         for figure in ("firing", "waiting"):
             families.add(f"shadowlane_alerts_{figure}", receiver[figure], name)

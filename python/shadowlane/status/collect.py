@@ -22,7 +22,7 @@ from ..store import ProdSeen, find_store
 from ..types import ShadowCounts
 from ..worker.state import gateway_error, last_error, read_state
 from .lane import LaneStatus, as_json, read_lane, read_settled, unstarted
-from .limits import alerting_of, budgets_of, endpoint_of, fleet_of, limits_of, spans_of
+from .limits import alerting_of, budgets_of, endpoint_of, fleet_of, leaders_of, limits_of, spans_of
 from .offload import hosts_counted, offload_accounting, offload_alerts, offload_of
 from .overhead import overhead
 from .render import sum_of
@@ -46,8 +46,9 @@ def collect_status(config: Config) -> dict[str, Any]:
     ``None``: this host does all itself), ``alerting`` (by receiver: what is told now, waits,
     and became of the rest; empty: the worker tells nobody), ``fleet`` (what the worker knows of its fleet; ``None``:
     there is none, or no worker), ``fleet_budgets`` (how it shares the shadows' budgets; ``None``: it does not),
-    ``worker_error`` and ``limits``
-    (the state of each shadow's rate, breaker and budget, as its worker last said it; ``None`` before one
+    ``leaders`` (by task who does what is done once for all workers of the store; empty: no other one writes to it),
+    ``worker_error`` and ``limits`` (the state of each shadow's rate, breaker and budget, as its worker last said it;
+    ``None`` before one
     did), ``receivers`` (by ``otlp`` and ``sink``: whether one lives, and what became of what it was sent; empty: none
     ever ran). A lane that never started has zeros and ``started: false``. Raises
     :class:`~shadowlane.errors.LaneError` when its directory exists and is not safe to read.
@@ -114,6 +115,7 @@ def collect_status(config: Config) -> dict[str, Any]:
         "receivers": read_received(directory, now.lane_id) if started else {},
         "fleet": fleet_of(state, alive=bool(status["worker"]["alive"])),
         "fleet_budgets": budgets_of(state, alive=bool(status["worker"]["alive"])),
+        "leaders": leaders_of(state, alive=bool(status["worker"]["alive"])),
         "alerts": [
             *_alerts(store["flips"]),
             *([trouble] if trouble else []),

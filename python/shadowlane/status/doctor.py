@@ -32,7 +32,7 @@ from ..render.text import Line, count_line, print_json, print_lines
 from .attempt import Attempt, attempt, attempt_checks
 from .check import Check
 from .collect import collect_status
-from .fleet import fleet_checks
+from .fleet import fleet_checks, leader_checks
 from .lane import choice_of
 from .machine import clock_checks, directory_checks, extras_checks, limit_checks, memory_checks, store_checks
 from .render import process, size
@@ -233,6 +233,7 @@ def _lane(config: Config) -> Iterator[Check]:
     if status["unread"]:
         yield Check("other release", "warn", f"lost: {status['unread']}", "next time stop the old gateways first")
     yield _worker(status, config)
+    yield from leader_checks(status["leaders"])
     yield from _copies(status)
     accounting = status["accounting"]
     if accounting["holds"]:

@@ -12,7 +12,7 @@ from ..config import Config
 from ..errors import ShadowlaneError
 from .check import Check
 
-__all__ = ["fleet_checks", "fleet_lines"]
+__all__ = ["fleet_checks", "fleet_lines", "leader_checks", "leader_lines"]
 
 
 def fleet_lines(
@@ -62,6 +62,27 @@ def _why(fleet: Mapping[str, Any] | None) -> str:
     if fleet["joined"]:
         return "others have it; it comes with their next round, or limits.burst is too small for so many hosts"
     return "the worker asks for one"
+
+
+def leader_lines(leaders: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Who does what is done once for all that write to the store, a line a task."""
+    return [f"{task}: {_who(leader)} (token {leader['token']})" for task, leader in sorted(leaders.items())]
+
+
+def _who(leader: Mapping[str, Any]) -> str:
+    if leader["left_s"]:
+        return "this worker, for all" if leader["here"] else f"a worker on {leader['host']}, for all"
+    return "NOBODY now" if leader["host"] == "-" else f"NOBODY now; the last was a worker on {leader['host']}"
+
+
+def leader_checks(leaders: Mapping[str, Mapping[str, Any]]) -> Iterator[Check]:
+    """Whether somebody does what is done once for all, as this host's worker last saw it."""
+    idle = [task for task, leader in leaders.items() if not leader["left_s"]]
+    if idle:
+        text = f"nobody leads now: {', '.join(sorted(idle))}"
+        yield Check("leaders", "warn", text, "a worker takes over within a minute; if not, see the workers' logs")
+    elif leaders:
+        yield Check("leaders", "ok", "; ".join(leader_lines(leaders)))
 
 
 def fleet_checks(config: Config) -> Iterator[Check]:

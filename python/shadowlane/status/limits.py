@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["alerting_of", "budgets_of", "endpoint_of", "fleet_of", "limits_of", "spans_of"]
+__all__ = ["alerting_of", "budgets_of", "endpoint_of", "fleet_of", "leaders_of", "limits_of", "spans_of"]
 
 
 class _Count(msgspec.Struct):
@@ -142,6 +142,25 @@ def budgets_of(state: Mapping[str, Any] | None, *, alive: bool) -> dict[str, Any
         read = msgspec.convert(said.get("budgets") if isinstance(said, dict) else None, _Budgets)
     except msgspec.ValidationError:
         return None
+    plain: dict[str, Any] = msgspec.to_builtins(read)
+    return plain
+
+
+class _Leader(msgspec.Struct):
+    token: int
+    host: str
+    here: bool
+    left_s: float
+
+
+def leaders_of(state: Mapping[str, Any] | None, *, alive: bool) -> dict[str, Any]:
+    """Who does what is done once for all workers of a store, by task; empty: no other one may write to it, or the
+    worker does not know."""
+    said = state.get("fleet") if state is not None and alive else None
+    try:
+        read = msgspec.convert(said.get("leaders", {}) if isinstance(said, dict) else {}, dict[str, _Leader])
+    except msgspec.ValidationError:
+        return {}
     plain: dict[str, Any] = msgspec.to_builtins(read)
     return plain
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from .fleet import fleet_lines
+from .fleet import fleet_lines, leader_lines
 from .lately import lately_lines
 from .offload import offload_lines
 from .overhead import render_overhead
@@ -47,6 +47,7 @@ def render_status(status: Mapping[str, Any]) -> str:
         ("sampler", _sampler(status["sampler"])),
         ("cap", _cap(status["cap"], status["lease"])),
         *_titled("fleet", fleet_lines(status["fleet"], status["lease"], status["fleet_budgets"])),
+        *_titled("leaders", leader_lines(status["leaders"])),
         *[("", line) for line in _caps(status["cap"])],
         *_titled("overhead", render_overhead(status["overhead"])),
         ("configured", _configured(status["revisions"])),

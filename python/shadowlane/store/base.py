@@ -13,7 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ..types import JudgeVerdict, Pair
 from .backlog import BEGUN, DAMAGED, begun
@@ -27,6 +27,9 @@ from .reading import ANSWERED, HOUR_NS, Reads
 from .retention import RetentionClock
 from .rolling import drop_damaged, drop_judged, drop_lost, made, put
 from .rows import to_bodies, to_row
+
+if TYPE_CHECKING:
+    from .leader import Leader  # needs psycopg
 
 __all__ = ["SET_META", "Row", "Store"]
 
@@ -90,6 +93,8 @@ class Store(Reads, ABC):
         """The number of the block whose rows, and of that whose contents were looked at last."""
         self._epoch: str = known.get("lane_epoch", "")
         self._retention = RetentionClock(known.get(_RETENTION, ""), wall_ns=clock_ns)
+        self.leaders: dict[str, Leader] = {}
+        """This worker's part in what one of several does for all, by task, where several may write to one store."""
 
     def close(self) -> None:
         """Close the database. Further calls raise :class:`~shadowlane.errors.StoreError`."""
@@ -171,6 +176,10 @@ class Store(Reads, ABC):
     @abstractmethod
     def _prune(self, allowed: Retention) -> int:
         """Delete what is not allowed; returns how many rows."""
+
+    def leader(self, task: str) -> Leader | None:
+        """This worker's part in a task that one of several does for all; ``None``: no other one writes to the store."""
+        return None
 
     def roll_up(self) -> bool:
         """Make a block (:mod:`.blocks`) of rows that are over, of one shadow; returns whether there may be more. Where

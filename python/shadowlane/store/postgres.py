@@ -20,6 +20,7 @@ import msgspec
 from ..errors import StoreLostError
 from ..types import Pair
 from .base import SET_META, Row, Store
+from .leader import RETENTION, Leader
 from .postgres_database import Address, Connection, PostgresDatabase, clean
 from .postgres_pruning import bytes_held, prune_tables
 from .postgres_schema import identity, prepare_tables
@@ -92,6 +93,18 @@ class PostgresStore(Store):
         except BaseException:
             db.close()
             raise
+
+    def close(self) -> None:
+        """See :meth:`.Store.close`. Other workers lead at once."""
+        for leader in self.leaders.values():
+            leader.resign()
+        super().close()
+
+    def leader(self, task: str) -> Leader:
+        """See :meth:`.Store.leader`."""
+        if task not in self.leaders:
+            self.leaders[task] = Leader(self._db, task)
+        return self.leaders[task]
 
     def _prepare(self, db: PostgresDatabase, connection: Connection, again: bool) -> None:
         """A new connection: the first, or one in the stead of one that was lost."""
@@ -174,7 +187,7 @@ class PostgresStore(Store):
 
     def _prune(self, allowed: Retention) -> int:
         self._db.account = self._epoch
-        return prune_tables(self._db, allowed, self._epoch)
+        return prune_tables(self._db, allowed, self._epoch, self.leader(RETENTION))
 
     def _hold(self, size: int) -> None:
         self._db.account = self._epoch

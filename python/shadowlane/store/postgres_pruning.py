@@ -3,17 +3,17 @@
 Rows go in bounded batches, and not as partitions of a day: a unique key over a partitioned table must hold the
 partition's column, so that ``(shadow_id, shadow)`` alone would not be unique (docs/adr/0022-one-store-two-engines.md).
 
-Invariants: as there; one process of a lane deletes at a time, and the others leave it to that one. A mark that is said
-while its row goes is kept.
+Invariants: as there; the leader alone deletes (:mod:`.leader`), each batch under its token, and the others leave it to
+that one. A mark that is said while its row goes is kept.
 """
 
 from __future__ import annotations
 
-import contextlib
+from collections.abc import Iterator
 from typing import Any
 
-import psycopg
-
+from ..errors import DeposedError
+from .leader import Leader
 from .postgres_database import PostgresDatabase
 from .pruning import KEEP_NS, Retention, delete_sums
 
@@ -39,38 +39,37 @@ _OLD_MARKS = "DELETE FROM meta WHERE key LIKE 'write_mark:%' AND CAST(split_part
 _MARKS_KEPT_NS = 7 * 24 * 3_600 * 10**9
 
 
-def prune_tables(db: PostgresDatabase, allowed: Retention, epoch: str) -> int:
-    """Delete what is not allowed; returns how many rows. Raises :class:`psycopg.Error`."""
-    lock = db.lock("retention")
-    (mine,) = db.execute("SELECT pg_try_advisory_lock(?, ?)", lock).fetchone()
-    if not mine:
-        return 0
-    try:
-        return _prune(db, allowed, epoch)
-    finally:
-        with contextlib.suppress(psycopg.Error):  # the lock is gone with the connection that had it
-            db.execute("SELECT pg_advisory_unlock(?, ?)", lock)
-
-
-def _prune(db: PostgresDatabase, allowed: Retention, epoch: str) -> int:
-    stored_before = allowed.now_ns - KEEP_NS
-    oldest = allowed.now_ns - allowed.max_age_ns
+def prune_tables(db: PostgresDatabase, allowed: Retention, epoch: str, leader: Leader) -> int:
+    """Delete what is not allowed, where this worker leads; returns how many rows. Raises :class:`psycopg.Error`."""
     deleted = 0
-    while n := _delete(db, _DELETE.format(where="started_ns < ? AND stored_ns < ?"), (oldest, stored_before)):
-        deleted += n
-    while bytes_held(db) > allowed.max_bytes:
-        n = _delete(db, _DELETE.format(where="stored_ns < ?"), (stored_before,))
-        if not n and not _delete(db, _DROP_BODIES, ()):
-            break
-        deleted += n
-    delete_sums(db, allowed, epoch)
-    with db.transaction():
-        db.execute(_OLD_MARKS, (allowed.now_ns - _MARKS_KEPT_NS,))
+    if not leader.take():
+        return deleted
+    try:
+        for n in _pruned(db, allowed, epoch, leader):
+            deleted += n
+    except DeposedError:
+        pass  # its successor goes on
     return deleted
 
 
-def _delete(db: PostgresDatabase, query: str, values: tuple[Any, ...]) -> int:
-    with db.transaction():
+def _pruned(db: PostgresDatabase, allowed: Retention, epoch: str, leader: Leader) -> Iterator[int]:
+    """Rows of each batch."""
+    stored_before = allowed.now_ns - KEEP_NS
+    oldest = allowed.now_ns - allowed.max_age_ns
+    while n := _delete(db, leader, _DELETE.format(where="started_ns < ? AND stored_ns < ?"), (oldest, stored_before)):
+        yield n
+    while bytes_held(db) > allowed.max_bytes:
+        n = _delete(db, leader, _DELETE.format(where="stored_ns < ?"), (stored_before,))
+        if not n and not _delete(db, leader, _DROP_BODIES, ()):
+            break
+        yield n
+    with leader.deed():
+        delete_sums(db, allowed, epoch)
+        db.execute(_OLD_MARKS, (allowed.now_ns - _MARKS_KEPT_NS,))
+
+
+def _delete(db: PostgresDatabase, leader: Leader, query: str, values: tuple[Any, ...]) -> int:
+    with leader.deed():
         rows, size = db.execute(query, (*values, _DELETE_ROWS)).fetchone()
         db.hold(-int(size))
     return int(rows)

@@ -60,17 +60,17 @@ def prune(db: SqliteDatabase, allowed: Retention, epoch: str) -> int:
         if not n and not _drop_bodies(db):
             break
         deleted += n
-    delete_sums(db, allowed, epoch)
+    with db.transaction():
+        delete_sums(db, allowed, epoch)
     _shrink(db)
     return deleted
 
 
 def delete_sums(db: Database, allowed: Retention, epoch: str) -> None:
-    """Delete the sums of old minutes and hours that nothing asks for any more."""
+    """Delete the sums of old minutes and hours that nothing asks for any more, within a transaction."""
     oldest = allowed.now_ns - allowed.max_age_ns
-    with db.transaction():
-        db.execute("DELETE FROM spend WHERE minute < ?", (allowed.now_ns // _MINUTE_NS - _SPENT_MINUTES,))
-        db.execute(_DELETE_TIMES, {"hour": oldest // _HOUR_NS, "lane": epoch})
+    db.execute("DELETE FROM spend WHERE minute < ?", (allowed.now_ns // _MINUTE_NS - _SPENT_MINUTES,))
+    db.execute(_DELETE_TIMES, {"hour": oldest // _HOUR_NS, "lane": epoch})
 
 
 def bytes_used(db: SqliteDatabase) -> int:

@@ -13,7 +13,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import _core
 from ..config import Config
@@ -25,6 +25,9 @@ from ..fleet.ledger import Amount
 from ..fleet.member import MICRO, Terms
 from ..fleet.opening import open_engine
 from ..limits import Allowance, LaneLimits, ShadowLimits
+
+if TYPE_CHECKING:
+    from ..store.leader import Leading
 
 __all__ = ["FleetPart", "open_fleet"]
 
@@ -43,6 +46,8 @@ class FleetPart:
         self._keeper = keeper
         self._drainer = drainer
         self._budgets: BudgetKeeper | None = None
+        self.leading: dict[str, Leading] = {}
+        """By task who does it, for all who write to the store; empty: nobody else does, or it is not known."""
 
     def share_budgets(self, config: Config, limits: Mapping[str, ShadowLimits], store: _Store) -> None:
         """Let the shadows' budgets be those of all hosts of the fleet; before anything is sent. Nothing is sent to a
@@ -72,7 +77,11 @@ class FleetPart:
     def state(self) -> dict[str, Any]:
         """For ``worker.json``; empty without a fleet."""
         state = self._keeper.state() if self._keeper else {}
-        return {**state, "budgets": self._budgets.state()} if self._budgets else state
+        if self._budgets is not None:
+            state["budgets"] = self._budgets.state()
+        if self.leading:
+            state["leaders"] = {task: leading._asdict() for task, leading in self.leading.items()}
+        return state
 
     async def run(self, limits: LaneLimits, update: Callable[[], None]) -> None:
         """Keep the share until cancelled; ``update`` is called when a pause of another host was learnt."""

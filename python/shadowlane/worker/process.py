@@ -35,6 +35,7 @@ from .control import ControlLoop, keep_ticking
 from .embedder import open_embedder
 from .fleet import FleetPart, open_fleet
 from .handover import Displaced, Handover
+from .leading import lead
 from .log import log_left_alone
 from .memory import collect_seldom, give_back, keep_arenas_few
 from .overhead import OverheadRecorder
@@ -292,6 +293,7 @@ async def _judge(
             asyncio.create_task(_forgive(directory)),
             asyncio.create_task(_prune(writer)),
             asyncio.create_task(roll_up(writer)),
+            asyncio.create_task(lead(writer, store, fleet)),
             asyncio.create_task(_record_overhead(writer, overhead)),
         ]
         if inbox is not None:

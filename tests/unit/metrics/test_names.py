@@ -11,7 +11,7 @@ import pytest
 from shadowlane.metrics.names import METRICS, NO_METRIC
 from shadowlane.status.collect import collect_status
 from shadowlane.status.lane import LeaseStatus
-from shadowlane.status.limits import budgets_of, fleet_of
+from shadowlane.status.limits import budgets_of, fleet_of, leaders_of
 from tests.support.lanedata import LaneData, lane_config, numbers_in
 
 KNOWN = [tuple(path.split(".")) for one in METRICS.values() for path in one.status]
@@ -70,6 +70,7 @@ def test_no_path_leads_nowhere(status: dict[str, Any]) -> None:
     optional |= {f"lease.{name}" for name in ("rate", "burst", "left_s", "wanted", "off")}  # of a fleet's host
     optional |= {f"fleet.{name}" for name in ("hosts", "rate", "burst", "opens_in_s", "joined")}
     optional |= {f"fleet_budgets.{name}" for name in ("processes", "opens_in_s")}
+    optional |= {f"leaders.*.{name}" for name in ("token", "here", "left_s")}
     optional |= {f"limits.shadows.*.budget.slice.{name}" for name in ("tokens", "money", "left_s")}
     # Bounds of the trial are known after a few hundred requests.
     # What a forwarding host or a judge shows: tests/unit/status/test_offload.py.
@@ -89,6 +90,9 @@ def test_every_number_of_a_fleets_host_has_a_metric(status: dict[str, Any]) -> N
     shared = {"error": "", "processes": 3, "opens_in_s": 0}
     status["fleet_budgets"] = budgets_of({"fleet": {"budgets": shared}}, alive=True)
     assert status["fleet_budgets"] == shared
+    led = {"retention": {"token": 7, "host": "a", "here": True, "left_s": 12.5}}
+    status["leaders"] = leaders_of({"fleet": {"leaders": led}}, alive=True)
+    assert status["leaders"] == led
     status["limits"]["shadows"]["candidate"]["budget"]["slice"] = {"tokens": 90, "money": 0.5, "left_s": 2.5}
     assert without_metric(status) == []
 

@@ -19,6 +19,7 @@ from shadowlane.config import StoreConfig
 from shadowlane.errors import NothingStoredError, StoreError, StoreLostError
 from shadowlane.store import Store, find_store, open_store, postgres_schema
 from shadowlane.store import postgres_database as database
+from shadowlane.store.leader import Leader
 from shadowlane.types import Outcome, Pair, Scores, StructureDifference
 from tests.e2e.conftest import until
 from tests.support.ports import reserved_port
@@ -349,10 +350,11 @@ def test_one_at_a_time_deletes(config: StoreConfig, store: Store) -> None:
     store._clock_ns = lambda: 0
     store.save([make_pair(1, started_ns=1)])
     with open_store(config) as other:
-        lock = other._db.lock("retention")  # type: ignore[attr-defined]
-        other._db.execute("SELECT pg_advisory_lock(?, ?)", lock)
+        for one in (store, other):
+            one.leaders["retention"] = Leader(one._db, "retention", lease_s=3600.0)  # type: ignore[arg-type]
+        assert other.leaders["retention"].take()
         assert store.prune(100 * DAY_NS) == 0
-    until(lambda: store.prune(100 * DAY_NS) == 1, "the other one's lock is gone with its session")
+    assert store.prune(100 * DAY_NS) == 1, "who closes its store lets another one lead"
 
 
 def test_text_with_a_nul_costs_no_row_and_can_be_counted(store: Store) -> None:
