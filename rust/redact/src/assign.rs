@@ -3,6 +3,7 @@
 //! Invariant: a look to either side is bounded; code (a call, a variable, a template) and words that stand for a value
 //! that was left out are no values; a label ends the value before it.
 
+use super::classes::is_url;
 use super::hit::Hit;
 use super::kinds::Kind;
 use super::names::{self, Name, says};
@@ -33,7 +34,7 @@ struct Named {
 }
 
 pub(super) fn is_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.') || byte >= 0x80
+    is_url(byte) || byte == b'.' || byte >= 0x80
 }
 
 /// The name that ends before `end`, with the quotes and brackets behind it.
@@ -117,6 +118,11 @@ pub(super) fn value(text: &Text<'_>, at: usize) -> Option<Hit> {
     if matches!(text.get(from), b'\n' | b'\r' | b'|' | b'>') && sign == b':' {
         return fields::block(text, name.start, from, name.says);
     }
+    // `const apiKey =` and the value below, as formatters break long lines.
+    if sign == b'=' && matches!(text.get(from), b'\n' | b'\r') {
+        let line = text.run(from, 48, |byte| byte.is_ascii_whitespace());
+        from += if matches!(text.get(from + line), b'"' | b'\'' | b'`') { line } else { 0 };
+    }
     from += usize::from(text.get(from) == b'@' && matches!(text.get(from + 1), b'"'));
     let (open, quoted) = quotes(text, from)?;
     // The quote that opened before the name closes: `"Password:"`.
@@ -170,8 +176,9 @@ fn is_concatenated(text: &Text<'_>, sign: usize, quote: u8, after: usize) -> boo
     sign - start < LINE && memchr::memchr_iter(quote, text.slice(start, sign)).count() % 2 == 1
 }
 
-/// How far a header's value is read on when its beginning is a secret.
-const LONGEST_HEADER: usize = 4096;
+/// How much of a value is read to tell what it is, and how far it is read on when that is a secret.
+const READ: usize = 512;
+const LONGEST: usize = 16_384;
 
 /// What is known of a value before it is read.
 pub(super) struct Given {
@@ -201,7 +208,7 @@ pub(super) fn given(text: &Text<'_>, from: usize, open: u8, given: &Given) -> Op
                 || matches!(byte, b'"' | b'\'' | b'&' | b';' | b',' | b'<' | b'>' | b')' | b'}' | b']' | b'`' | b'\\')
         }
     };
-    let mut end = from + text.run(from, 512, |byte| !ends(byte));
+    let mut end = from + text.run(from, READ, |byte| !ends(byte));
     // What stands for another value ends this one, however the label is written.
     let written = text.slice(from, text.bytes.len().min(end + label::LONGEST));
     end = label::first_mask(written).map_or(end, |mask| end.min(from + mask));
@@ -222,9 +229,9 @@ pub(super) fn given(text: &Text<'_>, from: usize, open: u8, given: &Given) -> Op
     // All that its line says after the name.
     let alone = given.prose && matches!(text.get(end), b'\n' | b'\r' | 0);
     let secret = is_secret(value, given, alone, scheme > 0) && !placeholder(value);
-    // A long header is read on only when it is one.
-    if secret && header && end - from >= 500 && text.get(end) != 0 {
-        let more = text.run(end, LONGEST_HEADER, |byte| !ends(byte));
+    // A long value is read on only when it is one.
+    if secret && end - from + 12 >= READ && end < text.bytes.len() {
+        let more = text.run(end, LONGEST, |byte| !ends(byte));
         let rest = text.slice(end, text.bytes.len().min(end + more + label::LONGEST));
         end += label::first_mask(rest).map_or(more, |mask| more.min(mask));
     }

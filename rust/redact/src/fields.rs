@@ -7,6 +7,7 @@ use super::assign::{Given, given, is_name};
 use super::hit::Hit;
 use super::kinds::Kind;
 use super::names::{self, Name, says};
+use super::secrets::LONGEST;
 use super::text::Text;
 use super::values::{keylike, mixed, placeholder, random};
 
@@ -66,7 +67,7 @@ pub(super) fn element(text: &Text<'_>, at: usize) -> Option<Hit> {
         return None;
     }
     let from = at + 1 + text.run(at + 1, 80, |byte| byte.is_ascii_whitespace());
-    let mut end = from + text.run(from, 512, |byte| byte != b'<');
+    let mut end = from + text.run(from, LONGEST, |byte| byte != b'<');
     if text.get(end) != b'<' || text.get(end + 1) != b'/' {
         return None;
     }
@@ -85,25 +86,61 @@ pub(super) fn element(text: &Text<'_>, at: usize) -> Option<Hit> {
     (secret && !left_out).then(|| text.sure(Kind::SECRET, from, end)).flatten()
 }
 
-/// Arguments of a call: `("X-Api-Key", "...")`.
+/// Arguments of a call: `("X-Api-Key", "...")`, and a member with what it is compared with: `(config['api_key'], '...')`.
 pub(super) fn argument(text: &Text<'_>, at: usize) -> Option<Hit> {
-    let quote = text.get(at + 1);
-    if !matches!(quote, b'"' | b'\'' | b'`') {
+    let object = text.run(at + 1, names::LONGEST, is_name);
+    let member = object > 0 && text.get(at + 1 + object) == b'[';
+    if object > 0 && !member {
         return None;
     }
-    let start = at + 2;
+    let open = at + 1 + object + usize::from(member);
+    let quote = text.get(open);
+    if !matches!(quote, b'"' | b'\'' | b'`') {
+        return returned(text, at);
+    }
+    let start = open + 1;
     let length = text.run(start, names::LONGEST, is_name);
     let named = says(text.slice(start, start + length));
     if named == Name::Plain || text.get(start + length) != quote {
         return None;
     }
-    let comma = start + length + 1;
+    let comma = start + length + 1 + usize::from(member);
+    if member && text.get(comma - 1) != b']' {
+        return None;
+    }
     let from = comma + 1 + text.run(comma + 1, 4, |byte| byte == b' ');
     let open = text.get(from);
     if text.get(comma) != b',' || !matches!(open, b'"' | b'\'' | b'`') || text.get(from + 1) == open {
         return None;
     }
     given(text, from + 1, open, &Given { says: named, prose: false, quoted: true })
+}
+
+/// What a function returns that is called after a secret: `func apiToken() string { return "..." }`.
+fn returned(text: &Text<'_>, at: usize) -> Option<Hit> {
+    const HEAD: usize = 48;
+    if text.get(at + 1) != b')' {
+        return None;
+    }
+    // `apiToken = () => { return ... }`
+    let close = text.back(at, 3, |byte| matches!(byte, b' ' | b'='));
+    let named = says(text.slice(text.back(close, names::LONGEST + 1, is_name), close));
+    if named == Name::Plain {
+        return None;
+    }
+    // A type and brackets stand between, and no other call.
+    let sign = |byte: u8| byte.is_ascii_whitespace() || matches!(byte, b'{' | b':' | b'-' | b'=' | b'>' | b'_' | b'.');
+    let from = at + 2;
+    let head = text.slice(from, from + text.run(from, HEAD, |byte| byte.is_ascii_alphanumeric() || sign(byte)));
+    let word = memchr::memmem::find(head, b"return ")?;
+    let open = from + word + 7;
+    let quote = text.get(open);
+    if !matches!(quote, b'"' | b'\'' | b'`') || !text.begins(from + word) {
+        return None;
+    }
+    // A sentence is what is shown, and no password.
+    given(text, open + 1, quote, &Given { says: named, prose: false, quoted: true })
+        .filter(|hit| !text.slice(hit.start, hit.end).contains(&b' '))
 }
 
 /// An option of a command and its value: `--password x`, `-u user:x`, `-px`.

@@ -5,6 +5,7 @@
 use sha2::{Digest, Sha256};
 
 use super::checks;
+use super::classes::is_alphanumeric;
 use super::context::{self, Contexts};
 use super::hit::{Hit, better};
 use super::kinds::Kind;
@@ -20,7 +21,7 @@ pub(super) fn token(text: &Text<'_>, start: usize, best: Option<Hit>) -> Option<
     if matches!(text.before(start), b'-' | b'.') && text.before(start.saturating_sub(1)).is_ascii_alphanumeric() {
         return better(best, iban(text, start));
     }
-    let length = text.run(start, LONGEST + 1, |byte| byte.is_ascii_alphanumeric());
+    let length = text.run(start, LONGEST + 1, is_alphanumeric);
     let end = start + length;
     // Most words with digits are short numbers: nothing is one unless groups follow or letters stand before.
     let joins = matches!(text.get(end), b'-' | b'+' | b' ') || text.before(start) == b' ';
@@ -73,7 +74,7 @@ impl Joined {
 fn joined(text: &Text<'_>, start: usize, end: usize) -> Option<Joined> {
     let mut end = end;
     while matches!(text.get(end), b'-' | b'+') && text.get(end + 1).is_ascii_alphanumeric() {
-        end += 1 + text.run(end + 1, IDENTIFIER, |byte| byte.is_ascii_alphanumeric());
+        end += 1 + text.run(end + 1, IDENTIFIER, is_alphanumeric);
         if end - start > IDENTIFIER {
             return None;
         }
@@ -323,7 +324,7 @@ fn crypto(text: &Text<'_>, start: usize, end: usize) -> Option<Hit> {
     let word = text.slice(start, end);
     let right = match word {
         [b'0', b'x' | b'X', rest @ ..] if rest.len() == 40 => rest.iter().all(u8::is_ascii_hexdigit),
-        _ if word.len() <= 90 && bech32(word) => true,
+        [b'b' | b'B' | b't' | b'T' | b'l' | b'L', ..] if word.len() <= 90 && bech32(word) => true,
         [b'1' | b'3' | b'L' | b'M' | b'D' | b'T' | b'm' | b'n' | b'2', ..] if word.len() <= 35 => base58(word),
         _ => false,
     };

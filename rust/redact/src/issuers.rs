@@ -2,6 +2,7 @@
 //!
 //! Invariant: a form is exact, to the sign, and bounded.
 
+use super::classes::is_alphanumeric;
 use super::hit::Hit;
 use super::key_forms::Body;
 use super::kinds::Kind;
@@ -27,7 +28,7 @@ pub(super) fn discord(text: &Text<'_>, at: usize) -> Option<Hit> {
 
 /// Airtable's personal token: `pat`, 14 characters, a dot, 64 hexadecimal digits; Terraform's has 14 before `.atlasv1.`
 pub(super) fn airtable(text: &Text<'_>, at: usize) -> Option<Hit> {
-    let start = text.back(at, 18, |byte| byte.is_ascii_alphanumeric());
+    let start = text.back(at, 18, is_alphanumeric);
     let head = text.slice(start, at);
     if head.len() == 17 && head.starts_with(b"pat") && text.run(at + 1, 65, |byte| byte.is_ascii_hexdigit()) == 64 {
         return text.sure(Kind::API_KEY, start, at + 65);
@@ -90,8 +91,8 @@ pub(super) fn azure(text: &Text<'_>, at: usize) -> Option<Hit> {
     if !text.from(at).starts_with(b"JQQJ99") {
         return None;
     }
-    let start = text.back(at, 80, |byte| byte.is_ascii_alphanumeric());
-    let end = at + text.run(at, 80, |byte| byte.is_ascii_alphanumeric());
+    let start = text.back(at, 80, is_alphanumeric);
+    let end = at + text.run(at, 80, is_alphanumeric);
     (end - start >= 80).then(|| text.sure(Kind::AZURE_KEY, start, end)).flatten()
 }
 
@@ -124,7 +125,7 @@ pub(super) fn numeric(text: &Text<'_>, at: usize) -> Option<Hit> {
     }
     // A number in a list of keys, and the key: `8-Lp22...`.
     if digits <= 3 && text.get(at + digits) == b'-' {
-        let length = text.run(at + digits + 1, 65, |byte| byte.is_ascii_alphanumeric());
+        let length = text.run(at + digits + 1, 65, is_alphanumeric);
         if length == 64 && shapes::is_mixed(text.slice(at + digits + 1, at + digits + 65)) {
             return text.sure(Kind::API_KEY, at, at + digits + 65);
         }
@@ -141,7 +142,7 @@ pub(super) fn word(text: &Text<'_>, start: usize) -> Option<Hit> {
         return Some(hit);
     }
     let head = text.slice(start, start + 4);
-    let length = || text.run(start, LONGEST, |byte| byte.is_ascii_alphanumeric());
+    let length = || text.run(start, LONGEST, is_alphanumeric);
     let hex = |from| text.run(start + from, 41, |byte| byte.is_ascii_hexdigit());
     let end = |length: usize| text.ends(start + length).then_some(start + length);
     let (kind, end) = match head {
@@ -174,7 +175,7 @@ pub(super) fn word(text: &Text<'_>, start: usize) -> Option<Hit> {
 fn new_relic(text: &Text<'_>, start: usize) -> Option<Hit> {
     const LENGTH: usize = 40;
     let marked = text.get(start + LENGTH - 4) == b'N' && text.slice(start + LENGTH - 4, start + LENGTH) == b"NRAL";
-    (marked && text.run(start, LENGTH + 1, |byte| byte.is_ascii_alphanumeric()) == LENGTH)
+    (marked && text.run(start, LENGTH + 1, is_alphanumeric) == LENGTH)
         .then(|| text.sure(Kind::API_KEY, start, start + LENGTH))
         .flatten()
 }

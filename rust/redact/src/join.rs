@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::escapes;
 use super::findings::Findings;
 use super::groups;
-use super::joined::{Alone, Joined, Value, alike, is_weak, near};
+use super::joined::{Alone, Joined, Value, alike, is_weak, near, whole_word};
 use super::json::{self, Reading};
 use super::kinds::Kind;
 use super::options::Compiled;
@@ -337,8 +337,14 @@ impl Join<'_> {
         for near in near(joined, stream) {
             let whole = near.len() == joined.bytes.len();
             let origin = Origin { name, alone: whole && stream && json::is_prose(name) };
-            let part = joined.bytes.get(near.clone()).unwrap_or_default();
-            let (found, edits) = self.redaction.find(part, origin);
+            let look =
+                |near: &Range<usize>| self.redaction.find(joined.bytes.get(near.clone()).unwrap_or_default(), origin);
+            let (mut found, mut edits) = look(&near);
+            if found.last().is_some_and(|last| near.start + last.end == near.end)
+                && let Some(longer) = whole_word(joined, &near)
+            {
+                (found, edits) = look(&longer);
+            }
             for (finding, (range, with)) in found.iter().zip(edits.iter()) {
                 let range = near.start + range.start..near.start + range.end;
                 let (from, to) = (joined.holder(range.start), joined.holder(range.end.saturating_sub(1)));

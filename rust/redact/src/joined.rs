@@ -100,16 +100,18 @@ pub(super) fn near(joined: &Joined<'_>, stream: bool) -> Vec<Range<usize>> {
     if bytes.len() <= WHOLE || joined.members.len() == 1 || long() {
         return std::iter::once(0..bytes.len()).collect();
     }
+    // What stands over a gap are numbers, and no number is that long; where another value is, more is looked at.
+    let longest = if joined.gap.is_empty() { WORD } else { NEAR };
     let mut ranges: Vec<Range<usize>> = Vec::new();
     let mut word_ends = 0;
     for seam in open {
         let base = seam.saturating_sub(NEAR);
         let free = ranges.last().map_or(0, |last| last.end);
-        let most = base.saturating_sub(WORD).max(free.min(base));
+        let most = base.saturating_sub(longest).max(free.min(base));
         let from = base - word(bytes.get(most..base).unwrap_or_default().iter().rev());
         let base = (seam + NEAR).min(bytes.len());
         if word_ends < base {
-            word_ends = base + word(bytes.get(base..).unwrap_or_default().iter().take(WORD));
+            word_ends = base + word(bytes.get(base..).unwrap_or_default().iter().take(longest));
         }
         match ranges.last_mut() {
             Some(last) if from <= last.end => last.end = word_ends.max(last.end),
@@ -117,6 +119,12 @@ pub(super) fn near(joined: &Joined<'_>, stream: bool) -> Vec<Range<usize>> {
         }
     }
     ranges
+}
+
+/// The same range with the rest of the word in which it ends; `None` where it ends with one.
+pub(super) fn whole_word(joined: &Joined<'_>, range: &Range<usize>) -> Option<Range<usize>> {
+    let rest = word(joined.bytes.get(range.end..).unwrap_or_default().iter().take(WORD));
+    (rest > 0).then(|| range.start..range.end + rest)
 }
 
 /// Length of a word.

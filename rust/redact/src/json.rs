@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use super::edits::Edits;
 use super::escapes::{self, Positions};
 use super::findings::Findings;
-use super::json_ends::next_sign;
+use super::json_ends::{after_space, closing_quote};
 use super::kinds::Kind;
 use super::known_names::{self, Known};
 use super::label::{self, Action, Format};
@@ -188,9 +188,12 @@ impl Walk<'_> {
             }
             begun = true;
             (at, expect) = match (byte, expect) {
-                (b'"', Expect::Key | Expect::KeyOrEnd) => (self.key(at)?, Expect::Colon),
+                (b'"', Expect::Key | Expect::KeyOrEnd) => match self.key(at)? {
+                    colon if self.text.get(colon) == Some(&b':') => (after_space(self.text, colon + 1), Expect::Value),
+                    next => (next, Expect::Colon),
+                },
                 (b':', Expect::Colon) => (at + 1, Expect::Value),
-                (b',', Expect::CommaOrEnd) => (at + 1, self.comma(at)?),
+                (b',', Expect::CommaOrEnd) => (after_space(self.text, at + 1), self.comma(at)?),
                 (b'}' | b']', Expect::CommaOrEnd | Expect::KeyOrEnd | Expect::ValueOrEnd) => {
                     self.close(*byte, at, expect)?;
                     (at + 1, self.after_value())
@@ -374,15 +377,11 @@ impl Walk<'_> {
 
     /// End of the text within the quotes, where to go on, and whether there are escapes.
     fn string_end(&self, open: usize) -> Option<(usize, usize, bool)> {
-        let (mut at, mut escaped) = (open + 1, false);
-        while let Some(quote) = next_sign(self.text, at) {
-            if self.text.get(quote) == Some(&b'"') {
-                return Some((quote, quote + 1, escaped));
-            }
-            escaped = true;
-            at = quote + 2;
+        if let Some((quote, escaped)) = closing_quote(self.text, open + 1) {
+            return Some((quote, quote + 1, escaped));
         }
-        self.reading.cut.then_some((self.text.len(), self.text.len(), escaped))
+        let escaped = || memchr::memchr(b'\\', self.text.get(open..).unwrap_or_default()).is_some();
+        self.reading.cut.then(|| (self.text.len(), self.text.len(), escaped()))
     }
 
     /// The rule of a value, unless it drops the value or there is none.

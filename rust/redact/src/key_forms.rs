@@ -3,6 +3,7 @@
 //! Invariant: a prefix stands under its head, everything up to and with its first `-`, `_` or `.`, so that one lookup
 //! where such a sign is met finds all its forms; the first that fits is taken, so the longer ones stand first.
 
+use super::classes::{is_alphanumeric, is_url};
 use super::kinds::Kind;
 
 /// What may stand in the part after the prefix.
@@ -26,9 +27,9 @@ impl Body {
     /// Whether a byte may stand in it.
     pub(super) fn has(self, byte: u8) -> bool {
         match self {
-            Self::Word => byte.is_ascii_alphanumeric(),
-            Self::Url | Self::Grouped => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'),
-            Self::Dotted => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'=' | b'/' | b'+'),
+            Self::Word => is_alphanumeric(byte),
+            Self::Url | Self::Grouped => is_url(byte),
+            Self::Dotted => is_url(byte) || matches!(byte, b'.' | b'=' | b'/' | b'+'),
             Self::Hex => byte.is_ascii_hexdigit(),
             Self::Path => byte.is_ascii_alphanumeric() || byte == b'/',
         }

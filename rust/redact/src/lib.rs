@@ -18,6 +18,7 @@ mod assign;
 mod body;
 mod cards;
 mod checks;
+mod classes;
 mod context;
 mod edits;
 mod encoded;

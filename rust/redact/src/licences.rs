@@ -4,6 +4,7 @@
 //! behind them. Invariant: a form alone is nothing, since most are a few digits; a name stands right before it, or is the
 //! field's.
 
+use super::classes::is_alphanumeric;
 use super::hit::Hit;
 use super::identity::NAMED;
 use super::kinds::Kind;
@@ -11,11 +12,9 @@ use super::text::Text;
 
 /// A licence whose word begins at `start` and that a name right before it names.
 pub(super) fn named(text: &Text<'_>, start: usize) -> Option<Hit> {
-    if !may_be_named(text, start) {
-        return None;
-    }
     // Most words with digits are shorter, or hold fewer of them.
-    if !(text.get(start + 4).is_ascii_alphanumeric() || matches!(text.get(start + 4), b'-' | b' ' | b'*')) {
+    let fifth = text.get(start + 4);
+    if !(is_alphanumeric(fifth) || matches!(fifth, b'-' | b' ' | b'*')) || !may_be_named(text, start) {
         return None;
     }
     let first = text.from(start);
@@ -54,7 +53,7 @@ fn read(text: &Text<'_>, start: usize) -> Option<usize> {
     if matches!(text.before(start), b'.' | b'-' | b'_' | b'/' | b'$' | b'@') || !text.begins(start) {
         return None;
     }
-    let word = text.slice(start, start + text.run(start, LONGEST, |byte| byte.is_ascii_alphanumeric() || byte == b'*'));
+    let word = text.slice(start, start + text.run(start, LONGEST, |byte| is_alphanumeric(byte) || byte == b'*'));
     if is_washington(word) {
         return text.ends(start + word.len()).then_some(start + word.len());
     }

@@ -5,6 +5,7 @@
 //! beside a number can make it unsure or part of something else (a decimal, a UUID); no byte beside it hides it.
 
 use super::cards::card;
+use super::classes::{is_alphabetic, is_alphanumeric};
 use super::context;
 use super::hit::{Hit, better};
 use super::identity::{Grouped, WEAK, identity};
@@ -172,7 +173,7 @@ fn left(text: &Text<'_>, at: usize) -> Option<Before> {
         }
         b'.' if two.is_ascii_digit() => true,
         b'-' => {
-            let from = text.back(at - 1, 13, |byte| byte.is_ascii_alphanumeric());
+            let from = text.back(at - 1, 13, is_alphanumeric);
             let word = text.slice(from, at - 1);
             !word.is_empty() && (word.len() > 12 || word.iter().all(u8::is_ascii_hexdigit))
         }
@@ -185,7 +186,7 @@ fn left(text: &Text<'_>, at: usize) -> Option<Before> {
     };
     let glued = before.is_ascii_alphabetic();
     if glued {
-        let from = text.back(at, 25, |byte| byte.is_ascii_alphanumeric());
+        let from = text.back(at, 25, is_alphanumeric);
         let word = text.slice(from, at);
         if word.len() < 2 || word.len() > 24 || word.iter().all(u8::is_ascii_hexdigit) {
             return None;
@@ -211,7 +212,7 @@ fn within_uuid(text: &Text<'_>, at: usize) -> bool {
 
 /// Whether the letters right before a number name what it is: `ssn219099192`, `tel4155550132`.
 fn named_by_letters(text: &Text<'_>, at: usize) -> bool {
-    context::named(text.slice(text.back(at, 24, |byte| byte.is_ascii_alphabetic()), at)) != 0
+    context::named(text.slice(text.back(at, 24, is_alphabetic), at)) != 0
 }
 
 fn right(text: &Text<'_>, end: usize, bare: bool) -> Side {
@@ -229,14 +230,14 @@ fn right(text: &Text<'_>, end: usize, bare: bool) -> Side {
         }
         b'%' if after.is_ascii_digit() => Side::Free,
         b'-' if bare => {
-            let length = text.run(end + 1, 20, |byte| byte.is_ascii_alphanumeric());
+            let length = text.run(end + 1, 20, is_alphanumeric);
             let word = text.slice(end + 1, end + 1 + length);
             let id = word.iter().any(u8::is_ascii_digit) && word.iter().all(u8::is_ascii_hexdigit);
             if id { Side::Weak } else { Side::Free }
         }
         b'_' => Side::Free,
         byte if byte.is_ascii_alphabetic() => {
-            let length = text.run(end, 25, |byte| byte.is_ascii_alphanumeric());
+            let length = text.run(end, 25, is_alphanumeric);
             let word = text.slice(end, end + length);
             // An extension, or a word; what is hexadecimal or mixed is an id.
             let written = word.iter().any(|byte| !byte.is_ascii_hexdigit());

@@ -5,7 +5,7 @@
 //! positions in arrays out, and the digits of names (`part1`, `part2`), so that what repeats has one path.
 
 use super::framing::{begins_json, is_gap};
-use super::json_ends::{bytes_end, string_end};
+use super::json_ends::{after_space, bytes_end, string_end};
 use super::path_hash::{START, hash, mixed, name_hash};
 use super::seam_signs::signs;
 
@@ -224,8 +224,7 @@ impl Walk<'_> {
                 b'"' => {
                     let end = string_end(text, at + 1);
                     right &= end < text.len();
-                    self.string(text, at + 1, end);
-                    end + 1
+                    self.string(text, at + 1, end)
                 }
                 b'{' | b'[' => self.open(text, *byte == b'{', at),
                 b'}' | b']' => {
@@ -234,11 +233,11 @@ impl Walk<'_> {
                 }
                 b',' => {
                     self.comma();
-                    at + 1
+                    after_space(text, at + 1)
                 }
                 b':' => {
                     right &= !self.levels.is_empty();
-                    at + 1
+                    after_space(text, at + 1)
                 }
                 b'-' | b'0'..=b'9' => self.number(text, at),
                 byte if is_gap(*byte) => at + 1,
@@ -282,13 +281,15 @@ impl Walk<'_> {
         }
     }
 
-    fn string(&mut self, text: &[u8], start: usize, end: usize) {
+    /// A name with its colon, or a value. Where to go on.
+    fn string(&mut self, text: &[u8], start: usize, end: usize) -> usize {
         let in_object = self.levels.last().is_some_and(|level| level.object) && self.deep == 0;
         if in_object && self.key.is_none() {
             let after = text.get(end + 1..).unwrap_or_default();
-            if after.iter().find(|byte| !is_gap(**byte)) == Some(&b':') {
+            let gap = after.iter().take_while(|byte| is_gap(**byte)).count();
+            if after.get(gap) == Some(&b':') {
                 self.key = Some((start, end));
-                return;
+                return after_space(text, end + 1 + gap + 1);
             }
         }
         self.begins_value();
@@ -299,6 +300,7 @@ impl Walk<'_> {
             self.scalar(inner, child.0);
         }
         self.key = None;
+        end + 1
     }
 
     fn text(&mut self, text: &[u8], start: usize, end: usize, written: Written, child: Child) {

@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::hit::{Finding, Hit, better};
 use super::text::{Text, Wanted};
 use super::triggers::Triggers;
-use super::{assign, fields, hashes, ids, issuers, label, licences, mail, net, number, phones, secrets};
+use super::{assign, classes, fields, hashes, ids, issuers, label, licences, mail, net, number, phones, secrets};
 
 /// Room for findings, once there is one.
 const FEW: usize = 16;
@@ -18,11 +18,11 @@ pub(super) fn scan(bytes: &[u8], wanted: Wanted<'_>, near: Option<&[Range<usize>
     let mut near = near;
     let mut found = Vec::new();
     let mut triggers = Triggers::new(bytes);
-    let Some(first) = triggers.next() else {
+    if !triggers.any() {
         return found;
-    };
+    }
     let mut text = Text::new(bytes, wanted);
-    for at in std::iter::once(first).chain(triggers) {
+    for at in triggers {
         if at < text.free {
             continue;
         }
@@ -64,15 +64,25 @@ pub(super) fn scan(bytes: &[u8], wanted: Wanted<'_>, near: Option<&[Range<usize>
     found
 }
 
+/// Whether a number of less than six digits stands at `at` with nothing behind it that joins it to more: no form has so
+/// few, and most numbers are such.
+fn is_short(text: &Text<'_>, at: usize) -> bool {
+    const FEW: usize = 6;
+    let length = text.run(at, FEW, |byte| byte.is_ascii_digit());
+    let after = text.get(at + length);
+    let joins = matches!(after, b' ' | b'\t' | b'\r' | b'\n' | b'+' | b'-' | b'/' | b'.' | b'*' | b'|' | b':');
+    length < FEW && !joins && !classes::is_alphanumeric(after)
+}
+
 fn digits(text: &Text<'_>, at: usize) -> Option<Hit> {
     // Where the word begins that the digits belong to: more letters than any identifier has make it another word.
-    let start = text.back(at, 12, |byte| byte.is_ascii_alphabetic());
+    let start = text.back(at, 12, classes::is_alphabetic);
     // Not the first digits of the word; only hashes and keys with a sign within have a mark there.
     let within = text.before(start).is_ascii_alphanumeric();
     if within && !text.holds_sign() {
         return None;
     }
-    let start = if within { text.back(at, 12, |byte| byte.is_ascii_alphanumeric()) } else { start };
+    let start = if within { text.back(at, 12, classes::is_alphanumeric) } else { start };
     if text.before(start) == b'$'
         && let Some(hit) = hashes::crypt(text, start - 1)
     {
@@ -86,6 +96,9 @@ fn digits(text: &Text<'_>, at: usize) -> Option<Hit> {
             && text.begins(at - 3)
         {
             return ids::token(text, at - 3, None);
+        }
+        if is_short(text, at) {
+            return None;
         }
         let hit = number::digits(text, at, net::numeric(text, at));
         let hit = ids::token(text, at, hit).or_else(|| issuers::numeric(text, at));

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a value is bounded, so that no text is read over and over; words in snake or kebab case are no keys.
 
+use super::classes::is_alphanumeric;
 use super::fields;
 use super::hit::Hit;
 use super::issuers;
@@ -17,7 +18,7 @@ pub(super) const LONGEST: usize = 4096;
 
 /// A key whose prefix has its first sign at `at`.
 pub(super) fn prefixed(text: &Text<'_>, at: usize) -> Option<Hit> {
-    let start = text.back(at, 10, |byte| byte.is_ascii_alphanumeric());
+    let start = text.back(at, 10, is_alphanumeric);
     if start == at || !text.begins(start) {
         return None;
     }
@@ -122,6 +123,8 @@ pub(super) fn dot(text: &Text<'_>, at: usize) -> Option<Hit> {
 /// What a capital `A`, `B` or `J` may be in.
 pub(super) fn capital(text: &Text<'_>, at: usize) -> Option<Hit> {
     match text.get(at) {
+        // The second letters of all that begin so: most words go on in another.
+        b'A' if !matches!(text.get(at + 1), b'A' | b'B' | b'C' | b'I' | b'K' | b'M' | b'R' | b'S' | b'z') => None,
         b'A' => amazon(text, at)
             .or_else(|| google(text, at))
             .or_else(|| facebook(text, at))
@@ -246,7 +249,7 @@ pub(super) fn known(text: &Text<'_>, start: usize) -> Option<Hit> {
     if text.slice(start, start + 3) == b"eyJ" {
         return jwt(text, start + 2);
     }
-    let head = text.run(start, 11, |byte| byte.is_ascii_alphanumeric());
+    let head = text.run(start, 11, is_alphanumeric);
     if matches!(text.get(start + head), b'-' | b'_' | b'.')
         && head > 0
         && let Some(hit) = key(text, start, start + head + 1)

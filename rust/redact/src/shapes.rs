@@ -5,6 +5,7 @@
 use super::hit::Hit;
 use super::key_forms::Body;
 use super::kinds::Kind;
+use super::secrets::LONGEST;
 use super::text::Text;
 
 /// Prefixes of what is named and not secret: objects of an API, digests, revisions.
@@ -166,7 +167,7 @@ pub(super) fn shaped(text: &Text<'_>, start: usize, head: usize) -> Option<Hit> 
     if start < text.dull.get() || prefix.len() < 2 || published || NAMED.contains(&prefix) {
         return None;
     }
-    let reach = head + text.run(head, 512, |byte| Body::Url.has(byte));
+    let reach = head + text.run(head, LONGEST, |byte| Body::Url.has(byte));
     let part = |part: &[u8]| {
         let (mut digits, mut upper, mut lower, mut hex, mut turns) = (0, 0, 0, true, 0);
         let mut before = 0;

@@ -96,14 +96,15 @@ impl<'a> Text<'a> {
 
     /// Length of the run of `is` from `from` on, at most `most`.
     pub(super) fn run(&self, from: usize, most: usize, is: impl Fn(u8) -> bool) -> usize {
-        self.from(from).iter().take(most).take_while(|byte| is(**byte)).count()
+        let rest = self.from(from);
+        let rest = rest.get(..most).unwrap_or(rest);
+        rest.iter().position(|byte| !is(*byte)).unwrap_or(rest.len())
     }
 
     /// Start of the run of `is` that ends before `at`, at most `most` back.
     pub(super) fn back(&self, at: usize, most: usize, is: impl Fn(u8) -> bool) -> usize {
         let border = at.saturating_sub(most).max(self.free).min(at);
-        let run = self.slice(border, at).iter().rev().take_while(|byte| is(**byte)).count();
-        at - run
+        self.slice(border, at).iter().rposition(|byte| !is(*byte)).map_or(border, |other| border + other + 1)
     }
 
     /// Whether the text has a dollar, as hashes of passwords do, or a tilde, as Azure's client secrets do.

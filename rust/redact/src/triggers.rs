@@ -26,16 +26,15 @@ impl<'a> Triggers<'a> {
     }
 }
 
-impl Iterator for Triggers<'_> {
-    type Item = usize;
-
+impl Triggers<'_> {
+    /// Whether there is another.
     #[inline]
-    fn next(&mut self) -> Option<usize> {
+    pub(super) fn any(&mut self) -> bool {
         while self.pending == 0 {
-            let rest = self.bytes.get(self.next..)?;
+            let rest = self.bytes.get(self.next..).unwrap_or_default();
             let (marks, digits) = match rest.first_chunk::<64>() {
                 Some(block) => (self.masks)(block),
-                None if rest.is_empty() => return None,
+                None if rest.is_empty() => return false,
                 None => {
                     let mut block = [0; 64];
                     block.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
@@ -46,6 +45,18 @@ impl Iterator for Triggers<'_> {
             self.digit_before = digits >> 63;
             self.base = self.next;
             self.next += 64;
+        }
+        true
+    }
+}
+
+impl Iterator for Triggers<'_> {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        if !self.any() {
+            return None;
         }
         let at = self.base + self.pending.trailing_zeros() as usize;
         self.pending &= self.pending - 1;

@@ -42,6 +42,7 @@ fn a_password_by_any_name() {
             [
                 format!("{name}={secret}"),
                 format!("{name} = \"{secret}\""),
+                format!("const {name} =\n  \"{secret}\";"),
                 format!("{name}: {secret}\n"),
                 format!("{name} := '{secret}'"),
                 format!("'{name}' => '{secret}',"),
@@ -124,6 +125,58 @@ fn headers_cookies_and_links() {
     .map(|text| text.replace("{}", TOKEN))
     .collect();
     leaks(&texts, TOKEN);
+}
+
+#[test]
+fn what_a_function_returns_and_what_a_member_is_compared_with() {
+    let texts: Vec<String> = [
+        "func getApiToken() string { return \"{}\" }",
+        "def access_token():\n    return '{}'",
+        "const apiKey = () => { return `{}` }",
+        "getClientSecret() -> String {\n\treturn \"{}\"",
+        "assert.equal(parsed['AccountKey'], '{}');",
+        "assertEqual(config[\"api_key\"], \"{}\")",
+    ]
+    .iter()
+    .map(|text| text.replace("{}", TOKEN))
+    .collect();
+    leaks(&texts, TOKEN);
+    let sanitizer = sanitizer();
+    for text in [
+        "if (!getToken()) { log(\"none\"); return \"q7Zt3LmP9xKd2VbN5wRy8HcF\" }",
+        "def get_password(): return \"please enter it\"",
+        "function tokenCount() { return 'q7Zt3LmP9xKd2VbN5wRy8HcF' }",
+        "getApiToken() { return token }",
+        "equal(rows['AccountName'], 'storage123'), at(list[0], 'q7Zt3LmP9xKd2VbN5wRy8HcF')",
+    ] {
+        assert_eq!(sanitizer.text(text).0, text);
+    }
+}
+
+#[test]
+fn a_long_value_goes_to_its_end() {
+    let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    for length in [499, 500, 511, 512, 513, 700, 3000] {
+        let mut state = 7_usize;
+        let value: String = std::iter::repeat_with(|| {
+            state = (state * 1_103_515_245 + 12_345) % (1 << 31);
+            char::from(letters[(state >> 16) % letters.len()])
+        })
+        .take(length)
+        .collect();
+        let texts: Vec<String> = [
+            "\"refresh_token\": \"{}\", \"expires_at\": 1",
+            "token={} next",
+            "password: {}\n",
+            "<secret>{}</secret>",
+            "acme_{} next",
+            "Authorization: Custom {}",
+        ]
+        .iter()
+        .map(|text| text.replace("{}", &value))
+        .collect();
+        leaks(&texts, &value[length - 16..]);
+    }
 }
 
 #[test]
