@@ -28,6 +28,9 @@ pub(super) const NESTED_MOST: u8 = 3;
 /// Pieces up to this length are no texts of their own: what their neighbours say is said of them.
 const SHORT: usize = 64;
 
+/// So much of what is found tells whether it is a list's items: in a longer one, one text or another is a key by chance.
+const JUDGED: usize = 512;
+
 /// Ranges of a text and what replaces them.
 pub(super) type Masks = Vec<(Range<usize>, Vec<u8>)>;
 
@@ -353,11 +356,13 @@ impl Join<'_> {
                     && !(stream && joined.end(from) - joined.starts.get(from).copied().unwrap_or(0) <= SHORT);
                 let weak = is_weak(finding.kind, joined.bytes.get(range.clone()).unwrap_or_default());
                 alone.beside_strong = !weak;
+                let judged = range.start..range.end.min(range.start + JUDGED);
+                let last = joined.holder(judged.end.saturating_sub(1));
                 let apart = from < to
                     && ((weak && !stream && !joined.is_prose(from, to))
-                        || alike(joined, from, to, &range, stream && !weak)
+                        || alike(joined, from, last, &judged, stream && !weak)
                         || alone.covers((from, to), &range, finding.kind)
-                        || (!stream && alone.are_items(from, to))
+                        || (!stream && alone.are_items(from, last))
                         || (has_end(finding.kind) && self.is_row(joined) && alone.is_item(from, to, &range)));
                 if inside || apart {
                     continue;

@@ -470,6 +470,34 @@ fn tokens_and_bytes_of_a_masked_text_are_masked_too() {
 }
 
 #[test]
+fn a_long_value_over_a_list_is_masked_though_pieces_of_it_look_like_keys_of_their_own() {
+    let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut state = 11_usize;
+    let mut piece = |length: usize| -> String {
+        std::iter::repeat_with(|| {
+            state = (state * 1_103_515_245 + 12_345) % (1 << 31);
+            char::from(letters[(state >> 16) % letters.len()])
+        })
+        .take(length)
+        .collect()
+    };
+    let mut pieces: Vec<String> = (0..60).map(|_| piece(20)).collect();
+    for at in [45, 52] {
+        pieces[at] = format!("wh-{}", pieces[at]);
+    }
+    let secret = pieces.clone();
+    pieces.insert(0, "refreshToken: \"".to_owned());
+    pieces.push("\", next".to_owned());
+    let body = json!({"x": pieces}).to_string();
+    let (clean, _) = clean(&sanitizer(), None, body.as_bytes());
+    let clean = String::from_utf8(clean).expect("it stays text");
+    for piece in &secret {
+        assert!(!clean.contains(piece.as_str()), "{piece} in {clean}");
+    }
+    assert!(clean.contains("refreshToken: ") && clean.contains(", next"), "{clean}");
+}
+
+#[test]
 fn what_is_no_piece_stays() {
     let sanitizer = sanitizer();
     let rows = json!({"rows": [["Bob", "bob@x.example", "Berlin"], ["Ann", "ann@x.example", "Bonn"]], "to": ["a@b.example", "c@d.example"]});
