@@ -357,12 +357,12 @@ impl Join<'_> {
                 let weak = is_weak(finding.kind, joined.bytes.get(range.clone()).unwrap_or_default());
                 alone.beside_strong = !weak;
                 let judged = range.start..range.end.min(range.start + JUDGED);
-                let last = joined.holder(judged.end.saturating_sub(1));
+                let until = joined.holder(judged.end.saturating_sub(1));
                 let apart = from < to
                     && ((weak && !stream && !joined.is_prose(from, to))
-                        || alike(joined, from, last, &judged, stream && !weak)
+                        || alike(joined, from, until, &judged, stream && !weak)
                         || alone.covers((from, to), &range, finding.kind)
-                        || (!stream && alone.are_items(from, last))
+                        || (!stream && alone.are_items(from, until))
                         || (has_end(finding.kind) && self.is_row(joined) && alone.is_item(from, to, &range)));
                 if inside || apart {
                     continue;
