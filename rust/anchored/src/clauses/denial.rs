@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 
 use super::read::{Clause, Text, Token};
 use super::reworded::WITHOUT;
+use super::stance::{limited, stated};
 use super::vocabulary::{self as words, Flags};
 use crate::edits::Finding;
 use crate::facts::Span;
@@ -32,6 +33,16 @@ static RATHER: LazyLock<[u64; 6]> = LazyLock::new(|| ["but", "rather", "sondern"
 /// Whether a negation is a contradiction, read in the sentences around both spans.
 pub(crate) fn stands(a: &Text, b: &Text, finding: &Finding) -> bool {
     let (Some(mine), Some(theirs)) = (Place::of(a, finding.a), Place::of(b, finding.b)) else { return true };
+    // "prohibited" and "not permitted" say the same; "under" and "over" do not, whatever is permitted there.
+    let agree = mine.stated().is_some_and(|sign| theirs.stated() == Some(sign));
+    if finding.kind == "antonym" {
+        return !(agree && mine.states() && theirs.states());
+    }
+    // "May be returned without a receipt" permits as much as "with" one: the two differ all the same.
+    let lacks = |place: &Place<'_>| place.negator().is_some_and(|at| place.lacks(at));
+    if agree && !lacks(&mine) && !lacks(&theirs) {
+        return false;
+    }
     let (denies, negator, says) = match (mine.negator(), theirs.negator()) {
         (Some(at), None) => (mine, at, theirs),
         (None, Some(at)) => (theirs, at, mine),
@@ -40,7 +51,8 @@ pub(crate) fn stands(a: &Text, b: &Text, finding: &Finding) -> bool {
     !(denies.bounded(negator, &says)
         || denies.aside(negator, &says)
         || denies.without(negator, &says)
-        || says.own_denial(&denies))
+        || says.own_denial(&denies)
+        || denies.limits(&says))
 }
 
 /// Where a span of a text is.
@@ -59,9 +71,25 @@ impl<'t> Place<'t> {
         (start < end).then_some(Self { text, sentence, range: (start, end) })
     }
 
+    /// Whether its clause lets its matter be, if it says so in words that do.
+    fn stated(&self) -> Option<bool> {
+        let (_, clause) = self.clauses().next()?;
+        stated(self.text, clause).says.sign()
+    }
+
+    /// Whether its first word is one that says what may be.
+    fn states(&self) -> bool {
+        let (start, end) = self.range;
+        self.text.words.stance(self.text.tokens((start, end))).is_some()
+    }
+
     fn negator(&self) -> Option<usize> {
         (self.range.0..self.range.1)
             .find(|at| self.text.tokens.get(*at).is_some_and(|token| token.is(words::NEGATOR | words::WEAK)))
+    }
+
+    fn lacks(&self, negator: usize) -> bool {
+        self.text.tokens.get(negator).is_some_and(|token| WITHOUT.contains(&token.mark))
     }
 
     fn sentence(&self) -> (usize, usize) {
@@ -127,6 +155,14 @@ impl<'t> Place<'t> {
         let Some(turn) = turn.filter(|turn| *turn <= 2 * ASIDE) else { return false };
         let put = rest().skip(turn + 1).find(|token| token.content);
         put.is_some_and(|token| says.says(token.root))
+    }
+
+    /// Whether its clause names a limit that the other one's does not.
+    fn limits(&self, other: &Place<'_>) -> bool {
+        let (Some((_, mine)), Some((_, theirs))) = (self.clauses().next(), other.clauses().next()) else {
+            return false;
+        };
+        limited(self.text, mine, other.text, theirs)
     }
 
     /// Whether it denies in its own words what the other side denies: by a word that does so by its meaning, or in the

@@ -11,6 +11,7 @@
 mod aligned;
 mod conditions;
 mod content;
+mod crossed;
 mod denial;
 mod members;
 mod overlap;
@@ -19,8 +20,11 @@ mod read;
 mod replaced;
 mod reworded;
 mod roles;
+mod roots;
 mod segments;
+mod sequences;
 mod sorts;
+mod stance;
 mod steps;
 mod tokens;
 mod versions;
@@ -68,16 +72,21 @@ pub(crate) fn compared(low_a: &str, low_b: &str, language: Language, equal: &[(S
     steps::contradictions(&overlap, &clauses, &sentences, &mut findings);
     let mut converse = Vec::new();
     versions::contradictions(&overlap, &groups, &mut findings, &mut converse);
-    sorts::contradictions(&overlap, &groups, &mut findings);
+    let (wide_a, wide_b) = (a.widened(), b.widened());
+    let wide = Overlap::new(&wide_a, &wide_b);
+    let (wider, _) = aligned::groups(&wide, equal);
+    crossed::contradictions(&wide, equal, &mut findings);
+    stance::contradictions(&wide, &wider, &mut findings);
+    sorts::contradictions(&wide, &wider, &mut findings);
     let aligned = Aligned { verbatim, ..spans(&overlap, &groups) };
     let neutral = (neutral(&a), neutral(&b));
     Compared { findings, missing, extra, neutral, cut: a.cut || b.cut, aligned, converse, texts: Some((a, b)) }
 }
 
 impl Compared {
-    /// Whether a negation that some rule found is a contradiction.
+    /// Whether a negation or an opposite that some rule found is a contradiction.
     pub fn stands(&self, finding: &Finding) -> bool {
-        let known = self.texts.as_ref().filter(|_| finding.kind == "negation");
+        let known = self.texts.as_ref().filter(|_| matches!(finding.kind, "negation" | "antonym"));
         known.is_none_or(|(a, b)| denial::stands(a, b, finding))
     }
 }

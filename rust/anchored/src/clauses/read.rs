@@ -2,10 +2,11 @@
 //!
 //! Invariant: every token keeps the bytes that it was read from; nothing depends on the text that it is compared with.
 
+use super::roots::root;
 use super::segments::{Form, Segment, segments};
 pub(crate) use super::tokens::Token;
 use super::tokens::{Tokenizer, straight};
-use super::vocabulary::{self as words, Flags, Vocabulary, root, sense, vocabulary};
+use super::vocabulary::{self as words, Flags, Vocabulary, sense, vocabulary};
 use crate::facts::Span;
 use crate::language::Language;
 use crate::lexicon::mark;
@@ -14,6 +15,8 @@ use crate::lexicon::mark;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Term {
     pub root: u64,
+    /// Of a word, its concept.
+    concept: u64,
     pub token: usize,
 }
 
@@ -51,7 +54,7 @@ pub(crate) struct Sentence {
 }
 
 /// A text as read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Text {
     pub words: &'static Vocabulary,
     pub tokens: Vec<Token>,
@@ -145,7 +148,8 @@ impl Text {
             }
             let content = flags & NO_CONTENT == 0 && more == 0;
             let known = if content || flags & words::STOP == 0 {
-                Some((root(language, &word), sense(language, &word)))
+                let own = root(language, &word);
+                Some((own, self.words.concept(own).unwrap_or(own), sense(language, &word)))
             } else {
                 None
             };
@@ -153,8 +157,8 @@ impl Text {
                 // The classes of a phrase are those of its first word, so that each counts once.
                 token.flags = if offset == 0 { flags } else { words::STOP };
                 token.content &= content;
-                if let Some((root, sense)) = known {
-                    (token.root, token.sense) = (root, sense);
+                if let Some((root, concept, sense)) = known {
+                    (token.root, token.concept, token.sense) = (root, concept, sense);
                 }
             }
             position += more + 1;
@@ -168,7 +172,7 @@ impl Text {
                 continue;
             }
             if !language.spaceless() {
-                self.terms.push(Term { root: token.root, token: position });
+                self.terms.push(Term { root: token.root, concept: token.concept, token: position });
                 continue;
             }
             // Two signs that stand together; one that stands alone.
@@ -183,11 +187,28 @@ impl Text {
             let next = self.tokens.get(position + 1);
             if joined(next, true) {
                 let both = token.root.rotate_left(7) ^ next.map_or(0, |next| next.root);
-                self.terms.push(Term { root: both, token: position });
+                self.terms.push(Term { root: both, concept: both, token: position });
             } else if !joined(before, false) {
-                self.terms.push(Term { root: token.root, token: position });
+                self.terms.push(Term { root: token.root, concept: token.concept, token: position });
             }
         }
+    }
+
+    /// The same text with words that may stand for each other taken for one: what it speaks of is easier to find again,
+    /// and what it says less sure.
+    pub fn widened(&self) -> Self {
+        let spaceless = !self.words.spaced();
+        let is_concept = |at: usize| self.tokens.get(at).is_some_and(|token| self.words.is_concept(token.concept));
+        let widen = |term: &Term| {
+            // Where words have no spaces, a word that is known is one term, whatever stands beside it.
+            let near = [term.token, term.token + 1].into_iter().find(|at| is_concept(*at));
+            let root = match near.and_then(|at| self.tokens.get(at)) {
+                Some(token) if spaceless => token.concept,
+                _ => term.concept,
+            };
+            Term { root, ..*term }
+        };
+        Self { terms: self.terms.iter().map(widen).collect(), ..self.clone() }
     }
 
     /// Clauses begin behind words that say so, and behind a comma or an `and` when a verb of their own follows.

@@ -9,9 +9,9 @@
 
 use super::aligned::Group;
 use super::overlap::Overlap;
-use super::read::{Text, Token};
+use super::read::{Sentence, Text, Token};
 use super::segments::Form;
-use super::vocabulary::Side;
+use super::vocabulary::{self as words, Side};
 use crate::Component;
 use crate::edits::Finding;
 
@@ -43,16 +43,37 @@ fn ties(overlap: &Overlap<'_>, group: &Group, one: &Token, other: &Token) -> boo
     group.likeness >= TIED && has(overlap.a, &group.a, one) && has(overlap.b, &group.b, other)
 }
 
-/// Things that the other text has nowhere, each where it is said first. Rows of tables are compared by their columns.
+/// Things that the other text has nowhere, each where it is said first. Rows of tables are compared by their columns, and
+/// units behind their numbers as values.
 fn lone<'t>(text: &'t Text, other: &Text) -> Vec<(Side, &'t Token)> {
     let mut found: Vec<(Side, &Token)> = Vec::new();
-    let there: Vec<Side> = other.tokens.iter().filter_map(|token| other.words.sort(token.mark)).collect();
+    let there: Vec<Side> =
+        other.sentences.iter().flat_map(|sentence| things(other, sentence)).map(|(thing, _)| thing).collect();
     let sentences = text.sentences.iter().filter(|sentence| sentence.form != Form::Row);
-    for token in sentences.flat_map(|sentence| text.tokens(sentence.tokens)).filter(|token| token.content) {
-        let Some(thing) = text.words.sort(token.mark) else { continue };
+    for (thing, token) in sentences.flat_map(|sentence| things(text, sentence)) {
         if !there.contains(&thing) && !found.iter().any(|(known, _)| *known == thing) {
             found.push((thing, token));
         }
+    }
+    found
+}
+
+/// The things that a sentence names, and the first token of each.
+fn things<'t>(text: &'t Text, sentence: &Sentence) -> Vec<(Side, &'t Token)> {
+    let (start, end) = sentence.tokens;
+    let mut found = Vec::new();
+    let mut at = start;
+    while at < end {
+        let counted = at.checked_sub(1).filter(|before| *before >= start).and_then(|before| text.tokens.get(before));
+        let known = text.words.sort(text.tokens((at, end)));
+        let Some(((thing, size), token)) = known.zip(text.tokens.get(at)) else {
+            at += 1;
+            continue;
+        };
+        if size > 1 || token.content && !counted.is_some_and(|before| before.number || before.is(words::COUNT)) {
+            found.push((thing, token));
+        }
+        at += size;
     }
     found
 }

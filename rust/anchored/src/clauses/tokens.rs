@@ -18,6 +18,8 @@ pub(crate) struct Token {
     pub mark: u64,
     /// What its inflections have in common.
     pub root: u64,
+    /// What it has in common with words that may stand for it: its root, where there are none.
+    pub concept: u64,
     /// What [`Vocabulary::excludes`] takes.
     pub sense: u64,
     pub flags: Flags,
@@ -45,7 +47,7 @@ pub(crate) fn straight(word: &str) -> Cow<'_, str> {
 pub(crate) struct Tokenizer<'t> {
     pub low: &'t str,
     pub language: Language,
-    pub words: &'static Vocabulary,
+    pub words: &'t Vocabulary,
     pub at: usize,
     pub end: usize,
 }
@@ -80,6 +82,7 @@ impl Tokenizer<'_> {
                 // What inflections share is found out for words with content only: half of all words have none.
                 mark,
                 root: mark,
+                concept: mark,
                 sense: mark,
                 flags: 0,
                 // Hiragana that is no word known here inflects the word before it.

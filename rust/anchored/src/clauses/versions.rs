@@ -23,6 +23,8 @@ const TIED: f32 = 0.18;
 const ALONE: f32 = 0.35;
 /// And so much, where an opposite alone is enough.
 const CLOSE: f32 = 0.45;
+/// And so much, where it is an opposite that neither text has a second time.
+const LONE: f32 = 0.42;
 /// And so much, where only one thing is meant on one side and all on the other.
 const ALIKE: f32 = 0.45;
 /// So many words of content on either side of a word are beside it.
@@ -139,7 +141,9 @@ fn antonym(mine: &Side<'_>, theirs: &Side<'_>, likeness: f32) -> Option<(Span, S
                 && denied(clause, one) == denied(back, other)
                 && !mine.excludes(one.sense)
                 && !theirs.excludes(other.sense)
-                && (likeness >= CLOSE && !grows(words, one) || beside(mine, one, theirs, other))
+                && (likeness >= CLOSE && !grows(words, one)
+                    || beside(mine, one, theirs, other)
+                    || likeness >= LONE && lone(mine.text, one, theirs.text, other))
                 && !conditional(clause)
                 && !conditional(back)
             {
@@ -148,6 +152,17 @@ fn antonym(mine: &Side<'_>, theirs: &Side<'_>, likeness: f32) -> Option<(Span, S
         }
     }
     None
+}
+
+/// Whether neither text says of anything what the other one says here.
+fn lone(text: &Text, one: &Token, other_text: &Text, other: &Token) -> bool {
+    let words = text.words;
+    let says = |text: &Text, sense: u64| text.tokens.iter().any(|token| token.sense == sense);
+    let excludes = |text: &Text, sense: u64| text.tokens.iter().any(|token| words.excludes(sense, token.sense));
+    !says(other_text, one.sense)
+        && !says(text, other.sense)
+        && !excludes(text, one.sense)
+        && !excludes(other_text, other.sense)
 }
 
 /// `Only the X300 supports two monitors` against `Both support two monitors`: what a sentence begins with says of whom.

@@ -2,11 +2,15 @@
 //!
 //! Invariant: vocabulary only, written by hand in `words/`, looked up and never learnt. A line of `words/LANGUAGE.txt`
 //! names a class and its words, phrases with `_` between their words; a line of `words/opposites_LANGUAGE.txt` has words
-//! between bars that exclude those of its other sides, said of the same thing.
+//! between bars that exclude those of its other sides, said of the same thing; `words/sorts_LANGUAGE.txt` the same of
+//! things; a line of `words/alike_LANGUAGE.txt` words that may stand for each other; one of `words/stance_LANGUAGE.txt`
+//! names a stance and its words. The first line that has a word has it.
 
-use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use super::roots::root;
+use super::sequences::Sequences;
+use super::tokens::{Token, Tokenizer};
 use crate::language::Language;
 use crate::lexicon::{OPPOSITES, WordMap, mark, stem};
 
@@ -89,13 +93,16 @@ pub(crate) struct Vocabulary {
     language: Language,
     words: WordMap<&'static str, Entry>,
     opposites: WordMap<u64, Vec<Side>>,
-    sorts: WordMap<u64, Side>,
+    sorts: Sequences<Side>,
+    /// Roots of words that may stand for each other, to the first one's.
+    alike: WordMap<u64, u64>,
+    stances: Sequences<Stance>,
     /// Characters of the longest word: for languages without spaces.
     pub longest: usize,
 }
 
 impl Vocabulary {
-    fn new(language: Language, list: &'static str, opposites: &'static str, sorts: &'static str) -> Self {
+    fn new(language: Language, list: &'static str, [opposites, sorts, alike, stances]: [&'static str; 4]) -> Self {
         let mut words: WordMap<&'static str, Entry> = WordMap::default();
         let mut longest = 0;
         for line in list.lines() {
@@ -126,21 +133,62 @@ impl Vocabulary {
                 known.push(side);
             }
         }
-        let mut sorted: WordMap<u64, Side> = WordMap::default();
-        for (side, word) in sides(sorts) {
-            sorted.entry(mark(word)).or_insert(side);
-            // `training` is no train: English words are known in their singular and plural only.
-            if language == Language::English {
-                sorted.entry(mark(&format!("{word}s"))).or_insert(side);
+        let mut same: WordMap<u64, u64> = WordMap::default();
+        for line in alike.lines() {
+            let mut roots = line.split_whitespace().map(|word| root(language, word));
+            let Some(first) = roots.next() else { continue };
+            let first = *same.entry(first).or_insert(first);
+            for one in roots {
+                same.entry(one).or_insert(first);
             }
         }
         if language.spaceless() {
-            for (_, word) in sides(opposites).chain(sides(sorts)) {
+            for (_, word) in sides(opposites).chain(sides(sorts)).chain(sides(alike)) {
                 longest = longest.max(word.chars().count());
                 words.entry(word).or_default();
             }
         }
-        Self { language, words, opposites: table, sorts: sorted, longest }
+        let mut made = Self {
+            language,
+            words,
+            opposites: table,
+            sorts: Sequences::default(),
+            alike: same,
+            stances: Sequences::default(),
+            longest,
+        };
+        let mut known = Sequences::default();
+        for line in stances.lines() {
+            let mut parts = line.split_whitespace();
+            let Some(stance) = parts.next().and_then(Stance::named) else { continue };
+            for phrase in parts {
+                known.add(&made.marks(phrase), stance);
+            }
+        }
+        made.stances = known;
+        let mut things = Sequences::default();
+        for (side, phrase) in sides(sorts) {
+            things.add(&made.marks(phrase), side);
+            // `training` is no train: English words are known in their singular and plural only.
+            if language == Language::English {
+                things.add(&made.marks(&format!("{phrase}s")), side);
+            }
+        }
+        made.sorts = things;
+        made
+    }
+
+    /// The tokens of a phrase with `_` between its words.
+    fn marks(&self, phrase: &str) -> Vec<u64> {
+        let low = phrase.replace('_', " ");
+        let mut tokens = Vec::new();
+        Tokenizer { low: &low, language: self.language, words: self, at: 0, end: low.len() }.read(&mut tokens);
+        tokens.iter().map(|token| token.mark).collect()
+    }
+
+    /// What the words from the first of these tokens on say of what may or must be, and how many tokens say it.
+    pub fn stance(&self, tokens: &[Token]) -> Option<(Stance, usize)> {
+        self.stances.longest(tokens)
     }
 
     /// The classes of a lower-case word, and how many further words of `rest` belong to it as a phrase.
@@ -153,6 +201,10 @@ impl Vocabulary {
             }
         }
         (entry.flags, 0)
+    }
+
+    pub fn language(&self) -> Language {
+        self.language
     }
 
     /// Whether a clause asserts what it speaks of without a word of its own for that.
@@ -190,9 +242,20 @@ impl Vocabulary {
         self.opposites.contains_key(&sense)
     }
 
-    /// The sort that a word is of, and which of its things it names.
-    pub fn sort(&self, mark: u64) -> Option<Side> {
-        self.sorts.get(&mark).copied()
+    /// The root of the first word of its line, where other words may stand for a word.
+    pub fn concept(&self, root: u64) -> Option<u64> {
+        self.alike.get(&root).copied()
+    }
+
+    /// Whether a root is one that [`Vocabulary::concept`] gives.
+    pub fn is_concept(&self, root: u64) -> bool {
+        self.alike.contains_key(&root)
+    }
+
+    /// The sort that the words from the first of these tokens on are of, which of its things they name, and how many
+    /// tokens name it.
+    pub fn sort(&self, tokens: &[Token]) -> Option<(Side, usize)> {
+        self.sorts.longest(tokens)
     }
 
     /// Whether two words exclude each other, said of the same thing.
@@ -204,6 +267,39 @@ impl Vocabulary {
             }
             _ => false,
         }
+    }
+}
+
+/// What a word says of a thing: whether it may, must, must not or need not be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stance {
+    Permit,
+    /// Permits, or only says that somebody is able to.
+    May,
+    Forbid,
+    /// Obliges; denied, it forbids.
+    Must,
+    /// Obliges; denied, it leaves free.
+    Need,
+    Spare,
+    /// A phrase with such a word that says nothing: `if possible`.
+    Idle,
+}
+
+impl Stance {
+    pub const ALL: [Self; 7] = [Self::Permit, Self::May, Self::Forbid, Self::Must, Self::Need, Self::Spare, Self::Idle];
+
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "permit" => Self::Permit,
+            "may" => Self::May,
+            "forbid" => Self::Forbid,
+            "must" => Self::Must,
+            "need" => Self::Need,
+            "spare" => Self::Spare,
+            "idle" => Self::Idle,
+            _ => return None,
+        })
     }
 }
 
@@ -226,9 +322,15 @@ pub(crate) fn sense(language: Language, word: &str) -> u64 {
 }
 
 macro_rules! vocabulary {
-    ($language:ident, $words:literal, $opposites:expr, $sorts:literal) => {{
+    ($language:ident, $code:literal, $opposites:expr) => {{
         static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(|| {
-            Vocabulary::new(Language::$language, include_str!($words), $opposites, include_str!($sorts))
+            let lists = [
+                $opposites,
+                include_str!(concat!("words/sorts_", $code, ".txt")),
+                include_str!(concat!("words/alike_", $code, ".txt")),
+                include_str!(concat!("words/stance_", $code, ".txt")),
+            ];
+            Vocabulary::new(Language::$language, include_str!(concat!("words/", $code, ".txt")), lists)
         });
         &VOCABULARY
     }};
@@ -237,88 +339,12 @@ macro_rules! vocabulary {
 /// The words of a language.
 pub(crate) fn vocabulary(language: Language) -> &'static Vocabulary {
     match language {
-        Language::English => vocabulary!(English, "words/en.txt", OPPOSITES, "words/sorts_en.txt"),
-        Language::German => {
-            vocabulary!(German, "words/de.txt", include_str!("words/opposites_de.txt"), "words/sorts_de.txt")
-        }
-        Language::French => {
-            vocabulary!(French, "words/fr.txt", include_str!("words/opposites_fr.txt"), "words/sorts_fr.txt")
-        }
-        Language::Spanish => {
-            vocabulary!(Spanish, "words/es.txt", include_str!("words/opposites_es.txt"), "words/sorts_es.txt")
-        }
-        Language::Chinese => {
-            vocabulary!(Chinese, "words/zh.txt", include_str!("words/opposites_zh.txt"), "words/sorts_zh.txt")
-        }
-        Language::Japanese => {
-            vocabulary!(Japanese, "words/ja.txt", include_str!("words/opposites_ja.txt"), "words/sorts_ja.txt")
-        }
-    }
-}
-
-/// What inflections of a lower-case word have in common: its first six letters without accents and ending. English has
-/// rules of its own.
-pub(crate) fn root(language: Language, word: &str) -> u64 {
-    match language {
-        Language::English => mark(underived(&stem(word))),
-        Language::Chinese | Language::Japanese => mark(word),
-        Language::German => mark(&folded(word, &["en", "es", "em", "e", "n", "s"])),
-        Language::French => mark(&folded(word, &["ent", "es", "er", "ez", "e", "s", "x"])),
-        Language::Spanish => mark(&folded(word, &["os", "as", "es", "an", "en", "ar", "er", "ir", "o", "a", "e", "s"])),
-    }
-}
-
-/// Endings that make a noun or an adjective of an English verb, longest first, and the letters that must stay.
-const DERIVED: [(&str, usize); 14] = [
-    ("ation", 4),
-    ("ment", 4),
-    ("ance", 4),
-    ("ence", 4),
-    ("able", 4),
-    ("ible", 4),
-    ("tion", 4),
-    ("ness", 4),
-    ("ion", 4),
-    ("ive", 4),
-    ("ity", 4),
-    ("al", 5),
-    ("er", 5),
-    ("or", 5),
-];
-
-/// An English stem without such an ending: `treatment` and `treat`, `approval` and `approve`.
-fn underived(stem: &str) -> &str {
-    let cut = DERIVED.iter().find_map(|(ending, least)| stem.strip_suffix(ending).filter(|root| root.len() >= *least));
-    let root = cut.unwrap_or(stem);
-    root.strip_suffix('e').filter(|root| root.len() > 3).unwrap_or(root)
-}
-
-const ROOT_LETTERS: usize = 6;
-
-fn folded<'w>(mut word: &'w str, endings: &[&str]) -> Cow<'w, str> {
-    let cut = |word: &'w str| {
-        endings.iter().find_map(|ending| word.strip_suffix(ending).filter(|root| root.chars().nth(3).is_some()))
-    };
-    while let Some(root) = cut(word) {
-        word = root;
-    }
-    if word.is_ascii() {
-        return Cow::Borrowed(word.get(..ROOT_LETTERS).unwrap_or(word));
-    }
-    Cow::Owned(word.chars().take(ROOT_LETTERS).map(plain).collect())
-}
-
-/// A letter without its accent.
-fn plain(letter: char) -> char {
-    match letter {
-        'à' | 'á' | 'â' | 'ã' | 'ä' => 'a',
-        'è' | 'é' | 'ê' | 'ë' => 'e',
-        'ì' | 'í' | 'î' | 'ï' => 'i',
-        'ò' | 'ó' | 'ô' | 'õ' | 'ö' => 'o',
-        'ù' | 'ú' | 'û' | 'ü' => 'u',
-        'ç' => 'c',
-        'ñ' => 'n',
-        other => other,
+        Language::English => vocabulary!(English, "en", OPPOSITES),
+        Language::German => vocabulary!(German, "de", include_str!("words/opposites_de.txt")),
+        Language::French => vocabulary!(French, "fr", include_str!("words/opposites_fr.txt")),
+        Language::Spanish => vocabulary!(Spanish, "es", include_str!("words/opposites_es.txt")),
+        Language::Chinese => vocabulary!(Chinese, "zh", include_str!("words/opposites_zh.txt")),
+        Language::Japanese => vocabulary!(Japanese, "ja", include_str!("words/opposites_ja.txt")),
     }
 }
 
@@ -367,17 +393,18 @@ mod tests {
     }
 
     #[test]
-    fn inflections_share_a_root() {
-        for (language, one, other) in [
-            (Language::German, "artikel", "artikeln"),
-            (Language::German, "kosten", "koste"),
-            (Language::French, "permise", "permis"),
-            (Language::French, "vélos", "vélo"),
-            (Language::Spanish, "bicicletas", "bicicleta"),
-            (Language::Spanish, "reembolso", "reembolsos"),
+    fn every_line_of_what_may_be_names_a_stance() {
+        for list in [
+            include_str!("words/stance_en.txt"),
+            include_str!("words/stance_de.txt"),
+            include_str!("words/stance_fr.txt"),
+            include_str!("words/stance_es.txt"),
+            include_str!("words/stance_zh.txt"),
+            include_str!("words/stance_ja.txt"),
         ] {
-            assert_eq!(root(language, one), root(language, other), "{one} {other}");
+            for line in list.lines() {
+                assert!(line.split_whitespace().next().and_then(Stance::named).is_some(), "{line}");
+            }
         }
-        assert_ne!(root(Language::German, "mieter"), root(Language::German, "miete"));
     }
 }

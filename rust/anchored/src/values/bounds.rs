@@ -44,12 +44,18 @@ static STRICT: Phrases = LazyLock::new(|| {
 });
 
 const NEGATORS: &[(Language, &[&str])] = &[
-    (Language::English, &[" not ", "n't ", "n’t ", "never ", " no ", " avoid ", "without "]),
-    (Language::German, &["nicht ", "kein", "nie ", "niemals ", "ohne ", "vermeiden"]),
-    (Language::French, &["ne ", "n'", "n’", " pas ", "jamais", "sans "]),
-    (Language::Spanish, &["no ", "nunca ", "sin ", "evite "]),
-    (Language::Chinese, &["不", "勿", "别", "没", "未"]),
-    (Language::Japanese, &["ない", "ません", "なく", "ずに"]),
+    (
+        Language::English,
+        &[" not ", "n't ", "n’t ", "never ", " no ", "nobody ", " avoid ", "without ", "forbidden", "prohibited"],
+    ),
+    (
+        Language::German,
+        &["nicht ", "kein", "nie ", "niemals ", "ohne ", "niemand", "vermeiden", "verboten", "untersagt"],
+    ),
+    (Language::French, &["ne ", "n'", "n’", " pas ", "jamais", "sans ", "interdit"]),
+    (Language::Spanish, &["no ", "nunca ", "sin ", "nadie ", "evite ", "prohibid"]),
+    (Language::Chinese, &["不", "勿", "别", "没", "未", "禁止"]),
+    (Language::Japanese, &["ない", "ません", "なく", "ずに", "禁止"]),
 ];
 
 /// Whether a sentence, less the words of a bound, denies something: then it is not known which way the bound holds.

@@ -110,6 +110,12 @@ fn opposed(one: Bound, other: Bound) -> bool {
     lower(one) && upper(other) || upper(one) && lower(other)
 }
 
+/// Whether two bounds part everything between them: what is said of those under 13 is not said of those of at least 13.
+fn part(one: Bound, other: Bound) -> bool {
+    use Bound::{Above, Below, Lower, Upper};
+    matches!((one, other), (Below, Lower) | (Lower, Below) | (Above, Upper) | (Upper, Above))
+}
+
 pub(super) fn ranges(value: &Value<'_>) -> bool {
     matches!(&value.measure, Measure::Amount(amount) if amount.low.to_bits() != amount.high.to_bits())
 }
@@ -177,7 +183,7 @@ impl<'r, 't> Both<'r, 't> {
             // A value that either text has twice may be bounded twice.
             let again = list.iter().filter_map(|j| self.partners_b.get(*j)).any(|back| back.len() > 1);
             let rest = self.a.subjects.parts_in_two(one) || self.b.subjects.parts_in_two(first);
-            if rest && opposed(one.bound, first.bound) {
+            if rest && opposed(one.bound, first.bound) || part(one.bound, first.bound) {
                 let around = |span: Span| (span.0.saturating_sub(AROUND), span.1 + AROUND);
                 split.push((around(one.whole), around(first.whole)));
                 continue;

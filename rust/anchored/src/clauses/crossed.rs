@@ -1,0 +1,234 @@
+//! Things that took each other's part, as far as a contrast shows it: `inner joins drop them, left joins keep them` against
+//! `a left join drops them, an inner one keeps them`, `X instead of Y` against `Y rather than X`.
+//!
+//! A contrast is two words that exclude each other, or two values, which both texts have; each is said of the words in
+//! its own part of the sentence.
+//!
+//! Invariants: symmetric; a finding needs two words that changed sides, and none that stayed on its side.
+
+use std::sync::LazyLock;
+
+use super::overlap::Overlap;
+use super::read::{Sentence, Text};
+use super::segments::Form;
+use super::vocabulary as words;
+use crate::edits::Finding;
+use crate::facts::Span;
+use crate::lexicon::mark;
+
+/// Of texts that share more words and values than these none are looked at.
+const MOST: usize = 32;
+
+/// Words that changed sides. `equal`: where values stand that both have.
+pub(crate) fn contradictions(overlap: &Overlap<'_>, equal: &[(Span, Span)], found: &mut Vec<Finding>) {
+    let anchors = anchors(overlap, equal);
+    // "He sings and dances with her" does not say who of them does what; two values with an `and` between them do.
+    let of = |joined: bool| {
+        let (a, b) = (Parts::new(overlap.a, joined), Parts::new(overlap.b, joined));
+        let some: Vec<&Anchor> = anchors.iter().filter(|anchor| (anchor.sense == 0) == joined).collect();
+        turned(overlap, &a, &b, &some)
+    };
+    if let Some(spans) = of(true).or_else(|| of(false)) {
+        found.push(Finding::relation("direction", spans));
+    }
+    if let Some(spans) = changed_sides(&preferences(overlap.a), &preferences(overlap.b), false) {
+        found.push(Finding::relation("direction", spans));
+    }
+    if let Some(spans) = changed_sides(&orders(overlap.a), &orders(overlap.b), true) {
+        found.push(Finding::relation("order", spans));
+    }
+}
+
+/// The parts of a text's sentences, cut at commas and, where so wanted, at `and`.
+struct Parts<'t> {
+    text: &'t Text,
+    /// Tokens from the first to the one behind the last.
+    ranges: Vec<(usize, usize)>,
+}
+
+impl<'t> Parts<'t> {
+    fn new(text: &'t Text, joined: bool) -> Self {
+        let mut ranges = Vec::new();
+        for sentence in text.sentences.iter().filter(|one| !one.asks && one.form != Form::Row) {
+            let (mut start, end) = sentence.tokens;
+            for at in sentence.tokens.0 + 1..end {
+                let cut = text.tokens.get(at).is_some_and(|token| {
+                    token.parted || token.is(words::CLAUSE | words::RELATIVE) || joined && token.is(words::AND)
+                });
+                if cut {
+                    ranges.push((start, at));
+                    start = at;
+                }
+            }
+            ranges.push((start, end));
+        }
+        Self { text, ranges }
+    }
+
+    fn holding(&self, at: usize) -> Option<(usize, usize)> {
+        let after = self.ranges.partition_point(|range| range.0 <= at);
+        self.ranges.get(after.checked_sub(1)?).copied().filter(|range| at < range.1)
+    }
+
+    /// What the parts that have these tokens say beside them, sorted.
+    fn beside(&self, tokens: &[usize]) -> Vec<u64> {
+        let mut found = Vec::new();
+        for (start, end) in tokens.iter().filter_map(|at| self.holding(*at)) {
+            let from = self.text.terms.partition_point(|term| term.token < start);
+            let inside = self.text.terms.iter().skip(from).take_while(|term| term.token < end);
+            found.extend(inside.filter(|term| !tokens.contains(&term.token)).map(|term| term.root));
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+}
+
+/// A word or a value that both texts have, and the tokens that say it.
+struct Anchor {
+    /// 0 for a value.
+    sense: u64,
+    a: Vec<usize>,
+    b: Vec<usize>,
+}
+
+fn anchors(overlap: &Overlap<'_>, equal: &[(Span, Span)]) -> Vec<Anchor> {
+    let at = |text: &Text, span: Span| {
+        let position = text.tokens.partition_point(|token| token.span.1 <= span.0);
+        text.tokens.get(position).is_some_and(|token| token.span.0 < span.1).then_some(position)
+    };
+    let mut found: Vec<Anchor> = Vec::new();
+    for (mine, theirs) in equal {
+        let once = equal.iter().filter(|(one, other)| one == mine || other == theirs).count() == 1;
+        if once && let (Some(one), Some(other)) = (at(overlap.a, *mine), at(overlap.b, *theirs)) {
+            found.push(Anchor { sense: 0, a: vec![one], b: vec![other] });
+        }
+    }
+    let words = overlap.a.words;
+    let saying = |text: &Text, sense: u64| -> Vec<usize> {
+        let known = text.tokens.iter().enumerate().filter(|(_, token)| token.sense == sense && token.content);
+        known.map(|(at, _)| at).collect()
+    };
+    for token in overlap.a.tokens.iter().filter(|token| token.content && words.has_opposite(token.sense)) {
+        if found.iter().any(|known| known.sense == token.sense) {
+            continue;
+        }
+        let there = saying(overlap.b, token.sense);
+        if !there.is_empty() {
+            found.push(Anchor { sense: token.sense, a: saying(overlap.a, token.sense), b: there });
+        }
+    }
+    // All or none, so that it is the same whichever text comes first.
+    if found.len() > MOST { Vec::new() } else { found }
+}
+
+fn turned(overlap: &Overlap<'_>, a: &Parts<'_>, b: &Parts<'_>, anchors: &[&Anchor]) -> Option<(Span, Span)> {
+    let words = overlap.a.words;
+    let sides: Vec<(Vec<u64>, Vec<u64>)> =
+        anchors.iter().map(|anchor| (a.beside(&anchor.a), b.beside(&anchor.b))).collect();
+    for (index, (one, (here, there))) in anchors.iter().zip(&sides).enumerate() {
+        for (other, (back, forth)) in anchors.iter().zip(&sides).skip(index + 1) {
+            if one.sense != 0 && !words.excludes(one.sense, other.sense) {
+                continue;
+            }
+            // A word beside both is said of neither alone.
+            let changed = |mine: &[u64], not: &[u64], theirs: &[u64], nor: &[u64]| {
+                mine.iter().any(|root| theirs.contains(root) && !not.contains(root) && !nor.contains(root))
+            };
+            let crossed = changed(here, back, forth, there) && changed(back, here, there, forth);
+            let stayed = changed(here, back, there, forth) || changed(back, here, forth, there);
+            if crossed && !stayed {
+                let span =
+                    |text: &Text, at: &[usize]| at.first().and_then(|at| text.tokens.get(*at)).map(|token| token.span);
+                return Some((span(overlap.a, &one.a)?, span(overlap.b, &one.b)?));
+            }
+        }
+    }
+    None
+}
+
+/// What stands between a thing that is taken and one that is not.
+static INSTEAD: LazyLock<Vec<Vec<u64>>> = LazyLock::new(|| {
+    let known = "instead_of|rather_than|in_place_of|preferable_to|in_preference_to|statt|anstatt|anstelle|au_lieu|plutôt_que|\
+                 préférable_à|préférable_au|en_lugar_de|en_vez_de|antes_que|preferible_a|而不是|而非|ではなく|よりも";
+    known.split('|').map(|phrase| phrase.split('_').map(mark).collect()).collect()
+});
+
+/// Two sides of a sentence that a word tells apart: what is taken and what is not, or what comes first and what follows.
+struct Told {
+    first: Vec<u64>,
+    second: Vec<u64>,
+    marker: Span,
+}
+
+/// A marker in a sentence: its first token, its size, and whether what follows it comes first (`before` puts it second).
+type Marker = (usize, usize, bool);
+
+/// Cuts a sentence at a marker. Where it stands first, its own side ends at the comma: `Instead of X, take Y`.
+fn sides(text: &Text, sentence: &Sentence, (at, size, turned): Marker) -> Option<Told> {
+    let (start, end) = sentence.tokens;
+    let tokens = text.tokens(sentence.tokens);
+    let between = |from: usize, until: usize| -> Vec<u64> {
+        let range = start + from..start + until;
+        text.terms(sentence.terms).iter().filter(|term| range.contains(&term.token)).map(|term| term.root).collect()
+    };
+    let comma = tokens.iter().enumerate().skip(at + size).find(|(_, token)| token.parted).map(|(comma, _)| comma);
+    let stop = comma.unwrap_or(end - start);
+    let own = between(at + size, stop);
+    let rest = if between(0, at).is_empty() { between(stop, end - start) } else { between(0, at) };
+    let (first, second) = if turned { (own, rest) } else { (rest, own) };
+    let marker = text.span((start + at, start + at + size));
+    (!first.is_empty() && !second.is_empty()).then_some(Told { first, second, marker })
+}
+
+fn speaking(text: &Text) -> impl Iterator<Item = &Sentence> {
+    text.sentences.iter().filter(|one| !one.asks && one.form != Form::Row)
+}
+
+fn preferences(text: &Text) -> Vec<Told> {
+    let marker = |sentence: &Sentence| {
+        let tokens = text.tokens(sentence.tokens);
+        (0..tokens.len()).find_map(|at| {
+            let rest = tokens.get(at..).unwrap_or(&[]);
+            let found = INSTEAD.iter().find(|phrase| {
+                rest.len() > phrase.len() && phrase.iter().zip(rest).all(|(mark, token)| *mark == token.mark)
+            })?;
+            Some((at, found.len(), false))
+        })
+    };
+    speaking(text).filter_map(|sentence| sides(text, sentence, marker(sentence)?)).collect()
+}
+
+/// What a sentence puts first and second by `before`, `after` or `then`. Languages that put such words behind are left out.
+fn orders(text: &Text) -> Vec<Told> {
+    if !text.words.spaced() {
+        return Vec::new();
+    }
+    let marker = |sentence: &Sentence| -> Option<Marker> {
+        let tokens = text.tokens(sentence.tokens);
+        let known = words::BEFORE | words::AFTER | words::THEN;
+        let mut found = tokens.iter().enumerate().filter(|(_, token)| token.is(known));
+        let (at, token) = found.next()?;
+        // With two of them it is not known which one orders what; `then` alone at the front orders whole sentences.
+        let lone = found.next().is_none() && token.is(words::BEFORE) != token.is(words::AFTER | words::THEN);
+        (lone && (at > 0 || !token.is(words::THEN))).then_some((at, 1, token.is(words::AFTER)))
+    };
+    speaking(text).filter_map(|sentence| sides(text, sentence, marker(sentence)?)).collect()
+}
+
+/// Words that changed sides, both ways, and none that stayed.
+fn changed_sides(mine: &[Told], theirs: &[Told], strict: bool) -> Option<(Span, Span)> {
+    let both = |here: &[u64], gone: &[u64], there: &[u64], not: &[u64]| {
+        here.iter().any(|root| there.contains(root) && !gone.contains(root) && !not.contains(root))
+    };
+    let pairs = mine.iter().flat_map(|one| theirs.iter().map(move |other| (one, other)));
+    let turned = |one: &Told, other: &Told| {
+        let crossed = both(&one.first, &one.second, &other.second, &other.first)
+            && both(&one.second, &one.first, &other.first, &other.second);
+        let stayed = both(&one.first, &one.second, &other.first, &other.second)
+            || both(&one.second, &one.first, &other.second, &other.first);
+        crossed && !(strict && stayed)
+    };
+    let found = pairs.into_iter().find(|(one, other)| turned(one, other));
+    found.map(|(one, other)| (one.marker, other.marker))
+}
