@@ -1,11 +1,13 @@
-"""``python -m benches.rows [--rows 100000] [--bodies 2000] [--no-blocks]``: what reading many stored rows needs.
+"""``python -m benches.rows [--rows 100000] [--bodies 2000] [--no-blocks] [--url URL]``: what reading many stored rows
+needs.
 
 Pairs of :mod:`benches.copies.pairs` are scored and stored by the worker's own code, with their bodies; from them on
 rows are multiplied inside the database, without bodies, each with an id, a request hash and a time of its own, evenly
 over the last day. The worker's blocks are made of them (``--no-blocks``: not, as in a store of an earlier release).
 Then each command runs as a process of its own: seconds, processor time (``wait4``) and the peak
-of its resident memory (``VmHWM``) are the kernel's. Printed too are bytes a row, with bodies and without. Linux alone.
-Nothing here asserts.
+of its resident memory (``VmHWM``) are the kernel's. Printed too are bytes a row, with bodies and without. With the URL
+of a PostgreSQL database the rows are in a schema ``rows_bench`` of it, which is dropped first and last; bytes are then
+not printed, and the server's processor time is not in what is. Linux alone. Nothing here asserts.
 """
 
 from __future__ import annotations
@@ -58,11 +60,20 @@ def main() -> int:
     parser.add_argument("--bodies", type=int, default=2000, help="of them scored and stored one by one, with bodies")
     parser.add_argument("--folder", type=Path, help="where the database is made (default: a temporary folder)")
     parser.add_argument("--no-blocks", action="store_true", help="leave rows as rows")
+    parser.add_argument("--url", help="of a PostgreSQL database in the stead of a file: postgresql://...")
     options = parser.parse_args()
     if not _BATCH <= options.bodies <= options.rows:
         parser.error(f"--bodies: at least {_BATCH}, and at most --rows")
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        config = _config(Path(folder))
+        config = _config(Path(folder), options.url)
+        if options.url:
+            from benches.rows import server
+
+            with server.own_schema(config.store):
+                _store_whole(config, options.bodies)
+                server.multiply(config.store, options.rows, *_times(options.rows))
+                _look(config, Path(folder), options.rows, blocks=not options.no_blocks)
+            return 0
         _store_whole(config, options.bodies)
         print(f"{_bytes(config) / options.bodies:,.0f} bytes a row with bodies ({options.bodies:,} rows)", flush=True)
         _multiply(config, options.rows)
@@ -71,22 +82,27 @@ def main() -> int:
             print(
                 f"{_thin(config):,.0f} bytes a row without bodies, indexes with it ({options.rows:,} rows)", flush=True
             )
-        if not options.no_blocks:
-            _roll_up(config)
-        for command in _COMMANDS:
-            cost = measured(command, Path(folder))
-            print(
-                f"{' '.join(command):16} {options.rows:>12,} rows {cost.seconds:9.1f} s "
-                f"{cost.processor_s:9.1f} s of processor {cost.peak_mib:8.0f} MiB at its peak",
-                flush=True,
-            )
+        _look(config, Path(folder), options.rows, blocks=not options.no_blocks)
     return 0
 
 
-def _config(folder: Path) -> Config:
+def _look(config: Config, folder: Path, rows: int, *, blocks: bool) -> None:
+    if blocks:
+        _roll_up(config)
+    for command in _COMMANDS:
+        cost = measured(command, folder)
+        print(
+            f"{' '.join(command):16} {rows:>12,} rows {cost.seconds:9.1f} s "
+            f"{cost.processor_s:9.1f} s of processor {cost.peak_mib:8.0f} MiB at its peak",
+            flush=True,
+        )
+
+
+def _config(folder: Path, url: str | None) -> Config:
+    store = {"url": url, "schema": "rows_bench"} if url else {"url": f"sqlite:///{folder / 'pairs.db'}"}
     made = {
         "lane": {"directory": str(folder / "lane"), "worker": "external"},
-        "store": {"url": f"sqlite:///{folder / 'pairs.db'}", "max_bytes": 10**14},
+        "store": {**store, "max_bytes": 10**14},
         "shadows": {"candidate": {"url": "http://127.0.0.1:9"}},
     }
     (folder / "shadowlane.json").write_text(json.dumps(made), encoding="utf-8")
@@ -107,7 +123,7 @@ def _multiply(config: Config, rows: int) -> None:
     """Copy the first rows until there are so many, each with a time of its own."""
     db = connect(config.store.path, read_only=False)
     names = [name for _, name, *_ in db.execute("PRAGMA table_info(pairs)")]
-    start, step = time.time_ns() - _DAY_NS + 60 * 10**9, (_DAY_NS - 120 * 10**9) // rows
+    start, step = _times(rows)
     own = {
         "id": "id + :n",
         "shadow_id": "printf('0190f3c2-7c1e-7d44-9f3b-%012x', id + :n)",
@@ -126,6 +142,11 @@ def _multiply(config: Config, rows: int) -> None:
     db.close()
 
 
+def _times(rows: int) -> tuple[int, int]:
+    """Of the first row, and from row to row."""
+    return time.time_ns() - _DAY_NS + 60 * 10**9, (_DAY_NS - 120 * 10**9) // rows
+
+
 def _roll_up(config: Config) -> None:
     with open_store(config.store) as store:
         begun = last = time.process_time()
@@ -133,9 +154,7 @@ def _roll_up(config: Config) -> None:
         while store.roll_up():
             now = time.process_time()
             last, most = now, max(most, now - last)
-    db = connect(config.store.path, read_only=True)
-    rows, size, blocks = db.execute("SELECT sum(n), sum(bytes), count(*) FROM blocks").fetchone()
-    db.close()
+        rows, size, blocks = store._db.execute("SELECT sum(n), sum(bytes), count(*) FROM blocks").fetchone()
     took = 1e6 * (last - begun) / rows
     print(
         f"{blocks:,} blocks of {rows:,} rows: {size / rows:.1f} bytes a row, {took:.1f} µs of processor a row, "

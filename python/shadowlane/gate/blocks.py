@@ -41,7 +41,8 @@ class Blocks:
         self.n += len(values)
         while len(values):
             if self._open_n or len(values) < self.length:
-                part, values = np.split(values, [self.length - self._open_n])
+                room = self.length - self._open_n
+                part, values = values[:room], values[room:]
                 self._open += float(part.sum())
                 self._open_n += len(part)
                 if self._open_n == self.length:
@@ -49,7 +50,7 @@ class Blocks:
                     self._open, self._open_n = 0.0, 0
             else:
                 whole = min(len(values) // self.length, self._most - self._count)
-                part, values = np.split(values, [whole * self.length])
+                part, values = values[: whole * self.length], values[whole * self.length :]
                 self._push(part.reshape(whole, self.length).sum(axis=1))
 
     def _push(self, sums: _Floats) -> None:
@@ -71,7 +72,10 @@ class Blocks:
         self._last = values[-2:]
         squares = np.diff(values, 2) ** 2
         self._jumps += float(squares.sum())
-        self._largest = np.sort(np.concatenate([self._largest, squares]))[-_OF_ONE_STEP:]
+        largest = np.concatenate([self._largest, squares])
+        if len(largest) > _OF_ONE_STEP:
+            largest = np.partition(largest, -_OF_ONE_STEP)[-_OF_ONE_STEP:]
+        self._largest = np.sort(largest)
 
     def sums(self, length: int) -> _Floats:
         """The sums of whole blocks of ``length`` values, which is a multiple of :attr:`length`."""

@@ -24,6 +24,8 @@ __all__ = [
     "delta_bins",
     "deltas",
     "failures",
+    "flips",
+    "newest_flips",
     "policy",
     "prod_seen",
     "refused",
@@ -118,17 +120,25 @@ def versions(parts: Iterable[Part]) -> Iterator[Versions]:
         started = part["started_ns"]
         if not len(started):
             continue
-        codes = np.stack([some.codes for some in texts])
-        kinds, first, which, counts = np.unique(
-            codes, axis=1, return_index=True, return_inverse=True, return_counts=True
-        )
+        which = _which([some.codes for some in texts])
+        _, first, which, counts = np.unique(which, return_index=True, return_inverse=True, return_counts=True)
         last = np.zeros(len(first), dtype=np.int64)
-        last[which.ravel()] = started  # in the order of time: the last one stays
-        for at, n in enumerate(counts.tolist()):
-            model, index, prod_index, pins = (
-                some.words[code] for some, code in zip(texts, kinds[:, at].tolist(), strict=True)
-            )
-            yield model, index, prod_index, pins, int(started[first[at]]), int(last[at]), n
+        last[which] = started  # in the order of time: the last one stays
+        for at, n in zip(first.tolist(), zip(last.tolist(), counts.tolist(), strict=True), strict=True):
+            model, index, prod_index, pins = (some.words[some.codes[at]] for some in texts)
+            yield model, index, prod_index, pins, int(started[at]), *n
+
+
+def _which(codes: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """A number for each combination of codes (n,), of which few in a row are different."""
+    found = np.zeros(len(codes[0]), dtype=np.int64)
+    for some in codes:
+        most = int(some.max()) + 1
+        if most > 1:
+            found = found * most + some
+            if int(found.max()) > _BUCKETS:
+                found = np.unique(found, return_inverse=True)[1]
+    return found
 
 
 class _Sums:
@@ -234,6 +244,29 @@ def said(parts: Iterable[Part], columns: Mapping[str, tuple[str, str]]) -> dict[
                 if words != ("", ""):
                     found[name][words] += n
     return found
+
+
+def flips(parts: Iterable[Part]) -> tuple[int, int, int]:
+    """See :func:`.tallies.flips`."""
+    n = shared = last = 0
+    for part in parts:
+        flip = part["flip"]
+        if flip.any():
+            n, shared = n + int(flip.sum()), shared + int((flip & part["prod_flip"]).sum())
+            last = max(last, int(part["started_ns"][flip].max()))
+    return n, shared, last
+
+
+def newest_flips(parts: Iterable[Part], most: int) -> list[int]:
+    """When the newest ``most`` flips were, those of the shadow alone first."""
+    found: list[tuple[bool, int]] = []
+    for part in parts:
+        rows = np.flatnonzero(part["flip"])
+        for prods in (False, True):
+            times = part["started_ns"][rows[part["prod_flip"][rows] == prods][-most:]]
+            found += [(prods, -at) for at in times.tolist()]
+        found = sorted(found)[:most]
+    return [-at for _, at in found]
 
 
 def policy(parts: Iterable[Part], *, reverse: bool) -> tuple[Counter[str], int, int]:

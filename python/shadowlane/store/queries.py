@@ -47,15 +47,24 @@ def selected(
 
 
 def pairs_query(
-    since_ns: int | None, shadow: str | None, order: Order, *, with_bodies: bool, only_kept: bool
+    since_ns: int | None,
+    shadow: str | None,
+    order: Order,
+    *,
+    with_bodies: bool,
+    only_kept: bool,
+    at: Sequence[int] | None = None,
 ) -> tuple[str, tuple[Any, ...]]:
-    """The query of :meth:`.SqliteStore.iter_pairs`, but for the value of its limit. Raises ValueError for an order that
-    is none."""
+    """The query of :meth:`.SqliteStore.iter_pairs`, but for the value of its limit; ``at``: of rows of these times
+    alone, in ns. Raises ValueError for an order that is none."""
     if order not in _ORDERS:
         raise ValueError(f"order = {order!r}: use one of {', '.join(_ORDERS)}")
     where, values = selected(since_ns, shadow)
     if only := _ONLY.get(order):
         where = f"{where} AND {only}" if where else f"WHERE {only}"
+    if at is not None:
+        here = f"started_ns IN ({', '.join('?' * len(at))})" if at else "1 = 0"
+        where, values = f"{where} AND {here}" if where else f"WHERE {here}", (*values, *at)
     columns = [f"pairs.{name}" for name in ("id", "stored_ns", *PAIR_COLUMNS)]
     if with_bodies:
         columns += [f"bodies.{name}" for name in BODY_COLUMNS]

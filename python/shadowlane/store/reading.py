@@ -112,13 +112,21 @@ class Reads(History, WindowStarts, Looks, Origins, Walks, Backlogs):
         The whole iteration sees one state of the database. Close the iterator, or read it to its end, before long
         waits: an open one keeps SQLite's write-ahead log from shrinking, and PostgreSQL from cleaning up.
         """
-        query, values = pairs_query(since_ns, shadow, order, with_bodies=with_bodies, only_kept=only_kept)
+        with self._db.explained("read"):
+            at = self._flipped_at(since_ns, shadow, limit) if order == "flipped" and not only_kept else None
+        query, values = pairs_query(since_ns, shadow, order, with_bodies=with_bodies, only_kept=only_kept, at=at)
         with (
             self._db.explained("read"),
             contextlib.closing(self._db.stream(query, (*values, ALL if limit is None else limit))) as cursor,
         ):
             while rows := cursor.fetchmany(_FETCH_ROWS):
                 yield from map(from_row, rows)
+
+    def _flipped_at(self, since_ns: int | None, shadow: str | None, limit: int | None) -> list[int] | None:
+        """The times of the rows that are wanted, and maybe of others; ``None``: look for them among all."""
+        if shadow is None or limit is None or not limit <= _KEYS_A_QUERY or not self._rolled(shadow, since_ns):
+            return None
+        return block_sums.newest_flips(self.parts(shadow, since_ns), limit)
 
     def furthest_apart(
         self, shadow: str, since_ns: int | None, limit: int, *, only_kept: bool = False
@@ -154,6 +162,8 @@ class Reads(History, WindowStarts, Looks, Origins, Walks, Backlogs):
     def flips(self, shadow: str, since_ns: int | None = None) -> tuple[int, int, int]:
         """See :func:`.tallies.flips`."""
         with self._db.explained("read"):
+            if self._rolled(shadow, since_ns):
+                return block_sums.flips(self.parts(shadow, since_ns))
             return tallies.flips(self._db, *selected(since_ns, shadow))
 
     def policy_counts(

@@ -61,6 +61,14 @@ def test_a_column_of_other_rows_is_none() -> None:
 def _pairs() -> list[Pair]:
     """Of two arms; what the control answered too has one time, as all copies of one exchange have."""
     pairs = rich_pairs()
+    readings = [pair.scores.group for pair in pairs]
+    pairs = altered(
+        pairs,
+        group=lambda i: (
+            (some := readings[i])
+            and msgspec.structs.replace(some, flip=i % 9 == 0 or i % 40 == 1, prod_flip=i % 18 == 0 or i % 7 == 0)
+        ),
+    )
     mine, theirs = pairs[:N], pairs[N:]
     return [*mine, *(msgspec.structs.replace(pair, copy=mine[2 * i].copy) for i, pair in enumerate(theirs))]
 
@@ -98,6 +106,12 @@ def _same(rows: Store, blocks: Store) -> None:
     reads = {name: READS[name] for name in _BY_BLOCKS}
     reads["all routes"] = lambda store: store.route_counts("candidate", None)
     reads |= {name: READS[name] for name in ("deltas", "delta sums")}
+    reads["flips"] = lambda store: [store.flips(name, None) for name in ("candidate", "control")]
+    reads["flipped"] = lambda store: [
+        (row.pair.copy.shadow_id, row.pair.scores.group)
+        for most in (1, 3, 40, 300)
+        for row in store.iter_pairs(None, "candidate", most, order="flipped")
+    ]
     reads["all seen"] = lambda store: store.prod_seen("candidate", None)
     reads["refusals"] = lambda store: [store.refusals(name, 0) for name in ("candidate", "control")]
     reads["beside"] = lambda store: [
