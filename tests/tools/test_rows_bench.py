@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benches.rows import packing
 from benches.rows.__main__ import main
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -31,3 +32,12 @@ def test_a_short_run_measures_each_command(
     assert [one[1] for one in found if one] == ["gate", "report", "status"]
     assert all(one and float(one[3]) > 0 and int(one[4]) > 10 for one in found)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_packing_is_measured_three_ways(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["packing", "--rows", "8", "--rounds", "1"])
+    assert packing.main() == 0
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first.endswith("bytes a row as they are")
+    assert all(re.search(r" [\d,]+ bytes a row +[\d.]+ µs of processor a row$", line) for line in lines)
+    assert len(lines) == 3
