@@ -165,7 +165,10 @@ fn country(digits: &[u8]) -> bool {
 pub(super) fn international(text: &Text<'_>, at: usize) -> Option<Hit> {
     // `12 + 734-245-3000` is a sum.
     let sum = text.get(at + 1) == b' ' && text.before(at) == b' ' && text.before(at - 1).is_ascii_digit();
-    if text.before(at) == b'+' || text.before(at).is_ascii_digit() || sum {
+    // `+ - 203.0.113.77`: a sentence's dash, and what stands behind it is no telephone number of that plus.
+    let apart = text.run(at + 1, 4, |byte| byte == b' ');
+    let dash = apart > 0 && text.get(at + 1 + apart) == b'-';
+    if text.before(at) == b'+' || text.before(at).is_ascii_digit() || sum || dash {
         return None;
     }
     let (mut best, mut groups, mut sure) = (None, 0, false);

@@ -193,3 +193,15 @@ fn what_is_part_of_something_else_stays() {
         assert_eq!(clean, text, "{:?}", found.iter().map(|f| sanitizer.name(f.kind)).collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn a_plus_before_a_dash_makes_no_telephone_number_of_what_is_behind_it() {
+    let sanitizer = Sanitizer::new(&Options::default()).expect("the defaults are right");
+    for (text, clean) in [
+        ("+ \u{2013} 203.0.113.77", "+ \u{2013} [IP_ADDRESS]"),
+        ("+ - 4012 8888 8888 1881", "+ - [PAYMENT_CARD]"),
+        ("+ 44 20 7946 0958", "[PHONE]"),
+    ] {
+        assert_eq!(sanitizer.text(text).0, clean);
+    }
+}
