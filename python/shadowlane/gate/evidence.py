@@ -122,6 +122,7 @@ def _evidence(
     return Evidence(
         shadow=name,
         reverse=reverse,
+        of_host=started and config.store.on_server,
         window=_window(config, rows, start, now, whole=whole),
         timeline=rows.timeline,
         series=rows.scores.series(),

@@ -24,6 +24,7 @@ __all__ = ["LANE_RULES", "NO_LANE"]
 _SAMPLER_SLACK = 2
 """The ratio sampler is within two of its ratio at any time; over few requests that alone is more than the tolerance."""
 _P95 = 0.95
+_OF_HOST = "; of this host's requests alone: other hosts that write to the store count their own"
 
 
 def pairs(evidence: Evidence, gate: GateConfig) -> Rule:
@@ -93,6 +94,7 @@ def prod_errors(evidence: Evidence, gate: GateConfig) -> Rule:
         return Rule(key, name, None, "no request of this lane's life is counted yet")
     seen = rate_cs(failed, admitted, alpha=ALPHA)
     line = f"prod failed {failed} of {admitted} requests: {bounds(seen, percent, target)}"
+    line += _OF_HOST if evidence.of_host else ""
     if seen.upper <= target:
         return Rule(key, name, True, line).held(seen.estimate, target)
     if seen.estimate > target:
@@ -129,6 +131,7 @@ def sampling(evidence: Evidence, gate: GateConfig) -> Rule:
         line += f"; before, at {percent(before.ratio)} and {before.qps:g} a second: {said}"
         if ok is False:
             line += " (shadowlane gate --restart begins a window without it)"
+    line += _OF_HOST if evidence.of_host else ""
     known = [ok for ok in judged if ok is not None]
     rule = Rule(key, name, all(known) if known else None, line)
     return rule.held(_farthest_off(sample), gate.sampling_tolerance)

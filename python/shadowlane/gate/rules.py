@@ -137,6 +137,8 @@ class Evidence:
     shadow: str
     reverse: bool = False
     """Whether the shadow is the baseline: everything else here is turned (:mod:`.reverse`)."""
+    of_host: bool = False
+    """Whether other hosts may write to the store: the lane's own counters are then those of this host alone."""
     series: dict[str, Series]
     """By key of :data:`~shadowlane.gate.targets.SCORE_RULES`."""
     timeline: Timeline = field(default_factory=Timeline)

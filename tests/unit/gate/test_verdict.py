@@ -479,3 +479,11 @@ def test_a_shadow_that_was_never_asked_rightly_is_held(key: str) -> None:
     assert verdict.decision == "HOLD"
     assert "asked rightly" in verdict.summary
     assert "The model does not exist" in verdict.rules[0].evidence
+
+
+@pytest.mark.parametrize("key", ["sampling", "prod_errors"])
+def test_counters_of_one_host_of_several_are_called_so(key: str) -> None:
+    alone, shared = rule(good(), key), rule(replace(good(), of_host=True), key)
+    assert "this host's requests alone" not in alone.evidence
+    assert shared == replace(alone, evidence=shared.evidence)
+    assert "this host's requests alone" in shared.evidence
