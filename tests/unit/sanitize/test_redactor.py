@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shadowlane import Config
@@ -23,6 +23,8 @@ VALUES = {
 }
 
 
+@example(before="+", after="", kind="ip_address")
+@example(before="+", after="", kind="payment_card")
 @given(before=st.text(), after=st.text(), kind=st.sampled_from(sorted(VALUES)))
 def test_places_are_characters_of_the_text_that_was_given(before: str, after: str, kind: str) -> None:
     value = VALUES[kind]
