@@ -102,7 +102,7 @@ def drawn(seed: int, count: int) -> list[Pair]:
     return pairs
 
 
-@pytest.mark.parametrize("seed", [0, 1, 4])
+@pytest.mark.parametrize("seed", [1, 4, 7])
 def test_a_batch_is_scored_as_its_pairs_are_one_by_one(embedder: Embedder, seed: int) -> None:
     pairs = drawn(seed, 60)
     batch = Scorer(ScoreConfig(), embedder=embedder).score(pairs)
