@@ -109,7 +109,10 @@ def _fields(headers: Any) -> list[tuple[Any, Any]]:
 def _target(url: str) -> str:
     """What is sent of a URL, as ``PreparedRequest.path_url`` has it."""
     start = url.find("/", url.find("://") + 3)
-    return (url[start:] if "#" not in url else url[start:].partition("#")[0]) if start >= 0 else "/"
+    if start >= 0 and "#" not in url and "?" not in url[:start] and url[-1] != "?":
+        return url[start:]
+    parts = urlsplit(url)  # one that was put there by hand may have no path
+    return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
 
 
 def _watched(body: Any, exchange: Exchange | Timing) -> Any:
