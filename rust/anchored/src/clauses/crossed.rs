@@ -14,7 +14,7 @@ use super::segments::Form;
 use super::vocabulary as words;
 use crate::edits::Finding;
 use crate::facts::Span;
-use crate::lexicon::mark;
+use crate::lexicon::{WordMap, mark};
 
 /// Of texts that share more words and values than these none are looked at.
 const MOST: usize = 32;
@@ -147,11 +147,18 @@ fn turned(overlap: &Overlap<'_>, a: &Parts<'_>, b: &Parts<'_>, anchors: &[&Ancho
     None
 }
 
-/// What stands between a thing that is taken and one that is not.
-static INSTEAD: LazyLock<Vec<Vec<u64>>> = LazyLock::new(|| {
+/// What stands between a thing that is taken and one that is not: by the first word, the words that follow it.
+static INSTEAD: LazyLock<WordMap<u64, Vec<Vec<u64>>>> = LazyLock::new(|| {
     let known = "instead_of|rather_than|in_place_of|preferable_to|in_preference_to|statt|anstatt|anstelle|au_lieu|plutôt_que|\
                  préférable_à|préférable_au|en_lugar_de|en_vez_de|antes_que|preferible_a|而不是|而非|ではなく|よりも";
-    known.split('|').map(|phrase| phrase.split('_').map(mark).collect()).collect()
+    let mut found: WordMap<u64, Vec<Vec<u64>>> = WordMap::default();
+    for phrase in known.split('|') {
+        let mut marks = phrase.split('_').map(mark);
+        if let Some(first) = marks.next() {
+            found.entry(first).or_default().push(marks.collect());
+        }
+    }
+    found
 });
 
 /// Two sides of a sentence that a word tells apart: what is taken and what is not, or what comes first and what follows.
@@ -188,12 +195,13 @@ fn speaking(text: &Text) -> impl Iterator<Item = &Sentence> {
 fn preferences(text: &Text) -> Vec<Told> {
     let marker = |sentence: &Sentence| {
         let tokens = text.tokens(sentence.tokens);
-        (0..tokens.len()).find_map(|at| {
-            let rest = tokens.get(at..).unwrap_or(&[]);
-            let found = INSTEAD.iter().find(|phrase| {
+        tokens.iter().enumerate().find_map(|(at, token)| {
+            let phrases = INSTEAD.get(&token.mark)?;
+            let rest = tokens.get(at + 1..).unwrap_or(&[]);
+            let found = phrases.iter().find(|phrase| {
                 rest.len() > phrase.len() && phrase.iter().zip(rest).all(|(mark, token)| *mark == token.mark)
             })?;
-            Some((at, found.len(), false))
+            Some((at, found.len() + 1, false))
         })
     };
     speaking(text).filter_map(|sentence| sides(text, sentence, marker(sentence)?)).collect()

@@ -40,7 +40,7 @@ impl Token {
 
 /// A word with straight apostrophes.
 pub(crate) fn straight(word: &str) -> Cow<'_, str> {
-    if word.contains('’') { Cow::Owned(word.replace('’', "'")) } else { Cow::Borrowed(word) }
+    if !word.is_ascii() && word.contains('’') { Cow::Owned(word.replace('’', "'")) } else { Cow::Borrowed(word) }
 }
 
 /// Cuts one sentence of a text in lower case into tokens.

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use super::phrases::starts_whole;
 use crate::language::Language;
+use crate::lexicon::WordSet;
 
 /// Where the true value lies beside the one that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ impl Bound {
 }
 
 /// Phrases among those of bounds that leave the value itself out.
-static STRICT: Phrases = LazyLock::new(|| {
+static STRICT: LazyLock<WordSet<&str>> = LazyLock::new(|| {
     "more than|over|above|exceeding|exceeds|older than|over the age of|above the age of|under the age of|below the age of|taller than|heavier than|longer than|greater than|higher than|>|less than|\
      fewer than|under|below|younger than|shorter than|lower than|smaller than|<|mehr als|über|länger als|\
      älter als|weniger als|unter|kürzer als|jünger als|unterhalb von|plus de|supérieur à|supérieure à|moins de|\
@@ -85,45 +86,85 @@ pub(crate) fn counted_back(behind: &str) -> bool {
     BACK.iter().any(|word| starts_whole(behind, word))
 }
 
-/// Phrases, with a bar between them.
-type Phrases = LazyLock<Vec<&'static str>>;
+/// Phrases by the byte that tells most of them from a text: the last one of those before a value, the first one of those
+/// behind it.
+struct Phrases {
+    by_byte: Vec<Vec<&'static str>>,
+    key: fn(&str) -> Option<u8>,
+    fits: fn(&str, &str) -> bool,
+}
 
-static LOWER_BEFORE: Phrases = LazyLock::new(|| {
-    "at least|over the age of|above the age of|taller than|heavier than|no less than|not less than|no fewer than|more than|over|above|exceeding|exceeds|a minimum of|\
+impl Phrases {
+    /// Phrases with a bar between them, which stand right before a value.
+    fn before(list: &'static str) -> Self {
+        Self::new(list, |text| text.as_bytes().last().copied(), ends_whole)
+    }
+
+    fn behind(list: &'static str) -> Self {
+        Self::new(list, |text| text.as_bytes().first().copied(), starts_whole)
+    }
+
+    fn new(list: &'static str, key: fn(&str) -> Option<u8>, fits: fn(&str, &str) -> bool) -> Self {
+        let mut by_byte = vec![Vec::new(); 256];
+        for phrase in list.split('|') {
+            if let Some(known) = key(phrase).and_then(|byte| by_byte.get_mut(usize::from(byte))) {
+                known.push(phrase);
+            }
+        }
+        Self { by_byte, key, fits }
+    }
+
+    /// Those that a text may end or begin with.
+    fn candidates(&self, text: &str) -> &[&'static str] {
+        (self.key)(text).and_then(|byte| self.by_byte.get(usize::from(byte))).map_or(&[], Vec::as_slice)
+    }
+
+    fn longest(&self, text: &str) -> Option<&'static str> {
+        let found = self.candidates(text).iter().filter(|phrase| (self.fits)(text, phrase));
+        found.max_by_key(|phrase| phrase.len()).copied()
+    }
+
+    fn any(&self, text: &str) -> bool {
+        self.candidates(text).iter().any(|phrase| (self.fits)(text, phrase))
+    }
+}
+
+static LOWER_BEFORE: LazyLock<Phrases> = LazyLock::new(|| {
+    Phrases::before(
+        "at least|over the age of|above the age of|taller than|heavier than|no less than|not less than|no fewer than|more than|over|above|exceeding|exceeds|a minimum of|\
      minimum|minimum of|min|min.|older than|longer than|greater than|higher than|upwards of|>|>=|≥|mindestens|\
      wenigstens|ab|mehr als|über|nicht weniger als|länger als|älter als|mind.|min.|au moins|minimum|plus de|\
      à partir de|dès|pas moins de|supérieur à|supérieure à|au minimum|al menos|por lo menos|a partir de|desde|\
-     como mínimo|mínimo|más de|no menos de|superior a|mínimo de|至少|不少于|不低于|超过|多于|大于|高于|不小于|最少|少なくとも|最低|最低でも"
-        .split('|')
-        .collect()
+     como mínimo|mínimo|más de|no menos de|superior a|mínimo de|至少|不少于|不低于|超过|多于|大于|高于|不小于|最少|少なくとも|最低|最低でも",
+    )
 });
-static UPPER_BEFORE: Phrases = LazyLock::new(|| {
-    "at most|under the age of|below the age of|no more than|not more than|less than|fewer than|under|below|up to|within|a maximum of|maximum|\
+static UPPER_BEFORE: LazyLock<Phrases> = LazyLock::new(|| {
+    Phrases::before(
+        "at most|under the age of|below the age of|no more than|not more than|less than|fewer than|under|below|up to|within|a maximum of|maximum|\
      maximum of|max|max.|not exceeding|not exceed|younger than|shorter than|lower than|no longer than|\
      no older than|smaller than|<|<=|≤|höchstens|maximal|weniger als|unter|bis zu|bis|nicht mehr als|\
      innerhalb von|binnen|max.|kürzer als|jünger als|nicht länger als|unterhalb von|au plus|maximum|moins de|\
      pas plus de|jusqu'à|jusqu’à|dans les|sous|inférieur à|inférieure à|au maximum|como máximo|máximo|menos de|\
-     no más de|hasta|en un plazo de|inferior a|máximo de|a lo sumo|最多|不超过|至多|少于|低于|小于|不多于|不足|最高|最大|最大で|最長|多くとも"
-        .split('|')
-        .collect()
+     no más de|hasta|en un plazo de|inferior a|máximo de|a lo sumo|最多|不超过|至多|少于|低于|小于|不多于|不足|最高|最大|最大で|最長|多くとも",
+    )
 });
-static LOWER_BEHIND: Phrases = LazyLock::new(|| {
-    "or more|or longer|or older|or over|or above|and above|and over|or higher|minimum|at least|oder mehr|\
+static LOWER_BEHIND: LazyLock<Phrases> = LazyLock::new(|| {
+    Phrases::behind(
+        "or more|or longer|or older|or over|or above|and above|and over|or higher|minimum|at least|oder mehr|\
      oder länger|und mehr|oder älter|mindestens|ou plus|et plus|au moins|au minimum|o más|como mínimo|o mayor|\
-     及以上|以上|或以上|或更多|を超え|超"
-        .split('|')
-        .collect()
+     及以上|以上|或以上|或更多|を超え|超",
+    )
 });
-static UPPER_BEHIND: Phrases = LazyLock::new(|| {
-    "or less|or fewer|or shorter|or younger|or under|or below|and under|or lower|maximum|at most|oder weniger|\
-     oder kürzer|höchstens|maximal|ou moins|au plus|au maximum|o menos|como máximo|以内|以下|之内|未満|未满|或以下|内|まで"
-        .split('|')
-        .collect()
+static UPPER_BEHIND: LazyLock<Phrases> = LazyLock::new(|| {
+    Phrases::behind(
+        "or less|or fewer|or shorter|or younger|or under|or below|and under|or lower|maximum|at most|oder weniger|\
+     oder kürzer|höchstens|maximal|ou moins|au plus|au maximum|o menos|como máximo|以内|以下|之内|未満|未满|或以下|内|まで",
+    )
 });
 
 /// Deadlines: no later than three months before is at least three months before, so they say nothing of a bound.
-static DEADLINES: Phrases = LazyLock::new(|| {
-    "no later than|not later than|spätestens|au plus tard|a más tardar|最迟|遅くとも".split('|').collect()
+static DEADLINES: LazyLock<Phrases> = LazyLock::new(|| {
+    Phrases::before("no later than|not later than|spätestens|au plus tard|a más tardar|最迟|遅くとも")
 });
 /// Signs that count things and may stand between a number and its bound: 3人以上.
 pub(crate) const COUNTERS: &str = "个個名位人次件条台本家倍种種步层階楼号页份张つ回枚点";
@@ -136,18 +177,15 @@ pub(crate) fn bound(low: &str, start: usize, end: usize) -> (Bound, usize, usize
     let behind = behind.trim_start();
     let counter = behind.chars().next().filter(|first| COUNTERS.contains(*first)).map_or(0, char::len_utf8);
     let (behind, skipped) = (behind.get(counter..).unwrap_or(""), skipped + counter);
-    let longest = |list: &Phrases, text: &str, whole: fn(&str, &str) -> bool| {
-        list.iter().filter(|phrase| whole(text, phrase)).max_by_key(|phrase| phrase.len()).copied()
-    };
-    let said = |bound: Bound, phrase: &str| if STRICT.contains(&phrase) { bound.strict() } else { bound };
+    let said = |bound: Bound, phrase: &str| if STRICT.contains(phrase) { bound.strict() } else { bound };
     // A line of its own begins nothing for the next one.
     let same_line = !low.get(before.len()..start).unwrap_or("").contains('\n');
     if same_line {
-        if let Some(phrase) = longest(&DEADLINES, before, ends_whole) {
+        if let Some(phrase) = DEADLINES.longest(before) {
             return (Bound::None, before.len() - phrase.len(), end);
         }
-        let lower = longest(&LOWER_BEFORE, before, ends_whole);
-        let upper = longest(&UPPER_BEFORE, before, ends_whole);
+        let lower = LOWER_BEFORE.longest(before);
+        let upper = UPPER_BEFORE.longest(before);
         // "no more than" ends with "more than": the longer phrase is the one that was written.
         match (lower, upper) {
             (Some(phrase), other) if other.is_none_or(|other| phrase.len() > other.len()) => {
@@ -157,33 +195,30 @@ pub(crate) fn bound(low: &str, start: usize, end: usize) -> (Bound, usize, usize
             _ => {}
         }
     }
-    if let Some(phrase) = longest(&LOWER_BEHIND, behind, starts_whole) {
+    if let Some(phrase) = LOWER_BEHIND.longest(behind) {
         return (said(Bound::Lower, phrase), start, end + skipped + phrase.len());
     }
-    if let Some(phrase) = longest(&UPPER_BEHIND, behind, starts_whole) {
+    if let Some(phrase) = UPPER_BEHIND.longest(behind) {
         return (said(Bound::Upper, phrase), start, end + skipped + phrase.len());
     }
     (Bound::None, start, end)
 }
 
-static HEDGES: Phrases = LazyLock::new(|| {
-    "about|around|approximately|roughly|nearly|almost|approx.|approx|circa|~|≈|some|etwa|rund|circa|ca.|ungefähr|\
+static HEDGES: LazyLock<Phrases> = LazyLock::new(|| {
+    Phrases::before(
+        "about|around|approximately|roughly|nearly|almost|approx.|approx|circa|~|≈|some|etwa|rund|circa|ca.|ungefähr|\
      fast|knapp|gut|environ|près de|à peu près|autour de|unos|unas|aproximadamente|alrededor de|cerca de|casi|约|\
-     大约|約|左右|およそ|ほぼ|将近"
-        .split('|')
-        .collect()
+     大约|約|左右|およそ|ほぼ|将近",
+    )
 });
 
 /// Whether the words right before a value say that it is not exact.
 pub(crate) fn hedged(low: &str, start: usize) -> bool {
     let before = low.get(..start).unwrap_or("").trim_end();
-    HEDGES.iter().any(|phrase| ends_whole(before, phrase))
+    HEDGES.any(before)
 }
 
 fn ends_whole(text: &str, phrase: &str) -> bool {
-    if text.as_bytes().last() != phrase.as_bytes().last() {
-        return false;
-    }
     let Some(rest) = text.strip_suffix(phrase) else { return false };
     phrase.starts_with(super::tokens::is_sign) || !rest.ends_with(char::is_alphanumeric)
 }

@@ -182,13 +182,14 @@ impl<'r, 't> Both<'r, 't> {
             let Some(first) = others.next() else { continue };
             // A value that either text has twice may be bounded twice.
             let again = list.iter().filter_map(|j| self.partners_b.get(*j)).any(|back| back.len() > 1);
-            let rest = self.a.subjects.parts_in_two(one) || self.b.subjects.parts_in_two(first);
-            if rest && opposed(one.bound, first.bound) || part(one.bound, first.bound) {
+            let against = opposed(one.bound, first.bound);
+            let rest = || self.a.subjects.parts_in_two(one) || self.b.subjects.parts_in_two(first);
+            if against && rest() || part(one.bound, first.bound) {
                 let around = |span: Span| (span.0.saturating_sub(AROUND), span.1 + AROUND);
                 split.push((around(one.whole), around(first.whole)));
                 continue;
             }
-            if opposed(one.bound, first.bound) && others.next().is_none() && !again {
+            if against && others.next().is_none() && !again {
                 found.push(finding(one, first, true));
             }
         }
