@@ -6,6 +6,7 @@
 //!
 //! Invariants: symmetric; a finding needs two words that changed sides, and none that stayed on its side.
 
+use std::cell::OnceCell;
 use std::sync::LazyLock;
 
 use super::overlap::Overlap;
@@ -104,33 +105,45 @@ fn anchors(overlap: &Overlap<'_>, equal: &[(Span, Span)]) -> Vec<Anchor> {
             found.push(Anchor { sense: 0, a: vec![one], b: vec![other] });
         }
     }
-    let words = overlap.a.words;
-    let saying = |text: &Text, sense: u64| -> Vec<usize> {
-        let known = text.tokens.iter().enumerate().filter(|(_, token)| token.sense == sense && token.content);
-        known.map(|(at, _)| at).collect()
-    };
-    for token in overlap.a.tokens.iter().filter(|token| token.content && words.has_opposite(token.sense)) {
-        if found.iter().any(|known| known.sense == token.sense) {
-            continue;
-        }
-        let there = saying(overlap.b, token.sense);
-        if !there.is_empty() {
-            found.push(Anchor { sense: token.sense, a: saying(overlap.a, token.sense), b: there });
+    let mine = saying(overlap.a, None);
+    let wanted: Vec<u64> = mine.iter().map(|(sense, _)| *sense).collect();
+    let mut theirs = saying(overlap.b, Some(&wanted));
+    for (sense, a) in mine {
+        if let Some(at) = theirs.iter().position(|(known, _)| *known == sense) {
+            found.push(Anchor { sense, a, b: theirs.swap_remove(at).1 });
         }
     }
     // All or none, so that it is the same whichever text comes first.
     if found.len() > MOST { Vec::new() } else { found }
 }
 
+/// The words with content that have an opposite (those of `wanted` where it is given), in the order of their first
+/// mention, and the tokens that say each.
+fn saying(text: &Text, wanted: Option<&[u64]>) -> Vec<(u64, Vec<usize>)> {
+    let mut found: Vec<(u64, Vec<usize>)> = Vec::new();
+    for (at, token) in text.tokens.iter().enumerate().filter(|(_, token)| token.content) {
+        let sense = token.sense;
+        if let Some((_, tokens)) = found.iter_mut().find(|(known, _)| *known == sense) {
+            tokens.push(at);
+        } else if wanted.map_or_else(|| text.words.has_opposite(sense), |wanted| wanted.contains(&sense)) {
+            found.push((sense, vec![at]));
+        }
+    }
+    found
+}
+
 fn turned(overlap: &Overlap<'_>, a: &Parts<'_>, b: &Parts<'_>, anchors: &[&Anchor]) -> Option<(Span, Span)> {
     let words = overlap.a.words;
-    let sides: Vec<(Vec<u64>, Vec<u64>)> =
-        anchors.iter().map(|anchor| (a.beside(&anchor.a), b.beside(&anchor.b))).collect();
-    for (index, (one, (here, there))) in anchors.iter().zip(&sides).enumerate() {
-        for (other, (back, forth)) in anchors.iter().zip(&sides).skip(index + 1) {
+    // Asked for the few that have a partner.
+    let sides: Vec<OnceCell<(Vec<u64>, Vec<u64>)>> = vec![OnceCell::new(); anchors.len()];
+    let beside = |anchor: &Anchor| (a.beside(&anchor.a), b.beside(&anchor.b));
+    for (index, (one, mine)) in anchors.iter().zip(&sides).enumerate() {
+        for (other, theirs) in anchors.iter().zip(&sides).skip(index + 1) {
             if one.sense != 0 && !words.excludes(one.sense, other.sense) {
                 continue;
             }
+            let (here, there) = mine.get_or_init(|| beside(one));
+            let (back, forth) = theirs.get_or_init(|| beside(other));
             // A word beside both is said of neither alone.
             let changed = |mine: &[u64], not: &[u64], theirs: &[u64], nor: &[u64]| {
                 mine.iter().any(|root| theirs.contains(root) && !not.contains(root) && !nor.contains(root))

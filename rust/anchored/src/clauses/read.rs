@@ -2,11 +2,10 @@
 //!
 //! Invariant: every token keeps the bytes that it was read from; nothing depends on the text that it is compared with.
 
-use super::roots::root;
 use super::segments::{Form, Segment, segments};
 pub(crate) use super::tokens::Token;
 use super::tokens::{Tokenizer, straight};
-use super::vocabulary::{self as words, Flags, Vocabulary, sense, vocabulary};
+use super::vocabulary::{self as words, Flags, Vocabulary, root_and_sense, vocabulary};
 use crate::facts::Span;
 use crate::language::Language;
 use crate::lexicon::mark;
@@ -148,8 +147,8 @@ impl Text {
             }
             let content = flags & NO_CONTENT == 0 && more == 0;
             let known = if content || flags & words::STOP == 0 {
-                let own = root(language, &word);
-                Some((own, self.words.concept(own).unwrap_or(own), sense(language, &word)))
+                let (own, sense) = root_and_sense(language, &word);
+                Some((own, self.words.concept(own).unwrap_or(own), sense))
             } else {
                 None
             };

@@ -36,7 +36,7 @@ const DERIVED: [(&str, usize); 14] = [
 ];
 
 /// An English stem without such an ending: `treatment` and `treat`, `approval` and `approve`.
-fn underived(stem: &str) -> &str {
+pub(super) fn underived(stem: &str) -> &str {
     let cut = DERIVED.iter().find_map(|(ending, least)| stem.strip_suffix(ending).filter(|root| root.len() >= *least));
     let root = cut.unwrap_or(stem);
     root.strip_suffix('e').filter(|root| root.len() > 3).unwrap_or(root)

@@ -8,7 +8,7 @@
 
 use std::sync::LazyLock;
 
-use super::roots::root;
+use super::roots::{root, underived};
 use super::sequences::Sequences;
 use super::tokens::{Token, Tokenizer};
 use crate::language::Language;
@@ -319,6 +319,15 @@ fn class(name: &str) -> Option<Flags> {
 /// What a word means, as [`Vocabulary::excludes`] takes it.
 pub(crate) fn sense(language: Language, word: &str) -> u64 {
     if language == Language::English { mark(&stem(word)) } else { mark(word) }
+}
+
+/// What [`root`] and [`sense`] say of a word, which is looked up once.
+pub(crate) fn root_and_sense(language: Language, word: &str) -> (u64, u64) {
+    if language == Language::English {
+        let stem = stem(word);
+        return (mark(underived(&stem)), mark(&stem));
+    }
+    (root(language, word), mark(word))
 }
 
 macro_rules! vocabulary {

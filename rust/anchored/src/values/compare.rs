@@ -7,6 +7,8 @@
 //!
 //! Invariants: symmetric; a text against itself has no finding; a value that one text leaves out is none.
 
+use std::cell::OnceCell;
+
 use super::bounds::Bound;
 use super::read::Reading;
 use super::same::{conflict, exactly, same};
@@ -222,16 +224,17 @@ impl<'r, 't> Both<'r, 't> {
             })
             .collect();
         let near = |reading: &Reading<'_>, position: usize| reading.subjects.own(&reading.values, position);
-        let around: Vec<(Vec<Near>, Vec<Near>)> =
-            once.iter().map(|(i, j)| (near(self.a, *i), near(self.b, *j))).collect();
-        for (first, (i, j)) in once.iter().enumerate() {
-            for (second, (k, l)) in once.iter().enumerate().skip(first + 1) {
+        // Asked for the few that could be exchanged.
+        let around: Vec<OnceCell<(Vec<Near>, Vec<Near>)>> = vec![OnceCell::new(); once.len()];
+        let both = |(i, j): &(usize, usize)| (near(self.a, *i), near(self.b, *j));
+        for (first, (one @ (i, j), mine)) in once.iter().zip(&around).enumerate() {
+            for (other @ (k, l), theirs) in once.iter().zip(&around).skip(first + 1) {
                 let (Some(here), Some(apart)) = (self.a.values.get(*i), self.a.values.get(*k)) else { continue };
                 let (Some(back), Some(there)) = (self.b.values.get(*j), self.b.values.get(*l)) else { continue };
-                let (Some(mine), Some(theirs)) = (around.get(first), around.get(second)) else { continue };
                 if !conflict(here, apart) || !conflict(back, there) || same(here, apart) {
                     continue;
                 }
+                let (mine, theirs) = (mine.get_or_init(|| both(one)), theirs.get_or_init(|| both(other)));
                 let tie = |one: &[Near], other: &[Near]| common(one, other).0;
                 let straight = (tie(&mine.0, &mine.1), tie(&theirs.0, &theirs.1));
                 let cross = (tie(&mine.0, &theirs.1), tie(&theirs.0, &mine.1));
