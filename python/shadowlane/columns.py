@@ -1,4 +1,4 @@
-"""What the store gives to arithmetic: columns of scores and of request latencies, as arrays.
+"""What the store gives to arithmetic: columns of scores and of request latencies, as arrays, and what hosts counted.
 
 Apart from :mod:`.types`, because the user path imports that and must not pay for numpy. Invariant: all arrays of one
 record have the same length, and their rows are in the order of time.
@@ -6,14 +6,31 @@ record have the same length, and their rows are in the order of time.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DIRECT", "ScoreColumns", "Timed"]
+__all__ = [
+    "DIRECT",
+    "SILENT_S",
+    "CopyCounts",
+    "HostCounts",
+    "HostSeen",
+    "ScoreColumns",
+    "Setting",
+    "Timed",
+    "host_names",
+]
 
 DIRECT = "direct"
 """The ``choice`` of times that are those of the lane's own calls, and no trial."""
+
+SILENT_S = 30.0
+"""A worker says every 5 s what its host counts: one that was not heard for so long is away, or its host is."""
 
 _Counts = NDArray[np.int64]
 
@@ -111,3 +128,71 @@ class Timed(msgspec.Struct, frozen=True, kw_only=True):
     upper: _Counts
     taken: _Counts
     not_taken: _Counts
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """What a host counted while one setting of its sampling was in force."""
+
+    since_ns: int
+    """When it began, Unix time by the host's clock."""
+    choice: str
+    ratio: float
+    qps: float
+    burst: int
+    eligible: int = 0
+    taken: int = 0
+    dropped: dict[str, int] = {}
+    """By reason; without zeros."""
+
+
+class CopyCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one shadow's copies: ``mirrored = answered + Σ failed + in_flight``."""
+
+    mirrored: int
+    answered: int
+    failed: dict[str, int]
+    in_flight: int
+    holds: bool
+    """Whether the counts of the rings and of the store agree."""
+
+
+class HostCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What one host counted in one life of its lane, up to a moment. Sums so far, so that the last one says all."""
+
+    host: str
+    lane: str
+    lane_id: str
+    """Of a forwarding host its first twelve characters."""
+    release: str = ""
+    alike: str = ""
+    """Hash of the configuration that hosts of one store should have alike; empty: not told."""
+    ended: bool = False
+    """Whether its worker ended, and no gateway lived."""
+    seen: int
+    open: int
+    mirrored: int
+    dropped: dict[str, int]
+    settings: tuple[Setting, ...]
+    """Of the sampling, the oldest first; the last one is in force."""
+    adds_up: bool | None = None
+    """Whether ``seen = mirrored + Σ dropped`` was found; ``None``: others account for it (a forwarding host)."""
+    shadows: dict[str, CopyCounts] = {}
+
+
+class HostSeen(NamedTuple):
+    """The same as it was stored, and how long ago that was, both by the database's clock."""
+
+    counts: HostCounts
+    at_ns: int
+    age_s: float
+
+
+def host_names(seen: Iterable[HostSeen]) -> dict[str, str]:
+    """How the host of each life of a lane is called, by the life's name: lives of one lane on one host are one."""
+    found = list(seen)
+    lanes = {(one.counts.host, one.counts.lane) for one in found}
+    times = Counter(host for host, _ in lanes)
+    return {
+        one.counts.lane_id: one.counts.host if times[one.counts.host] == 1 else f"{one.counts.host}/{one.counts.lane}"
+        for one in found
+    }

@@ -30,7 +30,7 @@ __all__ = ["RULES_OF_A_HOST", "Common"]
 
 log = logging.getLogger("shadowlane.alerts")
 
-RULES_OF_A_HOST = frozenset((*HEALTH_RULES, "prod_errors", "sampling", "accounting"))
+RULES_OF_A_HOST = frozenset(HEALTH_RULES)
 """What they are about each host counts for itself: each tells of its own."""
 _VERSION = 1
 _ROOM_S = TIMEOUT_S + 1.0

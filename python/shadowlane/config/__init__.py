@@ -92,6 +92,11 @@ __all__ = [
 ]
 
 
+_ALIKE = (
+    "sampling", "limits", "routes", "policy", "sanitize", "shadows", "control", "score", "gate", "prices", "pins",
+)  # fmt: skip
+
+
 class Config(Section, frozen=True):
     """A whole configuration. Build it with :func:`load_config` or :meth:`from_dict`, which check it."""
 
@@ -132,6 +137,14 @@ class Config(Section, frozen=True):
         import xxhash  # a gateway that only imports the package needs no hash
 
         return xxhash.xxh3_64_hexdigest(msgspec.json.encode(self.to_dict(), order="sorted"))
+
+    def alike(self) -> str:
+        """The same of what hosts that write to one store should have alike: all that says what is mirrored, and how it
+        is judged."""
+        import xxhash
+
+        plain = self.to_dict()
+        return xxhash.xxh3_64_hexdigest(msgspec.json.encode([plain[name] for name in _ALIKE], order="sorted"))
 
     def arms(self) -> dict[str, ShadowConfig]:
         """Every service that gets copies, by name: the shadows, and ``control`` when one is configured."""

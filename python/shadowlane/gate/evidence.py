@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..columns import DIRECT, Timed
+from ..columns import DIRECT, HostSeen, Timed
 from ..config import Config
 from ..providers.refusals import Refusal, counted, refusal_line
 from ..types import route_of
@@ -26,6 +26,7 @@ from .control import ControlRows
 from .direct import Direct
 from .drift import PastSource, drift_of
 from .fold import RowFold, RowSource, fold_rows
+from .hosts import NO_ROOM, Counted, counted_over, own_counts
 from .rules import Evidence, Sampling, Window
 from .segments import SegmentSource, SegmentSums, segments_of
 from .trial import Piece, Trial
@@ -46,8 +47,7 @@ _CONTROL = "control"
 _FEW_REFUSED = 20
 """Copies of a route: when so many were all refused, what is asked there is at fault, and not one odd request."""
 _HOUR_NS = 3600 * 10**9
-_NO_ROOM = ("cap", "ring_full", "reservoir", "provider_limit", "budget", "backlog")
-"""Reasons for which a taken request was not mirrored that know how busy the lane was."""
+_OF_HOST = "; of this host's requests alone: no host that writes to the store has said yet what it counts"
 _UNEVEN = 1.1
 _NOTED_FROM = 100
 _LEAVE_OUT = 'or leave this rule out: gate.disable = ["overhead"]'
@@ -57,6 +57,7 @@ class EvidenceSource(RowSource, PinSource, PastSource, FailureSource, SegmentSou
     """What the gate needs of the store."""
 
     def latency(self, since_ns: int) -> list[Timed]: ...
+    def hosts(self) -> list[HostSeen]: ...
     def refused_routes(self, shadow: str, since_ns: int | None) -> list[tuple[str, int, int]]: ...
     def refusals(
         self, shadow: str, since_ns: int | None, newest: int | None = None
@@ -117,25 +118,19 @@ def _evidence(
     if control is not None:
         rows.scores.take_floors(control.floors(start.counted_ns, embedder, without))
         same = control.segments(start.counted_ns, embedder, without, parts)
-    accounting, sampler, started = status["accounting"], status["sampler"], status["started"]
-    prod_failed = status["dropped"].get("prod_failed", 0)
+    counters = _counters(config, name, status, store, start.since_ns, now, timed)
     return Evidence(
         shadow=name,
         reverse=reverse,
-        of_host=started and config.store.on_server,
+        **counters,
         window=_window(config, rows, start, now, whole=whole),
         timeline=rows.timeline,
         series=rows.scores.series(),
         times=rows.times,
         tails=rows.scores.tails,
-        sampling=_sampling(status, start.since_ns) if started else None,
-        prod_failed=prod_failed if started else None,
-        admitted=prod_failed + status["mirrored"] if started else None,
         trial=trial_of(timed),
         direct=direct_of(timed),
-        no_trial=why_no_trial(sampler),
-        accounting_holds=accounting["holds"] if accounting["known"] else None,
-        accounting="; ".join(_own_lines(accounting["lines"], name)) if accounting["known"] else "",
+        no_trial=why_no_trial(status["sampler"]),
         accounts=rows.accounts.accounts(
             prices=bool(config.prices),
             burns=burns_of(store, name, now, start.since_ns if start.why else 0, without=without, reverse=reverse),
@@ -151,6 +146,55 @@ def _evidence(
             f"{route} ({n} copies): {_refused(config, name, store, start.counted_ns, route)}" for route, n in wrong
         ),
     )
+
+
+def _counters(
+    config: Config,
+    name: str,
+    status: Mapping[str, Any],
+    store: EvidenceSource,
+    since_ns: int,
+    now_ns: int,
+    timed: Sequence[Timed],
+) -> dict[str, Any]:
+    """What goes by counters and by no rows: those of the lane that was asked, or, where several hosts write to the
+    store, of all of them."""
+    accounting, started = status["accounting"], status["started"]
+    prod_failed = status["dropped"].get("prod_failed", 0)
+    shared, judge = config.store.on_server and not status.get("no_lane"), config.worker.role == "judge"
+    found: dict[str, Any] = {
+        "sampling": _sampling(status, since_ns) if started else None,
+        "prod_failed": prod_failed if started else None,
+        "admitted": prod_failed + status["mirrored"] if started else None,
+        "accounting_holds": accounting["holds"] if accounting["known"] else None,
+        "accounting": "; ".join(_own_lines(accounting["lines"], name)) if accounting["known"] else "",
+        "counted": _OF_HOST if shared and started and not judge else "",
+    }
+    if not shared or not (seen := store.hosts()):
+        return found
+    own = own_counts(status) if started and not judge else None
+    counted = counted_over(seen, own, name, since_ns, now_ns)
+    found |= {
+        "sampling": counted.sampling,
+        "prod_failed": counted.prod_failed,
+        "admitted": counted.admitted,
+        "failed_at": counted.failed_at,
+        "counted": counted.words,
+        "timed": _timed_at(timed, counted),
+    }
+    if counted.accounting_holds is not None and not judge:  # a judge has the stream's, which is of all hosts
+        found |= {
+            "accounting_holds": counted.accounting_holds and found["accounting_holds"] is not False,
+            "accounting": counted.accounting,
+        }
+    return found
+
+
+def _timed_at(timed: Sequence[Timed], counted: Counted) -> str:
+    """On how many hosts requests were timed; a life of a lane that says no host is one of its own."""
+    lanes = {piece.lane_id.partition(":")[0] for piece in timed if len(piece.lower)}
+    hosts = {counted.names.get(lane[:12], lane) for lane in lanes}
+    return f"; over {len(hosts)} host{'s' if len(hosts) != 1 else ''}" if hosts else ""
 
 
 def wrong_routes(routes: Sequence[tuple[str, int, int]]) -> list[tuple[str, int]]:
@@ -190,7 +234,7 @@ def _sampling(status: Mapping[str, Any], since_ns: int) -> Sampling | None:
 
 
 def _sampled(revision: Mapping[str, Any]) -> Sampling:
-    lost = {reason: n for reason, n in revision["dropped"].items() if reason in _NO_ROOM and n}
+    lost = {reason: n for reason, n in revision["dropped"].items() if reason in NO_ROOM and n}
     return Sampling(revision["ratio"], revision["eligible"], revision["taken"], lost, revision["qps"])
 
 

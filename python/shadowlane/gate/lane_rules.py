@@ -15,7 +15,7 @@ from .drift_rules import DRIFT_RULES
 from .few_questions import few_questions, radius_at_end
 from .lines import bounds, hours_for, percent, signed, signed_fine
 from .paired import PairedQuantiles
-from .rules import ALPHA, OVERHEAD, REJECT_ALPHA, Evidence, Needs, Rule, Sampling
+from .rules import ALPHA, OVERHEAD, REJECT_ALPHA, Evidence, HostSample, Needs, Rule, Sampling
 from .sequences import Interval, quantile_cs, rate_cs
 from .trial import increase_cs
 
@@ -24,7 +24,7 @@ __all__ = ["LANE_RULES", "NO_LANE"]
 _SAMPLER_SLACK = 2
 """The ratio sampler is within two of its ratio at any time; over few requests that alone is more than the tolerance."""
 _P95 = 0.95
-_OF_HOST = "; of this host's requests alone: other hosts that write to the store count their own"
+_HOSTS_SHOWN = 3
 
 
 def pairs(evidence: Evidence, gate: GateConfig) -> Rule:
@@ -94,7 +94,7 @@ def prod_errors(evidence: Evidence, gate: GateConfig) -> Rule:
         return Rule(key, name, None, "no request of this lane's life is counted yet")
     seen = rate_cs(failed, admitted, alpha=ALPHA)
     line = f"prod failed {failed} of {admitted} requests: {bounds(seen, percent, target)}"
-    line += _OF_HOST if evidence.of_host else ""
+    line += evidence.counted + evidence.failed_at
     if seen.upper <= target:
         return Rule(key, name, True, line).held(seen.estimate, target)
     if seen.estimate > target:
@@ -128,10 +128,11 @@ def sampling(evidence: Evidence, gate: GateConfig) -> Rule:
     for before in reversed(sample.earlier):
         ok, said = _sampled(before, gate.sampling_tolerance)
         judged.append(ok)
-        line += f"; before, at {percent(before.ratio)} and {before.qps:g} a second: {said}"
-        if ok is False:
+        when = f"now on {before.where}" if before.where else "before"
+        line += f"; {when}, at {percent(before.ratio)} and {before.qps:g} a second: {said}"
+        if ok is False and not before.where:
             line += " (shadowlane gate --restart begins a window without it)"
-    line += _OF_HOST if evidence.of_host else ""
+    line += evidence.counted
     known = [ok for ok in judged if ok is not None]
     rule = Rule(key, name, all(known) if known else None, line)
     return rule.held(_farthest_off(sample), gate.sampling_tolerance)
@@ -145,7 +146,18 @@ def _farthest_off(sample: Sampling) -> float:
         if one.eligible:
             lost = sum(one.lost.values()) / max(one.taken, 1)
             off = max(off, abs(one.taken / (one.ratio * one.eligible) - 1), lost)
+            off = max([off, *(abs(host_off) for _, host_off in _hosts_off(one))])
     return off
+
+
+def _hosts_off(sample: Sampling) -> list[tuple[HostSample, float]]:
+    """Each host's part that is further from the ratio than a sampler can be, relatively; the farthest first."""
+    found = [
+        (part, part.taken / (sample.ratio * part.eligible) - 1)
+        for part in sample.hosts
+        if part.eligible and abs(part.taken - sample.ratio * part.eligible) > _SAMPLER_SLACK
+    ]
+    return sorted(found, key=lambda one: -abs(one[1]))
 
 
 def _sampled(sample: Sampling, tolerance: float) -> tuple[bool | None, str]:
@@ -166,9 +178,17 @@ def _sampled(sample: Sampling, tolerance: float) -> tuple[bool | None, str]:
             ratio = sample.ratio * kept / max(sample.taken, 1)
             more = f"; busy minutes are missing: raise limits.qps, or set sampling.ratio to about {ratio:.2g}"
             return False, line + more
+    # Of many hosts one that samples wrongly hardly moves the sum, and its users are in the sample or not all the same.
+    wrong = [one for one in _hosts_off(sample) if abs(one[1]) > tolerance]
+    if wrong:
+        named = (
+            f"{part.taken} of {part.eligible} on {part.host} ({signed(off)})" for part, off in wrong[:_HOSTS_SHOWN]
+        )
+        more = f" and on {len(wrong) - _HOSTS_SHOWN} more" if len(wrong) > _HOSTS_SHOWN else ""
+        return False, f"{line}; not by the ratio: {', '.join(named)}{more}"
     if abs(off) <= tolerance:
         return True, line
-    few = abs(sample.taken - wanted) <= _SAMPLER_SLACK
+    few = abs(sample.taken - wanted) <= _SAMPLER_SLACK * max(len(sample.hosts), 1)
     return None if few else False, line + ("; too few to tell" if few else "")
 
 
@@ -186,7 +206,7 @@ def overhead(evidence: Evidence, gate: GateConfig) -> Rule:
     if trial is not None and min(sizes):
         seen = increase_cs(trial, OVERHEAD, alpha=ALPHA)
         said += f"trial: P99 in the gateway, {sizes[0]} mirrored requests against {sizes[1]} of the others: "
-        said += bounds(seen, signed, target) + (f"; {trial.note}" if trial.note else "")
+        said += bounds(seen, signed, target) + (f"; {trial.note}" if trial.note else "") + evidence.timed
         if seen.lower > target:
             return Rule(key, name, False, said).held(seen.estimate, target)
         if seen.upper <= target:
@@ -234,6 +254,7 @@ def every_hour(evidence: Evidence, gate: GateConfig) -> Rule:
 def accounting(evidence: Evidence, gate: GateConfig) -> Rule:
     """Every request and every copy is accounted for."""
     line = evidence.accounting or "the lane's counters cannot be read: start the gateway, or see shadowlane doctor"
+    line += evidence.counted if evidence.accounting else ""
     return Rule("accounting", "accounting", evidence.accounting_holds, line)
 
 

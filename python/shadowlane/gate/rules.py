@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ..bands import ACCEPTED, CRITICAL
 from ..config import GateConfig
@@ -32,6 +32,7 @@ __all__ = [
     "OVERHEAD",
     "REJECT_ALPHA",
     "Evidence",
+    "HostSample",
     "Needs",
     "Rule",
     "Sampling",
@@ -115,6 +116,14 @@ class Window:
     """So many first answers of a cold shadow do not count."""
 
 
+class HostSample(NamedTuple):
+    """One host's part of a :class:`Sampling`, in one life of its lane."""
+
+    host: str
+    eligible: int
+    taken: int
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """What the lane's sampler was asked for and what became of it, while one setting was in force."""
@@ -128,6 +137,10 @@ class Sampling:
     """The cap."""
     earlier: tuple[Sampling, ...] = ()
     """By the settings that were in force earlier in the window, the oldest first."""
+    where: str = ""
+    """Of one of ``earlier`` that is in force now on some hosts: which."""
+    hosts: tuple[HostSample, ...] = ()
+    """Its parts, where several hosts counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,8 +150,12 @@ class Evidence:
     shadow: str
     reverse: bool = False
     """Whether the shadow is the baseline: everything else here is turned (:mod:`.reverse`)."""
-    of_host: bool = False
-    """Whether other hosts may write to the store: the lane's own counters are then those of this host alone."""
+    counted: str = ""
+    """Where other hosts may write to the store: whose the counters are, in words behind a line of evidence."""
+    failed_at: str = ""
+    """Which of several hosts has most of what prod failed, in such words."""
+    timed: str = ""
+    """Over how many hosts requests were timed, in such words."""
     series: dict[str, Series]
     """By key of :data:`~shadowlane.gate.targets.SCORE_RULES`."""
     timeline: Timeline = field(default_factory=Timeline)

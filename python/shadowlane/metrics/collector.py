@@ -24,7 +24,7 @@ from ..store import find_store
 from ..worker.state import read_state
 from .families import Families
 from .lane import add_lane, add_limits, add_offload, add_receivers, add_times
-from .rows import StoreReading, add_copies, add_rows, read_store
+from .rows import StoreReading, add_copies, add_hosts, add_rows, read_store
 from .verdicts import Judged, add_verdicts
 
 __all__ = ["LaneCollector"]
@@ -64,6 +64,8 @@ class LaneCollector(Collector):
                     held = offload["held"] if offload else None
                     holds &= add_copies(families, reading, self._config.arms(), before, lane, held=held)
                 add_rows(families, reading.observed, self._config.arms())
+                since_ns = time.time_ns() - int(self._config.gate.window_hours * 3600e9)
+                add_hosts(families, reading.hosts, since_ns)
             if reading is not None or offload is not None:
                 families.add("shadowlane_accounting_holds", holds)
             if started:

@@ -6,16 +6,19 @@ never looks wrong; the sums of rows only rise, whatever retention deletes (:mod:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple, Protocol
 
+from ..columns import HostSeen
+from ..status.hosts import hosts_of
 from ..status.lane import LaneStatus
 from ..store.observed import BOUNDS, Observed
 from ..types import ShadowCounts
 from .families import Bucket, Families
 
-__all__ = ["RowSource", "StoreReading", "add_copies", "add_rows", "read_store"]
+__all__ = ["RowSource", "StoreReading", "add_copies", "add_hosts", "add_rows", "read_store"]
 
 _HISTOGRAMS = {
     "latency": "shadowlane_shadow_latency_seconds",
@@ -52,6 +55,7 @@ class RowSource(Protocol):
     def bases(self, lane_id: str | None = None) -> dict[str, int]: ...
     def observed(self) -> list[Observed]: ...
     def bytes_used(self) -> int: ...
+    def hosts(self) -> list[HostSeen]: ...
 
 
 class StoreReading(NamedTuple):
@@ -61,11 +65,22 @@ class StoreReading(NamedTuple):
     bases: dict[str, int]
     observed: list[Observed]
     bytes: int
+    hosts: list[HostSeen]
 
 
 def read_store(store: RowSource, lane_id: str) -> StoreReading:
     """All that metrics are made of. Raises :class:`~shadowlane.errors.StoreError`."""
-    return StoreReading(store.counts(lane_id), store.bases(lane_id), store.observed(), store.bytes_used())
+    return StoreReading(
+        store.counts(lane_id), store.bases(lane_id), store.observed(), store.bytes_used(), store.hosts()
+    )
+
+
+def add_hosts(families: Families, seen: Sequence[HostSeen], since_ns: int) -> None:
+    """How many hosts write to the store, where several may."""
+    if seen:
+        states = Counter(host["state"] for host in hosts_of(seen, since_ns))
+        for state in ("heard", "silent", "ended"):
+            families.add("shadowlane_store_hosts", states[state], state)
 
 
 def add_copies(

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from .. import __version__
+
 __all__ = ["HOSTS", "TIMES", "Figures", "HostTimes", "Times", "counts_of", "read_counts", "read_times"]
 
 HOSTS, TIMES = "hosts", "times"
@@ -64,9 +66,12 @@ def read_times(figures: Figures, now_ns: int) -> tuple[list[Times], list[str]]:
     return found, over
 
 
-def counts_of(lane_status: Mapping[str, Any]) -> bytes:
-    """What the gate needs of a host's counters."""
-    return msgspec.json.encode({name: lane_status[name] for name in _COUNTERS})
+def counts_of(lane_status: Mapping[str, Any], told_ns: int, alike: str) -> bytes:
+    """What the gate needs of a host's counters; ``told_ns`` is another one each time, so that a host is known to go on.
+    ``alike``: see :meth:`shadowlane.config.Config.alike`."""
+    return msgspec.json.encode(
+        {name: lane_status[name] for name in _COUNTERS} | {"told_ns": told_ns, "release": __version__, "alike": alike}
+    )
 
 
 def read_counts(figures: Figures) -> dict[str, Any]:

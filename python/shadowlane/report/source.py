@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..columns import ScoreColumns, Timed
+from ..columns import HostSeen, ScoreColumns, Timed
 from ..gate.evidence import EvidenceSource
 from ..status.routes import RouteSource
 from ..store import MarkCounts, Order, ProdSeen, StoredPair
@@ -104,6 +104,9 @@ class NoPairs:
         return []
 
     def latency(self, since_ns: int) -> list[Timed]:
+        return []
+
+    def hosts(self) -> list[HostSeen]:
         return []
 
     def pins(self, shadow: str, since_ns: int) -> list[tuple[str, str, int, int, int]]:

@@ -20,7 +20,9 @@ from ..errors import StoreError
 from ..files import may_exist
 from ..store import ProdSeen, find_store
 from ..types import ShadowCounts
+from ..worker.counted import copies_of
 from ..worker.state import gateway_error, last_error, read_state
+from .hosts import hosts_of
 from .lane import LaneStatus, as_json, read_lane, read_settled, unstarted
 from .limits import alerting_of, budgets_of, endpoint_of, fleet_of, leaders_of, limits_of, spans_of
 from .offload import hosts_counted, offload_accounting, offload_alerts, offload_of
@@ -47,6 +49,7 @@ def collect_status(config: Config) -> dict[str, Any]:
     and became of the rest; empty: the worker tells nobody), ``fleet`` (what the worker knows of its fleet; ``None``:
     there is none, or no worker), ``fleet_budgets`` (how it shares the shadows' budgets; ``None``: it does not),
     ``leaders`` (by task who does what is done once for all workers of the store; empty: no other one writes to it),
+    ``hosts`` (what each host that writes to the store counted, as it last said; empty: no other one does), and
     ``worker_error`` and ``limits`` (the state of each shadow's rate, breaker and budget, as its worker last said it;
     ``None`` before one
     did), ``receivers`` (by ``otlp`` and ``sink``: whether one lives, and what became of what it was sent; empty: none
@@ -59,17 +62,13 @@ def collect_status(config: Config) -> dict[str, Any]:
     store, counts, bases = _read_store(config, before.lane_id)
     now, balanced = read_settled(directory) if started else (before, True)
     shadows: dict[str, Any] = {}
-    for name in config.arms():
-        count = counts.get(name, ShadowCounts())
-        # A shadow that no worker registered yet gets what is not acknowledged when one does.
-        base = bases.get(name, before.acked)
-        stored = count.answered + sum(count.failed.values())
+    for name, copies in copies_of(config.arms(), counts, bases, before.acked, now.mirrored).items():
         shadows[name] = {
-            "mirrored": now.mirrored - base,
-            "answered": count.answered,
-            "failed": dict(count.failed),
-            "in_flight": now.mirrored - base - stored,
-            "holds": None if store["error"] else before.acked <= base + stored <= now.mirrored,
+            "mirrored": copies.mirrored,
+            "answered": copies.answered,
+            "failed": copies.failed,
+            "in_flight": copies.in_flight,
+            "holds": None if store["error"] else copies.holds,
             **store["copies"].get(name, {**_NOTHING, "lately": None}),
         }
     limits, status = config.limits, as_json(now)
@@ -89,6 +88,7 @@ def collect_status(config: Config) -> dict[str, Any]:
     revisions = _revisions(config, directory, state, status)
     endpoint = endpoint_of(state, alive=bool(status["worker"]["alive"]))
     alerting = alerting_of(state, alive=bool(status["worker"]["alive"]))
+    hosts = store.pop("hosts")
     del store["copies"]
     return {
         **status,
@@ -116,6 +116,7 @@ def collect_status(config: Config) -> dict[str, Any]:
         "fleet": fleet_of(state, alive=bool(status["worker"]["alive"])),
         "fleet_budgets": budgets_of(state, alive=bool(status["worker"]["alive"])),
         "leaders": leaders_of(state, alive=bool(status["worker"]["alive"])),
+        "hosts": hosts,
         "alerts": [
             *_alerts(store["flips"]),
             *([trouble] if trouble else []),
@@ -151,7 +152,7 @@ def _stale(revisions: Mapping[str, str]) -> list[str]:
 
 def _read_store(config: Config, lane_id: str) -> tuple[dict[str, Any], dict[str, ShadowCounts], dict[str, int]]:
     info: dict[str, Any] = {"path": config.store.shown, "exists": True, "rows": 0, "bytes": 0, "error": ""}
-    info |= {"blocks": "", "damaged_blocks": 0, "flips": {}, "copies": {}}
+    info |= {"blocks": "", "damaged_blocks": 0, "flips": {}, "copies": {}, "hosts": []}
     try:
         found = find_store(config.store, connect_s=_CONNECT_S)
         if found is None:
@@ -163,6 +164,7 @@ def _read_store(config: Config, lane_id: str) -> tuple[dict[str, Any], dict[str,
             info["blocks"] = str(backlog) if backlog is not None and backlog.many else ""
             info["damaged_blocks"] = store.damaged_blocks()
             since = time.time_ns() - int(config.gate.window_hours * 3600e9)
+            info["hosts"] = hosts_of(store.hosts(), since)
             info["flips"] = {name: _flips(store.flips(name, since)) for name in config.shadows}
             info["copies"] = {
                 name: {**routes_of(store, name, arm, since, NEWEST), "lately": store.lately(name, NEWEST)}

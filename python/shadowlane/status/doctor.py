@@ -33,6 +33,7 @@ from .attempt import Attempt, attempt, attempt_checks
 from .check import Check
 from .collect import collect_status
 from .fleet import fleet_checks, leader_checks
+from .hosts import host_checks
 from .lane import choice_of
 from .machine import clock_checks, directory_checks, extras_checks, limit_checks, memory_checks, store_checks
 from .render import process, size
@@ -234,6 +235,7 @@ def _lane(config: Config) -> Iterator[Check]:
         yield Check("other release", "warn", f"lost: {status['unread']}", "next time stop the old gateways first")
     yield _worker(status, config)
     yield from leader_checks(status["leaders"])
+    yield from host_checks(status["hosts"])
     yield from _copies(status)
     accounting = status["accounting"]
     if accounting["holds"]:

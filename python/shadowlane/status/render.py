@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .fleet import fleet_lines, leader_lines
+from .hosts import host_lines
 from .lately import lately_lines
 from .offload import offload_lines
 from .overhead import render_overhead
@@ -48,6 +49,7 @@ def render_status(status: Mapping[str, Any]) -> str:
         ("cap", _cap(status["cap"], status["lease"])),
         *_titled("fleet", fleet_lines(status["fleet"], status["lease"], status["fleet_budgets"])),
         *_titled("leaders", leader_lines(status["leaders"])),
+        *_titled("hosts", list(host_lines(status["hosts"]))),
         *[("", line) for line in _caps(status["cap"])],
         *_titled("overhead", render_overhead(status["overhead"])),
         ("configured", _configured(status["revisions"])),

@@ -15,11 +15,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from ..columns import HostCounts
 from ..types import JudgeVerdict, Pair
 from .backlog import BEGUN, DAMAGED, begun
 from .columns import judge_values
 from .engine import Database
 from .exemplars import Exemplars
+from .hosts import forget_hosts, save_host
 from .latency import PUT_ROW
 from .observed import ADD_OBSERVED, Tally
 from .pruning import Retention
@@ -260,6 +262,16 @@ class Store(Reads, ABC):
         """
         with self._transaction("write"):
             self._db.execute(PUT_ROW, (lane_id, at_ns // HOUR_NS, choice, ratio, at_ns, counts))
+
+    def save_host(self, counts: HostCounts) -> None:
+        """Store what a life of a lane has counted so far, in the place of what it had before (:mod:`.hosts`)."""
+        with self._transaction("write"):
+            save_host(self._db, counts)
+
+    def forget_hosts(self) -> int:
+        """Drop the counts of hosts that are gone for longer than pairs are kept. Returns of how many lives."""
+        with self._transaction("delete old rows"):
+            return forget_hosts(self._db, self._max_age_ns / 1e9)
 
     def prune(self, now_ns: int | None = None) -> int:
         """Delete what is older or more than the configuration allows, see :mod:`.pruning`. Returns how many rows.

@@ -36,6 +36,8 @@ class Dialect(NamedTuple):
     """With the name of an index in ``{}``: behind a table, to have that index used."""
     not_indexed: str
     """Behind a table, to have no index used but the primary key."""
+    now: str
+    """Unix seconds by the database's clock, with their fractions."""
     differences: tuple[str, str, str, str]
     """Shape, kind and JSON text of one difference, and the table of those of a row of ``pairs``."""
     furthest: str

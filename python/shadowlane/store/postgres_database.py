@@ -44,6 +44,7 @@ POSTGRES = Dialect(
     route_parts="route",
     indexed="",
     not_indexed="",
+    now="extract(epoch FROM clock_timestamp())",
     differences=(
         '(difference.value ->> 1) COLLATE "C"',
         '(difference.value ->> 2) COLLATE "C"',

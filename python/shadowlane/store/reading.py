@@ -16,6 +16,7 @@ from .backlog import Backlogs
 from .engine import ALL, Database
 from .found import Looks
 from .history import History
+from .hosts import HostReads
 from .latency import GET_ROWS, between
 from .origin import Origins
 from .queries import Order, pairs_query, selected
@@ -35,7 +36,7 @@ _FETCH_ROWS = 256
 _GET_SPENT = "SELECT minute, tokens, money FROM spend WHERE shadow = ? ORDER BY minute"
 
 
-class Reads(History, WindowStarts, Looks, Origins, Walks, Backlogs):
+class Reads(History, WindowStarts, Looks, Origins, Walks, Backlogs, HostReads):
     """Reads of a store. ``_db`` is its database, ``_epoch`` the life of the lane that counts now."""
 
     _db: Database

@@ -24,6 +24,7 @@ SQLITE = Dialect(
     route_parts="method, target",
     indexed="INDEXED BY {}",
     not_indexed="NOT INDEXED",
+    now="((julianday('now') - 2440587.5) * 86400.0)",
     differences=(
         "json_extract(difference.value, '$[1]')",
         "json_extract(difference.value, '$[2]')",

@@ -194,6 +194,10 @@ class Inbox:
 
     # ---- what the hosts count and time
 
+    def hosts_told(self) -> dict[str, Any]:
+        """What they counted when it was read last, by source."""
+        return self._hosts
+
     def read_figures(self) -> tuple[list[Times], list[str]]:
         """What they timed, and the names of what is over; what they counted is shown from now on."""
         found: tuple[list[Times], list[str]] = ([], [])

@@ -32,6 +32,7 @@ from ..transport import open_transport
 from .arms import open_arm, open_limits
 from .blocks import roll_up
 from .control import ControlLoop, keep_ticking
+from .counted import HostRecorder, keep_host
 from .embedder import open_embedder
 from .fleet import FleetPart, open_fleet
 from .handover import Displaced, Handover
@@ -296,10 +297,14 @@ async def _judge(
             asyncio.create_task(lead(writer, store, fleet)),
             asyncio.create_task(_record_overhead(writer, overhead)),
         ]
+        # A judge's own lane has no requests: it keeps what its forwarding hosts count.
+        host = HostRecorder(config, directory, store) if config.store.on_server and inbox is None else None
+        if host is not None:
+            periodic.append(asyncio.create_task(keep_host(writer, host)))
         if inbox is not None:
             from .roles import keep_figures
 
-            periodic.append(asyncio.create_task(keep_figures(inbox, writer, store)))
+            periodic.append(asyncio.create_task(keep_figures(inbox, writer, store, counts=config.store.on_server)))
         for task in periodic:
             task.add_done_callback(lambda _: stop.set())  # none ends by itself, but for a store that was taken away
         view.opened(writer, store)
@@ -315,6 +320,9 @@ async def _judge(
                 await asyncio.to_thread(traces.close)
             control.tick()
             await asyncio.to_thread(overhead.record)  # writer has ended
+            if host is not None:
+                with contextlib.suppress(StoreLostError):  # nobody reads there
+                    await asyncio.to_thread(host.record, ended=True)
         if lost := next((error for error in ended if isinstance(error, StoreLostError)), None):
             raise lost
         log.info("worker %d: done, %d pairs stored", os.getpid(), writer.stored, extra={"event": "done"})

@@ -11,12 +11,14 @@ import contextlib
 import fcntl
 import logging
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from .. import _core
+from ..columns import HostCounts
 from ..config import Config
 from ..detect.cleaner import open_cleaner
 from ..errors import ShadowlaneError, StoreError
@@ -24,6 +26,7 @@ from ..limits import ProdQuota
 from ..offload import Stream, open_stream
 from ..offload.figures import HOSTS, HostTimes, Times, counts_of
 from .control import ControlLoop, keep_ticking
+from .counted import forwarded_counts
 from .fleet import FleetPart
 from .forward import Forwarder, ForwardLimits, Pressure
 from .inbox import Inbox
@@ -42,8 +45,9 @@ _RECORD_SLACK = 1 << 20
 """A record has more than its two bodies: headers, names, findings."""
 
 
-class _TimesStore(Protocol):
+class _FiguresStore(Protocol):
     def save_latency(self, lane_id: str, at_ns: int, choice: str, ratio: float, counts: bytes) -> None: ...
+    def save_host(self, counts: HostCounts) -> None: ...
 
 
 def source_of(config: Config, lane_id: str) -> str:
@@ -97,7 +101,7 @@ async def forward(
     periodic = [
         asyncio.create_task(keep_ticking(control, _BEAT_EVERY_S)),
         asyncio.create_task(fleet.run(limits, control.update_admission)),
-        asyncio.create_task(_keep_telling(directory, stream, source)),
+        asyncio.create_task(_keep_telling(config, directory, stream, source)),
     ]
     opened()
     try:
@@ -111,28 +115,32 @@ async def forward(
     log.info("worker %d: done", os.getpid(), extra={"event": "done"})
 
 
-async def _keep_telling(directory: Path, stream: Stream, source: str) -> None:
+async def _keep_telling(config: Config, directory: Path, stream: Stream, source: str) -> None:
     """Let the judges know what this host counts and times, until cancelled, and once more then."""
-    times = OverheadRecorder(directory, HostTimes(stream))
+    times, alike = OverheadRecorder(directory, HostTimes(stream)), config.alike()
     try:
         while True:
-            await asyncio.to_thread(_tell, directory, stream, source, times)
+            await asyncio.to_thread(_tell, directory, stream, source, times, alike)
             await asyncio.sleep(_FIGURES_EVERY_S)
     finally:
-        await asyncio.to_thread(_tell, directory, stream, source, times)
+        await asyncio.to_thread(_tell, directory, stream, source, times, alike)
 
 
-def _tell(directory: Path, stream: Stream, source: str, times: OverheadRecorder) -> None:
+def _tell(directory: Path, stream: Stream, source: str, times: OverheadRecorder, alike: str) -> None:
     with contextlib.suppress(ShadowlaneError):  # the stream's trouble is said by who publishes
-        stream.put_figures(HOSTS, source, counts_of(_core.lane_status(str(directory))))
+        stream.put_figures(HOSTS, source, counts_of(_core.lane_status(str(directory)), time.time_ns(), alike))
         times.record()
 
 
-async def keep_figures(inbox: Inbox, writer: Writer, store: _TimesStore) -> None:
-    """Store what the hosts timed, and show what they counted, until cancelled."""
+async def keep_figures(inbox: Inbox, writer: Writer, store: _FiguresStore, *, counts: bool) -> None:
+    """Store what the hosts timed, and show what they counted, until cancelled. ``counts``: others write to the store,
+    too, and what the hosts counted is kept in it."""
+    told: dict[str, Any] = {}
     while True:
         times, over = await asyncio.to_thread(inbox.read_figures)
         try:
+            if counts:
+                await writer.call(partial(_save_counts, store, inbox.hosts_told(), told))
             await writer.call(partial(_save_times, store, times))
         except StoreError as error:
             log.warning("what requests took on the hosts cannot be kept for the gate: %s", error)
@@ -141,7 +149,17 @@ async def keep_figures(inbox: Inbox, writer: Writer, store: _TimesStore) -> None
         await asyncio.sleep(_FIGURES_EVERY_S)
 
 
-def _save_times(store: _TimesStore, times: list[Times]) -> None:
+def _save_counts(store: _FiguresStore, hosts: Mapping[str, Mapping[str, Any]], told: dict[str, Any]) -> None:
+    """Keep what a host said since it was kept last: one that says nothing more grows old."""
+    for source, said in hosts.items():
+        if said.get("told_ns") == told.get(source):
+            continue
+        if (counts := forwarded_counts(source, said)) is not None:
+            store.save_host(counts)
+        told[source] = said.get("told_ns")
+
+
+def _save_times(store: _FiguresStore, times: list[Times]) -> None:
     for one in times:
         store.save_latency(*one)
 

@@ -482,8 +482,6 @@ def test_a_shadow_that_was_never_asked_rightly_is_held(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["sampling", "prod_errors"])
-def test_counters_of_one_host_of_several_are_called_so(key: str) -> None:
-    alone, shared = rule(good(), key), rule(replace(good(), of_host=True), key)
-    assert "this host's requests alone" not in alone.evidence
-    assert shared == replace(alone, evidence=shared.evidence)
-    assert "this host's requests alone" in shared.evidence
+def test_a_line_says_whose_counters_it_goes_by(key: str) -> None:
+    alone, shared = rule(good(), key), rule(replace(good(), counted="; over 3 hosts"), key)
+    assert shared == replace(alone, evidence=f"{alone.evidence}; over 3 hosts")

@@ -15,7 +15,7 @@ import pytest
 
 from shadowlane.cli import main
 from shadowlane.config import Config
-from shadowlane.gate.evidence import evaluate_lane
+from shadowlane.gate.evidence import _OF_HOST, evaluate_lane
 from shadowlane.report.build import build_report
 from shadowlane.status.collect import collect_status
 from shadowlane.store import PairFilter, Store, open_store
@@ -125,7 +125,7 @@ def plain(value: Any) -> Any:
     """For a comparison: sums of floats may differ in their last bits, as the order of summing does."""
     if isinstance(value, str):
         # The one thing that a store on a server makes another: whose requests the lane's own counters are.
-        return value.replace("; of this host's requests alone: other hosts that write to the store count their own", "")
+        return value.replace(_OF_HOST, "")
     if isinstance(value, float):
         return "nan" if math.isnan(value) else float(f"{value:.9g}")
     if isinstance(value, np.ndarray):
