@@ -72,3 +72,30 @@ fn the_same_thing_in_another_word_or_one_more_of_its_sort_is_no_flip() {
         assert_eq!(kinds(a, b), Vec::<&str>::new(), "{a} / {b}");
     }
 }
+
+#[test]
+fn an_exception_or_an_opposite_that_is_denied_contradicts_nothing() {
+    for (a, b) in [
+        (
+            "Le renouvellement est gratuit, sauf en cas de perte, où il coûte 25 €.",
+            "Le renouvellement ne coûte rien, à moins que la carte n'ait été perdue : il coûte alors 25 €.",
+        ),
+        (
+            "Part-time work during the leave is not counted as absence.",
+            "Part-time work during the leave is counted as presence.",
+        ),
+        ("荷物は無料でお預かりします。", "お荷物は料金なしでお預かりします。"),
+        ("母子手帳を忘れずにお持ちください。", "母子手帳をお持ちください。"),
+        (
+            "The usual reasons: the DNS server does not answer, or the clock is wrong.",
+            "The usual reasons: a wrong clock, and the DNS server, which might not be responding.",
+        ),
+        (
+            "Die Fahrt von Hamburg nach München dauert sechs Stunden.",
+            "Von Hamburg bis München dauert die Fahrt sechs Stunden.",
+        ),
+    ] {
+        assert_eq!(kinds(a, b), Vec::<&str>::new(), "\n{a}\n{b}");
+        assert_eq!(kinds(b, a), Vec::<&str>::new(), "\n{b}\n{a}");
+    }
+}

@@ -10,7 +10,7 @@ use std::cell::OnceCell;
 use std::sync::LazyLock;
 
 use super::overlap::Overlap;
-use super::read::{Sentence, Text};
+use super::read::{Sentence, Text, Token};
 use super::segments::Form;
 use super::vocabulary as words;
 use crate::edits::Finding;
@@ -220,6 +220,13 @@ fn preferences(text: &Text) -> Vec<Told> {
     speaking(text).filter_map(|sentence| sides(text, sentence, marker(sentence)?)).collect()
 }
 
+/// Whether a word says where something comes from, in a language that says `after` and `to` with one word.
+pub(super) fn goes_from(token: &Token) -> bool {
+    token.mark == *FROM
+}
+
+static FROM: LazyLock<u64> = LazyLock::new(|| mark("von"));
+
 /// What a sentence puts first and second by `before`, `after` or `then`. Languages that put such words behind are left out.
 fn orders(text: &Text) -> Vec<Told> {
     if !text.words.spaced() {
@@ -228,7 +235,9 @@ fn orders(text: &Text) -> Vec<Told> {
     let marker = |sentence: &Sentence| -> Option<Marker> {
         let tokens = text.tokens(sentence.tokens);
         let known = words::BEFORE | words::AFTER | words::THEN;
-        let mut found = tokens.iter().enumerate().filter(|(_, token)| token.is(known));
+        // "Von Hamburg nach München" is a way, no time.
+        let way = |at: usize| tokens.get(at.saturating_sub(2)..at).is_some_and(|near| near.iter().any(goes_from));
+        let mut found = tokens.iter().enumerate().filter(|(at, token)| token.is(known) && !way(*at));
         let (at, token) = found.next()?;
         // With two of them it is not known which one orders what; `then` alone at the front orders whole sentences.
         let lone = found.next().is_none() && token.is(words::BEFORE) != token.is(words::AFTER | words::THEN);

@@ -43,12 +43,16 @@ pub(crate) fn stands(a: &Text, b: &Text, finding: &Finding) -> bool {
     if agree && !lacks(&mine) && !lacks(&theirs) {
         return false;
     }
+    if mine.opposed(&theirs) {
+        return false;
+    }
     let (denies, negator, says) = match (mine.negator(), theirs.negator()) {
         (Some(at), None) => (mine, at, theirs),
         (None, Some(at)) => (theirs, at, mine),
         _ => return true,
     };
-    !(denies.bounded(negator, &says)
+    !(says.excepted()
+        || denies.bounded(negator, &says)
         || denies.aside(negator, &says)
         || denies.without(negator, &says)
         || says.own_denial(&denies)
@@ -134,6 +138,25 @@ impl<'t> Place<'t> {
     fn without(&self, negator: usize, says: &Place<'_>) -> bool {
         let known = self.text.tokens.get(negator).is_some_and(|token| token.mark == *NOT_WITH);
         known && !says.tokens().any(|token| token.mark == *WITH)
+    }
+
+    /// Whether both clauses have a word that excludes one of the other's: `not counted as absence`, `counts as presence`.
+    fn opposed(&self, denies: &Place<'_>) -> bool {
+        let words = self.text.words;
+        let (Some((_, mine)), Some((_, theirs))) = (self.clauses().next(), denies.clauses().next()) else {
+            return false;
+        };
+        let there = || denies.text.tokens(theirs.tokens).iter().filter(|token| token.content);
+        let known =
+            self.text.tokens(mine.tokens).iter().filter(|token| token.content && words.has_opposite(token.sense));
+        let mut known = known.filter(|token| !denies.says(token.root));
+        known.any(|token| there().any(|back| words.excludes(token.sense, back.sense) && !self.says(back.root)))
+    }
+
+    /// Whether it stands in an exception: `free, unless it was lost: then it costs 25` says `costs nothing` too.
+    fn excepted(&self) -> bool {
+        let (start, _) = self.sentence();
+        self.text.tokens((start, self.range.0)).iter().any(|token| token.is(words::EXCEPT))
     }
 
     /// `round, not square`, `not square but round`: what is put in its place is what the other side says.

@@ -93,7 +93,10 @@ fn denied_beside(text: &Text, denies: &Clause, other: &Text, says: &Clause) -> b
     let beside = other.clauses.iter().filter(|clause| clause.sentence == says.sentence && clause.tokens != says.tokens);
     beside.filter(|clause| clause.negative()).any(|clause| {
         let own = other.terms(clause.terms);
-        own.is_empty() || own.iter().any(|term| roots.iter().any(|known| known.root == term.root))
+        let relative = other.tokens(clause.tokens).first().is_some_and(|token| token.is(words::RELATIVE));
+        own.is_empty()
+            || relative && clause.tokens.0 == says.tokens.1
+            || own.iter().any(|term| roots.iter().any(|known| known.root == term.root))
     })
 }
 

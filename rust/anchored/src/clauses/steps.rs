@@ -3,6 +3,7 @@
 //! Invariant: sentences in another order say the same, unless `first`, `then`, `before`, `after` or the numbers of equal
 //! lists give them one.
 
+use super::crossed::goes_from;
 use super::overlap::Overlap;
 use super::pairs::Match;
 use super::read::{Sentence, Text};
@@ -120,6 +121,11 @@ fn marked(text: &Text, sentence: &Sentence) -> Vec<Marked> {
     let mut found = Vec::new();
     for (position, token) in text.tokens(sentence.tokens).iter().enumerate() {
         if !token.is(words::BEFORE | words::AFTER) || token.is(words::BEFORE) && token.is(words::AFTER) {
+            continue;
+        }
+        // "Von Hamburg nach München" is a way, no time.
+        let before = text.tokens(sentence.tokens).get(position.saturating_sub(2)..position).unwrap_or(&[]);
+        if before.iter().any(goes_from) {
             continue;
         }
         let at = sentence.tokens.0 + position;

@@ -140,7 +140,7 @@ static LOWER_BEFORE: LazyLock<Phrases> = LazyLock::new(|| {
 });
 static UPPER_BEFORE: LazyLock<Phrases> = LazyLock::new(|| {
     Phrases::before(
-        "at most|under the age of|below the age of|no more than|not more than|less than|fewer than|under|below|up to|within|a maximum of|maximum|\
+        "at most|up to and including|bis einschließlich|bis einschliesslich|under the age of|below the age of|no more than|not more than|less than|fewer than|under|below|up to|within|a maximum of|maximum|\
      maximum of|max|max.|not exceeding|not exceed|younger than|shorter than|lower than|no longer than|\
      no older than|smaller than|<|<=|≤|höchstens|maximal|weniger als|unter|bis zu|bis|nicht mehr als|\
      innerhalb von|binnen|max.|kürzer als|jünger als|nicht länger als|unterhalb von|au plus|maximum|moins de|\

@@ -119,6 +119,9 @@ impl Reader<'_, '_> {
             ("half", "past") => (self.entry(at + 2).number.or_else(|| self.figure(at + 2).map(f64::from))?, 30, at + 3),
             _ => return None,
         };
-        ((0.0..=12.0).contains(&hour)).then(|| clock(hour as u32, minute, None)).flatten().map(|found| (found, end))
+        let half = self.part_of_day(end);
+        let end = half.map_or(end, |(_, end)| end);
+        let found = ((0.0..=12.0).contains(&hour)).then(|| clock(hour as u32, minute, half.map(|(half, _)| half)));
+        found.flatten().map(|found| (found, end))
     }
 }

@@ -75,8 +75,12 @@ fn partners(a: &Reading<'_>, b: &Reading<'_>) -> (Partners, Partners) {
     let (exact_a, exact_b): (Vec<bool>, Vec<bool>) =
         (of_a.iter().map(|list| !list.is_empty()).collect(), of_b.iter().map(|list| !list.is_empty()).collect());
     for (i, j) in converted {
-        if exact_a.get(i) != Some(&true)
-            && exact_b.get(j) != Some(&true)
+        // A range has two ends, each of which may be written elsewhere.
+        let free = |exact: &[bool], values: &[Value<'_>], at: usize| {
+            exact.get(at) != Some(&true) || values.get(at).is_some_and(ranges)
+        };
+        if free(&exact_a, &a.values, i)
+            && free(&exact_b, &b.values, j)
             && let (Some(mine), Some(theirs)) = (of_a.get_mut(i), of_b.get_mut(j))
         {
             mine.push(j);
@@ -160,6 +164,7 @@ impl<'r, 't> Both<'r, 't> {
                 }
             }
         }
+        self.sums(&mut outcome.equal);
         self.bounds(&mut outcome.findings, &mut outcome.split);
         self.trends(&mut outcome.findings);
         self.exchanged(&mut outcome.findings);
@@ -175,6 +180,20 @@ impl<'r, 't> Both<'r, 't> {
         outcome.only_a = rest(a, &self.partners_a, &used_a);
         outcome.only_b = rest(b, &self.partners_b, &used_b);
         outcome
+    }
+
+    /// Values of which one is the other and a third one that both texts have: as good as equal.
+    fn sums(&self, equal: &mut Vec<(Span, Span)>) {
+        let left = |list: &(usize, &Vec<usize>)| list.1.is_empty();
+        for (i, _) in self.partners_a.iter().enumerate().filter(left) {
+            for (j, _) in self.partners_b.iter().enumerate().filter(left) {
+                if let (Some(one), Some(other)) = (self.a.values.get(i), self.b.values.get(j))
+                    && self.adds_up(one, other)
+                {
+                    equal.push((one.whole, other.whole));
+                }
+            }
+        }
     }
 
     /// At least against at most.

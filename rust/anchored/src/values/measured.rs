@@ -9,6 +9,18 @@ use super::units::{Currency, Dimension};
 use super::vocabulary::{AND, ARTICLE, EVERY, FROM, SMALL, TIMES, TO};
 use crate::language::Language;
 
+const WEEK: f64 = 604_800.0;
+/// Units with a half between their signs.
+const HALVED: [(&str, f64); 7] = [
+    ("个半小时", 3600.0),
+    ("个半钟头", 3600.0),
+    ("個半小時", 3600.0),
+    ("个半月", 2_629_800.0),
+    ("個半月", 2_629_800.0),
+    ("分半钟", 60.0),
+    ("分半鐘", 60.0),
+];
+
 impl Reader<'_, '_> {
     /// The unit behind a number: its dimension, its factor, the token behind it.
     pub(super) fn unit_behind(&self, number: &Number) -> Option<(Dimension, f64, usize)> {
@@ -67,6 +79,11 @@ impl Reader<'_, '_> {
             usize::from(matches!(text, "business" | "working" | "calendar" | "consecutive" | "full" | "us" | "u"));
         let skip = if skip == 0 && self.described(number, at) { 1 } else { skip };
         if let Some((dimension, factor)) = self.entry(at + skip).unit {
+            // A working week is five working days.
+            let worked = matches!(text, "business" | "working")
+                && dimension == Dimension::Duration
+                && factor.to_bits() == WEEK.to_bits();
+            let factor = if worked { factor / 7.0 * 5.0 } else { factor };
             // "in 3 s" is three seconds, "three s" is nothing.
             let short = text.chars().nth(1).is_none() && text.bytes().all(|byte| byte.is_ascii_alphabetic());
             let coded = matches!(dimension, Dimension::Money(Currency::Other(_)));
@@ -120,6 +137,11 @@ impl Reader<'_, '_> {
     fn unit_in_signs(&self, at: usize) -> Option<(Dimension, f64, usize)> {
         let from = self.tokens.get(at)?.span.0;
         let rest = self.low.get(from..)?;
+        // The half behind these is added by whoever reads the number: 三个半小时, 六分半.
+        let halved = HALVED.iter().find(|(phrase, _)| rest.starts_with(phrase));
+        if let Some((_, factor)) = halved {
+            return Some((Dimension::Duration, *factor, at + 1));
+        }
         let (word, dimension, factor) = self.words.signs.iter().find(|(word, ..)| rest.starts_with(word))?;
         // 70年代: a decade.
         if rest.starts_with("年代") {

@@ -360,6 +360,26 @@ impl<'t> Reader<'_, 't> {
         let unit = if amount.dimension == Dimension::Clock { 60.0 } else { amount.factor };
         let scaled = if bare(known) && !bare(amount) { known.low * unit } else { known.low };
         let (low, high) = if reversed { (amount.low, scaled) } else { (scaled, amount.high) };
-        Some(Amount { low, high, other: None, ..*amount })
+        let (low, other) = if amount.dimension == Dimension::Clock && !reversed {
+            half_of_day(known, amount, low)
+        } else {
+            (low, None)
+        };
+        Some(Amount { low, high, other, ..*amount })
+    }
+}
+
+/// Where a range of times begins, and where else it may: `3:30 to 5 p.m.` begins in the afternoon; one without any half of
+/// the day may be in either.
+fn half_of_day(known: &Amount, amount: &Amount, low: f64) -> (f64, Option<f64>) {
+    const HALF: f64 = 720.0;
+    let open = known.dimension != Dimension::Clock || known.other.is_some();
+    if !open || low > HALF {
+        return (low, None);
+    }
+    match amount.other {
+        None if low + HALF < amount.low => (low + HALF, None),
+        None => (low, None),
+        Some(_) => (low, Some(low + HALF)),
     }
 }

@@ -90,7 +90,7 @@ impl Both<'_, '_> {
                 let (i, j) = (mine.position, theirs.position);
                 let (Some(one), Some(other)) = (self.a.values.get(i), self.b.values.get(j)) else { continue };
                 let apart = aligned.verbatim && !aligned.together(one.span.0, other.span.0);
-                if conflict(one, other) && !same(one, other) && !apart {
+                if conflict(one, other) && !same(one, other) && !apart && !self.adds_up(one, other) {
                     let (words, head) = common(&mine.near, &theirs.near);
                     let shared = words + self.beside_the_same(i, j);
                     let own = mine.own.into_iter().chain(theirs.own).reduce(f32::max);
@@ -127,6 +127,37 @@ impl Both<'_, '_> {
         used
     }
 
+    /// Whether one of two values is the other one and a third that both texts have: `gained 1.6 kg` since `3.4 kg` and `now
+    /// 5 kg`. Bare numbers are too many for that to mean something.
+    pub(super) fn adds_up(&self, one: &Value<'_>, other: &Value<'_>) -> bool {
+        let single = |value: &Value<'_>| match &value.measure {
+            Measure::Amount(amount) if amount.low.to_bits() == amount.high.to_bits() => Some(*amount),
+            _ => None,
+        };
+        let across = |range: &Value<'_>, value: &Value<'_>| match (&range.measure, single(value)) {
+            (Measure::Amount(range), Some(value)) if range.dimension == value.dimension => {
+                value.dimension != Dimension::Count
+                    && ((range.high - range.low).abs() - value.low).abs() <= 1e-6 * range.high.abs()
+            }
+            _ => false,
+        };
+        if across(one, other) || across(other, one) {
+            return true; // from 10 to 80 percent: 70 of them
+        }
+        let (Some(mine), Some(theirs)) = (single(one), single(other)) else { return false };
+        if mine.dimension != theirs.dimension || !mine.dimension.adds() {
+            return false;
+        }
+        let (less, more) = (mine.low.min(theirs.low), mine.low.max(theirs.low));
+        let known = self.a.values.iter().zip(&self.partners_a).filter(|(_, partners)| !partners.is_empty());
+        let allowed = mine.precision.max(theirs.precision).max(1e-6 * more);
+        known.filter_map(|(value, _)| single(value)).any(|third| {
+            // Twice the same is no sum: one of both has the value of something else.
+            let another = (third.low - less).abs() > allowed;
+            third.dimension == mine.dimension && another && less > 0.0 && (less + third.low - more).abs() <= allowed
+        })
+    }
+
     /// Ranges of which the other text has one end, and beside it another value than the other end.
     fn half_known(&self, left_a: &[Left], left_b: &[Left], used: &mut Vec<(usize, usize)>) {
         let mut found: Vec<(usize, usize)> = Vec::new();
@@ -142,7 +173,8 @@ impl Both<'_, '_> {
                 }
                 let rest = left.iter().filter(|left| left.own.is_none()).filter_map(|left| {
                     let other = theirs.values.get(left.position)?;
-                    (other.sentence == end.sentence && conflict(value, other) && !ranges(other))
+                    let adds = self.adds_up(value, other);
+                    (other.sentence == end.sentence && conflict(value, other) && !ranges(other) && !adds)
                         .then_some(left.position)
                 });
                 let rest: Vec<usize> = rest.collect();
@@ -180,9 +212,10 @@ impl Both<'_, '_> {
                 left.push(Left { position, near: near(mine, position), own: None });
                 continue;
             };
-            let Some(mentions) =
-                back.get(*first).filter(|mentions| mentions.len() > list.len() && mentions.len() <= MOST_MENTIONS)
-            else {
+            // A range has two ends, so that two mentions are none too many.
+            let often = |mentions: &&Vec<usize>| mentions.len() > list.len() && mentions.len() <= MOST_MENTIONS;
+            let single = theirs.values.get(*first).is_some_and(|value| !ranges(value));
+            let Some(mentions) = back.get(*first).filter(often).filter(|_| single) else {
                 continue;
             };
             let own = fit(position, list);

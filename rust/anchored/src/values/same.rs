@@ -114,6 +114,9 @@ fn amounts(one: &Amount, other: &Amount, hedged: bool) -> bool {
             let (count, percent) = if one.dimension == Count { (one, other) } else { (other, one) };
             written(one, other) || near(count.low * 100.0, percent.low, percent.precision.max(1e-6))
         }
+        (Count, Money(_)) | (Money(_), Count) if one.written.min(other.written) >= 1e4 => {
+            written(one, other) || ends(one, other, hedged)
+        }
         (Count, _) | (_, Count) => written(one, other) || clock_hour(one, other) || clock_hour(other, one),
         (Year | Quarter, Quarter | Year) | (Ordinal, Quarter) | (Quarter, Ordinal) => written(one, other),
         (mine, theirs) => mine.group() == theirs.group() && ends(one, other, hedged),
@@ -149,7 +152,14 @@ fn ends(one: &Amount, other: &Amount, hedged: bool) -> bool {
                 || one.other.is_some_and(|mine| equal(mine, other.low))
                 || other.other.is_some_and(|theirs| equal(one.low, theirs))
         }
-        (false, false) => equal(one.low, other.low) && equal(one.high, other.high),
+        (false, false) => {
+            let moved = |mine: &Amount, by: f64, theirs: &Amount| {
+                equal(mine.low + by, theirs.low) && equal(mine.high + by, theirs.high)
+            };
+            moved(one, 0.0, other)
+                || one.other.is_some_and(|start| moved(one, start - one.low, other))
+                || other.other.is_some_and(|start| moved(other, start - other.low, one))
+        }
         _ => {
             equal(one.low, other.low)
                 || equal(one.high, other.high)

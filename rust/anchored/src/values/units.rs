@@ -311,6 +311,7 @@ const CHINESE: Units = &[
     (Celsius, 1.0, "摄氏度 攝氏度"),
     (Degrees, 1.0, "度"),
     (Percent, 1.0, "个百分点 百分点"),
+    (Percent, 10.0, "成"),
     (Money(Currency::Dollar), 1.0, "美元 美金"),
     (Money(Currency::Euro), 1.0, "欧元 歐元"),
     (Money(Currency::Pound), 1.0, "英镑 英鎊"),
@@ -343,6 +344,7 @@ const JAPANESE: Units = &[
     (Bytes, 1e6, "メガバイト"),
     (Degrees, 1.0, "度"),
     (Percent, 1.0, "パーセント"),
+    (Percent, 10.0, "割"),
     (Money(Currency::Dollar), 1.0, "米ドル ドル"),
     (Money(Currency::Euro), 1.0, "ユーロ"),
     (Money(Currency::Pound), 1.0, "ポンド"),
@@ -377,6 +379,11 @@ pub(crate) fn codes() -> impl Iterator<Item = (&'static str, Currency)> {
 }
 
 impl Dimension {
+    /// Whether two quantities of it make a third one that is worth saying.
+    pub fn adds(self) -> bool {
+        matches!(self, Length | Mass | Duration | Bytes | Area | Volume | Money(_) | Energy)
+    }
+
     /// Values of two dimensions in one group are of one kind: 5 € and 5 $, 20 °C and 68 °F.
     pub fn group(self) -> u8 {
         match self {

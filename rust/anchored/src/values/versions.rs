@@ -102,7 +102,7 @@ impl Both<'_, '_> {
     /// Whether two values exclude each other when they are said of one thing.
     fn against(&self, i: usize, j: usize) -> bool {
         let (Some(one), Some(other)) = (self.a.values.get(i), self.b.values.get(j)) else { return false };
-        conflict(one, other) && !same(one, other)
+        conflict(one, other) && !same(one, other) && !self.adds_up(one, other)
     }
 
     /// Numbers without a unit count many things: the word behind both must be the same.

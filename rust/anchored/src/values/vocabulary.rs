@@ -179,7 +179,7 @@ fn flagged(language: Language) -> &'static [(u16, &'static str)] {
             (ARTICLE, "a an one"),
             (EVERY, "every each per"),
             (TIMES, "times time"),
-            (PHRASE, "a an half one two three quarter once noon midnight midday third"),
+            (PHRASE, "a an half one two three four nine quarter once noon midnight midday third"),
             (TO, "to and or until till through"),
             (FROM, "from between"),
             (AND, "and"),
@@ -191,7 +191,7 @@ fn flagged(language: Language) -> &'static [(u16, &'static str)] {
             (
                 PHRASE,
                 "ein eine einer einem eines einen halbe halbes halben halber viertelstunde dreiviertel dreiviertelstunde \
-              hälfte drittel viertel einmal zweimal dreimal viermal zwei drei mittag mitternacht",
+              hälfte drittel viertel einmal zweimal dreimal viermal zwei drei vier mittag mitternacht",
             ),
             (TO, "bis und oder auf"),
             (FROM, "von zwischen"),
