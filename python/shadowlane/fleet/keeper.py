@@ -19,6 +19,7 @@ import msgspec
 from ..errors import FleetError
 from .engine import Engine
 from .member import MICRO, Held, Member, Terms
+from .pins import PinBoard
 from .record import Pause, Record, decoded, encoded
 
 __all__ = ["EVERY_S", "Keeper", "boottime", "set_switch"]
@@ -63,11 +64,15 @@ class Keeper:
         host: str,
         name: str,
         terms: Terms,
+        pins: PinBoard | None = None,
         clock: Callable[[], float] = boottime,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
         self._engine = engine
         self._control = control
+        self._pins = pins
+        self.pins_changed = False
+        """Whether a window begins elsewhere since a round learnt of a pin; who has heeded it sets it back."""
         self._terms = terms
         self._clock, self._wait = clock, wait
         self._member = Member(host, name, terms)
@@ -161,7 +166,7 @@ class Keeper:
         record = self._member.look(there, before.life, now)
         self._opens_in = self._member.opens_in(record, now)
         self._hosts = len(record.hosts)
-        changed = self._with_switch(self._with_pauses(record, pauses, now))
+        changed = self._with_pins(self._with_switch(self._with_pauses(record, pauses, now)))
         if record is not there:
             return self._start(before, changed)
         number, epoch, _, _, left_s, _ = self._control.leased()
@@ -170,7 +175,7 @@ class Keeper:
             self._rounds += 1
             return True
         after = plan.record if plan else msgspec.structs.replace(changed, version=record.version + 1)
-        after = self._with_time_left(after, now)
+        after = self._with_all_pins(self._with_time_left(after, now))
         if not self._engine.swap(before, after.version, encoded(after)):
             return False
         if plan is not None:
@@ -212,6 +217,18 @@ class Keeper:
             )
         return record
 
+    def _with_pins(self, record: Record) -> Record:
+        """Learn which versions answered elsewhere, and say which answered here."""
+        if self._pins is None:
+            return record
+        wanted, changed = self._pins.hear(record.pins)
+        self.pins_changed |= changed
+        return record if wanted is None else msgspec.structs.replace(record, pins=wanted)
+
+    def _with_all_pins(self, record: Record) -> Record:
+        """What is written anyway says all that is known."""
+        return record if self._pins is None else msgspec.structs.replace(record, pins=self._pins.with_all(record.pins))
+
     def _with_pauses(self, record: Record, pauses: Mapping[str, float], now: float) -> Record:
         """Learn the fleet's pauses, and add those of this host that last longer."""
         for name, pause in record.pauses.items():
@@ -242,14 +259,55 @@ class Keeper:
         return msgspec.structs.replace(record, pauses=pauses)
 
 
+class PinKeeper:
+    """For a worker that takes no share (a judge): hears of versions and says them. As :class:`Keeper` otherwise."""
+
+    def __init__(self, engine: Engine, pins: PinBoard, wait: Callable[[float], None] = time.sleep) -> None:
+        self._engine = engine
+        self._pins = pins
+        self._wait = wait
+        self._error = ""
+        self.pins_changed = False
+
+    def round(self) -> None:
+        """One round. Raises nothing: an engine that is away is said once."""
+        try:
+            for attempt in range(_TRIES):
+                before = self._engine.read()
+                record = decoded(before.data) if before.data is not None else _nothing(before.life)
+                wanted, changed = self._pins.hear(record.pins)
+                self.pins_changed |= changed
+                if wanted is None:
+                    break
+                after = msgspec.structs.replace(record, pins=wanted, version=(before.version or 0) + 1)
+                if self._engine.swap(before, after.version, encoded(after)):
+                    break
+                self._wait(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - no secret
+        except FleetError as error:
+            if str(error) != self._error:
+                said = {"event": "fleet_away"}
+                log.warning("the fleet's engine: %s; changed pins of other hosts are not heard", error, extra=said)
+            self._error = str(error)
+        else:
+            if self._error:
+                log.info("the fleet's engine answers again", extra={"event": "fleet_back"})
+            self._error = ""
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._engine.close()
+
+
+def _nothing(life: str) -> Record:
+    """A record in which nothing is granted yet."""
+    return Member("", "", Terms(0, 0, 1, 0.0)).look(None, life, 0.0)
+
+
 def set_switch(engine: Engine, off: bool) -> None:
     """Switch mirroring off or on for the whole fleet. Raises :class:`~shadowlane.errors.FleetError`."""
     for _ in range(16):
         before = engine.read()
-        if before.data is None:
-            record = Member("", "", Terms(0, 0, 1, 0.0)).look(None, before.life, 0.0)
-        else:
-            record = decoded(before.data)
+        record = decoded(before.data) if before.data is not None else _nothing(before.life)
         record = msgspec.structs.replace(record, off=off, version=(before.version or 0) + 1)
         if engine.swap(before, record.version, encoded(record)):
             return

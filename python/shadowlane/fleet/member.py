@@ -89,6 +89,7 @@ class Member:
                 engine=engine,
                 off=record.off if record is not None else None,
                 pauses=record.pauses if record is not None else {},
+                pins=record.pins if record is not None else {},
             )
         assert record is not None
         if record.epoch != self._epoch[0]:

@@ -1,10 +1,10 @@
-"""The record that the hosts of a fleet share: who may send how much, the switch, the pauses.
+"""The record that the hosts of a fleet share: who may send how much, the switch, the pauses, which versions answered.
 
 It is one small document under a version. Invariant: only who has read version v may write version v + 1, and the engine
 sees to it; so every decision is taken in one function (:mod:`.member`), whatever the engine.
 
-The record holds no moment of any clock: how old something is, each host tells by its own clock from when it first saw
-it.
+No share, switch or pause goes by a moment of a clock: how old something is, each host tells by its own clock from when
+it first saw it. Versions have the moments of their answers, as the rows of a store have them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 
 from ..errors import FleetError
 
-__all__ = ["FORM", "Grant", "Host", "Pause", "Record", "decoded", "encoded"]
+__all__ = ["FORM", "Grant", "Host", "Pause", "Pins", "Record", "Sighting", "decoded", "encoded"]
 
 FORM = 1
 """Of the record: another one for any change of what a field means."""
@@ -49,6 +49,18 @@ class Pause(msgspec.Struct, frozen=True, array_like=True):
     seconds: float
 
 
+class Sighting(msgspec.Struct, frozen=True, array_like=True):
+    """When the first and the last answer began that had a value of a pin, Unix time by the clocks of the hosts that saw
+    them."""
+
+    first_ns: int
+    last_ns: int
+
+
+Pins = dict[str, dict[str, dict[str, Sighting]]]
+"""By shadow, by pin, by value."""
+
+
 class Record(msgspec.Struct, frozen=True):
     """The whole. ``epoch`` names its life: it ends when the engine may have lost something. ``opened``: shares of an
     older life have ended for sure. ``engine`` is the server's life that wrote it. ``off``: the switch; ``None``:
@@ -61,6 +73,7 @@ class Record(msgspec.Struct, frozen=True):
     off: bool | None = None
     hosts: dict[str, Host] = msgspec.field(default_factory=dict)
     pauses: dict[str, Pause] = msgspec.field(default_factory=dict)
+    pins: Pins = msgspec.field(default_factory=dict)
     form: int = FORM
 
 

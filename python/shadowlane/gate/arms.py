@@ -31,7 +31,7 @@ from .series import SeriesFold, joined, question_of
 from .stream import Stream
 from .targets import SCORE_RULES
 from .timeline import Timeline
-from .window import start_of
+from .window import fleet_pins, start_of
 
 __all__ = ["Arm", "Arms", "Difference", "arms_data", "compare_arms"]
 
@@ -211,13 +211,17 @@ def _used(columns: ScoreColumns, values: NDArray[np.float64]) -> NDArray[np.bool
     return used
 
 
-def compare_arms(config: Config, store: EvidenceSource, now_ns: int) -> Arms | None:
+def compare_arms(
+    config: Config, store: EvidenceSource, now_ns: int, status: Mapping[str, Any] | None = None
+) -> Arms | None:
     """All shadows of a lane side by side in the gate's window; ``None`` where there is only one. Routes on which one of
-    them was never asked rightly count for none."""
+    them was never asked rightly count for none. ``status`` says which versions the hosts of a fleet saw."""
     names = list(config.shadows)
     if len(names) < 2:
         return None
-    since = max(start_of(config, name, store, now_ns).counted_ns for name in names)
+    since = max(
+        start_of(config, name, store, now_ns, fleet=fleet_pins(status or {}, name)).counted_ns for name in names
+    )
     wrong = (route for name in names for route, _ in wrong_routes(store.refused_routes(name, since)))
     without = sorted(set(wrong))
     embedder = next(filter(None, (store.last_embedder(name, since) for name in names)), "")

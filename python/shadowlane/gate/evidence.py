@@ -31,7 +31,7 @@ from .rules import Evidence, Sampling, Window
 from .segments import SegmentSource, SegmentSums, segments_of
 from .trial import Piece, Trial
 from .verdict import Verdict, evaluate
-from .window import PinSource, Start, start_of, window_start
+from .window import PinSource, Start, fleet_pins, start_of, window_start
 
 __all__ = [
     "EvidenceSource",
@@ -96,7 +96,7 @@ def _evidence(
     control: ControlRows | None,
 ) -> Evidence:
     whole, reverse = bool(status.get("no_lane")), _is_reverse(config, name)
-    start = start_of(config, name, store, now, whole=whole)
+    start = start_of(config, name, store, now, whole=whole, fleet=fleet_pins(status, name))
     wrong = wrong_routes(store.refused_routes(name, start.counted_ns))
     without = [route for route, _ in wrong]
     rows = fold_rows(

@@ -6,14 +6,27 @@ answers, while it was cold.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..config import Config
 from ..types import PinSeen
 
-__all__ = ["MOST_VERSIONS", "Change", "Start", "last_change", "start_of", "window_start"]
+__all__ = [
+    "MOST_VERSIONS",
+    "Change",
+    "FleetPin",
+    "Start",
+    "fleet_pins",
+    "last_change",
+    "start_of",
+    "window_start",
+    "with_fleet",
+]
+
+FleetPin = tuple[str, str, int, int]
+"""A pin's name, its value, and the times of its first and last answer on any host of a fleet."""
 
 _HOUR_NS = 3600 * 10**9
 MOST_VERSIONS = 100
@@ -69,15 +82,25 @@ def window_start(config: Config, now_ns: int) -> int:
     return (now_ns - int(config.gate.window_hours * _HOUR_NS)) // _HOUR_NS * _HOUR_NS
 
 
-def start_of(config: Config, shadow: str, store: PinSource, now_ns: int, *, whole: bool = False) -> Start:
-    """The window of one shadow. ``whole``: of a file, which is the window, whatever its times are."""
+def start_of(
+    config: Config,
+    shadow: str,
+    store: PinSource,
+    now_ns: int,
+    *,
+    whole: bool = False,
+    fleet: Collection[FleetPin] = (),
+) -> Start:
+    """The window of one shadow. ``whole``: of a file, which is the window, whatever its times are. ``fleet``: which
+    versions the hosts of the fleet saw, so that a change begins the window here before a pair of this store has it."""
     since, why = 0 if whole else window_start(config, now_ns), ""
     restarted = None if whole else store.window_restarted(shadow)
     if restarted is not None and restarted > since:
         since, why = restarted, store.restart_reason(shadow)
     pins = store.pins(shadow, since)
+    seen = with_fleet(pins, fleet, since)
     # What a file's answers happen to say of themselves is not asked for.
-    changed = last_change([pin for pin in pins if not whole or pin[0] in config.pins], config.pins)
+    changed = last_change([pin for pin in seen if not whole or pin[0] in config.pins], config.pins)
     if changed is not None:
         since, why = changed.at_ns, str(changed)
         pins = store.pins(shadow, since)
@@ -87,6 +110,19 @@ def start_of(config: Config, shadow: str, store: PinSource, now_ns: int, *, whol
         return Start(since, why, since, 0, tuple(pins))
     counted = store.after_answers(shadow, since, warmup)
     return Start(since, why, now_ns + 1 if counted is None else counted, warmup, tuple(pins))
+
+
+def with_fleet(pins: Sequence[PinSeen], fleet: Collection[FleetPin], since_ns: int) -> Sequence[PinSeen]:
+    """What the store says of versions since then, and what the fleet's hosts say, together."""
+    if not fleet:
+        return pins
+    found = {(name, value): (first, last, n) for name, value, first, last, n in pins}
+    for name, value, first, last in fleet:
+        if last >= since_ns:
+            first = max(first, since_ns)
+            known = found.get((name, value), (first, last, 0))
+            found[name, value] = min(known[0], first), max(known[1], last), known[2]
+    return sorted(((*pin, *seen) for pin, seen in found.items()), key=lambda pin: (pin[2], pin[:2]))
 
 
 def last_change(pins: Sequence[PinSeen], rolling: Collection[str] = ()) -> Change | None:
@@ -115,3 +151,8 @@ def last_change(pins: Sequence[PinSeen], rolling: Collection[str] = ()) -> Chang
 
 def _shown(value: str) -> str:
     return value if len(value) <= 40 else value[:39] + "…"
+
+
+def fleet_pins(status: Mapping[str, Any], shadow: str) -> list[FleetPin]:
+    """What a lane's status says of the versions that its fleet saw of a shadow; empty without a fleet."""
+    return [(pin, value, first, last) for pin, value, first, last in status.get("fleet_pins", {}).get(shadow, ())]

@@ -320,6 +320,7 @@ NO_METRIC: dict[str, str] = {
         "another host's, whose own metrics have it; each would be counted by all",
     ),
     "hosts.*.age_s": "says how to read the state, which shadowlane_store_hosts counts",
+    "fleet_pins.*.*.*": "moments: when a version first and last answered on any host",
     "fleet.rate": "configuration: shadowlane_cap_rate",
     "fleet.burst": "configuration: shadowlane_cap_burst",
     "fleet.opens_in_s": "how long shadowlane_fleet_share_rate will be 0 yet",

@@ -79,7 +79,7 @@ def build_report(
         "noise_floor": _floors(rows.get("control")),
         "judge": readings.judge_counts(store.judge_state()),
         "arms": arms_data(
-            None if status.get("no_lane") else compare_arms(config, store, now),
+            None if status.get("no_lane") else compare_arms(config, store, now, status),
             {name: verdict.decision for name, verdict in verdicts.items()},
         ),
         "shadows": [

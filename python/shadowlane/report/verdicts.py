@@ -56,7 +56,7 @@ def read_arms(
     """Several shadows side by side, JSON-ready; ``None``: there is only one. Raises
     :class:`~shadowlane.errors.StoreError`."""
     with reading(config, status, stop) as store:
-        arms = compare_arms(config, store, time.time_ns())
+        arms = compare_arms(config, store, time.time_ns(), status)
     return arms_data(arms, {verdict.shadow: verdict.decision for verdict in verdicts})
 
 

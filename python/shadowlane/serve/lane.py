@@ -21,8 +21,10 @@ from ..config import Config, lane_directory
 from ..errors import ShadowlaneError, StoreError, describe
 from ..files import may_exist
 from ..gate import Verdict
+from ..gate.window import Change, fleet_pins, last_change, with_fleet
 from ..report.verdicts import gate_data, held_data, read_arms, read_verdicts
 from ..status.lane import read_lane
+from ..status.limits import fleet_pins_of
 from ..status.offload import offload_of
 from ..store import Store, find_store, open_store
 from ..worker.side import WorkerView
@@ -34,6 +36,7 @@ __all__ = ["Evaluated", "LaneView"]
 log = logging.getLogger("shadowlane.serve")
 
 _T = TypeVar("_T")
+_Starts = tuple[tuple[int | None, Change | None], ...]
 
 _EVALUATE_S, _NOTE_S, _LOOK_S = 5.5, 3.0, 0.5
 """Together less than the 10 s that release tools wait for (Flagger's and Argo's default)."""
@@ -79,7 +82,7 @@ class LaneView:
         self._noting = asyncio.Lock()
         self._looks = ThreadPoolExecutor(1, thread_name_prefix="shadowlane-look")
         self._ready = Cached(self._readable, self._looks)
-        self._starts: tuple[int | None, ...] = ()
+        self._starts: _Starts = ()
         self._closed = threading.Event()
         self._file: contextlib.AbstractContextManager[Any] = threading.Lock()
         """Held by who has the store open beside the first thread, or writes to it: where no worker is, that is this
@@ -99,7 +102,7 @@ class LaneView:
         return self._closed.is_set()
 
     async def _end_what_was_restarted(self) -> None:
-        none: tuple[int | None, ...] = ()
+        none: _Starts = ()
         try:
             starts = await asyncio.wait_for(self.look(self._read_starts, none), _LOOK_S)
         except (StoreError, asyncio.TimeoutError):
@@ -165,8 +168,13 @@ class LaneView:
             return await self._worker.with_store(work)
         return await asyncio.get_running_loop().run_in_executor(self._thread, alone)
 
-    def _read_starts(self, store: Store) -> tuple[int | None, ...]:
-        return tuple(store.window_restarted(shadow) for shadow in self.config.shadows)
+    def _read_starts(self, store: Store) -> _Starts:
+        """What may have begun a window anew: who restarted it, and a version that a host of the fleet saw."""
+        seen = {"fleet_pins": fleet_pins_of(read_state(self._directory)) if self.config.fleet.on else {}}
+        return tuple(
+            (store.window_restarted(shadow), last_change(with_fleet([], fleet_pins(seen, shadow), 0), self.config.pins))
+            for shadow in self.config.shadows
+        )
 
     def evaluate(self) -> Evaluated:
         """The verdicts now, in the time that it takes. Raises nothing."""

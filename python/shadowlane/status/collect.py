@@ -24,7 +24,7 @@ from ..worker.counted import copies_of
 from ..worker.state import gateway_error, last_error, read_state
 from .hosts import hosts_of
 from .lane import LaneStatus, as_json, read_lane, read_settled, unstarted
-from .limits import alerting_of, budgets_of, endpoint_of, fleet_of, leaders_of, limits_of, spans_of
+from .limits import alerting_of, budgets_of, endpoint_of, fleet_of, fleet_pins_of, leaders_of, limits_of, spans_of
 from .offload import hosts_counted, offload_accounting, offload_alerts, offload_of
 from .overhead import overhead
 from .render import sum_of
@@ -49,7 +49,8 @@ def collect_status(config: Config) -> dict[str, Any]:
     and became of the rest; empty: the worker tells nobody), ``fleet`` (what the worker knows of its fleet; ``None``:
     there is none, or no worker), ``fleet_budgets`` (how it shares the shadows' budgets; ``None``: it does not),
     ``leaders`` (by task who does what is done once for all workers of the store; empty: no other one writes to it),
-    ``hosts`` (what each host that writes to the store counted, as it last said; empty: no other one does), and
+    ``hosts`` (what each host that writes to the store counted, as it last said; empty: no other one does),
+    ``fleet_pins`` (by shadow the versions that the fleet's hosts saw), and
     ``worker_error`` and ``limits`` (the state of each shadow's rate, breaker and budget, as its worker last said it;
     ``None`` before one
     did), ``receivers`` (by ``otlp`` and ``sink``: whether one lives, and what became of what it was sent; empty: none
@@ -117,6 +118,7 @@ def collect_status(config: Config) -> dict[str, Any]:
         "fleet_budgets": budgets_of(state, alive=bool(status["worker"]["alive"])),
         "leaders": leaders_of(state, alive=bool(status["worker"]["alive"])),
         "hosts": hosts,
+        "fleet_pins": fleet_pins_of(state),
         "alerts": [
             *_alerts(store["flips"]),
             *([trouble] if trouble else []),

@@ -10,7 +10,16 @@ from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["alerting_of", "budgets_of", "endpoint_of", "fleet_of", "leaders_of", "limits_of", "spans_of"]
+__all__ = [
+    "alerting_of",
+    "budgets_of",
+    "endpoint_of",
+    "fleet_of",
+    "fleet_pins_of",
+    "leaders_of",
+    "limits_of",
+    "spans_of",
+]
 
 
 class _Count(msgspec.Struct):
@@ -126,6 +135,19 @@ def fleet_of(state: Mapping[str, Any] | None, *, alive: bool) -> dict[str, Any] 
         plain: dict[str, Any] = msgspec.to_builtins(msgspec.convert(said, _Fleet))
     except msgspec.ValidationError:
         return None
+    return plain
+
+
+def fleet_pins_of(state: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Which versions the hosts of the fleet saw, by shadow: ``[pin, value, first_ns, last_ns]`` each, as the last
+    worker heard; empty without a fleet."""
+    said = state.get("fleet") if state is not None else None
+    try:
+        pins = said.get("pins", {}) if isinstance(said, dict) else {}
+        read = msgspec.convert(pins, dict[str, list[tuple[str, str, int, int]]])
+    except msgspec.ValidationError:
+        return {}
+    plain: dict[str, Any] = msgspec.to_builtins(read)
     return plain
 
 

@@ -282,7 +282,7 @@ async def _judge(
             limits=limits,
             on_limits=control.update_admission,
             window_s=config.limits.window_s if config.limits.cap_mode == "reservoir" else 0.0,
-            on_stored=traces.add if traces else None,
+            on_stored=fleet.seeing(traces.add if traces else None),
             handover_due=handover_due,
         )
         names = ", ".join(config.arms())
@@ -290,7 +290,8 @@ async def _judge(
         overhead = OverheadRecorder(directory, store)
         periodic = [
             asyncio.create_task(keep_ticking(control, _BEAT_EVERY_S)),
-            asyncio.create_task(fleet.run(limits, control.update_admission)),
+            asyncio.create_task(fleet.run(limits, control.update_admission, control.tick)),
+            asyncio.create_task(fleet.seed(config)),
             asyncio.create_task(_forgive(directory)),
             asyncio.create_task(_prune(writer)),
             asyncio.create_task(roll_up(writer)),

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from shadowlane.gate import Verdict
-from shadowlane.gate.window import MOST_VERSIONS, Change, last_change, start_of
+from shadowlane.gate.window import MOST_VERSIONS, Change, fleet_pins, last_change, start_of, with_fleet
+from shadowlane.status.limits import fleet_pins_of
 from shadowlane.store import open_store
 from shadowlane.types import Pair
 from tests.support import verdicts
@@ -216,3 +217,46 @@ def test_too_few_answers_to_be_warm_are_no_data(tmp_path: Path) -> None:
     verdict = judged(tmp_path, make_pairs(19, hours=20))
     assert rule(verdict, "pairs").evidence.startswith("0 pairs scored")
     assert verdict.decision == "HOLD"
+
+
+# ---- what other hosts of a fleet saw
+
+
+def test_what_other_hosts_saw_is_joined_with_the_rows_and_counts_no_answer() -> None:
+    rows = [("model_rev", "1", 10, 20, 5), ("model_rev", "2", 40, 50, 3)]
+    assert with_fleet(rows, [], 0) is rows
+    fleet = [("model_rev", "2", 30, 45), ("model_rev", "1", 5, 60), ("build", "x", 1, 2)]
+    assert with_fleet(rows, fleet, 0) == [
+        ("build", "x", 1, 2, 0),
+        ("model_rev", "1", 5, 60, 5),
+        ("model_rev", "2", 30, 50, 3),
+    ]
+
+
+def test_what_lies_before_the_window_is_left_out_as_of_the_rows() -> None:
+    fleet = [("model_rev", "1", 5, 14), ("model_rev", "2", 12, 40)]
+    assert with_fleet([], fleet, 15) == [("model_rev", "2", 15, 40, 0)]
+
+
+@pytest.mark.parametrize("pins", [[], ["x"], {"candidate": 3}, {"candidate": [["model_rev", "1", 1]]}, "odd"])
+def test_a_state_that_cannot_be_read_says_nothing_of_versions(pins: Any) -> None:
+    assert fleet_pins(status_of(pins), "candidate") == []
+
+
+def status_of(pins: Any) -> dict[str, Any]:
+    return {"fleet_pins": fleet_pins_of({"fleet": {"pins": pins}})}
+
+
+def test_a_window_begins_by_what_another_host_saw_and_its_pairs_are_this_ones(tmp_path: Path) -> None:
+    config = config_at(tmp_path)
+    save(config, make_pairs(60))
+    at = NOW_NS - HOUR_NS
+    fleet = [("model_rev", "2025-06-01", at - DAY_NS, at - 5), ("model_rev", "2025-07-01", at, at)]
+    with open_store(config.store, read_only=True) as store:
+        later = [pin for pin in store.pins("candidate", 0) if pin[0] == "model_rev"]
+        assert later[0][3] > at, "this host still gets the old one"
+        assert start_of(config, "candidate", store, NOW_NS, fleet=fleet).why == ""
+        alone = [("build", "1", at - 9, at - 5), ("build", "2", at, at)]
+        start = start_of(config, "candidate", store, NOW_NS, fleet=alone)
+        assert (start.since_ns, start.why) == (at, "pin build changed from 1 to 2")
+        assert start.pins == tuple(store.pins("candidate", at))

@@ -7,18 +7,21 @@ import json
 import logging
 import socket
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
+from shadowlane import Lane
 from shadowlane.config import Config
 from shadowlane.report.command import restart_window, run_gate
 from shadowlane.serve import endpoint, guarded, lane
 from shadowlane.serve.endpoint import Endpoint
 from shadowlane.serve.lane import LaneView
 from shadowlane.store import SqliteStore
+from shadowlane.worker.state import write_state
 from tests.support.lanes import config_at, make_pairs, save
 
 SECRET = "a text of somebody's request"
@@ -226,6 +229,33 @@ def test_a_window_that_somebody_else_began_anew_is_that_of_the_next_answer(tmp_p
         assert await why(host, port) == "restarted by hand"
 
     served(tmp_path, work)
+
+
+def test_a_version_that_another_host_saw_begins_the_window_of_the_next_answer(tmp_path: Path) -> None:
+    given = config_at(
+        tmp_path, fleet={"url": "redis://127.0.0.1:9"}, lane={"directory": str(tmp_path / "lane"), "worker": "external"}
+    )
+    save(given, make_pairs(60))
+    now = time.time_ns()
+
+    def heard(*pins: tuple[str, int, int]) -> None:
+        seen = [("model_rev", value, now + first, now + last) for value, first, last in pins]
+        write_state(tmp_path / "lane", {"fleet": {"pins": {"candidate": seen}}})
+
+    async def run() -> None:
+        view = LaneView(given, None)
+        try:
+            windows = []
+            for pins in ([("1", -50, -40)], [("1", -50, -40), ("2", -30, -20)], [("1", -50, -10), ("2", -30, -20)]):
+                heard(*pins)
+                (verdict,) = (await view.evaluated()).verdicts
+                windows.append((verdict.window.why, verdict.window.since_ns == now - 30))
+            assert windows == [("", False), ("pin model_rev changed from 1 to 2", True), ("", False)]
+        finally:
+            view.close()
+
+    with Lane.open(given):
+        asyncio.run(run())
 
 
 _TWO = {name: {"url": "http://127.0.0.1:9"} for name in ("candidate", "other")}
