@@ -26,6 +26,7 @@ __all__ = [
     "FlatSearch",
     "Lane",
     "Policy",
+    "QuestionReader",
     "RateLimiter",
     "RatioSampler",
     "Redactor",
@@ -102,6 +103,13 @@ class AnswerReader:
         most: int,
     ) -> AnswerReader: ...
     def read(self, body: bytes, declared: bool) -> _AnswerFields | None: ...
+
+@final
+class QuestionReader:
+    def __new__(
+        cls, turns: Sequence[str], settings: Sequence[str], fields: Sequence[str], passing: Sequence[str]
+    ) -> QuestionReader: ...
+    def read(self, method: str, path: str, body: bytes) -> tuple[str, int] | None: ...
 
 @final
 class FlatIndex:

@@ -1,5 +1,7 @@
 """What a request asks: for a reader's eye, and as the text that paraphrase groups are made of.
 
+The core reads what most requests are; what it leaves is read here, and a test holds both to the same question.
+
 Invariant: reads sanitized copies only, redacts once more what it puts together, and raises nothing but what
 :mod:`.cleaning` does: a request that asks nothing we know has an empty text.
 """
@@ -13,13 +15,21 @@ from urllib.parse import parse_qsl, urlsplit
 
 import xxhash
 
+from .. import _core
 from ..errors import DetectorError
 from ..types import Copy
 from .cleaning import clean
 from .reading.jsonlike import JsonMap, as_list, as_map, as_str, canonical, parse_json
 from .registry import QUESTIONS
 
-__all__ = ["Question", "find_question", "listed_question", "shown_question"]
+__all__ = [
+    "Question",
+    "compiled_question",
+    "find_question",
+    "interpreted_question",
+    "listed_question",
+    "shown_question",
+]
 
 _FIELDS = ("question", "query", "q", "prompt", "input", "text", "message", "search")
 _SYSTEM_ROLES = ("system", "developer")
@@ -28,6 +38,7 @@ _TURNS = tuple(dict.fromkeys(fields.turns for fields in QUESTIONS))
 _SETTINGS = ("model", *sorted({fields.system for fields in QUESTIONS if fields.system}, reverse=True))
 _PASSING = frozenset(("id", "call_id", "tool_call_id", "tool_use_id", "toolUseId", "status", "index", "signature"))
 """Members that tell one run of a conversation from another, and not what was said in it."""
+_reader = _core.QuestionReader(_TURNS, _SETTINGS, _FIELDS, sorted(_PASSING))
 _FIGURE = re.compile(r"\d+(?:[.,:/-]\d+)*")
 
 
@@ -61,14 +72,28 @@ def listed_question(copy: Copy) -> str:
 
 def find_question(copy: Copy) -> Question | None:
     """The question that a paraphrase group is found by; ``None`` when the request has none that we know."""
+    read = compiled_question(copy)
+    text, scope = interpreted_question(copy) if read is None else read
+    return Question(clean(text), scope) if text else None
+
+
+def compiled_question(copy: Copy) -> tuple[str, int] | None:
+    """Text and scope as the core reads them, the text empty when there is none; ``None`` when that is left to
+    :func:`interpreted_question`: requests without a body, JSON that is not strict or that other writers would not write
+    alike."""
+    if not copy.body or not copy.target.isascii():
+        return None
+    return _reader.read(copy.method, urlsplit(copy.target).path, copy.body)
+
+
+def interpreted_question(copy: Copy) -> tuple[str, int]:
+    """The same of every request."""
     turns, settings = _turns(copy)
     text = "\n".join(turns).strip()
-    if not text:
-        return None
     state = xxhash.xxh3_64()
     for part in (copy.method, urlsplit(copy.target).path, *settings, *_figures(text)):
         state.update(part.encode("utf-8", "replace") + b"\x1f")
-    return Question(clean(text), state.intdigest())
+    return text, state.intdigest()
 
 
 def _figures(text: str) -> list[str]:

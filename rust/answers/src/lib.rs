@@ -1,5 +1,5 @@
-//! What a response says, for the shapes of providers that most answers have: read in one pass, without a Python object
-//! for anything but the answer.
+//! What a response says, for the shapes of providers that most answers have, and what a request asks: read in one pass,
+//! without a Python object for anything but the answer.
 //!
 //! Invariant: [`Reader::read`] gives the answer that the readers of `shadowlane.providers` give, or none. It gives none
 //! wherever it is not certain: JSON that is not strict, a shape that it does not know, an error, a damaged stream.
@@ -18,6 +18,7 @@ mod layers;
 mod lists;
 mod parse;
 mod plain;
+mod question;
 mod reader;
 mod shapes;
 mod sse;
@@ -28,6 +29,7 @@ mod words;
 pub use answer::{Answer, Call, Citation};
 pub use json::{Object, Value};
 pub use parse::parse;
+pub use question::{Question, QuestionNames, question};
 pub use reader::Reader;
 pub use shapes::{SHAPES, Shape};
 pub use usage::UsageNames;

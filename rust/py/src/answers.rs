@@ -1,8 +1,8 @@
-//! The reader of answers for Python: conversions only.
+//! The readers of answers and of questions for Python: conversions only.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
-use shadowlane_answers::{Answer, Citation, Reader, SHAPES, UsageNames};
+use shadowlane_answers::{Answer, Citation, QuestionNames, Reader, SHAPES, UsageNames, question};
 
 use crate::convert::detached;
 
@@ -30,6 +30,31 @@ impl AnswerReader {
     /// the readers in Python. `declared`: a media type says that it holds server-sent events.
     fn read<'py>(&self, py: Python<'py>, body: &[u8], declared: bool) -> PyResult<Option<Bound<'py, PyTuple>>> {
         detached(py, || self.core.read(body, declared))?.map(|answer| fields(py, answer)).transpose()
+    }
+}
+
+/// QuestionReader(turns, settings, fields, passing): reads what requests ask.
+///
+/// `turns`: the fields with the turns of a conversation; `settings`: fields of which every answer depends; `fields`: those
+/// with a question of their own; `passing`: members that tell one run of a conversation from another, and not what was
+/// said in it.
+#[pyclass(frozen, module = "shadowlane._core")]
+pub struct QuestionReader {
+    names: QuestionNames,
+}
+
+#[pymethods]
+impl QuestionReader {
+    #[new]
+    fn new(turns: Vec<String>, settings: Vec<String>, fields: Vec<String>, passing: Vec<String>) -> Self {
+        Self { names: QuestionNames { turns, settings, fields, passing } }
+    }
+
+    /// What the user says (empty: nothing that is known) and the 64-bit hash of all that the answer depends on beside it;
+    /// `None` when the body is left to the reader in Python.
+    fn read(&self, py: Python<'_>, method: &str, path: &str, body: &[u8]) -> PyResult<Option<(String, u64)>> {
+        let found = detached(py, || question(&self.names, method, path, body))?;
+        Ok(found.map(|found| (found.text, found.scope)))
     }
 }
 
@@ -83,5 +108,6 @@ fn citation_fields(py: Python<'_>, one: Citation) -> PyResult<Bound<'_, PyTuple>
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let shapes = SHAPES.iter().map(|shape| (shape.module, shape.is_read()));
     module.add("ANSWER_SHAPES", PyTuple::new(module.py(), shapes.collect::<Vec<_>>())?)?;
-    module.add_class::<AnswerReader>()
+    module.add_class::<AnswerReader>()?;
+    module.add_class::<QuestionReader>()
 }

@@ -37,6 +37,7 @@ macro_rules! aligned_for_python {
 
 aligned_for_python!(
     answers::AnswerReader,
+    answers::QuestionReader,
     dispatch::DispatchTarget,
     dispatch::Dispatcher,
     drain::Drainer,

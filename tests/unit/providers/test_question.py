@@ -10,8 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shadowlane.providers.question import _FIGURE, Question, _figures, find_question, shown_question
+from shadowlane.providers.question import (
+    _FIGURE,
+    Question,
+    _figures,
+    compiled_question,
+    find_question,
+    interpreted_question,
+    shown_question,
+)
 from shadowlane.types import Copy
+from tests.support.exchanges import exchanges
 from tests.unit.store.pairs import make_pair
 
 
@@ -192,3 +201,68 @@ def test_the_scope_of_stored_groups_does_not_change_between_releases() -> None:
 )
 def test_the_question_of_a_request(body: bytes, question: str) -> None:
     assert shown_question(copy(body)) == question
+
+
+def compared(one: Copy) -> tuple[str, int] | None:
+    """What the core reads, after it was compared with what is read here."""
+    read = compiled_question(one)
+    if read is not None:
+        expected = interpreted_question(one)
+        assert read[0] == expected[0]
+        assert not read[0] or read == expected
+    return read
+
+
+_SCALARS = st.none() | st.booleans() | st.integers(-(10**19), 10**19) | st.floats(allow_nan=False) | st.text(max_size=6)
+_PARTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.sampled_from(["text", "image_url", "tool_result"]),
+        "text": st.sampled_from(["How long is 3,000.5 km?", "", "und ٣ Tage?", " 12:30 \x1f", 7]),
+        "id": st.text(max_size=3),
+        "data": st.recursive(_SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=3), inner)),
+    },
+)
+_CONTENT = st.sampled_from(["Why?", "", "  ", "of 60-61 or 7", None, 5]) | st.lists(_PARTS | _SCALARS, max_size=3)
+_TURN = st.fixed_dictionaries(
+    {},
+    optional={
+        "role": st.sampled_from(["user", "assistant", "system", "developer", "tool", None, 3]),
+        "type": st.sampled_from(["message", "function_call"]),
+        "content": _CONTENT,
+        "parts": _CONTENT,
+        "call_id": st.text(max_size=3),
+        "arguments": _SCALARS,
+    },
+)
+_BODY = st.fixed_dictionaries(
+    {},
+    optional={
+        "messages": st.lists(_TURN | _SCALARS, max_size=4) | _SCALARS,
+        "input": st.lists(_TURN, max_size=3) | _CONTENT,
+        "contents": st.lists(_TURN, max_size=2),
+        "system": _CONTENT,
+        "instructions": _CONTENT,
+        "model": _SCALARS,
+        "seed": _SCALARS,
+        "question": _SCALARS,
+        "prompt": _SCALARS,
+        "k": _SCALARS,
+    },
+)
+
+
+@given(_BODY)
+def test_the_core_reads_the_same_question_or_none(body: dict[str, Any]) -> None:
+    compared(copy(json.dumps(body, ensure_ascii=len(str(body)) % 2 == 0).encode("utf-8", "replace")))
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"prompt":"a","prompt":"b"}', b'{"prompt":"\\ud800 Why?"}'])
+def test_the_core_leaves_what_is_not_certain(body: bytes) -> None:
+    assert compared(copy(body)) is None
+
+
+def test_the_core_reads_what_services_are_asked() -> None:
+    bodies = [str(row["request"]["body"]).encode() for row in exchanges() if row["request"]["body"]]
+    asked = [one for body in bodies if interpreted_question(one := copy(body))[0]]
+    assert sum(compared(one) is not None for one in asked) > 0.95 * len(asked) > 100
