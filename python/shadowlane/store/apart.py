@@ -16,18 +16,18 @@ __all__ = ["furthest_apart"]
 _COLUMNS = ", ".join(
     [f"pairs.{name}" for name in ("id", "stored_ns", *PAIR_COLUMNS)] + [f"bodies.{name}" for name in BODY_COLUMNS]
 )
-_ROW = f"SELECT {_COLUMNS} FROM pairs LEFT JOIN bodies ON bodies.pair = pairs.id WHERE pairs.id = ?"  # noqa: S608
+_ROW = f"SELECT {_COLUMNS} FROM pairs LEFT JOIN bodies ON {{}} WHERE pairs.id = ?"  # noqa: S608
 
 
 def furthest_apart(
     db: Database, where: str, values: tuple[Any, ...], limit: int, *, only_kept: bool
 ) -> list[tuple[StoredPair, int]]:
     """Contradicted facts first, then by falling ΔS; each with how many scored rows its question has."""
-    kept = "JOIN bodies ON bodies.pair = pairs.id" if only_kept else ""
+    kept = f"JOIN bodies ON {db.dialect.bodies}" if only_kept else ""
     query = db.dialect.furthest.format(kept=kept, where=where)
     found = []
     for row_id, _, times in db.execute(query, (*values, limit)).fetchall():
-        row = db.execute(_ROW, (row_id,)).fetchone()
+        row = db.execute(_ROW.format(db.dialect.bodies), (row_id,)).fetchone()
         if row is not None:  # retention may have come between
             found.append((from_row(row), int(times)))
     return found

@@ -38,6 +38,8 @@ class Dialect(NamedTuple):
     """Behind a table, to have no index used but the primary key."""
     now: str
     """Unix seconds by the database's clock, with their fractions."""
+    bodies: str
+    """When a row of ``bodies`` is that of a row of ``pairs``."""
     differences: tuple[str, str, str, str]
     """Shape, kind and JSON text of one difference, and the table of those of a row of ``pairs``."""
     furthest: str

@@ -16,12 +16,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
+import psycopg
 
 from ..errors import StoreLostError
 from ..types import Pair
 from .base import SET_META, Row, Store
 from .leader import RETENTION, Leader
 from .postgres_database import Address, Connection, PostgresDatabase, clean
+from .postgres_days import DayGoneError, Days
 from .postgres_pruning import bytes_held, prune_tables
 from .postgres_schema import identity, prepare_tables
 from .pruning import Retention
@@ -76,7 +78,10 @@ class PostgresStore(Store):
         self._marked_ns = 0
         self._types: list[str] = []
         self._size = 0
+        self._ids: dict[int, str] = {}
+        """The ``shadow_id`` of each row of this batch, by its number."""
         db = PostgresDatabase(address, self._prepare, read_only=read_only)
+        self._days = Days(db, max_age_ns)
         try:
             with db.explained("open"):
                 db.open()
@@ -136,10 +141,23 @@ class PostgresStore(Store):
 
     def save(self, pairs: Sequence[Pair]) -> int:
         """See :meth:`.Store.save`."""
+        ids = [clean([pair.copy.shadow_id])[0] for pair in pairs]
         try:
-            return super().save(pairs)
+            self._make_days(ids)
+            try:
+                return super().save(pairs)
+            except DayGoneError:  # rows so old that retention has dropped their day meanwhile
+                self._size = 0
+                self._days.forget()
+                self._make_days(ids)
+                return super().save(pairs)
         finally:
             self._size = 0
+            self._ids.clear()
+
+    def _make_days(self, ids: Sequence[str]) -> None:
+        with self._db.explained("make a day's tables"):
+            self._days.make_for(ids)
 
     def _insert(self, now: int, pairs: Sequence[Pair], rows: Sequence[Row]) -> Iterator[tuple[int, int]]:
         self._db.account = self._epoch
@@ -160,16 +178,21 @@ class PostgresStore(Store):
         for at, thin in enumerate(rows):
             shadow_id, shadow = clean([thin[place] for place in _KEY])
             first.setdefault((shadow_id, shadow), at)
-        for row, shadow_id, shadow in self._db.execute(_INSERT, (now,)).fetchall():
+        try:
+            stored = self._db.execute(_INSERT, (now,)).fetchall()
+        except psycopg.errors.CheckViolation:  # no other check is there: "no partition of relation found for row"
+            raise DayGoneError from None
+        for row, shadow_id, shadow in stored:
             at = first[shadow_id, shadow]
             self._size += sizes[at]
+            self._ids[row] = shadow_id
             yield at, row
 
     def _put_bodies(self, kept: Sequence[tuple[int, tuple[bytes, ...]]]) -> None:
         if kept:
-            packed = [(row, thick[-1]) for row, thick in kept]
-            self._db.copy("bodies (pair, packed)", ("bigint", "bytea"), packed)
-            self._size += sum(len(value) for _, value in packed)
+            packed = [(row, self._ids[row], thick[-1]) for row, thick in kept]
+            self._db.copy("bodies (pair, shadow_id, packed)", ("bigint", "text", "bytea"), packed)
+            self._size += sum(len(value) for *_, value in packed)
 
     def _finish_batch(self) -> None:
         self._db.hold(self._size)
@@ -187,7 +210,7 @@ class PostgresStore(Store):
 
     def _prune(self, allowed: Retention) -> int:
         self._db.account = self._epoch
-        return prune_tables(self._db, allowed, self._epoch, self.leader(RETENTION))
+        return prune_tables(self._db, allowed, self._epoch, self.leader(RETENTION), self._days, self._clock_ns())
 
     def _hold(self, size: int) -> None:
         self._db.account = self._epoch

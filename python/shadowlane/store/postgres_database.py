@@ -21,10 +21,11 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from ..errors import StoreError
-from .engine import Cursor, Dialect, TimeIsOver, Values
+from .engine import Cursor, TimeIsOver, Values
+from .postgres_dialect import POSTGRES
 from .postgres_errors import NoAnswer, explanation, is_unkept
 
-__all__ = ["POSTGRES", "Address", "Connection", "PostgresDatabase", "clean"]
+__all__ = ["Address", "Connection", "PostgresDatabase", "clean"]
 
 _PATIENCE_S = 60.0
 """How long one statement may take before its server counts as away. What is read may take :data:`_READING_S`."""
@@ -38,28 +39,6 @@ _DEFAULTS: dict[str, Any] = {
     "keepalives_interval": 10,
     "keepalives_count": 3,
 }
-
-POSTGRES = Dialect(
-    route="route",
-    route_parts="route",
-    indexed="",
-    not_indexed="",
-    now="extract(epoch FROM clock_timestamp())",
-    differences=(
-        '(difference.value ->> 1) COLLATE "C"',
-        '(difference.value ->> 2) COLLATE "C"',
-        'CAST(difference.value AS text) COLLATE "C"',
-        "json_array_elements(CAST(pairs.differences AS json)) AS difference",
-    ),
-    furthest=(
-        "SELECT id, far, times FROM (SELECT pairs.id AS id, 10 * fact_flip + coalesce(delta_s, 0) AS far, "
-        "count(*) OVER question AS times, row_number() OVER "
-        "(question ORDER BY 10 * fact_flip + coalesce(delta_s, 0) DESC, pairs.id) AS nth FROM pairs {kept} {where} "
-        "AND (delta_s IS NOT NULL OR fact_flip = 1) "
-        "WINDOW question AS (PARTITION BY coalesce('group ' || group_id, req_hash))) AS asked "
-        "WHERE nth = 1 ORDER BY far DESC, id LIMIT ?"
-    ),
-)
 
 
 class Address(NamedTuple):
@@ -190,6 +169,15 @@ class PostgresDatabase:
 
     def _patient(self) -> None:
         self._give_up = time.monotonic() + (_READING_S if self.read_only else _PATIENCE_S)
+
+    @contextlib.contextmanager
+    def patient(self, seconds: float) -> Iterator[None]:
+        """What is asked of a connection itself may take so long."""
+        self._give_up = time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self._patient()
 
     def _look(self) -> None:
         now = time.monotonic()

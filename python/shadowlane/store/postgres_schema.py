@@ -7,13 +7,16 @@ so a writer of the release before goes on while its successor is there.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
+from collections.abc import Callable, Iterator
 
 import psycopg
 
 from ..errors import NothingStoredError, StoreError
 from .postgres_database import Address, Connection, PostgresDatabase
+from .postgres_layout import lay_out_by_days, look_through
 from .schema import SCHEMA_VERSION, STEPS
 
 __all__ = ["OWN_VERSION", "identity", "postgres_sql", "prepare_tables"]
@@ -31,7 +34,7 @@ _BODIES = (
     "shadow_text",
 )  # fmt: skip
 # What PostgreSQL alone has, after the common steps. Steps that were released are never changed.
-_OWN: tuple[tuple[str, ...], ...] = (
+_OWN: tuple[tuple[str | Callable[[Connection], None], ...], ...] = (
     (
         # The route is a function of Python's: here it is a column.
         """ALTER TABLE pairs ADD COLUMN route TEXT COLLATE "C" NOT NULL DEFAULT \'\'""",
@@ -44,10 +47,15 @@ _OWN: tuple[tuple[str, ...], ...] = (
         'CREATE TABLE held (lane_epoch TEXT COLLATE "C" PRIMARY KEY, bytes BIGINT NOT NULL)',
     ),
     tuple(f"ALTER TABLE blocks ALTER COLUMN {name} SET STORAGE EXTERNAL" for name in ("parts", "scores")),
+    (lay_out_by_days,),
 )
 OWN_VERSION = len(_OWN)
+_BY_DAYS = 3
+"""The version of PostgreSQL's own from which on rows lie by days."""
 _IDENTITY = "identity"
 _LOCK_WAIT = "10s"
+_LOOK_S = 6 * 3600.0
+"""How long the look through the rows of an older release may take."""
 
 
 def postgres_sql(statement: str) -> str:
@@ -60,10 +68,14 @@ def postgres_sql(statement: str) -> str:
 def prepare_tables(db: PostgresDatabase, connection: Connection) -> None:
     """Make or check the lane's tables. Raises :class:`~shadowlane.errors.StoreError`, :class:`psycopg.Error`."""
     if not db.read_only:
-        with connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", db.lock("schema"))
-            connection.execute("SELECT set_config('lock_timeout', %s, true)", (_LOCK_WAIT,))
-            _make(db.address, connection)
+        with _alone(db, connection):
+            known = _versions(connection)
+            if known is not None and known[1] < _BY_DAYS:
+                with db.patient(_LOOK_S):
+                    look_through(connection)
+            with connection.transaction():
+                connection.execute("SELECT set_config('lock_timeout', %s, true)", (_LOCK_WAIT,))
+                _make(db.address, connection)
     steps, own = _versions(connection) or (0, 0)
     if (steps, own) == (SCHEMA_VERSION, OWN_VERSION):
         return
@@ -79,6 +91,14 @@ def prepare_tables(db: PostgresDatabase, connection: Connection) -> None:
         f"{where}: schema version {steps}.{own}, and this release reads version {SCHEMA_VERSION}.{OWN_VERSION}; start "
         "its worker once, which brings the tables up to date and keeps what is in them"
     )
+
+
+@contextlib.contextmanager
+def _alone(db: PostgresDatabase, connection: Connection) -> Iterator[None]:
+    """Nobody else brings these tables up to date meanwhile. Who fails closes the connection, and the lock with it."""
+    connection.execute("SELECT pg_advisory_lock(%s, %s)", db.lock("schema"))
+    yield
+    connection.execute("SELECT pg_advisory_unlock(%s, %s)", db.lock("schema"))
 
 
 def _make(address: Address, db: Connection) -> None:
@@ -103,9 +123,12 @@ def _make(address: Address, db: Connection) -> None:
     for step in STEPS[steps:]:
         for statement in step:
             db.execute(postgres_sql(statement).encode())
-    for step in _OWN[own:]:
-        for statement in step:
-            db.execute(statement.encode())
+    for own_step in _OWN[own:]:
+        for one in own_step:
+            if callable(one):
+                one(db)
+            else:
+                db.execute(one.encode())
     for part, version in (("steps", SCHEMA_VERSION), ("own", OWN_VERSION)):
         db.execute("UPDATE shadowlane SET version = %s WHERE part = %s", (version, part))
     new = "INSERT INTO meta (key, value) VALUES (%s, %s) ON CONFLICT (key) DO NOTHING"

@@ -53,6 +53,7 @@ def pairs_query(
     *,
     with_bodies: bool,
     only_kept: bool,
+    dialect: Dialect,
     at: Sequence[int] | None = None,
 ) -> tuple[str, tuple[Any, ...]]:
     """The query of :meth:`.SqliteStore.iter_pairs`, but for the value of its limit; ``at``: of rows of these times
@@ -68,7 +69,7 @@ def pairs_query(
     columns = [f"pairs.{name}" for name in ("id", "stored_ns", *PAIR_COLUMNS)]
     if with_bodies:
         columns += [f"bodies.{name}" for name in BODY_COLUMNS]
-    join = "LEFT JOIN bodies ON bodies.pair = pairs.id" if with_bodies else ""
+    join = f"LEFT JOIN bodies ON {dialect.bodies}" if with_bodies else ""
     if only_kept:
-        join = "JOIN bodies ON bodies.pair = pairs.id"
+        join = f"JOIN bodies ON {dialect.bodies}"
     return f"SELECT {', '.join(columns)} FROM pairs {join} {where} ORDER BY {_ORDERS[order]} LIMIT ?", values  # noqa: S608

@@ -115,7 +115,9 @@ class Reads(History, WindowStarts, Looks, Origins, Walks, Backlogs, HostReads):
         """
         with self._db.explained("read"):
             at = self._flipped_at(since_ns, shadow, limit) if order == "flipped" and not only_kept else None
-        query, values = pairs_query(since_ns, shadow, order, with_bodies=with_bodies, only_kept=only_kept, at=at)
+        query, values = pairs_query(
+            since_ns, shadow, order, with_bodies=with_bodies, only_kept=only_kept, dialect=self._db.dialect, at=at
+        )
         with (
             self._db.explained("read"),
             contextlib.closing(self._db.stream(query, (*values, ALL if limit is None else limit))) as cursor,

@@ -25,6 +25,7 @@ SQLITE = Dialect(
     indexed="INDEXED BY {}",
     not_indexed="NOT INDEXED",
     now="((julianday('now') - 2440587.5) * 86400.0)",
+    bodies="bodies.pair = pairs.id",
     differences=(
         "json_extract(difference.value, '$[1]')",
         "json_extract(difference.value, '$[2]')",
